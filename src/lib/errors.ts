@@ -1,0 +1,70 @@
+/**
+ * The public error codes of the service, a closed set. Clients match on them, so a code is never
+ * renamed; `respond/problem.ts` gives each its HTTP status, title and advice.
+ */
+export type ErrorCode =
+  | 'invalid_request'
+  | 'missing_token'
+  | 'invalid_token'
+  | 'token_expired'
+  | 'origin_not_allowed'
+  | 'workflow_not_allowed'
+  | 'claims_not_mapped'
+  | 'user_blocked'
+  | 'admin_required'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'request_timeout'
+  | 'body_too_large'
+  | 'unsupported_media_type'
+  | 'expectation_failed'
+  | 'headers_too_large'
+  | 'rate_limited'
+  | 'session_limit'
+  | 'internal_error'
+  | 'upstream_rejected'
+  | 'upstream_auth_failed'
+  | 'workflow_unavailable'
+  | 'upstream_invalid_response'
+  | 'upstream_unavailable'
+  | 'upstream_rate_limited'
+  | 'idp_unavailable'
+  | 'store_unavailable'
+  | 'overloaded'
+  | 'shutting_down'
+  | 'upstream_timeout'
+
+/** What goes with a {@link ServiceError}. */
+export interface ServiceErrorOptions {
+  /** For the log only: what exactly happened. Never a key, a client secret or a token. */
+  readonly reason: string
+  /** For the log only: the error underneath. */
+  readonly cause?: unknown
+  /** For the client: a more helpful sentence than the code's own. Only words of ours. */
+  readonly detail?: string
+  /** Whole seconds for `Retry-After`, where the code has that header. */
+  readonly retryAfterSeconds?: number
+}
+
+/**
+ * The one error that is thrown on purpose. `code` is public; `reason` and `cause` go to the log.
+ */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError'
+  readonly code: ErrorCode
+  readonly reason: string
+  readonly detail: string | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  /**
+   * @param code - what the client learns
+   * @param options - what the log learns besides
+   */
+  constructor(code: ErrorCode, options: ServiceErrorOptions) {
+    super(`${code}: ${options.reason}`, { cause: options.cause })
+    this.code = code
+    this.reason = options.reason
+    this.detail = options.detail
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+}

@@ -1,0 +1,20 @@
+const IPV4_LOOPBACK = /^127(?:\.\d{1,3}){3}$/
+
+/**
+ * Whether a host name of a URL can only mean this machine: `localhost`, `127.0.0.0/8` or `[::1]`.
+ *
+ * @param hostname - as `URL.hostname` gives it (lower case, IPv6 in brackets)
+ */
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || IPV4_LOOPBACK.test(hostname)
+}
+
+/**
+ * Whether a URL may be called with a credential or for keys: `https`, or plain `http` to loopback,
+ * where no network can read or change it.
+ *
+ * @param url - absolute URL
+ */
+export function isSecureUrl(url: URL): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))
+}

@@ -1,0 +1,76 @@
+/** Text that is not JSON as we accept it. The message says why and holds none of the text. */
+export class StrictJsonError extends Error {
+  override readonly name = 'StrictJsonError'
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Parses JSON and refuses what `JSON.parse` lets pass and two parsers may read differently: bytes
+ * that are not UTF-8, a repeated key (RFC 8259 §4: behaviour unpredictable; RFC 7519 §4: reject),
+ * `__proto__` as a key, nesting beyond `maxDepth`.
+ *
+ * @param source - text, or bytes in UTF-8
+ * @param maxDepth - how many arrays and objects may enclose a value
+ * @throws {@link StrictJsonError}
+ */
+export function parseStrictJson(source: string | Uint8Array, maxDepth: number): unknown {
+  const text = typeof source === 'string' ? source : decodeUtf8(source)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new StrictJsonError('not JSON')
+  }
+  checkKeysAndDepth(text, maxDepth)
+  return value
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    throw new StrictJsonError('not UTF-8')
+  }
+}
+
+/**
+ * One pass over text that is known to be JSON: `stack` holds the keys seen in each open object, or
+ * null for an array. A string is a key when a colon follows it.
+ */
+function checkKeysAndDepth(text: string, maxDepth: number): void {
+  const stack: (Set<string> | null)[] = []
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if (char === '{' || char === '[') {
+      if (stack.length >= maxDepth) throw new StrictJsonError(`more than ${maxDepth} levels deep`)
+      stack.push(char === '{' ? new Set() : null)
+    } else if (char === '}' || char === ']') {
+      stack.pop()
+    } else if (char === '"') {
+      const end = endOfString(text, at)
+      if (isKey(text, end)) addKey(stack.at(-1), text.slice(at, end))
+      at = end - 1
+    }
+  }
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  return at + 1
+}
+
+function isKey(text: string, after: number): boolean {
+  let at = after
+  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at++
+  return text[at] === ':'
+}
+
+function addKey(keys: Set<string> | null | undefined, literal: string): void {
+  // Escapes count as what they stand for: "\u0073ub" repeats "sub".
+  const key: string = literal.includes('\\') ? JSON.parse(literal) : literal.slice(1, -1)
+  if (key === '__proto__') throw new StrictJsonError('__proto__ as a key')
+  if (keys?.has(key)) throw new StrictJsonError('a repeated key')
+  keys?.add(key)
+}

@@ -1,0 +1,41 @@
+import { Readable } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { readBounded, TooLargeError } from '../../src/lib/read-bounded.ts'
+
+function chunks(...sizes: number[]): Readable {
+  return Readable.from(sizes.map((size) => Buffer.alloc(size, 'x')))
+}
+
+describe('readBounded', () => {
+  test('joins chunks up to exactly the limit', async () => {
+    expect((await readBounded(chunks(3, 0, 7), 10)).toString()).toBe('x'.repeat(10))
+    expect(await readBounded(chunks(), 0)).toHaveLength(0)
+  })
+
+  test('one byte more is too large', async () => {
+    await expect(readBounded(chunks(3, 8), 10)).rejects.toThrow(TooLargeError)
+  })
+
+  test('stops reading and destroys the source when it is too large', async () => {
+    let made = 0
+    const endless = new Readable({
+      highWaterMark: 1,
+      read() {
+        made += 1
+        this.push(Buffer.alloc(1000))
+      },
+    })
+    await expect(readBounded(endless, 2500)).rejects.toThrow(TooLargeError)
+    expect(endless.destroyed).toBe(true)
+    expect(made).toBeLessThan(10)
+  })
+
+  test('an error of the source comes through', async () => {
+    const broken = new Readable({
+      read() {
+        this.destroy(new Error('cut off'))
+      },
+    })
+    await expect(readBounded(broken, 10)).rejects.toThrow('cut off')
+  })
+})

@@ -1,0 +1,68 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { parseStrictJson, StrictJsonError } from '../../src/lib/strict-json.ts'
+
+describe('parseStrictJson', () => {
+  test('gives what JSON.parse gives for any JSON value', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 6 }), fc.constantFrom(0, 2), (text, indent) => {
+        fc.pre(!text.includes('__proto__'))
+        const value: unknown = JSON.parse(text)
+        const written = JSON.stringify(value, null, indent)
+        expect(parseStrictJson(written, 32)).toEqual(value)
+        expect(parseStrictJson(Buffer.from(written), 32)).toEqual(value)
+      }),
+    )
+  })
+
+  test('refuses any object in which a key is repeated, however it is written', () => {
+    const escaped = (key: string) =>
+      `"${Array.from(key, (_, at) => `\\u${key.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')}"`
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary-ascii' }), fc.boolean(), (key, inEscapes) => {
+        const again = inEscapes ? escaped(key) : JSON.stringify(key)
+        const text = `{"other": [{${JSON.stringify(key)}: 1, "z": {}, ${again} : 2}]}`
+        expect(() => parseStrictJson(text, 32)).toThrow(StrictJsonError)
+      }),
+    )
+  })
+
+  test('the same key in different objects is no repetition', () => {
+    expect(parseStrictJson('[{"a":{"a":1}},{"a":2}]', 4)).toEqual([{ a: { a: 1 } }, { a: 2 }])
+  })
+
+  test('strings that look like structure are strings', () => {
+    const value = { a: '{"b":1,"b":2}', b: ['":', '\\', '"', '[[[['], 'c:': '}' }
+    expect(parseStrictJson(JSON.stringify(value), 2)).toEqual(value)
+  })
+
+  test.each([
+    ['__proto__ as a key', '{"__proto__": {}}'],
+    ['__proto__ with an escape', '{"\\u005f_proto__": 1}'],
+    ['a comment', '{"a": 1 /* b */}'],
+    ['a trailing comma', '{"a": 1,}'],
+    ['truncated text', '{"a": '],
+    ['nothing', ''],
+    ['two values', '{} {}'],
+    ['NaN', '{"a": NaN}'],
+    ['a byte order mark', Buffer.from('\ufeff{}')],
+    ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22])],
+    ['an overlong UTF-8 form', Buffer.from([0x22, 0xc0, 0xaf, 0x22])],
+    ['UTF-16', Buffer.from('{"a":1}', 'utf16le')],
+  ])('refuses %s', (_name, source) => {
+    expect(() => parseStrictJson(source, 32)).toThrow(StrictJsonError)
+  })
+
+  test('depth: as deep as allowed passes, one more does not', () => {
+    const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+    expect(parseStrictJson(nested(32), 32)).toBeInstanceOf(Array)
+    expect(() => parseStrictJson(nested(33), 32)).toThrow('more than 32 levels deep')
+    expect(() => parseStrictJson(nested(100_000), 32)).toThrow(StrictJsonError)
+  })
+
+  test('the message never holds the text', () => {
+    const refuse = () => parseStrictJson('{"sub": "alice-secret", "sub": "alice-secret"}', 32)
+    expect(refuse).toThrow(StrictJsonError)
+    expect(refuse).not.toThrow(/alice/)
+  })
+})
