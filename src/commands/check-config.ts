@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs'
+import { loadConfig } from '../config/load-config.ts'
+import { ConfigError } from '../config/problems.ts'
+
+/** EX_USAGE and EX_CONFIG of sysexits.h. */
+const EXIT_USAGE = 64
+const EXIT_CONFIG = 78
+
+process.exitCode = run(process.argv.slice(2))
+
+function run(args: readonly string[]): number {
+  const [file, ...more] = args
+  if (file === undefined || more.length > 0) {
+    return fail(EXIT_USAGE, 'usage: npm run check-config -- FILE')
+  }
+  const text = read(file)
+  if (text === undefined) return EXIT_CONFIG
+  try {
+    process.stdout.write(summarise(file, loadConfig(text, { file })))
+    return 0
+  } catch (error) {
+    if (error instanceof ConfigError) return fail(EXIT_CONFIG, error.message)
+    throw error
+  }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
+  } catch (error) {
+    fail(EXIT_CONFIG, `${file}:1: (file): ${readProblem(error)}`)
+    return undefined
+  }
+}
+
+function readProblem(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  if (code === 'ENOENT') return 'does not exist'
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text'
+  return `cannot be read (${code})`
+}
+
+function summarise(file: string, { settings, environment }: ReturnType<typeof loadConfig>): string {
+  const issuers = count(settings.issuers.length, 'issuer')
+  const workflows = count(settings.workflows.length, 'workflow')
+  return `${file}: ok: ${issuers}, ${workflows}; npm start needs ${environment.join(', ')}\n`
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+function fail(exitCode: number, message: string): number {
+  process.stderr.write(`${message}\n`)
+  return exitCode
+}

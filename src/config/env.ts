@@ -1,0 +1,204 @@
+import { z } from 'zod'
+import { isSecureUrl } from '../lib/loopback.ts'
+import { Secret } from '../lib/secret.ts'
+import { type SecretSource, secretFromFile } from './secret-file.ts'
+
+/** What is wrong with the environment, all of it; the message holds no value of a secret. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError'
+  readonly problems: readonly string[]
+
+  /** @param problems - one line each: variable, what is wrong, what to do */
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+/** Where the registry lives. */
+export type StoreLocation =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'redis'; readonly url: Secret; readonly cluster: boolean }
+
+/** The environment, read once at start-up. */
+export interface Environment {
+  readonly configFile: string
+  readonly host: string
+  readonly port: number
+  /** ChatKit API, without a trailing slash. */
+  readonly openaiBaseUrl: string
+  readonly openaiOrgId: string | undefined
+  readonly openaiProjectId: string | undefined
+  readonly store: StoreLocation
+  readonly metricsHost: string
+  /** 0 = no metrics listener. */
+  readonly metricsPort: number
+  readonly logLevel: string
+  /** Without a trailing slash. */
+  readonly publicUrl: string | undefined
+  /** The secret in this variable or in the file its `_FILE` twin names; undefined when unset. */
+  readonly secret: (name: string) => SecretSource | undefined
+}
+
+const port = (fallback: number) =>
+  z
+    .string()
+    .default(String(fallback))
+    .refine(
+      (text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535,
+      'must be a port, 0 to 65535',
+    )
+    .transform(Number)
+
+const storeUrl = z
+  .string()
+  .default('sqlite:data/chatkit-mint.db')
+  .transform((text, context): StoreLocation => {
+    if (text === 'memory:') return { kind: 'memory' }
+    if (text.startsWith('sqlite:') && text.length > 7)
+      return { kind: 'sqlite', path: text.slice(7) }
+    const url = /^rediss?:\/\//.test(text) ? URL.parse(text) : null
+    if (url?.hostname) return redisLocation(url)
+    context.addIssue('must be memory:, sqlite:PATH, redis://HOST:PORT or rediss://HOST:PORT')
+    return z.NEVER
+  })
+
+function redisLocation(url: URL): StoreLocation {
+  const cluster = url.searchParams.get('cluster') === 'true'
+  url.searchParams.delete('cluster')
+  return { kind: 'redis', url: new Secret(url.href), cluster }
+}
+
+const baseUrl = z.string().transform((text, context) => {
+  const url = URL.parse(text)
+  const plain = url && !url.username && !url.password && !url.search && !url.hash
+  if (plain && isSecureUrl(url)) return url.href.replace(/\/+$/, '')
+  context.addIssue('must be an https URL without credentials or query; http only for loopback')
+  return z.NEVER
+})
+
+const publicUrl = z.string().transform((text, context) => {
+  const url = URL.parse(text)
+  if (url && /^https?:$/.test(url.protocol) && !url.username && !url.search && !url.hash) {
+    return url.href.replace(/\/+$/, '')
+  }
+  context.addIssue('must be an http or https URL such as https://chat.example.com')
+  return z.NEVER
+})
+
+/** Every variable that is not a secret; README's table is compared with it. */
+export const environmentSchema = z.object({
+  CONFIG_FILE: z.string().default('config/chatkit-mint.yaml'),
+  HOST: z.string().default('0.0.0.0'),
+  PORT: port(8787),
+  OPENAI_BASE_URL: baseUrl.default('https://api.openai.com/v1'),
+  OPENAI_ORG_ID: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
+    .optional(),
+  OPENAI_PROJECT_ID: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
+    .optional(),
+  STORE_URL: storeUrl,
+  METRICS_PORT: port(9091),
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be trace, debug, info, warn, error, fatal or silent',
+    })
+    .default('info'),
+  PUBLIC_URL: publicUrl.optional(),
+})
+
+/** Secrets that have a fixed name; each may come as a file through its `_FILE` twin. */
+export const SECRET_VARIABLES = ['OPENAI_API_KEY', 'USER_PSEUDONYM_KEY'] as const
+
+/** Environment variables. */
+export type Variables = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads and checks the environment. The only reader of `process.env`.
+ *
+ * @param variables - `process.env` unless a test says otherwise; a blank variable counts as unset
+ * @throws {@link EnvironmentError} with every problem at once
+ */
+export function readEnvironment(variables: Variables = process.env): Environment {
+  const set = Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  )
+  const parsed = environmentSchema.safeParse(set)
+  const problems = (parsed.error?.issues ?? []).map(
+    (issue) => `${issue.path.join('.')}: ${issue.message}`,
+  )
+  problems.push(...doubleSecrets(set))
+  if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems)
+  return asEnvironment(parsed.data, set)
+}
+
+/** `CONFIG_FILE` alone, for when the rest cannot be read. */
+export function configFile(variables: Variables = process.env): string {
+  return variables['CONFIG_FILE']?.trim() || environmentSchema.shape.CONFIG_FILE.parse(undefined)
+}
+
+/** Two sources for one secret: which would win is a guess, and the wrong key a long search. */
+function doubleSecrets(set: Variables): string[] {
+  return Object.keys(set)
+    .filter((name) => name.endsWith('_FILE') && name !== 'CONFIG_FILE')
+    .map((name) => [name, name.slice(0, -5)] as const)
+    .filter(([, plain]) => set[plain] !== undefined && isSecretName(plain))
+    .map(([file, plain]) => `${plain}: ${file} is set too; unset one of them`)
+}
+
+function isSecretName(name: string): boolean {
+  return SECRET_VARIABLES.some((known) => known === name)
+}
+
+function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables): Environment {
+  return {
+    configFile: data.CONFIG_FILE,
+    host: data.HOST,
+    port: data.PORT,
+    openaiBaseUrl: data.OPENAI_BASE_URL,
+    openaiOrgId: data.OPENAI_ORG_ID,
+    openaiProjectId: data.OPENAI_PROJECT_ID,
+    store: data.STORE_URL,
+    metricsHost: data.METRICS_HOST,
+    metricsPort: data.METRICS_PORT,
+    logLevel: data.LOG_LEVEL,
+    publicUrl: data.PUBLIC_URL,
+    secret: secretReader(set),
+  }
+}
+
+/** One source per name, so that a file is watched once and its last good value is shared. */
+function secretReader(set: Variables): Environment['secret'] {
+  const sources = new Map<string, SecretSource | undefined>()
+  return (name) => {
+    if (!sources.has(name)) sources.set(name, openSecret(set, name))
+    return sources.get(name)
+  }
+}
+
+function openSecret(set: Variables, name: string): SecretSource | undefined {
+  const plain = set[name]
+  if (plain !== undefined) {
+    const secret = new Secret(plain.trim())
+    return () => secret
+  }
+  const file = set[`${name}_FILE`]
+  return file === undefined ? undefined : secretFromFile(`${name}_FILE`, file)
+}
+
+/**
+ * `PORT` alone, for commands that need no other setting.
+ *
+ * @param fallback - when unset
+ * @throws {@link EnvironmentError} when it is no port
+ */
+export function readPort(fallback: number): number {
+  const parsed = port(fallback).safeParse(process.env['PORT']?.trim() || undefined)
+  if (parsed.success) return parsed.data
+  throw new EnvironmentError(['PORT: must be a port, 0 to 65535'])
+}

@@ -1,0 +1,159 @@
+import type { ASTNode } from '@marcbachmann/cel-js'
+
+/** An expression that must not run, with the reason in words for the operator. */
+export class ExpressionError extends Error {
+  override readonly name = 'ExpressionError'
+}
+
+const COMPREHENSIONS = new Set(['all', 'exists', 'exists_one', 'map', 'filter'])
+const VARIABLES = new Set(['claims', 'issuer', 'input', 'cel'])
+
+/** A name that a macro gives to a value inside its bodies. */
+interface Binding {
+  readonly name: string
+  readonly value: ASTNode
+  readonly bodies: readonly ASTNode[]
+  readonly loops: boolean
+}
+
+/** What surrounds a node: names that can hold client input, and the loops around it. */
+interface Surroundings {
+  readonly tainted: ReadonlySet<string>
+  readonly loops: number
+  readonly taintedLoops: number
+}
+
+/**
+ * Refuses what could keep the process busy for seconds on a hostile value: `matches()` is a
+ * backtracking RegExp, `duration()` parses in cubic time, nested loops multiply.
+ *
+ * @param ast - of a parsed expression
+ * @throws {@link ExpressionError}
+ */
+export function refuseCostly(ast: ASTNode): void {
+  inspect(ast, { tainted: new Set(['input']), loops: 0, taintedLoops: 0 })
+}
+
+/**
+ * Whether the expression looks at the issuer: `issuer`, `claims.iss` or `claims["iss"]`, anywhere.
+ *
+ * @param ast - of a parsed expression
+ */
+export function mentionsIssuer(ast: ASTNode): boolean {
+  return some(ast, (node) => isId(node, 'issuer') || isIssClaim(node))
+}
+
+/**
+ * Whether the expression calls a global function.
+ *
+ * @param ast - of a parsed expression
+ * @param name - the function's
+ */
+export function callsFunction(ast: ASTNode, name: string): boolean {
+  return some(ast, (node) => node.op === 'call' && node.args[0] === name)
+}
+
+function inspect(node: ASTNode, around: Surroundings): void {
+  const binding = bindingOf(node)
+  if (binding === undefined) {
+    refuseCall(node, around.tainted)
+    for (const child of children(node)) inspect(child, around)
+    return
+  }
+  if (VARIABLES.has(binding.name)) {
+    throw new ExpressionError(`gives another meaning to ${binding.name}; use another name there`)
+  }
+  inspect(binding.value, around)
+  const inside = enterBinding(binding, around)
+  for (const body of binding.bodies) inspect(body, inside)
+}
+
+function enterBinding(binding: Binding, around: Surroundings): Surroundings {
+  const fromInput = stemsFrom(binding.value, around.tainted)
+  const tainted = new Set(around.tainted)
+  if (fromInput) tainted.add(binding.name)
+  else tainted.delete(binding.name)
+  if (!binding.loops) return { ...around, tainted }
+  const loops = around.loops + 1
+  const taintedLoops = around.taintedLoops + (fromInput ? 1 : 0)
+  if (loops > 2 || (loops > 1 && taintedLoops > 0)) {
+    throw new ExpressionError(
+      'nests all(), exists(), map() or filter() more than twice, or around client input; nest less',
+    )
+  }
+  return { tainted, loops, taintedLoops }
+}
+
+function refuseCall(node: ASTNode, tainted: ReadonlySet<string>): void {
+  if (node.op === 'call' && node.args[0] === 'duration' && !node.args[1].every(isText)) {
+    throw new ExpressionError('calls duration() with something other than a literal text')
+  }
+  if (node.op !== 'rcall' || node.args[0] !== 'matches') return
+  const [, receiver, patterns] = node.args
+  const pattern = patterns[0]
+  if (pattern?.op !== 'value' || typeof pattern.args !== 'string') {
+    throw new ExpressionError('calls matches() with a pattern that is not a literal text')
+  }
+  if (stemsFrom(receiver, tainted)) {
+    throw new ExpressionError(
+      'calls matches() on client input; use ==, in, startsWith(), endsWith() or contains() instead',
+    )
+  }
+  refuseBrokenPattern(pattern.args)
+}
+
+function refuseBrokenPattern(pattern: string): void {
+  try {
+    new RegExp(pattern)
+  } catch {
+    throw new ExpressionError('calls matches() with a pattern that is not a regular expression')
+  }
+}
+
+function bindingOf(node: ASTNode): Binding | undefined {
+  if (node.op !== 'rcall') return undefined
+  const [method, receiver, [variable, ...rest]] = node.args
+  if (variable?.op !== 'id') return undefined
+  if (COMPREHENSIONS.has(method) && rest.length > 0) {
+    return { name: variable.args, value: receiver, bodies: rest, loops: true }
+  }
+  const [value, ...bodies] = rest
+  if (method !== 'bind' || !isId(receiver, 'cel') || value === undefined) return undefined
+  return { name: variable.args, value, bodies, loops: false }
+}
+
+function stemsFrom(node: ASTNode, names: ReadonlySet<string>): boolean {
+  return some(node, (part) => part.op === 'id' && names.has(part.args))
+}
+
+function isIssClaim(node: ASTNode): boolean {
+  if (node.op === '.') return isId(node.args[0], 'claims') && node.args[1] === 'iss'
+  if (node.op !== '[]') return false
+  const [object, key] = node.args
+  return isId(object, 'claims') && key.op === 'value' && key.args === 'iss'
+}
+
+function isId(node: ASTNode, name: string): boolean {
+  return node.op === 'id' && node.args === name
+}
+
+function isText(node: ASTNode): boolean {
+  return node.op === 'value' && typeof node.args === 'string'
+}
+
+function some(node: ASTNode, test: (node: ASTNode) => boolean): boolean {
+  return test(node) || children(node).some((child) => some(child, test))
+}
+
+function children(node: ASTNode): ASTNode[] {
+  return nodesIn(node.args)
+}
+
+function nodesIn(value: unknown): ASTNode[] {
+  if (Array.isArray(value)) return value.flatMap(nodesIn)
+  return isNode(value) ? [value] : []
+}
+
+function isNode(value: unknown): value is ASTNode {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value
+}

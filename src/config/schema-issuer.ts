@@ -1,0 +1,117 @@
+import { z } from 'zod'
+import { issuerProblem, urlProblem } from './addresses.ts'
+import { checkedText, environmentName, expression, patternText } from './checked-text.ts'
+
+/** Signature algorithms with a public key: RFC 7518 §3.1, RFC 8037, RFC 9864. */
+const ASYMMETRIC_ALGORITHMS = [
+  ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
+  ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
+] as const
+
+/** Algorithms with a shared secret, which is `secret_env`'s. */
+export const SECRET_ALGORITHMS = ['HS256', 'HS384', 'HS512'] as const
+
+/** Types of JWT that are something else than a user's token, whoever signed them. */
+const OTHER_TOKENS = new Set(['logout+jwt', 'dpop+jwt', 'secevent+jwt'])
+
+/** Members that only a private or symmetric JSON Web Key has: RFC 7518 §6. */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
+
+const algorithms = z.array(z.enum([...ASYMMETRIC_ALGORITHMS, ...SECRET_ALGORITHMS])).min(1)
+const filledText = patternText(/\S/, 'must not be blank')
+
+const publicKey = z
+  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) })
+  .refine((key) => !PRIVATE_MEMBERS.some((member) => Object.hasOwn(key, member)), {
+    error: 'has members of a private key; put only the public key here, and replace the leaked one',
+  })
+
+const tokenType = checkedText((value) => {
+  if (!/^[\w!#$&^.+-]+(?:\/[\w!#$&^.+-]+)?$/.test(value))
+    return 'must be a media type, as in at+jwt'
+  if (!OTHER_TOKENS.has(normaliseTokenType(value))) return undefined
+  return 'is a token of another kind; it must never pass for a user token'
+})
+
+const logoutSchema = z
+  .strictObject({
+    client_ids: z
+      .array(filledText)
+      .min(1)
+      .describe('Client ids; the logout token must carry one of them in `aud`.'),
+    algorithms: algorithms.optional().describe("Default: the issuer's `algorithms`."),
+  })
+  .describe('Accept OpenID Connect back-channel logout tokens from this issuer.')
+
+/** One entry of `issuers`. */
+export const issuerSchema = z
+  .strictObject({
+    issuer: checkedText(issuerProblem).describe(
+      'Compared exactly with the `iss` claim, trailing slash included. https, or http on loopback.',
+    ),
+    audience: z
+      .array(filledText)
+      .min(1)
+      .describe('The token must carry one of these in `audience_claim`.'),
+    audience_claim: z
+      .enum(['aud', 'client_id', 'azp'])
+      .default('aud')
+      .describe('`client_id` for Cognito access tokens, `azp` for Clerk.'),
+    algorithms: algorithms.describe('Accepted signature algorithms; HS* only with `secret_env`.'),
+    jwks_uri: checkedText(urlProblem)
+      .optional()
+      .describe('Key set to fetch; OIDC discovery finds it when this is absent.'),
+    jwks: z
+      .strictObject({ keys: z.array(publicKey).min(1).max(50) })
+      .optional()
+      .describe('Public keys, written here instead of fetched.'),
+    secret_env: environmentName
+      .optional()
+      .describe('Environment variable with the shared secret of HS* tokens, at least 32 bytes.'),
+    token_types: z
+      .array(tokenType)
+      .min(1)
+      .default(['at+jwt', 'JWT', 'none'])
+      .describe('Accepted `typ` headers; `none` stands for a token without one.'),
+    required_claims: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Claims that must be present, besides `exp` and `sub`.'),
+    clock_tolerance_seconds: z
+      .int()
+      .min(0)
+      .max(120)
+      .default(30)
+      .describe('How far the clocks may differ.'),
+    max_token_age_seconds: z
+      .int()
+      .min(1)
+      .max(315_360_000)
+      .optional()
+      .describe('Refuse a token whose `iat` is longer ago.'),
+    stale_keys_seconds: z
+      .int()
+      .min(0)
+      .max(2_592_000)
+      .default(86_400)
+      .describe('How long known keys serve while the key set cannot be fetched.'),
+    cookie: patternText(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a cookie name')
+      .optional()
+      .describe('Also accept the token from this cookie.'),
+    sessions_end_with_token: z
+      .boolean()
+      .default(false)
+      .describe("Cap a session's life at the token's remaining life."),
+    user: expression.optional().describe('CEL → string; overrides the top-level `user`.'),
+    logout: logoutSchema.optional(),
+  })
+  .describe('An issuer whose tokens are accepted.')
+
+/**
+ * A `typ` as it is compared: RFC 7515 §4.1.9 lets the `application/` go, and media types have no case.
+ *
+ * @param type - from the config file or a header
+ */
+export function normaliseTokenType(type: string): string {
+  return type.toLowerCase().replace(/^application\//, '')
+}

@@ -1,0 +1,86 @@
+import type { z } from 'zod'
+import type { Path, Report } from './problems.ts'
+import { configJsonSchema, configSchema } from './schema.ts'
+
+type Issue = z.core.$ZodIssue
+
+/** What zod calls a type, in the words of someone who writes YAML. */
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'text; put it in single quotes',
+  array: 'a list',
+  object: 'a mapping (key: value)',
+  record: 'a mapping (name: …)',
+  int: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+}
+
+/**
+ * Checks the shape of the config file, every key on its own.
+ *
+ * @param data - as YAML gave it
+ * @param report - called for each problem
+ */
+export function reportSchemaProblems(data: unknown, report: Report): void {
+  const result = configSchema.safeParse(data)
+  for (const issue of result.error?.issues ?? []) {
+    const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
+    if (issue.code === 'unrecognized_keys') reportUnknownKeys(issue.keys, path, report)
+    else report(path, describe(issue, valueAt(data, path) === undefined))
+  }
+}
+
+function reportUnknownKeys(keys: readonly string[], path: Path, report: Report): void {
+  const known = knownKeys(path).join(', ')
+  for (const key of keys) report([...path, key], `is not a known key; known here: ${known}`)
+}
+
+function describe(issue: Issue, missing: boolean): string {
+  if (missing) return 'is missing'
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}`
+    case 'invalid_value':
+      return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`
+    case 'too_small':
+      return describeTooSmall(issue)
+    case 'too_big':
+      return issue.origin === 'array'
+        ? `must not have more than ${issue.maximum} entries`
+        : `must be at most ${issue.maximum}`
+    case 'invalid_key':
+      return issue.issues[0]?.message ?? 'is not a valid name'
+    default:
+      return issue.message
+  }
+}
+
+function describeTooSmall(issue: z.core.$ZodIssueTooSmall): string {
+  if (issue.origin === 'array') return `needs at least ${issue.minimum} entry`
+  return issue.origin === 'string' ? 'must not be empty' : `must be at least ${issue.minimum}`
+}
+
+function valueAt(data: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (isObject(value) && Object.hasOwn(value, step) ? value[step] : undefined),
+    data,
+  )
+}
+
+/** The keys that the schema has at a place. */
+function knownKeys(path: Path): string[] {
+  let schema: unknown = configJsonSchema()
+  for (const step of path) schema = subSchema(schema, step)
+  return isObject(schema) && isObject(schema['properties']) ? Object.keys(schema['properties']) : []
+}
+
+function subSchema(schema: unknown, step: string | number): unknown {
+  if (!isObject(schema)) return undefined
+  if (typeof step === 'number') return schema['items']
+  const properties = schema['properties']
+  return isObject(properties) ? properties[step] : schema['additionalProperties']
+}
+
+function isObject(value: unknown): value is Record<string | number, unknown> {
+  return typeof value === 'object' && value !== null
+}

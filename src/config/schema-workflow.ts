@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { checkedText, environmentName, expression, patternText } from './checked-text.ts'
+
+/** What a string of the client's may have when its declaration does not say: UTF-16 units. */
+export const DEFAULT_MAX_LENGTH = 1000
+
+const version = checkedText((value) => {
+  if (value.trim() === '') return 'must not be blank; leave it out for the deployed version'
+  if (value.trim().toLowerCase() !== 'latest') return undefined
+  return 'must not be "latest", which fails once the chat starts; leave it out instead'
+})
+
+const variableName = patternText(
+  /^[^\p{Cc}]{1,64}$/u,
+  'must be a name of 1 to 64 characters without control characters',
+)
+
+const inputName = patternText(
+  /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/,
+  'must be a name of at most 64 letters, digits, "_" and "-" that does not start with a digit',
+)
+
+const inputDeclaration = z
+  .strictObject({
+    type: z.enum(['string', 'number', 'boolean']),
+    max_length: z
+      .int()
+      .min(1)
+      .max(16_384)
+      .optional()
+      .describe(`For strings, in UTF-16 units; default ${DEFAULT_MAX_LENGTH}.`),
+    required: z.boolean().default(false),
+  })
+  .refine((input) => input.max_length === undefined || input.type === 'string', {
+    path: ['max_length'],
+    error: 'is only for strings; leave it out',
+  })
+
+/** ChatKit's runtime features, spelled and bounded as the API has them. */
+const chatkitConfiguration = z
+  .strictObject({
+    automatic_thread_titling: z.strictObject({ enabled: z.boolean().optional() }).optional(),
+    file_upload: z
+      .strictObject({
+        enabled: z.boolean().optional(),
+        max_file_size: z.int().min(1).max(512).optional().describe('Megabytes.'),
+        max_files: z.int().min(1).optional(),
+      })
+      .optional(),
+    history: z
+      .strictObject({
+        enabled: z.boolean().optional(),
+        recent_threads: z.int().min(1).optional().describe('Default: all of them.'),
+      })
+      .optional(),
+  })
+  .describe('Features of the chat, as the ChatKit API names them.')
+
+/** One entry of `workflows`. */
+export const workflowSchema = z
+  .strictObject({
+    id: patternText(/^[A-Za-z0-9_-]{1,128}$/, 'must be a workflow id, as in wf_68e5c3').describe(
+      'The workflow at OpenAI.',
+    ),
+    version: version.optional().describe('A deployed version, in quotes.'),
+    api_key_env: environmentName
+      .default('OPENAI_API_KEY')
+      .describe('Environment variable (or its _FILE twin) with the API key.'),
+    when: expression
+      .optional()
+      .describe('CEL → bool: who may use it. An evaluation error, or anything but true, is false.'),
+    state_variables: z
+      .record(variableName, expression)
+      .refine((variables) => Object.keys(variables).length <= 64, {
+        error: 'must not have more than 64 entries',
+      })
+      .default({})
+      .describe('CEL → string, number or bool; at most 64.'),
+    input: z
+      .record(inputName, inputDeclaration)
+      .default({})
+      .describe('What the client may send, for `when` and `state_variables`.'),
+    tracing: z
+      .strictObject({ enabled: z.boolean().default(false) })
+      .default({ enabled: false })
+      .describe('Whether OpenAI keeps traces of the runs.'),
+    expires_after: z
+      .strictObject({
+        seconds: z.int().min(1).max(600),
+        anchor: z.literal('created_at').optional(),
+      })
+      .optional()
+      .describe('How long a client secret lives; default 600 seconds.'),
+    rate_limits: z
+      .strictObject({ max_requests_per_1_minute: z.int().min(1) })
+      .optional()
+      .describe('Requests of one session; default 10 per minute.'),
+    chatkit_configuration: chatkitConfiguration.optional(),
+  })
+  .describe('A workflow that clients may be given a session for.')

@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { cidrProblem, issuerProblem, originProblem } from './addresses.ts'
+import { checkedText, expression, patternText } from './checked-text.ts'
+import { issuerSchema } from './schema-issuer.ts'
+import { workflowSchema } from './schema-workflow.ts'
+
+const origin = checkedText(originProblem)
+const max = z.int().min(1).max(10_000_000)
+const seconds = z.int().min(1).max(86_400)
+
+const workflowName = patternText(
+  /^[a-z][a-z0-9-]{0,63}$/,
+  'must be a name of at most 64 lower-case letters, digits and "-" that starts with a letter',
+)
+
+const limitsSchema = z
+  .strictObject({
+    mints_per_user: z
+      .strictObject({ max: max.default(10), seconds: seconds.default(60) })
+      .prefault({})
+      .describe('Sessions that one user may ask for.'),
+    live_sessions_per_user: z
+      .strictObject({
+        max: max.default(20),
+        when_full: z.enum(['evict_oldest', 'deny']).default('evict_oldest'),
+      })
+      .prefault({})
+      .describe('Sessions that one user may have at a time.'),
+    failed_auth_per_ip: z
+      .strictObject({ max: max.default(60), seconds: seconds.default(60) })
+      .prefault({})
+      .describe('Failed authentications of one address (IPv6: of one /64).'),
+  })
+  .prefault({})
+
+const adminsSchema = z
+  .strictObject({
+    when: expression.describe('CEL → bool: who is an admin. An error is false.'),
+    issuers: z
+      .array(checkedText(issuerProblem))
+      .min(1)
+      .optional()
+      .describe("Whose tokens can be an admin's; required when there is more than one issuer."),
+    origins: z
+      .array(origin)
+      .default([])
+      .describe('Browser origins that may call the admin endpoints.'),
+  })
+  .describe('Who may call the admin endpoints; without it there are none.')
+
+/**
+ * The config file, key by key. What concerns several keys at once, and what expressions say, is
+ * checked apart, so that all problems come out together.
+ */
+export const configSchema = z
+  .strictObject({
+    issuers: z.array(issuerSchema).min(1).describe('Whose tokens are accepted; each once.'),
+    user: expression
+      .optional()
+      .describe(
+        'CEL → string of 1..512 characters: the ChatKit user. With several issuers it must look at `issuer`.',
+      ),
+    workflows: z
+      .record(workflowName, workflowSchema)
+      .refine((workflows) => Object.keys(workflows).length > 0, {
+        error: 'needs at least 1 entry',
+      })
+      .describe('By the name that clients use; the first whose `when` holds is the default.'),
+    admins: adminsSchema.optional(),
+    cors: z
+      .strictObject({ origins: z.array(origin) })
+      .prefault({ origins: [] })
+      .describe('Browser origins that may call, exactly as browsers send them.'),
+    trusted_proxies: z
+      .array(checkedText(cidrProblem))
+      .default([])
+      .describe('Address ranges of the proxies whose forwarding headers are believed.'),
+    client_ip_header: patternText(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a header name')
+      .optional()
+      .describe('Header in which a trusted proxy puts the client; default X-Forwarded-For.'),
+    limits: limitsSchema.describe('All optional.'),
+    retention: z
+      .strictObject({
+        sessions_hours: z.int().min(1).max(87_600).default(24),
+        audit_days: z.int().min(1).max(3650).default(30),
+      })
+      .prefault({})
+      .describe('How long ended sessions and audit rows are kept.'),
+  })
+  .meta({ title: 'chatkit-mint config file' })
+
+/** The config file once every key has been checked, with defaults. */
+export type ConfigFile = z.output<typeof configSchema>
+
+/** The JSON Schema that editors use: draft-07 is what YAML language servers know best. */
+export function configJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(configSchema, { target: 'draft-07', io: 'input' })
+  return JSON.parse(JSON.stringify(schema))
+}

@@ -1,0 +1,68 @@
+import { readFileSync, statSync } from 'node:fs'
+import { Secret } from '../lib/secret.ts'
+
+/** Gives the current value of a secret; cheap enough for every request. */
+export type SecretSource = () => Secret
+
+/** How often at most the file is looked at, in milliseconds. */
+const LOOK_EVERY_MS = 1000
+
+/** The file of a `_FILE` variable cannot be used. The message names variable and file, no content. */
+export class SecretFileError extends Error {
+  override readonly name = 'SecretFileError'
+}
+
+/**
+ * A secret kept in a file (Docker and Kubernetes mount them so). Read again when the file changes,
+ * so that keys rotate without a restart; while it is missing, empty or being written, the last good
+ * value stays.
+ *
+ * @param variable - name of the environment variable, for messages
+ * @param path - the file; white space around its content is dropped
+ * @param now - milliseconds that only go forward
+ * @throws {@link SecretFileError} when the file cannot be read at first
+ */
+export function secretFromFile(
+  variable: string,
+  path: string,
+  now: () => number = performance.now.bind(performance),
+): SecretSource {
+  let stamp = ''
+  let lookedAt = now()
+  let secret = readOnce()
+
+  function readOnce(): Secret {
+    const value = readValue(variable, path)
+    stamp = stampOf(path)
+    return value
+  }
+
+  return () => {
+    if (now() - lookedAt < LOOK_EVERY_MS) return secret
+    lookedAt = now()
+    try {
+      if (stampOf(path) !== stamp) secret = readOnce()
+    } catch {
+      // Half of a rotation: the value in hand still works, and the next look tells.
+    }
+    return secret
+  }
+}
+
+function readValue(variable: string, path: string): Secret {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8').trim()
+  } catch (cause) {
+    throw new SecretFileError(`${variable}: cannot read ${path}; check path and permissions`, {
+      cause,
+    })
+  }
+  if (text === '') throw new SecretFileError(`${variable}: ${path} is empty`)
+  return new Secret(text)
+}
+
+function stampOf(path: string): string {
+  const { mtimeMs, size, ino } = statSync(path)
+  return `${mtimeMs}:${size}:${ino}`
+}

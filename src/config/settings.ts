@@ -1,0 +1,136 @@
+/** What an expression may look at. */
+export interface Scope {
+  /** The verified token's claims. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /** The verified token's `iss`. */
+  readonly issuer: string
+  /** What the client sent and the workflow declares; `{}` outside workflows. */
+  readonly input: Readonly<Record<string, InputValue>>
+}
+
+/** A value that a client may send in `input`. */
+export type InputValue = string | number | boolean
+
+/** A CEL expression of the config file, parsed and type-checked at start-up. */
+export interface Expression {
+  /** As it stands in the file. */
+  readonly source: string
+  /**
+   * @throws whatever CEL throws, for example when a claim is missing. Anything may come out of a
+   * dynamic expression, so the caller checks the type.
+   */
+  evaluate(scope: Scope): unknown
+}
+
+/** Where an issuer's verification keys come from. */
+export type KeySource =
+  | { readonly kind: 'discovery' }
+  | { readonly kind: 'jwks_uri'; readonly url: string }
+  | { readonly kind: 'jwks'; readonly jwks: { readonly keys: readonly Record<string, unknown>[] } }
+  | { readonly kind: 'secret'; readonly secretEnv: string }
+
+/** One issuer whose tokens are accepted. */
+export interface IssuerSettings {
+  /** Compared with `iss` byte for byte. */
+  readonly issuer: string
+  readonly audience: readonly string[]
+  readonly audienceClaim: 'aud' | 'client_id' | 'azp'
+  /** JOSE `alg` names. */
+  readonly algorithms: readonly string[]
+  readonly keys: KeySource
+  /** Lower case, without `application/`; `none` stands for a token without `typ`. */
+  readonly tokenTypes: readonly string[]
+  readonly requiredClaims: readonly string[]
+  readonly clockToleranceSeconds: number
+  readonly maxTokenAgeSeconds: number | undefined
+  readonly staleKeysSeconds: number
+  /** The cookie that may carry the token. */
+  readonly cookie: string | undefined
+  readonly sessionsEndWithToken: boolean
+  /** The effective expression: the issuer's own, else the top-level one. */
+  readonly user: Expression
+  /** Back-channel logout, when accepted from this issuer. */
+  readonly logout:
+    | { readonly clientIds: readonly string[]; readonly algorithms: readonly string[] }
+    | undefined
+}
+
+/** One declared `input` field. */
+export interface InputDeclaration {
+  readonly type: 'string' | 'number' | 'boolean'
+  /** For strings, in UTF-16 units. */
+  readonly maxLength: number
+  readonly required: boolean
+}
+
+/** ChatKit's runtime features, in the API's own spelling: it is sent as it stands. */
+export interface ChatKitConfiguration {
+  readonly automatic_thread_titling?: { readonly enabled?: boolean | undefined } | undefined
+  readonly file_upload?:
+    | {
+        readonly enabled?: boolean | undefined
+        readonly max_file_size?: number | undefined
+        readonly max_files?: number | undefined
+      }
+    | undefined
+  readonly history?:
+    | { readonly enabled?: boolean | undefined; readonly recent_threads?: number | undefined }
+    | undefined
+}
+
+/** One workflow that clients may be given a session for. */
+export interface WorkflowSettings {
+  /** The name clients use. */
+  readonly name: string
+  /** `wf_…` at OpenAI. */
+  readonly id: string
+  readonly version: string | undefined
+  /** Environment variable with the API key. */
+  readonly apiKeyEnv: string
+  /** Who may use it; everyone when absent. */
+  readonly when: Expression | undefined
+  readonly stateVariables: ReadonlyMap<string, Expression>
+  readonly input: ReadonlyMap<string, InputDeclaration>
+  readonly tracing: { readonly enabled: boolean }
+  /** 1..600; the API's own default when absent. */
+  readonly expiresAfterSeconds: number | undefined
+  readonly maxRequestsPerMinute: number | undefined
+  readonly chatkitConfiguration: ChatKitConfiguration | undefined
+}
+
+/** Who is an admin. */
+export interface AdminSettings {
+  readonly when: Expression
+  /** Whose tokens can be an admin's. */
+  readonly issuers: readonly string[]
+  /** Browser origins besides PUBLIC_URL's. */
+  readonly origins: readonly string[]
+}
+
+/** So many in so many seconds. */
+export interface RateLimit {
+  readonly max: number
+  readonly seconds: number
+}
+
+/** Limits per user and per address. */
+export interface LimitSettings {
+  readonly mintsPerUser: RateLimit
+  readonly liveSessionsPerUser: { readonly max: number; readonly whenFull: 'evict_oldest' | 'deny' }
+  readonly failedAuthPerIp: RateLimit
+}
+
+/** The config file, checked and with its defaults filled in. Holds no secret, only their names. */
+export interface Settings {
+  readonly issuers: readonly IssuerSettings[]
+  /** In the file's order: the first whose `when` holds is the default. */
+  readonly workflows: readonly WorkflowSettings[]
+  readonly admins: AdminSettings | undefined
+  readonly corsOrigins: readonly string[]
+  /** CIDRs. */
+  readonly trustedProxies: readonly string[]
+  /** Lower case. */
+  readonly clientIpHeader: string | undefined
+  readonly limits: LimitSettings
+  readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
+}

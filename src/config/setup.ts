@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import {
+  configFile,
+  type Environment,
+  EnvironmentError,
+  readEnvironment,
+  type Variables,
+} from './env.ts'
+import { loadConfig } from './load-config.ts'
+import { ConfigError, formatProblem } from './problems.ts'
+import { SecretFileError } from './secret-file.ts'
+import type { Settings } from './settings.ts'
+
+/** The service cannot start with this environment and config file. One line for each problem. */
+export class SetupError extends Error {
+  override readonly name = 'SetupError'
+  readonly problems: readonly string[]
+
+  /** @param problems - all of them */
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.problems = problems
+  }
+}
+
+/** Everything that start-up needs to know. */
+export interface Setup {
+  readonly environment: Environment
+  readonly settings: Settings
+}
+
+/**
+ * Reads environment and config file, and finds everything that is wrong with either at once, before
+ * anything is opened.
+ *
+ * @param variables - the environment; the process's own when absent
+ * @throws {@link SetupError}
+ */
+export function readSetup(variables?: Variables): Setup {
+  const problems: string[] = []
+  const environment = attempt(() => readEnvironment(variables), problems)
+  const settings = attempt(() => readSettings(environment, variables), problems)
+  if (environment && settings && problems.length === 0) return { environment, settings }
+  throw new SetupError(problems)
+}
+
+/** Without a usable environment the file is still checked, as far as that goes offline. */
+function readSettings(environment: Environment | undefined, variables?: Variables): Settings {
+  if (environment === undefined) {
+    const file = configFile(variables)
+    return loadConfig(readText(file), { file }).settings
+  }
+  const file = environment.configFile
+  const secrets = (name: string) => environment.secret(name)?.()
+  return loadConfig(readText(file), { file, secrets }).settings
+}
+
+function readText(file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    const advice = 'set CONFIG_FILE, or copy one of config/examples to config/chatkit-mint.yaml'
+    throw new SetupError([`${file}: cannot be read (${code}); ${advice}`])
+  }
+}
+
+function attempt<T>(work: () => T, problems: string[]): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    problems.push(...problemsOf(error))
+    return undefined
+  }
+}
+
+function problemsOf(error: unknown): readonly string[] {
+  if (error instanceof EnvironmentError || error instanceof SetupError) return error.problems
+  if (error instanceof ConfigError) return error.problems.map(formatProblem)
+  if (error instanceof SecretFileError) return [error.message]
+  throw error
+}

@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, test } from 'vitest'
+import { MINIMAL } from '../config/fixtures.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const NODE = join(ROOT, 'node_modules/.bin/node')
+const folder = mkdtempSync(join(tmpdir(), 'check-config-'))
+
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Runs the command with an empty environment: it needs none. */
+function check(...args: string[]): { code: number | null; out: string; err: string } {
+  const command = ['src/commands/check-config.ts', ...args]
+  const run = spawnSync(NODE, command, { cwd: ROOT, env: {}, encoding: 'utf8' })
+  return { code: run.status, out: run.stdout, err: run.stderr }
+}
+
+function write(name: string, content: string | Uint8Array): string {
+  const file = join(folder, name)
+  writeFileSync(file, content)
+  return file
+}
+
+test('a right file: exit 0, one line, nothing on standard error', () => {
+  const file = write('right.yaml', MINIMAL)
+  expect(check(file)).toEqual({
+    code: 0,
+    out: `${file}: ok: 1 issuer, 1 workflow; npm start needs OPENAI_API_KEY\n`,
+    err: '',
+  })
+})
+
+test('the files in config/ are right', () => {
+  const examples = readdirSync(join(ROOT, 'config/examples')).map(
+    (name) => `config/examples/${name}`,
+  )
+  expect(examples.length).toBeGreaterThanOrEqual(7)
+  for (const file of ['config/chatkit-mint.yaml', ...examples]) {
+    expect(check(file)).toMatchObject({ code: 0, err: '' })
+  }
+})
+
+test('every error of a wrong file: exit 78, a line each, nothing on standard output', () => {
+  const text = `${MINIMAL.replace('[chat-api]', '[]')}    expires_after: { seconds: 601 }\ncors: { origins: ['*'] }\ncolour: red\n`
+  const file = write('wrong.yaml', text)
+  const { code, out, err } = check(file)
+  expect({ code, out }).toEqual({ code: 78, out: '' })
+  expect(err.trimEnd().split('\n')).toEqual([
+    `${file}:3: issuers[0].audience: needs at least 1 entry`,
+    `${file}:9: workflows.support.expires_after.seconds: must be at most 600`,
+    `${file}:10: cors.origins[0]: must be an exact origin; "*" would let every website in`,
+    expect.stringContaining(`${file}:11: colour: is not a known key; known here: issuers, user,`),
+  ])
+})
+
+describe('what cannot be read: exit 78', () => {
+  test.each([
+    ['a missing file', () => join(folder, 'none.yaml'), /none\.yaml:1: \(file\): does not exist/],
+    ['a folder', () => folder, /:1: \(file\): cannot be read \(EISDIR\)/],
+    ['an empty file', () => write('empty.yaml', ''), /:1: \(file\): is empty/],
+    ['bytes that are no text', () => write('b.yaml', Buffer.from([0x61, 0xff])), /is not UTF-8/],
+    [
+      'an alias bomb',
+      () => write('bomb.yaml', 'a: &a [x]\nb: &b [*a,*a]\nc: [*b,*b]\n'),
+      /:2: b\[0\]: has an alias/,
+    ],
+  ])('%s', (_name, file, message) => {
+    const { code, out, err } = check(file())
+    expect({ code, out }).toEqual({ code: 78, out: '' })
+    expect(err).toMatch(message)
+    expect(err).not.toContain('at ')
+  })
+})
+
+test.each([[[]], [['a.yaml', 'b.yaml']]])('wrong usage %j: exit 64 and how to use it', (args) => {
+  expect(check(...args)).toEqual({
+    code: 64,
+    out: '',
+    err: 'usage: npm run check-config -- FILE\n',
+  })
+})

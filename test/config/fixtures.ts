@@ -1,0 +1,36 @@
+import { loadConfig } from '../../src/config/load-config.ts'
+import type { SecretLookup } from '../../src/config/needed-secrets.ts'
+import { ConfigError } from '../../src/config/problems.ts'
+import type { Settings } from '../../src/config/settings.ts'
+
+/** The least that a config file says. */
+export const MINIMAL = `issuers:
+  - issuer: https://login.acme.example/
+    audience: [chat-api]
+    algorithms: [RS256]
+user: 'claims.sub'
+workflows:
+  support:
+    id: wf_1
+`
+
+/** MINIMAL with one text replaced; fails when the text is not there. */
+export function minimalWith(part: string, replacement: string): string {
+  if (!MINIMAL.includes(part)) throw new Error(`MINIMAL has no ${part}`)
+  return MINIMAL.replace(part, () => replacement)
+}
+
+export function settingsOf(text: string, secrets?: SecretLookup): Settings {
+  return loadConfig(text, { file: 'c.yaml', ...(secrets && { secrets }) }).settings
+}
+
+/** Every problem of a file, as `line key message`; empty when there is none. */
+export function problemsOf(text: string, secrets?: SecretLookup): string[] {
+  try {
+    settingsOf(text, secrets)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.problems.map(({ line, key, message }) => `${line} ${key} ${message}`)
+  }
+}
