@@ -1,0 +1,71 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ServiceError } from '../../src/lib/errors.ts'
+import { mapUser } from '../../src/map/map-user.ts'
+import { principalWith, refusal, userOf } from './fixtures.ts'
+
+const subject = userOf('claims.sub')
+const map = (sub: unknown): string => mapUser(subject, principalWith({ sub }))
+
+test('a user is what the expression yields', () => {
+  expect(map('alice')).toBe('alice')
+  const full = userOf('issuer + "|" + claims.sub')
+  expect(mapUser(full, principalWith({ sub: 'alice' }))).toBe('https://i.example|alice')
+})
+
+test.each([['…'], ['a'.repeat(512)], ['😀'.repeat(512)], [' '], ['a b'], ['...'], ['日本']])(
+  'accepted: %j',
+  (sub) => {
+    expect(map(sub)).toBe(sub)
+  },
+)
+
+describe('refused', () => {
+  test.each([
+    ['a missing claim', undefined],
+    ['nothing', ''],
+    ['513 characters', 'a'.repeat(513)],
+    ['513 characters outside the BMP', '😀'.repeat(513)],
+    ['a control character', 'a\u0000b'],
+    ['a new line', 'a\n'],
+    ['DEL', 'a\u007f'],
+    ['C1', 'a\u0085'],
+    ['a lone surrogate', 'a\ud800'],
+    ['a dot', '.'],
+    ['two dots', '..'],
+    ['a number', 7],
+    ['a bool', true],
+    ['null', null],
+    ['a list', ['alice']],
+    ['an object', { toString: 'alice' }],
+  ])('%s', (_name, sub) => {
+    expect(refusal(() => map(sub))).toEqual({ code: 'claims_not_mapped', detail: undefined })
+  })
+
+  test('a reason never quotes the user', () => {
+    try {
+      map('secretive\n')
+      expect.unreachable()
+    } catch (error) {
+      expect((error as ServiceError).message).not.toContain('secretive')
+    }
+  })
+})
+
+test('whatever comes out has 1 to 512 characters, none of them a control character', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 1100, size: 'max' }), (sub) => {
+      try {
+        const user = map(sub)
+        expect(user).toBe(sub)
+        expect([...user].length).toBeGreaterThan(0)
+        expect([...user].length).toBeLessThanOrEqual(512)
+        expect(/[\p{Cc}\p{Cs}]/u.test(user)).toBe(false)
+      } catch (error) {
+        if (!(error instanceof ServiceError)) throw error
+        const fine = sub !== '' && [...sub].length <= 512 && !/[\p{Cc}\p{Cs}]/u.test(sub)
+        expect(fine && sub !== '.' && sub !== '..').toBe(false)
+      }
+    }),
+  )
+})

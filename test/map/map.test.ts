@@ -1,0 +1,151 @@
+import { describe, expect, test } from 'vitest'
+import type { InputValue } from '../../src/config/settings.ts'
+import { mapSession, type NewSession } from '../../src/map/map.ts'
+import { principalWith, refusal, workflowsOf } from './fixtures.ts'
+
+const WORKFLOWS = workflowsOf(`
+  support: { id: wf_s, when: '"support" in claims.groups' }
+  sales: { id: wf_l, when: 'claims.sales', state_variables: { plan: 'claims.plan' } }
+  page:
+    id: wf_p
+    when: 'claims.page == true && (!has(input.page) || input.page != "/no")'
+    input: { page: { type: string, max_length: 5, required: true }, n: { type: number }, b: { type: boolean } }
+    state_variables: { page: 'input.page', n: 'has(input.n) ? input.n : 0.0' }
+`)
+
+interface Asked {
+  workflow?: string
+  input?: Record<string, InputValue>
+}
+
+function session(claims: Record<string, unknown>, asked: Asked = {}): NewSession {
+  return mapSession(WORKFLOWS, { principal: principalWith(claims), user: 'u', asked })
+}
+
+const refused = (claims: Record<string, unknown>, asked: Asked = {}) =>
+  refusal(() => session(claims, asked))
+const NOT_ALLOWED = { code: 'workflow_not_allowed', detail: undefined }
+
+describe('which workflow', () => {
+  test('by name', () => {
+    const found = session({ sales: true, groups: ['support'], plan: 'x' }, { workflow: 'sales' })
+    expect(found).toMatchObject({ user: 'u', workflow: { id: 'wf_l' } })
+  })
+
+  test('without a name, the first whose rule holds', () => {
+    expect(session({ groups: ['support'], sales: true }).workflow.name).toBe('support')
+    expect(session({ groups: [], sales: true, plan: 'x' }).workflow.name).toBe('sales')
+    expect(session({ sales: true, plan: 'x' }).workflow.name).toBe('sales')
+  })
+
+  test('a workflow without a rule is everyone’s', () => {
+    const workflows = workflowsOf('  a: { id: wf_a }\n')
+    const principal = principalWith({})
+    const found = mapSession(workflows, { principal, user: 'u', asked: { workflow: 'a' } })
+    expect(found).toEqual({ user: 'u', workflow: workflows[0], stateVariables: undefined })
+  })
+
+  test('an unknown name, a forbidden one and a failing rule look the same', () => {
+    expect(refused({ groups: [] }, { workflow: 'unknown' })).toEqual(NOT_ALLOWED)
+    expect(refused({ groups: [] }, { workflow: 'support' })).toEqual(NOT_ALLOWED)
+    expect(refused({}, { workflow: 'support' })).toEqual(NOT_ALLOWED)
+    expect(refused({ groups: ['support'] }, { workflow: '__proto__' })).toEqual(NOT_ALLOWED)
+    expect(refused({ groups: ['support'] }, { workflow: 'Support' })).toEqual(NOT_ALLOWED)
+    expect(refused({ groups: ['support'] }, { workflow: '' })).toEqual(NOT_ALLOWED)
+  })
+
+  test('even the reasons in the log are the same', () => {
+    const message = (workflow: string): string => {
+      try {
+        session({ groups: [] }, { workflow })
+        return 'none'
+      } catch (error) {
+        return String(error)
+      }
+    }
+    expect(message('unknown')).toBe(message('support'))
+  })
+
+  test('no rule holds: not allowed', () => {
+    expect(refused({})).toEqual(NOT_ALLOWED)
+  })
+
+  test.each([['true'], [1], [{}], [[true]], [null]])('%j is not true', (sales) => {
+    expect(refused({ sales }, { workflow: 'sales' })).toEqual(NOT_ALLOWED)
+  })
+})
+
+describe('input', () => {
+  const page = (input?: Record<string, InputValue>): Asked => ({
+    workflow: 'page',
+    ...(input && { input }),
+  })
+  const invalid = (detail: string) => ({ code: 'invalid_request', detail })
+
+  test('goes into rules and state variables', () => {
+    expect(session({ page: true }, page({ page: '/home', n: 2, b: false })).stateVariables).toEqual(
+      {
+        page: '/home',
+        n: 2,
+      },
+    )
+  })
+
+  test('a rule decides by it', () => {
+    expect(refused({ page: true }, page({ page: '/no' }))).toEqual(NOT_ALLOWED)
+    const workflows = workflowsOf(
+      `  a: { id: wf, when: 'input.k == "x"', input: { k: { type: string } } }\n`,
+    )
+    const ask = (k: string) =>
+      mapSession(workflows, { principal: principalWith({}), user: 'u', asked: { input: { k } } })
+    expect(ask('x').workflow.name).toBe('a')
+    expect(refusal(() => ask('y'))).toEqual(NOT_ALLOWED)
+  })
+
+  test.each<[Record<string, InputValue> | undefined, string]>([
+    [undefined, 'input.page is required.'],
+    [{}, 'input.page is required.'],
+    [{ page: '/', other: 1 }, 'input.other is not declared by the workflow.'],
+    [{ page: '/', 'a b<script>': 1 }, 'a field of input is not declared by the workflow.'],
+    [{ page: 1 }, 'input.page must be a string.'],
+    [{ page: '/', n: '1' }, 'input.n must be a number.'],
+    [{ page: '/', b: 0 }, 'input.b must be a boolean.'],
+    [{ page: '/12345' }, 'input.page must have at most 5 characters.'],
+    [{ page: '😀😀😀' }, 'input.page must have at most 5 characters.'],
+    [{ page: '\ud800' }, 'input.page must be well-formed text.'],
+    [{ page: '/', n: Number.NaN }, 'input.n must be finite.'],
+    [{ page: '/', n: Number.POSITIVE_INFINITY }, 'input.n must be finite.'],
+    [{ page: '/', constructor: 1 }, 'input.constructor is not declared by the workflow.'],
+  ])('%j is refused', (input, detail) => {
+    expect(refused({ page: true }, page(input))).toEqual(invalid(detail))
+    // Who may not use the workflow learns nothing of what it declares.
+    expect(refused({ page: false }, page(input))).toEqual(NOT_ALLOWED)
+    expect(refused({}, page(input))).toEqual(NOT_ALLOWED)
+  })
+
+  test('a rule never sees input that does not fit', () => {
+    const workflows = workflowsOf(
+      `  a: { id: wf, when: 'has(input.k)', input: { k: { type: string } } }\n`,
+    )
+    const asked = { workflow: 'a', input: { k: 1 } }
+    const principal = principalWith({})
+    expect(refusal(() => mapSession(workflows, { principal, user: 'u', asked }))).toEqual(
+      NOT_ALLOWED,
+    )
+  })
+
+  test('for the default workflow, too', () => {
+    expect(refused({ groups: ['support'] }, { input: { page: '/' } })).toEqual(
+      invalid('input.page is not declared by the workflow.'),
+    )
+    expect(refused({}, { input: { page: '/' } })).toEqual(NOT_ALLOWED)
+  })
+
+  test('a string without a declared length has 1000 units at most', () => {
+    const workflows = workflowsOf('  a: { id: wf, input: { k: { type: string } } }\n')
+    const ask = (k: string) =>
+      mapSession(workflows, { principal: principalWith({}), user: 'u', asked: { input: { k } } })
+    expect(ask('x'.repeat(1000)).workflow.name).toBe('a')
+    expect(refusal(() => ask('x'.repeat(1001))).code).toBe('invalid_request')
+  })
+})
