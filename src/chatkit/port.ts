@@ -1,0 +1,126 @@
+import { ServiceError } from '../lib/errors.ts'
+import type { ListQuery, ThreadListQuery } from './wire.ts'
+import type { CreateSessionParams, IssuedSession } from './wire-session.ts'
+import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from './wire-thread.ts'
+
+/**
+ * A create was answered with a session that must not be used: for another user, not active, or
+ * without what the reference promises. When its id could be read, the caller cancels it.
+ */
+export class UnusableSessionError extends ServiceError {
+  readonly sessionId: string | undefined
+
+  /**
+   * @param reason - for the log
+   * @param sessionId - of the session that now exists upstream
+   */
+  constructor(reason: string, sessionId: string | undefined) {
+    super('upstream_invalid_response', { reason })
+    this.sessionId = sessionId
+  }
+}
+
+/** The six operations, as logs and metrics call them. */
+export type ChatKitOperation =
+  | 'create_session'
+  | 'cancel_session'
+  | 'list_threads'
+  | 'retrieve_thread'
+  | 'delete_thread'
+  | 'list_thread_items'
+
+/** How a call went, for logs and metrics. It holds no key, no client secret and no user. */
+export interface UpstreamCall {
+  readonly operation: ChatKitOperation
+  /** HTTP status of the last attempt; undefined when no answer came. */
+  readonly status: number | undefined
+  /** `x-request-id` of the last answer, by which the API's operators find it. */
+  readonly requestId: string | undefined
+  /** Duration of all attempts together. */
+  readonly milliseconds: number
+  /** How often the request was sent; 0 when it never left (breaker open, too many calls at once). */
+  readonly attempts: number
+}
+
+/** What may accompany each call. */
+export interface CallOptions {
+  /** Abandons the call. A create that has left may still have made a session. */
+  readonly signal?: AbortSignal
+  /** Told once how the call went, whether it succeeded or not. */
+  readonly observe?: (call: UpstreamCall) => void
+}
+
+/**
+ * The ChatKit API as the service uses it: all six operations of its reference, in its own shapes. An
+ * adapter holds the credential; who may do what is decided before, because the API decides nothing:
+ * thread calls take any id, and a list without `user` is a list over everyone.
+ *
+ * Each operation can throw a `ServiceError` with one of these codes, besides those it names itself:
+ *
+ * - `upstream_auth_failed`: 401 or 403, our key is not accepted
+ * - `upstream_rejected`: another 4xx, the API refused what we sent
+ * - `upstream_invalid_response`: the answer is not what the reference says, a redirect, or too large
+ * - `upstream_rate_limited`: 429
+ * - `upstream_unavailable`: 5xx, no connection, or a breaker that is open
+ * - `upstream_timeout`: the deadline for all attempts passed
+ * - `overloaded`: more calls under way than the adapter allows
+ *
+ * When `call.signal` aborts, the promise rejects with the signal's reason.
+ */
+export interface ChatKit {
+  /**
+   * `POST /chatkit/sessions`
+   *
+   * @param params - sent as they stand; within the bounds of `createSessionParams`
+   * @returns the session: active, and for the user that was asked for
+   * @throws {@link UnusableSessionError} when the answer holds any other; `workflow_unavailable` when
+   * the API no longer has the workflow (404, 410)
+   */
+  createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession>
+
+  /**
+   * `POST /chatkit/sessions/{id}/cancel`: stops new requests with its client secret; harmless when
+   * repeated.
+   *
+   * @param id - of the session
+   * @returns the session, with its client secret; null when the API no longer knows it (404), which
+   * is as good as cancelled
+   */
+  cancelSession(id: string, call?: CallOptions): Promise<IssuedSession | null>
+
+  /**
+   * `GET /chatkit/threads`
+   *
+   * `after` continues a list in its own order, `before` goes back from a place in it.
+   *
+   * @param query - without `user`, the threads of all users
+   * @throws `invalid_request` when the API refuses the query (400): cursors are the client's
+   */
+  listThreads(query: ThreadListQuery, call?: CallOptions): Promise<ThreadPage>
+
+  /**
+   * `GET /chatkit/threads/{id}`
+   *
+   * @param id - of the thread, whoever's it is
+   * @throws `not_found` when there is no such thread
+   */
+  retrieveThread(id: string, call?: CallOptions): Promise<Thread>
+
+  /**
+   * `DELETE /chatkit/threads/{id}`: the thread, its items and attachments.
+   *
+   * @param id - of the thread, whoever's it is
+   * @throws `not_found` when there is no such thread
+   */
+  deleteThread(id: string, call?: CallOptions): Promise<ThreadDeleted>
+
+  /**
+   * `GET /chatkit/threads/{id}/items`
+   *
+   * @param id - of the thread, whoever's it is
+   * @param query - which of its items
+   * @throws `not_found` when there is no such thread; `invalid_request` when the API refuses the
+   * query (400): cursors are the client's
+   */
+  listThreadItems(id: string, query: ListQuery, call?: CallOptions): Promise<ThreadItemPage>
+}

@@ -1,0 +1,57 @@
+import { readPort } from '../config/env.ts'
+import { type RunningChatKitApi, startChatKitApi } from '../embedded/chatkit-api/server.ts'
+
+/**
+ * The embedded ChatKit API alone, for developing anything that talks to ChatKit. Exit codes of
+ * sysexits.h: 69 the port cannot be had, 78 the environment is wrong.
+ */
+
+const DEFAULT_PORT = 8789
+const EX_UNAVAILABLE = 69
+const EX_CONFIG = 78
+
+const port = portOrExit()
+const running = await startOrExit(port)
+process.stdout.write(banner(running))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    void running.close().then(() => process.exit(0))
+  })
+}
+
+function portOrExit(): number {
+  try {
+    return readPort(DEFAULT_PORT)
+  } catch (error) {
+    return fail(EX_CONFIG, messageOf(error))
+  }
+}
+
+async function startOrExit(port: number): Promise<RunningChatKitApi> {
+  try {
+    return await startChatKitApi({ port })
+  } catch (error) {
+    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+    const why = taken ? `port ${port} is taken; set PORT to another` : messageOf(error)
+    return fail(EX_UNAVAILABLE, why)
+  }
+}
+
+function fail(code: number, why: string): never {
+  process.stderr.write(`chatkit-api: ${why}\n`)
+  process.exit(code)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function banner({ url, origin }: RunningChatKitApi): string {
+  return [
+    'Embedded ChatKit API: memory only, everything is gone when it ends. Ctrl-C ends it.',
+    `Base URL: ${url} (any key that starts with sk-)`,
+    `Control:  POST ${origin}/_embedded/threads, PUT ${origin}/_embedded/faults`,
+    `curl -s ${url}/chatkit/sessions -H 'Authorization: Bearer sk-local' -H 'OpenAI-Beta: chatkit_beta=v1' -H 'Content-Type: application/json' -d '{"user":"alice","workflow":{"id":"wf_local"}}'`,
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,99 @@
+import type { Context } from 'hono'
+import { isLoopback } from '../../lib/loopback.ts'
+import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
+import { ApiError } from './api-error.ts'
+
+const BETA = 'chatkit_beta=v1'
+const MAX_JSON_DEPTH = 64
+
+/**
+ * What every call to the API must carry: a key, of which only the beginning is checked, and the
+ * header of the beta.
+ *
+ * @param headers - of the request
+ * @throws {@link ApiError} 401, 400
+ */
+export function requireCredentials(headers: Headers): void {
+  const key = /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  if (key === undefined) {
+    const message = `You didn't provide an API key. Send it as "Authorization: Bearer YOUR_KEY".`
+    throw new ApiError(401, message)
+  }
+  if (!key.startsWith('sk-')) {
+    const message = `Incorrect API key provided: ${masked(key)}.`
+    throw new ApiError(401, message, { code: 'invalid_api_key' })
+  }
+  const betas = (headers.get('openai-beta') ?? '').split(',').map((beta) => beta.trim())
+  if (!betas.includes(BETA)) {
+    const message = `You must provide the 'OpenAI-Beta' header to access the ChatKit API. Please try again by setting the header 'OpenAI-Beta: ${BETA}'.`
+    throw new ApiError(400, message, { code: 'invalid_beta' })
+  }
+}
+
+/** The real API shows a masked key in this message, so whoever logs it must expect one. */
+function masked(key: string): string {
+  if (key.length < 12) return '*'.repeat(key.length)
+  return `${key.slice(0, 3)}${'*'.repeat(key.length - 7)}${key.slice(-4)}`
+}
+
+/**
+ * Keeps web pages out: one whose name was made to resolve to this machine (DNS rebinding) sends its
+ * own name in `Host`, any other foreign page sends `Origin`.
+ *
+ * @param request - to judge
+ * @throws {@link ApiError} 403
+ */
+export function requireLoopback(request: Request): void {
+  const host = request.headers.get('host') ?? new URL(request.url).host
+  const origin = request.headers.get('origin')
+  if (isLoopbackUrl(`http://${host}`) && (origin === null || isLoopbackUrl(origin))) return
+  throw new ApiError(403, 'This server answers only to loopback hosts and origins.')
+}
+
+function isLoopbackUrl(text: string): boolean {
+  return URL.canParse(text) && isLoopback(new URL(text).hostname)
+}
+
+/**
+ * The JSON body of an API call.
+ *
+ * @throws {@link ApiError} 400 for another content type or malformed JSON
+ */
+export async function apiBody(context: Context): Promise<unknown> {
+  const type = context.req.header('content-type') ?? ''
+  if (type.split(';')[0]?.trim().toLowerCase() !== 'application/json') {
+    const message = `Unsupported content type: '${type}'. This API method only accepts 'application/json' requests.`
+    throw new ApiError(400, message, { code: 'unsupported_content_type' })
+  }
+  return jsonBody(context)
+}
+
+/**
+ * The JSON body of a call, whatever its content type says.
+ *
+ * @throws {@link ApiError} 400 for malformed JSON
+ */
+export async function jsonBody(context: Context): Promise<unknown> {
+  try {
+    return parseStrictJson(await context.req.text(), MAX_JSON_DEPTH)
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error
+    const message = `We could not parse the JSON body of your request: ${error.message}.`
+    throw new ApiError(400, message)
+  }
+}
+
+/**
+ * The query of a list call as the wire schemas read it: `limit` is a number where it looks like one.
+ *
+ * @throws {@link ApiError} 400 when a parameter is repeated
+ */
+export function queryOf(context: Context): Record<string, string | number> {
+  const entries = Object.entries(context.req.queries()).map(([name, values]) => {
+    const [value = '', ...more] = values
+    if (more.length > 0) throw new ApiError(400, `Repeated parameter: '${name}'.`, { param: name })
+    const isNumber = name === 'limit' && /^-?\d{1,9}$/.test(value)
+    return [name, isNumber ? Number(value) : value] as const
+  })
+  return Object.fromEntries(entries)
+}

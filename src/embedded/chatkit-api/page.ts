@@ -1,0 +1,53 @@
+import type { ListQuery } from '../../chatkit/wire.ts'
+import { ApiError } from './api-error.ts'
+
+/** Entries of a page when the query has no `limit`. */
+const DEFAULT_LIMIT = 20
+
+/** A page of a list, as the API answers it. */
+export interface Page<T> {
+  readonly object: 'list'
+  readonly data: readonly T[]
+  readonly first_id: string | null
+  readonly last_id: string | null
+  readonly has_more: boolean
+}
+
+/**
+ * One page. Cursors are places in the list in the order that was asked for: `after` gives what
+ * follows, `before` alone the entries next to it on the other side (the previous page), both
+ * together what lies between. `has_more` says whether there is more in the direction of travel.
+ *
+ * @param ascending - the whole list, oldest first
+ * @param query - which part
+ * @throws {@link ApiError} 400 when a cursor is not in the list
+ */
+export function paginate<T extends { readonly id: string }>(
+  ascending: readonly T[],
+  query: ListQuery,
+): Page<T> {
+  const rows = query.order === 'asc' ? ascending : ascending.toReversed()
+  const start = query.after === undefined ? 0 : placeOf(rows, query.after, 'after') + 1
+  const end = query.before === undefined ? rows.length : placeOf(rows, query.before, 'before')
+  const range = rows.slice(start, end)
+  const limit = query.limit ?? DEFAULT_LIMIT
+  const backwards = query.before !== undefined && query.after === undefined
+  const data = backwards ? range.slice(Math.max(0, range.length - limit)) : range.slice(0, limit)
+  return {
+    object: 'list',
+    data,
+    first_id: data.at(0)?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: range.length > data.length,
+  }
+}
+
+function placeOf<T extends { readonly id: string }>(
+  rows: readonly T[],
+  id: string,
+  param: 'after' | 'before',
+): number {
+  const place = rows.findIndex((row) => row.id === id)
+  if (place >= 0) return place
+  throw new ApiError(400, `No item found with id '${id}'.`, { param, code: 'invalid_value' })
+}

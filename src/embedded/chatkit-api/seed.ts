@@ -1,0 +1,169 @@
+import { z } from 'zod'
+import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire.ts'
+import {
+  ATTACHMENT_TYPES,
+  assistantMessageItem,
+  attachment,
+  clientToolCallItem,
+  fileAnnotation,
+  groupedTask,
+  inferenceOptions,
+  inputText,
+  outputText,
+  quotedText,
+  TASK_TYPES,
+  TOOL_CALL_STATUSES,
+  taskGroupItem,
+  taskItem,
+  urlAnnotation,
+  userMessageItem,
+  widgetItem,
+} from '../../chatkit/wire-item.ts'
+
+/**
+ * What may be planted, built on the wire schemas but strict: a seed is written by a developer, and a
+ * misspelt field should say so. What is left out gets a default; nulls are the reference's own.
+ */
+
+const unixTime = z.int().min(0)
+const nullableText = z.string().nullable().default(null)
+
+const envelope = {
+  id: z.string().min(1).optional(),
+  object: z.literal('chatkit.thread_item').optional(),
+  created_at: unixTime.optional(),
+  /** Accepted so that an item can be copied from an answer; it becomes the new thread's. */
+  thread_id: z.string().optional(),
+}
+
+const userMessage = z.strictObject({
+  ...userMessageItem.shape,
+  ...envelope,
+  content: z
+    .array(
+      z.discriminatedUnion('type', [
+        z.strictObject(inputText.shape),
+        z.strictObject(quotedText.shape),
+      ]),
+    )
+    .default([]),
+  attachments: z
+    .array(
+      z.strictObject({
+        ...attachment.shape,
+        type: z.enum(ATTACHMENT_TYPES).default('file'),
+        mime_type: z.string().default('application/octet-stream'),
+        preview_url: nullableText,
+      }),
+    )
+    .default([]),
+  inference_options: z
+    .strictObject({
+      ...inferenceOptions.shape,
+      model: nullableText,
+      tool_choice: z.strictObject({ id: z.string() }).nullable().default(null),
+    })
+    .nullable()
+    .default(null),
+})
+
+const annotation = z.discriminatedUnion('type', [
+  z.strictObject({
+    ...fileAnnotation.shape,
+    source: z.strictObject(fileAnnotation.shape.source.shape),
+  }),
+  z.strictObject({
+    ...urlAnnotation.shape,
+    source: z.strictObject(urlAnnotation.shape.source.shape),
+  }),
+])
+
+const assistantMessage = z.strictObject({
+  ...assistantMessageItem.shape,
+  ...envelope,
+  content: z
+    .array(z.strictObject({ ...outputText.shape, annotations: z.array(annotation).default([]) }))
+    .default([]),
+})
+
+const widget = z.strictObject({
+  ...widgetItem.shape,
+  ...envelope,
+  widget: z.string().default('{}'),
+})
+
+const clientToolCall = z.strictObject({
+  ...clientToolCallItem.shape,
+  ...envelope,
+  status: z.enum(TOOL_CALL_STATUSES).optional(),
+  call_id: z.string().optional(),
+  name: z.string().default('tool'),
+  arguments: z.string().default('{}'),
+  output: nullableText,
+})
+
+const taskType = z.enum(TASK_TYPES).default('custom')
+
+const task = z.strictObject({
+  ...taskItem.shape,
+  ...envelope,
+  task_type: taskType,
+  heading: nullableText,
+  summary: nullableText,
+})
+
+const taskGroup = z.strictObject({
+  ...taskGroupItem.shape,
+  ...envelope,
+  tasks: z
+    .array(
+      z.strictObject({
+        ...groupedTask.shape,
+        type: taskType,
+        heading: nullableText,
+        summary: nullableText,
+      }),
+    )
+    .default([]),
+})
+
+/** An item to plant: its `type`, and as much of the rest as matters. */
+export const itemSeed = z.discriminatedUnion('type', [
+  userMessage,
+  assistantMessage,
+  widget,
+  clientToolCall,
+  task,
+  taskGroup,
+])
+/** {@link itemSeed}, with the defaults filled in that need no context. */
+export type FilledItemSeed = z.output<typeof itemSeed>
+
+const withReason = (type: 'locked' | 'closed') =>
+  z.strictObject({ type: z.literal(type), reason: nullableText })
+
+const statusSeed = z.union([
+  z.enum(['active', 'locked', 'closed']).transform((type) => {
+    return type === 'active' ? { type } : { type, reason: null }
+  }),
+  z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('active') }),
+    withReason('locked'),
+    withReason('closed'),
+  ]),
+])
+
+/**
+ * A thread to plant. `status` is an object as in the reference, or only its type. `id` and
+ * `created_at` (Unix seconds) are made when absent.
+ */
+export const threadSeed = z.strictObject({
+  id: z.string().min(1).optional(),
+  created_at: unixTime.optional(),
+  user: text(MAX_USER_CHARACTERS),
+  title: nullableText,
+  status: statusSeed.default({ type: 'active' }),
+  items: z.array(itemSeed).default([]),
+})
+/** {@link threadSeed}, as it is written. */
+export type ThreadSeed = z.input<typeof threadSeed>

@@ -1,0 +1,99 @@
+import type { ChatSession, CreateSessionParams } from '../../chatkit/wire-session.ts'
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { ApiError } from './api-error.ts'
+
+/** Life of a session that does not ask for another. */
+const DEFAULT_LIFE_SECONDS = 600
+const DEFAULT_REQUESTS_PER_MINUTE = 10
+/** How long after its expiry a session is still known; then it is forgotten. */
+const KEPT_AFTER_EXPIRY_SECONDS = 3600
+/** How often a create looks for sessions to forget. */
+const SWEEP_SECONDS = 60
+
+/** Makes an identifier that begins with the prefix. */
+export type MakeId = (prefix: string) => string
+
+/** The sessions of the embedded API. */
+export interface Sessions {
+  create(params: CreateSessionParams): ChatSession
+  /** @throws `ApiError` 404 */
+  cancel(id: string): ChatSession
+  /** All that are kept, oldest first, with the status they have now. */
+  all(): readonly ChatSession[]
+}
+
+/**
+ * Sessions in memory, forgotten an hour after they expire, so that a long run does not grow.
+ *
+ * @param options - `now`, the clock that expires them; `makeId`
+ */
+export function createSessions(options: { now: Clock; makeId: MakeId }): Sessions {
+  const kept = new Map<string, ChatSession>()
+  let sweptAt = 0
+  const seconds = () => unixSeconds(options.now)
+
+  const current = (session: ChatSession): ChatSession =>
+    session.status === 'active' && seconds() >= session.expires_at
+      ? { ...session, status: 'expired' }
+      : session
+
+  const sweep = () => {
+    if (seconds() - sweptAt < SWEEP_SECONDS) return
+    sweptAt = seconds()
+    for (const [id, { expires_at }] of kept) {
+      if (seconds() >= expires_at + KEPT_AFTER_EXPIRY_SECONDS) kept.delete(id)
+    }
+  }
+
+  return {
+    create(params) {
+      sweep()
+      const session = newSession(params, options.makeId, seconds())
+      kept.set(session.id, session)
+      return session
+    },
+    cancel(id) {
+      const session = kept.get(id)
+      if (session === undefined) throw new ApiError(404, `No session found with id '${id}'.`)
+      const now = current(session)
+      const cancelled: ChatSession = now.status === 'active' ? { ...now, status: 'cancelled' } : now
+      kept.set(id, cancelled)
+      return cancelled
+    },
+    all: () => [...kept.values()].map(current),
+  }
+}
+
+/** The reference's defaults for whatever the request leaves out. */
+function newSession(params: CreateSessionParams, makeId: MakeId, now: number): ChatSession {
+  const { workflow, chatkit_configuration: features } = params
+  const perMinute = params.rate_limits?.max_requests_per_1_minute ?? DEFAULT_REQUESTS_PER_MINUTE
+  return {
+    id: makeId('cksess_'),
+    object: 'chatkit.session',
+    status: 'active',
+    user: params.user,
+    client_secret: makeId('ek_'),
+    expires_at: now + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS),
+    max_requests_per_1_minute: perMinute,
+    rate_limits: { max_requests_per_1_minute: perMinute },
+    workflow: {
+      id: workflow.id,
+      version: workflow.version ?? null,
+      state_variables: workflow.state_variables ?? null,
+      tracing: { enabled: workflow.tracing?.enabled ?? true },
+    },
+    chatkit_configuration: {
+      automatic_thread_titling: { enabled: features?.automatic_thread_titling?.enabled ?? true },
+      file_upload: {
+        enabled: features?.file_upload?.enabled ?? false,
+        max_file_size: features?.file_upload?.max_file_size ?? 512,
+        max_files: features?.file_upload?.max_files ?? 10,
+      },
+      history: {
+        enabled: features?.history?.enabled ?? true,
+        recent_threads: features?.history?.recent_threads ?? null,
+      },
+    },
+  }
+}

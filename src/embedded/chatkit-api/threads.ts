@@ -1,0 +1,106 @@
+import type { ListQuery, ThreadListQuery } from '../../chatkit/wire.ts'
+import { type KnownThreadItem, knownThreadItem } from '../../chatkit/wire-item.ts'
+import { type Thread, type ThreadDeleted, thread } from '../../chatkit/wire-thread.ts'
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { ApiError, parseOrRefuse } from './api-error.ts'
+import { type Page, paginate } from './page.ts'
+import { type FilledItemSeed, threadSeed } from './seed.ts'
+import type { MakeId } from './sessions.ts'
+
+/** The threads of the embedded API. Whoever may call may see all of them, as with the real one. */
+export interface Threads {
+  /** @throws `ApiError` 400 when the seed is malformed or repeats an id */
+  seed(seed: unknown): Thread
+  /** @throws `ApiError` 400 on an unknown cursor */
+  list(query: ThreadListQuery): Page<Thread>
+  /** @throws `ApiError` 404 */
+  retrieve(id: string): Thread
+  /** @throws `ApiError` 404 */
+  remove(id: string): ThreadDeleted
+  /** @throws `ApiError` 404; 400 on an unknown cursor */
+  listItems(id: string, query: ListQuery): Page<KnownThreadItem>
+}
+
+interface Entry {
+  readonly thread: Thread
+  /** Oldest first. */
+  readonly items: readonly KnownThreadItem[]
+}
+
+/**
+ * Threads in memory.
+ *
+ * @param options - `now`, the clock; `makeId`
+ */
+export function createThreads(options: { now: Clock; makeId: MakeId }): Threads {
+  const entries = new Map<string, Entry>()
+  const ordered: Thread[] = []
+
+  const find = (id: string): Entry => {
+    const entry = entries.get(id)
+    if (entry === undefined) throw new ApiError(404, `No thread found with id '${id}'.`)
+    return entry
+  }
+
+  return {
+    seed(seed) {
+      const entry = grow(seed, options)
+      const { id } = entry.thread
+      if (entries.has(id)) throw new ApiError(400, `There is a thread '${id}'.`, { param: 'id' })
+      entries.set(id, entry)
+      insertByTime(ordered, entry.thread)
+      return entry.thread
+    },
+    list({ user, ...query }) {
+      const rows = user === undefined ? ordered : ordered.filter((row) => row.user === user)
+      return paginate(rows, query)
+    },
+    retrieve: (id) => find(id).thread,
+    remove(id) {
+      ordered.splice(ordered.indexOf(find(id).thread), 1)
+      entries.delete(id)
+      return { id, object: 'chatkit.thread.deleted', deleted: true }
+    },
+    listItems: (id, query) => paginate(find(id).items, query),
+  }
+}
+
+/** Equal seconds keep the order of creation, so the search for the place starts at the end. */
+function insertByTime<T extends { readonly created_at: number }>(rows: T[], row: T): void {
+  rows.splice(rows.findLastIndex((other) => other.created_at <= row.created_at) + 1, 0, row)
+}
+
+function grow(seed: unknown, options: { now: Clock; makeId: MakeId }): Entry {
+  const { items: itemSeeds, ...rest } = parseOrRefuse(threadSeed, seed)
+  const id = rest.id ?? options.makeId('cthr_')
+  const createdAt = rest.created_at ?? unixSeconds(options.now)
+  const grown = thread.parse({ ...rest, id, object: 'chatkit.thread', created_at: createdAt })
+  const items: KnownThreadItem[] = []
+  for (const itemSeed of itemSeeds) {
+    insertByTime(items, growItem(itemSeed, grown, options.makeId))
+  }
+  if (new Set(items.map((item) => item.id)).size < items.length) {
+    throw new ApiError(400, 'Two items have the same id.', { param: 'items' })
+  }
+  return { thread: grown, items }
+}
+
+function growItem(seed: FilledItemSeed, parent: Thread, makeId: MakeId): KnownThreadItem {
+  const whole = seed.type === 'chatkit.client_tool_call' ? growToolCall(seed, makeId) : seed
+  return knownThreadItem.parse({
+    ...whole,
+    id: seed.id ?? makeId('cthi_'),
+    object: 'chatkit.thread_item',
+    created_at: seed.created_at ?? parent.created_at,
+    thread_id: parent.id,
+  })
+}
+
+/** A call that has an output is done, unless the seed says otherwise. */
+function growToolCall(
+  seed: Extract<FilledItemSeed, { type: 'chatkit.client_tool_call' }>,
+  makeId: MakeId,
+) {
+  const status = seed.status ?? (seed.output === null ? 'in_progress' : 'completed')
+  return { ...seed, status, call_id: seed.call_id ?? makeId('call_') }
+}

@@ -1,0 +1,170 @@
+import OpenAI from 'openai'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { chatSession } from '../../src/chatkit/wire-session.ts'
+import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { officialClient } from '../support/chatkit-sdk.ts'
+
+const NOW = 1_760_000_000
+let seconds: number
+let running: RunningChatKitApi
+let chatkit: OpenAI['beta']['chatkit']
+
+beforeEach(async () => {
+  seconds = NOW
+  running = await startChatKitApi({ port: 0, now: () => seconds * 1000 })
+  chatkit = officialClient(running.url).beta.chatkit
+})
+
+afterEach(async () => {
+  await running.close()
+})
+
+describe('sessions, by the official client', () => {
+  it('creates one with every option, and answers every field', async () => {
+    const session = await chatkit.sessions.create({
+      user: 'https://login.example/|alice',
+      workflow: {
+        id: 'wf_68e5',
+        version: '3',
+        state_variables: { plan: 'pro', seats: 4, trial: false },
+        tracing: { enabled: false },
+      },
+      chatkit_configuration: {
+        automatic_thread_titling: { enabled: false },
+        file_upload: { enabled: true, max_file_size: 20, max_files: 3 },
+        history: { enabled: true, recent_threads: 5 },
+      },
+      expires_after: { anchor: 'created_at', seconds: 120 },
+      rate_limits: { max_requests_per_1_minute: 30 },
+    })
+    expect(session).toEqual({
+      id: expect.stringMatching(/^cksess_[\w-]{22}$/),
+      object: 'chatkit.session',
+      status: 'active',
+      user: 'https://login.example/|alice',
+      client_secret: expect.stringMatching(/^ek_[\w-]{22}$/),
+      expires_at: NOW + 120,
+      max_requests_per_1_minute: 30,
+      rate_limits: { max_requests_per_1_minute: 30 },
+      workflow: {
+        id: 'wf_68e5',
+        version: '3',
+        state_variables: { plan: 'pro', seats: 4, trial: false },
+        tracing: { enabled: false },
+      },
+      chatkit_configuration: {
+        automatic_thread_titling: { enabled: false },
+        file_upload: { enabled: true, max_file_size: 20, max_files: 3 },
+        history: { enabled: true, recent_threads: 5 },
+      },
+    })
+    expect(chatSession.safeParse(session).success).toBe(true)
+  })
+
+  it("creates one with no option, by the reference's defaults", async () => {
+    const session = await chatkit.sessions.create({ user: 'alice', workflow: { id: 'wf_1' } })
+    expect(session).toEqual({
+      id: expect.stringMatching(/^cksess_/),
+      object: 'chatkit.session',
+      status: 'active',
+      user: 'alice',
+      client_secret: expect.stringMatching(/^ek_/),
+      expires_at: NOW + 600,
+      max_requests_per_1_minute: 10,
+      rate_limits: { max_requests_per_1_minute: 10 },
+      workflow: { id: 'wf_1', version: null, state_variables: null, tracing: { enabled: true } },
+      chatkit_configuration: {
+        automatic_thread_titling: { enabled: true },
+        file_upload: { enabled: false, max_file_size: 512, max_files: 10 },
+        history: { enabled: true, recent_threads: null },
+      },
+    })
+    expect(chatSession.safeParse(session).success).toBe(true)
+  })
+
+  it('gives each session its own id and secret, and takes "latest"', async () => {
+    const params = { user: 'alice', workflow: { id: 'wf_1', version: 'latest' } }
+    const one = await chatkit.sessions.create(params)
+    const two = await chatkit.sessions.create(params)
+    expect(one.workflow.version).toBe('latest')
+    expect(two.id).not.toBe(one.id)
+    expect(two.client_secret).not.toBe(one.client_secret)
+  })
+
+  it('cancels one, with its secret in the answer, as often as asked', async () => {
+    const session = await chatkit.sessions.create({ user: 'alice', workflow: { id: 'wf_1' } })
+    const cancelled = { ...session, status: 'cancelled' }
+    expect(await chatkit.sessions.cancel(session.id)).toEqual(cancelled)
+    seconds += 700
+    expect(await chatkit.sessions.cancel(session.id)).toEqual(cancelled)
+    expect(running.api.sessions()).toEqual([cancelled])
+  })
+
+  it('expires one by the clock, and a cancel does not change that', async () => {
+    const session = await chatkit.sessions.create({ user: 'alice', workflow: { id: 'wf_1' } })
+    seconds = session.expires_at - 1
+    expect(running.api.sessions()).toMatchObject([{ status: 'active' }])
+    seconds = session.expires_at
+    expect(running.api.sessions()).toMatchObject([{ status: 'expired' }])
+    expect(await chatkit.sessions.cancel(session.id)).toEqual({ ...session, status: 'expired' })
+  })
+
+  it('forgets sessions an hour after their expiry', async () => {
+    const old = await chatkit.sessions.create({ user: 'alice', workflow: { id: 'wf_1' } })
+    seconds = old.expires_at + 3599
+    const kept = await chatkit.sessions.create({ user: 'alice', workflow: { id: 'wf_1' } })
+    expect(running.api.sessions().map(({ id }) => id)).toEqual([old.id, kept.id])
+    seconds += 61
+    const latest = await chatkit.sessions.create({ user: 'alice', workflow: { id: 'wf_1' } })
+    expect(running.api.sessions().map(({ id }) => id)).toEqual([kept.id, latest.id])
+    await expect(chatkit.sessions.cancel(old.id)).rejects.toBeInstanceOf(OpenAI.NotFoundError)
+  })
+})
+
+describe("the official client's error classes", () => {
+  const create = (client: OpenAI, body: object) =>
+    client.post('/chatkit/sessions', { body, headers: { 'OpenAI-Beta': 'chatkit_beta=v1' } })
+
+  it('bad key', async () => {
+    const call = officialClient(running.url, 'pk-wrong-secret-9876').beta.chatkit.threads.list()
+    const error = await call.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toBeInstanceOf(OpenAI.AuthenticationError)
+    expect(error).toMatchObject({ code: 'invalid_api_key', type: 'invalid_request_error' })
+    expect(String(error)).not.toContain('wrong-secret')
+  })
+
+  it('bad body', async () => {
+    const error = await create(officialClient(running.url), {
+      user: 'alice',
+      workflow: { id: 'wf_1' },
+      expires_after: { anchor: 'created_at', seconds: 601 },
+    }).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toBeInstanceOf(OpenAI.BadRequestError)
+    expect(error).toMatchObject({
+      param: 'expires_after.seconds',
+      code: 'integer_above_max_value',
+      requestID: expect.stringMatching(/^req_/),
+    })
+    expect(running.api.sessions()).toEqual([])
+  })
+
+  it('unknown ids', async () => {
+    const calls = [
+      chatkit.sessions.cancel('cksess_none'),
+      chatkit.threads.retrieve('cthr_none'),
+      chatkit.threads.delete('cthr_none'),
+      chatkit.threads.listItems('cthr_none'),
+    ]
+    const settled = await Promise.allSettled(calls)
+    for (const result of settled) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { status: 404 } })
+      expect((result as PromiseRejectedResult).reason).toBeInstanceOf(OpenAI.NotFoundError)
+    }
+  })
+})
