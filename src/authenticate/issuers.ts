@@ -1,0 +1,129 @@
+import type { Dispatcher } from 'undici'
+import type { IssuerSettings } from '../config/settings.ts'
+import type { Clock } from '../lib/clock.ts'
+import { ServiceError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { Secret } from '../lib/secret.ts'
+import { createDiscovery } from './discovery.ts'
+import { createFetchJson, type FetchJson } from './fetch-json.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
+import { usableKeys } from './key-hygiene.ts'
+import { createInlineKeys } from './local-keys.ts'
+import { invalidToken, show } from './refusal.ts'
+import { createRemoteKeys } from './remote-keys.ts'
+import { algorithmsBeyond, createSecretKeys } from './secret-keys.ts'
+
+/** A configured issuer with its keys. */
+export interface Issuer {
+  readonly settings: IssuerSettings
+  readonly keys: IssuerKeys
+}
+
+/** All configured issuers, by the exact text of `iss`. */
+export type Issuers = ReadonlyMap<string, Issuer>
+
+/** What the issuers lean on. */
+export interface IssuersOptions {
+  readonly issuers: readonly IssuerSettings[]
+  readonly now: Clock
+  readonly log: Log
+  /** The way to the network, for key sets and discovery documents. */
+  readonly dispatcher: Dispatcher
+  /** The secret in an environment variable, for issuers with `secret_env`. */
+  readonly secrets: (envName: string) => Secret | undefined
+}
+
+/**
+ * @param options - settings and the ways to network, clock, log and secrets
+ * @throws Error when an inline key set or a secret cannot be used
+ */
+export function createIssuers(options: IssuersOptions): Issuers {
+  const fetchJson = createFetchJson(options)
+  return new Map(
+    options.issuers.map((settings) => [
+      settings.issuer,
+      { settings, keys: createKeys(settings, options, fetchJson) },
+    ]),
+  )
+}
+
+/**
+ * The issuer that a token names. Until its signature is verified, that is a mere claim.
+ *
+ * @param issuers - all there are
+ * @param claims - of the token
+ * @throws ServiceError `invalid_token` when `iss` is not exactly that of a configured issuer
+ */
+export function chooseIssuer(issuers: Issuers, claims: Readonly<Record<string, unknown>>): Issuer {
+  const { iss } = claims
+  if (typeof iss !== 'string') throw invalidToken('iss is not a string')
+  const issuer = issuers.get(iss)
+  if (issuer === undefined) throw invalidToken(`issuer ${show(iss)} is not configured`)
+  return issuer
+}
+
+function createKeys(
+  settings: IssuerSettings,
+  options: IssuersOptions,
+  fetchJson: FetchJson,
+): IssuerKeys {
+  const { issuer, keys: source, staleKeysSeconds: staleSeconds } = settings
+  const { now, log } = options
+  switch (source.kind) {
+    case 'secret':
+      return createSharedSecret(settings, source.secretEnv, options)
+    case 'jwks':
+      return atStart(`issuer ${issuer}: jwks`, () => createInlineKeys(source.jwks))
+    case 'jwks_uri': {
+      const url = new URL(source.url)
+      const load = async () => usableKeys(await fetchJson(url))
+      return createRemoteKeys({ issuer, staleSeconds, load, now, log })
+    }
+    case 'discovery': {
+      const load = createDiscoveredLoad(issuer, fetchJson, now)
+      return createRemoteKeys({ issuer, staleSeconds, load, now, log })
+    }
+  }
+}
+
+function createSharedSecret(
+  { issuer, algorithms }: IssuerSettings,
+  envName: string,
+  { secrets, log }: IssuersOptions,
+): IssuerKeys {
+  const keys = atStart(`issuer ${issuer}: ${envName}`, () => {
+    return createSecretKeys(() => secrets(envName))
+  })
+  const secret = secrets(envName)
+  const beyond = secret === undefined ? [] : algorithmsBeyond(secret, algorithms)
+  if (beyond.length > 0) {
+    log.warn(
+      { issuer, secretEnv: envName, algorithms: beyond },
+      'secret shorter than RFC 7518 asks',
+    )
+  }
+  return keys
+}
+
+function createDiscoveredLoad(issuer: string, fetchJson: FetchJson, now: Clock) {
+  const discovery = createDiscovery({ issuer, fetchJson, now })
+  return async () => {
+    const url = await discovery.keySetUrl()
+    try {
+      return usableKeys(await fetchJson(url))
+    } catch (error) {
+      discovery.forget()
+      throw error
+    }
+  }
+}
+
+/** A fault of the configuration, found while the service is put together: it must not start. */
+function atStart<T>(what: string, create: () => T): T {
+  try {
+    return create()
+  } catch (cause) {
+    const why = cause instanceof ServiceError ? cause.reason : (cause as Error).message
+    throw new Error(`${what}: ${why}`, { cause })
+  }
+}

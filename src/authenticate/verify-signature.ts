@@ -1,0 +1,50 @@
+import { type CryptoKey, compactVerify } from 'jose'
+import type { IssuerKeys } from './issuer-keys.ts'
+import { invalidToken, show } from './refusal.ts'
+import type { SignedToken } from './shape-gate.ts'
+
+/**
+ * Verifies the signature of a token by the keys of the issuer it names; its claims are judged
+ * afterwards, and elsewhere.
+ *
+ * A key exchanged under the same `kid`, or without any, shows only as a signature that fails. Hence
+ * newer keys are asked for after a failure, too, within the limits of {@link IssuerKeys}.
+ *
+ * @param token - past the shape gate
+ * @param keys - the issuer's
+ * @param algorithms - `alg` values that are accepted; the token only chooses among them
+ * @throws ServiceError `invalid_token`; `idp_unavailable` when no keys are known
+ */
+export async function verifySignature(
+  token: SignedToken,
+  keys: IssuerKeys,
+  algorithms: readonly string[],
+): Promise<void> {
+  const { alg } = token.header
+  if (!algorithms.includes(alg)) throw invalidToken(`alg ${show(alg)} is not on the issuer's list`)
+  const known = await keys.find(token.header)
+  if (await anyVerifies(token, known.keys)) return
+  if (await keys.renewedSince(known.version)) {
+    const newer = await keys.find(token.header)
+    if (await anyVerifies(token, newer.keys)) return
+  }
+  const none = known.keys.length === 0
+  throw invalidToken(none ? 'no key of the issuer fits alg and kid' : 'the signature is wrong')
+}
+
+async function anyVerifies(token: SignedToken, keys: readonly CryptoKey[]): Promise<boolean> {
+  for (const key of keys) {
+    if (await verifies(token, key)) return true
+  }
+  return false
+}
+
+async function verifies({ raw, header }: SignedToken, key: CryptoKey): Promise<boolean> {
+  try {
+    await compactVerify(raw, key, { algorithms: [header.alg] })
+    return true
+  } catch {
+    // A wrong signature, or a key that is not of the algorithm: both mean that this key did not sign.
+    return false
+  }
+}

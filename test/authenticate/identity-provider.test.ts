@@ -1,0 +1,243 @@
+import { Agent } from 'undici'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Authenticator, createAuthenticate } from '../../src/authenticate/authenticate.ts'
+import type { IssuerSettings, KeySource } from '../../src/config/settings.ts'
+import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
+import { type KeyServer, type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
+import { claimsOf, createSigner, type KeyPairSigner, type Signer } from '../support/tokens.ts'
+
+// The identity provider's mishaps, through real HTTP on loopback.
+
+const old = createSigner('ES256', 'old')
+const fresh = createSigner('ES256', 'fresh')
+
+const dispatcher = new Agent()
+let server: KeyServer
+let clock: ReturnType<typeof stoppedClock>
+let record: ReturnType<typeof recordingLog>
+let service: Authenticator
+
+beforeEach(async () => {
+  server = await startKeyServer([old.publicJwk])
+  clock = stoppedClock()
+  record = recordingLog()
+  service = serviceOf({ kind: 'jwks_uri', url: server.jwksUri })
+})
+afterEach(() => server.close())
+afterAll(() => dispatcher.close())
+
+function serviceOf(keys: KeySource, changes: Partial<IssuerSettings> = {}): Authenticator {
+  const issuers = [issuerSettings({ issuer: server.issuer, keys, ...changes })]
+  const secrets = () => undefined
+  return createAuthenticate({ issuers, now: clock.now, log: record.log, dispatcher, secrets })
+}
+
+/** The code of the refusal, or `ok`. */
+function outcome(signer: Signer, header = {}): Promise<string> {
+  const token = signer.token(claimsOf(server.issuer, clock.now()), header)
+  return service.authenticate(token).then(
+    () => 'ok',
+    ({ code }) => code,
+  )
+}
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 50))
+const publish = (...signers: KeyPairSigner[]) => {
+  server.keys = signers.map(({ publicJwk }) => publicJwk)
+}
+
+describe('key set down', () => {
+  test.each<KeyServerBehaviour['kind']>(['reset', 'answer'])(
+    'warm (%s): known keys serve for 24 h; at most one fetch per 5 s',
+    async (kind) => {
+      expect(await outcome(old)).toBe('ok')
+      server.jwksBehaviour = kind === 'reset' ? { kind } : { kind: 'answer', status: 503, body: '' }
+      clock.advance(601)
+      for (let i = 0; i < 10; i++) expect(await outcome(old)).toBe('ok')
+      await settle()
+      expect(server.fetches.jwks).toBe(2)
+      clock.advance(86_400 - 601)
+      expect(await outcome(old)).toBe('ok')
+      await settle()
+      clock.advance(1)
+      expect(await outcome(old)).toBe('idp_unavailable')
+      expect(service.ready()).toBe(false)
+    },
+  )
+
+  test('cold: 503 idp_unavailable, never 401; not ready; recovers', async () => {
+    server.jwksBehaviour = { kind: 'reset' }
+    const codes = await Promise.all([outcome(old), outcome(fresh), outcome(old, { kid: 'x' })])
+    expect(codes).toEqual(Array(3).fill('idp_unavailable'))
+    for (let i = 0; i < 20; i++) expect(await outcome(old)).toBe('idp_unavailable')
+    expect(server.fetches.jwks).toBe(1)
+    expect(service.ready()).toBe(false)
+    server.jwksBehaviour = { kind: 'ok' }
+    clock.advance(5)
+    expect(await outcome(old)).toBe('ok')
+    expect(service.ready()).toBe(true)
+  })
+
+  test('cold: asking for readiness fetches by itself, at most once per 5 s', async () => {
+    server.jwksBehaviour = { kind: 'reset' }
+    for (let i = 0; i < 10; i++) expect(service.ready()).toBe(false)
+    await settle()
+    expect(server.fetches.jwks).toBe(1)
+    server.jwksBehaviour = { kind: 'ok' }
+    clock.advance(5)
+    expect(service.ready()).toBe(false)
+    await expect.poll(() => service.ready()).toBe(true)
+    expect(server.fetches.jwks).toBe(2)
+  })
+
+  test('warm: an unknown kid during the outage is 401, and does not cost more fetches', async () => {
+    expect(await outcome(old)).toBe('ok')
+    server.jwksBehaviour = { kind: 'reset' }
+    clock.advance(5)
+    for (let i = 0; i < 20; i++) expect(await outcome(fresh)).toBe('invalid_token')
+    expect(server.fetches.jwks).toBe(2)
+    expect(await outcome(old)).toBe('ok')
+  })
+})
+
+describe('key set answers nonsense: a failure, the old set stays', () => {
+  const weak = { kty: 'RSA', e: 'AQ', kid: 'weak', n: createSigner('RS256').publicJwk['n'] }
+  const privateKey = fresh.privateKey.export({ format: 'jwk' })
+  const set = (...keys: unknown[]) => JSON.stringify({ keys })
+  test.each<[string, KeyServerBehaviour]>([
+    ['HTML', { kind: 'answer', status: 200, body: '<!doctype html><title>Down</title>' }],
+    ['an empty set', { kind: 'answer', status: 200, body: '{"keys": []}' }],
+    ['300 MB', { kind: 'flood', bytes: 300_000_000 }],
+    ['a weak key', { kind: 'answer', status: 200, body: set(fresh.publicJwk, weak) }],
+    ['a private key', { kind: 'answer', status: 200, body: set(fresh.publicJwk, privateKey) }],
+    ['a kid twice', { kind: 'answer', status: 200, body: set(fresh.publicJwk, fresh.publicJwk) }],
+    ['a truncated set', { kind: 'answer', status: 200, body: set(fresh.publicJwk).slice(0, -1) }],
+    ['a redirect', { kind: 'redirect', location: '/elsewhere.json' }],
+    ['an error with a good set', { kind: 'answer', status: 500, body: set(fresh.publicJwk) }],
+  ])('%s', async (_name, behaviour) => {
+    server.jwksBehaviour = behaviour
+    expect(await outcome(old)).toBe('idp_unavailable')
+    server.jwksBehaviour = { kind: 'ok' }
+    clock.advance(5)
+    expect(await outcome(old)).toBe('ok')
+    server.jwksBehaviour = behaviour
+    clock.advance(601)
+    expect(await outcome(old)).toBe('ok')
+    expect(await outcome(fresh)).toBe('invalid_token')
+    expect(server.fetches).toEqual({ jwks: 3, discovery: 0, other: 0 })
+    const failed = record.lines.filter(({ msg }) => msg === 'issuer keys could not be fetched')
+    expect(failed).toHaveLength(2)
+  })
+})
+
+describe('rotation', () => {
+  test('with overlap: no failure', async () => {
+    expect(await outcome(old)).toBe('ok')
+    publish(old, fresh)
+    clock.advance(5)
+    expect(await Promise.all([outcome(old), outcome(fresh), outcome(fresh)])).toEqual(
+      Array(3).fill('ok'),
+    )
+    publish(fresh)
+    expect(await outcome(fresh)).toBe('ok')
+    expect(server.fetches.jwks).toBe(2)
+  })
+
+  test('hard: at most 5 s of 401, with one fetch', async () => {
+    expect(await outcome(old)).toBe('ok')
+    publish(fresh)
+    clock.advance(1)
+    expect(await outcome(fresh)).toBe('invalid_token')
+    expect(server.fetches.jwks).toBe(1)
+    clock.advance(4)
+    expect(await outcome(fresh)).toBe('ok')
+    expect(await outcome(old)).toBe('invalid_token')
+    expect(server.fetches.jwks).toBe(2)
+  })
+
+  test('hard, under the same kid', async () => {
+    const successor = createSigner('ES256', 'old')
+    expect(await outcome(old)).toBe('ok')
+    publish(successor)
+    clock.advance(5)
+    expect(await outcome(successor)).toBe('ok')
+    expect(await outcome(old)).toBe('invalid_token')
+  })
+
+  test('hard, without any kid', async () => {
+    const before = createSigner('ES256', null)
+    const after = createSigner('ES256', null)
+    publish(before)
+    expect(await outcome(before)).toBe('ok')
+    publish(after)
+    clock.advance(5)
+    expect(await outcome(after)).toBe('ok')
+  })
+
+  test('a revoked key is forgotten within 10 minutes of use', async () => {
+    expect(await outcome(old)).toBe('ok')
+    publish(fresh)
+    clock.advance(601)
+    expect(await outcome(old)).toBe('invalid_token')
+  })
+})
+
+describe('tokens without kid', () => {
+  test('are verified by any of up to three keys of their kind', async () => {
+    const signers = Array.from({ length: 4 }, (_, i) => createSigner('ES256', `k${i}`))
+    publish(...signers, createSigner('ES384'))
+    const codes = []
+    for (const signer of signers) codes.push(await outcome(signer, { kid: undefined }))
+    expect(codes).toEqual(['ok', 'ok', 'ok', 'invalid_token'])
+  })
+})
+
+describe('discovery', () => {
+  beforeEach(() => {
+    service = serviceOf({ kind: 'discovery' })
+  })
+
+  test('finds the keys, and is asked once in an hour', async () => {
+    for (let i = 0; i < 5; i++) {
+      expect(await outcome(old)).toBe('ok')
+      clock.advance(601)
+    }
+    expect(server.fetches).toEqual({ jwks: 5, discovery: 1, other: 0 })
+    clock.advance(3600)
+    expect(await outcome(old)).toBe('ok')
+    expect(server.fetches.discovery).toBe(2)
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['of another issuer', { issuer: 'https://evil.example' }],
+    ['without jwks_uri', { jwks_uri: undefined }],
+    ['with a jwks_uri by plain http', { jwks_uri: 'http://keys.example/jwks.json' }],
+  ])('a document %s is a failure', async (_name, changes) => {
+    server.discovery = changes
+    expect(await outcome(old)).toBe('idp_unavailable')
+    expect(server.fetches.jwks).toBe(0)
+    expect(record.text()).toContain('discovery document refused')
+  })
+
+  test.each<KeyServerBehaviour>([
+    { kind: 'answer', status: 404, body: 'not found' },
+    { kind: 'answer', status: 200, body: '<html>' },
+    { kind: 'redirect', location: '/elsewhere' },
+    { kind: 'reset' },
+  ])('an answer of $kind is a failure', async (behaviour) => {
+    server.discoveryBehaviour = behaviour
+    expect(await outcome(old)).toBe('idp_unavailable')
+    expect(server.fetches).toEqual({ jwks: 0, discovery: 1, other: 0 })
+  })
+
+  test('the address is asked for anew when it stops working', async () => {
+    expect(await outcome(old)).toBe('ok')
+    server.jwksBehaviour = { kind: 'answer', status: 410, body: '' }
+    clock.advance(601)
+    expect(await outcome(old)).toBe('ok')
+    server.discovery = { jwks_uri: `${server.issuer}/moved.json` }
+    clock.advance(5)
+    await outcome(old)
+    await expect.poll(() => server.fetches).toEqual({ jwks: 2, discovery: 2, other: 1 })
+  })
+})

@@ -1,0 +1,215 @@
+import { createRequire } from 'node:module'
+import { Agent } from 'undici'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Authenticator, createAuthenticate } from '../../src/authenticate/authenticate.ts'
+import type { IssuerSettings } from '../../src/config/settings.ts'
+import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
+import { type KeyServer, startKeyServer } from '../support/key-server.ts'
+import {
+  claimsOf,
+  createSecretSigner,
+  createSigner,
+  handMade,
+  logoutClaimsOf,
+} from '../support/tokens.ts'
+
+/** The little of oidc-provider, which comes without types, that is used here. */
+interface ProviderModule {
+  readonly Provider: new (
+    issuer: string,
+    configuration: object,
+  ) => {
+    readonly Client: {
+      find(id: string): Promise<{ backchannelLogout(sub: string, sid: string): Promise<void> }>
+    }
+  }
+}
+const { Provider }: ProviderModule = createRequire(import.meta.url)('oidc-provider')
+
+const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
+const es = createSigner('ES256')
+const rs = createSigner('RS256')
+const clock = stoppedClock()
+const seconds = clock.now() / 1000
+const dispatcher = new Agent()
+let server: KeyServer
+let service: Authenticator
+
+beforeAll(async () => {
+  server = await startKeyServer([es.publicJwk, rs.publicJwk])
+  service = serviceOf({})
+})
+afterAll(async () => {
+  await dispatcher.close()
+  await server.close()
+})
+
+function serviceOf(changes: Partial<IssuerSettings>, now = clock.now): Authenticator {
+  const settings = issuerSettings({
+    issuer: server.issuer,
+    logout: { clientIds: ['web-app', 'other-app'], algorithms: ['ES256'] },
+    ...changes,
+  })
+  const options = { issuers: [settings], log: recordingLog().log, secrets: () => undefined }
+  return createAuthenticate({ ...options, dispatcher, now })
+}
+
+const token = (changes = {}, header = {}) =>
+  es.token(logoutClaimsOf(server.issuer, clock.now(), changes), { typ: 'logout+jwt', ...header })
+
+async function refused(raw: string, reason: RegExp, verifier = service): Promise<void> {
+  await expect(verifier.verifyLogoutToken(raw)).rejects.toMatchObject({
+    code: 'invalid_request',
+    reason: expect.stringMatching(reason),
+  })
+}
+
+describe('a good logout token', () => {
+  test('gives the order', async () => {
+    expect(await service.verifyLogoutToken(token({ sid: 'sso-1' }))).toEqual({
+      issuer: server.issuer,
+      subject: 'alice',
+      sid: 'sso-1',
+      jti: 'logout-1',
+      issuedAt: seconds,
+    })
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['sid alone', { sub: undefined, sid: 'sso-1' }],
+    ['sub alone', { sid: undefined }],
+    ['without exp, as the specification had it before its errata', { exp: undefined }],
+    ['two minutes old', { iat: seconds - 120, exp: undefined }],
+    ['issued ahead within the tolerance', { iat: seconds + 30 }],
+    ['for several clients', { aud: ['x', 'other-app'] }],
+    ['with other events', { events: { [EVENT]: {}, 'https://example.org/e': {} } }],
+    ['with members in the event', { events: { [EVENT]: { reason: 'x' } } }],
+    ['with claims of its own', { trace: 'x' }],
+  ])('%s', async (_name, changes) => {
+    expect((await service.verifyLogoutToken(token(changes))).jti).toBe('logout-1')
+  })
+
+  test.each(['logout+jwt', 'LOGOUT+JWT', 'application/logout+jwt', 'JWT', undefined])(
+    'typ %j',
+    async (typ) => {
+      expect((await service.verifyLogoutToken(token({}, { typ }))).subject).toBe('alice')
+    },
+  )
+})
+
+describe('refused as invalid_request', () => {
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    ['aud of another client', { aud: 'mobile-app' }, /aud is not for/],
+    ['aud of the API', { aud: 'chat-api' }, /aud is not for/],
+    ['no aud', { aud: undefined }, /aud/],
+    ['no iat', { iat: undefined }, /iat/],
+    ['iat as text', { iat: '1' }, /iat/],
+    ['more than two minutes old', { iat: seconds - 121 }, /issued too long ago/],
+    ['iat ahead beyond the tolerance', { iat: seconds + 31 }, /iat is ahead/],
+    ['exp passed', { exp: seconds - 30 }, /exp passed/],
+    ['exp null', { exp: null }, /exp/],
+    ['exp in milliseconds', { exp: clock.now() }, /ten years/],
+    ['nbf ahead', { nbf: seconds + 31 }, /nbf is ahead/],
+    ['no events', { events: undefined }, /events/],
+    ['events as text', { events: EVENT }, /events/],
+    ['events as an array', { events: [EVENT] }, /events/],
+    ['another event', { events: { 'https://example.org/e': {} } }, /events/],
+    ['an event that is no object', { events: { [EVENT]: true } }, /events/],
+    ['an event that is null', { events: { [EVENT]: null } }, /events/],
+    ['an event that is an array', { events: { [EVENT]: [] } }, /events/],
+    ['a nonce', { nonce: 'n' }, /nonce/],
+    ['a nonce that is null', { nonce: null }, /nonce/],
+    ['neither sub nor sid', { sub: undefined }, /neither sub nor sid/],
+    ['sub a number', { sub: 1 }, /sub/],
+    ['sid a number', { sid: 1 }, /sid/],
+    ['sub null beside a sid', { sub: null, sid: 'sso-1' }, /sub/],
+    ['no jti', { jti: undefined }, /jti/],
+    ['jti a number', { jti: 1 }, /jti/],
+    ['jti of 256 characters', { jti: 'j'.repeat(256) }, /jti/],
+    ['another iss', { iss: 'https://evil.example' }, /not configured/],
+  ])('%s', async (_name, changes, reason) => {
+    await refused(token(changes), reason)
+  })
+
+  test.each(['at+jwt', 'dpop+jwt', 'secevent+jwt', 'id_token+jwt', 'none'])('typ %s', (typ) =>
+    refused(token({}, { typ }), /typ/),
+  )
+
+  test('an access token of the same issuer', () =>
+    refused(es.token(claimsOf(server.issuer, clock.now())), /aud/))
+
+  test('an algorithm that is not for logout tokens', () =>
+    refused(rs.token(logoutClaimsOf(server.issuer, clock.now())), /alg "RS256" is not on/))
+
+  test('alg none', () =>
+    refused(
+      handMade({ alg: 'none' }, logoutClaimsOf(server.issuer, clock.now()), Buffer.from('x')),
+      /alg "none" is not on/,
+    ))
+
+  test("HS256 with the client's id or the public key for a secret", async () => {
+    const pem = String(es.publicKey.export({ type: 'spki', format: 'pem' }))
+    for (const secret of ['web-app', pem]) {
+      const forger = createSecretSigner('HS256', secret, 'ES256')
+      await refused(forger.token(logoutClaimsOf(server.issuer, clock.now())), /alg "HS256"/)
+    }
+  })
+
+  test("another signer's token, and garbage", async () => {
+    const forger = createSigner('ES256')
+    await refused(forger.token(logoutClaimsOf(server.issuer, clock.now())), /signature is wrong/)
+    await refused('', /segments/)
+    await refused(`${token()}.AAAA`, /segments/)
+    await refused('x'.repeat(10_000), /8 KiB/)
+  })
+
+  test('an issuer without logout', () =>
+    refused(token(), /without logout/, serviceOf({ logout: undefined })))
+
+  test('the reason holds no token, subject or sid', async () => {
+    const raw = token({ sub: 'subject-x', sid: 'session-x', aud: 'other' })
+    const error = await service.verifyLogoutToken(raw).catch((thrown: unknown) => thrown)
+    expect(String(error) + JSON.stringify(error)).not.toMatch(/eyJ|subject-x|session-x/)
+  })
+})
+
+test('an issuer whose keys cannot be had is idp_unavailable, not a bad request', async () => {
+  const keys = { kind: 'jwks_uri', url: 'http://127.0.0.1:9/jwks.json' } as const
+  await expect(serviceOf({ keys }).verifyLogoutToken(token())).rejects.toMatchObject({
+    code: 'idp_unavailable',
+    retryAfterSeconds: 5,
+  })
+})
+
+test('a logout token is not a bearer token', async () => {
+  await expect(service.authenticate(token({ aud: 'chat-api' }))).rejects.toMatchObject({
+    code: 'invalid_token',
+    reason: expect.stringMatching(/^typ/),
+  })
+})
+
+test('takes the logout token that oidc-provider sends', async () => {
+  const received: string[] = []
+  const provider = new Provider(server.issuer, {
+    jwks: { keys: [{ ...rs.privateKey.export({ format: 'jwk' }), kid: 'RS256', alg: 'RS256' }] },
+    features: { backchannelLogout: { enabled: true } },
+    clients: [
+      {
+        client_id: 'web-app',
+        client_secret: 'not used here, but required',
+        redirect_uris: ['https://app.example/cb'],
+        backchannel_logout_uri: 'https://app.example/logout',
+        backchannel_logout_session_required: true,
+      },
+    ],
+    fetch: async (_url: string, { body }: RequestInit) => {
+      received.push(String(new URLSearchParams(String(body)).get('logout_token')))
+      return new Response(null, { status: 200 })
+    },
+  })
+  const client = await provider.Client.find('web-app')
+  await client.backchannelLogout('alice', 'sso-1')
+  const logout = { clientIds: ['web-app'], algorithms: ['RS256'] }
+  const order = await serviceOf({ logout }, Date.now).verifyLogoutToken(String(received[0]))
+  expect(order).toMatchObject({ issuer: server.issuer, subject: 'alice', sid: 'sso-1' })
+})

@@ -1,0 +1,71 @@
+import { Agent } from 'undici'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createAuthenticate } from '../../src/authenticate/authenticate.ts'
+import type { IssuerSettings } from '../../src/config/settings.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
+import { type KeyServer, startKeyServer } from '../support/key-server.ts'
+import { claimsOf, createSigner } from '../support/tokens.ts'
+
+// What is found out, or fetched, when the service is put together.
+
+const old = createSigner('ES256')
+const clock = stoppedClock()
+const dispatcher = new Agent()
+let server: KeyServer
+
+beforeAll(async () => {
+  server = await startKeyServer([old.publicJwk])
+})
+afterAll(async () => {
+  await dispatcher.close()
+  await server.close()
+})
+
+function start(issuers: IssuerSettings[], secret?: Secret) {
+  const { log } = recordingLog()
+  return createAuthenticate({ issuers, now: clock.now, log, dispatcher, secrets: () => secret })
+}
+
+function inline(keys: Record<string, unknown>[]): IssuerSettings {
+  return issuerSettings({ issuer: server.issuer, keys: { kind: 'jwks', jwks: { keys } } })
+}
+
+test('an inline key set is used without any fetch', async () => {
+  const service = start([inline([old.publicJwk])])
+  expect(service.ready()).toBe(true)
+  const token = old.token(claimsOf(server.issuer, clock.now()))
+  expect((await service.authenticate(token)).subject).toBe('alice')
+  expect(server.fetches).toEqual({ jwks: 0, discovery: 0, other: 0 })
+})
+
+test.each<[string, Record<string, unknown>[]]>([
+  ['empty', []],
+  ['with a private key', [old.privateKey.export({ format: 'jwk' }) as Record<string, unknown>]],
+  ['with a kid twice', [old.publicJwk, old.publicJwk]],
+])('an inline key set %s is an error that names the issuer', (_name, keys) => {
+  expect(() => start([inline(keys)])).toThrow(`issuer ${server.issuer}: jwks: key set refused`)
+})
+
+test.each([
+  [undefined, 'is not set'],
+  ['x'.repeat(31), 'has fewer than 32 bytes'],
+])('a secret %s is an error that does not hold it', (value, message) => {
+  const issuers = [issuerSettings({ keys: { kind: 'secret', secretEnv: 'SHARED' } })]
+  const secret = value === undefined ? undefined : new Secret(value)
+  expect(() => start(issuers, secret)).toThrow(`SHARED: ${message}`)
+  expect(() => start(issuers, secret)).not.toThrow(/xxxx/)
+})
+
+test('warm fetches the keys of all issuers; one that is down does not matter', async () => {
+  const down = issuerSettings({ issuer: 'http://127.0.0.1:9' })
+  const up = issuerSettings({ issuer: server.issuer })
+  const both = start([down, up])
+  expect(both.ready()).toBe(false)
+  await both.warm()
+  expect(both.ready()).toBe(true)
+  expect([...both.keyStates()]).toEqual([
+    ['http://127.0.0.1:9', { usable: false, ageSeconds: undefined }],
+    [server.issuer, { usable: true, ageSeconds: 0 }],
+  ])
+})

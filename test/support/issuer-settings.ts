@@ -1,0 +1,46 @@
+import type { IssuerSettings } from '../../src/config/settings.ts'
+import { createLog, type Log } from '../../src/lib/log.ts'
+
+/**
+ * Settings of one issuer as the config file's defaults make them, for the audience `chat-api`.
+ *
+ * @param changes - replaces settings
+ */
+export function issuerSettings(changes: Partial<IssuerSettings> = {}): IssuerSettings {
+  return {
+    issuer: 'https://login.acme.example/',
+    audience: ['chat-api'],
+    audienceClaim: 'aud',
+    algorithms: ['ES256'],
+    keys: { kind: 'discovery' },
+    tokenTypes: ['at+jwt', 'jwt', 'none'],
+    requiredClaims: ['sub'],
+    clockToleranceSeconds: 30,
+    maxTokenAgeSeconds: undefined,
+    staleKeysSeconds: 86_400,
+    cookie: undefined,
+    sessionsEndWithToken: false,
+    user: { source: 'claims.sub', needsOnlySubject: true, evaluate: ({ claims }) => claims['sub'] },
+    logout: undefined,
+    ...changes,
+  }
+}
+
+/** A log that is kept: each line as an object. */
+export function recordingLog(): { log: Log; lines: Record<string, unknown>[]; text: () => string } {
+  const lines: Record<string, unknown>[] = []
+  const write = (line: string) => void lines.push(JSON.parse(line))
+  const log = createLog({ level: 'debug', destination: { write } })
+  return { log, lines, text: () => JSON.stringify(lines) }
+}
+
+/** A clock that stands still until it is moved. */
+export function stoppedClock(startMs = 1_800_000_000_000) {
+  let time = startMs
+  return {
+    now: () => time,
+    advance(seconds: number): void {
+      time += seconds * 1000
+    },
+  }
+}

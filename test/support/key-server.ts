@@ -1,0 +1,136 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** How the server answers. */
+export type KeyServerBehaviour =
+  /** The key set, or the discovery document, as it should be. */
+  | { readonly kind: 'ok' }
+  /** This status and this body. */
+  | { readonly kind: 'answer'; readonly status: number; readonly body: string }
+  /** A redirect to `location`. */
+  | { readonly kind: 'redirect'; readonly location: string }
+  /** A body of so many bytes, as fast as it is read. */
+  | { readonly kind: 'flood'; readonly bytes: number }
+  /** Headers and half a body, then nothing. */
+  | { readonly kind: 'stall' }
+  /** No answer at all. */
+  | { readonly kind: 'hang' }
+  /** The connection is cut. */
+  | { readonly kind: 'reset' }
+
+/** An identity provider's published documents, on loopback, with a switch for every mishap. */
+export interface KeyServer {
+  /** The issuer identifier (an origin without trailing slash), for discovery. */
+  readonly issuer: string
+  readonly jwksUri: string
+  /** How often each path was asked for; other paths count as `other`. */
+  readonly fetches: { jwks: number; discovery: number; other: number }
+  /** The published keys; replace them to rotate. */
+  keys: readonly Record<string, unknown>[]
+  /** Members that replace those of the discovery document. */
+  discovery: Record<string, unknown>
+  /** How the key set is answered. */
+  jwksBehaviour: KeyServerBehaviour
+  /** How the discovery document is answered. */
+  discoveryBehaviour: KeyServerBehaviour
+  /** How many bytes of the last flood were written before the connection closed. */
+  floodedBytes: number
+  close(): Promise<void>
+}
+
+/**
+ * Starts a server with `/.well-known/openid-configuration` and `/jwks.json`.
+ *
+ * @param keys - public JWKs
+ */
+export async function startKeyServer(
+  keys: readonly Record<string, unknown>[] = [],
+): Promise<KeyServer> {
+  const http = createServer((request, response) => {
+    if (request.url === '/jwks.json') {
+      server.fetches.jwks += 1
+      behave(server, server.jwksBehaviour, response, () => ({ keys: server.keys }))
+    } else if (request.url === '/.well-known/openid-configuration') {
+      server.fetches.discovery += 1
+      behave(server, server.discoveryBehaviour, response, () => discoveryDocument(server))
+    } else {
+      server.fetches.other += 1
+      behave(server, { kind: 'ok' }, response, () => ({ keys: server.keys }))
+    }
+  })
+  const issuer = `http://127.0.0.1:${await listen(http)}`
+  const server: KeyServer = {
+    issuer,
+    jwksUri: `${issuer}/jwks.json`,
+    fetches: { jwks: 0, discovery: 0, other: 0 },
+    keys,
+    discovery: {},
+    jwksBehaviour: { kind: 'ok' },
+    discoveryBehaviour: { kind: 'ok' },
+    floodedBytes: 0,
+    close: () => close(http),
+  }
+  return server
+}
+
+function discoveryDocument({ issuer, jwksUri, discovery }: KeyServer): Record<string, unknown> {
+  return { issuer, jwks_uri: jwksUri, ...discovery }
+}
+
+function behave(
+  server: KeyServer,
+  behaviour: KeyServerBehaviour,
+  response: ServerResponse,
+  document: () => unknown,
+): void {
+  response.setHeader('content-type', 'application/json')
+  switch (behaviour.kind) {
+    case 'ok':
+      response.end(JSON.stringify(document()))
+      return
+    case 'answer':
+      response.writeHead(behaviour.status).end(behaviour.body)
+      return
+    case 'redirect':
+      response.writeHead(302, { location: behaviour.location }).end()
+      return
+    case 'flood':
+      flood(server, behaviour.bytes, response)
+      return
+    case 'stall':
+      response.writeHead(200).write('{"keys":')
+      return
+    case 'hang':
+      return
+    case 'reset':
+      response.socket?.resetAndDestroy()
+  }
+}
+
+function flood(server: KeyServer, bytes: number, response: ServerResponse): void {
+  const chunk = Buffer.alloc(65_536, ' ')
+  server.floodedBytes = 0
+  const pour = () => {
+    while (server.floodedBytes < bytes && !response.destroyed) {
+      server.floodedBytes += chunk.length
+      if (!response.write(chunk)) return
+    }
+    response.end()
+  }
+  response.on('drain', pour)
+  pour()
+}
+
+function listen(http: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    http.once('error', reject)
+    http.listen(0, '127.0.0.1', () => resolve((http.address() as AddressInfo).port))
+  })
+}
+
+function close(http: Server): Promise<void> {
+  return new Promise((resolve) => {
+    http.close(() => resolve())
+    http.closeAllConnections()
+  })
+}
