@@ -1,0 +1,77 @@
+import type { RateState, RateWindow } from './port.ts'
+
+/** Fixed windows per key. */
+export interface Counters {
+  consume(key: string, limit: RateWindow): RateState
+  peek(key: string, limit: RateWindow): RateState
+}
+
+interface Window {
+  used: number
+  readonly endsMs: number
+}
+
+/** Below this many windows nothing is tidied. */
+const TIDY_FROM = 1024
+
+/**
+ * Counters in memory. Windows that are over leave whenever their number has doubled, so that keys
+ * made up by attackers cost no more than the windows that still run.
+ */
+export function createCounters(): Counters {
+  const windows = new Map<string, Window>()
+  let tidyAt = TIDY_FROM
+
+  function tidy(nowMs: number): void {
+    for (const [key, window] of windows) if (window.endsMs <= nowMs) windows.delete(key)
+    tidyAt = Math.max(TIDY_FROM, windows.size * 2)
+  }
+
+  function running(key: string, nowMs: number): Window | undefined {
+    const window = windows.get(key)
+    return window !== undefined && nowMs < window.endsMs ? window : undefined
+  }
+
+  return {
+    consume(key, limit) {
+      let window = running(key, limit.nowMs)
+      if (window === undefined) {
+        if (windows.size >= tidyAt) tidy(limit.nowMs)
+        window = { used: 0, endsMs: limit.nowMs + limit.seconds * 1000 }
+        windows.set(key, window)
+      }
+      window.used += 1
+      return stateAfterUse(window.used, window.endsMs, limit)
+    },
+    peek(key, limit) {
+      const window = running(key, limit.nowMs)
+      return stateWithoutUse(window?.used ?? 0, window?.endsMs ?? limit.nowMs, limit)
+    },
+  }
+}
+
+/**
+ * What a use has led to.
+ *
+ * @param used - uses in the window, this one included
+ * @param endsMs - when the window ends
+ * @param limit - as asked
+ */
+export function stateAfterUse(used: number, endsMs: number, limit: RateWindow): RateState {
+  return {
+    allowed: used <= limit.max,
+    remaining: Math.max(0, limit.max - used),
+    resetMs: endsMs - limit.nowMs,
+  }
+}
+
+/**
+ * Whether another use would be allowed.
+ *
+ * @param used - uses in the window so far
+ * @param endsMs - when the window ends; now, when none runs
+ * @param limit - as asked
+ */
+export function stateWithoutUse(used: number, endsMs: number, limit: RateWindow): RateState {
+  return { ...stateAfterUse(used, endsMs, limit), allowed: used < limit.max }
+}

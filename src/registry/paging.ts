@@ -1,0 +1,82 @@
+import type { Page, PageQuery } from './port.ts'
+
+/** Where the cursors of a query stand in the order of creation. */
+export interface CursorPositions {
+  readonly after?: number | undefined
+  readonly before?: number | undefined
+}
+
+/** A stretch of the order of creation, both ends exclusive, and which way to walk it. */
+export interface Span {
+  readonly above: number
+  readonly below: number
+  readonly walk: 'asc' | 'desc'
+  /** The walk goes against the order that was asked for, so that it finds the nearest first. */
+  readonly flipped: boolean
+}
+
+/**
+ * Turns cursors into the stretch of rows to read.
+ *
+ * @param query - what was asked
+ * @param at - positions of the query's cursors
+ */
+export function spanOf(query: PageQuery, at: CursorPositions): Span {
+  const [first, second] = query.order === 'asc' ? [at.after, at.before] : [at.before, at.after]
+  const flipped = query.before !== undefined && query.after === undefined
+  return {
+    above: first ?? 0,
+    below: second ?? Number.MAX_SAFE_INTEGER,
+    walk: flipped === (query.order === 'asc') ? 'desc' : 'asc',
+    flipped,
+  }
+}
+
+/**
+ * Makes a page of rows found on the walk.
+ *
+ * @param found - up to `limit + 1` rows; the one too many says that there are more
+ * @param limit - how many the page may hold
+ * @param span - as walked
+ */
+export function cutPage<T>(found: readonly T[], limit: number, span: Span): Page<T> {
+  const data = found.slice(0, limit)
+  return { data: span.flipped ? data.reverse() : data, hasMore: found.length > limit }
+}
+
+/**
+ * Walks rows that are in memory, in the order of creation.
+ *
+ * @param rows - ascending
+ * @param span - the stretch
+ */
+export function* walkSpan<T extends { readonly seq: number }>(
+  rows: readonly T[],
+  span: Span,
+): Generator<T> {
+  for (let step = 0; step < rows.length; step++) {
+    const row = rows[span.walk === 'asc' ? step : rows.length - 1 - step]
+    if (row !== undefined && row.seq > span.above && row.seq < span.below) yield row
+  }
+}
+
+/**
+ * The first `limit + 1` of a walk.
+ *
+ * @param rows - any number
+ * @param limit - of the page
+ * @param keep - whether a row is of the answer
+ */
+export function takePage<T>(
+  rows: Iterable<T>,
+  limit: number,
+  keep: (row: T) => boolean,
+): readonly T[] {
+  const found: T[] = []
+  for (const row of rows) {
+    if (!keep(row)) continue
+    found.push(row)
+    if (found.length > limit) break
+  }
+  return found
+}

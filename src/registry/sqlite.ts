@@ -1,0 +1,120 @@
+import { stateAfterUse, stateWithoutUse } from './counters.ts'
+import type { LogoutMark, RateState, RateWindow, Registry } from './port.ts'
+import { createDatabase, type Database, type ResultRow, type Sql } from './sqlite/database.ts'
+import { createLists } from './sqlite/lists.ts'
+import { type OpenOptions, openDatabase } from './sqlite/open.ts'
+import { createOutbox } from './sqlite/outbox.ts'
+import { numberIn } from './sqlite/rows.ts'
+import { HEALTH_WRITE } from './sqlite/schema.ts'
+import { createSessionSteps } from './sqlite/sessions.ts'
+import { sweepSqlite } from './sqlite/sweep.ts'
+
+const CONSUME = `
+  INSERT INTO counters VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
+    used = CASE WHEN ends_ms <= ?3 THEN 1 ELSE used + 1 END,
+    ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE ends_ms END
+  RETURNING used, ends_ms`
+
+const REMEMBER = `
+  INSERT INTO remembered VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET until = ?2
+    WHERE until <= ?3
+  RETURNING until`
+
+const MARK = `
+  INSERT INTO logout_marks VALUES (?, ?, ?, ?, ?) ON CONFLICT (issuer, kind, value) DO UPDATE SET
+    issued_before = max(issued_before, excluded.issued_before),
+    keep_until = max(keep_until, excluded.keep_until)`
+
+/**
+ * The registry in one SQLite file, which several processes of one machine may share.
+ *
+ * @param options - where the file is; it is made, readable for its owner only, when there is none
+ * @throws `StoreUnusableError` when it cannot be opened, written or understood
+ */
+export function createSqliteRegistry(options: OpenOptions): Registry {
+  const connections = openDatabase(options)
+  const db = createDatabase(connections.durable)
+  const relaxed = createDatabase(connections.relaxed)
+  return {
+    ...createSessionSteps(db),
+    ...createOutbox(db),
+    ...createLists(db),
+    ...createCounting(relaxed),
+    markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),
+    remembers: (key, now) =>
+      db.plain(
+        (sql) =>
+          sql.get('SELECT 1 FROM remembered WHERE key = ? AND until > ?', key, now) !== undefined,
+      ),
+    rememberOnce: (key, ttlSeconds, now) =>
+      db.write((sql) => sql.get(REMEMBER, key, now + ttlSeconds, now) !== undefined),
+    keptKey: (name, make) => keptKey(db, name, make),
+    sweep: (retention) => sweepSqlite(db, retention),
+    figures: (now) => figures(db, now),
+    async check() {
+      await relaxed.write((sql) => sql.run(HEALTH_WRITE))
+    },
+    async close() {
+      if (connections.relaxed.isOpen) connections.relaxed.close()
+      if (connections.durable.isOpen) connections.durable.close()
+    },
+  }
+}
+
+function createCounting(relaxed: Database): Pick<Registry, 'consume' | 'peek'> {
+  return {
+    async consume(key, limit) {
+      const endsMs = limit.nowMs + limit.seconds * 1000
+      const row = await relaxed.plain((sql) => sql.get(CONSUME, key, endsMs, limit.nowMs))
+      return rateState(row, limit, stateAfterUse)
+    },
+    async peek(key, limit) {
+      const row = await relaxed.plain((sql) =>
+        sql.get('SELECT * FROM counters WHERE key = ? AND ends_ms > ?', key, limit.nowMs),
+      )
+      return rateState(row, limit, stateWithoutUse)
+    },
+  }
+}
+
+function rateState(
+  row: ResultRow | undefined,
+  limit: RateWindow,
+  state: typeof stateAfterUse,
+): RateState {
+  return state(numberIn(row, 'used') ?? 0, numberIn(row, 'ends_ms') ?? limit.nowMs, limit)
+}
+
+function insertMark(sql: Sql, mark: LogoutMark): void {
+  for (const kind of ['subject', 'sid'] as const) {
+    const value = mark[kind]
+    if (value === undefined) continue
+    sql.run(MARK, mark.issuer, kind, value, mark.issuedBefore, mark.keepUntil)
+  }
+}
+
+async function keptKey(db: Database, name: string, make: () => Uint8Array): Promise<Uint8Array> {
+  const bytes = await db.write((sql) => {
+    const read = () => sql.get('SELECT bytes FROM kept_keys WHERE name = ?', name)?.['bytes']
+    const known = read()
+    if (known !== undefined) return known
+    sql.run('INSERT INTO kept_keys VALUES (?, ?)', name, make())
+    return read()
+  })
+  if (!(bytes instanceof Uint8Array)) throw new TypeError('a kept key is no longer bytes')
+  return bytes
+}
+
+async function figures(db: Database, now: number): ReturnType<Registry['figures']> {
+  const row = await db.plain((sql) =>
+    sql.get(
+      `SELECT (SELECT count(*) FROM sessions WHERE status = 'active' AND expires_at > ?) AS active,
+        (SELECT count(*) FROM outbox) AS waiting`,
+      now,
+    ),
+  )
+  return {
+    activeSessions: numberIn(row, 'active') ?? 0,
+    outboxLength: numberIn(row, 'waiting') ?? 0,
+  }
+}

@@ -1,0 +1,43 @@
+import { ServiceError } from '../../lib/errors.ts'
+
+/** SQLite's primary result codes (sqlite.org/rescode.html) that tell an operator what to do. */
+const BUSY = 5
+const LOCKED = 6
+const REASONS: Readonly<Record<number, string>> = {
+  [BUSY]: 'SQLite is busy: another process holds the lock',
+  [LOCKED]: 'SQLite is busy: another connection holds the lock',
+  8: 'the SQLite file is read-only',
+  10: 'SQLite cannot read or write its file',
+  11: 'the SQLite file is corrupt',
+  13: 'no space is left for the SQLite file',
+  14: 'the SQLite file cannot be opened',
+  26: 'the SQLite file is not a database',
+}
+
+/** The primary result code; undefined when the error is not SQLite's. */
+function resultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
+}
+
+/**
+ * Whether another connection holds the lock, so that a later try may succeed.
+ *
+ * @param error - as thrown by node:sqlite
+ */
+export function isBusy(error: unknown): boolean {
+  const code = resultCode(error)
+  return code === BUSY || code === LOCKED
+}
+
+/**
+ * What a caller of the registry gets for a failure of the store.
+ *
+ * @param error - as thrown; an error of ours passes
+ */
+export function asServiceError(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error
+  const code = resultCode(error)
+  const reason = REASONS[code ?? -1] ?? `SQLite failed${code === undefined ? '' : ` (${code})`}`
+  return new ServiceError('store_unavailable', { reason, cause: error })
+}

@@ -1,0 +1,62 @@
+import type { CancelClaim, Registry, SessionRecord } from '../port.ts'
+import type { Database, Sql } from './database.ts'
+import { toSession } from './rows.ts'
+
+/** How many expired entries one claim drops: it holds the write lock meanwhile. */
+const DROPPED_PER_CLAIM = 500
+
+const DUE_AND_EXPIRED = `
+  SELECT id FROM outbox JOIN sessions USING (id)
+  WHERE due_ms <= ?1 AND expires_at * 1000 <= ?1 LIMIT ?2`
+
+const DUE = `
+  SELECT sessions.* FROM outbox JOIN sessions USING (id)
+  WHERE due_ms <= ?1 AND expires_at * 1000 > ?1 ORDER BY due_ms LIMIT ?2`
+
+/**
+ * The cancel outbox.
+ *
+ * @param db - the durable connection
+ */
+export function createOutbox(
+  db: Database,
+): Pick<Registry, 'confirmCancel' | 'claimCancels' | 'postponeCancel'> {
+  return {
+    confirmCancel: (ids, now) =>
+      db.write((sql) => {
+        for (const id of ids) close(sql, id, now)
+      }),
+    async claimCancels(claim) {
+      // The worker asks all the time; mostly nothing is due, and then no lock is taken.
+      const any = await db.plain((sql) =>
+        sql.get('SELECT 1 FROM outbox WHERE due_ms <= ? LIMIT 1', claim.nowMs),
+      )
+      return any === undefined ? [] : db.write((sql) => claimDue(sql, claim))
+    },
+    async postponeCancel(id, dueAtMs) {
+      const due = Math.ceil(dueAtMs)
+      await db.write((sql) => sql.run('UPDATE outbox SET due_ms = ? WHERE id = ?', due, id))
+    },
+  }
+}
+
+function claimDue(sql: Sql, { nowMs, limit, leaseMs }: CancelClaim): readonly SessionRecord[] {
+  for (const { id } of sql.all(DUE_AND_EXPIRED, nowMs, DROPPED_PER_CLAIM)) {
+    if (typeof id === 'string') close(sql, id, Number.MAX_SAFE_INTEGER)
+  }
+  const due = sql.all(DUE, nowMs, limit).map(toSession)
+  for (const { id } of due) {
+    sql.run('UPDATE outbox SET due_ms = ? WHERE id = ?', nowMs + leaseMs, id)
+  }
+  return due
+}
+
+function close(sql: Sql, id: string, now: number): void {
+  sql.run('DELETE FROM outbox WHERE id = ?', id)
+  sql.run(
+    `UPDATE sessions SET status = 'cancelled', ends_at = min(ends_at, ?)
+      WHERE id = ? AND status = 'cancelling'`,
+    now,
+    id,
+  )
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import type { AuditEntry, Block, SessionRecord } from '../port.ts'
+import type { ResultRow } from './database.ts'
+
+const optionalText = z.string().nullable()
+
+const sessionRow = z.object({
+  id: z.string(),
+  user: z.string(),
+  workflow: z.string(),
+  issuer: z.string(),
+  subject: z.string(),
+  sid: optionalText,
+  secret_hash: z.string(),
+  status: z.enum(['active', 'cancelling', 'cancelled']),
+  end_reason: z
+    .enum(['cancelled', 'evicted', 'replaced', 'revoked', 'signed_out', 'logged_out'])
+    .nullable(),
+  created_at: z.number(),
+  expires_at: z.number(),
+})
+
+const blockRow = z.object({
+  user: z.string(),
+  until: z.number(),
+  reason: optionalText,
+  by: z.string(),
+  created_at: z.number(),
+})
+
+const auditRow = z.object({
+  id: z.string(),
+  at: z.number(),
+  actor: z.string(),
+  action: z.string(),
+  user: optionalText,
+  outcome: z.enum(['ok', 'refused', 'failed']),
+  reason: optionalText,
+  request_id: optionalText,
+})
+
+/**
+ * @param row - of `sessions`
+ */
+export function toSession(row: ResultRow): SessionRecord {
+  const { sid, secret_hash, end_reason, created_at, expires_at, ...same } = sessionRow.parse(row)
+  return {
+    ...same,
+    sid: sid ?? undefined,
+    secretHash: secret_hash,
+    endReason: end_reason ?? undefined,
+    createdAt: created_at,
+    expiresAt: expires_at,
+  }
+}
+
+/**
+ * @param row - of `blocks`
+ */
+export function toBlock(row: ResultRow): Block {
+  const { reason, created_at, ...same } = blockRow.parse(row)
+  return { ...same, reason: reason ?? undefined, createdAt: created_at }
+}
+
+/**
+ * @param row - of `audit`
+ */
+export function toAuditEntry(row: ResultRow): AuditEntry {
+  const { user, reason, request_id, ...same } = auditRow.parse(row)
+  return {
+    ...same,
+    user: user ?? undefined,
+    reason: reason ?? undefined,
+    requestId: request_id ?? undefined,
+  }
+}
+
+/**
+ * A column that SQL makes a number or null.
+ *
+ * @param row - of the result
+ * @param column - its name
+ */
+export function numberIn(row: ResultRow | undefined, column: string): number | undefined {
+  const value = row?.[column]
+  return typeof value === 'number' ? value : undefined
+}

@@ -1,0 +1,113 @@
+/** `CKMT` in the file's header, so that another program's database is never taken for ours. */
+export const APPLICATION_ID = 0x434b4d54
+
+/**
+ * One entry per version of the schema: entry n leads from `user_version` n to n + 1. An entry that
+ * has been released is never changed.
+ *
+ * `seq` is the rowid, so each index is in the order of creation within its columns.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE sessions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    user TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    sid TEXT,
+    secret_hash TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('active', 'cancelling', 'cancelled')),
+    end_reason TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX sessions_user ON sessions (user);
+  CREATE INDEX sessions_user_status ON sessions (user, status, expires_at);
+  CREATE INDEX sessions_secret ON sessions (secret_hash);
+  CREATE INDEX sessions_issuer_subject ON sessions (issuer, subject);
+  CREATE INDEX sessions_issuer_sid ON sessions (issuer, sid) WHERE sid IS NOT NULL;
+  CREATE INDEX sessions_subject ON sessions (subject);
+  CREATE INDEX sessions_workflow ON sessions (workflow);
+  CREATE INDEX sessions_status ON sessions (status);
+  CREATE INDEX sessions_live ON sessions (expires_at) WHERE status = 'active';
+  CREATE INDEX sessions_ends ON sessions (ends_at);
+
+  CREATE TABLE outbox (
+    id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+    due_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX outbox_due ON outbox (due_ms);
+
+  CREATE TABLE users (
+    user TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX users_changed ON users (changed_at);
+
+  CREATE TABLE blocks (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    user TEXT NOT NULL UNIQUE,
+    until INTEGER NOT NULL,
+    reason TEXT,
+    by TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX blocks_until ON blocks (until);
+
+  CREATE TABLE logout_marks (
+    issuer TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('subject', 'sid')),
+    value TEXT NOT NULL,
+    issued_before INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL,
+    PRIMARY KEY (issuer, kind, value)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX logout_marks_keep ON logout_marks (keep_until);
+
+  CREATE TABLE counters (
+    key TEXT PRIMARY KEY,
+    used INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX counters_ends ON counters (ends_ms);
+
+  CREATE TABLE remembered (
+    key TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX remembered_until ON remembered (until);
+
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    user TEXT,
+    outcome TEXT NOT NULL,
+    reason TEXT,
+    request_id TEXT
+  ) STRICT;
+  CREATE INDEX audit_user ON audit (user);
+  CREATE INDEX audit_action ON audit (action);
+  CREATE INDEX audit_at ON audit (at);
+
+  CREATE TABLE kept_keys (
+    name TEXT PRIMARY KEY,
+    bytes BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE health (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    writes INTEGER NOT NULL
+  ) STRICT;
+  `,
+]
+
+/** A write that changes nothing anyone reads. */
+export const HEALTH_WRITE =
+  'INSERT INTO health VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET writes = writes + 1'

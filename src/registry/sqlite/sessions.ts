@@ -1,0 +1,191 @@
+import { ServiceError } from '../../lib/errors.ts'
+import {
+  type EndReason,
+  FIRST_LEASE_MS,
+  type Guard,
+  type GuardQuestion,
+  type NewEntry,
+  type RecordOutcome,
+  type Registry,
+  type RevokeOrder,
+  type RevokeOutcome,
+  type SessionRecord,
+} from '../port.ts'
+import { isLive } from '../session-match.ts'
+import type { Database, Sql } from './database.ts'
+import { numberIn, toSession } from './rows.ts'
+
+type SessionSteps = Pick<Registry, 'readGuard' | 'record' | 'revoke' | 'beginCancel'>
+
+const GUARD = `
+  SELECT
+    (SELECT generation FROM users WHERE user = ?1) AS generation,
+    (SELECT until FROM blocks WHERE user = ?1 AND until > ?2) AS blocked_until,
+    (SELECT count(*) FROM sessions
+      WHERE user = ?1 AND status = 'active' AND expires_at > ?2) AS live`
+
+const MARK = `
+  SELECT issued_before FROM logout_marks
+  WHERE issuer = ? AND kind = ? AND value = ? AND keep_until > ?`
+
+const BY_ID = 'SELECT * FROM sessions WHERE id = ?'
+
+const BY_SECRET =
+  'SELECT * FROM sessions WHERE secret_hash = ? AND +user = ? ORDER BY seq DESC LIMIT 1'
+
+const OLDEST_LIVE = `
+  SELECT * FROM sessions WHERE user = ? AND status = 'active' AND expires_at > ? AND id IS NOT ?
+  ORDER BY seq LIMIT ?`
+
+const INSERT = `
+  INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, end_reason,
+    created_at, expires_at, ends_at)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)`
+
+const MATCHING = `
+  user = ?1 AND expires_at > ?2 AND (?3 IS NULL OR issuer = ?3)
+  AND (?4 IS NULL OR subject = ?4) AND (?5 IS NULL OR sid = ?5)`
+
+/**
+ * The steps on one user, each in a transaction of its own.
+ *
+ * @param db - the durable connection
+ */
+export function createSessionSteps(db: Database): SessionSteps {
+  return {
+    readGuard: (question) => db.plain((sql) => readGuard(sql, question)),
+    record: (entry) => db.write((sql) => record(sql, entry)),
+    revoke: (order) => db.write((sql) => revoke(sql, order)),
+    beginCancel: (id, now) =>
+      db.write((sql) => {
+        const session = sessionOf(sql, BY_ID, id)
+        if (session === undefined || !isLive(session, now)) return session
+        return end(sql, session, { why: 'cancelled', now })
+      }),
+  }
+}
+
+function readGuard(sql: Sql, { user, identity, currentSecretHash, now }: GuardQuestion): Guard {
+  const row = sql.get(GUARD, user, now)
+  const marks = (['subject', 'sid'] as const).flatMap((kind) => {
+    const value = identity[kind]
+    if (value === undefined) return []
+    return numberIn(sql.get(MARK, identity.issuer, kind, value, now), 'issued_before') ?? []
+  })
+  return {
+    generation: numberIn(row, 'generation') ?? 0,
+    blockedUntil: numberIn(row, 'blocked_until'),
+    loggedOutAt: marks.length === 0 ? undefined : Math.max(...marks),
+    liveSessions: numberIn(row, 'live') ?? 0,
+    current: bySecret(sql, user, currentSecretHash),
+  }
+}
+
+function record(sql: Sql, entry: NewEntry): RecordOutcome {
+  const { session, now } = entry
+  const guard = sql.get(GUARD, session.user, now)
+  const generation = numberIn(guard, 'generation') ?? 0
+  if (generation !== entry.generation || numberIn(guard, 'blocked_until')) {
+    return { kind: 'blocked' }
+  }
+  const known = sessionOf(sql, BY_ID, session.id)
+  if (known !== undefined) return repeated(known, session)
+
+  const candidate = bySecret(sql, session.user, entry.replaces)
+  const replaced = candidate !== undefined && isLive(candidate, now) ? candidate : undefined
+  const live = (numberIn(guard, 'live') ?? 0) - (replaced === undefined ? 0 : 1)
+  const tooMany = Math.max(0, live + 1 - entry.cap.max)
+  if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
+
+  const ended = replaced === undefined ? [] : [end(sql, replaced, { why: 'replaced', now })]
+  if (tooMany > 0) {
+    for (const row of sql.all(OLDEST_LIVE, session.user, now, replaced?.id ?? null, tooMany)) {
+      ended.push(end(sql, toSession(row), { why: 'evicted', now }))
+    }
+  }
+  insert(sql, session)
+  return { kind: 'recorded', ended }
+}
+
+function repeated(known: SessionRecord, session: SessionRecord): RecordOutcome {
+  if (known.user !== session.user || known.secretHash !== session.secretHash) {
+    throw new ServiceError('internal_error', { reason: 'session id is taken by another session' })
+  }
+  return known.status === 'active' ? { kind: 'recorded', ended: [] } : { kind: 'blocked' }
+}
+
+function insert(sql: Sql, of: SessionRecord): void {
+  const who = [of.id, of.user, of.workflow, of.issuer, of.subject, of.sid ?? null]
+  const what = [of.secretHash, of.status, of.endReason ?? null, of.createdAt, of.expiresAt]
+  sql.run(INSERT, ...who, ...what)
+}
+
+function revoke(sql: Sql, order: RevokeOrder): RevokeOutcome {
+  const { user, identity, now } = order
+  sql.run(
+    `INSERT INTO users VALUES (?, 1, ?) ON CONFLICT (user)
+      DO UPDATE SET generation = generation + 1, changed_at = excluded.changed_at`,
+    user,
+    now,
+  )
+  const match = [
+    user,
+    now,
+    identity?.issuer ?? null,
+    identity?.subject ?? null,
+    identity?.sid ?? null,
+  ]
+  const live = `${MATCHING} AND status = 'active'`
+  sql.run(
+    `INSERT INTO outbox SELECT id, ?6 FROM sessions WHERE ${live}`,
+    ...match,
+    now * 1000 + FIRST_LEASE_MS,
+  )
+  sql.run(
+    `UPDATE sessions SET status = 'cancelling', end_reason = ?6 WHERE ${live}`,
+    ...match,
+    order.endReason,
+  )
+  const cancelling = sql.all(
+    `SELECT * FROM sessions WHERE ${MATCHING} AND status = 'cancelling' ORDER BY seq`,
+    ...match,
+  )
+  return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, order) }
+}
+
+/** Sets the block that is asked for, unless a longer one stands; answers the end of what stands. */
+function block(sql: Sql, { user, block, now }: RevokeOrder): number | undefined {
+  const standing = sql.get('SELECT until FROM blocks WHERE user = ? AND until > ?', user, now)
+  const until = numberIn(standing, 'until')
+  if (block === undefined || block.until <= (until ?? 0)) return until
+  sql.run('DELETE FROM blocks WHERE user = ?', user)
+  sql.run(
+    'INSERT INTO blocks (user, until, reason, by, created_at) VALUES (?, ?, ?, ?, ?)',
+    user,
+    block.until,
+    block.reason ?? null,
+    block.by,
+    now,
+  )
+  return block.until > now ? block.until : undefined
+}
+
+function end(sql: Sql, session: SessionRecord, how: { why: EndReason; now: number }) {
+  sql.run(
+    `UPDATE sessions SET status = 'cancelling', end_reason = ? WHERE id = ?`,
+    how.why,
+    session.id,
+  )
+  sql.run('INSERT INTO outbox VALUES (?, ?)', session.id, how.now * 1000 + FIRST_LEASE_MS)
+  return { ...session, status: 'cancelling', endReason: how.why } satisfies SessionRecord
+}
+
+function sessionOf(sql: Sql, text: string, id: string): SessionRecord | undefined {
+  const row = sql.get(text, id)
+  return row === undefined ? undefined : toSession(row)
+}
+
+function bySecret(sql: Sql, user: string, hash: string | undefined): SessionRecord | undefined {
+  const row = hash === undefined ? undefined : sql.get(BY_SECRET, hash, user)
+  return row === undefined ? undefined : toSession(row)
+}

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import { NOW, type Suite } from './registry-fixtures.ts'
+
+const MS = NOW * 1000
+const limit = (nowMs = MS, max = 2) => ({ max, seconds: 60, nowMs })
+
+/** consume, peek, rememberOnce, keptKey, check. */
+export function countersSuite(suite: Suite): void {
+  describe('a counter', () => {
+    it('allows so many in a window that starts with the first use and does not slide', async () => {
+      const registry = suite.registry()
+      expect(await registry.consume('k', limit(MS))).toEqual({
+        allowed: true,
+        remaining: 1,
+        resetMs: 60_000,
+      })
+      expect(await registry.consume('k', limit(MS + 30_000))).toEqual({
+        allowed: true,
+        remaining: 0,
+        resetMs: 30_000,
+      })
+      const refused = { allowed: false, remaining: 0, resetMs: 1 }
+      expect(await registry.consume('k', limit(MS + 59_999))).toEqual(refused)
+      expect(await registry.consume('k', limit(MS + 59_999))).toEqual(refused)
+      expect(await registry.consume('k', limit(MS + 60_000))).toEqual({
+        allowed: true,
+        remaining: 1,
+        resetMs: 60_000,
+      })
+    })
+
+    it('is shown without being counted', async () => {
+      const registry = suite.registry()
+      const fresh = { allowed: true, remaining: 2, resetMs: 0 }
+      expect(await registry.peek('k', limit())).toEqual(fresh)
+      await registry.consume('k', limit())
+      await registry.consume('k', limit())
+      const full = { allowed: false, remaining: 0, resetMs: 59_000 }
+      expect(await registry.peek('k', limit(MS + 1_000))).toEqual(full)
+      expect(await registry.peek('k', limit(MS + 1_000))).toEqual(full)
+      expect(await registry.peek('k', limit(MS + 60_000))).toEqual(fresh)
+    })
+
+    it('is one per key', async () => {
+      const registry = suite.registry()
+      await registry.consume('a', limit(MS, 1))
+      expect((await registry.consume('a', limit(MS, 1))).allowed).toBe(false)
+      expect((await registry.consume('{a}', limit(MS, 1))).allowed).toBe(true)
+    })
+
+    it('is shared by all instances, and exact', async () => {
+      const instances = await suite.instances()
+      const uses = Array.from({ length: 30 }, (_, at) =>
+        instances[at % instances.length]?.consume('k', limit(MS, 10)),
+      )
+      const states = await Promise.all(uses)
+      expect(states.filter((state) => state?.allowed)).toHaveLength(10)
+    })
+  })
+
+  describe('replay protection', () => {
+    it('is true once within the time to live', async () => {
+      const registry = suite.registry()
+      expect(await registry.remembers('jti', NOW)).toBe(false)
+      expect(await registry.rememberOnce('jti', 120, NOW)).toBe(true)
+      expect(await registry.remembers('jti', NOW + 119)).toBe(true)
+      expect(await registry.remembers('jti', NOW + 120)).toBe(false)
+      expect(await registry.remembers('other', NOW)).toBe(false)
+      expect(await registry.rememberOnce('jti', 120, NOW)).toBe(false)
+      expect(await registry.rememberOnce('jti', 120, NOW + 119)).toBe(false)
+      expect(await registry.rememberOnce('other', 120, NOW)).toBe(true)
+      expect(await registry.rememberOnce('jti', 120, NOW + 120)).toBe(true)
+    })
+
+    it('is true for one of many at once', async () => {
+      const instances = await suite.instances()
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, at) =>
+          instances[at % instances.length]?.rememberOnce('jti', 120, NOW),
+        ),
+      )
+      expect(answers.filter(Boolean)).toHaveLength(1)
+    })
+  })
+
+  describe('a kept key', () => {
+    it('is made once and is the same for all', async () => {
+      const instances = await suite.instances()
+      let made = 0
+      const keys = await Promise.all(
+        Array.from({ length: 12 }, (_, at) =>
+          instances[at % instances.length]?.keptKey('log', () => Uint8Array.of(0, 255, made++)),
+        ),
+      )
+      for (const key of keys) expect(key).toEqual(keys[0])
+      expect(keys[0]).toHaveLength(3)
+      expect(keys[0]?.[1]).toBe(255)
+      const other = await suite.registry().keptKey('other', () => Uint8Array.of(7))
+      expect([...other]).toEqual([7])
+    })
+  })
+
+  it('says nothing when a write would succeed', async () => {
+    expect(await suite.registry().check()).toBeUndefined()
+  })
+}

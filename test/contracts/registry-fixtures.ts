@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import type {
+  AuditEntry,
+  NewEntry,
+  Registry,
+  RevokeOrder,
+  SessionQuery,
+  SessionRecord,
+} from '../../src/registry/port.ts'
+
+/** Frozen: what the suites call now, in Unix seconds. */
+export const NOW = 1_800_000_000
+
+/** A store that instances can be opened on; empty at first. */
+export interface ContractStore {
+  /** Another instance over the same store. */
+  open(): Promise<Registry>
+  /** Closes every instance and the store. */
+  close(): Promise<void>
+}
+
+/** What each suite is given. */
+export interface Suite {
+  /** The registry under test. */
+  registry(): Registry
+  /** Three instances over the one store. */
+  instances(): Promise<readonly Registry[]>
+}
+
+export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+export const session = (of: Partial<SessionRecord> & { id: string }): SessionRecord => ({
+  user: 'alice',
+  workflow: 'support',
+  issuer: 'https://idp.example/',
+  subject: 'alice-sub',
+  sid: undefined,
+  secretHash: hashOf(`secret of ${of.id}`),
+  status: 'active',
+  endReason: undefined,
+  createdAt: NOW,
+  expiresAt: NOW + 600,
+  ...of,
+})
+
+export const entry = (
+  of: Partial<SessionRecord> & { id: string },
+  more: Partial<NewEntry> = {},
+): NewEntry => ({
+  session: session(of),
+  generation: 0,
+  cap: { max: 20, whenFull: 'evict_oldest' },
+  now: NOW,
+  ...more,
+})
+
+export const order = (of: Partial<RevokeOrder> = {}): RevokeOrder => ({
+  user: 'alice',
+  endReason: 'revoked',
+  now: NOW,
+  ...of,
+})
+
+export const query = (of: Partial<SessionQuery> = {}): SessionQuery => ({
+  limit: 20,
+  order: 'desc',
+  now: NOW,
+  ...of,
+})
+
+export const guardQuestion = (user = 'alice', currentSecretHash?: string) => ({
+  user,
+  identity: { issuer: 'https://idp.example/', subject: 'alice-sub' },
+  currentSecretHash,
+  now: NOW,
+})
+
+export const auditEntry = (of: Partial<AuditEntry> & { id: string }): AuditEntry => ({
+  at: NOW,
+  actor: 'https://idp.example/|ada',
+  action: 'revoke',
+  user: undefined,
+  outcome: 'ok',
+  reason: undefined,
+  requestId: undefined,
+  ...of,
+})
+
+export const ids = (records: readonly { readonly id: string }[] | undefined): readonly string[] =>
+  (records ?? []).map((record) => record.id)
+
+/** Ids of a page, which must be there. */
+export function pageIds(
+  page: { readonly data: readonly { readonly id: string }[] } | undefined,
+): readonly string[] {
+  if (page === undefined) throw new Error('no page: the cursor was not known')
+  return ids(page.data)
+}

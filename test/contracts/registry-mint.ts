@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest'
+import {
+  entry,
+  guardQuestion,
+  hashOf,
+  ids,
+  NOW,
+  order,
+  query,
+  type Suite,
+  session,
+} from './registry-fixtures.ts'
+
+/** readGuard and record. */
+export function mintSuite(suite: Suite): void {
+  describe('a mint', () => {
+    it('finds nothing against a user that nobody knows', async () => {
+      expect(await suite.registry().readGuard(guardQuestion('nobody', hashOf('x')))).toEqual({
+        generation: 0,
+        blockedUntil: undefined,
+        loggedOutAt: undefined,
+        liveSessions: 0,
+        current: undefined,
+      })
+    })
+
+    it('records a session and gives it back field by field', async () => {
+      const registry = suite.registry()
+      const plain = session({ id: 'cksess_1' })
+      const full = session({ id: 'cksess_2', sid: 'sid-1', workflow: 'sales' })
+      expect(await registry.record({ ...entry({ id: 'x' }), session: plain })).toEqual({
+        kind: 'recorded',
+        ended: [],
+      })
+      await registry.record({ ...entry({ id: 'x' }), session: full })
+      expect(await registry.getSession('cksess_1')).toEqual(plain)
+      expect(await registry.getSession('cksess_2')).toEqual(full)
+      expect(await registry.getSession('cksess_3')).toBeUndefined()
+    })
+
+    it('keeps users apart whatever characters they are made of', async () => {
+      const registry = suite.registry()
+      const users = [
+        'a',
+        'A',
+        'a ',
+        '{a}',
+        '}{',
+        'ä',
+        'a\u0308',
+        '😀'.repeat(256),
+        "'; --",
+        '%',
+        '*',
+      ]
+      for (const [at, user] of users.entries()) await registry.record(entry({ id: `s${at}`, user }))
+      for (const [at, user] of users.entries()) {
+        const page = await registry.listSessions(query({ user }))
+        expect(page?.data).toEqual([session({ id: `s${at}`, user })])
+        expect((await registry.readGuard(guardQuestion(user))).liveSessions).toBe(1)
+      }
+    })
+
+    it('counts as live what is active and not expired', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 'dead', expiresAt: NOW }))
+      await registry.record(entry({ id: 'alive', expiresAt: NOW + 1 }))
+      await registry.record(entry({ id: 'ended' }))
+      await registry.beginCancel('ended', NOW)
+      expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(1)
+    })
+
+    it('names the session of the current secret, of the same user only, ended or not', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      const hash = hashOf('secret of s1')
+      expect((await registry.readGuard(guardQuestion('alice', hash))).current?.id).toBe('s1')
+      expect((await registry.readGuard(guardQuestion('bob', hash))).current).toBeUndefined()
+      await registry.beginCancel('s1', NOW)
+      const { current } = await registry.readGuard(guardQuestion('alice', hash))
+      expect(current).toMatchObject({ status: 'cancelling', endReason: 'cancelled' })
+    })
+
+    it('writes nothing once the generation has changed', async () => {
+      const registry = suite.registry()
+      await registry.revoke(order())
+      expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'blocked' })
+      expect(await registry.getSession('s1')).toBeUndefined()
+      expect((await registry.listSessions(query()))?.data).toEqual([])
+      expect(await registry.record(entry({ id: 's1' }, { generation: 1 }))).toMatchObject({
+        kind: 'recorded',
+      })
+    })
+
+    it('writes nothing while a block holds, and the block ends at its second', async () => {
+      const registry = suite.registry()
+      await registry.revoke(order({ block: { until: NOW + 10, reason: undefined, by: 'service' } }))
+      const at = (now: number, id: string) => registry.record(entry({ id }, { generation: 1, now }))
+      expect(await at(NOW + 9, 's1')).toEqual({ kind: 'blocked' })
+      expect(await registry.getSession('s1')).toBeUndefined()
+      expect(await at(NOW + 10, 's2')).toMatchObject({ kind: 'recorded' })
+    })
+
+    it('is the same mint when it is repeated', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'recorded', ended: [] })
+      expect((await registry.listSessions(query()))?.data).toHaveLength(1)
+      await expect(registry.record(entry({ id: 's1', user: 'bob' }))).rejects.toMatchObject({
+        code: 'internal_error',
+      })
+      await registry.beginCancel('s1', NOW)
+      expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'blocked' })
+    })
+  })
+
+  describe('the cap of live sessions', () => {
+    const cap = (whenFull: 'evict_oldest' | 'deny', max = 2) => ({ cap: { max, whenFull } })
+
+    it('evicts the oldest, by creation and not by time', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 'z', createdAt: NOW + 5 }))
+      await registry.record(entry({ id: 'a', createdAt: NOW }))
+      const outcome = await registry.record(entry({ id: 'm' }, cap('evict_oldest')))
+      expect(outcome).toMatchObject({
+        kind: 'recorded',
+        ended: [{ id: 'z', status: 'cancelling', endReason: 'evicted' }],
+      })
+      expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(2)
+    })
+
+    it('evicts as many as a lower cap asks for', async () => {
+      const registry = suite.registry()
+      for (const id of ['s1', 's2', 's3', 's4']) await registry.record(entry({ id }))
+      const outcome = await registry.record(entry({ id: 's5' }, cap('evict_oldest')))
+      expect(outcome.kind === 'recorded' && ids(outcome.ended)).toEqual(['s1', 's2', 's3'])
+    })
+
+    it('denies, and then writes nothing at all', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's2' }))
+      await registry.record(entry({ id: 's3' }))
+      const more = { ...cap('deny'), replaces: hashOf('secret of s1') }
+      expect(await registry.record(entry({ id: 's4' }, more))).toEqual({ kind: 'full' })
+      expect(await registry.getSession('s4')).toBeUndefined()
+      expect((await registry.getSession('s1'))?.status).toBe('active')
+      expect((await registry.figures(NOW)).outboxLength).toBe(0)
+    })
+
+    it('counts neither expired sessions, nor ended ones, nor those of others', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 'expired', expiresAt: NOW }))
+      await registry.record(entry({ id: 'ended' }))
+      await registry.beginCancel('ended', NOW)
+      await registry.record(entry({ id: 'of-bob', user: 'bob' }))
+      await registry.record(entry({ id: 's1' }))
+      expect(await registry.record(entry({ id: 's2' }, cap('deny')))).toMatchObject({
+        kind: 'recorded',
+      })
+      expect(await registry.record(entry({ id: 's3' }, cap('deny')))).toEqual({ kind: 'full' })
+    })
+
+    it('does not count the session that the new one replaces', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's2' }))
+      const replaces = hashOf('secret of s2')
+      expect(
+        await registry.record(entry({ id: 's3' }, { ...cap('deny'), replaces })),
+      ).toMatchObject({
+        kind: 'recorded',
+        ended: [{ id: 's2', status: 'cancelling', endReason: 'replaced' }],
+      })
+    })
+
+    it('replaces only a live session of the same user', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 'of-bob', user: 'bob' }))
+      await registry.record(entry({ id: 'expired', expiresAt: NOW }))
+      for (const of of ['of-bob', 'expired', 'unknown']) {
+        const replaces = hashOf(`secret of ${of}`)
+        expect(await registry.record(entry({ id: `after-${of}` }, { replaces }))).toEqual({
+          kind: 'recorded',
+          ended: [],
+        })
+      }
+      expect((await registry.getSession('of-bob'))?.status).toBe('active')
+    })
+  })
+}

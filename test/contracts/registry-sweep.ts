@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
+import {
+  auditEntry,
+  entry,
+  guardQuestion,
+  hashOf,
+  NOW,
+  order,
+  pageIds,
+  query,
+  type Suite,
+} from './registry-fixtures.ts'
+
+const retention = (endedBefore: number, now = NOW) => ({
+  sessionsEndedBefore: endedBefore,
+  auditBefore: endedBefore,
+  now,
+})
+
+/** sweep. */
+export function sweepSuite(suite: Suite): void {
+  describe('a sweep', () => {
+    it('drops sessions by when they ended, and all that refers to them', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 'old', expiresAt: NOW - 100, sid: 'x', user: 'bob' }))
+      await registry.record(entry({ id: 'newer', expiresAt: NOW - 50 }))
+      await registry.record(entry({ id: 'cancelled' }))
+      await registry.record(entry({ id: 'live' }))
+      await registry.beginCancel('cancelled', NOW - 90)
+      await registry.confirmCancel(['cancelled'], NOW - 90)
+      await registry.sweep(retention(NOW - 50))
+      expect(pageIds(await registry.listSessions(query()))).toEqual(['live', 'newer'])
+      expect(await registry.getSession('old')).toBeUndefined()
+      expect(await registry.getSession('cancelled')).toBeUndefined()
+      expect(await registry.listSessions(query({ after: 'old' }))).toBeUndefined()
+      const hash = hashOf('secret of old')
+      expect((await registry.readGuard(guardQuestion('bob', hash))).current).toBeUndefined()
+      expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(1)
+    })
+
+    it('lets nothing go that still counts', async () => {
+      const registry = suite.registry()
+      const block = { until: NOW + 5_000_000, reason: undefined, by: 'a' }
+      const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
+      await registry.record(entry({ id: 's1' }))
+      await registry.revoke(order({ block }))
+      await registry.markLogout({ ...identity, issuedBefore: NOW, keepUntil: NOW + 60 })
+      await registry.rememberOnce('jti', 60, NOW)
+      await registry.consume('k', { max: 1, seconds: 60, nowMs: NOW * 1000 })
+      await registry.sweep(retention(NOW, NOW + 1))
+      expect(await registry.readGuard(guardQuestion())).toMatchObject({
+        generation: 1,
+        blockedUntil: block.until,
+        loggedOutAt: NOW,
+      })
+      expect(await registry.rememberOnce('jti', 60, NOW + 1)).toBe(false)
+      const state = await registry.peek('k', { max: 1, seconds: 60, nowMs: NOW * 1000 + 1000 })
+      expect(state.allowed).toBe(false)
+      const claimed = await registry.claimCancels({
+        nowMs: NOW * 1000 + FIRST_LEASE_MS,
+        limit: 5,
+        leaseMs: 1,
+      })
+      expect(claimed).toHaveLength(1)
+    })
+
+    it('keeps a generation for as long as a mint could have read the one before', async () => {
+      const registry = suite.registry()
+      await registry.revoke(order())
+      await registry.sweep(retention(NOW + 600, NOW + 600))
+      expect(await registry.record(entry({ id: 's1' }, { now: NOW + 600 }))).toEqual({
+        kind: 'blocked',
+      })
+    })
+
+    it('drops blocks that are over and audit entries of before', async () => {
+      const registry = suite.registry()
+      await registry.revoke(order({ block: { until: NOW + 5, reason: undefined, by: 'a' } }))
+      await registry.appendAudit([auditEntry({ id: 'old', at: NOW - 2, user: 'u' })])
+      await registry.appendAudit([auditEntry({ id: 'new', at: NOW - 1, user: 'u' })])
+      await registry.sweep(retention(NOW - 1, NOW + 5))
+      const early = { limit: 5, order: 'desc', now: NOW } as const
+      expect((await registry.listBlocks(early))?.data).toEqual([])
+      expect(await registry.listBlocks({ ...early, after: 'alice' })).toBeUndefined()
+      expect(pageIds(await registry.listAudit({ limit: 5 }))).toEqual(['new'])
+      expect(pageIds(await registry.listAudit({ limit: 5, user: 'u' }))).toEqual(['new'])
+      expect(await registry.listAudit({ limit: 5, after: 'old' })).toBeUndefined()
+    })
+
+    it('works through thousands', async () => {
+      const registry = suite.registry()
+      for (let from = 0; from < 2_000; from += 100) {
+        await Promise.all(
+          Array.from({ length: 100 }, (_, at) =>
+            registry.record(entry({ id: `s${from + at}`, user: `u${at}`, expiresAt: NOW - 10 })),
+          ),
+        )
+      }
+      await registry.sweep(retention(NOW))
+      expect((await registry.listSessions(query({ limit: 1 })))?.data).toEqual([])
+    })
+  })
+}

@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, describe } from 'vitest'
+import type { Registry } from '../../src/registry/port.ts'
+import { auditSuite } from './registry-audit.ts'
+import { concurrencySuite } from './registry-concurrency.ts'
+import { countersSuite } from './registry-counters.ts'
+import type { ContractStore } from './registry-fixtures.ts'
+import { listsSuite } from './registry-lists.ts'
+import { mintSuite } from './registry-mint.ts'
+import { outboxSuite } from './registry-outbox.ts'
+import { revokeSuite } from './registry-revoke.ts'
+import { sweepSuite } from './registry-sweep.ts'
+
+/**
+ * Every sentence of registry/port.ts, tried on one adapter.
+ *
+ * @param name - of the adapter
+ * @param makeStore - an empty store, for each test anew
+ */
+export function registryContract(name: string, makeStore: () => Promise<ContractStore>): void {
+  describe(`${name} as a registry`, () => {
+    let store: ContractStore
+    let first: Registry
+
+    beforeEach(async () => {
+      store = await makeStore()
+      first = await store.open()
+    })
+    afterEach(() => store.close())
+
+    const suite = {
+      registry: () => first,
+      instances: async () => [first, await store.open(), await store.open()],
+    }
+    mintSuite(suite)
+    revokeSuite(suite)
+    outboxSuite(suite)
+    listsSuite(suite)
+    countersSuite(suite)
+    auditSuite(suite)
+    sweepSuite(suite)
+    concurrencySuite(suite)
+  })
+}

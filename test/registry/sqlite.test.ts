@@ -1,0 +1,22 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Registry } from '../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { registryContract } from '../contracts/registry.ts'
+
+registryContract('sqlite', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'registry-'))
+  const opened: Registry[] = []
+  return {
+    async open() {
+      const registry = createSqliteRegistry({ path: join(folder, 'mint.db') })
+      opened.push(registry)
+      return registry
+    },
+    async close() {
+      for (const registry of opened) await registry.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+})
