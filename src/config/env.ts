@@ -37,7 +37,10 @@ export interface Environment {
   readonly logLevel: string
   /** Without a trailing slash. */
   readonly publicUrl: string | undefined
-  /** The secret in this variable or in the file its `_FILE` twin names; undefined when unset. */
+  /**
+   * The secret in this variable or in the file its `_FILE` twin names; undefined when unset. Throws
+   * {@link EnvironmentError} when both are set, `SecretFileError` when the file cannot be read.
+   */
   readonly secret: (name: string) => SecretSource | undefined
 }
 
@@ -71,21 +74,29 @@ function redisLocation(url: URL): StoreLocation {
 }
 
 const baseUrl = z.string().transform((text, context) => {
-  const url = URL.parse(text)
-  const plain = url && !url.username && !url.password && !url.search && !url.hash
-  if (plain && isSecureUrl(url)) return url.href.replace(/\/+$/, '')
+  const url = plainUrl(text)
+  if (url && isSecureUrl(url)) return withoutSlash(url)
   context.addIssue('must be an https URL without credentials or query; http only for loopback')
   return z.NEVER
 })
 
 const publicUrl = z.string().transform((text, context) => {
-  const url = URL.parse(text)
-  if (url && /^https?:$/.test(url.protocol) && !url.username && !url.search && !url.hash) {
-    return url.href.replace(/\/+$/, '')
-  }
+  const url = plainUrl(text)
+  if (url && /^https?:$/.test(url.protocol)) return withoutSlash(url)
   context.addIssue('must be an http or https URL such as https://chat.example.com')
   return z.NEVER
 })
+
+/** Credentials would end up in logs, and a path is put behind it. */
+function plainUrl(text: string): URL | null {
+  const url = URL.parse(text)
+  const extra = url && (url.username || url.password || url.search || url.hash)
+  return extra ? null : url
+}
+
+function withoutSlash({ origin, pathname }: URL): string {
+  return (origin + pathname).replace(/\/+$/, '')
+}
 
 /** Every variable that is not a secret; README's table is compared with it. */
 export const environmentSchema = z.object({
@@ -125,34 +136,39 @@ export type Variables = Readonly<Record<string, string | undefined>>
  * @throws {@link EnvironmentError} with every problem at once
  */
 export function readEnvironment(variables: Variables = process.env): Environment {
-  const set = Object.fromEntries(
-    Object.entries(variables).filter(([, value]) => value !== undefined && value.trim() !== ''),
-  )
+  const set = withoutBlanks(variables)
   const parsed = environmentSchema.safeParse(set)
   const problems = (parsed.error?.issues ?? []).map(
     (issue) => `${issue.path.join('.')}: ${issue.message}`,
   )
-  problems.push(...doubleSecrets(set))
+  problems.push(...SECRET_VARIABLES.flatMap((name) => doubleProblem(set, name) ?? []))
   if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems)
   return asEnvironment(parsed.data, set)
 }
 
-/** `CONFIG_FILE` alone, for when the rest cannot be read. */
-export function configFile(variables: Variables = process.env): string {
-  return variables['CONFIG_FILE']?.trim() || environmentSchema.shape.CONFIG_FILE.parse(undefined)
+/**
+ * What the config file is checked with, also where the rest of the environment is wrong.
+ *
+ * @param variables - as in {@link readEnvironment}
+ */
+export function readConfigSources(
+  variables: Variables = process.env,
+): Pick<Environment, 'configFile' | 'secret'> {
+  const set = withoutBlanks(variables)
+  const { CONFIG_FILE } = environmentSchema.shape
+  return { configFile: CONFIG_FILE.parse(set['CONFIG_FILE']), secret: secretReader(set) }
+}
+
+function withoutBlanks(variables: Variables): Variables {
+  return Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  )
 }
 
 /** Two sources for one secret: which would win is a guess, and the wrong key a long search. */
-function doubleSecrets(set: Variables): string[] {
-  return Object.keys(set)
-    .filter((name) => name.endsWith('_FILE') && name !== 'CONFIG_FILE')
-    .map((name) => [name, name.slice(0, -5)] as const)
-    .filter(([, plain]) => set[plain] !== undefined && isSecretName(plain))
-    .map(([file, plain]) => `${plain}: ${file} is set too; unset one of them`)
-}
-
-function isSecretName(name: string): boolean {
-  return SECRET_VARIABLES.some((known) => known === name)
+function doubleProblem(set: Variables, name: string): string | undefined {
+  const both = set[name] !== undefined && set[`${name}_FILE`] !== undefined
+  return both ? `${name}: ${name}_FILE is set too; unset one of them` : undefined
 }
 
 function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables): Environment {
@@ -182,6 +198,8 @@ function secretReader(set: Variables): Environment['secret'] {
 }
 
 function openSecret(set: Variables, name: string): SecretSource | undefined {
+  const problem = doubleProblem(set, name)
+  if (problem !== undefined) throw new EnvironmentError([problem])
   const plain = set[name]
   if (plain !== undefined) {
     const secret = new Secret(plain.trim())

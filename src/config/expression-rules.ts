@@ -40,7 +40,17 @@ export function refuseCostly(ast: ASTNode): void {
  * @param ast - of a parsed expression
  */
 export function mentionsIssuer(ast: ASTNode): boolean {
-  return some(ast, (node) => isId(node, 'issuer') || isIssClaim(node))
+  return some(ast, (node) => isId(node, 'issuer') || isClaim(node, 'iss'))
+}
+
+/**
+ * Whether issuer and subject are all that the expression looks at, so that they alone tell its result.
+ *
+ * @param ast - of a parsed expression
+ */
+export function needsOnlySubject(ast: ASTNode): boolean {
+  const known = count(ast, (node) => isClaim(node, 'sub') || isClaim(node, 'iss'))
+  return known === count(ast, (node) => isId(node, 'claims'))
 }
 
 /**
@@ -126,11 +136,16 @@ function stemsFrom(node: ASTNode, names: ReadonlySet<string>): boolean {
   return some(node, (part) => part.op === 'id' && names.has(part.args))
 }
 
-function isIssClaim(node: ASTNode): boolean {
-  if (node.op === '.') return isId(node.args[0], 'claims') && node.args[1] === 'iss'
+/** `claims.name` or `claims["name"]`. */
+function isClaim(node: ASTNode, name: string): boolean {
+  if (node.op === '.') return isId(node.args[0], 'claims') && node.args[1] === name
   if (node.op !== '[]') return false
   const [object, key] = node.args
-  return isId(object, 'claims') && key.op === 'value' && key.args === 'iss'
+  return isId(object, 'claims') && key.op === 'value' && key.args === name
+}
+
+function count(node: ASTNode, test: (node: ASTNode) => boolean): number {
+  return children(node).reduce((sum, child) => sum + count(child, test), test(node) ? 1 : 0)
 }
 
 function isId(node: ASTNode, name: string): boolean {

@@ -1,6 +1,12 @@
 import { Environment } from '@marcbachmann/cel-js'
 import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
-import { callsFunction, ExpressionError, mentionsIssuer, refuseCostly } from './expression-rules.ts'
+import {
+  callsFunction,
+  ExpressionError,
+  mentionsIssuer,
+  needsOnlySubject,
+  refuseCostly,
+} from './expression-rules.ts'
 import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
 import type { Expression } from './settings.ts'
 
@@ -86,6 +92,7 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
   checkType(parsed.check(), use)
   return {
     source,
+    needsOnlySubject: needsOnlySubject(parsed.ast),
     mentionsIssuer: mentionsIssuer(parsed.ast),
     callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),
     evaluate: (scope) => {

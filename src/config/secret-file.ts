@@ -27,39 +27,43 @@ export function secretFromFile(
   path: string,
   now: () => number = performance.now.bind(performance),
 ): SecretSource {
-  let stamp = ''
   let lookedAt = now()
-  let secret = readOnce()
-
-  function readOnce(): Secret {
-    const value = readValue(variable, path)
-    stamp = stampOf(path)
-    return value
-  }
+  let known = readFirst(variable, path)
 
   return () => {
-    if (now() - lookedAt < LOOK_EVERY_MS) return secret
+    if (now() - lookedAt < LOOK_EVERY_MS) return known.secret
     lookedAt = now()
     try {
-      if (stampOf(path) !== stamp) secret = readOnce()
+      if (stampOf(path) !== known.stamp) known = read(variable, path)
     } catch {
       // Half of a rotation: the value in hand still works, and the next look tells.
     }
-    return secret
+    return known.secret
   }
 }
 
-function readValue(variable: string, path: string): Secret {
-  let text: string
+/** A value, and how to tell that the file has changed since. */
+interface Reading {
+  readonly stamp: string
+  readonly secret: Secret
+}
+
+function readFirst(variable: string, path: string): Reading {
   try {
-    text = readFileSync(path, 'utf8').trim()
+    return read(variable, path)
   } catch (cause) {
-    throw new SecretFileError(`${variable}: cannot read ${path}; check path and permissions`, {
-      cause,
-    })
+    if (cause instanceof SecretFileError) throw cause
+    const message = `${variable}: cannot read ${path}; check path and permissions`
+    throw new SecretFileError(message, { cause })
   }
+}
+
+function read(variable: string, path: string): Reading {
+  // The stamp comes first: a change between the two is seen at the next look, not missed for ever.
+  const stamp = stampOf(path)
+  const text = readFileSync(path, 'utf8').trim()
   if (text === '') throw new SecretFileError(`${variable}: ${path} is empty`)
-  return new Secret(text)
+  return { stamp, secret: new Secret(text) }
 }
 
 function stampOf(path: string): string {

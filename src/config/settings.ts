@@ -15,6 +15,8 @@ export type InputValue = string | number | boolean
 export interface Expression {
   /** As it stands in the file. */
   readonly source: string
+  /** Whether it looks at nothing but `issuer`, `claims.iss` and `claims.sub`. */
+  readonly needsOnlySubject: boolean
   /**
    * @throws whatever CEL throws, for example when a claim is missing. Anything may come out of a
    * dynamic expression, so the caller checks the type.

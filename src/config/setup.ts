@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { Secret } from '../lib/secret.ts'
 import {
-  configFile,
   type Environment,
   EnvironmentError,
+  readConfigSources,
   readEnvironment,
   type Variables,
 } from './env.ts'
@@ -39,19 +40,28 @@ export interface Setup {
 export function readSetup(variables?: Variables): Setup {
   const problems: string[] = []
   const environment = attempt(() => readEnvironment(variables), problems)
-  const settings = attempt(() => readSettings(environment, variables), problems)
+  // The file is checked in any case, so that nobody has to start once more to read the other half.
+  const sources = readConfigSources(variables)
+  const settings = attempt(() => readSettings(sources, problems), problems)
   if (environment && settings && problems.length === 0) return { environment, settings }
-  throw new SetupError(problems)
+  throw new SetupError([...new Set(problems)])
 }
 
-/** Without a usable environment the file is still checked, as far as that goes offline. */
-function readSettings(environment: Environment | undefined, variables?: Variables): Settings {
-  if (environment === undefined) {
-    const file = configFile(variables)
-    return loadConfig(readText(file), { file }).settings
+/** Passes every check; nothing starts with it, because a problem was noted in its place. */
+const UNREADABLE = new Secret('A'.repeat(64))
+
+function readSettings(
+  { configFile: file, secret }: Pick<Environment, 'configFile' | 'secret'>,
+  problems: string[],
+): Settings {
+  const secrets = (name: string): Secret | undefined => {
+    try {
+      return secret(name)?.()
+    } catch (error) {
+      problems.push(...problemsOf(error))
+      return UNREADABLE
+    }
   }
-  const file = environment.configFile
-  const secrets = (name: string) => environment.secret(name)?.()
   return loadConfig(readText(file), { file, secrets }).settings
 }
 

@@ -1,4 +1,4 @@
-import type { Expression, Scope } from '../config/settings.ts'
+import type { Expression, IssuerSettings, Scope } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 
 /** Who the token speaks of, as far as mapping goes. */
@@ -47,4 +47,26 @@ function userProblem(user: unknown): string | undefined {
   if (/\p{Cc}/u.test(user)) return 'a control character'
   // Both vanish from URL paths (RFC 3986 §5.2.4), and with them /v1/admin/users/{user}/….
   return user === '.' || user === '..' ? 'a dot segment' : undefined
+}
+
+/**
+ * The ChatKit user of a subject whose token is not at hand, as far as the rule tells it: undefined
+ * when it looks at any other claim, or when there is no such issuer.
+ *
+ * @param issuers - with their effective rules
+ * @param issuer - whose subject
+ * @param subject - as in `sub`
+ */
+export function mapSubject(
+  issuers: readonly Pick<IssuerSettings, 'issuer' | 'user'>[],
+  issuer: string,
+  subject: string,
+): string | undefined {
+  const rule = issuers.find((one) => one.issuer === issuer)?.user
+  if (!rule?.needsOnlySubject) return undefined
+  try {
+    return mapUser(rule, { issuer, claims: { iss: issuer, sub: subject } })
+  } catch {
+    return undefined
+  }
 }

@@ -1,0 +1,100 @@
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Registry } from '../registry/port.ts'
+import { CANCELS_AT_A_TIME, type Canceller } from './cancel.ts'
+
+/** What {@link createHousekeeping} needs. */
+export interface HousekeepingOptions {
+  readonly registry: Registry
+  readonly canceller: Canceller
+  readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
+  readonly now: Clock
+  readonly log: Log
+}
+
+/** What has to happen without a request: outbox and retention. */
+export interface Housekeeping {
+  start(): void
+  /** Waits for the round under way. */
+  stop(): Promise<void>
+}
+
+/** A cancel that was not confirmed is tried again within 2 s, by whichever instance looks first. */
+const OUTBOX_EVERY_MS = 500
+const SWEEP_EVERY_MS = 60_000
+
+/**
+ * Runs the outbox and the retention at intervals, each with a pause after its end, so that a slow
+ * store is not asked twice at once.
+ *
+ * @param options - what to look after
+ */
+export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
+  const { registry, canceller, retention, now, log } = options
+  const outbox = createLoop({ name: 'outbox', everyMs: OUTBOX_EVERY_MS, log }, async () => {
+    // After an outage thousands may be due: the next batch does not wait for the next interval.
+    return (await canceller.workOutbox()) >= CANCELS_AT_A_TIME
+  })
+  const sweep = createLoop({ name: 'sweep', everyMs: SWEEP_EVERY_MS, log }, async () => {
+    const seconds = unixSeconds(now)
+    await registry.sweep({
+      sessionsEndedBefore: seconds - retention.sessionsHours * 3600,
+      auditBefore: seconds - retention.auditDays * 86_400,
+      now: seconds,
+    })
+    return false
+  })
+  return {
+    start() {
+      outbox.start()
+      sweep.start()
+    },
+    async stop() {
+      await Promise.all([outbox.stop(), sweep.stop()])
+    },
+  }
+}
+
+interface LoopOptions {
+  readonly name: string
+  readonly everyMs: number
+  readonly log: Log
+}
+
+/** `round` says whether there is more to do at once. */
+function createLoop({ name, everyMs, log }: LoopOptions, round: () => Promise<boolean>) {
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> = Promise.resolve()
+  let stopped = false
+  let failing = false
+
+  async function run(): Promise<void> {
+    let more = false
+    try {
+      more = await round()
+      if (failing) log.info(`${name} works again`)
+      failing = false
+    } catch (error) {
+      // Once per outage: the store's own state is in every refused request's line.
+      if (!failing) log.error({ err: error }, `${name} failed; it is tried again`)
+      failing = true
+    }
+    schedule(more ? 0 : everyMs)
+  }
+
+  function schedule(afterMs: number): void {
+    if (stopped) return
+    timer = setTimeout(() => {
+      running = run()
+    }, afterMs).unref()
+  }
+
+  return {
+    start: () => schedule(everyMs),
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await running
+    },
+  }
+}

@@ -1,0 +1,198 @@
+import type { CallOptions, ChatKit } from '../chatkit/port.ts'
+import { UnusableSessionError } from '../chatkit/port.ts'
+import type { CreateSessionParams, IssuedSession } from '../chatkit/wire-session.ts'
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { hashSecret } from '../lib/hash.ts'
+import { Secret } from '../lib/secret.ts'
+import type { Guard, NewEntry, Registry, SessionRecord, TokenIdentity } from '../registry/port.ts'
+import type { Canceller } from './cancel.ts'
+
+/** A session to be minted: what config and claims came to. */
+export interface MintOrder {
+  /** Name in the config. */
+  readonly workflow: string
+  /** What the upstream is asked for. */
+  readonly params: CreateSessionParams
+  /** Whose token it is minted from. */
+  readonly identity: TokenIdentity & { readonly subject: string }
+  /** The token's `iat`. */
+  readonly tokenIssuedAt: number | undefined
+  /** Whether this issuer sends logout tokens, so that one may arrive while we mint. */
+  readonly logoutPossible: boolean
+  /** The client secret that the client still holds. */
+  readonly currentSecret: Secret | undefined
+}
+
+/** A live session on the books. */
+export interface Minted {
+  readonly sessionId: string
+  readonly clientSecret: Secret
+  /** Unix seconds. */
+  readonly expiresAt: number
+}
+
+/** What {@link createMint} needs. */
+export interface MintOptions {
+  readonly registry: Registry
+  /** The adapter that holds the key of this workflow. */
+  readonly chatkit: (workflow: string) => ChatKit
+  readonly canceller: Canceller
+  readonly cap: NewEntry['cap']
+  readonly now: Clock
+}
+
+/** How long a session lives that asks for nothing else, as the API has it. */
+const DEFAULT_LIFE_SECONDS = 600
+
+/** Mints one session. */
+export type Mint = (order: MintOrder, call?: CallOptions) => Promise<Minted>
+
+/**
+ * STEP 3. The secret leaves this function only when its session is on the books, and only if nobody
+ * revoked the user since the guard was read: block and generation are read before the upstream call
+ * and compared, atomically, when the session is recorded. A session that loses is cancelled.
+ *
+ * @returns a function that throws `ServiceError`: `user_blocked`, `session_limit`, `invalid_token`
+ * (logged out), `store_unavailable`, or what the upstream call throws
+ */
+export function createMint(options: MintOptions): Mint {
+  const { registry, chatkit, canceller } = options
+  return async (order, call) => {
+    const guard = await registry.readGuard(guardQuestion(order, options.now))
+    const replaces = refuseBeforehand(guard, order, options.cap)
+    const issued = await createUpstream(chatkit(order.workflow), order, canceller, call)
+    const entry: NewEntry = {
+      session: sessionRecord(issued, order, options.now),
+      generation: guard.generation,
+      cap: options.cap,
+      replaces,
+      now: unixSeconds(options.now),
+    }
+    try {
+      call?.signal?.throwIfAborted()
+      canceller.cancelSoon(await putOnTheBooks(entry, registry))
+    } catch (error) {
+      // The secret reached nobody, so all that is left to do is to end its session.
+      canceller.discard(issued.id, order.workflow)
+      throw error
+    }
+    if (order.logoutPossible) await refuseLateLogout(entry, order, options)
+    return {
+      sessionId: issued.id,
+      clientSecret: new Secret(issued.client_secret),
+      expiresAt: issued.expires_at,
+    }
+  }
+}
+
+function guardQuestion(order: MintOrder, now: Clock) {
+  return {
+    user: order.params.user,
+    identity: order.identity,
+    currentSecretHash: order.currentSecret && hashSecret(order.currentSecret),
+    now: unixSeconds(now),
+  }
+}
+
+/** Everything that can be refused without a call. Returns the hash of the session to be replaced. */
+function refuseBeforehand(
+  guard: Guard,
+  order: MintOrder,
+  cap: NewEntry['cap'],
+): string | undefined {
+  if (guard.blockedUntil !== undefined) throw blocked(`blocked until ${guard.blockedUntil}`)
+  refuseLoggedOut(guard, order)
+  const { current } = guard
+  if (current?.endReason === 'evicted') {
+    // Two tabs at the cap would otherwise evict each other for ever.
+    throw new ServiceError('session_limit', { reason: 'refresh of a session that was evicted' })
+  }
+  const replaces = current?.status === 'active' ? current.secretHash : undefined
+  const others = guard.liveSessions - (replaces === undefined ? 0 : 1)
+  if (cap.whenFull === 'deny' && others >= cap.max) throw full(guard.liveSessions)
+  return replaces
+}
+
+/** OpenID Connect Back-Channel Logout 1.0 §2.7: what was issued before the logout is over. */
+function refuseLoggedOut({ loggedOutAt }: Guard, { tokenIssuedAt }: MintOrder): void {
+  if (loggedOutAt === undefined) return
+  if (tokenIssuedAt === undefined || tokenIssuedAt < loggedOutAt) {
+    throw new ServiceError('invalid_token', { reason: 'issued before the user was logged out' })
+  }
+}
+
+async function createUpstream(
+  chatkit: ChatKit,
+  order: MintOrder,
+  canceller: Canceller,
+  call: CallOptions | undefined,
+): Promise<IssuedSession> {
+  try {
+    return await chatkit.createSession(order.params, call)
+  } catch (error) {
+    if (error instanceof UnusableSessionError && error.sessionId !== undefined) {
+      canceller.discard(error.sessionId, order.workflow)
+    }
+    throw error
+  }
+}
+
+/** Returns the sessions that ended in the same step: replaced by this one, or evicted for it. */
+async function putOnTheBooks(
+  entry: NewEntry,
+  registry: Registry,
+): Promise<readonly SessionRecord[]> {
+  const outcome = await registry.record(entry)
+  if (outcome.kind === 'blocked') throw blocked('revoked while the session was being created')
+  if (outcome.kind === 'full') throw full(entry.cap.max)
+  return outcome.ended
+}
+
+/** A logout that searched before this session was on the books did not find it: look again. */
+async function refuseLateLogout(
+  entry: NewEntry,
+  order: MintOrder,
+  { registry, canceller, now }: MintOptions,
+): Promise<void> {
+  try {
+    refuseLoggedOut(await registry.readGuard(guardQuestion(order, now)), order)
+  } catch (error) {
+    const ending = await registry.beginCancel(entry.session.id, unixSeconds(now))
+    if (ending) canceller.cancelSoon([ending])
+    throw error
+  }
+}
+
+function sessionRecord(issued: IssuedSession, order: MintOrder, now: Clock): SessionRecord {
+  return {
+    id: issued.id,
+    user: order.params.user,
+    workflow: order.workflow,
+    issuer: order.identity.issuer,
+    subject: order.identity.subject,
+    sid: order.identity.sid,
+    secretHash: hashSecret(new Secret(issued.client_secret)),
+    status: 'active',
+    endReason: undefined,
+    createdAt: unixSeconds(now),
+    expiresAt: expiryOf(issued, order, unixSeconds(now)),
+  }
+}
+
+/**
+ * A clock of ours that is ahead must not make a session that works look expired: a revoke would
+ * pass it by.
+ */
+function expiryOf({ expires_at }: IssuedSession, { params }: MintOrder, now: number): number {
+  if (expires_at > now) return Math.ceil(expires_at)
+  return now + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS)
+}
+
+function blocked(reason: string): ServiceError {
+  return new ServiceError('user_blocked', { reason })
+}
+
+function full(live: number): ServiceError {
+  return new ServiceError('session_limit', { reason: `${live} live sessions` })
+}

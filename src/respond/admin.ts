@@ -1,0 +1,85 @@
+import type { AuditEntry, Block, Page, SessionRecord, StoredStatus } from '../registry/port.ts'
+
+/** A session as admins see it. Never holds the client secret, nor its hash. */
+export interface SessionView {
+  readonly id: string
+  readonly object: 'chatkit_mint.session'
+  readonly user: string
+  readonly workflow: string
+  readonly status: StoredStatus | 'expired'
+  readonly created_at: number
+  readonly expires_at: number
+  readonly issuer: string
+  readonly subject: string
+}
+
+/**
+ * @param session - from the registry
+ * @param now - Unix seconds: a session that was not confirmed in time has expired
+ */
+export function presentSession(session: SessionRecord, now: number): SessionView {
+  const over = session.status !== 'cancelled' && session.expiresAt <= now
+  return {
+    id: session.id,
+    object: 'chatkit_mint.session',
+    user: session.user,
+    workflow: session.workflow,
+    status: over ? 'expired' : session.status,
+    created_at: session.createdAt,
+    expires_at: session.expiresAt,
+    issuer: session.issuer,
+    subject: session.subject,
+  }
+}
+
+/** @param block - from the registry */
+export function presentBlock({ user, until, reason, by, createdAt }: Block) {
+  return { user, blocked_until: until, reason: reason ?? null, by, created_at: createdAt }
+}
+
+/** @param entry - from the registry */
+export function presentAuditEntry({ id, at, actor, action, user, ...rest }: AuditEntry) {
+  const { outcome, reason, requestId } = rest
+  return {
+    id,
+    at,
+    actor,
+    action,
+    user: user ?? null,
+    outcome,
+    reason: reason ?? null,
+    request_id: requestId ?? null,
+  }
+}
+
+/**
+ * A list in the ChatKit API's shape.
+ *
+ * @param page - from the registry
+ * @param present - for each entry
+ * @param cursorOf - what `after` and `before` take
+ */
+export function presentList<T, V>(
+  page: Page<T>,
+  present: (entry: T) => V,
+  cursorOf: (entry: T) => string,
+) {
+  const first = page.data[0]
+  const last = page.data.at(-1)
+  return {
+    object: 'list',
+    data: page.data.map(present),
+    first_id: first === undefined ? null : cursorOf(first),
+    last_id: last === undefined ? null : cursorOf(last),
+    has_more: page.hasMore,
+  } as const
+}
+
+/** What a revoke came to. */
+export interface RevokeView {
+  readonly user: string
+  readonly cancelled: readonly string[]
+  /** Not confirmed by OpenAI yet; retried until it is. */
+  readonly cancelling: readonly string[]
+  readonly blocked_until: number | null
+}
