@@ -68,3 +68,11 @@ export class ServiceError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }
+
+/**
+ * Something in the configuration that shows itself only while the service is put together, such as
+ * an inline key set with a weak key. The process must not start.
+ */
+export class UnusableSettingError extends Error {
+  override readonly name = 'UnusableSettingError'
+}

@@ -3,8 +3,11 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 /** The service's log: pino, JSON lines. */
 export type Log = Logger
 
-/** What a key, a client secret or a JWT looks like, in whatever text it may have come to stand. */
-const CREDENTIAL = /\b(?:sk-|ek_|eyJ)[\w.-]{6,}/g
+/**
+ * What a key, a client secret or a JWT looks like, in whatever text it may have come to stand. In a
+ * line of JSON it can follow an escape: the `n` of `\n` is no letter of a longer word.
+ */
+const CREDENTIAL = /(?:\b|(?<=\\[bfnrt]|\\u[0-9a-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}/g
 
 /**
  * Takes out of a text what looks like a credential. The net under everything else: reasons and

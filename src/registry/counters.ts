@@ -1,4 +1,4 @@
-import type { RateState, RateWindow } from './port.ts'
+import type { RateState, RateWindow } from './records.ts'
 
 /** Fixed windows per key. */
 export interface Counters {

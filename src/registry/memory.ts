@@ -4,7 +4,8 @@ import { createOutbox } from './memory/outbox.ts'
 import { createSessionSteps } from './memory/sessions.ts'
 import { emptyState, identityKeys, type MemoryState } from './memory/state.ts'
 import { sweepMemory } from './memory/sweep.ts'
-import type { LogoutMark, Registry } from './port.ts'
+import type { Registry } from './port.ts'
+import type { LogoutMark } from './records.ts'
 import { isLive } from './session-match.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Page, PageQuery } from './port.ts'
+import type { Page, PageQuery } from './records.ts'
 
 /** Where the cursors of a query stand in the order of creation. */
 export interface CursorPositions {

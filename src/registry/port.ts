@@ -1,3 +1,25 @@
+import type {
+  AuditEntry,
+  AuditQuery,
+  Block,
+  CancelClaim,
+  Guard,
+  GuardQuestion,
+  LogoutMark,
+  NewEntry,
+  Page,
+  PageQuery,
+  RateState,
+  RateWindow,
+  RecordOutcome,
+  Retention,
+  RevokeOrder,
+  RevokeOutcome,
+  SessionQuery,
+  SessionRecord,
+  TokenIdentity,
+} from './records.ts'
+
 /**
  * The registry: what this service must remember so that "revoke" means it. Sessions, blocks,
  * per-user generations, the cancel outbox, logout marks, counters, audit.
@@ -86,183 +108,4 @@ export interface Registry {
 }
 
 /** How long a cancel that was just written is left to its writer, in milliseconds. */
-export const FIRST_LEASE_MS = 4000
-
-/** `expired` is not stored: it is what an `active` session becomes at `expiresAt`. */
-export type StoredStatus = 'active' | 'cancelling' | 'cancelled'
-
-/** Why a session stopped being active, kept for rotation: an evicted one is refused there. */
-export type EndReason =
-  | 'cancelled'
-  | 'evicted'
-  | 'replaced'
-  | 'revoked'
-  | 'signed_out'
-  | 'logged_out'
-
-/** One minted session, as the registry knows it. Never holds the client secret. */
-export interface SessionRecord {
-  readonly id: string
-  readonly user: string
-  /** Name in the config. */
-  readonly workflow: string
-  readonly issuer: string
-  readonly subject: string
-  /** The token's `sid`, for back-channel logout. */
-  readonly sid: string | undefined
-  /** Hex SHA-256 of the client secret. Secrets are random, so no salt is needed. */
-  readonly secretHash: string
-  readonly status: StoredStatus
-  readonly endReason: EndReason | undefined
-  readonly createdAt: number
-  readonly expiresAt: number
-}
-
-/** Who a token speaks for. */
-export interface TokenIdentity {
-  readonly issuer: string
-  readonly subject?: string | undefined
-  readonly sid?: string | undefined
-}
-
-export interface GuardQuestion {
-  readonly user: string
-  readonly identity: TokenIdentity
-  /** Hash of the secret that the client says it holds. */
-  readonly currentSecretHash?: string | undefined
-  readonly now: number
-}
-
-export interface Guard {
-  /** Raised by every revoke, sign-out and logout of the user. */
-  readonly generation: number
-  /** The end of the block that holds now, if one does. */
-  readonly blockedUntil: number | undefined
-  /** Tokens issued before this do not mint; the later of the subject's and the `sid`'s mark. */
-  readonly loggedOutAt: number | undefined
-  /** The user's sessions that are active and not expired. */
-  readonly liveSessions: number
-  /** The same user's session with `currentSecretHash`, if any. */
-  readonly current: SessionRecord | undefined
-}
-
-export interface NewEntry {
-  readonly session: SessionRecord
-  /** From {@link Guard}. */
-  readonly generation: number
-  readonly cap: { readonly max: number; readonly whenFull: 'evict_oldest' | 'deny' }
-  /** Hash of the secret whose session ends with this one. */
-  readonly replaces?: string | undefined
-  readonly now: number
-}
-
-export type RecordOutcome =
-  /** `ended`: sessions replaced or evicted in the same step; now `cancelling`, in the outbox. */
-  | { readonly kind: 'recorded'; readonly ended: readonly SessionRecord[] }
-  | { readonly kind: 'blocked' }
-  | { readonly kind: 'full' }
-
-export interface RevokeOrder {
-  readonly user: string
-  readonly endReason: EndReason
-  /** Only sessions of this identity; all of the user's when absent. */
-  readonly identity?: TokenIdentity | undefined
-  readonly block?:
-    | { readonly until: number; readonly reason: string | undefined; readonly by: string }
-    | undefined
-  readonly now: number
-}
-
-export interface RevokeOutcome {
-  /** Newly and already `cancelling` sessions that have not expired: all still to be confirmed. */
-  readonly cancelling: readonly SessionRecord[]
-  /** The end of the block that stands after this, if one does. */
-  readonly blockedUntil: number | undefined
-}
-
-export interface CancelClaim {
-  readonly nowMs: number
-  readonly limit: number
-  /** How long the entries stay with the claimer. */
-  readonly leaseMs: number
-}
-
-export interface Block {
-  readonly user: string
-  readonly until: number
-  readonly reason: string | undefined
-  /** The admin: `issuer|subject`. */
-  readonly by: string
-  readonly createdAt: number
-}
-
-export interface LogoutMark extends TokenIdentity {
-  readonly issuedBefore: number
-  /** When no token that the mark stops can be valid any more. */
-  readonly keepUntil: number
-}
-
-export interface RateWindow {
-  readonly max: number
-  readonly seconds: number
-  readonly nowMs: number
-}
-
-export interface RateState {
-  readonly allowed: boolean
-  readonly remaining: number
-  /** Until the window ends. */
-  readonly resetMs: number
-}
-
-export interface AuditEntry {
-  readonly id: string
-  /** Seconds. */
-  readonly at: number
-  /** `issuer|subject`, or `client:<id>`, or `service`. */
-  readonly actor: string
-  readonly action: string
-  /** The ChatKit user it was done to. */
-  readonly user: string | undefined
-  readonly outcome: 'ok' | 'refused' | 'failed'
-  readonly reason: string | undefined
-  readonly requestId: string | undefined
-}
-
-export interface PageQuery {
-  readonly limit: number
-  readonly order: 'asc' | 'desc'
-  /** An id (of a block: its user): what follows it in the order asked for. */
-  readonly after?: string | undefined
-  /** What precedes it; without `after`, the nearest. */
-  readonly before?: string | undefined
-}
-
-export interface SessionQuery extends PageQuery {
-  readonly user?: string | undefined
-  readonly subject?: string | undefined
-  readonly issuer?: string | undefined
-  readonly workflow?: string | undefined
-  /** As admins see it, `expired` included. */
-  readonly status?: StoredStatus | 'expired' | undefined
-  readonly now: number
-}
-
-export interface AuditQuery {
-  readonly limit: number
-  readonly after?: string | undefined
-  readonly user?: string | undefined
-  readonly action?: string | undefined
-}
-
-export interface Page<T> {
-  readonly data: readonly T[]
-  readonly hasMore: boolean
-}
-
-export interface Retention {
-  /** Sessions that ended before this go. */
-  readonly sessionsEndedBefore: number
-  readonly auditBefore: number
-  readonly now: number
-}
+export const FIRST_LEASE_MS = 5000

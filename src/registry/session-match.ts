@@ -1,4 +1,4 @@
-import type { SessionQuery, SessionRecord, StoredStatus, TokenIdentity } from './port.ts'
+import type { SessionQuery, SessionRecord, StoredStatus, TokenIdentity } from './records.ts'
 
 /**
  * Whether a session still works: active and not expired.

@@ -1,5 +1,6 @@
 import { stateAfterUse, stateWithoutUse } from './counters.ts'
-import type { LogoutMark, RateState, RateWindow, Registry } from './port.ts'
+import type { Registry } from './port.ts'
+import type { LogoutMark, RateState, RateWindow } from './records.ts'
 import { createDatabase, type Database, type ResultRow, type Sql } from './sqlite/database.ts'
 import { createLists } from './sqlite/lists.ts'
 import { type OpenOptions, openDatabase } from './sqlite/open.ts'

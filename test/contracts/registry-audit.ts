@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { AuditQuery } from '../../src/registry/port.ts'
+import type { AuditQuery } from '../../src/registry/records.ts'
 import { auditEntry, NOW, pageIds, type Suite } from './registry-fixtures.ts'
 
 /** appendAudit, listAudit. */

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
+import type { Registry } from '../../src/registry/port.ts'
 import type {
   AuditEntry,
   NewEntry,
-  Registry,
   RevokeOrder,
   SessionQuery,
   SessionRecord,
-} from '../../src/registry/port.ts'
+} from '../../src/registry/records.ts'
 
 /** Frozen: what the suites call now, in Unix seconds. */
 export const NOW = 1_800_000_000

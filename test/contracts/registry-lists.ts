@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { SessionQuery } from '../../src/registry/port.ts'
+import type { SessionQuery } from '../../src/registry/records.ts'
 import { entry, NOW, order, pageIds, query, type Suite } from './registry-fixtures.ts'
 
 /** In the order of creation; neither the ids nor the times say so. */

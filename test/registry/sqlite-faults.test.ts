@@ -1,34 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
-import { migrate } from '../../src/registry/sqlite/open.ts'
-import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { StoreUnusableError } from '../../src/registry/store-unusable.ts'
-import {
-  auditEntry,
-  entry,
-  guardQuestion,
-  NOW,
-  order,
-  pageIds,
-  query,
-  session,
-} from '../contracts/registry-fixtures.ts'
+import { entry, guardQuestion, order, pageIds, query } from '../contracts/registry-fixtures.ts'
 
 const WRITER = new URL('../support/registry-writer.ts', import.meta.url).pathname
 
@@ -59,118 +39,6 @@ function open(options: { maxPageCount?: number; path?: string } = {}): Registry 
 function foreign(): DatabaseSync {
   return new DatabaseSync(path)
 }
-
-describe('the SQLite file', () => {
-  it('is made for its owner only, in a folder that is made too', () => {
-    open({ path: join(folder, 'a', 'b', 'mint.db') })
-    expect(statSync(join(folder, 'a', 'b')).mode & 0o777).toBe(0o700)
-    for (const suffix of ['', '-wal', '-shm']) {
-      expect(statSync(join(folder, 'a', 'b', `mint.db${suffix}`)).mode & 0o777).toBe(0o600)
-    }
-  })
-
-  it('keeps everything over a close and a new open', async () => {
-    const before = open()
-    const block = { until: NOW + 60, reason: 'why', by: 'idp|ada' }
-    await before.record(entry({ id: 's1', sid: 'x' }))
-    await before.record(entry({ id: 's2', user: 'bob' }))
-    await before.revoke(order({ block }))
-    await before.markLogout({
-      issuer: 'https://idp.example/',
-      subject: 'alice-sub',
-      issuedBefore: NOW,
-      keepUntil: NOW + 60,
-    })
-    await before.appendAudit([auditEntry({ id: 'a1' })])
-    await before.rememberOnce('jti', 60, NOW)
-    const key = await before.keptKey('log', () => Uint8Array.of(1, 2, 3))
-    await before.close()
-
-    const after = open()
-    expect(await after.getSession('s2')).toEqual(session({ id: 's2', user: 'bob' }))
-    expect(await after.getSession('s1')).toMatchObject({ status: 'cancelling', sid: 'x' })
-    expect(await after.readGuard(guardQuestion())).toEqual({
-      generation: 1,
-      blockedUntil: NOW + 60,
-      loggedOutAt: NOW,
-      liveSessions: 0,
-      current: undefined,
-    })
-    expect((await after.listBlocks({ limit: 5, order: 'desc', now: NOW }))?.data).toMatchObject([
-      { user: 'alice', reason: 'why' },
-    ])
-    const due = await after.claimCancels({ nowMs: (NOW + 60) * 1000, limit: 5, leaseMs: 1 })
-    expect(due.map(({ id }) => id)).toEqual(['s1'])
-    expect(pageIds(await after.listAudit({ limit: 5 }))).toEqual(['a1'])
-    expect(await after.rememberOnce('jti', 60, NOW)).toBe(false)
-    expect(await after.keptKey('log', () => Uint8Array.of(9))).toEqual(key)
-  })
-
-  it('is refused at the start when it is not a database', () => {
-    writeFileSync(path, 'x'.repeat(10_000))
-    expect(() => open()).toThrow(StoreUnusableError)
-    expect(() => open()).toThrow(/mint\.db cannot be used: .*not a database/)
-  })
-
-  it('is refused at the start when its pages are damaged', async () => {
-    const registry = open()
-    for (let at = 0; at < 300; at++) await registry.appendAudit([auditEntry({ id: `a${at}` })])
-    await registry.close()
-    opened = []
-    const db = foreign()
-    db.exec('PRAGMA journal_mode = DELETE')
-    db.close()
-    const bytes = readFileSync(path)
-    writeFileSync(path, bytes.fill(0xa5, 4096))
-    expect(() => open()).toThrow(StoreUnusableError)
-  })
-
-  it('is refused at the start when it is a folder, or its folder cannot be', () => {
-    mkdirSync(path)
-    expect(() => open()).toThrow(StoreUnusableError)
-    writeFileSync(join(folder, 'file'), '')
-    expect(() => open({ path: join(folder, 'file', 'mint.db') })).toThrow(StoreUnusableError)
-  })
-
-  it('is refused when a newer version wrote it, and left as it was', async () => {
-    await open().close()
-    const db = foreign()
-    db.exec(`PRAGMA user_version = ${MIGRATIONS.length + 1}`)
-    expect(() => open()).toThrow(/written by a newer chatkit-mint/)
-    expect(db.prepare('PRAGMA user_version').get()?.['user_version']).toBe(MIGRATIONS.length + 1)
-    db.close()
-  })
-
-  it("is refused when it is another program's, with or without a version", () => {
-    const db = foreign()
-    db.exec('CREATE TABLE theirs (a)')
-    expect(() => open()).toThrow(/another program/)
-    db.exec('PRAGMA user_version = 1')
-    expect(() => open()).toThrow(/another program/)
-    expect(
-      db.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'sessions'").get(),
-    ).toEqual({ n: 0 })
-    db.close()
-  })
-
-  it('is brought forward from every version, and a failed step leaves it as it was', () => {
-    const db = foreign()
-    const added = [...MIGRATIONS, 'CREATE TABLE later (a INTEGER) STRICT']
-    migrate(db, MIGRATIONS)
-    expect(() => migrate(db, [...MIGRATIONS, 'CREATE TABLE half (a); nonsense'])).toThrow()
-    const version = () => db.prepare('PRAGMA user_version').get()?.['user_version']
-    const tables = () =>
-      db
-        .prepare("SELECT name FROM sqlite_schema WHERE name IN ('half', 'later')")
-        .all()
-        .map((row) => row['name'])
-    expect([version(), tables()]).toEqual([MIGRATIONS.length, []])
-    migrate(db, added)
-    migrate(db, added)
-    expect([version(), tables()]).toEqual([MIGRATIONS.length + 1, ['later']])
-    db.close()
-  })
-})
 
 describe('a SQLite store that fails', () => {
   it('when full: refuses, leaves nothing half done, and still reads', async () => {

@@ -1,5 +1,6 @@
 import { cutPage, spanOf, takePage, walkSpan } from '../paging.ts'
-import type { AuditQuery, PageQuery, Registry } from '../port.ts'
+import type { Registry } from '../port.ts'
+import type { AuditQuery, PageQuery } from '../records.ts'
 import { matchesQuery } from '../session-match.ts'
 import { type BlockRow, heldBlock, type MemoryState } from './state.ts'
 

@@ -1,14 +1,13 @@
 import { ServiceError } from '../../lib/errors.ts'
-import {
-  type EndReason,
-  FIRST_LEASE_MS,
-  type NewEntry,
-  type RecordOutcome,
-  type Registry,
-  type RevokeOrder,
-  type RevokeOutcome,
-  type SessionRecord,
-} from '../port.ts'
+import { FIRST_LEASE_MS, type Registry } from '../port.ts'
+import type {
+  EndReason,
+  NewEntry,
+  RecordOutcome,
+  RevokeOrder,
+  RevokeOutcome,
+  SessionRecord,
+} from '../records.ts'
 import { isLive, isOfIdentity } from '../session-match.ts'
 import {
   heldBlock,

@@ -1,4 +1,4 @@
-import type { AuditEntry, Block, SessionRecord } from '../port.ts'
+import type { AuditEntry, Block, SessionRecord } from '../records.ts'
 
 /** A session with what the registry alone knows of it. */
 export interface Row {
@@ -92,7 +92,7 @@ export function heldBlock(user: UserState | undefined, now: number): Block | und
  * @param kind - which part
  * @param value - its value
  */
-export function identityKey(issuer: string, kind: 'subject' | 'sid', value: string): string {
+function identityKey(issuer: string, kind: 'subject' | 'sid', value: string): string {
   return JSON.stringify([issuer, kind, value])
 }
 

@@ -1,4 +1,4 @@
-import type { Retention } from '../port.ts'
+import type { Retention } from '../records.ts'
 import { identityKeys, type MemoryState, type Row, type UserState } from './state.ts'
 
 /** A raised generation outlives every mint that may have read the one before it. */

@@ -1,6 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { cutPage, type Span, spanOf } from '../paging.ts'
-import type { AuditEntry, Page, PageQuery, Registry, SessionQuery } from '../port.ts'
+import type { Registry } from '../port.ts'
+import type { AuditEntry, Page, PageQuery, SessionQuery } from '../records.ts'
 import type { Database, ResultRow, Sql } from './database.ts'
 import { numberIn, toAuditEntry, toBlock, toSession } from './rows.ts'
 

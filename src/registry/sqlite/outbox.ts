@@ -1,4 +1,5 @@
-import type { CancelClaim, Registry, SessionRecord } from '../port.ts'
+import type { Registry } from '../port.ts'
+import type { CancelClaim, SessionRecord } from '../records.ts'
 import type { Database, Sql } from './database.ts'
 import { toSession } from './rows.ts'
 

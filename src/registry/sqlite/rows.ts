@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AuditEntry, Block, SessionRecord } from '../port.ts'
+import type { AuditEntry, Block, SessionRecord } from '../records.ts'
 import type { ResultRow } from './database.ts'
 
 const optionalText = z.string().nullable()

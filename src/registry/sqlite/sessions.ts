@@ -1,16 +1,15 @@
 import { ServiceError } from '../../lib/errors.ts'
-import {
-  type EndReason,
-  FIRST_LEASE_MS,
-  type Guard,
-  type GuardQuestion,
-  type NewEntry,
-  type RecordOutcome,
-  type Registry,
-  type RevokeOrder,
-  type RevokeOutcome,
-  type SessionRecord,
-} from '../port.ts'
+import { FIRST_LEASE_MS, type Registry } from '../port.ts'
+import type {
+  EndReason,
+  Guard,
+  GuardQuestion,
+  NewEntry,
+  RecordOutcome,
+  RevokeOrder,
+  RevokeOutcome,
+  SessionRecord,
+} from '../records.ts'
 import { isLive } from '../session-match.ts'
 import type { Database, Sql } from './database.ts'
 import { numberIn, toSession } from './rows.ts'
@@ -22,7 +21,7 @@ const GUARD = `
     (SELECT generation FROM users WHERE user = ?1) AS generation,
     (SELECT until FROM blocks WHERE user = ?1 AND until > ?2) AS blocked_until,
     (SELECT count(*) FROM sessions
-      WHERE user = ?1 AND status = 'active' AND expires_at > ?2) AS live`
+      WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live`
 
 const MARK = `
   SELECT issued_before FROM logout_marks
@@ -34,7 +33,7 @@ const BY_SECRET =
   'SELECT * FROM sessions WHERE secret_hash = ? AND +user = ? ORDER BY seq DESC LIMIT 1'
 
 const OLDEST_LIVE = `
-  SELECT * FROM sessions WHERE user = ? AND status = 'active' AND expires_at > ? AND id IS NOT ?
+  SELECT * FROM sessions WHERE user = ? AND +status = 'active' AND expires_at > ?
   ORDER BY seq LIMIT ?`
 
 const INSERT = `
@@ -43,8 +42,8 @@ const INSERT = `
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)`
 
 const MATCHING = `
-  user = ?1 AND expires_at > ?2 AND (?3 IS NULL OR issuer = ?3)
-  AND (?4 IS NULL OR subject = ?4) AND (?5 IS NULL OR sid = ?5)`
+  user = ?1 AND expires_at > ?2 AND (?3 IS NULL OR +issuer = ?3)
+  AND (?4 IS NULL OR +subject = ?4) AND (?5 IS NULL OR +sid = ?5)`
 
 /**
  * The steps on one user, each in a transaction of its own.
@@ -99,7 +98,7 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
 
   const ended = replaced === undefined ? [] : [end(sql, replaced, { why: 'replaced', now })]
   if (tooMany > 0) {
-    for (const row of sql.all(OLDEST_LIVE, session.user, now, replaced?.id ?? null, tooMany)) {
+    for (const row of sql.all(OLDEST_LIVE, session.user, now, tooMany)) {
       ended.push(end(sql, toSession(row), { why: 'evicted', now }))
     }
   }
@@ -135,7 +134,7 @@ function revoke(sql: Sql, order: RevokeOrder): RevokeOutcome {
     identity?.subject ?? null,
     identity?.sid ?? null,
   ]
-  const live = `${MATCHING} AND status = 'active'`
+  const live = `${MATCHING} AND +status = 'active'`
   sql.run(
     `INSERT INTO outbox SELECT id, ?6 FROM sessions WHERE ${live}`,
     ...match,
@@ -147,7 +146,7 @@ function revoke(sql: Sql, order: RevokeOrder): RevokeOutcome {
     order.endReason,
   )
   const cancelling = sql.all(
-    `SELECT * FROM sessions WHERE ${MATCHING} AND status = 'cancelling' ORDER BY seq`,
+    `SELECT * FROM sessions WHERE ${MATCHING} AND +status = 'cancelling' ORDER BY seq`,
     ...match,
   )
   return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, order) }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Retention } from '../port.ts'
+import type { Retention } from '../records.ts'
 import type { Database } from './database.ts'
 
 /** A raised generation outlives every mint that may have read the one before it. */

@@ -1,0 +1,146 @@
+import { z } from 'zod'
+import type { Log } from '../lib/log.ts'
+import { createCounters, stateAfterUse, stateWithoutUse } from './counters.ts'
+import type { Registry } from './port.ts'
+import type { LogoutMark, RateState, RateWindow } from './records.ts'
+import { createConnection, type RedisLocation } from './redis/client.ts'
+import { CONSUME, MARK, REMEMBER } from './redis/index-scripts.ts'
+import { index, single } from './redis/keys.ts'
+import { type Commands, createLink, type Link } from './redis/link.ts'
+import { createLists } from './redis/lists.ts'
+import { createOutbox } from './redis/outbox.ts'
+import { createSessionSteps } from './redis/sessions.ts'
+import { readFigures, sweepRedis } from './redis/sweep.ts'
+
+/** Where Redis is, and where to complain. */
+export interface RedisRegistryOptions extends RedisLocation {
+  readonly log: Log
+  /** How long one call may take, in milliseconds; 250 when absent. */
+  readonly callMs?: number | undefined
+}
+
+const DAY_SECONDS = 86_400
+const window = z.string().regex(/^\d+ \d+$/)
+
+/**
+ * The registry in Redis 7 or Valkey, for any number of instances. Starts though Redis is down: until
+ * it comes, every method answers `store_unavailable`.
+ *
+ * @param options - location and log
+ */
+export function createRedisRegistry(options: RedisRegistryOptions): Registry {
+  const link = createLink({
+    connect: (onError) => createConnection(options, onError),
+    log: options.log,
+    callMs: options.callMs,
+    onReady: (redis) => warnOfLoss(redis, options.log),
+  })
+  return {
+    ...createSessionSteps(link),
+    ...createOutbox(link),
+    ...createLists(link),
+    ...createCounting(link),
+    ...createMemories(link),
+    sweep: (retention) => sweepRedis(link, retention),
+    figures: (now) => readFigures(link, now),
+    async check() {
+      await link.call((redis) => redis.send(index.health, 'SET', index.health, '1', 'EX', '60'))
+    },
+    async close() {
+      link.close()
+    },
+  }
+}
+
+/** While Redis is away the counters run in memory: they limit, and never decide about a block. */
+function createCounting(link: Link): Pick<Registry, 'consume' | 'peek'> {
+  const insurance = createCounters()
+
+  async function ask(
+    limit: RateWindow,
+    state: typeof stateAfterUse,
+    command: (redis: Commands) => Promise<unknown>,
+  ): Promise<RateState> {
+    const reply = await link.call(command)
+    if (reply === null) return state(0, limit.nowMs, limit)
+    const [used = 0, endsMs = 0] = window.parse(reply).split(' ').map(Number)
+    return endsMs > limit.nowMs ? state(used, endsMs, limit) : state(0, limit.nowMs, limit)
+  }
+
+  return {
+    async consume(key, limit) {
+      const name = single.counter(key)
+      const args = [limit.nowMs, limit.seconds * 1000]
+      try {
+        return await ask(limit, stateAfterUse, (redis) => redis.run(CONSUME, [name], args))
+      } catch {
+        return insurance.consume(key, limit)
+      }
+    },
+    async peek(key, limit) {
+      const name = single.counter(key)
+      try {
+        return await ask(limit, stateWithoutUse, (redis) => redis.send(name, 'GET', name))
+      } catch {
+        return insurance.peek(key, limit)
+      }
+    },
+  }
+}
+
+function createMemories(
+  link: Link,
+): Pick<Registry, 'markLogout' | 'remembers' | 'rememberOnce' | 'keptKey'> {
+  return {
+    markLogout: (mark) => link.call((redis) => markLogout(redis, mark)),
+    async remembers(key, now) {
+      const name = single.once(key)
+      const until = await link.call((redis) => redis.send(name, 'GET', name))
+      return until !== null && Number(until) > now
+    },
+    async rememberOnce(key, ttlSeconds, now) {
+      const args = [now, now + ttlSeconds]
+      return (await link.call((redis) => redis.run(REMEMBER, [single.once(key)], args))) === '1'
+    },
+    keptKey: (name, make) =>
+      link.call(async (redis) => {
+        const key = single.kept(name)
+        const known = await redis.send(key, 'GET', key)
+        if (known === null) {
+          const made = Buffer.from(make()).toString('base64')
+          await redis.send(key, 'SET', key, made, 'NX')
+        }
+        const kept = z.string().parse(known ?? (await redis.send(key, 'GET', key)))
+        return new Uint8Array(Buffer.from(kept, 'base64'))
+      }),
+  }
+}
+
+async function markLogout(redis: Commands, mark: LogoutMark): Promise<void> {
+  const kept = Math.max(0, mark.keepUntil - mark.issuedBefore) + DAY_SECONDS
+  const kinds = (['subject', 'sid'] as const).map(async (kind) => {
+    const value = mark[kind]
+    if (value === undefined) return
+    const key = single.mark(mark.issuer, kind, value)
+    await redis.run(MARK, [key], [mark.issuedBefore, mark.keepUntil, kept])
+  })
+  await Promise.all(kinds)
+}
+
+/** Blocks and generations that Redis forgets let revoked users in again. */
+async function warnOfLoss(redis: Commands, log: Log): Promise<void> {
+  try {
+    const info = String(await redis.send(index.health, 'INFO'))
+    if (/^aof_enabled:0/m.test(info)) {
+      log.warn(
+        'redis has no append-only file: after a crash of Redis, revoked users may mint again',
+      )
+    }
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction'
+    if (policy !== 'noeviction') {
+      log.warn({ policy }, 'redis may evict keys: blocks and sessions can be lost')
+    }
+  } catch (error) {
+    log.info({ err: error }, 'redis does not say how durable it is')
+  }
+}

@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto'
+
+/**
+ * Names of keys. What users and tokens bring is hashed: it may hold braces, which would move the
+ * key to another slot, and may be long.
+ *
+ * Three kinds of hash tag: one per user, `{i}` for the global indexes, `{a}` for the audit trail.
+ */
+const PREFIX = 'ckm:'
+const INDEX = `${PREFIX}{i}:`
+const AUDIT = `${PREFIX}{a}:`
+
+/** 144 bits of SHA-256 over the parts; JSON keeps them apart whatever they hold. */
+export function hashOf(...parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 24)
+}
+
+/**
+ * The hash tag of a user.
+ *
+ * @param user - the mapped user
+ */
+export function tagOf(user: string): string {
+  return hashOf(user)
+}
+
+/**
+ * The keys of one user, in the order in which the scripts take them.
+ *
+ * @param tag - of {@link tagOf}
+ */
+export function userKeys(tag: string) {
+  const key = (name: string) => `${PREFIX}{${tag}}:${name}`
+  return {
+    /** Hash: `g` generation; `bu` until, `bs` place and `bp` JSON of the block. */
+    state: key('u'),
+    /** Hash: session id → row. */
+    rows: key('s'),
+    /** Hash: secret hash → session id. */
+    secrets: key('k'),
+    /** Sorted set: active sessions by expiry. */
+    byExpiry: key('e'),
+    /** Sorted set: active sessions by place in the order of creation. */
+    byPlace: key('p'),
+    /** Sorted set: the outbox, by when it is due in milliseconds. */
+    outbox: key('o'),
+  }
+}
+
+/** The global indexes. Written before the user step, so they may name what never came to be. */
+export const index = {
+  /** Counter: the order of creation. */
+  place: `${INDEX}n`,
+  /** Hash: session id → tag, place and the hashes of its indexes. */
+  sessions: `${INDEX}s`,
+  /** Sorted set: sessions by when they end or ended. */
+  ends: `${INDEX}e`,
+  /** Sorted set: sessions whose cancel has begun, by place. */
+  ended: `${INDEX}x`,
+  /** Sorted sets: users by place of their block, and by its end. */
+  blocks: `${INDEX}b`,
+  blockEnds: `${INDEX}be`,
+  /** Sorted set: users by when a cancel of theirs is due, in milliseconds. */
+  due: `${INDEX}d`,
+  /** Sorted set: until when a user stays in `due` though nothing is found, in milliseconds. */
+  armed: `${INDEX}da`,
+  health: `${INDEX}h`,
+} as const
+
+/** Sorted sets of sessions by place: all, or those with one value of a field. */
+export type SessionIndex = 'all' | 'user' | 'workflow' | 'issuer' | 'subject' | 'pair'
+
+/**
+ * @param field - which index
+ * @param hash - of the value, as {@link hashOf} makes it; none for `all`
+ */
+export function sessionIndex(field: SessionIndex, hash = ''): string {
+  return `${INDEX}l:${field}:${hash}`
+}
+
+/**
+ * Sorted set: the users of a subject or `sid`, by when their last session expires.
+ *
+ * @param kind - which part of the identity
+ * @param hash - of issuer and value
+ */
+export function usersOfKey(kind: 'subject' | 'sid', hash: string): string {
+  return `${INDEX}i:${kind}:${hash}`
+}
+
+/** The audit trail. */
+export const audit = {
+  place: `${AUDIT}n`,
+  /** Hash: id → JSON. */
+  entries: `${AUDIT}s`,
+  byPlace: `${AUDIT}p`,
+  byTime: `${AUDIT}t`,
+  ofUser: (user: string) => `${AUDIT}u:${hashOf(user)}`,
+  ofAction: (action: string) => `${AUDIT}c:${hashOf(action)}`,
+} as const
+
+/** One key each, in whatever slot. */
+export const single = {
+  mark: (issuer: string, kind: 'subject' | 'sid', value: string) =>
+    `${PREFIX}m:${hashOf(issuer, kind, value)}`,
+  counter: (key: string) => `${PREFIX}c:${hashOf(key)}`,
+  once: (key: string) => `${PREFIX}r:${hashOf(key)}`,
+  kept: (name: string) => `${PREFIX}key:${hashOf(name)}`,
+} as const

@@ -1,0 +1,199 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ServiceError } from '../../lib/errors.ts'
+import type { Log } from '../../lib/log.ts'
+import type { RedisConnection } from './client.ts'
+import type { Script } from './script.ts'
+
+/** The commands of one call; refused once its time is over. */
+export interface Commands {
+  /** @param key - any key of the command */
+  send(key: string, ...args: readonly string[]): Promise<unknown>
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
+}
+
+/** The way to Redis, which is up or says at once that it is not. */
+export interface Link {
+  /**
+   * Runs commands that have {@link CALL_MS} together.
+   *
+   * @throws `ServiceError` `store_unavailable` for whatever goes wrong
+   */
+  call<T>(work: (redis: Commands) => Promise<T>): Promise<T>
+  close(): void
+}
+
+/** What {@link createLink} needs. */
+export interface LinkOptions {
+  readonly connect: (onError: (error: Error) => void) => RedisConnection
+  readonly log: Log
+  /** Called on each connection that came to be. */
+  readonly onReady: (redis: Commands) => Promise<void>
+  /** How long one call may take; {@link CALL_MS} when absent. */
+  readonly callMs?: number | undefined
+}
+
+/** Together with what surrounds it, a refusal comes within 300 ms. */
+const CALL_MS = 250
+const WATCH_MS = 100
+/** A connection that has not answered for this long is given up, and a new one lives as long. */
+const GIVE_UP_MS = 1_000
+
+/**
+ * Runs calls on a connection that a {@link Keeper} keeps.
+ *
+ * @param options - how to connect
+ */
+export function createLink(options: LinkOptions): Link {
+  const keeper = createKeeper(options)
+  const callMs = options.callMs ?? CALL_MS
+  return {
+    async call(work) {
+      const connection = keeper.current()
+      if (connection === undefined) throw unavailable('not connected to Redis')
+      let over = false
+      const late = Promise.withResolvers<never>()
+      const timer = setTimeout(() => {
+        // When it was this process that was late, the answer is waiting to be read.
+        setImmediate(() => {
+          if (over) return
+          keeper.suspectNow()
+          late.reject(unavailable(`no answer from Redis within ${callMs} ms`))
+        })
+      }, callMs)
+      try {
+        return await Promise.race([work(commandsOn(connection, () => over)), late.promise])
+      } catch (error) {
+        if (isDemoted(error)) keeper.giveUp()
+        throw asServiceError(error)
+      } finally {
+        over = true
+        clearTimeout(timer)
+      }
+    },
+    close: keeper.close,
+  }
+}
+
+/** Has the one connection that is in use. */
+interface Keeper {
+  /** Undefined while there is none that answers. */
+  current(): RedisConnection | undefined
+  /** A call was not answered in time. */
+  suspectNow(): void
+  /** Takes a new connection. */
+  giveUp(): void
+  close(): void
+}
+
+/**
+ * A server that hangs leaves its socket open, so the client alone would wait for ever, and every
+ * request with it: after one call that was not answered in time all others are refused at once,
+ * until a probe is answered; when none is, a new connection takes over.
+ */
+function createKeeper(options: LinkOptions): Keeper {
+  const { log } = options
+  const state = { suspect: false, probing: false, closed: false, badSince: 0, openedAt: 0 }
+  let connection = open()
+
+  function open(): RedisConnection {
+    state.openedAt = performance.now()
+    const opened = options.connect((error) => log.debug({ err: error }, 'redis connection'))
+    // A failed attempt shows as a connection that is never ready, and is given up for that.
+    opened
+      .connect()
+      .then(() => options.onReady(commandsOn(opened, () => false)))
+      .catch((error: unknown) => log.debug({ err: error }, 'redis connection'))
+    return opened
+  }
+
+  function giveUp(): void {
+    if (state.closed || performance.now() - state.openedAt < GIVE_UP_MS) return
+    const old = connection
+    connection = open()
+    state.badSince = 0
+    old.destroy()
+  }
+
+  async function watch(): Promise<void> {
+    if (state.probing) return
+    const ready = connection.isReady()
+    if (ready && !state.suspect) {
+      state.badSince = 0
+      return
+    }
+    state.badSince ||= performance.now()
+    state.probing = true
+    const answered = ready && (await answersPing(connection))
+    state.probing = false
+    if (answered) {
+      if (state.suspect) log.info('redis answers again')
+      state.suspect = false
+    } else if (performance.now() - state.badSince > GIVE_UP_MS) {
+      giveUp()
+    }
+  }
+
+  const timer = setInterval(() => void watch(), WATCH_MS).unref()
+  return {
+    current: () =>
+      state.closed || state.suspect || !connection.isReady() ? undefined : connection,
+    suspectNow() {
+      if (!state.suspect && !state.closed) log.warn('redis does not answer in time')
+      state.suspect = true
+    },
+    giveUp,
+    close() {
+      state.closed = true
+      clearInterval(timer)
+      connection.destroy()
+    },
+  }
+}
+
+/** A primary that became a replica: the address may lead to the new primary by now. */
+function isDemoted(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('READONLY')
+}
+
+async function answersPing(connection: RedisConnection): Promise<boolean> {
+  const late = sleep(CALL_MS, false, { ref: false })
+  return Promise.race([
+    connection.ping().then(
+      () => true,
+      () => false,
+    ),
+    late,
+  ])
+}
+
+function commandsOn(connection: RedisConnection, isOver: () => boolean): Commands {
+  function send(key: string, args: readonly string[]): Promise<unknown> {
+    // A step that nobody waits for any more must not go on.
+    if (isOver()) throw unavailable('out of time')
+    return connection.send(key, args)
+  }
+  return {
+    send: async (key, ...args) => send(key, args),
+    async run(script, keys, args) {
+      const [first] = keys
+      if (first === undefined) throw new TypeError('a script without keys')
+      const rest = [String(keys.length), ...keys, ...args.map(String)]
+      try {
+        return await send(first, ['EVALSHA', script.sha, ...rest])
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+        return send(first, ['EVAL', script.text, ...rest])
+      }
+    },
+  }
+}
+
+function unavailable(reason: string, cause?: unknown): ServiceError {
+  return new ServiceError('store_unavailable', { reason, cause })
+}
+
+function asServiceError(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error
+  const message = error instanceof Error ? error.message.slice(0, 200) : String(error)
+  return unavailable(`Redis: ${message}`, error)
+}

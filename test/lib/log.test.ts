@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest'
+import { ServiceError } from '../../src/lib/errors.ts'
+import { createLog, scrub } from '../../src/lib/log.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { tokenFor } from '../support/running-service.ts'
+
+function written(write: (log: ReturnType<typeof createLog>) => void, level = 'debug') {
+  const lines: string[] = []
+  write(createLog({ level, destination: { write: (line) => void lines.push(line) } }))
+  return lines
+}
+
+function parsed(line: string | undefined): Record<string, unknown> {
+  return JSON.parse(line ?? '')
+}
+
+describe('createLog', () => {
+  test('writes JSON lines, from the level on', () => {
+    const lines = written((log) => {
+      log.debug('quiet')
+      log.info({ a: 1 }, 'loud')
+    }, 'info')
+    expect(lines).toHaveLength(1)
+    expect(parsed(lines[0])).toEqual({ level: 30, time: expect.any(Number), a: 1, msg: 'loud' })
+  })
+
+  test('a line stays a line, whatever is in it', () => {
+    const lines = written((log) => log.info({ path: 'a\nb\r\u2028' }, 'x\ny'))
+    expect(lines).toHaveLength(1)
+    expect(lines[0]?.trimEnd()).not.toMatch(/[\r\n]/)
+    expect(parsed(lines[0])).toMatchObject({ path: 'a\nb\r\u2028', msg: 'x\ny' })
+  })
+
+  test('an error: type, message, code, stack and causes, no other property', () => {
+    const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED', headers: 'private' })
+    const error = new ServiceError('upstream_unavailable', { reason: 'gone', cause })
+    const [line] = written((log) => log.error({ err: error }, 'failed'))
+    const { err } = parsed(line) as { err: Record<string, unknown> }
+    expect(err).toEqual({
+      type: 'ServiceError',
+      message: 'upstream_unavailable: gone',
+      code: 'upstream_unavailable',
+      stack: expect.stringContaining('log.test.ts'),
+      cause: {
+        type: 'Error',
+        message: 'refused',
+        code: 'ECONNREFUSED',
+        stack: expect.stringContaining('log.test.ts'),
+      },
+    })
+    expect(line).not.toContain('private')
+  })
+
+  test('an error that is none, and one that causes itself, do not break the log', () => {
+    const loop = new Error('loop')
+    loop.cause = loop
+    const lines = written((log) => {
+      log.error({ err: 'just text' }, 'a')
+      log.error({ err: loop }, 'b')
+    })
+    expect(lines).toHaveLength(2)
+    expect(lines[0]).not.toContain('just text')
+    expect(parsed(lines[1])).toMatchObject({ err: { message: 'loop', cause: { message: 'loop' } } })
+  })
+
+  test('whatever looks like a credential is taken out, wherever it stands', () => {
+    const token = tokenFor()
+    const secrets = ['sk-proj-0123456789', 'ek_0123456789abcdef', token]
+    const [line] = written((log) => {
+      log.error(
+        { err: new Error(`with ${secrets[0]}`), deep: { list: secrets }, [`${secrets[1]}`]: 1 },
+        `Bearer ${token}`,
+      )
+    })
+    for (const secret of [...secrets, ...token.split('.').slice(0, 2)]) {
+      expect(line).not.toContain(secret)
+    }
+    expect(parsed(line)).toMatchObject({ deep: { list: Array(3).fill('[redacted]') } })
+  })
+
+  test('a Secret prints as nothing', () => {
+    const [line] = written((log) => log.info({ key: new Secret('swordfish') }, 'x'))
+    expect(parsed(line)).toMatchObject({ key: '[redacted]' })
+  })
+})
+
+describe('scrub', () => {
+  test('leaves alone what only begins alike', () => {
+    const text = 'task-list, sk-1, week_of_2026, seek_it, heyJude'
+    expect(scrub(text)).toBe(text)
+  })
+})

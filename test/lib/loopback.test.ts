@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest'
+import { unixSeconds } from '../../src/lib/clock.ts'
+import { isLoopback, isSecureUrl } from '../../src/lib/loopback.ts'
+
+const hostOf = (host: string) => new URL(`http://${host}/`).hostname
+
+describe('isLoopback', () => {
+  test.each([
+    'localhost',
+    'LOCALHOST',
+    '127.0.0.1',
+    '127.255.255.254',
+    '[::1]',
+    '[0::1]',
+    '0x7f.1',
+  ])('%s is this machine', (host) => expect(isLoopback(hostOf(host))).toBe(true))
+
+  test.each([
+    'localhost.evil.example',
+    'evil-localhost',
+    '127.0.0.1.evil.example',
+    '128.0.0.1',
+    '10.0.0.1',
+    '0.0.0.0',
+    '169.254.169.254',
+    '[::]',
+    '[::2]',
+    '[fe80::1]',
+    'login.acme.example',
+  ])('%s may be another', (host) => expect(isLoopback(hostOf(host))).toBe(false))
+})
+
+describe('isSecureUrl', () => {
+  test.each([
+    ['https://login.acme.example/', true],
+    ['http://127.0.0.1:8080/', true],
+    ['http://login.acme.example/', false],
+    ['http://169.254.169.254/latest', false],
+    ['ftp://localhost/', false],
+    ['file:///etc/passwd', false],
+  ])('%s: %s', (url, secure) => expect(isSecureUrl(new URL(url))).toBe(secure))
+})
+
+test('unixSeconds rounds down', () => {
+  expect(unixSeconds(() => 1_999)).toBe(1)
+  expect(unixSeconds(() => 2_000)).toBe(2)
+})

@@ -1,0 +1,61 @@
+import { format, inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { createUserHash, hashSecret } from '../../src/lib/hash.ts'
+import { newId } from '../../src/lib/ids.ts'
+import { Secret } from '../../src/lib/secret.ts'
+
+const VALUE = 'sk-test-0123456789abcdef'
+
+describe('Secret', () => {
+  const secret = new Secret(VALUE)
+
+  test('only reveal gives the value', () => {
+    expect(secret.reveal()).toBe(VALUE)
+  })
+
+  test.each<[string, () => string]>([
+    ['a template', () => `${secret}`],
+    ['concatenation', () => `key: ${String(secret)}`],
+    ['JSON', () => JSON.stringify({ secret, list: [secret] })],
+    ['inspect', () => inspect(secret, { showHidden: true, depth: 9 })],
+    ['inspect within an object', () => inspect({ deep: { secret } }, { depth: 9 })],
+    ['console formats', () => format('%s %o %O %j', secret, secret, secret, secret)],
+    ['an error', () => inspect(new Error('x', { cause: secret }))],
+    ['a copy of its properties', () => JSON.stringify({ ...secret })],
+    ['its keys', () => Reflect.ownKeys(secret).join()],
+  ])('%s does not', (_name, print) => {
+    expect(print()).not.toContain(VALUE)
+    expect(print()).not.toContain('0123')
+  })
+
+  test('the hint is the last four characters, of a short secret none', () => {
+    expect(secret.hint()).toBe('…cdef')
+    expect(new Secret('short').hint()).toBe('…')
+    expect(new Secret('').hint()).toBe('…')
+  })
+})
+
+describe('hashes', () => {
+  test('a client secret: SHA-256, in hex', () => {
+    // FIPS 180-2, example B.1.
+    const abc = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+    expect(hashSecret(new Secret('abc'))).toBe(abc)
+  })
+
+  test('a user in the log: the same with the same key, unlike with another', () => {
+    const [one, two] = [1, 2].map((byte) => createUserHash(new Uint8Array(32).fill(byte)))
+    expect(one?.('alice')).toMatch(/^[0-9a-f]{16}$/)
+    expect(one?.('alice')).toBe(one?.('alice'))
+    expect(one?.('alice')).not.toBe(one?.('bob'))
+    expect(one?.('alice')).not.toBe(two?.('alice'))
+  })
+})
+
+test('an id: the prefix and 128 bits in base64url, never the same', () => {
+  const ids = Array.from({ length: 1000 }, () => newId('req_'))
+  expect(new Set(ids).size).toBe(1000)
+  for (const id of ids) {
+    expect(id).toMatch(/^req_[\w-]{22}$/)
+    expect(Buffer.from(id.slice(4), 'base64url')).toHaveLength(16)
+  }
+})

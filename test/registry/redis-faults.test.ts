@@ -1,0 +1,226 @@
+import { createServer } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
+import { entry, guardQuestion, ids, NOW, order } from '../contracts/registry-fixtures.ts'
+import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
+import { answers, claim, everyCall, redisInstances } from '../support/redis-instances.ts'
+
+const refused = { code: 'store_unavailable' }
+const instances = redisInstances()
+
+describe.runIf(wantsRedis())('a Redis that fails', () => {
+  let redis: TestRedis
+  let registry: Registry
+
+  beforeEach(async () => {
+    redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always'])
+    registry = instances.open(redis.url)
+    await answers(registry)
+  })
+  afterEach(async () => {
+    await instances.closeAll()
+    await redis.close()
+  })
+
+  it('when killed: every method refuses; when back: everything is there', async () => {
+    const block = { until: NOW + 60, reason: undefined, by: 'a' }
+    await registry.record(entry({ id: 's1' }))
+    await registry.record(entry({ id: 's2', user: 'bob' }))
+    await registry.revoke(order({ block }))
+    await redis.kill()
+    await Promise.all(
+      everyCall(registry).map((call) => expect(call()).rejects.toMatchObject(refused)),
+    )
+    await redis.restart()
+    await answers(registry)
+    const guard = await registry.readGuard(guardQuestion())
+    expect(guard).toMatchObject({ generation: 1, blockedUntil: NOW + 60 })
+    expect(ids(await claim(registry, (NOW + 60) * 1000))).toEqual(['s1'])
+    expect((await registry.getSession('s2'))?.status).toBe('active')
+  })
+
+  it('when hanging: the first calls wait a little, the others not at all', async () => {
+    redis.freeze()
+    const first = everyCall(registry).map((call) => expect(call()).rejects.toMatchObject(refused))
+    await Promise.all(first)
+    // Each of these would wait for its own time-out, if the first had taught nothing.
+    for (let at = 0; at < 200; at++) {
+      await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject(refused)
+    }
+    redis.thaw()
+    await answers(registry)
+    expect((await registry.readGuard(guardQuestion('carol'))).generation).toBe(0)
+  }, 10_000)
+
+  it('when hanging for long: is found again, though the connections were given up', async () => {
+    redis.freeze()
+    await expect(registry.check()).rejects.toMatchObject(refused)
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    await redis.kill()
+    await redis.restart()
+    await answers(registry)
+  })
+
+  it('executes late what it was sent before it hung, and the outbox knows of it', async () => {
+    await registry.record(entry({ id: 's1' }))
+    redis.freeze()
+    await expect(registry.revoke(order())).rejects.toMatchObject(refused)
+    redis.thaw()
+    await answers(registry)
+    const status = (await registry.getSession('s1'))?.status
+    const waiting = ids(await claim(registry, NOW * 1000 + FIRST_LEASE_MS))
+    expect(waiting).toEqual(status === 'cancelling' ? ['s1'] : [])
+  })
+
+  it('lets counters go on in memory, which decide about no block', async () => {
+    await redis.kill()
+    const limit = { max: 1, seconds: 60, nowMs: NOW * 1000 }
+    expect((await registry.consume('k', limit)).allowed).toBe(true)
+    expect((await registry.peek('k', limit)).allowed).toBe(false)
+    expect((await registry.consume('k', limit)).allowed).toBe(false)
+    await expect(registry.record(entry({ id: 's1' }))).rejects.toMatchObject(refused)
+  })
+
+  it('when it has forgotten the scripts: is told them again', async () => {
+    await registry.record(entry({ id: 's1' }))
+    await redis.cli('script', 'flush')
+    expect(ids((await registry.revoke(order())).cancelling)).toEqual(['s1'])
+  })
+
+  it('when its keys hold something else: refuses, and decides nothing', async () => {
+    await registry.record(entry({ id: 's1' }))
+    const keys = (await redis.cli('keys', 'ckm:*')).split('\n')
+    const rows = keys.find((key) => key.endsWith('}:s') && !key.includes('{i}')) ?? ''
+    await redis.cli('hset', rows, 's1', 'nonsense')
+    await expect(registry.getSession('s1')).rejects.toMatchObject(refused)
+    await expect(registry.revoke(order())).rejects.toMatchObject(refused)
+    await expect(registry.beginCancel('s1', NOW)).rejects.toMatchObject(refused)
+    const state = rows.replace(/:s$/, ':u')
+    await redis.cli('hset', state, 'g', 'x')
+    await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject(refused)
+    await redis.cli('del', state)
+    await redis.cli('set', state, 'a string')
+    await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject(refused)
+    await expect(registry.record(entry({ id: 's2' }))).rejects.toMatchObject(refused)
+  })
+
+  it('when full or read-only: refuses writes, and check says so', async () => {
+    await redis.cli('config', 'set', 'maxmemory', '1')
+    await expect(registry.check()).rejects.toMatchObject(refused)
+    await expect(registry.revoke(order())).rejects.toMatchObject(refused)
+    await redis.cli('config', 'set', 'maxmemory', '0')
+    await registry.check()
+    await redis.cli('replicaof', '127.0.0.1', '1')
+    await expect(registry.revoke(order())).rejects.toMatchObject(refused)
+    // The name of the primary may lead elsewhere by now, so the connection is made anew.
+    const oldestClient = async () =>
+      Number(/^id=(\d+)/.exec(await redis.cli('client', 'list'))?.[1])
+    const before = await oldestClient()
+    await vi.waitFor(async () => {
+      await expect(registry.revoke(order())).rejects.toMatchObject(refused)
+      expect(await oldestClient()).toBeGreaterThan(before)
+    }, 5_000)
+    await redis.cli('replicaof', 'no', 'one')
+    await answers(registry)
+    expect((await registry.readGuard(guardQuestion())).generation).toBe(0)
+  })
+
+  it('when closed: refuses', async () => {
+    await registry.close()
+    await expect(registry.check()).rejects.toMatchObject(refused)
+    await registry.close()
+  })
+})
+
+describe.runIf(wantsRedis())('a Redis that is not there at the start', () => {
+  afterEach(async () => {
+    await instances.closeAll()
+  })
+
+  it('is waited for', async () => {
+    const redis = await startRedis()
+    await redis.kill()
+    const registry = instances.open(redis.url)
+    await expect(registry.check()).rejects.toMatchObject(refused)
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject(refused)
+    await redis.restart()
+    await answers(registry)
+    await redis.close()
+  })
+
+  it('takes connections and says nothing: refused, and given up again and again', async () => {
+    let connections = 0
+    const server = createServer((socket) => {
+      connections++
+      socket.on('error', () => {})
+    }).listen(0, '127.0.0.1')
+    await vi.waitFor(() => expect(server.listening).toBe(true))
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    const registry = instances.open(`redis://127.0.0.1:${port}`)
+    await expect(registry.check()).rejects.toMatchObject(refused)
+    await vi.waitFor(() => expect(connections).toBeGreaterThan(2), { timeout: 10_000 })
+    await registry.close()
+    server.close()
+  })
+})
+
+describe.runIf(wantsRedis())('a cluster', () => {
+  let nodes: readonly TestRedis[] = []
+  let registry: Registry
+  beforeAll(async () => {
+    nodes = await startCluster()
+    registry = instances.open(`${nodes[0]?.url}?cluster=true`, true)
+    await answers(registry)
+  })
+  afterAll(async () => {
+    await instances.closeAll()
+    await Promise.all(nodes.map((node) => node.close()))
+  })
+
+  it("has each user's keys in one slot, and users on all nodes", async () => {
+    for (let at = 0; at < 30; at++) await registry.record(entry({ id: `s${at}`, user: `{u}${at}` }))
+    const perNode = await Promise.all(
+      nodes.map(async (node) =>
+        (await node.cli('keys', 'ckm:{????????????????????????}:*')).split('\n'),
+      ),
+    )
+    const tags = perNode.map((keys) => new Set(keys.map((key) => key.split('}')[0])))
+    for (const own of tags) expect(own.size).toBeGreaterThan(2)
+    const [a, b, c] = tags
+    expect((a?.size ?? 0) + (b?.size ?? 0) + (c?.size ?? 0)).toBe(30)
+  })
+
+  it('when a node hangs: refuses; when it answers again: goes on', async () => {
+    const node = nodes[1]
+    node?.freeze()
+    const calls = Array.from({ length: 12 }, (_, at) => registry.revoke(order({ user: `v${at}` })))
+    const results = await Promise.allSettled(calls)
+    for (const result of results) {
+      if (result.status === 'rejected') expect(result.reason).toMatchObject(refused)
+    }
+    expect(results.some((result) => result.status === 'rejected')).toBe(true)
+    node?.thaw()
+    await vi.waitFor(
+      async () => {
+        for (let at = 0; at < 12; at++) await registry.revoke(order({ user: `w${at}` }))
+      },
+      { timeout: 10_000, interval: 50 },
+    )
+  })
+
+  it('when a node was killed and is back: goes on with what it had', async () => {
+    const node = nodes[2]
+    await node?.kill()
+    const call = async (at: number) => registry.readGuard(guardQuestion(`{u}${at}`))
+    const results = await Promise.allSettled(Array.from({ length: 30 }, (_, at) => call(at)))
+    expect(results.some((result) => result.status === 'rejected')).toBe(true)
+    await node?.restart()
+    await vi.waitFor(() => Promise.all(Array.from({ length: 30 }, (_, at) => call(at))), {
+      timeout: 15_000,
+      interval: 50,
+    })
+    await answers(registry)
+  }, 30_000)
+})

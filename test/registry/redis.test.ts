@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { createLog } from '../../src/lib/log.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import { createRedisRegistry } from '../../src/registry/redis.ts'
+import { registryContract } from '../contracts/registry.ts'
+import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
+
+const log = createLog({ level: 'silent' })
+
+/** Semantics are tried here, on a machine that may be busy; redis-faults.test.ts tries the bound. */
+async function emptyStore(nodes: readonly TestRedis[], cluster: boolean) {
+  const [first] = nodes
+  if (first === undefined) throw new Error('no Redis')
+  for (const node of nodes) await node.cli('flushall')
+  const opened: Registry[] = []
+  return {
+    async open() {
+      const url = new Secret(cluster ? `${first.url}?cluster=true` : first.url)
+      const registry = createRedisRegistry({ url, cluster, log, callMs: 5_000 })
+      opened.push(registry)
+      await answering(registry)
+      return registry
+    },
+    async close() {
+      for (const registry of opened) await registry.close()
+    },
+  }
+}
+
+/** A new instance says that it is not connected until it is. */
+async function answering(registry: Registry): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    try {
+      return await registry.check()
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+  await registry.check()
+}
+
+describe.runIf(wantsRedis())('one node', () => {
+  let node: TestRedis
+  beforeAll(async () => {
+    node = await startRedis()
+  })
+  afterAll(() => node?.close())
+  registryContract('redis', () => emptyStore([node], false))
+})
+
+describe.runIf(wantsRedis())('three nodes', () => {
+  let nodes: readonly TestRedis[] = []
+  beforeAll(async () => {
+    nodes = await startCluster()
+  })
+  afterAll(() => Promise.all(nodes.map((node) => node.close())))
+  registryContract('redis cluster', () => emptyStore(nodes, true))
+})

@@ -1,0 +1,120 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** A redis-server of this test's own, on loopback. */
+export interface TestRedis {
+  readonly port: number
+  readonly url: string
+  /** Runs redis-cli against it. */
+  cli(...args: string[]): Promise<string>
+  /** SIGKILL. */
+  kill(): Promise<void>
+  /** After {@link TestRedis.kill}: on the same port and files. */
+  restart(): Promise<void>
+  /** It keeps its sockets and answers nothing. */
+  freeze(): void
+  thaw(): void
+  close(): Promise<void>
+}
+
+/** Whether the machine has Redis; tests that need it fail without it when `CI=true`. */
+export function wantsRedis(): boolean {
+  return process.env['CI'] === 'true' || ['redis-server', 'redis-cli'].every(isOnPath)
+}
+
+function isOnPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/**
+ * @param options - further arguments of redis-server
+ */
+export async function startRedis(options: readonly string[] = []): Promise<TestRedis> {
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'redis-'))
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
+  const cli = async (...command: string[]) =>
+    (await run('redis-cli', ['-p', String(port), ...command])).stdout.trim()
+  let child: ChildProcess
+
+  async function start(): Promise<void> {
+    child = spawn('redis-server', [...args, ...options], { stdio: 'ignore' })
+    for (let tries = 0; tries < 200; tries++) {
+      try {
+        if ((await cli('ping')) === 'PONG') return
+      } catch {
+        // Not listening yet.
+      }
+      await new Promise((resolve) => setTimeout(resolve, 25))
+    }
+    throw new Error('redis-server does not start')
+  }
+
+  async function kill(): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+  }
+
+  await start()
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    cli,
+    kill,
+    restart: start,
+    freeze: () => child.kill('SIGSTOP'),
+    thaw: () => child.kill('SIGCONT'),
+    async close() {
+      await kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Three primaries that share the slots. */
+export async function startCluster(): Promise<readonly TestRedis[]> {
+  const nodes: TestRedis[] = []
+  for (let at = 0; at < 3; at++) {
+    const bus = ['--cluster-port', String(await freePort()), '--cluster-node-timeout', '2000']
+    nodes.push(await startRedis(['--cluster-enabled', 'yes', ...bus]))
+  }
+  const addresses = nodes.map((node) => `127.0.0.1:${node.port}`)
+  await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'])
+  for (const node of nodes) {
+    for (
+      let tries = 0;
+      !(await node.cli('cluster', 'info')).includes('cluster_state:ok');
+      tries++
+    ) {
+      if (tries > 200) throw new Error('the cluster does not form')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+  return nodes
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
