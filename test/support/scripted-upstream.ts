@@ -1,0 +1,239 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+
+/** How one request is answered. */
+export type Behaviour =
+  /** As the reference has it; `changes` replace members of the session. */
+  | { readonly kind: 'ok'; readonly changes?: Readonly<Record<string, unknown>> }
+  /** This, whatever was asked. Text goes out as it stands, anything else as JSON. */
+  | {
+      readonly kind: 'answer'
+      readonly status: number
+      readonly body?: unknown
+      readonly headers?: Readonly<Record<string, string>>
+    }
+  /** No answer at all. */
+  | { readonly kind: 'hang' }
+  /** Status, headers and half a body, then nothing. */
+  | { readonly kind: 'stall' }
+  /** The connection is cut before an answer. */
+  | { readonly kind: 'reset' }
+  /** The connection is cut in the middle of a session. */
+  | { readonly kind: 'cut' }
+  /** Bytes that are no HTTP. */
+  | { readonly kind: 'garbage'; readonly text: string }
+  /** A body of so many bytes, as fast as it is read. */
+  | { readonly kind: 'flood'; readonly bytes: number }
+
+type Operation = 'create' | 'cancel' | 'other'
+
+/** A request that arrived. */
+export interface SeenRequest {
+  readonly operation: Operation
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+  /** Counts connections from 1. */
+  readonly connection: number
+  /** `performance.now()`. */
+  readonly at: number
+  /** Set when the connection ends before the answer does. */
+  aborted: boolean
+}
+
+/** A ChatKit API on loopback that does what a test tells it to, down to the connection. */
+export interface ScriptedUpstream {
+  /** For `OPENAI_BASE_URL`. */
+  readonly url: string
+  readonly seen: SeenRequest[]
+  /** Bytes of flood that were taken off our hands. */
+  flooded: number
+  /** What the next ones meet; the last entry stays. */
+  creates: Behaviour[]
+  cancels: Behaviour[]
+  /** Threads and whatever else. */
+  others: Behaviour[]
+  /** Called when a request has arrived, before it is answered. */
+  onRequest: ((seen: SeenRequest) => void) | undefined
+  creations(): readonly SeenRequest[]
+  cancellations(): readonly SeenRequest[]
+  connections(): number
+  openConnections(): number
+  close(): Promise<void>
+}
+
+/** What every answer of a session holds, for `user`. */
+export function sessionOf(user: string, id: string): Record<string, unknown> {
+  return {
+    id,
+    object: 'chatkit.session',
+    status: 'active',
+    user,
+    client_secret: `ek_planted_secret_${id}`,
+    expires_at: Math.floor(Date.now() / 1000) + 600,
+    max_requests_per_1_minute: 10,
+    rate_limits: { max_requests_per_1_minute: 10 },
+    workflow: { id: 'wf_1', version: null, state_variables: null, tracing: { enabled: false } },
+    chatkit_configuration: {
+      automatic_thread_titling: { enabled: true },
+      file_upload: { enabled: false, max_file_size: 512, max_files: 10 },
+      history: { enabled: true, recent_threads: null },
+    },
+  }
+}
+
+const PLANS = { create: 'creates', cancel: 'cancels', other: 'others' } as const
+
+/**
+ * @param port - 0 for a free one
+ */
+export async function startScriptedUpstream(port = 0): Promise<ScriptedUpstream> {
+  const sockets = new Map<Socket, number>()
+  let connections = 0
+  const server = createServer((request, response) => void answer(request, response))
+  server.on('connection', (socket: Socket) => {
+    sockets.set(socket, ++connections)
+    socket.on('error', () => undefined)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const connection = sockets.get(request.socket) ?? 0
+    const seen = await readRequest(request, connection)
+    upstream.seen.push(seen)
+    response.on('close', () => {
+      seen.aborted = !response.writableFinished
+    })
+    upstream.onRequest?.(seen)
+    const plan = upstream[PLANS[seen.operation]]
+    const behaviour = (plan.length > 1 ? plan.shift() : plan[0]) ?? { kind: 'ok' }
+    behave(behaviour, { seen, response, number: upstream.seen.length, upstream })
+  }
+
+  const of = (operation: Operation) => upstream.seen.filter((seen) => seen.operation === operation)
+  const upstream: ScriptedUpstream = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    seen: [],
+    flooded: 0,
+    creates: [],
+    cancels: [],
+    others: [],
+    onRequest: undefined,
+    creations: () => of('create'),
+    cancellations: () => of('cancel'),
+    connections: () => connections,
+    openConnections: () => sockets.size,
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+  return upstream
+}
+
+async function readRequest(request: IncomingMessage, connection: number): Promise<SeenRequest> {
+  const { method = '', url: path = '', headers } = request
+  const at = performance.now()
+  const body = await text(request)
+  return {
+    operation: operationOf(path),
+    method,
+    path,
+    headers,
+    body,
+    connection,
+    at,
+    aborted: false,
+  }
+}
+
+function operationOf(path: string): Operation {
+  if (path.endsWith('/chatkit/sessions')) return 'create'
+  return path.endsWith('/cancel') ? 'cancel' : 'other'
+}
+
+interface Scene {
+  readonly seen: SeenRequest
+  readonly response: ServerResponse
+  readonly number: number
+  readonly upstream: ScriptedUpstream
+}
+
+function behave(behaviour: Behaviour, scene: Scene): void {
+  const { response } = scene
+  switch (behaviour.kind) {
+    case 'ok':
+      sendJson(response, { ...usualSession(scene), ...behaviour.changes })
+      break
+    case 'answer':
+      send(response, behaviour)
+      break
+    case 'hang':
+      break
+    case 'stall':
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.write('{"id":')
+      break
+    case 'reset':
+      response.socket?.resetAndDestroy()
+      break
+    case 'cut':
+      cut(scene)
+      break
+    case 'garbage':
+      response.socket?.end(behaviour.text)
+      break
+    case 'flood':
+      flood(behaviour.bytes, scene)
+      break
+  }
+}
+
+function usualSession({ seen, number }: Scene): Record<string, unknown> {
+  if (seen.operation === 'create') {
+    return sessionOf(String(JSON.parse(seen.body).user), `cksess_${number}`)
+  }
+  const id = seen.path.split('/').at(-2) ?? ''
+  return { ...sessionOf('someone', id), status: 'cancelled' }
+}
+
+function send(response: ServerResponse, answer: Extract<Behaviour, { kind: 'answer' }>): void {
+  const { status, body = {}, headers } = answer
+  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  response.end(typeof body === 'string' ? body : JSON.stringify(body))
+}
+
+function sendJson(response: ServerResponse, body: unknown): void {
+  send(response, { kind: 'answer', status: 200, body })
+}
+
+function cut(scene: Scene): void {
+  const whole = JSON.stringify(usualSession(scene))
+  scene.response.writeHead(200, { 'content-length': whole.length })
+  scene.response.write(whole.slice(0, -40), () => scene.response.socket?.destroy())
+}
+
+function flood(bytes: number, { response, upstream }: Scene): void {
+  const chunk = Buffer.alloc(64 * 1024, 'x')
+  response.writeHead(200, { 'content-type': 'application/json' })
+  const more = (): void => {
+    if (response.destroyed) return
+    if (upstream.flooded >= bytes) {
+      response.end()
+      return
+    }
+    response.write(chunk, (error) => {
+      if (error) return
+      upstream.flooded += chunk.length
+      more()
+    })
+  }
+  more()
+}
