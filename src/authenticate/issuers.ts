@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { ServiceError, UnusableSettingError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { createDiscovery } from './discovery.ts'
@@ -35,7 +35,7 @@ export interface IssuersOptions {
 
 /**
  * @param options - settings and the ways to network, clock, log and secrets
- * @throws Error when an inline key set or a secret cannot be used
+ * @throws UnusableSettingError when an inline key set or a secret cannot be used
  */
 export function createIssuers(options: IssuersOptions): Issuers {
   const fetchJson = createFetchJson(options)
@@ -124,6 +124,6 @@ function atStart<T>(what: string, create: () => T): T {
     return create()
   } catch (cause) {
     const why = cause instanceof ServiceError ? cause.reason : (cause as Error).message
-    throw new Error(`${what}: ${why}`, { cause })
+    throw new UnusableSettingError(`${what}: ${why}`, { cause })
   }
 }

@@ -159,10 +159,10 @@ export function readConfigSources(
   return { configFile: CONFIG_FILE.parse(set['CONFIG_FILE']), secret: secretReader(set) }
 }
 
+/** Without a prototype: a config file may name `constructor` as the variable that holds its key. */
 function withoutBlanks(variables: Variables): Variables {
-  return Object.fromEntries(
-    Object.entries(variables).filter(([, value]) => value !== undefined && value.trim() !== ''),
-  )
+  const set = Object.entries(variables).filter(([, value]) => value?.trim())
+  return Object.assign(Object.create(null), Object.fromEntries(set))
 }
 
 /** Two sources for one secret: which would win is a guess, and the wrong key a long search. */

@@ -72,6 +72,9 @@ export function reportMissingSecrets(
 function secretProblem(secret: Secret | undefined, kind: NeededSecret['kind']): string | undefined {
   const value = secret?.reveal() ?? ''
   if (value === '') return 'which is not set; set it, or its _FILE twin'
+  if (kind === 'api_key' && !/^[\x21-\x7e]+$/.test(value)) {
+    return 'which has white space or other characters that no API key has; paste it again'
+  }
   if (kind === 'shared_secret' && Buffer.byteLength(value) < MIN_SHARED_SECRET_BYTES) {
     return `which is shorter than ${MIN_SHARED_SECRET_BYTES} bytes; use a longer secret`
   }

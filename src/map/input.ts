@@ -1,4 +1,5 @@
 import type { InputDeclaration, InputValue } from '../config/settings.ts'
+import { scrub } from '../lib/log.ts'
 
 /** What the client sent as `input`. */
 export type AskedInput = Readonly<Record<string, InputValue>>
@@ -36,7 +37,9 @@ function valueProblem(declaration: InputDeclaration, value: InputValue): string 
   return value.isWellFormed() ? undefined : 'must be well-formed text'
 }
 
-/** An undeclared name is any text of the client's; only what looks like a name is repeated. */
+/** An undeclared name is any text of the client's: only what looks like one, and no secret, is repeated. */
 function nameOf(field: string): string {
-  return /^[\w-]{1,64}$/.test(field) ? `input.${field}` : 'a field of input'
+  return /^[\w-]{1,64}$/.test(field) && scrub(field) === field
+    ? `input.${field}`
+    : 'a field of input'
 }

@@ -1,7 +1,8 @@
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
-import type { AuditEntry, Registry } from '../registry/port.ts'
+import type { Registry } from '../registry/port.ts'
+import type { AuditEntry } from '../registry/records.ts'
 
 /** What the trail tells apart; the `action` filter of the admin endpoint takes these. */
 export type AuditAction =
@@ -31,11 +32,11 @@ export interface Audit {
   /** Resolves when the entry is durable; also a log line. For what admins and providers do. */
   write(event: AuditEvent): Promise<void>
   /**
-   * Written with others within a moment. For what users do: there is much of it, and the request's
-   * line in the access log already says the same.
+   * Written with others within a moment, for what users do. What one caller repeats over and over is
+   * written {@link MOST_REPEATS} times a minute: nobody may fill the store by being refused.
    */
   note(event: AuditEvent): void
-  /** Writes what waits. */
+  /** Writes what waits; resolves when the writes under way have ended too. Never throws. */
   flush(): Promise<void>
 }
 
@@ -50,6 +51,12 @@ export interface AuditOptions {
 /** While the store is down this many entries wait; more than that go to the log alone. */
 const MOST_WAITING = 10_000
 const WITHIN_MS = 100
+const AGAIN_AFTER_MS = 1000
+
+/** The same action with the same outcome of one caller; a mint that succeeds has its own limit. */
+const MOST_REPEATS = 60
+const REPEATS_MS = 60_000
+const MOST_CALLERS = 10_000
 
 /**
  * @param options - store, log, time
@@ -57,6 +64,9 @@ const WITHIN_MS = 100
 export function createAudit({ registry, hashUser, now, log }: AuditOptions): Audit {
   let waiting: AuditEntry[] = []
   let timer: NodeJS.Timeout | undefined
+  let writing: Promise<void> = Promise.resolve()
+  let failing = false
+  const isRepeated = createRepeats(now)
 
   function entryOf({ actor, action, user, outcome, reason, requestId }: AuditEvent): AuditEntry {
     const at = unixSeconds(now)
@@ -69,7 +79,7 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
     log.info({ action, outcome, reason, ...who, request_id: requestId }, 'audit')
   }
 
-  async function flush(): Promise<void> {
+  async function writeWaiting(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
     const entries = waiting
@@ -77,15 +87,23 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
     if (entries.length === 0) return
     try {
       await registry.appendAudit(entries)
+      failing = false
     } catch (error) {
-      log.error({ err: error, entries: entries.length }, 'audit entries wait for the store')
+      // Once per outage; the store's own state is in every refused request's line.
+      if (!failing) log.error({ err: error }, 'audit entries wait for the store')
+      failing = true
       waiting = [...entries, ...waiting].slice(-MOST_WAITING)
-      schedule()
+      schedule(AGAIN_AFTER_MS)
     }
   }
 
-  function schedule(): void {
-    timer ??= setTimeout(() => void flush(), WITHIN_MS).unref()
+  function flush(): Promise<void> {
+    writing = writing.then(writeWaiting)
+    return writing
+  }
+
+  function schedule(afterMs: number): void {
+    timer ??= setTimeout(() => void flush(), afterMs).unref()
   }
 
   return {
@@ -94,10 +112,30 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
       await registry.appendAudit([entryOf(event)])
     },
     note(event) {
+      if (isRepeated(event)) return
+      // A mint's line in the access log already says all of it.
+      if (event.action !== 'mint') logLine(event)
       waiting.push(entryOf(event))
       if (waiting.length > MOST_WAITING) waiting.shift()
-      schedule()
+      schedule(WITHIN_MS)
     },
     flush,
+  }
+}
+
+/** Tells what a caller has done {@link MOST_REPEATS} times within the minute. */
+function createRepeats(now: Clock): (event: AuditEvent) => boolean {
+  const windows = new Map<string, { count: number; readonly endsMs: number }>()
+  return ({ actor, action, outcome, reason }) => {
+    if (action === 'mint' && outcome === 'ok') return false
+    const key = JSON.stringify([actor, action, outcome, reason])
+    let window = windows.get(key)
+    if (window === undefined || window.endsMs <= now()) {
+      if (windows.size >= MOST_CALLERS) windows.clear()
+      window = { count: 0, endsMs: now() + REPEATS_MS }
+      windows.set(key, window)
+    }
+    window.count += 1
+    return window.count > MOST_REPEATS
   }
 }

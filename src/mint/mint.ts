@@ -5,7 +5,8 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { hashSecret } from '../lib/hash.ts'
 import { Secret } from '../lib/secret.ts'
-import type { Guard, NewEntry, Registry, SessionRecord, TokenIdentity } from '../registry/port.ts'
+import type { Registry } from '../registry/port.ts'
+import type { Guard, NewEntry, SessionRecord, TokenIdentity } from '../registry/records.ts'
 import type { Canceller } from './cancel.ts'
 
 /** A session to be minted: what config and claims came to. */
@@ -60,7 +61,7 @@ export function createMint(options: MintOptions): Mint {
   const { registry, chatkit, canceller } = options
   return async (order, call) => {
     const guard = await registry.readGuard(guardQuestion(order, options.now))
-    const replaces = refuseBeforehand(guard, order, options.cap)
+    const replaces = refuseBeforehand(guard, order, options)
     const issued = await createUpstream(chatkit(order.workflow), order, canceller, call)
     const entry: NewEntry = {
       session: sessionRecord(issued, order, options.now),
@@ -99,7 +100,7 @@ function guardQuestion(order: MintOrder, now: Clock) {
 function refuseBeforehand(
   guard: Guard,
   order: MintOrder,
-  cap: NewEntry['cap'],
+  { cap, now }: Pick<MintOptions, 'cap' | 'now'>,
 ): string | undefined {
   if (guard.blockedUntil !== undefined) throw blocked(`blocked until ${guard.blockedUntil}`)
   refuseLoggedOut(guard, order)
@@ -108,7 +109,8 @@ function refuseBeforehand(
     // Two tabs at the cap would otherwise evict each other for ever.
     throw new ServiceError('session_limit', { reason: 'refresh of a session that was evicted' })
   }
-  const replaces = current?.status === 'active' ? current.secretHash : undefined
+  const stillLive = current?.status === 'active' && unixSeconds(now) < current.expiresAt
+  const replaces = stillLive ? current.secretHash : undefined
   const others = guard.liveSessions - (replaces === undefined ? 0 : 1)
   if (cap.whenFull === 'deny' && others >= cap.max) throw full(guard.liveSessions)
   return replaces
@@ -158,9 +160,21 @@ async function refuseLateLogout(
   try {
     refuseLoggedOut(await registry.readGuard(guardQuestion(order, now)), order)
   } catch (error) {
-    const ending = await registry.beginCancel(entry.session.id, unixSeconds(now))
-    if (ending) canceller.cancelSoon([ending])
+    await takeBack(entry.session, { registry, canceller, now })
     throw error
+  }
+}
+
+/** Through the outbox, or without it when the store has just failed: the secret reached nobody. */
+async function takeBack(
+  { id, workflow }: SessionRecord,
+  { registry, canceller, now }: Pick<MintOptions, 'registry' | 'canceller' | 'now'>,
+): Promise<void> {
+  try {
+    const ending = await registry.beginCancel(id, unixSeconds(now))
+    if (ending) canceller.cancelSoon([ending])
+  } catch {
+    canceller.discard(id, workflow)
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Clock, unixSeconds } from '../lib/clock.ts'
-import type { EndReason, Registry, SessionRecord, TokenIdentity } from '../registry/port.ts'
+import type { Registry } from '../registry/port.ts'
+import type { EndReason, SessionRecord, TokenIdentity } from '../registry/records.ts'
 import type { Canceller, CancelOutcome } from './cancel.ts'
 import { signInOf } from './sign-in.ts'
 

@@ -1,4 +1,4 @@
-import type { AuditEntry, Block, Page, SessionRecord, StoredStatus } from '../registry/port.ts'
+import type { AuditEntry, Block, Page, SessionRecord, StoredStatus } from '../registry/records.ts'
 
 /** A session as admins see it. Never holds the client secret, nor its hash. */
 export interface SessionView {
@@ -15,10 +15,11 @@ export interface SessionView {
 
 /**
  * @param session - from the registry
- * @param now - Unix seconds: a session that was not confirmed in time has expired
+ * @param now - Unix seconds: a session that is active has expired when its time is over
  */
 export function presentSession(session: SessionRecord, now: number): SessionView {
-  const over = session.status !== 'cancelled' && session.expiresAt <= now
+  // As the `status` filter of the registry sees it: what is listed as one must not read as another.
+  const over = session.status === 'active' && session.expiresAt <= now
   return {
     id: session.id,
     object: 'chatkit_mint.session',

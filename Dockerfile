@@ -1,0 +1,29 @@
+# The service alone: production dependencies, no shell tools needed at run time, not root.
+# Build:  docker build -t chatkit-mint .
+# Run:    docker run --read-only --tmpfs /tmp -v chatkit-mint-data:/data -p 8787:8787 \
+#           -v "$PWD/config/chatkit-mint.yaml:/app/config/chatkit-mint.yaml:ro" \
+#           -e OPENAI_API_KEY chatkit-mint
+FROM node:26-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM node:26-slim
+ENV NODE_ENV=production \
+    STORE_URL=sqlite:/data/chatkit-mint.db
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json ./
+COPY config ./config
+# .dockerignore leaves out what is for development only: src/embedded and the commands that use it.
+COPY src ./src
+# The only place that is written to. A new volume takes over this owner.
+RUN install -d -o node -g node -m 0700 /data
+VOLUME /data
+USER node
+EXPOSE 8787
+# Liveness, not readiness: a store or identity provider that is down is no reason to restart.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8787}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# Not through npm: signals must reach the service itself.
+CMD ["node", "src/main.ts"]

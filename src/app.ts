@@ -1,0 +1,78 @@
+import { Hono } from 'hono'
+import { listAudit } from './http/admin-audit.ts'
+import { type AdminGuardOptions, requireAdmin } from './http/admin-guard.ts'
+import { cancelSession, listSessions, readSession } from './http/admin-sessions.ts'
+import {
+  type AdminUserOptions,
+  liftBlock,
+  listBlocks,
+  revokeAny,
+  revokeUser,
+} from './http/admin-users.ts'
+import type { AppEnv } from './http/app-env.ts'
+import { type BackchannelLogoutOptions, backchannelLogout } from './http/backchannel-logout.ts'
+import { answerError, type EnvelopeOptions, envelope } from './http/envelope.ts'
+import { answerLive, answerReady, type Readiness } from './http/health.ts'
+import { auditMints } from './http/mint-audit.ts'
+import { limitMints, type MintLimitOptions } from './http/mint-limit.ts'
+import { answerOpenApi } from './http/openapi.ts'
+import { addRoute, type Methods } from './http/routes.ts'
+import { createSession, type SessionRoutesOptions } from './http/sessions.ts'
+import { signOut } from './http/sign-out.ts'
+import { requireUser, type UserGuardOptions } from './http/user-guard.ts'
+import { ServiceError } from './lib/errors.ts'
+
+/** Everything that the routes lean on, built once by `service.ts`. */
+export type AppDeps = EnvelopeOptions &
+  Readiness &
+  SessionRoutesOptions &
+  UserGuardOptions &
+  MintLimitOptions &
+  BackchannelLogoutOptions &
+  AdminUserOptions & {
+    readonly publicUrl: string | undefined
+  }
+
+type Routes = Readonly<Record<string, Methods>>
+
+/**
+ * The order of middleware and the table of URLs.
+ *
+ * @param deps - everything that the routes lean on
+ */
+export function createApp(deps: AppDeps): Hono<AppEnv> {
+  const user = requireUser(deps)
+  const mint = [auditMints(deps.audit), user, limitMints(deps), ...createSession(deps)]
+  const { admins } = deps.settings
+  const routes: Routes = {
+    '/v1/sessions': { POST: mint, DELETE: [user, signOut(deps)] },
+    '/v1/backchannel-logout': { POST: [backchannelLogout(deps)] },
+    '/livez': { GET: [answerLive] },
+    '/readyz': { GET: [answerReady(deps)] },
+    '/openapi.json': { GET: [answerOpenApi(deps.publicUrl)] },
+    ...(admins && adminRoutes({ ...deps, admins })),
+  }
+
+  const app = new Hono<AppEnv>()
+  app.onError(answerError)
+  app.use(envelope(deps))
+  for (const [path, methods] of Object.entries(routes)) {
+    addRoute(app, deps.origins, { path, methods })
+  }
+  app.notFound((c) => answerError(new ServiceError('not_found', { reason: 'no such route' }), c))
+  return app
+}
+
+function adminRoutes(deps: AppDeps & AdminGuardOptions): Routes {
+  const admin = requireAdmin(deps)
+  return {
+    '/v1/admin/sessions': { GET: [admin, ...listSessions(deps)] },
+    '/v1/admin/sessions/:id': { GET: [admin, readSession(deps)] },
+    '/v1/admin/sessions/:id/cancel': { POST: [admin, ...cancelSession(deps)] },
+    '/v1/admin/revoke': { POST: [admin, ...revokeAny(deps)] },
+    '/v1/admin/users/:user/revoke': { POST: [admin, ...revokeUser(deps)] },
+    '/v1/admin/users/:user/block': { DELETE: [admin, liftBlock(deps)] },
+    '/v1/admin/blocks': { GET: [admin, ...listBlocks(deps)] },
+    '/v1/admin/audit': { GET: [admin, ...listAudit(deps)] },
+  }
+}

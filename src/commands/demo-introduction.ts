@@ -1,0 +1,60 @@
+/** What the introduction tells. */
+export interface DemoFacts {
+  /** Where the three listen. */
+  readonly urls: { readonly service: string; readonly signIn: string; readonly chatkit: string }
+  /** Access tokens. */
+  readonly tokens: { readonly alice: string; readonly bob: string; readonly ada: string }
+  /** Body of the answer to the first mint, as it was received. */
+  readonly answer: string
+}
+
+/**
+ * What the demo prints: what runs, the first session, and lines to paste. Every line to paste is whole
+ * in itself, and so is the answer, so that scripts find them.
+ *
+ * @param facts - of this run
+ */
+export function introduction({ urls, tokens, answer }: DemoFacts): string {
+  const sessions = `${urls.service}/v1/sessions`
+  const mint = (token: string) => `curl -sS -X POST ${sessions} -H 'Authorization: Bearer ${token}'`
+  const withBody = (token: string, body: object) =>
+    `${mint(token)} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`
+  return `
+chatkit-mint demo: everything runs on this machine, in memory; no key, no network. Ctrl-C ends it.
+
+  ${urls.service}  the service: takes a user's token, answers with a ChatKit client secret.
+  ${urls.signIn}  the sign-in: an OpenID provider that knows alice, bob, and ada, who is an admin.
+  ${urls.chatkit}  the ChatKit API: stands in for OpenAI's, creates the sessions.
+
+alice has signed in, and the service has minted a session for her:
+
+${answer}
+
+Lines to paste into another terminal; the tokens in them are good for 12 hours.
+
+Another session for alice, whose default workflow is "support":
+${mint(tokens.alice)}
+
+bob is not in the group "support", so his default is "general":
+${mint(tokens.bob)}
+
+ada, who is an admin, may chat like everybody else:
+${mint(tokens.ada)}
+
+alice asks for a workflow by name:
+${withBody(tokens.alice, { workflow: 'general' })}
+
+alice says which page she is on; the config makes a state variable of it:
+${withBody(tokens.alice, { input: { page: '/invoices' } })}
+
+bob asks for a workflow that is not his, and is refused:
+${withBody(tokens.bob, { workflow: 'support' })}
+
+What the ChatKit API was sent, user, workflow and state variables included:
+curl -sS ${urls.chatkit}/_embedded/requests
+
+Is the service ready?
+curl -sS -i ${urls.service}/readyz
+
+`
+}

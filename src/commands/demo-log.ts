@@ -1,0 +1,55 @@
+import { Writable } from 'node:stream'
+import { z } from 'zod'
+
+/** Takes the service's log and shows it to a person. */
+export type DemoLog = Writable & {
+  /** From now on requests are shown, not only warnings. */
+  showRequests(): void
+}
+
+const WARN = 40
+
+const logLine = z.looseObject({
+  level: z.number(),
+  msg: z.string(),
+  method: z.string().optional(),
+  route: z.string().optional(),
+  status: z.number().optional(),
+  code: z.string().optional(),
+  reason: z.string().optional(),
+  workflow: z.string().optional(),
+  ms: z.number().optional(),
+})
+type LogLine = z.infer<typeof logLine>
+
+/**
+ * @param output - where the short lines go
+ */
+export function createDemoLog(output: NodeJS.WritableStream): DemoLog {
+  let requestsToo = false
+  const stream = new Writable({
+    decodeStrings: false,
+    write(chunk, _encoding, done) {
+      for (const text of String(chunk).split('\n').filter(Boolean)) {
+        const line = logLine.parse(JSON.parse(text))
+        const isRequest = line.msg === 'request'
+        if (isRequest && requestsToo) output.write(`${describeRequest(line)}\n`)
+        else if (line.level >= WARN) output.write(`${text}\n`)
+      }
+      done()
+    },
+  })
+  return Object.assign(stream, {
+    showRequests() {
+      requestsToo = true
+    },
+  })
+}
+
+/** `POST /v1/sessions 403 workflow_not_allowed: support (2 ms)` */
+function describeRequest(line: LogLine): string {
+  const { method = '-', route = '', status, code, reason, workflow, ms = 0 } = line
+  const why = code === undefined ? workflow : `${code}${reason === undefined ? '' : `: ${reason}`}`
+  const parts = [method, route, status, why, `(${Math.round(ms)} ms)`]
+  return parts.filter((part) => part !== undefined && part !== '').join(' ')
+}

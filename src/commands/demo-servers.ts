@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { readEnvironment, readPort } from '../config/env.ts'
+import { loadConfig } from '../config/load-config.ts'
+import { startChatKitApi } from '../embedded/chatkit-api/server.ts'
+import { startSignIn } from '../embedded/sign-in/sign-in.ts'
+import { signInAs } from '../embedded/sign-in/sign-in-as.ts'
+import { type Listening, listen } from '../http/server.ts'
+import { createLog } from '../lib/log.ts'
+import { createService } from '../service.ts'
+import { demoConfig } from './demo-config.ts'
+import { introduction } from './demo-introduction.ts'
+import { createDemoLog } from './demo-log.ts'
+import { onUsualPort } from './usual-port.ts'
+
+/** A demo that runs and has minted its first session. */
+export interface Demo {
+  /** What to tell the one who started it, in lines. */
+  readonly introduction: string
+  /** From now on, one short line for each request that the service answers. */
+  showRequests(): void
+  close(): Promise<void>
+}
+
+const SERVICE_PORT = 8787
+const SIGN_IN_PORT = 8788
+const CHATKIT_PORT = 8789
+const HOST = '127.0.0.1'
+/** The tokens stand in lines to paste, and whoever pastes them may have had lunch first. */
+const TOKEN_SECONDS = 12 * 3600
+/** Ctrl-C does not wait longer than this for what is in flight. */
+const GRACE_MS = 500
+
+/**
+ * Starts everything on free loopback ports, the usual ones where possible, signs everybody in and
+ * mints a session for alice.
+ *
+ * @throws `EnvironmentError` when PORT is none; `Error` when something does not start or alice gets no
+ * session
+ */
+export async function startDemo(): Promise<Demo> {
+  const port = readPort(SERVICE_PORT)
+  const tokenSeconds = TOKEN_SECONDS
+  const signIn = await onUsualPort(SIGN_IN_PORT, (free) =>
+    startSignIn({ port: free, tokenSeconds }),
+  )
+  const api = await onUsualPort(CHATKIT_PORT, (free) => startChatKitApi({ port: free }))
+  const log = createDemoLog(process.stdout)
+  const service = await startService(port, {
+    issuer: signIn.issuer,
+    chatkitUrl: api.url,
+    log: createLog({ level: 'info', destination: log }),
+  })
+  const [alice, bob, ada] = await Promise.all(
+    ['alice', 'bob', 'ada'].map(async (name) => (await signInAs(signIn, name)).accessToken),
+  )
+  const answer = await mint(service.url, alice ?? '')
+  return {
+    introduction: introduction({
+      urls: { service: service.url, signIn: signIn.issuer, chatkit: api.origin },
+      tokens: { alice: alice ?? '', bob: bob ?? '', ada: ada ?? '' },
+      answer,
+    }),
+    showRequests: log.showRequests,
+    async close() {
+      await service.close()
+      await Promise.all([signIn.close(), api.close()])
+    },
+  }
+}
+
+interface ServiceOptions {
+  readonly issuer: string
+  readonly chatkitUrl: string
+  readonly log: ReturnType<typeof createLog>
+}
+
+/** The real service, from an environment and a config file like anyone's. */
+async function startService(port: number, { issuer, chatkitUrl, log }: ServiceOptions) {
+  const environment = readEnvironment({
+    OPENAI_API_KEY: `sk-demo-${randomBytes(16).toString('base64url')}`,
+    OPENAI_BASE_URL: chatkitUrl,
+    STORE_URL: 'memory:',
+    METRICS_PORT: '0',
+  })
+  const { settings } = loadConfig(demoConfig(issuer), {
+    file: 'demo.yaml',
+    secrets: (name) => environment.secret(name)?.(),
+  })
+  const service = await createService({ environment, settings, log })
+  const listening = await onUsualPort(port, (free) => {
+    return listen({ app: service.app, host: HOST, port: free, log })
+  })
+  return {
+    url: asLocalhost(listening),
+    async close() {
+      service.drain()
+      await listening.stop(GRACE_MS)
+      await service.close()
+    },
+  }
+}
+
+function asLocalhost({ url }: Listening): string {
+  return url.replace(HOST, 'localhost')
+}
+
+/** The check that all of it works: what a page of the app would do. */
+async function mint(url: string, token: string): Promise<string> {
+  const response = await fetch(`${url}/v1/sessions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+  })
+  const answer = await response.text()
+  if (response.ok) return answer
+  throw new Error(`the service refused to mint a session: ${answer}`)
+}

@@ -1,0 +1,43 @@
+import { connect } from 'node:net'
+
+/**
+ * Starts something on its usual port, or on any free one when that is taken.
+ *
+ * @param port - the usual one; 0 for any
+ * @param start - listens on the port it is given
+ */
+export async function onUsualPort<T>(
+  port: number,
+  start: (port: number) => Promise<T>,
+): Promise<T> {
+  if (port === 0 || (await isTaken(port))) return start(0)
+  try {
+    return await start(port)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EADDRINUSE' || code === 'EACCES') return start(0)
+    throw error
+  }
+}
+
+/**
+ * Whether anything answers there. `localhost` may mean either address family, and some systems let
+ * one listen next to somebody who has the port on all addresses.
+ */
+async function isTaken(port: number): Promise<boolean> {
+  const answers = await Promise.all(['127.0.0.1', '::1'].map((host) => accepts(host, port)))
+  return answers.includes(true)
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 500 })
+    const end = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => end(true))
+    socket.once('error', () => end(false))
+    socket.once('timeout', () => end(false))
+  })
+}

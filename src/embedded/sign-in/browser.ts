@@ -1,0 +1,81 @@
+/** A browser as far as a sign-in needs one: it keeps cookies, and follows redirects on request. */
+export interface Browser {
+  /** One request; redirects are not followed. */
+  send(url: string, init?: RequestInit): Promise<Response>
+  /**
+   * Follows redirects until a page comes, or a redirect leaves for `until`.
+   *
+   * @param until - start of an address that is not asked for
+   * @returns the page, or the address that was to be left for
+   */
+  visit(url: string, options: { until: string; init?: RequestInit }): Promise<Response | URL>
+}
+
+interface Cookie {
+  readonly name: string
+  readonly value: string
+  readonly path: string
+}
+
+const MAX_REDIRECTS = 10
+
+/** A new one, without cookies. For one host only: it sends its cookies to whatever it is sent to. */
+export function createBrowser(): Browser {
+  const cookies = new Map<string, Cookie>()
+
+  async function send(url: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers)
+    headers.set('cookie', cookieHeader([...cookies.values()], new URL(url).pathname))
+    const response = await fetch(url, { ...init, headers, redirect: 'manual' })
+    for (const line of response.headers.getSetCookie()) keep(parseCookie(line))
+    return response
+  }
+
+  function keep({ cookie, expired }: { cookie: Cookie; expired: boolean }): void {
+    const key = `${cookie.name};${cookie.path}`
+    if (expired) cookies.delete(key)
+    else cookies.set(key, cookie)
+  }
+
+  return {
+    send,
+    async visit(url, { until, init }) {
+      let address = new URL(url)
+      let response = await send(address.href, init)
+      for (let left = MAX_REDIRECTS; left > 0; left--) {
+        const location = response.headers.get('location')
+        if (location === null) return response
+        await response.body?.cancel()
+        address = new URL(location, address)
+        if (address.href.startsWith(until)) return address
+        response = await send(address.href)
+      }
+      throw new Error(`more than ${MAX_REDIRECTS} redirects`)
+    },
+  }
+}
+
+function cookieHeader(cookies: readonly Cookie[], path: string): string {
+  return cookies
+    .filter((cookie) => path.startsWith(cookie.path))
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('; ')
+}
+
+function parseCookie(line: string): { cookie: Cookie; expired: boolean } {
+  const [pair = '', ...attributes] = line.split(/;\s*/)
+  const [name = '', value = ''] = splitOnce(pair)
+  const named = new Map(
+    attributes.map(splitOnce).map(([key = '', text = '']) => [key.toLowerCase(), text]),
+  )
+  const expires = named.get('expires')
+  return {
+    cookie: { name, value, path: named.get('path') ?? '/' },
+    expired: expires !== undefined && Date.parse(expires) <= Date.now(),
+  }
+}
+
+function splitOnce(text: string): [string, string] {
+  const at = text.indexOf('=')
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+}

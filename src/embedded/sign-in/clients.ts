@@ -1,0 +1,55 @@
+import { isLoopback } from '../../lib/loopback.ts'
+
+/** An app that signs its users in here. */
+export interface SignInClient {
+  readonly clientId: string
+  /** Exact, except that a loopback one may be on any port. */
+  readonly redirectUris: readonly string[]
+  readonly postLogoutRedirectUris?: readonly string[]
+  /** A confidential client's; a client without one is public and must use PKCE. */
+  readonly clientSecret?: string
+  /** Gets a logout token when a user of this client signs out (OpenID Connect Back-Channel Logout). */
+  readonly backchannelLogoutUri?: string
+}
+
+/** A public client for apps in development on this machine. */
+export const WEB_APP: SignInClient = {
+  clientId: 'web-app',
+  redirectUris: ['http://127.0.0.1/callback', 'http://localhost/callback'],
+  postLogoutRedirectUris: ['http://127.0.0.1/', 'http://localhost/'],
+}
+
+/**
+ * A client as oidc-provider wants it.
+ *
+ * @param client - to register
+ * @param algorithm - of its ID and logout tokens
+ */
+export function clientMetadata(client: SignInClient, algorithm: string): Record<string, unknown> {
+  const { clientSecret, backchannelLogoutUri } = client
+  const secret =
+    clientSecret === undefined
+      ? { token_endpoint_auth_method: 'none' }
+      : { token_endpoint_auth_method: 'client_secret_basic', client_secret: clientSecret }
+  const logout = backchannelLogoutUri !== undefined && {
+    backchannel_logout_uri: backchannelLogoutUri,
+    backchannel_logout_session_required: true,
+  }
+  return {
+    client_id: client.clientId,
+    // Of the two types only this one has loopback redirects, and on any port (RFC 8252 §7.3).
+    application_type: client.redirectUris.some(isLoopbackHttp) ? 'native' : 'web',
+    redirect_uris: [...client.redirectUris],
+    post_logout_redirect_uris: [...(client.postLogoutRedirectUris ?? [])],
+    response_types: ['code'],
+    grant_types: ['authorization_code'],
+    id_token_signed_response_alg: algorithm,
+    ...secret,
+    ...logout,
+  }
+}
+
+function isLoopbackHttp(uri: string): boolean {
+  const url = new URL(uri)
+  return url.protocol === 'http:' && isLoopback(url.hostname)
+}

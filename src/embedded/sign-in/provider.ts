@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto'
+import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js'
+import { base as interactionPolicy } from 'oidc-provider/lib/helpers/interaction_policy/index.js'
+import {
+  type AccessToken,
+  type Grant,
+  type KoaContext,
+  Provider,
+} from 'oidc-provider/lib/provider.js'
+import { isLoopback } from '../../lib/loopback.ts'
+import type { Accounts } from './accounts.ts'
+import { clientMetadata, type SignInClient } from './clients.ts'
+import { newSigningKey, type SignInAlgorithm } from './keys.ts'
+import { errorPage, signedOutPage, signOutPage } from './pages.ts'
+
+/** What {@link createProvider} needs. */
+export interface ProviderOptions {
+  readonly issuer: string
+  readonly algorithm: SignInAlgorithm
+  readonly accounts: Accounts
+  readonly clients: readonly SignInClient[]
+  /** `aud` of the access tokens. */
+  readonly audience: string
+  /** Life of the tokens. */
+  readonly tokenSeconds: number
+}
+
+/** Where the page for choosing an account is; the interaction's id comes after it. */
+export const SIGN_IN_PATH = '/sign-in/'
+
+const DAY_SECONDS = 86_400
+const API_SCOPE = 'chat'
+const OPENID_SCOPE = 'openid profile'
+
+/**
+ * An OpenID provider with everything that oidc-provider would warn of set: its own storage, keys,
+ * pages and lifetimes.
+ *
+ * @param options - whose tokens for whom
+ */
+export async function createProvider(options: ProviderOptions): Promise<Provider> {
+  const { issuer, algorithm, tokenSeconds } = options
+  const provider: Provider = new Provider(issuer, {
+    adapter: createMemoryAdapter(),
+    clients: options.clients.map((client) => clientMetadata(client, algorithm)),
+    jwks: { keys: [await newSigningKey(algorithm)] },
+    cookies: { keys: [randomBytes(32).toString('base64url')] },
+    ttl: {
+      AccessToken: tokenSeconds,
+      AuthorizationCode: 60,
+      IdToken: tokenSeconds,
+      Interaction: 3600,
+      Session: DAY_SECONDS,
+      Grant: DAY_SECONDS,
+    },
+    scopes: ['openid', API_SCOPE],
+    claims: { openid: ['sub'], profile: claimNames(options.accounts) },
+    // Or groups and roles would be in the answer of /me alone.
+    conformIdTokenClaims: false,
+    findAccount: (_context: unknown, id: string) => findAccount(options.accounts, id),
+    extraTokenClaims: (_context: unknown, token: AccessToken) =>
+      accessTokenClaims(provider, options.accounts, token),
+    loadExistingGrant: (context: KoaContext) => grantEverything(context, resourceOf(options)),
+    interactions: { policy: withoutConsent(), url: interactionUrl },
+    clientBasedCORS: (_context: unknown, origin: string) =>
+      URL.canParse(origin) && isLoopback(new URL(origin).hostname),
+    // Its own dispatcher refuses loopback addresses, which is where everything is here.
+    fetch: (url: string, { dispatcher: _, ...init }: RequestInit & { dispatcher?: unknown }) =>
+      fetch(url, init),
+    renderError: (context: KoaContext, { error, error_description: why }: OidcError) =>
+      render(context, errorPage([error, why].filter(Boolean).join(': '))),
+    features: features(options),
+  })
+  return provider
+}
+
+interface OidcError {
+  readonly error: string
+  readonly error_description?: string
+}
+
+function features(options: ProviderOptions) {
+  const resource = resourceOf(options)
+  const server = {
+    scope: API_SCOPE,
+    audience: options.audience,
+    accessTokenTTL: options.tokenSeconds,
+    accessTokenFormat: 'jwt',
+    jwt: { sign: { alg: options.algorithm } },
+  }
+  return {
+    devInteractions: { enabled: false },
+    backchannelLogout: { enabled: true },
+    // RFC 8707: every access token is for the one API, whether the client names it or not.
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => resource,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => server,
+    },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: (context: KoaContext, form: string) => render(context, signOutPage(form)),
+      postLogoutSuccessSource: (context: KoaContext) => render(context, signedOutPage()),
+    },
+  }
+}
+
+/** A resource indicator is an absolute URI (RFC 8707 §2), which an audience need not be. */
+function resourceOf({ audience }: ProviderOptions): string {
+  return URL.canParse(audience) ? audience : `urn:${audience}`
+}
+
+function claimNames(accounts: Accounts): string[] {
+  return [...new Set(['name', ...Object.values(accounts).flatMap(Object.keys)])]
+}
+
+function findAccount(accounts: Accounts, id: string) {
+  if (!Object.hasOwn(accounts, id)) return undefined
+  return { accountId: id, claims: () => ({ sub: id, name: id, ...accounts[id] }) }
+}
+
+async function accessTokenClaims(provider: Provider, accounts: Accounts, token: AccessToken) {
+  const { accountId = '', sessionUid, clientId } = token
+  const session =
+    sessionUid === undefined ? undefined : await provider.Session.findByUid(sessionUid)
+  const sid = session?.sidFor(clientId)
+  return { ...accounts[accountId], ...(sid !== undefined && { sid }) }
+}
+
+/** Nobody is asked for consent: these are one's own apps and invented people. */
+function withoutConsent() {
+  const policy = interactionPolicy()
+  policy.remove('consent')
+  return policy
+}
+
+function interactionUrl(_context: unknown, { uid }: { readonly uid: string }): string {
+  return SIGN_IN_PATH + uid
+}
+
+async function grantEverything({ oidc }: KoaContext, resource: string): Promise<Grant> {
+  const { provider, session, client } = oidc
+  const known = session.grantIdFor(client.clientId)
+  const existing = known === undefined ? undefined : await provider.Grant.find(known)
+  if (existing !== undefined) return existing
+  const grant = new provider.Grant({ accountId: session.accountId, clientId: client.clientId })
+  grant.addOIDCScope(OPENID_SCOPE)
+  grant.addResourceScope(resource, API_SCOPE)
+  await grant.save()
+  return grant
+}
+
+function render(context: KoaContext, page: string): void {
+  context.type = 'html'
+  context.body = page
+}

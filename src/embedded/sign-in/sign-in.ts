@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import type { Provider } from 'oidc-provider/lib/provider.js'
+import { isLoopback } from '../../lib/loopback.ts'
+import { type Accounts, SAMPLE_ACCOUNTS } from './accounts.ts'
+import { type SignInClient, WEB_APP } from './clients.ts'
+import type { SignInAlgorithm } from './keys.ts'
+import { accountPage, errorPage } from './pages.ts'
+import { createProvider, SIGN_IN_PATH } from './provider.ts'
+
+/** How a sign-in is started; everything but the port has a default. */
+export interface SignInOptions {
+  /** 0 for a free one. */
+  readonly port: number
+  /** Of all tokens; ES256 when absent. */
+  readonly algorithm?: SignInAlgorithm
+  /** alice, bob and ada when absent. */
+  readonly accounts?: Accounts
+  /** The public client `web-app` when absent. */
+  readonly clients?: readonly SignInClient[]
+  /** `aud` of the access tokens; `chat-api` when absent. */
+  readonly audience?: string
+  /** Life of the tokens; an hour when absent. */
+  readonly tokenSeconds?: number
+}
+
+/** A sign-in that listens on loopback. */
+export interface SignIn {
+  /** For the service's config; discovery and key set are below it. */
+  readonly issuer: string
+  /** The first client. */
+  readonly client: SignInClient
+  readonly accounts: Accounts
+  close(): Promise<void>
+}
+
+const HOST = '127.0.0.1'
+
+/**
+ * An OpenID provider for development: authorization code flow with PKCE, access tokens as JWTs of
+ * RFC 9068, back-channel logout, and a page on which one picks who to be. Keys are new at each start
+ * and everything is in memory. It tells the time by the real clock.
+ *
+ * @param options - port, and what is to differ from the defaults
+ * @throws node's own error when the port is taken
+ */
+export async function startSignIn(options: SignInOptions): Promise<SignIn> {
+  const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP] } = options
+  const [client = WEB_APP] = clients
+  const server = createServer()
+  server.listen(options.port, HOST)
+  await once(server, 'listening')
+  const issuer = `http://${HOST}:${(server.address() as AddressInfo).port}`
+  const provider = await createProvider({
+    issuer,
+    algorithm: options.algorithm ?? 'ES256',
+    accounts,
+    clients,
+    audience: options.audience ?? 'chat-api',
+    tokenSeconds: options.tokenSeconds ?? 3600,
+  })
+  attach(server, provider, accounts)
+  return { issuer, client, accounts, close: () => close(server) }
+}
+
+function attach(server: Server, provider: Provider, accounts: Accounts): void {
+  const serve = provider.callback()
+  server.on('request', (request, response) => {
+    // A page whose name was made to resolve to this machine (DNS rebinding) sends its own name.
+    if (!hasLoopbackHost(request)) answer(response, 403, errorPage('Only for this machine.'))
+    else if (request.url?.startsWith(SIGN_IN_PATH)) void chooseAccount(request, response)
+    else serve(request, response)
+  })
+
+  async function chooseAccount(request: IncomingMessage, response: ServerResponse) {
+    try {
+      await provider.interactionDetails(request, response)
+      if (request.method !== 'POST') return answer(response, 200, accountPage(accounts))
+      const accountId = new URLSearchParams(await text(request)).get('account') ?? ''
+      if (!Object.hasOwn(accounts, accountId)) {
+        return answer(response, 400, errorPage('There is nobody of that name here.'))
+      }
+      await provider.interactionFinished(request, response, { login: { accountId } })
+    } catch {
+      answer(response, 400, errorPage('This sign-in has ended, or began in another browser.'))
+    }
+  }
+}
+
+function hasLoopbackHost({ headers }: IncomingMessage): boolean {
+  const url = URL.parse(`http://${headers.host}`)
+  return url !== null && isLoopback(url.hostname)
+}
+
+function answer(response: ServerResponse, status: number, page: string): void {
+  response.writeHead(status, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Cache-Control': 'no-store',
+    'Content-Security-Policy':
+      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  })
+  response.end(page)
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  server.closeAllConnections()
+  await closed
+}

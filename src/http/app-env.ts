@@ -1,0 +1,31 @@
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import type { Principal } from '../authenticate/principal.ts'
+import type { UpstreamCall } from '../chatkit/port.ts'
+
+/** What becomes known about a request on its way, for its line in the access log. No secrets. */
+export interface RequestTrace {
+  /** A hash; see `createUserHash`. */
+  user?: string
+  workflow?: string
+  session?: string
+  upstream?: UpstreamCall
+}
+
+/** Hono's types of this service. `Bindings` is absent in tests that call the app without a server. */
+export interface AppEnv {
+  Bindings: Partial<HttpBindings>
+  Variables: {
+    requestId: string
+    trace: RequestTrace
+    /** Who calls; set by `requireUser`. */
+    principal: Principal
+    /** The ChatKit user that is; set by `requireUser`. */
+    user: string
+    /** `issuer|subject`; set by `requireAdmin`. */
+    admin: string
+  }
+}
+
+/** The context of one request. */
+export type AppContext = Context<AppEnv>

@@ -1,0 +1,66 @@
+import type { Handler } from 'hono'
+import type { LogoutOrder, VerifyLogoutToken } from '../authenticate/logout-token.ts'
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import { ServiceError } from '../lib/errors.ts'
+import type { Audit } from '../mint/audit.ts'
+import type { Revoke } from '../mint/revoke.ts'
+import type { Registry } from '../registry/port.ts'
+import type { AppContext, AppEnv } from './app-env.ts'
+import { readText } from './body.ts'
+
+/** What {@link backchannelLogout} needs. */
+export interface BackchannelLogoutOptions {
+  readonly verifyLogoutToken: VerifyLogoutToken
+  readonly revoke: Revoke
+  readonly registry: Pick<Registry, 'remembers' | 'rememberOnce'>
+  readonly audit: Audit
+  readonly now: Clock
+}
+
+/** Twice as long as a logout token is good for, tolerance included. */
+const REPLAY_SECONDS = 600
+const FORM = /^application\/x-www-form-urlencoded(?: *;.*)?$/i
+
+/**
+ * `POST /v1/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8): 200 only when
+ * the logout is durable, so that a provider that repeats a failed one gets it done.
+ *
+ * @param options - verification, step 3, replay protection
+ */
+export function backchannelLogout(options: BackchannelLogoutOptions): Handler<AppEnv> {
+  const { verifyLogoutToken, revoke, registry, audit, now } = options
+  return async (c) => {
+    const order = await verifyLogoutToken(await readLogoutToken(c))
+    const key = `logout:${order.issuer}|${order.jti}`
+    if (await registry.remembers(key, unixSeconds(now))) throw replayed()
+    await revoke.logOut(order)
+    // Remembered after the deed: were it before, a store that fails in between would turn the
+    // provider's next try into a replay. Two at once do the same thing, and the second is refused.
+    const first = await registry.rememberOnce(key, REPLAY_SECONDS, unixSeconds(now))
+    if (!first) throw replayed()
+    await audit.write(auditEvent(order, c.var.requestId))
+    return c.body(null, 200)
+  }
+}
+
+async function readLogoutToken(c: AppContext): Promise<string> {
+  if (!FORM.test(c.req.header('Content-Type') ?? '')) {
+    throw new ServiceError('unsupported_media_type', {
+      reason: 'not a form',
+      detail: 'Send logout_token as application/x-www-form-urlencoded.',
+    })
+  }
+  const [token, ...more] = new URLSearchParams(await readText(c)).getAll('logout_token')
+  if (token !== undefined && more.length === 0) return token
+  throw new ServiceError('invalid_request', { reason: 'not exactly one logout_token' })
+}
+
+function auditEvent({ issuer, subject, sid }: LogoutOrder, requestId: string) {
+  const reason = sid === undefined ? 'subject' : 'sid'
+  const actor = `${issuer}|${subject ?? ''}`
+  return { actor, action: 'logout', outcome: 'ok', reason, requestId } as const
+}
+
+function replayed(): ServiceError {
+  return new ServiceError('invalid_request', { reason: 'logout token: jti was seen before' })
+}

@@ -1,0 +1,44 @@
+import { ServiceError } from '../lib/errors.ts'
+import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
+import type { AppContext } from './app-env.ts'
+
+/** Longest body of the JSON and form calls, in bytes. */
+const MAX_BYTES = 16 * 1024
+
+/** Bytes to come; undefined when the client did not say (chunked). */
+export function bodyLength(c: AppContext): number | undefined {
+  const declared = c.req.header('Content-Length')
+  if (declared !== undefined) return Number(declared)
+  if (c.req.header('Transfer-Encoding') !== undefined) return undefined
+  // Without either an HTTP/1.1 request has no body (RFC 9112 §6.3); a Request made by hand may.
+  return c.env.incoming !== undefined || c.req.raw.body === null ? 0 : undefined
+}
+
+/**
+ * The whole body as text, `''` when there is none.
+ *
+ * @throws `body_too_large`; `request_timeout` when it does not arrive
+ */
+export async function readText(c: AppContext): Promise<string> {
+  const length = bodyLength(c)
+  if (length === 0) return ''
+  if (length !== undefined && length > MAX_BYTES) throw tooLarge()
+  try {
+    if (length === undefined) await bufferChunked(c)
+    return await c.req.text()
+  } catch (error) {
+    if (error instanceof TooLargeError) throw tooLarge()
+    throw new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
+  }
+}
+
+/** A body of unknown length is read here, because nothing below bounds it. */
+async function bufferChunked(c: AppContext): Promise<void> {
+  const { url, method, headers, body, signal } = c.req.raw
+  const bytes = body === null ? null : await readBounded(body, MAX_BYTES)
+  c.req.raw = new Request(url, { method, headers, signal, body: bytes && new Uint8Array(bytes) })
+}
+
+function tooLarge(): ServiceError {
+  return new ServiceError('body_too_large', { reason: `more than ${MAX_BYTES} bytes` })
+}

@@ -1,0 +1,86 @@
+import { BlockList, isIP } from 'node:net'
+import type { AppContext } from './app-env.ts'
+
+/** What decides whose address a request is counted under. */
+export interface ClientAddressOptions {
+  /** CIDRs of proxies whose forwarding headers are believed. */
+  readonly trustedProxies: readonly string[]
+  /** The header in which a trusted proxy puts the client; `X-Forwarded-For` from the right if absent. */
+  readonly clientIpHeader: string | undefined
+}
+
+/** The client's address, or the nearest one that can be believed. */
+export type ClientAddress = (c: AppContext) => string
+
+/**
+ * Anyone can send forwarding headers, so they count only when the peer is a trusted proxy, and in
+ * `X-Forwarded-For` only up to the first address that is not one.
+ *
+ * @param options - trusted proxies
+ */
+export function createClientAddress(options: ClientAddressOptions): ClientAddress {
+  const trusted = blockListOf(options.trustedProxies)
+  return (c) => {
+    const peer = plainAddress(c.env.incoming?.socket.remoteAddress ?? '')
+    if (!isTrusted(trusted, peer)) return peer
+    const { clientIpHeader } = options
+    if (clientIpHeader !== undefined && clientIpHeader !== 'x-forwarded-for') {
+      const address = plainAddress(c.req.header(clientIpHeader)?.trim() ?? '')
+      return isIP(address) === 0 ? peer : address
+    }
+    const chain = (c.req.header('X-Forwarded-For') ?? '').split(',')
+    return lastUntrusted(trusted, chain, peer)
+  }
+}
+
+/**
+ * What failures of an address are counted under: an IPv6 subscriber has a whole /64 to send from
+ * (RFC 6177), so the address alone would be no limit.
+ *
+ * @param address - IPv4, or IPv6 in any spelling
+ */
+export function addressKey(address: string): string {
+  if (isIP(address) !== 6) return address
+  const [head = '', tail = ''] = (address.split('%', 1)[0] ?? '').split('::')
+  const front = head.split(':').filter(Boolean)
+  const back = tail.split(':').filter(Boolean)
+  const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0')
+  const groups = [...front, ...zeros, ...back].slice(0, 4)
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
+}
+
+function lastUntrusted(trusted: BlockList, chain: readonly string[], peer: string): string {
+  let nearest = peer
+  for (const entry of chain.toReversed()) {
+    const address = plainAddress(entry.trim())
+    if (isIP(address) === 0) return nearest
+    nearest = address
+    if (!isTrusted(trusted, address)) return nearest
+  }
+  return nearest
+}
+
+function blockListOf(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [address = '', bits] = cidr.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    list.addSubnet(
+      address,
+      bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits),
+      family,
+    )
+  }
+  return list
+}
+
+function isTrusted(trusted: BlockList, address: string): boolean {
+  const version = isIP(address)
+  return version !== 0 && trusted.check(address, version === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** A dual-stack socket shows IPv4 peers as `::ffff:192.0.2.1`. */
+function plainAddress(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
+  return mapped?.[1] ?? address
+}

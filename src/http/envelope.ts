@@ -1,0 +1,98 @@
+import type { MiddlewareHandler } from 'hono'
+import { ServiceError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import { problemAnswer } from '../respond/problem.ts'
+import type { AppContext, AppEnv, RequestTrace } from './app-env.ts'
+import { type Origins, setCorsHeaders } from './origins.ts'
+import { isAnsweredBelow } from './raw-problem.ts'
+
+/** What {@link envelope} needs. */
+export interface EnvelopeOptions {
+  readonly origins: Origins
+  readonly log: Log
+  /** Whether the service is stopping: then connections close with their answer. */
+  readonly draining: () => boolean
+  /** Told of each answer, for metrics. */
+  readonly onAnswer?: (answer: AnswerSeen) => void
+}
+
+/** One answer, as metrics see it. */
+export interface AnswerSeen {
+  readonly method: string
+  /** The route's pattern, never the path: paths can hold users. */
+  readonly route: string
+  readonly status: number
+  readonly code: string | undefined
+  readonly milliseconds: number
+  readonly trace: RequestTrace
+}
+
+/**
+ * The outermost layer: request id, headers that every answer has, one line in the access log.
+ * Headers are set before the handler runs: setting them on a finished answer costs more CPU than
+ * the rest of a mint's answer (it throws away the Node adapter's light response).
+ */
+export function envelope(options: EnvelopeOptions): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const started = performance.now()
+    const requestId = newId('req_')
+    c.set('requestId', requestId)
+    c.set('trace', {})
+    c.header('X-Request-Id', requestId)
+    c.header('X-Content-Type-Options', 'nosniff')
+    c.header('Cache-Control', 'no-store')
+    setCorsHeaders(c, options.origins)
+    await next()
+    // Asked now: what was under way when the draining began closes its connection too.
+    if (options.draining()) c.header('Connection', 'close')
+    if (isAnsweredBelow(c.env.outgoing)) return
+    logAnswer(c, options, performance.now() - started)
+  }
+}
+
+function logAnswer(c: AppContext, { log, onAnswer }: EnvelopeOptions, milliseconds: number): void {
+  const status = c.res.status
+  const error = c.error instanceof ServiceError ? c.error : undefined
+  const route = c.req.routePath
+  const trace = c.var.trace
+  onAnswer?.({ method: c.req.method, route, status, code: error?.code, milliseconds, trace })
+  const { upstream, ...known } = trace
+  const line = {
+    request_id: c.var.requestId,
+    method: c.req.method,
+    route,
+    status,
+    code: error?.code,
+    reason: error?.reason,
+    ...known,
+    upstream: upstream && upstreamFields(upstream),
+    ms: round(milliseconds),
+  }
+  if (status < 500) log.info(line, 'request')
+  else log.error({ ...line, err: c.error }, 'request')
+}
+
+function upstreamFields({ operation, status, requestId, milliseconds, attempts }: UpstreamSeen) {
+  return { operation, status, request_id: requestId, attempts, ms: round(milliseconds) }
+}
+
+type UpstreamSeen = NonNullable<RequestTrace['upstream']>
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10
+}
+
+/**
+ * Hono's error handler: whatever was thrown becomes problem details. What nobody threw on purpose is
+ * `internal_error` outside, and itself in the log.
+ */
+export function answerError(error: Error, c: AppContext): Response {
+  const known =
+    error instanceof ServiceError
+      ? error
+      : new ServiceError('internal_error', { reason: error.name, cause: error })
+  c.error = known
+  const { status, headers, body } = problemAnswer(known, c.var.requestId)
+  return c.body(body, status, headers)
+}

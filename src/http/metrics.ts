@@ -1,0 +1,122 @@
+import { Hono } from 'hono'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { AnswerSeen } from './envelope.ts'
+
+/** Values that are asked for when Prometheus asks. */
+export interface MetricSources {
+  /** Live sessions and waiting cancels. */
+  readonly figures: () => Promise<{ activeSessions: number; outboxLength: number }>
+  /** Seconds since each issuer's keys were fetched; undefined when there are none. */
+  readonly keyAges: () => ReadonlyMap<string, number | undefined>
+  /** By API key variable and breaker. */
+  readonly breakers: () => readonly { key: string; breaker: string; open: boolean }[]
+}
+
+/** Prometheus metrics of this process. No label holds a user, and none can grow without bound. */
+export interface Metrics {
+  /** Counts one answer. */
+  seen(answer: AnswerSeen): void
+  /** `GET /metrics`, for a listener of its own that the public cannot reach. */
+  readonly app: Hono
+}
+
+const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 4, 8]
+
+/**
+ * @param sources - what is asked for at each scrape; a source that fails leaves its metric out
+ */
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const requests = new Counter({
+    name: 'chatkit_mint_requests_total',
+    help: 'Answers by route, status and error code (code "ok" when there was none).',
+    labelNames: ['method', 'route', 'status', 'code'],
+    registers: [registry],
+  })
+  const latency = new Histogram({
+    name: 'chatkit_mint_request_seconds',
+    help: 'From the request head to the answer, by route.',
+    labelNames: ['route'],
+    buckets: REQUEST_BUCKETS,
+    registers: [registry],
+  })
+  const upstream = new Histogram({
+    name: 'chatkit_mint_upstream_seconds',
+    help: 'Calls of the ChatKit API, all attempts together, by operation and last status.',
+    labelNames: ['operation', 'status'],
+    buckets: REQUEST_BUCKETS,
+    registers: [registry],
+  })
+  addGauges(registry, sources)
+  const app = new Hono()
+  app.get('/metrics', async (c) =>
+    c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType }),
+  )
+  return {
+    seen({ method, route, status, code, milliseconds, trace }) {
+      requests.inc({ method: knownMethod(method), route, status, code: code ?? 'ok' })
+      latency.observe({ route }, milliseconds / 1000)
+      const call = trace.upstream
+      if (call === undefined) return
+      const labels = { operation: call.operation, status: call.status ?? 'none' }
+      upstream.observe(labels, call.milliseconds / 1000)
+    },
+    app,
+  }
+}
+
+/** Node's parser knows some thirty methods; one label for those that we do not serve. */
+function knownMethod(method: string): string {
+  return ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'].includes(method) ? method : 'other'
+}
+
+function addGauges(registry: Registry, sources: MetricSources): void {
+  const registers = [registry]
+  new Gauge({
+    name: 'chatkit_mint_active_sessions',
+    help: 'Sessions on the books that are active and not expired.',
+    registers,
+    async collect() {
+      this.set((await orNothing(sources.figures))?.activeSessions ?? Number.NaN)
+    },
+  })
+  new Gauge({
+    name: 'chatkit_mint_outbox_length',
+    help: 'Cancels that the ChatKit API has not confirmed yet.',
+    registers,
+    async collect() {
+      this.set((await orNothing(sources.figures))?.outboxLength ?? Number.NaN)
+    },
+  })
+  new Gauge({
+    name: 'chatkit_mint_key_set_age_seconds',
+    help: "Since an issuer's keys were last fetched; absent while there are none.",
+    labelNames: ['issuer'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [issuer, age] of sources.keyAges())
+        if (age !== undefined) this.set({ issuer }, age)
+    },
+  })
+  new Gauge({
+    name: 'chatkit_mint_breaker_open',
+    help: '1 while calls of the ChatKit API are refused without being sent, or probed.',
+    labelNames: ['key', 'breaker'],
+    registers,
+    collect() {
+      for (const { key, breaker, open } of sources.breakers()) {
+        this.set({ key, breaker }, open ? 1 : 0)
+      }
+    },
+  })
+}
+
+async function orNothing<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch {
+    return undefined
+  }
+}

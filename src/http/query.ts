@@ -1,0 +1,110 @@
+import { zValidator } from '@hono/zod-validator'
+import type { MiddlewareHandler } from 'hono'
+import { z } from 'zod'
+import { ServiceError } from '../lib/errors.ts'
+import type { AppContext, AppEnv } from './app-env.ts'
+
+/** Cursors are ids, or users where a list is of users. */
+const cursor = z.string().min(1).max(2048).optional()
+
+/** `limit`, `order`, `after`, `before`: as in the ChatKit API, with its defaults. */
+export const listParameters = {
+  limit: z
+    .string()
+    .regex(/^\d{1,3}$/)
+    .transform(Number)
+    .pipe(z.int().min(0).max(100))
+    .default(20),
+  order: z.enum(['asc', 'desc']).default('desc'),
+  after: cursor,
+  before: cursor,
+}
+
+/**
+ * Validates the query. A repeated parameter is a list here, and so refused like an unknown one:
+ * which of two values counts is not for us to guess.
+ *
+ * @param schema - a strict object
+ */
+export function query(schema: z.ZodType<object>): MiddlewareHandler<AppEnv> {
+  const validate = zValidator<typeof schema, 'query', AppEnv, string, typeof refuse>(
+    'query',
+    schema,
+    refuse,
+  )
+  return (c, next) => {
+    checkEscapes(c)
+    return validate(c, next)
+  }
+}
+
+/**
+ * For calls without a query: whoever sends one expects something that will not happen.
+ *
+ * @throws `invalid_request`
+ */
+export function refuseQuery(c: AppContext): void {
+  checkEscapes(c)
+  if (new URL(c.req.url).searchParams.size > 0) throw unknownParameter()
+}
+
+/**
+ * What {@link query} let through; see `validBody` about the schema.
+ *
+ * @param c - behind `query(schema)`
+ * @param _schema - the same one
+ */
+export function validQuery<S extends z.ZodType>(c: AppContext, _schema: S): z.output<S> {
+  return c.req.valid('query' as never)
+}
+
+/** A page, or the refusal of a cursor that is of no entry of this list. */
+export function pageOrRefusal<T>(page: T | undefined): T {
+  if (page !== undefined) return page
+  throw invalidQuery('The cursor in "after" or "before" is of no entry of this list.')
+}
+
+const ID = /^[A-Za-z0-9_-]{1,128}$/
+
+/**
+ * The id in the path, checked before anything is looked up or sent with it.
+ *
+ * @throws `invalid_request`
+ */
+export function pathId(c: AppContext): string {
+  const id = c.req.param('id') ?? ''
+  if (ID.test(id)) return id
+  throw new ServiceError('invalid_request', {
+    reason: 'an id with characters that ids do not have',
+    detail: 'The id in the path is not one.',
+  })
+}
+
+function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
+  if (result.success) return
+  const issue = result.error?.issues[0]
+  const name = issue?.path.map(String).join('.') ?? ''
+  if (issue?.code === 'unrecognized_keys' || name === '') throw unknownParameter()
+  throw invalidQuery(`The query parameter "${name}" is not what this call expects, or is repeated.`)
+}
+
+/** Hono leaves an escape that is not UTF-8 as it stands: `%ff` would be a user of three characters. */
+function checkEscapes(c: AppContext): void {
+  const { pathname, search } = new URL(c.req.url)
+  try {
+    decodeURIComponent(pathname + search)
+  } catch {
+    throw new ServiceError('invalid_request', {
+      reason: 'an escape in the URL that is not UTF-8',
+      detail: 'The URL has a percent-encoded part that is not UTF-8.',
+    })
+  }
+}
+
+function unknownParameter(): ServiceError {
+  return invalidQuery('The query has a parameter that this call does not know.')
+}
+
+function invalidQuery(detail: string): ServiceError {
+  return new ServiceError('invalid_request', { reason: `query: ${detail}`, detail })
+}

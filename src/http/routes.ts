@@ -1,0 +1,39 @@
+import type { Handler, Hono } from 'hono'
+import { ServiceError } from '../lib/errors.ts'
+import type { AppContext, AppEnv } from './app-env.ts'
+import { answerOptions, type Origins, requireAllowedOrigin } from './origins.ts'
+
+/** One URL: what each method runs, in order. `HEAD` goes wherever `GET` does. */
+export type Methods = Readonly<
+  Partial<Record<'GET' | 'POST' | 'DELETE', readonly Handler<AppEnv>[]>>
+>
+
+/**
+ * Adds one URL so that the contract's order holds: an unknown path is 404 and another method 405
+ * before the origin is looked at, and the origin before anything of ours runs.
+ *
+ * @param app - where to
+ * @param origins - who may call it from a browser
+ * @param route - Hono's path pattern and the methods behind it
+ */
+export function addRoute(
+  app: Hono<AppEnv>,
+  origins: Origins,
+  route: { readonly path: string; readonly methods: Methods },
+): void {
+  const { path, methods } = route
+  const allow = allowedMethods(methods)
+  for (const [method, handlers] of Object.entries(methods)) {
+    app.on(method, path, requireAllowedOrigin(origins), ...handlers)
+  }
+  app.options(path, answerOptions(origins, allow))
+  app.all(path, (c: AppContext) => {
+    c.header('Allow', allow)
+    throw new ServiceError('method_not_allowed', { reason: 'the path has other methods' })
+  })
+}
+
+function allowedMethods(methods: Methods): string {
+  const names = Object.keys(methods)
+  return [...names, ...(names.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
+}

@@ -1,0 +1,36 @@
+import type { MiddlewareHandler } from 'hono'
+import type { Settings } from '../config/settings.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { mapUser } from '../map/map-user.ts'
+import type { AppEnv } from './app-env.ts'
+import type { Authentication } from './authentication.ts'
+
+/** What {@link requireUser} needs. */
+export interface UserGuardOptions {
+  readonly authentication: Authentication
+  readonly settings: Settings
+  readonly hashUser: (user: string) => string
+}
+
+/**
+ * Authenticates a request of an end user, maps the user, and leaves both in `c.var`.
+ *
+ * @param options - step 1, and the rules for users
+ * @throws what {@link Authentication} throws; `claims_not_mapped`
+ */
+export function requireUser(options: UserGuardOptions): MiddlewareHandler<AppEnv> {
+  const { authentication, settings, hashUser } = options
+  const expressions = new Map(settings.issuers.map(({ issuer, user }) => [issuer, user]))
+  return async (c, next) => {
+    const principal = await authentication(c, { cookiesAllowed: true })
+    c.set('principal', principal)
+    const expression = expressions.get(principal.issuer)
+    if (expression === undefined) {
+      throw new ServiceError('claims_not_mapped', { reason: 'no user expression for the issuer' })
+    }
+    const user = mapUser(expression, principal)
+    c.var.trace.user = hashUser(user)
+    c.set('user', user)
+    await next()
+  }
+}

@@ -1,0 +1,135 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Environment } from './config/env.ts'
+import { readSetup, type Setup, SetupError } from './config/setup.ts'
+import { type Listening, listen } from './http/server.ts'
+import { UnusableSettingError } from './lib/errors.ts'
+import { createLog, type Log, scrub } from './lib/log.ts'
+import { StoreUnusableError } from './registry/store-unusable.ts'
+import { createService, type Service } from './service.ts'
+
+/** Exit codes of sysexits.h. */
+const EX_UNAVAILABLE = 69
+const EX_SOFTWARE = 70
+const EX_IOERR = 74
+const EX_CONFIG = 78
+
+/** Load balancers get this long to see `/readyz` fail before the listener closes. */
+const NOTICE_MS = 2000
+/** In-flight requests get this long after it; together under 20 s. */
+const GRACE_MS = 15_000
+
+async function main(): Promise<void> {
+  const setup = readSetupOrExit()
+  const log = createLog({ level: setup.environment.logLevel })
+  onCrash(log)
+  log.info(describeStart(setup), 'starting')
+  const service = await buildOrExit(setup, log)
+  const listening = await listenOrExit(service, setup.environment, log)
+  await listenForMetrics(service, setup.environment, log)
+  onSignal(service, listening, log)
+  log.info({ url: listening.url }, 'listening')
+}
+
+function readSetupOrExit(): Setup {
+  try {
+    return readSetup()
+  } catch (error) {
+    if (error instanceof SetupError) return exit(EX_CONFIG, error.message)
+    throw error
+  }
+}
+
+async function buildOrExit(setup: Setup, log: Log): Promise<Service> {
+  try {
+    return await createService({ ...setup, log })
+  } catch (error) {
+    if (error instanceof StoreUnusableError) return exit(EX_IOERR, `STORE_URL: ${error.message}`)
+    if (error instanceof UnusableSettingError) return exit(EX_CONFIG, error.message)
+    throw error
+  }
+}
+
+async function listenOrExit(service: Service, env: Environment, log: Log): Promise<Listening> {
+  try {
+    return await listen({ app: service.app, host: env.host, port: env.port, log })
+  } catch (error) {
+    await service.close()
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    const advice = code === 'EADDRINUSE' ? '; stop what uses it, or set PORT' : ''
+    return exit(EX_UNAVAILABLE, `cannot listen on ${env.host}:${env.port} (${code})${advice}`)
+  }
+}
+
+/** Figures are worth less than the service: without their port it works on, and says so. */
+async function listenForMetrics(service: Service, env: Environment, log: Log): Promise<void> {
+  if (env.metricsPort === 0) return
+  const address = { host: env.metricsHost, port: env.metricsPort }
+  try {
+    const { url } = await listen({ app: service.metrics, ...address, log })
+    log.info({ url: `${url}/metrics` }, 'metrics')
+  } catch (error) {
+    log.error({ err: error, ...address }, 'no metrics: set METRICS_PORT to a free port, or to 0')
+  }
+}
+
+/** What is in use, so that nobody has to guess which key or file won. */
+function describeStart({ environment, settings }: Setup) {
+  const { openaiBaseUrl, openaiOrgId, openaiProjectId, configFile, store } = environment
+  const keys = new Set(settings.workflows.map(({ apiKeyEnv }) => apiKeyEnv))
+  return {
+    node: process.versions.node,
+    config: configFile,
+    store: store.kind === 'sqlite' ? `sqlite:${store.path}` : store.kind,
+    chatkit_api: openaiBaseUrl,
+    organization: openaiOrgId,
+    project: openaiProjectId,
+    api_keys: Object.fromEntries(
+      [...keys].map((name) => [name, environment.secret(name)?.().hint()]),
+    ),
+    issuers: settings.issuers.map(({ issuer }) => issuer),
+    workflows: settings.workflows.map(({ name }) => name),
+    public_url: environment.publicUrl,
+  }
+}
+
+/**
+ * The first signal drains: `/readyz` says 503 at once, work goes on, then the listener closes and
+ * what is in flight is answered. The second ends the process as it stands.
+ */
+function onSignal(service: Service, listening: Listening, log: Log): void {
+  let draining = false
+  const onStop = (signal: NodeJS.Signals) => {
+    if (draining) process.exit(1)
+    draining = true
+    log.info({ signal }, 'draining')
+    void drain(service, listening, log)
+  }
+  process.on('SIGTERM', onStop)
+  process.on('SIGINT', onStop)
+}
+
+async function drain(service: Service, listening: Listening, log: Log): Promise<void> {
+  service.drain()
+  await setTimeout(NOTICE_MS)
+  await listening.stop(GRACE_MS)
+  await service.close()
+  log.info('stopped')
+  process.exit(0)
+}
+
+/** A process in an unknown state must not decide anything: it says why and ends. */
+function onCrash(log: Log): void {
+  const crash = (error: unknown) => {
+    log.fatal({ err: error }, 'crash')
+    process.exit(EX_SOFTWARE)
+  }
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+}
+
+function exit(code: number, message: string): never {
+  process.stderr.write(`${scrub(message)}\n`)
+  process.exit(code)
+}
+
+await main()

@@ -1,0 +1,148 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '..')
+const SRC = join(ROOT, 'src')
+
+/** Steps of a request. None calls another; `http`, `console` and `gateway` join them. */
+const STEPS = ['authenticate', 'map', 'mint', 'respond']
+/** What steps lean on. None knows a step. */
+const PARTS = ['chatkit', 'registry', 'config', 'client']
+
+/**
+ * Which way imports go: what each folder of src (or file at its top) may import. `ports` are the
+ * files of a part that hold its types and contract; adapters are for `service.ts` and `commands`.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'main.ts': ['service.ts', 'config', 'http', 'lib', 'registry:ports'],
+  'check-node.js': [],
+  'service.ts': ['app.ts', 'http', ...STEPS, ...PARTS, 'lib'],
+  'app.ts': ['http', 'lib'],
+  commands: ['service.ts', 'app.ts', 'http', ...STEPS, ...PARTS, 'embedded', 'lib'],
+  http: [...STEPS, 'config:ports', 'chatkit:ports', 'registry:ports', 'lib'],
+  authenticate: ['config:ports', 'lib'],
+  map: ['config:ports', 'lib'],
+  mint: ['chatkit:ports', 'registry:ports', 'config:ports', 'lib'],
+  respond: ['chatkit:ports', 'registry:ports', 'lib'],
+  chatkit: ['lib'],
+  registry: ['lib'],
+  config: ['lib'],
+  embedded: ['chatkit:ports', 'lib'],
+  lib: [],
+}
+
+/** What stands in for `part:ports`. */
+const PORT_FILES: Readonly<Record<string, RegExp>> = {
+  chatkit: /^chatkit\/(?:port|(?:wire|protocol)[\w-]*)\.ts$/,
+  registry: /^registry\/(?:port|records|store-unusable)\.ts$/,
+  config: /^config\/(?:settings|env|setup)\.ts$/,
+}
+
+/** Vendors that only these folders may name. */
+const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
+  { module: /^(?:hono|@hono\/.+)(?:\/|$)/, folders: ['app.ts', 'service.ts', 'http', 'embedded'] },
+  { module: /^jose$/, folders: ['authenticate'] },
+  { module: /^@marcbachmann\/cel-js$/, folders: ['config'] },
+  { module: /^(?:node:sqlite|redis|rate-limiter-flexible)$/, folders: ['registry'] },
+  { module: /^oidc-provider$/, folders: ['embedded'] },
+]
+
+interface Import {
+  readonly from: string
+  readonly to: string
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((file) => /\.(?:ts|js)$/.test(file))
+  .map((file) => file.replaceAll('\\', '/'))
+
+const IMPORT = /(?:^|[^\w.])(?:from\s*|import\s*\(?\s*)(['"])([^'"]+)\1/g
+
+const imports: Import[] = files.flatMap((file) => {
+  const text = readFileSync(join(SRC, file), 'utf8')
+  return Array.from(text.matchAll(IMPORT), ([, , to]) => ({ from: file, to: to ?? '' }))
+})
+
+const ours = imports
+  .filter(({ to }) => to.startsWith('.'))
+  .map(({ from, to }) => ({ from, to: relative(SRC, resolve(SRC, dirname(from), to)) }))
+
+function folderOf(file: string): string {
+  return file.split('/')[0] ?? file
+}
+
+function isAllowed({ from, to }: Import): boolean {
+  const source = folderOf(from)
+  const target = folderOf(to)
+  if (source === target) return true
+  const allowed = MAY_IMPORT[source] ?? []
+  if (allowed.includes(target)) return true
+  return allowed.includes(`${target}:ports`) && (PORT_FILES[target]?.test(to) ?? false)
+}
+
+describe('which way imports go', () => {
+  test('there are files and imports to look at', () => {
+    expect(files.length).toBeGreaterThan(30)
+    expect(ours.length).toBeGreaterThan(files.length)
+  })
+
+  test('every folder and top-level file of src stands in the table', () => {
+    expect(Object.keys(MAY_IMPORT)).toEqual(
+      expect.arrayContaining([...new Set(files.map(folderOf))]),
+    )
+  })
+
+  test('every import of ours is one that the table allows', () => {
+    const wrong = ours.filter((one) => !isAllowed(one)).map(({ from, to }) => `${from} -> ${to}`)
+    expect(wrong).toEqual([])
+  })
+
+  test('the table itself lets no step import a step, and no part a step', () => {
+    for (const folder of [...STEPS, ...PARTS, 'lib']) {
+      const allowed = (MAY_IMPORT[folder] ?? []).map((name) => name.split(':')[0] ?? '')
+      expect(allowed.filter((name) => STEPS.includes(name))).toEqual([])
+    }
+  })
+
+  test('only the folders named for it import a vendor', () => {
+    const wrong = imports
+      .filter(({ to }) => !to.startsWith('.'))
+      .filter(({ from, to }) =>
+        VENDORS.some(({ module, folders }) => module.test(to) && !folders.includes(folderOf(from))),
+      )
+    expect(wrong).toEqual([])
+  })
+
+  test('nothing that main.ts reaches imports embedded/', () => {
+    const reached = new Set(['main.ts'])
+    for (const file of reached) {
+      for (const { from, to } of ours) if (from === file) reached.add(to)
+    }
+    expect(reached.size).toBeGreaterThan(30)
+    expect([...reached].filter((file) => file.startsWith('embedded/'))).toEqual([])
+  })
+
+  test('only config/env.ts reads process.env, and only entry points listen to the process', () => {
+    const readers = files.filter((file) =>
+      readFileSync(join(SRC, file), 'utf8').includes('process.env'),
+    )
+    expect(readers).toEqual(['config/env.ts'])
+    const listeners = files.filter((file) =>
+      /process\.(?:on|once)\(/.test(readFileSync(join(SRC, file), 'utf8')),
+    )
+    expect(listeners.filter((file) => file !== 'main.ts' && !file.startsWith('commands/'))).toEqual(
+      [],
+    )
+  })
+})
+
+describe('how the code reads', () => {
+  test.each(files)('%s has at most 250 lines and a name that says what it is', (file) => {
+    const lines = readFileSync(join(SRC, file), 'utf8').split('\n').length - 1
+    expect(lines).toBeLessThanOrEqual(250)
+    expect(file).not.toMatch(
+      /(?:^|\/)(?:utils?|helpers?|common|types?|managers?|index)\.(?:ts|js)$/,
+    )
+  })
+})

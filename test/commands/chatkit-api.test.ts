@@ -1,0 +1,78 @@
+import { spawnSync } from 'node:child_process'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
+import {
+  type ServiceProcess,
+  type Spawned,
+  spawnNode,
+  startServiceProcess,
+} from '../support/service-process.ts'
+import { SAY_WHEN_LISTENING } from '../support/spies.ts'
+
+let api: Spawned
+let url: string
+beforeEach(async () => {
+  const command = ['--import', SAY_WHEN_LISTENING, 'src/commands/chatkit-api.ts']
+  api = spawnNode(command, { PORT: '0' })
+  url = await api.until(() => /^Base URL: (\S+)/m.exec(api.stdout())?.[1])
+})
+afterEach(async () => {
+  api.child.kill('SIGKILL')
+  await api.exited
+})
+
+const curl = spawnSync('curl', ['--version']).error === undefined || process.env['CI'] === 'true'
+
+describe.runIf(curl)('its line to paste (needs curl)', () => {
+  test('creates a session when a shell runs it', async () => {
+    const line = await api.until(() => /^curl .+$/m.exec(api.stdout())?.[0])
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(JSON.parse(stdout)).toMatchObject({
+      object: 'chatkit.session',
+      status: 'active',
+      client_secret: expect.stringMatching(/^ek_/),
+    })
+  })
+})
+
+test('listens on loopback only', () => {
+  expect(api.stderr()).toBe('listens on 127.0.0.1\n')
+})
+
+describe('the service as a process, with this API as a process', () => {
+  let service: ServiceProcess
+  beforeEach(async () => {
+    service = await startServiceProcess({
+      config: DEFAULT_CONFIG,
+      env: {
+        OPENAI_API_KEY: 'sk-local-0123456789abcdef',
+        OPENAI_BASE_URL: url,
+        TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
+      },
+    })
+  })
+  afterEach(() => service.end())
+
+  function mint(): Promise<Response> {
+    const headers = { authorization: `Bearer ${tokenFor()}` }
+    return fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
+  }
+
+  test('a session is minted, and faults that are set over HTTP are met', async () => {
+    const minted = await mint()
+    expect(minted.status).toBe(200)
+    expect(await minted.json()).toEqual({ client_secret: expect.stringMatching(/^ek_/) })
+
+    const set = await fetch(new URL('/_embedded/faults', url), {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ status: 403, times: 1 }),
+    })
+    expect(set.status).toBe(200)
+    const refused = await mint()
+    expect(refused.status).toBe(502)
+    expect(await refused.json()).toMatchObject({ code: 'upstream_auth_failed' })
+    expect((await mint()).status).toBe(200)
+  })
+})

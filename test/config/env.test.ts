@@ -1,0 +1,249 @@
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import {
+  EnvironmentError,
+  environmentSchema,
+  readConfigSources,
+  readEnvironment,
+} from '../../src/config/env.ts'
+
+/** The problems of an environment; empty when there are none. */
+function problemsOf(variables: Record<string, string | undefined>): readonly string[] {
+  try {
+    readEnvironment(variables)
+    return []
+  } catch (error) {
+    if (!(error instanceof EnvironmentError)) throw error
+    expect(error.message).toBe(error.problems.join('\n'))
+    return error.problems
+  }
+}
+
+const { secret: _none, ...DEFAULTS } = readEnvironment({})
+
+test('an empty environment gives the defaults', () => {
+  expect(DEFAULTS).toEqual({
+    configFile: 'config/chatkit-mint.yaml',
+    host: '0.0.0.0',
+    port: 8787,
+    openaiBaseUrl: 'https://api.openai.com/v1',
+    openaiOrgId: undefined,
+    openaiProjectId: undefined,
+    store: { kind: 'sqlite', path: 'data/chatkit-mint.db' },
+    metricsHost: '127.0.0.1',
+    metricsPort: 9091,
+    logLevel: 'info',
+    publicUrl: undefined,
+  })
+})
+
+test.each<[string, string, object]>([
+  ['CONFIG_FILE', '/etc/mint.yaml', { configFile: '/etc/mint.yaml' }],
+  ['HOST', '::1', { host: '::1' }],
+  ['PORT', '0', { port: 0 }],
+  [
+    'OPENAI_BASE_URL',
+    'https://eu.api.openai.com/v1/',
+    { openaiBaseUrl: 'https://eu.api.openai.com/v1' },
+  ],
+  ['OPENAI_BASE_URL', 'https://proxy.example', { openaiBaseUrl: 'https://proxy.example' }],
+  ['OPENAI_ORG_ID', 'org-1', { openaiOrgId: 'org-1' }],
+  ['OPENAI_PROJECT_ID', 'proj_1', { openaiProjectId: 'proj_1' }],
+  ['STORE_URL', 'memory:', { store: { kind: 'memory' } }],
+  ['METRICS_PORT', '0', { metricsPort: 0 }],
+  ['METRICS_HOST', '0.0.0.0', { metricsHost: '0.0.0.0' }],
+  ['LOG_LEVEL', 'debug', { logLevel: 'debug' }],
+  ['PUBLIC_URL', 'https://chat.example.com/', { publicUrl: 'https://chat.example.com' }],
+])('%s=%s changes its setting alone', (name, value, change) => {
+  expect(readEnvironment({ [name]: value })).toEqual({
+    ...DEFAULTS,
+    ...change,
+    secret: expect.any(Function),
+  })
+})
+
+test.each(['', ' ', '\t\n'])('a blank variable (%j) counts as unset', (blank) => {
+  const names = [...Object.keys(environmentSchema.shape), 'OPENAI_API_KEY', 'OPENAI_API_KEY_FILE']
+  const environment = readEnvironment(Object.fromEntries(names.map((name) => [name, blank])))
+  expect(environment).toMatchObject(DEFAULTS)
+  expect(environment.secret('OPENAI_API_KEY')).toBeUndefined()
+})
+
+test('everything that is wrong is said at once, each with its variable', () => {
+  const problems = problemsOf({
+    PORT: '99999',
+    METRICS_PORT: 'x',
+    OPENAI_BASE_URL: 'http://api.example/v1',
+    OPENAI_ORG_ID: 'org\n1',
+    OPENAI_PROJECT_ID: 'proj 1',
+    STORE_URL: 'postgres://x',
+    LOG_LEVEL: 'loud',
+    PUBLIC_URL: 'chat.example.com',
+    OPENAI_API_KEY: 'sk-1',
+    OPENAI_API_KEY_FILE: '/run/key',
+    USER_PSEUDONYM_KEY: 'a',
+    USER_PSEUDONYM_KEY_FILE: '/run/pseudonym',
+  })
+  expect(problems.map((problem) => problem.split(':')[0]).toSorted()).toEqual([
+    'LOG_LEVEL',
+    'METRICS_PORT',
+    'OPENAI_API_KEY',
+    'OPENAI_BASE_URL',
+    'OPENAI_ORG_ID',
+    'OPENAI_PROJECT_ID',
+    'PORT',
+    'PUBLIC_URL',
+    'STORE_URL',
+    'USER_PSEUDONYM_KEY',
+  ])
+})
+
+test.each(['-1', '1.5', '65536', '0x50', '80a', '1e3', '٨'])('PORT=%s is none', (value) => {
+  expect(problemsOf({ PORT: value })).toEqual(['PORT: must be a port, 0 to 65535'])
+  expect(problemsOf({ METRICS_PORT: value })).toEqual(['METRICS_PORT: must be a port, 0 to 65535'])
+})
+
+describe('OPENAI_BASE_URL', () => {
+  test.each([
+    'http://localhost:8789/v1',
+    'http://127.0.0.1:8789/v1',
+    'http://127.255.255.254/v1',
+    'http://[::1]:8789/v1',
+  ])('%s is loopback, so plain http will do', (value) => {
+    expect(readEnvironment({ OPENAI_BASE_URL: value }).openaiBaseUrl).toBe(value)
+  })
+
+  test.each([
+    'http://api.openai.com/v1',
+    'http://0.0.0.0/v1',
+    'http://127.0.0.1.evil.example/v1',
+    'http://localhost.evil.example/v1',
+    'http://localhost@evil.example/v1',
+    'ftp://localhost/v1',
+    'file:///v1',
+    'api.openai.com/v1',
+    'https://user@api.openai.com/v1',
+    'https://:password@api.openai.com/v1',
+    'https://api.openai.com/v1?key=sk-1',
+    'https://api.openai.com/v1#v1',
+  ])('%s is refused', (value) => {
+    expect(problemsOf({ OPENAI_BASE_URL: value })).toEqual([
+      expect.stringMatching(/^OPENAI_BASE_URL: must be an https URL without credentials/),
+    ])
+  })
+
+  test('an empty query or fragment leaves no trace', () => {
+    const { openaiBaseUrl } = readEnvironment({ OPENAI_BASE_URL: 'https://a.example/v1/?#' })
+    expect(openaiBaseUrl).toBe('https://a.example/v1')
+  })
+})
+
+describe('PUBLIC_URL', () => {
+  test.each([
+    ['https://chat.example.com', 'https://chat.example.com'],
+    ['https://chat.example.com/mint/', 'https://chat.example.com/mint'],
+    ['http://chat.example.com:8080', 'http://chat.example.com:8080'],
+    ['HTTPS://CHAT.example.com:443/', 'https://chat.example.com'],
+  ])('%s is %s', (value, url) => {
+    expect(readEnvironment({ PUBLIC_URL: value }).publicUrl).toBe(url)
+  })
+
+  test.each([
+    'chat.example.com',
+    'ws://chat.example.com',
+    'javascript:alert(1)',
+    'https://ada@chat.example.com',
+    'https://:pw@chat.example.com',
+    'https://chat.example.com/?a=1',
+    'https://chat.example.com/#a',
+  ])('%s is refused', (value) => {
+    expect(problemsOf({ PUBLIC_URL: value })).toEqual([
+      'PUBLIC_URL: must be an http or https URL such as https://chat.example.com',
+    ])
+  })
+})
+
+describe('STORE_URL', () => {
+  const store = (value: string) => readEnvironment({ STORE_URL: value }).store
+
+  test.each([
+    ['sqlite:data/mint.db', 'data/mint.db'],
+    ['sqlite:/var/lib/mint.db', '/var/lib/mint.db'],
+    ['sqlite:./a b.db', './a b.db'],
+  ])('%s is a file', (value, path) => {
+    expect(store(value)).toEqual({ kind: 'sqlite', path })
+  })
+
+  test.each([
+    ['redis://127.0.0.1:6379/2', 'redis://127.0.0.1:6379/2', false],
+    ['rediss://u:pw@redis.example:6380', 'rediss://u:pw@redis.example:6380', false],
+    ['redis://redis.example?cluster=true', 'redis://redis.example', true],
+    ['redis://redis.example?cluster=false&x=1', 'redis://redis.example?x=1', false],
+  ])('%s is Redis, its password unseen', (value, url, cluster) => {
+    const found = store(value)
+    if (found.kind !== 'redis') throw new Error(found.kind)
+    expect(found.url.reveal()).toBe(url)
+    expect(found.cluster).toBe(cluster)
+    expect(inspect(found) + JSON.stringify(found)).not.toContain('redis.example')
+  })
+
+  test.each([
+    'memory',
+    'sqlite:',
+    'redis:',
+    'redis://',
+    'http://x',
+    'data/mint.db',
+    'redis://u:hush@',
+  ])('%s is refused, without a word of it', (value) => {
+    expect(problemsOf({ STORE_URL: value })).toEqual([
+      'STORE_URL: must be memory:, sqlite:PATH, redis://HOST:PORT or rediss://HOST:PORT',
+    ])
+  })
+})
+
+describe('secrets', () => {
+  test('come from the variable, white space around them dropped', () => {
+    const { secret } = readEnvironment({ OPENAI_API_KEY: ' sk-one\n', TEAM_KEY: 'sk-team' })
+    expect(secret('OPENAI_API_KEY')?.().reveal()).toBe('sk-one')
+    expect(secret('TEAM_KEY')?.().reveal()).toBe('sk-team')
+    expect(secret('OTHER_KEY')).toBeUndefined()
+  })
+
+  test('two sources for one are an error, whatever it is called', () => {
+    expect(problemsOf({ OPENAI_API_KEY: 'sk-hush', OPENAI_API_KEY_FILE: '/run/key' })).toEqual([
+      'OPENAI_API_KEY: OPENAI_API_KEY_FILE is set too; unset one of them',
+    ])
+    const { secret } = readEnvironment({ TEAM_KEY: 'sk-hush', TEAM_KEY_FILE: '/run/key' })
+    expect(() => secret('TEAM_KEY')).toThrow(
+      'TEAM_KEY: TEAM_KEY_FILE is set too; unset one of them',
+    )
+  })
+
+  test('stand in no message and in nothing that is printed', () => {
+    const planted = {
+      OPENAI_API_KEY: 'sk-planted-0123456789',
+      USER_PSEUDONYM_KEY: 'planted-pseudonym',
+      STORE_URL: 'redis://u:planted-password@h',
+    }
+    const environment = readEnvironment(planted)
+    const problems = problemsOf({
+      ...planted,
+      OPENAI_API_KEY_FILE: '/run/key',
+      PORT: 'sk-planted-0123456789',
+      OPENAI_BASE_URL: 'http://planted:planted@x',
+      STORE_URL: 'planted://u:planted-password@h',
+      LOG_LEVEL: 'sk-planted-0123456789',
+    })
+    expect(problems).toHaveLength(5)
+    const shown = inspect(environment, { depth: 9 }) + JSON.stringify(environment)
+    expect(shown + problems.join()).not.toContain('planted')
+  })
+})
+
+test('what the config file is checked with is had from an environment that is wrong', () => {
+  const sources = readConfigSources({ PORT: 'x', CONFIG_FILE: 'a.yaml', TEAM_KEY: 'sk-team' })
+  expect(sources.configFile).toBe('a.yaml')
+  expect(sources.secret('TEAM_KEY')?.().reveal()).toBe('sk-team')
+  expect(readConfigSources({ CONFIG_FILE: ' ' }).configFile).toBe('config/chatkit-mint.yaml')
+})

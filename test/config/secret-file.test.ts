@@ -1,0 +1,99 @@
+import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SecretFileError, secretFromFile } from '../../src/config/secret-file.ts'
+
+let folder: string
+let path: string
+let now: number
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'secret-file-'))
+  path = join(folder, 'key')
+  now = 10_000
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const open = () => secretFromFile('OPENAI_API_KEY_FILE', path, () => now)
+
+describe('at first', () => {
+  test('the content is the secret, without white space or byte order mark around it', () => {
+    for (const text of ['sk-1', 'sk-1\n', '  sk-1\r\n\n', '\ufeffsk-1\n']) {
+      writeFileSync(path, text)
+      expect(open()().reveal()).toBe('sk-1')
+    }
+  })
+
+  test.each(['', ' \n\t', '\ufeff'])('a file that holds nothing (%j) is an error', (text) => {
+    writeFileSync(path, text)
+    expect(open).toThrow(new SecretFileError(`OPENAI_API_KEY_FILE: ${path} is empty`))
+  })
+
+  test('a file that is missing, or a folder, is an error with variable and path', () => {
+    const message = `OPENAI_API_KEY_FILE: cannot read ${path}; check path and permissions`
+    expect(open).toThrow(new SecretFileError(message))
+    path = folder
+    expect(open).toThrow(SecretFileError)
+  })
+})
+
+describe('later', () => {
+  test('a changed file is read again, a second after the last look at the soonest', () => {
+    writeFileSync(path, 'sk-1')
+    const secret = open()
+    writeFileSync(path, 'sk-second')
+    now += 999
+    expect(secret().reveal()).toBe('sk-1')
+    now += 1
+    expect(secret().reveal()).toBe('sk-second')
+  })
+
+  test('so is one that another took the place of, as long as the first', () => {
+    writeFileSync(path, 'sk-1')
+    const secret = open()
+    const next = join(folder, 'next')
+    writeFileSync(next, 'sk-2')
+    renameSync(next, path)
+    now += 1000
+    expect(secret().reveal()).toBe('sk-2')
+  })
+
+  test('so is one behind a link that was turned, as Kubernetes does it', () => {
+    writeFileSync(join(folder, 'a'), 'sk-a')
+    writeFileSync(join(folder, 'b'), 'sk-b')
+    symlinkSync(join(folder, 'a'), path)
+    const secret = open()
+    symlinkSync(join(folder, 'b'), join(folder, 'link'))
+    renameSync(join(folder, 'link'), path)
+    now += 1000
+    expect(secret().reveal()).toBe('sk-b')
+  })
+
+  test('while it is missing or empty the last good value stays, and then the new one comes', () => {
+    writeFileSync(path, 'sk-1')
+    const secret = open()
+    unlinkSync(path)
+    now += 1000
+    expect(secret().reveal()).toBe('sk-1')
+    writeFileSync(path, '')
+    now += 1000
+    expect(secret().reveal()).toBe('sk-1')
+    writeFileSync(path, 'sk-2')
+    now += 1000
+    expect(secret().reveal()).toBe('sk-2')
+  })
+
+  test('an unchanged file stays the same secret', () => {
+    writeFileSync(path, 'sk-1')
+    const secret = open()
+    const first = secret()
+    now += 5000
+    expect(secret()).toBe(first)
+  })
+})
+
+test('no error and nothing printed holds the content', () => {
+  writeFileSync(path, 'sk-planted-0123456789')
+  expect(inspect(open()()) + JSON.stringify(open()())).not.toContain('planted')
+})

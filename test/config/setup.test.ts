@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readSetup, SetupError } from '../../src/config/setup.ts'
+import { MINIMAL, minimalWith } from './fixtures.ts'
+
+let folder: string
+let file: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'setup-'))
+  file = join(folder, 'c.yaml')
+  writeFileSync(file, MINIMAL)
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const API_KEY = 'sk-planted-0123456789'
+type Variables = Record<string, string>
+
+const setup = (variables: Variables = {}) =>
+  readSetup({ CONFIG_FILE: file, OPENAI_API_KEY: API_KEY, ...variables })
+
+function problemsOf(variables: Variables): readonly string[] {
+  try {
+    setup(variables)
+    return []
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    expect(error.message).toBe(error.problems.join('\n'))
+    expect(error.message).not.toContain('planted')
+    return error.problems
+  }
+}
+
+test('a good environment with a good file is a setup', () => {
+  const { environment, settings } = setup({ PORT: '1234' })
+  expect(environment.port).toBe(1234)
+  expect(environment.secret('OPENAI_API_KEY')?.().reveal()).toBe(API_KEY)
+  expect(settings.workflows.map(({ name }) => name)).toEqual(['support'])
+})
+
+describe('the file', () => {
+  test('that is not there is named, with what to do', () => {
+    expect(problemsOf({ CONFIG_FILE: `${file}.no` })).toEqual([
+      expect.stringMatching(/c\.yaml\.no: cannot be read \(ENOENT\); set CONFIG_FILE, or copy/),
+    ])
+  })
+
+  test('that is a folder, or no UTF-8, cannot be read', () => {
+    expect(problemsOf({ CONFIG_FILE: folder })).toEqual([expect.stringContaining('(EISDIR)')])
+    writeFileSync(file, Buffer.from([0x75, 0xff, 0xfe]))
+    expect(problemsOf({})).toEqual([expect.stringContaining('ERR_ENCODING_INVALID_ENCODED_DATA')])
+  })
+
+  test('gives each of its problems a line: file, line, key', () => {
+    writeFileSync(file, minimalWith('[chat-api]', '[]').replace('wf_1', "''"))
+    const problems = problemsOf({})
+    expect(problems).toHaveLength(2)
+    expect(problems[0]).toMatch(/c\.yaml:3: issuers\[0\]\.audience: /)
+    expect(problems[1]).toMatch(/c\.yaml:8: workflows\.support\.id: /)
+  })
+})
+
+describe('all problems come at once', () => {
+  test('of the environment, of the file, and of a secret that is missing', () => {
+    writeFileSync(file, minimalWith('[chat-api]', '[]'))
+    const problems = problemsOf({ PORT: 'planted', LOG_LEVEL: 'planted', OPENAI_API_KEY: '' })
+    expect(problems).toEqual([
+      'PORT: must be a port, 0 to 65535',
+      expect.stringMatching(/^LOG_LEVEL: /),
+      expect.stringMatching(/c\.yaml:3: issuers\[0\]\.audience: /),
+      expect.stringMatching(/needs OPENAI_API_KEY in the environment, which is not set/),
+    ])
+  })
+
+  test('of every secret’s file, and still of the config', () => {
+    const text = `${minimalWith('[chat-api]', '[]')}  other: { id: wf_2, api_key_env: TEAM_KEY }\n`
+    writeFileSync(file, text)
+    const problems = problemsOf({
+      OPENAI_API_KEY: '',
+      OPENAI_API_KEY_FILE: join(folder, 'none'),
+      TEAM_KEY_FILE: join(folder, 'neither'),
+    })
+    expect(problems).toEqual([
+      expect.stringMatching(/^OPENAI_API_KEY_FILE: cannot read .*none; check path/),
+      expect.stringMatching(/^TEAM_KEY_FILE: cannot read .*neither; check path/),
+      expect.stringMatching(/c\.yaml:3: issuers\[0\]\.audience: /),
+    ])
+  })
+
+  test('each of them once', () => {
+    expect(problemsOf({ OPENAI_API_KEY_FILE: join(folder, 'none') })).toEqual([
+      'OPENAI_API_KEY: OPENAI_API_KEY_FILE is set too; unset one of them',
+    ])
+  })
+})
+
+test('two sources for a key that only the file names are an error', () => {
+  writeFileSync(file, MINIMAL.replace('wf_1', 'wf_1\n    api_key_env: TEAM_KEY'))
+  expect(problemsOf({ TEAM_KEY: 'sk-planted', TEAM_KEY_FILE: '/run/key' })).toEqual([
+    'TEAM_KEY: TEAM_KEY_FILE is set too; unset one of them',
+  ])
+})
+
+test.each(['constructor', '__proto__', 'toString'])(
+  'a variable called %s, which every object has, is a problem and no crash',
+  (name) => {
+    writeFileSync(file, MINIMAL.replace('wf_1', `wf_1\n    api_key_env: ${name}`))
+    expect(problemsOf({})[0]).toMatch(/c\.yaml:9: workflows\.support\.api_key_env: /)
+  },
+)
+
+test('a key comes from a file, and rotates with it', () => {
+  const key = join(folder, 'key')
+  writeFileSync(key, `${API_KEY}\n`)
+  const { environment } = setup({ OPENAI_API_KEY: '', OPENAI_API_KEY_FILE: key })
+  expect(environment.secret('OPENAI_API_KEY')?.().hint()).toBe('…6789')
+})

@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openRaw, rawExchange, rawRequest } from '../support/raw-http.ts'
+import { API_KEY, type Running, startService, tokenFor } from '../support/running-service.ts'
+
+// One line per request, with what an operator asks for and nothing that must not be kept.
+
+let running: Running
+beforeEach(async () => {
+  running = await startService()
+})
+afterEach(() => running.close())
+
+const USER = 'planted-user-7f3a'
+const lines = () => running.log.filter(({ msg }) => msg === 'request')
+
+/** The one line of the request that this answer belongs to. */
+function lineOf(id: string | null | undefined): Record<string, unknown> | undefined {
+  const found = lines().filter((line) => line['request_id'] === id)
+  expect(found).toHaveLength(1)
+  return found[0]
+}
+
+describe('the line of', () => {
+  test('a mint', async () => {
+    const response = await running.mint(tokenFor(USER))
+    const upstream = running.api.api.requests()[0]
+    expect(lineOf(response.headers.get('x-request-id'))).toEqual({
+      level: 30,
+      time: expect.any(Number),
+      msg: 'request',
+      request_id: response.headers.get('x-request-id'),
+      method: 'POST',
+      route: '/v1/sessions',
+      status: 200,
+      user: expect.stringMatching(/^[0-9a-f]{16}$/),
+      workflow: 'support',
+      session: running.api.api.sessions()[0]?.id,
+      upstream: {
+        operation: 'create_session',
+        status: 200,
+        request_id: upstream?.request_id,
+        attempts: 1,
+        ms: expect.any(Number),
+      },
+      ms: expect.any(Number),
+    })
+  })
+
+  test('a mint that was retried and failed', async () => {
+    running.api.api.setFaults({ status: 500 })
+    const response = await running.mint(tokenFor(USER))
+    const last = running.api.api.requests().at(-1)
+    expect(lineOf(response.headers.get('x-request-id'))).toMatchObject({
+      level: 50,
+      status: 503,
+      code: 'upstream_unavailable',
+      reason: expect.stringContaining('status 500'),
+      user: expect.stringMatching(/^[0-9a-f]{16}$/),
+      workflow: 'support',
+      upstream: { status: 500, request_id: last?.request_id, attempts: 2 },
+    })
+  })
+
+  test('a refused token: the precise reason, and no user, for nobody vouches for one', async () => {
+    const response = await running.mint(tokenFor(USER, { aud: 'other' }))
+    const line = lineOf(response.headers.get('x-request-id'))
+    expect(line).toMatchObject({
+      level: 30,
+      status: 401,
+      code: 'invalid_token',
+      reason: 'claims: aud is not for this service',
+    })
+    expect(line).not.toHaveProperty('user')
+    expect(line).not.toHaveProperty('upstream')
+  })
+
+  test.each([
+    [
+      'the parser',
+      rawRequest('GET /livez', { headers: ['X: a\0b'] }),
+      400,
+      'invalid_request',
+      /HPE_/,
+    ],
+    ['a Host check', 'GET / HTTP/1.1\r\n\r\n', 400, 'invalid_request', /0 Host headers/],
+    ['the URL parser', 'GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n', 400, 'invalid_request', /URL/],
+    ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 405, 'method_not_allowed', /CONNECT/],
+    [
+      'Expect',
+      rawRequest('GET /', { headers: ['Expect: x'] }),
+      417,
+      'expectation_failed',
+      /Expect/,
+    ],
+  ])('a refusal by %s', async (_name, bytes, status, code, reason) => {
+    const answer = await rawExchange(running.url, bytes)
+    expect(lineOf(answer.headers['x-request-id'])).toMatchObject({
+      level: 30,
+      status,
+      code,
+      reason: expect.stringMatching(reason),
+    })
+    expect(lines()).toHaveLength(1)
+  })
+
+  test('a broken body is one line, although the app had the request already', async () => {
+    const headers = [`Authorization: Bearer ${tokenFor()}`, 'Content-Type: application/json']
+    const head = rawRequest('POST /v1/sessions', {
+      headers: [...headers, 'Transfer-Encoding: chunked'],
+    })
+    const connection = await openRaw(running.url)
+    connection.send(Buffer.concat([head, Buffer.from('zz\r\n')]))
+    const answer = await connection.next()
+    await connection.closed
+    // The next request's line is behind whatever the broken one still writes.
+    await fetch(`${running.url}/livez`)
+    expect(lines()).toMatchObject([
+      { request_id: answer.headers['x-request-id'], status: 400, code: 'invalid_request' },
+      { route: '/livez' },
+    ])
+  })
+})
+
+test('the same user reads alike in all lines, another one differently', async () => {
+  for (const user of [USER, 'bob', USER]) await running.mint(tokenFor(user))
+  const [first, bob, again] = lines().map(({ user }) => user)
+  expect(first).toBe(again)
+  expect(first).not.toBe(bob)
+})
+
+test('routes stand as patterns; what a path or query holds is not in the log', async () => {
+  await fetch(`${running.url}/planted-path/x?planted-query=1`)
+  await fetch(`${running.url}/livez?planted-query=1`)
+  expect(lines()).toHaveLength(2)
+  expect(lines()[1]).toMatchObject({ route: '/livez' })
+  expect(running.logText()).not.toContain('planted')
+})
+
+test('no line holds a key, a secret, a token or a user', async () => {
+  const token = tokenFor(USER, { email: 'planted@acme.example' })
+  await running.mint(token)
+  const minted = running.api.api.sessions()[0] ?? expect.unreachable('no session')
+  const body = JSON.stringify({ current_client_secret: minted.client_secret })
+  const headers = { 'content-type': 'application/json' }
+  await running.mint(token, { headers, body })
+  await running.mint(token, { headers, body: body.replace('current_', 'currently_') })
+  await running.mint(`${token}x`)
+  await running.mint(token.slice(0, -1))
+  await running.mint(API_KEY)
+  await running.mint('x', { headers: { authorization: `Basic ${token}` } })
+  await fetch(`${running.url}/v1/sessions?access_token=${token}`, { method: 'POST' })
+  await fetch(`${running.url}/v1/sessions`, { method: 'POST', headers: { cookie: `t=${token}` } })
+  await rawExchange(running.url, rawRequest(`GET http://x/${token}`))
+  await rawExchange(running.url, rawRequest('GET /', { headers: [`X-${token}\0: ${token}`] }))
+  for (const status of [400, 401, 404, 429, 500]) {
+    running.api.api.setFaults({ status, body: { error: { message: `${API_KEY} ${token}` } } })
+    await running.mint(token)
+  }
+  expect(lines().length).toBeGreaterThanOrEqual(14)
+  const [head = '', payload = '', signature = ''] = token.split('.')
+  const [current] = running.api.api.sessions().slice(-1)
+  for (const secret of [
+    API_KEY,
+    minted.client_secret,
+    current?.client_secret ?? expect.unreachable('no second session'),
+    head,
+    payload,
+    signature,
+    USER,
+    'planted',
+  ]) {
+    expect(running.logText()).not.toContain(secret)
+  }
+})

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { answerOf, expectEnvelope, expectProblem } from '../support/problem-answer.ts'
+import { openRaw, rawExchange, rawRequest } from '../support/raw-http.ts'
+import { API_KEY, type Running, startService, tokenFor } from '../support/running-service.ts'
+
+// What every answer has, and HEAD.
+
+let running: Running
+beforeAll(async () => {
+  running = await startService()
+})
+afterAll(() => running.close())
+
+const call = async (path: string, init?: RequestInit) =>
+  answerOf(await fetch(`${running.url}${path}`, init))
+const authorization = `Bearer ${tokenFor()}`
+
+describe('every answer has a request id of ours, nosniff and no-store', () => {
+  test.each<[string, string, RequestInit, number]>([
+    ['a mint', '/v1/sessions', { method: 'POST', headers: { authorization } }, 200],
+    ['a preflight', '/v1/sessions', { method: 'OPTIONS' }, 204],
+    ['a missing token', '/v1/sessions', { method: 'POST' }, 401],
+    ['a wrong method', '/v1/sessions', { method: 'PUT' }, 405],
+    ['an unknown path', '/nowhere', {}, 404],
+    ['an evil origin', '/v1/sessions', { method: 'POST', headers: { origin: 'null' } }, 403],
+    ['liveness', '/livez', {}, 200],
+    ['readiness', '/readyz', {}, 200],
+    ['the API description', '/openapi.json', {}, 200],
+  ])('%s', async (_name, path, init, status) => {
+    const answer = await call(path, init)
+    expect(answer.status).toBe(status)
+    expectEnvelope(answer)
+  })
+
+  test('no two answers have the same id, and an incoming one is not echoed', async () => {
+    const headers = { 'x-request-id': 'req_chosen-by-the-client' }
+    const ids = await Promise.all(
+      Array.from(
+        { length: 50 },
+        async () => (await call('/livez', { headers })).headers['x-request-id'],
+      ),
+    )
+    expect(new Set(ids).size).toBe(50)
+    expect(ids).not.toContain('req_chosen-by-the-client')
+  })
+
+  test('no answer names the software behind it', async () => {
+    const { headers } = await call('/livez')
+    expect(headers).not.toHaveProperty('x-powered-by')
+    expect(headers).not.toHaveProperty('server')
+  })
+})
+
+describe('a mint', () => {
+  test('answers the client secret and nothing else', async () => {
+    const answer = await answerOf(await running.mint())
+    expect(answer.status).toBe(200)
+    expect(answer.headers['content-type']).toBe('application/json')
+    const [secret] = running.api.api.sessions().slice(-1)
+    expect(answer.json()).toEqual({ client_secret: secret?.client_secret })
+    expect(JSON.stringify(answer)).not.toContain(API_KEY)
+  })
+
+  test('an unknown or repeated query parameter is ignored', async () => {
+    const init = { method: 'POST', headers: { authorization } }
+    expect((await call('/v1/sessions?user=bob&workflow=x&user=eve', init)).status).toBe(200)
+    expect(running.api.api.sessions().at(-1)).toMatchObject({ user: 'alice' })
+  })
+})
+
+describe('HEAD works where GET does, without a body', () => {
+  test.each(['/livez', '/readyz', '/openapi.json'])('%s', async (path) => {
+    const get = await call(path)
+    const connection = await openRaw(running.url)
+    connection.send(rawRequest(`HEAD ${path}`))
+    connection.send(rawRequest('GET /livez'))
+    const head = await connection.next({ head: true })
+    expect(head.status).toBe(200)
+    expectEnvelope(head)
+    expect(head.headers['content-type']).toBe(get.headers['content-type'])
+    // Had the first answer a body, this one would not be understood.
+    expect((await connection.next()).json()).toEqual({ status: 'live' })
+    connection.destroy()
+  })
+
+  test('refusals have no body either', async () => {
+    for (const [target, status] of [
+      ['/nowhere', 404],
+      ['/v1/sessions', 405],
+      ['/v1/../livez', 400],
+    ] as const) {
+      const connection = await openRaw(running.url)
+      connection.send(rawRequest(`HEAD ${target}`, { headers: ['Connection: close'] }))
+      const answer = await connection.next({ head: true })
+      await connection.closed
+      expect(answer.status).toBe(status)
+      expect(connection.rest()).toBe('')
+    }
+  })
+})
+
+describe('405 names the methods that the path has', () => {
+  test.each([
+    ['GET', '/v1/sessions', 'POST'],
+    ['HEAD', '/v1/sessions', 'POST'],
+    ['POST', '/livez', 'GET, HEAD'],
+    ['DELETE', '/openapi.json', 'GET, HEAD'],
+  ])('%s %s', async (method, path, methods) => {
+    const connection = await openRaw(running.url)
+    connection.send(rawRequest(`${method} ${path}`))
+    const answer = await connection.next({ head: method === 'HEAD' })
+    expect(answer.status).toBe(405)
+    expect(answer.headers['allow']?.split(', ')).toEqual(
+      expect.arrayContaining([...methods.split(', '), 'OPTIONS']),
+    )
+    if (method !== 'HEAD') expectProblem(answer, 405, 'method_not_allowed')
+    connection.destroy()
+  })
+
+  test('OPTIONS without an Origin asks for them', async () => {
+    const answer = await rawExchange(running.url, rawRequest('OPTIONS /livez'))
+    expect(answer.status).toBe(204)
+    expect(answer.headers['allow']).toBe('GET, HEAD, OPTIONS')
+    expect(answer.headers).not.toHaveProperty('access-control-allow-methods')
+  })
+})

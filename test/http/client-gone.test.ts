@@ -1,0 +1,114 @@
+import { once } from 'node:events'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, expect, test, vi } from 'vitest'
+import type { ChatKit } from '../../src/chatkit/port.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { createCanceller } from '../../src/mint/cancel.ts'
+import { createMint } from '../../src/mint/mint.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { SESSION } from '../support/chatkit-examples.ts'
+import { openRaw, rawRequest } from '../support/raw-http.ts'
+import { type Running, startService, tokenFor } from '../support/running-service.ts'
+
+let running: Running | undefined
+let upstream: Server | undefined
+afterEach(async () => {
+  await running?.close()
+  upstream?.closeAllConnections()
+  upstream?.close()
+  running = upstream = undefined
+})
+
+/** A ChatKit API that holds every answer back, and what it holds. */
+async function startSilentUpstream(): Promise<{ url: string; held: ServerResponse[] }> {
+  const held: ServerResponse[] = []
+  upstream = createServer((_request, response) => held.push(response))
+  upstream.listen(0, '127.0.0.1')
+  await once(upstream, 'listening')
+  return { url: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/v1`, held }
+}
+
+test('the upstream call is aborted when the client leaves', async () => {
+  const { url, held } = await startSilentUpstream()
+  running = await startService({ env: { OPENAI_BASE_URL: url } })
+  const client = await openRaw(running.url)
+  client.send(rawRequest('POST /v1/sessions', { headers: [`Authorization: Bearer ${tokenFor()}`] }))
+  await vi.waitFor(() => expect(held).toHaveLength(1))
+  const aborted = once(held[0] as ServerResponse, 'close')
+  client.destroy()
+  await aborted
+  await vi.waitFor(() => {
+    expect(running?.log.filter(({ msg }) => msg === 'request')).toMatchObject([
+      { code: 'request_timeout', reason: 'the client is gone', upstream: { attempts: 1 } },
+    ])
+  })
+  expect(held).toHaveLength(1)
+})
+
+test('a client that leaves during its own body starts no upstream call', async () => {
+  running = await startService()
+  const client = await openRaw(running.url)
+  const headers = [`Authorization: Bearer ${tokenFor()}`, 'Content-Type: application/json']
+  client.send(rawRequest('POST /v1/sessions', { headers: [...headers, 'Content-Length: 100'] }))
+  client.send('{"workflow"')
+  await vi.waitFor(async () => expect((await fetch(`${running?.url}/livez`)).status).toBe(200))
+  client.destroy()
+  await vi.waitFor(() => {
+    const lines = running?.log.filter(({ route }) => route !== '/livez')
+    expect(lines).toMatchObject([{ msg: 'request', code: 'invalid_request' }])
+  })
+  expect(running.api.api.requests()).toEqual([])
+})
+
+test('the other clients are unharmed', async () => {
+  running = await startService()
+  running.api.api.setFaults({ latency_ms: 200 })
+  const others = Promise.all(
+    Array.from({ length: 5 }, (_, at) => running?.mint(tokenFor(`u${at}`))),
+  )
+  const client = await openRaw(running.url)
+  client.send(rawRequest('POST /v1/sessions', { headers: [`Authorization: Bearer ${tokenFor()}`] }))
+  await vi.waitFor(() => expect(running?.api.api.requests()).toHaveLength(6))
+  client.destroy()
+  expect((await others).map((response) => response?.status)).toEqual([200, 200, 200, 200, 200])
+})
+
+test('a session that still arrives is cancelled and stays off the books', async () => {
+  const registry = createMemoryRegistry()
+  const gone = new AbortController()
+  const cancelled: string[] = []
+  const chatkit = {
+    // The answer was on its way when the client left: aborting came too late.
+    async createSession() {
+      gone.abort(new Error('the client is gone'))
+      return { ...SESSION, id: 'cksess_late', user: 'alice', status: 'active' as const }
+    },
+    async cancelSession(id: string) {
+      cancelled.push(id)
+      return null
+    },
+  } as Partial<ChatKit> as ChatKit
+  const now = Date.now
+  const log = createLog({ level: 'silent' })
+  const canceller = createCanceller({ registry, chatkit: () => chatkit, now, log })
+  const mint = createMint({
+    registry,
+    chatkit: () => chatkit,
+    canceller,
+    cap: { max: 20, whenFull: 'evict_oldest' },
+    now,
+  })
+  const order = {
+    workflow: 'support',
+    params: { user: 'alice', workflow: { id: 'wf', tracing: { enabled: false } } },
+    identity: { issuer: 'https://issuer.test', subject: 'alice', sid: undefined },
+    tokenIssuedAt: undefined,
+    logoutPossible: false,
+    currentSecret: undefined,
+  }
+  await expect(mint(order, { signal: gone.signal })).rejects.toThrow('the client is gone')
+  await canceller.settled()
+  expect(cancelled).toEqual(['cksess_late'])
+  expect(await registry.getSession('cksess_late')).toBeUndefined()
+})

@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { expectProblem } from '../support/problem-answer.ts'
+import { rawExchange, rawRequest } from '../support/raw-http.ts'
+import { type Running, startService, tokenFor } from '../support/running-service.ts'
+
+// Each request has many faults; the answer names the one that is judged first: HTTP parser; 404 and
+// 405; Origin; authentication; 415, 413, 400; workflow rule; upstream.
+
+const CONFIG = `
+issuers:
+  - { issuer: 'https://issuer.test', audience: [chat-api], algorithms: [HS256], secret_env: TEST_SHARED_SECRET }
+user: claims.sub
+workflows:
+  vip: { id: wf_vip, when: '"vip" in claims.groups' }
+`
+
+let running: Running
+beforeAll(async () => {
+  running = await startService({ config: CONFIG })
+})
+afterAll(() => running.close())
+beforeEach(() => {
+  running.api.api.clearRequests()
+  running.api.api.setFaults({ status: 401 })
+})
+
+const EVIL = 'Origin: https://evil.example'
+const BAD_TOKEN = 'Authorization: Bearer a.b.c'
+const GOOD_TOKEN = `Authorization: Bearer ${tokenFor('alice', { groups: ['staff'] })}`
+const VIP_TOKEN = `Authorization: Bearer ${tokenFor('alice', { groups: ['vip'] })}`
+const TEXT = 'Content-Type: text/plain'
+const JSON_TYPE = 'Content-Type: application/json'
+const HUGE = `[${' '.repeat(17_000)}`
+
+type Row = readonly [string, string, readonly string[], string, number, string]
+
+const ROWS: readonly Row[] = [
+  [
+    'the parser, before all',
+    'POST /v1/../sessions',
+    [EVIL, BAD_TOKEN, TEXT],
+    HUGE,
+    400,
+    'invalid_request',
+  ],
+  ['404 before Origin', 'POST /v1/session', [EVIL, BAD_TOKEN, TEXT], HUGE, 404, 'not_found'],
+  [
+    '405 before Origin',
+    'PUT /v1/sessions',
+    [EVIL, BAD_TOKEN, TEXT],
+    HUGE,
+    405,
+    'method_not_allowed',
+  ],
+  [
+    'Origin before authentication',
+    'POST /v1/sessions',
+    [EVIL, BAD_TOKEN, TEXT],
+    HUGE,
+    403,
+    'origin_not_allowed',
+  ],
+  ['authentication before 415', 'POST /v1/sessions', [BAD_TOKEN, TEXT], HUGE, 401, 'invalid_token'],
+  ['a missing token too', 'POST /v1/sessions', [TEXT], HUGE, 401, 'missing_token'],
+  ['415 before 413', 'POST /v1/sessions', [GOOD_TOKEN, TEXT], HUGE, 415, 'unsupported_media_type'],
+  ['413 before 400', 'POST /v1/sessions', [GOOD_TOKEN, JSON_TYPE], HUGE, 413, 'body_too_large'],
+  [
+    '400 before the workflow rule',
+    'POST /v1/sessions',
+    [GOOD_TOKEN, JSON_TYPE],
+    '[]',
+    400,
+    'invalid_request',
+  ],
+  [
+    'the workflow rule before upstream',
+    'POST /v1/sessions',
+    [GOOD_TOKEN, JSON_TYPE],
+    '{}',
+    403,
+    'workflow_not_allowed',
+  ],
+  [
+    'its rule before its input',
+    'POST /v1/sessions',
+    [GOOD_TOKEN, JSON_TYPE],
+    '{"workflow":"vip","input":{"x":1}}',
+    403,
+    'workflow_not_allowed',
+  ],
+]
+
+describe('of many faults, the first is named and nothing is sent upstream', () => {
+  test.each(ROWS)('%s', async (_name, line, headers, body, status, code) => {
+    const answer = await rawExchange(running.url, rawRequest(line, { headers, body }))
+    expectProblem(answer, status, code as 'invalid_request')
+    expect(running.api.api.requests()).toEqual([])
+  })
+
+  test('upstream comes last', async () => {
+    const headers = [VIP_TOKEN, JSON_TYPE]
+    const answer = await rawExchange(
+      running.url,
+      rawRequest('POST /v1/sessions', { headers, body: '{}' }),
+    )
+    expectProblem(answer, 502, 'upstream_auth_failed')
+    expect(running.api.api.requests()).toHaveLength(1)
+  })
+
+  test('a refusal does not wait for the body', async () => {
+    // Only the head is sent: whoever waited for the body would never answer.
+    for (const [headers, status] of [
+      [[BAD_TOKEN], 401],
+      [[GOOD_TOKEN, TEXT], 415],
+    ] as const) {
+      const all = [...headers, 'Content-Length: 10']
+      const answer = await rawExchange(
+        running.url,
+        rawRequest('POST /v1/sessions', { headers: all }),
+      )
+      expect(answer.status).toBe(status)
+    }
+  })
+
+  test('a workflow that does not exist and one that is not allowed look the same', async () => {
+    const headers = [GOOD_TOKEN, JSON_TYPE]
+    const [unknown, forbidden] = await Promise.all(
+      ['{"workflow":"nope"}', '{"workflow":"vip"}'].map(async (body) => {
+        const answer = await rawExchange(
+          running.url,
+          rawRequest('POST /v1/sessions', { headers, body }),
+        )
+        expectProblem(answer, 403, 'workflow_not_allowed')
+        return answer.body.replace(/req_[\w-]+/, '')
+      }),
+    )
+    expect(unknown).toBe(forbidden)
+  })
+})

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { type RawAnswer, rawExchange, rawRequest } from '../support/raw-http.ts'
+import {
+  APP_ORIGIN,
+  DEFAULT_CONFIG,
+  type Running,
+  startService,
+  tokenFor,
+} from '../support/running-service.ts'
+
+let running: Running
+beforeAll(async () => {
+  const origins = `['${APP_ORIGIN}', 'http://localhost:3000', 'capacitor://localhost']`
+  running = await startService({
+    config: DEFAULT_CONFIG.replace(/^cors: .*$/m, `cors: { origins: ${origins} }`),
+    env: { PUBLIC_URL: 'https://mint.acme.example' },
+  })
+})
+afterAll(() => running.close())
+beforeEach(() => running.api.api.clearRequests())
+
+const authorization = `Bearer ${tokenFor()}`
+
+async function call(method: string, path: string, headers: Record<string, string>) {
+  return answerOf(await fetch(`${running.url}${path}`, { method, headers }))
+}
+
+function expectCors({ headers }: RawAnswer, origin: string): void {
+  expect(headers['access-control-allow-origin']).toBe(origin)
+  expect(headers['vary']).toBe('Origin')
+  expect(headers['access-control-expose-headers']).toBe(
+    'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id',
+  )
+  // No cookie is configured here.
+  expect(headers).not.toHaveProperty('access-control-allow-credentials')
+}
+
+function expectNoCors({ headers }: RawAnswer): void {
+  expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([])
+}
+
+describe('an allowed origin', () => {
+  test.each([
+    APP_ORIGIN,
+    'http://localhost:3000',
+    'capacitor://localhost',
+    'https://mint.acme.example',
+  ])('%s mints', async (origin) => {
+    const answer = await call('POST', '/v1/sessions', { authorization, origin })
+    expect(answer.status).toBe(200)
+    expectCors(answer, origin)
+  })
+
+  test('no Origin at all (a native app) mints, without CORS headers', async () => {
+    const answer = await call('POST', '/v1/sessions', { authorization })
+    expect(answer.status).toBe(200)
+    expectNoCors(answer)
+  })
+
+  test.each<[string, string, string, Record<string, string>, number]>([
+    ['400', 'POST', '/v1/sessions', { authorization, 'content-type': 'application/json' }, 400],
+    ['401', 'POST', '/v1/sessions', {}, 401],
+    ['404', 'GET', '/nowhere', {}, 404],
+
+    ['405', 'GET', '/v1/sessions', {}, 405],
+    ['415', 'POST', '/v1/sessions', { authorization, 'content-type': 'text/plain' }, 415],
+    ['200 of another kind', 'GET', '/livez', {}, 200],
+  ])('%s has the CORS headers too', async (_name, method, path, headers, status) => {
+    const init = { method, headers: { ...headers, origin: APP_ORIGIN } }
+    const body = status === 400 || status === 415 ? { body: '[]' } : {}
+    const answer = await answerOf(await fetch(`${running.url}${path}`, { ...init, ...body }))
+    expect(answer.status).toBe(status)
+    expectCors(answer, APP_ORIGIN)
+  })
+
+  test('upstream errors have them too', async () => {
+    running.api.api.setFaults({ status: 401, times: 1 })
+    const answer = await call('POST', '/v1/sessions', { authorization, origin: APP_ORIGIN })
+    expectProblem(answer, 502, 'upstream_auth_failed')
+    expectCors(answer, APP_ORIGIN)
+  })
+})
+
+describe('any other origin: 403, no CORS header, nothing done', () => {
+  test.each([
+    'https://evil.example',
+    'null',
+    'https://app.acme.example.evil',
+    'https://app.acme.example:8443',
+    'https://app.acme.example:443',
+    'http://app.acme.example',
+    'https://APP.acme.example',
+    'https://app.acme.example/',
+    'https://acme.example',
+    'https://evil.example/https://app.acme.example',
+    'https://app.acme.example, https://evil.example',
+    'http://localhost:3001',
+    'http://localhost',
+    'capacitor://localhost.evil',
+    'file://',
+    '*',
+    '',
+  ])('%s', async (origin) => {
+    const headers = [`Origin: ${origin}`, `Authorization: ${authorization}`]
+    const answer = await rawExchange(running.url, rawRequest('POST /v1/sessions', { headers }))
+    expectProblem(answer, 403, 'origin_not_allowed')
+    expectNoCors(answer)
+    expect(running.api.api.requests()).toEqual([])
+  })
+
+  test('two Origin headers, even the allowed one twice', async () => {
+    const headers = [
+      `Origin: ${APP_ORIGIN}`,
+      `Origin: ${APP_ORIGIN}`,
+      `Authorization: ${authorization}`,
+    ]
+    const answer = await rawExchange(running.url, rawRequest('POST /v1/sessions', { headers }))
+    expectProblem(answer, 403, 'origin_not_allowed')
+    expect(running.api.api.requests()).toEqual([])
+  })
+
+  test('on every route', async () => {
+    for (const path of ['/livez', '/readyz', '/openapi.json']) {
+      expectProblem(
+        await call('GET', path, { origin: 'https://evil.example' }),
+        403,
+        'origin_not_allowed',
+      )
+    }
+  })
+})
+
+describe('preflight', () => {
+  const asks = {
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'authorization, content-type',
+  }
+
+  test('of an allowed origin: 204 with methods, headers and how long they hold', async () => {
+    const answer = await call('OPTIONS', '/v1/sessions', { ...asks, origin: APP_ORIGIN })
+    expect({ status: answer.status, body: answer.body }).toEqual({ status: 204, body: '' })
+    expectCors(answer, APP_ORIGIN)
+    const { headers } = answer
+    expect(headers['access-control-allow-methods']?.split(', ')).toContain('POST')
+    expect(headers['access-control-allow-headers']?.toLowerCase().split(', ').sort()).toEqual([
+      'authorization',
+      'content-type',
+    ])
+    expect(Number(headers['access-control-max-age'])).toBeGreaterThanOrEqual(60)
+  })
+
+  test('needs no token, and is no mint', async () => {
+    await call('OPTIONS', '/v1/sessions', { ...asks, origin: APP_ORIGIN, authorization })
+    expect(running.api.api.requests()).toEqual([])
+  })
+
+  test.each(['https://evil.example', 'null', 'https://app.acme.example.evil'])(
+    'of %s: 403',
+    async (origin) => {
+      const answer = await call('OPTIONS', '/v1/sessions', { ...asks, origin })
+      expectProblem(answer, 403, 'origin_not_allowed')
+      expectNoCors(answer)
+    },
+  )
+
+  test('of a path that does not exist: 404', async () => {
+    const answer = await call('OPTIONS', '/nowhere', { ...asks, origin: APP_ORIGIN })
+    expectProblem(answer, 404, 'not_found')
+  })
+})

@@ -1,0 +1,213 @@
+import { inspect } from 'node:util'
+import { describe, expect, test, vi } from 'vitest'
+import { UnusableSessionError } from '../../src/chatkit/port.ts'
+import { hashSecret } from '../../src/lib/hash.ts'
+import {
+  createScene,
+  ISSUER,
+  NOW,
+  NOW_SECONDS,
+  order,
+  refresh,
+  type Scene,
+  unavailable,
+} from './scene.ts'
+
+describe('a mint', () => {
+  test('is on the books before its secret is out, without the secret', async () => {
+    const scene = createScene()
+    const identity = { issuer: ISSUER, subject: 'alice-sub', sid: 'sid-1' }
+    const minted = await scene.mint(order({ identity }))
+    const record = await scene.real.getSession(minted.sessionId)
+    expect(record).toEqual({
+      id: 'cksess_1',
+      user: 'alice',
+      workflow: 'support',
+      ...identity,
+      secretHash: hashSecret(minted.clientSecret),
+      status: 'active',
+      endReason: undefined,
+      createdAt: NOW_SECONDS,
+      expiresAt: NOW_SECONDS + 600,
+    })
+    expect(inspect(record)).not.toContain('ek_planted')
+    expect(minted.clientSecret.reveal()).toBe(scene.upstream.created[0]?.client_secret)
+    expect(inspect(minted) + JSON.stringify(minted)).not.toContain('ek_planted')
+  })
+
+  test('sends what was ordered and nothing else', async () => {
+    const scene = createScene()
+    const asked: unknown[] = []
+    const create = scene.upstream.chatkit.createSession
+    scene.upstream.chatkit.createSession = (params, call) => {
+      asked.push(params)
+      return create(params, call)
+    }
+    await scene.mint(refresh('ek_of_the_client'))
+    expect(asked).toEqual([{ user: 'alice', workflow: { id: 'wf_1' } }])
+  })
+
+  test('whose expiry is a fraction is kept until the second is over', async () => {
+    const scene = createScene()
+    scene.upstream.onCreate = (session) => {
+      session.expires_at = NOW_SECONDS + 30.2
+    }
+    const { sessionId } = await scene.mint(order())
+    expect((await scene.real.getSession(sessionId))?.expiresAt).toBe(NOW_SECONDS + 31)
+  })
+
+  test('can be revoked although our clock is an hour ahead of the upstream’s', async () => {
+    const scene = createScene()
+    scene.clock.ms = NOW + 3_600_000
+    const { sessionId } = await scene.mint(order())
+    await scene.revoke.revokeUser({ user: 'alice', blockSeconds: 0, reason: undefined, by: 'ada' })
+    expect(scene.upstream.ended).toEqual(new Set([sessionId]))
+  })
+})
+
+describe('recording fails', () => {
+  test('503, the session is cancelled, the secret is nowhere', async () => {
+    const scene = createScene({
+      registry: () => ({ record: () => Promise.reject(unavailable('store')) }),
+    })
+    const error: unknown = await scene.mint(order()).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'store_unavailable' })
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+    expect(inspect(error, { depth: 9 })).not.toContain('ek_planted')
+    expect(scene.logText()).not.toContain('ek_planted')
+    expect(await scene.real.getSession('cksess_1')).toBeUndefined()
+  })
+
+  test('with a fault of ours, the same', async () => {
+    const scene = createScene({
+      registry: () => ({ record: () => Promise.reject(new TypeError('x')) }),
+    })
+    await expect(scene.mint(order())).rejects.toThrow(TypeError)
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+  })
+
+  test('the answer does not wait for the cancel', async () => {
+    const scene = createScene({
+      registry: () => ({ record: () => Promise.reject(unavailable('store')) }),
+    })
+    const held = Promise.withResolvers<void>()
+    scene.upstream.onCancel = () => held.promise
+    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(scene.upstream.ended.size).toBe(0)
+    held.resolve()
+    await scene.canceller.settled()
+    expect(scene.upstream.ended.size).toBe(1)
+  })
+})
+
+test('without a readable guard nothing is asked of the upstream', async () => {
+  const scene = createScene({
+    registry: () => ({ readGuard: () => Promise.reject(unavailable('store')) }),
+  })
+  await expect(scene.mint(order())).rejects.toMatchObject({ code: 'store_unavailable' })
+  expect(scene.upstream.created).toEqual([])
+})
+
+describe('a block', () => {
+  const block = { user: 'alice', blockSeconds: 60, reason: undefined, by: 'ada' }
+
+  test('stops a mint before the upstream call, until it ends', async () => {
+    const scene = createScene()
+    await scene.revoke.revokeUser(block)
+    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
+    scene.clock.ms = NOW + 59_999
+    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
+    expect(scene.upstream.created).toEqual([])
+    scene.clock.ms = NOW + 60_000
+    await expect(scene.mint(order())).resolves.toBeDefined()
+  })
+
+  test('stops no other user', async () => {
+    const scene = createScene()
+    await scene.revoke.revokeUser(block)
+    await expect(scene.mint(order({ user: 'alice2' }))).resolves.toBeDefined()
+  })
+
+  const during: [string, (scene: Scene) => Promise<unknown>][] = [
+    ['a revoke with a block', (scene) => scene.revoke.revokeUser(block)],
+    ['a revoke without one', (scene) => scene.revoke.revokeUser({ ...block, blockSeconds: 0 })],
+    ['a sign-out', (scene) => scene.revoke.signOut('alice')],
+    [
+      'a revoke whose block is lifted at once',
+      async (scene) => {
+        await scene.revoke.revokeUser(block)
+        await scene.real.liftBlock('alice', NOW_SECONDS)
+      },
+    ],
+    [
+      'a revoke by another instance',
+      (scene) => scene.real.revoke({ user: 'alice', endReason: 'revoked', now: NOW_SECONDS }),
+    ],
+  ]
+  test.each(during)(
+    '%s between guard and record: 403, and the session is cancelled',
+    async (_name, act) => {
+      const scene = createScene()
+      scene.upstream.onCreate = async () => {
+        scene.upstream.onCreate = () => undefined
+        await act(scene)
+      }
+      await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
+      await scene.canceller.settled()
+      expect(scene.upstream.created).toHaveLength(1)
+      expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+      expect(await scene.real.getSession('cksess_1')).toBeUndefined()
+    },
+  )
+
+  test('no interleaving of a revoke leaves a secret that works', async () => {
+    const scene = createScene()
+    const secrets: string[] = []
+    const mints = Array.from({ length: 200 }, async (_, number) => {
+      scene.upstream.onCreate = () =>
+        new Promise((resolve) => setTimeout(resolve, Math.random() * 10))
+      await new Promise((resolve) => setTimeout(resolve, number / 10))
+      const minted = await scene.mint(order()).catch(() => undefined)
+      if (minted) secrets.push(minted.sessionId)
+    })
+    await new Promise((resolve) => setTimeout(resolve, 12))
+    await scene.revoke.revokeUser({ ...block, blockSeconds: 3600 })
+    await Promise.all(mints)
+    await scene.canceller.settled()
+    expect(secrets.length).toBeGreaterThan(0)
+    expect(scene.upstream.created.length).toBeGreaterThan(secrets.length)
+    for (const { id } of scene.upstream.created) expect(scene.upstream.ended).toContain(id)
+  })
+})
+
+describe('a session that must not be used', () => {
+  test('is cancelled when its id is known', async () => {
+    const scene = createScene()
+    scene.upstream.onCreate = ({ id }) => Promise.reject(new UnusableSessionError('planted', id))
+    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'upstream_invalid_response' })
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+  })
+
+  test('cannot be, when it is not', async () => {
+    const scene = createScene()
+    scene.upstream.onCreate = () => Promise.reject(new UnusableSessionError('planted', undefined))
+    await expect(scene.mint(order())).rejects.toMatchObject({ code: 'upstream_invalid_response' })
+    await scene.canceller.settled()
+    expect(scene.upstream.cancels).toEqual([])
+  })
+})
+
+test('the client leaves between create and record: nothing is recorded, the session is cancelled', async () => {
+  const scene = createScene()
+  const record = vi.spyOn(scene.registry, 'record')
+  const controller = new AbortController()
+  const reason = new Error('gone')
+  scene.upstream.onCreate = () => controller.abort(reason)
+  await expect(scene.mint(order(), { signal: controller.signal })).rejects.toBe(reason)
+  await scene.canceller.settled()
+  expect(record).not.toHaveBeenCalled()
+  expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+})

@@ -1,0 +1,159 @@
+import { Writable } from 'node:stream'
+import type { CallOptions, ChatKit } from '../../src/chatkit/port.ts'
+import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire-session.ts'
+import { ServiceError } from '../../src/lib/errors.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { createCanceller } from '../../src/mint/cancel.ts'
+import { createMint, type MintOptions, type MintOrder } from '../../src/mint/mint.ts'
+import { createRevoke } from '../../src/mint/revoke.ts'
+import { signInOf } from '../../src/mint/sign-in.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import type { SessionRecord } from '../../src/registry/records.ts'
+
+/** What the suites call now, in milliseconds. */
+export const NOW = 1_800_000_000_000
+export const NOW_SECONDS = NOW / 1000
+export const ISSUER = 'https://login.example/'
+
+/** An upstream in this process: what it was asked, and hooks to misbehave in. */
+export interface FakeUpstream {
+  readonly created: IssuedSession[]
+  /** Ids, in the order of the attempts. */
+  readonly cancels: string[]
+  /** Ids whose cancel was confirmed. */
+  readonly ended: Set<string>
+  underWay: number
+  mostUnderWay: number
+  /** Runs when a session exists upstream and its answer has not arrived yet. */
+  onCreate: (session: IssuedSession, call: CallOptions | undefined) => Promise<void> | void
+  onCancel: (id: string, call: CallOptions | undefined) => Promise<void> | void
+}
+
+export function createFakeUpstream(): FakeUpstream & { readonly chatkit: ChatKit } {
+  const upstream: FakeUpstream = {
+    created: [],
+    cancels: [],
+    ended: new Set(),
+    underWay: 0,
+    mostUnderWay: 0,
+    onCreate: () => undefined,
+    onCancel: () => undefined,
+  }
+  const unused = () => Promise.reject(new Error('not of interest here'))
+  const chatkit: ChatKit = {
+    async createSession(params, call) {
+      const session = issue(params, upstream.created.length + 1)
+      upstream.created.push(session)
+      await upstream.onCreate(session, call)
+      return session
+    },
+    async cancelSession(id, call) {
+      upstream.cancels.push(id)
+      upstream.underWay++
+      upstream.mostUnderWay = Math.max(upstream.mostUnderWay, upstream.underWay)
+      try {
+        await upstream.onCancel(id, call)
+        upstream.ended.add(id)
+        return null
+      } finally {
+        upstream.underWay--
+      }
+    },
+    listThreads: unused,
+    retrieveThread: unused,
+    deleteThread: unused,
+    listThreadItems: unused,
+  }
+  return Object.assign(upstream, { chatkit })
+}
+
+function issue(params: CreateSessionParams, number: number): IssuedSession {
+  return {
+    id: `cksess_${number}`,
+    client_secret: `ek_planted_${number}_0123456789abcdef`,
+    expires_at: NOW_SECONDS + (params.expires_after?.seconds ?? 600),
+    status: 'active',
+    user: params.user,
+  }
+}
+
+export const unavailable = (what: 'store' | 'upstream') =>
+  new ServiceError(`${what}_unavailable`, { reason: 'planted' })
+
+export interface SceneOptions {
+  readonly cap?: MintOptions['cap']
+  /** Replaces steps of the registry; gets the real one. */
+  readonly registry?: (real: Registry) => Partial<Registry>
+}
+
+/** Step 3 whole, over a memory registry and an upstream in this process. */
+export function createScene(options: SceneOptions = {}) {
+  const clock = { ms: NOW }
+  const now = () => clock.ms
+  const lines: string[] = []
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk))
+      done()
+    },
+  })
+  const log = createLog({ level: 'trace', destination })
+  const real = createMemoryRegistry()
+  const registry: Registry = { ...real, ...options.registry?.(real) }
+  const upstream = createFakeUpstream()
+  const chatkit = () => upstream.chatkit
+  const random = () => 0.5
+  const canceller = createCanceller({ registry, chatkit, now, log, random })
+  const cap = options.cap ?? { max: 20, whenFull: 'evict_oldest' }
+  return {
+    clock,
+    registry,
+    /** Without the replaced steps. */
+    real,
+    upstream,
+    canceller,
+    mint: createMint({ registry, chatkit, canceller, cap, now }),
+    revoke: createRevoke({ registry, canceller, now }),
+    log,
+    logText: () => lines.join(''),
+  }
+}
+
+/** {@link createScene} */
+export type Scene = ReturnType<typeof createScene>
+
+/** Options of a scene in which no cap is in the way. */
+export const many = { cap: { max: 10_000, whenFull: 'deny' } } as const
+
+/** So many sessions of alice that are `cancelling`, none of them tried yet. */
+export async function cancelling(scene: Scene, count: number): Promise<readonly SessionRecord[]> {
+  for (let number = 0; number < count; number++) await scene.mint(order())
+  const outcome = await scene.real.revoke({ user: 'alice', endReason: 'revoked', now: NOW_SECONDS })
+  return outcome.cancelling
+}
+
+/** An order for alice, changed by `changes`. */
+export function order(
+  changes: Partial<MintOrder> & { readonly user?: string; readonly sid?: string } = {},
+): MintOrder {
+  const { user = 'alice', sid, ...rest } = changes
+  const subject = `${user}-sub`
+  return {
+    workflow: 'support',
+    params: { user, workflow: { id: 'wf_1' } },
+    identity: { issuer: ISSUER, subject, sid: signInOf(subject, sid) },
+    tokenIssuedAt: NOW_SECONDS - 60,
+    logoutPossible: false,
+    currentSecret: undefined,
+    ...rest,
+  }
+}
+
+/** An order of a client that still holds this secret. */
+export const refresh = (current: Secret | string, changes: Parameters<typeof order>[0] = {}) =>
+  order({
+    ...changes,
+    currentSecret: new Secret(typeof current === 'string' ? current : current.reveal()),
+  })

@@ -1,0 +1,105 @@
+import { setTimeout } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+
+let upstream: WatchedUpstream
+let service: ServiceProcess
+
+beforeEach(async () => {
+  upstream = await startWatchedUpstream()
+  service = await startServiceProcess({
+    config: DEFAULT_CONFIG,
+    env: {
+      OPENAI_API_KEY: 'sk-proj-drain-0123456789abcdef',
+      OPENAI_BASE_URL: upstream.url,
+      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
+    },
+  })
+})
+afterEach(async () => {
+  await service.end()
+  await upstream.close()
+})
+
+let users = 0
+
+async function mint(): Promise<{ status: number; connection: string | null }> {
+  const headers = { authorization: `Bearer ${tokenFor(`user-${users++}`)}` }
+  const response = await fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
+  await response.arrayBuffer()
+  return { status: response.status, connection: response.headers.get('connection') }
+}
+
+async function isReady(): Promise<boolean> {
+  const response = await fetch(`${service.url}/readyz`)
+  await response.arrayBuffer()
+  return response.status === 200
+}
+
+describe('SIGTERM', () => {
+  test('under load: no request fails, and the process ends with 0 within 20 s', async () => {
+    upstream.api.setFaults({ latency_ms: 30 })
+    const answers: Awaited<ReturnType<typeof mint>>[] = []
+    let balancerSends = true
+    const workers = Array.from({ length: 20 }, async () => {
+      while (balancerSends) answers.push(await mint())
+    })
+    await setTimeout(300)
+    const before = answers.length
+    const signalled = performance.now()
+    service.child.kill('SIGTERM')
+    await expect.poll(isReady, { timeout: 2000, interval: 20 }).toBe(false)
+    // A load balancer takes a moment to notice; until then everything is served.
+    await setTimeout(500)
+    const noticed = answers.length
+    upstream.api.setFaults({ latency_ms: 3000 })
+    balancerSends = false
+    const inFlight = Array.from({ length: 10 }, mint)
+    const late = await Promise.all(inFlight)
+    await Promise.all(workers)
+
+    expect(before).toBeGreaterThan(0)
+    expect(noticed).toBeGreaterThan(before)
+    expect(new Set([...answers, ...late].map(({ status }) => status))).toEqual(new Set([200]))
+    expect(new Set(late.map(({ connection }) => connection))).toEqual(new Set(['close']))
+    expect(await service.exited).toEqual({ code: 0, signal: null })
+    expect(performance.now() - signalled).toBeLessThan(20_000)
+    expect(service.log().map(({ msg }) => msg)).toContain('stopped')
+    await expect(fetch(`${service.url}/livez`)).rejects.toThrow()
+  })
+
+  test('while draining, liveness stays 200, readiness says shutting_down', async () => {
+    service.child.kill('SIGTERM')
+    await expect.poll(isReady, { timeout: 2000, interval: 20 }).toBe(false)
+    expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+    const ready = await fetch(`${service.url}/readyz`)
+    expect(ready.status).toBe(503)
+    expect(ready.headers.get('retry-after')).toMatch(/^\d+$/)
+    expect(await ready.json()).toMatchObject({ code: 'shutting_down' })
+    expect((await mint()).status).toBe(200)
+  })
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'a second signal, %s, ends it at once, whatever is in flight',
+    async (second) => {
+      upstream.api.setFaults({ hang: true })
+      const hanging = mint()
+      const failed = expect(hanging).rejects.toThrow()
+      await expect.poll(() => upstream.api.requests().length).toBe(1)
+      service.child.kill('SIGTERM')
+      await service.until(() => service.log().find(({ msg }) => msg === 'draining'))
+      service.child.kill(second)
+      expect(await service.exited).toEqual({ code: 1, signal: null })
+      expect(service.log().map(({ msg }) => msg)).not.toContain('stopped')
+      await failed
+    },
+  )
+
+  test('idle keep-alive connections do not hold it', async () => {
+    await mint()
+    service.child.kill('SIGINT')
+    expect(await service.exited).toEqual({ code: 0, signal: null })
+  })
+})

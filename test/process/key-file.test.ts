@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+
+const FIRST = 'sk-proj-first-0123456789abcdef'
+const SECOND = 'sk-proj-second-0123456789abcdef'
+const THIRD = 'sk-proj-third-0123456789abcdef'
+
+let directory: string
+let keyFile: string
+let upstream: WatchedUpstream
+let service: ServiceProcess
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+  keyFile = join(directory, 'key')
+  writeFileSync(keyFile, `${FIRST}\n`)
+  upstream = await startWatchedUpstream()
+  service = await startServiceProcess({
+    config: DEFAULT_CONFIG,
+    env: {
+      OPENAI_API_KEY_FILE: keyFile,
+      OPENAI_BASE_URL: upstream.url,
+      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
+    },
+  })
+})
+afterAll(async () => {
+  await service.end()
+  await upstream.close()
+  rmSync(directory, { recursive: true })
+})
+
+let users = 0
+
+/** Mints a session, which must work, and tells with which key. */
+async function keyOfNextMint(): Promise<string> {
+  const headers = { authorization: `Bearer ${tokenFor(`user-${users++}`)}` }
+  const response = await fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
+  expect(response.status).toBe(200)
+  return (upstream.authorizations.at(-1) ?? '').replace('Bearer ', '')
+}
+
+/** The file is looked at once a second at most. */
+async function keyBecomes(key: string): Promise<void> {
+  await expect.poll(keyOfNextMint, { timeout: 10_000, interval: 100 }).toBe(key)
+}
+
+async function keyStays(key: string): Promise<void> {
+  for (let at = 0; at < 15; at++) {
+    expect(await keyOfNextMint()).toBe(key)
+    await setTimeout(100)
+  }
+}
+
+test('a key file is read again when it changes, without a restart', async () => {
+  expect(await keyOfNextMint()).toBe(FIRST)
+  writeFileSync(keyFile, `${SECOND}\n`)
+  await keyBecomes(SECOND)
+})
+
+test('a file that is empty or gone, as in the middle of a rotation, leaves the old key', async () => {
+  writeFileSync(keyFile, '')
+  await keyStays(SECOND)
+  unlinkSync(keyFile)
+  await keyStays(SECOND)
+  writeFileSync(keyFile, THIRD)
+  await keyBecomes(THIRD)
+})
+
+test('the log tells none of the keys', () => {
+  for (const key of [FIRST, SECOND, THIRD]) expect(service.stdout()).not.toContain(key)
+  expect(service.stderr()).toBe('')
+})

@@ -1,0 +1,244 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DEFAULT_CONFIG } from '../support/running-service.ts'
+import {
+  type ProcessOptions,
+  runToEnd,
+  type ServiceProcess,
+  startServiceProcess,
+} from '../support/service-process.ts'
+import { SAY_WHEN_LISTENING } from '../support/spies.ts'
+
+const KEY = 'sk-proj-planted-key-0123456789abcdef'
+const SECRET = 'a shared secret of at least thirty-two bytes'
+const ENV = { OPENAI_API_KEY: KEY, TEST_SHARED_SECRET: SECRET }
+
+const nodeArguments = ['--import', SAY_WHEN_LISTENING]
+
+let directory: string
+const running: ServiceProcess[] = []
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+})
+afterEach(async () => {
+  for (const service of running.splice(0)) await service.end()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+async function start(options: ProcessOptions): Promise<ServiceProcess> {
+  const service = await startServiceProcess(options)
+  running.push(service)
+  return service
+}
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(directory, name)
+  writeFileSync(path, content)
+  return path
+}
+
+/** A refused start: this code, nothing on standard output, no port, no secret. */
+async function refused(code: number, options: ProcessOptions): Promise<string> {
+  const ended = await runToEnd({ nodeArguments, ...options })
+  expect(ended).toMatchObject({ code, stdout: '' })
+  expect(ended.stderr).not.toContain('listens on')
+  expect(ended.stderr).not.toContain(KEY)
+  expect(ended.stderr).not.toContain(SECRET)
+  expect(ended.stderr).not.toMatch(/\n\s+at /)
+  return ended.stderr
+}
+
+describe('a good start', () => {
+  test('says on one line of JSON that it listens, and where', async () => {
+    const service = await start({ config: DEFAULT_CONFIG, env: ENV, nodeArguments })
+    expect(service.stderr()).toBe('listens on 127.0.0.1\n')
+    const lines = service.stdout().trimEnd().split('\n')
+    expect(service.log()).toHaveLength(lines.length)
+    const listening = service.log().filter(({ msg }) => msg === 'listening')
+    expect(listening).toEqual([
+      expect.objectContaining({ url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) }),
+    ])
+    expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+  })
+
+  test('the log shows the last four characters of the key', async () => {
+    const service = await start({ config: DEFAULT_CONFIG, env: ENV })
+    expect(service.log().find(({ msg }) => msg === 'starting')).toMatchObject({
+      api_keys: { OPENAI_API_KEY: '…cdef' },
+    })
+    expect(service.stdout()).not.toContain(KEY.slice(0, -4))
+  })
+})
+
+describe('a bad config ends with 78 before a port opens', () => {
+  const BAD = `
+issuers:
+  - issuer: https://issuer.test
+    audience: []
+    algorithms: [none]
+    jwks_uri: https://issuer.test/jwks.json
+user: claims.sub
+workflows:
+  support:
+    id: wf_support
+    colour: red
+    when: '"support" in'
+    expires_after: { seconds: 601 }
+cors: { origins: ['*'] }
+`
+
+  test('all errors at once, each as file:line: key: what is wrong', async () => {
+    const lines = (await refused(78, { config: BAD, env: ENV })).trimEnd().split('\n')
+    const found = lines.map((line) => /^.*config\.yaml:(\d+): ([\w.[\]]+): .{10,}$/.exec(line))
+    expect(found.map((match) => match?.slice(1))).toEqual([
+      ['4', 'issuers[0].audience'],
+      ['5', 'issuers[0].algorithms[0]'],
+      ['11', 'workflows.support.colour'],
+      ['12', 'workflows.support.when'],
+      ['13', 'workflows.support.expires_after.seconds'],
+      ['14', 'cors.origins[0]'],
+    ])
+  })
+
+  test('a key pasted where a name belongs is not printed', async () => {
+    const config = DEFAULT_CONFIG.replace(
+      'id: wf_support',
+      `id: wf_support\n    api_key_env: ${KEY}`,
+    )
+    expect(await refused(78, { config, env: ENV })).toMatch(/config\.yaml:\d+: workflows\.support/)
+  })
+
+  test('a missing key names the variable and the line that needs it', async () => {
+    const said = await refused(78, { config: DEFAULT_CONFIG })
+    expect(said).toMatch(/config\.yaml:\d+: .*OPENAI_API_KEY/)
+    expect(said).toMatch(/config\.yaml:\d+: .*TEST_SHARED_SECRET/)
+  })
+
+  test('a YAML alias bomb', async () => {
+    const levels = Array.from({ length: 12 }, (_, at) => {
+      const members =
+        at === 0
+          ? 'x'
+          : Array(9)
+              .fill(`*a${at - 1}`)
+              .join(',')
+      return `a${at}: &a${at} [${members}]`
+    })
+    expect(await refused(78, { config: levels.join('\n'), env: ENV })).toMatch(/config\.yaml:\d+: /)
+  })
+
+  test('two issuers that would share user ids', async () => {
+    const other = '  - { issuer: https://b.test, audience: [chat-api], algorithms: [RS256] }\nuser:'
+    const config = DEFAULT_CONFIG.replace('user:', other)
+    expect(await refused(78, { config, env: ENV })).toMatch(/config\.yaml:\d+: .*user/)
+  })
+
+  test('a key set in the file that cannot be used', async () => {
+    const config = DEFAULT_CONFIG.replace('[HS256]', '[RS256]').replace(
+      'secret_env: TEST_SHARED_SECRET',
+      'jwks: { keys: [{ kty: RSA, kid: a, n: AQAB, e: AQ }] }',
+    )
+    const ended = await runToEnd({ config, env: ENV, nodeArguments })
+    expect(ended.code).toBe(78)
+    expect(ended.stderr).toMatch(/jwks: .*RSA/)
+    expect(ended.stderr).not.toContain('listens on')
+    expect(ended.stdout).not.toContain('crash')
+  })
+
+  test('no file at all: says what to do', async () => {
+    const env = { ...ENV, CONFIG_FILE: join(directory, 'absent.yaml') }
+    expect(await refused(78, { config: '', env })).toMatch(/absent\.yaml: .*CONFIG_FILE/)
+  })
+})
+
+describe('a bad environment ends with 78 before a port opens', () => {
+  test('all variables at once', async () => {
+    const env = {
+      ...ENV,
+      PORT: '99999',
+      LOG_LEVEL: 'loud',
+      OPENAI_BASE_URL: 'http://api.openai.com/v1',
+      STORE_URL: 'mysql://db',
+      PUBLIC_URL: 'chat.example',
+    }
+    const said = await refused(78, { config: DEFAULT_CONFIG, env })
+    const names = said
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(':')[0])
+    expect(names).toEqual(['PORT', 'OPENAI_BASE_URL', 'STORE_URL', 'LOG_LEVEL', 'PUBLIC_URL'])
+  })
+
+  test('a key and a file with a key', async () => {
+    const env = { ...ENV, OPENAI_API_KEY_FILE: file('key', KEY) }
+    expect(await refused(78, { config: DEFAULT_CONFIG, env })).toMatch(/^OPENAI_API_KEY: .*unset/)
+  })
+
+  test.each([
+    ['absent', undefined],
+    ['empty', ' \n'],
+  ])('a key file that is %s', async (name, content) => {
+    const path = content === undefined ? join(directory, name) : file(name, content)
+    const env = { TEST_SHARED_SECRET: SECRET, OPENAI_API_KEY_FILE: path }
+    const said = await refused(78, { config: DEFAULT_CONFIG, env })
+    expect(said).toContain('OPENAI_API_KEY_FILE')
+    expect(said).toContain(path)
+  })
+
+  test('a shared secret that is too short, without saying it', async () => {
+    const env = { ...ENV, TEST_SHARED_SECRET: 'thirty-one bytes are too little' }
+    const said = await refused(78, { config: DEFAULT_CONFIG, env })
+    expect(said).toContain('TEST_SHARED_SECRET')
+    expect(said).not.toContain('thirty-one bytes')
+  })
+})
+
+describe('a store that cannot be used ends with 74', () => {
+  const cases: [string, () => string][] = [
+    ['corrupt', () => file('corrupt.db', `SQLite format 3\0${'garbage'.repeat(2000)}`)],
+    ['not a database', () => file('text.db', 'a text, '.repeat(1000))],
+    ['a directory', () => directory],
+    ['under a file', () => join(file('plain', ''), 'mint.db')],
+    ['where nobody may write', () => '/proc/chatkit-mint.db'],
+  ]
+
+  test.each(cases)('%s', async (_what, path) => {
+    const env = { ...ENV, STORE_URL: `sqlite:${path()}` }
+    const ended = await runToEnd({ config: DEFAULT_CONFIG, env, nodeArguments })
+    expect(ended.code).toBe(74)
+    expect(ended.stderr).toMatch(/^STORE_URL: .*cannot be used: /)
+    expect(ended.stderr).not.toContain('listens on')
+    expect(ended.stderr).not.toMatch(/\n\s+at /)
+    expect(ended.stdout).not.toContain('"listening"')
+  })
+
+  test('while one that is not there yet is made', async () => {
+    const path = join(directory, 'deep', 'mint.db')
+    await start({ config: DEFAULT_CONFIG, env: { ...ENV, STORE_URL: `sqlite:${path}` } })
+    expect(existsSync(path)).toBe(true)
+  })
+})
+
+describe('a port that is taken', () => {
+  let taken: Server
+  beforeEach(async () => {
+    taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  })
+  afterEach(() => {
+    taken.close()
+  })
+
+  test('ends with 69 and says what to do', async () => {
+    const address = taken.address()
+    const port = typeof address === 'object' ? String(address?.port) : ''
+    const ended = await runToEnd({ config: DEFAULT_CONFIG, env: { ...ENV, PORT: port } })
+    expect(ended.code).toBe(69)
+    expect(ended.stderr).toMatch(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\); .*set PORT/)
+    expect(ended.stdout).not.toContain('"listening"')
+  })
+})

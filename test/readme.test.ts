@@ -1,0 +1,69 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { environmentSchema, SECRET_VARIABLES } from '../src/config/env.ts'
+import { OPERATIONS } from '../src/http/openapi-operations.ts'
+
+const ROOT = resolve(import.meta.dirname, '..')
+const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+
+/** Rows of the first table under a heading, as lists of cells. */
+function tableUnder(heading: string): string[][] {
+  const section = readme.split(`## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
+  return section
+    .split('\n')
+    .filter((line) => line.startsWith('|') && !line.startsWith('|---'))
+    .slice(1)
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    )
+}
+
+describe('the environment table', () => {
+  const rows = tableUnder('Environment')
+  const names = rows.map(([name]) => name?.replaceAll('`', ''))
+
+  test('names every variable that env.ts reads, and no other', () => {
+    expect(names.toSorted()).toEqual(
+      [...Object.keys(environmentSchema.shape), ...SECRET_VARIABLES].toSorted(),
+    )
+  })
+
+  test.each(Object.entries(environmentSchema.shape))('has the default of %s', (name, schema) => {
+    const parsed = schema.safeParse(undefined)
+    const shown = rows.find(([cell]) => cell === `\`${name}\``)?.[1]
+    if (name === 'STORE_URL') {
+      expect(parsed.data).toEqual({ kind: 'sqlite', path: 'data/chatkit-mint.db' })
+      expect(shown).toBe('`sqlite:data/chatkit-mint.db`')
+      return
+    }
+    expect(shown).toBe(parsed.data === undefined ? '–' : `\`${parsed.data}\``)
+  })
+})
+
+test('the table of calls names every route', () => {
+  const shown = tableUnder('Calls')
+    .map(([call]) => call ?? '')
+    .join(' ')
+  for (const { method, path } of OPERATIONS) {
+    if (path === '/v1/admin/sessions/{id}') continue // Written as `…/{id}`.
+    expect(shown).toContain(`${method.toUpperCase()} ${path}`)
+  }
+  expect(shown).toContain('`…/{id}`')
+})
+
+test('README has under 200 lines, and every file it links to is there', () => {
+  expect(readme.split('\n').length).toBeLessThan(200)
+  const links = Array.from(readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g), ([, path]) => path ?? '')
+  expect(links.length).toBeGreaterThan(10)
+  expect(links.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+})
+
+test('the config in README passes its own check', async () => {
+  const { loadConfig } = await import('../src/config/load-config.ts')
+  const yaml = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1]?.replaceAll('…', 'abc') ?? ''
+  expect(loadConfig(yaml, { file: 'README.md' }).settings.workflows).toHaveLength(2)
+})

@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { ErrorCode } from '../../src/lib/errors.ts'
+import { expectProblem } from '../support/problem-answer.ts'
+import { type RawAnswer, rawExchange, rawRequest } from '../support/raw-http.ts'
+import {
+  APP_ORIGIN,
+  HIGH_LIMITS,
+  type Running,
+  startService,
+  tokenFor,
+} from '../support/running-service.ts'
+
+// A token from a cookie: the browser sends it along whoever made it send, so it counts only when the
+// request provably comes from an allowed origin, and never for admins.
+
+const OWN_ORIGIN = 'https://mint.acme.example'
+const CONFIG = `
+issuers:
+  - { issuer: 'https://issuer.test', audience: [chat-api], algorithms: [HS256], secret_env: TEST_SHARED_SECRET, cookie: __session }
+  - { issuer: 'https://second.test', audience: [chat-api], algorithms: [HS256], secret_env: TEST_SHARED_SECRET, cookie: second }
+  - { issuer: 'https://headers.test', audience: [chat-api], algorithms: [HS256], secret_env: TEST_SHARED_SECRET }
+user: issuer + "|" + claims.sub
+workflows:
+  support: { id: wf_support }
+admins: { when: 'claims.admin', issuers: ['https://issuer.test'] }
+cors: { origins: ['${APP_ORIGIN}'] }
+${HIGH_LIMITS}
+`
+
+let running: Running
+beforeAll(async () => {
+  running = await startService({ config: CONFIG, env: { PUBLIC_URL: OWN_ORIGIN } })
+})
+afterAll(() => running.close())
+beforeEach(() => running.api.api.clearRequests())
+
+const token = tokenFor('alice')
+const cookie = `Cookie: __session=${token}`
+const origin = `Origin: ${APP_ORIGIN}`
+const sameOrigin = 'Sec-Fetch-Site: same-origin'
+const OF_SECOND = tokenFor('alice', { iss: 'https://second.test' })
+const OF_HEADERS = tokenFor('alice', { iss: 'https://headers.test' })
+
+function mint(...headers: string[]): Promise<RawAnswer> {
+  return rawExchange(running.url, rawRequest('POST /v1/sessions', { headers }))
+}
+
+describe('the cookie counts', () => {
+  test.each([
+    ['with an allowed Origin', [cookie, origin]],
+    ['with the origin of PUBLIC_URL', [cookie, `Origin: ${OWN_ORIGIN}`]],
+    ['with Sec-Fetch-Site: same-origin', [cookie, sameOrigin]],
+    ['with both', [cookie, origin, 'Sec-Fetch-Site: cross-site']],
+    ['among others', [`Cookie: a=1; __session=${token}; b="2"`, origin]],
+    ['in the second of two Cookie headers', ['Cookie: a=1', cookie, origin]],
+    ['each issuer has its own', [`Cookie: second=${OF_SECOND}`, origin]],
+  ])('%s', async (_name, headers) => {
+    const answer = await mint(...headers)
+    expect(answer.status).toBe(200)
+    expect(running.api.api.requests()).toHaveLength(1)
+  })
+
+  test('for signing out too', async () => {
+    const bytes = rawRequest('DELETE /v1/sessions', { headers: [cookie, origin] })
+    expect((await rawExchange(running.url, bytes)).status).toBe(204)
+    const unproven = rawRequest('DELETE /v1/sessions', { headers: [cookie] })
+    expectProblem(await rawExchange(running.url, unproven), 401, 'missing_token')
+  })
+})
+
+describe('the cookie does not count', () => {
+  test.each<[string, readonly string[], number, ErrorCode]>([
+    ['with nothing to prove the origin', [cookie], 401, 'missing_token'],
+    ['with same-site', [cookie, 'Sec-Fetch-Site: same-site'], 401, 'missing_token'],
+    ['with cross-site', [cookie, 'Sec-Fetch-Site: cross-site'], 401, 'missing_token'],
+    ['with none (typed by the user)', [cookie, 'Sec-Fetch-Site: none'], 401, 'missing_token'],
+    ['with same-origin twice', [cookie, sameOrigin, sameOrigin], 401, 'missing_token'],
+    ['with a Referer of ours', [cookie, `Referer: ${APP_ORIGIN}/`], 401, 'missing_token'],
+    ['with another Origin', [cookie, 'Origin: https://evil.example'], 403, 'origin_not_allowed'],
+    ['with Origin null', [cookie, 'Origin: null'], 403, 'origin_not_allowed'],
+    [
+      'with another Origin and same-origin',
+      [cookie, 'Origin: https://evil.example', sameOrigin],
+      403,
+      'origin_not_allowed',
+    ],
+    [
+      'beside a bad bearer token',
+      [cookie, origin, 'Authorization: Bearer a.b.c'],
+      401,
+      'invalid_token',
+    ],
+    [
+      'beside an empty bearer token',
+      [cookie, origin, 'Authorization: Bearer'],
+      401,
+      'missing_token',
+    ],
+    ['beside another scheme', [cookie, origin, 'Authorization: Basic YTpi'], 401, 'missing_token'],
+    ['beside an empty Authorization', [cookie, origin, 'Authorization:'], 401, 'missing_token'],
+    ['when it is empty', ['Cookie: __session=', origin], 401, 'missing_token'],
+    ['under another name', [`Cookie: session=${token}`, origin], 401, 'missing_token'],
+    [
+      'under another case of the name',
+      [`Cookie: __SESSION=${token}`, origin],
+      401,
+      'missing_token',
+    ],
+    ['under a longer name', [`Cookie: x__session=${token}`, origin], 401, 'missing_token'],
+    ['in another cookie’s value', [`Cookie: a=__session=${token}`, origin], 401, 'missing_token'],
+    ['in quotes', [`Cookie: __session="${token}"`, origin], 401, 'invalid_token'],
+    ['of another issuer', [`Cookie: __session=${OF_SECOND}`, origin], 401, 'invalid_token'],
+    ['of an issuer without one', [`Cookie: __session=${OF_HEADERS}`, origin], 401, 'invalid_token'],
+    ['twice, in one header', [`${cookie}; __session=${token}`, origin], 400, 'invalid_request'],
+    ['twice, in two headers', [cookie, cookie, origin], 400, 'invalid_request'],
+    ['twice, one of them empty', [`${cookie}; __session=`, origin], 400, 'invalid_request'],
+    ['of two issuers at once', [`${cookie}; second=${OF_SECOND}`, origin], 400, 'invalid_request'],
+  ])('%s', async (_name, headers, status, code) => {
+    expectProblem(await mint(...headers), status, code)
+    expect(running.api.api.requests()).toEqual([])
+  })
+
+  test('beside a good bearer token, which counts alone', async () => {
+    const bearer = `Authorization: Bearer ${tokenFor('bob')}`
+    expect((await mint(cookie, origin, bearer)).status).toBe(200)
+    expect(running.api.api.requests()[0]?.body).toMatchObject({ user: 'https://issuer.test|bob' })
+  })
+
+  test('on admin calls, whatever proves the origin', async () => {
+    const admin = tokenFor('ada', { admin: true })
+    const call = (...headers: string[]) =>
+      rawExchange(running.url, rawRequest('GET /v1/admin/sessions', { headers }))
+    expect((await call(`Authorization: Bearer ${admin}`)).status).toBe(200)
+    for (const proof of [`Origin: ${OWN_ORIGIN}`, sameOrigin]) {
+      const answer = await call(`Cookie: __session=${admin}`, proof)
+      expectProblem(answer, 401, 'missing_token')
+    }
+  })
+})
+
+describe('credentials are allowed to browsers where a cookie is configured', () => {
+  const ALLOWED = 'access-control-allow-credentials'
+
+  test.each([
+    ['a mint', 'POST /v1/sessions', [cookie], 200],
+    ['a refusal', 'POST /v1/sessions', [], 401],
+    ['an unknown path', 'GET /nowhere', [], 404],
+    ['a preflight', 'OPTIONS /v1/sessions', ['Access-Control-Request-Method: POST'], 204],
+  ])('on %s', async (_name, line, headers, status) => {
+    const bytes = rawRequest(line, { headers: [...headers, origin] })
+    const answer = await rawExchange(running.url, bytes)
+    expect(answer.status).toBe(status)
+    expect(answer.headers[ALLOWED]).toBe('true')
+    expect(answer.headers['access-control-allow-origin']).toBe(APP_ORIGIN)
+  })
+
+  test('but not to another origin, or to nobody', async () => {
+    for (const headers of [[cookie, 'Origin: https://evil.example'], [cookie]]) {
+      expect((await mint(...headers)).headers).not.toHaveProperty(ALLOWED)
+    }
+  })
+})

@@ -1,0 +1,225 @@
+import { setTimeout } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { API_KEY, type Running, startService, tokenFor } from '../support/running-service.ts'
+import {
+  type Behaviour,
+  type ScriptedUpstream,
+  sessionOf,
+  startScriptedUpstream,
+} from '../support/scripted-upstream.ts'
+import { answer, type Problem, refused, retryAfter } from './upstream-fixture.ts'
+
+/** The rows of "Upstream" for a create, from a client's request to the answer it gets. */
+
+let upstream: ScriptedUpstream
+let service: Running
+beforeEach(async () => {
+  upstream = await startScriptedUpstream()
+  service = await startService({ env: { OPENAI_BASE_URL: upstream.url } })
+})
+afterEach(async () => {
+  await service.close()
+  await upstream.close()
+})
+
+const mint = () => service.mint(tokenFor('alice'))
+const cancelledIds = () => upstream.cancellations().map(({ path }) => path.split('/').at(-2))
+
+describe('never answers', () => {
+  test('504 at the deadline of 8 s, after one request; sends headers and hangs: the same', async () => {
+    upstream.creates = [{ kind: 'hang' }, { kind: 'stall' }]
+    const started = performance.now()
+    const timed = (response: Promise<Problem>) =>
+      response.then((problem) => ({ ...problem, ms: performance.now() - started }))
+    const both = await Promise.all([
+      timed(refused(service, mint())),
+      timed(refused(service, mint())),
+    ])
+    for (const { ms, ...problem } of both) {
+      expect(problem).toMatchObject({ status: 504, code: 'upstream_timeout' })
+      expect(ms).toBeGreaterThan(7_900)
+      expect(ms).toBeLessThan(9_500)
+    }
+    expect(upstream.seen).toHaveLength(2)
+    await vi.waitFor(() =>
+      expect(upstream.seen.map(({ aborted }) => aborted)).toEqual([true, true]),
+    )
+  })
+})
+
+describe('an answer that is no session for this user', () => {
+  const whole = JSON.stringify(sessionOf('alice', 'cksess_made'))
+  test.each<[string, Behaviour]>([
+    ['{}', { kind: 'answer', status: 200, body: {} }],
+    ['[]', { kind: 'answer', status: 200, body: [] }],
+    ['null', { kind: 'answer', status: 200, body: 'null' }],
+    ['HTML', { kind: 'answer', status: 200, body: '<html>sign in</html>' }],
+    ['nothing', { kind: 'answer', status: 204, body: '' }],
+    ['no HTTP', { kind: 'garbage', text: '220 mail.example ESMTP\r\n' }],
+    [
+      '40 KB of headers',
+      { kind: 'garbage', text: `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(40_000)}\r\n\r\n` },
+    ],
+    ['a connection cut in the middle', { kind: 'cut' }],
+    ['a session in an array', { kind: 'answer', status: 200, body: `[${whole.slice(0, 3)}` }],
+  ])('%s: 502 and no retry', async (_name, behaviour) => {
+    upstream.creates = [behaviour, { kind: 'ok' }]
+    expect(await refused(service, mint())).toMatchObject({
+      status: 502,
+      code: 'upstream_invalid_response',
+    })
+    expect(upstream.creations()).toHaveLength(1)
+  })
+
+  test.each<[string, Behaviour]>([
+    ['truncated JSON', { kind: 'answer', status: 200, body: whole.slice(0, -40) }],
+    ['another user', { kind: 'ok', changes: { id: 'cksess_made', user: 'mallory' } }],
+    ['another spelling of the user', { kind: 'ok', changes: { id: 'cksess_made', user: 'Alice' } }],
+    ['status expired', { kind: 'ok', changes: { id: 'cksess_made', status: 'expired' } }],
+    ['status cancelled', { kind: 'ok', changes: { id: 'cksess_made', status: 'cancelled' } }],
+    ['a status nobody knows', { kind: 'ok', changes: { id: 'cksess_made', status: 'frozen' } }],
+    ['no client secret', { kind: 'ok', changes: { id: 'cksess_made', client_secret: undefined } }],
+    [
+      'a client secret that is a number',
+      { kind: 'ok', changes: { id: 'cksess_made', client_secret: 7 } },
+    ],
+    ['no expiry', { kind: 'ok', changes: { id: 'cksess_made', expires_at: null } }],
+  ])('%s: 502, and the session that exists is cancelled', async (_name, behaviour) => {
+    upstream.creates = [behaviour, { kind: 'ok' }]
+    expect(await refused(service, mint())).toMatchObject({
+      status: 502,
+      code: 'upstream_invalid_response',
+    })
+    await vi.waitFor(() => expect(cancelledIds()).toEqual(['cksess_made']))
+    expect(upstream.creations()).toHaveLength(1)
+  })
+
+  test.each(['../admin', 'cksess/1', 'cksess%2f1', 'cksess_1?x=1', '', 'c'.repeat(129)])(
+    'an id that no path can hold (%j): 502, for it could never be cancelled',
+    async (id) => {
+      upstream.creates = [{ kind: 'ok', changes: { id } }]
+      expect(await refused(service, mint())).toMatchObject({ status: 502 })
+      await setTimeout(50)
+      expect(upstream.cancellations()).toEqual([])
+    },
+  )
+
+  test('the cancel of such a session is tried again when it fails', async () => {
+    upstream.creates = [{ kind: 'ok', changes: { id: 'cksess_made', user: 'mallory' } }]
+    upstream.cancels = [answer(500), { kind: 'ok' }]
+    await refused(service, mint())
+    await vi.waitFor(() => expect(cancelledIds()).toEqual(['cksess_made', 'cksess_made']), 3000)
+  })
+
+  test('fields that are new are no fault', async () => {
+    upstream.creates = [{ kind: 'ok', changes: { colour: 'red', deep: { er: [1] } } }]
+    const response = await mint()
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual({ client_secret: expect.stringMatching(/^ek_planted/) })
+  })
+})
+
+describe('a refusal is passed on once', () => {
+  test.each([
+    [400, 'upstream_rejected'],
+    [401, 'upstream_auth_failed'],
+    [403, 'upstream_auth_failed'],
+    [404, 'workflow_unavailable'],
+    [409, 'upstream_rejected'],
+    [410, 'workflow_unavailable'],
+    [422, 'upstream_rejected'],
+  ])('%i is 502 %s, and nobody asks again', async (status, code) => {
+    upstream.creates = [answer(status), { kind: 'ok' }]
+    expect(await refused(service, mint())).toEqual({ status: 502, code, retryAfter: null })
+    await setTimeout(400)
+    expect(upstream.seen).toHaveLength(1)
+    expect(service.logText()).toContain(`status ${status} (some_error some_code)`)
+  })
+
+  test.each([301, 302, 303, 307, 308])(
+    'redirect %i is 502, and its target sees nothing',
+    async (status) => {
+      const target = await startScriptedUpstream()
+      for (const location of [`${target.url}/chatkit/sessions`, '/v1/elsewhere']) {
+        upstream.creates = [answer(status, { location })]
+        expect(await refused(service, mint())).toMatchObject({
+          status: 502,
+          code: 'upstream_invalid_response',
+        })
+      }
+      expect(target.connections()).toBe(0)
+      expect(upstream.seen.map(({ path }) => path)).toEqual(
+        Array.from({ length: 2 }, () => '/v1/chatkit/sessions'),
+      )
+      await target.close()
+    },
+  )
+})
+
+test('200 MB are cut at 256 KiB: 502, the connection is closed, the memory stays', async () => {
+  upstream.creates = [{ kind: 'flood', bytes: 200 * 1024 * 1024 }]
+  const before = process.memoryUsage()
+  expect(await refused(service, mint())).toMatchObject({
+    status: 502,
+    code: 'upstream_invalid_response',
+  })
+  await vi.waitFor(() => expect(upstream.openConnections()).toBe(0))
+  expect(upstream.flooded).toBeLessThan(16 * 1024 * 1024)
+  const after = process.memoryUsage()
+  const grown = after.arrayBuffers + after.external - before.arrayBuffers - before.external
+  expect(grown).toBeLessThan(32 * 1024 * 1024)
+  expect(upstream.creations()).toHaveLength(1)
+})
+
+describe('what goes out', () => {
+  test('the key, the beta header, JSON; nothing of the client', async () => {
+    await service.mint(tokenFor('alice'), {
+      headers: { cookie: 'a=b', 'x-forwarded-for': '1.2.3.4', 'user-agent': 'evil' },
+    })
+    const [create] = upstream.creations()
+    expect(create?.headers).toMatchObject({
+      authorization: `Bearer ${API_KEY}`,
+      'openai-beta': 'chatkit_beta=v1',
+      'content-type': 'application/json',
+      accept: 'application/json',
+    })
+    expect(Object.keys(create?.headers ?? {}).sort()).toEqual(
+      [
+        'accept',
+        'authorization',
+        'connection',
+        'content-length',
+        'content-type',
+        'host',
+        'openai-beta',
+      ].sort(),
+    )
+    expect(JSON.parse(create?.body ?? '')).toEqual({
+      user: 'alice',
+      workflow: { id: 'wf_support', tracing: { enabled: false } },
+    })
+  })
+})
+
+test('the client leaves during the call: it is aborted, and nothing is recorded', async () => {
+  upstream.creates = [{ kind: 'hang' }]
+  const controller = new AbortController()
+  const left = service.mint(tokenFor('alice'), { signal: controller.signal })
+  await vi.waitFor(() => expect(upstream.seen).toHaveLength(1))
+  controller.abort()
+  await expect(left).rejects.toThrow()
+  await vi.waitFor(() => expect(upstream.seen[0]?.aborted).toBe(true))
+  expect(upstream.creations()).toHaveLength(1)
+})
+
+test('the client leaves while a retry is waited for: nothing more is sent', async () => {
+  upstream.creates = [retryAfter(429, '1'), { kind: 'ok' }]
+  const controller = new AbortController()
+  const left = service.mint(tokenFor('alice'), { signal: controller.signal })
+  await vi.waitFor(() => expect(upstream.seen).toHaveLength(1))
+  await setTimeout(50)
+  controller.abort()
+  await expect(left).rejects.toThrow()
+  await setTimeout(1500)
+  expect(upstream.seen).toHaveLength(1)
+})

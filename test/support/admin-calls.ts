@@ -1,0 +1,154 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import type { ErrorCode } from '../../src/lib/errors.ts'
+import { answerOf, expectProblem } from './problem-answer.ts'
+import type { RawAnswer } from './raw-http.ts'
+import { DEFAULT_CONFIG, type Running, tokenFor } from './running-service.ts'
+
+/** Who is an admin in these tests; to be added to a config. */
+export const ADMINS = `admins: { when: '"chatkit-admin" in claims.roles' }`
+export const ADMIN_CONFIG = `${DEFAULT_CONFIG}\n${ADMINS}\n`
+
+/** The actor that the audit trail and blocks name for {@link adminToken}. */
+export const ADA = 'https://issuer.test|ada'
+
+/** A token that the rule of {@link ADMINS} takes for an admin's. */
+export function adminToken(claims: Readonly<Record<string, unknown>> = {}): string {
+  return tokenFor('ada', { roles: ['chatkit-admin'], ...claims })
+}
+
+/** A session as the admin endpoints show it. */
+export interface SessionSeen {
+  readonly id: string
+  readonly user: string
+  readonly status: string
+  readonly created_at: number
+  readonly expires_at: number
+}
+
+/** A page as the admin endpoints answer it. */
+export interface PageSeen<T> {
+  readonly data: readonly T[]
+  readonly first_id: string | null
+  readonly last_id: string | null
+  readonly has_more: boolean
+}
+
+export interface AuditSeen {
+  readonly actor: string
+  readonly action: string
+  readonly user: string | null
+  readonly outcome: string
+  readonly reason: string | null
+  readonly request_id: string
+}
+
+export interface RevokeSeen {
+  readonly user: string
+  readonly cancelled: readonly string[]
+  readonly cancelling: readonly string[]
+  readonly blocked_until: number | null
+}
+
+/** What a call carries besides method and path. */
+export interface CallParts {
+  readonly token?: string
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Calls under `/v1/admin`, as ada unless another token is given. */
+export async function callAdmin(
+  { url }: Pick<Running, 'url'>,
+  line: string,
+  { token = adminToken(), body, headers }: CallParts = {},
+): Promise<RawAnswer> {
+  const [method = '', path = ''] = line.split(' ')
+  const json = body === undefined ? {} : { 'content-type': 'application/json' }
+  return answerOf(
+    await fetch(`${url}/v1/admin${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...json, ...headers },
+      body: body === undefined ? null : JSON.stringify(body),
+    }),
+  )
+}
+
+/** The same, for an answer of 200. */
+export async function askAdmin<T>(
+  running: Pick<Running, 'url'>,
+  line: string,
+  body?: unknown,
+): Promise<T> {
+  const answer = await callAdmin(running, line, { body })
+  if (answer.status !== 200) throw new Error(`${line}: ${answer.status} ${answer.body}`)
+  return JSON.parse(answer.body)
+}
+
+/** All sessions of a user, newest first. */
+export async function sessionsOf(running: Running, user: string): Promise<readonly SessionSeen[]> {
+  const path = `/sessions?limit=100&user=${encodeURIComponent(user)}`
+  return (await askAdmin<PageSeen<SessionSeen>>(running, `GET ${path}`)).data
+}
+
+/** The trail, newest first, without the reads that asking for it leaves. */
+export async function auditOf(running: Running, query = ''): Promise<readonly AuditSeen[]> {
+  const page = await askAdmin<PageSeen<AuditSeen>>(running, `GET /audit?limit=100${query}`)
+  return page.data.filter(({ action }) => action !== 'admin_read')
+}
+
+/** Takes back all of a user's sessions. */
+export async function revoke(running: Running, user: string, body: unknown = {}) {
+  return askAdmin<RevokeSeen>(running, `POST /users/${encodeURIComponent(user)}/revoke`, body)
+}
+
+/** Mints and gives the client secret; throws when it is refused. */
+export async function secretOf(
+  running: Running,
+  user: string,
+  claims: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
+  const response = await running.mint(tokenFor(user, claims))
+  const body: { client_secret?: string } = JSON.parse(await response.text())
+  if (body.client_secret === undefined) throw new Error(`not minted: ${JSON.stringify(body)}`)
+  return body.client_secret
+}
+
+/** Mints with a body, and expects what comes to be a refusal that asked nothing upstream. */
+export async function expectRefusedMint(
+  running: Running,
+  token: string,
+  expected: readonly [status: number, code: ErrorCode],
+  body?: unknown,
+): Promise<RawAnswer> {
+  running.api.api.clearRequests()
+  const answer = await answerOf(await mintWith(running, token, body))
+  expectProblem(answer, ...expected)
+  const creates = running.api.api.requests().filter(({ path }) => path.endsWith('/sessions'))
+  if (creates.length > 0) throw new Error('the upstream was asked for a session')
+  return answer
+}
+
+/** `POST /v1/sessions` with a JSON body. */
+export function mintWith(running: Running, token: string, body?: unknown): Promise<Response> {
+  if (body === undefined) return running.mint(token)
+  const headers = { 'content-type': 'application/json' }
+  return running.mint(token, { body: JSON.stringify(body), headers })
+}
+
+/** The status that the upstream has for the session with this client secret. */
+export function upstreamStatus(running: Running, secret: string): string | undefined {
+  return running.api.api.sessions().find((one) => one.client_secret === secret)?.status
+}
+
+/** Environments for the stores that a behaviour is shown on: memory, and SQLite in a new file. */
+export function eachStore(): readonly (readonly [string, Readonly<Record<string, string>>])[] {
+  const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  return [
+    ['memory', { STORE_URL: 'memory:' }],
+    ['SQLite', { STORE_URL: `sqlite:${join(folder, 'store.db')}` }],
+  ]
+}
