@@ -48,6 +48,7 @@ export interface Service {
 
 /** Connections to the ChatKit API: more calls than these wait for one. */
 const UPSTREAM_CONNECTIONS = 256
+const CANCEL_CONNECTIONS = 64
 
 /**
  * The composition root: the only place, with `commands/`, that names adapters.
@@ -103,9 +104,10 @@ function createParts(options: ServiceOptions, clock: ClockAndLog): Parts {
   const { environment, settings } = options
   const registry = options.registry ?? openRegistry(environment.store, clock.log)
   const identityProviders = new Agent({ connections: 4 })
-  const openai = new Pool(new URL(environment.openaiBaseUrl).origin, {
-    connections: UPSTREAM_CONNECTIONS,
-  })
+  const { origin } = new URL(environment.openaiBaseUrl)
+  // HTTP/1.1 only: over HTTP/2 one connection that dies takes every call on it along.
+  const openai = new Pool(origin, { connections: UPSTREAM_CONNECTIONS, allowH2: false })
+  const cancels = new Pool(origin, { connections: CANCEL_CONNECTIONS, allowH2: false })
   const authenticator = createAuthenticate({
     issuers: settings.issuers,
     dispatcher: identityProviders,
@@ -119,9 +121,10 @@ function createParts(options: ServiceOptions, clock: ClockAndLog): Parts {
     organization: environment.openaiOrgId,
     project: environment.openaiProjectId,
     dispatcher: openai,
+    cancelDispatcher: cancels,
   })
   const disconnect = async () => {
-    await Promise.all([openai.destroy(), identityProviders.destroy()])
+    await Promise.all([openai, cancels, identityProviders].map((pool) => pool.destroy()))
   }
   return { registry, authenticator, adapters, disconnect }
 }

@@ -5,7 +5,7 @@ import { firstIssue, invalidToken } from './refusal.ts'
 // What no two readers could read differently, before any key is looked at. No I/O, no clock.
 
 /** The longest token, in characters (and bytes: a token of our shape is ASCII). */
-export const MAX_TOKEN_LENGTH = 8192
+const MAX_TOKEN_LENGTH = 8192
 
 /** How many arrays and objects may enclose a value in header or payload. */
 const MAX_DEPTH = 32

@@ -13,11 +13,13 @@ export interface AdaptersOptions {
   readonly organization: string | undefined
   readonly project: string | undefined
   readonly dispatcher: Dispatcher
+  /** Connections that only cancels use: mints that hang must not keep a revoke waiting. */
+  readonly cancelDispatcher: Dispatcher
 }
 
 /** The adapter of each workflow. */
 export interface Adapters {
-  /** Also for a workflow that has left the config: its sessions still have to be cancelled. */
+  /** For a workflow that has left the config too: its sessions still have to be cancelled. */
   readonly of: (workflow: string) => ChatKit
   /** By API key variable, for metrics. */
   readonly breakers: () => readonly { key: string; breaker: string; open: boolean }[]
@@ -38,13 +40,9 @@ export function createAdapters(options: AdaptersOptions): Adapters {
     byKey.set(apiKeyEnv, adapter)
     byWorkflow.set(name, adapter)
   }
-  const [anyKey] = byKey.values()
+  const unknown = cancelWithAny([...byKey.values()])
   return {
-    of(workflow) {
-      const adapter = byWorkflow.get(workflow) ?? anyKey
-      if (adapter !== undefined) return adapter
-      throw new ServiceError('workflow_unavailable', { reason: `no adapter for ${workflow}` })
-    },
+    of: (workflow) => byWorkflow.get(workflow) ?? unknown,
     breakers: () =>
       [...byKey].flatMap(([key, adapter]) =>
         Object.entries(adapter.breakers()).map(([breaker, state]) => ({
@@ -59,6 +57,30 @@ export function createAdapters(options: AdaptersOptions): Adapters {
 function withKey(name: string, options: AdaptersOptions) {
   const apiKey = options.secret(name)
   if (apiKey === undefined) throw new Error(`${name} is not set`)
-  const { baseUrl, organization, project, dispatcher } = options
-  return createOpenAi({ baseUrl, apiKey, organization, project, dispatcher })
+  const { baseUrl, organization, project, dispatcher, cancelDispatcher } = options
+  return createOpenAi({ baseUrl, apiKey, organization, project, dispatcher, cancelDispatcher })
+}
+
+/**
+ * For sessions of a workflow that is no longer configured. Whose key they were made with is not
+ * known, and to a wrong key they do not exist: gone is only what no key knows.
+ */
+function cancelWithAny(adapters: readonly ChatKit[]): ChatKit {
+  const refuse = async () => {
+    throw new ServiceError('workflow_unavailable', { reason: 'not in the config' })
+  }
+  return {
+    createSession: refuse,
+    listThreads: refuse,
+    retrieveThread: refuse,
+    deleteThread: refuse,
+    listThreadItems: refuse,
+    async cancelSession(id, call) {
+      for (const adapter of adapters) {
+        const ended = await adapter.cancelSession(id, call)
+        if (ended !== null) return ended
+      }
+      return null
+    },
+  }
 }

@@ -5,7 +5,13 @@ import { type Answer, type Caller, type CallerOptions, createCaller } from './ca
 import type { CallOptions, ChatKit } from './port.ts'
 import { UnusableSessionError } from './port.ts'
 import type { ListQuery } from './wire.ts'
-import { type CreateSessionParams, type IssuedSession, issuedSession } from './wire-session.ts'
+import {
+  type CreateSessionParams,
+  type EndedSession,
+  endedSession,
+  type IssuedSession,
+  issuedSession,
+} from './wire-session.ts'
 import { thread, threadDeleted, threadItemPage, threadPage } from './wire-thread.ts'
 
 /** A session answer is some 1 KiB; pages of items can hold whole conversations. */
@@ -89,7 +95,7 @@ async function cancelSession(
   caller: Caller,
   id: string,
   call: CallOptions | undefined,
-): Promise<IssuedSession | null> {
+): Promise<EndedSession | null> {
   const answer = await caller.send(
     {
       operation: 'cancel_session',
@@ -102,7 +108,7 @@ async function cancelSession(
     call,
   )
   if (answer.status === 404 || answer.status === 410) return null
-  const session = parsed(issuedSession, okJson(answer))
+  const session = parsed(endedSession, okJson(answer))
   if (session.id !== id) throw unusable('a cancel answered with another session')
   if (session.status === 'active') throw unusable('a cancelled session that is still active')
   return session

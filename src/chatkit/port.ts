@@ -1,6 +1,6 @@
 import { ServiceError } from '../lib/errors.ts'
 import type { ListQuery, ThreadListQuery } from './wire.ts'
-import type { CreateSessionParams, IssuedSession } from './wire-session.ts'
+import type { CreateSessionParams, EndedSession, IssuedSession } from './wire-session.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from './wire-thread.ts'
 
 /**
@@ -83,10 +83,10 @@ export interface ChatKit {
    * repeated.
    *
    * @param id - of the session
-   * @returns the session, with its client secret; null when the API no longer knows it (404), which
+   * @returns the session; null when the API no longer knows it (404), which
    * is as good as cancelled
    */
-  cancelSession(id: string, call?: CallOptions): Promise<IssuedSession | null>
+  cancelSession(id: string, call?: CallOptions): Promise<EndedSession | null>
 
   /**
    * `GET /chatkit/threads`

@@ -20,8 +20,6 @@ const stateVariables = z.record(z.string(), stateValue).check((context) => {
     issues.push({ code: 'invalid_key', origin: 'record', issues: [], message, input })
   }
 })
-/** {@link stateVariables} */
-export type StateVariables = z.infer<typeof stateVariables>
 
 /** ChatKit's features as a create call may override them; sizes in megabytes. */
 const chatkitConfigurationParam = z.strictObject({
@@ -119,3 +117,11 @@ export const issuedSession = z.looseObject({
 })
 /** {@link issuedSession} */
 export type IssuedSession = z.infer<typeof issuedSession>
+
+/**
+ * What the service relies on in the answer to a cancel. Today it also echoes the client secret; a
+ * cancel must not fail on the day it no longer does.
+ */
+export const endedSession = z.looseObject({ id: z.string().min(1), status: sessionStatus })
+/** {@link endedSession} */
+export type EndedSession = z.infer<typeof endedSession>

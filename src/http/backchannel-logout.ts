@@ -34,11 +34,11 @@ export function backchannelLogout(options: BackchannelLogoutOptions): Handler<Ap
     const key = `logout:${order.issuer}|${order.jti}`
     if (await registry.remembers(key, unixSeconds(now))) throw replayed()
     await revoke.logOut(order)
-    // Remembered after the deed: were it before, a store that fails in between would turn the
-    // provider's next try into a replay. Two at once do the same thing, and the second is refused.
+    await audit.write(auditEvent(order, c.var.requestId))
+    // Remembered last: were it before, a store that fails in between would turn the provider's next
+    // try into a replay. Two at once do the same thing, and the second is refused.
     const first = await registry.rememberOnce(key, REPLAY_SECONDS, unixSeconds(now))
     if (!first) throw replayed()
-    await audit.write(auditEvent(order, c.var.requestId))
     return c.body(null, 200)
   }
 }

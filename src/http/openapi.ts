@@ -34,7 +34,7 @@ export function answerOpenApi(publicUrl: string | undefined) {
  *
  * @param publicUrl - the service as clients see it
  */
-export function createOpenApi(publicUrl: string | undefined) {
+function createOpenApi(publicUrl: string | undefined) {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of OPERATIONS) {
     paths[operation.path] ??= {}

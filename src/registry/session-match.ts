@@ -16,7 +16,7 @@ export function isLive(session: SessionRecord, now: number): boolean {
  * @param session - from the registry
  * @param now - Unix seconds
  */
-export function statusAt(session: SessionRecord, now: number): StoredStatus | 'expired' {
+function statusAt(session: SessionRecord, now: number): StoredStatus | 'expired' {
   return session.status === 'active' && now >= session.expiresAt ? 'expired' : session.status
 }
 

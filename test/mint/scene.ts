@@ -31,7 +31,7 @@ export interface FakeUpstream {
   onCancel: (id: string, call: CallOptions | undefined) => Promise<void> | void
 }
 
-export function createFakeUpstream(): FakeUpstream & { readonly chatkit: ChatKit } {
+function createFakeUpstream(): FakeUpstream & { readonly chatkit: ChatKit } {
   const upstream: FakeUpstream = {
     created: [],
     cancels: [],

@@ -12,7 +12,7 @@ import { createSecretSigner } from './tokens.ts'
 /** The API key that the service under test holds; tests look for it where it must not be. */
 export const API_KEY = 'sk-test-planted-key-0123456789abcdef'
 export const ISSUER = 'https://issuer.test'
-export const AUDIENCE = 'chat-api'
+const AUDIENCE = 'chat-api'
 export const APP_ORIGIN = 'https://app.acme.example'
 const SHARED_SECRET = 'a shared secret of at least thirty-two bytes'
 
@@ -60,6 +60,8 @@ export interface RunningOptions {
   readonly now?: Clock
   /** Instead of the one that `STORE_URL` names. */
   readonly registry?: Registry
+  /** A free one when absent. */
+  readonly port?: number
 }
 
 /** The real service on a free loopback port, with an embedded ChatKit API of its own. */
@@ -108,7 +110,12 @@ export async function startService(options: RunningOptions = {}): Promise<Runnin
     ...(options.now && { now: options.now }),
     ...(options.registry && { registry: options.registry }),
   })
-  const listening = await listen({ app: service.app, host: '127.0.0.1', port: 0, log })
+  const listening = await listen({
+    app: service.app,
+    host: '127.0.0.1',
+    port: options.port ?? 0,
+    log,
+  })
   return {
     url: listening.url,
     api,

@@ -11,7 +11,7 @@ import { errorBody, parseOrRefuse } from './api-error.ts'
  * - `retry_after`: value of that header, seconds or any text
  * - `times`: how many calls; until changed when absent
  */
-export const faults = z.strictObject({
+const faults = z.strictObject({
   latency_ms: z.int().min(0).max(600_000).optional(),
   status: z.int().min(200).max(599).optional(),
   hang: z.boolean().optional(),

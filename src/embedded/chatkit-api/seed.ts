@@ -128,7 +128,7 @@ const taskGroup = z.strictObject({
 })
 
 /** An item to plant: its `type`, and as much of the rest as matters. */
-export const itemSeed = z.discriminatedUnion('type', [
+const itemSeed = z.discriminatedUnion('type', [
   userMessage,
   assistantMessage,
   widget,

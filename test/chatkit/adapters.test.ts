@@ -1,0 +1,62 @@
+import { Agent } from 'undici'
+import { afterEach, expect, test } from 'vitest'
+import { createAdapters } from '../../src/chatkit/adapters.ts'
+import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { Secret } from '../../src/lib/secret.ts'
+
+const agent = new Agent()
+let api: RunningChatKitApi
+afterEach(() => api.close())
+
+async function adaptersOf(workflows: readonly { name: string; apiKeyEnv: string }[]) {
+  api = await startChatKitApi({ port: 0 })
+  return createAdapters({
+    workflows,
+    secret: (name) => () => new Secret(`sk-${name}`),
+    baseUrl: api.url,
+    organization: undefined,
+    project: undefined,
+    dispatcher: agent,
+    cancelDispatcher: agent,
+  })
+}
+
+const TWO_KEYS = [
+  { name: 'one', apiKeyEnv: 'FIRST' },
+  { name: 'two', apiKeyEnv: 'SECOND' },
+  { name: 'three', apiKeyEnv: 'FIRST' },
+]
+
+test('workflows with the same key share an adapter, and its breakers; others do not', async () => {
+  const adapters = await adaptersOf(TWO_KEYS)
+  expect(adapters.of('one')).toBe(adapters.of('three'))
+  expect(adapters.of('one')).not.toBe(adapters.of('two'))
+  expect(adapters.breakers().map(({ key, breaker }) => `${key} ${breaker}`)).toEqual([
+    'FIRST api',
+    'FIRST cancel',
+    'SECOND api',
+    'SECOND cancel',
+  ])
+})
+
+test('a session of a workflow that left the config is cancelled with whichever key knows it', async () => {
+  const adapters = await adaptersOf(TWO_KEYS)
+  const made = await adapters.of('two').createSession({ user: 'alice', workflow: { id: 'wf_1' } })
+  api.api.setFaults({ status: 404, times: 1 })
+  expect(await adapters.of('gone').cancelSession(made.id)).toMatchObject({ status: 'cancelled' })
+  const cancels = api.api.requests().filter(({ path }) => path.endsWith('/cancel'))
+  expect(cancels).toHaveLength(2)
+})
+
+test('it is gone only when no key knows it', async () => {
+  const adapters = await adaptersOf(TWO_KEYS)
+  expect(await adapters.of('gone').cancelSession('cksess_never')).toBeNull()
+  expect(api.api.requests()).toHaveLength(2)
+})
+
+test('a workflow that left the config mints nothing', async () => {
+  const adapters = await adaptersOf(TWO_KEYS)
+  const attempt = adapters.of('gone').createSession({ user: 'a', workflow: { id: 'wf' } })
+  await expect(attempt).rejects.toMatchObject({ code: 'workflow_unavailable' })
+  expect(api.api.requests()).toEqual([])
+})
