@@ -12,7 +12,7 @@ function tableUnder(heading: string): string[][] {
   const section = readme.split(`## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
   return section
     .split('\n')
-    .filter((line) => line.startsWith('|') && !line.startsWith('|---'))
+    .filter((line) => line.startsWith('|') && !/^[|\s-]+$/.test(line))
     .slice(1)
     .map((line) =>
       line
