@@ -108,8 +108,16 @@ async function carryOut(
 ): Promise<RevokeView> {
   const { admin: by, requestId } = c.var
   const { user: whom, block_seconds: blockSeconds = 0, reason } = asked
-  const result = await revoke.revokeUser({ user: whom, blockSeconds, reason, by })
-  await audit.write({ actor: by, action: 'revoke', user: whom, outcome: 'ok', reason, requestId })
+  const event = {
+    actor: by,
+    action: 'revoke',
+    user: whom,
+    outcome: 'ok',
+    reason,
+    requestId,
+  } as const
+  const order = { user: whom, blockSeconds, reason, by }
+  const result = await revoke.revokeUser(order, () => audit.write(event))
   const { cancelled, cancelling, blockedUntil } = result
   return { user: whom, cancelled, cancelling, blocked_until: blockedUntil ?? null }
 }

@@ -61,6 +61,7 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   const field = issue.path.map(String).join('.')
   if (issue.code === 'unrecognized_keys')
     return 'The body has a field that this call does not know.'
+  if (issue.code === 'invalid_union') return 'The body is of none of the forms this call takes.'
   if (field === '') return 'The body must be a JSON object.'
   return `The field "${field.slice(0, 64)}" of the body is not what this call expects.`
 }

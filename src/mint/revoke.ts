@@ -22,8 +22,14 @@ export interface RevokeResult extends CancelOutcome {
 
 /** Takes sessions back. Each call answers only when it is durable that they are. */
 export interface Revoke {
-  /** All of a user's sessions, with a block if one is asked for. */
-  revokeUser(order: UserRevoke): Promise<RevokeResult>
+  /**
+   * All of a user's sessions, with a block if one is asked for.
+   *
+   * @param order - whom, for how long, by whom
+   * @param onDurable - runs when it holds, before the sessions are cancelled upstream, which can take
+   * seconds: the trail must not miss a revoke that a crash cut short
+   */
+  revokeUser(order: UserRevoke, onDurable?: () => Promise<void>): Promise<RevokeResult>
   /** All of a user's sessions, without a block: sign-out. */
   signOut(user: string): Promise<void>
   /** One session; undefined when it was never on the books. */
@@ -67,11 +73,12 @@ export function createRevoke(options: RevokeOptions): Revoke {
   }
 
   return {
-    async revokeUser({ user, blockSeconds, reason, by }) {
+    async revokeUser({ user, blockSeconds, reason, by }, onDurable) {
       const seconds = unixSeconds(now)
       const block = blockSeconds > 0 ? { until: seconds + blockSeconds, reason, by } : undefined
       const order = { user, endReason: 'revoked', block, now: seconds } as const
       const { cancelling, blockedUntil } = await registry.revoke(order)
+      await onDurable?.()
       return { ...(await canceller.cancelAll(cancelling)), blockedUntil }
     },
     async signOut(user) {

@@ -45,6 +45,27 @@ describe('revoking a user', () => {
     expect(tried).toBe('user_blocked')
   })
 
+  test('is in the trail before the first cancel, and not at all when it does not hold', async () => {
+    const scene = createScene()
+    await scene.mint(order())
+    const seen: string[] = []
+    scene.upstream.onCancel = async () => {
+      seen.push('cancel')
+    }
+    const note = async () => {
+      seen.push(`trail, blocked: ${await scene.mint(order()).catch((error) => error.code)}`)
+    }
+    await scene.revoke.revokeUser(revokeAlice(), note)
+    expect(seen).toEqual(['trail, blocked: user_blocked', 'cancel'])
+    const refusing = createScene({
+      registry: () => ({ revoke: () => Promise.reject(unavailable('store')) }),
+    })
+    await expect(refusing.revoke.revokeUser(revokeAlice(), note)).rejects.toMatchObject({
+      code: 'store_unavailable',
+    })
+    expect(seen).toHaveLength(2)
+  })
+
   test('whose step the store refuses cancels nothing and says so', async () => {
     const scene = createScene({
       registry: () => ({ revoke: () => Promise.reject(unavailable('store')) }),

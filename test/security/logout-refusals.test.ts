@@ -1,0 +1,231 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { upstreamStatus } from '../support/admin-calls.ts'
+import {
+  expectRefusedLogout,
+  ISSUER,
+  key,
+  LOGOUT_CONFIG,
+  logoutClaims,
+  logoutToken,
+  OTHER_ISSUER,
+  rsaKey,
+  secretFrom,
+  sendForm,
+  sendLogout,
+  userToken,
+} from '../support/logout-calls.ts'
+import { answerOf, expectEnvelope, expectProblem } from '../support/problem-answer.ts'
+import { type Running, startService } from '../support/running-service.ts'
+import { claimsOf, createSecretSigner, createSigner, handMade } from '../support/tokens.ts'
+
+// The refusals of the OpenID relying party tests for back-channel logout, and their neighbours: 400
+// each, nothing ends, and the user's token still mints.
+
+const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
+const seconds = () => Math.floor(Date.now() / 1000)
+
+let running: Running
+let secret: string
+beforeAll(async () => {
+  running = await startService({ config: LOGOUT_CONFIG })
+})
+afterAll(() => running.close())
+beforeEach(async () => {
+  secret = await secretFrom(running, userToken('alice', { sid: 's1' }))
+  running.api.api.clearRequests()
+})
+
+async function expectNothingEnded(): Promise<void> {
+  expect(running.api.api.requests()).toEqual([])
+  expect(upstreamStatus(running, secret)).toBe('active')
+  expect((await running.mint(userToken('alice', { sid: 's1' }))).status).toBe(200)
+}
+
+describe('claims', () => {
+  test.each<[string, () => Record<string, unknown>]>([
+    ['wrong aud', () => ({ aud: 'another-client' })],
+    ['the API’s own audience', () => ({ aud: 'chat-api' })],
+    ['aud that begins like ours', () => ({ aud: 'web-app-2' })],
+    ['no aud', () => ({ aud: undefined })],
+    ['wrong iss', () => ({ iss: 'https://evil.test' })],
+    ['iss of an issuer without logout', () => ({ iss: OTHER_ISSUER })],
+    ['iss with a slash behind', () => ({ iss: `${ISSUER}/` })],
+    ['no iss', () => ({ iss: undefined })],
+    ['no events', () => ({ events: undefined })],
+    ['wrong event', () => ({ events: { 'http://schemas.openid.net/event/other': {} } })],
+    ['no event', () => ({ events: {} })],
+    ['events as a list', () => ({ events: [EVENT] })],
+    ['events as text', () => ({ events: EVENT })],
+    ['an event that is no object', () => ({ events: { [EVENT]: true } })],
+    ['an event that is null', () => ({ events: { [EVENT]: null } })],
+    ['a nonce', () => ({ nonce: 'n' })],
+    ['a nonce that is null', () => ({ nonce: null })],
+    ['no iat', () => ({ iat: undefined })],
+    ['iat as text', () => ({ iat: String(seconds()) })],
+    ['too old', () => ({ iat: seconds() - 125 })],
+    ['too old, though exp says otherwise', () => ({ iat: seconds() - 600, exp: seconds() + 600 })],
+    ['issued ahead', () => ({ iat: seconds() + 90 })],
+    ['iat in milliseconds', () => ({ iat: Date.now() })],
+    ['expired', () => ({ iat: seconds() - 100, exp: seconds() - 60 })],
+    ['no jti', () => ({ jti: undefined })],
+    ['an empty jti', () => ({ jti: '' })],
+    ['a jti that is a number', () => ({ jti: 7 })],
+    ['neither sub nor sid', () => ({ sub: undefined, sid: undefined })],
+    ['an empty sub', () => ({ sub: '' })],
+    ['sub as a number', () => ({ sub: 7 })],
+    ['sub with NUL', () => ({ sub: 'alice\u0000' })],
+    ['sid that is a list', () => ({ sid: ['s1'] })],
+  ])('%s', async (_name, claims) => {
+    await expectRefusedLogout(running, logoutToken(claims()))
+    await expectNothingEnded()
+  })
+})
+
+describe('signature and header', () => {
+  const header = { alg: 'ES256', kid: 'k1', typ: 'logout+jwt' }
+  const other = createSigner('ES256', 'k1')
+  const publicPem = String(key.publicKey.export({ type: 'spki', format: 'pem' }))
+
+  test.each<[string, () => string]>([
+    ['alg none', () => handMade({ ...header, alg: 'none' }, logoutClaims(), Buffer.alloc(0))],
+    [
+      'alg none, with a signature',
+      () => handMade({ ...header, alg: 'none' }, logoutClaims(), key.sign),
+    ],
+    ['alg NONE', () => handMade({ ...header, alg: 'NONE' }, logoutClaims(), key.sign)],
+    [
+      'wrong alg: RS256, whose key is published but not on the list',
+      () => rsaKey.token(logoutClaims(), { typ: 'logout+jwt' }),
+    ],
+    [
+      'wrong alg: HS256 with the public key as its secret',
+      () => createSecretSigner('HS256', publicPem, 'k1').token(logoutClaims()),
+    ],
+    ['another’s key under the same kid', () => other.token(logoutClaims())],
+    ['a kid that nobody published', () => logoutToken({}, { kid: 'k9' })],
+    ['crit', () => logoutToken({}, { crit: ['x'], x: 1 })],
+    ['typ of an access token', () => logoutToken({}, { typ: 'at+jwt' })],
+    ['typ of a security event', () => logoutToken({}, { typ: 'secevent+jwt' })],
+    [
+      'a changed payload',
+      () => {
+        const [head, , signature] = logoutToken({ sub: 'bob' }).split('.')
+        const payload = Buffer.from(JSON.stringify(logoutClaims())).toString('base64url')
+        return `${head}.${payload}.${signature}`
+      },
+    ],
+    [
+      'a repeated claim',
+      () => {
+        const text = JSON.stringify(logoutClaims({ sub: 'bob' }))
+        return handMade(header, text.replace('{', '{"sub":"alice",'), key.sign)
+      },
+    ],
+    ['a user’s bearer token', () => userToken('alice', { sid: 's1' })],
+    [
+      'an ID token',
+      () => key.token(claimsOf(ISSUER, Date.now(), { aud: 'web-app', nonce: 'n', sid: 's1' })),
+    ],
+    ['no JWT at all', () => 'alice'],
+    ['an empty one', () => ''],
+    ['five segments', () => 'a.b.c.d.e'],
+    ['more than 8 KiB', () => logoutToken({ padding: 'x'.repeat(9000) })],
+  ])('%s', async (_name, make) => {
+    await expectRefusedLogout(running, make())
+    await expectNothingEnded()
+  })
+})
+
+describe('the request', () => {
+  const form = () => new URLSearchParams({ logout_token: logoutToken() })
+
+  test.each<[string, () => string]>([
+    ['without logout_token', () => 'x=1'],
+    ['with an empty body', () => ''],
+    ['with logout_token under another case', () => `Logout_Token=${logoutToken()}`],
+    ['with two of them', () => `${form()}&${form()}`],
+    ['with the same one twice', () => String(form()).replace(/.*/, '$&&$&')],
+    ['with one and an empty one', () => `${form()}&logout_token=`],
+  ])('%s: 400', async (_name, make) => {
+    const type = { 'content-type': 'application/x-www-form-urlencoded' }
+    expectProblem(await sendForm(running, make(), type), 400, 'invalid_request')
+    await expectNothingEnded()
+  })
+
+  test.each([
+    'application/json',
+    'text/plain',
+    'multipart/form-data; boundary=x',
+    'application/jwt',
+  ])('%s: 415', async (type) => {
+    const body = type.endsWith('json')
+      ? JSON.stringify({ logout_token: logoutToken() })
+      : String(form())
+    const answer = await sendForm(running, body, { 'content-type': type })
+    expectProblem(answer, 415, 'unsupported_media_type')
+    await expectNothingEnded()
+  })
+
+  test('over 16 KiB: 413', async () => {
+    const body = new URLSearchParams({ x: 'x'.repeat(17_000), logout_token: logoutToken() })
+    expectProblem(await sendForm(running, body), 413, 'body_too_large')
+    await expectNothingEnded()
+  })
+
+  test('the token in the query or as a bearer token, not in the form: 400', async () => {
+    const type = { 'content-type': 'application/x-www-form-urlencoded' }
+    const query = await fetch(`${running.url}/v1/backchannel-logout?${form()}`, {
+      method: 'POST',
+      headers: type,
+      body: 'x=1',
+    })
+    expectProblem(await answerOf(query), 400, 'invalid_request')
+    const authorization = `Bearer ${logoutToken()}`
+    const bearer = await sendForm(running, 'x=1', { ...type, authorization })
+    expectProblem(bearer, 400, 'invalid_request')
+    await expectNothingEnded()
+  })
+
+  test('GET: 405; a page of another origin: 403', async () => {
+    const get = await answerOf(await fetch(`${running.url}/v1/backchannel-logout?${form()}`))
+    expectProblem(get, 405, 'method_not_allowed')
+    expect(get.headers['allow']).toBe('POST, OPTIONS')
+    const page = await sendForm(running, form(), { origin: 'https://evil.example' })
+    expectProblem(page, 403, 'origin_not_allowed')
+    await expectNothingEnded()
+  })
+})
+
+test('a logout token is no user’s token', async () => {
+  const token = logoutToken({ aud: ['web-app', 'chat-api'] })
+  expectProblem(await answerOf(await running.mint(token)), 401, 'invalid_token')
+  await expectNothingEnded()
+})
+
+test('a replayed token: 400 the second time, and what was minted since stays', async () => {
+  const token = logoutToken({ sub: 'replayed', iat: seconds() - 60 })
+  const first = await sendLogout(running, token)
+  expect([first.status, first.body]).toEqual([200, ''])
+  expectEnvelope(first)
+  const since = await secretFrom(running, userToken('replayed'))
+  for (let again = 0; again < 3; again++) await expectRefusedLogout(running, token)
+  // The same jti in another token of the issuer is a replay as well.
+  const jti = JSON.parse(Buffer.from(String(token.split('.')[1]), 'base64url').toString()).jti
+  await expectRefusedLogout(running, logoutToken({ sub: 'replayed', jti }))
+  expect(upstreamStatus(running, since)).toBe('active')
+})
+
+test('the same token many times at once is carried out and answered well once', async () => {
+  const token = logoutToken({ sub: 'at-once' })
+  const answers = await Promise.all(Array.from({ length: 10 }, () => sendLogout(running, token)))
+  const statuses = answers.map(({ status }) => status).sort()
+  expect(statuses).toEqual([200, ...Array(9).fill(400)])
+})
+
+test('no refusal, and no log line, holds the token or says what it held', async () => {
+  const token = logoutToken({ sub: 'secretive-subject', events: {} })
+  const answer = await sendLogout(running, token)
+  expect(answer.body).not.toMatch(/secretive|eyJ|events|idp\.test/)
+  expect(running.logText()).not.toContain(String(token.split('.')[2]))
+  expect(running.logText()).not.toContain('secretive-subject')
+})

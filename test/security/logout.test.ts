@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import { callAdmin, eachStore, upstreamStatus } from '../support/admin-calls.ts'
+import { createFaultyRegistry } from '../support/faulty-registry.ts'
+import {
+  ISSUER,
+  key,
+  LOGOUT_CONFIG,
+  logoutToken,
+  OTHER_ISSUER,
+  secretFrom,
+  sendLogout,
+  userToken,
+} from '../support/logout-calls.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { type Running, startService } from '../support/running-service.ts'
+import { claimsOf } from '../support/tokens.ts'
+
+// Which sessions a logout ends, and which tokens no longer mint (OpenID Connect Back-Channel Logout
+// 1.0 §2.7). Times are given outright: a token of the same second as the logout counts as older.
+
+const seconds = () => Math.floor(Date.now() / 1000)
+const earlier = (sub: string, claims = {}) => userToken(sub, { iat: seconds() - 60, ...claims })
+const later = (sub: string, claims = {}) => userToken(sub, { iat: seconds() + 5, ...claims })
+
+async function logOut(running: Running, claims: Record<string, unknown>): Promise<void> {
+  const answer = await sendLogout(running, logoutToken(claims))
+  expect([answer.status, answer.body]).toEqual([200, ''])
+}
+
+async function expectOver(running: Running, token: string): Promise<void> {
+  running.api.api.clearRequests()
+  expectProblem(await answerOf(await running.mint(token)), 401, 'invalid_token')
+  // Cancels of the logout may still be on their way.
+  const asked = running.api.api.requests().filter(({ path }) => !path.endsWith('/cancel'))
+  expect(asked).toEqual([])
+}
+
+async function expectMints(running: Running, token: string): Promise<void> {
+  expect((await running.mint(token)).status).toBe(200)
+}
+
+describe.each(eachStore())('%s', (_store, env) => {
+  let running: Running
+  beforeAll(async () => {
+    running = await startService({ config: LOGOUT_CONFIG, env })
+  })
+  afterAll(() => running.close())
+  beforeEach(() => running.api.api.setFaults({}))
+
+  const expectEnded = (secret: string) =>
+    expect.poll(() => upstreamStatus(running, secret)).toBe('cancelled')
+
+  test('sub alone: all of the subject’s sessions end, whatever their sid; nobody else’s', async () => {
+    const mine = [
+      await secretFrom(running, earlier('alice', { sid: 's1' })),
+      await secretFrom(running, earlier('alice', { sid: 's2' })),
+      await secretFrom(running, earlier('alice')),
+    ]
+    const bob = await secretFrom(running, earlier('bob', { sid: 's1' }))
+    const namesake = key.token(claimsOf(OTHER_ISSUER, Date.now(), { sub: 'alice', sid: 's1' }))
+    const other = await secretFrom(running, namesake)
+    await logOut(running, { sub: 'alice', sid: undefined })
+    for (const secret of mine) await expectEnded(secret)
+    for (const claims of [{ sid: 's1' }, { sid: 's3' }, {}]) {
+      await expectOver(running, earlier('alice', claims))
+      await expectMints(running, later('alice', claims))
+    }
+    expect([bob, other].map((one) => upstreamStatus(running, one))).toEqual(['active', 'active'])
+    await expectMints(running, earlier('bob', { sid: 's1' }))
+    await expectMints(running, namesake)
+  })
+
+  test('sid alone: the sessions of that sign-in, found by the sid of their tokens', async () => {
+    const one = await secretFrom(running, earlier('carol', { sid: 'c1' }))
+    const two = await secretFrom(running, earlier('carol', { sid: 'c2' }))
+    const without = await secretFrom(running, earlier('carol'))
+    const issuer = OTHER_ISSUER
+    const other = await secretFrom(running, key.token(claimsOf(issuer, Date.now(), { sid: 'c1' })))
+    await logOut(running, { sub: undefined, sid: 'c1' })
+    await expectEnded(one)
+    await expectOver(running, earlier('carol', { sid: 'c1' }))
+    const rest = [two, without, other].map((secret) => upstreamStatus(running, secret))
+    expect(rest).toEqual(['active', 'active', 'active'])
+    await expectMints(running, earlier('carol', { sid: 'c2' }))
+    await expectMints(running, earlier('carol'))
+    await expectMints(running, later('carol', { sid: 'c1' }))
+  })
+
+  test('sub and sid: that sign-in, and what may stem from it for want of a sid', async () => {
+    const one = await secretFrom(running, earlier('dora', { sid: 'd1' }))
+    const without = await secretFrom(running, earlier('dora'))
+    const two = await secretFrom(running, earlier('dora', { sid: 'd2' }))
+    const others = await secretFrom(running, earlier('erin'))
+    await logOut(running, { sub: 'dora', sid: 'd1' })
+    await expectEnded(one)
+    await expectEnded(without)
+    await expectOver(running, earlier('dora', { sid: 'd1' }))
+    await expectOver(running, earlier('dora'))
+    expect(upstreamStatus(running, two)).toBe('active')
+    expect(upstreamStatus(running, others)).toBe('active')
+    await expectMints(running, earlier('dora', { sid: 'd2' }))
+    await expectMints(running, earlier('erin'))
+    await expectMints(running, later('dora'))
+  })
+
+  test('a subject that looks like the stand-in for a missing sid is no way to end others', async () => {
+    const frank = await secretFrom(running, earlier('frank'))
+    const answer = await sendLogout(running, logoutToken({ sub: 'eve', sid: '\u0000frank' }))
+    expectProblem(answer, 400, 'invalid_request')
+    expect(upstreamStatus(running, frank)).toBe('active')
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['issued before', { iat: seconds() - 3600 }],
+    ['issued in the same second', {}],
+    ['without iat', { iat: undefined }],
+    ['with an iat of fractions', { iat: seconds() - 0.5 }],
+  ])('tokens %s no longer mint: 401, and nothing is asked upstream', async (name, claims) => {
+    const sub = `over ${name}`
+    const token = userToken(sub, claims)
+    await logOut(running, { sub, iat: seconds() + 1 })
+    await expectOver(running, token)
+    await expectMints(running, later(sub))
+  })
+
+  test('a user without sessions is logged out as well', async () => {
+    await logOut(running, { sub: 'sessionless' })
+    await expectOver(running, earlier('sessionless'))
+  })
+
+  test('an earlier logout that comes late takes nothing back', async () => {
+    await logOut(running, { sub: 'late', iat: seconds() - 10 })
+    await logOut(running, { sub: 'late', iat: seconds() - 100 })
+    await expectOver(running, userToken('late', { iat: seconds() - 50 }))
+    await expectMints(running, userToken('late', { iat: seconds() }))
+  })
+
+  test('it is no block: a new sign-in mints at once, and old secrets replace nothing', async () => {
+    const old = await secretFrom(running, earlier('again'))
+    await logOut(running, { sub: 'again' })
+    const response = await running.mint(later('again'), {
+      body: JSON.stringify({ current_client_secret: old }),
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(response.status).toBe(200)
+  })
+
+  test.each([{ sid: 'f1' }, {}])(
+    'a mint in flight during the logout (%j) gets no secret, and its session ends',
+    async (claims) => {
+      const sub = `in-flight-${Object.keys(claims).length}`
+      running.api.api.clearRequests()
+      running.api.api.setFaults({ latency_ms: 400, times: 1 })
+      const pending = running.mint(earlier(sub, claims))
+      await expect.poll(() => running.api.api.requests().length).toBe(1)
+      await logOut(running, { sub, ...claims })
+      const answer = await answerOf(await pending)
+      expectProblem(answer, 401, 'invalid_token')
+      const ofUser = () =>
+        running.api.api.sessions().filter(({ user }) => user === `${ISSUER}|${sub}`)
+      await expect.poll(() => ofUser().map(({ status }) => status)).toEqual(['cancelled'])
+    },
+  )
+
+  test('the answer does not wait for OpenAI; what it does not confirm is tried again', async () => {
+    const secret = await secretFrom(running, earlier('unconfirmed'))
+    running.api.api.setFaults({ status: 500, times: 1 })
+    await logOut(running, { sub: 'unconfirmed' })
+    await expect.poll(() => upstreamStatus(running, secret), { timeout: 5000 }).toBe('cancelled')
+  })
+
+  test('it is in the trail', async () => {
+    await logOut(running, { sub: 'trailed', sid: 't1' })
+    const token = userToken('ada', { roles: ['chatkit-admin'] })
+    const answer = await callAdmin(running, 'GET /audit?action=logout&limit=1', { token })
+    expect(answer.json()).toMatchObject({
+      data: [{ actor: `${ISSUER}|trailed`, action: 'logout', outcome: 'ok', reason: 'sid' }],
+    })
+  })
+})
+
+describe('a store that fails', () => {
+  test.each<keyof Registry>([
+    'remembers',
+    'markLogout',
+    'usersOf',
+    'revoke',
+    'rememberOnce',
+    'appendAudit',
+  ])('%s: 503, and the provider’s repeat then works', async (method) => {
+    const registry = createFaultyRegistry(createMemoryRegistry())
+    const running = await startService({ config: LOGOUT_CONFIG, registry })
+    const secret = await secretFrom(running, earlier('alice'))
+    const token = logoutToken({ sub: 'alice' })
+    registry.failing.add(method)
+    expectProblem(await sendLogout(running, token), 503, 'store_unavailable')
+    registry.failing.clear()
+    const repeat = await sendLogout(running, token)
+    expect(repeat.status).toBe(200)
+    await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
+    await expectOver(running, earlier('alice'))
+    await running.close()
+  })
+})
