@@ -19,6 +19,9 @@ export function introduction({ urls, tokens, answer }: DemoFacts): string {
   const mint = (token: string) => `curl -sS -X POST ${sessions} -H 'Authorization: Bearer ${token}'`
   const withBody = (token: string, body: object) =>
     `${mint(token)} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`
+  const admin = (method: string, path: string, body?: object) =>
+    `curl -sS -X ${method} ${urls.service}/v1/admin${path} -H 'Authorization: Bearer ${tokens.ada}'` +
+    (body ? ` -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'` : '')
   return `
 chatkit-mint demo: everything runs on this machine, in memory; no key, no network. Ctrl-C ends it.
 
@@ -38,9 +41,6 @@ ${mint(tokens.alice)}
 bob is not in the group "support", so his default is "general":
 ${mint(tokens.bob)}
 
-ada, who is an admin, may chat like everybody else:
-${mint(tokens.ada)}
-
 alice asks for a workflow by name:
 ${withBody(tokens.alice, { workflow: 'general' })}
 
@@ -49,6 +49,16 @@ ${withBody(tokens.alice, { input: { page: '/invoices' } })}
 
 bob asks for a workflow that is not his, and is refused:
 ${withBody(tokens.bob, { workflow: 'support' })}
+
+ada, who is an admin, takes alice's sessions back, for an hour; then try alice's first line again:
+${admin('POST', '/users/alice/revoke', { block_seconds: 3600 })}
+
+ada looks at who has which sessions, and at who did what:
+${admin('GET', '/sessions')}
+${admin('GET', '/audit')}
+
+ada lifts the block:
+${admin('DELETE', '/users/alice/block')}
 
 What the ChatKit API was sent, user, workflow and state variables included:
 curl -sS ${urls.chatkit}/_embedded/requests

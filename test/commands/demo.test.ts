@@ -111,47 +111,73 @@ const curl = spawnSync('curl', ['--version']).error === undefined || process.env
 
 describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
   let demo: Spawned
-  let answers: string[]
+  let pasted: { readonly line: string; readonly answer: string }[]
   beforeAll(async () => {
     demo = await startDemo()
-    const runs = curlLines(demo).map((line): SpawnSyncReturns<string> => {
-      return spawnSync('sh', ['-c', line], { encoding: 'utf8' })
+    const runs = curlLines(demo).map((line) => {
+      const run: SpawnSyncReturns<string> = spawnSync('sh', ['-c', line], { encoding: 'utf8' })
+      return { line, run }
     })
-    expect(runs.map(({ status, stderr }) => ({ status, stderr }))).toEqual(
+    expect(runs.map(({ run: { status, stderr } }) => ({ status, stderr }))).toEqual(
       runs.map(() => ({ status: 0, stderr: '' })),
     )
-    answers = runs.map(({ stdout }) => stdout)
+    pasted = runs.map(({ line, run }) => ({ line, answer: run.stdout }))
   })
   afterAll(() => end(demo))
 
+  /** The answers to the lines that have all of these in them. */
+  const answersTo = (...parts: readonly string[]): string[] =>
+    pasted.filter(({ line }) => parts.every((part) => line.includes(part))).map((one) => one.answer)
+
   test('the first mints another session than the one shown', () => {
-    expect(answers[0]).toMatch(/^\{"client_secret":"ek_[\w-]{20,}"\}$/)
-    expect(demo.stdout()).not.toContain(answers[0])
+    const first = pasted[0]?.answer ?? ''
+    expect(first).toMatch(/^\{"client_secret":"ek_[\w-]{20,}"\}$/)
+    expect(demo.stdout()).not.toContain(first)
   })
 
-  test('of the others one is refused, and all else mints', () => {
-    const secrets = answers.slice(0, -2).flatMap((answer) => JSON.parse(answer).client_secret ?? [])
-    expect(new Set(secrets).size).toBe(answers.length - 3)
-    expect(JSON.parse(answers.at(-3) ?? '')).toMatchObject({
-      status: 403,
-      code: 'workflow_not_allowed',
-    })
-    expect(answers.at(-1)).toMatch(/^HTTP\/1\.1 200 OK/)
+  test('one mint is refused, and all others give secrets of their own', () => {
+    const mints = answersTo('POST', '/v1/sessions ').map((answer) => JSON.parse(answer))
+    const refused = mints.filter((answer) => answer.client_secret === undefined)
+    expect(refused).toMatchObject([{ status: 403, code: 'workflow_not_allowed' }])
+    const secrets = mints.flatMap((answer) => answer.client_secret ?? [])
+    expect(secrets.length).toBeGreaterThanOrEqual(4)
+    expect(new Set(secrets).size).toBe(secrets.length)
+  })
+
+  test('the admin sees sessions and trail, takes alice’s sessions back and lifts the block', () => {
+    const [revoked = ''] = answersTo('/v1/admin/users/alice/revoke')
+    const { user, cancelled, blocked_until: until } = JSON.parse(revoked)
+    expect(user).toBe('alice')
+    expect(cancelled.length).toBeGreaterThanOrEqual(4)
+    expect(until).toBeGreaterThan(Date.now() / 1000)
+    const [sessions = ''] = answersTo('/v1/admin/sessions')
+    const seen = JSON.parse(sessions).data.map((one: { user: string; status: string }) => one)
+    expect(seen).toContainEqual(expect.objectContaining({ user: 'alice', status: 'cancelled' }))
+    expect(seen).toContainEqual(expect.objectContaining({ user: 'bob', status: 'active' }))
+    const [audit = ''] = answersTo('/v1/admin/audit')
+    const actions = JSON.parse(audit).data.map((one: { action: string }) => one.action)
+    expect(actions).toEqual(expect.arrayContaining(['mint', 'revoke', 'admin_read']))
+    expect(answersTo('-X DELETE', '/v1/admin/users/alice/block')).toEqual([''])
+  })
+
+  test('the service is ready', () => {
+    expect(answersTo('/readyz')).toEqual([expect.stringMatching(/^HTTP\/1\.1 200 OK/)])
   })
 
   test('what the API was sent shows defaults, choice and input at work', () => {
-    const { data } = JSON.parse(answers.at(-2) ?? '') as { data: { body: object }[] }
+    const [requests = ''] = answersTo('/_embedded/requests')
+    const { data } = JSON.parse(requests) as { data: { path: string; body: object }[] }
     const sent = (user: string, id: string, variables: object) => ({
       user,
       workflow: { id, state_variables: variables, tracing: { enabled: false } },
     })
     const support = (page: string) => sent('alice', 'wf_demo_support', { plan: 'pro', page })
     const limits = { rate_limits: { max_requests_per_1_minute: 30 } }
-    expect(data.map(({ body }) => body)).toEqual([
+    const creates = data.filter(({ path }) => path.endsWith('/sessions'))
+    expect(creates.map(({ body }) => body)).toEqual([
       support(''),
       support(''),
       { ...sent('bob', 'wf_demo_general', { plan: 'free' }), ...limits },
-      { ...sent('ada', 'wf_demo_general', { plan: 'pro' }), ...limits },
       { ...sent('alice', 'wf_demo_general', { plan: 'pro' }), ...limits },
       support('/invoices'),
     ])
@@ -159,7 +185,7 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
 
   test('the demo shows a short line for each request, without secrets', async () => {
     const lines = await demo.until(() => {
-      const found = demo.stdout().match(/^(?:GET|POST) \/.*$/gm)
+      const found = demo.stdout().match(/^(?:GET|POST|DELETE) \/.*$/gm)
       return found !== null && found.length >= 7 ? found : undefined
     })
     expect(lines[0]).toMatch(/^POST \/v1\/sessions 200 support \(\d+ ms\)$/)
