@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { entry, guardQuestion, hashOf, NOW, order } from '../contracts/registry-fixtures.ts'
+import { fillSqlite } from './fill.ts'
+
+// How SQLite finds what the steps of a mint and of a revoke ask for: by index, without a look at
+// anybody else's rows. The deterministic side of "no slower with 100,000 sessions".
+
+const folder = mkdtempSync(join(tmpdir(), 'plans-'))
+const path = join(folder, 'mint.db')
+const texts = new Set<string>()
+let db: DatabaseSync
+
+beforeAll(async () => {
+  const prepare = DatabaseSync.prototype.prepare
+  vi.spyOn(DatabaseSync.prototype, 'prepare').mockImplementation(function (
+    this: DatabaseSync,
+    text: string,
+  ): StatementSync {
+    texts.add(text)
+    return prepare.call(this, text)
+  })
+  await everyStep()
+  vi.restoreAllMocks()
+  fillSqlite(path, 5000)
+  db = new DatabaseSync(path)
+})
+afterAll(() => {
+  db?.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function everyStep(): Promise<void> {
+  const registry = createSqliteRegistry({ path })
+  texts.clear()
+  const cap = { max: 2, whenFull: 'evict_oldest' } as const
+  const sid = 'sid'
+  await registry.readGuard({ ...guardQuestion('alice', hashOf('x')), now: NOW })
+  await registry.readGuard({
+    ...guardQuestion(),
+    identity: { issuer: 'https://idp.example/', subject: 's', sid },
+  })
+  for (const id of ['a', 'b', 'c']) await registry.record(entry({ id, sid }, { cap }))
+  const replaces = entry({ id: 'c' }).session.secretHash
+  await registry.record(entry({ id: 'd' }, { cap, replaces }))
+  await registry.beginCancel('d', NOW)
+  await registry.revoke(order({ block: { until: NOW + 60, reason: 'r', by: 'ada' } }))
+  await registry.revoke(order({ identity: { issuer: 'https://idp.example/', subject: 's', sid } }))
+  await registry.claimCancels({ nowMs: NOW * 1000 + 60_000, limit: 64, leaseMs: 5000 })
+  await registry.postponeCancel('a', NOW * 1000)
+  await registry.confirmCancel(['a', 'b'], NOW)
+  await registry.markLogout({ ...guardQuestion().identity, sid, issuedBefore: 1, keepUntil: 2 })
+  await registry.usersOf({ issuer: 'https://idp.example/', subject: 's' })
+  await registry.usersOf({ issuer: 'https://idp.example/', sid })
+  await registry.liftBlock('alice', NOW)
+  const limit = { max: 1, seconds: 1, nowMs: NOW * 1000 }
+  await registry.consume('key', limit)
+  await registry.peek('key', limit)
+  await registry.remembers('key', NOW)
+  await registry.rememberOnce('key', 60, NOW)
+  await registry.getSession('a')
+  await registry.close()
+}
+
+test('no step of a mint or a revoke reads a whole table, or sorts more than one user has', () => {
+  expect(texts.size).toBeGreaterThan(20)
+  expect([...texts].flatMap(slowIn)).toEqual([])
+})
+
+const OWN_ROWS = /^SEARCH sessions USING INDEX \w+ \((?:user|subject|sid)=\?/
+
+/** What in its plan grows with other users' rows. */
+function slowIn(text: string): readonly string[] {
+  const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all()
+  const details = plan.map(({ detail }) => String(detail))
+  const ownOnly = details
+    .filter((detail) => detail.startsWith('SEARCH'))
+    .every((detail) => OWN_ROWS.test(detail))
+  return details
+    .filter(
+      (detail) =>
+        /^SCAN (?!CONSTANT ROW)|AUTOMATIC/.test(detail) || (!ownOnly && /TEMP B-TREE/.test(detail)),
+    )
+    .map((detail) => `${detail}: ${text}`)
+}
+
+test.each([
+  'SELECT * FROM sessions WHERE secret_hash || 1 = ?',
+  'SELECT * FROM sessions WHERE expires_at > 1 ORDER BY issuer',
+  'SELECT count(*) FROM outbox',
+])('a query that is slow would be seen: %s', (text) => {
+  expect(slowIn(text)).toHaveLength(1)
+})

@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+
+// What is left after SIGKILL, on the same SQLite file.
+
+let upstream: WatchedUpstream
+let folder: string
+let members: Member[]
+
+beforeEach(async () => {
+  upstream = await startWatchedUpstream()
+  folder = mkdtempSync(join(tmpdir(), 'crash-'))
+  members = []
+})
+afterEach(async () => {
+  for (const member of members) await member.end()
+  await upstream.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function start(): Promise<Member> {
+  const member = await startMember(`sqlite:${join(folder, 'mint.db')}`, upstream)
+  members.push(member)
+  return member
+}
+
+const isCancel = (request: Request) => request.url.endsWith('/cancel')
+const hanging = () => new Promise<Response>(() => undefined)
+
+describe('SIGKILL between block and cancel', () => {
+  async function expectHeld(member: Member, sessions: readonly string[]): Promise<void> {
+    upstream.instead = undefined
+    upstream.api.clearRequests()
+    expect(await member.mint('alice')).toMatchObject({ status: 403, code: 'user_blocked' })
+    expect(createsSeen(upstream)).toBe(0)
+    await expect.poll(() => workingSessions(upstream, 'alice'), { timeout: 10_000 }).toEqual([])
+    for (const id of sessions) {
+      const read = () => member.admin(`GET /sessions/${id}`)
+      await expect.poll(read).toMatchObject({ body: { status: 'cancelled', user: 'alice' } })
+    }
+    const blocks = await member.admin('GET /blocks')
+    expect(blocks.body).toMatchObject({ data: [{ user: 'alice' }] })
+  }
+
+  test('the upstream hangs, the revoke has no answer: the sessions end, the block holds', async () => {
+    const first = await start()
+    for (let at = 0; at < 5; at++) expect((await first.mint('alice')).status).toBe(200)
+    expect((await first.mint('bob')).status).toBe(200)
+    const sessions = workingSessions(upstream, 'alice')
+    let cancels = 0
+    upstream.instead = (request) => {
+      if (!isCancel(request)) return undefined
+      cancels++
+      return hanging()
+    }
+    const unanswered = expect(first.revoke('alice', 3600)).rejects.toThrow()
+    await expect.poll(() => cancels).toBe(5)
+    await first.crash()
+    await unanswered
+    expect(workingSessions(upstream, 'alice')).toEqual(sessions)
+
+    await expectHeld(await start(), sessions)
+    expect(workingSessions(upstream, 'bob')).toHaveLength(1)
+  })
+
+  test('the upstream fails, the revoke says what it could not end: that ends after the restart', async () => {
+    const first = await start()
+    for (let at = 0; at < 3; at++) await first.mint('alice')
+    const sessions = workingSessions(upstream, 'alice')
+    upstream.instead = (request) =>
+      isCancel(request) ? new Response(null, { status: 500 }) : undefined
+    const revoked = await first.revoke('alice', 3600)
+    expect(revoked.status).toBe(200)
+    expect(revoked.body.cancelled).toEqual([])
+    expect(new Set(revoked.body.cancelling)).toEqual(new Set(sessions))
+    await first.crash()
+
+    await expectHeld(await start(), sessions)
+  })
+})
+
+/** Users of the load: some are revoked, and their widgets go on asking. */
+const USERS = Array.from({ length: 12 }, (_, at) => `user-${at}`)
+
+/** What was answered before the process was killed. */
+interface Answered {
+  readonly secrets: Map<string, string>
+  /** With the sessions that the user held before. */
+  readonly revoked: Map<string, readonly string[]>
+}
+
+describe('SIGKILL under load', () => {
+  async function load(member: Member, answered: Answered): Promise<void> {
+    const loop = async (user: string, revokes: boolean) => {
+      for (let at = 0; ; at++) {
+        const { status, secret } = await member.mint(user)
+        if (status === 200 && secret !== undefined) {
+          if (answered.revoked.has(user)) throw new Error(`${user} minted after the revoke`)
+          answered.secrets.set(secret, user)
+        }
+        if (!revokes || at !== 5) continue
+        const held = heldBy(user, answered)
+        if ((await member.revoke(user, 3600)).status === 200) answered.revoked.set(user, held)
+      }
+    }
+    const loops = USERS.map((user, at) => loop(user, at % 3 === 0))
+    await Promise.allSettled(loops).then((ends) => {
+      for (const end of ends) {
+        if (end.status === 'rejected' && !(end.reason instanceof TypeError)) throw end.reason
+      }
+    })
+  }
+
+  /** What a crash left upstream without an answer is with nobody, and on no books. */
+  function heldBy(user: string, { secrets }: Answered): readonly string[] {
+    const own = upstream.api.sessions().filter(({ client_secret: secret }) => secrets.has(secret))
+    return own.filter((session) => session.user === user).map(({ id }) => id)
+  }
+
+  async function readyMs(begun: number, member: Member): Promise<number> {
+    const ready = await fetch(`${member.url}/readyz`)
+    expect(ready.status).toBe(200)
+    return performance.now() - begun
+  }
+
+  test('nothing that was answered is lost, and it is ready again within 2 s', async () => {
+    const answered: Answered = { secrets: new Map(), revoked: new Map() }
+    const restarts: number[] = []
+    let member = await start()
+    for (const afterMs of [250, 400, 600]) {
+      const loaded = load(member, answered)
+      await sleep(afterMs)
+      await member.crash()
+      await loaded
+      const begun = performance.now()
+      member = await start()
+      restarts.push(await readyMs(begun, member))
+    }
+
+    expect(answered.secrets.size).toBeGreaterThan(USERS.length)
+    expect(answered.revoked.size).toBeGreaterThan(0)
+    await expectOnTheBooks(member, answered)
+    await expectRevoked(member, answered)
+    // A machine that is busy with other tests may be slow once.
+    expect(Math.min(...restarts)).toBeLessThan(2000)
+  })
+
+  async function expectOnTheBooks(member: Member, { secrets }: Answered): Promise<void> {
+    const bySecret = new Map(upstream.api.sessions().map((one) => [one.client_secret, one]))
+    for (const [secret, user] of secrets) {
+      const id = bySecret.get(secret)?.id
+      expect(await member.admin(`GET /sessions/${id}`)).toMatchObject({
+        status: 200,
+        body: { id, user },
+      })
+    }
+  }
+
+  async function expectRevoked(member: Member, { revoked }: Answered): Promise<void> {
+    upstream.api.clearRequests()
+    for (const user of revoked.keys()) {
+      expect(await member.mint(user)).toMatchObject({ status: 403, code: 'user_blocked' })
+    }
+    expect(createsSeen(upstream)).toBe(0)
+    for (const [user, sessions] of revoked) {
+      const working = () => workingSessions(upstream, user).filter((id) => sessions.includes(id))
+      await expect.poll(working, { timeout: 10_000 }).toEqual([])
+    }
+  }
+})

@@ -1,0 +1,74 @@
+import { UnusableSessionError } from '../../src/chatkit/port.ts'
+import { type IssuedSession, issuedSession } from '../../src/chatkit/wire-session.ts'
+import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
+import type { NewEntry } from '../../src/registry/records.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { createInstance, type Perform } from './instance.ts'
+import type { FromInstance, Reply, ToInstance, UpstreamAnswer } from './messages.ts'
+
+// An instance in a process of its own, on a SQLite file that others use too. The upstream is with
+// its parent, who has the scheduler.
+
+const registry = createSqliteRegistry({ path: process.argv[2] ?? '' })
+const performs = new Map<string, Perform>()
+const waiting = new Map<number, (reply: Reply<UpstreamAnswer>) => void>()
+let nowMs = 0
+let calls = 0
+
+function say(message: FromInstance): void {
+  process.send?.(message)
+}
+
+type Call = Omit<Extract<FromInstance, { type: 'call' }>, 'type' | 'id'>
+
+async function call(what: Call): Promise<UpstreamAnswer> {
+  const id = ++calls
+  const answered = new Promise<Reply<UpstreamAnswer>>((resolve) => waiting.set(id, resolve))
+  say({ type: 'call', id, ...what })
+  const reply = await answered
+  if ('ok' in reply) return reply.ok
+  if (reply.sessionId !== undefined) throw new UnusableSessionError('fault', reply.sessionId)
+  throw new ServiceError(reply.error as ErrorCode, { reason: 'fault' })
+}
+
+async function create(what: Call): Promise<IssuedSession> {
+  const session = await call(what)
+  return issuedSession.parse(session)
+}
+
+function performWith(cap: NewEntry['cap']): Perform {
+  const key = JSON.stringify(cap)
+  const known = performs.get(key)
+  if (known !== undefined) return known
+  const made = createInstance({
+    registry,
+    chatkit: (deed) => ({
+      createSession: (params) => create({ deed, params }),
+      cancelSession: (cancel) => call({ deed, cancel }),
+    }),
+    cap,
+    now: () => nowMs,
+    pause: async () => {},
+    logoutPossible: true,
+  })
+  performs.set(key, made)
+  return made
+}
+
+async function carryOut(message: Extract<ToInstance, { type: 'order' }>): Promise<void> {
+  const { id, order, deed, cap } = message
+  try {
+    say({ type: 'done', id, reply: { ok: await performWith(cap)(order, deed) } })
+  } catch (error) {
+    const code = error instanceof ServiceError ? error.code : String(error)
+    say({ type: 'done', id, reply: { error: code } })
+  }
+}
+
+process.on('message', (message: ToInstance) => {
+  nowMs = Math.max(nowMs, message.nowMs)
+  if (message.type === 'order') void carryOut(message)
+  else waiting.get(message.id)?.(message.reply)
+})
+process.on('disconnect', () => process.exit(0))
+say({ type: 'ready' })

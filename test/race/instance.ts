@@ -1,0 +1,116 @@
+import type { ChatKit } from '../../src/chatkit/port.ts'
+import { type Clock, unixSeconds } from '../../src/lib/clock.ts'
+import { ServiceError } from '../../src/lib/errors.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { type Canceller, createCanceller } from '../../src/mint/cancel.ts'
+import { createMint, type Mint } from '../../src/mint/mint.ts'
+import { createRevoke, type Revoke } from '../../src/mint/revoke.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import type { NewEntry } from '../../src/registry/records.ts'
+import { ISSUER, mintOrder, type Order, type Result } from './orders.ts'
+
+/** What an instance is built from; its steps are our own code, everything around them is the test's. */
+export interface InstanceParts {
+  readonly registry: Registry
+  /** The upstream as a deed sees it; the workflow's name is the deed's. */
+  readonly chatkit: (workflow: string) => Pick<ChatKit, 'createSession' | 'cancelSession'>
+  readonly cap: NewEntry['cap']
+  readonly now: Clock
+  readonly pause: () => Promise<void>
+  readonly logoutPossible: boolean
+}
+
+interface Deps {
+  readonly parts: InstanceParts
+  readonly mint: Mint
+  readonly revoke: Revoke
+  readonly canceller: Canceller
+}
+
+/** One life of an instance. */
+export type Perform = (order: Order, workflow: string, signal?: AbortSignal) => Promise<Result>
+
+const log = createLog({ level: 'silent' })
+const SWEEP_AFTER_SECONDS = 3600
+
+/**
+ * Puts mint, revoke and canceller together as the composition root does.
+ *
+ * @param parts - store, upstream, time
+ */
+export function createInstance(parts: InstanceParts): Perform {
+  const { registry, cap, now, logoutPossible } = parts
+  const chatkit = (workflow: string) => withoutThreads(parts.chatkit(workflow))
+  const canceller = createCanceller({
+    ...{ registry, chatkit, now, log },
+    random: () => 0.5,
+    pause: parts.pause,
+  })
+  const mint = createMint({ registry, chatkit, canceller, cap, now })
+  const revoke = createRevoke({ registry, canceller, now })
+  const deps = { parts, mint, revoke, canceller }
+  return (order, workflow, signal) =>
+    order.kind === 'mint'
+      ? mintOne(deps, { ...mintOrder(order, workflow), logoutPossible }, signal)
+      : carryOut(deps, order)
+}
+
+async function mintOne(
+  { mint }: Deps,
+  order: ReturnType<typeof mintOrder>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  const { sessionId, clientSecret } = await mint(order, signal && { signal })
+  return { minted: { session: sessionId, secret: clientSecret.reveal() } }
+}
+
+async function carryOut(
+  { parts, revoke, canceller }: Deps,
+  order: Exclude<Order, { kind: 'mint' }>,
+): Promise<Result> {
+  const { registry, now } = parts
+  switch (order.kind) {
+    case 'revoke': {
+      const { user, blockSeconds } = order
+      const { blockedUntil } = await revoke.revokeUser({ user, blockSeconds, reason: '', by: 'a' })
+      return { blockedUntil }
+    }
+    case 'lift':
+      await registry.liftBlock(order.user, unixSeconds(now))
+      return {}
+    case 'sign_out':
+      await revoke.signOut(order.user)
+      return {}
+    case 'cancel':
+      return { known: (await revoke.cancelSession(order.session)) !== undefined }
+    case 'logout': {
+      const { user: subject, sid, issuedAt } = order
+      await revoke.logOut({ issuer: ISSUER, subject, sid, issuedAt })
+      return {}
+    }
+    case 'outbox':
+      await canceller.workOutbox()
+      return {}
+    case 'sweep': {
+      const seconds = unixSeconds(now)
+      const before = seconds - SWEEP_AFTER_SECONDS
+      await registry.sweep({ sessionsEndedBefore: before, auditBefore: before, now: seconds })
+      return {}
+    }
+  }
+}
+
+export function withoutThreads(
+  sessions: Pick<ChatKit, 'createSession' | 'cancelSession'>,
+): ChatKit {
+  const none = async () => {
+    throw new ServiceError('internal_error', { reason: 'nothing here has threads' })
+  }
+  return {
+    ...sessions,
+    listThreads: none,
+    retrieveThread: none,
+    deleteThread: none,
+    listThreadItems: none,
+  }
+}

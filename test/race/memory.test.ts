@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { inProcess } from './in-process.ts'
+import { race } from './race.ts'
+import { countOutcomes, expectNothingFound, patience, raceRuns } from './runs.ts'
+
+const RUNS = raceRuns(1000)
+
+test(
+  `no order of events among three instances breaks a promise (memory, ${RUNS} interleavings)`,
+  async () => {
+    const outcomes = countOutcomes()
+    const details = await race({
+      runs: RUNS,
+      onEnd: outcomes.add,
+      store() {
+        const registry = createMemoryRegistry()
+        const instance = inProcess(registry)
+        return { instances: [instance, instance, instance], observer: registry }
+      },
+    })
+    expectNothingFound(details)
+    expect(details.numRuns).toBe(RUNS)
+    outcomes.expectEach(RUNS / 100, [
+      'mint: ok',
+      'mint: refreshed',
+      'mint: user_blocked',
+      'mint: user_blocked after the upstream call',
+      'mint: invalid_token after the upstream call',
+      'mint: session_limit',
+      'mint: crashed',
+      'revoke: ok',
+      'revoke: crashed',
+      'sign_out: ok',
+      'logout: ok',
+      'outbox: crashed',
+    ])
+  },
+  patience(RUNS),
+)

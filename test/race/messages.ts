@@ -1,0 +1,40 @@
+import type { ChatKit } from '../../src/chatkit/port.ts'
+import type { CreateSessionParams } from '../../src/chatkit/wire-session.ts'
+import type { NewEntry } from '../../src/registry/records.ts'
+import type { Order, Result } from './orders.ts'
+
+/** An answer, or the code of the error that stands for it. */
+export type Reply<T> =
+  | { readonly ok: T }
+  | { readonly error: string; readonly sessionId?: string | undefined }
+
+/** What the upstream answers to a create or a cancel. */
+export type UpstreamAnswer =
+  | Awaited<ReturnType<ChatKit['createSession']>>
+  | Awaited<ReturnType<ChatKit['cancelSession']>>
+
+/** What an instance in a process of its own is told. Each message brings the time. */
+export type ToInstance = { readonly nowMs: number } & (
+  | {
+      readonly type: 'order'
+      readonly id: number
+      readonly order: Order
+      readonly deed: string
+      readonly cap: NewEntry['cap']
+    }
+  | { readonly type: 'answer'; readonly id: number; readonly reply: Reply<UpstreamAnswer> }
+)
+
+/** What it says. */
+export type FromInstance =
+  | { readonly type: 'ready' }
+  | { readonly type: 'done'; readonly id: number; readonly reply: Reply<Result> }
+  /** A call of the upstream. */
+  | {
+      readonly type: 'call'
+      readonly id: number
+      readonly deed: string
+      readonly params?: CreateSessionParams
+      /** Of the session to cancel. */
+      readonly cancel?: string
+    }

@@ -1,0 +1,79 @@
+import { Secret } from '../../src/lib/secret.ts'
+import type { MintOrder } from '../../src/mint/mint.ts'
+import { signInOf } from '../../src/mint/sign-in.ts'
+
+export const ISSUER = 'https://idp.example/'
+
+/** What an instance can be told to do; plain data, so that it can be sent to a process. */
+export type Order =
+  | {
+      readonly kind: 'mint'
+      readonly user: string
+      readonly sid: string | undefined
+      /** The token's `iat`. */
+      readonly issuedAt: number | undefined
+      readonly seconds: number
+      /** The client secret the caller says it holds. */
+      readonly current: string | undefined
+      /** The caller leaves at some moment. */
+      readonly leaves: boolean
+    }
+  | { readonly kind: 'revoke'; readonly user: string; readonly blockSeconds: number }
+  | { readonly kind: 'lift'; readonly user: string }
+  | { readonly kind: 'sign_out'; readonly user: string }
+  | { readonly kind: 'cancel'; readonly session: string }
+  | {
+      readonly kind: 'logout'
+      readonly user: string | undefined
+      readonly sid: string | undefined
+      readonly issuedAt: number
+    }
+  | { readonly kind: 'outbox' }
+  | { readonly kind: 'sweep' }
+
+/** What came of it, as far as anything is said of it. */
+export interface Result {
+  /** Of a mint. */
+  readonly minted?: { readonly session: string; readonly secret: string }
+  /** Of a revoke. */
+  readonly blockedUntil?: number | undefined
+  /** Of a cancel: whether the session was on the books. */
+  readonly known?: boolean
+}
+
+/** What happened in one order, with the order of events in `begun`, `createdAt` and `ended`. */
+export interface Deed<K extends Order['kind'] = Order['kind']> {
+  readonly id: number
+  readonly instance: number
+  readonly order: Extract<Order, { kind: K }>
+  readonly begun: number
+  /** When the upstream saw its create; undefined when it saw none. */
+  createdAt: number | undefined
+  /** A crash ends what was under way. */
+  ended: number | undefined
+  /** Undefined when it was refused, has crashed or is under way. */
+  result: Result | undefined
+  error: string | undefined
+}
+
+/** Whether a deed is of this kind; its order then has the fields of the kind. */
+export function isOf<K extends Order['kind']>(kind: K) {
+  return (deed: Deed): deed is Deed<K> & Deed => deed.order.kind === kind
+}
+
+/** What `http/` makes of a request. The workflow's name says whose deed it is. */
+export function mintOrder(order: Extract<Order, { kind: 'mint' }>, workflow: string): MintOrder {
+  const { user, sid, issuedAt, seconds, current } = order
+  return {
+    workflow,
+    params: {
+      user,
+      workflow: { id: 'wf_race' },
+      expires_after: { anchor: 'created_at', seconds },
+    },
+    identity: { issuer: ISSUER, subject: user, sid: signInOf(user, sid) },
+    tokenIssuedAt: issuedAt,
+    logoutPossible: true,
+    currentSecret: current === undefined ? undefined : new Secret(current),
+  }
+}

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { inProcess } from './in-process.ts'
+import { PLANTS } from './plants.ts'
+import { race } from './race.ts'
+import { patience } from './runs.ts'
+
+/** The rarest of them breaks a promise in one of about 200 interleavings. */
+const RUNS = 5000
+
+test.each(Object.entries(PLANTS))(
+  'the races find it when %s',
+  async (_name, plant) => {
+    const { failed } = await race({
+      runs: RUNS,
+      once: true,
+      store() {
+        const registry = createMemoryRegistry()
+        const instance = inProcess(registry, plant)
+        return { instances: [instance, instance, instance], observer: registry }
+      },
+    })
+    expect(failed).toBe(true)
+  },
+  patience(RUNS),
+)

@@ -1,0 +1,169 @@
+import type { Registry } from '../../src/registry/port.ts'
+import type { Plant } from './in-process.ts'
+
+/** Replaces methods of a registry; each call that the new ones make is a step of its own. */
+function changing(change: (registry: Registry) => Partial<Registry>): Plant {
+  return {
+    registry(registry) {
+      const changed = change(registry)
+      return new Proxy(registry, {
+        get: (target, name) => Reflect.get(Object.hasOwn(changed, name) ? changed : target, name),
+      })
+    },
+  }
+}
+
+const NOBODY = { issuer: 'https://nobody.example/' }
+
+/** Faults in mint, revoke, canceller and store, each of which breaks a promise in some order of events. */
+export const PLANTS: Readonly<Record<string, Plant>> = {
+  'the session is recorded without comparing the generation': changing((registry) => ({
+    async record(entry) {
+      const { user } = entry.session
+      const { generation } = await registry.readGuard({ user, identity: NOBODY, now: entry.now })
+      return registry.record({ ...entry, generation })
+    },
+  })),
+
+  'the block is written after the sessions are cancelled': changing((registry) => ({
+    async revoke(order) {
+      const { cancelling } = await registry.revoke({ ...order, block: undefined })
+      const { blockedUntil } = await registry.revoke({ ...order, identity: NOBODY })
+      return { cancelling, blockedUntil }
+    },
+  })),
+
+  'the block is read before the upstream call only': changing((registry) => ({
+    async record(entry) {
+      const { user } = entry.session
+      await registry.liftBlock(user, entry.now)
+      const { generation } = await registry.readGuard({ user, identity: NOBODY, now: entry.now })
+      return registry.record({ ...entry, generation })
+    },
+  })),
+
+  'a revoke does not raise the generation, and blocks only': changing((registry) => ({
+    async readGuard(question) {
+      const guard = await registry.readGuard(question)
+      return { ...guard, generation: guard.blockedUntil === undefined ? -1 : guard.generation }
+    },
+    async record(entry) {
+      if (entry.generation !== -1) return registry.record(entry)
+      const { user } = entry.session
+      const { generation } = await registry.readGuard({ user, identity: NOBODY, now: entry.now })
+      return registry.record({ ...entry, generation })
+    },
+  })),
+
+  'a secret leaves before its session is on the books': changing((registry) => ({
+    async record(entry) {
+      registry.record(entry).catch(() => undefined)
+      return { kind: 'recorded', ended: [] }
+    },
+  })),
+
+  'a lifted block takes the raised generation with it': changing((registry) => {
+    const lifted = new Set<string>()
+    return {
+      async liftBlock(user, now) {
+        lifted.add(user)
+        return registry.liftBlock(user, now)
+      },
+      async record(entry) {
+        const { user } = entry.session
+        if (!lifted.has(user)) return registry.record(entry)
+        const { generation } = await registry.readGuard({ user, identity: NOBODY, now: entry.now })
+        return registry.record({ ...entry, generation })
+      },
+    }
+  }),
+
+  'one session more than the cap is let in': changing((registry) => ({
+    record: (entry) => registry.record({ ...entry, cap: { ...entry.cap, max: entry.cap.max + 1 } }),
+  })),
+
+  'the cap is judged by what was read before the upstream call': changing((registry) => ({
+    async record(entry) {
+      if (entry.cap.whenFull === 'evict_oldest') return registry.record(entry)
+      return registry.record({ ...entry, cap: { ...entry.cap, max: 1000 } })
+    },
+  })),
+
+  'an evicted session can be refreshed': changing((registry) => ({
+    async readGuard(question) {
+      const guard = await registry.readGuard(question)
+      return guard.current?.endReason === 'evicted' ? { ...guard, current: undefined } : guard
+    },
+  })),
+
+  'a refresh leaves the old session alone': changing((registry) => ({
+    record: (entry) => registry.record({ ...entry, replaces: undefined }),
+  })),
+
+  'a cancel counts as confirmed though it failed': { believesEveryCancel: true },
+
+  'a cancel leaves the outbox when it is handed out': changing((registry) => ({
+    async claimCancels(claim) {
+      const due = await registry.claimCancels(claim)
+      const ids = due.map(({ id }) => id)
+      await registry.confirmCancel(ids, Math.floor(claim.nowMs / 1000))
+      return due
+    },
+  })),
+
+  'a cancel that was postponed is never due again': changing((registry) => ({
+    postponeCancel: (id) => registry.postponeCancel(id, Number.MAX_SAFE_INTEGER),
+  })),
+
+  'a logout marks nothing': changing(() => ({ async markLogout() {} })),
+
+  'a logout writes its marks after its search': changing((registry) => {
+    const waiting: (() => Promise<void>)[] = []
+    return {
+      async markLogout(mark) {
+        waiting.push(() => registry.markLogout(mark))
+      },
+      async usersOf(identity) {
+        const users = await registry.usersOf(identity)
+        for (const mark of waiting.splice(0)) await mark()
+        return users
+      },
+    }
+  }),
+
+  'a logout does not find sessions by sid': changing((registry) => ({
+    usersOf: async (identity) => (identity.sid === undefined ? registry.usersOf(identity) : []),
+  })),
+
+  'a mint does not look for a logout after it has recorded': { looksOnce: true },
+
+  'a sign-out does nothing': changing((registry) => ({
+    async revoke(order) {
+      if (order.endReason !== 'signed_out') return registry.revoke(order)
+      return { cancelling: [], blockedUntil: undefined }
+    },
+  })),
+
+  'blocks do not last': changing((registry) => ({
+    async revoke(order) {
+      const outcome = await registry.revoke(order)
+      await registry.liftBlock(order.user, order.now)
+      return outcome
+    },
+  })),
+
+  'a sweep takes sessions that live': changing((registry) => ({
+    sweep: (retention) =>
+      registry.sweep({ ...retention, sessionsEndedBefore: retention.now + 86_400 }),
+  })),
+
+  "anybody's client secret replaces a session": changing((registry) => ({
+    async record(entry) {
+      const outcome = await registry.record(entry)
+      const all = await registry.listSessions({ limit: 100, order: 'desc', now: entry.now })
+      const other = all?.data.find(({ user }) => user !== entry.session.user)
+      if (other && entry.replaces) await registry.beginCancel(other.id, entry.now)
+      return outcome
+    },
+  })),
+}

@@ -1,0 +1,32 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { inOwnProcess } from './in-own-process.ts'
+import { race } from './race.ts'
+import { expectNothingFound, patience, raceRuns } from './runs.ts'
+
+const RUNS = raceRuns(60, 0.05)
+const folder = mkdtempSync(join(tmpdir(), 'race-'))
+const path = join(folder, 'mint.db')
+const observer = createSqliteRegistry({ path })
+const processes = [inOwnProcess(path), inOwnProcess(path), inOwnProcess(path)]
+
+afterAll(async () => {
+  for (const one of processes) await one.close()
+  await observer.close()
+  rmSync(folder, { recursive: true })
+})
+
+test(
+  `no order of events among three processes on one SQLite file breaks a promise (${RUNS} interleavings)`,
+  async () => {
+    const instances = processes.map(({ start }) => start)
+    const store = () => ({ instances, observer })
+    const details = await race({ runs: RUNS, overlap: true, store })
+    expectNothingFound(details)
+    expect(details.numRuns).toBe(RUNS)
+  },
+  patience(RUNS * 3),
+)

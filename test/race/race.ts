@@ -1,0 +1,134 @@
+import fc from 'fast-check'
+import type { Registry } from '../../src/registry/port.ts'
+import type { NewEntry } from '../../src/registry/records.ts'
+import {
+  noteEvicted,
+  wrongAtTheEnd,
+  wrongWithCap,
+  wrongWithMint,
+  wrongWithSecrets,
+} from './claims.ts'
+import { commands } from './commands.ts'
+import { type Deed, isOf } from './orders.ts'
+import { createWorld, type StartInstance, type World } from './world.ts'
+
+/** Instances over one store, and a connection to look into it. */
+export interface RaceStore {
+  readonly instances: readonly StartInstance[]
+  readonly observer: Registry
+}
+
+/** How one store is raced on. */
+export interface RaceOptions {
+  readonly runs: number
+  /** Over one store; asked for before each run. */
+  readonly store: () => RaceStore | Promise<RaceStore>
+  /** Calls of the store go on beside each other; else one waits for the other. */
+  readonly overlap?: boolean
+  /** Stop at the first failure, without looking for a shorter one. */
+  readonly once?: boolean
+  /** Told of each deed of each run, to see that the runs reach what they are about. */
+  readonly onEnd?: (world: World) => void
+}
+
+/** Runs start this far apart, so that nothing of one is left in the next one on the same store. */
+const APART_MS = 2 * 86_400_000
+const BEGINNING_MS = 1_800_000_000_000
+/** The outbox is looked at this often at the end; leases and back-off are shorter. */
+const ROUND_MS = 5_100
+const MOST_ROUNDS = 8
+
+/** Of all races in this process, which may share a store. */
+let run = 0
+
+const caps = fc.record({
+  max: fc.constantFrom(1, 2, 3),
+  whenFull: fc.constantFrom<NewEntry['cap']['whenFull'][]>('evict_oldest', 'deny'),
+})
+
+/**
+ * Looks for an order of events that breaks a promise.
+ *
+ * @param options - store, number of runs
+ * @returns what fast-check found
+ */
+export async function race({ runs, store, overlap = false, once = false, onEnd }: RaceOptions) {
+  let current: { readonly world: World; readonly watch: () => Promise<void> } | undefined
+  const act = async (turn: () => Promise<void>) => {
+    await turn()
+    await current?.world.steps.settle()
+    await current?.watch()
+  }
+  const property = fc.asyncProperty(
+    fc.scheduler({ act }),
+    caps,
+    commands,
+    async (scheduler, cap, ordered) => {
+      const world = createWorld({
+        ...(await store()),
+        ...{ scheduler, cap, overlap },
+        prefix: `r${run}`,
+        startsAtMs: BEGINNING_MS + run++ * APART_MS,
+      })
+      current = { world, watch: watching(world, overlap) }
+      await fc.scheduledModelRun(scheduler, () => ({ model: world, real: {} }), ordered)
+      await world.idle()
+      await emptyOutbox(world)
+      complain(world, await wrongAtTheEnd(world))
+      onEnd?.(world)
+    },
+  )
+  return fc.check(property, { numRuns: runs, endOnFailure: once })
+}
+
+/**
+ * Looks at what must hold at each moment; to be called after each event. Where every look is a call
+ * of a server, only at what deeds that have ended could have brought about.
+ */
+function watching(world: World, atEndsOnly: boolean): () => Promise<void> {
+  const seen = new Set<Deed>()
+  return async () => {
+    const ended = world.deeds.filter((deed) => deed.ended !== undefined && !seen.has(deed))
+    if (ended.length === 0 && atEndsOnly) return
+    await noteEvicted(world)
+    const wrong = await wrongWithCap(world)
+    for (const deed of ended) {
+      seen.add(deed)
+      if (isOf('mint')(deed)) wrong.push(...(await wrongWithMint(world, deed)))
+      else if (deed.error !== undefined && deed.error !== 'store_unavailable') {
+        wrong.push(`${deed.order.kind} failed: ${deed.error}`)
+      }
+    }
+    if (!atEndsOnly && (await outboxLength(world)) === 0) wrong.push(...wrongWithSecrets(world))
+    complain(world, wrong)
+  }
+}
+
+/** Mends everything, and gives the outbox the time it needs, on one instance after the other. */
+async function emptyOutbox(world: World): Promise<void> {
+  world.upstream.faults.create = []
+  world.upstream.faults.cancel = []
+  world.storeFaults.length = 0
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    world.clock.nowMs += ROUND_MS
+    world.begin(round, { kind: 'outbox' })
+    await world.idle()
+    if ((await outboxLength(world)) === 0) return
+  }
+  complain(world, [`the outbox is not empty after ${MOST_ROUNDS} rounds`])
+}
+
+async function outboxLength({ observer, clock }: World): Promise<number> {
+  return (await observer.figures(clock.nowMs / 1000)).outboxLength
+}
+
+function complain(world: World, wrong: readonly string[]): void {
+  if (wrong.length === 0) return
+  const history = world.deeds.map(
+    ({ id, instance, order, begun, createdAt, ended, result, error }) =>
+      `${id} @${instance} ${JSON.stringify(order)} [${begun}-${createdAt ?? ''}-${ended ?? ''}] ${
+        error ?? JSON.stringify(result)
+      }`,
+  )
+  throw new Error([...wrong, `cap ${JSON.stringify(world.cap)}`, ...history].join('\n'))
+}

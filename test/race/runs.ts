@@ -1,0 +1,51 @@
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import type { World } from './world.ts'
+
+const FULL = process.env['RACE_RUNS']
+
+/**
+ * How many interleavings are tried.
+ *
+ * @param usual - in every test run; `npm run test:race` asks for more
+ * @param share - of what `npm run test:race` asks for, where a run is slow
+ */
+export function raceRuns(usual: number, share = 1): number {
+  return FULL === undefined ? usual : Math.max(usual, Math.ceil(Number(FULL) * share))
+}
+
+/** Milliseconds that so many runs may take: a hang must end, a slow machine must not matter. */
+export function patience(runs: number): number {
+  return 60_000 + runs * 400
+}
+
+/**
+ * Fails with the shortest order of events that was found.
+ *
+ * @param details - what a race came to
+ */
+export function expectNothingFound<T>(details: fc.RunDetails<T>): void {
+  if (details.failed)
+    throw new Error(`${details.errorInstance}\n${fc.defaultReportMessage(details)}`)
+}
+
+/** Counts how deeds end, to see that the races reach what they are about. */
+export function countOutcomes() {
+  const counts = new Map<string, number>()
+  const count = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1)
+  return {
+    add(world: World): void {
+      for (const { order, result, error, createdAt } of world.deeds) {
+        const outcome = error ?? (result === undefined ? 'crashed' : 'ok')
+        count(`${order.kind}: ${outcome}`)
+        if (error && createdAt !== undefined)
+          count(`${order.kind}: ${error} after the upstream call`)
+        if (order.kind === 'mint' && order.current && result) count('mint: refreshed')
+      }
+    },
+    expectEach(least: number, names: readonly string[]): void {
+      const rare = names.filter((name) => (counts.get(name) ?? 0) < least)
+      expect(rare, JSON.stringify(Object.fromEntries(counts))).toEqual([])
+    },
+  }
+}

@@ -1,0 +1,30 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { inProcess } from './in-process.ts'
+import { race } from './race.ts'
+import { expectNothingFound, patience, raceRuns } from './runs.ts'
+
+const RUNS = raceRuns(1000)
+const folder = mkdtempSync(join(tmpdir(), 'race-'))
+const path = join(folder, 'mint.db')
+const observer = createSqliteRegistry({ path })
+const registries = Array.from({ length: 3 }, () => createSqliteRegistry({ path }))
+const instances = registries.map((registry) => inProcess(registry))
+
+afterAll(async () => {
+  for (const registry of [observer, ...registries]) await registry.close()
+  rmSync(folder, { recursive: true })
+})
+
+test(
+  `no order of events among three instances breaks a promise (SQLite, ${RUNS} interleavings)`,
+  async () => {
+    const details = await race({ runs: RUNS, store: () => ({ instances, observer }) })
+    expectNothingFound(details)
+    expect(details.numRuns).toBe(RUNS)
+  },
+  patience(RUNS),
+)
