@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // Many tests wait for time-outs: more of them at a time than there are cores.
+    maxWorkers: 4,
   },
 })
