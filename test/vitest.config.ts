@@ -1,14 +1,44 @@
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+/** Tests that measure, load a process, or hold a promise in seconds: nothing else runs beside them. */
+const ALONE = [
+  'test/{cost,process,race}/**/*.test.ts',
+  'test/registry/redis*.test.ts',
+  'test/http/{admin-many-sessions,slow-clients}.test.ts',
+]
+
+const common = {
+  root: fileURLToPath(new URL('..', import.meta.url)),
+  testTimeout: 20_000,
+  hookTimeout: 30_000,
+  pool: 'forks',
+} as const
 
 export default defineConfig({
-  root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
-    pool: 'forks',
-    // Many tests wait for time-outs: more of them at a time than there are cores.
-    maxWorkers: 4,
+    root: common.root,
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...ALONE],
+          // Many wait for time-outs: more files at a time than there are cores.
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'alone',
+          include: ALONE,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })

@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { patient } from '../support/patient-registry.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
 import { fill, fillSqlite } from './fill.ts'
 import { type Cost, compare, createMeasure, type Side, type Spent, spentHere } from './measure.ts'
@@ -109,9 +110,9 @@ describe.runIf(wantsRedis())('in Redis', () => {
   async function openFilled(sessions: number, database: number): Promise<Side> {
     const url = new Secret(`${redis.url}/${database}`)
     const log = createLog({ level: 'silent' })
-    const registry = createRedisRegistry({ url, cluster: false, log })
+    const registry = patient(createRedisRegistry({ url, cluster: false, log }))
     onTestFinished(() => registry.close())
-    await vi.waitFor(() => registry.check())
+    await registry.check()
     await fill(registry, sessions)
     return { registry, spent }
   }

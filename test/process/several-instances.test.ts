@@ -61,6 +61,7 @@ function severalInstances(storeUrl: () => string, seconds: number): void {
       if (request.url.endsWith('/sessions')) await held
       return answer
     }
+    upstream.api.clearRequests()
     const minting = first.mint('mallory')
     await expect.poll(() => createsSeen(upstream)).toBe(1)
     expect((await second.revoke('mallory', 0)).status).toBe(200)

@@ -21,7 +21,7 @@ test(
     })
     expectNothingFound(details)
     expect(details.numRuns).toBe(RUNS)
-    outcomes.expectEach(RUNS / 100, [
+    outcomes.expectEach(RUNS / 200, [
       'mint: ok',
       'mint: refreshed',
       'mint: user_blocked',

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { patient } from '../support/patient-registry.ts'
 import { inOwnProcess } from './in-own-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
@@ -10,7 +11,7 @@ import { expectNothingFound, patience, raceRuns } from './runs.ts'
 const RUNS = raceRuns(60, 0.05)
 const folder = mkdtempSync(join(tmpdir(), 'race-'))
 const path = join(folder, 'mint.db')
-const observer = createSqliteRegistry({ path })
+const observer = patient(createSqliteRegistry({ path }))
 const processes = [inOwnProcess(path), inOwnProcess(path), inOwnProcess(path)]
 
 afterAll(async () => {

@@ -3,6 +3,7 @@ import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
+import { patient } from '../support/patient-registry.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
 import { inProcess } from './in-process.ts'
 import { race } from './race.ts'
@@ -39,7 +40,11 @@ describe.runIf(wantsRedis())('over Redis', () => {
       const [observer, ...others] = registries
       if (observer === undefined) throw new Error('no registry')
       const instances = others.map((registry) => inProcess(registry))
-      const details = await race({ runs, overlap, store: () => ({ instances, observer }) })
+      const details = await race({
+        runs,
+        overlap,
+        store: () => ({ instances, observer: patient(observer) }),
+      })
       expectNothingFound(details)
       expect(details.numRuns).toBe(runs)
     },

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { patient } from '../support/patient-registry.ts'
 import { inProcess } from './in-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
@@ -10,7 +11,7 @@ import { expectNothingFound, patience, raceRuns } from './runs.ts'
 const RUNS = raceRuns(1000)
 const folder = mkdtempSync(join(tmpdir(), 'race-'))
 const path = join(folder, 'mint.db')
-const observer = createSqliteRegistry({ path })
+const observer = patient(createSqliteRegistry({ path }))
 const registries = Array.from({ length: 3 }, () => createSqliteRegistry({ path }))
 const instances = registries.map((registry) => inProcess(registry))
 
