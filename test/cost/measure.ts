@@ -33,6 +33,21 @@ export interface Side {
 }
 
 /**
+ * What one of something costs, done once for each of some users.
+ *
+ * @param spent - CPU so far
+ * @param work - what is measured
+ */
+export async function costOf(
+  spent: Spent,
+  work: (user: string) => Promise<unknown>,
+): Promise<number> {
+  const before = await spent()
+  for (const user of USERS) await work(user)
+  return ((await spent()) - before) / USERS.length
+}
+
+/**
  * Makes a function that mints for some users, revokes them, and says what that cost for one. It
  * leaves nothing behind.
  *
@@ -40,17 +55,10 @@ export interface Side {
  */
 export function createMeasure({ registry, spent }: Side): () => Promise<Cost> {
   const { mint, revoke } = createSteps(registry)
-
-  async function all(work: (user: string) => Promise<unknown>): Promise<number> {
-    const before = await spent()
-    for (const user of USERS) await work(user)
-    return ((await spent()) - before) / USERS.length
-  }
-
   return async () => {
     // The first after a sweep pays for it: lists that shrank have to grow again.
     await mint('first')
-    const cost = { mint: await all(mint), revoke: await all(revoke) }
+    const cost = { mint: await costOf(spent, mint), revoke: await costOf(spent, revoke) }
     await revoke('first')
     await registry.sweep({ sessionsEndedBefore: NOW + 1, auditBefore: 0, now: NOW })
     return cost
@@ -101,7 +109,7 @@ export async function compare(
   return found.map(({ mint, revoke }) => ({ mint: quartile(mint), revoke: quartile(revoke) }))
 }
 
-const WARM_UP = 6
+const WARM_UP = 4
 
 function quartile(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 4)] ?? Number.NaN
