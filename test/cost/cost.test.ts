@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
@@ -10,20 +8,10 @@ import { Secret } from '../../src/lib/secret.ts'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { startMember } from '../support/fleet.ts'
 import { patient } from '../support/patient-registry.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
-import { startWatchedUpstream } from '../support/watched-upstream.ts'
 import { fill, fillSqlite } from './fill.ts'
-import {
-  type Cost,
-  compare,
-  costOf,
-  createMeasure,
-  type Side,
-  type Spent,
-  spentHere,
-} from './measure.ts'
+import { type Cost, compare, createMeasure, type Side, type Spent, spentHere } from './measure.ts'
 
 // CPU per mint and per revoke beside 100 and beside 100,000 live sessions of other users.
 
@@ -84,59 +72,18 @@ test('in memory', async () => {
   )
 }, 60_000)
 
-describe('in SQLite', () => {
+test('in SQLite', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'cost-'))
-  const paths = [FEW, MANY].map((sessions) => join(folder, `${sessions}.db`))
-  beforeAll(async () => {
-    for (const [at, path] of paths.entries()) {
-      await createSqliteRegistry({ path }).close()
-      fillSqlite(path, at === 0 ? FEW : MANY)
-    }
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const sides = [FEW, MANY].map((sessions) => {
+    const path = join(folder, `${sessions}.db`)
+    const registry = createSqliteRegistry({ path })
+    onTestFinished(() => registry.close())
+    fillSqlite(path, sessions)
+    return { registry, spent: spentHere }
   })
-  afterAll(() => rmSync(folder, { recursive: true }))
-
-  test('step 3 alone', async () => {
-    const sides = paths.map((path) => {
-      const registry = createSqliteRegistry({ path })
-      onTestFinished(() => registry.close())
-      return { registry, spent: spentHere }
-    })
-    await expectSameCost('SQLite', () => compareSides(sides, 12), CACHES_US.sqlite)
-  }, 120_000)
-
-  test('the service as a process, from request to answer', async () => {
-    const upstream = await startWatchedUpstream()
-    onTestFinished(() => upstream.close())
-    const sides = await Promise.all(
-      paths.map(async (path) => {
-        const port = await freePort()
-        const member = await startMember(`sqlite:${path}`, upstream, { METRICS_PORT: String(port) })
-        onTestFinished(() => member.end())
-        const spent = () => processCpu(port)
-        return async () => ({
-          mint: await costOf(spent, (user) => member.mint(user)),
-          revoke: await costOf(spent, (user) => member.revoke(user, 0)),
-        })
-      }),
-    )
-    await expectSameCost('SQLite, whole service', () => compare(sides, 6))
-  }, 120_000)
-})
-
-/** Microseconds, as the service's own metrics have them. */
-async function processCpu(port: number): Promise<number> {
-  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-  return Number(/^process_cpu_seconds_total (\S+)/m.exec(metrics)?.[1]) * 1e6
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
+  await expectSameCost('SQLite', () => compareSides(sides, 16), CACHES_US.sqlite)
+}, 120_000)
 
 describe.runIf(wantsRedis())('in Redis', () => {
   let redis: TestRedis

@@ -32,16 +32,7 @@ export interface Side {
   readonly spent: Spent
 }
 
-/**
- * What one of something costs, done once for each of some users.
- *
- * @param spent - CPU so far
- * @param work - what is measured
- */
-export async function costOf(
-  spent: Spent,
-  work: (user: string) => Promise<unknown>,
-): Promise<number> {
+async function costOf(spent: Spent, work: (user: string) => Promise<unknown>): Promise<number> {
   const before = await spent()
   for (const user of USERS) await work(user)
   return ((await spent()) - before) / USERS.length

@@ -8,7 +8,7 @@ import { inOwnProcess } from './in-own-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
 
-const RUNS = raceRuns(60, 0.05)
+const RUNS = raceRuns(40, 0.05)
 const folder = mkdtempSync(join(tmpdir(), 'race-'))
 const path = join(folder, 'mint.db')
 const observer = patient(createSqliteRegistry({ path }))

@@ -30,13 +30,8 @@ export interface Member extends ServiceProcess {
  *
  * @param storeUrl - `STORE_URL`
  * @param upstream - its ChatKit API
- * @param env - further variables
  */
-export async function startMember(
-  storeUrl: string,
-  upstream: WatchedUpstream,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Member> {
+export async function startMember(storeUrl: string, upstream: WatchedUpstream): Promise<Member> {
   const service = await startServiceProcess({
     config: ADMIN_CONFIG,
     env: {
@@ -44,7 +39,6 @@ export async function startMember(
       OPENAI_API_KEY: 'sk-test-fleet-0123456789abcdef',
       OPENAI_BASE_URL: upstream.url,
       TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
-      ...env,
     },
   })
   const { url } = service
