@@ -1,9 +1,11 @@
 import { createCounters } from './counters.ts'
 import { createLists } from './memory/lists.ts'
 import { createOutbox } from './memory/outbox.ts'
+import { createOwnership } from './memory/ownership.ts'
 import { createSessionSteps } from './memory/sessions.ts'
 import { emptyState, identityKeys, type MemoryState } from './memory/state.ts'
 import { sweepMemory } from './memory/sweep.ts'
+import { createUses } from './memory/uses.ts'
 import type { Registry } from './port.ts'
 import type { LogoutMark } from './records.ts'
 import { isLive } from './session-match.ts'
@@ -18,6 +20,8 @@ export function createMemoryRegistry(): Registry {
   return {
     ...createSessionSteps(state),
     ...createOutbox(state),
+    ...createUses(state),
+    ...createOwnership(state),
     ...createLists(state),
     async usersOf(identity) {
       const found = identityKeys(identity).map((key) => state.usersByIdentity.get(key))

@@ -33,6 +33,25 @@ export function spanOf(query: PageQuery, at: CursorPositions): Span {
 }
 
 /**
+ * As {@link spanOf}, for a store that finds a cursor's position without a pause.
+ *
+ * @param query - what was asked
+ * @param seqOf - the position of a cursor; undefined when it is of nothing
+ * @returns undefined when a cursor is of nothing
+ */
+export function spanFor(
+  query: PageQuery,
+  seqOf: (cursor: string) => number | undefined,
+): Span | undefined {
+  const after = query.after === undefined ? undefined : seqOf(query.after)
+  const before = query.before === undefined ? undefined : seqOf(query.before)
+  const unknown =
+    (query.after !== undefined && after === undefined) ||
+    (query.before !== undefined && before === undefined)
+  return unknown ? undefined : spanOf(query, { after, before })
+}
+
+/**
  * Makes a page of rows found on the walk.
  *
  * @param found - up to `limit + 1` rows; the one too many says that there are more

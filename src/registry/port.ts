@@ -7,6 +7,9 @@ import type {
   GuardQuestion,
   LogoutMark,
   NewEntry,
+  OwnedQuery,
+  OwnedThing,
+  Ownership,
   Page,
   PageQuery,
   RateState,
@@ -15,14 +18,17 @@ import type {
   Retention,
   RevokeOrder,
   RevokeOutcome,
+  SessionKey,
   SessionQuery,
   SessionRecord,
+  SessionUse,
   TokenIdentity,
+  UseOutcome,
 } from './records.ts'
 
 /**
  * The registry: what this service must remember so that "revoke" means it. Sessions, blocks,
- * per-user generations, the cancel outbox, logout marks, counters, audit.
+ * per-user generations, the cancel outbox, logout marks, counters, ownership, audit.
  *
  * Rules for every adapter:
  * - Times are Unix seconds unless a name says milliseconds; `now` comes from the caller.
@@ -62,6 +68,34 @@ export interface Registry {
   claimCancels(claim: CancelClaim): Promise<readonly SessionRecord[]>
   /** Puts a leased cancel back, to be due at `dueAtMs`. */
   postponeCancel(id: string, dueAtMs: number): Promise<void>
+
+  /**
+   * One request with a self-hosted session's secret: whether the session is live and this user's,
+   * and the per-minute limit (a window of {@link USE_WINDOW_MS} from the first request, no refill),
+   * in one atomic step. A request that is refused is not counted.
+   */
+  useSession(use: SessionUse): Promise<UseOutcome>
+  /**
+   * Which of these sessions are not live any more, unknown, or another user's, in the order given;
+   * asked often, for open streams, with a thousand at once.
+   */
+  endedAmong(sessions: readonly SessionKey[], now: number): Promise<readonly string[]>
+
+  /**
+   * Insert-once: the first claim of a workflow's thread or attachment holds, whoever makes the
+   * second. No sweep ends it, only a release. After `store_unavailable` it may hold all the same,
+   * so a repeated claim can find itself `taken` by its own first try: ask for the owner then.
+   */
+  claimOwnership(claim: Ownership): Promise<'claimed' | 'taken'>
+  /** The owners, in the order asked for; undefined where nobody owns it. */
+  ownersOf(things: readonly OwnedThing[]): Promise<readonly (string | undefined)[]>
+  /**
+   * Newest first unless asked otherwise. A cursor is an id; `undefined` when it is of nothing on the
+   * list, or, for want of a workflow in the query, of several things on it.
+   */
+  listOwned(query: OwnedQuery): Promise<Page<Ownership> | undefined>
+  /** The thing is gone; harmless when repeated. */
+  releaseOwnership(thing: OwnedThing): Promise<void>
 
   getSession(id: string): Promise<SessionRecord | undefined>
   /** Newest first unless asked otherwise; `undefined` when the cursor is of no session. */
@@ -109,3 +143,6 @@ export interface Registry {
 
 /** How long a cancel that was just written is left to its writer, in milliseconds. */
 export const FIRST_LEASE_MS = 5000
+
+/** How long the window of {@link Registry.useSession} is, in milliseconds. */
+export const USE_WINDOW_MS = 60_000

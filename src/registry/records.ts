@@ -24,6 +24,8 @@ export interface SessionRecord {
   readonly sid: string | undefined
   /** Hex SHA-256 of the client secret. Secrets are random, so no salt is needed. */
   readonly secretHash: string
+  /** Of a self-hosted session: what the token for its server carries. */
+  readonly state?: SessionState | undefined
   readonly status: StoredStatus
   readonly endReason: EndReason | undefined
   readonly createdAt: number
@@ -177,4 +179,47 @@ export interface Retention {
   readonly sessionsEndedBefore: number
   readonly auditBefore: number
   readonly now: number
+}
+
+/** State variables of a session, as config and claims made them. */
+export type SessionState = Readonly<Record<string, string | number | boolean>>
+
+/** A session and whose it is: the user says where it is kept. */
+export interface SessionKey {
+  readonly id: string
+  readonly user: string
+}
+
+export interface SessionUse extends SessionKey {
+  /** At least 1. */
+  readonly maxPerMinute: number
+  readonly nowMs: number
+}
+
+export type UseOutcome =
+  | { readonly kind: 'ok'; readonly session: SessionRecord }
+  /** Not active, expired, or not on the books. */
+  | { readonly kind: 'ended' }
+  /** `resetMs`: until the window ends, in milliseconds. */
+  | { readonly kind: 'limited'; readonly resetMs: number }
+
+/** Something at a self-hosted server that belongs to a user. */
+export interface OwnedThing {
+  /** Name in the config. */
+  readonly workflow: string
+  readonly kind: 'thread' | 'attachment'
+  /** As the server calls it, up to 512 characters. */
+  readonly id: string
+}
+
+export interface Ownership extends OwnedThing {
+  readonly user: string
+  readonly createdAt: number
+}
+
+export interface OwnedQuery extends PageQuery {
+  readonly kind: OwnedThing['kind']
+  /** Give it to page: ids are a server's own, so without it a cursor may be of several things. */
+  readonly workflow?: string | undefined
+  readonly user?: string | undefined
 }

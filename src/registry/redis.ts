@@ -9,8 +9,10 @@ import { index, single } from './redis/keys.ts'
 import { type Commands, createLink, type Link } from './redis/link.ts'
 import { createLists } from './redis/lists.ts'
 import { createOutbox } from './redis/outbox.ts'
+import { createOwnership } from './redis/ownership.ts'
 import { createSessionSteps } from './redis/sessions.ts'
 import { readFigures, sweepRedis } from './redis/sweep.ts'
+import { createUses } from './redis/uses.ts'
 
 /** Where Redis is, and where to complain. */
 export interface RedisRegistryOptions extends RedisLocation {
@@ -38,6 +40,8 @@ export function createRedisRegistry(options: RedisRegistryOptions): Registry {
   return {
     ...createSessionSteps(link),
     ...createOutbox(link),
+    ...createUses(link),
+    ...createOwnership(link),
     ...createLists(link),
     ...createCounting(link),
     ...createMemories(link),

@@ -5,10 +5,12 @@ import { createDatabase, type Database, type ResultRow, type Sql } from './sqlit
 import { createLists } from './sqlite/lists.ts'
 import { type OpenOptions, openDatabase } from './sqlite/open.ts'
 import { createOutbox } from './sqlite/outbox.ts'
+import { createOwnership } from './sqlite/ownership.ts'
 import { numberIn } from './sqlite/rows.ts'
 import { HEALTH_WRITE } from './sqlite/schema.ts'
 import { createSessionSteps } from './sqlite/sessions.ts'
 import { sweepSqlite } from './sqlite/sweep.ts'
+import { createUses } from './sqlite/uses.ts'
 
 const CONSUME = `
   INSERT INTO counters VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
@@ -39,6 +41,8 @@ export function createSqliteRegistry(options: OpenOptions): Registry {
   return {
     ...createSessionSteps(db),
     ...createOutbox(db),
+    ...createUses(relaxed),
+    ...createOwnership(db),
     ...createLists(db),
     ...createCounting(relaxed),
     markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),

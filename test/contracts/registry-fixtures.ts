@@ -3,6 +3,7 @@ import type { Registry } from '../../src/registry/port.ts'
 import type {
   AuditEntry,
   NewEntry,
+  Ownership,
   RevokeOrder,
   SessionQuery,
   SessionRecord,
@@ -73,6 +74,14 @@ export const guardQuestion = (user = 'alice', currentSecretHash?: string) => ({
   identity: { issuer: 'https://idp.example/', subject: 'alice-sub' },
   currentSecretHash,
   now: NOW,
+})
+
+export const ownership = (of: Partial<Ownership> & { id: string }): Ownership => ({
+  workflow: 'support',
+  kind: 'thread',
+  user: 'alice',
+  createdAt: NOW,
+  ...of,
 })
 
 export const auditEntry = (of: Partial<AuditEntry> & { id: string }): AuditEntry => ({

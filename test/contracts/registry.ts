@@ -7,8 +7,11 @@ import type { ContractStore } from './registry-fixtures.ts'
 import { listsSuite } from './registry-lists.ts'
 import { mintSuite } from './registry-mint.ts'
 import { outboxSuite } from './registry-outbox.ts'
+import { ownedListsSuite } from './registry-owned-lists.ts'
+import { ownershipSuite } from './registry-ownership.ts'
 import { revokeSuite } from './registry-revoke.ts'
 import { sweepSuite } from './registry-sweep.ts'
+import { usesSuite } from './registry-uses.ts'
 
 /**
  * Every sentence of registry/port.ts, tried on one adapter.
@@ -34,6 +37,9 @@ export function registryContract(name: string, makeStore: () => Promise<Contract
     mintSuite(suite)
     revokeSuite(suite)
     outboxSuite(suite)
+    usesSuite(suite)
+    ownershipSuite(suite)
+    ownedListsSuite(suite)
     listsSuite(suite)
     countersSuite(suite)
     auditSuite(suite)

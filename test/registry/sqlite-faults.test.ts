@@ -42,7 +42,7 @@ function foreign(): DatabaseSync {
 
 describe('a SQLite store that fails', () => {
   it('when full: refuses, leaves nothing half done, and still reads', async () => {
-    const registry = open({ maxPageCount: 45 })
+    const registry = open({ maxPageCount: 52 })
     let recorded = 0
     let refusal: unknown
     while (refusal === undefined && recorded < 2_000) {

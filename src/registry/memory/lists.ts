@@ -1,6 +1,6 @@
-import { cutPage, spanOf, takePage, walkSpan } from '../paging.ts'
+import { cutPage, spanFor, takePage, walkSpan } from '../paging.ts'
 import type { Registry } from '../port.ts'
-import type { AuditQuery, PageQuery } from '../records.ts'
+import type { AuditQuery } from '../records.ts'
 import { matchesQuery } from '../session-match.ts'
 import { type BlockRow, heldBlock, type MemoryState } from './state.ts'
 
@@ -73,16 +73,6 @@ async function listAudit(state: MemoryState, query: AuditQuery): ReturnType<Regi
     query.limit,
     span,
   )
-}
-
-/** The stretch to read, or undefined when a cursor is of nothing that is known. */
-function spanFor(query: PageQuery, seqOf: (cursor: string) => number | undefined) {
-  const after = query.after === undefined ? undefined : seqOf(query.after)
-  const before = query.before === undefined ? undefined : seqOf(query.before)
-  const unknown =
-    (query.after !== undefined && after === undefined) ||
-    (query.before !== undefined && before === undefined)
-  return unknown ? undefined : spanOf(query, { after, before })
 }
 
 function blockRows(state: MemoryState): readonly BlockRow[] {

@@ -84,7 +84,8 @@ function repeated(known: Row, session: SessionRecord): RecordOutcome {
 }
 
 function addRow(state: MemoryState, user: UserState, session: SessionRecord): void {
-  const row: Row = { seq: state.nextSeq++, record: session, endsAt: session.expiresAt }
+  const seq = state.nextSeq++
+  const row: Row = { seq, record: session, endsAt: session.expiresAt, window: undefined }
   state.rows.push(row)
   state.byId.set(session.id, row)
   user.rows.push(row)

@@ -1,4 +1,4 @@
-import type { AuditEntry, Block, SessionRecord } from '../records.ts'
+import type { AuditEntry, Block, Ownership, SessionRecord } from '../records.ts'
 
 /** A session with what the registry alone knows of it. */
 export interface Row {
@@ -6,6 +6,14 @@ export interface Row {
   record: SessionRecord
   /** When it ends or ended: its expiry, or when the upstream confirmed the cancel. */
   endsAt: number
+  /** The requests of its running minute. */
+  window: { used: number; readonly endsMs: number } | undefined
+}
+
+/** An ownership with its place in the order of creation. */
+export interface OwnedRow {
+  readonly seq: number
+  readonly ownership: Ownership
 }
 
 /** A block with its place in the order of creation. */
@@ -40,6 +48,9 @@ export interface MemoryState {
   audit: { readonly seq: number; readonly entry: AuditEntry }[]
   readonly auditSeqs: Map<string, number>
   readonly keys: Map<string, Uint8Array>
+  /** Thing → its owner, in the order of creation: all of them, and those of each user. */
+  readonly owned: Map<string, OwnedRow>
+  readonly ownedBy: Map<string, Map<string, OwnedRow>>
 }
 
 /** An empty registry. */
@@ -56,6 +67,8 @@ export function emptyState(): MemoryState {
     audit: [],
     auditSeqs: new Map(),
     keys: new Map(),
+    owned: new Map(),
+    ownedBy: new Map(),
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { OwnedThing } from '../records.ts'
 
 /**
  * Names of keys. What users and tokens bring is hashed: it may hold braces, which would move the
@@ -47,6 +48,16 @@ export function userKeys(tag: string) {
   }
 }
 
+/**
+ * The counter of a session's running minute, in the slot of its user.
+ *
+ * @param tag - of {@link tagOf}
+ * @param id - of the session
+ */
+export function usesKey(tag: string, id: string): string {
+  return `${PREFIX}{${tag}}:w:${hashOf(id)}`
+}
+
 /** The global indexes. Written before the user step, so they may name what never came to be. */
 export const index = {
   /** Counter: the order of creation. */
@@ -87,6 +98,25 @@ export function sessionIndex(field: SessionIndex, hash = ''): string {
 export function usersOfKey(kind: 'subject' | 'sid', hash: string): string {
   return `${INDEX}i:${kind}:${hash}`
 }
+
+/**
+ * What is owned: the records lie each in a slot of its own, the lists of them with the indexes. A
+ * member of a list is of one claim, `hash:place`, so that no claim touches the entries of another.
+ */
+export const owned = {
+  /** JSON, under the hash of workflow, kind and id. */
+  record: (hash: string) => `${PREFIX}{${hash}}:owner`,
+  hashOf: (thing: OwnedThing) => hashOf(thing.workflow, thing.kind, thing.id),
+  /** Sorted set: members by place; of a kind, of a workflow, of a user, of both. */
+  list: (kind: OwnedThing['kind'], workflow: string | undefined, user: string | undefined) => {
+    const [first, second] = [workflow, user].map((part) => (part === undefined ? '' : hashOf(part)))
+    return `${INDEX}o:${kind}:${first}:${second}`
+  },
+  /** Sorted set: members whose claim may be under way, by when it began. */
+  young: `${INDEX}oy`,
+  /** Set: workflows with anything owned. */
+  workflows: `${INDEX}ow`,
+} as const
 
 /** The audit trail. */
 export const audit = {

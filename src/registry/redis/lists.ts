@@ -1,10 +1,10 @@
-import { cutPage, type Span, spanOf } from '../paging.ts'
 import type { Registry } from '../port.ts'
-import type { AuditQuery, Block, PageQuery, SessionQuery } from '../records.ts'
+import type { AuditQuery, Block, SessionQuery } from '../records.ts'
 import { matchesQuery } from '../session-match.ts'
 import { APPEND_AUDIT, DROP_BLOCK } from './index-scripts.ts'
 import { audit, hashOf, index, sessionIndex, tagOf, userKeys, usersOfKey } from './keys.ts'
 import type { Commands, Link } from './link.ts'
+import { readPage } from './pages.ts'
 import { identityHashes, maybeTexts, texts, toAuditEntry, toBlock } from './rows.ts'
 import { LIFT_BLOCK } from './user-scripts.ts'
 import { fetchSessions } from './where.ts'
@@ -19,18 +19,6 @@ type Lists = Pick<
   | 'appendAudit'
   | 'listAudit'
 >
-
-/** How many entries of an index one call reads at most; a list asks until its page is full. */
-const CHUNK = 1_000
-
-/** A sorted set by place, and how to read what it names. */
-interface Listing<T> {
-  readonly key: string
-  /** The place of a cursor, of those that exist. */
-  readonly placeOf: (redis: Commands, cursor: string) => Promise<number | undefined>
-  /** What the members name, as far as it exists and passes the filters. */
-  readonly fetch: (redis: Commands, members: readonly string[]) => Promise<readonly T[]>
-}
 
 /**
  * Reading, and the audit trail.
@@ -58,7 +46,7 @@ export function createLists(link: Link): Lists {
         return [...members].map((member) => String(JSON.parse(member)))
       }),
     listBlocks: (query) =>
-      list(link, query, {
+      readPage(link, query, {
         key: index.blocks,
         placeOf: (redis, user) => score(redis, index.blocks, tagOf(user)),
         fetch: (redis, tags) => fetchBlocks(redis, tags, query.now),
@@ -78,51 +66,9 @@ export function createLists(link: Link): Lists {
   }
 }
 
-async function list<T>(link: Link, query: PageQuery, listing: Listing<T>) {
-  const { after, before } = query
-  const [afterAt, beforeAt] = await link.call((redis) =>
-    Promise.all(
-      [after, before].map((cursor) =>
-        cursor === undefined ? undefined : listing.placeOf(redis, cursor),
-      ),
-    ),
-  )
-  if (after !== undefined && afterAt === undefined) return undefined
-  if (before !== undefined && beforeAt === undefined) return undefined
-  let span = spanOf(query, { after: afterAt, before: beforeAt })
-  let count = Math.min(query.limit + 20, CHUNK)
-  const found: T[] = []
-  for (;;) {
-    const stretch = { span, count }
-    const chunk = await link.call((redis) => readChunk(redis, listing, stretch))
-    found.push(...chunk.items)
-    if (chunk.lastPlace === undefined || found.length > query.limit) break
-    const end = span.walk === 'asc' ? { above: chunk.lastPlace } : { below: chunk.lastPlace }
-    span = { ...span, ...end }
-    count = CHUNK
-  }
-  return cutPage(found.slice(0, query.limit + 1), query.limit, span)
-}
-
-/** `lastPlace`: where to go on; undefined at the end. */
-async function readChunk<T>(
-  redis: Commands,
-  listing: Listing<T>,
-  { span, count }: { readonly span: Span; readonly count: number },
-) {
-  const [low, high] = [`(${span.above}`, `(${span.below}`]
-  const range = span.walk === 'asc' ? ['ZRANGEBYSCORE', low, high] : ['ZREVRANGEBYSCORE', high, low]
-  const [command = '', ...bounds] = range
-  const rest = [...bounds, 'WITHSCORES', 'LIMIT', '0', String(count)]
-  const reply = texts.parse(await redis.send(listing.key, command, listing.key, ...rest))
-  const members = reply.filter((_, at) => at % 2 === 0)
-  const items = members.length === 0 ? [] : await listing.fetch(redis, members)
-  return { items, lastPlace: members.length < count ? undefined : Number(reply.at(-1)) }
-}
-
 async function listSessions(link: Link, query: SessionQuery): ReturnType<Registry['listSessions']> {
   const key = await link.call((redis) => smallest(redis, sessionLists(query)))
-  const page = await list(link, query, {
+  const page = await readPage(link, query, {
     key,
     placeOf: async (redis, id) => (await fetchSessions(redis, [id]))[0]?.place,
     fetch: async (redis, ids) => {
@@ -196,7 +142,7 @@ async function listAudit(link: Link, query: AuditQuery): ReturnType<Registry['li
   const { user, action } = query
   const all = action === undefined ? audit.byPlace : audit.ofAction(action)
   const paged = { ...query, order: 'desc' } as const
-  return list(link, paged, {
+  return readPage(link, paged, {
     key: user === undefined ? all : audit.ofUser(user),
     placeOf: (redis, id) => score(redis, audit.byPlace, id),
     fetch: async (redis, ids) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AuditEntry, Block, SessionRecord } from '../records.ts'
+import type { AuditEntry, Block, Ownership, SessionRecord } from '../records.ts'
 import { hashOf } from './keys.ts'
 
 /** A session and its place in the order of creation. */
@@ -19,6 +19,7 @@ const sessionJson = z.object({
   secretHash: z.string(),
   createdAt: z.number(),
   expiresAt: z.number(),
+  state: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
 })
 
 const ROW = /^([a-z]+)\n([a-z_]*)\n(\d+)\n(\d+)\n(\d+)\n(?:[^\n]*\n){4}(.*)$/s
@@ -99,6 +100,30 @@ const blockJson = z.object({
 export function toBlock(json: string): Block {
   const block = blockJson.parse(JSON.parse(json))
   return { ...block, reason: block.reason }
+}
+
+const ownedJson = z.object({
+  place: z.number(),
+  ownership: z.object({
+    workflow: z.string(),
+    kind: z.enum(['thread', 'attachment']),
+    id: z.string(),
+    user: z.string(),
+    createdAt: z.number(),
+  }),
+})
+
+/** An ownership and its place in the order of creation. */
+export interface PlacedOwnership {
+  readonly place: number
+  readonly ownership: Ownership
+}
+
+/**
+ * @param json - as {@link JSON.stringify} made it of a {@link PlacedOwnership}
+ */
+export function toOwned(json: string): PlacedOwnership {
+  return ownedJson.parse(JSON.parse(json))
 }
 
 const auditJson = z.object({

@@ -9,6 +9,7 @@ import type {
   RevokeOrder,
   RevokeOutcome,
 } from '../records.ts'
+import { afterwards } from './afterwards.ts'
 import { ARM_SESSION, ARM_USER, INDEX_SESSION } from './index-scripts.ts'
 import { hashOf, index, sessionIndex, single, tagOf, userKeys, usersOfKey } from './keys.ts'
 import type { Commands, Link } from './link.ts'
@@ -205,15 +206,6 @@ export async function noteEnded(link: Link, sessions: readonly PlacedSession[]):
     const some = sessions.slice(from, from + 1000)
     const args = some.flatMap(({ place, record }) => [String(place), record.id])
     await afterwards(link, (redis) => redis.send(index.ended, 'ZADD', index.ended, ...args))
-  }
-}
-
-/** What is done already must be answered as done, even when a note about it fails. */
-async function afterwards(link: Link, work: (redis: Commands) => Promise<unknown>): Promise<void> {
-  try {
-    await link.call(work)
-  } catch {
-    // The order of a list is off until the next claim or sweep.
   }
 }
 

@@ -217,3 +217,21 @@ for at = 2, #ARGV do
   end
 end
 return reply`)
+
+/**
+ * A seventh key: the counter of the session's running minute. now in ms, id, uses per window, length
+ * of the window in ms → 'ok' and the row, 'limited' and the end of the window, or 'ended'.
+ */
+export const USE = script(`${PRELUDE}
+local now, length = tonumber(ARGV[1]), tonumber(ARGV[4])
+local row = redis.call('HGET', S, ARGV[2])
+local r = row and parse(row)
+if not r or r.status ~= 'active' or tonumber(r.expires) * 1000 <= now then return { 'ended', '' } end
+local used, ends = string.match(redis.call('GET', KEYS[7]) or '', '^(%d+) (%d+)$')
+local runs = ends and tonumber(ends) > now
+if not runs then used, ends = 0, now + length end
+if tonumber(used) >= tonumber(ARGV[3]) then return { 'limited', string.format('%.0f', ends) } end
+local value = string.format('%.0f %.0f', used + 1, ends)
+if runs then redis.call('SET', KEYS[7], value, 'KEEPTTL')
+else redis.call('SET', KEYS[7], value, 'PX', length + 1000) end
+return { 'ok', row }`)

@@ -1,8 +1,7 @@
-import type { SQLInputValue } from 'node:sqlite'
-import { cutPage, type Span, spanOf } from '../paging.ts'
 import type { Registry } from '../port.ts'
-import type { AuditEntry, Page, PageQuery, SessionQuery } from '../records.ts'
-import type { Database, ResultRow, Sql } from './database.ts'
+import type { AuditEntry, SessionQuery } from '../records.ts'
+import type { Database, Sql } from './database.ts'
+import { type Filter, readPage } from './pages.ts'
 import { numberIn, toAuditEntry, toBlock, toSession } from './rows.ts'
 
 type Lists = Pick<
@@ -15,20 +14,6 @@ type Lists = Pick<
   | 'listAudit'
   | 'usersOf'
 >
-
-/** Conditions and the values for their question marks. */
-interface Filter {
-  readonly conditions: string[]
-  readonly values: SQLInputValue[]
-}
-
-interface Listing<T> {
-  readonly table: 'sessions' | 'blocks' | 'audit'
-  /** The column that cursors are of. */
-  readonly cursor: 'id' | 'user'
-  readonly filter: Filter
-  readonly toItem: (row: ResultRow) => T
-}
 
 /**
  * Reading, and the audit trail.
@@ -44,13 +29,17 @@ export function createLists(db: Database): Lists {
       }),
     listSessions: (query) => {
       const filter = sessionFilter(query)
-      const listing = { table: 'sessions', cursor: 'id', filter, toItem: toSession } as const
-      return db.plain((sql) => list(sql, query, listing))
+      return db.plain((sql) => {
+        const seqOf = seqIn(sql, 'sessions', 'id')
+        return readPage(sql, query, { table: 'sessions', seqOf, filter, toItem: toSession })
+      })
     },
     listBlocks: (query) => {
       const filter = { conditions: ['until > ?'], values: [query.now] }
-      const listing = { table: 'blocks', cursor: 'user', filter, toItem: toBlock } as const
-      return db.plain((sql) => list(sql, query, listing))
+      return db.plain((sql) => {
+        const seqOf = seqIn(sql, 'blocks', 'user')
+        return readPage(sql, query, { table: 'blocks', seqOf, filter, toItem: toBlock })
+      })
     },
     liftBlock: (user, now) =>
       db.write((sql) => {
@@ -66,8 +55,11 @@ export function createLists(db: Database): Lists {
         ['user', query.user],
         ['action', query.action],
       ])
-      const listing = { table: 'audit', cursor: 'id', filter, toItem: toAuditEntry } as const
-      return db.plain((sql) => list(sql, { ...query, order: 'desc' }, listing))
+      return db.plain((sql) => {
+        const seqOf = seqIn(sql, 'audit', 'id')
+        const listing = { table: 'audit', seqOf, filter, toItem: toAuditEntry }
+        return readPage(sql, { ...query, order: 'desc' }, listing)
+      })
     },
     usersOf: ({ issuer, subject, sid }) =>
       db.plain((sql) => {
@@ -83,28 +75,9 @@ export function createLists(db: Database): Lists {
   }
 }
 
-function list<T>(sql: Sql, query: PageQuery, listing: Listing<T>): Page<T> | undefined {
-  const seqOf = (cursor: string | undefined): number | undefined => {
-    if (cursor === undefined) return undefined
-    const where = `WHERE ${listing.cursor} = ?`
-    return numberIn(sql.get(`SELECT seq FROM ${listing.table} ${where}`, cursor), 'seq')
-  }
-  const after = seqOf(query.after)
-  const before = seqOf(query.before)
-  if (query.after !== undefined && after === undefined) return undefined
-  if (query.before !== undefined && before === undefined) return undefined
-  const span = spanOf(query, { after, before })
-  const rows = sql.all(
-    listText(listing, span),
-    ...listing.filter.values,
-    ...[span.above, span.below, query.limit + 1],
-  )
-  return cutPage(rows.map(listing.toItem), query.limit, span)
-}
-
-function listText<T>(listing: Listing<T>, span: Span): string {
-  const conditions = [...listing.filter.conditions, 'seq > ?', 'seq < ?'].join(' AND ')
-  return `SELECT * FROM ${listing.table} WHERE ${conditions} ORDER BY seq ${span.walk} LIMIT ?`
+function seqIn(sql: Sql, table: 'sessions' | 'blocks' | 'audit', key: 'id' | 'user') {
+  const text = `SELECT seq FROM ${table} WHERE ${key} = ?`
+  return (cursor: string) => numberIn(sql.get(text, cursor), 'seq')
 }
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AuditEntry, Block, SessionRecord } from '../records.ts'
+import type { AuditEntry, Block, Ownership, SessionRecord } from '../records.ts'
 import type { ResultRow } from './database.ts'
 
 const optionalText = z.string().nullable()
@@ -18,6 +18,18 @@ const sessionRow = z.object({
     .nullable(),
   created_at: z.number(),
   expires_at: z.number(),
+  state: optionalText,
+})
+
+/** What `state` holds as JSON. */
+const sessionState = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+
+const ownedRow = z.object({
+  workflow: z.string(),
+  kind: z.enum(['thread', 'attachment']),
+  id: z.string(),
+  user: z.string(),
+  created_at: z.number(),
 })
 
 const blockRow = z.object({
@@ -43,7 +55,8 @@ const auditRow = z.object({
  * @param row - of `sessions`
  */
 export function toSession(row: ResultRow): SessionRecord {
-  const { sid, secret_hash, end_reason, created_at, expires_at, ...same } = sessionRow.parse(row)
+  const { sid, secret_hash, end_reason, state, ...rest } = sessionRow.parse(row)
+  const { created_at, expires_at, ...same } = rest
   return {
     ...same,
     sid: sid ?? undefined,
@@ -51,7 +64,16 @@ export function toSession(row: ResultRow): SessionRecord {
     endReason: end_reason ?? undefined,
     createdAt: created_at,
     expiresAt: expires_at,
+    state: state === null ? undefined : sessionState.parse(JSON.parse(state)),
   }
+}
+
+/**
+ * @param row - of `owned`
+ */
+export function toOwnership(row: ResultRow): Ownership {
+  const { created_at, ...same } = ownedRow.parse(row)
+  return { ...same, createdAt: created_at }
 }
 
 /**

@@ -105,6 +105,29 @@ export const MIGRATIONS: readonly string[] = [
     writes INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN state TEXT;
+
+  CREATE TABLE session_uses (
+    id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+    used INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE owned (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    workflow TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('thread', 'attachment')),
+    id TEXT NOT NULL,
+    user TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (id, kind, workflow)
+  ) STRICT;
+  CREATE INDEX owned_kind ON owned (kind);
+  CREATE INDEX owned_workflow ON owned (workflow, kind);
+  CREATE INDEX owned_user ON owned (user, kind);
+  CREATE INDEX owned_user_workflow ON owned (user, workflow, kind);
+  `,
 ]
 
 /** A write that changes nothing anyone reads. */

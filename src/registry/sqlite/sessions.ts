@@ -38,8 +38,8 @@ const OLDEST_LIVE = `
 
 const INSERT = `
   INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, end_reason,
-    created_at, expires_at, ends_at)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)`
+    created_at, expires_at, ends_at, state)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)`
 
 const MATCHING = `
   user = ?1 AND expires_at > ?2 AND (?3 IS NULL OR +issuer = ?3)
@@ -116,7 +116,8 @@ function repeated(known: SessionRecord, session: SessionRecord): RecordOutcome {
 function insert(sql: Sql, of: SessionRecord): void {
   const who = [of.id, of.user, of.workflow, of.issuer, of.subject, of.sid ?? null]
   const what = [of.secretHash, of.status, of.endReason ?? null, of.createdAt, of.expiresAt]
-  sql.run(INSERT, ...who, ...what)
+  const state = of.state === undefined ? null : JSON.stringify(of.state)
+  sql.run(INSERT, ...who, ...what, state)
 }
 
 function revoke(sql: Sql, order: RevokeOrder): RevokeOutcome {

@@ -1,0 +1,80 @@
+import type { Registry } from '../port.ts'
+import type { OwnedQuery, OwnedThing } from '../records.ts'
+import type { Database, Sql } from './database.ts'
+import { type Filter, readPage } from './pages.ts'
+import { numberIn, toOwnership } from './rows.ts'
+
+type OwnershipSteps = Pick<
+  Registry,
+  'claimOwnership' | 'ownersOf' | 'listOwned' | 'releaseOwnership'
+>
+
+const CLAIM = `
+  INSERT INTO owned (workflow, kind, id, user, created_at) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT (id, kind, workflow) DO NOTHING`
+
+/** A thing as the other statements name it. */
+const IS_THING = 'id = ? AND kind = ? AND workflow = ?'
+
+/**
+ * Who owns what at self-hosted servers.
+ *
+ * @param db - the durable connection
+ */
+export function createOwnership(db: Database): OwnershipSteps {
+  return {
+    claimOwnership: ({ workflow, kind, id, user, createdAt }) =>
+      db.write((sql) =>
+        sql.run(CLAIM, workflow, kind, id, user, createdAt) === 1 ? 'claimed' : 'taken',
+      ),
+    ownersOf: (things) => db.plain((sql) => things.map((thing) => ownerOf(sql, thing))),
+    listOwned: (query) =>
+      db.plain((sql) => {
+        const listed = ownedRows(query)
+        const seqOf = (cursor: string) => placeOf(sql, cursor, listed.filter)
+        return readPage(sql, query, { ...listed, seqOf, toItem: toOwnership })
+      }),
+    async releaseOwnership({ workflow, kind, id }) {
+      await db.write((sql) => sql.run(`DELETE FROM owned WHERE ${IS_THING}`, id, kind, workflow))
+    },
+  }
+}
+
+function ownerOf(sql: Sql, { workflow, kind, id }: OwnedThing): string | undefined {
+  const row = sql.get(`SELECT * FROM owned WHERE ${IS_THING}`, id, kind, workflow)
+  return row === undefined ? undefined : toOwnership(row).user
+}
+
+/** Of what is on the list; an id that several workflows have on it is of none of them. */
+function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
+  const conditions = filter.conditions.map((condition) => `+${condition}`).join(' AND ')
+  const text = `SELECT seq FROM owned WHERE id = ? AND ${conditions} LIMIT 2`
+  const [first, second] = sql.all(text, cursor, ...filter.values)
+  return second === undefined ? numberIn(first, 'seq') : undefined
+}
+
+/**
+ * The rows that are on a list. Each combination of fields has an index that is in the order of
+ * creation; left to itself, SQLite would read all of a kind.
+ *
+ * @param query - its page plays no part
+ */
+export function ownedRows({ kind, workflow, user }: OwnedQuery): {
+  readonly table: string
+  readonly filter: Filter
+} {
+  const fields = [
+    ['user', user],
+    ['workflow', workflow],
+  ] as const
+  const filter: Filter = { conditions: ['kind = ?'], values: [kind] }
+  const named: string[] = []
+  for (const [field, value] of fields) {
+    if (value === undefined) continue
+    named.push(field)
+    filter.conditions.push(`${field} = ?`)
+    filter.values.push(value)
+  }
+  const index = named.length === 0 ? 'owned_kind' : `owned_${named.join('_')}`
+  return { table: `owned INDEXED BY ${index}`, filter }
+}

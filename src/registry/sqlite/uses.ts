@@ -1,0 +1,45 @@
+import { type Registry, USE_WINDOW_MS } from '../port.ts'
+import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
+import { isLive } from '../session-match.ts'
+import type { Database, Sql } from './database.ts'
+import { numberIn, toSession } from './rows.ts'
+
+const SESSION = 'SELECT * FROM sessions WHERE id = ? AND +user = ?'
+
+const RUNNING = 'SELECT used, ends_ms FROM session_uses WHERE id = ? AND ends_ms > ?'
+
+const COUNT = `
+  INSERT INTO session_uses VALUES (?1, ?2, ?3)
+  ON CONFLICT (id) DO UPDATE SET used = ?2, ends_ms = ?3`
+
+const LIVE = `
+  SELECT 1 FROM sessions WHERE id = ? AND +user = ? AND +status = 'active' AND +expires_at > ?`
+
+/**
+ * What the gateway asks of self-hosted sessions. A lost count is no loss, so no use waits for the
+ * disk; what has been cancelled is seen all the same, because both connections read the one file.
+ *
+ * @param relaxed - the connection that does not wait for the disk
+ */
+export function createUses(relaxed: Database): Pick<Registry, 'useSession' | 'endedAmong'> {
+  return {
+    useSession: (use) => relaxed.write((sql) => useSession(sql, use)),
+    endedAmong: (sessions, now) =>
+      relaxed.plain((sql) => {
+        const isEnded = ({ id, user }: SessionKey) => sql.get(LIVE, id, user, now) === undefined
+        return sessions.filter(isEnded).map(({ id }) => id)
+      }),
+  }
+}
+
+function useSession(sql: Sql, { id, user, maxPerMinute, nowMs }: SessionUse): UseOutcome {
+  const row = sql.get(SESSION, id, user)
+  const session = row === undefined ? undefined : toSession(row)
+  if (session === undefined || !isLive(session, nowMs / 1000)) return { kind: 'ended' }
+  const running = sql.get(RUNNING, id, nowMs)
+  const used = numberIn(running, 'used') ?? 0
+  const endsMs = numberIn(running, 'ends_ms') ?? nowMs + USE_WINDOW_MS
+  if (used >= maxPerMinute) return { kind: 'limited', resetMs: endsMs - nowMs }
+  sql.run(COUNT, id, used + 1, endsMs)
+  return { kind: 'ok', session }
+}

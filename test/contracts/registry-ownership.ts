@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest'
+import type { Ownership } from '../../src/registry/records.ts'
+import { entry, NOW, order, ownership, pageIds, type Suite } from './registry-fixtures.ts'
+
+/** claimOwnership, ownersOf, releaseOwnership. */
+export function ownershipSuite(suite: Suite): void {
+  const ownerOf = async (of: Partial<Ownership> & { id: string }) => {
+    const owners = await suite.registry().ownersOf([ownership(of)])
+    expect(owners).toHaveLength(1)
+    return owners[0]
+  }
+  const claim = (of: Partial<Ownership> & { id: string }) =>
+    suite.registry().claimOwnership(ownership(of))
+
+  describe('an ownership', () => {
+    it("is the first claimer's, whoever makes the second", async () => {
+      expect(await claim({ id: 't1' })).toBe('claimed')
+      expect(await claim({ id: 't1', user: 'bob' })).toBe('taken')
+      expect(await claim({ id: 't1' })).toBe('taken')
+      expect(await ownerOf({ id: 't1' })).toBe('alice')
+      const list = (user: string) =>
+        suite.registry().listOwned({ kind: 'thread', user, limit: 5, order: 'desc' })
+      expect((await list('alice'))?.data).toEqual([ownership({ id: 't1' })])
+      expect((await list('bob'))?.data).toEqual([])
+    })
+
+    it('is of one workflow and one kind', async () => {
+      expect(await claim({ id: 't1' })).toBe('claimed')
+      expect(await claim({ id: 't1', workflow: 'sales', user: 'bob' })).toBe('claimed')
+      expect(await claim({ id: 't1', kind: 'attachment', user: 'carol' })).toBe('claimed')
+      expect(await ownerOf({ id: 't1' })).toBe('alice')
+      expect(await ownerOf({ id: 't1', workflow: 'sales' })).toBe('bob')
+      expect(await ownerOf({ id: 't1', kind: 'attachment' })).toBe('carol')
+      expect(await ownerOf({ id: 't1', kind: 'attachment', workflow: 'sales' })).toBeUndefined()
+    })
+
+    it('keeps ids and users apart whatever characters they are made of', async () => {
+      const odd = [
+        'a',
+        'A',
+        'a ',
+        '{a}',
+        '}{',
+        'a:1',
+        'ä',
+        'a\u0308',
+        '😀'.repeat(256),
+        "'; --",
+        '%',
+      ]
+      for (const id of odd) expect(await claim({ id, user: `of ${id}` })).toBe('claimed')
+      for (const id of odd) expect(await ownerOf({ id })).toBe(`of ${id}`)
+      expect(await claim({ id: '1', workflow: 'a:thread' })).toBe('claimed')
+      expect(await ownerOf({ id: 'thread:1', workflow: 'a' })).toBeUndefined()
+    })
+
+    it('is asked for many at once, in the order asked', async () => {
+      await claim({ id: 't1' })
+      await claim({ id: 't2', user: 'bob' })
+      const things = ['t2', "nobody's", 't1', 't2'].map((id) => ownership({ id, user: 'eve' }))
+      const owners = await suite.registry().ownersOf(things)
+      expect(owners).toEqual(['bob', undefined, 'alice', 'bob'])
+      expect(await suite.registry().ownersOf([])).toEqual([])
+    })
+
+    it('is free again once released, for anyone, and new on the list', async () => {
+      const registry = suite.registry()
+      await claim({ id: 't1' })
+      await claim({ id: 't2' })
+      await registry.releaseOwnership(ownership({ id: 't1' }))
+      expect(await ownerOf({ id: 't1' })).toBeUndefined()
+      const all = { kind: 'thread', limit: 5, order: 'desc' } as const
+      expect(pageIds(await registry.listOwned(all))).toEqual(['t2'])
+      expect(pageIds(await registry.listOwned({ ...all, user: 'alice' }))).toEqual(['t2'])
+      expect(await claim({ id: 't1', user: 'bob' })).toBe('claimed')
+      expect(await ownerOf({ id: 't1' })).toBe('bob')
+      expect(pageIds(await registry.listOwned(all))).toEqual(['t1', 't2'])
+      expect(pageIds(await registry.listOwned({ ...all, user: 'bob' }))).toEqual(['t1'])
+      expect(pageIds(await registry.listOwned({ ...all, user: 'alice' }))).toEqual(['t2'])
+    })
+
+    it('is released whatever was claimed, once or twice, and nothing else with it', async () => {
+      const registry = suite.registry()
+      await claim({ id: 't1' })
+      await claim({ id: 't1', workflow: 'sales' })
+      await claim({ id: 't1', kind: 'attachment' })
+      await registry.releaseOwnership({ workflow: 'support', kind: 'thread', id: 't1' })
+      await registry.releaseOwnership({ workflow: 'support', kind: 'thread', id: 't1' })
+      await registry.releaseOwnership({ workflow: 'support', kind: 'thread', id: 'never' })
+      expect(await ownerOf({ id: 't1' })).toBeUndefined()
+      expect(await ownerOf({ id: 't1', workflow: 'sales' })).toBe('alice')
+      expect(await ownerOf({ id: 't1', kind: 'attachment' })).toBe('alice')
+    })
+
+    it('outlives sessions, revokes and every sweep', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await claim({ id: 't1' })
+      await registry.revoke(order())
+      const later = NOW + 50_000_000
+      await registry.sweep({ sessionsEndedBefore: later, auditBefore: later, now: later })
+      expect(await registry.getSession('s1')).toBeUndefined()
+      expect(await ownerOf({ id: 't1' })).toBe('alice')
+      const mine = { kind: 'thread', user: 'alice', limit: 5, order: 'desc' } as const
+      expect((await registry.listOwned(mine))?.data).toEqual([ownership({ id: 't1' })])
+      expect(await claim({ id: 't1', user: 'bob' })).toBe('taken')
+    })
+
+    it('is claimed by exactly one of many at once', async () => {
+      const instances = await suite.instances()
+      for (let round = 0; round < 10; round++) {
+        const id = `t${round}`
+        const outcomes = await Promise.all(
+          Array.from({ length: 12 }, (_, at) =>
+            instances[at % instances.length]?.claimOwnership(ownership({ id, user: `u${at}` })),
+          ),
+        )
+        expect(outcomes.filter((outcome) => outcome === 'claimed')).toHaveLength(1)
+        expect(outcomes.filter((outcome) => outcome === 'taken')).toHaveLength(11)
+        const owner = `u${outcomes.indexOf('claimed')}`
+        expect(await ownerOf({ id })).toBe(owner)
+        for (const user of Array.from({ length: 12 }, (_, at) => `u${at}`)) {
+          const query = { kind: 'thread', user, limit: 20, order: 'desc' } as const
+          const listed = pageIds(await suite.registry().listOwned(query)).includes(id)
+          expect(listed).toBe(user === owner)
+        }
+      }
+      const all = { kind: 'thread', limit: 50, order: 'desc' } as const
+      expect(pageIds(await suite.registry().listOwned(all))).toHaveLength(10)
+    })
+
+    it('is on the list whenever it is owned, though claims and releases meet', async () => {
+      const instances = await suite.instances()
+      for (let round = 0; round < 20; round++) {
+        const thing = ownership({ id: 't1', user: `u${round}` })
+        await Promise.all([
+          instances[0]?.releaseOwnership(thing),
+          instances[1]?.claimOwnership(thing),
+          instances[2]?.claimOwnership({ ...thing, user: 'other' }),
+        ])
+        const owner = await ownerOf({ id: 't1' })
+        const query = { kind: 'thread', limit: 5, order: 'desc' } as const
+        const page = await suite.registry().listOwned(query)
+        expect(page?.data.map((one) => one.user)).toEqual(owner === undefined ? [] : [owner])
+      }
+    })
+  })
+}

@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest'
+import { USE_WINDOW_MS } from '../../src/registry/port.ts'
+import type { SessionUse } from '../../src/registry/records.ts'
+import { entry, NOW, order, type Suite, session } from './registry-fixtures.ts'
+
+const MS = NOW * 1000
+const ENDED = { kind: 'ended' }
+
+/** useSession, endedAmong. */
+export function usesSuite(suite: Suite): void {
+  const use = (of: Partial<SessionUse> = {}) =>
+    suite.registry().useSession({ id: 's1', user: 'alice', maxPerMinute: 2, nowMs: MS, ...of })
+
+  describe('a use of a session', () => {
+    it('gives back the session with its state', async () => {
+      const state = { plan: 'pro', seats: 3, ratio: 0.1, trial: false, empty: '', 'ä😀\n"': '{}' }
+      await suite.registry().record(entry({ id: 's1', state }))
+      const expected = { kind: 'ok', session: session({ id: 's1', state }) }
+      expect(await use()).toEqual(expected)
+      expect(await suite.registry().getSession('s1')).toEqual(expected.session)
+    })
+
+    it('keeps an empty state apart from none', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1', state: {} }))
+      await registry.record(entry({ id: 's2' }))
+      expect((await registry.getSession('s1'))?.state).toEqual({})
+      expect((await registry.getSession('s2'))?.state).toBeUndefined()
+    })
+
+    it('keeps the state when the session ends', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1', state: { plan: 'pro' } }))
+      const cancelling = await registry.beginCancel('s1', NOW)
+      expect(cancelling?.state).toEqual({ plan: 'pro' })
+      await registry.confirmCancel(['s1'], NOW)
+      expect((await registry.getSession('s1'))?.state).toEqual({ plan: 'pro' })
+    })
+
+    it('is refused when the session is unknown, or of another user', async () => {
+      await suite.registry().record(entry({ id: 's1' }))
+      expect(await use({ id: 's2' })).toEqual(ENDED)
+      expect(await use({ user: 'bob' })).toEqual(ENDED)
+      await suite.registry().record(entry({ id: 'of-bob', user: 'bob' }))
+      expect(await use({ id: 'of-bob' })).toEqual(ENDED)
+      expect((await use()).kind).toBe('ok')
+    })
+
+    it('is refused from the millisecond of the expiry on', async () => {
+      await suite.registry().record(entry({ id: 's1', expiresAt: NOW + 600 }))
+      expect((await use({ nowMs: MS + 599_999 })).kind).toBe('ok')
+      expect(await use({ nowMs: MS + 600_000 })).toEqual(ENDED)
+    })
+
+    it('is refused once a cancel has begun, and after it', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await registry.beginCancel('s1', NOW)
+      expect(await use()).toEqual(ENDED)
+      await registry.confirmCancel(['s1'], NOW)
+      expect(await use()).toEqual(ENDED)
+    })
+
+    it('is refused after a revoke, whatever is left of the minute', async () => {
+      await suite.registry().record(entry({ id: 's1' }))
+      expect((await use({ maxPerMinute: 1 })).kind).toBe('ok')
+      expect((await use({ maxPerMinute: 1 })).kind).toBe('limited')
+      await suite.registry().revoke(order())
+      expect(await use({ maxPerMinute: 1 })).toEqual(ENDED)
+    })
+
+    it('is refused after a sweep took the session', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await use()
+      const later = NOW + 601
+      await registry.sweep({ sessionsEndedBefore: later, auditBefore: NOW, now: later })
+      expect(await registry.getSession('s1')).toBeUndefined()
+      expect(await use()).toEqual(ENDED)
+    })
+  })
+
+  describe('the per-minute limit of a session', () => {
+    it('is a window from the first use, without refill', async () => {
+      await suite.registry().record(entry({ id: 's1' }))
+      expect((await use()).kind).toBe('ok')
+      expect((await use({ nowMs: MS + 59_998 })).kind).toBe('ok')
+      const limited = { kind: 'limited', resetMs: 1 }
+      expect(await use({ nowMs: MS + 59_999 })).toEqual(limited)
+      expect(await use({ nowMs: MS + 59_999 })).toEqual(limited)
+      const again = MS + USE_WINDOW_MS
+      expect((await use({ nowMs: again })).kind).toBe('ok')
+      expect((await use({ nowMs: again + 1 })).kind).toBe('ok')
+      expect(await use({ nowMs: again + 2 })).toEqual({ kind: 'limited', resetMs: 59_998 })
+    })
+
+    it('does not count what it refused', async () => {
+      await suite.registry().record(entry({ id: 's1' }))
+      await use({ maxPerMinute: 1 })
+      for (let at = 0; at < 5; at++) await use({ maxPerMinute: 1 })
+      expect((await use({ maxPerMinute: 2 })).kind).toBe('ok')
+      expect((await use({ maxPerMinute: 2 })).kind).toBe('limited')
+    })
+
+    it('is one per session', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await registry.record(entry({ id: '{s1}' }))
+      expect((await use({ maxPerMinute: 1 })).kind).toBe('ok')
+      expect((await use({ id: '{s1}', maxPerMinute: 1 })).kind).toBe('ok')
+      expect((await use({ maxPerMinute: 1 })).kind).toBe('limited')
+    })
+
+    it('holds exactly at its bound when instances ask at once', async () => {
+      const instances = await suite.instances()
+      await suite.registry().record(entry({ id: 's1' }))
+      const asked = { id: 's1', user: 'alice', maxPerMinute: 10, nowMs: MS }
+      const outcomes = await Promise.all(
+        Array.from({ length: 40 }, (_, at) => instances[at % instances.length]?.useSession(asked)),
+      )
+      expect(outcomes.filter((outcome) => outcome?.kind === 'ok')).toHaveLength(10)
+      expect(outcomes.filter((outcome) => outcome?.kind === 'limited')).toHaveLength(30)
+    })
+
+    it('lets no use through once another instance has answered a revoke', async () => {
+      const [first, second, third] = await suite.instances()
+      await first?.record(entry({ id: 's1' }))
+      const asked = { id: 's1', user: 'alice', maxPerMinute: 100, nowMs: MS }
+      expect((await second?.useSession(asked))?.kind).toBe('ok')
+      await third?.revoke(order())
+      expect(await first?.useSession(asked)).toEqual(ENDED)
+      expect(await second?.useSession(asked)).toEqual(ENDED)
+    })
+  })
+
+  describe('those that ended among sessions', () => {
+    const keys = (ids: readonly string[], user = 'alice') => ids.map((id) => ({ id, user }))
+
+    it('are the cancelled, revoked, expired, unknown and foreign ones, in the order given', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 'live' }))
+      await registry.record(entry({ id: 'cancelling' }))
+      await registry.record(entry({ id: 'cancelled' }))
+      await registry.record(entry({ id: 'expired', expiresAt: NOW }))
+      await registry.record(entry({ id: 'alive', expiresAt: NOW + 1 }))
+      await registry.record(entry({ id: 'revoked', user: 'bob' }))
+      await registry.record(entry({ id: 'of-carol', user: 'carol' }))
+      await registry.beginCancel('cancelling', NOW)
+      await registry.beginCancel('cancelled', NOW)
+      await registry.confirmCancel(['cancelled'], NOW)
+      await registry.revoke(order({ user: 'bob' }))
+      const asked = [
+        ...keys(['unknown', 'live', 'of-carol', 'cancelled', 'alive', 'expired', 'cancelling']),
+        ...keys(['revoked'], 'bob'),
+        ...keys(['of-carol'], 'carol'),
+      ]
+      expect(await registry.endedAmong(asked, NOW)).toEqual([
+        ...['unknown', 'of-carol', 'cancelled', 'expired', 'cancelling'],
+        'revoked',
+      ])
+      expect(await registry.endedAmong(keys(['alive', 'live']), NOW + 1)).toEqual(['alive'])
+    })
+
+    it('are none of none', async () => {
+      expect(await suite.registry().endedAmong([], NOW)).toEqual([])
+    })
+
+    it('are found among a thousand of hundreds of users, by another instance', async () => {
+      const [first, second] = await suite.instances()
+      const sessions = Array.from({ length: 1_000 }, (_, at) => ({
+        id: `s${at}`,
+        user: `{u}${at % 400}`,
+      }))
+      for (let from = 0; from < sessions.length; from += 100) {
+        const batch = sessions.slice(from, from + 100)
+        await Promise.all(batch.map((of) => suite.registry().record(entry(of))))
+      }
+      expect(await first?.endedAmong(sessions, NOW)).toEqual([])
+      await first?.beginCancel('s17', NOW)
+      await first?.revoke(order({ user: '{u}399' }))
+      expect(await second?.endedAmong(sessions, NOW)).toEqual(['s17', 's399', 's799'])
+    })
+  })
+}

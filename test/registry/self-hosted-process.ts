@@ -1,0 +1,45 @@
+import { once } from 'node:events'
+import { parseArgs } from 'node:util'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { NOW, ownership } from '../contracts/registry-fixtures.ts'
+
+/**
+ * A process that, once it is told to, uses session `s1` and claims threads by turns, and prints
+ * `ok` for each use that was let through and the id of each thread that it claimed.
+ */
+const { values } = parseArgs({
+  options: {
+    path: { type: 'string' },
+    user: { type: 'string' },
+    max: { type: 'string' },
+    count: { type: 'string' },
+  },
+})
+const { path = '', user = '', max = '0', count = '0' } = values
+const registry = createSqliteRegistry({ path })
+const use = { id: 's1', user: 'alice', maxPerMinute: Number(max), nowMs: NOW * 1000 }
+
+/** The lock may be held for longer than one call waits: nothing was done then. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'store_unavailable')) {
+        throw error
+      }
+    }
+  }
+}
+
+process.stdout.write('ready\n')
+await once(process.stdin, 'data')
+for (let at = 0; at < Number(count); at++) {
+  const { kind } = await patiently(() => registry.useSession(use))
+  if (kind === 'ok') process.stdout.write('ok\n')
+  const id = `t${at}`
+  const outcome = await patiently(() => registry.claimOwnership(ownership({ id, user })))
+  if (outcome === 'claimed') process.stdout.write(`${id}\n`)
+}
+await registry.close()
+process.stdin.destroy()

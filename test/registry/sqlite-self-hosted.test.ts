@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { spanOf } from '../../src/registry/paging.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import { ownedRows } from '../../src/registry/sqlite/ownership.ts'
+import { listText } from '../../src/registry/sqlite/pages.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { entry, NOW, ownership } from '../contracts/registry-fixtures.ts'
+
+const PROCESS = new URL('./self-hosted-process.ts', import.meta.url).pathname
+
+let folder: string
+let path: string
+let registry: Registry
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'registry-'))
+  path = join(folder, 'mint.db')
+  registry = createSqliteRegistry({ path })
+})
+afterEach(async () => {
+  await registry.close()
+  rmSync(folder, { recursive: true })
+})
+
+describe('the SQLite file of self-hosted workflows', () => {
+  it('keeps uses, states and ownership over a close and a new open', async () => {
+    await registry.record(entry({ id: 's1', state: { plan: 'pro', seats: 3, trial: false } }))
+    const use = { id: 's1', user: 'alice', maxPerMinute: 1, nowMs: NOW * 1000 }
+    await registry.useSession(use)
+    await registry.claimOwnership(ownership({ id: 't1' }))
+    await registry.close()
+    registry = createSqliteRegistry({ path })
+    expect((await registry.getSession('s1'))?.state).toEqual({
+      plan: 'pro',
+      seats: 3,
+      trial: false,
+    })
+    expect((await registry.useSession(use)).kind).toBe('limited')
+    expect(await registry.claimOwnership(ownership({ id: 't1', user: 'bob' }))).toBe('taken')
+  })
+
+  it('counts no use of a session that the sweep took', async () => {
+    await registry.record(entry({ id: 's1' }))
+    await registry.useSession({ id: 's1', user: 'alice', maxPerMinute: 1, nowMs: NOW * 1000 })
+    const db = new DatabaseSync(path)
+    const uses = () => db.prepare('SELECT id FROM session_uses').all()
+    expect(uses()).toEqual([{ id: 's1' }])
+    const later = NOW + 601
+    await registry.sweep({ sessionsEndedBefore: later, auditBefore: NOW, now: later })
+    expect(uses()).toEqual([])
+    db.close()
+  })
+
+  it('refuses a state that is not what it should be', async () => {
+    await registry.record(entry({ id: 's1' }))
+    const db = new DatabaseSync(path)
+    for (const state of ['{', '[]', '{"a":null}', '{"a":{}}']) {
+      db.prepare('UPDATE sessions SET state = ?').run(state)
+      const refused = { code: 'store_unavailable' }
+      await expect(registry.getSession('s1')).rejects.toMatchObject(refused)
+      const use = { id: 's1', user: 'alice', maxPerMinute: 1, nowMs: NOW * 1000 }
+      await expect(registry.useSession(use)).rejects.toMatchObject(refused)
+    }
+    db.close()
+  })
+
+  it.each([
+    [{}, 1],
+    [{ workflow: 'support' }, 2],
+    [{ user: 'alice' }, 2],
+    [{ workflow: 'support', user: 'alice' }, 3],
+  ])('reads a list of %j from an index of just that, in its order', (of, fields) => {
+    const db = new DatabaseSync(path)
+    const page = { kind: 'thread', limit: 5, order: 'desc' } as const
+    const text = listText(ownedRows({ ...page, ...of }), spanOf(page, {}))
+    const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all()
+    expect(plan.map((row) => row['detail'])).toEqual([
+      expect.stringMatching(/^SEARCH owned USING INDEX \w+ \(.* AND rowid>\? AND rowid<\?\)$/),
+    ])
+    expect(String(plan[0]?.['detail']).match(/\w=\?/g)).toHaveLength(fields)
+    db.close()
+  })
+})
+
+describe('several processes on one SQLite file', () => {
+  const children: ChildProcess[] = []
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+  })
+
+  /** Resolves when it waits for the word to begin. */
+  async function start(user: string, of: { max: number; count: number }) {
+    const numbers = ['--max', String(of.max), '--count', String(of.count)]
+    const args = [PROCESS, '--path', path, '--user', user, ...numbers]
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    children.push(child)
+    const printed: string[] = []
+    const lines = createInterface({ input: child.stdout }).on('line', (line) => printed.push(line))
+    await once(lines, 'line')
+    return { child, printed }
+  }
+
+  it('let through exactly what the limit allows, and claim each thread once', async () => {
+    await registry.record(entry({ id: 's1' }))
+    const of = { max: 400, count: 250 }
+    const users = await Promise.all(['p', 'q', 'r'].map((user) => start(user, of)))
+    for (const { child } of users) child.stdin?.write('go\n')
+    const codes = await Promise.all(users.map(({ child }) => once(child, 'close')))
+    expect(codes.map(([code]) => code)).toEqual([0, 0, 0])
+    const printed = users.flatMap((one) => one.printed).filter((line) => line !== 'ready')
+    expect(printed.filter((line) => line === 'ok')).toHaveLength(400)
+    const claimed = printed.filter((line) => line !== 'ok')
+    expect(claimed).toHaveLength(250)
+    expect(new Set(claimed).size).toBe(250)
+  })
+})

@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
+import { migrate } from '../../src/registry/sqlite/open.ts'
+import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import {
+  auditEntry,
+  entry,
+  guardQuestion,
+  hashOf,
+  ids,
+  NOW,
+  ownership,
+  pageIds,
+  query,
+  session,
+} from '../contracts/registry-fixtures.ts'
+
+const ISSUER = 'https://idp.example/'
+
+/** Rows as the first version of the schema took them. */
+const ROWS = `
+  INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, end_reason,
+    created_at, expires_at, ends_at) VALUES
+    ('live', 'alice', 'support', '${ISSUER}', 'alice-sub', NULL, '${hashOf('secret of live')}',
+      'active', NULL, ${NOW}, ${NOW + 600}, ${NOW + 600}),
+    ('ending', 'bob', 'support', '${ISSUER}', 'bob-sub', 'x', '${hashOf('secret of ending')}',
+      'cancelling', 'revoked', ${NOW}, ${NOW + 600}, ${NOW + 600});
+  INSERT INTO outbox VALUES ('ending', ${NOW * 1000 + FIRST_LEASE_MS});
+  INSERT INTO users VALUES ('bob', 3, ${NOW});
+  INSERT INTO blocks (user, until, reason, by, created_at)
+    VALUES ('bob', ${NOW + 60}, 'why', 'idp|ada', ${NOW});
+  INSERT INTO logout_marks VALUES ('${ISSUER}', 'subject', 'alice-sub', ${NOW}, ${NOW + 60});
+  INSERT INTO remembered VALUES ('jti', ${NOW + 60});
+  INSERT INTO audit (id, at, actor, action, user, outcome, reason, request_id)
+    VALUES ('a1', ${NOW}, '${ISSUER}|ada', 'revoke', NULL, 'ok', NULL, NULL);
+  INSERT INTO kept_keys VALUES ('log', x'010203');`
+
+let folder: string
+let path: string
+let registry: Registry
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'registry-'))
+  path = join(folder, 'mint.db')
+  const db = new DatabaseSync(path)
+  migrate(db, MIGRATIONS.slice(0, 1))
+  expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
+  db.exec(ROWS)
+  db.close()
+  registry = createSqliteRegistry({ path })
+})
+afterEach(async () => {
+  await registry.close()
+  rmSync(folder, { recursive: true })
+})
+
+describe('a SQLite file of schema version 1', () => {
+  it('is brought to version 2', () => {
+    const db = new DatabaseSync(path)
+    expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 2 })
+    expect(MIGRATIONS).toHaveLength(2)
+    expect(db.prepare('PRAGMA foreign_key_check').all()).toEqual([])
+    db.close()
+  })
+
+  it('keeps every row', async () => {
+    const ending = {
+      ...session({ id: 'ending', user: 'bob', subject: 'bob-sub', sid: 'x' }),
+      status: 'cancelling',
+      endReason: 'revoked',
+    }
+    const page = await registry.listSessions(query())
+    expect(page?.data).toEqual([ending, session({ id: 'live' })])
+    expect(page?.data.map(({ state }) => state)).toEqual([undefined, undefined])
+    expect(await registry.readGuard(guardQuestion())).toMatchObject({
+      liveSessions: 1,
+      loggedOutAt: NOW,
+    })
+    expect(await registry.readGuard(guardQuestion('bob'))).toMatchObject({
+      generation: 3,
+      blockedUntil: NOW + 60,
+    })
+    const due = { nowMs: NOW * 1000 + FIRST_LEASE_MS, limit: 5, leaseMs: 1 }
+    expect(ids(await registry.claimCancels(due))).toEqual(['ending'])
+    expect((await registry.listAudit({ limit: 5 }))?.data).toEqual([auditEntry({ id: 'a1' })])
+    expect(await registry.rememberOnce('jti', 60, NOW)).toBe(false)
+    expect([...(await registry.keptKey('log', () => Uint8Array.of(9)))]).toEqual([1, 2, 3])
+  })
+
+  it('takes what version 2 knows, for old sessions and new ones', async () => {
+    const use = { user: 'alice', maxPerMinute: 1, nowMs: NOW * 1000 }
+    expect((await registry.useSession({ ...use, id: 'live' })).kind).toBe('ok')
+    expect((await registry.useSession({ ...use, id: 'live' })).kind).toBe('limited')
+    await registry.record(entry({ id: 'new', state: { plan: 'pro' } }))
+    expect((await registry.getSession('new'))?.state).toEqual({ plan: 'pro' })
+    const open = ['live', 'new', 'ending'].map((id) => ({ id, user: 'alice' }))
+    expect(await registry.endedAmong(open, NOW)).toEqual(['ending'])
+    expect(await registry.claimOwnership(ownership({ id: 't1' }))).toBe('claimed')
+    const all = { kind: 'thread', limit: 5, order: 'desc' } as const
+    expect(pageIds(await registry.listOwned(all))).toEqual(['t1'])
+  })
+})
