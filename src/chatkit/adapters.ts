@@ -6,7 +6,10 @@ import type { ChatKit } from './port.ts'
 
 /** What {@link createAdapters} needs. */
 export interface AdaptersOptions {
+  /** Those at OpenAI. */
   readonly workflows: readonly { readonly name: string; readonly apiKeyEnv: string }[]
+  /** Those with a server of one's own, by name. */
+  readonly selfHosted: ReadonlyMap<string, ChatKit>
   /** The current key in an environment variable. */
   readonly secret: (name: string) => (() => Secret) | undefined
   readonly baseUrl: string
@@ -34,7 +37,7 @@ export interface Adapters {
  */
 export function createAdapters(options: AdaptersOptions): Adapters {
   const byKey = new Map<string, ReturnType<typeof createOpenAi>>()
-  const byWorkflow = new Map<string, ChatKit>()
+  const byWorkflow = new Map(options.selfHosted)
   for (const { name, apiKeyEnv } of options.workflows) {
     const adapter = byKey.get(apiKeyEnv) ?? withKey(apiKeyEnv, options)
     byKey.set(apiKeyEnv, adapter)

@@ -1,6 +1,6 @@
 import { type Dispatcher, errors } from 'undici'
+import type { Deadline } from '../lib/deadline.ts'
 import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
-import type { Deadline } from './deadline.ts'
 
 /** One request to the ChatKit API, as it goes on the wire. */
 export interface ExchangeRequest {

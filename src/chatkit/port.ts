@@ -46,7 +46,7 @@ export interface UpstreamCall {
 export interface CallOptions {
   /** Abandons the call. A create that has left may still have made a session. */
   readonly signal?: AbortSignal
-  /** Told once how the call went, whether it succeeded or not. */
+  /** Told once how the call went, whether it succeeded or not; of no call, where none is needed. */
   readonly observe?: (call: UpstreamCall) => void
 }
 

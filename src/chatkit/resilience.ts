@@ -1,6 +1,6 @@
+import type { Deadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { type BreakerState, createBreaker, type Outcome } from './breaker.ts'
-import type { Deadline } from './deadline.ts'
 import { type Exchange, UpstreamFault } from './exchange.ts'
 import { retryDelay } from './retry-after.ts'
 

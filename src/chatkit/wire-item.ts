@@ -138,3 +138,5 @@ const otherItem = z
 
 /** An item of a thread. A kind that the reference does not have passes as it is, given an id. */
 export const threadItem = z.union([knownThreadItem, otherItem])
+/** {@link threadItem} */
+export type ThreadItem = z.infer<typeof threadItem>

@@ -12,6 +12,7 @@ async function adaptersOf(workflows: readonly { name: string; apiKeyEnv: string 
   api = await startChatKitApi({ port: 0 })
   return createAdapters({
     workflows,
+    selfHosted: new Map(),
     secret: (name) => () => new Secret(`sk-${name}`),
     baseUrl: api.url,
     organization: undefined,

@@ -1,0 +1,13 @@
+// How a client secret that this service signs can be told from every other token of it.
+
+/** Header `typ` of a client secret: no other token of ours can stand in for one. */
+export const CLIENT_SECRET_TYPE = 'chatkit-secret+jwt'
+
+/**
+ * The audience of a workflow's client secrets.
+ *
+ * @param workflow - name in the config
+ */
+export function audienceOf(workflow: string): string {
+  return `chatkit:${workflow}`
+}

@@ -1,0 +1,192 @@
+import { z } from 'zod'
+
+/**
+ * Threads, items, attachments and pages as a self-hosted ChatKit server answers them. They are read
+ * tolerantly: fields that are not named here pass, what a server may leave out gets its default.
+ *
+ * Source: the types of the ChatKit server SDKs.
+ */
+
+/**
+ * ISO 8601, or Unix seconds. Servers in Python write the time without a zone; it is taken as UTC,
+ * where servers live.
+ */
+const serverTime = z.union([
+  z.iso.datetime({ local: true, offset: true }),
+  z.number().nonnegative(),
+])
+/** {@link serverTime} */
+export type ServerTime = z.infer<typeof serverTime>
+
+/**
+ * A page. `after` is the cursor of the next one; it may name an entry that is not the caller's.
+ *
+ * @param entry - schema of one entry
+ */
+function serverPageOf<T extends z.ZodType>(entry: T) {
+  return z.looseObject({
+    data: z.array(entry).default([]),
+    has_more: z.boolean().default(false),
+    after: z.string().nullish(),
+  })
+}
+
+/**
+ * An attachment. Where the bytes have yet to be uploaded there is an `upload_url` (`POST` of a form
+ * with a field `file`) or, since version 1.5 of the SDK, an `upload_descriptor`.
+ */
+export const serverAttachment = z.looseObject({
+  id: z.string().min(1),
+  type: z.string().default('file'),
+  name: z.string(),
+  mime_type: z.string(),
+  preview_url: z.string().nullish(),
+  upload_url: z.string().nullish(),
+  upload_descriptor: z
+    .looseObject({
+      url: z.string(),
+      method: z.string(),
+      headers: z.record(z.string(), z.string()).nullish(),
+    })
+    .nullish(),
+})
+/** {@link serverAttachment} */
+export type ServerAttachment = z.infer<typeof serverAttachment>
+
+const envelope = { id: z.string().min(1), thread_id: z.string(), created_at: serverTime }
+
+/** A part of a message: `input_text`, or a tag (`input_tag`) that also has a text. */
+const userContent = z.looseObject({ type: z.string(), text: z.string().nullish() })
+/** {@link userContent} */
+export type ServerUserContent = z.infer<typeof userContent>
+
+const annotation = z.looseObject({
+  source: z.looseObject({
+    type: z.string(),
+    filename: z.string().nullish(),
+    url: z.string().nullish(),
+  }),
+})
+/** Reference to a file, a web page, or an entity of the application. */
+export type ServerAnnotation = z.infer<typeof annotation>
+
+const assistantContent = z.looseObject({
+  type: z.string().default('output_text'),
+  text: z.string().nullish(),
+  annotations: z.array(annotation).default([]),
+})
+/** A part of an answer. */
+export type ServerAssistantContent = z.infer<typeof assistantContent>
+
+const task = z.looseObject({
+  /** `custom`, `thought`, `web_search`, `file`, `image`. */
+  type: z.string().default('custom'),
+  title: z.string().nullish(),
+  title_query: z.string().nullish(),
+  content: z.string().nullish(),
+})
+/** {@link task} */
+export type ServerTask = z.infer<typeof task>
+
+const question = z.looseObject({
+  id: z.string(),
+  /** `multiple_choice` or `freeform`. */
+  type: z.string(),
+  question: z.string(),
+  answer: z
+    .looseObject({ values: z.array(z.string()).default([]), skipped: z.boolean().default(false) })
+    .nullish(),
+})
+
+const knownServerItem = z.discriminatedUnion('type', [
+  z.looseObject({
+    ...envelope,
+    type: z.literal('user_message'),
+    content: z.array(userContent).default([]),
+    attachments: z.array(serverAttachment).default([]),
+    quoted_text: z.string().nullish(),
+    inference_options: z
+      .looseObject({
+        model: z.string().nullish(),
+        tool_choice: z.looseObject({ id: z.string() }).nullish(),
+      })
+      .nullish(),
+  }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('assistant_message'),
+    content: z.array(assistantContent).default([]),
+  }),
+  z.looseObject({ ...envelope, type: z.literal('widget'), widget: z.unknown() }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('client_tool_call'),
+    /** `pending` or `completed`. */
+    status: z.string().default('pending'),
+    call_id: z.string(),
+    name: z.string(),
+    arguments: z.unknown().optional(),
+    output: z.unknown().optional(),
+  }),
+  z.looseObject({ ...envelope, type: z.literal('task'), task }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('workflow'),
+    workflow: z.looseObject({
+      type: z.string().default('custom'),
+      tasks: z.array(task).default([]),
+    }),
+  }),
+  z.looseObject({
+    ...envelope,
+    type: z.literal('structured_input'),
+    /** `pending`, `answered` or `skipped`. */
+    status: z.string().default('pending'),
+    inputs: z.array(question).default([]),
+  }),
+])
+/** An item of a kind that is named here. */
+export type KnownServerItem = z.infer<typeof knownServerItem>
+
+const KNOWN_KINDS: readonly string[] = knownServerItem.options.map(({ shape }) => shape.type.value)
+
+const otherServerItem = z.looseObject({
+  ...envelope,
+  type: z.string().refine((type) => !KNOWN_KINDS.includes(type)),
+})
+/** An item of another kind: a generated image, the end of a turn, whatever comes. */
+export type OtherServerItem = z.infer<typeof otherServerItem>
+
+/** An item of a thread; a kind that is not named here passes as it is. */
+export const serverItem = z.union([knownServerItem, otherServerItem])
+/** {@link serverItem} */
+export type ServerItem = z.infer<typeof serverItem>
+
+/** @param item - to tell whether its kind is named here */
+export function isKnownItem(item: ServerItem): item is KnownServerItem {
+  return KNOWN_KINDS.includes(item.type)
+}
+
+/** Answer of `items.list`. */
+export const serverItemPage = serverPageOf(serverItem)
+
+/** A thread. In lists it comes without items or with an empty page of them. */
+export const serverThread = z.looseObject({
+  id: z.string().min(1),
+  title: z.string().nullish(),
+  created_at: serverTime,
+  /** `active`, `locked` or `closed`; active when absent. */
+  status: z.looseObject({ type: z.string(), reason: z.string().nullish() }).nullish(),
+  items: serverItemPage.nullish(),
+})
+/** {@link serverThread} */
+export type ServerThread = z.infer<typeof serverThread>
+
+/** Answer of `threads.list`. */
+export const serverThreadPage = serverPageOf(serverThread)
+
+/** Answer of `threads.sync_custom_action`. */
+export const syncActionAnswer = z.looseObject({ updated_item: serverItem.nullish() })
+
+/** Answer of `input.transcribe`. */
+export const transcription = z.looseObject({ text: z.string() })

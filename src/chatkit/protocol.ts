@@ -1,0 +1,161 @@
+import { z } from 'zod'
+
+/**
+ * What ChatKit sends to a self-hosted ChatKit server: one endpoint, JSON `{type, params, metadata?}`.
+ * A known type must have its ids, as strings, because ownership is decided by them; everything else is
+ * read tolerantly, and fields that are not named here pass. The protocol has no user field.
+ *
+ * Source: the request types of the ChatKit server SDKs.
+ */
+
+/** Ids are opaque; this bound keeps a made-up one out of the stores that remember them. */
+const MAX_ID_CHARACTERS = 512
+
+const id = z.string().min(1).max(MAX_ID_CHARACTERS)
+const inThread = { thread_id: id }
+const metadata = z.record(z.string(), z.unknown()).nullish()
+
+const listParams = {
+  limit: z.int().min(0).nullish(),
+  order: z.enum(['asc', 'desc']).nullish(),
+  /** Cursor: in most servers the id of the last entry of the page before. */
+  after: z.string().max(MAX_ID_CHARACTERS).nullish(),
+}
+
+/** What a user writes: parts of text and tags, ids of attachments, a quotation, the model's options. */
+const userMessageInput = z.looseObject({
+  content: z.array(z.looseObject({ type: z.string() })).default([]),
+  attachments: z.array(id).default([]),
+  quoted_text: z.string().nullish(),
+  inference_options: z
+    .looseObject({
+      model: z.string().nullish(),
+      tool_choice: z.looseObject({ id: z.string() }).nullish(),
+    })
+    .nullish(),
+})
+/** {@link userMessageInput} */
+export type UserMessageInput = z.infer<typeof userMessageInput>
+
+/** The answers to a form, by the id of each question, or the news that the user skipped it. */
+const structuredInput = z.looseObject({
+  status: z.string(),
+  answers: z
+    .record(
+      z.string(),
+      z.looseObject({ values: z.array(z.string()).optional(), skipped: z.boolean().optional() }),
+    )
+    .nullish(),
+})
+
+const customAction = {
+  ...inThread,
+  item_id: id.nullish(),
+  action: z.looseObject({ type: z.string(), payload: z.unknown().optional() }),
+}
+
+function request<const T extends string, P extends z.ZodRawShape>(type: T, params: P) {
+  return z.looseObject({ type: z.literal(type), params: z.looseObject(params), metadata })
+}
+
+const knownRequest = z.discriminatedUnion('type', [
+  request('threads.create', { input: userMessageInput }),
+  request('threads.add_user_message', { ...inThread, input: userMessageInput }),
+  request('threads.add_client_tool_output', { ...inThread, result: z.unknown().optional() }),
+  request('threads.add_structured_input', { ...inThread, item_id: id, input: structuredInput }),
+  request('threads.retry_after_item', { ...inThread, item_id: id }),
+  request('threads.custom_action', customAction),
+  request('threads.sync_custom_action', customAction),
+  request('threads.get_by_id', inThread),
+  request('threads.list', listParams),
+  request('items.list', { ...inThread, ...listParams }),
+  request('items.feedback', { ...inThread, item_ids: z.array(id), kind: z.string().nullish() }),
+  request('threads.update', { ...inThread, title: z.string() }),
+  request('threads.delete', inThread),
+  request('attachments.create', { name: z.string(), size: z.number(), mime_type: z.string() }),
+  request('attachments.delete', { attachment_id: id }),
+  request('input.transcribe', { audio_base64: z.string(), mime_type: z.string() }),
+])
+/** One of the 16 requests. */
+export type KnownRequest = z.infer<typeof knownRequest>
+/** Its `type`. */
+export type RequestType = KnownRequest['type']
+
+/** The 16 types. */
+export const REQUEST_TYPES: readonly RequestType[] = knownRequest.options.map(
+  ({ shape }) => shape.type.value,
+)
+
+const STREAMING: readonly string[] = [
+  'threads.create',
+  'threads.add_user_message',
+  'threads.add_client_tool_output',
+  'threads.add_structured_input',
+  'threads.retry_after_item',
+  'threads.custom_action',
+] satisfies RequestType[]
+
+const ENVELOPE: readonly string[] = ['type', 'params', 'metadata']
+
+const otherRequest = z.looseObject({
+  type: z.string().min(1),
+  params: z.record(z.string(), z.unknown()).nullish(),
+  metadata,
+})
+/** A request of a type that is not among {@link REQUEST_TYPES}. */
+export type OtherRequest = z.infer<typeof otherRequest>
+
+const anyRequest = otherRequest.check(refuseLookAlikes)
+
+/** What {@link parseRequest} found. */
+export type ParsedRequest =
+  | { readonly known: true; readonly request: KnownRequest }
+  | { readonly known: false; readonly request: OtherRequest }
+
+/** @param type - of a request */
+export function isKnownType(type: string): type is RequestType {
+  return (REQUEST_TYPES as readonly string[]).includes(type)
+}
+
+/**
+ * Whether the answer to a request is an event stream; otherwise it is JSON. Of an unknown type nobody
+ * can say before the answer's content type is there.
+ *
+ * @param type - of the request
+ */
+export function isStreaming(type: string): boolean {
+  return STREAMING.includes(type)
+}
+
+/**
+ * Reads the body of a request.
+ *
+ * A server that binds names without regard to case would read a second `Type` or `Params` instead of
+ * the one that is judged here, so such a body is refused.
+ *
+ * @param value - parsed JSON, of bounded depth
+ * @throws `ZodError` when it is no request, or a known type without what it needs
+ */
+export function parseRequest(value: unknown): ParsedRequest {
+  const envelope = anyRequest.parse(value)
+  return isKnownType(envelope.type)
+    ? { known: true, request: knownRequest.parse(value) }
+    : { known: false, request: envelope }
+}
+
+function refuseLookAlikes(context: z.core.ParsePayload<OtherRequest>): void {
+  for (const key of Object.keys(context.value)) {
+    if (ENVELOPE.includes(key) || !ENVELOPE.includes(plainName(key))) continue
+    const message = 'differs from a field of the protocol only in its spelling'
+    context.issues.push({ code: 'custom', message, path: [key], input: context.value })
+  }
+}
+
+/**
+ * A name as the most lenient server would read it: `Thread_Id`, `threadId` and `thread_id` are one.
+ *
+ * @param key - of an object
+ */
+export function plainName(key: string): string {
+  return key.replace(/[_\-\s]/g, '').toLowerCase()
+}

@@ -1,0 +1,35 @@
+import type { Dispatcher } from 'undici'
+import type { Clock } from '../lib/clock.ts'
+import type { ChatKit } from './port.ts'
+import { createSelfHosted } from './self-hosted.ts'
+import { createServerThreads, type ThreadOwners } from './server-threads.ts'
+import type { SigningKeys } from './signing-keys.ts'
+
+/** What {@link createSelfHostedAdapters} needs. */
+export interface SelfHostedAdaptersOptions {
+  readonly workflows: readonly { readonly name: string; readonly server: string | undefined }[]
+  readonly keys: SigningKeys
+  /** `PUBLIC_URL`. */
+  readonly issuer: string
+  /** Connections to the servers. */
+  readonly dispatcher: Dispatcher
+  readonly registry: ThreadOwners
+  readonly now: Clock
+}
+
+/**
+ * The adapter of each self-hosted workflow, by its name.
+ *
+ * @param options - workflows, keys, the way to their servers
+ */
+export function createSelfHostedAdapters(
+  options: SelfHostedAdaptersOptions,
+): ReadonlyMap<string, ChatKit> {
+  const adapters = new Map<string, ChatKit>()
+  for (const { name: workflow, server } of options.workflows) {
+    if (server === undefined) continue
+    const threads = createServerThreads({ ...options, workflow, server })
+    adapters.set(workflow, createSelfHosted({ ...options, workflow, threads }))
+  }
+  return adapters
+}

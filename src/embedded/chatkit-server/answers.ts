@@ -1,0 +1,67 @@
+import type { KnownRequest } from '../../chatkit/protocol.ts'
+import { applyAction } from './actions.ts'
+import { pageOf } from './page.ts'
+import { asAttachment, type SampleStore } from './store.ts'
+import type { StreamingRequest } from './streams.ts'
+import { asThread } from './thread-view.ts'
+
+/** A request whose answer is JSON. */
+export type JsonRequest = Exclude<KnownRequest, StreamingRequest>
+
+/** What an answer is made with. */
+export interface AnswerDeps {
+  readonly store: SampleStore
+  /** Of this server, for the URLs of attachments. */
+  readonly origin: string
+}
+
+/**
+ * Does what a request asks for. Like the real samples it asks nobody who they are: any id will do,
+ * and the list of threads is everyone's.
+ *
+ * @param request - to answer
+ * @param deps - where its objects are
+ * @returns the answer's JSON
+ * @throws `ApiError` 404 for unknown ids, 400 for what cannot be done
+ */
+export function answerTo(request: JsonRequest, { store, origin }: AnswerDeps): object {
+  switch (request.type) {
+    case 'threads.get_by_id': {
+      const thread = store.thread(request.params.thread_id)
+      return asThread(thread, pageOf(thread.items, { order: 'asc' }))
+    }
+    case 'threads.list': {
+      const page = pageOf(store.threads(), request.params)
+      return { ...page, data: page.data.map((thread) => asThread(thread)) }
+    }
+    case 'items.list':
+      return pageOf(store.thread(request.params.thread_id).items, request.params)
+    case 'items.feedback':
+      store.thread(request.params.thread_id)
+      return {}
+    case 'threads.update': {
+      const thread = store.thread(request.params.thread_id)
+      thread.title = request.params.title
+      return asThread(thread)
+    }
+    case 'threads.delete':
+      store.deleteThread(request.params.thread_id)
+      return {}
+    case 'threads.sync_custom_action':
+      return { updated_item: applyAction(store, request.params) ?? null }
+    case 'attachments.create': {
+      const { name, mime_type } = request.params
+      return asAttachment(store.createAttachment({ name, mime_type, bytes: undefined }), origin)
+    }
+    case 'attachments.delete':
+      store.deleteAttachment(request.params.attachment_id)
+      return {}
+    case 'input.transcribe':
+      return { text: transcribe(request.params) }
+  }
+}
+
+/** It cannot hear, and says what it got instead. */
+function transcribe({ audio_base64, mime_type }: { audio_base64: string; mime_type: string }) {
+  return `${Buffer.from(audio_base64, 'base64').length} bytes of ${mime_type}`
+}

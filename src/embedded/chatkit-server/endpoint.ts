@@ -1,0 +1,73 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Context, Hono } from 'hono'
+import { ZodError } from 'zod'
+import { type KnownRequest, parseRequest } from '../../chatkit/protocol.ts'
+import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
+import { ApiError } from '../chatkit-api/api-error.ts'
+import { answerTo } from './answers.ts'
+import { eventStream } from './frames.ts'
+import type { ServerEnv } from './middleware.ts'
+import type { SampleStore } from './store.ts'
+import { type StreamingRequest, streamFor, wantsStream } from './streams.ts'
+
+const PATH = '/chatkit'
+const MAX_JSON_DEPTH = 64
+
+/** What the endpoint answers with. */
+export interface EndpointDeps {
+  readonly store: SampleStore
+  /** Milliseconds that the assistant takes for a word. */
+  readonly wordMs: number
+}
+
+/**
+ * The one endpoint of the protocol.
+ *
+ * @param app - gets the route
+ * @param deps - what it answers with
+ */
+export function addEndpoint(app: Hono<ServerEnv>, deps: EndpointDeps): void {
+  app.post(PATH, (context) => {
+    const request = requestOf(context.get('bytes'))
+    const origin = new URL(context.req.url).origin
+    if (wantsStream(request)) return stream(context, request, { ...deps, origin })
+    return context.json(answerTo(request, { store: deps.store, origin }))
+  })
+  app.all(PATH, () => {
+    throw new ApiError(405, 'This endpoint takes POST only.', { allow: 'POST' })
+  })
+}
+
+function requestOf(bytes: Uint8Array): KnownRequest {
+  try {
+    const parsed = parseRequest(parseStrictJson(bytes, MAX_JSON_DEPTH))
+    if (parsed.known) return parsed.request
+    throw new ApiError(400, `Unknown request type: '${parsed.request.type}'.`)
+  } catch (error) {
+    throw asRefusal(error)
+  }
+}
+
+function asRefusal(error: unknown): unknown {
+  if (error instanceof StrictJsonError) return new ApiError(400, `Bad JSON: ${error.message}.`)
+  if (!(error instanceof ZodError)) return error
+  const [issue] = error.issues
+  return new ApiError(400, `Bad request: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`)
+}
+
+function stream(
+  context: Context<ServerEnv>,
+  request: StreamingRequest,
+  { store, wordMs, origin }: EndpointDeps & { origin: string },
+): Response {
+  const left = new AbortController()
+  const pause = async () => {
+    if (wordMs > 0) await wait(wordMs, undefined, { signal: left.signal })
+  }
+  return eventStream(streamFor(request, { store, origin, pause }), {
+    faults: context.get('faults'),
+    entry: context.get('entry'),
+    left,
+    connection: context.env?.outgoing,
+  })
+}

@@ -1,0 +1,110 @@
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { Secret } from '../../lib/secret.ts'
+
+/** How many requests are remembered. */
+const KEPT_REQUESTS = 1000
+/** Longer bodies are counted and not kept, so that a thousand large ones cost nothing. */
+const KEPT_BODY_BYTES = 64 * 1024
+const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie']
+
+/**
+ * How a request ended: `answered` in full; `client_gone` before that, whereupon the server stopped
+ * working on it; `cut` by a fault; `failed` by an error of the server.
+ */
+export type Outcome = 'pending' | 'answered' | 'client_gone' | 'cut' | 'failed'
+
+/** A request that arrived at the sample server. */
+export interface ServerRequest {
+  /** Unix seconds. */
+  readonly at: number
+  readonly method: string
+  /** Path of the URL, still percent-encoded. */
+  readonly path: string
+  /** All of them, names in lower case, credentials too: what a gateway adds or strips is looked up here. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly bytes: number
+  /** Text of the body; null when it is long or not text. */
+  readonly body: string | null
+  /** Of the request, when the body is one; null otherwise. */
+  readonly type: string | null
+  /** Of the request; null when the body is none, or long. */
+  readonly params: unknown
+  /** Of the answer; null while it is pending, or when there was none. */
+  readonly status: number | null
+  /** How many frames of a stream have been made. */
+  readonly frames: number
+  readonly outcome: Outcome
+}
+
+/** The part of a {@link ServerRequest} that becomes known later. */
+export type OpenEntry = {
+  -readonly [K in keyof ServerRequest]: ServerRequest[K]
+}
+
+/** Remembers the latest requests. */
+export interface ServerRecorder {
+  /** @returns the entry, to be completed while the request is answered */
+  record(request: Request, body: Uint8Array): OpenEntry
+  /** Oldest first; entries of open requests change. */
+  all(): readonly ServerRequest[]
+  clear(): void
+}
+
+/** @param now - the clock of `at` */
+export function createServerRecorder(now: Clock): ServerRecorder {
+  const kept: OpenEntry[] = []
+  return {
+    record(request, body) {
+      const type = request.headers.get('content-type') ?? ''
+      const entry: OpenEntry = {
+        at: unixSeconds(now),
+        method: request.method,
+        path: new URL(request.url).pathname,
+        headers: Object.fromEntries(request.headers),
+        bytes: body.length,
+        ...(type.startsWith('application/json') ? readBody(body) : NOTHING),
+        status: null,
+        frames: 0,
+        outcome: 'pending',
+      }
+      kept.push(entry)
+      if (kept.length > KEPT_REQUESTS) kept.shift()
+      return entry
+    },
+    all: () => kept.slice(),
+    clear() {
+      kept.length = 0
+    },
+  }
+}
+
+/**
+ * The entry as another process may see it, with no more of a credential than tells two apart.
+ *
+ * @param entry - as it was recorded
+ */
+export function withoutCredentials(entry: ServerRequest): ServerRequest {
+  const headers = Object.entries(entry.headers).map(([name, value]) => {
+    return [name, CREDENTIALS.includes(name) ? new Secret(value).hint() : value]
+  })
+  return { ...entry, headers: Object.fromEntries(headers) }
+}
+
+const NOTHING = { body: null, type: null, params: null }
+
+function readBody(bytes: Uint8Array): Pick<ServerRequest, 'body' | 'type' | 'params'> {
+  const body = new TextDecoder().decode(bytes)
+  const { type, params } = parsed(body)
+  const known = typeof type === 'string' ? type : null
+  if (bytes.length > KEPT_BODY_BYTES) return { ...NOTHING, type: known }
+  return { body, type: known, params: params ?? null }
+}
+
+function parsed(body: string): { type?: unknown; params?: unknown } {
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null ? value : {}
+  } catch {
+    return {}
+  }
+}

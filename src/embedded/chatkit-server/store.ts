@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto'
+import type {
+  KnownServerItem,
+  ServerAttachment,
+  ServerItem,
+} from '../../chatkit/protocol-thread.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { ApiError } from '../chatkit-api/api-error.ts'
+
+/** A thread in memory. It has no user: the protocol does not say who asks, and nobody is asked. */
+export interface SampleThread {
+  readonly id: string
+  /** ISO 8601. */
+  readonly created_at: string
+  title: string | null
+  readonly status: { readonly type: 'active' }
+  /** Oldest first. */
+  readonly items: ServerItem[]
+}
+
+/** An attachment in memory; `bytes` is undefined until they have been uploaded. */
+export interface SampleAttachment {
+  readonly id: string
+  readonly name: string
+  readonly mime_type: string
+  bytes: Uint8Array | undefined
+}
+
+type MadeUp = 'id' | 'thread_id' | 'created_at'
+type NamedFields<Item> = {
+  [K in keyof Item as string extends K ? never : K extends MadeUp ? never : K]: Item[K]
+}
+type WithoutMadeUp<Item> = Item extends KnownServerItem ? NamedFields<Item> : never
+/** An item without what the store makes up: id, thread and time. */
+export type NewItem = WithoutMadeUp<KnownServerItem>
+
+/** Threads, items and attachments of the sample server, gone when it ends. */
+export interface SampleStore {
+  createThread(): SampleThread
+  /** @throws `ApiError` 404, as every call here that takes an id */
+  thread(id: string): SampleThread
+  /** Everyone's, oldest first. */
+  threads(): readonly SampleThread[]
+  deleteThread(id: string): void
+  /** An item with id and time, which is not in its thread yet. */
+  newItem(thread: SampleThread, item: NewItem): ServerItem
+  item(thread: SampleThread, id: string): ServerItem
+  /** Adds an item to its thread, or puts it in the place of the one with its id. */
+  save(thread: SampleThread, item: ServerItem): void
+  /** @returns ids of the removed items, oldest first */
+  removeAfter(thread: SampleThread, itemId: string): readonly string[]
+  createAttachment(parts: Omit<SampleAttachment, 'id'>): SampleAttachment
+  attachment(id: string): SampleAttachment
+  deleteAttachment(id: string): void
+}
+
+/** Ids as the common server SDK makes them: 32 random bits, which can be guessed. */
+const ID_BYTES = 4
+const PREFIXES: Readonly<Record<NewItem['type'], string>> = {
+  user_message: 'msg',
+  assistant_message: 'msg',
+  widget: 'wdg',
+  client_tool_call: 'tc',
+  task: 'tsk',
+  workflow: 'wf',
+  structured_input: 'si',
+}
+
+/** @param now - the clock of `created_at` */
+export function createSampleStore(now: Clock): SampleStore {
+  const threads = new Map<string, SampleThread>()
+  const attachments = new Map<string, SampleAttachment>()
+  const time = () => new Date(now()).toISOString()
+
+  const item = (thread: SampleThread, id: string): ServerItem => {
+    return found(
+      thread.items.find((one) => one.id === id),
+      'item',
+      id,
+    )
+  }
+
+  return {
+    createThread() {
+      const id = freeId('thr', threads)
+      const thread: SampleThread = {
+        id,
+        created_at: time(),
+        title: null,
+        status: { type: 'active' },
+        items: [],
+      }
+      threads.set(id, thread)
+      return thread
+    },
+    thread: (id) => found(threads.get(id), 'thread', id),
+    threads: () => [...threads.values()],
+    deleteThread(id) {
+      found(threads.get(id), 'thread', id)
+      threads.delete(id)
+    },
+    newItem(thread, parts) {
+      const id = newId(PREFIXES[parts.type])
+      return { ...parts, id, thread_id: thread.id, created_at: time() }
+    },
+    item,
+    save({ items }, saved) {
+      const place = items.findIndex((one) => one.id === saved.id)
+      if (place < 0) items.push(saved)
+      else items[place] = saved
+    },
+    removeAfter(thread, itemId) {
+      const place = thread.items.indexOf(item(thread, itemId))
+      return thread.items.splice(place + 1).map(({ id }) => id)
+    },
+    createAttachment(parts) {
+      const attachment = { ...parts, id: freeId('atc', attachments) }
+      attachments.set(attachment.id, attachment)
+      return attachment
+    },
+    attachment: (id) => found(attachments.get(id), 'attachment', id),
+    deleteAttachment(id) {
+      found(attachments.get(id), 'attachment', id)
+      attachments.delete(id)
+    },
+  }
+}
+
+/**
+ * An attachment as the protocol has it. Before its upload it says where the bytes go, in the old way
+ * (`upload_url`, `POST` of a form) and in the new one (`upload_descriptor`, `PUT` of the bytes).
+ *
+ * @param attachment - to show
+ * @param origin - of this server, `http://127.0.0.1:8790`
+ */
+export function asAttachment(attachment: SampleAttachment, origin: string): ServerAttachment {
+  const { id, name, mime_type, bytes } = attachment
+  const url = `${origin}/upload/${id}`
+  const image = mime_type.startsWith('image/')
+  const upload = { url, method: 'PUT', headers: { 'content-type': mime_type } }
+  return {
+    id,
+    name,
+    mime_type,
+    ...(image ? { type: 'image', preview_url: url } : { type: 'file' }),
+    ...(bytes === undefined && { upload_url: url, upload_descriptor: upload }),
+  }
+}
+
+function found<T>(value: T | undefined, what: string, id: string): T {
+  if (value === undefined) throw new ApiError(404, `No ${what} found with id '${id}'.`)
+  return value
+}
+
+function newId(prefix: string): string {
+  return `${prefix}_${randomBytes(ID_BYTES).toString('hex')}`
+}
+
+function freeId(prefix: string, taken: ReadonlyMap<string, unknown>): string {
+  let id = newId(prefix)
+  while (taken.has(id)) id = newId(prefix)
+  return id
+}

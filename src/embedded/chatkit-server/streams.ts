@@ -1,0 +1,166 @@
+import { isStreaming, type KnownRequest, type UserMessageInput } from '../../chatkit/protocol.ts'
+import {
+  isKnownItem,
+  type KnownServerItem,
+  type ServerItem,
+} from '../../chatkit/protocol-thread.ts'
+import { ApiError } from '../chatkit-api/api-error.ts'
+import { applyAction } from './actions.ts'
+import { type Message, respond } from './assistant.ts'
+import { asAttachment, type SampleStore, type SampleThread } from './store.ts'
+import { asThread } from './thread-view.ts'
+import { type Events, say, type Turn, wordsOf } from './turn.ts'
+
+const TITLE_WORDS = 5
+
+type RequestOf<T extends KnownRequest['type']> = Extract<KnownRequest, { type: T }>
+/** A request whose answer is a stream. */
+export type StreamingRequest = RequestOf<
+  | 'threads.create'
+  | 'threads.add_user_message'
+  | 'threads.add_client_tool_output'
+  | 'threads.add_structured_input'
+  | 'threads.retry_after_item'
+  | 'threads.custom_action'
+>
+
+/** What a stream is made with. */
+export interface StreamDeps {
+  readonly store: SampleStore
+  /** Of this server, for the URLs of attachments. */
+  readonly origin: string
+  readonly pause: Turn['pause']
+}
+
+/** @param request - of either kind */
+export function wantsStream(request: KnownRequest): request is StreamingRequest {
+  return isStreaming(request.type)
+}
+
+/**
+ * Begins what a request asks for. Whatever can be refused is refused here, before the stream.
+ *
+ * @param request - to answer
+ * @param deps - where to and how fast
+ * @returns the events; nothing further happens until they are taken
+ * @throws `ApiError` 404 for unknown ids, 400 for items of the wrong kind
+ */
+export function streamFor(request: StreamingRequest, deps: StreamDeps): Events {
+  if (request.type === 'threads.create') return createThread(request, deps)
+  const thread = deps.store.thread(request.params.thread_id)
+  const turn: Turn = { ...deps, thread }
+  switch (request.type) {
+    case 'threads.add_user_message':
+      return answer(turn, addMessage(request.params.input, { deps, thread }))
+    case 'threads.add_client_tool_output':
+      return resumeAfterTool(turn, request.params.result)
+    case 'threads.add_structured_input':
+      return resumeAfterForm(turn, request.params)
+    case 'threads.retry_after_item':
+      return retry(turn, request.params.item_id)
+    case 'threads.custom_action':
+      return act(turn, request.params)
+  }
+}
+
+const OPTIONS = { type: 'stream_options', stream_options: { allow_cancel: true } } as const
+
+function createThread({ params }: RequestOf<'threads.create'>, deps: StreamDeps): Events {
+  for (const id of params.input.attachments) deps.store.attachment(id)
+  const thread = deps.store.createThread()
+  const created = asThread(thread)
+  const item = addMessage(params.input, { deps, thread })
+  return (async function* () {
+    yield { type: 'thread.created', thread: created }
+    yield* answer({ ...deps, thread }, item)
+  })()
+}
+
+function addMessage(
+  input: UserMessageInput,
+  { deps, thread }: { deps: StreamDeps; thread: SampleThread },
+): ServerItem {
+  const attachments = input.attachments.map((id) => {
+    return asAttachment(deps.store.attachment(id), deps.origin)
+  })
+  const { content, quoted_text, inference_options } = input
+  const item = deps.store.newItem(thread, {
+    type: 'user_message',
+    content: content as UserMessageItem['content'],
+    attachments,
+    quoted_text: quoted_text ?? null,
+    inference_options: inference_options ?? {},
+  })
+  deps.store.save(thread, item)
+  return item
+}
+
+async function* answer(turn: Turn, item: ServerItem): Events {
+  yield { type: 'thread.item.done', item }
+  yield OPTIONS
+  const message = messageOf(item)
+  yield* respond(turn, message)
+  if (turn.thread.title !== null) return
+  turn.thread.title = wordsOf(message.text).slice(0, TITLE_WORDS).join('').trim() || 'New chat'
+  yield { type: 'thread.updated', thread: asThread(turn.thread) }
+}
+
+type UserMessageItem = Extract<KnownServerItem, { type: 'user_message' }>
+
+function messageOf(item: ServerItem): Message {
+  if (!isKnownItem(item) || item.type !== 'user_message') {
+    throw new ApiError(400, `Item '${item.id}' is not a message of the user.`)
+  }
+  const text = item.content.map((part) => part.text ?? '').join(' ')
+  return { text, attachments: item.attachments }
+}
+
+function resumeAfterTool(turn: Turn, result: unknown): Events {
+  const last = turn.thread.items.at(-1)
+  const waits = last !== undefined && isKnownItem(last) && last.type === 'client_tool_call'
+  if (!waits || last.status !== 'pending') throw new ApiError(400, 'No client tool is called.')
+  const done: ServerItem = { ...last, status: 'completed', output: result ?? null }
+  turn.store.save(turn.thread, done)
+  return replaceAndSay(turn, done, `The tool says: ${JSON.stringify(result ?? null)}`)
+}
+
+function resumeAfterForm(
+  turn: Turn,
+  { item_id, input }: RequestOf<'threads.add_structured_input'>['params'],
+): Events {
+  const item = turn.store.item(turn.thread, item_id)
+  if (!isKnownItem(item) || item.type !== 'structured_input') {
+    throw new ApiError(400, `Item '${item_id}' asks for no input.`)
+  }
+  const inputs = item.inputs.map((question) => {
+    const { values = [], skipped = false } = input.answers?.[question.id] ?? { skipped: true }
+    return { ...question, answer: { values, skipped } }
+  })
+  const done: ServerItem = { ...item, status: input.status, inputs }
+  turn.store.save(turn.thread, done)
+  const values = inputs.flatMap(({ answer: { values } }) => values)
+  return replaceAndSay(turn, done, `You answered: ${values.join(', ') || 'nothing'}`)
+}
+
+async function* replaceAndSay(turn: Turn, item: ServerItem, text: string): Events {
+  yield OPTIONS
+  yield { type: 'thread.item.replaced', item }
+  yield* say(turn, wordsOf(text))
+}
+
+function retry(turn: Turn, itemId: string): Events {
+  const message = messageOf(turn.store.item(turn.thread, itemId))
+  const removed = turn.store.removeAfter(turn.thread, itemId)
+  return (async function* () {
+    yield OPTIONS
+    for (const item_id of removed) yield { type: 'thread.item.removed' as const, item_id }
+    yield* respond(turn, message)
+  })()
+}
+
+function act(turn: Turn, params: RequestOf<'threads.custom_action'>['params']): Events {
+  const widget = applyAction(turn.store, params)
+  const text = `Action ${params.action.type}: ${JSON.stringify(params.action.payload ?? null)}`
+  if (widget !== undefined) return replaceAndSay(turn, widget, text)
+  return say(turn, wordsOf(text))
+}

@@ -1,0 +1,52 @@
+import type { Context, Hono } from 'hono'
+import { ApiError } from '../chatkit-api/api-error.ts'
+import type { ServerEnv } from './middleware.ts'
+import { asAttachment, type SampleStore } from './store.ts'
+
+const DIRECT = '/upload'
+const TWO_PHASE = '/upload/:id'
+const OCTETS = 'application/octet-stream'
+
+/**
+ * Where the bytes of attachments go. `POST /upload` with a form is the `direct` strategy and makes the
+ * attachment; `PUT` (bytes) or `POST` (form) on `/upload/{id}` is the second phase of `two_phase`.
+ * `GET /upload/{id}` gives the bytes back, to whoever asks.
+ *
+ * @param app - gets the routes
+ * @param store - where attachments are
+ */
+export function addUploads(app: Hono<ServerEnv>, store: SampleStore): void {
+  app.post(DIRECT, async (context) => {
+    const file = await fileOf(context)
+    const attachment = store.createAttachment({
+      name: file.name,
+      mime_type: file.type || OCTETS,
+      bytes: await file.bytes(),
+    })
+    return context.json(asAttachment(attachment, new URL(context.req.url).origin))
+  })
+  app.put(TWO_PHASE, (context) => {
+    store.attachment(context.req.param('id')).bytes = context.get('bytes')
+    return context.body(null, 204)
+  })
+  app.post(TWO_PHASE, async (context) => {
+    const attachment = store.attachment(context.req.param('id'))
+    attachment.bytes = await (await fileOf(context)).bytes()
+    return context.body(null, 204)
+  })
+  app.get(TWO_PHASE, (context) => {
+    const { id, bytes, mime_type } = store.attachment(context.req.param('id'))
+    if (bytes === undefined) throw new ApiError(404, `Nothing was uploaded for '${id}'.`)
+    return context.body(new Uint8Array(bytes), 200, { 'content-type': mime_type })
+  })
+}
+
+/** The field `file` of a form. */
+async function fileOf(context: Context<ServerEnv>): Promise<File> {
+  const headers = { 'content-type': context.req.header('content-type') ?? OCTETS }
+  const body = new Uint8Array(context.get('bytes'))
+  const form = await new Response(body, { headers }).formData().catch(() => undefined)
+  const file = form?.get('file')
+  if (!(file instanceof File)) throw new ApiError(400, `A form with a field 'file' is needed.`)
+  return file
+}

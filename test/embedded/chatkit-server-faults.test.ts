@@ -1,0 +1,284 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { ServerFaults } from '../../src/embedded/chatkit-server/faults.ts'
+import {
+  type RunningChatKitServer,
+  startChatKitServer,
+} from '../../src/embedded/chatkit-server/server.ts'
+import { ask, eventsOf, framesOf, input, textOf } from '../support/chatkit-server-client.ts'
+
+let running: RunningChatKitServer
+beforeEach(async () => {
+  running = await startChatKitServer({ port: 0, wordMs: 0 })
+})
+afterEach(async () => {
+  await running.close()
+})
+
+const create = (text = 'hello there', signal?: AbortSignal) =>
+  ask(running.url, ['threads.create', { input: input(text) }], { ...(signal && { signal }) })
+const list = () => ask(running.url, ['threads.list'])
+const set = (faults: unknown, headers: Record<string, string> = {}) =>
+  fetch(`${running.origin}/_embedded/faults`, {
+    method: 'PUT',
+    headers,
+    body: JSON.stringify(faults),
+  })
+const last = () => running.server.requests().at(-1)
+
+describe('faults', () => {
+  it('down: the connection is cut without an answer, so many times', async () => {
+    expect((await set({ down: true, times: 2 })).status).toBe(200)
+    await expect(create()).rejects.toThrow()
+    await expect(list()).rejects.toThrow()
+    expect((await list()).status).toBe(200)
+    expect(running.server.requests()).toMatchObject([
+      { type: 'threads.create', status: null, outcome: 'cut' },
+      { type: 'threads.list', status: null, outcome: 'cut' },
+      { type: 'threads.list', status: 200, outcome: 'answered' },
+    ])
+  })
+
+  it.each<[ServerFaults, number, string, string]>([
+    [{ status: 503 }, 503, 'application/json', '{"error"'],
+    [{ body: '<html>hi</html>' }, 200, 'text/html; charset=utf-8', '<html>hi</html>'],
+    [{ status: 502, body: '<html>' }, 502, 'text/html; charset=utf-8', '<html>'],
+    [{ body: { detail: 'no' } }, 200, 'application/json', '{"detail":"no"}'],
+  ])('%j instead of the answer, and nothing is done', async (faults, status, type, text) => {
+    running.server.setFaults({ ...faults, times: 1 })
+    const answer = await create()
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([status, type])
+    expect(await answer.text()).toContain(text)
+    expect(await (await list()).json()).toMatchObject({ data: [] })
+  })
+
+  it('hang: no answer until the client leaves, which is recorded', async () => {
+    running.server.setFaults({ hang: true })
+    const leaving = new AbortController()
+    const pending = create('hi', leaving.signal)
+    await vi.waitFor(() => expect(last()).toMatchObject({ outcome: 'pending' }))
+    leaving.abort()
+    await expect(pending).rejects.toThrow()
+    await vi.waitFor(() => expect(last()).toMatchObject({ outcome: 'client_gone', status: null }))
+  })
+
+  it('first_byte_ms holds headers back, frame_ms every frame', async () => {
+    const timed = async (faults: ServerFaults) => {
+      running.server.setFaults(faults)
+      const start = performance.now()
+      const response = await create('hi')
+      const headers = performance.now() - start
+      const events = await eventsOf(response)
+      return { headers, whole: performance.now() - start, frames: events.length }
+    }
+    const slowStart = await timed({ first_byte_ms: 60 })
+    expect(slowStart.headers).toBeGreaterThan(55)
+    const slowFrames = await timed({ frame_ms: 5 })
+    expect(slowFrames.whole).toBeGreaterThan(slowFrames.frames * 4)
+    expect(slowFrames.headers).toBeLessThan(slowFrames.whole)
+  })
+
+  it.each([0, 1, 4])(
+    'close_after_frames: %i frames arrive whole, then the stream breaks',
+    async (frames) => {
+      running.server.setFaults({ close_after_frames: frames })
+      const response = await create()
+      const arrived: string[] = []
+      await expect(async () => {
+        for await (const frame of framesOf(response)) arrived.push(frame)
+      }).rejects.toThrow(/terminated/)
+      expect(arrived).toHaveLength(frames)
+      expect(last()).toMatchObject({ frames, outcome: 'cut' })
+    },
+  )
+
+  it('preface comes first and as it stands', async () => {
+    running.server.setFaults({ preface: 'data: not json\n\n: comment\n\n', times: 1 })
+    const text = await (await create()).text()
+    expect(text).toMatch(/^data: not json\n\n: comment\n\ndata: \{"type":"thread.created"/)
+  })
+
+  it('huge_frame_bytes: one frame of that size', async () => {
+    running.server.setFaults({ huge_frame_bytes: 3_000_000 })
+    const [huge = '', next = ''] = (await (await create()).text()).split(/(?<=\n\n)/)
+    expect(huge).toHaveLength(3_000_000)
+    expect(next).toContain('thread.created')
+  })
+
+  it('chunk_bytes cuts through frames and characters; the whole is the same', async () => {
+    running.server.setFaults({ chunk_bytes: 7 })
+    const body = JSON.stringify({ type: 'threads.create', params: { input: input('grüße 🙂') } })
+    const headers = { 'content-type': 'application/json' }
+    const sent = request(running.url, { method: 'POST', headers }).end(body)
+    const [response] = await once(sent, 'response')
+    const pieces: Buffer[] = []
+    response.on('data', (piece: Buffer) => pieces.push(piece))
+    await once(response, 'end')
+    expect(Math.max(...pieces.map(({ length }) => length))).toBe(7)
+    const whole = new Response(Buffer.concat(pieces))
+    expect(textOf(await eventsOf(whole))).toBe('You said: grüße 🙂')
+  })
+
+  it('malformed ones are 400 and change nothing', async () => {
+    for (const faults of [{ dwon: true }, { times: 0 }, { status: 99 }, [], { frame_ms: -1 }]) {
+      expect((await set(faults)).status).toBe(400)
+    }
+    expect((await list()).status).toBe(200)
+    expect(() => running.server.setFaults({ times: -1 })).toThrow()
+  })
+
+  it('leave the control calls alone, and are not recorded', async () => {
+    running.server.setFaults({ status: 500 })
+    expect((await fetch(`${running.origin}/_embedded/requests`)).status).toBe(200)
+    expect((await fetch(`${running.origin}/_embedded/other`)).status).toBe(404)
+    expect(running.server.requests()).toEqual([])
+  })
+})
+
+describe('clients that leave or read slowly', () => {
+  it('a client that leaves stops the assistant, and what was said is kept', async () => {
+    const leaving = new AbortController()
+    const frames = framesOf(await create('count to 1000000', leaving.signal))
+    for (let read = 0; read < 10; read++) await frames.next()
+    leaving.abort()
+    await vi.waitFor(() => expect(last()?.outcome).toBe('client_gone'))
+    const made = last()?.frames ?? 0
+    const items = { thread_id: await onlyThread(), order: 'asc' }
+    const page = await (await ask(running.url, ['items.list', items])).json()
+    expect(page).toMatchObject({ data: [{ type: 'user_message' }, { type: 'assistant_message' }] })
+    expect(JSON.stringify(page)).toContain('1 2 3')
+    expect(running.server.requests()[0]?.frames).toBe(made)
+    expect(made).toBeLessThan(1_000_000)
+  })
+
+  it('a client that leaves while the assistant thinks stops it too', async () => {
+    await running.close()
+    running = await startChatKitServer({ port: 0, wordMs: 600_000 })
+    const leaving = new AbortController()
+    const frames = framesOf(await create('hello', leaving.signal))
+    await frames.next()
+    leaving.abort()
+    await vi.waitFor(() => expect(last()?.outcome).toBe('client_gone'))
+  })
+
+  it('no more is made than a client that does not read has room for', async () => {
+    const body = JSON.stringify({
+      type: 'threads.create',
+      params: { input: input('count to 1000000') },
+    })
+    const socket = connect(Number(new URL(running.url).port), '127.0.0.1')
+    socket.pause()
+    socket.write(
+      `POST /chatkit HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    )
+    await vi.waitFor(() => expect(last()?.frames).toBeGreaterThan(100))
+    let before = -1
+    await vi.waitFor(
+      () => {
+        const now = last()?.frames ?? 0
+        const settled = now === before
+        before = now
+        expect(settled).toBe(true)
+      },
+      { timeout: 10_000, interval: 200 },
+    )
+    expect(last()).toMatchObject({ outcome: 'pending' })
+    expect(before).toBeLessThan(500_000)
+    socket.destroy()
+    await vi.waitFor(() => expect(last()?.outcome).toBe('client_gone'))
+  })
+
+  it('close drops running streams', async () => {
+    const response = await create('count to 1000000')
+    await running.close()
+    await expect(eventsOf(response)).rejects.toThrow(/terminated/)
+    running = await startChatKitServer({ port: 0 })
+  })
+
+  async function onlyThread(): Promise<string> {
+    const page = (await (await list()).json()) as { data: { id: string }[] }
+    expect(page.data).toHaveLength(1)
+    return page.data[0]?.id ?? ''
+  }
+})
+
+describe('what arrived', () => {
+  it('is recorded with type, params, headers and body', async () => {
+    const headers = { authorization: 'Bearer server-token-0123', 'x-chatkit-user': 'alice' }
+    const metadata = { page: 1 }
+    await ask(running.url, ['threads.list', { limit: 3 }], { headers, metadata })
+    expect(running.server.requests()).toMatchObject([
+      {
+        method: 'POST',
+        path: '/chatkit',
+        type: 'threads.list',
+        params: { limit: 3 },
+        body: '{"type":"threads.list","params":{"limit":3},"metadata":{"page":1}}',
+        headers: { ...headers, 'content-type': 'application/json' },
+        bytes: 66,
+        status: 200,
+        frames: 0,
+        outcome: 'answered',
+      },
+    ])
+  })
+
+  it('is shown to another process without its credentials', async () => {
+    const headers = { authorization: 'Bearer server-token-0123', cookie: 'a=secretvalue1' }
+    await ask(running.url, ['threads.list'], { headers })
+    const text = await (await fetch(`${running.origin}/_embedded/requests`)).text()
+    expect(JSON.parse(text)).toMatchObject({
+      object: 'list',
+      data: [{ type: 'threads.list', headers: { authorization: '…0123', cookie: '…lue1' } }],
+    })
+    expect(text).not.toMatch(/server-token|secretvalue/)
+    const url = `${running.origin}/_embedded/requests`
+    expect((await fetch(url, { method: 'DELETE' })).status).toBe(204)
+    expect(running.server.requests()).toEqual([])
+  })
+
+  it('of a long body only its type and length', async () => {
+    const audio_base64 = 'A'.repeat(100_000)
+    await ask(running.url, ['input.transcribe', { audio_base64, mime_type: 'audio/webm' }])
+    expect(last()).toMatchObject({ type: 'input.transcribe', params: null, body: null })
+    expect(last()?.bytes).toBeGreaterThan(100_000)
+  })
+
+  it('of what is no request, the body alone', async () => {
+    const headers = { 'content-type': 'application/json' }
+    await fetch(running.url, { method: 'POST', headers, body: '[1' })
+    expect(last()).toMatchObject({ type: null, params: null, body: '[1', status: 400 })
+  })
+})
+
+describe('who may talk to it', () => {
+  /** Node's own client, because fetch does not let one choose the Host. */
+  async function statusFor(path: string, headers: Record<string, string>): Promise<number> {
+    const sent = request(`${running.origin}${path}`, {
+      method: 'POST',
+      headers,
+      agent: false,
+    }).end()
+    const [response] = await once(sent, 'response')
+    response.resume()
+    return response.statusCode
+  }
+
+  it.each(['evil.example', '127.0.0.1.evil.example', '10.0.0.1'])(
+    'Host %s is 403',
+    async (host) => {
+      expect(await statusFor('/chatkit', { host })).toBe(403)
+      expect(await statusFor('/_embedded/requests', { host })).toBe(403)
+      expect(running.server.requests()).toEqual([])
+    },
+  )
+
+  it('a page of another origin may use the endpoint and not the control calls', async () => {
+    const headers = { origin: 'https://app.acme.example' }
+    expect(await statusFor('/chatkit', headers)).toBe(400)
+    expect((await set({ down: true }, headers)).status).toBe(403)
+    expect((await list()).status).toBe(200)
+  })
+})
