@@ -34,6 +34,24 @@ export function urlProblem(value: string): string | undefined {
 }
 
 /**
+ * Why a text cannot be the URL of a self-hosted ChatKit server. Plain `http` is allowed: such servers
+ * live in private networks, and what they are sent is signed.
+ *
+ * @param value - as it stands in the file
+ * @returns what is wrong, undefined when nothing is
+ */
+export function serverProblem(value: string): string | undefined {
+  const url = URL.parse(value)
+  if (url === null || /\s/.test(value) || !/^https?:$/.test(url.protocol)) {
+    return 'must be an http or https URL, as in http://helpdesk.internal:8000/chatkit'
+  }
+  if (url.username !== '' || url.password !== '') {
+    return 'must not have a user name or password in it'
+  }
+  return value.includes('#') ? 'must not have a fragment ("#…")' : undefined
+}
+
+/**
  * Why a text can never equal an `Origin` header: browsers send the serialised origin (RFC 6454
  * §6.2), so anything else would silently allow nobody.
  *

@@ -33,6 +33,14 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
     trustedProxies: file.trusted_proxies,
     clientIpHeader: file.client_ip_header?.toLowerCase(),
     limits: buildLimits(file.limits),
+    introspectionClients: (file.introspection?.clients ?? []).map(({ id, secret_sha256 }) => ({
+      id,
+      secretSha256: secret_sha256.slice('sha256:'.length),
+    })),
+    gateway: {
+      maxBodyBytes: file.gateway.max_body_mb * 1024 * 1024,
+      allowUnknownTypes: file.gateway.allow_unknown_types,
+    },
     retention: {
       sessionsHours: file.retention.sessions_hours,
       auditDays: file.retention.audit_days,
@@ -77,7 +85,11 @@ function buildWorkflow(name: string, entry: WorkflowEntry, compile: Compile): Wo
   const variables = Object.entries(entry.state_variables)
   return {
     name,
-    id: entry.id,
+    id: entry.id ?? name,
+    server: entry.server,
+    adoptThreads: entry.adopt_threads,
+    uploadUrl: entry.upload_url,
+    fallback: entry.fallback,
     version: entry.version,
     apiKeyEnv: entry.api_key_env,
     when: entry.when === undefined ? undefined : compile(entry.when, WHEN),

@@ -30,3 +30,9 @@ export const environmentName = patternText(
   /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
   'must be the name of an environment variable, not its value',
 )
+
+/** The name by which clients ask for a workflow. */
+export const workflowName = patternText(
+  /^[a-z][a-z0-9-]{0,63}$/,
+  'must be a name of at most 64 lower-case letters, digits and "-" that starts with a letter',
+)

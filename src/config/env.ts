@@ -37,6 +37,8 @@ export interface Environment {
   readonly logLevel: string
   /** Without a trailing slash. */
   readonly publicUrl: string | undefined
+  /** Text of the private JWK set for self-hosted workflows; undefined when there is no such file. */
+  readonly signingKeys: SecretSource | undefined
   /**
    * The secret in this variable or in the file its `_FILE` twin names; undefined when unset. Throws
    * {@link EnvironmentError} when both are set, `SecretFileError` when the file cannot be read.
@@ -121,6 +123,7 @@ export const environmentSchema = z.object({
     })
     .default('info'),
   PUBLIC_URL: publicUrl.optional(),
+  SIGNING_KEY_FILE: z.string().optional(),
 })
 
 /** Secrets that have a fixed name; each may come as a file through its `_FILE` twin. */
@@ -184,6 +187,10 @@ function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables):
     metricsPort: data.METRICS_PORT,
     logLevel: data.LOG_LEVEL,
     publicUrl: data.PUBLIC_URL,
+    signingKeys:
+      data.SIGNING_KEY_FILE === undefined
+        ? undefined
+        : secretFromFile('SIGNING_KEY_FILE', data.SIGNING_KEY_FILE),
     secret: secretReader(set),
   }
 }

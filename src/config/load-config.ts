@@ -14,6 +14,7 @@ import { asMapping } from './raw-data.ts'
 import { configSchema } from './schema.ts'
 import { reportSchemaProblems } from './schema-problems.ts'
 import type { Settings } from './settings.ts'
+import { reportWorkflowProblems } from './workflow-checks.ts'
 import { readYaml, type YamlFile } from './yaml-file.ts'
 
 /** How a config file is loaded. */
@@ -68,6 +69,7 @@ function check(
   const data = asMapping(yaml.data)
   reportSchemaProblems(yaml.data, report)
   reportIssuerProblems(data, report)
+  reportWorkflowProblems(data, report)
   const expressions = reportExpressionProblems(data, compile, report)
   const needed = neededSecrets(data, expressions)
   if (secrets !== undefined) reportMissingSecrets(needed, secrets, report)

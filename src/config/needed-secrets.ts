@@ -39,6 +39,7 @@ export function neededSecrets(
     need(asMapping(issuer)['secret_env'], ['issuers', at, 'secret_env'], 'shared_secret')
   }
   for (const [name, workflow] of Object.entries(asMapping(data['workflows']))) {
+    if (asMapping(workflow)['server'] !== undefined) continue
     const variable = asMapping(workflow)['api_key_env'] ?? 'OPENAI_API_KEY'
     need(variable, ['workflows', name, 'api_key_env'], 'api_key')
   }

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { checkedText, environmentName, expression, patternText } from './checked-text.ts'
+import { serverProblem } from './addresses.ts'
+import {
+  checkedText,
+  environmentName,
+  expression,
+  patternText,
+  workflowName,
+} from './checked-text.ts'
 
 /** What a string of the client's may have when its declaration does not say: UTF-16 units. */
 export const DEFAULT_MAX_LENGTH = 1000
@@ -59,9 +66,22 @@ const chatkitConfiguration = z
 /** One entry of `workflows`. */
 export const workflowSchema = z
   .strictObject({
-    id: patternText(/^[A-Za-z0-9_-]{1,128}$/, 'must be a workflow id, as in wf_68e5c3').describe(
-      'The workflow at OpenAI.',
-    ),
+    id: patternText(/^[A-Za-z0-9_-]{1,128}$/, 'must be a workflow id, as in wf_68e5c3')
+      .optional()
+      .describe('The workflow at OpenAI. Either this or `server`.'),
+    server: checkedText(serverProblem)
+      .optional()
+      .describe('URL of a ChatKit server of your own. Either this or `id`.'),
+    upload_url: checkedText(serverProblem)
+      .optional()
+      .describe('With `server`: where it takes direct uploads; default `server` itself.'),
+    adopt_threads: z
+      .boolean()
+      .default(false)
+      .describe('With `server`: a thread that nobody owns yet is the first asker’s.'),
+    fallback: workflowName
+      .optional()
+      .describe('With `id`: the workflow to use when OpenAI says that this one is gone.'),
     version: version.optional().describe('A deployed version, in quotes.'),
     api_key_env: environmentName
       .default('OPENAI_API_KEY')

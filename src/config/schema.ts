@@ -1,17 +1,12 @@
 import { z } from 'zod'
 import { cidrProblem, issuerProblem, originProblem } from './addresses.ts'
-import { checkedText, expression, patternText } from './checked-text.ts'
+import { checkedText, expression, patternText, workflowName } from './checked-text.ts'
 import { issuerSchema } from './schema-issuer.ts'
 import { workflowSchema } from './schema-workflow.ts'
 
 const origin = checkedText(originProblem)
 const max = z.int().min(1).max(10_000_000)
 const seconds = z.int().min(1).max(86_400)
-
-const workflowName = patternText(
-  /^[a-z][a-z0-9-]{0,63}$/,
-  'must be a name of at most 64 lower-case letters, digits and "-" that starts with a letter',
-)
 
 const limitsSchema = z
   .strictObject({
@@ -79,6 +74,32 @@ export const configSchema = z
       .optional()
       .describe('Header in which a trusted proxy puts the client; default X-Forwarded-For.'),
     limits: limitsSchema.describe('All optional.'),
+    introspection: z
+      .strictObject({
+        clients: z
+          .array(
+            z.strictObject({
+              id: patternText(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be printable, without ":"'),
+              secret_sha256: patternText(
+                /^sha256:[0-9a-f]{64}$/,
+                'must be sha256: and the hex SHA-256 of the secret; printf %s "$SECRET" | sha256sum',
+              ),
+            }),
+          )
+          .min(1),
+      })
+      .optional()
+      .describe('Who may introspect client secrets with HTTP Basic, besides admins.'),
+    gateway: z
+      .strictObject({
+        max_body_mb: z.int().min(1).max(512).default(10),
+        allow_unknown_types: z
+          .boolean()
+          .default(false)
+          .describe('Whether request types that this version does not know are forwarded.'),
+      })
+      .prefault({})
+      .describe('For self-hosted workflows.'),
     retention: z
       .strictObject({
         sessions_hours: z.int().min(1).max(87_600).default(24),

@@ -84,8 +84,16 @@ export interface ChatKitConfiguration {
 export interface WorkflowSettings {
   /** The name clients use. */
   readonly name: string
-  /** `wf_…` at OpenAI. */
+  /** `wf_…` at OpenAI; the name, for a self-hosted one. */
   readonly id: string
+  /** URL of a self-hosted ChatKit server; undefined for a workflow at OpenAI. */
+  readonly server: string | undefined
+  /** Self-hosted: whether a thread that nobody owns yet is the first asker's. */
+  readonly adoptThreads: boolean
+  /** Self-hosted: where the server takes direct uploads; its own URL when undefined. */
+  readonly uploadUrl: string | undefined
+  /** Hosted: the workflow to use when OpenAI says that this one is gone. */
+  readonly fallback: string | undefined
   readonly version: string | undefined
   /** Environment variable with the API key. */
   readonly apiKeyEnv: string
@@ -134,5 +142,8 @@ export interface Settings {
   /** Lower case. */
   readonly clientIpHeader: string | undefined
   readonly limits: LimitSettings
+  /** Who may introspect with HTTP Basic: hex SHA-256 of the secret. */
+  readonly introspectionClients: readonly { readonly id: string; readonly secretSha256: string }[]
+  readonly gateway: { readonly maxBodyBytes: number; readonly allowUnknownTypes: boolean }
   readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
 }

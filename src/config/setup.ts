@@ -43,8 +43,26 @@ export function readSetup(variables?: Variables): Setup {
   // The file is checked in any case, so that nobody has to start once more to read the other half.
   const sources = readConfigSources(variables)
   const settings = attempt(() => readSettings(sources, problems), problems)
+  if (environment && settings) problems.push(...selfHostedProblems(environment, settings))
   if (environment && settings && problems.length === 0) return { environment, settings }
   throw new SetupError([...new Set(problems)])
+}
+
+/** What self-hosted workflows need of the environment: their secrets are signed, and name us. */
+function selfHostedProblems(environment: Environment, settings: Settings): string[] {
+  const own = settings.workflows.find(({ server }) => server !== undefined)
+  if (own === undefined) return []
+  const problems: string[] = []
+  if (environment.publicUrl === undefined) {
+    problems.push(
+      `PUBLIC_URL: needed by the self-hosted workflow ${own.name}; set this service's URL`,
+    )
+  }
+  // Instances that share a store must share the keys, or each refuses what the others signed.
+  if (environment.store.kind === 'redis' && environment.signingKeys === undefined) {
+    problems.push('SIGNING_KEY_FILE: needed with Redis; make one with: npm run make-signing-key')
+  }
+  return problems
 }
 
 /** Passes every check; nothing starts with it, because a problem was noted in its place. */

@@ -36,3 +36,29 @@ export function mapSession(
   const { workflow, scope } = chooseWorkflow(workflows, principal, asked)
   return { user, workflow, stateVariables: mapStateVariables(workflow.stateVariables, scope) }
 }
+
+/**
+ * The session to mint instead, when the workflow of the first is gone: of its `fallback`, if it has
+ * one and the caller may use it. Only input that the fallback declares goes along.
+ *
+ * @param workflows - in the config file's order
+ * @param gone - the session that could not be minted
+ * @param request - for whom, for what
+ * @returns undefined when there is none
+ */
+export function mapFallback(
+  workflows: readonly WorkflowSettings[],
+  gone: NewSession,
+  request: SessionRequest,
+): NewSession | undefined {
+  const fallback = workflows.find(({ name }) => name === gone.workflow.fallback)
+  if (fallback === undefined) return undefined
+  const sent = Object.entries(request.asked.input ?? {})
+  const input = Object.fromEntries(sent.filter(([field]) => fallback.input.has(field)))
+  try {
+    return mapSession(workflows, { ...request, asked: { workflow: fallback.name, input } })
+  } catch {
+    // Not the caller's to use: then the first answer stands.
+    return undefined
+  }
+}

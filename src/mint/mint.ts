@@ -21,6 +21,8 @@ export interface MintOrder {
   readonly tokenIssuedAt: number | undefined
   /** Whether this issuer sends logout tokens, so that one may arrive while we mint. */
   readonly logoutPossible: boolean
+  /** Whether the registry keeps the state variables: for a server of one's own, which asks us. */
+  readonly keepState: boolean
   /** The client secret that the client still holds. */
   readonly currentSecret: Secret | undefined
 }
@@ -187,6 +189,7 @@ function sessionRecord(issued: IssuedSession, order: MintOrder, now: Clock): Ses
     subject: order.identity.subject,
     sid: order.identity.sid,
     secretHash: hashSecret(new Secret(issued.client_secret)),
+    state: order.keepState ? order.params.workflow.state_variables : undefined,
     status: 'active',
     endReason: undefined,
     createdAt: unixSeconds(now),

@@ -39,6 +39,10 @@ describe('a minimal file', () => {
       {
         name: 'support',
         id: 'wf_1',
+        server: undefined,
+        adoptThreads: false,
+        uploadUrl: undefined,
+        fallback: undefined,
         version: undefined,
         apiKeyEnv: 'OPENAI_API_KEY',
         when: undefined,

@@ -18,7 +18,9 @@ test('it is strict, and asks only for what has no default', () => {
       issuers: {
         items: { additionalProperties: false, required: ['issuer', 'audience', 'algorithms'] },
       },
-      workflows: { additionalProperties: { additionalProperties: false, required: ['id'] } },
+      workflows: {
+        additionalProperties: { additionalProperties: false, properties: { id: {}, server: {} } },
+      },
     },
   })
 })

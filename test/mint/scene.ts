@@ -146,6 +146,7 @@ export function order(
     identity: { issuer: ISSUER, subject, sid: signInOf(subject, sid) },
     tokenIssuedAt: NOW_SECONDS - 60,
     logoutPossible: false,
+    keepState: false,
     currentSecret: undefined,
     ...rest,
   }
