@@ -1,4 +1,5 @@
-import { Hono } from 'hono'
+import { type Handler, Hono } from 'hono'
+import type { SigningKeys } from './chatkit/signing-keys.ts'
 import { listAudit } from './http/admin-audit.ts'
 import { type AdminGuardOptions, requireAdmin } from './http/admin-guard.ts'
 import { cancelSession, listSessions, readSession } from './http/admin-sessions.ts'
@@ -13,6 +14,8 @@ import type { AppEnv } from './http/app-env.ts'
 import { type BackchannelLogoutOptions, backchannelLogout } from './http/backchannel-logout.ts'
 import { answerError, type EnvelopeOptions, envelope } from './http/envelope.ts'
 import { answerLive, answerReady, type Readiness } from './http/health.ts'
+import { introspect, requireIntrospector } from './http/introspect.ts'
+import { answerKeySet } from './http/key-set.ts'
 import { auditMints } from './http/mint-audit.ts'
 import { limitMints, type MintLimitOptions } from './http/mint-limit.ts'
 import { answerOpenApi } from './http/openapi.ts'
@@ -31,7 +34,17 @@ export type AppDeps = EnvelopeOptions &
   BackchannelLogoutOptions &
   AdminUserOptions & {
     readonly publicUrl: string | undefined
+    /** Undefined when every workflow is at OpenAI. */
+    readonly selfHosted: SelfHostedDeps | undefined
   }
+
+/** What the routes of self-hosted workflows need besides. */
+export interface SelfHostedDeps {
+  /** `PUBLIC_URL`. */
+  readonly issuer: string
+  readonly keys: SigningKeys
+  readonly gateway: Handler<AppEnv>
+}
 
 type Routes = Readonly<Record<string, Methods>>
 
@@ -43,7 +56,8 @@ type Routes = Readonly<Record<string, Methods>>
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   const user = requireUser(deps)
   const mint = [auditMints(deps.audit), user, limitMints(deps), ...createSession(deps)]
-  const { admins } = deps.settings
+  const { selfHosted, settings } = deps
+  const { admins } = settings
   const routes: Routes = {
     '/v1/sessions': { POST: mint, DELETE: [user, signOut(deps)] },
     '/v1/backchannel-logout': { POST: [backchannelLogout(deps)] },
@@ -51,6 +65,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     '/readyz': { GET: [answerReady(deps)] },
     '/openapi.json': { GET: [answerOpenApi(deps.publicUrl)] },
     ...(admins && adminRoutes({ ...deps, admins })),
+    ...(selfHosted && selfHostedRoutes({ ...deps, ...selfHosted })),
   }
 
   const app = new Hono<AppEnv>()
@@ -74,5 +89,17 @@ function adminRoutes(deps: AppDeps & AdminGuardOptions): Routes {
     '/v1/admin/users/:user/block': { DELETE: [admin, liftBlock(deps)] },
     '/v1/admin/blocks': { GET: [admin, ...listBlocks(deps)] },
     '/v1/admin/audit': { GET: [admin, ...listAudit(deps)] },
+  }
+}
+
+function selfHostedRoutes(deps: AppDeps & SelfHostedDeps): Routes {
+  const { admins, introspectionClients } = deps.settings
+  const admin = admins && requireAdmin({ ...deps, admins })
+  return {
+    '/.well-known/jwks.json': { GET: [answerKeySet(deps.keys)] },
+    '/v1/introspect': {
+      POST: [requireIntrospector(introspectionClients, admin), introspect(deps)],
+    },
+    '/chatkit/:workflow': { POST: [deps.gateway], PUT: [deps.gateway] },
   }
 }

@@ -23,6 +23,7 @@ async function main(): Promise<void> {
   const log = createLog({ level: setup.environment.logLevel })
   onCrash(log)
   log.info(describeStart(setup), 'starting')
+  warnOfHosted(setup, log)
   const service = await buildOrExit(setup, log)
   const listening = await listenOrExit(service, setup.environment, log)
   await listenForMetrics(service, setup.environment, log)
@@ -70,6 +71,16 @@ async function listenForMetrics(service: Service, env: Environment, log: Log): P
   } catch (error) {
     log.error({ err: error, ...address }, 'no metrics: set METRICS_PORT to a free port, or to 0')
   }
+}
+
+/** What a `wf_…` id answers after this day is not documented; nobody shall be surprised by it. */
+function warnOfHosted({ settings }: Setup, log: Log): void {
+  const hosted = settings.workflows.filter(({ server }) => server === undefined)
+  if (hosted.length === 0) return
+  log.warn(
+    { workflows: hosted.map(({ name }) => name) },
+    'OpenAI runs hosted workflows until 2026-11-30: move to `server:`, see src/docs/move-to-self-hosted.md',
+  )
 }
 
 /** What is in use, so that nobody has to guess which key or file won. */

@@ -1,15 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import type { Hono } from 'hono'
 import { Agent, Pool } from 'undici'
-import { createApp } from './app.ts'
+import { createApp, type SelfHostedDeps } from './app.ts'
 import { type Authenticator, createAuthenticate } from './authenticate/authenticate.ts'
 import { type Adapters, createAdapters } from './chatkit/adapters.ts'
+import type { ChatKit } from './chatkit/port.ts'
+import { createSelfHostedAdapters } from './chatkit/self-hosted-adapters.ts'
+import { openSigningKeys, type SigningKeys } from './chatkit/signing-keys.ts'
 import type { Environment, StoreLocation } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
+import { createGateway } from './gateway/gateway.ts'
+import { gatewayWorkflows } from './gateway/gateway-workflows.ts'
 import type { AppEnv } from './http/app-env.ts'
 import { createAuthentication } from './http/authentication.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
-import type { Origins } from './http/origins.ts'
+import { originsOf } from './http/origins.ts'
 import { type Clock, unixSeconds } from './lib/clock.ts'
 import { createUserHash } from './lib/hash.ts'
 import type { Log } from './lib/log.ts'
@@ -59,7 +64,7 @@ const CANCEL_CONNECTIONS = 64
  */
 export async function createService(options: ServiceOptions): Promise<Service> {
   const clock = { now: options.now ?? Date.now, log: options.log }
-  const parts = createParts(options, clock)
+  const parts = await createParts(options, clock)
   const { registry, authenticator, adapters } = parts
   const hashUser = createUserHash(await keyForLogs(registry, options.log))
   const audit = createAudit({ registry, hashUser, ...clock })
@@ -92,7 +97,15 @@ interface Parts {
   readonly registry: Registry
   readonly authenticator: Authenticator
   readonly adapters: Adapters
+  readonly selfHosted: SelfHostedParts | undefined
   disconnect(): Promise<void>
+}
+
+interface SelfHostedParts {
+  readonly issuer: string
+  readonly keys: SigningKeys
+  /** Connections to the servers. */
+  readonly dispatcher: Agent
 }
 
 interface ClockAndLog {
@@ -100,7 +113,7 @@ interface ClockAndLog {
   readonly log: Log
 }
 
-function createParts(options: ServiceOptions, clock: ClockAndLog): Parts {
+async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise<Parts> {
   const { environment, settings } = options
   const registry = options.registry ?? openRegistry(environment.store, clock.log)
   const identityProviders = new Agent({ connections: 4 })
@@ -114,8 +127,10 @@ function createParts(options: ServiceOptions, clock: ClockAndLog): Parts {
     secrets: (name) => environment.secret(name)?.(),
     ...clock,
   })
+  const selfHosted = await selfHostedParts(options, registry)
   const adapters = createAdapters({
-    workflows: settings.workflows,
+    workflows: settings.workflows.filter(({ server }) => server === undefined),
+    selfHosted: selfHostedAdapters(selfHosted, { ...clock, registry, settings }),
     secret: environment.secret,
     baseUrl: environment.openaiBaseUrl,
     organization: environment.openaiOrgId,
@@ -124,9 +139,30 @@ function createParts(options: ServiceOptions, clock: ClockAndLog): Parts {
     cancelDispatcher: cancels,
   })
   const disconnect = async () => {
-    await Promise.all([openai, cancels, identityProviders].map((pool) => pool.destroy()))
+    const all = [openai, cancels, identityProviders, selfHosted?.dispatcher]
+    await Promise.all(all.map((pool) => pool?.destroy()))
   }
-  return { registry, authenticator, adapters, disconnect }
+  return { registry, authenticator, adapters, selfHosted, disconnect }
+}
+
+async function selfHostedParts(
+  { environment, settings }: ServiceOptions,
+  registry: Registry,
+): Promise<SelfHostedParts | undefined> {
+  const { publicUrl: issuer, signingKeys } = environment
+  if (issuer === undefined || !settings.workflows.some(({ server }) => server)) return undefined
+  // Unbounded connections: each open stream holds one.
+  const dispatcher = new Agent({ allowH2: false })
+  const keep = (made: Uint8Array) => registry.keptKey('signing-keys', () => made)
+  return { issuer, dispatcher, keys: await openSigningKeys(signingKeys?.(), keep) }
+}
+
+function selfHostedAdapters(
+  parts: SelfHostedParts | undefined,
+  { settings, ...rest }: { settings: Settings; registry: Registry; now: Clock },
+): ReadonlyMap<string, ChatKit> {
+  if (parts === undefined) return new Map()
+  return createSelfHostedAdapters({ ...parts, ...rest, workflows: settings.workflows })
 }
 
 function openRegistry(store: StoreLocation, log: Log): Registry {
@@ -160,6 +196,7 @@ function appOf({ environment, settings }: ServiceOptions, parts: Parts, context:
     registry,
     origins,
     publicUrl: environment.publicUrl,
+    selfHosted: selfHostedDeps(settings, parts, rest),
     onAnswer: metrics.seen,
     authentication: createAuthentication({ authenticator, registry, origins, settings, now }),
     verifyLogoutToken: authenticator.verifyLogoutToken,
@@ -172,6 +209,22 @@ function appOf({ environment, settings }: ServiceOptions, parts: Parts, context:
   })
 }
 
+function selfHostedDeps(
+  settings: Settings,
+  { registry, selfHosted }: Parts,
+  context: Pick<AppContext, 'now' | 'log' | 'hashUser'>,
+): SelfHostedDeps | undefined {
+  if (selfHosted === undefined) return undefined
+  const gateway = createGateway({
+    ...selfHosted,
+    ...settings.gateway,
+    ...context,
+    registry,
+    workflows: gatewayWorkflows(settings),
+  })
+  return { ...selfHosted, gateway }
+}
+
 function metricsOf({ registry, authenticator, adapters }: Parts, now: Clock): Metrics {
   return createMetrics({
     figures: () => registry.figures(unixSeconds(now)),
@@ -179,15 +232,6 @@ function metricsOf({ registry, authenticator, adapters }: Parts, now: Clock): Me
       new Map([...authenticator.keyStates()].map(([issuer, key]) => [issuer, key.ageSeconds])),
     breakers: adapters.breakers,
   })
-}
-
-function originsOf(settings: Settings, publicUrl: string | undefined): Origins {
-  const own = publicUrl === undefined ? [] : [new URL(publicUrl).origin]
-  return {
-    app: new Set([...own, ...settings.corsOrigins]),
-    admin: new Set([...own, ...(settings.admins?.origins ?? [])]),
-    credentials: settings.issuers.some(({ cookie }) => cookie !== undefined),
-  }
 }
 
 /** A store that is down at start does not keep the service down; its users read differently then. */

@@ -17,10 +17,11 @@ const PARTS = ['chatkit', 'registry', 'config', 'client']
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['service.ts', 'config', 'http', 'lib', 'registry:ports'],
   'check-node.js': [],
-  'service.ts': ['app.ts', 'http', ...STEPS, ...PARTS, 'lib'],
-  'app.ts': ['http', 'lib'],
+  'service.ts': ['app.ts', 'http', 'gateway', ...STEPS, ...PARTS, 'lib'],
+  'app.ts': ['http', 'chatkit:ports', 'lib'],
   commands: ['service.ts', 'app.ts', 'http', ...STEPS, ...PARTS, 'embedded', 'lib'],
   http: [...STEPS, 'config:ports', 'chatkit:ports', 'registry:ports', 'lib'],
+  gateway: ['http', 'chatkit:ports', 'config:ports', 'registry:ports', 'lib'],
   authenticate: ['config:ports', 'lib'],
   map: ['config:ports', 'lib'],
   mint: ['chatkit:ports', 'registry:ports', 'config:ports', 'lib'],
@@ -29,20 +30,25 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   registry: ['lib'],
   config: ['lib'],
   embedded: ['chatkit:ports', 'lib'],
+  docs: [],
   lib: [],
 }
 
-/** What stands in for `part:ports`. */
+/** What stands in for `part:ports`: contracts, and what no adapter hides behind them. */
 const PORT_FILES: Readonly<Record<string, RegExp>> = {
-  chatkit: /^chatkit\/(?:port|(?:wire|protocol)[\w-]*)\.ts$/,
+  chatkit:
+    /^chatkit\/(?:port|signing-keys|client-secret|server-(?:call|token)|(?:wire|protocol)[\w-]*)\.ts$/,
   registry: /^registry\/(?:port|records|store-unusable)\.ts$/,
   config: /^config\/(?:settings|env|setup)\.ts$/,
 }
 
 /** Vendors that only these folders may name. */
 const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
-  { module: /^(?:hono|@hono\/.+)(?:\/|$)/, folders: ['app.ts', 'service.ts', 'http', 'embedded'] },
-  { module: /^jose$/, folders: ['authenticate'] },
+  {
+    module: /^(?:hono|@hono\/.+)(?:\/|$)/,
+    folders: ['app.ts', 'service.ts', 'http', 'gateway', 'embedded'],
+  },
+  { module: /^jose$/, folders: ['authenticate', 'chatkit', 'gateway', 'docs'] },
   { module: /^@marcbachmann\/cel-js$/, folders: ['config'] },
   { module: /^(?:node:sqlite|redis|rate-limiter-flexible)$/, folders: ['registry'] },
   { module: /^oidc-provider$/, folders: ['embedded'] },

@@ -5,6 +5,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const ALONE = [
   'test/{cost,process,race}/**/*.test.ts',
   'test/registry/redis*.test.ts',
+  'test/self-hosted/{process,redis,start-up,thousand-streams}.test.ts',
+  'test/gateway/streams*.test.ts',
   'test/http/{admin-many-sessions,slow-clients}.test.ts',
 ]
 

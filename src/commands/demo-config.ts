@@ -1,10 +1,11 @@
 /**
- * The demo's config file: two workflows, of which only people in support may use the first, and
- * admins.
+ * The demo's config file: three workflows, of which only people in support may use the first and the
+ * last has a server of its own, and admins.
  *
  * @param issuer - of the embedded sign-in
+ * @param server - of the sample ChatKit server
  */
-export function demoConfig(issuer: string): string {
+export function demoConfig(issuer: string, server: string): string {
   return `
 issuers:
   - issuer: ${issuer}
@@ -24,6 +25,9 @@ workflows:
     id: wf_demo_general
     state_variables: { plan: 'claims.plan' }
     rate_limits: { max_requests_per_1_minute: 30 }
+  helpdesk:
+    server: ${server}
+    state_variables: { plan: 'claims.plan' }
 admins:
   when: '"chatkit-admin" in claims.roles'
 cors:

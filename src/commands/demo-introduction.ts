@@ -1,7 +1,7 @@
 /** What the introduction tells. */
 export interface DemoFacts {
-  /** Where the three listen. */
-  readonly urls: { readonly service: string; readonly signIn: string; readonly chatkit: string }
+  /** Where the four listen. */
+  readonly urls: Readonly<Record<'service' | 'signIn' | 'chatkit' | 'server', string>>
   /** Access tokens. */
   readonly tokens: { readonly alice: string; readonly bob: string; readonly ada: string }
   /** Body of the answer to the first mint, as it was received. */
@@ -22,12 +22,28 @@ export function introduction({ urls, tokens, answer }: DemoFacts): string {
   const admin = (method: string, path: string, body?: object) =>
     `curl -sS -X ${method} ${urls.service}/v1/admin${path} -H 'Authorization: Bearer ${tokens.ada}'` +
     (body ? ` -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'` : '')
+  // A client secret of its own for each line, so that every line is whole in itself.
+  const chat = (token: string, request: object) =>
+    `curl -sSN -X POST ${urls.service}/chatkit/helpdesk -H "Authorization: Bearer $(` +
+    `${withBody(token, { workflow: 'helpdesk' })} | sed 's/.*:"//; s/".*//')"` +
+    ` -H 'Content-Type: application/json' -d '${JSON.stringify(request)}'`
+  const message = {
+    type: 'threads.create',
+    params: {
+      input: {
+        content: [{ type: 'input_text', text: 'Where is my parcel?' }],
+        attachments: [],
+        inference_options: {},
+      },
+    },
+  }
   return `
 chatkit-mint demo: everything runs on this machine, in memory; no key, no network. Ctrl-C ends it.
 
   ${urls.service}  the service: takes a user's token, answers with a ChatKit client secret.
   ${urls.signIn}  the sign-in: an OpenID provider that knows alice, bob, and ada, who is an admin.
   ${urls.chatkit}  the ChatKit API: stands in for OpenAI's, creates the sessions.
+  ${urls.server}  a ChatKit server of one's own, unguarded like the samples: for the workflow "helpdesk".
 
 alice has signed in, and the service has minted a session for her:
 
@@ -49,6 +65,12 @@ ${withBody(tokens.alice, { input: { page: '/invoices' } })}
 
 bob asks for a workflow that is not his, and is refused:
 ${withBody(tokens.bob, { workflow: 'support' })}
+
+alice writes to the self-hosted workflow "helpdesk": the gateway lets her through, and streams the answer:
+${chat(tokens.alice, message)}
+
+bob asks that server for its threads, which it would all show him, and sees only his own:
+${chat(tokens.bob, { type: 'threads.list', params: {} })}
 
 ada, who is an admin, takes alice's sessions back, for an hour; then try alice's first line again:
 ${admin('POST', '/users/alice/revoke', { block_seconds: 3600 })}

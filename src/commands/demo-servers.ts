@@ -2,15 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { readEnvironment, readPort } from '../config/env.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { startChatKitApi } from '../embedded/chatkit-api/server.ts'
+import { startChatKitServer } from '../embedded/chatkit-server/server.ts'
 import { startSignIn } from '../embedded/sign-in/sign-in.ts'
 import { signInAs } from '../embedded/sign-in/sign-in-as.ts'
-import { type Listening, listen } from '../http/server.ts'
+import { listen } from '../http/server.ts'
 import { createLog } from '../lib/log.ts'
 import { createService } from '../service.ts'
 import { demoConfig } from './demo-config.ts'
 import { introduction } from './demo-introduction.ts'
 import { createDemoLog } from './demo-log.ts'
-import { onUsualPort } from './usual-port.ts'
+import { freePort, onUsualPort } from './usual-port.ts'
 
 /** A demo that runs and has minted its first session. */
 export interface Demo {
@@ -24,6 +25,7 @@ export interface Demo {
 const SERVICE_PORT = 8787
 const SIGN_IN_PORT = 8788
 const CHATKIT_PORT = 8789
+const SERVER_PORT = 8790
 const HOST = '127.0.0.1'
 /** The tokens stand in lines to paste, and whoever pastes them may have had lunch first. */
 const TOKEN_SECONDS = 12 * 3600
@@ -44,10 +46,12 @@ export async function startDemo(): Promise<Demo> {
     startSignIn({ port: free, tokenSeconds }),
   )
   const api = await onUsualPort(CHATKIT_PORT, (free) => startChatKitApi({ port: free }))
+  const server = await onUsualPort(SERVER_PORT, (free) => startChatKitServer({ port: free }))
   const log = createDemoLog(process.stdout)
   const service = await startService(port, {
     issuer: signIn.issuer,
     chatkitUrl: api.url,
+    serverUrl: server.url,
     log: createLog({ level: 'info', destination: log }),
   })
   const [alice, bob, ada] = await Promise.all(
@@ -56,14 +60,19 @@ export async function startDemo(): Promise<Demo> {
   const answer = await mint(service.url, alice ?? '')
   return {
     introduction: introduction({
-      urls: { service: service.url, signIn: signIn.issuer, chatkit: api.origin },
+      urls: {
+        service: service.url,
+        signIn: signIn.issuer,
+        chatkit: api.origin,
+        server: server.origin,
+      },
       tokens: { alice: alice ?? '', bob: bob ?? '', ada: ada ?? '' },
       answer,
     }),
     showRequests: log.showRequests,
     async close() {
       await service.close()
-      await Promise.all([signIn.close(), api.close()])
+      await Promise.all([signIn.close(), api.close(), server.close()])
     },
   }
 }
@@ -71,37 +80,47 @@ export async function startDemo(): Promise<Demo> {
 interface ServiceOptions {
   readonly issuer: string
   readonly chatkitUrl: string
+  readonly serverUrl: string
   readonly log: ReturnType<typeof createLog>
 }
 
+interface RunningService {
+  readonly url: string
+  close(): Promise<void>
+}
+
 /** The real service, from an environment and a config file like anyone's. */
-async function startService(port: number, { issuer, chatkitUrl, log }: ServiceOptions) {
+async function startService(usualPort: number, options: ServiceOptions): Promise<RunningService> {
+  const { issuer, chatkitUrl, serverUrl, log } = options
+  // Client secrets of self-hosted workflows name the service's own address.
+  const port = await freePort(usualPort)
+  const url = `http://localhost:${port}`
   const environment = readEnvironment({
     OPENAI_API_KEY: `sk-demo-${randomBytes(16).toString('base64url')}`,
     OPENAI_BASE_URL: chatkitUrl,
     STORE_URL: 'memory:',
     METRICS_PORT: '0',
+    PUBLIC_URL: url,
   })
-  const { settings } = loadConfig(demoConfig(issuer), {
+  const { settings } = loadConfig(demoConfig(issuer, serverUrl), {
     file: 'demo.yaml',
     secrets: (name) => environment.secret(name)?.(),
   })
   const service = await createService({ environment, settings, log })
-  const listening = await onUsualPort(port, (free) => {
-    return listen({ app: service.app, host: HOST, port: free, log })
-  })
+  const listening = await listen({ app: service.app, host: HOST, port, log }).catch(() => undefined)
+  if (listening === undefined) {
+    // Somebody took the port that was free a moment ago.
+    await service.close()
+    return startService(0, options)
+  }
   return {
-    url: asLocalhost(listening),
+    url,
     async close() {
       service.drain()
       await listening.stop(GRACE_MS)
       await service.close()
     },
   }
-}
-
-function asLocalhost({ url }: Listening): string {
-  return url.replace(HOST, 'localhost')
 }
 
 /** The check that all of it works: what a page of the app would do. */

@@ -1,4 +1,5 @@
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 
 /**
  * Starts something on its usual port, or on any free one when that is taken.
@@ -18,6 +19,23 @@ export async function onUsualPort<T>(
     if (code === 'EADDRINUSE' || code === 'EACCES') return start(0)
     throw error
   }
+}
+
+/**
+ * A free port, the usual one where possible, for what has to know its address before it listens.
+ *
+ * @param port - the usual one; 0 for any
+ */
+export function freePort(port: number): Promise<number> {
+  return onUsualPort(port, async (wanted) => {
+    const server = createServer()
+    server.listen(wanted, '127.0.0.1')
+    await once(server, 'listening')
+    const { port: found } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    return found
+  })
 }
 
 /**

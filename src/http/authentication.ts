@@ -9,6 +9,7 @@ import type { AppContext } from './app-env.ts'
 import { addressKey, createClientAddress } from './client-address.ts'
 import { allowedOrigin, type Origins } from './origins.ts'
 import { setRateLimitHeaders } from './rate-limit-headers.ts'
+import { countAuthorization } from './raw-headers.ts'
 
 /** What {@link createAuthentication} needs. */
 export interface AuthenticationOptions {
@@ -81,20 +82,9 @@ function credentialSource(c: AppContext, origins: Origins) {
   const authorization = c.req.header('Authorization')
   return {
     authorization,
-    authorizationCount: countAuthorization(c, authorization),
+    authorizationCount: countAuthorization(c),
     cookieHeader: c.req.header('Cookie'),
     originProven:
       allowedOrigin(c, origins) !== undefined || c.req.header('Sec-Fetch-Site') === 'same-origin',
   }
-}
-
-/** The adapter joins repeated headers into one value; only the raw list tells how many came. */
-function countAuthorization(c: AppContext, joined: string | undefined): number {
-  const raw = c.env.incoming?.rawHeaders
-  if (raw === undefined) return joined === undefined ? 0 : 1
-  let count = 0
-  for (let at = 0; at < raw.length; at += 2) {
-    if (raw[at]?.length === 13 && raw[at]?.toLowerCase() === 'authorization') count++
-  }
-  return count
 }

@@ -5,8 +5,8 @@ import { ServiceError } from '../lib/errors.ts'
 import type { Audit } from '../mint/audit.ts'
 import type { Revoke } from '../mint/revoke.ts'
 import type { Registry } from '../registry/port.ts'
-import type { AppContext, AppEnv } from './app-env.ts'
-import { readText } from './body.ts'
+import type { AppEnv } from './app-env.ts'
+import { readFormField } from './body.ts'
 
 /** What {@link backchannelLogout} needs. */
 export interface BackchannelLogoutOptions {
@@ -19,7 +19,6 @@ export interface BackchannelLogoutOptions {
 
 /** Twice as long as a logout token is good for, tolerance included. */
 const REPLAY_SECONDS = 600
-const FORM = /^application\/x-www-form-urlencoded(?: *;.*)?$/i
 
 /**
  * `POST /v1/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8): 200 only when
@@ -30,7 +29,7 @@ const FORM = /^application\/x-www-form-urlencoded(?: *;.*)?$/i
 export function backchannelLogout(options: BackchannelLogoutOptions): Handler<AppEnv> {
   const { verifyLogoutToken, revoke, registry, audit, now } = options
   return async (c) => {
-    const order = await verifyLogoutToken(await readLogoutToken(c))
+    const order = await verifyLogoutToken(await readFormField(c, 'logout_token'))
     const key = `logout:${order.issuer}|${order.jti}`
     if (await registry.remembers(key, unixSeconds(now))) throw replayed()
     await revoke.logOut(order)
@@ -41,18 +40,6 @@ export function backchannelLogout(options: BackchannelLogoutOptions): Handler<Ap
     if (!first) throw replayed()
     return c.body(null, 200)
   }
-}
-
-async function readLogoutToken(c: AppContext): Promise<string> {
-  if (!FORM.test(c.req.header('Content-Type') ?? '')) {
-    throw new ServiceError('unsupported_media_type', {
-      reason: 'not a form',
-      detail: 'Send logout_token as application/x-www-form-urlencoded.',
-    })
-  }
-  const [token, ...more] = new URLSearchParams(await readText(c)).getAll('logout_token')
-  if (token !== undefined && more.length === 0) return token
-  throw new ServiceError('invalid_request', { reason: 'not exactly one logout_token' })
 }
 
 function auditEvent({ issuer, subject, sid }: LogoutOrder, requestId: string) {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '../lib/errors.ts'
+import { countHeader } from './raw-headers.ts'
 
 /** A refusal from below the app. */
 export interface RawProblem {
@@ -52,14 +53,6 @@ export function parserError(error: NodeJS.ErrnoException): RawProblem {
 
 function invalid(reason: string): RawProblem {
   return { code: 'invalid_request', reason }
-}
-
-function countHeader(raw: readonly string[], name: string): number {
-  let count = 0
-  for (let at = 0; at < raw.length; at += 2) {
-    if (raw[at]?.length === name.length && raw[at]?.toLowerCase() === name) count++
-  }
-  return count
 }
 
 /** On the wire: `name: value`, and the line end. */

@@ -93,6 +93,8 @@ export function answerError(error: Error, c: AppContext): Response {
       ? error
       : new ServiceError('internal_error', { reason: error.name, cause: error })
   c.error = known
+  // Half a request is still to come: nobody knows where the next one would begin.
+  if (known.code === 'request_timeout') c.header('Connection', 'close')
   const { status, headers, body } = problemAnswer(known, c.var.requestId)
   return c.body(body, status, headers)
 }

@@ -5,12 +5,18 @@ import type { ErrorCode } from '../lib/errors.ts'
 export interface Operation {
   /** With `{parameters}` in OpenAPI's spelling. */
   readonly path: string
-  readonly method: 'get' | 'post' | 'delete'
+  readonly method: 'get' | 'post' | 'put' | 'delete'
   readonly operationId: string
   readonly summary: string
   readonly description: string
   readonly tag: string
-  readonly security: 'userToken' | 'adminToken' | 'none'
+  readonly security:
+    | 'userToken'
+    | 'adminToken'
+    | 'clientSecret'
+    | 'uploadLink'
+    | 'introspector'
+    | 'none'
   /** Names of parameters in the path. */
   readonly pathParameters?: Readonly<Record<string, string>>
   readonly query?: z.ZodObject

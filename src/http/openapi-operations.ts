@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ADMIN_OPERATIONS } from './openapi-admin.ts'
 import { ANYWHERE, AUTHENTICATION, BODY, type Operation, UPSTREAM } from './openapi-operation.ts'
+import { SELF_HOSTED_OPERATIONS } from './openapi-self-hosted.ts'
 import { mintBody } from './sessions.ts'
 
 const clientSecretAnswer = z.strictObject({
@@ -12,6 +13,7 @@ const logoutForm = z.object({ logout_token: z.string().describe('A signed logout
 /** All routes; a test compares them with what the app serves. */
 export const OPERATIONS: readonly Operation[] = [
   ...ADMIN_OPERATIONS,
+  ...SELF_HOSTED_OPERATIONS,
   {
     path: '/v1/sessions',
     method: 'post',

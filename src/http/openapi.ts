@@ -61,6 +61,23 @@ function createOpenApi(publicUrl: string | undefined) {
           bearerFormat: 'JWT',
           description: "The signed-in user's token from one of the configured issuers.",
         },
+        clientSecret: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The client secret of a session of a self-hosted workflow.',
+        },
+        uploadLink: {
+          type: 'apiKey',
+          in: 'query',
+          name: 'upload',
+          description: 'Signed, short-lived, and good for one attachment.',
+        },
+        introspector: {
+          type: 'http',
+          scheme: 'basic',
+          description: 'Id and secret of an `introspection` client of the config.',
+        },
         adminToken: {
           type: 'http',
           scheme: 'bearer',

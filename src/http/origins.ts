@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
+import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { AppContext, AppEnv } from './app-env.ts'
 
@@ -10,6 +11,21 @@ export interface Origins {
   readonly admin: ReadonlySet<string>
   /** Whether browsers may send cookies along, because an issuer's token can come in one. */
   readonly credentials: boolean
+}
+
+/**
+ * The origins that the config allows; the service's own is always one of them.
+ *
+ * @param settings - apps, admins, cookies
+ * @param publicUrl - the service as clients see it
+ */
+export function originsOf(settings: Settings, publicUrl: string | undefined): Origins {
+  const own = publicUrl === undefined ? [] : [new URL(publicUrl).origin]
+  return {
+    app: new Set([...own, ...settings.corsOrigins]),
+    admin: new Set([...own, ...(settings.admins?.origins ?? [])]),
+    credentials: settings.issuers.some(({ cookie }) => cookie !== undefined),
+  }
 }
 
 const EXPOSED = 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id'

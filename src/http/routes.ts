@@ -5,7 +5,7 @@ import { answerOptions, type Origins, requireAllowedOrigin } from './origins.ts'
 
 /** One URL: what each method runs, in order. `HEAD` goes wherever `GET` does. */
 export type Methods = Readonly<
-  Partial<Record<'GET' | 'POST' | 'DELETE', readonly Handler<AppEnv>[]>>
+  Partial<Record<'GET' | 'POST' | 'PUT' | 'DELETE', readonly Handler<AppEnv>[]>>
 >
 
 /**

@@ -35,13 +35,14 @@ export interface ListenOptions {
 }
 
 /**
- * Bounds on what a client may take: a slow header ends after 5 s, a slow body after 10 s (Node's own
- * defaults are 60 s and 300 s). Keep-alive outlasts the 60 s of common load balancers, because the
- * side that closes an idle connection first must be theirs.
+ * Bounds on what a client may take: a slow header ends after 5 s, the slowest body, an upload, after
+ * 35 s (Node's own defaults are 60 s and 300 s); the calls themselves bound small bodies further.
+ * Keep-alive outlasts the 60 s of common load balancers, because the side that closes an idle
+ * connection first must be theirs.
  */
 const LIMITS = {
   headersTimeout: 5_000,
-  requestTimeout: 10_000,
+  requestTimeout: 35_000,
   connectionsCheckingInterval: 500,
   keepAliveTimeout: 65_000,
   maxHeaderSize: MAX_HEADER_BYTES,

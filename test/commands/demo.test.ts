@@ -67,7 +67,7 @@ describe('what it prints', () => {
     expect(demo.stdout()).toMatch(/^[\n\x20-\x7e]+$/)
   })
 
-  test('one sentence for each of the three that run, and how to end it', () => {
+  test('one sentence for each of the four that run, and how to end it', () => {
     const sentences = demo.stdout().match(/^ {2}http:\/\/\S+ {2}the .+\.$/gm)
     expect(sentences).toHaveLength(3)
     expect(demo.stdout()).toContain('Ctrl-C')
@@ -100,7 +100,8 @@ describe('what it prints', () => {
 
   test('listens and connects on loopback only, and says nothing else on standard error', () => {
     const lines = demo.stderr().trimEnd().split('\n')
-    expect(lines.filter((line) => line === 'listens on 127.0.0.1')).toHaveLength(3)
+    // Each of the four, and a look for a free port before the service.
+    expect(lines.filter((line) => line === 'listens on 127.0.0.1')).toHaveLength(5)
     expect(lines.filter((line) => line.startsWith('connects to ')).length).toBeGreaterThan(3)
     const loopback = /^(?:listens on 127\.0\.0\.1|connects to (?:127\.0\.0\.1|localhost|::1))$/
     expect(lines.filter((line) => !loopback.test(line))).toEqual([])
@@ -136,7 +137,9 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
   })
 
   test('one mint is refused, and all others give secrets of their own', () => {
-    const mints = answersTo('POST', '/v1/sessions ').map((answer) => JSON.parse(answer))
+    const mints = pasted
+      .filter(({ line }) => line.startsWith('curl -sS -X POST') && line.includes('/v1/sessions '))
+      .map(({ answer }) => JSON.parse(answer))
     const refused = mints.filter((answer) => answer.client_secret === undefined)
     expect(refused).toMatchObject([{ status: 403, code: 'workflow_not_allowed' }])
     const secrets = mints.flatMap((answer) => answer.client_secret ?? [])
@@ -158,6 +161,21 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
     const actions = JSON.parse(audit).data.map((one: { action: string }) => one.action)
     expect(actions).toEqual(expect.arrayContaining(['mint', 'revoke', 'admin_read']))
     expect(answersTo('-X DELETE', '/v1/admin/users/alice/block')).toEqual([''])
+  })
+
+  test('the self-hosted workflow streams its answer, and shows bob nothing of alice', () => {
+    const [stream = ''] = answersTo('/chatkit/helpdesk', 'threads.create')
+    const events = Array.from(stream.matchAll(/^data: (.*)$/gm), ([, json = '']) =>
+      JSON.parse(json),
+    )
+    expect(events[0]).toMatchObject({ type: 'thread.created' })
+    expect(events.map(({ type }) => type)).toContain('thread.item.updated')
+    const done = events.filter(({ type, item }) => {
+      return type === 'thread.item.done' && item.type === 'assistant_message'
+    })
+    expect(JSON.stringify(done)).toContain('Where is my parcel?')
+    const [threads = ''] = answersTo('/chatkit/helpdesk', 'threads.list')
+    expect(JSON.parse(threads)).toEqual({ data: [], has_more: false, after: null })
   })
 
   test('the service is ready', () => {
@@ -239,18 +257,18 @@ describe('when the usual ports are taken', () => {
   const ipv6 = addresses.some(({ address }) => address === '::1') ? ['::1'] : []
 
   test.each(['127.0.0.1', '0.0.0.0', ...ipv6])('at %s, free ones are found', async (host) => {
-    for (const port of [8787, 8788, 8789]) await take(port, host)
+    for (const port of [8787, 8788, 8789, 8790]) await take(port, host)
     const demo = await startDemo({ env: { PORT: '8787' } })
     const ports = urlsOf(demo).map((url) => new URL(url).port)
-    expect(ports).toHaveLength(3)
-    for (const port of ['8787', '8788', '8789']) expect(ports).not.toContain(port)
+    expect(ports).toHaveLength(4)
+    for (const port of ['8787', '8788', '8789', '8790']) expect(ports).not.toContain(port)
     expect(demo.stdout()).toContain('"client_secret":"ek_')
     await end(demo)
   })
 
   test('two demos run side by side', async () => {
     const demos = await Promise.all([1, 2].map(() => startDemo({ env: { PORT: '8787' } })))
-    expect(new Set(demos.flatMap(urlsOf)).size).toBe(6)
+    expect(new Set(demos.flatMap(urlsOf)).size).toBe(8)
     await Promise.all(demos.map((demo) => end(demo)))
   })
 })

@@ -105,6 +105,7 @@ test('a session that still arrives is cancelled and stays off the books', async 
     identity: { issuer: 'https://issuer.test', subject: 'alice', sid: undefined },
     tokenIssuedAt: undefined,
     logoutPossible: false,
+    keepState: false,
     currentSecret: undefined,
   }
   await expect(mint(order, { signal: gone.signal })).rejects.toThrow('the client is gone')

@@ -7,7 +7,8 @@ import { DEFAULT_CONFIG, type Running, startService } from '../support/running-s
 // What the app serves and what the description says of it, compared both ways; and the document
 // against what OpenAPI 3.1 asks of one.
 
-const WITH_EVERYTHING = `${DEFAULT_CONFIG}
+const SELF_HOSTED = 'workflows:\n  helpdesk: { server: "http://127.0.0.1:9/chatkit" }\n'
+const WITH_EVERYTHING = `${DEFAULT_CONFIG.replace('workflows:\n', SELF_HOSTED)}
 admins: { when: '"chatkit-admin" in claims.roles' }
 `
 
@@ -57,10 +58,10 @@ const openApi = z.strictObject({
   servers: z.array(z.strictObject({ url: z.url() })),
   paths: z.record(
     z.string().startsWith('/'),
-    z.partialRecord(z.enum(['get', 'post', 'delete']), operation),
+    z.partialRecord(z.enum(['get', 'post', 'put', 'delete']), operation),
   ),
   components: z.strictObject({
-    securitySchemes: z.record(z.string(), z.looseObject({ type: z.enum(['http', 'oauth2']) })),
+    securitySchemes: z.record(z.string(), z.looseObject({ type: z.enum(['http', 'apiKey']) })),
     schemas: z.record(z.string(), jsonSchema),
   }),
 })

@@ -74,6 +74,7 @@ export function mintOrder(order: Extract<Order, { kind: 'mint' }>, workflow: str
     identity: { issuer: ISSUER, subject: user, sid: signInOf(user, sid) },
     tokenIssuedAt: issuedAt,
     logoutPossible: true,
+    keepState: false,
     currentSecret: current === undefined ? undefined : new Secret(current),
   }
 }

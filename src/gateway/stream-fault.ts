@@ -1,0 +1,43 @@
+import type { ServerEvent } from '../chatkit/protocol-event.ts'
+
+/** Why a stream ended before the server had finished it. */
+export type StreamEnd = keyof typeof LAST_WORDS
+
+interface LastWords {
+  /** For the person in the chat; without it ChatKit has a text of its own. */
+  readonly message?: string
+  readonly retry: boolean
+}
+
+const LAST_WORDS = {
+  session_ended: { message: 'This chat session has ended.', retry: false },
+  store_unavailable: { message: 'This answer could not be continued.', retry: true },
+  too_long: { message: 'This answer took too long and was ended.', retry: true },
+  server_silent: { retry: true },
+  broke_off: { retry: true },
+  bad_frame: { retry: false },
+  /** A `thread.created` with an id that belongs to somebody, whoever that is. */
+  thread_taken: { retry: false },
+} as const satisfies Record<string, LastWords>
+
+/** A stream that must not go on. */
+export class StreamFault extends Error {
+  override readonly name = 'StreamFault'
+  readonly why: StreamEnd
+
+  /**
+   * @param why - which end
+   * @param cause - the error underneath
+   */
+  constructor(why: StreamEnd, cause?: unknown) {
+    super(`the stream ended: ${why}`, { cause })
+    this.why = why
+  }
+
+  /** The last event that the client gets. */
+  get event(): ServerEvent {
+    const { message, retry: allow_retry }: LastWords = LAST_WORDS[this.why]
+    if (message === undefined) return { type: 'error', code: 'stream.error', allow_retry }
+    return { type: 'error', code: 'custom', message, allow_retry }
+  }
+}

@@ -1,0 +1,202 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createInterface, type Interface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createServerIdentity } from '../../src/chatkit/server-token.ts'
+import {
+  makeSigningKeys,
+  readSigningKeys,
+  type SigningKeys,
+} from '../../src/chatkit/signing-keys.ts'
+import { createVerifier } from '../../src/docs/verify-chatkit-token.ts'
+
+const PYTHON = '/usr/bin/python3'
+const DOCS = join(import.meta.dirname, '../../src/docs')
+const AUDIENCE = 'http://helpdesk.internal:8000/chatkit'
+
+/** What a verifier made of an `Authorization` header; undefined when it refused. */
+type Verify = (
+  authorization: string | undefined,
+) => Promise<{ user: string; session: string | null; state: unknown } | undefined>
+
+let keyServer: Server
+let issuer: string
+let keys: SigningKeys
+let foreign: SigningKeys
+beforeAll(async () => {
+  keys = await readSigningKeys(await makeSigningKeys(), 'test')
+  foreign = await readSigningKeys(await makeSigningKeys(), 'test')
+  keyServer = createServer((request, response) => {
+    const found = request.url === '/.well-known/jwks.json'
+    response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(keys.publicKeys))
+  }).listen(0, '127.0.0.1')
+  await once(keyServer, 'listening')
+  issuer = `http://127.0.0.1:${(keyServer.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  keyServer.closeAllConnections()
+  keyServer.close()
+})
+
+interface Changes {
+  readonly keys?: SigningKeys
+  readonly issuer?: string
+  readonly audience?: string
+  /** Milliseconds. */
+  readonly now?: number
+}
+
+/** `Authorization` exactly as the gateway sends it. */
+async function authorization(changes: Changes = {}, session: string | undefined = 'cksess_1') {
+  const now = changes.now ?? Date.now()
+  const parts = { keys: changes.keys ?? keys, issuer: changes.issuer ?? issuer, now: () => now }
+  const identity = createServerIdentity(parts)
+  const who = { user: 'alice|ü', ...(session !== '' && { session }), state: { plan: 'pro', n: 3 } }
+  const headers = await identity(changes.audience ?? AUDIENCE, who)
+  return headers['authorization'] ?? ''
+}
+
+function verifierSuite(verifier: () => Verify): void {
+  const verify: Verify = (header) => verifier()(header)
+
+  test('takes the gateway’s token, and knows user, session and state', async () => {
+    expect(await verify(await authorization())).toEqual({
+      user: 'alice|ü',
+      session: 'cksess_1',
+      state: { plan: 'pro', n: 3 },
+    })
+  })
+
+  test('takes one of the service itself, without a session', async () => {
+    const seen = await verify(await authorization({}, ''))
+    expect(seen).toMatchObject({ user: 'alice|ü', session: null })
+  })
+
+  test.each<[string, () => Promise<string | undefined>]>([
+    ['another audience', () => authorization({ audience: `${AUDIENCE}/` })],
+    ['another issuer', () => authorization({ issuer: 'https://mint.other.example' })],
+    ['an expired one', () => authorization({ now: Date.now() - 120_000 })],
+    ['another key', () => authorization({ keys: foreign })],
+    [
+      'a changed claim',
+      async () => {
+        const [header, claims = '', signature] = (await authorization()).split('.')
+        const text = Buffer.from(claims, 'base64url').toString().replace('alice', 'bobby')
+        return `${header}.${Buffer.from(text).toString('base64url')}.${signature}`
+      },
+    ],
+    [
+      'no signature',
+      async () => {
+        const [, claims] = (await authorization()).split('.')
+        return `Bearer ${Buffer.from('{"alg":"none"}').toString('base64url')}.${claims}.`
+      },
+    ],
+    ['another scheme', async () => (await authorization()).replace('Bearer', 'Basic')],
+    ['no token', async () => undefined],
+    ['an empty one', async () => 'Bearer '],
+    ['no JWT', async () => 'Bearer x'],
+  ])('refuses %s', async (_what, make) => {
+    expect(await verify(await make())).toBeUndefined()
+  })
+}
+
+describe('verify-chatkit-token.ts', () => {
+  let verifyToken: ReturnType<typeof createVerifier>
+  beforeAll(() => {
+    verifyToken = createVerifier({ issuer, audience: AUDIENCE })
+  })
+  verifierSuite(() => async (header) => {
+    const context = await verifyToken(header).catch(() => undefined)
+    return context && { ...context, session: context.session ?? null }
+  })
+})
+
+/** Whether this machine can run the Python one; where it must, its absence shows as a failure. */
+function wantsPython(): boolean {
+  if (process.env['CI'] === 'true') return true
+  try {
+    execFileSync(PYTHON, ['-c', 'import fastapi, jwt, cryptography'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+// A FastAPI app with the file's dependency, called in-process: a header a line in, the answer out.
+const PROGRAM = `
+import asyncio, json, sys
+from fastapi import Depends, FastAPI
+from verify_chatkit_token import ChatKitContext, chatkit_context
+
+app = FastAPI()
+
+@app.get("/")
+async def whoami(context: ChatKitContext = Depends(chatkit_context)):
+    return {"user": context.user, "session": context.session, "state": context.state}
+
+async def call(header):
+    sent = []
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+    async def send(message):
+        sent.append(message)
+    headers = [] if header is None else [(b"authorization", header.encode())]
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+             "scheme": "http", "path": "/", "raw_path": b"/", "query_string": b"", "root_path": "",
+             "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}
+    await app(scope, receive, send)
+    return {"status": sent[0]["status"], "headers": {k.decode(): v.decode() for k, v in sent[0]["headers"]},
+            "body": json.loads(b"".join(m.get("body", b"") for m in sent[1:]))}
+
+for line in sys.stdin:
+    print(json.dumps(asyncio.run(call(json.loads(line)))), flush=True)
+`
+
+describe.runIf(wantsPython())('verify_chatkit_token.py', () => {
+  let python: ChildProcess
+  let lines: Interface
+  let died: Promise<never>
+  let stderr = ''
+  beforeAll(() => {
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      PYTHONPATH: DOCS,
+      PYTHONDONTWRITEBYTECODE: '1',
+      CHATKIT_MINT_URL: issuer,
+      CHATKIT_SERVER_URL: AUDIENCE,
+    }
+    python = spawn(PYTHON, ['-c', PROGRAM], { env, stdio: 'pipe' })
+    python.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text
+    })
+    if (python.stdout === null) throw new Error('no output')
+    lines = createInterface({ input: python.stdout })
+    died = once(python, 'exit').then(() => Promise.reject(new Error(stderr)))
+    died.catch(() => undefined)
+  })
+  afterAll(() => {
+    python.kill('SIGKILL')
+  })
+
+  async function ask(header: string | undefined) {
+    const answered = once(lines, 'line')
+    python.stdin?.write(`${JSON.stringify(header ?? null)}\n`)
+    const [line] = await Promise.race([answered, died])
+    return JSON.parse(String(line))
+  }
+
+  verifierSuite(() => async (header) => {
+    const { status, headers, body } = await ask(header)
+    if (status === 200) return body
+    expect({ status, challenge: headers['www-authenticate'] }).toEqual({
+      status: 401,
+      challenge: 'Bearer',
+    })
+    return undefined
+  })
+})

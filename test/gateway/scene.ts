@@ -1,0 +1,199 @@
+import { Writable } from 'node:stream'
+import { Hono } from 'hono'
+import { Agent } from 'undici'
+import { createSelfHosted } from '../../src/chatkit/self-hosted.ts'
+import { createServerThreads } from '../../src/chatkit/server-threads.ts'
+import {
+  makeSigningKeys,
+  readSigningKeys,
+  type SigningKeys,
+} from '../../src/chatkit/signing-keys.ts'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
+import { createGateway } from '../../src/gateway/gateway.ts'
+import type { GatewayOptions, GatewayWorkflow } from '../../src/gateway/gateway-options.ts'
+import type { AppEnv } from '../../src/http/app-env.ts'
+import { answerError, envelope } from '../../src/http/envelope.ts'
+import { requireAllowedOrigin } from '../../src/http/origins.ts'
+import { listen } from '../../src/http/server.ts'
+import { hashSecret } from '../../src/lib/hash.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import type { SessionState } from '../../src/registry/records.ts'
+import {
+  type AskOptions,
+  ask,
+  eventsOf,
+  input,
+  type Json,
+} from '../support/chatkit-server-client.ts'
+
+export const ISSUER = 'https://mint.acme.example'
+export const WORKFLOW = 'helpdesk'
+
+export interface SceneOptions {
+  readonly workflow?: Partial<GatewayWorkflow>
+  /** Instead of the sample server. */
+  readonly server?: string
+  readonly gateway?: Partial<GatewayOptions>
+  readonly registry?: Registry
+  /** Milliseconds for a word of the assistant; 0 when absent. */
+  readonly wordMs?: number
+}
+
+export interface SessionParts {
+  readonly seconds?: number
+  readonly workflow?: string
+  readonly state?: SessionState
+}
+
+/** The gateway over real HTTP in front of a sample server, and sessions in a registry in memory. */
+export async function startScene(options: SceneOptions = {}) {
+  const sample = await startChatKitServer({ port: 0, wordMs: options.wordMs ?? 0 })
+  const keys = await readSigningKeys(await makeSigningKeys(), 'test')
+  const registry = options.registry ?? createMemoryRegistry()
+  const dispatcher = new Agent({ allowH2: false })
+  const lines: Record<string, unknown>[] = []
+  const log = createLog({ level: 'info', destination: sink(lines) })
+  const server = options.server ?? sample.url
+  const workflow = { server, maxPerMinute: 100_000, adoptThreads: false, ...options.workflow }
+  const now = options.gateway?.now ?? Date.now
+  const gateway = createGateway({
+    workflows: new Map([[WORKFLOW, workflow]]),
+    issuer: ISSUER,
+    keys,
+    registry,
+    dispatcher,
+    maxBodyBytes: 10 * 1024 * 1024,
+    allowUnknownTypes: false,
+    now,
+    log,
+    hashUser: (user) => `hash of ${user}`,
+    ...options.gateway,
+  })
+  const origins = { app: new Set<string>(), admin: new Set<string>(), credentials: false }
+  const app = new Hono<AppEnv>()
+  app.onError(answerError)
+  app.use(envelope({ origins, log, draining: () => false }))
+  app.on(['POST', 'PUT'], '/chatkit/:workflow', requireAllowedOrigin(origins), gateway)
+  const listening = await listen({ app, host: '127.0.0.1', port: 0, log })
+  const threads = createServerThreads({
+    server,
+    workflow: WORKFLOW,
+    keys,
+    issuer: ISSUER,
+    dispatcher,
+    registry,
+    now,
+  })
+  const url = `${listening.url}/chatkit/${WORKFLOW}`
+  return {
+    url,
+    origin: listening.url,
+    sample,
+    keys,
+    registry,
+    threads,
+    lines,
+    session: (user: string, parts?: SessionParts) => openSession({ keys, registry }, user, parts),
+    async close() {
+      await listening.stop(0)
+      await dispatcher.destroy()
+      await sample.close()
+    },
+  }
+}
+
+export type Scene = Awaited<ReturnType<typeof startScene>>
+
+/** Mints a session the way the service does: signed, and on the books. */
+async function openSession(
+  { keys, registry }: { keys: SigningKeys; registry: Registry },
+  user: string,
+  { seconds = 600, workflow = WORKFLOW, state }: SessionParts = {},
+) {
+  const chatkit = createSelfHosted({
+    workflow,
+    issuer: ISSUER,
+    keys,
+    threads: unusedThreads,
+    now: Date.now,
+  })
+  const params = {
+    user,
+    workflow: { id: workflow },
+    expires_after: { anchor: 'created_at', seconds },
+  }
+  const issued = await chatkit.createSession(params as Parameters<typeof chatkit.createSession>[0])
+  const now = Math.floor(Date.now() / 1000)
+  const { generation } = await registry.readGuard({ user, identity: { issuer: 'i' }, now })
+  const outcome = await registry.record({
+    session: {
+      id: issued.id,
+      user,
+      workflow,
+      issuer: 'i',
+      subject: user,
+      sid: undefined,
+      secretHash: hashSecret(new Secret(issued.client_secret)),
+      state,
+      status: 'active',
+      endReason: undefined,
+      createdAt: now,
+      expiresAt: now + seconds,
+    },
+    generation,
+    cap: { max: 1000, whenFull: 'deny' },
+    now,
+  })
+  if (outcome.kind !== 'recorded') throw new Error(outcome.kind)
+  return { id: issued.id, secret: issued.client_secret, user }
+}
+
+const unusedThreads = new Proxy({} as Parameters<typeof createSelfHosted>[0]['threads'], {
+  get: () => undefined,
+})
+
+export type Session = Awaited<ReturnType<Scene['session']>>
+
+/** Asks the gateway as a session. */
+export function asAt(url: string, session: Pick<Session, 'secret'>) {
+  return (request: readonly [type: string, params?: unknown], options: AskOptions = {}) =>
+    ask(url, request, {
+      ...options,
+      headers: { authorization: `Bearer ${session.secret}`, ...options.headers },
+    })
+}
+
+/** Creates a thread and gives its id and events. */
+export async function createThread(
+  asker: ReturnType<typeof asAt>,
+  text = 'hello there',
+  attachments: readonly string[] = [],
+) {
+  const response = await asker(['threads.create', { input: input(text, attachments) }])
+  if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
+  const events = await eventsOf(response)
+  const created = events.find(({ type }) => type === 'thread.created')
+  if (created === undefined) throw new Error('no thread')
+  const { id } = created['thread'] as { id: string }
+  return { id, events }
+}
+
+/** Items of a kind in the events of a stream. */
+export function itemIn(events: readonly Json[], type: string): { id: string } {
+  const items = events.map((event) => event['item'] as { id: string; type: string } | undefined)
+  const found = items.find((item) => item?.type === type)
+  if (found === undefined) throw new Error(`no ${type}`)
+  return found
+}
+
+function sink(lines: Record<string, unknown>[]): Writable {
+  return new Writable({
+    write(chunk, _encoding, done) {
+      for (const line of String(chunk).trim().split('\n')) lines.push(JSON.parse(line))
+      done()
+    },
+  })
+}

@@ -1,0 +1,61 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Agent, request } from 'undici'
+import { expect, test } from 'vitest'
+import { input } from '../support/chatkit-server-client.ts'
+import { startScene } from './scene.ts'
+
+const STREAMS = 1000
+
+test('a thousand open streams: one question to the store at a time, little memory, all end', async () => {
+  const opened: ServerResponse[] = []
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+    opened.push(response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`
+  const scene = await startScene({ server: url })
+  const asked: number[] = []
+  const { endedAmong } = scene.registry
+  scene.registry.endedAmong = async (sessions, now) => {
+    asked.push(sessions.length)
+    return endedAmong(sessions, now)
+  }
+  const dispatcher = new Agent({ allowH2: false })
+  const sessions = await Promise.all(
+    Array.from({ length: STREAMS }, (_, at) => scene.session(`user ${at}`)),
+  )
+  globalThis.gc?.()
+  const before = process.memoryUsage.rss()
+  const bodies = await Promise.all(
+    sessions.map(async ({ secret }) => {
+      const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' }
+      const body = JSON.stringify({ type: 'threads.create', params: { input: input('hi') } })
+      const answer = await request(scene.url, { method: 'POST', headers, body, dispatcher })
+      expect(answer.statusCode).toBe(200)
+      return answer.body
+    }),
+  )
+  const frame = 'data: {"type":"progress_update","text":"x"}\n\n'
+  for (const response of opened) response.write(frame)
+  for (const body of bodies) {
+    const [chunk] = (await once(body, 'data')) as [Buffer]
+    expect(String(chunk)).toBe(frame)
+  }
+  // Client, gateway and server are this one process: three ends of every stream.
+  expect(process.memoryUsage.rss() - before).toBeLessThan(300 * 1024 * 1024)
+  await expect.poll(() => asked.at(-1)).toBe(STREAMS)
+  const closed = Promise.all(opened.map((response) => once(response, 'close')))
+  const started = performance.now()
+  const now = Math.floor(Date.now() / 1000)
+  for (const { id } of sessions) await scene.registry.beginCancel(id, now)
+  await Promise.all(bodies.map((body) => once(body.resume(), 'end')))
+  await closed
+  expect(performance.now() - started).toBeLessThan(5000)
+  await scene.close()
+  await dispatcher.destroy()
+  server.close()
+})

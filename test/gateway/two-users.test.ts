@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { REQUEST_TYPES, type RequestType } from '../../src/chatkit/protocol.ts'
+import { eventsOf, input, type Json, textOf } from '../support/chatkit-server-client.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { asAt, createThread, itemIn, type Scene, startScene } from './scene.ts'
+
+// Two users on a server that never asks who is asking.
+
+let scene: Scene
+let alice: ReturnType<typeof asAt>
+let bob: ReturnType<typeof asAt>
+beforeAll(async () => {
+  scene = await startScene()
+  alice = asAt(scene.url, await scene.session('alice'))
+  bob = asAt(scene.url, await scene.session('bob'))
+})
+afterAll(() => scene.close())
+beforeEach(() => scene.sample.server.clearRequests())
+
+async function attachmentOf(asker: typeof alice): Promise<string> {
+  const params = { name: 'a.txt', size: 3, mime_type: 'text/plain' }
+  const made = await asker(['attachments.create', params])
+  return ((await made.json()) as { id: string }).id
+}
+
+/** A thread of its own for a type, and params that fit it. */
+async function paramsFor(type: RequestType, asker: typeof alice): Promise<Json> {
+  const word = { 'threads.add_client_tool_output': 'tool', 'threads.add_structured_input': 'form' }
+  const text = word[type as keyof typeof word] ?? 'widget please'
+  const { id: thread_id, events } = await createThread(asker, text)
+  const item = (kind: string) => itemIn(events, kind).id
+  const attachment_id = await attachmentOf(asker)
+  const action = { type: 'press', payload: {} }
+  switch (type) {
+    case 'threads.create':
+      return { input: input('hi', [attachment_id]) }
+    case 'threads.add_user_message':
+      return { thread_id, input: input('hi', [attachment_id]) }
+    case 'threads.add_client_tool_output':
+      return { thread_id, result: { title: 'x' } }
+    case 'threads.add_structured_input':
+      return { thread_id, item_id: item('structured_input'), input: { status: 'skipped' } }
+    case 'threads.retry_after_item':
+      return { thread_id, item_id: item('user_message') }
+    case 'threads.custom_action':
+    case 'threads.sync_custom_action':
+      return { thread_id, item_id: item('widget'), action }
+    case 'items.feedback':
+      return { thread_id, item_ids: [item('user_message')], kind: 'positive' }
+    case 'threads.update':
+      return { thread_id, title: 'new' }
+    case 'threads.get_by_id':
+    case 'items.list':
+    case 'threads.delete':
+      return { thread_id }
+    case 'threads.list':
+      return {}
+    case 'attachments.create':
+      return { name: 'b.txt', size: 3, mime_type: 'text/plain' }
+    case 'attachments.delete':
+      return { attachment_id }
+    case 'input.transcribe':
+      return { audio_base64: 'AAAA', mime_type: 'audio/wav' }
+  }
+}
+
+describe.each(REQUEST_TYPES)('%s', (type) => {
+  test('of one’s own works', async () => {
+    const params = await paramsFor(type, alice)
+    const response = await alice([type, params])
+    expect(response.status).toBe(200)
+    if (response.headers.get('content-type') === 'text/event-stream') {
+      const events = await eventsOf(response)
+      expect(events.filter((event) => event['type'] === 'error')).toEqual([])
+      expect(events.length).toBeGreaterThan(0)
+    } else {
+      expect(typeof (await response.json())).toBe('object')
+    }
+  })
+
+  test('of another user, or of nobody, is 404 before the server sees it', async () => {
+    const of = await paramsFor(type, bob)
+    const { id: own } = await createThread(alice)
+    const { id: foreign } = await createThread(bob)
+    const foreignAttachment = await attachmentOf(bob)
+    const attempts: Json[] = [
+      ...(Object.hasOwn(of, 'thread_id') || Object.hasOwn(of, 'attachment_id') ? [of] : []),
+      { ...of, thread_id: foreign },
+      { ...of, thread_id: own, nested: { deep: [{ threadId: foreign }] } },
+      { ...of, thread_id: own, Attachment_Ids: [foreignAttachment] },
+      { ...of, thread_id: 'thr_unknown' },
+      { ...of, thread_id: '\ud800' },
+    ]
+    scene.sample.server.clearRequests()
+    const answers = []
+    for (const params of attempts) {
+      const answer = await answerOf(await alice([type, params]))
+      expectProblem(answer, 404, 'not_found')
+      answers.push(answer.body.replaceAll(answer.headers['x-request-id'] ?? '', ''))
+    }
+    expect(scene.sample.server.requests()).toEqual([])
+    expect(new Set(answers).size).toBe(1)
+  })
+})
+
+test('a foreign attachment in a message is refused', async () => {
+  const attachment = await attachmentOf(bob)
+  const { id } = await createThread(alice)
+  scene.sample.server.clearRequests()
+  const requests = [
+    ['threads.create', { input: input('hi', [attachment]) }],
+    ['threads.add_user_message', { thread_id: id, input: input('hi', [attachment]) }],
+  ] as const
+  for (const request of requests) expect((await alice(request)).status).toBe(404)
+  expect(scene.sample.server.requests()).toEqual([])
+})
+
+test('an id of another user is refused in an application’s own data, an unknown one is not', async () => {
+  const { id: thread_id } = await createThread(alice)
+  const { id: foreign } = await createThread(bob)
+  const act = (thread: string) =>
+    alice(['threads.custom_action', { thread_id, action: { type: 'x', payload: { thread } } }])
+  expect((await act(foreign)).status).toBe(404)
+  const passed = await act('thr_unknown')
+  expect(passed.status).toBe(200)
+  expect(textOf(await eventsOf(passed))).toContain('Action x')
+})
+
+test('a thread that was deleted is nobody’s', async () => {
+  const { id } = await createThread(alice)
+  expect((await alice(['threads.delete', { thread_id: id }])).status).toBe(200)
+  scene.sample.server.clearRequests()
+  expect((await alice(['threads.get_by_id', { thread_id: id }])).status).toBe(404)
+  expect(scene.sample.server.requests()).toEqual([])
+})

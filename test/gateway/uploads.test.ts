@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { input } from '../support/chatkit-server-client.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { asAt, ISSUER, type Scene, type Session, startScene } from './scene.ts'
+
+let scene: Scene
+let session: Session
+beforeEach(async () => {
+  scene = await startScene()
+  session = await scene.session('alice')
+})
+afterEach(() => scene.close())
+
+const PARAMS = { name: 'a.txt', size: 3, mime_type: 'text/plain' }
+
+interface Attachment {
+  readonly id: string
+  readonly upload_url: string
+  readonly upload_descriptor: { url: string; method: string; headers: Record<string, string> }
+}
+
+async function create(as: Session = session): Promise<Attachment> {
+  const response = await asAt(scene.url, as)(['attachments.create', PARAMS])
+  expect(response.status).toBe(200)
+  return (await response.json()) as Attachment
+}
+
+/** A link as a client reaches it in the test: `PUBLIC_URL` is where the gateway is. */
+const reachable = (link: string): string => link.replace(ISSUER, scene.origin)
+
+function form(fields: Record<string, string> = {}): FormData {
+  const data = new FormData()
+  data.set('file', new File(['abc'], 'a.txt', { type: 'text/plain' }))
+  for (const [name, value] of Object.entries(fields)) data.set(name, value)
+  return data
+}
+
+async function stored(id: string): Promise<string> {
+  return (await fetch(`${scene.sample.origin}/upload/${id}`)).text()
+}
+
+function authorized(of: Session = session): Record<string, string> {
+  return { authorization: `Bearer ${of.secret}` }
+}
+
+describe('two_phase', () => {
+  test('the links lead through the gateway, and name nothing of the server’s address', async () => {
+    const { id, upload_url, upload_descriptor } = await create()
+    const link =
+      /^https:\/\/mint\.acme\.example\/chatkit\/helpdesk\?upload=eyJ[\w-]+\.[\w-]+\.[\w-]+$/
+    expect(upload_url).toMatch(link)
+    expect(upload_descriptor).toEqual({
+      url: expect.stringMatching(link),
+      method: 'PUT',
+      headers: { 'content-type': 'text/plain' },
+    })
+    expect(id).toMatch(/^atc_/)
+    const payload = Buffer.from(upload_url.split('.').at(-2) ?? '', 'base64url').toString()
+    expect(payload).not.toContain(scene.sample.origin)
+  })
+
+  test('PUT of the bytes and POST of a form arrive, without any header of the page’s', async () => {
+    const put = await create()
+    const { url, method, headers } = put.upload_descriptor
+    expect((await fetch(reachable(url), { method, headers, body: 'abc' })).status).toBe(204)
+    expect(await stored(put.id)).toBe('abc')
+    const post = await create()
+    const answer = await fetch(reachable(post.upload_url), { method: 'POST', body: form() })
+    expect(answer.status).toBe(204)
+    expect(await stored(post.id)).toBe('abc')
+    const request = scene.sample.server.requests().find(({ path }) => path === `/upload/${put.id}`)
+    expect(request?.headers).toMatchObject({
+      'x-chatkit-user': 'alice',
+      'x-chatkit-session': session.id,
+      'content-type': 'text/plain',
+    })
+  })
+
+  test('the attachment can then be sent in a message of its owner’s, and of nobody else’s', async () => {
+    const { id, upload_descriptor: to } = await create()
+    await fetch(reachable(to.url), { method: 'PUT', body: 'abc' })
+    const request = ['threads.create', { input: input('hi', [id]) }] as const
+    const sent = await asAt(scene.url, session)(request)
+    expect(await sent.text()).toContain('attached: a.txt')
+    const bob = await scene.session('bob')
+    expect((await asAt(scene.url, bob)(request)).status).toBe(404)
+  })
+
+  test('a link is good for nothing but its attachment, while its session is active', async () => {
+    const { id, upload_descriptor } = await create()
+    const url = reachable(upload_descriptor.url)
+    const token = new URL(url).searchParams.get('upload') ?? ''
+    scene.sample.server.clearRequests()
+    const put = async (to: string, headers = {}) =>
+      answerOf(await fetch(to, { method: 'PUT', headers, body: 'x' }))
+    const asSecret = await asAt(scene.url, { secret: token })(['threads.list', {}])
+    expectProblem(await answerOf(asSecret), 401, 'invalid_token')
+    const secret = `${scene.url}?upload=${session.secret}`
+    expectProblem(await put(secret), 401, 'invalid_token')
+    expectProblem(await put(`${url}x`), 401, 'invalid_token')
+    expectProblem(await put(scene.url, authorized()), 401, 'missing_token')
+    await scene.registry.beginCancel(session.id, Math.floor(Date.now() / 1000))
+    expectProblem(await put(url), 401, 'invalid_token')
+    expect(scene.sample.server.requests()).toEqual([])
+    expect(await stored(id)).toContain('Nothing was uploaded')
+  })
+
+  test('a link to an attachment that was deleted is 404', async () => {
+    const { id, upload_descriptor } = await create()
+    const asker = asAt(scene.url, session)
+    expect((await asker(['attachments.delete', { attachment_id: id }])).status).toBe(200)
+    const answer = await fetch(reachable(upload_descriptor.url), { method: 'PUT', body: 'x' })
+    expectProblem(await answerOf(answer), 404, 'not_found')
+  })
+
+  test('a URL of an object store stays as it is, and gets no identity of ours', async () => {
+    const url = 'https://bucket.example/a?signature=abc'
+    scene.sample.server.setFaults({ status: 200, body: { id: 'atc_1', upload_url: url }, times: 1 })
+    expect((await create()).upload_url).toBe(url)
+  })
+
+  test('a body that is too long is 413', async () => {
+    const { upload_descriptor } = await create()
+    const body = 'x'.repeat(10 * 1024 * 1024 + 1)
+    const answer = await fetch(reachable(upload_descriptor.url), { method: 'PUT', body })
+    expectProblem(await answerOf(answer), 413, 'body_too_large')
+  })
+})
+
+describe('direct', () => {
+  let direct: Scene
+  let alice: Session
+  beforeEach(async () => {
+    const { origin } = scene.sample
+    direct = await startScene({
+      server: scene.sample.url,
+      workflow: { uploadUrl: `${origin}/upload` },
+    })
+    alice = await direct.session('alice')
+  })
+  afterEach(() => direct.close())
+
+  const upload = (body: FormData, headers = authorized(alice)) =>
+    fetch(direct.url, { method: 'POST', headers, body })
+
+  test('a form makes an attachment that is the caller’s', async () => {
+    const response = await upload(form())
+    expect(response.status).toBe(200)
+    const { id } = (await response.json()) as Attachment
+    expect(await stored(id)).toBe('abc')
+    const request = ['threads.create', { input: input('hi', [id]) }] as const
+    const bob = await direct.session('bob')
+    expect((await asAt(direct.url, bob)(request)).status).toBe(404)
+    expect((await asAt(direct.url, alice)(request)).status).toBe(200)
+  })
+
+  test('a form that names what is another user’s is 404 before the server sees it', async () => {
+    const bob = await direct.session('bob')
+    const made = await upload(form(), authorized(bob))
+    const { id } = (await made.json()) as Attachment
+    scene.sample.server.clearRequests()
+    for (const fields of [{ attachment_id: id }, { threadId: 'thr_1' }]) {
+      expectProblem(await answerOf(await upload(form(fields))), 404, 'not_found')
+    }
+    expect(scene.sample.server.requests()).toEqual([])
+  })
+
+  test('without a secret 401, and a form that is none 400', async () => {
+    expectProblem(await answerOf(await upload(form(), {} as never)), 401, 'missing_token')
+    const headers = { ...authorized(alice), 'content-type': 'multipart/form-data; boundary=x' }
+    const answer = await fetch(direct.url, { method: 'POST', headers, body: 'no form' })
+    expectProblem(await answerOf(answer), 400, 'invalid_request')
+  })
+
+  test('goes to the endpoint itself where there is no other URL', async () => {
+    const answer = await fetch(scene.url, { method: 'POST', headers: authorized(), body: form() })
+    expectProblem(await answerOf(answer), 502, 'upstream_rejected')
+    expect(scene.sample.server.requests()).toMatchObject([{ path: '/chatkit' }])
+  })
+})

@@ -1,0 +1,106 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CLIENT_SECRET_TYPE } from '../../src/chatkit/client-secret.ts'
+import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing-keys.ts'
+import { ADMINS, adminToken } from '../support/admin-calls.ts'
+import { type Running, startService } from '../support/running-service.ts'
+import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/self-hosted.ts'
+
+// With the key file in hand the test signs what the service never would.
+
+const config = selfHostedConfig({ server: 'http://127.0.0.1:9/chatkit', more: ADMINS })
+
+let folder: string
+let path: string
+let running: Running
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+  path = join(folder, 'keys.json')
+  writeFileSync(path, await makeSigningKeys())
+  running = await startService({ config, env: { PUBLIC_URL, SIGNING_KEY_FILE: path } })
+})
+afterEach(async () => {
+  await running.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function isActive(secret: string, { url }: Pick<Running, 'url'> = running) {
+  const response = await fetch(`${url}/v1/introspect`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminToken()}` },
+    body: new URLSearchParams({ token: secret }),
+  })
+  return ((await response.json()) as { active: boolean }).active
+}
+
+/** What the gateway says before it asks the server, which nobody is. */
+async function gatewayStatus(secret: string) {
+  const response = await fetch(`${running.url}/chatkit/helpdesk`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ type: 'threads.get_by_id', params: { thread_id: 'thr_1' } }),
+  })
+  return response.status
+}
+
+const signWith = async (text: string, claims: JWTPayload, type = CLIENT_SECRET_TYPE) =>
+  (await readSigningKeys(text, 'test')).sign(claims, type)
+
+test('only a secret that was handed out counts, whatever else is signed with the same key', async () => {
+  const minted = await helpdeskSecret(running)
+  expect([await isActive(minted), await gatewayStatus(minted)]).toEqual([true, 404])
+  const text = readFileSync(path, 'utf8')
+  const claims = decodeJwt(minted)
+  const forged = [
+    await signWith(text, { ...claims, sid: 'cksess_unknown' }),
+    await signWith(text, { ...claims, aud: 'chatkit:support' }),
+    await signWith(text, { ...claims, iss: 'https://other.example' }),
+    await signWith(text, { ...claims, sub: 'bob' }),
+    await signWith(text, claims, 'JWT'),
+    await signWith(text, claims, 'chatkit-upload+jwt'),
+  ]
+  for (const secret of forged) {
+    expect([await isActive(secret), await gatewayStatus(secret)]).toEqual([false, 401])
+  }
+  // Our signature, a session of ours, its user: and yet not its secret.
+  expect(await isActive(await signWith(text, { ...claims, jti: 'jti_other' }))).toBe(false)
+})
+
+test('a token for the server is no client secret, and no user’s token is', async () => {
+  const minted = await helpdeskSecret(running)
+  const claims = { ...decodeJwt(minted), aud: 'http://127.0.0.1:9/chatkit' }
+  const forServer = await signWith(readFileSync(path, 'utf8'), claims, 'JWT')
+  for (const token of [forServer, adminToken()]) {
+    expect([await isActive(token), await gatewayStatus(token)]).toEqual([false, 401])
+  }
+})
+
+test('a rotated key file: old secrets hold, new ones come from the new key', async () => {
+  const store = { STORE_URL: `sqlite:${join(folder, 'store.db')}` }
+  const env = { PUBLIC_URL, SIGNING_KEY_FILE: path, ...store }
+  const before = await startService({ config, env })
+  const old = await helpdeskSecret(before)
+  await before.close()
+  const { keys: oldKeys } = JSON.parse(readFileSync(path, 'utf8'))
+  const { keys: newKeys } = JSON.parse(await makeSigningKeys())
+  const next = join(folder, 'next.json')
+  writeFileSync(next, JSON.stringify({ keys: [...newKeys, ...oldKeys] }))
+  const after = await startService({ config, env: { ...env, SIGNING_KEY_FILE: next } })
+  const fresh = await helpdeskSecret(after)
+  expect(decodeProtectedHeader(fresh).kid).not.toBe(decodeProtectedHeader(old).kid)
+  expect([await isActive(old, after), await isActive(fresh, after)]).toEqual([true, true])
+  await after.close()
+})
+
+test('without a key file, a key in SQLite outlives a restart', async () => {
+  const env = { PUBLIC_URL, STORE_URL: `sqlite:${join(folder, 'kept.db')}` }
+  const before = await startService({ config, env })
+  const secret = await helpdeskSecret(before)
+  await before.close()
+  const after = await startService({ config, env })
+  expect(await isActive(secret, after)).toBe(true)
+  await after.close()
+})

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { REQUEST_TYPES } from '../../src/chatkit/protocol.ts'
+import {
+  type RunningChatKitServer,
+  startChatKitServer,
+} from '../../src/embedded/chatkit-server/server.ts'
+import { asAt, createThread } from '../gateway/scene.ts'
+import { eventsOf, framesOf, input, type Json, textOf } from '../support/chatkit-server-client.ts'
+import { createAttachment, workingParams } from '../support/gateway-requests.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { type Instance, startInstance } from './instance.ts'
+
+// The service as a process, in front of a server that never asks who is asking.
+
+let sample: RunningChatKitServer
+let instance: Instance
+let alice: ReturnType<typeof asAt>
+let bob: ReturnType<typeof asAt>
+beforeAll(async () => {
+  sample = await startChatKitServer({ port: 0, wordMs: 5 })
+  instance = await startInstance(sample.url)
+  const askerFor = async (user: string) => {
+    return asAt(instance.gateway, { secret: await instance.mint(user) })
+  }
+  alice = await askerFor('alice')
+  bob = await askerFor('bob')
+})
+afterAll(async () => {
+  await instance.process.end()
+  await sample.close()
+})
+beforeEach(() => sample.server.clearRequests())
+
+describe.each(REQUEST_TYPES)('%s', (type) => {
+  test('of one’s own works', async () => {
+    const response = await alice([type, await workingParams(type, alice)])
+    expect(response.status).toBe(200)
+    if (response.headers.get('content-type') === 'text/event-stream') {
+      const events = await eventsOf(response)
+      expect(events.filter((event) => event['type'] === 'error')).toEqual([])
+      expect(events.length).toBeGreaterThan(0)
+    } else {
+      expect(typeof (await response.json())).toBe('object')
+    }
+  })
+
+  test('of another user is 404, and the server sees nothing of it', async () => {
+    const of = await workingParams(type, bob)
+    const { id: foreign } = await createThread(bob)
+    const { id: own } = await createThread(alice)
+    const attachment = await createAttachment(bob)
+    const named = Object.hasOwn(of, 'thread_id') || Object.hasOwn(of, 'attachment_id')
+    const attempts: Json[] = [
+      ...(named ? [of] : []),
+      { ...of, thread_id: foreign },
+      { ...of, thread_id: own, deep: [{ attachment_id: attachment }] },
+      { ...of, thread_id: 'thr_00000000' },
+    ]
+    sample.server.clearRequests()
+    for (const params of attempts) {
+      expectProblem(await answerOf(await alice([type, params])), 404, 'not_found')
+    }
+    expect(sample.server.requests()).toEqual([])
+  })
+})
+
+test('one’s own thread, from its first message to its end; the other user’s list has none of it', async () => {
+  const { id: thread_id, events } = await createThread(alice, 'remember the milk')
+  expect(textOf(events)).toContain('remember the milk')
+  const more = await alice(['threads.add_user_message', { thread_id, input: input('and bread') }])
+  expect(textOf(await eventsOf(more))).toContain('and bread')
+  await alice(['threads.update', { thread_id, title: 'Shopping' }])
+  const thread = await alice(['threads.get_by_id', { thread_id }])
+  expect(await thread.json()).toMatchObject({ id: thread_id, title: 'Shopping' })
+  const items = (await (await alice(['items.list', { thread_id }])).json()) as { data: Json[] }
+  expect(items.data).toHaveLength(4)
+  const idsOf = async (asker: typeof alice) => {
+    const page = (await (await asker(['threads.list', { limit: 100 }])).json()) as { data: Json[] }
+    return page.data.map(({ id }) => id)
+  }
+  const [hers, his] = [await idsOf(alice), await idsOf(bob)]
+  expect(hers).toContain(thread_id)
+  expect(hers.filter((id) => his.includes(id))).toEqual([])
+  await alice(['threads.delete', { thread_id }])
+  expect(await idsOf(alice)).not.toContain(thread_id)
+  expect((await alice(['threads.get_by_id', { thread_id }])).status).toBe(404)
+})
+
+// One after the other: the second begins just after the store was asked, so it waits the longest.
+test.each([1, 2, 3])(
+  'a cancel ends the running stream within a second, and the server stops (%i)',
+  async () => {
+    const secret = await instance.mint('carol')
+    const carol = asAt(instance.gateway, { secret })
+    const response = await carol(['threads.create', { input: input('count to 100000') }])
+    const frames = framesOf(response)
+    await frames.next()
+    const started = performance.now()
+    expect(await instance.cancel(secret)).toMatchObject({ status: 'cancelled' })
+    let last = ''
+    for await (const frame of frames) last = frame
+    expect(performance.now() - started).toBeLessThan(1000)
+    expect(JSON.parse(last)).toMatchObject({ type: 'error' })
+    await expect.poll(() => sample.server.requests().at(-1)?.outcome).toBe('client_gone')
+    expectProblem(await answerOf(await carol(['threads.list'])), 401, 'invalid_token')
+  },
+)
+
+test('no secret of a session and no message is in the log', async () => {
+  const secret = await instance.mint('dave')
+  const dave = asAt(instance.gateway, { secret })
+  await createThread(dave, 'planted-words')
+  const said = instance.process.stdout() + instance.process.stderr()
+  expect(said).not.toContain(secret.split('.')[2])
+  expect(said).not.toContain('planted-words')
+})

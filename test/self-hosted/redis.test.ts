@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeSigningKeys } from '../../src/chatkit/signing-keys.ts'
+import {
+  type RunningChatKitServer,
+  startChatKitServer,
+} from '../../src/embedded/chatkit-server/server.ts'
+import { asAt, createThread } from '../gateway/scene.ts'
+import { framesOf, input } from '../support/chatkit-server-client.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
+import { type Instance, startInstance } from './instance.ts'
+
+describe.runIf(wantsRedis())('two instances that share Redis and a key file', () => {
+  let redis: TestRedis
+  let folder: string
+  let sample: RunningChatKitServer
+  let here: Instance
+  let there: Instance
+  beforeAll(async () => {
+    redis = await startRedis()
+    folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+    const SIGNING_KEY_FILE = join(folder, 'keys.json')
+    writeFileSync(SIGNING_KEY_FILE, await makeSigningKeys())
+    sample = await startChatKitServer({ port: 0, wordMs: 5 })
+    const env = { STORE_URL: redis.url, SIGNING_KEY_FILE }
+    ;[here, there] = await Promise.all([
+      startInstance(sample.url, env),
+      startInstance(sample.url, env),
+    ])
+  })
+  afterAll(async () => {
+    await here.process.end()
+    await there.process.end()
+    await sample.close()
+    await redis.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  test('what one signs the other verifies, and a thread has one owner on both', async () => {
+    const alice = await here.mint('alice')
+    const bob = await there.mint('bob')
+    const { id: thread_id } = await createThread(asAt(here.gateway, { secret: alice }))
+    const get = ['threads.get_by_id', { thread_id }] as const
+    expect((await asAt(there.gateway, { secret: alice })(get)).status).toBe(200)
+    sample.server.clearRequests()
+    for (const { gateway } of [here, there]) {
+      const answer = await answerOf(await asAt(gateway, { secret: bob })(get))
+      expectProblem(answer, 404, 'not_found')
+    }
+    expect(sample.server.requests()).toEqual([])
+  })
+
+  test('a cancel on one ends the running stream on the other within a second', async () => {
+    const secret = await here.mint('carol')
+    const carol = asAt(there.gateway, { secret })
+    const response = await carol(['threads.create', { input: input('count to 100000') }])
+    const frames = framesOf(response)
+    await frames.next()
+    const started = performance.now()
+    expect(await here.cancel(secret)).toMatchObject({ status: 'cancelled' })
+    let last = ''
+    for await (const frame of frames) last = frame
+    expect(performance.now() - started).toBeLessThan(1000)
+    expect(JSON.parse(last)).toMatchObject({ type: 'error' })
+    await expect.poll(() => sample.server.requests().at(-1)?.outcome).toBe('client_gone')
+    for (const { gateway } of [here, there]) {
+      const answer = await answerOf(await asAt(gateway, { secret })(['threads.list']))
+      expectProblem(answer, 401, 'invalid_token')
+    }
+  })
+})

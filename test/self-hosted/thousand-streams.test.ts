@@ -1,0 +1,76 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Agent, request } from 'undici'
+import { expect, test } from 'vitest'
+import { eachBounded } from '../../src/lib/each-bounded.ts'
+import { input } from '../support/chatkit-server-client.ts'
+import { startInstance } from './instance.ts'
+
+const STREAMS = 1000
+const MOST_MB = 150
+const FRAME = 'data: {"type":"progress_update","text":"x"}\n\n'
+
+/** Of a process on Linux, in MB. */
+function residentMb(pid: number | undefined): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Number(kilobytes) / 1024
+}
+
+/** A server whose streams stay open. */
+async function startOpenEnded() {
+  const opened: ServerResponse[] = []
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+    opened.push(response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`
+  return { url, opened, server }
+}
+
+test.runIf(process.platform === 'linux')(
+  `${STREAMS} open streams of a process: each delivers, and they cost less than ${MOST_MB} MB`,
+  async ({ annotate }) => {
+    const { url, opened, server } = await startOpenEnded()
+    const instance = await startInstance(url)
+    const dispatcher = new Agent({ allowH2: false })
+    const fresh = residentMb(instance.process.child.pid)
+    const secrets: string[] = []
+    await eachBounded(
+      Array.from({ length: STREAMS }, (_, at) => `user ${at}`),
+      32,
+      async (user) => {
+        secrets.push(await instance.mint(user))
+      },
+    )
+    const open = async (secret: string) => {
+      const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' }
+      const body = JSON.stringify({ type: 'threads.create', params: { input: input('hi') } })
+      const answer = await request(instance.gateway, { method: 'POST', headers, body, dispatcher })
+      expect(answer.statusCode).toBe(200)
+      return answer.body
+    }
+    const minted = residentMb(instance.process.child.pid)
+    const bodies = await Promise.all(secrets.map(open))
+    expect(opened).toHaveLength(STREAMS)
+    for (let round = 0; round < 3; round++) {
+      const heard = bodies.map((body) => once(body, 'data'))
+      for (const response of opened) response.write(FRAME)
+      for (const [chunk] of await Promise.all(heard)) expect(String(chunk)).toBe(FRAME)
+    }
+    const loaded = residentMb(instance.process.child.pid)
+    const figures = [fresh, minted, loaded].map((megabytes) => megabytes.toFixed(0))
+    await annotate(`MB when fresh, after the mints, with all streams: ${figures.join(', ')}`)
+    // The thousand mints are counted too: what they left could hide what the streams take.
+    expect(loaded - fresh).toBeLessThan(MOST_MB)
+    const ended = bodies.map((body) => once(body.resume(), 'end'))
+    for (const response of opened) response.end()
+    await Promise.all(ended)
+    await dispatcher.destroy()
+    await instance.process.end()
+    server.close()
+  },
+)
