@@ -71,14 +71,32 @@ function knownMethod(method: string): string {
   return ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'].includes(method) ? method : 'other'
 }
 
+/** Counting sessions takes the store some milliseconds, and both gauges are asked at each scrape. */
+const FIGURES_FOR_MS = 10_000
+
+function rememberFigures(figures: MetricSources['figures']): MetricSources['figures'] {
+  let askedAt = Number.NEGATIVE_INFINITY
+  let known: ReturnType<MetricSources['figures']> | undefined
+  return () => {
+    if (known !== undefined && performance.now() - askedAt < FIGURES_FOR_MS) return known
+    askedAt = performance.now()
+    known = figures()
+    known.catch(() => {
+      known = undefined
+    })
+    return known
+  }
+}
+
 function addGauges(registry: Registry, sources: MetricSources): void {
   const registers = [registry]
+  const figures = rememberFigures(sources.figures)
   new Gauge({
     name: 'chatkit_mint_active_sessions',
     help: 'Sessions on the books that are active and not expired.',
     registers,
     async collect() {
-      this.set((await orNothing(sources.figures))?.activeSessions ?? Number.NaN)
+      this.set((await orNothing(figures))?.activeSessions ?? Number.NaN)
     },
   })
   new Gauge({
@@ -86,7 +104,7 @@ function addGauges(registry: Registry, sources: MetricSources): void {
     help: 'Cancels that the ChatKit API has not confirmed yet.',
     registers,
     async collect() {
-      this.set((await orNothing(sources.figures))?.outboxLength ?? Number.NaN)
+      this.set((await orNothing(figures))?.outboxLength ?? Number.NaN)
     },
   })
   new Gauge({

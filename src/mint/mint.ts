@@ -78,6 +78,8 @@ export function createMint(options: MintOptions): Mint {
     } catch (error) {
       // The secret reached nobody, so all that is left to do is to end its session.
       canceller.discard(issued.id, order.workflow)
+      // A store that wrote and whose answer was lost: the row must not count against the cap.
+      void registry.beginCancel(issued.id, unixSeconds(options.now)).catch(() => undefined)
       throw error
     }
     if (order.logoutPossible) await refuseLateLogout(entry, order, options)
