@@ -65,5 +65,5 @@ test('README has under 200 lines, and every file it links to is there', () => {
 test('the config in README passes its own check', async () => {
   const { loadConfig } = await import('../src/config/load-config.ts')
   const yaml = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1]?.replaceAll('…', 'abc') ?? ''
-  expect(loadConfig(yaml, { file: 'README.md' }).settings.workflows).toHaveLength(2)
+  expect(loadConfig(yaml, { file: 'README.md' }).settings.workflows).toHaveLength(3)
 })
