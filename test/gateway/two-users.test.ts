@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { REQUEST_TYPES, type RequestType } from '../../src/chatkit/protocol.ts'
+import { REQUEST_TYPES } from '../../src/chatkit/protocol.ts'
 import { eventsOf, input, type Json, textOf } from '../support/chatkit-server-client.ts'
+import { createAttachment, workingParams } from '../support/gateway-requests.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { asAt, createThread, itemIn, type Scene, startScene } from './scene.ts'
+import { asAt, createThread, type Scene, startScene } from './scene.ts'
 
 // Two users on a server that never asks who is asking.
 
@@ -17,56 +18,9 @@ beforeAll(async () => {
 afterAll(() => scene.close())
 beforeEach(() => scene.sample.server.clearRequests())
 
-async function attachmentOf(asker: typeof alice): Promise<string> {
-  const params = { name: 'a.txt', size: 3, mime_type: 'text/plain' }
-  const made = await asker(['attachments.create', params])
-  return ((await made.json()) as { id: string }).id
-}
-
-/** A thread of its own for a type, and params that fit it. */
-async function paramsFor(type: RequestType, asker: typeof alice): Promise<Json> {
-  const word = { 'threads.add_client_tool_output': 'tool', 'threads.add_structured_input': 'form' }
-  const text = word[type as keyof typeof word] ?? 'widget please'
-  const { id: thread_id, events } = await createThread(asker, text)
-  const item = (kind: string) => itemIn(events, kind).id
-  const attachment_id = await attachmentOf(asker)
-  const action = { type: 'press', payload: {} }
-  switch (type) {
-    case 'threads.create':
-      return { input: input('hi', [attachment_id]) }
-    case 'threads.add_user_message':
-      return { thread_id, input: input('hi', [attachment_id]) }
-    case 'threads.add_client_tool_output':
-      return { thread_id, result: { title: 'x' } }
-    case 'threads.add_structured_input':
-      return { thread_id, item_id: item('structured_input'), input: { status: 'skipped' } }
-    case 'threads.retry_after_item':
-      return { thread_id, item_id: item('user_message') }
-    case 'threads.custom_action':
-    case 'threads.sync_custom_action':
-      return { thread_id, item_id: item('widget'), action }
-    case 'items.feedback':
-      return { thread_id, item_ids: [item('user_message')], kind: 'positive' }
-    case 'threads.update':
-      return { thread_id, title: 'new' }
-    case 'threads.get_by_id':
-    case 'items.list':
-    case 'threads.delete':
-      return { thread_id }
-    case 'threads.list':
-      return {}
-    case 'attachments.create':
-      return { name: 'b.txt', size: 3, mime_type: 'text/plain' }
-    case 'attachments.delete':
-      return { attachment_id }
-    case 'input.transcribe':
-      return { audio_base64: 'AAAA', mime_type: 'audio/wav' }
-  }
-}
-
 describe.each(REQUEST_TYPES)('%s', (type) => {
   test('of one’s own works', async () => {
-    const params = await paramsFor(type, alice)
+    const params = await workingParams(type, alice)
     const response = await alice([type, params])
     expect(response.status).toBe(200)
     if (response.headers.get('content-type') === 'text/event-stream') {
@@ -79,10 +33,10 @@ describe.each(REQUEST_TYPES)('%s', (type) => {
   })
 
   test('of another user, or of nobody, is 404 before the server sees it', async () => {
-    const of = await paramsFor(type, bob)
+    const of = await workingParams(type, bob)
     const { id: own } = await createThread(alice)
     const { id: foreign } = await createThread(bob)
-    const foreignAttachment = await attachmentOf(bob)
+    const foreignAttachment = await createAttachment(bob)
     const attempts: Json[] = [
       ...(Object.hasOwn(of, 'thread_id') || Object.hasOwn(of, 'attachment_id') ? [of] : []),
       { ...of, thread_id: foreign },
@@ -104,7 +58,7 @@ describe.each(REQUEST_TYPES)('%s', (type) => {
 })
 
 test('a foreign attachment in a message is refused', async () => {
-  const attachment = await attachmentOf(bob)
+  const attachment = await createAttachment(bob)
   const { id } = await createThread(alice)
   scene.sample.server.clearRequests()
   const requests = [

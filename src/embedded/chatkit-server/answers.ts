@@ -16,7 +16,7 @@ export interface AnswerDeps {
 }
 
 /**
- * Does what a request asks for. Like the real samples it asks nobody who they are: any id will do,
+ * Does what a request asks for. Like the real samples it asks nobody who they are; an id will do,
  * and the list of threads is everyone's.
  *
  * @param request - to answer
