@@ -3,9 +3,10 @@ import type { ChatSession } from '../../chatkit/wire-session.ts'
 import type { Thread } from '../../chatkit/wire-thread.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
+import { createFaultBox } from '../fault-box.ts'
 import { ApiError, toResponse } from './api-error.ts'
 import { addControlCalls } from './control.ts'
-import { createFaultBox, type Faults } from './faults.ts'
+import { type Faults, faults } from './faults.ts'
 import {
   type ApiEnv,
   identify,
@@ -58,7 +59,7 @@ export function createChatKitApi(options: ChatKitApiOptions): ChatKitApi {
   const { now, makeId = newId } = options
   const sessions = createSessions({ now, makeId })
   const threads = createThreads({ now, makeId })
-  const faultBox = createFaultBox()
+  const faultBox = createFaultBox(faults)
   const recorder = createRecorder(now)
 
   const app = new Hono<ApiEnv>()

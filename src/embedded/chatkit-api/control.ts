@@ -1,5 +1,6 @@
 import type { Hono } from 'hono'
-import type { FaultBox } from './faults.ts'
+import type { FaultBox } from '../fault-box.ts'
+import type { Faults } from './faults.ts'
 import { jsonBody } from './guards.ts'
 import type { ApiEnv } from './middleware.ts'
 import { notAllowed } from './operations.ts'
@@ -19,7 +20,7 @@ const REQUESTS = '/_embedded/requests'
  */
 export function addControlCalls(
   app: Hono<ApiEnv>,
-  parts: { threads: Threads; faultBox: FaultBox; recorder: Recorder },
+  parts: { threads: Threads; faultBox: FaultBox<Faults>; recorder: Recorder },
 ): void {
   app.post(THREADS, async (context) => {
     return context.json(parts.threads.seed(await jsonBody(context)))

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { errorBody, parseOrRefuse } from './api-error.ts'
+import { errorBody } from './api-error.ts'
 
 /**
  * How the next calls misbehave. Everything is optional; an empty object is good behaviour again.
@@ -11,7 +11,7 @@ import { errorBody, parseOrRefuse } from './api-error.ts'
  * - `retry_after`: value of that header, seconds or any text
  * - `times`: how many calls; until changed when absent
  */
-const faults = z.strictObject({
+export const faults = z.strictObject({
   latency_ms: z.int().min(0).max(600_000).optional(),
   status: z.int().min(200).max(599).optional(),
   hang: z.boolean().optional(),
@@ -21,32 +21,6 @@ const faults = z.strictObject({
 })
 /** {@link faults} */
 export type Faults = z.infer<typeof faults>
-
-/** The faults that are set. */
-export interface FaultBox {
-  /** @throws `ApiError` 400 when they are malformed */
-  set(faults: unknown): Faults
-  /** The faults for a call that arrives now; counts it. */
-  take(): Faults
-}
-
-/** No faults are set at first. */
-export function createFaultBox(): FaultBox {
-  let current: Faults = {}
-  let left = Number.POSITIVE_INFINITY
-  return {
-    set(value) {
-      current = parseOrRefuse(faults, value)
-      left = current.times ?? Number.POSITIVE_INFINITY
-      return current
-    },
-    take() {
-      if (left === 0) return {}
-      left -= 1
-      return current
-    },
-  }
-}
 
 /** A path that no call has, so that a client which follows a redirect shows up among the requests. */
 const REDIRECT_TARGET = '/v1/redirected'

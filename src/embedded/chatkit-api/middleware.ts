@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import type { FaultBox } from '../fault-box.ts'
 import { ApiError } from './api-error.ts'
-import { type FaultBox, faultyAnswer } from './faults.ts'
+import { type Faults, faultyAnswer } from './faults.ts'
 import { requireLoopback } from './guards.ts'
 import type { Recorder } from './recorder.ts'
 import type { MakeId } from './sessions.ts'
@@ -53,7 +54,7 @@ export function recording(recorder: Recorder): Middleware {
 }
 
 /** An outage asks nobody for a key, so this stands before everything that judges the call. */
-export function misbehaving(faultBox: FaultBox): Middleware {
+export function misbehaving(faultBox: FaultBox<Faults>): Middleware {
   return async (context, next) => {
     const wanted = faultBox.take()
     const answer = faultyAnswer(wanted)

@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
 import { jsonBody, requireLoopback } from '../chatkit-api/guards.ts'
-import type { ServerFaultBox } from './faults.ts'
+import type { FaultBox } from '../fault-box.ts'
+import type { ServerFaults } from './faults.ts'
 import type { ServerEnv } from './middleware.ts'
 import { type ServerRecorder, withoutCredentials } from './recorder.ts'
 
@@ -16,7 +17,7 @@ const REQUESTS = '/_embedded/requests'
  */
 export function addServerControl(
   app: Hono<ServerEnv>,
-  { faultBox, recorder }: { faultBox: ServerFaultBox; recorder: ServerRecorder },
+  { faultBox, recorder }: { faultBox: FaultBox<ServerFaults>; recorder: ServerRecorder },
 ): void {
   app.use('/_embedded/*', async ({ req }, next) => {
     requireLoopback(req.raw)

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { parseOrRefuse } from '../chatkit-api/api-error.ts'
 
 /**
  * How the next requests misbehave. Everything is optional; an empty object is good behaviour again.
@@ -16,7 +15,7 @@ import { parseOrRefuse } from '../chatkit-api/api-error.ts'
  * - `chunk_bytes`: a stream goes out in pieces of so many bytes, wherever characters and frames end
  * - `times`: how many requests; until changed when absent
  */
-const faults = z.strictObject({
+export const faults = z.strictObject({
   down: z.boolean().optional(),
   status: z.int().min(200).max(599).optional(),
   body: z.json().optional(),
@@ -31,29 +30,3 @@ const faults = z.strictObject({
 })
 /** {@link faults} */
 export type ServerFaults = z.infer<typeof faults>
-
-/** The faults that are set. */
-export interface ServerFaultBox {
-  /** @throws `ApiError` 400 when they are malformed */
-  set(faults: unknown): ServerFaults
-  /** The faults for a request that arrives now; counts it. */
-  take(): ServerFaults
-}
-
-/** No faults are set at first. */
-export function createServerFaultBox(): ServerFaultBox {
-  let current: ServerFaults = {}
-  let left = Number.POSITIVE_INFINITY
-  return {
-    set(value) {
-      current = parseOrRefuse(faults, value)
-      left = current.times ?? Number.POSITIVE_INFINITY
-      return current
-    },
-    take() {
-      if (left === 0) return {}
-      left -= 1
-      return current
-    },
-  }
-}

@@ -5,7 +5,8 @@ import type { MiddlewareHandler } from 'hono'
 import { isLoopback } from '../../lib/loopback.ts'
 import { ApiError } from '../chatkit-api/api-error.ts'
 import { faultyAnswer } from '../chatkit-api/faults.ts'
-import type { ServerFaultBox, ServerFaults } from './faults.ts'
+import type { FaultBox } from '../fault-box.ts'
+import type { ServerFaults } from './faults.ts'
 import type { OpenEntry, ServerRecorder } from './recorder.ts'
 
 /** What Hono carries along with a request. */
@@ -49,7 +50,7 @@ export function recording(recorder: ServerRecorder): Middleware {
 }
 
 /** Stands before everything that judges a request: an outage asks for no ids. */
-export function misbehaving(faultBox: ServerFaultBox): Middleware {
+export function misbehaving(faultBox: FaultBox<ServerFaults>): Middleware {
   return async (context, next) => {
     const wanted = faultBox.take()
     const { signal } = context.req.raw

@@ -2,9 +2,10 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { Clock } from '../../lib/clock.ts'
 import { ApiError, toResponse } from '../chatkit-api/api-error.ts'
+import { createFaultBox } from '../fault-box.ts'
 import { addServerControl } from './control.ts'
 import { addEndpoint } from './endpoint.ts'
-import { createServerFaultBox, type ServerFaults } from './faults.ts'
+import { faults, type ServerFaults } from './faults.ts'
 import { loopbackHost, misbehaving, recording, type ServerEnv } from './middleware.ts'
 import { createServerRecorder, type ServerRequest } from './recorder.ts'
 import { createSampleStore } from './store.ts'
@@ -41,7 +42,7 @@ export interface ChatKitServer {
 export function createChatKitServer(options: ChatKitServerOptions): ChatKitServer {
   const store = createSampleStore(options.now)
   const recorder = createServerRecorder(options.now)
-  const faultBox = createServerFaultBox()
+  const faultBox = createFaultBox(faults)
 
   const app = new Hono<ServerEnv>()
   app.use(loopbackHost)
