@@ -4,6 +4,8 @@ import type { RateState, RateWindow } from './records.ts'
 export interface Counters {
   consume(key: string, limit: RateWindow): RateState
   peek(key: string, limit: RateWindow): RateState
+  /** Whatever was counted is not any more. */
+  forget(key: string): void
 }
 
 interface Window {
@@ -46,6 +48,9 @@ export function createCounters(): Counters {
     peek(key, limit) {
       const window = running(key, limit.nowMs)
       return stateWithoutUse(window?.used ?? 0, window?.endsMs ?? limit.nowMs, limit)
+    },
+    forget(key) {
+      windows.delete(key)
     },
   }
 }

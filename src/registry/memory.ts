@@ -1,4 +1,5 @@
 import { createCounters } from './counters.ts'
+import { createErase } from './memory/erase.ts'
 import { createLists } from './memory/lists.ts'
 import { createOutbox } from './memory/outbox.ts'
 import { createOwnership } from './memory/ownership.ts'
@@ -23,6 +24,7 @@ export function createMemoryRegistry(): Registry {
     ...createUses(state),
     ...createOwnership(state),
     ...createLists(state),
+    ...createErase(state, counters),
     async usersOf(identity) {
       const found = identityKeys(identity).map((key) => state.usersByIdentity.get(key))
       return [...new Set(found.flatMap((users) => [...(users?.keys() ?? [])]))]

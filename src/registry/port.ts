@@ -3,6 +3,7 @@ import type {
   AuditQuery,
   Block,
   CancelClaim,
+  EraseOutcome,
   Guard,
   GuardQuestion,
   LogoutMark,
@@ -24,6 +25,7 @@ import type {
   SessionUse,
   TokenIdentity,
   UseOutcome,
+  UserErase,
 } from './records.ts'
 
 /**
@@ -102,8 +104,14 @@ export interface Registry {
   listSessions(query: SessionQuery): Promise<Page<SessionRecord> | undefined>
 
   listBlocks(query: PageQuery & { readonly now: number }): Promise<Page<Block> | undefined>
-  /** Whether a block stood. The generation stays raised: old sessions do not come back. */
-  liftBlock(user: string, now: number): Promise<boolean>
+  /** The block that holds now, if one does. */
+  getBlock(user: string, now: number): Promise<Block | undefined>
+  /**
+   * Whether a block stood. The generation stays raised: old sessions do not come back. With
+   * `generation`, only as long as that is still the user's: a revoke, sign-out or logout since then
+   * keeps the block, and the answer is false.
+   */
+  liftBlock(user: string, now: number, generation?: number): Promise<boolean>
 
   /** Users with sessions of this subject, or of this `sid`; may name too many, never too few. */
   usersOf(identity: TokenIdentity): Promise<readonly string[]>
@@ -129,6 +137,20 @@ export interface Registry {
   appendAudit(entries: readonly AuditEntry[]): Promise<void>
   /** Newest first; `undefined` when the cursor is of no entry. */
   listAudit(query: AuditQuery): Promise<Page<AuditEntry> | undefined>
+
+  /**
+   * One bounded step of forgetting a user; repeated until nothing is left, and harmless after that.
+   *
+   * Gone are sessions that have ended (cancelled, or expired), with their waiting cancels; audit
+   * entries about the user, but those of `keptAction`; the counters that are named.
+   *
+   * What stays: sessions that still work or whose cancel is not confirmed, with their outbox
+   * entries; the block, until it is lifted; the generation and logout marks, which stop what is
+   * under way and go by the sweep, as do indexes that lead to nothing any more; what the user owns,
+   * which is released thing by thing as it goes from its server; entries about others that the user
+   * made as an admin.
+   */
+  eraseUser(order: UserErase): Promise<EraseOutcome>
 
   /** The bytes kept under this name, made by `make` the first time; the same for all instances. */
   keptKey(name: string, make: () => Uint8Array): Promise<Uint8Array>

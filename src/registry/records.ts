@@ -181,6 +181,24 @@ export interface Retention {
   readonly now: number
 }
 
+export interface UserErase {
+  readonly user: string
+  /** Audit entries with this action stay: they prove what was done. */
+  readonly keptAction: string
+  /** Keys of rate counters that are about the user alone. */
+  readonly counters: readonly string[]
+  /** At most so many sessions and audit entries in this step; at least 1. */
+  readonly limit: number
+  readonly now: number
+}
+
+export interface EraseOutcome {
+  /** Sessions and audit entries that are gone. */
+  readonly erased: number
+  /** There may be more to erase: ask again. */
+  readonly more: boolean
+}
+
 /** State variables of a session, as config and claims made them. */
 export type SessionState = Readonly<Record<string, string | number | boolean>>
 

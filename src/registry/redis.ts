@@ -4,6 +4,7 @@ import { createCounters, stateAfterUse, stateWithoutUse } from './counters.ts'
 import type { Registry } from './port.ts'
 import type { LogoutMark, RateState, RateWindow } from './records.ts'
 import { createConnection, type RedisLocation } from './redis/client.ts'
+import { createErase } from './redis/erase.ts'
 import { CONSUME, MARK, REMEMBER } from './redis/index-scripts.ts'
 import { index, single } from './redis/keys.ts'
 import { type Commands, createLink, type Link } from './redis/link.ts'
@@ -43,6 +44,7 @@ export function createRedisRegistry(options: RedisRegistryOptions): Registry {
     ...createUses(link),
     ...createOwnership(link),
     ...createLists(link),
+    ...createErase(link),
     ...createCounting(link),
     ...createMemories(link),
     sweep: (retention) => sweepRedis(link, retention),

@@ -2,6 +2,7 @@ import { stateAfterUse, stateWithoutUse } from './counters.ts'
 import type { Registry } from './port.ts'
 import type { LogoutMark, RateState, RateWindow } from './records.ts'
 import { createDatabase, type Database, type ResultRow, type Sql } from './sqlite/database.ts'
+import { createErase } from './sqlite/erase.ts'
 import { createLists } from './sqlite/lists.ts'
 import { type OpenOptions, openDatabase } from './sqlite/open.ts'
 import { createOutbox } from './sqlite/outbox.ts'
@@ -44,6 +45,7 @@ export function createSqliteRegistry(options: OpenOptions): Registry {
     ...createUses(relaxed),
     ...createOwnership(db),
     ...createLists(db),
+    ...createErase(db),
     ...createCounting(relaxed),
     markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),
     remembers: (key, now) =>

@@ -3,6 +3,7 @@ import type { Registry } from '../../src/registry/port.ts'
 import { auditSuite } from './registry-audit.ts'
 import { concurrencySuite } from './registry-concurrency.ts'
 import { countersSuite } from './registry-counters.ts'
+import { eraseSuite } from './registry-erase.ts'
 import type { ContractStore } from './registry-fixtures.ts'
 import { listsSuite } from './registry-lists.ts'
 import { mintSuite } from './registry-mint.ts'
@@ -44,6 +45,7 @@ export function registryContract(name: string, makeStore: () => Promise<Contract
     countersSuite(suite)
     auditSuite(suite)
     sweepSuite(suite)
+    eraseSuite(suite)
     concurrencySuite(suite)
   })
 }

@@ -63,6 +63,9 @@ async function everyStep(): Promise<void> {
   await registry.remembers('key', NOW)
   await registry.rememberOnce('key', 60, NOW)
   await registry.getSession('a')
+  await registry.getBlock('alice', NOW)
+  const counters = ['key']
+  await registry.eraseUser({ user: 'alice', keptAction: 'e', counters, limit: 9, now: NOW })
   await registry.close()
 }
 

@@ -67,6 +67,8 @@ export function everyCall(registry: Registry): readonly (() => Promise<unknown>)
     () => registry.listAudit({ limit: 1 }),
     () => registry.keptKey('k', () => Uint8Array.of(1)),
     () => registry.sweep({ sessionsEndedBefore: NOW, auditBefore: NOW, now: NOW }),
+    () => registry.getBlock('carol', NOW),
+    () => registry.eraseUser({ user: 'x', keptAction: 'e', counters: [], limit: 1, now: NOW }),
     () => registry.figures(NOW),
     () => registry.check(),
   ]

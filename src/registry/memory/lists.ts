@@ -6,7 +6,13 @@ import { type BlockRow, heldBlock, type MemoryState } from './state.ts'
 
 type Lists = Pick<
   Registry,
-  'getSession' | 'listSessions' | 'listBlocks' | 'liftBlock' | 'appendAudit' | 'listAudit'
+  | 'getSession'
+  | 'listSessions'
+  | 'listBlocks'
+  | 'getBlock'
+  | 'liftBlock'
+  | 'appendAudit'
+  | 'listAudit'
 >
 
 /**
@@ -40,8 +46,10 @@ export function createLists(state: MemoryState): Lists {
         span,
       )
     },
-    async liftBlock(user, now) {
+    getBlock: async (user, now) => heldBlock(state.users.get(user), now),
+    async liftBlock(user, now, generation) {
       const known = state.users.get(user)
+      if (generation !== undefined && generation !== (known?.generation ?? 0)) return false
       const stood = heldBlock(known, now) !== undefined
       if (known !== undefined) known.block = undefined
       return stood

@@ -11,15 +11,8 @@ const GENERATION_KEPT_SECONDS = 86_400
  * @param retention - how long what has ended is kept
  */
 export function sweepMemory(state: MemoryState, retention: Retention): void {
-  const gone = new Set(state.rows.filter((row) => row.endsAt < retention.sessionsEndedBefore))
-  for (const row of gone) forget(state, row)
-  if (gone.size > 0) {
-    state.rows = state.rows.filter((row) => !gone.has(row))
-    for (const name of new Set([...gone].map((row) => row.record.user))) {
-      const user = state.users.get(name)
-      if (user !== undefined) user.rows = user.rows.filter((row) => !gone.has(row))
-    }
-  }
+  const isOver = (row: Row) => row.endsAt < retention.sessionsEndedBefore
+  forgetSessions(state, new Set(state.rows.filter(isOver)))
   for (const [name, user] of state.users) sweepUser(state, name, { user, now: retention.now })
   for (const [key, mark] of state.marks) {
     if (mark.keepUntil <= retention.now) state.marks.delete(key)
@@ -31,6 +24,22 @@ export function sweepMemory(state: MemoryState, retention: Retention): void {
     if (entry.at < retention.auditBefore) state.auditSeqs.delete(entry.id)
   }
   state.audit = state.audit.filter(({ entry }) => entry.at >= retention.auditBefore)
+}
+
+/**
+ * Takes sessions off the books.
+ *
+ * @param state - the registry
+ * @param gone - which
+ */
+export function forgetSessions(state: MemoryState, gone: ReadonlySet<Row>): void {
+  if (gone.size === 0) return
+  for (const row of gone) forget(state, row)
+  state.rows = state.rows.filter((row) => !gone.has(row))
+  for (const name of new Set([...gone].map((row) => row.record.user))) {
+    const user = state.users.get(name)
+    if (user !== undefined) user.rows = user.rows.filter((row) => !gone.has(row))
+  }
 }
 
 function forget(state: MemoryState, row: Row): void {

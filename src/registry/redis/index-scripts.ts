@@ -125,6 +125,14 @@ for at = 1, #ARGV, 3 do
 end
 return ''`)
 
+/** KEYS: of the user, entries, by place, by time, then of the action of each entry. ARGV: ids. */
+export const ERASE_AUDIT = script(`
+for at, id in ipairs(ARGV) do
+  redis.call('HDEL', KEYS[2], id)
+  for _, key in ipairs({ KEYS[1], KEYS[3], KEYS[4], KEYS[4 + at] }) do redis.call('ZREM', key, id) end
+end
+return ''`)
+
 /** KEYS: one mark. ARGV: issued before, keep until, seconds to keep. */
 export const MARK = script(`
 local before, till = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')

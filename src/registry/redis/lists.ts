@@ -15,6 +15,7 @@ type Lists = Pick<
   | 'listSessions'
   | 'usersOf'
   | 'listBlocks'
+  | 'getBlock'
   | 'liftBlock'
   | 'appendAudit'
   | 'listAudit'
@@ -51,7 +52,12 @@ export function createLists(link: Link): Lists {
         placeOf: (redis, user) => score(redis, index.blocks, tagOf(user)),
         fetch: (redis, tags) => fetchBlocks(redis, tags, query.now),
       }),
-    liftBlock: (user, now) => link.call((redis) => liftBlock(redis, user, now)),
+    getBlock: async (user, now) => {
+      const [block] = await link.call((redis) => fetchBlocks(redis, [tagOf(user)], now))
+      return block
+    },
+    liftBlock: (user, now, generation) =>
+      link.call((redis) => liftBlock(redis, user, [now, generation ?? ''])),
     async appendAudit(entries) {
       if (entries.length === 0) return
       const own = entries.flatMap((entry) => [
@@ -130,9 +136,13 @@ async function fetchBlocks(
   return found.filter((block) => block !== undefined).filter((block) => now < block.until)
 }
 
-async function liftBlock(redis: Commands, user: string, now: number): Promise<boolean> {
+async function liftBlock(
+  redis: Commands,
+  user: string,
+  args: readonly (string | number)[],
+): Promise<boolean> {
   const tag = tagOf(user)
-  const reply = await redis.run(LIFT_BLOCK, Object.values(userKeys(tag)), [now])
+  const reply = await redis.run(LIFT_BLOCK, Object.values(userKeys(tag)), args)
   const [stood, place = ''] = texts.parse(reply)
   if (place !== '') await redis.run(DROP_BLOCK, [index.blocks, index.blockEnds], [tag, place])
   return stood === '1'

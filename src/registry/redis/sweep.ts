@@ -64,7 +64,13 @@ async function sweepSessions(redis: Commands, endedBefore: number): Promise<numb
   return ids.length
 }
 
-async function unindex(
+/**
+ * Takes sessions that are gone off the global indexes.
+ *
+ * @param redis - commands of the call
+ * @param gone - what the index knew of each
+ */
+export async function unindex(
   redis: Commands,
   gone: readonly { readonly id: string; readonly located: Located | undefined }[],
 ): Promise<void> {

@@ -41,6 +41,11 @@ local function close(id, r, at)
   if at < tonumber(r.ends) then r.ends = string.format('%.0f', at) end
   put(id, r)
 end
+local function forget(id, r)
+  if r and redis.call('HGET', K, r.hash) == id then redis.call('HDEL', K, r.hash) end
+  redis.call('HDEL', S, id)
+  for _, key in ipairs({ LE, LP, O }) do redis.call('ZREM', key, id) end
+end
 local function live(id, now)
   local expires = redis.call('ZSCORE', LE, id)
   return expires and tonumber(expires) > now
@@ -192,8 +197,9 @@ export const POSTPONE = script(`${PRELUDE}
 if redis.call('ZSCORE', O, ARGV[1]) then redis.call('ZADD', O, ARGV[2], ARGV[1]) end
 return ''`)
 
-/** now → end and place of the block that was lifted, or ''. */
+/** now, the generation it must still be or '' → '1' when a block stood or '', its place or ''. */
 export const LIFT_BLOCK = script(`${PRELUDE}
+if ARGV[2] ~= '' and (redis.call('HGET', U, 'g') or '0') ~= ARGV[2] then return { '', '' } end
 local till = held(tonumber(ARGV[1]))
 local place = redis.call('HGET', U, 'bs') or ''
 redis.call('HDEL', U, 'bu', 'bs', 'bp')
@@ -203,17 +209,24 @@ return { till and '1' or '', place }`)
 export const FORGET = script(`${PRELUDE}
 local reply = {}
 for at = 2, #ARGV do
-  local id = ARGV[at]
-  local r = get(id)
+  local r = get(ARGV[at])
   if r and tonumber(r.ends) >= tonumber(ARGV[1]) then
     reply[#reply + 1] = r.ends
   else
-    if r and redis.call('HGET', K, r.hash) == id then redis.call('HDEL', K, r.hash) end
-    redis.call('HDEL', S, id)
-    redis.call('ZREM', LE, id)
-    redis.call('ZREM', LP, id)
-    redis.call('ZREM', O, id)
+    forget(ARGV[at], r)
     reply[#reply + 1] = ''
+  end
+end
+return reply`)
+
+/** now, ids… → those that had ended, and are gone now. One without a row may be about to come. */
+export const ERASE = script(`${PRELUDE}
+local reply = {}
+for at = 2, #ARGV do
+  local r = get(ARGV[at])
+  if r and (r.status == 'cancelled' or tonumber(r.expires) <= tonumber(ARGV[1])) then
+    forget(ARGV[at], r)
+    table.insert(reply, ARGV[at])
   end
 end
 return reply`)

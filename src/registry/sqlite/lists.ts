@@ -9,6 +9,7 @@ type Lists = Pick<
   | 'getSession'
   | 'listSessions'
   | 'listBlocks'
+  | 'getBlock'
   | 'liftBlock'
   | 'appendAudit'
   | 'listAudit'
@@ -41,8 +42,14 @@ export function createLists(db: Database): Lists {
         return readPage(sql, query, { table: 'blocks', seqOf, filter, toItem: toBlock })
       })
     },
-    liftBlock: (user, now) =>
+    getBlock: (user, now) =>
+      db.plain((sql) => {
+        const row = sql.get('SELECT * FROM blocks WHERE user = ? AND until > ?', user, now)
+        return row === undefined ? undefined : toBlock(row)
+      }),
+    liftBlock: (user, now, generation) =>
       db.write((sql) => {
+        if (generation !== undefined && generation !== generationOf(sql, user)) return false
         const lifted = sql.get('DELETE FROM blocks WHERE user = ? RETURNING until', user)
         return (numberIn(lifted, 'until') ?? 0) > now
       }),
@@ -73,6 +80,10 @@ export function createLists(db: Database): Lists {
         return rows.map((row) => String(row['user']))
       }),
   }
+}
+
+function generationOf(sql: Sql, user: string): number {
+  return numberIn(sql.get('SELECT generation FROM users WHERE user = ?', user), 'generation') ?? 0
 }
 
 function seqIn(sql: Sql, table: 'sessions' | 'blocks' | 'audit', key: 'id' | 'user') {

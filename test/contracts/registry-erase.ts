@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest'
+import type { UserErase } from '../../src/registry/records.ts'
+import {
+  auditEntry,
+  entry,
+  guardQuestion,
+  ids,
+  NOW,
+  order,
+  ownership,
+  pageIds,
+  query,
+  type Suite,
+} from './registry-fixtures.ts'
+
+const LATER = NOW + 601
+
+const erase = (of: Partial<UserErase> = {}): UserErase => ({
+  user: 'alice',
+  keptAction: 'erase',
+  counters: [],
+  limit: 100,
+  now: NOW,
+  ...of,
+})
+
+/** eraseUser, getBlock, and liftBlock as long as the generation stands. */
+export function eraseSuite(suite: Suite): void {
+  const sessionsOf = async (user: string, now = NOW) =>
+    pageIds(await suite.registry().listSessions(query({ user, now, order: 'asc' })))
+  const entriesOf = async (user?: string) =>
+    pageIds(await suite.registry().listAudit({ limit: 20, user }))
+
+  describe('forgetting a user', () => {
+    it('takes sessions that were cancelled or have expired, from every list', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 'cancelled', sid: 'sid' }))
+      await registry.record(entry({ id: 'expired', expiresAt: NOW + 10 }))
+      await registry.record(entry({ id: 'live' }))
+      await registry.beginCancel('cancelled', NOW)
+      await registry.confirmCancel(['cancelled'], NOW)
+      const now = NOW + 10
+      expect(await registry.eraseUser(erase({ now }))).toEqual({ erased: 2, more: false })
+      expect(await sessionsOf('alice', now)).toEqual(['live'])
+      for (const id of ['cancelled', 'expired']) {
+        expect(await registry.getSession(id)).toBeUndefined()
+        expect(await registry.listSessions(query({ after: id }))).toBeUndefined()
+      }
+      for (const filter of [{ workflow: 'support' }, { subject: 'alice-sub' }, {}]) {
+        expect(pageIds(await registry.listSessions(query({ ...filter, now })))).toEqual(['live'])
+      }
+      expect(pageIds(await registry.listSessions(query({ status: 'cancelled' })))).toEqual([])
+      const { current } = await registry.readGuard(
+        guardQuestion('alice', entry({ id: 'cancelled' }).session.secretHash),
+      )
+      expect(current).toBeUndefined()
+    })
+
+    it('leaves a cancel that is not confirmed on the books and in the outbox', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's2' }))
+      await registry.revoke(order())
+      await registry.confirmCancel(['s1'], NOW)
+      expect(await registry.eraseUser(erase())).toEqual({ erased: 1, more: false })
+      expect(await sessionsOf('alice')).toEqual(['s2'])
+      const claim = { nowMs: (NOW + 60) * 1000, limit: 10, leaseMs: 1000 }
+      expect(ids(await registry.claimCancels(claim))).toEqual(['s2'])
+      await registry.confirmCancel(['s2'], NOW + 60)
+      expect(await registry.eraseUser(erase({ now: NOW + 60 }))).toEqual({ erased: 1, more: false })
+      expect(await sessionsOf('alice', NOW + 60)).toEqual([])
+    })
+
+    it('takes a cancel that nobody confirmed once its session has expired', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await registry.revoke(order())
+      expect((await registry.eraseUser(erase({ now: LATER }))).erased).toBe(1)
+      const claim = { nowMs: LATER * 1000, limit: 10, leaseMs: 1000 }
+      expect(await registry.claimCancels(claim)).toEqual([])
+      expect((await registry.figures(NOW)).outboxLength).toBe(0)
+    })
+
+    it('takes what the trail has about the user, but what proves the erase', async () => {
+      const registry = suite.registry()
+      await registry.appendAudit([
+        auditEntry({ id: 'a1', user: 'alice', action: 'mint' }),
+        auditEntry({ id: 'a2', user: 'alice', action: 'erase' }),
+        auditEntry({ id: 'b1', user: 'bob', action: 'mint' }),
+        auditEntry({ id: 'n1', action: 'mint' }),
+        auditEntry({ id: 'a3', user: 'alice', action: 'revoke' }),
+      ])
+      expect(await registry.eraseUser(erase())).toEqual({ erased: 2, more: false })
+      expect(await entriesOf('alice')).toEqual(['a2'])
+      expect(await entriesOf()).toEqual(['n1', 'b1', 'a2'])
+      expect(pageIds(await registry.listAudit({ limit: 9, action: 'mint' }))).toEqual(['n1', 'b1'])
+      expect(await registry.listAudit({ limit: 9, after: 'a1' })).toBeUndefined()
+      expect(await registry.eraseUser(erase())).toEqual({ erased: 0, more: false })
+    })
+
+    it('goes in steps of the size asked for, past what stays', async () => {
+      const registry = suite.registry()
+      for (let at = 0; at < 5; at++) await registry.record(entry({ id: `s${at}` }))
+      await registry.revoke(order())
+      await registry.confirmCancel(['s1', 's2', 's4'], NOW)
+      const entries = ['erase', 'erase', 'mint', 'erase', 'mint'].map((action, at) =>
+        auditEntry({ id: `a${at}`, user: 'alice', action }),
+      )
+      await registry.appendAudit(entries)
+      const sizes: number[] = []
+      for (let more = true; more; ) {
+        const outcome = await registry.eraseUser(erase({ limit: 2 }))
+        sizes.push(outcome.erased)
+        more = outcome.more
+        expect(sizes.length).toBeLessThan(5)
+      }
+      expect(sizes).toEqual([2, 2, 1])
+      expect(await sessionsOf('alice')).toEqual(['s0', 's3'])
+      expect(await entriesOf('alice')).toEqual(['a3', 'a1', 'a0'])
+    })
+
+    it('forgets the counters that are named, and no others', async () => {
+      const registry = suite.registry()
+      const limit = { max: 5, seconds: 60, nowMs: NOW * 1000 }
+      for (const key of ['mints:alice', 'mints:bob']) await registry.consume(key, limit)
+      await registry.eraseUser(erase({ counters: ['mints:alice', 'mints:nobody'] }))
+      expect((await registry.peek('mints:alice', limit)).remaining).toBe(5)
+      expect((await registry.peek('mints:bob', limit)).remaining).toBe(4)
+    })
+
+    it('leaves generation, block, marks and what is owned: they stop what is under way', async () => {
+      const registry = suite.registry()
+      const block = { until: NOW + 60, reason: 'r', by: 'ada' }
+      const { identity } = guardQuestion()
+      await registry.revoke(order({ block }))
+      await registry.markLogout({ ...identity, issuedBefore: NOW, keepUntil: NOW + 60 })
+      await registry.claimOwnership(ownership({ id: 't1' }))
+      await registry.eraseUser(erase())
+      expect(await registry.readGuard(guardQuestion())).toMatchObject({
+        generation: 1,
+        blockedUntil: NOW + 60,
+        loggedOutAt: NOW,
+      })
+      expect(await registry.record(entry({ id: 'late' }))).toEqual({ kind: 'blocked' })
+      expect(await registry.ownersOf([ownership({ id: 't1' })])).toEqual(['alice'])
+    })
+
+    it('touches nothing of anybody else, not even with the same subject', async () => {
+      const registry = suite.registry()
+      for (const user of ['alice', 'bob', 'alice2']) {
+        await registry.record(entry({ id: `of-${user}`, user }))
+        await registry.appendAudit([auditEntry({ id: `a-${user}`, user })])
+      }
+      expect((await registry.eraseUser(erase({ now: LATER }))).erased).toBe(2)
+      for (const user of ['bob', 'alice2']) {
+        expect(await sessionsOf(user, LATER)).toEqual([`of-${user}`])
+        expect(await entriesOf(user)).toEqual([`a-${user}`])
+      }
+      expect((await registry.readGuard(guardQuestion('bob'))).liveSessions).toBe(1)
+      const users = await registry.usersOf({ issuer: 'https://idp.example/', subject: 'alice-sub' })
+      expect(users).toEqual(expect.arrayContaining(['bob', 'alice2']))
+    })
+
+    it('of whom nothing is known does nothing', async () => {
+      const nobody = erase({ user: 'nobody' })
+      expect(await suite.registry().eraseUser(nobody)).toEqual({ erased: 0, more: false })
+    })
+
+    it('by several instances at once ends with nothing left, and counts nothing twice', async () => {
+      const instances = await suite.instances()
+      const registry = suite.registry()
+      for (let at = 0; at < 12; at++) await registry.record(entry({ id: `s${at}` }))
+      const outcomes = await Promise.all(
+        instances.map((instance) => instance.eraseUser(erase({ now: LATER }))),
+      )
+      expect(outcomes.reduce((sum, { erased }) => sum + erased, 0)).toBe(12)
+      expect(await sessionsOf('alice', LATER)).toEqual([])
+    })
+
+    it('lets the user begin anew', async () => {
+      const registry = suite.registry()
+      await registry.record(entry({ id: 's1' }))
+      await registry.revoke(order())
+      await registry.confirmCancel(['s1'], NOW)
+      await registry.eraseUser(erase())
+      const again = entry({ id: 's2' }, { generation: 1 })
+      expect(await registry.record(again)).toEqual({ kind: 'recorded', ended: [] })
+      expect(await sessionsOf('alice')).toEqual(['s2'])
+    })
+  })
+
+  describe('one block', () => {
+    const block = { until: NOW + 60, reason: 'left', by: 'ada' }
+
+    it('is read while it holds', async () => {
+      const registry = suite.registry()
+      expect(await registry.getBlock('alice', NOW)).toBeUndefined()
+      await registry.revoke(order({ block }))
+      const read = { user: 'alice', ...block, createdAt: NOW }
+      expect(await registry.getBlock('alice', NOW + 59)).toEqual(read)
+      expect(await registry.getBlock('alice', NOW + 60)).toBeUndefined()
+      expect(await registry.getBlock('bob', NOW)).toBeUndefined()
+    })
+
+    it('is lifted as long as the generation stands, and kept when it has been raised', async () => {
+      const registry = suite.registry()
+      await registry.revoke(order({ block }))
+      await registry.revoke(order({ endReason: 'signed_out' }))
+      expect(await registry.liftBlock('alice', NOW, 1)).toBe(false)
+      expect(await registry.getBlock('alice', NOW)).toMatchObject({ until: NOW + 60 })
+      expect(await registry.liftBlock('alice', NOW, 2)).toBe(true)
+      expect(await registry.getBlock('alice', NOW)).toBeUndefined()
+      expect(await registry.liftBlock('nobody', NOW, 0)).toBe(false)
+    })
+  })
+}
