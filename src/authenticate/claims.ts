@@ -20,6 +20,7 @@ const claimsSchema = z.looseObject({
 })
 
 type Claims = Readonly<Record<string, unknown>>
+type ReadClaims = z.infer<typeof claimsSchema>
 type Times = Readonly<Record<'iat' | 'nbf' | 'exp', number | undefined>>
 
 /**
@@ -33,16 +34,38 @@ type Times = Readonly<Record<'iat' | 'nbf' | 'exp', number | undefined>>
  * `invalid_token`
  */
 export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock): Principal {
-  const result = claimsSchema.safeParse(claims)
-  if (!result.success) throw invalidToken(`claims: ${firstIssue(result.error)}`)
-  const { sub, exp, iat, sid } = result.data
+  const read = readClaims(claims)
+  const { exp, iat, nbf } = read
   checkPresence(claims, issuer.requiredClaims)
   checkAudience(claims, issuer.audienceClaim, issuer.audience)
   const seconds = now() / 1000
   checkAge(iat, issuer.maxTokenAgeSeconds, seconds)
-  checkTimes({ iat, nbf: result.data.nbf, exp }, issuer.clockToleranceSeconds, seconds)
+  checkTimes({ iat, nbf, exp }, issuer.clockToleranceSeconds, seconds)
+  return toPrincipal(claims, issuer.issuer, read)
+}
+
+/**
+ * Whom claims speak of, whether or not they are to be believed: who asks for a request is told by
+ * {@link judgeClaims} alone.
+ *
+ * @param claims - the payload
+ * @param issuer - its `iss`
+ * @throws ServiceError `invalid_token` when a claim that is always needed is missing or malformed
+ */
+export function principalOf(claims: Claims, issuer: string): Principal {
+  return toPrincipal(claims, issuer, readClaims(claims))
+}
+
+function readClaims(claims: Claims): ReadClaims {
+  const result = claimsSchema.safeParse(claims)
+  if (!result.success) throw invalidToken(`claims: ${firstIssue(result.error)}`)
+  return result.data
+}
+
+function toPrincipal(claims: Claims, issuer: string, read: ReadClaims): Principal {
+  const { sub, exp, iat, sid } = read
   return {
-    issuer: issuer.issuer,
+    issuer,
     subject: sub,
     claims,
     expiresAt: Math.floor(exp),

@@ -20,8 +20,7 @@ export async function verifySignature(
   keys: IssuerKeys,
   algorithms: readonly string[],
 ): Promise<void> {
-  const { alg } = token.header
-  if (!algorithms.includes(alg)) throw invalidToken(`alg ${show(alg)} is not on the issuer's list`)
+  checkAlgorithm(token.header.alg, algorithms)
   const known = await keys.find(token.header)
   if (await anyVerifies(token, known.keys)) return
   if (await keys.renewedSince(known.version)) {
@@ -30,6 +29,17 @@ export async function verifySignature(
   }
   const none = known.keys.length === 0
   throw invalidToken(none ? 'no key of the issuer fits alg and kid' : 'the signature is wrong')
+}
+
+/**
+ * The part of {@link verifySignature} that needs no key.
+ *
+ * @param alg - header parameter
+ * @param algorithms - `alg` values that are accepted
+ * @throws ServiceError `invalid_token`
+ */
+export function checkAlgorithm(alg: string, algorithms: readonly string[]): void {
+  if (!algorithms.includes(alg)) throw invalidToken(`alg ${show(alg)} is not on the issuer's list`)
 }
 
 async function anyVerifies(token: SignedToken, keys: readonly CryptoKey[]): Promise<boolean> {

@@ -74,12 +74,19 @@ interface SigningKey {
   readonly publicJwk: JWK
 }
 
+/** Algorithms of the keys that sign. RSA is left out: its signatures make client secrets long. */
+export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
+/** {@link SIGNING_ALGORITHMS}; `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
+
 /**
- * A new private key set with one ES256 key, as the text that {@link readSigningKeys} takes.
+ * A new private key set with one key, as the text that {@link readSigningKeys} takes.
+ *
+ * @param alg - what it signs with
  */
-export async function makeSigningKeys(): Promise<string> {
-  const { privateKey: key } = await generateKeyPair('ES256', { extractable: true })
-  return JSON.stringify({ keys: [{ ...(await exportJWK(key)), alg: 'ES256' }] })
+export async function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): Promise<string> {
+  const { privateKey: key } = await generateKeyPair(alg, { extractable: true })
+  return JSON.stringify({ keys: [{ ...(await exportJWK(key)), alg }] })
 }
 
 /**
@@ -122,7 +129,7 @@ export async function readSigningKeys(text: string, source: string): Promise<Sig
         .sign(first.privateKey),
     async verify(token, { issuer, audience, type, nowMs }) {
       const { payload } = await jwtVerify(token, find, {
-        algorithms: ['ES256', 'EdDSA', 'Ed25519'],
+        algorithms: [...SIGNING_ALGORITHMS],
         issuer,
         audience,
         typ: type,

@@ -48,6 +48,29 @@ export function readSetup(variables?: Variables): Setup {
   throw new SetupError([...new Set(problems)])
 }
 
+/** What tokens are judged and mapped by. */
+export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'secret'>
+
+/**
+ * The config file, for work that looks at tokens and calls no ChatKit API: API keys need not be set,
+ * nor the rest of the environment be right.
+ *
+ * @param variables - as in {@link readSetup}
+ * @throws {@link SetupError}
+ */
+export function readRules(variables?: Variables): Rules {
+  const problems: string[] = []
+  const { configFile, secret } = readConfigSources(variables)
+  const settings = attempt(() => {
+    const { workflows } = loadConfig(readText(configFile), { file: configFile }).settings
+    const apiKeys = new Set(workflows.map(({ apiKeyEnv }) => apiKeyEnv))
+    const source = (name: string) => (apiKeys.has(name) ? () => UNREADABLE : secret(name))
+    return readSettings({ configFile, secret: source }, problems)
+  }, problems)
+  if (settings && problems.length === 0) return { settings, secret }
+  throw new SetupError([...new Set(problems)])
+}
+
 /** What self-hosted workflows need of the environment: their secrets are signed, and name us. */
 function selfHostedProblems(environment: Environment, settings: Settings): string[] {
   const own = settings.workflows.find(({ server }) => server !== undefined)
@@ -60,12 +83,14 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
   }
   // Instances that share a store must share the keys, or each refuses what the others signed.
   if (environment.store.kind === 'redis' && environment.signingKeys === undefined) {
-    problems.push('SIGNING_KEY_FILE: needed with Redis; make one with: npm run make-signing-key')
+    problems.push(
+      'SIGNING_KEY_FILE: needed with Redis; make one with: npx chatkit-mint keys generate',
+    )
   }
   return problems
 }
 
-/** Passes every check; nothing starts with it, because a problem was noted in its place. */
+/** Passes every check. It stands for what was noted as a problem, or for what is not needed. */
 const UNREADABLE = new Secret('A'.repeat(64))
 
 function readSettings(

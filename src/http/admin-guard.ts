@@ -36,8 +36,14 @@ export function requireAdmin(options: AdminGuardOptions): MiddlewareHandler<AppE
   }
 }
 
-/** An expression that fails, or yields anything but true, makes nobody an admin. */
-function isAdmin({ issuer, claims }: Principal, admins: AdminSettings): boolean {
+/**
+ * Whether a verified token is an admin's. An expression that fails, or yields anything but true, makes
+ * nobody an admin.
+ *
+ * @param principal - what the token says
+ * @param admins - the rule
+ */
+export function isAdmin({ issuer, claims }: Principal, admins: AdminSettings): boolean {
   if (!admins.issuers.includes(issuer)) return false
   try {
     return admins.when.evaluate({ issuer, claims, input: {} }) === true

@@ -52,8 +52,16 @@ function mintOrder(
   }
 }
 
-/** What the API is asked for: only fields that config or claims have set, and tracing always. */
-function createParams(session: NewSession, seconds: number | undefined): CreateSessionParams {
+/**
+ * What the API is asked for: only fields that config or claims have set, and tracing always.
+ *
+ * @param session - user, workflow, state variables
+ * @param seconds - how long it is to live; undefined leaves it to the API's default
+ */
+export function createParams(
+  session: NewSession,
+  seconds: number | undefined,
+): CreateSessionParams {
   const { workflow, stateVariables, user } = session
   const perMinute = workflow.maxRequestsPerMinute
   return {

@@ -39,7 +39,7 @@ export function chooseWorkflow(
     const problem = inputProblem(workflow.input, input)
     // Rules never see input that does not fit its declaration.
     const scope = { ...pick(principal), input: problem === undefined ? input : {} }
-    if (!holds(workflow.when, scope)) continue
+    if (whenRefusal(workflow.when, scope) !== undefined) continue
     if (problem === undefined) return { workflow, scope }
     throw new ServiceError('invalid_request', { reason: problem, detail: `${problem}.` })
   }
@@ -51,11 +51,22 @@ function pick({ issuer, claims }: MappedPrincipal): Omit<Scope, 'input'> {
   return { issuer, claims }
 }
 
-function holds(when: Expression | undefined, scope: Scope): boolean {
-  if (when === undefined) return true
+/**
+ * Why a workflow is not the caller's to use.
+ *
+ * @param when - the workflow's rule; undefined lets everyone in
+ * @param scope - what it may look at
+ * @returns undefined when it holds. Text for operators: it may quote names of claims
+ */
+export function whenRefusal(when: Expression | undefined, scope: Scope): string | undefined {
+  if (when === undefined) return undefined
   try {
-    return when.evaluate(scope) === true
-  } catch {
-    return false
+    const value = when.evaluate(scope)
+    if (value === true) return undefined
+    return value === false ? '`when` is false' : `\`when\` yields a ${typeof value}, not a bool`
+  } catch (error) {
+    // Below its first line the library draws the expression.
+    const why = error instanceof Error ? error.message.split('\n', 1)[0] : 'unknown error'
+    return `\`when\` fails: ${why}`
   }
 }
