@@ -20,7 +20,7 @@ export class UnusableSessionError extends ServiceError {
   }
 }
 
-/** The six operations, as logs and metrics call them. */
+/** The six operations and that of self-hosted servers, as logs and metrics call them. */
 export type ChatKitOperation =
   | 'create_session'
   | 'cancel_session'
@@ -28,6 +28,7 @@ export type ChatKitOperation =
   | 'retrieve_thread'
   | 'delete_thread'
   | 'list_thread_items'
+  | 'delete_attachment'
 
 /** How a call went, for logs and metrics. It holds no key, no client secret and no user. */
 export interface UpstreamCall {
@@ -48,6 +49,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /** Told once how the call went, whether it succeeded or not; of no call, where none is needed. */
   readonly observe?: (call: UpstreamCall) => void
+  /**
+   * For a call about one thread: it is of this user, or `not_found`. The ChatKit API itself knows no
+   * such question and its threads stay with their user, so there the caller compares; where this
+   * service keeps the records of ownership, they are asked in the same step.
+   */
+  readonly asUser?: string | undefined
 }
 
 /**
@@ -123,4 +130,13 @@ export interface ChatKit {
    * query (400): cursors are the client's
    */
   listThreadItems(id: string, query: ListQuery, call?: CallOptions): Promise<ThreadItemPage>
+
+  /**
+   * Of self-hosted servers only, where an attachment may be in no thread; the ChatKit API deletes
+   * attachments with their threads.
+   *
+   * @param id - of the attachment
+   * @throws `not_found` when there is no such attachment
+   */
+  deleteAttachment?(id: string, call?: CallOptions): Promise<void>
 }

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Clock } from '../lib/clock.ts'
 import type { ChatKit } from './port.ts'
 import { createSelfHosted } from './self-hosted.ts'
+import { type AttachmentOwners, createDeleteAttachment } from './server-attachments.ts'
 import { createServerThreads, type ThreadOwners } from './server-threads.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -13,7 +14,7 @@ export interface SelfHostedAdaptersOptions {
   readonly issuer: string
   /** Connections to the servers. */
   readonly dispatcher: Dispatcher
-  readonly registry: ThreadOwners
+  readonly registry: ThreadOwners & AttachmentOwners
   readonly now: Clock
 }
 
@@ -29,7 +30,9 @@ export function createSelfHostedAdapters(
   for (const { name: workflow, server } of options.workflows) {
     if (server === undefined) continue
     const threads = createServerThreads({ ...options, workflow, server })
-    adapters.set(workflow, createSelfHosted({ ...options, workflow, threads }))
+    const deleteAttachment = createDeleteAttachment({ ...options, workflow, server })
+    const adapter = createSelfHosted({ ...options, workflow, threads })
+    adapters.set(workflow, { ...adapter, deleteAttachment })
   }
   return adapters
 }

@@ -2,12 +2,12 @@ import type { Dispatcher } from 'undici'
 import type { Clock } from '../lib/clock.ts'
 import { eachBounded } from '../lib/each-bounded.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { collect, type Fetched, listOf } from './pages.ts'
 import type { CallOptions, ChatKit } from './port.ts'
 import { type ServerItem, serverItemPage, serverThread } from './protocol-thread.ts'
 import { toWireItem, toWireThread } from './protocol-to-wire.ts'
 import { type Ask, type AskServer, createAskServer } from './server-ask.ts'
 import { serverFault } from './server-call.ts'
-import { collect, type Fetched, listOf } from './server-pages.ts'
 import type { SigningKeys } from './signing-keys.ts'
 import type { ListQuery, ThreadListQuery } from './wire.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from './wire-thread.ts'
@@ -85,12 +85,25 @@ export function createServerThreads(options: ServerThreadsOptions): ServerThread
     list: (query, call) =>
       deps.askServer('list_threads', call, (ask) => listThreads(deps, ask, query)),
     retrieve: (id, call) =>
-      deps.askServer('retrieve_thread', call, (ask) => retrieveThread(deps, ask, id)),
+      deps.askServer('retrieve_thread', call, (ask) => retrieveThread(deps, ask, of(id, call))),
     remove: (id, call) =>
-      deps.askServer('delete_thread', call, (ask) => deleteThread(deps, ask, id)),
+      deps.askServer('delete_thread', call, (ask) => deleteThread(deps, ask, of(id, call))),
     items: (id, query, call: CallOptions | undefined) =>
-      deps.askServer('list_thread_items', call, (ask) => listItems(deps, ask, { id, query })),
+      deps.askServer('list_thread_items', call, (ask) =>
+        listItems(deps, ask, { ...of(id, call), query }),
+      ),
   }
+}
+
+/** A thread that is asked about. */
+interface AskedThread {
+  readonly id: string
+  /** Whose it has to be; anyone's when undefined. */
+  readonly asUser: string | undefined
+}
+
+function of(id: string, call: CallOptions | undefined): AskedThread {
+  return { id, asUser: call?.asUser }
 }
 
 async function listThreads(deps: Deps, ask: Ask, query: ThreadListQuery): Promise<ThreadPage> {
@@ -112,9 +125,9 @@ async function listThreads(deps: Deps, ask: Ask, query: ThreadListQuery): Promis
   )
 }
 
-async function retrieveThread(deps: Deps, ask: Ask, id: string): Promise<Thread> {
-  const user = await ownerOf(deps, id)
-  const thread = await readThread(ask, id, user)
+async function retrieveThread(deps: Deps, ask: Ask, asked: AskedThread): Promise<Thread> {
+  const user = await ownerOf(deps, asked)
+  const thread = await readThread(ask, asked.id, user)
   if (thread === undefined) throw notFound('the server does not have the thread')
   return thread
 }
@@ -135,8 +148,9 @@ async function readThread(ask: Ask, id: string, user: string): Promise<Thread | 
   throw serverFault('upstream_invalid_response', 'another thread than was asked for')
 }
 
-async function deleteThread(deps: Deps, ask: Ask, id: string): Promise<ThreadDeleted> {
-  const user = await ownerOf(deps, id)
+async function deleteThread(deps: Deps, ask: Ask, asked: AskedThread): Promise<ThreadDeleted> {
+  const user = await ownerOf(deps, asked)
+  const { id } = asked
   const record = { workflow: deps.workflow, kind: 'thread', id } as const
   try {
     await ask(user, { type: 'threads.delete', params: { thread_id: id } })
@@ -152,9 +166,10 @@ async function deleteThread(deps: Deps, ask: Ask, id: string): Promise<ThreadDel
 async function listItems(
   deps: Deps,
   ask: Ask,
-  { id, query }: { readonly id: string; readonly query: ListQuery },
+  asked: AskedThread & { readonly query: ListQuery },
 ): Promise<ThreadItemPage> {
-  const user = await ownerOf(deps, id)
+  const user = await ownerOf(deps, asked)
+  const { id, query } = asked
   const page = await collect(query, async (part) => {
     // The protocol has no `before`: what precedes a place is what follows it the other way round.
     const backwards = part.before !== undefined && part.after === undefined
@@ -186,12 +201,13 @@ function opposite(order: 'asc' | 'desc'): 'asc' | 'desc' {
   return order === 'asc' ? 'desc' : 'asc'
 }
 
-async function ownerOf({ registry, workflow }: Deps, id: string): Promise<string> {
+async function ownerOf({ registry, workflow }: Deps, { id, asUser }: AskedThread): Promise<string> {
   if (!ID.test(id)) {
     throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
   }
   const [owner] = await registry.ownersOf([{ workflow, kind: 'thread', id }])
   if (owner === undefined) throw notFound('a thread of nobody')
+  if (asUser !== undefined && owner !== asUser) throw notFound('a thread of another user')
   return owner
 }
 

@@ -126,6 +126,20 @@ describe('retrieve, remove', () => {
   })
 })
 
+describe('as a user', () => {
+  test('another owner’s thread is not_found, and the server is not asked', async () => {
+    const [id = ''] = await seed('bob', 1)
+    scene.sample.server.clearRequests()
+    const call = { asUser: 'alice' }
+    const refused = { code: 'not_found' }
+    await expect(scene.threads.retrieve(id, call)).rejects.toMatchObject(refused)
+    await expect(scene.threads.remove(id, call)).rejects.toMatchObject(refused)
+    await expect(scene.threads.items(id, {}, call)).rejects.toMatchObject(refused)
+    expect(scene.sample.server.requests()).toEqual([])
+    expect(await scene.threads.retrieve(id, { asUser: 'bob' })).toMatchObject({ user: 'bob' })
+  })
+})
+
 describe('items', () => {
   test('in the reference’s shapes, newest first, in pages both ways', async () => {
     const [id = ''] = await seed('alice', 1, 'task widget please')

@@ -13,6 +13,8 @@ export interface Part extends ListQuery {
 }
 
 const DEFAULT_LIMIT = 20
+/** The most that the API gives at a time. */
+const MAX_LIMIT = 100
 /** How often is fetched for one page, when so much is left out of it. */
 const MAX_FETCHES = 20
 
@@ -39,9 +41,11 @@ export async function collect<T>(
     const edge = fetched.entries.at(backwards ? 0 : -1)
     hasMore = fetched.hasMore && edge !== undefined
     if (values.length >= wanted || edge === undefined) break
+    // Where nothing is kept, larger strides.
+    const stride = kept.length === 0 ? part.limit * 2 : wanted - values.length
     part = {
       ...part,
-      limit: wanted - values.length,
+      limit: Math.min(stride, MAX_LIMIT),
       ...(backwards ? { before: edge.id } : { after: edge.id }),
     }
   }
