@@ -8,7 +8,7 @@ const SRC = join(ROOT, 'src')
 /** Steps of a request. None calls another; `http`, `console` and `gateway` join them. */
 const STEPS = ['authenticate', 'map', 'mint', 'respond']
 /** What steps lean on. None knows a step. */
-const PARTS = ['chatkit', 'registry', 'config', 'client']
+const PARTS = ['chatkit', 'registry', 'config', 'client', 'threads']
 
 /**
  * Which way imports go: what each folder of src (or file at its top) may import. `ports` are the
@@ -17,15 +17,29 @@ const PARTS = ['chatkit', 'registry', 'config', 'client']
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['service.ts', 'config', 'http', 'lib', 'registry:ports'],
   'check-node.js': [],
-  'service.ts': ['app.ts', 'http', 'gateway', ...STEPS, ...PARTS, 'lib'],
+  'service.ts': ['app.ts', 'upstreams.ts', 'http', 'gateway', ...STEPS, ...PARTS, 'lib'],
+  // The half of the composition root that makes connections and ChatKit adapters.
+  'upstreams.ts': ['chatkit', 'config:ports', 'registry:ports', 'lib'],
   'app.ts': ['http', 'chatkit:ports', 'lib'],
-  commands: ['service.ts', 'app.ts', 'http', ...STEPS, ...PARTS, 'embedded', 'lib'],
-  http: [...STEPS, 'config:ports', 'chatkit:ports', 'registry:ports', 'lib'],
+  // The command line is started by npx, not by a script of package.json that could load the check.
+  commands: [
+    'check-node.js',
+    'service.ts',
+    'app.ts',
+    'http',
+    ...STEPS,
+    ...PARTS,
+    'embedded',
+    'lib',
+  ],
+  http: [...STEPS, 'threads', 'config:ports', 'chatkit:ports', 'registry:ports', 'lib'],
   gateway: ['http', 'chatkit:ports', 'config:ports', 'registry:ports', 'lib'],
   authenticate: ['config:ports', 'lib'],
   map: ['config:ports', 'lib'],
   mint: ['chatkit:ports', 'registry:ports', 'config:ports', 'lib'],
   respond: ['chatkit:ports', 'registry:ports', 'lib'],
+  // A part over the types of two others: threads across all upstreams. It names no adapter.
+  threads: ['chatkit:ports', 'registry:ports', 'config:ports', 'lib'],
   chatkit: ['lib'],
   registry: ['lib'],
   config: ['lib'],
@@ -37,13 +51,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** What stands in for `part:ports`: contracts, and what no adapter hides behind them. */
 const PORT_FILES: Readonly<Record<string, RegExp>> = {
   chatkit:
-    /^chatkit\/(?:port|signing-keys|client-secret|server-(?:call|token)|(?:wire|protocol)[\w-]*)\.ts$/,
+    /^chatkit\/(?:port|signing-keys|client-secret|pages|server-(?:call|token)|(?:wire|protocol)[\w-]*)\.ts$/,
   registry: /^registry\/(?:port|records|store-unusable)\.ts$/,
   config: /^config\/(?:settings|env|setup)\.ts$/,
 }
 
 /** Vendors that only these folders may name. */
 const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
+  { module: /^(?:commander|cli-progress|cli-table3)$/, folders: ['commands'] },
   {
     module: /^(?:hono|@hono\/.+)(?:\/|$)/,
     folders: ['app.ts', 'service.ts', 'http', 'gateway', 'embedded'],

@@ -12,6 +12,9 @@ export type AuditAction =
   | 'revoke'
   | 'unblock'
   | 'logout'
+  | 'delete_thread'
+  | 'export'
+  | 'erase'
   | 'admin_read'
   | 'admin_attempt'
 

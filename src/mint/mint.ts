@@ -8,6 +8,7 @@ import { Secret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
 import type { Guard, NewEntry, SessionRecord, TokenIdentity } from '../registry/records.ts'
 import type { Canceller } from './cancel.ts'
+import { refuseBlocked, refuseLoggedOut } from './standing.ts'
 
 /** A session to be minted: what config and claims came to. */
 export interface MintOrder {
@@ -106,8 +107,8 @@ function refuseBeforehand(
   order: MintOrder,
   { cap, now }: Pick<MintOptions, 'cap' | 'now'>,
 ): string | undefined {
-  if (guard.blockedUntil !== undefined) throw blocked(`blocked until ${guard.blockedUntil}`)
-  refuseLoggedOut(guard, order)
+  refuseBlocked(guard)
+  refuseLoggedOut(guard, order.tokenIssuedAt)
   const { current } = guard
   if (current?.endReason === 'evicted') {
     // Two tabs at the cap would otherwise evict each other for ever.
@@ -118,14 +119,6 @@ function refuseBeforehand(
   const others = guard.liveSessions - (replaces === undefined ? 0 : 1)
   if (cap.whenFull === 'deny' && others >= cap.max) throw full(guard.liveSessions)
   return replaces
-}
-
-/** OpenID Connect Back-Channel Logout 1.0 §2.7: what was issued before the logout is over. */
-function refuseLoggedOut({ loggedOutAt }: Guard, { tokenIssuedAt }: MintOrder): void {
-  if (loggedOutAt === undefined) return
-  if (tokenIssuedAt === undefined || tokenIssuedAt < loggedOutAt) {
-    throw new ServiceError('invalid_token', { reason: 'issued before the user was logged out' })
-  }
 }
 
 async function createUpstream(
@@ -150,7 +143,7 @@ async function putOnTheBooks(
   registry: Registry,
 ): Promise<readonly SessionRecord[]> {
   const outcome = await registry.record(entry)
-  if (outcome.kind === 'blocked') throw blocked('revoked while the session was being created')
+  if (outcome.kind === 'blocked') throw revokedMeanwhile()
   if (outcome.kind === 'full') throw full(entry.cap.max)
   return outcome.ended
 }
@@ -162,7 +155,8 @@ async function refuseLateLogout(
   { registry, canceller, now }: MintOptions,
 ): Promise<void> {
   try {
-    refuseLoggedOut(await registry.readGuard(guardQuestion(order, now)), order)
+    const guard = await registry.readGuard(guardQuestion(order, now))
+    refuseLoggedOut(guard, order.tokenIssuedAt)
   } catch (error) {
     await takeBack(entry.session, { registry, canceller, now })
     throw error
@@ -208,8 +202,10 @@ function expiryOf({ expires_at }: IssuedSession, { params }: MintOrder, now: num
   return now + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS)
 }
 
-function blocked(reason: string): ServiceError {
-  return new ServiceError('user_blocked', { reason })
+function revokedMeanwhile(): ServiceError {
+  return new ServiceError('user_blocked', {
+    reason: 'revoked while the session was being created',
+  })
 }
 
 function full(live: number): ServiceError {

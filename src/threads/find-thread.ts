@@ -1,0 +1,53 @@
+import type { CallOptions } from '../chatkit/port.ts'
+import type { Thread } from '../chatkit/wire-thread.ts'
+import { ServiceError } from '../lib/errors.ts'
+import type { ThreadSource } from './sources.ts'
+
+/** A thread, and where it is. */
+export interface FoundThread {
+  readonly thread: Thread
+  readonly source: ThreadSource
+}
+
+/**
+ * Looks for a thread in all sources at once and waits for all of them, so that a thread of someone
+ * else costs what one costs that does not exist. The first source in the config's order wins.
+ *
+ * @param sources - where to look
+ * @param wanted - its id, and whose it has to be; anyone's without `user`
+ * @throws `not_found`; what a source threw, when none has the thread and one could not say
+ */
+export async function findThread(
+  sources: readonly ThreadSource[],
+  { id, user }: { readonly id: string; readonly user?: string | undefined },
+  call: CallOptions | undefined,
+): Promise<FoundThread> {
+  const asked = sources.map(async (source) => {
+    const thread = await source.chatkit.retrieveThread(id, { ...call, asUser: user })
+    if (thread.id !== id) throw anotherThread()
+    if (user !== undefined && thread.user !== user) throw noSuchThread('of another user')
+    return { thread, source }
+  })
+  const answers = await Promise.allSettled(asked)
+  const found = answers.find((answer) => answer.status === 'fulfilled')
+  if (found) return found.value
+  for (const answer of answers) {
+    if (answer.status === 'rejected' && !isNotFound(answer.reason)) throw answer.reason
+  }
+  throw noSuchThread('no source has it for this caller')
+}
+
+/** The same for a thread of someone else and for none: without a word of its own. */
+function noSuchThread(reason: string): ServiceError {
+  return new ServiceError('not_found', { reason: `a thread: ${reason}` })
+}
+
+function anotherThread(): ServiceError {
+  return new ServiceError('upstream_invalid_response', {
+    reason: 'another thread than was asked for',
+  })
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === 'not_found'
+}

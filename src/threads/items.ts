@@ -1,0 +1,47 @@
+import { collect, type Fetched, listOf } from '../chatkit/pages.ts'
+import type { ListQuery } from '../chatkit/wire.ts'
+import type { ThreadItem } from '../chatkit/wire-item.ts'
+import type { ThreadItemPage } from '../chatkit/wire-thread.ts'
+import type { FoundThread } from './find-thread.ts'
+import { refusingCursors } from './list-one.ts'
+import type { SourceCall } from './source-page.ts'
+
+/**
+ * Items of a thread that was found, as long as it is of the same user. An item that says it is of
+ * another thread is dropped and told to `onForeign`.
+ *
+ * @param found - the thread
+ * @param query - which of its items; cursors are item ids
+ * @throws `not_found` when the thread is gone or has changed hands; `invalid_request` for a cursor of
+ * none of its items
+ */
+export async function listItemsOf(
+  { thread, source }: FoundThread,
+  query: ListQuery,
+  { call, onForeign }: SourceCall,
+): Promise<ThreadItemPage> {
+  const { id, user: asUser } = thread
+  const hasCursor = query.after !== undefined || query.before !== undefined
+  const page = await refusingCursors(hasCursor, () =>
+    collect(query, async (part): Promise<Fetched<ThreadItem>> => {
+      const { data, has_more: hasMore } = await source.chatkit.listThreadItems(id, part, {
+        ...call,
+        asUser,
+      })
+      const entries = data.map((item) => ({
+        id: item.id,
+        value: isOf(item, id) ? item : undefined,
+      }))
+      const count = entries.filter(({ value }) => value === undefined).length
+      if (count > 0) onForeign({ source, what: 'item', count })
+      return { entries, hasMore }
+    }),
+  )
+  return listOf(page)
+}
+
+/** A kind of item that the reference does not have may not name its thread. */
+function isOf(item: ThreadItem, thread: string): boolean {
+  const named = 'thread_id' in item ? item['thread_id'] : undefined
+  return named === undefined || named === thread
+}

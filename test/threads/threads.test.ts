@@ -1,0 +1,332 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { ServiceError } from '../../src/lib/errors.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import type { Foreign } from '../../src/threads/source-page.ts'
+import { createThreads } from '../../src/threads/threads.ts'
+import { type FakeSource, fakeSource } from './fake-source.ts'
+
+function threadsOf(sources: readonly FakeSource[], registry = createMemoryRegistry()) {
+  const foreign: Foreign[] = []
+  const onForeign = (one: Foreign) => foreign.push(one)
+  return { threads: createThreads({ sources, registry, randomBytes, onForeign }), foreign }
+}
+
+const QUERY = { limit: 20, order: 'desc' } as const
+const ids = ({ data }: { data: readonly { id: string }[] }) => data.map(({ id }) => id)
+const down = () => new ServiceError('upstream_unavailable', { reason: 'planted' })
+
+/** Two keys of one project, one of another, a server. */
+function everything() {
+  const shared = [
+    ['a1', 'alice', 1],
+    ['a3', 'alice', 3],
+    ['b3', 'bob', 3],
+    ['a5', 'alice', 5],
+  ] as const
+  const other = fakeSource('sales', [
+    ['s3', 'alice', 3],
+    ['s4', 'alice', 4],
+  ])
+  const server = fakeSource('desk', [['d3', 'alice', 3]], true)
+  return [fakeSource('support', shared), other, fakeSource('twin', shared), server] as const
+}
+
+describe('a list over several sources', () => {
+  const newestFirst = ['a5', 's4', 'a3', 's3', 'd3', 'a1']
+
+  test('merges by time; equal seconds in the order of the config; the same thread once', async () => {
+    const { threads, foreign } = threadsOf(everything())
+    expect(ids(await threads.listOwn('alice', QUERY))).toEqual(newestFirst)
+    expect(ids(await threads.listOwn('alice', { ...QUERY, order: 'asc' }))).toEqual(
+      newestFirst.toReversed(),
+    )
+    expect(ids(await threads.list(QUERY))).toEqual(['a5', 's4', 'b3', ...newestFirst.slice(2)])
+    expect(ids(await threads.list({ ...QUERY, user: 'bob' }))).toEqual(['b3'])
+    expect(foreign).toEqual([])
+  })
+
+  test.each([1, 2, 3, 4, 5])('goes on and back in pages of %i', async (limit) => {
+    const { threads } = threadsOf(everything())
+    const found: string[] = []
+    let page = await threads.listOwn('alice', { ...QUERY, limit })
+    for (
+      ;
+      ;
+      page = await threads.listOwn('alice', { ...QUERY, limit, after: page.last_id ?? '' })
+    ) {
+      found.push(...ids(page))
+      if (!page.has_more) break
+    }
+    expect(found).toEqual(newestFirst)
+    const back = ids(page).toReversed()
+    while (back.length < newestFirst.length) {
+      page = await threads.listOwn('alice', { ...QUERY, limit, before: page.first_id ?? '' })
+      back.push(...ids(page).toReversed())
+    }
+    expect(page.has_more).toBe(false)
+    expect(back).toEqual(newestFirst.toReversed())
+  })
+
+  test('has each thread once, both ways, where a server’s order is not that of time', async () => {
+    const rows = ([9, 2, 7, 1, 8, 3] as const).map((at) => [`x${at}`, 'alice', at] as const)
+    const { threads } = threadsOf([...everything(), fakeSource('shop', rows, true)])
+    for (const way of ['after', 'before'] as const) {
+      const found: string[] = []
+      let start = {}
+      if (way === 'before') {
+        const { last_id } = await threads.listOwn('alice', { ...QUERY, limit: 100 })
+        start = { before: last_id ?? '' }
+      }
+      for (;;) {
+        const page = await threads.listOwn('alice', { ...QUERY, limit: 2, ...start })
+        found.push(...ids(page))
+        if (!page.has_more) break
+        start = way === 'after' ? { after: page.last_id ?? '' } : { before: page.first_id ?? '' }
+      }
+      expect(new Set(found).size).toBe(found.length)
+      // Without the last one, before which it went back.
+      expect(found).toHaveLength(way === 'after' ? 12 : 11)
+    }
+  })
+
+  test('asks each source once for a page', async () => {
+    const sources = everything()
+    const { threads } = threadsOf(sources)
+    const first = await threads.listOwn('alice', { ...QUERY, limit: 2 })
+    expect(sources.map(({ calls }) => calls)).toEqual(sources.map(() => ['list']))
+    await threads.listOwn('alice', { ...QUERY, limit: 2, after: first.last_id ?? '' })
+    expect(sources.map(({ calls }) => calls)).toEqual(sources.map(() => ['list', 'list']))
+  })
+
+  test('a cursor is good for its user, order, side and sources only, and for any instance', async () => {
+    const registry = createMemoryRegistry()
+    const { threads } = threadsOf(everything(), registry)
+    const { last_id: cursor } = await threads.listOwn('alice', { ...QUERY, limit: 2 })
+    const after = cursor ?? ''
+    const elsewhere = threadsOf(everything(), registry).threads
+    expect(ids(await elsewhere.listOwn('alice', { ...QUERY, after }))).toEqual(newestFirst.slice(2))
+    const refused = { code: 'invalid_request', detail: expect.stringContaining('cursor') }
+    const tries = [
+      () => threads.listOwn('bob', { ...QUERY, after }),
+      () => threads.listOwn('alice', { ...QUERY, after, order: 'asc' }),
+      () => threads.list({ ...QUERY, after }),
+      () => threads.list({ ...QUERY, after, user: 'alice' }),
+      () => threads.listOwn('alice', { ...QUERY, after: 'a3' }),
+      () => threads.listOwn('alice', { ...QUERY, after, workflow: 'support' }),
+      () =>
+        threadsOf(everything().slice(0, 3), registry).threads.listOwn('alice', { ...QUERY, after }),
+      () => threadsOf(everything()).threads.listOwn('alice', { ...QUERY, after }),
+    ]
+    for (const attempt of tries) await expect(attempt()).rejects.toMatchObject(refused)
+    const both = { ...QUERY, after, before: after }
+    await expect(threads.listOwn('alice', both)).rejects.toMatchObject({ code: 'invalid_request' })
+  })
+
+  test('a cursor whose thread is gone, or has become someone else’s, is refused', async () => {
+    const sources = everything()
+    const { threads } = threadsOf(sources)
+    const page = await threads.listOwn('alice', { ...QUERY, limit: 3 })
+    const refused = { code: 'invalid_request' }
+    const row = (user: string) => ['s4', user, 4] as const
+    sources[1].rows = [['s3', 'alice', 3], row('bob')]
+    for (const way of ['after', 'before']) {
+      const query = { ...QUERY, [way]: page.last_id ?? '' }
+      await expect(threads.listOwn('alice', query)).rejects.toMatchObject(refused)
+    }
+    // Nor is it shown where the upstream does not mind.
+    sources[1].careless = true
+    const back = threads.listOwn('alice', { ...QUERY, before: page.last_id ?? '' })
+    await expect(back).rejects.toMatchObject(refused)
+    sources[1].rows = [['s3', 'alice', 3], row('alice')]
+    expect(ids(await threads.listOwn('alice', { ...QUERY, before: page.last_id ?? '' }))).toEqual([
+      'a5',
+      's4',
+    ])
+  })
+
+  test('fails when one of them does', async () => {
+    const sources = everything()
+    sources[3].failure = down()
+    const { threads } = threadsOf(sources)
+    await expect(threads.listOwn('alice', QUERY)).rejects.toMatchObject({
+      code: 'upstream_unavailable',
+    })
+    expect(ids(await threads.listOwn('alice', { ...QUERY, workflow: 'sales' }))).toEqual([
+      's4',
+      's3',
+    ])
+  })
+
+  test('limit 0 says whether there is anything', async () => {
+    const { threads } = threadsOf(everything())
+    const none = { data: [], first_id: null, last_id: null }
+    const query = { ...QUERY, limit: 0 }
+    expect(await threads.listOwn('alice', query)).toMatchObject({ ...none, has_more: true })
+    expect(await threads.listOwn('carol', query)).toMatchObject({ ...none, has_more: false })
+  })
+
+  test('one that repeats itself does not keep us for ever', async () => {
+    const [first, second] = everything()
+    const whole = { after: undefined, limit: 2 }
+    const { listThreads } = second.chatkit
+    second.chatkit.listThreads = async (query, call) => {
+      const page = await listThreads({ ...query, ...whole, user: 'alice' }, call)
+      return { ...page, has_more: true }
+    }
+    const { threads } = threadsOf([first, second])
+    await expect(threads.listOwn('alice', { ...QUERY, limit: 100 })).rejects.toMatchObject({
+      code: 'upstream_invalid_response',
+    })
+  })
+})
+
+describe('one source', () => {
+  const only = () =>
+    fakeSource('support', [
+      ['a1', 'alice', 1],
+      ['b2', 'bob', 2],
+      ['a3', 'alice', 3],
+    ])
+
+  test('a cursor is proven to be the user’s own before it goes anywhere', async () => {
+    const source = only()
+    const { threads } = threadsOf([source])
+    expect(ids(await threads.listOwn('alice', { ...QUERY, after: 'a3' }))).toEqual(['a1'])
+    const tell = (error: ServiceError) => [error.code, error.detail]
+    const refusals = []
+    for (const after of ['b2', 'none', 'a/b', 'a.b', 'x'.repeat(129)]) {
+      source.calls.length = 0
+      const refusal = threads.listOwn('alice', { ...QUERY, after }).then(String, tell)
+      refusals.push(JSON.stringify(await refusal))
+      expect(source.calls).not.toContain('list')
+    }
+    expect(new Set(refusals).size).toBe(1)
+    expect(refusals[0]).toMatch(/^\["invalid_request","The cursor/)
+  })
+
+  test('a 400 without a cursor is no fault of the client’s', async () => {
+    const source = only()
+    source.failure = new ServiceError('invalid_request', { reason: 'the upstream says so' })
+    const { threads } = threadsOf([source])
+    await expect(threads.listOwn('alice', QUERY)).rejects.toMatchObject({
+      code: 'upstream_rejected',
+    })
+  })
+
+  test('a foreign thread is dropped, told of, and made up for, in both directions', async () => {
+    const source = only()
+    source.rows = Array.from({ length: 40 }, (_, at) => {
+      return [`t${at}`, at % 8 === 0 ? 'alice' : 'bob', at] as const
+    })
+    source.careless = true
+    const { threads, foreign } = threadsOf([source])
+    const first = await threads.listOwn('alice', { ...QUERY, limit: 2 })
+    expect([ids(first), first.first_id, first.last_id, first.has_more]).toEqual([
+      ['t32', 't24'],
+      't32',
+      't24',
+      true,
+    ])
+    const back = await threads.listOwn('alice', { ...QUERY, limit: 2, before: 't0' })
+    expect(ids(back)).toEqual(['t16', 't8'])
+    const count = foreign.reduce((sum, one) => sum + one.count, 0)
+    expect(count).toBeGreaterThan(14)
+    expect(foreign[0]).toMatchObject({ source: { name: 'support' }, what: 'thread' })
+    const nobody = threads.listOwn('carol', { ...QUERY, limit: 2 })
+    expect(await nobody).toMatchObject({ data: [], has_more: false, last_id: null })
+  })
+})
+
+describe('one thread', () => {
+  test('is looked for in all sources at once, and all are awaited', async () => {
+    const sources = everything()
+    const { threads } = threadsOf(sources)
+    let open = () => undefined as undefined
+    sources[3].gate = new Promise<void>((resolve) => {
+      open = () => void resolve() as undefined
+    })
+    for (const id of ['s4', 'b3', 'none']) {
+      let settled = false
+      const answer = threads.retrieveOwn('alice', id).then(
+        (thread) => thread.id,
+        (error: ServiceError) => error.code,
+      )
+      void answer.then(() => {
+        settled = true
+      })
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      expect(settled).toBe(false)
+      open()
+      expect(await answer).toBe(id === 's4' ? 's4' : 'not_found')
+      sources[3].gate = new Promise<void>((resolve) => {
+        open = () => void resolve() as undefined
+      })
+    }
+    for (const { calls, asUsers } of sources) {
+      expect(calls).toEqual(['retrieve', 'retrieve', 'retrieve'])
+      expect(asUsers).toEqual(['alice', 'alice', 'alice'])
+    }
+  })
+
+  test('of someone else and of nobody are refused alike, with nothing deleted or read', async () => {
+    const sources = everything()
+    const { threads } = threadsOf(sources)
+    for (const id of ['b3', 'none']) {
+      const calls = [
+        threads.retrieveOwn('alice', id),
+        threads.listOwnItems('alice', { id, query: {} }),
+        threads.deleteOwn('alice', id),
+      ]
+      for (const one of calls) {
+        await expect(one).rejects.toMatchObject({ code: 'not_found', detail: undefined })
+      }
+    }
+    const made = sources.flatMap(({ calls }) => calls)
+    expect(new Set(made)).toEqual(new Set(['retrieve']))
+  })
+
+  test('a source that cannot say makes unknown ids an error, and known ones none', async () => {
+    const sources = everything()
+    sources[1].failure = down()
+    const { threads } = threadsOf(sources)
+    expect(await threads.retrieveOwn('alice', 'a3')).toMatchObject({ id: 'a3' })
+    for (const id of ['b3', 'none']) {
+      const answer = threads.retrieveOwn('alice', id)
+      await expect(answer).rejects.toMatchObject({ code: 'upstream_unavailable' })
+    }
+  })
+
+  test('a read and a delete go to its own source, as its own user', async () => {
+    const sources = everything()
+    const { threads } = threadsOf(sources)
+    const items = await threads.listOwnItems('alice', { id: 'd3', query: {} })
+    expect(ids(items)).toEqual(['d3_item'])
+    const gone = { id: 'd3', object: 'chatkit.thread.deleted', deleted: true }
+    expect(await threads.deleteOwn('alice', 'd3')).toEqual(gone)
+    expect(sources[3].asUsers).toEqual(['alice', 'alice', 'alice', 'alice'])
+    const found = await threads.find('b3')
+    expect(found).toMatchObject({ thread: { user: 'bob' }, source: { name: 'support' } })
+    expect(await threads.delete(found)).toMatchObject({ id: 'b3', deleted: true })
+    expect(sources[0].asUsers.at(-1)).toBe('bob')
+    expect(sources[3].rows).toEqual([])
+  })
+
+  test('a delete that was not done is no success', async () => {
+    const source = fakeSource('support', [['a1', 'alice', 1]])
+    source.chatkit.deleteThread = async (id) => {
+      return { id, object: 'chatkit.thread.deleted', deleted: false }
+    }
+    const { threads } = threadsOf([source])
+    await expect(threads.deleteOwn('alice', 'a1')).rejects.toMatchObject({
+      code: 'upstream_invalid_response',
+    })
+  })
+
+  test('a workflow that is not in the config is refused', async () => {
+    const { threads } = threadsOf(everything())
+    await expect(threads.list({ ...QUERY, workflow: 'none' })).rejects.toMatchObject({
+      code: 'workflow_not_allowed',
+    })
+  })
+})
