@@ -4,6 +4,14 @@ import { listAudit } from './http/admin-audit.ts'
 import { type AdminGuardOptions, requireAdmin } from './http/admin-guard.ts'
 import { cancelSession, listSessions, readSession } from './http/admin-sessions.ts'
 import {
+  type AdminThreadRoutesOptions,
+  deleteAnyThread,
+  listAnyItems,
+  listAnyThreads,
+  readAnyThread,
+} from './http/admin-threads.ts'
+import { eraseUserData, exportUserData, type UserDataOptions } from './http/admin-user-data.ts'
+import {
   type AdminUserOptions,
   liftBlock,
   listBlocks,
@@ -22,6 +30,13 @@ import { answerOpenApi } from './http/openapi.ts'
 import { addRoute, type Methods } from './http/routes.ts'
 import { createSession, type SessionRoutesOptions } from './http/sessions.ts'
 import { signOut } from './http/sign-out.ts'
+import {
+  deleteOwnThread,
+  listOwnItems,
+  listOwnThreads,
+  readOwnThread,
+  type ThreadRoutesOptions,
+} from './http/threads.ts'
 import { requireUser, type UserGuardOptions } from './http/user-guard.ts'
 import { ServiceError } from './lib/errors.ts'
 
@@ -32,7 +47,10 @@ export type AppDeps = EnvelopeOptions &
   UserGuardOptions &
   MintLimitOptions &
   BackchannelLogoutOptions &
-  AdminUserOptions & {
+  AdminUserOptions &
+  ThreadRoutesOptions &
+  AdminThreadRoutesOptions &
+  UserDataOptions & {
     readonly publicUrl: string | undefined
     /** Undefined when every workflow is at OpenAI. */
     readonly selfHosted: SelfHostedDeps | undefined
@@ -60,6 +78,9 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   const { admins } = settings
   const routes: Routes = {
     '/v1/sessions': { POST: mint, DELETE: [user, signOut(deps)] },
+    '/v1/threads': { GET: [user, ...listOwnThreads(deps)] },
+    '/v1/threads/:id': { GET: [user, readOwnThread(deps)], DELETE: [user, deleteOwnThread(deps)] },
+    '/v1/threads/:id/items': { GET: [user, ...listOwnItems(deps)] },
     '/v1/backchannel-logout': { POST: [backchannelLogout(deps)] },
     '/livez': { GET: [answerLive] },
     '/readyz': { GET: [answerReady(deps)] },
@@ -87,7 +108,15 @@ function adminRoutes(deps: AppDeps & AdminGuardOptions): Routes {
     '/v1/admin/revoke': { POST: [admin, ...revokeAny(deps)] },
     '/v1/admin/users/:user/revoke': { POST: [admin, ...revokeUser(deps)] },
     '/v1/admin/users/:user/block': { DELETE: [admin, liftBlock(deps)] },
+    '/v1/admin/users/:user/export': { GET: [admin, exportUserData(deps)] },
+    '/v1/admin/users/:user/erase': { POST: [admin, ...eraseUserData(deps)] },
     '/v1/admin/blocks': { GET: [admin, ...listBlocks(deps)] },
+    '/v1/admin/threads': { GET: [admin, ...listAnyThreads(deps)] },
+    '/v1/admin/threads/:id': {
+      GET: [admin, readAnyThread(deps)],
+      DELETE: [admin, deleteAnyThread(deps)],
+    },
+    '/v1/admin/threads/:id/items': { GET: [admin, ...listAnyItems(deps)] },
     '/v1/admin/audit': { GET: [admin, ...listAudit(deps)] },
   }
 }

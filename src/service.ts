@@ -1,13 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Hono } from 'hono'
-import { Agent, Pool } from 'undici'
+import { Agent } from 'undici'
 import { createApp, type SelfHostedDeps } from './app.ts'
 import { type Authenticator, createAuthenticate } from './authenticate/authenticate.ts'
-import { type Adapters, createAdapters } from './chatkit/adapters.ts'
-import type { ChatKit } from './chatkit/port.ts'
-import { createSelfHostedAdapters } from './chatkit/self-hosted-adapters.ts'
-import { openSigningKeys, type SigningKeys } from './chatkit/signing-keys.ts'
-import type { Environment, StoreLocation } from './config/env.ts'
+import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import { createGateway } from './gateway/gateway.ts'
 import { gatewayWorkflows } from './gateway/gateway-workflows.ts'
@@ -24,10 +20,13 @@ import { type Canceller, createCanceller } from './mint/cancel.ts'
 import { createHousekeeping } from './mint/housekeeping.ts'
 import { createMint } from './mint/mint.ts'
 import { createRevoke } from './mint/revoke.ts'
-import { createMemoryRegistry } from './registry/memory.ts'
+import { createCheckStanding } from './mint/standing.ts'
+import { openRegistry } from './registry/open-registry.ts'
 import type { Registry } from './registry/port.ts'
-import { createRedisRegistry } from './registry/redis.ts'
-import { createSqliteRegistry } from './registry/sqlite.ts'
+import type { Foreign } from './threads/source-page.ts'
+import { threadSources } from './threads/sources.ts'
+import { createThreads } from './threads/threads.ts'
+import { createUpstreams, type Upstreams } from './upstreams.ts'
 
 /** What a service is built from. */
 export interface ServiceOptions {
@@ -50,10 +49,6 @@ export interface Service {
   /** Waits for what runs in the background, and lets go of store and connections. */
   close(): Promise<void>
 }
-
-/** Connections to the ChatKit API: more calls than these wait for one. */
-const UPSTREAM_CONNECTIONS = 256
-const CANCEL_CONNECTIONS = 64
 
 /**
  * The composition root: the only place, with `commands/`, that names adapters.
@@ -93,19 +88,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
 }
 
 /** What the steps lean on: store, identity providers, ChatKit API. */
-interface Parts {
+interface Parts extends Upstreams {
   readonly registry: Registry
   readonly authenticator: Authenticator
-  readonly adapters: Adapters
-  readonly selfHosted: SelfHostedParts | undefined
-  disconnect(): Promise<void>
-}
-
-interface SelfHostedParts {
-  readonly issuer: string
-  readonly keys: SigningKeys
-  /** Connections to the servers. */
-  readonly dispatcher: Agent
 }
 
 interface ClockAndLog {
@@ -117,63 +102,17 @@ async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise
   const { environment, settings } = options
   const registry = options.registry ?? openRegistry(environment.store, clock.log)
   const identityProviders = new Agent({ connections: 4 })
-  const { origin } = new URL(environment.openaiBaseUrl)
-  // HTTP/1.1 only: over HTTP/2 one connection that dies takes every call on it along.
-  const openai = new Pool(origin, { connections: UPSTREAM_CONNECTIONS, allowH2: false })
-  const cancels = new Pool(origin, { connections: CANCEL_CONNECTIONS, allowH2: false })
   const authenticator = createAuthenticate({
     issuers: settings.issuers,
     dispatcher: identityProviders,
     secrets: (name) => environment.secret(name)?.(),
     ...clock,
   })
-  const selfHosted = await selfHostedParts(options, registry)
-  const adapters = createAdapters({
-    workflows: settings.workflows.filter(({ server }) => server === undefined),
-    selfHosted: selfHostedAdapters(selfHosted, { ...clock, registry, settings }),
-    secret: environment.secret,
-    baseUrl: environment.openaiBaseUrl,
-    organization: environment.openaiOrgId,
-    project: environment.openaiProjectId,
-    dispatcher: openai,
-    cancelDispatcher: cancels,
-  })
+  const upstreams = await createUpstreams({ environment, settings, registry, now: clock.now })
   const disconnect = async () => {
-    const all = [openai, cancels, identityProviders, selfHosted?.dispatcher]
-    await Promise.all(all.map((pool) => pool?.destroy()))
+    await Promise.all([upstreams.disconnect(), identityProviders.destroy()])
   }
-  return { registry, authenticator, adapters, selfHosted, disconnect }
-}
-
-async function selfHostedParts(
-  { environment, settings }: ServiceOptions,
-  registry: Registry,
-): Promise<SelfHostedParts | undefined> {
-  const { publicUrl: issuer, signingKeys } = environment
-  if (issuer === undefined || !settings.workflows.some(({ server }) => server)) return undefined
-  // Unbounded connections: each open stream holds one.
-  const dispatcher = new Agent({ allowH2: false })
-  const keep = (made: Uint8Array) => registry.keptKey('signing-keys', () => made)
-  return { issuer, dispatcher, keys: await openSigningKeys(signingKeys?.(), keep) }
-}
-
-function selfHostedAdapters(
-  parts: SelfHostedParts | undefined,
-  { settings, ...rest }: { settings: Settings; registry: Registry; now: Clock },
-): ReadonlyMap<string, ChatKit> {
-  if (parts === undefined) return new Map()
-  return createSelfHostedAdapters({ ...parts, ...rest, workflows: settings.workflows })
-}
-
-function openRegistry(store: StoreLocation, log: Log): Registry {
-  switch (store.kind) {
-    case 'memory':
-      return createMemoryRegistry()
-    case 'sqlite':
-      return createSqliteRegistry({ path: store.path })
-    case 'redis':
-      return createRedisRegistry({ url: store.url, cluster: store.cluster, log })
-  }
+  return { ...upstreams, registry, authenticator, disconnect }
 }
 
 interface AppContext extends ClockAndLog {
@@ -190,6 +129,8 @@ function appOf({ environment, settings }: ServiceOptions, parts: Parts, context:
   const { now } = context
   const cap = settings.limits.liveSessionsPerUser
   const origins = originsOf(settings, environment.publicUrl)
+  const sources = threadSources(settings.workflows, adapters.of)
+  const onForeign = tellOfForeign(context)
   return createApp({
     ...rest,
     settings,
@@ -202,11 +143,24 @@ function appOf({ environment, settings }: ServiceOptions, parts: Parts, context:
     verifyLogoutToken: authenticator.verifyLogoutToken,
     mint: createMint({ registry, chatkit: adapters.of, canceller, cap, now }),
     revoke: createRevoke({ registry, canceller, now }),
+    checkStanding: createCheckStanding({ registry, now }),
+    threads: createThreads({ sources, registry, randomBytes, onForeign }),
+    sources,
+    onForeign,
+    cancelAll: canceller.cancelAll,
     userOfSubject: (issuer, subject) => mapSubject(settings.issuers, issuer, subject),
     draining: () => state.draining,
     keysUsable: () => authenticator.ready(),
     checkStore: () => registry.check(),
   })
+}
+
+/** An upstream that shows one user what is another's is a fault that somebody has to look at. */
+function tellOfForeign({ metrics, log }: AppContext) {
+  return ({ source: { name: workflow, selfHosted }, what, count }: Foreign) => {
+    metrics.foreignSeen({ source: selfHosted ? 'self_hosted' : 'hosted', what, count })
+    log.warn({ workflow, what, count }, 'the upstream shows what is of someone else: dropped')
+  }
 }
 
 function selfHostedDeps(

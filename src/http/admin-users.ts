@@ -148,8 +148,12 @@ function merge(views: readonly RevokeView[]): RevokeView {
   }
 }
 
-/** The user in the path, percent-decoded by the router. */
-function pathUser(c: AppContext): string {
+/**
+ * The user in the path, percent-decoded by the router.
+ *
+ * @throws `invalid_request`
+ */
+export function pathUser(c: AppContext): string {
   const parsed = user.safeParse(c.req.param('user'))
   if (parsed.success) return parsed.data
   throw new ServiceError('invalid_request', {

@@ -12,10 +12,19 @@ export interface MetricSources {
   readonly breakers: () => readonly { key: string; breaker: string; open: boolean }[]
 }
 
+/** Something an upstream showed to a user or of a thread that it is not of. */
+export interface ForeignSeen {
+  readonly source: 'hosted' | 'self_hosted'
+  readonly what: 'thread' | 'item'
+  readonly count: number
+}
+
 /** Prometheus metrics of this process. No label holds a user, and none can grow without bound. */
 export interface Metrics {
   /** Counts one answer. */
   seen(answer: AnswerSeen): void
+  /** Counts what was dropped from a list. */
+  foreignSeen(foreign: ForeignSeen): void
   /** `GET /metrics`, for a listener of its own that the public cannot reach. */
   readonly app: Hono
 }
@@ -48,6 +57,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: REQUEST_BUCKETS,
     registers: [registry],
   })
+  const foreign = new Counter({
+    name: 'chatkit_mint_foreign_threads_total',
+    help: "Threads (and items) on an upstream's lists that were not of the user (or thread) asked for.",
+    labelNames: ['source', 'what'],
+    registers: [registry],
+  })
   addGauges(registry, sources)
   const app = new Hono()
   app.get('/metrics', async (c) =>
@@ -61,6 +76,9 @@ export function createMetrics(sources: MetricSources): Metrics {
       if (call === undefined) return
       const labels = { operation: call.operation, status: call.status ?? 'none' }
       upstream.observe(labels, call.milliseconds / 1000)
+    },
+    foreignSeen({ source, what, count }) {
+      foreign.inc({ source, what }, count)
     },
     app,
   }

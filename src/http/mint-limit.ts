@@ -13,6 +13,9 @@ export interface MintLimitOptions {
   readonly now: Clock
 }
 
+/** Name of the counter of a user's mints. */
+export const mintCounter = (user: string): string => `mints:${user}`
+
 /**
  * Counts the mints of each user, on the store that all instances share, and says in the answer what
  * is left. A refused mint counts too: a client in a loop is what the limit is for. A blocked user's
@@ -25,8 +28,7 @@ export function limitMints(options: MintLimitOptions): MiddlewareHandler<AppEnv>
   const { registry, settings, now } = options
   const limit = settings.limits.mintsPerUser
   return async (c, next) => {
-    const key = `mints:${c.var.user}`
-    const state = await registry.consume(key, { ...limit, nowMs: now() })
+    const state = await registry.consume(mintCounter(c.var.user), { ...limit, nowMs: now() })
     setRateLimitHeaders(c, 'mints', { ...limit, ...state })
     if (!state.allowed) {
       const { user, principal } = c.var

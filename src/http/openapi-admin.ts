@@ -4,7 +4,8 @@ import { sessionListQuery } from './admin-sessions.ts'
 import { blockListQuery, revokeAnyBody, revokeBody } from './admin-users.ts'
 import { ANYWHERE, AUTHENTICATION, BODY, type Operation } from './openapi-operation.ts'
 
-const session = z
+/** A session as admins see it. */
+export const session = z
   .object({
     id: z.string(),
     object: z.literal('chatkit_mint.session'),
@@ -26,7 +27,8 @@ const block = z.object({
   created_at: z.int(),
 })
 
-const auditEntry = z.object({
+/** An entry of the audit trail. */
+export const auditEntry = z.object({
   id: z.string(),
   at: z.int().describe('Unix seconds.'),
   actor: z.string().describe('issuer|subject'),
@@ -54,7 +56,8 @@ function listOf(entry: z.ZodType): z.ZodType {
   })
 }
 
-const ADMIN = [
+/** What every call of an admin can come to. */
+export const ADMIN = [
   ...ANYWHERE,
   ...AUTHENTICATION,
   'admin_required',

@@ -31,6 +31,8 @@ export interface Operation {
     readonly status: number
     readonly description: string
     readonly schema?: z.ZodType
+    /** `application/json` when absent. */
+    readonly mediaType?: string
     readonly example?: unknown
   }[]
   readonly problems: readonly ErrorCode[]

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { ADMIN_OPERATIONS } from './openapi-admin.ts'
 import { ANYWHERE, AUTHENTICATION, BODY, type Operation, UPSTREAM } from './openapi-operation.ts'
 import { SELF_HOSTED_OPERATIONS } from './openapi-self-hosted.ts'
+import { THREAD_OPERATIONS } from './openapi-threads.ts'
+import { USER_DATA_OPERATIONS } from './openapi-user-data.ts'
 import { mintBody } from './sessions.ts'
 
 const clientSecretAnswer = z.strictObject({
@@ -14,6 +16,8 @@ const logoutForm = z.object({ logout_token: z.string().describe('A signed logout
 export const OPERATIONS: readonly Operation[] = [
   ...ADMIN_OPERATIONS,
   ...SELF_HOSTED_OPERATIONS,
+  ...THREAD_OPERATIONS,
+  ...USER_DATA_OPERATIONS,
   {
     path: '/v1/sessions',
     method: 'post',

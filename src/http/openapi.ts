@@ -133,8 +133,9 @@ function queryParameters({ query }: Operation) {
   }))
 }
 
-function describeAnswer({ status, description, schema, example }: Operation['answers'][number]) {
-  const content = schema && { 'application/json': { schema: jsonSchema(schema), example } }
+function describeAnswer({ status, description, ...body }: Operation['answers'][number]) {
+  const { schema, example, mediaType = 'application/json' } = body
+  const content = schema && { [mediaType]: { schema: jsonSchema(schema), example } }
   return { [status]: { description, headers: HEADERS, ...(content && { content }) } }
 }
 

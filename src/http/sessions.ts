@@ -1,6 +1,5 @@
 import type { Handler } from 'hono'
 import { z } from 'zod'
-import type { CallOptions } from '../chatkit/port.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
@@ -9,6 +8,7 @@ import { mapFallback, mapSession, type NewSession } from '../map/map.ts'
 import type { Mint } from '../mint/mint.ts'
 import { presentClientSecret } from '../respond/session.ts'
 import type { AppContext, AppEnv } from './app-env.ts'
+import { callOptions } from './call-options.ts'
 import { jsonBody, validBody } from './json-body.ts'
 import { createMintOrder } from './mint-order.ts'
 
@@ -57,20 +57,4 @@ export function createSession(options: SessionRoutesOptions): Handler<AppEnv>[] 
 
 function isGone(error: unknown): boolean {
   return error instanceof ServiceError && error.code === 'workflow_unavailable'
-}
-
-/** The upstream call ends when the client leaves, and what it cost stands in the access log. */
-function callOptions(c: AppContext): CallOptions {
-  const controller = new AbortController()
-  const gone = () =>
-    controller.abort(new ServiceError('request_timeout', { reason: 'the client is gone' }))
-  const { signal } = c.req.raw
-  if (signal.aborted) gone()
-  else signal.addEventListener('abort', gone, { once: true })
-  return {
-    signal: controller.signal,
-    observe: (call) => {
-      c.var.trace.upstream = call
-    },
-  }
 }

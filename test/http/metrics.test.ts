@@ -66,6 +66,16 @@ describe('metrics', () => {
     expect(text).toContain('method="other"')
   })
 
+  test('count what an upstream showed of someone else’s', async () => {
+    const { metrics, scrape } = scene()
+    metrics.foreignSeen({ source: 'hosted', what: 'thread', count: 3 })
+    metrics.foreignSeen({ source: 'self_hosted', what: 'item', count: 1 })
+    const text = await scrape()
+    const name = 'chatkit_mint_foreign_threads_total'
+    expect(text).toContain(`${name}{source="hosted",what="thread"} 3`)
+    expect(text).toContain(`${name}{source="self_hosted",what="item"} 1`)
+  })
+
   test('tell live sessions, waiting cancels, ages of keys and open breakers', async () => {
     const text = await scene().scrape()
     expect(text).toContain('chatkit_mint_active_sessions 3')

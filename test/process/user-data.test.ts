@@ -1,0 +1,231 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  type RunningChatKitServer,
+  startChatKitServer,
+} from '../../src/embedded/chatkit-server/server.ts'
+import { asAt, createThread } from '../gateway/scene.ts'
+import { ADMINS } from '../support/admin-calls.ts'
+import { createAttachment } from '../support/gateway-requests.ts'
+import { tokenFor } from '../support/running-service.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/self-hosted.ts'
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { callUser, eraseOf, exportOf, type Line } from '../support/user-data.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+
+// Data requests and deletion at their full size, on the service as a process.
+
+let upstream: WatchedUpstream
+let server: RunningChatKitServer
+let folder: string
+let processes: ServiceProcess[]
+beforeEach(async () => {
+  upstream = await startWatchedUpstream()
+  server = await startChatKitServer({ port: 0, wordMs: 1 })
+  folder = mkdtempSync(join(tmpdir(), 'user-data-'))
+  processes = []
+})
+afterEach(async () => {
+  for (const one of processes) await one.end()
+  await server.close()
+  await upstream.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** `helpdesk` is self-hosted and the default, `support` at the embedded API. */
+async function start(nodeArguments: readonly string[] = []): Promise<ServiceProcess> {
+  const workflow = '    rate_limits: { max_requests_per_1_minute: 1000 }\n'
+  const service = await startServiceProcess({
+    nodeArguments,
+    config: selfHostedConfig({ server: server.url, workflow, more: ADMINS }),
+    env: {
+      STORE_URL: `sqlite:${join(folder, 'mint.db')}`,
+      OPENAI_API_KEY: 'sk-test-user-data-0123456789abcdef',
+      OPENAI_BASE_URL: upstream.url,
+      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
+      PUBLIC_URL,
+    },
+  })
+  processes.push(service)
+  return service
+}
+
+function seed(user: string, threads: number, items: number): void {
+  const item = { type: 'chatkit.widget', widget: `{"text":"${'x'.repeat(450)}"}` } as const
+  const all = Array.from({ length: items }, () => item)
+  for (let at = 0; at < threads; at++) upstream.api.seedThread({ user, items: all })
+}
+
+/** Of a process on Linux, in MB. */
+function residentMb({ child }: ServiceProcess): number {
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
+}
+
+const THREADS = 10_000
+const MOST_MB = 150
+/**
+ * Too little for what the export holds, and enough for what streams through. Without a bound V8 lets
+ * garbage lie as long as there is memory, and a measurement says how much the machine has.
+ */
+const HEAP = ['--max-old-space-size=64', '--max-semi-space-size=2']
+
+test.runIf(process.platform === 'linux')(
+  `an export of ${THREADS} threads streams, and costs less than ${MOST_MB} MB`,
+  async ({ annotate }) => {
+    const service = await start(HEAP)
+    seed('bob', 10, 1)
+    seed('alice', THREADS - 200, 5)
+    seed('alice', 200, 100)
+    const fresh = residentMb(service)
+    let peak = fresh
+    let chunks = 0
+    let bytes = 0
+    let last = ''
+    const started = performance.now()
+    const response = await callUser(service, 'GET alice export')
+    for await (const chunk of response.body ?? []) {
+      const text = Buffer.from(chunk).toString('utf8')
+      bytes += chunk.length
+      last = (last + text).slice(-2000)
+      if (++chunks % 20 === 0) peak = Math.max(peak, residentMb(service))
+    }
+    const milliseconds = Math.round(performance.now() - started)
+    peak = Math.max(peak, residentMb(service))
+    const items = (THREADS - 200) * 5 + 200 * 100
+    expect(JSON.parse(last.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({
+      type: 'summary',
+      complete: true,
+      threads: THREADS,
+      items,
+    })
+    await annotate(
+      `${fresh.toFixed(0)} MB before, ${peak.toFixed(0)} MB at most; ` +
+        `${(bytes / 1e6).toFixed(0)} MB in ${milliseconds} ms`,
+    )
+    expect(peak - fresh).toBeLessThan(MOST_MB)
+  },
+  120_000,
+)
+
+const isDelete = (request: Request) => request.method === 'DELETE'
+
+/** Mints for a workflow and gives the client secret. */
+async function mint(service: ServiceProcess, user: string, workflow: string): Promise<string> {
+  const response = await fetch(`${service.url}/v1/sessions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tokenFor(user)}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ workflow }),
+  })
+  const text = await response.text()
+  if (response.status !== 200) throw new Error(`${response.status} ${text}`)
+  return JSON.parse(text).client_secret
+}
+
+/** Something of everything, at both kinds of workflow. */
+async function liveAs(service: ServiceProcess, user: string): Promise<void> {
+  const secret = await mint(service, user, 'helpdesk')
+  await mint(service, user, 'support')
+  const asker = asAt(`${service.url}/chatkit/helpdesk`, { secret })
+  for (let at = 0; at < 20; at++) await createThread(asker, `${user} says ${at}`)
+  await createAttachment(asker)
+  seed(user, 150, 2)
+}
+
+/** What is in the store's file about a user, by table. */
+function rowsAbout(user: string): Record<string, unknown[]> {
+  const db = new DatabaseSync(join(folder, 'mint.db'), { readOnly: true })
+  try {
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+    const found = tables.map(({ name }) => {
+      const rows = db.prepare(`SELECT * FROM "${name}"`).all()
+      const about = rows.filter((row) =>
+        Object.values(row).some((value) => typeof value === 'string' && value.includes(user)),
+      )
+      return [String(name), about] as const
+    })
+    return Object.fromEntries(found.filter(([, rows]) => rows.length > 0))
+  } finally {
+    db.close()
+  }
+}
+
+const dataIn = (lines: readonly Line[]) =>
+  lines.filter(({ type }) => type !== 'audit' && type !== 'summary')
+
+test('an erase that SIGKILL cut short at any point, run again, leaves nothing', async () => {
+  let service = await start()
+  await liveAs(service, 'zoe-4711')
+  await liveAs(service, 'bob-0815')
+  const his = dataIn(await exportOf(service, 'bob-0815'))
+  const { api } = upstream
+  // During the server's threads, early and late in the API's.
+  for (const [at, when] of [isServersTurn, deletesUntil(10), deletesUntil(60)].entries()) {
+    const reached = Promise.withResolvers<void>()
+    const step = when(reached.resolve)
+    upstream.instead = (request) => {
+      if (isDelete(request)) step()
+      return api.app.fetch(request)
+    }
+    const cut = callUser(service, 'POST zoe-4711 erase')
+      .then((response) => response.text())
+      .catch(() => 'cut')
+    await reached.promise
+    service.child.kill('SIGKILL')
+    await service.exited
+    expect(await cut).not.toContain('"summary"')
+    service = await start()
+    // The block of the erase that was cut short holds until the next one has ended.
+    const refused = await fetch(`${service.url}/v1/sessions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tokenFor('zoe-4711')}` },
+    })
+    expect([at, refused.status]).toEqual([at, 403])
+  }
+  upstream.instead = undefined
+  expect(await eraseOf(service, 'zoe-4711')).toMatchObject({
+    complete: true,
+    sessions: { cancelling: [] },
+    blocked_until: null,
+  })
+
+  const lines = await exportOf(service, 'zoe-4711')
+  expect(dataIn(lines)).toEqual([])
+  const asked = { headers: { authorization: 'Bearer sk-x', 'openai-beta': 'chatkit_beta=v1' } }
+  const page = await api.app.request('http://localhost/v1/chatkit/threads?user=zoe-4711', asked)
+  expect(await page.json()).toMatchObject({ data: [] })
+  expect(dataIn(await exportOf(service, 'bob-0815'))).toEqual(his)
+
+  service.child.kill('SIGTERM')
+  await service.exited
+  const { audit, users, ...others } = rowsAbout('zoe-4711')
+  expect(others).toEqual({})
+  // The generation, by which a mint under way still loses; it goes by the sweep.
+  expect(users).toHaveLength(1)
+  const actions = new Set((audit ?? []).map((row) => (row as { action: string }).action))
+  expect([...actions].sort()).toEqual(['erase', 'export'])
+}, 120_000)
+
+/** Calls back after so many deletes at the API. */
+function deletesUntil(count: number) {
+  return (done: () => void) => {
+    let seen = 0
+    return () => {
+      if (++seen === count) done()
+    }
+  }
+}
+
+/** Calls back while threads are being deleted at the server. */
+function isServersTurn(done: () => void) {
+  const timer = setInterval(() => {
+    const deletes = server.server.requests().filter(({ type }) => type === 'threads.delete')
+    if (deletes.length === 0) return
+    clearInterval(timer)
+    done()
+  }, 1)
+  return () => undefined
+}

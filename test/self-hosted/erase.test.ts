@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  type RunningChatKitServer,
+  startChatKitServer,
+} from '../../src/embedded/chatkit-server/server.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import { ownership } from '../contracts/registry-fixtures.ts'
+import { asAt, createThread } from '../gateway/scene.ts'
+import { ADMINS } from '../support/admin-calls.ts'
+import { input } from '../support/chatkit-server-client.ts'
+import { createAttachment } from '../support/gateway-requests.ts'
+import { type Running, startService } from '../support/running-service.ts'
+import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/self-hosted.ts'
+import { countsOf, eraseOf, exportOf, summaryOf } from '../support/user-data.ts'
+
+// Export and erase where threads are at a ChatKit server of one's own, beside hosted ones.
+
+let server: RunningChatKitServer
+let registry: Registry
+let running: Running
+beforeEach(async () => {
+  server = await startChatKitServer({ port: 0, wordMs: 1 })
+  registry = createMemoryRegistry()
+  running = await startService({
+    config: selfHostedConfig({ server: server.url, more: ADMINS }),
+    env: { PUBLIC_URL },
+    registry,
+  })
+})
+afterEach(async () => {
+  await running.close()
+  await server.close()
+})
+
+async function askerFor(user: string) {
+  const secret = await helpdeskSecret(running, user)
+  return asAt(`${running.url}/chatkit/helpdesk`, { secret })
+}
+
+const ownedBy = async (user: string, kind: 'thread' | 'attachment') => {
+  const page = await registry.listOwned({ kind, user, limit: 100, order: 'asc' })
+  return page?.data.map(({ id }) => id)
+}
+
+const askedOf = (type: string) => server.server.requests().filter((one) => one.type === type)
+
+test('an export has hosted and self-hosted threads, and only the user’s', async () => {
+  const [alice, bob] = [await askerFor('alice'), await askerFor('bob')]
+  const { id } = await createThread(alice, 'remember the milk')
+  await createThread(bob, 'a secret of bob')
+  const hosted = running.api.api.seedThread({ user: 'alice', items: [{ type: 'chatkit.widget' }] })
+  const lines = await exportOf(running, 'alice')
+  const threads = lines.filter(({ type }) => type === 'thread').map(({ thread }) => thread)
+  expect(threads).toMatchObject([
+    { id, object: 'chatkit.thread', user: 'alice' },
+    { id: hosted.id, object: 'chatkit.thread', user: 'alice' },
+  ])
+  expect(countsOf(lines)).toMatchObject({ session: 1, thread: 2, item: 3 })
+  expect(JSON.stringify(lines)).toContain('remember the milk')
+  expect(JSON.stringify(lines)).not.toContain('a secret of bob')
+  expect(summaryOf(lines)).toMatchObject({ complete: true })
+})
+
+test('an erase deletes threads and attachments at the server, and whose they were', async () => {
+  const [alice, bob] = [await askerFor('alice'), await askerFor('bob')]
+  for (let at = 0; at < 5; at++) await createThread(alice)
+  for (let at = 0; at < 3; at++) await createAttachment(alice)
+  const { id: his } = await createThread(bob)
+  const file = await createAttachment(bob)
+  running.api.api.seedThread({ user: 'alice' })
+  expect(await eraseOf(running, 'alice')).toMatchObject({
+    complete: true,
+    sessions: { cancelled: 1, cancelling: [] },
+    threads_deleted: 6,
+    attachments_deleted: 3,
+    blocked_until: null,
+  })
+  expect([await ownedBy('alice', 'thread'), await ownedBy('alice', 'attachment')]).toEqual([[], []])
+  expect([await ownedBy('bob', 'thread'), await ownedBy('bob', 'attachment')]).toEqual([
+    [his],
+    [file],
+  ])
+  expect(askedOf('threads.delete')).toHaveLength(5)
+  expect(askedOf('attachments.delete')).toHaveLength(3)
+  expect((await bob(['threads.get_by_id', { thread_id: his }])).status).toBe(200)
+  expect(summaryOf(await exportOf(running, 'alice'))).toMatchObject({ threads: 0, sessions: 0 })
+})
+
+test('a thread that the server has lost is released', async () => {
+  for (const kind of ['thread', 'attachment'] as const) {
+    await registry.claimOwnership(ownership({ id: `lost_${kind}`, kind, workflow: 'helpdesk' }))
+  }
+  expect(await eraseOf(running, 'alice')).toMatchObject({ complete: true, failed: 0 })
+  expect([await ownedBy('alice', 'thread'), await ownedBy('alice', 'attachment')]).toEqual([[], []])
+})
+
+test('a server that is down: what is left stays the user’s, and is named; later it goes', async () => {
+  const alice = await askerFor('alice')
+  const { id } = await createThread(alice)
+  const file = await createAttachment(alice)
+  server.server.setFaults({ status: 500 })
+  const summary = await eraseOf(running, 'alice')
+  expect(summary).toMatchObject({ complete: false, threads_deleted: 0, failed: 2 })
+  expect(summary['failures']).toEqual([
+    { what: 'thread', workflow: 'helpdesk', id, code: 'upstream_unavailable' },
+    { what: 'attachment', workflow: 'helpdesk', id: file, code: 'upstream_unavailable' },
+  ])
+  expect(summary['blocked_until']).toEqual(expect.any(Number))
+  expect([await ownedBy('alice', 'thread'), await ownedBy('alice', 'attachment')]).toEqual([
+    [id],
+    [file],
+  ])
+  server.server.setFaults({})
+  expect(await eraseOf(running, 'alice')).toMatchObject({ complete: true, threads_deleted: 1 })
+  expect(await ownedBy('alice', 'thread')).toEqual([])
+})
+
+test('what is at a server that the config does not have any more is named', async () => {
+  await registry.claimOwnership(ownership({ id: 'thr_old', workflow: 'retired' }))
+  await registry.claimOwnership(ownership({ id: 'thr_gone', workflow: 'support' }))
+  await registry.claimOwnership(ownership({ id: 'thr_his', workflow: 'retired', user: 'bob' }))
+  expect(await eraseOf(running, 'alice')).toMatchObject({
+    complete: false,
+    failures: [
+      { what: 'thread', workflow: 'retired', id: 'thr_old', code: 'workflow_unavailable' },
+      { what: 'thread', workflow: 'support', id: 'thr_gone', code: 'workflow_unavailable' },
+    ],
+  })
+  expect(await ownedBy('alice', 'thread')).toEqual(['thr_old', 'thr_gone'])
+})
+
+test('a running stream ends with its session, and leaves no thread that comes late', async () => {
+  const [alice, late] = [await askerFor('alice'), await askerFor('alice')]
+  const counting = await alice(['threads.create', { input: input('count to 100000') }])
+  const ended = counting.text()
+  server.server.setFaults({ first_byte_ms: 150, times: 1 })
+  const coming = late(['threads.create', { input: input('hello') }]).then((answer) => answer.text())
+  await expect.poll(() => askedOf('threads.create')).toHaveLength(2)
+  expect(await eraseOf(running, 'alice')).toMatchObject({ complete: true })
+  expect(await ended).toContain('"type":"error"')
+  await coming
+  expect(await ownedBy('alice', 'thread')).toEqual([])
+})
