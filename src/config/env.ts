@@ -75,7 +75,8 @@ function redisLocation(url: URL): StoreLocation {
   return { kind: 'redis', url: new Secret(url.href), cluster }
 }
 
-const baseUrl = z.string().transform((text, context) => {
+/** Where a credential is sent to. */
+export const baseUrl = z.string().transform((text, context) => {
   const url = plainUrl(text)
   if (url && isSecureUrl(url)) return withoutSlash(url)
   context.addIssue('must be an https URL without credentials or query; http only for loopback')
@@ -141,9 +142,7 @@ export type Variables = Readonly<Record<string, string | undefined>>
 export function readEnvironment(variables: Variables = process.env): Environment {
   const set = withoutBlanks(variables)
   const parsed = environmentSchema.safeParse(set)
-  const problems = (parsed.error?.issues ?? []).map(
-    (issue) => `${issue.path.join('.')}: ${issue.message}`,
-  )
+  const problems = problemsOf(parsed.error)
   problems.push(...SECRET_VARIABLES.flatMap((name) => doubleProblem(set, name) ?? []))
   if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems)
   return asEnvironment(parsed.data, set)
@@ -162,10 +161,20 @@ export function readConfigSources(
   return { configFile: CONFIG_FILE.parse(set['CONFIG_FILE']), secret: secretReader(set) }
 }
 
-/** Without a prototype: a config file may name `constructor` as the variable that holds its key. */
-function withoutBlanks(variables: Variables): Variables {
+/**
+ * The variables that are set to more than white space.
+ * Without a prototype: a config file may name `constructor` as the variable that holds its key.
+ *
+ * @param variables - as in {@link readEnvironment}
+ */
+export function withoutBlanks(variables: Variables = process.env): Variables {
   const set = Object.entries(variables).filter(([, value]) => value?.trim())
   return Object.assign(Object.create(null), Object.fromEntries(set))
+}
+
+/** What a schema of variables found, as {@link EnvironmentError} takes it. */
+export function problemsOf(error: z.ZodError | undefined): string[] {
+  return (error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`)
 }
 
 /** Two sources for one secret: which would win is a guess, and the wrong key a long search. */

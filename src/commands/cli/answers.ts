@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import type { ThreadItem } from '../../chatkit/wire-item.ts'
+import type { Thread } from '../../chatkit/wire-thread.ts'
+import type { Io } from './io.ts'
+import { printFields, printJson, printTable, remark, time } from './output.ts'
+
+// Answers for people. With `--json` they are printed as they are instead.
+
+/** A page of any list. */
+export interface PageSeen<T> {
+  readonly data: readonly T[]
+  readonly last_id: string | null
+  readonly has_more: boolean
+}
+
+/** What the service's `session` has that a table shows. */
+export const serviceSession = z.looseObject({
+  id: z.string(),
+  user: z.string(),
+  workflow: z.string(),
+  status: z.string(),
+  created_at: z.number(),
+  expires_at: z.number(),
+})
+/** {@link serviceSession} */
+export type ServiceSession = z.infer<typeof serviceSession>
+
+/**
+ * One object: as JSON, or every field on a line of its own, nested ones with dots between.
+ *
+ * @param answer - a JSON object
+ * @param json - whether `--json` was given
+ */
+export async function printObject(io: Io, answer: object, json: boolean): Promise<void> {
+  if (json) await printJson(io, answer)
+  else await printFields(io, fieldsOf(answer))
+}
+
+/** Threads as a table. */
+export async function printThreads(io: Io, page: PageSeen<Thread>): Promise<void> {
+  const head = ['id', 'created', 'status', 'user', 'title']
+  const row = (one: Thread) => [one.id, time(one.created_at), one.status.type, one.user, one.title]
+  await printPage(io, page, { head, row })
+}
+
+/** Items as a table; what they say is cut short, `--json` has all of it. */
+export async function printItems(io: Io, page: PageSeen<ThreadItem>): Promise<void> {
+  const head = ['id', 'created', 'type', 'what it says']
+  const row = (one: ThreadItem) => [
+    one.id,
+    time('created_at' in one ? one.created_at : undefined),
+    String(one['type'] ?? '').replace(/^chatkit\./, ''),
+    cut(textOf(one)),
+  ]
+  await printPage(io, page, { head, row })
+}
+
+/** The service's sessions as a table. */
+export async function printSessions(io: Io, page: PageSeen<ServiceSession>): Promise<void> {
+  const head = ['id', 'user', 'workflow', 'status', 'created', 'expires']
+  const row = (one: ServiceSession) => [
+    one.id,
+    one.user,
+    one.workflow,
+    one.status,
+    time(one.created_at),
+    time(one.expires_at),
+  ]
+  await printPage(io, page, { head, row })
+}
+
+async function printPage<T>(
+  io: Io,
+  page: PageSeen<T>,
+  table: { readonly head: readonly string[]; readonly row: (one: T) => readonly unknown[] },
+): Promise<void> {
+  await printTable(io, table.head, page.data.map(table.row))
+  if (!page.has_more) return
+  remark(io, page.last_id === null ? 'there are more' : `there are more: --after ${page.last_id}`)
+}
+
+function fieldsOf(answer: object, prefix = ''): (readonly [string, unknown])[] {
+  return Object.entries(answer).flatMap(([name, value]) => {
+    const path = prefix + name
+    if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
+      return fieldsOf(value, `${path}.`)
+    }
+    const isTime = typeof value === 'number' && /_(?:at|until)$/.test(name)
+    return [[path, isTime ? `${value} (${time(value)})` : value] as const]
+  })
+}
+
+const MOST_CHARACTERS = 80
+
+function cut(text: string): string {
+  const characters = [...text]
+  if (characters.length <= MOST_CHARACTERS) return text
+  return `${characters.slice(0, MOST_CHARACTERS - 1).join('')}…`
+}
+
+/** What all kinds of items call their text, in the order in which it reads. */
+const TEXTS = ['name', 'arguments', 'heading', 'summary', 'text', 'widget', 'output'] as const
+const LISTS = ['content', 'tasks'] as const
+
+function textOf(item: Readonly<Record<string, unknown>>): string {
+  const own = TEXTS.map((name) => item[name]).filter((value) => typeof value === 'string')
+  const parts = LISTS.flatMap((name) => item[name] ?? []).flatMap((part) =>
+    typeof part === 'object' && part !== null ? textOf({ ...part }) : [],
+  )
+  return [...own, ...parts].filter((text) => text !== '').join(' · ')
+}

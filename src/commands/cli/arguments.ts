@@ -1,0 +1,83 @@
+import { Argument, InvalidArgumentError, Option } from 'commander'
+
+// Values that several commands take, checked before anything is sent.
+
+/** Ids are put into paths: nothing in them may be a slash, a dot or an escape. */
+const ID = /^[A-Za-z0-9_-]{1,128}$/
+const MAX_CURSOR = 2048
+const MAX_USER_CHARACTERS = 512
+
+/** `--after`, `--before`, `--limit`, `--order`, as the reference has them. */
+export interface ListFlags {
+  readonly after?: string
+  readonly before?: string
+  readonly limit?: number
+  readonly order?: 'asc' | 'desc'
+}
+
+/**
+ * The list options of the reference.
+ *
+ * @param what - of what, in the plural
+ */
+export function listOptions(what: string): Option[] {
+  return [
+    new Option('--after <id>', `${what} after this one`).argParser(cursor),
+    new Option('--before <id>', `${what} before this one`).argParser(cursor),
+    new Option('--limit <number>', 'how many, 0 to 100; 20 when absent').argParser(limit),
+    new Option('--order <order>', 'by creation time; desc when absent').choices(['asc', 'desc']),
+  ]
+}
+
+/**
+ * An id of a session, thread or item.
+ *
+ * @throws `InvalidArgumentError`, as commander wants it, like all of these
+ */
+export function id(text: string): string {
+  if (ID.test(text)) return text
+  throw new InvalidArgumentError('An id has 1 to 128 letters, digits, "_" and "-".')
+}
+
+/** A ChatKit user, as the mapping of claims makes them. */
+export function user(text: string): string {
+  const length = [...text].length
+  const fits = length > 0 && length <= MAX_USER_CHARACTERS
+  // The last two would leave the path that a user stands in (RFC 3986 §5.2.4).
+  if (fits && text.isWellFormed() && !/\p{Cc}/u.test(text) && !/^\.{1,2}$/.test(text)) return text
+  throw new InvalidArgumentError(
+    'A user has 1 to 512 characters, none of them a control character, and is not "." or "..".',
+  )
+}
+
+/** The positional user of `users …`. */
+export function userArgument(): Argument {
+  return new Argument('<user>', 'the ChatKit user').argParser(user)
+}
+
+/** Text of at least one character. */
+export function someText(text: string): string {
+  if (text !== '') return text
+  throw new InvalidArgumentError('It must not be empty.')
+}
+
+/**
+ * A whole number.
+ *
+ * @param minimum - and
+ * @param maximum - inclusive
+ */
+export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+    if (value >= minimum && value <= maximum) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${minimum} to ${maximum}.`)
+  }
+}
+
+const limit = wholeNumber(0, 100)
+
+function cursor(text: string): string {
+  if (text !== '' && text.length <= MAX_CURSOR) return text
+  throw new InvalidArgumentError(`It must have 1 to ${MAX_CURSOR} characters.`)
+}

@@ -1,0 +1,44 @@
+import { Option } from 'commander'
+import { type Variables, withoutBlanks } from '../../config/env.ts'
+import { type Rules, readRules, readSetup, type Setup, SetupError } from '../../config/setup.ts'
+import { scrub } from '../../lib/log.ts'
+import { CommandError, EXIT } from './exit.ts'
+import type { Io } from './io.ts'
+
+/** `--config FILE`, for the commands that read the service's own config. */
+export function configOption(): Option {
+  return new Option('--config <file>', 'the config file, instead of CONFIG_FILE')
+}
+
+/**
+ * Environment and config file as the service would start with them.
+ *
+ * @param io - environment
+ * @param config - value of {@link configOption}
+ * @throws `SetupError`
+ */
+export function setupOf(io: Io, config: string | undefined): Setup {
+  return readSetup(variablesOf(io, config))
+}
+
+/**
+ * The config file's rules alone.
+ *
+ * @param io - environment
+ * @param config - value of {@link configOption}
+ * @throws {@link CommandError} with every problem
+ */
+export function rulesOf(io: Io, config: string | undefined): Rules {
+  try {
+    return readRules(variablesOf(io, config))
+  } catch (error) {
+    if (error instanceof SetupError) throw new CommandError(EXIT.config, scrub(error.message))
+    throw error
+  }
+}
+
+function variablesOf(io: Io, config: string | undefined): Variables | undefined {
+  return config === undefined
+    ? io.variables
+    : { ...withoutBlanks(io.variables), CONFIG_FILE: config }
+}

@@ -1,0 +1,49 @@
+/** Exit codes, in `--help` too; from 64 on those of sysexits.h. */
+export const EXIT = {
+  ok: 0,
+  /** The call was refused or failed, or the answer says that something is left to do. */
+  failed: 1,
+  /** Unknown command or option, or a value that cannot be meant. Nothing was sent. */
+  usage: 2,
+  /** EX_NOINPUT: a file cannot be read. */
+  noInput: 66,
+  /** EX_UNAVAILABLE: service or API cannot be reached, or are not able to answer. */
+  unavailable: 69,
+  /** EX_IOERR: a file cannot be written. */
+  ioError: 74,
+  /** EX_TEMPFAIL: too many calls; the same command works later. */
+  tryLater: 75,
+  /** EX_NOPERM: key or token are not accepted, or may not do this. */
+  notPermitted: 77,
+  /** EX_CONFIG: environment or config file are wrong or incomplete. */
+  config: 78,
+  /** As a shell reports SIGINT. */
+  interrupted: 130,
+  /** As a shell reports SIGPIPE: whoever read standard output stopped (`| head`). */
+  outputClosed: 141,
+} as const
+
+/** One of {@link EXIT}. */
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** Ends a command with a message on standard error, which says what to do, and an exit code. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly exitCode: ExitCode
+
+  /**
+   * @param exitCode - of {@link EXIT}
+   * @param message - one line or several, without the program's name, never with a key or token
+   */
+  constructor(exitCode: ExitCode, message: string) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+/** Nobody reads standard output any more; no fault of anyone, so nothing is said. */
+export class OutputClosedError extends CommandError {
+  constructor() {
+    super(EXIT.outputClosed, '')
+  }
+}

@@ -1,0 +1,43 @@
+import type { Readable, Writable } from 'node:stream'
+import type { Variables } from '../../config/env.ts'
+import type { Clock } from '../../lib/clock.ts'
+
+/** Standard output or standard error. */
+export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/**
+ * The world as a command sees it. A command is a leaf of the tree in `program.ts`:
+ *
+ * ```ts
+ * export function doctorCommand(io: Io): Command {
+ *   return new Command('doctor')
+ *     .description('…')
+ *     .addOption(jsonOption())
+ *     .action(async ({ json }: { json?: boolean }) => {
+ *       if (json) await printJson(io, report)
+ *       else await printTable(io, ['workflow', 'key'], rows)
+ *       if (bad) throw new CommandError(EXIT.failed, 'one workflow does not work')
+ *     })
+ * }
+ * ```
+ *
+ * - Results go to standard output through `print`, `printJson`, `printTable` and `printFields` of
+ *   `output.ts`, awaited: they wait for a slow reader, and make text from elsewhere harmless to a
+ *   terminal. Remarks and progress go to standard error (`remark`).
+ * - An action that returns means exit code 0. Anything else is thrown: `CommandError` of `exit.ts`
+ *   with an exit code and what to do, a `ServiceError`, `EnvironmentError`, `SecretFileError` or
+ *   `ConfigError` as it comes; `report-error.ts` prints them and knows their exit codes. An action
+ *   never ends the process and prints no error by itself.
+ * - Settings come from `readCliEnvironment(io.variables)` or `readEnvironment(io.variables)`.
+ * - Long work hands `io.signal` on and lets its reason through when it aborts.
+ */
+export interface Io {
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdout: Output
+  readonly stderr: Output
+  /** Environment variables for the readers in `config/`; undefined for those of the process. */
+  readonly variables: Variables | undefined
+  readonly now: Clock
+  /** Aborts on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal
+}

@@ -1,0 +1,98 @@
+import { Command } from 'commander'
+import { completionCommand } from './completion.ts'
+import { doctorCommand } from './doctor.ts'
+import { EXIT, type ExitCode } from './exit.ts'
+import type { Io } from './io.ts'
+import { jwtExplainCommand } from './jwt-explain.ts'
+import { keysGenerateCommand } from './keys-generate.ts'
+import { reportError } from './report-error.ts'
+import { sessionsCommand } from './sessions.ts'
+import { threadsCommand } from './threads.ts'
+import { usersCommand } from './users.ts'
+
+/**
+ * The tree of commands.
+ *
+ * @param io - what they act on
+ */
+function createProgram(io: Io): Command {
+  const program = new Command('chatkit-mint')
+    .description('For operators of chatkit-mint: this service, or the ChatKit API itself.')
+    .addHelpText('after', ENVIRONMENT_HELP)
+    .addHelpText('after', EXIT_HELP)
+    .addCommand(sessionsCommand(io))
+    .addCommand(threadsCommand(io))
+    .addCommand(usersCommand(io))
+    .addCommand(group('jwt', 'Users’ tokens', jwtExplainCommand(io)))
+    .addCommand(doctorCommand(io))
+    .addCommand(group('keys', 'Signing keys', keysGenerateCommand(io)))
+  program.addCommand(completionCommand(io, program))
+  connect(program, io)
+  return program
+}
+
+/**
+ * Runs a command line to its end. Never throws: what goes wrong is on standard error.
+ *
+ * @param words - without node and script
+ * @returns the exit code, see {@link EXIT}
+ */
+export async function runCli(words: readonly string[], io: Io): Promise<ExitCode> {
+  try {
+    await createProgram(io).parseAsync(words, { from: 'user' })
+    return EXIT.ok
+  } catch (error) {
+    // Whatever an interrupted call threw: it was interrupted.
+    return reportError(io, io.signal.aborted ? io.signal.reason : error)
+  }
+}
+
+function group(name: string, description: string, ...commands: readonly Command[]): Command {
+  const parent = new Command(name).description(description)
+  for (const command of commands) parent.addCommand(command)
+  return parent
+}
+
+/** Commander hands settings down only to commands that it makes itself. */
+function connect(command: Command, io: Io): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => io.stdout.write(text),
+    writeErr: (text) => io.stderr.write(text),
+    outputError: (text, write) => write(withoutSecrets(text)),
+    getOutHelpWidth: () => io.stdout.columns ?? 100,
+    getErrHelpWidth: () => io.stderr.columns ?? 100,
+    // Commander decides by FORCE_COLOR too; its help has no colour of its own.
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  })
+  for (const child of command.commands) connect(child, io)
+}
+
+/** Commander quotes what it does not know, and that may be a mistyped `--api-key=sk-…`. */
+function withoutSecrets(text: string): string {
+  return text
+    .replace(/^error: /, 'chatkit-mint: ')
+    .replace(/(--[\w-]+=)[^']*/, '$1…')
+    .replace(/\b(?:sk-|ek_|eyJ)[\w.-]+/g, '[redacted]')
+}
+
+const ENVIRONMENT_HELP = `
+Whom it asks:
+  this service, when CHATKIT_MINT_URL is set or --url is given, with an admin's token from
+  CHATKIT_MINT_TOKEN, CHATKIT_MINT_TOKEN_FILE or --token-file; otherwise the ChatKit API at
+  OPENAI_BASE_URL, with OPENAI_API_KEY or OPENAI_API_KEY_FILE (OPENAI_ORG_ID, OPENAI_PROJECT_ID).
+  --api-key and --base-url ask the ChatKit API in any case. NO_COLOR is respected.`
+
+const EXIT_HELP = `
+Exit codes:
+  ${EXIT.ok}    done
+  ${EXIT.failed}    refused or failed, or something is left to do: the message says what
+  ${EXIT.usage}    wrong command, option or value; nothing was sent
+  ${EXIT.noInput}   a file cannot be read
+  ${EXIT.unavailable}   service or API cannot be reached or cannot answer
+  ${EXIT.ioError}   the output cannot be written
+  ${EXIT.tryLater}   too many calls; try again later
+  ${EXIT.notPermitted}   key or token are not accepted, or may not do this
+  ${EXIT.config}   environment or config file are wrong or incomplete
+  ${EXIT.interrupted}  interrupted
+  ${EXIT.outputClosed}  nobody reads standard output any more (| head)`

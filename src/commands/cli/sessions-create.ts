@@ -1,0 +1,128 @@
+import { Command, Option } from 'commander'
+import { z } from 'zod'
+import { type ChatKit, UnusableSessionError } from '../../chatkit/port.ts'
+import { type CreateSessionParams, createSessionParams } from '../../chatkit/wire-session.ts'
+import { printObject } from './answers.ts'
+import { someText, user } from './arguments.ts'
+import { CommandError, EXIT } from './exit.ts'
+import type { Io } from './io.ts'
+import { jsonOption } from './output.ts'
+import { relaxedObject } from './relaxed-object.ts'
+import { expectAnswer, type ServiceClient } from './service-client.ts'
+import { type TargetFlags, targetOptions, withTarget } from './target.ts'
+
+const { workflow, chatkit_configuration, expires_after, rate_limits } = createSessionParams.shape
+
+interface CreateFlags extends TargetFlags {
+  readonly json?: boolean
+  readonly user?: string
+  readonly workflow?: string
+  readonly chatkitConfiguration?: CreateSessionParams['chatkit_configuration']
+  readonly expiresAfter?: CreateSessionParams['expires_after']
+  readonly rateLimits?: CreateSessionParams['rate_limits']
+  readonly input?: object
+}
+
+/** `sessions create` */
+export function createSession(io: Io): Command {
+  const command = new Command('create')
+    .description(
+      "Create a session; the answer holds its client secret. With --url for the token's own user",
+    )
+    .addOption(new Option('--user <user>', 'whose session it is').argParser(user))
+    .addOption(
+      new Option(
+        '--workflow <object>',
+        "'{id, state_variables, tracing, version}'; with --url the name of a workflow",
+      ).argParser(someText),
+    )
+    .addOption(object('--chatkit-configuration', chatkit_configuration).conflicts(['url', 'input']))
+    .addOption(object('--expires-after', expires_after).conflicts(['url', 'input']))
+    .addOption(object('--rate-limits', rate_limits).conflicts(['url', 'input']))
+    .addOption(
+      object('--input', z.record(z.string(), z.unknown())).conflicts(['apiKey', 'baseUrl']),
+    )
+    .addOption(jsonOption())
+  return targetOptions(command).action(async (flags: CreateFlags) => {
+    await withTarget(io, flags, async (target) => {
+      const answer =
+        target.kind === 'api'
+          ? await atTheApi(io, target.chatkit, flags)
+          : await atTheService(target.service, flags)
+      await printObject(io, answer, flags.json ?? false)
+    })
+  })
+}
+
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  '--chatkit-configuration': "'{automatic_thread_titling, file_upload, history}'",
+  '--expires-after': "'{anchor: created_at, seconds: 600}'",
+  '--rate-limits': "'{max_requests_per_1_minute: 10}'",
+  '--input': 'what a workflow of this service lets clients send (only with --url)',
+}
+
+function object(flag: string, schema: z.ZodType): Option {
+  const option = new Option(`${flag} <object>`, DESCRIPTIONS[flag])
+  return option.argParser(relaxedObject(schema))
+}
+
+async function atTheApi(io: Io, chatkit: ChatKit, flags: CreateFlags): Promise<object> {
+  if (flags.input !== undefined) throw wrongUse('--input is for a workflow of this service.')
+  const { user, chatkitConfiguration, expiresAfter, rateLimits } = flags
+  if (user === undefined) throw wrongUse('required option --user <user> not specified')
+  const params = {
+    user,
+    workflow: workflowObject(flags.workflow),
+    ...(chatkitConfiguration && { chatkit_configuration: chatkitConfiguration }),
+    ...(expiresAfter && { expires_after: expiresAfter }),
+    ...(rateLimits && { rate_limits: rateLimits }),
+  }
+  try {
+    return await chatkit.createSession(params, { signal: io.signal })
+  } catch (error) {
+    if (error instanceof UnusableSessionError && error.sessionId !== undefined) {
+      throw unusable(error, error.sessionId)
+    }
+    throw error
+  }
+}
+
+function workflowObject(text: string | undefined): CreateSessionParams['workflow'] {
+  if (text === undefined) throw wrongUse("required option --workflow '{id: …}' not specified")
+  try {
+    return relaxedObject(workflow)(text)
+  } catch (error) {
+    throw wrongUse(`--workflow: ${error instanceof Error ? error.message : 'not an object'}`)
+  }
+}
+
+const minted = z.looseObject({ client_secret: z.string().min(1) })
+
+/** For the user that the token is of: the service takes no one's word for another. */
+async function atTheService(service: ServiceClient, flags: CreateFlags): Promise<object> {
+  for (const name of ['user', 'chatkitConfiguration', 'expiresAfter', 'rateLimits'] as const) {
+    if (flags[name] === undefined) continue
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    throw wrongUse(
+      `${flag} cannot be chosen: the service takes it from the token and its config.\n` +
+        'To ask the ChatKit API itself, unset CHATKIT_MINT_URL or give --api-key.',
+    )
+  }
+  if (flags.workflow !== undefined && !/^[a-z][a-z0-9-]{0,63}$/.test(flags.workflow)) {
+    throw wrongUse('--workflow: the service takes the name of a workflow, as in its config.')
+  }
+  const body = { workflow: flags.workflow, input: flags.input }
+  return expectAnswer(minted, await service.call('POST /v1/sessions', { body }))
+}
+
+function unusable(error: UnusableSessionError, sessionId: string): CommandError {
+  return new CommandError(
+    EXIT.failed,
+    `the answer cannot be used (${error.reason}), but there is a session now; end it with\n` +
+      `sessions cancel --session-id ${sessionId}\ncode: ${error.code}`,
+  )
+}
+
+function wrongUse(message: string): CommandError {
+  return new CommandError(EXIT.usage, message)
+}

@@ -1,0 +1,101 @@
+import { once } from 'node:events'
+import { createInterface } from 'node:readline/promises'
+import { Command, Option } from 'commander'
+import { printObject } from './answers.ts'
+import { userArgument } from './arguments.ts'
+import { CommandError, EXIT } from './exit.ts'
+import type { Io } from './io.ts'
+import { jsonOption, printable, printLine, remark } from './output.ts'
+import { startProgress } from './progress.ts'
+import { readToSummary, type StreamLine, type StreamSummary } from './summary-stream.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from './target.ts'
+
+type Flags = TargetFlags & { readonly json?: boolean; readonly yes?: boolean }
+
+/** `users erase` */
+export function eraseUser(io: Io): Command {
+  const command = new Command('erase')
+    .description('Revoke a user, delete all their threads and what this service keeps of them')
+    .addArgument(userArgument())
+    .addOption(new Option('--yes', 'do not ask'))
+    .addOption(jsonOption())
+  return serviceOptions(command).action(async (who: string, flags: Flags) => {
+    const { yes = false, json = false } = flags
+    if (!yes) checkTerminal(io, flags)
+    // Before the question: what cannot be sent need not be asked.
+    const service = await serviceOf(io, flags)
+    if (!yes) await confirm(io, who)
+    const path = `/v1/admin/users/${encodeURIComponent(who)}/erase`
+    const summary = await follow(io, service.lines(`POST ${path}`), json)
+    judge(summary)
+    if (!json) await printObject(io, withoutType(summary), false)
+    if (!summary.complete) throw incomplete()
+  })
+}
+
+function checkTerminal(io: Io, { tokenFile }: Flags): void {
+  if (io.stdin.isTTY === true && io.stderr.isTTY === true && tokenFile !== '-') return
+  throw new CommandError(
+    EXIT.usage,
+    'erase asks to type the user on a terminal, and there is none. Nothing was erased. Add --yes\nto go ahead without the question.',
+  )
+}
+
+async function confirm(io: Io, who: string): Promise<void> {
+  const lines = createInterface({ input: io.stdin, output: io.stderr })
+  try {
+    const question =
+      `This deletes all threads of ${printable(who)} and what is kept of that user, for good.\n` +
+      'Type the user to go ahead: '
+    // Ctrl-C and Ctrl-D close the input, and leave the question for ever without an answer.
+    const closed = once(lines, 'close').then(() => undefined)
+    const answer = await Promise.race([lines.question(question, { signal: io.signal }), closed])
+    if (answer !== who) throw new CommandError(EXIT.failed, 'not the same. Nothing was erased.')
+  } finally {
+    lines.close()
+  }
+}
+
+async function follow(
+  io: Io,
+  lines: AsyncIterable<string>,
+  json: boolean,
+): Promise<StreamSummary | undefined> {
+  const progress = startProgress(io, 'erasing', json)
+  try {
+    return await readToSummary(lines, async (text, line) => {
+      if (json) await printLine(io, text)
+      progress.show(countsOf(line))
+    })
+  } finally {
+    progress.stop()
+    if (io.signal.aborted)
+      remark(io, 'the service goes on erasing; run it again to see what is left.')
+  }
+}
+
+function countsOf(line: StreamLine): Record<string, number> {
+  const entries = Object.entries(line).flatMap(([name, value]) =>
+    typeof value === 'number' ? [[name.replaceAll('_', ' '), value] as const] : [],
+  )
+  return Object.fromEntries(entries)
+}
+
+function judge(summary: StreamSummary | undefined): asserts summary is StreamSummary {
+  if (summary !== undefined) return
+  throw new CommandError(
+    EXIT.failed,
+    'the answer ended without its summary: what is left is not known. Run it again; that is safe.',
+  )
+}
+
+function incomplete(): CommandError {
+  return new CommandError(
+    EXIT.failed,
+    'not everything is gone; the summary says what is left. Run it again when that is mended.',
+  )
+}
+
+function withoutType({ type: _type, ...rest }: StreamSummary): object {
+  return rest
+}

@@ -1,0 +1,83 @@
+import { Command, Option } from 'commander'
+import { userArgument } from './arguments.ts'
+import { CommandError, EXIT } from './exit.ts'
+import { type ExportFile, openExportFile } from './export-file.ts'
+import type { Io } from './io.ts'
+import { jsonOption, printLine, remark } from './output.ts'
+import { startProgress } from './progress.ts'
+import { readToSummary, type StreamSummary } from './summary-stream.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from './target.ts'
+
+type Flags = TargetFlags & { readonly json?: boolean; readonly output?: string }
+
+/** `users export` */
+export function exportUser(io: Io): Command {
+  const command = new Command('export')
+    .description('Everything that is kept of a user, as NDJSON: sessions, threads, items, audit')
+    .addArgument(userArgument())
+    .addOption(new Option('--output <file>', 'where to; it appears when it is complete'))
+    .addOption(jsonOption())
+  return serviceOptions(command).action(async (who: string, flags: Flags) => {
+    const service = await serviceOf(io, flags)
+    const lines = service.lines(`GET /v1/admin/users/${encodeURIComponent(who)}/export`)
+    if (flags.output === undefined || flags.output === '-') {
+      judge(await copy(io, lines), '')
+    } else await exportToFile(io, lines, flags.output)
+  })
+}
+
+async function exportToFile(io: Io, lines: AsyncIterable<string>, path: string): Promise<void> {
+  const file = await openExportFile(path)
+  try {
+    const summary = await copy(io, lines, file)
+    judge(summary, ` What came is in ${file.partialPath}.`)
+    await file.complete()
+    remark(io, `written to ${path}: ${countsOf(summary)}`)
+  } finally {
+    await file.close()
+  }
+}
+
+async function copy(
+  io: Io,
+  lines: AsyncIterable<string>,
+  file?: ExportFile,
+): Promise<StreamSummary | undefined> {
+  const progress = startProgress(io, 'exporting', file === undefined)
+  const counts = { sessions: 0, threads: 0, items: 0 }
+  const names: Readonly<Record<string, keyof typeof counts>> = {
+    session: 'sessions',
+    thread: 'threads',
+    item: 'items',
+  }
+  try {
+    return await readToSummary(lines, async (text, { type }) => {
+      await (file === undefined ? printLine(io, text) : file.write(text))
+      const name = names[type]
+      if (name !== undefined) counts[name]++
+      progress.show(counts)
+    })
+  } finally {
+    progress.stop()
+  }
+}
+
+function judge(summary: StreamSummary | undefined, where: string): void {
+  if (summary === undefined) {
+    throw new CommandError(
+      EXIT.failed,
+      `the export is truncated: it ended without its summary. Run it again.${where}`,
+    )
+  }
+  if (summary.complete) return
+  throw new CommandError(
+    EXIT.failed,
+    'the export is not complete; the summary, its last line, says what failed. Run it again' +
+      ` when that is mended.${where}`,
+  )
+}
+
+function countsOf(summary: StreamSummary | undefined): string {
+  const numbers = Object.entries(summary ?? {}).filter(([, value]) => typeof value === 'number')
+  return numbers.map(([name, value]) => `${value} ${name}`).join(', ')
+}

@@ -1,0 +1,50 @@
+import {
+  baseUrl,
+  type Environment,
+  EnvironmentError,
+  environmentSchema,
+  problemsOf,
+  readConfigSources,
+  type Variables,
+  withoutBlanks,
+} from './env.ts'
+
+/** What the operators' command line reads: addresses here, keys and tokens through `secret`. */
+export interface CliEnvironment
+  extends Pick<Environment, 'openaiBaseUrl' | 'openaiOrgId' | 'openaiProjectId' | 'secret'> {
+  /** This service, without a trailing slash; undefined to call the ChatKit API itself. */
+  readonly serviceUrl: string | undefined
+}
+
+const cliSchema = environmentSchema
+  .pick({ OPENAI_BASE_URL: true, OPENAI_ORG_ID: true, OPENAI_PROJECT_ID: true })
+  .extend({ CHATKIT_MINT_URL: baseUrl.optional() })
+
+/**
+ * Reads the part of the environment that the command line uses. The rest may be wrong: an operator's
+ * machine is not the server.
+ *
+ * @param variables - as in `readEnvironment`
+ * @throws `EnvironmentError` with every problem at once
+ */
+export function readCliEnvironment(variables?: Variables): CliEnvironment {
+  const { data, error } = cliSchema.safeParse(withoutBlanks(variables))
+  if (data === undefined) throw new EnvironmentError(problemsOf(error))
+  return {
+    openaiBaseUrl: data.OPENAI_BASE_URL,
+    openaiOrgId: data.OPENAI_ORG_ID,
+    openaiProjectId: data.OPENAI_PROJECT_ID,
+    serviceUrl: data.CHATKIT_MINT_URL,
+    secret: readConfigSources(variables).secret,
+  }
+}
+
+/**
+ * The same, for a URL that was given as an option.
+ *
+ * @param text - as it was given
+ * @returns without a trailing slash; undefined when it is not one that a credential may be sent to
+ */
+export function credentialUrl(text: string): string | undefined {
+  return baseUrl.safeParse(text).data
+}

@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  type RunningChatKitApi,
+  startChatKitApi,
+} from '../../../src/embedded/chatkit-api/server.ts'
+import { quickCli } from './run-cli.ts'
+
+let api: RunningChatKitApi
+let env: Record<string, string>
+beforeAll(async () => {
+  api = await startChatKitApi({ port: 0 })
+  env = { OPENAI_BASE_URL: api.url, OPENAI_API_KEY: 'sk-planted-key' }
+})
+afterAll(() => api.close())
+beforeEach(() => api.api.clearRequests())
+
+/** A service that is never asked. */
+const SERVICE = { CHATKIT_MINT_URL: 'http://127.0.0.1:1', CHATKIT_MINT_TOKEN: 'a.b.c' }
+
+const ID = 'cthr_1'
+const create = (...words: string[]) => ['sessions', 'create', '--user', 'x', ...words]
+const workflow = (text: string) => create('--workflow', text)
+
+describe('refused with 2 and what to do, and nothing is sent', () => {
+  test.each([
+    ['limit -1', ['threads', 'list', '--limit', '-1'], /--limit.*0 to 100/],
+    ['limit 101', ['threads', 'list', '--limit', '101'], /--limit.*0 to 100/],
+    ['limit text', ['threads', 'list', '--limit', 'ten'], /--limit.*0 to 100/],
+    ['limit 1e1', ['threads', 'list', '--limit', '1e1'], /--limit.*0 to 100/],
+    ['limit of items', ['threads', 'list-items', '--thread-id', ID, '--limit', '101'], /--limit/],
+    ['limit of sessions', ['sessions', 'list', '--limit', '101'], /--limit/],
+    ['order', ['threads', 'list', '--order', 'up'], /--order.*asc, desc/],
+    ['an empty cursor', ['threads', 'list', '--after', ''], /--after/],
+    ['id with a slash', ['threads', 'retrieve', '--thread-id', 'a/b'], /--thread-id.*letters/],
+    ['id of dots', ['threads', 'delete', '--thread-id', '..'], /--thread-id.*letters/],
+    ['id of 200', ['threads', 'delete', '--thread-id', 'x'.repeat(200)], /--thread-id.*1 to 128/],
+    ['id with an escape', ['sessions', 'cancel', '--session-id', '%2e'], /--session-id.*letters/],
+    ['no id', ['threads', 'retrieve'], /--thread-id.*not specified/],
+    ['an empty user', ['threads', 'list', '--user', ''], /--user.*1 to 512/],
+    ['no user', ['sessions', 'create', '--workflow', '{id: wf_1}'], /--user/],
+    ['no workflow', create(), /--workflow/],
+    ['text for an object', workflow('wf_1'), /--workflow: .*'\{key: value\}'/],
+    ['a list', workflow('[id, wf_1]'), /--workflow: .*'\{key: value\}'/],
+    ['an open brace', workflow('{id: wf_1'), /--workflow: .*'\{key: value\}'/],
+    ['no space after the colon', workflow('{id:wf_1}'), /id: is missing.*space/],
+    ['a number for text', workflow('{id: wf_1, version: 3}'), /version: .*put it in quotes/],
+    ['an unknown key', workflow('{id: wf_1, colour: red}'), /"colour"/],
+    ['a repeated key', workflow('{id: wf_1, id: wf_2}'), /repeats a key/],
+    ['an alias', workflow('{id: &a wf_1, version: *a}'), /alias/],
+    ['a prototype', workflow('{id: wf_1, __proto__: {}}'), /not a name/],
+    ['two documents', workflow('{id: wf_1}\n--- {}'), /--workflow/],
+    ['seconds', create('--expires-after', '{anchor: created_at, seconds: 601}'), /seconds: .*600/],
+    ['anchor', create('--expires-after', '{seconds: 60}'), /anchor: /],
+    [
+      'rate',
+      create('--rate-limits', '{max_requests_per_1_minute: 0}'),
+      /max_requests_per_1_minute/,
+    ],
+    ['megabytes', create('--chatkit-configuration', '{file_upload: {max_file_size: 513}}'), /512/],
+    ['input', create('--workflow', '{id: wf_1}', '--input', '{}'), /--input/],
+    ['workflow of a list', ['threads', 'list', '--workflow', 'support'], /--workflow.*API/],
+    ['sessions of the API', ['sessions', 'list'], /API has no call that lists.*books.*--url/s],
+    [
+      'two targets',
+      ['threads', 'list', '--api-key', 'sk-x', '--url', 'https://a.example'],
+      /--url/,
+    ],
+    ['a plain address', ['threads', 'list', '--url', 'http://a.example'], /--url must be an https/],
+    [
+      'another',
+      ['threads', 'list', '--base-url', 'http://a.example'],
+      /--base-url must be an https/,
+    ],
+    ['an unknown command', ['threads', 'lsit'], /unknown command 'lsit'.*list/s],
+    ['an unknown option', ['threads', 'list', '--limt', '3'], /unknown option '--limt'.*--limit/s],
+    ['a shell', ['completion', 'tcsh'], /bash, zsh, fish/],
+    ['no command', [], /Usage: chatkit-mint/],
+  ])('%s', async (_name, words, message) => {
+    const { code, out, err } = await quickCli(words, env)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(message)
+    expect(api.api.requests()).toEqual([])
+  })
+
+  test.each(['', '.', '..', 'a\nb', 'x'.repeat(513), '\ud800'])('user %j', async (user) => {
+    for (const verb of ['revoke', 'unblock', 'export', 'erase']) {
+      const { code, out, err } = await quickCli(['users', verb, user], SERVICE)
+      expect({ code, out }).toEqual({ code: 2, out: '' })
+      expect(err).toContain('A user has 1 to 512 characters')
+    }
+  })
+
+  test.each(['-1', '1.5', '31536001', 'day'])('block seconds %s', async (seconds) => {
+    const words = ['users', 'revoke', 'bob', '--block-seconds', seconds]
+    expect(await quickCli(words, SERVICE)).toMatchObject({ code: 2, out: '' })
+  })
+})
+
+test('a limit of 0 and of 100 is one', async () => {
+  for (const limit of ['0', '100']) {
+    expect(await quickCli(['threads', 'list', '--limit', limit], env)).toMatchObject({ code: 0 })
+  }
+})
+
+describe('what is not set', () => {
+  test.each([
+    ['neither key nor service', ['threads', 'list'], {}, /OPENAI_API_KEY.*CHATKIT_MINT_URL/s],
+    ['no service for users', ['users', 'revoke', 'bob'], {}, /CHATKIT_MINT_URL/],
+    ['no token', ['users', 'revoke', 'bob', '--url', 'https://a.example'], {}, /--token-file/],
+    [
+      'address',
+      ['threads', 'list'],
+      { OPENAI_BASE_URL: 'ftp://a' },
+      /^chatkit-mint: OPENAI_BASE_URL: /,
+    ],
+    ['service', ['threads', 'list'], { CHATKIT_MINT_URL: 'http://a.b' }, /CHATKIT_MINT_URL: must/],
+    [
+      'key file',
+      ['threads', 'list'],
+      { OPENAI_API_KEY_FILE: '/no/such' },
+      /cannot read \/no\/such/,
+    ],
+    [
+      'key twice',
+      ['threads', 'list'],
+      { OPENAI_API_KEY: 'sk-secret', OPENAI_API_KEY_FILE: '/no' },
+      /unset one/,
+    ],
+    ['a key of two lines', ['threads', 'list'], { OPENAI_API_KEY: 'sk-a\nsecret' }, /characters/],
+  ])('%s: 78', async (_name, words, variables, message) => {
+    const { code, out, err } = await quickCli(words, variables as Record<string, string>)
+    expect({ code, out }).toEqual({ code: 78, out: '' })
+    expect(err).toMatch(message)
+    expect(err).not.toContain('secret')
+  })
+
+  test('what only the server needs may be wrong here', async () => {
+    const variables = { ...env, PORT: 'x', STORE_URL: 'y', PUBLIC_URL: 'z' }
+    expect(await quickCli(['threads', 'list'], variables)).toMatchObject({ code: 0, err: '' })
+  })
+})
+
+describe('whom it asks', () => {
+  test('the service where both are set, unless an option says otherwise', async () => {
+    const both = { ...env, ...SERVICE }
+    const service = await quickCli(['threads', 'list'], both)
+    expect(service).toMatchObject({ code: 69 })
+    expect(service.err).toContain('http://127.0.0.1:1')
+    const words = ['threads', 'list', '--api-key', 'sk-from-an-option']
+    expect(await quickCli(words, both)).toMatchObject({ code: 0, err: '' })
+    expect(api.api.requests().map((one) => one.key_hint)).toEqual(['…tion'])
+  })
+})
+
+describe('what the API or the network refuse', () => {
+  test.each([
+    [{ status: 401 }, 77, 'upstream_auth_failed'],
+    [{ status: 403 }, 77, 'upstream_auth_failed'],
+    [{ status: 404 }, 1, 'workflow_unavailable'],
+    [{ status: 422 }, 1, 'upstream_rejected'],
+    [{ status: 429 }, 75, 'upstream_rate_limited'],
+    [{ status: 500 }, 69, 'upstream_unavailable'],
+    [{ body: '{}' }, 1, 'upstream_invalid_response'],
+  ])('%j: exit code %i and code %s', async (faults, exitCode, errorCode) => {
+    api.api.setFaults({ ...faults, times: 5 })
+    const ended = await quickCli(workflow('{id: wf_1}'), env)
+    api.api.setFaults({})
+    expect(ended).toMatchObject({ code: exitCode, out: '' })
+    expect(ended.err).toContain(`\ncode: ${errorCode}\nreason: `)
+    expect(ended.err).not.toContain('sk-planted-key')
+  })
+
+  test('a session that cannot be used: its id, to end it', async () => {
+    const body = {
+      id: 'cksess_odd',
+      status: 'expired',
+      client_secret: 'ek_x',
+      expires_at: 1,
+      user: 'x',
+    }
+    api.api.setFaults({ body: JSON.stringify(body), times: 1 })
+    const ended = await quickCli(workflow('{id: wf_1}'), env)
+    expect(ended).toMatchObject({ code: 1, out: '' })
+    expect(ended.err).toContain('sessions cancel --session-id cksess_odd')
+    expect(ended.err).not.toContain('ek_x')
+  })
+
+  test('nobody there: 69, and where', async () => {
+    const nobody = await quickCli(['threads', 'list'], {
+      ...env,
+      OPENAI_BASE_URL: 'http://127.0.0.1:1',
+    })
+    expect(nobody).toMatchObject({ code: 69, out: '' })
+    expect(nobody.err).toContain('code: upstream_unavailable')
+    const down = await quickCli(['users', 'revoke', 'bob'], SERVICE)
+    expect(down).toMatchObject({ code: 69, out: '' })
+    expect(down.err).toMatch(/no answer from http:\/\/127\.0\.0\.1:1 .*CHATKIT_MINT_URL/)
+    expect(down.err).not.toContain('a.b.c')
+  })
+})
+
+test.each([
+  [['threads', 'list', '--apikey=sk-mistyped-1']],
+  [['threads', 'list', 'sk-mistyped-1']],
+  [['sk-mistyped-1']],
+  [['jwt', 'eyJhbGciOiJub25lIn0.sk-mistyped-1']],
+])('a secret in the wrong place is not repeated: %j', async (words) => {
+  const { code, out, err } = await quickCli(words, env)
+  expect(code).toBe(2)
+  expect(out + err).not.toMatch(/mistyped|eyJhbGci/)
+})

@@ -1,0 +1,130 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { readSigningKeys, SIGNING_ALGORITHMS } from '../../../src/chatkit/signing-keys.ts'
+import { readPseudonymKey } from '../../../src/config/pseudonym.ts'
+import { DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../../support/self-hosted.ts'
+import { startServiceProcess } from '../../support/service-process.ts'
+import { runInProcess } from './run-in-process.ts'
+
+const SECRET = 'a shared secret of at least thirty-two bytes'
+const folder = mkdtempSync(join(tmpdir(), 'keys-generate-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const generate = (...words: readonly string[]) => runInProcess(['keys', 'generate', ...words])
+
+const CLAIMS = { iss: PUBLIC_URL, aud: 'chatkit:helpdesk', sub: 'alice', sid: 's', jti: 'j' }
+const EXPECTED = {
+  issuer: PUBLIC_URL,
+  audience: 'chatkit:helpdesk',
+  type: 'x+jwt',
+  nowMs: 1_000_000,
+}
+
+describe('signing keys', () => {
+  test.each([undefined, ...SIGNING_ALGORITHMS])(
+    '--alg %s: what it signs it verifies',
+    async (alg) => {
+      const { code, out, err } = await generate(...(alg === undefined ? [] : ['--alg', alg]))
+      expect({ code, err }).toEqual({ code: 0, err: '' })
+      const keys = await readSigningKeys(out, 'standard output')
+      expect(keys.publicKeys.keys.map((key) => key.alg)).toEqual([alg ?? 'ES256'])
+      const claims = { ...CLAIMS, iat: 1000, exp: 1600 }
+      expect(await keys.verify(await keys.sign(claims, 'x+jwt'), EXPECTED)).toEqual(claims)
+    },
+  )
+
+  test('are new each time', async () => {
+    expect((await generate()).out).not.toBe((await generate()).out)
+  })
+
+  test('a service starts with the file, signs with it and publishes the public half', async () => {
+    const file = join(folder, 'signing.json')
+    const { code, out, err } = await generate('--alg', 'EdDSA', '--output', file)
+    expect({ code, out, err }).toEqual({
+      code: 0,
+      out: '',
+      err: `${file}: written; set SIGNING_KEY_FILE to it\n`,
+    })
+    const service = await startServiceProcess({
+      config: selfHostedConfig({ server: 'http://127.0.0.1:9/chatkit' }),
+      env: {
+        PUBLIC_URL,
+        SIGNING_KEY_FILE: file,
+        OPENAI_API_KEY: 'sk-x',
+        TEST_SHARED_SECRET: SECRET,
+      },
+    })
+    try {
+      const headers = { authorization: `Bearer ${tokenFor('alice')}` }
+      const minted = await fetch(`${service.url}/v1/sessions`, { method: 'POST', headers })
+      expect(minted.status).toBe(200)
+      const published = await (await fetch(`${service.url}/.well-known/jwks.json`)).json()
+      const { keys } = JSON.parse(readFileSync(file, 'utf8'))
+      expect(published).toMatchObject({ keys: [{ x: keys[0].x, alg: 'EdDSA' }] })
+      expect(JSON.stringify(published)).not.toContain(keys[0].d)
+    } finally {
+      await service.end()
+    }
+  })
+})
+
+describe('random secrets', () => {
+  test.each(['pseudonym', 'cookie'])('--use %s: 32 bytes in base64url', async (use) => {
+    const { code, out } = await generate('--use', use)
+    expect(code).toBe(0)
+    expect(out).toMatch(/^[A-Za-z0-9_-]{43}\n$/)
+    expect(readPseudonymKey(out.trim())).toHaveLength(32)
+  })
+
+  test('a service takes it as USER_PSEUDONYM_KEY_FILE', async () => {
+    const file = join(folder, 'pseudonym')
+    expect((await generate('--use', 'pseudonym', '--output', file)).err).toContain(
+      'USER_PSEUDONYM_KEY_FILE',
+    )
+    const service = await startServiceProcess({
+      config: DEFAULT_CONFIG.replace('user: claims.sub', "user: 'pseudonym(issuer, claims.sub)'"),
+      env: { USER_PSEUDONYM_KEY_FILE: file, OPENAI_API_KEY: 'sk-x', TEST_SHARED_SECRET: SECRET },
+    })
+    await service.end()
+  })
+})
+
+describe('the file', () => {
+  test('is for its owner only', async () => {
+    const file = join(folder, 'mode.json')
+    await generate('--output', file)
+    expect((statSync(file).mode & 0o777).toString(8)).toBe('600')
+  })
+
+  test('is never overwritten: exit 74', async () => {
+    const file = join(folder, 'there.json')
+    writeFileSync(file, 'precious')
+    const { code, err } = await generate('--output', file)
+    expect(code).toBe(74)
+    expect(err).toContain(`${file}: is there already and is not overwritten`)
+    expect(readFileSync(file, 'utf8')).toBe('precious')
+  })
+
+  test('in a folder that is not there: exit 74', async () => {
+    const { code, err } = await generate('--output', join(folder, 'none/key.json'))
+    expect(code).toBe(74)
+    expect(err).toMatch(/cannot be written \(ENOENT\)/)
+  })
+})
+
+test.each([
+  ['an algorithm that the service does not sign with', ['--alg', 'RS256']],
+  ['a symmetric one', ['--alg', 'HS256']],
+  ['an unknown use', ['--use', 'api']],
+  ['an algorithm for random bytes', ['--use', 'cookie', '--alg', 'ES256']],
+  ['a word too many', ['signing']],
+])('wrong usage, %s: exit 2, nothing is made', async (_name, words) => {
+  const file = join(folder, 'unmade.json')
+  const { code, out, err } = await generate(...words, '--output', file)
+  expect({ code, out }).toEqual({ code: 2, out: '' })
+  expect(err).not.toBe('')
+  expect(existsSync(file)).toBe(false)
+})

@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  type RunningChatKitApi,
+  startChatKitApi,
+} from '../../../src/embedded/chatkit-api/server.ts'
+import { leaksIn } from '../../support/leaks.ts'
+import { API_KEY, DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
+import { cli } from './run-cli.ts'
+
+// jwt explain, doctor and keys generate as the processes that operators run.
+
+const TEST_SHARED_SECRET = 'a shared secret of at least thirty-two bytes'
+const folder = mkdtempSync(join(tmpdir(), 'operators-'))
+const file = join(folder, 'config.yaml')
+
+let api: RunningChatKitApi
+beforeAll(async () => {
+  api = await startChatKitApi({ port: 0 })
+  writeFileSync(file, DEFAULT_CONFIG)
+})
+afterAll(async () => {
+  await api.close()
+  rmSync(folder, { recursive: true })
+})
+
+function explain(input: string, ...words: readonly string[]) {
+  const env = { TEST_SHARED_SECRET, STORE_URL: `sqlite:${folder}/x.db` }
+  return cli(['jwt', 'explain', '--config', file, ...words], { env, input })
+}
+
+describe('jwt explain', () => {
+  test('a good token: exit 0; the token is not printed, no store opened', async () => {
+    const token = tokenFor('alice')
+    const { code, out, err } = await explain(`${token}\n`)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/\nuser +alice\nworkflow +support\n/)
+    expect(leaksIn(out, [{ what: 'token', value: token }])).toEqual([])
+    expect(statSync(`${folder}/x.db`, { throwIfNoEntry: false })).toBeUndefined()
+  })
+
+  test('a bad one: exit 1, the reason on standard error', async () => {
+    const { code, err } = await explain(tokenFor('alice', { aud: 'other' }), '--json')
+    expect(code).toBe(1)
+    expect(err).toBe(
+      'chatkit-mint: refused: 401 invalid_token: claims: aud is not for this service\n',
+    )
+  })
+})
+
+describe('doctor', () => {
+  const doctor = async (changes: Record<string, string> = {}) => {
+    const env = {
+      CONFIG_FILE: file,
+      STORE_URL: 'memory:',
+      OPENAI_API_KEY: API_KEY,
+      OPENAI_BASE_URL: api.url,
+    }
+    const { code, out, err } = await cli(['doctor'], {
+      env: { ...env, TEST_SHARED_SECRET, ...changes },
+    })
+    const said = out + err
+    expect(leaksIn(said, [{ what: 'API key', value: API_KEY }])).toEqual([])
+    return { code, said }
+  }
+
+  test('exit 0 when all is well, and the process ends', async () => {
+    const { code, said } = await doctor()
+    expect(code).toBe(0)
+    expect(said).toContain('ok    workflow support: minted and cancelled')
+    expect(api.api.sessions().map(({ status }) => status)).toEqual(['cancelled'])
+  })
+
+  test('exit 1 when something is wrong', async () => {
+    const { code, said } = await doctor({ OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' })
+    expect(code).toBe(1)
+    expect(said).toContain('WRONG workflow support')
+    expect(said).toContain('chatkit-mint: 1 of ')
+  })
+})
+
+test('keys generate into a file, whatever the umask', async () => {
+  const key = join(folder, 'key.json')
+  expect(await cli(['keys', 'generate', '--output', key])).toMatchObject({ code: 0, out: '' })
+  expect(statSync(key).mode & 0o077).toBe(0)
+})

@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  type RunningChatKitApi,
+  startChatKitApi,
+} from '../../../src/embedded/chatkit-api/server.ts'
+import { SESSION } from '../../support/chatkit-examples.ts'
+import { FULL_ITEMS, fullThread } from '../../support/chatkit-seeds.ts'
+import { cli, cliJson } from './run-cli.ts'
+
+// The reference's command lines, run against the embedded ChatKit API as processes.
+
+const KEY = 'sk-My-API-Key'
+
+let api: RunningChatKitApi
+beforeAll(async () => {
+  api = await startChatKitApi({ port: 0 })
+})
+afterAll(() => api.close())
+beforeEach(() => api.api.clearRequests())
+
+/** A line of the reference, `openai` apart; `--api-key` as there. */
+function openai(...words: string[]): Promise<unknown> {
+  const env = { OPENAI_BASE_URL: api.url }
+  return cliJson([...words.slice(0, 2), '--api-key', KEY, ...words.slice(2)], { env })
+}
+
+/** The names of all fields, nested ones with dots. */
+function fieldNames(value: object, prefix = ''): string[] {
+  return Object.entries(value).flatMap(([name, inner]) =>
+    name !== 'state_variables' && inner !== null && typeof inner === 'object'
+      ? fieldNames(inner, `${prefix}${name}.`)
+      : [prefix + name],
+  )
+}
+
+function create(...more: string[]) {
+  return openai('beta:chatkit:sessions', 'create', '--user', 'x', ...more)
+}
+
+describe('sessions', () => {
+  test('create: every field of the reference, and what the API answered', async () => {
+    const session = await create('--workflow', '{id: id}')
+    expect(session).toEqual(api.api.sessions().at(-1))
+    expect(session).toEqual({
+      id: expect.stringMatching(/^cksess_/),
+      chatkit_configuration: {
+        automatic_thread_titling: { enabled: true },
+        file_upload: { enabled: false, max_file_size: 512, max_files: 10 },
+        history: { enabled: true, recent_threads: null },
+      },
+      client_secret: expect.stringMatching(/^ek_/),
+      expires_at: expect.any(Number),
+      max_requests_per_1_minute: 10,
+      object: 'chatkit.session',
+      rate_limits: { max_requests_per_1_minute: 10 },
+      status: 'active',
+      user: 'x',
+      workflow: { id: 'id', state_variables: null, tracing: { enabled: true }, version: null },
+    })
+    const names = fieldNames(session as object).toSorted()
+    expect(names).toEqual(fieldNames(SESSION).toSorted())
+  })
+
+  test('create: every flag arrives as the reference spells it, in YAML and in JSON', async () => {
+    const workflow = {
+      id: 'wf_1',
+      version: '3',
+      state_variables: { plan: 'pro', seats: 3, trial: false },
+      tracing: { enabled: false },
+    }
+    const chatkit_configuration = {
+      automatic_thread_titling: { enabled: false },
+      file_upload: { enabled: true, max_file_size: 1, max_files: 2 },
+      history: { enabled: true, recent_threads: 5 },
+    }
+    const expires_after = { anchor: 'created_at', seconds: 60 }
+    const rate_limits = { max_requests_per_1_minute: 7 }
+    const relaxed = [
+      [
+        '--workflow',
+        "{id: wf_1, version: '3', state_variables: {plan: pro, seats: 3, trial: false}, tracing: {enabled: false}}",
+      ],
+      [
+        '--chatkit-configuration',
+        '{automatic_thread_titling: {enabled: false}, file_upload: {enabled: true, max_file_size: 1, max_files: 2}, history: {enabled: true, recent_threads: 5}}',
+      ],
+      ['--expires-after', '{anchor: created_at, seconds: 60}'],
+      ['--rate-limits', '{max_requests_per_1_minute: 7}'],
+    ]
+    const json = [
+      ['--workflow', JSON.stringify(workflow)],
+      ['--chatkit-configuration', JSON.stringify(chatkit_configuration)],
+      ['--expires-after', JSON.stringify(expires_after)],
+      ['--rate-limits', JSON.stringify(rate_limits)],
+    ]
+    for (const flags of [relaxed, json]) {
+      expect(await create(...flags.flat())).toMatchObject({
+        workflow,
+        chatkit_configuration,
+        rate_limits,
+        max_requests_per_1_minute: 7,
+      })
+      const { body, headers } = api.api.requests().at(-1) ?? {}
+      expect(body).toEqual({
+        user: 'x',
+        workflow,
+        chatkit_configuration,
+        expires_after,
+        rate_limits,
+      })
+      expect(headers).toMatchObject({ 'openai-beta': 'chatkit_beta=v1' })
+    }
+  })
+
+  test('cancel: the session as it is now, its echoed secret included', async () => {
+    const { id } = (await create('--workflow', '{id: id}')) as { id: string }
+    const ended = await openai('beta:chatkit:sessions', 'cancel', '--session-id', id)
+    expect(ended).toEqual(api.api.sessions().find((one) => one.id === id))
+    expect(ended).toMatchObject({ status: 'cancelled', client_secret: expect.any(String) })
+    expect(fieldNames(ended as object).toSorted()).toEqual(fieldNames(SESSION).toSorted())
+  })
+})
+
+describe('threads', () => {
+  test('list: a page, with the list flags of the reference', async () => {
+    const user = 'lister'
+    const seeds = [1, 2, 3].map((n) => api.api.seedThread({ user, created_at: n, title: `t${n}` }))
+    const [first, second, third] = seeds
+    const list = (...more: string[]) =>
+      openai('beta:chatkit:threads', 'list', '--user', user, ...more)
+    const page = (data: unknown[], has_more: boolean) => ({
+      object: 'list',
+      data,
+      first_id: (data.at(0) as { id: string } | undefined)?.id ?? null,
+      last_id: (data.at(-1) as { id: string } | undefined)?.id ?? null,
+      has_more,
+    })
+    expect(await list()).toEqual(page([third, second, first], false))
+    expect(await list('--order', 'asc', '--limit', '2')).toEqual(page([first, second], true))
+    expect(await list('--after', third?.id ?? '')).toEqual(page([second, first], false))
+    expect(await list('--before', first?.id ?? '')).toEqual(page([third, second], false))
+    expect(await list('--limit', '0')).toMatchObject({ data: [], first_id: null, last_id: null })
+  })
+
+  test('list without --user: those of all users', async () => {
+    const one = api.api.seedThread({ user: 'one' })
+    const two = api.api.seedThread({ user: 'two' })
+    const page = (await openai('beta:chatkit:threads', 'list')) as { data: unknown[] }
+    expect(page.data).toEqual(expect.arrayContaining([one, two]))
+  })
+
+  test.each([
+    ['active' as const, { type: 'active' }],
+    ['locked' as const, { type: 'locked', reason: null }],
+    [
+      { type: 'closed' as const, reason: 'done' },
+      { type: 'closed', reason: 'done' },
+    ],
+  ])('retrieve: status %j', async (status, shown) => {
+    const { id, created_at } = api.api.seedThread({ user: 'x', status })
+    expect(await openai('beta:chatkit:threads', 'retrieve', '--thread-id', id)).toEqual({
+      id,
+      object: 'chatkit.thread',
+      created_at,
+      status: shown,
+      title: null,
+      user: 'x',
+    })
+  })
+
+  test('list-items: all six kinds, every field', async () => {
+    const { id } = api.api.seedThread(fullThread('x'))
+    const words = ['beta:chatkit:threads', 'list-items', '--thread-id', id, '--order', 'asc']
+    const page = (await openai(...words)) as { data: { id: string }[] }
+    expect(page).toEqual({
+      object: 'list',
+      data: FULL_ITEMS.map((item) => ({
+        ...item,
+        id: expect.stringMatching(/^cthi_/),
+        object: 'chatkit.thread_item',
+        created_at: expect.any(Number),
+        thread_id: id,
+      })),
+      first_id: page.data.at(0)?.id,
+      last_id: page.data.at(-1)?.id,
+      has_more: false,
+    })
+    const second = page.data[1]?.id ?? ''
+    const after = (await openai(...words, '--after', second, '--limit', '1')) as typeof page
+    expect(after).toMatchObject({ data: [{ id: page.data[2]?.id }], has_more: true })
+    const before = (await openai(...words, '--before', second)) as typeof page
+    expect(before.data.map((one) => one.id)).toEqual([page.data[0]?.id])
+  })
+
+  test('delete: the answer, and the thread is gone', async () => {
+    const { id } = api.api.seedThread({ user: 'x' })
+    const words = ['--thread-id', id]
+    expect(await openai('beta:chatkit:threads', 'delete', ...words)).toEqual({
+      id,
+      object: 'chatkit.thread.deleted',
+      deleted: true,
+    })
+    const env = { OPENAI_BASE_URL: api.url, OPENAI_API_KEY: KEY }
+    for (const verb of ['retrieve', 'delete', 'list-items']) {
+      const again = await cli(['threads', verb, ...words], { env })
+      expect(again).toMatchObject({ code: 1, out: '' })
+      expect(again.err).toMatch(/code: not_found\nreason: .*upstream request req_/)
+    }
+  })
+})
+
+describe('for people', () => {
+  const env = { OPENAI_API_KEY: KEY, FORCE_COLOR: '3' }
+
+  test('a table: titles cannot write over the terminal; what follows is said', async () => {
+    const title = 'red\u001b[2J\u009b31m\u202egnp.exe'
+    const { id } = api.api.seedThread({ user: 'table', title, created_at: 1_700_000_000 })
+    api.api.seedThread({ user: 'table', created_at: 1 })
+    const words = ['threads', 'list', '--user', 'table', '--limit', '1', '--base-url', api.url]
+    const { code, out, err } = await cli(words, { env })
+    expect(code).toBe(0)
+    expect(out).toContain(`│ ${id} │ 2023-11-14T22:13:20Z │ active │ table │ `)
+    expect(out).toContain('red\\u{1b}[2J\\u{9b}31m\\u{202e}gnp.exe')
+    expect(err).toBe(`there are more: --after ${id}\n`)
+    const json = await cli([...words, '--json'], { env })
+    expect(json.out).not.toMatch(/[\u007f-\u009f\u202e]/)
+    expect(JSON.parse(json.out).data[0].title).toBe(title)
+  })
+
+  test('one object: every field on a line, times readable', async () => {
+    const thread = api.api.seedThread({ user: 'x', title: 'T', created_at: 1_700_000_000 })
+    const words = ['threads', 'retrieve', '--thread-id', thread.id, '--base-url', api.url]
+    const { out } = await cli(words, { env })
+    expect(out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['id', thread.id],
+      ['object', 'chatkit.thread'],
+      ['created_at', '1700000000 (2023-11-14T22:13:20Z)'],
+      ['status.type', 'active'],
+      ['title', 'T'],
+      ['user', 'x'],
+      [''],
+    ])
+  })
+
+  test('items: a line of each kind says what it holds', async () => {
+    const { id } = api.api.seedThread(fullThread('x'))
+    const words = ['threads', 'list-items', '--thread-id', id, '--base-url', api.url]
+    const { out } = await cli(words, { env })
+    for (const text of [
+      /user_message +│ as you said · why\?/,
+      /assistant_message +│ because/,
+      /widget +│ \{"type":"Card"\}/,
+      /client_tool_call +│ open_page · \{"page":1\} · \{"ok":true\}/,
+      /task +│ Looking · in the docs/,
+      /task_group +│ One · first/,
+    ]) {
+      expect(out).toMatch(text)
+    }
+  })
+})

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join, resolve } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import type { Io } from '../../../src/commands/cli/io.ts'
+import { runCli } from '../../../src/commands/cli/program.ts'
+import { NODE } from '../../support/service-process.ts'
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+export const BIN = join(ROOT, 'src/commands/chatkit-mint.js')
+
+/** How a command line ended. */
+export interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+export interface Running {
+  readonly env?: Readonly<Record<string, string>>
+  /** Standard input; closed at once when absent. */
+  readonly input?: string
+}
+
+/** The command line as a process of its own, with no environment but `env` and PATH. */
+export async function cli(words: readonly string[], running: Running = {}): Promise<Ended> {
+  const { env = {}, input = '' } = running
+  const child = spawn(NODE, [BIN, ...words], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  const [[code], out, err] = await Promise.all([
+    once(child, 'close'),
+    text(child.stdout),
+    text(child.stderr),
+  ])
+  return { code, out, err }
+}
+
+/** The same, where the answer is one JSON document and nothing is wrong. */
+export async function cliJson(words: readonly string[], running: Running = {}): Promise<unknown> {
+  const { code, out, err } = await cli([...words, '--json'], running)
+  if (code !== 0 || err !== '') throw new Error(`exit ${code}: ${err}`)
+  return JSON.parse(out)
+}
+
+/** The same in this process, which is quicker; without a terminal. */
+export async function quickCli(
+  words: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+  input = '',
+): Promise<Ended> {
+  const { io, said, stdin } = streams(variables, false)
+  stdin.end(input)
+  const code = await runCli(words, io)
+  return { code, ...said }
+}
+
+/** Streams that say they are a terminal, and what was written to them. */
+export function terminal(variables: Readonly<Record<string, string>>) {
+  return streams(variables, true)
+}
+
+function streams(variables: Readonly<Record<string, string>>, isTTY: boolean) {
+  const stream = () => Object.assign(new PassThrough(), { isTTY, columns: 100 })
+  const [stdin, stdout, stderr] = [stream(), stream(), stream()]
+  const said = { out: '', err: '' }
+  stdout.on('data', (chunk) => {
+    said.out += String(chunk)
+  })
+  stderr.on('data', (chunk) => {
+    said.err += String(chunk)
+  })
+  const controller = new AbortController()
+  const { signal } = controller
+  const io: Io = { stdin, stdout, stderr, variables, now: Date.now, signal }
+  return { io, said, stdin, stdout, controller }
+}

@@ -1,0 +1,236 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from '../../../src/commands/cli/program.ts'
+import {
+  ADMIN_CONFIG,
+  adminToken,
+  auditOf,
+  secretOf,
+  sessionsOf,
+  upstreamStatus,
+} from '../../support/admin-calls.ts'
+import { FULL_ITEMS, fullThread } from '../../support/chatkit-seeds.ts'
+import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { type Ended, quickCli, cli as spawnedCli, terminal } from './run-cli.ts'
+
+// The command line against a running service, as an admin.
+
+const token = adminToken()
+const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-cli-'))
+
+let running: Running
+let env: Record<string, string>
+beforeAll(async () => {
+  running = await startService({ config: ADMIN_CONFIG })
+  env = { CHATKIT_MINT_URL: running.url, CHATKIT_MINT_TOKEN: token }
+})
+afterAll(async () => {
+  await running.close()
+  rmSync(folder, { recursive: true })
+})
+
+/** In this process, which is quicker; what a process of its own adds has its tests elsewhere. */
+function cli(words: string[], given: { env: Record<string, string>; input?: string }) {
+  return quickCli(words, given.env, given.input)
+}
+
+async function cliJson(words: string[], given: { env: Record<string, string> }): Promise<unknown> {
+  const { code, out, err }: Ended = await cli([...words, '--json'], given)
+  if (code !== 0 || err !== '') throw new Error(`exit ${code}: ${err}`)
+  return JSON.parse(out)
+}
+
+interface Ids {
+  readonly data: readonly { readonly id: string }[]
+}
+
+describe('sessions', () => {
+  test('create mints for the user of the token', async () => {
+    const answer = await cliJson(['sessions', 'create', '--workflow', 'support'], { env })
+    expect(answer).toEqual({ client_secret: expect.stringMatching(/^ek_/) })
+    expect((await sessionsOf(running, 'ada')).length).toBe(1)
+  })
+
+  test('create: what the service decides cannot be chosen', async () => {
+    for (const flags of [
+      ['--user', 'mallory'],
+      ['--expires-after', '{anchor: created_at, seconds: 600}'],
+      ['--rate-limits', '{max_requests_per_1_minute: 100}'],
+      ['--chatkit-configuration', '{history: {enabled: true}}'],
+      ['--workflow', '{id: wf_other}'],
+    ]) {
+      running.api.api.clearRequests()
+      const { code, out, err } = await cli(['sessions', 'create', ...flags], { env })
+      expect({ code, out }).toEqual({ code: 2, out: '' })
+      expect(err).toContain(flags[0])
+      expect(running.api.api.requests()).toEqual([])
+    }
+  })
+
+  test('list and cancel', async () => {
+    const secret = await secretOf(running, 'lists')
+    const words = ['sessions', 'list', '--user', 'lists', '--status', 'active']
+    const page = (await cliJson(words, { env })) as Ids
+    expect(page.data).toEqual(await sessionsOf(running, 'lists'))
+    const table = await cli(words, { env })
+    const id = page.data[0]?.id ?? ''
+    expect(table.out).toMatch(new RegExp(`│ ${id} +│ lists +│ support +│ active`))
+    const cancelled = await cliJson(['sessions', 'cancel', '--session-id', id], { env })
+    expect(cancelled).toMatchObject({ id, status: 'cancelled' })
+    expect(cancelled).not.toHaveProperty('client_secret')
+    expect(upstreamStatus(running, secret)).toBe('cancelled')
+  })
+})
+
+describe('threads', () => {
+  test('list, retrieve, list-items and delete, as the API has them', async () => {
+    const thread = running.api.api.seedThread(fullThread('threads'))
+    const one = ['--thread-id', thread.id]
+    const list = ['threads', 'list', '--user', 'threads', '--workflow', 'support', '--limit', '5']
+    expect(await cliJson(list, { env })).toMatchObject({ data: [thread], has_more: false })
+    expect(await cliJson(['threads', 'retrieve', ...one], { env })).toEqual(thread)
+    const items = await cliJson(['threads', 'list-items', ...one, '--order', 'asc'], { env })
+    expect(items).toMatchObject({ data: FULL_ITEMS, has_more: false })
+    expect(await cliJson(['threads', 'delete', ...one], { env })).toMatchObject({ deleted: true })
+    const gone = await cli(['threads', 'retrieve', ...one], { env })
+    expect(gone).toMatchObject({ code: 1, out: '' })
+    expect(gone.err).toMatch(
+      /code: not_found\nrequest_id: req_\S+\n$|code: not_found\nrequest_id: \S+\n$/,
+    )
+  })
+})
+
+describe('users', () => {
+  test('revoke with a block, unblock; a user that needs escapes', async () => {
+    const user = 'a/ü b?#%'
+    await running.mint(tokenFor(user))
+    const words = ['users', 'revoke', user, '--block-seconds', '60', '--reason', 'lost phone']
+    const revoked = await cliJson(words, { env })
+    expect(revoked).toMatchObject({
+      user,
+      cancelled: [expect.any(String)],
+      cancelling: [],
+      blocked_until: expect.any(Number),
+    })
+    expect((await running.mint(tokenFor(user))).status).toBe(403)
+    const trail = await auditOf(running, `&user=${encodeURIComponent(user)}&action=revoke`)
+    expect(trail).toMatchObject([{ action: 'revoke', reason: 'lost phone' }])
+    expect(await cli(['users', 'unblock', user], { env })).toMatchObject({ code: 0, out: '' })
+    expect((await running.mint(tokenFor(user))).status).toBe(200)
+  })
+
+  test('export: NDJSON to its summary, to a file of the owner alone', async () => {
+    running.api.api.seedThread(fullThread('exported'))
+    await running.mint(tokenFor('exported'))
+    const piped = await spawnedCli(['users', 'export', 'exported'], { env })
+    expect(piped).toMatchObject({ code: 0, err: '' })
+    const types = linesOf(piped.out).map(({ type }) => type)
+    expect(types.filter((type) => type === 'item')).toHaveLength(FULL_ITEMS.length)
+    expect(types).toEqual(expect.arrayContaining(['session', 'thread']))
+    expect(linesOf(piped.out).at(-1)).toMatchObject({ type: 'summary', complete: true })
+
+    const file = join(folder, 'export.ndjson')
+    const words = ['users', 'export', 'exported', '--output', file]
+    const { code, out, err } = await cli(words, { env })
+    expect({ code, out }).toEqual({ code: 0, out: '' })
+    expect(err).toContain(`written to ${file}: `)
+    expect(linesOf(readFileSync(file, 'utf8')).at(-1)).toMatchObject({ complete: true })
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(() => statSync(`${file}.partial`)).toThrow('ENOENT')
+  })
+
+  test('erase with --yes: progress and summary; nothing is left', async () => {
+    const { id } = running.api.api.seedThread(fullThread('erased'))
+    await running.mint(tokenFor('erased'))
+    const { code, out } = await cli(['users', 'erase', 'erased', '--yes', '--json'], { env })
+    expect(code).toBe(0)
+    expect(linesOf(out).at(-1)).toMatchObject({ complete: true, threads_deleted: 1 })
+    expect(await cli(['threads', 'retrieve', '--thread-id', id], { env })).toMatchObject({
+      code: 1,
+    })
+    const again = await cli(['users', 'erase', 'erased', '--yes'], { env })
+    expect(again).toMatchObject({ code: 0, err: '' })
+    expect(again.out).toMatch(/^complete +true$/m)
+  })
+
+  test('erase without a terminal and without --yes: refused, nothing sent', async () => {
+    const { id } = running.api.api.seedThread({ user: 'stays' })
+    const refused = await cli(['users', 'erase', 'stays'], { env, input: 'stays\n' })
+    expect(refused).toMatchObject({ code: 2, out: '' })
+    expect(refused.err).toContain('--yes')
+    expect(await cli(['threads', 'retrieve', '--thread-id', id], { env })).toMatchObject({
+      code: 0,
+    })
+  })
+
+  test('erase on a terminal: asks for the user, and takes nothing else', async () => {
+    running.api.api.seedThread({ user: 'asked' })
+    const wrong = terminal(env)
+    wrong.stdin.write('yes\n')
+    expect(await runCli(['users', 'erase', 'asked'], wrong.io)).toBe(1)
+    expect(wrong.said.err).toContain('Nothing was erased')
+    const closed = terminal(env)
+    closed.stdin.end()
+    expect(await runCli(['users', 'erase', 'asked'], closed.io)).toBe(1)
+    const list = ['threads', 'list', '--user', 'asked']
+    expect(((await cliJson(list, { env })) as Ids).data).toHaveLength(1)
+
+    const right = terminal(env)
+    right.stdin.write('asked\n')
+    expect(await runCli(['users', 'erase', 'asked'], right.io)).toBe(0)
+    expect(right.said.err).toContain('Type the user to go ahead')
+    expect(((await cliJson(list, { env })) as Ids).data).toHaveLength(0)
+  })
+})
+
+describe('the token', () => {
+  const url = () => ({ CHATKIT_MINT_URL: running.url })
+
+  test('from a file, from the variable that names one, from standard input', async () => {
+    const file = join(folder, 'token')
+    writeFileSync(file, `${token}\n`)
+    const list = ['sessions', 'list', '--user', 'nobody']
+    const ways = [
+      spawnedCli([...list, '--token-file', file], { env: url() }),
+      spawnedCli(list, { env: { ...url(), CHATKIT_MINT_TOKEN_FILE: file } }),
+      spawnedCli([...list, '--token-file', '-'], { env: url(), input: `${token}\n` }),
+    ]
+    for (const ended of await Promise.all(ways)) expect(ended).toMatchObject({ code: 0, err: '' })
+  })
+
+  test.each([
+    ['a user, no admin', tokenFor('alice'), 'admin_required'],
+    ['expired', adminToken({ exp: 1_700_000_000 }), 'token_expired'],
+    ['of someone else', `${token.slice(0, -4)}AAAA`, 'invalid_token'],
+  ])('%s: 77, code and request id, and it is not shown', async (_name, wrong, code) => {
+    const environment = { ...url(), CHATKIT_MINT_TOKEN: wrong }
+    const ended = await cli(['users', 'revoke', 'bob'], { env: environment })
+    expect(ended).toMatchObject({ code: 77, out: '' })
+    expect(ended.err).toMatch(
+      new RegExp(`CHATKIT_MINT_TOKEN.*\ncode: ${code}\nrequest_id: \\S+\n$`),
+    )
+    expect(ended.err).not.toContain(wrong)
+  })
+
+  test('none, no file, an empty one, one that no header can hold', async () => {
+    const none = await cli(['sessions', 'list'], { env: url() })
+    expect(none).toMatchObject({ code: 78, out: '' })
+    expect(none.err).toContain('CHATKIT_MINT_TOKEN')
+    const missing = ['sessions', 'list', '--token-file', join(folder, 'no-such')]
+    expect(await cli(missing, { env: url() })).toMatchObject({ code: 66, out: '' })
+    const empty = ['sessions', 'list', '--token-file', '-']
+    expect(await cli(empty, { env: url() })).toMatchObject({ code: 78, out: '' })
+    const split = await cli(empty, { env: url(), input: 'secret.to\nken' })
+    expect(split).toMatchObject({ code: 78, out: '' })
+    expect(split.err).not.toContain('secret')
+  })
+})
+
+function linesOf(text: string): Record<string, unknown>[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
