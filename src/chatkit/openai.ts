@@ -4,7 +4,7 @@ import type { BreakerState } from './breaker.ts'
 import { type Answer, type Caller, type CallerOptions, createCaller } from './caller.ts'
 import type { CallOptions, ChatKit } from './port.ts'
 import { UnusableSessionError } from './port.ts'
-import type { ListQuery } from './wire.ts'
+import type { ListQuery, ThreadListQuery } from './wire.ts'
 import {
   type CreateSessionParams,
   type EndedSession,
@@ -12,7 +12,13 @@ import {
   type IssuedSession,
   issuedSession,
 } from './wire-session.ts'
-import { thread, threadDeleted, threadItemPage, threadPage } from './wire-thread.ts'
+import {
+  type ThreadPage,
+  thread,
+  threadDeleted,
+  threadItemPage,
+  threadPage,
+} from './wire-thread.ts'
 
 /** A session answer is some 1 KiB; pages of items can hold whole conversations. */
 const MAX_SESSION_BYTES = 256 * 1024
@@ -34,10 +40,7 @@ export function createOpenAi(
   return {
     createSession: (params, call) => createSession(caller, params, call),
     cancelSession: (id, call) => cancelSession(caller, id, call),
-    async listThreads(query, call) {
-      const path = `/chatkit/threads${search(query)}`
-      return read(caller, { operation: 'list_threads', path, schema: threadPage }, call)
-    },
+    listThreads: (query, call) => listThreads(caller, query, call),
     async retrieveThread(id, call) {
       const path = `/chatkit/threads/${checked(id)}`
       return read(caller, { operation: 'retrieve_thread', path, schema: thread }, call)
@@ -125,21 +128,35 @@ async function deleteThread(caller: Caller, id: string, call: CallOptions | unde
   return parsed(threadDeleted, okJson(answer))
 }
 
+/** The list is always there: a 404 is about the cursor, and without one about our own request. */
+async function listThreads(
+  caller: Caller,
+  query: ThreadListQuery,
+  call: CallOptions | undefined,
+): Promise<ThreadPage> {
+  const path = `/chatkit/threads${search(query)}`
+  const hasCursor = query.after !== undefined || query.before !== undefined
+  const gone = hasCursor ? 'invalid_request' : 'upstream_rejected'
+  return read(caller, { operation: 'list_threads', path, schema: threadPage, gone }, call)
+}
+
 interface ReadRequest<S extends z.ZodType> {
   readonly operation: 'list_threads' | 'retrieve_thread' | 'list_thread_items'
   readonly path: string
   readonly schema: S
+  /** What a 404 means. */
+  readonly gone?: 'not_found' | 'invalid_request' | 'upstream_rejected'
 }
 
-/** GETs change nothing, so they share one way: 404 is `not_found`, and 400 the client's query. */
+/** GETs change nothing, so they share one way: 400 is the client's query. */
 async function read<S extends z.ZodType>(
   caller: Caller,
-  { operation, path, schema }: ReadRequest<S>,
+  { operation, path, schema, gone = 'not_found' }: ReadRequest<S>,
   call: CallOptions | undefined,
 ): Promise<z.infer<S>> {
   const request = { operation, path, method: 'GET', maxBytes: MAX_PAGE_BYTES } as const
   const answer = await caller.send({ ...request, retry: 'when_failed' }, call)
-  if (answer.status === 404) throw refused(answer, 'not_found', operation)
+  if (answer.status === 404) throw refused(answer, gone, operation)
   if (answer.status === 400) throw refused(answer, 'invalid_request', operation)
   return parsed(schema, okJson(answer))
 }
@@ -175,7 +192,7 @@ function unusable(reason: string): ServiceError {
 
 function refused(
   answer: Answer,
-  code: 'workflow_unavailable' | 'not_found' | 'invalid_request',
+  code: 'workflow_unavailable' | 'not_found' | 'invalid_request' | 'upstream_rejected',
   what: string,
 ): ServiceError {
   return new ServiceError(code, { reason: `${what}: ${answer.describe()}` })

@@ -101,7 +101,8 @@ export interface ChatKit {
    * `after` continues a list in its own order, `before` goes back from a place in it.
    *
    * @param query - without `user`, the threads of all users
-   * @throws `invalid_request` when the API refuses the query (400): cursors are the client's
+   * @throws `invalid_request` when the API refuses the query (400) or does not know the cursor (404):
+   * cursors are the client's; a 404 without one is `upstream_rejected`
    */
   listThreads(query: ThreadListQuery, call?: CallOptions): Promise<ThreadPage>
 

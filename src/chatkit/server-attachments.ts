@@ -1,4 +1,5 @@
 import { ServiceError } from '../lib/errors.ts'
+import { deleteAtServer } from './delete-at-server.ts'
 import type { CallOptions, ChatKit } from './port.ts'
 import { type AskServerOptions, createAskServer } from './server-ask.ts'
 
@@ -40,13 +41,10 @@ export function createDeleteAttachment(
       if (owner === undefined || (call?.asUser !== undefined && call.asUser !== owner)) {
         throw new ServiceError('not_found', { reason: 'no attachment of this user' })
       }
-      try {
-        await ask(owner, { type: 'attachments.delete', params: { attachment_id: id } })
-      } catch (error) {
-        const gone = error instanceof ServiceError && error.code === 'not_found'
-        if (gone) await registry.releaseOwnership(thing)
-        throw error
-      }
-      await registry.releaseOwnership(thing)
+      await deleteAtServer(ask, {
+        user: owner,
+        question: { type: 'attachments.delete', params: { attachment_id: id } },
+        release: () => registry.releaseOwnership(thing),
+      })
     })
 }

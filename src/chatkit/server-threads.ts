@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Clock } from '../lib/clock.ts'
 import { eachBounded } from '../lib/each-bounded.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { deleteAtServer } from './delete-at-server.ts'
 import { collect, type Fetched, listOf } from './pages.ts'
 import type { CallOptions, ChatKit } from './port.ts'
 import { type ServerItem, serverItemPage, serverThread } from './protocol-thread.ts'
@@ -152,14 +153,11 @@ async function deleteThread(deps: Deps, ask: Ask, asked: AskedThread): Promise<T
   const user = await ownerOf(deps, asked)
   const { id } = asked
   const record = { workflow: deps.workflow, kind: 'thread', id } as const
-  try {
-    await ask(user, { type: 'threads.delete', params: { thread_id: id } })
-  } catch (error) {
-    const gone = error instanceof ServiceError && error.code === 'not_found'
-    if (gone) await deps.registry.releaseOwnership(record)
-    throw error
-  }
-  await deps.registry.releaseOwnership(record)
+  await deleteAtServer(ask, {
+    user,
+    question: { type: 'threads.delete', params: { thread_id: id } },
+    release: () => deps.registry.releaseOwnership(record),
+  })
   return { id, object: 'chatkit.thread.deleted', deleted: true }
 }
 

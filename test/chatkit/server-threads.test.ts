@@ -118,6 +118,22 @@ describe('retrieve, remove', () => {
     expect(answer.status).toBe(404)
   })
 
+  test('a thread that the server has lost is not_found, and its record goes', async () => {
+    const [id = ''] = await seed('alice', 1)
+    await lose(id)
+    await expect(scene.threads.remove(id)).rejects.toMatchObject({ code: 'not_found' })
+    const thing = { workflow: WORKFLOW, kind: 'thread', id } as const
+    expect(await scene.registry.ownersOf([thing])).toEqual([undefined])
+  })
+
+  test('404 from an address without a server costs nobody the record of a thread', async () => {
+    const [id = ''] = await seed('alice', 1)
+    scene.sample.server.setFaults({ status: 404, body: { detail: 'Not Found' } })
+    await expect(scene.threads.remove(id)).rejects.toMatchObject({ code: 'upstream_rejected' })
+    scene.sample.server.setFaults({})
+    expect(await scene.threads.retrieve(id)).toMatchObject({ id, user: 'alice' })
+  })
+
   test('a server that answers with another thread is not believed', async () => {
     const [id = ''] = await seed('alice', 1)
     scene.sample.server.setFaults({ status: 200, body: { id: 'thr_other', created_at: 1 } })

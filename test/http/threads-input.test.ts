@@ -239,6 +239,14 @@ describe('an upstream that shows what it should not', () => {
     expect(scene.asked()).toBeLessThanOrEqual(20)
   })
 
+  test('one that answers 404 to a list has refused it: a list is never missing', async () => {
+    scene.tamper = async () => new Response('{}', { status: 404 })
+    for (const path of ['/v1/threads', '/v1/threads?workflow=support']) {
+      expectProblem(await scene.call(`GET ${path}`), 502, 'upstream_rejected')
+    }
+    expectProblem(await scene.call(`GET /v1/threads/${own}`), 404, 'not_found')
+  })
+
   test('another thread than was asked for is not passed on', async () => {
     const bobs = await scene.seed('support', { user: 'bob' })
     scene.tamper = async (request, answer) => {
