@@ -33,6 +33,7 @@ const MOST_RESTARTS = 10
 /**
  * Deletes all there are, trying each once. Deleting moves what a cursor stands for, so the list is
  * read from the last thing that stayed, and again from its start until there is nothing new on it.
+ * What is listed even then, though it was deleted or said to be gone, has failed.
  *
  * @param things - what to delete
  * @param seen - told of each
@@ -42,7 +43,10 @@ export async function eraseThings(things: Things, seen: ThingsSeen): Promise<voi
   const removals = createRemovals(things, seen)
   for (let restarts = 0; ; ) {
     try {
-      if (!(await onePass(things, removals))) return
+      const { found, stillListed } = await onePass(things, removals)
+      if (found) continue
+      for (const id of stillListed) seen.onFailed(id, 'upstream_invalid_response')
+      return
     } catch (error) {
       // The thing that a cursor stood for was deleted by someone else: from the start again.
       if (codeOf(error) !== 'invalid_request' || restarts++ >= MOST_RESTARTS) throw error
@@ -50,15 +54,23 @@ export async function eraseThings(things: Things, seen: ThingsSeen): Promise<voi
   }
 }
 
-/** Whether there was anything new. */
-async function onePass(things: Things, removals: Removals): Promise<boolean> {
+interface Pass {
+  /** Whether there was anything new. */
+  readonly found: boolean
+  /** What is on the list though the upstream says it is gone: who erases must not say it is. */
+  readonly stillListed: ReadonlySet<string>
+}
+
+async function onePass(things: Things, removals: Removals): Promise<Pass> {
   let found = false
+  const stillListed = new Set<string>()
   for (let after: string | undefined; ; ) {
     const { ids, hasMore } = await things.list(after)
     const fresh = ids.filter((id) => !removals.isTried(id))
+    for (const id of ids.filter(removals.isGone)) stillListed.add(id)
     await removals.removeAll(fresh)
     found ||= fresh.length > 0
-    if (ids.length === 0 || (!hasMore && fresh.length === 0)) return found
+    if (ids.length === 0 || (!hasMore && fresh.length === 0)) return { found, stillListed }
     // What is gone is no cursor, unless there is nothing else to go on from.
     const last = fresh.length === 0 ? ids.at(-1) : undefined
     after = ids.findLast(removals.hasFailed) ?? last ?? after
@@ -69,6 +81,7 @@ interface Removals {
   /** Not to be tried again: it failed, or is still listed though it is gone. */
   isTried(id: string): boolean
   hasFailed(id: string): boolean
+  isGone(id: string): boolean
   removeAll(ids: readonly string[]): Promise<void>
 }
 
@@ -83,7 +96,7 @@ function createRemovals(things: Things, seen: ThingsSeen): Removals {
     try {
       await things.remove(id)
       failedOnEnd = 0
-      // An upstream that goes on listing what it says is deleted is believed, once.
+      // A list may lag behind: what is on it again is asked for once more, and not again.
       if (previous.has(id)) gone.add(id)
       else seen.onDeleted()
     } catch (error) {
@@ -102,6 +115,7 @@ function createRemovals(things: Things, seen: ThingsSeen): Removals {
   return {
     isTried: (id) => failed.has(id) || gone.has(id),
     hasFailed: (id) => failed.has(id),
+    isGone: (id) => gone.has(id),
     async removeAll(ids) {
       await eachBounded(ids, PARALLEL, remove)
       previous = new Set(ids)

@@ -8,6 +8,7 @@ import type { AuditEntry, Page, SessionRecord } from '../registry/records.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 import type { FoundThread } from './find-thread.ts'
 import { listItemsOf } from './items.ts'
+import { refusingCursors } from './list-one.ts'
 import { type SourceCall, sourcePage } from './source-page.ts'
 import type { ThreadSource } from './sources.ts'
 
@@ -164,7 +165,9 @@ async function* threadLines(
 async function* threadPages(source: ThreadSource, user: string, context: SourceCall) {
   for (let after: string | undefined; ; ) {
     const query = { user, limit: PAGE, order: 'asc', after } as const
-    const { values, hasMore } = await sourcePage(source, query, context)
+    const { values, hasMore } = await refusingCursors(after !== undefined, () =>
+      sourcePage(source, query, context),
+    )
     yield values.map((thread) => ({ thread, source }))
     if (!hasMore) return
     after = nextCursor(values.at(-1)?.id, after)

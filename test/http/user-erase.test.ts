@@ -307,8 +307,9 @@ describe('what cannot be erased is named', () => {
     expect(deletes).toBeLessThan(120)
   })
 
-  test('threads that are listed though they are gone are not asked for again and again', async () => {
+  test('threads that stay listed though a delete says they are gone are left, and asked for once', async () => {
     const ids = seed('alice', 120)
+    const [id = ''] = ids
     const { api } = scene.upstream
     let deletes = 0
     scene.upstream.instead = (request) => {
@@ -316,9 +317,52 @@ describe('what cannot be erased is named', () => {
       deletes++
       return new Response('{}', { status: 404 })
     }
-    expect(await eraseOf(scene.running, 'alice')).toMatchObject({ complete: true, failed: 0 })
+    const summary = await eraseOf(scene.running, 'alice')
+    expect(summary).toMatchObject({ complete: false, failed: ids.length })
+    expect(summary).toMatchObject({ blocked_until: expect.any(Number), threads_deleted: 0 })
+    const code = 'upstream_invalid_response'
+    expect(summary['failures']).toContainEqual({ what: 'thread', workflow: 'support', id, code })
     expect(deletes).toBe(ids.length)
     expect(api.requests().length).toBeLessThan(20)
+  })
+
+  test('a thread that stays listed though a delete says it is done has not been erased', async () => {
+    const [id = ''] = seed('alice', 1)
+    const done = { id, object: 'chatkit.thread.deleted', deleted: true }
+    let deletes = 0
+    scene.upstream.instead = (request) => {
+      if (!isDelete(request)) return undefined
+      deletes++
+      return Response.json(done)
+    }
+    expect(await eraseOf(scene.running, 'alice')).toMatchObject({ complete: false, failed: 1 })
+    expect(deletes).toBe(2)
+    expect(await threadsOf('alice')).toEqual([id])
+  })
+
+  test('a list that lags behind is asked again', async () => {
+    const [id = ''] = seed('alice', 1)
+    let lists = 0
+    scene.upstream.instead = (request) => {
+      if (!/\/threads\?/.test(request.url) || ++lists !== 2) return undefined
+      return Response.json({
+        object: 'list',
+        data: [
+          {
+            id,
+            object: 'chatkit.thread',
+            created_at: 1,
+            status: { type: 'active' },
+            title: null,
+            user: 'alice',
+          },
+        ],
+        first_id: id,
+        last_id: id,
+        has_more: false,
+      })
+    }
+    expect(await eraseOf(scene.running, 'alice')).toMatchObject({ complete: true, failed: 0 })
   })
 
   test('a session whose cancel the upstream refuses; it stays on the books until it has ended', async () => {

@@ -196,6 +196,15 @@ describe('an upstream that fails in the middle', () => {
     })
   })
 
+  test.each([400, 404])('a list that is refused with %i is named so', async (status) => {
+    scene.upstream.instead = (request) =>
+      isList(request) ? new Response('{}', { status }) : undefined
+    expect(summaryOf(await exportOf(scene.running, 'alice'))).toMatchObject({
+      complete: false,
+      failures: [{ what: 'threads', workflow: 'support', code: 'upstream_rejected' }],
+    })
+  })
+
   test('of every thread: a hundred are named, all are counted', async () => {
     seed('alice', 120)
     scene.upstream.instead = (request) =>
