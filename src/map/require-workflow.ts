@@ -21,6 +21,6 @@ export function requireWorkflow(
   const scope = { issuer, claims, input: {} }
   if (workflow !== undefined && whenRefusal(workflow.when, scope) === undefined) return
   throw new ServiceError('workflow_not_allowed', {
-    reason: 'the caller may use not the workflow asked for',
+    reason: 'the caller may not use the workflow asked for',
   })
 }
