@@ -1,11 +1,18 @@
-import { judgeClaims } from './claims.ts'
+import { isInTime, judgeClaims } from './claims.ts'
 import type { KeyState } from './issuer-keys.ts'
-import { chooseIssuer, createIssuers, type Issuers, type IssuersOptions } from './issuers.ts'
+import {
+  chooseIssuer,
+  createIssuers,
+  type Issuer,
+  type Issuers,
+  type IssuersOptions,
+} from './issuers.ts'
 import { createVerifyLogoutToken, type VerifyLogoutToken } from './logout-token.ts'
 import type { Principal } from './principal.ts'
 import { invalidToken } from './refusal.ts'
 import { readToken } from './shape-gate.ts'
 import { checkTokenType } from './token-type.ts'
+import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.ts'
 import { verifySignature } from './verify-signature.ts'
 
 /** From where a token came. */
@@ -42,21 +49,38 @@ export interface Authenticator {
  */
 export function createAuthenticate(options: IssuersOptions): Authenticator {
   const issuers = createIssuers(options)
+  const verified = createVerifiedTokens()
   const { now } = options
   const warm = async () => {
     await Promise.all(Array.from(issuers.values(), ({ keys }) => keys.warm()))
   }
 
+  async function verify(token: string, source: TokenSource): Promise<VerifiedToken> {
+    const unverified = readToken(token)
+    const issuer = chooseIssuer(issuers, unverified.claims)
+    const { settings, keys } = issuer
+    checkSource(source, issuer)
+    checkTokenType(unverified.header.typ, settings.tokenTypes)
+    const keysVersion = await verifySignature(unverified, keys, settings.algorithms)
+    return { issuer, keysVersion, ...judgeClaims(unverified.claims, settings, now) }
+  }
+
+  /** The signature need not be verified again while the same keys serve; all else is judged anew. */
+  async function stillHolds(known: VerifiedToken, source: TokenSource): Promise<boolean> {
+    const { issuer, keysVersion, times } = known
+    checkSource(source, issuer)
+    if ((await issuer.keys.version()) !== keysVersion) return false
+    return isInTime(times, issuer.settings, now)
+  }
+
   return {
     async authenticate(token, source = {}) {
-      const unverified = readToken(token)
-      const { settings, keys } = chooseIssuer(issuers, unverified.claims)
-      if (source.cookie !== undefined && source.cookie !== settings.cookie) {
-        throw invalidToken('the issuer does not take tokens from this cookie')
-      }
-      checkTokenType(unverified.header.typ, settings.tokenTypes)
-      await verifySignature(unverified, keys, settings.algorithms)
-      return judgeClaims(unverified.claims, settings, now)
+      const known = verified.find(token)
+      if (known !== undefined && (await stillHolds(known, source))) return known.principal
+      verified.forget(token)
+      const found = await verify(token, source)
+      verified.remember(token, found)
+      return found.principal
     },
     verifyLogoutToken: createVerifyLogoutToken({ issuers, now }),
     ready() {
@@ -66,6 +90,11 @@ export function createAuthenticate(options: IssuersOptions): Authenticator {
     warm,
     keyStates: () => keyStates(issuers),
   }
+}
+
+function checkSource({ cookie }: TokenSource, { settings }: Issuer): void {
+  if (cookie === undefined || cookie === settings.cookie) return
+  throw invalidToken('the issuer does not take tokens from this cookie')
 }
 
 function keyStates(issuers: Issuers): ReadonlyMap<string, KeyState> {

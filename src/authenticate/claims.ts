@@ -21,7 +21,15 @@ const claimsSchema = z.looseObject({
 
 type Claims = Readonly<Record<string, unknown>>
 type ReadClaims = z.infer<typeof claimsSchema>
-type Times = Readonly<Record<'iat' | 'nbf' | 'exp', number | undefined>>
+
+/** The times of a token, in Unix seconds. */
+export type Times = Readonly<Record<'iat' | 'nbf' | 'exp', number | undefined>>
+
+/** A token whose claims are good now. */
+export interface JudgedClaims {
+  readonly principal: Principal
+  readonly times: Times
+}
 
 /**
  * Judges the claims of a token whose signature holds. Expiry comes last: `token_expired` tells the
@@ -33,15 +41,14 @@ type Times = Readonly<Record<'iat' | 'nbf' | 'exp', number | undefined>>
  * @throws ServiceError `token_expired` when it is expired and nothing else is wrong with it, else
  * `invalid_token`
  */
-export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock): Principal {
+export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock): JudgedClaims {
   const read = readClaims(claims)
   const { exp, iat, nbf } = read
   checkPresence(claims, issuer.requiredClaims)
   checkAudience(claims, issuer.audienceClaim, issuer.audience)
-  const seconds = now() / 1000
-  checkAge(iat, issuer.maxTokenAgeSeconds, seconds)
-  checkTimes({ iat, nbf, exp }, issuer.clockToleranceSeconds, seconds)
-  return toPrincipal(claims, issuer.issuer, read)
+  const times = { iat, nbf, exp }
+  judgeTimes(times, issuer, now)
+  return { principal: toPrincipal(claims, issuer.issuer, read), times }
 }
 
 /**
@@ -72,6 +79,28 @@ function toPrincipal(claims: Claims, issuer: string, read: ReadClaims): Principa
     issuedAt: iat === undefined ? undefined : Math.floor(iat),
     sid,
   }
+}
+
+/**
+ * Whether claims that were good are good now, too.
+ *
+ * @param times - of a token
+ * @param issuer - whose rules count
+ * @param now - the clock
+ */
+export function isInTime(times: Times, issuer: IssuerSettings, now: Clock): boolean {
+  try {
+    judgeTimes(times, issuer, now)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function judgeTimes(times: Times, issuer: IssuerSettings, now: Clock): void {
+  const seconds = now() / 1000
+  checkAge(times.iat, issuer.maxTokenAgeSeconds, seconds)
+  checkTimes(times, issuer.clockToleranceSeconds, seconds)
 }
 
 function checkPresence(claims: Claims, names: readonly string[]): void {

@@ -61,7 +61,7 @@ export async function explainToken(
       await verifySignature(unverified, keys, settings.algorithms)
       told.signature = 'valid'
     }
-    told.principal = judgeClaims(unverified.claims, settings, options.now)
+    told.principal = judgeClaims(unverified.claims, settings, options.now).principal
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error
     told.refusal = error

@@ -27,6 +27,13 @@ export interface IssuerKeys {
    */
   find(header: TokenHeader): Promise<KeyMatch>
   /**
+   * The state of the set that verifies now: what another one verified no longer counts. Keeps the set
+   * fresh as {@link IssuerKeys.find} does.
+   *
+   * @throws ServiceError `idp_unavailable` when no key is known
+   */
+  version(): Promise<number>
+  /**
    * After the keys of `version` failed: whether there is another set now. May fetch, within limits.
    */
   renewedSince(version: number): Promise<boolean>

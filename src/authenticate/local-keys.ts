@@ -57,6 +57,7 @@ export function createInlineKeys(jwks: unknown): IssuerKeys {
 export function createFixedKeys(find: FindKeys): IssuerKeys {
   return {
     find: async (header) => ({ keys: await find(header), version: 0 }),
+    version: async () => 0,
     renewedSince: async () => false,
     state: () => ({ usable: true, ageSeconds: undefined }),
     warm: async () => {},

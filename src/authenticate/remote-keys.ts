@@ -68,6 +68,7 @@ export function createRemoteKeys(options: RemoteKeysOptions): IssuerKeys {
       const { find, version } = await needed()
       return { keys: await find(header), version }
     },
+    version: async () => (await needed()).version,
     async renewedSince(version) {
       if (memory.version() === version) await fetch.runIfAllowed()
       return memory.version() !== version

@@ -23,15 +23,25 @@ const HMAC_BYTES = new Map([
 export function createSecretKeys(read: () => Secret | undefined): IssuerKeys {
   const first = read()
   if (first === undefined) throw new Error('is not set')
-  let current = { text: first.reveal(), find: createHmacKeys(bytesOf(first)) }
+  let current = { text: first.reveal(), find: createHmacKeys(bytesOf(first)), version: 0 }
 
-  return createFixedKeys((header) => {
+  function newest() {
     const secret = read()
     if (secret !== undefined && secret.reveal() !== current.text && isLongEnough(bytesOf(secret))) {
-      current = { text: secret.reveal(), find: createHmacKeys(bytesOf(secret)) }
+      const find = createHmacKeys(bytesOf(secret))
+      current = { text: secret.reveal(), find, version: current.version + 1 }
     }
-    return current.find(header)
-  })
+    return current
+  }
+
+  return {
+    ...createFixedKeys((header) => newest().find(header)),
+    async find(header) {
+      const { find, version } = newest()
+      return { keys: await find(header), version }
+    },
+    version: async () => newest().version,
+  }
 }
 
 /**

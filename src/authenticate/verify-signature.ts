@@ -13,19 +13,20 @@ import type { SignedToken } from './shape-gate.ts'
  * @param token - past the shape gate
  * @param keys - the issuer's
  * @param algorithms - `alg` values that are accepted; the token only chooses among them
+ * @returns the version of the keys that verified it
  * @throws ServiceError `invalid_token`; `idp_unavailable` when no keys are known
  */
 export async function verifySignature(
   token: SignedToken,
   keys: IssuerKeys,
   algorithms: readonly string[],
-): Promise<void> {
+): Promise<number> {
   checkAlgorithm(token.header.alg, algorithms)
   const known = await keys.find(token.header)
-  if (await anyVerifies(token, known.keys)) return
+  if (await anyVerifies(token, known.keys)) return known.version
   if (await keys.renewedSince(known.version)) {
     const newer = await keys.find(token.header)
-    if (await anyVerifies(token, newer.keys)) return
+    if (await anyVerifies(token, newer.keys)) return newer.version
   }
   const none = known.keys.length === 0
   throw invalidToken(none ? 'no key of the issuer fits alg and kid' : 'the signature is wrong')

@@ -13,7 +13,7 @@ const issuer = 'https://login.acme.example/'
 function judge(changes: Record<string, unknown>, settings: Partial<IssuerSettings> = {}) {
   // Through JSON, as claims come: an undefined member is absent, 1e999 arrives as text below.
   const claims = JSON.parse(JSON.stringify(claimsOf(issuer, now(), changes)))
-  return judgeClaims(claims, issuerSettings({ issuer, ...settings }), now)
+  return judgeClaims(claims, issuerSettings({ issuer, ...settings }), now).principal
 }
 
 function codeOf(changes: Record<string, unknown>, settings: Partial<IssuerSettings> = {}): string {

@@ -29,8 +29,8 @@ export async function checkStore(location: StoreLocation): Promise<OpenStore> {
   return openStore(location)
 }
 
-function withoutFile(path: string): OpenStore {
-  const registry = openRegistry({ kind: 'memory' }, createLog({ level: 'silent' }))
+async function withoutFile(path: string): Promise<OpenStore> {
+  const registry = await openRegistry({ kind: 'memory' }, createLog({ level: 'silent' }))
   const folder = nearestFolder(resolve(path))
   try {
     accessSync(folder, constants.W_OK | constants.X_OK)
@@ -56,7 +56,7 @@ async function openStore(location: StoreLocation): Promise<OpenStore> {
   const name = location.kind === 'sqlite' ? `sqlite:${location.path}` : location.kind
   let registry: Registry | undefined
   try {
-    registry = openRegistry(location, log)
+    registry = await openRegistry(location, log)
     await patiently(() => registry?.check())
     const warnings = said.filter(({ level }) => level === WARN)
     const notes = warnings.map(({ msg }) => note('store', msg))
