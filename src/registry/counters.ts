@@ -1,5 +1,12 @@
 import type { RateState, RateWindow } from './records.ts'
 
+/**
+ * The counter of a user's mints, where counters have names.
+ *
+ * @param user - the mapped user
+ */
+export const mintCounter = (user: string): string => `mints:${user}`
+
 /** Fixed windows per key. */
 export interface Counters {
   consume(key: string, limit: RateWindow): RateState

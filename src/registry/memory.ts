@@ -19,7 +19,7 @@ export function createMemoryRegistry(): Registry {
   const state = emptyState()
   const counters = createCounters()
   return {
-    ...createSessionSteps(state),
+    ...createSessionSteps(state, counters),
     ...createOutbox(state),
     ...createUses(state),
     ...createOwnership(state),

@@ -1,4 +1,5 @@
 import type {
+  Admitted,
   AuditEntry,
   AuditQuery,
   Block,
@@ -46,6 +47,12 @@ import type {
 export interface Registry {
   /** What a mint must know before it asks upstream. */
   readGuard(of: GuardQuestion): Promise<Guard>
+  /**
+   * How every mint begins: counts it, as {@link consume} does, on a counter of the user alone, and
+   * reads the guard, both in one step. While Redis is away its adapter counts in memory, and there
+   * is no guard.
+   */
+  admit(question: GuardQuestion, limit: RateWindow): Promise<Admitted>
   /**
    * Puts a new session on the books if, and only if, the user's generation is still `generation`
    * and no block holds; otherwise writes nothing. With `replaces`, that live session of the same
@@ -142,7 +149,7 @@ export interface Registry {
    * One bounded step of forgetting a user; repeated until nothing is left, and harmless after that.
    *
    * Gone are sessions that have ended (cancelled, or expired), with their waiting cancels; audit
-   * entries about the user, but those of `keptAction`; the counters that are named.
+   * entries about the user, but those of `keptAction`; the counter of {@link admit}.
    *
    * What stays: sessions that still work or whose cancel is not confirmed, with their outbox
    * entries; the block, until it is lifted; the generation and logout marks, which stop what is

@@ -60,6 +60,11 @@ export interface Guard {
   readonly current: SessionRecord | undefined
 }
 
+export interface Admitted {
+  readonly rate: RateState
+  readonly guard: Guard | undefined
+}
+
 export interface NewEntry {
   readonly session: SessionRecord
   /** From {@link Guard}. */
@@ -185,8 +190,6 @@ export interface UserErase {
   readonly user: string
   /** Audit entries with this action stay: they prove what was done. */
   readonly keptAction: string
-  /** Keys of rate counters that are about the user alone. */
-  readonly counters: readonly string[]
   /** At most so many sessions and audit entries in this step; at least 1. */
   readonly limit: number
   readonly now: number

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { Log } from '../lib/log.ts'
-import { createCounters, stateAfterUse, stateWithoutUse } from './counters.ts'
 import type { Registry } from './port.ts'
-import type { LogoutMark, RateState, RateWindow } from './records.ts'
+import type { LogoutMark } from './records.ts'
 import { createConnection, type RedisLocation } from './redis/client.ts'
+import { createCounting } from './redis/counting.ts'
 import { createErase } from './redis/erase.ts'
-import { CONSUME, MARK, REMEMBER } from './redis/index-scripts.ts'
+import { MARK, REMEMBER } from './redis/index-scripts.ts'
 import { index, single } from './redis/keys.ts'
 import { type Commands, createLink, type Link } from './redis/link.ts'
 import { createLists } from './redis/lists.ts'
@@ -23,7 +23,6 @@ export interface RedisRegistryOptions extends RedisLocation {
 }
 
 const DAY_SECONDS = 86_400
-const window = z.string().regex(/^\d+ \d+$/)
 
 /**
  * The registry in Redis 7 or Valkey, for any number of instances. Starts though Redis is down: until
@@ -54,42 +53,6 @@ export function createRedisRegistry(options: RedisRegistryOptions): Registry {
     },
     async close() {
       link.close()
-    },
-  }
-}
-
-/** While Redis is away the counters run in memory: they limit, and never decide about a block. */
-function createCounting(link: Link): Pick<Registry, 'consume' | 'peek'> {
-  const insurance = createCounters()
-
-  async function ask(
-    limit: RateWindow,
-    state: typeof stateAfterUse,
-    command: (redis: Commands) => Promise<unknown>,
-  ): Promise<RateState> {
-    const reply = await link.call(command)
-    if (reply === null) return state(0, limit.nowMs, limit)
-    const [used = 0, endsMs = 0] = window.parse(reply).split(' ').map(Number)
-    return endsMs > limit.nowMs ? state(used, endsMs, limit) : state(0, limit.nowMs, limit)
-  }
-
-  return {
-    async consume(key, limit) {
-      const name = single.counter(key)
-      const args = [limit.nowMs, limit.seconds * 1000]
-      try {
-        return await ask(limit, stateAfterUse, (redis) => redis.run(CONSUME, [name], args))
-      } catch {
-        return insurance.consume(key, limit)
-      }
-    },
-    async peek(key, limit) {
-      const name = single.counter(key)
-      try {
-        return await ask(limit, stateWithoutUse, (redis) => redis.send(name, 'GET', name))
-      } catch {
-        return insurance.peek(key, limit)
-      }
     },
   }
 }

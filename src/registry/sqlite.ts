@@ -1,7 +1,7 @@
-import { stateAfterUse, stateWithoutUse } from './counters.ts'
 import type { Registry } from './port.ts'
-import type { LogoutMark, RateState, RateWindow } from './records.ts'
-import { createDatabase, type Database, type ResultRow, type Sql } from './sqlite/database.ts'
+import type { LogoutMark } from './records.ts'
+import { createCounting } from './sqlite/counting.ts'
+import { createDatabase, type Database, type Sql } from './sqlite/database.ts'
 import { createErase } from './sqlite/erase.ts'
 import { createLists } from './sqlite/lists.ts'
 import { type OpenOptions, openDatabase } from './sqlite/open.ts'
@@ -12,12 +12,6 @@ import { HEALTH_WRITE } from './sqlite/schema.ts'
 import { createSessionSteps } from './sqlite/sessions.ts'
 import { sweepSqlite } from './sqlite/sweep.ts'
 import { createUses } from './sqlite/uses.ts'
-
-const CONSUME = `
-  INSERT INTO counters VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
-    used = CASE WHEN ends_ms <= ?3 THEN 1 ELSE used + 1 END,
-    ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE ends_ms END
-  RETURNING used, ends_ms`
 
 const REMEMBER = `
   INSERT INTO remembered VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET until = ?2
@@ -68,30 +62,6 @@ export function createSqliteRegistry(options: OpenOptions): Registry {
   }
 }
 
-function createCounting(relaxed: Database): Pick<Registry, 'consume' | 'peek'> {
-  return {
-    async consume(key, limit) {
-      const endsMs = limit.nowMs + limit.seconds * 1000
-      const row = await relaxed.plain((sql) => sql.get(CONSUME, key, endsMs, limit.nowMs))
-      return rateState(row, limit, stateAfterUse)
-    },
-    async peek(key, limit) {
-      const row = await relaxed.plain((sql) =>
-        sql.get('SELECT * FROM counters WHERE key = ? AND ends_ms > ?', key, limit.nowMs),
-      )
-      return rateState(row, limit, stateWithoutUse)
-    },
-  }
-}
-
-function rateState(
-  row: ResultRow | undefined,
-  limit: RateWindow,
-  state: typeof stateAfterUse,
-): RateState {
-  return state(numberIn(row, 'used') ?? 0, numberIn(row, 'ends_ms') ?? limit.nowMs, limit)
-}
-
 function insertMark(sql: Sql, mark: LogoutMark): void {
   for (const kind of ['subject', 'sid'] as const) {
     const value = mark[kind]
@@ -115,7 +85,9 @@ async function keptKey(db: Database, name: string, make: () => Uint8Array): Prom
 async function figures(db: Database, now: number): ReturnType<Registry['figures']> {
   const row = await db.plain((sql) =>
     sql.get(
-      `SELECT (SELECT count(*) FROM sessions WHERE status = 'active' AND expires_at > ?) AS active,
+      `SELECT (SELECT count(*) FROM sessions WHERE ends_at > ?1) -
+          (SELECT count(*) FROM sessions
+            WHERE status = 'cancelling' AND status <> 'active' AND +ends_at > ?1) AS active,
         (SELECT count(*) FROM outbox) AS waiting`,
       now,
     ),

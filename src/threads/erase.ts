@@ -64,8 +64,6 @@ export interface EraseOrder {
   readonly by: string
   /** Audit entries with this action stay. */
   readonly keptAction: string
-  /** Rate counters that are about the user alone. */
-  readonly counters: readonly string[]
   /** Told at the end, before the last line; also when nobody reads any more. Never rejects. */
   readonly onEnd: (summary: EraseSummary) => Promise<void>
 }
@@ -153,10 +151,10 @@ async function carryOut(job: Job): Promise<EraseSummary> {
 }
 
 async function eraseRecords({ registry, flushAudit, order, counts, now }: Job): Promise<void> {
-  const { user, keptAction, counters } = order
+  const { user, keptAction } = order
   await flushAudit()
   for (let more = true; more; ) {
-    const step = { user, keptAction, counters, limit: ERASED_AT_A_TIME, now: unixSeconds(now) }
+    const step = { user, keptAction, limit: ERASED_AT_A_TIME, now: unixSeconds(now) }
     const outcome = await registry.eraseUser(step)
     counts.records_erased += outcome.erased
     more = outcome.more

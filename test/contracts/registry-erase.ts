@@ -18,7 +18,6 @@ const LATER = NOW + 601
 const erase = (of: Partial<UserErase> = {}): UserErase => ({
   user: 'alice',
   keptAction: 'erase',
-  counters: [],
   limit: 100,
   now: NOW,
   ...of,
@@ -119,13 +118,15 @@ export function eraseSuite(suite: Suite): void {
       expect(await entriesOf('alice')).toEqual(['a3', 'a1', 'a0'])
     })
 
-    it('forgets the counters that are named, and no others', async () => {
+    it("forgets the counter of the user's mints, and no others", async () => {
       const registry = suite.registry()
       const limit = { max: 5, seconds: 60, nowMs: NOW * 1000 }
-      for (const key of ['mints:alice', 'mints:bob']) await registry.consume(key, limit)
-      await registry.eraseUser(erase({ counters: ['mints:alice', 'mints:nobody'] }))
-      expect((await registry.peek('mints:alice', limit)).remaining).toBe(5)
-      expect((await registry.peek('mints:bob', limit)).remaining).toBe(4)
+      const left = async (user: string) =>
+        (await registry.admit(guardQuestion(user), limit)).rate.remaining
+      for (const user of ['alice', 'bob']) expect(await left(user)).toBe(4)
+      await registry.eraseUser(erase())
+      await registry.eraseUser(erase({ user: 'nobody' }))
+      expect([await left('alice'), await left('bob')]).toEqual([4, 3])
     })
 
     it('leaves generation, block, marks and what is owned: they stop what is under way', async () => {

@@ -59,13 +59,13 @@ async function everyStep(): Promise<void> {
   await registry.liftBlock('alice', NOW)
   const limit = { max: 1, seconds: 1, nowMs: NOW * 1000 }
   await registry.consume('key', limit)
+  await registry.admit(guardQuestion(), limit)
   await registry.peek('key', limit)
   await registry.remembers('key', NOW)
   await registry.rememberOnce('key', 60, NOW)
   await registry.getSession('a')
   await registry.getBlock('alice', NOW)
-  const counters = ['key']
-  await registry.eraseUser({ user: 'alice', keptAction: 'e', counters, limit: 9, now: NOW })
+  await registry.eraseUser({ user: 'alice', keptAction: 'e', limit: 9, now: NOW })
   await registry.close()
 }
 

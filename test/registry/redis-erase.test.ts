@@ -5,7 +5,7 @@ import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
 import { answers, redisInstances } from '../support/redis-instances.ts'
 
 const instances = redisInstances()
-const ERASE = { user: 'zoe-4711', keptAction: 'erase', counters: [], limit: 100, now: NOW }
+const ERASE = { user: 'zoe-4711', keptAction: 'erase', limit: 100, now: NOW }
 
 describe.runIf(wantsRedis())('what Redis keeps of a user who was erased', () => {
   let redis: TestRedis

@@ -78,6 +78,12 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect((await registry.consume('k', limit)).allowed).toBe(true)
     expect((await registry.peek('k', limit)).allowed).toBe(false)
     expect((await registry.consume('k', limit)).allowed).toBe(false)
+    const admissions = [
+      await registry.admit(guardQuestion(), limit),
+      await registry.admit(guardQuestion(), limit),
+    ]
+    expect(admissions.map(({ rate }) => rate.allowed)).toEqual([true, false])
+    expect(admissions.map(({ guard }) => guard)).toEqual([undefined, undefined])
     await expect(registry.record(entry({ id: 's1' }))).rejects.toMatchObject(refused)
   })
 

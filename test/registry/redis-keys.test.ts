@@ -3,6 +3,7 @@ import type { Registry } from '../../src/registry/port.ts'
 import {
   auditEntry,
   entry,
+  guardQuestion,
   ids,
   NOW,
   order,
@@ -49,6 +50,7 @@ describe.runIf(wantsRedis())('what Redis keeps', () => {
     await registry.revoke(order({ block: { until: NOW + 60, reason: undefined, by: 'a' } }))
     await registry.markLogout({ issuer: 'i', subject: 's', issuedBefore: NOW, keepUntil: NOW + 60 })
     await registry.consume('k', { max: 1, seconds: 60, nowMs: NOW * 1000 })
+    await registry.admit(guardQuestion(), { max: 1, seconds: 60, nowMs: NOW * 1000 })
     await registry.rememberOnce('jti', 60, NOW)
     await registry.appendAudit([auditEntry({ id: 'a1', user: 'alice' })])
     const permanent = async () => {

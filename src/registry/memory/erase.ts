@@ -1,4 +1,4 @@
-import type { Counters } from '../counters.ts'
+import { type Counters, mintCounter } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { UserErase } from '../records.ts'
 import type { MemoryState, Row } from './state.ts'
@@ -16,7 +16,7 @@ export function createErase(
 ): Pick<Registry, 'eraseUser'> {
   return {
     async eraseUser(order) {
-      for (const key of order.counters) counters.forget(key)
+      counters.forget(mintCounter(order.user))
       const rows = state.users.get(order.user)?.rows ?? []
       const ended = rows.filter((row) => hasEnded(row, order.now)).slice(0, order.limit)
       forgetSessions(state, new Set(ended))

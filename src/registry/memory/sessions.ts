@@ -1,12 +1,16 @@
 import { ServiceError } from '../../lib/errors.ts'
+import { type Counters, mintCounter } from '../counters.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type {
   EndReason,
+  Guard,
+  GuardQuestion,
   NewEntry,
   RecordOutcome,
   RevokeOrder,
   RevokeOutcome,
   SessionRecord,
+  TokenIdentity,
 } from '../records.ts'
 import { isLive, isOfIdentity } from '../session-match.ts'
 import {
@@ -18,29 +22,24 @@ import {
   userState,
 } from './state.ts'
 
-type SessionSteps = Pick<Registry, 'readGuard' | 'record' | 'revoke' | 'beginCancel'>
+type SessionSteps = Pick<Registry, 'readGuard' | 'admit' | 'record' | 'revoke' | 'beginCancel'>
 
 /**
  * The steps on one user. Each runs without a pause, which is what makes it atomic.
  *
  * @param state - the registry
+ * @param counters - its rate counters
  */
-export function createSessionSteps(state: MemoryState): SessionSteps {
+export function createSessionSteps(
+  state: MemoryState,
+  counters: Pick<Counters, 'consume'>,
+): SessionSteps {
   return {
-    async readGuard({ user, identity, currentSecretHash, now }) {
-      const known = state.users.get(user)
-      const marks = identityKeys(identity)
-        .map((key) => state.marks.get(key))
-        .filter((mark) => mark !== undefined && now < mark.keepUntil)
-        .map((mark) => mark?.issuedBefore ?? 0)
-      return {
-        generation: known?.generation ?? 0,
-        blockedUntil: heldBlock(known, now)?.until,
-        loggedOutAt: marks.length === 0 ? undefined : Math.max(...marks),
-        liveSessions: known === undefined ? 0 : liveRows(known, now).length,
-        current: known === undefined ? undefined : bySecret(known, currentSecretHash)?.record,
-      }
-    },
+    readGuard: async (question) => readGuard(state, question),
+    admit: async (question, limit) => ({
+      rate: counters.consume(mintCounter(question.user), limit),
+      guard: readGuard(state, question),
+    }),
     record: async (entry) => record(state, entry),
     revoke: async (order) => revoke(state, order),
     async beginCancel(id, now) {
@@ -52,6 +51,28 @@ export function createSessionSteps(state: MemoryState): SessionSteps {
   }
 }
 
+function readGuard(
+  state: MemoryState,
+  { user, identity, currentSecretHash, now }: GuardQuestion,
+): Guard {
+  const known = state.users.get(user)
+  return {
+    generation: known?.generation ?? 0,
+    blockedUntil: heldBlock(known, now)?.until,
+    loggedOutAt: state.marks.size === 0 ? undefined : latestMark(state, identity, now),
+    liveSessions: known === undefined ? 0 : countLive(known, now),
+    current: known === undefined ? undefined : bySecret(known, currentSecretHash)?.record,
+  }
+}
+
+function latestMark(state: MemoryState, identity: TokenIdentity, now: number): number | undefined {
+  const standing = identityKeys(identity)
+    .map((key) => state.marks.get(key))
+    .filter((mark) => mark !== undefined && now < mark.keepUntil)
+    .map((mark) => mark?.issuedBefore ?? 0)
+  return standing.length === 0 ? undefined : Math.max(...standing)
+}
+
 function record(state: MemoryState, entry: NewEntry): RecordOutcome {
   const { session, now } = entry
   const user = userState(state, session.user)
@@ -59,18 +80,18 @@ function record(state: MemoryState, entry: NewEntry): RecordOutcome {
   const known = state.byId.get(session.id)
   if (known !== undefined) return repeated(known, session)
 
-  const replaced = bySecret(user, entry.replaces)
-  const live = liveRows(user, now)
-  const counting = live.filter((row) => row !== replaced)
-  const tooMany = counting.length + 1 - entry.cap.max
+  const candidate = bySecret(user, entry.replaces)
+  const replaced = candidate && isLive(candidate.record, now) ? candidate : undefined
+  const counting = countLive(user, now) - (replaced === undefined ? 0 : 1)
+  const tooMany = counting + 1 - entry.cap.max
   if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
 
   const ended: SessionRecord[] = []
-  if (replaced !== undefined && live.includes(replaced)) {
-    ended.push(endRow(state, replaced, { why: 'replaced', now }))
-  }
-  for (const row of counting.slice(0, Math.max(0, tooMany))) {
-    ended.push(endRow(state, row, { why: 'evicted', now }))
+  if (replaced !== undefined) ended.push(endRow(state, replaced, { why: 'replaced', now }))
+  if (tooMany > 0) {
+    for (const row of liveRows(user, now).slice(0, tooMany)) {
+      ended.push(endRow(state, row, { why: 'evicted', now }))
+    }
   }
   addRow(state, user, session)
   return { kind: 'recorded', ended }
@@ -116,6 +137,12 @@ function revoke(state: MemoryState, order: RevokeOrder): RevokeOutcome {
     .filter((of) => of.status === 'cancelling' && now < of.expiresAt)
     .filter((of) => isOfIdentity(of, order.identity))
   return { cancelling, blockedUntil: heldBlock(user, now)?.until }
+}
+
+function countLive(user: UserState, now: number): number {
+  let count = 0
+  for (const row of user.active) if (now < row.record.expiresAt) count++
+  return count
 }
 
 /** Live rows in the order of creation. */

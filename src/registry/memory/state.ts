@@ -99,14 +99,14 @@ export function heldBlock(user: UserState | undefined, now: number): Block | und
 }
 
 /**
- * One key per subject and per `sid` of an issuer; JSON keeps the parts apart whatever they hold.
+ * One key per subject and per `sid` of an issuer; the length keeps the parts apart whatever they hold.
  *
  * @param issuer - `iss`
  * @param kind - which part
  * @param value - its value
  */
 function identityKey(issuer: string, kind: 'subject' | 'sid', value: string): string {
-  return JSON.stringify([issuer, kind, value])
+  return `${kind} ${issuer.length} ${issuer}${value}`
 }
 
 /**

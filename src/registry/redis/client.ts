@@ -19,8 +19,9 @@ export interface RedisLocation {
   readonly cluster: boolean
 }
 
-/** After this long a command that was not written yet is never written. */
+/** After this long a command that was not written yet is never written; {@link SHARED_MS} less for some. */
 const COMMAND_MS = 1_000
+const SHARED_MS = 200
 const CONNECT_MS = 1_000
 const RECONNECT_MS = { first: 50, most: 400 }
 
@@ -54,14 +55,15 @@ function toNode({ url }: RedisLocation, onError: (error: Error) => void): RedisC
     ...commonOptions,
     url: url.reveal(),
     socket: socketOptions,
-    commandOptions: { timeout: COMMAND_MS },
+    commandOptions: { timeout: 0 },
   })
+  const expiry = createExpiry()
   client.on('error', onError)
   return {
     async connect() {
       await client.connect()
     },
-    send: (_key, args) => client.sendCommand(args),
+    send: (_key, args) => client.sendCommand(args, { abortSignal: expiry() }),
     isReady: () => client.isReady,
     async ping() {
       await client.sendCommand(['PING'])
@@ -83,15 +85,16 @@ function toCluster({ url }: RedisLocation, onError: (error: Error) => void): Red
       maintNotifications: 'disabled',
       socket: protocol === 'rediss:' ? { ...socketOptions, tls: true } : socketOptions,
     },
-    commandOptions: { timeout: COMMAND_MS },
+    commandOptions: { timeout: 0 },
     topologyRefreshOnReconnectionAttemptStrategy: 500,
   })
+  const expiry = createExpiry()
   cluster.on('error', onError)
   return {
     async connect() {
       await cluster.connect()
     },
-    send: (key, args) => cluster.sendCommand(key, false, [...args]),
+    send: (key, args) => cluster.sendCommand(key, false, [...args], { abortSignal: expiry() }),
     isReady: () => cluster.isReady,
     async ping() {
       const answers = cluster.masters.map(async (node) => {
@@ -103,6 +106,22 @@ function toCluster({ url }: RedisLocation, onError: (error: Error) => void): Red
     destroy: () => {
       if (cluster.isOpen) cluster.destroy()
     },
+  }
+}
+
+/**
+ * Ends commands that were not written in time. Those of a while share a signal: the client's own
+ * `timeout` makes one for each, with a timer and, whether or not it was needed, an exception.
+ */
+function createExpiry(): () => AbortSignal {
+  let signal = AbortSignal.timeout(COMMAND_MS)
+  let sharedUntil = performance.now() + SHARED_MS
+  return () => {
+    if (performance.now() >= sharedUntil) {
+      signal = AbortSignal.timeout(COMMAND_MS)
+      sharedUntil = performance.now() + SHARED_MS
+    }
+    return signal
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Registry } from '../port.ts'
 import type { EraseOutcome, UserErase } from '../records.ts'
 import { ERASE_AUDIT } from './index-scripts.ts'
-import { audit, sessionIndex, single, tagOf, userKeys } from './keys.ts'
+import { audit, mintsKey, sessionIndex, tagOf, userKeys } from './keys.ts'
 import type { Commands, Link } from './link.ts'
 import { maybeTexts, texts, toAuditEntry } from './rows.ts'
 import { unindex } from './sweep.ts'
@@ -23,9 +23,9 @@ export function createErase(link: Link): Pick<Registry, 'eraseUser'> {
 }
 
 async function eraseUser(link: Link, order: UserErase): Promise<EraseOutcome> {
-  const names = order.counters.map(single.counter)
-  await link.call((redis) => Promise.all(names.map((name) => redis.send(name, 'DEL', name))))
-  const sessions = sessionIndex('user', tagOf(order.user))
+  const tag = tagOf(order.user)
+  await link.call((redis) => redis.send(mintsKey(tag), 'DEL', mintsKey(tag)))
+  const sessions = sessionIndex('user', tag)
   let erased = 0
   for (const [key, erase] of [
     [sessions, eraseSessions],

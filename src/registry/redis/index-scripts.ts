@@ -142,15 +142,20 @@ local ttl = math.max(redis.call('TTL', KEYS[1]), tonumber(ARGV[3]))
 redis.call('SET', KEYS[1], string.format('%.0f %.0f', before, till), 'EX', ttl)
 return ''`)
 
-/** KEYS: one counter. ARGV: now in ms, length of the window in ms → 'uses end'. */
-export const CONSUME = script(`
-local used, ends = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
-if not ends or tonumber(ends) <= tonumber(ARGV[1]) then
-  used, ends = 0, tonumber(ARGV[1]) + tonumber(ARGV[2])
+/** Counts a use of a key, at a time and in a window of a length, in ms → 'uses end'. */
+export const COUNT = `
+local function count(key, now, length)
+  local used, ends = string.match(redis.call('GET', key) or '', '^(%d+) (%d+)$')
+  if not ends or tonumber(ends) <= now then used, ends = 0, now + length end
+  local value = string.format('%.0f %.0f', tonumber(used) + 1, tonumber(ends))
+  redis.call('SET', key, value, 'PX', length + 1000)
+  return value
 end
-local value = string.format('%.0f %.0f', tonumber(used) + 1, tonumber(ends))
-redis.call('SET', KEYS[1], value, 'PX', tonumber(ARGV[2]) + 1000)
-return value`)
+`
+
+/** KEYS: one counter. ARGV: now in ms, length of the window in ms → 'uses end'. */
+export const CONSUME = script(`${COUNT}
+return count(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))`)
 
 /** KEYS: one memory. ARGV: now, until → '1' the first time, else ''. */
 export const REMEMBER = script(`

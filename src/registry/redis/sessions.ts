@@ -1,20 +1,14 @@
 import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
-import type {
-  Guard,
-  GuardQuestion,
-  NewEntry,
-  RecordOutcome,
-  RevokeOrder,
-  RevokeOutcome,
-} from '../records.ts'
+import type { NewEntry, RecordOutcome, RevokeOrder, RevokeOutcome } from '../records.ts'
 import { afterwards } from './afterwards.ts'
+import { readGuard } from './guard.ts'
 import { ARM_SESSION, ARM_USER, INDEX_SESSION } from './index-scripts.ts'
-import { hashOf, index, sessionIndex, single, tagOf, userKeys, usersOfKey } from './keys.ts'
+import { hashOf, index, sessionIndex, tagOf, userKeys, usersOfKey } from './keys.ts'
 import type { Commands, Link } from './link.ts'
 import { fromRow, identityHashes, type PlacedSession, texts, toRow } from './rows.ts'
-import { BEGIN_CANCEL, READ_GUARD, RECORD, REVOKE } from './user-scripts.ts'
+import { BEGIN_CANCEL, RECORD, REVOKE } from './user-scripts.ts'
 
 type SessionSteps = Pick<Registry, 'readGuard' | 'record' | 'revoke' | 'beginCancel'>
 
@@ -28,9 +22,7 @@ const KEPT_SECONDS = 40 * 86_400
 
 const count = z.string().regex(/^\d+$/).transform(Number)
 const countOrNone = z.union([z.literal('').transform(() => undefined), count])
-const guardReply = z.tuple([count, countOrNone, count, z.string()])
 const revokeReply = z.tuple([countOrNone, countOrNone]).rest(z.string())
-const mark = z.string().regex(/^\d+ \d+$/)
 
 /**
  * The steps on one user: first the global indexes, then one script on the user's own keys, which
@@ -49,35 +41,6 @@ export function createSessionSteps(link: Link): SessionSteps {
       return session?.record
     },
   }
-}
-
-async function readGuard(redis: Commands, question: GuardQuestion): Promise<Guard> {
-  const { user, identity, currentSecretHash, now } = question
-  const args = [now, currentSecretHash ?? '']
-  const [reply, ...marks] = await Promise.all([
-    redis.run(READ_GUARD, Object.values(userKeys(tagOf(user))), args),
-    ...(['subject', 'sid'] as const).map(async (kind) => {
-      const value = identity[kind]
-      if (value === undefined) return undefined
-      const key = single.mark(identity.issuer, kind, value)
-      return issuedBefore(await redis.send(key, 'GET', key), now)
-    }),
-  ])
-  const [generation, blockedUntil, liveSessions, row] = guardReply.parse(reply)
-  const standing = marks.filter((at) => at !== undefined)
-  return {
-    generation,
-    blockedUntil,
-    loggedOutAt: standing.length === 0 ? undefined : Math.max(...standing),
-    liveSessions,
-    current: row === '' ? undefined : fromRow(row).record,
-  }
-}
-
-function issuedBefore(value: unknown, now: number): number | undefined {
-  if (value === null) return undefined
-  const [before = 0, keepUntil = 0] = mark.parse(value).split(' ').map(Number)
-  return now < keepUntil ? before : undefined
 }
 
 async function beginCancel(

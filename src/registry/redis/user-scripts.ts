@@ -61,15 +61,6 @@ local function held(now)
 end
 `
 
-/** now, secret hash or '' → generation, block or '', live sessions, row or ''. */
-export const READ_GUARD = script(`${PRELUDE}
-local now = tonumber(ARGV[1])
-local id = ARGV[2] ~= '' and redis.call('HGET', K, ARGV[2])
-local row = id and redis.call('HGET', S, id)
-local till = held(now)
-return { redis.call('HGET', U, 'g') or '0', till and string.format('%.0f', till) or '',
-  tostring(redis.call('ZCOUNT', LE, '(' .. ARGV[1], '+inf')), row or '' }`)
-
 /**
  * now, generation, id, row, place, expiry, secret hash, max, when full, hash to replace or '', due,
  * '1' when the due list knows the user, seconds to keep

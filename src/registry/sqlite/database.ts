@@ -1,12 +1,17 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asServiceError, isBusy } from './failure.ts'
+import { createGroups, runGroup } from './group-commit.ts'
 
 /** One row of a result. */
 export type ResultRow = Readonly<Record<string, SQLOutputValue>>
 
 /** What SQL a step may run. Every text is prepared once and kept. */
 export interface Sql {
+  /** A statement without result, such as `COMMIT`. */
+  exec(sql: string): void
+  /** Whether a transaction is open. */
+  inTransaction(): boolean
   /** The first row, if any. */
   get(sql: string, ...values: SQLInputValue[]): ResultRow | undefined
   all(sql: string, ...values: SQLInputValue[]): readonly ResultRow[]
@@ -18,7 +23,11 @@ export interface Sql {
 export interface Database {
   /** Runs statements of which each stands for itself. */
   plain<T>(work: (sql: Sql) => T): Promise<T>
-  /** Runs work in a transaction that holds the write lock from its start. */
+  /**
+   * Runs work in a transaction that holds the write lock from its start. What is asked for in the same
+   * turn of the event loop shares one, and its wait for the disk; when one fails, the others do not.
+   * Work may run again after a rollback, so it changes nothing but the database.
+   */
   write<T>(work: (sql: Sql) => T): Promise<T>
 }
 
@@ -53,20 +62,7 @@ export function createDatabase(db: DatabaseSync): Database {
 
   return {
     plain: (work) => attempt(() => work(sql)),
-    write: (work) => attempt(() => inTransaction(db, () => work(sql))),
-  }
-}
-
-function inTransaction<T>(db: DatabaseSync, work: () => T): T {
-  db.exec('BEGIN IMMEDIATE')
-  try {
-    const result = work()
-    db.exec('COMMIT')
-    return result
-  } catch (error) {
-    // SQLite itself has rolled back after some failures (full, I/O).
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw error
+    write: createGroups((group) => attempt(() => runGroup(sql, group))),
   }
 }
 
@@ -78,6 +74,10 @@ function createSql(db: DatabaseSync): Sql {
     return found
   }
   return {
+    exec(text) {
+      statement(text).run()
+    },
+    inTransaction: () => db.isTransaction,
     get: (text, ...values) => statement(text).get(...values),
     all: (text, ...values) => statement(text).all(...values),
     run: (text, ...values) => Number(statement(text).run(...values).changes),

@@ -1,3 +1,4 @@
+import { mintCounter } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { EraseOutcome, UserErase } from '../records.ts'
 import type { Database, Sql } from './database.ts'
@@ -24,8 +25,8 @@ export function createErase(db: Database): Pick<Registry, 'eraseUser'> {
 }
 
 function eraseUser(sql: Sql, order: UserErase): EraseOutcome {
-  const { user, keptAction, counters, limit, now } = order
-  for (const key of counters) sql.run('DELETE FROM counters WHERE key = ?', key)
+  const { user, keptAction, limit, now } = order
+  sql.run('DELETE FROM counters WHERE key = ?', mintCounter(user))
   const sessions = sql.run(ENDED, user, now, limit)
   const erased = sessions + sql.run(ENTRIES, user, keptAction, limit - sessions)
   return { erased, more: erased === limit }

@@ -104,6 +104,8 @@ function sessionFilter(query: SessionQuery): Filter {
     ['workflow', query.workflow],
     ['+issuer', query.issuer],
   ])
+  // What the index of these is for, word by word, or SQLite does not use it.
+  if (ended) filter.conditions.push("status <> 'active'")
   if (query.status === 'active' || query.status === 'expired') {
     filter.conditions.push(
       `+status = 'active' AND +expires_at ${query.status === 'active' ? '>' : '<='} ?`,

@@ -13,6 +13,9 @@ const BUSY_WAIT_MS = 50
 /** Above this size the check of every page would hold up the start. */
 const CHECKED_BYTES = 64 * 1024 * 1024
 
+/** Some 32 MiB of log: a page that changes with every mint is copied into the file once for many. */
+const CHECKPOINT_PAGES = 8192
+
 /** How the file is opened. */
 export interface OpenOptions {
   readonly path: string
@@ -79,6 +82,7 @@ function connect(options: OpenOptions, opened: DatabaseSync[]): DatabaseSync {
   opened.push(db)
   db.exec('PRAGMA cache_size = -16384')
   db.exec('PRAGMA journal_size_limit = 67108864')
+  db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
   if (options.maxPageCount !== undefined) {
     db.exec(`PRAGMA max_page_count = ${Math.trunc(options.maxPageCount)}`)
   }

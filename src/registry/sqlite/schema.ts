@@ -128,6 +128,16 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX owned_user ON owned (user, kind);
   CREATE INDEX owned_user_workflow ON owned (user, workflow, kind);
   `,
+  // One page for a user's sessions and their secrets, and none for what nearly all sessions have in
+  // common: each index that goes saves a new session a tenth of what it costs.
+  `
+  DROP INDEX sessions_user;
+  DROP INDEX sessions_secret;
+  DROP INDEX sessions_live;
+  DROP INDEX sessions_status;
+  CREATE INDEX sessions_user ON sessions (user, expires_at, status, secret_hash);
+  CREATE INDEX sessions_ended ON sessions (status) WHERE status <> 'active';
+  `,
 ]
 
 /** A write that changes nothing anyone reads. */

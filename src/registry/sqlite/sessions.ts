@@ -23,14 +23,18 @@ const GUARD = `
     (SELECT count(*) FROM sessions
       WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live`
 
+/** A repeated record finds its session. */
+const GUARD_AND_KNOWN = `${GUARD}, EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known`
+
 const MARK = `
   SELECT issued_before FROM logout_marks
   WHERE issuer = ? AND kind = ? AND value = ? AND keep_until > ?`
 
 const BY_ID = 'SELECT * FROM sessions WHERE id = ?'
 
+/** Among the user's own sessions, in the index alone. */
 const BY_SECRET =
-  'SELECT * FROM sessions WHERE secret_hash = ? AND +user = ? ORDER BY seq DESC LIMIT 1'
+  'SELECT * FROM sessions WHERE user = ? AND secret_hash = ? ORDER BY seq DESC LIMIT 1'
 
 const OLDEST_LIVE = `
   SELECT * FROM sessions WHERE user = ? AND +status = 'active' AND expires_at > ?
@@ -64,7 +68,16 @@ export function createSessionSteps(db: Database): SessionSteps {
   }
 }
 
-function readGuard(sql: Sql, { user, identity, currentSecretHash, now }: GuardQuestion): Guard {
+/**
+ * What a mint must know before it asks upstream.
+ *
+ * @param sql - of one transaction
+ * @param question - whose guard
+ */
+export function readGuard(
+  sql: Sql,
+  { user, identity, currentSecretHash, now }: GuardQuestion,
+): Guard {
   const row = sql.get(GUARD, user, now)
   const marks = (['subject', 'sid'] as const).flatMap((kind) => {
     const value = identity[kind]
@@ -82,12 +95,12 @@ function readGuard(sql: Sql, { user, identity, currentSecretHash, now }: GuardQu
 
 function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const { session, now } = entry
-  const guard = sql.get(GUARD, session.user, now)
+  const guard = sql.get(GUARD_AND_KNOWN, session.user, now, session.id)
   const generation = numberIn(guard, 'generation') ?? 0
   if (generation !== entry.generation || numberIn(guard, 'blocked_until')) {
     return { kind: 'blocked' }
   }
-  const known = sessionOf(sql, BY_ID, session.id)
+  const known = guard?.['known'] === 1 ? sessionOf(sql, BY_ID, session.id) : undefined
   if (known !== undefined) return repeated(known, session)
 
   const candidate = bySecret(sql, session.user, entry.replaces)
@@ -186,6 +199,6 @@ function sessionOf(sql: Sql, text: string, id: string): SessionRecord | undefine
 }
 
 function bySecret(sql: Sql, user: string, hash: string | undefined): SessionRecord | undefined {
-  const row = hash === undefined ? undefined : sql.get(BY_SECRET, hash, user)
+  const row = hash === undefined ? undefined : sql.get(BY_SECRET, user, hash)
   return row === undefined ? undefined : toSession(row)
 }

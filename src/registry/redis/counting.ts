@@ -1,0 +1,46 @@
+import { createCounters, mintCounter, stateAfterUse, stateWithoutUse } from '../counters.ts'
+import type { Registry } from '../port.ts'
+import { admit, toRate } from './guard.ts'
+import { CONSUME } from './index-scripts.ts'
+import { single } from './keys.ts'
+import type { Link } from './link.ts'
+
+/**
+ * Counters, alone and together with what a mint asks. While Redis is away they run in memory: they
+ * limit, and never decide about a block.
+ *
+ * @param link - to Redis
+ */
+export function createCounting(link: Link): Pick<Registry, 'consume' | 'peek' | 'admit'> {
+  const insurance = createCounters()
+  return {
+    async consume(key, limit) {
+      const name = single.counter(key)
+      const args = [limit.nowMs, limit.seconds * 1000]
+      try {
+        const counted = await link.call((redis) => redis.run(CONSUME, [name], args))
+        return toRate(counted, limit, stateAfterUse)
+      } catch {
+        return insurance.consume(key, limit)
+      }
+    },
+    async peek(key, limit) {
+      const name = single.counter(key)
+      try {
+        const counted = await link.call((redis) => redis.send(name, 'GET', name))
+        if (counted === null) return stateWithoutUse(0, limit.nowMs, limit)
+        return toRate(counted, limit, stateWithoutUse)
+      } catch {
+        return insurance.peek(key, limit)
+      }
+    },
+    async admit(question, limit) {
+      try {
+        return await link.call((redis) => admit(redis, question, limit))
+      } catch {
+        const rate = insurance.consume(mintCounter(question.user), limit)
+        return { rate, guard: undefined }
+      }
+    },
+  }
+}

@@ -1,0 +1,48 @@
+import { mintCounter, stateAfterUse, stateWithoutUse } from '../counters.ts'
+import type { Registry } from '../port.ts'
+import type { RateState, RateWindow } from '../records.ts'
+import type { Database, ResultRow, Sql } from './database.ts'
+import { numberIn } from './rows.ts'
+import { readGuard } from './sessions.ts'
+
+const CONSUME = `
+  INSERT INTO counters VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
+    used = CASE WHEN ends_ms <= ?3 THEN 1 ELSE used + 1 END,
+    ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE ends_ms END
+  RETURNING used, ends_ms`
+
+/**
+ * Counters, alone and together with what a mint asks. A lost count is no loss, so none waits for the
+ * disk; the guard is read as it is on the disk all the same, because both connections read the one file.
+ *
+ * @param relaxed - the connection that does not wait for the disk
+ */
+export function createCounting(relaxed: Database): Pick<Registry, 'consume' | 'peek' | 'admit'> {
+  return {
+    consume: (key, limit) => relaxed.write((sql) => consume(sql, key, limit)),
+    admit: (question, limit) =>
+      relaxed.write((sql) => ({
+        rate: consume(sql, mintCounter(question.user), limit),
+        guard: readGuard(sql, question),
+      })),
+    async peek(key, limit) {
+      const row = await relaxed.plain((sql) =>
+        sql.get('SELECT * FROM counters WHERE key = ? AND ends_ms > ?', key, limit.nowMs),
+      )
+      return rateState(row, limit, stateWithoutUse)
+    },
+  }
+}
+
+function consume(sql: Sql, key: string, limit: RateWindow): RateState {
+  const endsMs = limit.nowMs + limit.seconds * 1000
+  return rateState(sql.get(CONSUME, key, endsMs, limit.nowMs), limit, stateAfterUse)
+}
+
+function rateState(
+  row: ResultRow | undefined,
+  limit: RateWindow,
+  state: typeof stateAfterUse,
+): RateState {
+  return state(numberIn(row, 'used') ?? 0, numberIn(row, 'ends_ms') ?? limit.nowMs, limit)
+}

@@ -1,0 +1,52 @@
+import { DatabaseSync } from 'node:sqlite'
+import { expect, test } from 'vitest'
+import { createDatabase } from '../../src/registry/sqlite/database.ts'
+
+// Writes of one turn of the event loop share a transaction, and nothing else.
+
+function setUp() {
+  const connection = new DatabaseSync(':memory:')
+  connection.exec('CREATE TABLE t (n INTEGER NOT NULL UNIQUE) STRICT')
+  const rows = () => connection.prepare('SELECT n FROM t ORDER BY n').all()
+  return { db: createDatabase(connection), numbers: () => rows().map((row) => row['n']) }
+}
+
+test('one that fails is undone alone; its neighbours hold, and get their own results', async () => {
+  const { db, numbers } = setUp()
+  const insert = (n: number, fails = false) =>
+    db.write((sql) => {
+      sql.run('INSERT INTO t VALUES (?)', n)
+      if (fails) throw new Error('this one')
+      return n
+    })
+  const results = await Promise.allSettled([insert(1), insert(2, true), insert(3), insert(3)])
+  expect(results.map((one) => (one.status === 'fulfilled' ? one.value : one.reason.code))).toEqual([
+    1,
+    'store_unavailable',
+    3,
+    'store_unavailable',
+  ])
+  expect(numbers()).toEqual([1, 3])
+})
+
+test('a failure that takes the whole transaction along fails nobody else', async () => {
+  const { db, numbers } = setUp()
+  const insert = (n: number) => db.write((sql) => sql.run('INSERT INTO t VALUES (?)', n))
+  // As SQLite does by itself after a full disk or an I/O error.
+  const fatal = db.write((sql) => sql.run('INSERT OR ROLLBACK INTO t VALUES (1), (1)'))
+  const results = await Promise.allSettled([insert(1), fatal, insert(2)])
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(numbers()).toEqual([1, 2])
+})
+
+test('each sees what those before it in the group have written', async () => {
+  const { db } = setUp()
+  const count = () =>
+    db.write((sql) => {
+      sql.run('INSERT INTO t SELECT coalesce(max(n), 0) + 1 FROM t')
+      return sql.get('SELECT count(*) AS n FROM t')?.['n']
+    })
+  expect(await Promise.all(Array.from({ length: 100 }, count))).toEqual(
+    Array.from({ length: 100 }, (_, at) => at + 1),
+  )
+})
