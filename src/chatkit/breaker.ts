@@ -17,6 +17,8 @@ export interface Breaker {
    * @throws {@link BreakerOpenError}
    */
   enter(): (outcome: Outcome) => void
+  /** Whether `enter` would throw. */
+  refuses(): boolean
   state(): BreakerState
 }
 
@@ -60,10 +62,13 @@ export function createBreaker(now: () => number = () => performance.now()): Brea
     if (outcome === 'failed' && sample.halfFailed()) change(true)
   }
 
+  const refuses = () => open && now() < probeAt
+
   return {
+    refuses,
     enter() {
+      if (refuses()) throw new BreakerOpenError('open')
       if (open) {
-        if (now() < probeAt) throw new BreakerOpenError('open')
         probeAt = now() + PROBE_EVERY_MS
         probesOut++
       }

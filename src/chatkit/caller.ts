@@ -5,7 +5,7 @@ import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
 import { BreakerOpenError, type BreakerState } from './breaker.ts'
 import { type Exchange, exchange, type FaultKind, UpstreamFault } from './exchange.ts'
-import type { CallOptions, ChatKitOperation } from './port.ts'
+import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from './port.ts'
 import { createGuarded, type RetryPolicy } from './resilience.ts'
 import { handedOnSeconds } from './retry-after.ts'
 import { apiError } from './wire.ts'
@@ -49,13 +49,11 @@ export interface CallerOptions {
   readonly dispatcher: Dispatcher
   /** Connections for cancels alone, so that creates that hang cannot take them all. */
   readonly cancelDispatcher?: Dispatcher | undefined
-  /** For all attempts of one call together, the body of the answer included; 8000 when absent. */
+  /** For all attempts of one call together, the body of the answer included; {@link CALL_DEADLINE_MS} when absent. */
   readonly deadlineMs?: number | undefined
   /** For dates in `Retry-After`; `Date.now` when absent. */
   readonly now?: Clock | undefined
 }
-
-const DEADLINE_MS = 8000
 
 /**
  * @param options - where to and as whom
@@ -70,11 +68,11 @@ export function createCaller(options: CallerOptions): Caller {
     cancel: { guard: createGuarded(), dispatcher: cancelDispatcher },
   }
   return {
-    async send(call, { signal, observe } = {}) {
+    async send(call, { signal, observe, withinMs } = {}) {
       const way = call.operation === 'cancel_session' ? ways.cancel : ways.api
       const started = performance.now()
       const headers = requestHeaders(options, call.body !== undefined)
-      const deadline = startDeadline(options.deadlineMs ?? DEADLINE_MS, signal)
+      const deadline = startDeadline(withinMs ?? options.deadlineMs ?? CALL_DEADLINE_MS, signal)
       const seen: { attempts: number; last?: Exchange | undefined } = { attempts: 0 }
       const request = {
         method: call.method,

@@ -43,8 +43,18 @@ export interface UpstreamCall {
   readonly attempts: number
 }
 
+/**
+ * For one call, the wait for a place, its retry and the body of its answer together; for a fallback
+ * workflow it goes on. A mint as a whole ends after some 26 s at most: 10 s for a body that trickles
+ * in, twice 3 s for a key set that has to be discovered first, these 8 s, and the few store steps,
+ * which give up after 250 ms each.
+ */
+export const CALL_DEADLINE_MS = 8000
+
 /** What may accompany each call. */
 export interface CallOptions {
+  /** Milliseconds, where less is left than {@link CALL_DEADLINE_MS}: a call before it took the rest. */
+  readonly withinMs?: number | undefined
   /** Abandons the call. A create that has left may still have made a session. */
   readonly signal?: AbortSignal
   /** Told once how the call went, whether it succeeded or not; of no call, where none is needed. */

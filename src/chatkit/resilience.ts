@@ -1,8 +1,15 @@
 import type { Deadline } from '../lib/deadline.ts'
-import { ServiceError } from '../lib/errors.ts'
-import { type BreakerState, createBreaker, type Outcome } from './breaker.ts'
+import {
+  type Breaker,
+  BreakerOpenError,
+  type BreakerState,
+  createBreaker,
+  type Outcome,
+} from './breaker.ts'
 import { type Exchange, UpstreamFault } from './exchange.ts'
+import { createPlaces } from './places.ts'
 import { retryDelay } from './retry-after.ts'
+import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
 
 /** When a call is repeated once: without an answer; with `when_failed`, also after 429 and 5xx. */
 export type RetryPolicy = 'never' | 'when_unanswered' | 'when_failed'
@@ -17,7 +24,7 @@ export interface GuardedCall {
   readonly nowMs: number
 }
 
-/** Runs calls of one kind: not too many at a time, behind a breaker, with or without the one retry. */
+/** Runs calls of one kind: so many at a time, behind a breaker, with or without the one retry. */
 export interface Guarded {
   /**
    * @param call - what to do
@@ -27,43 +34,57 @@ export interface Guarded {
   state(): BreakerState
 }
 
-/** More than twice the connections of a pool would wait for each other until their deadline. */
-const MOST_UNDER_WAY = 512
+/**
+ * As many places as a pool has connections: beyond them calls would wait for each other there, the
+ * oldest first and until their deadline. At the usual 150 ms a call, the queue is served in its time.
+ */
+const PLACES = { places: 256, mostWaiting: 256, longestWait: 250 }
 
 /**
- * A guard of its own for one kind of call, with the retry inside the breaker: a call counts once,
- * however many attempts it took. Only 5xx, time-outs and network faults count as failures, since a
+ * A guard of its own for one kind of call: a place, a breaker, and the retry inside it, within a
+ * budget. A call counts once, however many attempts it took, and the wait for a place is part of its
+ * deadline. Only 5xx, time-outs and network faults count as failures, since a
  * 4xx says that the upstream is well, and a caller who leaves says nothing.
  */
 export function createGuarded(): Guarded {
   const breaker = createBreaker()
-  let underWay = 0
+  const budget = createRetryBudget()
+  const places = createPlaces(PLACES)
   return {
     async run(call) {
-      if (underWay >= MOST_UNDER_WAY) {
-        throw new ServiceError('overloaded', { reason: `${underWay} calls under way` })
-      }
-      const report = breaker.enter()
-      underWay++
+      if (breaker.refuses()) throw new BreakerOpenError('open')
+      if (!places.take()) await places.wait(call.deadline)
       try {
-        const result = await withRetry(call)
-        report(result.status >= 500 ? 'failed' : 'well')
-        return result
-      } catch (error) {
-        report(outcomeOf(error))
-        throw error
+        return await throughBreaker(call, breaker, budget)
       } finally {
-        underWay--
+        places.free()
       }
     },
     state: breaker.state,
   }
 }
 
-async function withRetry(call: GuardedCall): Promise<Exchange> {
+async function throughBreaker(
+  call: GuardedCall,
+  breaker: Breaker,
+  budget: RetryBudget,
+): Promise<Exchange> {
+  const report = breaker.enter()
+  try {
+    const result = await withRetry(call, budget)
+    report(result.status >= 500 ? 'failed' : 'well')
+    return result
+  } catch (error) {
+    report(outcomeOf(error))
+    throw error
+  }
+}
+
+async function withRetry(call: GuardedCall, budget: RetryBudget): Promise<Exchange> {
+  budget.deposit()
   const first = await attemptOnce(call)
   const wait = waitBeforeRetry(first, call)
-  if (wait !== undefined) {
+  if (wait !== undefined && budget.withdraw()) {
     await call.deadline.pause(wait)
     return call.attempt()
   }
