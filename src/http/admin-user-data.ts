@@ -16,7 +16,6 @@ import type { AdminOptions } from './admin-sessions.ts'
 import { pathUser } from './admin-users.ts'
 import type { AppContext, AppEnv } from './app-env.ts'
 import { jsonBody } from './json-body.ts'
-import { mintCounter } from './mint-limit.ts'
 import { NDJSON, streamLines } from './ndjson.ts'
 import { refuseQuery } from './query.ts'
 
@@ -62,7 +61,6 @@ export function eraseUserData(options: UserDataOptions): Handler<AppEnv>[] {
       user,
       by: c.var.admin,
       keptAction: 'erase' satisfies AuditAction,
-      counters: [mintCounter(user)],
       onEnd: (summary: EraseSummary) => auditEnd(c, options, { user, summary }),
     }
     const lines = eraseUser({ ...options, flushAudit: audit.flush }, order)

@@ -2,6 +2,8 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Principal } from '../authenticate/principal.ts'
 import type { UpstreamCall } from '../chatkit/port.ts'
+import type { Guard } from '../registry/records.ts'
+import type { AnswerHeaders } from './answer.ts'
 
 /** What becomes known about a request on its way, for its line in the access log. No secrets. */
 export interface RequestTrace {
@@ -17,11 +19,17 @@ export interface AppEnv {
   Bindings: Partial<HttpBindings>
   Variables: {
     requestId: string
+    /** Headers of the answer to come; see `setHeader`. */
+    headers: AnswerHeaders
+    /** The answer, when `answerText` made it. */
+    lightAnswer: Response
     trace: RequestTrace
     /** Who calls; set by `requireUser`. */
     principal: Principal
     /** The ChatKit user that is; set by `requireUser`. */
     user: string
+    /** What the books said when the mint was let in; set by `limitMints`. */
+    guard: Guard | undefined
     /** `issuer|subject`; set by `requireAdmin`. */
     admin: string
   }

@@ -84,7 +84,12 @@ function credentialSource(c: AppContext, origins: Origins) {
     authorization,
     authorizationCount: countAuthorization(c),
     cookieHeader: c.req.header('Cookie'),
-    originProven:
-      allowedOrigin(c, origins) !== undefined || c.req.header('Sec-Fetch-Site') === 'same-origin',
+    // Only a cookie asks for it, and only a request without the header may bring one.
+    originProven: authorization === undefined && isOriginProven(c, origins),
   }
+}
+
+function isOriginProven(c: AppContext, origins: Origins): boolean {
+  if (allowedOrigin(c, origins) !== undefined) return true
+  return c.req.header('Sec-Fetch-Site') === 'same-origin'
 }

@@ -18,7 +18,7 @@ export function callOptions(c: AppContext): CallOptions {
   return {
     signal: controller.signal,
     observe: (call) => {
-      c.var.trace.upstream = call
+      c.get('trace').upstream = call
     },
   }
 }

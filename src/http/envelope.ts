@@ -3,6 +3,7 @@ import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { problemAnswer } from '../respond/problem.ts'
+import { answerText, completeHeaders, everyAnswer, setHeader } from './answer.ts'
 import type { AppContext, AppEnv, RequestTrace } from './app-env.ts'
 import { type Origins, setCorsHeaders } from './origins.ts'
 import { isAnsweredBelow } from './raw-problem.ts'
@@ -25,13 +26,16 @@ export interface AnswerSeen {
   readonly status: number
   readonly code: string | undefined
   readonly milliseconds: number
+  readonly requestId: string
+  /** The header of that name, as the client sent it. */
+  readonly traceparent: string | undefined
   readonly trace: RequestTrace
 }
 
 /**
  * The outermost layer: request id, headers that every answer has, one line in the access log.
- * Headers are set before the handler runs: setting them on a finished answer costs more CPU than
- * the rest of a mint's answer (it throws away the Node adapter's light response).
+ * Headers are gathered before the handler runs: setting them on a finished answer costs more CPU
+ * than the rest of a mint's answer (it throws away the Node adapter's light response).
  */
 export function envelope(options: EnvelopeOptions): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -39,11 +43,10 @@ export function envelope(options: EnvelopeOptions): MiddlewareHandler<AppEnv> {
     const requestId = newId('req_')
     c.set('requestId', requestId)
     c.set('trace', {})
-    c.header('X-Request-Id', requestId)
-    c.header('X-Content-Type-Options', 'nosniff')
-    c.header('Cache-Control', 'no-store')
+    c.set('headers', everyAnswer(requestId))
     setCorsHeaders(c, options.origins)
     await next()
+    completeHeaders(c)
     // Asked now: what was under way when the draining began closes its connection too.
     if (options.draining()) c.header('Connection', 'close')
     if (isAnsweredBelow(c.env.outgoing)) return
@@ -55,11 +58,21 @@ function logAnswer(c: AppContext, { log, onAnswer }: EnvelopeOptions, millisecon
   const status = c.res.status
   const error = c.error instanceof ServiceError ? c.error : undefined
   const route = c.req.routePath
-  const trace = c.var.trace
-  onAnswer?.({ method: c.req.method, route, status, code: error?.code, milliseconds, trace })
+  const trace = c.get('trace')
+  const requestId = c.get('requestId')
+  onAnswer?.({
+    method: c.req.method,
+    route,
+    status,
+    code: error?.code,
+    milliseconds,
+    requestId,
+    traceparent: traceparentOf(c),
+    trace,
+  })
   const { upstream, ...known } = trace
   const line = {
-    request_id: c.var.requestId,
+    request_id: requestId,
     method: c.req.method,
     route,
     status,
@@ -70,7 +83,15 @@ function logAnswer(c: AppContext, { log, onAnswer }: EnvelopeOptions, millisecon
     ms: round(milliseconds),
   }
   if (status < 500) log.info(line, 'request')
+  // There are most of these when there is least time: a refusal on purpose needs no stack.
+  else if (error?.code === 'overloaded') log.warn(line, 'request')
   else log.error({ ...line, err: c.error }, 'request')
+}
+
+/** From Node's own request, whose headers are parsed already. */
+function traceparentOf(c: AppContext): string | undefined {
+  const header = c.env.incoming?.headers.traceparent
+  return typeof header === 'string' ? header : undefined
 }
 
 function upstreamFields({ operation, status, requestId, milliseconds, attempts }: UpstreamSeen) {
@@ -94,7 +115,6 @@ export function answerError(error: Error, c: AppContext): Response {
       : new ServiceError('internal_error', { reason: error.name, cause: error })
   c.error = known
   // Half a request is still to come: nobody knows where the next one would begin.
-  if (known.code === 'request_timeout') c.header('Connection', 'close')
-  const { status, headers, body } = problemAnswer(known, c.var.requestId)
-  return c.body(body, status, headers)
+  if (known.code === 'request_timeout') setHeader(c, 'Connection', 'close')
+  return answerText(c, problemAnswer(known, c.get('requestId')))
 }

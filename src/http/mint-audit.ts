@@ -13,8 +13,9 @@ export function auditMints(audit: Audit): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     await next()
     const outcome = outcomeOf(c)
-    if (outcome === undefined || c.get('principal') === undefined) return
-    const { principal, user, requestId, trace } = c.var
+    const principal = c.get('principal')
+    if (outcome === undefined || principal === undefined) return
+    const [user, requestId, trace] = [c.get('user'), c.get('requestId'), c.get('trace')]
     const actor = `${principal.issuer}|${principal.subject}`
     const reason = c.error instanceof ServiceError ? c.error.code : trace.workflow
     audit.note({ actor, action: 'mint', user, outcome, reason, requestId })

@@ -2,24 +2,24 @@ import type { MiddlewareHandler } from 'hono'
 import type { Settings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { identityOf } from '../mint/sign-in.ts'
+import { refuseBlocked } from '../mint/standing.ts'
 import type { Registry } from '../registry/port.ts'
 import type { AppEnv } from './app-env.ts'
 import { setRateLimitHeaders } from './rate-limit-headers.ts'
 
 /** What {@link limitMints} needs. */
 export interface MintLimitOptions {
-  readonly registry: Pick<Registry, 'consume' | 'readGuard'>
+  readonly registry: Pick<Registry, 'admit'>
   readonly settings: Settings
   readonly now: Clock
 }
 
-/** Name of the counter of a user's mints. */
-export const mintCounter = (user: string): string => `mints:${user}`
-
 /**
  * Counts the mints of each user, on the store that all instances share, and says in the answer what
  * is left. A refused mint counts too: a client in a loop is what the limit is for. A blocked user's
- * client is told so even then: "wait and try again" would keep it in its loop.
+ * client is told so even then: "wait and try again" would keep it in its loop. The guard, which the
+ * same step reads, waits in `c.var` for the mint: it is judged after body and workflow rule.
  *
  * @param options - counters, limit, time
  * @throws `rate_limited`; `user_blocked`; `store_unavailable`
@@ -28,19 +28,18 @@ export function limitMints(options: MintLimitOptions): MiddlewareHandler<AppEnv>
   const { registry, settings, now } = options
   const limit = settings.limits.mintsPerUser
   return async (c, next) => {
-    const state = await registry.consume(mintCounter(c.var.user), { ...limit, nowMs: now() })
-    setRateLimitHeaders(c, 'mints', { ...limit, ...state })
-    if (!state.allowed) {
-      const { user, principal } = c.var
-      const guard = await registry.readGuard({ user, identity: principal, now: unixSeconds(now) })
-      if (guard.blockedUntil !== undefined) {
-        throw new ServiceError('user_blocked', { reason: `blocked until ${guard.blockedUntil}` })
-      }
+    const identity = identityOf(c.get('principal'))
+    const question = { user: c.get('user'), identity, now: unixSeconds(now) }
+    const { rate, guard } = await registry.admit(question, { ...limit, nowMs: now() })
+    setRateLimitHeaders(c, 'mints', { ...limit, ...rate })
+    if (!rate.allowed) {
+      if (guard !== undefined) refuseBlocked(guard)
       throw new ServiceError('rate_limited', {
         reason: `more than ${limit.max} mints in ${limit.seconds} s`,
-        retryAfterSeconds: state.resetMs / 1000,
+        retryAfterSeconds: rate.resetMs / 1000,
       })
     }
+    c.set('guard', guard)
     await next()
   }
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { sessionSeconds } from '../map/lifetime.ts'
 import type { NewSession } from '../map/map.ts'
 import type { MintOrder } from '../mint/mint.ts'
-import { signInOf } from '../mint/sign-in.ts'
+import { identityOf } from '../mint/sign-in.ts'
 
 /** What to mint for a mapped session, all but the secret that the client still holds. */
 export type MakeMintOrder = (
@@ -41,12 +41,11 @@ function mintOrder(
     tokenExpiresAt: principal.expiresAt,
     now,
   })
-  const { subject, sid, issuedAt } = principal
   return {
     workflow: session.workflow.name,
     params: createParams(session, seconds),
-    identity: { issuer: principal.issuer, subject, sid: signInOf(subject, sid) },
-    tokenIssuedAt: issuedAt,
+    identity: identityOf(principal),
+    tokenIssuedAt: principal.issuedAt,
     logoutPossible: issuer?.logout !== undefined,
     keepState: session.workflow.server !== undefined,
   }

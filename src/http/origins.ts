@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
+import type { AnswerHeaders } from './answer.ts'
 import type { AppContext, AppEnv } from './app-env.ts'
 
 /** Which browser origins may call what. Compared byte for byte with what the browser sends. */
@@ -46,11 +47,26 @@ export function allowedOrigin(c: AppContext, origins: Origins): string | undefin
  */
 export function setCorsHeaders(c: AppContext, origins: Origins): void {
   const origin = allowedOrigin(c, origins)
-  if (origin === undefined) return
-  c.header('Access-Control-Allow-Origin', origin)
-  c.header('Vary', 'Origin')
-  c.header('Access-Control-Expose-Headers', EXPOSED)
-  if (origins.credentials) c.header('Access-Control-Allow-Credentials', 'true')
+  if (origin !== undefined) Object.assign(c.get('headers'), corsHeaders(origin, origins))
+}
+
+/**
+ * What every answer to an allowed origin has (Fetch Standard, CORS protocol).
+ *
+ * @param origin - one that is allowed
+ * @param origins - whether cookies may come along
+ */
+export function corsHeaders(
+  origin: string,
+  { credentials }: Pick<Origins, 'credentials'>,
+): AnswerHeaders {
+  const headers: AnswerHeaders = {
+    'Access-Control-Allow-Origin': origin,
+    Vary: 'Origin',
+    'Access-Control-Expose-Headers': EXPOSED,
+  }
+  if (credentials) headers['Access-Control-Allow-Credentials'] = 'true'
+  return headers
 }
 
 /**

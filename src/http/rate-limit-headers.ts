@@ -1,4 +1,5 @@
 import { type RateLimitState, rateLimitHeaders } from '../respond/rate-limit.ts'
+import { setHeader } from './answer.ts'
 import type { AppContext } from './app-env.ts'
 
 /**
@@ -10,5 +11,5 @@ import type { AppContext } from './app-env.ts'
  */
 export function setRateLimitHeaders(c: AppContext, policy: string, state: RateLimitState): void {
   const headers = rateLimitHeaders(policy, state)
-  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  for (const [name, value] of Object.entries(headers)) setHeader(c, name, value)
 }

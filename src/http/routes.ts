@@ -1,5 +1,6 @@
 import type { Handler, Hono } from 'hono'
 import { ServiceError } from '../lib/errors.ts'
+import { setHeader } from './answer.ts'
 import type { AppContext, AppEnv } from './app-env.ts'
 import { answerOptions, type Origins, requireAllowedOrigin } from './origins.ts'
 
@@ -28,7 +29,7 @@ export function addRoute(
   }
   app.options(path, answerOptions(origins, allow))
   app.all(path, (c: AppContext) => {
-    c.header('Allow', allow)
+    setHeader(c, 'Allow', allow)
     throw new ServiceError('method_not_allowed', { reason: 'the path has other methods' })
   })
 }

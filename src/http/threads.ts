@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { requireWorkflow } from '../map/require-workflow.ts'
 import type { Audit } from '../mint/audit.ts'
-import { signInOf } from '../mint/sign-in.ts'
+import { identityOf } from '../mint/sign-in.ts'
 import type { CheckStanding } from '../mint/standing.ts'
 import type { Threads } from '../threads/threads.ts'
 import type { AppContext, AppEnv } from './app-env.ts'
@@ -94,9 +94,8 @@ async function requireStanding(
   { checkStanding }: ThreadRoutesOptions,
 ): Promise<void> {
   const { principal, user } = c.var
-  const { issuer, subject, sid, issuedAt: tokenIssuedAt } = principal
-  const identity = { issuer, subject, sid: signInOf(subject, sid) }
-  await checkStanding({ user, identity, tokenIssuedAt })
+  const identity = identityOf(principal)
+  await checkStanding({ user, identity, tokenIssuedAt: principal.issuedAt })
 }
 
 function noteDelete(

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
+import type { Principal } from '../authenticate/principal.ts'
 import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { mapUser } from '../map/map-user.ts'
@@ -21,16 +22,32 @@ export interface UserGuardOptions {
 export function requireUser(options: UserGuardOptions): MiddlewareHandler<AppEnv> {
   const { authentication, settings, hashUser } = options
   const expressions = new Map(settings.issuers.map(({ issuer, user }) => [issuer, user]))
-  return async (c, next) => {
-    const principal = await authentication(c, { cookiesAllowed: true })
-    c.set('principal', principal)
+  // Step 1 gives the same frozen principal for the same token, and equal claims map to equal users.
+  const mapped = new WeakMap<Principal, MappedUser>()
+
+  function map(principal: Principal): MappedUser {
     const expression = expressions.get(principal.issuer)
     if (expression === undefined) {
       throw new ServiceError('claims_not_mapped', { reason: 'no user expression for the issuer' })
     }
     const user = mapUser(expression, principal)
-    c.var.trace.user = hashUser(user)
+    const found = { user, hash: hashUser(user) }
+    mapped.set(principal, found)
+    return found
+  }
+
+  return async (c, next) => {
+    const principal = await authentication(c, { cookiesAllowed: true })
+    c.set('principal', principal)
+    const { user, hash } = mapped.get(principal) ?? map(principal)
+    c.get('trace').user = hash
     c.set('user', user)
     await next()
   }
+}
+
+interface MappedUser {
+  readonly user: string
+  /** As logs show it. */
+  readonly hash: string
 }

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { Secret } from './secret.ts'
 
 /**
@@ -8,7 +8,7 @@ import type { Secret } from './secret.ts'
  * @param secret - the client secret
  */
 export function hashSecret(secret: Secret): string {
-  return createHash('sha256').update(secret.reveal()).digest('hex')
+  return hash('sha256', secret.reveal())
 }
 
 /**

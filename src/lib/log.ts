@@ -8,6 +8,13 @@ export type Log = Logger
  * line of JSON it can follow an escape: the `n` of `\n` is no letter of a longer word.
  */
 const CREDENTIAL = /(?:\b|(?<=\\[bfnrt]|\\u[0-9a-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}/g
+/** What each of them begins with: a line without any is not searched further, which most are. */
+const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
+
+/** Lines are written together, when there are so many characters of them or so much time has passed. */
+const TOGETHER = { minLength: 8192, periodicFlush: 20 }
+/** A reader of standard output that hangs costs lines, not the process its memory. */
+const MOST_WAITING = 16 * 1024 * 1024
 
 /**
  * Takes out of a text what looks like a credential. The net under everything else: reasons and
@@ -16,10 +23,14 @@ const CREDENTIAL = /(?:\b|(?<=\\[bfnrt]|\\u[0-9a-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,
  * @param text - on its way to the log
  */
 export function scrub(text: string): string {
+  if (!BEGINNINGS.some((beginning) => text.includes(beginning))) return text
   return text.replace(CREDENTIAL, '[redacted]')
 }
 
 /**
+ * Lines for standard output wait a moment, so that a request does not wait for its line. What waits is
+ * written when the process ends, in whatever way it gets to say so, and before `fatal` returns.
+ *
  * @param options - `level`, a pino level; `destination`, standard output when absent
  */
 export function createLog(options: { level: string; destination?: DestinationStream }): Log {
@@ -30,7 +41,8 @@ export function createLog(options: { level: string; destination?: DestinationStr
       serializers: { err: describeError },
       hooks: { streamWrite: scrub },
     },
-    options.destination ?? pino.destination({ fd: 1, sync: true }),
+    options.destination ??
+      pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER }),
   )
 }
 

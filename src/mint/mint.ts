@@ -26,6 +26,8 @@ export interface MintOrder {
   readonly keepState: boolean
   /** The client secret that the client still holds. */
   readonly currentSecret: Secret | undefined
+  /** From the books, read for this mint a moment ago; read here when absent. Says nothing of a current secret. */
+  readonly guard?: Guard | undefined
 }
 
 /** A live session on the books. */
@@ -63,7 +65,7 @@ export type Mint = (order: MintOrder, call?: CallOptions) => Promise<Minted>
 export function createMint(options: MintOptions): Mint {
   const { registry, chatkit, canceller } = options
   return async (order, call) => {
-    const guard = await registry.readGuard(guardQuestion(order, options.now))
+    const guard = await guardOf(order, options)
     const replaces = refuseBeforehand(guard, order, options)
     const issued = await createUpstream(chatkit(order.workflow), order, canceller, call)
     const entry: NewEntry = {
@@ -90,6 +92,15 @@ export function createMint(options: MintOptions): Mint {
       expiresAt: issued.expires_at,
     }
   }
+}
+
+/**
+ * An older guard is a stricter one: a revoke since it was read has raised the generation, and for a
+ * logout since then the books are asked again at the end.
+ */
+async function guardOf(order: MintOrder, { registry, now }: MintOptions): Promise<Guard> {
+  if (order.guard !== undefined && order.currentSecret === undefined) return order.guard
+  return registry.readGuard(guardQuestion(order, now))
 }
 
 function guardQuestion(order: MintOrder, now: Clock) {

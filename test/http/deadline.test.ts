@@ -1,0 +1,29 @@
+import { afterEach, expect, test } from 'vitest'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { DEFAULT_CONFIG, type Running, startService } from '../support/running-service.ts'
+
+const FALLBACK = DEFAULT_CONFIG.replace(
+  '    id: wf_support\n',
+  '    id: wf_support\n    fallback: second\n  second:\n    id: wf_second\n',
+)
+const GONE = { error: { message: 'gone', type: 'invalid_request_error' } }
+/** Of the 8 s that all calls of one mint share. */
+const FIRST_TAKES_MS = 5_000
+
+let running: Running
+afterEach(() => running.close())
+
+const creates = () => running.api.api.requests().filter(({ path }) => path.endsWith('/sessions'))
+
+test('the call for a fallback workflow has what the first one left of the deadline', async () => {
+  running = await startService({ config: FALLBACK })
+  running.api.api.setFaults({ latency_ms: FIRST_TAKES_MS, status: 404, body: GONE, times: 1 })
+  const began = performance.now()
+  const answer = running.mint()
+  await expect.poll(() => creates().length).toBe(1)
+  running.api.api.setFaults({ hang: true })
+  expectProblem(await answerOf(await answer), 504, 'upstream_timeout')
+  expect(creates()).toHaveLength(2)
+  // A deadline of its own would end it after 13 s.
+  expect(performance.now() - began).toBeLessThan(FIRST_TAKES_MS + 7_000)
+}, 30_000)
