@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
+import { mostConnections } from './http/connection-cap.ts'
 import { type Listening, listen } from './http/server.ts'
+import type { Tracing } from './http/tracing.ts'
 import { UnusableSettingError } from './lib/errors.ts'
 import { createLog, type Log, scrub } from './lib/log.ts'
 import { StoreUnusableError } from './registry/store-unusable.ts'
@@ -12,6 +14,9 @@ const EX_UNAVAILABLE = 69
 const EX_SOFTWARE = 70
 const EX_IOERR = 74
 const EX_CONFIG = 78
+
+/** Of the public listener: clients that are let in at one turn of the event loop. */
+const SOCKETS = 32
 
 /** Load balancers get this long to see `/readyz` fail before the listener closes. */
 const NOTICE_MS = 2000
@@ -24,10 +29,11 @@ async function main(): Promise<void> {
   onCrash(log)
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
-  const service = await buildOrExit(setup, log)
-  const listening = await listenOrExit(service, setup.environment, log)
+  const tracing = await tracingOf(setup, log)
+  const service = await buildOrExit(setup, log, tracing)
+  const listening = await listenOrExit(service, setup, log)
   await listenForMetrics(service, setup.environment, log)
-  onSignal(service, listening, log)
+  onSignal({ service, listening, tracing, log })
   log.info({ url: listening.url }, 'listening')
 }
 
@@ -40,9 +46,17 @@ function readSetupOrExit(): Setup {
   }
 }
 
-async function buildOrExit(setup: Setup, log: Log): Promise<Service> {
+/** Loaded only when asked for: OpenTelemetry takes longer to start than all the rest. */
+async function tracingOf({ environment }: Setup, log: Log): Promise<Tracing | undefined> {
+  const { wanted, serviceName } = environment.tracing
+  if (!wanted) return undefined
+  const { startTracing } = await import('./http/tracing.ts')
+  return startTracing(serviceName, log)
+}
+
+async function buildOrExit(setup: Setup, log: Log, tracing: Tracing | undefined): Promise<Service> {
   try {
-    return await createService({ ...setup, log })
+    return await createService({ ...setup, log, onAnswer: tracing?.seen })
   } catch (error) {
     if (error instanceof StoreUnusableError) return exit(EX_IOERR, `STORE_URL: ${error.message}`)
     if (error instanceof UnusableSettingError) return exit(EX_CONFIG, error.message)
@@ -50,9 +64,22 @@ async function buildOrExit(setup: Setup, log: Log): Promise<Service> {
   }
 }
 
-async function listenOrExit(service: Service, env: Environment, log: Log): Promise<Listening> {
+async function listenOrExit(service: Service, setup: Setup, log: Log): Promise<Listening> {
+  const { environment: env, settings } = setup
+  const { app, shedding, onTurnedAway } = service
+  // A stream of a self-hosted workflow holds a connection to its server besides.
+  const maxConnections = mostConnections(settings.workflows.some(({ server }) => server) ? 2 : 1)
+  const address = { host: env.host, port: env.port }
   try {
-    return await listen({ app: service.app, host: env.host, port: env.port, log })
+    return await listen({
+      ...address,
+      sockets: SOCKETS,
+      app,
+      shedding,
+      maxConnections,
+      onTurnedAway,
+      log,
+    })
   } catch (error) {
     await service.close()
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
@@ -103,27 +130,37 @@ function describeStart({ environment, settings }: Setup) {
   }
 }
 
+/** What a signal ends. */
+interface Running {
+  readonly service: Service
+  readonly listening: Listening
+  readonly tracing: Tracing | undefined
+  readonly log: Log
+}
+
 /**
  * The first signal drains: `/readyz` says 503 at once, work goes on, then the listener closes and
  * what is in flight is answered. The second ends the process as it stands.
  */
-function onSignal(service: Service, listening: Listening, log: Log): void {
+function onSignal(running: Running): void {
+  const { log } = running
   let draining = false
   const onStop = (signal: NodeJS.Signals) => {
     if (draining) process.exit(1)
     draining = true
     log.info({ signal }, 'draining')
-    void drain(service, listening, log)
+    void drain(running)
   }
   process.on('SIGTERM', onStop)
   process.on('SIGINT', onStop)
 }
 
-async function drain(service: Service, listening: Listening, log: Log): Promise<void> {
+async function drain({ service, listening, tracing, log }: Running): Promise<void> {
   service.drain()
   await setTimeout(NOTICE_MS)
   await listening.stop(GRACE_MS)
   await service.close()
+  await tracing?.stop()
   log.info('stopped')
   process.exit(0)
 }

@@ -7,10 +7,13 @@ import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import { createGateway } from './gateway/gateway.ts'
 import { gatewayWorkflows } from './gateway/gateway-workflows.ts'
+import { createAdmission } from './http/admission.ts'
 import type { AppEnv } from './http/app-env.ts'
 import { createAuthentication } from './http/authentication.ts'
+import type { AnswerSeen } from './http/envelope.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { originsOf } from './http/origins.ts'
+import { type Shedding, startShedding } from './http/shedding.ts'
 import { type Clock, unixSeconds } from './lib/clock.ts'
 import { createUserHash } from './lib/hash.ts'
 import type { Log } from './lib/log.ts'
@@ -37,6 +40,8 @@ export interface ServiceOptions {
   readonly now?: Clock
   /** Instead of the one that the environment names; closed with the service. */
   readonly registry?: Registry
+  /** Told of each answer besides the metrics. */
+  readonly onAnswer?: ((answer: AnswerSeen) => void) | undefined
 }
 
 /** A service that is ready to listen. */
@@ -44,6 +49,10 @@ export interface Service {
   readonly app: Hono<AppEnv>
   /** `GET /metrics`, for a listener of its own. */
   readonly metrics: Hono
+  /** Refuses mints while there is more to do than this process can. */
+  readonly shedding: Shedding
+  /** Told of connections that were one too many. */
+  readonly onTurnedAway: (count: number) => void
   /** From now on `/readyz` says 503 and answers close their connections; work goes on. */
   drain(): void
   /** Waits for what runs in the background, and lets go of store and connections. */
@@ -66,18 +75,29 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const canceller = createCanceller({ registry, chatkit: adapters.of, ...clock })
   const { retention } = options.settings
   const housekeeping = createHousekeeping({ registry, canceller, retention, ...clock })
-  const metrics = metricsOf(parts, clock.now)
+  const admission = createAdmission()
+  const metrics = metricsOf(parts, clock.now, admission.underWay)
   const state = { draining: false }
   const app = appOf(options, parts, { ...clock, hashUser, audit, canceller, metrics, state })
+  const shedding = startShedding({
+    admission,
+    origins: originsOf(options.settings, options.environment.publicUrl),
+    log: options.log,
+    draining: () => state.draining,
+    onRefused: metrics.mintsRefused,
+  })
   housekeeping.start()
   void authenticator.warm()
   return {
     app,
     metrics: metrics.app,
+    shedding,
+    onTurnedAway: metrics.turnedAway,
     drain() {
       state.draining = true
     },
     async close() {
+      shedding.stop()
       await housekeeping.stop()
       await canceller.settled()
       await audit.flush()
@@ -100,7 +120,7 @@ interface ClockAndLog {
 
 async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise<Parts> {
   const { environment, settings } = options
-  const registry = options.registry ?? openRegistry(environment.store, clock.log)
+  const registry = options.registry ?? (await openRegistry(environment.store, clock.log))
   const identityProviders = new Agent({ connections: 4 })
   const authenticator = createAuthenticate({
     issuers: settings.issuers,
@@ -123,7 +143,8 @@ interface AppContext extends ClockAndLog {
   readonly state: { readonly draining: boolean }
 }
 
-function appOf({ environment, settings }: ServiceOptions, parts: Parts, context: AppContext) {
+function appOf(options: ServiceOptions, parts: Parts, context: AppContext) {
+  const { environment, settings } = options
   const { registry, authenticator, adapters } = parts
   const { canceller, metrics, state, ...rest } = context
   const { now } = context
@@ -138,7 +159,7 @@ function appOf({ environment, settings }: ServiceOptions, parts: Parts, context:
     origins,
     publicUrl: environment.publicUrl,
     selfHosted: selfHostedDeps(settings, parts, rest),
-    onAnswer: metrics.seen,
+    onAnswer: seenBy(metrics.seen, options.onAnswer),
     authentication: createAuthentication({ authenticator, registry, origins, settings, now }),
     verifyLogoutToken: authenticator.verifyLogoutToken,
     mint: createMint({ registry, chatkit: adapters.of, canceller, cap, now }),
@@ -179,13 +200,28 @@ function selfHostedDeps(
   return { ...selfHosted, gateway }
 }
 
-function metricsOf({ registry, authenticator, adapters }: Parts, now: Clock): Metrics {
+function metricsOf(
+  { registry, authenticator, adapters }: Parts,
+  now: Clock,
+  mintsUnderWay: () => number,
+): Metrics {
   return createMetrics({
     figures: () => registry.figures(unixSeconds(now)),
     keyAges: () =>
       new Map([...authenticator.keyStates()].map(([issuer, key]) => [issuer, key.ageSeconds])),
     breakers: adapters.breakers,
+    mintsUnderWay,
   })
+}
+
+type Seen = (answer: AnswerSeen) => void
+
+function seenBy(first: Seen, second: Seen | undefined): Seen {
+  if (second === undefined) return first
+  return (answer) => {
+    first(answer)
+    second(answer)
+  }
 }
 
 /** A store that is down at start does not keep the service down; its users read differently then. */

@@ -67,6 +67,7 @@ const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
   { module: /^@marcbachmann\/cel-js$/, folders: ['config'] },
   { module: /^(?:node:sqlite|redis|rate-limiter-flexible)$/, folders: ['registry'] },
   { module: /^oidc-provider$/, folders: ['embedded'] },
+  { module: /^@opentelemetry\//, folders: ['http'] },
 ]
 
 interface Import {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isSecureUrl } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
 import { type SecretSource, secretFromFile } from './secret-file.ts'
+import { type TracingSettings, tracingSettings } from './tracing.ts'
 
 /** What is wrong with the environment, all of it; the message holds no value of a secret. */
 export class EnvironmentError extends Error {
@@ -35,6 +36,7 @@ export interface Environment {
   /** 0 = no metrics listener. */
   readonly metricsPort: number
   readonly logLevel: string
+  readonly tracing: TracingSettings
   /** Without a trailing slash. */
   readonly publicUrl: string | undefined
   /** Text of the private JWK set for self-hosted workflows; undefined when there is no such file. */
@@ -195,6 +197,7 @@ function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables):
     metricsHost: data.METRICS_HOST,
     metricsPort: data.METRICS_PORT,
     logLevel: data.LOG_LEVEL,
+    tracing: tracingSettings(set),
     publicUrl: data.PUBLIC_URL,
     signingKeys:
       data.SIGNING_KEY_FILE === undefined

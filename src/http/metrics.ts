@@ -10,6 +10,8 @@ export interface MetricSources {
   readonly keyAges: () => ReadonlyMap<string, number | undefined>
   /** By API key variable and breaker. */
   readonly breakers: () => readonly { key: string; breaker: string; open: boolean }[]
+  /** Mints that were let in and have no answer yet. */
+  readonly mintsUnderWay: () => number
 }
 
 /** Something an upstream showed to a user or of a thread that it is not of. */
@@ -25,9 +27,16 @@ export interface Metrics {
   seen(answer: AnswerSeen): void
   /** Counts what was dropped from a list. */
   foreignSeen(foreign: ForeignSeen): void
+  /** Counts mints that were refused before the app saw them, as answers without a time. */
+  mintsRefused(count: number): void
+  /** Counts connections that were one too many. */
+  turnedAway(count: number): void
   /** `GET /metrics`, for a listener of its own that the public cannot reach. */
   readonly app: Hono
 }
+
+/** Labels of a mint that was refused below the app. */
+const REFUSED_MINT = { method: 'POST', route: '/v1/sessions', status: 503, code: 'overloaded' }
 
 const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 4, 8]
 
@@ -63,6 +72,11 @@ export function createMetrics(sources: MetricSources): Metrics {
     labelNames: ['source', 'what'],
     registers: [registry],
   })
+  const turnedAway = new Counter({
+    name: 'chatkit_mint_connections_turned_away_total',
+    help: 'Connections that were closed at once, because there were too many.',
+    registers: [registry],
+  })
   addGauges(registry, sources)
   const app = new Hono()
   app.get('/metrics', async (c) =>
@@ -80,6 +94,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     foreignSeen({ source, what, count }) {
       foreign.inc({ source, what }, count)
     },
+    mintsRefused: (count) => requests.inc(REFUSED_MINT, count),
+    turnedAway: (count) => turnedAway.inc(count),
     app,
   }
 }
@@ -123,6 +139,14 @@ function addGauges(registry: Registry, sources: MetricSources): void {
     registers,
     async collect() {
       this.set((await orNothing(figures))?.outboxLength ?? Number.NaN)
+    },
+  })
+  new Gauge({
+    name: 'chatkit_mint_mints_under_way',
+    help: 'Mints that were let in and have no answer yet.',
+    registers,
+    collect() {
+      this.set(sources.mintsUnderWay())
     },
   })
   new Gauge({

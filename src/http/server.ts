@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
@@ -11,7 +10,10 @@ import {
   type RawProblem,
   requestTargetProblem,
 } from './below-hono.ts'
+import { capConnections, mostConnections } from './connection-cap.ts'
+import { type Listeners, openListeners } from './listeners.ts'
 import { markAnsweredBelow, rawAnswer, writeToResponse, writeToSocket } from './raw-problem.ts'
+import type { Shedding } from './shedding.ts'
 
 /** A server that listens. */
 export interface Listening {
@@ -32,6 +34,14 @@ export interface ListenOptions {
   /** 0 = any free one. */
   readonly port: number
   readonly log: Log
+  /** Refuses what is too much; nothing is, when absent. */
+  readonly shedding?: Pick<Shedding, 'around'> | undefined
+  /** That listen side by side; 1 when absent. */
+  readonly sockets?: number
+  /** Connections at a time; {@link mostConnections} when absent. */
+  readonly maxConnections?: number
+  /** Told how many connections were turned away. */
+  readonly onTurnedAway?: ((count: number) => void) | undefined
 }
 
 /**
@@ -50,6 +60,12 @@ const LIMITS = {
   requireHostHeader: false,
 }
 
+/**
+ * Connections that may wait to be taken, as far as the system allows. With Node's 511 a herd of clients
+ * loses its first packets, and those clients wait 1, 3 and 7 s before they knock again.
+ */
+const WAITING_CONNECTIONS = 4096
+
 /** While stopping, connections that became idle are looked for this often, in milliseconds. */
 const SWEEP_MS = 50
 
@@ -65,19 +81,20 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   // Headers are bounded by size alone: beyond Node's default of 2000 it drops them silently.
   server.maxHeadersCount = 0
   attach(server, options)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, options.host, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  return { url: urlOf(server, options.host), stop: (graceMs) => stop(server, graceMs) }
+  const { maxConnections = mostConnections(), log, onTurnedAway } = options
+  capConnections(server, { maxConnections, log, onTurnedAway })
+  const { host, port, sockets = 1 } = options
+  const address = { host, port, backlog: WAITING_CONNECTIONS }
+  const listeners = await openListeners(server, address, sockets)
+  return {
+    url: urlOf(host, listeners.port),
+    stop: (graceMs) => stop(server, listeners, graceMs),
+  }
 }
 
-function attach(server: Server, { app, log }: ListenOptions): void {
+function attach(server: Server, { app, log, shedding }: ListenOptions): void {
   const latest = new WeakMap<Duplex, ServerResponse>()
-  const serve = getRequestListener(app.fetch, {
+  const answer = getRequestListener(app.fetch, {
     // The adapter's own errors: a target that it cannot make a URL of.
     errorHandler: (error) => {
       const known = error instanceof RequestError
@@ -89,6 +106,7 @@ function attach(server: Server, { app, log }: ListenOptions): void {
       return new Response(body, init)
     },
   })
+  const serve = shedding?.around(answer) ?? answer
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     latest.set(request.socket, response)
     const problem = requestTargetProblem(request)
@@ -119,14 +137,13 @@ function hasBegun(response: ServerResponse | undefined): boolean {
   return !response.writableFinished || !response.req.complete
 }
 
-function urlOf(server: Server, host: string): string {
-  const { port } = server.address() as AddressInfo
+function urlOf(host: string, port: number): string {
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host
   return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
 }
 
-async function stop(server: Server, graceMs: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+async function stop(server: Server, listeners: Listeners, graceMs: number): Promise<void> {
+  const closed = listeners.close()
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
   const cut = setTimeout(() => server.closeAllConnections(), graceMs)
   await closed

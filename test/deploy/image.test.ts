@@ -21,6 +21,14 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8')
 const ignored = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n').filter(Boolean)
 
+const START = ['--import', './src/check-node.js', 'src/main.ts']
+
+/** The words of a `CMD`; the health check's is indented. */
+function commandOf(line: 'CMD' | '  CMD'): string[] {
+  const words = new RegExp(`^${line} (\\[.*\\])$`, 'm').exec(dockerfile)?.[1]
+  return JSON.parse(words ?? '[]')
+}
+
 let image: string
 
 /** `.dockerignore`, last match wins, for the directories that the Dockerfile copies. */
@@ -93,7 +101,7 @@ workflows: { w: { id: wf_1 } }
       S: 'a shared secret of at least thirty-two bytes',
     }
     // With --preserve-symlinks, so that nothing is found in the development tree by way of a link.
-    const command = ['--preserve-symlinks', 'src/main.ts']
+    const command = ['--preserve-symlinks', ...START]
     const child = spawn(NODE, command, { cwd: image, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     child.stderr.on('data', (chunk) => {
@@ -108,8 +116,7 @@ workflows: { w: { id: wf_1 } }
       child.once('exit', (code) => failed(new Error(`exit ${code}: ${output}`)))
     })
     const port = new URL(url).port
-    const check = /HEALTHCHECK[\s\S]*?CMD (\[.*\])/.exec(dockerfile)?.[1] ?? '[]'
-    const [, ...args] = JSON.parse(check) as string[]
+    const [, ...args] = commandOf('  CMD')
     execFileSync(NODE, args, { env: { ...env, PORT: port } })
     expect(() => execFileSync(NODE, args, { env: { ...env, PORT: '1' }, stdio: 'pipe' })).toThrow()
     child.removeAllListeners('exit')
@@ -120,7 +127,7 @@ workflows: { w: { id: wf_1 } }
   test('runs as another user than root, and not through a shell or npm', () => {
     const last = dockerfile.slice(dockerfile.lastIndexOf('FROM '))
     expect(last).toMatch(/^USER node$/m)
-    expect(last).toMatch(/^CMD \["node", "src\/main\.ts"\]$/m)
+    expect(commandOf('CMD')).toEqual(['node', ...START])
     expect(last).not.toMatch(/curl|wget/)
     expect(dockerfile).toMatch(/npm ci --omit=dev/)
   })

@@ -8,6 +8,8 @@ const MINTED: AnswerSeen = {
   status: 200,
   code: undefined,
   milliseconds: 42,
+  requestId: 'req_ours',
+  traceparent: undefined,
   trace: {
     user: 'hash-of-alice',
     workflow: 'support',
@@ -31,6 +33,7 @@ function scene(sources: Partial<MetricSources> = {}) {
         ['https://b.test/', undefined],
       ]),
     breakers: () => [{ key: 'OPENAI_API_KEY', breaker: 'api', open: true }],
+    mintsUnderWay: () => 7,
     ...sources,
   })
   const scrape = async () => {
@@ -83,6 +86,19 @@ describe('metrics', () => {
     expect(text).toContain('chatkit_mint_key_set_age_seconds{issuer="https://a.test/"} 12')
     expect(text).not.toContain('https://b.test/')
     expect(text).toContain('chatkit_mint_breaker_open{key="OPENAI_API_KEY",breaker="api"} 1')
+  })
+
+  test('tell mints under way, those refused below the app, and connections turned away', async () => {
+    const { metrics, scrape } = scene()
+    expect(await scrape()).toContain('chatkit_mint_connections_turned_away_total 0')
+    metrics.mintsRefused(40)
+    metrics.mintsRefused(2)
+    metrics.turnedAway(3)
+    const text = await scrape()
+    expect(text).toContain('chatkit_mint_mints_under_way 7')
+    const labels = 'method="POST",route="/v1/sessions",status="503",code="overloaded"'
+    expect(text).toContain(`chatkit_mint_requests_total{${labels}} 42`)
+    expect(text).toContain('chatkit_mint_connections_turned_away_total 3')
   })
 
   test('ask the store once for both gauges, and not at each scrape', async () => {

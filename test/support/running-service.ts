@@ -112,6 +112,8 @@ export async function startService(options: RunningOptions = {}): Promise<Runnin
   })
   const listening = await listen({
     app: service.app,
+    shedding: service.shedding,
+    onTurnedAway: service.onTurnedAway,
     host: '127.0.0.1',
     port: options.port ?? 0,
     log,

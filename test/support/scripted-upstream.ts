@@ -5,8 +5,12 @@ import { text } from 'node:stream/consumers'
 
 /** How one request is answered. */
 export type Behaviour =
-  /** As the reference has it; `changes` replace members of the session. */
-  | { readonly kind: 'ok'; readonly changes?: Readonly<Record<string, unknown>> }
+  /** As the reference has it; `changes` replace members of the session. At once, or after `ms`. */
+  | {
+      readonly kind: 'ok'
+      readonly changes?: Readonly<Record<string, unknown>>
+      readonly ms?: number
+    }
   /** This, whatever was asked. Text goes out as it stands, anything else as JSON. */
   | {
       readonly kind: 'answer'
@@ -170,7 +174,7 @@ function behave(behaviour: Behaviour, scene: Scene): void {
   const { response } = scene
   switch (behaviour.kind) {
     case 'ok':
-      sendJson(response, { ...usualSession(scene), ...behaviour.changes })
+      sendUsual(behaviour, scene)
       break
     case 'answer':
       send(response, behaviour)
@@ -208,6 +212,12 @@ function send(response: ServerResponse, answer: Extract<Behaviour, { kind: 'answ
   const { status, body = {}, headers } = answer
   response.writeHead(status, { 'content-type': 'application/json', ...headers })
   response.end(typeof body === 'string' ? body : JSON.stringify(body))
+}
+
+function sendUsual(behaviour: Extract<Behaviour, { kind: 'ok' }>, scene: Scene): void {
+  const body = { ...usualSession(scene), ...behaviour.changes }
+  if (behaviour.ms === undefined) sendJson(scene.response, body)
+  else setTimeout(() => sendJson(scene.response, body), behaviour.ms)
 }
 
 function sendJson(response: ServerResponse, body: unknown): void {

@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { kinds, type Load, startLoad, withoutRetryAfter } from '../faults/calls.ts'
+import { type Drilled, startDrilled } from '../faults/drill.ts'
+import { expectProblem } from '../support/problem-answer.ts'
+import { openRaw, type RawAnswer, rawRequest } from '../support/raw-http.ts'
+import { APP_ORIGIN, tokenFor } from '../support/running-service.ts'
+import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts'
+
+/** More than are let in whatever happens. */
+const WIDGETS = 400
+const NORMAL_AFTER_MS = 5000
+const LATE_LOOP = new URL('../support/late-loop.js', import.meta.url).href
+
+let upstream: ScriptedUpstream
+let service: Drilled
+let loads: Load[]
+
+beforeEach(async () => {
+  upstream = await startScriptedUpstream()
+  upstream.creates = [{ kind: 'ok', ms: 100 }]
+  service = await startDrilled({
+    upstream: upstream.url,
+    nodeArguments: ['--import', LATE_LOOP],
+  })
+  loads = []
+})
+afterEach(async () => {
+  await Promise.allSettled(loads.map((load) => load.stop()))
+  await service.end()
+  await upstream.close()
+})
+
+function load(count: number, name: string): Load {
+  const started = startLoad(count, (at) => service.mint(`${name}-${at}`), 20)
+  loads.push(started)
+  return started
+}
+
+/** A page's mint that is refused: others are in the way, so it may take a few. */
+async function refusedMint(): Promise<RawAnswer> {
+  const headers = [`Origin: ${APP_ORIGIN}`, `Authorization: Bearer ${tokenFor('page')}`]
+  for (;;) {
+    const connection = await openRaw(service.url)
+    connection.send(rawRequest('POST /v1/sessions', { headers }))
+    const answer = await connection.next()
+    connection.destroy()
+    if (answer.status !== 200) return answer
+  }
+}
+
+test('mints are refused, revokes and health are not, and soon after it is as before', async () => {
+  const [mallory, bob] = ['mallory', 'bob']
+  for (const user of [mallory, bob]) expect((await service.mint(user)).status).toBe(200)
+  const few = load(10, 'few')
+  const many = load(WIDGETS, 'many')
+  // Many mints alone are no overload, even if a busy machine makes them slow.
+  await many.next(WIDGETS)
+
+  service.child.kill('SIGUSR2')
+  const late = await many.next(2 * WIDGETS)
+  expect(kinds(late)).toEqual(new Set([200, 'overloaded']))
+  expect(withoutRetryAfter(late)).toEqual([])
+  expect(new Set(late.map(({ retryAfter }) => retryAfter)).size).toBeGreaterThan(3)
+
+  const refusal = await refusedMint()
+  expectProblem(refusal, 503, 'overloaded')
+  expect(refusal.headers).toMatchObject({
+    'access-control-allow-origin': APP_ORIGIN,
+    vary: 'Origin',
+  })
+  for (let round = 0; round < 3; round++) {
+    expect(await service.statusOf('/livez')).toBe(200)
+    expect(await service.statusOf('/readyz')).toBe(200)
+  }
+  const revoked = await service.revoke(mallory, 3600)
+  expect(revoked).toMatchObject({ status: 200, body: { cancelled: { length: 1 }, cancelling: [] } })
+  const out = { method: 'DELETE', token: tokenFor(bob) } as const
+  const signOuts = Array.from({ length: 20 }, () => service.clients.call('/v1/sessions', out))
+  expect(new Set((await Promise.all(signOuts)).map(({ status }) => status))).toEqual(new Set([204]))
+  const refused = () => service.log().filter(({ refused }) => refused !== undefined)
+  expect(refused().length).toBeGreaterThan(0)
+  // What the app never saw has no line of its own.
+  expect(service.log().filter(({ code, msg }) => code && msg === 'request')).toEqual([])
+
+  service.child.kill('SIGUSR2')
+  await many.stop()
+  await sleep(NORMAL_AFTER_MS)
+  expect(kinds(await few.next(200))).toEqual(new Set([200]))
+  expect((await service.mint(mallory)).code).toBe('user_blocked')
+}, 60_000)

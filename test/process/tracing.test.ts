@@ -1,0 +1,182 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+
+const KEY = 'sk-proj-traced-0123456789abcdef'
+const TRACE = '0af7651916cd43dd8448eb211c80319c'
+
+interface Span {
+  readonly name: string
+  readonly kind: number
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId?: string
+  readonly links?: readonly { readonly traceId: string }[]
+  readonly startTimeUnixNano: string
+  readonly endTimeUnixNano: string
+  readonly attributes: readonly { readonly key: string; readonly value: object }[]
+}
+
+let upstream: WatchedUpstream
+let collector: Server
+let bodies: string[]
+let service: ServiceProcess | undefined
+let directory: string
+
+beforeEach(async () => {
+  upstream = await startWatchedUpstream()
+  bodies = []
+  directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-traces-'))
+  collector = createServer(async (request, response) => {
+    bodies.push(await text(request))
+    response.setHeader('content-type', 'application/json').end('{}')
+  })
+  await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve))
+})
+afterEach(async () => {
+  await service?.end()
+  service = undefined
+  collector.closeAllConnections()
+  collector.close()
+  await upstream.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+async function start(env: Record<string, string>, nodeArguments: readonly string[] = []) {
+  service = await startServiceProcess({
+    config: DEFAULT_CONFIG,
+    nodeArguments,
+    env: {
+      OPENAI_API_KEY: KEY,
+      OPENAI_BASE_URL: upstream.url,
+      TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
+      ...env,
+    },
+  })
+  return service
+}
+
+function collectorAddress(): Record<string, string> {
+  const { port } = collector.address() as AddressInfo
+  return {
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  }
+}
+
+async function mint(url: string, token: string): Promise<Response> {
+  const headers = {
+    authorization: `Bearer ${token}`,
+    traceparent: `00-${TRACE}-b7ad6b7169203331-01`,
+  }
+  return fetch(`${url}/v1/sessions`, { method: 'POST', headers })
+}
+
+function spans(): Span[] {
+  return bodies
+    .flatMap((body) => JSON.parse(body).resourceSpans)
+    .flatMap((resource) => resource.scopeSpans)
+    .flatMap((scope) => scope.spans)
+}
+
+async function stop({ child, exited }: ServiceProcess): Promise<void> {
+  child.kill('SIGTERM')
+  expect(await exited).toEqual({ code: 0, signal: null })
+}
+
+describe('with the standard OTEL_* variables', () => {
+  test('a mint is a span with its upstream call below it, exported before the process ends', async () => {
+    const running = await start({ ...collectorAddress(), OTEL_SERVICE_NAME: 'chat-mint' })
+    const token = tokenFor('traced-user')
+    const answer = await mint(running.url, token)
+    const { client_secret: secret } = (await answer.json()) as { client_secret: string }
+    const requestId = answer.headers.get('x-request-id')
+    await stop(running)
+
+    const request = spans().find(({ name }) => name === 'POST /v1/sessions')
+    const call = spans().find(({ name }) => name === 'create_session')
+    expect(request).toMatchObject({ kind: 2, links: [{ traceId: TRACE }] })
+    expect(request?.traceId).not.toBe(TRACE)
+    expect(request?.parentSpanId).toBeUndefined()
+    expect(request?.attributes).toContainEqual({
+      key: 'http.response.status_code',
+      value: { intValue: 200 },
+    })
+    expect(request?.attributes).toContainEqual({
+      key: 'chatkit_mint.request_id',
+      value: { stringValue: requestId },
+    })
+    expect(call).toMatchObject({
+      kind: 3,
+      traceId: request?.traceId,
+      parentSpanId: request?.spanId,
+    })
+    expect(BigInt(call?.startTimeUnixNano ?? 0)).toBeGreaterThanOrEqual(
+      BigInt(request?.startTimeUnixNano ?? 0) - 1_000_000n,
+    )
+    expect(bodies.join()).toContain('chat-mint')
+    for (const private_ of [secret, token, KEY, 'traced-user']) {
+      expect(bodies.join()).not.toContain(private_)
+    }
+  })
+
+  test('a refusal says its code', async () => {
+    const running = await start(collectorAddress())
+    await (await mint(running.url, 'not-a-token')).arrayBuffer()
+    await stop(running)
+    expect(spans()[0]?.attributes).toContainEqual({
+      key: 'error.type',
+      value: { stringValue: 'invalid_token' },
+    })
+  })
+
+  test('a collector that is away costs no mint, and does not hold up the end', async () => {
+    collector.closeAllConnections()
+    const address = collectorAddress()
+    collector.close()
+    const running = await start(address)
+    expect((await mint(running.url, tokenFor('traced-user'))).status).toBe(200)
+    await stop(running)
+  })
+
+  test('without the packages the log says what to install, and mints go on', async () => {
+    const hook = join(directory, 'without.mjs')
+    writeFileSync(hook, WITHOUT_PACKAGES)
+    const running = await start(collectorAddress(), ['--import', hook])
+    const line = running.log().find(({ level }) => level === 50)
+    expect(line?.['msg']).toContain('npm install @opentelemetry/api @opentelemetry/sdk-node')
+    expect((await mint(running.url, tokenFor('traced-user'))).status).toBe(200)
+  })
+})
+
+describe('without them', () => {
+  test.each([
+    {},
+    { OTEL_SDK_DISABLED: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' },
+    { OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' },
+  ])('nothing of OpenTelemetry is loaded: %j', async (env) => {
+    const hook = join(directory, 'without.mjs')
+    writeFileSync(hook, WITHOUT_PACKAGES)
+    const running = await start(env as Record<string, string>, ['--import', hook])
+    expect((await mint(running.url, tokenFor('traced-user'))).status).toBe(200)
+    expect(running.log().filter(({ level }) => Number(level) >= 50)).toEqual([])
+  })
+})
+
+/** As if nobody had installed the SDK; the API comes with prom-client. */
+const WITHOUT_PACKAGES = `
+import { registerHooks } from 'node:module'
+registerHooks({
+  resolve(specifier, context, next) {
+    if (!specifier.startsWith('@opentelemetry/sdk-node')) return next(specifier, context)
+    throw Object.assign(new Error('Cannot find package ' + specifier), { code: 'ERR_MODULE_NOT_FOUND' })
+  },
+})
+`
