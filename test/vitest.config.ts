@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that measure, load a process, or hold a promise in seconds: nothing else runs beside them. */
 const ALONE = [
-  'test/{cost,process,race}/**/*.test.ts',
+  'test/{cost,faults,process,race}/**/*.test.ts',
   'test/registry/redis*.test.ts',
   'test/self-hosted/{process,redis,start-up,thousand-streams}.test.ts',
   'test/gateway/streams*.test.ts',

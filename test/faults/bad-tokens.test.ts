@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type KeyServer, startKeyServer } from '../support/key-server.ts'
+import { claimsOf, createSigner, handMade } from '../support/tokens.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+import {
+  type Clients,
+  createClients,
+  kinds,
+  type Load,
+  quantile,
+  startLoad,
+  withoutRetryAfter,
+} from './calls.ts'
+import { type Drilled, startDrilled } from './drill.ts'
+
+// Somebody tries tokens as fast as answers come; good users are beside him, some at his address.
+
+const GOOD = 8
+const FLOOD = 24
+const UPSTREAM_MS = 40
+/** Only Linux has all of 127.0.0.0/8 as its own. */
+const OTHER_ADDRESS = process.platform === 'linux' ? { localAddress: '127.0.0.2' } : {}
+const good = createSigner('ES256', 'good')
+const forger = createSigner('ES256', 'good')
+
+let idp: KeyServer
+let upstream: WatchedUpstream
+let service: Drilled
+let sameAddress: Clients
+let otherAddress: Clients
+let loads: Load[]
+
+beforeEach(async () => {
+  idp = await startKeyServer([good.publicJwk])
+  upstream = await startWatchedUpstream()
+  upstream.api.setFaults({ latency_ms: UPSTREAM_MS })
+  service = await startDrilled({ config: config(), upstream: upstream.url })
+  sameAddress = createClients(service.url, { localAddress: '127.0.0.1' })
+  otherAddress = createClients(service.url, OTHER_ADDRESS)
+  loads = []
+})
+afterEach(async () => {
+  await Promise.allSettled(loads.map((load) => load.stop()))
+  await Promise.all([sameAddress.close(), otherAddress.close()])
+  await service.end()
+  await Promise.all([idp.close(), upstream.close()])
+})
+
+/** The usual limit on failures: 60 in 60 s of one address. */
+function config(): string {
+  return `
+issuers:
+  - { issuer: '${idp.issuer}', audience: [chat-api], algorithms: [ES256], jwks_uri: '${idp.jwksUri}' }
+user: claims.sub
+workflows: { support: { id: wf_support } }
+limits:
+  mints_per_user: { max: 100000, seconds: 60 }
+  live_sessions_per_user: { max: 100000 }
+`
+}
+
+/** Each is new: nothing can be known of it from before. */
+function badToken(at: number): string {
+  const claims = claimsOf(idp.issuer, Date.now(), { sub: 'mallory', jti: crypto.randomUUID() })
+  const kinds = [
+    () => handMade({ alg: 'ES256', kid: 'good' }, claims, randomBytes(64)),
+    () => forger.token(claims),
+    () => good.token(claims, { kid: crypto.randomUUID() }),
+    () => good.token({ ...claims, exp: 1_700_000_000 }),
+    () => good.token({ ...claims, sub: undefined }),
+    () => `${'x'.repeat(8000)}.${randomBytes(30).toString('base64url')}.y`,
+  ]
+  return kinds[at % kinds.length]?.() ?? ''
+}
+
+const mint = (clients: Clients, token: string) =>
+  clients.call('/v1/sessions', { method: 'POST', token })
+
+function goodUsers(clients: Clients): Load {
+  const fresh = (sub: string) =>
+    good.token(claimsOf(idp.issuer, Date.now(), { sub, jti: crypto.randomUUID() }))
+  const load = startLoad(GOOD, (at) => mint(clients, fresh(`user-${at}`)), 10)
+  loads.push(load)
+  return load
+}
+
+function startFlood(): Load {
+  let number = 0
+  const load = startLoad(FLOOD, () => mint(sameAddress, badToken(number++)), 0)
+  loads.push(load)
+  return load
+}
+
+test('a flood of bad tokens: no good one is refused, wherever it comes from, or kept waiting', async () => {
+  const begun = performance.now()
+  const neighbours = goodUsers(sameAddress)
+  const others = goodUsers(otherAddress)
+  const quiet = (await Promise.all([neighbours.next(100), others.next(100)])).flat()
+  const flood = startFlood()
+  await flood.next(200)
+  const beside = (await Promise.all([neighbours.next(150), others.next(150)])).flat()
+  const tried = await flood.stop()
+  const after = (await Promise.all([neighbours.next(50), others.next(50)])).flat()
+  const served = [...(await neighbours.stop()), ...(await others.stop())]
+
+  expect(kinds(served)).toEqual(new Set([200]))
+  expect(kinds(tried)).toEqual(new Set(['invalid_token', 'token_expired', 'rate_limited']))
+  const told = tried.filter(({ status }) => status === 401)
+  expect(told.length).toBe(60)
+  expect(withoutRetryAfter(tried)).toEqual([])
+  expect(upstream.api.sessions().filter(({ user }) => user === 'mallory')).toEqual([])
+  // The upstream's time is in both, so that a busy machine makes less of a difference.
+  const usual = Math.max(quantile(quiet, 0.5), quantile(after, 0.5))
+  expect(quantile(beside, 0.5)).toBeLessThan(4 * usual)
+  // Unknown key ids make us ask the identity provider, and no more than once in 5 s.
+  const seconds = (performance.now() - begun) / 1000
+  expect(idp.fetches.jwks).toBeLessThanOrEqual(2 + seconds / 5)
+}, 40_000)

@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createsSeen, workingSessions } from '../support/fleet.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+import { kinds, type Load, startLoad } from './calls.ts'
+import { type Drilled, startDrilled } from './drill.ts'
+
+// The process ends while widgets mint and an admin revokes, and the upstream confirms no cancel: what
+// was answered holds in the next process on the same file.
+
+const WIDGETS = 10
+const REVOKED = ['mallory', 'trudy', 'oscar']
+
+let folder: string
+let upstream: WatchedUpstream
+let services: Drilled[]
+let loads: Load[]
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'endings-'))
+  upstream = await startWatchedUpstream()
+  services = []
+  loads = []
+})
+afterEach(async () => {
+  for (const service of services) await service.end()
+  await Promise.allSettled(loads.map((load) => load.stop()))
+  rmSync(folder, { recursive: true, force: true })
+  await upstream.close()
+})
+
+/** With the time from the start of the process until it is ready. */
+async function start(): Promise<{ service: Drilled; readyMs: number }> {
+  const begun = performance.now()
+  const service = await startDrilled({
+    upstream: upstream.url,
+    store: `sqlite:${join(folder, 'mint.db')}`,
+  })
+  services.push(service)
+  expect(await service.statusOf('/readyz')).toBe(200)
+  return { service, readyMs: performance.now() - begun }
+}
+
+function startWidgets(service: Drilled): Load {
+  const widgets = startLoad(WIDGETS, (at) => service.mint(`user-${at}`), 5)
+  loads.push(widgets)
+  return widgets
+}
+
+/** Blocks everybody in turn while the upstream says no; gives the sessions that are owed an end. */
+async function revokeAll(service: Drilled): Promise<readonly string[]> {
+  upstream.instead = (request) =>
+    request.url.endsWith('/cancel') ? new Response(null, { status: 500 }) : undefined
+  const owed: string[] = []
+  for (const user of REVOKED) {
+    const revoked = await service.revoke(user, 3600)
+    expect(revoked.status).toBe(200)
+    expect(revoked.body.cancelled).toEqual([])
+    owed.push(...revoked.body.cancelling)
+  }
+  expect(owed.length).toBe(2 * REVOKED.length)
+  return owed
+}
+
+/** SIGTERM as an orchestrator does it: the balancer stops sending when `/readyz` says so. */
+async function terminate(service: Drilled, widgets: Load): Promise<void> {
+  service.child.kill('SIGTERM')
+  await expect.poll(() => service.statusOf('/readyz'), { timeout: 2000, interval: 10 }).toBe(503)
+  await widgets.next(WIDGETS)
+  expect(kinds(await widgets.stop())).toEqual(new Set([200]))
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+}
+
+/** What was in flight has no answer; nothing that has one may be wrong. */
+async function kill(service: Drilled, widgets: Load): Promise<void> {
+  service.child.kill('SIGKILL')
+  await service.exited
+  await expect(widgets.stop()).rejects.toThrow()
+  expect(kinds(widgets.answers)).toEqual(new Set([200]))
+}
+
+async function expectHeld(service: Drilled, owed: readonly string[]): Promise<void> {
+  upstream.instead = undefined
+  upstream.api.clearRequests()
+  for (const user of REVOKED) expect((await service.mint(user)).code).toBe('user_blocked')
+  expect(createsSeen(upstream)).toBe(0)
+  const working = () => REVOKED.flatMap((user) => workingSessions(upstream, user))
+  await expect.poll(working, { timeout: 10_000 }).toEqual([])
+  for (const id of owed) {
+    const status = async () => (await service.session(id)).body
+    await expect.poll(status, { timeout: 3_000 }).toMatchObject({ status: 'cancelled' })
+  }
+}
+
+async function expectOnTheBooks(service: Drilled, widgets: Load): Promise<void> {
+  const bySecret = new Map(upstream.api.sessions().map((one) => [one.client_secret, one.id]))
+  const latest = widgets.answers.slice(-60)
+  for (const { secret = '' } of latest) {
+    expect((await service.session(bySecret.get(secret) ?? 'none')).status).toBe(200)
+  }
+}
+
+test.each([
+  ['SIGTERM', terminate],
+  ['SIGKILL', kill],
+] as const)(
+  '%s: blocks, sessions and outbox are intact, and the next is ready in 2 s',
+  async (_signal, end) => {
+    const { service } = await start()
+    for (const user of [...REVOKED, ...REVOKED]) expect((await service.mint(user)).status).toBe(200)
+    const widgets = startWidgets(service)
+    await widgets.next(5 * WIDGETS)
+    const owed = await revokeAll(service)
+    await end(service, widgets)
+    expect(REVOKED.flatMap((user) => workingSessions(upstream, user))).toHaveLength(owed.length)
+
+    const next = await start()
+    await expectOnTheBooks(next.service, widgets)
+    await expectHeld(next.service, owed)
+    expect(kinds(await startWidgets(next.service).next(WIDGETS))).toEqual(new Set([200]))
+    await Promise.all(loads.slice(1).map((load) => load.stop()))
+    // A machine that is busy with other tests may be slow once.
+    const restarts = [next.readyMs]
+    for (let at = 0; at < 2 && Math.min(...restarts) >= 2000; at++) {
+      restarts.push((await start()).readyMs)
+    }
+    expect(Math.min(...restarts)).toBeLessThan(2000)
+  },
+  40_000,
+)

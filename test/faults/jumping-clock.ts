@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ServiceProcess } from '../support/service-process.ts'
+
+/** A clock for another process, which jumps when it is told to. */
+export interface JumpingClock {
+  /** For node, before the entry point. */
+  readonly nodeArguments: readonly string[]
+  /** Resolves when the process has jumped. */
+  jump(service: ServiceProcess, seconds: number): Promise<void>
+  /** Milliseconds ahead of ours. */
+  ahead(): number
+  close(): void
+}
+
+export function createJumpingClock(): JumpingClock {
+  const folder = mkdtempSync(join(tmpdir(), 'clock-'))
+  const file = join(folder, 'ahead')
+  const code = `
+import { readFileSync } from 'node:fs'
+const now = Date.now
+let ahead = 0
+Date.now = () => now() + ahead
+process.on('SIGUSR2', () => {
+  ahead = Number(readFileSync(${JSON.stringify(file)}, 'utf8'))
+  process.stderr.write('ahead by ' + ahead + '\\n')
+})`
+  let ahead = 0
+  return {
+    nodeArguments: ['--import', `data:text/javascript,${encodeURIComponent(code)}`],
+    async jump(service, seconds) {
+      ahead += seconds * 1000
+      writeFileSync(file, String(ahead))
+      service.child.kill('SIGUSR2')
+      await service.until(() => service.stderr().includes(`ahead by ${ahead}\n`) || undefined)
+    },
+    ahead: () => ahead,
+    close: () => rmSync(folder, { recursive: true }),
+  }
+}
