@@ -1,0 +1,61 @@
+import { type Answer, openConnection } from './connection.ts'
+
+/** What a closed loop came to. */
+export interface ClosedRun {
+  readonly mints: number
+  /** Answers that were no mint, by status. */
+  readonly failures: ReadonlyMap<number, number>
+  readonly seconds: number
+}
+
+export interface ClosedLoop {
+  readonly port: number
+  /** The next request; undefined ends the loop. */
+  readonly next: () => string | undefined
+  readonly connections: number
+  readonly seconds: number
+}
+
+/**
+ * Keeps so many connections busy: the next request leaves when an answer has come. Good for the cost
+ * of a request and for capacity; useless for latency, as it waits together with the server.
+ */
+export function runClosedLoop({
+  port,
+  next,
+  connections,
+  seconds,
+}: ClosedLoop): Promise<ClosedRun> {
+  const failures = new Map<number, number>()
+  const began = performance.now()
+  const until = began + seconds * 1000
+  let mints = 0
+  const count = ({ minted, status }: Answer) => {
+    if (minted) mints++
+    else failures.set(status, (failures.get(status) ?? 0) + 1)
+  }
+  return new Promise((resolve) => {
+    let busy = connections
+    const worker = () => {
+      let connection = openConnection(port)
+      const step = () => {
+        const request = performance.now() < until ? next() : undefined
+        if (request === undefined) {
+          connection.close()
+          busy--
+          if (busy === 0) resolve({ mints, failures, seconds: (performance.now() - began) / 1000 })
+          return
+        }
+        connection.send(request, (answer) => {
+          count(answer)
+          if (!connection.usable()) connection = openConnection(port)
+          // Not from within the answer's own event: a broken connection must not recurse.
+          if (answer.status === 0) setTimeout(step, 5)
+          else step()
+        })
+      }
+      step()
+    }
+    for (let at = 0; at < connections; at++) worker()
+  })
+}

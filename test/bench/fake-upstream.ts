@@ -1,0 +1,85 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** As little of a ChatKit API as answers a create, and the identity provider's key set beside it. */
+export interface FakeUpstream {
+  readonly origin: string
+  /** How long the next creates take, in milliseconds. */
+  delayMs: number
+  /** Creates answered so far. */
+  readonly creates: () => number
+  close(): Promise<void>
+}
+
+/** Session answer after the four fields that differ, as in the API reference. */
+const REST = JSON.stringify({
+  object: 'chatkit.session',
+  status: 'active',
+  max_requests_per_1_minute: 10,
+  rate_limits: { max_requests_per_1_minute: 10 },
+  workflow: { id: 'wf_bench', version: null, state_variables: null, tracing: { enabled: false } },
+  chatkit_configuration: {
+    automatic_thread_titling: { enabled: true },
+    file_upload: { enabled: false, max_file_size: 512, max_files: 10 },
+    history: { enabled: true, recent_threads: null },
+  },
+}).slice(1)
+
+/**
+ * Starts it in this process. The client secret of each answer ends with the microseconds for which
+ * the upstream held the request, so that whoever measures can subtract exactly those.
+ *
+ * @param jwks - public keys for `/jwks.json`
+ */
+export async function startFakeUpstream(jwks: object): Promise<FakeUpstream> {
+  let answered = 0
+  const create = (body: string, since: number, response: ServerResponse) => {
+    const { user } = JSON.parse(body)
+    const answer = () => {
+      answered++
+      const number = answered.toString(36).padStart(8, '0')
+      const heldUs = Math.round((performance.now() - since) * 1000)
+      const text = `{"id":"cksess_${number}","client_secret":"ek_${number}_${heldUs}","user":${JSON.stringify(user)},"expires_at":${Math.floor(Date.now() / 1000) + 600},${REST}`
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(text),
+        'x-request-id': `req_${number}`,
+      })
+      response.end(text)
+    }
+    if (upstream.delayMs === 0) answer()
+    else setTimeout(answer, upstream.delayMs)
+  }
+  const http = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
+    const since = performance.now()
+    if (request.url === '/jwks.json') {
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(jwks))
+    } else if (request.url?.endsWith('/chatkit/sessions')) {
+      readText(request, (body) => create(body, since, response))
+    } else {
+      // A cancel: nothing here should cause one.
+      response.writeHead(404).end()
+    }
+  })
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  const upstream: FakeUpstream = {
+    origin: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    delayMs: 0,
+    creates: () => answered,
+    close: () =>
+      new Promise((resolve) => {
+        http.close(() => resolve())
+        http.closeAllConnections()
+      }),
+  }
+  return upstream
+}
+
+function readText(request: IncomingMessage, done: (text: string) => void): void {
+  let text = ''
+  request.setEncoding('utf8')
+  request.on('data', (chunk: string) => {
+    text += chunk
+  })
+  request.on('end', () => done(text))
+}

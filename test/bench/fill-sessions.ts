@@ -1,0 +1,31 @@
+import { DatabaseSync } from 'node:sqlite'
+
+/** Sessions for each user. */
+const EACH = 5
+
+/**
+ * Puts live sessions of other users into a SQLite file that the registry has made, in one transaction:
+ * a commit for each would take an hour.
+ *
+ * @param path - of the file, which nobody has open
+ * @param sessions - how many
+ */
+export function fillSessions(path: string, sessions: number): void {
+  const db = new DatabaseSync(path)
+  const now = Math.floor(Date.now() / 1000)
+  try {
+    db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -262144')
+    db.prepare(`
+      INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, end_reason,
+        created_at, expires_at, ends_at)
+      WITH RECURSIVE n(at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at < :sessions - 1)
+      SELECT 'other-' || at, 'other-' || (at / :each), 'support', 'https://login.acme.example/',
+        'subject-' || (at / :each), NULL, hex(randomblob(32)), 'active', NULL,
+        :now, :now + 86400, :now + 86400
+      FROM n`).run({ sessions, each: EACH, now })
+    db.prepare('INSERT OR IGNORE INTO users SELECT DISTINCT user, 1, ? FROM sessions').run(now)
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } finally {
+    db.close()
+  }
+}

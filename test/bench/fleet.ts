@@ -1,0 +1,70 @@
+import { type NextRequest, once, repeat } from './identity.ts'
+import { measureCpu } from './measure-cpu.ts'
+import type { Scene } from './scene.ts'
+import { type Server, startServer } from './server.ts'
+import type { Side } from './sides.ts'
+
+/** Servers that have compiled what they run often, shared by the parts that measure that. */
+export interface Fleet {
+  /** Gives the next request of users whose tokens all of these servers have seen. */
+  readonly seen: NextRequest
+  /** The servers of these sides, in their order. */
+  warm(sides: readonly Side[]): Promise<readonly Server[]>
+  /** The same, when they have just seen the tokens of {@link Fleet.seen}. */
+  warmWithSeen(sides: readonly Side[]): Promise<readonly Server[]>
+  close(): Promise<void>
+}
+
+/** With a token each; so many that nobody's sessions become a long list. */
+const USERS = 2000
+/** Below that, V8 is still compiling: the first seconds of a server cost several times the later. */
+const WARM_UP_SECONDS = { full: 3, quick: 1.2 }
+
+/** Nothing is started before it is asked for. */
+export function createFleet(scene: Scene): Fleet {
+  const servers = new Map<string, Server>()
+  const requests = scene.identity.requests('ES256', USERS)
+  const serverOf = async (side: Side) => {
+    const known = servers.get(side.name)
+    if (known !== undefined) return known
+    scene.progress(`starting and warming up: ${side.name}`)
+    const server = await startServer(side, scene)
+    servers.set(side.name, server)
+    await warmUp(server, scene)
+    return server
+  }
+  const warm = async (sides: readonly Side[]) => {
+    const servers: Server[] = []
+    for (const side of sides) servers.push(await serverOf(side))
+    return servers
+  }
+  return {
+    seen: repeat(requests),
+    warm,
+    async warmWithSeen(sides) {
+      const servers = await warm(sides)
+      // Each time: a part with many new tokens may have driven these out of a bounded cache.
+      for (const server of servers.filter(({ side }) => side.remembers)) {
+        await measureCpu(server, { next: once(requests), seconds: ALL_SECONDS })
+      }
+      return servers
+    },
+    async close() {
+      await Promise.all([...servers.values()].map((server) => server.end()))
+    },
+  }
+}
+
+/** Enough for each of the users, on the slowest side. */
+const ALL_SECONDS = 30
+/** They come round again while it lasts, so that both paths are compiled. */
+const WARM_UP_TOKENS = 2000
+
+/** Runs a server until V8 has compiled what it runs often. */
+export async function warmUp(server: Server, scene: Scene): Promise<void> {
+  const { upstream, options, identity } = scene
+  upstream.delayMs = 0
+  const seconds = options.quick ? WARM_UP_SECONDS.quick : WARM_UP_SECONDS.full
+  const next = repeat(identity.requests('ES256', WARM_UP_TOKENS))
+  await measureCpu(server, { next, seconds: seconds * Math.min(options.scale * 4, 1) })
+}

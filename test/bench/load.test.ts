@@ -1,0 +1,77 @@
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { runClosedLoop } from './closed-loop.ts'
+import { mintRequest } from './connection.ts'
+import { once, repeat } from './identity.ts'
+import { runOpenLoop } from './open-loop.ts'
+
+// That the load takes nothing for a mint that is none, and loses no request.
+
+const REQUEST = mintRequest('token')
+const MINTED = '{"client_secret":"ek_00000001_1500"}'
+
+async function serve(listener: RequestListener): Promise<number> {
+  const http = createServer(listener)
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    http.close()
+    http.closeAllConnections()
+  })
+  return (http.address() as AddressInfo).port
+}
+
+/** Answers in turns: a mint, a mint in chunks, a refusal, a 200 without a secret, none at all. */
+function inTurns(): RequestListener {
+  let number = 0
+  return (_request, response) => {
+    switch (number++ % 5) {
+      case 0:
+        response.end(MINTED)
+        return
+      case 1:
+        response.write(MINTED.slice(0, 10))
+        response.end(MINTED.slice(10))
+        return
+      case 2:
+        response.writeHead(503).end('{}')
+        return
+      case 3:
+        response.end('{"client_secret":null}')
+        return
+      default:
+        response.destroy()
+    }
+  }
+}
+
+test('a closed loop counts mints, refusals, answers without a secret and broken connections', async () => {
+  const port = await serve(inTurns())
+  const next = once(Array.from({ length: 25 }, () => REQUEST))
+  const { mints, failures } = await runClosedLoop({ port, next, connections: 3, seconds: 30 })
+  expect(mints).toBe(10)
+  expect(Object.fromEntries(failures)).toEqual({ 0: 5, 200: 5, 503: 5 })
+})
+
+test('an open loop answers for every request, with what the upstream held it for', async () => {
+  const port = await serve(inTurns())
+  const load = { port, next: repeat([REQUEST]), perSecond: 500, seconds: 0.2, maxConnections: 50 }
+  const { answers, unanswered, lateMs } = await runOpenLoop(load)
+  expect(unanswered).toBe(0)
+  expect(answers.length).toBe(lateMs.length)
+  const minted = answers.filter((answer) => answer.minted)
+  expect(minted.length).toBe(Math.ceil(answers.length / 5) + Math.ceil((answers.length - 1) / 5))
+  expect(new Set(minted.map(({ heldMs }) => heldMs))).toEqual(new Set([1.5]))
+  expect(answers.every(({ latencyMs }) => latencyMs > 0)).toBe(true)
+})
+
+test('whoever waits too long for a connection is given up, and counted', async () => {
+  const port = await serve((_request, response) => void setTimeout(() => response.end(MINTED), 100))
+  const load = { port, next: repeat([REQUEST]), perSecond: 300, seconds: 0.1, maxConnections: 1 }
+  const patient = await runOpenLoop({ ...load, perSecond: 50 })
+  expect(patient.answers.every(({ minted }) => minted)).toBe(true)
+  const hasty = await runOpenLoop({ ...load, patienceMs: 50 })
+  const givenUp = hasty.answers.filter(({ status }) => status === 0)
+  expect(givenUp.length).toBeGreaterThan(0)
+  expect(hasty.unanswered).toBe(0)
+})

@@ -1,0 +1,131 @@
+import { runClosedLoop } from '../closed-loop.ts'
+import { repeat } from '../identity.ts'
+import { noteFailures } from '../measure-cpu.ts'
+import { runOpenLoop } from '../open-loop.ts'
+import { atMost, type Report } from '../part.ts'
+import { residentMegabytes } from '../process-figures.ts'
+import { type Scene, sidesFor } from '../scene.ts'
+import { type Server, startServer } from '../server.ts'
+import type { Side } from '../sides.ts'
+import { median } from '../statistics.ts'
+import { figure, table, times } from '../tables.ts'
+import { noteUnminted } from './latency.ts'
+
+interface Found {
+  readonly side: Side
+  /** Megabytes: before the load, in the second half of it (median), at most. */
+  readonly idle: number
+  readonly loaded: number
+  readonly most: number
+  /** Megabytes a minute at 200 mints a second; only in a long run. */
+  readonly slope: number | undefined
+}
+
+const CONNECTIONS = 200
+/** Holds 200 connections at about the same rate on every side. */
+const UPSTREAM_MS = 150
+const SECONDS = 5
+const SAMPLE_MS = 100
+const SIDES = { quick: ['limit', 'sqlite'], full: ['limit', 'memory', 'sqlite', 'redis'] }
+const SLOPE = { sides: ['sqlite'], perSecond: 200, seconds: 300, runInSeconds: 60 }
+
+/** Memory under load on 200 connections, the same for every side. */
+export async function memoryPart(scene: Scene): Promise<Report> {
+  const found: Found[] = []
+  for (const side of sidesFor(scene, SIDES)) {
+    scene.progress(`memory: ${side.name}`)
+    const server = await startServer(side, scene)
+    try {
+      found.push(await measureMemory(server, scene))
+    } finally {
+      await server.end()
+    }
+  }
+  return report(found)
+}
+
+async function measureMemory(server: Server, scene: Scene): Promise<Found> {
+  const { options, identity, upstream } = scene
+  upstream.delayMs = UPSTREAM_MS
+  const { pid, port, side } = server
+  const idle = residentMegabytes(pid)
+  const next = repeat(identity.requests('ES256', 2000))
+  const seconds = SECONDS * options.scale
+  const { samples, result } = await sampled(pid, () =>
+    runClosedLoop({ port, next, connections: CONNECTIONS, seconds }),
+  )
+  noteFailures(server, result)
+  const levels = samples.map(({ megabytes }) => megabytes)
+  const loaded = median(levels.slice(levels.length >> 1))
+  const slope =
+    options.long && SLOPE.sides.includes(side.name) ? await measureSlope(server, scene) : undefined
+  return { side, idle, loaded, most: Math.max(...levels), slope }
+}
+
+interface Sample {
+  readonly minutes: number
+  readonly megabytes: number
+}
+
+async function sampled<T>(pid: number, work: () => Promise<T>) {
+  const samples: Sample[] = []
+  const began = performance.now()
+  const timer = setInterval(() => {
+    const minutes = (performance.now() - began) / 60_000
+    samples.push({ minutes, megabytes: residentMegabytes(pid) })
+  }, SAMPLE_MS)
+  try {
+    return { result: await work(), samples }
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+async function measureSlope(server: Server, { identity }: Scene): Promise<number> {
+  const next = repeat(identity.requests('ES256', 2000))
+  const load = { port: server.port, next, perSecond: SLOPE.perSecond, seconds: SLOPE.seconds }
+  const { samples, result } = await sampled(server.pid, () =>
+    runOpenLoop({ ...load, maxConnections: CONNECTIONS }),
+  )
+  noteUnminted(server, result)
+  return slopeOf(samples.filter(({ minutes }) => minutes * 60 >= SLOPE.runInSeconds))
+}
+
+/** Least squares. */
+export function slopeOf(samples: readonly Sample[]): number {
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length
+  const x = mean(samples.map(({ minutes }) => minutes))
+  const y = mean(samples.map(({ megabytes }) => megabytes))
+  const products = samples.map(({ minutes, megabytes }) => (minutes - x) * (megabytes - y))
+  return mean(products) / mean(samples.map(({ minutes }) => (minutes - x) ** 2))
+}
+
+function report(found: readonly Found[]): Report {
+  const limit = found.find(({ side }) => side.name === 'limit')?.loaded ?? Number.NaN
+  const rows = found.map(({ side, idle, loaded, most, slope }) => [
+    side.title,
+    ...[idle, loaded, most].map((value) => figure(value)),
+    times(loaded / limit),
+    figure(slope, 2),
+  ])
+  const head = ['side', 'idle, MB', 'under load, MB', 'most, MB', '× limit', 'slope, MB a minute']
+  const ours = found.filter(({ side }) => side.store !== undefined)
+  return {
+    title: `Memory with ${CONNECTIONS} connections under load`,
+    how: `Resident memory of a fresh process; closed loop of ${CONNECTIONS} connections on an upstream of ${UPSTREAM_MS} ms, the same load for each; median of the second half. The slope (\`--long\` only) is that of five minutes at 200 mints a second, the first left out.`,
+    tables: [table(head, rows)],
+    goals: ours.flatMap(({ side, loaded, slope }) => [
+      ...atMost(`memory against the limit, ${side.name}`, {
+        value: loaded / limit,
+        goal: 1.2,
+        unit: '×',
+      }),
+      ...atMost(`memory at 200 a second, ${side.name}`, {
+        value: slope ?? Number.NaN,
+        goal: 1,
+        unit: 'MB a minute',
+      }),
+    ]),
+    figures: found,
+  }
+}

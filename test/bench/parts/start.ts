@@ -1,0 +1,52 @@
+import { atMost, type Report } from '../part.ts'
+import { type Scene, sidesFor } from '../scene.ts'
+import { startServer } from '../server.ts'
+import type { Side } from '../sides.ts'
+import { median, spread } from '../statistics.ts'
+import { table, withSpread } from '../tables.ts'
+
+interface Found {
+  readonly side: Side
+  readonly milliseconds: number[]
+}
+
+const SIDES = {
+  quick: ['limit', 'sqlite'],
+  full: ['limit', 'memory', 'sqlite', 'redis', 'hono', 'express', 'fastapi'],
+}
+
+/** From the start of the process to its first minted secret. */
+export async function startPart(scene: Scene): Promise<Report> {
+  const { options, progress } = scene
+  const found = sidesFor(scene, SIDES).map((side): Found => ({ side, milliseconds: [] }))
+  scene.upstream.delayMs = 0
+  for (let round = 0; round < options.rounds; round++) {
+    progress(`start: round ${round + 1} of ${options.rounds}`)
+    for (const { side, milliseconds } of found) {
+      const server = await startServer(side, scene)
+      milliseconds.push(server.firstMintMs)
+      await server.end()
+    }
+  }
+  return {
+    title: 'Start of the process to the first minted secret',
+    how: `Asked every millisecond or so; the key set has to be fetched; a new store. Median (least–most) of ${options.rounds} interleaved rounds.`,
+    tables: [
+      table(
+        ['side', 'ms'],
+        found.map(({ side, milliseconds }) => [side.title, withSpread(spread(milliseconds))]),
+      ),
+    ],
+    goals: found
+      .filter(({ side }) => side.name === 'sqlite')
+      .flatMap(({ milliseconds }) =>
+        atMost('start to the first mint, sqlite', {
+          value: median(milliseconds),
+          goal: 200,
+          unit: 'ms',
+          digits: 0,
+        }),
+      ),
+    figures: found,
+  }
+}

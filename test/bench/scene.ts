@@ -1,0 +1,87 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
+import { type FakeUpstream, startFakeUpstream } from './fake-upstream.ts'
+import { createIdentity, type Identity } from './identity.ts'
+import { bindCores, type Cores } from './machine.ts'
+import type { Options } from './options.ts'
+import { findSides, type Missing, type Side } from './sides.ts'
+
+/** Everything that the sides are measured with. */
+export interface Scene {
+  readonly options: Options
+  readonly cores: Cores
+  readonly identity: Identity
+  readonly upstream: FakeUpstream
+  readonly redisUrl: string | undefined
+  readonly sides: readonly Side[]
+  readonly missing: readonly Missing[]
+  /** A request that every side answers with a mint. */
+  readonly oneRequest: string
+  /** What went wrong so far: with anything in here, the run has failed. */
+  readonly failures: string[]
+  /** A new folder, gone after the run. */
+  newFolder(name: string): string
+  /** A line about how far the run is. */
+  progress(line: string): void
+  close(): Promise<void>
+}
+
+/** Starts what the sides share. */
+export async function createScene(options: Options): Promise<Scene> {
+  const cores = bindCores()
+  const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-bench-'))
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', removeFolder)
+  const redis = await openRedis(options)
+  const { sides, missing } = findSides({ redis: redis !== undefined, only: options.sides })
+  const identity = createIdentity()
+  const upstream = await startFakeUpstream(identity.jwks)
+  const began = performance.now()
+  let folders = 0
+  return {
+    options,
+    cores,
+    identity,
+    upstream,
+    redisUrl: redis?.url,
+    sides,
+    missing,
+    failures: [],
+    oneRequest: identity.requests('ES256', 1)[0] ?? '',
+    newFolder(name) {
+      const path = join(folder, `${name}-${++folders}`)
+      mkdirSync(path)
+      return path
+    },
+    progress(line) {
+      const seconds = Math.round((performance.now() - began) / 1000)
+      process.stderr.write(`${String(seconds).padStart(4)} s  ${line}\n`)
+    },
+    async close() {
+      await upstream.close()
+      await redis?.close()
+      removeFolder()
+    },
+  }
+}
+
+/** With an append-only file, as start-up asks for it. */
+async function openRedis(options: Options): Promise<TestRedis | undefined> {
+  const asked = options.sides.length === 0 || options.sides.includes('redis')
+  if (!asked || !wantsRedis()) return undefined
+  return startRedis(['--appendonly', 'yes'])
+}
+
+/** Names of sides, for a quick run and for a whole one. */
+export interface SideNames {
+  readonly quick: readonly string[]
+  readonly full: readonly string[]
+}
+
+/** Those of the scene's sides that a part measures. */
+export function sidesFor({ options, sides }: Scene, names: SideNames): readonly Side[] {
+  const wanted = options.quick ? names.quick : names.full
+  return sides.filter(({ name }) => wanted.includes(name))
+}

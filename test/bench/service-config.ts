@@ -1,0 +1,33 @@
+import { PAGE_ORIGIN } from './connection.ts'
+import { AUDIENCE, KEY_PAIR_ISSUER, SECRET_ISSUER } from './identity.ts'
+
+/**
+ * The config file of our sides: every duty on, and limits that the few users of a measurement, who
+ * mint all the time, do not reach.
+ *
+ * @param jwksUrl - key set of the issuer with key pairs
+ */
+export function serviceConfig(jwksUrl: string): string {
+  return `
+issuers:
+  - issuer: ${KEY_PAIR_ISSUER}
+    audience: [${AUDIENCE}]
+    algorithms: [ES256, RS256, EdDSA]
+    jwks_uri: ${jwksUrl}
+  - issuer: ${SECRET_ISSUER}
+    audience: [${AUDIENCE}]
+    algorithms: [HS256]
+    secret_env: SHARED_SECRET
+user: 'issuer + "|" + claims.sub'
+workflows:
+  support:
+    id: wf_bench
+admins:
+  when: '"chatkit-admin" in claims.roles'
+  issuers: [${KEY_PAIR_ISSUER}]
+cors: { origins: ['${PAGE_ORIGIN}'] }
+limits:
+  mints_per_user: { max: 1000000, seconds: 60 }
+  live_sessions_per_user: { max: 1000000 }
+`
+}

@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+/** A process that this run has started. */
+export interface Started {
+  readonly pid: number
+  readonly running: () => boolean
+  /** What it wrote to standard error, the end of it. */
+  readonly complaint: () => string
+  /** SIGKILL, unless it has ended; settles when it is gone. */
+  end(): Promise<void>
+}
+
+export interface StartOptions {
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** File descriptor that gets standard output. */
+  readonly output: number
+}
+
+const running = new Set<ChildProcess>()
+
+/** Starts a process that ends with this run at the latest. */
+export function start({ command, env, output }: StartOptions): Started {
+  const [program = '', ...args] = command
+  const child = spawn(program, args, {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', output, 'pipe'],
+  })
+  let complaint = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-2000)
+  })
+  running.add(child)
+  const gone = once(child, 'exit').then(() => running.delete(child))
+  return {
+    pid: child.pid ?? 0,
+    running: () => running.has(child),
+    complaint: () => complaint,
+    async end() {
+      if (running.has(child)) child.kill('SIGKILL')
+      await gone
+    },
+  }
+}
+
+/** For the moment when this process ends, however it does. */
+export function killStarted(): void {
+  for (const child of running) child.kill('SIGKILL')
+}
