@@ -29,6 +29,12 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
       buildWorkflow(name, entry, compile),
     ),
     admins: buildAdmins(file, compile),
+    console: file.console && {
+      issuer: file.console.issuer,
+      clientId: file.console.client_id,
+      clientSecretEnv: file.console.client_secret_env,
+      sessionMinutes: file.console.session_minutes,
+    },
     corsOrigins: unique(file.cors.origins),
     trustedProxies: file.trusted_proxies,
     clientIpHeader: file.client_ip_header?.toLowerCase(),

@@ -130,7 +130,11 @@ export const environmentSchema = z.object({
 })
 
 /** Secrets that have a fixed name; each may come as a file through its `_FILE` twin. */
-export const SECRET_VARIABLES = ['OPENAI_API_KEY', 'USER_PSEUDONYM_KEY'] as const
+export const SECRET_VARIABLES = [
+  'OPENAI_API_KEY',
+  'USER_PSEUDONYM_KEY',
+  'CONSOLE_COOKIE_KEY',
+] as const
 
 /** Environment variables. */
 export type Variables = Readonly<Record<string, string | undefined>>

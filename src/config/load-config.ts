@@ -1,4 +1,5 @@
 import { buildSettings } from './build-settings.ts'
+import { reportConsoleProblems } from './console-checks.ts'
 import { reportExpressionProblems } from './expression-checks.ts'
 import { type Compile, createCompiler } from './expressions.ts'
 import { reportIssuerProblems } from './issuer-checks.ts'
@@ -69,6 +70,7 @@ function check(
   const data = asMapping(yaml.data)
   reportSchemaProblems(yaml.data, report)
   reportIssuerProblems(data, report)
+  reportConsoleProblems(data, report)
   reportWorkflowProblems(data, report)
   const expressions = reportExpressionProblems(data, compile, report)
   const needed = neededSecrets(data, expressions)

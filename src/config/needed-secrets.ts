@@ -18,7 +18,7 @@ export interface NeededSecret {
   readonly name: string
   /** What needs it. */
   readonly path: Path
-  readonly kind: 'api_key' | 'shared_secret' | 'pseudonym_key'
+  readonly kind: 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret'
 }
 
 /**
@@ -43,6 +43,11 @@ export function neededSecrets(
     const variable = asMapping(workflow)['api_key_env'] ?? 'OPENAI_API_KEY'
     need(variable, ['workflows', name, 'api_key_env'], 'api_key')
   }
+  need(
+    asMapping(data['console'])['client_secret_env'],
+    ['console', 'client_secret_env'],
+    'client_secret',
+  )
   for (const { path, compiled } of expressions) {
     if (compiled.callsPseudonym) need(PSEUDONYM_KEY, path, 'pseudonym_key')
   }

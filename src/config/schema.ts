@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { cidrProblem, issuerProblem, originProblem } from './addresses.ts'
 import { checkedText, expression, patternText, workflowName } from './checked-text.ts'
+import { consoleSchema } from './schema-console.ts'
 import { issuerSchema } from './schema-issuer.ts'
 import { workflowSchema } from './schema-workflow.ts'
 
@@ -62,6 +63,7 @@ export const configSchema = z
       })
       .describe('By the name that clients use; the first whose `when` holds is the default.'),
     admins: adminsSchema.optional(),
+    console: consoleSchema.optional(),
     cors: z
       .strictObject({ origins: z.array(origin) })
       .prefault({ origins: [] })

@@ -117,6 +117,17 @@ export interface AdminSettings {
   readonly origins: readonly string[]
 }
 
+/** How admins sign in to the console. */
+export interface ConsoleSettings {
+  /** One of the issuers whose tokens can be an admin's. */
+  readonly issuer: string
+  readonly clientId: string
+  /** Environment variable with the client's secret. */
+  readonly clientSecretEnv: string
+  /** Life of a sign-in, whether it is used or not. */
+  readonly sessionMinutes: number
+}
+
 /** So many in so many seconds. */
 export interface RateLimit {
   readonly max: number
@@ -136,6 +147,7 @@ export interface Settings {
   /** In the file's order: the first whose `when` holds is the default. */
   readonly workflows: readonly WorkflowSettings[]
   readonly admins: AdminSettings | undefined
+  readonly console: ConsoleSettings | undefined
   readonly corsOrigins: readonly string[]
   /** CIDRs. */
   readonly trustedProxies: readonly string[]

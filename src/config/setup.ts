@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Secret } from '../lib/secret.ts'
+import { consoleProblems } from './console-checks.ts'
 import {
   type Environment,
   EnvironmentError,
@@ -43,7 +44,10 @@ export function readSetup(variables?: Variables): Setup {
   // The file is checked in any case, so that nobody has to start once more to read the other half.
   const sources = readConfigSources(variables)
   const settings = attempt(() => readSettings(sources, problems), problems)
-  if (environment && settings) problems.push(...selfHostedProblems(environment, settings))
+  if (environment && settings) {
+    problems.push(...selfHostedProblems(environment, settings))
+    problems.push(...(attempt(() => consoleProblems(environment, settings), problems) ?? []))
+  }
   if (environment && settings && problems.length === 0) return { environment, settings }
   throw new SetupError([...new Set(problems)])
 }

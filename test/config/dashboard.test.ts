@@ -25,6 +25,7 @@ let exposed: string
 
 beforeAll(async () => {
   const metrics = createMetrics({
+    now: () => 0,
     figures: async () => ({ activeSessions: 1, outboxLength: 0 }),
     keyAges: () => new Map([['https://login.test/', 5]]),
     breakers: () => [{ key: 'OPENAI_API_KEY', breaker: 'api', open: false }],

@@ -33,6 +33,7 @@ test('an empty environment gives the defaults', () => {
     metricsHost: '127.0.0.1',
     metricsPort: 9091,
     logLevel: 'info',
+    tracing: { wanted: false, serviceName: 'chatkit-mint' },
     publicUrl: undefined,
   })
 })

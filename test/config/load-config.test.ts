@@ -74,7 +74,7 @@ test('an unknown key names the known ones', () => {
   )
 })
 
-test.each(['console: {}'])('what is not built is unknown at the top: %s', (line) => {
+test.each(['consoles: {}'])('an unknown key at the top: %s', (line) => {
   expect(problemsOf(`${MINIMAL}${line}\n`)).toEqual([
     expect.stringMatching(/^9 \w+ is not a known key/),
   ])
