@@ -1,0 +1,243 @@
+/**
+ * What a page loads: ChatKit's `api.getClientSecret` for hosted workflows and its `api.fetch` for
+ * self-hosted ones. ES2022 without dependency or build step. Secrets stay in memory. Every comment
+ * stands on lines of its own, because `GET /client.js` leaves those lines out.
+ */
+
+/**
+ * @typedef {object} MintOptions
+ * @property {string} url The service, as `https://chat.example.com`; `''` for the page's own origin.
+ * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] Gives
+ * the signed-in user's token; absent where the service reads a cookie.
+ * @property {string} [workflow] Its name in the service's config; the user's default when absent.
+ * @property {Readonly<Record<string, string | number | boolean>>} [input] What the config lets a page
+ * say.
+ * @property {(error: MintError) => void} [onSignedOut] The token is missing, expired or not accepted.
+ * @property {(error: MintError) => void} [onRevoked] An administrator took the access back.
+ * @property {typeof fetch} [fetch] Instead of the global one.
+ */
+
+/**
+ * @typedef {object} Controls
+ * @property {() => void} reset For a sign-out: forgets everything, ends what is in flight with the code
+ * `reset`, and begins anew after a stop.
+ * @property {() => AbortSignal} signal Aborts at the next `reset()`.
+ */
+
+/** @typedef {((current?: string | null) => Promise<string>) & Controls} GetClientSecret */
+/** @typedef {typeof fetch & Controls} ChatKitFetch */
+
+/**
+ * @typedef {object} Run
+ * @property {AbortController} over aborts at the reset that ends this run
+ * @property {AbortController} [request]
+ * @property {ReturnType<typeof setTimeout>} [timer]
+ * @property {Promise<string> | undefined} [flight] the one call that everybody waits for
+ * @property {(error: MintError) => void} [drop] rejects the flight
+ * @property {MintError} [stopped]
+ */
+
+/** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
+/** @typedef {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} Failure */
+
+const TRIES = 3
+const REQUEST_MS = 30_000
+const LONGEST_WAIT_MS = 120_000
+
+/** Why there is no client secret. Match on `code`. */
+export class MintError extends Error {
+  /**
+   * @param {string} code - of the service's problem details, or `network_error`, `token_unavailable`
+   * (`getToken` failed), `invalid_response`, `reset`
+   * @param {string} message - for developers
+   * @param {Failure} [failure] - `requestId` is what the service's log has
+   */
+  constructor(code, message, { status, requestId, retryAfterMs, cause } = {}) {
+    super(`${code}: ${message}`, { cause })
+    this.name = 'MintError'
+    this.code = code
+    this.status = status
+    this.requestId = requestId
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/**
+ * For `api.getClientSecret`. Everybody who calls the function while a call is in flight waits for that
+ * one. It tries at most three times, with jitter, no earlier than `Retry-After` says, and two minutes
+ * apart at most. After a 4xx that trying again cannot cure it asks no more until `reset()`.
+ *
+ * @example
+ * const getClientSecret = createGetClientSecret({ url: 'https://chat.example.com', getToken })
+ * chatkit.setOptions({ api: { getClientSecret } })
+ *
+ * @param {MintOptions} options
+ * @returns {GetClientSecret} rejects with `MintError`
+ */
+export function createGetClientSecret(options) {
+  let run = newRun()
+  return Object.assign(
+    /** @param {string | null} [current] */
+    (current = null) => {
+      if (run.stopped) return Promise.reject(run.stopped)
+      run.flight ??= takeOff(options, run, current)
+      return run.flight
+    },
+    {
+      reset() {
+        const reason = new MintError('reset', 'Signed out meanwhile.')
+        clearTimeout(run.timer)
+        run.over.abort(reason)
+        run.request?.abort(reason)
+        run.drop?.(reason)
+        run = newRun()
+      },
+      signal: () => run.over.signal,
+    },
+  )
+}
+
+/**
+ * For `api.fetch` with a self-hosted workflow. Adds the client secret to each request to the service
+ * and to no other, mints once for all of them, and mints again when the service answers 401. Then it
+ * sends the request again, once, unless its body is a stream.
+ *
+ * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret` shares one
+ * that exists; else one is made of the options
+ * @returns {ChatKitFetch} rejects with `MintError` when there is no secret to be had
+ */
+export function createChatKitFetch(options) {
+  const { getClientSecret = createGetClientSecret(options) } = options
+  const { reset, signal } = getClientSecret
+  /** @type {WeakMap<AbortSignal, Promise<string>>} the secret of each run */
+  const secrets = new WeakMap()
+  /** @type {(run: AbortSignal, old?: Promise<string>, current?: string) => Promise<string>} */
+  const secretOf = (run, old, current) => {
+    const known = secrets.get(run)
+    if (known && known !== old) return known
+    const next = getClientSecret(current)
+    secrets.set(run, next)
+    next.catch(() => secrets.delete(run))
+    return next
+  }
+  /** @type {typeof fetch} */
+  const chatKitFetch = async (input, init) => {
+    const send = options.fetch ?? fetch
+    // An upload may go to a storage of somebody else's.
+    if (originOf(input) !== originOf(options.url)) return send(input, init)
+    const run = signal()
+    const first = secretOf(run)
+    const secret = await first
+    const response = await send(...authorized(input, { ...init, secret, run }))
+    if (response.status !== 401) return response
+    const renewed = await secretOf(run, first, secret)
+    // A stream is spent: the refusal is the answer, and the next request has the new secret.
+    if (Object(init?.body).getReader) return response
+    await response.body?.cancel()
+    return send(...authorized(input, { ...init, secret: renewed, run }))
+  }
+  return Object.assign(chatKitFetch, { reset, signal })
+}
+
+/** @returns {Run} */
+const newRun = () => ({ over: new AbortController() })
+
+/** @type {Mint} */
+const takeOff = (options, run, current) =>
+  new Promise((resolve, reject) => {
+    run.drop = reject
+    mint(options, run, current).then(resolve, reject)
+  }).finally(() => {
+    run.flight = undefined
+  })
+
+/** @type {Mint} */
+const mint = async (options, run, current) => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask(options, run, current)
+    } catch (error) {
+      run.over.signal.throwIfAborted()
+      if (!(error instanceof MintError)) throw error
+      const { status, retryAfterMs } = error
+      // A time-out and a limit pass; other refusals stay what they are.
+      if (/^4(?!08|29)/.test(String(status))) {
+        run.stopped = error
+        // Outside: what a callback throws is the page's, and changes nothing here.
+        queueMicrotask(() => {
+          if (status === 401) options.onSignedOut?.(error)
+          if (error.code === 'user_blocked') options.onRevoked?.(error)
+        })
+      }
+      if (run.stopped || tries === TRIES) throw error
+      const usual = 250 * 2 ** tries
+      const ms = (retryAfterMs ?? usual) + Math.random() * usual
+      await new Promise((wake) => {
+        run.timer = setTimeout(wake, ms)
+      })
+    }
+  }
+}
+
+/** @type {Mint} */
+const ask = async ({ url, getToken, workflow, input, fetch: send = fetch }, run, current) => {
+  const token = await (async () => getToken?.())().catch(failWith('token_unavailable'))
+  run.over.signal.throwIfAborted()
+  const request = new AbortController()
+  run.request = request
+  run.timer = setTimeout(() => request.abort(), REQUEST_MS)
+  try {
+    const response = await send(url.replace(/(\/v1\/sessions)?\/*$/, '/v1/sessions'), {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/json',
+        ...(token && { Authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify({ workflow, input, current_client_secret: current }),
+      redirect: 'error',
+      signal: request.signal,
+    }).catch(failWith('network_error'))
+    const body = await response.json().catch(() => null)
+    if (response.ok && typeof body?.client_secret === 'string') return body.client_secret
+    throw errorOf(response, body)
+  } finally {
+    clearTimeout(run.timer)
+  }
+}
+
+/** @type {(code: string) => (cause: unknown) => never} */
+const failWith = (code) => (cause) => {
+  throw new MintError(code, String(cause), { cause })
+}
+
+/** @type {(response: Response, body: Partial<Record<string, string>> | null) => MintError} */
+const errorOf = ({ ok, status, headers }, body) => {
+  const code = body?.code ?? (ok ? 'invalid_response' : `http_${status}`)
+  const retryAfterMs = waitOf(headers.get('Retry-After'))
+  const requestId = body?.request_id
+  return new MintError(code, body?.detail ?? '', { status, requestId, retryAfterMs })
+}
+
+/** @type {(retryAfter: string | null) => number | undefined} */
+const waitOf = (text) => {
+  const ms = text && (/^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now())
+  return ms && ms > 0 ? Math.min(ms, LONGEST_WAIT_MS) : undefined
+}
+
+/** @type {(input: RequestInfo | URL) => string} */
+const originOf = (input) => {
+  const address = input instanceof Request ? input.url : String(input)
+  return new URL(address, globalThis.location?.href).origin
+}
+
+/** @type {(input: RequestInfo | URL, init: RequestInit & { secret: string, run: AbortSignal }) => Parameters<typeof fetch>} */
+const authorized = (input, { secret, run, ...init }) => {
+  run.throwIfAborted()
+  const source = input instanceof Request ? input.clone() : undefined
+  const headers = new Headers(init.headers ?? source?.headers)
+  headers.set('Authorization', `Bearer ${secret}`)
+  const asked = init.signal ?? source?.signal
+  // Older browsers cannot listen to both; what the page asked for goes first there.
+  const signal = asked ? (AbortSignal.any?.([asked, run]) ?? asked) : run
+  return [source ?? input, { ...init, headers, signal }]
+}
