@@ -37,13 +37,16 @@ export function requireAdmin(options: AdminGuardOptions): MiddlewareHandler<AppE
 }
 
 /**
- * Whether a verified token is an admin's. An expression that fails, or yields anything but true, makes
- * nobody an admin.
+ * An expression that fails, or yields anything but true, makes nobody an admin; nor does an issuer
+ * that is not on the list.
  *
- * @param principal - what the token says
+ * @param principal - whose claims a signature holds for
  * @param admins - the rule
  */
-export function isAdmin({ issuer, claims }: Principal, admins: AdminSettings): boolean {
+export function isAdmin(
+  { issuer, claims }: Pick<Principal, 'issuer' | 'claims'>,
+  admins: AdminSettings,
+): boolean {
   if (!admins.issuers.includes(issuer)) return false
   try {
     return admins.when.evaluate({ issuer, claims, input: {} }) === true

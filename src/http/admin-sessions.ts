@@ -5,7 +5,7 @@ import { ServiceError } from '../lib/errors.ts'
 import type { Audit } from '../mint/audit.ts'
 import type { Revoke } from '../mint/revoke.ts'
 import type { Registry } from '../registry/port.ts'
-import { presentList, presentSession } from '../respond/admin.ts'
+import { presentList, presentSession, type SessionView } from '../respond/admin.ts'
 import type { AppContext, AppEnv } from './app-env.ts'
 import { jsonBody } from './json-body.ts'
 import { listParameters, pageOrRefusal, pathId, query, refuseQuery, validQuery } from './query.ts'
@@ -56,18 +56,32 @@ export function readSession({ registry, audit, now }: AdminOptions): Handler<App
 }
 
 /** `POST /v1/admin/sessions/{id}/cancel`: 200 when OpenAI confirmed, 202 while it has not. */
-export function cancelSession({ revoke, audit, now }: AdminOptions): Handler<AppEnv>[] {
+export function cancelSession(options: AdminOptions): Handler<AppEnv>[] {
   const cancel = async (c: AppContext) => {
     refuseQuery(c)
-    const session = await revoke.cancelSession(pathId(c))
-    if (session === undefined) throw noSuchSession()
-    const { admin: actor, requestId } = c.var
-    const { user, id: reason } = session
-    await audit.write({ actor, action: 'cancel', user, outcome: 'ok', reason, requestId })
-    const view = presentSession(session, unixSeconds(now))
+    const view = await carryOutCancel(c, options)
     return c.json(view, view.status === 'cancelling' ? 202 : 200)
   }
   return [jsonBody(z.strictObject({})), cancel]
+}
+
+/**
+ * Cancels the session in the path, with its line in the trail.
+ *
+ * @param c - of the admin's request
+ * @param options - step 3, trail, time
+ * @throws `invalid_request`, `not_found`
+ */
+export async function carryOutCancel(
+  c: AppContext,
+  { revoke, audit, now }: Pick<AdminOptions, 'revoke' | 'audit' | 'now'>,
+): Promise<SessionView> {
+  const session = await revoke.cancelSession(pathId(c))
+  if (session === undefined) throw noSuchSession()
+  const { admin: actor, requestId } = c.var
+  const { user, id: reason } = session
+  await audit.write({ actor, action: 'cancel', user, outcome: 'ok', reason, requestId })
+  return presentSession(session, unixSeconds(now))
 }
 
 /**
@@ -81,6 +95,7 @@ export async function auditRead(c: AppContext, audit: Audit, user?: string): Pro
   await audit.write({ actor, action: 'admin_read', user, outcome: 'ok', reason, requestId })
 }
 
-function noSuchSession(): ServiceError {
+/** For an id that is of no session. */
+export function noSuchSession(): ServiceError {
   return new ServiceError('not_found', { reason: 'no session with this id' })
 }

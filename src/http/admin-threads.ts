@@ -75,10 +75,17 @@ export function deleteAnyThread({ threads, audit }: AdminThreadRoutesOptions): H
   }
 }
 
-/** What is found out, by whom, is in the trail before it is shown; of a thread that is not there too. */
-async function findForRead(
+/**
+ * The thread in the path. What is found out, by whom, is in the trail before it is shown; of a thread
+ * that is not there too.
+ *
+ * @param c - of the admin's request
+ * @param options - where to look, the trail
+ * @throws `invalid_request`, `not_found`, what the sources throw
+ */
+export async function findForRead(
   c: AppContext,
-  { threads, audit }: AdminThreadRoutesOptions,
+  { threads, audit }: { readonly threads: Pick<Threads, 'find'>; readonly audit: Audit },
 ): Promise<FoundThread> {
   const id = pathId(c)
   try {

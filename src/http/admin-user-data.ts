@@ -29,21 +29,35 @@ export interface UserDataOptions extends AdminOptions {
 
 /** `GET /v1/admin/users/{user}/export`: all there is of a user, as NDJSON; the last line is a summary. */
 export function exportUserData(options: UserDataOptions): Handler<AppEnv> {
-  const { audit, log, now } = options
   return async (c) => {
     refuseQuery(c)
-    const user = pathUser(c)
-    await auditData(c, options, { action: 'export', user })
-    // What waits for its batch belongs to what there is.
-    await audit.flush()
-    if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': NDJSON })
-    const gone = new AbortController()
-    const lines = presented(exportUser(options, user, { signal: gone.signal }), unixSeconds(now))
-    return streamLines(c, lines, {
-      onGone: () => gone.abort(clientGone()),
-      onError: (error) => log.error({ err: error, request_id: c.var.requestId }, 'export ended'),
-    })
+    return answerExport(c, options, pathUser(c))
   }
+}
+
+/**
+ * Answers with a user's data, once the export is in the trail.
+ *
+ * @param c - of the admin's request
+ * @param options - sources, trail, log
+ * @param user - whose
+ */
+export async function answerExport(
+  c: AppContext,
+  options: UserDataOptions,
+  user: string,
+): Promise<Response> {
+  const { audit, log, now } = options
+  await auditData(c, options, { action: 'export', user })
+  // What waits for its batch belongs to what there is.
+  await audit.flush()
+  if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': NDJSON })
+  const gone = new AbortController()
+  const lines = presented(exportUser(options, user, { signal: gone.signal }), unixSeconds(now))
+  return streamLines(c, lines, {
+    onGone: () => gone.abort(clientGone()),
+    onError: (error) => log.error({ err: error, request_id: c.var.requestId }, 'export ended'),
+  })
 }
 
 /**
@@ -51,25 +65,40 @@ export function exportUserData(options: UserDataOptions): Handler<AppEnv> {
  * the client leaves; what came of it is in the audit trail too.
  */
 export function eraseUserData(options: UserDataOptions): Handler<AppEnv>[] {
-  const { audit, log } = options
+  const { log } = options
   const erase = async (c: AppContext) => {
     refuseQuery(c)
-    const user = pathUser(c)
-    // First of all: an erase that is not in the trail must not begin.
-    await auditData(c, options, { action: 'erase', user, reason: 'begun' })
-    const order = {
-      user,
-      by: c.var.admin,
-      keptAction: 'erase' satisfies AuditAction,
-      onEnd: (summary: EraseSummary) => auditEnd(c, options, { user, summary }),
-    }
-    const lines = eraseUser({ ...options, flushAudit: audit.flush }, order)
+    const lines = await carryOutErase(c, options, pathUser(c))
     return streamLines(c, oneByOne(lines), {
       atOnce: true,
       onError: (error) => log.error({ err: error, request_id: c.var.requestId }, 'erase ended'),
     })
   }
   return [jsonBody(z.strictObject({})), erase]
+}
+
+/**
+ * Begins to erase a user once that is in the trail, where its end will be too.
+ *
+ * @param c - of the admin's request
+ * @param options - sources, trail, log
+ * @param user - whom
+ * @returns its lines; the first one must be asked for, or nothing begins
+ */
+export async function carryOutErase(
+  c: AppContext,
+  options: UserDataOptions,
+  user: string,
+): Promise<AsyncGenerator<EraseLine, void, undefined>> {
+  // First of all: an erase that is not in the trail must not begin.
+  await auditData(c, options, { action: 'erase', user, reason: 'begun' })
+  const order = {
+    user,
+    by: c.var.admin,
+    keptAction: 'erase' satisfies AuditAction,
+    onEnd: (summary: EraseSummary) => auditEnd(c, options, { user, summary }),
+  }
+  return eraseUser({ ...options, flushAudit: options.audit.flush }, order)
 }
 
 interface DataEvent {

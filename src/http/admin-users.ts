@@ -12,8 +12,8 @@ import { listParameters, pageOrRefusal, query, refuseQuery, validQuery } from '.
 
 const wellFormed = (value: string) => value.isWellFormed()
 
-/** As the mapping of claims makes them: of another there is nothing to revoke. */
-const user = text(512)
+/** A user as the mapping of claims makes them: of another there is nothing to revoke. */
+export const userSchema = text(512)
   .refine(wellFormed, 'must be well-formed')
   .refine((value) => !/\p{Cc}/u.test(value), 'has no control characters')
 
@@ -27,7 +27,7 @@ export const revokeBody = z.strictObject(order)
 
 /** Body of `POST /v1/admin/revoke`: whom, by the ChatKit user or by the token's subject. */
 export const revokeAnyBody = z.union([
-  z.strictObject({ user, ...order }),
+  z.strictObject({ user: userSchema, ...order }),
   z.strictObject({
     issuer: z.string().min(1),
     subject: z.string().min(1).max(255).refine(wellFormed, 'must be well-formed'),
@@ -51,7 +51,7 @@ export function revokeUser(options: AdminUserOptions): Handler<AppEnv>[] {
     async (c) => {
       refuseQuery(c)
       const asked = validBody(c, revokeBody)
-      return c.json(await carryOut(c, options, { ...asked, user: pathUser(c) }))
+      return c.json(await carryOutRevoke(c, options, { ...asked, user: pathUser(c) }))
     },
   ]
 }
@@ -61,10 +61,10 @@ export function revokeAny(options: AdminUserOptions): Handler<AppEnv>[] {
   const handle = async (c: AppContext) => {
     refuseQuery(c)
     const body = validBody(c, revokeAnyBody)
-    if ('user' in body) return c.json(await carryOut(c, options, body))
+    if ('user' in body) return c.json(await carryOutRevoke(c, options, body))
     const views: RevokeView[] = []
     for (const one of await usersOf(body, options)) {
-      views.push(await carryOut(c, options, { ...body, user: one }))
+      views.push(await carryOutRevoke(c, options, { ...body, user: one }))
     }
     return c.json(merge(views))
   }
@@ -83,27 +83,51 @@ export function listBlocks({ registry, audit, now }: AdminUserOptions): Handler<
 }
 
 /** `DELETE /v1/admin/users/{user}/block`: also when there was none. */
-export function liftBlock({ registry, audit, now }: AdminUserOptions): Handler<AppEnv> {
+export function liftBlock(options: AdminUserOptions): Handler<AppEnv> {
   return async (c) => {
     refuseQuery(c)
-    const { admin: actor, requestId } = c.var
-    const lifted = pathUser(c)
-    const stood = await registry.liftBlock(lifted, unixSeconds(now))
-    const reason = stood ? undefined : 'there was no block'
-    await audit.write({ actor, action: 'unblock', user: lifted, outcome: 'ok', reason, requestId })
+    await carryOutUnblock(c, options, pathUser(c))
     return c.body(null, 204)
   }
 }
 
-interface RevokeOrder {
+/**
+ * Lifts a user's block, with its line in the trail.
+ *
+ * @param c - of the admin's request
+ * @param options - store, trail, time
+ * @param user - whose
+ * @returns whether there was one
+ */
+export async function carryOutUnblock(
+  c: AppContext,
+  { registry, audit, now }: Pick<AdminOptions, 'registry' | 'audit' | 'now'>,
+  user: string,
+): Promise<boolean> {
+  const { admin: actor, requestId } = c.var
+  const stood = await registry.liftBlock(user, unixSeconds(now))
+  const reason = stood ? undefined : 'there was no block'
+  await audit.write({ actor, action: 'unblock', user, outcome: 'ok', reason, requestId })
+  return stood
+}
+
+/** Whom, for how long, and why. */
+export interface RevokeOrder {
   readonly user: string
   readonly block_seconds?: number | undefined
   readonly reason?: string | undefined
 }
 
-async function carryOut(
+/**
+ * Takes back a user's sessions, with its line in the trail.
+ *
+ * @param c - of the admin's request
+ * @param options - step 3, the trail
+ * @param asked - the order
+ */
+export async function carryOutRevoke(
   c: AppContext,
-  { revoke, audit }: AdminUserOptions,
+  { revoke, audit }: Pick<AdminOptions, 'revoke' | 'audit'>,
   asked: RevokeOrder,
 ): Promise<RevokeView> {
   const { admin: by, requestId } = c.var
@@ -154,7 +178,7 @@ function merge(views: readonly RevokeView[]): RevokeView {
  * @throws `invalid_request`
  */
 export function pathUser(c: AppContext): string {
-  const parsed = user.safeParse(c.req.param('user'))
+  const parsed = userSchema.safeParse(c.req.param('user'))
   if (parsed.success) return parsed.data
   throw new ServiceError('invalid_request', {
     reason: 'a user that cannot exist',

@@ -1,9 +1,12 @@
 import { Hono } from 'hono'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Clock } from '../lib/clock.ts'
 import type { AnswerSeen } from './envelope.ts'
+import { createFigures, type Figures, readSnapshot } from './figures.ts'
 
 /** Values that are asked for when Prometheus asks. */
 export interface MetricSources {
+  readonly now: Clock
   /** Live sessions and waiting cancels. */
   readonly figures: () => Promise<{ activeSessions: number; outboxLength: number }>
   /** Seconds since each issuer's keys were fetched; undefined when there are none. */
@@ -33,6 +36,8 @@ export interface Metrics {
   turnedAway(count: number): void
   /** `GET /metrics`, for a listener of its own that the public cannot reach. */
   readonly app: Hono
+  /** The last hour, for the console; sampled between its `start` and `stop`. */
+  readonly figures: Figures
 }
 
 /** Labels of a mint that was refused below the app. */
@@ -77,7 +82,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     help: 'Connections that were closed at once, because there were too many.',
     registers: [registry],
   })
-  addGauges(registry, sources)
+  const figures = rememberFigures(sources.figures)
+  addGauges(registry, { ...sources, figures })
+  const snapshot = async () => ({
+    ...(await readSnapshot(registry)),
+    activeSessions: (await orNothing(figures))?.activeSessions,
+  })
   const app = new Hono()
   app.get('/metrics', async (c) =>
     c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType }),
@@ -97,6 +107,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     mintsRefused: (count) => requests.inc(REFUSED_MINT, count),
     turnedAway: (count) => turnedAway.inc(count),
     app,
+    figures: createFigures(snapshot, sources.now),
   }
 }
 
@@ -124,7 +135,7 @@ function rememberFigures(figures: MetricSources['figures']): MetricSources['figu
 
 function addGauges(registry: Registry, sources: MetricSources): void {
   const registers = [registry]
-  const figures = rememberFigures(sources.figures)
+  const { figures } = sources
   new Gauge({
     name: 'chatkit_mint_active_sessions',
     help: 'Sessions on the books that are active and not expired.',

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { auditListQuery } from './admin-audit.ts'
 import { sessionListQuery } from './admin-sessions.ts'
 import { blockListQuery, revokeAnyBody, revokeBody } from './admin-users.ts'
-import { ANYWHERE, AUTHENTICATION, BODY, type Operation } from './openapi-operation.ts'
+import { ANYWHERE, type Answer, AUTHENTICATION, BODY, type Operation } from './openapi-operation.ts'
 
 /** A session as admins see it. */
 export const session = z
@@ -46,6 +46,48 @@ const revoked = z.object({
   blocked_until: z.int().nullable(),
 })
 
+const sessionExample = {
+  id: 'cksess_68e5c1f0',
+  object: 'chatkit_mint.session',
+  user: 'https://login.acme.example/|alice',
+  workflow: 'support',
+  status: 'active',
+  created_at: 1_790_000_000,
+  expires_at: 1_790_000_600,
+  issuer: 'https://login.acme.example/',
+  subject: 'alice',
+}
+
+const blockExample = {
+  user: 'https://login.acme.example/|alice',
+  blocked_until: 1_790_003_600,
+  reason: 'left',
+  by: 'https://login.acme.example/|ada',
+  created_at: 1_790_000_000,
+}
+
+const auditExample = {
+  id: 'aud_01k5ZQ',
+  at: 1_790_000_000,
+  actor: 'https://login.acme.example/|ada',
+  action: 'revoke',
+  user: 'https://login.acme.example/|alice',
+  outcome: 'ok',
+  reason: 'left',
+  request_id: 'req_5mVqOa8hTDQkqTPVqgbNfw',
+}
+
+const revokedExample = {
+  user: 'https://login.acme.example/|alice',
+  cancelled: ['cksess_68e5c1f0'],
+  cancelling: [],
+  blocked_until: 1_790_003_600,
+}
+
+function pageOf(entry: unknown, cursor: string) {
+  return { object: 'list', data: [entry], first_id: cursor, last_id: cursor, has_more: false }
+}
+
 function listOf(entry: z.ZodType): z.ZodType {
   return z.object({
     object: z.literal('list'),
@@ -56,6 +98,10 @@ function listOf(entry: z.ZodType): z.ZodType {
   })
 }
 
+function page(schema: z.ZodType, example: unknown): Answer {
+  return { status: 200, description: 'A page.', schema, example }
+}
+
 /** What every call of an admin can come to. */
 export const ADMIN = [
   ...ANYWHERE,
@@ -64,7 +110,7 @@ export const ADMIN = [
   'store_unavailable',
 ] as const satisfies Operation['problems']
 
-const common = { tag: 'admin', security: 'adminToken', problems: ADMIN } as const
+const common = { tag: 'admin', security: ['adminToken'], problems: ADMIN } as const
 const user = { user: 'The ChatKit user, percent-encoded.' }
 const id = { id: 'The session, cksess_…' }
 const AUDITED = 'What admins read is in the audit trail.'
@@ -79,7 +125,7 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
     summary: 'List sessions',
     description: `Newest first. ${AUDITED}`,
     query: sessionListQuery,
-    answers: [{ status: 200, description: 'A page.', schema: listOf(session) }],
+    answers: [page(listOf(session), pageOf(sessionExample, sessionExample.id))],
   },
   {
     ...common,
@@ -89,7 +135,9 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
     summary: 'Read a session',
     description: AUDITED,
     pathParameters: id,
-    answers: [{ status: 200, description: 'The session.', schema: session }],
+    answers: [
+      { status: 200, description: 'The session.', schema: session, example: sessionExample },
+    ],
   },
   {
     ...common,
@@ -100,10 +148,22 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
     description:
       'The widget asks for a new one by itself: to keep a user out, revoke with a block instead.',
     pathParameters: id,
+    requestBody: { schema: z.strictObject({}), example: {} },
     answers: [
-      { status: 200, description: 'It has ended.', schema: session },
-      { status: 202, description: 'OpenAI has not confirmed it; it is retried.', schema: session },
+      {
+        status: 200,
+        description: 'It has ended.',
+        schema: session,
+        example: { ...sessionExample, status: 'cancelled' },
+      },
+      {
+        status: 202,
+        description: 'OpenAI has not confirmed it; it is retried.',
+        schema: session,
+        example: { ...sessionExample, status: 'cancelling' },
+      },
     ],
+    problems: [...ADMIN, ...BODY],
   },
   {
     ...common,
@@ -114,7 +174,7 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
     description: 'With `block_seconds` the user gets no new ones for so long.',
     pathParameters: user,
     requestBody: { schema: revokeBody, example: { block_seconds: 3600, reason: 'left' } },
-    answers: [{ status: 200, description: 'Durable.', schema: revoked }],
+    answers: [{ status: 200, description: 'Durable.', schema: revoked, example: revokedExample }],
     problems: [...ADMIN, ...BODY],
   },
   {
@@ -129,7 +189,7 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
       example: { issuer: 'https://login.acme.example/', subject: 'alice', block_seconds: 3600 },
       required: true,
     },
-    answers: [{ status: 200, description: 'Durable.', schema: revoked }],
+    answers: [{ status: 200, description: 'Durable.', schema: revoked, example: revokedExample }],
     problems: [...ADMIN, ...BODY],
   },
   {
@@ -150,7 +210,7 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
     summary: 'List blocks that hold',
     description: `Newest first; the cursors are users. ${AUDITED}`,
     query: blockListQuery,
-    answers: [{ status: 200, description: 'A page.', schema: listOf(block) }],
+    answers: [page(listOf(block), pageOf(blockExample, blockExample.user))],
   },
   {
     ...common,
@@ -160,6 +220,6 @@ export const ADMIN_OPERATIONS: readonly Operation[] = [
     summary: 'List the audit trail',
     description: `Newest first. ${AUDITED}`,
     query: auditListQuery,
-    answers: [{ status: 200, description: 'A page.', schema: listOf(auditEntry) }],
+    answers: [page(listOf(auditEntry), pageOf(auditExample, auditExample.id))],
   },
 ]

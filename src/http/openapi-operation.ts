@@ -1,6 +1,14 @@
 import type { z } from 'zod'
 import type { ErrorCode } from '../lib/errors.ts'
 
+/** How a caller proves who it is; described in the document's `securitySchemes`. */
+export type SecurityScheme =
+  | 'userToken'
+  | 'adminToken'
+  | 'clientSecret'
+  | 'uploadLink'
+  | 'introspector'
+
 /** One route, as the API description tells it. */
 export interface Operation {
   /** With `{parameters}` in OpenAPI's spelling. */
@@ -10,13 +18,8 @@ export interface Operation {
   readonly summary: string
   readonly description: string
   readonly tag: string
-  readonly security:
-    | 'userToken'
-    | 'adminToken'
-    | 'clientSecret'
-    | 'uploadLink'
-    | 'introspector'
-    | 'none'
+  /** Any one of them is enough; none for routes that ask for no credential. */
+  readonly security: readonly SecurityScheme[]
   /** Names of parameters in the path. */
   readonly pathParameters?: Readonly<Record<string, string>>
   readonly query?: z.ZodObject
@@ -25,17 +28,23 @@ export interface Operation {
     readonly example: unknown
     /** `application/json` when absent. */
     readonly mediaType?: string
+    /** What else is taken, as it is. */
+    readonly otherMediaTypes?: readonly string[]
     readonly required?: boolean
   }
-  readonly answers: readonly {
-    readonly status: number
-    readonly description: string
-    readonly schema?: z.ZodType
-    /** `application/json` when absent. */
-    readonly mediaType?: string
-    readonly example?: unknown
-  }[]
+  readonly answers: readonly Answer[]
   readonly problems: readonly ErrorCode[]
+}
+
+/** A good answer; a status that can have several media types stands once for each. */
+export interface Answer {
+  readonly status: number
+  readonly description: string
+  /** Absent when the answer has no body. */
+  readonly schema?: z.ZodType
+  readonly example?: unknown
+  /** `application/json` when absent. */
+  readonly mediaType?: string
 }
 
 /** What every route can answer, below and around the handlers. */
@@ -74,4 +83,5 @@ export const UPSTREAM = [
   'upstream_unavailable',
   'upstream_rate_limited',
   'upstream_timeout',
+  'overloaded',
 ] as const satisfies readonly ErrorCode[]

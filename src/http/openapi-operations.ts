@@ -12,12 +12,7 @@ const clientSecretAnswer = z.strictObject({
 
 const logoutForm = z.object({ logout_token: z.string().describe('A signed logout token.') })
 
-/** All routes; a test compares them with what the app serves. */
-export const OPERATIONS: readonly Operation[] = [
-  ...ADMIN_OPERATIONS,
-  ...SELF_HOSTED_OPERATIONS,
-  ...THREAD_OPERATIONS,
-  ...USER_DATA_OPERATIONS,
+const SESSION_OPERATIONS: readonly Operation[] = [
   {
     path: '/v1/sessions',
     method: 'post',
@@ -28,7 +23,7 @@ export const OPERATIONS: readonly Operation[] = [
       'config and the verified token. `current_client_secret` is what ChatKit passes to ' +
       '`getClientSecret`: that session ends when the new one is minted.',
     tag: 'sessions',
-    security: 'userToken',
+    security: ['userToken'],
     requestBody: { schema: mintBody, example: { workflow: 'support' } },
     answers: [
       {
@@ -57,7 +52,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Sign out',
     description: "Ends all of the caller's own live sessions; also for a blocked user.",
     tag: 'sessions',
-    security: 'userToken',
+    security: ['userToken'],
     answers: [{ status: 204, description: 'They have ended, and a mint under way is refused.' }],
     problems: [...ANYWHERE, ...AUTHENTICATION, 'claims_not_mapped', 'store_unavailable'],
   },
@@ -70,7 +65,7 @@ export const OPERATIONS: readonly Operation[] = [
       'OpenID Connect Back-Channel Logout 1.0, for issuers with `logout` in the config. 200 when ' +
       'it is durable that the sessions end and older tokens no longer mint.',
     tag: 'sessions',
-    security: 'none',
+    security: [],
     requestBody: {
       schema: logoutForm,
       example: { logout_token: 'eyJ…' },
@@ -80,6 +75,9 @@ export const OPERATIONS: readonly Operation[] = [
     answers: [{ status: 200, description: 'Done.' }],
     problems: [...ANYWHERE, ...BODY, 'idp_unavailable', 'store_unavailable'],
   },
+]
+
+const MACHINE_OPERATIONS: readonly Operation[] = [
   {
     path: '/livez',
     method: 'get',
@@ -87,8 +85,15 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Whether the process serves',
     description: 'Asks nothing of the store, the issuers or OpenAI.',
     tag: 'operation',
-    security: 'none',
-    answers: [{ status: 200, description: 'It does.' }],
+    security: [],
+    answers: [
+      {
+        status: 200,
+        description: 'It does.',
+        schema: z.object({ status: z.literal('live') }),
+        example: { status: 'live' },
+      },
+    ],
     problems: ANYWHERE,
   },
   {
@@ -98,9 +103,75 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Whether to send requests here',
     description: 'The store can be written and the keys of at least one issuer are usable.',
     tag: 'operation',
-    security: 'none',
-    answers: [{ status: 200, description: 'Ready.' }],
+    security: [],
+    answers: [
+      {
+        status: 200,
+        description: 'Ready.',
+        schema: z.object({ status: z.literal('ready') }),
+        example: { status: 'ready' },
+      },
+    ],
     problems: [...ANYWHERE, 'store_unavailable', 'idp_unavailable', 'shutting_down'],
+  },
+  {
+    path: '/client.js',
+    method: 'get',
+    operationId: 'clientScript',
+    summary: 'The browser helper',
+    description:
+      "An ES module for a page's `import`: `createGetClientSecret` and `createChatKitFetch`. " +
+      'Cacheable for five minutes.',
+    tag: 'operation',
+    security: [],
+    answers: [
+      {
+        status: 200,
+        description: 'JavaScript.',
+        mediaType: 'text/javascript',
+        schema: z.string(),
+      },
+      { status: 304, description: 'It is what `If-None-Match` names.' },
+    ],
+    problems: ANYWHERE,
+  },
+  {
+    path: '/docs',
+    method: 'get',
+    operationId: 'docs',
+    summary: 'A page to read this description',
+    description: 'HTML without script and without anything from another host.',
+    tag: 'operation',
+    security: [],
+    answers: [
+      {
+        status: 200,
+        description: 'The API reference.',
+        mediaType: 'text/html',
+        schema: z.string(),
+      },
+    ],
+    problems: ANYWHERE,
+  },
+  {
+    path: '/docs/{page}',
+    method: 'get',
+    operationId: 'guide',
+    summary: 'A guide',
+    description: 'How to use the service from a page, a phone, and how to run it.',
+    tag: 'operation',
+    security: [],
+    pathParameters: { page: 'Its name, as the list on `/docs` has it.' },
+    answers: [
+      { status: 200, description: 'The guide.', mediaType: 'text/html', schema: z.string() },
+      {
+        status: 200,
+        description: 'For `docs.css`: the style sheet of these pages.',
+        mediaType: 'text/css',
+        schema: z.string(),
+      },
+    ],
+    problems: ANYWHERE,
   },
   {
     path: '/openapi.json',
@@ -109,8 +180,25 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'This document',
     description: 'OpenAPI 3.1.',
     tag: 'operation',
-    security: 'none',
-    answers: [{ status: 200, description: 'OpenAPI 3.1, as JSON.' }],
+    security: [],
+    answers: [
+      {
+        status: 200,
+        description: 'OpenAPI 3.1, as JSON.',
+        schema: z.looseObject({ openapi: z.string(), paths: z.looseObject({}) }),
+        example: { openapi: '3.1.0', paths: {} },
+      },
+    ],
     problems: ANYWHERE,
   },
+]
+
+/** All routes, as one reads of them; a test compares them with what the app serves. */
+export const OPERATIONS: readonly Operation[] = [
+  ...SESSION_OPERATIONS,
+  ...THREAD_OPERATIONS,
+  ...SELF_HOSTED_OPERATIONS,
+  ...ADMIN_OPERATIONS,
+  ...USER_DATA_OPERATIONS,
+  ...MACHINE_OPERATIONS,
 ]

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ANYWHERE, BODY, type Operation } from './openapi-operation.ts'
+import { ANYWHERE, AUTHENTICATION, BODY, type Operation } from './openapi-operation.ts'
 
 const workflow = { workflow: 'Name of a self-hosted workflow.' }
 
@@ -8,6 +8,20 @@ const envelope = z
   .describe('A request of the ChatKit protocol: threads.create, threads.list, items.list, …')
 
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
+
+const keySetExample = {
+  keys: [
+    {
+      kty: 'EC',
+      crv: 'P-256',
+      x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+      y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+      alg: 'ES256',
+      kid: 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U',
+      use: 'sig',
+    },
+  ],
+}
 
 const introspection = z.looseObject({
   active: z.boolean(),
@@ -26,6 +40,7 @@ const GATEWAY_PROBLEMS = [
   'upstream_rejected',
   'upstream_invalid_response',
   'upstream_unavailable',
+  'upstream_rate_limited',
   'upstream_timeout',
 ] as const satisfies Operation['problems']
 
@@ -40,14 +55,30 @@ export const SELF_HOSTED_OPERATIONS: readonly Operation[] = [
       'What `api.url` of ChatKit points at. The bearer token is the client secret. Requests about ' +
       "threads and attachments that are not the caller's are 404; answers stream through.",
     tag: 'chatkit',
-    security: 'clientSecret',
+    security: ['clientSecret', 'uploadLink'],
     pathParameters: workflow,
     requestBody: {
       schema: envelope,
       example: { type: 'threads.list', params: { limit: 20 } },
+      otherMediaTypes: ['multipart/form-data'],
       required: true,
     },
-    answers: [{ status: 200, description: 'JSON, or `text/event-stream` for streaming types.' }],
+    answers: [
+      {
+        status: 200,
+        description: "The server's JSON; lists hold only what is the caller's.",
+        schema: z.unknown(),
+        example: { data: [], has_more: false },
+      },
+      {
+        status: 200,
+        description: 'For streaming types: frames of `data: <json>`, each ended by a blank line.',
+        mediaType: 'text/event-stream',
+        schema: z.string(),
+        example: 'data: {"type":"progress_update","text":"Looking it up"}\n\n',
+      },
+      { status: 204, description: 'An upload to its link has arrived.' },
+    ],
     problems: GATEWAY_PROBLEMS,
   },
   {
@@ -55,11 +86,13 @@ export const SELF_HOSTED_OPERATIONS: readonly Operation[] = [
     method: 'put',
     operationId: 'uploadAttachment',
     summary: 'Upload an attachment by its link',
-    description: 'The link comes with the answer to `attachments.create` and names this address.',
+    description:
+      'The link comes with the answer to `attachments.create` and names this address. The body is ' +
+      'the file.',
     tag: 'chatkit',
-    security: 'uploadLink',
+    security: ['uploadLink'],
     pathParameters: workflow,
-    answers: [{ status: 200, description: 'What the server answers.' }],
+    answers: [{ status: 204, description: 'It has arrived.' }],
     problems: GATEWAY_PROBLEMS,
   },
   {
@@ -69,8 +102,8 @@ export const SELF_HOSTED_OPERATIONS: readonly Operation[] = [
     summary: 'The keys that sign client secrets and server tokens',
     description: 'RFC 7517. Cacheable for five minutes.',
     tag: 'chatkit',
-    security: 'none',
-    answers: [{ status: 200, description: 'Public keys.', schema: keySet }],
+    security: [],
+    answers: [{ status: 200, description: 'Public keys.', schema: keySet, example: keySetExample }],
     problems: ANYWHERE,
   },
   {
@@ -80,7 +113,7 @@ export const SELF_HOSTED_OPERATIONS: readonly Operation[] = [
     summary: 'Whether a self-hosted client secret is live',
     description: 'RFC 7662, for an `introspection` client with HTTP Basic, or an admin.',
     tag: 'chatkit',
-    security: 'introspector',
+    security: ['introspector', 'adminToken'],
     requestBody: {
       schema: z.object({ token: z.string() }),
       example: { token: 'eyJ…' },
@@ -95,13 +128,6 @@ export const SELF_HOSTED_OPERATIONS: readonly Operation[] = [
         example: { active: false },
       },
     ],
-    problems: [
-      ...ANYWHERE,
-      ...BODY,
-      'missing_token',
-      'invalid_token',
-      'admin_required',
-      'store_unavailable',
-    ],
+    problems: [...ANYWHERE, ...BODY, ...AUTHENTICATION, 'admin_required', 'store_unavailable'],
   },
 ]

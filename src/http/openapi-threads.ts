@@ -1,14 +1,19 @@
 import type { z } from 'zod'
 import { thread, threadDeleted, threadItemPage, threadPage } from '../chatkit/wire-thread.ts'
 import { anyThreadsQuery } from './admin-threads.ts'
-import { ANYWHERE, AUTHENTICATION, type Operation, UPSTREAM } from './openapi-operation.ts'
+import {
+  ANYWHERE,
+  type Answer,
+  AUTHENTICATION,
+  type Operation,
+  UPSTREAM,
+} from './openapi-operation.ts'
 import { itemListQuery, ownThreadsQuery } from './threads.ts'
 
 const COMMON = [
   ...ANYWHERE,
   ...AUTHENTICATION,
   ...UPSTREAM,
-  'overloaded',
   'store_unavailable',
 ] as const satisfies Operation['problems']
 
@@ -18,6 +23,30 @@ const MERGED =
   'Threads of all workflows are merged; without `workflow` and with several sources (API keys, ' +
   'self-hosted servers) `first_id` and `last_id` are opaque, and a page takes `after` or `before`, ' +
   'not both.'
+
+const threadExample = {
+  id: 'cthr_68e5c1f0',
+  object: 'chatkit.thread',
+  created_at: 1_790_000_000,
+  status: { type: 'active' },
+  title: 'Return of order 1042',
+  user: 'https://login.acme.example/|alice',
+}
+
+const itemExample = {
+  id: 'cthi_68e5c1f4',
+  object: 'chatkit.thread_item',
+  created_at: 1_790_000_004,
+  thread_id: 'cthr_68e5c1f0',
+  type: 'chatkit.assistant_message',
+  content: [{ type: 'output_text', text: 'You can send it back until Friday.', annotations: [] }],
+}
+
+function pageOf(schema: z.ZodType, entry: { readonly id: string }): Answer {
+  const { id } = entry
+  const example = { object: 'list', data: [entry], first_id: id, last_id: id, has_more: false }
+  return { status: 200, description: 'A page.', schema, example }
+}
 
 interface Side {
   readonly path: string
@@ -33,7 +62,7 @@ const OWN: Side = {
   path: '/v1/threads',
   whose: 'Own',
   tag: 'threads',
-  security: 'userToken',
+  security: ['userToken'],
   problems: [...COMMON, 'claims_not_mapped', 'workflow_not_allowed', 'user_blocked'],
   query: ownThreadsQuery,
   note: "The caller's own; anyone else's is answered like one that does not exist.",
@@ -43,7 +72,7 @@ const ANY: Side = {
   path: '/v1/admin/threads',
   whose: 'Any',
   tag: 'admin',
-  security: 'adminToken',
+  security: ['adminToken'],
   problems: [...COMMON, 'admin_required'],
   query: anyThreadsQuery,
   note: "Any user's. What admins read and delete is in the audit trail.",
@@ -59,7 +88,7 @@ function operationsOf({ path, whose, query, note, ...common }: Side): readonly O
       summary: 'List threads',
       description: `${note} ${MERGED}`,
       query,
-      answers: [{ status: 200, description: 'A page.', schema: threadPage }],
+      answers: [pageOf(threadPage, threadExample)],
     },
     {
       ...common,
@@ -69,7 +98,9 @@ function operationsOf({ path, whose, query, note, ...common }: Side): readonly O
       summary: 'Read a thread',
       description: note,
       pathParameters: id,
-      answers: [{ status: 200, description: 'The thread.', schema: thread }],
+      answers: [
+        { status: 200, description: 'The thread.', schema: thread, example: threadExample },
+      ],
     },
     {
       ...common,
@@ -79,7 +110,14 @@ function operationsOf({ path, whose, query, note, ...common }: Side): readonly O
       summary: 'Delete a thread',
       description: `The thread, its items and attachments. ${note}`,
       pathParameters: id,
-      answers: [{ status: 200, description: 'It is gone.', schema: threadDeleted }],
+      answers: [
+        {
+          status: 200,
+          description: 'It is gone.',
+          schema: threadDeleted,
+          example: { id: threadExample.id, object: 'chatkit.thread.deleted', deleted: true },
+        },
+      ],
     },
     {
       ...common,
@@ -90,7 +128,7 @@ function operationsOf({ path, whose, query, note, ...common }: Side): readonly O
       description: note,
       pathParameters: id,
       query: itemListQuery,
-      answers: [{ status: 200, description: 'A page.', schema: threadItemPage }],
+      answers: [pageOf(threadItemPage, itemExample)],
     },
   ]
 }

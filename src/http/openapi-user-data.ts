@@ -66,9 +66,32 @@ const eraseLine = z
   ])
   .describe('One line. The last one is the summary.')
 
+const exportExample = {
+  type: 'summary',
+  sessions: 2,
+  threads: 1,
+  items: 6,
+  audit: 9,
+  complete: true,
+  failed: 0,
+  failures: [],
+}
+
+const eraseExample = {
+  type: 'summary',
+  sessions: { cancelled: 1, cancelling: [] },
+  threads_deleted: 1,
+  attachments_deleted: 0,
+  records_erased: 11,
+  complete: true,
+  failed: 0,
+  failures: [],
+  blocked_until: null,
+}
+
 const common = {
   tag: 'admin',
-  security: 'adminToken',
+  security: ['adminToken'],
   pathParameters: { user: 'The ChatKit user, percent-encoded.' },
 } as const
 const mediaType = 'application/x-ndjson'
@@ -84,7 +107,15 @@ export const USER_DATA_OPERATIONS: readonly Operation[] = [
     description:
       'Sessions, threads with their items, and the audit trail about the user, streamed as JSON ' +
       'lines. What an upstream does not give is named in the summary, and the rest goes on.',
-    answers: [{ status: 200, description: 'JSON lines.', mediaType, schema: exportLine }],
+    answers: [
+      {
+        status: 200,
+        description: 'JSON lines; the example is the last one.',
+        mediaType,
+        schema: exportLine,
+        example: exportExample,
+      },
+    ],
     problems: ADMIN,
   },
   {
@@ -99,7 +130,15 @@ export const USER_DATA_OPERATIONS: readonly Operation[] = [
       'goes on to its end when the client leaves, and is safe to repeat. The audit entries that ' +
       'prove the erase stay.',
     requestBody: { schema: z.strictObject({}), example: {} },
-    answers: [{ status: 200, description: 'JSON lines.', mediaType, schema: eraseLine }],
+    answers: [
+      {
+        status: 200,
+        description: 'JSON lines; the example is the last one.',
+        mediaType,
+        schema: eraseLine,
+        example: eraseExample,
+      },
+    ],
     problems: [...ADMIN, ...BODY],
   },
 ]

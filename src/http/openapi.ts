@@ -1,29 +1,20 @@
 import { z } from 'zod'
-import type { ErrorCode } from '../lib/errors.ts'
-import { CODES } from '../respond/problem.ts'
 import type { AppContext } from './app-env.ts'
 import type { Operation } from './openapi-operation.ts'
 import { OPERATIONS } from './openapi-operations.ts'
-
-const problemSchema = z
-  .object({
-    type: z.string().describe('urn:chatkit-mint:problem:<code>'),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string().describe('What the caller can do about it.'),
-    code: z.enum(Object.keys(CODES)).describe('What to match on; never renamed.'),
-    request_id: z.string().describe('To quote to the operator.'),
-  })
-  .describe('RFC 9457 problem details.')
+import { describeResponses, problemExamples, problemSchema } from './openapi-responses.ts'
+import { jsonSchema } from './openapi-schema.ts'
 
 /**
- * `GET /openapi.json`: OpenAPI 3.1 of every route, made from the schemas that the handlers use.
+ * `GET /openapi.json`: OpenAPI 3.1 of every route, made from the schemas that the handlers use when it
+ * is first asked for: a start does not wait for it.
  *
  * @param publicUrl - the service as clients see it
  */
 export function answerOpenApi(publicUrl: string | undefined) {
-  const body = JSON.stringify(createOpenApi(publicUrl))
+  let body: string | undefined
   return (c: AppContext): Response => {
+    body ??= JSON.stringify(createOpenApi(publicUrl))
     c.header('Content-Type', 'application/json')
     return c.body(body)
   }
@@ -34,7 +25,7 @@ export function answerOpenApi(publicUrl: string | undefined) {
  *
  * @param publicUrl - the service as clients see it
  */
-function createOpenApi(publicUrl: string | undefined) {
+export function createOpenApi(publicUrl: string | undefined) {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of OPERATIONS) {
     paths[operation.path] ??= {}
@@ -49,7 +40,9 @@ function createOpenApi(publicUrl: string | undefined) {
       version: '1',
       description:
         "Authenticates an app's users by their JWT and hands them ChatKit client secrets. " +
-        'Every error is RFC 9457 problem details; match on `code`.',
+        'Every error is RFC 9457 problem details; match on `code`. `HEAD` works wherever `GET` does, ' +
+        'without a body. `OPTIONS` answers 204 on every path, with `Allow`; from an allowed `Origin` ' +
+        'it is a preflight. The console at `/admin` is pages for people, and no part of this API.',
     },
     ...(publicUrl !== undefined && { servers: [{ url: publicUrl }] }),
     paths,
@@ -86,30 +79,29 @@ function createOpenApi(publicUrl: string | undefined) {
         },
       },
       schemas: { Problem: jsonSchema(problemSchema) },
+      examples: problemExamples(),
     },
   }
 }
 
 function describeOperation(operation: Operation) {
-  const { operationId, summary, description, tag, security, requestBody, answers } = operation
+  const { operationId, summary, description, tag, security, requestBody } = operation
   return {
     operationId,
     summary,
     description,
     tags: [tag],
-    security: security === 'none' ? [] : [{ [security]: [] }],
+    security: security.map((scheme) => ({ [scheme]: [] })),
     parameters: [...pathParameters(operation), ...queryParameters(operation)],
     ...(requestBody && { requestBody: describeBody(requestBody) }),
-    responses: {
-      ...answers.map(describeAnswer).reduce(merge, {}),
-      ...problems(operation.problems),
-    },
+    responses: describeResponses(operation),
   }
 }
 
-function describeBody({ schema, example, mediaType, required }: Body) {
-  const content = { [mediaType ?? 'application/json']: { schema: jsonSchema(schema), example } }
-  return { required: required ?? false, content }
+function describeBody({ schema, example, mediaType, otherMediaTypes = [], required }: Body) {
+  const own = { [mediaType ?? 'application/json']: { schema: jsonSchema(schema), example } }
+  const others = otherMediaTypes.map((type) => [type, { schema: {} }])
+  return { required: required ?? false, content: { ...own, ...Object.fromEntries(others) } }
 }
 
 type Body = NonNullable<Operation['requestBody']>
@@ -131,41 +123,4 @@ function queryParameters({ query }: Operation) {
     required: false,
     schema: jsonSchema(z.object({ [name]: schema }), name),
   }))
-}
-
-function describeAnswer({ status, description, ...body }: Operation['answers'][number]) {
-  const { schema, example, mediaType = 'application/json' } = body
-  const content = schema && { [mediaType]: { schema: jsonSchema(schema), example } }
-  return { [status]: { description, headers: HEADERS, ...(content && { content }) } }
-}
-
-function merge(all: Record<string, unknown>, one: Record<string, unknown>) {
-  return Object.assign(all, one)
-}
-
-const HEADERS = {
-  'X-Request-Id': { description: 'To quote to the operator.', schema: { type: 'string' } },
-}
-
-/** One response per status, with the codes it can carry. */
-function problems(codes: readonly ErrorCode[]) {
-  const byStatus = Map.groupBy(codes, (code) => CODES[code].status)
-  return Object.fromEntries(
-    [...byStatus].map(([status, sameStatus]) => [
-      status,
-      {
-        description: sameStatus.map((code) => `\`${code}\`: ${CODES[code].detail}`).join('\n\n'),
-        headers: HEADERS,
-        content: {
-          'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
-        },
-      },
-    ]),
-  )
-}
-
-/** Draft 2020-12, as OpenAPI 3.1 has it; of one property when it is named. */
-function jsonSchema(schema: z.ZodType, property?: string): unknown {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input' })
-  return property === undefined ? rest : rest.properties?.[property]
 }

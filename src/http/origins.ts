@@ -10,6 +10,8 @@ export interface Origins {
   readonly app: ReadonlySet<string>
   /** For `/v1/admin`. */
   readonly admin: ReadonlySet<string>
+  /** For `/admin`, the console: the service's own and no other, or an app could read its pages. */
+  readonly console: ReadonlySet<string>
   /** Whether browsers may send cookies along, because an issuer's token can come in one. */
   readonly credentials: boolean
 }
@@ -25,6 +27,7 @@ export function originsOf(settings: Settings, publicUrl: string | undefined): Or
   return {
     app: new Set([...own, ...settings.corsOrigins]),
     admin: new Set([...own, ...(settings.admins?.origins ?? [])]),
+    console: new Set(own),
     credentials: settings.issuers.some(({ cookie }) => cookie !== undefined),
   }
 }
@@ -32,13 +35,18 @@ export function originsOf(settings: Settings, publicUrl: string | undefined): Or
 const EXPOSED = 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id'
 const MAX_AGE_SECONDS = '600'
 const ADMIN_PATH = /^\/v1\/admin(?:\/|$)/
+const CONSOLE_PATH = /^\/admin(?:\/|$)/
 
 /** The request's `Origin` when it is an allowed one for its path. */
 export function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
   const origin = c.req.header('Origin')
   if (origin === undefined) return undefined
-  const allowed = ADMIN_PATH.test(c.req.path) ? origins.admin : origins.app
-  return allowed.has(origin) ? origin : undefined
+  return originsFor(c.req.path, origins).has(origin) ? origin : undefined
+}
+
+function originsFor(path: string, origins: Origins): ReadonlySet<string> {
+  if (CONSOLE_PATH.test(path)) return origins.console
+  return ADMIN_PATH.test(path) ? origins.admin : origins.app
 }
 
 /**

@@ -45,7 +45,7 @@ export async function startTracing(serviceName: string, log: Log): Promise<Traci
 }
 
 /** The API of OpenTelemetry, as far as spans need it. */
-export type SpanApi = Pick<typeof import('@opentelemetry/api'), 'trace' | 'ROOT_CONTEXT'> & {
+type SpanApi = Pick<typeof import('@opentelemetry/api'), 'trace' | 'ROOT_CONTEXT'> & {
   readonly SpanKind: { readonly SERVER: 1; readonly CLIENT: 2 }
   readonly SpanStatusCode: { readonly ERROR: 2 }
 }
@@ -57,7 +57,7 @@ export type SpanApi = Pick<typeof import('@opentelemetry/api'), 'trace' | 'ROOT_
  *
  * @param api - `@opentelemetry/api`
  */
-export function createSpans(api: SpanApi): Tracing['seen'] {
+function createSpans(api: SpanApi): Tracing['seen'] {
   const tracer = api.trace.getTracer('chatkit-mint')
   return (answer) => {
     const end = Date.now()

@@ -17,6 +17,7 @@ export type AuditAction =
   | 'erase'
   | 'admin_read'
   | 'admin_attempt'
+  | 'admin_sign_in'
 
 /** Something that was done, or refused. */
 export interface AuditEvent {

@@ -28,6 +28,7 @@ import {
   input,
   type Json,
 } from '../support/chatkit-server-client.ts'
+import { holdToDescription } from '../support/described-answers.ts'
 
 export const ISSUER = 'https://mint.acme.example'
 export const WORKFLOW = 'helpdesk'
@@ -72,12 +73,19 @@ export async function startScene(options: SceneOptions = {}) {
     hashUser: (user) => `hash of ${user}`,
     ...options.gateway,
   })
-  const origins = { app: new Set<string>(), admin: new Set<string>(), credentials: false }
+  const origins = {
+    app: new Set<string>(),
+    admin: new Set<string>(),
+    console: new Set<string>(),
+    credentials: false,
+  }
   const app = new Hono<AppEnv>()
   app.onError(answerError)
   app.use(envelope({ origins, log, draining: () => false }))
   app.on(['POST', 'PUT'], '/chatkit/:workflow', requireAllowedOrigin(origins), gateway)
+  const description = holdToDescription()
   const listening = await listen({ app, host: '127.0.0.1', port: 0, log })
+  description.listenTo(listening.url)
   const threads = createServerThreads({
     server,
     workflow: WORKFLOW,
@@ -101,6 +109,7 @@ export async function startScene(options: SceneOptions = {}) {
       await listening.stop(0)
       await dispatcher.destroy()
       await sample.close()
+      description.finish()
     },
   }
 }

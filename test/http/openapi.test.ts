@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { OPERATIONS } from '../../src/http/openapi-operations.ts'
+import { problemSchema } from '../../src/http/openapi-responses.ts'
 import { CODES } from '../../src/respond/problem.ts'
-import { DEFAULT_CONFIG, type Running, startService } from '../support/running-service.ts'
+import { DEFAULT_CONFIG, ISSUER, type Running, startService } from '../support/running-service.ts'
 
 // What the app serves and what the description says of it, compared both ways; and the document
 // against what OpenAPI 3.1 asks of one.
@@ -10,6 +11,7 @@ import { DEFAULT_CONFIG, type Running, startService } from '../support/running-s
 const SELF_HOSTED = 'workflows:\n  helpdesk: { server: "http://127.0.0.1:9/chatkit" }\n'
 const WITH_EVERYTHING = `${DEFAULT_CONFIG.replace('workflows:\n', SELF_HOSTED)}
 admins: { when: '"chatkit-admin" in claims.roles' }
+console: { issuer: ${ISSUER}, client_id: console, client_secret_env: CONSOLE_CLIENT_SECRET }
 `
 
 let running: Running
@@ -17,7 +19,10 @@ let document: z.infer<typeof openApi>
 beforeAll(async () => {
   running = await startService({
     config: WITH_EVERYTHING,
-    env: { PUBLIC_URL: 'https://mint.acme.example' },
+    env: {
+      PUBLIC_URL: 'https://mint.acme.example',
+      CONSOLE_CLIENT_SECRET: 'secret of the console',
+    },
   })
   document = openApi.parse(await (await fetch(`${running.url}/openapi.json`)).json())
 })
@@ -26,7 +31,11 @@ afterAll(() => running.close())
 const jsonSchema = z.record(z.string(), z.unknown())
 const content = z.record(
   z.string().regex(/^[\w.+-]+\/[\w.+-]+$/),
-  z.strictObject({ schema: jsonSchema, example: z.unknown().optional() }),
+  z.strictObject({
+    schema: jsonSchema,
+    example: z.unknown().optional(),
+    examples: z.record(z.string(), z.strictObject({ $ref: z.string() })).optional(),
+  }),
 )
 const parameter = z.strictObject({
   name: z.string().min(1),
@@ -47,7 +56,10 @@ const operation = z.strictObject({
     z.string().regex(/^[2-5]\d\d$/),
     z.strictObject({
       description: z.string().min(1),
-      headers: z.record(z.string(), z.object({ schema: jsonSchema })),
+      headers: z.record(
+        z.string(),
+        z.strictObject({ description: z.string(), required: z.boolean(), schema: jsonSchema }),
+      ),
       content: content.optional(),
     }),
   ),
@@ -63,6 +75,7 @@ const openApi = z.strictObject({
   components: z.strictObject({
     securitySchemes: z.record(z.string(), z.looseObject({ type: z.enum(['http', 'apiKey']) })),
     schemas: z.record(z.string(), jsonSchema),
+    examples: z.record(z.string(), z.strictObject({ summary: z.string(), value: z.unknown() })),
   }),
 })
 
@@ -77,8 +90,14 @@ function described() {
   )
 }
 
+function statusOf(code: string): number | undefined {
+  return Object.entries(CODES).find(([name]) => name === code)?.[1].status
+}
+
+/** What the app serves, without the console's pages. */
 function served(): string[] {
   const routes = running.app.routes
+    .filter(({ path }) => !/^\/admin(?:\/|$)/.test(path))
     .filter(({ method }) => ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(method))
     .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')}`)
   return [...new Set(routes)].sort()
@@ -92,6 +111,12 @@ describe('routes and description', () => {
         .map(({ name }) => name)
         .sort(),
     ).toEqual(served())
+  })
+
+  test('the console is served too, and stands outside', () => {
+    const pages = running.app.routes.filter(({ path }) => path === '/admin')
+    expect(pages.length).toBeGreaterThan(0)
+    expect(document.info.description).toContain('`/admin` is pages for people')
   })
 
   test('the table has each operation once', () => {
@@ -124,8 +149,10 @@ describe('the document', () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)]
     expect(references.length).toBeGreaterThan(0)
     for (const [, reference = ''] of references) {
-      const name = reference.replace('#/components/schemas/', '')
-      expect(document.components.schemas).toHaveProperty(name)
+      const [, kind = '', name = ''] = /^#\/components\/(\w+)\/(\w+)$/.exec(reference) ?? []
+      expect(z.record(z.string(), z.unknown()).parse(document.components)[kind]).toHaveProperty(
+        name,
+      )
     }
   })
 
@@ -157,18 +184,30 @@ describe('the document', () => {
     expect(properties.code.enum.sort()).toEqual(Object.keys(CODES).sort())
   })
 
-  test('shows examples that their schemas accept', () => {
-    let examples = 0
-    for (const { requestBody, answers } of OPERATIONS) {
-      for (const { schema, example } of [requestBody, ...answers].filter(
-        (one) => one !== undefined,
-      )) {
-        if (schema === undefined || example === undefined) continue
-        schema.parse(example)
-        examples++
+  test('shows for every JSON body and every JSON answer an example that its schema accepts', () => {
+    for (const { operationId, requestBody, answers } of OPERATIONS) {
+      const shown = answers.filter(({ mediaType = 'json' }) => mediaType.endsWith('json'))
+      for (const { schema, example } of [...(requestBody ? [requestBody] : []), ...shown]) {
+        if (schema === undefined) continue
+        const fits = example !== undefined && schema.safeParse(example).success
+        expect({ operationId, fits }).toEqual({ operationId, fits: true })
       }
     }
-    expect(examples).toBeGreaterThanOrEqual(2)
+  })
+
+  test('shows an example of every code where an operation can answer it, as it looks', () => {
+    for (const [code, { value }] of Object.entries(document.components.examples)) {
+      expect(problemSchema.parse(value)).toMatchObject({ code, status: statusOf(code) })
+    }
+    expect(Object.keys(document.components.examples).sort()).toEqual(Object.keys(CODES).sort())
+    for (const { path, method, problems } of OPERATIONS) {
+      const responses = document.paths[path]?.[method]?.responses ?? {}
+      const shown = Object.entries(responses).flatMap(([status, { content }]) => {
+        const codes = Object.keys(content?.['application/problem+json']?.examples ?? {})
+        return codes.filter((code) => String(statusOf(code)) === status)
+      })
+      expect(shown.sort()).toEqual([...new Set<string>(problems)].sort())
+    }
   })
 
   test('names the service as clients see it', () => {
@@ -184,5 +223,50 @@ describe('the document', () => {
       'input',
       'workflow',
     ])
+  })
+})
+
+describe('every path, as the document has it', () => {
+  const example: Readonly<Record<string, string>> = { page: 'html', id: 'cksess_1', user: 'alice' }
+  const urlOf = (path: string) =>
+    running.url + path.replace(/\{(\w+)\}/g, (_whole, name: string) => example[name] ?? 'helpdesk')
+
+  test('answers OPTIONS with 204 and exactly the methods that are described', async () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      const answer = await fetch(urlOf(path), { method: 'OPTIONS' })
+      const described = Object.keys(methods).map((method) => method.toUpperCase())
+      const head = described.includes('GET') ? ['HEAD'] : []
+      expect({
+        path,
+        status: answer.status,
+        allow: answer.headers.get('allow')?.split(', ').toSorted(),
+      }).toEqual({ path, status: 204, allow: [...described, ...head, 'OPTIONS'].toSorted() })
+    }
+  })
+
+  test('answers HEAD like GET, without a body', async () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      if (methods.get === undefined) continue
+      const get = await fetch(urlOf(path))
+      const head = await fetch(urlOf(path), { method: 'HEAD' })
+      await get.arrayBuffer()
+      expect({ path, status: head.status, type: head.headers.get('content-type') }).toEqual({
+        path,
+        status: get.status,
+        type: get.headers.get('content-type'),
+      })
+      expect(await head.text()).toBe('')
+    }
+  })
+
+  test('answers 405 with Allow to every other method', async () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+        if (method.toLowerCase() in methods) continue
+        const answer = await fetch(urlOf(path), { method })
+        expect({ path, method, status: answer.status }).toEqual({ path, method, status: 405 })
+        expect(answer.headers.get('allow')).toContain('OPTIONS')
+      }
+    }
   })
 })

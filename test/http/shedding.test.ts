@@ -48,7 +48,13 @@ function options(change: Partial<Origins>) {
   })
   return {
     admission: createAdmission(),
-    origins: { app: new Set([ORIGIN]), admin: new Set<string>(), credentials: false, ...change },
+    origins: {
+      app: new Set([ORIGIN]),
+      admin: new Set<string>(),
+      console: new Set<string>(),
+      credentials: false,
+      ...change,
+    },
     log: createLog({ level: 'info', destination }),
     draining: () => draining,
     onRefused: (count: number) => refused.push(count),

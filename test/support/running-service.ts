@@ -7,6 +7,7 @@ import type { Clock } from '../../src/lib/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createService, type Service } from '../../src/service.ts'
+import { holdToDescription } from './described-answers.ts'
 import { createSecretSigner } from './tokens.ts'
 
 /** The API key that the service under test holds; tests look for it where it must not be. */
@@ -79,6 +80,7 @@ export interface Running {
   stop(graceMs: number): Promise<void>
   /** The routes, without the server. */
   readonly app: Service['app']
+  /** Throws when an answer was not as the API description has it. */
   close(): Promise<void>
 }
 
@@ -110,6 +112,7 @@ export async function startService(options: RunningOptions = {}): Promise<Runnin
     ...(options.now && { now: options.now }),
     ...(options.registry && { registry: options.registry }),
   })
+  const description = holdToDescription()
   const listening = await listen({
     app: service.app,
     shedding: service.shedding,
@@ -118,6 +121,7 @@ export async function startService(options: RunningOptions = {}): Promise<Runnin
     port: options.port ?? 0,
     log,
   })
+  description.listenTo(listening.url)
   return {
     url: listening.url,
     api,
@@ -138,6 +142,7 @@ export async function startService(options: RunningOptions = {}): Promise<Runnin
       await listening.stop(100)
       await service.close()
       await api.close()
+      description.finish()
     },
   }
 }

@@ -1,0 +1,41 @@
+/** A guide, as the list on every page names it. */
+export interface Guide {
+  /** Its file in `src/docs`, without `.md`, and its place under `/docs/`. */
+  readonly name: string
+  readonly title: string
+}
+
+/** The guides, in the order in which someone needs them. */
+export const GUIDES: readonly { readonly heading: string; readonly guides: readonly Guide[] }[] = [
+  {
+    heading: 'In your app',
+    guides: [
+      { name: 'html', title: 'Plain HTML' },
+      { name: 'react', title: 'React' },
+      { name: 'nextjs', title: 'Next.js' },
+      { name: 'web-view-page', title: 'Phones: the page' },
+      { name: 'react-native', title: 'React Native' },
+      { name: 'ios-swift', title: 'iOS (Swift)' },
+      { name: 'android-kotlin', title: 'Android (Kotlin)' },
+      { name: 'flutter', title: 'Flutter' },
+    ],
+  },
+  {
+    heading: 'Set up',
+    guides: [
+      { name: 'identity-providers', title: 'Identity providers' },
+      { name: 'domain-allow-list', title: 'Domain allow-list' },
+      { name: 'content-security-policy', title: 'Content-Security-Policy' },
+      { name: 'move-to-self-hosted', title: 'Move to self-hosted' },
+    ],
+  },
+  {
+    heading: 'Run',
+    guides: [
+      { name: 'deploy', title: 'Deploy' },
+      { name: 'operate', title: 'Operate' },
+      { name: 'performance', title: 'Performance' },
+      { name: 'errors', title: 'Errors by code' },
+    ],
+  },
+]

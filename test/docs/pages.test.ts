@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Running, startService } from '../support/running-service.ts'
+import { guideNames, ROOT } from './samples.ts'
+
+let running: Running
+beforeAll(async () => {
+  running = await startService()
+})
+afterAll(() => running.close())
+
+const get = (path: string, init?: RequestInit) => fetch(running.url + path, init)
+const PAGES = ['/docs', ...guideNames.map((name) => `/docs/${name}`)]
+const SAMPLES = ['/docs/verify_chatkit_token.py', '/docs/verify-chatkit-token.ts']
+
+describe.each([...PAGES, ...SAMPLES])('%s', (path) => {
+  test('is a whole page of ours, without script and without another host', async () => {
+    const answer = await get(path)
+    const page = await answer.text()
+    expect(answer.status).toBe(200)
+    expect(page).toMatch(/^<!doctype html>\s*<html lang="en">/)
+    expect(page).toMatch(/<title>[^<]+ · chatkit-mint<\/title>/)
+    expect(page.match(/<h1\b/g)).toHaveLength(1)
+    const prose = page.replaceAll(/<code>.*?<\/code>/gs, '')
+    expect(prose).not.toMatch(/<script|<iframe|<img| style=| on\w+=|\[object |undefined/)
+    const loaded = prose.matchAll(/<(?!a\b)\w+[^>]*\b(?:src|href)="([^"]*)"/g)
+    expect(Array.from(loaded, ([, url]) => url)).toEqual([
+      path === '/docs' ? 'docs/docs.css' : 'docs.css',
+      'data:,',
+    ])
+  })
+
+  test('has the headers that keep it so', async () => {
+    const { headers } = await get(path)
+    expect(headers.get('content-type')).toBe('text/html; charset=UTF-8')
+    expect(headers.get('content-security-policy')).toBe(
+      "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    )
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('referrer-policy')).toBe('no-referrer')
+    expect(headers.get('cache-control')).toBe('no-store')
+  })
+
+  test('marks itself, and nothing else, in the list of pages', async () => {
+    const page = await (await get(path)).text()
+    const current = page.match(/<a href="[^"]*" aria-current="page"/g) ?? []
+    expect(current).toHaveLength(SAMPLES.includes(path) ? 0 : 1)
+  })
+})
+
+test('the style sheet may be kept for five minutes', async () => {
+  const answer = await get('/docs/docs.css')
+  expect(answer.status).toBe(200)
+  expect(answer.headers.get('content-type')).toBe('text/css; charset=utf-8')
+  expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
+  expect(await answer.text()).not.toMatch(/url\(|@import/)
+})
+
+test.each([
+  'nothing',
+  'errors.md',
+  'Errors',
+  '%2e%2e',
+  '..%2fhttp%2fdocs.ts',
+  '..%5capp.ts',
+  '%2e%2e%2f%2e%2e%2fpackage.json',
+  'errors%00',
+  'constructor',
+  '__proto__',
+  'html/',
+])('/docs/%s is not there', async (name) => {
+  const answer = await get(`/docs/${name}`)
+  expect(answer.status).toBe(404)
+  expect(await answer.json()).toMatchObject({ code: 'not_found' })
+})
+
+test('the same page comes again, the second time too', async () => {
+  const first = await (await get('/docs/errors')).text()
+  expect(await (await get('/docs/errors')).text()).toBe(first)
+  expect(await (await get('/docs')).text()).toBe(await (await get('/docs')).text())
+})
+
+test('the reference has every operation, with its path and codes', async () => {
+  const page = await (await get('/docs')).text()
+  const document = (await (await get('/openapi.json')).json()) as {
+    paths: Record<string, Record<string, { operationId: string }>>
+  }
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const { operationId } of Object.values(methods)) {
+      expect(page).toContain(`<details id="${operationId}"`)
+    }
+    expect(page).toContain(`</b> ${path}</code>`)
+  }
+  expect(page).toContain('href="docs/errors#user_blocked"')
+})
+
+test('nothing loads the Markdown renderer before somebody reads', () => {
+  const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  const importers = (module: RegExp) =>
+    files
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => readFileSync(join(ROOT, 'src', file), 'utf8').match(module) ?? [])
+  expect(importers(/^import .*'marked'$/m)).toHaveLength(1)
+  expect(importers(/^.*import.*docs-(?:guides|reference)\.ts'.*$/gm)).toEqual([
+    expect.stringMatching(/= await import\('\.\/docs-reference\.ts'\)$/),
+    expect.stringMatching(/= await import\('\.\/docs-guides\.ts'\)$/),
+  ])
+})

@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, test } from 'vitest'
+import { isMap, parseDocument } from 'yaml'
+import { runCli } from '../../src/commands/cli/program.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { guideNames, guideText, sampleOf, samplesIn } from './samples.ts'
+
+// Samples that are config, shell or headers: loaded, parsed, and compared with what there is.
+
+const REST: Readonly<Record<string, string>> = {
+  issuers:
+    'issuers:\n  - { issuer: https://login.acme.example/, audience: [a], algorithms: [RS256] }\n',
+  user: 'user: claims.sub\n',
+  workflows: 'workflows:\n  support: { id: wf_abc }\n',
+}
+
+describe('yaml', () => {
+  test.each(samplesIn('yaml'))('$file passes the check of the config', ({ text, file }) => {
+    const { contents } = parseDocument(text)
+    const keys = isMap(contents) ? contents.items.map(({ key }) => String(key)) : []
+    const rest = Object.entries(REST).filter(([key]) => !keys.includes(key))
+    const config = [...rest.map(([, yaml]) => yaml), text].join('\n')
+    const secrets = (name: string) =>
+      /KEY|SECRET/.test(name) ? new Secret('k'.repeat(48)) : undefined
+    const { settings } = loadConfig(config, { file, secrets })
+    expect(settings.workflows.length).toBeGreaterThan(0)
+  })
+})
+
+describe('sh', () => {
+  test.each(samplesIn('sh'))('$file is what bash can read', ({ text }) => {
+    const { status, stderr } = spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+})
+
+/** `chatkit-mint …` in blocks and in the text, without what the shell takes. */
+function commandLines(name: string): readonly string[] {
+  const inBlocks = guideText(name).matchAll(/^ *(?:npx )?chatkit-mint ([^\n]*)$/gm)
+  const inText = guideText(name).matchAll(/`(?:npx )?chatkit-mint ([^`]*)`/g)
+  return [...inBlocks, ...inText].map(([, words]) => words?.replace(/ [<>|].*$/, '') ?? '')
+}
+
+function wordsOf(line: string): readonly string[] {
+  return Array.from(line.matchAll(/'([^']*)'|(\S+)/g), ([, quoted, plain]) => quoted ?? plain ?? '')
+}
+
+/** What `--help` behind a command prints, and how it ended. */
+async function helpOf(words: readonly string[]) {
+  const written: string[] = []
+  const stream = { write: (text: string) => written.push(text), columns: 100 }
+  const io = { stdout: stream, stderr: stream, signal: new AbortController().signal }
+  const code = await runCli([...words, '--help'], io as unknown as Parameters<typeof runCli>[1])
+  return { code, text: written.join('') }
+}
+
+describe('the command line', () => {
+  const lines = guideNames.flatMap((guide) => commandLines(guide).map((line) => ({ guide, line })))
+
+  test('is in the guides at all', () => {
+    expect(lines.length).toBeGreaterThan(8)
+  })
+
+  test.each(lines)('$guide: chatkit-mint $line', async ({ line }) => {
+    const words = wordsOf(line)
+    const options = words.filter((word) => word.startsWith('--'))
+    const at = words.findIndex((word) => word.startsWith('-'))
+    const before = at === -1 ? words : words.slice(0, at)
+    // Behind the names of commands stand users, of which `|` is a part.
+    const commands = before.filter((word) => /^[a-z]+$/.test(word))
+    const { code, text } = await helpOf(commands)
+    expect({ code, usage: text.split('\n')[0] }).toEqual({
+      code: 0,
+      usage: expect.stringContaining(['Usage: chatkit-mint', ...commands].join(' ')),
+    })
+    for (const option of options) expect(text).toContain(` ${option} `)
+  })
+
+  test('this test finds a command and an option that are none', async () => {
+    expect((await helpOf(['users', 'invoke'])).text).not.toContain('chatkit-mint users invoke')
+    expect((await helpOf(['users', 'revoke'])).text).not.toContain(' --blocks ')
+  })
+})
+
+test('the Content-Security-Policy is one, with https hosts alone', () => {
+  const directives = sampleOf('content-security-policy', 'text').split(';')
+  const parsed = directives.map((one) => one.trim().split(/\s+/))
+  expect(parsed.map(([name]) => name)).toEqual([
+    'script-src',
+    'frame-src',
+    'connect-src',
+    'img-src',
+  ])
+  for (const [, ...sources] of parsed) {
+    expect(sources.length).toBeGreaterThan(0)
+    for (const source of sources) {
+      expect(source).toMatch(/^(?:'self'|https:(?:\/\/[a-z.-]+)?|data:|blob:)$/)
+    }
+  }
+})
+
+test('no guide shows anything that looks like a real secret', () => {
+  for (const name of guideNames) {
+    expect(guideText(name)).not.toMatch(/\b(?:sk-(?!replace-me)|ek_[A-Za-z0-9]{8}|eyJ[\w-]{8})/)
+  }
+})

@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { ROOT, samplesIn } from './samples.ts'
+
+// Every sample in TypeScript or JavaScript, the scripts in HTML too, against the types of browser,
+// React, ChatKit and the helper. What a reader's own app supplies is in ambient.d.ts.
+
+const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-samples-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface File {
+  readonly name: string
+  readonly text: string
+}
+
+const typescript: readonly File[] = samplesIn('ts', 'tsx').map(({ file, text }) => ({
+  name: file,
+  text,
+}))
+const javascript: readonly File[] = [
+  ...samplesIn('js').map(({ file, text }) => ({ name: file, text })),
+  ...samplesIn('html').flatMap(({ file, text }) =>
+    Array.from(
+      text.matchAll(/<script type="module">\n([\s\S]*?)<\/script>/g),
+      ([, script], at) => ({
+        name: `${file}-${at + 1}.js`,
+        text: script ?? '',
+      }),
+    ),
+  ),
+]
+
+/** A reader's strict TypeScript; and JavaScript as an editor checks it, where nobody writes types. */
+const STRICT = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true }
+const EDITOR = { strict: false, allowJs: true, checkJs: true }
+
+/** Tells TypeScript that `openai-chatkit` is an element. */
+const ELEMENTS = join(ROOT, 'node_modules/@openai/chatkit/types/dom-augment.d.ts')
+
+/** The errors of a small project of these files. */
+function errorsIn(name: string, files: readonly File[], options: object): string[] {
+  const project = join(folder, name)
+  mkdirSync(project)
+  symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'))
+  copyFileSync(join(import.meta.dirname, 'ambient.d.ts'), join(project, 'ambient.d.ts'))
+  for (const { name: file, text } of files) writeFileSync(join(project, file), text)
+  const compilerOptions = {
+    ...options,
+    target: 'ES2022',
+    module: 'ESNext',
+    moduleResolution: 'Bundler',
+    moduleDetection: 'force',
+    lib: ['ES2022', 'DOM', 'DOM.Iterable'],
+    types: [],
+    jsx: 'react-jsx',
+    skipLibCheck: false,
+    noEmit: true,
+    paths: { 'chatkit-mint/client': [join(ROOT, 'src/client/client.d.ts')] },
+  }
+  const config = {
+    compilerOptions,
+    files: [ELEMENTS, 'ambient.d.ts', ...files.map((file) => file.name)],
+  }
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config))
+  const tsc = join(ROOT, 'node_modules/.bin/tsc')
+  const { stdout, status } = spawnSync(tsc, ['-p', project], { encoding: 'utf8' })
+  const errors = stdout.match(/^.*error TS.*$/gm) ?? []
+  if (status !== 0 && errors.length === 0) throw new Error(stdout)
+  return errors
+}
+
+describe('samples in TypeScript', () => {
+  test('fit the types', () => {
+    expect(typescript.length).toBeGreaterThanOrEqual(5)
+    expect(errorsIn('typescript', typescript, STRICT)).toEqual([])
+  })
+
+  test('would not, were an option of the helper another', () => {
+    const changed = typescript.map(({ name, text }) => ({
+      name,
+      text: text.replace('getToken:', 'token:'),
+    }))
+    expect(errorsIn('changed', changed, STRICT).join('\n')).toMatch(/'token' does not exist/)
+  })
+})
+
+describe('samples in JavaScript', () => {
+  test('fit the types', () => {
+    expect(javascript.length).toBeGreaterThanOrEqual(4)
+    expect(errorsIn('javascript', javascript, EDITOR)).toEqual([])
+  })
+
+  test('would not, were an option of ChatKit another', () => {
+    const changed = javascript.map(({ name, text }) => ({
+      name,
+      text: text.replace('domainKey:', 'domain:'),
+    }))
+    expect(errorsIn('other', changed, EDITOR).join('\n')).toMatch(/'domain' does not exist/)
+  })
+})

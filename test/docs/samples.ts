@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { marked } from 'marked'
+
+/** The top of the repository. */
+export const ROOT = resolve(import.meta.dirname, '../..')
+const DOCS = join(ROOT, 'src/docs')
+
+/** A fenced block of a guide. */
+export interface Sample {
+  /** The guide, without `.md`. */
+  readonly guide: string
+  readonly language: string
+  readonly text: string
+  /** `react-2.tsx`: the second block of the guide. */
+  readonly file: string
+}
+
+/** Names of all guides, without `.md`. */
+export const guideNames: readonly string[] = readdirSync(DOCS)
+  .filter((file) => file.endsWith('.md'))
+  .map((file) => file.slice(0, -'.md'.length))
+  .toSorted()
+
+/** @param name - of a guide */
+export function guideText(name: string): string {
+  return readFileSync(join(DOCS, `${name}.md`), 'utf8')
+}
+
+/** Every fenced block of every guide, those in lists too. */
+export const samples: readonly Sample[] = guideNames.flatMap((guide) => {
+  const found: Sample[] = []
+  marked.walkTokens(marked.lexer(guideText(guide)), (token) => {
+    if (token.type !== 'code') return
+    const language = String(token['lang'] ?? '')
+    const file = `${guide}-${found.length + 1}.${language}`
+    found.push({ guide, language, text: String(token['text']), file })
+  })
+  return found
+})
+
+/** The blocks of these languages; throws when there is none, so that no test runs on nothing. */
+export function samplesIn(...languages: readonly string[]): readonly Sample[] {
+  const found = samples.filter(({ language }) => languages.includes(language))
+  if (found.length === 0) throw new Error(`no sample in ${languages.join(', ')}`)
+  return found
+}
+
+/** The only block of a guide in a language. */
+export function sampleOf(guide: string, language: string): string {
+  const found = samplesIn(language).filter((sample) => sample.guide === guide)
+  if (found[0] === undefined || found.length > 1) throw new Error(`not one ${language} in ${guide}`)
+  return found[0].text
+}

@@ -1,0 +1,160 @@
+import { createOpenApi } from '../../src/http/openapi.ts'
+import type { Answer, Operation } from '../../src/http/openapi-operation.ts'
+import { OPERATIONS } from '../../src/http/openapi-operations.ts'
+import { problemSchema } from '../../src/http/openapi-responses.ts'
+import { type AnswerOnTheWire, hearAnswers } from './answers-on-the-wire.ts'
+
+/** What the HTTP server itself can say of any request, before a route is looked for. */
+const BELOW_ROUTES: readonly string[] = [
+  'invalid_request',
+  'not_found',
+  'method_not_allowed',
+  'request_timeout',
+  'expectation_failed',
+  'headers_too_large',
+  'internal_error',
+]
+
+interface DescribedResponse {
+  readonly headers: Readonly<Record<string, { readonly required?: boolean }>>
+}
+
+type Paths = Readonly<
+  Record<
+    string,
+    Readonly<Record<string, { readonly responses: Readonly<Record<string, DescribedResponse>> }>>
+  >
+>
+
+const paths = createOpenApi(undefined).paths as Paths
+
+const routes = OPERATIONS.map((operation) => ({
+  operation,
+  pattern: new RegExp(`^${operation.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
+}))
+
+/**
+ * Holds every answer of a server of this process to the API description.
+ *
+ * @returns `listenTo` takes the server's URL; `finish` throws when an answer was not as described
+ */
+export function holdToDescription() {
+  const faults = new Set<string>()
+  const hearing = hearAnswers((answer) => {
+    const fault = undescribed(answer)
+    if (fault !== undefined) faults.add(fault)
+  })
+  return {
+    listenTo: hearing.listenTo,
+    finish: () => {
+      hearing.stop()
+      if (faults.size === 0) return
+      throw new Error(`answers that the API description does not have:\n${[...faults].join('\n')}`)
+    },
+  }
+}
+
+/**
+ * Compares an answer with the API description: status, media type, headers, body, problem code.
+ *
+ * @returns what the description does not say of it; undefined when all is as described
+ */
+export function undescribed(answer: AnswerOnTheWire): string | undefined {
+  const path = pathOf(answer.target)
+  // The console's pages are for people; its tests know what they hold.
+  if (path !== undefined && /^\/admin(?:\/|$)/.test(path)) return undefined
+  const here = path === undefined ? [] : routes.filter(({ pattern }) => pattern.test(path))
+  const method = answer.method === 'HEAD' ? 'get' : answer.method.toLowerCase()
+  const operation = here.find((route) => route.operation.method === method)?.operation
+  const fault =
+    operation === undefined
+      ? faultOutside(answer, here.length > 0)
+      : faultOf(answer, operation, method)
+  if (fault === undefined) return undefined
+  return `${answer.method} ${answer.target.slice(0, 200)} -> ${answer.status}: ${fault}`
+}
+
+function pathOf(target: string): string | undefined {
+  const url = target.startsWith('/') ? `http://x${target}` : target
+  return URL.canParse(url) ? new URL(url).pathname : undefined
+}
+
+function faultOf(answer: AnswerOnTheWire, operation: Operation, method: string) {
+  const response = paths[operation.path]?.[method]?.responses[answer.status]
+  if (response === undefined) return 'a status that is not listed'
+  for (const [name, { required }] of Object.entries(response.headers)) {
+    if (required && answer.headers[name.toLowerCase()] === undefined) return `without ${name}`
+  }
+  if (answer.status >= 400) return faultOfProblem(answer, operation.problems)
+  return faultOfGood(answer, operation)
+}
+
+/** `OPTIONS` on a path of ours; else a refusal. */
+function faultOutside(answer: AnswerOnTheWire, isPath: boolean): string | undefined {
+  if (answer.method === 'OPTIONS' && isPath) {
+    if (answer.status === 204) return answer.headers['allow'] ? undefined : 'without Allow'
+    return faultOfProblem(answer, [...BELOW_ROUTES, 'origin_not_allowed'])
+  }
+  return faultOfProblem(answer, BELOW_ROUTES)
+}
+
+function faultOfProblem(answer: AnswerOnTheWire, codes: readonly string[]): string | undefined {
+  const type = mediaTypeOf(answer)
+  if (type !== 'application/problem+json') return `the media type ${type}`
+  if (answer.method === 'HEAD') return undefined
+  const problem = problemSchema.safeParse(json(answer.body))
+  if (!problem.success) return `no problem details: ${problem.error.message}`
+  if (problem.data.status !== answer.status) return 'another status in the body'
+  return codes.includes(problem.data.code) ? undefined : `a code not listed: ${problem.data.code}`
+}
+
+function faultOfGood(answer: AnswerOnTheWire, { answers }: Operation): string | undefined {
+  const type = mediaTypeOf(answer)
+  const same = answers.filter(({ status }) => status === answer.status)
+  const described = same.find(
+    ({ schema, mediaType = 'application/json' }) =>
+      (schema === undefined ? undefined : mediaType) === type,
+  )
+  if (described === undefined) return `the media type ${type}`
+  if (described.schema === undefined) return answer.body === '' ? undefined : 'a body'
+  if (answer.method === 'HEAD') return undefined
+  return textsOf(type, answer.body)
+    .map((text) => faultOfJson(described.schema, text))
+    .find((fault) => fault !== undefined)
+}
+
+/** The JSON texts in a body; event streams are not collected here, and other bodies are any text. */
+function textsOf(type: string | undefined, body: string): readonly string[] {
+  if (type === 'application/json') return [body]
+  return type === 'application/x-ndjson' ? body.trimEnd().split('\n') : []
+}
+
+function faultOfJson(schema: Answer['schema'], text: string): string | undefined {
+  const body = json(text)
+  const parsed = schema?.safeParse(body)
+  if (parsed?.success !== true) return `${parsed?.error.message} in ${text.slice(0, 300)}`
+  // The schema leaves out what it does not know, and so shows what it leaves out.
+  return JSON.stringify(sorted(parsed.data)) === JSON.stringify(sorted(body))
+    ? undefined
+    : `members that are not described: ${text.slice(0, 300)}`
+}
+
+function mediaTypeOf({ headers }: AnswerOnTheWire): string | undefined {
+  return headers['content-type']?.split(';')[0]?.trim()
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.entries(value)
+    .map(([key, inner]) => [key, sorted(inner)] as const)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+}
