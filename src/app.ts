@@ -1,5 +1,8 @@
 import { type Handler, Hono } from 'hono'
 import type { SigningKeys } from './chatkit/signing-keys.ts'
+import type { CreateConsole } from './console/console.ts'
+import type { ConsoleOptions } from './console/options.ts'
+import { createUserData } from './console/user-data.ts'
 import { listAudit } from './http/admin-audit.ts'
 import { type AdminGuardOptions, requireAdmin } from './http/admin-guard.ts'
 import { cancelSession, listSessions, readSession } from './http/admin-sessions.ts'
@@ -18,8 +21,10 @@ import {
   revokeAny,
   revokeUser,
 } from './http/admin-users.ts'
-import type { AppEnv } from './http/app-env.ts'
+import type { AppContext, AppEnv } from './http/app-env.ts'
 import { type BackchannelLogoutOptions, backchannelLogout } from './http/backchannel-logout.ts'
+import { answerClientScript } from './http/client-script.ts'
+import { createDocs } from './http/docs.ts'
 import { answerError, type EnvelopeOptions, envelope } from './http/envelope.ts'
 import { answerLive, answerReady, type Readiness } from './http/health.ts'
 import { introspect, requireIntrospector } from './http/introspect.ts'
@@ -50,8 +55,11 @@ export type AppDeps = EnvelopeOptions &
   AdminUserOptions &
   ThreadRoutesOptions &
   AdminThreadRoutesOptions &
-  UserDataOptions & {
+  UserDataOptions &
+  Pick<ConsoleOptions, 'secret' | 'figures'> & {
     readonly publicUrl: string | undefined
+    /** Undefined when the config has no console: it is not even loaded then. */
+    readonly createConsole: CreateConsole | undefined
     /** Undefined when every workflow is at OpenAI. */
     readonly selfHosted: SelfHostedDeps | undefined
   }
@@ -76,6 +84,8 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   const mint = [auditMints(deps.audit), user, limitMints(deps), ...createSession(deps)]
   const { selfHosted, settings } = deps
   const { admins } = settings
+  const adminConsole = consoleOf(deps)
+  const docs = createDocs(deps.publicUrl)
   const routes: Routes = {
     '/v1/sessions': { POST: mint, DELETE: [user, signOut(deps)] },
     '/v1/threads': { GET: [user, ...listOwnThreads(deps)] },
@@ -84,19 +94,37 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     '/v1/backchannel-logout': { POST: [backchannelLogout(deps)] },
     '/livez': { GET: [answerLive] },
     '/readyz': { GET: [answerReady(deps)] },
+    '/client.js': { GET: [answerClientScript()] },
     '/openapi.json': { GET: [answerOpenApi(deps.publicUrl)] },
+    '/docs': { GET: [docs.reference] },
+    '/docs/:page': { GET: [docs.page] },
     ...(admins && adminRoutes({ ...deps, admins })),
+    ...adminConsole?.routes,
     ...(selfHosted && selfHostedRoutes({ ...deps, ...selfHosted })),
   }
 
   const app = new Hono<AppEnv>()
-  app.onError(answerError)
+  const answer = (error: Error, c: AppContext) =>
+    adminConsole?.explain(error, c) ?? answerError(error, c)
+  app.onError(answer)
   app.use(envelope(deps))
   for (const [path, methods] of Object.entries(routes)) {
     addRoute(app, deps.origins, { path, methods })
   }
-  app.notFound((c) => answerError(new ServiceError('not_found', { reason: 'no such route' }), c))
+  app.notFound((c) => answer(new ServiceError('not_found', { reason: 'no such route' }), c))
   return app
+}
+
+/** Undefined when the config has none. */
+function consoleOf({ settings, publicUrl, createConsole, ...deps }: AppDeps) {
+  const { admins, console: signIn } = settings
+  if (signIn === undefined || admins === undefined || publicUrl === undefined) return undefined
+  return createConsole?.({
+    ...deps,
+    publicUrl,
+    settings: { ...settings, admins, console: signIn },
+    userData: createUserData(deps),
+  })
 }
 
 function adminRoutes(deps: AppDeps & AdminGuardOptions): Routes {

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
@@ -35,6 +36,13 @@ async function main(): Promise<void> {
   await listenForMetrics(service, setup.environment, log)
   onSignal({ service, listening, tracing, log })
   log.info({ url: listening.url }, 'listening')
+  await keepCompiled()
+}
+
+/** For the next start, also when this process is killed; when nobody waits for the first answers. */
+async function keepCompiled(): Promise<void> {
+  await setTimeout(1000, undefined, { ref: false })
+  flushCompileCache()
 }
 
 function readSetupOrExit(): Setup {

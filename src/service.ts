@@ -5,6 +5,7 @@ import { createApp, type SelfHostedDeps } from './app.ts'
 import { type Authenticator, createAuthenticate } from './authenticate/authenticate.ts'
 import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
+import type { CreateConsole } from './console/console.ts'
 import { createGateway } from './gateway/gateway.ts'
 import { gatewayWorkflows } from './gateway/gateway-workflows.ts'
 import { createAdmission } from './http/admission.ts'
@@ -78,7 +79,9 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const admission = createAdmission()
   const metrics = metricsOf(parts, clock.now, admission.underWay)
   const state = { draining: false }
-  const app = appOf(options, parts, { ...clock, hashUser, audit, canceller, metrics, state })
+  const createConsole = options.settings.console && (await loadConsole())
+  const context = { ...clock, hashUser, audit, canceller, metrics, state, createConsole }
+  const app = appOf(options, parts, context)
   const shedding = startShedding({
     admission,
     origins: originsOf(options.settings, options.environment.publicUrl),
@@ -87,6 +90,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     onRefused: metrics.mintsRefused,
   })
   housekeeping.start()
+  if (options.settings.console) metrics.figures.start()
   void authenticator.warm()
   return {
     app,
@@ -97,6 +101,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       state.draining = true
     },
     async close() {
+      metrics.figures.stop()
       shedding.stop()
       await housekeeping.stop()
       await canceller.settled()
@@ -136,6 +141,7 @@ async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise
 }
 
 interface AppContext extends ClockAndLog {
+  readonly createConsole: CreateConsole | undefined
   readonly hashUser: (user: string) => string
   readonly audit: Audit
   readonly canceller: Canceller
@@ -158,6 +164,8 @@ function appOf(options: ServiceOptions, parts: Parts, context: AppContext) {
     registry,
     origins,
     publicUrl: environment.publicUrl,
+    secret: environment.secret,
+    figures: metrics.figures,
     selfHosted: selfHostedDeps(settings, parts, rest),
     onAnswer: seenBy(metrics.seen, options.onAnswer),
     authentication: createAuthentication({ authenticator, registry, origins, settings, now }),
@@ -206,12 +214,17 @@ function metricsOf(
   mintsUnderWay: () => number,
 ): Metrics {
   return createMetrics({
+    now,
     figures: () => registry.figures(unixSeconds(now)),
     keyAges: () =>
       new Map([...authenticator.keyStates()].map(([issuer, key]) => [issuer, key.ageSeconds])),
     breakers: adapters.breakers,
     mintsUnderWay,
   })
+}
+
+async function loadConsole(): Promise<CreateConsole> {
+  return (await import('./console/console.ts')).createConsole
 }
 
 type Seen = (answer: AnswerSeen) => void

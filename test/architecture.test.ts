@@ -17,10 +17,10 @@ const PARTS = ['chatkit', 'registry', 'config', 'client', 'threads']
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['service.ts', 'config', 'http', 'lib', 'registry:ports'],
   'check-node.js': [],
-  'service.ts': ['app.ts', 'upstreams.ts', 'http', 'gateway', ...STEPS, ...PARTS, 'lib'],
+  'service.ts': ['app.ts', 'upstreams.ts', 'http', 'console', 'gateway', ...STEPS, ...PARTS, 'lib'],
   // The half of the composition root that makes connections and ChatKit adapters.
   'upstreams.ts': ['chatkit', 'config:ports', 'registry:ports', 'lib'],
-  'app.ts': ['http', 'chatkit:ports', 'lib'],
+  'app.ts': ['http', 'console', 'chatkit:ports', 'lib'],
   // The command line is started by npx, not by a script of package.json that could load the check.
   commands: [
     'check-node.js',
@@ -33,6 +33,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'lib',
   ],
   http: [...STEPS, 'threads', 'config:ports', 'chatkit:ports', 'registry:ports', 'lib'],
+  // Joins the steps for admins in a browser, over the functions behind the admin endpoints.
+  console: ['http', 'threads', ...STEPS, 'chatkit:ports', 'config:ports', 'registry:ports', 'lib'],
   gateway: ['http', 'chatkit:ports', 'config:ports', 'registry:ports', 'lib'],
   authenticate: ['config:ports', 'lib'],
   map: ['config:ports', 'lib'],
@@ -45,6 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ['lib'],
   embedded: ['chatkit:ports', 'lib'],
   docs: [],
+  client: [],
   lib: [],
 }
 
@@ -61,9 +64,11 @@ const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
   { module: /^(?:commander|cli-progress|cli-table3)$/, folders: ['commands'] },
   {
     module: /^(?:hono|@hono\/.+)(?:\/|$)/,
-    folders: ['app.ts', 'service.ts', 'http', 'gateway', 'embedded'],
+    folders: ['app.ts', 'service.ts', 'http', 'console', 'gateway', 'embedded'],
   },
-  { module: /^jose$/, folders: ['authenticate', 'chatkit', 'gateway', 'docs'] },
+  { module: /^jose$/, folders: ['authenticate', 'chatkit', 'console', 'gateway', 'docs'] },
+  { module: /^openid-client$/, folders: ['console'] },
+  { module: /^marked$/, folders: ['http'] },
   { module: /^@marcbachmann\/cel-js$/, folders: ['config'] },
   { module: /^(?:node:sqlite|redis|rate-limiter-flexible)$/, folders: ['registry'] },
   { module: /^oidc-provider$/, folders: ['embedded'] },

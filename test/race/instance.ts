@@ -32,6 +32,7 @@ export type Perform = (order: Order, workflow: string, signal?: AbortSignal) => 
 
 const log = createLog({ level: 'silent' })
 const SWEEP_AFTER_SECONDS = 3600
+const UNLIMITED = { max: 10_000_000, seconds: 60 }
 
 /**
  * Puts mint, revoke and canceller together as the composition root does.
@@ -55,12 +56,16 @@ export function createInstance(parts: InstanceParts): Perform {
       : carryOut(deps, order)
 }
 
+/** As over HTTP: the mint limit reads the guard, and hands it on to the mint. */
 async function mintOne(
-  { mint }: Deps,
+  { parts: { registry, now }, mint }: Deps,
   order: ReturnType<typeof mintOrder>,
   signal: AbortSignal | undefined,
 ): Promise<Result> {
-  const { sessionId, clientSecret } = await mint(order, signal && { signal })
+  const question = { user: order.params.user, identity: order.identity, now: unixSeconds(now) }
+  const { guard } = await registry.admit(question, { ...UNLIMITED, nowMs: now() })
+  const call = signal && { signal }
+  const { sessionId, clientSecret } = await mint({ ...order, guard }, call)
   return { minted: { session: sessionId, secret: clientSecret.reveal() } }
 }
 

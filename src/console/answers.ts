@@ -1,0 +1,87 @@
+import { html } from 'hono/html'
+import type { AppContext } from '../http/app-env.ts'
+import { answerError } from '../http/envelope.ts'
+import { type ErrorCode, ServiceError } from '../lib/errors.ts'
+import { CODES, problemAnswer } from '../respond/problem.ts'
+import type { Addresses } from './addresses.ts'
+import { code } from './fragments.ts'
+import { type Html, renderPage } from './layout.ts'
+import { PageError } from './page-error.ts'
+
+const POLICY = [
+  "default-src 'none'",
+  "style-src 'self'",
+  "script-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+].join('; ')
+
+/**
+ * Headers of all that the console answers: nothing but its own assets, in nobody's frame, and no
+ * address of a page told to another site.
+ */
+export function setConsoleHeaders(c: AppContext): void {
+  c.header('Content-Security-Policy', POLICY)
+  c.header('Referrer-Policy', 'same-origin')
+  c.header('Cross-Origin-Opener-Policy', 'same-origin')
+  c.header('Cross-Origin-Resource-Policy', 'same-origin')
+}
+
+/** Where the API's advice is not for people. */
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  invalid_request: 'The page was asked for in a way it does not understand. Start over.',
+  not_found: 'There is nothing at this address, or not any more.',
+  method_not_allowed: 'This address takes something else. Start over.',
+  origin_not_allowed: 'The form did not come from a page of this console. Nothing was done.',
+  store_unavailable:
+    'The session store does not answer, so nothing can be shown or done for sure. What was asked may or may not have been carried out: try again in a moment, it does no harm.',
+  idp_unavailable:
+    'The identity provider cannot be reached, or refuses this service. Chats go on; try to sign in again in a moment.',
+  body_too_large: 'The form is longer than the console accepts. Nothing was done.',
+  unsupported_media_type: 'This address only takes forms of this console. Nothing was done.',
+  rate_limited: 'Too many sign-ins from this address. Wait a minute and try again.',
+}
+
+/**
+ * A page for an error, or problem details for whoever asks for JSON alone. Keeps the error for the
+ * access log.
+ *
+ * @param addresses - where the console is
+ * @param error - whatever was thrown
+ * @param c - the request
+ */
+export function explain(addresses: Addresses, error: Error, c: AppContext): Response {
+  setConsoleHeaders(c)
+  // Makes internal_error of what nobody threw on purpose, and keeps it for the access log.
+  const problem = answerError(error, c)
+  const known = c.error
+  if (wantsJson(c) || !(known instanceof ServiceError)) return problem
+  const { status, headers } = problemAnswer(known, c.var.requestId)
+  const { 'Content-Type': _, ...others } = headers
+  return c.html(String(errorPage(addresses, known, c)), status, others)
+}
+
+function errorPage(addresses: Addresses, error: ServiceError, c: AppContext): Html {
+  const own = error instanceof PageError ? error : undefined
+  const title = own?.heading ?? CODES[error.code].title
+  const advice = own?.advice ?? ADVICE[error.code] ?? error.detail ?? CODES[error.code].detail
+  const action = own?.action ?? { href: addresses.root, label: 'To the console' }
+  return renderPage(
+    addresses,
+    { title },
+    html`<div class="panel message">
+<p>${advice}</p>
+<p><a class="button" href="${action.href}">${action.label}</a></p>
+<p class="fine">Request ${code(c.var.requestId)} · ${error.code}</p>
+</div>`,
+  )
+}
+
+/** Whether a page would be of no use to whoever asks. */
+function wantsJson(c: AppContext): boolean {
+  const accept = c.req.header('Accept') ?? ''
+  return accept.includes('json') && !accept.includes('text/html')
+}

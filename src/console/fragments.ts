@@ -1,0 +1,122 @@
+import { html } from 'hono/html'
+import type { Html } from './layout.ts'
+
+/** A table that can also be read as a stack of cards, on a phone. */
+export interface TableParts {
+  readonly caption: string
+  readonly columns: readonly string[]
+  /** One cell for each column; the first is the row's header. */
+  readonly rows: readonly (readonly (Html | string | number)[])[]
+  /** Instead of the table when there is no row. */
+  readonly empty: string
+}
+
+/**
+ * The roles are spelled out because a style that makes cards of rows takes them away in some browsers.
+ *
+ * @param parts - caption, columns, rows
+ */
+export function table({ caption, columns, rows, empty }: TableParts): Html {
+  if (rows.length === 0) return html`<p class="empty">${empty}</p>`
+  const heads = columns.map((name) => html`<th scope="col" role="columnheader">${name}</th>`)
+  const lines = rows.map((cells) => {
+    const [first = '', ...rest] = cells
+    const others = rest.map(
+      (cell, at) =>
+        html`<td role="cell" data-label="${columns[at + 1] ?? ''}">${cell === '' ? '' : html`<div>${cell}</div>`}</td>`,
+    )
+    return html`<tr role="row"><th scope="row" role="rowheader">${first}</th>${others}</tr>`
+  })
+  return html`<div class="table"><table role="table">
+<caption class="hidden">${caption}</caption>
+<thead role="rowgroup"><tr role="row">${heads}</tr></thead>
+<tbody role="rowgroup">${lines}</tbody>
+</table></div>`
+}
+
+/**
+ * A time, absolute and from here.
+ *
+ * @param at - Unix seconds
+ * @param now - Unix seconds
+ */
+export function moment(at: number, now: number): Html {
+  return html`${instant(at)} <small>${distance(at, now)}</small>`
+}
+
+/** The furthest that a Date reaches, in seconds (ECMA-262 §21.4.1.1). */
+const LAST_SECOND = 8.64e12
+
+/**
+ * A time; a number that is none, as it stands: upstreams may send any.
+ *
+ * @param at - Unix seconds
+ */
+export function instant(at: number): Html {
+  if (!(Math.abs(at) <= LAST_SECOND)) return html`${String(at)}`
+  const iso = new Date(at * 1000).toISOString()
+  const [day = '', time = ''] = iso.split('T')
+  return html`<time datetime="${iso}">${day} ${time.slice(0, 8)}</time>`
+}
+
+const UNITS: readonly (readonly [number, string])[] = [
+  [86_400, 'd'],
+  [3600, 'h'],
+  [60, 'min'],
+  [1, 's'],
+]
+
+/** `3 min ago`, `in 2 h`. */
+function distance(at: number, now: number): string {
+  const seconds = Math.abs(at - now)
+  if (seconds === 0) return 'now'
+  const [size, unit] = UNITS.find(([most]) => seconds >= most) ?? [1, 's']
+  const count = `${Math.floor(seconds / size)} ${unit}`
+  return at > now ? `in ${count}` : `${count} ago`
+}
+
+const TONES: Readonly<Record<string, string>> = {
+  active: 'good',
+  ok: 'good',
+  cancelling: 'warn',
+  locked: 'warn',
+  refused: 'bad',
+  failed: 'bad',
+}
+
+/**
+ * @param status - of a session, a thread or an outcome
+ * @param tone - how it is coloured, where the status does not say
+ */
+export function badge(status: string, tone: string | undefined = TONES[status]): Html {
+  return html`<span class="badge ${tone ?? ''}">${status}</span>`
+}
+
+/** A text as it stands, such as an id. */
+export function code(text: string): Html {
+  return html`<code>${text}</code>`
+}
+
+/** Names and values of one thing. */
+export function facts(entries: readonly (readonly [string, Html | string])[]): Html {
+  const rows = entries.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)
+  return html`<dl class="facts">${rows}</dl>`
+}
+
+/** A part of a page, announced by its heading. */
+export interface PanelParts {
+  /** For the anchor. */
+  readonly id: string
+  readonly title: string
+  readonly content: Html
+  /** Beside the heading. */
+  readonly aside?: Html | undefined
+}
+
+/** @param parts - heading and content */
+export function panel({ id, title, content, aside }: PanelParts): Html {
+  return html`<section class="panel" aria-labelledby="${id}">
+<div class="bar"><h2 id="${id}">${title}</h2>${aside ?? ''}</div>
+${content}
+</section>`
+}

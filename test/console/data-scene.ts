@@ -1,0 +1,77 @@
+import { Hono } from 'hono'
+import { readEnvironment } from '../../src/config/env.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { createConsole } from '../../src/console/console.ts'
+import { consoleClient } from '../../src/embedded/sign-in/clients.ts'
+import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
+import type { AppEnv } from '../../src/http/app-env.ts'
+import { answerError, envelope } from '../../src/http/envelope.ts'
+import type { FiguresSample } from '../../src/http/figures.ts'
+import { originsOf } from '../../src/http/origins.ts'
+import { addRoute } from '../../src/http/routes.ts'
+import { listen } from '../../src/http/server.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { createAudit } from '../../src/mint/audit.ts'
+import { createCanceller } from '../../src/mint/cancel.ts'
+import { createRevoke } from '../../src/mint/revoke.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createFakeUserData } from './fake-user-data.ts'
+import { configOf, onFreePort } from './scene.ts'
+
+/** The console alone, over a registry in memory and a user's data that the test makes up. */
+export async function startDataScene() {
+  const signIn = await startSignIn({ port: 0, clients: [consoleClient('a-console-secret')] })
+  return onFreePort((port) => startOn(port, signIn))
+}
+
+async function startOn(port: number, signIn: SignIn) {
+  const publicUrl = `http://localhost:${port}`
+  const environment = readEnvironment({ CONSOLE_CLIENT_SECRET: 'a-console-secret' })
+  const { settings } = loadConfig(configOf({ issuer: signIn.issuer }), { file: 'test.yaml' })
+  const { admins, console: login } = settings
+  if (admins === undefined || login === undefined) throw new Error('no console in the config')
+  const registry = createMemoryRegistry()
+  const userData = createFakeUserData()
+  const log = createLog({ level: 'silent' })
+  const common = { registry, now: Date.now, log }
+  const audit = createAudit({ ...common, hashUser: (user) => user })
+  const canceller = createCanceller({
+    ...common,
+    chatkit: () => {
+      throw new Error('nothing is cancelled upstream here')
+    },
+  })
+  const samples: FiguresSample[] = []
+  const adminConsole = createConsole({
+    ...common,
+    audit,
+    userData,
+    publicUrl,
+    settings: { ...settings, admins, console: login },
+    secret: environment.secret,
+    revoke: createRevoke({ ...common, canceller }),
+    figures: { samples: () => samples, start() {}, stop() {} },
+  })
+  const origins = originsOf(settings, publicUrl)
+  const app = new Hono<AppEnv>()
+  app.onError((error, c) => adminConsole.explain(error, c) ?? answerError(error, c))
+  app.use(envelope({ origins, log, draining: () => false }))
+  for (const [path, methods] of Object.entries(adminConsole.routes)) {
+    addRoute(app, origins, { path, methods })
+  }
+  const listening = await listen({ app, host: '127.0.0.1', port, log })
+  return {
+    console: `${publicUrl}/admin`,
+    registry,
+    userData,
+    /** What the figures' page shows. */
+    samples,
+    async close() {
+      await listening.stop(50)
+      await registry.close()
+      await signIn.close()
+    },
+  }
+}
+
+export type DataScene = Awaited<ReturnType<typeof startDataScene>>

@@ -1,0 +1,204 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { createFaultyRegistry } from '../support/faulty-registry.ts'
+import { createAdminBrowser } from './admin-browser.ts'
+import { type ConsoleScene, type SceneOptions, startConsoleScene } from './scene.ts'
+
+let scene: ConsoleScene
+let provider: Server | undefined
+afterEach(async () => {
+  await scene.close()
+  provider?.close()
+  provider?.closeAllConnections()
+  provider = undefined
+})
+
+async function start(options?: SceneOptions) {
+  scene = await startConsoleScene(options)
+  return scene
+}
+
+describe('the store is down while a page is open', () => {
+  test.each(['', '/blocks', '/audit', '/user?user=alice', '/sessions/cksess_x', '/figures'])(
+    '%s: 503, and a page that says what to do',
+    async (path) => {
+      const browser = await (await start()).signedIn()
+      scene.registry.failing.add('*')
+      const page = await browser.go(scene.console + path)
+      expect(page.status).toBe(503)
+      expect(page.headers.get('retry-after')).toBe('2')
+      expect(page.text).toContain('The session store does not answer')
+      scene.registry.failing.clear()
+      if (path !== '/sessions/cksess_x') {
+        expect((await browser.go(scene.console + path)).status).toBe(200)
+      }
+    },
+  )
+
+  test('a form: 503, and repeated it is done', async () => {
+    const browser = await (await start()).signedIn()
+    await scene.mint('alice')
+    const address = `${scene.console}/user?user=alice`
+    await browser.go(address)
+    scene.registry.failing.add('revoke')
+    const page = await browser.submit('/revoke')
+    expect(page.status).toBe(503)
+    expect(page.text).toContain('try again in a moment')
+    expect(scene.running.api.api.sessions().map(({ status }) => status)).toEqual(['active'])
+    scene.registry.failing.clear()
+    await browser.go(address)
+    expect((await browser.submit('/revoke')).text).toContain('1 session cancelled')
+  })
+
+  test('what the trail cannot take down is not shown', async () => {
+    const browser = await (await start()).signedIn()
+    await scene.mint('alice')
+    scene.registry.failing.add('appendAudit')
+    for (const path of ['', '/blocks', '/audit', '/user?user=alice']) {
+      const page = await browser.go(scene.console + path)
+      expect(page.status).toBe(503)
+      expect(page.html).not.toContain('cksess_')
+    }
+  })
+
+  test('a sign-in that cannot be written down lets nobody in', async () => {
+    await start()
+    scene.registry.failing.add('appendAudit')
+    const browser = createAdminBrowser()
+    await browser.go(scene.console)
+    const page = await browser.submit('/sign-in/', { account: 'ada' })
+    expect(page.status).toBe(503)
+    expect(browser.cookies(scene.console).has('chatkit-mint-console-session')).toBe(false)
+  })
+
+  test('without the key for cookies nobody is asked to sign in', async () => {
+    await start()
+    scene.registry.failing.add('keptKey')
+    const answer = await createAdminBrowser().send(`${scene.console}/sign-in`)
+    expect(answer.status).toBe(503)
+  })
+})
+
+describe('the identity provider', () => {
+  async function expectUnreachable() {
+    const page = await createAdminBrowser().go(scene.console)
+    expect(page.status).toBe(503)
+    expect(page.headers.has('retry-after')).toBe(true)
+    expect(page.text).toContain('The identity provider cannot be reached')
+  }
+
+  test('is away at the first sign-in: says so, mints go on, and it is found when it is back', async () => {
+    await start()
+    await scene.mint('alice')
+    const token = (await import('../../src/embedded/sign-in/sign-in-as.ts')).signInAs
+    const { accessToken } = await token(scene.signIn, 'bob')
+    await scene.signIn.close()
+    await expectUnreachable()
+    expect((await scene.running.mint(accessToken)).status).toBe(200)
+  })
+
+  test('those who are signed in work on while it is away', async () => {
+    const browser = await (await start()).signedIn()
+    await scene.signIn.close()
+    expect((await browser.go(scene.console)).status).toBe(200)
+  })
+
+  const documents: readonly (readonly [string, RequestListener])[] = [
+    ['answers HTML', (_request, response) => void response.end('<p>hello</p>')],
+    ['answers 500', (_request, response) => void response.writeHead(500).end()],
+    ['redirects', (_request, response) => void response.writeHead(302, { location: '/x' }).end()],
+    [
+      'has a document of another issuer',
+      (_request, response) => {
+        response.setHeader('content-type', 'application/json')
+        response.end(JSON.stringify({ issuer: 'https://other.example' }))
+      },
+    ],
+    [
+      'sends without end',
+      (_request, response) => {
+        response.setHeader('content-type', 'application/json')
+        const chunk = Buffer.alloc(65_536, 32)
+        const more = () =>
+          void (response.writable && response.write(chunk, () => setImmediate(more)))
+        more()
+      },
+    ],
+  ]
+  test.each(documents)('%s', async (_name, answer) => {
+    provider = createServer(answer).listen(0, '127.0.0.1')
+    await once(provider, 'listening')
+    const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
+    await start({ issuer })
+    await expectUnreachable()
+  })
+})
+
+test('too many answers of one address: 429, and no call of the provider', async () => {
+  await start({ failedAuth: 2 })
+  for (const status of [200, 200, 429]) {
+    const browser = createAdminBrowser()
+    await browser.go(scene.console)
+    const page = await browser.submit('/sign-in/', { account: 'ada' })
+    expect(page.status).toBe(status)
+  }
+})
+
+test('a client secret that the provider does not take: 503, and nobody is in', async () => {
+  await start({ env: { CONSOLE_CLIENT_SECRET: 'another secret' } })
+  const browser = createAdminBrowser()
+  await browser.go(scene.console)
+  const page = await browser.submit('/sign-in/', { account: 'ada' })
+  expect(page.status).toBe(503)
+  expect(page.text).toContain('refuses this service')
+  expect(scene.running.logText()).toContain('the client is refused')
+  expect(scene.running.logText()).not.toContain('another secret')
+})
+
+describe('a sign-in after a restart', () => {
+  const key = Buffer.alloc(32, 7).toString('base64url')
+
+  /** Signs in, starts the service anew, and says what the same cookie is good for. */
+  async function afterRestart(before: SceneOptions, after: SceneOptions): Promise<number> {
+    const browser = await (await start(before)).signedIn()
+    const { issuer } = scene.signIn
+    const [[name = '', value = ''] = []] = [...browser.cookies(scene.console)]
+    await scene.close()
+    await start({ ...after, issuer })
+    const later = createAdminBrowser()
+    later.setCookie(scene.console, name, value)
+    return (await later.send(scene.console)).status
+  }
+
+  test('holds with the same key', async () => {
+    const env = { CONSOLE_COOKIE_KEY: key }
+    expect(await afterRestart({ env }, { env })).toBe(200)
+  })
+
+  test('holds with the key that SQLite keeps', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+    const path = join(folder, 'store.db')
+    const open = () => ({ registry: createFaultyRegistry(createSqliteRegistry({ path })) })
+    expect(await afterRestart(open(), open())).toBe(200)
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('ends with another key, and without a store that keeps one', async () => {
+    const env = { CONSOLE_COOKIE_KEY: key }
+    const other = { CONSOLE_COOKIE_KEY: Buffer.alloc(32, 8).toString('base64url') }
+    expect(await afterRestart({ env }, { env: other })).toBe(303)
+    expect(await afterRestart({}, {})).toBe(303)
+  })
+
+  test('ends when the rule for admins has become another', async () => {
+    const env = { CONSOLE_COOKIE_KEY: key }
+    const adminRule = 'claims.sub == "nobody"'
+    expect(await afterRestart({ env }, { env, adminRule })).toBe(303)
+  })
+})

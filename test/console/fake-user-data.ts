@@ -1,0 +1,72 @@
+import type { ThreadItem } from '../../src/chatkit/wire-item.ts'
+import type { Thread } from '../../src/chatkit/wire-thread.ts'
+import type { UserData } from '../../src/console/user-data.ts'
+import { ServiceError } from '../../src/lib/errors.ts'
+import type { EraseLine } from '../../src/threads/erase.ts'
+import type { ThreadSource } from '../../src/threads/sources.ts'
+
+/** A user's data, in memory; what it does wrong is the test's to say. */
+export interface FakeUserData extends UserData {
+  readonly threadsOf: Map<string, { thread: Thread; items: ThreadItem[] }>
+  readonly erased: string[]
+  /** Lines of each erase; a text is an error to throw in its place. */
+  lines: (EraseLine | ServiceError | Promise<void>)[]
+  /** Thrown by every call for threads. */
+  failure: ServiceError | undefined
+}
+
+export function createFakeUserData(): FakeUserData {
+  const threadsOf: FakeUserData['threadsOf'] = new Map()
+  const fake: FakeUserData = {
+    threadsOf,
+    erased: [],
+    lines: [],
+    failure: undefined,
+    threads: {
+      async list({ user, limit, after }) {
+        if (fake.failure !== undefined) throw fake.failure
+        const all = [...threadsOf.values()].map(({ thread }) => thread)
+        const own = all.filter((one) => user === undefined || one.user === user)
+        const from = after === undefined ? 0 : own.findIndex(({ id }) => id === after) + 1
+        return pageOf(own.slice(from), limit)
+      },
+      async find(id) {
+        if (fake.failure !== undefined) throw fake.failure
+        const found = threadsOf.get(id)
+        if (found === undefined) throw new ServiceError('not_found', { reason: 'no thread' })
+        return { thread: found.thread, source: {} as ThreadSource }
+      },
+      async listItems({ thread }, { limit = 20, after }) {
+        const items = threadsOf.get(thread.id)?.items ?? []
+        const from = after === undefined ? 0 : items.findIndex(({ id }) => id === after) + 1
+        return pageOf(items.slice(from), limit)
+      },
+    },
+    async answerExport(c) {
+      return c.body('{"type":"summary"}\n')
+    },
+    async erase(_c, user) {
+      fake.erased.push(user)
+      const { lines } = fake
+      return (async function* () {
+        for (const line of lines) {
+          if (line instanceof Promise) await line
+          else if (line instanceof ServiceError) throw line
+          else yield line
+        }
+      })()
+    },
+  }
+  return fake
+}
+
+function pageOf<T extends { id: string }>(all: readonly T[], limit: number) {
+  const data = all.slice(0, limit)
+  return {
+    object: 'list' as const,
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: all.length > limit,
+  }
+}

@@ -1,0 +1,162 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { consoleClient, WEB_APP } from '../../src/embedded/sign-in/clients.ts'
+import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
+import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import type { AuditEntry } from '../../src/registry/records.ts'
+import { createFaultyRegistry, type FaultyRegistry } from '../support/faulty-registry.ts'
+import {
+  HIGH_LIMITS,
+  type Running,
+  type RunningOptions,
+  startService,
+} from '../support/running-service.ts'
+import { type AdminBrowser, createAdminBrowser, type Seen } from './admin-browser.ts'
+
+const CLIENT_SECRET = 'a-client-secret-planted-for-the-console'
+
+/** A service with a console, and the sign-in that its admins use. */
+export interface ConsoleScene {
+  readonly running: Running
+  readonly signIn: SignIn
+  /** `http://localhost:PORT/admin` */
+  readonly console: string
+  readonly clientSecret: string
+  readonly registry: FaultyRegistry
+  /** The trail's entries of one action, newest first. */
+  audit(action: string): Promise<readonly AuditEntry[]>
+  /** Signs in at the provider's page, after `begin`. */
+  signedIn(account?: string): Promise<AdminBrowser>
+  /** Mints as one of the provider's users. */
+  mint(account: string): Promise<string>
+  close(): Promise<void>
+}
+
+export interface SceneOptions extends Pick<RunningOptions, 'env' | 'now'> {
+  readonly registry?: FaultyRegistry
+  /** Lines of the config's top level. */
+  readonly more?: string
+  readonly accounts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly sessionMinutes?: number
+  /** Instead of where it listens. */
+  readonly publicUrl?: string
+  /** Instead of the embedded sign-in's. */
+  readonly issuer?: string
+  /** Of one address in a minute. */
+  readonly failedAuth?: number
+  readonly adminRule?: string
+}
+
+export async function startConsoleScene(options: SceneOptions = {}): Promise<ConsoleScene> {
+  const {
+    accounts,
+    publicUrl,
+    issuer,
+    env,
+    now,
+    registry = createFaultyRegistry(createMemoryRegistry()),
+  } = options
+  const client = consoleClient(CLIENT_SECRET)
+  const redirectUris =
+    publicUrl === undefined ? client.redirectUris : [`${publicUrl}/admin/callback`]
+  const clients = [WEB_APP, { ...client, redirectUris }]
+  const signIn = await startSignIn({ port: 0, clients, ...(accounts && { accounts }) })
+  const running = await onFreePort((port) => {
+    const PUBLIC_URL = publicUrl ?? `http://localhost:${port}`
+    return startService({
+      registry,
+      ...(now && { now }),
+      port,
+      env: { PUBLIC_URL, CONSOLE_CLIENT_SECRET: CLIENT_SECRET, ...env },
+      config: configOf({ ...options, issuer: issuer ?? signIn.issuer }),
+    })
+  })
+  const url = running.url.replace('127.0.0.1', 'localhost')
+  return {
+    running,
+    signIn,
+    console: `${url}/admin`,
+    clientSecret: CLIENT_SECRET,
+    registry,
+    async audit(action) {
+      return (await registry.listAudit({ limit: 100, action }))?.data ?? []
+    },
+    async signedIn(account = 'ada') {
+      const browser = createAdminBrowser()
+      await signInWith(browser, `${url}/admin`, account)
+      return browser
+    },
+    async mint(account) {
+      const { accessToken } = await signInAs(signIn, account)
+      const answer = await running.mint(accessToken)
+      const body = await answer.text()
+      if (!answer.ok) throw new Error(`not minted: ${body}`)
+      return JSON.parse(body).client_secret
+    },
+    async close() {
+      await running.close()
+      await signIn.close()
+    },
+  }
+}
+
+/** Asks for a page, and chooses an account where the provider asks for one. */
+export async function signInWith(
+  browser: AdminBrowser,
+  url: string,
+  account: string,
+): Promise<Seen> {
+  const page = await browser.go(url)
+  if (!page.url.includes('/sign-in/')) return page
+  return await browser.submit('/sign-in/', { account })
+}
+
+/** YAML of a service with a console. */
+export function configOf(options: SceneOptions): string {
+  const { issuer, sessionMinutes = 60, failedAuth, more = '' } = options
+  const { adminRule = '"chatkit-admin" in claims.roles' } = options
+  const limits =
+    failedAuth === undefined
+      ? HIGH_LIMITS
+      : HIGH_LIMITS.replace(/(failed_auth_per_ip: {) max: \d+/, `$1 max: ${failedAuth}`)
+  return `
+issuers:
+  - issuer: ${issuer}
+    audience: [chat-api]
+    algorithms: [ES256]
+    token_types: [at+jwt]
+user: claims.sub
+workflows:
+  support: { id: wf_support }
+  general: { id: wf_general }
+admins: { when: '${adminRule}' }
+console:
+  issuer: ${issuer}
+  client_id: console
+  client_secret_env: CONSOLE_CLIENT_SECRET
+  session_minutes: ${sessionMinutes}
+${limits}
+${more}
+`
+}
+
+/**
+ * Starts something whose address must be known before it listens. Somebody may take the port that was
+ * free a moment ago: then on another.
+ */
+export async function onFreePort<T>(start: (port: number) => Promise<T>, tries = 5): Promise<T> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  try {
+    return await start(port)
+  } catch (error) {
+    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+    if (!taken || tries <= 1) throw error
+    return onFreePort(start, tries - 1)
+  }
+}
