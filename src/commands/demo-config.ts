@@ -1,6 +1,6 @@
 /**
  * The demo's config file: three workflows, of which only people in support may use the first and the
- * last has a server of its own, and admins.
+ * last has a server of its own, admins, and their console.
  *
  * @param issuer - of the embedded sign-in
  * @param server - of the sample ChatKit server
@@ -30,6 +30,13 @@ workflows:
     state_variables: { plan: 'claims.plan' }
 admins:
   when: '"chatkit-admin" in claims.roles'
+console:
+  issuer: ${issuer}
+  client_id: console
+  client_secret_env: CONSOLE_CLIENT_SECRET
+# Somebody who tries things out mints more often than somebody who chats.
+limits:
+  mints_per_user: { max: 100, seconds: 60 }
 cors:
   origins: ['http://localhost:3000', 'http://localhost:5173']
 `

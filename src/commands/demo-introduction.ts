@@ -45,6 +45,9 @@ chatkit-mint demo: everything runs on this machine, in memory; no key, no networ
   ${urls.chatkit}  the ChatKit API: stands in for OpenAI's, creates the sessions.
   ${urls.server}  a ChatKit server of one's own, unguarded like the samples: for the workflow "helpdesk".
 
+Open ${urls.service}/demo in a browser: sign in as alice or bob, mint, revoke, chat, and see each step.
+The admin console is at ${urls.service}/admin: sign in as ada.
+
 alice has signed in, and the service has minted a session for her:
 
 ${answer}

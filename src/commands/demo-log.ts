@@ -5,7 +5,12 @@ import { z } from 'zod'
 export type DemoLog = Writable & {
   /** From now on requests are shown, not only warnings. */
   showRequests(): void
+  /** One of the latest requests, by the id that its answer had. */
+  requestOf(id: string): LogLine | undefined
 }
+
+/** How many requests are remembered. */
+const KEPT_REQUESTS = 200
 
 const WARN = 40
 
@@ -19,20 +24,25 @@ const logLine = z.looseObject({
   reason: z.string().optional(),
   workflow: z.string().optional(),
   ms: z.number().optional(),
+  request_id: z.string().optional(),
+  upstream: z.looseObject({ request_id: z.string().optional() }).optional(),
 })
-type LogLine = z.infer<typeof logLine>
+/** One line of the log. */
+export type LogLine = z.infer<typeof logLine>
 
 /**
  * @param output - where the short lines go
  */
 export function createDemoLog(output: NodeJS.WritableStream): DemoLog {
   let requestsToo = false
+  const requests: LogLine[] = []
   const stream = new Writable({
     decodeStrings: false,
     write(chunk, _encoding, done) {
       for (const text of String(chunk).split('\n').filter(Boolean)) {
         const line = logLine.parse(JSON.parse(text))
         const isRequest = line.msg === 'request'
+        if (isRequest && requests.push(line) > KEPT_REQUESTS) requests.shift()
         if (isRequest && requestsToo) output.write(`${describeRequest(line)}\n`)
         else if (line.level >= WARN) output.write(`${text}\n`)
       }
@@ -43,6 +53,7 @@ export function createDemoLog(output: NodeJS.WritableStream): DemoLog {
     showRequests() {
       requestsToo = true
     },
+    requestOf: (id: string) => requests.findLast((line) => line.request_id === id),
   })
 }
 

@@ -3,14 +3,16 @@ import { readEnvironment, readPort } from '../config/env.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { startChatKitApi } from '../embedded/chatkit-api/server.ts'
 import { startChatKitServer } from '../embedded/chatkit-server/server.ts'
+import { consoleClient, DEMO_PAGE, WEB_APP } from '../embedded/sign-in/clients.ts'
 import { startSignIn } from '../embedded/sign-in/sign-in.ts'
 import { signInAs } from '../embedded/sign-in/sign-in-as.ts'
-import { listen } from '../http/server.ts'
+import { type ListenOptions, listen } from '../http/server.ts'
 import { createLog } from '../lib/log.ts'
 import { createService } from '../service.ts'
 import { demoConfig } from './demo-config.ts'
 import { introduction } from './demo-introduction.ts'
 import { createDemoLog } from './demo-log.ts'
+import { withDemoPage } from './demo-page.ts'
 import { freePort, onUsualPort } from './usual-port.ts'
 
 /** A demo that runs and has minted its first session. */
@@ -42,22 +44,33 @@ const GRACE_MS = 500
 export async function startDemo(): Promise<Demo> {
   const port = readPort(SERVICE_PORT)
   const tokenSeconds = TOKEN_SECONDS
+  const consoleSecret = randomBytes(32).toString('base64url')
   const signIn = await onUsualPort(SIGN_IN_PORT, (free) =>
-    startSignIn({ port: free, tokenSeconds }),
+    startSignIn({
+      port: free,
+      tokenSeconds,
+      clients: [WEB_APP, DEMO_PAGE, consoleClient(consoleSecret)],
+    }),
   )
   const api = await onUsualPort(CHATKIT_PORT, (free) => startChatKitApi({ port: free }))
   const server = await onUsualPort(SERVER_PORT, (free) => startChatKitServer({ port: free }))
-  const log = createDemoLog(process.stdout)
-  const service = await startService(port, {
-    issuer: signIn.issuer,
-    chatkitUrl: api.url,
-    serverUrl: server.url,
-    log: createLog({ level: 'info', destination: log }),
-  })
-  const [alice, bob, ada] = await Promise.all(
+  const [alice = '', bob = '', ada = ''] = await Promise.all(
     ['alice', 'bob', 'ada'].map(async (name) => (await signInAs(signIn, name)).accessToken),
   )
-  const answer = await mint(service.url, alice ?? '')
+  const log = createDemoLog(process.stdout)
+  const { issuer } = signIn
+  const config = demoConfig(issuer, server.url)
+  const service = await startService(port, {
+    config,
+    chatkitUrl: api.url,
+    consoleSecret,
+    log: createLog({ level: 'info', destination: log }),
+    around(app, url) {
+      const sent = () => api.api.requests()
+      return withDemoPage(app, { url, issuer, config, log, sent, adminToken: ada })
+    },
+  })
+  const answer = await mint(service.url, alice)
   return {
     introduction: introduction({
       urls: {
@@ -66,7 +79,7 @@ export async function startDemo(): Promise<Demo> {
         chatkit: api.origin,
         server: server.origin,
       },
-      tokens: { alice: alice ?? '', bob: bob ?? '', ada: ada ?? '' },
+      tokens: { alice, bob, ada },
       answer,
     }),
     showRequests: log.showRequests,
@@ -78,10 +91,13 @@ export async function startDemo(): Promise<Demo> {
 }
 
 interface ServiceOptions {
-  readonly issuer: string
+  /** YAML. */
+  readonly config: string
   readonly chatkitUrl: string
-  readonly serverUrl: string
+  readonly consoleSecret: string
   readonly log: ReturnType<typeof createLog>
+  /** Puts more beside the service's own routes. */
+  around(app: ListenOptions['app'], url: string): ListenOptions['app']
 }
 
 interface RunningService {
@@ -91,7 +107,7 @@ interface RunningService {
 
 /** The real service, from an environment and a config file like anyone's. */
 async function startService(usualPort: number, options: ServiceOptions): Promise<RunningService> {
-  const { issuer, chatkitUrl, serverUrl, log } = options
+  const { config, chatkitUrl, consoleSecret, log } = options
   // Client secrets of self-hosted workflows name the service's own address.
   const port = await freePort(usualPort)
   const url = `http://localhost:${port}`
@@ -101,13 +117,15 @@ async function startService(usualPort: number, options: ServiceOptions): Promise
     STORE_URL: 'memory:',
     METRICS_PORT: '0',
     PUBLIC_URL: url,
+    CONSOLE_CLIENT_SECRET: consoleSecret,
   })
-  const { settings } = loadConfig(demoConfig(issuer, serverUrl), {
+  const { settings } = loadConfig(config, {
     file: 'demo.yaml',
     secrets: (name) => environment.secret(name)?.(),
   })
   const service = await createService({ environment, settings, log })
-  const listening = await listen({ app: service.app, host: HOST, port, log }).catch(() => undefined)
+  const app = options.around(service.app, url)
+  const listening = await listen({ app, host: HOST, port, log }).catch(() => undefined)
   if (listening === undefined) {
     // Somebody took the port that was free a moment ago.
     await service.close()

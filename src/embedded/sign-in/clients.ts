@@ -20,6 +20,25 @@ export const WEB_APP: SignInClient = {
 }
 
 /**
+ * The admin console of a service on this machine, on any port.
+ *
+ * @param clientSecret - as the service has it
+ */
+export function consoleClient(clientSecret: string): SignInClient {
+  return {
+    clientId: 'console',
+    redirectUris: ['http://127.0.0.1/admin/callback', 'http://localhost/admin/callback'],
+    clientSecret,
+  }
+}
+
+/** The demo's page, wherever on this machine it is. */
+export const DEMO_PAGE: SignInClient = {
+  clientId: 'demo-page',
+  redirectUris: ['http://127.0.0.1/demo', 'http://localhost/demo'],
+}
+
+/**
  * A client as oidc-provider wants it.
  *
  * @param client - to register

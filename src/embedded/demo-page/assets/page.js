@@ -1,0 +1,173 @@
+import { createChatKitFetch, createGetClientSecret } from '/client.js'
+import { createChat } from './chat.js'
+import { finishSignIn, startSignIn } from './sign-in.js'
+import { clearSteps, showSteps } from './steps.js'
+import { claimsOf, element, enable, make, masked, say } from './view.js'
+import { offerWidget } from './widget.js'
+
+// What an app does: sign in, hand the token to the helper, let ChatKit ask it for secrets. Here a
+// button asks in ChatKit's place.
+
+/** @typedef {import('./sign-in.js').Provider & { workflows: import('./steps.js').Workflows }} Settings */
+
+/** The token, and the secret that a ChatKit in this page would hold. In memory only. */
+const held = {
+  token: /** @type {string | undefined} */ (undefined),
+  secret: /** @type {string | null} */ (null),
+}
+
+const select = /** @type {HTMLSelectElement} */ (element('workflow'))
+
+/** @returns {import('/client.js').GetClientSecret} for the workflow that is selected */
+function newGetClientSecret() {
+  return createGetClientSecret({
+    url: '',
+    getToken: () => held.token,
+    ...(select.value !== '' && { workflow: select.value }),
+    fetch: watchedFetch,
+    onSignedOut: (error) => say('outcome', `The token is no longer good: ${error.code}.`, 'bad'),
+  })
+}
+
+let getClientSecret = newGetClientSecret()
+/** @type {Settings} */
+let settings
+
+const chatKitFetch = createChatKitFetch({
+  url: '',
+  getToken: () => held.token,
+  workflow: 'helpdesk',
+})
+const chat = createChat(chatKitFetch)
+
+/** The helper's own calls, shown step by step. @type {typeof fetch} */
+async function watchedFetch(input, init) {
+  const response = await fetch(input, init)
+  const body = await response
+    .clone()
+    .json()
+    .catch(() => ({}))
+  const { status, headers } = response
+  if (status === 429) {
+    say('outcome', `Too many: the helper asks again after ${headers.get('Retry-After')} seconds.`)
+  }
+  const requestId = headers.get('X-Request-Id')
+  const token = held.token ?? ''
+  await showSteps({ token, asked: select.value, status, requestId, body }, settings.workflows)
+  return response
+}
+
+/** Pressed twice, it still makes one call: the helper shares it. */
+async function mint() {
+  say('outcome', 'Asking…')
+  try {
+    const before = held.secret
+    held.secret = await getClientSecret(before)
+    const text = before === null ? 'Minted' : 'Refreshed; the session before has ended'
+    say('outcome', `${text}: ${masked(held.secret)}`, 'good')
+  } catch (error) {
+    const { code = 'failed', message } = /** @type {{ code?: string, message: string }} */ (error)
+    const why = message.replace(`${code}: `, '')
+    const stopped =
+      code === 'user_blocked'
+        ? ' The helper asks no more until it is reset, as “Lift the block” and a new sign-in do.'
+        : ''
+    say('outcome', `Refused: ${code}. ${why}${stopped}`, 'bad')
+  }
+  element('mint').textContent = held.secret === null ? 'Mint' : 'Refresh'
+}
+
+/** Another workflow is another helper; what the old one knows is forgotten. */
+function startOver() {
+  getClientSecret.reset()
+  getClientSecret = newGetClientSecret()
+  held.secret = null
+  element('mint').textContent = 'Mint'
+  clearSteps()
+}
+
+/** @param {'revoke' | 'unblock'} action */
+async function asAda(action) {
+  const user = String(claimsOf(held.token ?? '')['sub'])
+  const response = await fetch(`/demo/as-ada/${action}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ user }),
+  })
+  if (!response.ok) return say('ada', `Refused: ${(await response.json()).detail}`, 'bad')
+  if (action === 'revoke') {
+    const { cancelled } = await response.json()
+    const many = `${cancelled.length} ${cancelled.length === 1 ? 'session' : 'sessions'}`
+    return say(
+      'ada',
+      `${many} of ${user} ended; ${user} is blocked for an hour. Now press ${element('mint').textContent}.`,
+    )
+  }
+  // A helper that was told of a revoke asks no more until somebody lets it.
+  startOver()
+  chatKitFetch.reset()
+  say('ada', `The block is lifted: ${user} can mint again.`, 'good')
+  say('outcome', 'Ready.')
+}
+
+async function signOut() {
+  startOver()
+  chatKitFetch.reset()
+  chat.clear()
+  const headers = { Authorization: `Bearer ${held.token}` }
+  held.token = undefined
+  showUser()
+  element('sign-in').focus()
+  const response = await fetch('/v1/sessions', { method: 'DELETE', headers })
+  say('outcome', response.ok ? 'Signed out: all sessions have ended.' : 'Signed out of this page.')
+}
+
+function showUser() {
+  const signedIn = held.token !== undefined
+  for (const id of ['workflow', 'mint', 'revoke', 'unblock', 'text', 'send', 'load-widget']) {
+    enable(id, signedIn)
+  }
+  element('sign-in').hidden = signedIn
+  element('sign-out').hidden = !signedIn
+  if (held.token === undefined) {
+    element('who').textContent = 'Nobody is signed in.'
+    return
+  }
+  const { sub, groups } = claimsOf(held.token)
+  const list = [groups].flat().join(', ')
+  element('who').replaceChildren(
+    make('b', String(sub)),
+    ` is signed in${list === '' ? ', and in no group.' : `, and in the group “${list}”.`}`,
+  )
+  say('outcome', 'Ready.')
+}
+
+/** @param {() => unknown} act */
+const guarded = (act) => async () => {
+  element('trouble').hidden = true
+  try {
+    await act()
+  } catch (error) {
+    say('trouble', error instanceof Error ? error.message : String(error), 'bad')
+  }
+}
+
+async function start() {
+  settings = await (await fetch('/demo/settings.json')).json()
+  enable('sign-in', true)
+  for (const name of Object.keys(settings.workflows)) select.append(new Option(name))
+  held.token = await finishSignIn(settings)
+  if (held.token !== undefined) showUser()
+}
+
+const ACTIONS = /** @type {const} */ ([
+  ['sign-in', () => startSignIn(settings)],
+  ['sign-out', signOut],
+  ['mint', mint],
+  ['revoke', () => asAda('revoke')],
+  ['unblock', () => asAda('unblock')],
+])
+for (const [id, act] of ACTIONS) element(id).addEventListener('click', guarded(act))
+select.addEventListener('change', startOver)
+offerWidget(chatKitFetch)
+await guarded(start)()

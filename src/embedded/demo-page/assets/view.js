@@ -1,0 +1,84 @@
+// What other modules put on the page. Text only, so that nothing that comes from elsewhere is markup.
+
+/**
+ * @param {string} id - of an element that the page has
+ * @returns {HTMLElement}
+ */
+export function element(id) {
+  const found = document.getElementById(id)
+  if (found === null) throw new Error(`no element ${id}`)
+  return found
+}
+
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} [text]
+ * @param {string} [className]
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function make(tag, text = '', className = '') {
+  const made = document.createElement(tag)
+  made.textContent = text
+  if (className !== '') made.className = className
+  return made
+}
+
+/**
+ * Says something in a note of the page.
+ *
+ * @param {string} id
+ * @param {string} text
+ * @param {'' | 'good' | 'bad'} [kind]
+ */
+export function say(id, text, kind = '') {
+  const note = element(id)
+  note.className = `note ${kind}`.trim()
+  note.textContent = text
+  note.hidden = false
+}
+
+/**
+ * @param {string} id
+ * @param {boolean} enabled
+ */
+export function enable(id, enabled) {
+  element(id).toggleAttribute('disabled', !enabled)
+}
+
+/**
+ * No more of a secret than tells two apart.
+ *
+ * @param {string} secret
+ */
+export function masked(secret) {
+  return `${secret.slice(0, 6)}…${secret.slice(-4)}`
+}
+
+/**
+ * Everything but the signature of a JWT, which is what makes it one.
+ *
+ * @param {string} token
+ * @returns {Record<string, unknown>}
+ */
+export function claimsOf(token) {
+  const payload = token.split('.')[1] ?? ''
+  const bytes = Uint8Array.from(atob(payload.replace(/-/g, '+').replace(/_/g, '/')), (character) =>
+    character.charCodeAt(0),
+  )
+  return JSON.parse(new TextDecoder().decode(bytes))
+}
+
+/**
+ * A scrollable box of text, reachable by keyboard.
+ *
+ * @param {string} text
+ * @param {string} label
+ */
+export function box(text, label) {
+  const made = make('pre', text)
+  made.tabIndex = 0
+  made.setAttribute('role', 'region')
+  made.setAttribute('aria-label', label)
+  return made
+}
