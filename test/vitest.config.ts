@@ -3,9 +3,10 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that measure, load a process, or hold a promise in seconds: nothing else runs beside them. */
 const ALONE = [
-  'test/{cost,faults,process,race}/**/*.test.ts',
+  'test/{bench,browser,cost,faults,race}/**/*.test.ts',
+  'test/process/{crash,drain,overload,redis-outage,several-instances,user-data}.test.ts',
   'test/registry/redis*.test.ts',
-  'test/self-hosted/{process,redis,start-up,thousand-streams}.test.ts',
+  'test/self-hosted/{process,redis,thousand-streams}.test.ts',
   'test/gateway/streams*.test.ts',
   'test/http/{admin-many-sessions,slow-clients}.test.ts',
 ]

@@ -66,15 +66,15 @@ function residentMb({ child }: ServiceProcess): number {
 }
 
 const THREADS = 10_000
-const MOST_MB = 150
+const MOST_MB = 50
 /**
  * Too little for what the export holds, and enough for what streams through. Without a bound V8 lets
  * garbage lie as long as there is memory, and a measurement says how much the machine has.
  */
-const HEAP = ['--max-old-space-size=64', '--max-semi-space-size=2']
+const HEAP = ['--max-old-space-size=48', '--max-semi-space-size=1']
 
 test.runIf(process.platform === 'linux')(
-  `an export of ${THREADS} threads streams, and costs less than ${MOST_MB} MB`,
+  `an export of ${THREADS} threads streams: it adds less than ${MOST_MB} MB to the process`,
   async ({ annotate }) => {
     const service = await start(HEAP)
     seed('bob', 10, 1)
@@ -106,6 +106,7 @@ test.runIf(process.platform === 'linux')(
       `${fresh.toFixed(0)} MB before, ${peak.toFixed(0)} MB at most; ` +
         `${(bytes / 1e6).toFixed(0)} MB in ${milliseconds} ms`,
     )
+    // What the process is before depends on Node; with this heap the sum is under 150 MB, by a little.
     expect(peak - fresh).toBeLessThan(MOST_MB)
   },
   120_000,

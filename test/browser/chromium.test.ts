@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { seriousFaults } from './accessibility.ts'
+import { startBrowser, type TestBrowser, wantsChromium } from './chromium.ts'
+
+// What the other tests in Chromium rely on: that a page with something wrong does not look well.
+
+const page = (content: string) => `<!doctype html><html lang="en"><head><title>a page</title>
+<link rel="icon" href="data:,"></head><body><main><h1>A page</h1>${content}</main></body></html>`
+
+const PAGES: Readonly<Record<string, string>> = {
+  '/good': page('<p>Good.</p>'),
+  '/console': page('<script>console.error("an error")</script>'),
+  '/exception': page('<script>throw new Error("uncaught")</script>'),
+  '/host': page('<img src="http://cdn.example/x.png" alt="">'),
+  '/policy': page('<p style="color: red">Red.</p>'),
+  '/missing': page('<img src="/nothing.png" alt="">'),
+  '/unlabelled': page('<input><img src="data:,">'),
+}
+
+describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
+  let browser: TestBrowser
+  let server: Server
+  let origin: string
+  beforeAll(async () => {
+    browser = await startBrowser()
+    server = createServer((request, response) => {
+      const content = PAGES[request.url ?? '']
+      const policy = request.url === '/policy' ? "style-src 'self'" : 'img-src * data:'
+      response.setHeader('Content-Security-Policy', policy)
+      response.setHeader('Content-Type', 'text/html').statusCode = content ? 200 : 404
+      response.end(content)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  })
+  afterAll(async () => {
+    await browser.close()
+    server.close()
+    server.closeAllConnections()
+  })
+
+  async function faultsOf(path: string, expectedFailures: readonly string[] = []) {
+    const open = await browser.open({ expectedFailures })
+    await open.page.goto(origin + path, { waitUntil: 'networkidle' })
+    const faults = [...open.faults()]
+    const inaccessible = await seriousFaults(open.page)
+    await open.context.close()
+    return { faults, inaccessible }
+  }
+
+  test('finds nothing wrong with a good one', async () => {
+    expect(await faultsOf('/good')).toEqual({ faults: [], inaccessible: [] })
+  })
+
+  test.each([
+    ['/console', 'console: an error'],
+    ['/exception', 'uncaught'],
+    ['/host', 'request: http://cdn.example'],
+    ['/policy', 'csp: style-src'],
+    ['/missing', 'console: 404 /nothing.png'],
+  ])('finds what is wrong with %s', async (path, fault) => {
+    const { faults } = await faultsOf(path)
+    expect(faults.join('\n')).toContain(fault)
+  })
+
+  test('a failure that belongs to the test is none', async () => {
+    expect((await faultsOf('/missing', ['404 /nothing.png'])).faults).toEqual([])
+  })
+
+  test('finds what a screen reader could not read', async () => {
+    const { inaccessible } = await faultsOf('/unlabelled')
+    expect(inaccessible.map((fault) => fault.split(':')[0]).sort()).toEqual(['image-alt', 'label'])
+  })
+})

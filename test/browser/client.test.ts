@@ -1,0 +1,180 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  DEFAULT_CONFIG,
+  HIGH_LIMITS,
+  type Running,
+  startService,
+  tokenFor,
+} from '../support/running-service.ts'
+import { type OpenPage, startBrowser, type TestBrowser, wantsChromium } from './chromium.ts'
+
+// A page of an app, on an origin of its own, imports /client.js from the real service. Two widgets
+// stand in for ChatKit: like it, they ask for a secret and ask again when it stops working.
+
+const PAGE = `<!doctype html><html lang="en"><head><title>app</title><link rel="icon" href="data:,">
+<script type="module" src="/app.js"></script></head><body></body></html>`
+
+const script = (service: string) => `
+import { createGetClientSecret } from '${service}/client.js'
+const told = []
+const getClientSecret = createGetClientSecret({
+  url: '${service}',
+  getToken: () => token,
+  onSignedOut: () => told.push('signed out'),
+  onRevoked: () => told.push('revoked'),
+})
+const widget = () => {
+  let secret = null
+  return { refresh: async () => (secret = await getClientSecret(secret).catch((e) => e.code)) }
+}
+let token = ''
+Object.assign(window, {
+  told, widgets: [widget(), widget()], getClientSecret,
+  signIn: (given) => { token = given },
+})
+`
+
+const ADMINS = `admins: { when: '"chatkit-admin" in claims.roles' }`
+
+describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
+  let browser: TestBrowser
+  let app: Server
+  let origin: string
+  let running: Running
+  let open: OpenPage
+
+  beforeAll(async () => {
+    browser = await startBrowser()
+    app = createServer((request, response) => {
+      const isScript = request.url === '/app.js'
+      const type = isScript ? 'text/javascript' : 'text/html'
+      response.setHeader('Content-Type', type).end(isScript ? script(running.url) : PAGE)
+    }).listen(0, '127.0.0.1')
+    await once(app, 'listening')
+    origin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`
+  })
+  afterAll(async () => {
+    await browser.close()
+    app.close()
+    app.closeAllConnections()
+  })
+  beforeEach(() => start())
+  afterEach(async () => {
+    expect(await storedIn(open.page)).toEqual({ storage: [], cookies: '', databases: [] })
+    expect(await open.context.cookies()).toEqual([])
+    expect(open.faults()).toEqual([])
+    await open.context.close()
+    await running.close()
+  })
+
+  async function start(limits = HIGH_LIMITS): Promise<void> {
+    const config = DEFAULT_CONFIG.replace('https://app.acme.example', origin)
+    running = await startService({ config: `${config.replace(HIGH_LIMITS, limits)}\n${ADMINS}` })
+    open = await browser.open({
+      expectedFailures: [401, 403, 429, 'ERR_FAILED'].map((why) => `${why} /v1/sessions`),
+    })
+    await open.page.goto(origin)
+    await open.page.waitForFunction('window.widgets')
+    await signIn(tokenFor())
+  }
+
+  const signIn = (token: string) => open.page.evaluate(`signIn(${JSON.stringify(token)})`)
+  const refresh = (widget: number): Promise<string> =>
+    open.page.evaluate(`widgets[${widget}].refresh()`)
+  const refreshBoth = (): Promise<string[]> =>
+    open.page.evaluate('Promise.all(widgets.map((widget) => widget.refresh()))')
+  const told = () => open.page.evaluate('told')
+  const mints = () =>
+    running.log.filter(({ route, method }) => {
+      return route === '/v1/sessions' && method === 'POST'
+    })
+
+  test('two widgets, one call; each refresh ends the session before', async () => {
+    const [first, second] = await refreshBoth()
+    expect(first).toMatch(/^ek_/)
+    expect(second).toBe(first)
+    expect(mints()).toHaveLength(1)
+    expect(await refresh(0)).not.toBe(first)
+    expect(mints()).toHaveLength(2)
+    const cancels = running.api.api.requests().filter(({ path }) => path.endsWith('/cancel'))
+    expect(cancels).toHaveLength(1)
+  })
+
+  test('429: waits as long as Retry-After says, then has its secret', async () => {
+    await open.context.close()
+    await running.close()
+    await start(HIGH_LIMITS.replace('{ max: 100000, seconds: 60 }', '{ max: 1, seconds: 2 }'))
+    expect(await refresh(0)).toMatch(/^ek_/)
+    expect(await refresh(0)).toMatch(/^ek_/)
+    expect(mints().map(({ status }) => status)).toEqual([200, 429, 200])
+  })
+
+  test('401 stops, for both, until there is somebody again', async () => {
+    await signIn(tokenFor('alice', { exp: 1 }))
+    expect(await refreshBoth()).toEqual(['token_expired', 'token_expired'])
+    expect(await refresh(0)).toBe('token_expired')
+    expect(await told()).toEqual(['signed out'])
+    expect(mints()).toHaveLength(1)
+    await signIn(tokenFor())
+    await open.page.evaluate('getClientSecret.reset()')
+    expect(await refresh(0)).toMatch(/^ek_/)
+  })
+
+  test('a revoke stops, for both', async () => {
+    expect(await refresh(0)).toMatch(/^ek_/)
+    const revoke = await fetch(`${running.url}/v1/admin/users/alice/revoke`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${tokenFor('ada', { roles: ['chatkit-admin'] })}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ block_seconds: 60 }),
+    })
+    expect(revoke.status).toBe(200)
+    expect(await refreshBoth()).toEqual(['user_blocked', 'user_blocked'])
+    expect(await refresh(1)).toBe('user_blocked')
+    expect(await told()).toEqual(['revoked'])
+    expect(mints()).toHaveLength(2)
+  })
+
+  test('a network that fails twice is tried a third time, and no fourth', async () => {
+    let failures = 2
+    await open.page.route('**/v1/sessions', (route) =>
+      failures-- > 0 ? route.abort('failed') : route.continue(),
+    )
+    expect(await refresh(0)).toMatch(/^ek_/)
+    failures = 4
+    expect(await refresh(0)).toBe('network_error')
+    expect(failures).toBe(1)
+    expect(await told()).toEqual([])
+  })
+
+  test('signing out while a call is under way: its answer is dropped', async () => {
+    const arrived = Promise.withResolvers<void>()
+    const gate = Promise.withResolvers<void>()
+    await open.page.route('**/v1/sessions', async (route) => {
+      arrived.resolve()
+      await gate.promise
+      await route.continue().catch(() => undefined)
+    })
+    const refreshing = refresh(0)
+    await arrived.promise
+    await open.page.evaluate('getClientSecret.reset()')
+    gate.resolve()
+    expect(await refreshing).toBe('reset')
+    expect(await refresh(1)).toMatch(/^ek_/)
+  })
+})
+
+/** All that a page can leave behind in the browser. */
+function storedIn(page: Page): Promise<unknown> {
+  return page.evaluate(`(async () => ({
+    storage: [...Object.entries(localStorage), ...Object.entries(sessionStorage)],
+    cookies: document.cookie,
+    databases: await indexedDB.databases(),
+  }))()`)
+}

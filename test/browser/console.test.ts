@@ -1,0 +1,357 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type DataScene, startDataScene } from '../console/data-scene.ts'
+import { type ConsoleScene, startConsoleScene } from '../console/scene.ts'
+import { seriousFaults } from './accessibility.ts'
+import {
+  type OpenOptions,
+  type OpenPage,
+  startBrowser,
+  type TestBrowser,
+  wantsChromium,
+} from './chromium.ts'
+
+// The console as an admin meets it. Pictures of its pages are left in a temporary folder for the eye.
+
+const PHONE = { viewport: { width: 390, height: 844 } }
+const DESK = { viewport: { width: 1280, height: 860 } }
+
+const SLOW_MS = 60_000
+
+const inChromium = describe.runIf(wantsChromium())
+
+inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
+  const pictures = mkdtempSync(join(tmpdir(), 'console-pictures-'))
+  let browser: TestBrowser
+  let scene: ConsoleScene
+  let open: OpenPage | undefined
+  beforeAll(async () => {
+    browser = await startBrowser()
+  })
+  afterAll(() => browser.close())
+  beforeEach(async () => {
+    scene = await startConsoleScene()
+    for (const name of ['alice', 'alice', 'bob', 'alice']) await scene.mint(name)
+    for (const title of ['One', 'Two']) scene.running.api.api.seedThread({ user: 'alice', title })
+  })
+  afterEach(async () => {
+    await open?.context.close()
+    await scene.close()
+  })
+
+  async function signedIn(options: OpenOptions = {}, account = 'ada'): Promise<Page> {
+    open = await browser.open({ ...DESK, ...options })
+    await signInOn(open.page, scene.console, account)
+    return open.page
+  }
+
+  async function expectNoFault(page: Page) {
+    expect(open?.faults()).toEqual([])
+    expect(await seriousFaults(page)).toEqual([])
+  }
+
+  test('sign in, find alice, cancel, revoke, unblock, erase, sign out', async () => {
+    const page = await signedIn()
+    expect(await page.title()).toContain('Live sessions')
+    await page.getByLabel('Go to a user').fill('alice')
+    await page.getByRole('button', { name: 'Go', exact: true }).click()
+    await page.getByRole('heading', { name: 'User alice' }).waitFor()
+    expect(await page.getByRole('button', { name: /^Cancel session/ }).count()).toBe(3)
+
+    await page
+      .getByRole('button', { name: /^Cancel session/ })
+      .first()
+      .click()
+    await page.getByRole('status').getByText('is cancelled').waitFor()
+    expect(await page.getByRole('button', { name: /^Cancel session/ }).count()).toBe(2)
+
+    await page.getByLabel('Block for').selectOption('1 day')
+    await page.getByLabel('Reason').fill('left the company')
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByRole('status').getByText('Revoked: 2 sessions cancelled').waitFor()
+    await expect(scene.mint('alice')).rejects.toThrow('user_blocked')
+    await expectNoFault(page)
+
+    await page.getByRole('button', { name: 'Unblock' }).click()
+    await page.getByRole('status').getByText('Unblocked').waitFor()
+    await scene.mint('alice')
+
+    await page.getByText('Erase this user').click()
+    await page.getByLabel('To confirm, type the user').fill('alice')
+    await page.getByRole('button', { name: 'Erase' }).click()
+    await page.getByRole('heading', { name: 'Everything is erased' }).waitFor()
+    expect(await page.locator('.facts').innerText()).toMatch(/Threads deleted\s+2/)
+    await expectNoFault(page)
+    await page.getByRole('link', { name: 'Back to the user' }).click()
+    await page.getByText('No session on the books').waitFor()
+
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { name: 'Signed out' }).waitFor()
+    await expectNoFault(page)
+    const by = `${scene.signIn.issuer}|ada`
+    // Of what was done to alice before it, the erase leaves only its own proof.
+    const proof = { actor: by, user: 'alice', outcome: 'ok' }
+    expect(await scene.audit('erase')).toMatchObject([proof, proof])
+    expect(await scene.audit('revoke')).toEqual([])
+  })
+
+  test('somebody who is no admin is told so', async () => {
+    const page = await signedIn({ expectedFailures: ['403 /admin/callback'] }, 'bob')
+    await page.getByRole('heading', { name: 'You are not an admin here' }).waitFor()
+    await page.screenshot({ path: join(pictures, 'refused.png') })
+    await expectNoFault(page)
+  })
+
+  test('by the keyboard alone: skip link, search, revoke', async () => {
+    const page = await signedIn()
+    await page.goto(scene.console)
+    await page.keyboard.press('Tab')
+    expect(await focused(page)).toBe('Skip to content')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate('document.activeElement.id')).toBe('content')
+
+    await tabTo(page, 'find-user')
+    await page.keyboard.type('alice')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'User alice' }).waitFor()
+    await tabTo(page, 'block')
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Tab')
+    await page.keyboard.type('by keyboard')
+    await page.keyboard.press('Tab')
+    expect(await focused(page)).toBe('Revoke')
+    // What has the focus can be seen to have it.
+    expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe(
+      'solid',
+    )
+    await page.keyboard.press('Enter')
+    await page.getByRole('status').getByText('Revoked').waitFor()
+    expect(await scene.audit('revoke')).toMatchObject([{ reason: 'by keyboard' }])
+    await expectNoFault(page)
+  })
+
+  test('without JavaScript: find, cancel, and the figures as tables', async () => {
+    const page = await signedIn({ javaScriptEnabled: false })
+    await page.goto(`${scene.console}/user?user=alice`)
+    await page
+      .getByRole('button', { name: /^Cancel session/ })
+      .first()
+      .click()
+    await page.getByRole('status').getByText('is cancelled').waitFor()
+    await page.goto(`${scene.console}/figures`)
+    expect(await page.locator('.charts').isVisible()).toBe(false)
+    await page.getByRole('heading', { name: 'By the minute' }).waitFor()
+    expect(open?.faults()).toEqual([])
+  })
+
+  test('an ended sign-in in mid-form leads back to the form', async () => {
+    const page = await signedIn({ expectedFailures: ['401 /admin/user/revoke'] })
+    await page.goto(`${scene.console}/user?user=alice`)
+    await open?.context.clearCookies({ name: 'chatkit-mint-console-session' })
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByRole('heading', { name: 'Your sign-in has ended' }).waitFor()
+    await page.screenshot({ path: join(pictures, 'ended.png') })
+    await page.getByRole('link', { name: 'Sign in again and go back' }).click()
+    await page.getByRole('heading', { name: 'User alice' }).waitFor()
+    expect(await scene.audit('revoke')).toEqual([])
+    await expectNoFault(page)
+  })
+
+  test('an ended sign-in in a search: by the provider to what was searched', async () => {
+    const page = await signedIn()
+    await open?.context.clearCookies({ name: 'chatkit-mint-console-session' })
+    await page.getByLabel('Go to a user').fill('alice')
+    await page.getByRole('button', { name: 'Go', exact: true }).click()
+    await page.getByRole('heading', { name: 'User alice' }).waitFor()
+    // Nor is anybody signed in at the provider any more.
+    await open?.context.clearCookies()
+    await page.getByLabel('Go to a user').fill('bob')
+    await page.getByLabel('Go to a user').press('Enter')
+    await page.getByRole('button', { name: /^ada/ }).click()
+    await page.getByRole('heading', { name: 'User bob' }).waitFor()
+    await expectNoFault(page)
+  })
+
+  const LOOKS = [
+    ['light', { ...DESK, colorScheme: 'light' }],
+    ['dark', { ...DESK, colorScheme: 'dark' }],
+    ['phone', { ...PHONE, colorScheme: 'light' }],
+    ['phone-dark', { ...PHONE, colorScheme: 'dark' }],
+  ] as const
+
+  test.each(LOOKS)('every page, %s: nothing amiss, nothing too wide', async (name, look) => {
+    const page = await signedIn(look)
+    const id = (await scene.registry.listSessions({ limit: 1, order: 'desc', now: 0 }))?.data[0]?.id
+    await page.goto(`${scene.console}/user?user=bob`)
+    await page.getByLabel('Reason').fill('asked for it')
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    const paths = ['', '/user?user=alice', '/user?user=bob', `/sessions/${id}`, '/blocks', '/audit']
+    for (const [at, path] of [...paths, '/figures', '/signed-out'].entries()) {
+      await page.goto(scene.console + path)
+      await lookAt(page, join(pictures, `${name}-${at}.png`))
+    }
+    const dark: unknown = await page.evaluate('getComputedStyle(document.body).backgroundColor')
+    expect(dark).toBe(name.includes('dark') ? 'rgb(15, 20, 25)' : 'rgb(246, 247, 248)')
+  })
+
+  async function lookAt(page: Page, path: string) {
+    await page.screenshot({ path, fullPage: true })
+    await expectNoFault(page)
+    const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
+    expect([path, wide]).toEqual([path, false])
+  }
+
+  describe('threads and erase', () => {
+    let data: DataScene
+    beforeEach(async () => {
+      data = await startDataScene()
+    })
+    afterEach(() => data.close())
+
+    test.each(LOOKS)('%s: a transcript, and an erase with progress', async (name, look) => {
+      plantThread(data)
+      open = await browser.open(look)
+      const { page } = open
+      await signInOn(page, data.console, 'ada')
+      await page.goto(`${data.console}/user?user=alice`)
+      await page.getByText('Erase this user').click()
+      await lookAt(page, join(pictures, `${name}-user-data.png`))
+      await page.getByRole('link', { name: 'Where is my parcel?' }).click()
+      await page.getByRole('heading', { name: 'Where is my parcel?' }).waitFor()
+      await lookAt(page, join(pictures, `${name}-thread.png`))
+
+      plantFigures(data)
+      await page.goto(`${data.console}/figures`)
+      await page.getByRole('img', { name: /^Sessions minted: 4 in 10 s/ }).waitFor()
+      expect(await page.getByRole('img').count()).toBe(4)
+      await lookAt(page, join(pictures, `${name}-figures.png`))
+
+      const released = Promise.withResolvers<void>()
+      data.userData.lines = eraseLines(released.promise)
+      await page.goto(`${data.console}/user?user=alice`)
+      await page.getByText('Erase this user').click()
+      await page.getByLabel('To confirm, type the user').fill('alice')
+      await page.getByRole('button', { name: 'Erase' }).click({ noWaitAfter: true })
+      await page.getByText('100 threads deleted').waitFor()
+      expect(await page.getByText('Everything is erased').count()).toBe(0)
+      released.resolve()
+      await page.getByText('Everything is erased').waitFor()
+      await lookAt(page, join(pictures, `${name}-erase.png`))
+    })
+  })
+})
+
+async function signInOn(page: Page, url: string, account: string) {
+  await page.goto(url)
+  await page.getByRole('button', { name: new RegExp(`^${account}`) }).click()
+  await page.waitForURL(/\/admin/)
+}
+
+function focused(page: Page): Promise<unknown> {
+  return page.evaluate('document.activeElement.textContent.trim()')
+}
+
+async function tabTo(page: Page, id: string) {
+  for (let left = 60; left > 0; left--) {
+    if ((await page.evaluate('document.activeElement.id')) === id) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error(`${id} cannot be reached by the keyboard`)
+}
+
+function plantFigures({ samples }: DataScene) {
+  const now = Math.floor(Date.now() / 1000)
+  for (let at = 0; at < 360; at++) {
+    const wave = Math.sin(at / 20) + Math.sin(at / 7) / 2 + 1.5
+    const busy = at < 40 ? 0 : 1
+    samples.push({
+      at: now - (359 - at) * 10,
+      mints: at === 359 ? 4 : Math.round(wave * 9 * busy),
+      refusals: at % 13 === 0 ? { user_blocked: 1, rate_limited: Math.round(wave) } : {},
+      upstreamCalls: busy,
+      upstreamP50: busy === 0 ? null : Math.round(80 + wave * 20),
+      upstreamP95: busy === 0 ? null : Math.round(150 + wave * 90),
+      activeSessions: Math.round(100 + 60 * wave),
+    })
+  }
+}
+
+function plantThread({ userData }: DataScene) {
+  const envelope = { object: 'chatkit.thread_item', created_at: 1_700_000_000, thread_id: 'cthr_1' }
+  const said = (text: string) => [{ type: 'output_text', text, annotations: [] }]
+  userData.threadsOf.set('cthr_1', {
+    thread: {
+      id: 'cthr_1',
+      object: 'chatkit.thread',
+      created_at: 1_700_000_000,
+      status: { type: 'active' },
+      title: 'Where is my parcel?',
+      user: 'alice',
+    },
+    items: [
+      {
+        ...envelope,
+        id: 'cthi_1',
+        type: 'chatkit.user_message',
+        content: [
+          { type: 'input_text', text: 'Where is my parcel? It should have come on Monday.' },
+        ],
+        attachments: [
+          {
+            id: 'a',
+            type: 'file',
+            mime_type: 'application/pdf',
+            name: 'order.pdf',
+            preview_url: null,
+          },
+        ],
+        inference_options: null,
+      },
+      {
+        ...envelope,
+        ...{ id: 'cthi_2', type: 'chatkit.task', task_type: 'custom' },
+        ...{ heading: 'Looked up the order', summary: 'with the carrier' },
+      },
+      {
+        ...envelope,
+        ...{ id: 'cthi_3', type: 'chatkit.assistant_message' },
+        content: said('It is in the depot at Leeds.\n\nIt will be with you tomorrow before noon.'),
+      },
+      {
+        ...envelope,
+        ...{ id: 'cthi_4', type: 'chatkit.client_tool_call', status: 'completed', call_id: 'c' },
+        ...{ name: 'show_map', arguments: '{"place":"Leeds"}', output: '{"shown":true}' },
+      },
+    ],
+  })
+}
+
+const NOTHING = {
+  sessions_cancelled: 0,
+  threads_deleted: 0,
+  threads_failed: 0,
+  attachments_deleted: 0,
+  records_erased: 0,
+}
+
+function eraseLines(released: Promise<void>): DataScene['userData']['lines'] {
+  return [
+    { type: 'progress', ...NOTHING },
+    { type: 'progress', ...NOTHING, sessions_cancelled: 2, threads_deleted: 100 },
+    released,
+    {
+      type: 'summary',
+      complete: true,
+      sessions: { cancelled: 2, cancelling: [] },
+      threads_deleted: 137,
+      attachments_deleted: 3,
+      records_erased: 12,
+      failed: 0,
+      failures: [],
+      blocked_until: null,
+    },
+  ]
+}

@@ -1,0 +1,118 @@
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { guideNames } from '../docs/samples.ts'
+import { type Running, startService } from '../support/running-service.ts'
+import { seriousFaults } from './accessibility.ts'
+import {
+  type OpenOptions,
+  type OpenPage,
+  startBrowser,
+  type TestBrowser,
+  wantsChromium,
+} from './chromium.ts'
+
+/** Where screenshots go, to be looked at. */
+const PICTURES = join(tmpdir(), 'chatkit-mint-pictures')
+const PATHS = ['/docs', ...guideNames.map((name) => `/docs/${name}`)]
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true }
+
+describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
+  let browser: TestBrowser
+  let running: Running
+  const opened: OpenPage[] = []
+
+  beforeAll(async () => {
+    mkdirSync(PICTURES, { recursive: true })
+    browser = await startBrowser()
+    running = await startService()
+  })
+  afterAll(async () => {
+    await browser.close()
+    await running.close()
+  })
+  afterEach(async () => {
+    for (const { context, faults } of opened.splice(0)) {
+      expect(faults()).toEqual([])
+      await context.close()
+    }
+  })
+
+  async function open(path: string, options: OpenOptions = {}): Promise<Page> {
+    const one = await browser.open(options)
+    opened.push(one)
+    await one.page.goto(running.url + path)
+    return one.page
+  }
+
+  const picture = (page: Page, name: string) =>
+    page.screenshot({ path: join(PICTURES, `docs-${name}.png`) })
+
+  test.each(['light', 'dark'] as const)('every page passes axe, %s', async (colorScheme) => {
+    const page = await open('/docs', { colorScheme })
+    for (const path of PATHS) {
+      await page.goto(running.url + path)
+      // What is folded away is looked at too.
+      for (const fold of await page.locator('details').all()) {
+        await fold.evaluate((element) => element.setAttribute('open', ''))
+      }
+      expect({ path, faults: await seriousFaults(page) }).toEqual({ path, faults: [] })
+    }
+    await page.goto(`${running.url}/docs`)
+    await picture(page, `reference-${colorScheme}`)
+    await page.goto(`${running.url}/docs/errors`)
+    await picture(page, `errors-${colorScheme}`)
+  })
+
+  test('no page scrolls sideways on a phone', async () => {
+    const page = await open('/docs', PHONE)
+    for (const path of PATHS) {
+      await page.goto(running.url + path)
+      for (const fold of await page.locator('details').all()) {
+        await fold.evaluate((element) => element.setAttribute('open', ''))
+      }
+      const width = await page.evaluate('document.documentElement.scrollWidth')
+      expect({ path, width }).toEqual({ path, width: 390 })
+    }
+    await picture(page, 'phone-guide')
+    await page.goto(`${running.url}/docs`)
+    await picture(page, 'phone-reference')
+  })
+
+  test('by keyboard: past the list, through what scrolls, into an operation', async () => {
+    const page = await open('/docs/html')
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content')
+    expect(await page.locator('.skip').boundingBox()).toMatchObject({ x: 16 })
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate('document.activeElement.id')).toBe('content')
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('PRE')
+    await page.setViewportSize(PHONE.viewport)
+    await page.keyboard.press('ArrowRight')
+    await expect.poll(() => page.evaluate('document.activeElement.scrollLeft')).toBeGreaterThan(0)
+
+    await page.goto(`${running.url}/docs`)
+    await page.locator('#createSession > summary').focus()
+    await page.keyboard.press('Enter')
+    expect(await page.locator('#createSession').getAttribute('open')).toBe('')
+    await page.setViewportSize({ width: 1280, height: 900 })
+    await page.locator('#createSession').scrollIntoViewIfNeeded()
+    await picture(page, 'operation')
+  })
+
+  test('leads from the reference to a code, and from a guide to another', async () => {
+    const page = await open('/docs')
+    await page.locator('#createSession > summary').click()
+    await page.locator('#createSession').getByRole('link', { name: 'user_blocked' }).click()
+    expect(page.url()).toBe(`${running.url}/docs/errors#user_blocked`)
+    await page.getByRole('navigation').getByRole('link', { name: 'Plain HTML' }).click()
+    await picture(page, 'html')
+    await page.getByRole('link', { name: "OpenAI's domain allow-list" }).click()
+    expect(page.url()).toBe(`${running.url}/docs/domain-allow-list`)
+    await page.getByRole('link', { name: 'API reference' }).click()
+    expect(page.url()).toBe(`${running.url}/docs`)
+  })
+})

@@ -1,0 +1,139 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { sampleOf, samplesIn } from '../docs/samples.ts'
+import { ADMINS, revoke } from '../support/admin-calls.ts'
+import { DEFAULT_CONFIG, type Running, startService, tokenFor } from '../support/running-service.ts'
+import { type OpenPage, startBrowser, type TestBrowser, wantsChromium } from './chromium.ts'
+
+// The pages of the guides, as they stand there, but for the service's address and ChatKit's script:
+// an element of the same name stands in, which asks for a secret and shows what it got.
+
+const CHATKIT = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js'
+const FAKE_CHATKIT = `customElements.define('openai-chatkit', class extends HTMLElement {
+  setOptions({ api }) { this.api = api; this.ask(null) }
+  async ask(current) {
+    this.textContent = await this.api.getClientSecret(current).catch((error) => error.message)
+  }
+})`
+const SECRET = /^ek_[\w-]+$/
+
+const ASK_AGAIN = `{
+  const chat = document.querySelector('openai-chatkit')
+  void chat.ask(chat.textContent)
+}`
+
+/** How each app reaches the page; `native` is the app's own code, which answers with JSON. */
+const CHANNELS = {
+  iOS: `webkit = { messageHandlers: { clientSecret: { postMessage: async (text) => {
+    clientSecretAnswer(JSON.parse(await native(text)))
+  } } } }`,
+  'React Native': `ReactNativeWebView = { postMessage: async (text) => {
+    (0, eval)('clientSecretAnswer(' + await native(text) + '); true')
+  } }`,
+  Android: `clientSecret = { onmessage: null, postMessage: async (text) => {
+    clientSecret.onmessage({ data: await native(text) })
+  } }`,
+  Flutter: `clientSecret = Object.freeze({ postMessage: async (text) => {
+    (0, eval)('clientSecretAnswer(' + await native(text) + ')')
+  } })`,
+} as const
+
+test('the pages of the guides load the script that ChatKit has', () => {
+  for (const { text } of samplesIn('html')) expect(text).toContain(`<script src="${CHATKIT}"`)
+})
+
+describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () => {
+  let browser: TestBrowser
+  let app: Server
+  let origin: string
+  let running: Running
+  let open: OpenPage
+  const files = new Map<string, readonly [type: string, text: string]>()
+
+  beforeAll(async () => {
+    browser = await startBrowser()
+    app = createServer((request, response) => {
+      const [type, text] = files.get(request.url ?? '') ?? ['text/plain', '']
+      response.setHeader('Content-Type', type).end(text)
+    }).listen(0, '127.0.0.1')
+    await once(app, 'listening')
+    origin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`
+    const config = `${DEFAULT_CONFIG.replace('https://app.acme.example', origin)}\n${ADMINS}`
+    running = await startService({ config })
+    const text = (guide: string, language: string) =>
+      sampleOf(guide, language)
+        .replaceAll('https://chat.example.com', running.url)
+        .replaceAll(CHATKIT, '/chatkit.js')
+        .replace('</title>', '</title><link rel="icon" href="data:,">')
+    files.set('/chatkit.js', ['text/javascript', FAKE_CHATKIT])
+    files.set('/html', ['text/html', text('html', 'html')])
+    files.set('/sign-out.js', ['text/javascript', text('html', 'js')])
+    files.set('/chat.html', ['text/html', text('web-view-page', 'html')])
+    files.set('/chat.js', ['text/javascript', text('web-view-page', 'js')])
+    files.set('/chat.css', ['text/css', ''])
+  })
+  afterAll(async () => {
+    await browser.close()
+    await running.close()
+    app.close()
+    app.closeAllConnections()
+  })
+  afterEach(async () => {
+    expect(open.faults()).toEqual([])
+    await open.context.close()
+  })
+
+  const chat = () => open.page.locator('openai-chatkit')
+  const askAgain = () => open.page.evaluate(ASK_AGAIN)
+
+  test('plain HTML: chats, is revoked, says so; signs out', async () => {
+    open = await browser.open({ expectedFailures: ['403 /v1/sessions'] })
+    const { page } = open
+    const token = JSON.stringify(tokenFor('alice'))
+    await page.addInitScript(`signedInUser = { accessToken: async () => ${token} }`)
+    await page.goto(`${origin}/html`)
+    await expect.poll(() => chat().textContent()).toMatch(SECRET)
+
+    const signedOut = page.waitForResponse((answer) => answer.request().method() === 'DELETE')
+    await page.addScriptTag({ url: '/sign-out.js', type: 'module' })
+    expect((await signedOut).status()).toBe(204)
+
+    await revoke(running, 'alice', { block_seconds: 60 })
+    await askAgain()
+    await expect.poll(() => chat().textContent()).toMatch(/^user_blocked: /)
+    expect(await page.getByRole('status').textContent()).toMatch(/taken back/)
+  })
+
+  test.each(Object.entries(CHANNELS))(
+    'the web view, in %s: chats, renews, is refused',
+    async (name, channel) => {
+      const user = `user of ${name}`
+      open = await browser.open()
+      const { page } = open
+      const asked: unknown[] = []
+      await page.exposeBinding('native', async (_source, text: string) => {
+        const { id, current } = JSON.parse(text)
+        asked.push(current)
+        const headers = { 'content-type': 'application/json' }
+        const body = JSON.stringify({ current_client_secret: current })
+        const answer = await running.mint(tokenFor(user), { headers, body })
+        const { client_secret: secret, code } = (await answer.json()) as Record<string, string>
+        return JSON.stringify(secret === undefined ? { id, code } : { id, secret })
+      })
+      await page.addInitScript(`globalThis.${channel}`)
+      await page.goto(`${origin}/chat.html`)
+      await expect.poll(() => chat().textContent()).toMatch(SECRET)
+      const first = await chat().textContent()
+
+      await askAgain()
+      await expect.poll(() => chat().textContent()).not.toBe(first)
+      expect(asked).toEqual([null, first])
+
+      await revoke(running, user, { block_seconds: 60 })
+      await askAgain()
+      await expect.poll(() => chat().textContent()).toBe('user_blocked')
+    },
+  )
+})
