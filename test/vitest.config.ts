@@ -3,13 +3,16 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that measure, load a process, or hold a promise in seconds: nothing else runs beside them. */
 const ALONE = [
-  'test/{bench,browser,cost,faults,race}/**/*.test.ts',
+  'test/{bench,cost,faults,race}/**/*.test.ts',
   'test/process/{crash,drain,overload,redis-outage,several-instances,user-data}.test.ts',
   'test/registry/redis*.test.ts',
   'test/self-hosted/{process,redis,thousand-streams}.test.ts',
   'test/gateway/streams*.test.ts',
-  'test/http/{admin-many-sessions,slow-clients}.test.ts',
+  'test/http/admin-many-sessions.test.ts',
 ]
+
+/** Tests that wait for a browser or for slow sockets: as many at a time as there are cores. */
+const IN_PAIRS = ['test/browser/**/*.test.ts', 'test/http/slow-clients.test.ts']
 
 const common = {
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -27,7 +30,7 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE],
+          exclude: [...configDefaults.exclude, ...ALONE, ...IN_PAIRS],
           // Many wait for time-outs: more files at a time than there are cores.
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
@@ -36,10 +39,19 @@ export default defineConfig({
       {
         test: {
           ...common,
+          name: 'in pairs',
+          include: IN_PAIRS,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
           name: 'alone',
           include: ALONE,
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
