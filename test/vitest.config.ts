@@ -3,16 +3,21 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that measure, load a process, or hold a promise in seconds: nothing else runs beside them. */
 const ALONE = [
-  'test/{bench,cost,faults,race}/**/*.test.ts',
-  'test/process/{crash,drain,overload,redis-outage,several-instances,user-data}.test.ts',
+  'test/{bench,cost,race}/**/*.test.ts',
+  'test/faults/{bad-tokens,endings,half-open,herd}.test.ts',
+  'test/process/{crash,drain,overload,redis-outage,user-data}.test.ts',
   'test/registry/redis*.test.ts',
   'test/self-hosted/{process,redis,thousand-streams}.test.ts',
   'test/gateway/streams*.test.ts',
-  'test/http/admin-many-sessions.test.ts',
 ]
 
-/** Tests that wait for a browser or for slow sockets: as many at a time as there are cores. */
-const IN_PAIRS = ['test/browser/**/*.test.ts', 'test/http/slow-clients.test.ts']
+/** Tests that wait, for a browser, a slow client or a time-out: as many at a time as there are cores. */
+const IN_PAIRS = [
+  'test/browser/**/*.test.ts',
+  'test/faults/{identity-provider,sqlite,upstream}.test.ts',
+  'test/http/{admin-many-sessions,slow-clients}.test.ts',
+  'test/process/several-instances.test.ts',
+]
 
 const common = {
   root: fileURLToPath(new URL('..', import.meta.url)),
