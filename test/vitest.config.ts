@@ -17,6 +17,7 @@ const IN_PAIRS = [
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
   'test/http/{admin-many-sessions,slow-clients}.test.ts',
   'test/process/several-instances.test.ts',
+  'test/security/upstream.test.ts',
 ]
 
 const common = {

@@ -8,9 +8,11 @@ import { Secret } from '../../src/lib/secret.ts'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { NOW } from '../contracts/registry-fixtures.ts'
+import { fillSqlite } from '../support/fill-sqlite.ts'
 import { patient } from '../support/patient-registry.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
-import { fill, fillSqlite } from './fill.ts'
+import { fill } from './fill.ts'
 import { type Cost, compare, createMeasure, type Side, type Spent, spentHere } from './measure.ts'
 
 // CPU per mint and per revoke beside 100 and beside 100,000 live sessions of other users.
@@ -79,7 +81,7 @@ test('in SQLite', async () => {
     const path = join(folder, `${sessions}.db`)
     const registry = createSqliteRegistry({ path })
     onTestFinished(() => registry.close())
-    fillSqlite(path, sessions)
+    fillSqlite(path, sessions, NOW)
     return { registry, spent: spentHere }
   })
   await expectSameCost('SQLite', () => compareSides(sides, 16), CACHES_US.sqlite)

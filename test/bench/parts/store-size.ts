@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
-import { fillSessions } from '../fill-sessions.ts'
+import { fillSqlite } from '../../support/fill-sqlite.ts'
 import { warmUp } from '../fleet.ts'
 import { repeat } from '../identity.ts'
 import { measureCpu } from '../measure-cpu.ts'
@@ -42,7 +42,7 @@ async function serverBeside(sessions: number, scene: Scene): Promise<readonly Se
   scene.progress(`store size: filling with ${sessions} sessions`)
   const database = join(scene.newFolder('filled'), 'chatkit-mint.db')
   await createSqliteRegistry({ path: database }).close()
-  fillSessions(database, sessions)
+  fillSqlite(database, sessions, Math.floor(Date.now() / 1000))
   const server = await startServer(side, scene, database)
   await warmUp(server, scene)
   return [server]

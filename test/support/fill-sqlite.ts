@@ -4,15 +4,15 @@ import { DatabaseSync } from 'node:sqlite'
 const EACH = 5
 
 /**
- * Puts live sessions of other users into a SQLite file that the registry has made, in one transaction:
- * a commit for each would take an hour.
+ * Puts live sessions of other users into a SQLite file that a registry has made, in one transaction:
+ * a commit for each of a million would take an hour.
  *
- * @param path - of the file, which nobody has open
+ * @param path - of the file
  * @param sessions - how many
+ * @param now - when they begin, in Unix seconds
  */
-export function fillSessions(path: string, sessions: number): void {
+export function fillSqlite(path: string, sessions: number, now: number): void {
   const db = new DatabaseSync(path)
-  const now = Math.floor(Date.now() / 1000)
   try {
     db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -262144')
     db.prepare(`
