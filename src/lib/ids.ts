@@ -7,7 +7,8 @@ const random = Buffer.alloc(256 * ID_BYTES)
 let used = random.length
 
 /**
- * A new identifier: the prefix and 128 random bits in base64url.
+ * A new identifier: the prefix and 128 random bits in hexadecimal. Not in base64url: among its signs an
+ * id can come out as `…-ek_…`, and the log would take that for a credential.
  *
  * @param prefix - what the id is of, with its underscore: `req_`, `cksess_`
  */
@@ -17,5 +18,5 @@ export function newId(prefix: string): string {
     used = 0
   }
   used += ID_BYTES
-  return prefix + random.toString('base64url', used - ID_BYTES, used)
+  return prefix + random.toString('hex', used - ID_BYTES, used)
 }

@@ -11,7 +11,7 @@ export async function answerOf(response: Response): Promise<RawAnswer> {
 
 /** What every answer has, whoever gave it. */
 export function expectEnvelope({ headers }: RawAnswer): void {
-  expect(headers['x-request-id']).toMatch(/^req_[\w-]{22}$/)
+  expect(headers['x-request-id']).toMatch(/^req_[0-9a-f]{32}$/)
   expect(headers['x-content-type-options']).toBe('nosniff')
   expect(headers['cache-control']).toBe('no-store')
 }
