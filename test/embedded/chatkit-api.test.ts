@@ -38,11 +38,11 @@ describe('sessions, by the official client', () => {
       rate_limits: { max_requests_per_1_minute: 30 },
     })
     expect(session).toEqual({
-      id: expect.stringMatching(/^cksess_[\w-]{22}$/),
+      id: expect.stringMatching(/^cksess_[0-9a-f]{32}$/),
       object: 'chatkit.session',
       status: 'active',
       user: 'https://login.example/|alice',
-      client_secret: expect.stringMatching(/^ek_[\w-]{22}$/),
+      client_secret: expect.stringMatching(/^ek_[0-9a-f]{32}$/),
       expires_at: NOW + 120,
       max_requests_per_1_minute: 30,
       rate_limits: { max_requests_per_1_minute: 30 },
