@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../lib/clock.ts'
-import { startDeadline } from '../lib/deadline.ts'
+import { type CallerSignal, startDeadline } from '../lib/deadline.ts'
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
 import { BreakerOpenError, type BreakerState } from './breaker.ts'
@@ -171,7 +171,7 @@ const CODE_OF_FAULT: Readonly<Record<FaultKind, ErrorCode>> = {
   caller_gone: 'request_timeout',
 }
 
-function asServiceError(error: unknown, signal: AbortSignal | undefined): unknown {
+function asServiceError(error: unknown, signal: CallerSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason
   if (error instanceof BreakerOpenError) {
     return new ServiceError('upstream_unavailable', { reason: 'the breaker is open' })

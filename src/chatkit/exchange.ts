@@ -55,13 +55,12 @@ export function exchange(
   const { method, path, headers, body, deadline } = request
   return new Promise((resolve, reject) => {
     const collector = createCollector(request.maxBytes, (error, answered) => {
-      deadline.signal.removeEventListener('abort', collector.abandon)
+      deadline.onEnd(undefined)
       if (!(error instanceof Error)) return resolve(error)
       const kind = deadline.ended() ?? faultKind(error, answered)
       reject(new UpstreamFault(kind, error))
     })
-    deadline.signal.addEventListener('abort', collector.abandon, { once: true })
-    if (deadline.signal.aborted) collector.abandon()
+    deadline.onEnd(collector.abandon)
     dispatcher.dispatch({ origin, path, method, headers, body }, collector.handler)
   })
 }

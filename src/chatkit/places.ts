@@ -48,7 +48,7 @@ export function createPlaces({ places, mostWaiting, longestWait }: PlacesOptions
     if (at >= 0) waiting.splice(at, 1)
   }
 
-  async function wait({ signal }: Deadline): Promise<void> {
+  async function wait(deadline: Deadline): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const refuse = (reason: string) => {
       // At once: a place must not be handed to who no longer waits for it.
@@ -56,16 +56,15 @@ export function createPlaces({ places, mostWaiting, longestWait }: PlacesOptions
       reject(new ServiceError('overloaded', { reason, retryAfterSeconds: comeBackSeconds() }))
     }
     const one: Waiting = { enter: resolve, refuse }
-    const end = () => refuse('the call ended while it waited for a place')
     const timer = setTimeout(() => refuse(`no place within ${longestWait} ms`), longestWait)
-    signal.addEventListener('abort', end, { once: true })
     waiting.push(one)
+    deadline.onEnd(() => refuse('the call ended while it waited for a place'))
     if (waiting.length > mostWaiting) waiting[0]?.refuse(`${mostWaiting} newer calls wait`)
     try {
       await promise
     } finally {
       clearTimeout(timer)
-      signal.removeEventListener('abort', end)
+      deadline.onEnd(undefined)
     }
   }
 

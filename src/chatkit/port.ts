@@ -1,3 +1,4 @@
+import type { CallerSignal } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { ListQuery, ThreadListQuery } from './wire.ts'
 import type { CreateSessionParams, EndedSession, IssuedSession } from './wire-session.ts'
@@ -56,7 +57,7 @@ export interface CallOptions {
   /** Milliseconds, where less is left than {@link CALL_DEADLINE_MS}: a call before it took the rest. */
   readonly withinMs?: number | undefined
   /** Abandons the call. A create that has left may still have made a session. */
-  readonly signal?: AbortSignal
+  readonly signal?: CallerSignal
   /** Told once how the call went, whether it succeeded or not; of no call, where none is needed. */
   readonly observe?: (call: UpstreamCall) => void
   /**

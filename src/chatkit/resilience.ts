@@ -1,11 +1,5 @@
 import type { Deadline } from '../lib/deadline.ts'
-import {
-  type Breaker,
-  BreakerOpenError,
-  type BreakerState,
-  createBreaker,
-  type Outcome,
-} from './breaker.ts'
+import { BreakerOpenError, type BreakerState, createBreaker, type Outcome } from './breaker.ts'
 import { type Exchange, UpstreamFault } from './exchange.ts'
 import { createPlaces } from './places.ts'
 import { retryDelay } from './retry-after.ts'
@@ -54,8 +48,15 @@ export function createGuarded(): Guarded {
     async run(call) {
       if (breaker.refuses()) throw new BreakerOpenError('open')
       if (!places.take()) await places.wait(call.deadline)
+      let report: ((outcome: Outcome) => void) | undefined
       try {
-        return await throughBreaker(call, breaker, budget)
+        report = breaker.enter()
+        const result = await withRetry(call, budget)
+        report(result.status >= 500 ? 'failed' : 'well')
+        return result
+      } catch (error) {
+        report?.(outcomeOf(error))
+        throw error
       } finally {
         places.free()
       }
@@ -64,25 +65,15 @@ export function createGuarded(): Guarded {
   }
 }
 
-async function throughBreaker(
-  call: GuardedCall,
-  breaker: Breaker,
-  budget: RetryBudget,
-): Promise<Exchange> {
-  const report = breaker.enter()
-  try {
-    const result = await withRetry(call, budget)
-    report(result.status >= 500 ? 'failed' : 'well')
-    return result
-  } catch (error) {
-    report(outcomeOf(error))
-    throw error
-  }
-}
-
 async function withRetry(call: GuardedCall, budget: RetryBudget): Promise<Exchange> {
   budget.deposit()
-  const first = await attemptOnce(call)
+  let first: Exchange | UpstreamFault
+  try {
+    first = await call.attempt()
+  } catch (error) {
+    if (!(error instanceof UpstreamFault)) throw error
+    first = error
+  }
   const wait = waitBeforeRetry(first, call)
   if (wait !== undefined && budget.withdraw()) {
     await call.deadline.pause(wait)
@@ -90,15 +81,6 @@ async function withRetry(call: GuardedCall, budget: RetryBudget): Promise<Exchan
   }
   if (first instanceof UpstreamFault) throw first
   return first
-}
-
-async function attemptOnce({ attempt }: GuardedCall): Promise<Exchange | UpstreamFault> {
-  try {
-    return await attempt()
-  } catch (error) {
-    if (error instanceof UpstreamFault) return error
-    throw error
-  }
 }
 
 function waitBeforeRetry(

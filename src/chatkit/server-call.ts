@@ -75,7 +75,7 @@ export async function openServerCall(
       method,
       headers,
       body,
-      signal: deadline.signal,
+      signal: deadline.signal(),
       // The deadline counts, and while a slow client holds a stream up nothing does.
       headersTimeout: 0,
       bodyTimeout: 0,

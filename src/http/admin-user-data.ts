@@ -1,7 +1,6 @@
 import type { Handler } from 'hono'
 import { z } from 'zod'
 import { unixSeconds } from '../lib/clock.ts'
-import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { AuditAction } from '../mint/audit.ts'
 import { presentAuditEntry, presentSession } from '../respond/admin.ts'
@@ -15,6 +14,7 @@ import { type ExportLine, type ExportOptions, exportUser } from '../threads/expo
 import type { AdminOptions } from './admin-sessions.ts'
 import { pathUser } from './admin-users.ts'
 import type { AppContext, AppEnv } from './app-env.ts'
+import { clientGone } from './client-gone.ts'
 import { jsonBody } from './json-body.ts'
 import { NDJSON, streamLines } from './ndjson.ts'
 import { refuseQuery } from './query.ts'
@@ -152,8 +152,4 @@ function present(line: ExportLine, now: number) {
   if (line.type === 'session') return { ...line, session: presentSession(line.session, now) }
   if (line.type === 'audit') return { ...line, audit: presentAuditEntry(line.audit) }
   return line
-}
-
-function clientGone(): ServiceError {
-  return new ServiceError('request_timeout', { reason: 'the client is gone' })
 }

@@ -24,6 +24,7 @@ export function jsonBody(schema: z.ZodType<object>): MiddlewareHandler<AppEnv> {
     schema,
     refuse,
   )
+  const empty = schema.safeParse({})
   return async (c, next) => {
     const length = bodyLength(c)
     checkContentType(c, length)
@@ -32,7 +33,6 @@ export function jsonBody(schema: z.ZodType<object>): MiddlewareHandler<AppEnv> {
       checkStrictJson(text)
       return validate(c, next)
     }
-    const empty = schema.safeParse({})
     refuse(empty)
     c.req.addValidatedData('json', empty.data ?? {})
     await next()

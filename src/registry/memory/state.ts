@@ -31,6 +31,8 @@ export interface UserState {
   rows: Row[]
   /** Rows with status `active`, in the order of creation; expired ones leave on the way. */
   readonly active: Set<Row>
+  /** Unix seconds: before that, none of {@link UserState.active} expires. */
+  nextExpiry: number
 }
 
 /** Everything, for as long as the process lives. */
@@ -81,10 +83,25 @@ export function emptyState(): MemoryState {
 export function userState(state: MemoryState, user: string): UserState {
   let found = state.users.get(user)
   if (found === undefined) {
-    found = { generation: 0, changedAt: 0, block: undefined, rows: [], active: new Set() }
+    const none = { rows: [], active: new Set<Row>(), nextExpiry: Number.POSITIVE_INFINITY }
+    found = { generation: 0, changedAt: 0, block: undefined, ...none }
     state.users.set(user, found)
   }
   return found
+}
+
+/**
+ * Takes expired rows from the active ones.
+ *
+ * @param user - its state
+ * @param now - Unix seconds
+ */
+export function dropExpired(user: UserState, now: number): void {
+  user.nextExpiry = Number.POSITIVE_INFINITY
+  for (const row of user.active) {
+    if (row.record.expiresAt <= now) user.active.delete(row)
+    else user.nextExpiry = Math.min(user.nextExpiry, row.record.expiresAt)
+  }
 }
 
 /**

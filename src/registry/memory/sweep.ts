@@ -1,5 +1,5 @@
 import type { Retention } from '../records.ts'
-import { identityKeys, type MemoryState, type Row, type UserState } from './state.ts'
+import { dropExpired, identityKeys, type MemoryState, type Row, type UserState } from './state.ts'
 
 /** A raised generation outlives every mint that may have read the one before it. */
 const GENERATION_KEPT_SECONDS = 86_400
@@ -59,7 +59,7 @@ function forget(state: MemoryState, row: Row): void {
 function sweepUser(state: MemoryState, name: string, of: { user: UserState; now: number }): void {
   const { user, now } = of
   if (user.block !== undefined && user.block.block.until <= now) user.block = undefined
-  for (const row of user.active) if (row.record.expiresAt <= now) user.active.delete(row)
+  dropExpired(user, now)
   const idle = user.rows.length === 0 && user.block === undefined
   if (idle && user.changedAt + GENERATION_KEPT_SECONDS < now) state.users.delete(name)
 }
