@@ -81,7 +81,7 @@ type Routes = Readonly<Record<string, Methods>>
  */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   const user = requireUser(deps)
-  const mint = [auditMints(deps.audit), user, limitMints(deps), ...createSession(deps)]
+  const mint = [user, limitMints(deps), ...createSession(deps)]
   const { selfHosted, settings } = deps
   const { admins } = settings
   const adminConsole = consoleOf(deps)
@@ -108,6 +108,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
     adminConsole?.explain(error, c) ?? answerError(error, c)
   app.onError(answer)
   app.use(envelope(deps))
+  app.post('/v1/sessions', auditMints(deps.audit))
   for (const [path, methods] of Object.entries(routes)) {
     addRoute(app, deps.origins, { path, methods })
   }

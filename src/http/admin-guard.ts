@@ -1,9 +1,8 @@
-import type { MiddlewareHandler } from 'hono'
 import type { Principal } from '../authenticate/principal.ts'
 import type { AdminSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Audit } from '../mint/audit.ts'
-import type { AppEnv } from './app-env.ts'
+import type { Check } from './app-env.ts'
 import type { Authentication } from './authentication.ts'
 
 /** What {@link requireAdmin} needs. */
@@ -20,9 +19,9 @@ export interface AdminGuardOptions {
  * @param options - step 1, the rule, the trail that refused attempts go to
  * @throws what {@link Authentication} throws; `admin_required`
  */
-export function requireAdmin(options: AdminGuardOptions): MiddlewareHandler<AppEnv> {
+export function requireAdmin(options: AdminGuardOptions): Check {
   const { authentication, admins, audit } = options
-  return async (c, next) => {
+  return async (c) => {
     const principal = await authentication(c, { cookiesAllowed: false })
     const actor = `${principal.issuer}|${principal.subject}`
     if (!isAdmin(principal, admins)) {
@@ -32,7 +31,6 @@ export function requireAdmin(options: AdminGuardOptions): MiddlewareHandler<AppE
       throw new ServiceError('admin_required', { reason: 'the token is not an admin’s' })
     }
     c.set('admin', actor)
-    await next()
   }
 }
 

@@ -37,3 +37,6 @@ export interface AppEnv {
 
 /** The context of one request. */
 export type AppContext = Context<AppEnv>
+
+/** Refuses a request by throwing, or lets it through and leaves what it found in `c.var`. */
+export type Check = (c: AppContext) => Promise<void> | void

@@ -70,7 +70,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: EnvelopeOptions, millisecon
     traceparent: traceparentOf(c),
     trace,
   })
-  const { upstream, ...known } = trace
+  const { user, workflow, session, upstream } = trace
   const line = {
     request_id: requestId,
     method: c.req.method,
@@ -78,7 +78,9 @@ function logAnswer(c: AppContext, { log, onAnswer }: EnvelopeOptions, millisecon
     status,
     code: error?.code,
     reason: error?.reason,
-    ...known,
+    user,
+    workflow,
+    session,
     upstream: upstream && upstreamFields(upstream),
     ms: round(milliseconds),
   }

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Handler, MiddlewareHandler } from 'hono'
+import type { Handler } from 'hono'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../chatkit/client-secret.ts'
 import type { SigningKeys } from '../chatkit/signing-keys.ts'
 import type { Settings } from '../config/settings.ts'
@@ -9,7 +9,7 @@ import { hashSecret } from '../lib/hash.ts'
 import { Secret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
-import type { AppContext, AppEnv } from './app-env.ts'
+import type { AppContext, AppEnv, Check } from './app-env.ts'
 import { readFormField } from './body.ts'
 
 /** What {@link introspect} needs. */
@@ -31,18 +31,17 @@ export interface IntrospectOptions {
  */
 export function requireIntrospector(
   clients: Settings['introspectionClients'],
-  admin: MiddlewareHandler<AppEnv> | undefined,
-): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
+  admin: Check | undefined,
+): Check {
+  return async (c) => {
     const basic = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(c.req.header('Authorization') ?? '')?.[1]
-    if (basic === undefined && admin !== undefined) return admin(c, next)
+    if (basic === undefined && admin !== undefined) return admin(c)
     if (basic === undefined || !isClient(basic, clients)) {
       throw new ServiceError(basic === undefined ? 'missing_token' : 'invalid_token', {
         reason: 'introspection without a client of the config',
         detail: 'Send the id and secret of an introspection client with HTTP Basic.',
       })
     }
-    await next()
   }
 }
 

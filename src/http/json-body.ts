@@ -1,10 +1,9 @@
-import { zValidator } from '@hono/zod-validator'
-import type { MiddlewareHandler } from 'hono'
 import type { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
-import type { AppContext, AppEnv } from './app-env.ts'
+import type { AppContext, Check } from './app-env.ts'
 import { bodyLength, readText } from './body.ts'
+import { type Validation, validator } from './validator.ts'
 
 /** Deepest nesting of a JSON body. */
 const MAX_DEPTH = 32
@@ -18,24 +17,19 @@ const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?
  * @param schema - a strict object, so that unknown fields are refused
  * @throws `unsupported_media_type`, `body_too_large`, `invalid_request`, `request_timeout`
  */
-export function jsonBody(schema: z.ZodType<object>): MiddlewareHandler<AppEnv> {
-  const validate = zValidator<typeof schema, 'json', AppEnv, string, typeof refuse>(
-    'json',
-    schema,
-    refuse,
-  )
+export function jsonBody(schema: z.ZodType<object>): Check {
+  const validate = validator('json', schema, refuse)
   const empty = schema.safeParse({})
-  return async (c, next) => {
+  return async (c) => {
     const length = bodyLength(c)
     checkContentType(c, length)
     const text = await readText(c)
     if (text !== '') {
       checkStrictJson(text)
-      return validate(c, next)
+      return validate(c)
     }
     refuse(empty)
     c.req.addValidatedData('json', empty.data ?? {})
-    await next()
   }
 }
 
@@ -50,7 +44,7 @@ export function validBody<S extends z.ZodType>(c: AppContext, _schema: S): z.out
   return c.req.valid('json' as never)
 }
 
-function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
+function refuse(result: Validation): void {
   if (result.success) return
   const issue = result.error?.issues[0]
   const problem = issue ? describeIssue(issue) : 'The body does not fit.'

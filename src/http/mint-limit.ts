@@ -1,11 +1,10 @@
-import type { MiddlewareHandler } from 'hono'
 import type { Settings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { identityOf } from '../mint/sign-in.ts'
 import { refuseBlocked } from '../mint/standing.ts'
 import type { Registry } from '../registry/port.ts'
-import type { AppEnv } from './app-env.ts'
+import type { Check } from './app-env.ts'
 import { setRateLimitHeaders } from './rate-limit-headers.ts'
 
 /** What {@link limitMints} needs. */
@@ -24,10 +23,10 @@ export interface MintLimitOptions {
  * @param options - counters, limit, time
  * @throws `rate_limited`; `user_blocked`; `store_unavailable`
  */
-export function limitMints(options: MintLimitOptions): MiddlewareHandler<AppEnv> {
+export function limitMints(options: MintLimitOptions): Check {
   const { registry, settings, now } = options
   const limit = settings.limits.mintsPerUser
-  return async (c, next) => {
+  return async (c) => {
     const identity = identityOf(c.get('principal'))
     const question = { user: c.get('user'), identity, now: unixSeconds(now) }
     const { rate, guard } = await registry.admit(question, { ...limit, nowMs: now() })
@@ -40,6 +39,5 @@ export function limitMints(options: MintLimitOptions): MiddlewareHandler<AppEnv>
       })
     }
     c.set('guard', guard)
-    await next()
   }
 }

@@ -1,8 +1,7 @@
-import type { MiddlewareHandler } from 'hono'
 import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { AnswerHeaders } from './answer.ts'
-import type { AppContext, AppEnv } from './app-env.ts'
+import type { AppContext } from './app-env.ts'
 
 /** Which browser origins may call what. Compared byte for byte with what the browser sends. */
 export interface Origins {
@@ -81,11 +80,8 @@ export function corsHeaders(
  * Refuses a page of another origin before anything is read or done. Unlike `cors()`, which only
  * withholds headers while the handler runs; requests without `Origin` (native apps) pass.
  */
-export function requireAllowedOrigin(origins: Origins): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    refuseForeignOrigin(c, origins)
-    await next()
-  }
+export function requireAllowedOrigin(origins: Origins): (c: AppContext) => void {
+  return (c) => refuseForeignOrigin(c, origins)
 }
 
 /**

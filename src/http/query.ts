@@ -1,8 +1,7 @@
-import { zValidator } from '@hono/zod-validator'
-import type { MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
-import type { AppContext, AppEnv } from './app-env.ts'
+import type { AppContext, Check } from './app-env.ts'
+import { type Validation, validator } from './validator.ts'
 
 /** Cursors are ids, or users where a list is of users. */
 const cursor = z.string().min(1).max(2048).optional()
@@ -26,15 +25,11 @@ export const listParameters = {
  *
  * @param schema - a strict object
  */
-export function query(schema: z.ZodType<object>): MiddlewareHandler<AppEnv> {
-  const validate = zValidator<typeof schema, 'query', AppEnv, string, typeof refuse>(
-    'query',
-    schema,
-    refuse,
-  )
-  return (c, next) => {
+export function query(schema: z.ZodType<object>): Check {
+  const validate = validator('query', schema, refuse)
+  return async (c) => {
     checkEscapes(c)
-    return validate(c, next)
+    await validate(c)
   }
 }
 
@@ -80,7 +75,7 @@ export function pathId(c: AppContext): string {
   })
 }
 
-function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
+function refuse(result: Validation): void {
   if (result.success) return
   const issue = result.error?.issues[0]
   const name = issue?.path.map(String).join('.') ?? ''

@@ -1,9 +1,8 @@
-import type { MiddlewareHandler } from 'hono'
 import type { Principal } from '../authenticate/principal.ts'
 import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { mapUser } from '../map/map-user.ts'
-import type { AppEnv } from './app-env.ts'
+import type { Check } from './app-env.ts'
 import type { Authentication } from './authentication.ts'
 
 /** What {@link requireUser} needs. */
@@ -19,7 +18,7 @@ export interface UserGuardOptions {
  * @param options - step 1, and the rules for users
  * @throws what {@link Authentication} throws; `claims_not_mapped`
  */
-export function requireUser(options: UserGuardOptions): MiddlewareHandler<AppEnv> {
+export function requireUser(options: UserGuardOptions): Check {
   const { authentication, settings, hashUser } = options
   const expressions = new Map(settings.issuers.map(({ issuer, user }) => [issuer, user]))
   // Step 1 gives the same frozen principal for the same token, and equal claims map to equal users.
@@ -36,13 +35,12 @@ export function requireUser(options: UserGuardOptions): MiddlewareHandler<AppEnv
     return found
   }
 
-  return async (c, next) => {
+  return async (c) => {
     const principal = await authentication(c, { cookiesAllowed: true })
     c.set('principal', principal)
     const { user, hash } = mapped.get(principal) ?? map(principal)
     c.get('trace').user = hash
     c.set('user', user)
-    await next()
   }
 }
 

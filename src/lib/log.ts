@@ -12,7 +12,7 @@ const CREDENTIAL = /(?:\b|(?<=\\[bfnrt]|\\u[0-9a-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,
 const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
 
 /** Lines are written together, when there are so many characters of them or so much time has passed. */
-const TOGETHER = { minLength: 8192, periodicFlush: 20 }
+const TOGETHER = { minLength: 65_536, maxWrite: 131_072, periodicFlush: 20 }
 /** A reader of standard output that hangs costs lines, not the process its memory. */
 const MOST_WAITING = 16 * 1024 * 1024
 

@@ -13,7 +13,7 @@ import { createGateway } from '../../src/gateway/gateway.ts'
 import type { GatewayOptions, GatewayWorkflow } from '../../src/gateway/gateway-options.ts'
 import type { AppEnv } from '../../src/http/app-env.ts'
 import { answerError, envelope } from '../../src/http/envelope.ts'
-import { requireAllowedOrigin } from '../../src/http/origins.ts'
+import { addRoute } from '../../src/http/routes.ts'
 import { listen } from '../../src/http/server.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -82,7 +82,10 @@ export async function startScene(options: SceneOptions = {}) {
   const app = new Hono<AppEnv>()
   app.onError(answerError)
   app.use(envelope({ origins, log, draining: () => false }))
-  app.on(['POST', 'PUT'], '/chatkit/:workflow', requireAllowedOrigin(origins), gateway)
+  addRoute(app, origins, {
+    path: '/chatkit/:workflow',
+    methods: { POST: [gateway], PUT: [gateway] },
+  })
   const description = holdToDescription()
   const listening = await listen({ app, host: '127.0.0.1', port: 0, log })
   description.listenTo(listening.url)
