@@ -38,7 +38,8 @@ export function addRoute(
 function inTurn(steps: readonly (Check | Handler<AppEnv>)[]): Handler<AppEnv> {
   return async (c, next) => {
     for (const step of steps) {
-      const answer: Response | undefined = await step(c, next)
+      const done: unknown = step(c, next)
+      const answer = done instanceof Promise ? await done : done
       if (answer !== undefined) return answer
     }
     return next()

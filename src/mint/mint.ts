@@ -6,7 +6,13 @@ import { ServiceError } from '../lib/errors.ts'
 import { hashSecret } from '../lib/hash.ts'
 import { Secret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
-import type { Guard, NewEntry, SessionRecord, TokenIdentity } from '../registry/records.ts'
+import type {
+  Guard,
+  NewEntry,
+  RecordOutcome,
+  SessionRecord,
+  TokenIdentity,
+} from '../registry/records.ts'
 import type { Canceller } from './cancel.ts'
 import { refuseBlocked, refuseLoggedOut } from './standing.ts'
 
@@ -65,7 +71,7 @@ export type Mint = (order: MintOrder, call?: CallOptions) => Promise<Minted>
 export function createMint(options: MintOptions): Mint {
   const { registry, chatkit, canceller } = options
   return async (order, call) => {
-    const guard = await guardOf(order, options)
+    const guard = knownGuard(order) ?? (await registry.readGuard(guardQuestion(order, options.now)))
     const replaces = refuseBeforehand(guard, order, options)
     const issued = await createUpstream(chatkit(order.workflow), order, canceller, call)
     const entry: NewEntry = {
@@ -77,7 +83,7 @@ export function createMint(options: MintOptions): Mint {
     }
     try {
       call?.signal?.throwIfAborted()
-      canceller.cancelSoon(await putOnTheBooks(entry, registry))
+      canceller.cancelSoon(endedBy(await registry.record(entry), entry))
     } catch (error) {
       // The secret reached nobody, so all that is left to do is to end its session.
       canceller.discard(issued.id, order.workflow)
@@ -98,9 +104,8 @@ export function createMint(options: MintOptions): Mint {
  * An older guard is a stricter one: a revoke since it was read has raised the generation, and for a
  * logout since then the books are asked again at the end.
  */
-async function guardOf(order: MintOrder, { registry, now }: MintOptions): Promise<Guard> {
-  if (order.guard !== undefined && order.currentSecret === undefined) return order.guard
-  return registry.readGuard(guardQuestion(order, now))
+function knownGuard({ guard, currentSecret }: MintOrder): Guard | undefined {
+  return currentSecret === undefined ? guard : undefined
 }
 
 function guardQuestion(order: MintOrder, now: Clock) {
@@ -149,11 +154,7 @@ async function createUpstream(
 }
 
 /** Returns the sessions that ended in the same step: replaced by this one, or evicted for it. */
-async function putOnTheBooks(
-  entry: NewEntry,
-  registry: Registry,
-): Promise<readonly SessionRecord[]> {
-  const outcome = await registry.record(entry)
+function endedBy(outcome: RecordOutcome, entry: NewEntry): readonly SessionRecord[] {
   if (outcome.kind === 'blocked') throw revokedMeanwhile()
   if (outcome.kind === 'full') throw full(entry.cap.max)
   return outcome.ended
