@@ -11,6 +11,7 @@ import { type Commands, createLink, type Link } from './redis/link.ts'
 import { createLists } from './redis/lists.ts'
 import { createOutbox } from './redis/outbox.ts'
 import { createOwnership } from './redis/ownership.ts'
+import { record } from './redis/record.ts'
 import { createSessionSteps } from './redis/sessions.ts'
 import { readFigures, sweepRedis } from './redis/sweep.ts'
 import { createUses } from './redis/uses.ts'
@@ -35,10 +36,11 @@ export function createRedisRegistry(options: RedisRegistryOptions): Registry {
     connect: (onError) => createConnection(options, onError),
     log: options.log,
     callMs: options.callMs,
-    onReady: (redis) => warnOfLoss(redis, options.log),
+    onReady: (redis) => inspect(redis, options.log),
   })
   return {
     ...createSessionSteps(link),
+    record: (entry) => record(link, entry),
     ...createOutbox(link),
     ...createUses(link),
     ...createOwnership(link),
@@ -96,8 +98,10 @@ async function markLogout(redis: Commands, mark: LogoutMark): Promise<void> {
   await Promise.all(kinds)
 }
 
-/** Blocks and generations that Redis forgets let revoked users in again. */
-async function warnOfLoss(redis: Commands, log: Log): Promise<void> {
+/**
+ * What kind of Redis this is. Blocks and generations that Redis forgets let revoked users in again.
+ */
+async function inspect(redis: Commands, log: Log): Promise<{ readonly acrossSlots: boolean }> {
   try {
     const info = String(await redis.send(index.health, 'INFO'))
     if (/^aof_enabled:0/m.test(info)) {
@@ -109,7 +113,9 @@ async function warnOfLoss(redis: Commands, log: Log): Promise<void> {
     if (policy !== 'noeviction') {
       log.warn({ policy }, 'redis may evict keys: blocks and sessions can be lost')
     }
+    return { acrossSlots: /^cluster_enabled:0/m.test(info) }
   } catch (error) {
     log.info({ err: error }, 'redis does not say how durable it is')
+    return { acrossSlots: false }
   }
 }

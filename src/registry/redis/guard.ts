@@ -2,12 +2,15 @@ import { z } from 'zod'
 import { stateAfterUse } from '../counters.ts'
 import type { Admitted, Guard, GuardQuestion, RateState, RateWindow } from '../records.ts'
 import { COUNT } from './index-scripts.ts'
-import { mintsKey, single, tagOf, userKeys } from './keys.ts'
+import { mintsKey, remembering, single, tagOf, userKeys } from './keys.ts'
 import type { Commands } from './link.ts'
-import { fromRow } from './rows.ts'
-import { script } from './script.ts'
+import { fromRow, texts } from './rows.ts'
+import { type Script, script } from './script.ts'
 
-/** KEYS are the six of `userKeys`. → generation, end of the block or '', live sessions, row or ''. */
+/**
+ * KEYS: the six of `userKeys`, the counter, marks. ARGV: now, secret hash or ''.
+ * → generation, end of the block or '', live sessions, row or ''; marks or ''.
+ */
 const GUARD = `
 local function guard(now, secret)
   local user = redis.call('HMGET', KEYS[1], 'g', 'bu')
@@ -17,23 +20,41 @@ local function guard(now, secret)
     tostring(redis.call('ZCOUNT', KEYS[4], '(' .. now, '+inf')),
     id and redis.call('HGET', KEYS[2], id) or '' }
 end
+local function marks(reply)
+  for at = 8, #KEYS do reply[#reply + 1] = redis.call('GET', KEYS[at]) or '' end
+  return reply
+end
 `
 
-/** ARGV: now, secret hash or ''. */
 const READ_GUARD = script(`${GUARD}
-return guard(ARGV[1], ARGV[2])`)
+return marks(guard(ARGV[1], ARGV[2]))`)
 
-/** A seventh key: the counter. ARGV: now, secret hash or '', now in ms, length of the window in ms. */
+/** ARGV, further: now in ms, length of the window in ms. → also, before the marks: 'uses end'. */
 const ADMIT = script(`${GUARD}${COUNT}
 local reply = guard(ARGV[1], ARGV[2])
 reply[5] = count(KEYS[7], tonumber(ARGV[3]), tonumber(ARGV[4]))
-return reply`)
+return marks(reply)`)
 
 const digits = z.string().regex(/^\d+$/).transform(Number)
 const digitsOrNone = z.union([z.literal('').transform(() => undefined), digits])
 const pair = z.string().regex(/^\d+ \d+$/)
-const guardReply = z.tuple([digits, digitsOrNone, digits, z.string()])
-const admitReply = z.tuple([digits, digitsOrNone, digits, z.string(), pair])
+const standing = [digits, digitsOrNone, digits, z.string()] as const
+const mark = z.union([z.literal(''), pair])
+const guardReply = z.tuple(standing).rest(mark)
+const admitReply = z.tuple([...standing, pair]).rest(mark)
+
+/** The marks lie each in a slot of its own. */
+const keysOf = remembering(
+  (user: string, issuer: string, subject: string | undefined, sid: string | undefined) => {
+    const tag = tagOf(user)
+    const own = [...Object.values(userKeys(tag)), mintsKey(tag)]
+    const marks = [
+      ...(subject === undefined ? [] : [single.mark(issuer, 'subject', subject)]),
+      ...(sid === undefined ? [] : [single.mark(issuer, 'sid', sid)]),
+    ]
+    return { own, marks, all: [...own, ...marks] }
+  },
+)
 
 /**
  * What a mint must know before it asks upstream.
@@ -42,12 +63,9 @@ const admitReply = z.tuple([digits, digitsOrNone, digits, z.string(), pair])
  * @param question - whose guard
  */
 export async function readGuard(redis: Commands, question: GuardQuestion): Promise<Guard> {
-  const keys = Object.values(userKeys(tagOf(question.user)))
-  const [reply, loggedOutAt] = await Promise.all([
-    redis.run(READ_GUARD, keys, guardArgs(question)),
-    latestMark(redis, question),
-  ])
-  return toGuard(guardReply.parse(reply), loggedOutAt)
+  const reply = await ask(redis, question, { script: READ_GUARD, args: guardArgs(question) })
+  const [generation, blockedUntil, live, row, ...marks] = guardReply.parse(reply)
+  return toGuard({ generation, blockedUntil, live, row }, latestOf(marks, question.now))
 }
 
 /**
@@ -62,15 +80,26 @@ export async function admit(
   question: GuardQuestion,
   limit: RateWindow,
 ): Promise<Admitted> {
-  const tag = tagOf(question.user)
   const args = [...guardArgs(question), limit.nowMs, limit.seconds * 1000]
-  const [reply, loggedOutAt] = await Promise.all([
-    redis.run(ADMIT, [...Object.values(userKeys(tag)), mintsKey(tag)], args),
-    latestMark(redis, question),
-  ])
-  const [generation, blockedUntil, live, row, counted] = admitReply.parse(reply)
-  const guard = toGuard([generation, blockedUntil, live, row], loggedOutAt)
+  const reply = await ask(redis, question, { script: ADMIT, args })
+  const [generation, blockedUntil, live, row, counted, ...marks] = admitReply.parse(reply)
+  const guard = toGuard({ generation, blockedUntil, live, row }, latestOf(marks, question.now))
   return { rate: toRate(counted, limit, stateAfterUse), guard }
+}
+
+/** Where a script cannot read the marks, commands of their own do. */
+async function ask(
+  redis: Commands,
+  { user, identity }: GuardQuestion,
+  { script, args }: { readonly script: Script; readonly args: readonly (string | number)[] },
+): Promise<unknown> {
+  const { own, marks, all } = keysOf(user, identity.issuer, identity.subject, identity.sid)
+  if (redis.acrossSlots) return redis.run(script, all, args)
+  const [reply, ...values] = await Promise.all([
+    redis.run(script, own, args),
+    ...marks.map((key) => redis.send(key, 'GET', key)),
+  ])
+  return [...texts.parse(reply), ...values.map((value) => value ?? '')]
 }
 
 /**
@@ -94,32 +123,27 @@ function guardArgs({ now, currentSecretHash }: GuardQuestion): readonly (string 
   return [now, currentSecretHash ?? '']
 }
 
-async function latestMark(
-  redis: Commands,
-  { identity, now }: GuardQuestion,
-): Promise<number | undefined> {
-  const marks = await Promise.all(
-    (['subject', 'sid'] as const).map(async (kind) => {
-      const value = identity[kind]
-      if (value === undefined) return undefined
-      const key = single.mark(identity.issuer, kind, value)
-      return issuedBefore(await redis.send(key, 'GET', key), now)
-    }),
-  )
-  const standing = marks.filter((at) => at !== undefined)
+function latestOf(marks: readonly string[], now: number): number | undefined {
+  const standing = marks.map((mark) => issuedBefore(mark, now)).filter((at) => at !== undefined)
   return standing.length === 0 ? undefined : Math.max(...standing)
 }
 
-function issuedBefore(value: unknown, now: number): number | undefined {
-  if (value === null) return undefined
-  const [before = 0, keepUntil = 0] = pair.parse(value).split(' ').map(Number)
+function issuedBefore(mark: string, now: number): number | undefined {
+  if (mark === '') return undefined
+  const [before = 0, keepUntil = 0] = mark.split(' ').map(Number)
   return now < keepUntil ? before : undefined
 }
 
 function toGuard(
-  [generation, blockedUntil, liveSessions, row]: z.output<typeof guardReply>,
+  kept: {
+    readonly generation: number
+    readonly blockedUntil: number | undefined
+    readonly live: number
+    readonly row: string
+  },
   loggedOutAt: number | undefined,
 ): Guard {
+  const { generation, blockedUntil, live, row } = kept
   const current = row === '' ? undefined : fromRow(row).record
-  return { generation, blockedUntil, loggedOutAt, liveSessions, current }
+  return { generation, blockedUntil, loggedOutAt, liveSessions: live, current }
 }

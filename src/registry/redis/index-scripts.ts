@@ -6,39 +6,12 @@ import { script } from './script.ts'
  */
 
 /** A user with a new entry is looked at when it is due; LT: never later than was said before. */
-const ARM = `
+export const ARM = `
 local function arm(due, armed, tag, at, till)
   redis.call('ZADD', due, 'LT', at, tag)
   redis.call('ZADD', armed, 'GT', till, tag)
 end
 `
-
-/**
- * KEYS: due, armed, place, sessions, ends, the session's lists…, its identity sets (as many as
- * ARGV says). ARGV: id, tag, its hashes, expiry, now, user as JSON, number of identity sets,
- * due in ms or '', armed until.
- * → the session's place, or '' when the id is another user's.
- */
-export const INDEX_SESSION = script(`${ARM}
-local id, tag, expires, now = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[5])
-if ARGV[8] ~= '' then arm(KEYS[1], KEYS[2], tag, ARGV[8], ARGV[9]) end
-local known = redis.call('HGET', KEYS[4], id)
-if known then
-  local owner, place = string.match(known, '^(%S+) (%d+) ')
-  return owner == tag and place or ''
-end
-local place = string.format('%.0f', redis.call('INCR', KEYS[3]))
-redis.call('HSET', KEYS[4], id, tag .. ' ' .. place .. ' ' .. ARGV[3])
-redis.call('ZADD', KEYS[5], expires, id)
-local sets = #KEYS - tonumber(ARGV[7])
-for at = 6, sets do redis.call('ZADD', KEYS[at], place, id) end
-local ttl = math.max(tonumber(expires) - now, 0) + 86400
-for at = sets + 1, #KEYS do
-  redis.call('ZREMRANGEBYSCORE', KEYS[at], '-inf', now - 86400)
-  redis.call('ZADD', KEYS[at], 'GT', expires, ARGV[6])
-  if redis.call('TTL', KEYS[at]) < ttl then redis.call('EXPIRE', KEYS[at], ttl) end
-end
-return place`)
 
 /** KEYS: due, armed, sessions. ARGV: id, due in ms, armed until → what is known of the id, or ''. */
 export const ARM_SESSION = script(`${ARM}

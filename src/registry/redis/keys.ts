@@ -11,21 +11,35 @@ const PREFIX = 'ckm:'
 const INDEX = `${PREFIX}{i}:`
 const AUDIT = `${PREFIX}{a}:`
 
-/** A mint names the same user, issuer and workflow in several keys, and the next one may too. */
-const known = new Map<string, string>()
 const MOST_KNOWN = 10_000
 
-/** 144 bits of SHA-256 over the parts; JSON keeps them apart whatever they hold. */
-export function hashOf(...parts: readonly string[]): string {
-  const text = JSON.stringify(parts)
-  let hashed = known.get(text)
-  if (hashed === undefined) {
-    hashed = hash('sha256', text, 'base64url').slice(0, 24)
-    if (known.size >= MOST_KNOWN) known.clear()
-    known.set(text, hashed)
+/**
+ * Remembers what was made of texts: a mint names the same user, issuer and workflow several times,
+ * and the next one may too.
+ *
+ * @param make - of nothing but these texts
+ */
+export function remembering<Parts extends readonly (string | undefined)[], T>(
+  make: (...parts: Parts) => T,
+): (...parts: Parts) => T {
+  const known = new Map<string, T>()
+  return (...parts) => {
+    // JSON keeps the parts apart whatever they hold.
+    const text = JSON.stringify(parts)
+    let made = known.get(text)
+    if (made === undefined) {
+      made = make(...parts)
+      if (known.size >= MOST_KNOWN) known.clear()
+      known.set(text, made)
+    }
+    return made
   }
-  return hashed
 }
+
+/** 144 bits of SHA-256 over the parts. */
+export const hashOf = remembering((...parts: readonly string[]) =>
+  hash('sha256', JSON.stringify(parts), 'base64url').slice(0, 24),
+)
 
 /**
  * The hash tag of a user.
@@ -145,8 +159,8 @@ export const audit = {
   entries: `${AUDIT}s`,
   byPlace: `${AUDIT}p`,
   byTime: `${AUDIT}t`,
-  ofUser: (user: string) => `${AUDIT}u:${hashOf(user)}`,
-  ofAction: (action: string) => `${AUDIT}c:${hashOf(action)}`,
+  ofUser: remembering((user: string) => `${AUDIT}u:${hashOf(user)}`),
+  ofAction: remembering((action: string) => `${AUDIT}c:${hashOf(action)}`),
 } as const
 
 /** One key each, in whatever slot. */

@@ -6,6 +6,8 @@ import type { Script } from './script.ts'
 
 /** The commands of one call; refused once its time is over. */
 export interface Commands {
+  /** Whether the keys of a script may lie in several slots: not in a cluster. */
+  readonly acrossSlots: boolean
   /** @param key - any key of the command */
   send(key: string, ...args: readonly string[]): Promise<unknown>
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
@@ -26,8 +28,8 @@ export interface Link {
 export interface LinkOptions {
   readonly connect: (onError: (error: Error) => void) => RedisConnection
   readonly log: Log
-  /** Called on each connection that came to be. */
-  readonly onReady: (redis: Commands) => Promise<void>
+  /** Called on each connection that came to be, to say what it leads to. */
+  readonly onReady: (redis: Commands) => Promise<Pick<Commands, 'acrossSlots'>>
   /** How long one call may take; {@link CALL_MS} when absent. */
   readonly callMs?: number | undefined
 }
@@ -47,37 +49,50 @@ export function createLink(options: LinkOptions): Link {
   const keeper = createKeeper(options)
   const callMs = options.callMs ?? CALL_MS
   return {
-    async call(work) {
-      const connection = keeper.current()
-      if (connection === undefined) throw unavailable('not connected to Redis')
-      let over = false
-      const late = Promise.withResolvers<never>()
-      const timer = setTimeout(() => {
-        // When it was this process that was late, the answer is waiting to be read.
-        setImmediate(() => {
-          if (over) return
-          keeper.suspectNow()
-          late.reject(unavailable(`no answer from Redis within ${callMs} ms`))
-        })
-      }, callMs)
-      try {
-        return await Promise.race([work(commandsOn(connection, () => over)), late.promise])
-      } catch (error) {
-        if (isDemoted(error)) keeper.giveUp()
-        throw asServiceError(error)
-      } finally {
-        over = true
-        clearTimeout(timer)
-      }
+    call(work) {
+      const opened = keeper.current()
+      if (opened === undefined) return Promise.reject(unavailable('not connected to Redis'))
+      return new Promise((resolve, reject) => {
+        let over = false
+        const timer = setTimeout(() => {
+          // When it was this process that was late, the answer is waiting to be read.
+          setImmediate(() => {
+            if (over) return
+            over = true
+            keeper.suspectNow()
+            reject(unavailable(`no answer from Redis within ${callMs} ms`))
+          })
+        }, callMs)
+        work(commandsOn(opened, () => over)).then(
+          (value) => {
+            over = true
+            clearTimeout(timer)
+            resolve(value)
+          },
+          (error: unknown) => {
+            if (over) return
+            over = true
+            clearTimeout(timer)
+            if (leadsElsewhere(error)) keeper.giveUp()
+            reject(asServiceError(error))
+          },
+        )
+      })
     },
     close: keeper.close,
   }
 }
 
+/** A connection, and what it leads to. */
+interface Opened {
+  readonly connection: RedisConnection
+  acrossSlots: boolean
+}
+
 /** Has the one connection that is in use. */
 interface Keeper {
   /** Undefined while there is none that answers. */
-  current(): RedisConnection | undefined
+  current(): Opened | undefined
   /** A call was not answered in time. */
   suspectNow(): void
   /** Takes a new connection. */
@@ -93,29 +108,34 @@ interface Keeper {
 function createKeeper(options: LinkOptions): Keeper {
   const { log } = options
   const state = { suspect: false, probing: false, closed: false, badSince: 0, openedAt: 0 }
-  let connection = open()
+  let current = open()
 
-  function open(): RedisConnection {
+  function open(): Opened {
     state.openedAt = performance.now()
-    const opened = options.connect((error) => log.debug({ err: error }, 'redis connection'))
+    const connection = options.connect((error) => log.debug({ err: error }, 'redis connection'))
+    const opened: Opened = { connection, acrossSlots: false }
     // A failed attempt shows as a connection that is never ready, and is given up for that.
-    opened
+    connection
       .connect()
       .then(() => options.onReady(commandsOn(opened, () => false)))
+      .then(({ acrossSlots }) => {
+        opened.acrossSlots = acrossSlots
+      })
       .catch((error: unknown) => log.debug({ err: error }, 'redis connection'))
     return opened
   }
 
   function giveUp(): void {
     if (state.closed || performance.now() - state.openedAt < GIVE_UP_MS) return
-    const old = connection
-    connection = open()
+    const old = current
+    current = open()
     state.badSince = 0
-    old.destroy()
+    old.connection.destroy()
   }
 
   async function watch(): Promise<void> {
     if (state.probing) return
+    const { connection } = current
     const ready = connection.isReady()
     if (ready && !state.suspect) {
       state.badSince = 0
@@ -136,7 +156,7 @@ function createKeeper(options: LinkOptions): Keeper {
   const timer = setInterval(() => void watch(), WATCH_MS).unref()
   return {
     current: () =>
-      state.closed || state.suspect || !connection.isReady() ? undefined : connection,
+      state.closed || state.suspect || !current.connection.isReady() ? undefined : current,
     suspectNow() {
       if (!state.suspect && !state.closed) log.warn('redis does not answer in time')
       state.suspect = true
@@ -145,14 +165,17 @@ function createKeeper(options: LinkOptions): Keeper {
     close() {
       state.closed = true
       clearInterval(timer)
-      connection.destroy()
+      current.connection.destroy()
     },
   }
 }
 
-/** A primary that became a replica: the address may lead to the new primary by now. */
-function isDemoted(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('READONLY')
+/**
+ * A primary that became a replica: the address may lead to the new primary by now. Or it led to one
+ * node before and leads to one of a cluster now.
+ */
+function leadsElsewhere(error: unknown): boolean {
+  return error instanceof Error && /^(READONLY|CROSSSLOT)/.test(error.message)
 }
 
 async function answersPing(connection: RedisConnection): Promise<boolean> {
@@ -166,23 +189,24 @@ async function answersPing(connection: RedisConnection): Promise<boolean> {
   ])
 }
 
-function commandsOn(connection: RedisConnection, isOver: () => boolean): Commands {
+function commandsOn({ connection, acrossSlots }: Opened, isOver: () => boolean): Commands {
   function send(key: string, args: readonly string[]): Promise<unknown> {
     // A step that nobody waits for any more must not go on.
     if (isOver()) throw unavailable('out of time')
     return connection.send(key, args)
   }
   return {
+    acrossSlots,
     send: async (key, ...args) => send(key, args),
     async run(script, keys, args) {
       const [first] = keys
       if (first === undefined) throw new TypeError('a script without keys')
-      const rest = [String(keys.length), ...keys, ...args.map(String)]
+      const command = ['EVALSHA', script.sha, String(keys.length), ...keys, ...args.map(String)]
       try {
-        return await send(first, ['EVALSHA', script.sha, ...rest])
+        return await send(first, command)
       } catch (error) {
         if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-        return send(first, ['EVAL', script.text, ...rest])
+        return send(first, ['EVAL', script.text, ...command.slice(2)])
       }
     },
   }

@@ -51,17 +51,22 @@ export function identityHashes(of: {
 }
 
 /**
- * The row of a new session, as the scripts read it.
+ * The row of a new session, as the scripts read it: what comes before its place in the order of
+ * creation, and what comes after.
  *
  * @param record - the session
- * @param place - in the order of creation
+ * @param hashes - of its identity
  */
-export function toRow(record: SessionRecord, place: string): string {
-  const { status, endReason, ...fixed } = record
-  const { issuer, pair, sid } = identityHashes(record)
-  const times = [record.expiresAt, record.expiresAt, place]
-  const match = [record.secretHash, issuer, pair, sid]
-  return [status, endReason ?? '', ...times, ...match, JSON.stringify(fixed)].join('\n')
+export function toRow(
+  record: SessionRecord,
+  { issuer, pair, sid }: ReturnType<typeof identityHashes>,
+): readonly [string, string] {
+  const { status, endReason, expiresAt, secretHash, ...more } = record
+  const json = JSON.stringify({ ...more, secretHash, expiresAt })
+  return [
+    `${status}\n${endReason ?? ''}\n${expiresAt}\n${expiresAt}\n`,
+    `\n${secretHash}\n${issuer}\n${pair}\n${sid}\n${json}`,
+  ]
 }
 
 /**

@@ -1,16 +1,15 @@
 import { z } from 'zod'
-import { ServiceError } from '../../lib/errors.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
-import type { NewEntry, RecordOutcome, RevokeOrder, RevokeOutcome } from '../records.ts'
+import type { RevokeOrder, RevokeOutcome } from '../records.ts'
 import { afterwards } from './afterwards.ts'
 import { readGuard } from './guard.ts'
-import { ARM_SESSION, ARM_USER, INDEX_SESSION } from './index-scripts.ts'
-import { hashOf, index, sessionIndex, tagOf, userKeys, usersOfKey } from './keys.ts'
+import { ARM_SESSION, ARM_USER } from './index-scripts.ts'
+import { index, tagOf, userKeys } from './keys.ts'
 import type { Commands, Link } from './link.ts'
-import { fromRow, identityHashes, type PlacedSession, texts, toRow } from './rows.ts'
-import { BEGIN_CANCEL, RECORD, REVOKE } from './user-scripts.ts'
+import { fromRow, identityHashes, type PlacedSession } from './rows.ts'
+import { BEGIN_CANCEL, REVOKE } from './user-scripts.ts'
 
-type SessionSteps = Pick<Registry, 'readGuard' | 'record' | 'revoke' | 'beginCancel'>
+type SessionSteps = Pick<Registry, 'readGuard' | 'revoke' | 'beginCancel'>
 
 /**
  * How long a user stays on the due list though nothing is found there: longer than any session
@@ -33,7 +32,6 @@ const revokeReply = z.tuple([countOrNone, countOrNone]).rest(z.string())
 export function createSessionSteps(link: Link): SessionSteps {
   return {
     readGuard: (question) => link.call((redis) => readGuard(redis, question)),
-    record: (entry) => record(link, entry),
     revoke: (order) => revoke(link, order),
     async beginCancel(id, now) {
       const session = await link.call((redis) => beginCancel(redis, id, now))
@@ -54,56 +52,6 @@ async function beginCancel(
   const args = [now, id, 'cancelled', due]
   const row = await redis.run(BEGIN_CANCEL, Object.values(userKeys(tag)), args)
   return row === '' ? undefined : fromRow(row)
-}
-
-async function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
-  const [kind, ...rows] = await link.call(async (redis) => {
-    const first = await recordOnce(redis, entry, entry.replaces !== undefined)
-    return first[0] === 'arm' ? recordOnce(redis, entry, true) : first
-  })
-  if (kind === 'blocked' || kind === 'full') return { kind }
-  if (kind === 'taken') throw idIsTaken()
-  if (kind !== 'recorded') throw new TypeError('no answer of ours to a record')
-  const ended = rows.map(fromRow)
-  await noteEnded(link, ended)
-  return { kind, ended: ended.map((one) => one.record) }
-}
-
-/** `armed`: the due list is told first, because the step will end other sessions. */
-async function recordOnce(
-  redis: Commands,
-  entry: NewEntry,
-  armed: boolean,
-): Promise<readonly string[]> {
-  const { session, now, cap } = entry
-  const place = await indexSession(redis, entry, armed)
-  const args = [now, entry.generation, session.id, toRow(session, place), place]
-  const more = [session.expiresAt, session.secretHash, cap.max, cap.whenFull, entry.replaces ?? '']
-  const last = [dueAt(now), armed ? '1' : '', keptFor(session.expiresAt, now)]
-  const keys = Object.values(userKeys(tagOf(session.user)))
-  return texts.parse(await redis.run(RECORD, keys, [...args, ...more, ...last]))
-}
-
-async function indexSession(redis: Commands, entry: NewEntry, armed: boolean): Promise<string> {
-  const { session, now } = entry
-  const tag = tagOf(session.user)
-  const { pair, sid, issuer } = identityHashes(session)
-  const hashes = [tag, hashOf(session.workflow), issuer, hashOf(session.subject), pair]
-  const fields = ['user', 'workflow', 'issuer', 'subject', 'pair'] as const
-  const lists = fields.map((field, at) => sessionIndex(field, hashes[at]))
-  const sets = [usersOfKey('subject', pair), ...(sid === '' ? [] : [usersOfKey('sid', sid)])]
-  const keys = [index.due, index.armed, index.place, index.sessions, index.ends]
-  const due = dueAt(now)
-  const place = await redis.run(
-    INDEX_SESSION,
-    [...keys, sessionIndex('all'), ...lists, ...sets],
-    [
-      ...[session.id, tag, hashes.join(' '), session.expiresAt, now, JSON.stringify(session.user)],
-      ...[sets.length, armed ? due : '', due + ARMED_MS],
-    ],
-  )
-  if (place === '') throw idIsTaken()
-  return String(count.parse(place))
 }
 
 async function revoke(link: Link, order: RevokeOrder): Promise<RevokeOutcome> {
@@ -172,14 +120,21 @@ export async function noteEnded(link: Link, sessions: readonly PlacedSession[]):
   }
 }
 
-function dueAt(now: number): number {
+/**
+ * When a cancel that a step makes is due, in milliseconds: its writer itself tries first.
+ *
+ * @param now - Unix seconds
+ */
+export function dueAt(now: number): number {
   return now * 1000 + FIRST_LEASE_MS
 }
 
-function keptFor(until: number, now: number): number {
+/**
+ * How long the keys of a user are kept at least, in seconds.
+ *
+ * @param until - the end of what they hold
+ * @param now - Unix seconds
+ */
+export function keptFor(until: number, now: number): number {
   return Math.max(0, until - now) + KEPT_SECONDS
-}
-
-function idIsTaken(): ServiceError {
-  return new ServiceError('internal_error', { reason: 'session id is taken by another session' })
 }

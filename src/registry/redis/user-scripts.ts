@@ -5,7 +5,7 @@ import { script } from './script.ts'
  * (status, reason, expiry, end, place, secret hash, hashes of issuer, subject, sid; the last three
  * as identities are matched) and the session as JSON, which no script reads.
  */
-const PRELUDE = `
+export const PRELUDE = `
 local U, S, K, LE, LP, O = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local PATTERN = '^(%l+)\\n([%l_]*)\\n(%d+)\\n(%d+)\\n(%d+)\\n(%x*)\\n([%w_-]*)\\n([%w_-]*)\\n([%w_-]*)\\n(.*)$'
 local function parse(row)
@@ -51,7 +51,8 @@ local function live(id, now)
   return expires and tonumber(expires) > now
 end
 local function keep(ttl)
-  for _, key in ipairs(KEYS) do
+  for at = 1, 6 do
+    local key = KEYS[at]
     if redis.call('TTL', key) < ttl then redis.call('EXPIRE', key, ttl) end
   end
 end
@@ -60,44 +61,6 @@ local function held(now)
   return till > now and till or nil
 end
 `
-
-/**
- * now, generation, id, row, place, expiry, secret hash, max, when full, hash to replace or '', due,
- * '1' when the due list knows the user, seconds to keep
- * → 'recorded' and the rows ended, 'blocked', 'full', 'again' or 'arm'.
- *
- * What has expired stays countable for a minute, for instances whose clocks are behind.
- */
-export const RECORD = script(`${PRELUDE}
-local now, max = tonumber(ARGV[1]), tonumber(ARGV[8])
-if (redis.call('HGET', U, 'g') or '0') ~= ARGV[2] or held(now) then return { 'blocked' } end
-local known = get(ARGV[3])
-if known then return { known.hash ~= ARGV[7] and 'taken' or known.status == 'active' and 'recorded' or 'blocked' } end
-local gone = redis.call('ZRANGEBYSCORE', LE, '-inf', now - 60)
-for _, id in ipairs(gone) do redis.call('ZREM', LE, id); redis.call('ZREM', LP, id) end
-local ending = {}
-local replaced = ARGV[10] ~= '' and redis.call('HGET', K, ARGV[10])
-if replaced and live(replaced, now) then ending[1] = { replaced, 'replaced' } else replaced = nil end
-local over = redis.call('ZCOUNT', LE, '(' .. ARGV[1], '+inf') - #ending + 1 - max
-if over > 0 then
-  if ARGV[9] == 'deny' then return { 'full' } end
-  for _, id in ipairs(redis.call('ZRANGE', LP, 0, -1)) do
-    if over <= 0 then break end
-    if id ~= replaced and live(id, now) then
-      ending[#ending + 1] = { id, 'evicted' }
-      over = over - 1
-    end
-  end
-end
-if #ending > 0 and ARGV[12] ~= '1' then return { 'arm' } end
-local reply = { 'recorded' }
-for _, one in ipairs(ending) do reply[#reply + 1] = begin(one[1], get(one[1]), one[2], ARGV[11]) end
-redis.call('HSET', S, ARGV[3], ARGV[4])
-redis.call('HSET', K, ARGV[7], ARGV[3])
-redis.call('ZADD', LE, ARGV[6], ARGV[3])
-redis.call('ZADD', LP, ARGV[5], ARGV[3])
-keep(tonumber(ARGV[13]))
-return reply`)
 
 /**
  * now, reason, hashes of issuer, subject and sid or '', end of the block or '', its place, its JSON,
