@@ -19,9 +19,6 @@ export interface RedisLocation {
   readonly cluster: boolean
 }
 
-/** After this long a command that was not written yet is never written; {@link SHARED_MS} less for some. */
-const COMMAND_MS = 1_000
-const SHARED_MS = 200
 const CONNECT_MS = 1_000
 const RECONNECT_MS = { first: 50, most: 400 }
 
@@ -57,13 +54,12 @@ function toNode({ url }: RedisLocation, onError: (error: Error) => void): RedisC
     socket: socketOptions,
     commandOptions: { timeout: 0 },
   })
-  const expiry = createExpiry()
   client.on('error', onError)
   return {
     async connect() {
       await client.connect()
     },
-    send: (_key, args) => client.sendCommand(args, { abortSignal: expiry() }),
+    send: (_key, args) => client.sendCommand(args),
     isReady: () => client.isReady,
     async ping() {
       await client.sendCommand(['PING'])
@@ -88,13 +84,12 @@ function toCluster({ url }: RedisLocation, onError: (error: Error) => void): Red
     commandOptions: { timeout: 0 },
     topologyRefreshOnReconnectionAttemptStrategy: 500,
   })
-  const expiry = createExpiry()
   cluster.on('error', onError)
   return {
     async connect() {
       await cluster.connect()
     },
-    send: (key, args) => cluster.sendCommand(key, false, [...args], { abortSignal: expiry() }),
+    send: (key, args) => cluster.sendCommand(key, false, [...args]),
     isReady: () => cluster.isReady,
     async ping() {
       const answers = cluster.masters.map(async (node) => {
@@ -106,22 +101,6 @@ function toCluster({ url }: RedisLocation, onError: (error: Error) => void): Red
     destroy: () => {
       if (cluster.isOpen) cluster.destroy()
     },
-  }
-}
-
-/**
- * Ends commands that were not written in time. Those of a while share a signal: the client's own
- * `timeout` makes one for each, with a timer and, whether or not it was needed, an exception.
- */
-function createExpiry(): () => AbortSignal {
-  let signal = AbortSignal.timeout(COMMAND_MS)
-  let sharedUntil = performance.now() + SHARED_MS
-  return () => {
-    if (performance.now() >= sharedUntil) {
-      signal = AbortSignal.timeout(COMMAND_MS)
-      sharedUntil = performance.now() + SHARED_MS
-    }
-    return signal
   }
 }
 

@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { stateAfterUse } from '../counters.ts'
 import type { Admitted, Guard, GuardQuestion, RateState, RateWindow } from '../records.ts'
 import { COUNT } from './index-scripts.ts'
@@ -35,14 +34,6 @@ local reply = guard(ARGV[1], ARGV[2])
 reply[5] = count(KEYS[7], tonumber(ARGV[3]), tonumber(ARGV[4]))
 return marks(reply)`)
 
-const digits = z.string().regex(/^\d+$/).transform(Number)
-const digitsOrNone = z.union([z.literal('').transform(() => undefined), digits])
-const pair = z.string().regex(/^\d+ \d+$/)
-const standing = [digits, digitsOrNone, digits, z.string()] as const
-const mark = z.union([z.literal(''), pair])
-const guardReply = z.tuple(standing).rest(mark)
-const admitReply = z.tuple([...standing, pair]).rest(mark)
-
 /** The marks lie each in a slot of its own. */
 const keysOf = remembering(
   (user: string, issuer: string, subject: string | undefined, sid: string | undefined) => {
@@ -64,8 +55,8 @@ const keysOf = remembering(
  */
 export async function readGuard(redis: Commands, question: GuardQuestion): Promise<Guard> {
   const reply = await ask(redis, question, { script: READ_GUARD, args: guardArgs(question) })
-  const [generation, blockedUntil, live, row, ...marks] = guardReply.parse(reply)
-  return toGuard({ generation, blockedUntil, live, row }, latestOf(marks, question.now))
+  const [generation, till, live, row, ...marks] = texts.parse(reply)
+  return toGuard([generation, till, live, row], latestOf(marks, question.now))
 }
 
 /**
@@ -82,24 +73,33 @@ export async function admit(
 ): Promise<Admitted> {
   const args = [...guardArgs(question), limit.nowMs, limit.seconds * 1000]
   const reply = await ask(redis, question, { script: ADMIT, args })
-  const [generation, blockedUntil, live, row, counted, ...marks] = admitReply.parse(reply)
-  const guard = toGuard({ generation, blockedUntil, live, row }, latestOf(marks, question.now))
+  const [generation, till, live, row, counted, ...marks] = texts.parse(reply)
+  const guard = toGuard([generation, till, live, row], latestOf(marks, question.now))
   return { rate: toRate(counted, limit, stateAfterUse), guard }
 }
 
 /** Where a script cannot read the marks, commands of their own do. */
-async function ask(
+function ask(
   redis: Commands,
   { user, identity }: GuardQuestion,
   { script, args }: { readonly script: Script; readonly args: readonly (string | number)[] },
 ): Promise<unknown> {
   const { own, marks, all } = keysOf(user, identity.issuer, identity.subject, identity.sid)
-  if (redis.acrossSlots) return redis.run(script, all, args)
-  const [reply, ...values] = await Promise.all([
-    redis.run(script, own, args),
-    ...marks.map((key) => redis.send(key, 'GET', key)),
+  return redis.acrossSlots
+    ? redis.run(script, all, args)
+    : withMarks(redis, marks, redis.run(script, own, args))
+}
+
+async function withMarks(
+  redis: Commands,
+  keys: readonly string[],
+  asked: Promise<unknown>,
+): Promise<unknown> {
+  const [reply, ...marks] = await Promise.all([
+    asked,
+    ...keys.map((key) => redis.send(key, 'GET', key)),
   ])
-  return [...texts.parse(reply), ...values.map((value) => value ?? '')]
+  return [...texts.parse(reply), ...marks.map((mark) => mark ?? '')]
 }
 
 /**
@@ -108,14 +108,14 @@ async function ask(
  * @param counted - its uses and the end of their window, as it is kept
  * @param limit - as asked
  * @param state - after this use, or without one
- * @throws `ZodError` when it is not what it should be
+ * @throws `TypeError` when it is not what it should be
  */
 export function toRate(
   counted: unknown,
   limit: RateWindow,
   state: typeof stateAfterUse,
 ): RateState {
-  const [used = 0, endsMs = 0] = pair.parse(counted).split(' ').map(Number)
+  const [used, endsMs] = toPair(counted)
   return endsMs > limit.nowMs ? state(used, endsMs, limit) : state(0, limit.nowMs, limit)
 }
 
@@ -130,20 +130,29 @@ function latestOf(marks: readonly string[], now: number): number | undefined {
 
 function issuedBefore(mark: string, now: number): number | undefined {
   if (mark === '') return undefined
-  const [before = 0, keepUntil = 0] = mark.split(' ').map(Number)
+  const [before, keepUntil] = toPair(mark)
   return now < keepUntil ? before : undefined
 }
 
 function toGuard(
-  kept: {
-    readonly generation: number
-    readonly blockedUntil: number | undefined
-    readonly live: number
-    readonly row: string
-  },
+  [generation, till, live, row]: readonly (string | undefined)[],
   loggedOutAt: number | undefined,
 ): Guard {
-  const { generation, blockedUntil, live, row } = kept
-  const current = row === '' ? undefined : fromRow(row).record
-  return { generation, blockedUntil, loggedOutAt, liveSessions: live, current }
+  return {
+    generation: toCount(generation),
+    blockedUntil: till === '' ? undefined : toCount(till),
+    loggedOutAt,
+    liveSessions: toCount(live),
+    current: row === '' ? undefined : fromRow(row).record,
+  }
+}
+
+function toCount(text: string | undefined): number {
+  if (text === undefined || !/^\d+$/.test(text)) throw new TypeError('not a number in Redis')
+  return Number(text)
+}
+
+function toPair(text: unknown): readonly [number, number] {
+  const [, first, second] = /^(\d+) (\d+)$/.exec(String(text)) ?? []
+  return [toCount(first), toCount(second)]
 }

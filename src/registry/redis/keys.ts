@@ -14,41 +14,36 @@ const AUDIT = `${PREFIX}{a}:`
 const MOST_KNOWN = 10_000
 
 /**
- * Remembers what was made of texts: a mint names the same user, issuer and workflow several times,
- * and the next one may too.
+ * Remembers what was made of texts: a mint names the same user several times, and the next one may
+ * too. For each first text, of which there may be many, the last call alone.
  *
  * @param make - of nothing but these texts
  */
-export function remembering<Parts extends readonly (string | undefined)[], T>(
+export function remembering<Parts extends readonly [string, ...(string | undefined)[]], T>(
   make: (...parts: Parts) => T,
 ): (...parts: Parts) => T {
-  const known = new Map<string, T>()
+  const known = new Map<string, { readonly parts: Parts; readonly made: T }>()
   return (...parts) => {
-    // JSON keeps the parts apart whatever they hold.
-    const text = JSON.stringify(parts)
-    let made = known.get(text)
-    if (made === undefined) {
-      made = make(...parts)
-      if (known.size >= MOST_KNOWN) known.clear()
-      known.set(text, made)
-    }
+    const last = known.get(parts[0])
+    if (last?.parts.every((part, at) => part === parts[at])) return last.made
+    const made = make(...parts)
+    if (known.size >= MOST_KNOWN) known.clear()
+    known.set(parts[0], { parts, made })
     return made
   }
 }
 
-/** 144 bits of SHA-256 over the parts. */
-export const hashOf = remembering((...parts: readonly string[]) =>
-  hash('sha256', JSON.stringify(parts), 'base64url').slice(0, 24),
-)
+/** 144 bits of SHA-256 over the parts; JSON keeps them apart whatever they hold. */
+export function hashOf(...parts: readonly string[]): string {
+  return hash('sha256', JSON.stringify(parts), 'base64url').slice(0, 24)
+}
 
 /**
  * The hash tag of a user.
  *
  * @param user - the mapped user
  */
-export function tagOf(user: string): string {
-  return hashOf(user)
-}
+export const tagOf = remembering((user: string) => hashOf(user))
 
 /**
  * The keys of one user, in the order in which the scripts take them.

@@ -49,36 +49,36 @@ export function createLink(options: LinkOptions): Link {
   const keeper = createKeeper(options)
   const callMs = options.callMs ?? CALL_MS
   return {
-    call(work) {
-      const opened = keeper.current()
-      if (opened === undefined) return Promise.reject(unavailable('not connected to Redis'))
-      return new Promise((resolve, reject) => {
+    call: (work) =>
+      new Promise((resolve, reject) => {
+        const opened = keeper.current()
+        if (opened === undefined) throw unavailable('not connected to Redis')
         let over = false
         const timer = setTimeout(() => {
           // When it was this process that was late, the answer is waiting to be read.
           setImmediate(() => {
             if (over) return
-            over = true
             keeper.suspectNow()
-            reject(unavailable(`no answer from Redis within ${callMs} ms`))
+            fail(unavailable(`no answer from Redis within ${callMs} ms`))
           })
         }, callMs)
-        work(commandsOn(opened, () => over)).then(
-          (value) => {
+        const fail = (error: unknown) => {
+          if (over) return
+          over = true
+          clearTimeout(timer)
+          if (leadsElsewhere(error)) keeper.giveUp()
+          reject(asServiceError(error))
+        }
+        try {
+          work(commandsOn(opened, () => over)).then((value) => {
             over = true
             clearTimeout(timer)
             resolve(value)
-          },
-          (error: unknown) => {
-            if (over) return
-            over = true
-            clearTimeout(timer)
-            if (leadsElsewhere(error)) keeper.giveUp()
-            reject(asServiceError(error))
-          },
-        )
-      })
-    },
+          }, fail)
+        } catch (error) {
+          fail(error)
+        }
+      }),
     close: keeper.close,
   }
 }
@@ -201,7 +201,9 @@ function commandsOn({ connection, acrossSlots }: Opened, isOver: () => boolean):
     async run(script, keys, args) {
       const [first] = keys
       if (first === undefined) throw new TypeError('a script without keys')
-      const command = ['EVALSHA', script.sha, String(keys.length), ...keys, ...args.map(String)]
+      const command = ['EVALSHA', script.sha, String(keys.length)]
+      for (const key of keys) command.push(key)
+      for (const arg of args) command.push(String(arg))
       try {
         return await send(first, command)
       } catch (error) {

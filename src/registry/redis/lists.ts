@@ -60,12 +60,12 @@ export function createLists(link: Link): Lists {
       link.call((redis) => liftBlock(redis, user, [now, generation ?? ''])),
     async appendAudit(entries) {
       if (entries.length === 0) return
-      const own = entries.flatMap((entry) => [
-        audit.ofUser(entry.user ?? ''),
-        audit.ofAction(entry.action),
-      ])
-      const keys = [audit.place, audit.entries, audit.byPlace, audit.byTime, ...own]
-      const args = entries.flatMap((entry) => [entry.id, entry.at, JSON.stringify(entry)])
+      const keys: string[] = [audit.place, audit.entries, audit.byPlace, audit.byTime]
+      const args: (string | number)[] = []
+      for (const entry of entries) {
+        keys.push(audit.ofUser(entry.user ?? ''), audit.ofAction(entry.action))
+        args.push(entry.id, entry.at, JSON.stringify(entry))
+      }
       await link.call((redis) => redis.run(APPEND_AUDIT, keys, args))
     },
     listAudit: (query) => listAudit(link, query),

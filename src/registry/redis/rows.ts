@@ -61,11 +61,11 @@ export function toRow(
   record: SessionRecord,
   { issuer, pair, sid }: ReturnType<typeof identityHashes>,
 ): readonly [string, string] {
-  const { status, endReason, expiresAt, secretHash, ...more } = record
-  const json = JSON.stringify({ ...more, secretHash, expiresAt })
+  const { status, endReason, ...fixed } = record
+  const { expiresAt, secretHash } = fixed
   return [
     `${status}\n${endReason ?? ''}\n${expiresAt}\n${expiresAt}\n`,
-    `\n${secretHash}\n${issuer}\n${pair}\n${sid}\n${json}`,
+    `\n${secretHash}\n${issuer}\n${pair}\n${sid}\n${JSON.stringify(fixed)}`,
   ]
 }
 
