@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
 import {
@@ -10,7 +11,7 @@ import {
   pageIds,
   query,
 } from '../contracts/registry-fixtures.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
+import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
 import { answers, claim, redisInstances } from '../support/redis-instances.ts'
 
 const instances = redisInstances()
@@ -113,5 +114,54 @@ describe.runIf(wantsRedis())('an index that names what never came to be', () => 
     await claim(registry, (NOW + 2_000) * 1000)
     await claim(registry, (NOW + 4_000) * 1000)
     expect(await listed()).toBe(0)
+  })
+})
+
+describe.runIf(wantsRedis())('what a mint costs Redis', () => {
+  const limit = { max: 9, seconds: 60, nowMs: NOW * 1000 }
+  let redis: TestRedis
+  afterEach(async () => {
+    await instances.closeAll()
+    await redis.close()
+  })
+
+  async function mint(registry: Registry, id: string) {
+    const question = { ...guardQuestion(), identity: { issuer: 'i', subject: 's', sid: 'x' } }
+    const { guard } = await registry.admit(question, limit)
+    expect(guard?.generation).toBe(0)
+    expect(await registry.record(entry({ id }))).toEqual({ kind: 'recorded', ended: [] })
+  }
+
+  async function commandsOf(registry: Registry, id: string): Promise<number> {
+    await redis.cli('config', 'resetstat')
+    await mint(registry, id)
+    const counted = await redis.cli('info', 'commandstats')
+    // Commands of scripts count too; these come from the client alone.
+    return Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(counted)?.[1])
+  }
+
+  it('is one command before the upstream is asked, and one after', async () => {
+    redis = await startRedis()
+    const registry = instances.open(redis.url)
+    await answers(registry)
+    await vi.waitFor(async () => expect(await commandsOf(registry, randomUUID())).toBe(2))
+  })
+
+  it('is a command for each slot where they may not be mixed, said or not', async () => {
+    const bus = ['--cluster-port', String(await freePort()), '--cluster-node-timeout', '500']
+    redis = await startRedis(['--cluster-enabled', 'yes', ...bus])
+    await redis.cli('cluster', 'addslotsrange', '0', '16383')
+    await vi.waitFor(
+      async () => expect(await redis.cli('cluster', 'info')).toContain('cluster_state:ok'),
+      10_000,
+    )
+    const registry = instances.open(redis.url)
+    await answers(registry)
+    await mint(registry, 's1')
+    await registry.markLogout({ issuer: 'i', sid: 'x', issuedBefore: NOW, keepUntil: NOW + 60 })
+    expect(await commandsOf(registry, 's2')).toBe(3)
+    const question = { ...guardQuestion(), identity: { issuer: 'i', subject: 's', sid: 'x' } }
+    expect((await registry.readGuard(question)).loggedOutAt).toBe(NOW)
+    expect(pageIds(await registry.listSessions(query()))).toEqual(['s2', 's1'])
   })
 })

@@ -109,7 +109,8 @@ export async function startCluster(): Promise<readonly TestRedis[]> {
   return nodes
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody listens at. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
