@@ -6,8 +6,6 @@ import { type Authenticator, createAuthenticate } from './authenticate/authentic
 import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
-import { createGateway } from './gateway/gateway.ts'
-import { gatewayWorkflows } from './gateway/gateway-workflows.ts'
 import { createAdmission } from './http/admission.ts'
 import type { AppEnv } from './http/app-env.ts'
 import { createAuthentication } from './http/authentication.ts'
@@ -79,9 +77,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const admission = createAdmission()
   const metrics = metricsOf(parts, clock.now, admission.underWay)
   const state = { draining: false }
-  const createConsole = options.settings.console && (await loadConsole())
+  const createConsole =
+    options.settings.console && (await import('./console/console.ts')).createConsole
   const context = { ...clock, hashUser, audit, canceller, metrics, state, createConsole }
-  const app = appOf(options, parts, context)
+  const app = await appOf(options, parts, context)
   const shedding = startShedding({
     admission,
     origins: originsOf(options.settings, options.environment.publicUrl),
@@ -149,7 +148,7 @@ interface AppContext extends ClockAndLog {
   readonly state: { readonly draining: boolean }
 }
 
-function appOf(options: ServiceOptions, parts: Parts, context: AppContext) {
+async function appOf(options: ServiceOptions, parts: Parts, context: AppContext) {
   const { environment, settings } = options
   const { registry, authenticator, adapters } = parts
   const { canceller, metrics, state, ...rest } = context
@@ -166,7 +165,7 @@ function appOf(options: ServiceOptions, parts: Parts, context: AppContext) {
     publicUrl: environment.publicUrl,
     secret: environment.secret,
     figures: metrics.figures,
-    selfHosted: selfHostedDeps(settings, parts, rest),
+    selfHosted: await selfHostedDeps(settings, parts, rest),
     onAnswer: seenBy(metrics.seen, options.onAnswer),
     authentication: createAuthentication({ authenticator, registry, origins, settings, now }),
     verifyLogoutToken: authenticator.verifyLogoutToken,
@@ -192,12 +191,14 @@ function tellOfForeign({ metrics, log }: AppContext) {
   }
 }
 
-function selfHostedDeps(
+async function selfHostedDeps(
   settings: Settings,
   { registry, selfHosted }: Parts,
   context: Pick<AppContext, 'now' | 'log' | 'hashUser'>,
-): SelfHostedDeps | undefined {
+): Promise<SelfHostedDeps | undefined> {
   if (selfHosted === undefined) return undefined
+  const { createGateway } = await import('./gateway/gateway.ts')
+  const { gatewayWorkflows } = await import('./gateway/gateway-workflows.ts')
   const gateway = createGateway({
     ...selfHosted,
     ...settings.gateway,
@@ -221,10 +222,6 @@ function metricsOf(
     breakers: adapters.breakers,
     mintsUnderWay,
   })
-}
-
-async function loadConsole(): Promise<CreateConsole> {
-  return (await import('./console/console.ts')).createConsole
 }
 
 type Seen = (answer: AnswerSeen) => void

@@ -1,8 +1,7 @@
 import { Agent, Pool } from 'undici'
 import { type Adapters, createAdapters } from './chatkit/adapters.ts'
 import type { ChatKit } from './chatkit/port.ts'
-import { createSelfHostedAdapters } from './chatkit/self-hosted-adapters.ts'
-import { openSigningKeys, type SigningKeys } from './chatkit/signing-keys.ts'
+import type { SigningKeys } from './chatkit/signing-keys.ts'
 import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import type { Clock } from './lib/clock.ts'
@@ -51,7 +50,7 @@ export async function createUpstreams(options: UpstreamsOptions): Promise<Upstre
   const selfHosted = await selfHostedParts(options)
   const adapters = createAdapters({
     workflows: settings.workflows.filter(({ server }) => server === undefined),
-    selfHosted: selfHostedAdapters(selfHosted, options),
+    selfHosted: await selfHostedAdapters(selfHosted, options),
     secret: environment.secret,
     baseUrl: environment.openaiBaseUrl,
     organization: environment.openaiOrgId,
@@ -72,16 +71,19 @@ async function selfHostedParts({
 }: UpstreamsOptions): Promise<SelfHostedParts | undefined> {
   const { publicUrl: issuer, signingKeys } = environment
   if (issuer === undefined || !settings.workflows.some(({ server }) => server)) return undefined
+  const { openSigningKeys } = await import('./chatkit/signing-keys.ts')
   // Unbounded connections: each open stream holds one.
   const dispatcher = new Agent({ allowH2: false })
   const keep = (made: Uint8Array) => registry.keptKey('signing-keys', () => made)
   return { issuer, dispatcher, keys: await openSigningKeys(signingKeys?.(), keep) }
 }
 
-function selfHostedAdapters(
+/** Like the keys and the gateway loaded only for such workflows: a start without them is faster. */
+async function selfHostedAdapters(
   parts: SelfHostedParts | undefined,
   { settings, registry, now }: UpstreamsOptions,
-): ReadonlyMap<string, ChatKit> {
+): Promise<ReadonlyMap<string, ChatKit>> {
   if (parts === undefined) return new Map()
+  const { createSelfHostedAdapters } = await import('./chatkit/self-hosted-adapters.ts')
   return createSelfHostedAdapters({ ...parts, registry, now, workflows: settings.workflows })
 }

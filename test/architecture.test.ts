@@ -66,7 +66,7 @@ const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
     module: /^(?:hono|@hono\/.+)(?:\/|$)/,
     folders: ['app.ts', 'service.ts', 'http', 'console', 'gateway', 'embedded'],
   },
-  { module: /^jose$/, folders: ['authenticate', 'chatkit', 'console', 'gateway', 'docs'] },
+  { module: /^jose(?:\/|$)/, folders: ['authenticate', 'chatkit', 'console', 'gateway', 'docs'] },
   { module: /^openid-client$/, folders: ['console'] },
   { module: /^marked$/, folders: ['http'] },
   { module: /^@marcbachmann\/cel-js$/, folders: ['config'] },

@@ -1,4 +1,6 @@
-import { type CryptoKey, createLocalJWKSet, errors, type JWK, type LocalJWKSet } from 'jose'
+import type { CryptoKey, JWK, LocalJWKSet } from 'jose'
+import * as errors from 'jose/errors'
+import { createLocalJWKSet } from 'jose/jwks/local'
 import { type IssuerKeys, MAX_CANDIDATES } from './issuer-keys.ts'
 import { usableKeys } from './key-hygiene.ts'
 import type { TokenHeader } from './shape-gate.ts'

@@ -1,4 +1,5 @@
-import { type CryptoKey, compactVerify } from 'jose'
+import type { CryptoKey } from 'jose'
+import { compactVerify } from 'jose/jws/compact/verify'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { invalidToken, show } from './refusal.ts'
 import type { SignedToken } from './shape-gate.ts'

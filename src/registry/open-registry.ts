@@ -1,8 +1,6 @@
 import type { Log } from '../lib/log.ts'
-import { createMemoryRegistry } from './memory.ts'
 import type { Registry } from './port.ts'
 import type { RedisLocation } from './redis/client.ts'
-import { createSqliteRegistry } from './sqlite.ts'
 
 /** Where a registry lives, and by that which adapter it is. */
 export type RegistryLocation =
@@ -11,8 +9,8 @@ export type RegistryLocation =
   | ({ readonly kind: 'redis' } & RedisLocation)
 
 /**
- * The registry at a place; to be closed by who opened it. The client for Redis is loaded only for it:
- * it takes as long to load as the store itself.
+ * The registry at a place; to be closed by who opened it. Each adapter is loaded only where it
+ * is used.
  *
  * @param location - as `STORE_URL` has it
  * @param log - for what a store has to say while it runs
@@ -21,10 +19,14 @@ export type RegistryLocation =
  */
 export async function openRegistry(location: RegistryLocation, log: Log): Promise<Registry> {
   switch (location.kind) {
-    case 'memory':
+    case 'memory': {
+      const { createMemoryRegistry } = await import('./memory.ts')
       return createMemoryRegistry()
-    case 'sqlite':
+    }
+    case 'sqlite': {
+      const { createSqliteRegistry } = await import('./sqlite.ts')
       return createSqliteRegistry({ path: location.path })
+    }
     case 'redis': {
       const { createRedisRegistry } = await import('./redis.ts')
       return createRedisRegistry({ url: location.url, cluster: location.cluster, log })
