@@ -18,7 +18,7 @@ export interface Fleet {
 /** With a token each; so many that nobody's sessions become a long list. */
 const USERS = 2000
 /** Below that, V8 is still compiling: the first seconds of a server cost several times the later. */
-const WARM_UP_SECONDS = { full: 3, quick: 1.2 }
+const WARM_UP_SECONDS = { full: 5, quick: 1.2 }
 
 /** Nothing is started before it is asked for. */
 export function createFleet(scene: Scene): Fleet {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { RedisConnection } from './client.ts'
@@ -36,6 +35,9 @@ export interface LinkOptions {
 
 /** Together with what surrounds it, a refusal comes within 300 ms. */
 const CALL_MS = 250
+/** A timer that fires so much later than it should found the process busy. */
+const LATE_MS = 20
+const AGAIN_MS = 20
 const WATCH_MS = 100
 /** A connection that has not answered for this long is given up, and a new one lives as long. */
 const GIVE_UP_MS = 1_000
@@ -54,25 +56,22 @@ export function createLink(options: LinkOptions): Link {
         const opened = keeper.current()
         if (opened === undefined) throw unavailable('not connected to Redis')
         let over = false
-        const timer = setTimeout(() => {
-          // When it was this process that was late, the answer is waiting to be read.
-          setImmediate(() => {
-            if (over) return
-            keeper.suspectNow()
-            fail(unavailable(`no answer from Redis within ${callMs} ms`))
-          })
-        }, callMs)
+        const stopWaiting = startPatience(callMs, () => {
+          if (over) return
+          keeper.suspectNow()
+          fail(unavailable(`no answer from Redis within ${callMs} ms`))
+        })
         const fail = (error: unknown) => {
           if (over) return
           over = true
-          clearTimeout(timer)
+          stopWaiting()
           if (leadsElsewhere(error)) keeper.giveUp()
           reject(asServiceError(error))
         }
         try {
           work(commandsOn(opened, () => over)).then((value) => {
             over = true
-            clearTimeout(timer)
+            stopWaiting()
             resolve(value)
           }, fail)
         } catch (error) {
@@ -178,15 +177,33 @@ function leadsElsewhere(error: unknown): boolean {
   return error instanceof Error && /^(READONLY|CROSSSLOT)/.test(error.message)
 }
 
-async function answersPing(connection: RedisConnection): Promise<boolean> {
-  const late = sleep(CALL_MS, false, { ref: false })
-  return Promise.race([
+function answersPing(connection: RedisConnection): Promise<boolean> {
+  return new Promise((resolve) => {
+    const stopWaiting = startPatience(CALL_MS, () => resolve(false))
+    const answered = (answer: boolean) => {
+      stopWaiting()
+      resolve(answer)
+    }
     connection.ping().then(
-      () => true,
-      () => false,
-    ),
-    late,
-  ])
+      () => answered(true),
+      () => answered(false),
+    )
+  })
+}
+
+/**
+ * Calls back after so many milliseconds, unless it is stopped. When it was this process that was late,
+ * a moment later: the answer is waiting to be read, or the command has only just been sent.
+ *
+ * @returns stops it
+ */
+function startPatience(milliseconds: number, onOver: () => void): () => void {
+  const due = performance.now() + milliseconds
+  let timer = setTimeout(() => {
+    if (performance.now() - due < LATE_MS) setImmediate(onOver)
+    else timer = setTimeout(() => setImmediate(onOver), AGAIN_MS)
+  }, milliseconds)
+  return () => clearTimeout(timer)
 }
 
 function commandsOn({ connection, acrossSlots }: Opened, isOver: () => boolean): Commands {
