@@ -107,11 +107,14 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
     },
   })
   const serve = shedding?.around(answer) ?? answer
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    latest.set(request.socket, response)
+  const serveSoon = inNextCheck((request, response) => {
     const problem = requestTargetProblem(request)
     if (problem === undefined) void serve(request, response)
     else writeToResponse(response, problem, log)
+  })
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    latest.set(request.socket, response)
+    serveSoon(request, response)
   })
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
     writeToResponse(response, { code: 'expectation_failed', reason: 'an Expect header' }, log)
@@ -129,6 +132,26 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
     if (response?.req.complete === false) markAnsweredBelow(response)
     writeToSocket(socket, parserError(error), log)
   })
+}
+
+type Take = (request: IncomingMessage, response: ServerResponse) => void
+
+/**
+ * All requests of one turn of the event loop together, when it has read what there is. Answered on the
+ * spot, clients that are refused and do not wait would ask again within the turn, and it would go on
+ * for seconds (libuv polls again while there is much to read) while timers, other connections and the
+ * mints that were let in stand still.
+ */
+function inNextCheck(take: Take): Take {
+  let arrived: [IncomingMessage, ServerResponse][] = []
+  return (request, response) => {
+    if (arrived.push([request, response]) > 1) return
+    setImmediate(() => {
+      const all = arrived
+      arrived = []
+      for (const one of all) take(...one)
+    })
+  }
 }
 
 /** Whether the request at hand has its answer, or part of it, on the wire. */

@@ -48,22 +48,6 @@ const MOST_DISCARDED_BYTES = 16 * 1024
 export function startShedding(options: SheddingOptions): Shedding {
   const { admission, origins } = options
   const refusals = createReport(options)
-  let refused: [IncomingMessage, ServerResponse][] = []
-
-  /**
-   * All of one turn of the event loop together, at its end. Answered on the spot, clients that do not
-   * wait would ask again within the turn, and it would go on for up to a second (libuv polls again
-   * while there is much to read) while timers, and the mints that were let in, stand still.
-   */
-  function refuseSoon(request: IncomingMessage, response: ServerResponse): void {
-    if (refused.push([request, response]) > 1) return
-    setImmediate(() => {
-      const all = refused
-      refused = []
-      for (const [of, by] of all) refusals.add(refuse(of, by, options))
-    })
-  }
-
   const stopMeter = startLagMeter((lagMs, nowMs) => {
     admission.sample(lagMs, nowMs)
     refusals.passOn(lagMs, nowMs)
@@ -77,7 +61,7 @@ export function startShedding(options: SheddingOptions): Shedding {
       // The app says 403 to a page of another origin, whatever else is the matter.
       const { origin } = request.headers
       if (origin !== undefined && !origins.app.has(origin)) return serve(request, response)
-      refuseSoon(request, response)
+      refusals.add(refuse(request, response, options))
       return ANSWERED
     },
     stop() {
