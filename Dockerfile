@@ -18,7 +18,9 @@ COPY config ./config
 # .dockerignore leaves out what is for development only: src/embedded and the commands that use it.
 COPY src ./src
 # Compiled once here: at run time the file system may be read-only, and the start is slower without.
-RUN node --import ./src/check-node.js --input-type=module --eval "await import('./src/service.ts')"
+RUN node --import ./src/check-node.js --input-type=module --eval \
+    "for (const part of ['service', 'registry/sqlite', 'registry/redis', 'gateway/gateway', 'console/console']) \
+       await import('./src/' + part + '.ts')"
 # The only place that is written to. A new volume takes over this owner.
 RUN install -d -o node -g node -m 0700 /data
 VOLUME /data
