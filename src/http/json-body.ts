@@ -23,7 +23,7 @@ export function jsonBody(schema: z.ZodType<object>): Check {
   return async (c) => {
     const length = bodyLength(c)
     checkContentType(c, length)
-    const text = length === 0 ? '' : await readText(c)
+    const text = await readText(c)
     if (text !== '') {
       checkStrictJson(text)
       return validate(c)

@@ -38,8 +38,7 @@ export function addRoute(
 function inTurn(steps: readonly (Check | Handler<AppEnv>)[]): Handler<AppEnv> {
   return async (c, next) => {
     for (const step of steps) {
-      const done: unknown = step(c, next)
-      const answer = done instanceof Promise ? await done : done
+      const answer: Response | undefined = await step(c, next)
       if (answer !== undefined) return answer
     }
     return next()
