@@ -7,7 +7,7 @@ import { unixSeconds } from '../lib/clock.ts'
 import { badge, code, facts, moment } from './fragments.ts'
 import type { View } from './guard.ts'
 import { answerPage, type PageOptions } from './pages.ts'
-import { cursors, optionalText, PAGE_ROWS, pager, queryOf } from './paging.ts'
+import { optionalText, PAGE_ROWS, pager, queryOf } from './paging.ts'
 import { userLink } from './session-table.ts'
 import { threadTable } from './thread-table.ts'
 import { transcript } from './transcript.ts'
@@ -16,22 +16,23 @@ import { knownUser } from './user-page.ts'
 /** Items of a page of a transcript. */
 const ITEMS = 100
 
-const threadQuery = z.object({ user: optionalText, ...cursors })
+/** A list over several sources pages forward only, so pages of threads never link to a page before. */
+const threadQuery = z.object({ user: optionalText, after: optionalText })
 
 /** `GET /admin/threads?user=…` */
 export function threadsPage(options: PageOptions): View {
   const { userData, audit, addresses, now } = options
   return async (c, session) => {
-    const { after, before, ...asked } = queryOf(c, threadQuery)
+    const { after, ...asked } = queryOf(c, threadQuery)
     const user = knownUser(asked.user)
     await auditRead(c, audit, user)
-    const walk = { user, after, before, limit: PAGE_ROWS, order: 'desc' } as const
+    const walk = { user, after, limit: PAGE_ROWS, order: 'desc' } as const
     const page = await userData.threads.list(walk, callOptions(c))
     const base = `${addresses.root}/threads?${new URLSearchParams({ user })}`
-    const ends = { first: page.first_id ?? undefined, last: page.last_id ?? undefined }
+    const ends = { before: undefined, first: undefined, last: page.last_id ?? undefined }
     const content = html`<p class="lead">${userLink(addresses, user)}</p>
 ${threadTable(page.data, { addresses, now: unixSeconds(now) })}
-${pager({ base, after, before, hasMore: page.has_more, ...ends })}`
+${pager({ base, after, hasMore: page.has_more, ...ends })}`
     return answerPage(c, options, {
       frame: { title: 'Threads', session, section: 'sessions' },
       content,

@@ -21,8 +21,8 @@ const id = { id: 'The thread, cthr_…' }
 
 const MERGED =
   'Threads of all workflows are merged; without `workflow` and with several sources (API keys, ' +
-  'self-hosted servers) `first_id` and `last_id` are opaque, and a page takes `after` or `before`, ' +
-  'not both.'
+  'self-hosted servers) `first_id` and `last_id` are opaque, and pages go forward only: `before` is ' +
+  'refused with `invalid_request`.'
 
 const threadExample = {
   id: 'cthr_68e5c1f0',

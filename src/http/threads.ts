@@ -11,14 +11,11 @@ import type { AppContext, AppEnv } from './app-env.ts'
 import { callOptions } from './call-options.ts'
 import { listParameters, pathId, query, refuseQuery, validQuery } from './query.ts'
 
-/** A cursor of a merged list names a thread of each source. */
-const cursor = z.string().min(1).max(8192).optional()
-
 /** What both lists of threads take. */
 export const threadListParameters = {
   ...listParameters,
-  after: cursor,
-  before: cursor,
+  /** Longer than an id: the cursor of a merged list names a thread of each source. */
+  after: z.string().min(1).max(8192).optional(),
   workflow: z.string().min(1).max(2048).optional(),
 }
 

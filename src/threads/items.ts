@@ -2,8 +2,8 @@ import { collect, type Fetched, listOf } from '../chatkit/pages.ts'
 import type { ListQuery } from '../chatkit/wire.ts'
 import type { ThreadItem } from '../chatkit/wire-item.ts'
 import type { ThreadItemPage } from '../chatkit/wire-thread.ts'
+import { refusingCursors } from './cursors.ts'
 import type { FoundThread } from './find-thread.ts'
-import { refusingCursors } from './list-one.ts'
 import type { SourceCall } from './source-page.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread } from '../chatkit/wire-thread.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { badCursor } from './cursors.ts'
+import { badCursor, refusingCursors } from './cursors.ts'
 import { findThread } from './find-thread.ts'
 import { type SourceCall, type SourceQuery, sourcePage } from './source-page.ts'
 import type { ThreadSource } from './sources.ts'
@@ -35,34 +35,14 @@ export async function listOne(
   return refusingCursors(cursors.length > 0, () => sourcePage(source, query, context))
 }
 
-/**
- * Runs a call whose 400 is the fault of the client's cursor, or, without one, ours.
- *
- * @param hasCursor - whether the client sent one
- * @param run - the call
- */
-export async function refusingCursors<T>(hasCursor: boolean, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
-    if (hasCursor) throw badCursor(error)
-    throw new ServiceError('upstream_rejected', { reason: error.reason, cause: error })
-  }
-}
-
-/**
- * The user's own thread that a cursor stands at.
- *
- * @throws `invalid_request` when it is not there, or not the user's
- */
-export async function proveOwn(
+/** @throws `invalid_request` when the thread is not there, or not the user's */
+async function proveOwn(
   source: ThreadSource,
-  wanted: { readonly id: string; readonly user: string | undefined },
+  wanted: { readonly id: string; readonly user: string },
   call: CallOptions | undefined,
-): Promise<Thread> {
+): Promise<void> {
   try {
-    return (await findThread([source], wanted, call)).thread
+    await findThread([source], wanted, call)
   } catch (error) {
     if (error instanceof ServiceError && error.code === 'not_found') throw badCursor(error)
     throw error

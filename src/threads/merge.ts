@@ -1,20 +1,11 @@
 import type { Thread } from '../chatkit/wire-thread.ts'
-import type { Place } from './cursors.ts'
+import type { ListPosition } from './cursors.ts'
 import type { Reader } from './reader.ts'
 
-/** A thread of a merged list, and its place there. */
+/** A thread of a merged list, and how far each source has been read with it. */
 export interface Merged {
   readonly thread: Thread
-  readonly place: Place
-}
-
-/** Which way the readers go through the list. */
-export interface Walk {
-  readonly limit: number
-  /** The order in which the readers read. */
-  readonly order: 'asc' | 'desc'
-  /** They read against the order of the list, from a place back to its start. */
-  readonly backwards: boolean
+  readonly position: ListPosition
 }
 
 /**
@@ -24,12 +15,10 @@ export interface Walk {
  * appears once.
  *
  * @param readers - one per source, in the config's order
- * @param walk - which way, how far
- * @returns the threads in the order of the list
  */
 export async function merge(
   readers: readonly Reader[],
-  { limit, order, backwards }: Walk,
+  { limit, order }: { readonly limit: number; readonly order: 'asc' | 'desc' },
 ): Promise<{ readonly entries: readonly Merged[]; readonly hasMore: boolean }> {
   const entries: Merged[] = []
   const seen = new Set<string>()
@@ -38,20 +27,13 @@ export async function merge(
     const next = nextOf(readers, order)
     if (next === undefined) break
     const { reader, thread } = next
-    const twins = readers.filter((other) => isTwin(other, reader, thread))
-    const places = (other: Reader) => {
-      if (twins.includes(other)) return thread.id
-      return backwards ? (other.head()?.id ?? null) : other.last()
-    }
-    const place = { at: readers.indexOf(reader), last: readers.map(places) }
+    for (const twin of readers.filter((other) => isTwin(other, reader, thread))) twin.take()
     const repeated = !reader.source.selfHosted && seen.has(thread.id)
-    if (!repeated) entries.push({ thread, place })
+    if (!repeated) entries.push({ thread, position: readers.map((one) => one.last()) })
     if (!reader.source.selfHosted) seen.add(thread.id)
-    for (const twin of twins) twin.take()
     if (entries.length < limit) await fillAll(readers)
   }
-  const hasMore = readers.some((reader) => reader.hasMore())
-  return { entries: backwards ? entries.reverse() : entries, hasMore }
+  return { entries, hasMore: readers.some((reader) => reader.hasMore()) }
 }
 
 async function fillAll(readers: readonly Reader[]): Promise<void> {
@@ -64,25 +46,19 @@ function isTwin(other: Reader, reader: Reader, { id }: Thread): boolean {
   return !reader.source.selfHosted && !other.source.selfHosted && other.head()?.id === id
 }
 
-function nextOf(readers: readonly Reader[], order: Walk['order']) {
-  const heads = readers.flatMap((reader) => {
+function nextOf(readers: readonly Reader[], order: 'asc' | 'desc') {
+  let best: { readonly reader: Reader; readonly thread: Thread } | undefined
+  for (const reader of order === 'desc' ? readers : readers.toReversed()) {
     const thread = reader.head()
-    return thread === undefined ? [] : { reader, thread }
-  })
-  // A thread that two readers have stands where the first of them does, whichever way they read.
-  const unique = heads.filter(
-    ({ reader, thread }) =>
-      heads.find((one) => isTwin(one.reader, reader, thread))?.reader === reader,
-  )
-  const inOrder = order === 'desc' ? unique : unique.toReversed()
-  return inOrder.reduce<(typeof unique)[number] | undefined>(
-    (best, next) =>
-      best === undefined || isEarlier(next.thread, best.thread, order) ? next : best,
-    undefined,
-  )
+    if (thread === undefined) continue
+    // A thread that two readers have stands where the first of them does, in either order.
+    if (readers.find((other) => isTwin(other, reader, thread)) !== reader) continue
+    if (best === undefined || isEarlier(thread, best.thread, order)) best = { reader, thread }
+  }
+  return best
 }
 
-function isEarlier(one: Thread, other: Thread, order: Walk['order']): boolean {
+function isEarlier(one: Thread, other: Thread, order: 'asc' | 'desc'): boolean {
   if (order === 'desc') return one.created_at > other.created_at
   return one.created_at < other.created_at
 }

@@ -16,30 +16,12 @@ export interface Reader {
   fill(): Promise<void>
 }
 
-/** Where a reader starts. */
-export interface ReaderOptions {
-  readonly query: SourceQuery
-  /** Comes first, before what follows `query.after`. */
-  readonly first?: Thread | undefined
-  /** There is nothing to read. */
-  readonly empty?: boolean
-}
-
 /** No page of a merged list needs more than a page of each source, but for what is left out of it. */
 const MOST_FILLS = 20
 
-/**
- * @param source - where
- * @param options - whose, from where, in which order, how many at a time
- * @param call - what accompanies its calls
- */
-export function createReader(
-  source: ThreadSource,
-  { query, first, empty = false }: ReaderOptions,
-  call: SourceCall,
-): Reader {
-  let waiting: readonly Thread[] = first === undefined ? [] : [first]
-  let more = !empty
+export function createReader(source: ThreadSource, query: SourceQuery, call: SourceCall): Reader {
+  let waiting: readonly Thread[] = []
+  let more = true
   let after = query.after
   let last = query.after ?? null
   let fills = 0
@@ -53,11 +35,10 @@ export function createReader(
     },
     hasMore: () => waiting.length > 0 || more,
     async fill() {
-      // With a first thread given, what follows it has to be known all the same.
-      if ((waiting.length > 0 && fills > 0) || !more) return
+      if (waiting.length > 0 || !more) return
       if (fills++ >= MOST_FILLS) throw endless()
       const page = await sourcePage(source, { ...query, after }, call)
-      waiting = [...waiting, ...page.values]
+      waiting = page.values
       more = page.hasMore
       after = page.values.at(-1)?.id ?? after
     },

@@ -61,6 +61,21 @@ describe('an admin', () => {
     expect(entry).toMatchObject({ actor: ADA, outcome: 'ok', reason: 'GET /v1/admin/threads' })
   })
 
+  test('pages forward only: `before` is 400, and nothing is asked upstream', async () => {
+    await scene.seed('support', { user: 'gina' })
+    const { first_id } = await list('?user=gina')
+    scene.asked()
+    for (const query of [`user=gina&before=${first_id}`, 'before=cthr_none']) {
+      const answer = await adminCall(`GET /threads?${query}`)
+      expectProblem(answer, 400, 'invalid_request')
+      expect(answer.body).toContain('pages forward only')
+    }
+    expect(scene.asked()).toBe(0)
+    const one = await list('?user=gina&workflow=support')
+    const before = await list(`?user=gina&workflow=support&before=${one.first_id}`)
+    expect([ids(one).length, ids(before)]).toEqual([1, []])
+  })
+
   test('reads and deletes any user’s, which is in the trail', async () => {
     for (const workflow of ['support', 'shop'] as const) {
       const id = await scene.seed(workflow, { user: 'clara', items: 2 })

@@ -76,8 +76,10 @@ describe.each(MIXES)('one’s own threads, %s', (_mix, workflows) => {
     expect([ids(first), first.has_more]).toEqual([[fresh], true])
     const rest = await page(`?limit=1&after=${first.last_id}`)
     expect([ids(rest), rest.has_more]).toEqual([[old], false])
-    const back = await page(`?limit=5&before=${rest.first_id}`)
-    expect([ids(back), back.has_more]).toEqual([[fresh], false])
+    if (workflows.length === 1) {
+      const back = await page(`?limit=5&before=${rest.first_id}`)
+      expect([ids(back), back.has_more]).toEqual([[fresh], false])
+    }
     expect(ids(await page('?limit=0'))).toEqual([])
     expect((await page('?limit=0')).has_more).toBe(true)
   })
@@ -209,6 +211,19 @@ describe('threads of several sources', () => {
     for (const id of newestFirst) {
       expect((await scene.call(`GET /v1/threads/${id}/items`, { user: 'dora' })).status).toBe(200)
     }
+  })
+
+  test('page forward only: `before` is 400, with a reason in the log and nothing asked upstream', async () => {
+    await scene.seed('support', { user: 'gina' })
+    const { first_id } = await page('', 'gina')
+    scene.asked()
+    for (const query of [`before=${first_id}`, `before=${first_id}&after=${first_id}`]) {
+      const answer = await scene.call(`GET /v1/threads?${query}`, { user: 'gina' })
+      expectProblem(answer, 400, 'invalid_request')
+      expect(answer.body).toContain('pages forward only')
+      expect(scene.running.logText()).toContain('\\"before\\" on a list merged')
+    }
+    expect(scene.asked()).toBe(0)
   })
 
   test('a workflow that is unknown, and one that is not the caller’s, look the same', async () => {

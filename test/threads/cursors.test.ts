@@ -4,14 +4,14 @@ import { type CursorScope, openCursor, sealCursor } from '../../src/threads/curs
 
 const KEY = randomBytes(32)
 const SCOPE: CursorScope = { kind: 'own', user: 'alice', order: 'desc', sources: ['a', 'b'] }
-const PLACE = { at: 1, last: [null, 'cthr_1'] }
+const POSITION = [null, 'cthr_1']
 const REFUSED = expect.objectContaining({ code: 'invalid_request' })
 
 describe('a cursor', () => {
   test('comes back as it was made, and can go in a URL', () => {
-    const cursor = sealCursor(KEY, SCOPE, PLACE)
+    const cursor = sealCursor(KEY, SCOPE, POSITION)
     expect(cursor).toMatch(/^[\w-]+$/)
-    expect(openCursor(KEY, SCOPE, cursor)).toEqual(PLACE)
+    expect(openCursor(KEY, SCOPE, cursor)).toEqual(POSITION)
   })
 
   test.each<[string, Partial<CursorScope>]>([
@@ -22,12 +22,12 @@ describe('a cursor', () => {
     ['sources', { sources: ['b', 'a'] }],
     ['sources that read alike', { sources: ['a","b'] }],
   ])('is of nothing for another %s', (_name, change) => {
-    const cursor = sealCursor(KEY, SCOPE, PLACE)
+    const cursor = sealCursor(KEY, SCOPE, POSITION)
     expect(() => openCursor(KEY, { ...SCOPE, ...change }, cursor)).toThrow(REFUSED)
   })
 
   test('with any bit changed, cut short or made longer is of nothing', () => {
-    const bytes = Buffer.from(sealCursor(KEY, SCOPE, PLACE), 'base64url')
+    const bytes = Buffer.from(sealCursor(KEY, SCOPE, POSITION), 'base64url')
     for (let at = 0; at < bytes.length * 8; at++) {
       const changed = Buffer.from(bytes)
       changed[at >> 3] = (changed[at >> 3] ?? 0) ^ (1 << (at & 7))
@@ -43,7 +43,7 @@ describe('a cursor', () => {
   })
 
   test('of another key, in another spelling, or none at all is of nothing', () => {
-    const cursor = sealCursor(KEY, SCOPE, PLACE)
+    const cursor = sealCursor(KEY, SCOPE, POSITION)
     expect(() => openCursor(randomBytes(32), SCOPE, cursor)).toThrow(REFUSED)
     for (const text of [`${cursor}=`, ` ${cursor}`, `${cursor}\n`, 'cthr_1', 'é', '{}']) {
       expect(() => openCursor(KEY, SCOPE, text)).toThrow(REFUSED)

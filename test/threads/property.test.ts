@@ -184,11 +184,7 @@ describe('whatever is called, by whom', () => {
   })
 })
 
-async function walk(
-  user: string,
-  start: Readonly<Record<string, string>>,
-  way: 'after' | 'before',
-) {
+async function walk(user: string, start: Readonly<Record<string, string>>) {
   const found: Page['data'][number][] = []
   let query = start
   for (let pages = 0; pages < 100; pages++) {
@@ -197,20 +193,16 @@ async function walk(
     const page = pageOf(answer)
     // More was promised, so there is more.
     if (pages > 0) expect(page.data).not.toEqual([])
-    if (way === 'after') found.push(...page.data)
-    else found.unshift(...page.data)
-    const cursor = way === 'after' ? page.last_id : page.first_id
-    if (!page.has_more || cursor === null) return found
+    found.push(...page.data)
+    if (!page.has_more || page.last_id === null) return found
     expect(page.data).toHaveLength(Number(query['limit']))
-    query = { ...start, [way]: cursor }
+    query = { ...start, after: page.last_id }
   }
   throw new Error('pages without end')
 }
 
 describe('a merged list', () => {
-  test('has each own thread once, in order, at any page size, both ways', {
-    timeout: patience,
-  }, async () => {
+  test('has each own thread once, in order, at any page size', { timeout: patience }, async () => {
     await fc.assert(
       fc.asyncProperty(
         seeds,
@@ -222,22 +214,14 @@ describe('a merged list', () => {
             const user = `user${number} of ${run}`
             const own = rows.filter((row) => row.user === user)
             const start = { order, limit: String(size) }
-            const forwards = await walk(user, start, 'after')
+            const forwards = await walk(user, start)
             const ids = forwards.map(({ id }) => id)
             expect(ids.toSorted()).toEqual(own.map(({ id }) => id).toSorted())
             const times = forwards.map((thread) => thread.created_at)
             const sign = order === 'desc' ? -1 : 1
             expect(times).toEqual(times.toSorted((one, other) => sign * (one - other)))
-            const mirror = await walk(
-              user,
-              { ...start, order: order === 'asc' ? 'desc' : 'asc' },
-              'after',
-            )
+            const mirror = await walk(user, { ...start, order: order === 'asc' ? 'desc' : 'asc' })
             expect(mirror.map(({ id }) => id)).toEqual(ids.toReversed())
-            const end = pageOf(await list(user, { order, limit: '100' }))
-            if (end.last_id === null) continue
-            const back = await walk(user, { ...start, before: end.last_id }, 'before')
-            expect(back.map(({ id }) => id)).toEqual(ids.slice(0, -1))
           }
         },
       ),

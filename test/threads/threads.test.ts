@@ -46,7 +46,7 @@ describe('a list over several sources', () => {
     expect(foreign).toEqual([])
   })
 
-  test.each([1, 2, 3, 4, 5])('goes on and back in pages of %i', async (limit) => {
+  test.each([1, 2, 3, 4, 5])('goes on in pages of %i', async (limit) => {
     const { threads } = threadsOf(everything())
     const found: string[] = []
     let page = await threads.listOwn('alice', { ...QUERY, limit })
@@ -59,35 +59,38 @@ describe('a list over several sources', () => {
       if (!page.has_more) break
     }
     expect(found).toEqual(newestFirst)
-    const back = ids(page).toReversed()
-    while (back.length < newestFirst.length) {
-      page = await threads.listOwn('alice', { ...QUERY, limit, before: page.first_id ?? '' })
-      back.push(...ids(page).toReversed())
-    }
-    expect(page.has_more).toBe(false)
-    expect(back).toEqual(newestFirst.toReversed())
   })
 
-  test('has each thread once, both ways, where a server’s order is not that of time', async () => {
+  test('has each thread once where a server’s order is not that of time', async () => {
     const rows = ([9, 2, 7, 1, 8, 3] as const).map((at) => [`x${at}`, 'alice', at] as const)
     const { threads } = threadsOf([...everything(), fakeSource('shop', rows, true)])
-    for (const way of ['after', 'before'] as const) {
-      const found: string[] = []
-      let start = {}
-      if (way === 'before') {
-        const { last_id } = await threads.listOwn('alice', { ...QUERY, limit: 100 })
-        start = { before: last_id ?? '' }
-      }
-      for (;;) {
-        const page = await threads.listOwn('alice', { ...QUERY, limit: 2, ...start })
-        found.push(...ids(page))
-        if (!page.has_more) break
-        start = way === 'after' ? { after: page.last_id ?? '' } : { before: page.first_id ?? '' }
-      }
-      expect(new Set(found).size).toBe(found.length)
-      // Without the last one, before which it went back.
-      expect(found).toHaveLength(way === 'after' ? 12 : 11)
+    const found: string[] = []
+    let start = {}
+    for (;;) {
+      const page = await threads.listOwn('alice', { ...QUERY, limit: 2, ...start })
+      found.push(...ids(page))
+      if (!page.has_more) break
+      start = { after: page.last_id ?? '' }
     }
+    expect(new Set(found).size).toBe(found.length)
+    expect(found).toHaveLength(12)
+  })
+
+  test('refuses "before" with a reason, without asking any source', async () => {
+    const sources = everything()
+    const { threads } = threadsOf(sources)
+    const { first_id } = await threads.listOwn('alice', QUERY)
+    for (const source of sources) source.calls.length = 0
+    const query = { ...QUERY, before: first_id ?? '' }
+    for (const list of [
+      threads.listOwn('alice', query),
+      threads.listOwn('alice', { ...query, after: query.before }),
+      threads.list(query),
+    ]) {
+      const reason = '"before" on a list merged from several sources'
+      await expect(list).rejects.toMatchObject({ code: 'invalid_request', reason })
+    }
+    expect(sources.flatMap(({ calls }) => calls)).toEqual([])
   })
 
   test('asks each source once for a page', async () => {
@@ -119,8 +122,6 @@ describe('a list over several sources', () => {
       () => threadsOf(everything()).threads.listOwn('alice', { ...QUERY, after }),
     ]
     for (const attempt of tries) await expect(attempt()).rejects.toMatchObject(refused)
-    const both = { ...QUERY, after, before: after }
-    await expect(threads.listOwn('alice', both)).rejects.toMatchObject({ code: 'invalid_request' })
   })
 
   test('a cursor whose thread is gone, or has become someone else’s, is refused', async () => {
@@ -130,19 +131,10 @@ describe('a list over several sources', () => {
     const refused = { code: 'invalid_request' }
     const row = (user: string) => ['s4', user, 4] as const
     sources[1].rows = [['s3', 'alice', 3], row('bob')]
-    for (const way of ['after', 'before']) {
-      const query = { ...QUERY, [way]: page.last_id ?? '' }
-      await expect(threads.listOwn('alice', query)).rejects.toMatchObject(refused)
-    }
-    // Nor is it shown where the upstream does not mind.
-    sources[1].careless = true
-    const back = threads.listOwn('alice', { ...QUERY, before: page.last_id ?? '' })
-    await expect(back).rejects.toMatchObject(refused)
+    const query = { ...QUERY, after: page.last_id ?? '' }
+    await expect(threads.listOwn('alice', query)).rejects.toMatchObject(refused)
     sources[1].rows = [['s3', 'alice', 3], row('alice')]
-    expect(ids(await threads.listOwn('alice', { ...QUERY, before: page.last_id ?? '' }))).toEqual([
-      'a5',
-      's4',
-    ])
+    expect(ids(await threads.listOwn('alice', query))).toEqual(newestFirst.slice(3))
   })
 
   test('fails when one of them does', async () => {
