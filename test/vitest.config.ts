@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that measure, load a process, or hold a promise in seconds: nothing else runs beside them. */
 const ALONE = [
-  'test/{bench,cost,race}/**/*.test.ts',
+  'test/{bench,cost,race,walk}/**/*.test.ts',
   'test/faults/{bad-tokens,endings,half-open,herd}.test.ts',
   'test/process/{crash,drain,overload,redis-outage,user-data}.test.ts',
   'test/registry/redis*.test.ts',

@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest'
+import { LIMITS, lengthOf, measurePaths } from './measure.ts'
+
+test('no request runs more files or functions than its limit', async () => {
+  const lengths = [...(await measurePaths())].map(([name, path]) => [name, lengthOf(path)] as const)
+  expect(lengths.map(([name]) => name)).toEqual(Object.keys(LIMITS))
+  for (const [name, { files, functions }] of lengths) {
+    const { files: mostFiles, functions: mostFunctions } = LIMITS[name]
+    expect(files, `files of ${name}`).toBeLessThanOrEqual(mostFiles)
+    expect(functions, `functions of ${name}`).toBeLessThanOrEqual(mostFunctions)
+    // A measurement that saw nothing would hold any limit.
+    expect(files, `files of ${name}`).toBeGreaterThan(mostFiles / 2)
+  }
+})
