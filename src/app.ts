@@ -1,48 +1,51 @@
 import { type Handler, Hono } from 'hono'
-import type { SigningKeys } from './chatkit/signing-keys.ts'
+import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { CreateConsole } from './console/console.ts'
 import type { ConsoleOptions } from './console/options.ts'
 import { createUserData } from './console/user-data.ts'
-import { listAudit } from './http/admin-audit.ts'
-import { type AdminGuardOptions, requireAdmin } from './http/admin-guard.ts'
-import { cancelSession, listSessions, readSession } from './http/admin-sessions.ts'
+import { addRoute, type Methods } from './http/add-route.ts'
+import { listAudit } from './http/admin/audit.ts'
+import { cancelSession, listSessions, readSession } from './http/admin/sessions.ts'
 import {
   type AdminThreadRoutesOptions,
   deleteAnyThread,
   listAnyItems,
   listAnyThreads,
   readAnyThread,
-} from './http/admin-threads.ts'
-import { eraseUserData, exportUserData, type UserDataOptions } from './http/admin-user-data.ts'
+} from './http/admin/threads.ts'
+import { eraseUserData, exportUserData, type UserDataOptions } from './http/admin/user-data.ts'
 import {
   type AdminUserOptions,
   liftBlock,
   listBlocks,
   revokeAny,
   revokeUser,
-} from './http/admin-users.ts'
-import type { AppContext, AppEnv } from './http/app-env.ts'
-import { type BackchannelLogoutOptions, backchannelLogout } from './http/backchannel-logout.ts'
-import { answerClientScript } from './http/client-script.ts'
-import { createDocs } from './http/docs.ts'
-import { answerError, type EnvelopeOptions, envelope } from './http/envelope.ts'
-import { answerLive, answerReady, type Readiness } from './http/health.ts'
-import { introspect, requireIntrospector } from './http/introspect.ts'
-import { answerKeySet } from './http/key-set.ts'
-import { auditMints } from './http/mint-audit.ts'
-import { limitMints, type MintLimitOptions } from './http/mint-limit.ts'
-import { answerOpenApi } from './http/openapi.ts'
-import { addRoute, type Methods } from './http/routes.ts'
-import { createSession, type SessionRoutesOptions } from './http/sessions.ts'
-import { signOut } from './http/sign-out.ts'
+} from './http/admin/users.ts'
+import type { AppContext, AppEnv } from './http/context.ts'
+import { answerClientScript } from './http/docs/client-script.ts'
+import { createDocs } from './http/docs/pages.ts'
+import { answerOpenApi } from './http/openapi/openapi.ts'
+import { answerError, type EnvelopeOptions, envelope } from './http/request-frame.ts'
+import { type AdminGuardOptions, requireAdmin } from './http/require-admin.ts'
+import { requireUser, type UserGuardOptions } from './http/require-user.ts'
+import {
+  type BackchannelLogoutOptions,
+  backchannelLogout,
+} from './http/routes/backchannel-logout.ts'
+import { answerLive, answerReady, type Readiness } from './http/routes/health.ts'
+import { introspect, requireIntrospector } from './http/routes/introspect.ts'
+import { answerKeySet } from './http/routes/key-set.ts'
+import { auditMints } from './http/routes/mint-audit.ts'
+import { limitMints, type MintLimitOptions } from './http/routes/mint-limit.ts'
+import { createSession, type SessionRoutesOptions } from './http/routes/sessions.ts'
+import { signOut } from './http/routes/sign-out.ts'
 import {
   deleteOwnThread,
   listOwnItems,
   listOwnThreads,
   readOwnThread,
   type ThreadRoutesOptions,
-} from './http/threads.ts'
-import { requireUser, type UserGuardOptions } from './http/user-guard.ts'
+} from './http/routes/threads.ts'
 import { ServiceError } from './lib/errors.ts'
 
 /** Everything that the routes lean on, built once by `service.ts`. */

@@ -2,9 +2,9 @@ import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
-import { mostConnections } from './http/connection-cap.ts'
-import { type Listening, listen } from './http/server.ts'
-import type { Tracing } from './http/tracing.ts'
+import { mostConnections } from './http/server/connection-cap.ts'
+import { type Listening, listen } from './http/server/server.ts'
+import type { Tracing } from './http/telemetry/tracing.ts'
 import { UnusableSettingError } from './lib/errors.ts'
 import { createLog, type Log, scrub } from './lib/log.ts'
 import { StoreUnusableError } from './registry/store-unusable.ts'
@@ -58,7 +58,7 @@ function readSetupOrExit(): Setup {
 async function tracingOf({ environment }: Setup, log: Log): Promise<Tracing | undefined> {
   const { wanted, serviceName } = environment.tracing
   if (!wanted) return undefined
-  const { startTracing } = await import('./http/tracing.ts')
+  const { startTracing } = await import('./http/telemetry/tracing.ts')
   return startTracing(serviceName, log)
 }
 

@@ -1,7 +1,7 @@
 import { Agent, Pool } from 'undici'
 import { type Adapters, createAdapters } from './chatkit/adapters.ts'
 import type { ChatKit } from './chatkit/port.ts'
-import type { SigningKeys } from './chatkit/signing-keys.ts'
+import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import type { Clock } from './lib/clock.ts'
@@ -71,7 +71,7 @@ async function selfHostedParts({
 }: UpstreamsOptions): Promise<SelfHostedParts | undefined> {
   const { publicUrl: issuer, signingKeys } = environment
   if (issuer === undefined || !settings.workflows.some(({ server }) => server)) return undefined
-  const { openSigningKeys } = await import('./chatkit/signing-keys.ts')
+  const { openSigningKeys } = await import('./chatkit/signing/signing-keys.ts')
   // Unbounded connections: each open stream holds one.
   const dispatcher = new Agent({ allowH2: false })
   const keep = (made: Uint8Array) => registry.keptKey('signing-keys', () => made)
@@ -84,6 +84,6 @@ async function selfHostedAdapters(
   { settings, registry, now }: UpstreamsOptions,
 ): Promise<ReadonlyMap<string, ChatKit>> {
   if (parts === undefined) return new Map()
-  const { createSelfHostedAdapters } = await import('./chatkit/self-hosted-adapters.ts')
+  const { createSelfHostedAdapters } = await import('./chatkit/self-hosted/adapters.ts')
   return createSelfHostedAdapters({ ...parts, registry, now, workflows: settings.workflows })
 }

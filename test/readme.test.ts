@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { environmentSchema, SECRET_VARIABLES } from '../src/config/env.ts'
-import { OPERATIONS } from '../src/http/openapi-operations.ts'
+import { OPERATIONS } from '../src/http/openapi/operations.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -63,7 +63,7 @@ test('README has under 200 lines, and every file it links to is there', () => {
 })
 
 test('the config in README passes its own check', async () => {
-  const { loadConfig } = await import('../src/config/load-config.ts')
+  const { loadConfig } = await import('../src/config/file/load-config.ts')
   const yaml = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1]?.replaceAll('…', 'abc') ?? ''
   expect(loadConfig(yaml, { file: 'README.md' }).settings.workflows).toHaveLength(3)
 })

@@ -15,7 +15,8 @@ const ALONE = [
 const IN_PAIRS = [
   'test/browser/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
-  'test/http/{admin-many-sessions,slow-clients}.test.ts',
+  'test/http/admin/many-sessions.test.ts',
+  'test/http/server/slow-clients.test.ts',
   'test/process/several-instances.test.ts',
   'test/security/upstream.test.ts',
 ]

@@ -1,5 +1,4 @@
 import { isInTime, judgeClaims } from './claims.ts'
-import type { KeyState } from './issuer-keys.ts'
 import {
   chooseIssuer,
   createIssuers,
@@ -7,10 +6,11 @@ import {
   type Issuers,
   type IssuersOptions,
 } from './issuers.ts'
+import type { KeyState } from './keys/issuer-keys.ts'
 import { createVerifyLogoutToken, type VerifyLogoutToken } from './logout-token.ts'
 import type { Principal } from './principal.ts'
 import { invalidToken } from './refusal.ts'
-import { readToken } from './shape-gate.ts'
+import { readToken } from './token-shape.ts'
 import { checkTokenType } from './token-type.ts'
 import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.ts'
 import { verifySignature } from './verify-signature.ts'

@@ -4,7 +4,7 @@ import { ServiceError } from '../lib/errors.ts'
 import { judgeClaims, principalOf } from './claims.ts'
 import { chooseIssuer, type Issuers } from './issuers.ts'
 import type { Principal } from './principal.ts'
-import { readToken, type TokenHeader, type UnverifiedToken } from './shape-gate.ts'
+import { readToken, type TokenHeader, type UnverifiedToken } from './token-shape.ts'
 import { checkTokenType } from './token-type.ts'
 import { checkAlgorithm, verifySignature } from './verify-signature.ts'
 

@@ -5,7 +5,7 @@ import { checkAudience, checkTimes } from './claims.ts'
 import { identifierSchema } from './identifier.ts'
 import { chooseIssuer, type Issuers } from './issuers.ts'
 import { firstIssue, invalidToken } from './refusal.ts'
-import { readToken } from './shape-gate.ts'
+import { readToken } from './token-shape.ts'
 import { checkTokenType } from './token-type.ts'
 import { verifySignature } from './verify-signature.ts'
 

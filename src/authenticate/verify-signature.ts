@@ -1,8 +1,8 @@
 import type { CryptoKey } from 'jose'
 import { compactVerify } from 'jose/jws/compact/verify'
-import type { IssuerKeys } from './issuer-keys.ts'
+import type { IssuerKeys } from './keys/issuer-keys.ts'
 import { invalidToken, show } from './refusal.ts'
-import type { SignedToken } from './shape-gate.ts'
+import type { SignedToken } from './token-shape.ts'
 
 /**
  * Verifies the signature of a token by the keys of the issuer it names; its claims are judged

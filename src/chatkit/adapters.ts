@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
-import { createOpenAi } from './openai.ts'
+import { createOpenAi } from './hosted/openai.ts'
 import type { ChatKit } from './port.ts'
 
 /** What {@link createAdapters} needs. */

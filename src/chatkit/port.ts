@@ -1,8 +1,8 @@
 import type { CallerSignal } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
-import type { ListQuery, ThreadListQuery } from './wire.ts'
-import type { CreateSessionParams, EndedSession, IssuedSession } from './wire-session.ts'
-import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from './wire-thread.ts'
+import type { CreateSessionParams, EndedSession, IssuedSession } from './wire/session.ts'
+import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from './wire/thread.ts'
+import type { ListQuery, ThreadListQuery } from './wire/wire.ts'
 
 /**
  * A create was answered with a session that must not be used: for another user, not active, or

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { loadConfig } from '../config/load-config.ts'
-import { ConfigError } from '../config/problems.ts'
+import { loadConfig } from '../config/file/load-config.ts'
+import { ConfigError } from '../config/file/problems.ts'
 
 /** EX_USAGE and EX_CONFIG of sysexits.h. */
 const EXIT_USAGE = 64

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { configJsonSchema } from '../config/schema.ts'
+import { configJsonSchema } from '../config/file/schema.ts'
 
 // Regenerates config/schema.json, which editors read; a test compares the two.
 const target = new URL('../../config/schema.json', import.meta.url)

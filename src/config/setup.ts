@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { Secret } from '../lib/secret.ts'
-import { consoleProblems } from './console-checks.ts'
 import {
   type Environment,
   EnvironmentError,
@@ -8,8 +7,9 @@ import {
   readEnvironment,
   type Variables,
 } from './env.ts'
-import { loadConfig } from './load-config.ts'
-import { ConfigError, formatProblem } from './problems.ts'
+import { consoleProblems } from './file/console-checks.ts'
+import { loadConfig } from './file/load-config.ts'
+import { ConfigError, formatProblem } from './file/problems.ts'
 import { SecretFileError } from './secret-file.ts'
 import type { Settings } from './settings.ts'
 

@@ -1,12 +1,12 @@
 import { html } from 'hono/html'
-import type { AppContext } from '../http/app-env.ts'
-import { answerError } from '../http/envelope.ts'
+import type { AppContext } from '../http/context.ts'
+import { answerError } from '../http/request-frame.ts'
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 import { CODES, problemAnswer } from '../respond/problem.ts'
 import type { Addresses } from './addresses.ts'
-import { code } from './fragments.ts'
-import { type Html, renderPage } from './layout.ts'
 import { PageError } from './page-error.ts'
+import { code } from './view/fragments.ts'
+import { type Html, renderPage } from './view/layout.ts'
 
 const POLICY = [
   "default-src 'none'",

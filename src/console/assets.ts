@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { AppContext } from '../http/app-env.ts'
+import type { AppContext } from '../http/context.ts'
 import { ServiceError } from '../lib/errors.ts'
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
-import type { AppContext } from '../http/app-env.ts'
 import { readText } from '../http/body.ts'
+import type { AppContext } from '../http/context.ts'
 import { ServiceError } from '../lib/errors.ts'
 
 /** What a form of the console sent. */

@@ -1,14 +1,14 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
 import { html } from 'hono/html'
-import type { AppContext, AppEnv } from '../http/app-env.ts'
+import type { AppContext, AppEnv } from '../http/context.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Addresses } from './addresses.ts'
-import type { AdminSession, AdminSessions } from './admin-session.ts'
 import { explain, setConsoleHeaders } from './answers.ts'
 import { type Form, readForm } from './form.ts'
-import { renderPage } from './layout.ts'
 import { PageError } from './page-error.ts'
+import type { AdminSession, AdminSessions } from './sign-in/admin-session.ts'
+import { renderPage } from './view/layout.ts'
 
 /** Shows something to an admin. */
 export type View = (c: AppContext, session: AdminSession) => Promise<Response>

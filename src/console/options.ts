@@ -1,6 +1,6 @@
 import type { AdminSettings, ConsoleSettings, RateLimit } from '../config/settings.ts'
-import type { AdminOptions } from '../http/admin-sessions.ts'
-import type { Figures } from '../http/figures.ts'
+import type { AdminOptions } from '../http/admin/sessions.ts'
+import type { Figures } from '../http/telemetry/figures.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { UserData } from './user-data.ts'

@@ -1,6 +1,6 @@
-import { answerExport, carryOutErase, type UserDataOptions } from '../http/admin-user-data.ts'
-import type { AppContext } from '../http/app-env.ts'
-import type { EraseLine } from '../threads/erase.ts'
+import type { EraseLine } from '../administer/erase.ts'
+import { answerExport, carryOutErase, type UserDataOptions } from '../http/admin/user-data.ts'
+import type { AppContext } from '../http/context.ts'
 import type { Threads } from '../threads/threads.ts'
 
 /** What one user left behind: to read, to hand over, to erase. */

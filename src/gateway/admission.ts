@@ -1,4 +1,4 @@
-import type { AppContext } from '../http/app-env.ts'
+import type { AppContext } from '../http/context.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { admit, type Claims, type TokenUse } from './client-secret.ts'
 import type { GatewayCall, GatewayDeps } from './gateway-options.ts'

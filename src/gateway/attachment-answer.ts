@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { serverFault } from '../chatkit/server-call.ts'
+import { serverFault } from '../chatkit/protocol/server-call.ts'
 import type { GatewayCall } from './gateway-options.ts'
 import { claim } from './ownership.ts'
 import { linkFor } from './upload-link.ts'

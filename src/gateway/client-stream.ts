@@ -1,5 +1,5 @@
 import type { HttpBindings } from '@hono/node-server'
-import type { ServerEvent } from '../chatkit/protocol-event.ts'
+import type { ServerEvent } from '../chatkit/protocol/event.ts'
 import { type StreamEnd, StreamFault } from './stream-fault.ts'
 
 /** Bounds of a stream, in milliseconds. */

@@ -1,5 +1,5 @@
-import type { ServerReply } from '../chatkit/server-call.ts'
-import type { AppContext } from '../http/app-env.ts'
+import type { ServerReply } from '../chatkit/protocol/server-call.ts'
+import type { AppContext } from '../http/context.ts'
 import { checkedFrames, type SeenEvent } from './checked-frames.ts'
 import { clientStream } from './client-stream.ts'
 import type { GatewayCall } from './gateway-options.ts'

@@ -1,5 +1,5 @@
-import { openServerCall, refuseFailed, type ServerReply } from '../chatkit/server-call.ts'
-import type { AppContext } from '../http/app-env.ts'
+import { openServerCall, refuseFailed, type ServerReply } from '../chatkit/protocol/server-call.ts'
+import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import type { GatewayCall } from './gateway-options.ts'
 

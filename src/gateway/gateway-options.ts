@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
-import type { ServerIdentityHeaders } from '../chatkit/server-token.ts'
-import type { SigningKeys } from '../chatkit/signing-keys.ts'
+import type { ServerIdentityHeaders } from '../chatkit/signing/server-token.ts'
+import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'

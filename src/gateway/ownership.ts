@@ -1,4 +1,4 @@
-import type { RequestIds } from '../chatkit/protocol-ids.ts'
+import type { RequestIds } from '../chatkit/protocol/ids.ts'
 import { unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { OwnedThing } from '../registry/records.ts'

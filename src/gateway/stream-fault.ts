@@ -1,4 +1,4 @@
-import type { ServerEvent } from '../chatkit/protocol-event.ts'
+import type { ServerEvent } from '../chatkit/protocol/event.ts'
 
 /** Why a stream ended before the server had finished it. */
 export type StreamEnd = keyof typeof LAST_WORDS

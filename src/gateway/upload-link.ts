@@ -1,5 +1,5 @@
-import { audienceOf } from '../chatkit/client-secret.ts'
-import { serverFault } from '../chatkit/server-call.ts'
+import { serverFault } from '../chatkit/protocol/server-call.ts'
+import { audienceOf } from '../chatkit/signing/client-secret.ts'
 import { unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'

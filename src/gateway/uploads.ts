@@ -1,6 +1,7 @@
-import { idsOf } from '../chatkit/protocol-ids.ts'
-import { readJsonAnswer } from '../chatkit/server-call.ts'
-import type { AppContext } from '../http/app-env.ts'
+import { idsOf } from '../chatkit/protocol/ids.ts'
+import { readJsonAnswer } from '../chatkit/protocol/server-call.ts'
+import type { AppContext } from '../http/context.ts'
+import { readBytes } from '../http/read-bytes.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { admitted } from './admission.ts'
@@ -9,7 +10,6 @@ import { UPLOAD_LINK_TYPE } from './client-secret.ts'
 import { forward } from './forward.ts'
 import type { GatewayCall, GatewayDeps } from './gateway-options.ts'
 import { requireOwn } from './ownership.ts'
-import { readBytes } from './read-body.ts'
 import { targetOf } from './upload-link.ts'
 
 const FORM = /^multipart\/form-data *;/i

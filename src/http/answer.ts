@@ -1,4 +1,4 @@
-import type { AppContext } from './app-env.ts'
+import type { AppContext } from './context.ts'
 
 // Hono gathers headers in a `Headers`, which costs more CPU than the rest of an answer. Those that
 // every answer has are gathered in a plain object instead, which Node's `writeHead` takes as it is.

@@ -1,6 +1,6 @@
 import { ServiceError } from '../lib/errors.ts'
 import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
-import type { AppContext } from './app-env.ts'
+import type { AppContext } from './context.ts'
 
 /** Longest body of the JSON and form calls, in bytes. */
 const MAX_BYTES = 16 * 1024

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import type { AppContext } from './app-env.ts'
+import type { AppContext } from './context.ts'
 
 /** What decides whose address a request is counted under. */
 export interface ClientAddressOptions {

@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
-import type { AppContext, Check } from './app-env.ts'
 import { bodyLength, readText } from './body.ts'
+import type { AppContext, Check } from './context.ts'
 import { type Validation, validator } from './validator.ts'
 
 /** Deepest nesting of a JSON body. */

@@ -1,4 +1,4 @@
-import type { AppContext } from './app-env.ts'
+import type { AppContext } from './context.ts'
 
 /** As the contract has it: one JSON object a line. */
 export const NDJSON = 'application/x-ndjson'

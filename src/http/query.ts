@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
-import type { AppContext, Check } from './app-env.ts'
+import type { AppContext, Check } from './context.ts'
 import { type Validation, validator } from './validator.ts'
 
 /** Cursors are ids, or users where a list is of users. */

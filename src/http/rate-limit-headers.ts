@@ -1,6 +1,6 @@
 import { type RateLimitState, rateLimitHeaders } from '../respond/rate-limit.ts'
 import { setHeader } from './answer.ts'
-import type { AppContext } from './app-env.ts'
+import type { AppContext } from './context.ts'
 
 /**
  * Says in the answer how a limit stands.

@@ -1,4 +1,4 @@
-import type { AppContext } from './app-env.ts'
+import type { AppContext } from './context.ts'
 
 /**
  * How often a header came. Node and the adapter join, or drop, what is repeated; only the raw list

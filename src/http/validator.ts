@@ -1,6 +1,6 @@
 import { zValidator } from '@hono/zod-validator'
 import type { z } from 'zod'
-import type { AppEnv, Check } from './app-env.ts'
+import type { AppEnv, Check } from './context.ts'
 
 /** What a schema said, for whoever refuses on it. */
 export interface Validation {

@@ -1,10 +1,11 @@
 import type { CallOptions, ChatKit } from '../chatkit/port.ts'
 import { UnusableSessionError } from '../chatkit/port.ts'
-import type { CreateSessionParams, IssuedSession } from '../chatkit/wire-session.ts'
+import type { CreateSessionParams, IssuedSession } from '../chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { hashSecret } from '../lib/hash.ts'
 import { Secret } from '../lib/secret.ts'
+import type { Canceller } from '../outbox/cancel.ts'
 import type { Registry } from '../registry/port.ts'
 import type {
   Guard,
@@ -13,7 +14,6 @@ import type {
   SessionRecord,
   TokenIdentity,
 } from '../registry/records.ts'
-import type { Canceller } from './cancel.ts'
 import { refuseBlocked, refuseLoggedOut } from './standing.ts'
 
 /** A session to be minted: what config and claims came to. */

@@ -1,5 +1,5 @@
 import type { CallOptions } from '../chatkit/port.ts'
-import type { Thread } from '../chatkit/wire-thread.ts'
+import type { Thread } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { ThreadSource } from './sources.ts'
 

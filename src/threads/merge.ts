@@ -1,4 +1,4 @@
-import type { Thread } from '../chatkit/wire-thread.ts'
+import type { Thread } from '../chatkit/wire/thread.ts'
 import type { ListPosition } from './cursors.ts'
 import type { Reader } from './reader.ts'
 

@@ -1,4 +1,4 @@
-import type { Thread } from '../chatkit/wire-thread.ts'
+import type { Thread } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { type SourceCall, type SourceQuery, sourcePage } from './source-page.ts'
 import type { ThreadSource } from './sources.ts'

@@ -1,6 +1,6 @@
-import { collect, type Fetched } from '../chatkit/pages.ts'
 import type { CallOptions } from '../chatkit/port.ts'
-import type { Thread } from '../chatkit/wire-thread.ts'
+import { collect, type Fetched } from '../chatkit/wire/pages.ts'
+import type { Thread } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { ThreadSource } from './sources.ts'
 

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { IssuerKeys } from '../../src/authenticate/issuer-keys.ts'
-import { createFixedKeys, createInlineKeys } from '../../src/authenticate/local-keys.ts'
-import { createHmacKeys } from '../../src/authenticate/secret-keys.ts'
-import { openToken } from '../../src/authenticate/shape-gate.ts'
+import type { IssuerKeys } from '../../src/authenticate/keys/issuer-keys.ts'
+import { createFixedKeys, createInlineKeys } from '../../src/authenticate/keys/local-keys.ts'
+import { createHmacKeys } from '../../src/authenticate/keys/secret-keys.ts'
+import { openToken } from '../../src/authenticate/token-shape.ts'
 import { verifySignature } from '../../src/authenticate/verify-signature.ts'
 
 // Project Wycheproof's JWS vectors against our gate, key hygiene and signature check: everything but

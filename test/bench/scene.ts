@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
+import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { type FakeUpstream, startFakeUpstream } from './fake-upstream.ts'
 import { createIdentity, type Identity } from './identity.ts'
 import { bindCores, type Cores } from './machine.ts'

@@ -31,7 +31,7 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
   beforeAll(async () => {
     mkdirSync(PICTURES, { recursive: true })
     browser = await startBrowser()
-    demo = spawnNode(['src/commands/demo.ts'], { PORT: '0' })
+    demo = spawnNode(['src/commands/demo/demo.ts'], { PORT: '0' })
     url = await demo.until(() => /(http:\S+\/demo) in a browser/.exec(demo.stdout())?.[1])
     await demo.until(() => (demo.stdout().includes('/readyz') ? true : undefined))
   })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createMetrics } from '../../src/http/metrics.ts'
+import { createMetrics } from '../../src/http/telemetry/metrics.ts'
 
 interface Panel {
   readonly id: number

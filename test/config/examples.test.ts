@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { loadConfig } from '../../src/config/load-config.ts'
+import { loadConfig } from '../../src/config/file/load-config.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { mapSession } from '../../src/map/map.ts'

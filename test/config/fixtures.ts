@@ -1,6 +1,6 @@
-import { loadConfig } from '../../src/config/load-config.ts'
-import type { SecretLookup } from '../../src/config/needed-secrets.ts'
-import { ConfigError } from '../../src/config/problems.ts'
+import { loadConfig } from '../../src/config/file/load-config.ts'
+import type { SecretLookup } from '../../src/config/file/needed-secrets.ts'
+import { ConfigError } from '../../src/config/file/problems.ts'
 import type { Settings } from '../../src/config/settings.ts'
 
 /** The least that a config file says. */

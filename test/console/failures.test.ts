@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { createFaultyRegistry } from '../support/faulty-registry.ts'
+import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { createAdminBrowser } from './admin-browser.ts'
 import { type ConsoleScene, type SceneOptions, startConsoleScene } from './scene.ts'
 

@@ -1,8 +1,8 @@
-import type { ThreadItem } from '../../src/chatkit/wire-item.ts'
-import type { Thread } from '../../src/chatkit/wire-thread.ts'
+import type { EraseLine } from '../../src/administer/erase.ts'
+import type { ThreadItem } from '../../src/chatkit/wire/item.ts'
+import type { Thread } from '../../src/chatkit/wire/thread.ts'
 import type { UserData } from '../../src/console/user-data.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
-import type { EraseLine } from '../../src/threads/erase.ts'
 import type { ThreadSource } from '../../src/threads/sources.ts'
 
 /** A user's data, in memory; what it does wrong is the test's to say. */

@@ -6,7 +6,7 @@ import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { AuditEntry } from '../../src/registry/records.ts'
-import { createFaultyRegistry, type FaultyRegistry } from '../support/faulty-registry.ts'
+import { createFaultyRegistry, type FaultyRegistry } from '../support/registry/faulty-registry.ts'
 import {
   HIGH_LIMITS,
   type Running,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ChatKit, ChatKitOperation, UpstreamCall } from '../../src/chatkit/port.ts'
-import type { CreateSessionParams } from '../../src/chatkit/wire-session.ts'
+import type { CreateSessionParams } from '../../src/chatkit/wire/session.ts'
 
 /** An adapter in front of an upstream that works and is empty at first. */
 export interface ContractChatKit {

@@ -1,4 +1,4 @@
-import { eachBounded } from '../../src/lib/each-bounded.ts'
+import { eachBounded } from '../../src/lib/concurrency.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { entry, NOW } from '../contracts/registry-fixtures.ts'
 

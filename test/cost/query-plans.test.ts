@@ -5,7 +5,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, guardQuestion, hashOf, NOW, order } from '../contracts/registry-fixtures.ts'
-import { fillSqlite } from '../support/fill-sqlite.ts'
+import { fillSqlite } from '../support/registry/fill-sqlite.ts'
 
 // How SQLite finds what the steps of a mint and of a revoke ask for: by index, without a look at
 // anybody else's rows. The deterministic side of "no slower with 100,000 sessions".

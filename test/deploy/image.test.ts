@@ -39,7 +39,7 @@ function isInContext(file: string): boolean {
       pattern === '*' ||
       file === pattern ||
       file.startsWith(`${pattern}/`) ||
-      (pattern.endsWith('/*') && dirname(file) === pattern.slice(0, -2))
+      (pattern.endsWith('/*') && file.startsWith(pattern.slice(0, -1)))
     return matches ? line.startsWith('!') : kept
   }, true)
 }
@@ -74,7 +74,7 @@ describe('the image', () => {
   test('leaves out embedded/ and the commands that use it, and has check-config', () => {
     expect(existsSync(join(image, 'src/main.ts'))).toBe(true)
     expect(existsSync(join(image, 'src/embedded'))).toBe(false)
-    expect(existsSync(join(image, 'src/commands/demo.ts'))).toBe(false)
+    expect(existsSync(join(image, 'src/commands/demo/demo.ts'))).toBe(false)
     expect(existsSync(join(image, 'src/commands/check-config.ts'))).toBe(true)
   })
 

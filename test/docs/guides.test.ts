@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { renderGuide } from '../../src/http/docs-guides.ts'
-import { GUIDES } from '../../src/http/docs-list.ts'
+import { renderGuide } from '../../src/http/docs/guides.ts'
+import { GUIDES } from '../../src/http/docs/list.ts'
 import { CODES } from '../../src/respond/problem.ts'
 import { guideNames, guideText, ROOT, samples } from './samples.ts'
 

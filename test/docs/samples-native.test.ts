@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Language, type Node, Parser } from 'web-tree-sitter'
-import { OPERATIONS } from '../../src/http/openapi-operations.ts'
+import { OPERATIONS } from '../../src/http/openapi/operations.ts'
 import { CODES } from '../../src/respond/problem.ts'
 import { sampleOf } from './samples.ts'
 

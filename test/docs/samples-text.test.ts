@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { isMap, parseDocument } from 'yaml'
 import { runCli } from '../../src/commands/cli/program.ts'
-import { loadConfig } from '../../src/config/load-config.ts'
+import { loadConfig } from '../../src/config/file/load-config.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { guideNames, guideText, sampleOf, samplesIn } from './samples.ts'
 

@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createServerIdentity } from '../../src/chatkit/server-token.ts'
+import { createServerIdentity } from '../../src/chatkit/signing/server-token.ts'
 import {
   makeSigningKeys,
   readSigningKeys,
   type SigningKeys,
-} from '../../src/chatkit/signing-keys.ts'
+} from '../../src/chatkit/signing/signing-keys.ts'
 import { createVerifier } from '../../src/docs/verify-chatkit-token.ts'
 
 const PYTHON = '/usr/bin/python3'

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type ChatKitApi, createChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
-import { apiRequest, CREDENTIALS } from '../support/chatkit-request.ts'
-import { fullThread } from '../support/chatkit-seeds.ts'
+import { apiRequest, CREDENTIALS } from '../support/chatkit/request.ts'
+import { fullThread } from '../support/chatkit/seeds.ts'
 
 const NOW = 1_760_000_000
 let api: ChatKitApi

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
-import { apiRequest, CREDENTIALS } from '../support/chatkit-request.ts'
+import { apiRequest, CREDENTIALS } from '../support/chatkit/request.ts'
 
 let running: RunningChatKitApi
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type ChatKitApi, createChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
-import { apiRequest } from '../support/chatkit-request.ts'
+import { apiRequest } from '../support/chatkit/request.ts'
 
 let api: ChatKitApi
 /** a1 b1 a2 b2 a3 b3 a4 b4 a5 b5, oldest first, two in each second. */

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
-import { CREDENTIALS } from '../support/chatkit-request.ts'
+import { CREDENTIALS } from '../support/chatkit/request.ts'
 
 const COMMAND = fileURLToPath(new URL('../../src/commands/chatkit-api.ts', import.meta.url))
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type ChatKitApi, createChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
-import { apiRequest, CREDENTIALS, type RequestParts } from '../support/chatkit-request.ts'
+import { apiRequest, CREDENTIALS, type RequestParts } from '../support/chatkit/request.ts'
 
 const SESSIONS = '/v1/chatkit/sessions'
 const MINIMAL = { user: 'alice', workflow: { id: 'wf_1' } }

@@ -1,9 +1,9 @@
 import OpenAI from 'openai'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { threadItemPage, threadPage } from '../../src/chatkit/wire-thread.ts'
+import { threadItemPage, threadPage } from '../../src/chatkit/wire/thread.ts'
 import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
-import { officialClient } from '../support/chatkit-sdk.ts'
-import { BARE_ITEMS, FULL_ITEMS, fullThread } from '../support/chatkit-seeds.ts'
+import { officialClient } from '../support/chatkit/sdk.ts'
+import { BARE_ITEMS, FULL_ITEMS, fullThread } from '../support/chatkit/seeds.ts'
 
 const NOW = 1_760_000_000
 let seconds: number

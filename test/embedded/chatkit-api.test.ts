@@ -1,8 +1,8 @@
 import OpenAI from 'openai'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { chatSession } from '../../src/chatkit/wire-session.ts'
+import { chatSession } from '../../src/chatkit/wire/session.ts'
 import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
-import { officialClient } from '../support/chatkit-sdk.ts'
+import { officialClient } from '../support/chatkit/sdk.ts'
 
 const NOW = 1_760_000_000
 let seconds: number

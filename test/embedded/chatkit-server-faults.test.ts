@@ -7,7 +7,7 @@ import {
   type RunningChatKitServer,
   startChatKitServer,
 } from '../../src/embedded/chatkit-server/server.ts'
-import { ask, eventsOf, framesOf, input, textOf } from '../support/chatkit-server-client.ts'
+import { ask, eventsOf, framesOf, input, textOf } from '../support/chatkit/server-client.ts'
 
 let running: RunningChatKitServer
 beforeEach(async () => {

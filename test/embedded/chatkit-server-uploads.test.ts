@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { serverAttachment } from '../../src/chatkit/protocol-thread.ts'
+import { serverAttachment } from '../../src/chatkit/protocol/thread.ts'
 import {
   type RunningChatKitServer,
   startChatKitServer,
 } from '../../src/embedded/chatkit-server/server.ts'
-import { ask, eventsOf, input, textOf } from '../support/chatkit-server-client.ts'
+import { ask, eventsOf, input, textOf } from '../support/chatkit/server-client.ts'
 
 let running: RunningChatKitServer
 beforeEach(async () => {

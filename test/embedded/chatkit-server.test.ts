@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { REQUEST_TYPES } from '../../src/chatkit/protocol.ts'
-import { serverEvent } from '../../src/chatkit/protocol-event.ts'
+import { serverEvent } from '../../src/chatkit/protocol/event.ts'
+import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import {
   serverItemPage,
   serverThread,
   serverThreadPage,
   syncActionAnswer,
   transcription,
-} from '../../src/chatkit/protocol-thread.ts'
+} from '../../src/chatkit/protocol/thread.ts'
 import {
   type RunningChatKitServer,
   startChatKitServer,
@@ -19,7 +19,7 @@ import {
   input,
   type Json,
   textOf,
-} from '../support/chatkit-server-client.ts'
+} from '../support/chatkit/server-client.ts'
 
 const NOW = Date.parse('2026-01-02T03:04:05Z')
 let running: RunningChatKitServer

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type KeyServer, startKeyServer } from '../support/key-server.ts'
 import { claimsOf, createSigner, handMade } from '../support/tokens.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
 import {
   type Clients,
   createClients,

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { kinds, quantile, startLoad } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'
 

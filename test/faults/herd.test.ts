@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { eachBounded } from '../../src/lib/each-bounded.ts'
+import { eachBounded } from '../../src/lib/concurrency.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, hashOf } from '../contracts/registry-fixtures.ts'
-import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts'
+import {
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../support/chatkit/scripted-upstream.ts'
 import { kinds, type Seen, withoutRetryAfter } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'
 

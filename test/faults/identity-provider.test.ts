@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../support/chatkit/scripted-upstream.ts'
 import { type KeyServer, type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
 import { HIGH_LIMITS } from '../support/running-service.ts'
-import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts'
 import { claimsOf, createSigner, type KeyPairSigner } from '../support/tokens.ts'
 import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts'
+import {
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../support/chatkit/scripted-upstream.ts'
 import { kinds, type Load, quantile, type Seen, startLoad, withoutRetryAfter } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'
 

@@ -1,20 +1,20 @@
 import { Writable } from 'node:stream'
 import { Hono } from 'hono'
 import { Agent } from 'undici'
-import { createSelfHosted } from '../../src/chatkit/self-hosted.ts'
-import { createServerThreads } from '../../src/chatkit/server-threads.ts'
+import { createSelfHosted } from '../../src/chatkit/self-hosted/adapter.ts'
+import { createServerThreads } from '../../src/chatkit/self-hosted/threads.ts'
 import {
   makeSigningKeys,
   readSigningKeys,
   type SigningKeys,
-} from '../../src/chatkit/signing-keys.ts'
+} from '../../src/chatkit/signing/signing-keys.ts'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { createGateway } from '../../src/gateway/gateway.ts'
 import type { GatewayOptions, GatewayWorkflow } from '../../src/gateway/gateway-options.ts'
-import type { AppEnv } from '../../src/http/app-env.ts'
-import { answerError, envelope } from '../../src/http/envelope.ts'
-import { addRoute } from '../../src/http/routes.ts'
-import { listen } from '../../src/http/server.ts'
+import { addRoute } from '../../src/http/add-route.ts'
+import type { AppEnv } from '../../src/http/context.ts'
+import { answerError, envelope } from '../../src/http/request-frame.ts'
+import { listen } from '../../src/http/server/server.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
@@ -27,7 +27,7 @@ import {
   eventsOf,
   input,
   type Json,
-} from '../support/chatkit-server-client.ts'
+} from '../support/chatkit/server-client.ts'
 import { holdToDescription } from '../support/described-answers.ts'
 
 export const ISSUER = 'https://mint.acme.example'

@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
-import { eventsOf, framesOf, input, type Json, textOf } from '../support/chatkit-server-client.ts'
+import { eventsOf, framesOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { rawRequest } from '../support/raw-http.ts'
 import { asAt, createThread, type Scene, type SceneOptions, startScene, WORKFLOW } from './scene.ts'
 

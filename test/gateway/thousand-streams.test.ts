@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Agent, request } from 'undici'
 import { expect, test } from 'vitest'
-import { input } from '../support/chatkit-server-client.ts'
+import { input } from '../support/chatkit/server-client.ts'
 import { startScene } from './scene.ts'
 
 const STREAMS = 1000

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { REQUEST_TYPES } from '../../src/chatkit/protocol.ts'
-import { eventsOf, input, type Json, textOf } from '../support/chatkit-server-client.ts'
-import { createAttachment, workingParams } from '../support/gateway-requests.ts'
+import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
+import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
+import { eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { asAt, createThread, type Scene, startScene } from './scene.ts'
 

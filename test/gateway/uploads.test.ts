@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { input } from '../support/chatkit-server-client.ts'
+import { input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { asAt, ISSUER, type Scene, type Session, startScene } from './scene.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { AppContext } from '../../src/http/app-env.ts'
 import { addressKey, createClientAddress } from '../../src/http/client-address.ts'
+import type { AppContext } from '../../src/http/context.ts'
 
 /** As much of a request as decides its address. */
 function contextOf(peer: string | undefined, headers: Record<string, string> = {}): AppContext {

@@ -1,4 +1,4 @@
-import { loadConfig } from '../../src/config/load-config.ts'
+import { loadConfig } from '../../src/config/file/load-config.ts'
 import type { Expression, WorkflowSettings } from '../../src/config/settings.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 

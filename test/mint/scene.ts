@@ -1,16 +1,16 @@
 import { Writable } from 'node:stream'
 import type { CallOptions, ChatKit } from '../../src/chatkit/port.ts'
-import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire-session.ts'
+import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { createCanceller } from '../../src/mint/cancel.ts'
 import { createMint, type MintOptions, type MintOrder } from '../../src/mint/mint.ts'
-import { createRevoke } from '../../src/mint/revoke.ts'
-import { signInOf } from '../../src/mint/sign-in.ts'
+import { createCanceller } from '../../src/outbox/cancel.ts'
+import { signInOf } from '../../src/registry/identity.ts'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { SessionRecord } from '../../src/registry/records.ts'
+import { createRevoke } from '../../src/revoke/revoke.ts'
 
 /** What the suites call now, in milliseconds. */
 export const NOW = 1_800_000_000_000

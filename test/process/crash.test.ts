@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
 
 // What is left after SIGKILL, on the same SQLite file.
 

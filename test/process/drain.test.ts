@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
 
 let upstream: WatchedUpstream
 let service: ServiceProcess

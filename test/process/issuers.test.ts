@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { createSecretSigner } from '../support/tokens.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
 
 // The service as a process between real OpenID providers and the embedded ChatKit API.
 

@@ -38,7 +38,7 @@ function isOldNode(): boolean {
 }
 
 describe.runIf(isOldNode())('a real old Node (20 to 23), where the system has one', () => {
-  test.each(['src/main.ts', 'src/commands/demo.ts', 'src/commands/chatkit-api.ts'])(
+  test.each(['src/main.ts', 'src/commands/demo/demo.ts', 'src/commands/chatkit-api.ts'])(
     '%s is not even read: the message comes first',
     (entry) => {
       const { status, stdout, stderr } = spawnSync(

@@ -2,10 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { kinds, type Load, startLoad, withoutRetryAfter } from '../faults/calls.ts'
 import { type Drilled, startDrilled } from '../faults/drill.ts'
+import {
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../support/chatkit/scripted-upstream.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { openRaw, type RawAnswer, rawRequest } from '../support/raw-http.ts'
 import { APP_ORIGIN, tokenFor } from '../support/running-service.ts'
-import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts'
 
 /** More than are let in whatever happens. */
 const WIDGETS = 400

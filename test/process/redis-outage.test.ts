@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type Answer, createsSeen, type Member, startMember } from '../support/fleet.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 
 // Redis goes away while the service is under load: it refuses, quickly, and lets nobody in.
 

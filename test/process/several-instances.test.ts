@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
+import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 
 // Two processes over one store: what one of them answers, the other keeps.
 

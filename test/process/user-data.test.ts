@@ -9,12 +9,12 @@ import {
 } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS } from '../support/admin-calls.ts'
-import { createAttachment } from '../support/gateway-requests.ts'
+import { createAttachment } from '../support/chatkit/gateway-requests.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { tokenFor } from '../support/running-service.ts'
-import { PUBLIC_URL, selfHostedConfig } from '../support/self-hosted.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { callUser, eraseOf, exportOf, type Line } from '../support/user-data.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/watched-upstream.ts'
 
 // Data requests and deletion at their full size, on the service as a process.
 

@@ -1,5 +1,5 @@
 import { type CallOptions, type ChatKit, UnusableSessionError } from '../../src/chatkit/port.ts'
-import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire-session.ts'
+import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../../src/lib/clock.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 

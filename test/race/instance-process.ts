@@ -1,5 +1,5 @@
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
-import { type IssuedSession, issuedSession } from '../../src/chatkit/wire-session.ts'
+import { type IssuedSession, issuedSession } from '../../src/chatkit/wire/session.ts'
 import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'

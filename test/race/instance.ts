@@ -2,11 +2,11 @@ import type { ChatKit } from '../../src/chatkit/port.ts'
 import { type Clock, unixSeconds } from '../../src/lib/clock.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { type Canceller, createCanceller } from '../../src/mint/cancel.ts'
 import { createMint, type Mint } from '../../src/mint/mint.ts'
-import { createRevoke, type Revoke } from '../../src/mint/revoke.ts'
+import { type Canceller, createCanceller } from '../../src/outbox/cancel.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
+import { createRevoke, type Revoke } from '../../src/revoke/revoke.ts'
 import { ISSUER, mintOrder, type Order, type Result } from './orders.ts'
 
 /** What an instance is built from; its steps are our own code, everything around them is the test's. */

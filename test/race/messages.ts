@@ -1,5 +1,5 @@
 import type { ChatKit } from '../../src/chatkit/port.ts'
-import type { CreateSessionParams } from '../../src/chatkit/wire-session.ts'
+import type { CreateSessionParams } from '../../src/chatkit/wire/session.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import type { Order, Result } from './orders.ts'
 

@@ -1,6 +1,6 @@
 import { Secret } from '../../src/lib/secret.ts'
 import type { MintOrder } from '../../src/mint/mint.ts'
-import { signInOf } from '../../src/mint/sign-in.ts'
+import { signInOf } from '../../src/registry/identity.ts'
 
 export const ISSUER = 'https://idp.example/'
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
 import { auditEntry, entry, NOW, order } from '../contracts/registry-fixtures.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
-import { answers, redisInstances } from '../support/redis-instances.ts'
+import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { answers, redisInstances } from '../support/registry/redis-instances.ts'
 
 const instances = redisInstances()
 const ERASE = { user: 'zoe-4711', keptAction: 'erase', limit: 100, now: NOW }

@@ -2,8 +2,8 @@ import { createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
 import { entry, guardQuestion, ids, NOW, order } from '../contracts/registry-fixtures.ts'
-import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
-import { answers, claim, everyCall, redisInstances } from '../support/redis-instances.ts'
+import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { answers, claim, everyCall, redisInstances } from '../support/registry/redis-instances.ts'
 
 const refused = { code: 'store_unavailable' }
 const instances = redisInstances()

@@ -11,8 +11,8 @@ import {
   pageIds,
   query,
 } from '../contracts/registry-fixtures.ts'
-import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
-import { answers, claim, redisInstances } from '../support/redis-instances.ts'
+import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { answers, claim, redisInstances } from '../support/registry/redis-instances.ts'
 
 const instances = redisInstances()
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
 import { entry, NOW, ownership, pageIds } from '../contracts/registry-fixtures.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
-import { answers, redisInstances } from '../support/redis-instances.ts'
+import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { answers, redisInstances } from '../support/registry/redis-instances.ts'
 
 const instances = redisInstances()
 const ALL = { kind: 'thread', limit: 20, order: 'desc' } as const

@@ -4,7 +4,7 @@ import { Secret } from '../../src/lib/secret.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
 import { registryContract } from '../contracts/registry.ts'
-import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
+import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 
 const log = createLog({ level: 'silent' })
 

@@ -10,7 +10,7 @@ import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, guardQuestion, order, pageIds, query } from '../contracts/registry-fixtures.ts'
 
-const WRITER = new URL('../support/registry-writer.ts', import.meta.url).pathname
+const WRITER = new URL('../support/registry/registry-writer.ts', import.meta.url).pathname
 
 let folder: string
 let path: string

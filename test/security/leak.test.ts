@@ -5,17 +5,17 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  type Instead,
+  startWatchedUpstream,
+  type WatchedUpstream,
+} from '../support/chatkit/watched-upstream.ts'
 import { leaksIn, type Planted } from '../support/leaks.ts'
 import { openRaw } from '../support/raw-http.ts'
 import { APP_ORIGIN, claimsOf } from '../support/running-service.ts'
 import { runToEnd, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { CRASH_ON_SIGNAL } from '../support/spies.ts'
 import { createSecretSigner, handMade } from '../support/tokens.ts'
-import {
-  type Instead,
-  startWatchedUpstream,
-  type WatchedUpstream,
-} from '../support/watched-upstream.ts'
 
 // Invariant 5: no answer and no log line has an API key, a client secret or a user token in it,
 // whatever goes wrong. The service runs as a process with LOG_LEVEL=trace.

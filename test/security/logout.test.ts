@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { callAdmin, eachStore, upstreamStatus } from '../support/admin-calls.ts'
-import { createFaultyRegistry } from '../support/faulty-registry.ts'
 import {
   ISSUER,
   key,
@@ -14,6 +13,7 @@ import {
   userToken,
 } from '../support/logout-calls.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { type Running, startService } from '../support/running-service.ts'
 import { claimsOf } from '../support/tokens.ts'
 

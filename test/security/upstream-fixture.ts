@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
+import type { Behaviour } from '../support/chatkit/scripted-upstream.ts'
 import { API_KEY, type Running } from '../support/running-service.ts'
-import type { Behaviour } from '../support/scripted-upstream.ts'
 
 /** A refusal in the API's words, which nobody outside may read. */
 export const answer = (status: number, headers: Record<string, string> = {}): Behaviour => ({

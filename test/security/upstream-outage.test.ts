@@ -1,7 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import {
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../support/chatkit/scripted-upstream.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
-import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts'
 import { answer, type Problem, refused, retryAfter } from './upstream-fixture.ts'
 
 /** The rows of "Upstream" that pass: limits and outages, as a client of the service sees them. */

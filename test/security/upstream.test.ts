@@ -1,12 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { API_KEY, type Running, startService, tokenFor } from '../support/running-service.ts'
 import {
   type Behaviour,
   type ScriptedUpstream,
   sessionOf,
   startScriptedUpstream,
-} from '../support/scripted-upstream.ts'
+} from '../support/chatkit/scripted-upstream.ts'
+import { API_KEY, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { answer, type Problem, refused, retryAfter } from './upstream-fixture.ts'
 
 /** The rows of "Upstream" for a create, from a client's request to the answer it gets. */

@@ -8,10 +8,10 @@ import type { Registry } from '../../src/registry/port.ts'
 import { ownership } from '../contracts/registry-fixtures.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS } from '../support/admin-calls.ts'
-import { input } from '../support/chatkit-server-client.ts'
-import { createAttachment } from '../support/gateway-requests.ts'
+import { createAttachment } from '../support/chatkit/gateway-requests.ts'
+import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { input } from '../support/chatkit/server-client.ts'
 import { type Running, startService } from '../support/running-service.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/self-hosted.ts'
 import { countsOf, eraseOf, exportOf, summaryOf } from '../support/user-data.ts'
 
 // Export and erase where threads are at a ChatKit server of one's own, beside hosted ones.

@@ -1,6 +1,6 @@
 import { ADMINS, adminToken } from '../support/admin-calls.ts'
+import { PUBLIC_URL, selfHostedConfig, sidOf } from '../support/chatkit/self-hosted.ts'
 import { tokenFor } from '../support/running-service.ts'
-import { PUBLIC_URL, selfHostedConfig, sidOf } from '../support/self-hosted.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 
 /** The service as a process, with `helpdesk` on a ChatKit server, and calls of it. */

@@ -12,8 +12,13 @@ import {
   type SessionSeen,
   sessionsOf,
 } from '../support/admin-calls.ts'
+import {
+  helpdeskSecret,
+  PUBLIC_URL,
+  selfHostedConfig,
+  sidOf,
+} from '../support/chatkit/self-hosted.ts'
 import { ISSUER, type Running, startService, tokenFor } from '../support/running-service.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig, sidOf } from '../support/self-hosted.ts'
 
 const server = 'http://127.0.0.1:9/chatkit'
 const more = ADMINS

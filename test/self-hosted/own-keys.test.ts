@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CLIENT_SECRET_TYPE } from '../../src/chatkit/client-secret.ts'
-import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing-keys.ts'
+import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
+import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { ADMINS, adminToken } from '../support/admin-calls.ts'
+import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { type Running, startService } from '../support/running-service.ts'
-import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/self-hosted.ts'
 
 // With the key file in hand the test signs what the service never would.
 

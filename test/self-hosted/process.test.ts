@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { REQUEST_TYPES } from '../../src/chatkit/protocol.ts'
+import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import {
   type RunningChatKitServer,
   startChatKitServer,
 } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { eventsOf, framesOf, input, type Json, textOf } from '../support/chatkit-server-client.ts'
-import { createAttachment, workingParams } from '../support/gateway-requests.ts'
+import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
+import { eventsOf, framesOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { type Instance, startInstance } from './instance.ts'
 

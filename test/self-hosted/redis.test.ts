@@ -2,15 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { makeSigningKeys } from '../../src/chatkit/signing-keys.ts'
+import { makeSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import {
   type RunningChatKitServer,
   startChatKitServer,
 } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { framesOf, input } from '../support/chatkit-server-client.ts'
+import { framesOf, input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/redis.ts'
+import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { type Instance, startInstance } from './instance.ts'
 
 describe.runIf(wantsRedis())('two instances that share Redis and a key file', () => {

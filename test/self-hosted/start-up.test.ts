@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { makeSigningKeys } from '../../src/chatkit/signing-keys.ts'
+import { makeSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { leaksIn } from '../support/leaks.ts'
-import { PUBLIC_URL, selfHostedConfig } from '../support/self-hosted.ts'
 import { runToEnd } from '../support/service-process.ts'
 
 const config = selfHostedConfig({ server: 'http://127.0.0.1:9/chatkit' })

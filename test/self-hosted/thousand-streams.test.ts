@@ -4,8 +4,8 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Agent, request } from 'undici'
 import { expect, test } from 'vitest'
-import { eachBounded } from '../../src/lib/each-bounded.ts'
-import { input } from '../support/chatkit-server-client.ts'
+import { eachBounded } from '../../src/lib/concurrency.ts'
+import { input } from '../support/chatkit/server-client.ts'
 import { startInstance } from './instance.ts'
 
 const STREAMS = 1000

@@ -1,7 +1,7 @@
-import { createOpenApi } from '../../src/http/openapi.ts'
-import type { Answer, Operation } from '../../src/http/openapi-operation.ts'
-import { OPERATIONS } from '../../src/http/openapi-operations.ts'
-import { problemSchema } from '../../src/http/openapi-responses.ts'
+import { createOpenApi } from '../../src/http/openapi/openapi.ts'
+import type { Answer, Operation } from '../../src/http/openapi/operation.ts'
+import { OPERATIONS } from '../../src/http/openapi/operations.ts'
+import { problemSchema } from '../../src/http/openapi/responses.ts'
 import { type AnswerOnTheWire, hearAnswers } from './answers-on-the-wire.ts'
 
 /** What the HTTP server itself can say of any request, before a route is looked for. */

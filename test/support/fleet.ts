@@ -1,7 +1,7 @@
 import { ADMIN_CONFIG, adminToken, type RevokeSeen } from './admin-calls.ts'
+import type { WatchedUpstream } from './chatkit/watched-upstream.ts'
 import { type Running, tokenFor } from './running-service.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
-import type { WatchedUpstream } from './watched-upstream.ts'
 
 /** An answer as far as these tests look at it. */
 export interface Answer {

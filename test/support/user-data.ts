@@ -1,6 +1,6 @@
 import { ADMIN_CONFIG, adminToken } from './admin-calls.ts'
+import { startWatchedUpstream, type WatchedUpstream } from './chatkit/watched-upstream.ts'
 import { type Running, type RunningOptions, startService } from './running-service.ts'
-import { startWatchedUpstream, type WatchedUpstream } from './watched-upstream.ts'
 
 /** A line of an export or an erase. */
 export interface Line {

@@ -1,6 +1,6 @@
 import type { CallOptions, ChatKit } from '../../src/chatkit/port.ts'
-import type { ListQuery, ThreadListQuery } from '../../src/chatkit/wire.ts'
-import type { Thread } from '../../src/chatkit/wire-thread.ts'
+import type { Thread } from '../../src/chatkit/wire/thread.ts'
+import type { ListQuery, ThreadListQuery } from '../../src/chatkit/wire/wire.ts'
 import { paginate } from '../../src/embedded/chatkit-api/page.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { ThreadSource } from '../../src/threads/sources.ts'

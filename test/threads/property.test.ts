@@ -1,8 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { adminToken } from '../support/admin-calls.ts'
+import {
+  startThreadScene,
+  type ThreadScene,
+  type WorkflowName,
+} from '../support/chatkit/thread-scene.ts'
 import type { RawAnswer } from '../support/raw-http.ts'
-import { startThreadScene, type ThreadScene, type WorkflowName } from '../support/thread-scene.ts'
 
 // Random users, threads of three keys (two of them of one project) and two servers, random calls,
 // cursors taken from anyone's answers. Whoever calls, over HTTP, sees and deletes their own, and a

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ThreadItem } from '../../chatkit/wire-item.ts'
-import type { Thread } from '../../chatkit/wire-thread.ts'
+import type { ThreadItem } from '../../chatkit/wire/item.ts'
+import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Io } from './io.ts'
 import { printFields, printJson, printTable, remark, time } from './output.ts'
 

@@ -5,7 +5,7 @@ import {
   makeSigningKeys,
   SIGNING_ALGORITHMS,
   type SigningAlgorithm,
-} from '../../chatkit/signing-keys.ts'
+} from '../../chatkit/signing/signing-keys.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { print, remark } from './output.ts'

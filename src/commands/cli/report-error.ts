@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { EnvironmentError } from '../../config/env.ts'
-import { ConfigError } from '../../config/problems.ts'
+import { ConfigError } from '../../config/file/problems.ts'
 import { SecretFileError } from '../../config/secret-file.ts'
 import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
 import { CommandError, EXIT, type ExitCode } from './exit.ts'

@@ -1,15 +1,15 @@
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { type ChatKit, UnusableSessionError } from '../../chatkit/port.ts'
-import { type CreateSessionParams, createSessionParams } from '../../chatkit/wire-session.ts'
+import { type CreateSessionParams, createSessionParams } from '../../chatkit/wire/session.ts'
 import { printObject } from './answers.ts'
 import { someText, user } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption } from './output.ts'
 import { relaxedObject } from './relaxed-object.ts'
-import { expectAnswer, type ServiceClient } from './service-client.ts'
-import { type TargetFlags, targetOptions, withTarget } from './target.ts'
+import { expectAnswer, type ServiceClient } from './target/service-client.ts'
+import { type TargetFlags, targetOptions, withTarget } from './target/target.ts'
 
 const { workflow, chatkit_configuration, expires_after, rate_limits } = createSessionParams.shape
 

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { pageOf } from '../../chatkit/wire.ts'
+import { pageOf } from '../../chatkit/wire/wire.ts'
 import {
   type PageSeen,
   printObject,
@@ -11,9 +11,15 @@ import { id, type ListFlags, listOptions, someText, user } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, printJson, remark } from './output.ts'
-import { expectAnswer } from './service-client.ts'
 import { createSession } from './sessions-create.ts'
-import { serviceOf, type TargetFlags, targetKind, targetOptions, withTarget } from './target.ts'
+import { expectAnswer } from './target/service-client.ts'
+import {
+  serviceOf,
+  type TargetFlags,
+  targetKind,
+  targetOptions,
+  withTarget,
+} from './target/target.ts'
 
 /** `sessions create|cancel|list` */
 export function sessionsCommand(io: Io): Command {

@@ -4,8 +4,8 @@ import { id, type ListFlags, listOptions, someText, user } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, printJson } from './output.ts'
-import { serviceThreads, type ThreadCalls } from './service-threads.ts'
-import { type Target, type TargetFlags, targetOptions, withTarget } from './target.ts'
+import { serviceThreads, type ThreadCalls } from './target/service-threads.ts'
+import { type Target, type TargetFlags, targetOptions, withTarget } from './target/target.ts'
 
 /** `threads list|retrieve|delete|list-items` */
 export function threadsCommand(io: Io): Command {

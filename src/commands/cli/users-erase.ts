@@ -7,8 +7,8 @@ import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, printable, printLine, remark } from './output.ts'
 import { startProgress } from './progress.ts'
-import { readToSummary, type StreamLine, type StreamSummary } from './summary-stream.ts'
-import { serviceOf, serviceOptions, type TargetFlags } from './target.ts'
+import { readToSummary, type StreamLine, type StreamSummary } from './target/summary-stream.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from './target/target.ts'
 
 type Flags = TargetFlags & { readonly json?: boolean; readonly yes?: boolean }
 

@@ -5,8 +5,8 @@ import { type ExportFile, openExportFile } from './export-file.ts'
 import type { Io } from './io.ts'
 import { jsonOption, printLine, remark } from './output.ts'
 import { startProgress } from './progress.ts'
-import { readToSummary, type StreamSummary } from './summary-stream.ts'
-import { serviceOf, serviceOptions, type TargetFlags } from './target.ts'
+import { readToSummary, type StreamSummary } from './target/summary-stream.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from './target/target.ts'
 
 type Flags = TargetFlags & { readonly json?: boolean; readonly output?: string }
 

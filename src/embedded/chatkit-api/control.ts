@@ -1,5 +1,5 @@
 import type { Hono } from 'hono'
-import type { FaultBox } from '../fault-box.ts'
+import type { FaultBox } from '../kit/fault-box.ts'
 import type { Faults } from './faults.ts'
 import { jsonBody } from './guards.ts'
 import type { ApiEnv } from './middleware.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { errorBody } from './api-error.ts'
+import { errorBody } from '../kit/api-error.ts'
 
 /**
  * How the next calls misbehave. Everything is optional; an empty object is good behaviour again.

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { isLoopback } from '../../lib/loopback.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../kit/api-error.ts'
 
 const BETA = 'chatkit_beta=v1'
 const MAX_JSON_DEPTH = 64

@@ -1,5 +1,5 @@
-import type { ListQuery } from '../../chatkit/wire.ts'
-import { ApiError } from './api-error.ts'
+import type { ListQuery } from '../../chatkit/wire/wire.ts'
+import { ApiError } from '../kit/api-error.ts'
 
 /** Entries of a page when the query has no `limit`. */
 const DEFAULT_LIMIT = 20

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire.ts'
 import {
   ATTACHMENT_TYPES,
   assistantMessageItem,
@@ -18,7 +17,8 @@ import {
   urlAnnotation,
   userMessageItem,
   widgetItem,
-} from '../../chatkit/wire-item.ts'
+} from '../../chatkit/wire/item.ts'
+import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
 
 /**
  * What may be planted, built on the wire schemas but strict: a seed is written by a developer, and a

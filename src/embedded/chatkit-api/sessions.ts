@@ -1,6 +1,6 @@
-import type { ChatSession, CreateSessionParams } from '../../chatkit/wire-session.ts'
+import type { ChatSession, CreateSessionParams } from '../../chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../kit/api-error.ts'
 
 /** Life of a session that does not ask for another. */
 const DEFAULT_LIFE_SECONDS = 600

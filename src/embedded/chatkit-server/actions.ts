@@ -1,6 +1,6 @@
-import type { KnownRequest } from '../../chatkit/protocol.ts'
-import { isKnownItem, type ServerItem } from '../../chatkit/protocol-thread.ts'
-import { ApiError } from '../chatkit-api/api-error.ts'
+import type { KnownRequest } from '../../chatkit/protocol/request.ts'
+import { isKnownItem, type ServerItem } from '../../chatkit/protocol/thread.ts'
+import { ApiError } from '../kit/api-error.ts'
 import { card } from './assistant.ts'
 import type { SampleStore } from './store.ts'
 

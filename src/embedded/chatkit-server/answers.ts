@@ -1,4 +1,4 @@
-import type { KnownRequest } from '../../chatkit/protocol.ts'
+import type { KnownRequest } from '../../chatkit/protocol/request.ts'
 import { applyAction } from './actions.ts'
 import { pageOf } from './page.ts'
 import { asAttachment, type SampleStore } from './store.ts'

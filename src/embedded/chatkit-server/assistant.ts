@@ -1,4 +1,4 @@
-import type { ServerAttachment } from '../../chatkit/protocol-thread.ts'
+import type { ServerAttachment } from '../../chatkit/protocol/thread.ts'
 import { type Events, say, show, type Turn, wordsOf } from './turn.ts'
 
 const MAX_COUNT = 1_000_000

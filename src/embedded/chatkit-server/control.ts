@@ -1,6 +1,6 @@
 import type { Hono } from 'hono'
 import { jsonBody, requireLoopback } from '../chatkit-api/guards.ts'
-import type { FaultBox } from '../fault-box.ts'
+import type { FaultBox } from '../kit/fault-box.ts'
 import type { ServerFaults } from './faults.ts'
 import type { ServerEnv } from './middleware.ts'
 import { type ServerRecorder, withoutCredentials } from './recorder.ts'

@@ -1,4 +1,4 @@
-import { ApiError } from '../chatkit-api/api-error.ts'
+import { ApiError } from '../kit/api-error.ts'
 
 /** Entries of a page when the request has no `limit`, or 0. */
 const DEFAULT_LIMIT = 20

@@ -3,9 +3,9 @@ import type {
   KnownServerItem,
   ServerAttachment,
   ServerItem,
-} from '../../chatkit/protocol-thread.ts'
+} from '../../chatkit/protocol/thread.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { ApiError } from '../chatkit-api/api-error.ts'
+import { ApiError } from '../kit/api-error.ts'
 
 /** A thread in memory. It has no user: the protocol does not say who asks, and nobody is asked. */
 export interface SampleThread {

@@ -1,10 +1,14 @@
-import { isStreaming, type KnownRequest, type UserMessageInput } from '../../chatkit/protocol.ts'
+import {
+  isStreaming,
+  type KnownRequest,
+  type UserMessageInput,
+} from '../../chatkit/protocol/request.ts'
 import {
   isKnownItem,
   type KnownServerItem,
   type ServerItem,
-} from '../../chatkit/protocol-thread.ts'
-import { ApiError } from '../chatkit-api/api-error.ts'
+} from '../../chatkit/protocol/thread.ts'
+import { ApiError } from '../kit/api-error.ts'
 import { applyAction } from './actions.ts'
 import { type Message, respond } from './assistant.ts'
 import { asAttachment, type SampleStore, type SampleThread } from './store.ts'

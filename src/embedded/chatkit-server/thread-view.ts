@@ -1,4 +1,4 @@
-import type { ServerItem, ServerThread } from '../../chatkit/protocol-thread.ts'
+import type { ServerItem, ServerThread } from '../../chatkit/protocol/thread.ts'
 import type { ServerPage } from './page.ts'
 import type { SampleThread } from './store.ts'
 

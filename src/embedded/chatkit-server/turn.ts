@@ -1,5 +1,5 @@
-import type { ServerEvent } from '../../chatkit/protocol-event.ts'
-import type { ServerAssistantContent } from '../../chatkit/protocol-thread.ts'
+import type { ServerEvent } from '../../chatkit/protocol/event.ts'
+import type { ServerAssistantContent } from '../../chatkit/protocol/thread.ts'
 import type { NewItem, SampleStore, SampleThread } from './store.ts'
 
 /** One answer of the assistant, while it is made. */

@@ -1,5 +1,5 @@
 import type { Context, Hono } from 'hono'
-import { ApiError } from '../chatkit-api/api-error.ts'
+import { ApiError } from '../kit/api-error.ts'
 import type { ServerEnv } from './middleware.ts'
 import { asAttachment, type SampleStore } from './store.ts'
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
-import { fillSqlite } from '../../support/fill-sqlite.ts'
+import { fillSqlite } from '../../support/registry/fill-sqlite.ts'
 import { warmUp } from '../fleet.ts'
 import { repeat } from '../identity.ts'
 import { measureCpu } from '../measure-cpu.ts'

@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readSigningKeys, SIGNING_ALGORITHMS } from '../../../src/chatkit/signing-keys.ts'
-import { readPseudonymKey } from '../../../src/config/pseudonym.ts'
+import { readSigningKeys, SIGNING_ALGORITHMS } from '../../../src/chatkit/signing/signing-keys.ts'
+import { readPseudonymKey } from '../../../src/config/expressions/pseudonym.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
-import { PUBLIC_URL, selfHostedConfig } from '../../support/self-hosted.ts'
 import { startServiceProcess } from '../../support/service-process.ts'
 import { runInProcess } from './run-in-process.ts'
 

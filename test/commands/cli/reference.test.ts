@@ -3,8 +3,8 @@ import {
   type RunningChatKitApi,
   startChatKitApi,
 } from '../../../src/embedded/chatkit-api/server.ts'
-import { SESSION } from '../../support/chatkit-examples.ts'
-import { FULL_ITEMS, fullThread } from '../../support/chatkit-seeds.ts'
+import { SESSION } from '../../support/chatkit/examples.ts'
+import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
 import { cli, cliJson } from './run-cli.ts'
 
 // The reference's command lines, run against the embedded ChatKit API as processes.

@@ -11,7 +11,7 @@ import {
   sessionsOf,
   upstreamStatus,
 } from '../../support/admin-calls.ts'
-import { FULL_ITEMS, fullThread } from '../../support/chatkit-seeds.ts'
+import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
 import { type Running, startService, tokenFor } from '../../support/running-service.ts'
 import { type Ended, quickCli, cli as spawnedCli, terminal } from './run-cli.ts'
 

@@ -1,0 +1,204 @@
+import type { CallOptions } from '../chatkit/port.ts'
+import type { Thread, ThreadItemPage } from '../chatkit/wire/thread.ts'
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { mapAhead } from '../lib/map-ahead.ts'
+import type { Registry } from '../registry/port.ts'
+import type { AuditEntry, Page, SessionRecord } from '../registry/records.ts'
+import { refusingCursors } from '../threads/cursors.ts'
+import type { FoundThread } from '../threads/find-thread.ts'
+import { listItemsOf } from '../threads/items.ts'
+import { type SourceCall, sourcePage } from '../threads/source-page.ts'
+import type { ThreadSource } from '../threads/sources.ts'
+import { codeOf, createFailures, type Failure } from './failures.ts'
+
+/** One line of an export. */
+export type ExportLine = ExportedData | ExportSummary
+
+/** What is on the books of this service, or at an upstream. */
+type ExportedData =
+  | { readonly type: 'session'; readonly session: SessionRecord }
+  | { readonly type: 'thread'; readonly thread: Thread }
+  | {
+      readonly type: 'item'
+      readonly thread_id: string
+      readonly item: ThreadItemPage['data'][number]
+    }
+  | { readonly type: 'audit'; readonly audit: AuditEntry }
+
+/** The last line: without it the export is truncated. */
+export interface ExportSummary {
+  readonly type: 'summary'
+  /** False when anything is missing; `failures` says what. */
+  readonly complete: boolean
+  readonly sessions: number
+  readonly threads: number
+  readonly items: number
+  readonly audit: number
+  /** How many failures; the first of them are named. */
+  readonly failed: number
+  readonly failures: readonly Failure[]
+}
+
+/** What {@link exportUser} needs. */
+export interface ExportOptions {
+  readonly registry: Pick<Registry, 'listSessions' | 'listAudit'>
+  readonly sources: readonly ThreadSource[]
+  readonly onForeign: SourceCall['onForeign']
+  readonly now: Clock
+}
+
+/** Lines come by the page: each on its own would cost more than it holds. */
+type Lines = AsyncGenerator<readonly ExportedData[], void, undefined>
+
+/** A part that ended early says so in its place; the others go on. */
+interface Found {
+  readonly lines: readonly ExportedData[]
+  readonly failure?: Failure
+}
+
+/** The most that a list gives at a time. */
+const PAGE = 100
+/** How many threads' items are fetched at a time. */
+const AHEAD = 4
+
+/**
+ * Everything that this service and its upstreams have of a user, page by page: what nobody reads is
+ * not fetched.
+ *
+ * @param options - where to look
+ * @param user - whose data
+ * @param call - accompanies the upstream calls; when its signal aborts, the export throws its reason
+ * @returns some lines at a time
+ */
+export async function* exportUser(
+  options: ExportOptions,
+  user: string,
+  call: CallOptions = {},
+): AsyncGenerator<readonly ExportLine[], void, undefined> {
+  const failures = createFailures()
+  const counts = { session: 0, thread: 0, item: 0, audit: 0 }
+  for await (const { lines, failure } of allOf(options, user, call)) {
+    call.signal?.throwIfAborted()
+    if (failure !== undefined) failures.add(failure)
+    for (const { type } of lines) counts[type] += 1
+    if (lines.length > 0) yield lines
+  }
+  const summary = {
+    type: 'summary',
+    complete: failures.count() === 0,
+    sessions: counts.session,
+    threads: counts.thread,
+    items: counts.item,
+    audit: counts.audit,
+    failed: failures.count(),
+    failures: failures.named(),
+  } as const
+  yield [summary]
+}
+
+async function* allOf(options: ExportOptions, user: string, call: CallOptions) {
+  const { onForeign } = options
+  yield* noting({ what: 'sessions' }, foundIn(sessionLines(options, user)))
+  for (const source of options.sources) {
+    const found = threadLines(source, user, { call, onForeign })
+    yield* noting({ what: 'threads', workflow: source.name }, found)
+  }
+  yield* noting({ what: 'audit' }, foundIn(auditLines(options, user)))
+}
+
+async function* foundIn(pages: Lines): AsyncGenerator<Found, void, undefined> {
+  for await (const lines of pages) yield { lines }
+}
+
+async function* noting(
+  part: Omit<Failure, 'code'>,
+  found: AsyncGenerator<Found, void, undefined>,
+): AsyncGenerator<Found, void, undefined> {
+  try {
+    yield* found
+  } catch (error) {
+    yield { lines: [], failure: { ...part, code: codeOf(error) } }
+  }
+}
+
+async function* sessionLines({ registry, now }: ExportOptions, user: string): Lines {
+  const query = { user, limit: PAGE, order: 'asc', now: unixSeconds(now) } as const
+  const pages = registryPages((after) => registry.listSessions({ ...query, after }))
+  for await (const page of pages) yield page.map((session) => ({ type: 'session', session }))
+}
+
+async function* auditLines({ registry }: ExportOptions, user: string): Lines {
+  const pages = registryPages((after) => registry.listAudit({ user, limit: PAGE, after }))
+  for await (const page of pages) yield page.map((audit) => ({ type: 'audit', audit }))
+}
+
+async function* registryPages<T extends { readonly id: string }>(
+  read: (after: string | undefined) => Promise<Page<T> | undefined>,
+): AsyncGenerator<readonly T[], void, undefined> {
+  for (let after: string | undefined; ; ) {
+    const page = await read(after)
+    if (page === undefined) throw new ServiceError('internal_error', { reason: CURSOR_GONE })
+    yield page.data
+    after = page.data.at(-1)?.id
+    if (!page.hasMore || after === undefined) return
+  }
+}
+
+const CURSOR_GONE = 'an entry that was swept while the list was read'
+
+async function* threadLines(
+  source: ThreadSource,
+  user: string,
+  context: SourceCall,
+): AsyncGenerator<Found, void, undefined> {
+  for await (const threads of threadPages(source, user, context)) {
+    const withItems = async (one: FoundThread) => ({ one, first: await firstItems(one, context) })
+    for await (const { one, first } of mapAhead(threads, AHEAD, withItems)) {
+      const part = { what: 'items', workflow: source.name, id: one.thread.id } as const
+      yield { lines: [{ type: 'thread', thread: one.thread }] }
+      yield* noting(part, foundIn(itemLines(one, first, context)))
+    }
+  }
+}
+
+async function* threadPages(source: ThreadSource, user: string, context: SourceCall) {
+  for (let after: string | undefined; ; ) {
+    const query = { user, limit: PAGE, order: 'asc', after } as const
+    const { values, hasMore } = await refusingCursors(after !== undefined, () =>
+      sourcePage(source, query, context),
+    )
+    yield values.map((thread) => ({ thread, source }))
+    if (!hasMore) return
+    after = nextCursor(values.at(-1)?.id, after)
+  }
+}
+
+type FirstItems = PromiseSettledResult<ThreadItemPage>
+
+async function firstItems(of: FoundThread, context: SourceCall): Promise<FirstItems> {
+  const [first] = await Promise.allSettled([itemsAfter(of, undefined, context)])
+  return first
+}
+
+async function* itemLines(of: FoundThread, first: FirstItems, context: SourceCall): Lines {
+  if (first.status === 'rejected') throw first.reason
+  const { id } = of.thread
+  let page = first.value
+  for (let after: string | undefined; ; page = await itemsAfter(of, after, context)) {
+    yield page.data.map((item) => ({ type: 'item', thread_id: id, item }))
+    if (!page.has_more) return
+    after = nextCursor(page.last_id ?? undefined, after)
+  }
+}
+
+function itemsAfter(of: FoundThread, after: string | undefined, context: SourceCall) {
+  const query = { limit: PAGE, order: 'asc', ...(after !== undefined && { after }) } as const
+  return listItemsOf(of, query, context)
+}
+
+/** An upstream that does not heed cursors would be read for ever. */
+function nextCursor(last: string | undefined, before: string | undefined): string {
+  if (last !== undefined && last !== before) return last
+  throw new ServiceError('upstream_invalid_response', { reason: 'a list that does not go on' })
+}

@@ -1,0 +1,57 @@
+import { type Dispatcher, request } from 'undici'
+import { ServiceError } from '../../lib/errors.ts'
+import { isSecureUrl } from '../../lib/loopback.ts'
+import { readBounded } from '../../lib/read-bounded.ts'
+import { parseStrictJson } from '../../lib/strict-json.ts'
+
+const MAX_BYTES = 65_536
+const MAX_DEPTH = 32
+const DEADLINE_MS = 3_000
+
+/** GETs a JSON document of an identity provider. */
+export type FetchJson = (url: URL) => Promise<unknown>
+
+/**
+ * @param options - `dispatcher`, the way to the network; `deadlineMs`, milliseconds from the call
+ * to the last byte of the body, 3000 when absent
+ * @returns a function that throws ServiceError `idp_unavailable` on anything but a 200 with at most
+ * 64 KiB of strict JSON: network errors, time-outs, redirects (never followed: they would let a
+ * provider's open redirect choose our keys)
+ */
+export function createFetchJson(options: {
+  readonly dispatcher: Dispatcher
+  readonly deadlineMs?: number
+}): FetchJson {
+  const { dispatcher, deadlineMs = DEADLINE_MS } = options
+  return async (url) => {
+    try {
+      return await getJson(url, dispatcher, AbortSignal.timeout(deadlineMs))
+    } catch (cause) {
+      const reason = `GET ${url.origin}${url.pathname}: ${describe(cause)}`
+      throw new ServiceError('idp_unavailable', { reason, cause })
+    }
+  }
+}
+
+async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): Promise<unknown> {
+  // Whoever can change keys on their way to us can sign anything.
+  if (!isSecureUrl(url)) throw new Error('not an https address')
+  const { statusCode, body } = await request(url, {
+    dispatcher,
+    signal,
+    headers: { accept: 'application/json, application/jwk-set+json' },
+  })
+  if (statusCode !== 200) {
+    // Closes the connection instead of reading what is not wanted; the listener takes the abort error.
+    body.on('error', () => {}).destroy()
+    throw new Error(`answered ${statusCode}`)
+  }
+  return parseStrictJson(await readBounded(body, MAX_BYTES), MAX_DEPTH)
+}
+
+/** An error's message; of an AggregateError (several addresses, none answers), which has none, the code. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error'
+  if (error.message !== '') return error.message
+  return 'code' in error ? String(error.code) : error.name
+}

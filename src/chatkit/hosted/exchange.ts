@@ -1,0 +1,128 @@
+import { type Dispatcher, errors } from 'undici'
+import type { Deadline } from '../../lib/deadline.ts'
+import { TooLargeError } from '../../lib/read-bounded.ts'
+
+/** One request to the ChatKit API, as it goes on the wire. */
+export interface ExchangeRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly path: string
+  readonly headers: Record<string, string>
+  readonly body: string | null
+  /** Bytes of answer at most. */
+  readonly maxBytes: number
+  readonly deadline: Deadline
+}
+
+/** What came back, whatever its status. */
+export interface Exchange {
+  readonly status: number
+  readonly requestId: string | undefined
+  readonly retryAfter: string | undefined
+  readonly body: Buffer
+}
+
+/**
+ * Why no whole answer came: no connection, or none that answered; an answer that broke off or was no
+ * HTTP; one that was too long; the deadline; the caller.
+ */
+export type FaultKind = 'unanswered' | 'broken' | 'too_large' | 'timeout' | 'caller_gone'
+
+/** The exchange ended without a whole answer. */
+export class UpstreamFault extends Error {
+  override readonly name = 'UpstreamFault'
+  readonly kind: FaultKind
+
+  /**
+   * @param kind - which of them
+   * @param cause - the error underneath
+   */
+  constructor(kind: FaultKind, cause: unknown) {
+    super(`no whole answer: ${kind}`, { cause })
+    this.kind = kind
+  }
+}
+
+/**
+ * One HTTP exchange: headers and body under one deadline, the body bounded, redirects not followed.
+ *
+ * @throws {@link UpstreamFault}
+ */
+export function exchange(
+  dispatcher: Dispatcher,
+  origin: string,
+  request: ExchangeRequest,
+): Promise<Exchange> {
+  const { method, path, headers, body, deadline } = request
+  return new Promise((resolve, reject) => {
+    const collector = createCollector(request.maxBytes, (error, answered) => {
+      deadline.onEnd(undefined)
+      if (!(error instanceof Error)) return resolve(error)
+      const kind = deadline.ended() ?? faultKind(error, answered)
+      reject(new UpstreamFault(kind, error))
+    })
+    deadline.onEnd(collector.abandon)
+    dispatcher.dispatch({ origin, path, method, headers, body }, collector.handler)
+  })
+}
+
+/** Told once: the answer, or the error and whether an answer had begun. */
+type Ended = (result: Exchange | Error, answered: boolean) => void
+
+/**
+ * Collects an answer as undici's parser reads it. `dispatcher.request` would put a stream in between,
+ * at twice the cost of the whole call.
+ */
+function createCollector(maxBytes: number, ended: Ended) {
+  let head: Pick<Exchange, 'status' | 'requestId' | 'retryAfter'> | undefined
+  let running: Dispatcher.DispatchController | undefined
+  let abandoned: Error | undefined
+  const chunks: Buffer[] = []
+  let bytes = 0
+
+  function abandon(reason: Error): void {
+    abandoned ??= reason
+    if (running !== undefined) running.abort(abandoned)
+    // It still waits for a connection, and ends as soon as it gets one.
+    else ended(abandoned, false)
+  }
+
+  const handler: Dispatcher.DispatchHandler = {
+    onRequestStart(controller) {
+      running = controller
+      if (abandoned !== undefined) controller.abort(abandoned)
+    },
+    onResponseStart(_controller, status, headers) {
+      // 1xx announces an answer and is none (RFC 9110 §15.2).
+      if (status < 200) return
+      const [requestId, retryAfter] = [headers['x-request-id'], headers['retry-after']]
+      head = { status, requestId: single(requestId), retryAfter: single(retryAfter) }
+    },
+    onResponseData(_controller, chunk) {
+      bytes += chunk.length
+      if (bytes > maxBytes) return abandon(new TooLargeError(`more than ${maxBytes} bytes`))
+      chunks.push(chunk)
+    },
+    onResponseEnd() {
+      const [first] = chunks
+      const body = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
+      if (head === undefined) ended(new Error('an answer without a head'), false)
+      else ended({ ...head, body }, true)
+    },
+    onResponseError(_controller, error) {
+      ended(error, head !== undefined)
+    },
+  }
+  return { handler, abandon: () => abandon(new Error('abandoned')) }
+}
+
+function faultKind(error: unknown, answered: boolean): FaultKind {
+  if (error instanceof TooLargeError) return 'too_large'
+  // Bytes came, and they were no HTTP, or more headers than we read.
+  const unreadable =
+    error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError
+  return answered || unreadable ? 'broken' : 'unanswered'
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header
+}

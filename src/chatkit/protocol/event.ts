@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { serverItem, serverThread } from './thread.ts'
+
+/**
+ * The events of a stream, each one frame: `data: <json>` and an empty line. Events and updates of a
+ * type that is not named here pass, and so do fields.
+ *
+ * Source: the types of the ChatKit server SDKs.
+ */
+
+/** A change to an item: a piece of text, a widget's new root, a task. */
+const itemUpdate = z.looseObject({ type: z.string() })
+
+const knownEvent = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('thread.created'), thread: serverThread }),
+  z.looseObject({ type: z.literal('thread.updated'), thread: serverThread }),
+  z.looseObject({ type: z.literal('thread.item.added'), item: serverItem }),
+  z.looseObject({
+    type: z.literal('thread.item.updated'),
+    item_id: z.string(),
+    update: itemUpdate,
+  }),
+  z.looseObject({ type: z.literal('thread.item.done'), item: serverItem }),
+  z.looseObject({ type: z.literal('thread.item.removed'), item_id: z.string() }),
+  z.looseObject({ type: z.literal('thread.item.replaced'), item: serverItem }),
+  z.looseObject({
+    type: z.literal('stream_options'),
+    stream_options: z.looseObject({ allow_cancel: z.boolean().optional() }),
+  }),
+  z.looseObject({
+    type: z.literal('progress_update'),
+    text: z.string(),
+    icon: z.string().nullish(),
+  }),
+  z.looseObject({
+    type: z.literal('client_effect'),
+    name: z.string(),
+    data: z.record(z.string(), z.unknown()).default({}),
+  }),
+  z.looseObject({
+    type: z.literal('notice'),
+    /** `info`, `warning` or `danger`. */
+    level: z.string(),
+    /** Markdown, shown to the person in the chat. */
+    message: z.string(),
+    title: z.string().nullish(),
+  }),
+  z.looseObject({
+    type: z.literal('error'),
+    /** `custom` shows `message` to the person in the chat, others a text of ChatKit's own. */
+    code: z.string().default('custom'),
+    message: z.string().nullish(),
+    allow_retry: z.boolean().default(false),
+  }),
+])
+/** The types of events. */
+export const EVENT_TYPES: readonly string[] = knownEvent.options.map(
+  ({ shape }) => shape.type.value,
+)
+
+const otherEvent = z.looseObject({
+  type: z.string().refine((type) => !EVENT_TYPES.includes(type)),
+})
+
+/** An event; a type that is not named here passes as it is. */
+export const serverEvent = z.union([knownEvent, otherEvent])
+/** {@link serverEvent} */
+export type ServerEvent = z.infer<typeof serverEvent>

@@ -1,0 +1,114 @@
+import { type KnownRequest, type ParsedRequest, plainName } from './request.ts'
+
+/** The ids that a request names. Each list is without repetitions. */
+export interface RequestIds {
+  /** Threads that the server may read or change: each has to be the caller's. */
+  readonly threads: readonly string[]
+  /** The same of attachments. */
+  readonly attachments: readonly string[]
+  /** Items. Nothing but their thread says whose they are. */
+  readonly items: readonly string[]
+  /**
+   * Ids in data that is the application's own (an action, a tool's result, a tag's data, answers to a
+   * form, `metadata`) and in the cursor of `threads.list`. They may be ids of something else, so an unknown one means
+   * nothing; one that is known to be another user's does.
+   */
+  readonly mentioned: {
+    readonly threads: readonly string[]
+    readonly attachments: readonly string[]
+  }
+}
+
+type Kind = 'threads' | 'attachments' | 'items'
+type Found = Readonly<Record<Kind, Set<string>>>
+
+/** Names, as `plainName` gives them, whose values are ids. */
+const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ['thread', 'threads'],
+  ['threads', 'threads'],
+  ['threadid', 'threads'],
+  ['threadids', 'threads'],
+  ['attachment', 'attachments'],
+  ['attachments', 'attachments'],
+  ['attachmentid', 'attachments'],
+  ['attachmentids', 'attachments'],
+  ['itemid', 'items'],
+  ['itemids', 'items'],
+])
+
+/**
+ * Finds every id in a request, at any depth and however its name is spelt: an id is also dangerous
+ * where the protocol has none (`thread_id` beside the `input` of `threads.create`), because a server
+ * may look there, and a server that binds names without regard to case takes `Thread_Id` for
+ * `thread_id`.
+ *
+ * @param parsed - of a body whose depth is bounded
+ */
+export function idsOf(parsed: ParsedRequest): RequestIds {
+  const named = emptyFinds()
+  const mentioned = emptyFinds()
+  const free = freeFormOf(parsed)
+  const walk = (node: unknown, into: Found): void => {
+    if (!isObject(node)) return
+    const found = free.has(node) ? mentioned : into
+    for (const [key, value] of Object.entries(node)) {
+      const kind = KINDS.get(plainName(key))
+      if (kind !== undefined) take(value, found[kind])
+      walk(value, found)
+    }
+  }
+  walk(parsed.request, named)
+  const cursor = threadCursorOf(parsed)
+  if (cursor !== undefined) mentioned.threads.add(cursor)
+  return {
+    threads: [...named.threads],
+    attachments: [...named.attachments],
+    items: [...named.items],
+    mentioned: { threads: [...mentioned.threads], attachments: [...mentioned.attachments] },
+  }
+}
+
+function emptyFinds(): Found {
+  return { threads: new Set(), attachments: new Set(), items: new Set() }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** By identity: an equal value elsewhere in the request is not free. */
+function freeFormOf(parsed: ParsedRequest): ReadonlySet<object> {
+  const { metadata } = parsed.request
+  const parts = parsed.known ? freeParams(parsed.request) : []
+  return new Set([metadata, ...parts].filter(isObject))
+}
+
+/** The parts of the params that the protocol leaves to the application. */
+function freeParams(request: KnownRequest): unknown[] {
+  switch (request.type) {
+    case 'threads.create':
+    case 'threads.add_user_message':
+      return request.params.input.content.map((part) => part['data'])
+    case 'threads.add_client_tool_output':
+      return [request.params.result]
+    case 'threads.add_structured_input':
+      return [request.params.input.answers]
+    case 'threads.custom_action':
+    case 'threads.sync_custom_action':
+      return [request.params.action]
+    default:
+      return []
+  }
+}
+
+function threadCursorOf({ known, request }: ParsedRequest): string | undefined {
+  if (!known || request.type !== 'threads.list') return undefined
+  return request.params.after ?? undefined
+}
+
+/** A number or a list counts too: many a server would read `["thr_1"]` as `thr_1`. */
+function take(value: unknown, found: Set<string>): void {
+  if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
+  else if (Array.isArray(value)) for (const entry of value) take(entry, found)
+  else if (isObject(value) && 'id' in value) take(value.id, found)
+}

@@ -1,0 +1,171 @@
+import type { Dispatcher } from 'undici'
+import type { Deadline } from '../../lib/deadline.ts'
+import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
+import { readBounded, TooLargeError } from '../../lib/read-bounded.ts'
+
+/** Bytes of a JSON answer at most: pages of items can hold whole conversations. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+/** One request to a self-hosted ChatKit server, as it goes on the wire. */
+export interface ServerRequest {
+  readonly url: string
+  readonly method: 'POST' | 'PUT'
+  readonly headers: Record<string, string>
+  readonly body: string | Uint8Array
+  /** Until the end of the answer, or of its head when the body is read without one. */
+  readonly deadline: Deadline
+}
+
+/** The head of a server's answer, with its body to be read. */
+export interface ServerReply {
+  readonly status: number
+  /** Media type in lower case, without parameters. */
+  readonly mediaType: string
+  readonly requestId: string | undefined
+  readonly body: Dispatcher.ResponseData['body']
+}
+
+/** What the public details of `respond/problem.ts` say about OpenAI, said about a server. */
+const DETAILS = {
+  not_found: undefined,
+  request_timeout: undefined,
+  upstream_rejected: 'The ChatKit server refused the request. Tell the operator the request id.',
+  upstream_rate_limited:
+    'The ChatKit server has too much to do. Wait for the seconds in Retry-After.',
+  upstream_unavailable: 'The ChatKit server cannot be reached, or failed. Try again later.',
+  upstream_timeout: 'The ChatKit server did not answer in time. Try again.',
+  upstream_invalid_response:
+    'The ChatKit server gave an answer that cannot be used. Try again later.',
+} as const satisfies Partial<Record<ErrorCode, string | undefined>>
+
+/**
+ * A failure that a server is to blame for, in words that fit one of one's own.
+ *
+ * @param code - public
+ * @param reason - for the log
+ * @param cause - the error underneath
+ */
+export function serverFault(
+  code: keyof typeof DETAILS,
+  reason: string,
+  cause?: unknown,
+): ServiceError {
+  const detail = DETAILS[code]
+  return new ServiceError(code, { reason, cause, ...(detail !== undefined && { detail }) })
+}
+
+/**
+ * Sends a request and waits for the head of the answer. Redirects are not followed. `deadline` goes on
+ * for the body; who reads a stream stops it.
+ *
+ * @param dispatcher - connections
+ * @param request - headers and body as they stand
+ * @throws `ServiceError` `upstream_unavailable`, `upstream_timeout`, `request_timeout` (the caller left)
+ */
+export async function openServerCall(
+  dispatcher: Dispatcher,
+  request: ServerRequest,
+): Promise<ServerReply> {
+  const { method, headers, body, deadline } = request
+  const { origin, pathname, search } = new URL(request.url)
+  try {
+    const response = await dispatcher.request({
+      origin,
+      path: pathname + search,
+      method,
+      headers,
+      body,
+      signal: deadline.signal(),
+      // The deadline counts, and while a slow client holds a stream up nothing does.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
+    // Destroyed bodies say so in an `error` event; whoever reads one learns it there.
+    response.body.on('error', () => undefined)
+    const encoding = single(response.headers['content-encoding']) ?? 'identity'
+    const type = single(response.headers['content-type']) ?? ''
+    return {
+      status: response.statusCode,
+      mediaType: encoding === 'identity' ? mediaTypeOf(type) : `encoded/${encoding}`,
+      requestId: single(response.headers['x-request-id']),
+      body: response.body,
+    }
+  } catch (error) {
+    throw failure(error, deadline)
+  }
+}
+
+/**
+ * The error for a status that is no success; the body is let go.
+ *
+ * @param reply - of any status
+ * @throws `not_found` (404), `upstream_rate_limited` (429), `upstream_rejected` (another 4xx),
+ * `upstream_unavailable` (5xx), `upstream_invalid_response` (a redirect)
+ */
+export function refuseFailed({ status, body, requestId }: ServerReply): void {
+  if (status >= 200 && status < 300) return
+  body.destroy()
+  const id = (requestId ?? '').replace(/[^\w.-]/g, '').slice(0, 64)
+  throw serverFault(codeOf(status), `status ${status}${id && `, server's request ${id}`}`)
+}
+
+/** A JSON answer: what it says, and the bytes that said so. */
+export interface JsonAnswer {
+  readonly json: unknown
+  readonly bytes: Buffer
+}
+
+/**
+ * Reads a JSON answer to its end, 16 MiB at most.
+ *
+ * @param reply - a success
+ * @param deadline - of the call
+ * @throws `upstream_invalid_response` when it is not JSON, too long, or breaks off; `upstream_timeout`;
+ * `request_timeout`
+ */
+export async function readJsonAnswer(reply: ServerReply, deadline: Deadline): Promise<JsonAnswer> {
+  if (reply.mediaType !== 'application/json') {
+    reply.body.destroy()
+    throw serverFault('upstream_invalid_response', 'an answer that is not application/json')
+  }
+  const bytes = await readAll(reply, deadline)
+  try {
+    return { json: JSON.parse(bytes.toString('utf8')), bytes }
+  } catch {
+    throw serverFault('upstream_invalid_response', 'an answer that is not JSON')
+  }
+}
+
+async function readAll({ body }: ServerReply, deadline: Deadline): Promise<Buffer> {
+  try {
+    return await readBounded(body, MAX_ANSWER_BYTES)
+  } catch (error) {
+    if (deadline.ended() === undefined) {
+      const what = error instanceof TooLargeError ? 'is too long' : 'broke off'
+      throw serverFault('upstream_invalid_response', `an answer that ${what}`, error)
+    }
+    throw failure(error, deadline)
+  }
+}
+
+function failure(error: unknown, deadline: Deadline): ServiceError {
+  const end = deadline.ended()
+  if (end === 'timeout') return serverFault('upstream_timeout', 'no answer in time', error)
+  if (end === 'caller_gone') return serverFault('request_timeout', 'the client is gone', error)
+  return serverFault('upstream_unavailable', 'no connection, or none that answered', error)
+}
+
+function codeOf(status: number): keyof typeof DETAILS {
+  if (status === 404) return 'not_found'
+  if (status === 429) return 'upstream_rate_limited'
+  if (status >= 500) return 'upstream_unavailable'
+  return status >= 400 ? 'upstream_rejected' : 'upstream_invalid_response'
+}
+
+function mediaTypeOf(header: string): string {
+  return (header.split(';', 1)[0] ?? '').trim().toLowerCase()
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header
+}

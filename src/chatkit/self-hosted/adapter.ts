@@ -1,0 +1,90 @@
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import { newId } from '../../lib/ids.ts'
+import type { ChatKit } from '../port.ts'
+import { audienceOf, CLIENT_SECRET_TYPE } from '../signing/client-secret.ts'
+import type { SigningKeys } from '../signing/signing-keys.ts'
+import type { CreateSessionParams, IssuedSession } from '../wire/session.ts'
+import type { ServerThreads } from './threads.ts'
+
+/** What the API's own sessions live, in seconds, and what they are good for in a minute. */
+const DEFAULT_SECONDS = 600
+const DEFAULT_PER_MINUTE = 10
+
+/** The same ids as of the ChatKit API. */
+const ID = /^[A-Za-z0-9_-]{1,128}$/
+
+/** What {@link createSelfHosted} needs. */
+export interface SelfHostedOptions {
+  /** Name in the config. */
+  readonly workflow: string
+  /** `PUBLIC_URL`: the issuer of its client secrets. */
+  readonly issuer: string
+  readonly keys: SigningKeys
+  /** The thread calls, through the server's own protocol. */
+  readonly threads: ServerThreads
+  readonly now: Clock
+}
+
+/**
+ * The second implementation of the port: sessions are made and signed here, and guarded by the
+ * gateway. There is nobody to cancel at: the registry's word is what the gateway goes by, so a
+ * cancel is confirmed at once.
+ *
+ * @param options - workflow, keys, the way to its server
+ */
+export function createSelfHosted(options: SelfHostedOptions): ChatKit {
+  const { threads } = options
+  return {
+    // Asks nobody, so there is no call to observe.
+    async createSession(params, call) {
+      call?.signal?.throwIfAborted()
+      return createSession(params, options)
+    },
+    // `null`: no session of this id is known to anyone but the registry.
+    async cancelSession(id, call) {
+      call?.signal?.throwIfAborted()
+      if (ID.test(id)) return null
+      throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
+    },
+    listThreads: threads.list,
+    retrieveThread: threads.retrieve,
+    deleteThread: threads.remove,
+    listThreadItems: threads.items,
+  }
+}
+
+async function createSession(
+  params: CreateSessionParams,
+  { workflow, issuer, keys, now }: SelfHostedOptions,
+): Promise<IssuedSession> {
+  const id = newId('cksess_')
+  const iat = unixSeconds(now)
+  const exp = iat + (params.expires_after?.seconds ?? DEFAULT_SECONDS)
+  const claims = {
+    iss: issuer,
+    aud: audienceOf(workflow),
+    sub: params.user,
+    sid: id,
+    jti: newId('jti_'),
+    iat,
+    exp,
+  }
+  const perMinute = params.rate_limits?.max_requests_per_1_minute ?? DEFAULT_PER_MINUTE
+  return {
+    id,
+    object: 'chatkit.session',
+    client_secret: await keys.sign(claims, CLIENT_SECRET_TYPE),
+    expires_at: exp,
+    status: 'active',
+    user: params.user,
+    max_requests_per_1_minute: perMinute,
+    rate_limits: { max_requests_per_1_minute: perMinute },
+    workflow: {
+      id: params.workflow.id,
+      version: params.workflow.version ?? null,
+      state_variables: params.workflow.state_variables ?? null,
+      tracing: { enabled: params.workflow.tracing?.enabled ?? false },
+    },
+  }
+}

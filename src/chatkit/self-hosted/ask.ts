@@ -1,0 +1,111 @@
+import type { Dispatcher } from 'undici'
+import type { z } from 'zod'
+import type { Clock } from '../../lib/clock.ts'
+import { type Deadline, startDeadline } from '../../lib/deadline.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import type { CallOptions, ChatKitOperation } from '../port.ts'
+import type { RequestType } from '../protocol/request.ts'
+import {
+  openServerCall,
+  readJsonAnswer,
+  refuseFailed,
+  serverFault,
+} from '../protocol/server-call.ts'
+import { createServerIdentity } from '../signing/server-token.ts'
+import type { SigningKeys } from '../signing/signing-keys.ts'
+
+/** For all requests of one operation together, in milliseconds. */
+const DEADLINE_MS = 8000
+
+/** A request of the protocol whose answer is JSON. */
+export interface Question {
+  readonly type: RequestType
+  readonly params: object
+  /** A 400 is then taken for the fault of the cursor, which is the client's. */
+  readonly hasCursor?: boolean
+}
+
+/** Asks the server as `user`; the answer is read with `schema`, when there is one. */
+export interface Ask {
+  (user: string, question: Question): Promise<unknown>
+  <S extends z.ZodType>(user: string, question: Question, schema: S): Promise<z.infer<S>>
+}
+
+/** Runs one operation of the port: one deadline for all its requests, and one observation. */
+export type AskServer = <T>(
+  operation: ChatKitOperation,
+  call: CallOptions | undefined,
+  run: (ask: Ask) => Promise<T>,
+) => Promise<T>
+
+/** What {@link createAskServer} needs. */
+export interface AskServerOptions {
+  readonly server: string
+  readonly keys: Pick<SigningKeys, 'sign'>
+  readonly issuer: string
+  readonly dispatcher: Dispatcher
+  readonly now: Clock
+}
+
+interface Seen {
+  status: number | undefined
+  requestId: string | undefined
+  attempts: number
+}
+
+/**
+ * Speaks the protocol to a server, in this service's own name and on behalf of a user.
+ *
+ * @param options - server, identity, connections
+ */
+export function createAskServer(options: AskServerOptions): AskServer {
+  const identity = createServerIdentity(options)
+  const { server, dispatcher } = options
+  const send = async (user: string, question: Question, at: { deadline: Deadline; seen: Seen }) => {
+    const { deadline, seen } = at
+    const { type, params } = question
+    const headers = {
+      ...(await identity(server, { user })),
+      'content-type': 'application/json',
+      accept: 'application/json',
+    }
+    seen.attempts++
+    seen.status = seen.requestId = undefined
+    const body = JSON.stringify({ type, params })
+    const request = { url: server, method: 'POST', headers, body, deadline } as const
+    const reply = await openServerCall(dispatcher, request)
+    seen.status = reply.status
+    seen.requestId = reply.requestId
+    if (reply.status === 400 && question.hasCursor) {
+      reply.body.destroy()
+      throw new ServiceError('invalid_request', { reason: 'the server refuses the cursor' })
+    }
+    refuseFailed(reply)
+    return (await readJsonAnswer(reply, deadline)).json
+  }
+  return async (operation, call, run) => {
+    const started = performance.now()
+    const seen: Seen = { status: undefined, requestId: undefined, attempts: 0 }
+    const deadline = startDeadline(DEADLINE_MS, call?.signal)
+    try {
+      call?.signal?.throwIfAborted()
+      const ask: Ask = async (user: string, question: Question, schema?: z.ZodType) => {
+        const json = await send(user, question, { deadline, seen })
+        return schema === undefined ? json : read(schema, json)
+      }
+      return await run(ask)
+    } catch (error) {
+      throw call?.signal?.aborted ? call.signal.reason : error
+    } finally {
+      deadline.stop()
+      call?.observe?.({ operation, ...seen, milliseconds: performance.now() - started })
+    }
+  }
+}
+
+function read<S extends z.ZodType>(schema: S, json: unknown): z.infer<S> {
+  const result = schema.safeParse(json)
+  if (result.success) return result.data
+  const where = result.error.issues.map(({ path }) => path.join('.') || 'the whole').join(', ')
+  throw serverFault('upstream_invalid_response', `not as the protocol has it: ${where}`)
+}

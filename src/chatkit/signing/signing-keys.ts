@@ -1,0 +1,174 @@
+import {
+  type CryptoKey,
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose'
+import { z } from 'zod'
+import { UnusableSettingError } from '../../lib/errors.ts'
+import type { Secret } from '../../lib/secret.ts'
+
+/** Keys that sign client secrets of self-hosted workflows and the tokens for their servers. */
+export interface SigningKeys {
+  /**
+   * Signs a JWT with the first key.
+   *
+   * @param claims - `iat` and `exp` included
+   * @param type - header `typ`
+   */
+  sign(claims: JWTPayload, type: string): Promise<string>
+  /**
+   * Verifies a JWT of ours; all keys count, so that the first can be replaced without an outage.
+   *
+   * @param token - compact JWS
+   * @param expected - issuer, audience, `typ`, and the time in milliseconds
+   * @throws jose's errors
+   */
+  verify(token: string, expected: ExpectedToken): Promise<JWTPayload>
+  /** The public half, for `/.well-known/jwks.json`. */
+  readonly publicKeys: { readonly keys: readonly JWK[] }
+}
+
+/** What a token of ours must say. */
+export interface ExpectedToken {
+  readonly issuer: string
+  readonly audience: string
+  readonly type: string
+  readonly nowMs: number
+}
+
+const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/)
+
+const privateKey = z.discriminatedUnion('kty', [
+  z.looseObject({
+    kty: z.literal('EC'),
+    crv: z.literal('P-256'),
+    x: base64url,
+    y: base64url,
+    d: base64url,
+    alg: z.literal('ES256').default('ES256'),
+    kid: z.string().min(1).max(256).optional(),
+  }),
+  z.looseObject({
+    kty: z.literal('OKP'),
+    crv: z.literal('Ed25519'),
+    x: base64url,
+    d: base64url,
+    alg: z.enum(['EdDSA', 'Ed25519']).default('EdDSA'),
+    kid: z.string().min(1).max(256).optional(),
+  }),
+])
+
+const privateKeySet = z.looseObject({ keys: z.array(privateKey).min(1).max(16) })
+
+interface SigningKey {
+  readonly alg: string
+  readonly kid: string
+  readonly privateKey: CryptoKey
+  readonly publicJwk: JWK
+}
+
+/** Algorithms of the keys that sign. RSA is left out: its signatures make client secrets long. */
+export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const
+/** {@link SIGNING_ALGORITHMS}; `Ed25519` is the newer name of `EdDSA` with that curve (RFC 9864). */
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
+
+/**
+ * A new private key set with one key, as the text that {@link readSigningKeys} takes.
+ *
+ * @param alg - what it signs with
+ */
+export async function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): Promise<string> {
+  const { privateKey: key } = await generateKeyPair(alg, { extractable: true })
+  return JSON.stringify({ keys: [{ ...(await exportJWK(key)), alg }] })
+}
+
+/**
+ * The keys of the file, else keys that are made once and kept.
+ *
+ * @param file - the text of `SIGNING_KEY_FILE`
+ * @param keep - keeps what is made, unless there is something already; gives what is kept
+ * @throws `UnusableSettingError`
+ */
+export async function openSigningKeys(
+  file: Secret | undefined,
+  keep: (made: Uint8Array) => Promise<Uint8Array>,
+): Promise<SigningKeys> {
+  if (file !== undefined) return readSigningKeys(file.reveal(), 'SIGNING_KEY_FILE')
+  const made = new TextEncoder().encode(await makeSigningKeys())
+  return readSigningKeys(new TextDecoder().decode(await keep(made)), 'the signing key in the store')
+}
+
+/**
+ * Reads a private JWK set (RFC 7517 §5): EC P-256 (ES256) and Ed25519 (EdDSA). A key without `kid`
+ * gets its thumbprint (RFC 7638) as one.
+ *
+ * @param text - JSON
+ * @param source - where it is from, for messages
+ * @throws `UnusableSettingError`, which never holds a part of a key
+ */
+export async function readSigningKeys(text: string, source: string): Promise<SigningKeys> {
+  const keys = await Promise.all(parse(text, source).map((jwk) => importKey(jwk, source)))
+  const [first] = keys
+  const kids = new Set(keys.map(({ kid }) => kid))
+  if (first === undefined || kids.size < keys.length) {
+    throw new UnusableSettingError(`${source}: two keys have the same kid`)
+  }
+  const publicKeys = { keys: keys.map(({ publicJwk }) => publicJwk) }
+  const find = createLocalJWKSet(publicKeys)
+  return {
+    sign: (claims, type) =>
+      new SignJWT(claims)
+        .setProtectedHeader({ alg: first.alg, kid: first.kid, typ: type })
+        .sign(first.privateKey),
+    async verify(token, { issuer, audience, type, nowMs }) {
+      const { payload } = await jwtVerify(token, find, {
+        algorithms: [...SIGNING_ALGORITHMS],
+        issuer,
+        audience,
+        typ: type,
+        requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
+        currentDate: new Date(nowMs),
+      })
+      return payload
+    },
+    publicKeys,
+  }
+}
+
+function parse(text: string, source: string) {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw new UnusableSettingError(`${source}: not JSON; it must hold a private JWK set`)
+  }
+  const parsed = privateKeySet.safeParse(json)
+  if (parsed.success) return parsed.data.keys
+  const where = parsed.error.issues.map(({ path }) => path.join('.') || 'keys').join(', ')
+  throw new UnusableSettingError(
+    `${source}: not a private JWK set of EC P-256 or Ed25519 keys; look at ${where}`,
+  )
+}
+
+async function importKey(jwk: z.infer<typeof privateKey>, source: string): Promise<SigningKey> {
+  const { alg, kty, crv, x } = jwk
+  const coordinates = jwk.kty === 'EC' ? { x, y: jwk.y } : { x }
+  const kid = jwk.kid ?? (await calculateJwkThumbprint({ kty, crv, ...coordinates }))
+  const publicJwk: JWK = { kty, crv, ...coordinates, alg, kid, use: 'sig' }
+  const secret: JWK = { kty, crv, ...coordinates, d: jwk.d }
+  try {
+    const key = await importJWK(secret, alg)
+    if (key instanceof Uint8Array) throw new TypeError('symmetric')
+    await importJWK(publicJwk, alg)
+    return { alg, kid, privateKey: key, publicJwk }
+  } catch {
+    throw new UnusableSettingError(`${source}: the key ${kid} cannot be used; make a new one`)
+  }
+}

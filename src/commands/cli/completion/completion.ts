@@ -1,0 +1,33 @@
+import { Argument, Command } from 'commander'
+import type { Io } from '../io.ts'
+import { print } from '../output.ts'
+import { bashCompletion, fishCompletion, zshCompletion } from './scripts.ts'
+import { type CompletionTable, tableOf } from './table.ts'
+
+const SCRIPTS: Readonly<Record<string, (table: CompletionTable) => string>> = {
+  bash: bashCompletion,
+  zsh: zshCompletion,
+  fish: fishCompletion,
+}
+
+/**
+ * `completion bash|zsh|fish`
+ *
+ * @param program - the tree to complete, this command included
+ */
+export function completionCommand(io: Io, program: Command): Command {
+  return new Command('completion')
+    .description('Print a script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(SCRIPTS)))
+    .addHelpText('after', HELP)
+    .action(async (shell: string) => {
+      await print(io, SCRIPTS[shell]?.(tableOf(program)) ?? '')
+    })
+}
+
+const HELP = `
+The word to complete after is chatkit-mint; in the repository make it one first:
+  alias chatkit-mint='npx chatkit-mint'
+bash:  eval "$(chatkit-mint completion bash)"
+zsh:   eval "$(chatkit-mint completion zsh)"       (after compinit)
+fish:  chatkit-mint completion fish | source`

@@ -1,0 +1,148 @@
+import type { CompletionFlag, CompletionPlace, CompletionTable } from './table.ts'
+
+// Scripts for shells. Names of commands, flags and choices are ours: letters, digits and dashes.
+// Only leaves of the tree take values, so no value can be mistaken for a command.
+
+/**
+ * For bash 3.2 and later.
+ *
+ * @param table - what can follow where
+ */
+export function bashCompletion(table: CompletionTable): string {
+  return `# bash completion for chatkit-mint
+_chatkit_mint() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}"
+  local place="" word i
+  COMPREPLY=()
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word="\${COMP_WORDS[i]}"
+    case "$place $word" in
+${indent(4, wayCases(table))}
+    esac
+  done
+  case "$place|$previous" in
+${indent(4, valueCases(table, bashValues))}
+  esac
+  case "$place" in
+${indent(
+  4,
+  table.map(
+    (place) =>
+      `"${place.path}") COMPREPLY=($(compgen -W "${followers(place).join(' ')}" -- "$current")) ;;`,
+  ),
+)}
+  esac
+}
+complete -F _chatkit_mint chatkit-mint`
+}
+
+/**
+ * For zsh, after `compinit`.
+ *
+ * @param table - what can follow where
+ */
+export function zshCompletion(table: CompletionTable): string {
+  return `#compdef chatkit-mint
+_chatkit_mint() {
+  local previous="\${words[CURRENT-1]}" place="" word i
+  for ((i = 2; i < CURRENT; i++)); do
+    word="\${words[i]}"
+    case "$place $word" in
+${indent(4, wayCases(table))}
+    esac
+  done
+  case "$place|$previous" in
+${indent(4, valueCases(table, zshValues))}
+  esac
+  case "$place" in
+${indent(
+  4,
+  table.map((place) => `"${place.path}") compadd -- ${followers(place).join(' ')} ;;`),
+)}
+  esac
+}
+compdef _chatkit_mint chatkit-mint`
+}
+
+/**
+ * For fish 3 and later.
+ *
+ * @param table - what can follow where
+ */
+export function fishCompletion(table: CompletionTable): string {
+  const lines = table.flatMap((place) => {
+    const condition = `-n '__chatkit_mint_at "${place.path}"'`
+    const start = `complete -c chatkit-mint -f ${condition}`
+    const words = place.words.length === 0 ? [] : [`${start} -a '${place.words.join(' ')}'`]
+    return [...words, ...place.flags.map((flag) => `${start} ${fishFlag(flag)}`)]
+  })
+  return `# fish completion for chatkit-mint
+complete -c chatkit-mint -f
+function __chatkit_mint_at
+  set -l place
+  for word in (commandline -opc)[2..]
+    switch "$place $word"
+${indent(
+  6,
+  table
+    .filter(({ path }) => path !== '')
+    .map(
+      ({ path }) => `case '${path.includes(' ') ? path : ` ${path}`}'\n        set place '${path}'`,
+    ),
+)}
+    end
+  end
+  test "$place" = "$argv[1]"
+end
+${lines.join('\n')}`
+}
+
+function fishFlag({ name, description, value }: CompletionFlag): string {
+  const text = description.replace(/[^\w ,.;:()-]/g, '')
+  const base = `-l ${name.slice(2)} -d '${text}'`
+  if (value === 'none') return base
+  if (value === 'file') return `${base} -r -F`
+  return value === 'any' ? `${base} -x` : `${base} -x -a '${value.join(' ')}'`
+}
+
+function bashValues(value: CompletionFlag['value']): string {
+  if (value === 'file') return 'COMPREPLY=($(compgen -f -- "$current")); return'
+  if (typeof value === 'string') return 'return'
+  return `COMPREPLY=($(compgen -W "${value.join(' ')}" -- "$current")); return`
+}
+
+function zshValues(value: CompletionFlag['value']): string {
+  if (value === 'file') return '_files; return'
+  return typeof value === 'string' ? 'return' : `compadd -- ${value.join(' ')}; return`
+}
+
+/** `case` branches that go one command down. */
+function wayCases(table: CompletionTable): string[] {
+  return table
+    .filter(({ path }) => path !== '')
+    .map((place) => {
+      const above = place.path.split(' ').slice(0, -1).join(' ')
+      const word = place.path.split(' ').at(-1)
+      return `"${above} ${word}") place="${place.path}" ;;`
+    })
+}
+
+/** `case` branches for what follows a flag that takes a value. */
+function valueCases(
+  table: CompletionTable,
+  values: (value: CompletionFlag['value']) => string,
+): string[] {
+  return table.flatMap((place) =>
+    place.flags
+      .filter(({ value }) => value !== 'none')
+      .map(({ name, value }) => `"${place.path}|${name}") ${values(value)} ;;`),
+  )
+}
+
+function followers({ words, flags }: CompletionPlace): string[] {
+  return [...words, ...flags.map(({ name }) => name)]
+}
+
+function indent(by: number, lines: readonly string[]): string {
+  return lines.map((line) => ' '.repeat(by) + line).join('\n')
+}

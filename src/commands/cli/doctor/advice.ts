@@ -1,0 +1,87 @@
+import { ServiceError } from '../../../lib/errors.ts'
+import { systemCode } from '../reason.ts'
+
+/** How a call of the ChatKit API was made. */
+export interface CallContext {
+  /** Environment variable with the API key. */
+  readonly keyName: string
+  /** Last characters of the key. */
+  readonly keyHint: string
+  readonly workflowId: string
+  readonly project: string | undefined
+  readonly baseUrl: string
+  /** HTTP status of the answer; undefined when none came. */
+  readonly status: number | undefined
+  readonly nowMs: number
+}
+
+/** From this day OpenAI runs no hosted workflows. */
+const HOSTED_UNTIL = '2026-11-30'
+/** How to go on after it. */
+export const MOVE_ON = `OpenAI runs hosted workflows until ${HOSTED_UNTIL}: move to \`server:\`, see src/docs/move-to-self-hosted.md`
+
+/**
+ * What an operator can do about a call of the ChatKit API that failed.
+ *
+ * @param error - what the adapter threw
+ * @param context - the call
+ */
+export function adviceOnApi(error: unknown, context: CallContext): string {
+  const { keyName, keyHint, baseUrl } = context
+  switch (error instanceof ServiceError ? error.code : undefined) {
+    case 'upstream_auth_failed':
+      return adviceOnKey(context)
+    case 'workflow_unavailable':
+      return adviceOnWorkflow(context)
+    case 'upstream_rejected':
+      return 'the API does not take what the config asks for: look at version, rate_limits and chatkit_configuration of this workflow'
+    case 'upstream_rate_limited':
+      return `the key ${keyHint} in ${keyName} is over its limit or out of credit: look at limits and billing of its project, then try again`
+    case 'upstream_timeout':
+      return `the API took the call and gave no whole answer in time: look at the API's status page and at proxies on the way to ${baseUrl}`
+    case 'upstream_invalid_response':
+      return `what answers is not the ChatKit API, or something on the way changes its answers: check OPENAI_BASE_URL (${baseUrl})`
+    default:
+      return adviceOnConnection(error, { url: baseUrl, setting: 'OPENAI_BASE_URL', ...context })
+  }
+}
+
+function adviceOnKey({ keyName, keyHint, project, status }: CallContext): string {
+  const key = `the key ${keyHint} in ${keyName}`
+  if (status === 403) {
+    return `${key} may not do this: give it permission to write ChatKit sessions, or use a key of a project that has it`
+  }
+  const named = project === undefined ? '' : `, or is not of OPENAI_PROJECT_ID (${project})`
+  return `${key} is not accepted${named}: make a new one, and see that no ${keyName} of a shell wins over the one you mean`
+}
+
+function adviceOnWorkflow({ keyName, keyHint, workflowId, nowMs }: CallContext): string {
+  const ended = nowMs >= Date.parse(HOSTED_UNTIL) ? `; or it has ended: ${MOVE_ON}` : ''
+  return `the project of the key ${keyHint} in ${keyName} has no workflow ${workflowId}: the usual cause is a key of another project than the workflow's, or the id of one that was deleted${ended}`
+}
+
+/**
+ * What an operator can do when something cannot be reached.
+ *
+ * @param error - what was thrown
+ * @param target - the address, the setting it stands in, the status of an answer
+ */
+export function adviceOnConnection(
+  error: unknown,
+  target: { readonly url: string; readonly setting: string; readonly status?: number | undefined },
+): string {
+  const { url, setting, status } = target
+  if (status !== undefined) {
+    return `${url} is there and fails by itself: look at its status page or log, and try again later`
+  }
+  const code = systemCode(error)
+  switch (code) {
+    case 'ECONNREFUSED':
+      return `nothing listens there: check ${setting} (${url}), and that it runs`
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the name is not known: check ${setting} (${url}) and the DNS of this machine`
+    default:
+      return `check ${setting} (${url}), and firewalls, proxies and certificates on the way${code === undefined ? '' : ` (${code})`}`
+  }
+}

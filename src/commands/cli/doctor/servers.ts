@@ -1,0 +1,117 @@
+import { serverThreadPage } from '../../../chatkit/protocol/thread.ts'
+import { createAskServer } from '../../../chatkit/self-hosted/ask.ts'
+import { openSigningKeys, type SigningKeys } from '../../../chatkit/signing/signing-keys.ts'
+import type { WorkflowSettings } from '../../../config/settings.ts'
+import { ServiceError, UnusableSettingError } from '../../../lib/errors.ts'
+import type { Registry } from '../../../registry/port.ts'
+import { reasonOf } from '../reason.ts'
+import { adviceOnConnection } from './advice.ts'
+import { type Finding, note, ok, wrong } from './finding.ts'
+import type { WorkflowChecks } from './workflows.ts'
+
+/** What the checks of servers need besides. */
+export interface ServerChecks extends WorkflowChecks {
+  /** For the signing keys that are kept there. */
+  readonly registry: Pick<Registry, 'keptKey'> | undefined
+  /** Whether `user` is one that nobody has threads of. */
+  readonly nobody: boolean
+}
+
+/**
+ * Asks the server of each self-hosted workflow for a list of threads, as the service would: with a
+ * token that it signs.
+ *
+ * @param checks - which workflows, as whom
+ */
+export async function checkServers(checks: ServerChecks): Promise<Finding[]> {
+  const own = checks.workflows.filter(({ server }) => server !== undefined)
+  if (own.length === 0) return []
+  const keys = await openKeys(checks)
+  if ('check' in keys) return [keys]
+  return Promise.all(own.map((workflow) => checkServer(keys, workflow, checks)))
+}
+
+async function openKeys({ environment, registry }: ServerChecks): Promise<SigningKeys | Finding> {
+  const check = 'signing keys'
+  try {
+    return await openSigningKeys(environment.signingKeys?.(), async (made) => {
+      if (registry === undefined) throw new UnusableSettingError('they are kept in the store')
+      return registry.keptKey('signing-keys', () => made)
+    })
+  } catch (error) {
+    return wrong(
+      check,
+      reasonOf(error),
+      'self-hosted workflows were not looked at: mend this first; `chatkit-mint keys generate` makes a new file for SIGNING_KEY_FILE',
+    )
+  }
+}
+
+async function checkServer(
+  keys: SigningKeys,
+  { name, server = '' }: WorkflowSettings,
+  checks: ServerChecks,
+): Promise<Finding> {
+  const check = `workflow ${name}`
+  const { dispatcher, now, user, signal, environment } = checks
+  const askServer = createAskServer({
+    server,
+    keys,
+    issuer: environment.publicUrl ?? '',
+    dispatcher,
+    now,
+  })
+  let status: number | undefined
+  const call = {
+    signal,
+    observe: (seen: { status: number | undefined }) => {
+      status = seen.status
+    },
+  }
+  try {
+    const question = { type: 'threads.list', params: { limit: 1 } } as const
+    const { data } = await askServer('list_threads', call, (ask) =>
+      ask(user, question, serverThreadPage),
+    )
+    return data.length > 0 && checks.nobody
+      ? showsAll(check, server)
+      : ok(check, `${server} answers`)
+  } catch (error) {
+    signal.throwIfAborted()
+    const message = `${server} does not answer as a ChatKit server: ${reasonOf(error)}`
+    return wrong(check, message, adviceOnServer(error, { name, url: server, status }))
+  }
+}
+
+/** As the samples do that people start from. */
+function showsAll(check: string, server: string): Finding {
+  return note(
+    check,
+    `${server} answers, and shows threads to a user who has none`,
+    'it does not tell users apart: only the gateway does. Let nobody else reach it, and let it verify the token, see src/docs/move-to-self-hosted.md',
+  )
+}
+
+function adviceOnServer(
+  error: unknown,
+  target: { readonly name: string; readonly url: string; readonly status: number | undefined },
+): string {
+  const { name, url, status } = target
+  if (status === 401 || status === 403) {
+    return `it refuses the token: it must expect this service's PUBLIC_URL as issuer and "${url}" as audience, and reach PUBLIC_URL/.well-known/jwks.json, where the running service must have the same signing keys as this command (SIGNING_KEY_FILE or STORE_URL)`
+  }
+  const setting = `workflows.${name}.server`
+  switch (error instanceof ServiceError ? error.code : undefined) {
+    case 'not_found':
+      return `check the path in ${setting}: the server runs and has nothing there`
+    case 'upstream_rejected':
+    case 'upstream_invalid_response':
+      return `check ${setting}: what answers there does not speak the ChatKit protocol`
+    case 'upstream_rate_limited':
+      return 'the server has too much to do: try again later'
+    case 'upstream_timeout':
+      return 'the server took the call and gave no whole answer in time: look at its log'
+    default:
+      return adviceOnConnection(error, { url, setting, status })
+  }
+}

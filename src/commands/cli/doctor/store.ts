@@ -1,0 +1,113 @@
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { StoreLocation } from '../../../config/env.ts'
+import { createLog } from '../../../lib/log.ts'
+import { openRegistry } from '../../../registry/open-registry.ts'
+import type { Registry } from '../../../registry/port.ts'
+import { reasonOf } from '../reason.ts'
+import { type Finding, note, ok, wrong } from './finding.ts'
+
+/** A store that is looked at, and what it says for itself while it is. */
+export interface OpenStore {
+  readonly findings: readonly Finding[]
+  /** Undefined when it cannot be opened, in memory where there is no file yet; to be closed. */
+  readonly registry: Registry | undefined
+}
+
+const STORE_TRIES = 30
+const STORE_PAUSE_MS = 100
+
+/**
+ * Opens the store and writes what a health check writes: nothing of any user. A file that is not there
+ * yet is not made: it would belong to whoever runs this, and the service could not write it.
+ *
+ * @param location - `STORE_URL`
+ */
+export async function checkStore(location: StoreLocation): Promise<OpenStore> {
+  if (location.kind === 'sqlite' && !existsSync(location.path)) return withoutFile(location.path)
+  return openStore(location)
+}
+
+async function withoutFile(path: string): Promise<OpenStore> {
+  const registry = await openRegistry({ kind: 'memory' }, createLog({ level: 'silent' }))
+  const folder = nearestFolder(resolve(path))
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    const message = `sqlite:${path} is not there yet: it is made at the first start`
+    return { findings: [note('store', message)], registry }
+  } catch {
+    const message = `sqlite:${path} is not there, and cannot be made in ${folder}`
+    return { findings: [wrong('store', message, STORE_ADVICE.sqlite)], registry }
+  }
+}
+
+function nearestFolder(path: string): string {
+  const folder = dirname(path)
+  return existsSync(folder) || folder === path ? folder : nearestFolder(folder)
+}
+
+async function openStore(location: StoreLocation): Promise<OpenStore> {
+  const said: Said[] = []
+  const log = createLog({
+    level: 'debug',
+    destination: { write: (line) => said.push(parse(line)) },
+  })
+  const name = location.kind === 'sqlite' ? `sqlite:${location.path}` : location.kind
+  let registry: Registry | undefined
+  try {
+    registry = await openRegistry(location, log)
+    await patiently(() => registry?.check())
+    const warnings = said.filter(({ level }) => level === WARN)
+    const notes = warnings.map(({ msg }) => note('store', msg))
+    return {
+      findings: [
+        ok('store', `${name} answers and can be written`),
+        ...memoryNote(location),
+        ...notes,
+      ],
+      registry,
+    }
+  } catch (error) {
+    const cause = said.findLast(({ err }) => err !== undefined)?.err?.message
+    const message = `${name}: ${reasonOf(error)}${cause === undefined ? '' : `: ${cause}`}`
+    return { findings: [wrong('store', message, STORE_ADVICE[location.kind])], registry }
+  }
+}
+
+const WARN = 40
+
+interface Said {
+  readonly level: number
+  readonly msg: string
+  readonly err?: { readonly message?: string }
+}
+
+function parse(line: string): Said {
+  return JSON.parse(line)
+}
+
+const STORE_ADVICE: Readonly<Record<StoreLocation['kind'], string>> = {
+  memory: 'check STORE_URL',
+  sqlite:
+    'check the path in STORE_URL, that this user may write there, and that the disk is not full',
+  redis:
+    'check address, password and TLS in STORE_URL, and that Redis runs; until it answers, nobody gets a session',
+}
+
+function memoryNote({ kind }: StoreLocation): Finding[] {
+  const message = 'memory: sessions, blocks and the audit trail end with the process'
+  return kind === 'memory' ? [note('store', message, 'set STORE_URL for anything but a trial')] : []
+}
+
+/** Redis is connected to behind the scenes. */
+async function patiently(work: () => Promise<void> | undefined): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (tries === STORE_TRIES) throw error
+      await wait(STORE_PAUSE_MS)
+    }
+  }
+}

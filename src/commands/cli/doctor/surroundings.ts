@@ -1,0 +1,96 @@
+import { type Dispatcher, request } from 'undici'
+import { createIssuers, type Issuer } from '../../../authenticate/issuers.ts'
+import type { Setup } from '../../../config/setup.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { UnusableSettingError } from '../../../lib/errors.ts'
+import { createLog } from '../../../lib/log.ts'
+import { isSecureUrl } from '../../../lib/loopback.ts'
+import { reasonOf } from '../reason.ts'
+import { adviceOnConnection } from './advice.ts'
+import { type Finding, note, ok, wrong } from './finding.ts'
+
+const PUBLIC_URL_MS = 3000
+
+/**
+ * Fetches the keys of each issuer, by the code that the service fetches them with.
+ *
+ * @param setup - issuers and secrets
+ * @param context - connections, the clock
+ */
+export async function checkIssuers(
+  { settings, environment }: Setup,
+  { dispatcher, now }: { readonly dispatcher: Dispatcher; readonly now: Clock },
+): Promise<Finding[]> {
+  const log = createLog({ level: 'silent' })
+  const secrets = (name: string) => environment.secret(name)?.()
+  try {
+    const issuers = createIssuers({ issuers: settings.issuers, secrets, dispatcher, log, now })
+    return await Promise.all(Array.from(issuers.values(), checkIssuer))
+  } catch (error) {
+    if (!(error instanceof UnusableSettingError)) throw error
+    return [
+      wrong('issuers', error.message, 'the service does not start with this: mend the config'),
+    ]
+  }
+}
+
+async function checkIssuer({ settings, keys }: Issuer): Promise<Finding> {
+  const check = `issuer ${settings.issuer}`
+  try {
+    const usable: string[] = []
+    for (const alg of settings.algorithms) {
+      const found = await keys.find({ alg, kid: undefined, typ: undefined })
+      if (found.keys.length > 0) usable.push(alg)
+    }
+    if (usable.length > 0) return ok(check, `has keys for ${usable.join(', ')}`)
+    const wanted = settings.algorithms.join(', ')
+    return wrong(
+      check,
+      `its key set has no key for ${wanted}`,
+      'check `algorithms`, or the signing algorithm of the identity provider',
+    )
+  } catch (error) {
+    const setting = settings.keys.kind === 'jwks_uri' ? 'jwks_uri' : 'issuer'
+    const url = settings.keys.kind === 'jwks_uri' ? settings.keys.url : settings.issuer
+    return wrong(check, reasonOf(error), adviceOnConnection(error, { url, setting }))
+  }
+}
+
+/**
+ * Whether this service, or whatever stands before it, answers at `PUBLIC_URL`. That it does not run yet
+ * is no fault.
+ *
+ * @param publicUrl - of the environment
+ * @param dispatcher - connections
+ */
+export async function checkPublicUrl(
+  publicUrl: string | undefined,
+  dispatcher: Dispatcher,
+): Promise<Finding[]> {
+  if (publicUrl === undefined) return []
+  const check = 'PUBLIC_URL'
+  const insecure = isSecureUrl(new URL(publicUrl))
+    ? []
+    : [
+        note(
+          check,
+          `${publicUrl} is plain http`,
+          'tokens and client secrets can be read on the way: use https',
+        ),
+      ]
+  return [...insecure, await lookAt(check, publicUrl, dispatcher)]
+}
+
+async function lookAt(check: string, publicUrl: string, dispatcher: Dispatcher): Promise<Finding> {
+  const url = `${publicUrl}/livez`
+  const signal = AbortSignal.timeout(PUBLIC_URL_MS)
+  try {
+    const { statusCode, body } = await request(url, { dispatcher, signal })
+    await body.dump({ limit: 65_536 })
+    if (statusCode === 200) return ok(check, `${url} answers`)
+    const advice = 'the service is not there, or what stands before it does not pass /livez on'
+    return note(check, `${url} answered ${statusCode}`, advice)
+  } catch (error) {
+    return note(check, `${url}: ${reasonOf(error)}`, 'no fault while the service does not run yet')
+  }
+}

@@ -1,0 +1,117 @@
+import type { Dispatcher } from 'undici'
+import { createAdapters } from '../../../chatkit/adapters.ts'
+import { type ChatKit, UnusableSessionError } from '../../../chatkit/port.ts'
+import type { WorkflowSettings } from '../../../config/settings.ts'
+import type { Setup } from '../../../config/setup.ts'
+import { createParams } from '../../../http/routes/mint-order.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { reasonOf } from '../reason.ts'
+import { adviceOnApi, type CallContext } from './advice.ts'
+import { type Finding, ok, wrong } from './finding.ts'
+
+/** What a session that cannot be cancelled lives, in seconds. */
+const SECONDS = 10
+
+/** What the checks of workflows need. */
+export interface WorkflowChecks extends Setup {
+  readonly workflows: readonly WorkflowSettings[]
+  /** The ChatKit user to mint for. */
+  readonly user: string
+  readonly dispatcher: Dispatcher
+  readonly now: Clock
+  readonly signal: AbortSignal
+}
+
+/**
+ * Mints and cancels a session for each hosted workflow, with all that the config says of it. The client
+ * secrets reach nobody.
+ *
+ * @param checks - which workflows, for whom
+ */
+export function checkHosted(checks: WorkflowChecks): Promise<Finding[]> {
+  const hosted = checks.workflows.filter(({ server }) => server === undefined)
+  const { environment, dispatcher } = checks
+  const adapters = createAdapters({
+    workflows: hosted,
+    selfHosted: new Map(),
+    secret: environment.secret,
+    baseUrl: environment.openaiBaseUrl,
+    organization: environment.openaiOrgId,
+    project: environment.openaiProjectId,
+    dispatcher,
+    cancelDispatcher: dispatcher,
+  })
+  return Promise.all(
+    hosted.map((workflow) => checkOne(adapters.of(workflow.name), workflow, checks)),
+  )
+}
+
+async function checkOne(
+  chatkit: ChatKit,
+  workflow: WorkflowSettings,
+  checks: WorkflowChecks,
+): Promise<Finding> {
+  const check = `workflow ${workflow.name}`
+  const context = contextOf(workflow, checks)
+  // Without the signal: what was minted is cancelled also after Ctrl-C.
+  const cancel = (id: string) => chatkit.cancelSession(id)
+  let status: number | undefined
+  const call = {
+    signal: checks.signal,
+    observe: (seen: { status: number | undefined }) => {
+      status = seen.status
+    },
+  }
+  const params = createParams({ user: checks.user, workflow, stateVariables: undefined }, SECONDS)
+  try {
+    const { id } = await chatkit.createSession(params, call)
+    const left = await failureOf(() => cancel(id))
+    if (left !== undefined) return leftOver(check, id, left)
+    return ok(check, `minted and cancelled a session of ${describe(context)}`)
+  } catch (error) {
+    checks.signal.throwIfAborted()
+    const id = error instanceof UnusableSessionError ? error.sessionId : undefined
+    const message = `no session of ${describe(context)}: ${reasonOf(error)}`
+    const advice = adviceOnApi(error, { ...context, status })
+    if (id === undefined || (await failureOf(() => cancel(id))) === undefined) {
+      return wrong(check, message, advice)
+    }
+    const left = `${message}; the session ${id} was made all the same and could not be cancelled`
+    return { ...wrong(check, left, advice), session_left: id }
+  }
+}
+
+async function failureOf(work: () => Promise<unknown>): Promise<unknown> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+function leftOver(check: string, id: string, error: unknown): Finding {
+  const message = `minted the session ${id}, which could not be cancelled: ${reasonOf(error)}`
+  const advice = `it ends by itself ${SECONDS} seconds after it was minted; revoking users will not work until the API takes cancels again`
+  return { ...wrong(check, message, advice), session_left: id }
+}
+
+function contextOf({ apiKeyEnv, id }: WorkflowSettings, { environment, now }: WorkflowChecks) {
+  return {
+    keyName: apiKeyEnv,
+    keyHint: environment.secret(apiKeyEnv)?.().hint() ?? 'that is not set',
+    workflowId: id,
+    project: environment.openaiProjectId,
+    organization: environment.openaiOrgId,
+    baseUrl: environment.openaiBaseUrl,
+    status: undefined,
+    nowMs: now(),
+  }
+}
+
+/** What is in use, so that nobody has to guess which key or project won. */
+function describe(context: CallContext & { readonly organization: string | undefined }): string {
+  const { workflowId, keyName, keyHint, project, organization, baseUrl } = context
+  const of = `project ${project ?? 'of the key'}, organization ${organization ?? 'of the key'}`
+  return `${workflowId} with ${keyName} (${keyHint}), ${of}, at ${baseUrl}`
+}

@@ -1,0 +1,159 @@
+import { explainToken, type TokenExplanation } from '../../../authenticate/explain-token.ts'
+import type { Issuers } from '../../../authenticate/issuers.ts'
+import type { Principal } from '../../../authenticate/principal.ts'
+import type { CreateSessionParams } from '../../../chatkit/wire/session.ts'
+import type { Settings } from '../../../config/settings.ts'
+import { isAdmin } from '../../../http/require-admin.ts'
+import { createMintOrder } from '../../../http/routes/mint-order.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { type ErrorCode, ServiceError } from '../../../lib/errors.ts'
+import { type AskedSession, chooseWorkflow, whenRefusal } from '../../../map/choose-workflow.ts'
+import { mapSession } from '../../../map/map.ts'
+import { mapUser } from '../../../map/map-user.ts'
+import type { StateVariables } from '../../../map/state-variables.ts'
+import { CODES } from '../../../respond/problem.ts'
+import { reasonOf } from '../reason.ts'
+
+/** What the service would make of a token. */
+export interface JwtReport {
+  /** Whether token and rules let a session be minted. Blocks, logouts and limits are not asked. */
+  readonly accepted: boolean
+  /** What `POST /v1/sessions` would answer. */
+  readonly status: number
+  readonly code: ErrorCode | null
+  /** Which check refuses, in the words of the service's log. */
+  readonly reason: string | null
+  /** What would refuse a fresh token of the same claims. */
+  readonly also: string | null
+  readonly token: {
+    readonly issuer: string | null
+    readonly alg: string | null
+    readonly kid: string | null
+    readonly typ: string | null
+    readonly signature: TokenExplanation['signature']
+    readonly subject: string | null
+    /** Unix seconds. */
+    readonly issued_at: number | null
+    readonly expires_at: number | null
+  }
+  /** The ChatKit user. */
+  readonly user: string | null
+  /** All of them, in the config file's order. */
+  readonly workflows: readonly WorkflowVerdict[]
+  /** Name of the one that a session would be for. */
+  readonly workflow: string | null
+  readonly state_variables: StateVariables | null
+  /** What the ChatKit API would be asked for. */
+  readonly session: CreateSessionParams | null
+  readonly admin: boolean
+}
+
+/** Whether a workflow is the caller's to use. */
+export interface WorkflowVerdict {
+  readonly name: string
+  readonly allowed: boolean
+  /** Why not. */
+  readonly reason: string | null
+}
+
+/** What {@link reportOnToken} needs. */
+export interface ReportOptions {
+  readonly settings: Settings
+  readonly issuers: Issuers
+  readonly asked: AskedSession
+  readonly offline: boolean
+  readonly now: Clock
+}
+
+/**
+ * Takes a token through steps 1 and 2 and stops before anything is minted. What an expired token maps
+ * to is told all the same; the report still says that it is refused.
+ *
+ * @param token - as it came
+ * @param options - rules, keys, what a client would ask for
+ */
+export async function reportOnToken(token: string, options: ReportOptions): Promise<JwtReport> {
+  const told = await explainToken(token, options)
+  const { principal } = told
+  const mapped = principal === undefined ? NOTHING : mapToken(principal, options)
+  const refusal = told.refusal ?? mapped.refusal
+  const { admins } = options.settings
+  return {
+    accepted: refusal === undefined,
+    status: refusal === undefined ? 200 : CODES[refusal.code].status,
+    code: refusal?.code ?? null,
+    reason: refusal === undefined ? null : reasonOf(refusal),
+    also: told.refusal && mapped.refusal ? alsoRefuses(mapped.refusal) : null,
+    token: describeToken(told),
+    user: mapped.user ?? null,
+    workflows: principal === undefined ? [] : verdicts(principal, options),
+    workflow: mapped.workflow ?? null,
+    state_variables: mapped.stateVariables ?? null,
+    session: mapped.session ?? null,
+    admin: principal !== undefined && admins !== undefined && isAdmin(principal, admins),
+  }
+}
+
+function alsoRefuses(refusal: ServiceError): string | null {
+  return refusal.code === 'token_expired' ? null : `${refusal.code}: ${reasonOf(refusal)}`
+}
+
+function describeToken({ header, issuer, signature, principal }: TokenExplanation) {
+  return {
+    issuer: issuer?.issuer ?? null,
+    alg: header?.alg ?? null,
+    kid: header?.kid ?? null,
+    typ: header?.typ ?? null,
+    signature,
+    subject: principal?.subject ?? null,
+    issued_at: principal?.issuedAt ?? null,
+    expires_at: principal?.expiresAt ?? null,
+  }
+}
+
+interface Mapped {
+  readonly user?: string
+  readonly workflow?: string
+  readonly stateVariables?: StateVariables | undefined
+  readonly session?: CreateSessionParams
+  readonly refusal?: ServiceError
+}
+
+const NOTHING: Mapped = {}
+
+/** As far as it goes, in the order in which a request is judged. */
+function mapToken(principal: Principal, { settings, asked, now }: ReportOptions): Mapped {
+  const rule = settings.issuers.find(({ issuer }) => issuer === principal.issuer)?.user
+  let mapped: Mapped = NOTHING
+  try {
+    if (rule === undefined) return mapped
+    const user = mapUser(rule, principal)
+    mapped = { user }
+    const session = mapSession(settings.workflows, { principal, user, asked })
+    mapped = { user, workflow: session.workflow.name, stateVariables: session.stateVariables }
+    const { params } = createMintOrder(settings, now)(session, principal)
+    return { ...mapped, session: params }
+  } catch (error) {
+    if (error instanceof ServiceError) return { ...mapped, refusal: error }
+    throw error
+  }
+}
+
+function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict[] {
+  const { workflows } = options.settings
+  const input = options.asked.input
+  return workflows.map((workflow) => {
+    const { name } = workflow
+    try {
+      chooseWorkflow(workflows, principal, { workflow: name, input })
+      return { name, allowed: true, reason: null }
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      if (error.code !== 'workflow_not_allowed')
+        return { name, allowed: true, reason: error.reason }
+      const { issuer, claims } = principal
+      const why = whenRefusal(workflow.when, { issuer, claims, input: input ?? {} })
+      return { name, allowed: false, reason: why ?? error.reason }
+    }
+  })
+}

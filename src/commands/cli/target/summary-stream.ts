@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { CommandError, EXIT } from '../exit.ts'
+
+const lineSchema = z.looseObject({ type: z.string() })
+/** A line of an export or an erase. */
+export type StreamLine = z.infer<typeof lineSchema>
+
+const summarySchema = z.looseObject({ type: z.literal('summary'), complete: z.boolean() })
+/** The last line: without it the work is not known to be done. */
+export type StreamSummary = z.infer<typeof summarySchema>
+
+/**
+ * Reads an NDJSON answer to its summary.
+ *
+ * @param lines - as they come
+ * @param take - gets each line, the summary included, as text and parsed; awaited
+ * @returns the summary; undefined when the answer ended without one, with the reason why
+ * @throws what `take` throws, and a {@link CommandError} of the reading (interrupted)
+ */
+export async function readToSummary(
+  lines: AsyncIterable<string>,
+  take: (text: string, line: StreamLine) => Promise<void> | void,
+): Promise<StreamSummary | undefined> {
+  let summary: StreamSummary | undefined
+  for await (const text of untilBroken(lines)) {
+    if (summary !== undefined) throw new CommandError(EXIT.failed, 'lines follow the summary.')
+    const line = parse(text)
+    await take(text, line)
+    if (line.type === 'summary') summary = checked(summarySchema, line)
+  }
+  return summary
+}
+
+/** A connection that breaks is an end without summary, which the caller tells what it means. */
+async function* untilBroken(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  try {
+    yield* lines
+  } catch (error) {
+    if (error instanceof CommandError) throw error
+  }
+}
+
+function parse(text: string): StreamLine {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // Undefined, which no schema takes.
+  }
+  return checked(lineSchema, value)
+}
+
+function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const { data, success } = schema.safeParse(value)
+  if (success) return data
+  throw new CommandError(EXIT.failed, 'the answer has a line that is not what it should be.')
+}

@@ -1,0 +1,135 @@
+import { type Command, Option } from 'commander'
+import { Pool } from 'undici'
+import { createOpenAi } from '../../../chatkit/hosted/openai.ts'
+import type { ChatKit } from '../../../chatkit/port.ts'
+import {
+  type CliEnvironment,
+  credentialUrl,
+  readCliEnvironment,
+} from '../../../config/cli-environment.ts'
+import { Secret } from '../../../lib/secret.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { createServiceClient, type ServiceClient } from './service-client.ts'
+import { readToken } from './token.ts'
+
+/** The options that say whom to ask. */
+export interface TargetFlags {
+  readonly apiKey?: string
+  readonly baseUrl?: string
+  readonly url?: string
+  readonly tokenFile?: string
+}
+
+/** Whom a command asks: the ChatKit API itself, or this service with an admin's token. */
+export type Target =
+  | { readonly kind: 'api'; readonly chatkit: ChatKit }
+  | { readonly kind: 'service'; readonly service: ServiceClient }
+
+/** Adds `--url` and `--token-file`. */
+export function serviceOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--url <url>', 'ask this service; or CHATKIT_MINT_URL'))
+    .addOption(
+      new Option(
+        '--token-file <file>',
+        "file with the admin's token, - for standard input; or CHATKIT_MINT_TOKEN",
+      ),
+    )
+}
+
+/** Adds those, and `--api-key` and `--base-url` for asking the ChatKit API itself. */
+export function targetOptions(command: Command): Command {
+  const withService = serviceOptions(command)
+  return withService
+    .addOption(
+      new Option(
+        '--api-key <key>',
+        'ask the ChatKit API with this key; better OPENAI_API_KEY or OPENAI_API_KEY_FILE, since others on this machine can read the arguments of a process',
+      ).conflicts(['url', 'tokenFile']),
+    )
+    .addOption(
+      new Option('--base-url <url>', 'of the ChatKit API; or OPENAI_BASE_URL').conflicts([
+        'url',
+        'tokenFile',
+      ]),
+    )
+}
+
+/**
+ * Which of the two is asked. Options win over the environment, and there this service over the API:
+ * on a machine that has both, the way that keeps books is the better one.
+ */
+export function targetKind(io: Io, flags: TargetFlags): Target['kind'] {
+  if (flags.url !== undefined || flags.tokenFile !== undefined) return 'service'
+  if (flags.apiKey !== undefined || flags.baseUrl !== undefined) return 'api'
+  return readCliEnvironment(io.variables).serviceUrl === undefined ? 'api' : 'service'
+}
+
+/**
+ * Does something with whom the options and the environment name, and closes connections afterwards.
+ *
+ * @throws {@link CommandError} when key, token or address are missing or cannot be used
+ */
+export async function withTarget<T>(
+  io: Io,
+  flags: TargetFlags,
+  act: (target: Target) => Promise<T>,
+): Promise<T> {
+  if (targetKind(io, flags) === 'service') {
+    return await act({ kind: 'service', service: await serviceOf(io, flags) })
+  }
+  const environment = readCliEnvironment(io.variables)
+  const baseUrl = url(flags.baseUrl, '--base-url') ?? environment.openaiBaseUrl
+  const apiKey = keyOf(flags, environment)
+  const dispatcher = new Pool(new URL(baseUrl).origin, { allowH2: false })
+  const { openaiOrgId: organization, openaiProjectId: project } = environment
+  const chatkit = createOpenAi({ baseUrl, apiKey, organization, project, dispatcher, now: io.now })
+  try {
+    return await act({ kind: 'api', chatkit })
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+/**
+ * This service, for commands that only it can answer.
+ *
+ * @throws {@link CommandError} when address or token are missing or cannot be used
+ */
+export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClient> {
+  const environment = readCliEnvironment(io.variables)
+  const base = url(flags.url, '--url') ?? environment.serviceUrl
+  if (base === undefined) {
+    throw new CommandError(
+      EXIT.config,
+      'which service? Give its address as --url or in CHATKIT_MINT_URL.',
+    )
+  }
+  const token = await readToken(io, environment, flags.tokenFile)
+  return createServiceClient({ url: base, token, signal: io.signal })
+}
+
+function url(text: string | undefined, flag: string): string | undefined {
+  const checked = text === undefined ? undefined : credentialUrl(text)
+  if (text === undefined || checked !== undefined) return checked
+  throw new CommandError(
+    EXIT.usage,
+    `${flag} must be an https URL without credentials or query; http only for loopback.`,
+  )
+}
+
+function keyOf(flags: TargetFlags, environment: CliEnvironment): () => Secret {
+  const given = flags.apiKey?.trim()
+  const source = given ? () => new Secret(given) : environment.secret('OPENAI_API_KEY')
+  if (source === undefined) {
+    throw new CommandError(
+      EXIT.config,
+      'whom to ask? For the ChatKit API set OPENAI_API_KEY or OPENAI_API_KEY_FILE;\n' +
+        'for this service set CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN, or --url and --token-file.',
+    )
+  }
+  // Of a header with other characters the HTTP client complains, and shows it.
+  if (/^[\x20-\x7e]+$/.test(source().reveal())) return source
+  throw new CommandError(EXIT.config, 'the API key has characters that keys do not have.')
+}

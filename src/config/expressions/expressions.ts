@@ -1,0 +1,132 @@
+import { Environment } from '@marcbachmann/cel-js'
+import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
+import type { Expression } from '../settings.ts'
+import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
+import {
+  callsFunction,
+  ExpressionError,
+  mentionsIssuer,
+  needsOnlySubject,
+  refuseCostly,
+} from './rules.ts'
+
+/** What an expression is for. */
+export interface ExpressionUse {
+  /** What it must yield; `scalar` is a string, a number or a bool. */
+  readonly result: 'string' | 'bool' | 'scalar'
+  /** Whether `input` is there, which it is in workflows. */
+  readonly input: boolean
+}
+
+/** An expression, and what the rest of the config needs to know of it. */
+export interface CompiledExpression extends Expression {
+  readonly mentionsIssuer: boolean
+  readonly callsPseudonym: boolean
+}
+
+/** Turns text into an expression. */
+export type Compile = (source: string, use: ExpressionUse) => CompiledExpression
+
+const MAX_LENGTH = 4096
+
+const LIMITS = {
+  maxAstNodes: 1000,
+  maxDepth: 50,
+  maxListElements: 200,
+  maxMapEntries: 200,
+  maxCallArguments: MAX_PSEUDONYM_PARTS,
+}
+
+const EXPECTED: Readonly<Record<ExpressionUse['result'], readonly string[]>> = {
+  string: ['string', 'dyn'],
+  bool: ['bool', 'dyn'],
+  scalar: ['string', 'int', 'uint', 'double', 'bool', 'dyn'],
+}
+
+const WANTED: Readonly<Record<ExpressionUse['result'], string>> = {
+  string: 'a string',
+  bool: 'a bool',
+  scalar: 'a string, a number or a bool',
+}
+
+/**
+ * A compiler for the config file's CEL expressions. None of the functions that they can call is
+ * asynchronous, random or dependent on the clock, so equal claims give equal results.
+ *
+ * @param pseudonym - what `pseudonym()` does; without it, a call fails when it is evaluated
+ * @returns throws {@link ExpressionError} for what does not parse, has the wrong type or is refused
+ */
+export function createCompiler(pseudonym: Pseudonym | undefined): Compile {
+  const everywhere = createEnvironment(pseudonym)
+  const inWorkflows = createEnvironment(pseudonym).registerVariable('input', 'map<string, dyn>')
+  return (source, use) => compile(use.input ? inWorkflows : everywhere, source, use)
+}
+
+function createEnvironment(pseudonym: Pseudonym | undefined): Environment {
+  const environment = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: false })
+    .registerVariable('claims', 'map<string, dyn>')
+    .registerVariable('issuer', 'string')
+  const handler = pseudonym ?? refusePseudonym
+  for (let count = 1; count <= MAX_PSEUDONYM_PARTS; count++) {
+    const params = Array.from({ length: count }, (_, at) => ({ name: `p${at}`, type: 'string' }))
+    environment.registerFunction({
+      name: 'pseudonym',
+      params,
+      returnType: 'string',
+      handler,
+      async: false,
+    })
+  }
+  return environment
+}
+
+function refusePseudonym(): never {
+  throw new ExpressionError('pseudonym() needs USER_PSEUDONYM_KEY')
+}
+
+function compile(environment: Environment, source: string, use: ExpressionUse): CompiledExpression {
+  if (source.length > MAX_LENGTH)
+    throw new ExpressionError(`is longer than ${MAX_LENGTH} characters`)
+  const parsed = parse(environment, source)
+  refuseCostly(parsed.ast)
+  checkType(parsed.check(), use)
+  return {
+    source,
+    needsOnlySubject: needsOnlySubject(parsed.ast),
+    mentionsIssuer: mentionsIssuer(parsed.ast),
+    callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),
+    evaluate: (scope) => {
+      const value: unknown = parsed({ ...scope })
+      return value instanceof UnsignedInt ? value.valueOf() : value
+    },
+  }
+}
+
+function parse(environment: Environment, source: string): ReturnType<Environment['parse']> {
+  try {
+    return environment.parse(source)
+  } catch (error) {
+    throw new ExpressionError(`is not a CEL expression: ${summary(error)}`)
+  }
+}
+
+function checkType(
+  checked: { valid: boolean; type?: string; error?: unknown },
+  use: ExpressionUse,
+): void {
+  if (!checked.valid) {
+    const why = summary(checked.error)
+    const names = use.input ? 'claims, issuer and input' : 'claims and issuer'
+    const hint = why.startsWith('Unknown variable') ? `; there are ${names} here` : ''
+    throw new ExpressionError(`is not a valid CEL expression: ${why}${hint}`)
+  }
+  if (!EXPECTED[use.result].includes(checked.type ?? '')) {
+    throw new ExpressionError(`must yield ${WANTED[use.result]}, but yields ${checked.type}`)
+  }
+}
+
+/** The library's message without its drawing of the source. */
+function summary(error: unknown): string {
+  if (!(error instanceof Error)) return 'cannot be read'
+  return 'summary' in error ? String(error.summary) : error.message
+}

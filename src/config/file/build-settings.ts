@@ -1,0 +1,146 @@
+import { ADMIN, STATE_VARIABLE, USER, WHEN } from '../expressions/checks.ts'
+import type { Compile } from '../expressions/expressions.ts'
+import type {
+  AdminSettings,
+  InputDeclaration,
+  IssuerSettings,
+  KeySource,
+  LimitSettings,
+  Settings,
+  WorkflowSettings,
+} from '../settings.ts'
+import type { ConfigFile } from './schema.ts'
+import { normaliseTokenType } from './schema-issuer.ts'
+import { DEFAULT_MAX_LENGTH } from './schema-workflow.ts'
+
+type IssuerEntry = ConfigFile['issuers'][number]
+type WorkflowEntry = ConfigFile['workflows'][string]
+
+/**
+ * The settings that a file stands for.
+ *
+ * @param file - without problems
+ * @param compile - from `createCompiler`
+ */
+export function buildSettings(file: ConfigFile, compile: Compile): Settings {
+  return {
+    issuers: file.issuers.map((entry) => buildIssuer(entry, file.user, compile)),
+    workflows: Object.entries(file.workflows).map(([name, entry]) =>
+      buildWorkflow(name, entry, compile),
+    ),
+    admins: buildAdmins(file, compile),
+    console: file.console && {
+      issuer: file.console.issuer,
+      clientId: file.console.client_id,
+      clientSecretEnv: file.console.client_secret_env,
+      sessionMinutes: file.console.session_minutes,
+    },
+    corsOrigins: unique(file.cors.origins),
+    trustedProxies: file.trusted_proxies,
+    clientIpHeader: file.client_ip_header?.toLowerCase(),
+    limits: buildLimits(file.limits),
+    introspectionClients: (file.introspection?.clients ?? []).map(({ id, secret_sha256 }) => ({
+      id,
+      secretSha256: secret_sha256.slice('sha256:'.length),
+    })),
+    gateway: {
+      maxBodyBytes: file.gateway.max_body_mb * 1024 * 1024,
+      allowUnknownTypes: file.gateway.allow_unknown_types,
+    },
+    retention: {
+      sessionsHours: file.retention.sessions_hours,
+      auditDays: file.retention.audit_days,
+    },
+  }
+}
+
+function buildIssuer(
+  entry: IssuerEntry,
+  sharedUser: string | undefined,
+  compile: Compile,
+): IssuerSettings {
+  return {
+    issuer: entry.issuer,
+    audience: unique(entry.audience),
+    audienceClaim: entry.audience_claim,
+    algorithms: unique(entry.algorithms),
+    keys: buildKeySource(entry),
+    tokenTypes: unique(entry.token_types.map(normaliseTokenType)),
+    requiredClaims: unique(['exp', 'sub', ...entry.required_claims]),
+    clockToleranceSeconds: entry.clock_tolerance_seconds,
+    maxTokenAgeSeconds: entry.max_token_age_seconds,
+    staleKeysSeconds: entry.stale_keys_seconds,
+    cookie: entry.cookie,
+    sessionsEndWithToken: entry.sessions_end_with_token,
+    user: compile(entry.user ?? sharedUser ?? '', USER),
+    logout: entry.logout && {
+      clientIds: unique(entry.logout.client_ids),
+      algorithms: unique(entry.logout.algorithms ?? entry.algorithms),
+    },
+  }
+}
+
+function buildKeySource({ jwks_uri, jwks, secret_env }: IssuerEntry): KeySource {
+  if (jwks_uri !== undefined) return { kind: 'jwks_uri', url: jwks_uri }
+  if (jwks !== undefined) return { kind: 'jwks', jwks }
+  if (secret_env !== undefined) return { kind: 'secret', secretEnv: secret_env }
+  return { kind: 'discovery' }
+}
+
+function buildWorkflow(name: string, entry: WorkflowEntry, compile: Compile): WorkflowSettings {
+  const variables = Object.entries(entry.state_variables)
+  return {
+    name,
+    id: entry.id ?? name,
+    server: entry.server,
+    adoptThreads: entry.adopt_threads,
+    uploadUrl: entry.upload_url,
+    fallback: entry.fallback,
+    version: entry.version,
+    apiKeyEnv: entry.api_key_env,
+    when: entry.when === undefined ? undefined : compile(entry.when, WHEN),
+    stateVariables: new Map(
+      variables.map(([key, source]) => [key, compile(source, STATE_VARIABLE)]),
+    ),
+    input: new Map(
+      Object.entries(entry.input).map(([field, declared]) => [field, buildInput(declared)]),
+    ),
+    tracing: entry.tracing,
+    expiresAfterSeconds: entry.expires_after?.seconds,
+    maxRequestsPerMinute: entry.rate_limits?.max_requests_per_1_minute,
+    chatkitConfiguration: entry.chatkit_configuration,
+  }
+}
+
+function buildInput(declared: WorkflowEntry['input'][string]): InputDeclaration {
+  return {
+    type: declared.type,
+    maxLength: declared.max_length ?? DEFAULT_MAX_LENGTH,
+    required: declared.required,
+  }
+}
+
+function buildAdmins(file: ConfigFile, compile: Compile): AdminSettings | undefined {
+  if (file.admins === undefined) return undefined
+  return {
+    when: compile(file.admins.when, ADMIN),
+    // Without a list there is one issuer: several ask for the list.
+    issuers: unique(file.admins.issuers ?? file.issuers.map((entry) => entry.issuer)),
+    origins: unique(file.admins.origins),
+  }
+}
+
+function buildLimits(limits: ConfigFile['limits']): LimitSettings {
+  return {
+    mintsPerUser: limits.mints_per_user,
+    liveSessionsPerUser: {
+      max: limits.live_sessions_per_user.max,
+      whenFull: limits.live_sessions_per_user.when_full,
+    },
+    failedAuthPerIp: limits.failed_auth_per_ip,
+  }
+}
+
+function unique<T>(values: readonly T[]): T[] {
+  return [...new Set(values)]
+}

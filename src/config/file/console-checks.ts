@@ -1,0 +1,68 @@
+import { isSecureUrl } from '../../lib/loopback.ts'
+import type { Environment } from '../env.ts'
+import { readPseudonymKey } from '../expressions/pseudonym.ts'
+import type { Settings } from '../settings.ts'
+import type { Report } from './problems.ts'
+import { asList, asMapping, asText, type RawMapping } from './raw-data.ts'
+
+/** Name of the key behind the console's cookies. */
+const COOKIE_KEY = 'CONSOLE_COOKIE_KEY'
+
+/**
+ * What the console needs of the rest of the file: admins, and an issuer that can have them.
+ *
+ * @param data - the whole file
+ * @param report - called for each problem
+ */
+export function reportConsoleProblems(data: RawMapping, report: Report): void {
+  if (data['console'] === undefined) return
+  if (data['admins'] === undefined) {
+    report(['console'], 'needs `admins`, which says who may use it')
+    return
+  }
+  const chosen = asText(asMapping(data['console'])['issuer'])
+  if (chosen === undefined) return
+  const path = ['console', 'issuer']
+  const issuers = asList(data['issuers']).map((one) => asMapping(one)['issuer'])
+  const admins = asMapping(data['admins'])['issuers']
+  if (!issuers.includes(chosen)) {
+    report(path, 'is not one of the configured issuers; it must equal one exactly')
+  } else if (admins !== undefined && !asList(admins).includes(chosen)) {
+    report(path, 'is not in admins.issuers, so nobody who signs in there is an admin')
+  }
+}
+
+/**
+ * What the console needs of the environment: an address that browsers keep its cookies for, and a key
+ * for them that all instances have.
+ *
+ * @param environment - as read
+ * @param settings - of the config file
+ * @returns one line for each problem
+ */
+export function consoleProblems(environment: Environment, settings: Settings): string[] {
+  if (settings.console === undefined) return []
+  return [...publicUrlProblems(environment.publicUrl), ...cookieKeyProblems(environment)]
+}
+
+function publicUrlProblems(publicUrl: string | undefined): string[] {
+  if (publicUrl === undefined) {
+    return ["PUBLIC_URL: needed by the console; set this service's URL"]
+  }
+  // Over plain http anyone on the way could take the cookie, and browsers drop a secure one.
+  if (isSecureUrl(new URL(publicUrl))) return []
+  return ['PUBLIC_URL: the console needs https; plain http is only for loopback']
+}
+
+function cookieKeyProblems({ secret, store }: Environment): string[] {
+  const key = secret(COOKIE_KEY)?.().reveal()
+  const advice = 'make one with: openssl rand -base64 32 | tr +/ -_'
+  if (key !== undefined && readPseudonymKey(key) === undefined) {
+    return [`${COOKIE_KEY}: must be base64url of at least 32 bytes; ${advice}`]
+  }
+  // Instances that share a store must share the key, or each signs out whom the others signed in.
+  if (key === undefined && store.kind === 'redis') {
+    return [`${COOKIE_KEY}: needed by the console with Redis; ${advice}`]
+  }
+  return []
+}

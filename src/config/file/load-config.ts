@@ -1,0 +1,89 @@
+import { reportExpressionProblems } from '../expressions/checks.ts'
+import { type Compile, createCompiler } from '../expressions/expressions.ts'
+import { createPseudonym, readPseudonymKey } from '../expressions/pseudonym.ts'
+import type { Settings } from '../settings.ts'
+import { buildSettings } from './build-settings.ts'
+import { reportConsoleProblems } from './console-checks.ts'
+import { reportIssuerProblems } from './issuer-checks.ts'
+import {
+  neededSecrets,
+  PSEUDONYM_KEY,
+  reportMissingSecrets,
+  type SecretLookup,
+} from './needed-secrets.ts'
+import { ConfigError, type ConfigProblem, formatPath, type Path } from './problems.ts'
+import { asMapping } from './raw-data.ts'
+import { configSchema } from './schema.ts'
+import { reportSchemaProblems } from './schema-problems.ts'
+import { reportWorkflowProblems } from './workflow-checks.ts'
+import { readYaml, type YamlFile } from './yaml-file.ts'
+
+/** How a config file is loaded. */
+export interface LoadOptions {
+  /** What messages call the file. */
+  readonly file: string
+  /** What the environment has. Absent for an offline check, which then asks for no secret. */
+  readonly secrets?: SecretLookup
+}
+
+/** A config file that is right. */
+export interface LoadedConfig {
+  readonly settings: Settings
+  /** Environment variables with the secrets that the service needs, each once. */
+  readonly environment: readonly string[]
+}
+
+/**
+ * Reads the config file, and finds all of its problems at once.
+ *
+ * @param text - the file's content, YAML
+ * @param options - its name, and the secrets
+ * @throws {@link ConfigError} with every problem, in the file's order
+ */
+export function loadConfig(text: string, options: LoadOptions): LoadedConfig {
+  const yaml = readYaml(text)
+  if ('problems' in yaml) {
+    throw new ConfigError(
+      yaml.problems.map(({ line, path, message }) => ({
+        file: options.file,
+        line,
+        key: formatPath(path),
+        message,
+      })),
+    )
+  }
+  const compile = createCompiler(pseudonymFrom(options.secrets))
+  const { problems, environment } = check(yaml, compile, options)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return { settings: buildSettings(configSchema.parse(yaml.data), compile), environment }
+}
+
+function check(
+  yaml: YamlFile,
+  compile: Compile,
+  { file, secrets }: LoadOptions,
+): { problems: ConfigProblem[]; environment: string[] } {
+  const problems: ConfigProblem[] = []
+  const report = (path: Path, message: string): void => {
+    problems.push({ file, line: yaml.lineOf(path), key: formatPath(path), message })
+  }
+  const data = asMapping(yaml.data)
+  reportSchemaProblems(yaml.data, report)
+  reportIssuerProblems(data, report)
+  reportConsoleProblems(data, report)
+  reportWorkflowProblems(data, report)
+  const expressions = reportExpressionProblems(data, compile, report)
+  const needed = neededSecrets(data, expressions)
+  if (secrets !== undefined) reportMissingSecrets(needed, secrets, report)
+  return {
+    problems: problems.sort((one, other) => one.line - other.line),
+    environment: [...new Set(needed.map(({ name }) => name))],
+  }
+}
+
+function pseudonymFrom(
+  secrets: SecretLookup | undefined,
+): ReturnType<typeof createPseudonym> | undefined {
+  const key = readPseudonymKey(secrets?.(PSEUDONYM_KEY)?.reveal() ?? '')
+  return key === undefined ? undefined : createPseudonym(key)
+}

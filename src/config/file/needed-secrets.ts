@@ -1,0 +1,91 @@
+import type { Secret } from '../../lib/secret.ts'
+import type { PlacedExpression } from '../expressions/checks.ts'
+import { readPseudonymKey } from '../expressions/pseudonym.ts'
+import type { Path, Report } from './problems.ts'
+import { asList, asMapping, type RawMapping } from './raw-data.ts'
+
+/** Looks up a secret by the name of its environment variable. */
+export type SecretLookup = (name: string) => Secret | undefined
+
+/** Name of the key behind `pseudonym()`. */
+export const PSEUDONYM_KEY = 'USER_PSEUDONYM_KEY'
+
+/** RFC 7518 §3.2 asks HS256 for a key as long as its hash. */
+const MIN_SHARED_SECRET_BYTES = 32
+
+/** A secret that the file refers to. */
+export interface NeededSecret {
+  readonly name: string
+  /** What needs it. */
+  readonly path: Path
+  readonly kind: 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret'
+}
+
+/**
+ * The secrets that the service needs with this file.
+ *
+ * @param data - the whole file
+ * @param expressions - all of them
+ */
+export function neededSecrets(
+  data: RawMapping,
+  expressions: readonly PlacedExpression[],
+): NeededSecret[] {
+  const needed: NeededSecret[] = []
+  const need = (name: unknown, path: Path, kind: NeededSecret['kind']): void => {
+    if (typeof name === 'string') needed.push({ name, path, kind })
+  }
+  for (const [at, issuer] of asList(data['issuers']).entries()) {
+    need(asMapping(issuer)['secret_env'], ['issuers', at, 'secret_env'], 'shared_secret')
+  }
+  for (const [name, workflow] of Object.entries(asMapping(data['workflows']))) {
+    if (asMapping(workflow)['server'] !== undefined) continue
+    const variable = asMapping(workflow)['api_key_env'] ?? 'OPENAI_API_KEY'
+    need(variable, ['workflows', name, 'api_key_env'], 'api_key')
+  }
+  need(
+    asMapping(data['console'])['client_secret_env'],
+    ['console', 'client_secret_env'],
+    'client_secret',
+  )
+  for (const { path, compiled } of expressions) {
+    if (compiled.callsPseudonym) need(PSEUDONYM_KEY, path, 'pseudonym_key')
+  }
+  return needed
+}
+
+/**
+ * Checks that the secrets are there and long enough.
+ *
+ * @param needed - from {@link neededSecrets}
+ * @param secrets - what the environment has
+ * @param report - called once for each secret, at the first key that needs it
+ */
+export function reportMissingSecrets(
+  needed: readonly NeededSecret[],
+  secrets: SecretLookup,
+  report: Report,
+): void {
+  const seen = new Set<string>()
+  for (const { name, path, kind } of needed) {
+    if (seen.has(`${kind} ${name}`)) continue
+    seen.add(`${kind} ${name}`)
+    const problem = secretProblem(secrets(name), kind)
+    if (problem !== undefined) report(path, `needs ${name} in the environment, ${problem}`)
+  }
+}
+
+function secretProblem(secret: Secret | undefined, kind: NeededSecret['kind']): string | undefined {
+  const value = secret?.reveal() ?? ''
+  if (value === '') return 'which is not set; set it, or its _FILE twin'
+  if (kind === 'api_key' && !/^[\x21-\x7e]+$/.test(value)) {
+    return 'which has white space or other characters that no API key has; paste it again'
+  }
+  if (kind === 'shared_secret' && Buffer.byteLength(value) < MIN_SHARED_SECRET_BYTES) {
+    return `which is shorter than ${MIN_SHARED_SECRET_BYTES} bytes; use a longer secret`
+  }
+  if (kind === 'pseudonym_key' && readPseudonymKey(value) === undefined) {
+    return 'which is not base64url of at least 32 bytes; make one with: openssl rand -base64 32 | tr +/ -_'
+  }
+  return undefined
+}

@@ -1,0 +1,56 @@
+import { scrub } from '../../lib/log.ts'
+
+/** Where something stands in the config file: keys of mappings and indexes of lists, outermost first. */
+export type Path = readonly (string | number)[]
+
+/** Takes note of one thing that is wrong at a place. */
+export type Report = (path: Path, message: string) => void
+
+/** One thing that is wrong with the config file. */
+export interface ConfigProblem {
+  /** As the caller named it. */
+  readonly file: string
+  /** Counted from 1. */
+  readonly line: number
+  /** Dotted, as in `issuers[0].audience`; `(file)` when it is no key's fault. */
+  readonly key: string
+  /** What is wrong and what to do; holds no secret value. */
+  readonly message: string
+}
+
+/** A config file that cannot be used, with everything that is wrong with it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly ConfigProblem[]
+
+  /** @param problems - at least one; the message has one line for each */
+  constructor(problems: readonly ConfigProblem[]) {
+    super(problems.map(formatProblem).join('\n'))
+    this.problems = problems
+  }
+}
+
+/**
+ * `file:line: key: what is wrong`, on one line. What looks like a credential is blotted out: someone
+ * may have pasted a key where its name belongs.
+ *
+ * @param problem - to print
+ */
+export function formatProblem({ file, line, key, message }: ConfigProblem): string {
+  return scrub(`${file}:${line}: ${key}: ${message}`).replaceAll(/[\r\n]+/g, ' ')
+}
+
+/**
+ * A path as people write it: `workflows.support.expires_after.seconds`, `issuers[0].audience`.
+ *
+ * @param path - to print
+ */
+export function formatPath(path: Path): string {
+  if (path.length === 0) return '(file)'
+  return path.map(formatStep).join('').replace(/^\./, '')
+}
+
+function formatStep(step: string | number): string {
+  if (typeof step === 'number') return `[${step}]`
+  return /^[\w-]+$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
+}

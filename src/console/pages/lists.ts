@@ -1,0 +1,103 @@
+import { html } from 'hono/html'
+import { z } from 'zod'
+import { auditRead } from '../../http/admin/sessions.ts'
+import { unixSeconds } from '../../lib/clock.ts'
+import type { AuditAction } from '../../registry/audit.ts'
+import type { View } from '../guard.ts'
+import { answerPage, type PageOptions } from '../page-answers.ts'
+import { auditTable } from '../view/audit-table.ts'
+import { moment, table } from '../view/fragments.ts'
+import { csrfField, type Html, USER_UNITS } from '../view/layout.ts'
+import { cursors, optionalText, PAGE_ROWS, pageOrStart, pager, queryOf } from '../view/paging.ts'
+import { userLink } from '../view/session-table.ts'
+
+const blockQuery = z.object(cursors)
+const auditQuery = z.object({ user: optionalText, action: optionalText, after: optionalText })
+
+/** What the trail has, by how often it is looked for. */
+const ACTIONS: readonly AuditAction[] = [
+  ...(['mint', 'cancel', 'revoke', 'unblock', 'sign_out', 'logout'] as const),
+  ...([
+    'export',
+    'erase',
+    'delete_thread',
+    'admin_read',
+    'admin_sign_in',
+    'admin_attempt',
+  ] as const),
+]
+
+/** `GET /admin/blocks` */
+export function blocksPage(options: PageOptions): View {
+  const { registry, audit, addresses, now } = options
+  return async (c, session) => {
+    const { after, before } = queryOf(c, blockQuery)
+    const seconds = unixSeconds(now)
+    const base = `${addresses.root}/blocks`
+    await auditRead(c, audit)
+    const walk = { after, before, limit: PAGE_ROWS, order: 'desc' } as const
+    const found = await registry.listBlocks({ ...walk, now: seconds })
+    const { data, hasMore } = pageOrStart(found, base)
+    const rows = data.map((block) => [
+      userLink(addresses, block.user),
+      moment(block.until, seconds),
+      block.reason ?? '',
+      html`<span class="user">${block.by}</span>`,
+      moment(block.createdAt, seconds),
+      html`<form method="post" action="${addresses.root}/user/unblock">${csrfField(session)}<input type="hidden" name="user" value="${block.user}"><button class="small" aria-label="Unblock ${block.user}">Unblock</button></form>`,
+    ])
+    const content = html`${table({
+      caption: 'Users who are blocked, newest first',
+      columns: ['User', 'Until', 'Reason', 'By', 'Since', 'Action'],
+      rows,
+      empty: 'Nobody is blocked.',
+    })}${pager({ base, after, before, hasMore, first: data[0]?.user, last: data.at(-1)?.user })}`
+    return answerPage(c, options, {
+      frame: { title: 'Blocks', session, section: 'blocks' },
+      content,
+    })
+  }
+}
+
+/** `GET /admin/audit` */
+export function auditPage(options: PageOptions): View {
+  const { registry, audit, addresses, now } = options
+  return async (c, session) => {
+    const { after, ...asked } = queryOf(c, auditQuery)
+    await auditRead(c, audit, asked.user)
+    // What waits for its batch belongs to what the admin wants to see.
+    await audit.flush()
+    const set = Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : []))
+    const base = `${addresses.root}/audit?${new URLSearchParams(set)}`
+    const found = await registry.listAudit({ ...asked, after, limit: PAGE_ROWS })
+    const { data, hasMore } = pageOrStart(found, base)
+    const rows = auditTable(data, { addresses, now: unixSeconds(now), users: true })
+    const older = data.at(-1)?.id
+    const pages =
+      (hasMore || after !== undefined) && older !== undefined
+        ? html`<nav class="pager" aria-label="Pages">
+${after === undefined ? '' : html`<a href="${base}">Newest</a>`}
+${hasMore ? html`<a rel="next" href="${base}&amp;${new URLSearchParams({ after: older })}">Older</a>` : ''}
+</nav>`
+        : ''
+    return answerPage(c, options, {
+      frame: { title: 'Audit', session, section: 'audit' },
+      content: html`${auditFilter(addresses.root, asked)}${rows}${pages}`,
+    })
+  }
+}
+
+function auditFilter(
+  root: string,
+  { user, action }: { readonly user: string | undefined; readonly action: string | undefined },
+): Html {
+  const actions = ACTIONS.map(
+    (name) =>
+      html`<option value="${name}"${name === action ? html` selected` : ''}>${name}</option>`,
+  )
+  return html`<form class="filters" method="get" action="${root}/audit" aria-label="Filter the audit trail">
+<div><label for="f-user">User</label><input id="f-user" name="user" value="${user ?? ''}" maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false"></div>
+<div><label for="f-action">Action</label><select id="f-action" name="action"><option value="">Any</option>${actions}</select></div>
+<div class="buttons"><button>Search</button> <a href="${root}/audit">Reset</a></div>
+</form>`
+}

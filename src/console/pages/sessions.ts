@@ -1,0 +1,138 @@
+import { html } from 'hono/html'
+import { z } from 'zod'
+import { auditRead, carryOutCancel, noSuchSession } from '../../http/admin/sessions.ts'
+import { pathId } from '../../http/query.ts'
+import { unixSeconds } from '../../lib/clock.ts'
+import { presentSession } from '../../respond/views.ts'
+import type { Action, View } from '../guard.ts'
+import { answerPage, goOn, type PageOptions } from '../page-answers.ts'
+import { badge, code, facts, moment } from '../view/fragments.ts'
+import { type Html, USER_UNITS } from '../view/layout.ts'
+import { cursors, optionalText, PAGE_ROWS, pageOrStart, pager, queryOf } from '../view/paging.ts'
+import { cancelButton, sessionTable, userLink } from '../view/session-table.ts'
+
+const STATUSES = ['active', 'expired', 'cancelling', 'cancelled'] as const
+
+const filters = z.object({
+  user: optionalText,
+  subject: optionalText,
+  issuer: optionalText,
+  workflow: optionalText,
+  status: z.enum([...STATUSES, 'all', '']).default('active'),
+  ...cursors,
+})
+type Filters = z.output<typeof filters>
+
+/** `GET /admin`: sessions by user, subject, issuer, workflow and status; the live ones first of all. */
+export function sessionsPage(options: PageOptions): View {
+  const { registry, audit, addresses, now } = options
+  return async (c, session) => {
+    const { after, before, ...asked } = queryOf(c, filters)
+    const seconds = unixSeconds(now)
+    await auditRead(c, audit, asked.user)
+    const base = addressOf(addresses.root, asked)
+    const status = STATUSES.find((one) => one === asked.status)
+    const query = { ...asked, status, after, before, now: seconds }
+    const found = await registry.listSessions({ ...query, limit: PAGE_ROWS, order: 'desc' })
+    const { data, hasMore } = pageOrStart(found, base)
+    const live = asked.status === 'active'
+    const rows = sessionTable(data, {
+      addresses,
+      session,
+      now: seconds,
+      users: true,
+      caption: live ? 'Live sessions, newest first' : 'Sessions, newest first',
+      empty: 'No session fits. User, subject and issuer are compared exactly.',
+    })
+    const pages = pager({
+      base,
+      after,
+      before,
+      hasMore,
+      first: data[0]?.id,
+      last: data.at(-1)?.id,
+    })
+    const content = html`${filterForm(options, asked)}${rows}${pages}`
+    const title = live ? 'Live sessions' : 'Sessions'
+    return answerPage(c, options, { frame: { title, session, section: 'sessions' }, content })
+  }
+}
+
+/** `GET /admin/sessions/{id}` */
+export function sessionPage(options: PageOptions): View {
+  const { registry, audit, addresses, now } = options
+  return async (c, session) => {
+    const record = await registry.getSession(pathId(c))
+    await auditRead(c, audit, record?.user)
+    if (record === undefined) throw noSuchSession()
+    const seconds = unixSeconds(now)
+    const view = presentSession(record, seconds)
+    const content = html`<div class="panel">${facts([
+      ['User', userLink(addresses, view.user)],
+      ['Status', badge(view.status)],
+      ['Workflow', view.workflow],
+      ['Began', moment(view.created_at, seconds)],
+      ['Ends', moment(view.expires_at, seconds)],
+      ['Issuer', code(view.issuer)],
+      ['Subject', code(view.subject)],
+    ])}
+${view.status === 'active' ? cancelButton(view, { addresses, session }) : statusAdvice(view.status)}
+</div>`
+    return answerPage(c, options, {
+      frame: { title: `Session ${view.id}`, session, section: 'sessions' },
+      content,
+    })
+  }
+}
+
+/** `POST /admin/sessions/{id}/cancel` */
+export function cancelAction(options: PageOptions): Action {
+  const { addresses } = options
+  return async (c) => {
+    const view = await carryOutCancel(c, options)
+    const back = c.req.header('Referer')
+    const to = back === undefined ? addresses.userPage(view.user) : addresses.back(back)
+    const notice =
+      view.status === 'cancelling'
+        ? `Session ${view.id} is being cancelled: it is off the books, and OpenAI is asked until it confirms.`
+        : `Session ${view.id} is ${view.status}.`
+    return goOn(c, options, { to, notice })
+  }
+}
+
+function statusAdvice(status: string): Html {
+  if (status !== 'cancelling') return html`<p class="fine">Its client secret works no more.</p>`
+  return html`<p class="fine">OpenAI has not confirmed yet. It is asked again until it does, or the session ends by itself.</p>`
+}
+
+function addressOf(root: string, asked: Omit<Filters, 'after' | 'before'>): string {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(asked)) {
+    if (value) parameters.set(name, value)
+  }
+  return `${root}?${parameters}`
+}
+
+function filterForm(
+  { addresses, settings }: PageOptions,
+  asked: Omit<Filters, 'after' | 'before'>,
+): Html {
+  const field = (name: 'user' | 'subject' | 'issuer', label: string) =>
+    html`<div><label for="f-${name}">${label}</label><input id="f-${name}" name="${name}" value="${asked[name] ?? ''}" maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false"></div>`
+  return html`<form class="filters" method="get" action="${addresses.root}" aria-label="Filter sessions">
+${field('user', 'User')}${field('subject', 'Subject')}${field('issuer', 'Issuer')}
+<div><label for="f-workflow">Workflow</label><select id="f-workflow" name="workflow">
+<option value="">Any</option>${settings.workflows.map(({ name }) => option(name, name, asked.workflow))}
+</select></div>
+<div><label for="f-status">Status</label><select id="f-status" name="status">
+${option('active', 'Live', asked.status)}${STATUSES.slice(1).map((name) => option(name, name, asked.status))}
+${option('all', 'All', asked.status || 'all')}
+</select></div>
+<div class="buttons"><button>Search</button> <a href="${addresses.root}">Reset</a></div>
+</form>`
+}
+
+function option(value: string, label: string, chosen: string | undefined): Html {
+  const selected = value === chosen ? html` selected` : ''
+  return html`<option value="${value}"${selected}>${label}</option>`
+}

@@ -1,0 +1,69 @@
+import { html } from 'hono/html'
+import { z } from 'zod'
+import { auditRead } from '../../http/admin/sessions.ts'
+import { findForRead } from '../../http/admin/threads.ts'
+import { callOptions } from '../../http/upstream-call-options.ts'
+import { unixSeconds } from '../../lib/clock.ts'
+import type { View } from '../guard.ts'
+import { answerPage, type PageOptions } from '../page-answers.ts'
+import { badge, code, facts, moment } from '../view/fragments.ts'
+import { optionalText, PAGE_ROWS, pager, queryOf } from '../view/paging.ts'
+import { userLink } from '../view/session-table.ts'
+import { threadTable } from '../view/thread-table.ts'
+import { transcript } from '../view/transcript.ts'
+import { knownUser } from './user.ts'
+
+/** Items of a page of a transcript. */
+const ITEMS = 100
+
+/** A list over several sources pages forward only, so pages of threads never link to a page before. */
+const threadQuery = z.object({ user: optionalText, after: optionalText })
+
+/** `GET /admin/threads?user=…` */
+export function threadsPage(options: PageOptions): View {
+  const { userData, audit, addresses, now } = options
+  return async (c, session) => {
+    const { after, ...asked } = queryOf(c, threadQuery)
+    const user = knownUser(asked.user)
+    await auditRead(c, audit, user)
+    const walk = { user, after, limit: PAGE_ROWS, order: 'desc' } as const
+    const page = await userData.threads.list(walk, callOptions(c))
+    const base = `${addresses.root}/threads?${new URLSearchParams({ user })}`
+    const ends = { before: undefined, first: undefined, last: page.last_id ?? undefined }
+    const content = html`<p class="lead">${userLink(addresses, user)}</p>
+${threadTable(page.data, { addresses, now: unixSeconds(now) })}
+${pager({ base, after, hasMore: page.has_more, ...ends })}`
+    return answerPage(c, options, {
+      frame: { title: 'Threads', session, section: 'sessions' },
+      content,
+    })
+  }
+}
+
+/** `GET /admin/threads/{id}`: what was said, from the beginning. */
+export function threadPage(options: PageOptions): View {
+  const { userData, audit, addresses, now } = options
+  return async (c, session) => {
+    const { after } = queryOf(c, threadQuery)
+    const { threads } = userData
+    const found = await findForRead(c, { threads, audit })
+    const { thread } = found
+    const walk = { limit: ITEMS, order: 'asc', ...(after !== undefined && { after }) } as const
+    const items = await threads.listItems(found, walk, callOptions(c))
+    const base = `${addresses.root}/threads/${encodeURIComponent(thread.id)}`
+    const next = items.has_more && items.last_id !== null ? items.last_id : undefined
+    const content = html`<div class="panel">${facts([
+      ['User', userLink(addresses, thread.user)],
+      ['Status', badge(thread.status.type)],
+      ['Began', moment(Math.floor(thread.created_at), unixSeconds(now))],
+      ['Id', code(thread.id)],
+    ])}</div>
+${transcript(items.data)}
+<nav class="pager" aria-label="Pages">
+${after === undefined ? '' : html`<a href="${base}">From the beginning</a>`}
+${next === undefined ? '' : html`<a rel="next" href="${base}?${new URLSearchParams({ after: next })}">Later items</a>`}
+</nav>`
+    const title = thread.title ?? 'Thread without a title'
+    return answerPage(c, options, { frame: { title, session, section: 'sessions' }, content })
+  }
+}

@@ -1,0 +1,74 @@
+import { html } from 'hono/html'
+import type { PageOptions } from '../page-answers.ts'
+import type { AdminSession } from '../sign-in/admin-session.ts'
+import { panel } from '../view/fragments.ts'
+import { csrfField, type Html, USER_UNITS } from '../view/layout.ts'
+
+/** Whose page it is. */
+export interface UserFormsParts {
+  readonly options: PageOptions
+  readonly session: AdminSession
+  readonly user: string
+}
+
+/** Seconds of a block, as they are offered. */
+const DURATIONS: readonly (readonly [number, string])[] = [
+  [0, 'No block: take the sessions only'],
+  [900, '15 minutes'],
+  [3600, '1 hour'],
+  [86_400, '1 day'],
+  [604_800, '7 days'],
+  [2_592_000, '30 days'],
+  [31_536_000, '1 year'],
+]
+const USUAL_SECONDS = 3600
+
+/**
+ * What can be done to a user.
+ *
+ * @param parts - whose page it is
+ */
+export function actionPanels(parts: UserFormsParts): Html {
+  return html`<div class="actions">
+${panel({ id: 'revoke', title: 'Take access back', content: revokeForm(parts) })}
+${panel({ id: 'data', title: 'Data', content: dataForms(parts) })}
+</div>`
+}
+
+/**
+ * The button that lifts a block.
+ *
+ * @param parts - whose page it is
+ */
+export function unblockForm(parts: UserFormsParts): Html {
+  return html`${form(parts, 'unblock')}<button class="small">Unblock</button></form>`
+}
+
+function revokeForm(parts: UserFormsParts): Html {
+  const durations = DURATIONS.map(
+    ([seconds, label]) =>
+      html`<option value="${seconds}"${seconds === USUAL_SECONDS ? html` selected` : ''}>${label}</option>`,
+  )
+  return html`${form(parts, 'revoke', html` class="row"`)}
+<div><label for="block">Block for</label><select id="block" name="block_seconds">${durations}</select></div>
+<div class="grow"><label for="reason">Reason <span class="fine">(for the audit trail)</span></label><input id="reason" name="reason" maxlength="500" autocomplete="off"></div>
+<button class="danger">Revoke</button>
+</form>
+<p class="fine">Cancels all of the user's sessions; with a block, no new ones are minted until it ends.</p>`
+}
+
+function dataForms(parts: UserFormsParts): Html {
+  return html`${form(parts, 'export')}<button>Export</button> <span class="fine">Sessions, threads, items and audit, one JSON line each.</span></form>
+<details><summary>Erase this user…</summary>
+${form(parts, 'erase')}
+<p>Revokes the sessions, deletes all threads and what this service has on record. It cannot be undone. The user is blocked while it runs.</p>
+<label for="confirm">To confirm, type the user: <code class="user">${parts.user}</code></label>
+<input id="confirm" name="confirm" required autocomplete="off" spellcheck="false" maxlength="${USER_UNITS}">
+<button class="danger">Erase</button>
+</form></details>`
+}
+
+/** Opens a form about the user; whoever calls it closes it. */
+function form({ options, session, user }: UserFormsParts, what: string, attributes?: Html): Html {
+  return html`<form method="post" action="${options.addresses.root}/user/${what}"${attributes ?? ''}>${csrfField(session)}<input type="hidden" name="user" value="${user}">`
+}

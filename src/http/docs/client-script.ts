@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Handler } from 'hono'
+import type { AppEnv } from '../context.ts'
+
+const SOURCE = new URL('../../client/client.js', import.meta.url)
+
+/** The script has no comment in a line of code, and no string of several lines; tests hold it to that. */
+const COMMENT_LINES = /^[ \t]*(?:\/\*\*.*?\*\/|\/\/[^\n]*)\n/gms
+
+/**
+ * `GET /client.js`: what a page imports, as it is in the package but without its comments.
+ */
+export function answerClientScript(): Handler<AppEnv> {
+  const body = withoutComments(readFileSync(SOURCE, 'utf8'))
+  const tag = `"${createHash('sha256').update(body).digest('base64url')}"`
+  return (c) => {
+    c.header('Cache-Control', 'public, max-age=300')
+    c.header('Vary', 'Origin')
+    c.header('ETag', tag)
+    // A page that asks for isolation (COEP) may load it too.
+    c.header('Cross-Origin-Resource-Policy', 'cross-origin')
+    if (isKnown(c.req.header('If-None-Match'), tag)) return c.body(null, 304)
+    c.header('Content-Type', 'text/javascript; charset=utf-8')
+    return c.body(body)
+  }
+}
+
+/**
+ * @param source - of which every comment stands on lines of its own
+ */
+export function withoutComments(source: string): string {
+  return source
+    .replaceAll(COMMENT_LINES, '')
+    .replaceAll(/\n{2,}/g, '\n')
+    .trimStart()
+}
+
+/** Weak comparison (RFC 9110 §13.1.2): a proxy that compresses makes the tag a weak one. */
+function isKnown(condition: string | undefined, tag: string): boolean {
+  const tags = condition?.split(',').map((one) => one.trim().replace(/^W\//, '')) ?? []
+  return tags.includes(tag) || tags.includes('*')
+}

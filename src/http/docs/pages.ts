@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs'
+import { html, raw } from 'hono/html'
+import { ServiceError } from '../../lib/errors.ts'
+import type { AppContext } from '../context.ts'
+import { createOpenApi } from '../openapi/openapi.ts'
+import { GUIDES } from './list.ts'
+
+/** Nothing from another host, and no script at all. */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/** Where the style sheet lies, beside the pages. */
+const STYLE = 'docs.css'
+
+type Markup = ReturnType<typeof html>
+
+/**
+ * `GET /docs` and `GET /docs/{page}`: the API reference and the guides, as plain pages that need no
+ * script. Each is rendered when it is first asked for.
+ *
+ * @param publicUrl - the service as clients see it, for the OpenAPI document
+ */
+export function createDocs(publicUrl: string | undefined) {
+  const pages = new Map<string, string>()
+  const answer = async (c: AppContext, name: string, render: () => Promise<string>) => {
+    const page = pages.get(name) ?? (await render())
+    pages.set(name, page)
+    return answerPage(c, page)
+  }
+  const renderApi = async () => {
+    const { renderReference } = await import('./reference.ts')
+    return layout({ name: '', title: 'API reference' }, renderReference(createOpenApi(publicUrl)))
+  }
+  return {
+    reference: (c: AppContext): Promise<Response> => answer(c, '', renderApi),
+    page: async (c: AppContext): Promise<Response> => {
+      const name = c.req.param('page') ?? ''
+      if (name === STYLE) return answerStyle(c)
+      return answer(c, name, () => renderPage(name))
+    },
+  }
+}
+
+/** A renderer for Markdown is nothing that a mint should wait for: it is loaded when someone reads. */
+async function renderPage(name: string): Promise<string> {
+  const { renderGuide } = await import('./guides.ts')
+  const guide = renderGuide(name)
+  if (guide === undefined) throw new ServiceError('not_found', { reason: 'no such guide' })
+  return layout({ name, title: guide.title }, raw(guide.html))
+}
+
+function answerPage(c: AppContext, page: string): Response {
+  c.header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
+  c.header('Referrer-Policy', 'no-referrer')
+  return c.html(page)
+}
+
+function answerStyle(c: AppContext): Response {
+  c.header('Content-Type', 'text/css; charset=utf-8')
+  c.header('Cache-Control', 'public, max-age=300')
+  return c.body(readFileSync(new URL(`../../docs/${STYLE}`, import.meta.url), 'utf8'))
+}
+
+interface Page {
+  readonly name: string
+  readonly title: string
+}
+
+async function layout({ name, title }: Page, body: Markup): Promise<string> {
+  // `/docs` and `/docs/html` are one level apart, and a proxy may serve both below a path.
+  const base = name === '' ? 'docs/' : ''
+  const page = await html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${title} · chatkit-mint</title>
+        <link rel="stylesheet" href="${base}${STYLE}" />
+        <link rel="icon" href="data:," />
+      </head>
+      <body>
+        <a class="skip" href="#content">Skip to the content</a>
+        <div class="page">
+          <nav aria-label="Documentation">
+            <p class="name">chatkit-mint</p>
+            <ul>
+              <li>${navigation({ name: '', title: 'API reference' }, { base, here: name })}</li>
+            </ul>
+            ${GUIDES.map(
+              ({ heading, guides }) => html`<h2>${heading}</h2>
+                <ul>
+                  ${guides.map((guide) => html`<li>${navigation(guide, { base, here: name })}</li>`)}
+                </ul>`,
+            )}
+          </nav>
+          <main id="content" tabindex="-1">${body}</main>
+        </div>
+      </body>
+    </html>`
+  return String(page)
+}
+
+function navigation({ name, title }: Page, { base, here }: { base: string; here: string }): Markup {
+  const reference = base === '' ? '../docs' : 'docs'
+  const href = name === '' ? reference : `${base}${name}`
+  if (name === here) return html`<a href="${href}" aria-current="page">${title}</a>`
+  return html`<a href="${href}">${title}</a>`
+}

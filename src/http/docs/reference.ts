@@ -1,0 +1,145 @@
+import { html } from 'hono/html'
+import { z } from 'zod'
+import { CODES } from '../../respond/problem.ts'
+
+/** Something that `hono/html` has escaped. */
+type Markup = ReturnType<typeof html>
+
+const parameter = z.object({
+  name: z.string(),
+  in: z.string(),
+  required: z.boolean(),
+  description: z.string().optional(),
+  schema: z.unknown(),
+})
+
+const content = z.record(
+  z.string(),
+  z.object({ schema: z.unknown(), example: z.unknown().optional() }),
+)
+
+const operation = z.object({
+  operationId: z.string(),
+  summary: z.string(),
+  description: z.string(),
+  tags: z.array(z.string()),
+  security: z.array(z.record(z.string(), z.unknown())),
+  parameters: z.array(parameter),
+  requestBody: z.object({ required: z.boolean(), content }).optional(),
+  responses: z.record(
+    z.string(),
+    z.object({ description: z.string(), content: content.optional() }),
+  ),
+})
+
+/** The parts of our OpenAPI document that the page shows. */
+const apiDescription = z.object({
+  info: z.object({ description: z.string() }),
+  paths: z.record(z.string(), z.record(z.string(), operation)),
+})
+
+type Operation = z.infer<typeof operation>
+type Content = z.infer<typeof content>
+
+/**
+ * The API reference, from the OpenAPI document as clients get it.
+ *
+ * @param document - what `GET /openapi.json` answers
+ */
+export function renderReference(document: unknown): Markup {
+  const { info, paths } = apiDescription.parse(document)
+  const all = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, described]) => ({ path, method, described })),
+  )
+  const tags = Map.groupBy(all, ({ described }) => described.tags[0] ?? 'other')
+  return html`<h1>API reference</h1>
+    <p>${linked(info.description)} The document itself: <a href="../openapi.json">openapi.json</a>.</p>
+    ${[...tags].map(
+      ([tag, operations]) => html`<section aria-labelledby="tag-${tag}">
+        <h2 id="tag-${tag}" class="tag">${tag}</h2>
+        ${operations.map(renderOperation)}
+      </section>`,
+    )}`
+}
+
+interface Described {
+  readonly path: string
+  readonly method: string
+  readonly described: Operation
+}
+
+function renderOperation({ path, method, described }: Described): Markup {
+  const { operationId, summary, description, security, parameters, requestBody } = described
+  const credentials = security.flatMap(Object.keys)
+  return html`<details id="${operationId}" class="operation">
+    <summary>
+      <code><b class="method ${method}">${method.toUpperCase()}</b> ${path}</code>
+      <span>${summary}</span>
+    </summary>
+    <p>${linked(description)}</p>
+    <p>
+      Credential:
+      ${
+        credentials.length === 0
+          ? 'none'
+          : credentials.map((one, at) => html`${at > 0 ? ' or ' : ''}<code>${one}</code>`)
+      }
+    </p>
+    ${parameters.length > 0 ? renderParameters(parameters) : ''}
+    ${requestBody ? renderContent('Body', requestBody.content) : ''}
+    ${Object.entries(described.responses).map(
+      ([status, { description: meaning, content: answer }]) => html`<h4>${status}</h4>
+        ${meaning.split('\n\n').map((line) => html`<p class="answer">${linked(line)}</p>`)}
+        ${answer && status < '400' ? renderContent('Answer', answer) : ''}`,
+    )}
+  </details>`
+}
+
+/** Text of the document: what stands between backticks is code, and a code of ours leads to its guide. */
+function linked(text: string): Markup {
+  const parts = text.split('`').map((part, at) => {
+    if (at % 2 === 0) return html`${part}`
+    if (!Object.hasOwn(CODES, part)) return html`<code>${part}</code>`
+    return html`<a href="docs/errors#${part}"><code>${part}</code></a>`
+  })
+  return html`${parts}`
+}
+
+function renderParameters(parameters: Operation['parameters']): Markup {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Parameters">
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Parameter</th>
+          <th scope="col">In</th>
+          <th scope="col">What it is</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${parameters.map(
+          ({ name, in: place, required, description, schema }) => html`<tr>
+            <td><code>${name}</code>${required ? ' (required)' : ''}</td>
+            <td>${place}</td>
+            <td>${linked(description ?? '')} <code>${JSON.stringify(schema)}</code></td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`
+}
+
+function renderContent(title: string, content: Content): Markup {
+  return html`${Object.entries(content).map(
+    ([mediaType, { schema, example }]) => html`<h4>${title}, <code>${mediaType}</code></h4>
+      ${example === undefined ? '' : block('Example', example)}
+      <details>
+        <summary>Schema</summary>
+        ${block('Schema', schema)}
+      </details>`,
+  )}`
+}
+
+function block(label: string, value: unknown): Markup {
+  const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2)
+  return html`<pre tabindex="0" role="region" aria-label="${label}"><code>${text}</code></pre>`
+}

@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import type { ErrorCode } from '../../lib/errors.ts'
+import { CODES } from '../../respond/problem.ts'
+import type { Answer, Operation } from './operation.ts'
+import { jsonSchema } from './schema.ts'
+
+/** Every problem answer. */
+export const problemSchema = z
+  .strictObject({
+    type: z.string().describe('urn:chatkit-mint:problem:<code>'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('What the caller can do about it.'),
+    code: z.enum(Object.keys(CODES)).describe('What to match on; never renamed.'),
+    request_id: z.string().describe('To quote to the operator.'),
+  })
+  .describe('RFC 9457 problem details.')
+
+/** One example of each code, for the document's `components`. */
+export function problemExamples() {
+  return Object.fromEntries(
+    Object.entries(CODES).map(([code, { title, status, detail }]) => {
+      const type = `urn:chatkit-mint:problem:${code}`
+      const value = { type, title, status, detail, code, request_id: 'req_5mVqOa8hTDQkqTPVqgbNfw' }
+      return [code, { summary: title, value }]
+    }),
+  )
+}
+
+/**
+ * What an operation answers, by status.
+ *
+ * @param operation - its answers and problems
+ */
+export function describeResponses({ answers, problems }: Operation) {
+  const good = Map.groupBy(answers, ({ status }) => status)
+  const bad = Map.groupBy(problems, (code) => CODES[code].status)
+  return Object.fromEntries([
+    ...[...good].map(([status, same]) => [status, describeAnswers(same)] as const),
+    ...[...bad].map(([status, codes]) => [status, describeProblems(status, codes)] as const),
+  ])
+}
+
+function describeAnswers(answers: readonly Answer[]) {
+  const content = answers.flatMap(({ schema, example, mediaType = 'application/json' }) =>
+    schema === undefined ? [] : [[mediaType, { schema: jsonSchema(schema), example }] as const],
+  )
+  return {
+    description: answers.map(({ description }) => description).join('\n\n'),
+    headers: REQUEST_ID,
+    ...(content.length > 0 && { content: Object.fromEntries(content) }),
+  }
+}
+
+/** One response per status, with the codes it can carry. */
+function describeProblems(status: number, codes: readonly ErrorCode[]) {
+  const examples = codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])
+  return {
+    description: codes.map((code) => `\`${code}\`: ${CODES[code].detail}`).join('\n\n'),
+    headers: { ...REQUEST_ID, ...HEADERS_OF[status] },
+    content: {
+      'application/problem+json': {
+        schema: { $ref: '#/components/schemas/Problem' },
+        examples: Object.fromEntries(examples),
+      },
+    },
+  }
+}
+
+const text = { type: 'string' }
+
+const REQUEST_ID = {
+  'X-Request-Id': { description: 'To quote to the operator.', required: true, schema: text },
+}
+
+const RETRY_AFTER = {
+  'Retry-After': {
+    description: 'Seconds to wait.',
+    required: true,
+    schema: { type: 'integer', minimum: 1 },
+  },
+}
+
+const HEADERS_OF: Readonly<Record<number, object>> = {
+  401: {
+    'WWW-Authenticate': { description: 'RFC 6750, section 3.', required: true, schema: text },
+  },
+  405: { Allow: { description: 'The methods of the path.', required: true, schema: text } },
+  429: RETRY_AFTER,
+  503: RETRY_AFTER,
+}

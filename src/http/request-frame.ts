@@ -1,0 +1,122 @@
+import type { MiddlewareHandler } from 'hono'
+import { ServiceError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import { problemAnswer } from '../respond/problem.ts'
+import { answerText, completeHeaders, everyAnswer, setHeader } from './answer.ts'
+import type { AppContext, AppEnv, RequestTrace } from './context.ts'
+import { type Origins, setCorsHeaders } from './origins.ts'
+import { isAnsweredBelow } from './server/bare-answer.ts'
+
+/** What {@link envelope} needs. */
+export interface EnvelopeOptions {
+  readonly origins: Origins
+  readonly log: Log
+  /** Whether the service is stopping: then connections close with their answer. */
+  readonly draining: () => boolean
+  /** Told of each answer, for metrics. */
+  readonly onAnswer?: (answer: AnswerSeen) => void
+}
+
+/** One answer, as metrics see it. */
+export interface AnswerSeen {
+  readonly method: string
+  /** The route's pattern, never the path: paths can hold users. */
+  readonly route: string
+  readonly status: number
+  readonly code: string | undefined
+  readonly milliseconds: number
+  readonly requestId: string
+  /** The header of that name, as the client sent it. */
+  readonly traceparent: string | undefined
+  readonly trace: RequestTrace
+}
+
+/**
+ * The outermost layer: request id, headers that every answer has, one line in the access log.
+ * Headers are gathered before the handler runs: setting them on a finished answer costs more CPU
+ * than the rest of a mint's answer (it throws away the Node adapter's light response).
+ */
+export function envelope(options: EnvelopeOptions): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const started = performance.now()
+    const requestId = newId('req_')
+    c.set('requestId', requestId)
+    c.set('trace', {})
+    c.set('headers', everyAnswer(requestId))
+    setCorsHeaders(c, options.origins)
+    await next()
+    completeHeaders(c)
+    // Asked now: what was under way when the draining began closes its connection too.
+    if (options.draining()) c.header('Connection', 'close')
+    if (isAnsweredBelow(c.env.outgoing)) return
+    logAnswer(c, options, performance.now() - started)
+  }
+}
+
+function logAnswer(c: AppContext, { log, onAnswer }: EnvelopeOptions, milliseconds: number): void {
+  const status = c.res.status
+  const error = c.error instanceof ServiceError ? c.error : undefined
+  const route = c.req.routePath
+  const trace = c.get('trace')
+  const requestId = c.get('requestId')
+  onAnswer?.({
+    method: c.req.method,
+    route,
+    status,
+    code: error?.code,
+    milliseconds,
+    requestId,
+    traceparent: traceparentOf(c),
+    trace,
+  })
+  const { user, workflow, session, upstream } = trace
+  const line = {
+    request_id: requestId,
+    method: c.req.method,
+    route,
+    status,
+    code: error?.code,
+    reason: error?.reason,
+    user,
+    workflow,
+    session,
+    upstream: upstream && upstreamFields(upstream),
+    ms: round(milliseconds),
+  }
+  if (status < 500) log.info(line, 'request')
+  // There are most of these when there is least time: a refusal on purpose needs no stack.
+  else if (error?.code === 'overloaded') log.warn(line, 'request')
+  else log.error({ ...line, err: c.error }, 'request')
+}
+
+/** From Node's own request, whose headers are parsed already. */
+function traceparentOf(c: AppContext): string | undefined {
+  const header = c.env.incoming?.headers.traceparent
+  return typeof header === 'string' ? header : undefined
+}
+
+function upstreamFields({ operation, status, requestId, milliseconds, attempts }: UpstreamSeen) {
+  return { operation, status, request_id: requestId, attempts, ms: round(milliseconds) }
+}
+
+type UpstreamSeen = NonNullable<RequestTrace['upstream']>
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10
+}
+
+/**
+ * Hono's error handler: whatever was thrown becomes problem details. What nobody threw on purpose is
+ * `internal_error` outside, and itself in the log.
+ */
+export function answerError(error: Error, c: AppContext): Response {
+  const known =
+    error instanceof ServiceError
+      ? error
+      : new ServiceError('internal_error', { reason: error.name, cause: error })
+  c.error = known
+  // Half a request is still to come: nobody knows where the next one would begin.
+  if (known.code === 'request_timeout') setHeader(c, 'Connection', 'close')
+  return answerText(c, problemAnswer(known, c.get('requestId')))
+}

@@ -1,0 +1,53 @@
+import type { Handler } from 'hono'
+import type { LogoutOrder, VerifyLogoutToken } from '../../authenticate/logout-token.ts'
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import type { Audit } from '../../registry/audit.ts'
+import type { Registry } from '../../registry/port.ts'
+import type { Revoke } from '../../revoke/revoke.ts'
+import { readFormField } from '../body.ts'
+import type { AppEnv } from '../context.ts'
+
+/** What {@link backchannelLogout} needs. */
+export interface BackchannelLogoutOptions {
+  readonly verifyLogoutToken: VerifyLogoutToken
+  readonly revoke: Revoke
+  readonly registry: Pick<Registry, 'remembers' | 'rememberOnce'>
+  readonly audit: Audit
+  readonly now: Clock
+}
+
+/** Twice as long as a logout token is good for, tolerance included. */
+const REPLAY_SECONDS = 600
+
+/**
+ * `POST /v1/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8): 200 only when
+ * the logout is durable, so that a provider that repeats a failed one gets it done.
+ *
+ * @param options - verification, step 3, replay protection
+ */
+export function backchannelLogout(options: BackchannelLogoutOptions): Handler<AppEnv> {
+  const { verifyLogoutToken, revoke, registry, audit, now } = options
+  return async (c) => {
+    const order = await verifyLogoutToken(await readFormField(c, 'logout_token'))
+    const key = `logout:${order.issuer}|${order.jti}`
+    if (await registry.remembers(key, unixSeconds(now))) throw replayed()
+    await revoke.logOut(order)
+    await audit.write(auditEvent(order, c.var.requestId))
+    // Remembered last: were it before, a store that fails in between would turn the provider's next
+    // try into a replay. Two at once do the same thing, and the second is refused.
+    const first = await registry.rememberOnce(key, REPLAY_SECONDS, unixSeconds(now))
+    if (!first) throw replayed()
+    return c.body(null, 200)
+  }
+}
+
+function auditEvent({ issuer, subject, sid }: LogoutOrder, requestId: string) {
+  const reason = sid === undefined ? 'subject' : 'sid'
+  const actor = `${issuer}|${subject ?? ''}`
+  return { actor, action: 'logout', outcome: 'ok', reason, requestId } as const
+}
+
+function replayed(): ServiceError {
+  return new ServiceError('invalid_request', { reason: 'logout token: jti was seen before' })
+}

@@ -1,0 +1,125 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Handler } from 'hono'
+import { audienceOf, CLIENT_SECRET_TYPE } from '../../chatkit/signing/client-secret.ts'
+import type { SigningKeys } from '../../chatkit/signing/signing-keys.ts'
+import type { Settings } from '../../config/settings.ts'
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import { hashSecret } from '../../lib/hash.ts'
+import { Secret } from '../../lib/secret.ts'
+import type { Registry } from '../../registry/port.ts'
+import type { SessionRecord } from '../../registry/records.ts'
+import { readFormField } from '../body.ts'
+import type { AppContext, AppEnv, Check } from '../context.ts'
+
+/** What {@link introspect} needs. */
+export interface IntrospectOptions {
+  readonly registry: Pick<Registry, 'getSession'>
+  readonly settings: Settings
+  readonly keys: SigningKeys
+  /** `PUBLIC_URL`. */
+  readonly issuer: string
+  readonly now: Clock
+}
+
+/**
+ * Lets through who may introspect: an `introspection` client with HTTP Basic, else whom `admin` lets
+ * through. Without a caller's credential the endpoint would be a way to try out tokens (RFC 7662 §4).
+ *
+ * @param clients - from the config
+ * @param admin - the admin guard; undefined when there are no admins
+ */
+export function requireIntrospector(
+  clients: Settings['introspectionClients'],
+  admin: Check | undefined,
+): Check {
+  return async (c) => {
+    const basic = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(c.req.header('Authorization') ?? '')?.[1]
+    if (basic === undefined && admin !== undefined) return admin(c)
+    if (basic === undefined || !isClient(basic, clients)) {
+      throw new ServiceError(basic === undefined ? 'missing_token' : 'invalid_token', {
+        reason: 'introspection without a client of the config',
+        detail: 'Send the id and secret of an introspection client with HTTP Basic.',
+      })
+    }
+  }
+}
+
+/**
+ * `POST /v1/introspect` (RFC 7662): whether a self-hosted client secret is live, and whose. What is
+ * bad, expired, cancelled or unknown is `{"active": false}` and no more (§2.2).
+ *
+ * @param options - keys and registry
+ */
+export function introspect(options: IntrospectOptions): Handler<AppEnv> {
+  return async (c: AppContext) => {
+    const session = await liveSession(new Secret(await readFormField(c, 'token')), options)
+    return c.json(session === undefined ? { active: false } : activeAnswer(session, options.issuer))
+  }
+}
+
+async function liveSession(
+  secret: Secret,
+  { registry, settings, keys, issuer, now }: IntrospectOptions,
+): Promise<SessionRecord | undefined> {
+  const own = settings.workflows.filter(({ server }) => server !== undefined)
+  for (const { name } of own) {
+    const sid = await sessionIdOf(secret, {
+      keys,
+      issuer,
+      audience: audienceOf(name),
+      nowMs: now(),
+    })
+    if (sid === undefined) continue
+    const session = await registry.getSession(sid)
+    const live = session?.status === 'active' && session.expiresAt > unixSeconds(now)
+    // The hash ties the token to the session: another token with its id is not its secret.
+    return live && session.secretHash === hashSecret(secret) ? session : undefined
+  }
+  return undefined
+}
+
+interface SecretCheck {
+  readonly keys: SigningKeys
+  readonly issuer: string
+  readonly audience: string
+  readonly nowMs: number
+}
+
+async function sessionIdOf(
+  secret: Secret,
+  { keys, ...expected }: SecretCheck,
+): Promise<string | undefined> {
+  try {
+    const claims = await keys.verify(secret.reveal(), { ...expected, type: CLIENT_SECRET_TYPE })
+    return typeof claims['sid'] === 'string' ? claims['sid'] : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function activeAnswer(session: SessionRecord, issuer: string) {
+  return {
+    active: true,
+    iss: issuer,
+    aud: audienceOf(session.workflow),
+    sub: session.user,
+    sid: session.id,
+    iat: session.createdAt,
+    exp: session.expiresAt,
+    workflow: session.workflow,
+    ...(session.state && { state: session.state }),
+  }
+}
+
+function isClient(basic: string, clients: Settings['introspectionClients']): boolean {
+  const text = Buffer.from(basic, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  const client = clients.find(({ id }) => id === text.slice(0, colon))
+  const given = createHash('sha256')
+    .update(text.slice(colon + 1))
+    .digest()
+  // Compared also when there is no such client, so that ids cannot be told by time.
+  const wanted = Buffer.from(client?.secretSha256 ?? '0'.repeat(64), 'hex')
+  return timingSafeEqual(given, wanted) && client !== undefined
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage } from 'node:http'
+import type { ErrorCode } from '../../lib/errors.ts'
+import { countHeader } from '../raw-headers.ts'
+
+/** A refusal from below the app. */
+export interface RawProblem {
+  readonly code: ErrorCode
+  /** For the log. */
+  readonly reason: string
+}
+
+/** RFC 9110 §7.2, narrowed to what host names and addresses are made of. */
+const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
+/** A segment that a URL parser would resolve away: the path judged must be the path served. */
+const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
+
+/** The limit on header fields. Node's own count leaves out the four bytes around each one. */
+export const MAX_HEADER_BYTES = 16 * 1024
+
+/**
+ * What is wrong with a request before its path means anything: headers too long, no `Host` or several, a host that is
+ * none, a target that is no path, a fragment, dot segments, backslashes.
+ *
+ * @param request - as Node's parser let it through
+ */
+export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
+  if (headerBytes(request.rawHeaders) > MAX_HEADER_BYTES) {
+    return { code: 'headers_too_large', reason: 'many short headers' }
+  }
+  const hosts = countHeader(request.rawHeaders, 'host')
+  if (hosts !== 1) return invalid(`${hosts} Host headers`)
+  if (!HOST.test(request.headers.host ?? '')) return invalid('a Host that is no host')
+  const target = request.url ?? ''
+  if (!target.startsWith('/')) return invalid('a request target that is not a path')
+  // RFC 9112 §3.2.1: a target has no fragment; whoever cuts it off judges another path than we do.
+  if (target.includes('#')) return invalid('a fragment in the request target')
+  const path = target.split('?', 1)[0] ?? ''
+  if (DOT_SEGMENT.test(path) || path.includes('\\')) return invalid('dot segments in the path')
+  return undefined
+}
+
+/**
+ * The problem for an error of Node's HTTP parser.
+ *
+ * @param error - as `clientError` gives it
+ */
+export function parserError(error: NodeJS.ErrnoException): RawProblem {
+  const code = error.code ?? 'unknown'
+  if (code === 'HPE_HEADER_OVERFLOW') return { code: 'headers_too_large', reason: code }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { code: 'request_timeout', reason: code }
+  return invalid(code)
+}
+
+function invalid(reason: string): RawProblem {
+  return { code: 'invalid_request', reason }
+}
+
+/** On the wire: `name: value`, and the line end. */
+function headerBytes(raw: readonly string[]): number {
+  let bytes = 0
+  for (let at = 0; at < raw.length; at += 2) {
+    bytes += (raw[at]?.length ?? 0) + (raw[at + 1]?.length ?? 0) + 4
+  }
+  return bytes
+}

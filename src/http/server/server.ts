@@ -1,0 +1,175 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import type { Hono } from 'hono'
+import type { Log } from '../../lib/log.ts'
+import type { AppEnv } from '../context.ts'
+import { markAnsweredBelow, rawAnswer, writeToResponse, writeToSocket } from './bare-answer.ts'
+import { capConnections, mostConnections } from './connection-cap.ts'
+import { type Listeners, openListeners } from './listeners.ts'
+import {
+  MAX_HEADER_BYTES,
+  parserError,
+  type RawProblem,
+  requestTargetProblem,
+} from './request-target.ts'
+import type { Shedding } from './shedding.ts'
+
+/** A server that listens. */
+export interface Listening {
+  /** With the port it got, when it was asked for any. */
+  readonly url: string
+  /**
+   * Stops taking connections, closes idle ones, and waits until what is in flight is answered.
+   *
+   * @param graceMs - after which connections are cut
+   */
+  stop(graceMs: number): Promise<void>
+}
+
+/** What {@link listen} needs. */
+export interface ListenOptions {
+  readonly app: Pick<Hono<AppEnv>, 'fetch'>
+  readonly host: string
+  /** 0 = any free one. */
+  readonly port: number
+  readonly log: Log
+  /** Refuses what is too much; nothing is, when absent. */
+  readonly shedding?: Pick<Shedding, 'around'> | undefined
+  /** That listen side by side; 1 when absent. */
+  readonly sockets?: number
+  /** Connections at a time; {@link mostConnections} when absent. */
+  readonly maxConnections?: number
+  /** Told how many connections were turned away. */
+  readonly onTurnedAway?: ((count: number) => void) | undefined
+}
+
+/**
+ * Bounds on what a client may take: a slow header ends after 5 s, the slowest body, an upload, after
+ * 35 s (Node's own defaults are 60 s and 300 s); the calls themselves bound small bodies further.
+ * Keep-alive outlasts the 60 s of common load balancers, because the side that closes an idle
+ * connection first must be theirs.
+ */
+const LIMITS = {
+  headersTimeout: 5_000,
+  requestTimeout: 35_000,
+  connectionsCheckingInterval: 500,
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  // Checked by us: Node's own answer has no body.
+  requireHostHeader: false,
+}
+
+/**
+ * Connections that may wait to be taken, as far as the system allows. With Node's 511 a herd of clients
+ * loses its first packets, and those clients wait 1, 3 and 7 s before they knock again.
+ */
+const WAITING_CONNECTIONS = 4096
+
+/** While stopping, connections that became idle are looked for this often, in milliseconds. */
+const SWEEP_MS = 50
+
+/**
+ * Serves the app over HTTP/1.1, and answers below it, in the same problem details, what Node's parser
+ * or adapter would answer without a body.
+ *
+ * @param options - app and address
+ * @throws the `listen` error, for example `EADDRINUSE`
+ */
+export async function listen(options: ListenOptions): Promise<Listening> {
+  const server = createServer(LIMITS)
+  // Headers are bounded by size alone: beyond Node's default of 2000 it drops them silently.
+  server.maxHeadersCount = 0
+  attach(server, options)
+  const { maxConnections = mostConnections(), log, onTurnedAway } = options
+  capConnections(server, { maxConnections, log, onTurnedAway })
+  const { host, port, sockets = 1 } = options
+  const address = { host, port, backlog: WAITING_CONNECTIONS }
+  const listeners = await openListeners(server, address, sockets)
+  return {
+    url: urlOf(host, listeners.port),
+    stop: (graceMs) => stop(server, listeners, graceMs),
+  }
+}
+
+function attach(server: Server, { app, log, shedding }: ListenOptions): void {
+  const latest = new WeakMap<Duplex, ServerResponse>()
+  const answer = getRequestListener(app.fetch, {
+    // The adapter's own errors: a target that it cannot make a URL of.
+    errorHandler: (error) => {
+      const known = error instanceof RequestError
+      if (!known) log.error({ err: error }, 'failed outside the app')
+      const problem: RawProblem = known
+        ? { code: 'invalid_request', reason: 'not a usable URL' }
+        : { code: 'internal_error', reason: 'failed outside the app' }
+      const { body, ...init } = rawAnswer(problem, log)
+      return new Response(body, init)
+    },
+  })
+  const serve = shedding?.around(answer) ?? answer
+  const serveSoon = inNextCheck((request, response) => {
+    const problem = requestTargetProblem(request)
+    if (problem === undefined) void serve(request, response)
+    else writeToResponse(response, problem, log)
+  })
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    latest.set(request.socket, response)
+    serveSoon(request, response)
+  })
+  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    writeToResponse(response, { code: 'expectation_failed', reason: 'an Expect header' }, log)
+  })
+  server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
+    writeToSocket(socket, { code: 'method_not_allowed', reason: 'CONNECT' }, log)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const response = latest.get(socket)
+    // In the middle of an answer, or on a connection that is gone, nothing sensible can be written.
+    if (error.code === 'ECONNRESET' || !socket.writable || hasBegun(response)) {
+      socket.destroy()
+      return
+    }
+    if (response?.req.complete === false) markAnsweredBelow(response)
+    writeToSocket(socket, parserError(error), log)
+  })
+}
+
+type Take = (request: IncomingMessage, response: ServerResponse) => void
+
+/**
+ * All requests of one turn of the event loop together, when it has read what there is. Answered on the
+ * spot, clients that are refused and do not wait would ask again within the turn, and it would go on
+ * for seconds (libuv polls again while there is much to read) while timers, other connections and the
+ * mints that were let in stand still.
+ */
+function inNextCheck(take: Take): Take {
+  let arrived: [IncomingMessage, ServerResponse][] = []
+  return (request, response) => {
+    if (arrived.push([request, response]) > 1) return
+    setImmediate(() => {
+      const all = arrived
+      arrived = []
+      for (const one of all) take(...one)
+    })
+  }
+}
+
+/** Whether the request at hand has its answer, or part of it, on the wire. */
+function hasBegun(response: ServerResponse | undefined): boolean {
+  if (response?.headersSent !== true) return false
+  return !response.writableFinished || !response.req.complete
+}
+
+function urlOf(host: string, port: number): string {
+  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host
+  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
+}
+
+async function stop(server: Server, listeners: Listeners, graceMs: number): Promise<void> {
+  const closed = listeners.close()
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs)
+  await closed
+  clearInterval(sweep)
+  clearTimeout(cut)
+}

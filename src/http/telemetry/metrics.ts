@@ -1,0 +1,193 @@
+import { Hono } from 'hono'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Clock } from '../../lib/clock.ts'
+import type { AnswerSeen } from '../request-frame.ts'
+import { createFigures, type Figures, readSnapshot } from './figures.ts'
+
+/** Values that are asked for when Prometheus asks. */
+export interface MetricSources {
+  readonly now: Clock
+  /** Live sessions and waiting cancels. */
+  readonly figures: () => Promise<{ activeSessions: number; outboxLength: number }>
+  /** Seconds since each issuer's keys were fetched; undefined when there are none. */
+  readonly keyAges: () => ReadonlyMap<string, number | undefined>
+  /** By API key variable and breaker. */
+  readonly breakers: () => readonly { key: string; breaker: string; open: boolean }[]
+  /** Mints that were let in and have no answer yet. */
+  readonly mintsUnderWay: () => number
+}
+
+/** Something an upstream showed to a user or of a thread that it is not of. */
+export interface ForeignSeen {
+  readonly source: 'hosted' | 'self_hosted'
+  readonly what: 'thread' | 'item'
+  readonly count: number
+}
+
+/** Prometheus metrics of this process. No label holds a user, and none can grow without bound. */
+export interface Metrics {
+  /** Counts one answer. */
+  seen(answer: AnswerSeen): void
+  /** Counts what was dropped from a list. */
+  foreignSeen(foreign: ForeignSeen): void
+  /** Counts mints that were refused before the app saw them, as answers without a time. */
+  mintsRefused(count: number): void
+  /** Counts connections that were one too many. */
+  turnedAway(count: number): void
+  /** `GET /metrics`, for a listener of its own that the public cannot reach. */
+  readonly app: Hono
+  /** The last hour, for the console; sampled between its `start` and `stop`. */
+  readonly figures: Figures
+}
+
+/** Labels of a mint that was refused below the app. */
+const REFUSED_MINT = { method: 'POST', route: '/v1/sessions', status: 503, code: 'overloaded' }
+
+const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 4, 8]
+
+/**
+ * @param sources - what is asked for at each scrape; a source that fails leaves its metric out
+ */
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const requests = new Counter({
+    name: 'chatkit_mint_requests_total',
+    help: 'Answers by route, status and error code (code "ok" when there was none).',
+    labelNames: ['method', 'route', 'status', 'code'],
+    registers: [registry],
+  })
+  const latency = new Histogram({
+    name: 'chatkit_mint_request_seconds',
+    help: 'From the request head to the answer, by route.',
+    labelNames: ['route'],
+    buckets: REQUEST_BUCKETS,
+    registers: [registry],
+  })
+  const upstream = new Histogram({
+    name: 'chatkit_mint_upstream_seconds',
+    help: 'Calls of the ChatKit API, all attempts together, by operation and last status.',
+    labelNames: ['operation', 'status'],
+    buckets: REQUEST_BUCKETS,
+    registers: [registry],
+  })
+  const foreign = new Counter({
+    name: 'chatkit_mint_foreign_threads_total',
+    help: "Threads (and items) on an upstream's lists that were not of the user (or thread) asked for.",
+    labelNames: ['source', 'what'],
+    registers: [registry],
+  })
+  const turnedAway = new Counter({
+    name: 'chatkit_mint_connections_turned_away_total',
+    help: 'Connections that were closed at once, because there were too many.',
+    registers: [registry],
+  })
+  const figures = rememberFigures(sources.figures)
+  addGauges(registry, { ...sources, figures })
+  const snapshot = async () => ({
+    ...(await readSnapshot(registry)),
+    activeSessions: (await orNothing(figures))?.activeSessions,
+  })
+  const app = new Hono()
+  app.get('/metrics', async (c) =>
+    c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType }),
+  )
+  return {
+    seen({ method, route, status, code, milliseconds, trace }) {
+      requests.inc({ method: knownMethod(method), route, status, code: code ?? 'ok' })
+      latency.observe({ route }, milliseconds / 1000)
+      const call = trace.upstream
+      if (call === undefined) return
+      const labels = { operation: call.operation, status: call.status ?? 'none' }
+      upstream.observe(labels, call.milliseconds / 1000)
+    },
+    foreignSeen({ source, what, count }) {
+      foreign.inc({ source, what }, count)
+    },
+    mintsRefused: (count) => requests.inc(REFUSED_MINT, count),
+    turnedAway: (count) => turnedAway.inc(count),
+    app,
+    figures: createFigures(snapshot, sources.now),
+  }
+}
+
+/** Node's parser knows some thirty methods; one label for those that we do not serve. */
+function knownMethod(method: string): string {
+  return ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'].includes(method) ? method : 'other'
+}
+
+/** Counting sessions takes the store some milliseconds, and both gauges are asked at each scrape. */
+const FIGURES_FOR_MS = 10_000
+
+function rememberFigures(figures: MetricSources['figures']): MetricSources['figures'] {
+  let askedAt = Number.NEGATIVE_INFINITY
+  let known: ReturnType<MetricSources['figures']> | undefined
+  return () => {
+    if (known !== undefined && performance.now() - askedAt < FIGURES_FOR_MS) return known
+    askedAt = performance.now()
+    known = figures()
+    known.catch(() => {
+      known = undefined
+    })
+    return known
+  }
+}
+
+function addGauges(registry: Registry, sources: MetricSources): void {
+  const registers = [registry]
+  const { figures } = sources
+  new Gauge({
+    name: 'chatkit_mint_active_sessions',
+    help: 'Sessions on the books that are active and not expired.',
+    registers,
+    async collect() {
+      this.set((await orNothing(figures))?.activeSessions ?? Number.NaN)
+    },
+  })
+  new Gauge({
+    name: 'chatkit_mint_outbox_length',
+    help: 'Cancels that the ChatKit API has not confirmed yet.',
+    registers,
+    async collect() {
+      this.set((await orNothing(figures))?.outboxLength ?? Number.NaN)
+    },
+  })
+  new Gauge({
+    name: 'chatkit_mint_mints_under_way',
+    help: 'Mints that were let in and have no answer yet.',
+    registers,
+    collect() {
+      this.set(sources.mintsUnderWay())
+    },
+  })
+  new Gauge({
+    name: 'chatkit_mint_key_set_age_seconds',
+    help: "Since an issuer's keys were last fetched; absent while there are none.",
+    labelNames: ['issuer'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [issuer, age] of sources.keyAges())
+        if (age !== undefined) this.set({ issuer }, age)
+    },
+  })
+  new Gauge({
+    name: 'chatkit_mint_breaker_open',
+    help: '1 while calls of the ChatKit API are refused without being sent, or probed.',
+    labelNames: ['key', 'breaker'],
+    registers,
+    collect() {
+      for (const { key, breaker, open } of sources.breakers()) {
+        this.set({ key, breaker }, open ? 1 : 0)
+      }
+    },
+  })
+}
+
+async function orNothing<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,135 @@
+import type { Attributes, Context, Link, SpanOptions, Tracer } from '@opentelemetry/api'
+import type { Log } from '../../lib/log.ts'
+import type { AnswerSeen } from '../request-frame.ts'
+
+/** OpenTelemetry spans of answered requests. */
+export interface Tracing {
+  /** One span for the request, and one below it for its call of the ChatKit API. */
+  seen(answer: AnswerSeen): void
+  /** Exports what waits, for {@link STOP_MS} at most. Never throws. */
+  stop(): Promise<void>
+}
+
+/** A collector that hangs must not hold up the end of the process. */
+const STOP_MS = 3000
+
+/**
+ * Starts the OpenTelemetry SDK, which reads the standard `OTEL_*` variables itself. The packages are
+ * not among the service's own: they are loaded here, and only when tracing is asked for.
+ *
+ * @param serviceName - resource attribute `service.name`
+ * @param log - told what is exported, or what to install
+ * @returns undefined when the packages are not installed
+ */
+export async function startTracing(serviceName: string, log: Log): Promise<Tracing | undefined> {
+  try {
+    const [api, { NodeSDK }] = await Promise.all([
+      import('@opentelemetry/api'),
+      import('@opentelemetry/sdk-node'),
+    ])
+    // No instrumentation: what they patch is on the path of every mint.
+    const sdk = new NodeSDK({ serviceName, instrumentations: [] })
+    sdk.start()
+    log.info('traces are exported with OpenTelemetry')
+    return {
+      seen: createSpans(api),
+      stop: () => atMost(STOP_MS, sdk.shutdown()),
+    }
+  } catch (error) {
+    log.error(
+      { err: error },
+      'OTEL_* variables ask for traces, and there are none: npm install @opentelemetry/api @opentelemetry/sdk-node',
+    )
+    return undefined
+  }
+}
+
+/** The API of OpenTelemetry, as far as spans need it. */
+type SpanApi = Pick<typeof import('@opentelemetry/api'), 'trace' | 'ROOT_CONTEXT'> & {
+  readonly SpanKind: { readonly SERVER: 1; readonly CLIENT: 2 }
+  readonly SpanStatusCode: { readonly ERROR: 2 }
+}
+
+/**
+ * Spans are written when the answer is known, with the times that it took: a request that is not
+ * traced pays nothing, and no context has to follow it. Attributes are those of the HTTP semantic
+ * conventions; none holds a user, a token or a path, which can hold users.
+ *
+ * @param api - `@opentelemetry/api`
+ */
+function createSpans(api: SpanApi): Tracing['seen'] {
+  const tracer = api.trace.getTracer('chatkit-mint')
+  return (answer) => {
+    const end = Date.now()
+    const { method, route, status, code, requestId, trace } = answer
+    const attributes: Attributes = {
+      'http.request.method': method,
+      'http.route': route,
+      'http.response.status_code': status,
+      'chatkit_mint.request_id': requestId,
+      ...(code !== undefined && { 'error.type': code }),
+      ...(trace.workflow !== undefined && { 'chatkit_mint.workflow': trace.workflow }),
+    }
+    const span = tracer.startSpan(
+      `${method} ${route}`,
+      {
+        kind: api.SpanKind.SERVER,
+        startTime: end - answer.milliseconds,
+        links: linksOf(answer.traceparent),
+        attributes,
+      },
+      api.ROOT_CONTEXT,
+    )
+    if (status >= 500) span.setStatus({ code: api.SpanStatusCode.ERROR })
+    addUpstream(answer, { api, tracer, parent: api.trace.setSpan(api.ROOT_CONTEXT, span), end })
+    span.end(end)
+  }
+}
+
+interface SpanScene {
+  readonly api: SpanApi
+  readonly tracer: Tracer
+  readonly parent: Context
+  /** Of the request, milliseconds since the epoch. */
+  readonly end: number
+}
+
+/** The call's own start is not known; it ended before the answer did. */
+function addUpstream({ trace }: AnswerSeen, { api, tracer, parent, end }: SpanScene): void {
+  const call = trace.upstream
+  if (call === undefined) return
+  const { operation, status, requestId, attempts, milliseconds } = call
+  const options: SpanOptions = {
+    kind: api.SpanKind.CLIENT,
+    startTime: end - milliseconds,
+    attributes: {
+      'chatkit_mint.attempts': attempts,
+      ...(status !== undefined && { 'http.response.status_code': status }),
+      ...(requestId !== undefined && { 'chatkit_mint.upstream_request_id': requestId }),
+    },
+  }
+  const span = tracer.startSpan(operation, options, parent)
+  if (status === undefined || status >= 400) span.setStatus({ code: api.SpanStatusCode.ERROR })
+  span.end(end)
+}
+
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/
+
+/**
+ * The caller's trace is linked, not continued: whoever can reach us could otherwise decide what is
+ * sampled, and write into traces of others (W3C Trace Context §7.1, restarting at a trust boundary).
+ */
+function linksOf(traceparent: string | undefined): Link[] {
+  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent ?? '') ?? []
+  if (traceId === undefined || spanId === undefined || flags === undefined) return []
+  return [{ context: { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true } }]
+}
+
+async function atMost(milliseconds: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  await Promise.race([work.catch(() => undefined), late])
+  clearTimeout(timer)
+}

@@ -1,0 +1,197 @@
+import { setTimeout } from 'node:timers/promises'
+import type { ChatKit } from '../chatkit/port.ts'
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import { eachBounded } from '../lib/concurrency.ts'
+import type { Log } from '../lib/log.ts'
+import type { Registry } from '../registry/port.ts'
+import type { SessionRecord } from '../registry/records.ts'
+
+/** Which cancels the upstream confirmed, and which are still in the outbox; by session id. */
+export interface CancelOutcome {
+  readonly cancelled: readonly string[]
+  readonly cancelling: readonly string[]
+}
+
+/** Ends sessions upstream, and keeps at it. */
+export interface Canceller {
+  /**
+   * Tries each of these `cancelling` sessions once within a bounded time, at most 64 at a time with
+   * all else that runs here. What is not confirmed stays in the outbox.
+   */
+  cancelAll(sessions: readonly SessionRecord[]): Promise<CancelOutcome>
+  /** The same without waiting. */
+  cancelSoon(sessions: readonly SessionRecord[]): void
+  /** Ends a session that is on no books: its secret reached nobody, so a few tries will do. */
+  discard(id: string, workflow: string): void
+  /** Takes what is due from the outbox and tries it; returns how many there were. */
+  workOutbox(): Promise<number>
+  /** Resolves when nothing begun by `cancelSoon` or `discard` is under way. */
+  settled(): Promise<void>
+}
+
+/** What {@link createCanceller} needs. */
+export interface CancellerOptions {
+  readonly registry: Registry
+  /** The adapter for a workflow's sessions; also for a workflow that has left the config. */
+  readonly chatkit: (workflow: string) => ChatKit
+  readonly now: Clock
+  readonly log: Log
+  /** 0..1, to spread retries. */
+  readonly random?: () => number
+  /** Waits so many milliseconds; a real timer unless a test owns time. */
+  readonly pause?: (milliseconds: number) => Promise<void>
+}
+
+/** How many cancels this instance has under way, and one round of the outbox takes. */
+export const CANCELS_AT_A_TIME = 64
+/** One attempt; shorter than the first lease, so that no second instance starts beside us. */
+const ATTEMPT_MS = 3000
+/** How long one caller waits for all its cancels; the outbox has the rest. */
+const TOGETHER_MS = 8000
+/** With the outbox looked at every half second, tries are at most 2 s apart at first and 5 s later. */
+const LEASE_MS = 4500
+const AGAIN_MS = { first: 1000, jitter: 400 }
+/** Each costs a durable write; of more than that, the rest is due when the first lease ends. */
+const MOST_POSTPONED = 256
+const DISCARD_TRIES = 3
+const MOST_FAILURES = 10_000
+
+/**
+ * @param options - store, upstream, time
+ */
+export function createCanceller(options: CancellerOptions): Canceller {
+  const { registry, now, log } = options
+  const background = new Set<Promise<unknown>>()
+  const attempt = createAttempt(options)
+  const backoff = createBackoff(options)
+  const inLane = createLanes(CANCELS_AT_A_TIME)
+  /** What a call of `cancelAll` has before it: the outbox need not try it beside. */
+  const held = new Set<string>()
+
+  async function cancelAll(
+    sessions: readonly SessionRecord[],
+    withinMs = TOGETHER_MS,
+  ): Promise<CancelOutcome> {
+    const end = performance.now() + withinMs
+    const ids: Record<AttemptOutcome, string[]> = { confirmed: [], failed: [], untried: [] }
+    for (const { id } of sessions) held.add(id)
+    await eachBounded(sessions, CANCELS_AT_A_TIME, async (session) => {
+      const outcome = await inLane(async () => {
+        if (performance.now() >= end) return 'untried'
+        return (await attempt(session)) ? 'confirmed' : 'failed'
+      })
+      ids[outcome].push(session.id)
+    })
+    for (const { id } of sessions) held.delete(id)
+    await writeOutcome(ids.confirmed, ids.failed)
+    return { cancelled: ids.confirmed, cancelling: [...ids.failed, ...ids.untried] }
+  }
+
+  /** A store that fails here loses nothing: the entries stay, and are tried again when due. */
+  async function writeOutcome(cancelled: readonly string[], failed: readonly string[]) {
+    try {
+      if (cancelled.length > 0) await registry.confirmCancel(cancelled, unixSeconds(now))
+      backoff.forget(cancelled)
+      await backoff.postpone(failed)
+    } catch (error) {
+      log.error({ err: error, sessions: cancelled.length }, 'cancels done but not written')
+    }
+  }
+
+  function inBackground(work: Promise<unknown>): void {
+    const settled = work.finally(() => background.delete(settled))
+    background.add(settled)
+  }
+
+  return {
+    cancelAll,
+    cancelSoon(sessions) {
+      if (sessions.length > 0) inBackground(cancelAll(sessions))
+    },
+    discard: (id, workflow) => inBackground(discard({ id, workflow }, attempt, options)),
+    async workOutbox() {
+      const leaseMs = LEASE_MS - Math.round((options.random ?? Math.random)() * AGAIN_MS.jitter)
+      const claim = { nowMs: now(), limit: CANCELS_AT_A_TIME, leaseMs }
+      const due = await registry.claimCancels(claim)
+      const free = due.filter(({ id }) => !held.has(id))
+      // None is begun that would outlive its lease.
+      if (free.length > 0) await cancelAll(free, leaseMs - ATTEMPT_MS)
+      return due.length
+    },
+    async settled() {
+      while (background.size > 0) await Promise.allSettled(background)
+    },
+  }
+}
+
+type AttemptOutcome = 'confirmed' | 'failed' | 'untried'
+
+/** Lets at most `limit` through at a time, in the order in which they came. */
+function createLanes(limit: number) {
+  const waiting: (() => void)[] = []
+  let free = limit
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (free > 0) free -= 1
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      // The lane is handed on, so that nobody who comes now can take it.
+      const next = waiting.shift()
+      if (next) next()
+      else free += 1
+    }
+  }
+}
+
+type Target = Pick<SessionRecord, 'id' | 'workflow'>
+type Attempt = (session: Target) => Promise<boolean>
+
+/** One try; true when the upstream confirmed, or no longer knows the session. */
+function createAttempt({ chatkit, log }: CancellerOptions): Attempt {
+  return async (session) => {
+    try {
+      const signal = AbortSignal.timeout(ATTEMPT_MS)
+      await chatkit(session.workflow).cancelSession(session.id, { signal })
+      return true
+    } catch (error) {
+      log.warn({ session: session.id, workflow: session.workflow, err: error }, 'cancel failed')
+      return false
+    }
+  }
+}
+
+/**
+ * The first failure of a session is tried again soon. After that its lease is pause enough: while an
+ * outage lasts, thousands of sessions must not cost a write each at every try. Of this instance only.
+ */
+function createBackoff({ registry, now, random = Math.random }: CancellerOptions) {
+  const failed = new Set<string>()
+  return {
+    async postpone(ids: readonly string[]): Promise<void> {
+      // Sessions that another instance confirmed, or that expired, are never forgotten singly.
+      if (failed.size > MOST_FAILURES) failed.clear()
+      const first = ids.filter((id) => !failed.has(id)).slice(0, MOST_POSTPONED)
+      for (const id of ids) failed.add(id)
+      await eachBounded(first, CANCELS_AT_A_TIME, async (id) => {
+        const wait = AGAIN_MS.first + random() * AGAIN_MS.jitter
+        await registry.postponeCancel(id, Math.round(now() + wait))
+      })
+    },
+    forget(ids: readonly string[]): void {
+      for (const id of ids) failed.delete(id)
+    },
+  }
+}
+
+async function discard(
+  session: Target,
+  attempt: Attempt,
+  { log, pause = setTimeout }: CancellerOptions,
+): Promise<void> {
+  for (let tries = 1; tries <= DISCARD_TRIES; tries++) {
+    if (await attempt(session)) return
+    if (tries < DISCARD_TRIES) await pause(AGAIN_MS.first * tries)
+  }
+  log.error({ session: session.id }, 'a session nobody holds could not be cancelled; it expires')
+}

@@ -1,0 +1,93 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { usableKeys } from '../../../src/authenticate/keys/acceptable-keys.ts'
+import { createSigner } from '../../support/tokens.ts'
+
+const es = createSigner('ES256', 'es')
+const rs = createSigner('RS256', 'rs')
+const ed = createSigner('EdDSA', 'ed')
+const jwk = (key: KeyObject) => key.export({ format: 'jwk' }) as Record<string, unknown>
+
+const reasonOf = (set: unknown): string => {
+  try {
+    usableKeys(set)
+  } catch (error) {
+    return (error as { reason: string }).reason
+  }
+  return 'accepted'
+}
+
+describe('a set that is taken', () => {
+  test('keeps what verification needs, and nothing else', () => {
+    const extra = { x5c: ['AAAA'], x5u: 'http://127.0.0.1:1/', key_ops: ['verify'], ext: 'yes' }
+    const keys = usableKeys({ keys: [{ ...es.publicJwk, ...extra }], other: 1 })
+    const { kty, crv, x, y } = es.publicJwk
+    expect(keys).toEqual([{ kty, crv, x, y, kid: 'es', alg: 'ES256' }])
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['use: enc', { ...rs.publicJwk, use: 'enc' }],
+    ['key_ops without verify', { ...rs.publicJwk, key_ops: ['encrypt'] }],
+    ['an algorithm that is not for signatures', { ...rs.publicJwk, alg: 'RSA-OAEP-256' }],
+    ['an unknown algorithm', { ...es.publicJwk, alg: 'ES521' }],
+    ['an unknown kty', { kty: 'AKP', alg: 'ML-DSA-44', pub: 'AAAA', kid: 'pq' }],
+    ['an unknown curve', { kty: 'EC', crv: 'secp256k1', x: 'AAAA', y: 'AAAA' }],
+    ['X25519', jwk(generateKeyPairSync('x25519').publicKey)],
+    ['Ed448', jwk(generateKeyPairSync('ed448').publicKey)],
+  ])('leaves out a key with %s', (_name, key) => {
+    expect(usableKeys({ keys: [key, ed.publicJwk] }).map(({ kid }) => kid)).toEqual(['ed'])
+    expect(reasonOf({ keys: [key] })).toMatch(/no key for signatures/)
+  })
+
+  test('the kid of a key for another use may be that of a key for signatures', () => {
+    const twin = { ...rs.publicJwk, kid: 'ed', use: 'enc' }
+    expect(usableKeys({ keys: [twin, ed.publicJwk] })).toHaveLength(1)
+  })
+
+  test('several keys without kid', () => {
+    const bare = [createSigner('ES256', null), createSigner('ES256', null)]
+    expect(usableKeys({ keys: bare.map(({ publicJwk }) => publicJwk) })).toHaveLength(2)
+  })
+
+  test('fifty keys, not fifty-one', () => {
+    const keys = Array.from({ length: 51 }, (_, i) => ({ ...es.publicJwk, kid: `k${i}` }))
+    expect(usableKeys({ keys: keys.slice(1) })).toHaveLength(50)
+    expect(reasonOf({ keys })).toMatch(/not a JWK set: keys/)
+  })
+})
+
+describe('a set that is refused as a whole', () => {
+  const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey
+  const cubic = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).publicKey
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    ['a private EC key', jwk(es.privateKey), /private or symmetric/],
+    ['a private RSA key', jwk(rs.privateKey), /private or symmetric/],
+    ['a private Ed25519 key', jwk(ed.privateKey), /private or symmetric/],
+    ['a private key for encryption', { ...jwk(rs.privateKey), use: 'enc' }, /private or symmetric/],
+    ['a symmetric key', { kty: 'oct', k: 'AAAA', kid: 's' }, /private or symmetric/],
+    ['a symmetric key without its value', { kty: 'oct' }, /private or symmetric/],
+    ['a private key of an unknown kind', { kty: 'AKP', priv: 'AAAA' }, /private or symmetric/],
+    ['RSA of 1024 bits', jwk(small), /fewer than 2048 bits/],
+    ['RSA with e = 3', jwk(cubic), /exponent/],
+    ['RSA with e = 1', { ...rs.publicJwk, kid: 'e1', e: 'AQ' }, /exponent|malformed/],
+    ['the kid of another key', { ...rs.publicJwk, kid: 'ed' }, /kid is repeated/],
+    ['a point off the curve', { ...es.publicJwk, x: es.publicJwk['y'] }, /malformed/],
+    ['RSA without a modulus', { kty: 'RSA', e: 'AQAB' }, /malformed/],
+    ['a kid that is a number', { ...es.publicJwk, kid: 1 }, /keys\.1\.kid/],
+    ['no kty', { kid: 'x' }, /keys\.1\.kty/],
+  ])('%s', (_name, key, reason) => {
+    expect(reasonOf({ keys: [ed.publicJwk, key] })).toMatch(reason)
+  })
+
+  test.each([
+    ['no keys', { keys: [] }],
+    ['an array', [es.publicJwk]],
+    ['a single key', es.publicJwk],
+    ['keys that are no array', { keys: { es: es.publicJwk } }],
+    ['null among the keys', { keys: [null, es.publicJwk] }],
+    ['null', null],
+    ['text', 'keys'],
+  ])('%s', (_name, set) => {
+    expect(reasonOf(set)).toMatch(/^key set refused: /)
+  })
+})

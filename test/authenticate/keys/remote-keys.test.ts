@@ -1,0 +1,247 @@
+import type { JWK } from 'jose'
+import { describe, expect, test } from 'vitest'
+import { usableKeys } from '../../../src/authenticate/keys/acceptable-keys.ts'
+import { createRemoteKeys } from '../../../src/authenticate/keys/remote-keys.ts'
+import { recordingLog, stoppedClock } from '../../support/issuer-settings.ts'
+import { createSigner } from '../../support/tokens.ts'
+
+const first = createSigner('ES256', 'first')
+const second = createSigner('ES256', 'second')
+const published = (...signers: { publicJwk: Record<string, unknown> }[]) =>
+  usableKeys({ keys: signers.map(({ publicJwk }) => publicJwk) })
+const header = (kid: string) => ({ alg: 'ES256', kid, typ: undefined })
+
+/** A key set whose source is a switch: what it gives, whether it fails, when it answers. */
+function setUp(staleSeconds = 86_400) {
+  const clock = stoppedClock()
+  const { log, lines } = recordingLog()
+  const source = {
+    keys: published(first) as readonly JWK[],
+    down: false,
+    fetches: 0,
+    gate: Promise.resolve(),
+  }
+  const load = async () => {
+    source.fetches += 1
+    await source.gate
+    if (source.down) throw new Error('down')
+    return source.keys
+  }
+  const keys = createRemoteKeys({ issuer: 'https://id', staleSeconds, load, now: clock.now, log })
+  const found = async (kid: string) => (await keys.find(header(kid))).keys.length
+  /** Finds, and waits for what that set off behind the answer. */
+  const use = async (kid = 'first') => {
+    const count = await found(kid)
+    await new Promise((resolve) => setImmediate(resolve))
+    return count
+  }
+  return { clock, source, keys, lines, found, use }
+}
+
+function openableGate() {
+  let open = () => {}
+  const gate = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { gate, open }
+}
+
+const outage = { code: 'idp_unavailable', retryAfterSeconds: 5 }
+
+describe('life of a set', () => {
+  test('is fetched when first needed, once for all who wait', async () => {
+    const { source, found, keys } = setUp()
+    expect(keys.state()).toEqual({ usable: false, ageSeconds: undefined })
+    expect(await Promise.all([found('first'), found('first'), found('first')])).toEqual([1, 1, 1])
+    expect(source.fetches).toBe(1)
+    expect(keys.state()).toEqual({ usable: true, ageSeconds: 0 })
+  })
+
+  test('serves 8 minutes without a fetch, is then refreshed behind the answer', async () => {
+    const { clock, source, use, found, keys } = setUp()
+    await use()
+    clock.advance(479)
+    await use()
+    expect(source.fetches).toBe(1)
+    clock.advance(1)
+    const { gate, open } = openableGate()
+    source.gate = gate
+    expect(await found('first')).toBe(1)
+    expect(source.fetches).toBe(2)
+    expect(keys.state().ageSeconds).toBe(480)
+    open()
+    await use()
+    expect(keys.state().ageSeconds).toBe(0)
+  })
+
+  test('is waited for when it is older than 10 minutes, once for all', async () => {
+    const { clock, source, found, use } = setUp()
+    await use()
+    clock.advance(601)
+    source.keys = published(first, second)
+    expect(await Promise.all([found('second'), found('second')])).toEqual([1, 1])
+    expect(source.fetches).toBe(2)
+  })
+
+  test('the same keys fetched again are not imported again', async () => {
+    const { clock, keys, use } = setUp()
+    await use()
+    const before = await keys.find(header('first'))
+    clock.advance(601)
+    const after = await keys.find(header('first'))
+    expect(after.keys[0]).toBe(before.keys[0])
+    expect(after.version).toBe(before.version)
+  })
+
+  test('warm fetches what is missing or old, and nothing else', async () => {
+    const { clock, source, keys } = setUp()
+    await keys.warm()
+    expect(keys.state().usable).toBe(true)
+    await keys.warm()
+    clock.advance(479)
+    await keys.warm()
+    expect(source.fetches).toBe(1)
+    clock.advance(1)
+    await keys.warm()
+    expect(source.fetches).toBe(2)
+  })
+})
+
+describe('outage', () => {
+  test('cold: idp_unavailable for every token, one fetch per 5 s', async () => {
+    const { clock, source, found } = setUp()
+    source.down = true
+    const refused = await Promise.allSettled([found('first'), found('x'), found('first')])
+    for (const result of refused) expect(result).toMatchObject({ reason: outage })
+    clock.advance(4.999)
+    await expect(found('first')).rejects.toMatchObject(outage)
+    expect(source.fetches).toBe(1)
+    for (let i = 2; i < 20; i++) {
+      clock.advance(5)
+      await expect(found('first')).rejects.toMatchObject(outage)
+      expect(source.fetches).toBe(i)
+    }
+    source.down = false
+    clock.advance(5)
+    expect(await found('first')).toBe(1)
+  })
+
+  test('warm: known keys serve for 24 h, then idp_unavailable, never an empty set', async () => {
+    const { clock, source, found, use } = setUp()
+    await use()
+    source.down = true
+    clock.advance(86_399)
+    expect(await use()).toBe(1)
+    clock.advance(1)
+    expect(await use()).toBe(1)
+    clock.advance(1)
+    await expect(found('first')).rejects.toMatchObject(outage)
+    source.down = false
+    clock.advance(5)
+    expect(await found('first')).toBe(1)
+  })
+
+  test('warm: fetches back off to 5, 10, 20 and 30 s, and no answer waits for one', async () => {
+    const { clock, source, use } = setUp()
+    await use()
+    source.down = true
+    clock.advance(600)
+    await use()
+    const starts: number[] = []
+    for (let second = 1; second <= 130; second++) {
+      clock.advance(1)
+      const before = source.fetches
+      expect(await use()).toBe(1)
+      if (source.fetches > before) starts.push(second)
+    }
+    expect(starts).toEqual([5, 15, 35, 65, 95, 125])
+  })
+
+  test('warm: after a failure an answer does not wait for a fetch that hangs', async () => {
+    const { clock, source, found, use } = setUp()
+    await use()
+    source.down = true
+    clock.advance(601)
+    await use()
+    const { gate, open } = openableGate()
+    source.gate = gate
+    clock.advance(5)
+    expect(await found('first')).toBe(1)
+    expect(source.fetches).toBe(3)
+    open()
+  })
+
+  test('stale_keys_seconds of 0: keys serve only while fresh', async () => {
+    const { clock, source, found, use } = setUp(0)
+    await use()
+    source.down = true
+    clock.advance(600)
+    expect(await use()).toBe(1)
+    clock.advance(5)
+    await expect(found('first')).rejects.toMatchObject(outage)
+  })
+})
+
+describe('newer keys', () => {
+  test('are fetched at most once in 5 s, whatever is asked for', async () => {
+    const { clock, source, keys, use } = setUp()
+    await use()
+    const { version } = await keys.find(header('unknown'))
+    expect(await keys.renewedSince(version)).toBe(false)
+    expect(source.fetches).toBe(1)
+    clock.advance(5)
+    await Promise.all(Array.from({ length: 50 }, () => keys.renewedSince(version)))
+    expect(source.fetches).toBe(2)
+    source.keys = published(first, second)
+    clock.advance(5)
+    expect(await keys.renewedSince(version)).toBe(true)
+    expect((await keys.find(header('second'))).keys).toHaveLength(1)
+  })
+
+  test('that another request fetched meanwhile count, without a fetch', async () => {
+    const { clock, source, keys, use } = setUp()
+    await use()
+    const { version } = await keys.find(header('second'))
+    clock.advance(5)
+    source.keys = published(second)
+    expect(await keys.renewedSince(version)).toBe(true)
+    clock.advance(5)
+    expect(await keys.renewedSince(version)).toBe(true)
+    expect(source.fetches).toBe(2)
+  })
+
+  test('that cannot be had leave the known ones', async () => {
+    const { clock, source, keys, use } = setUp()
+    await use()
+    source.down = true
+    clock.advance(5)
+    const { version } = await keys.find(header('unknown'))
+    expect(await keys.renewedSince(version)).toBe(false)
+    expect(await use()).toBe(1)
+  })
+})
+
+describe('log', () => {
+  test('tells of each change, failure and recovery once, with the reason', async () => {
+    const { clock, source, lines, use, found } = setUp()
+    await use()
+    await use()
+    source.down = true
+    clock.advance(601)
+    await use()
+    await use()
+    source.down = false
+    clock.advance(5)
+    await use()
+    source.keys = published(second)
+    clock.advance(601)
+    await found('second')
+    expect(lines.map(({ msg, kids, failures }) => ({ msg, kids, failures }))).toEqual([
+      { msg: 'issuer keys changed', kids: ['first'], failures: undefined },
+      { msg: 'issuer keys could not be fetched', kids: undefined, failures: 1 },
+      { msg: 'issuer keys can be fetched again', kids: undefined, failures: 1 },
+      { msg: 'issuer keys changed', kids: ['second'], failures: undefined },
+    ])
+    expect(lines[1]).toMatchObject({ issuer: 'https://id', nextFetchSeconds: 5 })
+  })
+})

@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest'
+import { algorithmsBeyond, createSecretKeys } from '../../../src/authenticate/keys/secret-keys.ts'
+import { openToken } from '../../../src/authenticate/token-shape.ts'
+import { verifySignature } from '../../../src/authenticate/verify-signature.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { createSecretSigner } from '../../support/tokens.ts'
+
+const before = 'the secret before, 32 bytes long.'
+const after = 'the secret afterwards, 32 bytes long.'
+
+function verifies(keys: ReturnType<typeof createSecretKeys>, secret: string): Promise<boolean> {
+  const token = createSecretSigner('HS256', secret).token({ sub: 'alice' })
+  return verifySignature(openToken(token), keys, ['HS256']).then(
+    () => true,
+    () => false,
+  )
+}
+
+describe('shared secret', () => {
+  test('a new secret replaces the old one; one that is gone or too short does not', async () => {
+    let secret: Secret | undefined = new Secret(before)
+    const keys = createSecretKeys(() => secret)
+    expect(await verifies(keys, before)).toBe(true)
+    secret = undefined
+    expect(await verifies(keys, before)).toBe(true)
+    secret = new Secret('short')
+    expect(await verifies(keys, 'short')).toBe(false)
+    expect(await verifies(keys, before)).toBe(true)
+    secret = new Secret(after)
+    expect(await verifies(keys, after)).toBe(true)
+    expect(await verifies(keys, before)).toBe(false)
+  })
+
+  test('the minimum counts bytes, not characters', () => {
+    expect(() => createSecretKeys(() => new Secret('é'.repeat(16)))).not.toThrow()
+    expect(() => createSecretKeys(() => new Secret('é'.repeat(15)))).toThrow('fewer than 32')
+  })
+
+  test('tells the algorithms that would want a longer one (RFC 7518 §3.2)', () => {
+    const algorithms = ['HS256', 'HS384', 'HS512']
+    expect(algorithmsBeyond(new Secret('x'.repeat(32)), algorithms)).toEqual(['HS384', 'HS512'])
+    expect(algorithmsBeyond(new Secret('x'.repeat(64)), algorithms)).toEqual([])
+  })
+})

@@ -1,0 +1,43 @@
+import { Pool } from 'undici'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import {
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../../support/chatkit/scripted-upstream.ts'
+
+let upstream: ScriptedUpstream
+let pool: Pool
+beforeEach(async () => {
+  upstream = await startScriptedUpstream()
+  pool = new Pool(new URL(upstream.url).origin, { connections: 8 })
+})
+afterEach(async () => {
+  await pool.destroy()
+  await upstream.close()
+})
+
+const adapter = () =>
+  createOpenAi({ baseUrl: upstream.url, apiKey: () => new Secret('sk-1'), dispatcher: pool })
+
+describe('a list that is answered with 404', () => {
+  beforeEach(() => {
+    upstream.others = [{ kind: 'answer', status: 404 }]
+  })
+
+  test('is no list without threads: the request was refused', async () => {
+    const refused = { code: 'upstream_rejected', reason: expect.stringMatching(/404/) }
+    await expect(adapter().listThreads({ user: 'alice' })).rejects.toMatchObject(refused)
+  })
+
+  test.each(['after', 'before'])('is about the cursor in %s', async (name) => {
+    const list = adapter().listThreads({ user: 'alice', [name]: 'cthr_gone' })
+    await expect(list).rejects.toMatchObject({ code: 'invalid_request' })
+  })
+
+  test('is about the thread, where the list is of its items', async () => {
+    const list = adapter().listThreadItems('cthr_gone', { after: 'cthi_1' })
+    await expect(list).rejects.toMatchObject({ code: 'not_found' })
+  })
+})

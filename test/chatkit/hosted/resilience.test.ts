@@ -1,0 +1,219 @@
+import { setTimeout } from 'node:timers/promises'
+import { Pool } from 'undici'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
+import type { CallOptions } from '../../../src/chatkit/port.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import {
+  type Behaviour,
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../../support/chatkit/scripted-upstream.ts'
+
+let upstream: ScriptedUpstream
+let pool: Pool
+let api: ReturnType<typeof createOpenAi>
+beforeEach(async () => {
+  upstream = await startScriptedUpstream()
+  pool = new Pool(new URL(upstream.url).origin, { connections: 64 })
+  api = withDeadline(8000)
+})
+afterEach(async () => {
+  await pool.destroy()
+  await upstream.close()
+})
+
+const withDeadline = (deadlineMs: number) =>
+  createOpenAi({
+    baseUrl: upstream.url,
+    apiKey: () => new Secret('sk-test'),
+    dispatcher: pool,
+    deadlineMs,
+  })
+const create = (call?: CallOptions) =>
+  api.createSession({ user: 'alice', workflow: { id: 'wf_1' } }, call)
+const cancel = (call?: CallOptions) => api.cancelSession('cksess_1', call)
+/** Codes of so many calls side by side. */
+const codes = (count: number, call: () => Promise<unknown>) =>
+  Promise.all(
+    Array.from({ length: count }, () =>
+      call().then(
+        () => 'ok',
+        (error) => error.code,
+      ),
+    ),
+  )
+const down: Behaviour = { kind: 'answer', status: 503 }
+const wait = (milliseconds: number) => setTimeout(milliseconds)
+
+/** Ends when a call succeeds; gives the milliseconds that took. */
+async function recovery(call: () => Promise<unknown>): Promise<number> {
+  const started = performance.now()
+  while ((await codes(1, call))[0] !== 'ok') {
+    if (performance.now() - started > 9000) break
+    await wait(20)
+  }
+  return performance.now() - started
+}
+
+describe('the breaker', () => {
+  test('opens after 20 failed creates, answers fast without a call, closes after the cure', async () => {
+    upstream.creates = [down]
+    expect(await codes(19, create)).not.toContain('ok')
+    expect(api.breakers()).toEqual({ api: 'closed', cancel: 'closed' })
+    await codes(1, create)
+    expect(api.breakers()).toEqual({ api: 'open', cancel: 'closed' })
+    expect(upstream.seen).toHaveLength(40)
+
+    const started = performance.now()
+    expect(new Set(await codes(100, create))).toEqual(new Set(['upstream_unavailable']))
+    expect((performance.now() - started) / 100).toBeLessThan(10)
+    expect(upstream.seen).toHaveLength(40)
+
+    upstream.creates = [{ kind: 'ok' }]
+    expect(await recovery(create)).toBeLessThan(5000)
+    expect(upstream.seen).toHaveLength(41)
+    expect(await codes(20, create)).toEqual(Array.from({ length: 20 }, () => 'ok'))
+  })
+
+  test('closes within 5 s of the cure although a probe still hangs', async () => {
+    api = withDeadline(200)
+    upstream.creates = [{ kind: 'hang' }]
+    expect(new Set(await codes(20, create))).toEqual(new Set(['upstream_timeout']))
+    expect(api.breakers().api).toBe('open')
+    api = await hangingProbe()
+    upstream.creates = [{ kind: 'ok' }]
+    expect(await recovery(create)).toBeLessThan(5000)
+  })
+
+  /** An adapter with the real deadline whose probe has just gone out into the void. */
+  async function hangingProbe() {
+    api = withDeadline(8000)
+    upstream.creates = [down]
+    await codes(20, create)
+    await wait(2050)
+    upstream.creates = [{ kind: 'hang' }]
+    const before = upstream.seen.length
+    void create().catch(() => undefined)
+    await vi.waitFor(() => expect(upstream.seen).toHaveLength(before + 1))
+    expect(api.breakers().api).toBe('half_open')
+    return api
+  }
+
+  test.each([400, 401, 403, 404, 410, 422])('never opens on %i', async (status) => {
+    upstream.creates = [{ kind: 'answer', status }]
+    await codes(60, create)
+    expect(api.breakers().api).toBe('closed')
+    expect(upstream.seen).toHaveLength(60)
+  })
+
+  test('never opens on 429, nor on answers that are no session', async () => {
+    upstream.creates = [{ kind: 'answer', status: 429, headers: { 'retry-after': '60' } }]
+    await codes(60, create)
+    upstream.creates = [{ kind: 'answer', status: 200, body: '<html>' }]
+    await codes(60, create)
+    expect(api.breakers().api).toBe('closed')
+  })
+
+  test('never opens on callers who leave, and no such probe closes it', async () => {
+    upstream.creates = [{ kind: 'hang' }]
+    const leave = async () => {
+      const controller = new AbortController()
+      const call = create({ signal: controller.signal })
+      await wait(20)
+      controller.abort(new Error('gone'))
+      return call
+    }
+    await codes(60, leave)
+    expect(api.breakers().api).toBe('closed')
+    upstream.creates = [down]
+    await codes(20, create)
+    await wait(2050)
+    upstream.creates = [{ kind: 'hang' }]
+    await codes(1, leave)
+    expect(api.breakers().api).toBe('open')
+  })
+
+  test.each<[string, Behaviour]>([
+    ['resets', { kind: 'reset' }],
+    ['broken answers', { kind: 'cut' }],
+    ['no HTTP', { kind: 'garbage', text: 'hello\r\n' }],
+  ])('opens on %s', async (_name, behaviour) => {
+    upstream.creates = [behaviour]
+    await codes(20, create)
+    expect(api.breakers().api).toBe('open')
+  })
+})
+
+describe('its twin for cancel', () => {
+  test('lets cancels through while creates fail', async () => {
+    upstream.creates = [down]
+    await codes(20, create)
+    expect(api.breakers()).toEqual({ api: 'open', cancel: 'closed' })
+    expect(await codes(5, cancel)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
+  })
+
+  test('lets creates and reads through while cancels fail', async () => {
+    upstream.cancels = [down]
+    await codes(20, cancel)
+    expect(api.breakers()).toEqual({ api: 'closed', cancel: 'open' })
+    expect(await codes(5, create)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
+  })
+
+  test('opens on cancels that their caller found too slow', async () => {
+    upstream.cancels = [{ kind: 'hang' }]
+    const slow = () => cancel({ signal: AbortSignal.timeout(100) })
+    await codes(20, slow)
+    expect(api.breakers().cancel).toBe('open')
+    await expect(cancel()).rejects.toMatchObject({ code: 'upstream_unavailable' })
+  })
+})
+
+test('creates that hang do not hold up cancels with connections of their own', async () => {
+  const few = new Pool(new URL(upstream.url).origin, { connections: 2 })
+  const cancels = new Pool(new URL(upstream.url).origin, { connections: 2 })
+  const apiKey = () => new Secret('sk-test')
+  const options = { baseUrl: upstream.url, apiKey, dispatcher: few, cancelDispatcher: cancels }
+  api = createOpenAi(options)
+  upstream.creates = [{ kind: 'hang' }]
+  const controller = new AbortController()
+  const hanging = codes(10, () => create({ signal: controller.signal }))
+  await vi.waitFor(() => expect(upstream.seen).toHaveLength(2))
+  await expect(cancel({ signal: AbortSignal.timeout(2000) })).resolves.not.toBeNull()
+  controller.abort(new Error('gone'))
+  await hanging
+  await Promise.all([few.destroy(), cancels.destroy()])
+})
+
+test('of 600 calls the 256 first are under way, as many wait, and the oldest of the rest make way', async () => {
+  upstream.creates = [{ kind: 'hang' }]
+  const controller = new AbortController()
+  const { signal } = controller
+  const refused: number[] = []
+  const calls = Array.from({ length: 600 }, async (_, at) => {
+    const [code] = await codes(1, () => create({ signal }))
+    if (code === 'overloaded') refused.push(at)
+    return code
+  })
+  // On a busy machine the time of those who wait may be over, too, before anybody looks.
+  await vi.waitFor(() => expect(refused.length).toBeGreaterThanOrEqual(88))
+  expect(refused.slice(0, 88)).toEqual(Array.from({ length: 88 }, (_, at) => 256 + at))
+  controller.abort({ code: 'gone' })
+  const ended = await Promise.all(calls)
+  expect(new Set(ended.slice(0, 256))).toEqual(new Set(['gone']))
+  expect(new Set(ended)).toEqual(new Set(['gone', 'overloaded']))
+  upstream.creates = [{ kind: 'ok' }]
+  expect(await codes(1, create)).toEqual(['ok'])
+})
+
+test('calls that fail are repeated, but never all of many', async () => {
+  // Not 5xx: after some of them the breaker would open.
+  upstream.creates = [{ kind: 'answer', status: 429 }]
+  const began = performance.now()
+  expect(new Set(await codes(10, create))).toEqual(new Set(['upstream_rate_limited']))
+  expect(upstream.seen).toHaveLength(20)
+  await codes(400, create)
+  const refilled = (2 * (performance.now() - began)) / 1000
+  expect(upstream.seen.length - 410).toBeLessThanOrEqual(20 + 0.2 * 410 + refilled)
+  expect(upstream.seen.length - 410).toBeGreaterThan(10)
+})

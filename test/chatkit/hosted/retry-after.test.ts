@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest'
+import { handedOnSeconds, retryDelay } from '../../../src/chatkit/hosted/retry-after.ts'
+
+const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)
+const dateIn = (seconds: number) => new Date(NOW + seconds * 1000).toUTCString()
+const delay = (header: string | undefined, leftMs = 8000) =>
+  retryDelay(header, { leftMs, nowMs: NOW })
+
+describe('the wait before a retry', () => {
+  test.each([
+    [undefined, 0],
+    ['0', 0],
+    ['1', 1000],
+    ['7', 7000],
+    [dateIn(3), 3000],
+    [dateIn(-60), 0],
+  ])('%s is %i ms and a random 100 to 300', (header, asked) => {
+    const waits = Array.from({ length: 200 }, () => (delay(header) ?? Number.NaN) - asked)
+    for (const wait of waits) expect(wait).toBeGreaterThanOrEqual(100)
+    for (const wait of waits) expect(wait).toBeLessThanOrEqual(300)
+    expect(new Set(waits).size).toBeGreaterThan(100)
+  })
+
+  test.each([
+    '8',
+    '120',
+    dateIn(9),
+    'soon',
+    '',
+    '-1',
+    '+1',
+    '1.5',
+    '0x1',
+    '1e1',
+    ' 1',
+    '1, 2',
+    'Fri',
+  ])('there is none after %j', (header) => expect(delay(header)).toBeUndefined())
+
+  test('there is none when too little time is left for another attempt', () => {
+    expect(delay(undefined, 550)).toBeUndefined()
+    expect(delay(undefined, 900)).toBeDefined()
+    expect(delay('1', 1500)).toBeUndefined()
+    expect(delay('1', 1900)).toBeDefined()
+  })
+})
+
+describe('the seconds handed on', () => {
+  test.each([
+    ['0', 1],
+    ['1', 1],
+    ['120', 120],
+    ['121', 120],
+    ['999999999', 120],
+    [dateIn(30), 30],
+    [dateIn(-30), 1],
+    [dateIn(86_400), 120],
+    [undefined, 5],
+    ['soon', 5],
+    ['9999999999', 5],
+    ['-5', 5],
+  ])('%s becomes %i', (header, seconds) => expect(handedOnSeconds(header, NOW)).toBe(seconds))
+
+  test('they are whole, rounded up', () => {
+    expect(handedOnSeconds(dateIn(2), NOW + 400)).toBe(2)
+  })
+})

@@ -1,0 +1,320 @@
+import { describe, expect, it } from 'vitest'
+import { ZodError } from 'zod'
+import { EVENT_TYPES, serverEvent } from '../../../src/chatkit/protocol/event.ts'
+import { idsOf } from '../../../src/chatkit/protocol/ids.ts'
+import {
+  isKnownType,
+  isStreaming,
+  parseRequest,
+  REQUEST_TYPES,
+} from '../../../src/chatkit/protocol/request.ts'
+
+const INPUT = {
+  content: [{ type: 'input_text', text: 'hello' }],
+  attachments: ['atc_1', 'atc_2'],
+  quoted_text: null,
+  inference_options: { model: null, tool_choice: null },
+}
+const ACTION = { type: 'press', payload: { amount: 3 } }
+
+/** Every request with all its params, and the ids in them. */
+const REQUESTS: readonly [string, Record<string, unknown>, Record<string, string[]>][] = [
+  ['threads.create', { input: INPUT }, { attachments: ['atc_1', 'atc_2'] }],
+  [
+    'threads.add_user_message',
+    { thread_id: 'thr_1', input: INPUT },
+    { threads: ['thr_1'], attachments: ['atc_1', 'atc_2'] },
+  ],
+  [
+    'threads.add_client_tool_output',
+    { thread_id: 'thr_1', result: { ok: true } },
+    { threads: ['thr_1'] },
+  ],
+  [
+    'threads.add_structured_input',
+    {
+      thread_id: 'thr_1',
+      item_id: 'si_1',
+      input: { status: 'answered', answers: { q: { values: ['x'] } } },
+    },
+    { threads: ['thr_1'], items: ['si_1'] },
+  ],
+  [
+    'threads.retry_after_item',
+    { thread_id: 'thr_1', item_id: 'msg_1' },
+    { threads: ['thr_1'], items: ['msg_1'] },
+  ],
+  [
+    'threads.custom_action',
+    { thread_id: 'thr_1', item_id: 'wdg_1', action: ACTION },
+    { threads: ['thr_1'], items: ['wdg_1'] },
+  ],
+  [
+    'threads.sync_custom_action',
+    { thread_id: 'thr_1', item_id: 'wdg_1', action: ACTION },
+    { threads: ['thr_1'], items: ['wdg_1'] },
+  ],
+  ['threads.get_by_id', { thread_id: 'thr_1' }, { threads: ['thr_1'] }],
+  ['threads.list', { limit: 5, order: 'desc', after: null }, {}],
+  [
+    'items.list',
+    { thread_id: 'thr_1', limit: 5, order: 'asc', after: 'msg_1' },
+    { threads: ['thr_1'] },
+  ],
+  [
+    'items.feedback',
+    { thread_id: 'thr_1', item_ids: ['msg_1', 'msg_2'], kind: 'positive' },
+    { threads: ['thr_1'], items: ['msg_1', 'msg_2'] },
+  ],
+  ['threads.update', { thread_id: 'thr_1', title: 'New' }, { threads: ['thr_1'] }],
+  ['threads.delete', { thread_id: 'thr_1' }, { threads: ['thr_1'] }],
+  ['attachments.create', { name: 'a.png', size: 3, mime_type: 'image/png' }, {}],
+  ['attachments.delete', { attachment_id: 'atc_1' }, { attachments: ['atc_1'] }],
+  ['input.transcribe', { audio_base64: 'aGk=', mime_type: 'audio/webm' }, {}],
+]
+/** The params that a known type cannot do without, of those that hold ids. */
+const ID_PARAMS = ['thread_id', 'item_id', 'item_ids', 'attachment_id']
+const OPTIONAL = new Set(['threads.custom_action item_id', 'threads.sync_custom_action item_id'])
+const NO_IDS = {
+  threads: [],
+  attachments: [],
+  items: [],
+  mentioned: { threads: [], attachments: [] },
+}
+const ids = (type: string, params: unknown, rest: object = {}) =>
+  idsOf(parseRequest({ type, params, ...rest }))
+
+describe('the 16 requests', () => {
+  it('are these and no others', () => {
+    expect(REQUESTS.map(([type]) => type).toSorted()).toEqual(REQUEST_TYPES.toSorted())
+    expect(REQUEST_TYPES).toHaveLength(16)
+  })
+
+  it.each(REQUESTS)(
+    '%s is read with all its params, and with fields not known here',
+    (type, params) => {
+      const body = { type, params: { ...params, later: { a: 1 } }, metadata: { m: 1 }, extra: true }
+      expect(parseRequest(body)).toEqual({ known: true, request: body })
+      expect(parseRequest({ type, params })).toMatchObject({ known: true })
+    },
+  )
+
+  it.each(
+    REQUESTS.flatMap(([type, params]) =>
+      Object.keys(params)
+        .filter((name) => ID_PARAMS.includes(name) && !OPTIONAL.has(`${type} ${name}`))
+        .map((name) => [type, name, params] as const),
+    ),
+  )('%s is refused without %s, or with another type of it', (type, name, params) => {
+    for (const value of [undefined, null, 7, '', {}, ['thr_1', 7], 'x'.repeat(513)]) {
+      const body = { type, params: { ...params, [name]: value } }
+      expect(() => parseRequest(body), JSON.stringify(value)).toThrow(ZodError)
+    }
+  })
+
+  it.each([[7], ['atc_1'], [['atc_1', 7]], [[{ id: 'atc_1' }]], [['']]])(
+    'attachments that are not a list of ids are refused: %j',
+    (attachments) => {
+      const input = { ...INPUT, attachments: attachments === 'atc_1' ? 'atc_1' : attachments }
+      expect(() => parseRequest({ type: 'threads.create', params: { input } })).toThrow(ZodError)
+    },
+  )
+
+  it.each([
+    [null],
+    [[]],
+    ['threads.list'],
+    [{}],
+    [{ type: 7, params: {} }],
+    [{ type: '', params: {} }],
+    [{ type: 'threads.list' }],
+    [{ type: 'threads.list', params: null }],
+    [{ type: 'threads.list', params: [] }],
+    [{ type: 'threads.list', params: {}, metadata: 'mine' }],
+    [{ type: 'threads.list', params: { order: 'sideways' } }],
+  ])('%j is no request', (body) => {
+    expect(() => parseRequest(body)).toThrow(ZodError)
+  })
+
+  it.each(['Type', 'TYPE', 'Params', 'params_', 'par-ams', 'Metadata'])(
+    'a body with a second spelling of a field is refused: %s',
+    (name) => {
+      const body = { type: 'threads.list', params: {}, [name]: { thread_id: 'thr_2' } }
+      expect(() => parseRequest(body)).toThrow(ZodError)
+    },
+  )
+
+  it.each([
+    ['threads.custom_action', { thread_id: 'thr_1', action: { type: 'press' } }],
+    [
+      'threads.sync_custom_action',
+      { thread_id: 'thr_1', item_id: null, action: { type: 'press' } },
+    ],
+    ['threads.add_client_tool_output', { thread_id: 'thr_1' }],
+    ['threads.create', { input: {} }],
+    ['items.feedback', { thread_id: 'thr_1', item_ids: [], kind: null }],
+  ])('%s passes with nothing but what it needs: %j', (type, params) => {
+    expect(parseRequest({ type, params })).toMatchObject({ known: true })
+  })
+
+  it('an unknown type is told apart, with its params as they are', () => {
+    const body = { type: 'threads.share', params: { thread_id: 'thr_1' } }
+    expect(parseRequest(body)).toEqual({ known: false, request: body })
+    expect(parseRequest({ type: 'ping' })).toEqual({ known: false, request: { type: 'ping' } })
+    expect(isKnownType('threads.share')).toBe(false)
+    expect(isKnownType('toString')).toBe(false)
+    expect(() => parseRequest({ type: 'threads.share', params: [] })).toThrow(ZodError)
+  })
+
+  it('six of them are answered by a stream', () => {
+    expect(REQUEST_TYPES.filter(isStreaming)).toEqual([
+      'threads.create',
+      'threads.add_user_message',
+      'threads.add_client_tool_output',
+      'threads.add_structured_input',
+      'threads.retry_after_item',
+      'threads.custom_action',
+    ])
+    expect(isStreaming('threads.share')).toBe(false)
+  })
+})
+
+describe('the ids in a request', () => {
+  it.each(REQUESTS)('%s: where the protocol has them', (type, params, expected) => {
+    expect(ids(type, params)).toEqual({ ...NO_IDS, ...expected })
+  })
+
+  it.each(REQUESTS)('%s: where the protocol has none, at any depth', (type, params) => {
+    const hidden = { deep: [{ thread_id: 'thr_9', attachment_ids: ['atc_9'] }] }
+    const { threads, attachments } = ids(type, { ...params, later: hidden })
+    expect(threads).toContain('thr_9')
+    expect(attachments).toContain('atc_9')
+  })
+
+  it.each([
+    [{ thread_id: 'thr_9' }],
+    [{ Thread_ID: 'thr_9' }],
+    [{ threadId: 'thr_9' }],
+    [{ 'thread-id': 'thr_9' }],
+    [{ thread_ids: ['thr_9'] }],
+    [{ thread_id: ['thr_9'] }],
+    [{ thread_id: [['thr_9']] }],
+    [{ thread_id: { id: 'thr_9' } }],
+    [{ thread: { id: 'thr_9', title: 'x' } }],
+    [{ threads: [{ id: 'thr_9' }] }],
+  ])('a thread is found as %j, in known and unknown types', (params) => {
+    expect(ids('threads.list', params).threads).toEqual(['thr_9'])
+    expect(ids('threads.share', params).threads).toEqual(['thr_9'])
+  })
+
+  it('a second spelling of a param that is there does not hide behind it', () => {
+    const params = { thread_id: 'thr_1', Thread_Id: 'thr_9', input: INPUT }
+    expect(ids('threads.add_user_message', params).threads).toEqual(['thr_1', 'thr_9'])
+    const twice = { input: INPUT, Input: { attachments: ['atc_9'] } }
+    expect(ids('threads.create', twice).attachments).toEqual(['atc_1', 'atc_2', 'atc_9'])
+  })
+
+  it('an attachment is found in a part of a message', () => {
+    const content = [{ type: 'input_file', attachment_id: 'atc_9' }]
+    expect(ids('threads.create', { input: { ...INPUT, content } }).attachments).toContain('atc_9')
+  })
+
+  it('a number is an id too, and beside params there is no hiding place', () => {
+    expect(ids('ping', { thread_id: 42 }).threads).toEqual(['42'])
+    expect(ids('threads.list', {}, { thread_id: 'thr_9' }).threads).toEqual(['thr_9'])
+    expect(ids('ping', { thread_id: null, attachment_id: false })).toEqual(NO_IDS)
+  })
+
+  const mention = { thread_id: 'thr_9', more: [{ attachments: ['atc_9'] }] }
+  const tag = { type: 'input_tag', id: 'e_1', text: '@e', data: mention }
+  it.each<[string, Record<string, unknown>]>([
+    ['threads.custom_action', { thread_id: 'thr_1', action: { type: 'x', payload: mention } }],
+    ['threads.sync_custom_action', { thread_id: 'thr_1', action: { type: 'x', payload: mention } }],
+    ['threads.add_client_tool_output', { thread_id: 'thr_1', result: mention }],
+    ['threads.add_client_tool_output', { thread_id: 'thr_1', result: [mention] }],
+    [
+      'threads.add_structured_input',
+      {
+        thread_id: 'thr_1',
+        item_id: 'si_1',
+        input: { status: 'answered', answers: { q: mention } },
+      },
+    ],
+    ['threads.add_user_message', { thread_id: 'thr_1', input: { content: [tag] } }],
+  ])("%s: in the application's own data they are only mentioned", (type, params) => {
+    expect(ids(type, params)).toMatchObject({
+      threads: ['thr_1'],
+      attachments: [],
+      mentioned: { threads: ['thr_9'], attachments: ['atc_9'] },
+    })
+  })
+
+  it('metadata mentions, and so does the cursor of the list of threads', () => {
+    const rest = { metadata: { thread_id: 'thr_9' } }
+    expect(ids('threads.list', {}, rest)).toMatchObject({
+      threads: [],
+      mentioned: { threads: ['thr_9'] },
+    })
+    expect(ids('ping', {}, rest)).toMatchObject({ threads: [], mentioned: { threads: ['thr_9'] } })
+    expect(ids('threads.list', { after: 'thr_9' })).toMatchObject({
+      threads: [],
+      mentioned: { threads: ['thr_9'] },
+    })
+  })
+
+  it('a tool that answers with the id of a thread does not turn that id into a mention', () => {
+    const params = { thread_id: 'thr_9', result: 'thr_9' }
+    expect(ids('threads.add_client_tool_output', params)).toMatchObject({
+      threads: ['thr_9'],
+      mentioned: { threads: [] },
+    })
+  })
+
+  it('action, result and data are free only where the protocol has them', () => {
+    expect(ids('threads.list', { action: mention, result: mention }).threads).toEqual(['thr_9'])
+    expect(ids('threads.share', { action: mention }).threads).toEqual(['thr_9'])
+  })
+})
+
+describe('events', () => {
+  const thread = { id: 'thr_1', created_at: '2026-01-02T03:04:05Z' }
+  const item = { id: 'wdg_1', thread_id: 'thr_1', created_at: 1, type: 'widget', widget: {} }
+  const EVENTS: readonly Record<string, unknown>[] = [
+    { type: 'thread.created', thread },
+    { type: 'thread.updated', thread },
+    { type: 'thread.item.added', item },
+    { type: 'thread.item.updated', item_id: 'wdg_1', update: { type: 'later.update', x: 1 } },
+    { type: 'thread.item.done', item },
+    { type: 'thread.item.removed', item_id: 'wdg_1' },
+    { type: 'thread.item.replaced', item },
+    { type: 'stream_options', stream_options: { allow_cancel: true } },
+    { type: 'progress_update', text: 'Thinking' },
+    { type: 'client_effect', name: 'blink', data: {} },
+    { type: 'notice', level: 'warning', message: 'Limit reached', title: null },
+    { type: 'error', code: 'custom', message: 'No', allow_retry: false },
+  ]
+
+  it('are twelve', () => {
+    expect(EVENTS.map(({ type }) => type)).toEqual(EVENT_TYPES)
+  })
+
+  it.each(EVENTS)('$type passes with fields not known here', (event) => {
+    expect(serverEvent.parse({ ...event, later: 1 })).toEqual({ ...event, later: 1 })
+  })
+
+  it.each(EVENTS)('$type is refused without what it is about', ({ type }) => {
+    const needsNothing = type === 'error'
+    expect(serverEvent.safeParse({ type }).success).toBe(needsNothing)
+  })
+
+  it('of another type pass, and what has no type does not', () => {
+    expect(serverEvent.parse({ type: 'thread.moved', to: 1 })).toEqual({
+      type: 'thread.moved',
+      to: 1,
+    })
+    expect(serverEvent.safeParse({ thread }).success).toBe(false)
+    expect(serverEvent.safeParse({ type: 'thread.created', thread: { title: 'x' } }).success).toBe(
+      false,
+    )
+  })
+})

@@ -1,0 +1,318 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import {
+  type ServerItem,
+  serverAttachment,
+  serverItem,
+  serverItemPage,
+  serverThread,
+  serverThreadPage,
+} from '../../../src/chatkit/protocol/thread.ts'
+import { toUnixSeconds, toWireItem, toWireThread } from '../../../src/chatkit/protocol/to-wire.ts'
+import { knownThreadItem } from '../../../src/chatkit/wire/item.ts'
+import { thread } from '../../../src/chatkit/wire/thread.ts'
+
+const AT = '2026-01-02T03:04:05Z'
+const SECONDS = 1767323045
+const base = { id: 'itm_1', thread_id: 'thr_1', created_at: AT }
+const envelope = {
+  id: 'itm_1',
+  object: 'chatkit.thread_item',
+  created_at: SECONDS,
+  thread_id: 'thr_1',
+}
+
+/** Through the server's schema, the converter and the reference's schema. */
+function converted(item: unknown) {
+  return knownThreadItem.parse(toWireItem(serverItem.parse(item)))
+}
+
+describe('times', () => {
+  it.each<[string | number, number]>([
+    [AT, SECONDS],
+    ['2026-01-02T03:04:05.987654Z', SECONDS],
+    ['2026-01-02T03:04:05.987654', SECONDS],
+    ['2026-01-02T03:04:05', SECONDS],
+    ['2026-01-02T05:04:05+02:00', SECONDS],
+    ['2026-01-01T22:04:05-05:00', SECONDS],
+    [SECONDS, SECONDS],
+    [SECONDS + 0.9, SECONDS],
+    [SECONDS * 1000 + 999, SECONDS],
+    [0, 0],
+  ])('%s is %i', (time, seconds) => {
+    expect(
+      toWireThread(serverThread.parse({ id: 'thr_1', created_at: time }), 'u').created_at,
+    ).toBe(seconds)
+    expect(toUnixSeconds(time)).toBe(seconds)
+  })
+
+  describe('in another time zone', () => {
+    afterEach(() => {
+      vi.unstubAllEnvs()
+    })
+
+    it('a time without a zone is UTC all the same', () => {
+      vi.stubEnv('TZ', 'America/New_York')
+      expect(new Date(SECONDS * 1000).getTimezoneOffset()).toBe(300)
+      expect(toUnixSeconds('2026-01-02T03:04:05')).toBe(SECONDS)
+    })
+  })
+
+  it.each(['yesterday', '', '2026-01-02', '2026-13-02T03:04:05Z', -1, null, true])(
+    '%j is none',
+    (time) => {
+      expect(serverThread.safeParse({ id: 'thr_1', created_at: time }).success).toBe(false)
+    },
+  )
+})
+
+describe('threads', () => {
+  it('get the user that the server does not know, and null for what is not there', () => {
+    const wire = toWireThread(serverThread.parse({ id: 'thr_1', created_at: AT }), 'alice')
+    expect(thread.parse(wire)).toEqual({
+      id: 'thr_1',
+      object: 'chatkit.thread',
+      created_at: SECONDS,
+      status: { type: 'active' },
+      title: null,
+      user: 'alice',
+    })
+  })
+
+  it('leave out items, metadata and whatever else the server has', () => {
+    const full = { id: 'thr_1', created_at: AT, title: 'T', metadata: { secret: 1 }, extra: 2 }
+    const items = { data: [{ ...base, type: 'widget', widget: {} }], has_more: false }
+    const wire = toWireThread(serverThread.parse({ ...full, items }), 'alice')
+    expect(Object.keys(wire).toSorted()).toEqual([
+      'created_at',
+      'id',
+      'object',
+      'status',
+      'title',
+      'user',
+    ])
+    expect(wire.title).toBe('T')
+  })
+
+  it.each([
+    [{ type: 'active', reason: 'ignored' }, { type: 'active' }],
+    [{ type: 'locked' }, { type: 'locked', reason: null }],
+    [
+      { type: 'locked', reason: 'spam' },
+      { type: 'locked', reason: 'spam' },
+    ],
+    [
+      { type: 'closed', reason: null },
+      { type: 'closed', reason: null },
+    ],
+    [null, { type: 'active' }],
+  ])('status %j is %j', (status, expected) => {
+    const wire = toWireThread(serverThread.parse({ id: 'thr_1', created_at: AT, status }), 'u')
+    expect(thread.parse(wire).status).toEqual(expected)
+  })
+})
+
+describe('items', () => {
+  it('a message of the user', () => {
+    const item = {
+      ...base,
+      type: 'user_message',
+      content: [
+        { type: 'input_text', text: 'see' },
+        { type: 'input_tag', id: 'e_1', text: '@report', data: { secret: 1 } },
+      ],
+      attachments: [
+        {
+          id: 'atc_1',
+          type: 'file',
+          name: 'a.txt',
+          mime_type: 'text/plain',
+          upload_url: 'http://x',
+        },
+        { id: 'atc_2', type: 'image', name: 'b', mime_type: 'image/png', preview_url: 'http://p' },
+      ],
+      quoted_text: 'as you said',
+      inference_options: { model: 'm', tool_choice: { id: 't', more: 1 } },
+    }
+    expect(converted(item)).toEqual({
+      ...envelope,
+      type: 'chatkit.user_message',
+      content: [
+        { type: 'quoted_text', text: 'as you said' },
+        { type: 'input_text', text: 'see' },
+        { type: 'input_text', text: '@report' },
+      ],
+      attachments: [
+        { id: 'atc_1', type: 'file', name: 'a.txt', mime_type: 'text/plain', preview_url: null },
+        { id: 'atc_2', type: 'image', name: 'b', mime_type: 'image/png', preview_url: 'http://p' },
+      ],
+      inference_options: { model: 'm', tool_choice: { id: 't' } },
+    })
+  })
+
+  it.each([
+    [undefined, null],
+    [null, null],
+    [{}, null],
+    [{ model: null, tool_choice: null }, null],
+    [{ model: 'm' }, { model: 'm', tool_choice: null }],
+    [{ tool_choice: { id: 't' } }, { model: null, tool_choice: { id: 't' } }],
+  ])('inference options %j are %j', (inference_options, expected) => {
+    const item = { ...base, type: 'user_message', inference_options }
+    expect(converted(item)).toEqual({
+      ...envelope,
+      type: 'chatkit.user_message',
+      content: [],
+      attachments: [],
+      inference_options: expected,
+    })
+  })
+
+  it('a message of the assistant, with what it refers to', () => {
+    const source = { title: 'T', group: 'g' }
+    const entity = { type: 'annotation', source: { ...source, type: 'entity', id: 'e_1' } }
+    const item = {
+      ...base,
+      type: 'assistant_message',
+      content: [
+        {
+          type: 'output_text',
+          text: 'Look',
+          annotations: [
+            { type: 'annotation', index: 4, source: { ...source, type: 'url', url: 'http://u' } },
+            { type: 'annotation', source: { ...source, type: 'file', filename: 'f.pdf' } },
+            { type: 'file', source: { type: 'file', filename: 'g.pdf' } },
+            entity,
+          ],
+        },
+        { text: 'bare' },
+      ],
+    }
+    expect(converted(item)).toEqual({
+      ...envelope,
+      type: 'chatkit.assistant_message',
+      content: [
+        {
+          type: 'output_text',
+          text: 'Look',
+          annotations: [
+            { type: 'url', source: { type: 'url', url: 'http://u' } },
+            { type: 'file', source: { type: 'file', filename: 'f.pdf' } },
+            { type: 'file', source: { type: 'file', filename: 'g.pdf' } },
+            entity,
+          ],
+        },
+        { type: 'output_text', text: 'bare', annotations: [] },
+      ],
+    })
+  })
+
+  it('a widget, as JSON text', () => {
+    const widget = { type: 'Card', children: [{ type: 'Text', value: 'ü' }] }
+    const wire = converted({ ...base, type: 'widget', widget, copy_text: 'c' })
+    expect(wire).toEqual({ ...envelope, type: 'chatkit.widget', widget: JSON.stringify(widget) })
+  })
+
+  it.each<[object, object]>([
+    [{ status: 'pending' }, { status: 'in_progress', arguments: '{}', output: null }],
+    [{}, { status: 'in_progress', arguments: '{}', output: null }],
+    [
+      { status: 'completed', arguments: { a: 1 }, output: { b: [2] } },
+      { status: 'completed', arguments: '{"a":1}', output: '{"b":[2]}' },
+    ],
+    [
+      { status: 'completed', arguments: '{"a":1}', output: 'text' },
+      { status: 'completed', arguments: '{"a":1}', output: '"text"' },
+    ],
+    [
+      { status: 'completed', arguments: {}, output: false },
+      { status: 'completed', arguments: '{}', output: 'false' },
+    ],
+  ])('a client tool call %j', (parts, expected) => {
+    const item = { ...base, type: 'client_tool_call', call_id: 'c', name: 'n', ...parts }
+    const call = { type: 'chatkit.client_tool_call', call_id: 'c', name: 'n' }
+    expect(converted(item)).toEqual({ ...envelope, ...call, ...expected })
+  })
+
+  it.each<[object, string, string | null, string | null]>([
+    [{ type: 'custom', title: 'T', content: 'C' }, 'custom', 'T', 'C'],
+    [{ type: 'thought', content: 'C' }, 'thought', null, 'C'],
+    [{ type: 'web_search', title_query: 'Q', queries: ['Q'] }, 'custom', 'Q', null],
+    [{ type: 'image' }, 'custom', null, null],
+    [{}, 'custom', null, null],
+  ])('a task %j, alone and in a workflow', (task, type, heading, summary) => {
+    expect(converted({ ...base, type: 'task', task })).toEqual({
+      ...envelope,
+      type: 'chatkit.task',
+      task_type: type,
+      heading,
+      summary,
+    })
+    const workflow = { type: 'reasoning', tasks: [task], summary: { duration: 3 }, expanded: true }
+    expect(converted({ ...base, type: 'workflow', workflow })).toEqual({
+      ...envelope,
+      type: 'chatkit.task_group',
+      tasks: [{ type, heading, summary }],
+    })
+  })
+
+  it.each<[object, string | null]>([
+    [{ type: 'generated_image', image: { id: 'i', url: 'u' } }, '{"image":{"id":"i","url":"u"}}'],
+    [
+      { type: 'structured_input', status: 'pending', inputs: [] },
+      '{"status":"pending","inputs":[]}',
+    ],
+    [{ type: 'end_of_turn' }, null],
+    [{ type: 'chatkit.widget', widget: 3 }, '{"widget":3}'],
+    [{ type: 'task_group' }, null],
+  ])('a kind that the reference does not have: %j', (parts, summary) => {
+    const item = { ...base, ...parts }
+    const heading = 'type' in parts ? parts.type : undefined
+    expect(converted(item)).toEqual({
+      ...envelope,
+      type: 'chatkit.task',
+      task_type: 'custom',
+      heading,
+      summary,
+    })
+  })
+
+  it.each(['hidden_context_item', 'sdk_hidden_context'])('%s is shown to nobody', (type) => {
+    expect(toWireItem(serverItem.parse({ ...base, type, content: 'secret' }))).toBeUndefined()
+  })
+})
+
+describe('what a server answers is read tolerantly', () => {
+  const item: ServerItem = { ...base, type: 'later_kind', x: 1 }
+
+  it('pages, with and without their fields', () => {
+    expect(serverThreadPage.parse({})).toEqual({ data: [], has_more: false })
+    const page = { data: [item], has_more: true, after: 'itm_1', more: 1 }
+    expect(serverItemPage.parse(page)).toEqual(page)
+    expect(serverItemPage.safeParse({ data: {} }).success).toBe(false)
+    expect(serverItemPage.safeParse([]).success).toBe(false)
+  })
+
+  it('threads with a page of items, and without', () => {
+    const whole = { id: 'thr_1', created_at: AT, items: { data: [item], has_more: false } }
+    expect(serverThread.parse(whole)).toEqual(whole)
+    expect(serverThread.parse({ id: 'thr_1', created_at: 5, later: 1 })).toHaveProperty('later', 1)
+    expect(serverThread.safeParse({ created_at: AT }).success).toBe(false)
+  })
+
+  it('an item of a known kind that is not one is refused, whatever other kinds may be', () => {
+    expect(serverItem.safeParse({ ...base, type: 'task' }).success).toBe(false)
+    expect(serverItem.safeParse({ ...base, type: 'client_tool_call', name: 'n' }).success).toBe(
+      false,
+    )
+    expect(serverItem.safeParse({ type: 'later_kind' }).success).toBe(false)
+  })
+
+  it('attachments, with either way to upload', () => {
+    const file = { id: 'atc_1', type: 'file', name: 'a', mime_type: 'text/plain' }
+    const upload_descriptor = { url: 'http://u', method: 'PUT', headers: { 'x-a': 'b' } }
+    for (const extra of [{}, { upload_url: 'http://u' }, { upload_descriptor }, { later: 1 }]) {
+      expect(serverAttachment.parse({ ...file, ...extra })).toEqual({ ...file, ...extra })
+    }
+    expect(serverAttachment.safeParse({ ...file, id: '' }).success).toBe(false)
+  })
+})

@@ -1,0 +1,33 @@
+import { Agent } from 'undici'
+import { createSelfHosted } from '../../../src/chatkit/self-hosted/adapter.ts'
+import { createServerThreads } from '../../../src/chatkit/self-hosted/threads.ts'
+import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
+import { createMemoryRegistry } from '../../../src/registry/memory.ts'
+import { chatkitContract, type SeededThread } from '../../contracts/chatkit.ts'
+import { startSeedableServer } from '../../support/chatkit/seedable-server.ts'
+
+async function makeContract() {
+  const server = await startSeedableServer()
+  const keys = await readSigningKeys(await makeSigningKeys(), 'test')
+  const registry = createMemoryRegistry()
+  const dispatcher = new Agent({ allowH2: false })
+  const parts = { workflow: 'helpdesk', issuer: 'https://mint.test', keys, now: Date.now }
+  const threads = createServerThreads({ ...parts, server: server.url, dispatcher, registry })
+  return {
+    chatkit: createSelfHosted({ ...parts, threads }),
+    params: (user: string) => ({ user, workflow: { id: 'helpdesk' } }),
+    async seedThread(thread: SeededThread) {
+      const { id } = server.seed(thread)
+      const { user } = thread
+      const createdAt = Math.floor(Date.now() / 1000)
+      await registry.claimOwnership({ workflow: 'helpdesk', kind: 'thread', id, user, createdAt })
+      return { id }
+    },
+    async close() {
+      await dispatcher.destroy()
+      await server.close()
+    },
+  }
+}
+
+chatkitContract('the self-hosted adapter', makeContract, 'nobody')

@@ -1,0 +1,231 @@
+import { calculateJwkThumbprint, decodeProtectedHeader, exportJWK, generateKeyPair } from 'jose'
+import { describe, expect, test } from 'vitest'
+import {
+  makeSigningKeys,
+  openSigningKeys,
+  readSigningKeys,
+} from '../../../src/chatkit/signing/signing-keys.ts'
+import { UnusableSettingError } from '../../../src/lib/errors.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { leaksIn } from '../../support/leaks.ts'
+import { createSecretSigner, handMade } from '../../support/tokens.ts'
+
+const NOW = 1_800_000_000
+const nowMs = NOW * 1000
+const TYPE = 'test+jwt'
+const CLAIMS = {
+  iss: 'https://mint.test',
+  aud: 'chatkit:helpdesk',
+  sub: 'alice',
+  sid: 'cksess_1',
+  jti: 'jti_1',
+  iat: NOW,
+  exp: NOW + 60,
+}
+const EXPECTED = { issuer: CLAIMS.iss, audience: CLAIMS.aud, type: TYPE, nowMs }
+
+type Jwk = Record<string, unknown>
+
+async function privateJwk(alg: 'ES256' | 'EdDSA', more: Jwk = {}): Promise<Jwk> {
+  const { privateKey } = await generateKeyPair(alg, { extractable: true })
+  return { ...(await exportJWK(privateKey)), ...more }
+}
+
+const setOf = (...keys: readonly object[]) => JSON.stringify({ keys })
+const read = (...keys: readonly object[]) => readSigningKeys(setOf(...keys), 'the file')
+
+describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
+  test('what is signed is verified, and the header names algorithm, key and type', async () => {
+    const keys = await read(await privateJwk(alg))
+    const token = await keys.sign(CLAIMS, TYPE)
+    expect(await keys.verify(token, EXPECTED)).toEqual(CLAIMS)
+    expect(decodeProtectedHeader(token)).toEqual({
+      alg,
+      typ: TYPE,
+      kid: keys.publicKeys.keys[0]?.kid,
+    })
+  })
+
+  test('the public set has no private part, and nothing else of the file', async () => {
+    const jwk = await privateJwk(alg, { key_ops: ['sign'], note: 'planted' })
+    const { publicKeys } = await read(jwk)
+    const text = JSON.stringify(publicKeys)
+    expect(leaksIn(text, [{ what: 'd', value: String(jwk['d']) }])).toEqual([])
+    const members = ['alg', 'crv', 'kid', 'kty', 'use', 'x', ...(alg === 'ES256' ? ['y'] : [])]
+    expect(Object.keys(publicKeys.keys[0] ?? {}).toSorted()).toEqual(members)
+  })
+
+  test('a key without kid has its RFC 7638 thumbprint as one', async () => {
+    const jwk = await privateJwk(alg)
+    const { publicKeys } = await read(jwk)
+    expect(publicKeys.keys[0]?.kid).toBe(await calculateJwkThumbprint(jwk as { kty: string }))
+  })
+
+  test('one with kid keeps it', async () => {
+    const { publicKeys } = await read(await privateJwk(alg, { kid: '2026-11' }))
+    expect(publicKeys.keys[0]?.kid).toBe('2026-11')
+  })
+
+  test('another key’s signature is refused, also under the same kid', async () => {
+    const keys = await read(await privateJwk(alg, { kid: 'k' }))
+    for (const kid of ['k', 'other']) {
+      const foreign = await read(await privateJwk(alg, { kid }))
+      await expect(keys.verify(await foreign.sign(CLAIMS, TYPE), EXPECTED)).rejects.toThrow()
+    }
+  })
+})
+
+describe('rotation', () => {
+  test('the first key signs, all verify, and one that is gone does not', async () => {
+    const [old, next] = [await privateJwk('ES256'), await privateJwk('EdDSA')]
+    const before = await read(old)
+    const during = await read(next, old)
+    const after = await read(next)
+    const signedBefore = await before.sign(CLAIMS, TYPE)
+    const signedDuring = await during.sign(CLAIMS, TYPE)
+    expect(decodeProtectedHeader(signedDuring).alg).toBe('EdDSA')
+    expect(await during.verify(signedBefore, EXPECTED)).toEqual(CLAIMS)
+    expect(await during.verify(signedDuring, EXPECTED)).toEqual(CLAIMS)
+    expect(await after.verify(signedDuring, EXPECTED)).toEqual(CLAIMS)
+    await expect(after.verify(signedBefore, EXPECTED)).rejects.toThrow()
+    expect(during.publicKeys.keys.map(({ alg }) => alg)).toEqual(['EdDSA', 'ES256'])
+  })
+
+  test('instances in the middle of a rotation take each other’s tokens', async () => {
+    const [old, next] = [await privateJwk('ES256'), await privateJwk('ES256')]
+    const [behind, ahead] = [await read(old, next), await read(next, old)]
+    expect(await behind.verify(await ahead.sign(CLAIMS, TYPE), EXPECTED)).toEqual(CLAIMS)
+    expect(await ahead.verify(await behind.sign(CLAIMS, TYPE), EXPECTED)).toEqual(CLAIMS)
+  })
+})
+
+describe('a token is refused', () => {
+  test.each<readonly [what: string, claims: object, type: string]>([
+    ['with another type', CLAIMS, 'JWT'],
+    ['of another issuer', { ...CLAIMS, iss: 'https://mint.test/' }, TYPE],
+    ['for another audience', { ...CLAIMS, aud: 'chatkit:other' }, TYPE],
+    ['when it has expired, to the second', { ...CLAIMS, exp: NOW }, TYPE],
+    ['before its time', { ...CLAIMS, nbf: NOW + 1 }, TYPE],
+    ...(['exp', 'iat', 'sub', 'sid', 'jti', 'iss', 'aud'] as const).map(
+      (name) => [`without ${name}`, { ...CLAIMS, [name]: undefined }, TYPE] as const,
+    ),
+  ])('%s', async (_what, claims, type) => {
+    const keys = await read(await privateJwk('ES256'))
+    const signed = await keys.sign(JSON.parse(JSON.stringify(claims)), type)
+    await expect(keys.verify(signed, EXPECTED)).rejects.toThrow()
+  })
+
+  test('in the last second of its life it is not', async () => {
+    const keys = await read(await privateJwk('ES256'))
+    const token = await keys.sign({ ...CLAIMS, exp: NOW + 1 }, TYPE)
+    expect(await keys.verify(token, EXPECTED)).toMatchObject({ sub: 'alice' })
+  })
+})
+
+describe('algorithm confusion', () => {
+  test('HMAC with the public key as the secret', async () => {
+    const keys = await read(await privateJwk('ES256'))
+    const [jwk] = keys.publicKeys.keys
+    const secrets = [JSON.stringify(jwk), String(jwk?.x), Buffer.from(String(jwk?.x), 'base64url')]
+    for (const secret of secrets) {
+      for (const alg of ['HS256', 'HS384', 'HS512'] as const) {
+        const forged = createSecretSigner(alg, secret, jwk?.kid).token(CLAIMS, { typ: TYPE })
+        await expect(keys.verify(forged, EXPECTED)).rejects.toThrow()
+      }
+    }
+  })
+
+  test.each(['none', 'None', '', 'ES384', 'EdDSA', 'RS256'])(
+    'a header that says %j, over a signature that was good',
+    async (alg) => {
+      const keys = await read(await privateJwk('ES256'))
+      const token = await keys.sign(CLAIMS, TYPE)
+      const { kid } = decodeProtectedHeader(token)
+      const signature = Buffer.from(token.split('.')[2] ?? '', 'base64url')
+      const header = { alg, kid, typ: TYPE }
+      for (const bytes of [signature, Buffer.alloc(0)]) {
+        const forged = handMade(header, CLAIMS, bytes)
+        await expect(keys.verify(forged, EXPECTED)).rejects.toThrow()
+      }
+    },
+  )
+
+  test('a key that the header brings along', async () => {
+    const keys = await read(await privateJwk('ES256', { kid: 'k' }))
+    const foreign = await read(await privateJwk('ES256', { kid: 'k' }))
+    const token = await foreign.sign(CLAIMS, TYPE)
+    const header = { alg: 'ES256', kid: 'k', typ: TYPE, jwk: foreign.publicKeys.keys[0] }
+    const forged = handMade(header, CLAIMS, Buffer.from(token.split('.')[2] ?? '', 'base64url'))
+    await expect(keys.verify(forged, EXPECTED)).rejects.toThrow()
+  })
+})
+
+describe('a file that cannot be used says where, and nothing of a key', () => {
+  test.each([
+    ['no JSON', async () => '{'],
+    ['no keys', async () => setOf()],
+    ['a set that is none', async () => '[]'],
+    ['a public key', async () => setOf(await privateJwk('ES256', { d: undefined }))],
+    ['a shared secret', async () => setOf({ kty: 'oct', k: 'c2VjcmV0LXBsYW50ZWQ' })],
+    ['a wrong algorithm', async () => setOf(await privateJwk('ES256', { alg: 'EdDSA' }))],
+    ['an empty kid', async () => setOf(await privateJwk('ES256', { kid: '' }))],
+    [
+      'a private part of another key',
+      async () => {
+        const { d } = await privateJwk('ES256')
+        return setOf(await privateJwk('ES256', { d }))
+      },
+    ],
+    [
+      'the same key twice',
+      async () => {
+        const jwk = await privateJwk('ES256')
+        return setOf(jwk, jwk)
+      },
+    ],
+    [
+      'one kid for two keys',
+      async () =>
+        setOf(await privateJwk('ES256', { kid: 'a' }), await privateJwk('EdDSA', { kid: 'a' })),
+    ],
+    [
+      'seventeen keys',
+      async () =>
+        setOf(...(await Promise.all(Array.from({ length: 17 }, () => privateJwk('ES256'))))),
+    ],
+  ])('%s', async (_what, make) => {
+    const text = await make()
+    const error = await readSigningKeys(text, 'the file').catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(UnusableSettingError)
+    const { message } = error as Error
+    expect(message).toMatch(/^the file: /)
+    const parts = text.match(/"[dk]":"([^"]+)"/g) ?? []
+    const planted = parts.map((value) => ({ what: 'private part', value: value.slice(5, -1) }))
+    expect(leaksIn(message, planted)).toEqual([])
+  })
+})
+
+describe('opening', () => {
+  test('a file wins over what is kept', async () => {
+    const file = await makeSigningKeys()
+    const keep = async () => {
+      throw new Error('was asked')
+    }
+    const keys = await openSigningKeys(new Secret(file), keep)
+    expect(keys.publicKeys).toEqual((await readSigningKeys(file, 'f')).publicKeys)
+  })
+
+  test('without one, what was kept first counts, however many offer theirs', async () => {
+    let kept: Uint8Array | undefined
+    const keep = async (made: Uint8Array) => {
+      kept ??= made
+      return kept
+    }
+    const [first, second] = [
+      await openSigningKeys(undefined, keep),
+      await openSigningKeys(undefined, keep),
+    ]
+    expect(second.publicKeys).toEqual(first.publicKeys)
+    expect(await second.verify(await first.sign(CLAIMS, TYPE), EXPECTED)).toEqual(CLAIMS)
+  })
+})

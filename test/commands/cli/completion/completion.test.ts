@@ -1,0 +1,96 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { quickCli } from '../run-cli.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-completion-'))
+let bash = ''
+beforeAll(async () => {
+  bash = (await quickCli(['completion', 'bash'])).out
+  writeFileSync(join(folder, 'token.txt'), '')
+  mkdirSync(join(folder, 'tokens'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Skipped where the shell is missing; in CI that is a failure. */
+function wanted(shell: string): boolean {
+  return Boolean(process.env['CI']) || spawnSync(shell, ['-c', 'true']).status === 0
+}
+
+/** What bash offers for a line; the last word is the one being typed. */
+function complete(line: string): string[] {
+  const words = line.split(' ')
+  const quoted = words.map((word) => `'${word}'`).join(' ')
+  const script = `${bash}
+COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}
+_chatkit_mint
+printf '%s\\n' "\${COMPREPLY[@]}"`
+  const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', script], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  return stdout.split('\n').filter((word) => word !== '')
+}
+
+describe('bash', () => {
+  test.each([
+    ['chatkit-mint s', ['sessions']],
+    ['chatkit-mint threads l', ['list', 'list-items']],
+    ['chatkit-mint users ', ['revoke', 'unblock', 'export', 'erase', '--help']],
+    ['chatkit-mint threads list --o', ['--order']],
+    ['chatkit-mint threads list --order ', ['asc', 'desc']],
+    ['chatkit-mint threads list --limit 3 --order d', ['desc']],
+    ['chatkit-mint sessions list --status cancel', ['cancelling', 'cancelled']],
+    ['chatkit-mint users erase bob --y', ['--yes']],
+    ['chatkit-mint users export bob --output tok', ['token.txt', 'tokens']],
+    ['chatkit-mint sessions list --token-file token.', ['token.txt']],
+    ['chatkit-mint completion z', ['zsh']],
+    // A value is no command, whatever it is called; nothing can be guessed for it.
+    ['chatkit-mint threads list --user threads --aft', ['--after']],
+    ['chatkit-mint sessions create --user ', []],
+    ['chatkit-mint nonsense ', ['sessions', 'threads']],
+  ])('%s', (line, expected) => {
+    const offered = complete(line)
+    if (line.endsWith('nonsense ')) expect(offered).toEqual(expect.arrayContaining(expected))
+    else expect(offered.toSorted()).toEqual(expected.toSorted())
+  })
+
+  test('is registered for the command', () => {
+    const script = `${bash}\ncomplete -p chatkit-mint`
+    const { stdout } = spawnSync('bash', ['--norc', '-c', script], { encoding: 'utf8' })
+    expect(stdout).toBe('complete -F _chatkit_mint chatkit-mint\n')
+  })
+})
+
+test.each(['bash', 'zsh', 'fish'])(
+  '%s: has every command and every option of the tree',
+  async (shell) => {
+    const { code, out } = await quickCli(['completion', shell])
+    expect(code).toBe(0)
+    for (const name of ['list-items', 'retrieve', 'unblock', 'generate', 'explain', 'doctor']) {
+      expect(out).toContain(name)
+    }
+    for (const flag of ['session-id', 'chatkit-configuration', 'token-file', 'block-seconds']) {
+      expect(out).toContain(flag)
+    }
+  },
+)
+
+const [ZSH, FISH] = ['zsh', 'fish']
+
+test.runIf(wanted(ZSH))('zsh takes the script', async () => {
+  const { out } = await quickCli(['completion', 'zsh'])
+  const { status, stderr } = spawnSync(ZSH, ['-n'], { input: out, encoding: 'utf8' })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+})
+
+test.runIf(wanted(FISH))('fish offers commands and values', async () => {
+  const { out } = await quickCli(['completion', 'fish'])
+  const ask = `complete -C'chatkit-mint threads list --order '`
+  const { stdout } = spawnSync(FISH, ['-c', `${out}\n${ask}`], { encoding: 'utf8' })
+  const offered = stdout.trim().split('\n')
+  expect(offered.map((line) => line.split('\t')[0])).toEqual(['asc', 'desc'])
+})

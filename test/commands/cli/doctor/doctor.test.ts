@@ -1,0 +1,424 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { makeSigningKeys } from '../../../../src/chatkit/signing/signing-keys.ts'
+import type { Finding } from '../../../../src/commands/cli/doctor/finding.ts'
+import {
+  type RunningChatKitApi,
+  startChatKitApi,
+} from '../../../../src/embedded/chatkit-api/server.ts'
+import {
+  type RunningChatKitServer,
+  startChatKitServer,
+} from '../../../../src/embedded/chatkit-server/server.ts'
+import { createSqliteRegistry } from '../../../../src/registry/sqlite.ts'
+import {
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from '../../../support/chatkit/scripted-upstream.ts'
+import { type KeyServer, startKeyServer } from '../../../support/key-server.ts'
+import { leaksIn } from '../../../support/leaks.ts'
+import { startRedis, wantsRedis } from '../../../support/registry/redis.ts'
+import { API_KEY } from '../../../support/running-service.ts'
+import { createSigner } from '../../../support/tokens.ts'
+import { type Ran, runInProcess } from '../run-in-process.ts'
+
+const OTHER_KEY = 'sk-test-other-key-0123456789wxyz'
+const BEFORE_THE_END = Date.parse('2026-11-01')
+const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+const file = join(folder, 'config.yaml')
+const signer = createSigner('ES256')
+
+let api: RunningChatKitApi
+let issuer: KeyServer
+let own: RunningChatKitServer
+let variables: Record<string, string>
+beforeAll(async () => {
+  api = await startChatKitApi({ port: 0 })
+  issuer = await startKeyServer([signer.publicJwk])
+  own = await startChatKitServer({ port: 0 })
+})
+afterAll(async () => {
+  await Promise.all([api.close(), issuer.close(), own.close()])
+  rmSync(folder, { recursive: true })
+})
+beforeEach(async () => {
+  api.api.clearRequests()
+  own.server.clearRequests()
+  writeFileSync(file, configOf())
+  writeFileSync(join(folder, 'keys.json'), await makeSigningKeys())
+  variables = {
+    CONFIG_FILE: file,
+    OPENAI_API_KEY: API_KEY,
+    OTHER_KEY,
+    OPENAI_BASE_URL: api.url,
+    STORE_URL: 'memory:',
+    PUBLIC_URL: issuer.issuer,
+    SIGNING_KEY_FILE: join(folder, 'keys.json'),
+  }
+})
+afterEach(() => {
+  api.api.setFaults({})
+  own.server.setFaults({})
+  issuer.jwksBehaviour = { kind: 'ok' }
+})
+
+function configOf(server = own.url): string {
+  return `
+issuers:
+  - { issuer: '${issuer.issuer}', audience: [chat-api], algorithms: [ES256], jwks_uri: '${issuer.jwksUri}' }
+user: claims.sub
+workflows:
+  support: { id: wf_support, version: '3', rate_limits: { max_requests_per_1_minute: 30 } }
+  other: { id: wf_other, api_key_env: OTHER_KEY }
+  helpdesk: { server: '${server}' }
+`
+}
+
+interface Checked extends Ran {
+  readonly ok: boolean
+  readonly checks: readonly Finding[]
+  of(check: string): Finding | undefined
+}
+
+async function doctor(...words: readonly string[]): Promise<Checked> {
+  const world = { variables, nowMs: BEFORE_THE_END }
+  const ran = await runInProcess(['doctor', '--json', ...words], world)
+  expectNoSecret(ran)
+  const { ok, checks } = JSON.parse(ran.out) as { ok: boolean; checks: Finding[] }
+  expect(ran.code).toBe(ok ? 0 : 1)
+  return { ...ran, ok, checks, of: (name) => checks.find(({ check }) => check === name) }
+}
+
+function expectNoSecret({ out, err }: Ran): void {
+  const planted = [API_KEY, OTHER_KEY].map((value) => ({ what: 'an API key', value }))
+  expect(leaksIn(out + err, planted)).toEqual([])
+  expect(out + err).not.toMatch(/ek_|eyJ/)
+}
+
+const requestsTo = (path: RegExp) => api.api.requests().filter((seen) => path.test(seen.path))
+
+describe('all is well', () => {
+  test('exit 0; one session per hosted workflow, minted as configured and cancelled', async () => {
+    const { ok, checks, of } = await doctor()
+    expect(checks.filter(({ status }) => status === 'wrong')).toEqual([])
+    expect(ok).toBe(true)
+    expect(of('workflow support')?.message).toBe(
+      `minted and cancelled a session of wf_support with OPENAI_API_KEY (…cdef), project of the key, organization of the key, at ${api.url}`,
+    )
+    expect(of('workflow other')?.message).toContain('OTHER_KEY (…wxyz)')
+    expect(of(`issuer ${issuer.issuer}`)).toMatchObject({ message: 'has keys for ES256' })
+    const creates = requestsTo(/sessions$/)
+    expect(creates.map(({ body }) => body)).toEqual(
+      expect.arrayContaining([
+        {
+          user: 'chatkit-mint-doctor',
+          workflow: { id: 'wf_support', version: '3', tracing: { enabled: false } },
+          expires_after: { anchor: 'created_at', seconds: 10 },
+          rate_limits: { max_requests_per_1_minute: 30 },
+        },
+      ]),
+    )
+    expect(creates).toHaveLength(2)
+    expect(requestsTo(/cancel$/)).toHaveLength(2)
+  })
+
+  test('project and organization are sent and named', async () => {
+    variables = { ...variables, OPENAI_PROJECT_ID: 'proj_9', OPENAI_ORG_ID: 'org-8' }
+    const { of } = await doctor('--workflow', 'support')
+    expect(of('workflow support')?.message).toContain('project proj_9, organization org-8')
+    expect(requestsTo(/sessions$/)[0]?.headers).toMatchObject({ 'openai-project': 'proj_9' })
+  })
+
+  test('--workflow and --user', async () => {
+    const { checks } = await doctor('--workflow', 'other', '--user', 'me')
+    const names = checks.map(({ check }) => check).filter((check) => check.startsWith('workflow '))
+    expect(names).toEqual(['workflow other'])
+    expect(requestsTo(/sessions$/).map(({ body }) => body)).toMatchObject([{ user: 'me' }])
+    expect(own.server.requests()).toEqual([])
+  })
+
+  test('in text: a line for each, what to do below it', async () => {
+    const ran = await runInProcess(['doctor'], { variables, nowMs: BEFORE_THE_END })
+    expectNoSecret(ran)
+    expect(ran).toMatchObject({ code: 0, err: '' })
+    expect(ran.out).toContain(`ok    config: ${file} and the environment are right\n`)
+    expect(ran.out).toMatch(
+      /\nnote {2}hosted workflows: support, other\n {6}OpenAI runs hosted .*2026-11-30/,
+    )
+  })
+})
+
+describe('the ChatKit API', () => {
+  const support = async () => (await doctor('--workflow', 'support')).of('workflow support')
+
+  test.each<[string, Parameters<RunningChatKitApi['api']['setFaults']>[0], RegExp, RegExp]>([
+    ['401', { status: 401 }, /status 401/, /the key …cdef in OPENAI_API_KEY is not accepted/],
+    ['403', { status: 403 }, /status 403/, /give it permission/],
+    ['404', { status: 404 }, /wf_support: status 404/, /a key of another project/],
+    ['410', { status: 410 }, /status 410/, /no workflow wf_support/],
+    ['400', { status: 400 }, /status 400/, /look at version, rate_limits/],
+    ['429', { status: 429, retry_after: 120 }, /status 429/, /over its limit or out of credit/],
+    ['500', { status: 500 }, /status 500/, /fails by itself/],
+    ['a redirect', { status: 302 }, /status 302/, /not the ChatKit API/],
+    ['HTML', { body: '<html>' }, /no session in the answer/, /check OPENAI_BASE_URL/],
+  ])('%s: exit 1, what is wrong and what to do', async (_name, faults, message, advice) => {
+    api.api.setFaults(faults)
+    const finding = await support()
+    expect(finding).toMatchObject({ status: 'wrong' })
+    expect(finding?.message).toMatch(message)
+    expect(finding?.advice).toMatch(advice)
+  })
+
+  test('a project that the key is not of', async () => {
+    variables = { ...variables, OPENAI_PROJECT_ID: 'proj_9' }
+    const error = {
+      message: `${API_KEY} is not of proj_9`,
+      type: 'invalid_request_error',
+      param: null,
+      code: 'mismatched_project',
+    }
+    api.api.setFaults({ status: 401, body: { error } })
+    const finding = await support()
+    expect(finding?.message).toContain('mismatched_project')
+    expect(finding?.advice).toContain('or is not of OPENAI_PROJECT_ID (proj_9)')
+  })
+
+  test('after the end of hosted workflows a 404 also points to the guide', async () => {
+    api.api.setFaults({ status: 404 })
+    expect((await support())?.advice).not.toContain('2026-11-30')
+    const world = { variables, nowMs: Date.parse('2026-12-01') }
+    const { out } = await runInProcess(['doctor', '--workflow', 'support'], world)
+    expect(out).toMatch(/another project.*or it has ended: .*move-to-self-hosted\.md/)
+  })
+
+  test('nothing listens there', async () => {
+    variables = { ...variables, OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' }
+    const finding = await support()
+    expect(finding?.message).toContain('ECONNREFUSED')
+    expect(finding?.advice).toMatch(/^nothing listens there: check OPENAI_BASE_URL/)
+  })
+
+  test('it hangs: said after the deadline', async () => {
+    api.api.setFaults({ hang: true })
+    const finding = await support()
+    expect(finding?.message).toContain('timeout')
+    expect(finding?.advice).toMatch(/gave no whole answer in time/)
+  }, 20_000)
+})
+
+describe('a session that is there and should not be', () => {
+  let upstream: ScriptedUpstream
+  beforeEach(async () => {
+    upstream = await startScriptedUpstream()
+    variables = { ...variables, OPENAI_BASE_URL: upstream.url }
+  })
+  afterEach(() => upstream.close())
+  const support = async () => (await doctor('--workflow', 'support')).of('workflow support')
+
+  test('cannot be cancelled: said with its id', async () => {
+    upstream.cancels = [{ kind: 'answer', status: 500 }]
+    const finding = await support()
+    const id = upstream.cancellations()[0]?.path.split('/').at(-2)
+    expect(id).toBeDefined()
+    expect(finding).toMatchObject({ status: 'wrong', session_left: id })
+    expect(finding?.message).toContain(`minted the session ${id}, which could not be cancelled`)
+    expect(finding?.advice).toContain('10 seconds')
+  })
+
+  test('is another user’s: not accepted, and cancelled', async () => {
+    upstream.creates = [{ kind: 'ok', changes: { user: 'mallory' } }]
+    const finding = await support()
+    expect(finding).toMatchObject({
+      status: 'wrong',
+      message: expect.stringContaining('of another user'),
+    })
+    expect(finding).not.toHaveProperty('session_left')
+    expect(upstream.cancellations()).toHaveLength(1)
+  })
+
+  test('is another user’s and cannot be cancelled either: said with its id', async () => {
+    upstream.creates = [{ kind: 'ok', changes: { user: 'mallory' } }]
+    upstream.cancels = [{ kind: 'answer', status: 500 }]
+    const finding = await support()
+    const id = upstream.cancellations()[0]?.path.split('/').at(-2) ?? 'none'
+    expect(finding).toMatchObject({ status: 'wrong', session_left: id })
+    expect(finding?.message).toContain(`the session ${id} was made all the same`)
+  })
+})
+
+describe('self-hosted servers', () => {
+  const helpdesk = async (...words: string[]) =>
+    (await doctor('--workflow', 'helpdesk', ...words)).of('workflow helpdesk')
+
+  test('are asked as the service asks them: a token for the server, threads.list', async () => {
+    expect(await helpdesk()).toMatchObject({ status: 'ok', message: `${own.url} answers` })
+    const [request] = own.server.requests()
+    expect(JSON.stringify(request)).toContain('threads.list')
+    expect(request?.headers['x-chatkit-user']).toBe('chatkit-mint-doctor')
+    expect(request?.headers['authorization']).toMatch(/^Bearer eyJ/)
+    expect(api.api.requests()).toEqual([])
+  })
+
+  test.each<[string, Parameters<RunningChatKitServer['server']['setFaults']>[0], RegExp]>([
+    ['401', { status: 401 }, /PUBLIC_URL as issuer .*jwks\.json/],
+    ['404', { status: 404 }, /check the path in workflows\.helpdesk\.server/],
+    ['HTML', { body: '<html>' }, /does not speak the ChatKit protocol/],
+    ['500', { status: 500 }, /fails by itself/],
+    ['no answer', { down: true }, /check workflows\.helpdesk\.server/],
+  ])('%s', async (_name, faults, advice) => {
+    own.server.setFaults(faults)
+    const finding = await helpdesk()
+    expect(finding).toMatchObject({ status: 'wrong' })
+    expect(finding?.advice).toMatch(advice)
+  })
+
+  test('nobody listens', async () => {
+    writeFileSync(file, configOf('http://127.0.0.1:9/chatkit'))
+    expect((await helpdesk())?.advice).toMatch(/^nothing listens there/)
+  })
+
+  test('that show threads to a user who has none are named', async () => {
+    const thread = {
+      id: 'thr_1',
+      title: null,
+      created_at: '2026-01-01T00:00:00',
+      items: { data: [], has_more: false },
+    }
+    own.server.setFaults({ body: { data: [thread], has_more: false } })
+    expect(await helpdesk()).toMatchObject({
+      status: 'note',
+      message: expect.stringContaining('shows threads'),
+    })
+    expect(await helpdesk('--user', 'alice')).toMatchObject({ status: 'ok' })
+  })
+
+  test('a key file that cannot be used', async () => {
+    writeFileSync(join(folder, 'keys.json'), '{"keys":[]}')
+    const { ok, of } = await doctor('--workflow', 'helpdesk')
+    expect(ok).toBe(false)
+    expect(of('signing keys')?.message).toMatch(/SIGNING_KEY_FILE: not a private JWK set/)
+  })
+})
+
+describe('what stands around', () => {
+  test('issuers: a key set that fails, or has no key of the algorithms', async () => {
+    issuer.jwksBehaviour = { kind: 'answer', status: 500, body: '' }
+    const failed = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
+    expect(failed).toMatchObject({
+      status: 'wrong',
+      message: expect.stringContaining('answered 500'),
+    })
+    issuer.jwksBehaviour = { kind: 'ok' }
+    writeFileSync(file, configOf().replace('[ES256]', '[RS256]'))
+    const none = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
+    expect(none).toMatchObject({ status: 'wrong', message: 'its key set has no key for RS256' })
+  })
+
+  test('PUBLIC_URL where nothing answers is a note: the service may not run yet', async () => {
+    variables = { ...variables, PUBLIC_URL: 'http://127.0.0.1:9' }
+    const { ok, of } = await doctor('--workflow', 'support')
+    expect(ok).toBe(true)
+    expect(of('PUBLIC_URL')).toMatchObject({
+      status: 'note',
+      message: expect.stringContaining('ECONNREFUSED'),
+    })
+  })
+
+  test('SQLite that is not there yet is not made: the service’s user makes it', async () => {
+    const path = join(folder, 'deep/new.db')
+    variables = { ...variables, STORE_URL: `sqlite:${path}` }
+    const { ok, of } = await doctor()
+    expect(ok).toBe(true)
+    expect(of('store')).toMatchObject({
+      status: 'note',
+      message: expect.stringContaining('is not there yet'),
+    })
+    expect(existsSync(join(folder, 'deep'))).toBe(false)
+    variables = { ...variables, STORE_URL: `sqlite:${file}/new.db` }
+    expect((await doctor()).of('store')).toMatchObject({
+      status: 'wrong',
+      message: expect.stringContaining('cannot be made'),
+    })
+  })
+
+  test('SQLite: opened, and no user’s data written', async () => {
+    const path = join(folder, 'store.db')
+    await createSqliteRegistry({ path }).close()
+    variables = { ...variables, STORE_URL: `sqlite:${path}` }
+    expect((await doctor()).of('store')).toMatchObject({ status: 'ok' })
+    const db = new DatabaseSync(path)
+    for (const table of ['sessions', 'outbox', 'audit']) {
+      expect(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 })
+    }
+    db.close()
+    expect(readFileSync(path).includes('chatkit-mint-doctor')).toBe(false)
+  })
+
+  test('SQLite that is another program’s; the rest is looked at all the same', async () => {
+    const path = join(folder, 'broken.db')
+    writeFileSync(path, 'not a database, whatever its name says'.repeat(100))
+    variables = { ...variables, STORE_URL: `sqlite:${path}` }
+    const { ok, of } = await doctor()
+    expect(ok).toBe(false)
+    expect(of('store')).toMatchObject({
+      status: 'wrong',
+      advice: expect.stringContaining('STORE_URL'),
+    })
+    expect(of('workflow support')).toMatchObject({ status: 'ok' })
+  })
+
+  test('Redis that is not there', async () => {
+    variables = { ...variables, STORE_URL: 'redis://:hunter2secret@127.0.0.1:9' }
+    const ran = await doctor('--workflow', 'support')
+    expect(ran.of('store')).toMatchObject({
+      status: 'wrong',
+      message: expect.stringContaining('redis: '),
+    })
+    expect(ran.out).not.toContain('hunter2secret')
+  }, 20_000)
+
+  test.skipIf(!wantsRedis())(
+    'Redis (needs redis-server): answers, and what may be lost is a note',
+    async () => {
+      const redis = await startRedis()
+      try {
+        variables = { ...variables, STORE_URL: redis.url }
+        const { ok, checks } = await doctor('--workflow', 'support')
+        expect(ok).toBe(true)
+        const store = checks.filter(({ check }) => check === 'store')
+        expect(store.map(({ status }) => status)).toEqual(['ok', 'note'])
+        expect(store[1]?.message).toContain('append-only')
+      } finally {
+        await redis.close()
+      }
+    },
+  )
+})
+
+describe('environment and config', () => {
+  test('every problem that would stop the start, and nothing else is tried', async () => {
+    const { OPENAI_API_KEY: _key, ...rest } = variables
+    variables = { ...rest, PORT: 'x' }
+    const { checks } = await doctor()
+    const wrong = checks.filter(({ status }) => status === 'wrong').map(({ message }) => message)
+    expect(wrong).toEqual([
+      'PORT: must be a port, 0 to 65535',
+      expect.stringContaining('needs OPENAI_API_KEY in the environment'),
+    ])
+    expect(api.api.requests()).toEqual([])
+  })
+
+  test.each([
+    ['a file that is not there', ['--config', '/nowhere.yaml'], 1, ''],
+    ['an unknown workflow', ['--workflow', 'nope'], 2, 'the config has support, other, helpdesk'],
+    ['a user without characters', ['--user', ''], 2, '1 to 512'],
+  ])('%s', async (_name, words, code, err) => {
+    const ran = await runInProcess(['doctor', ...words], { variables })
+    expect(ran.code).toBe(code)
+    expect(ran.err).toContain(err)
+    expect(api.api.requests()).toEqual([])
+  })
+})

@@ -1,0 +1,274 @@
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { createServer, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { decodeJwt } from 'jose'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type Spawned, spawnNode } from '../../support/service-process.ts'
+import { SAY_WHEN_CONNECTING, SAY_WHEN_LISTENING, withoutPackages } from '../../support/spies.ts'
+
+const COMMAND = 'src/commands/demo/demo.ts'
+const LAST_LINE = /^curl .*\/readyz\n/m
+
+const processes: Spawned[] = []
+afterAll(() => {
+  for (const { child } of processes) child.kill('SIGKILL')
+})
+
+interface Spawning {
+  readonly nodeArguments?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+function spawnDemo({ nodeArguments = [], env = {} }: Spawning = {}): Spawned {
+  const demo = spawnNode([...nodeArguments, COMMAND], { PORT: '0', ...env })
+  processes.push(demo)
+  return demo
+}
+
+async function startDemo(options: Spawning = {}): Promise<Spawned> {
+  const demo = spawnDemo(options)
+  await demo.until(() => (LAST_LINE.test(demo.stdout()) ? true : undefined))
+  return demo
+}
+
+async function end(demo: Spawned, signal: NodeJS.Signals = 'SIGINT') {
+  demo.child.kill(signal)
+  return await demo.exited
+}
+
+function curlLines(demo: Spawned): string[] {
+  return demo
+    .stdout()
+    .split('\n')
+    .filter((line) => line.startsWith('curl '))
+}
+
+function urlsOf(demo: Spawned): string[] {
+  return [...demo.stdout().matchAll(/^ {2}(http:\/\/\S+) {2}/gm)].map(([, url]) => url ?? '')
+}
+
+describe('what it prints', () => {
+  let demo: Spawned
+  beforeAll(async () => {
+    const spies = [SAY_WHEN_LISTENING, SAY_WHEN_CONNECTING].flatMap((spy) => ['--import', spy])
+    demo = await startDemo({ nodeArguments: spies, env: { FORCE_COLOR: '3' } })
+  })
+  afterAll(() => end(demo))
+
+  test('the answer to the first mint alone on its line, as it was received', () => {
+    const answers = demo
+      .stdout()
+      .split('\n')
+      .filter((line) => line.includes('client_secret"'))
+    expect(answers).toEqual([expect.stringMatching(/^\{"client_secret":"ek_[\w-]{20,}"\}$/)])
+  })
+
+  test('no colour where there is no terminal, whatever the environment wants', () => {
+    expect(demo.stdout()).toMatch(/^[\n\x20-\x7e]+$/)
+  })
+
+  test('one sentence for each of the four that run, and how to end it', () => {
+    const sentences = demo.stdout().match(/^ {2}http:\/\/\S+ {2}the .+\.$/gm)
+    expect(sentences).toHaveLength(3)
+    expect(demo.stdout()).toContain('Ctrl-C')
+  })
+
+  test('addresses that answer', async () => {
+    const [service, signIn, chatkit] = urlsOf(demo)
+    const paths = [
+      `${service}/livez`,
+      `${signIn}/.well-known/openid-configuration`,
+      `${chatkit}/_embedded/requests`,
+    ]
+    const answers = await Promise.all(paths.map((url) => fetch(url)))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+  })
+
+  test('lines to paste that are whole, with tokens good for hours; the first one mints', () => {
+    const lines = curlLines(demo)
+    const [service] = urlsOf(demo)
+    expect(lines[0]).toMatch(
+      /^curl -sS -X POST http:\/\/localhost:\d+\/v1\/sessions -H 'Authorization: Bearer [\w-]+\.[\w-]+\.[\w-]+'$/,
+    )
+    expect(lines[0]).toContain(`${service}/v1/sessions`)
+    const tokens = lines.flatMap((line) => /Bearer ([\w.-]+)'/.exec(line)?.[1] ?? [])
+    expect(tokens.length).toBeGreaterThanOrEqual(5)
+    const claims = tokens.map((token) => decodeJwt(token))
+    expect(new Set(claims.map(({ sub }) => sub))).toEqual(new Set(['alice', 'bob', 'ada']))
+    for (const { exp = 0 } of claims) expect(exp - Date.now() / 1000).toBeGreaterThan(6 * 3600)
+  })
+
+  test('listens and connects on loopback only, and says nothing else on standard error', () => {
+    const lines = demo.stderr().trimEnd().split('\n')
+    // Each of the four, and a look for a free port before the service.
+    expect(lines.filter((line) => line === 'listens on 127.0.0.1')).toHaveLength(5)
+    expect(lines.filter((line) => line.startsWith('connects to ')).length).toBeGreaterThan(3)
+    const loopback = /^(?:listens on 127\.0\.0\.1|connects to (?:127\.0\.0\.1|localhost|::1))$/
+    expect(lines.filter((line) => !loopback.test(line))).toEqual([])
+  })
+})
+
+const curl = spawnSync('curl', ['--version']).error === undefined || process.env['CI'] === 'true'
+
+describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
+  let demo: Spawned
+  let pasted: { readonly line: string; readonly answer: string }[]
+  beforeAll(async () => {
+    demo = await startDemo()
+    const runs = curlLines(demo).map((line) => {
+      const run: SpawnSyncReturns<string> = spawnSync('sh', ['-c', line], { encoding: 'utf8' })
+      return { line, run }
+    })
+    expect(runs.map(({ run: { status, stderr } }) => ({ status, stderr }))).toEqual(
+      runs.map(() => ({ status: 0, stderr: '' })),
+    )
+    pasted = runs.map(({ line, run }) => ({ line, answer: run.stdout }))
+  })
+  afterAll(() => end(demo))
+
+  /** The answers to the lines that have all of these in them. */
+  const answersTo = (...parts: readonly string[]): string[] =>
+    pasted.filter(({ line }) => parts.every((part) => line.includes(part))).map((one) => one.answer)
+
+  test('the first mints another session than the one shown', () => {
+    const first = pasted[0]?.answer ?? ''
+    expect(first).toMatch(/^\{"client_secret":"ek_[\w-]{20,}"\}$/)
+    expect(demo.stdout()).not.toContain(first)
+  })
+
+  test('one mint is refused, and all others give secrets of their own', () => {
+    const mints = pasted
+      .filter(({ line }) => line.startsWith('curl -sS -X POST') && line.includes('/v1/sessions '))
+      .map(({ answer }) => JSON.parse(answer))
+    const refused = mints.filter((answer) => answer.client_secret === undefined)
+    expect(refused).toMatchObject([{ status: 403, code: 'workflow_not_allowed' }])
+    const secrets = mints.flatMap((answer) => answer.client_secret ?? [])
+    expect(secrets.length).toBeGreaterThanOrEqual(4)
+    expect(new Set(secrets).size).toBe(secrets.length)
+  })
+
+  test('the admin sees sessions and trail, takes alice’s sessions back and lifts the block', () => {
+    const [revoked = ''] = answersTo('/v1/admin/users/alice/revoke')
+    const { user, cancelled, blocked_until: until } = JSON.parse(revoked)
+    expect(user).toBe('alice')
+    expect(cancelled.length).toBeGreaterThanOrEqual(4)
+    expect(until).toBeGreaterThan(Date.now() / 1000)
+    const [sessions = ''] = answersTo('/v1/admin/sessions')
+    const seen = JSON.parse(sessions).data.map((one: { user: string; status: string }) => one)
+    expect(seen).toContainEqual(expect.objectContaining({ user: 'alice', status: 'cancelled' }))
+    expect(seen).toContainEqual(expect.objectContaining({ user: 'bob', status: 'active' }))
+    const [audit = ''] = answersTo('/v1/admin/audit')
+    const actions = JSON.parse(audit).data.map((one: { action: string }) => one.action)
+    expect(actions).toEqual(expect.arrayContaining(['mint', 'revoke', 'admin_read']))
+    expect(answersTo('-X DELETE', '/v1/admin/users/alice/block')).toEqual([''])
+  })
+
+  test('the self-hosted workflow streams its answer, and shows bob nothing of alice', () => {
+    const [stream = ''] = answersTo('/chatkit/helpdesk', 'threads.create')
+    const events = Array.from(stream.matchAll(/^data: (.*)$/gm), ([, json = '']) =>
+      JSON.parse(json),
+    )
+    expect(events[0]).toMatchObject({ type: 'thread.created' })
+    expect(events.map(({ type }) => type)).toContain('thread.item.updated')
+    const done = events.filter(({ type, item }) => {
+      return type === 'thread.item.done' && item.type === 'assistant_message'
+    })
+    expect(JSON.stringify(done)).toContain('Where is my parcel?')
+    const [threads = ''] = answersTo('/chatkit/helpdesk', 'threads.list')
+    expect(JSON.parse(threads)).toEqual({ data: [], has_more: false, after: null })
+  })
+
+  test('the service is ready', () => {
+    expect(answersTo('/readyz')).toEqual([expect.stringMatching(/^HTTP\/1\.1 200 OK/)])
+  })
+
+  test('what the API was sent shows defaults, choice and input at work', () => {
+    const [requests = ''] = answersTo('/_embedded/requests')
+    const { data } = JSON.parse(requests) as { data: { path: string; body: object }[] }
+    const sent = (user: string, id: string, variables: object) => ({
+      user,
+      workflow: { id, state_variables: variables, tracing: { enabled: false } },
+    })
+    const support = (page: string) => sent('alice', 'wf_demo_support', { plan: 'pro', page })
+    const limits = { rate_limits: { max_requests_per_1_minute: 30 } }
+    const creates = data.filter(({ path }) => path.endsWith('/sessions'))
+    expect(creates.map(({ body }) => body)).toEqual([
+      support(''),
+      support(''),
+      { ...sent('bob', 'wf_demo_general', { plan: 'free' }), ...limits },
+      { ...sent('alice', 'wf_demo_general', { plan: 'pro' }), ...limits },
+      support('/invoices'),
+    ])
+  })
+
+  test('the demo shows a short line for each request, without secrets', async () => {
+    const lines = await demo.until(() => {
+      const found = demo.stdout().match(/^(?:GET|POST|DELETE) \/.*$/gm)
+      return found !== null && found.length >= 7 ? found : undefined
+    })
+    expect(lines[0]).toMatch(/^POST \/v1\/sessions 200 support \(\d+ ms\)$/)
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^POST \/v1\/sessions 403 workflow_not_allowed: .+ \(\d+ ms\)$/),
+    )
+    expect(lines.join()).not.toMatch(/ek_|eyJ|sk-/)
+  })
+})
+
+describe('how it ends', () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s: with 0', async (signal) => {
+    const demo = await startDemo()
+    const [service] = urlsOf(demo)
+    await fetch(`${service}/livez`)
+    expect(await end(demo, signal)).toEqual({ code: 0, signal: null })
+    expect(demo.stderr()).toBe('')
+  })
+
+  test('a PORT that is none: with 78', async () => {
+    const demo = spawnDemo({ env: { PORT: 'http' } })
+    expect(await demo.exited).toMatchObject({ code: 78 })
+    expect(demo.stderr()).toMatch(/^demo: PORT: must be a port, 0 to 65535\n$/)
+  })
+
+  test('without the development dependencies: with 69 and what to do', async () => {
+    const demo = spawnDemo({ nodeArguments: ['--import', withoutPackages(/^oidc-provider/)] })
+    expect(await demo.exited).toMatchObject({ code: 69 })
+    expect(demo.stderr()).toMatch(/^demo: .*run "npm ci" first\n$/)
+    expect(demo.stdout()).toBe('')
+  })
+})
+
+describe('when the usual ports are taken', () => {
+  const servers: Server[] = []
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close()
+  })
+
+  /** Whoever has it, it is taken afterwards. */
+  async function take(port: number, host: string): Promise<void> {
+    const server = createServer((socket) => socket.destroy())
+    await new Promise<void>((resolve) => {
+      server.once('error', () => resolve())
+      server.listen(port, host, resolve)
+    })
+    servers.push(server)
+  }
+
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  const ipv6 = addresses.some(({ address }) => address === '::1') ? ['::1'] : []
+
+  test.each(['127.0.0.1', '0.0.0.0', ...ipv6])('at %s, free ones are found', async (host) => {
+    for (const port of [8787, 8788, 8789, 8790]) await take(port, host)
+    const demo = await startDemo({ env: { PORT: '8787' } })
+    const ports = urlsOf(demo).map((url) => new URL(url).port)
+    expect(ports).toHaveLength(4)
+    for (const port of ['8787', '8788', '8789', '8790']) expect(ports).not.toContain(port)
+    expect(demo.stdout()).toContain('"client_secret":"ek_')
+    await end(demo)
+  })
+
+  test('two demos run side by side', async () => {
+    const demos = await Promise.all([1, 2].map(() => startDemo({ env: { PORT: '8787' } })))
+    expect(new Set(demos.flatMap(urlsOf)).size).toBe(8)
+    await Promise.all(demos.map((demo) => end(demo)))
+  })
+})

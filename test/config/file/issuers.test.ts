@@ -1,0 +1,120 @@
+import { describe, expect, test } from 'vitest'
+import { problemsOf, settingsOf } from '../fixtures.ts'
+
+const TAIL = 'workflows: { a: { id: wf } }\n'
+
+/** Two issuers, A and B, each with lines of its own, and lines of the top level. */
+function two(a: string, b: string, top: string): string {
+  const entry = (name: string, own: string): string =>
+    `  - { issuer: https://${name}.example, audience: [x], algorithms: [RS256]${own} }\n`
+  return `issuers:\n${entry('a', a)}${entry('b', b)}${top}${TAIL}`
+}
+
+const user = (expression: string): string => `, user: '${expression}'`
+
+describe('with two issuers, users must tell them apart', () => {
+  test.each([
+    'issuer + "|" + claims.sub',
+    'claims.iss + claims.sub',
+    'claims["iss"] + claims.sub',
+    'pseudonym(issuer, claims.sub)',
+    '[issuer, claims.sub].map(p, p).join("|")',
+    'cel.bind(i, claims.iss, i + claims.sub)',
+  ])('%s does', (expression) => {
+    expect(problemsOf(two('', '', `user: '${expression}'\n`))).toEqual([])
+  })
+
+  test.each([
+    'claims.sub',
+    'claims.issuer + claims.sub',
+    '"issuer" + claims.sub',
+    'claims.act.iss + claims.sub',
+    '{"iss": claims.sub}.iss',
+    'pseudonym(claims.sub)',
+    'claims["is" + "s"] + claims.sub',
+  ])('%s does not', (expression) => {
+    expect(problemsOf(two('', '', `user: '${expression}'\n`))).toEqual([
+      expect.stringMatching(
+        /^4 user must look at issuer .* \(https:\/\/a\.example, https:\/\/b\.example\)$/,
+      ),
+    ])
+  })
+
+  test('an own expression is judged where it stands', () => {
+    const text = two('', user('claims.sub'), "user: 'issuer + claims.sub'\n")
+    expect(problemsOf(text)).toEqual([
+      expect.stringMatching(
+        /^3 issuers\[1\]\.user must look at issuer .* \(https:\/\/b\.example\)$/,
+      ),
+    ])
+  })
+
+  test('the shared expression counts only for those whom it serves', () => {
+    const text = two(user('issuer + claims.sub'), '', "user: 'claims.sub'\n")
+    expect(problemsOf(text)).toEqual([
+      expect.stringMatching(/^4 user must look at issuer .* \(https:\/\/b\.example\)$/),
+    ])
+    expect(
+      problemsOf(two(user('issuer + claims.sub'), user('claims.iss'), "user: 'claims.sub'\n")),
+    ).toEqual([])
+  })
+
+  test('literal prefixes are not enough', () => {
+    expect(problemsOf(two(user('"a" + claims.sub'), user('"b" + claims.sub'), ''))).toHaveLength(2)
+  })
+
+  test('a macro cannot call something else `issuer`', () => {
+    expect(problemsOf(two('', '', "user: '[claims.sub].map(issuer, issuer)[0]'\n"))).toEqual([
+      expect.stringMatching(/^4 user gives another meaning to issuer/),
+    ])
+  })
+
+  test('one issuer alone is free', () => {
+    const text = `issuers:\n  - { issuer: https://a.example, audience: [x], algorithms: [RS256] }\nuser: 'claims.sub'\n${TAIL}`
+    expect(problemsOf(text)).toEqual([])
+  })
+})
+
+test('user is needed unless every issuer has its own', () => {
+  expect(problemsOf(two(user('issuer'), '', ''))).toEqual([
+    '1 user is missing; it is needed for https://b.example',
+  ])
+  const settings = settingsOf(two(user('issuer'), user('claims.iss'), ''))
+  expect(settings.issuers.map((issuer) => issuer.user.source)).toEqual(['issuer', 'claims.iss'])
+})
+
+test('each issuer once', () => {
+  const text = two('', '', "user: 'issuer'\n").replace('b.example', 'a.example')
+  expect(problemsOf(text)).toEqual([
+    expect.stringMatching(/^3 issuers\[1\]\.issuer is there twice/),
+  ])
+  // Issuers are compared byte for byte, so these are two.
+  expect(problemsOf(two('', '', "user: 'issuer'\n").replace('b.example', 'a.example/'))).toEqual([])
+})
+
+test('admins name their issuers when there are several', () => {
+  const admins = (more: string): string =>
+    two('', '', `user: 'issuer'\nadmins:\n  when: 'claims.admin'\n${more}`)
+  expect(problemsOf(admins(''))).toEqual([expect.stringMatching(/^5 admins\.issuers is missing/)])
+  expect(problemsOf(admins('  issuers: [https://b.example]\n'))).toEqual([])
+  expect(problemsOf(admins('  issuers: []\n'))).toEqual([
+    expect.stringMatching(/^7 admins\.issuers needs at least 1/),
+  ])
+})
+
+test.each([
+  ['jwks_uri', 'jwks'],
+  ['jwks', 'secret_env'],
+  ['jwks_uri', 'secret_env'],
+])('keys come from %s or %s, not both', (one, other) => {
+  const sources: Record<string, string> = {
+    jwks_uri: 'https://a.example/k',
+    jwks: '{ keys: [{ kty: RSA }] }',
+    secret_env: 'S',
+  }
+  const lines = `, ${one}: ${sources[one]}, ${other}: ${sources[other]}`
+  const problems = problemsOf(two(lines, '', "user: 'issuer'\n"))
+  expect(problems).toContainEqual(
+    expect.stringMatching(new RegExp(`^2 issuers\\[0\\]\\.${other} stands beside ${one}`)),
+  )
+})

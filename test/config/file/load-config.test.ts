@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/file/load-config.ts'
+import { ConfigError } from '../../../src/config/file/problems.ts'
+import { MINIMAL, minimalWith, problemsOf } from '../fixtures.ts'
+
+test('all problems come at once, in the order of the file, each with its line and key', () => {
+  const text = `issuers:
+  - issuer: http://login.acme.example
+    audience: []
+    algorithms: [none]
+    colour: red
+  - audience: [x]
+    algorithms: [RS256]
+    secret_env: S
+user: 'claims.sub'
+workflows:
+  chat:
+    version: latest
+    expires_after:
+      anchor: created_at
+      seconds: 601
+    state_variables:
+      a: 'claims.'
+      b: 3
+cors:
+  origins:
+    - https://app.acme.example
+    - '*'
+serveur: 1
+`
+  const found = problemsOf(text).map((problem) => problem.split(' ').slice(0, 2).join(' '))
+  expect(found).toEqual([
+    '2 issuers[0].issuer',
+    '3 issuers[0].audience',
+    '4 issuers[0].algorithms[0]',
+    '5 issuers[0].colour',
+    '6 issuers[1].issuer',
+    '7 issuers[1].algorithms[0]',
+    '9 user',
+    '11 workflows.chat.id',
+    '12 workflows.chat.version',
+    '15 workflows.chat.expires_after.seconds',
+    '17 workflows.chat.state_variables.a',
+    '18 workflows.chat.state_variables.b',
+    '22 cors.origins[1]',
+    '23 serveur',
+  ])
+})
+
+test('a problem is printed as file:line: key: what is wrong', () => {
+  const text = minimalWith('[chat-api]', '[]')
+  expect(() => loadConfig(text, { file: 'config/x.yaml' })).toThrow(
+    new ConfigError([
+      {
+        file: 'config/x.yaml',
+        line: 3,
+        key: 'issuers[0].audience',
+        message: 'needs at least 1 entry',
+      },
+    ]),
+  )
+  try {
+    loadConfig(text, { file: 'config/x.yaml' })
+  } catch (error) {
+    expect(String((error as Error).message)).toBe(
+      'config/x.yaml:3: issuers[0].audience: needs at least 1 entry',
+    )
+  }
+})
+
+test('an unknown key names the known ones', () => {
+  expect(problemsOf(minimalWith('    id: wf_1', '    id: wf_1\n    expires: 1'))[0]).toMatch(
+    /^9 workflows\.support\.expires is not a known key; known here: id, server, upload_url, adopt_threads, fallback,/,
+  )
+})
+
+test.each(['consoles: {}'])('an unknown key at the top: %s', (line) => {
+  expect(problemsOf(`${MINIMAL}${line}\n`)).toEqual([
+    expect.stringMatching(/^9 \w+ is not a known key/),
+  ])
+})
+
+test('a misplaced secret is never printed', () => {
+  const key = 'sk-proj-abcdefghijklmnop'
+  const texts = [
+    `${MINIMAL}    api_key_env: ${key}\n`,
+    `${MINIMAL}    ${key}: 1\n`,
+    `${MINIMAL}    when: ${key}\n`,
+    `${MINIMAL}x: "${key}\n`,
+    `${MINIMAL}x: ${key}: b\n`,
+    minimalWith('id: wf_1', `id: "${key} "`),
+    minimalWith('[RS256]', `[${key}]`),
+    minimalWith('https://login.acme.example/', `https://u:${key}@login.acme.example/`),
+    minimalWith('audience:', `jwks: { keys: [{ kty: oct, k: ${key} }] }\n    audience:`),
+  ]
+  for (const text of texts) {
+    try {
+      loadConfig(text, { file: 'c.yaml' })
+      expect.unreachable(text)
+    } catch (error) {
+      expect(error).toBeInstanceOf(ConfigError)
+      expect(String((error as Error).message)).not.toContain('abcdefgh')
+    }
+  }
+})

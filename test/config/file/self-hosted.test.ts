@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/file/load-config.ts'
+import { MINIMAL, minimalWith, problemsOf } from '../fixtures.ts'
+
+const OWN = minimalWith('    id: wf_1', '    server: http://helpdesk.internal:8000/chatkit')
+
+function settingsOf(text: string) {
+  return loadConfig(text, { file: 'c.yaml' }).settings
+}
+
+describe('a self-hosted workflow', () => {
+  test('has its URL, is called by its name, and adopts nothing by itself', () => {
+    expect(settingsOf(OWN).workflows).toMatchObject([
+      {
+        name: 'support',
+        id: 'support',
+        server: 'http://helpdesk.internal:8000/chatkit',
+        adoptThreads: false,
+      },
+    ])
+  })
+
+  test('needs no API key', () => {
+    const asked: string[] = []
+    loadConfig(OWN, {
+      file: 'c.yaml',
+      secrets: (name) => {
+        asked.push(name)
+        return undefined
+      },
+    })
+    expect(asked).not.toContain('OPENAI_API_KEY')
+  })
+
+  test.each([
+    ['version', "version: '3'"],
+    ['api_key_env', 'api_key_env: OTHER_KEY'],
+    ['tracing', 'tracing: { enabled: true }'],
+    ['chatkit_configuration', 'chatkit_configuration: {}'],
+    ['fallback', 'fallback: support'],
+  ])('has no %s: it means nothing to a server of one’s own', (key, line) => {
+    const problems = problemsOf(OWN.replace('/chatkit\n', `/chatkit\n    ${line}\n`))
+    expect(problems[0]).toMatch(new RegExp(`^9 workflows\\.support\\.${key} is only for workflows`))
+  })
+
+  test.each([
+    'ftp://helpdesk/chatkit',
+    'helpdesk:8000',
+    'http://user:word@helpdesk/chatkit',
+    'http://helpdesk/chatkit#x',
+  ])('refuses %s as its URL', (url) => {
+    const text = OWN.replace('http://helpdesk.internal:8000/chatkit', `'${url}'`)
+    expect(problemsOf(text)).toEqual([expect.stringMatching(/^8 workflows\.support\.server /)])
+  })
+})
+
+test('id and server together are an error, and adopt_threads with id', () => {
+  const both = minimalWith('id: wf_1', 'id: wf_1\n    server: http://x/c\n    adopt_threads: true')
+  expect(problemsOf(both)).toEqual([
+    expect.stringMatching(/^9 workflows\.support\.server stands beside id/),
+    expect.stringMatching(/^10 workflows\.support\.adopt_threads is only for/),
+  ])
+})
+
+describe('fallback', () => {
+  const withFallback = (fallback: string, more = '') =>
+    `${minimalWith('id: wf_1', `id: wf_1\n    fallback: ${fallback}`)}${more}`
+
+  test('names another workflow', () => {
+    const text = withFallback('helpdesk', '  helpdesk: { server: http://h/chatkit }\n')
+    expect(settingsOf(text).workflows[0]?.fallback).toBe('helpdesk')
+  })
+
+  test.each([
+    ['nobody', '', /names no workflow/],
+    ['support', '', /names the workflow itself/],
+    ['b', '  b: { id: wf_2, fallback: support }\n', /leads to b, which has a fallback itself/],
+  ])('%s is refused', (name, more, why) => {
+    expect(problemsOf(withFallback(name, more))[0]).toMatch(why)
+  })
+})
+
+describe('gateway and introspection', () => {
+  test('have the defaults of the contract', () => {
+    expect(settingsOf(MINIMAL)).toMatchObject({
+      gateway: { maxBodyBytes: 10 * 1024 * 1024, allowUnknownTypes: false },
+      introspectionClients: [],
+    })
+  })
+
+  test('take a limit and clients', () => {
+    const hash = 'ab'.repeat(32)
+    const text = `${MINIMAL}gateway: { max_body_mb: 1 }
+introspection: { clients: [{ id: helpdesk, secret_sha256: 'sha256:${hash}' }] }
+`
+    expect(settingsOf(text)).toMatchObject({
+      gateway: { maxBodyBytes: 1024 * 1024 },
+      introspectionClients: [{ id: 'helpdesk', secretSha256: hash }],
+    })
+  })
+
+  test.each([
+    ['gateway: { max_body_mb: 0 }', 'gateway.max_body_mb'],
+    ['introspection: { clients: [] }', 'introspection.clients'],
+    ['introspection: { clients: [{ id: a, secret_sha256: plain }] }', 'secret_sha256'],
+    [
+      `introspection: { clients: [{ id: 'a:b', secret_sha256: 'sha256:${'0'.repeat(64)}' }] }`,
+      'id',
+    ],
+  ])('%s is refused', (line, key) => {
+    expect(problemsOf(`${MINIMAL}${line}\n`)[0]).toContain(key)
+  })
+})

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest'
+import { readYaml } from '../../../src/config/file/yaml-file.ts'
+
+function problems(text: string): unknown {
+  const file = readYaml(text)
+  return 'problems' in file ? file.problems : 'none'
+}
+
+function bomb(): string {
+  const lines = ['a0: &a0 [x, x]']
+  for (let at = 1; at < 60; at++) lines.push(`a${at}: &a${at} [*a${at - 1}, *a${at - 1}]`)
+  return lines.join('\n')
+}
+
+describe('what is refused', () => {
+  test.each([
+    ['an empty file', '', 1, [], /empty/],
+    ['a file of comments', '# nothing\n', 1, [], /empty/],
+    ['a tab', 'a:\n\tb: 1\n', 2, [], /tab/],
+    ['a repeated key', 'a:\n  b: 1\n  c: 2\n  b: 3\n', 4, ['a', 'b'], /repeats/],
+    ['an alias', 'a: &x [1]\nb:\n  c: *x\n', 3, ['b', 'c'], /alias/],
+    ['an unknown alias', 'b: [*x]\n', 1, ['b', 0], /alias/],
+    ['a tag', 'a: 1\nb: !!js/function x\n', 2, ['b'], /tag/],
+    ['a second document', 'a: 1\n---\nb: 2\n', 2, [], /second document/],
+    ['an older YAML', '%YAML 1.1\n---\na: yes\n', 1, [], /version/],
+    ['__proto__ as a key', 'a: 1\nb:\n  __proto__: {}\n', 3, ['b', '__proto__'], /not a name/],
+    ['an unquoted expression', 'a: 1\nb: "x" in claims.y\n', 2, ['b'], /single quotes/],
+    ['a colon in a value', 'a: 1\nb: c ? d : e\n', 2, ['b', 'c ? d'], /single quotes/],
+    ['an open quote', 'a: 1\nb: "x\n', 3, ['b'], /not valid YAML: Missing closing/],
+  ])('%s', (_name, text, line, path, message) => {
+    const found = problems(text)
+    expect(found).toEqual([
+      { line, path: expect.anything(), message: expect.stringMatching(message) },
+    ])
+    if (path.length > 0) expect(found).toMatchObject([{ path }])
+  })
+
+  test('a file of more than 256 KiB', () => {
+    expect(problems(`# ${'x'.repeat(256 * 1024)}\na: 1`)).toEqual([
+      { line: 1, path: [], message: 'is larger than 256 KiB' },
+    ])
+  })
+
+  test('an alias bomb, which is never expanded', () => {
+    expect(problems(bomb())).toHaveLength(20)
+  })
+
+  test.each(['[', '{a: '])('nesting without end: %s', (opening) => {
+    const found = problems(`a: ${opening.repeat(20_000)}`)
+    expect(found).toEqual(expect.arrayContaining([expect.objectContaining({ line: 1 })]))
+  })
+})
+
+describe('what is read', () => {
+  test('YAML 1.2 core: yes and no are texts, << is a key like any other', () => {
+    expect(readYaml('%YAML 1.2\n---\na: yes\n<<: { b: no }\n')).toMatchObject({
+      data: { a: 'yes', '<<': { b: 'no' } },
+    })
+  })
+
+  test.each([
+    [['a'], 2],
+    [['a', 'b'], 3],
+    [['a', 'b', 0], 4],
+    [['a', 'b', 1], 5],
+    [['a', 'b', 1, 'c'], 6],
+    [['a', 'b', 1, 'missing'], 5],
+    [['a', 'missing', 'deeper'], 2],
+    [['missing'], 2],
+    [['1'], 7],
+    [['expression'], 8],
+  ])('the line of %j is %i', (path, line) => {
+    const file = readYaml(
+      '# comment\na:\n  b:\n    - x\n    - d: 1\n      c: 2\n1: one\nexpression: >-\n  claims.sub\n',
+    )
+    if ('problems' in file) expect.unreachable()
+    else expect(file.lineOf(path)).toBe(line)
+  })
+})

@@ -1,0 +1,223 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { AdminBrowser } from '../admin-browser.ts'
+import { type ConsoleScene, startConsoleScene } from '../scene.ts'
+
+let scene: ConsoleScene
+let browser: AdminBrowser
+let ada: string
+let clock = 0
+beforeEach(async () => {
+  clock = 0
+  scene = await startConsoleScene({ sessionMinutes: 15, now: () => Date.now() + clock })
+  ada = `${scene.signIn.issuer}|ada`
+  await scene.mint('alice')
+  browser = await scene.signedIn()
+})
+afterEach(() => scene.close())
+
+const upstream = () => scene.running.api.api.sessions().map(({ status }) => status)
+const userPage = (user = 'alice') => `${scene.console}/user?${new URLSearchParams({ user })}`
+
+describe('what an admin does is done, said, and in the trail as the API has it', () => {
+  test('cancel', async () => {
+    await browser.go(userPage())
+    const page = await browser.submit('/cancel')
+    expect([page.status, page.url]).toEqual([200, userPage()])
+    expect(page.text).toMatch(/Session cksess_\S+ is cancelled\./)
+    expect(upstream()).toEqual(['cancelled'])
+    expect(await scene.audit('cancel')).toMatchObject([
+      { actor: ada, user: 'alice', outcome: 'ok', reason: expect.stringMatching(/^cksess_/) },
+    ])
+    // Said once.
+    expect((await browser.go(userPage())).text).not.toContain('is cancelled.')
+  })
+
+  test('revoke with a block and a reason, then unblock', async () => {
+    await browser.go(userPage())
+    const page = await browser.submit('/revoke', { block_seconds: '3600', reason: 'left <us>' })
+    expect(page.text).toContain('Revoked: 1 session cancelled; blocked until')
+    expect(page.text).toContain('blocked until 20')
+    expect(upstream()).toEqual(['cancelled'])
+    expect(await scene.audit('revoke')).toMatchObject([
+      { actor: ada, user: 'alice', outcome: 'ok', reason: 'left <us>' },
+    ])
+    await expect(scene.mint('alice')).rejects.toThrow('user_blocked')
+
+    const blocks = await browser.go(`${scene.console}/blocks`)
+    expect(blocks.html).toContain('left &lt;us&gt;')
+    const unblocked = await browser.submit('/unblock')
+    expect(unblocked.text).toContain('Unblocked.')
+    expect(await scene.audit('unblock')).toMatchObject([{ actor: ada, user: 'alice' }])
+    await scene.mint('alice')
+  })
+
+  test('revoke without a block', async () => {
+    await browser.go(userPage())
+    const page = await browser.submit('/revoke', { block_seconds: '0' })
+    expect(page.text).toContain('Revoked: 1 session cancelled; no block.')
+    await scene.mint('alice')
+  })
+
+  test('a cancel that OpenAI does not confirm says so', async () => {
+    scene.running.api.api.setFaults({ status: 500, times: 3 })
+    await browser.go(userPage())
+    const page = await browser.submit('/cancel')
+    expect(page.text).toContain('is being cancelled')
+  })
+
+  test('every page that is looked at is in the trail', async () => {
+    for (const path of ['', '/blocks', '/audit', '/user?user=alice']) {
+      await browser.go(scene.console + path)
+    }
+    const reads = await scene.audit('admin_read')
+    expect(reads.map(({ reason }) => reason)).toEqual([
+      'GET /admin/user',
+      'GET /admin/audit',
+      'GET /admin/blocks',
+      'GET /admin',
+      'GET /admin',
+    ])
+    expect(new Set(reads.map(({ actor }) => actor))).toEqual(new Set([ada]))
+  })
+})
+
+describe('a form that does not count is not executed, and its page says what to do', () => {
+  async function post(
+    path: string,
+    fields: Record<string, string>,
+    headers: Record<string, string> = {},
+  ) {
+    return browser.send(scene.console + path, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+      headers: { origin: new URL(scene.console).origin, referer: userPage(), ...headers },
+    })
+  }
+
+  async function token(): Promise<string> {
+    const { html } = await browser.go(userPage())
+    return /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
+  }
+
+  async function expectNothingDone() {
+    expect(upstream()).not.toContain('cancelled')
+    for (const action of ['revoke', 'cancel', 'unblock']) {
+      expect(await scene.audit(action)).toEqual([])
+    }
+  }
+
+  test.each([
+    ['no token', ''],
+    ['a made-up token', 'AAAAAAAAAAAAAAAAAAAAAA'],
+  ])('%s', async (_name, csrf) => {
+    const answer = await post('/user/revoke', { user: 'alice', block_seconds: '0', csrf })
+    expect(answer.status).toBe(403)
+    expect(await answer.text()).toContain('This form is not from your sign-in')
+    await expectNothingDone()
+  })
+
+  test("another admin's token", async () => {
+    const other = await scene.signedIn()
+    const { html } = await other.go(userPage())
+    const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
+    expect((await post('/user/revoke', { user: 'alice', block_seconds: '0', csrf })).status).toBe(
+      403,
+    )
+    await expectNothingDone()
+  })
+
+  test.each([
+    ['evil.example', 'https://evil.example'],
+    ['null', 'null'],
+    ['another port', 'http://localhost:1'],
+    ['https instead of http', 'https://localhost'],
+  ])('Origin %s', async (_name, origin) => {
+    const fields = { user: 'alice', block_seconds: '0', csrf: await token() }
+    const answer = await post('/user/revoke', fields, { origin })
+    expect(answer.status).toBe(403)
+    expect(answer.headers.get('content-type')).toMatch(/^text\/html/)
+    expect(answer.headers.has('access-control-allow-origin')).toBe(false)
+    expect(await answer.text()).toContain('Nothing was done')
+    await expectNothingDone()
+  })
+
+  test('no Origin', async () => {
+    const fields = { user: 'alice', block_seconds: '0', csrf: await token() }
+    const answer = await browser.send(`${scene.console}/user/revoke`, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+    })
+    expect(answer.status).toBe(403)
+    await expectNothingDone()
+  })
+
+  test('the sign-in ended in mid-form: says so, leads back, and the form is not executed', async () => {
+    await browser.go(userPage())
+    clock += 15 * 60_000
+    const page = await browser.submit('/revoke', { block_seconds: '3600' })
+    expect(page.status).toBe(401)
+    expect(page.text).toContain('Your sign-in has ended')
+    expect(page.text).toContain('Nothing was done')
+    await expectNothingDone()
+    const link = /href="([^"]*sign-in[^"]*)"/.exec(page.html)?.[1] ?? ''
+    const back = await browser.go(new URL(link, page.url).href)
+    expect([back.status, back.url]).toEqual([200, userPage()])
+    await expectNothingDone()
+  })
+
+  test('the sign-in ended in a search: a page of ours, which goes on to the sign-in by itself', async () => {
+    clock += 15 * 60_000
+    const answer = await browser.send(userPage('bob'), { headers: { referer: userPage() } })
+    const text = await answer.text()
+    expect([answer.status, answer.headers.has('location')]).toEqual([200, false])
+    expect(text).toContain('Your sign-in has ended')
+    expect(text).not.toContain('bob</')
+    const [, to = ''] = /^0; url=(.+)$/.exec(answer.headers.get('refresh') ?? '') ?? []
+    expect((await browser.go(to)).url).toBe(userPage('bob'))
+    clock += 15 * 60_000
+    const elsewhere = ['https://evil.example/admin', new URL('/docs', scene.console).href]
+    for (const referer of [...elsewhere, 'nonsense']) {
+      expect((await browser.send(userPage(), { headers: { referer } })).status).toBe(303)
+    }
+  })
+
+  test('a sign-in lasts its minutes and no longer, busy or not', async () => {
+    clock += 14 * 60_000
+    expect((await browser.send(scene.console)).status).toBe(200)
+    clock += 60_000
+    expect((await browser.send(scene.console)).status).toBe(303)
+  })
+
+  test.each<[string, Record<string, string>, string | undefined]>([
+    ['a block out of bounds', { block_seconds: '31536001' }, undefined],
+    ['a block that is no number', { block_seconds: 'soon' }, undefined],
+    ['no block', {}, undefined],
+    ['a reason that is too long', { block_seconds: '0', reason: 'x'.repeat(501) }, undefined],
+    ['a user with a control character', { block_seconds: '0', user: 'a\u0000' }, undefined],
+    ['no user', { block_seconds: '0', user: '' }, undefined],
+  ])('%s: 400', async (_name, fields) => {
+    const answer = await post('/user/revoke', { user: 'alice', csrf: await token(), ...fields })
+    expect(answer.status).toBe(400)
+    await expectNothingDone()
+  })
+
+  test('a field twice, JSON, a body that is too long', async () => {
+    const csrf = await token()
+    const origin = new URL(scene.console).origin
+    const url = `${scene.console}/user/revoke`
+    const send = (body: string, type: string) =>
+      browser.send(url, { method: 'POST', body, headers: { origin, 'content-type': type } })
+    const form = 'application/x-www-form-urlencoded'
+    const fields = `csrf=${csrf}&user=alice&block_seconds=0`
+    expect((await send(`${fields}&user=bob`, form)).status).toBe(400)
+    expect((await send(`{"csrf":"${csrf}"}`, 'application/json')).status).toBe(415)
+    expect((await send(`${fields}&reason=${'x'.repeat(20_000)}`, form)).status).toBe(413)
+    await expectNothingDone()
+  })
+
+  test('a session that is not there, and an id that is none', async () => {
+    const csrf = await token()
+    expect((await post('/sessions/cksess_unknown/cancel', { csrf })).status).toBe(404)
+    expect((await post('/sessions/a%20b/cancel', { csrf })).status).toBe(400)
+  })
+})

@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { entry, session } from '../../contracts/registry-fixtures.ts'
+import type { AdminBrowser, Seen } from '../admin-browser.ts'
+import { createAdminBrowser, unescaped } from '../admin-browser.ts'
+import { type ConsoleScene, startConsoleScene } from '../scene.ts'
+
+const MANY = 10_000
+/** What a subject may hold, and then some: all of it has to be text on a page. */
+const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(1)>'&amp; https://idp/|a b`
+
+let scene: ConsoleScene
+let browser: AdminBrowser
+beforeAll(async () => {
+  scene = await startConsoleScene()
+  const now = Math.floor(Date.now() / 1000)
+  const times = { createdAt: now, expiresAt: now + 600 }
+  for (let at = 0; at < MANY; at++) {
+    const id = `cksess_${String(at).padStart(5, '0')}`
+    const user = `user-${at % 1000}`
+    const workflow = at % 2 === 0 ? 'support' : 'general'
+    await scene.registry.record(entry(session({ id, user, workflow, subject: user, ...times })))
+  }
+  const hostile = { id: 'cksess_hostile', user: HOSTILE, subject: HOSTILE, workflow: 'support' }
+  await scene.registry.record(entry(session({ ...hostile, ...times })))
+  browser = await scene.signedIn()
+})
+afterAll(() => scene.close())
+
+function idsOn({ html }: Seen): string[] {
+  return Array.from(html.matchAll(/href="\/admin\/sessions\/([^"]+)"/g), ([, id]) => id ?? '')
+}
+
+function link({ html, url }: Seen, label: string): string | undefined {
+  const href = new RegExp(`<a[^>]*href="([^"]*)"[^>]*>${label}</a>`).exec(html)?.[1]
+  return href === undefined ? undefined : new URL(unescaped(href), url).href
+}
+
+describe('ten thousand sessions', () => {
+  test('are walked page by page, there and back', async () => {
+    const first = await browser.go(scene.console)
+    expect(idsOn(first)).toHaveLength(50)
+    expect(idsOn(first)[0]).toBe('cksess_hostile')
+    expect(link(first, 'Newer')).toBeUndefined()
+    const second = await browser.go(link(first, 'Older') ?? '')
+    expect(idsOn(second)).toHaveLength(50)
+    expect(idsOn(second)).not.toEqual(expect.arrayContaining(idsOn(first)))
+    const third = await browser.go(link(second, 'Older') ?? '')
+    const back = await browser.go(link(third, 'Newer') ?? '')
+    expect(idsOn(back)).toEqual(idsOn(second))
+    expect(link(back, 'Newer')).toBeDefined()
+    const start = await browser.go(link(back, 'Newer') ?? '')
+    expect(idsOn(start)).toEqual(idsOn(first))
+    expect(link(start, 'Newer')).toBeUndefined()
+    expect(idsOn(await browser.go(link(third, 'Newest') ?? ''))).toEqual(idsOn(first))
+  })
+
+  test.each([
+    ['user=user-7', 10, 'user-7'],
+    ['subject=user-8', 10, 'user-8'],
+    ['user=user-7&workflow=general', 10, 'user-7'],
+    ['user=user-7&workflow=support', 0, ''],
+    ['user=user-7&status=cancelled', 0, ''],
+    ['user=user-7&status=all', 10, 'user-7'],
+    ['issuer=https://nobody.example', 0, ''],
+    ['user=user', 0, ''],
+  ])('the filter %s', async (query, count, user) => {
+    const page = await browser.go(`${scene.console}?${query}`)
+    expect(page.status).toBe(200)
+    expect(idsOn(page)).toHaveLength(count)
+    if (count > 0) expect(page.html).toContain(`>${user}</a>`)
+    else expect(page.text).toContain('No session fits')
+  })
+
+  test('filters go along from page to page', async () => {
+    const page = await browser.go(`${scene.console}?workflow=general&user=&subject=&issuer=`)
+    const next = new URL(link(page, 'Older') ?? '')
+    expect(next.searchParams.get('workflow')).toBe('general')
+    expect((await browser.go(next.href)).html).toContain('value="general" selected')
+  })
+
+  test('a cursor that is of no session: a page that says so, with a way on', async () => {
+    const page = await browser.go(`${scene.console}?after=cksess_gone&user=user-7`)
+    expect(page.status).toBe(400)
+    expect(page.text).toContain('The list has moved on')
+    expect(idsOn(await browser.go(link(page, 'Back to the start of the list') ?? ''))).toHaveLength(
+      10,
+    )
+  })
+
+  test('a status that there is not', async () => {
+    expect((await browser.go(`${scene.console}?status=lost`)).status).toBe(400)
+  })
+})
+
+describe('what users are called is text on every page', () => {
+  const query = new URLSearchParams({ user: HOSTILE })
+  test.each([
+    ['sessions', () => `?${query}`],
+    ['a session', () => '/sessions/cksess_hostile'],
+    ['the user', () => `/user?${query}`],
+    ['audit', () => `/audit?${query}`],
+  ])('%s', async (_name, path) => {
+    const page = await browser.go(scene.console + path())
+    expect(page.status).toBe(200)
+    expect(page.html).not.toContain('<script>alert')
+    expect(page.html).not.toContain('<img')
+    expect(unescaped(page.html)).toContain(HOSTILE)
+  })
+
+  test('blanks are part of it: no link leads to the user without them', async () => {
+    const now = Math.floor(Date.now() / 1000)
+    const times = { createdAt: now, expiresAt: now + 600 }
+    for (const [id, user] of [
+      ['cksess_plain', 'carol'],
+      ['cksess_blank', 'carol '],
+    ] as const) {
+      await scene.registry.record(entry(session({ id, user, subject: user, ...times })))
+    }
+    const page = await browser.go(`${scene.console}/user?user=carol+`)
+    expect(idsOn(page)).toEqual(['cksess_blank'])
+    expect(idsOn(await browser.go(link(page, 'All sessions') ?? ''))).toEqual(['cksess_blank'])
+    expect((await browser.go(link(page, 'All entries') ?? '')).html).toContain('value="carol "')
+    const threads = await browser.go(`${scene.console}/threads?user=carol+`)
+    expect(threads.html).toContain('href="/admin/user?user=carol+"')
+  })
+
+  test('of 512 characters that each take two UTF-16 units, it can be typed where a user is asked for', async () => {
+    const user = '𠮷'.repeat(512)
+    const page = await browser.go(`${scene.console}/user?${new URLSearchParams({ user })}`)
+    expect(page.status).toBe(200)
+    const limits = Array.from(
+      page.html.matchAll(/<input id="(?:find-user|confirm)"[^>]*>/g),
+      ([input]) => Number(/maxlength="(\d+)"/.exec(input)?.[1]),
+    )
+    expect(limits).toHaveLength(2)
+    for (const limit of limits) expect(limit).toBeGreaterThanOrEqual(user.length)
+  })
+
+  test('their forms say exactly whom they mean', async () => {
+    await browser.go(`${scene.console}/user?${query}`)
+    const page = await browser.submit('/revoke', { reason: HOSTILE })
+    expect(page.text).toContain('1 session cancelled')
+    expect(page.html).not.toContain('<script>alert')
+    expect(await scene.audit('revoke')).toMatchObject([{ user: HOSTILE, reason: HOSTILE }])
+    const blocks = await browser.go(`${scene.console}/blocks`)
+    expect(blocks.html).not.toContain('<script>alert')
+    expect((await browser.submit('/unblock')).text).toContain('Unblocked')
+  })
+})
+
+describe('every answer', () => {
+  const POLICY =
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+  test.each([
+    ...['', '/', '/blocks', '/audit', '/figures', '/figures.json', '/user?user=alice'],
+    ...['/sessions/cksess_none', '/nothing', '/sign-in', '/callback', '/signed-out', '/sign-out'],
+    ...['/assets/console.css', '/assets/charts.js', '/assets/icon.svg', '/assets/none.js', '/user'],
+  ])('%s has the headers, and no script or style in its text', async (path) => {
+    const answer = await browser.send(scene.console + path)
+    const headers = Object.fromEntries(answer.headers)
+    expect(headers).toMatchObject({
+      'content-security-policy': POLICY,
+      'referrer-policy': 'same-origin',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      'x-request-id': expect.stringMatching(/^req_/),
+    })
+    const text = await answer.text()
+    if (!headers['content-type']?.startsWith('text/html')) return
+    expect(text).not.toMatch(/<style|style=|<script(?! src="\/admin\/assets\/)|<[^>]*\son\w+=/)
+    expect(text).not.toMatch(/(?:src|href|action)="(?:https?:)?\/\//)
+    for (const secret of [scene.clientSecret, 'sk-test', 'ek_']) expect(text).not.toContain(secret)
+  })
+
+  test('an app’s origin may not read the console', async () => {
+    const answer = await browser.send(scene.console, {
+      headers: { origin: 'https://app.acme.example' },
+    })
+    expect(answer.status).toBe(403)
+    expect(answer.headers.has('access-control-allow-origin')).toBe(false)
+  })
+
+  test('errors are pages for browsers and problem details for whoever wants JSON', async () => {
+    const asked = { headers: { accept: 'application/json' } }
+    for (const path of ['/nothing', '/sessions/cksess_none', '/assets/none']) {
+      const answer = await browser.send(scene.console + path, asked)
+      expect(answer.status).toBe(404)
+      expect(answer.headers.get('content-type')).toBe('application/problem+json')
+      expect(await answer.json()).toMatchObject({ code: 'not_found' })
+    }
+    const page = await browser.go(`${scene.console}/nothing`)
+    expect([page.status, page.headers.get('content-type')]).toEqual([
+      404,
+      'text/html; charset=UTF-8',
+    ])
+  })
+})
+
+test('figures need a sign-in, and come as samples', async () => {
+  const signedIn = await scene.signedIn()
+  const answer = await signedIn.send(`${scene.console}/figures.json`)
+  expect(await answer.json()).toEqual({ seconds: 10, samples: expect.any(Array) })
+  const browser = createAdminBrowser()
+  expect((await browser.send(`${scene.console}/figures.json`)).status).toBe(401)
+  expect((await browser.send(`${scene.console}/figures`)).status).toBe(303)
+})

@@ -1,0 +1,131 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  createIdentityProvider,
+  type SignInAttempt,
+} from '../../../src/console/sign-in/identity-provider.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+
+// A provider that issues whatever ID token the test says (OpenID Connect Core 1.0 §3.1.3.7).
+
+const CLIENT_ID = 'console'
+const CLIENT_SECRET = 'a-client-secret-of-more-than-32-characters'
+const REDIRECT_URI = 'http://localhost:8787/admin/callback'
+
+type Keys = Awaited<ReturnType<typeof generateKeyPair>>
+type Maker = (claims: JWTPayload) => Promise<string>
+
+let server: Server
+let issuer: string
+let keys: Keys
+let others: Keys
+let attempt: SignInAttempt
+let make: Maker
+let provider: ReturnType<typeof createIdentityProvider>
+
+const sign = (claims: JWTPayload, key = keys.privateKey) =>
+  new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k' }).sign(key)
+
+function goodClaims(): JWTPayload {
+  const now = Math.floor(Date.now() / 1000)
+  const times = { iat: now, exp: now + 300 }
+  return { iss: issuer, aud: CLIENT_ID, sub: 'ada', nonce: attempt.nonce, ...times }
+}
+
+beforeAll(async () => {
+  keys = await generateKeyPair('RS256')
+  others = await generateKeyPair('RS256')
+  const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'RS256', use: 'sig' }
+  server = createServer(async (request, response) => {
+    const json = (body: object) => {
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify(body))
+    }
+    if (request.url === '/jwks') return json({ keys: [jwk] })
+    if (request.url === '/token') {
+      const token = await make(goodClaims())
+      return json({ access_token: 'a', token_type: 'bearer', ...(token && { id_token: token }) })
+    }
+    return json({
+      issuer,
+      authorization_endpoint: `${issuer}/auth`,
+      token_endpoint: `${issuer}/token`,
+      jwks_uri: `${issuer}/jwks`,
+      id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  provider = createIdentityProvider({
+    settings: {
+      issuer,
+      clientId: CLIENT_ID,
+      clientSecretEnv: 'CONSOLE_CLIENT_SECRET',
+      sessionMinutes: 60,
+    },
+    redirectUri: REDIRECT_URI,
+    clientSecret: () => new Secret(CLIENT_SECRET),
+    now: Date.now,
+  })
+})
+afterAll(() => void server.close())
+
+async function redeem(maker: Maker) {
+  make = maker
+  attempt = await provider.begin(false)
+  const callback = new URL(
+    `${REDIRECT_URI}?${new URLSearchParams({ code: 'c', state: attempt.state })}`,
+  )
+  return provider.redeem(callback, attempt)
+}
+
+test.each<[string, Maker]>([
+  ['one for us', sign],
+  [
+    'one for us and others, as the authorized party',
+    (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'], azp: CLIENT_ID }),
+  ],
+])('%s is good', async (_name, maker) => {
+  expect(await redeem(maker)).toMatchObject({ sub: 'ada', iss: issuer })
+})
+
+const past = { iat: 1_000_000_000, exp: 1_000_000_300 }
+
+test.each<[string, Maker]>([
+  ['none', async () => ''],
+  ['no JWT', async () => 'a.b.c'],
+  ['another audience', (claims) => sign({ ...claims, aud: 'chat-api' })],
+  [
+    'others besides us, and no authorized party',
+    (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'] }),
+  ],
+  [
+    'another authorized party',
+    (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'], azp: 'another' }),
+  ],
+  [
+    'another authorized party, and us alone as the audience',
+    (claims) => sign({ ...claims, azp: 'another' }),
+  ],
+  ['another issuer', (claims) => sign({ ...claims, iss: 'https://other.example' })],
+  ['the issuer with a slash', (claims) => sign({ ...claims, iss: `${issuer}/` })],
+  ['another nonce', (claims) => sign({ ...claims, nonce: 'another' })],
+  ['no nonce', ({ nonce: _, ...claims }) => sign(claims)],
+  ['no end', ({ exp: _, ...claims }) => sign(claims)],
+  ['no subject', ({ sub: _, ...claims }) => sign(claims)],
+  ['ended', (claims) => sign({ ...claims, ...past })],
+  ['signed with a key that is not the issuer’s', (claims) => sign(claims, others.privateKey)],
+  ['not signed', async (claims) => new UnsecuredJWT(claims).encode()],
+  [
+    'signed with the client secret, though the provider has keys',
+    (claims) =>
+      new SignJWT(claims)
+        .setProtectedHeader({ alg: 'HS256' })
+        .sign(new TextEncoder().encode(CLIENT_SECRET)),
+  ],
+])('%s is not', async (_name, maker) => {
+  await expect(redeem(maker)).rejects.toMatchObject({ code: 'invalid_request' })
+})

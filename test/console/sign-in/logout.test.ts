@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+import { createSealer } from '../../../src/console/sign-in/sealer.ts'
+import type { LogoutMark } from '../../../src/registry/records.ts'
+import type { AdminBrowser } from '../admin-browser.ts'
+import { type ConsoleScene, startConsoleScene } from '../scene.ts'
+
+// An admin is logged out at the identity provider, which tells the service of it
+// (OpenID Connect Back-Channel Logout 1.0).
+
+const KEY = Buffer.alloc(32, 3)
+const COOKIE = 'chatkit-mint-console-session'
+const kept = z.looseObject({ issuedAt: z.number() })
+const sealer = createSealer(async () => KEY, Date.now)
+
+let scene: ConsoleScene
+let browser: AdminBrowser
+beforeEach(async () => {
+  scene = await startConsoleScene({ env: { CONSOLE_COOKIE_KEY: KEY.toString('base64url') } })
+  browser = await scene.signedIn()
+})
+afterEach(() => scene.close())
+
+/** The same sign-in with this `sid`, and what a mark that ends it has. */
+async function withSid(sid: string): Promise<Omit<LogoutMark, 'subject' | 'sid'>> {
+  const sealed = browser.cookies(scene.console).get(COOKIE) ?? ''
+  const session = await sealer.open('session', sealed, kept)
+  if (session === undefined) throw new Error('nobody is signed in')
+  const { aud: _, exp: __, ...value } = session
+  browser.setCookie(scene.console, COOKIE, await sealer.seal('session', { ...value, sid }, 600))
+  const { issuedAt } = session
+  return { issuer: scene.signIn.issuer, issuedBefore: issuedAt + 1, keepUntil: issuedAt + 3600 }
+}
+
+const status = async () => (await browser.send(scene.console)).status
+
+test.each([
+  { name: 'subject', own: { subject: 'ada' }, another: { subject: 'bob' } },
+  { name: 'sid', own: { sid: 'one' }, another: { sid: 'another' } },
+])('by $name: ends the sign-in here, and no other', async ({ own, another }) => {
+  const mark = await withSid('one')
+  await scene.registry.markLogout({ ...mark, ...another })
+  await scene.registry.markLogout({ ...mark, ...own, issuedBefore: mark.issuedBefore - 1 })
+  await scene.registry.markLogout({ ...mark, ...own, issuer: 'https://other.example' })
+  expect(await status()).toBe(200)
+  await scene.registry.markLogout({ ...mark, ...own })
+  expect(await status()).toBe(303)
+})
+
+test('a store that cannot say whether it happened lets nobody in', async () => {
+  scene.registry.failing.add('readGuard')
+  expect(await status()).toBe(503)
+})

@@ -1,0 +1,272 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { createSealer } from '../../../src/console/sign-in/sealer.ts'
+import { createAdminBrowser, type Seen } from '../admin-browser.ts'
+import { type ConsoleScene, signInWith, startConsoleScene } from '../scene.ts'
+
+const KEY = Buffer.alloc(32, 3)
+let scene: ConsoleScene
+beforeAll(async () => {
+  scene = await startConsoleScene({ env: { CONSOLE_COOKIE_KEY: KEY.toString('base64url') } })
+})
+afterAll(() => scene.close())
+
+/** Goes as far as the provider's redirect back, and gives that address. */
+async function callbackOf(browser = createAdminBrowser(), account = 'ada') {
+  const { url } = await browser.go(scene.console)
+  const chosen = await browser.send(url, {
+    method: 'POST',
+    body: new URLSearchParams({ account }),
+  })
+  const resumed = await browser.send(chosen.headers.get('location') ?? '')
+  const callback = new URL(resumed.headers.get('location') ?? '')
+  expect(callback.href).toContain(`${scene.console}/callback?`)
+  return { browser, callback }
+}
+
+function isSignedIn({ html }: Seen): boolean {
+  return html.includes('/admin/sign-out')
+}
+
+describe('signing in', () => {
+  test('an admin comes to the page that was asked for', async () => {
+    const browser = createAdminBrowser()
+    const wanted = `${scene.console}/user?user=alice`
+    const page = await signInWith(browser, wanted, 'ada')
+    expect([page.status, page.url]).toEqual([200, wanted])
+    expect(isSignedIn(page)).toBe(true)
+    expect(await scene.audit('admin_sign_in')).toMatchObject([
+      { actor: `${scene.signIn.issuer}|ada`, outcome: 'ok' },
+    ])
+  })
+
+  test('asks with code, PKCE, state and nonce, and tells nobody the client secret', async () => {
+    const answer = await createAdminBrowser().send(`${scene.console}/sign-in`)
+    expect(answer.status).toBe(303)
+    const to = new URL(answer.headers.get('location') ?? '')
+    expect(to.origin).toBe(scene.signIn.issuer)
+    const sent = Object.fromEntries(to.searchParams)
+    expect(sent).toMatchObject({
+      response_type: 'code',
+      client_id: 'console',
+      redirect_uri: `${scene.console}/callback`,
+      code_challenge_method: 'S256',
+    })
+    for (const name of ['state', 'nonce', 'code_challenge']) {
+      expect(sent[name]).toMatch(/^[\w-]{40,}$/)
+    }
+    expect(to.href).not.toContain(scene.clientSecret)
+  })
+
+  test('the cookies are HttpOnly, SameSite and unreadable', async () => {
+    const { browser, callback } = await callbackOf()
+    const sealed = browser.cookies(scene.console).get('chatkit-mint-console-sign-in') ?? ''
+    expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toContain('verifier')
+    const answer = await browser.send(callback.href)
+    const lines = answer.headers.getSetCookie()
+    expect(lines).toHaveLength(2)
+    for (const line of lines) {
+      expect(line).toMatch(/; Path=\//)
+      expect(line).toMatch(/; HttpOnly/)
+      expect(line).toMatch(/; SameSite=Lax/)
+    }
+  })
+
+  test('somebody who is no admin gets 403, a page that says so, and a line in the trail', async () => {
+    const browser = createAdminBrowser()
+    const page = await signInWith(browser, scene.console, 'bob')
+    expect(page.status).toBe(403)
+    expect(page.text).toContain('You are not an admin here')
+    expect(page.text).toContain(`${scene.signIn.issuer}|bob`)
+    expect([...browser.cookies(scene.console)]).toEqual([])
+    await expect
+      .poll(() => scene.audit('admin_attempt'))
+      .toMatchObject([{ actor: `${scene.signIn.issuer}|bob`, outcome: 'refused' }])
+    // And may come back as somebody else, although the provider remembers bob.
+    const again = /href="([^"]*again=1)"/.exec(page.html)?.[1] ?? ''
+    const choice = await browser.go(new URL(again, page.url).href)
+    expect(choice.url).toContain('/sign-in/')
+    await browser.submit('/sign-in/', { account: 'ada' })
+    // The provider ends bob's session with a form of its own first.
+    expect(isSignedIn(await browser.submit('/session/end/confirm'))).toBe(true)
+  })
+
+  test.each([
+    'https://evil.example/',
+    '//evil.example/admin',
+    'javascript:alert(1)',
+    '/v1/sessions',
+    '/admin/../livez',
+    '/administrators',
+    '/admin/sign-in?return_to=/admin',
+    `/admin/user?user=${'x'.repeat(3000)}`,
+  ])('does not go back to %.40s', async (to) => {
+    const browser = createAdminBrowser()
+    const query = new URLSearchParams({ return_to: to })
+    const page = await signInWith(browser, `${scene.console}/sign-in?${query}`, 'ada')
+    expect([page.status, page.url]).toEqual([200, scene.console])
+  })
+})
+
+describe('a sign-in that was tampered with signs nobody in', () => {
+  async function expectRefused(page: Seen, status: number, says: string) {
+    expect(page.status).toBe(status)
+    expect(page.text).toContain(says)
+    expect(page.headers.get('content-type')).toMatch(/^text\/html/)
+    expect(isSignedIn(page)).toBe(false)
+  }
+
+  test('another state', async () => {
+    const { browser, callback } = await callbackOf()
+    callback.searchParams.set('state', 'x'.repeat(43))
+    await expectRefused(await browser.go(callback.href), 400, 'cannot be finished here')
+    // The attempt is over: not even the right answer counts now.
+    const { callback: right } = await callbackOf(createAdminBrowser())
+    await expectRefused(await browser.go(right.href), 400, 'cannot be finished here')
+  })
+
+  test('the answer to a sign-in that began in another browser', async () => {
+    const { callback } = await callbackOf()
+    const page = await createAdminBrowser().go(callback.href)
+    await expectRefused(page, 400, 'cannot be finished here')
+  })
+
+  test('a code of another sign-in, a code used twice, no code', async () => {
+    const stolen = (await callbackOf()).callback.searchParams.get('code') ?? ''
+    const { browser, callback } = await callbackOf()
+    callback.searchParams.set('code', stolen)
+    await expectRefused(await browser.go(callback.href), 400, 'cannot be trusted')
+
+    const second = await callbackOf()
+    expect((await second.browser.send(second.callback.href)).status).toBe(303)
+    await expectRefused(await second.browser.go(second.callback.href), 400, 'cannot be finished')
+
+    const third = await callbackOf()
+    third.callback.searchParams.delete('code')
+    await expectRefused(await third.browser.go(third.callback.href), 400, 'Sign-in failed')
+  })
+
+  test('an issuer in the answer that is not ours (RFC 9207)', async () => {
+    const { browser, callback } = await callbackOf()
+    callback.searchParams.set('iss', 'https://evil.example')
+    await expectRefused(await browser.go(callback.href), 400, 'cannot be trusted')
+  })
+
+  test.each(['nonce', 'verifier'])('another %s than was begun with', async (name) => {
+    const { browser, callback } = await callbackOf()
+    const cookie = 'chatkit-mint-console-sign-in'
+    const sealer = createSealer(async () => KEY, Date.now)
+    const sealed = browser.cookies(scene.console).get(cookie) ?? ''
+    const attempt = await sealer.open('sign-in', sealed, z.record(z.string(), z.unknown()))
+    const { aud: _, exp: __, ...kept } = attempt ?? {}
+    expect(Object.keys(kept)).toContain(name)
+    const changed = await sealer.seal('sign-in', { ...kept, [name]: 'x'.repeat(43) }, 60)
+    browser.setCookie(scene.console, cookie, changed)
+    await expectRefused(await browser.go(callback.href), 400, 'cannot be trusted')
+    // The same way, unchanged, leads in.
+    const second = await callbackOf()
+    expect((await second.browser.send(second.callback.href)).status).toBe(303)
+  })
+
+  test.each([
+    ['access_denied', 403, 'Sign-in denied'],
+    ['server_error', 400, 'Sign-in failed'],
+    ['<script>alert(1)</script>', 400, 'Sign-in failed'],
+  ])('the provider answers %s', async (error, status, says) => {
+    const { browser, callback } = await callbackOf()
+    callback.searchParams.delete('code')
+    callback.searchParams.set('error', error)
+    const page = await browser.go(callback.href)
+    await expectRefused(page, status, says)
+    expect(page.html).not.toContain('<script>alert')
+  })
+
+  test('a sealed cookie that was changed, or made for another purpose', async () => {
+    const { browser, callback } = await callbackOf()
+    const name = 'chatkit-mint-console-sign-in'
+    const sealed = browser.cookies(scene.console).get(name) ?? ''
+    browser.setCookie(scene.console, name, `${sealed.slice(0, -3)}AAA`)
+    await expectRefused(await browser.go(callback.href), 400, 'cannot be finished here')
+    // An attempt's cookie is no session, although the same key sealed it.
+    browser.setCookie(scene.console, 'chatkit-mint-console-session', sealed)
+    const answer = await browser.send(scene.console)
+    expect(answer.status).toBe(303)
+  })
+})
+
+describe('signing out', () => {
+  test('ends the sign-in, also for a copied cookie', async () => {
+    const browser = await scene.signedIn()
+    const name = 'chatkit-mint-console-session'
+    const copied = browser.cookies(scene.console).get(name) ?? ''
+    const page = await browser.submit('/sign-out')
+    expect([page.status, page.url]).toEqual([200, `${scene.console}/signed-out`])
+    expect(browser.cookies(scene.console).has(name)).toBe(false)
+    browser.setCookie(scene.console, name, copied)
+    expect((await browser.send(scene.console)).status).toBe(303)
+  })
+
+  test('by a link of another site it does not happen', async () => {
+    const browser = await scene.signedIn()
+    expect((await browser.send(`${scene.console}/sign-out`)).status).toBe(405)
+    expect((await browser.go(scene.console)).status).toBe(200)
+  })
+})
+
+test('of an admin with the longest name, the cookie is still one that browsers keep', async () => {
+  const longest = '漢'.repeat(255)
+  const accounts = { [longest]: { roles: ['chatkit-admin'], name: longest } }
+  const long = await startConsoleScene({ accounts })
+  try {
+    const cookies = (await long.signedIn(longest)).cookies(long.console)
+    const sealed = cookies.get('chatkit-mint-console-session') ?? ''
+    expect(sealed).not.toBe('')
+    // RFC 6265bis §5.6: 4096 bytes of name and value. A `sid` as long would come on top.
+    const sid = Math.ceil((Buffer.byteLength(longest) * 4) / 3)
+    expect('__Host-chatkit-mint-console-session'.length + sealed.length + sid).toBeLessThan(4096)
+  } finally {
+    await long.close()
+  }
+})
+
+test('behind https and a path: cookies for this host alone, and links that have the path', async () => {
+  const publicUrl = 'https://mint.acme.example/chat'
+  const outside = await startConsoleScene({ publicUrl })
+  try {
+    const browser = createAdminBrowser()
+    const seen: string[] = []
+    /** What the proxy in front of the service does. */
+    const inside = (to: string | null) =>
+      (to ?? '').replace(/^(?:https:\/\/mint\.acme\.example)?\/chat\/admin/, outside.console)
+    const send = async (url: string, init?: RequestInit) => {
+      const answer = await browser.send(url, init)
+      seen.push(...answer.headers.getSetCookie().filter((line) => line.includes('console')))
+      return answer
+    }
+    const begun = await send(`${outside.console}/user?user=alice`)
+    // The whole address: by another name of this service the cookies would be another host's.
+    expect(begun.headers.get('location')).toContain(`${publicUrl}/admin/sign-in?`)
+    const away = await send(inside(begun.headers.get('location')))
+    const { url } = await browser.go(away.headers.get('location') ?? '')
+    const body = new URLSearchParams({ account: 'ada' })
+    const chosen = await browser.send(url, { method: 'POST', body })
+    const resumed = await browser.send(chosen.headers.get('location') ?? '')
+    expect(resumed.headers.get('location')).toContain(`${publicUrl}/admin/callback?`)
+    const back = await send(inside(resumed.headers.get('location')))
+    expect(back.headers.get('location')).toBe('/chat/admin/user?user=alice')
+    const page = await send(inside(back.headers.get('location')))
+    expect([page.status, await page.text()]).toEqual([
+      200,
+      expect.stringContaining('href="/chat/admin/blocks"'),
+    ])
+    expect(seen).toHaveLength(3)
+    for (const line of seen) {
+      expect(line).toMatch(/^__Host-chatkit-mint-console-(?:sign-in|session)=/)
+      expect(line).toMatch(/; Path=\/;/)
+      expect(line).toMatch(/; Secure/)
+      expect(line).not.toMatch(/; Domain/i)
+    }
+  } finally {
+    await outside.close()
+  }
+})

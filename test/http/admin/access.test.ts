@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { ADMIN_CONFIG, adminToken, auditOf, callAdmin } from '../../support/admin-calls.ts'
+import { expectProblem } from '../../support/problem-answer.ts'
+import { rawExchange, rawRequest } from '../../support/raw-http.ts'
+import {
+  APP_ORIGIN,
+  claimsOf,
+  type Running,
+  signer,
+  startService,
+  tokenFor,
+} from '../../support/running-service.ts'
+
+// Every admin endpoint, by its route's pattern, with a call of it.
+const CALLS = [
+  ['/v1/admin/sessions', 'GET /sessions'],
+  ['/v1/admin/sessions/:id', 'GET /sessions/cksess_1'],
+  ['/v1/admin/sessions/:id/cancel', 'POST /sessions/cksess_1/cancel'],
+  ['/v1/admin/users/:user/revoke', 'POST /users/alice/revoke'],
+  ['/v1/admin/revoke', 'POST /revoke'],
+  ['/v1/admin/blocks', 'GET /blocks'],
+  ['/v1/admin/users/:user/block', 'DELETE /users/alice/block'],
+  ['/v1/admin/audit', 'GET /audit'],
+] as const
+const LINES = CALLS.map(([, line]) => line)
+
+const PUBLIC_URL = 'https://mint.acme.example'
+const ADMIN_ORIGIN = 'https://admin.acme.example'
+const TWO_ISSUERS = `
+issuers:
+  - { issuer: 'https://issuer.test', audience: [chat-api], algorithms: [HS256], secret_env: TEST_SHARED_SECRET, cookie: __session }
+  - { issuer: 'https://other.test', audience: [chat-api], algorithms: [HS256], secret_env: TEST_SHARED_SECRET }
+user: issuer + "|" + claims.sub
+workflows:
+  support: { id: wf_support }
+cors: { origins: ['${APP_ORIGIN}'] }
+admins:
+  when: '"chatkit-admin" in claims.roles'
+  issuers: ['https://issuer.test']
+  origins: ['${ADMIN_ORIGIN}']
+`
+
+let running: Running
+beforeAll(async () => {
+  running = await startService({ config: TWO_ISSUERS, env: { PUBLIC_URL } })
+})
+afterAll(() => running.close())
+beforeEach(() => running.api.api.clearRequests())
+
+describe('who is no admin gets 403 admin_required on every call, and the trail says who tried', () => {
+  test.each(CALLS)('%s', async (route, line) => {
+    const sub = `user-of-${line.replace(/\W/g, '-')}`
+    const answer = await callAdmin(running, line, { token: tokenFor(sub), body: undefined })
+    expectProblem(answer, 403, 'admin_required')
+    expect(running.api.api.requests()).toEqual([])
+    const [entry] = (await auditOf(running, '&action=admin_attempt')).filter(
+      ({ actor }) => actor === `https://issuer.test|${sub}`,
+    )
+    expect(entry).toMatchObject({
+      outcome: 'refused',
+      reason: `${line.split(' ')[0]} ${route}`,
+      request_id: answer.headers['x-request-id'],
+      user: null,
+    })
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['a role that is missing', { roles: ['support'] }],
+    ['no roles at all (the rule fails)', {}],
+    ['roles that are no list (the rule yields no bool, or fails)', { roles: 7 }],
+    ['roles as text that holds the name', { roles: 'chatkit-admin-not' }],
+    ['a role in another case', { roles: ['Chatkit-Admin'] }],
+  ])('%s', async (_name, claims) => {
+    const answer = await callAdmin(running, 'GET /sessions', { token: tokenFor('eve', claims) })
+    expectProblem(answer, 403, 'admin_required')
+  })
+
+  test('an issuer that is not on the list makes nobody an admin, whatever its tokens claim', async () => {
+    const token = signer.token(
+      claimsOf({ iss: 'https://other.test', sub: 'ada', roles: ['chatkit-admin'] }),
+    )
+    expect((await running.mint(token)).status).toBe(200)
+    for (const line of LINES) {
+      expectProblem(await callAdmin(running, line, { token }), 403, 'admin_required')
+    }
+  })
+})
+
+describe('without a good token in the header', () => {
+  test.each(LINES)('%s: 401', async (line) => {
+    const [method, path] = line.split(' ')
+    const raw = (headers: string[]) =>
+      rawExchange(running.url, rawRequest(`${method} /v1/admin${path}`, { headers }))
+    expectProblem(await raw([]), 401, 'missing_token')
+    expectProblem(await raw(['Authorization: Bearer a.b.c']), 401, 'invalid_token')
+    const cookie = `Cookie: __session=${adminToken()}`
+    for (const proof of [`Origin: ${PUBLIC_URL}`, 'Sec-Fetch-Site: same-origin']) {
+      expectProblem(await raw([cookie, proof]), 401, 'missing_token')
+    }
+    const bearer = `Authorization: Bearer ${adminToken()}`
+    expectProblem(await raw([bearer, bearer]), 400, 'invalid_request')
+    const expired = adminToken({ iat: 1, exp: 2 })
+    expectProblem(await raw([`Authorization: Bearer ${expired}`]), 401, 'token_expired')
+  })
+})
+
+describe('browser origins', () => {
+  test.each([PUBLIC_URL, ADMIN_ORIGIN])('%s may call', async (origin) => {
+    const answer = await callAdmin(running, 'GET /sessions', { headers: { origin } })
+    expect(answer.status).toBe(200)
+    expect(answer.headers).toMatchObject({ 'access-control-allow-origin': origin, vary: 'Origin' })
+    const preflight = await callAdmin(running, 'OPTIONS /users/alice/revoke', {
+      headers: { origin, 'access-control-request-method': 'POST' },
+    })
+    expect(preflight.status).toBe(204)
+    expect(preflight.headers['access-control-allow-methods']).toContain('POST')
+  })
+
+  test.each([APP_ORIGIN, 'https://evil.example', 'null', `${ADMIN_ORIGIN}.evil`])(
+    '%s is refused before the token is looked at, without CORS headers',
+    async (origin) => {
+      for (const line of [...LINES, 'OPTIONS /sessions']) {
+        const answer = await callAdmin(running, line, { headers: { origin }, token: 'a.b.c' })
+        expectProblem(answer, 403, 'origin_not_allowed')
+        expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
+      }
+    },
+  )
+
+  test('an admin origin is none of an app', async () => {
+    const answer = await running.mint(tokenFor(), { headers: { origin: ADMIN_ORIGIN } })
+    expect(answer.status).toBe(403)
+  })
+})
+
+test('an admin is let through to every call', async () => {
+  const statuses = []
+  for (const line of LINES) statuses.push((await callAdmin(running, line)).status)
+  expect(statuses).toEqual([200, 404, 404, 200, 400, 200, 204, 200])
+})
+
+test('with one issuer it need not be named, and PUBLIC_URL alone is an origin', async () => {
+  const one = await startService({ config: ADMIN_CONFIG, env: { PUBLIC_URL } })
+  expect((await callAdmin(one, 'GET /sessions')).status).toBe(200)
+  for (const [origin, status] of [
+    [PUBLIC_URL, 200],
+    [ADMIN_ORIGIN, 403],
+    [APP_ORIGIN, 403],
+  ] as const) {
+    expect((await callAdmin(one, 'GET /sessions', { headers: { origin } })).status).toBe(status)
+  }
+  await one.close()
+})
+
+test('without the key `admins` there are no admin endpoints, for admins neither', async () => {
+  const without = await startService()
+  for (const line of LINES) expectProblem(await callAdmin(without, line), 404, 'not_found')
+  await without.close()
+})
+
+test('HEAD works where GET does; other methods are 405 with Allow', async () => {
+  const head = await callAdmin(running, 'HEAD /sessions')
+  expect([head.status, head.body]).toEqual([200, ''])
+  const wrong = await callAdmin(running, 'DELETE /sessions', { token: 'a.b.c' })
+  expectProblem(wrong, 405, 'method_not_allowed')
+  expect(wrong.headers['allow']).toBe('GET, HEAD, OPTIONS')
+})

@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  ADA,
+  ADMIN_CONFIG,
+  type AuditSeen,
+  adminToken,
+  askAdmin,
+  auditOf,
+  callAdmin,
+  eachStore,
+  type PageSeen,
+  revoke,
+  secretOf,
+  sessionsOf,
+} from '../../support/admin-calls.ts'
+import { leaksIn } from '../../support/leaks.ts'
+import { expectProblem } from '../../support/problem-answer.ts'
+import {
+  API_KEY,
+  ISSUER,
+  type Running,
+  startService,
+  tokenFor,
+} from '../../support/running-service.ts'
+
+describe.each(eachStore())('the audit trail, %s', (_store, env) => {
+  let running: Running
+  beforeAll(async () => {
+    running = await startService({
+      config: ADMIN_CONFIG.replace(
+        'id: wf_support',
+        `id: wf_support\n    when: '!has(claims.out)'`,
+      ),
+      env,
+    })
+  })
+  afterAll(() => running.close())
+
+  const page = (query: string) => askAdmin<PageSeen<AuditSeen & { id: string }>>(running, query)
+  const requestIdOf = (response: Response) => response.headers.get('x-request-id')
+
+  test('an entry has its eight members, and a mint says of which workflow', async () => {
+    const response = await running.mint(tokenFor('alice'))
+    const found = await page('GET /audit?user=alice&action=mint')
+    expect(found.data).toEqual([
+      {
+        id: expect.stringMatching(/^aud_/),
+        at: expect.any(Number),
+        actor: `${ISSUER}|alice`,
+        action: 'mint',
+        user: 'alice',
+        outcome: 'ok',
+        reason: 'support',
+        request_id: requestIdOf(response),
+      },
+    ])
+  })
+
+  test.each<[string, () => Promise<Response>, string, string]>([
+    [
+      'a workflow that is not allowed',
+      () => running.mint(tokenFor('refused', { out: true })),
+      'refused',
+      'workflow_not_allowed',
+    ],
+    [
+      'a block',
+      async () => {
+        await revoke(running, 'refused', { block_seconds: 60 })
+        return running.mint(tokenFor('refused'))
+      },
+      'refused',
+      'user_blocked',
+    ],
+    [
+      'an upstream that fails',
+      () => {
+        running.api.api.setFaults({ status: 400, times: 1 })
+        return running.mint(tokenFor('failed'))
+      },
+      'failed',
+      'upstream_rejected',
+    ],
+  ])('a mint refused by %s', async (_name, mint, outcome, reason) => {
+    const response = await mint()
+    const found = await auditOf(running, '&action=mint')
+    expect(found.find((entry) => entry.request_id === requestIdOf(response))).toMatchObject({
+      outcome,
+      reason,
+      user: outcome,
+      actor: `${ISSUER}|${outcome}`,
+    })
+  })
+
+  test('what was not understood, or came from nobody known, is in the access log alone', async () => {
+    const before = (await page('GET /audit?limit=1&action=mint')).first_id
+    const body = { body: '{"x":1}', headers: { 'content-type': 'application/json' } }
+    expect((await running.mint(tokenFor('unclear'), body)).status).toBe(400)
+    expect((await running.mint('a.b.c')).status).toBe(401)
+    expect((await page('GET /audit?limit=1&action=mint')).first_id).toBe(before)
+  })
+
+  test('every read of an admin is in it, with whose data it was; this one too', async () => {
+    await secretOf(running, 'watched')
+    const [session] = await sessionsOf(running, 'watched')
+    await callAdmin(running, `GET /sessions/${session?.id}`)
+    await callAdmin(running, 'GET /blocks')
+    const found = (await page('GET /audit?action=admin_read&limit=4')).data
+    expect(found.map(({ reason, user }) => [reason, user])).toEqual([
+      ['GET /v1/admin/audit', null],
+      ['GET /v1/admin/blocks', null],
+      ['GET /v1/admin/sessions/:id', 'watched'],
+      ['GET /v1/admin/sessions', 'watched'],
+    ])
+    for (const entry of found) expect(entry).toMatchObject({ actor: ADA, outcome: 'ok' })
+  })
+
+  test('a cancel is in it, with the session', async () => {
+    await secretOf(running, 'ended')
+    const [session] = await sessionsOf(running, 'ended')
+    await callAdmin(running, `POST /sessions/${session?.id}/cancel`)
+    expect(await auditOf(running, '&user=ended&action=cancel')).toMatchObject([
+      { actor: ADA, outcome: 'ok', reason: session?.id },
+    ])
+  })
+
+  test('newest first, by user and by action, in pages', async () => {
+    for (let n = 0; n < 5; n++) await revoke(running, 'paged', { reason: `#${n}` })
+    const query = 'GET /audit?user=paged&action=revoke&limit=2'
+    const first = await page(query)
+    const second = await page(`${query}&after=${first.last_id}`)
+    const third = await page(`${query}&after=${second.last_id}`)
+    const reasons = [first, second, third].map(({ data }) => data.map(({ reason }) => reason))
+    expect(reasons).toEqual([['#4', '#3'], ['#2', '#1'], ['#0']])
+    expect([first, second, third].map((one) => one.has_more)).toEqual([true, true, false])
+    expect(first.first_id).toBe(first.data[0]?.id)
+    expect((await page('GET /audit?user=nobody&action=revoke')).data).toEqual([])
+    expect((await page('GET /audit?action=nothing')).data).toEqual([])
+  })
+
+  test.each([
+    'limit=-1',
+    'limit=101',
+    'limit=x',
+    'limit=1&limit=1',
+    'after=aud_of_nobody',
+    'after=',
+    'before=x',
+    'order=asc',
+    'actor=x',
+    'user=',
+    'user=a&user=b',
+    'action=',
+    '__proto__=x',
+  ])('GET /audit?%s: 400', async (query) => {
+    expectProblem(await callAdmin(running, `GET /audit?${query}`), 400, 'invalid_request')
+  })
+
+  test('what admins do and who tried to is a log line too; users are hashed there', async () => {
+    const token = tokenFor('prying')
+    const attempt = await callAdmin(running, 'GET /audit', { token })
+    await revoke(running, 'logged-user', { reason: 'for the log' })
+    const lines = running.log.filter(({ msg }) => msg === 'audit')
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        action: 'admin_attempt',
+        outcome: 'refused',
+        request_id: attempt.headers['x-request-id'],
+        actor: expect.stringMatching(/^[0-9a-f]{16}$/),
+      }),
+    )
+    expect(lines).toContainEqual(
+      expect.objectContaining({ action: 'revoke', reason: 'for the log', outcome: 'ok' }),
+    )
+    expect(running.logText()).not.toMatch(/logged-user|prying/)
+  })
+
+  test('no admin answer, log line or entry holds a key, a client secret or a token', async () => {
+    const secret = await secretOf(running, 'leaky')
+    const token = tokenFor('leaky')
+    const admin = adminToken()
+    const [session] = await sessionsOf(running, 'leaky')
+    const lines = [
+      'GET /sessions?limit=100',
+      `GET /sessions/${session?.id}`,
+      `POST /sessions/${session?.id}/cancel`,
+      'POST /users/leaky/revoke',
+      'GET /blocks?limit=100',
+      'GET /audit?limit=100',
+      `GET /sessions?user=${token}`,
+      `GET /sessions/${secret}`,
+      `GET /sessions?after=${secret}`,
+      `GET /sessions?${secret}=1`,
+    ]
+    const answers: string[] = []
+    for (const line of lines) answers.push((await callAdmin(running, line, { token: admin })).body)
+    running.api.api.setFaults({ status: 500 })
+    await secretOf(running, 'leaky').catch(() => undefined)
+    running.api.api.setFaults({})
+    const planted = [
+      { what: 'the API key', value: API_KEY },
+      { what: 'a client secret', value: secret },
+      { what: 'an admin’s token', value: admin },
+      { what: 'a user’s token', value: token },
+    ]
+    expect(leaksIn([...answers, running.logText()].join('\n'), planted)).toEqual([])
+  })
+})

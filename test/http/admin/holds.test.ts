@@ -1,0 +1,206 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  ADMIN_CONFIG,
+  ADMINS,
+  askAdmin,
+  callAdmin,
+  eachStore,
+  type RevokeSeen,
+  revoke,
+  secretOf,
+  sessionsOf,
+  upstreamStatus,
+} from '../../support/admin-calls.ts'
+import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import {
+  DEFAULT_CONFIG,
+  ISSUER,
+  type Running,
+  startService,
+  tokenFor,
+} from '../../support/running-service.ts'
+
+// What "revoke" is for: whatever the widget does meanwhile, it ends up without a secret that works.
+
+const stores = eachStore()
+
+describe.each(stores)('%s', (_store, env) => {
+  let running: Running
+  beforeAll(async () => {
+    running = await startService({ config: ADMIN_CONFIG, env })
+  })
+  afterAll(() => running.close())
+  beforeEach(() => {
+    running.api.api.setFaults({})
+    running.api.api.clearRequests()
+  })
+
+  const creates = () =>
+    running.api.api.requests().filter(({ path }) => path === '/v1/chatkit/sessions')
+  const cancels = () => running.api.api.requests().filter(({ path }) => path.endsWith('/cancel'))
+  const upstreamOf = (user: string) =>
+    running.api.api.sessions().filter((session) => session.user === user)
+
+  /** Begins a mint, and does something while the upstream has made the session but not said so. */
+  async function mintMeanwhile(user: string, act: () => Promise<unknown>): Promise<Response> {
+    running.api.api.setFaults({ latency_ms: 400, times: 1 })
+    const response = running.mint(tokenFor(user))
+    await expect.poll(() => creates().length).toBe(1)
+    await act()
+    return response
+  }
+
+  test.each<[string, (user: string) => Promise<unknown>]>([
+    ['a revoke with a block', (user) => revoke(running, user, { block_seconds: 60 })],
+    ['a revoke without one', (user) => revoke(running, user)],
+    [
+      'a revoke by subject',
+      (subject) => askAdmin(running, 'POST /revoke', { issuer: ISSUER, subject }),
+    ],
+    [
+      'a sign-out',
+      (user) =>
+        fetch(`${running.url}/v1/sessions`, {
+          method: 'DELETE',
+          headers: { authorization: `Bearer ${tokenFor(user)}` },
+        }),
+    ],
+  ])('a mint in flight loses against %s, and its session ends upstream', async (name, act) => {
+    const user = `racing ${name}`
+    const response = await mintMeanwhile(user, () => act(user))
+    expectProblem(await answerOf(response), 403, 'user_blocked')
+    await expect.poll(() => upstreamOf(user).map(({ status }) => status)).toEqual(['cancelled'])
+    expect(await sessionsOf(running, user)).toEqual([])
+    // Nothing inside tries again.
+    expect(creates()).toHaveLength(1)
+  })
+
+  test('many mints and a revoke at once: nobody holds a secret that works when all have answered', async () => {
+    running.api.api.setFaults({ latency_ms: 20 })
+    const mints = Array.from({ length: 60 }, async (_, n) => {
+      await sleep(n * 2)
+      const response = await running.mint(tokenFor('storm'))
+      const body: { client_secret?: string; code?: string } = JSON.parse(await response.text())
+      return { status: response.status, ...body }
+    })
+    await sleep(50)
+    await revoke(running, 'storm', { block_seconds: 60 })
+    const answers = await Promise.all(mints)
+    for (const { status, code } of answers) {
+      if (status !== 200) expect([status, code]).toEqual([403, 'user_blocked'])
+    }
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 403]))
+    await expect
+      .poll(() => upstreamOf('storm').filter(({ status }) => status === 'active'))
+      .toEqual([])
+  })
+
+  describe('when OpenAI does not confirm', () => {
+    test.each([
+      ['500', { status: 500 }],
+      ['429', { status: 429 }],
+      ['401, our key', { status: 401 }],
+      ['a redirect', { status: 302 }],
+    ] as const)(
+      '%s: 202 cancelling, then tried again until it is cancelled',
+      async (name, faults) => {
+        const user = `unconfirmed ${name}`
+        const secret = await secretOf(running, user)
+        const [session] = await sessionsOf(running, user)
+        running.api.api.setFaults(faults)
+        const answer = await callAdmin(running, `POST /sessions/${session?.id}/cancel`)
+        expect([answer.status, answer.json()]).toEqual([202, { ...session, status: 'cancelling' }])
+        expect((await sessionsOf(running, user)).map(({ status }) => status)).toEqual([
+          'cancelling',
+        ])
+        expect(upstreamStatus(running, secret)).toBe('active')
+        running.api.api.setFaults({})
+        await expect
+          .poll(() => upstreamStatus(running, secret), { timeout: 4000 })
+          .toBe('cancelled')
+        await expect
+          .poll(async () => (await sessionsOf(running, user))[0]?.status, { timeout: 2000 })
+          .toBe('cancelled')
+        const after = await callAdmin(running, `POST /sessions/${session?.id}/cancel`)
+        expect([after.status, after.json()['status']]).toEqual([200, 'cancelled'])
+      },
+    )
+
+    test('a revoke says so by id, and the block holds all the while', async () => {
+      const secret = await secretOf(running, 'unconfirmed')
+      const [session] = await sessionsOf(running, 'unconfirmed')
+      running.api.api.setFaults({ status: 500 })
+      const answer = await revoke(running, 'unconfirmed', { block_seconds: 60 })
+      expect(answer).toMatchObject({ cancelled: [], cancelling: [session?.id] })
+      running.api.api.clearRequests()
+      expectProblem(
+        await answerOf(await running.mint(tokenFor('unconfirmed'))),
+        403,
+        'user_blocked',
+      )
+      expect(creates()).toEqual([])
+      // Once more is no new deed: the session is still named as long as it is unconfirmed.
+      const again = await revoke(running, 'unconfirmed')
+      expect(again).toMatchObject({ cancelled: [], cancelling: [session?.id] })
+      const before = cancels().length
+      await expect.poll(() => cancels().length, { timeout: 4000 }).toBeGreaterThan(before)
+      running.api.api.setFaults({})
+      await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
+      await expect
+        .poll(async () => (await revoke(running, 'unconfirmed')).cancelling, { timeout: 2000 })
+        .toEqual([])
+    })
+
+    test('an upstream that hangs: 202 within its attempt, and the outbox has it', async () => {
+      const secret = await secretOf(running, 'hanging')
+      const [session] = await sessionsOf(running, 'hanging')
+      running.api.api.setFaults({ hang: true, times: 1 })
+      const answer = await callAdmin(running, `POST /sessions/${session?.id}/cancel`)
+      expect(answer.status).toBe(202)
+      await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
+    })
+  })
+})
+
+test('a widget that asks again every 100 ms for 10 s gets 403 each time, the upstream no create', async () => {
+  const insist = async (env: Readonly<Record<string, string>>) => {
+    const running = await startService({ config: ADMIN_CONFIG, env })
+    const secret = await secretOf(running, 'widget')
+    await revoke(running, 'widget', { block_seconds: 600 })
+    expect(upstreamStatus(running, secret)).toBe('cancelled')
+    running.api.api.clearRequests()
+    const codes: string[] = []
+    for (let tries = 0; tries < 100; tries++) {
+      const answer = await answerOf(await running.mint(tokenFor('widget')))
+      codes.push(`${answer.status} ${answer.json()['code']}`)
+      await sleep(100)
+    }
+    expect(codes).toEqual(Array(100).fill('403 user_blocked'))
+    expect(running.api.api.requests()).toEqual([])
+    await running.close()
+  }
+  await Promise.all(stores.map(([, env]) => insist(env)))
+})
+
+test('a user whom only other claims tell: by subject once there were sessions, 404 before', async () => {
+  const config = `${DEFAULT_CONFIG.replace('user: claims.sub', 'user: claims.email')}\n${ADMINS}\n`
+  const running = await startService({ config })
+  const body = { issuer: ISSUER, subject: 'alice', block_seconds: 60 }
+  expectProblem(await callAdmin(running, 'POST /revoke', { body }), 404, 'not_found')
+  const first = await secretOf(running, 'alice', { email: 'alice@old.example' })
+  const second = await secretOf(running, 'alice', { email: 'alice@new.example' })
+  const other = await secretOf(running, 'bob', { email: 'bob@acme.example' })
+  const answer = await askAdmin<RevokeSeen>(running, 'POST /revoke', body)
+  expect(answer.cancelled).toHaveLength(2)
+  expect([first, second, other].map((secret) => upstreamStatus(running, secret))).toEqual([
+    'cancelled',
+    'cancelled',
+    'active',
+  ])
+  for (const email of ['alice@old.example', 'alice@new.example']) {
+    const refused = await running.mint(tokenFor('alice', { email }))
+    expect(refused.status).toBe(403)
+  }
+  await running.close()
+})

@@ -1,0 +1,141 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createMemoryRegistry } from '../../../src/registry/memory.ts'
+import type { Registry } from '../../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
+import { entry } from '../../contracts/registry-fixtures.ts'
+import { ADMIN_CONFIG, callAdmin, expectRefusedMint, revoke } from '../../support/admin-calls.ts'
+import {
+  startWatchedUpstream,
+  type WatchedUpstream,
+} from '../../support/chatkit/watched-upstream.ts'
+import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+
+const MANY = 5000
+const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+const seeded = join(folder, 'seeded.db')
+let copies = 0
+
+beforeAll(async () => {
+  const registry = createSqliteRegistry({ path: seeded })
+  await seed(registry)
+  await registry.close()
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+async function seededMemory(): Promise<Registry> {
+  const registry = createMemoryRegistry()
+  await seed(registry)
+  return registry
+}
+
+async function seededSqlite(): Promise<Registry> {
+  const path = join(folder, `${copies++}.db`)
+  cpSync(seeded, path)
+  return createSqliteRegistry({ path })
+}
+
+describe.each<[string, () => Promise<Registry>]>([
+  ['memory', seededMemory],
+  ['SQLite', seededSqlite],
+])('a user of 5,000 live sessions, %s', (_store, createRegistry) => {
+  let upstream: WatchedUpstream
+  let registry: Registry
+  let running: Running
+  /** What the upstream has seen of cancels. */
+  let seen: { underWay: number; most: number; byId: Map<string, number> }
+
+  beforeEach(async () => {
+    upstream = await startWatchedUpstream()
+    registry = await createRegistry()
+    running = await startService({
+      config: ADMIN_CONFIG,
+      env: { OPENAI_BASE_URL: upstream.url },
+      registry,
+    })
+    seen = { underWay: 0, most: 0, byId: new Map() }
+  })
+  afterEach(async () => {
+    await running.close()
+    await upstream.close()
+  })
+
+  /** Answers cancels after `ms` with `status`; 404 is how a session goes that nobody knows. */
+  function answerCancels(status: number, ms: number): void {
+    upstream.instead = async (request) => {
+      const id = /sessions\/([^/]+)\/cancel$/.exec(request.url)?.[1]
+      if (id === undefined) return new Response('{}', { status: 500 })
+      seen.underWay += 1
+      seen.most = Math.max(seen.most, seen.underWay)
+      seen.byId.set(id, (seen.byId.get(id) ?? 0) + 1)
+      await sleep(ms)
+      seen.underWay -= 1
+      return new Response('{}', { status, headers: { 'content-type': 'application/json' } })
+    }
+  }
+
+  test('all end, at most 64 at a time, and none is forgotten in the answer', async () => {
+    answerCancels(404, 3)
+    const answer = await revoke(running, 'crowd', { block_seconds: 600 })
+    expect(answer.cancelling).toEqual([])
+    expect(new Set(answer.cancelled).size).toBe(MANY)
+    expect(seen.byId.size).toBe(MANY)
+    expect(seen.most).toBeLessThanOrEqual(64)
+    expect(seen.most).toBeGreaterThan(32)
+    expect(await registry.figures(now())).toEqual({ activeSessions: 0, outboxLength: 0 })
+  })
+
+  test('revokes that overlap stay within the 64 together', async () => {
+    answerCancels(404, 3)
+    const answers = await Promise.all([revoke(running, 'crowd'), revoke(running, 'crowd')])
+    const named = new Set(answers.flatMap(({ cancelled }) => cancelled))
+    expect(named.size).toBe(MANY)
+    expect(seen.most).toBeLessThanOrEqual(64)
+  })
+
+  test('a slow upstream: the answer does not wait for all, and the rest end behind it', async () => {
+    answerCancels(404, 200)
+    const answer = await revoke(running, 'crowd', { block_seconds: 600 })
+    expect(answer.cancelled.length + answer.cancelling.length).toBe(MANY)
+    expect(answer.cancelling.length).toBeGreaterThan(0)
+    expect(seen.most).toBeLessThanOrEqual(64)
+    answerCancels(404, 3)
+    await expect
+      .poll(() => registry.figures(now()), { timeout: 15_000, interval: 100 })
+      .toEqual({ activeSessions: 0, outboxLength: 0 })
+    // Each once: the outbox leaves alone what the revoke still has before it.
+    expect(seen.byId.size).toBe(MANY)
+    expect(Math.max(...seen.byId.values())).toBe(1)
+  })
+
+  test('an upstream that fails: nobody waits long, the block holds, and all end when it is back', async () => {
+    answerCancels(500, 3)
+    const answer = await revoke(running, 'crowd', { block_seconds: 600 })
+    expect(answer.cancelled).toEqual([])
+    expect(new Set(answer.cancelling).size).toBe(MANY)
+    await expectRefusedMint(running, tokenFor('crowd'), [403, 'user_blocked'])
+    answerCancels(404, 3)
+    await expect
+      .poll(() => registry.figures(now()), { timeout: 15_000, interval: 100 })
+      .toEqual({ activeSessions: 0, outboxLength: 0 })
+    expect(seen.most).toBeLessThanOrEqual(64)
+    const list = await callAdmin(running, 'GET /sessions?user=crowd&status=cancelled&limit=0')
+    expect(list.json()).toMatchObject({ has_more: true })
+  })
+})
+
+function now(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+async function seed(registry: Registry): Promise<void> {
+  const cap = { max: MANY, whenFull: 'deny' } as const
+  const session = { user: 'crowd', createdAt: now(), expiresAt: now() + 600 }
+  for (let at = 0; at < MANY; at++) {
+    const id = `cksess_crowd_${at}`
+    await registry.record(entry({ ...session, id, secretHash: id }, { cap, now: now() }))
+  }
+}

@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createMemoryRegistry } from '../../../src/registry/memory.ts'
+import type { Registry } from '../../../src/registry/port.ts'
+import {
+  ADMIN_CONFIG,
+  auditOf,
+  callAdmin,
+  expectRefusedMint,
+  revoke,
+  secretOf,
+  sessionsOf,
+  upstreamStatus,
+} from '../../support/admin-calls.ts'
+import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import {
+  createFaultyRegistry,
+  type FaultyRegistry,
+} from '../../support/registry/faulty-registry.ts'
+import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+
+// A store that is down, slow, or loses its answers: a clear code, nothing half done, and never a 200
+// for what is not durable.
+
+let registry: FaultyRegistry
+let running: Running
+let secret: string
+let id: string
+
+beforeEach(async () => {
+  registry = createFaultyRegistry(createMemoryRegistry())
+  running = await startService({ config: ADMIN_CONFIG, registry })
+  secret = await secretOf(running, 'alice')
+  id = (await sessionsOf(running, 'alice'))[0]?.id ?? ''
+  running.api.api.clearRequests()
+})
+afterEach(async () => {
+  registry.failing.clear()
+  registry.losing.clear()
+  registry.slowMs = 0
+  await running.close()
+})
+
+const LINES = [
+  'GET /sessions',
+  'GET /sessions/ID',
+  'POST /sessions/ID/cancel',
+  'POST /users/alice/revoke',
+  'GET /blocks',
+  'DELETE /users/alice/block',
+  'GET /audit',
+]
+
+function signOut() {
+  const headers = { authorization: `Bearer ${tokenFor('alice')}` }
+  return fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
+}
+
+describe('the store is down', () => {
+  test.each(LINES)('%s: 503, and nothing is done', async (line) => {
+    registry.failing.add('*')
+    expectProblem(await callAdmin(running, line.replace('ID', id)), 503, 'store_unavailable')
+    expect(running.api.api.requests()).toEqual([])
+    expect(upstreamStatus(running, secret)).toBe('active')
+  })
+
+  test('revoke by subject, mint and sign-out: 503', async () => {
+    registry.failing.add('*')
+    const body = { issuer: 'https://issuer.test', subject: 'alice' }
+    expectProblem(await callAdmin(running, 'POST /revoke', { body }), 503, 'store_unavailable')
+    await expectRefusedMint(running, tokenFor('alice'), [503, 'store_unavailable'])
+    expectProblem(await answerOf(await signOut()), 503, 'store_unavailable')
+    expect(upstreamStatus(running, secret)).toBe('active')
+  })
+
+  test('who is no admin still gets 403, and a bad token 401', async () => {
+    registry.failing.add('*')
+    const user = await callAdmin(running, 'GET /sessions', { token: tokenFor('bob') })
+    expectProblem(user, 403, 'admin_required')
+    const bad = await callAdmin(running, 'GET /sessions', { token: 'a.b.c' })
+    expectProblem(bad, 401, 'invalid_token')
+    registry.failing.clear()
+    // What was noted meanwhile is in the trail once the store is back.
+    await expect.poll(async () => (await auditOf(running, '&action=admin_attempt')).length).toBe(1)
+  })
+})
+
+describe('a revoke answers 200 only when it is durable', () => {
+  test.each<keyof Registry>(['revoke', 'appendAudit'])('%s fails: 503', async (method) => {
+    registry.failing.add(method)
+    const body = { block_seconds: 60 }
+    const answer = await callAdmin(running, 'POST /users/alice/revoke', { body })
+    expectProblem(answer, 503, 'store_unavailable')
+    registry.failing.clear()
+    // Repeated, it is done, and says so.
+    const again = await revoke(running, 'alice', body)
+    expect(again.blocked_until).not.toBeNull()
+    expect(upstreamStatus(running, secret)).toBe('cancelled')
+    await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
+  })
+
+  test('the answer of the store gets lost: 503, and the sessions end all the same', async () => {
+    registry.losing.add('revoke')
+    const body = { block_seconds: 60 }
+    const answer = await callAdmin(running, 'POST /users/alice/revoke', { body })
+    expectProblem(answer, 503, 'store_unavailable')
+    registry.losing.clear()
+    await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
+    await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
+  })
+
+  test('a slow store: the answer comes after the write', async () => {
+    registry.slowMs = 200
+    const pending = revoke(running, 'alice', { block_seconds: 60 })
+    await expect.poll(() => registry.calls).toContain('revoke')
+    const answer = await pending
+    expect(answer.blocked_until).not.toBeNull()
+    registry.slowMs = 0
+    await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
+  })
+
+  test('what cannot be confirmed in the store is confirmed later', async () => {
+    registry.failing.add('confirmCancel')
+    const answer = await revoke(running, 'alice')
+    expect(answer.cancelled).toEqual([id])
+    expect((await sessionsOf(running, 'alice'))[0]?.status).toBe('cancelling')
+    registry.failing.clear()
+    await expect
+      .poll(async () => (await sessionsOf(running, 'alice'))[0]?.status, { timeout: 8000 })
+      .toBe('cancelled')
+  })
+})
+
+describe('a cancel and a sign-out answer well only when they are durable', () => {
+  test('cancel', async () => {
+    registry.failing.add('beginCancel')
+    const line = `POST /sessions/${id}/cancel`
+    expectProblem(await callAdmin(running, line), 503, 'store_unavailable')
+    expect(running.api.api.requests()).toEqual([])
+    registry.failing.clear()
+    expect((await callAdmin(running, line)).status).toBe(200)
+  })
+
+  test('sign-out', async () => {
+    registry.failing.add('revoke')
+    expectProblem(await answerOf(await signOut()), 503, 'store_unavailable')
+    registry.failing.clear()
+    expect((await signOut()).status).toBe(204)
+    expect(upstreamStatus(running, secret)).toBe('cancelled')
+  })
+})
+
+describe('a mint whose session cannot be recorded', () => {
+  test.each<[string, 'failing' | 'losing']>([
+    ['the write fails', 'failing'],
+    ['its answer gets lost', 'losing'],
+  ])('%s: 503, and the session is cancelled upstream', async (_name, how) => {
+    registry[how].add('record')
+    const answer = await answerOf(await running.mint(tokenFor('bob')))
+    expectProblem(answer, 503, 'store_unavailable')
+    registry[how].clear()
+    const ofBob = () => running.api.api.sessions().filter(({ user }) => user === 'bob')
+    await expect.poll(() => ofBob().map(({ status }) => status)).toEqual(['cancelled'])
+    expect(answer.body).not.toContain(ofBob()[0]?.client_secret)
+  })
+
+  test('the guard cannot be read, or the limit counted: nothing is asked upstream', async () => {
+    registry.failing.add('admit')
+    await expectRefusedMint(running, tokenFor('bob'), [503, 'store_unavailable'])
+  })
+
+  test('the session to be replaced cannot be read: nothing is asked upstream', async () => {
+    registry.failing.add('readGuard')
+    const body = { current_client_secret: 'ek_whatever' }
+    await expectRefusedMint(running, tokenFor('bob'), [503, 'store_unavailable'], body)
+  })
+})
+
+test('admins see nothing that the trail could not take down', async () => {
+  registry.failing.add('appendAudit')
+  for (const line of ['GET /sessions', `GET /sessions/${id}`, 'GET /blocks', 'GET /audit']) {
+    const answer = await callAdmin(running, line)
+    expectProblem(answer, 503, 'store_unavailable')
+    expect(answer.body).not.toContain('alice')
+  }
+})

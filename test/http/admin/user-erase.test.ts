@@ -1,0 +1,421 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  ADA,
+  askAdmin,
+  auditOf,
+  expectRefusedMint,
+  type PageSeen,
+  revoke,
+  secretOf,
+  sessionsOf,
+} from '../../support/admin-calls.ts'
+import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { tokenFor } from '../../support/running-service.ts'
+import {
+  callUser,
+  eraseOf,
+  exportOf,
+  linesOf,
+  startUserData,
+  summaryOf,
+  type UserDataScene,
+} from '../../support/user-data.ts'
+
+let scene: UserDataScene
+beforeEach(async () => {
+  scene = await startUserData()
+})
+afterEach(() => scene.close())
+
+const isDelete = (request: Request) => request.method === 'DELETE'
+const isCancel = (request: Request) => request.url.endsWith('/cancel')
+
+function seed(user: string, threads: number): readonly string[] {
+  return Array.from({ length: threads }, () => {
+    return scene.upstream.api.seedThread({ user, items: [{ type: 'chatkit.widget' }] }).id
+  })
+}
+
+/** Ids of a user's threads upstream. */
+async function threadsOf(user: string): Promise<readonly string[]> {
+  const url = `http://localhost/v1/chatkit/threads?limit=100&user=${user}`
+  const headers = { authorization: 'Bearer sk-test', 'openai-beta': 'chatkit_beta=v1' }
+  const response = await scene.upstream.api.app.request(url, { headers })
+  const page: { data: { id: string }[] } = JSON.parse(await response.text())
+  return page.data.map(({ id }) => id)
+}
+
+async function blocksOf(user: string) {
+  const { data } = await askAdmin<PageSeen<{ user: string; blocked_until: number; by: string }>>(
+    scene.running,
+    'GET /blocks',
+  )
+  return data.filter((block) => block.user === user)
+}
+
+/** What an export still finds, but for itself and the proof of the erase. */
+async function leftOf(user: string): Promise<readonly unknown[]> {
+  const lines = await exportOf(scene.running, user)
+  return lines.filter(({ type, audit }) => {
+    if (type === 'summary') return false
+    const { action } = (audit ?? {}) as { action?: string }
+    return type !== 'audit' || !['erase', 'export'].includes(action ?? '')
+  })
+}
+
+describe('an erase', () => {
+  test('takes sessions, threads and records, and says how many; nothing is left', async () => {
+    const { running } = scene
+    seed('alice', 230)
+    for (let at = 0; at < 2; at++) await secretOf(running, 'alice')
+    const response = await callUser(running, 'POST alice erase')
+    expect(response.headers.get('content-type')).toBe('application/x-ndjson')
+    const lines = await linesOf(response)
+    expect(lines[0]).toEqual({
+      type: 'progress',
+      sessions_cancelled: expect.any(Number),
+      threads_deleted: expect.any(Number),
+      threads_failed: 0,
+      attachments_deleted: 0,
+      records_erased: expect.any(Number),
+    })
+    expect(lines.length).toBeGreaterThan(2)
+    const deleted = lines.map((line) => Number(line['threads_deleted']))
+    expect(deleted).toEqual(deleted.toSorted((a, b) => a - b))
+    expect(lines.at(-1)).toEqual({
+      type: 'summary',
+      complete: true,
+      sessions: { cancelled: 2, cancelling: [] },
+      threads_deleted: 230,
+      attachments_deleted: 0,
+      // Two sessions, and two mints in the trail.
+      records_erased: 4,
+      failed: 0,
+      failures: [],
+      blocked_until: null,
+    })
+    // Three pages, the end of the list, and once more from its start.
+    const lists = scene.upstream.api.requests().filter(({ method }) => method === 'GET')
+    expect(lists).toHaveLength(5)
+    expect(await threadsOf('alice')).toEqual([])
+    expect(await leftOf('alice')).toEqual([])
+    expect(scene.upstream.api.sessions().map(({ status }) => status)).toEqual([
+      'cancelled',
+      'cancelled',
+    ])
+  })
+
+  test('leaves the proof of itself in the trail', async () => {
+    seed('alice', 2)
+    await secretOf(scene.running, 'alice')
+    await eraseOf(scene.running, 'alice')
+    const trail = await auditOf(scene.running, '&user=alice')
+    expect(trail).toMatchObject([
+      {
+        action: 'erase',
+        actor: ADA,
+        outcome: 'ok',
+        reason: 'complete: 2 threads and 2 records erased',
+      },
+      { action: 'erase', actor: ADA, outcome: 'ok', reason: 'begun' },
+    ])
+  })
+
+  test('takes what waits to be written to the trail', async () => {
+    const { running } = scene
+    const body = JSON.stringify({ workflow: 'unknown' })
+    const headers = { 'content-type': 'application/json' }
+    expect((await running.mint(tokenFor('alice'), { body, headers })).status).toBe(403)
+    expect(await eraseOf(running, 'alice')).toMatchObject({ records_erased: 1 })
+    await running.mint(tokenFor('bob'), { body, headers })
+    await expect.poll(() => auditOf(running, '&user=bob&action=mint')).toHaveLength(1)
+    expect(await leftOf('alice')).toEqual([])
+  })
+
+  test('leaves everyone else alone', async () => {
+    const { running } = scene
+    const [hers, his] = [seed('alice', 3), seed('alicia', 3)]
+    const secret = await secretOf(running, 'alicia')
+    await secretOf(running, 'alice')
+    const before = await exportOf(running, 'alicia')
+    await eraseOf(running, 'alice')
+    expect((await threadsOf('alicia')).toSorted()).toEqual(his.toSorted())
+    const after = await exportOf(running, 'alicia')
+    const data = (lines: typeof before) => lines.filter(({ type }) => !/audit|summary/.test(type))
+    expect(data(after)).toEqual(data(before))
+    expect(summaryOf(after)).toMatchObject({ sessions: 1, threads: 3, items: 3 })
+    const session = scene.upstream.api.sessions().find((one) => one.client_secret === secret)
+    expect(session?.status).toBe('active')
+    expect(hers).toHaveLength(3)
+  })
+
+  test('never deletes what the upstream shows of others', async () => {
+    seed('alice', 2)
+    const his = seed('bob', 2)
+    const { api } = scene.upstream
+    scene.upstream.instead = (request) => {
+      if (!request.url.includes('user=alice')) return undefined
+      return api.app.fetch(new Request(request.url.replace('user=alice', ''), request))
+    }
+    const summary = await eraseOf(scene.running, 'alice')
+    expect(summary).toMatchObject({ threads_deleted: 2 })
+    expect((await threadsOf('bob')).toSorted()).toEqual(his.toSorted())
+  })
+
+  test('keeps the user out while it runs, and lets them in again afterwards', async () => {
+    const { running, upstream } = scene
+    seed('alice', 1)
+    const held = Promise.withResolvers<void>()
+    const { api } = upstream
+    upstream.instead = (request) =>
+      isDelete(request) ? held.promise.then(() => api.app.fetch(request)) : undefined
+    const response = await callUser(running, 'POST alice erase')
+    expectProblem(await answerOf(await running.mint(tokenFor('alice'))), 403, 'user_blocked')
+    expect((await running.mint(tokenFor('bob'))).status).toBe(200)
+    expect(await blocksOf('alice')).toMatchObject([{ by: ADA }])
+    held.resolve()
+    const summary = summaryOf(await linesOf(response))
+    expect(summary).toMatchObject({ complete: true, blocked_until: null })
+    expect((await running.mint(tokenFor('alice'))).status).toBe(200)
+  })
+
+  test('sends progress while an upstream hangs', async () => {
+    seed('alice', 1)
+    const held = Promise.withResolvers<Response>()
+    scene.upstream.instead = (request) => (isDelete(request) ? held.promise : undefined)
+    const response = await callUser(scene.running, 'POST alice erase')
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    for (let line = 0; line < 3; line++) {
+      expect((await reader?.read())?.value).toContain('"type":"progress"')
+    }
+    held.resolve(new Response('{}', { status: 500 }))
+    expect((await reader?.read())?.value).toContain('"complete":false')
+  })
+
+  test('of nobody known is complete, and twice is as good as once', async () => {
+    for (const user of ['nobody', 'nobody']) {
+      expect(await eraseOf(scene.running, user)).toMatchObject({
+        complete: true,
+        threads_deleted: 0,
+        records_erased: 0,
+        blocked_until: null,
+      })
+    }
+  })
+
+  test('twice at once is harmless', async () => {
+    const { running } = scene
+    seed('alice', 150)
+    await secretOf(running, 'alice')
+    const summaries = await Promise.all([eraseOf(running, 'alice'), eraseOf(running, 'alice')])
+    for (const summary of summaries) expect(summary).toMatchObject({ failed: 0, complete: true })
+    const deleted = summaries.map((summary) => Number(summary['threads_deleted']))
+    expect(deleted.reduce((sum, each) => sum + each)).toBe(150)
+    expect(await threadsOf('alice')).toEqual([])
+    expect(await leftOf('alice')).toEqual([])
+  })
+
+  test('goes on when the client leaves, and says in the trail what came of it', async () => {
+    seed('alice', 60)
+    const { api } = scene.upstream
+    let deletes = 0
+    const begun = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    scene.upstream.instead = (request) => {
+      if (!isDelete(request)) return undefined
+      if (++deletes === 8) begun.resolve()
+      return held.promise.then(() => api.app.fetch(request))
+    }
+    const leave = new AbortController()
+    const { signal } = leave
+    const url = `${scene.running.url}/v1/admin/users/alice/erase`
+    const headers = { authorization: `Bearer ${tokenFor('ada', { roles: ['chatkit-admin'] })}` }
+    await fetch(url, { method: 'POST', headers, signal })
+    await begun.promise
+    leave.abort()
+    held.resolve()
+    await expect
+      .poll(async () => (await auditOf(scene.running, '&user=alice'))[0]?.reason)
+      .toMatch(/^complete: 60 threads/)
+    expect(await threadsOf('alice')).toEqual([])
+    expect(await blocksOf('alice')).toEqual([])
+  })
+})
+
+describe('what cannot be erased is named', () => {
+  test('a thread whose delete fails; the block stays for a while; again, it is gone', async () => {
+    const { running } = scene
+    const ids = seed('alice', 130)
+    const [bad = ''] = ids.slice(50)
+    scene.upstream.instead = (request) =>
+      isDelete(request) && request.url.endsWith(bad)
+        ? new Response('{}', { status: 503 })
+        : undefined
+    const summary = await eraseOf(running, 'alice')
+    expect(summary).toMatchObject({
+      complete: false,
+      threads_deleted: 129,
+      failed: 1,
+      failures: [{ what: 'thread', workflow: 'support', id: bad, code: 'upstream_unavailable' }],
+    })
+    expect(await threadsOf('alice')).toEqual([bad])
+    const [block] = await blocksOf('alice')
+    expect(block?.blocked_until).toBe(summary['blocked_until'])
+    await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
+    const [end] = await auditOf(running, '&user=alice&action=erase')
+    expect(end).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('1 failures') })
+
+    scene.upstream.instead = undefined
+    const again = await eraseOf(running, 'alice')
+    expect(again).toMatchObject({ complete: true, threads_deleted: 1, blocked_until: null })
+    expect(await leftOf('alice')).toEqual([])
+  })
+
+  test('a delete that says it did not delete', async () => {
+    const [id = ''] = seed('alice', 1)
+    const answer = { id, object: 'chatkit.thread.deleted', deleted: false }
+    scene.upstream.instead = (request) => (isDelete(request) ? Response.json(answer) : undefined)
+    expect(await eraseOf(scene.running, 'alice')).toMatchObject({
+      complete: false,
+      failures: [{ what: 'thread', id, code: 'upstream_invalid_response' }],
+    })
+  })
+
+  test('a list that fails in the middle', async () => {
+    seed('alice', 150)
+    let lists = 0
+    scene.upstream.instead = (request) =>
+      request.method === 'GET' && ++lists > 1 ? new Response('{}', { status: 401 }) : undefined
+    expect(await eraseOf(scene.running, 'alice')).toMatchObject({
+      complete: false,
+      threads_deleted: 100,
+      failures: [{ what: 'threads', workflow: 'support', code: 'upstream_auth_failed' }],
+    })
+  })
+
+  test('an outage: it is not asked for every one of a thousand threads', async () => {
+    seed('alice', 1000)
+    let deletes = 0
+    scene.upstream.instead = (request) => {
+      if (!isDelete(request)) return undefined
+      deletes++
+      return new Response('{}', { status: 400 })
+    }
+    const summary = await eraseOf(scene.running, 'alice')
+    expect(summary).toMatchObject({ complete: false, threads_deleted: 0 })
+    expect(summary['failures']).toHaveLength(100)
+    expect(deletes).toBeLessThan(120)
+  })
+
+  test('threads that stay listed though a delete says they are gone are left, and asked for once', async () => {
+    const ids = seed('alice', 120)
+    const [id = ''] = ids
+    const { api } = scene.upstream
+    let deletes = 0
+    scene.upstream.instead = (request) => {
+      if (!isDelete(request)) return undefined
+      deletes++
+      return new Response('{}', { status: 404 })
+    }
+    const summary = await eraseOf(scene.running, 'alice')
+    expect(summary).toMatchObject({ complete: false, failed: ids.length })
+    expect(summary).toMatchObject({ blocked_until: expect.any(Number), threads_deleted: 0 })
+    const code = 'upstream_invalid_response'
+    expect(summary['failures']).toContainEqual({ what: 'thread', workflow: 'support', id, code })
+    expect(deletes).toBe(ids.length)
+    expect(api.requests().length).toBeLessThan(20)
+  })
+
+  test('a thread that stays listed though a delete says it is done has not been erased', async () => {
+    const [id = ''] = seed('alice', 1)
+    const done = { id, object: 'chatkit.thread.deleted', deleted: true }
+    let deletes = 0
+    scene.upstream.instead = (request) => {
+      if (!isDelete(request)) return undefined
+      deletes++
+      return Response.json(done)
+    }
+    expect(await eraseOf(scene.running, 'alice')).toMatchObject({ complete: false, failed: 1 })
+    expect(deletes).toBe(2)
+    expect(await threadsOf('alice')).toEqual([id])
+  })
+
+  test('a list that lags behind is asked again', async () => {
+    const [id = ''] = seed('alice', 1)
+    let lists = 0
+    scene.upstream.instead = (request) => {
+      if (!/\/threads\?/.test(request.url) || ++lists !== 2) return undefined
+      return Response.json({
+        object: 'list',
+        data: [
+          {
+            id,
+            object: 'chatkit.thread',
+            created_at: 1,
+            status: { type: 'active' },
+            title: null,
+            user: 'alice',
+          },
+        ],
+        first_id: id,
+        last_id: id,
+        has_more: false,
+      })
+    }
+    expect(await eraseOf(scene.running, 'alice')).toMatchObject({ complete: true, failed: 0 })
+  })
+
+  test('a session whose cancel the upstream refuses; it stays on the books until it has ended', async () => {
+    const { running, upstream } = scene
+    const stubborn = await secretOf(running, 'alice')
+    await secretOf(running, 'alice')
+    const id = upstream.api.sessions().find((one) => one.client_secret === stubborn)?.id ?? ''
+    upstream.instead = (request) =>
+      isCancel(request) && request.url.includes(id)
+        ? new Response('{}', { status: 403 })
+        : undefined
+    const summary = await eraseOf(running, 'alice')
+    expect(summary).toMatchObject({
+      complete: false,
+      sessions: { cancelled: 1, cancelling: [id] },
+      failed: 0,
+    })
+    expect(summary['blocked_until']).toEqual(expect.any(Number))
+    expect(await sessionsOf(running, 'alice')).toMatchObject([{ id, status: 'cancelling' }])
+    upstream.instead = undefined
+    const cancelled = async () => (await sessionsOf(running, 'alice'))[0]?.status
+    await expect.poll(cancelled, { timeout: 10_000 }).toBe('cancelled')
+    expect(await eraseOf(running, 'alice')).toMatchObject({ complete: true, blocked_until: null })
+    expect(await leftOf('alice')).toEqual([])
+  })
+})
+
+describe('the block of an admin', () => {
+  test.each([3600, 60])('of %i s survives the erase', async (seconds) => {
+    const { running } = scene
+    const { blocked_until: until } = await revoke(running, 'alice', {
+      block_seconds: seconds,
+      reason: 'fraud',
+    })
+    seed('alice', 2)
+    const summary = await eraseOf(running, 'alice')
+    expect(summary).toMatchObject({ complete: true })
+    expect(Number(summary['blocked_until'])).toBeGreaterThanOrEqual(until ?? 0)
+    expect(await blocksOf('alice')).toMatchObject([{ reason: 'fraud', by: ADA }])
+    await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
+  })
+
+  test.each([3600, 30])('of %i s, set while it runs, is not lifted by it', async (seconds) => {
+    const { running, upstream } = scene
+    seed('alice', 1)
+    const held = Promise.withResolvers<void>()
+    upstream.instead = (request) =>
+      isDelete(request) ? held.promise.then(() => upstream.api.app.fetch(request)) : undefined
+    const response = await callUser(running, 'POST alice erase')
+    const { blocked_until: until } = await revoke(running, 'alice', { block_seconds: seconds })
+    held.resolve()
+    const summary = summaryOf(await linesOf(response))
+    expect(summary).toMatchObject({ complete: true, blocked_until: until })
+    await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
+  })
+})

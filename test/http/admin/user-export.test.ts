@@ -1,0 +1,295 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { adminToken, auditOf, callAdmin, secretOf } from '../../support/admin-calls.ts'
+import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
+import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { tokenFor } from '../../support/running-service.ts'
+import {
+  callUser,
+  countsOf,
+  exportOf,
+  startUserData,
+  summaryOf,
+  type UserDataScene,
+} from '../../support/user-data.ts'
+
+let scene: UserDataScene
+beforeEach(async () => {
+  scene = await startUserData()
+})
+afterEach(() => scene.close())
+
+/** Threads of a user, oldest first, with so many items each. */
+function seed(user: string, threads: number, items = 1): readonly string[] {
+  return Array.from({ length: threads }, (_, at) => {
+    const texts = Array.from({ length: items }, (_, text) => ({
+      type: 'chatkit.widget' as const,
+      widget: `{"of":"${user} ${at} ${text}"}`,
+    }))
+    return scene.upstream.api.seedThread({ user, items: texts }).id
+  })
+}
+
+const isItems = (request: Request, id: string) => request.url.includes(`/threads/${id}/items`)
+const isList = (request: Request) => /\/threads\?/.test(request.url)
+
+describe('an export', () => {
+  test('has every session, thread, item and audit entry of the user, and the summary last', async () => {
+    const { running, upstream } = scene
+    const thread = upstream.api.seedThread(fullThread('alice'))
+    await secretOf(running, 'alice')
+    const response = await callUser(running, 'GET alice export')
+    expect(response.headers.get('content-type')).toBe('application/x-ndjson')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    const text = await response.text()
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(countsOf(lines)).toEqual({ session: 1, thread: 1, item: 6, audit: 2, summary: 1 })
+    const [session] = upstream.api.sessions()
+    expect(lines[0]).toEqual({
+      type: 'session',
+      session: {
+        id: session?.id,
+        object: 'chatkit_mint.session',
+        user: 'alice',
+        workflow: 'support',
+        status: 'active',
+        created_at: expect.any(Number),
+        expires_at: session?.expires_at,
+        issuer: 'https://issuer.test',
+        subject: 'alice',
+      },
+    })
+    expect(lines[1]).toEqual({ type: 'thread', thread })
+    const items = lines.filter(({ type }) => type === 'item')
+    expect(items.map(({ item }) => item.type)).toEqual(FULL_ITEMS.map(({ type }) => type))
+    expect(items[0]).toEqual({
+      type: 'item',
+      thread_id: thread.id,
+      item: expect.objectContaining({ ...FULL_ITEMS[0], thread_id: thread.id }),
+    })
+    const audit = lines.filter(({ type }) => type === 'audit').map((line) => line.audit)
+    expect(audit.map(({ action }) => action).sort()).toEqual(['export', 'mint'])
+    expect(audit[0]).toMatchObject({ user: 'alice', outcome: 'ok', request_id: expect.any(String) })
+    const failed = { complete: true, failed: 0, failures: [] }
+    const counts = { sessions: 1, threads: 1, items: 6, audit: 2 }
+    expect(lines.at(-1)).toEqual({ type: 'summary', ...counts, ...failed })
+    expect(text).not.toContain(session?.client_secret)
+  })
+
+  test('goes through all pages of threads and items, each once, in order', async () => {
+    const ids = seed('alice', 230, 1)
+    const [long = ''] = [
+      scene.upstream.api.seedThread({
+        user: 'alice',
+        items: Array.from({ length: 250 }, (_, at) => ({
+          type: 'chatkit.widget' as const,
+          widget: `{"at":${at}}`,
+        })),
+      }).id,
+    ]
+    const lines = await exportOf(scene.running, 'alice')
+    const threads = lines.flatMap(({ type, thread }) =>
+      type === 'thread' ? [(thread as { id: string }).id] : [],
+    )
+    expect(threads).toEqual([...ids, long])
+    const items = lines.filter(({ type, thread_id }) => type === 'item' && thread_id === long)
+    expect(items.map(({ item }) => (item as { widget: string }).widget)).toEqual(
+      Array.from({ length: 250 }, (_, at) => `{"at":${at}}`),
+    )
+    expect(summaryOf(lines)).toMatchObject({ complete: true, threads: 231, items: 480 })
+  })
+
+  test('has nothing of anyone else', async () => {
+    seed('bob', 3)
+    seed('alice', 1)
+    await secretOf(scene.running, 'bob')
+    const text = JSON.stringify(await exportOf(scene.running, 'alice'))
+    expect(text).not.toContain('bob')
+    expect(summaryOf(await exportOf(scene.running, 'nobody'))).toMatchObject({
+      complete: true,
+      sessions: 0,
+      threads: 0,
+      items: 0,
+    })
+  })
+
+  test('drops what the upstream shows of others', async () => {
+    const [own] = seed('alice', 1)
+    const [foreign] = seed('bob', 1)
+    const { api } = scene.upstream
+    scene.upstream.instead = (request) => {
+      if (!isList(request)) return undefined
+      return api.app.fetch(new Request(request.url.replace('user=alice', ''), request))
+    }
+    const lines = await exportOf(scene.running, 'alice')
+    expect(countsOf(lines)).toMatchObject({ thread: 1, item: 1 })
+    expect(JSON.stringify(lines)).toContain(own)
+    expect(JSON.stringify(lines)).not.toContain(foreign)
+  })
+
+  test('is in the trail before its first byte, and its HEAD asks nothing upstream', async () => {
+    seed('alice', 1)
+    const head = await callUser(scene.running, 'HEAD alice export')
+    expect([head.status, await head.text()]).toEqual([200, ''])
+    expect(head.headers.get('content-type')).toBe('application/x-ndjson')
+    expect(scene.upstream.api.requests()).toEqual([])
+    expect(await auditOf(scene.running, '&user=alice')).toMatchObject([
+      { action: 'export', user: 'alice', actor: 'https://issuer.test|ada', outcome: 'ok' },
+    ])
+  })
+
+  test.each([
+    ['GET /users/alice/export?limit=1', 400, 'invalid_request'],
+    ['GET /users/%00/export', 400, 'invalid_request'],
+    [`GET /users/${'x'.repeat(513)}/export`, 400, 'invalid_request'],
+    ['POST /users/alice/export', 405, 'method_not_allowed'],
+    ['POST /users/alice/erase?now=1', 400, 'invalid_request'],
+    ['POST /users/%ff/erase', 400, 'invalid_request'],
+    ['GET /users/alice/erase', 405, 'method_not_allowed'],
+  ] as const)('%s is refused', async (line, status, code) => {
+    expectProblem(await callAdmin(scene.running, line), status, code)
+    expect(scene.upstream.api.requests()).toEqual([])
+    expect(await auditOf(scene.running, '&user=alice')).toEqual([])
+  })
+
+  test.each(['GET alice export', 'POST alice erase'])('%s is for admins only', async (line) => {
+    const authorization = `Bearer ${tokenFor('alice')}`
+    const asUser = await callUser(scene.running, line, { headers: { authorization } })
+    expectProblem(await answerOf(asUser), 403, 'admin_required')
+    const cookie = `__session=${adminToken()}`
+    const bare = await callUser(scene.running, line, { headers: { cookie } })
+    expectProblem(await answerOf(bare), 401, 'missing_token')
+    expect(scene.upstream.api.requests()).toEqual([])
+  })
+})
+
+describe('an upstream that fails in the middle', () => {
+  test('of a thread’s items: the thread is named, all others are there', async () => {
+    const ids = seed('alice', 12, 2)
+    const [bad = ''] = ids.slice(5)
+    scene.upstream.instead = (request) =>
+      isItems(request, bad) ? new Response('{}', { status: 500 }) : undefined
+    const lines = await exportOf(scene.running, 'alice')
+    expect(summaryOf(lines)).toMatchObject({
+      complete: false,
+      threads: 12,
+      items: 22,
+      failed: 1,
+      failures: [{ what: 'items', workflow: 'support', id: bad, code: 'upstream_unavailable' }],
+    })
+  })
+
+  test('of the list: what was read stands, the rest is named', async () => {
+    seed('alice', 150)
+    await secretOf(scene.running, 'alice')
+    scene.upstream.instead = (request) =>
+      isList(request) && request.url.includes('after=')
+        ? new Response('not json', { status: 200 })
+        : undefined
+    const lines = await exportOf(scene.running, 'alice')
+    expect(countsOf(lines)).toMatchObject({ session: 1, thread: 100, item: 100, audit: 2 })
+    expect(summaryOf(lines)).toMatchObject({
+      complete: false,
+      failures: [{ what: 'threads', workflow: 'support', code: 'upstream_invalid_response' }],
+    })
+  })
+
+  test.each([400, 404])('a list that is refused with %i is named so', async (status) => {
+    scene.upstream.instead = (request) =>
+      isList(request) ? new Response('{}', { status }) : undefined
+    expect(summaryOf(await exportOf(scene.running, 'alice'))).toMatchObject({
+      complete: false,
+      failures: [{ what: 'threads', workflow: 'support', code: 'upstream_rejected' }],
+    })
+  })
+
+  test('of every thread: a hundred are named, all are counted', async () => {
+    seed('alice', 120)
+    scene.upstream.instead = (request) =>
+      request.url.includes('/items') ? new Response('{}', { status: 404 }) : undefined
+    const summary = summaryOf(await exportOf(scene.running, 'alice'))
+    expect(summary).toMatchObject({ complete: false, threads: 120, items: 0, failed: 120 })
+    expect(summary['failures']).toHaveLength(100)
+  })
+
+  test.each([
+    ['threads', isList],
+    ['items', (request: Request) => request.url.includes('/items')],
+  ] as const)(
+    'an upstream whose list of %s never goes on is not read for ever',
+    async (what, isIt) => {
+      if (what === 'items') seed('alice', 1, 150)
+      else seed('alice', 150, 0)
+      const { api } = scene.upstream
+      scene.upstream.instead = (request) => {
+        if (!isIt(request)) return undefined
+        return api.app.fetch(new Request(request.url.replace(/&?after=[^&]*/, ''), request))
+      }
+      const found = await exportOf(scene.running, 'alice')
+      expect(summaryOf(found)).toMatchObject({
+        complete: false,
+        failures: [{ what, code: 'upstream_invalid_response' }],
+      })
+    },
+  )
+})
+
+test('output that is closed early ends the work', async () => {
+  seed('alice', 1000, 20)
+  const leave = new AbortController()
+  const response = await callUser(scene.running, 'GET alice export', {
+    headers: { authorization: `Bearer ${adminToken()}` },
+    signal: leave.signal,
+  })
+  const reader = response.body?.getReader()
+  await reader?.read()
+  leave.abort()
+  const asked = () => scene.upstream.authorizations.length
+  let before = -1
+  await expect
+    .poll(
+      () => {
+        const still = before === asked()
+        before = asked()
+        return still
+      },
+      { interval: 200 },
+    )
+    .toBe(true)
+  expect(asked()).toBeLessThan(900)
+})
+
+test('a call that hangs ends when the client leaves', async () => {
+  const [, , third = ''] = seed('alice', 3, 1)
+  const ended = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  scene.upstream.instead = (request, { outgoing }) => {
+    if (!isItems(request, third)) return undefined
+    outgoing.once('close', ended.resolve)
+    begun.resolve()
+    return new Promise<Response>(() => undefined)
+  }
+  const leave = new AbortController()
+  const headers = { authorization: `Bearer ${adminToken()}` }
+  const gone = callUser(scene.running, 'GET alice export', { headers, signal: leave.signal })
+    .then((response) => response.text())
+    .catch(() => 'gone')
+  await begun.promise
+  // Headers have come with the first line.
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  leave.abort()
+  const inTime = new Promise((resolve) => setTimeout(resolve, 4000, 'still running'))
+  expect(await Promise.race([ended.promise, inTime])).toBeUndefined()
+  expect(await gone).toBe('gone')
+})
+
+test('nothing is fetched that nobody reads', async () => {
+  seed('alice', 1000, 20)
+  const response = await callUser(scene.running, 'GET alice export')
+  await response.body?.getReader().read()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  // What fits into the sockets’ buffers is fetched.
+  expect(scene.upstream.authorizations.length).toBeLessThan(900)
+})

@@ -1,0 +1,277 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { OPERATIONS } from '../../../src/http/openapi/operations.ts'
+import { problemSchema } from '../../../src/http/openapi/responses.ts'
+import { CODES } from '../../../src/respond/problem.ts'
+import {
+  DEFAULT_CONFIG,
+  ISSUER,
+  type Running,
+  startService,
+} from '../../support/running-service.ts'
+
+// What the app serves and what the description says of it, compared both ways; and the document
+// against what OpenAPI 3.1 asks of one.
+
+const SELF_HOSTED = 'workflows:\n  helpdesk: { server: "http://127.0.0.1:9/chatkit" }\n'
+const WITH_EVERYTHING = `${DEFAULT_CONFIG.replace('workflows:\n', SELF_HOSTED)}
+admins: { when: '"chatkit-admin" in claims.roles' }
+console: { issuer: ${ISSUER}, client_id: console, client_secret_env: CONSOLE_CLIENT_SECRET }
+`
+
+let running: Running
+let document: z.infer<typeof openApi>
+beforeAll(async () => {
+  running = await startService({
+    config: WITH_EVERYTHING,
+    env: {
+      PUBLIC_URL: 'https://mint.acme.example',
+      CONSOLE_CLIENT_SECRET: 'secret of the console',
+    },
+  })
+  document = openApi.parse(await (await fetch(`${running.url}/openapi.json`)).json())
+})
+afterAll(() => running.close())
+
+const jsonSchema = z.record(z.string(), z.unknown())
+const content = z.record(
+  z.string().regex(/^[\w.+-]+\/[\w.+-]+$/),
+  z.strictObject({
+    schema: jsonSchema,
+    example: z.unknown().optional(),
+    examples: z.record(z.string(), z.strictObject({ $ref: z.string() })).optional(),
+  }),
+)
+const parameter = z.strictObject({
+  name: z.string().min(1),
+  in: z.enum(['path', 'query']),
+  required: z.boolean(),
+  schema: jsonSchema,
+  description: z.string().optional(),
+})
+const operation = z.strictObject({
+  operationId: z.string().regex(/^[a-z][A-Za-z]+$/),
+  summary: z.string().min(5),
+  description: z.string().min(5),
+  tags: z.array(z.string()).length(1),
+  security: z.array(z.record(z.string(), z.array(z.string()))),
+  parameters: z.array(parameter).optional(),
+  requestBody: z.strictObject({ required: z.boolean(), content }).optional(),
+  responses: z.record(
+    z.string().regex(/^[2-5]\d\d$/),
+    z.strictObject({
+      description: z.string().min(1),
+      headers: z.record(
+        z.string(),
+        z.strictObject({ description: z.string(), required: z.boolean(), schema: jsonSchema }),
+      ),
+      content: content.optional(),
+    }),
+  ),
+})
+const openApi = z.strictObject({
+  openapi: z.string().regex(/^3\.1\.\d$/),
+  info: z.strictObject({ title: z.string(), version: z.string(), description: z.string() }),
+  servers: z.array(z.strictObject({ url: z.url() })),
+  paths: z.record(
+    z.string().startsWith('/'),
+    z.partialRecord(z.enum(['get', 'post', 'put', 'delete']), operation),
+  ),
+  components: z.strictObject({
+    securitySchemes: z.record(z.string(), z.looseObject({ type: z.enum(['http', 'apiKey']) })),
+    schemas: z.record(z.string(), jsonSchema),
+    examples: z.record(z.string(), z.strictObject({ summary: z.string(), value: z.unknown() })),
+  }),
+})
+
+/** Every operation with where it stands: `POST /v1/sessions`. */
+function described() {
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, one]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      path,
+      operation: operation.parse(one),
+    })),
+  )
+}
+
+function statusOf(code: string): number | undefined {
+  return Object.entries(CODES).find(([name]) => name === code)?.[1].status
+}
+
+/** What the app serves, without the console's pages. */
+function served(): string[] {
+  const routes = running.app.routes
+    .filter(({ path }) => !/^\/admin(?:\/|$)/.test(path))
+    .filter(({ method }) => ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(method))
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(?:\{[^}]*\})?/g, '{$1}')}`)
+  return [...new Set(routes)].sort()
+}
+
+describe('routes and description', () => {
+  test('every route is described, and every description is served', () => {
+    expect(served().length).toBeGreaterThanOrEqual(4)
+    expect(
+      described()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(served())
+  })
+
+  test('the console is served too, and stands outside', () => {
+    const pages = running.app.routes.filter(({ path }) => path === '/admin')
+    expect(pages.length).toBeGreaterThan(0)
+    expect(document.info.description).toContain('`/admin` is pages for people')
+  })
+
+  test('the table has each operation once', () => {
+    const names = OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`)
+    expect(new Set(names).size).toBe(names.length)
+    expect(names.sort()).toEqual(served())
+  })
+})
+
+describe('the document', () => {
+  test('has unique operation ids', () => {
+    const ids = described().map((one) => one.operation.operationId)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  test('declares exactly the parameters that stand in each path', () => {
+    for (const { name, path, operation } of described()) {
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, one]) => one)
+      const declared = (operation.parameters ?? []).filter((one) => one.in === 'path')
+      expect({ name, params: declared.map((one) => one.name) }).toEqual({ name, params: inPath })
+      expect(declared.every(({ required }) => required)).toBe(true)
+    }
+  })
+
+  test('names only security schemes and schemas that it has', () => {
+    const schemes = Object.keys(document.components.securitySchemes)
+    for (const { operation } of described()) {
+      expect(schemes).toEqual(expect.arrayContaining(operation.security.flatMap(Object.keys)))
+    }
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)]
+    expect(references.length).toBeGreaterThan(0)
+    for (const [, reference = ''] of references) {
+      const [, kind = '', name = ''] = /^#\/components\/(\w+)\/(\w+)$/.exec(reference) ?? []
+      expect(z.record(z.string(), z.unknown()).parse(document.components)[kind]).toHaveProperty(
+        name,
+      )
+    }
+  })
+
+  test('says for each operation what an error looks like, at least 400, 403, 404, 405, 500', () => {
+    for (const { name, operation } of described()) {
+      const refusals = Object.entries(operation.responses).filter(([status]) => status >= '400')
+      const statuses = refusals.map(([status]) => Number(status))
+      expect({ name, statuses }).toEqual({
+        name,
+        statuses: expect.arrayContaining([400, 403, 404, 405, 500]),
+      })
+      for (const [, { content }] of refusals) {
+        expect(Object.keys(content ?? {})).toEqual(['application/problem+json'])
+      }
+    }
+  })
+
+  test('has 401 exactly where a token is asked for', () => {
+    for (const { name, operation } of described()) {
+      const asks = operation.security.length > 0
+      expect({ name, has: '401' in operation.responses }).toEqual({ name, has: asks })
+    }
+  })
+
+  test('lists all codes in the problem schema', () => {
+    const { properties } = z
+      .object({ properties: z.object({ code: z.object({ enum: z.array(z.string()) }) }) })
+      .parse(document.components.schemas['Problem'])
+    expect(properties.code.enum.sort()).toEqual(Object.keys(CODES).sort())
+  })
+
+  test('shows for every JSON body and every JSON answer an example that its schema accepts', () => {
+    for (const { operationId, requestBody, answers } of OPERATIONS) {
+      const shown = answers.filter(({ mediaType = 'json' }) => mediaType.endsWith('json'))
+      for (const { schema, example } of [...(requestBody ? [requestBody] : []), ...shown]) {
+        if (schema === undefined) continue
+        const fits = example !== undefined && schema.safeParse(example).success
+        expect({ operationId, fits }).toEqual({ operationId, fits: true })
+      }
+    }
+  })
+
+  test('shows an example of every code where an operation can answer it, as it looks', () => {
+    for (const [code, { value }] of Object.entries(document.components.examples)) {
+      expect(problemSchema.parse(value)).toMatchObject({ code, status: statusOf(code) })
+    }
+    expect(Object.keys(document.components.examples).sort()).toEqual(Object.keys(CODES).sort())
+    for (const { path, method, problems } of OPERATIONS) {
+      const responses = document.paths[path]?.[method]?.responses ?? {}
+      const shown = Object.entries(responses).flatMap(([status, { content }]) => {
+        const codes = Object.keys(content?.['application/problem+json']?.examples ?? {})
+        return codes.filter((code) => String(statusOf(code)) === status)
+      })
+      expect(shown.sort()).toEqual([...new Set<string>(problems)].sort())
+    }
+  })
+
+  test('names the service as clients see it', () => {
+    expect(document.servers).toEqual([{ url: 'https://mint.acme.example' }])
+  })
+
+  test('refuses in the schema what the service refuses: unknown fields of a mint', () => {
+    const mint = described().find(({ name }) => name === 'POST /v1/sessions')
+    const schema = mint?.operation.requestBody?.content['application/json']?.schema
+    expect(schema).toMatchObject({ type: 'object', additionalProperties: false })
+    expect(Object.keys(schema?.['properties'] as object).sort()).toEqual([
+      'current_client_secret',
+      'input',
+      'workflow',
+    ])
+  })
+})
+
+describe('every path, as the document has it', () => {
+  const example: Readonly<Record<string, string>> = { page: 'html', id: 'cksess_1', user: 'alice' }
+  const urlOf = (path: string) =>
+    running.url + path.replace(/\{(\w+)\}/g, (_whole, name: string) => example[name] ?? 'helpdesk')
+
+  test('answers OPTIONS with 204 and exactly the methods that are described', async () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      const answer = await fetch(urlOf(path), { method: 'OPTIONS' })
+      const described = Object.keys(methods).map((method) => method.toUpperCase())
+      const head = described.includes('GET') ? ['HEAD'] : []
+      expect({
+        path,
+        status: answer.status,
+        allow: answer.headers.get('allow')?.split(', ').toSorted(),
+      }).toEqual({ path, status: 204, allow: [...described, ...head, 'OPTIONS'].toSorted() })
+    }
+  })
+
+  test('answers HEAD like GET, without a body', async () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      if (methods.get === undefined) continue
+      const get = await fetch(urlOf(path))
+      const head = await fetch(urlOf(path), { method: 'HEAD' })
+      await get.arrayBuffer()
+      expect({ path, status: head.status, type: head.headers.get('content-type') }).toEqual({
+        path,
+        status: get.status,
+        type: get.headers.get('content-type'),
+      })
+      expect(await head.text()).toBe('')
+    }
+  })
+
+  test('answers 405 with Allow to every other method', async () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+        if (method.toLowerCase() in methods) continue
+        const answer = await fetch(urlOf(path), { method })
+        expect({ path, method, status: answer.status }).toEqual({ path, method, status: 405 })
+        expect(answer.headers.get('allow')).toContain('OPTIONS')
+      }
+    }
+  })
+})

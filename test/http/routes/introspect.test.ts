@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto'
+import { decodeJwt } from 'jose'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { CLIENT_SECRET_TYPE } from '../../../src/chatkit/signing/client-secret.ts'
+import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
+import { ADMINS, adminToken, mintWith, revoke } from '../../support/admin-calls.ts'
+import {
+  helpdeskSecret,
+  PUBLIC_URL,
+  selfHostedConfig,
+  sidOf,
+} from '../../support/chatkit/self-hosted.ts'
+import { stoppedClock } from '../../support/issuer-settings.ts'
+import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { type Running, signer, startService, tokenFor } from '../../support/running-service.ts'
+
+const PASSWORD = 'the helpdesk’s own: with a colon'
+const hash = createHash('sha256').update(PASSWORD).digest('hex')
+const CLIENTS = `introspection: { clients: [{ id: helpdesk, secret_sha256: 'sha256:${hash}' }] }`
+const config = (more = `${ADMINS}\n${CLIENTS}`) =>
+  selfHostedConfig({
+    server: 'http://127.0.0.1:9/chatkit',
+    workflow: `    state_variables: { plan: 'has(claims.plan) ? claims.plan : "free"', seats: '3' }
+  other:
+    server: http://127.0.0.1:9/other
+`,
+    more,
+  })
+
+const clock = stoppedClock(Date.now())
+let running: Running
+beforeEach(async () => {
+  running = await startService({ config: config(), env: { PUBLIC_URL }, now: clock.now })
+})
+afterEach(() => running.close())
+
+const basic = (id: string, password: string) =>
+  `Basic ${Buffer.from(`${id}:${password}`).toString('base64')}`
+const CLIENT = basic('helpdesk', PASSWORD)
+
+/** Tokens as of the service's clock. */
+const token = (user: string, claims: Readonly<Record<string, unknown>> = {}) => {
+  const now = Math.floor(clock.now() / 1000)
+  return tokenFor(user, { iat: now, exp: now + 3600, ...claims })
+}
+const secretFor = (user = 'alice', claims = {}) =>
+  helpdeskSecret({ mint: () => running.mint(token(user, claims)) })
+
+async function introspect(
+  secret: string | undefined,
+  authorization: string | undefined = CLIENT,
+): Promise<Response> {
+  return fetch(`${running.url}/v1/introspect`, {
+    method: 'POST',
+    headers: authorization === '' ? {} : { authorization },
+    body: new URLSearchParams(secret === undefined ? {} : { token: secret }),
+  })
+}
+
+async function answer(secret: string, authorization?: string): Promise<unknown> {
+  const response = await introspect(secret, authorization)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('cache-control')).toBe('no-store')
+  return response.json()
+}
+
+describe('a live secret', () => {
+  test('is active, with its claims and the state variables that it does not hold', async () => {
+    const secret = await secretFor('alice', { plan: 'pro' })
+    const { iat, exp, sid } = decodeJwt(secret)
+    expect(await answer(secret)).toEqual({
+      active: true,
+      iss: PUBLIC_URL,
+      aud: 'chatkit:helpdesk',
+      sub: 'alice',
+      sid,
+      iat,
+      exp,
+      workflow: 'helpdesk',
+      state: { plan: 'pro', seats: 3 },
+    })
+  })
+
+  test('of another workflow says which, and has no state when that has none', async () => {
+    const response = await mintWith(running, token('alice'), { workflow: 'other' })
+    const { client_secret } = JSON.parse(await response.text())
+    const seen = await answer(client_secret)
+    expect(seen).toMatchObject({ active: true, aud: 'chatkit:other', workflow: 'other' })
+    expect(seen).not.toHaveProperty('state')
+  })
+
+  test('is active to an admin too', async () => {
+    const admin = `Bearer ${token('ada', { roles: ['chatkit-admin'] })}`
+    expect(await answer(await secretFor(), admin)).toMatchObject({ active: true, sub: 'alice' })
+  })
+})
+
+describe('{"active": false} and no more', () => {
+  const inactive = async (secret: string) => expect(await answer(secret)).toEqual({ active: false })
+
+  test('cancelled by an admin', async () => {
+    const secret = await secretFor()
+    expect(await answer(secret)).toMatchObject({ active: true })
+    const admin = token('ada', { roles: ['chatkit-admin'] })
+    const cancelled = await fetch(`${running.url}/v1/admin/sessions/${sidOf(secret)}/cancel`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${admin}` },
+    })
+    expect(cancelled.status).toBe(200)
+    await inactive(secret)
+  })
+
+  test('revoked with its user', async () => {
+    const [secret, other] = [await secretFor(), await secretFor('bob')]
+    await revoke(running, 'alice')
+    await inactive(secret)
+    expect(await answer(other)).toMatchObject({ active: true, sub: 'bob' })
+  })
+
+  test('signed out', async () => {
+    const secret = await secretFor()
+    const headers = { authorization: `Bearer ${token('alice')}` }
+    const out = await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
+    expect(out.status).toBe(204)
+    await inactive(secret)
+  })
+
+  test('expired, to the second', async () => {
+    const secret = await secretFor()
+    const { exp = 0 } = decodeJwt(secret)
+    clock.advance(exp - 1 - Math.floor(clock.now() / 1000))
+    expect(await answer(secret)).toMatchObject({ active: true })
+    clock.advance(1)
+    await inactive(secret)
+  })
+
+  test('a secret of a hosted workflow', async () => {
+    const response = await mintWith(running, token('alice'), { workflow: 'support' })
+    await inactive(JSON.parse(await response.text()).client_secret)
+  })
+
+  test('a token of a user, of an admin, of nobody', async () => {
+    await inactive(token('alice'))
+    await inactive(token('ada', { roles: ['chatkit-admin'] }))
+    for (const text of ['', 'x', 'a.b.c', 'ek_123', 'x'.repeat(10_000)]) await inactive(text)
+  })
+
+  test('a secret with a changed signature', async () => {
+    const secret = await secretFor()
+    const at = secret.lastIndexOf('.') + 5
+    await inactive(secret.slice(0, at) + (secret[at] === 'A' ? 'B' : 'A') + secret.slice(at + 1))
+  })
+
+  test('the claims of a secret under another key, or under a user’s', async () => {
+    const claims = decodeJwt(await secretFor())
+    const foreign = await readSigningKeys(await makeSigningKeys(), 'test')
+    await inactive(await foreign.sign(claims, CLIENT_SECRET_TYPE))
+    await inactive(signer.token(claims, { typ: CLIENT_SECRET_TYPE }))
+    const none = Buffer.from('{"alg":"none"}').toString('base64url')
+    await inactive(`${none}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`)
+  })
+})
+
+describe('who may ask', () => {
+  test('nobody without a credential', async () => {
+    expectProblem(await answerOf(await introspect('x', '')), 401, 'missing_token')
+  })
+
+  test.each([
+    ['a wrong secret', basic('helpdesk', 'wrong')],
+    ['the hash itself', basic('helpdesk', hash)],
+    ['no secret', basic('helpdesk', '')],
+    ['an unknown client', basic('other', PASSWORD)],
+    ['no id', basic('', PASSWORD)],
+    ['no colon', `Basic ${Buffer.from('helpdesk').toString('base64')}`],
+  ])('not with %s', async (_what, authorization) => {
+    const secret = await secretFor()
+    expectProblem(await answerOf(await introspect(secret, authorization)), 401, 'invalid_token')
+    expect(running.logText()).not.toContain(secret)
+  })
+
+  test('not with a user’s token, nor with the secret itself', async () => {
+    const secret = await secretFor()
+    const user = `Bearer ${token('alice')}`
+    expectProblem(await answerOf(await introspect(secret, user)), 403, 'admin_required')
+    const self = await answerOf(await introspect(secret, `Bearer ${secret}`))
+    expectProblem(self, 401, 'invalid_token')
+  })
+
+  test('where there are no admins, a client; where there is neither, nobody', async () => {
+    for (const [more, status] of [
+      [CLIENTS, 200],
+      ['', 401],
+    ] as const) {
+      const own = await startService({ config: config(more), env: { PUBLIC_URL } })
+      const call = async (authorization: string) => {
+        const { status: answered } = await fetch(`${own.url}/v1/introspect`, {
+          method: 'POST',
+          headers: { authorization },
+          body: new URLSearchParams({ token: 'x' }),
+        })
+        return answered
+      }
+      expect(await call(CLIENT)).toBe(status)
+      expect(await call(`Bearer ${adminToken()}`)).toBe(401)
+      await own.close()
+    }
+  })
+})
+
+describe('the request', () => {
+  test('is a form with one token', async () => {
+    expectProblem(await answerOf(await introspect(undefined)), 400, 'invalid_request')
+    const post = (body: string, type: string) =>
+      fetch(`${running.url}/v1/introspect`, {
+        method: 'POST',
+        headers: { authorization: CLIENT, 'content-type': type },
+        body,
+      })
+    const form = 'application/x-www-form-urlencoded'
+    expectProblem(await answerOf(await post('token=a&token=b', form)), 400, 'invalid_request')
+    const json = await answerOf(await post('{"token":"a"}', 'application/json'))
+    expectProblem(json, 415, 'unsupported_media_type')
+    const hinted = await post('token=a&token_type_hint=access_token', form)
+    expect(await hinted.json()).toEqual({ active: false })
+  })
+
+  test('GET is refused: a token in a URL ends up in logs', async () => {
+    const url = `${running.url}/v1/introspect?token=x`
+    const call = fetch(url, { headers: { authorization: CLIENT } })
+    expectProblem(await answerOf(await call), 405, 'method_not_allowed')
+  })
+})

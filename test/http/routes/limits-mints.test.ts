@@ -1,0 +1,115 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { eachStore, expectRefusedMint, mintWith } from '../../support/admin-calls.ts'
+import { stoppedClock } from '../../support/issuer-settings.ts'
+import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import {
+  APP_ORIGIN,
+  DEFAULT_CONFIG,
+  HIGH_LIMITS,
+  type Running,
+  startService,
+  tokenFor,
+} from '../../support/running-service.ts'
+
+const config = (limits: string) => DEFAULT_CONFIG.replace(HIGH_LIMITS, limits)
+
+let running: Running
+afterEach(() => running.close())
+
+describe.each(eachStore())('mints per user, %s', (_store, env) => {
+  test('max in so many seconds, then 429 until the window ends; told in every answer', async () => {
+    const clock = stoppedClock(Date.now())
+    const limits = config('limits: { mints_per_user: { max: 3, seconds: 60 } }')
+    running = await startService({ config: limits, env, now: clock.now })
+    const standing: (string | undefined)[] = []
+    for (let n = 0; n < 3; n++) {
+      const { status, headers } = await answerOf(await running.mint(tokenFor('alice')))
+      expect([status, headers['ratelimit-policy']]).toEqual([200, '"mints";q=3;w=60'])
+      standing.push(headers['ratelimit'])
+      clock.advance(10)
+    }
+    expect(standing).toEqual(['"mints";r=2;t=60', '"mints";r=1;t=50', '"mints";r=0;t=40'])
+
+    const refused = await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])
+    expect(refused.headers).toMatchObject({
+      'ratelimit-policy': '"mints";q=3;w=60',
+      ratelimit: '"mints";r=0;t=30',
+      'retry-after': '30',
+    })
+    // Another user is not concerned.
+    expect((await running.mint(tokenFor('bob'))).status).toBe(200)
+    clock.advance(29)
+    const late = await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])
+    expect(late.headers['retry-after']).toBe('1')
+    clock.advance(1)
+    expect((await running.mint(tokenFor('alice'))).status).toBe(200)
+  })
+})
+
+test('refused mints count, those that are judged before the limit do not', async () => {
+  running = await startService({ config: config('limits: { mints_per_user: { max: 3 } }') })
+  for (let n = 0; n < 5; n++) {
+    const evil = await running.mint(tokenFor(), { headers: { origin: 'https://evil.example' } })
+    expect(evil.status).toBe(403)
+    expect(evil.headers.has('ratelimit')).toBe(false)
+    expect((await running.mint('a.b.c')).status).toBe(401)
+  }
+  expect((await mintWith(running, tokenFor(), { x: 1 })).status).toBe(400)
+  expect((await mintWith(running, tokenFor(), { workflow: 'none' })).status).toBe(403)
+  running.api.api.setFaults({ status: 400, times: 1 })
+  expect((await running.mint()).status).toBe(502)
+  await expectRefusedMint(running, tokenFor(), [429, 'rate_limited'])
+  // The limit is judged before the body.
+  await expectRefusedMint(running, tokenFor(), [429, 'rate_limited'], { x: 1 })
+})
+
+test('60 at once: exactly max of them mint', async () => {
+  running = await startService({ config: config('limits: { mints_per_user: { max: 7 } }') })
+  const answers = await Promise.all(Array.from({ length: 60 }, () => running.mint()))
+  const statuses = answers.map(({ status }) => status)
+  expect(statuses.filter((status) => status === 200)).toHaveLength(7)
+  expect(statuses.filter((status) => status === 429)).toHaveLength(53)
+  expect(running.api.api.requests()).toHaveLength(7)
+})
+
+test('the default is 10 in 60 s', async () => {
+  running = await startService({ config: config('') })
+  for (let n = 9; n >= 0; n--) {
+    const { status, headers } = await running.mint()
+    expect([status, headers.get('ratelimit')]).toEqual([
+      200,
+      expect.stringMatching(new RegExp(`^"mints";r=${n};t=(?:60|59)$`)),
+    ])
+    expect(headers.get('ratelimit-policy')).toBe('"mints";q=10;w=60')
+  }
+  await expectRefusedMint(running, tokenFor(), [429, 'rate_limited'])
+})
+
+test('users are told apart by what they map to, not by their tokens', async () => {
+  running = await startService({ config: config('limits: { mints_per_user: { max: 1 } }') })
+  expect((await running.mint(tokenFor('alice', { jti: '1' }))).status).toBe(200)
+  expect((await running.mint(tokenFor('alice', { jti: '2' }))).status).toBe(429)
+  expect((await running.mint(tokenFor('Alice'))).status).toBe(200)
+})
+
+test('a page may read the headers, of the refusal too', async () => {
+  running = await startService({ config: config('limits: { mints_per_user: { max: 1 } }') })
+  await running.mint()
+  const answer = await answerOf(await running.mint(tokenFor(), { headers: { origin: APP_ORIGIN } }))
+  expectProblem(answer, 429, 'rate_limited')
+  expect(answer.headers).toMatchObject({
+    'access-control-allow-origin': APP_ORIGIN,
+    'access-control-expose-headers': 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id',
+  })
+})
+
+test('a sign-out is not limited, and says nothing of limits', async () => {
+  running = await startService({ config: config('limits: { mints_per_user: { max: 1 } }') })
+  await running.mint()
+  for (let n = 0; n < 3; n++) {
+    const headers = { authorization: `Bearer ${tokenFor()}` }
+    const answer = await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
+    expect(answer.status).toBe(204)
+    expect(answer.headers.has('ratelimit')).toBe(false)
+  }
+})

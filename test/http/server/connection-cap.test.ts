@@ -1,0 +1,112 @@
+import { Writable } from 'node:stream'
+import { Hono } from 'hono'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { mostConnections } from '../../../src/http/server/connection-cap.ts'
+import { type Listening, listen } from '../../../src/http/server/server.ts'
+import { createLog } from '../../../src/lib/log.ts'
+import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
+
+describe('how many', () => {
+  const limits = (files: number | string) =>
+    `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${files}                 1048576              files     \n`
+
+  test.each([
+    [1024, 1, 384],
+    [20_000, 1, 19_360],
+    [20_000, 2, 9_680],
+    [1_048_576, 1, 20_000],
+    [1_048_576, 2, 20_000],
+    [256, 1, 128],
+  ])('%i open files, %i for each: %i', (files, each, most) => {
+    expect(mostConnections(each, limits(files))).toBe(most)
+  })
+
+  test('where the system does not say, or sets no limit', () => {
+    expect(mostConnections(1, limits('unlimited'))).toBe(20_000)
+    expect(mostConnections(1, '')).toBe(20_000)
+  })
+
+  test('of this process', () => {
+    expect(mostConnections()).toBeGreaterThanOrEqual(128)
+    expect(mostConnections()).toBeLessThanOrEqual(20_000)
+  })
+})
+
+describe.each([1, 4])('with %i sockets', (sockets) => {
+  const MOST = 6
+  let listening: Listening
+  let turnedAway: number[]
+  let lines: Record<string, unknown>[]
+  let open: RawConnection[]
+  /** Requests that the app has and does not answer. */
+  let held: number
+
+  beforeEach(async () => {
+    turnedAway = []
+    lines = []
+    open = []
+    held = 0
+    const destination = new Writable({
+      write(chunk, _encoding, done) {
+        lines.push(JSON.parse(String(chunk)))
+        done()
+      },
+    })
+    const app = new Hono()
+    app.get('/held', async (c) => {
+      held++
+      await new Promise((resolve) => c.req.raw.signal.addEventListener('abort', resolve))
+      return c.text('')
+    })
+    app.get('/', (c) => c.text('here'))
+    listening = await listen({
+      app,
+      host: '127.0.0.1',
+      port: 0,
+      sockets,
+      log: createLog({ level: 'info', destination }),
+      maxConnections: MOST,
+      onTurnedAway: (count) => turnedAway.push(count),
+    })
+  })
+  afterEach(async () => {
+    for (const connection of open) connection.destroy()
+    await listening.stop(100)
+  })
+
+  async function connect(): Promise<RawConnection> {
+    const connection = await openRaw(listening.url)
+    open.push(connection)
+    return connection
+  }
+
+  /** What the connection is told, or that it was closed. */
+  async function ask(connection: RawConnection, path = '/'): Promise<string> {
+    connection.send(rawRequest(`GET ${path}`))
+    return connection.next().then(
+      ({ body }) => body,
+      () => 'closed',
+    )
+  }
+
+  test('one more than there may be is closed, and busy ones stay', async () => {
+    for (let at = 0; at < MOST; at++) void ask(await connect(), '/held')
+    await expect.poll(() => held).toBe(MOST)
+    expect(await ask(await connect())).toBe('closed')
+    expect(await ask(await connect())).toBe('closed')
+    await expect.poll(() => turnedAway, { timeout: 3000 }).toEqual([2])
+    expect(lines).toMatchObject([{ level: 40, turned_away: 2, most: MOST }])
+    open[0]?.destroy()
+    await expect.poll(async () => ask(await connect())).toBe('here')
+  })
+
+  test('idle ones make room for who comes next', async () => {
+    void ask(await connect(), '/held')
+    await expect.poll(() => held).toBe(1)
+    for (let at = 1; at < MOST; at++) expect(await ask(await connect())).toBe('here')
+    expect(await ask(await connect())).toBe('closed')
+    await Promise.all(open.slice(1, MOST).map(({ closed }) => closed))
+    for (let at = 1; at < MOST; at++) expect(await ask(await connect())).toBe('here')
+    expect(open[0]?.rest()).toBe('')
+  })
+})

@@ -1,0 +1,93 @@
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expectProblem } from '../../support/problem-answer.ts'
+import { openRaw, rawRequest } from '../../support/raw-http.ts'
+import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+
+// Several requests on one connection: no byte of one may be read as part of another.
+
+let running: Running
+beforeAll(async () => {
+  running = await startService()
+})
+afterAll(() => running.close())
+beforeEach(() => {
+  running.api.api.clearRequests()
+  running.api.api.setFaults({})
+})
+
+const JSON_TYPE = 'Content-Type: application/json'
+const authorization = (sub: string) => `Authorization: Bearer ${tokenFor(sub)}`
+const users = () => running.api.api.requests().map(({ body }) => (body as { user: string }).user)
+
+test('pipelined requests are answered in their order', async () => {
+  const connection = await openRaw(running.url)
+  connection.send(
+    Buffer.concat([
+      rawRequest('POST /v1/sessions', { headers: [authorization('alice')] }),
+      rawRequest('GET /livez'),
+      rawRequest('POST /v1/sessions', { headers: [authorization('bob'), JSON_TYPE], body: '{}' }),
+      rawRequest('GET /nowhere'),
+    ]),
+  )
+  expect((await connection.next()).json()).toHaveProperty('client_secret')
+  expect((await connection.next()).json()).toEqual({ status: 'live' })
+  expect((await connection.next()).json()).toHaveProperty('client_secret')
+  expectProblem(await connection.next(), 404, 'not_found')
+  expect(users().sort()).toEqual(['alice', 'bob'])
+  connection.destroy()
+})
+
+test('the token of one request is not the token of the next', async () => {
+  const connection = await openRaw(running.url)
+  connection.send(
+    Buffer.concat([
+      rawRequest('POST /v1/sessions', { headers: [authorization('alice')] }),
+      rawRequest('POST /v1/sessions'),
+    ]),
+  )
+  expect((await connection.next()).status).toBe(200)
+  expectProblem(await connection.next(), 401, 'missing_token')
+  expect(users()).toEqual(['alice'])
+  connection.destroy()
+})
+
+test('a request hidden in the body of a refused one is not carried out', async () => {
+  const hidden = rawRequest('POST /v1/sessions', { headers: [authorization('mallory')] })
+  const connection = await openRaw(running.url)
+  connection.send(rawRequest('POST /v1/sessions', { headers: [JSON_TYPE], body: hidden }))
+  expectProblem(await connection.next(), 401, 'missing_token')
+  connection.send(rawRequest('GET /livez'))
+  expect((await connection.next()).json()).toEqual({ status: 'live' })
+  expect(users()).toEqual([])
+  connection.destroy()
+})
+
+test('garbage behind a mint under way: one answer at most, and no session stays that nobody holds', async () => {
+  running.api.api.setFaults({ latency_ms: 300, times: 1 })
+  const connection = await openRaw(running.url)
+  connection.send(rawRequest('POST /v1/sessions', { headers: [authorization('alice')] }))
+  await setTimeout(50)
+  connection.send('GARBAGE\r\n\r\n')
+  const answer = await connection.next()
+  await connection.closed
+  expectProblem(answer, 400, 'invalid_request')
+  expect(connection.rest()).toBe('')
+})
+
+test('a broken body behind an answer is not answered a second time', async () => {
+  const connection = await openRaw(running.url)
+  connection.send(rawRequest('POST /v1/sessions', { headers: ['Transfer-Encoding: chunked'] }))
+  expectProblem(await connection.next(), 401, 'missing_token')
+  connection.send('zz\r\nnot a chunk\r\n')
+  await connection.closed
+  expect(connection.rest()).toBe('')
+})
+
+test('a client that never sends the body of a refused request loses its connection soon', async () => {
+  const connection = await openRaw(running.url)
+  connection.send(rawRequest('POST /v1/sessions', { headers: ['Content-Length: 1000'] }))
+  expectProblem(await connection.next(), 401, 'missing_token')
+  await connection.closed
+  expect(connection.rest()).toBe('')
+})

@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { answerOf, expectEnvelope, expectProblem } from '../../support/problem-answer.ts'
+import { openRaw, rawRequest } from '../../support/raw-http.ts'
+import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+
+// What SIGTERM sets off, without the process: `drain`, and then `stop`.
+
+let running: Running
+beforeEach(async () => {
+  running = await startService()
+})
+afterEach(() => running.close())
+
+const mintRequest = rawRequest('POST /v1/sessions', {
+  headers: [`Authorization: Bearer ${tokenFor()}`],
+})
+
+test('readyz turns 503 at once, liveness does not', async () => {
+  expect((await fetch(`${running.url}/readyz`)).status).toBe(200)
+  running.drain()
+  expectProblem(await answerOf(await fetch(`${running.url}/readyz`)), 503, 'shutting_down')
+  expect((await fetch(`${running.url}/livez`)).status).toBe(200)
+})
+
+test('work goes on, and every answer closes its connection, errors too', async () => {
+  const open = await openRaw(running.url)
+  open.send(rawRequest('GET /livez'))
+  expect((await open.next()).headers['connection']).toBe('keep-alive')
+  running.drain()
+  open.send(mintRequest)
+  const minted = await open.next()
+  expect(minted.json()).toHaveProperty('client_secret')
+  expect(minted.headers['connection']).toBe('close')
+  expectEnvelope(minted)
+  await open.closed
+  for (const [line, status] of [
+    ['GET /nowhere', 404],
+    ['POST /v1/sessions', 401],
+    ['OPTIONS /livez', 204],
+  ] as const) {
+    const connection = await openRaw(running.url)
+    connection.send(rawRequest(line))
+    const answer = await connection.next()
+    expect(answer.status).toBe(status)
+    expect(answer.headers['connection']).toBe('close')
+    await connection.closed
+  }
+})
+
+test('what is in flight is answered, idle connections are closed, new ones are refused', async () => {
+  running.api.api.setFaults({ latency_ms: 500 })
+  const idle = await openRaw(running.url)
+  idle.send(rawRequest('GET /livez'))
+  await idle.next()
+  const busy = await openRaw(running.url)
+  busy.send(mintRequest)
+  await vi.waitFor(() => expect(running.api.api.requests()).toHaveLength(1))
+
+  running.drain()
+  let stopped = false
+  const stopping = running.stop(10_000).then(() => {
+    stopped = true
+  })
+  await idle.closed
+  await expect(openRaw(running.url)).rejects.toThrow('ECONNREFUSED')
+  expect(stopped).toBe(false)
+  const answer = await busy.next()
+  expect(answer.json()).toHaveProperty('client_secret')
+  expect(answer.headers['connection']).toBe('close')
+  await busy.closed
+  await stopping
+})
+
+test('a request behind one in flight, on the same connection, is not carried out halfway', async () => {
+  running.api.api.setFaults({ latency_ms: 300 })
+  const connection = await openRaw(running.url)
+  connection.send(Buffer.concat([mintRequest, rawRequest('GET /livez')]))
+  await vi.waitFor(() => expect(running.api.api.requests()).toHaveLength(1))
+  running.drain()
+  const stopping = running.stop(10_000)
+  expect((await connection.next()).json()).toHaveProperty('client_secret')
+  await connection.closed
+  await stopping
+})
+
+test('a connection that becomes idle while stopping is closed, not kept for its 65 seconds', async () => {
+  running.api.api.setFaults({ latency_ms: 300 })
+  const connection = await openRaw(running.url)
+  connection.send(mintRequest)
+  await vi.waitFor(() => expect(running.api.api.requests()).toHaveLength(1))
+  // Without `drain` the answer keeps its connection alive.
+  const stopping = running.stop(60_000)
+  expect((await connection.next()).headers['connection']).toBe('keep-alive')
+  await connection.closed
+  await stopping
+})
+
+test('what does not end in time is cut', async () => {
+  running.api.api.setFaults({ hang: true })
+  const connection = await openRaw(running.url)
+  connection.send(mintRequest)
+  await vi.waitFor(() => expect(running.api.api.requests()).toHaveLength(1))
+  await running.stop(100)
+  await connection.closed
+  expect(connection.rest()).toBe('')
+})

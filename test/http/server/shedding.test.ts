@@ -1,0 +1,214 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Writable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Origins } from '../../../src/http/origins.ts'
+import { createAdmission } from '../../../src/http/server/mint-limiter.ts'
+import { type Shedding, startShedding } from '../../../src/http/server/shedding.ts'
+import { createLog } from '../../../src/lib/log.ts'
+import { type HandTiming, handTiming } from '../../support/hand-timing.ts'
+import { expectProblem } from '../../support/problem-answer.ts'
+import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
+
+const ORIGIN = 'https://app.acme.example'
+const MOST = 256
+
+let timing: HandTiming
+let shedding: Shedding
+let server: Server
+let connection: RawConnection
+let draining: boolean
+let refused: number[]
+let log: Record<string, unknown>[]
+let randoms: number[]
+/** Of mints that the app has and has not answered yet. */
+let held: ServerResponse[]
+
+beforeEach(async () => {
+  timing = handTiming()
+  draining = false
+  refused = []
+  log = []
+  randoms = []
+  held = []
+  shedding = startShedding(options({ credentials: false }))
+  await serve()
+})
+afterEach(async () => {
+  connection.destroy()
+  await new Promise((resolve) => server.close(resolve))
+})
+
+function options(change: Partial<Origins>) {
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      log.push(JSON.parse(String(chunk)))
+      done()
+    },
+  })
+  return {
+    admission: createAdmission(),
+    origins: {
+      app: new Set([ORIGIN]),
+      admin: new Set<string>(),
+      console: new Set<string>(),
+      credentials: false,
+      ...change,
+    },
+    log: createLog({ level: 'info', destination }),
+    draining: () => draining,
+    onRefused: (count: number) => refused.push(count),
+    random: () => randoms.shift() ?? 0,
+    timing,
+  }
+}
+
+/** An app that says which request it got, and holds mints until `release`. */
+async function serve(): Promise<void> {
+  const answer = shedding.around(async (request, response) => {
+    if (request.headers['x-hold'] === undefined) {
+      response.end('the app')
+      return
+    }
+    held.push(response)
+    await new Promise((resolve) => response.once('finish', resolve))
+  })
+  server = createServer((request, response) => void answer(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  connection = await openRaw(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+}
+
+const mint = (headers: readonly string[] = [`Origin: ${ORIGIN}`]) => {
+  connection.send(rawRequest('POST /v1/sessions', { headers }))
+  return connection.next()
+}
+
+/** As many mints under way as are always let in, on connections of their own, and a loop that is late. */
+async function overload(): Promise<void> {
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  for (let at = 0; at < MOST; at++) {
+    const other = await openRaw(url)
+    other.send(rawRequest('POST /v1/sessions', { headers: ['X-Hold: yes'] }))
+  }
+  await expect.poll(() => held.length).toBe(MOST)
+  for (let sample = 0; sample < 20; sample++) timing.fire(120)
+}
+
+function release(): void {
+  for (const response of held.splice(0)) response.end('the app')
+}
+
+test('a loop that is on time, or late while little is under way: the app answers', async () => {
+  timing.fire(20)
+  expect((await mint()).body).toBe('the app')
+  for (let sample = 0; sample < 20; sample++) timing.fire(120)
+  expect((await mint()).body).toBe('the app')
+})
+
+describe('a refused mint', () => {
+  beforeEach(overload)
+  afterEach(release)
+
+  test('is the problem `overloaded`, with all that a page needs to read it', async () => {
+    const answer = await mint()
+    expectProblem(answer, 503, 'overloaded')
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': ORIGIN,
+      vary: 'Origin',
+      'access-control-expose-headers': expect.stringContaining('Retry-After'),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': answer.json().request_id,
+    })
+    expect(answer.headers).not.toHaveProperty('access-control-allow-credentials')
+    expect(answer.headers).not.toHaveProperty('connection', 'close')
+  })
+
+  test('asks each client to come back at another time', async () => {
+    randoms = [0, 0.25, 0.5, 0.999]
+    const waits: unknown[] = []
+    while (randoms.length > 0) waits.push((await mint()).headers['retry-after'])
+    expect(waits).toEqual(['1', '2', '3', '5'])
+  })
+
+  test('of a native app has no CORS headers; a query changes nothing', async () => {
+    connection.send(rawRequest('POST /v1/sessions?a=b'))
+    const answer = await connection.next()
+    expectProblem(answer, 503, 'overloaded')
+    expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
+  })
+
+  test('leaves its connection usable, whether or not it has a small body', async () => {
+    connection.send(rawRequest('POST /v1/sessions', { body: '{}' }))
+    expectProblem(await connection.next(), 503, 'overloaded')
+    connection.send(rawRequest('GET /livez'))
+    expect((await connection.next()).body).toBe('the app')
+  })
+
+  test.each([
+    ['long', 'Content-Length: 16385'],
+    ['of unknown length', 'Transfer-Encoding: chunked'],
+  ])('with a body that is %s closes its connection', async (_name, header) => {
+    const answer = await mint([header])
+    expectProblem(answer, 503, 'overloaded')
+    expect(answer.headers['connection']).toBe('close')
+  })
+
+  test('closes its connection while the service drains', async () => {
+    draining = true
+    expect((await mint()).headers['connection']).toBe('close')
+  })
+
+  test.each([
+    'DELETE /v1/sessions',
+    'POST /v1/admin/users/alice/revoke',
+    'POST /v1/admin/revoke',
+    'POST /v1/backchannel-logout',
+    'POST /chatkit/helpdesk',
+    'GET /livez',
+    'GET /readyz',
+    'OPTIONS /v1/sessions',
+    'POST /v1/sessions/x',
+  ])('is a mint: %s goes to the app', async (line) => {
+    connection.send(rawRequest(line))
+    expect((await connection.next()).body).toBe('the app')
+  })
+
+  test('is not of a page that may not call: the app has its own answer for that', async () => {
+    expect((await mint(['Origin: https://evil.example'])).body).toBe('the app')
+    expect((await mint(['Origin: null'])).body).toBe('the app')
+  })
+
+  test('stands in the log together with all others of the same second', async () => {
+    timing.fire(2000)
+    for (let at = 0; at < 7; at++) await mint()
+    timing.fire(60)
+    for (let at = 0; at < 4; at++) await mint()
+    timing.fire(500)
+    expect(refused).toEqual([7])
+    timing.fire(600)
+    expect(refused).toEqual([7, 4])
+    await mint()
+    shedding.stop()
+    expect(refused).toEqual([7, 4, 1])
+    expect(log.map((line) => line['refused'])).toEqual([7, 4, 1])
+    expect(log[0]).toMatchObject({ level: 40, code: 'overloaded', under_way: MOST, limit: MOST })
+  })
+
+  test('is the last one when those under way have their answers', async () => {
+    expect((await mint()).status).toBe(503)
+    release()
+    await expect.poll(async () => (await mint()).body).toBe('the app')
+  })
+})
+
+test('cookies may come along where they are configured', async () => {
+  connection.destroy()
+  server.close()
+  shedding = startShedding(options({ credentials: true }))
+  await serve()
+  await overload()
+  expect((await mint()).headers['access-control-allow-credentials']).toBe('true')
+  release()
+})

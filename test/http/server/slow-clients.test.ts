@@ -1,0 +1,74 @@
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expectProblem } from '../../support/problem-answer.ts'
+import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
+import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+
+// Clients that take their time, several at once, and one that does not and must not notice.
+
+let running: Running
+beforeAll(async () => {
+  running = await startService()
+})
+afterAll(() => running.close())
+
+const bearer = `Authorization: Bearer ${tokenFor('slow')}`
+const JSON_TYPE = 'Content-Type: application/json'
+
+/** Writes a byte at a time until the connection is closed. */
+async function drip(connection: RawConnection, byte: string): Promise<void> {
+  let open = true
+  void connection.closed.then(() => {
+    open = false
+  })
+  while (open) {
+    connection.send(byte)
+    await setTimeout(300)
+  }
+}
+
+/** The contract's seconds, and one more for a busy machine; Node's own defaults are 60 and 300. */
+async function timedOut(start: string | Uint8Array, dripped: string, seconds: number) {
+  const connection = await openRaw(running.url)
+  const started = performance.now()
+  connection.send(start)
+  void drip(connection, dripped)
+  const answer = await connection.next()
+  await connection.closed
+  expect((performance.now() - started) / 1000).toBeLessThan(seconds + 1)
+  expectProblem(answer, 408, 'request_timeout')
+  expect(answer.headers['connection']).toBe('close')
+  expect(connection.rest()).toBe('')
+  const id = answer.headers['x-request-id']
+  expect(running.log.filter((line) => line['request_id'] === id)).toHaveLength(1)
+}
+
+describe.concurrent('a slow client gets 408 and loses its connection', () => {
+  const head = (headers: readonly string[]) => rawRequest('POST /v1/sessions', { headers })
+
+  test('a request line that never ends', () => timedOut('GET /', 'x', 6))
+  test('headers that never end', () => timedOut('GET /livez HTTP/1.1\r\nX: ', 'x', 6))
+  test('a connection that says nothing', () => timedOut('', '', 6))
+  test('a body that comes too slowly', () =>
+    timedOut(head([bearer, JSON_TYPE, 'Content-Length: 1000']), ' ', 11))
+  test('a body that never begins', () =>
+    timedOut(head([bearer, JSON_TYPE, 'Content-Length: 1000']), '', 11))
+  test('a chunked body that comes too slowly', () =>
+    timedOut(head([bearer, JSON_TYPE, 'Transfer-Encoding: chunked']), '1\r\n \r\n', 11))
+
+  test('meanwhile, others are served', async () => {
+    for (let round = 0; round < 40; round++) {
+      const response = await running.mint(tokenFor('quick'))
+      expect(response.status).toBe(200)
+      await response.arrayBuffer()
+      await setTimeout(250)
+    }
+  })
+})
+
+test('no slow client got a session, and each has one line in the log', async () => {
+  const users = running.api.api.requests().map(({ body }) => (body as { user: string }).user)
+  expect(new Set(users)).toEqual(new Set(['quick']))
+  expect(running.log.filter(({ status }) => status === 408)).toHaveLength(6)
+  expect(running.log.filter(({ status }) => status === 200)).toHaveLength(40)
+})

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest'
+import type { AnswerSeen } from '../../../src/http/request-frame.ts'
+import { createMetrics, type MetricSources } from '../../../src/http/telemetry/metrics.ts'
+
+const MINTED: AnswerSeen = {
+  method: 'POST',
+  route: '/v1/sessions',
+  status: 200,
+  code: undefined,
+  milliseconds: 42,
+  requestId: 'req_ours',
+  traceparent: undefined,
+  trace: {
+    user: 'hash-of-alice',
+    workflow: 'support',
+    session: 'cksess_1',
+    upstream: {
+      operation: 'create_session',
+      status: 200,
+      requestId: 'req_1',
+      milliseconds: 30,
+      attempts: 1,
+    },
+  },
+}
+
+function scene(sources: Partial<MetricSources> = {}) {
+  const metrics = createMetrics({
+    now: Date.now,
+    figures: async () => ({ activeSessions: 3, outboxLength: 1 }),
+    keyAges: () =>
+      new Map([
+        ['https://a.test/', 12],
+        ['https://b.test/', undefined],
+      ]),
+    breakers: () => [{ key: 'OPENAI_API_KEY', breaker: 'api', open: true }],
+    mintsUnderWay: () => 7,
+    ...sources,
+  })
+  const scrape = async () => {
+    const answer = await metrics.app.request('/metrics')
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toMatch(/^text\/plain/)
+    return answer.text()
+  }
+  return { metrics, scrape }
+}
+
+describe('metrics', () => {
+  test('count answers by route, status and code, and calls of the API by operation', async () => {
+    const { metrics, scrape } = scene()
+    metrics.seen(MINTED)
+    metrics.seen({ ...MINTED, status: 403, code: 'user_blocked', trace: {} })
+    const text = await scrape()
+    const line = (code: string, status: number) =>
+      `chatkit_mint_requests_total{method="POST",route="/v1/sessions",status="${status}",code="${code}"} 1`
+    expect(text).toContain(line('ok', 200))
+    expect(text).toContain(line('user_blocked', 403))
+    expect(text).toContain('chatkit_mint_request_seconds_count{route="/v1/sessions"} 2')
+    expect(text).toContain(
+      'chatkit_mint_upstream_seconds_count{operation="create_session",status="200"} 1',
+    )
+  })
+
+  test('name no user, session or workflow, and no method that a client made up', async () => {
+    const { metrics, scrape } = scene()
+    metrics.seen({ ...MINTED, method: 'PROPFIND' })
+    const text = await scrape()
+    expect(text).not.toMatch(/alice|cksess|support|PROPFIND/)
+    expect(text).toContain('method="other"')
+  })
+
+  test('count what an upstream showed of someone else’s', async () => {
+    const { metrics, scrape } = scene()
+    metrics.foreignSeen({ source: 'hosted', what: 'thread', count: 3 })
+    metrics.foreignSeen({ source: 'self_hosted', what: 'item', count: 1 })
+    const text = await scrape()
+    const name = 'chatkit_mint_foreign_threads_total'
+    expect(text).toContain(`${name}{source="hosted",what="thread"} 3`)
+    expect(text).toContain(`${name}{source="self_hosted",what="item"} 1`)
+  })
+
+  test('tell live sessions, waiting cancels, ages of keys and open breakers', async () => {
+    const text = await scene().scrape()
+    expect(text).toContain('chatkit_mint_active_sessions 3')
+    expect(text).toContain('chatkit_mint_outbox_length 1')
+    expect(text).toContain('chatkit_mint_key_set_age_seconds{issuer="https://a.test/"} 12')
+    expect(text).not.toContain('https://b.test/')
+    expect(text).toContain('chatkit_mint_breaker_open{key="OPENAI_API_KEY",breaker="api"} 1')
+  })
+
+  test('tell mints under way, those refused below the app, and connections turned away', async () => {
+    const { metrics, scrape } = scene()
+    expect(await scrape()).toContain('chatkit_mint_connections_turned_away_total 0')
+    metrics.mintsRefused(40)
+    metrics.mintsRefused(2)
+    metrics.turnedAway(3)
+    const text = await scrape()
+    expect(text).toContain('chatkit_mint_mints_under_way 7')
+    const labels = 'method="POST",route="/v1/sessions",status="503",code="overloaded"'
+    expect(text).toContain(`chatkit_mint_requests_total{${labels}} 42`)
+    expect(text).toContain('chatkit_mint_connections_turned_away_total 3')
+  })
+
+  test('ask the store once for both gauges, and not at each scrape', async () => {
+    let asked = 0
+    const { scrape } = scene({
+      figures: async () => {
+        asked++
+        return { activeSessions: asked, outboxLength: 0 }
+      },
+    })
+    await scrape()
+    expect(await scrape()).toContain('chatkit_mint_active_sessions 1')
+    expect(asked).toBe(1)
+  })
+
+  test('go on without a store, and ask it again', async () => {
+    let down = true
+    const { scrape } = scene({
+      figures: async () => {
+        if (down) throw new Error('down')
+        return { activeSessions: 5, outboxLength: 0 }
+      },
+    })
+    expect(await scrape()).toContain('chatkit_mint_active_sessions Nan')
+    down = false
+    expect(await scrape()).toContain('chatkit_mint_active_sessions 5')
+  })
+})

@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { cancelling, createScene, many, unavailable } from '../mint/scene.ts'
+
+// What thousands of sessions may cost, whoever asks for their end.
+
+test('calls that overlap share the 64 lanes, and a small one is not kept waiting', async () => {
+  const scene = createScene(many)
+  const sessions = await cancelling(scene, 640)
+  scene.upstream.onCancel = () => sleep(5)
+  let done = 0
+  const large = scene.canceller.cancelAll(sessions).then(() => {
+    done += 1
+  })
+  await sleep(1)
+  await scene.canceller.cancelAll(sessions.slice(-1))
+  expect(done).toBe(0)
+  await Promise.all([large, scene.canceller.cancelAll(sessions)])
+  expect(scene.upstream.mostUnderWay).toBe(64)
+})
+
+test('the outbox leaves alone what a call still has before it', async () => {
+  const scene = createScene(many)
+  const sessions = await cancelling(scene, 200)
+  scene.upstream.onCancel = () => sleep(5)
+  const call = scene.canceller.cancelAll(sessions)
+  scene.clock.ms += 5_000
+  for (let n = 0; n < 4; n++) await scene.canceller.workOutbox()
+  await call
+  expect(scene.upstream.cancels).toHaveLength(200)
+})
+
+test('an outage costs each session no write at every try', async () => {
+  const postponed: string[] = []
+  const scene = createScene({
+    ...many,
+    registry: (real) => ({
+      async postponeCancel(id, dueAtMs) {
+        postponed.push(id)
+        await real.postponeCancel(id, dueAtMs)
+      },
+    }),
+  })
+  const sessions = await cancelling(scene, 1000)
+  scene.upstream.onCancel = () => Promise.reject(unavailable('upstream'))
+  await scene.canceller.cancelAll(sessions)
+  expect(postponed).toHaveLength(256)
+  let tried = 0
+  for (let second = 0; second < 60; second++) {
+    scene.clock.ms += 1000
+    for (let due = 64; due === 64; ) {
+      due = await scene.canceller.workOutbox()
+      tried += due
+    }
+  }
+  expect(tried).toBeGreaterThan(10_000)
+  expect(postponed).toHaveLength(256)
+  scene.upstream.onCancel = () => undefined
+  scene.clock.ms += 5_000
+  while ((await scene.canceller.workOutbox()) > 0);
+  expect(scene.upstream.ended.size).toBe(1000)
+})

@@ -1,0 +1,217 @@
+import { setTimeout } from 'node:timers/promises'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createCanceller } from '../../src/outbox/cancel.ts'
+import {
+  cancelling,
+  createScene,
+  many,
+  NOW_SECONDS,
+  type Scene,
+  unavailable,
+} from '../mint/scene.ts'
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const down = () => Promise.reject(unavailable('upstream'))
+const outbox = async (scene: Scene) => (await scene.real.figures(NOW_SECONDS)).outboxLength
+const status = async (scene: Scene, id: string) => (await scene.real.getSession(id))?.status
+
+describe('cancelling at once', () => {
+  test('what the upstream confirms is cancelled, and leaves the outbox', async () => {
+    const scene = createScene(many)
+    const sessions = await cancelling(scene, 3)
+    expect(await outbox(scene)).toBe(3)
+    const outcome = await scene.canceller.cancelAll(sessions)
+    expect(outcome.cancelled.toSorted()).toEqual(['cksess_1', 'cksess_2', 'cksess_3'])
+    expect(outcome.cancelling).toEqual([])
+    expect(await outbox(scene)).toBe(0)
+    expect(await status(scene, 'cksess_2')).toBe('cancelled')
+  })
+
+  test('what it does not confirm is tried once, and stays', async () => {
+    const scene = createScene(many)
+    const sessions = await cancelling(scene, 3)
+    scene.upstream.onCancel = (id) => (id === 'cksess_2' ? down() : undefined)
+    expect(await scene.canceller.cancelAll(sessions)).toEqual({
+      cancelled: expect.arrayContaining(['cksess_1', 'cksess_3']),
+      cancelling: ['cksess_2'],
+    })
+    expect(scene.upstream.cancels).toHaveLength(3)
+    expect(await outbox(scene)).toBe(1)
+    expect(await status(scene, 'cksess_2')).toBe('cancelling')
+  })
+
+  test('64 are under way at most, and all of them are tried', async () => {
+    const scene = createScene(many)
+    const sessions = await cancelling(scene, 300)
+    scene.upstream.onCancel = () => setTimeout(5)
+    const outcome = await scene.canceller.cancelAll(sessions)
+    expect(outcome.cancelled).toHaveLength(300)
+    expect(scene.upstream.mostUnderWay).toBe(64)
+  })
+
+  test('64 of all that run side by side', async () => {
+    const scene = createScene(many)
+    const sessions = await cancelling(scene, 200)
+    scene.upstream.onCancel = () => setTimeout(5)
+    scene.canceller.cancelSoon(sessions.slice(100))
+    await scene.canceller.cancelAll(sessions.slice(0, 100))
+    await scene.canceller.settled()
+    expect(scene.upstream.ended.size).toBe(200)
+    expect(scene.upstream.mostUnderWay).toBe(64)
+  })
+
+  test('an attempt that hangs is given up after 3 s', async () => {
+    const scene = createScene(many)
+    const sessions = await cancelling(scene, 64)
+    scene.upstream.onCancel = (_id, call) =>
+      new Promise((_, reject) =>
+        call?.signal?.addEventListener('abort', () => reject(new Error('x'))),
+      )
+    const started = performance.now()
+    expect((await scene.canceller.cancelAll(sessions)).cancelling).toHaveLength(64)
+    expect(performance.now() - started).toBeGreaterThan(2_900)
+    expect(performance.now() - started).toBeLessThan(4_500)
+  })
+
+  test('after 8 s no further attempt begins', async () => {
+    vi.useFakeTimers()
+    const scene = createScene(many)
+    const sessions = await cancelling(scene, 640)
+    scene.upstream.onCancel = () =>
+      new Promise((_, reject) => globalThis.setTimeout(() => reject(new Error('x')), 3000))
+    const outcome = scene.canceller.cancelAll(sessions)
+    await vi.advanceTimersByTimeAsync(9_500)
+    expect((await outcome).cancelling).toHaveLength(640)
+    expect(scene.upstream.cancels).toHaveLength(3 * 64)
+    expect(await outbox(scene)).toBe(640)
+  })
+
+  test('a store that fails afterwards loses nothing, and nobody is told otherwise', async () => {
+    const scene = createScene({
+      ...many,
+      registry: () => ({ confirmCancel: () => Promise.reject(unavailable('store')) }),
+    })
+    const sessions = await cancelling(scene, 1)
+    await expect(scene.canceller.cancelAll(sessions)).resolves.toBeDefined()
+    expect(await outbox(scene)).toBe(1)
+    expect(scene.logText()).toContain('cancels done but not written')
+  })
+})
+
+describe('the outbox', () => {
+  test('gives a new entry to its writer first, then to whoever looks', async () => {
+    const scene = createScene(many)
+    await cancelling(scene, 2)
+    expect(await scene.canceller.workOutbox()).toBe(0)
+    scene.clock.ms += 5_000
+    expect(await scene.canceller.workOutbox()).toBe(2)
+    expect(scene.upstream.ended.size).toBe(2)
+    expect(await scene.canceller.workOutbox()).toBe(0)
+  })
+
+  test('tries again within 2 s, backs off to 5 s at most, and never gives up before expiry', async () => {
+    const scene = createScene(many)
+    const [session] = await cancelling(scene, 1)
+    scene.upstream.onCancel = down
+    await scene.canceller.cancelAll(session ? [session] : [])
+    const started = scene.clock.ms
+    const tries = [started]
+    while (scene.clock.ms < started + 120_000) {
+      scene.clock.ms += 500
+      if ((await scene.canceller.workOutbox()) > 0) tries.push(scene.clock.ms)
+    }
+    const gaps = tries.slice(1).map((at, index) => at - (tries[index] ?? 0))
+    expect(gaps[0]).toBeLessThanOrEqual(2000)
+    expect(gaps[1]).toBeGreaterThan(gaps[0] ?? 0)
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(5000)
+    expect(gaps.length).toBeGreaterThan(20)
+  })
+
+  test.each([0, 1])('keeps those bounds whatever the jitter (%i)', async (jitter) => {
+    const scene = createScene(many)
+    const [session] = await cancelling(scene, 1)
+    const postponed: number[] = []
+    const registry = {
+      ...scene.real,
+      postponeCancel: async (_id: string, at: number) => void postponed.push(at - scene.clock.ms),
+    }
+    const canceller = createCanceller({
+      registry,
+      chatkit: () => scene.upstream.chatkit,
+      now: () => scene.clock.ms,
+      log: scene.log,
+      random: () => jitter,
+    })
+    scene.upstream.onCancel = down
+    for (let tries = 0; tries < 8; tries++) await canceller.cancelAll(session ? [session] : [])
+    // The outbox is looked at every 500 ms, which adds as much at most.
+    expect(postponed[0]).toBeLessThanOrEqual(1500)
+    expect(Math.max(...postponed)).toBeLessThanOrEqual(4500)
+    expect(postponed.every(Number.isInteger)).toBe(true)
+  })
+
+  test('lets two instances never try the same one', async () => {
+    const scene = createScene(many)
+    await cancelling(scene, 40)
+    scene.clock.ms += 5_000
+    scene.upstream.onCancel = () => setTimeout(10)
+    await Promise.all([scene.canceller.workOutbox(), scene.canceller.workOutbox()])
+    expect(scene.upstream.cancels).toHaveLength(40)
+  })
+
+  test('does not try beside it what a call of the same instance still has before it', async () => {
+    const scene = createScene(many)
+    const sessions = await cancelling(scene, 2)
+    const held = Promise.withResolvers<void>()
+    scene.upstream.onCancel = () => held.promise
+    const outcome = scene.canceller.cancelAll(sessions)
+    scene.clock.ms += 5_000
+    await scene.canceller.workOutbox()
+    held.resolve()
+    expect((await outcome).cancelled).toHaveLength(2)
+    expect(scene.upstream.cancels).toHaveLength(2)
+  })
+
+  test('drops what has expired without a call', async () => {
+    const scene = createScene(many)
+    await cancelling(scene, 1)
+    scene.clock.ms += 600_000
+    expect(await scene.canceller.workOutbox()).toBe(0)
+    expect(scene.upstream.cancels).toEqual([])
+    expect(await status(scene, 'cksess_1')).toBe('cancelled')
+    expect(await outbox(scene)).toBe(0)
+  })
+
+  test('passes on that the store is down', async () => {
+    const scene = createScene({
+      registry: () => ({ claimCancels: () => Promise.reject(unavailable('store')) }),
+    })
+    await expect(scene.canceller.workOutbox()).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+})
+
+describe('a session on no books', () => {
+  test('is tried three times, then left to expire', async () => {
+    const scene = createScene()
+    scene.upstream.onCancel = down
+    scene.canceller.discard('cksess_9', 'support')
+    await scene.canceller.settled()
+    expect(scene.upstream.cancels).toEqual(['cksess_9', 'cksess_9', 'cksess_9'])
+    expect(scene.logText()).toContain('it expires')
+  })
+
+  test('is tried no more once it is gone', async () => {
+    const scene = createScene()
+    scene.upstream.onCancel = () => {
+      scene.upstream.onCancel = () => undefined
+      return down()
+    }
+    scene.canceller.discard('cksess_9', 'support')
+    await scene.canceller.settled()
+    expect(scene.upstream.cancels).toHaveLength(2)
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_9']))
+  })
+})

@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createHousekeeping } from '../../src/outbox/housekeeping.ts'
+import { cancelling, createScene, many, order, type Scene, unavailable } from '../mint/scene.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const retention = { sessionsHours: 24, auditDays: 30 }
+const keep = (scene: Scene) =>
+  createHousekeeping({
+    registry: scene.registry,
+    canceller: scene.canceller,
+    retention,
+    now: () => scene.clock.ms,
+    log: scene.log,
+  })
+
+test('empties a long outbox without a pause between its batches', async () => {
+  const scene = createScene(many)
+  await cancelling(scene, 640)
+  scene.clock.ms += 5_000
+  const housekeeping = keep(scene)
+  housekeeping.start()
+  await vi.advanceTimersByTimeAsync(600)
+  expect(scene.upstream.ended.size).toBe(640)
+  await housekeeping.stop()
+})
+
+test('goes on after an outage of the store, which it reports once', async () => {
+  let isDown = true
+  const scene = createScene({
+    ...many,
+    registry: (real) => ({
+      claimCancels: (claim) =>
+        isDown ? Promise.reject(unavailable('store')) : real.claimCancels(claim),
+    }),
+  })
+  await cancelling(scene, 1)
+  scene.clock.ms += 5_000
+  const housekeeping = keep(scene)
+  housekeeping.start()
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(scene.logText().match(/outbox failed/g)).toHaveLength(1)
+  isDown = false
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(scene.upstream.ended.size).toBe(1)
+  expect(scene.logText()).toContain('outbox works again')
+  await housekeeping.stop()
+})
+
+test('stops when told, after the round under way', async () => {
+  const scene = createScene(many)
+  await cancelling(scene, 1)
+  scene.clock.ms += 5_000
+  const held = Promise.withResolvers<void>()
+  scene.upstream.onCancel = () => held.promise
+  const housekeeping = keep(scene)
+  housekeeping.start()
+  await vi.advanceTimersByTimeAsync(600)
+  const stopped = vi.fn()
+  const stopping = housekeeping.stop().then(stopped)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(stopped).not.toHaveBeenCalled()
+  held.resolve()
+  await stopping
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(scene.upstream.cancels).toHaveLength(1)
+})
+
+test('sweeps what ended before the retention', async () => {
+  const scene = createScene()
+  await scene.mint(order())
+  const housekeeping = keep(scene)
+  housekeeping.start()
+  scene.clock.ms += 600_000 + 24 * 3_600_000 + 1000
+  await vi.advanceTimersByTimeAsync(61_000)
+  expect(await scene.real.getSession('cksess_1')).toBeUndefined()
+  await housekeeping.stop()
+})

@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest'
+import { type AuditEvent, createAudit } from '../../src/registry/audit.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { recordingLog, stoppedClock } from '../support/issuer-settings.ts'
+import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
+
+const attempt: AuditEvent = {
+  actor: 'https://idp.example/|eve',
+  action: 'admin_attempt',
+  outcome: 'refused',
+  reason: 'GET /v1/admin/sessions',
+  requestId: 'req_1',
+}
+const mint: AuditEvent = { ...attempt, action: 'mint', outcome: 'ok', reason: 'support' }
+
+function setUp() {
+  const registry = createFaultyRegistry(createMemoryRegistry())
+  const log = recordingLog()
+  const clock = stoppedClock()
+  const hashUser = (user: string) => `hash(${user.length})`
+  const audit = createAudit({ registry, hashUser, now: clock.now, log: log.log })
+  const entries = async () => {
+    await audit.flush()
+    return (await registry.listAudit({ limit: 100_000 }))?.data ?? []
+  }
+  return { registry, log, clock, audit, entries }
+}
+
+describe('write', () => {
+  test('is durable when it resolves, and a log line that names nobody', async () => {
+    const { audit, registry, log, clock } = setUp()
+    await audit.write({ ...attempt, action: 'revoke', user: 'alice', outcome: 'ok', reason: 'x' })
+    expect((await registry.listAudit({ limit: 10 }))?.data).toEqual([
+      {
+        id: expect.stringMatching(/^aud_[0-9a-f]{32}$/),
+        at: clock.now() / 1000,
+        actor: attempt.actor,
+        action: 'revoke',
+        user: 'alice',
+        outcome: 'ok',
+        reason: 'x',
+        requestId: 'req_1',
+      },
+    ])
+    expect(log.lines).toMatchObject([
+      { msg: 'audit', action: 'revoke', outcome: 'ok', user: 'hash(5)', request_id: 'req_1' },
+    ])
+    expect(log.text()).not.toMatch(/alice|idp\.example/)
+  })
+
+  test('throws what the store throws', async () => {
+    const { audit, registry } = setUp()
+    registry.failing.add('appendAudit')
+    await expect(audit.write(attempt)).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+})
+
+describe('note', () => {
+  test('is written within a moment, many at once', async () => {
+    const { audit, registry } = setUp()
+    for (let n = 0; n < 50; n++) audit.note({ ...mint, requestId: `req_${n}` })
+    await expect.poll(() => registry.calls).toEqual(['appendAudit'])
+    expect((await registry.listAudit({ limit: 100 }))?.data).toHaveLength(50)
+  })
+
+  test('an attempt is a log line; a mint has its own in the access log', async () => {
+    const { audit, log } = setUp()
+    audit.note(mint)
+    audit.note(attempt)
+    expect(log.lines).toMatchObject([{ msg: 'audit', action: 'admin_attempt' }])
+  })
+
+  test('waits while the store is down, says so once, and comes in order when it is back', async () => {
+    const { audit, registry, log, entries } = setUp()
+    registry.failing.add('appendAudit')
+    for (const requestId of ['req_1', 'req_2']) {
+      audit.note({ ...mint, requestId })
+      await audit.flush()
+    }
+    registry.failing.clear()
+    audit.note({ ...mint, requestId: 'req_3' })
+    const found = (await entries()).map(({ requestId }) => requestId)
+    expect(found).toEqual(['req_3', 'req_2', 'req_1'])
+    const complaints = log.lines.filter(({ msg }) => msg === 'audit entries wait for the store')
+    expect(complaints).toHaveLength(1)
+  })
+
+  test('a store that is down for long costs no memory without bound: the latest 10,000 wait', async () => {
+    const { audit, registry, entries } = setUp()
+    registry.failing.add('appendAudit')
+    for (let n = 0; n < 12_000; n++) audit.note({ ...mint, requestId: `req_${n}` })
+    await audit.flush()
+    registry.failing.clear()
+    const found = await entries()
+    expect(found).toHaveLength(10_000)
+    expect(found[0]?.requestId).toBe('req_11999')
+  })
+
+  test('a flush waits for the one under way', async () => {
+    const { audit, registry, entries } = setUp()
+    registry.slowMs = 50
+    audit.note(mint)
+    void audit.flush()
+    expect(await entries()).toHaveLength(1)
+  })
+})
+
+describe('what one caller repeats', () => {
+  test('is written 60 times a minute, and again in the next', async () => {
+    const { audit, clock, entries, log } = setUp()
+    for (let n = 0; n < 500; n++) audit.note(attempt)
+    expect(await entries()).toHaveLength(60)
+    expect(log.lines).toHaveLength(60)
+    clock.advance(60)
+    audit.note(attempt)
+    expect(await entries()).toHaveLength(61)
+  })
+
+  test.each<[string, Partial<AuditEvent>]>([
+    ['another caller', { actor: 'https://idp.example/|bob' }],
+    ['another action', { action: 'sign_out' }],
+    ['another reason', { reason: 'GET /v1/admin/audit' }],
+    ['another outcome', { outcome: 'failed' }],
+  ])('%s is not concerned', async (_name, changes) => {
+    const { audit, entries } = setUp()
+    for (let n = 0; n < 500; n++) audit.note(attempt)
+    audit.note({ ...attempt, ...changes })
+    expect(await entries()).toHaveLength(61)
+  })
+
+  test('mints that succeed are all there: they have a limit of their own', async () => {
+    const { audit, entries } = setUp()
+    for (let n = 0; n < 500; n++) audit.note(mint)
+    expect(await entries()).toHaveLength(500)
+  })
+})

@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'vitest'
+import { createScene, ISSUER, NOW_SECONDS, order } from '../mint/scene.ts'
+
+/** A logout takes what is there, and keeps older tokens from minting anew. */
+
+const logout = (changes: object = {}) => ({
+  issuer: ISSUER,
+  subject: 'alice-sub',
+  issuedAt: NOW_SECONDS,
+  ...changes,
+})
+const token = (tokenIssuedAt: number | undefined, changes: object = {}) =>
+  order({ tokenIssuedAt, logoutPossible: true, ...changes })
+const over = { code: 'invalid_token' }
+
+describe('after a logout', () => {
+  test.each([
+    ['issued before it', NOW_SECONDS - 1],
+    ['issued in the same second', NOW_SECONDS],
+    ['without iat', undefined],
+  ])('a token %s is 401 before the upstream call', async (_name, issuedAt) => {
+    const scene = createScene()
+    await scene.revoke.logOut(logout())
+    await expect(scene.mint(token(issuedAt))).rejects.toMatchObject(over)
+    expect(scene.upstream.created).toEqual([])
+  })
+
+  test('a token issued after it mints, and so does another subject’s, and another issuer’s', async () => {
+    const scene = createScene()
+    await scene.revoke.logOut(logout())
+    await expect(scene.mint(token(NOW_SECONDS + 1))).resolves.toBeDefined()
+    await expect(scene.mint(token(NOW_SECONDS - 1, { user: 'bob' }))).resolves.toBeDefined()
+    const identity = { issuer: 'https://other.example/', subject: 'alice-sub' }
+    await expect(scene.mint(token(NOW_SECONDS - 1, { identity }))).resolves.toBeDefined()
+  })
+
+  test('the mark stands for 30 days', async () => {
+    const scene = createScene()
+    await scene.revoke.logOut(logout())
+    scene.clock.ms += 30 * 86_400_000 - 1000
+    await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject(over)
+    scene.clock.ms += 1000
+    await expect(scene.mint(token(NOW_SECONDS - 1))).resolves.toBeDefined()
+  })
+
+  test('live sessions of the subject end, those of others do not', async () => {
+    const scene = createScene()
+    const alice = await scene.mint(token(NOW_SECONDS - 1))
+    await scene.mint(token(NOW_SECONDS - 1, { user: 'bob' }))
+    await scene.revoke.logOut(logout())
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set([alice.sessionId]))
+  })
+
+  test('of a sid, sessions of that sid alone end, and its tokens alone are over', async () => {
+    const scene = createScene()
+    const phone = await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
+    await scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))
+    await scene.mint(token(NOW_SECONDS - 1))
+    await scene.revoke.logOut(logout({ subject: undefined, sid: 'phone' }))
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set([phone.sessionId]))
+    await expect(scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))).rejects.toMatchObject(over)
+    await expect(scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))).resolves.toBeDefined()
+  })
+
+  test('of a subject and a sid: that sign-in, and what may stem from it for want of a sid', async () => {
+    const scene = createScene()
+    const phone = await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
+    const sidless = await scene.mint(token(NOW_SECONDS - 1))
+    await scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))
+    await scene.mint(token(NOW_SECONDS - 1, { user: 'bob' }))
+    await scene.revoke.logOut(logout({ sid: 'phone' }))
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set([phone.sessionId, sidless.sessionId]))
+    await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject(over)
+    await expect(scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))).resolves.toBeDefined()
+  })
+
+  test('of a subject alone: every sign-in of it', async () => {
+    const scene = createScene()
+    await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
+    await scene.mint(token(NOW_SECONDS - 1))
+    await scene.revoke.logOut(logout())
+    await scene.canceller.settled()
+    expect(scene.upstream.ended.size).toBe(2)
+    await expect(scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))).rejects.toMatchObject(over)
+  })
+})
+
+describe('a logout during a mint', () => {
+  test('that finds the user: the mint loses against the raised generation', async () => {
+    const scene = createScene()
+    await scene.mint(token(NOW_SECONDS - 1))
+    scene.upstream.onCreate = () => scene.revoke.logOut(logout())
+    await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject({ code: 'user_blocked' })
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_1', 'cksess_2']))
+  })
+
+  test('that finds no session yet: the mint sees the mark and takes itself back', async () => {
+    const scene = createScene()
+    scene.upstream.onCreate = () => scene.revoke.logOut(logout())
+    await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject(over)
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+    expect((await scene.real.getSession('cksess_1'))?.status).toBe('cancelled')
+  })
+
+  test('that searched just before the record: the mark is read after it', async () => {
+    const scene = createScene({
+      registry: (real) => ({
+        async record(entry) {
+          await real.markLogout({
+            ...logout(),
+            issuedBefore: NOW_SECONDS + 1,
+            keepUntil: NOW_SECONDS + 60,
+          })
+          return real.record(entry)
+        },
+      }),
+    })
+    await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject(over)
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+  })
+
+  test.each([
+    ['and works again for the cancel', false],
+    ['and for the cancel too', true],
+  ])('a store that fails at the second look %s: no secret leaves', async (_name, staysDown) => {
+    let reads = 0
+    const down = () => Promise.reject(new Error('down'))
+    const scene = createScene({
+      registry: (real) => ({
+        readGuard: (of) => (reads++ === 0 ? real.readGuard(of) : down()),
+        ...(staysDown && { beginCancel: down }),
+      }),
+    })
+    await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toThrow('down')
+    await scene.canceller.settled()
+    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+  })
+
+  test('an issuer without logout costs no second look', async () => {
+    let reads = 0
+    const scene = createScene({
+      registry: (real) => ({
+        readGuard(of) {
+          reads++
+          return real.readGuard(of)
+        },
+      }),
+    })
+    await scene.mint(order())
+    expect(reads).toBe(1)
+  })
+})

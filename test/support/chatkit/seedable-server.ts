@@ -1,0 +1,63 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import { addEndpoint } from '../../../src/embedded/chatkit-server/endpoint.ts'
+import type { ServerEnv } from '../../../src/embedded/chatkit-server/middleware.ts'
+import {
+  createSampleStore,
+  type SampleStore,
+  type SampleThread,
+} from '../../../src/embedded/chatkit-server/store.ts'
+import { ApiError, toResponse } from '../../../src/embedded/kit/api-error.ts'
+import type { Clock } from '../../../src/lib/clock.ts'
+
+/** The sample server's endpoint over a store that a test can fill with what it likes. */
+export interface SeedableServer {
+  readonly url: string
+  readonly store: SampleStore
+  /** Called when a request has arrived, before it is answered. */
+  onRequest: ((body: string) => void | Promise<void>) | undefined
+  /** A thread with one assistant message for each text, oldest first. */
+  seed(thread: { readonly title?: string; readonly texts?: readonly string[] }): SampleThread
+  close(): Promise<void>
+}
+
+/** @param now - the clock of `created_at` */
+export async function startSeedableServer(now: Clock = Date.now): Promise<SeedableServer> {
+  const store = createSampleStore(now)
+  const app = new Hono<ServerEnv>()
+  app.use(async (context, next) => {
+    const bytes = new Uint8Array(await context.req.arrayBuffer())
+    context.set('bytes', bytes)
+    await server.onRequest?.(Buffer.from(bytes).toString())
+    await next()
+  })
+  addEndpoint(app, { store, wordMs: 0 })
+  app.onError((error) => {
+    return toResponse(error instanceof ApiError ? error : new ApiError(500, error.message))
+  })
+  const listener = createAdaptorServer({ fetch: app.fetch }).listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const server: SeedableServer = {
+    url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/chatkit`,
+    store,
+    onRequest: undefined,
+    seed({ title, texts = [] }) {
+      const thread = store.createThread()
+      thread.title = title ?? null
+      for (const text of texts) {
+        const content = [{ type: 'output_text' as const, text, annotations: [] }]
+        store.save(thread, store.newItem(thread, { type: 'assistant_message', content }))
+      }
+      return thread
+    },
+    async close() {
+      const closed = once(listener, 'close')
+      listener.close()
+      if ('closeAllConnections' in listener) listener.closeAllConnections()
+      await closed
+    },
+  }
+  return server
+}

@@ -1,0 +1,42 @@
+import { decodeJwt } from 'jose'
+import { DEFAULT_CONFIG, HIGH_LIMITS, type Running, tokenFor } from '../running-service.ts'
+
+/** What self-hosted client secrets name as their issuer. */
+export const PUBLIC_URL = 'https://mint.acme.example'
+
+export interface SelfHostedConfig {
+  /** URL of the ChatKit server. */
+  readonly server: string
+  /** Instead of limits that no test reaches. */
+  readonly limits?: string
+  /** Lines of the workflow, each indented by four spaces. */
+  readonly workflow?: string
+  /** Lines at the top level. */
+  readonly more?: string
+}
+
+/** A config whose default workflow is `helpdesk`, self-hosted, beside the hosted `support`. */
+export function selfHostedConfig({ server, limits, workflow = '', more = '' }: SelfHostedConfig) {
+  const helpdesk = `workflows:\n  helpdesk:\n    server: ${server}\n${workflow}`
+  const config = DEFAULT_CONFIG.replace('workflows:\n', helpdesk)
+  return `${config.replace(HIGH_LIMITS, limits ?? HIGH_LIMITS)}\n${more}\n`
+}
+
+/** Mints for `helpdesk`, the default, and gives the client secret; throws when it is refused. */
+export async function helpdeskSecret(
+  running: Pick<Running, 'mint'>,
+  user = 'alice',
+  claims: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
+  const response = await running.mint(tokenFor(user, claims))
+  const text = await response.text()
+  if (response.status !== 200) throw new Error(`not minted: ${response.status} ${text}`)
+  return JSON.parse(text).client_secret
+}
+
+/** The session that a client secret belongs to. */
+export function sidOf(secret: string): string {
+  const { sid } = decodeJwt(secret)
+  if (typeof sid !== 'string') throw new Error('no sid')
+  return sid
+}

@@ -1,0 +1,49 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { type ChatKitApi, createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
+
+/** Stands in for the API's answer, or for the whole of it through Node's response. */
+export type Instead = (
+  request: Request,
+  node: { readonly outgoing: ServerResponse },
+) => Response | Promise<Response> | undefined
+
+/** An embedded ChatKit API behind an ear for what its own recorder never keeps: the API key. */
+export interface WatchedUpstream {
+  /** For `OPENAI_BASE_URL`. */
+  readonly url: string
+  readonly api: ChatKitApi
+  /** `Authorization` of each request, oldest first. */
+  readonly authorizations: (string | null)[]
+  /** Stands in for the API while it returns something. */
+  instead: Instead | undefined
+  close(): Promise<void>
+}
+
+export async function startWatchedUpstream(): Promise<WatchedUpstream> {
+  const api = createChatKitApi({ now: Date.now })
+  const server = createAdaptorServer({
+    fetch(request, { outgoing }) {
+      upstream.authorizations.push(request.headers.get('authorization'))
+      const node = { outgoing: outgoing as ServerResponse }
+      return upstream.instead?.(request, node) ?? api.app.fetch(request)
+    },
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const upstream: WatchedUpstream = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    api,
+    authorizations: [],
+    instead: undefined,
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      await closed
+    },
+  }
+  return upstream
+}

@@ -1,0 +1,75 @@
+import { vi } from 'vitest'
+import { createLog } from '../../../src/lib/log.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import type { Registry } from '../../../src/registry/port.ts'
+import type { SessionRecord } from '../../../src/registry/records.ts'
+import { createRedisRegistry } from '../../../src/registry/redis.ts'
+import {
+  auditEntry,
+  entry,
+  guardQuestion,
+  NOW,
+  order,
+  query,
+} from '../../contracts/registry-fixtures.ts'
+
+/** Instances of one test file, and what they logged. */
+export interface RedisInstances {
+  open(url: string, cluster?: boolean): Registry
+  readonly lines: string[]
+  closeAll(): Promise<void>
+}
+
+export function redisInstances(): RedisInstances {
+  const lines: string[] = []
+  const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } })
+  const opened: Registry[] = []
+  return {
+    lines,
+    open(url, cluster = false) {
+      const registry = createRedisRegistry({ url: new Secret(url), cluster, log })
+      opened.push(registry)
+      return registry
+    },
+    async closeAll() {
+      for (const registry of opened.splice(0)) await registry.close()
+      lines.length = 0
+    },
+  }
+}
+
+/** Waits until a write succeeds; no longer than a recovery may take. */
+export const answers = (registry: Registry): Promise<void> =>
+  vi.waitFor(() => registry.check(), { timeout: 2_000, interval: 20 })
+
+export const claim = (registry: Registry, nowMs: number): Promise<readonly SessionRecord[]> =>
+  registry.claimCancels({ nowMs, limit: 64, leaseMs: 1_000 })
+
+/** Every method that must not answer without the store. */
+export function everyCall(registry: Registry): readonly (() => Promise<unknown>)[] {
+  return [
+    () => registry.readGuard(guardQuestion()),
+    () => registry.record(entry({ id: 'x', user: 'carol' })),
+    () => registry.revoke(order({ user: 'carol-2' })),
+    () => registry.beginCancel('x', NOW),
+    () => registry.confirmCancel(['x'], NOW),
+    () => claim(registry, NOW * 1000),
+    () => registry.postponeCancel('x', NOW),
+    () => registry.getSession('x'),
+    () => registry.listSessions(query()),
+    () => registry.listBlocks({ limit: 1, order: 'asc', now: NOW }),
+    () => registry.liftBlock('carol', NOW),
+    () => registry.usersOf({ issuer: 'i', subject: 's' }),
+    () => registry.markLogout({ issuer: 'i', subject: 's', issuedBefore: NOW, keepUntil: NOW }),
+    () => registry.remembers('k', NOW),
+    () => registry.rememberOnce('k', 1, NOW),
+    () => registry.appendAudit([auditEntry({ id: 'x' })]),
+    () => registry.listAudit({ limit: 1 }),
+    () => registry.keptKey('k', () => Uint8Array.of(1)),
+    () => registry.sweep({ sessionsEndedBefore: NOW, auditBefore: NOW, now: NOW }),
+    () => registry.getBlock('carol', NOW),
+    () => registry.eraseUser({ user: 'x', keptAction: 'e', limit: 1, now: NOW }),
+    () => registry.figures(NOW),
+    () => registry.check(),
+  ]
+}
