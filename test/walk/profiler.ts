@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { Debugger, Profiler } from 'node:inspector'
 import { relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ServiceProcess } from '../support/service-process.ts'
@@ -9,63 +11,79 @@ const SRC = resolve(import.meta.dirname, '../../src')
 export interface Ran {
   /** Path below src. */
   readonly file: string
-  /** Empty for an anonymous function. */
+  /** An anonymous function is named by its line. */
   readonly name: string
+  readonly location: Debugger.Location
 }
 
-interface Coverage {
-  readonly url: string
-  readonly functions: readonly {
-    readonly functionName: string
-    readonly ranges: readonly { readonly count: number }[]
-  }[]
-}
+type Answer = Partial<Profiler.TakePreciseCoverageReturnType & Debugger.SetBreakpointReturnType>
 
-/** Counts function calls in a service process over its inspector (V8 precise coverage). */
-export interface Profiler {
-  /** Functions that have run since this was last asked; the body of a module runs at its import only. */
-  take(): Promise<readonly Ran[]>
-  close(): Promise<void>
-}
-
-/** @param service - started with `--inspect=127.0.0.1:0` */
-export async function connectProfiler(service: ServiceProcess): Promise<Profiler> {
+/** Looks into a service process, started with `--inspect=127.0.0.1:0`, through its inspector. */
+export async function connectProfiler(service: ServiceProcess) {
   const url = await service.until(() => /ws:\/\/\S+/.exec(service.stderr())?.[0])
   const socket = new WebSocket(url)
-  const opened = once(socket, 'open')
-  const waiting = new Map<number, (result: { result?: readonly Coverage[] }) => void>()
+  await once(socket, 'open')
+  const waiting = new Map<number, (answer: Answer) => void>()
+  let onPaused = (_breakpoints: readonly string[]) => {}
   socket.addEventListener('message', ({ data }) => {
-    const { id, result } = JSON.parse(String(data))
+    const { id, result, method, params } = JSON.parse(String(data))
     waiting.get(id)?.(result)
     waiting.delete(id)
+    if (method === 'Debugger.paused') onPaused(params.hitBreakpoints)
   })
-  await opened
   let calls = 0
   const post = (method: string, params = {}) => {
     const id = ++calls
-    socket.send(JSON.stringify({ id, method: `Profiler.${method}`, params }))
-    return new Promise<{ result?: readonly Coverage[] }>((done) => waiting.set(id, done))
+    socket.send(JSON.stringify({ id, method, params }))
+    return new Promise<Answer>((done) => waiting.set(id, done))
   }
-  await post('enable')
-  await post('startPreciseCoverage', { callCount: true, detailed: false })
+  await post('Profiler.enable')
+  await post('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
   return {
-    take: async () => ranIn((await post('takePreciseCoverage')).result ?? []),
-    async close() {
-      const closed = once(socket, 'close')
-      socket.close()
-      await closed
+    /** Functions that have run since this was last asked; the body of a module runs at its import only. */
+    take: async () => ranIn((await post('Profiler.takePreciseCoverage')).result ?? []),
+    /**
+     * Sorts functions by when `call` comes to them. Slow, since each of them pauses once; the few that
+     * cannot pause (`() => f()`) come last, and what `take` gives later is no longer exact.
+     */
+    async inOrder(path: readonly Ran[], call: () => Promise<void>): Promise<readonly Ran[]> {
+      const functions = new Map<string | undefined, Ran>()
+      const order = new Set<Ran | undefined>()
+      onPaused = (breakpoints) => {
+        for (const breakpointId of breakpoints) {
+          order.add(functions.get(breakpointId))
+          void post('Debugger.removeBreakpoint', { breakpointId })
+        }
+        void post('Debugger.resume')
+      }
+      await post('Debugger.enable')
+      for (const ran of path) {
+        const { breakpointId } = await post('Debugger.setBreakpoint', { location: ran.location })
+        functions.set(breakpointId, ran)
+      }
+      await call()
+      await post('Debugger.disable')
+      return [...order.union(new Set(path))].filter((ran) => ran !== undefined)
     },
+    close: () => socket.close(),
   }
 }
 
-function ranIn(scripts: readonly Coverage[]): readonly Ran[] {
+function ranIn(scripts: readonly Profiler.ScriptCoverage[]): readonly Ran[] {
   return scripts
-    .filter(({ url }) => url.startsWith('file:'))
-    .map(({ url, functions }) => ({ file: relative(SRC, fileURLToPath(url)), functions }))
-    .filter(({ file }) => !file.startsWith('..'))
-    .flatMap(({ file, functions }) =>
-      functions
-        .filter(({ ranges }) => (ranges[0]?.count ?? 0) > 0)
-        .map(({ functionName: name }) => ({ file, name })),
-    )
+    .filter(({ url }) => url.startsWith('file:') && fileURLToPath(url).startsWith(SRC))
+    .flatMap(({ url, scriptId, functions }) => {
+      const path = fileURLToPath(url)
+      const text = readFileSync(path, 'utf8')
+      return functions.flatMap(({ functionName, ranges: [range] }) => {
+        if (range === undefined || range.count === 0) return []
+        const lines = text.slice(0, range.startOffset).split('\n')
+        const location = {
+          scriptId,
+          lineNumber: lines.length - 1,
+          columnNumber: lines.at(-1)?.length ?? 0,
+        }
+        return { file: relative(SRC, path), name: functionName || `line ${lines.length}`, location }
+      })
+    })
 }

@@ -8,7 +8,7 @@ if (asked !== undefined && !Object.hasOwn(LIMITS, asked)) {
   throw new Error(`--files takes one of: ${Object.keys(LIMITS).join(', ')}`)
 }
 
-for (const [name, path] of await measurePaths()) {
+for (const [name, path] of await measurePaths(asked)) {
   const { files, functions } = lengthOf(path)
   const limit = LIMITS[name]
   print(`walk: ${name} ${files}/${functions} (at most ${limit.files}/${limit.functions})`)
@@ -17,7 +17,7 @@ for (const [name, path] of await measurePaths()) {
 
 function printFiles(path: readonly Ran[]): void {
   for (const [file, functions] of Map.groupBy(path, (ran) => ran.file)) {
-    const names = functions.map(({ name }) => name || '(anonymous)').join(', ')
+    const names = functions.map(({ name }) => name).join(', ')
     print(`${String(functions.length).padStart(4)} ${file}: ${names}`)
   }
 }
