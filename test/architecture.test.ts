@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
@@ -89,6 +89,14 @@ interface Import {
   readonly to: string
 }
 
+/** A function whose first parameter is a destructured record: its name and the members. */
+const DESTRUCTURED = /\bfunction (\w+)(?:<[^(]*>)?\(\s*\{([^{}]*)\}/g
+/** A relative address beside `import.meta.url` or `import.meta.dirname`. */
+const BESIDE_MODULE =
+  /(?:new URL\(\s*|import\.meta\.dirname,\s*)['"](\.{1,2}[^'"]*)['"](?=\s*(?:,\s*import\.meta\.url)?\s*[,)])/g
+/** Made by a run, or given from outside the repository. */
+const MADE_LATER = /^(?:node_modules\/\.cache\/|\.\.\/shared\/)/
+
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .filter((file) => /\.(?:ts|js)$/.test(file))
   .map((file) => file.replaceAll('\\', '/'))
@@ -96,13 +104,17 @@ const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
 const IMPORT = /(?:^|[^\w.])(?:from\s*|import\s*\(?\s*)(['"])([^'"]+)\1/g
 
 const imports: Import[] = files.flatMap((file) => {
-  const text = readFileSync(join(SRC, file), 'utf8')
+  const text = sourceOf(file)
   return Array.from(text.matchAll(IMPORT), ([, , to]) => ({ from: file, to: to ?? '' }))
 })
 
 const ours = imports
   .filter(({ to }) => to.startsWith('.'))
   .map(({ from, to }) => ({ from, to: relative(SRC, resolve(SRC, dirname(from), to)) }))
+
+function sourceOf(file: string): string {
+  return readFileSync(join(SRC, file), 'utf8')
+}
 
 function folderOf(file: string): string {
   return file.split('/')[0] ?? file
@@ -156,13 +168,9 @@ describe('which way imports go', () => {
   })
 
   test('only config/env.ts reads process.env, and only entry points listen to the process', () => {
-    const readers = files.filter((file) =>
-      readFileSync(join(SRC, file), 'utf8').includes('process.env'),
-    )
+    const readers = files.filter((file) => sourceOf(file).includes('process.env'))
     expect(readers).toEqual(['config/env.ts'])
-    const listeners = files.filter((file) =>
-      /process\.(?:on|once)\(/.test(readFileSync(join(SRC, file), 'utf8')),
-    )
+    const listeners = files.filter((file) => /process\.(?:on|once)\(/.test(sourceOf(file)))
     expect(listeners.filter((file) => file !== 'main.ts' && !file.startsWith('commands/'))).toEqual(
       [],
     )
@@ -171,10 +179,79 @@ describe('which way imports go', () => {
 
 describe('how the code reads', () => {
   test.each(files)('%s has at most 250 lines and a name that says what it is', (file) => {
-    const lines = readFileSync(join(SRC, file), 'utf8').split('\n').length - 1
+    const lines = sourceOf(file).split('\n').length - 1
     expect(lines).toBeLessThanOrEqual(250)
     expect(file).not.toMatch(
       /(?:^|\/)(?:utils?|helpers?|common|types?|managers?|index)\.(?:ts|js)$/,
     )
+  })
+})
+
+describe('what a function is given', () => {
+  test('a record destructured in a signature has at most 8 members', () => {
+    const wide = files.flatMap((file) =>
+      Array.from(sourceOf(file).matchAll(DESTRUCTURED), ([, name = '', members = '']) => ({
+        place: `${file}: ${name}`,
+        members: members.split(',').filter((member) => member.trim() !== '').length,
+      })),
+    )
+    expect(wide.length).toBeGreaterThan(30)
+    expect(wide.filter(({ members }) => members > 8)).toEqual([])
+  })
+})
+
+describe('paths written as text', () => {
+  const readText = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+  const unmatched = (globs: readonly string[]) =>
+    globs.filter((glob) => globSync(glob, { cwd: ROOT }).length === 0)
+
+  test("the vitest projects' globs each match a file", () => {
+    const config = readText('test/vitest.config.ts')
+    const globs = Array.from(config.matchAll(/'(test\/[^']+)'/g), ([, glob = '']) => glob)
+    expect(globs.length).toBeGreaterThan(5)
+    expect(unmatched(globs)).toEqual([])
+  })
+
+  test('what Dockerfile and .dockerignore name is there', () => {
+    const copied = Array.from(
+      readText('Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm),
+      ([, sources = '']) => sources.split(' '),
+    ).flat()
+    const loaded = Array.from(
+      /for \(const part of \[([^\]]+)\]\)/
+        .exec(readText('Dockerfile'))?.[1]
+        ?.matchAll(/'([^']+)'/g) ?? [],
+      ([, part]) => `src/${part}.ts`,
+    )
+    const ignored = readText('.dockerignore')
+      .split('\n')
+      .map((line) => line.replace(/^!/, ''))
+    expect(copied.length).toBeGreaterThan(3)
+    expect(loaded.length).toBeGreaterThan(2)
+    expect(unmatched([...copied, ...loaded, ...ignored.filter((line) => line !== '')])).toEqual([])
+  })
+
+  test('what package.json names is there', () => {
+    const { bin, exports, knip, scripts } = JSON.parse(readText('package.json'))
+    const started = Object.values<string>(scripts).flatMap(
+      (script) => script.match(/(?:\.\/)?(?:src|test)\/[\w./-]+/g) ?? [],
+    )
+    const exported = Object.values(exports).flatMap((one) => Object.values<string>(one ?? {}))
+    const globs = [...knip.entry, ...started, ...exported, ...Object.values<string>(bin)]
+    expect(globs.length).toBeGreaterThan(10)
+    // `npm run test:race` names files by their beginning.
+    expect(unmatched(globs.map((glob) => `${glob}*`))).toEqual([])
+  })
+
+  test('addresses relative to a module lead to something', () => {
+    const modules = globSync('{src,test}/**/*.{ts,js}', { cwd: ROOT })
+    const addresses = modules.flatMap((file) =>
+      Array.from(readText(file).matchAll(BESIDE_MODULE), ([, path = '']) =>
+        join(dirname(file), path),
+      ),
+    )
+    expect(addresses.length).toBeGreaterThan(15)
+    const gone = addresses.filter((path) => !existsSync(join(ROOT, path)) && !MADE_LATER.test(path))
+    expect(gone).toEqual([])
   })
 })
