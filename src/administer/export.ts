@@ -8,7 +8,7 @@ import type { AuditEntry, Page, SessionRecord } from '../registry/records.ts'
 import { refusingCursors } from '../threads/cursors.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import { listItemsOf } from '../threads/items.ts'
-import { type SourceCall, sourcePage } from '../threads/source-page.ts'
+import { type SourceCall, sourcePage } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 

@@ -1,21 +1,22 @@
+// Finds one thread by its id, wherever it is.
+
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { ThreadSource } from './sources.ts'
 
-/** A thread, and where it is. */
+/** A thread, and the source that has it. */
 export interface FoundThread {
   readonly thread: Thread
   readonly source: ThreadSource
 }
 
 /**
- * Looks for a thread in all sources at once and waits for all of them, so that a thread of someone
- * else costs what one costs that does not exist. The first source in the config's order wins.
+ * Asks all sources at once and waits for all of them, so that a thread of someone else takes as long
+ * as one that does not exist. The first source in the config's order wins.
  *
- * @param sources - where to look
- * @param wanted - its id, and whose it has to be; anyone's without `user`
- * @throws `not_found`; what a source threw, when none has the thread and one could not say
+ * @param wanted - id and user of the thread; without `user`, anyone's
+ * @throws `not_found`; the error of a source that failed, when no source has the thread
  */
 export async function findThread(
   sources: readonly ThreadSource[],
@@ -37,7 +38,11 @@ export async function findThread(
   throw noSuchThread('no source has it for this caller')
 }
 
-/** The same for a thread of someone else and for none: without a word of its own. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === 'not_found'
+}
+
+/** Without `detail`, so that a thread of someone else and no thread are answered alike. */
 function noSuchThread(reason: string): ServiceError {
   return new ServiceError('not_found', { reason: `a thread: ${reason}` })
 }
@@ -46,8 +51,4 @@ function anotherThread(): ServiceError {
   return new ServiceError('upstream_invalid_response', {
     reason: 'another thread than was asked for',
   })
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof ServiceError && error.code === 'not_found'
 }

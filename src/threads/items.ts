@@ -1,19 +1,19 @@
+// One page of the items of a thread.
+
 import type { ThreadItem } from '../chatkit/wire/item.ts'
 import { collect, type Fetched, listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadItemPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
 import { refusingCursors } from './cursors.ts'
 import type { FoundThread } from './find-thread.ts'
-import type { SourceCall } from './source-page.ts'
+import type { SourceCall } from './source-reader.ts'
 
 /**
- * Items of a thread that was found, as long as it is of the same user. An item that says it is of
- * another thread is dropped and told to `onForeign`.
+ * An item that names another thread is dropped and reported to `onForeign`.
  *
- * @param found - the thread
- * @param query - which of its items; cursors are item ids
- * @throws `not_found` when the thread is gone or has changed hands; `invalid_request` for a cursor of
- * none of its items
+ * @param query - its cursors are item ids
+ * @throws `not_found` when the thread is gone or its user has changed since it was found;
+ * `invalid_request` for a cursor of none of its items
  */
 export async function listItemsOf(
   { thread, source }: FoundThread,
@@ -40,7 +40,7 @@ export async function listItemsOf(
   return listOf(page)
 }
 
-/** A kind of item that the reference does not have may not name its thread. */
+/** Kinds of items that the reference does not have need not name their thread. */
 function isOf(item: ThreadItem, thread: string): boolean {
   const named = 'thread_id' in item ? item['thread_id'] : undefined
   return named === undefined || named === thread

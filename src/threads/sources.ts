@@ -1,10 +1,10 @@
+// Lists the sources of threads that the config's workflows have: one project at OpenAI for each API
+// key, and one server for each self-hosted workflow.
+
 import type { ChatKit } from '../chatkit/port.ts'
 import type { WorkflowSettings } from '../config/settings.ts'
 
-/**
- * Where threads are: one API key's project at OpenAI, which all hosted workflows with that key share,
- * or one self-hosted workflow's server.
- */
+/** All hosted workflows with one API key share a source; a self-hosted workflow is a source alone. */
 export interface ThreadSource {
   /** Name of its first workflow in the config, for cursors and logs. */
   readonly name: string
@@ -14,18 +14,13 @@ export interface ThreadSource {
   readonly selfHosted: boolean
 }
 
-/** What a source is told by. */
-export type SourceWorkflow = Pick<WorkflowSettings, 'name' | 'server' | 'apiKeyEnv'>
-
 /**
- * The sources of a config, in its order.
- *
- * @param workflows - in the config file's order
- * @param of - the adapter of a workflow
+ * @param workflows - in the config file's order, which the sources keep
+ * @param adapterOf - the adapter of a workflow
  */
 export function threadSources(
-  workflows: readonly SourceWorkflow[],
-  of: (workflow: string) => ChatKit,
+  workflows: readonly Pick<WorkflowSettings, 'name' | 'server' | 'apiKeyEnv'>[],
+  adapterOf: (workflow: string) => ChatKit,
 ): readonly ThreadSource[] {
   const groups = Map.groupBy(workflows, ({ name, server, apiKeyEnv }) =>
     server === undefined ? `key ${apiKeyEnv}` : `server of ${name}`,
@@ -33,8 +28,9 @@ export function threadSources(
   return [...groups.values()].flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
-    const names = group.map(({ name }) => name)
-    const selfHosted = first.server !== undefined
-    return { name: first.name, workflows: names, chatkit: of(first.name), selfHosted }
+    const { name, server } = first
+    const names = group.map((workflow) => workflow.name)
+    const selfHosted = server !== undefined
+    return { name, workflows: names, chatkit: adapterOf(name), selfHosted }
   })
 }

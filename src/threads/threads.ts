@@ -1,5 +1,8 @@
+// Threads of all workflows: as one list, or one thread of whichever source has it. Calls about one
+// thread ask every source, wait for all of them, and answer the same for a thread of someone else as
+// for one that does not exist.
+
 import type { CallOptions } from '../chatkit/port.ts'
-import { listOf } from '../chatkit/wire/pages.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
 import { ServiceError } from '../lib/errors.ts'
@@ -7,129 +10,110 @@ import type { Registry } from '../registry/port.ts'
 import type { CursorScope } from './cursors.ts'
 import { type FoundThread, findThread } from './find-thread.ts'
 import { listItemsOf } from './items.ts'
-import { listMerged } from './list-merged.ts'
-import { listOne } from './list-one.ts'
-import type { Foreign } from './source-page.ts'
+import { mergedList } from './merged-list.ts'
+import { singleList } from './single-list.ts'
+import type { Foreign, SourceQuery } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
 
-/** Which threads. `after` and `before` are what a page's `last_id` and `first_id` are good for. */
-export interface ThreadsQuery {
-  /** 0..100. */
-  readonly limit: number
-  readonly order: 'asc' | 'desc'
-  readonly after?: string | undefined
-  readonly before?: string | undefined
-  /** Name in the config: threads of its source only; of all sources when absent. */
+interface AnyonesQuery extends Omit<SourceQuery, 'user'> {
+  /** Threads of everyone when absent. */
+  readonly user?: string | undefined
+  /** Threads of this workflow's source only; of all sources when absent. */
   readonly workflow?: string | undefined
 }
 
+type OwnQuery = Omit<AnyonesQuery, 'user'>
+
+/** {@link createThreads} */
+export type Threads = ReturnType<typeof createThreads>
+
+const CURSOR_KEY_BYTES = 32
+
 /**
- * Threads of all workflows, as one list. Calls about one thread ask every source, wait for all of
- * them, and answer the same for a thread of someone else as for one that does not exist.
- *
- * All of them throw what the port throws; besides: `invalid_request` for a cursor that is of nothing
- * on the caller's list; `not_found`; `workflow_not_allowed` for a `workflow` that is not in the config.
+ * Every function throws what the port throws; besides, `invalid_request` for a cursor of nothing on
+ * the caller's list and for `before` on a list of several sources, `not_found`, and
+ * `workflow_not_allowed` for a `workflow` that is not in the config.
  */
-export interface Threads {
-  readonly sources: readonly ThreadSource[]
-
-  /** The user's own threads. */
-  listOwn(user: string, query: ThreadsQuery, call?: CallOptions): Promise<ThreadPage>
-  retrieveOwn(user: string, id: string, call?: CallOptions): Promise<Thread>
-  listOwnItems(
-    user: string,
-    thread: { readonly id: string; readonly query: ListQuery },
-    call?: CallOptions,
-  ): Promise<ThreadItemPage>
-  deleteOwn(user: string, id: string, call?: CallOptions): Promise<ThreadDeleted>
-
-  /** For admins: of one user, or of everyone. */
-  list(
-    query: ThreadsQuery & { readonly user?: string | undefined },
-    call?: CallOptions,
-  ): Promise<ThreadPage>
-  /** For admins: whoever's it is. */
-  find(id: string, call?: CallOptions): Promise<FoundThread>
-  /** Throws `not_found` when the thread has changed hands since it was found. */
-  listItems(found: FoundThread, query: ListQuery, call?: CallOptions): Promise<ThreadItemPage>
-  /** Throws `not_found` when the thread has changed hands since it was found. */
-  delete(found: FoundThread, call?: CallOptions): Promise<ThreadDeleted>
-}
-
-/** What {@link createThreads} needs. */
-export interface ThreadsOptions {
+export function createThreads({
+  sources,
+  registry,
+  randomBytes,
+  onForeign,
+}: {
   readonly sources: readonly ThreadSource[]
   readonly registry: Pick<Registry, 'keptKey'>
   /** `size` random bytes. */
   readonly randomBytes: (size: number) => Uint8Array
-  /** Told when an upstream shows what is not of the user, or the thread, that was asked for. */
+  /** Told when an upstream shows threads or items that are not of the user who was asked for. */
   readonly onForeign: (foreign: Foreign) => void
-}
-
-const KEY_BYTES = 32
-
-/**
- * @param options - where threads are, the key for cursors, whom to tell
- */
-export function createThreads(options: ThreadsOptions): Threads {
-  const { sources, onForeign } = options
-  const key = createKey(options)
+}) {
+  let cursorKey: Uint8Array | undefined
 
   async function list(
     kind: CursorScope['kind'],
-    { workflow, user, ...rest }: ThreadsQuery & { readonly user?: string | undefined },
+    { workflow, user, ...rest }: AnyonesQuery,
     call: CallOptions | undefined,
   ): Promise<ThreadPage> {
+    const context = { call, onForeign }
     const query = { ...rest, user }
-    const chosen = sourcesOf(sources, workflow)
-    const [only, ...others] = chosen
-    if (only === undefined || others.length > 0) {
-      return listMerged({ sources: chosen, kind, key, query }, { call, onForeign })
-    }
-    return listOf(await listOne(only, query, { call, onForeign }))
+    const chosen = workflow === undefined ? sources : [sourceOf(sources, workflow)]
+    const [only, another] = chosen
+    if (only !== undefined && another === undefined) return singleList(only, query, context)
+    // Kept in the store, so that a cursor from one instance is good at another.
+    cursorKey ??= await registry.keptKey('thread-cursors', () => randomBytes(CURSOR_KEY_BYTES))
+    return mergedList({ sources: chosen, kind, query, key: cursorKey }, context)
   }
 
   return {
-    sources,
-    listOwn: (user, query, call) => list('own', { ...query, user }, call),
-    async retrieveOwn(user, id, call) {
+    /** The user's own threads. */
+    listOwn: (user: string, query: OwnQuery, call?: CallOptions): Promise<ThreadPage> =>
+      list('own', { ...query, user }, call),
+
+    async retrieveOwn(user: string, id: string, call?: CallOptions): Promise<Thread> {
       return (await findThread(sources, { id, user }, call)).thread
     },
-    async listOwnItems(user, { id, query }, call) {
+
+    async listOwnItems(
+      user: string,
+      { id, query }: { readonly id: string; readonly query: ListQuery },
+      call?: CallOptions,
+    ): Promise<ThreadItemPage> {
       return listItemsOf(await findThread(sources, { id, user }, call), query, { call, onForeign })
     },
-    async deleteOwn(user, id, call) {
+
+    async deleteOwn(user: string, id: string, call?: CallOptions): Promise<ThreadDeleted> {
       return deleteFound(await findThread(sources, { id, user }, call), call)
     },
-    list: (query, call) => list('any', query, call),
-    find: (id, call) => findThread(sources, { id }, call),
-    listItems: (found, query, call) => listItemsOf(found, query, { call, onForeign }),
+
+    /** For admins: threads of one user, or of everyone. */
+    list: (query: AnyonesQuery, call?: CallOptions): Promise<ThreadPage> =>
+      list('any', query, call),
+
+    /** For admins: a thread of any user. */
+    find: (id: string, call?: CallOptions): Promise<FoundThread> =>
+      findThread(sources, { id }, call),
+
+    /** Throws `not_found` when the thread's user has changed since it was found. */
+    listItems: (
+      found: FoundThread,
+      query: ListQuery,
+      call?: CallOptions,
+    ): Promise<ThreadItemPage> => listItemsOf(found, query, { call, onForeign }),
+
+    /** Throws `not_found` when the thread's user has changed since it was found. */
     delete: deleteFound,
   }
 }
 
-/** Kept in the store, so that a cursor of one instance is good at another; asked for when needed. */
-function createKey({ registry, randomBytes }: ThreadsOptions): () => Promise<Uint8Array> {
-  let known: Uint8Array | undefined
-  return async () => {
-    known ??= await registry.keptKey('thread-cursors', () => randomBytes(KEY_BYTES))
-    return known
-  }
-}
-
-function sourcesOf(
-  sources: readonly ThreadSource[],
-  workflow: string | undefined,
-): readonly ThreadSource[] {
-  if (workflow === undefined) return sources
-  const chosen = sources.filter(({ workflows }) => workflows.includes(workflow))
-  if (chosen.length > 0) return chosen
+function sourceOf(sources: readonly ThreadSource[], workflow: string): ThreadSource {
+  const source = sources.find(({ workflows }) => workflows.includes(workflow))
+  if (source !== undefined) return source
   throw new ServiceError('workflow_not_allowed', { reason: 'no such workflow in the config' })
 }
 
 async function deleteFound(
   { thread, source }: FoundThread,
-  call: CallOptions | undefined,
+  call?: CallOptions,
 ): Promise<ThreadDeleted> {
   const { id, user: asUser } = thread
   const answer = await source.chatkit.deleteThread(id, { ...call, asUser })

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
-import type { Foreign } from '../../src/threads/source-page.ts'
+import type { Foreign } from '../../src/threads/source-reader.ts'
 import { createThreads } from '../../src/threads/threads.ts'
 import { type FakeSource, fakeSource } from './fake-source.ts'
 

@@ -1,0 +1,120 @@
+// One page of a list over several sources: reads them side by side and merges their threads by
+// `created_at`. Such a list pages forward only.
+
+import type { Thread, ThreadPage } from '../chatkit/wire/thread.ts'
+import { ServiceError } from '../lib/errors.ts'
+import {
+  type CursorScope,
+  type ListPosition,
+  openCursor,
+  refusingCursors,
+  sealCursor,
+} from './cursors.ts'
+import {
+  createSourceReader,
+  type SourceCall,
+  type SourceQuery,
+  type SourceReader,
+} from './source-reader.ts'
+import type { ThreadSource } from './sources.ts'
+
+/** A list over several sources. */
+export interface MergedList {
+  /** In the config's order. */
+  readonly sources: readonly ThreadSource[]
+  readonly kind: CursorScope['kind']
+  readonly query: SourceQuery
+  /** Authenticates cursors; the same for all instances. */
+  readonly key: Uint8Array
+}
+
+/**
+ * A page in the reference's shape, but for `first_id` and `last_id`: they hold a position in each
+ * source and so are opaque.
+ *
+ * @throws `invalid_request` for `before`, and for a cursor that was not made for this list
+ */
+export async function mergedList(
+  { sources, kind, query, key }: MergedList,
+  context: SourceCall,
+): Promise<ThreadPage> {
+  const { user, order, limit, after, before } = query
+  if (before !== undefined) throw forwardOnly()
+  const scope = { kind, user, order, sources: sources.map(({ name }) => name) }
+  const start = after === undefined ? [] : openCursor(key, scope, after)
+  const readers = sources.map((source, number) => {
+    const from = { user, order, limit: Math.max(1, limit), after: start[number] ?? undefined }
+    return createSourceReader(source, from, context)
+  })
+  const entries = await refusingCursors(after !== undefined, () => merge(readers, limit, order))
+  const [first, last] = [entries.at(0), entries.at(-1)]
+  return {
+    object: 'list',
+    data: entries.map(({ thread }) => thread),
+    first_id: first === undefined ? null : sealCursor(key, scope, first.position),
+    last_id: last === undefined ? null : sealCursor(key, scope, last.position),
+    has_more: readers.some(({ waiting, more }) => waiting.length > 0 || more),
+  }
+}
+
+/** A thread of a merged list, and how far each source has been read with it. */
+interface Merged {
+  readonly thread: Thread
+  readonly position: ListPosition
+}
+
+/**
+ * Equal seconds: each source keeps its own order, and sources follow each other in the config's order
+ * (newest first; the other way round when oldest first, so that one order is the mirror of the
+ * other). The same id from two API keys is one thread of one project, and appears once.
+ */
+async function merge(
+  readers: readonly SourceReader[],
+  limit: number,
+  order: SourceQuery['order'],
+): Promise<readonly Merged[]> {
+  const entries: Merged[] = []
+  const seen = new Set<string>()
+  do {
+    await Promise.all(readers.map((reader) => reader.fill()))
+    const next = nextOf(readers, order)
+    if (next === undefined || limit === 0) break
+    const { reader, thread } = next
+    for (const twin of readers.filter((other) => areTwins(other, reader))) twin.take()
+    const { selfHosted } = reader.source
+    const repeated = !selfHosted && seen.has(thread.id)
+    if (!repeated) entries.push({ thread, position: readers.map(({ last }) => last) })
+    if (!selfHosted) seen.add(thread.id)
+  } while (entries.length < limit)
+  return entries
+}
+
+function nextOf(readers: readonly SourceReader[], order: SourceQuery['order']) {
+  const direction = order === 'desc' ? 1 : -1
+  let best: { readonly reader: SourceReader; readonly thread: Thread } | undefined
+  for (const reader of order === 'desc' ? readers : readers.toReversed()) {
+    const [thread] = reader.waiting
+    if (thread === undefined) continue
+    // A thread that two readers have stands where the first of them does, in either order.
+    if (readers.find((other) => areTwins(other, reader)) !== reader) continue
+    const lead = best === undefined ? 1 : direction * (thread.created_at - best.thread.created_at)
+    if (lead > 0) best = { reader, thread }
+  }
+  return best
+}
+
+/** Whether both readers, of which `one` has a thread waiting, come to the same thread next. */
+function areTwins(one: SourceReader, other: SourceReader): boolean {
+  if (one === other) return true
+  if (one.source.selfHosted || other.source.selfHosted) return false
+  return one.waiting[0]?.id === other.waiting[0]?.id
+}
+
+function forwardOnly(): ServiceError {
+  return new ServiceError('invalid_request', {
+    reason: '"before" on a list merged from several sources',
+    detail:
+      'A list merged from several sources pages forward only: it takes "after", not "before". With ' +
+      '"workflow" it has one source and takes both.',
+  })
+}

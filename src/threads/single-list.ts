@@ -1,0 +1,37 @@
+// One page of a list that has one source. Its cursors are thread ids, and it pages both ways.
+
+import { listOf } from '../chatkit/wire/pages.ts'
+import type { ThreadPage } from '../chatkit/wire/thread.ts'
+import { badCursor, refusingCursors } from './cursors.ts'
+import { findThread, isNotFound } from './find-thread.ts'
+import { type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
+import type { ThreadSource } from './sources.ts'
+
+/** The ids that the ChatKit API has; nothing else goes upstream. */
+const ID = /^[A-Za-z0-9_-]{1,128}$/
+
+/**
+ * With a user, a cursor must be proven to be the user's own thread before it goes anywhere: the way a
+ * source answers to a cursor of somebody else's thread would tell that the thread exists.
+ *
+ * @throws `invalid_request` for a cursor of nothing on this list
+ */
+export async function singleList(
+  source: ThreadSource,
+  query: SourceQuery,
+  context: SourceCall,
+): Promise<ThreadPage> {
+  const { user, after, before } = query
+  const cursors = [after, before].filter((cursor) => cursor !== undefined)
+  if (!cursors.every((cursor) => ID.test(cursor))) throw badCursor()
+  if (user !== undefined) {
+    const proofs = cursors.map((id) => findThread([source], { id, user }, context.call))
+    // All are awaited, so that the time taken does not tell which cursor is bad.
+    for (const proof of await Promise.allSettled(proofs)) {
+      if (proof.status === 'fulfilled') continue
+      throw isNotFound(proof.reason) ? badCursor(proof.reason) : proof.reason
+    }
+  }
+  const page = () => sourcePage(source, query, context)
+  return listOf(await refusingCursors(cursors.length > 0, page))
+}

@@ -1,0 +1,108 @@
+// Reads one source's threads: by the page, or ahead of a merged list that takes them one by one.
+// Threads that are not of the user who was asked for are dropped and reported here.
+
+import type { CallOptions } from '../chatkit/port.ts'
+import { collect, type Fetched } from '../chatkit/wire/pages.ts'
+import type { Thread } from '../chatkit/wire/thread.ts'
+import { ServiceError } from '../lib/errors.ts'
+import type { ThreadSource } from './sources.ts'
+
+/** Something an upstream showed that is not of the user, or of the thread, that was asked for. */
+export interface Foreign {
+  readonly source: ThreadSource
+  readonly what: 'thread' | 'item'
+  /** How many in one answer. */
+  readonly count: number
+}
+
+/** Selects threads of one source. Cursors are thread ids, passed on as they are. */
+export interface SourceQuery {
+  /** Threads of everyone when undefined. */
+  readonly user: string | undefined
+  /** 0..100. */
+  readonly limit: number
+  readonly order: 'asc' | 'desc'
+  readonly after?: string | undefined
+  readonly before?: string | undefined
+}
+
+/** Accompanies the upstream calls of one request. */
+export interface SourceCall {
+  readonly call: CallOptions | undefined
+  readonly onForeign: (foreign: Foreign) => void
+}
+
+/**
+ * A page of one source. A thread of another user is dropped and more is fetched in its place: it
+ * neither shortens the page, nor ends it, nor lends it a cursor.
+ *
+ * @throws `invalid_request` when the source refuses a cursor; `upstream_invalid_response` when it
+ * shows only threads of others, however often it is asked
+ */
+export async function sourcePage(
+  source: ThreadSource,
+  { user, ...asked }: SourceQuery,
+  { call, onForeign }: SourceCall,
+): Promise<{ readonly values: readonly Thread[]; readonly hasMore: boolean }> {
+  const page = await collect(asked, async (part): Promise<Fetched<Thread>> => {
+    const answer = await source.chatkit.listThreads({ ...part, user }, call)
+    if (answer.data.length === 0 && answer.has_more) throw nothingButMore()
+    let count = 0
+    const entries = answer.data.map((thread) => {
+      if (user === undefined || thread.user === user) return { id: thread.id, value: thread }
+      count += 1
+      return { id: thread.id, value: undefined }
+    })
+    if (count > 0) onForeign({ source, what: 'thread', count })
+    return { entries, hasMore: answer.has_more }
+  })
+  if (asked.limit > 0 && page.values.length === 0 && page.hasMore) throw nothingButMore()
+  return page
+}
+
+/** A page of a merged list needs one page of each source, and more only where threads are dropped. */
+const MAX_FILLS = 20
+
+/** One source's threads in order, as a merged list takes them. */
+export type SourceReader = ReturnType<typeof createSourceReader>
+
+/** @param query - where it starts, and how many threads it fetches at a time */
+export function createSourceReader(source: ThreadSource, query: SourceQuery, context: SourceCall) {
+  let fills = 0
+  const reader = {
+    source,
+    /** Fetched and not yet taken. Empty after `fill` at the end of the list only. */
+    waiting: [] as readonly Thread[],
+    /** Id of the last thread taken, or where the reader started; null at the start of the list. */
+    last: query.after ?? null,
+    /** Whether the source has threads beyond those waiting. */
+    more: true,
+    take() {
+      const [taken, ...rest] = reader.waiting
+      reader.last = taken?.id ?? reader.last
+      reader.waiting = rest
+    },
+    /** @throws `upstream_invalid_response` for a list that does not end */
+    async fill() {
+      if (reader.waiting.length > 0 || !reader.more) return
+      fills += 1
+      if (fills > MAX_FILLS) throw endless()
+      const after = reader.last ?? undefined
+      const page = await sourcePage(source, { ...query, after }, context)
+      reader.waiting = page.values
+      reader.more = page.hasMore
+    },
+  }
+  return reader
+}
+
+/** An empty page with `has_more: true` gives the client no cursor to continue from. */
+function nothingButMore(): ServiceError {
+  return new ServiceError('upstream_invalid_response', {
+    reason: 'a list that shows nothing of the user, and says that there is more',
+  })
+}
+
+function endless(): ServiceError {
+  return new ServiceError('upstream_invalid_response', { reason: 'a list that does not end' })
+}
