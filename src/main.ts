@@ -76,7 +76,8 @@ async function listenOrExit(service: Service, setup: Setup, log: Log): Promise<L
   const { environment: env, settings } = setup
   const { app, shedding, onTurnedAway } = service
   // A stream of a self-hosted workflow holds a connection to its server besides.
-  const maxConnections = mostConnections(settings.workflows.some(({ server }) => server) ? 2 : 1)
+  const streams = settings.workflows.some(({ kind }) => kind === 'self-hosted')
+  const maxConnections = mostConnections(streams ? 2 : 1)
   const address = { host: env.host, port: env.port }
   try {
     return await listen({
@@ -110,7 +111,7 @@ async function listenForMetrics(service: Service, env: Environment, log: Log): P
 
 /** What a `wf_…` id answers after this day is not documented; nobody shall be surprised by it. */
 function warnOfHosted({ settings }: Setup, log: Log): void {
-  const hosted = settings.workflows.filter(({ server }) => server === undefined)
+  const hosted = settings.workflows.filter(({ kind }) => kind === 'hosted')
   if (hosted.length === 0) return
   log.warn(
     { workflows: hosted.map(({ name }) => name) },
@@ -121,7 +122,8 @@ function warnOfHosted({ settings }: Setup, log: Log): void {
 /** What is in use, so that nobody has to guess which key or file won. */
 function describeStart({ environment, settings }: Setup) {
   const { openaiBaseUrl, openaiOrgId, openaiProjectId, configFile, store } = environment
-  const keys = new Set(settings.workflows.map(({ apiKeyEnv }) => apiKeyEnv))
+  const hosted = settings.workflows.filter((workflow) => workflow.kind === 'hosted')
+  const keys = new Set(hosted.map(({ apiKeyEnv }) => apiKeyEnv))
   return {
     node: process.versions.node,
     config: configFile,

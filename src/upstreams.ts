@@ -49,7 +49,7 @@ export async function createUpstreams(options: UpstreamsOptions): Promise<Upstre
   const cancels = new Pool(origin, { connections: CANCEL_CONNECTIONS, allowH2: false })
   const selfHosted = await selfHostedParts(options)
   const adapters = createAdapters({
-    workflows: settings.workflows.filter(({ server }) => server === undefined),
+    workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
     selfHosted: await selfHostedAdapters(selfHosted, options),
     secret: environment.secret,
     baseUrl: environment.openaiBaseUrl,
@@ -70,7 +70,8 @@ async function selfHostedParts({
   registry,
 }: UpstreamsOptions): Promise<SelfHostedParts | undefined> {
   const { publicUrl: issuer, signingKeys } = environment
-  if (issuer === undefined || !settings.workflows.some(({ server }) => server)) return undefined
+  const wanted = settings.workflows.some(({ kind }) => kind === 'self-hosted')
+  if (issuer === undefined || !wanted) return undefined
   const { openSigningKeys } = await import('./chatkit/signing/signing-keys.ts')
   // Unbounded connections: each open stream holds one.
   const dispatcher = new Agent({ allowH2: false })
@@ -84,6 +85,7 @@ async function selfHostedAdapters(
   { settings, registry, now }: UpstreamsOptions,
 ): Promise<ReadonlyMap<string, ChatKit>> {
   if (parts === undefined) return new Map()
+  const workflows = settings.workflows.filter((workflow) => workflow.kind === 'self-hosted')
   const { createSelfHostedAdapters } = await import('./chatkit/self-hosted/adapters.ts')
-  return createSelfHostedAdapters({ ...parts, registry, now, workflows: settings.workflows })
+  return createSelfHostedAdapters({ ...parts, registry, now, workflows })
 }

@@ -80,33 +80,48 @@ export interface ChatKitConfiguration {
     | undefined
 }
 
-/** One workflow that clients may be given a session for. */
-export interface WorkflowSettings {
+/** What both kinds of workflow have. */
+interface AnyWorkflow {
   /** The name clients use. */
   readonly name: string
-  /** `wf_…` at OpenAI; the name, for a self-hosted one. */
-  readonly id: string
-  /** URL of a self-hosted ChatKit server; undefined for a workflow at OpenAI. */
-  readonly server: string | undefined
-  /** Self-hosted: whether a thread that nobody owns yet is the first asker's. */
-  readonly adoptThreads: boolean
-  /** Self-hosted: where the server takes direct uploads; its own URL when undefined. */
-  readonly uploadUrl: string | undefined
-  /** Hosted: the workflow to use when OpenAI says that this one is gone. */
-  readonly fallback: string | undefined
-  readonly version: string | undefined
-  /** Environment variable with the API key. */
-  readonly apiKeyEnv: string
   /** Who may use it; everyone when absent. */
   readonly when: Expression | undefined
   readonly stateVariables: ReadonlyMap<string, Expression>
   readonly input: ReadonlyMap<string, InputDeclaration>
-  readonly tracing: { readonly enabled: boolean }
-  /** 1..600; the API's own default when absent. */
+  /** 1..600; 600 when absent. */
   readonly expiresAfterSeconds: number | undefined
+  /** Requests of one session; 10 when absent. */
   readonly maxRequestsPerMinute: number | undefined
+}
+
+/** A workflow that OpenAI runs. */
+export interface HostedWorkflow extends AnyWorkflow {
+  readonly kind: 'hosted'
+  /** `wf_…` */
+  readonly id: string
+  /** A deployed version; the current one when absent. */
+  readonly version: string | undefined
+  /** Name of the workflow to use when OpenAI says that this one is gone. */
+  readonly fallback: string | undefined
+  /** Environment variable with the API key. */
+  readonly apiKeyEnv: string
+  readonly tracing: { readonly enabled: boolean }
   readonly chatkitConfiguration: ChatKitConfiguration | undefined
 }
+
+/** A workflow that a ChatKit server of the operator's runs, behind the gateway. */
+export interface SelfHostedWorkflow extends AnyWorkflow {
+  readonly kind: 'self-hosted'
+  /** The server's URL. */
+  readonly server: string
+  /** Whether a thread that nobody owns yet becomes the first asker's. */
+  readonly adoptThreads: boolean
+  /** Where the server takes direct uploads; `server` when undefined. */
+  readonly uploadUrl: string | undefined
+}
+
+/** One workflow that clients may be given a session for. */
+export type WorkflowSettings = HostedWorkflow | SelfHostedWorkflow
 
 /** Who is an admin. */
 export interface AdminSettings {

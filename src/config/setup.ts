@@ -67,7 +67,8 @@ export function readRules(variables?: Variables): Rules {
   const { configFile, secret } = readConfigSources(variables)
   const settings = attempt(() => {
     const { workflows } = loadConfig(readText(configFile), { file: configFile }).settings
-    const apiKeys = new Set(workflows.map(({ apiKeyEnv }) => apiKeyEnv))
+    const hosted = workflows.filter((workflow) => workflow.kind === 'hosted')
+    const apiKeys = new Set(hosted.map(({ apiKeyEnv }) => apiKeyEnv))
     const source = (name: string) => (apiKeys.has(name) ? () => UNREADABLE : secret(name))
     return readSettings({ configFile, secret: source }, problems)
   }, problems)
@@ -77,12 +78,12 @@ export function readRules(variables?: Variables): Rules {
 
 /** What self-hosted workflows need of the environment: their secrets are signed, and name us. */
 function selfHostedProblems(environment: Environment, settings: Settings): string[] {
-  const own = settings.workflows.find(({ server }) => server !== undefined)
-  if (own === undefined) return []
+  const selfHosted = settings.workflows.find(({ kind }) => kind === 'self-hosted')
+  if (selfHosted === undefined) return []
   const problems: string[] = []
   if (environment.publicUrl === undefined) {
     problems.push(
-      `PUBLIC_URL: needed by the self-hosted workflow ${own.name}; set this service's URL`,
+      `PUBLIC_URL: needed by the self-hosted workflow ${selfHosted.name}; set this service's URL`,
     )
   }
   // Instances that share a store must share the keys, or each refuses what the others signed.

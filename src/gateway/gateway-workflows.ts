@@ -11,10 +11,10 @@ const DEFAULT_PER_MINUTE = 10
  */
 export function gatewayWorkflows(settings: Settings): ReadonlyMap<string, GatewayWorkflow> {
   const workflows = new Map<string, GatewayWorkflow>()
-  for (const { name, server, maxRequestsPerMinute, ...rest } of settings.workflows) {
-    if (server === undefined) continue
+  for (const workflow of settings.workflows) {
+    if (workflow.kind !== 'self-hosted') continue
+    const { name, server, adoptThreads, uploadUrl, maxRequestsPerMinute } = workflow
     const maxPerMinute = maxRequestsPerMinute ?? DEFAULT_PER_MINUTE
-    const { adoptThreads, uploadUrl } = rest
     workflows.set(name, { server, maxPerMinute, adoptThreads, uploadUrl })
   }
   return workflows

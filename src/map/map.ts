@@ -51,7 +51,9 @@ export function mapFallback(
   gone: NewSession,
   request: SessionRequest,
 ): NewSession | undefined {
-  const fallback = workflows.find(({ name }) => name === gone.workflow.fallback)
+  const { workflow } = gone
+  if (workflow.kind !== 'hosted') return undefined
+  const fallback = workflows.find(({ name }) => name === workflow.fallback)
   if (fallback === undefined) return undefined
   const sent = Object.entries(request.asked.input ?? {})
   const input = Object.fromEntries(sent.filter(([field]) => fallback.input.has(field)))

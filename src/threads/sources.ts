@@ -2,7 +2,7 @@
 // key, and one server for each self-hosted workflow.
 
 import type { ChatKit } from '../chatkit/port.ts'
-import type { WorkflowSettings } from '../config/settings.ts'
+import type { HostedWorkflow, SelfHostedWorkflow } from '../config/settings.ts'
 
 /** All hosted workflows with one API key share a source; a self-hosted workflow is a source alone. */
 export interface ThreadSource {
@@ -19,18 +19,21 @@ export interface ThreadSource {
  * @param adapterOf - the adapter of a workflow
  */
 export function threadSources(
-  workflows: readonly Pick<WorkflowSettings, 'name' | 'server' | 'apiKeyEnv'>[],
+  workflows: readonly (
+    | Pick<HostedWorkflow, 'kind' | 'name' | 'apiKeyEnv'>
+    | Pick<SelfHostedWorkflow, 'kind' | 'name'>
+  )[],
   adapterOf: (workflow: string) => ChatKit,
 ): readonly ThreadSource[] {
-  const groups = Map.groupBy(workflows, ({ name, server, apiKeyEnv }) =>
-    server === undefined ? `key ${apiKeyEnv}` : `server of ${name}`,
+  const groups = Map.groupBy(workflows, (workflow) =>
+    workflow.kind === 'hosted' ? `key ${workflow.apiKeyEnv}` : `server of ${workflow.name}`,
   )
   return [...groups.values()].flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
-    const { name, server } = first
+    const { kind, name } = first
     const names = group.map((workflow) => workflow.name)
-    const selfHosted = server !== undefined
+    const selfHosted = kind === 'self-hosted'
     return { name, workflows: names, chatkit: adapterOf(name), selfHosted }
   })
 }

@@ -3,8 +3,8 @@ import type { ChatKit } from '../../src/chatkit/port.ts'
 import { threadSources } from '../../src/threads/sources.ts'
 
 test('hosted workflows of one key are one source, each self-hosted one is its own', () => {
-  const hosted = (name: string, apiKeyEnv: string) => ({ name, apiKeyEnv, server: undefined })
-  const own = (name: string) => ({ name, apiKeyEnv: 'KEY', server: 'http://server.test/chatkit' })
+  const hosted = (name: string, apiKeyEnv: string) => ({ kind: 'hosted' as const, name, apiKeyEnv })
+  const own = (name: string) => ({ kind: 'self-hosted' as const, name })
   const asked: string[] = []
   const of = (workflow: string) => {
     asked.push(workflow)

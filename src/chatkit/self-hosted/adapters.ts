@@ -8,7 +8,7 @@ import { createServerThreads, type ThreadOwners } from './threads.ts'
 
 /** What {@link createSelfHostedAdapters} needs. */
 export interface SelfHostedAdaptersOptions {
-  readonly workflows: readonly { readonly name: string; readonly server: string | undefined }[]
+  readonly workflows: readonly { readonly name: string; readonly server: string }[]
   readonly keys: SigningKeys
   /** `PUBLIC_URL`. */
   readonly issuer: string
@@ -28,7 +28,6 @@ export function createSelfHostedAdapters(
 ): ReadonlyMap<string, ChatKit> {
   const adapters = new Map<string, ChatKit>()
   for (const { name: workflow, server } of options.workflows) {
-    if (server === undefined) continue
     const threads = createServerThreads({ ...options, workflow, server })
     const deleteAttachment = createDeleteAttachment({ ...options, workflow, server })
     const adapter = createSelfHosted({ ...options, workflow, threads })

@@ -89,15 +89,8 @@ function buildKeySource({ jwks_uri, jwks, secret_env }: IssuerEntry): KeySource 
 
 function buildWorkflow(name: string, entry: WorkflowEntry, compile: Compile): WorkflowSettings {
   const variables = Object.entries(entry.state_variables)
-  return {
+  const workflow = {
     name,
-    id: entry.id ?? name,
-    server: entry.server,
-    adoptThreads: entry.adopt_threads,
-    uploadUrl: entry.upload_url,
-    fallback: entry.fallback,
-    version: entry.version,
-    apiKeyEnv: entry.api_key_env,
     when: entry.when === undefined ? undefined : compile(entry.when, WHEN),
     stateVariables: new Map(
       variables.map(([key, source]) => [key, compile(source, STATE_VARIABLE)]),
@@ -105,9 +98,23 @@ function buildWorkflow(name: string, entry: WorkflowEntry, compile: Compile): Wo
     input: new Map(
       Object.entries(entry.input).map(([field, declared]) => [field, buildInput(declared)]),
     ),
-    tracing: entry.tracing,
     expiresAfterSeconds: entry.expires_after?.seconds,
     maxRequestsPerMinute: entry.rate_limits?.max_requests_per_1_minute,
+  }
+  const { server } = entry
+  if (server !== undefined) {
+    const { adopt_threads: adoptThreads, upload_url: uploadUrl } = entry
+    return { kind: 'self-hosted', ...workflow, server, adoptThreads, uploadUrl }
+  }
+  return {
+    kind: 'hosted',
+    ...workflow,
+    // The checks of the file have refused a workflow without `id` and `server`.
+    id: entry.id ?? '',
+    version: entry.version,
+    fallback: entry.fallback,
+    apiKeyEnv: entry.api_key_env,
+    tracing: entry.tracing,
     chatkitConfiguration: entry.chatkit_configuration,
   }
 }

@@ -62,8 +62,8 @@ async function liveSession(
   secret: Secret,
   { registry, settings, keys, issuer, now }: IntrospectOptions,
 ): Promise<SessionRecord | undefined> {
-  const own = settings.workflows.filter(({ server }) => server !== undefined)
-  for (const { name } of own) {
+  for (const { kind, name } of settings.workflows) {
+    if (kind !== 'self-hosted') continue
     const sid = await sessionIdOf(secret, {
       keys,
       issuer,

@@ -47,7 +47,7 @@ function mintOrder(
     identity: identityOf(principal),
     tokenIssuedAt: principal.issuedAt,
     logoutPossible: issuer?.logout !== undefined,
-    keepState: session.workflow.server !== undefined,
+    keepState: session.workflow.kind === 'self-hosted',
   }
 }
 
@@ -68,7 +68,8 @@ export function createParams(
     workflow: workflowParams(workflow, stateVariables),
     ...(seconds !== undefined && { expires_after: { anchor: 'created_at', seconds } }),
     ...(perMinute !== undefined && { rate_limits: { max_requests_per_1_minute: perMinute } }),
-    ...(workflow.chatkitConfiguration && { chatkit_configuration: workflow.chatkitConfiguration }),
+    ...(workflow.kind === 'hosted' &&
+      workflow.chatkitConfiguration && { chatkit_configuration: workflow.chatkitConfiguration }),
   }
 }
 
@@ -76,6 +77,10 @@ function workflowParams(
   workflow: WorkflowSettings,
   stateVariables: NewSession['stateVariables'],
 ): CreateSessionParams['workflow'] {
+  if (workflow.kind === 'self-hosted') {
+    const state = stateVariables && { state_variables: stateVariables }
+    return { id: workflow.name, ...state, tracing: { enabled: false } }
+  }
   const { id, version, tracing } = workflow
   return {
     id,

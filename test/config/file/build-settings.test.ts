@@ -37,11 +37,9 @@ describe('a minimal file', () => {
     })
     expect(settings.workflows).toEqual([
       {
+        kind: 'hosted',
         name: 'support',
         id: 'wf_1',
-        server: undefined,
-        adoptThreads: false,
-        uploadUrl: undefined,
         fallback: undefined,
         version: undefined,
         apiKeyEnv: 'OPENAI_API_KEY',

@@ -12,8 +12,8 @@ describe('a self-hosted workflow', () => {
   test('has its URL, is called by its name, and adopts nothing by itself', () => {
     expect(settingsOf(OWN).workflows).toMatchObject([
       {
+        kind: 'self-hosted',
         name: 'support',
-        id: 'support',
         server: 'http://helpdesk.internal:8000/chatkit',
         adoptThreads: false,
       },
@@ -68,7 +68,7 @@ describe('fallback', () => {
 
   test('names another workflow', () => {
     const text = withFallback('helpdesk', '  helpdesk: { server: http://h/chatkit }\n')
-    expect(settingsOf(text).workflows[0]?.fallback).toBe('helpdesk')
+    expect(settingsOf(text).workflows[0]).toMatchObject({ fallback: 'helpdesk' })
   })
 
   test.each([

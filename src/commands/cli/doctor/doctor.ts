@@ -94,7 +94,7 @@ function chosen({ settings }: Setup, name: string | undefined): readonly Workflo
 }
 
 function hostedNote(workflows: readonly WorkflowSettings[]): Finding[] {
-  const hosted = workflows.filter(({ server }) => server === undefined).map(({ name }) => name)
+  const hosted = workflows.filter(({ kind }) => kind === 'hosted').map(({ name }) => name)
   return hosted.length === 0 ? [] : [note('hosted workflows', hosted.join(', '), MOVE_ON)]
 }
 

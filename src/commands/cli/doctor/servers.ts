@@ -1,7 +1,7 @@
 import { serverThreadPage } from '../../../chatkit/protocol/thread.ts'
 import { createAskServer } from '../../../chatkit/self-hosted/ask.ts'
 import { openSigningKeys, type SigningKeys } from '../../../chatkit/signing/signing-keys.ts'
-import type { WorkflowSettings } from '../../../config/settings.ts'
+import type { SelfHostedWorkflow } from '../../../config/settings.ts'
 import { ServiceError, UnusableSettingError } from '../../../lib/errors.ts'
 import type { Registry } from '../../../registry/port.ts'
 import { reasonOf } from '../reason.ts'
@@ -24,11 +24,11 @@ export interface ServerChecks extends WorkflowChecks {
  * @param checks - which workflows, as whom
  */
 export async function checkServers(checks: ServerChecks): Promise<Finding[]> {
-  const own = checks.workflows.filter(({ server }) => server !== undefined)
-  if (own.length === 0) return []
+  const selfHosted = checks.workflows.filter((workflow) => workflow.kind === 'self-hosted')
+  if (selfHosted.length === 0) return []
   const keys = await openKeys(checks)
   if ('check' in keys) return [keys]
-  return Promise.all(own.map((workflow) => checkServer(keys, workflow, checks)))
+  return Promise.all(selfHosted.map((workflow) => checkServer(keys, workflow, checks)))
 }
 
 async function openKeys({ environment, registry }: ServerChecks): Promise<SigningKeys | Finding> {
@@ -49,7 +49,7 @@ async function openKeys({ environment, registry }: ServerChecks): Promise<Signin
 
 async function checkServer(
   keys: SigningKeys,
-  { name, server = '' }: WorkflowSettings,
+  { name, server }: SelfHostedWorkflow,
   checks: ServerChecks,
 ): Promise<Finding> {
   const check = `workflow ${name}`

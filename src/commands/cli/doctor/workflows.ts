@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { createAdapters } from '../../../chatkit/adapters.ts'
 import { type ChatKit, UnusableSessionError } from '../../../chatkit/port.ts'
-import type { WorkflowSettings } from '../../../config/settings.ts'
+import type { HostedWorkflow, WorkflowSettings } from '../../../config/settings.ts'
 import type { Setup } from '../../../config/setup.ts'
 import { createParams } from '../../../http/routes/mint-order.ts'
 import type { Clock } from '../../../lib/clock.ts'
@@ -29,7 +29,7 @@ export interface WorkflowChecks extends Setup {
  * @param checks - which workflows, for whom
  */
 export function checkHosted(checks: WorkflowChecks): Promise<Finding[]> {
-  const hosted = checks.workflows.filter(({ server }) => server === undefined)
+  const hosted = checks.workflows.filter((workflow) => workflow.kind === 'hosted')
   const { environment, dispatcher } = checks
   const adapters = createAdapters({
     workflows: hosted,
@@ -48,7 +48,7 @@ export function checkHosted(checks: WorkflowChecks): Promise<Finding[]> {
 
 async function checkOne(
   chatkit: ChatKit,
-  workflow: WorkflowSettings,
+  workflow: HostedWorkflow,
   checks: WorkflowChecks,
 ): Promise<Finding> {
   const check = `workflow ${workflow.name}`
@@ -96,7 +96,7 @@ function leftOver(check: string, id: string, error: unknown): Finding {
   return { ...wrong(check, message, advice), session_left: id }
 }
 
-function contextOf({ apiKeyEnv, id }: WorkflowSettings, { environment, now }: WorkflowChecks) {
+function contextOf({ apiKeyEnv, id }: HostedWorkflow, { environment, now }: WorkflowChecks) {
   return {
     keyName: apiKeyEnv,
     keyHint: environment.secret(apiKeyEnv)?.().hint() ?? 'that is not set',
