@@ -4,7 +4,7 @@ import type { SessionRecord } from '../registry/records.ts'
 
 /** What {@link blockUser} needs. */
 export interface BlockOptions {
-  readonly registry: Pick<Registry, 'readGuard' | 'getBlock' | 'revoke' | 'liftBlock'>
+  readonly registry: Pick<Registry, 'readStanding' | 'getBlock' | 'revoke' | 'liftBlock'>
   readonly now: Clock
 }
 
@@ -36,10 +36,10 @@ export async function blockUser(
   { user, by }: { readonly user: string; readonly by: string },
 ): Promise<HeldBlock> {
   const standing = await registry.getBlock(user, unixSeconds(now))
-  const guard = await registry.readGuard({ user, identity: { issuer: '' }, now: unixSeconds(now) })
   const isOwn = standing === undefined || standing.reason === REASON
   const named = isOwn ? { reason: REASON, by } : { reason: standing.reason, by: standing.by }
-  let { generation } = guard
+  const asked = { user, identity: { issuer: '' }, now: unixSeconds(now) }
+  let { generation } = await registry.readStanding(asked)
 
   async function block() {
     const seconds = unixSeconds(now)

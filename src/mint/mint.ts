@@ -8,11 +8,11 @@ import { Secret } from '../lib/secret.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Registry } from '../registry/port.ts'
 import type {
-  Guard,
   NewEntry,
   RecordOutcome,
   SessionRecord,
   TokenIdentity,
+  UserStanding,
 } from '../registry/records.ts'
 import { refuseBlocked, refuseLoggedOut } from './standing.ts'
 
@@ -33,7 +33,7 @@ export interface MintOrder {
   /** The client secret that the client still holds. */
   readonly currentSecret: Secret | undefined
   /** From the books, read for this mint a moment ago; read here when absent. Says nothing of a current secret. */
-  readonly guard?: Guard | undefined
+  readonly standing?: UserStanding | undefined
 }
 
 /** A live session on the books. */
@@ -62,7 +62,7 @@ export type Mint = (order: MintOrder, call?: CallOptions) => Promise<Minted>
 
 /**
  * STEP 3. The secret leaves this function only when its session is on the books, and only if nobody
- * revoked the user since the guard was read: block and generation are read before the upstream call
+ * revoked the user since the standing was read: block and generation are read before the upstream call
  * and compared, atomically, when the session is recorded. A session that loses is cancelled.
  *
  * @returns a function that throws `ServiceError`: `user_blocked`, `session_limit`, `invalid_token`
@@ -71,12 +71,13 @@ export type Mint = (order: MintOrder, call?: CallOptions) => Promise<Minted>
 export function createMint(options: MintOptions): Mint {
   const { registry, chatkit, canceller } = options
   return async (order, call) => {
-    const guard = knownGuard(order) ?? (await registry.readGuard(guardQuestion(order, options.now)))
-    const replaces = refuseBeforehand(guard, order, options)
+    const standing =
+      knownStanding(order) ?? (await registry.readStanding(standingQuery(order, options.now)))
+    const replaces = refuseBeforehand(standing, order, options)
     const issued = await createUpstream(chatkit(order.workflow), order, canceller, call)
     const entry: NewEntry = {
       session: sessionRecord(issued, order, options.now),
-      generation: guard.generation,
+      generation: standing.generation,
       cap: options.cap,
       replaces,
       now: unixSeconds(options.now),
@@ -101,14 +102,14 @@ export function createMint(options: MintOptions): Mint {
 }
 
 /**
- * An older guard is a stricter one: a revoke since it was read has raised the generation, and for a
+ * An older standing is a stricter one: a revoke since it was read has raised the generation, and for a
  * logout since then the books are asked again at the end.
  */
-function knownGuard({ guard, currentSecret }: MintOrder): Guard | undefined {
-  return currentSecret === undefined ? guard : undefined
+function knownStanding({ standing, currentSecret }: MintOrder): UserStanding | undefined {
+  return currentSecret === undefined ? standing : undefined
 }
 
-function guardQuestion(order: MintOrder, now: Clock) {
+function standingQuery(order: MintOrder, now: Clock) {
   return {
     user: order.params.user,
     identity: order.identity,
@@ -119,21 +120,21 @@ function guardQuestion(order: MintOrder, now: Clock) {
 
 /** Everything that can be refused without a call. Returns the hash of the session to be replaced. */
 function refuseBeforehand(
-  guard: Guard,
+  standing: UserStanding,
   order: MintOrder,
   { cap, now }: Pick<MintOptions, 'cap' | 'now'>,
 ): string | undefined {
-  refuseBlocked(guard)
-  refuseLoggedOut(guard, order.tokenIssuedAt)
-  const { current } = guard
+  refuseBlocked(standing)
+  refuseLoggedOut(standing, order.tokenIssuedAt)
+  const { current } = standing
   if (current?.endReason === 'evicted') {
     // Two tabs at the cap would otherwise evict each other for ever.
     throw new ServiceError('session_limit', { reason: 'refresh of a session that was evicted' })
   }
   const stillLive = current?.status === 'active' && unixSeconds(now) < current.expiresAt
   const replaces = stillLive ? current.secretHash : undefined
-  const others = guard.liveSessions - (replaces === undefined ? 0 : 1)
-  if (cap.whenFull === 'deny' && others >= cap.max) throw full(guard.liveSessions)
+  const others = standing.liveSessions - (replaces === undefined ? 0 : 1)
+  if (cap.whenFull === 'deny' && others >= cap.max) throw full(standing.liveSessions)
   return replaces
 }
 
@@ -167,8 +168,8 @@ async function refuseLateLogout(
   { registry, canceller, now }: MintOptions,
 ): Promise<void> {
   try {
-    const guard = await registry.readGuard(guardQuestion(order, now))
-    refuseLoggedOut(guard, order.tokenIssuedAt)
+    const standing = await registry.readStanding(standingQuery(order, now))
+    refuseLoggedOut(standing, order.tokenIssuedAt)
   } catch (error) {
     await takeBack(entry.session, { registry, canceller, now })
     throw error

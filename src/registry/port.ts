@@ -1,12 +1,10 @@
 import type {
-  Admitted,
   AuditEntry,
   AuditQuery,
+  BegunMint,
   Block,
   CancelClaim,
   EraseOutcome,
-  Guard,
-  GuardQuestion,
   LogoutMark,
   NewEntry,
   OwnedQuery,
@@ -24,9 +22,11 @@ import type {
   SessionQuery,
   SessionRecord,
   SessionUse,
+  StandingQuery,
   TokenIdentity,
   UseOutcome,
   UserErase,
+  UserStanding,
 } from './records.ts'
 
 /**
@@ -46,13 +46,13 @@ import type {
  */
 export interface Registry {
   /** What a mint must know before it asks upstream. */
-  readGuard(of: GuardQuestion): Promise<Guard>
+  readStanding(of: StandingQuery): Promise<UserStanding>
   /**
    * How every mint begins: counts it, as {@link consume} does, on a counter of the user alone, and
-   * reads the guard, both in one step. While Redis is away its adapter counts in memory, and there
-   * is no guard.
+   * reads the standing, both in one step. While Redis is away its adapter counts in memory, and there
+   * is no standing.
    */
-  admit(question: GuardQuestion, limit: RateWindow): Promise<Admitted>
+  beginMint(question: StandingQuery, limit: RateWindow): Promise<BegunMint>
   /**
    * Puts a new session on the books if, and only if, the user's generation is still `generation`
    * and no block holds; otherwise writes nothing. With `replaces`, that live session of the same
@@ -149,7 +149,7 @@ export interface Registry {
    * One bounded step of forgetting a user; repeated until nothing is left, and harmless after that.
    *
    * Gone are sessions that have ended (cancelled, or expired), with their waiting cancels; audit
-   * entries about the user, but those of `keptAction`; the counter of {@link admit}.
+   * entries about the user, but those of `keptAction`; the counter of {@link beginMint}.
    *
    * What stays: sessions that still work or whose cancel is not confirmed, with their outbox
    * entries; the block, until it is lifted; the generation and logout marks, which stop what is

@@ -39,7 +39,7 @@ export interface TokenIdentity {
   readonly sid?: string | undefined
 }
 
-export interface GuardQuestion {
+export interface StandingQuery {
   readonly user: string
   readonly identity: TokenIdentity
   /** Hash of the secret that the client says it holds. */
@@ -47,7 +47,7 @@ export interface GuardQuestion {
   readonly now: number
 }
 
-export interface Guard {
+export interface UserStanding {
   /** Raised by every revoke, sign-out and logout of the user. */
   readonly generation: number
   /** The end of the block that holds now, if one does. */
@@ -60,14 +60,14 @@ export interface Guard {
   readonly current: SessionRecord | undefined
 }
 
-export interface Admitted {
+export interface BegunMint {
   readonly rate: RateState
-  readonly guard: Guard | undefined
+  readonly standing: UserStanding | undefined
 }
 
 export interface NewEntry {
   readonly session: SessionRecord
-  /** From {@link Guard}. */
+  /** From {@link UserStanding}. */
   readonly generation: number
   readonly cap: { readonly max: number; readonly whenFull: 'evict_oldest' | 'deny' }
   /** Hash of the secret whose session ends with this one. */

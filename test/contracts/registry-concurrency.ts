@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
-import { entry, guardQuestion, ids, NOW, order, query, type Suite } from './registry-fixtures.ts'
+import { entry, ids, NOW, order, query, type Suite, standingQuery } from './registry-fixtures.ts'
 
 const among = (instances: readonly Registry[], at: number): Registry => {
   const registry = instances[at % instances.length]
@@ -20,7 +20,7 @@ export function concurrencySuite(suite: Suite): void {
         ),
       )
       expect(outcomes.filter((outcome) => outcome.kind === 'recorded')).toHaveLength(5)
-      expect((await among(instances, 0).readGuard(guardQuestion())).liveSessions).toBe(5)
+      expect((await among(instances, 0).readStanding(standingQuery())).liveSessions).toBe(5)
     })
 
     it('evicts so that the cap holds, each session once', async () => {
@@ -36,7 +36,7 @@ export function concurrencySuite(suite: Suite): void {
       )
       expect(ended).toHaveLength(27)
       expect(new Set(ended).size).toBe(27)
-      expect((await among(instances, 1).readGuard(guardQuestion())).liveSessions).toBe(3)
+      expect((await among(instances, 1).readStanding(standingQuery())).liveSessions).toBe(3)
       expect((await among(instances, 2).figures(NOW)).outboxLength).toBe(27)
     })
 
@@ -54,8 +54,8 @@ export function concurrencySuite(suite: Suite): void {
           outcome.kind === 'recorded' ? [`${user}-${at}`] : [],
         )
         expect([...ids(revoked.cancelling)].sort()).toEqual(recorded)
-        const guard = await among(instances, round + 1).readGuard(guardQuestion(user))
-        expect(guard).toMatchObject({ generation: 1, liveSessions: 0, blockedUntil: NOW + 60 })
+        const standing = await among(instances, round + 1).readStanding(standingQuery(user))
+        expect(standing).toMatchObject({ generation: 1, liveSessions: 0, blockedUntil: NOW + 60 })
         const active = query({ user, status: 'active' })
         expect((await among(instances, 0).listSessions(active))?.data).toEqual([])
       }
@@ -64,7 +64,7 @@ export function concurrencySuite(suite: Suite): void {
     it('raises the generation once per revoke', async () => {
       const instances = await suite.instances()
       await Promise.all(Array.from({ length: 20 }, (_, at) => among(instances, at).revoke(order())))
-      expect((await among(instances, 0).readGuard(guardQuestion())).generation).toBe(20)
+      expect((await among(instances, 0).readStanding(standingQuery())).generation).toBe(20)
     })
 
     it('leases no cancel twice', async () => {

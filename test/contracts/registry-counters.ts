@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { entry, guardQuestion, hashOf, NOW, order, type Suite } from './registry-fixtures.ts'
+import { entry, hashOf, NOW, order, type Suite, standingQuery } from './registry-fixtures.ts'
 
 const MS = NOW * 1000
 const limit = (nowMs = MS, max = 2) => ({ max, seconds: 60, nowMs })
@@ -62,7 +62,7 @@ export function countersSuite(suite: Suite): void {
     it('counts as a counter of the user alone', async () => {
       const registry = suite.registry()
       const rate = async (user: string, nowMs: number) =>
-        (await registry.admit(guardQuestion(user), limit(nowMs))).rate
+        (await registry.beginMint(standingQuery(user), limit(nowMs))).rate
       expect(await rate('alice', MS)).toEqual({ allowed: true, remaining: 1, resetMs: 60_000 })
       expect(await rate('alice', MS + 1)).toEqual({ allowed: true, remaining: 0, resetMs: 59_999 })
       expect(await rate('alice', MS + 59_999)).toEqual({ allowed: false, remaining: 0, resetMs: 1 })
@@ -70,30 +70,30 @@ export function countersSuite(suite: Suite): void {
       expect(await rate('alice', MS + 60_000)).toMatchObject({ allowed: true, remaining: 1 })
     })
 
-    it('reads the same guard, whether or not it allows', async () => {
+    it('reads the same standing, whether or not it allows', async () => {
       const registry = suite.registry()
-      const question = guardQuestion('alice', hashOf('secret of s1'))
+      const question = standingQuery('alice', hashOf('secret of s1'))
       await registry.record(entry({ id: 's1' }))
       await registry.markLogout({ ...question.identity, issuedBefore: NOW, keepUntil: NOW + 60 })
       for (const allowed of [true, false]) {
         await registry.revoke(order({ block: { until: NOW + 60, reason: 'r', by: 'ada' } }))
         await registry.record(entry({ id: 's2', user: 'bob' }))
-        const { rate, guard } = await registry.admit(question, limit(MS, 1))
+        const { rate, standing } = await registry.beginMint(question, limit(MS, 1))
         expect(rate.allowed).toBe(allowed)
-        expect(guard).toEqual(await registry.readGuard(question))
-        expect(guard).toMatchObject({ blockedUntil: NOW + 60, loggedOutAt: NOW })
-        expect(guard?.current).toMatchObject({ id: 's1', status: 'cancelling' })
+        expect(standing).toEqual(await registry.readStanding(question))
+        expect(standing).toMatchObject({ blockedUntil: NOW + 60, loggedOutAt: NOW })
+        expect(standing?.current).toMatchObject({ id: 's1', status: 'cancelling' })
       }
     })
 
     it('is counted exactly, whichever instance is asked', async () => {
       const instances = await suite.instances()
-      const admitted = await Promise.all(
+      const begun = await Promise.all(
         Array.from({ length: 30 }, (_, at) =>
-          instances[at % instances.length]?.admit(guardQuestion(), limit(MS, 10)),
+          instances[at % instances.length]?.beginMint(standingQuery(), limit(MS, 10)),
         ),
       )
-      expect(admitted.filter((one) => one?.rate.allowed)).toHaveLength(10)
+      expect(begun.filter((one) => one?.rate.allowed)).toHaveLength(10)
     })
   })
 

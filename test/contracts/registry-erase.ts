@@ -3,7 +3,6 @@ import type { UserErase } from '../../src/registry/records.ts'
 import {
   auditEntry,
   entry,
-  guardQuestion,
   ids,
   NOW,
   order,
@@ -11,6 +10,7 @@ import {
   pageIds,
   query,
   type Suite,
+  standingQuery,
 } from './registry-fixtures.ts'
 
 const LATER = NOW + 601
@@ -49,8 +49,8 @@ export function eraseSuite(suite: Suite): void {
         expect(pageIds(await registry.listSessions(query({ ...filter, now })))).toEqual(['live'])
       }
       expect(pageIds(await registry.listSessions(query({ status: 'cancelled' })))).toEqual([])
-      const { current } = await registry.readGuard(
-        guardQuestion('alice', entry({ id: 'cancelled' }).session.secretHash),
+      const { current } = await registry.readStanding(
+        standingQuery('alice', entry({ id: 'cancelled' }).session.secretHash),
       )
       expect(current).toBeUndefined()
     })
@@ -122,7 +122,7 @@ export function eraseSuite(suite: Suite): void {
       const registry = suite.registry()
       const limit = { max: 5, seconds: 60, nowMs: NOW * 1000 }
       const left = async (user: string) =>
-        (await registry.admit(guardQuestion(user), limit)).rate.remaining
+        (await registry.beginMint(standingQuery(user), limit)).rate.remaining
       for (const user of ['alice', 'bob']) expect(await left(user)).toBe(4)
       await registry.eraseUser(erase())
       await registry.eraseUser(erase({ user: 'nobody' }))
@@ -132,12 +132,12 @@ export function eraseSuite(suite: Suite): void {
     it('leaves generation, block, marks and what is owned: they stop what is under way', async () => {
       const registry = suite.registry()
       const block = { until: NOW + 60, reason: 'r', by: 'ada' }
-      const { identity } = guardQuestion()
+      const { identity } = standingQuery()
       await registry.revoke(order({ block }))
       await registry.markLogout({ ...identity, issuedBefore: NOW, keepUntil: NOW + 60 })
       await registry.claimOwnership(ownership({ id: 't1' }))
       await registry.eraseUser(erase())
-      expect(await registry.readGuard(guardQuestion())).toMatchObject({
+      expect(await registry.readStanding(standingQuery())).toMatchObject({
         generation: 1,
         blockedUntil: NOW + 60,
         loggedOutAt: NOW,
@@ -157,7 +157,7 @@ export function eraseSuite(suite: Suite): void {
         expect(await sessionsOf(user, LATER)).toEqual([`of-${user}`])
         expect(await entriesOf(user)).toEqual([`a-${user}`])
       }
-      expect((await registry.readGuard(guardQuestion('bob'))).liveSessions).toBe(1)
+      expect((await registry.readStanding(standingQuery('bob'))).liveSessions).toBe(1)
       const users = await registry.usersOf({ issuer: 'https://idp.example/', subject: 'alice-sub' })
       expect(users).toEqual(expect.arrayContaining(['bob', 'alice2']))
     })

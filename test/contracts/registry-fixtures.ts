@@ -69,7 +69,7 @@ export const query = (of: Partial<SessionQuery> = {}): SessionQuery => ({
   ...of,
 })
 
-export const guardQuestion = (user = 'alice', currentSecretHash?: string) => ({
+export const standingQuery = (user = 'alice', currentSecretHash?: string) => ({
   user,
   identity: { issuer: 'https://idp.example/', subject: 'alice-sub' },
   currentSecretHash,

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
   entry,
-  guardQuestion,
   hashOf,
   ids,
   NOW,
@@ -9,13 +8,14 @@ import {
   query,
   type Suite,
   session,
+  standingQuery,
 } from './registry-fixtures.ts'
 
-/** readGuard and record. */
+/** readStanding and record. */
 export function mintSuite(suite: Suite): void {
   describe('a mint', () => {
     it('finds nothing against a user that nobody knows', async () => {
-      expect(await suite.registry().readGuard(guardQuestion('nobody', hashOf('x')))).toEqual({
+      expect(await suite.registry().readStanding(standingQuery('nobody', hashOf('x')))).toEqual({
         generation: 0,
         blockedUntil: undefined,
         loggedOutAt: undefined,
@@ -57,7 +57,7 @@ export function mintSuite(suite: Suite): void {
       for (const [at, user] of users.entries()) {
         const page = await registry.listSessions(query({ user }))
         expect(page?.data).toEqual([session({ id: `s${at}`, user })])
-        expect((await registry.readGuard(guardQuestion(user))).liveSessions).toBe(1)
+        expect((await registry.readStanding(standingQuery(user))).liveSessions).toBe(1)
       }
     })
 
@@ -67,17 +67,17 @@ export function mintSuite(suite: Suite): void {
       await registry.record(entry({ id: 'alive', expiresAt: NOW + 1 }))
       await registry.record(entry({ id: 'ended' }))
       await registry.beginCancel('ended', NOW)
-      expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(1)
+      expect((await registry.readStanding(standingQuery())).liveSessions).toBe(1)
     })
 
     it('names the session of the current secret, of the same user only, ended or not', async () => {
       const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       const hash = hashOf('secret of s1')
-      expect((await registry.readGuard(guardQuestion('alice', hash))).current?.id).toBe('s1')
-      expect((await registry.readGuard(guardQuestion('bob', hash))).current).toBeUndefined()
+      expect((await registry.readStanding(standingQuery('alice', hash))).current?.id).toBe('s1')
+      expect((await registry.readStanding(standingQuery('bob', hash))).current).toBeUndefined()
       await registry.beginCancel('s1', NOW)
-      const { current } = await registry.readGuard(guardQuestion('alice', hash))
+      const { current } = await registry.readStanding(standingQuery('alice', hash))
       expect(current).toMatchObject({ status: 'cancelling', endReason: 'cancelled' })
     })
 
@@ -126,7 +126,7 @@ export function mintSuite(suite: Suite): void {
         kind: 'recorded',
         ended: [{ id: 'z', status: 'cancelling', endReason: 'evicted' }],
       })
-      expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(2)
+      expect((await registry.readStanding(standingQuery())).liveSessions).toBe(2)
     })
 
     it('evicts as many as a lower cap asks for', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { entry, guardQuestion, ids, NOW, order, type Suite } from './registry-fixtures.ts'
+import { entry, ids, NOW, order, type Suite, standingQuery } from './registry-fixtures.ts'
 
 const block = (until: number, reason?: string) => ({ until, reason, by: 'idp|ada' })
 
@@ -20,11 +20,11 @@ export function revokeSuite(suite: Suite): void {
       ])
       expect((await registry.getSession('expired'))?.status).toBe('active')
       expect((await registry.getSession('of-bob'))?.status).toBe('active')
-      expect(await registry.readGuard(guardQuestion())).toMatchObject({
+      expect(await registry.readStanding(standingQuery())).toMatchObject({
         generation: 1,
         liveSessions: 0,
       })
-      expect((await registry.readGuard(guardQuestion('bob'))).generation).toBe(0)
+      expect((await registry.readStanding(standingQuery('bob'))).generation).toBe(0)
     })
 
     it('answers what is still to be confirmed when it is repeated', async () => {
@@ -38,7 +38,7 @@ export function revokeSuite(suite: Suite): void {
       expect(ids(again.cancelling)).toEqual(['s2', 's3'])
       expect(again.cancelling[0]?.endReason).toBe('signed_out')
       expect(ids((await registry.revoke(order({ now: NOW + 100 }))).cancelling)).toEqual(['s3'])
-      expect((await registry.readGuard(guardQuestion())).generation).toBe(3)
+      expect((await registry.readStanding(standingQuery())).generation).toBe(3)
     })
 
     it('of a user nobody knows still raises the generation and blocks', async () => {
@@ -47,7 +47,7 @@ export function revokeSuite(suite: Suite): void {
         cancelling: [],
         blockedUntil: NOW + 60,
       })
-      expect(await registry.readGuard(guardQuestion('ghost'))).toMatchObject({
+      expect(await registry.readStanding(standingQuery('ghost'))).toMatchObject({
         generation: 1,
         blockedUntil: NOW + 60,
       })
@@ -69,7 +69,7 @@ export function revokeSuite(suite: Suite): void {
       expect(await revoke({ issuer, subject: 'nobody' })).toEqual([])
       expect(await revoke({ issuer })).toEqual(['a1', 'a2', 'b1', 'd1'])
       expect((await registry.getSession('c1'))?.status).toBe('active')
-      expect((await registry.readGuard(guardQuestion())).generation).toBe(5)
+      expect((await registry.readStanding(standingQuery())).generation).toBe(5)
     })
 
     it('ends 5,000 sessions of one user in one step', { timeout: 60_000 }, async () => {
@@ -94,7 +94,7 @@ export function revokeSuite(suite: Suite): void {
       expect(first).toMatchObject({ id: 's1', status: 'cancelling', endReason: 'cancelled' })
       expect(await registry.beginCancel('s1', NOW)).toEqual(first)
       expect(await registry.getSession('s1')).toEqual(first)
-      expect((await registry.readGuard(guardQuestion())).generation).toBe(0)
+      expect((await registry.readStanding(standingQuery())).generation).toBe(0)
     })
 
     it('returns ended sessions as they are, and nothing for unknown ones', async () => {
@@ -125,7 +125,7 @@ export function revokeSuite(suite: Suite): void {
     it('is over at its last second', async () => {
       const registry = suite.registry()
       await registry.revoke(order({ block: block(NOW + 10) }))
-      const at = (now: number) => registry.readGuard({ ...guardQuestion(), now })
+      const at = (now: number) => registry.readStanding({ ...standingQuery(), now })
       expect((await at(NOW + 9)).blockedUntil).toBe(NOW + 10)
       expect((await at(NOW + 10)).blockedUntil).toBeUndefined()
       expect((await registry.revoke(order({ now: NOW + 10 }))).blockedUntil).toBeUndefined()
@@ -138,8 +138,8 @@ export function revokeSuite(suite: Suite): void {
       expect(await registry.liftBlock('alice', NOW)).toBe(true)
       expect(await registry.liftBlock('alice', NOW)).toBe(false)
       expect(await registry.liftBlock('ghost', NOW)).toBe(false)
-      const guard = await registry.readGuard(guardQuestion())
-      expect(guard).toMatchObject({ generation: 1, blockedUntil: undefined, liveSessions: 0 })
+      const standing = await registry.readStanding(standingQuery())
+      expect(standing).toMatchObject({ generation: 1, blockedUntil: undefined, liveSessions: 0 })
       await registry.revoke(order({ user: 'bob', block: block(NOW + 10) }))
       expect(await registry.liftBlock('bob', NOW + 10)).toBe(false)
     })
@@ -191,7 +191,7 @@ export function revokeSuite(suite: Suite): void {
     const issuer = 'https://idp.example/'
     const mark = { issuedBefore: NOW, keepUntil: NOW + 1000 }
     const loggedOutAt = async (identity: { issuer: string; subject?: string; sid?: string }) =>
-      (await suite.registry().readGuard({ user: 'alice', identity, now: NOW })).loggedOutAt
+      (await suite.registry().readStanding({ user: 'alice', identity, now: NOW })).loggedOutAt
 
     it('marks the subject, the sid, or each of both, at one issuer', async () => {
       const registry = suite.registry()
@@ -217,8 +217,8 @@ export function revokeSuite(suite: Suite): void {
         keepUntil: NOW + 1,
       })
       const at = { user: 'alice', identity: { issuer, subject: 's' } }
-      expect((await registry.readGuard({ ...at, now: NOW + 999 })).loggedOutAt).toBe(NOW)
-      expect((await registry.readGuard({ ...at, now: NOW + 1000 })).loggedOutAt).toBeUndefined()
+      expect((await registry.readStanding({ ...at, now: NOW + 999 })).loggedOutAt).toBe(NOW)
+      expect((await registry.readStanding({ ...at, now: NOW + 1000 })).loggedOutAt).toBeUndefined()
     })
 
     it('finds every user with sessions of the subject or the sid', async () => {

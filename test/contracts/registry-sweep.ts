@@ -3,13 +3,13 @@ import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import {
   auditEntry,
   entry,
-  guardQuestion,
   hashOf,
   NOW,
   order,
   pageIds,
   query,
   type Suite,
+  standingQuery,
 } from './registry-fixtures.ts'
 
 const retention = (endedBefore: number, now = NOW) => ({
@@ -35,8 +35,8 @@ export function sweepSuite(suite: Suite): void {
       expect(await registry.getSession('cancelled')).toBeUndefined()
       expect(await registry.listSessions(query({ after: 'old' }))).toBeUndefined()
       const hash = hashOf('secret of old')
-      expect((await registry.readGuard(guardQuestion('bob', hash))).current).toBeUndefined()
-      expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(1)
+      expect((await registry.readStanding(standingQuery('bob', hash))).current).toBeUndefined()
+      expect((await registry.readStanding(standingQuery())).liveSessions).toBe(1)
     })
 
     it('lets nothing go that still counts', async () => {
@@ -49,7 +49,7 @@ export function sweepSuite(suite: Suite): void {
       await registry.rememberOnce('jti', 60, NOW)
       await registry.consume('k', { max: 1, seconds: 60, nowMs: NOW * 1000 })
       await registry.sweep(retention(NOW, NOW + 1))
-      expect(await registry.readGuard(guardQuestion())).toMatchObject({
+      expect(await registry.readStanding(standingQuery())).toMatchObject({
         generation: 1,
         blockedUntil: block.until,
         loggedOutAt: NOW,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { entry, guardQuestion, hashOf, NOW, order } from '../contracts/registry-fixtures.ts'
+import { entry, hashOf, NOW, order, standingQuery } from '../contracts/registry-fixtures.ts'
 import { fillSqlite } from '../support/registry/fill-sqlite.ts'
 
 // How SQLite finds what the steps of a mint and of a revoke ask for: by index, without a look at
@@ -39,9 +39,9 @@ async function everyStep(): Promise<void> {
   texts.clear()
   const cap = { max: 2, whenFull: 'evict_oldest' } as const
   const sid = 'sid'
-  await registry.readGuard({ ...guardQuestion('alice', hashOf('x')), now: NOW })
-  await registry.readGuard({
-    ...guardQuestion(),
+  await registry.readStanding({ ...standingQuery('alice', hashOf('x')), now: NOW })
+  await registry.readStanding({
+    ...standingQuery(),
     identity: { issuer: 'https://idp.example/', subject: 's', sid },
   })
   for (const id of ['a', 'b', 'c']) await registry.record(entry({ id, sid }, { cap }))
@@ -53,13 +53,13 @@ async function everyStep(): Promise<void> {
   await registry.claimCancels({ nowMs: NOW * 1000 + 60_000, limit: 64, leaseMs: 5000 })
   await registry.postponeCancel('a', NOW * 1000)
   await registry.confirmCancel(['a', 'b'], NOW)
-  await registry.markLogout({ ...guardQuestion().identity, sid, issuedBefore: 1, keepUntil: 2 })
+  await registry.markLogout({ ...standingQuery().identity, sid, issuedBefore: 1, keepUntil: 2 })
   await registry.usersOf({ issuer: 'https://idp.example/', subject: 's' })
   await registry.usersOf({ issuer: 'https://idp.example/', sid })
   await registry.liftBlock('alice', NOW)
   const limit = { max: 1, seconds: 1, nowMs: NOW * 1000 }
   await registry.consume('key', limit)
-  await registry.admit(guardQuestion(), limit)
+  await registry.beginMint(standingQuery(), limit)
   await registry.peek('key', limit)
   await registry.remembers('key', NOW)
   await registry.rememberOnce('key', 60, NOW)

@@ -139,7 +139,7 @@ async function openSession(
   }
   const issued = await chatkit.createSession(params as Parameters<typeof chatkit.createSession>[0])
   const now = Math.floor(Date.now() / 1000)
-  const { generation } = await registry.readGuard({ user, identity: { issuer: 'i' }, now })
+  const { generation } = await registry.readStanding({ user, identity: { issuer: 'i' }, now })
   const outcome = await registry.record({
     session: {
       id: issued.id,

@@ -102,9 +102,9 @@ describe('recording fails', () => {
   })
 })
 
-test('without a readable guard nothing is asked of the upstream', async () => {
+test('without a readable standing nothing is asked of the upstream', async () => {
   const scene = createScene({
-    registry: () => ({ readGuard: () => Promise.reject(unavailable('store')) }),
+    registry: () => ({ readStanding: () => Promise.reject(unavailable('store')) }),
   })
   await expect(scene.mint(order())).rejects.toMatchObject({ code: 'store_unavailable' })
   expect(scene.upstream.created).toEqual([])
@@ -147,7 +147,7 @@ describe('a block', () => {
     ],
   ]
   test.each(during)(
-    '%s between guard and record: 403, and the session is cancelled',
+    '%s between standing and record: 403, and the session is cancelled',
     async (_name, act) => {
       const scene = createScene()
       scene.upstream.onCreate = async () => {

@@ -47,7 +47,7 @@ describe('the standing of a caller', () => {
     const { check } = scene()
     const down = new ServiceError('store_unavailable', { reason: 'planted' })
     const unsure = createCheckStanding({
-      registry: { readGuard: () => Promise.reject(down) },
+      registry: { readStanding: () => Promise.reject(down) },
       now: () => NOW * 1000,
     })
     await expect(unsure(ALICE)).rejects.toBe(down)

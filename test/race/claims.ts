@@ -161,8 +161,8 @@ function endedBy(world: World, { mint, session }: Held): readonly string[] {
 export async function wrongWithCap({ observer, users, cap, clock }: World): Promise<string[]> {
   const now = unixSeconds(() => clock.nowMs)
   const live = users.map(async (user) => {
-    const guard = await observer.readGuard({ user, identity: { issuer: '' }, now })
-    return guard.liveSessions
+    const standing = await observer.readStanding({ user, identity: { issuer: '' }, now })
+    return standing.liveSessions
   })
   const most = Math.max(...(await Promise.all(live)))
   return most > cap.max ? [`${most} live sessions where ${cap.max} are allowed`] : []

@@ -56,16 +56,16 @@ export function createInstance(parts: InstanceParts): Perform {
       : carryOut(deps, order)
 }
 
-/** As over HTTP: the mint limit reads the guard, and hands it on to the mint. */
+/** As over HTTP: the mint limit reads the standing, and hands it on to the mint. */
 async function mintOne(
   { parts: { registry, now }, mint }: Deps,
   order: ReturnType<typeof mintOrder>,
   signal: AbortSignal | undefined,
 ): Promise<Result> {
   const question = { user: order.params.user, identity: order.identity, now: unixSeconds(now) }
-  const { guard } = await registry.admit(question, { ...UNLIMITED, nowMs: now() })
+  const { standing } = await registry.beginMint(question, { ...UNLIMITED, nowMs: now() })
   const call = signal && { signal }
-  const { sessionId, clientSecret } = await mint({ ...order, guard }, call)
+  const { sessionId, clientSecret } = await mint({ ...order, standing }, call)
   return { minted: { session: sessionId, secret: clientSecret.reveal() } }
 }
 

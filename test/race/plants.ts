@@ -20,7 +20,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   'the session is recorded without comparing the generation': changing((registry) => ({
     async record(entry) {
       const { user } = entry.session
-      const { generation } = await registry.readGuard({ user, identity: NOBODY, now: entry.now })
+      const { generation } = await registry.readStanding({ user, identity: NOBODY, now: entry.now })
       return registry.record({ ...entry, generation })
     },
   })),
@@ -37,20 +37,23 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     async record(entry) {
       const { user } = entry.session
       await registry.liftBlock(user, entry.now)
-      const { generation } = await registry.readGuard({ user, identity: NOBODY, now: entry.now })
+      const { generation } = await registry.readStanding({ user, identity: NOBODY, now: entry.now })
       return registry.record({ ...entry, generation })
     },
   })),
 
   'a revoke does not raise the generation, and blocks only': changing((registry) => ({
-    async readGuard(question) {
-      const guard = await registry.readGuard(question)
-      return { ...guard, generation: guard.blockedUntil === undefined ? -1 : guard.generation }
+    async readStanding(question) {
+      const standing = await registry.readStanding(question)
+      return {
+        ...standing,
+        generation: standing.blockedUntil === undefined ? -1 : standing.generation,
+      }
     },
     async record(entry) {
       if (entry.generation !== -1) return registry.record(entry)
       const { user } = entry.session
-      const { generation } = await registry.readGuard({ user, identity: NOBODY, now: entry.now })
+      const { generation } = await registry.readStanding({ user, identity: NOBODY, now: entry.now })
       return registry.record({ ...entry, generation })
     },
   })),
@@ -72,7 +75,11 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
       async record(entry) {
         const { user } = entry.session
         if (!lifted.has(user)) return registry.record(entry)
-        const { generation } = await registry.readGuard({ user, identity: NOBODY, now: entry.now })
+        const { generation } = await registry.readStanding({
+          user,
+          identity: NOBODY,
+          now: entry.now,
+        })
         return registry.record({ ...entry, generation })
       },
     }
@@ -90,9 +97,11 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   })),
 
   'an evicted session can be refreshed': changing((registry) => ({
-    async readGuard(question) {
-      const guard = await registry.readGuard(question)
-      return guard.current?.endReason === 'evicted' ? { ...guard, current: undefined } : guard
+    async readStanding(question) {
+      const standing = await registry.readStanding(question)
+      return standing.current?.endReason === 'evicted'
+        ? { ...standing, current: undefined }
+        : standing
     },
   })),
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
-import { entry, guardQuestion, ids, NOW, order } from '../contracts/registry-fixtures.ts'
+import { entry, ids, NOW, order, standingQuery } from '../contracts/registry-fixtures.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, everyCall, redisInstances } from '../support/registry/redis-instances.ts'
 
@@ -33,8 +33,8 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     )
     await redis.restart()
     await answers(registry)
-    const guard = await registry.readGuard(guardQuestion())
-    expect(guard).toMatchObject({ generation: 1, blockedUntil: NOW + 60 })
+    const standing = await registry.readStanding(standingQuery())
+    expect(standing).toMatchObject({ generation: 1, blockedUntil: NOW + 60 })
     expect(ids(await claim(registry, (NOW + 60) * 1000))).toEqual(['s1'])
     expect((await registry.getSession('s2'))?.status).toBe('active')
   })
@@ -45,11 +45,11 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await Promise.all(first)
     // Each of these would wait for its own time-out, if the first had taught nothing.
     for (let at = 0; at < 200; at++) {
-      await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject(refused)
+      await expect(registry.readStanding(standingQuery())).rejects.toMatchObject(refused)
     }
     redis.thaw()
     await answers(registry)
-    expect((await registry.readGuard(guardQuestion('carol'))).generation).toBe(0)
+    expect((await registry.readStanding(standingQuery('carol'))).generation).toBe(0)
   }, 10_000)
 
   it('when hanging for long: is found again, though the connections were given up', async () => {
@@ -78,12 +78,12 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect((await registry.consume('k', limit)).allowed).toBe(true)
     expect((await registry.peek('k', limit)).allowed).toBe(false)
     expect((await registry.consume('k', limit)).allowed).toBe(false)
-    const admissions = [
-      await registry.admit(guardQuestion(), limit),
-      await registry.admit(guardQuestion(), limit),
+    const begun = [
+      await registry.beginMint(standingQuery(), limit),
+      await registry.beginMint(standingQuery(), limit),
     ]
-    expect(admissions.map(({ rate }) => rate.allowed)).toEqual([true, false])
-    expect(admissions.map(({ guard }) => guard)).toEqual([undefined, undefined])
+    expect(begun.map(({ rate }) => rate.allowed)).toEqual([true, false])
+    expect(begun.map(({ standing }) => standing)).toEqual([undefined, undefined])
     await expect(registry.record(entry({ id: 's1' }))).rejects.toMatchObject(refused)
   })
 
@@ -103,10 +103,10 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await expect(registry.beginCancel('s1', NOW)).rejects.toMatchObject(refused)
     const state = rows.replace(/:s$/, ':u')
     await redis.cli('hset', state, 'g', 'x')
-    await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject(refused)
+    await expect(registry.readStanding(standingQuery())).rejects.toMatchObject(refused)
     await redis.cli('del', state)
     await redis.cli('set', state, 'a string')
-    await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject(refused)
+    await expect(registry.readStanding(standingQuery())).rejects.toMatchObject(refused)
     await expect(registry.record(entry({ id: 's2' }))).rejects.toMatchObject(refused)
   })
 
@@ -128,7 +128,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     }, 5_000)
     await redis.cli('replicaof', 'no', 'one')
     await answers(registry)
-    expect((await registry.readGuard(guardQuestion())).generation).toBe(0)
+    expect((await registry.readStanding(standingQuery())).generation).toBe(0)
   })
 
   it('when closed: refuses', async () => {
@@ -149,7 +149,7 @@ describe.runIf(wantsRedis())('a Redis that is not there at the start', () => {
     const registry = instances.open(redis.url)
     await expect(registry.check()).rejects.toMatchObject(refused)
     await new Promise((resolve) => setTimeout(resolve, 1_500))
-    await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject(refused)
+    await expect(registry.readStanding(standingQuery())).rejects.toMatchObject(refused)
     await redis.restart()
     await answers(registry)
     await redis.close()
@@ -219,7 +219,7 @@ describe.runIf(wantsRedis())('a cluster', () => {
   it('when a node was killed and is back: goes on with what it had', async () => {
     const node = nodes[2]
     await node?.kill()
-    const call = async (at: number) => registry.readGuard(guardQuestion(`{u}${at}`))
+    const call = async (at: number) => registry.readStanding(standingQuery(`{u}${at}`))
     const results = await Promise.allSettled(Array.from({ length: 30 }, (_, at) => call(at)))
     expect(results.some((result) => result.status === 'rejected')).toBe(true)
     await node?.restart()

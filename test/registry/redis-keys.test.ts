@@ -4,12 +4,12 @@ import type { Registry } from '../../src/registry/port.ts'
 import {
   auditEntry,
   entry,
-  guardQuestion,
   ids,
   NOW,
   order,
   pageIds,
   query,
+  standingQuery,
 } from '../contracts/registry-fixtures.ts'
 import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, redisInstances } from '../support/registry/redis-instances.ts'
@@ -51,7 +51,7 @@ describe.runIf(wantsRedis())('what Redis keeps', () => {
     await registry.revoke(order({ block: { until: NOW + 60, reason: undefined, by: 'a' } }))
     await registry.markLogout({ issuer: 'i', subject: 's', issuedBefore: NOW, keepUntil: NOW + 60 })
     await registry.consume('k', { max: 1, seconds: 60, nowMs: NOW * 1000 })
-    await registry.admit(guardQuestion(), { max: 1, seconds: 60, nowMs: NOW * 1000 })
+    await registry.beginMint(standingQuery(), { max: 1, seconds: 60, nowMs: NOW * 1000 })
     await registry.rememberOnce('jti', 60, NOW)
     await registry.appendAudit([auditEntry({ id: 'a1', user: 'alice' })])
     const permanent = async () => {
@@ -126,9 +126,9 @@ describe.runIf(wantsRedis())('what a mint costs Redis', () => {
   })
 
   async function mint(registry: Registry, id: string) {
-    const question = { ...guardQuestion(), identity: { issuer: 'i', subject: 's', sid: 'x' } }
-    const { guard } = await registry.admit(question, limit)
-    expect(guard?.generation).toBe(0)
+    const question = { ...standingQuery(), identity: { issuer: 'i', subject: 's', sid: 'x' } }
+    const { standing } = await registry.beginMint(question, limit)
+    expect(standing?.generation).toBe(0)
     expect(await registry.record(entry({ id }))).toEqual({ kind: 'recorded', ended: [] })
   }
 
@@ -160,8 +160,8 @@ describe.runIf(wantsRedis())('what a mint costs Redis', () => {
     await mint(registry, 's1')
     await registry.markLogout({ issuer: 'i', sid: 'x', issuedBefore: NOW, keepUntil: NOW + 60 })
     expect(await commandsOf(registry, 's2')).toBe(3)
-    const question = { ...guardQuestion(), identity: { issuer: 'i', subject: 's', sid: 'x' } }
-    expect((await registry.readGuard(question)).loggedOutAt).toBe(NOW)
+    const question = { ...standingQuery(), identity: { issuer: 'i', subject: 's', sid: 'x' } }
+    expect((await registry.readStanding(question)).loggedOutAt).toBe(NOW)
     expect(pageIds(await registry.listSessions(query()))).toEqual(['s2', 's1'])
   })
 })

@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { entry, guardQuestion, order, pageIds, query } from '../contracts/registry-fixtures.ts'
+import { entry, order, pageIds, query, standingQuery } from '../contracts/registry-fixtures.ts'
 
 const WRITER = new URL('../support/registry/registry-writer.ts', import.meta.url).pathname
 
@@ -60,13 +60,13 @@ describe('a SQLite store that fails', () => {
       reason: expect.stringMatching(/no space is left/),
     })
     expect(await registry.getSession(`s${recorded}`)).toBeUndefined()
-    expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(recorded)
-    const { generation } = await registry.readGuard(guardQuestion())
+    expect((await registry.readStanding(standingQuery())).liveSessions).toBe(recorded)
+    const { generation } = await registry.readStanding(standingQuery())
     await expect(registry.revoke(order({ endReason: 'signed_out' }))).rejects.toMatchObject({
       code: 'store_unavailable',
     })
-    expect((await registry.readGuard(guardQuestion())).generation).toBe(generation)
-    expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(recorded)
+    expect((await registry.readStanding(standingQuery())).generation).toBe(generation)
+    expect((await registry.readStanding(standingQuery())).liveSessions).toBe(recorded)
   })
 
   it('when another process holds the lock: waits a little, without blocking, then refuses', async () => {
@@ -88,7 +88,7 @@ describe('a SQLite store that fails', () => {
     }
     expect(ticks).toBeGreaterThan(2)
     await expect(registry.check()).rejects.toMatchObject({ code: 'store_unavailable' })
-    expect((await registry.readGuard(guardQuestion())).liveSessions).toBe(0)
+    expect((await registry.readStanding(standingQuery())).liveSessions).toBe(0)
     other.exec('ROLLBACK')
     other.close()
     expect(await registry.record(entry({ id: 's0' }))).toMatchObject({ kind: 'recorded' })
@@ -121,7 +121,7 @@ describe('a SQLite store that fails', () => {
     const registry = open()
     await registry.close()
     await registry.close()
-    await expect(registry.readGuard(guardQuestion())).rejects.toMatchObject({
+    await expect(registry.readStanding(standingQuery())).rejects.toMatchObject({
       code: 'store_unavailable',
     })
   })

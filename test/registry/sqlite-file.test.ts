@@ -11,11 +11,11 @@ import { StoreUnusableError } from '../../src/registry/store-unusable.ts'
 import {
   auditEntry,
   entry,
-  guardQuestion,
   NOW,
   order,
   pageIds,
   session,
+  standingQuery,
 } from '../contracts/registry-fixtures.ts'
 
 let folder: string
@@ -72,7 +72,7 @@ describe('the SQLite file', () => {
     const after = open()
     expect(await after.getSession('s2')).toEqual(session({ id: 's2', user: 'bob' }))
     expect(await after.getSession('s1')).toMatchObject({ status: 'cancelling', sid: 'x' })
-    expect(await after.readGuard(guardQuestion())).toEqual({
+    expect(await after.readStanding(standingQuery())).toEqual({
       generation: 1,
       blockedUntil: NOW + 60,
       loggedOutAt: NOW,

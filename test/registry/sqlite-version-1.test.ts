@@ -10,7 +10,6 @@ import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import {
   auditEntry,
   entry,
-  guardQuestion,
   hashOf,
   ids,
   NOW,
@@ -18,6 +17,7 @@ import {
   pageIds,
   query,
   session,
+  standingQuery,
 } from '../contracts/registry-fixtures.ts'
 
 const ISSUER = 'https://idp.example/'
@@ -76,11 +76,11 @@ describe('a SQLite file of schema version 1', () => {
     const page = await registry.listSessions(query())
     expect(page?.data).toEqual([ending, session({ id: 'live' })])
     expect(page?.data.map(({ state }) => state)).toEqual([undefined, undefined])
-    expect(await registry.readGuard(guardQuestion())).toMatchObject({
+    expect(await registry.readStanding(standingQuery())).toMatchObject({
       liveSessions: 1,
       loggedOutAt: NOW,
     })
-    expect(await registry.readGuard(guardQuestion('bob'))).toMatchObject({
+    expect(await registry.readStanding(standingQuery('bob'))).toMatchObject({
       generation: 3,
       blockedUntil: NOW + 60,
     })

@@ -133,7 +133,7 @@ describe('a logout during a mint', () => {
     const down = () => Promise.reject(new Error('down'))
     const scene = createScene({
       registry: (real) => ({
-        readGuard: (of) => (reads++ === 0 ? real.readGuard(of) : down()),
+        readStanding: (of) => (reads++ === 0 ? real.readStanding(of) : down()),
         ...(staysDown && { beginCancel: down }),
       }),
     })
@@ -146,9 +146,9 @@ describe('a logout during a mint', () => {
     let reads = 0
     const scene = createScene({
       registry: (real) => ({
-        readGuard(of) {
+        readStanding(of) {
           reads++
-          return real.readGuard(of)
+          return real.readStanding(of)
         },
       }),
     })

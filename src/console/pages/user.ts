@@ -46,7 +46,7 @@ export function userPage(options: PageOptions): View {
     await audit.flush()
     const list = { user, limit: ROWS, order: 'desc', now: seconds } as const
     const [guard, sessions, trail, threads] = await Promise.all([
-      registry.readGuard({ user, identity: { issuer: '' }, now: seconds }),
+      registry.readStanding({ user, identity: { issuer: '' }, now: seconds }),
       registry.listSessions(list),
       registry.listAudit({ user, limit: ROWS }),
       threadsOf(options, user, callOptions(c)),

@@ -74,7 +74,11 @@ export function createAdminSessions(cookies: Cookies, options: ConsoleOptions): 
       if (kept?.rule !== rule) return undefined
       const [ended, guard] = await Promise.all([
         registry.remembers(endKey(kept.id), unixSeconds(now)),
-        registry.readGuard({ user: kept.actor, identity: identityOf(kept), now: unixSeconds(now) }),
+        registry.readStanding({
+          user: kept.actor,
+          identity: identityOf(kept),
+          now: unixSeconds(now),
+        }),
       ])
       // Back-channel logout counts here as it does for tokens.
       const loggedOut = guard.loggedOutAt !== undefined && kept.issuedAt < guard.loggedOutAt

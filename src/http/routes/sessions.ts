@@ -44,7 +44,7 @@ export function createSession(options: SessionRoutesOptions): Handler<AppEnv>[] 
     const mint = (session: NewSession, call: CallOptions) => {
       trace.workflow = session.workflow.name
       return options.mint(
-        { ...mintOrder(session, principal), currentSecret, guard: c.get('guard') },
+        { ...mintOrder(session, principal), currentSecret, standing: c.get('standing') },
         call,
       )
     }

@@ -3,14 +3,14 @@ import { type Counters, mintCounter } from '../counters.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type {
   EndReason,
-  Guard,
-  GuardQuestion,
   NewEntry,
   RecordOutcome,
   RevokeOrder,
   RevokeOutcome,
   SessionRecord,
+  StandingQuery,
   TokenIdentity,
+  UserStanding,
 } from '../records.ts'
 import { isLive, isOfIdentity } from '../session-match.ts'
 import {
@@ -23,7 +23,10 @@ import {
   userState,
 } from './state.ts'
 
-type SessionSteps = Pick<Registry, 'readGuard' | 'admit' | 'record' | 'revoke' | 'beginCancel'>
+type SessionSteps = Pick<
+  Registry,
+  'readStanding' | 'beginMint' | 'record' | 'revoke' | 'beginCancel'
+>
 
 /**
  * The steps on one user. Each runs without a pause, which is what makes it atomic.
@@ -36,10 +39,10 @@ export function createSessionSteps(
   counters: Pick<Counters, 'consume'>,
 ): SessionSteps {
   return {
-    readGuard: async (question) => readGuard(state, question),
-    admit: async (question, limit) => ({
+    readStanding: async (question) => readStanding(state, question),
+    beginMint: async (question, limit) => ({
       rate: counters.consume(mintCounter(question.user), limit),
-      guard: readGuard(state, question),
+      standing: readStanding(state, question),
     }),
     record: async (entry) => record(state, entry),
     revoke: async (order) => revoke(state, order),
@@ -52,10 +55,10 @@ export function createSessionSteps(
   }
 }
 
-function readGuard(
+function readStanding(
   state: MemoryState,
-  { user, identity, currentSecretHash, now }: GuardQuestion,
-): Guard {
+  { user, identity, currentSecretHash, now }: StandingQuery,
+): UserStanding {
   const known = state.users.get(user)
   return {
     generation: known?.generation ?? 0,

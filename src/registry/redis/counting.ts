@@ -1,9 +1,9 @@
 import { createCounters, mintCounter, stateAfterUse, stateWithoutUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
-import { admit, toRate } from './guard.ts'
 import { CONSUME } from './index-scripts.ts'
 import { single } from './keys.ts'
 import type { Link } from './link.ts'
+import { beginMint, toRate } from './standing.ts'
 
 /**
  * Counters, alone and together with what a mint asks. While Redis is away they run in memory: they
@@ -11,7 +11,7 @@ import type { Link } from './link.ts'
  *
  * @param link - to Redis
  */
-export function createCounting(link: Link): Pick<Registry, 'consume' | 'peek' | 'admit'> {
+export function createCounting(link: Link): Pick<Registry, 'consume' | 'peek' | 'beginMint'> {
   const insurance = createCounters()
   return {
     async consume(key, limit) {
@@ -34,12 +34,12 @@ export function createCounting(link: Link): Pick<Registry, 'consume' | 'peek' | 
         return insurance.peek(key, limit)
       }
     },
-    async admit(question, limit) {
+    async beginMint(question, limit) {
       try {
-        return await link.call((redis) => admit(redis, question, limit))
+        return await link.call((redis) => beginMint(redis, question, limit))
       } catch {
         const rate = insurance.consume(mintCounter(question.user), limit)
-        return { rate, guard: undefined }
+        return { rate, standing: undefined }
       }
     },
   }

@@ -2,14 +2,14 @@ import { z } from 'zod'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type { RevokeOrder, RevokeOutcome } from '../records.ts'
 import { afterwards } from './afterwards.ts'
-import { readGuard } from './guard.ts'
 import { ARM_SESSION, ARM_USER } from './index-scripts.ts'
 import { index, tagOf, userKeys } from './keys.ts'
 import type { Commands, Link } from './link.ts'
 import { fromRow, identityHashes, type PlacedSession } from './rows.ts'
+import { readStanding } from './standing.ts'
 import { BEGIN_CANCEL, REVOKE } from './user-scripts.ts'
 
-type SessionSteps = Pick<Registry, 'readGuard' | 'revoke' | 'beginCancel'>
+type SessionSteps = Pick<Registry, 'readStanding' | 'revoke' | 'beginCancel'>
 
 /**
  * How long a user stays on the due list though nothing is found there: longer than any session
@@ -31,7 +31,7 @@ const revokeReply = z.tuple([countOrNone, countOrNone]).rest(z.string())
  */
 export function createSessionSteps(link: Link): SessionSteps {
   return {
-    readGuard: (question) => link.call((redis) => readGuard(redis, question)),
+    readStanding: (question) => link.call((redis) => readStanding(redis, question)),
     revoke: (order) => revoke(link, order),
     async beginCancel(id, now) {
       const session = await link.call((redis) => beginCancel(redis, id, now))

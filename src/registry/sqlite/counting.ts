@@ -3,7 +3,7 @@ import type { Registry } from '../port.ts'
 import type { RateState, RateWindow } from '../records.ts'
 import type { Database, ResultRow, Sql } from './database.ts'
 import { numberIn } from './rows.ts'
-import { readGuard } from './sessions.ts'
+import { readStanding } from './sessions.ts'
 
 const CONSUME = `
   INSERT INTO counters VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
@@ -13,17 +13,19 @@ const CONSUME = `
 
 /**
  * Counters, alone and together with what a mint asks. A lost count is no loss, so none waits for the
- * disk; the guard is read as it is on the disk all the same, because both connections read the one file.
+ * disk; the standing is read as it is on the disk all the same, because both connections read the one file.
  *
  * @param relaxed - the connection that does not wait for the disk
  */
-export function createCounting(relaxed: Database): Pick<Registry, 'consume' | 'peek' | 'admit'> {
+export function createCounting(
+  relaxed: Database,
+): Pick<Registry, 'consume' | 'peek' | 'beginMint'> {
   return {
     consume: (key, limit) => relaxed.write((sql) => consume(sql, key, limit)),
-    admit: (question, limit) =>
+    beginMint: (question, limit) =>
       relaxed.write((sql) => ({
         rate: consume(sql, mintCounter(question.user), limit),
-        guard: readGuard(sql, question),
+        standing: readStanding(sql, question),
       })),
     async peek(key, limit) {
       const row = await relaxed.plain((sql) =>

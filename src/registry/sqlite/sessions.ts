@@ -2,21 +2,21 @@ import { ServiceError } from '../../lib/errors.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type {
   EndReason,
-  Guard,
-  GuardQuestion,
   NewEntry,
   RecordOutcome,
   RevokeOrder,
   RevokeOutcome,
   SessionRecord,
+  StandingQuery,
+  UserStanding,
 } from '../records.ts'
 import { isLive } from '../session-match.ts'
 import type { Database, Sql } from './database.ts'
 import { numberIn, toSession } from './rows.ts'
 
-type SessionSteps = Pick<Registry, 'readGuard' | 'record' | 'revoke' | 'beginCancel'>
+type SessionSteps = Pick<Registry, 'readStanding' | 'record' | 'revoke' | 'beginCancel'>
 
-const GUARD = `
+const STANDING = `
   SELECT
     (SELECT generation FROM users WHERE user = ?1) AS generation,
     (SELECT until FROM blocks WHERE user = ?1 AND until > ?2) AS blocked_until,
@@ -24,7 +24,7 @@ const GUARD = `
       WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live`
 
 /** A repeated record finds its session. */
-const GUARD_AND_KNOWN = `${GUARD}, EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known`
+const STANDING_AND_KNOWN = `${STANDING}, EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known`
 
 const MARK = `
   SELECT issued_before FROM logout_marks
@@ -56,7 +56,7 @@ const MATCHING = `
  */
 export function createSessionSteps(db: Database): SessionSteps {
   return {
-    readGuard: (question) => db.plain((sql) => readGuard(sql, question)),
+    readStanding: (question) => db.plain((sql) => readStanding(sql, question)),
     record: (entry) => db.write((sql) => record(sql, entry)),
     revoke: (order) => db.write((sql) => revoke(sql, order)),
     beginCancel: (id, now) =>
@@ -72,13 +72,13 @@ export function createSessionSteps(db: Database): SessionSteps {
  * What a mint must know before it asks upstream.
  *
  * @param sql - of one transaction
- * @param question - whose guard
+ * @param question - whose standing
  */
-export function readGuard(
+export function readStanding(
   sql: Sql,
-  { user, identity, currentSecretHash, now }: GuardQuestion,
-): Guard {
-  const row = sql.get(GUARD, user, now)
+  { user, identity, currentSecretHash, now }: StandingQuery,
+): UserStanding {
+  const row = sql.get(STANDING, user, now)
   const marks = (['subject', 'sid'] as const).flatMap((kind) => {
     const value = identity[kind]
     if (value === undefined) return []
@@ -95,17 +95,17 @@ export function readGuard(
 
 function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const { session, now } = entry
-  const guard = sql.get(GUARD_AND_KNOWN, session.user, now, session.id)
-  const generation = numberIn(guard, 'generation') ?? 0
-  if (generation !== entry.generation || numberIn(guard, 'blocked_until')) {
+  const standing = sql.get(STANDING_AND_KNOWN, session.user, now, session.id)
+  const generation = numberIn(standing, 'generation') ?? 0
+  if (generation !== entry.generation || numberIn(standing, 'blocked_until')) {
     return { kind: 'blocked' }
   }
-  const known = guard?.['known'] === 1 ? sessionOf(sql, BY_ID, session.id) : undefined
+  const known = standing?.['known'] === 1 ? sessionOf(sql, BY_ID, session.id) : undefined
   if (known !== undefined) return repeated(known, session)
 
   const candidate = bySecret(sql, session.user, entry.replaces)
   const replaced = candidate !== undefined && isLive(candidate, now) ? candidate : undefined
-  const live = (numberIn(guard, 'live') ?? 0) - (replaced === undefined ? 0 : 1)
+  const live = (numberIn(standing, 'live') ?? 0) - (replaced === undefined ? 0 : 1)
   const tooMany = Math.max(0, live + 1 - entry.cap.max)
   if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
 

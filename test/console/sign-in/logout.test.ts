@@ -48,6 +48,6 @@ test.each([
 })
 
 test('a store that cannot say whether it happened lets nobody in', async () => {
-  scene.registry.failing.add('readGuard')
+  scene.registry.failing.add('readStanding')
   expect(await status()).toBe(503)
 })

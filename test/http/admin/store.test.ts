@@ -163,13 +163,13 @@ describe('a mint whose session cannot be recorded', () => {
     expect(answer.body).not.toContain(ofBob()[0]?.client_secret)
   })
 
-  test('the guard cannot be read, or the limit counted: nothing is asked upstream', async () => {
-    registry.failing.add('admit')
+  test('the standing cannot be read, or the limit counted: nothing is asked upstream', async () => {
+    registry.failing.add('beginMint')
     await expectRefusedMint(running, tokenFor('bob'), [503, 'store_unavailable'])
   })
 
   test('the session to be replaced cannot be read: nothing is asked upstream', async () => {
-    registry.failing.add('readGuard')
+    registry.failing.add('readStanding')
     const body = { current_client_secret: 'ek_whatever' }
     await expectRefusedMint(running, tokenFor('bob'), [503, 'store_unavailable'], body)
   })

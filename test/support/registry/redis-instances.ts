@@ -7,10 +7,10 @@ import { createRedisRegistry } from '../../../src/registry/redis.ts'
 import {
   auditEntry,
   entry,
-  guardQuestion,
   NOW,
   order,
   query,
+  standingQuery,
 } from '../../contracts/registry-fixtures.ts'
 
 /** Instances of one test file, and what they logged. */
@@ -48,7 +48,7 @@ export const claim = (registry: Registry, nowMs: number): Promise<readonly Sessi
 /** Every method that must not answer without the store. */
 export function everyCall(registry: Registry): readonly (() => Promise<unknown>)[] {
   return [
-    () => registry.readGuard(guardQuestion()),
+    () => registry.readStanding(standingQuery()),
     () => registry.record(entry({ id: 'x', user: 'carol' })),
     () => registry.revoke(order({ user: 'carol-2' })),
     () => registry.beginCancel('x', NOW),

@@ -1,5 +1,5 @@
 import { stateAfterUse } from '../counters.ts'
-import type { Admitted, Guard, GuardQuestion, RateState, RateWindow } from '../records.ts'
+import type { BegunMint, RateState, RateWindow, StandingQuery, UserStanding } from '../records.ts'
 import { COUNT } from './index-scripts.ts'
 import { mintsKey, remembering, single, tagOf, userKeys } from './keys.ts'
 import type { Commands } from './link.ts'
@@ -10,8 +10,8 @@ import { type Script, script } from './script.ts'
  * KEYS: the six of `userKeys`, the counter, marks. ARGV: now, secret hash or ''.
  * → generation, end of the block or '', live sessions, row or ''; marks or ''.
  */
-const GUARD = `
-local function guard(now, secret)
+const STANDING = `
+local function standing(now, secret)
   local user = redis.call('HMGET', KEYS[1], 'g', 'bu')
   local till = tonumber(user[2] or '0')
   local id = secret ~= '' and redis.call('HGET', KEYS[3], secret)
@@ -25,12 +25,12 @@ local function marks(reply)
 end
 `
 
-const READ_GUARD = script(`${GUARD}
-return marks(guard(ARGV[1], ARGV[2]))`)
+const READ_STANDING = script(`${STANDING}
+return marks(standing(ARGV[1], ARGV[2]))`)
 
 /** ARGV, further: now in ms, length of the window in ms. → also, before the marks: 'uses end'. */
-const ADMIT = script(`${GUARD}${COUNT}
-local reply = guard(ARGV[1], ARGV[2])
+const BEGIN_MINT = script(`${STANDING}${COUNT}
+local reply = standing(ARGV[1], ARGV[2])
 reply[5] = count(KEYS[7], tonumber(ARGV[3]), tonumber(ARGV[4]))
 return marks(reply)`)
 
@@ -51,37 +51,40 @@ const keysOf = remembering(
  * What a mint must know before it asks upstream.
  *
  * @param redis - commands of the call
- * @param question - whose guard
+ * @param question - whose standing
  */
-export async function readGuard(redis: Commands, question: GuardQuestion): Promise<Guard> {
-  const reply = await ask(redis, question, { script: READ_GUARD, args: guardArgs(question) })
+export async function readStanding(
+  redis: Commands,
+  question: StandingQuery,
+): Promise<UserStanding> {
+  const reply = await ask(redis, question, { script: READ_STANDING, args: standingArgs(question) })
   const [generation, till, live, row, ...marks] = texts.parse(reply)
-  return toGuard([generation, till, live, row], latestOf(marks, question.now))
+  return toStanding([generation, till, live, row], latestOf(marks, question.now))
 }
 
 /**
  * The same, and counts a mint of the user.
  *
  * @param redis - commands of the call
- * @param question - whose guard
+ * @param question - whose standing
  * @param limit - of the counter
  */
-export async function admit(
+export async function beginMint(
   redis: Commands,
-  question: GuardQuestion,
+  question: StandingQuery,
   limit: RateWindow,
-): Promise<Admitted> {
-  const args = [...guardArgs(question), limit.nowMs, limit.seconds * 1000]
-  const reply = await ask(redis, question, { script: ADMIT, args })
+): Promise<BegunMint> {
+  const args = [...standingArgs(question), limit.nowMs, limit.seconds * 1000]
+  const reply = await ask(redis, question, { script: BEGIN_MINT, args })
   const [generation, till, live, row, counted, ...marks] = texts.parse(reply)
-  const guard = toGuard([generation, till, live, row], latestOf(marks, question.now))
-  return { rate: toRate(counted, limit, stateAfterUse), guard }
+  const standing = toStanding([generation, till, live, row], latestOf(marks, question.now))
+  return { rate: toRate(counted, limit, stateAfterUse), standing }
 }
 
 /** Where a script cannot read the marks, commands of their own do. */
 function ask(
   redis: Commands,
-  { user, identity }: GuardQuestion,
+  { user, identity }: StandingQuery,
   { script, args }: { readonly script: Script; readonly args: readonly (string | number)[] },
 ): Promise<unknown> {
   const { own, marks, all } = keysOf(user, identity.issuer, identity.subject, identity.sid)
@@ -119,7 +122,7 @@ export function toRate(
   return endsMs > limit.nowMs ? state(used, endsMs, limit) : state(0, limit.nowMs, limit)
 }
 
-function guardArgs({ now, currentSecretHash }: GuardQuestion): readonly (string | number)[] {
+function standingArgs({ now, currentSecretHash }: StandingQuery): readonly (string | number)[] {
   return [now, currentSecretHash ?? '']
 }
 
@@ -134,10 +137,10 @@ function issuedBefore(mark: string, now: number): number | undefined {
   return now < keepUntil ? before : undefined
 }
 
-function toGuard(
+function toStanding(
   [generation, till, live, row]: readonly (string | undefined)[],
   loggedOutAt: number | undefined,
-): Guard {
+): UserStanding {
   return {
     generation: toCount(generation),
     blockedUntil: till === '' ? undefined : toCount(till),
