@@ -1,8 +1,9 @@
 import { html } from 'hono/html'
 import type { AppContext } from '../http/context.ts'
 import { answerError } from '../http/request-frame.ts'
-import { type ErrorCode, ServiceError } from '../lib/errors.ts'
-import { CODES, problemAnswer } from '../respond/problem.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { CODES, detailOf, textOfCode } from '../respond/codes.ts'
+import { problemAnswer } from '../respond/problem.ts'
 import type { Addresses } from './addresses.ts'
 import { PageError } from './page-error.ts'
 import { code } from './view/fragments.ts'
@@ -30,21 +31,6 @@ export function setConsoleHeaders(c: AppContext): void {
   c.header('Cross-Origin-Resource-Policy', 'same-origin')
 }
 
-/** Where the API's advice is not for people. */
-const ADVICE: Partial<Record<ErrorCode, string>> = {
-  invalid_request: 'The page was asked for in a way it does not understand. Start over.',
-  not_found: 'There is nothing at this address, or not any more.',
-  method_not_allowed: 'This address takes something else. Start over.',
-  origin_not_allowed: 'The form did not come from a page of this console. Nothing was done.',
-  store_unavailable:
-    'The session store does not answer, so nothing can be shown or done for sure. What was asked may or may not have been carried out: try again in a moment, it does no harm.',
-  idp_unavailable:
-    'The identity provider cannot be reached, or refuses this service. Chats go on; try to sign in again in a moment.',
-  body_too_large: 'The form is longer than the console accepts. Nothing was done.',
-  unsupported_media_type: 'This address only takes forms of this console. Nothing was done.',
-  rate_limited: 'Too many sign-ins from this address. Wait a minute and try again.',
-}
-
 /**
  * A page for an error, or problem details for whoever asks for JSON alone. Keeps the error for the
  * access log.
@@ -67,7 +53,7 @@ export function explain(addresses: Addresses, error: Error, c: AppContext): Resp
 function errorPage(addresses: Addresses, error: ServiceError, c: AppContext): Html {
   const own = error instanceof PageError ? error : undefined
   const title = own?.heading ?? CODES[error.code].title
-  const advice = own?.advice ?? ADVICE[error.code] ?? error.detail ?? CODES[error.code].detail
+  const advice = own?.advice ?? textOfCode(error.code)?.console ?? detailOf(error)
   const action = own?.action ?? { href: addresses.root, label: 'To the console' }
   return renderPage(
     addresses,

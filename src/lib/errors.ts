@@ -1,6 +1,8 @@
+// The closed set of public error codes, and the errors that are thrown on purpose.
+
 /**
  * The public error codes of the service, a closed set. Clients match on them, so a code is never
- * renamed; `respond/problem.ts` gives each its HTTP status, title and advice.
+ * renamed; `respond/codes.ts` gives each its HTTP status, title and advice.
  */
 export type ErrorCode =
   | 'invalid_request'
@@ -42,6 +44,8 @@ export interface ServiceErrorOptions {
   readonly cause?: unknown
   /** For the client: a more helpful sentence than the code's own. Only words of ours. */
   readonly detail?: string
+  /** Set when a self-hosted ChatKit server failed: the words of the code are then about that server. */
+  readonly upstream?: 'self-hosted'
   /** Whole seconds for `Retry-After`, where the code has that header. */
   readonly retryAfterSeconds?: number
 }
@@ -54,6 +58,7 @@ export class ServiceError extends Error {
   readonly code: ErrorCode
   readonly reason: string
   readonly detail: string | undefined
+  readonly upstream: 'self-hosted' | undefined
   readonly retryAfterSeconds: number | undefined
 
   /**
@@ -65,6 +70,7 @@ export class ServiceError extends Error {
     this.code = code
     this.reason = options.reason
     this.detail = options.detail
+    this.upstream = options.upstream
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

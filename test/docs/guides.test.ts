@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { renderGuide } from '../../src/http/docs/guides.ts'
 import { GUIDES } from '../../src/http/docs/list.ts'
-import { CODES } from '../../src/respond/problem.ts'
+import { CODES } from '../../src/respond/codes.ts'
 import { guideNames, guideText, ROOT, samples } from './samples.ts'
 
 const listed = GUIDES.flatMap(({ guides }) => guides)

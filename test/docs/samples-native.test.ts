@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Language, type Node, Parser } from 'web-tree-sitter'
 import { OPERATIONS } from '../../src/http/openapi/operations.ts'
-import { CODES } from '../../src/respond/problem.ts'
+import { CODES } from '../../src/respond/codes.ts'
 import { sampleOf } from './samples.ts'
 
 // No compiler for these languages comes with npm: the samples are parsed, and what they send and read

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Deadline } from '../../lib/deadline.ts'
-import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
+import { ServiceError } from '../../lib/errors.ts'
 import { readBounded, TooLargeError } from '../../lib/read-bounded.ts'
 
 /** Bytes of a JSON answer at most: pages of items can hold whole conversations. */
@@ -25,33 +25,25 @@ export interface ServerReply {
   readonly body: Dispatcher.ResponseData['body']
 }
 
-/** What the public details of `respond/problem.ts` say about OpenAI, said about a server. */
-const DETAILS = {
-  not_found: undefined,
-  request_timeout: undefined,
-  upstream_rejected: 'The ChatKit server refused the request. Tell the operator the request id.',
-  upstream_rate_limited:
-    'The ChatKit server has too much to do. Wait for the seconds in Retry-After.',
-  upstream_unavailable: 'The ChatKit server cannot be reached, or failed. Try again later.',
-  upstream_timeout: 'The ChatKit server did not answer in time. Try again.',
-  upstream_invalid_response:
-    'The ChatKit server gave an answer that cannot be used. Try again later.',
-} as const satisfies Partial<Record<ErrorCode, string | undefined>>
+/** What a self-hosted ChatKit server can be to blame for. */
+type ServerFaultCode =
+  | 'not_found'
+  | 'request_timeout'
+  | 'upstream_rejected'
+  | 'upstream_rate_limited'
+  | 'upstream_unavailable'
+  | 'upstream_timeout'
+  | 'upstream_invalid_response'
 
 /**
- * A failure that a server is to blame for, in words that fit one of one's own.
+ * A failure of a self-hosted ChatKit server, which the answer then names instead of OpenAI.
  *
  * @param code - public
  * @param reason - for the log
  * @param cause - the error underneath
  */
-export function serverFault(
-  code: keyof typeof DETAILS,
-  reason: string,
-  cause?: unknown,
-): ServiceError {
-  const detail = DETAILS[code]
-  return new ServiceError(code, { reason, cause, ...(detail !== undefined && { detail }) })
+export function serverFault(code: ServerFaultCode, reason: string, cause?: unknown): ServiceError {
+  return new ServiceError(code, { reason, cause, upstream: 'self-hosted' })
 }
 
 /**
@@ -155,7 +147,7 @@ function failure(error: unknown, deadline: Deadline): ServiceError {
   return serverFault('upstream_unavailable', 'no connection, or none that answered', error)
 }
 
-function codeOf(status: number): keyof typeof DETAILS {
+function codeOf(status: number): ServerFaultCode {
   if (status === 404) return 'not_found'
   if (status === 429) return 'upstream_rate_limited'
   if (status >= 500) return 'upstream_unavailable'

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { CODES } from '../../respond/problem.ts'
+import { CODES } from '../../respond/codes.ts'
 
 /** Something that `hono/html` has escaped. */
 type Markup = ReturnType<typeof html>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../../lib/errors.ts'
-import { CODES } from '../../respond/problem.ts'
+import { CODES } from '../../respond/codes.ts'
 import type { Answer, Operation } from './operation.ts'
 import { jsonSchema } from './schema.ts'
 

@@ -86,7 +86,12 @@ function refuse(
   const { origin } = request.headers
   const requestId = newId('req_')
   const { status, headers, body } = problemAnswer(
-    { code: 'overloaded', detail: undefined, retryAfterSeconds: comeBackSeconds(random) },
+    {
+      code: 'overloaded',
+      detail: undefined,
+      upstream: undefined,
+      retryAfterSeconds: comeBackSeconds(random),
+    },
     requestId,
   )
   response.writeHead(status, {

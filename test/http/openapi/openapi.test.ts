@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { OPERATIONS } from '../../../src/http/openapi/operations.ts'
 import { problemSchema } from '../../../src/http/openapi/responses.ts'
-import { CODES } from '../../../src/respond/problem.ts'
+import { CODES } from '../../../src/respond/codes.ts'
 import {
   DEFAULT_CONFIG,
   ISSUER,

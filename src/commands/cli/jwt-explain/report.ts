@@ -11,7 +11,7 @@ import { type AskedSession, chooseWorkflow, whenRefusal } from '../../../map/cho
 import { mapSession } from '../../../map/map.ts'
 import { mapUser } from '../../../map/map-user.ts'
 import type { StateVariables } from '../../../map/state-variables.ts'
-import { CODES } from '../../../respond/problem.ts'
+import { CODES } from '../../../respond/codes.ts'
 import { reasonOf } from '../reason.ts'
 
 /** What the service would make of a token. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { textOfCode } from '../../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode } from '../exit.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { printable } from '../output.ts'
@@ -18,25 +19,12 @@ export function problemOf(response: Response, body: string): CommandError {
   const { code, detail, request_id: requestId } = parsed
   const after = response.headers.get('retry-after')
   const lines = [
-    printable(detail) + adviceFor(code),
+    [printable(detail), textOfCode(code)?.command ?? []].flat().join(' '),
     `code: ${printable(code)}`,
     `request_id: ${printable(requestId)}`,
     ...(after === null ? [] : [`retry after: ${printable(after)} s`]),
   ]
   return new CommandError(exitCodeOf(code), lines.join('\n'))
-}
-
-const CHECK_TOKEN = ' Check CHATKIT_MINT_TOKEN or --token-file.'
-
-const ADVICE: Readonly<Record<string, string>> = {
-  missing_token: CHECK_TOKEN,
-  invalid_token: CHECK_TOKEN,
-  token_expired: CHECK_TOKEN,
-  admin_required: CHECK_TOKEN,
-}
-
-function adviceFor(code: string): string {
-  return ADVICE[code] ?? ''
 }
 
 function foreignAnswer(status: number): CommandError {
