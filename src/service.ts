@@ -16,7 +16,7 @@ import { createMetrics, type Metrics } from './http/telemetry/metrics.ts'
 import { type Clock, unixSeconds } from './lib/clock.ts'
 import { createUserHash } from './lib/hash.ts'
 import type { Log } from './lib/log.ts'
-import { mapSubject } from './map/map-user.ts'
+import { createUserOf, mapSubject } from './map/map-user.ts'
 import { createMint } from './mint/mint.ts'
 import { createCheckStanding } from './mint/standing.ts'
 import { type Canceller, createCanceller } from './outbox/cancel.ts'
@@ -176,6 +176,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     sources,
     onForeign,
     cancelAll: canceller.cancelAll,
+    userOf: createUserOf({ issuers: settings.issuers, hashUser: context.hashUser }),
     userOfSubject: (issuer, subject) => mapSubject(settings.issuers, issuer, subject),
     draining: () => state.draining,
     keysUsable: () => authenticator.ready(),

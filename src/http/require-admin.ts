@@ -1,7 +1,8 @@
-import type { Principal } from '../authenticate/principal.ts'
 import type { AdminSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { isAdmin } from '../map/is-admin.ts'
 import type { Audit } from '../registry/audit.ts'
+import { actorOf } from '../registry/identity.ts'
 import type { Authentication } from './authentication.ts'
 import type { Check } from './context.ts'
 
@@ -23,7 +24,7 @@ export function requireAdmin(options: AdminGuardOptions): Check {
   const { authentication, admins, audit } = options
   return async (c) => {
     const principal = await authentication(c, { cookiesAllowed: false })
-    const actor = `${principal.issuer}|${principal.subject}`
+    const actor = actorOf(principal)
     if (!isAdmin(principal, admins)) {
       const reason = `${c.req.method} ${c.req.routePath}`
       const { requestId } = c.var
@@ -31,24 +32,5 @@ export function requireAdmin(options: AdminGuardOptions): Check {
       throw new ServiceError('admin_required', { reason: 'the token is not an admin’s' })
     }
     c.set('admin', actor)
-  }
-}
-
-/**
- * An expression that fails, or yields anything but true, makes nobody an admin; nor does an issuer
- * that is not on the list.
- *
- * @param principal - whose claims a signature holds for
- * @param admins - the rule
- */
-export function isAdmin(
-  { issuer, claims }: Pick<Principal, 'issuer' | 'claims'>,
-  admins: AdminSettings,
-): boolean {
-  if (!admins.issuers.includes(issuer)) return false
-  try {
-    return admins.when.evaluate({ issuer, claims, input: {} }) === true
-  } catch {
-    return false
   }
 }

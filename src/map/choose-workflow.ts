@@ -1,9 +1,10 @@
-import type { Expression, Scope, WorkflowSettings } from '../config/settings.ts'
+// Chooses the workflow of a request, by the `when` rules of the config file and the caller's claims.
+import type { Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
 import { type AskedInput, inputProblem } from './input.ts'
-import type { MappedPrincipal } from './map-user.ts'
 
-/** What the client asks for. */
+/** The part of a request for a session that the client chooses. */
 export interface AskedSession {
   /** Name of a workflow; the caller's default when absent. */
   readonly workflow?: string | undefined
@@ -11,7 +12,7 @@ export interface AskedSession {
   readonly input?: AskedInput | undefined
 }
 
-/** A workflow that the caller may use, with what its expressions may look at. */
+/** A workflow that the caller may use, with the variables of its expressions. */
 export interface ChosenWorkflow {
   readonly workflow: WorkflowSettings
   readonly scope: Scope
@@ -22,24 +23,21 @@ export interface ChosenWorkflow {
  * and a forbidden one get the same answer, whatever the input, so names cannot be probed.
  *
  * @param workflows - in the config file's order
- * @param principal - whose token was verified
- * @param asked - what the client asks for
- * @throws ServiceError `workflow_not_allowed`; `invalid_request` when the workflow is the caller's to
- * use but the input does not fit
+ * @throws ServiceError `workflow_not_allowed`; `invalid_request` when the caller may use the workflow
+ * but the input does not fit it
  */
 export function chooseWorkflow(
   workflows: readonly WorkflowSettings[],
-  principal: MappedPrincipal,
+  caller: VerifiedClaims,
   asked: AskedSession,
 ): ChosenWorkflow {
-  const named = asked.workflow
-  const candidates = workflows.filter(({ name }) => named === undefined || name === named)
-  const input = asked.input ?? {}
-  for (const workflow of candidates) {
+  const { workflow: named, input = {} } = asked
+  for (const workflow of workflows) {
+    if (named !== undefined && named !== workflow.name) continue
     const problem = inputProblem(workflow.input, input)
     // Rules never see input that does not fit its declaration.
-    const scope = { ...pick(principal), input: problem === undefined ? input : {} }
-    if (whenRefusal(workflow.when, scope) !== undefined) continue
+    const scope = scopeOf(caller, problem === undefined ? input : {})
+    if (whyRefused(workflow.when, scope) !== undefined) continue
     if (problem === undefined) return { workflow, scope }
     throw new ServiceError('invalid_request', { reason: problem, detail: `${problem}.` })
   }
@@ -47,26 +45,20 @@ export function chooseWorkflow(
   throw new ServiceError('workflow_not_allowed', { reason: `the caller may use ${which}` })
 }
 
-function pick({ issuer, claims }: MappedPrincipal): Omit<Scope, 'input'> {
-  return { issuer, claims }
-}
-
 /**
- * Why a workflow is not the caller's to use.
+ * Refuses a workflow that the caller may not use, for requests that mint nothing and so have no input.
+ * An unknown name and a forbidden one get the same answer, so names cannot be probed.
  *
- * @param when - the workflow's rule; undefined lets everyone in
- * @param scope - what it may look at
- * @returns undefined when it holds. Text for operators: it may quote names of claims
+ * @throws ServiceError `workflow_not_allowed`
  */
-export function whenRefusal(when: Expression | undefined, scope: Scope): string | undefined {
-  if (when === undefined) return undefined
-  try {
-    const value = when.evaluate(scope)
-    if (value === true) return undefined
-    return value === false ? '`when` is false' : `\`when\` yields a ${typeof value}, not a bool`
-  } catch (error) {
-    // Below its first line the library draws the expression.
-    const why = error instanceof Error ? error.message.split('\n', 1)[0] : 'unknown error'
-    return `\`when\` fails: ${why}`
-  }
+export function requireWorkflow(
+  workflows: readonly WorkflowSettings[],
+  caller: VerifiedClaims,
+  name: string,
+): void {
+  const workflow = workflows.find((one) => one.name === name)
+  if (workflow !== undefined && whyRefused(workflow.when, scopeOf(caller)) === undefined) return
+  throw new ServiceError('workflow_not_allowed', {
+    reason: 'the caller may not use the workflow asked for',
+  })
 }

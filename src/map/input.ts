@@ -1,14 +1,14 @@
+// Checks what a client sent as `input` against what the workflow declares.
 import type { InputDeclaration, InputValue } from '../config/settings.ts'
 import { scrub } from '../lib/log.ts'
 
-/** What the client sent as `input`. */
+/** The `input` that a client sent. */
 export type AskedInput = Readonly<Record<string, InputValue>>
 
 /**
- * What is wrong with a client's input, given what the workflow declares.
+ * The first thing that is wrong with a client's input.
  *
  * @param declared - the workflow's `input`
- * @param asked - what the client sent
  * @returns a sentence for the client, without its full stop; undefined when nothing is wrong
  */
 export function inputProblem(
@@ -37,7 +37,7 @@ function valueProblem(declaration: InputDeclaration, value: InputValue): string 
   return value.isWellFormed() ? undefined : 'must be well-formed text'
 }
 
-/** An undeclared name is any text of the client's: only what looks like one, and no secret, is repeated. */
+/** Any text can stand here: it is repeated only if it looks like a field name and not like a credential. */
 function nameOf(field: string): string {
   return /^[\w-]{1,64}$/.test(field) && scrub(field) === field
     ? `input.${field}`

@@ -1,39 +1,59 @@
-import type { Expression, IssuerSettings, Scope } from '../config/settings.ts'
+// Maps the caller's claims to the ChatKit user, by the `user` expression of the token's issuer.
+import type { Expression, IssuerSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
-
-/** Who the token speaks of, as far as mapping goes. */
-export interface MappedPrincipal {
-  /** The verified token's `iss`. */
-  readonly issuer: string
-  /** The verified token's claims. */
-  readonly claims: Scope['claims']
-}
+import { evaluate, scopeOf, type VerifiedClaims } from './evaluate.ts'
 
 /** The ChatKit API lists threads by users of at most 512 characters. */
 const MAX_CHARACTERS = 512
+
+/** A ChatKit user. */
+export interface MappedUser {
+  readonly user: string
+  /** The user as logs show it. */
+  readonly hash: string
+}
+
+/**
+ * Makes the function that gives the ChatKit user of a principal.
+ *
+ * @returns throws ServiceError `claims_not_mapped`
+ */
+export function createUserOf({
+  issuers,
+  hashUser,
+}: {
+  readonly issuers: readonly IssuerSettings[]
+  readonly hashUser: (user: string) => string
+}): (principal: VerifiedClaims) => MappedUser {
+  const rules = new Map(issuers.map(({ issuer, user }) => [issuer, user]))
+  // Step 1 gives the same frozen principal for the same token, and equal claims map to equal users.
+  const mapped = new WeakMap<VerifiedClaims, MappedUser>()
+  return (principal) => {
+    const known = mapped.get(principal)
+    if (known !== undefined) return known
+    const rule = rules.get(principal.issuer)
+    if (rule === undefined) {
+      throw new ServiceError('claims_not_mapped', { reason: 'no user expression for the issuer' })
+    }
+    const user = mapUser(rule, principal)
+    const found = { user, hash: hashUser(user) }
+    mapped.set(principal, found)
+    return found
+  }
+}
 
 /**
  * The ChatKit `user` of a principal.
  *
  * @param expression - the issuer's effective `user` expression
- * @param principal - whose token was verified
  * @returns 1 to 512 characters, well-formed, without control characters, neither `.` nor `..`
  * @throws ServiceError `claims_not_mapped`
  */
-export function mapUser(expression: Expression, principal: MappedPrincipal): string {
-  const { issuer, claims } = principal
-  const user = evaluate(expression, { issuer, claims, input: {} })
+export function mapUser(expression: Expression, principal: VerifiedClaims): string {
+  const user = evaluate(expression, scopeOf(principal), 'the user expression')
   const problem = userProblem(user)
   if (typeof user === 'string' && problem === undefined) return user
   throw new ServiceError('claims_not_mapped', { reason: `the user expression yields ${problem}` })
-}
-
-function evaluate(expression: Expression, scope: Scope): unknown {
-  try {
-    return expression.evaluate(scope)
-  } catch (cause) {
-    throw new ServiceError('claims_not_mapped', { reason: 'the user expression fails', cause })
-  }
 }
 
 function userProblem(user: unknown): string | undefined {
@@ -50,12 +70,11 @@ function userProblem(user: unknown): string | undefined {
 }
 
 /**
- * The ChatKit user of a subject whose token is not at hand, as far as the rule tells it: undefined
- * when it looks at any other claim, or when there is no such issuer.
+ * The ChatKit user of a subject whose token is not at hand.
  *
- * @param issuers - with their effective rules
- * @param issuer - whose subject
- * @param subject - as in `sub`
+ * @param issuers - with their effective `user` expressions
+ * @param subject - a token's `sub`
+ * @returns undefined when there is no such issuer, or when its expression needs any other claim
  */
 export function mapSubject(
   issuers: readonly Pick<IssuerSettings, 'issuer' | 'user'>[],

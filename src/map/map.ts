@@ -1,7 +1,11 @@
-import type { WorkflowSettings } from '../config/settings.ts'
+// Step 2 of a mint: from verified claims, and what the client may choose, to the session to mint. No I/O, no clock.
+import type { Expression, Scope, WorkflowSettings } from '../config/settings.ts'
+import { ServiceError } from '../lib/errors.ts'
 import { type AskedSession, chooseWorkflow } from './choose-workflow.ts'
-import type { MappedPrincipal } from './map-user.ts'
-import { mapStateVariables, type StateVariables } from './state-variables.ts'
+import { evaluate, type VerifiedClaims } from './evaluate.ts'
+
+/** Values that the ChatKit API takes as `workflow.state_variables`. */
+export type StateVariables = Readonly<Record<string, string | number | boolean>>
 
 /** The session that is to be minted. */
 export interface NewSession {
@@ -12,9 +16,9 @@ export interface NewSession {
   readonly stateVariables: StateVariables | undefined
 }
 
-/** For whom and for what a session is asked. */
+/** Who asks for a session, and for which. */
 export interface SessionRequest {
-  readonly principal: MappedPrincipal
+  readonly principal: VerifiedClaims
   /** From `mapUser`. */
   readonly user: string
   /** From the request's body. */
@@ -22,11 +26,9 @@ export interface SessionRequest {
 }
 
 /**
- * Step 2: from verified claims, and what the client may choose, to the session to mint. Pure: no I/O,
- * no clock.
+ * Chooses the workflow and evaluates its state variables.
  *
  * @param workflows - in the config file's order
- * @param request - for whom, for what
  * @throws ServiceError `workflow_not_allowed`, `invalid_request` or `claims_not_mapped`
  */
 export function mapSession(
@@ -38,13 +40,13 @@ export function mapSession(
 }
 
 /**
- * The session to mint instead, when the workflow of the first is gone: of its `fallback`, if it has
- * one and the caller may use it. Only input that the fallback declares goes along.
+ * The session to mint when the workflow of the first one is gone at OpenAI: a session of its
+ * `fallback`, if it has one and the caller may use it. Input that the fallback does not declare is
+ * left out.
  *
  * @param workflows - in the config file's order
  * @param gone - the session that could not be minted
- * @param request - for whom, for what
- * @returns undefined when there is none
+ * @returns undefined when there is no such session
  */
 export function mapFallback(
   workflows: readonly WorkflowSettings[],
@@ -60,7 +62,47 @@ export function mapFallback(
   try {
     return mapSession(workflows, { ...request, asked: { workflow: fallback.name, input } })
   } catch {
-    // Not the caller's to use: then the first answer stands.
+    // The caller may not use the fallback: the answer to the first mint stands.
     return undefined
+  }
+}
+
+/**
+ * Evaluates a workflow's state variables.
+ *
+ * @param expressions - by name
+ * @returns undefined when the workflow has none
+ * @throws ServiceError `claims_not_mapped` when one fails, or yields anything but well-formed text, a
+ * finite number that JSON carries exactly, or a bool
+ */
+export function mapStateVariables(
+  expressions: ReadonlyMap<string, Expression>,
+  scope: Scope,
+): StateVariables | undefined {
+  if (expressions.size === 0) return undefined
+  const variables = Array.from(expressions, ([name, expression]) => {
+    const label = `state variable ${JSON.stringify(name)}`
+    const value = toScalar(evaluate(expression, scope, label))
+    if (value !== undefined) return [name, value] as const
+    throw new ServiceError('claims_not_mapped', {
+      reason: `${label} is not well-formed text, a finite and exact number or a bool`,
+    })
+  })
+  return Object.fromEntries(variables)
+}
+
+function toScalar(value: unknown): string | number | boolean | undefined {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed() ? value : undefined
+    case 'number':
+      return Number.isFinite(value) ? value : undefined
+    case 'boolean':
+      return value
+    case 'bigint':
+      // CEL's integers are 64 bits wide; JSON readers keep 53 of them.
+      return Number.isSafeInteger(Number(value)) ? Number(value) : undefined
+    default:
+      return undefined
   }
 }

@@ -1,10 +1,11 @@
+// Names that the registry has for whoever holds a token: its sign-in, its identity, its actor in the audit.
 import type { TokenIdentity } from './records.ts'
 
 /**
  * The sign-in that a token stems from: its `sid`, or a stand-in where the issuer's access tokens
- * carry none. A logout of one sign-in must also end what may stem from it, and leave alone what
- * certainly does not. The control character keeps the stand-in apart from every real `sid`, in which
- * none is accepted.
+ * carry none. A logout of one sign-in must also end sessions that may stem from it, and leave alone
+ * those that certainly do not. No real `sid` may contain a control character, so the one in the
+ * stand-in keeps the two apart.
  *
  * @param subject - the token's `sub`
  * @param sid - the token's `sid`
@@ -13,11 +14,7 @@ export function signInOf(subject: string, sid: string | undefined): string {
   return sid ?? `\u0000${subject}`
 }
 
-/**
- * Whom the books know a token's bearer as.
- *
- * @param token - its `iss`, `sub` and `sid`
- */
+/** The registry's identity for a token. */
 export function identityOf(token: {
   readonly issuer: string
   readonly subject: string
@@ -25,4 +22,12 @@ export function identityOf(token: {
 }): TokenIdentity & { readonly subject: string } {
   const { issuer, subject, sid } = token
   return { issuer, subject, sid: signInOf(subject, sid) }
+}
+
+/** The name that the audit has for whoever acts; a logout of one sign-in may name no subject. */
+export function actorOf(token: {
+  readonly issuer: string
+  readonly subject: string | undefined
+}): string {
+  return `${token.issuer}|${token.subject ?? ''}`
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { mapStateVariables } from '../../src/map/state-variables.ts'
+import { mapStateVariables } from '../../src/map/map.ts'
 import { principalWith, refusal, workflowsOf } from './fixtures.ts'
 
 function variables(expressions: Record<string, string>, claims: Record<string, unknown> = {}) {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { AppContext } from '../../http/context.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
+import { actorOf } from '../../registry/identity.ts'
 import type { TokenIdentity } from '../../registry/records.ts'
 import type { ConsoleOptions } from '../options.ts'
 import type { Cookies } from './cookies.ts'
@@ -59,13 +60,17 @@ export function createAdminSessions(cookies: Cookies, options: ConsoleOptions): 
   const rule = ruleOf(options)
   const { issuer: signedInAt } = settings.console
   const identityOf = ({ actor, sid }: z.output<typeof sessionSchema>): TokenIdentity => {
-    return { issuer: signedInAt, subject: actor.slice(signedInAt.length + 1), sid }
+    return {
+      issuer: signedInAt,
+      subject: actor.slice(actorOf({ issuer: signedInAt, subject: '' }).length),
+      sid,
+    }
   }
   return {
     async begin(c, { issuer, subject, name, sid, issuedAt }) {
       const ids = { id: newId('adm_'), csrf: newId('') }
       // Nothing twice: browsers drop a cookie of more than 4096 bytes (RFC 6265bis §5.6).
-      const admin = { actor: `${issuer}|${subject}`, name: name.slice(0, 100), sid, issuedAt }
+      const admin = { actor: actorOf({ issuer, subject }), name: name.slice(0, 100), sid, issuedAt }
       const value = { ...ids, ...admin, rule }
       await cookies.write(c, 'session', { value, seconds })
     },

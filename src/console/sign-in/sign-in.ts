@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { identifierSchema } from '../../authenticate/identifier.ts'
 import { addressKey, createClientAddress } from '../../http/client-address.ts'
 import type { AppContext } from '../../http/context.ts'
-import { isAdmin } from '../../http/require-admin.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { isAdmin } from '../../map/is-admin.ts'
+import { actorOf } from '../../registry/identity.ts'
 import type { Addresses } from '../addresses.ts'
 import type { Submitted } from '../guard.ts'
 import type { ConsoleOptions } from '../options.ts'
@@ -83,7 +84,7 @@ export function createSignIn(options: SignInOptions): SignInPages {
       })
       const { issuer } = settings.console
       const subject = subjectOf(claims, options)
-      const actor = `${issuer}|${subject}`
+      const actor = actorOf({ issuer, subject })
       const trail = { actor, requestId: c.var.requestId, reason: 'GET /admin/callback' }
       if (!isAdmin({ issuer, claims }, settings.admins)) {
         audit.note({ ...trail, action: 'admin_attempt', outcome: 'refused' })

@@ -3,6 +3,7 @@ import type { LogoutOrder, VerifyLogoutToken } from '../../authenticate/logout-t
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Audit } from '../../registry/audit.ts'
+import { actorOf } from '../../registry/identity.ts'
 import type { Registry } from '../../registry/port.ts'
 import type { Revoke } from '../../revoke/revoke.ts'
 import { readFormField } from '../body.ts'
@@ -44,7 +45,7 @@ export function backchannelLogout(options: BackchannelLogoutOptions): Handler<Ap
 
 function auditEvent({ issuer, subject, sid }: LogoutOrder, requestId: string) {
   const reason = sid === undefined ? 'subject' : 'sid'
-  const actor = `${issuer}|${subject ?? ''}`
+  const actor = actorOf({ issuer, subject })
   return { actor, action: 'logout', outcome: 'ok', reason, requestId } as const
 }
 

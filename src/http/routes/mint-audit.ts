@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Audit } from '../../registry/audit.ts'
+import { actorOf } from '../../registry/identity.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 
 /**
@@ -16,7 +17,7 @@ export function auditMints(audit: Audit): MiddlewareHandler<AppEnv> {
     const principal = c.get('principal')
     if (outcome === undefined || principal === undefined) return
     const [user, requestId, trace] = [c.get('user'), c.get('requestId'), c.get('trace')]
-    const actor = `${principal.issuer}|${principal.subject}`
+    const actor = actorOf(principal)
     const reason = c.error instanceof ServiceError ? c.error.code : trace.workflow
     audit.note({ actor, action: 'mint', user, outcome, reason, requestId })
   }

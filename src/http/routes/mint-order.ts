@@ -1,9 +1,8 @@
 import type { Principal } from '../../authenticate/principal.ts'
-import type { CreateSessionParams } from '../../chatkit/wire/session.ts'
-import type { IssuerSettings, Settings, WorkflowSettings } from '../../config/settings.ts'
+import type { IssuerSettings, Settings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { sessionSeconds } from '../../map/lifetime.ts'
 import type { NewSession } from '../../map/map.ts'
+import { createParams, sessionSeconds } from '../../map/session-params.ts'
 import type { MintOrder } from '../../mint/mint.ts'
 import { identityOf } from '../../registry/identity.ts'
 
@@ -48,44 +47,5 @@ function mintOrder(
     tokenIssuedAt: principal.issuedAt,
     logoutPossible: issuer?.logout !== undefined,
     keepState: session.workflow.kind === 'self-hosted',
-  }
-}
-
-/**
- * What the API is asked for: only fields that config or claims have set, and tracing always.
- *
- * @param session - user, workflow, state variables
- * @param seconds - how long it is to live; undefined leaves it to the API's default
- */
-export function createParams(
-  session: NewSession,
-  seconds: number | undefined,
-): CreateSessionParams {
-  const { workflow, stateVariables, user } = session
-  const perMinute = workflow.maxRequestsPerMinute
-  return {
-    user,
-    workflow: workflowParams(workflow, stateVariables),
-    ...(seconds !== undefined && { expires_after: { anchor: 'created_at', seconds } }),
-    ...(perMinute !== undefined && { rate_limits: { max_requests_per_1_minute: perMinute } }),
-    ...(workflow.kind === 'hosted' &&
-      workflow.chatkitConfiguration && { chatkit_configuration: workflow.chatkitConfiguration }),
-  }
-}
-
-function workflowParams(
-  workflow: WorkflowSettings,
-  stateVariables: NewSession['stateVariables'],
-): CreateSessionParams['workflow'] {
-  if (workflow.kind === 'self-hosted') {
-    const state = stateVariables && { state_variables: stateVariables }
-    return { id: workflow.name, ...state, tracing: { enabled: false } }
-  }
-  const { id, version, tracing } = workflow
-  return {
-    id,
-    ...(version !== undefined && { version }),
-    ...(stateVariables && { state_variables: stateVariables }),
-    tracing: { enabled: tracing.enabled },
   }
 }

@@ -1,5 +1,6 @@
 import type { Handler } from 'hono'
 import type { Audit } from '../../registry/audit.ts'
+import { actorOf } from '../../registry/identity.ts'
 import type { Revoke } from '../../revoke/revoke.ts'
 import type { AppEnv } from '../context.ts'
 
@@ -15,7 +16,7 @@ export function signOut(options: {
   return async (c) => {
     const { principal, user, requestId } = c.var
     await options.revoke.signOut(user)
-    const actor = `${principal.issuer}|${principal.subject}`
+    const actor = actorOf(principal)
     options.audit.note({ actor, action: 'sign_out', user, outcome: 'ok', requestId })
     return c.body(null, 204)
   }

@@ -2,10 +2,10 @@ import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Settings } from '../../config/settings.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { requireWorkflow } from '../../map/require-workflow.ts'
+import { requireWorkflow } from '../../map/choose-workflow.ts'
 import type { CheckStanding } from '../../mint/standing.ts'
 import type { Audit } from '../../registry/audit.ts'
-import { identityOf } from '../../registry/identity.ts'
+import { actorOf, identityOf } from '../../registry/identity.ts'
 import type { Threads } from '../../threads/threads.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { listParameters, pathId, query, refuseQuery, validQuery } from '../query.ts'
@@ -101,6 +101,6 @@ function noteDelete(
   what: { readonly outcome: 'ok' | 'failed'; readonly reason: string },
 ): void {
   const { principal, user, requestId } = c.var
-  const actor = `${principal.issuer}|${principal.subject}`
+  const actor = actorOf(principal)
   audit.note({ actor, action: 'delete_thread', user, ...what, requestId })
 }

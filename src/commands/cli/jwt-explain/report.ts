@@ -3,14 +3,14 @@ import type { Issuers } from '../../../authenticate/issuers.ts'
 import type { Principal } from '../../../authenticate/principal.ts'
 import type { CreateSessionParams } from '../../../chatkit/wire/session.ts'
 import type { Settings } from '../../../config/settings.ts'
-import { isAdmin } from '../../../http/require-admin.ts'
-import { createMintOrder } from '../../../http/routes/mint-order.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { type ErrorCode, ServiceError } from '../../../lib/errors.ts'
-import { type AskedSession, chooseWorkflow, whenRefusal } from '../../../map/choose-workflow.ts'
-import { mapSession } from '../../../map/map.ts'
+import { type AskedSession, chooseWorkflow } from '../../../map/choose-workflow.ts'
+import { scopeOf, whyRefused } from '../../../map/evaluate.ts'
+import { isAdmin } from '../../../map/is-admin.ts'
+import { mapSession, type StateVariables } from '../../../map/map.ts'
 import { mapUser } from '../../../map/map-user.ts'
-import type { StateVariables } from '../../../map/state-variables.ts'
+import { createParams, sessionSeconds } from '../../../map/session-params.ts'
 import { CODES } from '../../../respond/codes.ts'
 import { reasonOf } from '../reason.ts'
 
@@ -123,16 +123,21 @@ const NOTHING: Mapped = {}
 
 /** As far as it goes, in the order in which a request is judged. */
 function mapToken(principal: Principal, { settings, asked, now }: ReportOptions): Mapped {
-  const rule = settings.issuers.find(({ issuer }) => issuer === principal.issuer)?.user
+  const issuer = settings.issuers.find((one) => one.issuer === principal.issuer)
   let mapped: Mapped = NOTHING
   try {
-    if (rule === undefined) return mapped
-    const user = mapUser(rule, principal)
+    if (issuer === undefined) return mapped
+    const user = mapUser(issuer.user, principal)
     mapped = { user }
     const session = mapSession(settings.workflows, { principal, user, asked })
     mapped = { user, workflow: session.workflow.name, stateVariables: session.stateVariables }
-    const { params } = createMintOrder(settings, now)(session, principal)
-    return { ...mapped, session: params }
+    const seconds = sessionSeconds({
+      configured: session.workflow.expiresAfterSeconds,
+      sessionsEndWithToken: issuer.sessionsEndWithToken,
+      tokenExpiresAt: principal.expiresAt,
+      now,
+    })
+    return { ...mapped, session: createParams(session, seconds) }
   } catch (error) {
     if (error instanceof ServiceError) return { ...mapped, refusal: error }
     throw error
@@ -151,8 +156,7 @@ function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict
       if (!(error instanceof ServiceError)) throw error
       if (error.code !== 'workflow_not_allowed')
         return { name, allowed: true, reason: error.reason }
-      const { issuer, claims } = principal
-      const why = whenRefusal(workflow.when, { issuer, claims, input: input ?? {} })
+      const why = whyRefused(workflow.when, scopeOf(principal, input))
       return { name, allowed: false, reason: why ?? error.reason }
     }
   })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { sessionSeconds } from '../../src/map/lifetime.ts'
+import { sessionSeconds } from '../../src/map/session-params.ts'
 import { refusal } from './fixtures.ts'
 
 const NOW = 1_700_000_000
