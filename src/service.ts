@@ -195,17 +195,18 @@ function tellOfForeign({ metrics, log }: AppContext) {
 async function selfHostedDeps(
   settings: Settings,
   { registry, selfHosted }: Parts,
-  context: Pick<AppContext, 'now' | 'log' | 'hashUser'>,
+  { hashUser, now, log }: Pick<AppContext, 'now' | 'log' | 'hashUser'>,
 ): Promise<SelfHostedDeps | undefined> {
   if (selfHosted === undefined) return undefined
   const { createGateway } = await import('./gateway/gateway.ts')
-  const { gatewayWorkflows } = await import('./gateway/gateway-workflows.ts')
+  const { issuer: publicUrl, keys, dispatcher } = selfHosted
   const gateway = createGateway({
-    ...selfHosted,
-    ...settings.gateway,
-    ...context,
+    settings,
+    selfHosted: { publicUrl, keys, dispatcher },
     registry,
-    workflows: gatewayWorkflows(settings),
+    hashUser,
+    now,
+    log,
   })
   return { ...selfHosted, gateway }
 }

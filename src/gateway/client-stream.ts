@@ -1,35 +1,18 @@
+// The client's side of a stream: asks the server for more when the client's connection has room for it,
+// and never before; keeps the connection alive; ends the stream on time.
+
 import type { HttpBindings } from '@hono/node-server'
 import type { ServerEvent } from '../chatkit/protocol/event.ts'
 import { type StreamEnd, StreamFault } from './stream-fault.ts'
 
 /** Bounds of a stream, in milliseconds. */
 export interface StreamLimits {
-  /** Silence after which a comment goes out, so that no proxy on the way takes the stream for dead. */
+  /** Silence after which a comment goes out, so that no proxy takes the connection for dead. */
   readonly heartbeatMs: number
   /** Silence of the server after which the stream ends. */
   readonly idleMs: number
-  /** The whole stream. */
+  /** Length of the whole stream. */
   readonly totalMs: number
-}
-
-/** What {@link clientStream} needs. */
-export interface ClientStreamOptions {
-  /** What the server says, looked at and ready to go out; a `StreamFault` when it must not go on. */
-  readonly chunks: AsyncGenerator<Uint8Array, void, void>
-  readonly limits: StreamLimits
-  /** The client's connection; undefined without a server. */
-  readonly connection: HttpBindings['outgoing'] | undefined
-  /** Lets go of the server; more than once, perhaps. */
-  readonly abort: () => void
-  /** Told once how the stream ended: undefined when the server finished, or the client left. */
-  readonly onEnd: (fault: StreamFault | undefined) => void
-}
-
-/** A stream to the client. */
-export interface ClientStream {
-  readonly body: ReadableStream<Uint8Array>
-  /** Ends it now, with a last event that says why. */
-  end(why: StreamEnd): void
 }
 
 /** After its end a connection has this long to take the last event, in milliseconds. */
@@ -43,13 +26,24 @@ type Next =
   | { readonly kind: 'fault'; readonly fault: StreamFault }
 
 /**
- * The client's side of a stream: asks the server for more when the connection has room for it, and
- * never before; keeps the connection alive; ends it on time.
- *
- * @param options - chunks, limits, whom to tell
+ * @param parts - `chunks`: ready to go out, a `StreamFault` when the stream must not go on;
+ * `connection`: the client's, undefined without a server; `server`: destroyed at the end, perhaps more
+ * than once; `onEnd`: called once, without a fault when the server finished or the client left
+ * @returns the body of the answer, and `end`, which ends it now with a last event that says why
  */
-export function clientStream(options: ClientStreamOptions): ClientStream {
-  const { chunks, limits, connection, abort, onEnd } = options
+export function clientStream({
+  chunks,
+  limits,
+  connection,
+  server,
+  onEnd,
+}: {
+  readonly chunks: AsyncGenerator<Uint8Array, void, void>
+  readonly limits: StreamLimits
+  readonly connection: HttpBindings['outgoing'] | undefined
+  readonly server: { destroy(): unknown }
+  readonly onEnd: (fault: StreamFault | undefined) => void
+}) {
   let next: { readonly promise: Promise<Next>; readonly since: number } | undefined
   let wake: (() => void) | undefined
   let ending: StreamFault | undefined
@@ -60,13 +54,13 @@ export function clientStream(options: ClientStreamOptions): ClientStream {
     if (over) return
     over = true
     clearTimeout(total)
-    abort()
+    server.destroy()
     onEnd(fault)
   }
   const end = (why: StreamEnd): void => {
     if (over || ending !== undefined) return
     ending = new StreamFault(why)
-    abort()
+    server.destroy()
     wake?.()
     // A client that does not read keeps nothing open.
     setTimeout(() => {
@@ -79,11 +73,19 @@ export function clientStream(options: ClientStreamOptions): ClientStream {
   /** The next chunk, or undefined when it is time for a heartbeat or an end. */
   const wait = async (): Promise<Next | undefined> => {
     next ??= { promise: nextOf(chunks), since: performance.now() }
-    const left = limits.idleMs - (performance.now() - next.since)
+    const { promise, since } = next
+    const left = limits.idleMs - (performance.now() - since)
     if (left <= 0) end('server_silent')
     if (ending !== undefined) return undefined
-    const came = await firstOf(next.promise, Math.min(limits.heartbeatMs, left), (callback) => {
-      wake = callback
+    // Not `Promise.race`: with a promise that lasts as long as the stream it would leak.
+    const came = await new Promise<Next | undefined>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(limits.heartbeatMs, left), undefined)
+      const settle = (first?: Next): void => {
+        clearTimeout(timer)
+        resolve(first)
+      }
+      wake = settle
+      void promise.then(settle)
     })
     wake = undefined
     if (came !== undefined) next = undefined
@@ -118,23 +120,6 @@ async function nextOf(chunks: AsyncGenerator<Uint8Array, void, void>): Promise<N
     const fault = error instanceof StreamFault ? error : new StreamFault('broke_off', error)
     return { kind: 'fault', fault }
   }
-}
-
-/** What comes first. `Promise.race` with something that lasts as long as the stream would leak. */
-function firstOf<T>(
-  promise: Promise<T>,
-  milliseconds: number,
-  setWake: (callback: () => void) => void,
-): Promise<T | undefined> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), milliseconds)
-    const settle = (value: T | undefined): void => {
-      clearTimeout(timer)
-      resolve(value)
-    }
-    setWake(() => settle(undefined))
-    void promise.then(settle)
-  })
 }
 
 function frameOf(event: ServerEvent): Uint8Array {

@@ -1,45 +1,53 @@
+// Sends a request to a self-hosted server in the name of its caller.
+
+import type { Dispatcher } from 'undici'
 import { openServerCall, refuseFailed, type ServerReply } from '../chatkit/protocol/server-call.ts'
+import type { ServerIdentityHeaders } from '../chatkit/signing/server-token.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
-import type { GatewayCall } from './gateway-options.ts'
+import type { Call } from './open-call.ts'
 
-/** The only headers of the client that a server gets to see. Everything else could pretend something. */
+/** The only headers of the client that a server sees: any other could claim to come from us. */
 const PASSED_ON = ['content-type', 'accept', 'accept-language'] as const
 
-/** What is sent to a server. */
-export interface Forwarded {
+/** A request to the workflow's server. */
+export interface ForwardedRequest {
   readonly method: 'POST' | 'PUT'
-  /** Of the workflow's server, or below its origin. */
+  /** The endpoint of the workflow's server, or another URL of its origin. */
   readonly url: string
   readonly body: string | Uint8Array
   readonly deadline: Deadline
 }
 
-/**
- * Sends a request on as the caller, and waits for the head of a successful answer.
- *
- * @param c - the client's request
- * @param call - whose
- * @param request - what to send
- * @throws what {@link openServerCall} and {@link refuseFailed} throw
- */
-export async function forward(
-  c: AppContext,
-  call: GatewayCall,
-  request: Forwarded,
-): Promise<ServerReply> {
-  const { id, user, state } = call.session
-  const identity = await call.identity(call.workflow.server, { user, session: id, state })
-  const given = PASSED_ON.flatMap((name) => {
-    const value = c.req.header(name)
-    return value === undefined ? [] : [[name, value] as const]
-  })
-  const headers = {
-    ...Object.fromEntries(given),
-    ...identity,
-    'x-request-id': c.var.requestId,
+/** {@link createForward} */
+export type Forward = ReturnType<typeof createForward>
+
+/** @param parts - connections, and the headers that tell a server who is asking */
+export function createForward({
+  dispatcher,
+  identity,
+}: {
+  readonly dispatcher: Dispatcher
+  readonly identity: ServerIdentityHeaders
+}) {
+  /**
+   * Waits for the head of a successful answer.
+   *
+   * @throws what {@link openServerCall} and {@link refuseFailed} throw
+   */
+  return async function forward(
+    c: AppContext,
+    { workflow, session: { id, user, state } }: Call,
+    request: ForwardedRequest,
+  ): Promise<ServerReply> {
+    const headers = await identity(workflow.server, { user, session: id, state })
+    headers['x-request-id'] = c.var.requestId
+    for (const name of PASSED_ON) {
+      const value = c.req.header(name)
+      if (value !== undefined) headers[name] = value
+    }
+    const reply = await openServerCall(dispatcher, { ...request, headers })
+    refuseFailed(reply)
+    return reply
   }
-  const reply = await openServerCall(call.dispatcher, { ...request, headers })
-  refuseFailed(reply)
-  return reply
 }

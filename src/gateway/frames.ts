@@ -1,38 +1,29 @@
-/** A frame of an event stream: what stands between two empty lines. */
+// Cuts an event stream into its frames.
+
+import { StreamFault } from './stream-fault.ts'
+
+/** A frame of an event stream: the lines between two empty ones. */
 export interface Frame {
-  /** As it goes on: its lines, each ended by LF, and an empty one. */
+  /** The frame as it goes on: its lines, each ended by LF, and an empty one. */
   readonly text: string
-  /** Of its `data:` lines; undefined when there are none, as in a comment. */
+  /** The values of its `data:` lines; undefined when there are none, as in a comment. */
   readonly data: string | undefined
-}
-
-/** A stream that is none, or one whose frames are too long to be looked at. */
-export class FrameError extends Error {
-  override readonly name = 'FrameError'
-}
-
-/** Cuts a stream into frames. */
-export interface FrameCutter {
-  /** The frames that are whole with this chunk. @throws {@link FrameError} */
-  push(chunk: Uint8Array): Generator<Frame, void, void>
-  /** Whether a frame has begun that is not whole. */
-  pending(): boolean
 }
 
 const LF = 10
 const CR = 13
 
 /**
- * Cuts on bytes, wherever chunks and characters end. Lines end as event streams have it, in LF, CR or
- * both: a client that saw two frames where we saw one would see one that was not looked at. So every
+ * Cuts on bytes, wherever chunks and characters end. Lines may end in LF, CR or both, as the standard
+ * has it: a client that saw two frames where we saw one would see one that was not looked at. So every
  * frame goes on with LF alone.
  *
  * Source: HTML Standard, section 9.2.6 (interpreting an event stream).
  *
- * @param maxBytes - of a frame
+ * @param maxBytes - the longest frame
  */
-export function createFrameCutter(maxBytes: number): FrameCutter {
-  // A byte order mark goes: before `data:` it would hide from us what a client reads.
+export function createFrameCutter(maxBytes: number) {
+  // A byte order mark is removed: before `data:` it would hide from us what a client reads.
   const utf8 = new TextDecoder('utf-8', { fatal: true })
   let parts: Uint8Array[] = []
   let size = 0
@@ -41,18 +32,16 @@ export function createFrameCutter(maxBytes: number): FrameCutter {
 
   const keep = (part: Uint8Array): void => {
     size += part.length
-    if (size > maxBytes) throw new FrameError(`a frame of more than ${maxBytes} bytes`)
+    if (size > maxBytes) throw badFrame(`a frame of more than ${maxBytes} bytes`)
     if (part.length > 0) parts.push(part)
-  }
-  const take = (): Frame | undefined => {
-    const lines = decode(utf8, Buffer.concat(parts, size)).split(/\r\n|\r|\n/)
-    parts = []
-    size = 0
-    return frameOf(lines.filter((line) => line !== ''))
   }
 
   return {
-    *push(chunk) {
+    /**
+     * @returns the frames that are whole with this chunk
+     * @throws `StreamFault` `bad_frame`: too long, or not UTF-8
+     */
+    *push(chunk: Uint8Array): Generator<Frame, void, void> {
       let start = 0
       for (let at = 0; at < chunk.length; at++) {
         const byte = chunk[at]
@@ -66,29 +55,42 @@ export function createFrameCutter(maxBytes: number): FrameCutter {
         if (lineIsEmpty) {
           keep(chunk.subarray(start, at + 1))
           start = at + 1
-          const frame = take()
-          if (frame !== undefined) yield frame
+          const frame = frameOf(utf8, Buffer.concat(parts, size))
+          parts = []
+          size = 0
+          if (frame.text !== '\n') yield frame
         }
         lineIsEmpty = true
       }
       // A copy: the chunk's memory is much larger than the little that may be left of it.
       keep(new Uint8Array(chunk.subarray(start)))
     },
+    /** @returns whether a frame has begun that is not whole */
     pending: () => parts.some((part) => part.some((byte) => byte !== LF && byte !== CR)),
   }
+}
+
+function frameOf(utf8: TextDecoder, bytes: Uint8Array): Frame {
+  let text = ''
+  let data: string | undefined
+  for (const line of decode(utf8, bytes).split(/\r\n|\r|\n/)) {
+    if (line === '') continue
+    text += `${line}\n`
+    if (!/^data(?::|$)/.test(line)) continue
+    const value = line.slice(5).replace(/^ /, '')
+    data = data === undefined ? value : `${data}\n${value}`
+  }
+  return { text: `${text}\n`, data }
 }
 
 function decode(utf8: TextDecoder, bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes)
   } catch {
-    throw new FrameError('a frame that is not UTF-8')
+    throw badFrame('a frame that is not UTF-8')
   }
 }
 
-function frameOf(lines: readonly string[]): Frame | undefined {
-  if (lines.length === 0) return undefined
-  const values = lines.filter((line) => /^data(?::|$)/.test(line))
-  const data = values.map((line) => line.slice(5).replace(/^ /, '')).join('\n')
-  return { text: `${lines.join('\n')}\n\n`, data: values.length === 0 ? undefined : data }
+function badFrame(reason: string): StreamFault {
+  return new StreamFault('bad_frame', new Error(reason))
 }

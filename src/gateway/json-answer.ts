@@ -1,76 +1,92 @@
+// Answers a request with a server's JSON: as it is, except for lists of threads and new attachments.
+
 import type { KnownRequest, ParsedRequest } from '../chatkit/protocol/request.ts'
 import { readJsonAnswer, type ServerReply, serverFault } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
-import { attachmentAnswer } from './attachment-answer.ts'
-import { forward } from './forward.ts'
-import type { GatewayCall } from './gateway-options.ts'
+import type { Forward } from './forward.ts'
+import type { Call } from './open-call.ts'
 import { type NextPage, ownThreads } from './own-threads.ts'
-import { release } from './ownership.ts'
+import type { Ownership, Thing } from './ownership.ts'
+import type { AnswerAttachment } from './upload-link.ts'
 
-/** What was asked, and the head of what was answered. */
+/** A request, and the head of the server's answer to it. */
 export interface JsonExchange {
   readonly parsed: ParsedRequest
   readonly reply: ServerReply
   readonly deadline: Deadline
 }
 
-/**
- * Answers with a server's JSON: as it is, but for lists of threads and new attachments.
- *
- * @param c - the request
- * @param call - whose
- * @param exchange - with the server
- * @throws `upstream_invalid_response` when the answer is not one to the request
- */
-export async function answerJson(
-  c: AppContext,
-  call: GatewayCall,
-  exchange: JsonExchange,
-): Promise<Response> {
-  const { parsed, reply, deadline } = exchange
-  const { json, bytes } = await readJsonAnswer(reply, deadline)
-  const asItIs = () => c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/json' })
-  if (!parsed.known) return asItIs()
-  const { request } = parsed
-  switch (request.type) {
-    case 'threads.list':
-      return c.json(await listAnswer(c, call, { request, json, deadline }))
-    case 'threads.get_by_id':
-    case 'threads.update':
-      requireThread(json, request.params.thread_id)
-      return asItIs()
-    case 'threads.delete':
-      await release(call, { kind: 'thread', id: request.params.thread_id })
-      return asItIs()
-    case 'attachments.create':
-      return c.json(await attachmentAnswer(call, json))
-    case 'attachments.delete':
-      await release(call, { kind: 'attachment', id: request.params.attachment_id })
-      return asItIs()
-    default:
-      return asItIs()
-  }
-}
-
-type ListRequest = Extract<KnownRequest, { type: 'threads.list' }>
-
 interface ListExchange {
-  readonly request: ListRequest
-  /** The answer to the request as the client sent it. */
+  readonly request: Extract<KnownRequest, { type: 'threads.list' }>
+  /** The server's answer to the request as the client sent it. */
   readonly json: unknown
   readonly deadline: Deadline
 }
 
-function listAnswer(c: AppContext, call: GatewayCall, { request, json, deadline }: ListExchange) {
-  const fetchPage = async (next: NextPage | undefined): Promise<unknown> => {
-    if (next === undefined) return json
-    const body = JSON.stringify({ ...request, params: { ...request.params, ...next } })
-    const url = call.workflow.server
-    const reply = await forward(c, call, { method: 'POST', url, body, deadline })
-    return (await readJsonAnswer(reply, deadline)).json
+/** {@link createAnswerJson} */
+export type AnswerJson = ReturnType<typeof createAnswerJson>
+
+/** @param parts - who owns what, and the way to the server for further pages */
+export function createAnswerJson({
+  ownership,
+  forward,
+  answerAttachment,
+}: {
+  readonly ownership: Pick<Ownership, 'ownersOf' | 'release'>
+  readonly forward: Forward
+  readonly answerAttachment: AnswerAttachment
+}) {
+  async function ownAmong({ workflow, session }: Call, ids: readonly string[]) {
+    const things = ids.map((id) => ({ kind: 'thread', id }) as const)
+    const owners = await ownership.ownersOf(workflow.name, things)
+    return new Set(ids.filter((_, at) => owners[at] === session.user))
   }
-  return ownThreads(call, request.params, fetchPage)
+
+  function listOwn(c: AppContext, call: Call, { request, json, deadline }: ListExchange) {
+    const fetchPage = async (next: NextPage | undefined): Promise<unknown> => {
+      if (next === undefined) return json
+      const body = JSON.stringify({ ...request, params: { ...request.params, ...next } })
+      const url = call.workflow.server
+      const reply = await forward(c, call, { method: 'POST', url, body, deadline })
+      return (await readJsonAnswer(reply, deadline)).json
+    }
+    const { limit } = request.params
+    return ownThreads({ limit, fetchPage, ownAmong: (ids) => ownAmong(call, ids) })
+  }
+
+  /** @throws `upstream_invalid_response` when the answer does not fit the request */
+  return async function answerJson(
+    c: AppContext,
+    call: Call,
+    { parsed, reply, deadline }: JsonExchange,
+  ): Promise<Response> {
+    const { json, bytes } = await readJsonAnswer(reply, deadline)
+    const request = parsed.known ? parsed.request : undefined
+    switch (request?.type) {
+      case 'threads.list':
+        return c.json(await listOwn(c, call, { request, json, deadline }))
+      case 'attachments.create':
+        return c.json(await answerAttachment(call, json))
+      case 'threads.get_by_id':
+      case 'threads.update':
+        requireThread(json, request.params.thread_id)
+    }
+    const deleted = deletedBy(parsed)
+    if (deleted !== undefined) await ownership.release(call, deleted)
+    return c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/json' })
+  }
+}
+
+/** @returns the thread or attachment that a request deletes; undefined when it deletes none */
+export function deletedBy({ known, request }: ParsedRequest): Thing | undefined {
+  if (known && request.type === 'threads.delete') {
+    return { kind: 'thread', id: request.params.thread_id }
+  }
+  if (known && request.type === 'attachments.delete') {
+    return { kind: 'attachment', id: request.params.attachment_id }
+  }
+  return undefined
 }
 
 /** A server that mixes up its threads must not make us hand one out. */

@@ -1,3 +1,6 @@
+// Ends open streams when their sessions end: one question to the store for all streams of this process,
+// twice a second while there are any.
+
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
@@ -6,39 +9,31 @@ import type { SessionKey } from '../registry/records.ts'
 /** Why a stream has to end: its session has, or nobody can say whether it has. */
 export type SessionEnd = 'session_ended' | 'store_unavailable'
 
-/** Ends streams with their sessions. */
-export interface OpenStreams {
-  /**
-   * @param session - that the stream is answered to
-   * @param onEnd - called at most once
-   * @returns stops watching
-   */
-  watch(session: SessionKey, onEnd: (end: SessionEnd) => void): () => void
-}
-
-/** How often the store is asked, in milliseconds: twice within the second that a cancel may take. */
+/** Between two questions to the store, in milliseconds: two fit the second that a cancel may take. */
 const INTERVAL_MS = 500
-/** Without an answer of the store for so long, streams end: a revoke may be among what we do not hear. */
+/** Streams end after this long without an answer of the store: it may hold a revoke. Milliseconds. */
 const GRACE_MS = 5000
 
 interface Watched {
   readonly session: SessionKey
   readonly onEnd: (end: SessionEnd) => void
-  /** When the store last vouched for the session; by a clock that nobody sets. */
+  /** When the store last said that the session is active, by the monotonic clock. */
   vouchedAt: number
 }
 
-/**
- * One question to the store for all streams of this process, twice a second while there are any.
- *
- * @param options - the store, the time
- */
-export function createOpenStreams(options: {
+/** {@link createOpenStreams} */
+export type OpenStreams = ReturnType<typeof createOpenStreams>
+
+/** @param parts - the store, the time */
+export function createOpenStreams({
+  registry,
+  now,
+  log,
+}: {
   readonly registry: Pick<Registry, 'endedAmong'>
   readonly now: Clock
   readonly log: Log
-}): OpenStreams {
-  const { registry, now, log } = options
+}) {
   const watched = new Set<Watched>()
   let timer: NodeJS.Timeout | undefined
   let asking = false
@@ -73,7 +68,12 @@ export function createOpenStreams(options: {
   }
 
   return {
-    watch(session, onEnd) {
+    /**
+     * @param session - the session that the stream is answered to
+     * @param onEnd - called at most once
+     * @returns stops watching
+     */
+    watch(session: SessionKey, onEnd: (end: SessionEnd) => void): () => void {
       const stream: Watched = { session, onEnd, vouchedAt: performance.now() }
       watched.add(stream)
       timer ??= setInterval(tick, INTERVAL_MS).unref()

@@ -1,9 +1,9 @@
+// Picks the caller's own threads out of a server's list, which may be everyone's.
+
 import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-call.ts'
-import type { GatewayCall } from './gateway-options.ts'
-import { ownersOf } from './ownership.ts'
 
-/** A page of the server's list, read no further than has to be: its threads pass as they are. */
+/** A page of the server's list. Only what is needed is read: the threads pass as they are. */
 const page = z.looseObject({
   data: z.array(z.looseObject({ id: z.string() })).default([]),
   has_more: z.boolean().default(false),
@@ -13,23 +13,18 @@ type ServerThreadEntry = z.infer<typeof page>['data'][number]
 
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 1000
-/** After the first page, which is what the client asked for. */
+/** Threads in each page after the first, which is the one that the client asked for. */
 const PAGE_LIMIT = 100
-/** How many pages of other users' threads are waded through. */
+/** Pages that are read at most, for a caller whose threads are far down the list. */
 const MAX_PAGES = 50
 
-/** What the client asked for. */
-export interface ListAsked {
-  readonly limit?: number | null | undefined
-}
-
-/** Where to go on; undefined for the first page. */
+/** The next page to ask the server for; the first is already there. */
 export interface NextPage {
   readonly limit: number
   readonly after: string
 }
 
-/** The caller's page, as the protocol has it. */
+/** A page of the caller's threads, as the protocol has it. */
 export interface OwnPage {
   readonly data: readonly ServerThreadEntry[]
   readonly has_more: boolean
@@ -37,26 +32,29 @@ export interface OwnPage {
 }
 
 /**
- * The caller's own threads out of a server's list, which may be everyone's. Reads on until one more
- * than asked for has been found: so `has_more` says nothing about other users' threads, and the cursor
- * is an id of the caller's own.
+ * Reads on until one thread more than asked for has been found: so `has_more` says nothing about
+ * other users' threads, and the cursor is an id of the caller's own.
  *
- * @param call - whose list
- * @param asked - how many
- * @param fetchPage - the server's answer, parsed
- * @throws `upstream_invalid_response` when a page is none
+ * @param list - `limit`: as the client asked; `fetchPage`: the server's answer, parsed, the first for
+ * undefined; `ownAmong`: which of these thread ids are the caller's
+ * @throws `upstream_invalid_response` when the server's answer is not a page of threads
  */
-export async function ownThreads(
-  call: GatewayCall,
-  asked: ListAsked,
-  fetchPage: (next: NextPage | undefined) => Promise<unknown>,
-): Promise<OwnPage> {
-  const wanted = Math.min(asked.limit || DEFAULT_LIMIT, MAX_LIMIT)
+export async function ownThreads({
+  limit,
+  fetchPage,
+  ownAmong,
+}: {
+  readonly limit: number | null | undefined
+  readonly fetchPage: (next: NextPage | undefined) => Promise<unknown>
+  readonly ownAmong: (ids: readonly string[]) => Promise<ReadonlySet<string>>
+}): Promise<OwnPage> {
+  const wanted = Math.min(limit || DEFAULT_LIMIT, MAX_LIMIT)
   const found = new Map<string, ServerThreadEntry>()
   let next: NextPage | undefined
   for (let pages = 0; pages < MAX_PAGES; pages++) {
     const { data, has_more, after } = pageOf(await fetchPage(next))
-    for (const thread of await ownOf(call, data)) found.set(thread.id, thread)
+    const own = await ownAmong(data.map(({ id }) => id))
+    for (const thread of data) if (own.has(thread.id)) found.set(thread.id, thread)
     const cursor = after ?? data.at(-1)?.id
     if (!has_more || cursor === undefined || found.size > wanted) break
     next = { limit: PAGE_LIMIT, after: cursor }
@@ -66,17 +64,8 @@ export async function ownThreads(
   return { data: own, has_more: more, after: more ? (own.at(-1)?.id ?? null) : null }
 }
 
-async function ownOf(
-  call: GatewayCall,
-  threads: readonly ServerThreadEntry[],
-): Promise<ServerThreadEntry[]> {
-  const asked = threads.map(({ id }) => ({ kind: 'thread' as const, id }))
-  const owners = await ownersOf(call, asked)
-  return threads.filter((_, at) => owners[at] === call.session.user)
-}
-
 function pageOf(json: unknown) {
   const parsed = page.safeParse(json)
   if (parsed.success) return parsed.data
-  throw serverFault('upstream_invalid_response', 'a list of threads that is none')
+  throw serverFault('upstream_invalid_response', 'not a page of threads')
 }

@@ -1,6 +1,8 @@
+// Why a stream ends before the server has finished it, and what the client is told then.
+
 import type { ServerEvent } from '../chatkit/protocol/event.ts'
 
-/** Why a stream ended before the server had finished it. */
+/** The reasons; each has its last event. */
 export type StreamEnd = keyof typeof LAST_WORDS
 
 interface LastWords {
@@ -20,14 +22,14 @@ const LAST_WORDS = {
   thread_taken: { retry: false },
 } as const satisfies Record<string, LastWords>
 
-/** A stream that must not go on. */
+/** Thrown where a stream must not go on. */
 export class StreamFault extends Error {
   override readonly name = 'StreamFault'
   readonly why: StreamEnd
 
   /**
-   * @param why - which end
-   * @param cause - the error underneath
+   * @param why - selects the last event
+   * @param cause - the error underneath, for the log
    */
   constructor(why: StreamEnd, cause?: unknown) {
     super(`the stream ended: ${why}`, { cause })

@@ -1,94 +1,81 @@
-import { idsOf } from '../chatkit/protocol/ids.ts'
+// Takes uploads: a form that makes an attachment (`direct`), and the bytes of an attachment to its link
+// (the second phase of `two_phase`).
+
+import { idsOf, type RequestIds } from '../chatkit/protocol/ids.ts'
 import { readJsonAnswer } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
-import { readBytes } from '../http/read-bytes.ts'
+import { type BodyLimits, readBytes } from '../http/read-bytes.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { admitted } from './admission.ts'
-import { attachmentAnswer } from './attachment-answer.ts'
-import { UPLOAD_LINK_TYPE } from './client-secret.ts'
-import { forward } from './forward.ts'
-import type { GatewayCall, GatewayDeps } from './gateway-options.ts'
-import { requireOwn } from './ownership.ts'
-import { targetOf } from './upload-link.ts'
+import type { Forward } from './forward.ts'
+import type { Call, Claims } from './open-call.ts'
+import { type Ownership, requireOwn } from './ownership.ts'
+import { type AnswerAttachment, targetOf } from './upload-link.ts'
 
-const FORM = /^multipart\/form-data *;/i
+/** Media type of a form with files. */
+export const FORM_TYPE = /^multipart\/form-data *;/i
 
-/** @param c - a request */
-export function isForm(c: AppContext): boolean {
-  return FORM.test(c.req.header('Content-Type') ?? '')
-}
+/** @param parts - `answerMs`: how long the server's whole answer may take */
+export function createUploads({
+  ownership,
+  forward,
+  answerAttachment,
+  bodyLimits,
+  answerMs,
+}: {
+  readonly ownership: Ownership
+  readonly forward: Forward
+  readonly answerAttachment: AnswerAttachment
+  readonly bodyLimits: BodyLimits
+  readonly answerMs: number
+}) {
+  /** Reads the body, whose fields besides the file must not name anything but the caller's own. */
+  async function readUpload(c: AppContext, call: Call): Promise<Uint8Array> {
+    const bytes = await readBytes(c, bodyLimits)
+    const type = c.req.header('Content-Type') ?? ''
+    if (FORM_TYPE.test(type)) await requireOwn(ownership, call, idsIn(await fieldsOf(type, bytes)))
+    return bytes
+  }
 
-/**
- * The `direct` way: a form that makes an attachment.
- *
- * @param c - the form
- * @param call - whose
- */
-export async function takeDirectUpload(c: AppContext, call: GatewayCall): Promise<Response> {
-  const body = await readUpload(c, call)
-  const deadline = startDeadline(call.limits.answerMs, c.req.raw.signal)
-  try {
-    const url = call.workflow.uploadUrl ?? call.workflow.server
-    const reply = await forward(c, call, { method: 'POST', url, body, deadline })
-    const { json } = await readJsonAnswer(reply, deadline)
-    return c.json(await attachmentAnswer(call, json))
-  } finally {
-    deadline.stop()
+  return {
+    /** The form of a `direct` upload. */
+    async takeForm(c: AppContext, call: Call): Promise<Response> {
+      const body = await readUpload(c, call)
+      const deadline = startDeadline(answerMs, c.req.raw.signal)
+      try {
+        const url = call.workflow.uploadUrl ?? call.workflow.server
+        const reply = await forward(c, call, { method: 'POST', url, body, deadline })
+        const { json } = await readJsonAnswer(reply, deadline)
+        return c.json(await answerAttachment(call, json))
+      } finally {
+        deadline.stop()
+      }
+    },
+
+    /**
+     * `PUT` of the bytes, or `POST` of a form, to a link. The link says who owns the attachment, as
+     * ChatKit may send the bytes without any header of the page.
+     */
+    async takeLinked(c: AppContext, call: Call, link: Claims): Promise<Response> {
+      const { attachment, url } = targetOf(link, call.workflow.server)
+      await requireOwn(ownership, call, idsIn({ attachment }))
+      const body = await readUpload(c, call)
+      const deadline = startDeadline(answerMs, c.req.raw.signal)
+      try {
+        const method = c.req.method === 'PUT' ? 'PUT' : 'POST'
+        const reply = await forward(c, call, { method, url, body, deadline })
+        // The body of the answer is of no use to anyone.
+        reply.body.destroy()
+        return c.body(null, 204)
+      } finally {
+        deadline.stop()
+      }
+    },
   }
 }
 
-/**
- * The second phase of `two_phase`: the bytes of an attachment, to the link that its answer had. The link
- * says whose it is, as ChatKit may send the bytes without any header of the page's.
- *
- * @param c - `PUT` of the bytes, or `POST` of a form
- * @param name - of the workflow
- * @param deps - the gateway's
- */
-export async function takeLinkedUpload(
-  c: AppContext,
-  name: string,
-  deps: GatewayDeps,
-): Promise<Response> {
-  const token = c.req.query('upload')
-  if (token === undefined) {
-    throw new ServiceError('missing_token', { reason: 'an upload without its link' })
-  }
-  const { call, claims } = await admitted(c, deps, { name, token, type: UPLOAD_LINK_TYPE })
-  const { attachment, url } = targetOf(claims, call.workflow.server)
-  await requireOwn(call, { ...NO_IDS, attachments: [attachment] })
-  const body = await readUpload(c, call)
-  const deadline = startDeadline(call.limits.answerMs, c.req.raw.signal)
-  try {
-    const method = c.req.method === 'PUT' ? 'PUT' : 'POST'
-    const reply = await forward(c, call, { method, url, body, deadline })
-    // What it says besides "done" is of no use to anyone.
-    reply.body.destroy()
-    return c.body(null, 204)
-  } finally {
-    deadline.stop()
-  }
-}
-
-const NO_IDS = {
-  threads: [],
-  attachments: [],
-  mentioned: { threads: [], attachments: [] },
-  subject: undefined,
-}
-
-/** The body, whose fields besides the file name nothing that is not the caller's. */
-async function readUpload(c: AppContext, call: GatewayCall): Promise<Uint8Array> {
-  const { maxBodyBytes: maxBytes, limits } = call
-  const bytes = await readBytes(c, { maxBytes, milliseconds: limits.bodyMs })
-  if (!isForm(c)) return bytes
-  const params = await fieldsOf(c.req.header('Content-Type') ?? '', bytes)
-  await requireOwn(call, {
-    ...idsOf({ known: false, request: { type: 'upload', params } }),
-    subject: undefined,
-  })
-  return bytes
+function idsIn(params: Record<string, unknown>): RequestIds {
+  return idsOf({ known: false, request: { type: 'upload', params } })
 }
 
 async function fieldsOf(contentType: string, bytes: Uint8Array): Promise<Record<string, unknown>> {
@@ -101,6 +88,9 @@ async function fieldsOf(contentType: string, bytes: Uint8Array): Promise<Record<
     }
     return Object.fromEntries(fields)
   } catch (error) {
-    throw new ServiceError('invalid_request', { reason: 'a form that is none', cause: error })
+    throw new ServiceError('invalid_request', {
+      reason: 'a form that cannot be read',
+      cause: error,
+    })
   }
 }

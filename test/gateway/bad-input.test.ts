@@ -12,7 +12,7 @@ import { asAt, createThread, ISSUER, type Scene, startScene, WORKFLOW } from './
 
 let scene: Scene
 beforeAll(async () => {
-  scene = await startScene({ gateway: { limits: { bodyMs: 300 } } })
+  scene = await startScene({ limits: { bodyMs: 300 } })
 })
 afterAll(() => scene.close())
 beforeEach(() => scene.sample.server.clearRequests())
@@ -113,7 +113,7 @@ test('an unknown or hosted workflow is 404, whatever is brought', async () => {
 })
 
 test('the session’s requests in a minute are limited', async () => {
-  const limited = await startScene({ workflow: { maxPerMinute: 2 } })
+  const limited = await startScene({ workflow: { maxRequestsPerMinute: 2 } })
   const session = await limited.session('alice')
   const alice = asAt(limited.url, session)
   expect([(await alice(LIST)).status, (await alice(LIST)).status]).toEqual([200, 200])
@@ -285,7 +285,7 @@ describe('a server that', () => {
   })
 
   test('does not answer: 504', async () => {
-    const slow = await startScene({ gateway: { limits: { answerMs: 200, idleMs: 200 } } })
+    const slow = await startScene({ limits: { answerMs: 200, idleMs: 200 } })
     const alice = asAt(slow.url, await slow.session('alice'))
     slow.sample.server.setFaults({ hang: true })
     expectProblem(await answerOf(await alice(LIST)), 504, 'upstream_timeout')

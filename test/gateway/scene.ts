@@ -8,9 +8,9 @@ import {
   readSigningKeys,
   type SigningKeys,
 } from '../../src/chatkit/signing/signing-keys.ts'
+import type { SelfHostedWorkflow, Settings } from '../../src/config/settings.ts'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { createGateway } from '../../src/gateway/gateway.ts'
-import type { GatewayOptions, GatewayWorkflow } from '../../src/gateway/gateway-options.ts'
 import { addRoute } from '../../src/http/add-route.ts'
 import type { AppEnv } from '../../src/http/context.ts'
 import { answerError, envelope } from '../../src/http/request-frame.ts'
@@ -33,11 +33,24 @@ import { holdToDescription } from '../support/described-answers.ts'
 export const ISSUER = 'https://mint.acme.example'
 export const WORKFLOW = 'helpdesk'
 
+const SELF_HOSTED: Omit<SelfHostedWorkflow, 'server'> = {
+  kind: 'self-hosted',
+  name: WORKFLOW,
+  adoptThreads: false,
+  uploadUrl: undefined,
+  when: undefined,
+  stateVariables: new Map(),
+  input: new Map(),
+  expiresAfterSeconds: undefined,
+  maxRequestsPerMinute: 100_000,
+}
+
 export interface SceneOptions {
-  readonly workflow?: Partial<GatewayWorkflow>
+  readonly workflow?: Partial<SelfHostedWorkflow>
   /** Instead of the sample server. */
   readonly server?: string
-  readonly gateway?: Partial<GatewayOptions>
+  readonly gateway?: Partial<Settings['gateway']>
+  readonly limits?: Parameters<typeof createGateway>[0]['limits']
   readonly registry?: Registry
   /** Milliseconds for a word of the assistant; 0 when absent. */
   readonly wordMs?: number
@@ -58,20 +71,17 @@ export async function startScene(options: SceneOptions = {}) {
   const lines: Record<string, unknown>[] = []
   const log = createLog({ level: 'info', destination: sink(lines) })
   const server = options.server ?? sample.url
-  const workflow = { server, maxPerMinute: 100_000, adoptThreads: false, ...options.workflow }
-  const now = options.gateway?.now ?? Date.now
   const gateway = createGateway({
-    workflows: new Map([[WORKFLOW, workflow]]),
-    issuer: ISSUER,
-    keys,
+    settings: {
+      workflows: [{ ...SELF_HOSTED, server, ...options.workflow }],
+      gateway: { maxBodyBytes: 10 * 1024 * 1024, allowUnknownTypes: false, ...options.gateway },
+    },
+    selfHosted: { publicUrl: ISSUER, keys, dispatcher },
     registry,
-    dispatcher,
-    maxBodyBytes: 10 * 1024 * 1024,
-    allowUnknownTypes: false,
-    now,
-    log,
     hashUser: (user) => `hash of ${user}`,
-    ...options.gateway,
+    now: Date.now,
+    log,
+    ...(options.limits && { limits: options.limits }),
   })
   const origins = {
     app: new Set<string>(),
@@ -96,7 +106,7 @@ export async function startScene(options: SceneOptions = {}) {
     issuer: ISSUER,
     dispatcher,
     registry,
-    now,
+    now: Date.now,
   })
   const url = `${listening.url}/chatkit/${WORKFLOW}`
   return {

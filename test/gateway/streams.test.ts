@@ -130,7 +130,7 @@ describe('a stream', () => {
 
   test('is kept alive by comments while the server is silent', async () => {
     const { server, reader } = await startWritten({
-      gateway: { limits: { heartbeatMs: 20, idleMs: 10_000 } },
+      limits: { heartbeatMs: 20, idleMs: 10_000 },
     })
     for (let beat = 0; beat < 3; beat++) expect((await reader.read()).value).toBe(': \n\n')
     server.write(note('x'))
@@ -265,7 +265,7 @@ describe('a stream ends', () => {
 
   test('when the server is silent for too long', async () => {
     const { server, reader } = await startWritten({
-      gateway: { limits: { idleMs: 100, heartbeatMs: 30 } },
+      limits: { idleMs: 100, heartbeatMs: 30 },
     })
     const closed = once(server, 'close')
     const text = await rest(reader)
@@ -275,7 +275,7 @@ describe('a stream ends', () => {
   })
 
   test('when it has taken too long', async () => {
-    const { server, reader } = await startWritten({ gateway: { limits: { totalMs: 100 } } })
+    const { server, reader } = await startWritten({ limits: { totalMs: 100 } })
     const closed = once(server, 'close')
     expect(lastError(await rest(reader))).toMatchObject({ type: 'error', code: 'custom' })
     await closed

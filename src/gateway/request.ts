@@ -1,0 +1,147 @@
+// The way of one request through the gateway: it is let in, read, refused unless everything that it
+// names is the caller's, sent on in the caller's name, and answered with the server's answer.
+
+import { idsOf } from '../chatkit/protocol/ids.ts'
+import { isStreaming, type ParsedRequest, parseRequest } from '../chatkit/protocol/request.ts'
+import { serverFault } from '../chatkit/protocol/server-call.ts'
+import type { AppContext } from '../http/context.ts'
+import { type BodyLimits, readBytes } from '../http/read-bytes.ts'
+import { type Deadline, startDeadline } from '../lib/deadline.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { parseStrictJson } from '../lib/strict-json.ts'
+import type { AnswerEvents } from './event-answer.ts'
+import type { Forward } from './forward.ts'
+import { type AnswerJson, deletedBy } from './json-answer.ts'
+import type { Call, createOpenCall } from './open-call.ts'
+import type { OpenStreams, SessionEnd } from './open-streams.ts'
+import { type Ownership, requireOwn } from './ownership.ts'
+import { type createUploads, FORM_TYPE } from './uploads.ts'
+
+/** Deepest nesting of a request: widgets and the actions in them go deep. */
+const MAX_DEPTH = 64
+
+const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?[ \t]*;?$/i
+
+/** @param parts - `takeMessage`: answers a JSON request of the protocol */
+export function createHandleRequest({
+  openCall,
+  uploads,
+  takeMessage,
+}: {
+  readonly openCall: ReturnType<typeof createOpenCall>
+  readonly uploads: ReturnType<typeof createUploads>
+  readonly takeMessage: ReturnType<typeof createTakeMessage>
+}) {
+  return async function handleRequest(c: AppContext): Promise<Response> {
+    const { call, uploadLink } = await openCall(c)
+    if (uploadLink !== undefined) return uploads.takeLinked(c, call, uploadLink)
+    return requireMediaType(c) === 'form' ? uploads.takeForm(c, call) : takeMessage(c, call)
+  }
+}
+
+/** Refuses what the protocol does not send; the server reads the same bytes as we do, undecoded. */
+function requireMediaType(c: AppContext): 'form' | 'json' {
+  const type = c.req.header('Content-Type') ?? ''
+  const encoding = c.req.header('Content-Encoding') ?? 'identity'
+  if (encoding.toLowerCase() === 'identity') {
+    if (JSON_TYPE.test(type)) return 'json'
+    if (FORM_TYPE.test(type)) return 'form'
+  }
+  throw new ServiceError('unsupported_media_type', {
+    reason: 'neither application/json in UTF-8 nor multipart/form-data',
+    detail: 'Send the body as application/json in UTF-8, or an upload as multipart/form-data.',
+  })
+}
+
+/** @param parts - `headMs`: how long a server may take to begin a stream, and for a whole JSON answer */
+export function createTakeMessage({
+  allowUnknownTypes,
+  bodyLimits,
+  headMs,
+  ownership,
+  streams,
+  forward,
+  answerJson,
+  answerEvents,
+}: {
+  readonly allowUnknownTypes: boolean
+  readonly bodyLimits: BodyLimits
+  readonly headMs: { readonly events: number; readonly json: number }
+  readonly ownership: Ownership
+  readonly streams: OpenStreams
+  readonly forward: Forward
+  readonly answerJson: AnswerJson
+  readonly answerEvents: AnswerEvents
+}) {
+  /** Sends on the bytes as they came: what was judged is what the server reads. */
+  async function ask(c: AppContext, call: Call, { bytes, parsed, deadline }: Message) {
+    const { server } = call.workflow
+    const reply = await forward(c, call, { method: 'POST', url: server, body: bytes, deadline })
+    const streams = reply.mediaType === 'text/event-stream'
+    if (parsed.known && streams !== isStreaming(parsed.request.type)) {
+      reply.body.destroy()
+      throw serverFault('upstream_invalid_response', `an answer of type ${reply.mediaType}`)
+    }
+    if (streams) return answerEvents(c, call, reply)
+    return answerJson(c, call, { parsed, reply, deadline })
+  }
+
+  return async function takeMessage(c: AppContext, call: Call): Promise<Response> {
+    const bytes = await readBytes(c, bodyLimits)
+    const parsed = parse(bytes, allowUnknownTypes)
+    const subject = parsed.known ? parsed.request.params['thread_id'] : undefined
+    const adopted = await requireOwn(ownership, call, { ...idsOf(parsed), subject })
+    const ended = new AbortController()
+    // A server may think long before its stream begins; its session is watched from here on.
+    const { id, user } = call.session
+    const unwatch = streams.watch({ id, user }, (why) => ended.abort(endOf(why)))
+    const signal = AbortSignal.any([c.req.raw.signal, ended.signal])
+    const { events, json } = headMs
+    const deadline = startDeadline(isStreaming(parsed.request.type) ? events : json, signal)
+    try {
+      return await ask(c, call, { bytes, parsed, deadline })
+    } catch (error) {
+      // What the server does not have is nobody's: an id must not be the first guesser's for ever.
+      const gone = isNotFound(error) ? [adopted, deletedBy(parsed)] : []
+      for (const thing of gone) if (thing !== undefined) await ownership.release(call, thing)
+      throw ended.signal.aborted ? ended.signal.reason : error
+    } finally {
+      deadline.stop()
+      unwatch()
+    }
+  }
+}
+
+interface Message {
+  readonly bytes: Uint8Array
+  readonly parsed: ParsedRequest
+  readonly deadline: Deadline
+}
+
+function endOf(why: SessionEnd): ServiceError {
+  return why === 'session_ended'
+    ? new ServiceError('invalid_token', { reason: 'the session ended before the answer came' })
+    : new ServiceError('store_unavailable', { reason: 'nobody can say whether the session ended' })
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === 'not_found'
+}
+
+function parse(bytes: Uint8Array, allowUnknownTypes: boolean): ParsedRequest {
+  let parsed: ParsedRequest
+  try {
+    parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH))
+  } catch (error) {
+    throw new ServiceError('invalid_request', {
+      reason: 'not a request of the ChatKit protocol',
+      cause: error,
+      detail: 'The body is not a request of the ChatKit protocol.',
+    })
+  }
+  if (parsed.known || allowUnknownTypes) return parsed
+  throw new ServiceError('invalid_request', {
+    reason: 'a request of an unknown type',
+    detail: 'The type of this request is not one of the ChatKit protocol.',
+  })
+}
