@@ -4,7 +4,7 @@ import type { CreateSessionParams, IssuedSession } from '../chatkit/wire/session
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { hashSecret } from '../lib/hash.ts'
-import { Secret } from '../lib/secret.ts'
+import type { Secret } from '../lib/secret.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Registry } from '../registry/port.ts'
 import type {
@@ -95,7 +95,7 @@ export function createMint(options: MintOptions): Mint {
     if (order.logoutPossible) await refuseLateLogout(entry, order, options)
     return {
       sessionId: issued.id,
-      clientSecret: new Secret(issued.client_secret),
+      clientSecret: issued.client_secret,
       expiresAt: issued.expires_at,
     }
   }
@@ -197,7 +197,7 @@ function sessionRecord(issued: IssuedSession, order: MintOrder, now: Clock): Ses
     issuer: order.identity.issuer,
     subject: order.identity.subject,
     sid: order.identity.sid,
-    secretHash: hashSecret(new Secret(issued.client_secret)),
+    secretHash: hashSecret(issued.client_secret),
     state: order.keepState ? order.params.workflow.state_variables : undefined,
     status: 'active',
     endReason: undefined,

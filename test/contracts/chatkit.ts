@@ -63,8 +63,9 @@ function sessionSuite(upstream: Suite, keeper: SessionKeeper): void {
     expect(first).toMatchObject({ status: 'active', user: 'alice' })
     expect(first.id).toMatch(/^[A-Za-z0-9_-]{1,128}$/)
     expect(second.id).not.toBe(first.id)
-    expect(second.client_secret).not.toBe(first.client_secret)
-    expect(first.client_secret.length).toBeGreaterThan(16)
+    expect(second.client_secret.reveal()).not.toBe(first.client_secret.reveal())
+    expect(first.client_secret.reveal().length).toBeGreaterThan(16)
+    expect(JSON.stringify(first)).not.toContain(first.client_secret.reveal())
   })
 
   test.each(['a|b', 'https://login.example/|ü', '🦊'.repeat(300), 'x'.repeat(512), '"quoted"\\'])(

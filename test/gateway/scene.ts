@@ -17,7 +17,6 @@ import { answerError, envelope } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { Secret } from '../../src/lib/secret.ts'
 import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { SessionState } from '../../src/registry/records.ts'
@@ -158,7 +157,7 @@ async function openSession(
       issuer: 'i',
       subject: user,
       sid: undefined,
-      secretHash: hashSecret(new Secret(issued.client_secret)),
+      secretHash: hashSecret(issued.client_secret),
       state,
       status: 'active',
       endReason: undefined,
@@ -170,7 +169,7 @@ async function openSession(
     now,
   })
   if (outcome.kind !== 'recorded') throw new Error(outcome.kind)
-  return { id: issued.id, secret: issued.client_secret, user }
+  return { id: issued.id, secret: issued.client_secret.reveal(), user }
 }
 
 const unusedThreads = new Proxy({} as Parameters<typeof createSelfHosted>[0]['threads'], {

@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { ChatKit } from '../../src/chatkit/port.ts'
+import { issuedSession } from '../../src/chatkit/wire/session.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { createMint } from '../../src/mint/mint.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
@@ -82,7 +83,7 @@ test('a session that still arrives is cancelled and stays off the books', async 
     // The answer was on its way when the client left: aborting came too late.
     async createSession() {
       gone.abort(new Error('the client is gone'))
-      return { ...SESSION, id: 'cksess_late', user: 'alice', status: 'active' as const }
+      return issuedSession.parse({ ...SESSION, id: 'cksess_late' })
     },
     async cancelSession(id: string) {
       cancelled.push(id)

@@ -31,7 +31,7 @@ describe('a mint', () => {
       expiresAt: NOW_SECONDS + 600,
     })
     expect(inspect(record)).not.toContain('ek_planted')
-    expect(minted.clientSecret.reveal()).toBe(scene.upstream.created[0]?.client_secret)
+    expect(minted.clientSecret).toBe(scene.upstream.created[0]?.client_secret)
     expect(inspect(minted) + JSON.stringify(minted)).not.toContain('ek_planted')
   })
 

@@ -72,7 +72,7 @@ function createFakeUpstream(): FakeUpstream & { readonly chatkit: ChatKit } {
 function issue(params: CreateSessionParams, number: number): IssuedSession {
   return {
     id: `cksess_${number}`,
-    client_secret: `ek_planted_${number}_0123456789abcdef`,
+    client_secret: new Secret(`ek_planted_${number}_0123456789abcdef`),
     expires_at: NOW_SECONDS + (params.expires_after?.seconds ?? 600),
     status: 'active',
     user: params.user,

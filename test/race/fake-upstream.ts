@@ -2,6 +2,7 @@ import { type CallOptions, type ChatKit, UnusableSessionError } from '../../src/
 import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../../src/lib/clock.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
+import { Secret } from '../../src/lib/secret.ts'
 
 /** How one call goes wrong. */
 export type UpstreamFault =
@@ -113,7 +114,7 @@ interface Act {
 
 function issued({ id, user, secret, expiresAt, active }: UpstreamSession): IssuedSession {
   const status = active ? 'active' : 'cancelled'
-  return { id, user, client_secret: secret, expires_at: expiresAt, status }
+  return { id, user, client_secret: new Secret(secret), expires_at: expiresAt, status }
 }
 
 function down(): ServiceError {

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
+import type { IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
 import type { FromInstance, Reply, ToInstance } from './messages.ts'
 import type { Order, Result } from './orders.ts'
@@ -83,7 +84,7 @@ async function answer(
   const client = chatkit(deed)
   try {
     const ok = params
-      ? await client.createSession(params)
+      ? onTheWire(await client.createSession(params))
       : await client.cancelSession(cancel ?? '')
     send(process, { type: 'answer', id, reply: { ok }, nowMs: now() })
   } catch (error) {
@@ -91,6 +92,10 @@ async function answer(
     const sessionId = error instanceof UnusableSessionError ? error.sessionId : undefined
     send(process, { type: 'answer', id, reply: { error: code, sessionId }, nowMs: now() })
   }
+}
+
+function onTheWire({ client_secret, ...rest }: IssuedSession) {
+  return { ...rest, client_secret: client_secret.reveal() }
 }
 
 function send(process: ChildProcess, message: ToInstance): void {

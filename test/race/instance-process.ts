@@ -1,17 +1,17 @@
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
-import { type IssuedSession, issuedSession } from '../../src/chatkit/wire/session.ts'
+import { endedSession, issuedSession } from '../../src/chatkit/wire/session.ts'
 import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createInstance, type Perform } from './instance.ts'
-import type { FromInstance, Reply, ToInstance, UpstreamAnswer } from './messages.ts'
+import type { FromInstance, Reply, ToInstance } from './messages.ts'
 
 // An instance in a process of its own, on a SQLite file that others use too. The upstream is with
 // its parent, who has the scheduler.
 
 const registry = createSqliteRegistry({ path: process.argv[2] ?? '' })
 const performs = new Map<string, Perform>()
-const waiting = new Map<number, (reply: Reply<UpstreamAnswer>) => void>()
+const waiting = new Map<number, (reply: Reply<unknown>) => void>()
 let nowMs = 0
 let calls = 0
 
@@ -21,19 +21,14 @@ function say(message: FromInstance): void {
 
 type Call = Omit<Extract<FromInstance, { type: 'call' }>, 'type' | 'id'>
 
-async function call(what: Call): Promise<UpstreamAnswer> {
+async function call(what: Call): Promise<unknown> {
   const id = ++calls
-  const answered = new Promise<Reply<UpstreamAnswer>>((resolve) => waiting.set(id, resolve))
+  const answered = new Promise<Reply<unknown>>((resolve) => waiting.set(id, resolve))
   say({ type: 'call', id, ...what })
   const reply = await answered
   if ('ok' in reply) return reply.ok
   if (reply.sessionId !== undefined) throw new UnusableSessionError('fault', reply.sessionId)
   throw new ServiceError(reply.error as ErrorCode, { reason: 'fault' })
-}
-
-async function create(what: Call): Promise<IssuedSession> {
-  const session = await call(what)
-  return issuedSession.parse(session)
 }
 
 function performWith(cap: NewEntry['cap']): Perform {
@@ -43,8 +38,8 @@ function performWith(cap: NewEntry['cap']): Perform {
   const made = createInstance({
     registry,
     chatkit: (deed) => ({
-      createSession: (params) => create({ deed, params }),
-      cancelSession: (cancel) => call({ deed, cancel }),
+      createSession: async (params) => issuedSession.parse(await call({ deed, params })),
+      cancelSession: async (cancel) => endedSession.nullable().parse(await call({ deed, cancel })),
     }),
     cap,
     now: () => nowMs,

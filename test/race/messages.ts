@@ -1,4 +1,3 @@
-import type { ChatKit } from '../../src/chatkit/port.ts'
 import type { CreateSessionParams } from '../../src/chatkit/wire/session.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import type { Order, Result } from './orders.ts'
@@ -7,11 +6,6 @@ import type { Order, Result } from './orders.ts'
 export type Reply<T> =
   | { readonly ok: T }
   | { readonly error: string; readonly sessionId?: string | undefined }
-
-/** What the upstream answers to a create or a cancel. */
-export type UpstreamAnswer =
-  | Awaited<ReturnType<ChatKit['createSession']>>
-  | Awaited<ReturnType<ChatKit['cancelSession']>>
 
 /** What an instance in a process of its own is told. Each message brings the time. */
 export type ToInstance = { readonly nowMs: number } & (
@@ -22,7 +16,8 @@ export type ToInstance = { readonly nowMs: number } & (
       readonly deed: string
       readonly cap: NewEntry['cap']
     }
-  | { readonly type: 'answer'; readonly id: number; readonly reply: Reply<UpstreamAnswer> }
+  /** The upstream's answer to a call, as it goes on the wire. */
+  | { readonly type: 'answer'; readonly id: number; readonly reply: Reply<unknown> }
 )
 
 /** What it says. */

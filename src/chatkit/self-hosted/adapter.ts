@@ -1,15 +1,15 @@
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { Secret } from '../../lib/secret.ts'
 import type { ChatKit } from '../port.ts'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../signing/client-secret.ts'
 import type { SigningKeys } from '../signing/signing-keys.ts'
 import type { CreateSessionParams, IssuedSession } from '../wire/session.ts'
 import type { ServerThreads } from './threads.ts'
 
-/** What the API's own sessions live, in seconds, and what they are good for in a minute. */
+/** Seconds that a session lives when nothing else is asked for, as at OpenAI. */
 const DEFAULT_SECONDS = 600
-const DEFAULT_PER_MINUTE = 10
 
 /** The same ids as of the ChatKit API. */
 const ID = /^[A-Za-z0-9_-]{1,128}$/
@@ -70,21 +70,11 @@ async function createSession(
     iat,
     exp,
   }
-  const perMinute = params.rate_limits?.max_requests_per_1_minute ?? DEFAULT_PER_MINUTE
   return {
     id,
-    object: 'chatkit.session',
-    client_secret: await keys.sign(claims, CLIENT_SECRET_TYPE),
+    client_secret: new Secret(await keys.sign(claims, CLIENT_SECRET_TYPE)),
     expires_at: exp,
     status: 'active',
     user: params.user,
-    max_requests_per_1_minute: perMinute,
-    rate_limits: { max_requests_per_1_minute: perMinute },
-    workflow: {
-      id: params.workflow.id,
-      version: params.workflow.version ?? null,
-      state_variables: params.workflow.state_variables ?? null,
-      tracing: { enabled: params.workflow.tracing?.enabled ?? false },
-    },
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Secret } from '../../lib/secret.ts'
 import { MAX_USER_CHARACTERS, text } from './wire.ts'
 
 const MAX_STATE_VARIABLES = 64
@@ -103,13 +104,18 @@ export const chatSession = z.looseObject({
 /** {@link chatSession} */
 export type ChatSession = z.infer<typeof chatSession>
 
+const secret = z
+  .string()
+  .min(1)
+  .transform((text) => new Secret(text))
+
 /**
- * What the service relies on in the answer to create and cancel. The rest passes through unread, so
+ * The fields of the answer to a create that the service relies on. The rest passes through unread, so
  * that a mint does not fail over a field nobody uses.
  */
 export const issuedSession = z.looseObject({
   id: z.string().min(1),
-  client_secret: z.string().min(1),
+  client_secret: secret,
   /** Unix seconds. */
   expires_at: z.number(),
   status: sessionStatus,
@@ -119,9 +125,13 @@ export const issuedSession = z.looseObject({
 export type IssuedSession = z.infer<typeof issuedSession>
 
 /**
- * What the service relies on in the answer to a cancel. Today it also echoes the client secret; a
- * cancel must not fail on the day it no longer does.
+ * The fields of the answer to a cancel that the service relies on. Today it also echoes the client
+ * secret; a cancel must not fail on the day it no longer does.
  */
-export const endedSession = z.looseObject({ id: z.string().min(1), status: sessionStatus })
+export const endedSession = z.looseObject({
+  id: z.string().min(1),
+  client_secret: secret.optional().catch(undefined),
+  status: sessionStatus,
+})
 /** {@link endedSession} */
 export type EndedSession = z.infer<typeof endedSession>

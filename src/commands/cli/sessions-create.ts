@@ -78,7 +78,8 @@ async function atTheApi(io: Io, chatkit: ChatKit, flags: CreateFlags): Promise<o
     ...(rateLimits && { rate_limits: rateLimits }),
   }
   try {
-    return await chatkit.createSession(params, { signal: io.signal })
+    const session = await chatkit.createSession(params, { signal: io.signal })
+    return { ...session, client_secret: session.client_secret.reveal() }
   } catch (error) {
     if (error instanceof UnusableSessionError && error.sessionId !== undefined) {
       throw unusable(error, error.sessionId)

@@ -46,7 +46,8 @@ function cancelSession(io: Io): Command {
       if (target.kind === 'api') {
         const ended = await target.chatkit.cancelSession(sessionId, { signal: io.signal })
         if (ended === null) throw noSuchSession()
-        return await printObject(io, ended, json)
+        const answer = { ...ended, client_secret: ended.client_secret?.reveal() }
+        return await printObject(io, answer, json)
       }
       const path = `/v1/admin/sessions/${sessionId}/cancel`
       const session = expectAnswer(serviceSession, await target.service.call(`POST ${path}`))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { knownThreadItem, threadItem } from '../../../src/chatkit/wire/item.ts'
-import { chatSession, issuedSession } from '../../../src/chatkit/wire/session.ts'
+import { chatSession, endedSession, issuedSession } from '../../../src/chatkit/wire/session.ts'
 import {
   thread,
   threadDeleted,
@@ -59,13 +59,21 @@ const ENVELOPE = {
 describe("the reference's examples", () => {
   it.each([
     ['chat_session', chatSession, SESSION],
-    ['issued session', issuedSession, SESSION],
     ['thread', thread, THREAD],
     ['list of threads', threadPage, THREAD_PAGE],
     ['list of items', threadItemPage, ITEM_PAGE],
     ['deleted thread', threadDeleted, DELETED],
   ])('%s passes unchanged', (_, schema, example) => {
     expect(schema.parse(example)).toEqual(example)
+  })
+
+  it.each([
+    ['issued session', issuedSession],
+    ['ended session', endedSession],
+  ])('%s passes with its client secret as one that nobody prints', (_, schema) => {
+    const session = schema.parse(SESSION)
+    expect({ ...session, client_secret: session.client_secret?.reveal() }).toEqual(SESSION)
+    expect(JSON.stringify(session)).toContain('"client_secret":"[redacted]"')
   })
 })
 
