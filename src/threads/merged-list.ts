@@ -18,16 +18,6 @@ import {
 } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
 
-/** A list over several sources. */
-export interface MergedList {
-  /** In the config's order. */
-  readonly sources: readonly ThreadSource[]
-  readonly kind: CursorScope['kind']
-  readonly query: SourceQuery
-  /** Authenticates cursors; the same for all instances. */
-  readonly key: Uint8Array
-}
-
 /**
  * A page in the reference's shape, but for `first_id` and `last_id`: they hold a position in each
  * source and so are opaque.
@@ -35,7 +25,19 @@ export interface MergedList {
  * @throws `invalid_request` for `before`, and for a cursor that was not made for this list
  */
 export async function mergedList(
-  { sources, kind, query, key }: MergedList,
+  {
+    sources,
+    kind,
+    query,
+    key,
+  }: {
+    /** In the config's order. */
+    readonly sources: readonly ThreadSource[]
+    readonly kind: CursorScope['kind']
+    readonly query: SourceQuery
+    /** Authenticates cursors; the same for all instances. */
+    readonly key: Uint8Array
+  },
   context: SourceCall,
 ): Promise<ThreadPage> {
   const { user, order, limit, after, before } = query

@@ -23,7 +23,10 @@ type OneFlags = Flags & { readonly threadId: string }
 
 function listThreads(io: Io): Command {
   const command = new Command('list')
-    .description('List threads; without --user those of all users')
+    .description(
+      'List threads; without --user those of all users. A service of several sources (API keys,\n' +
+        'self-hosted servers) takes --before only with --workflow.',
+    )
     .addOption(new Option('--user <user>', 'of this user').argParser(user))
     .addOption(
       new Option('--workflow <name>', 'of this workflow (only with --url)').argParser(someText),
