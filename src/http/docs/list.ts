@@ -36,6 +36,8 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'operate', title: 'Operate' },
       { name: 'performance', title: 'Performance' },
       { name: 'errors', title: 'Errors by code' },
+      { name: 'store', title: 'What lies in the store' },
+      { name: 'decisions', title: 'Decisions' },
     ],
   },
 ]
