@@ -2,25 +2,17 @@ import { type Handler, Hono } from 'hono'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { CreateConsole } from './console/console.ts'
 import type { ConsoleOptions } from './console/options.ts'
-import { createUserData } from './console/user-data.ts'
 import { addRoute, type Methods } from './http/add-route.ts'
 import { listAudit } from './http/admin/audit.ts'
 import { cancelSession, listSessions, readSession } from './http/admin/sessions.ts'
 import {
-  type AdminThreadRoutesOptions,
   deleteAnyThread,
   listAnyItems,
   listAnyThreads,
   readAnyThread,
 } from './http/admin/threads.ts'
-import { eraseUserData, exportUserData, type UserDataOptions } from './http/admin/user-data.ts'
-import {
-  type AdminUserOptions,
-  liftBlock,
-  listBlocks,
-  revokeAny,
-  revokeUser,
-} from './http/admin/users.ts'
+import { eraseUserData, exportUserData } from './http/admin/user-data.ts'
+import { liftBlock, listBlocks, revokeAny, revokeUser } from './http/admin/users.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
 import { answerClientScript } from './http/docs/client-script.ts'
 import { createDocs } from './http/docs/pages.ts'
@@ -46,7 +38,9 @@ import {
   readOwnThread,
   type ThreadRoutesOptions,
 } from './http/routes/threads.ts'
+import type { Clock } from './lib/clock.ts'
 import { ServiceError } from './lib/errors.ts'
+import type { Registry } from './registry/port.ts'
 
 /** Everything that the routes lean on, built once by `service.ts`. */
 export type AppDeps = EnvelopeOptions &
@@ -55,11 +49,10 @@ export type AppDeps = EnvelopeOptions &
   UserGuardOptions &
   MintLimitOptions &
   BackchannelLogoutOptions &
-  AdminUserOptions &
   ThreadRoutesOptions &
-  AdminThreadRoutesOptions &
-  UserDataOptions &
-  Pick<ConsoleOptions, 'secret' | 'figures'> & {
+  Pick<ConsoleOptions, 'administer' | 'secret' | 'figures'> & {
+    readonly registry: Registry
+    readonly now: Clock
     readonly publicUrl: string | undefined
     /** Undefined when the config has no console: it is not even loaded then. */
     readonly createConsole: CreateConsole | undefined
@@ -127,29 +120,30 @@ function consoleOf({ settings, publicUrl, createConsole, ...deps }: AppDeps) {
     ...deps,
     publicUrl,
     settings: { ...settings, admins, console: signIn },
-    userData: createUserData(deps),
   })
 }
 
 function adminRoutes(deps: AppDeps & AdminGuardOptions): Routes {
   const admin = requireAdmin(deps)
+  const { administer, settings, log, now } = deps
+  const erase = eraseUserData({ administer, log })
   return {
-    '/v1/admin/sessions': { GET: [admin, ...listSessions(deps)] },
-    '/v1/admin/sessions/:id': { GET: [admin, readSession(deps)] },
-    '/v1/admin/sessions/:id/cancel': { POST: [admin, ...cancelSession(deps)] },
-    '/v1/admin/revoke': { POST: [admin, ...revokeAny(deps)] },
-    '/v1/admin/users/:user/revoke': { POST: [admin, ...revokeUser(deps)] },
-    '/v1/admin/users/:user/block': { DELETE: [admin, liftBlock(deps)] },
-    '/v1/admin/users/:user/export': { GET: [admin, exportUserData(deps)] },
-    '/v1/admin/users/:user/erase': { POST: [admin, ...eraseUserData(deps)] },
-    '/v1/admin/blocks': { GET: [admin, ...listBlocks(deps)] },
-    '/v1/admin/threads': { GET: [admin, ...listAnyThreads(deps)] },
+    '/v1/admin/sessions': { GET: [admin, ...listSessions(administer, now)] },
+    '/v1/admin/sessions/:id': { GET: [admin, readSession(administer, now)] },
+    '/v1/admin/sessions/:id/cancel': { POST: [admin, ...cancelSession(administer, now)] },
+    '/v1/admin/revoke': { POST: [admin, ...revokeAny(administer)] },
+    '/v1/admin/users/:user/revoke': { POST: [admin, ...revokeUser(administer)] },
+    '/v1/admin/users/:user/block': { DELETE: [admin, liftBlock(administer)] },
+    '/v1/admin/users/:user/export': { GET: [admin, exportUserData({ administer, log, now })] },
+    '/v1/admin/users/:user/erase': { POST: [admin, ...erase] },
+    '/v1/admin/blocks': { GET: [admin, ...listBlocks(administer, now)] },
+    '/v1/admin/threads': { GET: [admin, ...listAnyThreads(administer, settings.workflows)] },
     '/v1/admin/threads/:id': {
-      GET: [admin, readAnyThread(deps)],
-      DELETE: [admin, deleteAnyThread(deps)],
+      GET: [admin, readAnyThread(administer)],
+      DELETE: [admin, deleteAnyThread(administer)],
     },
-    '/v1/admin/threads/:id/items': { GET: [admin, ...listAnyItems(deps)] },
-    '/v1/admin/audit': { GET: [admin, ...listAudit(deps)] },
+    '/v1/admin/threads/:id/items': { GET: [admin, ...listAnyItems(administer)] },
+    '/v1/admin/audit': { GET: [admin, ...listAudit(administer)] },
   }
 }
 

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Hono } from 'hono'
 import { Agent } from 'undici'
+import { createAdminister } from './administer/administer.ts'
+import { createUserData } from './administer/user-data.ts'
 import { createApp, type SelfHostedDeps } from './app.ts'
 import { type Authenticator, createAuthenticate } from './authenticate/authenticate.ts'
 import type { Environment } from './config/env.ts'
@@ -16,7 +18,7 @@ import { createMetrics, type Metrics } from './http/telemetry/metrics.ts'
 import { type Clock, unixSeconds } from './lib/clock.ts'
 import { createUserHash } from './lib/hash.ts'
 import type { Log } from './lib/log.ts'
-import { createUserOf, mapSubject } from './map/map-user.ts'
+import { createUserOf } from './map/map-user.ts'
 import { createMint } from './mint/mint.ts'
 import { createCheckStanding } from './mint/standing.ts'
 import { type Canceller, createCanceller } from './outbox/cancel.ts'
@@ -152,11 +154,15 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const { environment, settings } = options
   const { registry, authenticator, adapters } = parts
   const { canceller, metrics, state, ...rest } = context
-  const { now } = context
+  const { audit, now, log } = rest
   const cap = settings.limits.liveSessionsPerUser
   const origins = originsOf(settings, environment.publicUrl)
   const sources = threadSources(settings.workflows, adapters.of)
   const onForeign = tellOfForeign(context)
+  const threads = createThreads({ sources, registry, randomBytes, onForeign })
+  const revoke = createRevoke({ registry, canceller, now })
+  const userData = createUserData({ registry, audit, sources, onForeign, canceller, now, log })
+  const admin = { registry, audit, revoke, threads, userData, issuers: settings.issuers, now }
   return createApp({
     ...rest,
     settings,
@@ -170,14 +176,11 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     authentication: createAuthentication({ authenticator, registry, origins, settings, now }),
     verifyLogoutToken: authenticator.verifyLogoutToken,
     mint: createMint({ registry, chatkit: adapters.of, canceller, cap, now }),
-    revoke: createRevoke({ registry, canceller, now }),
+    revoke,
     checkStanding: createCheckStanding({ registry, now }),
-    threads: createThreads({ sources, registry, randomBytes, onForeign }),
-    sources,
-    onForeign,
-    cancelAll: canceller.cancelAll,
+    threads,
+    administer: createAdminister(admin),
     userOf: createUserOf({ issuers: settings.issuers, hashUser: context.hashUser }),
-    userOfSubject: (issuer, subject) => mapSubject(settings.issuers, issuer, subject),
     draining: () => state.draining,
     keysUsable: () => authenticator.ready(),
     checkStore: () => registry.check(),

@@ -31,7 +31,10 @@ const LEAVES = [...PORTS, 'lib']
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['service.ts', 'config', 'http', ...LEAVES],
   'check-node.js': [],
-  'service.ts': ['app.ts', 'upstreams.ts', 'http', 'console', 'gateway', ...STEPS, ...PARTS, 'lib'],
+  'service.ts': [
+    ...['app.ts', 'upstreams.ts', 'http', 'console', 'gateway', 'administer'],
+    ...[...STEPS, ...PARTS, 'lib'],
+  ],
   // The half of the composition root that makes connections and ChatKit adapters.
   'upstreams.ts': ['chatkit', ...LEAVES],
   'app.ts': ['http', 'console', ...LEAVES],

@@ -1,10 +1,12 @@
+import type { AdminRequest } from '../administer/audit.ts'
+import type { CallOptions } from '../chatkit/port.ts'
 import type { AdminSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { isAdmin } from '../map/is-admin.ts'
 import type { Audit } from '../registry/audit.ts'
 import { actorOf } from '../registry/identity.ts'
 import type { Authentication } from './authentication.ts'
-import type { Check } from './context.ts'
+import type { AppContext, Check } from './context.ts'
 
 /** What {@link requireAdmin} needs. */
 export interface AdminGuardOptions {
@@ -33,4 +35,15 @@ export function requireAdmin(options: AdminGuardOptions): Check {
     }
     c.set('admin', actor)
   }
+}
+
+/**
+ * The request as `administer/` takes it.
+ *
+ * @param c - behind {@link requireAdmin}, or a page of the console
+ * @param call - goes with upstream calls
+ */
+export function adminRequest(c: AppContext, call?: CallOptions): AdminRequest {
+  const { admin: actor, requestId } = c.var
+  return { actor, requestId, route: `${c.req.method} ${c.req.routePath}`, call }
 }

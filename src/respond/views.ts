@@ -76,11 +76,18 @@ export function presentList<T, V>(
   } as const
 }
 
-/** What a revoke came to. */
-export interface RevokeView {
+/** @param revoked - times in Unix seconds */
+export function presentRevoked({
+  user,
+  cancelled,
+  cancelling,
+  blockedUntil,
+}: {
   readonly user: string
   readonly cancelled: readonly string[]
-  /** Not confirmed by OpenAI yet; retried until it is. */
+  /** Not confirmed by the upstream yet; retried until it is. */
   readonly cancelling: readonly string[]
-  readonly blocked_until: number | null
+  readonly blockedUntil: number | undefined
+}) {
+  return { user, cancelled, cancelling, blocked_until: blockedUntil ?? null }
 }

@@ -4,12 +4,12 @@ import { signInOf } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
 import type { EndReason, SessionRecord, TokenIdentity } from '../registry/records.ts'
 
-/** An admin's order. */
-export interface UserRevoke {
+/** An admin's revoke of a user. */
+export interface RevokeCommand {
   readonly user: string
-  /** 0 = take the sessions, but set no block. */
+  /** 0 = cancel the sessions, but set no block. */
   readonly blockSeconds: number
-  readonly reason: string | undefined
+  readonly reason?: string | undefined
   /** The admin: `issuer|subject`. */
   readonly by: string
 }
@@ -25,11 +25,10 @@ export interface Revoke {
   /**
    * All of a user's sessions, with a block if one is asked for.
    *
-   * @param order - whom, for how long, by whom
    * @param onDurable - runs when it holds, before the sessions are cancelled upstream, which can take
-   * seconds: the trail must not miss a revoke that a crash cut short
+   * seconds: the audit log must not miss a revoke that a crash cut short
    */
-  revokeUser(order: UserRevoke, onDurable?: () => Promise<void>): Promise<RevokeResult>
+  revokeUser(command: RevokeCommand, onDurable?: () => Promise<void>): Promise<RevokeResult>
   /** All of a user's sessions, without a block: sign-out. */
   signOut(user: string): Promise<void>
   /** One session; undefined when it was never on the books. */
@@ -76,8 +75,8 @@ export function createRevoke(options: RevokeOptions): Revoke {
     async revokeUser({ user, blockSeconds, reason, by }, onDurable) {
       const seconds = unixSeconds(now)
       const block = blockSeconds > 0 ? { until: seconds + blockSeconds, reason, by } : undefined
-      const order = { user, endReason: 'revoked', block, now: seconds } as const
-      const { cancelling, blockedUntil } = await registry.revoke(order)
+      const end = { user, endReason: 'revoked', block, now: seconds } as const
+      const { cancelling, blockedUntil } = await registry.revoke(end)
       await onDurable?.()
       return { ...(await canceller.cancelAll(cancelling)), blockedUntil }
     },

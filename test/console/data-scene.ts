@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { createAdminister } from '../../src/administer/administer.ts'
 import { readEnvironment } from '../../src/config/env.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import { createConsole } from '../../src/console/console.ts'
@@ -45,11 +46,17 @@ async function startOn(port: number, signIn: SignIn) {
   const adminConsole = createConsole({
     ...common,
     audit,
-    userData,
+    administer: createAdminister({
+      ...common,
+      audit,
+      revoke: createRevoke({ ...common, canceller }),
+      threads: userData.threads,
+      userData,
+      issuers: settings.issuers,
+    }),
     publicUrl,
     settings: { ...settings, admins, console: login },
     secret: environment.secret,
-    revoke: createRevoke({ ...common, canceller }),
     figures: { samples: () => samples, start() {}, stop() {} },
   })
   const origins = originsOf(settings, publicUrl)

@@ -1,12 +1,16 @@
 import type { EraseLine } from '../../src/administer/erase.ts'
+import type { UserData } from '../../src/administer/user-data.ts'
 import type { ThreadItem } from '../../src/chatkit/wire/item.ts'
 import type { Thread } from '../../src/chatkit/wire/thread.ts'
-import type { UserData } from '../../src/console/user-data.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { ThreadSource } from '../../src/threads/sources.ts'
+import type { Threads } from '../../src/threads/threads.ts'
+
+const NOTHING = { sessions: 0, threads: 0, items: 0, audit: 0 }
 
 /** A user's data, in memory; what it does wrong is the test's to say. */
 export interface FakeUserData extends UserData {
+  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'delete'>
   readonly threadsOf: Map<string, { thread: Thread; items: ThreadItem[] }>
   readonly erased: string[]
   /** Lines of each erase; a text is an error to throw in its place. */
@@ -41,11 +45,14 @@ export function createFakeUserData(): FakeUserData {
         const from = after === undefined ? 0 : items.findIndex(({ id }) => id === after) + 1
         return pageOf(items.slice(from), limit)
       },
+      delete: () => Promise.reject(new Error('the console deletes no thread')),
     },
-    async answerExport(c) {
-      return c.body('{"type":"summary"}\n')
+    async exportUser() {
+      return (async function* () {
+        yield [{ type: 'summary', ...{ complete: true, failed: 0, failures: [] }, ...NOTHING }]
+      })()
     },
-    async erase(_c, user) {
+    async eraseUser(_request, user) {
       fake.erased.push(user)
       const { lines } = fake
       return (async function* () {

@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { auditRead } from '../../http/admin/sessions.ts'
+import { adminRequest } from '../../http/require-admin.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { AuditAction } from '../../registry/audit.ts'
 import type { View } from '../guard.ts'
@@ -29,14 +29,13 @@ const ACTIONS: readonly AuditAction[] = [
 
 /** `GET /admin/blocks` */
 export function blocksPage(options: PageOptions): View {
-  const { registry, audit, addresses, now } = options
+  const { administer, addresses, now } = options
   return async (c, session) => {
     const { after, before } = queryOf(c, blockQuery)
     const seconds = unixSeconds(now)
     const base = `${addresses.root}/blocks`
-    await auditRead(c, audit)
     const walk = { after, before, limit: PAGE_ROWS, order: 'desc' } as const
-    const found = await registry.listBlocks({ ...walk, now: seconds })
+    const found = await administer.listBlocks(adminRequest(c), { ...walk, now: seconds })
     const { data, hasMore } = pageOrStart(found, base)
     const rows = data.map((block) => [
       userLink(addresses, block.user),
@@ -61,15 +60,13 @@ export function blocksPage(options: PageOptions): View {
 
 /** `GET /admin/audit` */
 export function auditPage(options: PageOptions): View {
-  const { registry, audit, addresses, now } = options
+  const { administer, addresses, now } = options
   return async (c, session) => {
     const { after, ...asked } = queryOf(c, auditQuery)
-    await auditRead(c, audit, asked.user)
-    // What waits for its batch belongs to what the admin wants to see.
-    await audit.flush()
     const set = Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : []))
     const base = `${addresses.root}/audit?${new URLSearchParams(set)}`
-    const found = await registry.listAudit({ ...asked, after, limit: PAGE_ROWS })
+    const walk = { ...asked, after, limit: PAGE_ROWS }
+    const found = await administer.readAudit(adminRequest(c), walk)
     const { data, hasMore } = pageOrStart(found, base)
     const rows = auditTable(data, { addresses, now: unixSeconds(now), users: true })
     const older = data.at(-1)?.id

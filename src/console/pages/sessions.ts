@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { auditRead, carryOutCancel, noSuchSession } from '../../http/admin/sessions.ts'
 import { pathId } from '../../http/query.ts'
+import { adminRequest } from '../../http/require-admin.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Action, View } from '../guard.ts'
@@ -25,15 +25,15 @@ type Filters = z.output<typeof filters>
 
 /** `GET /admin`: sessions by user, subject, issuer, workflow and status; the live ones first of all. */
 export function sessionsPage(options: PageOptions): View {
-  const { registry, audit, addresses, now } = options
+  const { administer, addresses, now } = options
   return async (c, session) => {
     const { after, before, ...asked } = queryOf(c, filters)
     const seconds = unixSeconds(now)
-    await auditRead(c, audit, asked.user)
     const base = addressOf(addresses.root, asked)
     const status = STATUSES.find((one) => one === asked.status)
-    const query = { ...asked, status, after, before, now: seconds }
-    const found = await registry.listSessions({ ...query, limit: PAGE_ROWS, order: 'desc' })
+    const walk = { after, before, limit: PAGE_ROWS, order: 'desc' } as const
+    const query = { ...asked, ...walk, status, now: seconds }
+    const found = await administer.listSessions(adminRequest(c), query)
     const { data, hasMore } = pageOrStart(found, base)
     const live = asked.status === 'active'
     const rows = sessionTable(data, {
@@ -60,11 +60,9 @@ export function sessionsPage(options: PageOptions): View {
 
 /** `GET /admin/sessions/{id}` */
 export function sessionPage(options: PageOptions): View {
-  const { registry, audit, addresses, now } = options
+  const { administer, addresses, now } = options
   return async (c, session) => {
-    const record = await registry.getSession(pathId(c))
-    await auditRead(c, audit, record?.user)
-    if (record === undefined) throw noSuchSession()
+    const record = await administer.readSession(adminRequest(c), pathId(c))
     const seconds = unixSeconds(now)
     const view = presentSession(record, seconds)
     const content = html`<div class="panel">${facts([
@@ -87,9 +85,10 @@ ${view.status === 'active' ? cancelButton(view, { addresses, session }) : status
 
 /** `POST /admin/sessions/{id}/cancel` */
 export function cancelAction(options: PageOptions): Action {
-  const { addresses } = options
+  const { administer, addresses, now } = options
   return async (c) => {
-    const view = await carryOutCancel(c, options)
+    const ended = await administer.cancelSession(adminRequest(c), pathId(c))
+    const view = presentSession(ended, unixSeconds(now))
     const back = c.req.header('Referer')
     const to = back === undefined ? addresses.userPage(view.user) : addresses.back(back)
     const notice =

@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { auditRead } from '../../http/admin/sessions.ts'
-import { findForRead } from '../../http/admin/threads.ts'
+import { pathId } from '../../http/query.ts'
+import { adminRequest } from '../../http/require-admin.ts'
 import { callOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { View } from '../guard.ts'
@@ -21,13 +21,12 @@ const threadQuery = z.object({ user: optionalText, after: optionalText })
 
 /** `GET /admin/threads?user=…` */
 export function threadsPage(options: PageOptions): View {
-  const { userData, audit, addresses, now } = options
+  const { administer, addresses, now } = options
   return async (c, session) => {
     const { after, ...asked } = queryOf(c, threadQuery)
     const user = knownUser(asked.user)
-    await auditRead(c, audit, user)
     const walk = { user, after, limit: PAGE_ROWS, order: 'desc' } as const
-    const page = await userData.threads.list(walk, callOptions(c))
+    const page = await administer.listThreads(adminRequest(c, callOptions(c)), walk)
     const base = `${addresses.root}/threads?${new URLSearchParams({ user })}`
     const ends = { before: undefined, first: undefined, last: page.last_id ?? undefined }
     const content = html`<p class="lead">${userLink(addresses, user)}</p>
@@ -42,14 +41,12 @@ ${pager({ base, after, hasMore: page.has_more, ...ends })}`
 
 /** `GET /admin/threads/{id}`: what was said, from the beginning. */
 export function threadPage(options: PageOptions): View {
-  const { userData, audit, addresses, now } = options
+  const { administer, addresses, now } = options
   return async (c, session) => {
     const { after } = queryOf(c, threadQuery)
-    const { threads } = userData
-    const found = await findForRead(c, { threads, audit })
-    const { thread } = found
-    const walk = { limit: ITEMS, order: 'asc', ...(after !== undefined && { after }) } as const
-    const items = await threads.listItems(found, walk, callOptions(c))
+    const query = { limit: ITEMS, order: 'asc', ...(after !== undefined && { after }) } as const
+    const request = adminRequest(c, callOptions(c))
+    const { thread, items } = await administer.readItems(request, { id: pathId(c), query })
     const base = `${addresses.root}/threads/${encodeURIComponent(thread.id)}`
     const next = items.has_more && items.last_id !== null ? items.last_id : undefined
     const content = html`<div class="panel">${facts([

@@ -1,6 +1,8 @@
 import { html } from 'hono/html'
 import type { EraseLine } from '../../administer/erase.ts'
 import type { AppContext } from '../../http/context.ts'
+import { answerExport } from '../../http/export-answer.ts'
+import { adminRequest } from '../../http/require-admin.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { Action } from '../guard.ts'
 import type { PageOptions } from '../page-answers.ts'
@@ -10,9 +12,9 @@ import { eraseBreak, eraseProgress, eraseSummary } from './erase-lines.ts'
 import { knownUser } from './user.ts'
 
 /** `POST /admin/user/export`: a download, one JSON line after the other. */
-export function exportAction({ userData }: PageOptions): Action {
+export function exportAction({ administer, log, now }: PageOptions): Action {
   return async (c, { form }) => {
-    const answer = await userData.answerExport(c, knownUser(form.value('user')))
+    const answer = await answerExport(c, { administer, log, now }, knownUser(form.value('user')))
     // Not before: the page of an error is to be read, not saved.
     answer.headers.set('Content-Disposition', 'attachment; filename="user-export.ndjson"')
     return answer
@@ -23,7 +25,7 @@ export function exportAction({ userData }: PageOptions): Action {
  * `POST /admin/user/erase`: a page that grows while the erase runs, so that it needs no script, and
  * ends with what came of it.
  */
-export function eraseAction({ addresses, userData, now, log }: PageOptions): Action {
+export function eraseAction({ addresses, administer, now, log }: PageOptions): Action {
   return async (c, { form, session }) => {
     const user = knownUser(form.value('user'))
     const back = { href: addresses.userPage(user), label: 'Back to the user' }
@@ -35,7 +37,7 @@ export function eraseAction({ addresses, userData, now, log }: PageOptions): Act
         action: back,
       })
     }
-    const lines = await userData.erase(c, user)
+    const lines = await administer.eraseUser(adminRequest(c), user)
     const frame = { title: `Erasing ${user}`, session, section: 'sessions' } as const
     const start = html`${pageStart(addresses, frame)}
 <p>This page grows while the erase runs, and ends with a summary. It goes on if you leave.</p>

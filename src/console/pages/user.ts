@@ -1,8 +1,7 @@
 import { html } from 'hono/html'
-import type { CallOptions } from '../../chatkit/port.ts'
+import { isUser } from '../../administer/revokes.ts'
 import type { ThreadPage } from '../../chatkit/wire/thread.ts'
-import { auditRead } from '../../http/admin/sessions.ts'
-import { userSchema } from '../../http/admin/users.ts'
+import { adminRequest } from '../../http/require-admin.ts'
 import { callOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -27,8 +26,7 @@ const ROWS = 10
  * @throws `invalid_request`
  */
 export function knownUser(given: string | undefined): string {
-  const parsed = userSchema.safeParse(given)
-  if (parsed.success) return parsed.data
+  if (given !== undefined && isUser(given)) return given
   throw new PageError('invalid_request', {
     reason: 'a user that cannot exist',
     heading: 'No such user',
@@ -38,35 +36,29 @@ export function knownUser(given: string | undefined): string {
 
 /** `GET /admin/user?user=…`: everything about one user, also about one who was never here. */
 export function userPage(options: PageOptions): View {
-  const { registry, audit, addresses, now } = options
+  const { administer, addresses, now } = options
   return async (c, session) => {
     const user = knownUser(c.req.query('user'))
     const seconds = unixSeconds(now)
-    await auditRead(c, audit, user)
-    await audit.flush()
-    const list = { user, limit: ROWS, order: 'desc', now: seconds } as const
-    const [guard, sessions, trail, threads] = await Promise.all([
-      registry.readStanding({ user, identity: { issuer: '' }, now: seconds }),
-      registry.listSessions(list),
-      registry.listAudit({ user, limit: ROWS }),
-      threadsOf(options, user, callOptions(c)),
-    ])
+    const request = adminRequest(c, callOptions(c))
+    const found = await administer.readUser(request, user, ROWS)
+    const { standing, sessions, entries, threads } = found
     const all = (path: string, what: string) =>
       html`<a href="${addresses.root}${path}${new URLSearchParams({ user })}">All ${what}</a>`
-    const sessionRows = sessionTable(sessions?.data ?? [], {
+    const sessionRows = sessionTable(sessions, {
       ...{ addresses, session, now: seconds, users: false },
       caption: 'Sessions, newest first',
       empty: 'No session on the books.',
     })
     const parts = { options, session, user }
-    const content = html`<div class="lead">${stateOf(guard, seconds)} ${guard.blockedUntil === undefined ? '' : unblockForm(parts)}</div>
+    const content = html`<div class="lead">${stateOf(standing, seconds)} ${standing.blockedUntil === undefined ? '' : unblockForm(parts)}</div>
 ${actionPanels(parts)}
 ${panel({ id: 'sessions', title: 'Sessions', content: sessionRows, aside: all('?status=all&', 'sessions') })}
 ${panel({ id: 'threads', title: 'Threads', content: threadSection(threads, { options, user, seconds }) })}
 ${panel({
   id: 'trail',
   title: 'Audit',
-  content: auditTable(trail?.data ?? [], { addresses, now: seconds, users: false }),
+  content: auditTable(entries, { addresses, now: seconds, users: false }),
   aside: all('/audit?', 'entries'),
 })}`
     return answerPage(c, options, {
@@ -84,20 +76,6 @@ function stateOf(
   if (guard.blockedUntil === undefined)
     return html`${badge('not blocked', 'good')} <span>${live}</span>`
   return html`${badge('blocked', 'bad')} <span>until ${moment(guard.blockedUntil, now)} · ${live}</span>`
-}
-
-/** The rest of the page is worth having while the ChatKit API is away. */
-async function threadsOf(
-  { userData }: PageOptions,
-  user: string,
-  call: CallOptions,
-): Promise<ThreadPage | ServiceError> {
-  try {
-    return await userData.threads.list({ user, limit: ROWS, order: 'desc' }, call)
-  } catch (error) {
-    if (error instanceof ServiceError && error.code !== 'store_unavailable') return error
-    throw error
-  }
 }
 
 interface ThreadSectionContext {

@@ -1,9 +1,12 @@
+// The admin endpoint that lists the audit log.
+
 import type { Handler } from 'hono'
 import { z } from 'zod'
+import type { Administer } from '../../administer/administer.ts'
 import { presentAuditEntry, presentList } from '../../respond/views.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { listParameters, pageOrRefusal, query, validQuery } from '../query.ts'
-import { type AdminOptions, auditRead } from './sessions.ts'
+import { adminRequest } from '../require-admin.ts'
 
 const { limit, after } = listParameters
 
@@ -16,13 +19,9 @@ export const auditListQuery = z.strictObject({
 })
 
 /** `GET /v1/admin/audit` */
-export function listAudit({ registry, audit }: AdminOptions): Handler<AppEnv>[] {
+export function listAudit({ readAudit }: Pick<Administer, 'readAudit'>): Handler<AppEnv>[] {
   const list = async (c: AppContext) => {
-    const asked = validQuery(c, auditListQuery)
-    await auditRead(c, audit, asked.user)
-    // What waits for its batch belongs to what the admin wants to see.
-    await audit.flush()
-    const page = pageOrRefusal(await registry.listAudit(asked))
+    const page = pageOrRefusal(await readAudit(adminRequest(c), validQuery(c, auditListQuery)))
     return c.json(presentList(page, presentAuditEntry, ({ id }) => id))
   }
   return [query(auditListQuery), list]

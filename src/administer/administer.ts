@@ -1,0 +1,52 @@
+// Joins what an admin may do, without HTTP. The admin API and the console call these functions.
+
+import type { Settings } from '../config/settings.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Audit } from '../registry/audit.ts'
+import type { Registry } from '../registry/port.ts'
+import type { Revoke } from '../revoke/revoke.ts'
+import type { Threads } from '../threads/threads.ts'
+import { createReadAudit } from './audit.ts'
+import { createAdministerRevokes } from './revokes.ts'
+import { createAdministerSessions } from './sessions.ts'
+import { createAdministerThreads } from './threads.ts'
+import type { UserData } from './user-data.ts'
+import { createReadUser } from './users.ts'
+
+/** {@link createAdminister} */
+export type Administer = ReturnType<typeof createAdminister>
+
+/**
+ * Every function takes the admin's request first and throws `store_unavailable`; what it reads or does
+ * is in the audit log before it resolves.
+ */
+export function createAdminister({
+  registry,
+  audit,
+  revoke,
+  threads,
+  userData,
+  issuers,
+  now,
+}: {
+  readonly registry: Pick<
+    Registry,
+    | ('getSession' | 'listSessions' | 'listAudit')
+    | ('usersOf' | 'liftBlock' | 'listBlocks' | 'readStanding')
+  >
+  readonly audit: Audit
+  readonly revoke: Pick<Revoke, 'revokeUser' | 'cancelSession'>
+  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'delete'>
+  readonly userData: UserData
+  readonly issuers: Settings['issuers']
+  readonly now: Clock
+}) {
+  return {
+    ...createAdministerSessions({ registry, revoke, audit }),
+    ...createAdministerRevokes({ registry, revoke, audit, issuers, now }),
+    ...createAdministerThreads({ threads, audit }),
+    ...userData,
+    readUser: createReadUser({ registry, audit, threads, now }),
+    readAudit: createReadAudit({ registry, audit }),
+  }
+}

@@ -1,0 +1,50 @@
+// Records in the audit log what an admin reads, and lets admins read that log.
+
+import type { CallOptions } from '../chatkit/port.ts'
+import type { Audit } from '../registry/audit.ts'
+import type { Registry } from '../registry/port.ts'
+import type { AuditEntry, AuditQuery, Page } from '../registry/records.ts'
+
+/** One request of an admin; every function of this folder takes it first. */
+export interface AdminRequest {
+  /** The admin: `issuer|subject`. */
+  readonly actor: string
+  readonly requestId: string
+  /** Method and pattern of the route, such as `GET /v1/admin/blocks`; never a path, which can hold users. */
+  readonly route: string
+  /** Goes with upstream calls; only requests that make some have it. */
+  readonly call?: CallOptions | undefined
+}
+
+/**
+ * Records a read. Awaited before anything is shown: a read that cannot be recorded is not answered.
+ *
+ * @param user - the user whose data it is, when it is one user's
+ */
+export async function auditRead(
+  audit: Pick<Audit, 'write'>,
+  { actor, requestId, route: reason }: AdminRequest,
+  user?: string,
+): Promise<void> {
+  await audit.write({ actor, action: 'admin_read', user, outcome: 'ok', reason, requestId })
+}
+
+/** Makes the function that reads the audit log. */
+export function createReadAudit({
+  registry,
+  audit,
+}: {
+  readonly registry: Pick<Registry, 'listAudit'>
+  readonly audit: Audit
+}) {
+  /** Newest first; undefined when the cursor is of no entry. */
+  return async (
+    request: AdminRequest,
+    query: AuditQuery,
+  ): Promise<Page<AuditEntry> | undefined> => {
+    await auditRead(audit, request, query.user)
+    // Entries that wait for their batch belong to the page too.
+    await audit.flush()
+    return registry.listAudit(query)
+  }
+}

@@ -1,0 +1,125 @@
+// Revokes users for an admin, and lists and lifts their blocks.
+
+import { z } from 'zod'
+import type { Settings } from '../config/settings.ts'
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { mapSubject } from '../map/map-user.ts'
+import type { Audit } from '../registry/audit.ts'
+import type { Registry } from '../registry/port.ts'
+import type { Block, Page, PageQuery } from '../registry/records.ts'
+import type { Revoke, RevokeCommand, RevokeResult } from '../revoke/revoke.ts'
+import { type AdminRequest, auditRead } from './audit.ts'
+
+/** A subject of an issuer, as in a token's `iss` and `sub`. */
+interface Subject {
+  readonly issuer: string
+  readonly subject: string
+}
+
+/** 1 to 512 characters, well-formed, no control characters: only such a string can be mapped to a user. */
+const USER = /^[^\p{Cc}\p{Cs}]{1,512}$/u
+
+/** Whether the mapping of claims could yield this user. */
+export function isUser(text: string): boolean {
+  return USER.test(text)
+}
+
+/** How a revoke is done. */
+export const revokeTerms = z.strictObject({
+  /** At most a year; 0 = cancel the sessions, but set no block. */
+  blockSeconds: z.int().min(0).max(31_536_000),
+  reason: z
+    .string()
+    .max(500)
+    .refine((value) => value.isWellFormed(), 'must be well-formed')
+    .optional(),
+})
+
+/** A revoke of a user. */
+export interface RevokedUser extends RevokeResult {
+  readonly user: string
+}
+
+/** Makes the functions that an admin has for revokes and blocks. */
+export function createAdministerRevokes({
+  registry,
+  revoke,
+  audit,
+  issuers,
+  now,
+}: {
+  readonly registry: Pick<Registry, 'usersOf' | 'liftBlock' | 'listBlocks'>
+  readonly revoke: Pick<Revoke, 'revokeUser'>
+  readonly audit: Audit
+  readonly issuers: Settings['issuers']
+  readonly now: Clock
+}) {
+  async function revokeUser(
+    { actor, requestId }: AdminRequest,
+    { user, blockSeconds, reason }: Omit<RevokeCommand, 'by'>,
+  ): Promise<RevokedUser> {
+    const command = { user, blockSeconds, reason, by: actor }
+    const event = { actor, action: 'revoke', user, outcome: 'ok', reason, requestId } as const
+    return { user, ...(await revoke.revokeUser(command, () => audit.write(event))) }
+  }
+
+  /** Users that sessions were minted for, and the one that the rule gives, who may have none so far. */
+  async function usersOf({ issuer, subject }: Subject): Promise<readonly string[]> {
+    const known = await registry.usersOf({ issuer, subject })
+    const mapped = mapSubject(issuers, issuer, subject)
+    return [...new Set(mapped === undefined ? known : [mapped, ...known])]
+  }
+
+  return {
+    /** Ends all sessions of a user. Resolves when that is durable, recorded, and tried upstream. */
+    revokeUser,
+
+    /**
+     * Revokes every user that a subject has been.
+     *
+     * @returns the sessions of all of them, with the first one's name and block
+     * @throws `not_found` when no user of this subject is known
+     */
+    async revokeSubject(
+      request: AdminRequest,
+      { issuer, subject, ...terms }: Omit<RevokeCommand, 'by' | 'user'> & Subject,
+    ): Promise<RevokedUser> {
+      const revoked: RevokedUser[] = []
+      for (const user of await usersOf({ issuer, subject })) {
+        revoked.push(await revokeUser(request, { user, ...terms }))
+      }
+      const [first] = revoked
+      if (first === undefined) throw unknownSubject()
+      return {
+        ...first,
+        cancelled: revoked.flatMap(({ cancelled }) => cancelled),
+        cancelling: revoked.flatMap(({ cancelling }) => cancelling),
+      }
+    },
+
+    /** Undefined when the cursor is of no block. */
+    async listBlocks(
+      request: AdminRequest,
+      query: PageQuery & { readonly now: number },
+    ): Promise<Page<Block> | undefined> {
+      await auditRead(audit, request)
+      return registry.listBlocks(query)
+    },
+
+    /** @returns whether there was a block */
+    async liftBlock({ actor, requestId }: AdminRequest, user: string): Promise<boolean> {
+      const stood = await registry.liftBlock(user, unixSeconds(now))
+      const reason = stood ? undefined : 'there was no block'
+      await audit.write({ actor, action: 'unblock', user, outcome: 'ok', reason, requestId })
+      return stood
+    },
+  }
+}
+
+function unknownSubject(): ServiceError {
+  return new ServiceError('not_found', {
+    reason: 'no user of this subject is known',
+    detail: 'No user of this subject is known. Revoke by "user" instead.',
+  })
+}

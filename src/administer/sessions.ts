@@ -1,0 +1,55 @@
+// Lists, reads and cancels sessions for an admin.
+
+import { ServiceError } from '../lib/errors.ts'
+import type { Audit } from '../registry/audit.ts'
+import type { Registry } from '../registry/port.ts'
+import type { Page, SessionQuery, SessionRecord } from '../registry/records.ts'
+import type { Revoke } from '../revoke/revoke.ts'
+import { type AdminRequest, auditRead } from './audit.ts'
+
+/** Makes the functions that an admin has for single sessions. */
+export function createAdministerSessions({
+  registry,
+  revoke,
+  audit,
+}: {
+  readonly registry: Pick<Registry, 'listSessions' | 'getSession'>
+  readonly revoke: Pick<Revoke, 'cancelSession'>
+  readonly audit: Audit
+}) {
+  return {
+    /** Undefined when the cursor is of no session. */
+    async listSessions(
+      request: AdminRequest,
+      query: SessionQuery,
+    ): Promise<Page<SessionRecord> | undefined> {
+      await auditRead(audit, request, query.user)
+      return registry.listSessions(query)
+    },
+
+    /** @throws `not_found` */
+    async readSession(request: AdminRequest, id: string): Promise<SessionRecord> {
+      const session = await registry.getSession(id)
+      await auditRead(audit, request, session?.user)
+      return session ?? noSuchSession()
+    },
+
+    /**
+     * Cancels a live session; one that has ended is returned as it is.
+     *
+     * @returns the session, `cancelling` while the upstream has not confirmed
+     * @throws `not_found`
+     */
+    async cancelSession({ actor, requestId }: AdminRequest, id: string): Promise<SessionRecord> {
+      const session = (await revoke.cancelSession(id)) ?? noSuchSession()
+      const { user } = session
+      const event = { actor, action: 'cancel', user, outcome: 'ok', reason: id, requestId } as const
+      await audit.write(event)
+      return session
+    },
+  }
+}
+
+function noSuchSession(): never {
+  throw new ServiceError('not_found', { reason: 'no session with this id' })
+}

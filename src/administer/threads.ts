@@ -1,0 +1,88 @@
+// Lists, reads and deletes anyone's threads for an admin.
+
+import type { ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
+import type { ListQuery } from '../chatkit/wire/wire.ts'
+import { ServiceError } from '../lib/errors.ts'
+import type { Audit, AuditEvent } from '../registry/audit.ts'
+import type { FoundThread } from '../threads/find-thread.ts'
+import type { Threads } from '../threads/threads.ts'
+import { type AdminRequest, auditRead } from './audit.ts'
+
+/** Makes the functions that an admin has for threads. All throw what the sources throw. */
+export function createAdministerThreads({
+  threads,
+  audit,
+}: {
+  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'delete'>
+  readonly audit: Audit
+}) {
+  /** Records who reads the thread before it is returned; also of a thread that does not exist. */
+  async function findThread(request: AdminRequest, id: string): Promise<FoundThread> {
+    try {
+      const found = await threads.find(id, request.call)
+      await auditRead(audit, request, found.thread.user)
+      return found
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'not_found') {
+        await auditRead(audit, request)
+      }
+      throw error
+    }
+  }
+
+  return {
+    /** Threads of one user, or of everyone. */
+    async listThreads(
+      request: AdminRequest,
+      query: Parameters<Threads['list']>[0],
+    ): Promise<ThreadPage> {
+      await auditRead(audit, request, query.user)
+      return threads.list(query, request.call)
+    },
+
+    /** @throws `not_found` */
+    findThread,
+
+    /**
+     * A thread with a page of its items.
+     *
+     * @throws `not_found`
+     */
+    async readItems(
+      request: AdminRequest,
+      { id, query }: { readonly id: string; readonly query: ListQuery },
+    ): Promise<FoundThread & { readonly items: ThreadItemPage }> {
+      const found = await findThread(request, id)
+      return { ...found, items: await threads.listItems(found, query, request.call) }
+    },
+
+    /**
+     * Recorded before it is done, and again when it fails.
+     *
+     * @throws `not_found`
+     */
+    async deleteThread(
+      { actor, requestId, call }: AdminRequest,
+      id: string,
+    ): Promise<ThreadDeleted> {
+      const event = { actor, action: 'delete_thread', reason: id, requestId } as const
+      const found = await auditedOnFailure(audit, event, threads.find(id, call))
+      const ofUser = { ...event, user: found.thread.user }
+      await audit.write({ ...ofUser, outcome: 'ok' })
+      return auditedOnFailure(audit, ofUser, threads.delete(found, call))
+    },
+  }
+}
+
+async function auditedOnFailure<T>(
+  audit: Audit,
+  event: Omit<AuditEvent, 'outcome'>,
+  work: Promise<T>,
+): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    await audit.write({ ...event, outcome: 'failed' })
+    throw error
+  }
+}

@@ -1,0 +1,44 @@
+// Answers with all data of one user as NDJSON, for the admin API and the console.
+
+import type { Administer } from '../administer/administer.ts'
+import type { ExportLine } from '../administer/export.ts'
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { presentAuditEntry, presentSession } from '../respond/views.ts'
+import { clientGone } from './client-gone.ts'
+import type { AppContext } from './context.ts'
+import { NDJSON, streamLines } from './ndjson.ts'
+import { adminRequest } from './require-admin.ts'
+
+/** What {@link answerExport} answers from. */
+export interface ExportParts {
+  readonly administer: Pick<Administer, 'exportUser'>
+  readonly log: Log
+  readonly now: Clock
+}
+
+/** Streams the lines; ends the upstream calls when the client leaves. */
+export async function answerExport(
+  c: AppContext,
+  { administer, log, now }: ExportParts,
+  user: string,
+): Promise<Response> {
+  const gone = new AbortController()
+  const request = adminRequest(c, { signal: gone.signal })
+  const batches = await administer.exportUser(request, user)
+  if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': NDJSON })
+  return streamLines(c, presented(batches, unixSeconds(now)), {
+    onGone: () => gone.abort(clientGone()),
+    onError: (error) => log.error({ err: error, request_id: request.requestId }, 'export ended'),
+  })
+}
+
+async function* presented(batches: AsyncIterable<readonly ExportLine[]>, now: number) {
+  for await (const lines of batches) yield lines.map((line) => present(line, now))
+}
+
+function present(line: ExportLine, now: number) {
+  if (line.type === 'session') return { ...line, session: presentSession(line.session, now) }
+  if (line.type === 'audit') return { ...line, audit: presentAuditEntry(line.audit) }
+  return line
+}
