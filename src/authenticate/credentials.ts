@@ -1,4 +1,5 @@
 import { ServiceError } from '../lib/errors.ts'
+import { BEARER } from '../lib/header-patterns.ts'
 
 // Where the token of a request is. Plain values in, no HTTP framework, no I/O.
 
@@ -42,8 +43,6 @@ export function readCredential(
   if (cookie === undefined) throw missing('no Authorization header and no cookie that counts')
   return cookie
 }
-
-const BEARER = /^Bearer(?: +(.*))?$/i
 
 function readBearer(authorization: string): Credential {
   const match = BEARER.exec(authorization)

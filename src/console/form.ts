@@ -1,14 +1,13 @@
 import { readText } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { FORM_TYPE } from '../lib/header-patterns.ts'
 
 /** What a form of the console sent. */
 export interface Form {
   /** Of a field; empty when it was not sent. */
   value(name: string): string
 }
-
-const FORM = /^application\/x-www-form-urlencoded(?: *;.*)?$/i
 
 /**
  * Reads a form.
@@ -18,7 +17,7 @@ const FORM = /^application\/x-www-form-urlencoded(?: *;.*)?$/i
  * that is there twice
  */
 export async function readForm(c: AppContext): Promise<Form> {
-  if (!FORM.test(c.req.header('Content-Type') ?? '')) {
+  if (!FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {
     throw new ServiceError('unsupported_media_type', { reason: 'not a form' })
   }
   const fields = new URLSearchParams(await readText(c))

@@ -3,11 +3,13 @@
 
 import { audienceOf, CLIENT_SECRET_TYPE } from '../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
+import { DEFAULT_REQUESTS_PER_MINUTE } from '../chatkit/wire/session.ts'
 import type { SelfHostedWorkflow } from '../config/settings.ts'
 import type { AppContext } from '../http/context.ts'
 import { countAuthorization } from '../http/raw-headers.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { BEARER } from '../lib/header-patterns.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 
@@ -16,10 +18,6 @@ export const UPLOAD_LINK_TYPE = 'chatkit-upload+jwt'
 
 /** Longer than any of ours; nothing longer is verified. */
 const MAX_CHARACTERS = 8192
-const BEARER = /^Bearer(?: +(.*))?$/i
-
-/** Requests of one session in a minute when the config does not say, as at OpenAI. */
-const DEFAULT_PER_MINUTE = 10
 
 /** A request that was let in: its session, and the workflow that the session is for. */
 export interface Call {
@@ -71,7 +69,7 @@ export function createOpenCall({
       // Unknown names and hosted workflows look the same.
       throw new ServiceError('not_found', { reason: 'no self-hosted workflow of this name' })
     }
-    const { name, maxRequestsPerMinute: maxPerMinute = DEFAULT_PER_MINUTE } = workflow
+    const { name, maxRequestsPerMinute: maxPerMinute = DEFAULT_REQUESTS_PER_MINUTE } = workflow
     const isLinked = c.req.method === 'PUT' || c.req.query('upload') !== undefined
     const token = isLinked ? readUploadLink(c) : readClientSecret(c)
     const type = isLinked ? UPLOAD_LINK_TYPE : CLIENT_SECRET_TYPE

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-call.ts'
+import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 
 /** A page of the server's list. Only what is needed is read: the threads pass as they are. */
 const page = z.looseObject({
@@ -11,7 +12,6 @@ const page = z.looseObject({
 })
 type ServerThreadEntry = z.infer<typeof page>['data'][number]
 
-const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 1000
 /** Threads in each page after the first, which is the one that the client asked for. */
 const PAGE_LIMIT = 100

@@ -2,6 +2,7 @@
 // what belongs to somebody else. A server need not know about users at all.
 
 import type { RequestIds } from '../chatkit/protocol/ids.ts'
+import { MAX_ID_CHARACTERS } from '../chatkit/protocol/request.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -11,7 +12,6 @@ import type { Call } from './open-call.ts'
 
 /** Ids that one request may name: each costs the store a look. */
 const MAX_IDS = 256
-const MAX_ID_CHARACTERS = 512
 
 /** A thread or an attachment of the call's workflow. */
 export type Thing = Pick<OwnedThing, 'kind' | 'id'>

@@ -8,6 +8,7 @@ import type { AppContext } from '../http/context.ts'
 import { type BodyLimits, readBytes } from '../http/read-bytes.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { AnswerEvents } from './event-answer.ts'
 import type { Forward } from './forward.ts'
@@ -19,8 +20,6 @@ import { type createUploads, FORM_TYPE } from './uploads.ts'
 
 /** Deepest nesting of a request: widgets and the actions in them go deep. */
 const MAX_DEPTH = 64
-
-const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?[ \t]*;?$/i
 
 /** @param parts - `takeMessage`: answers a JSON request of the protocol */
 export function createHandleRequest({

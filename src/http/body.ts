@@ -1,4 +1,5 @@
 import { ServiceError } from '../lib/errors.ts'
+import { FORM_TYPE } from '../lib/header-patterns.ts'
 import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
 import type { AppContext } from './context.ts'
 
@@ -33,8 +34,6 @@ export async function readText(c: AppContext): Promise<string> {
   }
 }
 
-const FORM = /^application\/x-www-form-urlencoded(?: *;.*)?$/i
-
 /**
  * The one value of a field in a form body. Which of two values counts is not for us to guess.
  *
@@ -43,7 +42,7 @@ const FORM = /^application\/x-www-form-urlencoded(?: *;.*)?$/i
  * @throws what {@link readText} throws; `unsupported_media_type`, `invalid_request`
  */
 export async function readFormField(c: AppContext, field: string): Promise<string> {
-  if (!FORM.test(c.req.header('Content-Type') ?? '')) {
+  if (!FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {
     throw new ServiceError('unsupported_media_type', {
       reason: 'not a form',
       detail: `Send ${field} as application/x-www-form-urlencoded.`,

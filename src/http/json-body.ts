@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
+import { JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import { bodyLength, readText } from './body.ts'
 import type { AppContext, Check } from './context.ts'
@@ -7,8 +8,6 @@ import { type Validation, validator } from './validator.ts'
 
 /** Deepest nesting of a JSON body. */
 const MAX_DEPTH = 32
-
-const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?[ \t]*;?$/i
 
 /**
  * Reads and checks the body in the contract's order: 415, 413, 400. No body, and `application/json`

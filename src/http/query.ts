@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
+import { OBJECT_ID } from '../lib/ids.ts'
 import type { AppContext, Check } from './context.ts'
 import { type Validation, validator } from './validator.ts'
 
@@ -59,8 +60,6 @@ export function pageOrRefusal<T>(page: T | undefined): T {
   throw invalidQuery('The cursor in "after" or "before" is of no entry of this list.')
 }
 
-const ID = /^[A-Za-z0-9_-]{1,128}$/
-
 /**
  * The id in the path, checked before anything is looked up or sent with it.
  *
@@ -68,7 +67,7 @@ const ID = /^[A-Za-z0-9_-]{1,128}$/
  */
 export function pathId(c: AppContext): string {
   const id = c.req.param('id') ?? ''
-  if (ID.test(id)) return id
+  if (OBJECT_ID.test(id)) return id
   throw new ServiceError('invalid_request', {
     reason: 'an id with characters that ids do not have',
     detail: 'The id in the path is not one.',

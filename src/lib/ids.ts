@@ -1,4 +1,12 @@
+// Makes new identifiers, and says what an identifier looks like.
+
 import { randomFillSync } from 'node:crypto'
+
+/**
+ * An id of the ChatKit API, and every id that this service puts into a path or takes from one: no slash,
+ * dot or escape can change what the path addresses.
+ */
+export const OBJECT_ID = /^[A-Za-z0-9_-]{1,128}$/
 
 const ID_BYTES = 16
 

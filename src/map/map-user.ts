@@ -1,10 +1,8 @@
 // Maps the caller's claims to the ChatKit user, by the `user` expression of the token's issuer.
+import { MAX_USER_CHARACTERS } from '../chatkit/wire/wire.ts'
 import type { Expression, IssuerSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { evaluate, scopeOf, type VerifiedClaims } from './evaluate.ts'
-
-/** The ChatKit API lists threads by users of at most 512 characters. */
-const MAX_CHARACTERS = 512
 
 /** A ChatKit user. */
 export interface MappedUser {
@@ -60,8 +58,8 @@ function userProblem(user: unknown): string | undefined {
   if (typeof user !== 'string') return `a ${typeof user}`
   if (user === '') return 'an empty string'
   // A code point has one or two UTF-16 units, so the cheap test spares counting a long string.
-  if (user.length > 2 * MAX_CHARACTERS || [...user].length > MAX_CHARACTERS) {
-    return `more than ${MAX_CHARACTERS} characters`
+  if (user.length > 2 * MAX_USER_CHARACTERS || [...user].length > MAX_USER_CHARACTERS) {
+    return `more than ${MAX_USER_CHARACTERS} characters`
   }
   if (!user.isWellFormed()) return 'a lone surrogate'
   if (/\p{Cc}/u.test(user)) return 'a control character'

@@ -1,12 +1,9 @@
 // Turns a mapped session into what the ChatKit API is asked for, and tells how long it may live.
-import type { CreateSessionParams } from '../chatkit/wire/session.ts'
+import { type CreateSessionParams, DEFAULT_LIFE_SECONDS } from '../chatkit/wire/session.ts'
 import type { WorkflowSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { NewSession } from './map.ts'
-
-/** Life of a session when nobody sets one, and the longest that the ChatKit API gives. */
-const DEFAULT_SECONDS = 600
 
 /** What decides how long a session may live. */
 export interface Lifetime {
@@ -35,7 +32,7 @@ export function sessionSeconds(lifetime: Lifetime): number | undefined {
       reason: 'the session must end with its token, which has less than a second left',
     })
   }
-  return Math.min(configured ?? DEFAULT_SECONDS, left)
+  return Math.min(configured ?? DEFAULT_LIFE_SECONDS, left)
 }
 
 /**

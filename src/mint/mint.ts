@@ -1,6 +1,7 @@
 import type { CallOptions, ChatKit } from '../chatkit/port.ts'
 import { UnusableSessionError } from '../chatkit/port.ts'
 import type { CreateSessionParams, IssuedSession } from '../chatkit/wire/session.ts'
+import { DEFAULT_LIFE_SECONDS } from '../chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { hashSecret } from '../lib/hash.ts'
@@ -53,9 +54,6 @@ export interface MintOptions {
   readonly cap: NewEntry['cap']
   readonly now: Clock
 }
-
-/** How long a session lives that asks for nothing else, as the API has it. */
-const DEFAULT_LIFE_SECONDS = 600
 
 /** Mints one session. */
 export type Mint = (order: MintOrder, call?: CallOptions) => Promise<Minted>

@@ -2,13 +2,11 @@
 
 import { listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadPage } from '../chatkit/wire/thread.ts'
+import { OBJECT_ID } from '../lib/ids.ts'
 import { badCursor, refusingCursors } from './cursors.ts'
 import { findThread, isNotFound } from './find-thread.ts'
 import { type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
-
-/** The ids that the ChatKit API has; nothing else goes upstream. */
-const ID = /^[A-Za-z0-9_-]{1,128}$/
 
 /**
  * With a user, a cursor must be proven to be the user's own thread before it goes anywhere: the way a
@@ -23,7 +21,7 @@ export async function singleList(
 ): Promise<ThreadPage> {
   const { user, after, before } = query
   const cursors = [after, before].filter((cursor) => cursor !== undefined)
-  if (!cursors.every((cursor) => ID.test(cursor))) throw badCursor()
+  if (!cursors.every((cursor) => OBJECT_ID.test(cursor))) throw badCursor()
   if (user !== undefined) {
     const proofs = cursors.map((id) => findThread([source], { id, user }, context.call))
     // All are awaited, so that the time taken does not tell which cursor is bad.

@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
 import type { JWK } from 'jose'
 import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
+import { hasPrivateMembers } from '../../lib/jwk.ts'
 import { firstIssue } from '../refusal.ts'
 
 // Which keys of a published set may verify tokens. No I/O, no clock.
@@ -10,9 +11,6 @@ const MAX_KEYS = 50
 const MIN_RSA_BITS = 2048
 /** e = 1 makes every message its own signature; e = 3 has a history of forged paddings. */
 const MIN_RSA_EXPONENT = 65_537n
-
-/** Members that only private and symmetric keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1). */
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 
 const SIGNATURE_ALGORITHM = /^(?:(?:RS|PS|ES)(?:256|384|512)|EdDSA|Ed25519)$/
 
@@ -48,7 +46,7 @@ export function usableKeys(set: unknown): readonly JWK[] {
 }
 
 function refusePrivate(key: PublishedKey, index: number): void {
-  if (key.kty === 'oct' || PRIVATE_MEMBERS.some((member) => Object.hasOwn(key, member))) {
+  if (key.kty === 'oct' || hasPrivateMembers(key)) {
     throw refused(`key ${index} is private or symmetric`)
   }
 }

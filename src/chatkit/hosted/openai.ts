@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
+import { OBJECT_ID } from '../../lib/ids.ts'
 import type { CallOptions, ChatKit } from '../port.ts'
 import { UnusableSessionError } from '../port.ts'
 import {
@@ -23,9 +24,6 @@ import type { BreakerState } from './breaker.ts'
 /** A session answer is some 1 KiB; pages of items can hold whole conversations. */
 const MAX_SESSION_BYTES = 256 * 1024
 const MAX_PAGE_BYTES = 16 * 1024 * 1024
-
-/** Ids go into paths: nothing in them may be a slash, a dot or an escape. */
-const ID = /^[A-Za-z0-9_-]{1,128}$/
 
 /**
  * The ChatKit API at OpenAI, over HTTP.
@@ -90,7 +88,7 @@ async function createSession(
 /** Of a session that exists now, even when the rest of the answer is unreadable or cut short. */
 function sessionId(json: unknown, { body }: Answer): string | undefined {
   const given = typeof json === 'object' && json !== null && 'id' in json ? json.id : undefined
-  if (typeof given === 'string') return ID.test(given) ? given : undefined
+  if (typeof given === 'string') return OBJECT_ID.test(given) ? given : undefined
   return /"id"\s*:\s*"(cksess_[A-Za-z0-9_-]{1,121})"/.exec(body.toString('utf8'))?.[1]
 }
 
@@ -199,7 +197,7 @@ function refused(
 }
 
 function checked(id: string): string {
-  if (ID.test(id)) return id
+  if (OBJECT_ID.test(id)) return id
   throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
 }
 

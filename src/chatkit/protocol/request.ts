@@ -9,7 +9,7 @@ import { z } from 'zod'
  */
 
 /** Ids are opaque; this bound keeps a made-up one out of the stores that remember them. */
-const MAX_ID_CHARACTERS = 512
+export const MAX_ID_CHARACTERS = 512
 
 const id = z.string().min(1).max(MAX_ID_CHARACTERS)
 const inThread = { thread_id: id }

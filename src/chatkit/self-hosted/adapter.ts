@@ -1,18 +1,16 @@
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { newId } from '../../lib/ids.ts'
+import { newId, OBJECT_ID } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
 import type { ChatKit } from '../port.ts'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../signing/client-secret.ts'
 import type { SigningKeys } from '../signing/signing-keys.ts'
-import type { CreateSessionParams, IssuedSession } from '../wire/session.ts'
+import {
+  type CreateSessionParams,
+  DEFAULT_LIFE_SECONDS,
+  type IssuedSession,
+} from '../wire/session.ts'
 import type { ServerThreads } from './threads.ts'
-
-/** Seconds that a session lives when nothing else is asked for, as at OpenAI. */
-const DEFAULT_SECONDS = 600
-
-/** The same ids as of the ChatKit API. */
-const ID = /^[A-Za-z0-9_-]{1,128}$/
 
 /** What {@link createSelfHosted} needs. */
 export interface SelfHostedOptions {
@@ -44,7 +42,7 @@ export function createSelfHosted(options: SelfHostedOptions): ChatKit {
     // `null`: no session of this id is known to anyone but the registry.
     async cancelSession(id, call) {
       call?.signal?.throwIfAborted()
-      if (ID.test(id)) return null
+      if (OBJECT_ID.test(id)) return null
       throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
     },
     listThreads: threads.list,
@@ -60,7 +58,7 @@ async function createSession(
 ): Promise<IssuedSession> {
   const id = newId('cksess_')
   const iat = unixSeconds(now)
-  const exp = iat + (params.expires_after?.seconds ?? DEFAULT_SECONDS)
+  const exp = iat + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS)
   const claims = {
     iss: issuer,
     aud: audienceOf(workflow),

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Clock } from '../../lib/clock.ts'
 import { eachBounded } from '../../lib/concurrency.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { OBJECT_ID } from '../../lib/ids.ts'
 import type { CallOptions, ChatKit } from '../port.ts'
 import { serverFault } from '../protocol/server-call.ts'
 import { type ServerItem, serverItemPage, serverThread } from '../protocol/thread.ts'
@@ -69,9 +70,6 @@ interface Deps extends ServerThreadsOptions {
 
 /** How many threads of a list are read at a time. */
 const PARALLEL = 8
-
-/** The same ids as of the ChatKit API: they come in paths. */
-const ID = /^[A-Za-z0-9_-]{1,128}$/
 
 /**
  * The records of ownership say whose a thread is and which there are; the server, asked as its owner,
@@ -200,7 +198,7 @@ function opposite(order: 'asc' | 'desc'): 'asc' | 'desc' {
 }
 
 async function ownerOf({ registry, workflow }: Deps, { id, asUser }: AskedThread): Promise<string> {
-  if (!ID.test(id)) {
+  if (!OBJECT_ID.test(id)) {
     throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
   }
   const [owner] = await registry.ownersOf([{ workflow, kind: 'thread', id }])

@@ -1,4 +1,5 @@
 import type { ListQuery } from './wire.ts'
+import { DEFAULT_LIMIT } from './wire.ts'
 
 /** A part of a list, as it was fetched: entries without a value are left out of the answer. */
 export interface Fetched<T> {
@@ -12,7 +13,6 @@ export interface Part extends ListQuery {
   readonly limit: number
 }
 
-const DEFAULT_LIMIT = 20
 /** The most that the API gives at a time. */
 const MAX_LIMIT = 100
 /** How often is fetched for one page, when so much is left out of it. */

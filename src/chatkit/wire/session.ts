@@ -2,6 +2,12 @@ import { z } from 'zod'
 import { Secret } from '../../lib/secret.ts'
 import { MAX_USER_CHARACTERS, text } from './wire.ts'
 
+/** Seconds that a session lives when nobody says otherwise: also the most that it may. */
+export const DEFAULT_LIFE_SECONDS = 600
+
+/** Requests per minute that a session is good for when nobody says otherwise. */
+export const DEFAULT_REQUESTS_PER_MINUTE = 10
+
 const MAX_STATE_VARIABLES = 64
 const MAX_STATE_KEY_CHARACTERS = 64
 
@@ -43,7 +49,7 @@ const chatkitConfigurationParam = z.strictObject({
 /** When the session ends: 1 to 600 seconds from its creation. Both fields are required. */
 const expiresAfterParam = z.strictObject({
   anchor: z.literal('created_at'),
-  seconds: z.int().min(1).max(600),
+  seconds: z.int().min(1).max(DEFAULT_LIFE_SECONDS),
 })
 
 /** How many requests a client secret is good for in a minute. */

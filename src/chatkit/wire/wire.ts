@@ -11,6 +11,9 @@ import { z } from 'zod'
 /** Most characters of a `user`, at create and as a filter. */
 export const MAX_USER_CHARACTERS = 512
 
+/** Entries of a page when the query has no `limit`. */
+export const DEFAULT_LIMIT = 20
+
 /**
  * A string of at least one character and at most `max`, counted in code points as JSON Schema's
  * `maxLength` does: zod's own `max` would refuse 300 emoji.

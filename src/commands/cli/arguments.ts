@@ -1,11 +1,10 @@
 import { Argument, InvalidArgumentError, Option } from 'commander'
+import { MAX_USER_CHARACTERS } from '../../chatkit/wire/wire.ts'
+import { OBJECT_ID } from '../../lib/ids.ts'
 
 // Values that several commands take, checked before anything is sent.
 
-/** Ids are put into paths: nothing in them may be a slash, a dot or an escape. */
-const ID = /^[A-Za-z0-9_-]{1,128}$/
 const MAX_CURSOR = 2048
-const MAX_USER_CHARACTERS = 512
 
 /** `--after`, `--before`, `--limit`, `--order`, as the reference has them. */
 export interface ListFlags {
@@ -35,7 +34,7 @@ export function listOptions(what: string): Option[] {
  * @throws `InvalidArgumentError`, as commander wants it, like all of these
  */
 export function id(text: string): string {
-  if (ID.test(text)) return text
+  if (OBJECT_ID.test(text)) return text
   throw new InvalidArgumentError('An id has 1 to 128 letters, digits, "_" and "-".')
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hasPrivateMembers } from '../../lib/jwk.ts'
 import { issuerProblem, urlProblem } from './addresses.ts'
 import { checkedText, environmentName, expression, patternText } from './checked-text.ts'
 
@@ -14,15 +15,12 @@ export const SECRET_ALGORITHMS = ['HS256', 'HS384', 'HS512'] as const
 /** Types of JWT that are something else than a user's token, whoever signed them. */
 const OTHER_TOKENS = new Set(['logout+jwt', 'dpop+jwt', 'secevent+jwt'])
 
-/** Members that only a private or symmetric JSON Web Key has: RFC 7518 §6. */
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
-
 const algorithms = z.array(z.enum([...ASYMMETRIC_ALGORITHMS, ...SECRET_ALGORITHMS])).min(1)
 const filledText = patternText(/\S/, 'must not be blank')
 
 const publicKey = z
   .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) })
-  .refine((key) => !PRIVATE_MEMBERS.some((member) => Object.hasOwn(key, member)), {
+  .refine((key) => !hasPrivateMembers(key), {
     error: 'has members of a private key; put only the public key here, and replace the leaked one',
   })
 

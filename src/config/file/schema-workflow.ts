@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { OBJECT_ID } from '../../lib/ids.ts'
 import { serverProblem } from './addresses.ts'
 import {
   checkedText,
@@ -66,7 +67,7 @@ const chatkitConfiguration = z
 /** One entry of `workflows`. */
 export const workflowSchema = z
   .strictObject({
-    id: patternText(/^[A-Za-z0-9_-]{1,128}$/, 'must be a workflow id, as in wf_68e5c3')
+    id: patternText(OBJECT_ID, 'must be a workflow id, as in wf_68e5c3')
       .optional()
       .describe('The workflow at OpenAI. Either this or `server`.'),
     server: checkedText(serverProblem)

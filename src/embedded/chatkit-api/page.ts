@@ -1,8 +1,6 @@
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
+import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
 import { ApiError } from '../kit/api-error.ts'
-
-/** Entries of a page when the query has no `limit`. */
-const DEFAULT_LIMIT = 20
 
 /** A page of a list, as the API answers it. */
 export interface Page<T> {

@@ -1,10 +1,8 @@
 import type { ChatSession, CreateSessionParams } from '../../chatkit/wire/session.ts'
+import { DEFAULT_LIFE_SECONDS, DEFAULT_REQUESTS_PER_MINUTE } from '../../chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ApiError } from '../kit/api-error.ts'
 
-/** Life of a session that does not ask for another. */
-const DEFAULT_LIFE_SECONDS = 600
-const DEFAULT_REQUESTS_PER_MINUTE = 10
 /** How long after its expiry a session is still known; then it is forgotten. */
 const KEPT_AFTER_EXPIRY_SECONDS = 3600
 /** How often a create looks for sessions to forget. */

@@ -1,7 +1,5 @@
+import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
 import { ApiError } from '../kit/api-error.ts'
-
-/** Entries of a page when the request has no `limit`, or 0. */
-const DEFAULT_LIMIT = 20
 
 /** Which part of a list. */
 export interface ListParams {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
+import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
 
 /** One call of the service, with what the page cannot see of it. */
 export interface MintTrace {
@@ -53,7 +54,7 @@ const TYPES: Readonly<Record<string, string>> = {
 const CHATKIT_HOST = 'https://cdn.platform.openai.com'
 
 const BLOCK_SECONDS = 3600
-const userBody = z.strictObject({ user: z.string().min(1).max(512) })
+const userBody = z.strictObject({ user: text(MAX_USER_CHARACTERS) })
 
 /**
  * The page of the demo, `/demo`: signs in, mints, shows every step, takes sessions back.

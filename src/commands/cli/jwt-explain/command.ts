@@ -2,6 +2,7 @@ import { addAbortSignal } from 'node:stream'
 import { Command } from 'commander'
 import { Agent } from 'undici'
 import { createIssuers, type Issuers } from '../../../authenticate/issuers.ts'
+import { DEFAULT_LIFE_SECONDS } from '../../../chatkit/wire/session.ts'
 import type { Rules } from '../../../config/setup.ts'
 import { mintBody } from '../../../http/routes/sessions.ts'
 import { UnusableSettingError } from '../../../lib/errors.ts'
@@ -141,7 +142,7 @@ async function show(io: Io, report: JwtReport): Promise<void> {
     ['user', report.user],
     ['workflow', report.workflow],
     ['state variables', report.state_variables],
-    ['session lives', session && `${session.expires_after?.seconds ?? 600} s`],
+    ['session lives', session && `${session.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS} s`],
     ['admin', report.admin ? 'yes' : 'no'],
   ])
   if (report.workflows.length === 0) return

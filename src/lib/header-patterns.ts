@@ -1,0 +1,10 @@
+// Patterns of HTTP header fields that more than one kind of request has.
+
+/** `Authorization` with a bearer token, which may be missing (RFC 6750 §2.1; the scheme has no case). */
+export const BEARER = /^Bearer(?: +(.*))?$/i
+
+/** `Content-Type` of JSON in UTF-8. */
+export const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?[ \t]*;?$/i
+
+/** `Content-Type` of an HTML form without files. */
+export const FORM_TYPE = /^application\/x-www-form-urlencoded(?: *;.*)?$/i
