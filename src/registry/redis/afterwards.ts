@@ -1,3 +1,4 @@
+// Work after a step that may fail without changing its answer.
 import type { Commands, Link } from './link.ts'
 
 /**

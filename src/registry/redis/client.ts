@@ -1,3 +1,6 @@
+// Connection to one Redis node or to a cluster, and Lua scripts with the hash Redis knows them by.
+
+import { createHash } from 'node:crypto'
 import { createClient, createCluster } from 'redis'
 import type { Secret } from '../../lib/secret.ts'
 
@@ -116,4 +119,17 @@ function credentials(username: string, password: string) {
     ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === '' ? {} : { password: decodeURIComponent(password) }),
   }
+}
+
+/** A Lua script and the name under which Redis keeps it. */
+export interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+/**
+ * @param text - Lua; it touches no key but those in `KEYS`
+ */
+export function script(text: string): Script {
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
 }

@@ -1,3 +1,4 @@
+// Rate-limit counters in Redis. While Redis is away they run in memory.
 import { createCounters, mintCounter, stateAfterUse, stateWithoutUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import { CONSUME } from './index-scripts.ts'

@@ -1,3 +1,4 @@
+// Removes all that Redis holds of one user.
 import type { Registry } from '../port.ts'
 import type { EraseOutcome, UserErase } from '../records.ts'
 import { ERASE_AUDIT } from './index-scripts.ts'

@@ -1,4 +1,5 @@
-import { script } from './script.ts'
+// Lua scripts on what belongs to no single user: global indexes, audit record, marks and counters.
+import { script } from './client.ts'
 
 /**
  * The steps on the global indexes, which all lie in one slot. None of them decides anything about a

@@ -1,3 +1,4 @@
+// Names of the keys in Redis, and the hash tags that decide their slots.
 import { hash } from 'node:crypto'
 import type { OwnedThing } from '../records.ts'
 

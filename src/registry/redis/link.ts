@@ -1,7 +1,7 @@
+// One guarded connection to Redis: connects again by itself, gives each call a deadline, runs scripts.
 import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
-import type { RedisConnection } from './client.ts'
-import type { Script } from './script.ts'
+import type { RedisConnection, Script } from './client.ts'
 
 /** The commands of one call; refused once its time is over. */
 export interface Commands {

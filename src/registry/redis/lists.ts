@@ -1,3 +1,4 @@
+// Lists of sessions, blocks and audit entries, and single entries of them.
 import type { Registry } from '../port.ts'
 import type { AuditQuery, Block, SessionQuery } from '../records.ts'
 import { matchesQuery } from '../session-match.ts'

@@ -1,3 +1,4 @@
+// Cancels that the upstream has not confirmed yet.
 import { z } from 'zod'
 import type { Registry } from '../port.ts'
 import type { CancelClaim } from '../records.ts'

@@ -1,3 +1,4 @@
+// Reads one page of a list that is kept as a sorted set.
 import { cutPage, type Span, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'
 import type { Commands, Link } from './link.ts'

@@ -1,3 +1,4 @@
+// Converts sessions, blocks, audit entries and ownership to the text kept in Redis and back.
 import { z } from 'zod'
 import type { AuditEntry, Block, Ownership, SessionRecord } from '../records.ts'
 import { hashOf } from './keys.ts'

@@ -1,3 +1,4 @@
+// Ends sessions: a revoke of users, and the cancel of a single session.
 import { z } from 'zod'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type { RevokeOrder, RevokeOutcome } from '../records.ts'

@@ -1,10 +1,11 @@
+// Reads a user's standing; for a mint, counts it in the same round trip.
 import { stateAfterUse } from '../counters.ts'
 import type { BegunMint, RateState, RateWindow, StandingQuery, UserStanding } from '../records.ts'
+import { type Script, script } from './client.ts'
 import { COUNT } from './index-scripts.ts'
 import { mintsKey, remembering, single, tagOf, userKeys } from './keys.ts'
 import type { Commands } from './link.ts'
 import { fromRow, texts } from './rows.ts'
-import { type Script, script } from './script.ts'
 
 /**
  * KEYS: the six of `userKeys`, the counter, marks. ARGV: now, secret hash or ''.

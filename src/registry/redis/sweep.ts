@@ -1,3 +1,4 @@
+// Deletes what ended longer ago than the retention allows.
 import type { Registry } from '../port.ts'
 import type { Retention } from '../records.ts'
 import { DROP_BLOCKS } from './index-scripts.ts'

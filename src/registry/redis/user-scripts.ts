@@ -1,4 +1,5 @@
-import { script } from './script.ts'
+// Lua scripts on the keys of one user.
+import { script } from './client.ts'
 
 /**
  * The steps on one user. `KEYS` are the six of `userKeys`, in their order. A row is nine lines

@@ -1,3 +1,4 @@
+// Counts the uses of a session at the gateway, and finds out which open sessions have ended.
 import { z } from 'zod'
 import { type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'

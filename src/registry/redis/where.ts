@@ -1,3 +1,4 @@
+// Finds the user and the stored rows of given session ids.
 import { index, userKeys } from './keys.ts'
 import type { Commands } from './link.ts'
 import { fromRow, maybeTexts, type PlacedSession } from './rows.ts'
