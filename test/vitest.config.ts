@@ -8,7 +8,7 @@ const ALONE = [
   'test/process/{crash,drain,overload,redis-outage,user-data}.test.ts',
   'test/registry/redis*.test.ts',
   'test/self-hosted/{process,redis,thousand-streams}.test.ts',
-  'test/gateway/streams*.test.ts',
+  'test/gateway/{streams*,thousand-streams}.test.ts',
 ]
 
 /** Tests that wait, for a browser, a slow client or a time-out: as many at a time as there are cores. */

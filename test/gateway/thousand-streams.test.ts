@@ -1,23 +1,14 @@
 import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Agent, request } from 'undici'
 import { expect, test } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
-import { startScene } from './scene.ts'
+import { note, start, startScripted } from './scripted-server.ts'
 
 const STREAMS = 1000
 
-test('a thousand open streams: one question to the store at a time, little memory, all end', async () => {
-  const opened: ServerResponse[] = []
-  const server = createServer((_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
-    opened.push(response)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`
-  const scene = await startScene({ server: url })
+test('a thousand open streams take one question to the store at a time and little memory, and all end with their sessions', async () => {
+  const { url, opened } = await startScripted()
+  const { scene } = await start({ server: url })
   const asked: number[] = []
   const { endedAmong } = scene.registry
   scene.registry.endedAmong = async (sessions, now) => {
@@ -39,7 +30,7 @@ test('a thousand open streams: one question to the store at a time, little memor
       return answer.body
     }),
   )
-  const frame = 'data: {"type":"progress_update","text":"x"}\n\n'
+  const frame = note('x')
   for (const response of opened) response.write(frame)
   for (const body of bodies) {
     const [chunk] = (await once(body, 'data')) as [Buffer]
@@ -55,7 +46,5 @@ test('a thousand open streams: one question to the store at a time, little memor
   await Promise.all(bodies.map((body) => once(body.resume(), 'end')))
   await closed
   expect(performance.now() - started).toBeLessThan(5000)
-  await scene.close()
   await dispatcher.destroy()
-  server.close()
 })

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { asAt, createThread, type Scene, startScene } from './scene.ts'
 
 let scene: Scene
@@ -33,45 +33,43 @@ async function seed(pattern: string): Promise<string[]> {
   return own
 }
 
-describe('threads.list', () => {
-  test('has the caller’s own threads only, in pages that are full', async () => {
-    const own = await seed('abbbabbbbaba')
-    const first = await list({ limit: 2, order: 'asc' })
-    expect(first).toEqual({
-      data: [{ id: own[0] }, { id: own[1] }].map(expectThread),
-      has_more: true,
-      after: own[1],
-    })
-    const second = await list({ limit: 2, order: 'asc', after: first.after })
-    expect(second.data.map(({ id }) => id)).toEqual(own.slice(2))
-    expect(second).toMatchObject({ has_more: false, after: null })
+test('a list has the caller’s own threads only, in full pages', async () => {
+  const own = await seed('abbbabbbbaba')
+  const first = await list({ limit: 2, order: 'asc' })
+  expect(first).toEqual({
+    data: [{ id: own[0] }, { id: own[1] }].map(expectThread),
+    has_more: true,
+    after: own[1],
   })
+  const second = await list({ limit: 2, order: 'asc', after: first.after })
+  expect(second.data.map(({ id }) => id)).toEqual(own.slice(2))
+  expect(second).toMatchObject({ has_more: false, after: null })
+})
 
-  test('does not say that there is more when the rest is other users’', async () => {
-    const own = await seed('abbbbb')
-    const page = await list({ limit: 1, order: 'asc' })
-    expect(page.data.map(({ id }) => id)).toEqual(own)
-    expect(page).toMatchObject({ has_more: false, after: null })
-  })
+test('a list does not say that there is more when the rest belongs to other users', async () => {
+  const own = await seed('abbbbb')
+  const page = await list({ limit: 1, order: 'asc' })
+  expect(page.data.map(({ id }) => id)).toEqual(own)
+  expect(page).toMatchObject({ has_more: false, after: null })
+})
 
-  test('of somebody without threads is empty, whatever others have', async () => {
-    await seed('bbbbbbbbbbbbbbbbbbbbbbbbb')
-    expect(await list({})).toEqual({ data: [], has_more: false, after: null })
-  })
+test('the list of a user without threads is empty, however many others have', async () => {
+  await seed('bbbbbbbbbbbbbbbbbbbbbbbbb')
+  expect(await list({})).toEqual({ data: [], has_more: false, after: null })
+})
 
-  test('newest first, twenty, when nothing else is asked for', async () => {
-    const own = await seed('b'.repeat(15) + 'a'.repeat(22))
-    const page = await list({})
-    expect(page.data.map(({ id }) => id)).toEqual(own.toReversed().slice(0, 20))
-    expect(page).toMatchObject({ has_more: true, after: own[2] })
-  })
+test('a list has the newest twenty threads when nothing else is asked for', async () => {
+  const own = await seed('b'.repeat(15) + 'a'.repeat(22))
+  const page = await list({})
+  expect(page.data.map(({ id }) => id)).toEqual(own.toReversed().slice(0, 20))
+  expect(page).toMatchObject({ has_more: true, after: own[2] })
+})
 
-  test('a cursor that is another user’s thread is refused', async () => {
-    const { id } = await createThread(bob)
-    scene.sample.server.clearRequests()
-    expect((await alice(['threads.list', { after: id }])).status).toBe(404)
-    expect(scene.sample.server.requests()).toEqual([])
-  })
+test('a list with another user’s thread as its cursor is 404', async () => {
+  const { id } = await createThread(bob)
+  scene.sample.server.clearRequests()
+  expect((await alice(['threads.list', { after: id }])).status).toBe(404)
+  expect(scene.sample.server.requests()).toEqual([])
 })
 
 function expectThread({ id }: { id: string | undefined }) {

@@ -44,7 +44,7 @@ function authorized(of: Session = session): Record<string, string> {
 }
 
 describe('two_phase', () => {
-  test('the links lead through the gateway, and name nothing of the server’s address', async () => {
+  test('upload links of a new attachment lead through the gateway and do not show the server’s address', async () => {
     const { id, upload_url, upload_descriptor } = await create()
     const link =
       /^https:\/\/mint\.acme\.example\/chatkit\/helpdesk\?upload=eyJ[\w-]+\.[\w-]+\.[\w-]+$/
@@ -59,7 +59,7 @@ describe('two_phase', () => {
     expect(payload).not.toContain(scene.sample.origin)
   })
 
-  test('PUT of the bytes and POST of a form arrive, without any header of the page’s', async () => {
+  test('bytes by PUT and a form by POST reach the server through their link, without a header of the page', async () => {
     const put = await create()
     const { url, method, headers } = put.upload_descriptor
     expect((await fetch(reachable(url), { method, headers, body: 'abc' })).status).toBe(204)
@@ -76,7 +76,7 @@ describe('two_phase', () => {
     })
   })
 
-  test('the attachment can then be sent in a message of its owner’s, and of nobody else’s', async () => {
+  test('an attachment that was uploaded can be sent in a message of its owner, and of nobody else', async () => {
     const { id, upload_descriptor: to } = await create()
     await fetch(reachable(to.url), { method: 'PUT', body: 'abc' })
     const request = ['threads.create', { input: input('hi', [id]) }] as const
@@ -86,7 +86,7 @@ describe('two_phase', () => {
     expect((await asAt(scene.url, bob)(request)).status).toBe(404)
   })
 
-  test('a link is good for nothing but its attachment, while its session is active', async () => {
+  test('an upload link works for its attachment only, and only while its session is active', async () => {
     const { id, upload_descriptor } = await create()
     const url = reachable(upload_descriptor.url)
     const token = new URL(url).searchParams.get('upload') ?? ''
@@ -105,7 +105,7 @@ describe('two_phase', () => {
     expect(await stored(id)).toContain('Nothing was uploaded')
   })
 
-  test('a link to an attachment that was deleted is 404', async () => {
+  test('an upload link to an attachment that was deleted is 404', async () => {
     const { id, upload_descriptor } = await create()
     const asker = asAt(scene.url, session)
     expect((await asker(['attachments.delete', { attachment_id: id }])).status).toBe(200)
@@ -113,13 +113,13 @@ describe('two_phase', () => {
     expectProblem(await answerOf(answer), 404, 'not_found')
   })
 
-  test('a URL of an object store stays as it is, and gets no identity of ours', async () => {
+  test('an upload URL of an object store stays as it is', async () => {
     const url = 'https://bucket.example/a?signature=abc'
     scene.sample.server.setFaults({ status: 200, body: { id: 'atc_1', upload_url: url }, times: 1 })
     expect((await create()).upload_url).toBe(url)
   })
 
-  test('a body that is too long is 413', async () => {
+  test('an upload that is too long is 413', async () => {
     const { upload_descriptor } = await create()
     const body = 'x'.repeat(10 * 1024 * 1024 + 1)
     const answer = await fetch(reachable(upload_descriptor.url), { method: 'PUT', body })
@@ -143,7 +143,7 @@ describe('direct', () => {
   const upload = (body: FormData, headers = authorized(alice)) =>
     fetch(direct.url, { method: 'POST', headers, body })
 
-  test('a form makes an attachment that is the caller’s', async () => {
+  test('a form makes an attachment that belongs to the caller', async () => {
     const response = await upload(form())
     expect(response.status).toBe(200)
     const { id } = (await response.json()) as Attachment
@@ -165,14 +165,14 @@ describe('direct', () => {
     expect(scene.sample.server.requests()).toEqual([])
   })
 
-  test('without a secret 401, and a form that is none 400', async () => {
+  test('a form without a client secret is 401, and a body that is not a form is 400', async () => {
     expectProblem(await answerOf(await upload(form(), {} as never)), 401, 'missing_token')
     const headers = { ...authorized(alice), 'content-type': 'multipart/form-data; boundary=x' }
     const answer = await fetch(direct.url, { method: 'POST', headers, body: 'no form' })
     expectProblem(await answerOf(answer), 400, 'invalid_request')
   })
 
-  test('goes to the endpoint itself where there is no other URL', async () => {
+  test('a form goes to the endpoint itself where the config has no upload URL', async () => {
     const answer = await fetch(scene.url, { method: 'POST', headers: authorized(), body: form() })
     expectProblem(await answerOf(answer), 502, 'upstream_rejected')
     expect(scene.sample.server.requests()).toMatchObject([{ path: '/chatkit' }])

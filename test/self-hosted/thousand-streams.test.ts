@@ -1,16 +1,15 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Agent, request } from 'undici'
 import { expect, test } from 'vitest'
 import { eachBounded } from '../../src/lib/concurrency.ts'
+import { note, startScripted } from '../gateway/scripted-server.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { startInstance } from './instance.ts'
 
 const STREAMS = 1000
 const MOST_MB = 150
-const FRAME = 'data: {"type":"progress_update","text":"x"}\n\n'
+const FRAME = note('x')
 
 /** Of a process on Linux, in MB. */
 function residentMb(pid: number | undefined): number {
@@ -18,23 +17,10 @@ function residentMb(pid: number | undefined): number {
   return Number(kilobytes) / 1024
 }
 
-/** A server whose streams stay open. */
-async function startOpenEnded() {
-  const opened: ServerResponse[] = []
-  const server = createServer((_request, response) => {
-    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
-    opened.push(response)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`
-  return { url, opened, server }
-}
-
 test.runIf(process.platform === 'linux')(
-  `${STREAMS} open streams of a process: each delivers, and they cost less than ${MOST_MB} MB`,
+  `each of ${STREAMS} open streams of a process delivers, and they cost less than ${MOST_MB} MB`,
   async ({ annotate }) => {
-    const { url, opened, server } = await startOpenEnded()
+    const { url, opened } = await startScripted()
     const instance = await startInstance(url)
     const dispatcher = new Agent({ allowH2: false })
     const fresh = residentMb(instance.process.child.pid)
@@ -71,6 +57,5 @@ test.runIf(process.platform === 'linux')(
     await Promise.all(ended)
     await dispatcher.destroy()
     await instance.process.end()
-    server.close()
   },
 )

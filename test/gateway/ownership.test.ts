@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
-import { eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
+import { ask, eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { asAt, createThread, type Scene, startScene } from './scene.ts'
+import { asAt, createThread, type Scene, startScene, WORKFLOW } from './scene.ts'
 
 // Two users on a server that never asks who is asking.
 
@@ -18,8 +18,8 @@ beforeAll(async () => {
 afterAll(() => scene.close())
 beforeEach(() => scene.sample.server.clearRequests())
 
-describe.each(REQUEST_TYPES)('%s', (type) => {
-  test('of one’s own works', async () => {
+describe.each(REQUEST_TYPES)('a request of type %s', (type) => {
+  test('works on what is the user’s own', async () => {
     const params = await workingParams(type, alice)
     const response = await alice([type, params])
     expect(response.status).toBe(200)
@@ -32,7 +32,7 @@ describe.each(REQUEST_TYPES)('%s', (type) => {
     }
   })
 
-  test('of another user, or of nobody, is 404 before the server sees it', async () => {
+  test('is 404 before the server sees it when it names what is another user’s, or nobody’s', async () => {
     const of = await workingParams(type, bob)
     const { id: own } = await createThread(alice)
     const { id: foreign } = await createThread(bob)
@@ -57,7 +57,7 @@ describe.each(REQUEST_TYPES)('%s', (type) => {
   })
 })
 
-test('a foreign attachment in a message is refused', async () => {
+test('a message with another user’s attachment is refused', async () => {
   const attachment = await createAttachment(bob)
   const { id } = await createThread(alice)
   scene.sample.server.clearRequests()
@@ -69,7 +69,7 @@ test('a foreign attachment in a message is refused', async () => {
   expect(scene.sample.server.requests()).toEqual([])
 })
 
-test('an id of another user is refused in an application’s own data, an unknown one is not', async () => {
+test('an id in the application’s own data is refused when it is another user’s, and passes when it is unknown', async () => {
   const { id: thread_id } = await createThread(alice)
   const { id: foreign } = await createThread(bob)
   const act = (thread: string) =>
@@ -80,10 +80,38 @@ test('an id of another user is refused in an application’s own data, an unknow
   expect(textOf(await eventsOf(passed))).toContain('Action x')
 })
 
-test('a thread that was deleted is nobody’s', async () => {
+test('a thread that was deleted belongs to nobody', async () => {
   const { id } = await createThread(alice)
   expect((await alice(['threads.delete', { thread_id: id }])).status).toBe(200)
   scene.sample.server.clearRequests()
   expect((await alice(['threads.get_by_id', { thread_id: id }])).status).toBe(404)
   expect(scene.sample.server.requests()).toEqual([])
+})
+
+test('with adopt_threads, a thread that nobody owns is the first asker’s, and one that is not there is nobody’s', async () => {
+  const adopting = await startScene({ workflow: { adoptThreads: true } })
+  const first = asAt(adopting.url, await adopting.session('alice'))
+  const second = asAt(adopting.url, await adopting.session('bob'))
+  const made = await eventsOf(
+    await ask(adopting.sample.url, ['threads.create', { input: input('old') }]),
+  )
+  const [created = {}] = made
+  const { id: thread_id } = created['thread'] as { id: string }
+  expect((await first(['threads.get_by_id', { thread_id }])).status).toBe(200)
+  expect((await second(['threads.get_by_id', { thread_id }])).status).toBe(404)
+  const absent = { thread_id: 'thr_00000000' }
+  expect((await first(['threads.get_by_id', absent])).status).toBe(404)
+  const owned = { workflow: WORKFLOW, kind: 'thread', id: absent.thread_id } as const
+  expect(await adopting.registry.ownersOf([owned])).toEqual([undefined])
+  await adopting.close()
+})
+
+test('when the server makes an attachment with the id of another user’s, the client gets 502', async () => {
+  const params = { name: 'a', size: 1, mime_type: 'text/plain' }
+  const { id } = (await (await bob(['attachments.create', params])).json()) as { id: string }
+  scene.sample.server.setFaults({ status: 200, body: { id, name: 'a', mime_type: 'text/plain' } })
+  const answer = await answerOf(await alice(['attachments.create', params]))
+  scene.sample.server.setFaults({})
+  expectProblem(answer, 502, 'upstream_invalid_response')
+  expect(answer.body).not.toContain(id)
 })

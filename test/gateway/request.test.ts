@@ -1,0 +1,130 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { openRaw, rawRequest } from '../support/raw-http.ts'
+import { asAt, createThread, type Scene, startScene, WORKFLOW } from './scene.ts'
+import { start } from './scripted-server.ts'
+
+let scene: Scene
+beforeAll(async () => {
+  scene = await startScene()
+})
+afterAll(() => scene.close())
+beforeEach(() => scene.sample.server.clearRequests())
+
+async function post(body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}) {
+  const { secret } = await scene.session('alice')
+  const usual = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' }
+  return answerOf(
+    await fetch(scene.url, { method: 'POST', headers: { ...usual, ...headers }, body }),
+  )
+}
+
+test.each([
+  ['that is not JSON', '{"type":'],
+  ['that is an array', '[]'],
+  ['that is empty', ''],
+  ['without a type', '{"params":{}}'],
+  ['with a repeated key', '{"type":"threads.list","params":{},"params":{"thread_id":"thr_1"}}'],
+  ['with a second spelling of params', '{"type":"threads.list","params":{},"Params":{}}'],
+  ['with __proto__', '{"type":"threads.list","params":{"__proto__":{}}}'],
+  ['with a thread_id that is a number', '{"type":"threads.get_by_id","params":{"thread_id":7}}'],
+  ['without its thread_id', '{"type":"threads.get_by_id","params":{}}'],
+  ['of an unknown type', '{"type":"threads.purge","params":{}}'],
+  ['with a byte order mark', '\ufeff{"type":"threads.list","params":{}}'],
+  [
+    'that is nested too deeply',
+    `{"type":"threads.list","params":${'['.repeat(100)}${']'.repeat(100)}}`,
+  ],
+  [
+    'with 300 ids',
+    JSON.stringify({
+      type: 'threads.list',
+      params: { thread_ids: Array.from({ length: 300 }, (_, at) => `thr_${at}`) },
+    }),
+  ],
+])('a body %s is refused with 400', async (_name, body) => {
+  expectProblem(await post(body), 400, 'invalid_request')
+  expect(scene.sample.server.requests()).toEqual([])
+})
+
+test('a body that is not UTF-8 is refused with 400', async () => {
+  const body = Buffer.from('{"type":"threads.list","params":{"x":"\xff"}}', 'latin1')
+  expectProblem(await post(new Uint8Array(body)), 400, 'invalid_request')
+})
+
+test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/json; charset=utf-16'])(
+  'a body of type %s is refused with 415',
+  async (type) => {
+    const body = '{"type":"threads.list","params":{}}'
+    expectProblem(await post(body, { 'content-type': type }), 415, 'unsupported_media_type')
+  },
+)
+
+test('a body with a Content-Encoding is refused with 415', async () => {
+  const answer = await post('x', { 'content-encoding': 'gzip' })
+  expectProblem(answer, 415, 'unsupported_media_type')
+})
+
+test('a body of 11 MB is refused with 413, by its length and in chunks, and one of 9 MB passes', async () => {
+  const { secret } = await scene.session('alice')
+  const json = (bytes: number) =>
+    JSON.stringify({
+      type: 'input.transcribe',
+      params: { audio_base64: 'A'.repeat(bytes), mime_type: 'audio/wav' },
+    })
+  const connection = await openRaw(scene.origin)
+  const head = [`Authorization: Bearer ${secret}`, 'Content-Type: application/json']
+  const length = `Content-Length: ${11 * 1024 * 1024}`
+  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers: [...head, length] }))
+  expectProblem(await connection.next(), 413, 'body_too_large')
+  connection.destroy()
+
+  const chunked = await openRaw(scene.origin)
+  const transfer = 'Transfer-Encoding: chunked'
+  chunked.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers: [...head, transfer] }))
+  const megabyte = `100000\r\n${'x'.repeat(1024 * 1024)}\r\n`
+  for (let sent = 0; sent < 11; sent++) chunked.send(megabyte)
+  expectProblem(await chunked.next(), 413, 'body_too_large')
+  chunked.destroy()
+  expect(scene.sample.server.requests()).toEqual([])
+  expect((await post(json(9 * 1024 * 1024))).status).toBe(200)
+})
+
+test('a body that does not arrive is refused with 408', async () => {
+  const { scene: impatient, session } = await start({ limits: { bodyMs: 300 } })
+  const connection = await openRaw(impatient.origin)
+  const head = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
+  const headers = [...head, 'Content-Length: 100']
+  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers }))
+  connection.send('{"type"')
+  expectProblem(await connection.next(), 408, 'request_timeout')
+  connection.destroy()
+  expect(impatient.sample.server.requests()).toEqual([])
+})
+
+test('a request of an unknown type passes where the config says so, unless it names what is another user’s', async () => {
+  const { scene: open, alice } = await start({ gateway: { allowUnknownTypes: true } })
+  const { id } = await createThread(asAt(open.url, await open.session('bob')))
+  open.sample.server.clearRequests()
+  expect((await alice(['threads.purge', { thread_id: id }])).status).toBe(404)
+  expect(open.sample.server.requests()).toEqual([])
+  // The sample server does not know it either.
+  expectProblem(await answerOf(await alice(['threads.purge', {}])), 502, 'upstream_rejected')
+  expect(open.sample.server.requests()).toMatchObject([{ type: 'threads.purge' }])
+})
+
+test('a request to the server ends when its client leaves before the answer', async () => {
+  const { secret } = await scene.session('alice')
+  scene.sample.server.setFaults({ hang: true, times: 1 })
+  const leaving = new AbortController()
+  const alice = asAt(scene.url, { secret })
+  const gone = alice(['threads.list', {}], { signal: leaving.signal }).catch(() => undefined)
+  while (scene.sample.server.requests().length === 0) await wait(5)
+  leaving.abort()
+  await gone
+  await expect
+    .poll(() => scene.sample.server.requests()[0]?.outcome, { timeout: 5000 })
+    .toBe('client_gone')
+  scene.sample.server.setFaults({})
+})

@@ -1,0 +1,61 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { onTestFinished } from 'vitest'
+import { input, type Json } from '../support/chatkit/server-client.ts'
+import { asAt, type SceneOptions, startScene } from './scene.ts'
+
+/** A scene for the running test, and a session of alice. */
+export async function start(options: SceneOptions = {}) {
+  const scene = await startScene(options)
+  onTestFinished(() => scene.close())
+  const session = await scene.session('alice')
+  return { scene, session, alice: asAt(scene.url, session) }
+}
+
+/** A server for the running test, whose streams the test writes. */
+export async function startScripted() {
+  const opened: ServerResponse[] = []
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+    opened.push(response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`
+  return { url, opened }
+}
+
+/** A stream that the test writes at the server, and reads behind the gateway. */
+export async function startWritten(options: SceneOptions = {}) {
+  const { url, opened } = await startScripted()
+  const at = await start({ ...options, server: url })
+  const response = await at.alice(['threads.create', { input: input('hi') }])
+  const [server] = opened
+  if (server === undefined || response.body === null) throw new Error('no stream')
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  return { ...at, server, response, reader }
+}
+
+/** All that still comes. */
+export async function rest(reader: ReadableStreamDefaultReader<string>): Promise<string> {
+  let text = ''
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text
+    text += value
+  }
+}
+
+export const created = (id: string) =>
+  `data: ${JSON.stringify({ type: 'thread.created', thread: { id, created_at: 1 } })}\n\n`
+export const note = (text: string) =>
+  `data: ${JSON.stringify({ type: 'progress_update', text })}\n\n`
+export const lastError = (text: string): Json => {
+  const frames = text.split('\n\n').filter((frame) => frame.startsWith('data: '))
+  return JSON.parse(frames.at(-1)?.slice(6) ?? '')
+}

@@ -1,0 +1,147 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { ServiceError } from '../../src/lib/errors.ts'
+import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { eventsOf, input } from '../support/chatkit/server-client.ts'
+import { rawRequest } from '../support/raw-http.ts'
+import { asAt, type Scene, WORKFLOW } from './scene.ts'
+import { lastError, note, rest, start, startScripted, startWritten } from './scripted-server.ts'
+
+function seconds(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+const cancels: [string, (at: { scene: Scene; id: string }) => Promise<unknown>][] = [
+  ['cancelled', ({ scene, id }) => scene.registry.beginCancel(id, seconds())],
+  [
+    'revoked with its user',
+    ({ scene }) => scene.registry.revoke({ user: 'alice', endReason: 'revoked', now: seconds() }),
+  ],
+]
+test.each(cancels)(
+  'a stream ends within a second when its session is %s',
+  async (_name, cancel) => {
+    const { server, reader, scene, session } = await startWritten()
+    const other = asAt(scene.url, await scene.session('bob'))
+    const unharmed = await other(['threads.create', { input: input('hi') }])
+    server.write(note('x'))
+    await reader.read()
+    const closed = once(server, 'close')
+    const started = performance.now()
+    await cancel({ scene, id: session.id })
+    const text = await rest(reader)
+    expect(performance.now() - started).toBeLessThan(1000)
+    expect(lastError(text)).toMatchObject({
+      code: 'custom',
+      message: 'This chat session has ended.',
+    })
+    await closed
+    const others = unharmed.body?.getReader()
+    expect(await Promise.race([others?.read(), wait(200, 'open')])).toBe('open')
+    await others?.cancel()
+  },
+)
+
+test('a request ends with 401 when its session is cancelled before the server answers', async () => {
+  const { scene, session, alice } = await start()
+  scene.sample.server.setFaults({ hang: true })
+  const asked = alice(['threads.create', { input: input('hi') }])
+  await expect.poll(() => scene.sample.server.requests().length).toBe(1)
+  const started = performance.now()
+  await scene.registry.beginCancel(session.id, seconds())
+  expect((await asked).status).toBe(401)
+  expect(performance.now() - started).toBeLessThan(1000)
+  const outcome = () => scene.sample.server.requests()[0]?.outcome
+  await expect.poll(outcome).toBe('client_gone')
+})
+
+test('a stream that its client does not read ends with its session, and its connection is closed', async () => {
+  const { url, opened } = await startScripted()
+  const { scene, session } = await start({ server: url })
+  const { hostname, port } = new URL(scene.origin)
+  const connection = connect(Number(port), hostname).pause()
+  connection.on('error', () => undefined)
+  const body = JSON.stringify({ type: 'threads.create', params: { input: input('hi') } })
+  const headers = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
+  connection.write(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers, body }))
+  await expect.poll(() => opened.length).toBe(1)
+  const [server] = opened as [ServerResponse]
+  const closed = once(server, 'close')
+  while (server.write(note('x'.repeat(60_000)))) await wait(1)
+  await scene.registry.beginCancel(session.id, seconds())
+  await closed
+  await expect
+    .poll(() => scene.lines.filter(({ msg }) => msg === 'a stream was ended'))
+    .toHaveLength(1)
+  const cut = once(connection, 'close')
+  connection.resume()
+  await cut
+})
+
+test('a stream ends when the store does not answer for too long', { timeout: 10_000 }, async () => {
+  const registry = createMemoryRegistry()
+  const { server, reader } = await startWritten({ registry })
+  registry.endedAmong = async () => {
+    throw new ServiceError('store_unavailable', { reason: 'down' })
+  }
+  server.write(note('x'))
+  const started = performance.now()
+  const text = await rest(reader)
+  expect(performance.now() - started).toBeGreaterThan(4000)
+  expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: true })
+})
+
+test('a stream ends when the server is silent for too long', async () => {
+  const { server, reader } = await startWritten({
+    limits: { idleMs: 100, heartbeatMs: 30 },
+  })
+  const closed = once(server, 'close')
+  const text = await rest(reader)
+  expect(text).toMatch(/^: \n\n/)
+  expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: true })
+  await closed
+})
+
+test('a stream ends when it has taken too long', async () => {
+  const { server, reader } = await startWritten({ limits: { totalMs: 100 } })
+  const closed = once(server, 'close')
+  expect(lastError(await rest(reader))).toMatchObject({ type: 'error', code: 'custom' })
+  await closed
+})
+
+test('a stream ends with an error when the server closes in the middle', async () => {
+  const { scene, alice } = await start()
+  scene.sample.server.setFaults({ close_after_frames: 3 })
+  const events = await eventsOf(await alice(['threads.create', { input: input('hi there') }]))
+  expect(events).toHaveLength(4)
+  expect(events.at(-1)).toEqual({ type: 'error', code: 'stream.error', allow_retry: true })
+})
+
+test.each([
+  ['a frame is too long', note('x'.repeat(1024 * 1024))],
+  ['a frame never ends', 'data: '.padEnd(1024 * 1024 + 1, 'x')],
+  ['a frame is not JSON', 'data: <h1>\n\n'],
+  ['a frame has no type', 'data: {}\n\n'],
+  ['a new thread has no id', 'data: {"type":"thread.created","thread":{}}\n\n'],
+])('a stream ends when %s, and nothing of that frame passes', async (_name, frame) => {
+  const { server, reader } = await startWritten()
+  const closed = once(server, 'close')
+  server.write(note('good') + frame)
+  const text = await rest(reader)
+  expect(text).toBe(
+    `${note('good')}data: {"type":"error","code":"stream.error","allow_retry":false}\n\n`,
+  )
+  await closed
+})
+
+test('a stream ends at the server when the client leaves', async () => {
+  const { server, reader } = await startWritten()
+  const closed = once(server, 'close')
+  server.write(note('x'))
+  await reader.read()
+  await reader.cancel()
+  await closed
+})
