@@ -1,12 +1,23 @@
 // Makes new identifiers, and says what an identifier looks like.
 
 import { randomFillSync } from 'node:crypto'
+import { ServiceError } from './errors.ts'
 
 /**
  * An id of the ChatKit API, and every id that this service puts into a path or takes from one: no slash,
  * dot or escape can change what the path addresses.
  */
 export const OBJECT_ID = /^[A-Za-z0-9_-]{1,128}$/
+
+/**
+ * @param id - as a client sent it
+ * @returns the id
+ * @throws `invalid_request` when it is no {@link OBJECT_ID}
+ */
+export function requireId(id: string): string {
+  if (OBJECT_ID.test(id)) return id
+  throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
+}
 
 const ID_BYTES = 16
 

@@ -1,3 +1,6 @@
+// Sends calls to the ChatKit API at OpenAI: adds credential, headers and deadline, and turns failures
+// into errors of this service. Each kind of call has a lane of its own.
+
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../../lib/clock.ts'
 import { type CallerSignal, startDeadline } from '../../lib/deadline.ts'
@@ -5,10 +8,16 @@ import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
 import { apiError } from '../wire/wire.ts'
-import { BreakerOpenError, type BreakerState } from './breaker.ts'
-import { type Exchange, exchange, type FaultKind, UpstreamFault } from './exchange.ts'
-import { createGuarded, type RetryPolicy } from './resilience.ts'
-import { handedOnSeconds } from './retry-after.ts'
+import { BreakerOpenError, type CallOutcome, createBreaker } from './breaker.ts'
+import { createBulkhead } from './bulkhead.ts'
+import { exchange, type FaultKind, type UpstreamAnswer, UpstreamFault } from './exchange.ts'
+import {
+  createRetryBudget,
+  handedOnSeconds,
+  type RepeatableCall,
+  type RetryPolicy,
+  withRetry,
+} from './retry.ts'
 
 /** One call of the API, before headers and deadline. */
 export interface ApiCall {
@@ -20,25 +29,8 @@ export interface ApiCall {
   readonly retry: RetryPolicy
 }
 
-/** An answer with any status. */
-export interface Answer {
-  readonly status: number
-  readonly body: Buffer
-  /** Status, request id and the API's error code, for reasons in the log. */
-  describe(): string
-  /** What to throw when the status is not one the operation deals with itself. */
-  error(): ServiceError
-}
-
-/** Sends calls: credential, headers, deadline, retry, breaker. */
-export interface Caller {
-  /** @throws `ServiceError` when no whole answer came */
-  send(call: ApiCall, options: CallOptions | undefined): Promise<Answer>
-  breakers(): Readonly<Record<'api' | 'cancel', BreakerState>>
-}
-
-/** What {@link createCaller} needs. */
-export interface CallerOptions {
+/** What {@link createApiClient} needs. */
+export interface ApiClientOptions {
   /** Without a trailing slash: `https://api.openai.com/v1`. */
   readonly baseUrl: string
   /** Asked before each call, so that a rotated key counts at once. */
@@ -55,25 +47,36 @@ export interface CallerOptions {
   readonly now?: Clock | undefined
 }
 
-/**
- * @param options - where to and as whom
- */
-export function createCaller(options: CallerOptions): Caller {
-  const { origin, pathname } = new URL(options.baseUrl)
+/** {@link createApiClient} */
+export type ApiClient = ReturnType<typeof createApiClient>
+
+/** @param options - where and with which key the API is called */
+export function createApiClient({
+  baseUrl,
+  apiKey,
+  organization,
+  project,
+  dispatcher,
+  cancelDispatcher = dispatcher,
+  deadlineMs = CALL_DEADLINE_MS,
+  now = Date.now,
+}: ApiClientOptions) {
+  const { origin, pathname } = new URL(baseUrl)
   const basePath = pathname === '/' ? '' : pathname
-  const { dispatcher, cancelDispatcher = dispatcher, now = Date.now } = options
-  // Cancel has a way of its own: a flood of failing mints must not stop a revoke.
-  const ways = {
-    api: { guard: createGuarded(), dispatcher },
-    cancel: { guard: createGuarded(), dispatcher: cancelDispatcher },
-  }
+  const credential = { apiKey, organization, project }
+  // Cancels have a lane of their own: a flood of failing mints must not stop a revoke.
+  const lanes = { api: createLane(dispatcher), cancel: createLane(cancelDispatcher) }
   return {
-    async send(call, { signal, observe, withinMs } = {}) {
-      const way = call.operation === 'cancel_session' ? ways.cancel : ways.api
+    /**
+     * @returns the answer, whatever its status
+     * @throws `ServiceError` when no whole answer came
+     */
+    async send(call: ApiCall, { signal, observe, withinMs }: CallOptions = {}) {
+      const lane = call.operation === 'cancel_session' ? lanes.cancel : lanes.api
       const started = performance.now()
-      const headers = requestHeaders(options, call.body !== undefined)
-      const deadline = startDeadline(withinMs ?? options.deadlineMs ?? CALL_DEADLINE_MS, signal)
-      const seen: { attempts: number; last?: Exchange | undefined } = { attempts: 0 }
+      const headers = requestHeaders(credential, call.body !== undefined)
+      const deadline = startDeadline(withinMs ?? deadlineMs, signal)
+      const seen: { attempts: number; last?: UpstreamAnswer | undefined } = { attempts: 0 }
       const request = {
         method: call.method,
         path: basePath + call.path,
@@ -86,12 +89,11 @@ export function createCaller(options: CallerOptions): Caller {
         seen.last = undefined
         signal?.throwIfAborted()
         seen.attempts++
-        seen.last = await exchange(way.dispatcher, origin, request)
+        seen.last = await exchange(lane.dispatcher, origin, request)
         return seen.last
       }
       try {
-        const result = await way.guard.run({ attempt, retry: call.retry, deadline, nowMs: now() })
-        return answerOf(result, now())
+        return await lane.run({ attempt, retry: call.retry, deadline, nowMs: now() })
       } catch (error) {
         throw asServiceError(error, signal)
       } finally {
@@ -105,33 +107,75 @@ export function createCaller(options: CallerOptions): Caller {
         })
       }
     },
-    breakers: () => ({ api: ways.api.guard.state(), cancel: ways.cancel.guard.state() }),
+    /** The error for an answer whose status the operation does not deal with itself. */
+    errorFor: (answer: UpstreamAnswer) =>
+      new ServiceError(codeFor(answer.status), {
+        reason: describeAnswer(answer),
+        retryAfterSeconds: handedOnSeconds(answer.retryAfter, now()),
+      }),
+    breakers: () => ({ api: lanes.api.state(), cancel: lanes.cancel.state() }),
   }
 }
 
-function requestHeaders(options: CallerOptions, hasBody: boolean): Record<string, string> {
+/**
+ * There are as many slots as a pool has connections: further calls would wait for each other there, the
+ * oldest first and until their deadline. At the usual 150 ms a call, the queue is served in its time.
+ */
+const SLOTS = { slots: 256, mostWaiting: 256, longestWait: 250 }
+
+/**
+ * A lane has connections, slots, a breaker and a retry budget of its own. To the breaker a call counts
+ * once, however many attempts it took. The wait for a slot is part of the call's deadline.
+ */
+function createLane(dispatcher: Dispatcher) {
+  const breaker = createBreaker()
+  const budget = createRetryBudget()
+  const bulkhead = createBulkhead(SLOTS)
+  return {
+    dispatcher,
+    async run(call: RepeatableCall): Promise<UpstreamAnswer> {
+      if (breaker.refuses()) throw new BreakerOpenError('open')
+      if (!bulkhead.take()) await bulkhead.wait(call.deadline)
+      let era: number | undefined
+      try {
+        era = breaker.enter()
+        const answer = await withRetry(call, budget)
+        breaker.report(era, answer.status >= 500 ? 'failed' : 'well')
+        return answer
+      } catch (error) {
+        if (era !== undefined) breaker.report(era, outcomeOf(error))
+        throw error
+      } finally {
+        bulkhead.free()
+      }
+    },
+    state: breaker.state,
+  }
+}
+
+/**
+ * Only 5xx, time-outs and network faults count as failures: a 4xx says that the upstream is well, and
+ * a caller who leaves says nothing.
+ */
+function outcomeOf(error: unknown): CallOutcome {
+  if (!(error instanceof UpstreamFault)) return 'unknown'
+  if (error.kind === 'caller_gone') return 'unknown'
+  return error.kind === 'too_large' ? 'well' : 'failed'
+}
+
+function requestHeaders(
+  { apiKey, organization, project }: Pick<ApiClientOptions, 'apiKey' | 'organization' | 'project'>,
+  hasBody: boolean,
+): Record<string, string> {
   const headers: Record<string, string> = {
-    authorization: `Bearer ${options.apiKey().reveal()}`,
+    authorization: `Bearer ${apiKey().reveal()}`,
     'openai-beta': 'chatkit_beta=v1',
     accept: 'application/json',
   }
   if (hasBody) headers['content-type'] = 'application/json'
-  if (options.organization) headers['openai-organization'] = options.organization
-  if (options.project) headers['openai-project'] = options.project
+  if (organization) headers['openai-organization'] = organization
+  if (project) headers['openai-project'] = project
   return headers
-}
-
-function answerOf(result: Exchange, nowMs: number): Answer {
-  return {
-    status: result.status,
-    body: result.body,
-    describe: () => describe(result),
-    error: () =>
-      new ServiceError(codeFor(result.status), {
-        reason: describe(result),
-        retryAfterSeconds: handedOnSeconds(result.retryAfter, nowMs),
-      }),
-  }
 }
 
 function codeFor(status: number): ErrorCode {
@@ -141,13 +185,16 @@ function codeFor(status: number): ErrorCode {
   return status >= 400 ? 'upstream_rejected' : 'upstream_invalid_response'
 }
 
-/** The API's own `type`, `code` and `param` are names; its `message` can hold a masked key. */
-function describe(result: Exchange): string {
-  const id = result.requestId === undefined ? '' : `, upstream request ${word(result.requestId)}`
-  if (result.status < 400) return `status ${result.status}${id}`
-  const { type, code, param } = errorNames(result.body)
+/**
+ * Status, request id and the API's error code, for reasons in the log. The API's own `type`, `code` and
+ * `param` are names; its `message` is left out, because it can hold a masked key.
+ */
+export function describeAnswer(answer: UpstreamAnswer): string {
+  const id = answer.requestId === undefined ? '' : `, upstream request ${word(answer.requestId)}`
+  if (answer.status < 400) return `status ${answer.status}${id}`
+  const { type, code, param } = errorNames(answer.body)
   const names = [type, code, param && `param ${param}`].filter(Boolean).join(' ')
-  return `status ${result.status}${names && ` (${names})`}${id}`
+  return `status ${answer.status}${names && ` (${names})`}${id}`
 }
 
 function errorNames(body: Buffer): { type?: string; code?: string; param?: string } {

@@ -1,44 +1,32 @@
+// A bulkhead: bounds how many calls are under way at a time, and lets a few more wait for a slot.
+
 import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { comeBackSeconds } from '../../lib/retry-spread.ts'
 
-/** So many calls at a time, and a few that wait for a place. */
-export interface Places {
-  /** Takes a free place; false when there is none. */
-  take(): boolean
-  /**
-   * Waits for a place and takes it.
-   *
-   * @throws `overloaded` when none becomes free in time, or others came for it after this one
-   */
-  wait(deadline: Deadline): Promise<void>
-  /** Gives a place back, to who waits. */
-  free(): void
-}
-
-/** What {@link createPlaces} needs. */
-export interface PlacesOptions {
-  readonly places: number
-  readonly mostWaiting: number
-  /** Milliseconds. */
-  readonly longestWait: number
-}
-
-/** One who waits; either ends the waiting. */
+/** A call that waits for a slot; either function ends the waiting. */
 interface Waiting {
   readonly enter: () => void
   readonly refuse: (reason: string) => void
 }
 
 /**
- * A bulkhead with a short queue, served newest first. While the upstream is too slow for what is asked
- * of it, somebody has to be refused; in order of arrival everyone would wait as long as is allowed
- * before they are served or refused. The newest first, those who are served have waited least, and the
- * oldest, who are the likeliest to be gone, make way. In a short burst all are served in time.
+ * The queue is short and served newest first. While the upstream is too slow for the load, some calls
+ * have to be refused. In order of arrival, every call would wait as long as is allowed before it is
+ * served or refused. Newest first, the calls that are served have waited least, and the oldest, whose
+ * callers are the likeliest to be gone, make way. In a short burst all are served in time.
  *
- * @param options - how many, how long
+ * @param size - `slots` under way, at most `mostWaiting` in the queue, each for `longestWait` milliseconds
  */
-export function createPlaces({ places, mostWaiting, longestWait }: PlacesOptions): Places {
+export function createBulkhead({
+  slots,
+  mostWaiting,
+  longestWait,
+}: {
+  readonly slots: number
+  readonly mostWaiting: number
+  readonly longestWait: number
+}) {
   let taken = 0
   /** In the order of arrival. */
   const waiting: Waiting[] = []
@@ -48,36 +36,41 @@ export function createPlaces({ places, mostWaiting, longestWait }: PlacesOptions
     if (at >= 0) waiting.splice(at, 1)
   }
 
-  async function wait(deadline: Deadline): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const refuse = (reason: string) => {
-      // At once: a place must not be handed to who no longer waits for it.
-      leave(one)
-      reject(new ServiceError('overloaded', { reason, retryAfterSeconds: comeBackSeconds() }))
-    }
-    const one: Waiting = { enter: resolve, refuse }
-    const timer = setTimeout(() => refuse(`no place within ${longestWait} ms`), longestWait)
-    waiting.push(one)
-    deadline.onEnd(() => refuse('the call ended while it waited for a place'))
-    if (waiting.length > mostWaiting) waiting[0]?.refuse(`${mostWaiting} newer calls wait`)
-    try {
-      await promise
-    } finally {
-      clearTimeout(timer)
-      deadline.onEnd(undefined)
-    }
-  }
-
   return {
-    take() {
-      if (taken >= places) return false
+    /** Takes a free slot; false when there is none. */
+    take(): boolean {
+      if (taken >= slots) return false
       taken++
       return true
     },
-    wait,
-    free() {
+    /**
+     * Waits for a slot and takes it.
+     *
+     * @throws `overloaded` when none becomes free in time, or when too many newer calls wait
+     */
+    async wait(deadline: Deadline): Promise<void> {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const refuse = (reason: string) => {
+        // At once: a slot must not be handed to a call that no longer waits for it.
+        leave(one)
+        reject(new ServiceError('overloaded', { reason, retryAfterSeconds: comeBackSeconds() }))
+      }
+      const one: Waiting = { enter: resolve, refuse }
+      const timer = setTimeout(() => refuse(`no slot within ${longestWait} ms`), longestWait)
+      waiting.push(one)
+      deadline.onEnd(() => refuse('the call ended while it waited for a slot'))
+      if (waiting.length > mostWaiting) waiting[0]?.refuse(`${mostWaiting} newer calls wait`)
+      try {
+        await promise
+      } finally {
+        clearTimeout(timer)
+        deadline.onEnd(undefined)
+      }
+    },
+    /** Gives a slot back, to the newest call that waits. */
+    free(): void {
       const next = waiting.pop()
-      // The place is handed on, so that nobody who comes now can take it.
+      // The slot is handed on, so that no call that comes now can take it.
       if (next !== undefined) next.enter()
       else taken--
     },

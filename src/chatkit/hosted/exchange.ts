@@ -1,3 +1,6 @@
+// One HTTP exchange with the ChatKit API: sends a request and collects the whole answer, within a
+// deadline and a bound of bytes. It neither repeats a request nor judges a status.
+
 import { type Dispatcher, errors } from 'undici'
 import type { Deadline } from '../../lib/deadline.ts'
 import { TooLargeError } from '../../lib/read-bounded.ts'
@@ -13,8 +16,8 @@ export interface ExchangeRequest {
   readonly deadline: Deadline
 }
 
-/** What came back, whatever its status. */
-export interface Exchange {
+/** A whole answer, whatever its status. */
+export interface UpstreamAnswer {
   readonly status: number
   readonly requestId: string | undefined
   readonly retryAfter: string | undefined
@@ -22,8 +25,8 @@ export interface Exchange {
 }
 
 /**
- * Why no whole answer came: no connection, or none that answered; an answer that broke off or was no
- * HTTP; one that was too long; the deadline; the caller.
+ * Why no whole answer came. `unanswered`: no connection, or one that sent no answer. `broken`: an answer
+ * that broke off or was no HTTP. `timeout`: the deadline passed. `caller_gone`: nobody waits any more.
  */
 export type FaultKind = 'unanswered' | 'broken' | 'too_large' | 'timeout' | 'caller_gone'
 
@@ -32,10 +35,7 @@ export class UpstreamFault extends Error {
   override readonly name = 'UpstreamFault'
   readonly kind: FaultKind
 
-  /**
-   * @param kind - which of them
-   * @param cause - the error underneath
-   */
+  /** @param cause - the error underneath */
   constructor(kind: FaultKind, cause: unknown) {
     super(`no whole answer: ${kind}`, { cause })
     this.kind = kind
@@ -51,29 +51,29 @@ export function exchange(
   dispatcher: Dispatcher,
   origin: string,
   request: ExchangeRequest,
-): Promise<Exchange> {
+): Promise<UpstreamAnswer> {
   const { method, path, headers, body, deadline } = request
-  return new Promise((resolve, reject) => {
-    const collector = createCollector(request.maxBytes, (error, answered) => {
-      deadline.onEnd(undefined)
-      if (!(error instanceof Error)) return resolve(error)
-      const kind = deadline.ended() ?? faultKind(error, answered)
-      reject(new UpstreamFault(kind, error))
-    })
-    deadline.onEnd(collector.abandon)
-    dispatcher.dispatch({ origin, path, method, headers, body }, collector.handler)
+  const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
+  const collector = createCollector(request.maxBytes, (result, answered) => {
+    deadline.onEnd(undefined)
+    if (!(result instanceof Error)) return resolve(result)
+    const kind = deadline.ended() ?? faultKind(result, answered)
+    reject(new UpstreamFault(kind, result))
   })
+  deadline.onEnd(collector.abandon)
+  dispatcher.dispatch({ origin, path, method, headers, body }, collector.handler)
+  return promise
 }
 
-/** Told once: the answer, or the error and whether an answer had begun. */
-type Ended = (result: Exchange | Error, answered: boolean) => void
+/** Called once, with the answer, or with the error and whether an answer had begun. */
+type Ended = (result: UpstreamAnswer | Error, answered: boolean) => void
 
 /**
  * Collects an answer as undici's parser reads it. `dispatcher.request` would put a stream in between,
  * at twice the cost of the whole call.
  */
 function createCollector(maxBytes: number, ended: Ended) {
-  let head: Pick<Exchange, 'status' | 'requestId' | 'retryAfter'> | undefined
+  let head: Pick<UpstreamAnswer, 'status' | 'requestId' | 'retryAfter'> | undefined
   let running: Dispatcher.DispatchController | undefined
   let abandoned: Error | undefined
   const chunks: Buffer[] = []

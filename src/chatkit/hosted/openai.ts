@@ -1,6 +1,9 @@
+// The ChatKit API at OpenAI as an adapter of the port: what each operation sends, and how its answer is
+// read and judged.
+
 import type { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
-import { OBJECT_ID } from '../../lib/ids.ts'
+import { OBJECT_ID, requireId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKit } from '../port.ts'
 import { UnusableSessionError } from '../port.ts'
 import {
@@ -18,46 +21,47 @@ import {
   threadPage,
 } from '../wire/thread.ts'
 import type { ListQuery, ThreadListQuery } from '../wire/wire.ts'
-import { type Answer, type Caller, type CallerOptions, createCaller } from './api-client.ts'
+import {
+  type ApiClient,
+  type ApiClientOptions,
+  createApiClient,
+  describeAnswer,
+} from './api-client.ts'
 import type { BreakerState } from './breaker.ts'
+import type { UpstreamAnswer } from './exchange.ts'
 
-/** A session answer is some 1 KiB; pages of items can hold whole conversations. */
+/** An answer with a session has some 1 KiB; pages of items can hold whole conversations. */
 const MAX_SESSION_BYTES = 256 * 1024
 const MAX_PAGE_BYTES = 16 * 1024 * 1024
 
-/**
- * The ChatKit API at OpenAI, over HTTP.
- *
- * @param options - address, key, connections, deadline
- * @returns the port, and the state of its breakers for metrics
- */
+/** @returns the port, and the state of its breakers for metrics */
 export function createOpenAi(
-  options: CallerOptions,
+  options: ApiClientOptions,
 ): ChatKit & { breakers(): Readonly<Record<'api' | 'cancel', BreakerState>> } {
-  const caller = createCaller(options)
+  const client = createApiClient(options)
   return {
-    createSession: (params, call) => createSession(caller, params, call),
-    cancelSession: (id, call) => cancelSession(caller, id, call),
-    listThreads: (query, call) => listThreads(caller, query, call),
+    createSession: (params, call) => createSession(client, params, call),
+    cancelSession: (id, call) => cancelSession(client, id, call),
+    listThreads: (query, call) => listThreads(client, query, call),
     async retrieveThread(id, call) {
-      const path = `/chatkit/threads/${checked(id)}`
-      return read(caller, { operation: 'retrieve_thread', path, schema: thread }, call)
+      const path = `/chatkit/threads/${requireId(id)}`
+      return read(client, { operation: 'retrieve_thread', path, schema: thread }, call)
     },
-    deleteThread: (id, call) => deleteThread(caller, id, call),
+    deleteThread: (id, call) => deleteThread(client, id, call),
     async listThreadItems(id, query, call) {
-      const path = `/chatkit/threads/${checked(id)}/items${search(query)}`
-      return read(caller, { operation: 'list_thread_items', path, schema: threadItemPage }, call)
+      const path = `/chatkit/threads/${requireId(id)}/items${search(query)}`
+      return read(client, { operation: 'list_thread_items', path, schema: threadItemPage }, call)
     },
-    breakers: caller.breakers,
+    breakers: client.breakers,
   }
 }
 
 async function createSession(
-  caller: Caller,
+  client: ApiClient,
   params: CreateSessionParams,
   call: CallOptions | undefined,
 ): Promise<IssuedSession> {
-  const answer = await caller.send(
+  const answer = await client.send(
     {
       operation: 'create_session',
       method: 'POST',
@@ -71,71 +75,70 @@ async function createSession(
   if (answer.status === 404 || answer.status === 410) {
     throw refused(answer, 'workflow_unavailable', `workflow ${params.workflow.id}`)
   }
-  refuseOtherThanOk(answer)
-  const json = jsonOf(answer)
+  const json = okJson(client, answer)
   const session = issuedSession.safeParse(json)
-  const id = sessionId(json, answer)
-  if (!session.success) throw new UnusableSessionError('no session in the answer', id)
-  // What cannot be cancelled must not be handed out.
-  if (id === undefined) throw new UnusableSessionError('an id that no path can hold', id)
-  if (session.data.user !== params.user) throw new UnusableSessionError('of another user', id)
-  if (session.data.status !== 'active') {
-    throw new UnusableSessionError(`a new session that is ${session.data.status}`, id)
+  if (!session.success) {
+    throw new UnusableSessionError('no session in the answer', sessionId(json, answer))
   }
+  const { id, user, status } = session.data
+  // A session that cannot be cancelled must not be handed out.
+  if (!OBJECT_ID.test(id)) throw new UnusableSessionError('an id that no path can hold', undefined)
+  if (user !== params.user) throw new UnusableSessionError('of another user', id)
+  if (status !== 'active') throw new UnusableSessionError(`a new session that is ${status}`, id)
   return session.data
 }
 
-/** Of a session that exists now, even when the rest of the answer is unreadable or cut short. */
-function sessionId(json: unknown, { body }: Answer): string | undefined {
+/** Id of a session that exists now, even when the rest of the answer is unreadable or cut short. */
+function sessionId(json: unknown, { body }: UpstreamAnswer): string | undefined {
   const given = typeof json === 'object' && json !== null && 'id' in json ? json.id : undefined
   if (typeof given === 'string') return OBJECT_ID.test(given) ? given : undefined
   return /"id"\s*:\s*"(cksess_[A-Za-z0-9_-]{1,121})"/.exec(body.toString('utf8'))?.[1]
 }
 
 async function cancelSession(
-  caller: Caller,
+  client: ApiClient,
   id: string,
   call: CallOptions | undefined,
 ): Promise<EndedSession | null> {
-  const answer = await caller.send(
+  const answer = await client.send(
     {
       operation: 'cancel_session',
       method: 'POST',
-      path: `/chatkit/sessions/${checked(id)}/cancel`,
+      path: `/chatkit/sessions/${requireId(id)}/cancel`,
       maxBytes: MAX_SESSION_BYTES,
-      // Harmless when repeated. Whoever cancels keeps at it, so an answer stands as it is.
+      // Repeating is harmless, but the outbox cancels again anyway: a failed answer is not retried here.
       retry: 'when_unanswered',
     },
     call,
   )
   if (answer.status === 404 || answer.status === 410) return null
-  const session = parsed(endedSession, okJson(answer))
+  const session = parsed(endedSession, okJson(client, answer))
   if (session.id !== id) throw unusable('a cancel answered with another session')
   if (session.status === 'active') throw unusable('a cancelled session that is still active')
   return session
 }
 
-async function deleteThread(caller: Caller, id: string, call: CallOptions | undefined) {
-  const path = `/chatkit/threads/${checked(id)}`
+async function deleteThread(client: ApiClient, id: string, call: CallOptions | undefined) {
+  const path = `/chatkit/threads/${requireId(id)}`
   const maxBytes = MAX_SESSION_BYTES
-  const answer = await caller.send(
+  const answer = await client.send(
     { operation: 'delete_thread', method: 'DELETE', path, maxBytes, retry: 'never' },
     call,
   )
   if (answer.status === 404) throw refused(answer, 'not_found', 'thread')
-  return parsed(threadDeleted, okJson(answer))
+  return parsed(threadDeleted, okJson(client, answer))
 }
 
-/** The list is always there: a 404 is about the cursor, and without one about our own request. */
+/** The list always exists: a 404 is about the cursor, and without one about our own request. */
 async function listThreads(
-  caller: Caller,
+  client: ApiClient,
   query: ThreadListQuery,
   call: CallOptions | undefined,
 ): Promise<ThreadPage> {
   const path = `/chatkit/threads${search(query)}`
   const hasCursor = query.after !== undefined || query.before !== undefined
   const gone = hasCursor ? 'invalid_request' : 'upstream_rejected'
-  return read(caller, { operation: 'list_threads', path, schema: threadPage, gone }, call)
+  return read(client, { operation: 'list_threads', path, schema: threadPage, gone }, call)
 }
 
 interface ReadRequest<S extends z.ZodType> {
@@ -146,32 +149,24 @@ interface ReadRequest<S extends z.ZodType> {
   readonly gone?: 'not_found' | 'invalid_request' | 'upstream_rejected'
 }
 
-/** GETs change nothing, so they share one way: 400 is the client's query. */
+/** Reads change nothing, so all are sent alike. A 400 is about the client's query. */
 async function read<S extends z.ZodType>(
-  caller: Caller,
+  client: ApiClient,
   { operation, path, schema, gone = 'not_found' }: ReadRequest<S>,
   call: CallOptions | undefined,
 ): Promise<z.infer<S>> {
   const request = { operation, path, method: 'GET', maxBytes: MAX_PAGE_BYTES } as const
-  const answer = await caller.send({ ...request, retry: 'when_failed' }, call)
+  const answer = await client.send({ ...request, retry: 'when_failed' }, call)
   if (answer.status === 404) throw refused(answer, gone, operation)
   if (answer.status === 400) throw refused(answer, 'invalid_request', operation)
-  return parsed(schema, okJson(answer))
+  return parsed(schema, okJson(client, answer))
 }
 
-function refuseOtherThanOk(answer: Answer): void {
-  if (answer.status < 200 || answer.status > 299) throw answer.error()
-}
-
-function okJson(answer: Answer): unknown {
-  refuseOtherThanOk(answer)
-  return jsonOf(answer)
-}
-
-/** Undefined, which no schema takes, when it is none. */
-function jsonOf({ body }: Answer): unknown {
+/** The body of a success; undefined, which no schema takes, when it is no JSON. */
+function okJson(client: ApiClient, answer: UpstreamAnswer): unknown {
+  if (answer.status < 200 || answer.status > 299) throw client.errorFor(answer)
   try {
-    return JSON.parse(body.toString('utf8'))
+    return JSON.parse(answer.body.toString('utf8'))
   } catch {
     return undefined
   }
@@ -189,16 +184,11 @@ function unusable(reason: string): ServiceError {
 }
 
 function refused(
-  answer: Answer,
+  answer: UpstreamAnswer,
   code: 'workflow_unavailable' | 'not_found' | 'invalid_request' | 'upstream_rejected',
   what: string,
 ): ServiceError {
-  return new ServiceError(code, { reason: `${what}: ${answer.describe()}` })
-}
-
-function checked(id: string): string {
-  if (OBJECT_ID.test(id)) return id
-  throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
+  return new ServiceError(code, { reason: `${what}: ${describeAnswer(answer)}` })
 }
 
 function search(query: ListQuery): string {

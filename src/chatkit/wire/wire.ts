@@ -1,12 +1,8 @@
-import { z } from 'zod'
+// The parts that all calls of the ChatKit API share: errors, list queries, list pages. Requests are
+// strict, because this service makes them; answers are read tolerantly, because fields appear there over
+// time. Source: the ChatKit API reference; bounds and nulls from its OpenAPI description.
 
-/**
- * What the ChatKit API's calls have in common: errors, list queries, list pages. Requests are strict,
- * because what we send is ours to get right; answers are read tolerantly, because fields appear there
- * over time. Sessions and threads have their own files beside this one.
- *
- * Source: the ChatKit API reference; bounds and nulls from its OpenAPI description.
- */
+import { z } from 'zod'
 
 /** Most characters of a `user`, at create and as a filter. */
 export const MAX_USER_CHARACTERS = 512

@@ -1,22 +1,21 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
-  type Breaker,
   BreakerOpenError,
+  type CallOutcome,
   createBreaker,
-  type Outcome,
 } from '../../../src/chatkit/hosted/breaker.ts'
 
 let now: number
-let breaker: Breaker
+let breaker: ReturnType<typeof createBreaker>
 beforeEach(() => {
   now = 5_000_000
   breaker = createBreaker(() => now)
 })
 
-function call(...outcomes: Outcome[]): void {
-  for (const outcome of outcomes) breaker.enter()(outcome)
+function call(...outcomes: CallOutcome[]): void {
+  for (const outcome of outcomes) breaker.report(breaker.enter(), outcome)
 }
-const times = (count: number, outcome: Outcome): Outcome[] =>
+const times = (count: number, outcome: CallOutcome): CallOutcome[] =>
   Array.from({ length: count }, () => outcome)
 const open = () => call(...times(20, 'failed'))
 
@@ -109,7 +108,7 @@ describe('open', () => {
     now += 2000
     call('well')
     expect(breaker.state()).toBe('closed')
-    hanging('failed')
+    breaker.report(hanging, 'failed')
     call(...times(19, 'failed'))
     expect(breaker.state()).toBe('closed')
   })
@@ -125,15 +124,15 @@ describe('open', () => {
   test('takes no word from calls that began before it opened or closed', () => {
     const fresh = createBreaker(() => now)
     const slow = times(40, 'failed').map(() => fresh.enter())
-    for (const report of slow.slice(0, 20)) report('failed')
+    for (const era of slow.slice(0, 20)) fresh.report(era, 'failed')
     expect(fresh.state()).toBe('open')
-    slow[20]?.('well')
+    fresh.report(slow[20] ?? Number.NaN, 'well')
     expect(fresh.state()).toBe('open')
     now += 2000
-    fresh.enter()('well')
-    for (const report of slow.slice(21)) report('failed')
+    fresh.report(fresh.enter(), 'well')
+    for (const era of slow.slice(21)) fresh.report(era, 'failed')
     expect(fresh.state()).toBe('closed')
-    fresh.enter()('failed')
+    fresh.report(fresh.enter(), 'failed')
     expect(fresh.state()).toBe('closed')
   })
 })

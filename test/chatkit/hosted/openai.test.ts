@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { CallerOptions } from '../../../src/chatkit/hosted/api-client.ts'
+import type { ApiClientOptions } from '../../../src/chatkit/hosted/api-client.ts'
 import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import type { UnusableSessionError, UpstreamCall } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
@@ -23,7 +23,7 @@ afterEach(async () => {
   await upstream.close()
 })
 
-const adapter = (options: Partial<CallerOptions> = {}) =>
+const adapter = (options: Partial<ApiClientOptions> = {}) =>
   createOpenAi({
     baseUrl: upstream.url,
     apiKey: () => new Secret('sk-first'),
@@ -31,8 +31,8 @@ const adapter = (options: Partial<CallerOptions> = {}) =>
     ...options,
   })
 const PARAMS = { user: 'alice', workflow: { id: 'wf_1' } }
-const create = (options?: Partial<CallerOptions>) => adapter(options).createSession(PARAMS)
-const cancel = (options?: Partial<CallerOptions>) => adapter(options).cancelSession('cksess_1')
+const create = (options?: Partial<ApiClientOptions>) => adapter(options).createSession(PARAMS)
+const cancel = (options?: Partial<ApiClientOptions>) => adapter(options).cancelSession('cksess_1')
 const status = (code: number, headers: Record<string, string> = {}): Behaviour => ({
   kind: 'answer',
   status: code,

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { handedOnSeconds, retryDelay } from '../../../src/chatkit/hosted/retry-after.ts'
+import {
+  createRetryBudget,
+  handedOnSeconds,
+  retryDelay,
+} from '../../../src/chatkit/hosted/retry.ts'
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)
 const dateIn = (seconds: number) => new Date(NOW + seconds * 1000).toUTCString()
@@ -64,4 +68,46 @@ describe('the seconds handed on', () => {
   test('they are whole, rounded up', () => {
     expect(handedOnSeconds(dateIn(2), NOW + 400)).toBe(2)
   })
+})
+
+function budgetScene() {
+  let now = 0
+  const budget = createRetryBudget(() => now)
+  const withdraw = (count: number) =>
+    Array.from({ length: count }, () => budget.withdraw()).filter(Boolean).length
+  const deposit = (count: number) => {
+    for (let at = 0; at < count; at++) budget.deposit()
+  }
+  return {
+    withdraw,
+    deposit,
+    pass(milliseconds: number) {
+      now += milliseconds
+    },
+  }
+}
+
+test('twenty retries are at hand, and two more each second', () => {
+  const { withdraw, pass } = budgetScene()
+  expect(withdraw(50)).toBe(20)
+  pass(499)
+  expect(withdraw(1)).toBe(0)
+  pass(1)
+  expect(withdraw(2)).toBe(1)
+  pass(3000)
+  expect(withdraw(50)).toBe(6)
+})
+
+test('each five calls allow one', () => {
+  const { withdraw, deposit } = budgetScene()
+  withdraw(20)
+  deposit(51)
+  expect(withdraw(50)).toBe(10)
+})
+
+test('what is not used is not kept: quiet hours do not pay for a storm', () => {
+  const { withdraw, deposit, pass } = budgetScene()
+  deposit(100_000)
+  pass(86_400_000)
+  expect(withdraw(100)).toBe(20)
 })
