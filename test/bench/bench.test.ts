@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { NODE } from '../support/service-process.ts'
 import { readOptions, UsageError } from './options.ts'
 import { slopeOf } from './parts/memory.ts'
-import { median, percentile, ratio } from './statistics.ts'
+import { median, percentile, ratio } from './report/statistics.ts'
 
 // That the bench runs and counts; what it measures is for its readers.
 

@@ -1,4 +1,4 @@
-import { type NextRequest, once, repeat } from './identity.ts'
+import { type NextRequest, once, repeat } from './load/identity.ts'
 import { measureCpu } from './measure-cpu.ts'
 import type { Scene } from './scene.ts'
 import { type Server, startServer } from './server.ts'

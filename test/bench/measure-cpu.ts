@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
-import { type ClosedRun, runClosedLoop } from './closed-loop.ts'
-import type { NextRequest } from './identity.ts'
+import { type ClosedRun, runClosedLoop } from './load/closed-loop.ts'
+import type { NextRequest } from './load/identity.ts'
 import { cpuMicroseconds } from './process-figures.ts'
 import type { Server } from './server.ts'
 

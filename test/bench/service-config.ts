@@ -1,5 +1,5 @@
-import { PAGE_ORIGIN } from './connection.ts'
-import { AUDIENCE, KEY_PAIR_ISSUER, SECRET_ISSUER } from './identity.ts'
+import { PAGE_ORIGIN } from './load/connection.ts'
+import { AUDIENCE, KEY_PAIR_ISSUER, SECRET_ISSUER } from './load/identity.ts'
 
 /**
  * The config file of our sides: every duty on, and limits that the few users of a measurement, who

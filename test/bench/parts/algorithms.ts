@@ -1,11 +1,11 @@
 import type { Fleet } from '../fleet.ts'
-import { ALGORITHMS, type Algorithm, once } from '../identity.ts'
+import { ALGORITHMS, type Algorithm, once } from '../load/identity.ts'
 import { measureCpu } from '../measure-cpu.ts'
-import type { Report } from '../part.ts'
+import type { Report } from '../report/part.ts'
+import { ratio, spread } from '../report/statistics.ts'
+import { table, times, withSpread } from '../report/tables.ts'
 import { type Scene, sidesFor } from '../scene.ts'
 import type { Side } from '../sides.ts'
-import { ratio, spread } from '../statistics.ts'
-import { table, times, withSpread } from '../tables.ts'
 
 interface Found {
   readonly side: Side

@@ -1,11 +1,11 @@
 import type { Fleet } from '../fleet.ts'
-import { once } from '../identity.ts'
+import { once } from '../load/identity.ts'
 import { type CpuFigure, measureCpu } from '../measure-cpu.ts'
-import { atLeast, atMost, type Goal, type Report } from '../part.ts'
+import { atLeast, atMost, type Goal, type Report } from '../report/part.ts'
+import { median, ratio, spread } from '../report/statistics.ts'
+import { figure, table, times, withSpread } from '../report/tables.ts'
 import type { Scene } from '../scene.ts'
 import type { Side } from '../sides.ts'
-import { median, ratio, spread } from '../statistics.ts'
-import { figure, table, times, withSpread } from '../tables.ts'
 
 /** Of one side, a figure per round. */
 interface Found {

@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import type { Report } from '../part.ts'
-import { figure, table } from '../tables.ts'
+import type { Report } from '../report/part.ts'
+import { figure, table } from '../report/tables.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 

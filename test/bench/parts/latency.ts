@@ -1,12 +1,12 @@
 import type { Fleet } from '../fleet.ts'
-import { type OpenRun, runOpenLoop } from '../open-loop.ts'
-import { atMost, type Report } from '../part.ts'
+import { type OpenRun, runOpenLoop } from '../load/open-loop.ts'
 import { cpuMicroseconds } from '../process-figures.ts'
+import { atMost, type Report } from '../report/part.ts'
+import { median, percentile, spread } from '../report/statistics.ts'
+import { figure, table, withSpread } from '../report/tables.ts'
 import { type Scene, sidesFor } from '../scene.ts'
 import type { Server } from '../server.ts'
 import type { Side } from '../sides.ts'
-import { median, percentile, spread } from '../statistics.ts'
-import { figure, table, withSpread } from '../tables.ts'
 
 interface Found {
   readonly side: Side

@@ -1,13 +1,13 @@
-import { runClosedLoop } from '../closed-loop.ts'
 import { warmUp } from '../fleet.ts'
-import { repeat } from '../identity.ts'
-import { type OpenRun, runOpenLoop, type Timed } from '../open-loop.ts'
-import { atLeast, atMost, type Goal, type Report } from '../part.ts'
+import { runClosedLoop } from '../load/closed-loop.ts'
+import { repeat } from '../load/identity.ts'
+import { type OpenRun, runOpenLoop, type Timed } from '../load/open-loop.ts'
+import { atLeast, atMost, type Goal, type Report } from '../report/part.ts'
+import { percentile } from '../report/statistics.ts'
+import { figure, table } from '../report/tables.ts'
 import { type Scene, sidesFor } from '../scene.ts'
 import { type Server, startServer } from '../server.ts'
 import type { Side } from '../sides.ts'
-import { percentile } from '../statistics.ts'
-import { figure, table } from '../tables.ts'
 
 interface Found {
   readonly side: Side

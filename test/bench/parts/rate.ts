@@ -1,11 +1,11 @@
 import type { Fleet } from '../fleet.ts'
-import { once } from '../identity.ts'
-import { runOpenLoop } from '../open-loop.ts'
-import { atMost, type Report } from '../part.ts'
+import { once } from '../load/identity.ts'
+import { runOpenLoop } from '../load/open-loop.ts'
+import { atMost, type Report } from '../report/part.ts'
+import { percentile } from '../report/statistics.ts'
+import { figure, table } from '../report/tables.ts'
 import type { Scene } from '../scene.ts'
 import type { Side } from '../sides.ts'
-import { percentile } from '../statistics.ts'
-import { figure, table } from '../tables.ts'
 import { noteUnminted } from './latency.ts'
 
 interface Found {

@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
-import { atMost, type Report } from '../part.ts'
+import { atMost, type Report } from '../report/part.ts'
+import { median, spread } from '../report/statistics.ts'
+import { table, withSpread } from '../report/tables.ts'
 import { type Scene, sidesFor } from '../scene.ts'
 import { startServer } from '../server.ts'
 import type { Side } from '../sides.ts'
-import { median, spread } from '../statistics.ts'
-import { table, withSpread } from '../tables.ts'
 
 interface Found {
   readonly side: Side

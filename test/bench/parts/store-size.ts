@@ -2,13 +2,13 @@ import { join } from 'node:path'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { fillSqlite } from '../../support/registry/fill-sqlite.ts'
 import { warmUp } from '../fleet.ts'
-import { repeat } from '../identity.ts'
+import { repeat } from '../load/identity.ts'
 import { measureCpu } from '../measure-cpu.ts'
-import { atMost, type Report } from '../part.ts'
+import { atMost, type Report } from '../report/part.ts'
+import { median, ratio, spread } from '../report/statistics.ts'
+import { table, times, withSpread } from '../report/tables.ts'
 import type { Scene } from '../scene.ts'
 import { type Server, startServer } from '../server.ts'
-import { median, ratio, spread } from '../statistics.ts'
-import { table, times, withSpread } from '../tables.ts'
 
 const SECONDS = 0.6
 const SIZES = { full: [1000, 1_000_000], quick: [1000, 100_000] }

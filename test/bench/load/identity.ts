@@ -5,7 +5,7 @@ import {
   createSigner,
   type KeyPairAlgorithm,
   type Signer,
-} from '../support/tokens.ts'
+} from '../../support/tokens.ts'
 import { mintRequest } from './connection.ts'
 
 /** Algorithms that are measured. */
