@@ -1,51 +1,47 @@
+// Keeps a user blocked while their data is erased.
+
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Registry } from '../registry/port.ts'
-import type { SessionRecord } from '../registry/records.ts'
 
-/** What {@link blockUser} needs. */
-export interface BlockOptions {
-  readonly registry: Pick<Registry, 'readStanding' | 'getBlock' | 'revoke' | 'liftBlock'>
-  readonly now: Clock
-}
-
-/** A user who is kept out while their data goes. */
-export interface HeldBlock {
-  /** What the user held, now `cancelling`. */
-  readonly cancelling: readonly SessionRecord[]
-  /** Moves the end of the block on. */
-  renew(): Promise<void>
-  /** Lifts the block if it is this call's own, and nobody has revoked since. */
-  lift(): Promise<void>
-}
-
-/** How long the block holds after it was last renewed: after a crash, too. Seconds. */
+/** How long the block lasts after its last renewal, also after a crash. */
 const BLOCK_SECONDS = 300
 
-/** By this an erase knows the block of an earlier one that did not come to its end. */
+/** An erase recognises the block of an earlier, unfinished erase by this reason. */
 const REASON = 'The data of this user is being erased.'
 
 /**
- * Takes all of a user's sessions, and blocks new ones. A block that an admin has set is moved on, and
- * stays an admin's; so does one set meanwhile, which shows in the generation that every revoke raises.
+ * Ends all sessions of a user and blocks new ones. A block that an admin has set is prolonged, and stays
+ * that admin's. So does a block that is set meanwhile: it raises the generation, as every revoke does.
  *
- * @param options - store and time
- * @param whom - the user, and the admin whose order it is
+ * @param by - the admin who erases: `issuer|subject`
+ * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `lift` to end it, if it is
+ * this erase's own and nobody has revoked since
  */
-export async function blockUser(
-  { registry, now }: BlockOptions,
+export async function blockForErase(
+  {
+    registry,
+    now,
+  }: {
+    readonly registry: Pick<Registry, 'readStanding' | 'getBlock' | 'revoke' | 'liftBlock'>
+    readonly now: Clock
+  },
   { user, by }: { readonly user: string; readonly by: string },
-): Promise<HeldBlock> {
+) {
   const standing = await registry.getBlock(user, unixSeconds(now))
+  const before = await registry.readStanding({
+    user,
+    identity: { issuer: '' },
+    now: unixSeconds(now),
+  })
   const isOwn = standing === undefined || standing.reason === REASON
   const named = isOwn ? { reason: REASON, by } : { reason: standing.reason, by: standing.by }
-  const asked = { user, identity: { issuer: '' }, now: unixSeconds(now) }
-  let { generation } = await registry.readStanding(asked)
+  let { generation } = before
 
   async function block() {
     const seconds = unixSeconds(now)
     const until = seconds + BLOCK_SECONDS
-    const order = { user, endReason: 'revoked', block: { until, ...named }, now: seconds } as const
-    const outcome = await registry.revoke(order)
+    const end = { user, endReason: 'revoked', block: { until, ...named }, now: seconds } as const
+    const outcome = await registry.revoke(end)
     generation += 1
     return outcome
   }
@@ -53,10 +49,10 @@ export async function blockUser(
   const { cancelling } = await block()
   return {
     cancelling,
-    async renew() {
+    async renew(): Promise<void> {
       await block()
     },
-    async lift() {
+    async lift(): Promise<void> {
       if (isOwn) await registry.liftBlock(user, unixSeconds(now), generation)
     },
   }

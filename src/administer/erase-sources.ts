@@ -1,24 +1,25 @@
-import type { ErrorCode } from '../lib/errors.ts'
-import { ServiceError } from '../lib/errors.ts'
+// Deletes the threads and attachments of a user at every source.
+
+import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 import type { Registry } from '../registry/port.ts'
 import type { OwnedThing } from '../registry/records.ts'
-import { type SourceCall, sourcePage } from '../threads/source-reader.ts'
+import { type Foreign, sourcePage } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
-import { checkDeleted, eraseThings, type IdPage, type Things } from './erase-things.ts'
+import { checkDeleted, type Deletable, deleteAll, type IdPage } from './deletions.ts'
 import { codeOf, type Failures } from './failures.ts'
 
-/** What {@link eraseFromSources} needs. */
+/** The sources, and the records of what users own at self-hosted ones. */
 export interface SourcesToErase {
-  readonly registry: Pick<Registry, 'listOwned' | 'releaseOwnership'>
+  readonly registry: Pick<Registry, 'listOwned'>
   readonly sources: readonly ThreadSource[]
-  readonly onForeign: SourceCall['onForeign']
+  readonly onForeign: (foreign: Foreign) => void
 }
 
-/** What is told of the work. */
-export interface SourcesSeen {
+/** What {@link eraseFromSources} reports to. */
+interface Progress {
   readonly counts: { threads_deleted: number; threads_failed: number; attachments_deleted: number }
   readonly failures: Failures
-  /** After each thread. */
+  /** Called after each thread. */
   readonly onThread: () => void
 }
 
@@ -27,40 +28,34 @@ type Kind = OwnedThing['kind']
 const PAGE = 100
 
 /**
- * Deletes a user's threads and attachments at every source. What a self-hosted server is to delete is
- * what the records of ownership say, also of a thread that the server has lost.
- *
- * @param of - sources, records of ownership
- * @param user - whose
- * @param seen - counts and failures; nothing is thrown
+ * Deletes at one source after the other and throws nothing: a failure is counted, and the rest goes on.
+ * At a self-hosted server it deletes what the registry says the user owns, also a thread that the
+ * server has lost.
  */
 export async function eraseFromSources(
   of: SourcesToErase,
   user: string,
-  seen: SourcesSeen,
+  progress: Progress,
 ): Promise<void> {
   for (const source of of.sources) {
-    const threads = source.selfHosted
-      ? ownedThreads(of, source, user)
-      : hostedThreads(of, source, user)
-    await eraseOne(source, seen, { kind: 'thread', things: threads })
+    const threads = { kind: 'thread', things: threadsAt(of, source, user) } as const
+    await eraseAtSource(source, progress, threads)
     if (!source.selfHosted) continue
-    const attachments = ownedAttachments(of, source, user)
-    await eraseOne(source, seen, { kind: 'attachment', things: attachments })
+    const attachments = { kind: 'attachment', things: attachmentsAt(of, source, user) } as const
+    await eraseAtSource(source, progress, attachments)
   }
-  await nameUnreachable(of, user, seen)
+  await countUnreachable(of, user, progress)
 }
 
-async function eraseOne(
+async function eraseAtSource(
   source: ThreadSource,
-  seen: SourcesSeen,
-  { kind, things }: { readonly kind: Kind; readonly things: Things },
+  { counts, failures, onThread }: Progress,
+  { kind, things }: { readonly kind: Kind; readonly things: Deletable },
 ): Promise<void> {
-  const { counts, failures, onThread } = seen
   const workflow = source.name
   const isThread = kind === 'thread'
   try {
-    await eraseThings(things, {
+    await deleteAll(things, {
       onDeleted() {
         counts[isThread ? 'threads_deleted' : 'attachments_deleted'] += 1
         if (isThread) onThread()
@@ -77,47 +72,40 @@ async function eraseOne(
   }
 }
 
-function hostedThreads({ onForeign }: SourcesToErase, source: ThreadSource, user: string): Things {
+function threadsAt(of: SourcesToErase, source: ThreadSource, user: string): Deletable {
+  const owned = { kind: 'thread', workflow: source.name, user } as const
   return {
-    async list(after) {
-      const query = { user, limit: PAGE, order: 'asc', after } as const
-      const page = await sourcePage(source, query, { call: undefined, onForeign })
-      return { ids: page.values.map(({ id }) => id), hasMore: page.hasMore }
+    list: (after) =>
+      source.selfHosted ? ownedIds(of, owned, after) : hostedIds(of, source, { user, after }),
+    async remove(id) {
+      checkDeleted(await source.chatkit.deleteThread(id, { asUser: user }), id)
     },
-    remove: (id) => deleteThread(source, id, user),
   }
 }
 
-function ownedThreads(of: SourcesToErase, source: ThreadSource, user: string): Things {
+function attachmentsAt(of: SourcesToErase, source: ThreadSource, user: string): Deletable {
+  const owned = { kind: 'attachment', workflow: source.name, user } as const
   return {
-    list: (after) => ownedIds(of, { kind: 'thread', workflow: source.name, user }, after),
-    remove: (id) => deleteThread(source, id, user),
-  }
-}
-
-async function deleteThread(source: ThreadSource, id: string, user: string): Promise<void> {
-  checkDeleted(await source.chatkit.deleteThread(id, { asUser: user }), id)
-}
-
-function ownedAttachments(of: SourcesToErase, source: ThreadSource, user: string): Things {
-  const workflow = source.name
-  return {
-    list: (after) => ownedIds(of, { kind: 'attachment', workflow, user }, after),
+    list: (after) => ownedIds(of, owned, after),
     async remove(id) {
       await source.chatkit.deleteAttachment?.(id, { asUser: user })
     },
   }
 }
 
-interface Owned {
-  readonly kind: Kind
-  readonly workflow: string
-  readonly user: string
+async function hostedIds(
+  { onForeign }: SourcesToErase,
+  source: ThreadSource,
+  { user, after }: { readonly user: string; readonly after: string | undefined },
+): Promise<IdPage> {
+  const query = { user, limit: PAGE, order: 'asc', after } as const
+  const page = await sourcePage(source, query, { call: undefined, onForeign })
+  return { ids: page.values.map(({ id }) => id), hasMore: page.hasMore }
 }
 
 async function ownedIds(
   { registry }: SourcesToErase,
-  owned: Owned,
+  owned: { readonly kind: Kind; readonly workflow: string; readonly user: string },
   after: string | undefined,
 ): Promise<IdPage> {
   const page = await registry.listOwned({ ...owned, limit: PAGE, order: 'asc', after })
@@ -127,11 +115,11 @@ async function ownedIds(
   return { ids: page.data.map(({ id }) => id), hasMore: page.hasMore }
 }
 
-/** What the user owns at a server that the config does not have any more. */
-async function nameUnreachable(
+/** Counts as failed what the user owns at servers that have left the config. */
+async function countUnreachable(
   { registry, sources }: SourcesToErase,
   user: string,
-  { failures, counts }: SourcesSeen,
+  { failures, counts }: Progress,
 ): Promise<void> {
   const known = new Set(sources.flatMap(({ selfHosted, name }) => (selfHosted ? [name] : [])))
   for (const kind of ['thread', 'attachment'] as const) {

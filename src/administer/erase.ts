@@ -1,15 +1,19 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { unixSeconds } from '../lib/clock.ts'
-import type { Registry } from '../registry/port.ts'
-import type { SessionRecord } from '../registry/records.ts'
-import { type BlockOptions, blockUser, type HeldBlock } from './erase-block.ts'
-import { eraseFromSources, type SourcesToErase } from './erase-sources.ts'
-import { codeOf, createFailures, type Failure, type Failures } from './failures.ts'
+// Erases a user: blocks them, ends their sessions, deletes their threads and attachments, then the
+// records of this service. A failure is counted, and the rest goes on.
 
-/** One line of an erase: how far it is, and at last what came of it. */
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import type { Canceller } from '../outbox/cancel.ts'
+import type { Audit } from '../registry/audit.ts'
+import type { Registry } from '../registry/port.ts'
+import { blockForErase } from './erase-block.ts'
+import { eraseFromSources, type SourcesToErase } from './erase-sources.ts'
+import { codeOf, createFailures, type Failure } from './failures.ts'
+
+/** One line of an erase: its progress so far, and last its result. */
 export type EraseLine = EraseProgress | EraseSummary
 
-/** So far. */
+/** Running totals. */
 export interface EraseCounts {
   sessions_cancelled: number
   threads_deleted: number
@@ -31,92 +35,84 @@ export interface EraseSummary {
   readonly complete: boolean
   readonly sessions: {
     readonly cancelled: number
-    /** Not confirmed by OpenAI; retried until they are, or have expired. */
+    /** Not confirmed by the upstream; retried until they are, or have expired. */
     readonly cancelling: readonly string[]
   }
   readonly threads_deleted: number
   readonly attachments_deleted: number
   readonly records_erased: number
-  /** How many failures; the first of them are named. */
+  /** Number of failures; the first of them are named. */
   readonly failed: number
   readonly failures: readonly Failure[]
-  /** Unix seconds; null when no block stands any more. */
+  /** Unix seconds; null when no block holds any more. */
   readonly blocked_until: number | null
 }
 
-/** What {@link eraseUser} needs. */
-export interface EraseOptions extends BlockOptions, SourcesToErase {
-  readonly registry: BlockOptions['registry'] &
-    SourcesToErase['registry'] &
+/** The parts that {@link eraseUser} works on. */
+export interface EraseParts extends SourcesToErase {
+  readonly registry: SourcesToErase['registry'] &
+    Pick<Registry, 'readStanding' | 'getBlock' | 'revoke' | 'liftBlock'> &
     Pick<Registry, 'listSessions' | 'eraseUser'>
-  /** Ends sessions upstream; what is not confirmed stays in the outbox. */
-  readonly cancelAll: (
-    sessions: readonly SessionRecord[],
-  ) => Promise<{ readonly cancelled: readonly string[] }>
-  /** Writes the audit entries that wait: they may be about the user. */
-  readonly flushAudit: () => Promise<void>
+  readonly canceller: Pick<Canceller, 'cancelAll'>
+  readonly audit: Pick<Audit, 'flush'>
+  readonly now: Clock
 }
 
-/** Whom, and on whose behalf. */
-export interface EraseOrder {
+/** An admin's erase of a user. */
+export interface EraseCommand {
   readonly user: string
   /** The admin: `issuer|subject`. */
   readonly by: string
   /** Audit entries with this action stay. */
   readonly keptAction: string
-  /** Told at the end, before the last line; also when nobody reads any more. Never rejects. */
+  /** Called before the last line, also when nobody reads any more. Never rejects. */
   readonly onEnd: (summary: EraseSummary) => Promise<void>
 }
 
 const EVERY_MS = 1000
 const EVERY_THREADS = 100
-/** Several times within the time that the block holds. */
+/** Several times within the time that the block lasts. */
 const RENEW_MS = 60_000
-/** A stream that was running when its session ended may still create a thread for so long. */
+/** For so long a stream that was open when its session ended may still create a thread. */
 const STREAMS_END_MS = 1200
-/** One step of the store. */
+/** In one step of the store. */
 const ERASED_AT_A_TIME = 100
+const MAX_CANCELLING = 1000
 
 /**
- * Blocks the user, takes their sessions, deletes their threads, then what this service has on the
- * books. Once begun it goes on to its end whether or not anyone reads the lines: an admin has ordered
- * it, and a proxy that gives up must not leave half of it. Repeated, it does what is left.
+ * Once begun it goes on to its end whether or not anyone reads the lines: a proxy that gives up must
+ * not leave the user half erased. Repeated, it does what is left.
  *
- * @param options - store, sources
- * @param order - whom
  * @throws before the first line only: when the user cannot be blocked
  */
 export async function* eraseUser(
-  options: EraseOptions,
-  order: EraseOrder,
+  parts: EraseParts,
+  command: EraseCommand,
 ): AsyncGenerator<EraseLine, void, undefined> {
-  const block = await blockUser(options, order)
-  const job = createJob(options, order, block)
+  const block = await blockForErase(parts, command)
+  const tally = createTally()
   let summary: EraseSummary | undefined
-  const running = carryOut(job).then((last) => {
+  const running = erase({ parts, command, block, tally }).then((last) => {
     summary = last
   })
-  // Nobody may be there to see it.
+  // Nobody may be reading by then.
   running.catch(() => undefined)
   do {
-    yield { type: 'progress', ...job.counts }
-    await Promise.race([running, job.stride(), wait(EVERY_MS, undefined, { ref: false })])
+    yield { type: 'progress', ...tally.counts }
+    await Promise.race([running, tally.stride(), wait(EVERY_MS, undefined, { ref: false })])
   } while (summary === undefined)
   yield summary
 }
 
-interface Job extends EraseOptions {
-  readonly order: EraseOrder
-  readonly block: HeldBlock
-  readonly counts: EraseCounts
-  readonly failures: Failures
-  readonly onThread: () => void
-  /** Resolves when another {@link EVERY_THREADS} are gone. */
-  readonly stride: () => Promise<void>
+interface Job {
+  readonly parts: EraseParts
+  readonly command: EraseCommand
+  readonly block: Awaited<ReturnType<typeof blockForErase>>
+  readonly tally: ReturnType<typeof createTally>
 }
 
-function createJob(options: EraseOptions, order: EraseOrder, block: HeldBlock): Job {
-  const counts = {
+function createTally() {
+  const counts: EraseCounts = {
     sessions_cancelled: 0,
     threads_deleted: 0,
     threads_failed: 0,
@@ -124,54 +120,61 @@ function createJob(options: EraseOptions, order: EraseOrder, block: HeldBlock): 
     records_erased: 0,
   }
   let next = Promise.withResolvers<void>()
-  const onThread = () => {
-    if ((counts.threads_deleted + counts.threads_failed) % EVERY_THREADS > 0) return
-    next.resolve()
-    next = Promise.withResolvers()
+  return {
+    counts,
+    failures: createFailures(),
+    onThread(): void {
+      if ((counts.threads_deleted + counts.threads_failed) % EVERY_THREADS > 0) return
+      next.resolve()
+      next = Promise.withResolvers()
+    },
+    /** Resolves after the next {@link EVERY_THREADS} threads. */
+    stride: (): Promise<void> => next.promise,
   }
-  const failures = createFailures()
-  return { ...options, order, block, counts, failures, onThread, stride: () => next.promise }
 }
 
-/** Never rejects: each part notes its own failure, and the next one is done all the same. */
-async function carryOut(job: Job): Promise<EraseSummary> {
-  const renewal = setInterval(() => void attempt(job, 'block', job.block.renew), RENEW_MS)
-  const { cancelling } = job.block
+async function erase(job: Job): Promise<EraseSummary> {
+  const { parts, command, block, tally } = job
+  const renewal = setInterval(() => void attempt(job, 'block', block.renew), RENEW_MS)
+  const { cancelling } = block
   const streamsEnded = cancelling.length === 0 ? undefined : wait(STREAMS_END_MS)
   await attempt(job, 'sessions', async () => {
-    job.counts.sessions_cancelled = (await job.cancelAll(cancelling)).cancelled.length
+    const { cancelled } = await parts.canceller.cancelAll(cancelling)
+    tally.counts.sessions_cancelled = cancelled.length
   })
   await streamsEnded
-  await eraseFromSources(job, job.order.user, job)
+  await eraseFromSources(parts, command.user, tally)
   await attempt(job, 'records', () => eraseRecords(job))
   clearInterval(renewal)
   const summary = await conclude(job)
-  await job.order.onEnd(summary)
+  await command.onEnd(summary)
   return summary
 }
 
-async function eraseRecords({ registry, flushAudit, order, counts, now }: Job): Promise<void> {
-  const { user, keptAction } = order
-  await flushAudit()
+async function eraseRecords({ parts, command, tally }: Job): Promise<void> {
+  const { user, keptAction } = command
+  // Entries that wait for their batch may be about the user.
+  await parts.audit.flush()
   for (let more = true; more; ) {
-    const step = { user, keptAction, limit: ERASED_AT_A_TIME, now: unixSeconds(now) }
-    const outcome = await registry.eraseUser(step)
-    counts.records_erased += outcome.erased
+    const step = { user, keptAction, limit: ERASED_AT_A_TIME, now: unixSeconds(parts.now) }
+    const outcome = await parts.registry.eraseUser(step)
+    tally.counts.records_erased += outcome.erased
     more = outcome.more
   }
 }
 
-/** The block goes last, and only when there is nothing left that it guards. */
+/** Lifts the block last, and only when it guards nothing any more. */
 async function conclude(job: Job): Promise<EraseSummary> {
-  const { counts, failures, order, registry, now } = job
+  const { parts, command, block, tally } = job
+  const { counts, failures } = tally
   const cancelling: string[] = []
   await attempt(job, 'sessions', async () => {
     cancelling.push(...(await stillCancelling(job)))
   })
-  if (failures.count() === 0 && cancelling.length === 0) await attempt(job, 'block', job.block.lift)
+  if (failures.count() === 0 && cancelling.length === 0) await attempt(job, 'block', block.lift)
   let blockedUntil: number | undefined
   await attempt(job, 'block', async () => {
-    blockedUntil = (await registry.getBlock(order.user, unixSeconds(now)))?.until
+    blockedUntil = (await parts.registry.getBlock(command.user, unixSeconds(parts.now)))?.until
   })
   return {
     type: 'summary',
@@ -186,25 +189,24 @@ async function conclude(job: Job): Promise<EraseSummary> {
   }
 }
 
-/** Those of earlier calls too; of thousands, the first hundreds. */
-async function stillCancelling({ registry, order, now }: Job): Promise<readonly string[]> {
-  const seconds = unixSeconds(now)
-  const query = { user: order.user, status: 'cancelling', now: seconds } as const
-  const page = await registry.listSessions({ ...query, limit: MOST_CANCELLING, order: 'asc' })
+/** Sessions that earlier calls ended too; of thousands, the first {@link MAX_CANCELLING}. */
+async function stillCancelling({ parts, command }: Job): Promise<readonly string[]> {
+  const seconds = unixSeconds(parts.now)
+  const query = { user: command.user, status: 'cancelling', now: seconds } as const
+  const walk = { limit: MAX_CANCELLING, order: 'asc' } as const
+  const page = await parts.registry.listSessions({ ...query, ...walk })
   const waiting = (page?.data ?? []).filter(({ expiresAt }) => seconds < expiresAt)
   return waiting.map(({ id }) => id)
 }
 
-const MOST_CANCELLING = 1000
-
 async function attempt(
-  { failures }: Job,
+  { tally }: Job,
   what: 'sessions' | 'records' | 'block',
   work: () => Promise<void>,
 ): Promise<void> {
   try {
     await work()
   } catch (error) {
-    failures.add({ what, code: codeOf(error) })
+    tally.failures.add({ what, code: codeOf(error) })
   }
 }

@@ -1,3 +1,5 @@
+// Collects all data of one user, from the registry and every source, page by page.
+
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread, ThreadItemPage } from '../chatkit/wire/thread.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
@@ -8,14 +10,13 @@ import type { AuditEntry, Page, SessionRecord } from '../registry/records.ts'
 import { refusingCursors } from '../threads/cursors.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import { listItemsOf } from '../threads/items.ts'
-import { type SourceCall, sourcePage } from '../threads/source-reader.ts'
+import { type Foreign, type SourceCall, sourcePage } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 
 /** One line of an export. */
 export type ExportLine = ExportedData | ExportSummary
 
-/** What is on the books of this service, or at an upstream. */
 type ExportedData =
   | { readonly type: 'session'; readonly session: SessionRecord }
   | { readonly type: 'thread'; readonly thread: Thread }
@@ -35,50 +36,46 @@ export interface ExportSummary {
   readonly threads: number
   readonly items: number
   readonly audit: number
-  /** How many failures; the first of them are named. */
+  /** Number of failures; the first of them are named. */
   readonly failed: number
   readonly failures: readonly Failure[]
 }
 
-/** What {@link exportUser} needs. */
-export interface ExportOptions {
+/** The parts that {@link exportUser} reads from. */
+export interface ExportParts {
   readonly registry: Pick<Registry, 'listSessions' | 'listAudit'>
   readonly sources: readonly ThreadSource[]
-  readonly onForeign: SourceCall['onForeign']
+  readonly onForeign: (foreign: Foreign) => void
   readonly now: Clock
 }
 
-/** Lines come by the page: each on its own would cost more than it holds. */
+/** Lines by the page: each on its own would cost more than it holds. */
 type Lines = AsyncGenerator<readonly ExportedData[], void, undefined>
 
-/** A part that ended early says so in its place; the others go on. */
+/** Lines of a part, or the failure that ended the part early. */
 interface Found {
   readonly lines: readonly ExportedData[]
   readonly failure?: Failure
 }
 
-/** The most that a list gives at a time. */
+/** Entries of a page; no list gives more. */
 const PAGE = 100
-/** How many threads' items are fetched at a time. */
+/** Threads whose items are fetched at the same time. */
 const AHEAD = 4
 
 /**
- * Everything that this service and its upstreams have of a user, page by page: what nobody reads is
- * not fetched.
+ * Fetches a page when its lines are asked for. A part that fails is counted, and the next one goes on.
  *
- * @param options - where to look
- * @param user - whose data
- * @param call - accompanies the upstream calls; when its signal aborts, the export throws its reason
- * @returns some lines at a time
+ * @param call - goes with the upstream calls; when its signal aborts, the export throws its reason
  */
 export async function* exportUser(
-  options: ExportOptions,
+  parts: ExportParts,
   user: string,
   call: CallOptions = {},
 ): AsyncGenerator<readonly ExportLine[], void, undefined> {
   const failures = createFailures()
   const counts = { session: 0, thread: 0, item: 0, audit: 0 }
-  for await (const { lines, failure } of allOf(options, user, call)) {
+  for await (const { lines, failure } of allOf(parts, user, call)) {
     call.signal?.throwIfAborted()
     if (failure !== undefined) failures.add(failure)
     for (const { type } of lines) counts[type] += 1
@@ -97,14 +94,14 @@ export async function* exportUser(
   yield [summary]
 }
 
-async function* allOf(options: ExportOptions, user: string, call: CallOptions) {
-  const { onForeign } = options
-  yield* noting({ what: 'sessions' }, foundIn(sessionLines(options, user)))
-  for (const source of options.sources) {
+async function* allOf(parts: ExportParts, user: string, call: CallOptions) {
+  const { sources, onForeign } = parts
+  yield* noting({ what: 'sessions' }, foundIn(sessionLines(parts, user)))
+  for (const source of sources) {
     const found = threadLines(source, user, { call, onForeign })
     yield* noting({ what: 'threads', workflow: source.name }, found)
   }
-  yield* noting({ what: 'audit' }, foundIn(auditLines(options, user)))
+  yield* noting({ what: 'audit' }, foundIn(auditLines(parts, user)))
 }
 
 async function* foundIn(pages: Lines): AsyncGenerator<Found, void, undefined> {
@@ -122,13 +119,13 @@ async function* noting(
   }
 }
 
-async function* sessionLines({ registry, now }: ExportOptions, user: string): Lines {
+async function* sessionLines({ registry, now }: ExportParts, user: string): Lines {
   const query = { user, limit: PAGE, order: 'asc', now: unixSeconds(now) } as const
   const pages = registryPages((after) => registry.listSessions({ ...query, after }))
   for await (const page of pages) yield page.map((session) => ({ type: 'session', session }))
 }
 
-async function* auditLines({ registry }: ExportOptions, user: string): Lines {
+async function* auditLines({ registry }: ExportParts, user: string): Lines {
   const pages = registryPages((after) => registry.listAudit({ user, limit: PAGE, after }))
   for await (const page of pages) yield page.map((audit) => ({ type: 'audit', audit }))
 }
@@ -197,7 +194,7 @@ function itemsAfter(of: FoundThread, after: string | undefined, context: SourceC
   return listItemsOf(of, query, context)
 }
 
-/** An upstream that does not heed cursors would be read for ever. */
+/** @throws when the upstream ignores the cursor: its list would never end */
 function nextCursor(last: string | undefined, before: string | undefined): string {
   if (last !== undefined && last !== before) return last
   throw new ServiceError('upstream_invalid_response', { reason: 'a list that does not go on' })

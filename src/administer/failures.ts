@@ -1,59 +1,40 @@
+// Counts the failures of an export or an erase, which goes on past each of them.
+
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 
-/** Something of a long call that did not come about; the rest went on. */
+/** A list that ended early (plural), or one thing that could not be deleted. */
 export interface Failure {
-  /** A list that ended early, or one entry. */
-  readonly what: FailedPart
-  /** Name in the config, where the failure is of one workflow's source. */
+  readonly what:
+    | ('sessions' | 'threads' | 'items' | 'attachments' | 'audit' | 'records' | 'block')
+    | ('thread' | 'attachment')
+  /** Name in the config, where the failure is at one workflow's source. */
   readonly workflow?: string
-  /** Of the thread or attachment. */
+  /** Id of the thread or attachment. */
   readonly id?: string
   readonly code: ErrorCode
 }
 
-/** What can fail. */
-export type FailedPart =
-  | 'sessions'
-  | 'threads'
-  | 'thread'
-  | 'items'
-  | 'attachments'
-  | 'attachment'
-  | 'audit'
-  | 'records'
-  | 'block'
+/** {@link createFailures} */
+export type Failures = ReturnType<typeof createFailures>
 
-/** Where failures are noted. */
-export interface Failures {
-  /** How many. */
-  count(): number
-  /** The first {@link MOST_NAMED}. */
-  named(): readonly Failure[]
-  add(failure: Failure): void
-}
+/** An outage can fail ten thousand deletes, and the last line of the answer stays a line. */
+const MAX_NAMED = 100
 
-/** An outage may fail every one of ten thousand: the last line of an answer stays a line. */
-const MOST_NAMED = 100
-
-/** None so far. */
-export function createFailures(): Failures {
+/** Keeps the first {@link MAX_NAMED} failures, and counts all. */
+export function createFailures() {
   const named: Failure[] = []
   let count = 0
   return {
-    count: () => count,
-    named: () => [...named],
-    add(failure) {
+    count: (): number => count,
+    named: (): readonly Failure[] => [...named],
+    add(failure: Failure): void {
       count += 1
-      if (named.length < MOST_NAMED) named.push(failure)
+      if (named.length < MAX_NAMED) named.push(failure)
     },
   }
 }
 
-/**
- * The public code of whatever was thrown.
- *
- * @param error - as caught
- */
+/** The public code of a caught error. */
 export function codeOf(error: unknown): ErrorCode {
   return error instanceof ServiceError ? error.code : 'internal_error'
 }

@@ -7,15 +7,8 @@ import type { Audit } from '../registry/audit.ts'
 import type { Foreign } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import type { AdminRequest } from './audit.ts'
-import { type EraseLine, type EraseOptions, type EraseSummary, eraseUser } from './erase.ts'
-import { type ExportLine, type ExportOptions, exportUser } from './export.ts'
-
-interface DataEvent {
-  readonly action: 'export' | 'erase'
-  readonly user: string
-  readonly outcome: 'ok' | 'failed'
-  readonly reason?: string
-}
+import { type EraseLine, type EraseParts, type EraseSummary, eraseUser } from './erase.ts'
+import { type ExportLine, type ExportParts, exportUser } from './export.ts'
 
 /** {@link createUserData} */
 export type UserData = ReturnType<typeof createUserData>
@@ -26,24 +19,19 @@ export function createUserData({
   audit,
   sources,
   onForeign,
-  canceller: { cancelAll },
+  canceller,
   now,
   log,
 }: {
-  readonly registry: EraseOptions['registry'] & ExportOptions['registry']
+  readonly registry: EraseParts['registry'] & ExportParts['registry']
   readonly audit: Audit
   readonly sources: readonly ThreadSource[]
+  /** Told when an upstream shows threads or items that are not of the user who was asked for. */
   readonly onForeign: (foreign: Foreign) => void
   readonly canceller: Pick<Canceller, 'cancelAll'>
   readonly now: Clock
   readonly log: Log
 }) {
-  const options = { registry, sources, onForeign, now }
-
-  async function record({ actor, requestId }: AdminRequest, event: DataEvent): Promise<void> {
-    await audit.write({ ...event, actor, requestId })
-  }
-
   return {
     /**
      * Recorded before it resolves. What nobody reads is not fetched.
@@ -51,13 +39,13 @@ export function createUserData({
      * @returns some lines at a time; the last is a summary
      */
     async exportUser(
-      request: AdminRequest,
+      { actor, requestId, call }: AdminRequest,
       user: string,
     ): Promise<AsyncGenerator<readonly ExportLine[], void, undefined>> {
-      await record(request, { action: 'export', user, outcome: 'ok' })
+      await audit.write({ actor, action: 'export', user, outcome: 'ok', requestId })
       // Entries that wait for their batch belong to the data too.
       await audit.flush()
-      return exportUser(options, user, request.call)
+      return exportUser({ registry, sources, onForeign, now }, user, call)
     },
 
     /**
@@ -66,35 +54,35 @@ export function createUserData({
      * recorded too.
      */
     async eraseUser(
-      request: AdminRequest,
+      { actor, requestId }: AdminRequest,
       user: string,
     ): Promise<AsyncGenerator<EraseLine, void, undefined>> {
-      await record(request, { action: 'erase', user, outcome: 'ok', reason: 'begun' })
-      const order = {
+      const event = { actor, action: 'erase', user, requestId } as const
+      await audit.write({ ...event, outcome: 'ok', reason: 'begun' })
+      const parts = { registry, sources, onForeign, canceller, audit, now }
+      return eraseUser(parts, {
         user,
-        by: request.actor,
-        keptAction: 'erase',
+        by: actor,
+        keptAction: event.action,
         async onEnd(summary: EraseSummary) {
           try {
-            await record(request, { action: 'erase', user, ...outcomeOf(summary) })
+            await audit.write({ ...event, ...outcomeOf(summary) })
           } catch (error) {
             // The erase is done all the same, and its beginning is recorded.
-            const { requestId } = request
             log.error({ err: error, request_id: requestId }, 'an erase is not in the trail')
           }
         },
-      }
-      return eraseUser({ ...options, cancelAll, flushAudit: audit.flush }, order)
+      })
     },
   }
 }
 
 /** Counts only: nothing of what was erased. */
-function outcomeOf({ complete, ...summary }: EraseSummary): Pick<DataEvent, 'outcome' | 'reason'> {
+function outcomeOf({ complete, ...summary }: EraseSummary) {
   const { threads_deleted: threads, records_erased: records, failed, sessions } = summary
   const left = `${failed} failures, ${sessions.cancelling.length} sessions not confirmed`
   const done = `${threads} threads and ${records} records erased`
   return complete
-    ? { outcome: 'ok', reason: `complete: ${done}` }
-    : { outcome: 'failed', reason: `incomplete: ${done}, ${left}` }
+    ? ({ outcome: 'ok', reason: `complete: ${done}` } as const)
+    : ({ outcome: 'failed', reason: `incomplete: ${done}, ${left}` } as const)
 }
