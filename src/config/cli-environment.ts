@@ -1,3 +1,5 @@
+// Reads the environment variables of the operators' command line.
+
 import {
   baseUrl,
   type Environment,
@@ -9,7 +11,7 @@ import {
   withoutBlanks,
 } from './env.ts'
 
-/** What the operators' command line reads: addresses here, keys and tokens through `secret`. */
+/** Environment of the operators' command line: addresses here, keys and tokens through `secret`. */
 export interface CliEnvironment
   extends Pick<Environment, 'openaiBaseUrl' | 'openaiOrgId' | 'openaiProjectId' | 'secret'> {
   /** This service, without a trailing slash; undefined to call the ChatKit API itself. */
@@ -21,8 +23,8 @@ const cliSchema = environmentSchema
   .extend({ CHATKIT_MINT_URL: baseUrl.optional() })
 
 /**
- * Reads the part of the environment that the command line uses. The rest may be wrong: an operator's
- * machine is not the server.
+ * Reads the variables that the command line uses. The rest may be wrong: an operator's machine is not
+ * the server.
  *
  * @param variables - as in `readEnvironment`
  * @throws `EnvironmentError` with every problem at once
@@ -40,9 +42,8 @@ export function readCliEnvironment(variables?: Variables): CliEnvironment {
 }
 
 /**
- * The same, for a URL that was given as an option.
+ * Checks a URL that was given as an option.
  *
- * @param text - as it was given
  * @returns without a trailing slash; undefined when it is not one that a credential may be sent to
  */
 export function credentialUrl(text: string): string | undefined {

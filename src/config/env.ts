@@ -1,10 +1,12 @@
+// Reads and checks environment variables. No other file reads `process.env`.
+
 import { z } from 'zod'
 import { isSecureUrl } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
 import { type SecretSource, secretFromFile } from './secret-file.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
 
-/** What is wrong with the environment, all of it; the message holds no value of a secret. */
+/** Everything that is wrong with the environment; the message holds no value of a secret. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError'
   readonly problems: readonly string[]
@@ -16,7 +18,7 @@ export class EnvironmentError extends Error {
   }
 }
 
-/** Where the registry lives. */
+/** The registry's place, from `STORE_URL`. */
 export type StoreLocation =
   | { readonly kind: 'memory' }
   | { readonly kind: 'sqlite'; readonly path: string }
@@ -77,7 +79,7 @@ function redisLocation(url: URL): StoreLocation {
   return { kind: 'redis', url: new Secret(url.href), cluster }
 }
 
-/** Where a credential is sent to. */
+/** A URL that credentials are sent to. */
 export const baseUrl = z.string().transform((text, context) => {
   const url = plainUrl(text)
   if (url && isSecureUrl(url)) return withoutSlash(url)
@@ -155,7 +157,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
 }
 
 /**
- * What the config file is checked with, also where the rest of the environment is wrong.
+ * Reads only what the config file is checked with, so that the rest of the environment may be wrong.
  *
  * @param variables - as in {@link readEnvironment}
  */
@@ -178,7 +180,7 @@ export function withoutBlanks(variables: Variables = process.env): Variables {
   return Object.assign(Object.create(null), Object.fromEntries(set))
 }
 
-/** What a schema of variables found, as {@link EnvironmentError} takes it. */
+/** The problems that a schema of variables found, one line each. */
 export function problemsOf(error: z.ZodError | undefined): string[] {
   return (error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`)
 }

@@ -1,3 +1,5 @@
+// Reads a secret from a file, and reads it again when the file changes.
+
 import { readFileSync, statSync } from 'node:fs'
 import { Secret } from '../lib/secret.ts'
 
@@ -34,15 +36,15 @@ export function secretFromFile(
     if (now() - lookedAt < LOOK_EVERY_MS) return known.secret
     lookedAt = now()
     try {
-      if (stampOf(path) !== known.stamp) known = read(variable, path)
+      if (stampOf(path) !== known.stamp) known = readSecret(variable, path)
     } catch {
-      // Half of a rotation: the value in hand still works, and the next look tells.
+      // The file is being replaced: keep the last value, and look again in a second.
     }
     return known.secret
   }
 }
 
-/** A value, and how to tell that the file has changed since. */
+/** A value, with a stamp that differs once the file has changed. */
 interface Reading {
   readonly stamp: string
   readonly secret: Secret
@@ -50,7 +52,7 @@ interface Reading {
 
 function readFirst(variable: string, path: string): Reading {
   try {
-    return read(variable, path)
+    return readSecret(variable, path)
   } catch (cause) {
     if (cause instanceof SecretFileError) throw cause
     const message = `${variable}: cannot read ${path}; check path and permissions`
@@ -58,7 +60,7 @@ function readFirst(variable: string, path: string): Reading {
   }
 }
 
-function read(variable: string, path: string): Reading {
+function readSecret(variable: string, path: string): Reading {
   // The stamp comes first: a change between the two is seen at the next look, not missed for ever.
   const stamp = stampOf(path)
   const text = readFileSync(path, 'utf8').trim()

@@ -1,4 +1,8 @@
-/** What an expression may look at. */
+// What the service knows of its config file once it has been checked: the types of all settings.
+
+import type { ChatKitConfiguration } from './file/schema-workflow.ts'
+
+/** Values that an expression may look at. */
 export interface Scope {
   /** The verified token's claims. */
   readonly claims: Readonly<Record<string, unknown>>
@@ -24,7 +28,7 @@ export interface Expression {
   evaluate(scope: Scope): unknown
 }
 
-/** Where an issuer's verification keys come from. */
+/** Source of an issuer's verification keys. */
 export type KeySource =
   | { readonly kind: 'discovery' }
   | { readonly kind: 'jwks_uri'; readonly url: string }
@@ -65,22 +69,7 @@ export interface InputDeclaration {
   readonly required: boolean
 }
 
-/** ChatKit's runtime features, in the API's own spelling: it is sent as it stands. */
-export interface ChatKitConfiguration {
-  readonly automatic_thread_titling?: { readonly enabled?: boolean | undefined } | undefined
-  readonly file_upload?:
-    | {
-        readonly enabled?: boolean | undefined
-        readonly max_file_size?: number | undefined
-        readonly max_files?: number | undefined
-      }
-    | undefined
-  readonly history?:
-    | { readonly enabled?: boolean | undefined; readonly recent_threads?: number | undefined }
-    | undefined
-}
-
-/** What both kinds of workflow have. */
+/** Settings that both kinds of workflow have. */
 interface AnyWorkflow {
   /** The name clients use. */
   readonly name: string
@@ -106,6 +95,7 @@ export interface HostedWorkflow extends AnyWorkflow {
   /** Environment variable with the API key. */
   readonly apiKeyEnv: string
   readonly tracing: { readonly enabled: boolean }
+  /** ChatKit's runtime features in the API's own spelling: sent as they stand. */
   readonly chatkitConfiguration: ChatKitConfiguration | undefined
 }
 
@@ -123,7 +113,7 @@ export interface SelfHostedWorkflow extends AnyWorkflow {
 /** One workflow that clients may be given a session for. */
 export type WorkflowSettings = HostedWorkflow | SelfHostedWorkflow
 
-/** Who is an admin. */
+/** Decides who is an admin. */
 export interface AdminSettings {
   readonly when: Expression
   /** Whose tokens can be an admin's. */

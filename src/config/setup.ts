@@ -1,5 +1,6 @@
+// Reads environment and config file together, and reports everything that is wrong with either.
+
 import { readFileSync } from 'node:fs'
-import { Secret } from '../lib/secret.ts'
 import {
   type Environment,
   EnvironmentError,
@@ -9,6 +10,7 @@ import {
 } from './env.ts'
 import { consoleProblems } from './file/console-checks.ts'
 import { loadConfig } from './file/load-config.ts'
+import type { SecretKind, SecretLookup } from './file/needed-secrets.ts'
 import { ConfigError, formatProblem } from './file/problems.ts'
 import { SecretFileError } from './secret-file.ts'
 import type { Settings } from './settings.ts'
@@ -25,7 +27,7 @@ export class SetupError extends Error {
   }
 }
 
-/** Everything that start-up needs to know. */
+/** Environment and settings, both without problems. */
 export interface Setup {
   readonly environment: Environment
   readonly settings: Settings
@@ -52,7 +54,7 @@ export function readSetup(variables?: Variables): Setup {
   throw new SetupError([...new Set(problems)])
 }
 
-/** What tokens are judged and mapped by. */
+/** Everything by which tokens are judged and mapped. */
 export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'secret'>
 
 /**
@@ -64,19 +66,13 @@ export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'secret'>
  */
 export function readRules(variables?: Variables): Rules {
   const problems: string[] = []
-  const { configFile, secret } = readConfigSources(variables)
-  const settings = attempt(() => {
-    const { workflows } = loadConfig(readText(configFile), { file: configFile }).settings
-    const hosted = workflows.filter((workflow) => workflow.kind === 'hosted')
-    const apiKeys = new Set(hosted.map(({ apiKeyEnv }) => apiKeyEnv))
-    const source = (name: string) => (apiKeys.has(name) ? () => UNREADABLE : secret(name))
-    return readSettings({ configFile, secret: source }, problems)
-  }, problems)
-  if (settings && problems.length === 0) return { settings, secret }
+  const sources = readConfigSources(variables)
+  const settings = attempt(() => readSettings(sources, problems, 'api_key'), problems)
+  if (settings && problems.length === 0) return { settings, secret: sources.secret }
   throw new SetupError([...new Set(problems)])
 }
 
-/** What self-hosted workflows need of the environment: their secrets are signed, and name us. */
+/** Self-hosted workflows need our signing keys and our own URL, which their client secrets name. */
 function selfHostedProblems(environment: Environment, settings: Settings): string[] {
   const selfHosted = settings.workflows.find(({ kind }) => kind === 'self-hosted')
   if (selfHosted === undefined) return []
@@ -95,19 +91,19 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
   return problems
 }
 
-/** Passes every check. It stands for what was noted as a problem, or for what is not needed. */
-const UNREADABLE = new Secret('A'.repeat(64))
-
+/** Secrets of the kind `unneeded` are not asked for. */
 function readSettings(
   { configFile: file, secret }: Pick<Environment, 'configFile' | 'secret'>,
   problems: string[],
+  unneeded?: SecretKind,
 ): Settings {
-  const secrets = (name: string): Secret | undefined => {
+  const secrets: SecretLookup = (name, kind) => {
+    if (kind === unneeded) return 'unchecked'
     try {
       return secret(name)?.()
     } catch (error) {
       problems.push(...problemsOf(error))
-      return UNREADABLE
+      return 'unchecked'
     }
   }
   return loadConfig(readText(file), { file, secrets }).settings

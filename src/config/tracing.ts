@@ -1,4 +1,6 @@
-/** What OpenTelemetry's own variables say to us; the rest of them its SDK reads itself. */
+// Reads OpenTelemetry's variables as far as they decide whether tracing is loaded.
+
+/** Settings from OpenTelemetry's own variables. Its SDK reads the rest of them itself. */
 export interface TracingSettings {
   /** A standard variable says where traces go, and none turns them off. */
   readonly wanted: boolean
@@ -6,9 +8,7 @@ export interface TracingSettings {
   readonly serviceName: string
 }
 
-/**
- * @param variables - of the environment, without blank ones
- */
+/** @param variables - of the environment, without blank ones */
 export function tracingSettings(
   variables: Readonly<Record<string, string | undefined>>,
 ): TracingSettings {

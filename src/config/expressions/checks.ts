@@ -1,5 +1,13 @@
-import type { Path, Report } from '../file/problems.ts'
-import { asList, asMapping, asText, type RawMapping } from '../file/raw-data.ts'
+// Compiles every expression of the config file and reports those that are wrong.
+
+import {
+  asList,
+  asMapping,
+  asText,
+  type Path,
+  type RawMapping,
+  type Report,
+} from '../file/problems.ts'
 import type { Compile, CompiledExpression, ExpressionUse } from './expressions.ts'
 import { ExpressionError } from './rules.ts'
 

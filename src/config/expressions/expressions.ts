@@ -1,3 +1,5 @@
+// Compiles CEL expressions of the config file and checks their types.
+
 import { Environment } from '@marcbachmann/cel-js'
 import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
 import type { Expression } from '../settings.ts'
@@ -10,7 +12,7 @@ import {
   refuseCostly,
 } from './rules.ts'
 
-/** What an expression is for. */
+/** Result and inputs that a place of the config file asks of its expression. */
 export interface ExpressionUse {
   /** What it must yield; `scalar` is a string, a number or a bool. */
   readonly result: 'string' | 'bool' | 'scalar'
@@ -18,7 +20,7 @@ export interface ExpressionUse {
   readonly input: boolean
 }
 
-/** An expression, and what the rest of the config needs to know of it. */
+/** An expression, with facts that other checks of the config file use. */
 export interface CompiledExpression extends Expression {
   readonly mentionsIssuer: boolean
   readonly callsPseudonym: boolean
@@ -87,7 +89,7 @@ function refusePseudonym(): never {
 function compile(environment: Environment, source: string, use: ExpressionUse): CompiledExpression {
   if (source.length > MAX_LENGTH)
     throw new ExpressionError(`is longer than ${MAX_LENGTH} characters`)
-  const parsed = parse(environment, source)
+  const parsed = parseExpression(environment, source)
   refuseCostly(parsed.ast)
   checkType(parsed.check(), use)
   return {
@@ -102,7 +104,10 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
   }
 }
 
-function parse(environment: Environment, source: string): ReturnType<Environment['parse']> {
+function parseExpression(
+  environment: Environment,
+  source: string,
+): ReturnType<Environment['parse']> {
   try {
     return environment.parse(source)
   } catch (error) {

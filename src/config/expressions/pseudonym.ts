@@ -1,6 +1,8 @@
+// The function `pseudonym()` of expressions: names a user without telling who it is.
+
 import { createHmac } from 'node:crypto'
 
-/** What an expression calls as `pseudonym(a, b, …)`. */
+/** The function that expressions call as `pseudonym(a, b, …)`. */
 export type Pseudonym = (...parts: string[]) => string
 
 /** The most parts that `pseudonym()` takes. */

@@ -1,3 +1,5 @@
+// Refuses expressions that could keep the process busy, and finds out what an expression looks at.
+
 import type { ASTNode } from '@marcbachmann/cel-js'
 
 /** An expression that must not run, with the reason in words for the operator. */
@@ -16,7 +18,7 @@ interface Binding {
   readonly loops: boolean
 }
 
-/** What surrounds a node: names that can hold client input, and the loops around it. */
+/** Context of a node: names that can hold client input, and the loops around it. */
 interface Surroundings {
   readonly tainted: ReadonlySet<string>
   readonly loops: number

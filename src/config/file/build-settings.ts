@@ -1,3 +1,5 @@
+// Turns a checked config file into settings: camel case, compiled expressions, no duplicates.
+
 import { ADMIN, STATE_VARIABLE, USER, WHEN } from '../expressions/checks.ts'
 import type { Compile } from '../expressions/expressions.ts'
 import type {

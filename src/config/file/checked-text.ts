@@ -1,4 +1,9 @@
+// Texts of the config file that must have a form: patterns, URLs, origins, address ranges.
+// Each check words its problem so that the operator knows what to write instead.
+
+import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isSecureUrl } from '../../lib/loopback.ts'
 
 /**
  * A text with a check of ours, whose message says what to do.
@@ -36,3 +41,75 @@ export const workflowName = patternText(
   /^[a-z][a-z0-9-]{0,63}$/,
   'must be a name of at most 64 lower-case letters, digits and "-" that starts with a letter',
 )
+
+// Each function below says what is wrong with a text; undefined when nothing is.
+
+/** Schemes whose `Origin` a browser sends as `null`, or never. */
+const WITHOUT_ORIGIN = new Set(['file', 'data', 'blob', 'about', 'javascript', 'ws', 'wss', 'ftp'])
+
+/**
+ * Why a text cannot be an issuer identifier: RFC 8414 §2 and OpenID Connect Discovery 1.0 §3 want an
+ * `https` URL without query and fragment.
+ */
+export function issuerProblem(value: string): string | undefined {
+  const problem = urlProblem(value)
+  if (problem !== undefined) return problem
+  return value.includes('?') ? 'must not have a query' : undefined
+}
+
+/** Why a text cannot be the URL of something to fetch: `https`, or `http` to loopback. */
+export function urlProblem(value: string): string | undefined {
+  const url = URL.parse(value)
+  if (url === null || /\s/.test(value))
+    return 'must be an absolute URL, as in https://login.acme.example/'
+  const insecure = 'must be https; plain http is only for loopback addresses'
+  return extraProblem(url, value) ?? (isSecureUrl(url) ? undefined : insecure)
+}
+
+/**
+ * Why a text cannot be the URL of a self-hosted ChatKit server. Plain `http` is allowed: such servers
+ * live in private networks, and what they are sent is signed.
+ */
+export function serverProblem(value: string): string | undefined {
+  const url = URL.parse(value)
+  if (url === null || /\s/.test(value) || !/^https?:$/.test(url.protocol)) {
+    return 'must be an http or https URL, as in http://helpdesk.internal:8000/chatkit'
+  }
+  return extraProblem(url, value)
+}
+
+function extraProblem(url: URL, value: string): string | undefined {
+  if (url.username !== '' || url.password !== '') {
+    return 'must not have a user name or password in it'
+  }
+  return value.includes('#') ? 'must not have a fragment ("#…")' : undefined
+}
+
+/**
+ * Why a text can never equal an `Origin` header: browsers send the serialised origin (RFC 6454
+ * §6.2), so anything else would silently allow nobody.
+ */
+export function originProblem(value: string): string | undefined {
+  if (value.includes('*')) return 'must be an exact origin; "*" would let every website in'
+  if (value === 'null') return 'must not be "null", which every sandboxed page sends'
+  const url = URL.parse(value)
+  const wrong = 'must be an exact origin, as in https://app.acme.example: scheme, host, port if any'
+  if (url === null || /\s/.test(value)) return wrong
+  if (url.protocol === 'https:' || url.protocol === 'http:') {
+    return url.origin === value ? undefined : `${wrong}; use ${url.origin} instead`
+  }
+  const scheme = url.protocol.slice(0, -1)
+  if (WITHOUT_ORIGIN.has(scheme)) return `has a scheme of which browsers send no origin: ${scheme}`
+  return /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::[1-9]\d{0,4})?$/.test(value) ? undefined : wrong
+}
+
+/** Why a text is not a CIDR. */
+export function cidrProblem(value: string): string | undefined {
+  const wrong = 'must be an address range, as in 172.16.0.0/12 or fd00::/8'
+  const [address = '', prefix, ...more] = value.split('/')
+  const family = address.includes('%') ? 0 : isIP(address)
+  if (family === 0 || more.length > 0) return wrong
+  const longest = family === 4 ? 32 : 128
+  if (prefix === undefined) return `${wrong}; use ${address}/${longest} for one address`
+  return /^(?:0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= longest ? undefined : wrong
+}

@@ -1,9 +1,10 @@
+// Checks that config file and environment have everything that the admin console needs.
+
 import { isSecureUrl } from '../../lib/loopback.ts'
 import type { Environment } from '../env.ts'
 import { readPseudonymKey } from '../expressions/pseudonym.ts'
 import type { Settings } from '../settings.ts'
-import type { Report } from './problems.ts'
-import { asList, asMapping, asText, type RawMapping } from './raw-data.ts'
+import { asList, asMapping, asText, type RawMapping, type Report } from './problems.ts'
 
 /** Name of the key behind the console's cookies. */
 const COOKIE_KEY = 'CONSOLE_COOKIE_KEY'

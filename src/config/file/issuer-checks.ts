@@ -1,5 +1,6 @@
-import type { Path, Report } from './problems.ts'
-import { asList, asMapping, asText, type RawMapping } from './raw-data.ts'
+// Checks issuers against each other, their keys against their algorithms, and admins against issuers.
+
+import { asList, asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
 import { SECRET_ALGORITHMS } from './schema-issuer.ts'
 
 const SECRET: ReadonlySet<unknown> = new Set(SECRET_ALGORITHMS)

@@ -1,3 +1,6 @@
+// Reads the config file: YAML, then every check, then settings. All problems are reported together.
+
+import { Secret } from '../../lib/secret.ts'
 import { reportExpressionProblems } from '../expressions/checks.ts'
 import { type Compile, createCompiler } from '../expressions/expressions.ts'
 import { createPseudonym, readPseudonymKey } from '../expressions/pseudonym.ts'
@@ -11,8 +14,7 @@ import {
   reportMissingSecrets,
   type SecretLookup,
 } from './needed-secrets.ts'
-import { ConfigError, type ConfigProblem, formatPath, type Path } from './problems.ts'
-import { asMapping } from './raw-data.ts'
+import { asMapping, ConfigError, type ConfigProblem, formatPath, type Path } from './problems.ts'
 import { configSchema } from './schema.ts'
 import { reportSchemaProblems } from './schema-problems.ts'
 import { reportWorkflowProblems } from './workflow-checks.ts'
@@ -20,9 +22,9 @@ import { readYaml, type YamlFile } from './yaml-file.ts'
 
 /** How a config file is loaded. */
 export interface LoadOptions {
-  /** What messages call the file. */
+  /** Name of the file in messages. */
   readonly file: string
-  /** What the environment has. Absent for an offline check, which then asks for no secret. */
+  /** The environment's secrets. Absent for an offline check, which then asks for none. */
   readonly secrets?: SecretLookup
 }
 
@@ -84,6 +86,7 @@ function check(
 function pseudonymFrom(
   secrets: SecretLookup | undefined,
 ): ReturnType<typeof createPseudonym> | undefined {
-  const key = readPseudonymKey(secrets?.(PSEUDONYM_KEY)?.reveal() ?? '')
+  const secret = secrets?.(PSEUDONYM_KEY, 'pseudonym_key')
+  const key = secret instanceof Secret ? readPseudonymKey(secret.reveal()) : undefined
   return key === undefined ? undefined : createPseudonym(key)
 }

@@ -1,11 +1,18 @@
+// Finds the secrets that a config file refers to, and checks that the environment has them.
+
 import type { Secret } from '../../lib/secret.ts'
 import type { PlacedExpression } from '../expressions/checks.ts'
 import { readPseudonymKey } from '../expressions/pseudonym.ts'
-import type { Path, Report } from './problems.ts'
-import { asList, asMapping, type RawMapping } from './raw-data.ts'
+import { asList, asMapping, type Path, type RawMapping, type Report } from './problems.ts'
 
-/** Looks up a secret by the name of its environment variable. */
-export type SecretLookup = (name: string) => Secret | undefined
+/**
+ * Looks up a secret by the name of its environment variable. `unchecked` passes without a look at the
+ * value: it was reported already because it could not be read, or this command does not need it.
+ */
+export type SecretLookup = (name: string, kind: SecretKind) => Secret | 'unchecked' | undefined
+
+/** What a secret is for. */
+export type SecretKind = 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret'
 
 /** Name of the key behind `pseudonym()`. */
 export const PSEUDONYM_KEY = 'USER_PSEUDONYM_KEY'
@@ -16,9 +23,9 @@ const MIN_SHARED_SECRET_BYTES = 32
 /** A secret that the file refers to. */
 export interface NeededSecret {
   readonly name: string
-  /** What needs it. */
+  /** The key of the file that needs it. */
   readonly path: Path
-  readonly kind: 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret'
+  readonly kind: SecretKind
 }
 
 /**
@@ -32,7 +39,7 @@ export function neededSecrets(
   expressions: readonly PlacedExpression[],
 ): NeededSecret[] {
   const needed: NeededSecret[] = []
-  const need = (name: unknown, path: Path, kind: NeededSecret['kind']): void => {
+  const need = (name: unknown, path: Path, kind: SecretKind): void => {
     if (typeof name === 'string') needed.push({ name, path, kind })
   }
   for (const [at, issuer] of asList(data['issuers']).entries()) {
@@ -70,12 +77,13 @@ export function reportMissingSecrets(
   for (const { name, path, kind } of needed) {
     if (seen.has(`${kind} ${name}`)) continue
     seen.add(`${kind} ${name}`)
-    const problem = secretProblem(secrets(name), kind)
+    const secret = secrets(name, kind)
+    const problem = secret === 'unchecked' ? undefined : secretProblem(secret, kind)
     if (problem !== undefined) report(path, `needs ${name} in the environment, ${problem}`)
   }
 }
 
-function secretProblem(secret: Secret | undefined, kind: NeededSecret['kind']): string | undefined {
+function secretProblem(secret: Secret | undefined, kind: SecretKind): string | undefined {
   const value = secret?.reveal() ?? ''
   if (value === '') return 'which is not set; set it, or its _FILE twin'
   if (kind === 'api_key' && !/^[\x21-\x7e]+$/.test(value)) {

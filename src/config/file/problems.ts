@@ -1,3 +1,5 @@
+// What is wrong with a config file and where it stands, and the raw data in which checks look for it.
+
 import { scrub } from '../../lib/log.ts'
 
 /** Where something stands in the config file: keys of mappings and indexes of lists, outermost first. */
@@ -53,4 +55,22 @@ export function formatPath(path: Path): string {
 function formatStep(step: string | number): string {
   if (typeof step === 'number') return `[${step}]`
   return /^[\w-]+$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
+}
+
+/** A mapping of the config file before it is known to be right. */
+export type RawMapping = Readonly<Record<string, unknown>>
+
+/** A value of the file as a mapping; empty when it is something else, which the schema reports. */
+export function asMapping(value: unknown): RawMapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
+}
+
+/** A value of the file as a list; empty when it is something else. */
+export function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+/** A value of the file as text; undefined when it is something else. */
+export function asText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }

@@ -1,7 +1,15 @@
+// The part of the config schema for one entry of `issuers`.
+
 import { z } from 'zod'
 import { hasPrivateMembers } from '../../lib/jwk.ts'
-import { issuerProblem, urlProblem } from './addresses.ts'
-import { checkedText, environmentName, expression, patternText } from './checked-text.ts'
+import {
+  checkedText,
+  environmentName,
+  expression,
+  issuerProblem,
+  patternText,
+  urlProblem,
+} from './checked-text.ts'
 
 /** Signature algorithms with a public key: RFC 7518 §3.1, RFC 8037, RFC 9864. */
 const ASYMMETRIC_ALGORITHMS = [

@@ -1,10 +1,12 @@
+// Words the problems that the config schema finds for an operator who writes YAML.
+
 import type { z } from 'zod'
 import type { Path, Report } from './problems.ts'
 import { configJsonSchema, configSchema } from './schema.ts'
 
 type Issue = z.core.$ZodIssue
 
-/** What zod calls a type, in the words of someone who writes YAML. */
+/** Names of zod's types in the words of someone who writes YAML. */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: 'text; put it in single quotes',
   array: 'a list',
@@ -26,7 +28,7 @@ export function reportSchemaProblems(data: unknown, report: Report): void {
   for (const issue of result.error?.issues ?? []) {
     const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
     if (issue.code === 'unrecognized_keys') reportUnknownKeys(issue.keys, path, report)
-    else report(path, describe(issue, valueAt(data, path) === undefined))
+    else report(path, describeIssue(issue, valueAt(data, path) === undefined))
   }
 }
 
@@ -35,7 +37,7 @@ function reportUnknownKeys(keys: readonly string[], path: Path, report: Report):
   for (const key of keys) report([...path, key], `is not a known key; known here: ${known}`)
 }
 
-function describe(issue: Issue, missing: boolean): string {
+function describeIssue(issue: Issue, missing: boolean): string {
   if (missing) return 'is missing'
   switch (issue.code) {
     case 'invalid_type':

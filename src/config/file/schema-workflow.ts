@@ -1,15 +1,17 @@
+// The part of the config schema for one entry of `workflows`.
+
 import { z } from 'zod'
 import { OBJECT_ID } from '../../lib/ids.ts'
-import { serverProblem } from './addresses.ts'
 import {
   checkedText,
   environmentName,
   expression,
   patternText,
+  serverProblem,
   workflowName,
 } from './checked-text.ts'
 
-/** What a string of the client's may have when its declaration does not say: UTF-16 units. */
+/** UTF-16 units of a client's string when its declaration sets no bound. */
 export const DEFAULT_MAX_LENGTH = 1000
 
 const version = checkedText((value) => {
@@ -63,6 +65,8 @@ const chatkitConfiguration = z
       .optional(),
   })
   .describe('Features of the chat, as the ChatKit API names them.')
+/** {@link chatkitConfiguration} */
+export type ChatKitConfiguration = z.infer<typeof chatkitConfiguration>
 
 /** One entry of `workflows`. */
 export const workflowSchema = z

@@ -1,7 +1,16 @@
+// The config file as a zod schema, from which config/schema.json is generated for editors.
+
 import { z } from 'zod'
-import { cidrProblem, issuerProblem, originProblem } from './addresses.ts'
-import { checkedText, expression, patternText, workflowName } from './checked-text.ts'
-import { consoleSchema } from './schema-console.ts'
+import {
+  checkedText,
+  cidrProblem,
+  environmentName,
+  expression,
+  issuerProblem,
+  originProblem,
+  patternText,
+  workflowName,
+} from './checked-text.ts'
 import { issuerSchema } from './schema-issuer.ts'
 import { workflowSchema } from './schema-workflow.ts'
 
@@ -43,6 +52,24 @@ const adminsSchema = z
       .describe('Browser origins that may call the admin endpoints.'),
   })
   .describe('Who may call the admin endpoints; without it there are none.')
+
+const consoleSchema = z
+  .strictObject({
+    issuer: checkedText(issuerProblem).describe(
+      'Where admins sign in, with OIDC discovery; one of the issuers that can have admins.',
+    ),
+    client_id: patternText(/^[\x20-\x7e]{1,256}$/, 'must be printable ASCII').describe(
+      'This service at the issuer; its redirect URI is PUBLIC_URL/admin/callback.',
+    ),
+    client_secret_env: environmentName.describe("Environment variable with the client's secret."),
+    session_minutes: z
+      .int()
+      .min(1)
+      .max(1440)
+      .default(60)
+      .describe('After these an admin signs in again, busy or not.'),
+  })
+  .describe('The admin console at /admin; needs `admins` and PUBLIC_URL.')
 
 /**
  * The config file, key by key. What concerns several keys at once, and what expressions say, is

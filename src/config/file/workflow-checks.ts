@@ -1,11 +1,12 @@
-import type { Path, Report } from './problems.ts'
-import { asMapping, asText, type RawMapping } from './raw-data.ts'
+// Checks that the keys of a workflow go together, and that a fallback leads somewhere.
 
-/** Keys that only mean something at OpenAI. */
+import { asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
+
+/** Keys that only hosted workflows have. */
 const HOSTED_ONLY = ['version', 'api_key_env', 'tracing', 'chatkit_configuration', 'fallback']
 
-/** Keys that only mean something to a server of one's own. */
-const OWN_ONLY = ['adopt_threads', 'upload_url']
+/** Keys that only self-hosted workflows have. */
+const SELF_HOSTED_ONLY = ['adopt_threads', 'upload_url']
 
 /**
  * What concerns several keys of a workflow, or several workflows: exactly one of `id` and `server`,
@@ -26,13 +27,13 @@ export function reportWorkflowProblems(data: RawMapping, report: Report): void {
 
 function reportTarget(workflow: RawMapping, path: Path, report: Report): void {
   const hosted = workflow['id'] !== undefined
-  const own = workflow['server'] !== undefined
-  if (!hosted && !own) {
+  const selfHosted = workflow['server'] !== undefined
+  if (!hosted && !selfHosted) {
     report([...path, 'id'], 'is missing; add it (a workflow at OpenAI), or `server` (your own)')
   }
-  if (hosted && own) report([...path, 'server'], 'stands beside id; keep one of the two')
-  if (hosted || !own) {
-    for (const key of OWN_ONLY.filter((only) => workflow[only] !== undefined)) {
+  if (hosted && selfHosted) report([...path, 'server'], 'stands beside id; keep one of the two')
+  if (hosted || !selfHosted) {
+    for (const key of SELF_HOSTED_ONLY.filter((only) => workflow[only] !== undefined)) {
       report([...path, key], 'is only for workflows with `server`; leave it out')
     }
     return

@@ -1,3 +1,5 @@
+// Reads YAML strictly, and knows on which line each key stands.
+
 import {
   type Document,
   isMap,
