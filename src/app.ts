@@ -13,13 +13,12 @@ import {
 } from './http/admin/threads.ts'
 import { eraseUserData, exportUserData } from './http/admin/user-data.ts'
 import { liftBlock, listBlocks, revokeAny, revokeUser } from './http/admin/users.ts'
+import { requireAdmin, requireUser } from './http/authentication.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
 import { answerClientScript } from './http/docs/client-script.ts'
 import { createDocs } from './http/docs/pages.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import { answerError, type EnvelopeOptions, envelope } from './http/request-frame.ts'
-import { type AdminGuardOptions, requireAdmin } from './http/require-admin.ts'
-import { requireUser, type UserGuardOptions } from './http/require-user.ts'
 import {
   type BackchannelLogoutOptions,
   backchannelLogout,
@@ -46,7 +45,7 @@ import type { Registry } from './registry/port.ts'
 export type AppDeps = EnvelopeOptions &
   Readiness &
   SessionRoutesOptions &
-  UserGuardOptions &
+  Parameters<typeof requireUser>[0] &
   MintLimitOptions &
   BackchannelLogoutOptions &
   ThreadRoutesOptions &
@@ -123,7 +122,7 @@ function consoleOf({ settings, publicUrl, createConsole, ...deps }: AppDeps) {
   })
 }
 
-function adminRoutes(deps: AppDeps & AdminGuardOptions): Routes {
+function adminRoutes(deps: AppDeps & Parameters<typeof requireAdmin>[0]): Routes {
   const admin = requireAdmin(deps)
   const { administer, settings, log, now } = deps
   const erase = eraseUserData({ administer, log })

@@ -4,11 +4,11 @@ import { Agent } from 'undici'
 import { createAdminister } from './administer/administer.ts'
 import { createUserData } from './administer/user-data.ts'
 import { createApp, type SelfHostedDeps } from './app.ts'
-import { type Authenticator, createAuthenticate } from './authenticate/authenticate.ts'
+import { type Authenticator, createAuthenticator } from './authenticate/authenticate.ts'
 import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
-import { createAuthentication } from './http/authentication.ts'
+import { createCallerOf } from './http/authentication.ts'
 import type { AppEnv } from './http/context.ts'
 import { originsOf } from './http/origins.ts'
 import type { AnswerSeen } from './http/request-frame.ts'
@@ -128,7 +128,7 @@ async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise
   const { environment, settings } = options
   const registry = options.registry ?? (await openRegistry(environment.store, clock.log))
   const identityProviders = new Agent({ connections: 4 })
-  const authenticator = createAuthenticate({
+  const authenticator = createAuthenticator({
     issuers: settings.issuers,
     dispatcher: identityProviders,
     secrets: (name) => environment.secret(name)?.(),
@@ -153,6 +153,7 @@ interface AppContext extends ClockAndLog {
 async function appOf(options: ServiceOptions, parts: Parts, context: AppContext) {
   const { environment, settings } = options
   const { registry, authenticator, adapters } = parts
+  const { authenticate, verifyLogoutToken } = authenticator
   const { canceller, metrics, state, ...rest } = context
   const { audit, now, log } = rest
   const cap = settings.limits.liveSessionsPerUser
@@ -173,8 +174,8 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     figures: metrics.figures,
     selfHosted: await selfHostedDeps(settings, parts, rest),
     onAnswer: seenBy(metrics.seen, options.onAnswer),
-    authentication: createAuthentication({ authenticator, registry, origins, settings, now }),
-    verifyLogoutToken: authenticator.verifyLogoutToken,
+    callerOf: createCallerOf({ authenticate, registry, origins, settings, now }),
+    verifyLogoutToken,
     mint: createMint({ registry, chatkit: adapters.of, canceller, cap, now }),
     revoke,
     checkStanding: createCheckStanding({ registry, now }),
@@ -182,7 +183,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     administer: createAdminister(admin),
     userOf: createUserOf({ issuers: settings.issuers, hashUser: context.hashUser }),
     draining: () => state.draining,
-    keysUsable: () => authenticator.ready(),
+    keysUsable: authenticator.ready,
     checkStore: () => registry.check(),
   })
 }
@@ -222,8 +223,7 @@ function metricsOf(
   return createMetrics({
     now,
     figures: () => registry.figures(unixSeconds(now)),
-    keyAges: () =>
-      new Map([...authenticator.keyStates()].map(([issuer, key]) => [issuer, key.ageSeconds])),
+    keyAges: authenticator.keyAges,
     breakers: adapters.breakers,
     mintsUnderWay,
   })

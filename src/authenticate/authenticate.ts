@@ -1,59 +1,26 @@
-import { isInTime, judgeClaims } from './claims.ts'
-import {
-  chooseIssuer,
-  createIssuers,
-  type Issuer,
-  type Issuers,
-  type IssuersOptions,
-} from './issuers.ts'
-import type { KeyState } from './keys/issuer-keys.ts'
-import { createVerifyLogoutToken, type VerifyLogoutToken } from './logout-token.ts'
-import type { Principal } from './principal.ts'
+// Step 1 of a request: finds out who sent a token, and refuses a token that cannot be trusted.
+import { isInTime, judgeClaims, type Principal } from './claims.ts'
+import { createIssuers, type Issuer, type IssuersOptions } from './issuers.ts'
+import { type LogoutCommand, verifyLogoutToken } from './logout-token.ts'
 import { invalidToken } from './refusal.ts'
-import { readToken } from './token-shape.ts'
-import { checkTokenType } from './token-type.ts'
-import { createVerifiedTokens, type VerifiedToken } from './verified-tokens.ts'
-import { verifySignature } from './verify-signature.ts'
+import { checkTokenType, readToken } from './token-shape.ts'
+import { createVerifiedTokens, digestOf, type VerifiedToken } from './verified-tokens.ts'
+import { chooseIssuer, verifySignature } from './verify-signature.ts'
 
-/** From where a token came. */
+/** See {@link createAuthenticator}. */
+export type Authenticator = ReturnType<typeof createAuthenticator>
+
+/** Where a token was found. */
 export interface TokenSource {
   /** Name of the cookie; undefined for `Authorization: Bearer`. */
   readonly cookie?: string | undefined
 }
 
-/** Step 1 of a request: who asks. */
-export interface Authenticator {
-  /**
-   * @param token - as it came
-   * @param source - a token from a cookie counts only for issuers configured with that cookie
-   * @throws ServiceError `invalid_token`, `token_expired`; `idp_unavailable` when the issuer's keys
-   * are not known and cannot be had
-   */
-  authenticate(token: string, source?: TokenSource): Promise<Principal>
-  /** See {@link createVerifyLogoutToken}. */
-  readonly verifyLogoutToken: VerifyLogoutToken
-  /**
-   * Whether the keys of at least one issuer are usable. Keys that are missing or getting old are
-   * fetched behind the answer, so that asking regularly keeps an idle service ready.
-   */
-  ready(): boolean
-  /** Fetches missing keys of all issuers; settles when each has answered or failed. Never throws. */
-  warm(): Promise<void>
-  /** By issuer, for metrics. */
-  keyStates(): ReadonlyMap<string, KeyState>
-}
-
-/**
- * @param options - settings and the ways to network, clock, log and secrets
- * @throws Error when an inline key set or a secret of the configuration cannot be used
- */
-export function createAuthenticate(options: IssuersOptions): Authenticator {
+/** @throws UnusableSettingError when an inline key set or a secret of the configuration cannot be used */
+export function createAuthenticator(options: IssuersOptions) {
   const issuers = createIssuers(options)
   const verified = createVerifiedTokens()
   const { now } = options
-  const warm = async () => {
-    await Promise.all(Array.from(issuers.values(), ({ keys }) => keys.warm()))
-  }
 
   async function verify(token: string, source: TokenSource): Promise<VerifiedToken> {
     const unverified = readToken(token)
@@ -62,7 +29,8 @@ export function createAuthenticate(options: IssuersOptions): Authenticator {
     checkSource(source, issuer)
     checkTokenType(unverified.header.typ, settings.tokenTypes)
     const keysVersion = await verifySignature(unverified, keys, settings.algorithms)
-    return { issuer, keysVersion, ...judgeClaims(unverified.claims, settings, now) }
+    const { principal, times } = judgeClaims(unverified.claims, settings, now)
+    return { issuer, keysVersion, characters: token.length, principal, times }
   }
 
   /** The signature need not be verified again while the same keys serve; all else is judged anew. */
@@ -73,30 +41,50 @@ export function createAuthenticate(options: IssuersOptions): Authenticator {
     return isInTime(times, issuer.settings, now)
   }
 
+  async function warm(): Promise<void> {
+    await Promise.all(Array.from(issuers.values(), ({ keys }) => keys.warm()))
+  }
+
   return {
-    async authenticate(token, source = {}) {
-      const known = verified.find(token)
-      if (known !== undefined && (await stillHolds(known, source))) return known.principal
-      verified.forget(token)
+    /**
+     * @param token - as it came
+     * @param source - a token from a cookie counts only for issuers configured with that cookie
+     * @returns the same frozen object for the same token, while it is remembered
+     * @throws ServiceError `invalid_token`, `token_expired`; `idp_unavailable` when the issuer's keys
+     * are not known and cannot be fetched
+     */
+    async authenticate(token: string, source: TokenSource = {}): Promise<Principal> {
+      const digest = digestOf(token)
+      const known = verified.find(digest)
+      if (known !== undefined) {
+        if (await stillHolds(known, source)) return known.principal
+        verified.forget(digest)
+      }
       const found = await verify(token, source)
-      verified.remember(token, found)
+      verified.remember(digest, found)
       return found.principal
     },
-    verifyLogoutToken: createVerifyLogoutToken({ issuers, now }),
-    ready() {
+    /** See {@link verifyLogoutToken}. */
+    verifyLogoutToken: (token: string): Promise<LogoutCommand> =>
+      verifyLogoutToken(token, issuers, now),
+    /**
+     * Whether the keys of at least one issuer are usable. Keys that are missing or getting old are
+     * fetched in the background, so that asking regularly keeps an idle service ready.
+     */
+    ready(): boolean {
       void warm()
-      return [...keyStates(issuers).values()].some(({ usable }) => usable)
+      return Array.from(issuers.values()).some(({ keys }) => keys.state().usable)
     },
+    /** Fetches missing keys of all issuers; settles when each has answered or failed. Never throws. */
     warm,
-    keyStates: () => keyStates(issuers),
+    /** Seconds since the keys of each issuer were fetched; undefined when there are none to fetch, or none yet. */
+    keyAges(): ReadonlyMap<string, number | undefined> {
+      return new Map(Array.from(issuers, ([issuer, { keys }]) => [issuer, keys.state().ageSeconds]))
+    },
   }
 }
 
 function checkSource({ cookie }: TokenSource, { settings }: Issuer): void {
   if (cookie === undefined || cookie === settings.cookie) return
   throw invalidToken('the issuer does not take tokens from this cookie')
-}
-
-function keyStates(issuers: Issuers): ReadonlyMap<string, KeyState> {
-  return new Map(Array.from(issuers, ([issuer, { keys }]) => [issuer, keys.state()]))
 }

@@ -1,14 +1,62 @@
+// Judges the claims of a token, and makes the Principal of them. The signature has been verified before.
 import { z } from 'zod'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { identifierSchema } from './identifier.ts'
-import type { Principal } from './principal.ts'
 import { firstIssue, invalidToken, show } from './refusal.ts'
 
-// What the claims must say. The signature has been verified before: nothing here is a secret test.
+/** The caller, as a verified token describes them: the result of step 1. */
+export interface Principal {
+  /** The token's `iss`, equal to a configured issuer byte for byte. */
+  readonly issuer: string
+  /** The token's `sub`; see {@link identifierSchema}. */
+  readonly subject: string
+  /** All claims of the token, as its issuer signed them. */
+  readonly claims: Claims
+  /** The token's `exp`, in whole Unix seconds. */
+  readonly expiresAt: number
+  /** The token's `iat`, in whole Unix seconds. */
+  readonly issuedAt: number | undefined
+  /** The sign-in session at the issuer (OpenID Connect Back-Channel Logout 1.0 §2.1). */
+  readonly sid: string | undefined
+}
+
+type Claims = Readonly<Record<string, unknown>>
+
+/** The times of a token, in Unix seconds; they may have fractions. */
+export type Times = Readonly<Record<'iat' | 'nbf' | 'exp', number | undefined>>
+
+/** The claims of a token, read but not yet judged. */
+export interface ReadClaims {
+  readonly principal: Principal
+  readonly times: Times
+}
 
 const TEN_YEARS = 315_576_000
+const MAX_IDENTIFIER_LENGTH = 255
+
+/** Control characters, characters that reorder text (UAX #9) and characters that show nothing. */
+const INVISIBLE = /[\p{Cc}\p{Bidi_Control}\u180e\u200b-\u200d\u2060-\u2064\ufeff]/u
+
+/**
+ * An identifier that ends up in logs, on screens and as a key in a store: 1 to 255 UTF-16 units,
+ * well-formed (UTF-8 has U+FFFD for every lone surrogate, so two identifiers would become one), and
+ * without characters that make it look like another.
+ */
+export const identifierSchema = z
+  .string()
+  .min(1)
+  .check(({ value, issues }) => {
+    const message = identifierProblem(value)
+    if (message !== undefined) issues.push({ code: 'custom', message, input: value })
+  })
+
+function identifierProblem(text: string): string | undefined {
+  // Not zod's max(): it counts code points, the contract UTF-16 units.
+  if (text.length > MAX_IDENTIFIER_LENGTH) return 'longer than 255 UTF-16 units'
+  if (!text.isWellFormed()) return 'holds a lone surrogate'
+  return INVISIBLE.test(text) ? 'holds a control or invisible character' : undefined
+}
 
 // z.number() takes no NaN and no infinity, which is what `1e999` is in JSON.
 const claimsSchema = z.looseObject({
@@ -19,75 +67,39 @@ const claimsSchema = z.looseObject({
   sid: identifierSchema.optional(),
 })
 
-type Claims = Readonly<Record<string, unknown>>
-type ReadClaims = z.infer<typeof claimsSchema>
-
-/** The times of a token, in Unix seconds. */
-export type Times = Readonly<Record<'iat' | 'nbf' | 'exp', number | undefined>>
-
-/** A token whose claims are good now. */
-export interface JudgedClaims {
-  readonly principal: Principal
-  readonly times: Times
-}
-
 /**
- * Judges the claims of a token whose signature holds. Expiry comes last: `token_expired` tells the
- * client that the same token, fresh, would do.
+ * Reads and judges the claims of a token. Expiry comes last: `token_expired` tells the client that
+ * nothing else is wrong, so that a fresh token will do.
  *
- * @param claims - the payload
- * @param issuer - whose rules count
- * @param now - the clock
- * @throws ServiceError `token_expired` when it is expired and nothing else is wrong with it, else
- * `invalid_token`
+ * @throws ServiceError `token_expired`; `invalid_token`
  */
-export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock): JudgedClaims {
-  const read = readClaims(claims)
-  const { exp, iat, nbf } = read
+export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock): ReadClaims {
+  const read = readClaims(claims, issuer.issuer)
   checkPresence(claims, issuer.requiredClaims)
   checkAudience(claims, issuer.audienceClaim, issuer.audience)
-  const times = { iat, nbf, exp }
-  judgeTimes(times, issuer, now)
-  return { principal: toPrincipal(claims, issuer.issuer, read), times }
+  judgeTimes(read.times, issuer, now)
+  return read
 }
 
 /**
- * Whom claims speak of, whether or not they are to be believed: who asks for a request is told by
- * {@link judgeClaims} alone.
+ * Reads claims without judging them. The principal tells of whom they speak; only
+ * {@link judgeClaims} tells who asks for a request.
  *
- * @param claims - the payload
- * @param issuer - its `iss`
  * @throws ServiceError `invalid_token` when a claim that is always needed is missing or malformed
  */
-export function principalOf(claims: Claims, issuer: string): Principal {
-  return toPrincipal(claims, issuer, readClaims(claims))
-}
-
-function readClaims(claims: Claims): ReadClaims {
+export function readClaims(claims: Claims, issuer: string): ReadClaims {
   const result = claimsSchema.safeParse(claims)
   if (!result.success) throw invalidToken(`claims: ${firstIssue(result.error)}`)
-  return result.data
-}
-
-function toPrincipal(claims: Claims, issuer: string, read: ReadClaims): Principal {
-  const { sub, exp, iat, sid } = read
+  const { sub: subject, exp, iat, nbf, sid } = result.data
+  const expiresAt = Math.floor(exp)
+  const issuedAt = iat === undefined ? undefined : Math.floor(iat)
   return {
-    issuer,
-    subject: sub,
-    claims,
-    expiresAt: Math.floor(exp),
-    issuedAt: iat === undefined ? undefined : Math.floor(iat),
-    sid,
+    principal: { issuer, subject, claims, expiresAt, issuedAt, sid },
+    times: { iat, nbf, exp },
   }
 }
 
-/**
- * Whether claims that were good are good now, too.
- *
- * @param times - of a token
- * @param issuer - whose rules count
- * @param now - the clock
- */
+/** Whether the times of a token that was accepted before are still good. */
 export function isInTime(times: Times, issuer: IssuerSettings, now: Clock): boolean {
   try {
     judgeTimes(times, issuer, now)
@@ -99,8 +111,12 @@ export function isInTime(times: Times, issuer: IssuerSettings, now: Clock): bool
 
 function judgeTimes(times: Times, issuer: IssuerSettings, now: Clock): void {
   const seconds = now() / 1000
-  checkAge(times.iat, issuer.maxTokenAgeSeconds, seconds)
-  checkTimes(times, issuer.clockToleranceSeconds, seconds)
+  const { maxTokenAgeSeconds: maxAge, clockToleranceSeconds } = issuer
+  if (maxAge !== undefined) {
+    if (times.iat === undefined) throw invalidToken('claims: no iat to tell the age by')
+    if (seconds - times.iat > maxAge) throw invalidToken('claims: issued too long ago')
+  }
+  checkTimes(times, clockToleranceSeconds, seconds)
 }
 
 function checkPresence(claims: Claims, names: readonly string[]): void {
@@ -113,34 +129,27 @@ function checkPresence(claims: Claims, names: readonly string[]): void {
 /**
  * At least one expected audience must be in the claim, exactly (RFC 7519 §4.1.3).
  *
- * @param claims - the payload
- * @param name - which claim holds the audience
- * @param expected - any of these will do
+ * @param name - the claim that holds the audience
+ * @param expected - one of these is enough
  * @throws ServiceError `invalid_token`
  */
 export function checkAudience(claims: Claims, name: string, expected: readonly string[]): void {
   const value = Object.hasOwn(claims, name) ? claims[name] : undefined
-  const audiences = Array.isArray(value) ? value : [value]
-  if (!audiences.every((one) => typeof one === 'string')) {
-    throw invalidToken(`claims: ${name} is not a string or an array of strings`)
+  const audiences: unknown[] = Array.isArray(value) ? value : [value]
+  for (const audience of audiences) {
+    if (typeof audience !== 'string') {
+      throw invalidToken(`claims: ${name} is not a string or an array of strings`)
+    }
   }
-  if (!expected.some((one) => audiences.includes(one))) {
-    throw invalidToken(`claims: ${name} is not for this service`)
-  }
-}
-
-function checkAge(iat: number | undefined, maxAge: number | undefined, seconds: number): void {
-  if (maxAge === undefined) return
-  if (iat === undefined) throw invalidToken('claims: no iat to tell the age by')
-  if (seconds - iat > maxAge) throw invalidToken('claims: issued too long ago')
+  for (const one of expected) if (audiences.includes(one)) return
+  throw invalidToken(`claims: ${name} is not for this service`)
 }
 
 /**
- * The times of a token against the clock (RFC 7519 §4.1.4 to §4.1.6); absent ones pass.
+ * Compares the times of a token with the clock (RFC 7519 §4.1.4 to §4.1.6); absent ones pass.
  *
- * @param times - in Unix seconds
- * @param tolerance - how many seconds the issuer's clock may differ from ours
- * @param seconds - the time, in Unix seconds
+ * @param tolerance - seconds by which the issuer's clock may differ from ours
+ * @param seconds - the time now, in Unix seconds
  * @throws ServiceError `invalid_token`; `token_expired` when only `exp` is wrong
  */
 export function checkTimes(times: Times, tolerance: number, seconds: number): void {

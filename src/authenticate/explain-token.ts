@@ -1,47 +1,37 @@
+// Tells operators which check of step 1 refuses a token. Its answer authorises nothing.
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { judgeClaims, principalOf } from './claims.ts'
-import { chooseIssuer, type Issuers } from './issuers.ts'
-import type { Principal } from './principal.ts'
-import { readToken, type TokenHeader, type UnverifiedToken } from './token-shape.ts'
-import { checkTokenType } from './token-type.ts'
-import { checkAlgorithm, verifySignature } from './verify-signature.ts'
+import { judgeClaims, type Principal, readClaims } from './claims.ts'
+import type { Issuers } from './issuers.ts'
+import { checkTokenType, readToken, type TokenHeader, type UnverifiedToken } from './token-shape.ts'
+import { checkAlgorithm, chooseIssuer, verifySignature } from './verify-signature.ts'
 
-/** What could be found out about a token, up to the check that refuses it. */
+/** Everything that was found out about a token, up to the check that refuses it. */
 export interface TokenExplanation {
-  /** Undefined when the token is of no shape that can be read. */
+  /** Undefined when the token is malformed. */
   readonly header: TokenHeader | undefined
   /** The configured issuer that the token names. */
   readonly issuer: IssuerSettings | undefined
   /** `not_checked`: not reached, or no keys to check it with. */
   readonly signature: 'valid' | 'not_valid' | 'not_checked'
-  /** What the service would answer; undefined when it would accept the token. */
+  /** The error that the service would answer with; undefined when it would accept the token. */
   readonly refusal: ServiceError | undefined
-  /** Whom it speaks of. There is one for an expired token, too, which the service refuses. */
+  /** The user whom the token describes, also when it has expired and the service refuses it. */
   readonly principal: Principal | undefined
 }
 
-/** What {@link explainToken} needs. */
-export interface ExplainOptions {
-  readonly issuers: Issuers
-  readonly now: Clock
-  /** Fetches nothing: the signature is checked only where the keys are at hand. */
-  readonly offline: boolean
-}
-
 /**
- * The checks of {@link Authenticator.authenticate}, one by one and in its order, for operators: it
- * tells where they end. Its answer authorises nothing.
+ * Runs the checks of {@link Authenticator.authenticate} one by one and in its order, up to the first
+ * that refuses.
  *
- * @param token - as it came
- * @param options - issuers with their keys, the clock
+ * @param options - `offline` fetches nothing: a signature is checked only with keys of the config
  */
 export async function explainToken(
   token: string,
-  options: ExplainOptions,
+  options: { readonly issuers: Issuers; readonly now: Clock; readonly offline: boolean },
 ): Promise<TokenExplanation> {
-  const told: { -readonly [K in keyof TokenExplanation]: TokenExplanation[K] } = {
+  const found: { -readonly [K in keyof TokenExplanation]: TokenExplanation[K] } = {
     header: undefined,
     issuer: undefined,
     signature: 'not_checked',
@@ -51,27 +41,27 @@ export async function explainToken(
   let unverified: UnverifiedToken | undefined
   try {
     unverified = readToken(token)
-    told.header = unverified.header
+    found.header = unverified.header
     const { settings, keys } = chooseIssuer(options.issuers, unverified.claims)
-    told.issuer = settings
+    found.issuer = settings
     checkTokenType(unverified.header.typ, settings.tokenTypes)
     checkAlgorithm(unverified.header.alg, settings.algorithms)
     if (!options.offline || isLocal(settings)) {
-      told.signature = 'not_valid'
+      found.signature = 'not_valid'
       await verifySignature(unverified, keys, settings.algorithms)
-      told.signature = 'valid'
+      found.signature = 'valid'
     }
-    told.principal = judgeClaims(unverified.claims, settings, options.now).principal
+    found.principal = judgeClaims(unverified.claims, settings, options.now).principal
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error
-    told.refusal = error
-    if (error.code === 'idp_unavailable') told.signature = 'not_checked'
+    found.refusal = error
+    if (error.code === 'idp_unavailable') found.signature = 'not_checked'
     // Expiry is the last check: all others have passed.
-    if (error.code === 'token_expired' && unverified && told.issuer) {
-      told.principal = principalOf(unverified.claims, told.issuer.issuer)
+    if (error.code === 'token_expired' && unverified && found.issuer) {
+      found.principal = readClaims(unverified.claims, found.issuer.issuer).principal
     }
   }
-  return told
+  return found
 }
 
 function isLocal({ keys }: IssuerSettings): boolean {

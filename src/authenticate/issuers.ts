@@ -1,3 +1,4 @@
+// Builds the configured issuers, each with the keys that verify its tokens.
 import type { Dispatcher } from 'undici'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -11,7 +12,6 @@ import type { IssuerKeys } from './keys/issuer-keys.ts'
 import { createInlineKeys } from './keys/local-keys.ts'
 import { createRemoteKeys } from './keys/remote-keys.ts'
 import { algorithmsBeyond, createSecretKeys } from './keys/secret-keys.ts'
-import { invalidToken, show } from './refusal.ts'
 
 /** A configured issuer with its keys. */
 export interface Issuer {
@@ -22,19 +22,18 @@ export interface Issuer {
 /** All configured issuers, by the exact text of `iss`. */
 export type Issuers = ReadonlyMap<string, Issuer>
 
-/** What the issuers lean on. */
+/** The settings of all issuers, and everything their keys need. */
 export interface IssuersOptions {
   readonly issuers: readonly IssuerSettings[]
   readonly now: Clock
   readonly log: Log
-  /** The way to the network, for key sets and discovery documents. */
+  /** Connections for fetching key sets and discovery documents. */
   readonly dispatcher: Dispatcher
   /** The secret in an environment variable, for issuers with `secret_env`. */
   readonly secrets: (envName: string) => Secret | undefined
 }
 
 /**
- * @param options - settings and the ways to network, clock, log and secrets
  * @throws UnusableSettingError when an inline key set or a secret cannot be used
  */
 export function createIssuers(options: IssuersOptions): Issuers {
@@ -45,21 +44,6 @@ export function createIssuers(options: IssuersOptions): Issuers {
       { settings, keys: createKeys(settings, options, fetchJson) },
     ]),
   )
-}
-
-/**
- * The issuer that a token names. Until its signature is verified, that is a mere claim.
- *
- * @param issuers - all there are
- * @param claims - of the token
- * @throws ServiceError `invalid_token` when `iss` is not exactly that of a configured issuer
- */
-export function chooseIssuer(issuers: Issuers, claims: Readonly<Record<string, unknown>>): Issuer {
-  const { iss } = claims
-  if (typeof iss !== 'string') throw invalidToken('iss is not a string')
-  const issuer = issuers.get(iss)
-  if (issuer === undefined) throw invalidToken(`issuer ${show(iss)} is not configured`)
-  return issuer
 }
 
 function createKeys(
@@ -118,7 +102,7 @@ function createDiscoveredLoad(issuer: string, fetchJson: FetchJson, now: Clock) 
   }
 }
 
-/** A fault of the configuration, found while the service is put together: it must not start. */
+/** A fault that is found here is one of the configuration: the service must not start. */
 function atStart<T>(what: string, create: () => T): T {
   try {
     return create()

@@ -1,15 +1,14 @@
+// Verifies the logout token by which an identity provider ends the sessions of its users.
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { checkAudience, checkTimes } from './claims.ts'
-import { identifierSchema } from './identifier.ts'
-import { chooseIssuer, type Issuers } from './issuers.ts'
+import { checkAudience, checkTimes, identifierSchema } from './claims.ts'
+import type { Issuers } from './issuers.ts'
 import { firstIssue, invalidToken } from './refusal.ts'
-import { readToken } from './token-shape.ts'
-import { checkTokenType } from './token-type.ts'
-import { verifySignature } from './verify-signature.ts'
+import { checkTokenType, readToken } from './token-shape.ts'
+import { chooseIssuer, verifySignature } from './verify-signature.ts'
 
-/** OpenID Connect Back-Channel Logout 1.0 §4: a captured token must not be of use for long. */
+/** OpenID Connect Back-Channel Logout 1.0 §4: a stolen token must not be useful for long. */
 const MAX_AGE_SECONDS = 120
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
@@ -18,7 +17,7 @@ const TYPES = ['logout+jwt', 'jwt', 'none']
 
 const claimsSchema = z.looseObject({
   iat: z.number(),
-  // The published specification did not have `exp`, its errata require it: judged when it is there.
+  // The first edition had no `exp`, its errata require it: checked when it is there.
   exp: z.number().optional(),
   nbf: z.number().optional(),
   jti: identifierSchema,
@@ -27,43 +26,38 @@ const claimsSchema = z.looseObject({
   events: z.looseObject({ [EVENT]: z.looseObject({}) }),
 })
 
-/** A verified order of an issuer to end sessions: of a subject, or of one sign-in (`sid`), or both. */
-export interface LogoutOrder {
+/** An issuer's command to end sessions: those of a subject, of one sign-in (`sid`), or of both. */
+export interface LogoutCommand {
   readonly issuer: string
   readonly subject: string | undefined
   readonly sid: string | undefined
-  /** Whoever carries out the order refuses the same `jti` a second time (§2.6). */
+  /** The same `jti` must be refused a second time (§2.6). */
   readonly jti: string
   /** Unix seconds. */
   readonly issuedAt: number
 }
 
 /**
- * @throws ServiceError `invalid_request` when the token is not a valid logout token;
- * `idp_unavailable` when the issuer's keys are not known and cannot be had
- */
-export type VerifyLogoutToken = (token: string) => Promise<LogoutOrder>
-
-/**
- * The checks of OpenID Connect Back-Channel Logout 1.0 §2.6, except that for a repeated `jti`, which
- * needs a memory. A token is at most two minutes old.
+ * The checks of OpenID Connect Back-Channel Logout 1.0 §2.6, except the one for a repeated `jti`, which
+ * needs a store. A token is at most two minutes old.
  *
- * @param options - `issuers`, of which only those with `logout` count; `now`, the clock
+ * @param issuers - only those with `logout` count
+ * @throws ServiceError `invalid_request` when the token is not a valid logout token;
+ * `idp_unavailable` when the issuer's keys are not known and cannot be fetched
  */
-export function createVerifyLogoutToken(options: {
-  readonly issuers: Issuers
-  readonly now: Clock
-}): VerifyLogoutToken {
-  return async (token) => {
-    try {
-      return await verify(token, options.issuers, options.now)
-    } catch (error) {
-      throw asBadRequest(error)
-    }
+export async function verifyLogoutToken(
+  token: string,
+  issuers: Issuers,
+  now: Clock,
+): Promise<LogoutCommand> {
+  try {
+    return await verify(token, issuers, now)
+  } catch (error) {
+    throw asBadRequest(error)
   }
 }
 
-async function verify(token: string, issuers: Issuers, now: Clock): Promise<LogoutOrder> {
+async function verify(token: string, issuers: Issuers, now: Clock): Promise<LogoutCommand> {
   const unverified = readToken(token)
   const { settings, keys } = chooseIssuer(issuers, unverified.claims)
   const { logout } = settings
@@ -81,7 +75,7 @@ async function verify(token: string, issuers: Issuers, now: Clock): Promise<Logo
 }
 
 function readClaims(claims: Readonly<Record<string, unknown>>): z.infer<typeof claimsSchema> {
-  // §2.4: an ID token has a nonce where it matters, so neither can stand in for the other.
+  // §2.4: this keeps an ID token with a nonce from serving as a logout token.
   if (Object.hasOwn(claims, 'nonce')) throw invalidToken('claims: a logout token has no nonce')
   const result = claimsSchema.safeParse(claims)
   if (!result.success) throw invalidToken(`claims: ${firstIssue(result.error)}`)
@@ -90,7 +84,7 @@ function readClaims(claims: Readonly<Record<string, unknown>>): z.infer<typeof c
   return result.data
 }
 
-/** The caller of this endpoint is a provider, not a bearer: a bad token is a bad request (§2.8). */
+/** The token is the body of the request, not its credential, so a bad one is a bad request (§2.8). */
 function asBadRequest(error: unknown): unknown {
   if (!(error instanceof ServiceError) || error.code === 'idp_unavailable') return error
   return new ServiceError('invalid_request', {

@@ -1,19 +1,19 @@
+// Builds the refusal of a token, and the parts of its reason. A reason never holds a secret.
 import type { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 
 /**
- * The refusal of a token: one dull code for the client, the precise reason for the log.
+ * The client learns only that the token is invalid, the log learns why.
  *
  * @param reason - never the token, its subject or its signature
- * @param cause - the error underneath
  */
 export function invalidToken(reason: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_token', { reason, cause })
 }
 
 /**
- * A piece of text that the other side chose, made fit for a reason: at most 64 characters of
- * printable ASCII, in quotes.
+ * Makes text that the other side chose safe for a reason: at most 64 characters of printable ASCII, in
+ * quotes.
  *
  * @param text - a header parameter or an `iss`; never a subject or a signature
  */
@@ -22,12 +22,7 @@ export function show(text: string): string {
   return text.length > 64 ? `"${start}…"` : `"${start}"`
 }
 
-/**
- * The first thing that a schema found wrong: which member, and what is wrong with its kind. Zod's
- * messages name types and bounds, never the value.
- *
- * @param error - of a failed parse
- */
+/** The first member that does not fit a schema, and why. Zod's messages name types and bounds, never the value. */
 export function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0]
   if (issue === undefined) return 'unexpected shape'

@@ -1,37 +1,36 @@
+// Checks the form of a token before any key is looked at: no two programs may read it differently. No I/O, no clock.
 import { z } from 'zod'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
-import { firstIssue, invalidToken } from './refusal.ts'
+import { firstIssue, invalidToken, show } from './refusal.ts'
 
-// What no two readers could read differently, before any key is looked at. No I/O, no clock.
-
-/** The longest token, in characters (and bytes: a token of our shape is ASCII). */
+/** The longest token, in characters, which are bytes: a well-formed token is ASCII. */
 const MAX_TOKEN_LENGTH = 8192
 
 /** How many arrays and objects may enclose a value in header or payload. */
 const MAX_DEPTH = 32
 
-/** The three header parameters that are looked at (RFC 7515 §4.1). */
+/** The three header parameters that count here (RFC 7515 §4.1). */
 export interface TokenHeader {
   readonly alg: string
   readonly kid: string | undefined
   readonly typ: string | undefined
 }
 
-/** A compact JWS whose signature nobody has checked. */
+/** A compact JWS (RFC 7515 §7.1) whose signature nobody has checked. */
 export interface SignedToken {
   /** As it came. */
   readonly raw: string
   readonly header: TokenHeader
 }
 
-/** A token of the right shape whose signature nobody has checked. */
+/** A well-formed token whose signature nobody has checked. */
 export interface UnverifiedToken extends SignedToken {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
 const refused = (why: string) => z.never({ error: why }).optional()
 
-// `jku`, `jwk`, `x5u` and `x5c` are absent on purpose: a token never says with what it is verified.
+// `jku`, `jwk`, `x5u` and `x5c` are ignored on purpose: a token must not choose the key that verifies it.
 const headerSchema = z.looseObject({
   alg: z.string(),
   kid: z.string().max(256).optional(),
@@ -42,11 +41,11 @@ const headerSchema = z.looseObject({
 })
 
 /**
- * Reads a token as far as it can be read without a key.
+ * Reads a token as far as that needs no key.
  *
  * @param raw - the token as it came
  * @throws ServiceError `invalid_token` unless it is at most 8 KiB of three non-empty segments of
- * canonical base64url, the first two of them strict JSON objects, the header within our rules
+ * canonical base64url, the first two of them strict JSON objects, the header as `headerSchema` wants it
  */
 export function readToken(raw: string): UnverifiedToken {
   const { header, payload } = openToken(raw)
@@ -54,8 +53,8 @@ export function readToken(raw: string): UnverifiedToken {
 }
 
 /**
- * The part of {@link readToken} that holds for any compact JWS: segments and header. The payload
- * stays bytes.
+ * The part of {@link readToken} that any compact JWS must pass: segments and header. The payload is
+ * not parsed.
  *
  * @throws ServiceError `invalid_token`
  */
@@ -73,8 +72,8 @@ export function openToken(raw: string): SignedToken & { readonly payload: Uint8A
 }
 
 /**
- * Node skips characters that are not base64url and ignores unused bits, so that many texts decode
- * to the same bytes. Only the one that the bytes encode to is accepted: nobody can vary a token.
+ * Node skips characters that are not base64url and ignores unused bits, so many texts decode to the
+ * same bytes. Only the text that the bytes encode to is accepted, so nobody can vary a token.
  */
 function decodeSegment(segment: string, name: string): Buffer {
   const bytes = Buffer.from(segment, 'base64url')
@@ -90,20 +89,36 @@ function readHeader(bytes: Uint8Array): TokenHeader {
 }
 
 function parseObject(bytes: Uint8Array, name: string): Record<string, unknown> {
-  const value = parse(bytes, name)
-  if (!isObject(value)) throw invalidToken(`${name}: not a JSON object`)
-  return value
-}
-
-function parse(bytes: Uint8Array, name: string): unknown {
   try {
-    return parseStrictJson(bytes, MAX_DEPTH)
+    const value = parseStrictJson(bytes, MAX_DEPTH)
+    if (isObject(value)) return value
   } catch (error) {
     if (error instanceof StrictJsonError) throw invalidToken(`${name}: ${error.message}`)
     throw error
   }
+  throw invalidToken(`${name}: not a JSON object`)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Checks the `typ` of a token against a list, so that a token made for one purpose does not serve
+ * another (RFC 8725 §3.11). Case and an `application/` prefix do not count (RFC 7515 §4.1.9).
+ *
+ * @param typ - header parameter, undefined when absent
+ * @param accepted - lower case, without prefix; `none` stands for a token without `typ`
+ * @throws ServiceError `invalid_token`
+ */
+export function checkTokenType(typ: string | undefined, accepted: readonly string[]): void {
+  if (typ === undefined) {
+    if (!accepted.includes('none')) throw invalidToken('typ is absent')
+    return
+  }
+  const name = typ.toLowerCase().replace(/^application\//, '')
+  // A written "none" is a type like any other, and the list cannot mean it.
+  if (name === 'none' || !accepted.includes(name)) {
+    throw invalidToken(`typ ${show(typ)} is not accepted`)
+  }
 }

@@ -1,83 +1,73 @@
+// Remembers verified tokens, so that the signature of a token that comes with every call is verified once.
 import { hash } from 'node:crypto'
-import type { Times } from './claims.ts'
+import type { ReadClaims } from './claims.ts'
 import type { Issuer } from './issuers.ts'
-import type { Principal } from './principal.ts'
 
-/** What was found out about a token, for its next use. */
-export interface VerifiedToken {
+/** What the next use of a token need not find out again. Its times are judged again at each use. */
+export interface VerifiedToken extends ReadClaims {
   readonly issuer: Issuer
-  /** The state of the issuer's keys that verified it; see `IssuerKeys.version`. */
+  /** Version of the issuer's keys that verified it; see `IssuerKeys.version`. */
   readonly keysVersion: number
-  /** To be judged again at each use: what was in time once need not be now. */
-  readonly times: Times
-  /** Frozen, because every request with the token gets the same one. */
-  readonly principal: Principal
+  /** Length of the token. */
+  readonly characters: number
 }
-
-/** Remembers verified tokens. Only whoever has the exact token finds what is remembered of it. */
-export interface VerifiedTokens {
-  /** @param token - as it came, shaped well or not */
-  find(token: string): VerifiedToken | undefined
-  /** @param token - past the shape gate, its signature and claims verified */
-  remember(token: string, verified: VerifiedToken): void
-  /** @param token - not to be found any more */
-  forget(token: string): void
-}
-
-/** A request sends its token with every call: what it cost to verify is paid once. */
-const GENERATION_CHARACTERS = 4 * 1024 * 1024
 
 /**
- * A memory of two generations: the young one becomes the old one when its tokens have so many
- * characters together, and the old one goes; what is used stays. Kept under a SHA-256, so that no dump
- * of the memory holds a token of somebody who left long ago.
+ * The key under which a token is remembered: its SHA-256, so that no dump of the memory holds the
+ * token of somebody who left long ago.
  *
- * @param capacity - characters of the tokens of one generation
+ * @param token - as it came, even if it is malformed
  */
-export function createVerifiedTokens(capacity = GENERATION_CHARACTERS): VerifiedTokens {
+export function digestOf(token: string): string {
+  return hash('sha256', token, 'base64url')
+}
+
+/**
+ * A memory of two generations. A full young generation becomes the old one, and the old one is
+ * dropped; a token that is used moves to the young one, so tokens in use stay.
+ *
+ * @param capacity - characters that the tokens of one generation may have in sum
+ */
+export function createVerifiedTokens(capacity = 4 * 1024 * 1024) {
   let young = new Map<string, VerifiedToken>()
   let old = new Map<string, VerifiedToken>()
   let characters = 0
 
-  function add(digest: string, token: string, verified: VerifiedToken): void {
-    if (characters + token.length > capacity) {
+  function add(digest: string, verified: VerifiedToken): void {
+    if (characters + verified.characters > capacity) {
       old = young
       young = new Map()
       characters = 0
     }
     young.set(digest, verified)
-    characters += token.length
+    characters += verified.characters
   }
 
   return {
-    find(token) {
-      const digest = digestOf(token)
+    find(digest: string): VerifiedToken | undefined {
       const known = young.get(digest)
       if (known !== undefined) return known
       const older = old.get(digest)
       if (older === undefined) return undefined
       old.delete(digest)
-      add(digest, token, older)
+      add(digest, older)
       return older
     },
-    remember(token, verified) {
-      add(digestOf(token), token, { ...verified, principal: frozen(verified.principal) })
+    /** Freezes the principal, because every request with the token gets the same object. */
+    remember(digest: string, verified: VerifiedToken): void {
+      freeze(verified.principal)
+      add(digest, verified)
     },
-    forget(token) {
-      const digest = digestOf(token)
+    forget(digest: string): void {
       young.delete(digest)
       old.delete(digest)
     },
   }
 }
 
-function digestOf(token: string): string {
-  return hash('sha256', token, 'base64url')
-}
-
-/** With all that is in it; the shape gate bounds how deep that is. */
-function frozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  for (const member of Object.values(value)) frozen(member)
-  return Object.freeze(value)
+/** Freezes a value with everything in it. The recursion ends: `readToken` limits the depth of claims. */
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
+  for (const member of Object.values(value)) freeze(member)
+  Object.freeze(value)
 }

@@ -1,19 +1,31 @@
+// Finds the issuer that a token names, and verifies that this issuer signed it.
 import type { CryptoKey } from 'jose'
 import { compactVerify } from 'jose/jws/compact/verify'
+import type { Issuer, Issuers } from './issuers.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
 import { invalidToken, show } from './refusal.ts'
 import type { SignedToken } from './token-shape.ts'
 
 /**
- * Verifies the signature of a token by the keys of the issuer it names; its claims are judged
- * afterwards, and elsewhere.
+ * The issuer that a token names. Until the signature is verified, anyone could have written that name.
  *
- * A key exchanged under the same `kid`, or without any, shows only as a signature that fails. Hence
- * newer keys are asked for after a failure, too, within the limits of {@link IssuerKeys}.
+ * @throws ServiceError `invalid_token` when `iss` is not exactly that of a configured issuer
+ */
+export function chooseIssuer(issuers: Issuers, claims: Readonly<Record<string, unknown>>): Issuer {
+  const { iss } = claims
+  if (typeof iss !== 'string') throw invalidToken('iss is not a string')
+  const issuer = issuers.get(iss)
+  if (issuer === undefined) throw invalidToken(`issuer ${show(iss)} is not configured`)
+  return issuer
+}
+
+/**
+ * Verifies the signature of a token with the keys of its issuer. Its claims are not looked at.
  *
- * @param token - past the shape gate
- * @param keys - the issuer's
- * @param algorithms - `alg` values that are accepted; the token only chooses among them
+ * An issuer may exchange a key and keep its `kid`, or use none: then only a signature that fails shows
+ * it. So newer keys are asked for after a failure, too, as often as {@link IssuerKeys} allows.
+ *
+ * @param algorithms - `alg` values that the issuer may use; the token only chooses among them
  * @returns the version of the keys that verified it
  * @throws ServiceError `invalid_token`; `idp_unavailable` when no keys are known
  */
@@ -24,10 +36,10 @@ export async function verifySignature(
 ): Promise<number> {
   checkAlgorithm(token.header.alg, algorithms)
   const known = await keys.find(token.header)
-  if (await anyVerifies(token, known.keys)) return known.version
+  if (await isSignedByAny(token, known.keys)) return known.version
   if (await keys.renewedSince(known.version)) {
     const newer = await keys.find(token.header)
-    if (await anyVerifies(token, newer.keys)) return newer.version
+    if (await isSignedByAny(token, newer.keys)) return newer.version
   }
   const none = known.keys.length === 0
   throw invalidToken(none ? 'no key of the issuer fits alg and kid' : 'the signature is wrong')
@@ -36,27 +48,23 @@ export async function verifySignature(
 /**
  * The part of {@link verifySignature} that needs no key.
  *
- * @param alg - header parameter
- * @param algorithms - `alg` values that are accepted
  * @throws ServiceError `invalid_token`
  */
 export function checkAlgorithm(alg: string, algorithms: readonly string[]): void {
   if (!algorithms.includes(alg)) throw invalidToken(`alg ${show(alg)} is not on the issuer's list`)
 }
 
-async function anyVerifies(token: SignedToken, keys: readonly CryptoKey[]): Promise<boolean> {
+async function isSignedByAny(
+  { raw, header }: SignedToken,
+  keys: readonly CryptoKey[],
+): Promise<boolean> {
   for (const key of keys) {
-    if (await verifies(token, key)) return true
+    try {
+      await compactVerify(raw, key, { algorithms: [header.alg] })
+      return true
+    } catch {
+      // The signature is wrong, or the key is not one for the algorithm: this key did not sign.
+    }
   }
   return false
-}
-
-async function verifies({ raw, header }: SignedToken, key: CryptoKey): Promise<boolean> {
-  try {
-    await compactVerify(raw, key, { algorithms: [header.alg] })
-    return true
-  } catch {
-    // A wrong signature, or a key that is not of the algorithm: both mean that this key did not sign.
-    return false
-  }
 }

@@ -1,51 +1,73 @@
+// Checks of a route that let only users, or only admins, through. Failed attempts count per address.
+import type { AdminRequest } from '../administer/audit.ts'
 import type { Authenticator } from '../authenticate/authenticate.ts'
-import { readCredential } from '../authenticate/credentials.ts'
-import type { Principal } from '../authenticate/principal.ts'
-import type { RateLimit, Settings } from '../config/settings.ts'
+import type { Principal } from '../authenticate/claims.ts'
+import type { CallOptions } from '../chatkit/port.ts'
+import type { AdminSettings, Settings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { isAdmin } from '../map/is-admin.ts'
+import type { UserOf } from '../map/map-user.ts'
+import type { Audit } from '../registry/audit.ts'
+import { actorOf } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
 import { addressKey, createClientAddress } from './client-address.ts'
-import type { AppContext } from './context.ts'
-import { allowedOrigin, type Origins } from './origins.ts'
+import type { AppContext, Check } from './context.ts'
+import { credentialSourceOf, readCredential } from './credentials.ts'
+import type { Origins } from './origins.ts'
 import { setRateLimitHeaders } from './rate-limit-headers.ts'
-import { countAuthorization } from './raw-headers.ts'
 
-/** What {@link createAuthentication} needs. */
-export interface AuthenticationOptions {
-  readonly authenticator: Authenticator
+/** Finds and verifies the token of a request. */
+export type CallerOf = ReturnType<typeof createCallerOf>
+
+/**
+ * Only failures are counted, and only failures are refused over the limit: a good token must work even
+ * when somebody else sends bad ones from the same address.
+ *
+ * @returns throws `missing_token`, `invalid_token`, `token_expired`, `idp_unavailable`,
+ * `invalid_request`; `rate_limited` instead of a 401 over the limit
+ */
+export function createCallerOf({
+  authenticate,
+  registry,
+  origins,
+  settings,
+  now,
+}: {
+  readonly authenticate: Authenticator['authenticate']
   readonly registry: Pick<Registry, 'consume'>
   readonly origins: Origins
   readonly settings: Settings
   readonly now: Clock
-}
-
-/** Step 1 over HTTP: the token of a request, verified. */
-export type Authentication = (
-  c: AppContext,
-  options: { readonly cookiesAllowed: boolean },
-) => Promise<Principal>
-
-/**
- * Finds and verifies the token, and counts failures per address. Only failures are counted and only
- * they are refused: a good token from a shared address must work beside someone else's bad ones.
- *
- * @param options - step 1, the counters, the config
- * @returns a function that throws `missing_token`, `invalid_token`, `token_expired`,
- * `idp_unavailable`, `invalid_request`; `rate_limited` instead of a 401 over the limit
- */
-export function createAuthentication(options: AuthenticationOptions): Authentication {
-  const { authenticator, origins, settings } = options
+}) {
   const cookieNames = new Set(settings.issuers.flatMap(({ cookie }) => cookie ?? []))
   const clientAddress = createClientAddress(settings)
-  return async (c, { cookiesAllowed }) => {
-    const source = { ...credentialSource(c, origins), cookiesAllowed }
-    const credential = readCredential(source, cookieNames)
+  const limit = settings.limits.failedAuthPerIp
+
+  /** Counts a failure. Returns the failure itself within the limit, `rate_limited` beyond it. */
+  async function counted(c: AppContext, failure: ServiceError): Promise<ServiceError> {
+    const key = `failed-auth:${addressKey(clientAddress(c))}`
     try {
-      return await authenticator.authenticate(credential.token, credential)
+      const state = await registry.consume(key, { ...limit, nowMs: now() })
+      setRateLimitHeaders(c, 'failed-auth', { ...limit, ...state })
+      if (state.allowed) return failure
+      return new ServiceError('rate_limited', {
+        reason: `failed authentications of one address; the last: ${failure.reason}`,
+        detail: 'Too many failed sign-ins from this address. Wait for the seconds in Retry-After.',
+        retryAfterSeconds: state.resetMs / 1000,
+      })
+    } catch {
+      // When the store cannot count, the bad token is refused all the same.
+      return failure
+    }
+  }
+
+  return async (c: AppContext, cookiesAllowed: boolean): Promise<Principal> => {
+    const credential = readCredential(credentialSourceOf(c, origins, cookiesAllowed), cookieNames)
+    try {
+      return await authenticate(credential.token, credential)
     } catch (error) {
-      if (!isFailure(error)) throw error
-      throw await counted(c, error, { ...options, address: addressKey(clientAddress(c)) })
+      throw isFailure(error) ? await counted(c, error) : error
     }
   }
 }
@@ -56,40 +78,62 @@ function isFailure(error: unknown): error is ServiceError {
   return error.code === 'invalid_token' || error.code === 'token_expired'
 }
 
-/** Counts a failure: the error itself within the limit, `rate_limited` beyond it. */
-async function counted(
-  c: AppContext,
-  error: ServiceError,
-  { registry, settings, now, address }: AuthenticationOptions & { readonly address: string },
-): Promise<ServiceError> {
-  const limit: RateLimit = settings.limits.failedAuthPerIp
-  try {
-    const state = await registry.consume(`failed-auth:${address}`, { ...limit, nowMs: now() })
-    setRateLimitHeaders(c, 'failed-auth', { ...limit, ...state })
-    if (state.allowed) return error
-    return new ServiceError('rate_limited', {
-      reason: `failed authentications of one address; the last: ${error.reason}`,
-      detail: 'Too many failed sign-ins from this address. Wait for the seconds in Retry-After.',
-      retryAfterSeconds: state.resetMs / 1000,
-    })
-  } catch {
-    // Without its counter a bad token is still a bad token.
-    return error
+/**
+ * Lets users through, and leaves principal and ChatKit user in `c.var`.
+ *
+ * @returns throws what {@link CallerOf} throws; `claims_not_mapped`
+ */
+export function requireUser({
+  callerOf,
+  userOf,
+}: {
+  readonly callerOf: CallerOf
+  readonly userOf: UserOf
+}): Check {
+  return async (c) => {
+    const principal = await callerOf(c, true)
+    c.set('principal', principal)
+    const { user, hash } = userOf(principal)
+    c.get('trace').user = hash
+    c.set('user', user)
   }
 }
 
-function credentialSource(c: AppContext, origins: Origins) {
-  const authorization = c.req.header('Authorization')
-  return {
-    authorization,
-    authorizationCount: countAuthorization(c),
-    cookieHeader: c.req.header('Cookie'),
-    // Only a cookie asks for it, and only a request without the header may bring one.
-    originProven: authorization === undefined && isOriginProven(c, origins),
+/**
+ * Lets admins through, and leaves their actor in `c.var.admin`. The audit keeps refused attempts.
+ * Cookies do not count here, so that no other site can make an admin's browser act.
+ *
+ * @returns throws what {@link CallerOf} throws; `admin_required`
+ */
+export function requireAdmin({
+  callerOf,
+  admins,
+  audit,
+}: {
+  readonly callerOf: CallerOf
+  readonly admins: AdminSettings
+  readonly audit: Audit
+}): Check {
+  return async (c) => {
+    const principal = await callerOf(c, false)
+    const actor = actorOf(principal)
+    if (!isAdmin(principal, admins)) {
+      const reason = `${c.req.method} ${c.req.routePath}`
+      const { requestId } = c.var
+      audit.note({ actor, action: 'admin_attempt', outcome: 'refused', reason, requestId })
+      throw new ServiceError('admin_required', { reason: 'the token is not an admin’s' })
+    }
+    c.set('admin', actor)
   }
 }
 
-function isOriginProven(c: AppContext, origins: Origins): boolean {
-  if (allowedOrigin(c, origins) !== undefined) return true
-  return c.req.header('Sec-Fetch-Site') === 'same-origin'
+/**
+ * The part of a request that `administer/` needs.
+ *
+ * @param c - behind {@link requireAdmin}, or a page of the console
+ * @param call - goes with upstream calls
+ */
+export function adminRequest(c: AppContext, call?: CallOptions): AdminRequest {
+  const { admin: actor, requestId } = c.var
+  return { actor, requestId, route: `${c.req.method} ${c.req.routePath}`, call }
 }

@@ -1,6 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import type { Principal } from '../authenticate/principal.ts'
+import type { Principal } from '../authenticate/claims.ts'
 import type { UpstreamCall } from '../chatkit/port.ts'
 import type { UserStanding } from '../registry/records.ts'
 import type { AnswerHeaders } from './answer.ts'

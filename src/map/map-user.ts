@@ -4,29 +4,27 @@ import type { Expression, IssuerSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { evaluate, scopeOf, type VerifiedClaims } from './evaluate.ts'
 
-/** A ChatKit user. */
-export interface MappedUser {
+/** Gives the ChatKit user of a principal. */
+export type UserOf = ReturnType<typeof createUserOf>
+
+interface MappedUser {
   readonly user: string
   /** The user as logs show it. */
   readonly hash: string
 }
 
-/**
- * Makes the function that gives the ChatKit user of a principal.
- *
- * @returns throws ServiceError `claims_not_mapped`
- */
+/** @returns throws ServiceError `claims_not_mapped` */
 export function createUserOf({
   issuers,
   hashUser,
 }: {
   readonly issuers: readonly IssuerSettings[]
   readonly hashUser: (user: string) => string
-}): (principal: VerifiedClaims) => MappedUser {
+}) {
   const rules = new Map(issuers.map(({ issuer, user }) => [issuer, user]))
   // Step 1 gives the same frozen principal for the same token, and equal claims map to equal users.
   const mapped = new WeakMap<VerifiedClaims, MappedUser>()
-  return (principal) => {
+  return (principal: VerifiedClaims): MappedUser => {
     const known = mapped.get(principal)
     if (known !== undefined) return known
     const rule = rules.get(principal.issuer)

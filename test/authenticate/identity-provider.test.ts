@@ -1,6 +1,6 @@
 import { Agent } from 'undici'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Authenticator, createAuthenticate } from '../../src/authenticate/authenticate.ts'
+import { type Authenticator, createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings, KeySource } from '../../src/config/settings.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
 import { type KeyServer, type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
@@ -29,7 +29,7 @@ afterAll(() => dispatcher.close())
 function serviceOf(keys: KeySource, changes: Partial<IssuerSettings> = {}): Authenticator {
   const issuers = [issuerSettings({ issuer: server.issuer, keys, ...changes })]
   const secrets = () => undefined
-  return createAuthenticate({ issuers, now: clock.now, log: record.log, dispatcher, secrets })
+  return createAuthenticator({ issuers, now: clock.now, log: record.log, dispatcher, secrets })
 }
 
 /** The code of the refusal, or `ok`. */

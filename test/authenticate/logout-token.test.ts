@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { Agent } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Authenticator, createAuthenticate } from '../../src/authenticate/authenticate.ts'
+import { type Authenticator, createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
 import { type KeyServer, startKeyServer } from '../support/key-server.ts'
@@ -51,7 +51,7 @@ function serviceOf(changes: Partial<IssuerSettings>, now = clock.now): Authentic
     ...changes,
   })
   const options = { issuers: [settings], log: recordingLog().log, secrets: () => undefined }
-  return createAuthenticate({ ...options, dispatcher, now })
+  return createAuthenticator({ ...options, dispatcher, now })
 }
 
 const token = (changes = {}, header = {}) =>

@@ -1,6 +1,6 @@
 import { Agent } from 'undici'
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createAuthenticate } from '../../src/authenticate/authenticate.ts'
+import { createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
@@ -46,7 +46,7 @@ function serviceOf(main: Partial<IssuerSettings> = {}) {
     }),
   ]
   const secrets = () => new Secret(secret)
-  return createAuthenticate({
+  return createAuthenticator({
     issuers,
     now: clock.now,
     log: recordingLog().log,

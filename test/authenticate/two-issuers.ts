@@ -1,6 +1,6 @@
 import { Agent } from 'undici'
 import { afterAll, beforeEach, expect } from 'vitest'
-import { createAuthenticate } from '../../src/authenticate/authenticate.ts'
+import { createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
@@ -47,7 +47,7 @@ function serviceOf(main: Partial<IssuerSettings>) {
   ]
   const secrets = (name: string) => (name === 'SHARED' ? new Secret(secret) : undefined)
   const { log } = recordingLog()
-  return createAuthenticate({ issuers, now: clock.now, log, dispatcher, secrets })
+  return createAuthenticator({ issuers, now: clock.now, log, dispatcher, secrets })
 }
 
 /** Starts the service anew, with other settings of the first issuer. */

@@ -1,11 +1,10 @@
+// Decides which keys of a published key set may verify tokens. No I/O, no clock.
 import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto'
 import type { JWK } from 'jose'
 import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import { hasPrivateMembers } from '../../lib/jwk.ts'
 import { firstIssue } from '../refusal.ts'
-
-// Which keys of a published set may verify tokens. No I/O, no clock.
 
 const MAX_KEYS = 50
 const MIN_RSA_BITS = 2048
@@ -28,7 +27,7 @@ type PublishedKey = z.infer<typeof keySchema>
 
 /**
  * The keys of a JWK set (RFC 7517 §5) that may verify signatures, reduced to what verification
- * needs. Keys of a kind we do not know and keys for other uses are left out, as the RFC asks.
+ * needs. Keys of an unknown kind and keys for other uses are left out, as the RFC asks.
  *
  * @param set - parsed JSON
  * @throws ServiceError `idp_unavailable` when the set holds a private, symmetric, weak or malformed
@@ -64,7 +63,7 @@ function isKnownKind(kty: string, crv: string | undefined): boolean {
   return kty === 'OKP' && crv === 'Ed25519'
 }
 
-/** Two keys of one `kid`: which of them a token means would depend on their order. */
+/** With two keys of one `kid`, their order would decide which one a token means. */
 function refuseRepeatedKid(keys: readonly PublishedKey[]): void {
   const kids = keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid]))
   if (new Set(kids).size !== kids.length) throw refused('a kid is repeated')

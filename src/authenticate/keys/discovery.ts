@@ -1,3 +1,4 @@
+// Asks an issuer where it publishes its keys (OpenID Connect Discovery 1.0 §4).
 import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -8,36 +9,30 @@ const LIFETIME_MS = 3_600_000
 
 const documentSchema = z.looseObject({ issuer: z.string(), jwks_uri: z.string() })
 
-/** Where an issuer publishes its keys, asked from the issuer itself. */
-export interface Discovery {
-  /** @throws ServiceError `idp_unavailable` */
-  keySetUrl(): Promise<URL>
-  /** Asks again next time: the address did not work. */
-  forget(): void
-}
-
-/**
- * OpenID Connect Discovery 1.0 §4: the answer is kept for an hour.
- *
- * @param options - `issuer`, as configured; `fetchJson`, the way to the network; `now`, the clock
- */
-export function createDiscovery(options: {
+/** Keeps the answer for an hour. */
+export function createDiscovery({
+  issuer,
+  fetchJson,
+  now,
+}: {
+  /** As configured. */
   readonly issuer: string
   readonly fetchJson: FetchJson
   readonly now: Clock
-}): Discovery {
-  const { issuer, fetchJson, now } = options
+}) {
   const address = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
   let known: { readonly url: URL; readonly until: number } | undefined
 
   return {
-    async keySetUrl() {
+    /** @throws ServiceError `idp_unavailable` */
+    async keySetUrl(): Promise<URL> {
       if (known !== undefined && now() < known.until) return known.url
       const url = readDocument(await fetchJson(address), issuer)
       known = { url, until: now() + LIFETIME_MS }
       return url
     },
-    forget() {
+    /** Call this when the address did not work: the next call asks the issuer again. */
+    forget(): void {
       known = undefined
     },
   }
@@ -46,7 +41,7 @@ export function createDiscovery(options: {
 function readDocument(document: unknown, issuer: string): URL {
   const result = documentSchema.safeParse(document)
   if (!result.success) throw refused('issuer or jwks_uri is missing')
-  // Discovery §4.3: or one provider could publish the keys of another.
+  // Discovery §4.3: otherwise one provider could publish keys for another.
   if (result.data.issuer !== issuer) throw refused('it is of another issuer')
   return readAddress(result.data.jwks_uri, new URL(issuer))
 }

@@ -1,3 +1,4 @@
+// Fetches JSON documents of identity providers, within bounds of time and size.
 import { type Dispatcher, request } from 'undici'
 import { ServiceError } from '../../lib/errors.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
@@ -12,17 +13,18 @@ const DEADLINE_MS = 3_000
 export type FetchJson = (url: URL) => Promise<unknown>
 
 /**
- * @param options - `dispatcher`, the way to the network; `deadlineMs`, milliseconds from the call
- * to the last byte of the body, 3000 when absent
- * @returns a function that throws ServiceError `idp_unavailable` on anything but a 200 with at most
- * 64 KiB of strict JSON: network errors, time-outs, redirects (never followed: they would let a
- * provider's open redirect choose our keys)
+ * @returns throws ServiceError `idp_unavailable` on anything but a 200 with at most 64 KiB of strict
+ * JSON: network errors, time-outs, and redirects, which are never followed because an open redirect at
+ * the provider could then choose our keys
  */
-export function createFetchJson(options: {
+export function createFetchJson({
+  dispatcher,
+  deadlineMs = DEADLINE_MS,
+}: {
   readonly dispatcher: Dispatcher
+  /** Milliseconds from the call to the last byte of the body. */
   readonly deadlineMs?: number
 }): FetchJson {
-  const { dispatcher, deadlineMs = DEADLINE_MS } = options
   return async (url) => {
     try {
       return await getJson(url, dispatcher, AbortSignal.timeout(deadlineMs))
@@ -42,14 +44,14 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
     headers: { accept: 'application/json, application/jwk-set+json' },
   })
   if (statusCode !== 200) {
-    // Closes the connection instead of reading what is not wanted; the listener takes the abort error.
+    // Closes the connection instead of reading a useless body; the listener takes the abort error.
     body.on('error', () => {}).destroy()
     throw new Error(`answered ${statusCode}`)
   }
   return parseStrictJson(await readBounded(body, MAX_BYTES), MAX_DEPTH)
 }
 
-/** An error's message; of an AggregateError (several addresses, none answers), which has none, the code. */
+/** An AggregateError (several addresses, none answers) has a code instead of a message. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'
   if (error.message !== '') return error.message

@@ -1,14 +1,15 @@
+// The port for an issuer's verification keys: from a key set on the network, the config file or a shared secret.
 import type { CryptoKey } from 'jose'
 import type { TokenHeader } from '../token-shape.ts'
 
-/** How many keys are tried on one token: a set of fifty must not cost fifty verifications. */
+/** Most keys that are tried on one token: a set of fifty must not cost fifty verifications. */
 export const MAX_CANDIDATES = 3
 
 /** Keys that may have signed a token. */
 export interface KeyMatch {
   /** At most {@link MAX_CANDIDATES}; empty when no known key fits. */
   readonly keys: readonly CryptoKey[]
-  /** Which state of the set they are from. */
+  /** Version of the set that they are from. */
   readonly version: number
 }
 
@@ -19,25 +20,24 @@ export interface KeyState {
   readonly ageSeconds: number | undefined
 }
 
-/** The verification keys of one issuer, wherever they come from. */
+/** The verification keys of one issuer. */
 export interface IssuerKeys {
   /**
-   * @param header - of the token: its `alg` and `kid` choose
+   * Chooses by the token's `alg` and `kid`.
+   *
    * @throws ServiceError `idp_unavailable` when no key is known
    */
   find(header: TokenHeader): Promise<KeyMatch>
   /**
-   * The state of the set that verifies now: what another one verified no longer counts. Keeps the set
-   * fresh as {@link IssuerKeys.find} does.
+   * Version of the current key set. A verification remembered under another version must be repeated.
+   * Keeps the set fresh as {@link IssuerKeys.find} does.
    *
    * @throws ServiceError `idp_unavailable` when no key is known
    */
   version(): Promise<number>
-  /**
-   * After the keys of `version` failed: whether there is another set now. May fetch, within limits.
-   */
+  /** For a token that no key of `version` verifies: whether there is another set now. May fetch, within limits. */
   renewedSince(version: number): Promise<boolean>
-  /** A look without side effects. */
+  /** Has no side effects. */
   state(): KeyState
   /** Fetches the keys if there are none or they are getting old, and that is allowed now. */
   warm(): Promise<void>

@@ -1,4 +1,5 @@
-import type { CryptoKey, JWK, LocalJWKSet } from 'jose'
+// Keys that need no network: chooses among public keys, and serves those of the config file.
+import type { CryptoKey, JWK } from 'jose'
 import * as errors from 'jose/errors'
 import { createLocalJWKSet } from 'jose/jwks/local'
 import type { TokenHeader } from '../token-shape.ts'
@@ -11,24 +12,19 @@ export type FindKeys = (header: TokenHeader) => Promise<readonly CryptoKey[]>
 /**
  * Chooses among public keys by `alg` and `kid`. Each key is imported once, when it is first needed.
  *
- * @param keys - as `usableKeys` gives them
+ * @param keys - from `usableKeys`
  */
 export function createFindKeys(keys: readonly JWK[]): FindKeys {
   const resolve = createLocalJWKSet({ keys: [...keys] })
-  return ({ alg, kid }) => matching(resolve, kid === undefined ? { alg } : { alg, kid })
-}
-
-async function matching(
-  resolve: LocalJWKSet,
-  header: { alg: string; kid?: string },
-): Promise<CryptoKey[]> {
-  try {
-    return [await resolve(header)]
-  } catch (error) {
-    // A token without kid, and several keys of its kind.
-    if (error instanceof errors.JWKSMultipleMatchingKeys) return firstOf(error)
-    // No key fits, or one that cannot be imported for this algorithm: either way none verifies.
-    return []
+  return async ({ alg, kid }) => {
+    try {
+      return [await resolve(kid === undefined ? { alg } : { alg, kid })]
+    } catch (error) {
+      // The token has no kid, and several keys fit its algorithm.
+      if (error instanceof errors.JWKSMultipleMatchingKeys) return firstOf(error)
+      // No key fits, or the one that does cannot be imported for this algorithm: none verifies.
+      return []
+    }
   }
 }
 
@@ -42,20 +38,15 @@ async function firstOf(keys: AsyncIterable<CryptoKey>): Promise<CryptoKey[]> {
 }
 
 /**
- * The keys that stand in the config file.
+ * The keys of a JWK set in the config file.
  *
- * @param jwks - a JWK set
- * @throws ServiceError `idp_unavailable` when the set would be refused from the network, too
+ * @throws ServiceError `idp_unavailable` for a set that would be refused from the network, too
  */
 export function createInlineKeys(jwks: unknown): IssuerKeys {
   return createFixedKeys(createFindKeys(usableKeys(jwks)))
 }
 
-/**
- * Keys that are always there and never fetched.
- *
- * @param find - chooses among them
- */
+/** Keys that are always there and never fetched. */
 export function createFixedKeys(find: FindKeys): IssuerKeys {
   return {
     find: async (header) => ({ keys: await find(header), version: 0 }),

@@ -1,52 +1,52 @@
+// Fetches the keys that an issuer publishes, keeps them fresh, and serves known keys through an outage.
 import type { JWK } from 'jose'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { createFindKeys, type FindKeys } from './local-keys.ts'
-import { createPacedTask } from './paced-task.ts'
 
-/** Age from which a set in use is refreshed behind the requests. */
+/** Age from which a set in use is refreshed in the background. */
 const AGEING_MS = 8 * 60_000
 /** Age up to which a set counts as current. */
 const FRESH_MS = 10 * 60_000
-/** No more than one fetch in this time, whoever asks for whatever key. */
+/** Least time between two fetches, whatever the requests ask for. */
 const COOL_DOWN_MS = 5_000
-/** Time between fetches after the first, second, … failure while known keys serve. */
+/** Time between fetches after the first, second, … failure, as long as known keys serve. */
 const BACK_OFF_MS = [5_000, 10_000, 20_000, 30_000]
 
-/** What a set of remote keys leans on. */
-export interface RemoteKeysOptions {
-  /** Whose keys, for the log. */
+/**
+ * A failed fetch never replaces known keys, so they outlive an outage of the issuer. Requests can cause
+ * at most one fetch in five seconds.
+ */
+export function createRemoteKeys({
+  issuer,
+  staleSeconds,
+  load,
+  now,
+  log,
+}: {
   readonly issuer: string
-  /** How many seconds after its last fetch a set serves while newer ones cannot be had. */
+  /** Seconds after its last fetch for which a set serves while newer keys cannot be fetched. */
   readonly staleSeconds: number
-  /** Fetches the keys that may be used. Fails as it likes: failures are logged and retried here. */
+  /** Fetches the usable keys. It may fail: failures are logged and retried here. */
   readonly load: () => Promise<readonly JWK[]>
   readonly now: Clock
   readonly log: Log
-}
-
-/**
- * Keys that an issuer publishes. They outlive an outage of the issuer (a failed fetch never replaces
- * what is known), and nobody's requests can make us fetch more than once in five seconds.
- *
- * @param options - issuer, limits, and the ways to network, clock and log
- */
-export function createRemoteKeys(options: RemoteKeysOptions): IssuerKeys {
-  const { now } = options
-  const memory = createMemory(now, Math.max(FRESH_MS, options.staleSeconds * 1000))
-  const failures = createFailures(options)
+}): IssuerKeys {
+  const memory = createMemory(now, Math.max(FRESH_MS, staleSeconds * 1000))
+  const failures = createFailures(issuer, log)
   const pauseMs = () => (memory.serving() === undefined ? COOL_DOWN_MS : failures.backOffMs())
-  const fetch = createPacedTask({ run: attempt, pauseMs, now })
+  const fetchIfAllowed = pace(attempt, pauseMs, now)
 
   async function attempt(): Promise<void> {
     const startedAt = now()
     try {
-      const keys = await options.load()
+      const keys = await load()
       const changed = memory.accept(keys, startedAt)
       failures.end()
-      if (changed) logChange(options, keys)
+      if (changed)
+        log.info({ issuer, kids: keys.map(({ kid }) => kid ?? null) }, 'issuer keys changed')
     } catch (error) {
       failures.add(error, pauseMs)
     }
@@ -54,10 +54,11 @@ export function createRemoteKeys(options: RemoteKeysOptions): IssuerKeys {
 
   async function needed(): Promise<KnownSet> {
     const set = memory.serving()
-    // Waited for only when it may help: after a failure, known keys serve and the fetch goes on behind.
-    const wait = set === undefined || (memory.ageMs(set) >= FRESH_MS && failures.count() === 0)
-    if (wait) await fetch.runIfAllowed()
-    else if (memory.ageMs(set) >= AGEING_MS) void fetch.runIfAllowed()
+    const ageMs = set === undefined ? Number.POSITIVE_INFINITY : now() - set.fetchedAt
+    // After a failure, known keys serve at once and the next fetch goes on in the background.
+    const wait = set === undefined || (ageMs >= FRESH_MS && failures.count() === 0)
+    if (wait) await fetchIfAllowed()
+    else if (ageMs >= AGEING_MS) void fetchIfAllowed()
     const current = memory.serving()
     if (current === undefined) throw failures.asOutage()
     return current
@@ -70,17 +71,17 @@ export function createRemoteKeys(options: RemoteKeysOptions): IssuerKeys {
     },
     version: async () => (await needed()).version,
     async renewedSince(version) {
-      if (memory.version() === version) await fetch.runIfAllowed()
+      if (memory.version() === version) await fetchIfAllowed()
       return memory.version() !== version
     },
     state() {
       const set = memory.serving()
-      const ageSeconds = set === undefined ? undefined : Math.floor(memory.ageMs(set) / 1000)
+      const ageSeconds = set && Math.floor((now() - set.fetchedAt) / 1000)
       return { usable: set !== undefined, ageSeconds }
     },
     async warm() {
       const set = memory.serving()
-      if (set === undefined || memory.ageMs(set) >= AGEING_MS) await fetch.runIfAllowed()
+      if (set === undefined || now() - set.fetchedAt >= AGEING_MS) await fetchIfAllowed()
     },
   }
 }
@@ -93,15 +94,13 @@ interface KnownSet {
   readonly fetchedAt: number
 }
 
-/** The last good set, for as long as it may serve. */
+/** Holds the last good set, for as long as it may serve. */
 function createMemory(now: Clock, maxAgeMs: number) {
   let known: KnownSet | undefined
-  const ageMs = (set: KnownSet) => now() - set.fetchedAt
   return {
-    ageMs,
-    serving: () => (known !== undefined && ageMs(known) <= maxAgeMs ? known : undefined),
+    serving: () => (known !== undefined && now() - known.fetchedAt <= maxAgeMs ? known : undefined),
     version: () => known?.version,
-    /** Keeps imported keys when the set is the same; tells whether it changed. */
+    /** Keeps imported keys when the set is the same; returns whether it changed. */
     accept(keys: readonly JWK[], fetchedAt: number): boolean {
       const text = JSON.stringify(keys)
       const version = known?.version ?? 0
@@ -113,8 +112,8 @@ function createMemory(now: Clock, maxAgeMs: number) {
   }
 }
 
-/** Failures in a row, each logged once. */
-function createFailures({ issuer, log }: RemoteKeysOptions) {
+/** Counts failures in a row, and logs each of them once. */
+function createFailures(issuer: string, log: Log) {
   let count = 0
   let last: unknown
   const backOffMs = () => BACK_OFF_MS[Math.min(count, BACK_OFF_MS.length) - 1] ?? COOL_DOWN_MS
@@ -139,6 +138,25 @@ function createFailures({ issuer, log }: RemoteKeysOptions) {
   }
 }
 
-function logChange({ issuer, log }: RemoteKeysOptions, keys: readonly JWK[]): void {
-  log.info({ issuer, kids: keys.map(({ kid }) => kid ?? null) }, 'issuer keys changed')
+/**
+ * Lets a task run once at a time, and not too often.
+ *
+ * @param run - never rejects
+ * @param pauseMs - least time between two starts, asked each time
+ * @returns joins the run under way, else starts one if the pause is over, else does nothing
+ */
+function pace(run: () => Promise<void>, pauseMs: () => number, now: Clock) {
+  let startedAt = Number.NEGATIVE_INFINITY
+  let underWay: Promise<void> | undefined
+  return async (): Promise<void> => {
+    // If the clock is set back, the task must not wait until it has caught up.
+    const allowed = now() - startedAt >= pauseMs() || now() < startedAt
+    if (underWay === undefined && allowed) {
+      startedAt = now()
+      underWay = run().finally(() => {
+        underWay = undefined
+      })
+    }
+    await underWay
+  }
 }

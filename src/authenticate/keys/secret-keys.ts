@@ -1,3 +1,4 @@
+// Keys made of a secret that this service shares with the issuer (HS256, HS384, HS512).
 import { webcrypto } from 'node:crypto'
 import type { CryptoKey } from 'jose'
 import type { Secret } from '../../lib/secret.ts'
@@ -14,11 +15,11 @@ const HMAC_BYTES = new Map([
 ])
 
 /**
- * A secret shared with the issuer, for HS256, HS384 and HS512. It is read again on each use, so that
- * a file can be exchanged under a running service; a secret that is gone or too short changes nothing.
+ * Reads the secret again on each use, so that its file can be replaced while the service runs. If it is
+ * gone or too short then, the last good secret stays in use.
  *
  * @param read - gives the secret; its UTF-8 bytes are the key
- * @throws Error when there is none or it has fewer than 32 bytes
+ * @throws Error when there is no secret, or it has fewer than 32 bytes
  */
 export function createSecretKeys(read: () => Secret | undefined): IssuerKeys {
   const first = read()
@@ -45,9 +46,8 @@ export function createSecretKeys(read: () => Secret | undefined): IssuerKeys {
 }
 
 /**
- * One symmetric key. It is imported once per algorithm; a `kid` does not count.
+ * Serves one symmetric key. It is imported once per algorithm; a `kid` does not count.
  *
- * @param bytes - the key
  * @throws Error when there are fewer than 32
  */
 export function createHmacKeys(bytes: Uint8Array<ArrayBuffer>): FindKeys {
@@ -62,10 +62,9 @@ export function createHmacKeys(bytes: Uint8Array<ArrayBuffer>): FindKeys {
 }
 
 /**
- * The algorithms for which a secret is shorter than RFC 7518 §3.2 asks: the output of the hash.
+ * The algorithms for which a secret is too short: RFC 7518 §3.2 asks for as many bytes as the hash has.
  *
  * @param secret - its UTF-8 bytes are the key
- * @param algorithms - `alg` values
  */
 export function algorithmsBeyond(secret: Secret, algorithms: readonly string[]): string[] {
   const { length } = bytesOf(secret)

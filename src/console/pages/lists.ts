@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { adminRequest } from '../../http/require-admin.ts'
+import { adminRequest } from '../../http/authentication.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { AuditAction } from '../../registry/audit.ts'
 import type { View } from '../guard.ts'

@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
+import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
-import { adminRequest } from '../../http/require-admin.ts'
 import { callOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { View } from '../guard.ts'

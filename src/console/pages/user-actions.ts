@@ -1,5 +1,5 @@
 import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
-import { adminRequest } from '../../http/require-admin.ts'
+import { adminRequest } from '../../http/authentication.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Action } from '../guard.ts'
 import { goOn, type PageOptions } from '../page-answers.ts'

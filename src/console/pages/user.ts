@@ -1,7 +1,7 @@
 import { html } from 'hono/html'
 import { isUser } from '../../administer/revokes.ts'
 import type { ThreadPage } from '../../chatkit/wire/thread.ts'
-import { adminRequest } from '../../http/require-admin.ts'
+import { adminRequest } from '../../http/authentication.ts'
 import { callOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'

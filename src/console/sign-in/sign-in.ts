@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
-import { identifierSchema } from '../../authenticate/identifier.ts'
+import { identifierSchema } from '../../authenticate/claims.ts'
 import { addressKey, createClientAddress } from '../../http/client-address.ts'
 import type { AppContext } from '../../http/context.ts'
 import { ServiceError } from '../../lib/errors.ts'

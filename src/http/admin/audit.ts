@@ -4,9 +4,9 @@ import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import { presentAuditEntry, presentList } from '../../respond/views.ts'
+import { adminRequest } from '../authentication.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { listParameters, pageOrRefusal, query, validQuery } from '../query.ts'
-import { adminRequest } from '../require-admin.ts'
 
 const { limit, after } = listParameters
 

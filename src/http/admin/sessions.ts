@@ -6,10 +6,10 @@ import type { Administer } from '../../administer/administer.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { presentList, presentSession } from '../../respond/views.ts'
+import { adminRequest } from '../authentication.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { jsonBody } from '../json-body.ts'
 import { listParameters, pageOrRefusal, pathId, query, refuseQuery, validQuery } from '../query.ts'
-import { adminRequest } from '../require-admin.ts'
 
 const filter = z.string().min(1).max(2048).optional()
 

@@ -5,12 +5,12 @@ import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import type { EraseLine } from '../../administer/erase.ts'
 import type { Log } from '../../lib/log.ts'
+import { adminRequest } from '../authentication.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { answerExport, type ExportParts } from '../export-answer.ts'
 import { jsonBody } from '../json-body.ts'
 import { streamLines } from '../ndjson.ts'
 import { refuseQuery } from '../query.ts'
-import { adminRequest } from '../require-admin.ts'
 import { pathUser } from './users.ts'
 
 /** `GET /v1/admin/users/{user}/export` */

@@ -8,10 +8,10 @@ import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { presentBlock, presentList, presentRevoked } from '../../respond/views.ts'
+import { adminRequest } from '../authentication.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { jsonBody, validBody } from '../json-body.ts'
 import { listParameters, pageOrRefusal, query, refuseQuery, validQuery } from '../query.ts'
-import { adminRequest } from '../require-admin.ts'
 
 const { blockSeconds, reason } = revokeTerms.shape
 const terms = { block_seconds: blockSeconds.optional(), reason }

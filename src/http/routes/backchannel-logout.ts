@@ -1,5 +1,6 @@
 import type { Handler } from 'hono'
-import type { LogoutOrder, VerifyLogoutToken } from '../../authenticate/logout-token.ts'
+import type { Authenticator } from '../../authenticate/authenticate.ts'
+import type { LogoutCommand } from '../../authenticate/logout-token.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Audit } from '../../registry/audit.ts'
@@ -11,7 +12,7 @@ import type { AppEnv } from '../context.ts'
 
 /** What {@link backchannelLogout} needs. */
 export interface BackchannelLogoutOptions {
-  readonly verifyLogoutToken: VerifyLogoutToken
+  readonly verifyLogoutToken: Authenticator['verifyLogoutToken']
   readonly revoke: Revoke
   readonly registry: Pick<Registry, 'remembers' | 'rememberOnce'>
   readonly audit: Audit
@@ -43,7 +44,7 @@ export function backchannelLogout(options: BackchannelLogoutOptions): Handler<Ap
   }
 }
 
-function auditEvent({ issuer, subject, sid }: LogoutOrder, requestId: string) {
+function auditEvent({ issuer, subject, sid }: LogoutCommand, requestId: string) {
   const reason = sid === undefined ? 'subject' : 'sid'
   const actor = actorOf({ issuer, subject })
   return { actor, action: 'logout', outcome: 'ok', reason, requestId } as const

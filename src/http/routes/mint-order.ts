@@ -1,4 +1,4 @@
-import type { Principal } from '../../authenticate/principal.ts'
+import type { Principal } from '../../authenticate/claims.ts'
 import type { IssuerSettings, Settings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { NewSession } from '../../map/map.ts'

@@ -107,6 +107,47 @@ describe('life of a set', () => {
   })
 })
 
+describe('pace of fetches', () => {
+  test('the pause between two fetches counts from start to start', async () => {
+    const { clock, source, keys } = setUp()
+    const { gate, open } = openableGate()
+    source.gate = gate
+    const first = keys.warm()
+    clock.advance(4)
+    open()
+    await first
+    clock.advance(0.999)
+    expect(await keys.renewedSince(1)).toBe(false)
+    expect(source.fetches).toBe(1)
+    clock.advance(0.001)
+    expect(await keys.renewedSince(1)).toBe(false)
+    expect(source.fetches).toBe(2)
+  })
+
+  test('a fetch that takes longer than the pause is joined, not repeated', async () => {
+    const { clock, source, keys } = setUp()
+    const { gate, open } = openableGate()
+    source.gate = gate
+    const joined: string[] = []
+    const first = keys.warm().then(() => joined.push('first'))
+    clock.advance(60)
+    const second = keys.warm().then(() => joined.push('second'))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect({ fetches: source.fetches, joined }).toEqual({ fetches: 1, joined: [] })
+    open()
+    await Promise.all([first, second])
+    expect(joined.sort()).toEqual(['first', 'second'])
+  })
+
+  test('a clock that is set back does not stop the fetches', async () => {
+    const { clock, source, keys, use } = setUp()
+    await use()
+    clock.advance(-3600)
+    await keys.renewedSince(1)
+    expect(source.fetches).toBe(2)
+  })
+})
+
 describe('outage', () => {
   test('cold: idp_unavailable for every token, one fetch per 5 s', async () => {
     const { clock, source, found } = setUp()

@@ -1,6 +1,6 @@
+import type { Principal } from '../../../authenticate/claims.ts'
 import { explainToken, type TokenExplanation } from '../../../authenticate/explain-token.ts'
 import type { Issuers } from '../../../authenticate/issuers.ts'
-import type { Principal } from '../../../authenticate/principal.ts'
 import type { CreateSessionParams } from '../../../chatkit/wire/session.ts'
 import type { Settings } from '../../../config/settings.ts'
 import type { Clock } from '../../../lib/clock.ts'

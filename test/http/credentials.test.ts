@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type CredentialSource, readCredential } from '../../src/authenticate/credentials.ts'
+import { type CredentialSource, readCredential } from '../../src/http/credentials.ts'
 
 const names = new Set(['__session', 'sso'])
 

@@ -1,0 +1,97 @@
+// Finds the token of a request: in the Authorization header, or else in a cookie of a configured name.
+import { ServiceError } from '../lib/errors.ts'
+import { BEARER } from '../lib/header-patterns.ts'
+import type { AppContext } from './context.ts'
+import { allowedOrigin, type Origins } from './origins.ts'
+import { countAuthorization } from './raw-headers.ts'
+
+/** Everything in a request that decides about its token. */
+export interface CredentialSource {
+  /** Value of the `Authorization` header. */
+  readonly authorization: string | undefined
+  /** Number of `Authorization` headers: Node joins repeated ones, so the value does not tell. */
+  readonly authorizationCount: number
+  /** Value of the `Cookie` header, several joined by `; `. */
+  readonly cookieHeader: string | undefined
+  /** Whether this call takes cookies at all; admin calls never do. */
+  readonly cookiesAllowed: boolean
+  /** Whether the request provably comes from an allowed origin, so that no other site sent it. */
+  readonly originProven: boolean
+}
+
+/** A token and where it was found. */
+export interface Credential {
+  readonly token: string
+  /** Name of the cookie it came in; undefined for `Authorization: Bearer`. */
+  readonly cookie: string | undefined
+}
+
+/** Collects from a request everything that {@link readCredential} needs. */
+export function credentialSourceOf(
+  c: AppContext,
+  origins: Origins,
+  cookiesAllowed: boolean,
+): CredentialSource {
+  const authorization = c.req.header('Authorization')
+  return {
+    authorization,
+    authorizationCount: countAuthorization(c),
+    cookieHeader: c.req.header('Cookie'),
+    cookiesAllowed,
+    // A cookie counts only in a request without the header, so only then is the origin looked at.
+    originProven: authorization === undefined && isOriginProven(c, origins),
+  }
+}
+
+function isOriginProven(c: AppContext, origins: Origins): boolean {
+  if (allowedOrigin(c, origins) !== undefined) return true
+  return c.req.header('Sec-Fetch-Site') === 'same-origin'
+}
+
+/**
+ * Finds the token in `Authorization: Bearer` (RFC 6750 §2.1, the scheme in any case), or else in a
+ * cookie. A token in the query or in a form does not count (§2.2, §2.3).
+ *
+ * @param cookieNames - from the settings of the issuers
+ * @throws ServiceError `missing_token` when there is none; `invalid_request` when several could be
+ * meant: repeated `Authorization`, a repeated cookie, cookies of two names
+ */
+export function readCredential(
+  source: CredentialSource,
+  cookieNames: ReadonlySet<string>,
+): Credential {
+  if (source.authorizationCount > 1) throw ambiguous('several Authorization headers')
+  if (source.authorization === undefined) return readCookie(source, cookieNames)
+  const match = BEARER.exec(source.authorization)
+  if (match === null) throw missing('an Authorization header of another scheme')
+  const token = match[1]
+  if (!token) throw missing('an Authorization header without a token')
+  return { token, cookie: undefined }
+}
+
+/** Browsers send cookies with requests that other sites cause: without a proven origin none counts. */
+function readCookie(source: CredentialSource, names: ReadonlySet<string>): Credential {
+  const { cookieHeader, cookiesAllowed, originProven } = source
+  const header = cookiesAllowed && originProven ? cookieHeader : undefined
+  const found = parseCookies(header ?? '').filter(({ name }) => names.has(name))
+  // Another subdomain can plant a cookie of the same name (RFC 6265 §8.6): never guess which is ours.
+  if (found.length > 1) throw ambiguous('several cookies that may carry a token')
+  const [cookie] = found
+  if (!cookie?.value) throw missing('no Authorization header and no cookie that counts')
+  return { token: cookie.value, cookie: cookie.name }
+}
+
+function parseCookies(header: string): { name: string; value: string }[] {
+  return header.split(';').map((pair) => {
+    const equals = pair.indexOf('=')
+    return { name: pair.slice(0, Math.max(equals, 0)).trim(), value: pair.slice(equals + 1).trim() }
+  })
+}
+
+function missing(reason: string): ServiceError {
+  return new ServiceError('missing_token', { reason })
+}
+
+function ambiguous(reason: string): ServiceError {
+  return new ServiceError('invalid_request', { reason })
+}
