@@ -71,9 +71,15 @@ export function createFrameCutter(maxBytes: number) {
 }
 
 function frameOf(utf8: TextDecoder, bytes: Uint8Array): Frame {
+  let whole: string
+  try {
+    whole = utf8.decode(bytes)
+  } catch {
+    throw badFrame('a frame that is not UTF-8')
+  }
   let text = ''
   let data: string | undefined
-  for (const line of decode(utf8, bytes).split(/\r\n|\r|\n/)) {
+  for (const line of whole.split(/\r\n|\r|\n/)) {
     if (line === '') continue
     text += `${line}\n`
     if (!/^data(?::|$)/.test(line)) continue
@@ -81,14 +87,6 @@ function frameOf(utf8: TextDecoder, bytes: Uint8Array): Frame {
     data = data === undefined ? value : `${data}\n${value}`
   }
   return { text: `${text}\n`, data }
-}
-
-function decode(utf8: TextDecoder, bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    throw badFrame('a frame that is not UTF-8')
-  }
 }
 
 function badFrame(reason: string): StreamFault {

@@ -37,10 +37,10 @@ export function createAnswerJson({
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
 }) {
-  async function ownAmong({ workflow, session }: Call, ids: readonly string[]) {
+  async function ownAmong(call: Call, ids: readonly string[]) {
     const things = ids.map((id) => ({ kind: 'thread', id }) as const)
-    const owners = await ownership.ownersOf(workflow.name, things)
-    return new Set(ids.filter((_, at) => owners[at] === session.user))
+    const owners = await ownership.ownersOf(call, things)
+    return new Set(ids.filter((_, at) => owners[at] === call.session.user))
   }
 
   function listOwn(c: AppContext, call: Call, { request, json, deadline }: ListExchange) {

@@ -6,7 +6,7 @@ import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionKey } from '../registry/records.ts'
 
-/** Why a stream has to end: its session has, or nobody can say whether it has. */
+/** Why a stream has to end: its session ended, or the store does not say whether it has. */
 export type SessionEnd = 'session_ended' | 'store_unavailable'
 
 /** Between two questions to the store, in milliseconds: two fit the second that a cancel may take. */

@@ -30,10 +30,10 @@ export function createOwnership({
   readonly log: Log
 }) {
   /** Owners in the order of `things`; undefined where nobody owns it, or no store can hold the id. */
-  async function ownersOf(workflow: string, things: readonly Thing[]) {
+  async function ownersOf({ workflow: { name } }: Call, things: readonly Thing[]) {
     const possible = things.filter(isPossible)
     if (possible.length === 0) return things.map(() => undefined)
-    const owners = await registry.ownersOf(possible.map((thing) => ({ ...thing, workflow })))
+    const owners = await registry.ownersOf(possible.map((thing) => ({ ...thing, workflow: name })))
     const found = new Map(possible.map((thing, at) => [thing, owners[at]]))
     return things.map((thing) => found.get(thing))
   }
@@ -52,7 +52,7 @@ export function createOwnership({
   /** As {@link claimNew}, but true as well for what the caller owns already. */
   async function claim(call: Call, thing: Thing): Promise<boolean> {
     if (await claimNew(call, thing)) return true
-    const [owner] = await ownersOf(call.workflow.name, [thing])
+    const [owner] = await ownersOf(call, [thing])
     return owner === call.session.user
   }
 
@@ -94,7 +94,7 @@ export async function requireOwn(
     throw new ServiceError('invalid_request', { reason: `more than ${MAX_IDS} ids` })
   }
   if (!named.every(isPossible)) throw notFound('that no store can hold')
-  const owners = await ownership.ownersOf(workflow.name, [...named, ...mentioned])
+  const owners = await ownership.ownersOf(call, [...named, ...mentioned])
   const isForeign = owners.some((owner) => owner !== undefined && owner !== session.user)
   if (isForeign) throw notFound('of another')
   const [only, ...more] = named.filter((_, at) => owners[at] === undefined)

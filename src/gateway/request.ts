@@ -76,12 +76,12 @@ export function createTakeMessage({
   async function ask(c: AppContext, call: Call, { bytes, parsed, deadline }: Message) {
     const { server } = call.workflow
     const reply = await forward(c, call, { method: 'POST', url: server, body: bytes, deadline })
-    const streams = reply.mediaType === 'text/event-stream'
-    if (parsed.known && streams !== isStreaming(parsed.request.type)) {
+    const isStream = reply.mediaType === 'text/event-stream'
+    if (parsed.known && isStream !== isStreaming(parsed.request.type)) {
       reply.body.destroy()
       throw serverFault('upstream_invalid_response', `an answer of type ${reply.mediaType}`)
     }
-    if (streams) return answerEvents(c, call, reply)
+    if (isStream) return answerEvents(c, call, reply)
     return answerJson(c, call, { parsed, reply, deadline })
   }
 

@@ -14,7 +14,7 @@ import { input } from '../support/chatkit/server-client.ts'
 import { type Running, startService } from '../support/running-service.ts'
 import { countsOf, eraseOf, exportOf, summaryOf } from '../support/user-data.ts'
 
-// Export and erase where threads are at a ChatKit server of one's own, beside hosted ones.
+// Export and erase of threads at a self-hosted server, beside hosted ones.
 
 let server: RunningChatKitServer
 let registry: Registry
@@ -62,7 +62,7 @@ test('an export has hosted and self-hosted threads, and only the user’s', asyn
   expect(summaryOf(lines)).toMatchObject({ complete: true })
 })
 
-test('an erase deletes threads and attachments at the server, and whose they were', async () => {
+test('an erase deletes threads and attachments at the server, and the records of their owner', async () => {
   const [alice, bob] = [await askerFor('alice'), await askerFor('bob')]
   for (let at = 0; at < 5; at++) await createThread(alice)
   for (let at = 0; at < 3; at++) await createAttachment(alice)
@@ -87,7 +87,7 @@ test('an erase deletes threads and attachments at the server, and whose they wer
   expect(summaryOf(await exportOf(running, 'alice'))).toMatchObject({ threads: 0, sessions: 0 })
 })
 
-test('a thread that the server has lost is released', async () => {
+test('an erase releases threads and attachments that the server has lost', async () => {
   for (const kind of ['thread', 'attachment'] as const) {
     await registry.claimOwnership(ownership({ id: `lost_${kind}`, kind, workflow: 'helpdesk' }))
   }
@@ -95,7 +95,7 @@ test('a thread that the server has lost is released', async () => {
   expect([await ownedBy('alice', 'thread'), await ownedBy('alice', 'attachment')]).toEqual([[], []])
 })
 
-test('a server that is down: what is left stays the user’s, and is named; later it goes', async () => {
+test('an erase while the server is down names what is left and keeps its owner, and a later one deletes it', async () => {
   const alice = await askerFor('alice')
   const { id } = await createThread(alice)
   const file = await createAttachment(alice)
@@ -116,7 +116,7 @@ test('a server that is down: what is left stays the user’s, and is named; late
   expect(await ownedBy('alice', 'thread')).toEqual([])
 })
 
-test('what is at a server that the config does not have any more is named', async () => {
+test('an erase names what is at a server that the config no longer has', async () => {
   await registry.claimOwnership(ownership({ id: 'thr_old', workflow: 'retired' }))
   await registry.claimOwnership(ownership({ id: 'thr_gone', workflow: 'support' }))
   await registry.claimOwnership(ownership({ id: 'thr_his', workflow: 'retired', user: 'bob' }))
@@ -130,7 +130,7 @@ test('what is at a server that the config does not have any more is named', asyn
   expect(await ownedBy('alice', 'thread')).toEqual(['thr_old', 'thr_gone'])
 })
 
-test('a running stream ends with its session, and leaves no thread that comes late', async () => {
+test('an erase ends a running stream, and a thread that the server makes late is not kept', async () => {
   const [alice, late] = [await askerFor('alice'), await askerFor('alice')]
   const counting = await alice(['threads.create', { input: input('count to 100000') }])
   const ended = counting.text()

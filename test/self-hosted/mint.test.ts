@@ -37,118 +37,114 @@ async function start(
 /** Of alice, newest first. */
 const statuses = async () => (await sessionsOf(running, 'alice')).map(({ status }) => status)
 
-describe('the answer', () => {
-  test('is client_secret alone: a JWT for one workflow, user and session', async () => {
-    await start()
-    const before = Math.floor(Date.now() / 1000)
-    const response = await running.mint(tokenFor('alice'))
-    expect(response.status).toBe(200)
-    const body = JSON.parse(await response.text())
-    expect(Object.keys(body)).toEqual(['client_secret'])
-    const keys = createRemoteJWKSet(new URL(`${running.url}/.well-known/jwks.json`))
-    const { payload, protectedHeader } = await jwtVerify(body.client_secret, keys)
-    expect(payload).toEqual({
-      iss: PUBLIC_URL,
-      aud: 'chatkit:helpdesk',
-      sub: 'alice',
-      sid: expect.stringMatching(/^cksess_[\w-]{16,}$/),
-      jti: expect.stringMatching(/^.{16,}$/),
-      iat: expect.any(Number),
-      exp: expect.any(Number),
-    })
-    expect(protectedHeader).toEqual({
-      alg: 'ES256',
-      kid: expect.any(String),
-      typ: 'chatkit-secret+jwt',
-    })
-    expect(payload.iat).toBeGreaterThanOrEqual(before)
-    expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(600)
-    expect(running.api.api.requests()).toEqual([])
-    expect(running.logText()).not.toContain(body.client_secret)
+test('the answer is a client secret alone: a JWT for one workflow, user and session', async () => {
+  await start()
+  const before = Math.floor(Date.now() / 1000)
+  const response = await running.mint(tokenFor('alice'))
+  expect(response.status).toBe(200)
+  const body = JSON.parse(await response.text())
+  expect(Object.keys(body)).toEqual(['client_secret'])
+  const keys = createRemoteJWKSet(new URL(`${running.url}/.well-known/jwks.json`))
+  const { payload, protectedHeader } = await jwtVerify(body.client_secret, keys)
+  expect(payload).toEqual({
+    iss: PUBLIC_URL,
+    aud: 'chatkit:helpdesk',
+    sub: 'alice',
+    sid: expect.stringMatching(/^cksess_[\w-]{16,}$/),
+    jti: expect.stringMatching(/^.{16,}$/),
+    iat: expect.any(Number),
+    exp: expect.any(Number),
   })
-
-  test('no two are the same', async () => {
-    await start()
-    const claims = [await helpdeskSecret(running), await helpdeskSecret(running)].map((secret) =>
-      decodeJwt(secret),
-    )
-    expect(new Set(claims.map(({ sid }) => sid)).size).toBe(2)
-    expect(new Set(claims.map(({ jti }) => jti)).size).toBe(2)
+  expect(protectedHeader).toEqual({
+    alg: 'ES256',
+    kid: expect.any(String),
+    typ: 'chatkit-secret+jwt',
   })
-
-  test('lives as long as the config says, and no longer than the token if it says so', async () => {
-    const config = selfHostedConfig({ server, workflow: '    expires_after: { seconds: 120 }\n' })
-    const ends = `- issuer: ${ISSUER}\n    sessions_end_with_token: true`
-    running = await startService({
-      config: config.replace(`- issuer: ${ISSUER}`, ends),
-      env: { PUBLIC_URL },
-    })
-    const seconds = (secret: string) => {
-      const { iat = 0, exp = 0 } = decodeJwt(secret)
-      return exp - iat
-    }
-    expect(seconds(await helpdeskSecret(running))).toBe(120)
-    const now = Math.floor(Date.now() / 1000)
-    const short = await helpdeskSecret(running, 'alice', { exp: now + 60 })
-    expect(seconds(short)).toBeLessThanOrEqual(60)
-    expect(decodeJwt(short).exp).toBeLessThanOrEqual(now + 60)
-  })
-
-  test('state variables are nowhere in it', async () => {
-    await start({ workflow: `    state_variables: { plan: 'claims.plan' }\n` })
-    const secret = await helpdeskSecret(running, 'alice', { plan: 'planted-state' })
-    for (const part of secret.split('.')) {
-      expect(Buffer.from(part, 'base64url').toString()).not.toContain('planted-state')
-    }
-    expect(running.logText()).not.toContain('planted-state')
-  })
-
-  test('the users that tokens can name come through as they are', async () => {
-    await start()
-    for (const user of ['a|b', 'ü🦊', '"quoted"\\', 'x'.repeat(200)]) {
-      expect(decodeJwt(await helpdeskSecret(running, user)).sub).toBe(user)
-    }
-  })
+  expect(payload.iat).toBeGreaterThanOrEqual(before)
+  expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(600)
+  expect(running.api.api.requests()).toEqual([])
+  expect(running.logText()).not.toContain(body.client_secret)
 })
 
-describe('a workflow that is self-hosted is used under the same rules', () => {
-  test('when', async () => {
-    await start({ workflow: `    when: '"pro" in claims.groups'\n` })
-    const own = { workflow: 'helpdesk' }
-    await expectRefusedMint(running, tokenFor('alice'), [403, 'workflow_not_allowed'], own)
-    const { sub } = decodeJwt(await helpdeskSecret(running, 'alice', { groups: ['pro'] }))
-    expect(sub).toBe('alice')
-  })
-
-  test('mints_per_user', async () => {
-    await start({ limits: 'limits: { mints_per_user: { max: 2, seconds: 60 } }' })
-    for (let at = 0; at < 2; at++) await helpdeskSecret(running)
-    await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])
-    await helpdeskSecret(running, 'bob')
-  })
-
-  test('live_sessions_per_user, deny', async () => {
-    const cap = 'live_sessions_per_user: { max: 2, when_full: deny }'
-    await start({ limits: `limits: { mints_per_user: { max: 1000 }, ${cap} }` })
-    for (let at = 0; at < 2; at++) await helpdeskSecret(running)
-    await expectRefusedMint(running, tokenFor('alice'), [429, 'session_limit'])
-  })
-
-  test('live_sessions_per_user, evict_oldest', async () => {
-    const cap = 'live_sessions_per_user: { max: 2 }'
-    await start({ limits: `limits: { mints_per_user: { max: 1000 }, ${cap} }` })
-    const made: string[] = []
-    for (let at = 0; at < 3; at++) made.unshift(sidOf(await helpdeskSecret(running)))
-    await expect.poll(statuses).toEqual(['active', 'active', 'cancelled'])
-    expect((await sessionsOf(running, 'alice')).map(({ id }) => id)).toEqual(made)
-  })
+test('no two client secrets have the same sid or jti', async () => {
+  await start()
+  const claims = [await helpdeskSecret(running), await helpdeskSecret(running)].map((secret) =>
+    decodeJwt(secret),
+  )
+  expect(new Set(claims.map(({ sid }) => sid)).size).toBe(2)
+  expect(new Set(claims.map(({ jti }) => jti)).size).toBe(2)
 })
 
-describe.each(eachStore())('sessions on the books, %s', (_store, env) => {
+test('a client secret lives as long as the config says, and no longer than the token if it says so', async () => {
+  const config = selfHostedConfig({ server, workflow: '    expires_after: { seconds: 120 }\n' })
+  const ends = `- issuer: ${ISSUER}\n    sessions_end_with_token: true`
+  running = await startService({
+    config: config.replace(`- issuer: ${ISSUER}`, ends),
+    env: { PUBLIC_URL },
+  })
+  const seconds = (secret: string) => {
+    const { iat = 0, exp = 0 } = decodeJwt(secret)
+    return exp - iat
+  }
+  expect(seconds(await helpdeskSecret(running))).toBe(120)
+  const now = Math.floor(Date.now() / 1000)
+  const short = await helpdeskSecret(running, 'alice', { exp: now + 60 })
+  expect(seconds(short)).toBeLessThanOrEqual(60)
+  expect(decodeJwt(short).exp).toBeLessThanOrEqual(now + 60)
+})
+
+test('a client secret and the log do not hold the state variables', async () => {
+  await start({ workflow: `    state_variables: { plan: 'claims.plan' }\n` })
+  const secret = await helpdeskSecret(running, 'alice', { plan: 'planted-state' })
+  for (const part of secret.split('.')) {
+    expect(Buffer.from(part, 'base64url').toString()).not.toContain('planted-state')
+  }
+  expect(running.logText()).not.toContain('planted-state')
+})
+
+test('any user that a token can name is the sub of the client secret', async () => {
+  await start()
+  for (const user of ['a|b', 'ü🦊', '"quoted"\\', 'x'.repeat(200)]) {
+    expect(decodeJwt(await helpdeskSecret(running, user)).sub).toBe(user)
+  }
+})
+
+test('a self-hosted workflow is refused with 403 to a user for whom its `when` is false', async () => {
+  await start({ workflow: `    when: '"pro" in claims.groups'\n` })
+  const own = { workflow: 'helpdesk' }
+  await expectRefusedMint(running, tokenFor('alice'), [403, 'workflow_not_allowed'], own)
+  const { sub } = decodeJwt(await helpdeskSecret(running, 'alice', { groups: ['pro'] }))
+  expect(sub).toBe('alice')
+})
+
+test('mints of a self-hosted workflow beyond mints_per_user are refused with 429', async () => {
+  await start({ limits: 'limits: { mints_per_user: { max: 2, seconds: 60 } }' })
+  for (let at = 0; at < 2; at++) await helpdeskSecret(running)
+  await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])
+  await helpdeskSecret(running, 'bob')
+})
+
+test('a mint of a self-hosted workflow beyond live_sessions_per_user is refused with 429 with when_full: deny', async () => {
+  const cap = 'live_sessions_per_user: { max: 2, when_full: deny }'
+  await start({ limits: `limits: { mints_per_user: { max: 1000 }, ${cap} }` })
+  for (let at = 0; at < 2; at++) await helpdeskSecret(running)
+  await expectRefusedMint(running, tokenFor('alice'), [429, 'session_limit'])
+})
+
+test('a mint of a self-hosted workflow beyond live_sessions_per_user cancels the oldest session by default', async () => {
+  const cap = 'live_sessions_per_user: { max: 2 }'
+  await start({ limits: `limits: { mints_per_user: { max: 1000 }, ${cap} }` })
+  const made: string[] = []
+  for (let at = 0; at < 3; at++) made.unshift(sidOf(await helpdeskSecret(running)))
+  await expect.poll(statuses).toEqual(['active', 'active', 'cancelled'])
+  expect((await sessionsOf(running, 'alice')).map(({ id }) => id)).toEqual(made)
+})
+
+describe.each(eachStore())('with %s', (_store, env) => {
   beforeEach(() => start({}, env))
   afterEach(() => revoke(running, 'alice'))
 
-  test('an admin sees them, without their secret or state', async () => {
+  test('an admin sees self-hosted sessions, without their secret or state', async () => {
     const secret = await helpdeskSecret(running)
     const [session] = await sessionsOf(running, 'alice')
     expect(session).toMatchObject({ id: sidOf(secret), user: 'alice', status: 'active' })
@@ -157,7 +153,7 @@ describe.each(eachStore())('sessions on the books, %s', (_store, env) => {
     expect(page.data.map(({ id }) => id)).toContain(sidOf(secret))
   })
 
-  test('a cancel is confirmed at once, and nobody else is asked', async () => {
+  test('a cancel of a self-hosted session is confirmed at once, and no upstream is asked', async () => {
     const [first, second] = [await helpdeskSecret(running), await helpdeskSecret(running)]
     const answer = await callAdmin(running, `POST /sessions/${sidOf(first)}/cancel`)
     expect(answer.status).toBe(200)
@@ -169,7 +165,7 @@ describe.each(eachStore())('sessions on the books, %s', (_store, env) => {
     expect(running.api.api.requests()).toEqual([])
   })
 
-  test('a revoke ends all of a user’s, and a block refuses the next', async () => {
+  test('a revoke ends all self-hosted sessions of a user, and its block refuses the next mint', async () => {
     const sids = [await helpdeskSecret(running), await helpdeskSecret(running)].map(sidOf)
     const seen = await revoke(running, 'alice', { block_seconds: 60 })
     expect(seen.cancelled.toSorted()).toEqual(sids.toSorted())
@@ -180,7 +176,7 @@ describe.each(eachStore())('sessions on the books, %s', (_store, env) => {
     expect(running.api.api.requests()).toEqual([])
   })
 
-  test('a refresh ends the session whose secret it brings', async () => {
+  test('a refresh ends the session of the client secret that it brings', async () => {
     const first = await helpdeskSecret(running)
     const beside = await helpdeskSecret(running)
     const token = tokenFor('alice')
@@ -196,7 +192,7 @@ describe.each(eachStore())('sessions on the books, %s', (_store, env) => {
     expect(await state(second)).toMatchObject({ status: 'active' })
   })
 
-  test('a refresh with another user’s secret leaves it alone', async () => {
+  test('a refresh with the client secret of another user does not end that session', async () => {
     const theirs = await helpdeskSecret(running, 'victim')
     const token = tokenFor('alice')
     const response = await mintWith(running, token, { current_client_secret: theirs })
@@ -205,7 +201,7 @@ describe.each(eachStore())('sessions on the books, %s', (_store, env) => {
     expect(answer.json()).toMatchObject({ status: 'active' })
   })
 
-  test('a sign-out ends them', async () => {
+  test('a sign-out ends the self-hosted sessions of the user', async () => {
     const secret = await helpdeskSecret(running)
     const headers = { authorization: `Bearer ${tokenFor('alice')}` }
     const out = await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })

@@ -31,8 +31,8 @@ afterAll(async () => {
 })
 beforeEach(() => sample.server.clearRequests())
 
-describe.each(REQUEST_TYPES)('%s', (type) => {
-  test('of one’s own works', async () => {
+describe.each(REQUEST_TYPES)('a request of type %s', (type) => {
+  test('works on what is the user’s own', async () => {
     const response = await alice([type, await workingParams(type, alice)])
     expect(response.status).toBe(200)
     if (response.headers.get('content-type') === 'text/event-stream') {
@@ -44,7 +44,7 @@ describe.each(REQUEST_TYPES)('%s', (type) => {
     }
   })
 
-  test('of another user is 404, and the server sees nothing of it', async () => {
+  test('is 404 before the server sees it when it names what is another user’s', async () => {
     const of = await workingParams(type, bob)
     const { id: foreign } = await createThread(bob)
     const { id: own } = await createThread(alice)
@@ -64,7 +64,7 @@ describe.each(REQUEST_TYPES)('%s', (type) => {
   })
 })
 
-test('one’s own thread, from its first message to its end; the other user’s list has none of it', async () => {
+test('a user can write to, rename, read, list and delete a thread, and the list of another user never has it', async () => {
   const { id: thread_id, events } = await createThread(alice, 'remember the milk')
   expect(textOf(events)).toContain('remember the milk')
   const more = await alice(['threads.add_user_message', { thread_id, input: input('and bread') }])
@@ -88,7 +88,7 @@ test('one’s own thread, from its first message to its end; the other user’s 
 
 // One after the other: the second begins just after the store was asked, so it waits the longest.
 test.each([1, 2, 3])(
-  'a cancel ends the running stream within a second, and the server stops (%i)',
+  'a cancel ends the running stream within a second, at the server too (%i)',
   async () => {
     const secret = await instance.mint('carol')
     const carol = asAt(instance.gateway, { secret })
@@ -106,7 +106,7 @@ test.each([1, 2, 3])(
   },
 )
 
-test('no secret of a session and no message is in the log', async () => {
+test('the log holds neither a client secret nor a message', async () => {
   const secret = await instance.mint('dave')
   const dave = asAt(instance.gateway, { secret })
   await createThread(dave, 'planted-words')

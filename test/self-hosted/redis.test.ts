@@ -39,7 +39,7 @@ describe.runIf(wantsRedis())('two instances that share Redis and a key file', ()
     rmSync(folder, { recursive: true })
   })
 
-  test('what one signs the other verifies, and a thread has one owner on both', async () => {
+  test('a client secret of one instance works at the other, and a thread has one owner at both', async () => {
     const alice = await here.mint('alice')
     const bob = await there.mint('bob')
     const { id: thread_id } = await createThread(asAt(here.gateway, { secret: alice }))
@@ -53,7 +53,7 @@ describe.runIf(wantsRedis())('two instances that share Redis and a key file', ()
     expect(sample.server.requests()).toEqual([])
   })
 
-  test('a cancel on one ends the running stream on the other within a second', async () => {
+  test('a cancel at one instance ends the running stream at the other within a second', async () => {
     const secret = await here.mint('carol')
     const carol = asAt(there.gateway, { secret })
     const response = await carol(['threads.create', { input: input('count to 100000') }])

@@ -37,24 +37,22 @@ function problems(variables: Readonly<Record<string, string>>): readonly string[
   }
 }
 
-describe('a self-hosted workflow needs', () => {
-  test('PUBLIC_URL', () => {
-    expect(problems({ STORE_URL: 'memory:' })).toEqual([
-      expect.stringMatching(/^PUBLIC_URL: needed by the self-hosted workflow helpdesk/),
-    ])
-    expect(problems({ STORE_URL: 'memory:', PUBLIC_URL })).toEqual([])
-  })
-
-  test('SIGNING_KEY_FILE with Redis, and with Redis only', async () => {
-    const redis = { STORE_URL: 'redis://127.0.0.1:9', PUBLIC_URL }
-    expect(problems(redis)).toEqual([expect.stringMatching(/^SIGNING_KEY_FILE: needed with Redis/)])
-    const file = fileWith('good.json', await makeSigningKeys())
-    expect(problems({ ...redis, SIGNING_KEY_FILE: file })).toEqual([])
-    expect(problems({ STORE_URL: 'sqlite:x.db', PUBLIC_URL })).toEqual([])
-  })
+test('a self-hosted workflow needs PUBLIC_URL', () => {
+  expect(problems({ STORE_URL: 'memory:' })).toEqual([
+    expect.stringMatching(/^PUBLIC_URL: needed by the self-hosted workflow helpdesk/),
+  ])
+  expect(problems({ STORE_URL: 'memory:', PUBLIC_URL })).toEqual([])
 })
 
-describe('the process ends with 78 and one line about the key file, no part of a key in it', () => {
+test('a self-hosted workflow needs SIGNING_KEY_FILE with Redis, and with Redis only', async () => {
+  const redis = { STORE_URL: 'redis://127.0.0.1:9', PUBLIC_URL }
+  expect(problems(redis)).toEqual([expect.stringMatching(/^SIGNING_KEY_FILE: needed with Redis/)])
+  const file = fileWith('good.json', await makeSigningKeys())
+  expect(problems({ ...redis, SIGNING_KEY_FILE: file })).toEqual([])
+  expect(problems({ STORE_URL: 'sqlite:x.db', PUBLIC_URL })).toEqual([])
+})
+
+describe('the process ends with 78 and one line without a part of the key', () => {
   const jwk = async (alg: string) =>
     exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey)
   const changed = async (alg: string, more: (key: Record<string, unknown>) => object) => {
@@ -67,7 +65,7 @@ describe('the process ends with 78 and one line about the key file, no part of a
     () => Promise<{ text: string; key: Record<string, unknown> }>,
   ])[] = [
     [
-      'not JSON',
+      'text that is not JSON',
       async () => {
         const key = (await jwk('ES256')) as Record<string, unknown>
         return { text: `{"keys":[${JSON.stringify(key)}`, key }
@@ -80,8 +78,8 @@ describe('the process ends with 78 and one line about the key file, no part of a
         return { text: JSON.stringify(key), key }
       },
     ],
-    ['RSA', () => changed('RS256', () => ({}))],
-    ['P-384', () => changed('ES384', () => ({}))],
+    ['an RSA key', () => changed('RS256', () => ({}))],
+    ['a P-384 key', () => changed('ES384', () => ({}))],
     [
       'a private part too many characters long',
       () => changed('ES256', ({ d }) => ({ d: `${d}A` })),
@@ -92,7 +90,7 @@ describe('the process ends with 78 and one line about the key file, no part of a
     ['an algorithm that is not the key’s', () => changed('ES256', () => ({ alg: 'HS256' }))],
   ]
 
-  test.each(bad)('%s', async (_what, make) => {
+  test.each(bad)('when the key file holds %s', async (_what, make) => {
     const { text, key } = await make()
     const SIGNING_KEY_FILE = fileWith('bad.json', text)
     const ended = await runToEnd({ config, env: { ...env, PUBLIC_URL, SIGNING_KEY_FILE } })
@@ -105,7 +103,7 @@ describe('the process ends with 78 and one line about the key file, no part of a
     expect(leaksIn(ended.stderr + ended.stdout, secrets)).toEqual([])
   })
 
-  test('a file that is not there', async () => {
+  test('when the key file does not exist', async () => {
     const SIGNING_KEY_FILE = join(directory, 'none.json')
     const ended = await runToEnd({ config, env: { ...env, PUBLIC_URL, SIGNING_KEY_FILE } })
     expect(ended.code).toBe(78)

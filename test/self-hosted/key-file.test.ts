@@ -49,7 +49,7 @@ async function gatewayStatus(secret: string) {
 const signWith = async (text: string, claims: JWTPayload, type = CLIENT_SECRET_TYPE) =>
   (await readSigningKeys(text, 'test')).sign(claims, type)
 
-test('only a secret that was handed out counts, whatever else is signed with the same key', async () => {
+test('only a client secret that was handed out is accepted, whatever else is signed with the same key', async () => {
   const minted = await helpdeskSecret(running)
   expect([await isActive(minted), await gatewayStatus(minted)]).toEqual([true, 404])
   const text = readFileSync(path, 'utf8')
@@ -69,7 +69,7 @@ test('only a secret that was handed out counts, whatever else is signed with the
   expect(await isActive(await signWith(text, { ...claims, jti: 'jti_other' }))).toBe(false)
 })
 
-test('a token for the server is no client secret, and no user’s token is', async () => {
+test('a token for the server or of a user is not accepted as a client secret', async () => {
   const minted = await helpdeskSecret(running)
   const claims = { ...decodeJwt(minted), aud: 'http://127.0.0.1:9/chatkit' }
   const forServer = await signWith(readFileSync(path, 'utf8'), claims, 'JWT')
@@ -78,7 +78,7 @@ test('a token for the server is no client secret, and no user’s token is', asy
   }
 })
 
-test('a rotated key file: old secrets hold, new ones come from the new key', async () => {
+test('after a rotation of the key file old client secrets hold, and new ones come from the new key', async () => {
   const store = { STORE_URL: `sqlite:${join(folder, 'store.db')}` }
   const env = { PUBLIC_URL, SIGNING_KEY_FILE: path, ...store }
   const before = await startService({ config, env })
@@ -95,7 +95,7 @@ test('a rotated key file: old secrets hold, new ones come from the new key', asy
   await after.close()
 })
 
-test('without a key file, a key in SQLite outlives a restart', async () => {
+test('without a key file, client secrets hold after a restart with the key in SQLite', async () => {
   const env = { PUBLIC_URL, STORE_URL: `sqlite:${join(folder, 'kept.db')}` }
   const before = await startService({ config, env })
   const secret = await helpdeskSecret(before)
