@@ -100,7 +100,7 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     expect(mints()).toHaveLength(1)
     expect(await refresh(0)).not.toBe(first)
     expect(mints()).toHaveLength(2)
-    const cancels = running.api.api.requests().filter(({ path }) => path.endsWith('/cancel'))
+    const cancels = running.upstream.requests().filter(({ path }) => path.endsWith('/cancel'))
     expect(cancels).toHaveLength(1)
   })
 

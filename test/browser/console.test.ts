@@ -35,7 +35,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   beforeEach(async () => {
     scene = await startConsoleScene()
     for (const name of ['alice', 'alice', 'bob', 'alice']) await scene.mint(name)
-    for (const title of ['One', 'Two']) scene.running.api.api.seedThread({ user: 'alice', title })
+    for (const title of ['One', 'Two']) scene.running.upstream.seedThread({ user: 'alice', title })
   })
   afterEach(async () => {
     await open?.context.close()

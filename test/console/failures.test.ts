@@ -50,7 +50,7 @@ describe('the store is down while a page is open', () => {
     const page = await browser.submit('/revoke')
     expect(page.status).toBe(503)
     expect(page.text).toContain('try again in a moment')
-    expect(scene.running.api.api.sessions().map(({ status }) => status)).toEqual(['active'])
+    expect(scene.running.upstream.sessions().map(({ status }) => status)).toEqual(['active'])
     scene.registry.failing.clear()
     await browser.go(address)
     expect((await browser.submit('/revoke')).text).toContain('1 session cancelled')

@@ -23,7 +23,7 @@ function lineOf(id: string | null | undefined): Record<string, unknown> | undefi
 describe('the line of', () => {
   test('a mint', async () => {
     const response = await running.mint(tokenFor(USER))
-    const upstream = running.api.api.requests()[0]
+    const upstream = running.upstream.requests()[0]
     expect(lineOf(response.headers.get('x-request-id'))).toEqual({
       level: 30,
       time: expect.any(Number),
@@ -34,7 +34,7 @@ describe('the line of', () => {
       status: 200,
       user: expect.stringMatching(/^[0-9a-f]{16}$/),
       workflow: 'support',
-      session: running.api.api.sessions()[0]?.id,
+      session: running.upstream.sessions()[0]?.id,
       upstream: {
         operation: 'create_session',
         status: 200,
@@ -47,9 +47,9 @@ describe('the line of', () => {
   })
 
   test('a mint that was retried and failed', async () => {
-    running.api.api.setFaults({ status: 500 })
+    running.upstream.setFaults({ status: 500 })
     const response = await running.mint(tokenFor(USER))
-    const last = running.api.api.requests().at(-1)
+    const last = running.upstream.requests().at(-1)
     expect(lineOf(response.headers.get('x-request-id'))).toMatchObject({
       level: 50,
       status: 503,
@@ -139,7 +139,7 @@ test('routes stand as patterns; what a path or query holds is not in the log', a
 test('no line holds a key, a secret, a token or a user', async () => {
   const token = tokenFor(USER, { email: 'planted@acme.example' })
   await running.mint(token)
-  const minted = running.api.api.sessions()[0] ?? expect.unreachable('no session')
+  const minted = running.upstream.sessions()[0] ?? expect.unreachable('no session')
   const body = JSON.stringify({ current_client_secret: minted.client_secret })
   const headers = { 'content-type': 'application/json' }
   await running.mint(token, { headers, body })
@@ -153,12 +153,12 @@ test('no line holds a key, a secret, a token or a user', async () => {
   await rawExchange(running.url, rawRequest(`GET http://x/${token}`))
   await rawExchange(running.url, rawRequest('GET /', { headers: [`X-${token}\0: ${token}`] }))
   for (const status of [400, 401, 404, 429, 500]) {
-    running.api.api.setFaults({ status, body: { error: { message: `${API_KEY} ${token}` } } })
+    running.upstream.setFaults({ status, body: { error: { message: `${API_KEY} ${token}` } } })
     await running.mint(token)
   }
   expect(lines().length).toBeGreaterThanOrEqual(14)
   const [head = '', payload = '', signature = ''] = token.split('.')
-  const [current] = running.api.api.sessions().slice(-1)
+  const [current] = running.upstream.sessions().slice(-1)
   for (const secret of [
     API_KEY,
     minted.client_secret,

@@ -56,7 +56,7 @@ describe('a mint', () => {
     const answer = await answerOf(await running.mint())
     expect(answer.status).toBe(200)
     expect(answer.headers['content-type']).toBe('application/json')
-    const [secret] = running.api.api.sessions().slice(-1)
+    const [secret] = running.upstream.sessions().slice(-1)
     expect(answer.json()).toEqual({ client_secret: secret?.client_secret })
     expect(JSON.stringify(answer)).not.toContain(API_KEY)
   })
@@ -64,7 +64,7 @@ describe('a mint', () => {
   test('an unknown or repeated query parameter is ignored', async () => {
     const init = { method: 'POST', headers: { authorization } }
     expect((await call('/v1/sessions?user=bob&workflow=x&user=eve', init)).status).toBe(200)
-    expect(running.api.api.sessions().at(-1)).toMatchObject({ user: 'alice' })
+    expect(running.upstream.sessions().at(-1)).toMatchObject({ user: 'alice' })
   })
 })
 

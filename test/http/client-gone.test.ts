@@ -59,18 +59,18 @@ test('a client that leaves during its own body starts no upstream call', async (
     const lines = running?.log.filter(({ route }) => route !== '/livez')
     expect(lines).toMatchObject([{ msg: 'request', code: 'invalid_request' }])
   })
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
 })
 
 test('the other clients are unharmed', async () => {
   running = await startService()
-  running.api.api.setFaults({ latency_ms: 200 })
+  running.upstream.setFaults({ latency_ms: 200 })
   const others = Promise.all(
     Array.from({ length: 5 }, (_, at) => running?.mint(tokenFor(`u${at}`))),
   )
   const client = await openRaw(running.url)
   client.send(rawRequest('POST /v1/sessions', { headers: [`Authorization: Bearer ${tokenFor()}`] }))
-  await vi.waitFor(() => expect(running?.api.api.requests()).toHaveLength(6))
+  await vi.waitFor(() => expect(running?.upstream.requests()).toHaveLength(6))
   client.destroy()
   expect((await others).map((response) => response?.status)).toEqual([200, 200, 200, 200, 200])
 })

@@ -13,15 +13,15 @@ const FIRST_TAKES_MS = 5_000
 let running: Running
 afterEach(() => running.close())
 
-const creates = () => running.api.api.requests().filter(({ path }) => path.endsWith('/sessions'))
+const creates = () => running.upstream.requests().filter(({ path }) => path.endsWith('/sessions'))
 
 test('the call for a fallback workflow has what the first one left of the deadline', async () => {
   running = await startService({ config: FALLBACK })
-  running.api.api.setFaults({ latency_ms: FIRST_TAKES_MS, status: 404, body: GONE, times: 1 })
+  running.upstream.setFaults({ latency_ms: FIRST_TAKES_MS, status: 404, body: GONE, times: 1 })
   const began = performance.now()
   const answer = running.mint()
   await expect.poll(() => creates().length).toBe(1)
-  running.api.api.setFaults({ hang: true })
+  running.upstream.setFaults({ hang: true })
   expectProblem(await answerOf(await answer), 504, 'upstream_timeout')
   expect(creates()).toHaveLength(2)
   // A deadline of its own would end it after 13 s.

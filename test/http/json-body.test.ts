@@ -24,7 +24,7 @@ beforeAll(async () => {
   running = await startService({ config: CONFIG })
 })
 afterAll(() => running.close())
-beforeEach(() => running.api.api.clearRequests())
+beforeEach(() => running.upstream.clearRequests())
 
 const bearer = `Authorization: Bearer ${tokenFor()}`
 const JSON_TYPE = 'Content-Type: application/json'
@@ -43,12 +43,12 @@ function postChunked(text: string, headers = [JSON_TYPE]): Promise<RawAnswer> {
 function expectMinted(answer: RawAnswer): void {
   expect(answer.status).toBe(200)
   expect(answer.json()).toEqual({ client_secret: expect.stringMatching(/^ek_/) })
-  expect(running.api.api.requests()).toHaveLength(1)
+  expect(running.upstream.requests()).toHaveLength(1)
 }
 
 function expectRefused(answer: RawAnswer, status: number, code: string): void {
   expectProblem(answer, status, code as 'invalid_request')
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
 }
 
 describe('no body', () => {
@@ -75,7 +75,7 @@ describe('content types', () => {
     'application/json;',
   ])('%s is read', async (type) => {
     expectMinted(await post('{"workflow":"support"}', [`Content-Type: ${type}`]))
-    running.api.api.clearRequests()
+    running.upstream.clearRequests()
     // And what it says is heeded, not skipped.
     expectRefused(await post('{"user":"x"}', [`Content-Type: ${type}`]), 400, 'invalid_request')
   })
@@ -135,7 +135,7 @@ describe('length', () => {
 
   test('exactly 16 KiB, by length and chunked', async () => {
     expectMinted(await post(ofLength(16_384)))
-    running.api.api.clearRequests()
+    running.upstream.clearRequests()
     expectMinted(await postChunked(ofLength(16_384)))
   })
 
@@ -241,7 +241,7 @@ describe('input within its declaration', () => {
   test('reaches the state variables, and nothing else does', async () => {
     const input = { page: 'x'.repeat(20), count: 1.5, open: false }
     expectMinted(await post(JSON.stringify({ input, current_client_secret: null })))
-    const [request] = running.api.api.requests()
+    const [request] = running.upstream.requests()
     expect(request?.body).toEqual({
       user: 'alice',
       workflow: {

@@ -20,8 +20,8 @@ beforeAll(async () => {
 })
 afterAll(() => running.close())
 beforeEach(() => {
-  running.api.api.clearRequests()
-  running.api.api.setFaults({ status: 401 })
+  running.upstream.clearRequests()
+  running.upstream.setFaults({ status: 401 })
 })
 
 const EVIL = 'Origin: https://evil.example'
@@ -94,7 +94,7 @@ describe('of many faults, the first is named and nothing is sent upstream', () =
   test.each(ROWS)('%s', async (_name, line, headers, body, status, code) => {
     const answer = await rawExchange(running.url, rawRequest(line, { headers, body }))
     expectProblem(answer, status, code as 'invalid_request')
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test('upstream comes last', async () => {
@@ -104,7 +104,7 @@ describe('of many faults, the first is named and nothing is sent upstream', () =
       rawRequest('POST /v1/sessions', { headers, body: '{}' }),
     )
     expectProblem(answer, 502, 'upstream_auth_failed')
-    expect(running.api.api.requests()).toHaveLength(1)
+    expect(running.upstream.requests()).toHaveLength(1)
   })
 
   test('a refusal does not wait for the body', async () => {

@@ -18,7 +18,7 @@ beforeAll(async () => {
   })
 })
 afterAll(() => running.close())
-beforeEach(() => running.api.api.clearRequests())
+beforeEach(() => running.upstream.clearRequests())
 
 const authorization = `Bearer ${tokenFor()}`
 
@@ -75,7 +75,7 @@ describe('an allowed origin', () => {
   })
 
   test('upstream errors have them too', async () => {
-    running.api.api.setFaults({ status: 401, times: 1 })
+    running.upstream.setFaults({ status: 401, times: 1 })
     const answer = await call('POST', '/v1/sessions', { authorization, origin: APP_ORIGIN })
     expectProblem(answer, 502, 'upstream_auth_failed')
     expectCors(answer, APP_ORIGIN)
@@ -106,7 +106,7 @@ describe('any other origin: 403, no CORS header, nothing done', () => {
     const answer = await rawExchange(running.url, rawRequest('POST /v1/sessions', { headers }))
     expectProblem(answer, 403, 'origin_not_allowed')
     expectNoCors(answer)
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test('two Origin headers, even the allowed one twice', async () => {
@@ -117,7 +117,7 @@ describe('any other origin: 403, no CORS header, nothing done', () => {
     ]
     const answer = await rawExchange(running.url, rawRequest('POST /v1/sessions', { headers }))
     expectProblem(answer, 403, 'origin_not_allowed')
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test('on every route', async () => {
@@ -152,7 +152,7 @@ describe('preflight', () => {
 
   test('needs no token, and is no mint', async () => {
     await call('OPTIONS', '/v1/sessions', { ...asks, origin: APP_ORIGIN, authorization })
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test.each(['https://evil.example', 'null', 'https://app.acme.example.evil'])(

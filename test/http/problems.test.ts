@@ -33,7 +33,7 @@ async function start(options?: RunningOptions): Promise<Running> {
 const PLANTED = 'planted upstream text sk-planted0123456789'
 
 describe('what the upstream does wrong', () => {
-  type Row = readonly [string, Parameters<Running['api']['api']['setFaults']>[0], number, ErrorCode]
+  type Row = readonly [string, Parameters<Running['upstream']['setFaults']>[0], number, ErrorCode]
   const error = { error: { message: PLANTED, type: 'server_error', param: null, code: null } }
 
   test.each<Row>([
@@ -50,8 +50,8 @@ describe('what the upstream does wrong', () => {
     ['503', { status: 503, body: error }, 503, 'upstream_unavailable'],
     ['429', { status: 429, retry_after: 90, body: error }, 503, 'upstream_rate_limited'],
   ])('%s', async (_name, faults, status, code) => {
-    const { api, mint, logText } = await start()
-    api.api.setFaults(faults)
+    const { upstream, mint, logText } = await start()
+    upstream.setFaults(faults)
     const answer = await answerOf(await mint())
     expectProblem(answer, status, code)
     expect(JSON.stringify(answer)).not.toContain('planted')
@@ -60,8 +60,8 @@ describe('what the upstream does wrong', () => {
   })
 
   test('no answer until the deadline: 504', async () => {
-    const { api, mint } = await start()
-    api.api.setFaults({ hang: true })
+    const { upstream, mint } = await start()
+    upstream.setFaults({ hang: true })
     expectProblem(await answerOf(await mint()), 504, 'upstream_timeout')
   })
 
@@ -75,8 +75,8 @@ describe('what the upstream does wrong', () => {
     [100_000, '120'],
     ['soon', '5'],
   ])('Retry-After %s of a 429 is handed on as %s', async (given, handedOn) => {
-    const { api, mint } = await start()
-    api.api.setFaults({ status: 429, retry_after: given })
+    const { upstream, mint } = await start()
+    upstream.setFaults({ status: 429, retry_after: given })
     expect((await mint()).headers.get('retry-after')).toBe(handedOn)
   })
 })
@@ -97,21 +97,21 @@ describe('what the caller, the rules or a neighbour do wrong', () => {
   test('session_limit', async () => {
     const limits = 'live_sessions_per_user: { max: 1, when_full: deny }'
     const config = DEFAULT_CONFIG.replace(/live_sessions_per_user: .*/, limits)
-    const { mint, api } = await start({ config })
+    const { mint, upstream } = await start({ config })
     expect((await mint()).status).toBe(200)
     expectProblem(await answerOf(await mint()), 429, 'session_limit')
-    expect(api.api.requests()).toHaveLength(1)
+    expect(upstream.requests()).toHaveLength(1)
   })
 
   test('rate_limited', async () => {
     const limits = 'mints_per_user: { max: 1, seconds: 30 }'
     const config = DEFAULT_CONFIG.replace(/mints_per_user: .*/, limits)
-    const { mint, api } = await start({ config })
+    const { mint, upstream } = await start({ config })
     expect((await mint()).status).toBe(200)
     const answer = await answerOf(await mint())
     expectProblem(answer, 429, 'rate_limited')
     expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(30)
-    expect(api.api.requests()).toHaveLength(1)
+    expect(upstream.requests()).toHaveLength(1)
   })
 
   test('idp_unavailable: never 401 while the keys are not known', async () => {
@@ -120,27 +120,27 @@ describe('what the caller, the rules or a neighbour do wrong', () => {
       /.*secret_env.*\n/,
       '',
     )
-    const { url, api } = await start({ config })
+    const { url, upstream } = await start({ config })
     const token = createSigner('ES256').token(claimsOf())
     const init = { method: 'POST', headers: { authorization: `Bearer ${token}` } }
     const answer = await answerOf(await fetch(`${url}/v1/sessions`, init))
     expectProblem(answer, 503, 'idp_unavailable')
     expectProblem(await answerOf(await fetch(`${url}/readyz`)), 503, 'idp_unavailable')
-    expect(api.api.requests()).toEqual([])
+    expect(upstream.requests()).toEqual([])
   })
 
   test('store_unavailable, and the session that could not be recorded is cancelled', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'chatkit-mint-'))
     const path = join(folder, 'mint.db')
     try {
-      const { url, mint, api } = await start({ env: { STORE_URL: `sqlite:${path}` } })
+      const { url, mint, upstream } = await start({ env: { STORE_URL: `sqlite:${path}` } })
       const other = new DatabaseSync(path)
       other.exec('BEGIN IMMEDIATE')
       expectProblem(await answerOf(await mint()), 503, 'store_unavailable')
       expectProblem(await answerOf(await fetch(`${url}/readyz`)), 503, 'store_unavailable')
       expect((await fetch(`${url}/livez`)).status).toBe(200)
       await vi.waitFor(() => {
-        expect(api.api.sessions().filter(({ status }) => status === 'active')).toEqual([])
+        expect(upstream.sessions().filter(({ status }) => status === 'active')).toEqual([])
       })
       other.exec('ROLLBACK')
       other.close()
@@ -170,8 +170,8 @@ describe('what the caller, the rules or a neighbour do wrong', () => {
 })
 
 test('readiness asks nothing of OpenAI', async () => {
-  const { url, api } = await start()
-  api.api.setFaults({ status: 500 })
+  const { url, upstream } = await start()
+  upstream.setFaults({ status: 500 })
   expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'ready' })
-  expect(api.api.requests()).toEqual([])
+  expect(upstream.requests()).toEqual([])
 })

@@ -32,7 +32,7 @@ beforeAll(async () => {
   running = await startService({ config: CONFIG, env: { PUBLIC_URL: OWN_ORIGIN } })
 })
 afterAll(() => running.close())
-beforeEach(() => running.api.api.clearRequests())
+beforeEach(() => running.upstream.clearRequests())
 
 const token = tokenFor('alice')
 const cookie = `Cookie: __session=${token}`
@@ -57,7 +57,7 @@ describe('the cookie counts', () => {
   ])('%s', async (_name, headers) => {
     const answer = await mint(...headers)
     expect(answer.status).toBe(200)
-    expect(running.api.api.requests()).toHaveLength(1)
+    expect(running.upstream.requests()).toHaveLength(1)
   })
 
   test('for signing out too', async () => {
@@ -117,13 +117,13 @@ describe('the cookie does not count', () => {
     ['of two issuers at once', [`${cookie}; second=${OF_SECOND}`, origin], 400, 'invalid_request'],
   ])('%s', async (_name, headers, status, code) => {
     expectProblem(await mint(...headers), status, code)
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test('beside a good bearer token, which counts alone', async () => {
     const bearer = `Authorization: Bearer ${tokenFor('bob')}`
     expect((await mint(cookie, origin, bearer)).status).toBe(200)
-    expect(running.api.api.requests()[0]?.body).toMatchObject({ user: 'https://issuer.test|bob' })
+    expect(running.upstream.requests()[0]?.body).toMatchObject({ user: 'https://issuer.test|bob' })
   })
 
   test('on admin calls, whatever proves the origin', async () => {

@@ -12,7 +12,7 @@ beforeAll(async () => {
   running = await startService({ config: `${DEFAULT_CONFIG}\n${admins}\n` })
 })
 afterAll(() => running.close())
-beforeEach(() => running.api.api.clearRequests())
+beforeEach(() => running.upstream.clearRequests())
 
 test.each([
   ['dot segments', '/v1/x/../sessions', 400],
@@ -54,7 +54,7 @@ test.each([
   const answer = await rawExchange(running.url, rawRequest(`POST ${target}`, { headers }))
   expectProblem(answer, status, status === 404 ? 'not_found' : 'invalid_request')
   expect(answer.body).not.toContain(target.slice(4))
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
 })
 
 test.each([
@@ -77,7 +77,7 @@ test.each([
     const answer = await rawExchange(running.url, rawRequest(line, { headers }))
     expectProblem(answer, status, status === 404 ? 'not_found' : 'invalid_request')
   }
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
 })
 
 test('headers that proxies rewrite paths and methods with are not heeded', async () => {
@@ -93,5 +93,5 @@ test('headers that proxies rewrite paths and methods with are not heeded', async
   expectProblem(elsewhere, 404, 'not_found')
   const otherMethod = await rawExchange(running.url, rawRequest('GET /v1/sessions', { headers }))
   expectProblem(otherMethod, 405, 'method_not_allowed')
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
 })

@@ -32,11 +32,11 @@ beforeAll(async () => {
 afterAll(() => running.close())
 beforeEach(async () => {
   secret = await secretFrom(running, userToken('alice', { sid: 's1' }))
-  running.api.api.clearRequests()
+  running.upstream.clearRequests()
 })
 
 async function expectNothingEnded(): Promise<void> {
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
   expect(upstreamStatus(running, secret)).toBe('active')
   expect((await running.mint(userToken('alice', { sid: 's1' }))).status).toBe(200)
 }

@@ -30,10 +30,10 @@ async function logOut(running: Running, claims: Record<string, unknown>): Promis
 }
 
 async function expectOver(running: Running, token: string): Promise<void> {
-  running.api.api.clearRequests()
+  running.upstream.clearRequests()
   expectProblem(await answerOf(await running.mint(token)), 401, 'invalid_token')
   // Cancels of the logout may still be on their way.
-  const asked = running.api.api.requests().filter(({ path }) => !path.endsWith('/cancel'))
+  const asked = running.upstream.requests().filter(({ path }) => !path.endsWith('/cancel'))
   expect(asked).toEqual([])
 }
 
@@ -47,7 +47,7 @@ describe.each(eachStore())('%s', (_store, env) => {
     running = await startService({ config: LOGOUT_CONFIG, env })
   })
   afterAll(() => running.close())
-  beforeEach(() => running.api.api.setFaults({}))
+  beforeEach(() => running.upstream.setFaults({}))
 
   const expectEnded = (secret: string) =>
     expect.poll(() => upstreamStatus(running, secret)).toBe('cancelled')
@@ -151,22 +151,22 @@ describe.each(eachStore())('%s', (_store, env) => {
     'a mint in flight during the logout (%j) gets no secret, and its session ends',
     async (claims) => {
       const sub = `in-flight-${Object.keys(claims).length}`
-      running.api.api.clearRequests()
-      running.api.api.setFaults({ latency_ms: 400, times: 1 })
+      running.upstream.clearRequests()
+      running.upstream.setFaults({ latency_ms: 400, times: 1 })
       const pending = running.mint(earlier(sub, claims))
-      await expect.poll(() => running.api.api.requests().length).toBe(1)
+      await expect.poll(() => running.upstream.requests().length).toBe(1)
       await logOut(running, { sub, ...claims })
       const answer = await answerOf(await pending)
       expectProblem(answer, 401, 'invalid_token')
       const ofUser = () =>
-        running.api.api.sessions().filter(({ user }) => user === `${ISSUER}|${sub}`)
+        running.upstream.sessions().filter(({ user }) => user === `${ISSUER}|${sub}`)
       await expect.poll(() => ofUser().map(({ status }) => status)).toEqual(['cancelled'])
     },
   )
 
   test('the answer does not wait for OpenAI; what it does not confirm is tried again', async () => {
     const secret = await secretFrom(running, earlier('unconfirmed'))
-    running.api.api.setFaults({ status: 500, times: 1 })
+    running.upstream.setFaults({ status: 500, times: 1 })
     await logOut(running, { sub: 'unconfirmed' })
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 5000 }).toBe('cancelled')
   })

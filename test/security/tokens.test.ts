@@ -36,7 +36,7 @@ afterAll(async () => {
   await running.close()
   await Promise.all([server.close(), otherServer.close()])
 })
-beforeEach(() => running.api.api.clearRequests())
+beforeEach(() => running.upstream.clearRequests())
 
 const claims = (changes = {}) => claimsOf(server.issuer, Date.now(), changes)
 const seconds = () => Math.floor(Date.now() / 1000)
@@ -57,7 +57,7 @@ async function expectRefused(
   const id = answer.headers['x-request-id']
   const line = running.log.find((one) => one['request_id'] === id)
   expect(line?.['reason']).toMatch(reason)
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
 }
 
 /** Refused as `invalid_token`, each for its own reason, so that no row is refused by accident. */
@@ -70,7 +70,7 @@ describe('where the token is', () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       expect((await post([`Authorization: ${scheme} ${good()}`])).status).toBe(200)
     }
-    expect(running.api.api.requests()).toHaveLength(3)
+    expect(running.upstream.requests()).toHaveLength(3)
   })
 
   test('no Authorization, or another scheme: 401 missing_token', async () => {
@@ -97,7 +97,7 @@ describe('where the token is', () => {
     const json = ['Content-Type: application/json']
     const inBody = await post(json, '/v1/sessions', JSON.stringify({ access_token: good() }))
     expectProblem(inBody, 401, 'missing_token')
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test('two Authorization headers, equal or not: 400', async () => {
@@ -129,14 +129,14 @@ describe('401 invalid_token', () => {
     expect(otherServer.fetches).toEqual(before)
     // The first fetch, and one for all unknown kids of this file within the cool-down.
     expect(server.fetches.jwks).toBeLessThanOrEqual(2)
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 })
 
 describe('200', () => {
   test.each(cases.accepted)('%s', async (_name, token) => {
     expect((await post(bearer(token()))).status).toBe(200)
-    expect(running.api.api.requests()[0]?.body).toMatchObject({ user: `${server.issuer}|alice` })
+    expect(running.upstream.requests()[0]?.body).toMatchObject({ user: `${server.issuer}|alice` })
   })
 
   test('as many claims as fit into 8 KiB', async () => {

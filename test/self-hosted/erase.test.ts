@@ -49,7 +49,7 @@ test('an export has hosted and self-hosted threads, and only the user’s', asyn
   const [alice, bob] = [await askerFor('alice'), await askerFor('bob')]
   const { id } = await createThread(alice, 'remember the milk')
   await createThread(bob, 'a secret of bob')
-  const hosted = running.api.api.seedThread({ user: 'alice', items: [{ type: 'chatkit.widget' }] })
+  const hosted = running.upstream.seedThread({ user: 'alice', items: [{ type: 'chatkit.widget' }] })
   const lines = await exportOf(running, 'alice')
   const threads = lines.filter(({ type }) => type === 'thread').map(({ thread }) => thread)
   expect(threads).toMatchObject([
@@ -68,7 +68,7 @@ test('an erase deletes threads and attachments at the server, and the records of
   for (let at = 0; at < 3; at++) await createAttachment(alice)
   const { id: his } = await createThread(bob)
   const file = await createAttachment(bob)
-  running.api.api.seedThread({ user: 'alice' })
+  running.upstream.seedThread({ user: 'alice' })
   expect(await eraseOf(running, 'alice')).toMatchObject({
     complete: true,
     sessions: { cancelled: 1, cancelling: [] },

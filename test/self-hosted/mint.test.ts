@@ -62,7 +62,7 @@ test('the answer is a client secret alone: a JWT for one workflow, user and sess
   })
   expect(payload.iat).toBeGreaterThanOrEqual(before)
   expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(600)
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
   expect(running.logText()).not.toContain(body.client_secret)
 })
 
@@ -162,7 +162,7 @@ describe.each(eachStore())('with %s', (_store, env) => {
     expect(again.json()).toMatchObject({ status: 'cancelled' })
     const seen = await callAdmin(running, `GET /sessions/${sidOf(second)}`)
     expect(seen.json()).toMatchObject({ status: 'active' })
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test('a revoke ends all self-hosted sessions of a user, and its block refuses the next mint', async () => {
@@ -173,7 +173,7 @@ describe.each(eachStore())('with %s', (_store, env) => {
     await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
     expect((await callAdmin(running, 'DELETE /users/alice/block')).status).toBeLessThan(300)
     await helpdeskSecret(running)
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test('a refresh ends the session of the client secret that it brings', async () => {

@@ -123,10 +123,10 @@ export async function expectRefusedMint(
   expected: readonly [status: number, code: ErrorCode],
   body?: unknown,
 ): Promise<RawAnswer> {
-  running.api.api.clearRequests()
+  running.upstream.clearRequests()
   const answer = await answerOf(await mintWith(running, token, body))
   expectProblem(answer, ...expected)
-  const creates = running.api.api.requests().filter(({ path }) => path.endsWith('/sessions'))
+  const creates = running.upstream.requests().filter(({ path }) => path.endsWith('/sessions'))
   if (creates.length > 0) throw new Error('the upstream was asked for a session')
   return answer
 }
@@ -140,7 +140,7 @@ export function mintWith(running: Running, token: string, body?: unknown): Promi
 
 /** The status that the upstream has for the session with this client secret. */
 export function upstreamStatus(running: Running, secret: string): string | undefined {
-  return running.api.api.sessions().find((one) => one.client_secret === secret)?.status
+  return running.upstream.sessions().find((one) => one.client_secret === secret)?.status
 }
 
 /** Environments for the stores that a behaviour is shown on: memory, and SQLite in a new file. */

@@ -1,6 +1,6 @@
 import { ADMIN_CONFIG, adminToken, type RevokeSeen } from './admin-calls.ts'
 import type { WatchedUpstream } from './chatkit/watched-upstream.ts'
-import { type Running, tokenFor } from './running-service.ts'
+import { tokenFor } from './running-service.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
 
 /** An answer as far as these tests look at it. */
@@ -85,13 +85,13 @@ async function call(url: string, { method, token, json }: Call): Promise<Answer>
 }
 
 /** Calls that make or end sessions, as the upstream has seen them. */
-export function createsSeen({ api }: Pick<Running['api'], 'api'>): number {
+export function createsSeen({ api }: Pick<WatchedUpstream, 'api'>): number {
   return api.requests().filter(({ path }) => path === '/v1/chatkit/sessions').length
 }
 
 /** The sessions of a user that still work. */
 export function workingSessions(
-  { api }: Pick<Running['api'], 'api'>,
+  { api }: Pick<WatchedUpstream, 'api'>,
   user: string,
 ): readonly string[] {
   const own = api.sessions().filter((session) => session.user === user)

@@ -1,7 +1,8 @@
 import { Writable } from 'node:stream'
 import { readEnvironment } from '../../src/config/env.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
-import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import type { ChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { listen } from '../../src/http/server/server.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -68,7 +69,8 @@ export interface RunningOptions {
 /** The real service on a free loopback port, with an embedded ChatKit API of its own. */
 export interface Running {
   readonly url: string
-  readonly api: RunningChatKitApi
+  /** The embedded ChatKit API that the service calls. */
+  readonly upstream: ChatKitApi
   /** Lines of the log so far, parsed. */
   readonly log: Record<string, unknown>[]
   /** Everything that was logged, as text. */
@@ -124,7 +126,7 @@ export async function startService(options: RunningOptions = {}): Promise<Runnin
   description.listenTo(listening.url)
   return {
     url: listening.url,
-    api,
+    upstream: api.api,
     get log() {
       return lines.map((line) => JSON.parse(line))
     },

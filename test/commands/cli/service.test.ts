@@ -61,11 +61,11 @@ describe('sessions', () => {
       ['--chatkit-configuration', '{history: {enabled: true}}'],
       ['--workflow', '{id: wf_other}'],
     ]) {
-      running.api.api.clearRequests()
+      running.upstream.clearRequests()
       const { code, out, err } = await cli(['sessions', 'create', ...flags], { env })
       expect({ code, out }).toEqual({ code: 2, out: '' })
       expect(err).toContain(flags[0])
-      expect(running.api.api.requests()).toEqual([])
+      expect(running.upstream.requests()).toEqual([])
     }
   })
 
@@ -86,7 +86,7 @@ describe('sessions', () => {
 
 describe('threads', () => {
   test('list, retrieve, list-items and delete, as the API has them', async () => {
-    const thread = running.api.api.seedThread(fullThread('threads'))
+    const thread = running.upstream.seedThread(fullThread('threads'))
     const one = ['--thread-id', thread.id]
     const list = ['threads', 'list', '--user', 'threads', '--workflow', 'support', '--limit', '5']
     expect(await cliJson(list, { env })).toMatchObject({ data: [thread], has_more: false })
@@ -122,7 +122,7 @@ describe('users', () => {
   })
 
   test('export: NDJSON to its summary, to a file of the owner alone', async () => {
-    running.api.api.seedThread(fullThread('exported'))
+    running.upstream.seedThread(fullThread('exported'))
     await running.mint(tokenFor('exported'))
     const piped = await spawnedCli(['users', 'export', 'exported'], { env })
     expect(piped).toMatchObject({ code: 0, err: '' })
@@ -142,7 +142,7 @@ describe('users', () => {
   })
 
   test('erase with --yes: progress and summary; nothing is left', async () => {
-    const { id } = running.api.api.seedThread(fullThread('erased'))
+    const { id } = running.upstream.seedThread(fullThread('erased'))
     await running.mint(tokenFor('erased'))
     const { code, out } = await cli(['users', 'erase', 'erased', '--yes', '--json'], { env })
     expect(code).toBe(0)
@@ -156,7 +156,7 @@ describe('users', () => {
   })
 
   test('erase without a terminal and without --yes: refused, nothing sent', async () => {
-    const { id } = running.api.api.seedThread({ user: 'stays' })
+    const { id } = running.upstream.seedThread({ user: 'stays' })
     const refused = await cli(['users', 'erase', 'stays'], { env, input: 'stays\n' })
     expect(refused).toMatchObject({ code: 2, out: '' })
     expect(refused.err).toContain('--yes')
@@ -166,7 +166,7 @@ describe('users', () => {
   })
 
   test('erase on a terminal: asks for the user, and takes nothing else', async () => {
-    running.api.api.seedThread({ user: 'asked' })
+    running.upstream.seedThread({ user: 'asked' })
     const wrong = terminal(env)
     wrong.stdin.write('yes\n')
     expect(await runCli(['users', 'erase', 'asked'], wrong.io)).toBe(1)

@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => scene.close())
 
-const upstream = () => scene.running.api.api.sessions().map(({ status }) => status)
+const upstream = () => scene.running.upstream.sessions().map(({ status }) => status)
 const userPage = (user = 'alice') => `${scene.console}/user?${new URLSearchParams({ user })}`
 
 describe('what an admin does is done, said, and in the trail as the API has it', () => {
@@ -59,7 +59,7 @@ describe('what an admin does is done, said, and in the trail as the API has it',
   })
 
   test('a cancel that OpenAI does not confirm says so', async () => {
-    scene.running.api.api.setFaults({ status: 500, times: 3 })
+    scene.running.upstream.setFaults({ status: 500, times: 3 })
     await browser.go(userPage())
     const page = await browser.submit('/cancel')
     expect(page.text).toContain('is being cancelled')

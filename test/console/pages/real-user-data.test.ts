@@ -12,7 +12,7 @@ const userPage = () => `${scene.console}/user?user=alice`
 
 beforeEach(async () => {
   scene = await startConsoleScene()
-  const { api } = scene.running.api
+  const { upstream } = scene.running
   const content = [{ type: 'input_text' as const, text: 'hello <there>' }]
   const items = [
     {
@@ -22,9 +22,9 @@ beforeEach(async () => {
       inference_options: null,
     },
   ]
-  thread = api.seedThread({ user: 'alice', title: 'Mine', items }).id
-  for (let at = 0; at < 30; at++) api.seedThread({ user: 'alice', title: `Thread ${at}` })
-  api.seedThread({ user: 'bob', title: 'Not mine' })
+  thread = upstream.seedThread({ user: 'alice', title: 'Mine', items }).id
+  for (let at = 0; at < 30; at++) upstream.seedThread({ user: 'alice', title: `Thread ${at}` })
+  upstream.seedThread({ user: 'bob', title: 'Not mine' })
   await scene.mint('alice')
   browser = await scene.signedIn()
   ada = `${scene.signIn.issuer}|ada`
@@ -72,7 +72,7 @@ test('an erase leaves nothing of the user but its proof', async () => {
   expect(page.status).toBe(200)
   expect(page.text).toContain('Everything is erased')
   expect(page.text).toMatch(/Threads deleted 31/)
-  expect(scene.running.api.api.sessions().map(({ status }) => status)).toEqual(['cancelled'])
+  expect(scene.running.upstream.sessions().map(({ status }) => status)).toEqual(['cancelled'])
   const trail = await scene.registry.listAudit({ user: 'alice', limit: 100 })
   expect(trail?.data.map(({ action }) => action)).toEqual(['erase', 'erase'])
   expect(trail?.data[0]).toMatchObject({ actor: ada, outcome: 'ok' })
@@ -83,11 +83,11 @@ test('an erase leaves nothing of the user but its proof', async () => {
 
 test('an erase that OpenAI does not let happen says what is left, and is repeated', async () => {
   await browser.go(userPage())
-  scene.running.api.api.setFaults({ status: 500 })
+  scene.running.upstream.setFaults({ status: 500 })
   const page = await browser.submit('/erase', { confirm: 'alice' })
   expect(page.text).toContain('Not everything could be erased')
   expect(page.text).toContain('The user is blocked until')
-  scene.running.api.api.setFaults({})
+  scene.running.upstream.setFaults({})
   // The breaker of the upstream may still be open for a moment.
   await expect
     .poll(

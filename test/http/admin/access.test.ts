@@ -45,14 +45,14 @@ beforeAll(async () => {
   running = await startService({ config: TWO_ISSUERS, env: { PUBLIC_URL } })
 })
 afterAll(() => running.close())
-beforeEach(() => running.api.api.clearRequests())
+beforeEach(() => running.upstream.clearRequests())
 
 describe('who is no admin gets 403 admin_required on every call, and the trail says who tried', () => {
   test.each(CALLS)('%s', async (route, line) => {
     const sub = `user-of-${line.replace(/\W/g, '-')}`
     const answer = await callAdmin(running, line, { token: tokenFor(sub), body: undefined })
     expectProblem(answer, 403, 'admin_required')
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
     const [entry] = (await auditOf(running, '&action=admin_attempt')).filter(
       ({ actor }) => actor === `https://issuer.test|${sub}`,
     )

@@ -75,7 +75,7 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
     [
       'an upstream that fails',
       () => {
-        running.api.api.setFaults({ status: 400, times: 1 })
+        running.upstream.setFaults({ status: 400, times: 1 })
         return running.mint(tokenFor('failed'))
       },
       'failed',
@@ -194,9 +194,9 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
     ]
     const answers: string[] = []
     for (const line of lines) answers.push((await callAdmin(running, line, { token: admin })).body)
-    running.api.api.setFaults({ status: 500 })
+    running.upstream.setFaults({ status: 500 })
     await secretOf(running, 'leaky').catch(() => undefined)
-    running.api.api.setFaults({})
+    running.upstream.setFaults({})
     const planted = [
       { what: 'the API key', value: API_KEY },
       { what: 'a client secret', value: secret },

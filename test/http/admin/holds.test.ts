@@ -32,19 +32,19 @@ describe.each(stores)('%s', (_store, env) => {
   })
   afterAll(() => running.close())
   beforeEach(() => {
-    running.api.api.setFaults({})
-    running.api.api.clearRequests()
+    running.upstream.setFaults({})
+    running.upstream.clearRequests()
   })
 
   const creates = () =>
-    running.api.api.requests().filter(({ path }) => path === '/v1/chatkit/sessions')
-  const cancels = () => running.api.api.requests().filter(({ path }) => path.endsWith('/cancel'))
+    running.upstream.requests().filter(({ path }) => path === '/v1/chatkit/sessions')
+  const cancels = () => running.upstream.requests().filter(({ path }) => path.endsWith('/cancel'))
   const upstreamOf = (user: string) =>
-    running.api.api.sessions().filter((session) => session.user === user)
+    running.upstream.sessions().filter((session) => session.user === user)
 
   /** Begins a mint, and does something while the upstream has made the session but not said so. */
   async function mintMeanwhile(user: string, act: () => Promise<unknown>): Promise<Response> {
-    running.api.api.setFaults({ latency_ms: 400, times: 1 })
+    running.upstream.setFaults({ latency_ms: 400, times: 1 })
     const response = running.mint(tokenFor(user))
     await expect.poll(() => creates().length).toBe(1)
     await act()
@@ -77,7 +77,7 @@ describe.each(stores)('%s', (_store, env) => {
   })
 
   test('many mints and a revoke at once: nobody holds a secret that works when all have answered', async () => {
-    running.api.api.setFaults({ latency_ms: 20 })
+    running.upstream.setFaults({ latency_ms: 20 })
     const mints = Array.from({ length: 60 }, async (_, n) => {
       await sleep(n * 2)
       const response = await running.mint(tokenFor('storm'))
@@ -108,14 +108,14 @@ describe.each(stores)('%s', (_store, env) => {
         const user = `unconfirmed ${name}`
         const secret = await secretOf(running, user)
         const [session] = await sessionsOf(running, user)
-        running.api.api.setFaults(faults)
+        running.upstream.setFaults(faults)
         const answer = await callAdmin(running, `POST /sessions/${session?.id}/cancel`)
         expect([answer.status, answer.json()]).toEqual([202, { ...session, status: 'cancelling' }])
         expect((await sessionsOf(running, user)).map(({ status }) => status)).toEqual([
           'cancelling',
         ])
         expect(upstreamStatus(running, secret)).toBe('active')
-        running.api.api.setFaults({})
+        running.upstream.setFaults({})
         await expect
           .poll(() => upstreamStatus(running, secret), { timeout: 4000 })
           .toBe('cancelled')
@@ -130,10 +130,10 @@ describe.each(stores)('%s', (_store, env) => {
     test('a revoke says so by id, and the block holds all the while', async () => {
       const secret = await secretOf(running, 'unconfirmed')
       const [session] = await sessionsOf(running, 'unconfirmed')
-      running.api.api.setFaults({ status: 500 })
+      running.upstream.setFaults({ status: 500 })
       const answer = await revoke(running, 'unconfirmed', { block_seconds: 60 })
       expect(answer).toMatchObject({ cancelled: [], cancelling: [session?.id] })
-      running.api.api.clearRequests()
+      running.upstream.clearRequests()
       expectProblem(
         await answerOf(await running.mint(tokenFor('unconfirmed'))),
         403,
@@ -145,7 +145,7 @@ describe.each(stores)('%s', (_store, env) => {
       expect(again).toMatchObject({ cancelled: [], cancelling: [session?.id] })
       const before = cancels().length
       await expect.poll(() => cancels().length, { timeout: 4000 }).toBeGreaterThan(before)
-      running.api.api.setFaults({})
+      running.upstream.setFaults({})
       await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
       await expect
         .poll(async () => (await revoke(running, 'unconfirmed')).cancelling, { timeout: 2000 })
@@ -155,7 +155,7 @@ describe.each(stores)('%s', (_store, env) => {
     test('an upstream that hangs: 202 within its attempt, and the outbox has it', async () => {
       const secret = await secretOf(running, 'hanging')
       const [session] = await sessionsOf(running, 'hanging')
-      running.api.api.setFaults({ hang: true, times: 1 })
+      running.upstream.setFaults({ hang: true, times: 1 })
       const answer = await callAdmin(running, `POST /sessions/${session?.id}/cancel`)
       expect(answer.status).toBe(202)
       await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
@@ -169,7 +169,7 @@ test('a widget that asks again every 100 ms for 10 s gets 403 each time, the ups
     const secret = await secretOf(running, 'widget')
     await revoke(running, 'widget', { block_seconds: 600 })
     expect(upstreamStatus(running, secret)).toBe('cancelled')
-    running.api.api.clearRequests()
+    running.upstream.clearRequests()
     const codes: string[] = []
     for (let tries = 0; tries < 100; tries++) {
       const answer = await answerOf(await running.mint(tokenFor('widget')))
@@ -177,7 +177,7 @@ test('a widget that asks again every 100 ms for 10 s gets 403 each time, the ups
       await sleep(100)
     }
     expect(codes).toEqual(Array(100).fill('403 user_blocked'))
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
     await running.close()
   }
   await Promise.all(stores.map(([, env]) => insist(env)))

@@ -33,7 +33,7 @@ describe.each(eachStore())('%s', (_store, env) => {
     running = await startService({ config: ADMIN_CONFIG, env })
   })
   afterAll(() => running.close())
-  beforeEach(() => running.api.api.setFaults({}))
+  beforeEach(() => running.upstream.setFaults({}))
 
   const blocks = (query = '') => askAdmin<PageSeen<BlockSeen>>(running, `GET /blocks${query}`)
   const now = () => Math.floor(Date.now() / 1000)

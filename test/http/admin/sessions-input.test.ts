@@ -9,10 +9,10 @@ describe.each(eachStore())('%s', (_store, env) => {
   beforeAll(async () => {
     running = await startService({ config: ADMIN_CONFIG, env })
     await secretOf(running, 'alice')
-    ids = running.api.api.sessions().map(({ id }) => id)
+    ids = running.upstream.sessions().map(({ id }) => id)
   })
   afterAll(() => running.close())
-  beforeEach(() => running.api.api.clearRequests())
+  beforeEach(() => running.upstream.clearRequests())
 
   describe('refused with 400, and nothing sent upstream', () => {
     test.each([
@@ -55,7 +55,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       async (line) => {
         const answer = await callAdmin(running, line.replace('ID', String(ids[0])))
         expectProblem(answer, 400, 'invalid_request')
-        expect(running.api.api.requests()).toEqual([])
+        expect(running.upstream.requests()).toEqual([])
         expect((await callAdmin(running, `GET /sessions/${ids[0]}`)).json()).toMatchObject({
           status: 'active',
         })
@@ -79,7 +79,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       for (const line of [`GET /sessions/${id}`, `POST /sessions/${id}/cancel`]) {
         expectProblem(await callAdmin(running, line), 400, 'invalid_request')
       }
-      expect(running.api.api.requests()).toEqual([])
+      expect(running.upstream.requests()).toEqual([])
     })
 
     test('a body that a cancel does not know', async () => {
@@ -89,7 +89,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       const headers = { 'content-type': 'text/plain' }
       const text = await callAdmin(running, line, { body: 'x', headers })
       expectProblem(text, 415, 'unsupported_media_type')
-      expect(running.api.api.requests()).toEqual([])
+      expect(running.upstream.requests()).toEqual([])
     })
   })
 
@@ -99,7 +99,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       for (const line of [`GET /sessions/${id}`, `POST /sessions/${id}/cancel`]) {
         expectProblem(await callAdmin(running, line), 404, 'not_found')
       }
-      expect(running.api.api.requests()).toEqual([])
+      expect(running.upstream.requests()).toEqual([])
     },
   )
 })

@@ -31,7 +31,7 @@ beforeEach(async () => {
   running = await startService({ config: ADMIN_CONFIG, registry })
   secret = await secretOf(running, 'alice')
   id = (await sessionsOf(running, 'alice'))[0]?.id ?? ''
-  running.api.api.clearRequests()
+  running.upstream.clearRequests()
 })
 afterEach(async () => {
   registry.failing.clear()
@@ -59,7 +59,7 @@ describe('the store is down', () => {
   test.each(LINES)('%s: 503, and nothing is done', async (line) => {
     registry.failing.add('*')
     expectProblem(await callAdmin(running, line.replace('ID', id)), 503, 'store_unavailable')
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
     expect(upstreamStatus(running, secret)).toBe('active')
   })
 
@@ -135,7 +135,7 @@ describe('a cancel and a sign-out answer well only when they are durable', () =>
     registry.failing.add('beginCancel')
     const line = `POST /sessions/${id}/cancel`
     expectProblem(await callAdmin(running, line), 503, 'store_unavailable')
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
     registry.failing.clear()
     expect((await callAdmin(running, line)).status).toBe(200)
   })
@@ -158,7 +158,7 @@ describe('a mint whose session cannot be recorded', () => {
     const answer = await answerOf(await running.mint(tokenFor('bob')))
     expectProblem(answer, 503, 'store_unavailable')
     registry[how].clear()
-    const ofBob = () => running.api.api.sessions().filter(({ user }) => user === 'bob')
+    const ofBob = () => running.upstream.sessions().filter(({ user }) => user === 'bob')
     await expect.poll(() => ofBob().map(({ status }) => status)).toEqual(['cancelled'])
     expect(answer.body).not.toContain(ofBob()[0]?.client_secret)
   })

@@ -40,12 +40,12 @@ async function start(when?: string): Promise<void> {
 }
 
 const mint = (body?: unknown, claims = {}) => mintWith(running, tokenFor('alice', claims), body)
-const creates = () => running.api.api.requests().filter(({ path }) => path.endsWith('/sessions'))
+const creates = () => running.upstream.requests().filter(({ path }) => path.endsWith('/sessions'))
 
 describe('when OpenAI no longer has the workflow', () => {
   test.each([404, 410])('%i: the mint is for the fallback, with no more to see', async (status) => {
     await start()
-    running.api.api.setFaults({ status, body: GONE })
+    running.upstream.setFaults({ status, body: GONE })
     const response = await mint()
     expect(response.status).toBe(200)
     const body = JSON.parse(await response.text())
@@ -68,7 +68,7 @@ describe('when OpenAI no longer has the workflow', () => {
 admins: { when: '"chatkit-admin" in claims.roles' }
 `
     running = await startService({ config: config() + more, env: { PUBLIC_URL } })
-    running.api.api.setFaults({ status: 404, body: GONE })
+    running.upstream.setFaults({ status: 404, body: GONE })
     const response = await mint({ input: { page: '/prices', hosted_only: 'x' } })
     expect(response.status).toBe(200)
     const { client_secret } = JSON.parse(await response.text())
@@ -82,7 +82,7 @@ admins: { when: '"chatkit-admin" in claims.roles' }
 
   test('a caller who may not use the fallback gets the first answer', async () => {
     await start(`'claims.plan == "pro"'`)
-    running.api.api.setFaults({ status: 404, body: GONE })
+    running.upstream.setFaults({ status: 404, body: GONE })
     expectProblem(await answerOf(await mint()), 502, 'workflow_unavailable')
     expectProblem(await answerOf(await mint({}, { plan: 'free' })), 502, 'workflow_unavailable')
     expect((await mint({}, { plan: 'pro' })).status).toBe(200)
@@ -90,7 +90,7 @@ admins: { when: '"chatkit-admin" in claims.roles' }
 
   test('without a fallback it is the answer', async () => {
     running = await startService()
-    running.api.api.setFaults({ status: 404, body: GONE })
+    running.upstream.setFaults({ status: 404, body: GONE })
     expectProblem(await answerOf(await mint()), 502, 'workflow_unavailable')
   })
 })
@@ -104,7 +104,7 @@ describe('every other failure stays what it is', () => {
     [500, 503, 'upstream_unavailable'],
   ] as const)('%i', async (status, answered, code) => {
     await start()
-    running.api.api.setFaults({ status, body: GONE })
+    running.upstream.setFaults({ status, body: GONE })
     expectProblem(await answerOf(await mint()), answered, code)
   })
 })

@@ -56,7 +56,7 @@ test('refused mints count, those that are judged before the limit do not', async
   }
   expect((await mintWith(running, tokenFor(), { x: 1 })).status).toBe(400)
   expect((await mintWith(running, tokenFor(), { workflow: 'none' })).status).toBe(403)
-  running.api.api.setFaults({ status: 400, times: 1 })
+  running.upstream.setFaults({ status: 400, times: 1 })
   expect((await running.mint()).status).toBe(502)
   await expectRefusedMint(running, tokenFor(), [429, 'rate_limited'])
   // The limit is judged before the body.
@@ -69,7 +69,7 @@ test('60 at once: exactly max of them mint', async () => {
   const statuses = answers.map(({ status }) => status)
   expect(statuses.filter((status) => status === 200)).toHaveLength(7)
   expect(statuses.filter((status) => status === 429)).toHaveLength(53)
-  expect(running.api.api.requests()).toHaveLength(7)
+  expect(running.upstream.requests()).toHaveLength(7)
 })
 
 test('the default is 10 in 60 s', async () => {

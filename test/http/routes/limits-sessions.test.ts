@@ -104,7 +104,7 @@ test('30 mints at once leave no more than max live sessions', async () => {
   running = await startService({ config: config('{ max: 4 }') })
   const answers = await Promise.all(Array.from({ length: 30 }, () => running.mint()))
   expect(answers.every(({ status }) => status === 200)).toBe(true)
-  const active = () => running.api.api.sessions().filter(({ status }) => status === 'active')
+  const active = () => running.upstream.sessions().filter(({ status }) => status === 'active')
   await expect.poll(() => active().length).toBe(4)
   const seen = await sessionsOf(running, 'alice')
   expect(
@@ -127,7 +127,7 @@ test('30 at once with deny: exactly max get a secret, the rest 429, and no sessi
   const refused = answers.filter(({ status }) => status !== 200)
   for (const answer of refused) expectProblem(answer, 429, 'session_limit')
   expect(refused).toHaveLength(26)
-  const active = () => running.api.api.sessions().filter(({ status }) => status === 'active')
+  const active = () => running.upstream.sessions().filter(({ status }) => status === 'active')
   await expect.poll(() => active().length).toBe(4)
 })
 

@@ -21,7 +21,7 @@ describe.each(eachStore())('current_client_secret, %s', (_store, env) => {
     running = await startService({ config: ADMIN_CONFIG, env })
   })
   afterAll(() => running.close())
-  beforeEach(() => running.api.api.setFaults({}))
+  beforeEach(() => running.upstream.setFaults({}))
 
   async function refresh(user: string, current: unknown): Promise<string> {
     const response = await mintWith(running, tokenFor(user), { current_client_secret: current })
@@ -46,7 +46,7 @@ describe.each(eachStore())('current_client_secret, %s', (_store, env) => {
     let secret = await secretOf(running, 'chain')
     for (let n = 0; n < 6; n++) secret = await refresh('chain', secret)
     const live = () =>
-      running.api.api.sessions().filter((one) => one.user === 'chain' && one.status === 'active')
+      running.upstream.sessions().filter((one) => one.user === 'chain' && one.status === 'active')
     await expect.poll(() => live().map((one) => one.client_secret)).toEqual([secret])
   })
 
@@ -109,24 +109,24 @@ describe.each(eachStore())('current_client_secret, %s', (_store, env) => {
   ])('when the new one is not minted (%s), the old one stays', async (...row) => {
     const [name, faults, status, code] = row
     const first = await secretOf(running, `stays ${name}`)
-    running.api.api.setFaults(faults)
+    running.upstream.setFaults(faults)
     const body = { current_client_secret: first }
     const answer = await answerOf(await mintWith(running, tokenFor(`stays ${name}`), body))
     expectProblem(answer, status, code)
-    running.api.api.setFaults({})
+    running.upstream.setFaults({})
     expect(upstreamStatus(running, first)).toBe('active')
     expect((await sessionsOf(running, `stays ${name}`))[0]?.status).toBe('active')
   })
 
   test('it is in no answer but the one that gave it, in no log line, and goes nowhere upstream', async () => {
     const first = await secretOf(running, 'silent')
-    running.api.api.clearRequests()
+    running.upstream.clearRequests()
     const second = await refresh('silent', first)
     const unknown = 'ek_never-issued-but-quite-as-secret'
     await refresh('silent', unknown)
     const trail = await callAdmin(running, 'GET /audit?user=silent')
     const list = await callAdmin(running, 'GET /sessions?user=silent')
-    const sent = JSON.stringify(running.api.api.requests())
+    const sent = JSON.stringify(running.upstream.requests())
     const planted = [first, second, unknown].map((value) => ({ what: 'a client secret', value }))
     expect(leaksIn([running.logText(), trail.body, list.body, sent].join('\n'), planted)).toEqual(
       [],

@@ -21,8 +21,8 @@ describe.each(eachStore())('DELETE /v1/sessions, %s', (_store, env) => {
   })
   afterAll(() => running.close())
   beforeEach(() => {
-    running.api.api.setFaults({})
-    running.api.api.clearRequests()
+    running.upstream.setFaults({})
+    running.upstream.clearRequests()
   })
 
   async function signOut(user: string, init: RequestInit = {}) {
@@ -58,7 +58,7 @@ describe.each(eachStore())('DELETE /v1/sessions, %s', (_store, env) => {
 
   test('without sessions, and again: 204, and nothing is asked upstream', async () => {
     for (let n = 0; n < 2; n++) expect((await signOut('nobody')).status).toBe(204)
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
   })
 
   test('a blocked user may, and stays blocked', async () => {
@@ -70,10 +70,10 @@ describe.each(eachStore())('DELETE /v1/sessions, %s', (_store, env) => {
 
   test('what OpenAI does not confirm is tried again', async () => {
     const secret = await secretOf(running, 'unconfirmed')
-    running.api.api.setFaults({ status: 500 })
+    running.upstream.setFaults({ status: 500 })
     expect((await signOut('unconfirmed')).status).toBe(204)
     expect((await sessionsOf(running, 'unconfirmed'))[0]?.status).toBe('cancelling')
-    running.api.api.setFaults({})
+    running.upstream.setFaults({})
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 5000 }).toBe('cancelled')
   })
 

@@ -12,13 +12,13 @@ beforeAll(async () => {
 })
 afterAll(() => running.close())
 beforeEach(() => {
-  running.api.api.clearRequests()
-  running.api.api.setFaults({})
+  running.upstream.clearRequests()
+  running.upstream.setFaults({})
 })
 
 const JSON_TYPE = 'Content-Type: application/json'
 const authorization = (sub: string) => `Authorization: Bearer ${tokenFor(sub)}`
-const users = () => running.api.api.requests().map(({ body }) => (body as { user: string }).user)
+const users = () => running.upstream.requests().map(({ body }) => (body as { user: string }).user)
 
 test('pipelined requests are answered in their order', async () => {
   const connection = await openRaw(running.url)
@@ -64,7 +64,7 @@ test('a request hidden in the body of a refused one is not carried out', async (
 })
 
 test('garbage behind a mint under way: one answer at most, and no session stays that nobody holds', async () => {
-  running.api.api.setFaults({ latency_ms: 300, times: 1 })
+  running.upstream.setFaults({ latency_ms: 300, times: 1 })
   const connection = await openRaw(running.url)
   connection.send(rawRequest('POST /v1/sessions', { headers: [authorization('alice')] }))
   await setTimeout(50)

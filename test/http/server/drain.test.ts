@@ -48,13 +48,13 @@ test('work goes on, and every answer closes its connection, errors too', async (
 })
 
 test('what is in flight is answered, idle connections are closed, new ones are refused', async () => {
-  running.api.api.setFaults({ latency_ms: 500 })
+  running.upstream.setFaults({ latency_ms: 500 })
   const idle = await openRaw(running.url)
   idle.send(rawRequest('GET /livez'))
   await idle.next()
   const busy = await openRaw(running.url)
   busy.send(mintRequest)
-  await vi.waitFor(() => expect(running.api.api.requests()).toHaveLength(1))
+  await vi.waitFor(() => expect(running.upstream.requests()).toHaveLength(1))
 
   running.drain()
   let stopped = false
@@ -72,10 +72,10 @@ test('what is in flight is answered, idle connections are closed, new ones are r
 })
 
 test('a request behind one in flight, on the same connection, is not carried out halfway', async () => {
-  running.api.api.setFaults({ latency_ms: 300 })
+  running.upstream.setFaults({ latency_ms: 300 })
   const connection = await openRaw(running.url)
   connection.send(Buffer.concat([mintRequest, rawRequest('GET /livez')]))
-  await vi.waitFor(() => expect(running.api.api.requests()).toHaveLength(1))
+  await vi.waitFor(() => expect(running.upstream.requests()).toHaveLength(1))
   running.drain()
   const stopping = running.stop(10_000)
   expect((await connection.next()).json()).toHaveProperty('client_secret')
@@ -84,10 +84,10 @@ test('a request behind one in flight, on the same connection, is not carried out
 })
 
 test('a connection that becomes idle while stopping is closed, not kept for its 65 seconds', async () => {
-  running.api.api.setFaults({ latency_ms: 300 })
+  running.upstream.setFaults({ latency_ms: 300 })
   const connection = await openRaw(running.url)
   connection.send(mintRequest)
-  await vi.waitFor(() => expect(running.api.api.requests()).toHaveLength(1))
+  await vi.waitFor(() => expect(running.upstream.requests()).toHaveLength(1))
   // Without `drain` the answer keeps its connection alive.
   const stopping = running.stop(60_000)
   expect((await connection.next()).headers['connection']).toBe('keep-alive')
@@ -96,10 +96,10 @@ test('a connection that becomes idle while stopping is closed, not kept for its 
 })
 
 test('what does not end in time is cut', async () => {
-  running.api.api.setFaults({ hang: true })
+  running.upstream.setFaults({ hang: true })
   const connection = await openRaw(running.url)
   connection.send(mintRequest)
-  await vi.waitFor(() => expect(running.api.api.requests()).toHaveLength(1))
+  await vi.waitFor(() => expect(running.upstream.requests()).toHaveLength(1))
   await running.stop(100)
   await connection.closed
   expect(connection.rest()).toBe('')

@@ -11,7 +11,7 @@ beforeAll(async () => {
   running = await startService()
 })
 afterAll(() => running.close())
-beforeEach(() => running.api.api.clearRequests())
+beforeEach(() => running.upstream.clearRequests())
 
 const bearer = `Authorization: Bearer ${tokenFor()}`
 const JSON_TYPE = 'Content-Type: application/json'
@@ -34,7 +34,7 @@ async function refusedAndClosed(bytes: string | Uint8Array, status: number, code
   expect(lines).toEqual([
     expect.objectContaining({ request_id: answer.headers['x-request-id'], status, code }),
   ])
-  expect(running.api.api.requests()).toEqual([])
+  expect(running.upstream.requests()).toEqual([])
   return answer
 }
 
@@ -124,7 +124,7 @@ describe('other refusals from below the app', () => {
     const connection = await openRaw(running.url)
     connection.send(rawRequest('POST /v1/sessions', { headers }))
     expectProblem(await connection.next(), 400, 'invalid_request')
-    expect(running.api.api.requests()).toEqual([])
+    expect(running.upstream.requests()).toEqual([])
     connection.destroy()
   })
 })
@@ -177,7 +177,7 @@ describe('what is unusual, but fine', () => {
       const connection = await openRaw(running.url)
       connection.send(rawRequest(`${method} /v1/sessions`, { headers: [bearer], body: '{}' }))
       expectProblem(await connection.next(), 405, 'method_not_allowed')
-      expect(running.api.api.requests()).toEqual([])
+      expect(running.upstream.requests()).toEqual([])
       connection.destroy()
     },
   )

@@ -67,7 +67,7 @@ describe.concurrent('a slow client gets 408 and loses its connection', () => {
 })
 
 test('no slow client got a session, and each has one line in the log', async () => {
-  const users = running.api.api.requests().map(({ body }) => (body as { user: string }).user)
+  const users = running.upstream.requests().map(({ body }) => (body as { user: string }).user)
   expect(new Set(users)).toEqual(new Set(['quick']))
   expect(running.log.filter(({ status }) => status === 408)).toHaveLength(6)
   expect(running.log.filter(({ status }) => status === 200)).toHaveLength(40)

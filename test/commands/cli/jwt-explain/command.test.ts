@@ -195,9 +195,9 @@ describe('the same answer as the running service', () => {
 describe('what a token maps to', () => {
   test('user, workflow, what the ChatKit API is asked for, every workflow with its reason', async () => {
     const { report } = await explain(es.token(claims({ plan: 'pro', level: 3, groups: ['staff'] })))
-    running.api.api.clearRequests()
+    running.upstream.clearRequests()
     await running.mint(es.token(claims({ plan: 'pro', level: 3, groups: ['staff'] })))
-    expect(report.session).toEqual(running.api.api.requests()[0]?.body)
+    expect(report.session).toEqual(running.upstream.requests()[0]?.body)
     expect(report).toMatchObject({
       user: `${server.issuer}|alice`,
       workflow: 'pro',
