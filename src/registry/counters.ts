@@ -1,3 +1,4 @@
+// Rate counters: fixed windows in memory, and the answer that a count leads to.
 import type { RateState, RateWindow } from './records.ts'
 
 /**
@@ -6,14 +7,6 @@ import type { RateState, RateWindow } from './records.ts'
  * @param user - the mapped user
  */
 export const mintCounter = (user: string): string => `mints:${user}`
-
-/** Fixed windows per key. */
-export interface Counters {
-  consume(key: string, limit: RateWindow): RateState
-  peek(key: string, limit: RateWindow): RateState
-  /** Whatever was counted is not any more. */
-  forget(key: string): void
-}
 
 interface Window {
   used: number
@@ -27,7 +20,7 @@ const TIDY_FROM = 1024
  * Counters in memory. Windows that are over leave whenever their number has doubled, so that keys
  * made up by attackers cost no more than the windows that still run.
  */
-export function createCounters(): Counters {
+export function createCounters() {
   const windows = new Map<string, Window>()
   let tidyAt = TIDY_FROM
 
@@ -42,7 +35,7 @@ export function createCounters(): Counters {
   }
 
   return {
-    consume(key, limit) {
+    consume(key: string, limit: RateWindow): RateState {
       let window = running(key, limit.nowMs)
       if (window === undefined) {
         if (windows.size >= tidyAt) tidy(limit.nowMs)
@@ -52,12 +45,9 @@ export function createCounters(): Counters {
       window.used += 1
       return stateAfterUse(window.used, window.endsMs, limit)
     },
-    peek(key, limit) {
+    peek(key: string, limit: RateWindow): RateState {
       const window = running(key, limit.nowMs)
       return stateWithoutUse(window?.used ?? 0, window?.endsMs ?? limit.nowMs, limit)
-    },
-    forget(key) {
-      windows.delete(key)
     },
   }
 }

@@ -1,3 +1,4 @@
+// Opens the registry that `STORE_URL` names.
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import type { RedisLocation } from './redis/client.ts'
@@ -19,13 +20,10 @@ export type RegistryLocation =
  */
 export async function openRegistry(location: RegistryLocation, log: Log): Promise<Registry> {
   switch (location.kind) {
-    case 'memory': {
-      const { createMemoryRegistry } = await import('./memory.ts')
-      return createMemoryRegistry()
-    }
+    case 'memory':
     case 'sqlite': {
       const { createSqliteRegistry } = await import('./sqlite.ts')
-      return createSqliteRegistry({ path: location.path })
+      return createSqliteRegistry({ path: location.kind === 'memory' ? ':memory:' : location.path })
     }
     case 'redis': {
       const { createRedisRegistry } = await import('./redis.ts')

@@ -1,3 +1,4 @@
+// Turns cursors into a stretch of the order of creation, and rows found there into a page.
 import type { Page, PageQuery } from './records.ts'
 
 /** Where the cursors of a query stand in the order of creation. */
@@ -61,41 +62,4 @@ export function spanFor(
 export function cutPage<T>(found: readonly T[], limit: number, span: Span): Page<T> {
   const data = found.slice(0, limit)
   return { data: span.flipped ? data.reverse() : data, hasMore: found.length > limit }
-}
-
-/**
- * Walks rows that are in memory, in the order of creation.
- *
- * @param rows - ascending
- * @param span - the stretch
- */
-export function* walkSpan<T extends { readonly seq: number }>(
-  rows: readonly T[],
-  span: Span,
-): Generator<T> {
-  for (let step = 0; step < rows.length; step++) {
-    const row = rows[span.walk === 'asc' ? step : rows.length - 1 - step]
-    if (row !== undefined && row.seq > span.above && row.seq < span.below) yield row
-  }
-}
-
-/**
- * The first `limit + 1` of a walk.
- *
- * @param rows - any number
- * @param limit - of the page
- * @param keep - whether a row is of the answer
- */
-export function takePage<T>(
-  rows: Iterable<T>,
-  limit: number,
-  keep: (row: T) => boolean,
-): readonly T[] {
-  const found: T[] = []
-  for (const row of rows) {
-    if (!keep(row)) continue
-    found.push(row)
-    if (found.length > limit) break
-  }
-  return found
 }

@@ -1,3 +1,4 @@
+// The port of the registry: the promises that every store keeps.
 import type {
   AuditEntry,
   AuditQuery,
@@ -36,7 +37,7 @@ import type {
  * Rules for every adapter:
  * - Times are Unix seconds unless a name says milliseconds; `now` comes from the caller.
  * - Each method is atomic for one user; a method that answers has made its writes durable
- *   (SQLite `synchronous=FULL`, acknowledged by the Redis primary; memory as long as it lives).
+ *   (SQLite `synchronous=FULL`, acknowledged by the Redis primary; `memory:` as long as it lives).
  * - A store that cannot answer (down, slow, full, read-only, corrupt) is `store_unavailable`
  *   within 300 ms, and nothing half done: a caller may repeat every call.
  * - No step gets slower as other users' sessions grow, and nothing grows without bound.

@@ -1,4 +1,5 @@
-import type { SessionQuery, SessionRecord, StoredStatus, TokenIdentity } from './records.ts'
+// Compares a session record with the time and with the filters of a listing.
+import type { SessionQuery, SessionRecord, StoredStatus } from './records.ts'
 
 /**
  * Whether a session still works: active and not expired.
@@ -18,21 +19,6 @@ export function isLive(session: SessionRecord, now: number): boolean {
  */
 function statusAt(session: SessionRecord, now: number): StoredStatus | 'expired' {
   return session.status === 'active' && now >= session.expiresAt ? 'expired' : session.status
-}
-
-/**
- * Whether a session was minted from a token of this identity; every part that is given counts.
- *
- * @param session - from the registry
- * @param identity - absent: every session matches
- */
-export function isOfIdentity(session: SessionRecord, identity: TokenIdentity | undefined): boolean {
-  if (identity === undefined) return true
-  return (
-    session.issuer === identity.issuer &&
-    (identity.subject === undefined || session.subject === identity.subject) &&
-    (identity.sid === undefined || session.sid === identity.sid)
-  )
 }
 
 /**

@@ -1,3 +1,4 @@
+// The registry in SQLite: one file, or one database in memory.
 import type { Registry } from './port.ts'
 import type { LogoutMark } from './records.ts'
 import { createCounting } from './sqlite/counting.ts'
@@ -24,7 +25,8 @@ const MARK = `
     keep_until = max(keep_until, excluded.keep_until)`
 
 /**
- * The registry in one SQLite file, which several processes of one machine may share.
+ * The registry in one SQLite file, which several processes of one machine may share; or, for
+ * development and tests, in memory, where it ends with its process.
  *
  * @param options - where the file is; it is made, readable for its owner only, when there is none
  * @throws `StoreUnusableError` when it cannot be opened, written or understood
@@ -32,7 +34,9 @@ const MARK = `
 export function createSqliteRegistry(options: OpenOptions): Registry {
   const connections = openDatabase(options)
   const db = createDatabase(connections.durable)
-  const relaxed = createDatabase(connections.relaxed)
+  // One connection has one group commit and one set of prepared statements.
+  const oneForBoth = connections.relaxed === connections.durable
+  const relaxed = oneForBoth ? db : createDatabase(connections.relaxed)
   return {
     ...createSessionSteps(db),
     ...createOutbox(db),
@@ -56,8 +60,7 @@ export function createSqliteRegistry(options: OpenOptions): Registry {
       await relaxed.write((sql) => sql.run(HEALTH_WRITE))
     },
     async close() {
-      if (connections.relaxed.isOpen) connections.relaxed.close()
-      if (connections.durable.isOpen) connections.durable.close()
+      for (const one of [connections.relaxed, connections.durable]) if (one.isOpen) one.close()
     },
   }
 }

@@ -14,7 +14,7 @@ import type { FiguresSample } from '../../src/http/telemetry/figures.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createAudit } from '../../src/registry/audit.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createRevoke } from '../../src/revoke/revoke.ts'
 import { createFakeUserData } from './fake-user-data.ts'
 import { configOf, onFreePort } from './scene.ts'
@@ -31,7 +31,7 @@ async function startOn(port: number, signIn: SignIn) {
   const { settings } = loadConfig(configOf({ issuer: signIn.issuer }), { file: 'test.yaml' })
   const { admins, console: login } = settings
   if (admins === undefined || login === undefined) throw new Error('no console in the config')
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   const userData = createFakeUserData()
   const log = createLog({ level: 'silent' })
   const common = { registry, now: Date.now, log }

@@ -4,8 +4,8 @@ import { createServer } from 'node:net'
 import { consoleClient, WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { AuditEntry } from '../../src/registry/records.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createFaultyRegistry, type FaultyRegistry } from '../support/registry/faulty-registry.ts'
 import {
   HIGH_LIMITS,
@@ -56,7 +56,7 @@ export async function startConsoleScene(options: SceneOptions = {}): Promise<Con
     issuer,
     env,
     now,
-    registry = createFaultyRegistry(createMemoryRegistry()),
+    registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' })),
   } = options
   const client = consoleClient(CLIENT_SECRET)
   const redirectUris =

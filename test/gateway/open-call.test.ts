@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ask } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
@@ -120,7 +120,7 @@ test('a request beyond the limit of its session in a minute is refused with 429 
 })
 
 test('a request is refused with 503 while the store is down', async () => {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   const { scene: broken, alice } = await start({ registry })
   registry.useSession = async () => {
     throw new ServiceError('store_unavailable', { reason: 'down' })

@@ -17,9 +17,9 @@ import { answerError, envelope } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { SessionState } from '../../src/registry/records.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import {
   type AskOptions,
   ask,
@@ -65,7 +65,7 @@ export interface SessionParts {
 export async function startScene(options: SceneOptions = {}) {
   const sample = await startChatKitServer({ port: 0, wordMs: options.wordMs ?? 0 })
   const keys = await readSigningKeys(await makeSigningKeys(), 'test')
-  const registry = options.registry ?? createMemoryRegistry()
+  const registry = options.registry ?? createSqliteRegistry({ path: ':memory:' })
   const dispatcher = new Agent({ allowH2: false })
   const lines: Record<string, unknown>[] = []
   const log = createLog({ level: 'info', destination: sink(lines) })

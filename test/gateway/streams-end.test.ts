@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
 import { rawRequest } from '../support/raw-http.ts'
 import { asAt, type Scene, WORKFLOW } from './scene.ts'
@@ -82,7 +82,7 @@ test('a stream that its client does not read ends with its session, and its conn
 })
 
 test('a stream ends when the store does not answer for too long', { timeout: 10_000 }, async () => {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   const { server, reader } = await startWritten({ registry })
   registry.endedAmong = async () => {
     throw new ServiceError('store_unavailable', { reason: 'down' })

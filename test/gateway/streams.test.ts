@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { framesOf, input, textOf } from '../support/chatkit/server-client.ts'
 import { createThread, WORKFLOW } from './scene.ts'
 import {
@@ -85,7 +85,7 @@ test('a stream is kept alive by comments while the server is silent', async () =
 })
 
 test('a new thread is the caller’s before the client sees it', async () => {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   const order: string[] = []
   const claim = registry.claimOwnership
   registry.claimOwnership = async (ownership) => {
@@ -102,7 +102,7 @@ test('a new thread is the caller’s before the client sees it', async () => {
 })
 
 test('a new thread with an id that somebody owns ends the stream, and nothing of it passes', async () => {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   const claimed = { workflow: WORKFLOW, kind: 'thread', id: 'thr_bob', user: 'bob', createdAt: 1 }
   await registry.claimOwnership(claimed as Parameters<typeof registry.claimOwnership>[0])
   const { server, reader } = await startWritten({ registry })
@@ -116,7 +116,7 @@ test('a new thread with an id that somebody owns ends the stream, and nothing of
 })
 
 test('a new thread that cannot be recorded ends the stream', async () => {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   registry.claimOwnership = async () => {
     throw new ServiceError('store_unavailable', { reason: 'down' })
   }

@@ -7,7 +7,7 @@ import { issuedSession } from '../../src/chatkit/wire/session.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { createMint } from '../../src/mint/mint.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { SESSION } from '../support/chatkit/examples.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
@@ -76,7 +76,7 @@ test('the other clients are unharmed', async () => {
 })
 
 test('a session that still arrives is cancelled and stays off the books', async () => {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   const gone = new AbortController()
   const cancelled: string[] = []
   const chatkit = {

@@ -7,9 +7,9 @@ import { Secret } from '../../src/lib/secret.ts'
 import { createMint, type MintOptions, type MintOrder } from '../../src/mint/mint.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { signInOf } from '../../src/registry/identity.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { SessionRecord } from '../../src/registry/records.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createRevoke } from '../../src/revoke/revoke.ts'
 
 /** What the suites call now, in milliseconds. */
@@ -88,7 +88,7 @@ export interface SceneOptions {
   readonly registry?: (real: Registry) => Partial<Registry>
 }
 
-/** Step 3 whole, over a memory registry and an upstream in this process. */
+/** Step 3 whole, over a registry in memory and an upstream in this process. */
 export function createScene(options: SceneOptions = {}) {
   const clock = { ms: NOW }
   const now = () => clock.ms
@@ -100,7 +100,7 @@ export function createScene(options: SceneOptions = {}) {
     },
   })
   const log = createLog({ level: 'trace', destination })
-  const real = createMemoryRegistry()
+  const real = createSqliteRegistry({ path: ':memory:' })
   const registry: Registry = { ...real, ...options.registry?.(real) }
   const upstream = createFakeUpstream()
   const chatkit = () => upstream.chatkit

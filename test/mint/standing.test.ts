@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createCheckStanding } from '../../src/mint/standing.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 
 const NOW = 1_700_000_000
 const ALICE = {
@@ -11,7 +11,7 @@ const ALICE = {
 }
 
 function scene() {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   let seconds = NOW
   const check = createCheckStanding({ registry, now: () => seconds * 1000 })
   const pass = (more: number) => {

@@ -77,9 +77,9 @@ describe('cancelling at once', () => {
   })
 
   test('after 8 s no further attempt begins', async () => {
-    vi.useFakeTimers()
     const scene = createScene(many)
     const sessions = await cancelling(scene, 640)
+    vi.useFakeTimers()
     scene.upstream.onCancel = () =>
       new Promise((_, reject) => globalThis.setTimeout(() => reject(new Error('x')), 3000))
     const outcome = scene.canceller.cancelAll(sessions)

@@ -1,23 +1,18 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { createHousekeeping } from '../../src/outbox/housekeeping.ts'
 import { cancelling, createScene, many, order, type Scene, unavailable } from '../mint/scene.ts'
 
-beforeEach(() => {
-  vi.useFakeTimers()
-})
 afterEach(() => {
   vi.useRealTimers()
 })
 
 const retention = { sessionsHours: 24, auditDays: 30 }
-const keep = (scene: Scene) =>
-  createHousekeeping({
-    registry: scene.registry,
-    canceller: scene.canceller,
-    retention,
-    now: () => scene.clock.ms,
-    log: scene.log,
-  })
+
+/** The registry's writes wait for a timer, so timers are real until the scene is set. */
+function keep({ registry, canceller, clock, log }: Scene) {
+  vi.useFakeTimers()
+  return createHousekeeping({ registry, canceller, retention, now: () => clock.ms, log })
+}
 
 test('empties a long outbox without a pause between its batches', async () => {
   const scene = createScene(many)
@@ -62,12 +57,12 @@ test('stops when told, after the round under way', async () => {
   housekeeping.start()
   await vi.advanceTimersByTimeAsync(600)
   const stopped = vi.fn()
-  const stopping = housekeeping.stop().then(stopped)
+  void housekeeping.stop().then(stopped)
   await vi.advanceTimersByTimeAsync(1_000)
   expect(stopped).not.toHaveBeenCalled()
   held.resolve()
-  await stopping
   await vi.advanceTimersByTimeAsync(60_000)
+  expect(stopped).toHaveBeenCalled()
   expect(scene.upstream.cancels).toHaveLength(1)
 })
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { inProcess } from './in-process.ts'
 import { race } from './race.ts'
 import { countOutcomes, expectNothingFound, patience, raceRuns } from './runs.ts'
@@ -14,7 +14,7 @@ test(
       runs: RUNS,
       onEnd: outcomes.add,
       store() {
-        const registry = createMemoryRegistry()
+        const registry = createSqliteRegistry({ path: ':memory:' })
         const instance = inProcess(registry)
         return { instances: [instance, instance, instance], observer: registry }
       },

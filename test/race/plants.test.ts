@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { inProcess } from './in-process.ts'
 import { PLANTS } from './plants.ts'
 import { race } from './race.ts'
@@ -15,7 +15,7 @@ test.each(Object.entries(PLANTS))(
       runs: RUNS,
       once: true,
       store() {
-        const registry = createMemoryRegistry()
+        const registry = createSqliteRegistry({ path: ':memory:' })
         const instance = inProcess(registry, plant)
         return { instances: [instance, instance, instance], observer: registry }
       },

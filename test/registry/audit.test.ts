@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type AuditEvent, createAudit } from '../../src/registry/audit.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { recordingLog, stoppedClock } from '../support/issuer-settings.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 
@@ -14,7 +14,7 @@ const attempt: AuditEvent = {
 const mint: AuditEvent = { ...attempt, action: 'mint', outcome: 'ok', reason: 'support' }
 
 function setUp() {
-  const registry = createFaultyRegistry(createMemoryRegistry())
+  const registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
   const log = recordingLog()
   const clock = stoppedClock()
   const hashUser = (user: string) => `hash(${user.length})`

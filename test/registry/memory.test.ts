@@ -1,7 +1,7 @@
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { registryContract } from '../contracts/registry.ts'
 
 registryContract('memory', async () => {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   return { open: async () => registry, close: () => registry.close() }
 })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { Registry } from '../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { callAdmin, eachStore, upstreamStatus } from '../support/admin-calls.ts'
 import {
   ISSUER,
@@ -190,7 +190,7 @@ describe('a store that fails', () => {
     'rememberOnce',
     'appendAudit',
   ])('%s: 503, and the provider’s repeat then works', async (method) => {
-    const registry = createFaultyRegistry(createMemoryRegistry())
+    const registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
     const running = await startService({ config: LOGOUT_CONFIG, registry })
     const secret = await secretFrom(running, earlier('alice'))
     const token = logoutToken({ sub: 'alice' })

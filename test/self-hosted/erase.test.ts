@@ -3,8 +3,8 @@ import {
   type RunningChatKitServer,
   startChatKitServer,
 } from '../../src/embedded/chatkit-server/server.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
 import type { Registry } from '../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ownership } from '../contracts/registry-fixtures.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS } from '../support/admin-calls.ts'
@@ -21,7 +21,7 @@ let registry: Registry
 let running: Running
 beforeEach(async () => {
   server = await startChatKitServer({ port: 0, wordMs: 1 })
-  registry = createMemoryRegistry()
+  registry = createSqliteRegistry({ path: ':memory:' })
   running = await startService({
     config: selfHostedConfig({ server: server.url, more: ADMINS }),
     env: { PUBLIC_URL },

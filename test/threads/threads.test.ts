@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
-import { createMemoryRegistry } from '../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import type { Foreign } from '../../src/threads/source-reader.ts'
 import { createThreads } from '../../src/threads/threads.ts'
 import { type FakeSource, fakeSource } from './fake-source.ts'
 
-function threadsOf(sources: readonly FakeSource[], registry = createMemoryRegistry()) {
+function threadsOf(
+  sources: readonly FakeSource[],
+  registry = createSqliteRegistry({ path: ':memory:' }),
+) {
   const foreign: Foreign[] = []
   const onForeign = (one: Foreign) => foreign.push(one)
   return { threads: createThreads({ sources, registry, randomBytes, onForeign }), foreign }
@@ -103,7 +106,7 @@ describe('a list over several sources', () => {
   })
 
   test('a cursor is good for its user, order, side and sources only, and for any instance', async () => {
-    const registry = createMemoryRegistry()
+    const registry = createSqliteRegistry({ path: ':memory:' })
     const { threads } = threadsOf(everything(), registry)
     const { last_id: cursor } = await threads.listOwn('alice', { ...QUERY, limit: 2 })
     const after = cursor ?? ''

@@ -1,3 +1,4 @@
+// Opens the SQLite database, checks it, and brings its schema up to date.
 import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -16,15 +17,16 @@ const CHECKED_BYTES = 64 * 1024 * 1024
 /** Some 32 MiB of log: a page that changes with every mint is copied into the file once for many. */
 const CHECKPOINT_PAGES = 8192
 
-/** How the file is opened. */
+/** How the database is opened. */
 export interface OpenOptions {
+  /** Of the file; `:memory:` is a database without one, which ends with its connection. */
   readonly path: string
   /** A bound on the file's size, in pages; SQLite's own when absent. */
   readonly maxPageCount?: number | undefined
   readonly log?: Log | undefined
 }
 
-/** Two connections to the one file. */
+/** Two connections to the one file; in memory, one that serves as both. */
 export interface Connections {
   /** `synchronous=FULL`: what it has committed survives a power failure. */
   readonly durable: DatabaseSync
@@ -33,7 +35,7 @@ export interface Connections {
 }
 
 /**
- * Opens the file, made when there is none, and brings its schema up to date.
+ * Opens the file, made when there is none, or a new database in memory, with the newest schema.
  *
  * @param options - path and bounds
  * @throws {@link StoreUnusableError} with the reason, when it cannot be used
@@ -41,18 +43,7 @@ export interface Connections {
 export function openDatabase(options: OpenOptions): Connections {
   const opened: DatabaseSync[] = []
   try {
-    const size = createFile(options.path)
-    const durable = connect(options, opened)
-    patiently(() => durable.exec('PRAGMA journal_mode = WAL'))
-    if (size <= CHECKED_BYTES) checkPages(durable)
-    else options.log?.info({ bytes: size }, 'the store is large: its pages are not all checked')
-    migrate(durable, MIGRATIONS)
-    durable.exec('PRAGMA synchronous = FULL')
-    patiently(() => durable.exec(HEALTH_WRITE))
-    const relaxed = connect(options, opened)
-    relaxed.exec('PRAGMA synchronous = NORMAL')
-    for (const db of opened) db.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
-    return { durable, relaxed }
+    return options.path === ':memory:' ? openMemory(options, opened) : openFile(options, opened)
   } catch (error) {
     for (const db of opened) db.close()
     const why = error instanceof Error ? error.message : String(error)
@@ -60,6 +51,31 @@ export function openDatabase(options: OpenOptions): Connections {
       cause: error,
     })
   }
+}
+
+/**
+ * A second connection would open a second database, so there is one. Without a file there are no
+ * permissions or pages to check, no write-ahead log, no disk to sync, and no other process to wait for.
+ */
+function openMemory(options: OpenOptions, opened: DatabaseSync[]): Connections {
+  const db = connect(options, opened)
+  migrate(db, MIGRATIONS)
+  return { durable: db, relaxed: db }
+}
+
+function openFile(options: OpenOptions, opened: DatabaseSync[]): Connections {
+  const size = createFile(options.path)
+  const durable = connect(options, opened)
+  patiently(() => durable.exec('PRAGMA journal_mode = WAL'))
+  if (size <= CHECKED_BYTES) checkPages(durable)
+  else options.log?.info({ bytes: size }, 'the store is large: its pages are not all checked')
+  migrate(durable, MIGRATIONS)
+  durable.exec('PRAGMA synchronous = FULL')
+  patiently(() => durable.exec(HEALTH_WRITE))
+  const relaxed = connect(options, opened)
+  relaxed.exec('PRAGMA synchronous = NORMAL')
+  for (const db of opened) db.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
+  return { durable, relaxed }
 }
 
 /** Users' identifiers are in it, so nobody else may read it; SQLite's side files follow suit. */

@@ -2,14 +2,14 @@ import { Agent } from 'undici'
 import { createSelfHosted } from '../../../src/chatkit/self-hosted/adapter.ts'
 import { createServerThreads } from '../../../src/chatkit/self-hosted/threads.ts'
 import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
-import { createMemoryRegistry } from '../../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { chatkitContract, type SeededThread } from '../../contracts/chatkit.ts'
 import { startSeedableServer } from '../../support/chatkit/seedable-server.ts'
 
 async function makeContract() {
   const server = await startSeedableServer()
   const keys = await readSigningKeys(await makeSigningKeys(), 'test')
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   const dispatcher = new Agent({ allowH2: false })
   const parts = { workflow: 'helpdesk', issuer: 'https://mint.test', keys, now: Date.now }
   const threads = createServerThreads({ ...parts, server: server.url, dispatcher, registry })

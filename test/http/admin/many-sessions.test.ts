@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createMemoryRegistry } from '../../../src/registry/memory.ts'
 import type { Registry } from '../../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { entry } from '../../contracts/registry-fixtures.ts'
@@ -27,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 async function seededMemory(): Promise<Registry> {
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   await seed(registry)
   return registry
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createMemoryRegistry } from '../../../src/registry/memory.ts'
 import type { Registry } from '../../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import {
   ADMIN_CONFIG,
   auditOf,
@@ -27,7 +27,7 @@ let secret: string
 let id: string
 
 beforeEach(async () => {
-  registry = createFaultyRegistry(createMemoryRegistry())
+  registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
   running = await startService({ config: ADMIN_CONFIG, registry })
   secret = await secretOf(running, 'alice')
   id = (await sessionsOf(running, 'alice'))[0]?.id ?? ''

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { createMemoryRegistry } from '../../../src/registry/memory.ts'
+import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { ADMINS, callAdmin, eachStore } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
@@ -105,7 +105,7 @@ describe('what counts', () => {
   })
 
   test('without its counter a bad token is still a bad token', async () => {
-    const registry = createFaultyRegistry(createMemoryRegistry())
+    const registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
     running = await startService({ config: CONFIG, registry })
     registry.failing.add('consume')
     for (let n = 0; n < 5; n++) expectProblem(await mint(BAD), 401, 'invalid_token')

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { type ChatKitApi, createChatKitApi } from '../../../src/embedded/chatkit-api/api.ts'
 import type { ThreadSeed } from '../../../src/embedded/chatkit-api/seed.ts'
-import { createMemoryRegistry } from '../../../src/registry/memory.ts'
 import type { Registry } from '../../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { ADMINS } from '../admin-calls.ts'
 import { answerOf } from '../problem-answer.ts'
 import type { RawAnswer } from '../raw-http.ts'
@@ -84,7 +84,7 @@ export async function startThreadScene(options: SceneOptions = {}): Promise<Thre
   let seconds = Math.floor(Date.now() / 1000)
   let asked = 0
   const now = () => seconds * 1000
-  const registry = createMemoryRegistry()
+  const registry = createSqliteRegistry({ path: ':memory:' })
   const projects = { support: createChatKitApi({ now }), sales: createChatKitApi({ now }) }
   const servers = { desk: await startSeedableServer(now), shop: await startSeedableServer(now) }
   const count = () => {
