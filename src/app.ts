@@ -61,8 +61,7 @@ export type AppDeps = EnvelopeOptions &
 
 /** What the routes of self-hosted workflows need besides. */
 export interface SelfHostedDeps {
-  /** `PUBLIC_URL`. */
-  readonly issuer: string
+  readonly publicUrl: string
   readonly keys: SigningKeys
   readonly gateway: Handler<AppEnv>
 }

@@ -70,10 +70,10 @@ export interface Service {
 export async function createService(options: ServiceOptions): Promise<Service> {
   const clock = { now: options.now ?? Date.now, log: options.log }
   const parts = await createParts(options, clock)
-  const { registry, authenticator, adapters } = parts
+  const { registry, authenticator, chatkitOf } = parts
   const hashUser = createUserHash(await keyForLogs(registry, options.log))
   const audit = createAudit({ registry, hashUser, ...clock })
-  const canceller = createCanceller({ registry, chatkit: adapters.of, ...clock })
+  const canceller = createCanceller({ registry, chatkit: chatkitOf, ...clock })
   const { retention } = options.settings
   const housekeeping = createHousekeeping({ registry, canceller, retention, ...clock })
   const admission = createAdmission()
@@ -152,13 +152,13 @@ interface AppContext extends ClockAndLog {
 
 async function appOf(options: ServiceOptions, parts: Parts, context: AppContext) {
   const { environment, settings } = options
-  const { registry, authenticator, adapters } = parts
+  const { registry, authenticator, chatkitOf } = parts
   const { authenticate, verifyLogoutToken } = authenticator
   const { canceller, metrics, state, ...rest } = context
   const { audit, now, log } = rest
   const cap = settings.limits.liveSessionsPerUser
   const origins = originsOf(settings, environment.publicUrl)
-  const sources = threadSources(settings.workflows, adapters.of)
+  const sources = threadSources(settings.workflows, chatkitOf)
   const onForeign = tellOfForeign(context)
   const threads = createThreads({ sources, registry, randomBytes, onForeign })
   const revoke = createRevoke({ registry, canceller, now })
@@ -176,7 +176,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     onAnswer: seenBy(metrics.seen, options.onAnswer),
     callerOf: createCallerOf({ authenticate, registry, origins, settings, now }),
     verifyLogoutToken,
-    mint: createMint({ registry, chatkit: adapters.of, canceller, cap, now }),
+    mint: createMint({ registry, chatkit: chatkitOf, canceller, cap, now }),
     revoke,
     checkStanding: createCheckStanding({ registry, now }),
     threads,
@@ -203,20 +203,12 @@ async function selfHostedDeps(
 ): Promise<SelfHostedDeps | undefined> {
   if (selfHosted === undefined) return undefined
   const { createGateway } = await import('./gateway/gateway.ts')
-  const { issuer: publicUrl, keys, dispatcher } = selfHosted
-  const gateway = createGateway({
-    settings,
-    selfHosted: { publicUrl, keys, dispatcher },
-    registry,
-    hashUser,
-    now,
-    log,
-  })
+  const gateway = createGateway({ settings, selfHosted, registry, hashUser, now, log })
   return { ...selfHosted, gateway }
 }
 
 function metricsOf(
-  { registry, authenticator, adapters }: Parts,
+  { registry, authenticator, breakers }: Parts,
   now: Clock,
   mintsUnderWay: () => number,
 ): Metrics {
@@ -224,7 +216,7 @@ function metricsOf(
     now,
     figures: () => registry.figures(unixSeconds(now)),
     keyAges: authenticator.keyAges,
-    breakers: adapters.breakers,
+    breakers,
     mintsUnderWay,
   })
 }

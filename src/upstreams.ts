@@ -1,5 +1,7 @@
+// Makes the adapter of each workflow, and the connections that they use: one half of the composition root.
+
 import { Agent, Pool } from 'undici'
-import { type Adapters, createAdapters } from './chatkit/adapters.ts'
+import { createAdapters } from './chatkit/adapters.ts'
 import type { ChatKit } from './chatkit/port.ts'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Environment } from './config/env.ts'
@@ -7,48 +9,37 @@ import type { Settings } from './config/settings.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Registry } from './registry/port.ts'
 
-/** What {@link createUpstreams} needs. */
-export interface UpstreamsOptions {
-  readonly environment: Environment
-  readonly settings: Settings
-  readonly registry: Registry
-  readonly now: Clock
-}
+/** {@link createUpstreams} */
+export type Upstreams = Awaited<ReturnType<typeof createUpstreams>>
 
-/** The way to the ChatKit API, and to ChatKit servers of one's own. */
-export interface Upstreams {
-  readonly adapters: Adapters
-  /** Undefined when every workflow is at OpenAI. */
-  readonly selfHosted: SelfHostedParts | undefined
-  disconnect(): Promise<void>
-}
-
-/** What self-hosted workflows need besides. */
-export interface SelfHostedParts {
-  /** `PUBLIC_URL`. */
-  readonly issuer: string
+/** The parts that only self-hosted workflows need. */
+interface SelfHostedParts {
+  readonly publicUrl: string
   readonly keys: SigningKeys
   /** Connections to the servers. */
   readonly dispatcher: Agent
 }
 
-/** Connections to the ChatKit API: more calls than these wait for one. */
+interface UpstreamsOptions {
+  readonly environment: Environment
+  readonly settings: Settings
+  readonly registry: Pick<Registry, 'keptKey' | 'ownersOf' | 'listOwned' | 'releaseOwnership'>
+  readonly now: Clock
+}
+
+/** Connections to the ChatKit API: further calls wait for one. */
 const UPSTREAM_CONNECTIONS = 256
 const CANCEL_CONNECTIONS = 64
 
-/**
- * The adapter of each workflow, and the connections that they use: one half of the composition root.
- *
- * @param options - settings, secrets, the books
- */
-export async function createUpstreams(options: UpstreamsOptions): Promise<Upstreams> {
+/** @returns `selfHosted` is undefined when every workflow is hosted */
+export async function createUpstreams(options: UpstreamsOptions) {
   const { environment, settings } = options
   const { origin } = new URL(environment.openaiBaseUrl)
   // HTTP/1.1 only: over HTTP/2 one connection that dies takes every call on it along.
   const openai = new Pool(origin, { connections: UPSTREAM_CONNECTIONS, allowH2: false })
   const cancels = new Pool(origin, { connections: CANCEL_CONNECTIONS, allowH2: false })
   const selfHosted = await selfHostedParts(options)
-  const adapters = createAdapters({
+  const { chatkitOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
     selfHosted: await selfHostedAdapters(selfHosted, options),
     secret: environment.secret,
@@ -61,7 +52,7 @@ export async function createUpstreams(options: UpstreamsOptions): Promise<Upstre
   const disconnect = async () => {
     await Promise.all([openai, cancels, selfHosted?.dispatcher].map((pool) => pool?.destroy()))
   }
-  return { adapters, selfHosted, disconnect }
+  return { chatkitOf, breakers, selfHosted, disconnect }
 }
 
 async function selfHostedParts({
@@ -69,23 +60,29 @@ async function selfHostedParts({
   settings,
   registry,
 }: UpstreamsOptions): Promise<SelfHostedParts | undefined> {
-  const { publicUrl: issuer, signingKeys } = environment
+  const { publicUrl, signingKeys } = environment
   const wanted = settings.workflows.some(({ kind }) => kind === 'self-hosted')
-  if (issuer === undefined || !wanted) return undefined
+  if (publicUrl === undefined || !wanted) return undefined
   const { openSigningKeys } = await import('./chatkit/signing/signing-keys.ts')
   // Unbounded connections: each open stream holds one.
   const dispatcher = new Agent({ allowH2: false })
   const keep = (made: Uint8Array) => registry.keptKey('signing-keys', () => made)
-  return { issuer, dispatcher, keys: await openSigningKeys(signingKeys?.(), keep) }
+  return { publicUrl, dispatcher, keys: await openSigningKeys(signingKeys?.(), keep) }
 }
 
-/** Like the keys and the gateway loaded only for such workflows: a start without them is faster. */
+/** Loaded, like the keys and the gateway, only for such workflows: a start without them is faster. */
 async function selfHostedAdapters(
   parts: SelfHostedParts | undefined,
   { settings, registry, now }: UpstreamsOptions,
 ): Promise<ReadonlyMap<string, ChatKit>> {
-  if (parts === undefined) return new Map()
-  const workflows = settings.workflows.filter((workflow) => workflow.kind === 'self-hosted')
-  const { createSelfHostedAdapters } = await import('./chatkit/self-hosted/adapters.ts')
-  return createSelfHostedAdapters({ ...parts, registry, now, workflows })
+  const adapters = new Map<string, ChatKit>()
+  if (parts === undefined) return adapters
+  const { createSelfHosted } = await import('./chatkit/self-hosted/adapter.ts')
+  const { publicUrl, keys, dispatcher } = parts
+  for (const workflow of settings.workflows) {
+    if (workflow.kind !== 'self-hosted') continue
+    const at = { workflow: workflow.name, server: workflow.server, publicUrl }
+    adapters.set(workflow.name, createSelfHosted({ ...at, keys, dispatcher, registry, now }))
+  }
+  return adapters
 }

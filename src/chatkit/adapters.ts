@@ -1,14 +1,30 @@
+// Finds the adapter of a workflow: one for each API key, and one for each self-hosted workflow.
+
 import type { Dispatcher } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
 import type { Secret } from '../lib/secret.ts'
 import { createOpenAi } from './hosted/openai.ts'
 import type { ChatKit } from './port.ts'
 
-/** What {@link createAdapters} needs. */
-export interface AdaptersOptions {
-  /** Those at OpenAI. */
+/**
+ * Each API key has breakers of its own: a key that is over its limit does not stop the workflows of
+ * another.
+ *
+ * @throws Error when a key is not set
+ */
+export function createAdapters({
+  workflows,
+  selfHosted,
+  secret,
+  baseUrl,
+  organization,
+  project,
+  dispatcher,
+  cancelDispatcher,
+}: {
+  /** The hosted ones. */
   readonly workflows: readonly { readonly name: string; readonly apiKeyEnv: string }[]
-  /** Those with a server of one's own, by name. */
+  /** Adapters of self-hosted workflows, by name. */
   readonly selfHosted: ReadonlyMap<string, ChatKit>
   /** The current key in an environment variable. */
   readonly secret: (name: string) => (() => Secret) | undefined
@@ -18,34 +34,22 @@ export interface AdaptersOptions {
   readonly dispatcher: Dispatcher
   /** Connections that only cancels use: mints that hang must not keep a revoke waiting. */
   readonly cancelDispatcher: Dispatcher
-}
-
-/** The adapter of each workflow. */
-export interface Adapters {
-  /** For a workflow that has left the config too: its sessions still have to be cancelled. */
-  readonly of: (workflow: string) => ChatKit
-  /** By API key variable, for metrics. */
-  readonly breakers: () => readonly { key: string; breaker: string; open: boolean }[]
-}
-
-/**
- * One adapter per API key, so that each key has breakers of its own: a key that is over its limit
- * does not stop the workflows of another.
- *
- * @param options - workflows, keys, address
- * @throws Error when a key is not set
- */
-export function createAdapters(options: AdaptersOptions): Adapters {
+}) {
   const byKey = new Map<string, ReturnType<typeof createOpenAi>>()
-  const byWorkflow = new Map(options.selfHosted)
-  for (const { name, apiKeyEnv } of options.workflows) {
-    const adapter = byKey.get(apiKeyEnv) ?? withKey(apiKeyEnv, options)
+  const byWorkflow = new Map(selfHosted)
+  const at = { baseUrl, organization, project, dispatcher, cancelDispatcher }
+  for (const { name, apiKeyEnv } of workflows) {
+    const apiKey = secret(apiKeyEnv)
+    if (apiKey === undefined) throw new Error(`${apiKeyEnv} is not set`)
+    const adapter = byKey.get(apiKeyEnv) ?? createOpenAi({ ...at, apiKey })
     byKey.set(apiKeyEnv, adapter)
     byWorkflow.set(name, adapter)
   }
   const unknown = cancelWithAny([...byKey.values()])
   return {
-    of: (workflow) => byWorkflow.get(workflow) ?? unknown,
+    /** For a workflow that has left the config, too: its sessions still have to be cancelled. */
+    chatkitOf: (workflow: string): ChatKit => byWorkflow.get(workflow) ?? unknown,
+    /** By API key variable, for metrics. */
     breakers: () =>
       [...byKey].flatMap(([key, adapter]) =>
         Object.entries(adapter.breakers()).map(([breaker, state]) => ({
@@ -57,16 +61,9 @@ export function createAdapters(options: AdaptersOptions): Adapters {
   }
 }
 
-function withKey(name: string, options: AdaptersOptions) {
-  const apiKey = options.secret(name)
-  if (apiKey === undefined) throw new Error(`${name} is not set`)
-  const { baseUrl, organization, project, dispatcher, cancelDispatcher } = options
-  return createOpenAi({ baseUrl, apiKey, organization, project, dispatcher, cancelDispatcher })
-}
-
 /**
- * For sessions of a workflow that is no longer configured. Whose key they were made with is not
- * known, and to a wrong key they do not exist: gone is only what no key knows.
+ * For sessions of a workflow that has left the config. Nobody knows which key they were made with, and to
+ * a wrong key they do not exist, so a session is gone only when no key knows it.
  */
 function cancelWithAny(adapters: readonly ChatKit[]): ChatKit {
   const refuse = async () => {

@@ -75,7 +75,7 @@ export function createGateway({
   const bodyLimits = { maxBytes: maxBodyBytes, milliseconds: limits.bodyMs }
   const ownership = createOwnership({ registry, now, log })
   const streams = createOpenStreams({ registry, now, log })
-  const identity = createServerIdentity({ keys, issuer: publicUrl, now })
+  const identity = createServerIdentity({ keys, publicUrl, now })
   const forward = createForward({ dispatcher, identity })
   const answerAttachment = createAnswerAttachment({ ownership, publicUrl, keys, now })
   return createHandleRequest({

@@ -30,8 +30,8 @@ const TWO_KEYS = [
 
 test('workflows with the same key share an adapter, and its breakers; others do not', async () => {
   const adapters = await adaptersOf(TWO_KEYS)
-  expect(adapters.of('one')).toBe(adapters.of('three'))
-  expect(adapters.of('one')).not.toBe(adapters.of('two'))
+  expect(adapters.chatkitOf('one')).toBe(adapters.chatkitOf('three'))
+  expect(adapters.chatkitOf('one')).not.toBe(adapters.chatkitOf('two'))
   expect(adapters.breakers().map(({ key, breaker }) => `${key} ${breaker}`)).toEqual([
     'FIRST api',
     'FIRST cancel',
@@ -42,22 +42,26 @@ test('workflows with the same key share an adapter, and its breakers; others do 
 
 test('a session of a workflow that left the config is cancelled with whichever key knows it', async () => {
   const adapters = await adaptersOf(TWO_KEYS)
-  const made = await adapters.of('two').createSession({ user: 'alice', workflow: { id: 'wf_1' } })
+  const made = await adapters
+    .chatkitOf('two')
+    .createSession({ user: 'alice', workflow: { id: 'wf_1' } })
   api.api.setFaults({ status: 404, times: 1 })
-  expect(await adapters.of('gone').cancelSession(made.id)).toMatchObject({ status: 'cancelled' })
+  expect(await adapters.chatkitOf('gone').cancelSession(made.id)).toMatchObject({
+    status: 'cancelled',
+  })
   const cancels = api.api.requests().filter(({ path }) => path.endsWith('/cancel'))
   expect(cancels).toHaveLength(2)
 })
 
 test('it is gone only when no key knows it', async () => {
   const adapters = await adaptersOf(TWO_KEYS)
-  expect(await adapters.of('gone').cancelSession('cksess_never')).toBeNull()
+  expect(await adapters.chatkitOf('gone').cancelSession('cksess_never')).toBeNull()
   expect(api.api.requests()).toHaveLength(2)
 })
 
 test('a workflow that left the config mints nothing', async () => {
   const adapters = await adaptersOf(TWO_KEYS)
-  const attempt = adapters.of('gone').createSession({ user: 'a', workflow: { id: 'wf' } })
+  const attempt = adapters.chatkitOf('gone').createSession({ user: 'a', workflow: { id: 'wf' } })
   await expect(attempt).rejects.toMatchObject({ code: 'workflow_unavailable' })
   expect(api.api.requests()).toEqual([])
 })

@@ -44,7 +44,7 @@ afterAll(() => {
 
 interface Changes {
   readonly keys?: SigningKeys
-  readonly issuer?: string
+  readonly publicUrl?: string
   readonly audience?: string
   /** Milliseconds. */
   readonly now?: number
@@ -53,7 +53,8 @@ interface Changes {
 /** `Authorization` exactly as the gateway sends it. */
 async function authorization(changes: Changes = {}, session: string | undefined = 'cksess_1') {
   const now = changes.now ?? Date.now()
-  const parts = { keys: changes.keys ?? keys, issuer: changes.issuer ?? issuer, now: () => now }
+  const { publicUrl = issuer } = changes
+  const parts = { keys: changes.keys ?? keys, publicUrl, now: () => now }
   const identity = createServerIdentity(parts)
   const who = { user: 'alice|ü', ...(session !== '' && { session }), state: { plan: 'pro', n: 3 } }
   const headers = await identity(changes.audience ?? AUDIENCE, who)
@@ -78,7 +79,7 @@ function verifierSuite(verifier: () => Verify): void {
 
   test.each<[string, () => Promise<string | undefined>]>([
     ['another audience', () => authorization({ audience: `${AUDIENCE}/` })],
-    ['another issuer', () => authorization({ issuer: 'https://mint.other.example' })],
+    ['another issuer', () => authorization({ publicUrl: 'https://mint.other.example' })],
     ['an expired one', () => authorization({ now: Date.now() - 120_000 })],
     ['another key', () => authorization({ keys: foreign })],
     [

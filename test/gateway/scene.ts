@@ -1,13 +1,9 @@
 import { Writable } from 'node:stream'
 import { Hono } from 'hono'
 import { Agent } from 'undici'
+import type { ChatKit } from '../../src/chatkit/port.ts'
 import { createSelfHosted } from '../../src/chatkit/self-hosted/adapter.ts'
-import { createServerThreads } from '../../src/chatkit/self-hosted/threads.ts'
-import {
-  makeSigningKeys,
-  readSigningKeys,
-  type SigningKeys,
-} from '../../src/chatkit/signing/signing-keys.ts'
+import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import type { SelfHostedWorkflow, Settings } from '../../src/config/settings.ts'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { createGateway } from '../../src/gateway/gateway.ts'
@@ -98,15 +94,10 @@ export async function startScene(options: SceneOptions = {}) {
   const description = holdToDescription()
   const listening = await listen({ app, host: '127.0.0.1', port: 0, log })
   description.listenTo(listening.url)
-  const threads = createServerThreads({
-    server,
-    workflow: WORKFLOW,
-    keys,
-    issuer: ISSUER,
-    dispatcher,
-    registry,
-    now: Date.now,
-  })
+  const adapterOf = (workflow: string) => {
+    const at = { workflow, server, publicUrl: ISSUER }
+    return createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now })
+  }
   const url = `${listening.url}/chatkit/${WORKFLOW}`
   return {
     url,
@@ -114,9 +105,10 @@ export async function startScene(options: SceneOptions = {}) {
     sample,
     keys,
     registry,
-    threads,
+    chatkit: adapterOf(WORKFLOW),
     lines,
-    session: (user: string, parts?: SessionParts) => openSession({ keys, registry }, user, parts),
+    session: (user: string, parts?: SessionParts) =>
+      openSession({ adapterOf, registry }, user, parts),
     async close() {
       await listening.stop(0)
       await dispatcher.destroy()
@@ -130,17 +122,11 @@ export type Scene = Awaited<ReturnType<typeof startScene>>
 
 /** Mints a session the way the service does: signed, and on the books. */
 async function openSession(
-  { keys, registry }: { keys: SigningKeys; registry: Registry },
+  { adapterOf, registry }: { adapterOf: (workflow: string) => ChatKit; registry: Registry },
   user: string,
   { seconds = 600, workflow = WORKFLOW, state }: SessionParts = {},
 ) {
-  const chatkit = createSelfHosted({
-    workflow,
-    issuer: ISSUER,
-    keys,
-    threads: unusedThreads,
-    now: Date.now,
-  })
+  const chatkit = adapterOf(workflow)
   const params = {
     user,
     workflow: { id: workflow },
@@ -171,10 +157,6 @@ async function openSession(
   if (outcome.kind !== 'recorded') throw new Error(outcome.kind)
   return { id: issued.id, secret: issued.client_secret.reveal(), user }
 }
-
-const unusedThreads = new Proxy({} as Parameters<typeof createSelfHosted>[0]['threads'], {
-  get: () => undefined,
-})
 
 export type Session = Awaited<ReturnType<Scene['session']>>
 

@@ -1,8 +1,11 @@
+// A self-hosted workflow as an adapter of the port: sessions are made and signed here, and threads are
+// the server's, reached through its own protocol.
+
+import type { Dispatcher } from 'undici'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { ServiceError } from '../../lib/errors.ts'
-import { newId, OBJECT_ID } from '../../lib/ids.ts'
+import { newId, requireId } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
-import type { ChatKit } from '../port.ts'
+import type { CallOptions, ChatKit } from '../port.ts'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../signing/client-secret.ts'
 import type { SigningKeys } from '../signing/signing-keys.ts'
 import {
@@ -10,69 +13,65 @@ import {
   DEFAULT_LIFE_SECONDS,
   type IssuedSession,
 } from '../wire/session.ts'
-import type { ServerThreads } from './threads.ts'
-
-/** What {@link createSelfHosted} needs. */
-export interface SelfHostedOptions {
-  /** Name in the config. */
-  readonly workflow: string
-  /** `PUBLIC_URL`: the issuer of its client secrets. */
-  readonly issuer: string
-  readonly keys: SigningKeys
-  /** The thread calls, through the server's own protocol. */
-  readonly threads: ServerThreads
-  readonly now: Clock
-}
+import { createAskServer } from './ask.ts'
+import {
+  deleteAttachment,
+  deleteThread,
+  listItems,
+  listThreads,
+  type OwnershipRecords,
+  retrieveThread,
+} from './threads.ts'
 
 /**
- * The second implementation of the port: sessions are made and signed here, and guarded by the
- * gateway. There is nobody to cancel at: the registry's word is what the gateway goes by, so a
- * cancel is confirmed at once.
+ * The gateway guards the sessions. Nobody has to be asked to cancel one: the gateway goes by the
+ * registry, so a cancel is confirmed at once.
  *
- * @param options - workflow, keys, the way to its server
+ * @param options - `workflow` is its name in the config, `server` the URL of its endpoint, `publicUrl`
+ * the issuer of its client secrets
  */
-export function createSelfHosted(options: SelfHostedOptions): ChatKit {
-  const { threads } = options
+export function createSelfHosted({
+  workflow,
+  server,
+  publicUrl,
+  keys,
+  dispatcher,
+  registry,
+  now,
+}: {
+  readonly workflow: string
+  readonly server: string
+  readonly publicUrl: string
+  readonly keys: Pick<SigningKeys, 'sign'>
+  readonly dispatcher: Dispatcher
+  readonly registry: OwnershipRecords
+  readonly now: Clock
+}): ChatKit {
+  const askServer = createAskServer({ server, publicUrl, keys, dispatcher, now })
+  const owned = { workflow, registry, askServer }
   return {
-    // Asks nobody, so there is no call to observe.
-    async createSession(params, call) {
+    // Both session calls ask nobody, so there is no call to observe.
+    async createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession> {
       call?.signal?.throwIfAborted()
-      return createSession(params, options)
+      const { user } = params
+      const id = newId('cksess_')
+      const iat = unixSeconds(now)
+      const exp = iat + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS)
+      const aud = audienceOf(workflow)
+      const claims = { iss: publicUrl, aud, sub: user, sid: id, jti: newId('jti_'), iat, exp }
+      const client_secret = new Secret(await keys.sign(claims, CLIENT_SECRET_TYPE))
+      return { id, client_secret, expires_at: exp, status: 'active', user }
     },
-    // `null`: no session of this id is known to anyone but the registry.
     async cancelSession(id, call) {
       call?.signal?.throwIfAborted()
-      if (OBJECT_ID.test(id)) return null
-      throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
+      requireId(id)
+      // Only the registry knows sessions.
+      return null
     },
-    listThreads: threads.list,
-    retrieveThread: threads.retrieve,
-    deleteThread: threads.remove,
-    listThreadItems: threads.items,
-  }
-}
-
-async function createSession(
-  params: CreateSessionParams,
-  { workflow, issuer, keys, now }: SelfHostedOptions,
-): Promise<IssuedSession> {
-  const id = newId('cksess_')
-  const iat = unixSeconds(now)
-  const exp = iat + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS)
-  const claims = {
-    iss: issuer,
-    aud: audienceOf(workflow),
-    sub: params.user,
-    sid: id,
-    jti: newId('jti_'),
-    iat,
-    exp,
-  }
-  return {
-    id,
-    client_secret: new Secret(await keys.sign(claims, CLIENT_SECRET_TYPE)),
-    expires_at: exp,
-    status: 'active',
-    user: params.user,
+    listThreads: (query, call) => listThreads(owned, query, call),
+    retrieveThread: (id, call) => retrieveThread(owned, id, call),
+    deleteThread: (id, call) => deleteThread(owned, id, call),
+    listThreadItems: (id, query, call) => listItems(owned, { id, query }, call),
+    deleteAttachment: (id, call) => deleteAttachment(owned, id, call),
   }
 }

@@ -1,9 +1,11 @@
+// Asks a ChatKit server in its own protocol, in this service's name and on behalf of a user.
+
 import type { Dispatcher } from 'undici'
 import type { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { type Deadline, startDeadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import type { CallOptions, ChatKitOperation } from '../port.ts'
+import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
 import type { RequestType } from '../protocol/request.ts'
 import {
   openServerCall,
@@ -14,14 +16,11 @@ import {
 import { createServerIdentity } from '../signing/server-token.ts'
 import type { SigningKeys } from '../signing/signing-keys.ts'
 
-/** For all requests of one operation together, in milliseconds. */
-const DEADLINE_MS = 8000
-
 /** A request of the protocol whose answer is JSON. */
 export interface Question {
   readonly type: RequestType
   readonly params: object
-  /** A 400 is then taken for the fault of the cursor, which is the client's. */
+  /** A 400 is then about the cursor, which is the client's. */
   readonly hasCursor?: boolean
 }
 
@@ -38,29 +37,27 @@ export type AskServer = <T>(
   run: (ask: Ask) => Promise<T>,
 ) => Promise<T>
 
-/** What {@link createAskServer} needs. */
-export interface AskServerOptions {
-  readonly server: string
-  readonly keys: Pick<SigningKeys, 'sign'>
-  readonly issuer: string
-  readonly dispatcher: Dispatcher
-  readonly now: Clock
-}
-
 interface Seen {
   status: number | undefined
   requestId: string | undefined
   attempts: number
 }
 
-/**
- * Speaks the protocol to a server, in this service's own name and on behalf of a user.
- *
- * @param options - server, identity, connections
- */
-export function createAskServer(options: AskServerOptions): AskServer {
-  const identity = createServerIdentity(options)
-  const { server, dispatcher } = options
+/** @param options - `publicUrl` names this service to the server, as the token's issuer */
+export function createAskServer({
+  server,
+  publicUrl,
+  keys,
+  dispatcher,
+  now,
+}: {
+  readonly server: string
+  readonly publicUrl: string
+  readonly keys: Pick<SigningKeys, 'sign'>
+  readonly dispatcher: Dispatcher
+  readonly now: Clock
+}): AskServer {
+  const identity = createServerIdentity({ publicUrl, keys, now })
   const send = async (user: string, question: Question, at: { deadline: Deadline; seen: Seen }) => {
     const { deadline, seen } = at
     const { type, params } = question
@@ -86,7 +83,7 @@ export function createAskServer(options: AskServerOptions): AskServer {
   return async (operation, call, run) => {
     const started = performance.now()
     const seen: Seen = { status: undefined, requestId: undefined, attempts: 0 }
-    const deadline = startDeadline(DEADLINE_MS, call?.signal)
+    const deadline = startDeadline(CALL_DEADLINE_MS, call?.signal)
     try {
       call?.signal?.throwIfAborted()
       const ask: Ask = async (user: string, question: Question, schema?: z.ZodType) => {

@@ -1,37 +1,28 @@
-import type { Dispatcher } from 'undici'
-import type { Clock } from '../../lib/clock.ts'
+// Threads, items and attachments of a self-hosted workflow. The registry's records of ownership say which
+// there are and who owns each; the server, asked as the owner, says what is in them.
+
+import { z } from 'zod'
 import { eachBounded } from '../../lib/concurrency.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { OBJECT_ID } from '../../lib/ids.ts'
-import type { CallOptions, ChatKit } from '../port.ts'
+import { requireId } from '../../lib/ids.ts'
+import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { serverFault } from '../protocol/server-call.ts'
 import { type ServerItem, serverItemPage, serverThread } from '../protocol/thread.ts'
 import { toWireItem, toWireThread } from '../protocol/to-wire.ts'
-import type { SigningKeys } from '../signing/signing-keys.ts'
 import { collect, type Fetched, listOf } from '../wire/pages.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from '../wire/thread.ts'
 import type { ListQuery, ThreadListQuery } from '../wire/wire.ts'
-import { type Ask, type AskServer, createAskServer } from './ask.ts'
-import { deleteAtServer } from './delete.ts'
+import type { Ask, AskServer, Question } from './ask.ts'
 
-/** The thread calls of a self-hosted workflow, through the server's own protocol. */
-export interface ServerThreads {
-  readonly list: ChatKit['listThreads']
-  readonly retrieve: ChatKit['retrieveThread']
-  readonly remove: ChatKit['deleteThread']
-  readonly items: ChatKit['listThreadItems']
-}
-
-/** Something of this workflow, as the records of ownership know it. */
-interface OwnedThread {
+interface OwnedThing {
   readonly workflow: string
-  readonly kind: 'thread'
+  readonly kind: 'thread' | 'attachment'
   readonly id: string
 }
 
-/** The records of ownership, as far as thread calls need them. */
-export interface ThreadOwners {
-  ownersOf(things: readonly OwnedThread[]): Promise<readonly (string | undefined)[]>
+/** The registry's records of who owns a thread or an attachment, as far as the adapter needs them. */
+export interface OwnershipRecords {
+  ownersOf(things: readonly OwnedThing[]): Promise<readonly (string | undefined)[]>
   listOwned(query: {
     readonly workflow: string
     readonly kind: 'thread'
@@ -47,137 +38,166 @@ export interface ThreadOwners {
       }
     | undefined
   >
-  releaseOwnership(thing: OwnedThread): Promise<void>
+  releaseOwnership(thing: OwnedThing): Promise<void>
 }
 
-/** What {@link createServerThreads} needs. */
-export interface ServerThreadsOptions {
-  /** URL of the ChatKit server's endpoint. */
-  readonly server: string
+/** A workflow's server, with the records of what its users own there. */
+interface OwnedServer {
   /** Name in the config. */
   readonly workflow: string
-  readonly keys: Pick<SigningKeys, 'sign'>
-  /** `PUBLIC_URL`. */
-  readonly issuer: string
-  readonly dispatcher: Dispatcher
-  readonly registry: ThreadOwners
-  readonly now: Clock
-}
-
-interface Deps extends ServerThreadsOptions {
+  readonly registry: OwnershipRecords
   readonly askServer: AskServer
 }
 
-/** How many threads of a list are read at a time. */
+/** Threads of a list that are read at the same time. */
 const PARALLEL = 8
 
 /**
- * The records of ownership say whose a thread is and which there are; the server, asked as its owner,
- * what is in it. A thread that the server no longer has is left out of lists, and its record is left
- * alone: a server that has lost its way must not cost anyone their threads.
- *
- * @param options - server, identity, records
+ * A thread that the server no longer has is left out, and its record is left alone: a server that lost
+ * its data must not cost anyone their threads.
  */
-export function createServerThreads(options: ServerThreadsOptions): ServerThreads {
-  const deps = { ...options, askServer: createAskServer(options) }
-  return {
-    list: (query, call) =>
-      deps.askServer('list_threads', call, (ask) => listThreads(deps, ask, query)),
-    retrieve: (id, call) =>
-      deps.askServer('retrieve_thread', call, (ask) => retrieveThread(deps, ask, of(id, call))),
-    remove: (id, call) =>
-      deps.askServer('delete_thread', call, (ask) => deleteThread(deps, ask, of(id, call))),
-    items: (id, query, call: CallOptions | undefined) =>
-      deps.askServer('list_thread_items', call, (ask) =>
-        listItems(deps, ask, { ...of(id, call), query }),
-      ),
-  }
-}
-
-/** A thread that is asked about. */
-interface AskedThread {
-  readonly id: string
-  /** Whose it has to be; anyone's when undefined. */
-  readonly asUser: string | undefined
-}
-
-function of(id: string, call: CallOptions | undefined): AskedThread {
-  return { id, asUser: call?.asUser }
-}
-
-async function listThreads(deps: Deps, ask: Ask, query: ThreadListQuery): Promise<ThreadPage> {
-  const { registry, workflow } = deps
-  const { user, ...asked } = query
-  return listOf(
-    await collect(asked, async (part): Promise<Fetched<Thread>> => {
-      const order = part.order ?? 'desc'
-      const owned = await registry.listOwned({ ...part, order, user, workflow, kind: 'thread' })
-      if (owned === undefined) throw badCursor()
-      const found = new Map<string, Thread>()
-      await eachBounded(owned.data, PARALLEL, async ({ id, user: owner }) => {
-        const thread = await readThread(ask, id, owner)
-        if (thread !== undefined) found.set(id, thread)
-      })
-      const entries = owned.data.map(({ id }) => ({ id, value: found.get(id) }))
-      return { entries, hasMore: owned.hasMore }
-    }),
+export function listThreads(
+  { workflow, registry, askServer }: OwnedServer,
+  query: ThreadListQuery,
+  call: CallOptions | undefined,
+): Promise<ThreadPage> {
+  const { user, ...page } = query
+  return askServer('list_threads', call, async (ask) =>
+    listOf(
+      await collect(page, async (part): Promise<Fetched<Thread>> => {
+        const order = part.order ?? 'desc'
+        const owned = await registry.listOwned({ ...part, order, user, workflow, kind: 'thread' })
+        if (owned === undefined) throw badCursor()
+        const found = new Map<string, Thread>()
+        await eachBounded(owned.data, PARALLEL, async ({ id, user: owner }) => {
+          const thread = await readThread(ask, id, owner)
+          if (thread !== undefined) found.set(id, thread)
+        })
+        const entries = owned.data.map(({ id }) => ({ id, value: found.get(id) }))
+        return { entries, hasMore: owned.hasMore }
+      }),
+    ),
   )
 }
 
-async function retrieveThread(deps: Deps, ask: Ask, asked: AskedThread): Promise<Thread> {
-  const user = await ownerOf(deps, asked)
-  const thread = await readThread(ask, asked.id, user)
-  if (thread === undefined) throw notFound('the server does not have the thread')
-  return thread
+/** Asked as the thread's owner, whoever that is. */
+export async function retrieveThread(
+  { workflow, registry, askServer }: OwnedServer,
+  id: string,
+  call: CallOptions | undefined,
+): Promise<Thread> {
+  const owned = { workflow, kind: 'thread', id: requireId(id) } as const
+  return askServer('retrieve_thread', call, async (ask) => {
+    const user = await ownerOf(owned, registry, call)
+    const thread = await readThread(ask, id, user)
+    if (thread === undefined) throw notFound('the server does not have the thread')
+    return thread
+  })
 }
 
 /** Undefined when the server does not have it. */
 async function readThread(ask: Ask, id: string, user: string): Promise<Thread | undefined> {
   try {
-    const thread = await ask(
-      user,
-      { type: 'threads.get_by_id', params: { thread_id: id } },
-      serverThread,
-    )
+    const params = { thread_id: id }
+    const thread = await ask(user, { type: 'threads.get_by_id', params }, serverThread)
     if (thread.id === id) return toWireThread(thread, user)
   } catch (error) {
-    if (error instanceof ServiceError && error.code === 'not_found') return undefined
+    if (isNotFound(error)) return undefined
     throw error
   }
   throw serverFault('upstream_invalid_response', 'another thread than was asked for')
 }
 
-async function deleteThread(deps: Deps, ask: Ask, asked: AskedThread): Promise<ThreadDeleted> {
-  const user = await ownerOf(deps, asked)
-  const { id } = asked
-  const record = { workflow: deps.workflow, kind: 'thread', id } as const
-  await deleteAtServer(ask, {
-    user,
-    question: { type: 'threads.delete', params: { thread_id: id } },
-    release: () => deps.registry.releaseOwnership(record),
-  })
+/** {@link deleteOwned} */
+export async function deleteThread(
+  server: OwnedServer,
+  id: string,
+  call: CallOptions | undefined,
+): Promise<ThreadDeleted> {
+  const thing = { workflow: server.workflow, kind: 'thread', id: requireId(id) } as const
+  const question = { type: 'threads.delete', params: { thread_id: id } } as const
+  await deleteOwned(server, { operation: 'delete_thread', thing, question }, call)
   return { id, object: 'chatkit.thread.deleted', deleted: true }
 }
 
-async function listItems(
-  deps: Deps,
-  ask: Ask,
-  asked: AskedThread & { readonly query: ListQuery },
-): Promise<ThreadItemPage> {
-  const user = await ownerOf(deps, asked)
-  const { id, query } = asked
-  const page = await collect(query, async (part) => {
-    // The protocol has no `before`: what precedes a place is what follows it the other way round.
-    const backwards = part.before !== undefined && part.after === undefined
-    const { order = 'desc', limit } = part
-    const after = backwards ? part.before : part.after
-    const way = backwards ? opposite(order) : order
-    const params = { thread_id: id, limit, order: way, ...(after !== undefined && { after }) }
-    const hasCursor = after !== undefined
-    const answer = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
-    return itemsOf(answer, { ...part, backwards })
+/** {@link deleteOwned} */
+export function deleteAttachment(
+  server: OwnedServer,
+  id: string,
+  call: CallOptions | undefined,
+): Promise<void> {
+  const question = { type: 'attachments.delete', params: { attachment_id: id } } as const
+  const thing = { workflow: server.workflow, kind: 'attachment', id } as const
+  return deleteOwned(server, { operation: 'delete_attachment', thing, question }, call)
+}
+
+interface OwnedDelete {
+  readonly operation: ChatKitOperation
+  readonly thing: OwnedThing
+  /** The server's own delete call. */
+  readonly question: Question
+}
+
+/**
+ * Deletes something at the server, then the record of its owner. Without its record nobody finds it
+ * again, so a 404 counts only from a server that can show its threads: a wrong path, or a proxy without
+ * the server behind it, answers 404 to everything.
+ *
+ * @throws `not_found` when the server did not have it, its record released; `upstream_rejected` when
+ * the server has nothing at its address
+ */
+function deleteOwned(
+  { registry, askServer }: OwnedServer,
+  { operation, thing, question }: OwnedDelete,
+  call: CallOptions | undefined,
+): Promise<void> {
+  return askServer(operation, call, async (ask) => {
+    const user = await ownerOf(thing, registry, call)
+    try {
+      await ask(user, question)
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+      await requireServer(ask, user)
+      await registry.releaseOwnership(thing)
+      throw error
+    }
+    await registry.releaseOwnership(thing)
   })
-  return listOf(page)
+}
+
+const anyPage = z.looseObject({ data: z.array(z.unknown()) })
+
+async function requireServer(ask: Ask, user: string): Promise<void> {
+  try {
+    await ask(user, { type: 'threads.list', params: { limit: 1 } }, anyPage)
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+    throw serverFault('upstream_rejected', 'the server answers 404 to threads.list, too')
+  }
+}
+
+/** Asked as the thread's owner, whoever that is. */
+export async function listItems(
+  { workflow, registry, askServer }: OwnedServer,
+  { id, query }: { readonly id: string; readonly query: ListQuery },
+  call: CallOptions | undefined,
+): Promise<ThreadItemPage> {
+  const owned = { workflow, kind: 'thread', id: requireId(id) } as const
+  return askServer('list_thread_items', call, async (ask) => {
+    const user = await ownerOf(owned, registry, call)
+    const page = await collect(query, async (part) => {
+      // The protocol has no `before`: the items before a cursor are those after it in the other order.
+      const backwards = part.before !== undefined && part.after === undefined
+      const { limit } = part
+      const after = backwards ? part.before : part.after
+      const order = backwards ? opposite(part.order) : (part.order ?? 'desc')
+      const params = { thread_id: id, limit, order, ...(after !== undefined && { after }) }
+      const hasCursor = after !== undefined
+      const answer = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
+      return itemsOf(answer, { ...part, backwards })
+    })
+    return listOf(page)
+  })
 }
 
 function itemsOf(
@@ -193,18 +213,26 @@ function itemsOf(
   }
 }
 
-function opposite(order: 'asc' | 'desc'): 'asc' | 'desc' {
+function opposite(order: 'asc' | 'desc' = 'desc'): 'asc' | 'desc' {
   return order === 'asc' ? 'desc' : 'asc'
 }
 
-async function ownerOf({ registry, workflow }: Deps, { id, asUser }: AskedThread): Promise<string> {
-  if (!OBJECT_ID.test(id)) {
-    throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
+/** @throws `not_found` when nobody owns the thing, or another user than the call is for */
+async function ownerOf(
+  thing: OwnedThing,
+  registry: OwnershipRecords,
+  call: CallOptions | undefined,
+): Promise<string> {
+  const [owner] = await registry.ownersOf([thing])
+  if (owner === undefined) throw notFound(`nobody owns the ${thing.kind}`)
+  if (call?.asUser !== undefined && owner !== call.asUser) {
+    throw notFound(`another user owns the ${thing.kind}`)
   }
-  const [owner] = await registry.ownersOf([{ workflow, kind: 'thread', id }])
-  if (owner === undefined) throw notFound('a thread of nobody')
-  if (asUser !== undefined && owner !== asUser) throw notFound('a thread of another user')
   return owner
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === 'not_found'
 }
 
 function notFound(reason: string): ServiceError {

@@ -1,11 +1,13 @@
+// The identity that a ChatKit server gets with each request: headers, and a token that this service signs.
+
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
-/** What a token for a server lives, in seconds: it is made for one request. */
+/** Seconds that a token for a server is valid: it is made for one request. */
 const SECONDS = 60
 
-/** On whose behalf a server is asked. */
+/** The user whom a request is for. */
 export interface ServerIdentity {
   readonly user: string
   /** Undefined for a call of this service's own, such as an admin's list. */
@@ -21,22 +23,23 @@ export type ServerIdentityHeaders = (
 ) => Promise<Record<string, string>>
 
 /**
- * The identity that a server gets, in two forms: headers that are as good as the network between us
- * and it, and a signed token whose `aud` is the server's URL, which needs no trust in any network.
- *
- * @param options - keys, `PUBLIC_URL` as issuer, the time
+ * Two forms of the same identity: headers, which a server can trust as far as it trusts the network,
+ * and a signed token whose `aud` is the server's URL, which needs no trust in any network.
  */
-export function createServerIdentity(options: {
+export function createServerIdentity({
+  keys,
+  publicUrl,
+  now,
+}: {
   readonly keys: Pick<SigningKeys, 'sign'>
-  readonly issuer: string
+  readonly publicUrl: string
   readonly now: Clock
 }): ServerIdentityHeaders {
-  const { keys, issuer, now } = options
   return async (server, { user, session, state = {} }) => {
     const iat = unixSeconds(now)
     const sid = session === undefined ? {} : { sid: session }
     const times = { iat, exp: iat + SECONDS, jti: newId('jti_') }
-    const claims = { iss: issuer, aud: server, sub: user, ...sid, state, ...times }
+    const claims = { iss: publicUrl, aud: server, sub: user, ...sid, state, ...times }
     return {
       authorization: `Bearer ${await keys.sign(claims, 'JWT')}`,
       'x-chatkit-user': encodeURIComponent(user),

@@ -17,8 +17,7 @@ export interface IntrospectOptions {
   readonly registry: Pick<Registry, 'getSession'>
   readonly settings: Settings
   readonly keys: SigningKeys
-  /** `PUBLIC_URL`. */
-  readonly issuer: string
+  readonly publicUrl: string
   readonly now: Clock
 }
 
@@ -54,19 +53,21 @@ export function requireIntrospector(
 export function introspect(options: IntrospectOptions): Handler<AppEnv> {
   return async (c: AppContext) => {
     const session = await liveSession(new Secret(await readFormField(c, 'token')), options)
-    return c.json(session === undefined ? { active: false } : activeAnswer(session, options.issuer))
+    return c.json(
+      session === undefined ? { active: false } : activeAnswer(session, options.publicUrl),
+    )
   }
 }
 
 async function liveSession(
   secret: Secret,
-  { registry, settings, keys, issuer, now }: IntrospectOptions,
+  { registry, settings, keys, publicUrl, now }: IntrospectOptions,
 ): Promise<SessionRecord | undefined> {
   for (const { kind, name } of settings.workflows) {
     if (kind !== 'self-hosted') continue
     const sid = await sessionIdOf(secret, {
       keys,
-      issuer,
+      issuer: publicUrl,
       audience: audienceOf(name),
       nowMs: now(),
     })
@@ -98,10 +99,10 @@ async function sessionIdOf(
   }
 }
 
-function activeAnswer(session: SessionRecord, issuer: string) {
+function activeAnswer(session: SessionRecord, publicUrl: string) {
   return {
     active: true,
-    iss: issuer,
+    iss: publicUrl,
     aud: audienceOf(session.workflow),
     sub: session.user,
     sid: session.id,

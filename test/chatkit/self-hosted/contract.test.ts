@@ -1,6 +1,5 @@
 import { Agent } from 'undici'
 import { createSelfHosted } from '../../../src/chatkit/self-hosted/adapter.ts'
-import { createServerThreads } from '../../../src/chatkit/self-hosted/threads.ts'
 import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { chatkitContract, type SeededThread } from '../../contracts/chatkit.ts'
@@ -11,10 +10,9 @@ async function makeContract() {
   const keys = await readSigningKeys(await makeSigningKeys(), 'test')
   const registry = createSqliteRegistry({ path: ':memory:' })
   const dispatcher = new Agent({ allowH2: false })
-  const parts = { workflow: 'helpdesk', issuer: 'https://mint.test', keys, now: Date.now }
-  const threads = createServerThreads({ ...parts, server: server.url, dispatcher, registry })
+  const at = { workflow: 'helpdesk', server: server.url, publicUrl: 'https://mint.test' }
   return {
-    chatkit: createSelfHosted({ ...parts, threads }),
+    chatkit: createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now }),
     params: (user: string) => ({ user, workflow: { id: 'helpdesk' } }),
     async seedThread(thread: SeededThread) {
       const { id } = server.seed(thread)

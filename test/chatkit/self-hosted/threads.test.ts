@@ -25,7 +25,7 @@ describe('list', () => {
   test('has a user’s threads in the reference’s shape, newest first', async () => {
     const [first = '', second = ''] = await seed('alice', 2)
     await seed('bob', 1)
-    const page = await scene.threads.list({ user: 'alice' })
+    const page = await scene.chatkit.listThreads({ user: 'alice' })
     expect(page).toEqual({
       object: 'list',
       data: [second, first].map((id) => ({
@@ -44,7 +44,7 @@ describe('list', () => {
 
   test('without a user is over all users', async () => {
     const all = [...(await seed('alice', 2)), ...(await seed('bob', 1))]
-    const page = await scene.threads.list({})
+    const page = await scene.chatkit.listThreads({})
     expect(ids(page)).toEqual(all.toReversed())
     expect(page.data.map(({ user }) => user)).toEqual(['bob', 'alice', 'alice'])
   })
@@ -52,16 +52,18 @@ describe('list', () => {
   test('pages in both orders and both ways', async () => {
     const all = await seed('alice', 5)
     const [a, b, c, d, e] = all
-    const first = await scene.threads.list({ user: 'alice', order: 'asc', limit: 2 })
+    const first = await scene.chatkit.listThreads({ user: 'alice', order: 'asc', limit: 2 })
     expect([ids(first), first.has_more]).toEqual([[a, b], true])
     const last = { user: 'alice', order: 'asc', limit: 3, after: first.last_id ?? '' } as const
-    const rest = await scene.threads.list(last)
+    const rest = await scene.chatkit.listThreads(last)
     expect([ids(rest), rest.has_more]).toEqual([[c, d, e], false])
-    const before = await scene.threads.list({ user: 'alice', before: a ?? '', limit: 2 })
+    const before = await scene.chatkit.listThreads({ user: 'alice', before: a ?? '', limit: 2 })
     expect([ids(before), before.has_more]).toEqual([[c, b], true])
-    const none = await scene.threads.list({ user: 'alice', limit: 0 })
+    const none = await scene.chatkit.listThreads({ user: 'alice', limit: 0 })
     expect(none).toMatchObject({ data: [], first_id: null, last_id: null, has_more: true })
-    await expect(scene.threads.list({ user: 'alice', after: 'thr_x' })).rejects.toMatchObject({
+    await expect(
+      scene.chatkit.listThreads({ user: 'alice', after: 'thr_x' }),
+    ).rejects.toMatchObject({
       code: 'invalid_request',
     })
   })
@@ -70,9 +72,13 @@ describe('list', () => {
     const [a, b, c = '', d = '', e] = await seed('alice', 5)
     await lose(c)
     await lose(d)
-    const page = await scene.threads.list({ user: 'alice', limit: 2 })
+    const page = await scene.chatkit.listThreads({ user: 'alice', limit: 2 })
     expect([ids(page), page.has_more]).toEqual([[e, b], true])
-    const rest = await scene.threads.list({ user: 'alice', limit: 2, after: page.last_id ?? '' })
+    const rest = await scene.chatkit.listThreads({
+      user: 'alice',
+      limit: 2,
+      after: page.last_id ?? '',
+    })
     expect([ids(rest), rest.has_more]).toEqual([[a], false])
     const thing = { workflow: WORKFLOW, kind: 'thread', id: c } as const
     expect(await scene.registry.ownersOf([thing])).toEqual(['alice'])
@@ -82,7 +88,7 @@ describe('list', () => {
     await seed('alice', 1)
     scene.sample.server.setFaults({ down: true })
     const refused = { code: 'upstream_unavailable' }
-    await expect(scene.threads.list({ user: 'alice' })).rejects.toMatchObject(refused)
+    await expect(scene.chatkit.listThreads({ user: 'alice' })).rejects.toMatchObject(refused)
   })
 })
 
@@ -90,7 +96,7 @@ describe('retrieve, remove', () => {
   test('act as the owner', async () => {
     const [id = ''] = await seed('bob', 1)
     scene.sample.server.clearRequests()
-    expect(await scene.threads.retrieve(id)).toMatchObject({ id, user: 'bob' })
+    expect(await scene.chatkit.retrieveThread(id)).toMatchObject({ id, user: 'bob' })
     const [request] = scene.sample.server.requests()
     expect(request).toMatchObject({ type: 'threads.get_by_id', params: { thread_id: id } })
     const token = (request?.headers['authorization'] ?? '').split('.')[1] ?? ''
@@ -101,19 +107,21 @@ describe('retrieve, remove', () => {
 
   test('a thread that nobody owns is not_found, and the server is not asked', async () => {
     scene.sample.server.clearRequests()
-    for (const call of [scene.threads.retrieve, scene.threads.remove]) {
+    for (const call of [scene.chatkit.retrieveThread, scene.chatkit.deleteThread]) {
       await expect(call('thr_x')).rejects.toMatchObject({ code: 'not_found' })
     }
-    await expect(scene.threads.items('thr_x', {})).rejects.toMatchObject({ code: 'not_found' })
+    await expect(scene.chatkit.listThreadItems('thr_x', {})).rejects.toMatchObject({
+      code: 'not_found',
+    })
     expect(scene.sample.server.requests()).toEqual([])
   })
 
   test('a removed thread is gone from the server and from the records', async () => {
     const [id = '', other] = await seed('alice', 2)
     const gone = { id, object: 'chatkit.thread.deleted', deleted: true }
-    expect(await scene.threads.remove(id)).toEqual(gone)
-    expect(ids(await scene.threads.list({}))).toEqual([other])
-    await expect(scene.threads.remove(id)).rejects.toMatchObject({ code: 'not_found' })
+    expect(await scene.chatkit.deleteThread(id)).toEqual(gone)
+    expect(ids(await scene.chatkit.listThreads({}))).toEqual([other])
+    await expect(scene.chatkit.deleteThread(id)).rejects.toMatchObject({ code: 'not_found' })
     const answer = await ask(scene.sample.url, ['threads.get_by_id', { thread_id: id }])
     expect(answer.status).toBe(404)
   })
@@ -121,7 +129,7 @@ describe('retrieve, remove', () => {
   test('a thread that the server has lost is not_found, and its record goes', async () => {
     const [id = ''] = await seed('alice', 1)
     await lose(id)
-    await expect(scene.threads.remove(id)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(scene.chatkit.deleteThread(id)).rejects.toMatchObject({ code: 'not_found' })
     const thing = { workflow: WORKFLOW, kind: 'thread', id } as const
     expect(await scene.registry.ownersOf([thing])).toEqual([undefined])
   })
@@ -129,16 +137,18 @@ describe('retrieve, remove', () => {
   test('404 from an address without a server costs nobody the record of a thread', async () => {
     const [id = ''] = await seed('alice', 1)
     scene.sample.server.setFaults({ status: 404, body: { detail: 'Not Found' } })
-    await expect(scene.threads.remove(id)).rejects.toMatchObject({ code: 'upstream_rejected' })
+    await expect(scene.chatkit.deleteThread(id)).rejects.toMatchObject({
+      code: 'upstream_rejected',
+    })
     scene.sample.server.setFaults({})
-    expect(await scene.threads.retrieve(id)).toMatchObject({ id, user: 'alice' })
+    expect(await scene.chatkit.retrieveThread(id)).toMatchObject({ id, user: 'alice' })
   })
 
   test('a server that answers with another thread is not believed', async () => {
     const [id = ''] = await seed('alice', 1)
     scene.sample.server.setFaults({ status: 200, body: { id: 'thr_other', created_at: 1 } })
     const refused = { code: 'upstream_invalid_response' }
-    await expect(scene.threads.retrieve(id)).rejects.toMatchObject(refused)
+    await expect(scene.chatkit.retrieveThread(id)).rejects.toMatchObject(refused)
   })
 })
 
@@ -148,18 +158,18 @@ describe('as a user', () => {
     scene.sample.server.clearRequests()
     const call = { asUser: 'alice' }
     const refused = { code: 'not_found' }
-    await expect(scene.threads.retrieve(id, call)).rejects.toMatchObject(refused)
-    await expect(scene.threads.remove(id, call)).rejects.toMatchObject(refused)
-    await expect(scene.threads.items(id, {}, call)).rejects.toMatchObject(refused)
+    await expect(scene.chatkit.retrieveThread(id, call)).rejects.toMatchObject(refused)
+    await expect(scene.chatkit.deleteThread(id, call)).rejects.toMatchObject(refused)
+    await expect(scene.chatkit.listThreadItems(id, {}, call)).rejects.toMatchObject(refused)
     expect(scene.sample.server.requests()).toEqual([])
-    expect(await scene.threads.retrieve(id, { asUser: 'bob' })).toMatchObject({ user: 'bob' })
+    expect(await scene.chatkit.retrieveThread(id, { asUser: 'bob' })).toMatchObject({ user: 'bob' })
   })
 })
 
 describe('items', () => {
   test('in the reference’s shapes, newest first, in pages both ways', async () => {
     const [id = ''] = await seed('alice', 1, 'task widget please')
-    const page = await scene.threads.items(id, { order: 'asc' })
+    const page = await scene.chatkit.listThreadItems(id, { order: 'asc' })
     expect(page.data.map(({ type }) => type)).toEqual([
       'chatkit.user_message',
       'chatkit.task',
@@ -167,17 +177,24 @@ describe('items', () => {
       'chatkit.assistant_message',
     ])
     const [a, b, c, d] = ids(page)
-    expect(ids(await scene.threads.items(id, {}))).toEqual([d, c, b, a])
-    const first = await scene.threads.items(id, { limit: 3 })
+    expect(ids(await scene.chatkit.listThreadItems(id, {}))).toEqual([d, c, b, a])
+    const first = await scene.chatkit.listThreadItems(id, { limit: 3 })
     expect([ids(first), first.has_more, first.last_id]).toEqual([[d, c, b], true, b])
-    const rest = await scene.threads.items(id, { limit: 3, after: first.last_id ?? '' })
+    const rest = await scene.chatkit.listThreadItems(id, { limit: 3, after: first.last_id ?? '' })
     expect([ids(rest), rest.has_more]).toEqual([[a], false])
-    const before = await scene.threads.items(id, { order: 'asc', before: d ?? '', limit: 2 })
+    const before = await scene.chatkit.listThreadItems(id, {
+      order: 'asc',
+      before: d ?? '',
+      limit: 2,
+    })
     expect([ids(before), before.has_more]).toEqual([[b, c], true])
     const between = { order: 'asc', after: a ?? '', before: d ?? '' } as const
-    expect(await scene.threads.items(id, between)).toMatchObject({ has_more: false, first_id: b })
-    expect(ids(await scene.threads.items(id, between))).toEqual([b, c])
-    await expect(scene.threads.items(id, { after: 'msg_x' })).rejects.toMatchObject({
+    expect(await scene.chatkit.listThreadItems(id, between)).toMatchObject({
+      has_more: false,
+      first_id: b,
+    })
+    expect(ids(await scene.chatkit.listThreadItems(id, between))).toEqual([b, c])
+    await expect(scene.chatkit.listThreadItems(id, { after: 'msg_x' })).rejects.toMatchObject({
       code: 'invalid_request',
     })
   })
@@ -188,11 +205,11 @@ describe('every call', () => {
     const [id = ''] = await seed('alice', 1)
     const seen: UpstreamCall[] = []
     const observe = (call: UpstreamCall) => seen.push(call)
-    await scene.threads.list({}, { observe })
-    await scene.threads.retrieve(id, { observe })
-    await scene.threads.items(id, {}, { observe })
-    await scene.threads.remove(id, { observe })
-    await scene.threads.remove(id, { observe }).catch(() => undefined)
+    await scene.chatkit.listThreads({}, { observe })
+    await scene.chatkit.retrieveThread(id, { observe })
+    await scene.chatkit.listThreadItems(id, {}, { observe })
+    await scene.chatkit.deleteThread(id, { observe })
+    await scene.chatkit.deleteThread(id, { observe }).catch(() => undefined)
     expect(seen.map(({ operation, status, attempts }) => [operation, status, attempts])).toEqual([
       ['list_threads', 200, 1],
       ['retrieve_thread', 200, 1],
@@ -205,14 +222,14 @@ describe('every call', () => {
   test('of a caller who has left rejects with the reason', async () => {
     const reason = new Error('the caller has left')
     const call = { signal: AbortSignal.abort(reason) }
-    await expect(scene.threads.list({}, call)).rejects.toBe(reason)
-    await expect(scene.threads.retrieve('thr_1', call)).rejects.toBe(reason)
+    await expect(scene.chatkit.listThreads({}, call)).rejects.toBe(reason)
+    await expect(scene.chatkit.retrieveThread('thr_1', call)).rejects.toBe(reason)
   })
 
   test.each(['', '..', 'a/b', 'a\nb', 'a'.repeat(129)])('the id %j is refused', async (id) => {
     const refused = { code: 'invalid_request' }
-    await expect(scene.threads.retrieve(id)).rejects.toMatchObject(refused)
-    await expect(scene.threads.remove(id)).rejects.toMatchObject(refused)
-    await expect(scene.threads.items(id, {})).rejects.toMatchObject(refused)
+    await expect(scene.chatkit.retrieveThread(id)).rejects.toMatchObject(refused)
+    await expect(scene.chatkit.deleteThread(id)).rejects.toMatchObject(refused)
+    await expect(scene.chatkit.listThreadItems(id, {})).rejects.toMatchObject(refused)
   })
 })

@@ -57,7 +57,7 @@ async function checkServer(
   const askServer = createAskServer({
     server,
     keys,
-    issuer: environment.publicUrl ?? '',
+    publicUrl: environment.publicUrl ?? '',
     dispatcher,
     now,
   })

@@ -31,7 +31,7 @@ export interface WorkflowChecks extends Setup {
 export function checkHosted(checks: WorkflowChecks): Promise<Finding[]> {
   const hosted = checks.workflows.filter((workflow) => workflow.kind === 'hosted')
   const { environment, dispatcher } = checks
-  const adapters = createAdapters({
+  const { chatkitOf } = createAdapters({
     workflows: hosted,
     selfHosted: new Map(),
     secret: environment.secret,
@@ -41,9 +41,7 @@ export function checkHosted(checks: WorkflowChecks): Promise<Finding[]> {
     dispatcher,
     cancelDispatcher: dispatcher,
   })
-  return Promise.all(
-    hosted.map((workflow) => checkOne(adapters.of(workflow.name), workflow, checks)),
-  )
+  return Promise.all(hosted.map((workflow) => checkOne(chatkitOf(workflow.name), workflow, checks)))
 }
 
 async function checkOne(
