@@ -1,7 +1,7 @@
 import type { CallOptions, ChatKit } from '../../src/chatkit/port.ts'
 import type { Thread } from '../../src/chatkit/wire/thread.ts'
 import type { ListQuery, ThreadListQuery } from '../../src/chatkit/wire/wire.ts'
-import { paginate } from '../../src/embedded/chatkit-api/page.ts'
+import { paginate } from '../../src/embedded/kit/page.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { ThreadSource } from '../../src/threads/sources.ts'
 

@@ -1,30 +1,34 @@
+// The embedded ChatKit API as a Hono app: six operations over memory, faults, and control calls.
+
 import { Hono } from 'hono'
 import type { ChatSession } from '../../chatkit/wire/session.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
-import { ApiError, toResponse } from '../kit/api-error.ts'
-import { createFaultBox } from '../kit/fault-box.ts'
-import { addControlCalls } from './control.ts'
-import { type Faults, faults } from './faults.ts'
 import {
-  type ApiEnv,
-  identify,
+  addControlCalls,
+  answerErrors,
+  jsonBody,
   limitBody,
-  loopbackOnly,
-  misbehaving,
-  recording,
-} from './middleware.ts'
+  loopbackHost,
+  loopbackOrigin,
+  notAllowed,
+} from '../kit/app.ts'
+import { createFaultBox } from '../kit/faults.ts'
+import { createRecorder } from '../kit/recorder.ts'
+import { type Faults, faults } from './faults.ts'
+import { type ApiEnv, identify, misbehaving, recording } from './middleware.ts'
 import { addOperations } from './operations.ts'
-import { createRecorder, type RecordedRequest } from './recorder.ts'
+import type { OpenRequest, RecordedRequest } from './recorder.ts'
 import type { ThreadSeed } from './seed.ts'
 import { createSessions, type MakeId } from './sessions.ts'
 import { createThreads } from './threads.ts'
 
 const MAX_API_BODY_BYTES = 256 * 1024
 const MAX_CONTROL_BODY_BYTES = 16 * 1024 * 1024
+const THREADS = '/_embedded/threads'
 
-/** What the embedded API is made with. */
+/** Clock, ids and callers of the embedded API. */
 export interface ChatKitApiOptions {
   readonly now: Clock
   /** Makes identifiers and client secrets; random when absent. */
@@ -60,19 +64,23 @@ export function createChatKitApi(options: ChatKitApiOptions): ChatKitApi {
   const sessions = createSessions({ now, makeId })
   const threads = createThreads({ now, makeId })
   const faultBox = createFaultBox(faults)
-  const recorder = createRecorder(now)
+  const recorder = createRecorder<OpenRequest>()
 
   const app = new Hono<ApiEnv>()
   app.use(identify(makeId))
-  if (options.loopbackOnly) app.use(loopbackOnly())
-  app.use('/v1/*', limitBody(MAX_API_BODY_BYTES), recording(recorder), misbehaving(faultBox))
+  if (options.loopbackOnly) app.use(loopbackHost, loopbackOrigin)
+  app.use('/v1/*', limitBody(MAX_API_BODY_BYTES))
+  app.use('/v1/*', recording(recorder.add, now), misbehaving(faultBox))
   app.use('/_embedded/*', limitBody(MAX_CONTROL_BODY_BYTES))
   addOperations(app, { sessions, threads })
-  addControlCalls(app, { threads, faultBox, recorder })
-  app.notFound(({ req }) =>
-    toResponse(new ApiError(404, `Invalid URL (${req.method} ${req.path})`)),
-  )
-  app.onError((error) => toResponse(asApiError(error)))
+  app.post(THREADS, async (context) => context.json(threads.seed(await jsonBody(context))))
+  app.all(THREADS, notAllowed('POST'))
+  addControlCalls(app, {
+    setFaults: faultBox.set,
+    requests: recorder.all,
+    clear: recorder.clear,
+  })
+  answerErrors(app)
 
   return {
     app,
@@ -84,10 +92,4 @@ export function createChatKitApi(options: ChatKitApiOptions): ChatKitApi {
     requests: recorder.all,
     clearRequests: recorder.clear,
   }
-}
-
-function asApiError(error: Error): ApiError {
-  return error instanceof ApiError
-    ? error
-    : new ApiError(500, `The embedded API failed: ${error.message}`)
 }

@@ -1,16 +1,15 @@
+// Reads credentials, body and query of a call as the ChatKit API does, and refuses wrong ones in its words.
+
 import type { Context } from 'hono'
-import { isLoopback } from '../../lib/loopback.ts'
-import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
 import { ApiError } from '../kit/api-error.ts'
+import { jsonBody } from '../kit/app.ts'
 
 const BETA = 'chatkit_beta=v1'
-const MAX_JSON_DEPTH = 64
 
 /**
- * What every call to the API must carry: a key, of which only the beginning is checked, and the
- * header of the beta.
+ * Refuses a call without a key, of which only the beginning is checked, or without the header of the
+ * beta.
  *
- * @param headers - of the request
  * @throws {@link ApiError} 401, 400
  */
 export function requireCredentials(headers: Headers): void {
@@ -37,24 +36,6 @@ function masked(key: string): string {
 }
 
 /**
- * Keeps web pages out: one whose name was made to resolve to this machine (DNS rebinding) sends its
- * own name in `Host`, any other foreign page sends `Origin`.
- *
- * @param request - to judge
- * @throws {@link ApiError} 403
- */
-export function requireLoopback(request: Request): void {
-  const host = request.headers.get('host') ?? new URL(request.url).host
-  const origin = request.headers.get('origin')
-  if (isLoopbackUrl(`http://${host}`) && (origin === null || isLoopbackUrl(origin))) return
-  throw new ApiError(403, 'This server answers only to loopback hosts and origins.')
-}
-
-function isLoopbackUrl(text: string): boolean {
-  return URL.canParse(text) && isLoopback(new URL(text).hostname)
-}
-
-/**
  * The JSON body of an API call.
  *
  * @throws {@link ApiError} 400 for another content type or malformed JSON
@@ -66,21 +47,6 @@ export async function apiBody(context: Context): Promise<unknown> {
     throw new ApiError(400, message, { code: 'unsupported_content_type' })
   }
   return jsonBody(context)
-}
-
-/**
- * The JSON body of a call, whatever its content type says.
- *
- * @throws {@link ApiError} 400 for malformed JSON
- */
-export async function jsonBody(context: Context): Promise<unknown> {
-  try {
-    return parseStrictJson(await context.req.text(), MAX_JSON_DEPTH)
-  } catch (error) {
-    if (!(error instanceof StrictJsonError)) throw error
-    const message = `We could not parse the JSON body of your request: ${error.message}.`
-    throw new ApiError(400, message)
-  }
 }
 
 /**

@@ -1,7 +1,10 @@
+// The routes of the six operations of the ChatKit API.
+
 import type { Hono, MiddlewareHandler } from 'hono'
 import { createSessionParams } from '../../chatkit/wire/session.ts'
 import { listQuery, threadListQuery } from '../../chatkit/wire/wire.ts'
-import { ApiError, parseOrRefuse } from '../kit/api-error.ts'
+import { parseOrRefuse } from '../kit/api-error.ts'
+import { notAllowed } from '../kit/app.ts'
 import { apiBody, queryOf, requireCredentials } from './guards.ts'
 import type { ApiEnv } from './middleware.ts'
 import type { Sessions } from './sessions.ts'
@@ -45,14 +48,4 @@ export function addOperations(
   for (const path of [SESSIONS, CANCEL]) app.all(path, notAllowed('POST'))
   for (const path of [THREADS, ITEMS]) app.all(path, notAllowed('GET, HEAD'))
   app.all(THREAD, notAllowed('GET, HEAD, DELETE'))
-}
-
-/**
- * @param allow - methods, as the `Allow` header lists them
- */
-export function notAllowed(allow: string): MiddlewareHandler<ApiEnv> {
-  return ({ req }) => {
-    const message = `Not allowed to ${req.method} on ${req.path}.`
-    throw new ApiError(405, message, { code: 'method_not_supported', allow })
-  }
 }

@@ -1,9 +1,8 @@
+// Requests that arrived at the embedded ChatKit API, as tests and developers see them.
+
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { Secret } from '../../lib/secret.ts'
-
-/** How many requests are remembered. */
-const KEPT_REQUESTS = 1000
-const NOT_RECORDED: readonly string[] = ['authorization', 'proxy-authorization', 'cookie']
+import { CREDENTIALS } from '../kit/recorder.ts'
 
 /** A request that arrived. It never holds the API key. */
 export interface RecordedRequest {
@@ -26,55 +25,31 @@ export interface RecordedRequest {
   readonly status: number | null
 }
 
-/** Remembers the latest requests, for tests to look at. */
-export interface Recorder {
-  /** @returns to be told the status of the answer */
-  record(request: Request, details: { body: string; requestId: string }): (status: number) => void
-  /** Oldest first. */
-  all(): readonly RecordedRequest[]
-  clear(): void
-}
+/** A {@link RecordedRequest} whose status is still to come. */
+export type OpenRequest = Omit<RecordedRequest, 'status'> & { status: number | null }
 
-/** @param now - the clock of `at` */
-export function createRecorder(now: Clock): Recorder {
-  const kept: RecordedRequest[] = []
+/** The entry for a request that has just arrived. */
+export function recordOf(
+  request: Request,
+  { body, requestId, now }: { body: string; requestId: string; now: Clock },
+): OpenRequest {
+  const url = new URL(request.url)
+  const key = request.headers.get('authorization')?.replace(/^bearer\s+/i, '')
+  const harmless = [...request.headers].filter(([name]) => !CREDENTIALS.includes(name))
   return {
-    record(request, { body, requestId }) {
-      const url = new URL(request.url)
-      const entry = {
-        at: unixSeconds(now),
-        method: request.method,
-        path: url.pathname,
-        query: url.search.slice(1),
-        headers: harmless(request.headers),
-        key_hint: keyHint(request.headers.get('authorization')),
-        body: parsed(body),
-        request_id: requestId,
-        status: null as number | null,
-      }
-      kept.push(entry)
-      if (kept.length > KEPT_REQUESTS) kept.shift()
-      return (status) => {
-        entry.status = status
-      }
-    },
-    all: () => kept.slice(),
-    clear() {
-      kept.length = 0
-    },
+    at: unixSeconds(now),
+    method: request.method,
+    path: url.pathname,
+    query: url.search.slice(1),
+    headers: Object.fromEntries(harmless),
+    key_hint: key === undefined ? null : new Secret(key).hint(),
+    body: parsedOrText(body),
+    request_id: requestId,
+    status: null,
   }
 }
 
-function harmless(headers: Headers): Record<string, string> {
-  return Object.fromEntries([...headers].filter(([name]) => !NOT_RECORDED.includes(name)))
-}
-
-function keyHint(authorization: string | null): string | null {
-  const key = authorization?.replace(/^bearer\s+/i, '')
-  return key === undefined ? null : new Secret(key).hint()
-}
-
-function parsed(body: string): unknown {
+function parsedOrText(body: string): unknown {
   if (body === '') return null
   try {
     return JSON.parse(body)

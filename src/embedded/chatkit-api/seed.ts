@@ -1,3 +1,5 @@
+// Schema of the threads that a developer or a test plants.
+
 import { z } from 'zod'
 import {
   ATTACHMENT_TYPES,

@@ -1,3 +1,5 @@
+// Sessions of the embedded ChatKit API, in memory.
+
 import type { ChatSession, CreateSessionParams } from '../../chatkit/wire/session.ts'
 import { DEFAULT_LIFE_SECONDS, DEFAULT_REQUESTS_PER_MINUTE } from '../../chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'

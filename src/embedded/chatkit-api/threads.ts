@@ -1,9 +1,11 @@
+// Threads of the embedded ChatKit API, in memory.
+
 import { type KnownThreadItem, knownThreadItem } from '../../chatkit/wire/item.ts'
 import { type Thread, type ThreadDeleted, thread } from '../../chatkit/wire/thread.ts'
 import type { ListQuery, ThreadListQuery } from '../../chatkit/wire/wire.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ApiError, parseOrRefuse } from '../kit/api-error.ts'
-import { type Page, paginate } from './page.ts'
+import { type Page, paginate } from '../kit/page.ts'
 import { type FilledItemSeed, threadSeed } from './seed.ts'
 import type { MakeId } from './sessions.ts'
 

@@ -1,9 +1,10 @@
+// Answers the requests of the protocol whose answer is JSON.
+
 import type { KnownRequest } from '../../chatkit/protocol/request.ts'
-import { applyAction } from './actions.ts'
-import { pageOf } from './page.ts'
+import { applyAction } from './assistant.ts'
 import { asAttachment, type SampleStore } from './store.ts'
 import type { StreamingRequest } from './streams.ts'
-import { asThread } from './thread-view.ts'
+import { asThread, pageOf } from './views.ts'
 
 /** A request whose answer is JSON. */
 export type JsonRequest = Exclude<KnownRequest, StreamingRequest>

@@ -1,15 +1,24 @@
-import type { ServerAttachment } from '../../chatkit/protocol/thread.ts'
+// The assistant of the sample server: says what it was told, and shows everything that the protocol has.
+
+import type { KnownRequest } from '../../chatkit/protocol/request.ts'
+import {
+  isKnownItem,
+  type ServerAttachment,
+  type ServerItem,
+} from '../../chatkit/protocol/thread.ts'
+import { ApiError } from '../kit/api-error.ts'
+import type { SampleStore } from './store.ts'
 import { type Events, say, show, type Turn, wordsOf } from './turn.ts'
 
 const MAX_COUNT = 1_000_000
 
-/** What the user wrote. */
+/** A message of the user. */
 export interface Message {
   readonly text: string
   readonly attachments: readonly ServerAttachment[]
 }
 
-/** What a word in the message makes the assistant do before it answers, in this order. */
+/** Words of a message that make the assistant do more before it answers, in this order. */
 const EXTRAS: readonly { readonly word: RegExp; readonly act: (turn: Turn) => Events }[] = [
   { word: /\bprogress\b/i, act: reportProgress },
   { word: /\bnotice\b/i, act: giveNotice },
@@ -40,7 +49,7 @@ export async function* respond(turn: Turn, message: Message): Events {
   }
   const ending = ENDINGS.find(({ word }) => word.test(message.text))
   if (ending !== undefined) yield* ending.act(turn)
-  else yield* say(turn, answerTo(message))
+  else yield* say(turn, wordsInReply(message))
 }
 
 /**
@@ -48,7 +57,7 @@ export async function* respond(turn: Turn, message: Message): Events {
  *
  * @param text - that it shows
  */
-export function card(text: string): object {
+function card(text: string): object {
   const press = { type: 'press', payload: { pressed: text } }
   return {
     type: 'Card',
@@ -59,7 +68,30 @@ export function card(text: string): object {
   }
 }
 
-function answerTo({ text, attachments }: Message): Iterable<string> {
+/**
+ * Carries an action out: the widget that it came from says so.
+ *
+ * @param store - where the thread is
+ * @param params - of the request, streaming or not
+ * @returns the changed widget; undefined when the action came from none
+ * @throws `ApiError` 404 for unknown ids, 400 for an item that is no widget
+ */
+export function applyAction(
+  store: SampleStore,
+  params: Extract<KnownRequest, { type: 'threads.sync_custom_action' }>['params'],
+): ServerItem | undefined {
+  const thread = store.thread(params.thread_id)
+  if (params.item_id == null) return undefined
+  const item = store.item(thread, params.item_id)
+  if (!isKnownItem(item) || item.type !== 'widget') {
+    throw new ApiError(400, `Item '${item.id}' is not a widget.`)
+  }
+  const changed = { ...item, widget: card(`Action ${params.action.type}`) }
+  store.save(thread, changed)
+  return changed
+}
+
+function wordsInReply({ text, attachments }: Message): Iterable<string> {
   const count = /\bcount to (\d{1,7})\b/i.exec(text)?.[1]
   if (count !== undefined) return numbers(Math.min(Number(count), MAX_COUNT))
   const names = attachments.map(({ name }) => name).join(', ')

@@ -1,9 +1,12 @@
+// The one endpoint of the ChatKit protocol: reads a request and answers with JSON or a stream.
+
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Context, Hono } from 'hono'
 import { ZodError } from 'zod'
 import { type KnownRequest, parseRequest } from '../../chatkit/protocol/request.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
 import { ApiError } from '../kit/api-error.ts'
+import { MAX_JSON_DEPTH } from '../kit/app.ts'
 import { answerTo } from './answers.ts'
 import { eventStream } from './frames.ts'
 import type { ServerEnv } from './middleware.ts'
@@ -11,9 +14,8 @@ import type { SampleStore } from './store.ts'
 import { type StreamingRequest, streamFor, wantsStream } from './streams.ts'
 
 const PATH = '/chatkit'
-const MAX_JSON_DEPTH = 64
 
-/** What the endpoint answers with. */
+/** Memory and speed of the sample server. */
 export interface EndpointDeps {
   readonly store: SampleStore
   /** Milliseconds that the assistant takes for a word. */

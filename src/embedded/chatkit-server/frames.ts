@@ -1,3 +1,5 @@
+// Sends events as `text/event-stream`, with the faults that are set.
+
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { HttpBindings } from '@hono/node-server'
 import type { ServerEvent } from '../../chatkit/protocol/event.ts'

@@ -1,43 +1,32 @@
-import { once } from 'node:events'
-import { setTimeout as wait } from 'node:timers/promises'
+// What happens to every request of the sample server before the endpoint or an upload sees it.
+
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
-import { isLoopback } from '../../lib/loopback.ts'
-import { faultyAnswer } from '../chatkit-api/faults.ts'
-import { ApiError } from '../kit/api-error.ts'
-import type { FaultBox } from '../kit/fault-box.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { type FaultBox, faultyAnswer, holdBack, untilGone } from '../kit/faults.ts'
 import type { ServerFaults } from './faults.ts'
-import type { OpenEntry, ServerRecorder } from './recorder.ts'
+import { type OpenEntry, recordOf } from './recorder.ts'
 
-/** What Hono carries along with a request. */
+/** Bindings and variables that Hono carries along with a request. */
 export interface ServerEnv {
   Bindings: Partial<HttpBindings>
   Variables: {
     /** The body as it came. */
     bytes: Uint8Array
-    /** What is recorded of the request. */
+    /** The request's record, completed while it is answered. */
     entry: OpenEntry
-    /** Those that apply to it. */
+    /** Faults that apply to it. */
     faults: ServerFaults
   }
 }
 
 type Middleware = MiddlewareHandler<ServerEnv>
 
-/** Keeps out web pages whose name was made to resolve to this machine (DNS rebinding). */
-export const loopbackHost: Middleware = async ({ req }, next) => {
-  const host = `http://${req.header('host') ?? new URL(req.url).host}`
-  if (!URL.canParse(host) || !isLoopback(new URL(host).hostname)) {
-    throw new ApiError(403, 'This server answers only to loopback hosts.')
-  }
-  await next()
-}
-
 /** Reads the body, remembers the request, and later how it was answered. */
-export function recording(recorder: ServerRecorder): Middleware {
+export function recording(add: (entry: OpenEntry) => OpenEntry, now: Clock): Middleware {
   return async (context, next) => {
     const bytes = new Uint8Array(await context.req.arrayBuffer())
-    const entry = recorder.record(context.req.raw, bytes)
+    const entry = add(recordOf(context.req.raw, bytes, now))
     context.set('bytes', bytes)
     context.set('entry', entry)
     await next()
@@ -62,20 +51,14 @@ export function misbehaving(faultBox: FaultBox<ServerFaults>): Middleware {
       return
     }
     if (wanted.hang) {
-      if (!signal.aborted) await once(signal, 'abort')
+      await untilGone(signal)
       context.get('entry').outcome = 'client_gone'
       context.res = new Response(null, { status: 502 })
       return
     }
-    const { status, body } = wanted
-    const answer = faultyAnswer({
-      ...(status !== undefined && { status }),
-      ...(body !== undefined && { body }),
-    })
+    const answer = faultyAnswer(wanted)
     if (answer === undefined) await next()
     else context.res = answer
-    if (wanted.first_byte_ms !== undefined) {
-      await wait(wanted.first_byte_ms, undefined, { signal }).catch(() => undefined)
-    }
+    await holdBack(wanted.first_byte_ms, signal)
   }
 }

@@ -1,11 +1,11 @@
+// Requests that arrived at the sample ChatKit server, as tests and developers see them.
+
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { Secret } from '../../lib/secret.ts'
+import { CREDENTIALS } from '../kit/recorder.ts'
 
-/** How many requests are remembered. */
-const KEPT_REQUESTS = 1000
 /** Longer bodies are counted and not kept, so that a thousand large ones cost nothing. */
 const KEPT_BODY_BYTES = 64 * 1024
-const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie']
 
 /**
  * How a request ended: `answered` in full; `client_gone` before that, whereupon the server stopped
@@ -41,48 +41,23 @@ export type OpenEntry = {
   -readonly [K in keyof ServerRequest]: ServerRequest[K]
 }
 
-/** Remembers the latest requests. */
-export interface ServerRecorder {
-  /** @returns the entry, to be completed while the request is answered */
-  record(request: Request, body: Uint8Array): OpenEntry
-  /** Oldest first; entries of open requests change. */
-  all(): readonly ServerRequest[]
-  clear(): void
-}
-
-/** @param now - the clock of `at` */
-export function createServerRecorder(now: Clock): ServerRecorder {
-  const kept: OpenEntry[] = []
+/** The entry for a request that has just arrived. */
+export function recordOf(request: Request, body: Uint8Array, now: Clock): OpenEntry {
+  const type = request.headers.get('content-type') ?? ''
   return {
-    record(request, body) {
-      const type = request.headers.get('content-type') ?? ''
-      const entry: OpenEntry = {
-        at: unixSeconds(now),
-        method: request.method,
-        path: new URL(request.url).pathname,
-        headers: Object.fromEntries(request.headers),
-        bytes: body.length,
-        ...(type.startsWith('application/json') ? readBody(body) : NOTHING),
-        status: null,
-        frames: 0,
-        outcome: 'pending',
-      }
-      kept.push(entry)
-      if (kept.length > KEPT_REQUESTS) kept.shift()
-      return entry
-    },
-    all: () => kept.slice(),
-    clear() {
-      kept.length = 0
-    },
+    at: unixSeconds(now),
+    method: request.method,
+    path: new URL(request.url).pathname,
+    headers: Object.fromEntries(request.headers),
+    bytes: body.length,
+    ...(type.startsWith('application/json') ? readBody(body) : NOTHING),
+    status: null,
+    frames: 0,
+    outcome: 'pending',
   }
 }
 
-/**
- * The entry as another process may see it, with no more of a credential than tells two apart.
- *
- * @param entry - as it was recorded
- */
+/** The entry as another process may see it, with no more of a credential than tells two apart. */
 export function withoutCredentials(entry: ServerRequest): ServerRequest {
   const headers = Object.entries(entry.headers).map(([name, value]) => {
     return [name, CREDENTIALS.includes(name) ? new Secret(value).hint() : value]

@@ -1,24 +1,31 @@
+// The sample ChatKit server as a Hono app: endpoint, uploads, faults, and control calls.
+
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { Clock } from '../../lib/clock.ts'
-import { ApiError, toResponse } from '../kit/api-error.ts'
-import { createFaultBox } from '../kit/fault-box.ts'
-import { addServerControl } from './control.ts'
+import {
+  addControlCalls,
+  answerErrors,
+  limitBody,
+  loopbackHost,
+  loopbackOrigin,
+} from '../kit/app.ts'
+import { createFaultBox } from '../kit/faults.ts'
+import { createRecorder } from '../kit/recorder.ts'
 import { addEndpoint } from './endpoint.ts'
 import { faults, type ServerFaults } from './faults.ts'
-import { loopbackHost, misbehaving, recording, type ServerEnv } from './middleware.ts'
-import { createServerRecorder, type ServerRequest } from './recorder.ts'
+import { misbehaving, recording, type ServerEnv } from './middleware.ts'
+import { type OpenEntry, type ServerRequest, withoutCredentials } from './recorder.ts'
 import { createSampleStore } from './store.ts'
 import { addUploads } from './uploads.ts'
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024
 const DEFAULT_WORD_MS = 20
 
-/** What the sample server is made with. */
+/** Clock and speed of the sample server. */
 export interface ChatKitServerOptions {
   readonly now: Clock
   /** Milliseconds that the assistant takes for a word; 20 when absent, 0 for as fast as it is read. */
-  readonly wordMs?: number
+  readonly wordMs?: number | undefined
 }
 
 /** A sample ChatKit server, and a test's view behind its counter. */
@@ -41,17 +48,22 @@ export interface ChatKitServer {
  */
 export function createChatKitServer(options: ChatKitServerOptions): ChatKitServer {
   const store = createSampleStore(options.now)
-  const recorder = createServerRecorder(options.now)
+  const recorder = createRecorder<OpenEntry>()
   const faultBox = createFaultBox(faults)
 
   const app = new Hono<ServerEnv>()
   app.use(loopbackHost)
-  addServerControl(app, { faultBox, recorder })
-  app.use(limitBody, recording(recorder), misbehaving(faultBox))
+  app.use('/_embedded/*', loopbackOrigin)
+  addControlCalls(app, {
+    setFaults: faultBox.set,
+    requests: () => recorder.all().map(withoutCredentials),
+    clear: recorder.clear,
+  })
+  app.all('/_embedded/*', (context) => context.notFound())
+  app.use(limitBody(MAX_BODY_BYTES), recording(recorder.add, options.now), misbehaving(faultBox))
   addEndpoint(app, { store, wordMs: options.wordMs ?? DEFAULT_WORD_MS })
   addUploads(app, store)
-  app.notFound(({ req }) => toResponse(new ApiError(404, `No ${req.method} ${req.path} here.`)))
-  app.onError((error) => toResponse(asApiError(error)))
+  answerErrors(app)
 
   return {
     app,
@@ -61,17 +73,4 @@ export function createChatKitServer(options: ChatKitServerOptions): ChatKitServe
     requests: recorder.all,
     clearRequests: recorder.clear,
   }
-}
-
-const limitBody = bodyLimit({
-  maxSize: MAX_BODY_BYTES,
-  onError() {
-    throw new ApiError(413, `The body is longer than ${MAX_BODY_BYTES} bytes.`)
-  },
-})
-
-function asApiError(error: Error): ApiError {
-  return error instanceof ApiError
-    ? error
-    : new ApiError(500, `The sample server failed: ${error.message}`)
 }

@@ -1,3 +1,5 @@
+// Threads, items and attachments of the sample server, in memory.
+
 import { randomBytes } from 'node:crypto'
 import type {
   KnownServerItem,

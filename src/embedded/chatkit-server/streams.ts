@@ -1,3 +1,5 @@
+// Answers the requests of the protocol whose answer is a stream.
+
 import {
   isStreaming,
   type KnownRequest,
@@ -9,11 +11,10 @@ import {
   type ServerItem,
 } from '../../chatkit/protocol/thread.ts'
 import { ApiError } from '../kit/api-error.ts'
-import { applyAction } from './actions.ts'
-import { type Message, respond } from './assistant.ts'
+import { applyAction, type Message, respond } from './assistant.ts'
 import { asAttachment, type SampleStore, type SampleThread } from './store.ts'
-import { asThread } from './thread-view.ts'
 import { type Events, say, type Turn, wordsOf } from './turn.ts'
+import { asThread } from './views.ts'
 
 const TITLE_WORDS = 5
 

@@ -1,3 +1,5 @@
+// One turn of the assistant: says words, shows items.
+
 import type { ServerEvent } from '../../chatkit/protocol/event.ts'
 import type { ServerAssistantContent } from '../../chatkit/protocol/thread.ts'
 import type { NewItem, SampleStore, SampleThread } from './store.ts'

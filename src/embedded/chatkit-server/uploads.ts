@@ -1,3 +1,5 @@
+// Takes the bytes of attachments, and gives them back.
+
 import type { Context, Hono } from 'hono'
 import { ApiError } from '../kit/api-error.ts'
 import type { ServerEnv } from './middleware.ts'

@@ -1,3 +1,5 @@
+// The demo's page: signs in, mints, shows each step, and takes sessions back.
+
 import { readFileSync } from 'node:fs'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'

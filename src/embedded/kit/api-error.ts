@@ -1,3 +1,5 @@
+// Errors in the ChatKit API's own format.
+
 import type { z } from 'zod'
 import type { ApiErrorBody } from '../../chatkit/wire/wire.ts'
 

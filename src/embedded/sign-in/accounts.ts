@@ -1,3 +1,5 @@
+// The people whom the embedded sign-in knows.
+
 /** What the sign-in says of an account, in access tokens and ID tokens, besides its name. */
 export type AccountClaims = Readonly<Record<string, unknown>>
 

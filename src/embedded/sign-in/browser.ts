@@ -1,3 +1,5 @@
+// A browser as far as a sign-in needs one: it keeps cookies and follows redirects.
+
 /** A browser as far as a sign-in needs one: it keeps cookies, and follows redirects on request. */
 export interface Browser {
   /** One request; redirects are not followed. */

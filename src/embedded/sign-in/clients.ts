@@ -1,3 +1,5 @@
+// Apps that sign their users in at the embedded sign-in.
+
 import { isLoopback } from '../../lib/loopback.ts'
 
 /** An app that signs its users in here. */

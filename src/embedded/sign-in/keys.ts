@@ -1,3 +1,5 @@
+// Makes the signing key of the embedded sign-in.
+
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 

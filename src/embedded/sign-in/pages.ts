@@ -1,3 +1,5 @@
+// Pages of the embedded sign-in: choose an account, sign out, an error.
+
 import { html, raw } from 'hono/html'
 import type { Accounts } from './accounts.ts'
 

@@ -1,3 +1,5 @@
+// Configures oidc-provider as the embedded sign-in.
+
 import { randomBytes } from 'node:crypto'
 import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js'
 import { base as interactionPolicy } from 'oidc-provider/lib/helpers/interaction_policy/index.js'

@@ -1,3 +1,5 @@
+// Signs a person in and out at the embedded sign-in, as a browser would.
+
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type Browser, createBrowser } from './browser.ts'

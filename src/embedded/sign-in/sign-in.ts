@@ -1,9 +1,10 @@
-import { once } from 'node:events'
+// The embedded OpenID provider as a server on loopback, with a page on which one picks who to be.
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Provider } from 'oidc-provider/lib/provider.js'
-import { isLoopback } from '../../lib/loopback.ts'
+import { isLoopbackUrl } from '../kit/app.ts'
+import { listenOnLoopback } from '../kit/listen.ts'
 import { type Accounts, SAMPLE_ACCOUNTS } from './accounts.ts'
 import { type SignInClient, WEB_APP } from './clients.ts'
 import type { SignInAlgorithm } from './keys.ts'
@@ -36,8 +37,6 @@ export interface SignIn {
   close(): Promise<void>
 }
 
-const HOST = '127.0.0.1'
-
 /**
  * An OpenID provider for development: authorization code flow with PKCE, access tokens as JWTs of
  * RFC 9068, back-channel logout, and a page on which one picks who to be. Keys are new at each start
@@ -50,9 +49,7 @@ export async function startSignIn(options: SignInOptions): Promise<SignIn> {
   const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP] } = options
   const [client = WEB_APP] = clients
   const server = createServer()
-  server.listen(options.port, HOST)
-  await once(server, 'listening')
-  const issuer = `http://${HOST}:${(server.address() as AddressInfo).port}`
+  const { origin: issuer, close } = await listenOnLoopback(server, { port: options.port })
   const provider = await createProvider({
     issuer,
     algorithm: options.algorithm ?? 'ES256',
@@ -62,14 +59,15 @@ export async function startSignIn(options: SignInOptions): Promise<SignIn> {
     tokenSeconds: options.tokenSeconds ?? 3600,
   })
   attach(server, provider, accounts)
-  return { issuer, client, accounts, close: () => close(server) }
+  return { issuer, client, accounts, close }
 }
 
 function attach(server: Server, provider: Provider, accounts: Accounts): void {
   const serve = provider.callback()
   server.on('request', (request, response) => {
     // A page whose name was made to resolve to this machine (DNS rebinding) sends its own name.
-    if (!hasLoopbackHost(request)) answer(response, 403, errorPage('Only for this machine.'))
+    if (!isLoopbackUrl(`http://${request.headers.host}`))
+      answer(response, 403, errorPage('Only for this machine.'))
     else if (request.url?.startsWith(SIGN_IN_PATH)) void chooseAccount(request, response)
     else serve(request, response)
   })
@@ -89,11 +87,6 @@ function attach(server: Server, provider: Provider, accounts: Accounts): void {
   }
 }
 
-function hasLoopbackHost({ headers }: IncomingMessage): boolean {
-  const url = URL.parse(`http://${headers.host}`)
-  return url !== null && isLoopback(url.hostname)
-}
-
 function answer(response: ServerResponse, status: number, page: string): void {
   response.writeHead(status, {
     'Content-Type': 'text/html; charset=utf-8',
@@ -102,11 +95,4 @@ function answer(response: ServerResponse, status: number, page: string): void {
       "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
   })
   response.end(page)
-}
-
-async function close(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  server.closeAllConnections()
-  await closed
 }

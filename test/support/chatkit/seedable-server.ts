@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { addEndpoint } from '../../../src/embedded/chatkit-server/endpoint.ts'
@@ -9,7 +7,8 @@ import {
   type SampleStore,
   type SampleThread,
 } from '../../../src/embedded/chatkit-server/store.ts'
-import { ApiError, toResponse } from '../../../src/embedded/kit/api-error.ts'
+import { answerErrors } from '../../../src/embedded/kit/app.ts'
+import { listenOnLoopback } from '../../../src/embedded/kit/listen.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
 
 /** The sample server's endpoint over a store that a test can fill with what it likes. */
@@ -34,13 +33,11 @@ export async function startSeedableServer(now: Clock = Date.now): Promise<Seedab
     await next()
   })
   addEndpoint(app, { store, wordMs: 0 })
-  app.onError((error) => {
-    return toResponse(error instanceof ApiError ? error : new ApiError(500, error.message))
-  })
-  const listener = createAdaptorServer({ fetch: app.fetch }).listen(0, '127.0.0.1')
-  await once(listener, 'listening')
+  answerErrors(app)
+  const adaptor = createAdaptorServer({ fetch: app.fetch })
+  const { origin, close } = await listenOnLoopback(adaptor, { port: 0 })
   const server: SeedableServer = {
-    url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/chatkit`,
+    url: `${origin}/chatkit`,
     store,
     onRequest: undefined,
     seed({ title, texts = [] }) {
@@ -52,12 +49,7 @@ export async function startSeedableServer(now: Clock = Date.now): Promise<Seedab
       }
       return thread
     },
-    async close() {
-      const closed = once(listener, 'close')
-      listener.close()
-      if ('closeAllConnections' in listener) listener.closeAllConnections()
-      await closed
-    },
+    close,
   }
   return server
 }

@@ -1,6 +1,8 @@
+// Cuts a page out of a list, as the ChatKit API does.
+
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
 import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
-import { ApiError } from '../kit/api-error.ts'
+import { ApiError } from './api-error.ts'
 
 /** A page of a list, as the API answers it. */
 export interface Page<T> {

@@ -1,0 +1,57 @@
+// Threads and pages in the shapes of the ChatKit protocol.
+
+import type { ServerItem, ServerThread } from '../../chatkit/protocol/thread.ts'
+import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
+import { paginate } from '../kit/page.ts'
+import type { SampleThread } from './store.ts'
+
+/** The part of a list that a request asks for. */
+interface ListParams {
+  readonly limit?: number | null | undefined
+  readonly order?: 'asc' | 'desc' | null | undefined
+  readonly after?: string | null | undefined
+}
+
+/** A page as the protocol has it. */
+interface ServerPage<T> {
+  readonly data: readonly T[]
+  readonly has_more: boolean
+  /** Cursor of the next page. */
+  readonly after: string | null
+}
+
+/**
+ * @param ascending - the whole list, oldest first
+ * @param params - newest first when they do not say; a `limit` of 0 counts as absent
+ * @throws `ApiError` 400 when the cursor is not in the list
+ */
+export function pageOf<T extends { readonly id: string }>(
+  ascending: readonly T[],
+  { limit, order, after }: ListParams,
+): ServerPage<T> {
+  const { data, has_more, last_id } = paginate(ascending, {
+    limit: limit || DEFAULT_LIMIT,
+    order: order ?? undefined,
+    after: after ?? undefined,
+  })
+  return { data, has_more, after: has_more ? last_id : null }
+}
+
+/**
+ * A thread as the protocol has it.
+ *
+ * @param thread - to show
+ * @param page - of its items; none when absent, as in lists and events
+ */
+export function asThread(thread: SampleThread, page?: ServerPage<ServerItem>): ServerThread {
+  const { id, title, created_at, status } = thread
+  const { data = [], has_more = false, after = null } = page ?? {}
+  return {
+    id,
+    title,
+    created_at,
+    status,
+    metadata: {},
+    items: { data: [...data], has_more, after },
+  }
+}

@@ -1,0 +1,105 @@
+// Parts that the Hono apps of both doubles have: who may call, how long a body may be, how errors are
+// answered, and the control calls under `/_embedded`.
+
+import type { Context, Env, Hono, MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { isLoopback } from '../../lib/loopback.ts'
+import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
+import { ApiError, toResponse } from './api-error.ts'
+
+/** Deepest nesting of a JSON body. */
+export const MAX_JSON_DEPTH = 64
+
+const FAULTS = '/_embedded/faults'
+const REQUESTS = '/_embedded/requests'
+
+/**
+ * Refuses a page whose name was made to resolve to this machine (DNS rebinding): it sends its own name
+ * in `Host`.
+ */
+export const loopbackHost: MiddlewareHandler = async ({ req }, next) => {
+  if (!isLoopbackUrl(`http://${req.header('host') ?? new URL(req.url).host}`)) {
+    throw new ApiError(403, 'This server answers only to loopback hosts.')
+  }
+  await next()
+}
+
+/** Refuses every other foreign page: it sends `Origin`. */
+export const loopbackOrigin: MiddlewareHandler = async ({ req }, next) => {
+  const origin = req.header('origin')
+  if (origin !== undefined && !isLoopbackUrl(origin)) {
+    throw new ApiError(403, 'This server answers only to loopback origins.')
+  }
+  await next()
+}
+
+/** Whether a text is a URL of this machine. */
+export function isLoopbackUrl(text: string): boolean {
+  return URL.canParse(text) && isLoopback(new URL(text).hostname)
+}
+
+/** @param maxSize - bytes of a request's body */
+export function limitBody(maxSize: number): MiddlewareHandler {
+  const onError = () => {
+    throw new ApiError(413, `The body is longer than ${maxSize} bytes.`)
+  }
+  return bodyLimit({ maxSize, onError })
+}
+
+/**
+ * The JSON body of a call, whatever its content type says.
+ *
+ * @throws `ApiError` 400 for malformed JSON
+ */
+export async function jsonBody(context: Context): Promise<unknown> {
+  try {
+    return parseStrictJson(await context.req.text(), MAX_JSON_DEPTH)
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error
+    const message = `We could not parse the JSON body of your request: ${error.message}.`
+    throw new ApiError(400, message)
+  }
+}
+
+/** @param allow - methods, as the `Allow` header lists them */
+export function notAllowed(allow: string): MiddlewareHandler {
+  return ({ req }) => {
+    const message = `Not allowed to ${req.method} on ${req.path}.`
+    throw new ApiError(405, message, { code: 'method_not_supported', allow })
+  }
+}
+
+/** Answers unknown paths, and whatever is thrown, in the API's error format. */
+export function answerErrors<E extends Env>(app: Hono<E>): void {
+  app.notFound(({ req }) =>
+    toResponse(new ApiError(404, `Invalid URL (${req.method} ${req.path})`)),
+  )
+  app.onError((error) =>
+    toResponse(
+      error instanceof ApiError
+        ? error
+        : new ApiError(500, `The embedded server failed: ${error.message}`),
+    ),
+  )
+}
+
+/**
+ * Adds the calls by which a developer, or a test in another process, makes the next requests misbehave
+ * and looks at what arrived. They need no key and are never misbehaved to.
+ *
+ * @param app - gets the routes
+ * @param scene - sets faults, lists and forgets requests
+ */
+export function addControlCalls<E extends Env>(
+  app: Hono<E>,
+  scene: { setFaults(faults: unknown): object; requests(): readonly object[]; clear(): void },
+): void {
+  app.put(FAULTS, async (context) => context.json(scene.setFaults(await jsonBody(context))))
+  app.get(REQUESTS, (context) => context.json({ object: 'list', data: scene.requests() }))
+  app.delete(REQUESTS, (context) => {
+    scene.clear()
+    return context.body(null, 204)
+  })
+  app.all(FAULTS, notAllowed('PUT'))
+  app.all(REQUESTS, notAllowed('GET, HEAD, DELETE'))
+}

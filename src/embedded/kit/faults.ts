@@ -1,0 +1,112 @@
+// Makes an embedded server misbehave: the faults that are set, and the answers that stand in for its own.
+
+import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
+import { z } from 'zod'
+import { errorBody, parseOrRefuse } from './api-error.ts'
+
+/** Longest time that an answer can be held back. */
+export const milliseconds = z.int().min(0).max(600_000)
+
+/**
+ * Faults that both doubles have.
+ *
+ * - `status`, `body`: this answer instead of the call. A string is sent as it stands (HTML when it begins
+ *   with `<`), any other value as JSON; without a body, the API's error format. 3xx name a `Location`
+ *   on this server
+ * - `hang`: nothing is answered
+ * - `times`: how many requests; until changed when absent
+ */
+export const commonFaults = z.strictObject({
+  status: z.int().min(200).max(599).optional(),
+  body: z.json().optional(),
+  hang: z.boolean().optional(),
+  times: z.int().min(1).optional(),
+})
+type CommonFaults = z.infer<typeof commonFaults>
+
+/** {@link createFaultBox} */
+export type FaultBox<Faults extends CommonFaults> = ReturnType<typeof createFaultBox<Faults>>
+
+/** Holds the faults that are set; none at first. */
+export function createFaultBox<Faults extends CommonFaults>(schema: z.ZodType<Faults>) {
+  const none = schema.parse({})
+  let current = none
+  let left = Number.POSITIVE_INFINITY
+  return {
+    /** @throws `ApiError` 400 when they are malformed */
+    set(value: unknown): Faults {
+      current = parseOrRefuse(schema, value)
+      left = current.times ?? Number.POSITIVE_INFINITY
+      return current
+    },
+    /** The faults for a request that arrives now; counts it. */
+    take(): Faults {
+      if (left === 0) return none
+      left -= 1
+      return current
+    },
+  }
+}
+
+/** A path that no call has, so that a client which follows a redirect shows up among the requests. */
+const REDIRECT_TARGET = '/v1/redirected'
+/** Statuses that the Fetch standard allows no body with. */
+const BODILESS = [204, 205, 304]
+
+/**
+ * The answer that stands in for the call's own. With `hang` its body never ends.
+ *
+ * @returns undefined when the call is to be carried out
+ */
+export function faultyAnswer(wanted: CommonFaults): Response | undefined {
+  if (wanted.status === undefined && wanted.body === undefined) return undefined
+  const status = wanted.status ?? 200
+  const text = bodyText(wanted.body, status)
+  const headers = new Headers({ 'content-type': contentType(text) })
+  if (status >= 300 && status < 400) headers.set('location', REDIRECT_TARGET)
+  if (BODILESS.includes(status)) return new Response(null, { status, headers })
+  return new Response(wanted.hang ? endless(text) : text, { status, headers })
+}
+
+function bodyText(body: CommonFaults['body'], status: number): string {
+  if (typeof body === 'string') return body
+  return JSON.stringify(body === undefined ? usualBody(status) : body)
+}
+
+function usualBody(status: number): object {
+  if (status < 400) return {}
+  if (status === 429) {
+    const message = 'Rate limit reached for requests.'
+    return errorBody({ message, type: 'requests', code: 'rate_limit_exceeded' })
+  }
+  if (status >= 500) {
+    const message = 'The server had an error while processing your request.'
+    return errorBody({ message, type: 'server_error' })
+  }
+  const code = status === 401 ? 'invalid_api_key' : undefined
+  return errorBody({ message: 'The request was refused.', type: 'invalid_request_error', code })
+}
+
+function contentType(text: string): string {
+  return text.startsWith('<') ? 'text/html; charset=utf-8' : 'application/json'
+}
+
+/** Gives the text and then neither more nor an end. */
+function endless(text: string): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(text))
+    },
+  })
+}
+
+/** Over early when the client goes away. */
+export async function holdBack(ms: number | undefined, signal: AbortSignal): Promise<void> {
+  if (ms !== undefined) await wait(ms, undefined, { signal }).catch(() => undefined)
+}
+
+/** Resolves when the client goes away. */
+export async function untilGone(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
+}

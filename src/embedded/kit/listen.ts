@@ -1,0 +1,45 @@
+// Listens on a loopback address, as every embedded server does, and stops at once when told to.
+
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { ServerType } from '@hono/node-server'
+import { isLoopback } from '../../lib/loopback.ts'
+
+/** Where an embedded server listens. */
+export interface ListenAt {
+  /** 0 for a free one. */
+  readonly port: number
+  /** `127.0.0.1` when absent. */
+  readonly host?: string | undefined
+}
+
+/** A server that listens. */
+export interface Listening {
+  /** `http://127.0.0.1:8789` */
+  readonly origin: string
+  /** Stops listening and drops every connection, hanging and streaming ones included. */
+  close(): Promise<void>
+}
+
+/**
+ * @param server - not listening yet
+ * @throws when `host` is not loopback, or node's own error when the port is taken
+ */
+export async function listenOnLoopback(
+  server: ServerType,
+  { port, host = '127.0.0.1' }: ListenAt,
+): Promise<Listening> {
+  const hostname = host.includes(':') ? `[${host}]` : host
+  if (!isLoopback(hostname)) throw new Error(`not a loopback address: ${host}`)
+  server.listen(port, host)
+  await once(server, 'listening')
+  return {
+    origin: `http://${hostname}:${(server.address() as AddressInfo).port}`,
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      await closed
+    },
+  }
+}

@@ -1,0 +1,23 @@
+// Remembers the latest requests of an embedded server, for tests and developers to look at.
+
+const KEPT_REQUESTS = 1000
+
+/** Headers that carry credentials, in lower case. */
+export const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie']
+
+/** Entries may change after they were added, while their request is answered. */
+export function createRecorder<Entry>() {
+  const kept: Entry[] = []
+  return {
+    add(entry: Entry): Entry {
+      kept.push(entry)
+      if (kept.length > KEPT_REQUESTS) kept.shift()
+      return entry
+    },
+    /** Oldest first. */
+    all: (): readonly Entry[] => kept.slice(),
+    clear(): void {
+      kept.length = 0
+    },
+  }
+}
