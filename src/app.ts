@@ -26,10 +26,7 @@ import {
 import { answerLive, answerReady, type Readiness } from './http/routes/health.ts'
 import { introspect, requireIntrospector } from './http/routes/introspect.ts'
 import { answerKeySet } from './http/routes/key-set.ts'
-import { auditMints } from './http/routes/mint-audit.ts'
-import { limitMints, type MintLimitOptions } from './http/routes/mint-limit.ts'
-import { createSession, type SessionRoutesOptions } from './http/routes/sessions.ts'
-import { signOut } from './http/routes/sign-out.ts'
+import { auditMints, createSession, signOut } from './http/routes/sessions.ts'
 import {
   deleteOwnThread,
   listOwnItems,
@@ -44,9 +41,8 @@ import type { Registry } from './registry/port.ts'
 /** Everything that the routes lean on, built once by `service.ts`. */
 export type AppDeps = EnvelopeOptions &
   Readiness &
-  SessionRoutesOptions &
   Parameters<typeof requireUser>[0] &
-  MintLimitOptions &
+  Parameters<typeof createSession>[0] &
   BackchannelLogoutOptions &
   ThreadRoutesOptions &
   Pick<ConsoleOptions, 'administer' | 'secret' | 'figures'> & {
@@ -75,13 +71,12 @@ type Routes = Readonly<Record<string, Methods>>
  */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   const user = requireUser(deps)
-  const mint = [user, limitMints(deps), ...createSession(deps)]
   const { selfHosted, settings } = deps
   const { admins } = settings
   const adminConsole = consoleOf(deps)
   const docs = createDocs(deps.publicUrl)
   const routes: Routes = {
-    '/v1/sessions': { POST: mint, DELETE: [user, signOut(deps)] },
+    '/v1/sessions': { POST: [user, createSession(deps)], DELETE: [user, signOut(deps)] },
     '/v1/threads': { GET: [user, ...listOwnThreads(deps)] },
     '/v1/threads/:id': { GET: [user, readOwnThread(deps)], DELETE: [user, deleteOwnThread(deps)] },
     '/v1/threads/:id/items': { GET: [user, ...listOwnItems(deps)] },
@@ -128,12 +123,12 @@ function adminRoutes(deps: AppDeps & Parameters<typeof requireAdmin>[0]): Routes
   return {
     '/v1/admin/sessions': { GET: [admin, ...listSessions(administer, now)] },
     '/v1/admin/sessions/:id': { GET: [admin, readSession(administer, now)] },
-    '/v1/admin/sessions/:id/cancel': { POST: [admin, ...cancelSession(administer, now)] },
-    '/v1/admin/revoke': { POST: [admin, ...revokeAny(administer)] },
-    '/v1/admin/users/:user/revoke': { POST: [admin, ...revokeUser(administer)] },
+    '/v1/admin/sessions/:id/cancel': { POST: [admin, cancelSession(administer, now)] },
+    '/v1/admin/revoke': { POST: [admin, revokeAny(administer)] },
+    '/v1/admin/users/:user/revoke': { POST: [admin, revokeUser(administer)] },
     '/v1/admin/users/:user/block': { DELETE: [admin, liftBlock(administer)] },
     '/v1/admin/users/:user/export': { GET: [admin, exportUserData({ administer, log, now })] },
-    '/v1/admin/users/:user/erase': { POST: [admin, ...erase] },
+    '/v1/admin/users/:user/erase': { POST: [admin, erase] },
     '/v1/admin/blocks': { GET: [admin, ...listBlocks(administer, now)] },
     '/v1/admin/threads': { GET: [admin, ...listAnyThreads(administer, settings.workflows)] },
     '/v1/admin/threads/:id': {

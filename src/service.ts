@@ -156,7 +156,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const { authenticate, verifyLogoutToken } = authenticator
   const { canceller, metrics, state, ...rest } = context
   const { audit, now, log } = rest
-  const cap = settings.limits.liveSessionsPerUser
+  const { limits, issuers } = settings
   const origins = originsOf(settings, environment.publicUrl)
   const sources = threadSources(settings.workflows, chatkitOf)
   const onForeign = tellOfForeign(context)
@@ -176,7 +176,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     onAnswer: seenBy(metrics.seen, options.onAnswer),
     callerOf: createCallerOf({ authenticate, registry, origins, settings, now }),
     verifyLogoutToken,
-    mint: createMint({ registry, chatkit: chatkitOf, canceller, cap, now }),
+    mint: createMint({ registry, chatkit: chatkitOf, canceller, limits, issuers, now }),
     revoke,
     checkStanding: createCheckStanding({ registry, now }),
     threads,

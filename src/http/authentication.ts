@@ -49,7 +49,7 @@ export function createCallerOf({
     const key = `failed-auth:${addressKey(clientAddress(c))}`
     try {
       const state = await registry.consume(key, { ...limit, nowMs: now() })
-      setRateLimitHeaders(c, 'failed-auth', { ...limit, ...state })
+      setRateLimitHeaders(c, { ...limit, policy: 'failed-auth' }, state)
       if (state.allowed) return failure
       return new ServiceError('rate_limited', {
         reason: `failed authentications of one address; the last: ${failure.reason}`,

@@ -1,44 +1,50 @@
+// Reads the small bodies of the API's own calls, JSON and forms, within bounds on size, time and depth.
+// The gateway reads its larger bodies as bytes: read-bytes.ts.
+import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
-import { FORM_TYPE } from '../lib/header-patterns.ts'
+import { FORM_TYPE, JSON_TYPE } from '../lib/header-patterns.ts'
 import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
+import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import type { AppContext } from './context.ts'
 
-/** Longest body of the JSON and form calls, in bytes. */
+/** Longest body, in bytes. */
 const MAX_BYTES = 16 * 1024
 /** How long it may take to arrive. */
 const BODY_MS = 10_000
+/** Deepest nesting of a JSON body. */
+const MAX_DEPTH = 32
 
-/** Bytes to come; undefined when the client did not say (chunked). */
-export function bodyLength(c: AppContext): number | undefined {
-  const declared = c.req.header('Content-Length')
-  if (declared !== undefined) return Number(declared)
-  if (c.req.header('Transfer-Encoding') !== undefined) return undefined
-  // Without either an HTTP/1.1 request has no body (RFC 9112 §6.3); a Request made by hand may.
-  return c.env.incoming !== undefined || c.req.raw.body === null ? 0 : undefined
-}
+/** Schema of a body that has nothing to say. */
+export const noFields = z.strictObject({})
+
+/** Reads as `Request.text()` does. */
+const utf8 = new TextDecoder()
 
 /**
- * The whole body as text, `''` when there is none.
+ * Reads and checks a JSON body in the contract's order: 415, 413, 400. No body, and `application/json`
+ * with an empty one, count as `{}`.
  *
- * @throws `body_too_large`; `request_timeout` when it does not arrive
+ * @param schema - a strict object, so that unknown fields are refused
+ * @throws `unsupported_media_type`, `body_too_large`, `invalid_request`, `request_timeout`
  */
-export async function readText(c: AppContext): Promise<string> {
+export async function readJson<S extends z.ZodType<object>>(
+  c: AppContext,
+  schema: S,
+): Promise<z.output<S>> {
   const length = bodyLength(c)
-  if (length === 0) return ''
-  if (length !== undefined && length > MAX_BYTES) throw tooLarge()
-  try {
-    return await within(BODY_MS, readAll(c, length))
-  } catch (error) {
-    if (error instanceof TooLargeError) throw tooLarge()
-    throw new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
-  }
+  refuseOtherThanJson(c, length)
+  const text = await readText(c, length)
+  const { success, data, error } = schema.safeParse(text === '' ? {} : parseJson(text))
+  if (success) return data
+  const [issue] = error.issues
+  const problem = issue ? describeIssue(issue) : 'The body does not fit.'
+  throw new ServiceError('invalid_request', { reason: `body: ${problem}`, detail: problem })
 }
 
 /**
- * The one value of a field in a form body. Which of two values counts is not for us to guess.
+ * The one value of a field in a form body. A repeated field is refused: two readers may not agree on
+ * which value counts.
  *
- * @param c - a request that has not been read
- * @param field - its name
  * @throws what {@link readText} throws; `unsupported_media_type`, `invalid_request`
  */
 export async function readFormField(c: AppContext, field: string): Promise<string> {
@@ -53,9 +59,29 @@ export async function readFormField(c: AppContext, field: string): Promise<strin
   throw new ServiceError('invalid_request', { reason: `not exactly one ${field}` })
 }
 
-async function readAll(c: AppContext, length: number | undefined): Promise<string> {
-  if (length === undefined) await bufferChunked(c)
-  return c.req.text()
+/**
+ * The whole body as text, `''` when there is none.
+ *
+ * @throws `body_too_large`; `request_timeout` when it does not arrive
+ */
+export async function readText(c: AppContext, length = bodyLength(c)): Promise<string> {
+  if (length === 0) return ''
+  if (length !== undefined && length > MAX_BYTES) throw tooLarge()
+  try {
+    return await within(BODY_MS, length === undefined ? readChunked(c) : c.req.text())
+  } catch (error) {
+    if (error instanceof TooLargeError) throw tooLarge()
+    throw new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
+  }
+}
+
+/** Bytes to come; undefined when the client did not say (chunked). */
+export function bodyLength(c: AppContext): number | undefined {
+  const declared = c.req.header('Content-Length')
+  if (declared !== undefined) return Number(declared)
+  if (c.req.header('Transfer-Encoding') !== undefined) return undefined
+  // Without either an HTTP/1.1 request has no body (RFC 9112 §6.3); a Request made by hand may.
+  return c.env.incoming !== undefined || c.req.raw.body === null ? 0 : undefined
 }
 
 /** The server's own bound is for the largest bodies, uploads; these are small and come at once. */
@@ -69,11 +95,43 @@ async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
   }
 }
 
-/** A body of unknown length is read here, because nothing below bounds it. */
-async function bufferChunked(c: AppContext): Promise<void> {
-  const { url, method, headers, body, signal } = c.req.raw
-  const bytes = body === null ? null : await readBounded(body, MAX_BYTES)
-  c.req.raw = new Request(url, { method, headers, signal, body: bytes && new Uint8Array(bytes) })
+/** A body of unknown length is bounded here, because nothing below bounds it. */
+async function readChunked(c: AppContext): Promise<string> {
+  const { body } = c.req.raw
+  return body === null ? '' : utf8.decode(await readBounded(body, MAX_BYTES))
+}
+
+/** A form or text body needs no preflight, so another site could send it: only JSON is read. */
+function refuseOtherThanJson(c: AppContext, length: number | undefined): void {
+  const type = c.req.header('Content-Type')
+  const encoding = c.req.header('Content-Encoding')
+  if (type === undefined ? length !== 0 : !JSON_TYPE.test(type)) {
+    throw new ServiceError('unsupported_media_type', { reason: 'not application/json in UTF-8' })
+  }
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new ServiceError('unsupported_media_type', { reason: 'a Content-Encoding' })
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    // Bytes that are not UTF-8 have become U+FFFD by now; nobody sends that on purpose.
+    if (text.includes('\uFFFD')) throw new StrictJsonError('not UTF-8')
+    return parseStrictJson(text, MAX_DEPTH)
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error
+    const detail = `The body cannot be read: ${error.message}.`
+    throw new ServiceError('invalid_request', { reason: `body: ${error.message}`, detail })
+  }
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const field = issue.path.map(String).join('.')
+  if (issue.code === 'unrecognized_keys')
+    return 'The body has a field that this call does not know.'
+  if (issue.code === 'invalid_union') return 'The body is of none of the forms this call takes.'
+  if (field === '') return 'The body must be a JSON object.'
+  return `The field "${field.slice(0, 64)}" of the body is not what this call expects.`
 }
 
 function tooLarge(): ServiceError {

@@ -2,7 +2,6 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Principal } from '../authenticate/claims.ts'
 import type { UpstreamCall } from '../chatkit/port.ts'
-import type { UserStanding } from '../registry/records.ts'
 import type { AnswerHeaders } from './answer.ts'
 
 /** What becomes known about a request on its way, for its line in the access log. No secrets. */
@@ -28,8 +27,6 @@ export interface AppEnv {
     principal: Principal
     /** The ChatKit user that is; set by `requireUser`. */
     user: string
-    /** What the books said when the mint was let in; set by `limitMints`. */
-    standing: UserStanding | undefined
     /** `issuer|subject`; set by `requireAdmin`. */
     admin: string
   }

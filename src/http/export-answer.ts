@@ -6,9 +6,9 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { presentAuditEntry, presentSession } from '../respond/views.ts'
 import { adminRequest } from './authentication.ts'
-import { clientGone } from './client-gone.ts'
 import type { AppContext } from './context.ts'
 import { NDJSON, streamLines } from './ndjson.ts'
+import { clientGone } from './upstream-call-options.ts'
 
 /** What {@link answerExport} answers from. */
 export interface ExportParts {

@@ -1,10 +1,11 @@
+// Checks what stands in a URL: query parameters, the parameters of lists, ids in paths.
+import { zValidator } from '@hono/zod-validator'
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { OBJECT_ID } from '../lib/ids.ts'
-import type { AppContext, Check } from './context.ts'
-import { type Validation, validator } from './validator.ts'
+import type { AppContext, AppEnv, Check } from './context.ts'
 
-/** Cursors are ids, or users where a list is of users. */
+/** An id, or a user where the list is of users. */
 const cursor = z.string().min(1).max(2048).optional()
 
 /** `limit`, `order`, `after`, `before`: as in the ChatKit API, with its defaults. */
@@ -21,21 +22,27 @@ export const listParameters = {
 }
 
 /**
- * Validates the query. A repeated parameter is a list here, and so refused like an unknown one:
- * which of two values counts is not for us to guess.
+ * Checks the query; behind it {@link validQuery} has the result. A repeated parameter is a list here
+ * and refused like an unknown one: two readers may not agree on which value counts.
  *
  * @param schema - a strict object
  */
 export function query(schema: z.ZodType<object>): Check {
-  const validate = validator('query', schema, refuse)
+  const validate = zValidator<typeof schema, 'query', AppEnv, string, typeof refuse>(
+    'query',
+    schema,
+    refuse,
+  )
   return async (c) => {
     checkEscapes(c)
-    await validate(c)
+    await validate(c, goOn)
   }
 }
 
+async function goOn(): Promise<void> {}
+
 /**
- * For calls without a query: whoever sends one expects something that will not happen.
+ * Refuses a query where a call has none: its sender expects something that will not happen.
  *
  * @throws `invalid_request`
  */
@@ -45,10 +52,8 @@ export function refuseQuery(c: AppContext): void {
 }
 
 /**
- * What {@link query} let through; see `validBody` about the schema.
- *
- * @param c - behind `query(schema)`
- * @param _schema - the same one
+ * The query that {@link query} has checked. The table of routes erases Hono's input types; the schema
+ * restores them.
  */
 export function validQuery<S extends z.ZodType>(c: AppContext, _schema: S): z.output<S> {
   return c.req.valid('query' as never)
@@ -74,7 +79,7 @@ export function pathId(c: AppContext): string {
   })
 }
 
-function refuse(result: Validation): void {
+function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
   if (result.success) return
   const issue = result.error?.issues[0]
   const name = issue?.path.map(String).join('.') ?? ''

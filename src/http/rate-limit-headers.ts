@@ -1,15 +1,20 @@
-import { type RateLimitState, rateLimitHeaders } from '../respond/rate-limit.ts'
+// Tells a client how a rate limit stands (draft-ietf-httpapi-ratelimit-headers).
+import type { RateLimit } from '../config/settings.ts'
+import type { RateState } from '../registry/records.ts'
 import { setHeader } from './answer.ts'
 import type { AppContext } from './context.ts'
 
 /**
- * Says in the answer how a limit stands.
+ * Sets `RateLimit-Policy` and `RateLimit` on the answer to come.
  *
- * @param c - before its answer is made
- * @param policy - the limit's name, a token
- * @param state - limit and standing
+ * @param limit.policy - the limit's name, a token
  */
-export function setRateLimitHeaders(c: AppContext, policy: string, state: RateLimitState): void {
-  const headers = rateLimitHeaders(policy, state)
-  for (const [name, value] of Object.entries(headers)) setHeader(c, name, value)
+export function setRateLimitHeaders(
+  c: AppContext,
+  limit: RateLimit & { readonly policy: string },
+  { remaining, resetMs }: RateState,
+): void {
+  const { policy, max, seconds } = limit
+  setHeader(c, 'RateLimit-Policy', `"${policy}";q=${max};w=${seconds}`)
+  setHeader(c, 'RateLimit', `"${policy}";r=${remaining};t=${Math.ceil(resetMs / 1000)}`)
 }

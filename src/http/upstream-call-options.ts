@@ -1,23 +1,29 @@
+// Joins a request to its upstream calls: they end when the client leaves, and the access log tells what the last one cost.
 import type { ServerResponse } from 'node:http'
 import type { CallOptions } from '../chatkit/port.ts'
 import type { CallerSignal } from '../lib/deadline.ts'
-import { clientGone } from './client-gone.ts'
+import { ServiceError } from '../lib/errors.ts'
 import type { AppContext } from './context.ts'
 
 /**
- * What goes with the upstream calls of a request: they end when the client leaves, and what the last
- * of them cost stands in the access log.
+ * Options for the upstream calls of a request. Without a server, as in some tests, no client can leave.
  *
- * @param c - the request; without a server, as in some tests, nobody can leave
+ * @param withinMs - milliseconds left, when an earlier call has used up part of them
  */
-export function callOptions(c: AppContext): CallOptions {
+export function callOptions(c: AppContext, withinMs?: number): CallOptions {
   const { outgoing } = c.env
   return {
     ...(outgoing && { signal: new ClientSignal(outgoing as ServerResponse) }),
     observe: (call) => {
       c.get('trace').upstream = call
     },
+    withinMs,
   }
+}
+
+/** The end of a request whose client has left; only the log shows it. */
+export function clientGone(): ServiceError {
+  return new ServiceError('request_timeout', { reason: 'the client is gone' })
 }
 
 /**

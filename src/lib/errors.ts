@@ -75,6 +75,11 @@ export class ServiceError extends Error {
   }
 }
 
+/** Whether an error is a {@link ServiceError} with this code. */
+export function isCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof ServiceError && error.code === code
+}
+
 /**
  * Something in the configuration that shows itself only while the service is put together, such as
  * an inline key set with a weak key. The process must not start.

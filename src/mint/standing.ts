@@ -1,35 +1,47 @@
+// Judges a caller by what the registry says of the user: whether blocked, logged out or over the rate limit.
+import type { RateLimit } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { hashSecret } from '../lib/hash.ts'
+import type { Secret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
-import type { TokenIdentity, UserStanding } from '../registry/records.ts'
+import type { RateState, StandingQuery, TokenIdentity, UserStanding } from '../registry/records.ts'
 
-/** Who calls, with which token. */
+/** An end user, as the verified token tells. */
 export interface Caller {
   /** The ChatKit user. */
   readonly user: string
-  readonly identity: TokenIdentity
+  readonly identity: TokenIdentity & { readonly subject: string }
   /** The token's `iat`. */
   readonly tokenIssuedAt: number | undefined
 }
 
-/** Whether a caller is welcome at all: neither blocked nor logged out. */
-export type CheckStanding = (caller: Caller) => Promise<void>
+/** The question to the registry about a caller, and about the session of a secret that the client holds. */
+export function standingQuery(
+  { user, identity }: Caller,
+  now: Clock,
+  currentSecret?: Secret,
+): StandingQuery {
+  const currentSecretHash = currentSecret && hashSecret(currentSecret)
+  return { user, identity, currentSecretHash, now: unixSeconds(now) }
+}
 
 /**
- * What a mint asks before anything else, for calls that mint nothing.
+ * Makes the check for calls that mint nothing: blocked and logged-out users may not read either.
  *
- * @param options - the books, the time
- * @returns a function that throws `user_blocked`, `invalid_token` (logged out), `store_unavailable`
+ * @returns throws `user_blocked`, `invalid_token` (logged out), `store_unavailable`
  */
-export function createCheckStanding(options: {
+export function createCheckStanding({
+  registry,
+  now,
+}: {
   readonly registry: Pick<Registry, 'readStanding'>
   readonly now: Clock
-}): CheckStanding {
-  return async ({ user, identity, tokenIssuedAt }) => {
-    const now = unixSeconds(options.now)
-    const standing = await options.registry.readStanding({ user, identity, now })
+}) {
+  return async (caller: Caller): Promise<void> => {
+    const standing = await registry.readStanding(standingQuery(caller, now))
     refuseBlocked(standing)
-    refuseLoggedOut(standing, tokenIssuedAt)
+    refuseLoggedOut(standing, caller.tokenIssuedAt)
   }
 }
 
@@ -40,9 +52,8 @@ export function refuseBlocked({ blockedUntil }: UserStanding): void {
 }
 
 /**
- * OpenID Connect Back-Channel Logout 1.0 §2.7: what was issued before the logout is over.
+ * OpenID Connect Back-Channel Logout 1.0 §2.7: a token issued before the logout is over.
  *
- * @param standing - from the books
  * @param tokenIssuedAt - the token's `iat`
  * @throws ServiceError `invalid_token`
  */
@@ -54,4 +65,22 @@ export function refuseLoggedOut(
   if (tokenIssuedAt === undefined || tokenIssuedAt < loggedOutAt) {
     throw new ServiceError('invalid_token', { reason: 'issued before the user was logged out' })
   }
+}
+
+/**
+ * Refuses a mint over the limit. A blocked user is told of the block even then: "wait and try again"
+ * would keep the client in its loop.
+ *
+ * @throws ServiceError `rate_limited`, `user_blocked`
+ */
+export function refuseOverLimit(
+  { rate, standing }: { readonly rate: RateState; readonly standing: UserStanding | undefined },
+  { max, seconds }: RateLimit,
+): void {
+  if (rate.allowed) return
+  if (standing !== undefined) refuseBlocked(standing)
+  throw new ServiceError('rate_limited', {
+    reason: `more than ${max} mints in ${seconds} s`,
+    retryAfterSeconds: rate.resetMs / 1000,
+  })
 }

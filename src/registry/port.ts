@@ -2,7 +2,6 @@
 import type {
   AuditEntry,
   AuditQuery,
-  BegunMint,
   Block,
   CancelClaim,
   EraseOutcome,
@@ -53,7 +52,10 @@ export interface Registry {
    * reads the standing, both in one step. While Redis is away its adapter counts in memory, and there
    * is no standing.
    */
-  beginMint(question: StandingQuery, limit: RateWindow): Promise<BegunMint>
+  beginMint(
+    question: StandingQuery,
+    limit: RateWindow,
+  ): Promise<{ readonly rate: RateState; readonly standing: UserStanding | undefined }>
   /**
    * Puts a new session on the books if, and only if, the user's generation is still `generation`
    * and no block holds; otherwise writes nothing. With `replaces`, that live session of the same

@@ -60,11 +60,6 @@ export interface UserStanding {
   readonly current: SessionRecord | undefined
 }
 
-export interface BegunMint {
-  readonly rate: RateState
-  readonly standing: UserStanding | undefined
-}
-
 export interface NewEntry {
   readonly session: SessionRecord
   /** From {@link UserStanding}. */

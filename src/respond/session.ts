@@ -1,15 +1,14 @@
+// STEP 4 for a mint: the only place where a client secret becomes text for the outside.
 import type { Secret } from '../lib/secret.ts'
 
-/** The answer to a mint: the client secret and nothing else, as ChatKit's samples have it. */
-export interface ClientSecretAnswer {
-  readonly client_secret: string
-}
+const JSON_HEADERS = { 'Content-Type': 'application/json' }
 
 /**
- * STEP 4 for a mint. The one place where a client secret becomes text for the outside.
+ * The answer to a mint: the client secret and nothing else, as ChatKit's samples have it.
  *
- * @param secret - of a session that is on the books
+ * @param secret - of a session that is in the registry
  */
-export function presentClientSecret(secret: Secret): ClientSecretAnswer {
-  return { client_secret: secret.reveal() }
+export function clientSecretAnswer(secret: Secret) {
+  const body = JSON.stringify({ client_secret: secret.reveal() })
+  return { status: 200, headers: JSON_HEADERS, body }
 }

@@ -6,7 +6,7 @@ import { createRevoke } from '../../src/revoke/revoke.ts'
 import { NOW } from '../contracts/registry-fixtures.ts'
 import { createFakeUpstream } from '../race/fake-upstream.ts'
 import { withoutThreads } from '../race/instance.ts'
-import { mintOrder } from '../race/orders.ts'
+import { ISSUERS, mintOrder } from '../race/orders.ts'
 
 /** What one of something costs, in microseconds of CPU. */
 export interface Cost {
@@ -64,13 +64,22 @@ function createSteps(registry: Registry) {
   const chatkit = () => withoutThreads(upstream.client(turn, () => {}))
   const log = createLog({ level: 'silent' })
   const canceller = createCanceller({ registry, chatkit, now, log })
-  const cap = { max: 20, whenFull: 'evict_oldest' } as const
-  const mint = createMint({ registry, chatkit, canceller, cap, now })
+  const mint = createMint({
+    ...{ registry, chatkit, canceller, now },
+    limits: {
+      mintsPerUser: { max: 10_000_000, seconds: 60 },
+      liveSessionsPerUser: { max: 20, whenFull: 'evict_oldest' },
+    },
+    issuers: ISSUERS,
+  })
   const { revokeUser } = createRevoke({ registry, canceller, now })
-  const asked = { kind: 'mint', sid: undefined, issuedAt: NOW, seconds: 600 } as const
-  const rest = { current: undefined, leaves: false }
+  const token = { sid: undefined, issuedAt: NOW }
+  const order = { kind: 'mint', ...token, seconds: 600, current: undefined, leaves: false } as const
   return {
-    mint: (user: string) => mint(mintOrder({ ...asked, ...rest, user }, 'support')),
+    async mint(user: string) {
+      const { caller, asked } = mintOrder({ ...order, user }, 'support')
+      await mint.issue(await mint.begin(caller), asked)
+    },
     revoke: (user: string) => revokeUser({ user, blockSeconds: 0, reason: undefined, by: 'ada' }),
   }
 }

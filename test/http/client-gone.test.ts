@@ -94,22 +94,23 @@ test('a session that still arrives is cancelled and stays off the books', async 
   const log = createLog({ level: 'silent' })
   const canceller = createCanceller({ registry, chatkit: () => chatkit, now, log })
   const mint = createMint({
-    registry,
-    chatkit: () => chatkit,
-    canceller,
-    cap: { max: 20, whenFull: 'evict_oldest' },
-    now,
+    ...{ registry, chatkit: () => chatkit, canceller, now },
+    limits: {
+      mintsPerUser: { max: 10, seconds: 60 },
+      liveSessionsPerUser: { max: 20, whenFull: 'evict_oldest' },
+    },
+    issuers: [],
   })
-  const order = {
-    workflow: 'support',
+  const identity = { issuer: 'https://issuer.test', subject: 'alice', sid: undefined }
+  const begun = await mint.begin({ user: 'alice', identity, tokenIssuedAt: undefined })
+  const asked = {
+    workflow: { name: 'support', kind: 'hosted' },
     params: { user: 'alice', workflow: { id: 'wf', tracing: { enabled: false } } },
-    identity: { issuer: 'https://issuer.test', subject: 'alice', sid: undefined },
-    tokenIssuedAt: undefined,
-    logoutPossible: false,
-    keepState: false,
     currentSecret: undefined,
-  }
-  await expect(mint(order, { signal: gone.signal })).rejects.toThrow('the client is gone')
+  } as const
+  await expect(mint.issue(begun, asked, { signal: gone.signal })).rejects.toThrow(
+    'the client is gone',
+  )
   await canceller.settled()
   expect(cancelled).toEqual(['cksess_late'])
   expect(await registry.getSession('cksess_late')).toBeUndefined()

@@ -104,7 +104,13 @@ describe('recording fails', () => {
 
 test('without a readable standing nothing is asked of the upstream', async () => {
   const scene = createScene({
-    registry: () => ({ readStanding: () => Promise.reject(unavailable('store')) }),
+    registry: (real) => ({
+      async beginMint(query, limit) {
+        const { rate } = await real.beginMint(query, limit)
+        return { rate, standing: undefined }
+      },
+      readStanding: () => Promise.reject(unavailable('store')),
+    }),
   })
   await expect(scene.mint(order())).rejects.toMatchObject({ code: 'store_unavailable' })
   expect(scene.upstream.created).toEqual([])

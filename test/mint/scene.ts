@@ -1,10 +1,12 @@
 import { Writable } from 'node:stream'
 import type { CallOptions, ChatKit } from '../../src/chatkit/port.ts'
 import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire/session.ts'
+import type { LimitSettings } from '../../src/config/settings.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { createMint, type MintOptions, type MintOrder } from '../../src/mint/mint.ts'
+import { createMint, type SessionToMint } from '../../src/mint/mint.ts'
+import type { Caller } from '../../src/mint/standing.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { signInOf } from '../../src/registry/identity.ts'
 import type { Registry } from '../../src/registry/port.ts'
@@ -16,6 +18,7 @@ import { createRevoke } from '../../src/revoke/revoke.ts'
 export const NOW = 1_800_000_000_000
 export const NOW_SECONDS = NOW / 1000
 export const ISSUER = 'https://login.example/'
+const LOGOUT_ISSUERS = [{ issuer: ISSUER, logout: { clientIds: [], algorithms: [] } }]
 
 /** An upstream in this process: what it was asked, and hooks to misbehave in. */
 export interface FakeUpstream {
@@ -83,7 +86,9 @@ export const unavailable = (what: 'store' | 'upstream') =>
   new ServiceError(`${what}_unavailable`, { reason: 'planted' })
 
 export interface SceneOptions {
-  readonly cap?: MintOptions['cap']
+  readonly cap?: LimitSettings['liveSessionsPerUser']
+  /** Whether the issuer sends logout tokens. */
+  readonly logout?: boolean
   /** Replaces steps of the registry; gets the real one. */
   readonly registry?: (real: Registry) => Partial<Registry>
 }
@@ -106,7 +111,14 @@ export function createScene(options: SceneOptions = {}) {
   const chatkit = () => upstream.chatkit
   const random = () => 0.5
   const canceller = createCanceller({ registry, chatkit, now, log, random })
-  const cap = options.cap ?? { max: 20, whenFull: 'evict_oldest' }
+  const mint = createMint({
+    ...{ registry, chatkit, canceller, now },
+    limits: {
+      mintsPerUser: { max: 10_000, seconds: 60 },
+      liveSessionsPerUser: options.cap ?? { max: 20, whenFull: 'evict_oldest' },
+    },
+    issuers: options.logout ? LOGOUT_ISSUERS : [],
+  })
   return {
     clock,
     registry,
@@ -114,7 +126,8 @@ export function createScene(options: SceneOptions = {}) {
     real,
     upstream,
     canceller,
-    mint: createMint({ registry, chatkit, canceller, cap, now }),
+    mint: async ({ caller, ...asked }: Order, call?: CallOptions) =>
+      mint.issue(await mint.begin(caller), asked, call),
     revoke: createRevoke({ registry, canceller, now }),
     log,
     logText: () => lines.join(''),
@@ -134,27 +147,26 @@ export async function cancelling(scene: Scene, count: number): Promise<readonly 
   return outcome.cancelling
 }
 
+/** A whole mint: who asks, and for which session. */
+interface Order extends SessionToMint {
+  readonly caller: Caller
+}
+
 /** An order for alice, changed by `changes`. */
-export function order(
-  changes: Partial<MintOrder> & { readonly user?: string; readonly sid?: string } = {},
-): MintOrder {
-  const { user = 'alice', sid, ...rest } = changes
-  const subject = `${user}-sub`
+export function order({
+  user = 'alice',
+  sid,
+  identity = { issuer: ISSUER, subject: `${user}-sub`, sid: signInOf(`${user}-sub`, sid) },
+  ...changes
+}: Partial<Caller & Pick<Order, 'currentSecret'>> & { readonly sid?: string } = {}): Order {
   return {
-    workflow: 'support',
+    caller: { user, identity, tokenIssuedAt: NOW_SECONDS - 60, ...changes },
+    workflow: { name: 'support', kind: 'hosted' },
     params: { user, workflow: { id: 'wf_1' } },
-    identity: { issuer: ISSUER, subject, sid: signInOf(subject, sid) },
-    tokenIssuedAt: NOW_SECONDS - 60,
-    logoutPossible: false,
-    keepState: false,
-    currentSecret: undefined,
-    ...rest,
+    currentSecret: changes.currentSecret,
   }
 }
 
 /** An order of a client that still holds this secret. */
-export const refresh = (current: Secret | string, changes: Parameters<typeof order>[0] = {}) =>
-  order({
-    ...changes,
-    currentSecret: new Secret(typeof current === 'string' ? current : current.reveal()),
-  })
+export const refresh = (current: Secret | string) =>
+  order({ currentSecret: new Secret(typeof current === 'string' ? current : current.reveal()) })

@@ -7,7 +7,7 @@ import { type Canceller, createCanceller } from '../../src/outbox/cancel.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import { createRevoke, type Revoke } from '../../src/revoke/revoke.ts'
-import { ISSUER, mintOrder, type Order, type Result } from './orders.ts'
+import { ISSUER, ISSUERS, mintOrder, type Order, type Result } from './orders.ts'
 
 /** What an instance is built from; its steps are our own code, everything around them is the test's. */
 export interface InstanceParts {
@@ -22,7 +22,6 @@ export interface InstanceParts {
 
 interface Deps {
   readonly parts: InstanceParts
-  readonly mint: Mint
   readonly revoke: Revoke
   readonly canceller: Canceller
 }
@@ -47,25 +46,26 @@ export function createInstance(parts: InstanceParts): Perform {
     random: () => 0.5,
     pause: parts.pause,
   })
-  const mint = createMint({ registry, chatkit, canceller, cap, now })
+  const mint = createMint({
+    ...{ registry, chatkit, canceller, now },
+    limits: { mintsPerUser: UNLIMITED, liveSessionsPerUser: cap },
+    issuers: logoutPossible ? ISSUERS : [],
+  })
   const revoke = createRevoke({ registry, canceller, now })
-  const deps = { parts, mint, revoke, canceller }
+  const deps = { parts, revoke, canceller }
   return (order, workflow, signal) =>
     order.kind === 'mint'
-      ? mintOne(deps, { ...mintOrder(order, workflow), logoutPossible }, signal)
+      ? mintOne(mint, mintOrder(order, workflow), signal)
       : carryOut(deps, order)
 }
 
-/** As over HTTP: the mint limit reads the standing, and hands it on to the mint. */
 async function mintOne(
-  { parts: { registry, now }, mint }: Deps,
-  order: ReturnType<typeof mintOrder>,
+  mint: Mint,
+  { caller, asked }: ReturnType<typeof mintOrder>,
   signal: AbortSignal | undefined,
 ): Promise<Result> {
-  const question = { user: order.params.user, identity: order.identity, now: unixSeconds(now) }
-  const { standing } = await registry.beginMint(question, { ...UNLIMITED, nowMs: now() })
-  const call = signal && { signal }
-  const { sessionId, clientSecret } = await mint({ ...order, standing }, call)
+  const begun = await mint.begin(caller)
+  const { sessionId, clientSecret } = await mint.issue(begun, asked, signal && { signal })
   return { minted: { session: sessionId, secret: clientSecret.reveal() } }
 }
 

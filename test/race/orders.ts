@@ -1,8 +1,12 @@
 import { Secret } from '../../src/lib/secret.ts'
-import type { MintOrder } from '../../src/mint/mint.ts'
+import type { SessionToMint } from '../../src/mint/mint.ts'
+import type { Caller } from '../../src/mint/standing.ts'
 import { signInOf } from '../../src/registry/identity.ts'
 
 export const ISSUER = 'https://idp.example/'
+
+/** As in the settings: tokens of the one issuer may be logged out. */
+export const ISSUERS = [{ issuer: ISSUER, logout: { clientIds: [], algorithms: [] } }]
 
 /** What an instance can be told to do; plain data, so that it can be sent to a process. */
 export type Order =
@@ -61,20 +65,26 @@ export function isOf<K extends Order['kind']>(kind: K) {
   return (deed: Deed): deed is Deed<K> & Deed => deed.order.kind === kind
 }
 
-/** What `http/` makes of a request. The workflow's name says whose deed it is. */
-export function mintOrder(order: Extract<Order, { kind: 'mint' }>, workflow: string): MintOrder {
+/** A mint's two arguments, as `http/` makes them of a request. The workflow's name says whose deed it is. */
+export function mintOrder(
+  order: Extract<Order, { kind: 'mint' }>,
+  workflow: string,
+): { readonly caller: Caller; readonly asked: SessionToMint } {
   const { user, sid, issuedAt, seconds, current } = order
   return {
-    workflow,
-    params: {
+    caller: {
       user,
-      workflow: { id: 'wf_race' },
-      expires_after: { anchor: 'created_at', seconds },
+      identity: { issuer: ISSUER, subject: user, sid: signInOf(user, sid) },
+      tokenIssuedAt: issuedAt,
     },
-    identity: { issuer: ISSUER, subject: user, sid: signInOf(user, sid) },
-    tokenIssuedAt: issuedAt,
-    logoutPossible: true,
-    keepState: false,
-    currentSecret: current === undefined ? undefined : new Secret(current),
+    asked: {
+      workflow: { name: workflow, kind: 'hosted' },
+      params: {
+        user,
+        workflow: { id: 'wf_race' },
+        expires_after: { anchor: 'created_at', seconds },
+      },
+      currentSecret: current === undefined ? undefined : new Secret(current),
+    },
   }
 }

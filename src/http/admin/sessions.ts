@@ -7,8 +7,8 @@ import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { presentList, presentSession } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
+import { noFields, readJson } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { jsonBody } from '../json-body.ts'
 import { listParameters, pageOrRefusal, pathId, query, refuseQuery, validQuery } from '../query.ts'
 
 const filter = z.string().min(1).max(2048).optional()
@@ -44,12 +44,12 @@ export function readSession(administer: Administer, now: Clock): Handler<AppEnv>
 }
 
 /** `POST /v1/admin/sessions/{id}/cancel`: 200 when the upstream confirmed, 202 while it has not. */
-export function cancelSession(administer: Administer, now: Clock): Handler<AppEnv>[] {
-  const cancel = async (c: AppContext) => {
+export function cancelSession(administer: Administer, now: Clock): Handler<AppEnv> {
+  return async (c) => {
+    await readJson(c, noFields)
     refuseQuery(c)
     const session = await administer.cancelSession(adminRequest(c), pathId(c))
     const status = session.status === 'cancelling' ? 202 : 200
     return c.json(presentSession(session, unixSeconds(now)), status)
   }
-  return [jsonBody(z.strictObject({})), cancel]
 }

@@ -1,14 +1,13 @@
 // Admin endpoints for all data of one user: export and erase, both as NDJSON.
 
 import type { Handler } from 'hono'
-import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import type { EraseLine } from '../../administer/erase.ts'
 import type { Log } from '../../lib/log.ts'
 import { adminRequest } from '../authentication.ts'
-import type { AppContext, AppEnv } from '../context.ts'
+import { noFields, readJson } from '../body.ts'
+import type { AppEnv } from '../context.ts'
 import { answerExport, type ExportParts } from '../export-answer.ts'
-import { jsonBody } from '../json-body.ts'
 import { streamLines } from '../ndjson.ts'
 import { refuseQuery } from '../query.ts'
 import { pathUser } from './users.ts'
@@ -28,8 +27,9 @@ export function eraseUserData({
 }: {
   readonly administer: Pick<Administer, 'eraseUser'>
   readonly log: Log
-}): Handler<AppEnv>[] {
-  const erase = async (c: AppContext) => {
+}): Handler<AppEnv> {
+  return async (c) => {
+    await readJson(c, noFields)
     refuseQuery(c)
     const lines = await administer.eraseUser(adminRequest(c), pathUser(c))
     return streamLines(c, oneByOne(lines), {
@@ -37,7 +37,6 @@ export function eraseUserData({
       onError: (error) => log.error({ err: error, request_id: c.var.requestId }, 'erase ended'),
     })
   }
-  return [jsonBody(z.strictObject({})), erase]
 }
 
 async function* oneByOne(lines: AsyncIterable<EraseLine>) {

@@ -9,8 +9,8 @@ import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { presentBlock, presentList, presentRevoked } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
+import { readJson } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { jsonBody, validBody } from '../json-body.ts'
 import { listParameters, pageOrRefusal, query, refuseQuery, validQuery } from '../query.ts'
 
 const { blockSeconds, reason } = revokeTerms.shape
@@ -40,21 +40,20 @@ export const revokeAnyBody = z.union([
 export const blockListQuery = z.strictObject(listParameters)
 
 /** `POST /v1/admin/users/{user}/revoke` */
-export function revokeUser(administer: Administer): Handler<AppEnv>[] {
-  const revoke = async (c: AppContext) => {
+export function revokeUser(administer: Administer): Handler<AppEnv> {
+  return async (c) => {
+    const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeBody)
     refuseQuery(c)
-    const { block_seconds: seconds = 0, ...body } = validBody(c, revokeBody)
     const command = { user: pathUser(c), blockSeconds: seconds, ...body }
     return c.json(presentRevoked(await administer.revokeUser(adminRequest(c), command)))
   }
-  return [jsonBody(revokeBody), revoke]
 }
 
 /** `POST /v1/admin/revoke` */
-export function revokeAny(administer: Administer): Handler<AppEnv>[] {
-  const revoke = async (c: AppContext) => {
+export function revokeAny(administer: Administer): Handler<AppEnv> {
+  return async (c) => {
+    const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeAnyBody)
     refuseQuery(c)
-    const { block_seconds: seconds = 0, ...body } = validBody(c, revokeAnyBody)
     const command = { blockSeconds: seconds, ...body }
     const revoked =
       'user' in command
@@ -62,7 +61,6 @@ export function revokeAny(administer: Administer): Handler<AppEnv>[] {
         : await administer.revokeSubject(adminRequest(c), command)
     return c.json(presentRevoked(revoked))
   }
-  return [jsonBody(revokeAnyBody), revoke]
 }
 
 /** `GET /v1/admin/blocks` */

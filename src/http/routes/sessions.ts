@@ -1,72 +1,127 @@
-import type { Handler } from 'hono'
+// `/v1/sessions`: the mint of a session, its audit entry, and the sign-out that ends all of one's own.
+import type { Handler, MiddlewareHandler } from 'hono'
 import { z } from 'zod'
-import { CALL_DEADLINE_MS, type CallOptions } from '../../chatkit/port.ts'
+import { CALL_DEADLINE_MS } from '../../chatkit/port.ts'
 import type { Settings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { ServiceError } from '../../lib/errors.ts'
+import { isCode, ServiceError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
 import { mapFallback, mapSession, type NewSession } from '../../map/map.ts'
-import type { Mint } from '../../mint/mint.ts'
-import { presentClientSecret } from '../../respond/session.ts'
+import { createParams, sessionSeconds } from '../../map/session-params.ts'
+import type { BegunMint, Mint } from '../../mint/mint.ts'
+import { refuseOverLimit } from '../../mint/standing.ts'
+import type { Audit } from '../../registry/audit.ts'
+import { actorOf, identityOf } from '../../registry/identity.ts'
+import { clientSecretAnswer } from '../../respond/session.ts'
+import type { Revoke } from '../../revoke/revoke.ts'
 import { answerText } from '../answer.ts'
+import { readJson } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { jsonBody, validBody } from '../json-body.ts'
+import { setRateLimitHeaders } from '../rate-limit-headers.ts'
 import { callOptions } from '../upstream-call-options.ts'
-import { createMintOrder } from './mint-order.ts'
 
-/** Body of `POST /v1/sessions`. What decides anything comes from config and claims, never from here. */
+/** Body of `POST /v1/sessions`. It chooses among what config and claims allow; it decides nothing. */
 export const mintBody = z.strictObject({
   workflow: z.string().min(1).optional(),
   input: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   current_client_secret: z.string().nullish(),
 })
 
-/** What the session routes need. */
-export interface SessionRoutesOptions {
+/** `POST /v1/sessions`, behind `requireUser`: counts the mint, reads the body, maps, mints, responds. */
+export function createSession({
+  settings,
+  mint,
+  now,
+}: {
   readonly settings: Settings
   readonly mint: Mint
   readonly now: Clock
+}): Handler<AppEnv> {
+  const { workflows, limits } = settings
+  const limit = { ...limits.mintsPerUser, policy: 'mints' }
+  const issuers = new Map(settings.issuers.map((issuer) => [issuer.issuer, issuer]))
+
+  function issue(c: AppContext, begun: BegunMint, asked: AskedIssue) {
+    const { session, currentSecret, withinMs } = asked
+    const { workflow } = session
+    const principal = c.get('principal')
+    c.get('trace').workflow = workflow.name
+    const seconds = sessionSeconds({
+      configured: workflow.expiresAfterSeconds,
+      sessionsEndWithToken: issuers.get(principal.issuer)?.sessionsEndWithToken ?? true,
+      tokenExpiresAt: principal.expiresAt,
+      now,
+    })
+    const params = createParams(session, seconds)
+    return mint.issue(begun, { workflow, params, currentSecret }, callOptions(c, withinMs))
+  }
+
+  return async (c) => {
+    const [principal, user] = [c.get('principal'), c.get('user')]
+    const identity = identityOf(principal)
+    const begun = await mint.begin({ user, identity, tokenIssuedAt: principal.issuedAt })
+    setRateLimitHeaders(c, limit, begun.rate)
+    refuseOverLimit(begun, limit)
+    const { workflow, input, current_client_secret: current } = await readJson(c, mintBody)
+    const currentSecret = current ? new Secret(current) : undefined
+    const request = { principal, user, asked: { workflow, input } }
+    const session = mapSession(workflows, request)
+    const started = performance.now()
+    const minted = await issue(c, begun, { session, currentSecret }).catch((error) => {
+      const gone = isCode(error, 'workflow_unavailable')
+      const fallback = gone ? mapFallback(workflows, session, request) : undefined
+      if (fallback === undefined) throw error
+      // The client waits for both calls: the second one has what the first one left.
+      const withinMs = Math.max(0, CALL_DEADLINE_MS - (performance.now() - started))
+      return issue(c, begun, { session: fallback, currentSecret, withinMs })
+    })
+    c.get('trace').session = minted.sessionId
+    return answerText(c, clientSecretAnswer(minted.clientSecret))
+  }
+}
+
+interface AskedIssue {
+  readonly session: NewSession
+  readonly currentSecret: Secret | undefined
+  readonly withinMs?: number
 }
 
 /**
- * `POST /v1/sessions`: body, map, mint, respond. Origin and caller are checked before.
- *
- * @param options - rules, step 3, time
+ * Writes an audit entry for each mint whose caller is known: its outcome, and the code of a refusal. A
+ * request that was not understood, or whose caller is not known, is in the access log alone.
  */
-export function createSession(options: SessionRoutesOptions): Handler<AppEnv>[] {
-  const { workflows } = options.settings
-  const mintOrder = createMintOrder(options.settings, options.now)
-  const mintSession = async (c: AppContext) => {
-    const { workflow, input, current_client_secret: current } = validBody(c, mintBody)
-    const [principal, user, trace] = [c.get('principal'), c.get('user'), c.get('trace')]
-    const request = { principal, user, asked: { workflow, input } }
-    const currentSecret = current ? new Secret(current) : undefined
-    const mint = (session: NewSession, call: CallOptions) => {
-      trace.workflow = session.workflow.name
-      return options.mint(
-        { ...mintOrder(session, principal), currentSecret, standing: c.get('standing') },
-        call,
-      )
-    }
-    const session = mapSession(workflows, request)
-    const begun = performance.now()
-    const minted = await mint(session, callOptions(c)).catch((error) => {
-      const next = isGone(error) ? mapFallback(workflows, session, request) : undefined
-      if (next === undefined) throw error
-      // The client waits for both: what the first call took, the second has not.
-      const withinMs = Math.max(0, CALL_DEADLINE_MS - (performance.now() - begun))
-      return mint(next, { ...callOptions(c), withinMs })
-    })
-    trace.session = minted.sessionId
-    return answerText(c, {
-      status: 200,
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(presentClientSecret(minted.clientSecret)),
-    })
+export function auditMints(audit: Audit): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    await next()
+    const outcome = outcomeOf(c.res.status)
+    const principal = c.get('principal')
+    if (outcome === undefined || principal === undefined) return
+    const [user, requestId, trace] = [c.get('user'), c.get('requestId'), c.get('trace')]
+    const actor = actorOf(principal)
+    const reason = c.error instanceof ServiceError ? c.error.code : trace.workflow
+    audit.note({ actor, action: 'mint', user, outcome, reason, requestId })
   }
-  return [jsonBody(mintBody), mintSession]
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof ServiceError && error.code === 'workflow_unavailable'
+function outcomeOf(status: number): 'ok' | 'refused' | 'failed' | undefined {
+  if (status < 400) return 'ok'
+  if (status >= 500) return 'failed'
+  return status === 401 || status === 403 || status === 429 ? 'refused' : undefined
+}
+
+/** `DELETE /v1/sessions`, behind `requireUser`: ends the caller's own sessions, also a blocked caller's. */
+export function signOut({
+  revoke,
+  audit,
+}: {
+  readonly revoke: Revoke
+  readonly audit: Audit
+}): Handler<AppEnv> {
+  return async (c) => {
+    const { principal, user, requestId } = c.var
+    await revoke.signOut(user)
+    const actor = actorOf(principal)
+    audit.note({ actor, action: 'sign_out', user, outcome: 'ok', requestId })
+    return c.body(null, 204)
+  }
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Settings } from '../../config/settings.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { requireWorkflow } from '../../map/choose-workflow.ts'
-import type { CheckStanding } from '../../mint/standing.ts'
+import type { Caller } from '../../mint/standing.ts'
 import type { Audit } from '../../registry/audit.ts'
 import { actorOf, identityOf } from '../../registry/identity.ts'
 import type { Threads } from '../../threads/threads.ts'
@@ -29,7 +29,7 @@ export const itemListQuery = z.strictObject(listParameters)
 export interface ThreadRoutesOptions {
   readonly settings: Settings
   readonly threads: Threads
-  readonly checkStanding: CheckStanding
+  readonly checkStanding: (caller: Caller) => Promise<void>
   readonly audit: Audit
 }
 

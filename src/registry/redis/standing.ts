@@ -1,6 +1,7 @@
 // Reads a user's standing; for a mint, counts it in the same round trip.
 import { stateAfterUse } from '../counters.ts'
-import type { BegunMint, RateState, RateWindow, StandingQuery, UserStanding } from '../records.ts'
+import type { Registry } from '../port.ts'
+import type { RateState, RateWindow, StandingQuery, UserStanding } from '../records.ts'
 import { type Script, script } from './client.ts'
 import { COUNT } from './index-scripts.ts'
 import { mintsKey, remembering, single, tagOf, userKeys } from './keys.ts'
@@ -74,7 +75,7 @@ export async function beginMint(
   redis: Commands,
   question: StandingQuery,
   limit: RateWindow,
-): Promise<BegunMint> {
+): ReturnType<Registry['beginMint']> {
   const args = [...standingArgs(question), limit.nowMs, limit.seconds * 1000]
   const reply = await ask(redis, question, { script: BEGIN_MINT, args })
   const [generation, till, live, row, counted, ...marks] = texts.parse(reply)
