@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import {
+  auditEntry,
+  entry,
+  ids,
+  NOW,
+  order,
+  ownership,
+  pageIds,
+  query,
+  session,
+  standingQuery,
+} from '../contracts/registry-fixtures.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+
+// The SQL is the dump of a file that the service wrote at commit 71f6dbc: a live hosted session, a
+// live self-hosted one, one that ended, one that a revoke is ending, and a row of every other table.
+const DUMP = readFileSync(new URL('./sqlite-version-3.sql', import.meta.url), 'utf8')
+const BOBS = { user: 'bob', subject: 'bob-sub' }
+
+let path: string
+let registry: Registry
+
+beforeEach(() => {
+  path = join(scratchFolder(), 'mint.db')
+  const db = new DatabaseSync(path)
+  db.exec(DUMP)
+  db.close()
+  registry = createSqliteRegistry({ path })
+})
+afterEach(() => registry.close())
+
+describe('a SQLite file of schema version 3', () => {
+  it('has the schema of a new file once it is open', async () => {
+    const other = join(scratchFolder(), 'new.db')
+    await createSqliteRegistry({ path: other }).close()
+    expect(schemaOf(path)).toEqual(schemaOf(other))
+  })
+
+  it('keeps sessions, in their order and with their state', async () => {
+    const ended = { status: 'cancelled', endReason: 'cancelled' } as const
+    const ending = { ...BOBS, status: 'cancelling', endReason: 'revoked' } as const
+    const state = { plan: 'pro', seats: 3 }
+    expect((await registry.listSessions(query()))?.data).toEqual([
+      session({ id: 'ending', ...ending }),
+      session({ id: 'ended', ...ended }),
+      session({ id: 'self_hosted', workflow: 'helpdesk', state }),
+      session({ id: 'live', sid: 'browser' }),
+    ])
+    expect(await registry.figures(NOW)).toEqual({ activeSessions: 2, outboxLength: 1 })
+    expect(await registry.usersOf({ issuer: session({ id: '' }).issuer, sid: 'browser' })).toEqual([
+      'alice',
+    ])
+  })
+
+  it('keeps the block, the generation, the outbox and the logout marks', async () => {
+    const until = NOW + 3600
+    const by = 'https://idp.example/|ada'
+    const block = { user: 'bob', until, reason: 'why', by, createdAt: NOW }
+    expect(await registry.getBlock('bob', NOW)).toEqual(block)
+    expect(await registry.readStanding(standingQuery('bob'))).toMatchObject({
+      generation: 1,
+      blockedUntil: until,
+      liveSessions: 0,
+    })
+    const due = { nowMs: NOW * 1000 + FIRST_LEASE_MS, limit: 5, leaseMs: 1 }
+    expect(ids(await registry.claimCancels(due))).toEqual(['ending'])
+    for (const carols of [{ subject: 'carol-sub' }, { subject: 'other', sid: 'gone' }]) {
+      const identity = { ...standingQuery().identity, ...carols }
+      const standing = await registry.readStanding({ ...standingQuery('carol'), identity })
+      expect(standing.loggedOutAt).toBe(NOW)
+    }
+  })
+
+  it('keeps ownership, audit, counters, what was seen once, and keys', async () => {
+    const helpdesk = { workflow: 'helpdesk', order: 'desc', limit: 5 } as const
+    for (const [kind, id] of [['thread', 'thr_1'] as const, ['attachment', 'atc_1'] as const]) {
+      const owned = ownership({ workflow: 'helpdesk', kind, id })
+      expect((await registry.listOwned({ ...helpdesk, kind }))?.data).toEqual([owned])
+      expect(await registry.ownersOf([owned])).toEqual(['alice'])
+      expect(await registry.claimOwnership({ ...owned, user: 'bob' })).toBe('taken')
+    }
+    const entries = await registry.listAudit({ limit: 5, user: 'bob' })
+    const about = { user: 'bob', reason: 'why', requestId: 'r1' }
+    expect(entries?.data).toEqual([auditEntry({ id: 'a1', ...about })])
+    const window = { max: 5, seconds: 3600, nowMs: NOW * 1000 }
+    expect(await registry.consume('mint:alice', window)).toMatchObject({ remaining: 3 })
+    const use = { id: 'self_hosted', user: 'alice', maxPerMinute: 2, nowMs: NOW * 1000 }
+    expect((await registry.useSession(use)).kind).toBe('ok')
+    expect((await registry.useSession(use)).kind).toBe('limited')
+    expect(await registry.rememberOnce('jti', 3600, NOW)).toBe(false)
+    expect([...(await registry.keptKey('log', () => Uint8Array.of(9)))]).toEqual([1, 2, 3])
+  })
+
+  it('takes new sessions, revokes, confirmed cancels and erases', async () => {
+    expect(await registry.record(entry({ id: 'barred', ...BOBS }, { generation: 1 }))).toEqual({
+      kind: 'blocked',
+    })
+    await registry.record(entry({ id: 'new', state: { plan: 'free' } }))
+    expect(pageIds(await registry.listSessions(query({ user: 'alice', limit: 1 })))).toEqual([
+      'new',
+    ])
+    const revoked = await registry.revoke(order())
+    expect([...ids(revoked.cancelling)].sort()).toEqual(['live', 'new', 'self_hosted'])
+    expect(await registry.record(entry({ id: 'late' }))).toEqual({ kind: 'blocked' })
+    await registry.confirmCancel(['live', 'new', 'self_hosted', 'ending'], NOW)
+    expect(await registry.figures(NOW)).toEqual({ activeSessions: 0, outboxLength: 0 })
+    const erase = { user: 'alice', keptAction: 'erase', limit: 20, now: NOW }
+    expect(await registry.eraseUser(erase)).toEqual({ erased: 4, more: false })
+    expect(pageIds(await registry.listSessions(query()))).toEqual(['ending'])
+  })
+})
+
+function schemaOf(file: string): unknown {
+  const db = new DatabaseSync(file, { readOnly: true })
+  const made = db.prepare('SELECT name, sql FROM sqlite_master ORDER BY name').all()
+  const version = db.prepare('PRAGMA user_version').get()
+  db.close()
+  return [version, made.map(({ name, sql }) => [name, String(sql).replaceAll(/\s/g, '')])]
+}
