@@ -33,7 +33,7 @@ export function createAuthenticator(options: IssuersOptions) {
     return { issuer, keysVersion, characters: token.length, principal, times }
   }
 
-  /** The signature need not be verified again while the same keys serve; all else is judged anew. */
+  /** While the same keys serve, the signature holds; everything else is judged again. */
   async function stillHolds(known: VerifiedToken, source: TokenSource): Promise<boolean> {
     const { issuer, keysVersion, times } = known
     checkSource(source, issuer)
@@ -77,7 +77,7 @@ export function createAuthenticator(options: IssuersOptions) {
     },
     /** Fetches missing keys of all issuers; settles when each has answered or failed. Never throws. */
     warm,
-    /** Seconds since the keys of each issuer were fetched; undefined when there are none to fetch, or none yet. */
+    /** Seconds since the keys of each issuer were fetched; undefined for keys that never were. */
     keyAges(): ReadonlyMap<string, number | undefined> {
       return new Map(Array.from(issuers, ([issuer, { keys }]) => [issuer, keys.state().ageSeconds]))
     },

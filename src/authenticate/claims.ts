@@ -1,4 +1,4 @@
-// Judges the claims of a token, and makes the Principal of them. The signature has been verified before.
+// Judges the claims of a token whose signature was verified, and makes a Principal of them.
 import { z } from 'zod'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -82,8 +82,8 @@ export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock):
 }
 
 /**
- * Reads claims without judging them. The principal tells of whom they speak; only
- * {@link judgeClaims} tells who asks for a request.
+ * Reads claims without judging them. The principal is whoever they describe; only
+ * {@link judgeClaims} makes it the caller of a request.
  *
  * @throws ServiceError `invalid_token` when a claim that is always needed is missing or malformed
  */

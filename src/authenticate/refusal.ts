@@ -22,7 +22,7 @@ export function show(text: string): string {
   return text.length > 64 ? `"${start}…"` : `"${start}"`
 }
 
-/** The first member that does not fit a schema, and why. Zod's messages name types and bounds, never the value. */
+/** The first member that does not fit, and why. Zod's messages name types and bounds, never the value. */
 export function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0]
   if (issue === undefined) return 'unexpected shape'

@@ -1,4 +1,4 @@
-// Checks the form of a token before any key is looked at: no two programs may read it differently. No I/O, no clock.
+// Checks the form of a token, so that no two programs can read it differently. No keys, no I/O, no clock.
 import { z } from 'zod'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import { firstIssue, invalidToken, show } from './refusal.ts'
@@ -6,7 +6,7 @@ import { firstIssue, invalidToken, show } from './refusal.ts'
 /** The longest token, in characters, which are bytes: a well-formed token is ASCII. */
 const MAX_TOKEN_LENGTH = 8192
 
-/** How many arrays and objects may enclose a value in header or payload. */
+/** Most arrays and objects that may enclose a value in header or payload. */
 const MAX_DEPTH = 32
 
 /** The three header parameters that count here (RFC 7515 §4.1). */
@@ -30,7 +30,7 @@ export interface UnverifiedToken extends SignedToken {
 
 const refused = (why: string) => z.never({ error: why }).optional()
 
-// `jku`, `jwk`, `x5u` and `x5c` are ignored on purpose: a token must not choose the key that verifies it.
+// `jku`, `jwk`, `x5u` and `x5c` are ignored: a token must not bring the key that verifies it.
 const headerSchema = z.looseObject({
   alg: z.string(),
   kid: z.string().max(256).optional(),

@@ -1,9 +1,9 @@
-// Remembers verified tokens, so that the signature of a token that comes with every call is verified once.
+// Remembers verified tokens: clients send the same token with every call, and its signature is verified once.
 import { hash } from 'node:crypto'
 import type { ReadClaims } from './claims.ts'
 import type { Issuer } from './issuers.ts'
 
-/** What the next use of a token need not find out again. Its times are judged again at each use. */
+/** Everything that need not be found out again when the token is used again. Its times are judged anew. */
 export interface VerifiedToken extends ReadClaims {
   readonly issuer: Issuer
   /** Version of the issuer's keys that verified it; see `IssuerKeys.version`. */

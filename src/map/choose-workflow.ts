@@ -1,15 +1,15 @@
-// Chooses the workflow of a request, by the `when` rules of the config file and the caller's claims.
-import type { Scope, WorkflowSettings } from '../config/settings.ts'
+// Chooses the workflow of a request by the rules of the config file, and checks the client's input for it.
+import type { InputDeclaration, InputValue, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { scrub } from '../lib/log.ts'
 import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
-import { type AskedInput, inputProblem } from './input.ts'
 
 /** The part of a request for a session that the client chooses. */
 export interface AskedSession {
   /** Name of a workflow; the caller's default when absent. */
   readonly workflow?: string | undefined
   /** Values for the workflow's declared `input`; none when absent. */
-  readonly input?: AskedInput | undefined
+  readonly input?: Scope['input'] | undefined
 }
 
 /** A workflow that the caller may use, with the variables of its expressions. */
@@ -61,4 +61,43 @@ export function requireWorkflow(
   throw new ServiceError('workflow_not_allowed', {
     reason: 'the caller may not use the workflow asked for',
   })
+}
+
+/**
+ * The first thing that is wrong with a client's input.
+ *
+ * @param declared - the workflow's `input`
+ * @returns a sentence for the client, without its full stop; undefined when nothing is wrong
+ */
+function inputProblem(
+  declared: ReadonlyMap<string, InputDeclaration>,
+  asked: Scope['input'],
+): string | undefined {
+  for (const [field, value] of Object.entries(asked)) {
+    const declaration = declared.get(field)
+    if (declaration === undefined) return `${nameOf(field)} is not declared by the workflow`
+    const problem = valueProblem(declaration, value)
+    if (problem !== undefined) return `input.${field} ${problem}`
+  }
+  for (const [field, { required }] of declared) {
+    if (required && !Object.hasOwn(asked, field)) return `input.${field} is required`
+  }
+  return undefined
+}
+
+function valueProblem(declaration: InputDeclaration, value: InputValue): string | undefined {
+  if (typeof value !== declaration.type) return `must be a ${declaration.type}`
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'must be finite'
+  if (typeof value !== 'string') return undefined
+  if (value.length > declaration.maxLength) {
+    return `must have at most ${declaration.maxLength} characters`
+  }
+  return value.isWellFormed() ? undefined : 'must be well-formed text'
+}
+
+/** A client may send any text as a name. It is repeated only if it looks like one, and not like a secret. */
+function nameOf(field: string): string {
+  return /^[\w-]{1,64}$/.test(field) && scrub(field) === field
+    ? `input.${field}`
+    : 'a field of input'
 }

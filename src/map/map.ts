@@ -1,4 +1,4 @@
-// Step 2 of a mint: from verified claims, and what the client may choose, to the session to mint. No I/O, no clock.
+// Step 2 of a mint: from verified claims and the client's choice to the session to mint. No I/O, no clock.
 import type { Expression, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { type AskedSession, chooseWorkflow } from './choose-workflow.ts'

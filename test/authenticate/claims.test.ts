@@ -42,22 +42,25 @@ describe('aud', () => {
     ['an array with ours and a number', ['chat-api', 1]],
     ['an array in an array', [['chat-api']]],
     ['a number', 7],
-  ])('%s is refused', (_name, aud) => {
+  ])('an aud that is %s is refused', (_name, aud) => {
     expect(codeOf({ aud })).toBe('invalid_token')
   })
 
-  test('a string, or an array that contains ours', () => {
+  test('an aud that is our name, or an array that contains it, is accepted', () => {
     expect(judge({ aud: 'chat-api' }).subject).toBe('alice')
     expect(judge({ aud: ['other', 'chat-api'] }).subject).toBe('alice')
   })
 
-  test.each(['client_id', 'azp'] as const)('%s stands in where configured', (audienceClaim) => {
-    expect(codeOf({ [audienceClaim]: 'chat-api', aud: undefined }, { audienceClaim })).toBe(
-      'accepted',
-    )
-    expect(codeOf({ [audienceClaim]: 'other' }, { audienceClaim })).toBe('invalid_token')
-    expect(codeOf({}, { audienceClaim })).toBe('invalid_token')
-  })
+  test.each(['client_id', 'azp'] as const)(
+    'the claim %s stands in for aud where configured',
+    (audienceClaim) => {
+      expect(codeOf({ [audienceClaim]: 'chat-api', aud: undefined }, { audienceClaim })).toBe(
+        'accepted',
+      )
+      expect(codeOf({ [audienceClaim]: 'other' }, { audienceClaim })).toBe('invalid_token')
+      expect(codeOf({}, { audienceClaim })).toBe('invalid_token')
+    },
+  )
 })
 
 describe('exp, nbf, iat', () => {
@@ -82,16 +85,16 @@ describe('exp, nbf, iat', () => {
     ['iat as text', { iat: 'now' }, 'invalid_token'],
     ['iat null', { iat: null }, 'invalid_token'],
     ['iat absent', { iat: undefined }, 'accepted'],
-  ])('%s', (_name, changes, expected) => {
+  ])('a token with %s is accepted or refused by its times', (_name, changes, expected) => {
     expect(codeOf(changes)).toBe(expected)
   })
 
-  test.each(['exp', 'iat', 'nbf'])('%s of 1e999 is refused', (name) => {
+  test.each(['exp', 'iat', 'nbf'])('a token with %s of 1e999 is refused', (name) => {
     const claims = { ...claimsOf(issuer, now()), [name]: JSON.parse('1e999') }
     expect(() => judgeClaims(claims, issuerSettings({ issuer }), now)).toThrow(/invalid_token/)
   })
 
-  test('no tolerance where none is configured', () => {
+  test('a token gets no tolerance where none is configured', () => {
     const strict = { clockToleranceSeconds: 0 }
     expect(codeOf({ exp: seconds }, strict)).toBe('token_expired')
     expect(codeOf({ exp: seconds + 1 }, strict)).toBe('accepted')
@@ -103,7 +106,7 @@ describe('exp, nbf, iat', () => {
     expect({ expiresAt, issuedAt }).toEqual({ expiresAt: seconds + 9, issuedAt: seconds - 1 })
   })
 
-  test('max_token_age_seconds', () => {
+  test('a token older than max_token_age_seconds, or without iat, is refused', () => {
     const limited = { maxTokenAgeSeconds: 60 }
     expect(codeOf({ iat: seconds - 60 }, limited)).toBe('accepted')
     expect(codeOf({ iat: seconds - 61 }, limited)).toBe('invalid_token')
@@ -132,7 +135,7 @@ describe('sub', () => {
     ['zero-width joiner', 'ali\u200dce'],
     ['word joiner', 'ali\u2060ce'],
     ['byte order mark', '\ufeffalice'],
-  ])('%s is refused', (_name, sub) => {
+  ])('a sub with this fault is refused: %s', (_name, sub) => {
     expect(codeOf({ sub })).toBe('invalid_token')
   })
 
@@ -140,17 +143,17 @@ describe('sub', () => {
     ['high', '\ud800'],
     ['low', '\udc00'],
     ['reversed', '\udc00\ud800'],
-  ])('a lone surrogate (%s) is refused', (_name, text) => {
+  ])('a sub with a lone surrogate (%s) is refused', (_name, text) => {
     expect(codeOf({ sub: `alice${text}` })).toBe('invalid_token')
   })
 
-  test('255 characters, other scripts, emoji and blanks pass', () => {
+  test('a sub of 255 characters, of other scripts, emoji or blanks is accepted', () => {
     for (const sub of ['a'.repeat(255), 'auth0|5f7c', 'Ærøskøbing', '利用者', 'علي', '😀', ' ']) {
       expect(judge({ sub }).subject).toBe(sub)
     }
   })
 
-  test('what is accepted survives UTF-8 and holds nothing invisible', () => {
+  test('an accepted sub survives UTF-8 and holds nothing invisible', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 20 }), (sub) => {
         if (codeOf({ sub }) !== 'accepted') return
@@ -169,11 +172,11 @@ describe('sid', () => {
     ['empty', ''],
     ['256 characters', 's'.repeat(256)],
     ['an object', {}],
-  ])('%s is refused', (_name, sid) => {
+  ])('a sid that is %s is refused', (_name, sid) => {
     expect(codeOf({ sid })).toBe('invalid_token')
   })
 
-  test('255 characters are kept', () => {
+  test('a sid of 255 characters is kept', () => {
     expect(judge({ sid: 's'.repeat(255) }).sid).toHaveLength(255)
   })
 })
@@ -185,11 +188,11 @@ describe('required_claims', () => {
     ['', 'accepted'],
     [false, 'accepted'],
     ['a@acme.example', 'accepted'],
-  ])('a required claim that is %j', (email, expected) => {
+  ])('a required claim that is %j gives %s', (email, expected) => {
     expect(codeOf({ email }, { requiredClaims: ['sub', 'email'] })).toBe(expected)
   })
 
-  test('what every object inherits is no claim', () => {
+  test('a member that every object inherits does not count as a required claim', () => {
     expect(codeOf({}, { requiredClaims: ['toString'] })).toBe('invalid_token')
   })
 })

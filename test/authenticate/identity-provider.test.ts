@@ -48,7 +48,7 @@ const publish = (...signers: KeyPairSigner[]) => {
 
 describe('key set down', () => {
   test.each<KeyServerBehaviour['kind']>(['reset', 'answer'])(
-    'warm (%s): known keys serve for 24 h; at most one fetch per 5 s',
+    'known keys serve for 24 h of an outage (%s), with at most one fetch in 5 s',
     async (kind) => {
       expect(await outcome(old)).toBe('ok')
       server.jwksBehaviour = kind === 'reset' ? { kind } : { kind: 'answer', status: 503, body: '' }
@@ -65,7 +65,7 @@ describe('key set down', () => {
     },
   )
 
-  test('cold: 503 idp_unavailable, never 401; not ready; recovers', async () => {
+  test('without known keys every token is idp_unavailable, never invalid, until the key set is back', async () => {
     server.jwksBehaviour = { kind: 'reset' }
     const codes = await Promise.all([outcome(old), outcome(fresh), outcome(old, { kid: 'x' })])
     expect(codes).toEqual(Array(3).fill('idp_unavailable'))
@@ -78,7 +78,7 @@ describe('key set down', () => {
     expect(service.ready()).toBe(true)
   })
 
-  test('cold: asking for readiness fetches by itself, at most once per 5 s', async () => {
+  test('without known keys, asking for readiness fetches them, at most once in 5 s', async () => {
     server.jwksBehaviour = { kind: 'reset' }
     for (let i = 0; i < 10; i++) expect(service.ready()).toBe(false)
     await settle()
@@ -90,7 +90,7 @@ describe('key set down', () => {
     expect(server.fetches.jwks).toBe(2)
   })
 
-  test('warm: an unknown kid during the outage is 401, and does not cost more fetches', async () => {
+  test('an unknown kid during an outage is invalid_token, and costs no more fetches', async () => {
     expect(await outcome(old)).toBe('ok')
     server.jwksBehaviour = { kind: 'reset' }
     clock.advance(5)
@@ -114,7 +114,7 @@ describe('key set answers nonsense: a failure, the old set stays', () => {
     ['a truncated set', { kind: 'answer', status: 200, body: set(fresh.publicJwk).slice(0, -1) }],
     ['a redirect', { kind: 'redirect', location: '/elsewhere.json' }],
     ['an error with a good set', { kind: 'answer', status: 500, body: set(fresh.publicJwk) }],
-  ])('%s', async (_name, behaviour) => {
+  ])('a key set answered as %s is a failure, and known keys stay', async (_name, behaviour) => {
     server.jwksBehaviour = behaviour
     expect(await outcome(old)).toBe('idp_unavailable')
     server.jwksBehaviour = { kind: 'ok' }
@@ -131,7 +131,7 @@ describe('key set answers nonsense: a failure, the old set stays', () => {
 })
 
 describe('rotation', () => {
-  test('with overlap: no failure', async () => {
+  test('a rotation with overlap refuses no good token', async () => {
     expect(await outcome(old)).toBe('ok')
     publish(old, fresh)
     clock.advance(5)
@@ -143,7 +143,7 @@ describe('rotation', () => {
     expect(server.fetches.jwks).toBe(2)
   })
 
-  test('hard: at most 5 s of 401, with one fetch', async () => {
+  test('a rotation without overlap refuses new tokens for at most 5 s, and costs one fetch', async () => {
     expect(await outcome(old)).toBe('ok')
     publish(fresh)
     clock.advance(1)
@@ -155,7 +155,7 @@ describe('rotation', () => {
     expect(server.fetches.jwks).toBe(2)
   })
 
-  test('hard, under the same kid', async () => {
+  test('a rotation under the same kid accepts the new key and refuses the old one', async () => {
     const successor = createSigner('ES256', 'old')
     expect(await outcome(old)).toBe('ok')
     publish(successor)
@@ -164,7 +164,7 @@ describe('rotation', () => {
     expect(await outcome(old)).toBe('invalid_token')
   })
 
-  test('hard, without any kid', async () => {
+  test('a rotation of keys without kid accepts the new key', async () => {
     const before = createSigner('ES256', null)
     const after = createSigner('ES256', null)
     publish(before)
@@ -174,7 +174,7 @@ describe('rotation', () => {
     expect(await outcome(after)).toBe('ok')
   })
 
-  test('a revoked key is forgotten within 10 minutes of use', async () => {
+  test('a key that is no longer published stops counting within 10 minutes', async () => {
     expect(await outcome(old)).toBe('ok')
     publish(fresh)
     clock.advance(601)
@@ -183,7 +183,7 @@ describe('rotation', () => {
 })
 
 describe('tokens without kid', () => {
-  test('are verified by any of up to three keys of their kind', async () => {
+  test('a token without kid is verified by any of the first three keys of its kind', async () => {
     const signers = Array.from({ length: 4 }, (_, i) => createSigner('ES256', `k${i}`))
     publish(...signers, createSigner('ES384'))
     const codes = []
@@ -197,7 +197,7 @@ describe('discovery', () => {
     service = serviceOf({ kind: 'discovery' })
   })
 
-  test('finds the keys, and is asked once in an hour', async () => {
+  test('discovery finds the keys, and is asked once in an hour', async () => {
     for (let i = 0; i < 5; i++) {
       expect(await outcome(old)).toBe('ok')
       clock.advance(601)
@@ -212,7 +212,7 @@ describe('discovery', () => {
     ['of another issuer', { issuer: 'https://evil.example' }],
     ['without jwks_uri', { jwks_uri: undefined }],
     ['with a jwks_uri by plain http', { jwks_uri: 'http://keys.example/jwks.json' }],
-  ])('a document %s is a failure', async (_name, changes) => {
+  ])('a discovery document %s is a failure', async (_name, changes) => {
     server.discovery = changes
     expect(await outcome(old)).toBe('idp_unavailable')
     expect(server.fetches.jwks).toBe(0)
@@ -224,13 +224,13 @@ describe('discovery', () => {
     { kind: 'answer', status: 200, body: '<html>' },
     { kind: 'redirect', location: '/elsewhere' },
     { kind: 'reset' },
-  ])('an answer of $kind is a failure', async (behaviour) => {
+  ])('a discovery answer of kind $kind is a failure', async (behaviour) => {
     server.discoveryBehaviour = behaviour
     expect(await outcome(old)).toBe('idp_unavailable')
     expect(server.fetches).toEqual({ jwks: 0, discovery: 1, other: 0 })
   })
 
-  test('the address is asked for anew when it stops working', async () => {
+  test('discovery is asked again when the address of the key set stops working', async () => {
     expect(await outcome(old)).toBe('ok')
     server.jwksBehaviour = { kind: 'answer', status: 410, body: '' }
     clock.advance(601)

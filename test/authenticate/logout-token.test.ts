@@ -65,7 +65,7 @@ async function refused(raw: string, reason: RegExp, verifier = service): Promise
 }
 
 describe('a good logout token', () => {
-  test('gives the order', async () => {
+  test('a good logout token gives the command', async () => {
     expect(await service.verifyLogoutToken(token({ sid: 'sso-1' }))).toEqual({
       issuer: server.issuer,
       subject: 'alice',
@@ -76,21 +76,21 @@ describe('a good logout token', () => {
   })
 
   test.each<[string, Record<string, unknown>]>([
-    ['sid alone', { sub: undefined, sid: 'sso-1' }],
-    ['sub alone', { sid: undefined }],
-    ['without exp, as the specification had it before its errata', { exp: undefined }],
-    ['two minutes old', { iat: seconds - 120, exp: undefined }],
-    ['issued ahead within the tolerance', { iat: seconds + 30 }],
+    ['with sid alone', { sub: undefined, sid: 'sso-1' }],
+    ['with sub alone', { sid: undefined }],
+    ['without exp, which the specification required only by its errata', { exp: undefined }],
+    ['when it is two minutes old', { iat: seconds - 120, exp: undefined }],
+    ['when it was issued ahead within the tolerance', { iat: seconds + 30 }],
     ['for several clients', { aud: ['x', 'other-app'] }],
     ['with other events', { events: { [EVENT]: {}, 'https://example.org/e': {} } }],
     ['with members in the event', { events: { [EVENT]: { reason: 'x' } } }],
     ['with claims of its own', { trace: 'x' }],
-  ])('%s', async (_name, changes) => {
+  ])('a logout token is accepted %s', async (_name, changes) => {
     expect((await service.verifyLogoutToken(token(changes))).jti).toBe('logout-1')
   })
 
   test.each(['logout+jwt', 'LOGOUT+JWT', 'application/logout+jwt', 'JWT', undefined])(
-    'typ %j',
+    'a logout token with typ %j is accepted',
     async (typ) => {
       expect((await service.verifyLogoutToken(token({}, { typ }))).subject).toBe('alice')
     },
@@ -99,17 +99,17 @@ describe('a good logout token', () => {
 
 describe('refused as invalid_request', () => {
   test.each<[string, Record<string, unknown>, RegExp]>([
-    ['aud of another client', { aud: 'mobile-app' }, /aud is not for/],
-    ['aud of the API', { aud: 'chat-api' }, /aud is not for/],
+    ['the aud of another client', { aud: 'mobile-app' }, /aud is not for/],
+    ['the aud of the API', { aud: 'chat-api' }, /aud is not for/],
     ['no aud', { aud: undefined }, /aud/],
     ['no iat', { iat: undefined }, /iat/],
     ['iat as text', { iat: '1' }, /iat/],
-    ['more than two minutes old', { iat: seconds - 121 }, /issued too long ago/],
-    ['iat ahead beyond the tolerance', { iat: seconds + 31 }, /iat is ahead/],
-    ['exp passed', { exp: seconds - 30 }, /exp passed/],
-    ['exp null', { exp: null }, /exp/],
-    ['exp in milliseconds', { exp: clock.now() }, /ten years/],
-    ['nbf ahead', { nbf: seconds + 31 }, /nbf is ahead/],
+    ['an iat more than two minutes ago', { iat: seconds - 121 }, /issued too long ago/],
+    ['an iat ahead beyond the tolerance', { iat: seconds + 31 }, /iat is ahead/],
+    ['an exp that has passed', { exp: seconds - 30 }, /exp passed/],
+    ['null as exp', { exp: null }, /exp/],
+    ['an exp in milliseconds', { exp: clock.now() }, /ten years/],
+    ['an nbf ahead', { nbf: seconds + 31 }, /nbf is ahead/],
     ['no events', { events: undefined }, /events/],
     ['events as text', { events: EVENT }, /events/],
     ['events as an array', { events: [EVENT] }, /events/],
@@ -120,34 +120,35 @@ describe('refused as invalid_request', () => {
     ['a nonce', { nonce: 'n' }, /nonce/],
     ['a nonce that is null', { nonce: null }, /nonce/],
     ['neither sub nor sid', { sub: undefined }, /neither sub nor sid/],
-    ['sub a number', { sub: 1 }, /sub/],
-    ['sid a number', { sid: 1 }, /sid/],
-    ['sub null beside a sid', { sub: null, sid: 'sso-1' }, /sub/],
+    ['a number as sub', { sub: 1 }, /sub/],
+    ['a number as sid', { sid: 1 }, /sid/],
+    ['null as sub beside a sid', { sub: null, sid: 'sso-1' }, /sub/],
     ['no jti', { jti: undefined }, /jti/],
-    ['jti a number', { jti: 1 }, /jti/],
-    ['jti of 256 characters', { jti: 'j'.repeat(256) }, /jti/],
+    ['a number as jti', { jti: 1 }, /jti/],
+    ['a jti of 256 characters', { jti: 'j'.repeat(256) }, /jti/],
     ['another iss', { iss: 'https://evil.example' }, /not configured/],
-  ])('%s', async (_name, changes, reason) => {
+  ])('a logout token with %s is refused', async (_name, changes, reason) => {
     await refused(token(changes), reason)
   })
 
-  test.each(['at+jwt', 'dpop+jwt', 'secevent+jwt', 'id_token+jwt', 'none'])('typ %s', (typ) =>
-    refused(token({}, { typ }), /typ/),
+  test.each(['at+jwt', 'dpop+jwt', 'secevent+jwt', 'id_token+jwt', 'none'])(
+    'a logout token with typ %s is refused',
+    (typ) => refused(token({}, { typ }), /typ/),
   )
 
-  test('an access token of the same issuer', () =>
+  test('an access token of the same issuer is refused as a logout token', () =>
     refused(es.token(claimsOf(server.issuer, clock.now())), /aud/))
 
-  test('an algorithm that is not for logout tokens', () =>
+  test('a logout token with an algorithm only for access tokens is refused', () =>
     refused(rs.token(logoutClaimsOf(server.issuer, clock.now())), /alg "RS256" is not on/))
 
-  test('alg none', () =>
+  test('a logout token with alg none is refused', () =>
     refused(
       handMade({ alg: 'none' }, logoutClaimsOf(server.issuer, clock.now()), Buffer.from('x')),
       /alg "none" is not on/,
     ))
 
-  test("HS256 with the client's id or the public key for a secret", async () => {
+  test("a logout token signed by HS256 with the client's id or the public key is refused", async () => {
     const pem = String(es.publicKey.export({ type: 'spki', format: 'pem' }))
     for (const secret of ['web-app', pem]) {
       const forger = createSecretSigner('HS256', secret, 'ES256')
@@ -155,7 +156,7 @@ describe('refused as invalid_request', () => {
     }
   })
 
-  test("another signer's token, and garbage", async () => {
+  test('a logout token of another signer is refused, and so is garbage', async () => {
     const forger = createSigner('ES256')
     await refused(forger.token(logoutClaimsOf(server.issuer, clock.now())), /signature is wrong/)
     await refused('', /segments/)
@@ -163,17 +164,17 @@ describe('refused as invalid_request', () => {
     await refused('x'.repeat(10_000), /8 KiB/)
   })
 
-  test('an issuer without logout', () =>
+  test('a logout token of an issuer without logout is refused', () =>
     refused(token(), /without logout/, serviceOf({ logout: undefined })))
 
-  test('the reason holds no token, subject or sid', async () => {
+  test('the reason of a refusal holds no token, subject or sid', async () => {
     const raw = token({ sub: 'subject-x', sid: 'session-x', aud: 'other' })
     const error = await service.verifyLogoutToken(raw).catch((thrown: unknown) => thrown)
     expect(String(error) + JSON.stringify(error)).not.toMatch(/eyJ|subject-x|session-x/)
   })
 })
 
-test('an issuer whose keys cannot be had is idp_unavailable, not a bad request', async () => {
+test('a logout token is idp_unavailable, not a bad request, while the keys cannot be fetched', async () => {
   const keys = { kind: 'jwks_uri', url: 'http://127.0.0.1:9/jwks.json' } as const
   await expect(serviceOf({ keys }).verifyLogoutToken(token())).rejects.toMatchObject({
     code: 'idp_unavailable',
@@ -181,14 +182,14 @@ test('an issuer whose keys cannot be had is idp_unavailable, not a bad request',
   })
 })
 
-test('a logout token is not a bearer token', async () => {
+test('a logout token is refused as a bearer token', async () => {
   await expect(service.authenticate(token({ aud: 'chat-api' }))).rejects.toMatchObject({
     code: 'invalid_token',
     reason: expect.stringMatching(/^typ/),
   })
 })
 
-test('takes the logout token that oidc-provider sends', async () => {
+test('a logout token that oidc-provider sends is accepted', async () => {
   const received: string[] = []
   const provider = new Provider(server.issuer, {
     jwks: { keys: [{ ...rs.privateKey.export({ format: 'jwk' }), kid: 'RS256', alg: 'RS256' }] },
@@ -210,6 +211,6 @@ test('takes the logout token that oidc-provider sends', async () => {
   const client = await provider.Client.find('web-app')
   await client.backchannelLogout('alice', 'sso-1')
   const logout = { clientIds: ['web-app'], algorithms: ['RS256'] }
-  const order = await serviceOf({ logout }, Date.now).verifyLogoutToken(String(received[0]))
-  expect(order).toMatchObject({ issuer: server.issuer, subject: 'alice', sid: 'sso-1' })
+  const command = await serviceOf({ logout }, Date.now).verifyLogoutToken(String(received[0]))
+  expect(command).toMatchObject({ issuer: server.issuer, subject: 'alice', sid: 'sso-1' })
 })

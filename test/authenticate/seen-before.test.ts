@@ -60,7 +60,7 @@ const invalid = { code: 'invalid_token' }
 const verifications = () => verifySpy.mock.calls.length
 
 describe('a token seen before', () => {
-  test('gives the same principal without another verification', async () => {
+  test('a token seen before gives the same principal without another verification', async () => {
     const service = serviceOf()
     const token = es.token(claims({ groups: ['staff'] }))
     const first = await service.authenticate(token)
@@ -70,7 +70,7 @@ describe('a token seen before', () => {
     expect(Object.isFrozen(first.claims)).toBe(true)
   })
 
-  test('is not known by another spelling of its signature', async () => {
+  test('a token seen before is not known by another spelling of its signature', async () => {
     const service = serviceOf()
     const token = es.token(claims())
     await service.authenticate(token)
@@ -84,7 +84,7 @@ describe('a token seen before', () => {
     await expect(service.authenticate(`${token} `)).rejects.toMatchObject(invalid)
   })
 
-  test('expires, to the second, and the clock set back does not verify it unseen', async () => {
+  test('a token seen before expires to the second, and is verified anew after the clock was set back', async () => {
     const service = serviceOf({ clockToleranceSeconds: 30 })
     const token = es.token(claims())
     await service.authenticate(token)
@@ -101,17 +101,20 @@ describe('a token seen before', () => {
   test.each([
     ['nbf', { nbf: -10 }, -50],
     ['iat', { iat: -10 }, -50],
-  ] as const)('is refused when %s comes to lie ahead', async (_name, at, back) => {
-    const service = serviceOf({ clockToleranceSeconds: 30 })
-    const [[name, offset] = ['', 0]] = Object.entries(at)
-    const token = es.token(claims({ [name]: clock.now() / 1000 + offset }))
-    await service.authenticate(token)
-    clock.advance(back)
-    await expect(service.authenticate(token)).rejects.toMatchObject(invalid)
-    clock.advance(-back)
-  })
+  ] as const)(
+    'a token seen before is refused when the clock was set back before its %s',
+    async (_name, at, back) => {
+      const service = serviceOf({ clockToleranceSeconds: 30 })
+      const [[name, offset] = ['', 0]] = Object.entries(at)
+      const token = es.token(claims({ [name]: clock.now() / 1000 + offset }))
+      await service.authenticate(token)
+      clock.advance(back)
+      await expect(service.authenticate(token)).rejects.toMatchObject(invalid)
+      clock.advance(-back)
+    },
+  )
 
-  test('is refused when it has become too old', async () => {
+  test('a token seen before is refused when it has become too old', async () => {
     const service = serviceOf({ maxTokenAgeSeconds: 60 })
     const token = es.token(claims())
     await service.authenticate(token)
@@ -121,7 +124,7 @@ describe('a token seen before', () => {
     await expect(service.authenticate(token)).rejects.toMatchObject(invalid)
   })
 
-  test('counts only where its issuer lets it come from', async () => {
+  test('a token seen before is refused from a cookie that its issuer does not take', async () => {
     const service = serviceOf({ cookie: '__session' })
     const token = es.token(claims())
     await service.authenticate(token, { cookie: '__session' })
@@ -129,7 +132,7 @@ describe('a token seen before', () => {
     await service.authenticate(token)
   })
 
-  test('of one issuer says nothing of another that has the same key', async () => {
+  test('a token seen before does not vouch for a token of another issuer with the same key', async () => {
     const service = serviceOf()
     await service.authenticate(es.token(claims()))
     const other = await service.authenticate(es.token(claims({ iss: otherServer.issuer })))
@@ -139,7 +142,7 @@ describe('a token seen before', () => {
 })
 
 describe('failures are not remembered', () => {
-  test('a token that was ahead of its time is good when its time has come', async () => {
+  test('a token that was refused before its nbf is accepted afterwards', async () => {
     const service = serviceOf({ clockToleranceSeconds: 0 })
     const token = es.token(claims({ nbf: clock.now() / 1000 + 10 }))
     await expect(service.authenticate(token)).rejects.toMatchObject(invalid)
@@ -147,7 +150,7 @@ describe('failures are not remembered', () => {
     await service.authenticate(token)
   })
 
-  test('a token of a key that is published later is good then', async () => {
+  test('a token that was refused is accepted once its key is published', async () => {
     const service = serviceOf()
     const token = next.token(claims())
     await expect(service.authenticate(token)).rejects.toMatchObject(invalid)
@@ -158,7 +161,7 @@ describe('failures are not remembered', () => {
 })
 
 describe('when the keys change', () => {
-  test('a key that is no longer published lets nothing in that it signed', async () => {
+  test('a token seen before is refused when its key is no longer published', async () => {
     const service = serviceOf()
     const old = es.token(claims())
     await service.authenticate(old)
@@ -169,7 +172,7 @@ describe('when the keys change', () => {
     await expect(service.authenticate(old)).rejects.toMatchObject(invalid)
   })
 
-  test('a key that stays lets its tokens in, verified once more', async () => {
+  test('a token seen before is verified once more when the key set changes and keeps its key', async () => {
     const service = serviceOf()
     const old = es.token(claims())
     await service.authenticate(old)
@@ -182,7 +185,7 @@ describe('when the keys change', () => {
     expect(verifications()).toBe(1)
   })
 
-  test('keys that are too stale serve no token, seen before or not', async () => {
+  test('keys that are too stale accept no token, seen before or not', async () => {
     const service = serviceOf({ staleKeysSeconds: 3600 })
     const token = es.token(claims({ exp: clock.now() / 1000 + 86_400 }))
     await service.authenticate(token)
@@ -194,7 +197,7 @@ describe('when the keys change', () => {
     server.jwksBehaviour = { kind: 'ok' }
   })
 
-  test('uses of a known token keep the keys fresh, as verifying it would', async () => {
+  test('uses of a token seen before keep the keys fresh, as verifying it would', async () => {
     const service = serviceOf()
     const token = es.token(claims({ exp: clock.now() / 1000 + 86_400 }))
     await service.authenticate(token)
@@ -204,7 +207,7 @@ describe('when the keys change', () => {
     await vi.waitFor(() => expect(server.fetches.jwks).toBe(before + 1))
   })
 
-  test('a shared secret that was exchanged lets nothing in that the old one signed', async () => {
+  test('a token seen before is refused when the shared secret that signed it was replaced', async () => {
     const service = serviceOf()
     const token = createSecretSigner('HS256', secret).token(claimsOf(SHARED, clock.now()))
     await service.authenticate(token)

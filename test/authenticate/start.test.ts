@@ -7,7 +7,7 @@ import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-se
 import { type KeyServer, startKeyServer } from '../support/key-server.ts'
 import { claimsOf, createSigner } from '../support/tokens.ts'
 
-// What is found out, or fetched, when the service is put together.
+// Faults of the settings that the start of the service finds, and keys that it fetches then.
 
 const old = createSigner('ES256')
 const clock = stoppedClock()
@@ -43,21 +43,27 @@ test.each<[string, Record<string, unknown>[]]>([
   ['empty', []],
   ['with a private key', [old.privateKey.export({ format: 'jwk' }) as Record<string, unknown>]],
   ['with a kid twice', [old.publicJwk, old.publicJwk]],
-])('an inline key set %s is an error that names the issuer', (_name, keys) => {
-  expect(() => start([inline(keys)])).toThrow(`issuer ${server.issuer}: jwks: key set refused`)
-})
+])(
+  'the service does not start with an inline key set %s, and the error names the issuer',
+  (_name, keys) => {
+    expect(() => start([inline(keys)])).toThrow(`issuer ${server.issuer}: jwks: key set refused`)
+  },
+)
 
 test.each([
   [undefined, 'is not set'],
   ['x'.repeat(31), 'has fewer than 32 bytes'],
-])('a secret %s is an error that does not hold it', (value, message) => {
-  const issuers = [issuerSettings({ keys: { kind: 'secret', secretEnv: 'SHARED' } })]
-  const secret = value === undefined ? undefined : new Secret(value)
-  expect(() => start(issuers, secret)).toThrow(`SHARED: ${message}`)
-  expect(() => start(issuers, secret)).not.toThrow(/xxxx/)
-})
+])(
+  'the service does not start with the secret %s, and the error does not show it',
+  (value, message) => {
+    const issuers = [issuerSettings({ keys: { kind: 'secret', secretEnv: 'SHARED' } })]
+    const secret = value === undefined ? undefined : new Secret(value)
+    expect(() => start(issuers, secret)).toThrow(`SHARED: ${message}`)
+    expect(() => start(issuers, secret)).not.toThrow(/xxxx/)
+  },
+)
 
-test('warm fetches the keys of all issuers; one that is down does not matter', async () => {
+test('warm fetches the keys of all issuers, even if one of them is down', async () => {
   const down = issuerSettings({ issuer: 'http://127.0.0.1:9' })
   const up = issuerSettings({ issuer: server.issuer })
   const both = start([down, up])

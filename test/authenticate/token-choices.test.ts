@@ -27,7 +27,7 @@ describe('key choice', () => {
     ['an object', { kid: 'shared-kid' }],
     ['an array', ['shared-kid']],
     ['10 KB', 'k'.repeat(10_240)],
-  ])('kid that is %s: refused, and at most one fetch more', async (_name, kid) => {
+  ])('a token whose kid is %s is refused, and costs at most one more fetch', async (_name, kid) => {
     for (let i = 0; i < 20; i++) {
       expect((await refusal(es.token(claims(), { kid }))).code).toBe('invalid_token')
     }
@@ -37,7 +37,7 @@ describe('key choice', () => {
     expect(server.fetches.jwks).toBeLessThanOrEqual(2)
   })
 
-  test('jku, x5u, x5c and jwk are never dereferenced or used', async () => {
+  test('keys that a token names itself (jku, x5u, x5c, jwk) are neither fetched nor used', async () => {
     const attacker = createSigner('ES256', 'shared-kid')
     const bait = {
       jku: `${server.issuer}/bait`,
@@ -55,22 +55,22 @@ describe('key choice', () => {
     ['crit with b64', { crit: ['b64'], b64: false }],
     ['b64 false', { b64: false }],
     ['nested JWT (cty)', { cty: 'JWT' }],
-  ])('%s', async (_name, header) => {
+  ])('a token with %s is refused before any key is fetched', async (_name, header) => {
     await invalid(es.token(claims(), header), /^header: /)
     expect(server.fetches.jwks).toBe(0)
   })
 
-  test('five segments', async () => {
+  test('a token of five segments is refused', async () => {
     await invalid(`${es.token(claims())}.AAAA.AAAA`, /non-empty segments/)
   })
 
-  test("issuer A's iss signed by issuer B's key with the same kid", async () => {
+  test('a token of issuer A that issuer B signed is refused, although both use the same kid', async () => {
     await invalid(other.token(claims()), /signature is wrong/)
     const ofOther = claimsOf(otherServer.issuer, clock.now())
     expect((await authenticate(other.token(ofOther))).issuer).toBe(otherServer.issuer)
   })
 
-  test('a forged token that is expired, too, is invalid_token', async () => {
+  test('a forged token that has also expired is invalid_token, not token_expired', async () => {
     await invalid(other.token(claims({ exp: seconds() - 3600 })), /signature is wrong/)
   })
 
@@ -79,13 +79,19 @@ describe('key choice', () => {
     ['another case', (issuer: string) => issuer.replace('http', 'HTTP')],
     ['a blank', (issuer: string) => `${issuer} `],
     ['a prefix', (issuer: string) => issuer.slice(0, -1)],
-  ])('iss with %s', async (_name, change) => {
-    await invalid(es.token(claims({ iss: change(server.issuer) })), /is not configured/)
-  })
+  ])(
+    'a token whose iss differs from the configured one by %s is refused',
+    async (_name, change) => {
+      await invalid(es.token(claims({ iss: change(server.issuer) })), /is not configured/)
+    },
+  )
 
-  test.each([undefined, null, ['x'], 1, {}])('iss %j', async (iss) => {
-    await invalid(es.token(claims({ iss })), /^iss is not a string/)
-  })
+  test.each([undefined, null, ['x'], 1, {}])(
+    'a token with the malformed iss %j is refused',
+    async (iss) => {
+      await invalid(es.token(claims({ iss })), /^iss is not a string/)
+    },
+  )
 })
 
 describe('typ', () => {
@@ -97,18 +103,18 @@ describe('typ', () => {
     'none',
     'JWE',
     '',
-  ])('%j as a bearer token', async (typ) => {
+  ])('a bearer token with typ %j is refused', async (typ) => {
     await invalid(es.token(claims(), { typ }), /^typ /)
   })
 
   test.each([undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'Application/JWT'])(
-    '%j is accepted',
+    'a bearer token with typ %j is accepted',
     async (typ) => {
       expect((await authenticate(es.token(claims(), { typ }))).subject).toBe('alice')
     },
   )
 
-  test('absent is refused when the list does not say none', async () => {
+  test('a token without typ is refused when the list does not say none', async () => {
     configure({ tokenTypes: ['at+jwt'] })
     await invalid(es.token(claims(), { typ: undefined }), /^typ is absent/)
     await invalid(es.token(claims()), /^typ "JWT" is not accepted/)
@@ -137,12 +143,12 @@ describe('size', () => {
     expect(server.fetches.jwks).toBe(0)
   })
 
-  test.each([33, 2_700, 3_000])('claims %i levels deep', async (levels) => {
+  test.each([33, 2_700, 3_000])('a token with claims %i levels deep is refused', async (levels) => {
     const deep = '['.repeat(levels) + ']'.repeat(levels)
     await invalid(es.token(`{"iss":"${server.issuer}","deep":${deep}}`), /levels deep|8 KiB/)
   })
 
-  test('as many keys as fit', async () => {
+  test('a token with as many claims as fit into 8 KiB is accepted', async () => {
     const many = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [i.toString(36), 1]))
     expect((await authenticate(es.token({ ...claims(), ...many }))).subject).toBe('alice')
   })
@@ -165,7 +171,7 @@ describe('what is said', () => {
     }
   })
 
-  test('an alg, typ or iss of the attacker is cut and cleaned', async () => {
+  test('a reason shows an alg, typ or iss of the attacker only cut and cleaned', async () => {
     const evil = `\u001b[31m\n{"level":60}${'x'.repeat(500)}`
     for (const token of [
       es.token(claims(), { alg: evil }),

@@ -28,7 +28,7 @@ describe('shape', () => {
     })
   })
 
-  test('8192 characters pass, one more does not', () => {
+  test('a token of 8192 characters passes, a longer one is refused', () => {
     const sized = (length: number) => {
       const room = length - handMade({ alg: 'ES256' }, { sub: 'a' }, Buffer.alloc(0)).length
       return handMade({ alg: 'ES256' }, { sub: 'a' }, Buffer.alloc(Math.floor((room * 3) / 4)))
@@ -40,7 +40,7 @@ describe('shape', () => {
   })
 
   test.each([
-    ['nothing', ''],
+    ['no character', ''],
     ['one segment', 'abc'],
     ['two segments', good.slice(0, good.lastIndexOf('.'))],
     ['four segments', `${good}.AAAA`],
@@ -48,7 +48,7 @@ describe('shape', () => {
     ['no header', good.slice(good.indexOf('.'))],
     ['no payload', good.replace(/\..*\./, '..')],
     ['no signature', good.slice(0, good.lastIndexOf('.') + 1)],
-  ])('%s', (_name, raw) => {
+  ])('a token with %s is refused', (_name, raw) => {
     expect(reasonOf(raw)).toBe('not three non-empty segments')
   })
 
@@ -60,11 +60,11 @@ describe('shape', () => {
     ['a character of another alphabet', (raw: string) => `${raw.slice(0, -1)}?`],
     ['a full-width letter', (raw: string) => raw.replace(/^e/, '\uff45')],
     ['an impossible length', (raw: string) => raw.replace('.', 'A.').replace('.', 'A.')],
-  ])('%s is not strict base64url', (_name, change) => {
+  ])('a token with %s is refused, since it is not strict base64url', (_name, change) => {
     expect(() => readToken(change(good))).toThrow(ServiceError)
   })
 
-  test('unused bits in the last character of each segment are refused', () => {
+  test('a signature with other unused bits in its last character is refused', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const decoded = Buffer.from(good.split('.')[2] ?? '', 'base64url')
     const twins = Array.from(alphabet, (char) => good.slice(0, -1) + char).filter((raw) =>
@@ -76,7 +76,7 @@ describe('shape', () => {
     }
   })
 
-  test('whatever is accepted re-encodes to itself', () => {
+  test('an accepted token is kept as it came, and is refused with a character more', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 80 }), fc.nat(), (bytes, at) => {
         const raw = handMade({ alg: 'ES256' }, { sub: 'x' }, bytes)
@@ -88,7 +88,7 @@ describe('shape', () => {
     )
   })
 
-  test('any text at all gives a token or a ServiceError, nothing else', () => {
+  test('any text gives either a token or a ServiceError', () => {
     const segment = fc.oneof(
       fc.string(),
       fc.base64String(),
@@ -108,19 +108,19 @@ describe('shape', () => {
 
 describe('header', () => {
   test.each<[string, Part, string]>([
-    ['alg missing', { kid: 'k1' }, 'alg'],
-    ['alg null', { alg: null }, 'alg'],
-    ['alg an array', { alg: ['ES256'] }, 'alg'],
-    ['kid an object', { alg: 'ES256', kid: { a: 1 } }, 'kid'],
-    ['kid null', { alg: 'ES256', kid: null }, 'kid'],
-    ['kid of 257 characters', { alg: 'ES256', kid: 'k'.repeat(257) }, 'kid'],
-    ['typ a number', { alg: 'ES256', typ: 1 }, 'typ'],
+    ['no alg', { kid: 'k1' }, 'alg'],
+    ['null as alg', { alg: null }, 'alg'],
+    ['an array as alg', { alg: ['ES256'] }, 'alg'],
+    ['an object as kid', { alg: 'ES256', kid: { a: 1 } }, 'kid'],
+    ['null as kid', { alg: 'ES256', kid: null }, 'kid'],
+    ['a kid of 257 characters', { alg: 'ES256', kid: 'k'.repeat(257) }, 'kid'],
+    ['a number as typ', { alg: 'ES256', typ: 1 }, 'typ'],
     ['crit', { alg: 'ES256', crit: ['exp'] }, 'crit'],
-    ['crit, empty', { alg: 'ES256', crit: [] }, 'crit'],
+    ['an empty crit', { alg: 'ES256', crit: [] }, 'crit'],
     ['b64 false', { alg: 'ES256', b64: false }, 'b64'],
     ['b64 true', { alg: 'ES256', b64: true }, 'b64'],
     ['cty', { alg: 'ES256', cty: 'JWT' }, 'cty'],
-  ])('%s', (_name, header, member) => {
+  ])('a header with %s is refused', (_name, header, member) => {
     expect(reasonOf(token(header))).toMatch(new RegExp(`^header: ${member}: `))
   })
 
@@ -128,16 +128,16 @@ describe('header', () => {
     ['an array', '[]'],
     ['null', 'null'],
     ['a string', '"ES256"'],
-    ['a repeated key', '{"alg":"ES256","alg":"none"}'],
-    ['a repeated key, escaped', '{"alg":"ES256","\\u0061lg":"none"}'],
+    ['with a repeated key', '{"alg":"ES256","alg":"none"}'],
+    ['with a repeated key, once escaped', '{"alg":"ES256","\\u0061lg":"none"}'],
     ['not JSON', 'ES256'],
     ['not UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
     ['33 levels deep', `{"alg":"ES256","x":${'['.repeat(32)}${']'.repeat(32)}}`],
-  ])('that is %s is refused', (_name, header) => {
+  ])('a header that is %s is refused', (_name, header) => {
     expect(reasonOf(token(header))).toMatch(/^header: /)
   })
 
-  test('kid of 256 characters passes', () => {
+  test('a header with a kid of 256 characters passes', () => {
     expect(readToken(token({ alg: 'ES256', kid: 'k'.repeat(256) })).header.kid).toHaveLength(256)
   })
 })
@@ -147,13 +147,13 @@ describe('payload', () => {
     ['an array', '[]'],
     ['null', 'null'],
     ['a number', '1'],
-    ['a repeated key', '{"sub":"alice","sub":"bob"}'],
-    ['a repeated key deep inside', '{"a":[{"b":1,"b":2}]}'],
-    ['__proto__ as a key', '{"__proto__":{"sub":"alice"}}'],
+    ['with a repeated key', '{"sub":"alice","sub":"bob"}'],
+    ['with a repeated key deep inside', '{"a":[{"b":1,"b":2}]}'],
+    ['with the key __proto__', '{"__proto__":{"sub":"alice"}}'],
     ['not JSON', 'foo'],
     ['not UTF-8', Buffer.from([0x7b, 0x22, 0xc3, 0x22, 0x7d])],
     ['3000 levels deep', `{"a":${'['.repeat(2900)}${']'.repeat(2900)}}`],
-  ])('that is %s is refused', (_name, payload) => {
+  ])('a payload that is %s is refused', (_name, payload) => {
     expect(reasonOf(token({ alg: 'ES256' }, payload))).toMatch(/^payload: /)
   })
 })

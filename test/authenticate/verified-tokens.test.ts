@@ -6,7 +6,7 @@ import {
   type VerifiedToken,
 } from '../../src/authenticate/verified-tokens.ts'
 
-// The memory alone: what it holds, for whom, how much of it.
+// The memory of verified tokens alone: who finds a token in it, and how many it holds.
 
 const verified = (subject: string): VerifiedToken => ({
   issuer: {} as Issuer,
@@ -26,7 +26,7 @@ const text = (name: string | number) => `${name}`.padEnd(100, '-')
 const token = (name: string | number) => digestOf(text(name))
 
 describe('the memory of verified tokens', () => {
-  test('gives what was remembered of exactly this token', () => {
+  test('a remembered token is found by exactly its own text', () => {
     const tokens = createVerifiedTokens()
     tokens.remember(token('a'), verified('alice'))
     expect(tokens.find(token('a'))?.principal.subject).toBe('alice')
@@ -35,7 +35,7 @@ describe('the memory of verified tokens', () => {
     expect(tokens.find(digestOf(''))).toBeUndefined()
   })
 
-  test('forgets on demand, in both generations', () => {
+  test('a token can be forgotten from either generation', () => {
     const tokens = createVerifiedTokens(250)
     for (const name of ['a', 'b', 'c']) tokens.remember(token(name), verified(name))
     for (const name of ['a', 'c']) {
@@ -45,7 +45,7 @@ describe('the memory of verified tokens', () => {
     }
   })
 
-  test('what is used stays, what is not used leaves', () => {
+  test('a token in use stays, a token that nobody uses is dropped', () => {
     const tokens = createVerifiedTokens(1000)
     tokens.remember(token('used'), verified('used'))
     tokens.remember(token('idle'), verified('idle'))
@@ -56,7 +56,7 @@ describe('the memory of verified tokens', () => {
     expect(tokens.find(token('idle'))).toBeUndefined()
   })
 
-  test('holds the tokens of two generations at most', () => {
+  test('the memory holds the tokens of at most two generations', () => {
     const tokens = createVerifiedTokens(1000)
     for (let at = 0; at < 500; at++) tokens.remember(token(at), verified(String(at)))
     const known = Array.from({ length: 500 }, (_, at) => at).filter((at) => tokens.find(token(at)))

@@ -7,8 +7,8 @@ import { createHmacKeys } from '../../src/authenticate/keys/secret-keys.ts'
 import { openToken } from '../../src/authenticate/token-shape.ts'
 import { verifySignature } from '../../src/authenticate/verify-signature.ts'
 
-// Project Wycheproof's JWS vectors against our gate, key hygiene and signature check: everything but
-// the claims, which most vectors do not have (their payload is text).
+// Project Wycheproof's JWS vectors against the checks of form, keys and signature: everything but the
+// claims, which most vectors do not have (their payload is text).
 
 const folder = new URL('../../../shared/vectors/wycheproof/', import.meta.url)
 const present = existsSync(folder)

@@ -25,59 +25,62 @@ function refusal(changes: Partial<CredentialSource>): unknown {
 }
 
 describe('Authorization header', () => {
-  test.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('scheme %s', (scheme) => {
-    expect(read({ authorization: `${scheme} a.b.c` })).toEqual({
-      token: 'a.b.c',
-      cookie: undefined,
-    })
-  })
+  test.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])(
+    'a token in Authorization counts with the scheme %s',
+    (scheme) => {
+      expect(read({ authorization: `${scheme} a.b.c` })).toEqual({
+        token: 'a.b.c',
+        cookie: undefined,
+      })
+    },
+  )
 
   test.each([
-    ['none', undefined],
-    ['Basic', 'Basic dXNlcjpwYXNz'],
-    ['empty', ''],
-    ['scheme without token', 'Bearer'],
-    ['scheme and a space', 'Bearer '],
+    ['no value', undefined],
+    ['the scheme Basic', 'Basic dXNlcjpwYXNz'],
+    ['an empty value', ''],
+    ['a scheme without token', 'Bearer'],
+    ['a scheme and a space', 'Bearer '],
     ['a scheme that starts like ours', 'BearerX a.b.c'],
     ['the bare token', 'a.b.c'],
     ['a tab for a space', 'Bearer\ta.b.c'],
-  ])('%s is missing_token', (_name, authorization) => {
+  ])('an Authorization header counts as missing_token if it has %s', (_name, authorization) => {
     expect(refusal({ authorization })).toMatchObject({ code: 'missing_token' })
   })
 
-  test('repeated is invalid_request, even when both are equal', () => {
+  test('a repeated Authorization header is invalid_request, even when both are equal', () => {
     const twice = { authorization: 'Bearer a.b.c, Bearer a.b.c', authorizationCount: 2 }
     expect(refusal(twice)).toMatchObject({ code: 'invalid_request' })
   })
 })
 
 describe('cookie', () => {
-  test('counts without an Authorization header and with a proven origin', () => {
+  test('a cookie counts without an Authorization header and with a proven origin', () => {
     expect(read({ cookieHeader: 'theme=dark; __session=a.b.c; x=y' })).toEqual({
       token: 'a.b.c',
       cookie: '__session',
     })
   })
 
-  test('the value keeps its equals signs', () => {
+  test('the value of a cookie keeps its equals signs', () => {
     expect(read({ cookieHeader: '__session=a=b==' }).token).toBe('a=b==')
   })
 
   test.each([
-    ['origin not proven', { originProven: false }],
-    ['call without cookies (admin)', { cookiesAllowed: false }],
+    ['an origin that is not proven', { originProven: false }],
+    ['a call that takes no cookies (admin)', { cookiesAllowed: false }],
     ['an Authorization header of another scheme', { authorization: 'Basic dXNlcjpwYXNz' }],
     ['an empty Authorization header', { authorization: '' }],
     ['an empty value', { cookieHeader: '__session=' }],
     ['another name', { cookieHeader: '__Session=a.b.c; session=a.b.c; x__session=a.b.c' }],
     ['the name inside a value', { cookieHeader: 'x="; y=__session=a.b.c' }],
     ['a name without a value', { cookieHeader: '__session' }],
-  ])('does not count: %s', (_name, changes) => {
+  ])('a cookie does not count with %s', (_name, changes) => {
     const refused = refusal({ cookieHeader: '__session=a.b.c', ...changes })
     expect(refused).toMatchObject({ code: 'missing_token' })
   })
 
-  test('an Authorization header wins', () => {
+  test('an Authorization header counts before a cookie', () => {
     const both = { authorization: 'Bearer d.e.f', cookieHeader: '__session=a.b.c' }
     expect(read(both)).toEqual({ token: 'd.e.f', cookie: undefined })
   })
@@ -87,17 +90,17 @@ describe('cookie', () => {
     ['two of one name, equal', '__session=a.b.c;__session=a.b.c'],
     ['two of one name, one empty', '__session=; __session=a.b.c'],
     ['two names of configured issuers', '__session=a.b.c; sso=d.e.f'],
-  ])('%s are invalid_request', (_name, cookieHeader) => {
+  ])('cookies are invalid_request when there are %s', (_name, cookieHeader) => {
     expect(refusal({ cookieHeader })).toMatchObject({ code: 'invalid_request' })
   })
 
-  test('two of one name do not matter where cookies do not count', () => {
+  test('two cookies of one name are no error where cookies do not count', () => {
     const cookieHeader = '__session=a.b.c; __session=d.e.f'
     expect(refusal({ cookieHeader, originProven: false })).toMatchObject({ code: 'missing_token' })
     expect(read({ cookieHeader, authorization: 'Bearer g.h.i' }).token).toBe('g.h.i')
   })
 
-  test('no reason holds a token', () => {
+  test('the reason of a refusal holds no token', () => {
     const refused = refusal({ cookieHeader: '__session=eyJx.b.c; __session=eyJy.e.f' })
     expect(JSON.stringify(refused)).not.toContain('eyJ')
   })

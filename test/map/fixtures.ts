@@ -18,7 +18,7 @@ export function userOf(source: string): Expression {
   return issuer.user
 }
 
-/** Who speaks. */
+/** The verified claims of a caller. */
 export function principalWith(claims: Record<string, unknown>): {
   issuer: string
   claims: Record<string, unknown>

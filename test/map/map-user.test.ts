@@ -7,14 +7,14 @@ import { principalWith, refusal, userOf } from './fixtures.ts'
 const subject = userOf('claims.sub')
 const map = (sub: unknown): string => mapUser(subject, principalWith({ sub }))
 
-test('a user is what the expression yields', () => {
+test('the user of a token is what the expression yields', () => {
   expect(map('alice')).toBe('alice')
   const full = userOf('issuer + "|" + claims.sub')
   expect(mapUser(full, principalWith({ sub: 'alice' }))).toBe('https://i.example|alice')
 })
 
 test.each([['…'], ['a'.repeat(512)], ['😀'.repeat(512)], [' '], ['a b'], ['...'], ['日本']])(
-  'accepted: %j',
+  'the user %j is accepted',
   (sub) => {
     expect(map(sub)).toBe(sub)
   },
@@ -38,11 +38,11 @@ describe('refused', () => {
     ['null', null],
     ['a list', ['alice']],
     ['an object', { toString: 'alice' }],
-  ])('%s', (_name, sub) => {
+  ])('a user expression that yields %s is refused', (_name, sub) => {
     expect(refusal(() => map(sub))).toEqual({ code: 'claims_not_mapped', detail: undefined })
   })
 
-  test('a reason never quotes the user', () => {
+  test('the reason of a refusal never quotes the user', () => {
     try {
       map('secretive\n')
       expect.unreachable()
@@ -52,7 +52,7 @@ describe('refused', () => {
   })
 })
 
-test('whatever comes out has 1 to 512 characters, none of them a control character', () => {
+test('a user always has 1 to 512 characters, none of them a control character', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 1100, size: 'max' }), (sub) => {
       try {

@@ -27,25 +27,25 @@ const refused = (claims: Record<string, unknown>, asked: Asked = {}) =>
 const NOT_ALLOWED = { code: 'workflow_not_allowed', detail: undefined }
 
 describe('which workflow', () => {
-  test('by name', () => {
+  test('a workflow that is asked for by name is chosen', () => {
     const found = session({ sales: true, groups: ['support'], plan: 'x' }, { workflow: 'sales' })
     expect(found).toMatchObject({ user: 'u', workflow: { id: 'wf_l' } })
   })
 
-  test('without a name, the first whose rule holds', () => {
+  test('without a name, the first workflow whose rule holds is chosen', () => {
     expect(session({ groups: ['support'], sales: true }).workflow.name).toBe('support')
     expect(session({ groups: [], sales: true, plan: 'x' }).workflow.name).toBe('sales')
     expect(session({ sales: true, plan: 'x' }).workflow.name).toBe('sales')
   })
 
-  test('a workflow without a rule is everyone’s', () => {
+  test('everyone may use a workflow without a rule', () => {
     const workflows = workflowsOf('  a: { id: wf_a }\n')
     const principal = principalWith({})
     const found = mapSession(workflows, { principal, user: 'u', asked: { workflow: 'a' } })
     expect(found).toEqual({ user: 'u', workflow: workflows[0], stateVariables: undefined })
   })
 
-  test('an unknown name, a forbidden one and a failing rule look the same', () => {
+  test('an unknown name, a forbidden one and a failing rule get the same answer', () => {
     expect(refused({ groups: [] }, { workflow: 'unknown' })).toEqual(NOT_ALLOWED)
     expect(refused({ groups: [] }, { workflow: 'support' })).toEqual(NOT_ALLOWED)
     expect(refused({}, { workflow: 'support' })).toEqual(NOT_ALLOWED)
@@ -54,7 +54,7 @@ describe('which workflow', () => {
     expect(refused({ groups: ['support'] }, { workflow: '' })).toEqual(NOT_ALLOWED)
   })
 
-  test('even the reasons in the log are the same', () => {
+  test('an unknown name and a forbidden one get the same reason in the log', () => {
     const message = (workflow: string): string => {
       try {
         session({ groups: [] }, { workflow })
@@ -66,13 +66,16 @@ describe('which workflow', () => {
     expect(message('unknown')).toBe(message('support'))
   })
 
-  test('no rule holds: not allowed', () => {
+  test('a caller for whom no rule holds may use no workflow', () => {
     expect(refused({})).toEqual(NOT_ALLOWED)
   })
 
-  test.each([['true'], [1], [{}], [[true]], [null]])('%j is not true', (sales) => {
-    expect(refused({ sales }, { workflow: 'sales' })).toEqual(NOT_ALLOWED)
-  })
+  test.each([['true'], [1], [{}], [[true]], [null]])(
+    'a rule that yields %j instead of true lets nobody through',
+    (sales) => {
+      expect(refused({ sales }, { workflow: 'sales' })).toEqual(NOT_ALLOWED)
+    },
+  )
 })
 
 describe('input', () => {
@@ -82,7 +85,7 @@ describe('input', () => {
   })
   const invalid = (detail: string) => ({ code: 'invalid_request', detail })
 
-  test('goes into rules and state variables', () => {
+  test('input that fits its declaration reaches rules and state variables', () => {
     expect(session({ page: true }, page({ page: '/home', n: 2, b: false })).stateVariables).toEqual(
       {
         page: '/home',
@@ -91,7 +94,7 @@ describe('input', () => {
     )
   })
 
-  test('a rule decides by it', () => {
+  test('a rule may decide by input', () => {
     expect(refused({ page: true }, page({ page: '/no' }))).toEqual(NOT_ALLOWED)
     const workflows = workflowsOf(
       `  a: { id: wf, when: 'input.k == "x"', input: { k: { type: string } } }\n`,
@@ -116,14 +119,17 @@ describe('input', () => {
     [{ page: '/', n: Number.NaN }, 'input.n must be finite.'],
     [{ page: '/', n: Number.POSITIVE_INFINITY }, 'input.n must be finite.'],
     [{ page: '/', constructor: 1 }, 'input.constructor is not declared by the workflow.'],
-  ])('%j is refused', (input, detail) => {
-    expect(refused({ page: true }, page(input))).toEqual(invalid(detail))
-    // Who may not use the workflow learns nothing of what it declares.
-    expect(refused({ page: false }, page(input))).toEqual(NOT_ALLOWED)
-    expect(refused({}, page(input))).toEqual(NOT_ALLOWED)
-  })
+  ])(
+    'input %j is refused, and the caller is told why only if the workflow is theirs to use',
+    (input, detail) => {
+      expect(refused({ page: true }, page(input))).toEqual(invalid(detail))
+      // A caller who may not use the workflow must not learn what it declares.
+      expect(refused({ page: false }, page(input))).toEqual(NOT_ALLOWED)
+      expect(refused({}, page(input))).toEqual(NOT_ALLOWED)
+    },
+  )
 
-  test('a rule never sees input that does not fit', () => {
+  test('a rule never sees input that does not fit its declaration', () => {
     const workflows = workflowsOf(
       `  a: { id: wf, when: 'has(input.k)', input: { k: { type: string } } }\n`,
     )
@@ -134,14 +140,14 @@ describe('input', () => {
     )
   })
 
-  test('for the default workflow, too', () => {
+  test('input is also checked for the default workflow', () => {
     expect(refused({ groups: ['support'] }, { input: { page: '/' } })).toEqual(
       invalid('input.page is not declared by the workflow.'),
     )
     expect(refused({}, { input: { page: '/' } })).toEqual(NOT_ALLOWED)
   })
 
-  test('a string without a declared length has 1000 units at most', () => {
+  test('an input string without a declared length may have at most 1000 characters', () => {
     const workflows = workflowsOf('  a: { id: wf, input: { k: { type: string } } }\n')
     const ask = (k: string) =>
       mapSession(workflows, { principal: principalWith({}), user: 'u', asked: { input: { k } } })

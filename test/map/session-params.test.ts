@@ -6,7 +6,7 @@ import { refusal } from './fixtures.ts'
 const NOW = 1_700_000_000
 const at = (seconds: number) => () => seconds * 1000
 
-test('without sessions_end_with_token the token plays no part', () => {
+test('without sessions_end_with_token, the life of a session does not depend on its token', () => {
   const life = { sessionsEndWithToken: false, tokenExpiresAt: NOW - 5, now: at(NOW) }
   expect(sessionSeconds({ ...life, configured: undefined })).toBeUndefined()
   expect(sessionSeconds({ ...life, configured: 300 })).toBe(300)
@@ -18,15 +18,21 @@ test.each([
   [300, NOW + 3600, 300],
   [300, NOW + 299.9, 299],
   [300, NOW + 1, 1],
-])('with it, %s seconds and a token until %d give %d', (configured, tokenExpiresAt, seconds) => {
-  const life = { configured, sessionsEndWithToken: true, tokenExpiresAt, now: at(NOW) }
-  expect(sessionSeconds(life)).toBe(seconds)
-})
+])(
+  'with sessions_end_with_token, %s configured seconds and a token until %d give %d seconds',
+  (configured, tokenExpiresAt, seconds) => {
+    const life = { configured, sessionsEndWithToken: true, tokenExpiresAt, now: at(NOW) }
+    expect(sessionSeconds(life)).toBe(seconds)
+  },
+)
 
-test.each([NOW + 0.999, NOW, NOW - 30])('a token until %d is over', (tokenExpiresAt) => {
-  const life = { configured: 600, sessionsEndWithToken: true, tokenExpiresAt, now: at(NOW) }
-  expect(refusal(() => sessionSeconds(life)).code).toBe('token_expired')
-})
+test.each([NOW + 0.999, NOW, NOW - 30])(
+  'a token until %d has too little left for a session',
+  (tokenExpiresAt) => {
+    const life = { configured: 600, sessionsEndWithToken: true, tokenExpiresAt, now: at(NOW) }
+    expect(refusal(() => sessionSeconds(life)).code).toBe('token_expired')
+  },
+)
 
 test('a session never outlives its token', () => {
   const configured = fc.option(fc.integer({ min: 1, max: 600 }), { nil: undefined })

@@ -11,7 +11,7 @@ function variables(expressions: Record<string, string>, claims: Record<string, u
   return mapStateVariables(workflow.stateVariables, { ...principalWith(claims), input: {} })
 }
 
-test('none are configured: undefined', () => {
+test('a workflow without state variables gives undefined', () => {
   expect(variables({})).toBeUndefined()
 })
 
@@ -30,11 +30,11 @@ describe('what is sent', () => {
     ['-9007199254740991', null, -9_007_199_254_740_991],
     ['int(claims.x)', 3.9, 3],
     ['string(claims.x)', 3, '3'],
-  ])('%s of %j', (source, x, value) => {
+  ])('the state variable %s of the claim %j is sent', (source, x, value) => {
     expect(variables({ v: source }, { x })).toEqual({ v: value })
   })
 
-  test('is JSON, whatever the names', () => {
+  test('state variables are sent as JSON, whatever their names', () => {
     const found = variables({ plan: 'size("ab")', 'a b': '"x"', constructor: 'true' })
     expect(JSON.stringify(found)).toBe('{"plan":2,"a b":"x","constructor":true}')
   })
@@ -59,14 +59,14 @@ describe('what is refused', () => {
     ['dyn(timestamp(0))', null],
     ['dyn(b"x")', null],
     ['dyn(type(1))', null],
-  ])('%s of %j', (source, x) => {
+  ])('the state variable %s of the claim %j is refused', (source, x) => {
     expect(refusal(() => variables({ fine: '"x"', v: source }, { x })).code).toBe(
       'claims_not_mapped',
     )
   })
 })
 
-test('any claim is either sent as it is or refused', () => {
+test('a claim is either sent as it is or refused', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (x) => {
       const scalar = ['string', 'number', 'boolean'].includes(typeof x)

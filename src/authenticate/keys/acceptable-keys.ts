@@ -31,7 +31,7 @@ type PublishedKey = z.infer<typeof keySchema>
  *
  * @param set - parsed JSON
  * @throws ServiceError `idp_unavailable` when the set holds a private, symmetric, weak or malformed
- * key or one `kid` twice (it is then not trusted at all), or when no key is left
+ * key or one `kid` twice, since such a set deserves no trust, or when no key is left
  */
 export function usableKeys(set: unknown): readonly JWK[] {
   const result = keySetSchema.safeParse(set)

@@ -50,7 +50,7 @@ function readAddress(text: string, issuer: URL): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !isSecureUrl(url)) throw refused('jwks_uri is not an https address')
   if (url.username !== '' || url.password !== '') throw refused('jwks_uri holds credentials')
-  // A provider on the network must not make us call what listens on this machine.
+  // A provider on the network must not make us call a service of this machine.
   if (isLoopback(url.hostname) && !isLoopback(issuer.hostname)) {
     throw refused('jwks_uri is a loopback address')
   }

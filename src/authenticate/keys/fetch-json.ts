@@ -36,7 +36,7 @@ export function createFetchJson({
 }
 
 async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): Promise<unknown> {
-  // Whoever can change keys on their way to us can sign anything.
+  // An attacker who can change keys on their way to us can sign anything.
   if (!isSecureUrl(url)) throw new Error('not an https address')
   const { statusCode, body } = await request(url, {
     dispatcher,

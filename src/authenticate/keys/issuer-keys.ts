@@ -1,4 +1,4 @@
-// The port for an issuer's verification keys: from a key set on the network, the config file or a shared secret.
+// The port for the keys of an issuer, which come from the network, the config file or a shared secret.
 import type { CryptoKey } from 'jose'
 import type { TokenHeader } from '../token-shape.ts'
 
@@ -35,10 +35,10 @@ export interface IssuerKeys {
    * @throws ServiceError `idp_unavailable` when no key is known
    */
   version(): Promise<number>
-  /** For a token that no key of `version` verifies: whether there is another set now. May fetch, within limits. */
+  /** Whether there is a set other than `version` now. May fetch one, within limits. */
   renewedSince(version: number): Promise<boolean>
   /** Has no side effects. */
   state(): KeyState
-  /** Fetches the keys if there are none or they are getting old, and that is allowed now. */
+  /** Fetches the keys if there are none or they are getting old, within the same limits. */
   warm(): Promise<void>
 }

@@ -18,7 +18,7 @@ const reasonOf = (set: unknown): string => {
 }
 
 describe('a set that is taken', () => {
-  test('keeps what verification needs, and nothing else', () => {
+  test('a key keeps only the members that verification needs', () => {
     const extra = { x5c: ['AAAA'], x5u: 'http://127.0.0.1:1/', key_ops: ['verify'], ext: 'yes' }
     const keys = usableKeys({ keys: [{ ...es.publicJwk, ...extra }], other: 1 })
     const { kty, crv, x, y } = es.publicJwk
@@ -32,9 +32,9 @@ describe('a set that is taken', () => {
     ['an unknown algorithm', { ...es.publicJwk, alg: 'ES521' }],
     ['an unknown kty', { kty: 'AKP', alg: 'ML-DSA-44', pub: 'AAAA', kid: 'pq' }],
     ['an unknown curve', { kty: 'EC', crv: 'secp256k1', x: 'AAAA', y: 'AAAA' }],
-    ['X25519', jwk(generateKeyPairSync('x25519').publicKey)],
-    ['Ed448', jwk(generateKeyPairSync('ed448').publicKey)],
-  ])('leaves out a key with %s', (_name, key) => {
+    ['the curve X25519', jwk(generateKeyPairSync('x25519').publicKey)],
+    ['the curve Ed448', jwk(generateKeyPairSync('ed448').publicKey)],
+  ])('a key is left out of the set if it has %s', (_name, key) => {
     expect(usableKeys({ keys: [key, ed.publicJwk] }).map(({ kid }) => kid)).toEqual(['ed'])
     expect(reasonOf({ keys: [key] })).toMatch(/no key for signatures/)
   })
@@ -44,12 +44,12 @@ describe('a set that is taken', () => {
     expect(usableKeys({ keys: [twin, ed.publicJwk] })).toHaveLength(1)
   })
 
-  test('several keys without kid', () => {
+  test('several keys of a set may have no kid', () => {
     const bare = [createSigner('ES256', null), createSigner('ES256', null)]
     expect(usableKeys({ keys: bare.map(({ publicJwk }) => publicJwk) })).toHaveLength(2)
   })
 
-  test('fifty keys, not fifty-one', () => {
+  test('a set of fifty keys is accepted, a larger one refused', () => {
     const keys = Array.from({ length: 51 }, (_, i) => ({ ...es.publicJwk, kid: `k${i}` }))
     expect(usableKeys({ keys: keys.slice(1) })).toHaveLength(50)
     expect(reasonOf({ keys })).toMatch(/not a JWK set: keys/)
@@ -67,27 +67,27 @@ describe('a set that is refused as a whole', () => {
     ['a symmetric key', { kty: 'oct', k: 'AAAA', kid: 's' }, /private or symmetric/],
     ['a symmetric key without its value', { kty: 'oct' }, /private or symmetric/],
     ['a private key of an unknown kind', { kty: 'AKP', priv: 'AAAA' }, /private or symmetric/],
-    ['RSA of 1024 bits', jwk(small), /fewer than 2048 bits/],
-    ['RSA with e = 3', jwk(cubic), /exponent/],
-    ['RSA with e = 1', { ...rs.publicJwk, kid: 'e1', e: 'AQ' }, /exponent|malformed/],
-    ['the kid of another key', { ...rs.publicJwk, kid: 'ed' }, /kid is repeated/],
-    ['a point off the curve', { ...es.publicJwk, x: es.publicJwk['y'] }, /malformed/],
-    ['RSA without a modulus', { kty: 'RSA', e: 'AQAB' }, /malformed/],
-    ['a kid that is a number', { ...es.publicJwk, kid: 1 }, /keys\.1\.kid/],
-    ['no kty', { kid: 'x' }, /keys\.1\.kty/],
-  ])('%s', (_name, key, reason) => {
+    ['an RSA key of 1024 bits', jwk(small), /fewer than 2048 bits/],
+    ['an RSA key with e = 3', jwk(cubic), /exponent/],
+    ['an RSA key with e = 1', { ...rs.publicJwk, kid: 'e1', e: 'AQ' }, /exponent|malformed/],
+    ['two keys of one kid', { ...rs.publicJwk, kid: 'ed' }, /kid is repeated/],
+    ['a key whose point is off the curve', { ...es.publicJwk, x: es.publicJwk['y'] }, /malformed/],
+    ['an RSA key without a modulus', { kty: 'RSA', e: 'AQAB' }, /malformed/],
+    ['a key with a number as kid', { ...es.publicJwk, kid: 1 }, /keys\.1\.kid/],
+    ['a key without kty', { kid: 'x' }, /keys\.1\.kty/],
+  ])('a set is refused as a whole if it holds %s', (_name, key, reason) => {
     expect(reasonOf({ keys: [ed.publicJwk, key] })).toMatch(reason)
   })
 
   test.each([
-    ['no keys', { keys: [] }],
+    ['empty', { keys: [] }],
     ['an array', [es.publicJwk]],
     ['a single key', es.publicJwk],
-    ['keys that are no array', { keys: { es: es.publicJwk } }],
-    ['null among the keys', { keys: [null, es.publicJwk] }],
+    ['an object whose keys are no array', { keys: { es: es.publicJwk } }],
+    ['a list with null in it', { keys: [null, es.publicJwk] }],
     ['null', null],
     ['text', 'keys'],
-  ])('%s', (_name, set) => {
+  ])('a key set that is %s is refused', (_name, set) => {
     expect(reasonOf(set)).toMatch(/^key set refused: /)
   })
 })

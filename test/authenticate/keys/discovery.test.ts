@@ -18,13 +18,13 @@ describe('discovery', () => {
     ['https://id.example/', 'https://id.example/.well-known/openid-configuration'],
     ['https://id.example/a/b', 'https://id.example/a/b/.well-known/openid-configuration'],
     ['https://id.example/a/', 'https://id.example/a/.well-known/openid-configuration'],
-  ])('%s is asked at %s', async (issuer, address) => {
+  ])('the issuer %s is asked at %s', async (issuer, address) => {
     const { asked, discovery } = setUp(issuer, { issuer, jwks_uri: 'https://keys.example/k' })
     expect((await discovery.keySetUrl()).href).toBe('https://keys.example/k')
     expect(asked).toEqual([address])
   })
 
-  test('is kept for an hour, and dropped when told', async () => {
+  test('a discovery answer is kept for an hour, or until it is to be forgotten', async () => {
     const issuer = 'https://id.example'
     const document = { issuer, jwks_uri: 'https://id.example/k' }
     const { asked, clock, discovery } = setUp(issuer, document)
@@ -56,7 +56,7 @@ describe('discovery', () => {
     ['jwks_uri with credentials', 'https://id.example', { jwks_uri: 'https://a:b@id.example/k' }],
     ['an array', 'https://id.example', []],
     ['null', 'https://id.example', null],
-  ])('%s is a failure', async (_name, issuer, changes) => {
+  ])('a discovery document with this fault is refused: %s', async (_name, issuer, changes) => {
     const isObject = typeof changes === 'object' && changes !== null && !Array.isArray(changes)
     const good = { issuer, jwks_uri: 'https://id.example/k' }
     const { discovery } = setUp(issuer, isObject ? { ...good, ...changes } : changes)

@@ -30,7 +30,7 @@ beforeEach(() => {
 })
 
 describe('fetchJson', () => {
-  test('gives a JSON document of up to 64 KiB', async () => {
+  test('a JSON document of 64 KiB is fetched', async () => {
     const text = JSON.stringify({ filler: 'x'.repeat(65_536 - 13) })
     expect(text).toHaveLength(65_536)
     server.jwksBehaviour = answer(text)
@@ -47,7 +47,7 @@ describe('fetchJson', () => {
     ['500 with a long body', () => answer('x'.repeat(1e6), 500), /answered 500/],
     ['a redirect', () => ({ kind: 'redirect', location: `${server.issuer}/bait` }), /answered 302/],
     ['a cut connection', () => ({ kind: 'reset' }), /GET /],
-  ])('%s is a failure', async (_name, behaviour, reason) => {
+  ])('an answer of %s is a failure', async (_name, behaviour, reason) => {
     server.jwksBehaviour = behaviour()
     await expect(fetchJson(url)).rejects.toMatchObject({
       code: 'idp_unavailable',
@@ -56,23 +56,26 @@ describe('fetchJson', () => {
     expect(server.fetches.other).toBe(0)
   })
 
-  test('300 MB are cut off, not read', async () => {
+  test('an answer of 300 MB is cut off before it is read', async () => {
     server.jwksBehaviour = { kind: 'flood', bytes: 300_000_000 }
     await expect(fetchJson(url)).rejects.toMatchObject({ code: 'idp_unavailable' })
     expect(server.floodedBytes).toBeLessThan(100_000_000)
   })
 
-  test.each(['hang', 'stall'] as const)('%s ends at the deadline', async (kind) => {
-    server.jwksBehaviour = { kind }
-    const impatient = createFetchJson({ dispatcher, deadlineMs: 100 })
-    await expect(impatient(url)).rejects.toMatchObject({
-      code: 'idp_unavailable',
-      reason: expect.stringMatching(/timeout/i),
-    })
-  })
+  test.each(['hang', 'stall'] as const)(
+    'a server that answers with a %s is given up at the deadline',
+    async (kind) => {
+      server.jwksBehaviour = { kind }
+      const impatient = createFetchJson({ dispatcher, deadlineMs: 100 })
+      await expect(impatient(url)).rejects.toMatchObject({
+        code: 'idp_unavailable',
+        reason: expect.stringMatching(/timeout/i),
+      })
+    },
+  )
 
   test.each(['http://192.0.2.1/k', 'http://keys.example/k', 'ftp://127.0.0.1/k'])(
-    '%s is not asked',
+    'an address that is not https is refused: %s',
     async (address) => {
       await expect(fetchJson(new URL(address))).rejects.toMatchObject({
         reason: expect.stringContaining('not an https address'),
@@ -80,7 +83,7 @@ describe('fetchJson', () => {
     },
   )
 
-  test('nobody listening', async () => {
+  test('an address where nobody listens is a failure', async () => {
     const gone = await startKeyServer()
     await gone.close()
     const byName = gone.jwksUri.replace('127.0.0.1', 'localhost')

@@ -49,7 +49,7 @@ function openableGate() {
 const outage = { code: 'idp_unavailable', retryAfterSeconds: 5 }
 
 describe('life of a set', () => {
-  test('is fetched when first needed, once for all who wait', async () => {
+  test('a key set is fetched when first needed, once for all requests that wait', async () => {
     const { source, found, keys } = setUp()
     expect(keys.state()).toEqual({ usable: false, ageSeconds: undefined })
     expect(await Promise.all([found('first'), found('first'), found('first')])).toEqual([1, 1, 1])
@@ -57,7 +57,7 @@ describe('life of a set', () => {
     expect(keys.state()).toEqual({ usable: true, ageSeconds: 0 })
   })
 
-  test('serves 8 minutes without a fetch, is then refreshed behind the answer', async () => {
+  test('a key set serves for 8 minutes without a fetch, and is then refreshed in the background', async () => {
     const { clock, source, use, found, keys } = setUp()
     await use()
     clock.advance(479)
@@ -74,7 +74,7 @@ describe('life of a set', () => {
     expect(keys.state().ageSeconds).toBe(0)
   })
 
-  test('is waited for when it is older than 10 minutes, once for all', async () => {
+  test('a request waits for one fetch when the key set is older than 10 minutes', async () => {
     const { clock, source, found, use } = setUp()
     await use()
     clock.advance(601)
@@ -83,7 +83,7 @@ describe('life of a set', () => {
     expect(source.fetches).toBe(2)
   })
 
-  test('the same keys fetched again are not imported again', async () => {
+  test('keys that are fetched again unchanged are not imported again', async () => {
     const { clock, keys, use } = setUp()
     await use()
     const before = await keys.find(header('first'))
@@ -93,7 +93,7 @@ describe('life of a set', () => {
     expect(after.version).toBe(before.version)
   })
 
-  test('warm fetches what is missing or old, and nothing else', async () => {
+  test('warm fetches only a key set that is missing or older than 8 minutes', async () => {
     const { clock, source, keys } = setUp()
     await keys.warm()
     expect(keys.state().usable).toBe(true)
@@ -149,7 +149,7 @@ describe('pace of fetches', () => {
 })
 
 describe('outage', () => {
-  test('cold: idp_unavailable for every token, one fetch per 5 s', async () => {
+  test('without known keys every token is idp_unavailable, with one fetch in 5 s', async () => {
     const { clock, source, found } = setUp()
     source.down = true
     const refused = await Promise.allSettled([found('first'), found('x'), found('first')])
@@ -167,7 +167,7 @@ describe('outage', () => {
     expect(await found('first')).toBe(1)
   })
 
-  test('warm: known keys serve for 24 h, then idp_unavailable, never an empty set', async () => {
+  test('known keys serve for 24 h of an outage, and then tokens are idp_unavailable', async () => {
     const { clock, source, found, use } = setUp()
     await use()
     source.down = true
@@ -182,7 +182,7 @@ describe('outage', () => {
     expect(await found('first')).toBe(1)
   })
 
-  test('warm: fetches back off to 5, 10, 20 and 30 s, and no answer waits for one', async () => {
+  test('fetches back off to 5, 10, 20 and 30 s while known keys serve, and no answer waits for one', async () => {
     const { clock, source, use } = setUp()
     await use()
     source.down = true
@@ -198,7 +198,7 @@ describe('outage', () => {
     expect(starts).toEqual([5, 15, 35, 65, 95, 125])
   })
 
-  test('warm: after a failure an answer does not wait for a fetch that hangs', async () => {
+  test('after a failure, an answer by known keys does not wait for a fetch that hangs', async () => {
     const { clock, source, found, use } = setUp()
     await use()
     source.down = true
@@ -212,7 +212,7 @@ describe('outage', () => {
     open()
   })
 
-  test('stale_keys_seconds of 0: keys serve only while fresh', async () => {
+  test('with stale_keys_seconds of 0, keys serve only while fresh', async () => {
     const { clock, source, found, use } = setUp(0)
     await use()
     source.down = true
@@ -224,7 +224,7 @@ describe('outage', () => {
 })
 
 describe('newer keys', () => {
-  test('are fetched at most once in 5 s, whatever is asked for', async () => {
+  test('newer keys are fetched at most once in 5 s, whatever tokens ask for', async () => {
     const { clock, source, keys, use } = setUp()
     await use()
     const { version } = await keys.find(header('unknown'))
@@ -239,7 +239,7 @@ describe('newer keys', () => {
     expect((await keys.find(header('second'))).keys).toHaveLength(1)
   })
 
-  test('that another request fetched meanwhile count, without a fetch', async () => {
+  test('newer keys that another request has fetched count without a fetch', async () => {
     const { clock, source, keys, use } = setUp()
     await use()
     const { version } = await keys.find(header('second'))
@@ -251,7 +251,7 @@ describe('newer keys', () => {
     expect(source.fetches).toBe(2)
   })
 
-  test('that cannot be had leave the known ones', async () => {
+  test('newer keys that cannot be fetched leave the known ones in use', async () => {
     const { clock, source, keys, use } = setUp()
     await use()
     source.down = true
@@ -263,7 +263,7 @@ describe('newer keys', () => {
 })
 
 describe('log', () => {
-  test('tells of each change, failure and recovery once, with the reason', async () => {
+  test('the log has one line for each change, failure and recovery', async () => {
     const { clock, source, lines, use, found } = setUp()
     await use()
     await use()

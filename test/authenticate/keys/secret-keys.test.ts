@@ -17,7 +17,7 @@ function verifies(keys: ReturnType<typeof createSecretKeys>, secret: string): Pr
 }
 
 describe('shared secret', () => {
-  test('a new secret replaces the old one; one that is gone or too short does not', async () => {
+  test('a new secret replaces the old one, unless it is missing or too short', async () => {
     let secret: Secret | undefined = new Secret(before)
     const keys = createSecretKeys(() => secret)
     expect(await verifies(keys, before)).toBe(true)
@@ -31,12 +31,12 @@ describe('shared secret', () => {
     expect(await verifies(keys, before)).toBe(false)
   })
 
-  test('the minimum counts bytes, not characters', () => {
+  test('the least length of a secret counts bytes, not characters', () => {
     expect(() => createSecretKeys(() => new Secret('é'.repeat(16)))).not.toThrow()
     expect(() => createSecretKeys(() => new Secret('é'.repeat(15)))).toThrow('fewer than 32')
   })
 
-  test('tells the algorithms that would want a longer one (RFC 7518 §3.2)', () => {
+  test('a secret is checked for the algorithms that need a longer one (RFC 7518 §3.2)', () => {
     const algorithms = ['HS256', 'HS384', 'HS512']
     expect(algorithmsBeyond(new Secret('x'.repeat(32)), algorithms)).toEqual(['HS384', 'HS512'])
     expect(algorithmsBeyond(new Secret('x'.repeat(64)), algorithms)).toEqual([])

@@ -47,35 +47,38 @@ beforeAll(async () => {
 afterAll(() => running.close())
 beforeEach(() => running.upstream.clearRequests())
 
-describe('who is no admin gets 403 admin_required on every call, and the trail says who tried', () => {
-  test.each(CALLS)('%s', async (route, line) => {
-    const sub = `user-of-${line.replace(/\W/g, '-')}`
-    const answer = await callAdmin(running, line, { token: tokenFor(sub), body: undefined })
-    expectProblem(answer, 403, 'admin_required')
-    expect(running.upstream.requests()).toEqual([])
-    const [entry] = (await auditOf(running, '&action=admin_attempt')).filter(
-      ({ actor }) => actor === `https://issuer.test|${sub}`,
-    )
-    expect(entry).toMatchObject({
-      outcome: 'refused',
-      reason: `${line.split(' ')[0]} ${route}`,
-      request_id: answer.headers['x-request-id'],
-      user: null,
-    })
-  })
+describe('callers who are not admins', () => {
+  test.each(CALLS)(
+    '%s refuses a user with 403 admin_required, and the audit says who tried',
+    async (route, line) => {
+      const sub = `user-of-${line.replace(/\W/g, '-')}`
+      const answer = await callAdmin(running, line, { token: tokenFor(sub), body: undefined })
+      expectProblem(answer, 403, 'admin_required')
+      expect(running.upstream.requests()).toEqual([])
+      const [entry] = (await auditOf(running, '&action=admin_attempt')).filter(
+        ({ actor }) => actor === `https://issuer.test|${sub}`,
+      )
+      expect(entry).toMatchObject({
+        outcome: 'refused',
+        reason: `${line.split(' ')[0]} ${route}`,
+        request_id: answer.headers['x-request-id'],
+        user: null,
+      })
+    },
+  )
 
   test.each<[string, Record<string, unknown>]>([
-    ['a role that is missing', { roles: ['support'] }],
+    ['only other roles', { roles: ['support'] }],
     ['no roles at all (the rule fails)', {}],
     ['roles that are no list (the rule yields no bool, or fails)', { roles: 7 }],
     ['roles as text that holds the name', { roles: 'chatkit-admin-not' }],
     ['a role in another case', { roles: ['Chatkit-Admin'] }],
-  ])('%s', async (_name, claims) => {
+  ])('a token with %s does not make an admin', async (_name, claims) => {
     const answer = await callAdmin(running, 'GET /sessions', { token: tokenFor('eve', claims) })
     expectProblem(answer, 403, 'admin_required')
   })
 
-  test('an issuer that is not on the list makes nobody an admin, whatever its tokens claim', async () => {
+  test('a token of an issuer that is not on the list never makes an admin', async () => {
     const token = signer.token(
       claimsOf({ iss: 'https://other.test', sub: 'ada', roles: ['chatkit-admin'] }),
     )
@@ -87,7 +90,7 @@ describe('who is no admin gets 403 admin_required on every call, and the trail s
 })
 
 describe('without a good token in the header', () => {
-  test.each(LINES)('%s: 401', async (line) => {
+  test.each(LINES)('%s refuses a call without a good token in the header', async (line) => {
     const [method, path] = line.split(' ')
     const raw = (headers: string[]) =>
       rawExchange(running.url, rawRequest(`${method} /v1/admin${path}`, { headers }))
@@ -105,7 +108,7 @@ describe('without a good token in the header', () => {
 })
 
 describe('browser origins', () => {
-  test.each([PUBLIC_URL, ADMIN_ORIGIN])('%s may call', async (origin) => {
+  test.each([PUBLIC_URL, ADMIN_ORIGIN])('a page of the origin %s may call', async (origin) => {
     const answer = await callAdmin(running, 'GET /sessions', { headers: { origin } })
     expect(answer.status).toBe(200)
     expect(answer.headers).toMatchObject({ 'access-control-allow-origin': origin, vary: 'Origin' })
@@ -117,7 +120,7 @@ describe('browser origins', () => {
   })
 
   test.each([APP_ORIGIN, 'https://evil.example', 'null', `${ADMIN_ORIGIN}.evil`])(
-    '%s is refused before the token is looked at, without CORS headers',
+    'a call from the origin %s is refused before its token is read, without CORS headers',
     async (origin) => {
       for (const line of [...LINES, 'OPTIONS /sessions']) {
         const answer = await callAdmin(running, line, { headers: { origin }, token: 'a.b.c' })
@@ -127,7 +130,7 @@ describe('browser origins', () => {
     },
   )
 
-  test('an admin origin is none of an app', async () => {
+  test('a page of an admin origin may not mint', async () => {
     const answer = await running.mint(tokenFor(), { headers: { origin: ADMIN_ORIGIN } })
     expect(answer.status).toBe(403)
   })
@@ -139,7 +142,7 @@ test('an admin is let through to every call', async () => {
   expect(statuses).toEqual([200, 404, 404, 200, 400, 200, 204, 200])
 })
 
-test('with one issuer it need not be named, and PUBLIC_URL alone is an origin', async () => {
+test('with one issuer its name may be left out, and PUBLIC_URL is then the only origin', async () => {
   const one = await startService({ config: ADMIN_CONFIG, env: { PUBLIC_URL } })
   expect((await callAdmin(one, 'GET /sessions')).status).toBe(200)
   for (const [origin, status] of [
@@ -152,13 +155,13 @@ test('with one issuer it need not be named, and PUBLIC_URL alone is an origin', 
   await one.close()
 })
 
-test('without the key `admins` there are no admin endpoints, for admins neither', async () => {
+test('without the key `admins` every admin endpoint is 404, even for an admin', async () => {
   const without = await startService()
   for (const line of LINES) expectProblem(await callAdmin(without, line), 404, 'not_found')
   await without.close()
 })
 
-test('HEAD works where GET does; other methods are 405 with Allow', async () => {
+test('HEAD is answered like GET, and other methods get 405 with Allow', async () => {
   const head = await callAdmin(running, 'HEAD /sessions')
   expect([head.status, head.body]).toEqual([200, ''])
   const wrong = await callAdmin(running, 'DELETE /sessions', { token: 'a.b.c' })
