@@ -1,7 +1,6 @@
 import { type Handler, Hono } from 'hono'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { CreateConsole } from './console/console.ts'
-import type { ConsoleOptions } from './console/options.ts'
 import { addRoute, type Methods } from './http/add-route.ts'
 import { listAudit } from './http/admin/audit.ts'
 import { cancelSession, listSessions, readSession } from './http/admin/sessions.ts'
@@ -45,7 +44,7 @@ export type AppDeps = EnvelopeOptions &
   Parameters<typeof createSession>[0] &
   BackchannelLogoutOptions &
   ThreadRoutesOptions &
-  Pick<ConsoleOptions, 'administer' | 'secret' | 'figures'> & {
+  Pick<Parameters<CreateConsole>[0], 'administer' | 'secret' | 'figures'> & {
     readonly registry: Registry
     readonly now: Clock
     readonly publicUrl: string | undefined
@@ -111,8 +110,7 @@ function consoleOf({ settings, publicUrl, createConsole, ...deps }: AppDeps) {
   if (signIn === undefined || admins === undefined || publicUrl === undefined) return undefined
   return createConsole?.({
     ...deps,
-    publicUrl,
-    settings: { ...settings, admins, console: signIn },
+    config: { ...settings, admins, console: signIn, publicUrl },
   })
 }
 

@@ -171,7 +171,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     origins,
     publicUrl: environment.publicUrl,
     secret: environment.secret,
-    figures: metrics.figures,
+    figures: metrics.figures.samples,
     selfHosted: await selfHostedDeps(settings, parts, rest),
     onAnswer: seenBy(metrics.seen, options.onAnswer),
     callerOf: createCallerOf({ authenticate, registry, origins, settings, now }),

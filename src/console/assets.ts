@@ -1,3 +1,5 @@
+// Serves the files that the console's pages load.
+
 import { readFileSync } from 'node:fs'
 import type { AppContext } from '../http/context.ts'
 import { ServiceError } from '../lib/errors.ts'

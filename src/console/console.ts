@@ -1,58 +1,98 @@
+// The admin console at `/admin`: pages made by the server, over the same functions as the admin API.
+
 import { randomBytes } from 'node:crypto'
+import type { Administer } from '../administer/administer.ts'
+import type { AdminSettings, ConsoleSettings, RateLimit } from '../config/settings.ts'
 import type { Methods } from '../http/add-route.ts'
+import { type ClientAddressOptions, createClientAddress } from '../http/client-address.ts'
 import type { AppContext } from '../http/context.ts'
+import type { FiguresSample } from '../http/telemetry/figures.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Secret } from '../lib/secret.ts'
+import type { Audit } from '../registry/audit.ts'
+import type { Registry } from '../registry/port.ts'
+import { type ConsoleAccess, createConsoleAccess } from './access.ts'
 import { createAddresses } from './addresses.ts'
-import { explain } from './answers.ts'
 import { createAssets } from './assets.ts'
-import { createGuard, type Guard } from './guard.ts'
-import type { ConsoleOptions } from './options.ts'
-import type { PageOptions } from './page-answers.ts'
+import { explain } from './error-page.ts'
+import { createPageAnswers, type PageParts } from './page-answers.ts'
 import { figuresData, figuresPage } from './pages/figures.ts'
 import { auditPage, blocksPage } from './pages/lists.ts'
 import { cancelAction, sessionPage, sessionsPage } from './pages/sessions.ts'
 import { threadPage, threadsPage } from './pages/threads.ts'
-import { userPage } from './pages/user.ts'
-import { revokeAction, unblockAction } from './pages/user-actions.ts'
+import { revokeAction, unblockAction, userPage } from './pages/user.ts'
 import { eraseAction, exportAction } from './pages/user-data.ts'
-import { createAdminSessions } from './sign-in/admin-session.ts'
-import { createCookies } from './sign-in/cookies.ts'
+import { createCookies, createSealer } from './sign-in/cookies.ts'
 import { createIdentityProvider } from './sign-in/identity-provider.ts'
-import { createSealer } from './sign-in/sealer.ts'
-import { createSignIn } from './sign-in/sign-in.ts'
+import { createSignInLimit, createSignInPages } from './sign-in/sign-in.ts'
+import { createSignInCookie } from './sign-in/sign-in-cookie.ts'
 
-/** The admin console. */
-export interface Console {
-  /** By path. */
-  readonly routes: Readonly<Record<string, Methods>>
-  /**
-   * A page for what went wrong before a page of the console was reached (404, 405, foreign origin).
-   * Undefined when it is not the console's, or not a browser's, to show.
-   */
-  explain(error: Error, c: AppContext): Response | undefined
-}
-
-/** {@link createConsole}, for who loads it only when it is configured. */
+/** {@link createConsole}, for service.ts, which loads it only when it is configured. */
 export type CreateConsole = typeof createConsole
 
+type Routes = Readonly<Record<string, Methods>>
+
+/** What the console looks at in the config file and the environment. */
+interface ConsoleConfig extends ClientAddressOptions {
+  readonly console: ConsoleSettings
+  readonly admins: AdminSettings
+  readonly workflows: readonly { readonly name: string }[]
+  readonly limits: { readonly failedAuthPerIp: RateLimit }
+  /** The service as clients see it; https, or http on loopback. */
+  readonly publicUrl: string
+}
+
+interface ConsoleParts {
+  readonly config: ConsoleConfig
+  /** The secret in an environment variable, or in the file that its `_FILE` twin names. */
+  readonly secret: (name: string) => (() => Secret) | undefined
+  /** The last hour of this process, oldest first. */
+  readonly figures: () => readonly FiguresSample[]
+  readonly administer: Administer
+  /** For sign-ins. */
+  readonly registry: Pick<
+    Registry,
+    'keptKey' | 'consume' | 'remembers' | 'rememberOnce' | 'readStanding'
+  >
+  readonly audit: Audit
+  readonly now: Clock
+  readonly log: Log
+}
+
 /**
- * The console at `/admin`: server-rendered pages over the same functions as the admin endpoints. Nobody
- * is asked and nothing is fetched before the first sign-in.
+ * Makes the console's routes by path. Nothing is fetched before the first sign-in.
  *
- * @param options - parts, steps, settings
+ * `explain` is a page for an error from before a page of the console was reached (404, 405, foreign
+ * origin); undefined when the path is not the console's, or the client is no browser.
  */
-export function createConsole(options: ConsoleOptions): Console {
-  const addresses = createAddresses(options.publicUrl)
-  const cookies = createCookies(addresses, createSealer(cookieKey(options), options.now))
-  const sessions = createAdminSessions(cookies, options)
-  const pages: PageOptions = { ...options, addresses, cookies }
-  const guard = createGuard(addresses, sessions)
+export function createConsole({
+  config,
+  secret,
+  figures,
+  administer,
+  registry,
+  audit,
+  now,
+  log,
+}: ConsoleParts) {
+  const addresses = createAddresses(config.publicUrl)
+  const { secure } = addresses
+  const sealer = createSealer({ secret: cookieKey({ secret, registry }), now })
+  const cookies = createCookies({ secure, sealer })
+  const { console: settings, admins, workflows } = config
+  const signIns = createSignInCookie({ cookies, settings, admins, registry, now })
+  const access = createConsoleAccess({ addresses, signIns })
+  const answers = createPageAnswers({ addresses, cookies })
+  const outside = { config, secret, registry, audit, now }
+  const signIn = signInPages(outside, { addresses, cookies, signIns })
   return {
     routes: {
-      ...signInRoutes({ ...pages, sessions, guard }),
-      ...pageRoutes(pages, guard),
-      ...dataRoutes(pages, guard),
-    },
-    explain(error, c) {
+      ...signInRoutes(access, signIn),
+      '/admin/': { GET: [access.open((c) => c.redirect(addresses.root, 303))] },
+      ...pageRoutes(access, { administer, answers, addresses, workflows, figures, now, log }),
+    } satisfies Routes,
+    explain(error: Error, c: AppContext): Response | undefined {
       const isPage = /^\/admin(?:\/|$)/.test(c.req.path)
       const isBrowser = c.req.header('Accept')?.includes('text/html') === true
       return isPage && isBrowser ? explain(addresses, error, c) : undefined
@@ -60,56 +100,62 @@ export function createConsole(options: ConsoleOptions): Console {
   }
 }
 
-type SignInRoutesOptions = PageOptions & {
-  readonly sessions: ReturnType<typeof createAdminSessions>
-  readonly guard: Guard
-}
-
-function signInRoutes(options: SignInRoutesOptions): Console['routes'] {
-  const { guard, secret, addresses, settings, now } = options
+function signInPages(
+  {
+    config,
+    secret,
+    registry,
+    audit,
+    now,
+  }: Pick<ConsoleParts, 'config' | 'secret' | 'registry' | 'audit' | 'now'>,
+  own: Pick<Parameters<typeof createSignInPages>[0], 'addresses' | 'cookies' | 'signIns'>,
+) {
+  const { console: settings, admins, limits } = config
   const provider = createIdentityProvider({
-    settings: settings.console,
-    redirectUri: addresses.redirectUri,
-    clientSecret: () => secret(settings.console.clientSecretEnv)?.(),
+    settings,
+    redirectUri: own.addresses.redirectUri,
+    clientSecret: () => secret(settings.clientSecretEnv)?.(),
     now,
   })
-  const signIn = createSignIn({ ...options, provider })
+  const clientAddress = createClientAddress(config)
+  const limit = createSignInLimit({ registry, limit: limits.failedAuthPerIp, clientAddress, now })
+  return createSignInPages({ ...own, provider, issuer: settings.issuer, admins, audit, limit })
+}
+
+function signInRoutes(access: ConsoleAccess, pages: ReturnType<typeof createSignInPages>): Routes {
   return {
-    '/admin/sign-in': { GET: [guard.open(signIn.begin)] },
-    '/admin/callback': { GET: [guard.open(signIn.finish)] },
-    '/admin/sign-out': { POST: [guard.action(signIn.signOut)] },
-    '/admin/signed-out': { GET: [guard.open(signIn.signedOut)] },
-    '/admin/assets/:name': { GET: [guard.open(createAssets())] },
-    '/admin/': { GET: [guard.open((c) => c.redirect(addresses.root, 303))] },
+    '/admin/sign-in': { GET: [access.open(pages.begin)] },
+    '/admin/callback': { GET: [access.open(pages.finish)] },
+    '/admin/sign-out': { POST: [access.action(pages.signOut)] },
+    '/admin/signed-out': { GET: [access.open(pages.signedOut)] },
+    '/admin/assets/:name': { GET: [access.open(createAssets())] },
   }
 }
 
-function pageRoutes(pages: PageOptions, guard: Guard): Console['routes'] {
+function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
   return {
-    '/admin': { GET: [guard.view(sessionsPage(pages))] },
-    '/admin/sessions/:id': { GET: [guard.view(sessionPage(pages))] },
-    '/admin/sessions/:id/cancel': { POST: [guard.action(cancelAction(pages))] },
-    '/admin/user': { GET: [guard.view(userPage(pages))] },
-    '/admin/user/revoke': { POST: [guard.action(revokeAction(pages))] },
-    '/admin/user/unblock': { POST: [guard.action(unblockAction(pages))] },
-    '/admin/blocks': { GET: [guard.view(blocksPage(pages))] },
-    '/admin/audit': { GET: [guard.view(auditPage(pages))] },
-    '/admin/figures': { GET: [guard.view(figuresPage(pages))] },
-    '/admin/figures.json': { GET: [guard.data(figuresData(pages))] },
-  }
-}
-
-function dataRoutes(pages: PageOptions, guard: Guard): Console['routes'] {
-  return {
-    '/admin/threads': { GET: [guard.view(threadsPage(pages))] },
-    '/admin/threads/:id': { GET: [guard.view(threadPage(pages))] },
-    '/admin/user/export': { POST: [guard.action(exportAction(pages))] },
-    '/admin/user/erase': { POST: [guard.action(eraseAction(pages))] },
+    '/admin': { GET: [access.view(sessionsPage(parts))] },
+    '/admin/sessions/:id': { GET: [access.view(sessionPage(parts))] },
+    '/admin/sessions/:id/cancel': { POST: [access.action(cancelAction(parts))] },
+    '/admin/user': { GET: [access.view(userPage(parts))] },
+    '/admin/user/revoke': { POST: [access.action(revokeAction(parts))] },
+    '/admin/user/unblock': { POST: [access.action(unblockAction(parts))] },
+    '/admin/user/export': { POST: [access.action(exportAction(parts))] },
+    '/admin/user/erase': { POST: [access.action(eraseAction(parts))] },
+    '/admin/threads': { GET: [access.view(threadsPage(parts))] },
+    '/admin/threads/:id': { GET: [access.view(threadPage(parts))] },
+    '/admin/blocks': { GET: [access.view(blocksPage(parts))] },
+    '/admin/audit': { GET: [access.view(auditPage(parts))] },
+    '/admin/figures': { GET: [access.view(figuresPage(parts))] },
+    '/admin/figures.json': { GET: [access.data(figuresData(parts))] },
   }
 }
 
 /** The configured key, else one that the store keeps; without either nobody is signed in. */
-function cookieKey({ secret, registry }: ConsoleOptions): () => Promise<Uint8Array> {
+function cookieKey({
+  secret,
+  registry,
+}: Pick<ConsoleParts, 'secret' | 'registry'>): () => Promise<Uint8Array> {
   const configured = secret('CONSOLE_COOKIE_KEY')
   let kept: Uint8Array | undefined
   return async () => {

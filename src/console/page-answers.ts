@@ -1,50 +1,59 @@
+// Answers of the console's pages: a page, or a redirect whose next page says what a form did.
+
 import { z } from 'zod'
+import type { Administer } from '../administer/administer.ts'
 import type { AppContext } from '../http/context.ts'
+import type { FiguresSample } from '../http/telemetry/figures.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
 import type { Addresses } from './addresses.ts'
-import type { ConsoleOptions } from './options.ts'
-import type { AdminSession } from './sign-in/admin-session.ts'
 import type { Cookies } from './sign-in/cookies.ts'
+import type { SignIn } from './sign-in/sign-in-cookie.ts'
 import { type Frame, type Html, renderPage } from './view/layout.ts'
 
-/** What every page leans on. */
-export interface PageOptions extends ConsoleOptions {
+/** Every page and every form takes these parts, and destructures those that it uses. */
+export interface PageParts {
+  readonly administer: Administer
+  readonly answers: ReturnType<typeof createPageAnswers>
   readonly addresses: Addresses
-  readonly cookies: Cookies
+  /** All workflows of the config. */
+  readonly workflows: readonly { readonly name: string }[]
+  /** The last hour of this process, oldest first. */
+  readonly figures: () => readonly FiguresSample[]
+  readonly now: Clock
+  readonly log: Log
 }
 
 const noticeSchema = z.object({ text: z.string() })
 const NOTICE_SECONDS = 60
 
-/**
- * Answers with a page, and with what the form before it did.
- *
- * @param c - the request
- * @param options - where the console is
- * @param page - frame and content
- */
-export async function answerPage(
-  c: AppContext,
-  { addresses, cookies }: PageOptions,
-  page: { readonly frame: Frame & { readonly session: AdminSession }; readonly content: Html },
-): Promise<Response> {
-  const notice = (await cookies.read(c, 'notice', noticeSchema))?.text
-  if (notice !== undefined) cookies.clear(c, 'notice')
-  return c.html(renderPage(addresses, { ...page.frame, notice }, page.content))
-}
+/** Makes the functions that answer. */
+export function createPageAnswers({
+  addresses,
+  cookies,
+}: {
+  readonly addresses: Addresses
+  readonly cookies: Cookies
+}) {
+  return {
+    /** A page, with the notice of the form before it. */
+    async page(
+      c: AppContext,
+      frame: Frame & { readonly signIn: SignIn },
+      content: Html,
+    ): Promise<Response> {
+      const notice = (await cookies.read(c, 'notice', noticeSchema))?.text
+      if (notice !== undefined) cookies.clear(c, 'notice')
+      return c.html(renderPage(addresses, { ...frame, notice }, content))
+    },
 
-/**
- * Sends the browser on after a form, so that a reload does not send it again; the next page says what
- * was done.
- *
- * @param c - the request
- * @param options - where the console is
- * @param next - where to, and what to say there
- */
-export async function goOn(
-  c: AppContext,
-  { cookies }: PageOptions,
-  next: { readonly to: string; readonly notice: string },
-): Promise<Response> {
-  await cookies.write(c, 'notice', { value: { text: next.notice }, seconds: NOTICE_SECONDS })
-  return c.redirect(next.to, 303)
+    /** Ends a form, so that a reload does not send it again. */
+    async redirectWithNotice(
+      c: AppContext,
+      { to, notice }: { readonly to: string; readonly notice: string },
+    ): Promise<Response> {
+      await cookies.write(c, 'notice', { value: { text: notice }, seconds: NOTICE_SECONDS })
+      return c.redirect(to, 303)
+    },
+  }
 }

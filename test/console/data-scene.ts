@@ -54,10 +54,9 @@ async function startOn(port: number, signIn: SignIn) {
       userData,
       issuers: settings.issuers,
     }),
-    publicUrl,
-    settings: { ...settings, admins, console: login },
+    config: { ...settings, admins, console: login, publicUrl },
     secret: environment.secret,
-    figures: { samples: () => samples, start() {}, stop() {} },
+    figures: () => samples,
   })
   const origins = originsOf(settings, publicUrl)
   const app = new Hono<AppEnv>()

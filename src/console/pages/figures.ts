@@ -1,11 +1,13 @@
+// Shows the last hour of this process as charts and tables.
+
 import { html } from 'hono/html'
 import { type FiguresSample, SAMPLE_SECONDS } from '../../http/telemetry/figures.ts'
-import type { View } from '../guard.ts'
-import { answerPage, type PageOptions } from '../page-answers.ts'
+import type { View } from '../access.ts'
+import type { PageParts } from '../page-answers.ts'
 import { panel, table } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
 
-/** Rows of the table that says the same without a script. */
+/** Rows of the table for browsers without scripts. */
 const MINUTES = 15
 const PER_MINUTE = 60 / SAMPLE_SECONDS
 
@@ -17,10 +19,9 @@ const CHARTS = [
 ] as const
 
 /** `GET /admin/figures`: the last hour of this process, with charts where scripts run. */
-export function figuresPage(options: PageOptions): View {
-  const { figures, addresses } = options
-  return async (c, session) => {
-    const samples = figures.samples()
+export function figuresPage({ answers, figures, addresses }: PageParts): View {
+  return async (c, signIn) => {
+    const samples = figures()
     const charts = CHARTS.map(
       ([id, title]) =>
         html`<figure class="chart" data-chart="${id}"><figcaption>${title}</figcaption></figure>`,
@@ -29,16 +30,13 @@ export function figuresPage(options: PageOptions): View {
 <div class="charts" id="charts" data-source="${addresses.root}/figures.json" hidden>${charts}</div>
 ${panel({ id: 'minutes', title: 'By the minute', content: minuteTable(samples) })}
 ${panel({ id: 'refusals', title: 'Refusals by code', content: refusalTable(samples) })}`
-    return answerPage(c, options, {
-      frame: { title: 'Figures', session, section: 'figures', charts: true },
-      content,
-    })
+    return answers.page(c, { title: 'Figures', signIn, section: 'figures', charts: true }, content)
   }
 }
 
-/** `GET /admin/figures.json`: what the charts are drawn from. */
-export function figuresData({ figures }: PageOptions): View {
-  return async (c) => c.json({ seconds: SAMPLE_SECONDS, samples: figures.samples() })
+/** `GET /admin/figures.json`: the data of the charts. */
+export function figuresData({ figures }: PageParts): View {
+  return async (c) => c.json({ seconds: SAMPLE_SECONDS, samples: figures() })
 }
 
 function minuteTable(samples: readonly FiguresSample[]): Html {

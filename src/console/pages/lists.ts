@@ -1,20 +1,21 @@
+// Lists of blocks and of the audit log.
+
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { adminRequest } from '../../http/authentication.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { AuditAction } from '../../registry/audit.ts'
-import type { View } from '../guard.ts'
-import { answerPage, type PageOptions } from '../page-answers.ts'
-import { auditTable } from '../view/audit-table.ts'
+import type { View } from '../access.ts'
+import type { PageParts } from '../page-answers.ts'
 import { moment, table } from '../view/fragments.ts'
 import { csrfField, type Html, USER_UNITS } from '../view/layout.ts'
 import { cursors, optionalText, PAGE_ROWS, pageOrStart, pager, queryOf } from '../view/paging.ts'
-import { userLink } from '../view/session-table.ts'
+import { auditTable, userLink } from '../view/tables.ts'
 
 const blockQuery = z.object(cursors)
 const auditQuery = z.object({ user: optionalText, action: optionalText, after: optionalText })
 
-/** What the trail has, by how often it is looked for. */
+/** Actions that can be filtered by, in the order of the list. */
 const ACTIONS: readonly AuditAction[] = [
   ...(['mint', 'cancel', 'revoke', 'unblock', 'sign_out', 'logout'] as const),
   ...([
@@ -28,9 +29,8 @@ const ACTIONS: readonly AuditAction[] = [
 ]
 
 /** `GET /admin/blocks` */
-export function blocksPage(options: PageOptions): View {
-  const { administer, addresses, now } = options
-  return async (c, session) => {
+export function blocksPage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
     const { after, before } = queryOf(c, blockQuery)
     const seconds = unixSeconds(now)
     const base = `${addresses.root}/blocks`
@@ -43,7 +43,7 @@ export function blocksPage(options: PageOptions): View {
       block.reason ?? '',
       html`<span class="user">${block.by}</span>`,
       moment(block.createdAt, seconds),
-      html`<form method="post" action="${addresses.root}/user/unblock">${csrfField(session)}<input type="hidden" name="user" value="${block.user}"><button class="small" aria-label="Unblock ${block.user}">Unblock</button></form>`,
+      html`<form method="post" action="${addresses.root}/user/unblock">${csrfField(signIn)}<input type="hidden" name="user" value="${block.user}"><button class="small" aria-label="Unblock ${block.user}">Unblock</button></form>`,
     ])
     const content = html`${table({
       caption: 'Users who are blocked, newest first',
@@ -51,17 +51,13 @@ export function blocksPage(options: PageOptions): View {
       rows,
       empty: 'Nobody is blocked.',
     })}${pager({ base, after, before, hasMore, first: data[0]?.user, last: data.at(-1)?.user })}`
-    return answerPage(c, options, {
-      frame: { title: 'Blocks', session, section: 'blocks' },
-      content,
-    })
+    return answers.page(c, { title: 'Blocks', signIn, section: 'blocks' }, content)
   }
 }
 
 /** `GET /admin/audit` */
-export function auditPage(options: PageOptions): View {
-  const { administer, addresses, now } = options
-  return async (c, session) => {
+export function auditPage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
     const { after, ...asked } = queryOf(c, auditQuery)
     const set = Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : []))
     const base = `${addresses.root}/audit?${new URLSearchParams(set)}`
@@ -77,10 +73,8 @@ ${after === undefined ? '' : html`<a href="${base}">Newest</a>`}
 ${hasMore ? html`<a rel="next" href="${base}&amp;${new URLSearchParams({ after: older })}">Older</a>` : ''}
 </nav>`
         : ''
-    return answerPage(c, options, {
-      frame: { title: 'Audit', session, section: 'audit' },
-      content: html`${auditFilter(addresses.root, asked)}${rows}${pages}`,
-    })
+    const content = html`${auditFilter(addresses.root, asked)}${rows}${pages}`
+    return answers.page(c, { title: 'Audit', signIn, section: 'audit' }, content)
   }
 }
 

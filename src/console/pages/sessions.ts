@@ -1,15 +1,18 @@
+// Lists, shows and cancels sessions.
+
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { presentSession } from '../../respond/views.ts'
-import type { Action, View } from '../guard.ts'
-import { answerPage, goOn, type PageOptions } from '../page-answers.ts'
+import type { Action, View } from '../access.ts'
+import type { Addresses } from '../addresses.ts'
+import type { PageParts } from '../page-answers.ts'
 import { badge, code, facts, moment } from '../view/fragments.ts'
 import { type Html, USER_UNITS } from '../view/layout.ts'
 import { cursors, optionalText, PAGE_ROWS, pageOrStart, pager, queryOf } from '../view/paging.ts'
-import { cancelButton, sessionTable, userLink } from '../view/session-table.ts'
+import { cancelButton, sessionTable, userLink } from '../view/tables.ts'
 
 const STATUSES = ['active', 'expired', 'cancelling', 'cancelled'] as const
 
@@ -23,10 +26,9 @@ const filters = z.object({
 })
 type Filters = z.output<typeof filters>
 
-/** `GET /admin`: sessions by user, subject, issuer, workflow and status; the live ones first of all. */
-export function sessionsPage(options: PageOptions): View {
-  const { administer, addresses, now } = options
-  return async (c, session) => {
+/** `GET /admin`: sessions by user, subject, issuer, workflow and status; live ones unless asked otherwise. */
+export function sessionsPage({ answers, administer, addresses, workflows, now }: PageParts): View {
+  return async (c, signIn) => {
     const { after, before, ...asked } = queryOf(c, filters)
     const seconds = unixSeconds(now)
     const base = addressOf(addresses.root, asked)
@@ -38,7 +40,7 @@ export function sessionsPage(options: PageOptions): View {
     const live = asked.status === 'active'
     const rows = sessionTable(data, {
       addresses,
-      session,
+      signIn,
       now: seconds,
       users: true,
       caption: live ? 'Live sessions, newest first' : 'Sessions, newest first',
@@ -52,16 +54,15 @@ export function sessionsPage(options: PageOptions): View {
       first: data[0]?.id,
       last: data.at(-1)?.id,
     })
-    const content = html`${filterForm(options, asked)}${rows}${pages}`
+    const content = html`${filterForm(addresses, workflows, asked)}${rows}${pages}`
     const title = live ? 'Live sessions' : 'Sessions'
-    return answerPage(c, options, { frame: { title, session, section: 'sessions' }, content })
+    return answers.page(c, { title, signIn, section: 'sessions' }, content)
   }
 }
 
 /** `GET /admin/sessions/{id}` */
-export function sessionPage(options: PageOptions): View {
-  const { administer, addresses, now } = options
-  return async (c, session) => {
+export function sessionPage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
     const record = await administer.readSession(adminRequest(c), pathId(c))
     const seconds = unixSeconds(now)
     const view = presentSession(record, seconds)
@@ -74,18 +75,14 @@ export function sessionPage(options: PageOptions): View {
       ['Issuer', code(view.issuer)],
       ['Subject', code(view.subject)],
     ])}
-${view.status === 'active' ? cancelButton(view, { addresses, session }) : statusAdvice(view.status)}
+${view.status === 'active' ? cancelButton(view, { addresses, signIn }) : statusAdvice(view.status)}
 </div>`
-    return answerPage(c, options, {
-      frame: { title: `Session ${view.id}`, session, section: 'sessions' },
-      content,
-    })
+    return answers.page(c, { title: `Session ${view.id}`, signIn, section: 'sessions' }, content)
   }
 }
 
 /** `POST /admin/sessions/{id}/cancel` */
-export function cancelAction(options: PageOptions): Action {
-  const { administer, addresses, now } = options
+export function cancelAction({ answers, administer, addresses, now }: PageParts): Action {
   return async (c) => {
     const ended = await administer.cancelSession(adminRequest(c), pathId(c))
     const view = presentSession(ended, unixSeconds(now))
@@ -95,7 +92,7 @@ export function cancelAction(options: PageOptions): Action {
       view.status === 'cancelling'
         ? `Session ${view.id} is being cancelled: it is off the books, and OpenAI is asked until it confirms.`
         : `Session ${view.id} is ${view.status}.`
-    return goOn(c, options, { to, notice })
+    return answers.redirectWithNotice(c, { to, notice })
   }
 }
 
@@ -113,21 +110,22 @@ function addressOf(root: string, asked: Omit<Filters, 'after' | 'before'>): stri
 }
 
 function filterForm(
-  { addresses, settings }: PageOptions,
+  { root }: Addresses,
+  workflows: PageParts['workflows'],
   asked: Omit<Filters, 'after' | 'before'>,
 ): Html {
   const field = (name: 'user' | 'subject' | 'issuer', label: string) =>
     html`<div><label for="f-${name}">${label}</label><input id="f-${name}" name="${name}" value="${asked[name] ?? ''}" maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false"></div>`
-  return html`<form class="filters" method="get" action="${addresses.root}" aria-label="Filter sessions">
+  return html`<form class="filters" method="get" action="${root}" aria-label="Filter sessions">
 ${field('user', 'User')}${field('subject', 'Subject')}${field('issuer', 'Issuer')}
 <div><label for="f-workflow">Workflow</label><select id="f-workflow" name="workflow">
-<option value="">Any</option>${settings.workflows.map(({ name }) => option(name, name, asked.workflow))}
+<option value="">Any</option>${workflows.map(({ name }) => option(name, name, asked.workflow))}
 </select></div>
 <div><label for="f-status">Status</label><select id="f-status" name="status">
 ${option('active', 'Live', asked.status)}${STATUSES.slice(1).map((name) => option(name, name, asked.status))}
 ${option('all', 'All', asked.status || 'all')}
 </select></div>
-<div class="buttons"><button>Search</button> <a href="${addresses.root}">Reset</a></div>
+<div class="buttons"><button>Search</button> <a href="${root}">Reset</a></div>
 </form>`
 }
 

@@ -1,15 +1,16 @@
+// Lists the threads of a user, and shows what was said in one.
+
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
 import { callOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
-import type { View } from '../guard.ts'
-import { answerPage, type PageOptions } from '../page-answers.ts'
+import type { View } from '../access.ts'
+import type { PageParts } from '../page-answers.ts'
 import { badge, code, facts, moment } from '../view/fragments.ts'
 import { optionalText, PAGE_ROWS, pager, queryOf } from '../view/paging.ts'
-import { userLink } from '../view/session-table.ts'
-import { threadTable } from '../view/thread-table.ts'
+import { threadTable, userLink } from '../view/tables.ts'
 import { transcript } from '../view/transcript.ts'
 import { knownUser } from './user.ts'
 
@@ -20,9 +21,8 @@ const ITEMS = 100
 const threadQuery = z.object({ user: optionalText, after: optionalText })
 
 /** `GET /admin/threads?user=…` */
-export function threadsPage(options: PageOptions): View {
-  const { administer, addresses, now } = options
-  return async (c, session) => {
+export function threadsPage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
     const { after, ...asked } = queryOf(c, threadQuery)
     const user = knownUser(asked.user)
     const walk = { user, after, limit: PAGE_ROWS, order: 'desc' } as const
@@ -32,17 +32,13 @@ export function threadsPage(options: PageOptions): View {
     const content = html`<p class="lead">${userLink(addresses, user)}</p>
 ${threadTable(page.data, { addresses, now: unixSeconds(now) })}
 ${pager({ base, after, hasMore: page.has_more, ...ends })}`
-    return answerPage(c, options, {
-      frame: { title: 'Threads', session, section: 'sessions' },
-      content,
-    })
+    return answers.page(c, { title: 'Threads', signIn, section: 'sessions' }, content)
   }
 }
 
 /** `GET /admin/threads/{id}`: what was said, from the beginning. */
-export function threadPage(options: PageOptions): View {
-  const { administer, addresses, now } = options
-  return async (c, session) => {
+export function threadPage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
     const { after } = queryOf(c, threadQuery)
     const query = { limit: ITEMS, order: 'asc', ...(after !== undefined && { after }) } as const
     const request = adminRequest(c, callOptions(c))
@@ -61,6 +57,6 @@ ${after === undefined ? '' : html`<a href="${base}">From the beginning</a>`}
 ${next === undefined ? '' : html`<a rel="next" href="${base}?${new URLSearchParams({ after: next })}">Later items</a>`}
 </nav>`
     const title = thread.title ?? 'Thread without a title'
-    return answerPage(c, options, { frame: { title, session, section: 'sessions' }, content })
+    return answers.page(c, { title, signIn, section: 'sessions' }, content)
   }
 }

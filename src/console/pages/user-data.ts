@@ -1,18 +1,21 @@
+// Exports and erases all data of one user.
+
 import { html } from 'hono/html'
-import type { EraseLine } from '../../administer/erase.ts'
+import type { EraseCounts, EraseLine, EraseProgress, EraseSummary } from '../../administer/erase.ts'
+import type { Failure } from '../../administer/failures.ts'
 import { adminRequest } from '../../http/authentication.ts'
 import type { AppContext } from '../../http/context.ts'
 import { answerExport } from '../../http/export-answer.ts'
 import { unixSeconds } from '../../lib/clock.ts'
-import type { Action } from '../guard.ts'
-import type { PageOptions } from '../page-answers.ts'
-import { PageError } from '../page-error.ts'
-import { pageEnd, pageStart } from '../view/layout.ts'
-import { eraseBreak, eraseProgress, eraseSummary } from './erase-lines.ts'
+import type { Action } from '../access.ts'
+import { PageError } from '../error-page.ts'
+import type { PageParts } from '../page-answers.ts'
+import { facts, moment } from '../view/fragments.ts'
+import { type Html, pageEnd, pageStart } from '../view/layout.ts'
 import { knownUser } from './user.ts'
 
-/** `POST /admin/user/export`: a download, one JSON line after the other. */
-export function exportAction({ administer, log, now }: PageOptions): Action {
+/** `POST /admin/user/export`: a download of one JSON object a line. */
+export function exportAction({ administer, log, now }: PageParts): Action {
   return async (c, { form }) => {
     const answer = await answerExport(c, { administer, log, now }, knownUser(form.value('user')))
     // Not before: the page of an error is to be read, not saved.
@@ -21,12 +24,9 @@ export function exportAction({ administer, log, now }: PageOptions): Action {
   }
 }
 
-/**
- * `POST /admin/user/erase`: a page that grows while the erase runs, so that it needs no script, and
- * ends with what came of it.
- */
-export function eraseAction({ addresses, administer, now, log }: PageOptions): Action {
-  return async (c, { form, session }) => {
+/** `POST /admin/user/erase`: a page that grows while the erase runs, without a script, and ends with its result. */
+export function eraseAction({ addresses, administer, now, log }: PageParts): Action {
+  return async (c, { form, signIn }) => {
     const user = knownUser(form.value('user'))
     const back = { href: addresses.userPage(user), label: 'Back to the user' }
     if (form.value('confirm') !== user) {
@@ -38,7 +38,7 @@ export function eraseAction({ addresses, administer, now, log }: PageOptions): A
       })
     }
     const lines = await administer.eraseUser(adminRequest(c), user)
-    const frame = { title: `Erasing ${user}`, session, section: 'sessions' } as const
+    const frame = { title: `Erasing ${user}`, signIn, section: 'sessions' } as const
     const start = html`${pageStart(addresses, frame)}
 <p>This page grows while the erase runs, and ends with a summary. It goes on if you leave.</p>
 <ol class="progress" aria-live="polite" aria-label="Progress">
@@ -66,7 +66,7 @@ interface GrowingPage {
   readonly onError: (error: unknown) => void
 }
 
-/** What goes wrong once the page has begun is said on it; what goes wrong before is thrown. */
+/** Shows an error on the page once the page has begun; throws one from before. */
 async function* pageOf(
   lines: AsyncGenerator<EraseLine, void, undefined>,
   { start, end, textOf: text, onError }: GrowingPage,
@@ -110,4 +110,62 @@ async function answerPageStream(
     { highWaterMark: 1 },
   )
   return c.body(body, 200, { 'Content-Type': 'text/html; charset=UTF-8' })
+}
+
+const FIGURES: readonly (readonly [keyof EraseCounts, string])[] = [
+  ['sessions_cancelled', 'sessions cancelled'],
+  ['threads_deleted', 'threads deleted'],
+  ['threads_failed', 'threads failed'],
+  ['attachments_deleted', 'attachments deleted'],
+  ['records_erased', 'records erased'],
+]
+
+/** The progress so far, as an entry of the page's list. */
+function eraseProgress(figures: EraseProgress): Html {
+  const done = FIGURES.flatMap(([name, label]) =>
+    figures[name] ? [`${figures[name]} ${label}`] : [],
+  )
+  return html`<li>${done.length === 0 ? 'Begun' : done.join(' · ')}</li>
+`
+}
+
+/** The result; closes the list. */
+function eraseSummary(summary: EraseSummary, now: number): Html {
+  const { complete, sessions, failed, failures, blocked_until: until } = summary
+  const heading = complete ? 'Everything is erased' : 'Not everything could be erased'
+  const block =
+    until === null ? 'The block is lifted.' : html`The user is blocked until ${moment(until, now)}.`
+  return html`</ol>
+<section class="panel ${complete ? 'good' : 'bad'}" role="status" aria-labelledby="summary">
+<h2 id="summary">${heading}</h2>
+${facts([
+  ['Sessions cancelled', String(sessions.cancelled)],
+  ['Threads deleted', String(summary.threads_deleted)],
+  ['Attachments deleted', String(summary.attachments_deleted)],
+  ['Records erased', String(summary.records_erased)],
+  ['Failures', String(failed)],
+])}
+${sessions.cancelling.length === 0 ? '' : html`<p>${sessions.cancelling.length} sessions are not confirmed by OpenAI yet; it is asked until it does: ${sessions.cancelling.join(', ')}</p>`}
+${failureList(failures, failed)}
+<p>${block}${complete ? '' : ' Start the erase again to try the rest.'}</p>
+</section>
+`
+}
+
+/** Stands in for the summary of an erase that broke off. */
+function eraseBreak(): Html {
+  return html`</ol>
+<section class="panel bad" role="alert" aria-labelledby="summary"><h2 id="summary">Broken off</h2>
+<p>The erase did not come to its end. What was erased stays erased: start it again to do the rest.</p></section>
+`
+}
+
+function failureList(failures: readonly Failure[], failed: number): Html {
+  if (failures.length === 0) return html``
+  const entries = failures.map(
+    ({ what, workflow, id, code }) =>
+      html`<li>${what} ${id === undefined ? '' : html`<code>${id}</code>`} ${workflow ?? ''}: ${code}</li>`,
+  )
+  const more = failed > failures.length ? html`<p>… and ${failed - failures.length} more.</p>` : ''
+  return html`<h3>Failures</h3><ul>${entries}</ul>${more}`
 }

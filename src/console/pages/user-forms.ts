@@ -1,17 +1,18 @@
+// Forms of what can be done to a user.
+
 import { html } from 'hono/html'
-import type { PageOptions } from '../page-answers.ts'
-import type { AdminSession } from '../sign-in/admin-session.ts'
+import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 import { panel } from '../view/fragments.ts'
 import { csrfField, type Html, USER_UNITS } from '../view/layout.ts'
 
-/** Whose page it is. */
-export interface UserFormsParts {
-  readonly options: PageOptions
-  readonly session: AdminSession
+interface UserFormsParts {
+  /** Path of the console. */
+  readonly root: string
+  readonly signIn: SignIn
   readonly user: string
 }
 
-/** Seconds of a block, as they are offered. */
+/** The lengths of a block that the form offers, in seconds. */
 const DURATIONS: readonly (readonly [number, string])[] = [
   [0, 'No block: take the sessions only'],
   [900, '15 minutes'],
@@ -23,11 +24,7 @@ const DURATIONS: readonly (readonly [number, string])[] = [
 ]
 const USUAL_SECONDS = 3600
 
-/**
- * What can be done to a user.
- *
- * @param parts - whose page it is
- */
+/** Forms to revoke, export and erase the user. */
 export function actionPanels(parts: UserFormsParts): Html {
   return html`<div class="actions">
 ${panel({ id: 'revoke', title: 'Take access back', content: revokeForm(parts) })}
@@ -35,11 +32,7 @@ ${panel({ id: 'data', title: 'Data', content: dataForms(parts) })}
 </div>`
 }
 
-/**
- * The button that lifts a block.
- *
- * @param parts - whose page it is
- */
+/** The button that lifts the block. */
 export function unblockForm(parts: UserFormsParts): Html {
   return html`${form(parts, 'unblock')}<button class="small">Unblock</button></form>`
 }
@@ -68,7 +61,7 @@ ${form(parts, 'erase')}
 </form></details>`
 }
 
-/** Opens a form about the user; whoever calls it closes it. */
-function form({ options, session, user }: UserFormsParts, what: string, attributes?: Html): Html {
-  return html`<form method="post" action="${options.addresses.root}/user/${what}"${attributes ?? ''}>${csrfField(session)}<input type="hidden" name="user" value="${user}">`
+/** Opens a form about the user; the caller closes it. */
+function form({ root, signIn, user }: UserFormsParts, what: string, attributes?: Html): Html {
+  return html`<form method="post" action="${root}/user/${what}"${attributes ?? ''}>${csrfField(signIn)}<input type="hidden" name="user" value="${user}">`
 }

@@ -1,30 +1,26 @@
+// Shows everything about one user, and revokes and unblocks them.
+
 import { html } from 'hono/html'
-import { isUser } from '../../administer/revokes.ts'
+import { isUser, type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
 import type { ThreadPage } from '../../chatkit/wire/thread.ts'
 import { adminRequest } from '../../http/authentication.ts'
 import { callOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { CODES } from '../../respond/codes.ts'
-import type { View } from '../guard.ts'
-import { answerPage, type PageOptions } from '../page-answers.ts'
-import { PageError } from '../page-error.ts'
-import { auditTable } from '../view/audit-table.ts'
+import type { Action, View } from '../access.ts'
+import type { Addresses } from '../addresses.ts'
+import { PageError } from '../error-page.ts'
+import type { PageParts } from '../page-answers.ts'
 import { badge, moment, panel } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
-import { sessionTable } from '../view/session-table.ts'
-import { threadTable } from '../view/thread-table.ts'
+import { auditTable, sessionTable, threadTable } from '../view/tables.ts'
 import { actionPanels, unblockForm } from './user-forms.ts'
 
-/** Rows of each table; all of them are one click away. */
+/** Rows of each table; each links to the whole list. */
 const ROWS = 10
 
-/**
- * A user, as the claims' mapping makes them.
- *
- * @param given - from a query or a form
- * @throws `invalid_request`
- */
+/** @throws `invalid_request` when the mapping of claims could not yield this user */
 export function knownUser(given: string | undefined): string {
   if (given !== undefined && isUser(given)) return given
   throw new PageError('invalid_request', {
@@ -35,9 +31,8 @@ export function knownUser(given: string | undefined): string {
 }
 
 /** `GET /admin/user?user=…`: everything about one user, also about one who was never here. */
-export function userPage(options: PageOptions): View {
-  const { administer, addresses, now } = options
-  return async (c, session) => {
+export function userPage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
     const user = knownUser(c.req.query('user'))
     const seconds = unixSeconds(now)
     const request = adminRequest(c, callOptions(c))
@@ -46,25 +41,53 @@ export function userPage(options: PageOptions): View {
     const all = (path: string, what: string) =>
       html`<a href="${addresses.root}${path}${new URLSearchParams({ user })}">All ${what}</a>`
     const sessionRows = sessionTable(sessions, {
-      ...{ addresses, session, now: seconds, users: false },
+      ...{ addresses, signIn, now: seconds, users: false },
       caption: 'Sessions, newest first',
       empty: 'No session on the books.',
     })
-    const parts = { options, session, user }
+    const parts = { root: addresses.root, signIn, user }
     const content = html`<div class="lead">${stateOf(standing, seconds)} ${standing.blockedUntil === undefined ? '' : unblockForm(parts)}</div>
 ${actionPanels(parts)}
 ${panel({ id: 'sessions', title: 'Sessions', content: sessionRows, aside: all('?status=all&', 'sessions') })}
-${panel({ id: 'threads', title: 'Threads', content: threadSection(threads, { options, user, seconds }) })}
+${panel({ id: 'threads', title: 'Threads', content: threadSection(threads, { addresses, user, seconds }) })}
 ${panel({
   id: 'trail',
   title: 'Audit',
   content: auditTable(entries, { addresses, now: seconds, users: false }),
   aside: all('/audit?', 'entries'),
 })}`
-    return answerPage(c, options, {
-      frame: { title: `User ${user}`, session, section: 'sessions' },
-      content,
+    return answers.page(c, { title: `User ${user}`, signIn, section: 'sessions' }, content)
+  }
+}
+
+/** `POST /admin/user/revoke` */
+export function revokeAction({ answers, administer, addresses }: PageParts): Action {
+  return async (c, { form }) => {
+    const user = knownUser(form.value('user'))
+    const terms = revokeTerms.safeParse({
+      blockSeconds: Number(form.value('block_seconds') || Number.NaN),
+      reason: form.value('reason').trim() || undefined,
     })
+    if (!terms.success) {
+      throw new ServiceError('invalid_request', { reason: 'a block or a reason out of bounds' })
+    }
+    const revoked = await administer.revokeUser(adminRequest(c), { ...terms.data, user })
+    return answers.redirectWithNotice(c, {
+      to: addresses.userPage(user),
+      notice: describe(revoked),
+    })
+  }
+}
+
+/** `POST /admin/user/unblock` */
+export function unblockAction({ answers, administer, addresses }: PageParts): Action {
+  return async (c, { form }) => {
+    const user = knownUser(form.value('user'))
+    const stood = await administer.liftBlock(adminRequest(c), user)
+    const notice = stood
+      ? 'Unblocked. Sessions that were cancelled stay so; new ones can be minted.'
+      : 'There was no block.'
+    return answers.redirectWithNotice(c, { to: addresses.userPage(user), notice })
   }
 }
 
@@ -78,15 +101,13 @@ function stateOf(
   return html`${badge('blocked', 'bad')} <span>until ${moment(guard.blockedUntil, now)} · ${live}</span>`
 }
 
-interface ThreadSectionContext {
-  readonly options: PageOptions
-  readonly user: string
-  readonly seconds: number
-}
-
 function threadSection(
   threads: ThreadPage | ServiceError,
-  { options: { addresses }, user, seconds }: ThreadSectionContext,
+  {
+    addresses,
+    user,
+    seconds,
+  }: { readonly addresses: Addresses; readonly user: string; readonly seconds: number },
 ): Html {
   if (threads instanceof ServiceError) {
     return html`<p class="empty">Threads cannot be shown now: ${CODES[threads.code].detail}</p>`
@@ -95,4 +116,20 @@ function threadSection(
   if (!threads.has_more) return rows
   const query = new URLSearchParams({ user })
   return html`${rows}<p><a href="${addresses.root}/threads?${query}">All threads</a></p>`
+}
+
+function describe({ cancelled, cancelling, blockedUntil: until }: RevokedUser): string {
+  const parts = [`Revoked: ${count(cancelled.length, 'session')} cancelled`]
+  if (cancelling.length > 0) {
+    parts.push(`${count(cancelling.length, 'session')} not confirmed by OpenAI yet, tried again`)
+  }
+  const block =
+    until === undefined
+      ? 'no block'
+      : `blocked until ${new Date(until * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+  return `${[...parts, block].join('; ')}.`
+}
+
+function count(size: number, what: string): string {
+  return `${size} ${what}${size === 1 ? '' : 's'}`
 }

@@ -1,61 +1,46 @@
+// The identity provider that admins sign in at, as its relying party (OpenID Connect Core 1.0 §3.1,
+// with PKCE).
+
 import * as oidc from 'openid-client'
 import type { ConsoleSettings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { isSecureUrl } from '../../lib/loopback.ts'
+import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
+import { readBounded } from '../../lib/read-bounded.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { createProviderFetch } from './provider-fetch.ts'
 
-/** What has to be remembered between the way to the identity provider and the way back. */
-export interface SignInAttempt {
+/** Kept in the browser while the admin is at the provider. */
+interface SignInAttempt {
   readonly state: string
   readonly nonce: string
   readonly verifier: string
 }
 
-/** The identity provider, as a relying party sees it (OpenID Connect Core 1.0 §3.1, with PKCE). */
-export interface IdentityProvider {
-  /**
-   * @param again - whether it shall ask for a sign-in although one stands
-   * @throws `idp_unavailable`
-   */
-  begin(again: boolean): Promise<SignInAttempt & { readonly url: URL }>
-  /**
-   * The claims of the ID token that the code is good for.
-   *
-   * @param callback - where the provider sent the browser, with its query; `state` already checked
-   * @param attempt - from {@link IdentityProvider.begin}
-   * @throws `idp_unavailable`; `invalid_request` when code or ID token is not good
-   */
-  redeem(callback: URL, attempt: SignInAttempt): Promise<Readonly<Record<string, unknown>>>
-}
-
-/** What {@link createIdentityProvider} needs. */
-export interface IdentityProviderOptions {
+interface Provider {
   readonly settings: ConsoleSettings
   readonly redirectUri: string
   /** The client's secret; undefined when it is gone. */
   readonly clientSecret: () => Secret | undefined
-  readonly now: Clock
 }
 
-/** A provider's endpoints seldom move; a failure is not repeated for every click. */
+/** {@link createIdentityProvider} */
+export type IdentityProvider = ReturnType<typeof createIdentityProvider>
+
+/** A provider's endpoints seldom move; a failed discovery is not repeated for every click. */
 const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
 
 /**
  * Discovery happens at the first sign-in, not at start: a provider that is down must not keep the
  * service down.
- *
- * @param options - issuer, client, time
  */
-export function createIdentityProvider(options: IdentityProviderOptions): IdentityProvider {
-  const { settings, redirectUri, now } = options
+export function createIdentityProvider({ now, ...provider }: Provider & { readonly now: Clock }) {
+  const { settings, redirectUri } = provider
   let known: { configuration: Promise<oidc.Configuration>; until: number } | undefined
 
   function configuration(): Promise<oidc.Configuration> {
     if (known !== undefined && now() < known.until) return known.configuration
-    const entry = { configuration: discover(options), until: now() + KNOWN_FOR_MS }
+    const entry = { configuration: discover(provider), until: now() + KNOWN_FOR_MS }
     entry.configuration.catch(() => {
       entry.until = now() + FAILED_FOR_MS
     })
@@ -64,7 +49,11 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
   }
 
   return {
-    async begin(again) {
+    /**
+     * @param again - whether the provider shall ask for a sign-in although one stands
+     * @throws `idp_unavailable`
+     */
+    async begin(again: boolean): Promise<SignInAttempt & { readonly url: URL }> {
       const attempt = {
         state: oidc.randomState(),
         nonce: oidc.randomNonce(),
@@ -81,7 +70,16 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
       })
       return { ...attempt, url }
     },
-    async redeem(callback, { state, nonce, verifier }) {
+    /**
+     * Exchanges the code for the claims of its ID token.
+     *
+     * @param callback - the address that the provider sent the browser to; its `state` is already checked
+     * @throws `idp_unavailable`; `invalid_request` when code or ID token is not good
+     */
+    async redeem(
+      callback: URL,
+      { state, nonce, verifier }: SignInAttempt,
+    ): Promise<Readonly<Record<string, unknown>>> {
       const checks = {
         expectedState: state,
         expectedNonce: nonce,
@@ -104,14 +102,14 @@ export function createIdentityProvider(options: IdentityProviderOptions): Identi
   }
 }
 
-async function discover(options: IdentityProviderOptions): Promise<oidc.Configuration> {
-  const { issuer, clientId } = options.settings
+async function discover(provider: Provider): Promise<oidc.Configuration> {
+  const { issuer, clientId } = provider.settings
   const url = new URL(issuer)
   // Signatures are checked too, although the token comes straight from the provider: keys are cheap.
   const execute = [oidc.enableNonRepudiationChecks]
   if (url.protocol === 'http:') execute.push(oidc.allowInsecureRequests)
   try {
-    const configuration = await oidc.discovery(url, clientId, undefined, authenticate(options), {
+    const configuration = await oidc.discovery(url, clientId, undefined, authenticate(provider), {
       execute,
       timeout: 5,
       [oidc.customFetch]: createProviderFetch(url),
@@ -129,7 +127,7 @@ async function discover(options: IdentityProviderOptions): Promise<oidc.Configur
 }
 
 /** `client_secret_basic` unless the provider only takes `client_secret_post`. */
-function authenticate({ clientSecret }: IdentityProviderOptions): oidc.ClientAuth {
+function authenticate({ clientSecret }: Provider): oidc.ClientAuth {
   return (server, client, body, headers) => {
     const secret = clientSecret()?.reveal()
     if (secret === undefined) throw unavailable('client', new Error('its secret is gone'))
@@ -140,7 +138,7 @@ function authenticate({ clientSecret }: IdentityProviderOptions): oidc.ClientAut
   }
 }
 
-/** Who is to blame: the provider (unreachable, or it refuses our client), or this one sign-in. */
+/** Blames the provider (unreachable, or it refuses our client), or else this one sign-in. */
 function refusalOf(error: unknown): ServiceError {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ServiceError) return cause
@@ -162,4 +160,41 @@ function notGood(reason: string, cause?: unknown): ServiceError {
 function unavailable(what: string, cause: unknown): ServiceError {
   const why = cause instanceof Error ? `: ${cause.message}` : ''
   return new ServiceError('idp_unavailable', { reason: `console sign-in: ${what}${why}`, cause })
+}
+
+const MAX_BYTES = 256 * 1024
+const DEADLINE_MS = 5_000
+
+/**
+ * openid-client calls the provider through this: https, no redirects, bounded in time and size, and
+ * loopback only for an issuer on loopback, whatever a discovery document says.
+ *
+ * @returns a function that throws `idp_unavailable`
+ */
+function createProviderFetch(issuer: URL): oidc.CustomFetch {
+  const local = isLoopback(issuer.hostname)
+  return async (address, { headers, method, body }) => {
+    const url = new URL(address)
+    try {
+      if (!isSecureUrl(url) || (isLoopback(url.hostname) && !local)) {
+        throw new Error('not an address for an identity provider')
+      }
+      const response = await fetch(url, {
+        method,
+        headers,
+        body: body ?? null,
+        redirect: 'manual',
+        signal: AbortSignal.timeout(DEADLINE_MS),
+      })
+      const bytes = response.body === null ? null : await readBounded(response.body, MAX_BYTES)
+      if (response.status >= 500 || response.status === 429) {
+        throw new Error(`answered ${response.status}`)
+      }
+      return new Response(bytes && new Uint8Array(bytes), response)
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : 'unknown error'
+      const reason = `console sign-in: ${method} ${url.origin}${url.pathname}: ${why}`
+      throw new ServiceError('idp_unavailable', { reason, cause })
+    }
+  }
 }

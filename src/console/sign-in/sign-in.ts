@@ -1,41 +1,26 @@
+// Pages and redirects of signing in to the console and out of it.
+
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { identifierSchema } from '../../authenticate/claims.ts'
-import { addressKey, createClientAddress } from '../../http/client-address.ts'
+import type { AdminSettings, RateLimit } from '../../config/settings.ts'
+import { addressKey, type ClientAddress } from '../../http/client-address.ts'
 import type { AppContext } from '../../http/context.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { isAdmin } from '../../map/is-admin.ts'
+import type { Audit } from '../../registry/audit.ts'
 import { actorOf } from '../../registry/identity.ts'
+import type { Registry } from '../../registry/port.ts'
+import type { Submitted } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
-import type { Submitted } from '../guard.ts'
-import type { ConsoleOptions } from '../options.ts'
-import { PageError, type PageErrorOptions } from '../page-error.ts'
+import { PageError, type PageErrorOptions } from '../error-page.ts'
 import { renderPage } from '../view/layout.ts'
-import type { AdminSessions } from './admin-session.ts'
 import type { Cookies } from './cookies.ts'
 import type { IdentityProvider } from './identity-provider.ts'
+import type { SignInCookie } from './sign-in-cookie.ts'
 
-/** What the sign-in leans on. */
-export interface SignInOptions extends ConsoleOptions {
-  readonly addresses: Addresses
-  readonly cookies: Cookies
-  readonly sessions: AdminSessions
-  readonly provider: IdentityProvider
-}
-
-/** The way in and out. */
-export interface SignInPages {
-  /** `GET /admin/sign-in?return_to&again` */
-  begin(c: AppContext): Promise<Response>
-  /** `GET /admin/callback` */
-  finish(c: AppContext): Promise<Response>
-  /** `POST /admin/sign-out` */
-  signOut(c: AppContext, submitted: Submitted): Promise<Response>
-  /** `GET /admin/signed-out` */
-  signedOut(c: AppContext): Promise<Response> | Response
-}
-
-/** Long enough to find one's password. */
+/** Leaves time to look for a password. */
 const ATTEMPT_SECONDS = 600
 
 const attemptSchema = z.object({
@@ -45,17 +30,34 @@ const attemptSchema = z.object({
   returnTo: z.string(),
 })
 
-/** @param options - provider, cookies, who is an admin */
-export function createSignIn(options: SignInOptions): SignInPages {
-  const { addresses, cookies, sessions, provider, audit, settings } = options
-  const limit = createLimit(options)
-
+/** Makes the pages. Only an ID token of an admin signs anybody in. */
+export function createSignInPages({
+  addresses,
+  cookies,
+  signIns,
+  provider,
+  issuer,
+  admins,
+  audit,
+  limit,
+}: {
+  readonly addresses: Addresses
+  readonly cookies: Cookies
+  readonly signIns: Pick<SignInCookie, 'begin' | 'end'>
+  readonly provider: IdentityProvider
+  /** The provider's. */
+  readonly issuer: string
+  readonly admins: AdminSettings
+  readonly audit: Audit
+  /** {@link createSignInLimit} */
+  readonly limit: (c: AppContext) => Promise<void>
+}) {
   async function takeAttempt(c: AppContext) {
     const attempt = await cookies.read(c, 'sign-in', attemptSchema)
     cookies.clear(c, 'sign-in')
-    // A state that is not ours: the answer to a sign-in that somebody else began.
+    // Another state means the answer to a sign-in that another browser began.
     if (attempt !== undefined && attempt.state === c.req.query('state')) return attempt
-    throw refuse(options, 'invalid_request', {
+    throw refuse(addresses, 'invalid_request', {
       reason: attempt === undefined ? 'no sign-in under way in this browser' : 'another state',
       heading: 'This sign-in cannot be finished here',
       advice:
@@ -64,7 +66,8 @@ export function createSignIn(options: SignInOptions): SignInPages {
   }
 
   return {
-    async begin(c) {
+    /** `GET /admin/sign-in?return_to&again` */
+    async begin(c: AppContext): Promise<Response> {
       const attempt = await provider.begin(c.req.query('again') === '1')
       const { url, ...value } = attempt
       const returnTo = addresses.back(c.req.query('return_to'))
@@ -74,31 +77,33 @@ export function createSignIn(options: SignInOptions): SignInPages {
       })
       return c.redirect(url.href, 303)
     },
-    async finish(c) {
+    /** `GET /admin/callback` */
+    async finish(c: AppContext): Promise<Response> {
       const attempt = await takeAttempt(c)
-      refuseErrorAnswer(c, options)
+      refuseErrorAnswer(c, addresses)
       await limit(c)
       const callback = new URL(addresses.redirectUri + new URL(c.req.url).search)
       const claims = await provider.redeem(callback, attempt).catch((error) => {
-        throw explained(error, options)
+        throw explained(error, addresses)
       })
-      const { issuer } = settings.console
-      const subject = subjectOf(claims, options)
+      const subject = subjectOf(claims, addresses)
       const actor = actorOf({ issuer, subject })
-      const trail = { actor, requestId: c.var.requestId, reason: 'GET /admin/callback' }
-      if (!isAdmin({ issuer, claims }, settings.admins)) {
-        audit.note({ ...trail, action: 'admin_attempt', outcome: 'refused' })
-        throw notAnAdmin(actor, options)
+      const event = { actor, requestId: c.var.requestId, reason: 'GET /admin/callback' }
+      if (!isAdmin({ issuer, claims }, admins)) {
+        audit.note({ ...event, action: 'admin_attempt', outcome: 'refused' })
+        throw notAnAdmin(actor, addresses)
       }
-      await audit.write({ ...trail, action: 'admin_sign_in', outcome: 'ok' })
-      await sessions.begin(c, { issuer, subject, ...detailsOf(claims, subject) })
+      await audit.write({ ...event, action: 'admin_sign_in', outcome: 'ok' })
+      await signIns.begin(c, { issuer, subject, ...detailsOf(claims, subject) })
       return c.redirect(attempt.returnTo, 303)
     },
-    async signOut(c, { session }) {
-      await sessions.end(c, session)
+    /** `POST /admin/sign-out` */
+    async signOut(c: AppContext, { signIn }: Submitted): Promise<Response> {
+      await signIns.end(c, signIn)
       return c.redirect(`${addresses.root}/signed-out`, 303)
     },
-    signedOut: (c) =>
+    /** `GET /admin/signed-out` */
+    signedOut: (c: AppContext) =>
       c.html(
         renderPage(
           addresses,
@@ -112,10 +117,22 @@ export function createSignIn(options: SignInOptions): SignInPages {
   }
 }
 
-/** Each answer costs a call of the provider with our credentials: so many a minute of one address. */
-function createLimit({ registry, settings, now }: SignInOptions) {
-  const clientAddress = createClientAddress(settings)
-  const limit = settings.limits.failedAuthPerIp
+/**
+ * Limits the sign-ins that end at one address: each costs a call of the provider with our credentials.
+ *
+ * @returns a function that throws `rate_limited`
+ */
+export function createSignInLimit({
+  registry,
+  limit,
+  clientAddress,
+  now,
+}: {
+  readonly registry: Pick<Registry, 'consume'>
+  readonly limit: RateLimit
+  readonly clientAddress: ClientAddress
+  readonly now: Clock
+}) {
   return async (c: AppContext): Promise<void> => {
     const key = `console-sign-in:${addressKey(clientAddress(c))}`
     const state = await registry.consume(key, { ...limit, nowMs: now() })
@@ -130,36 +147,36 @@ function createLimit({ registry, settings, now }: SignInOptions) {
 type Refusal = Pick<PageErrorOptions, 'reason' | 'heading' | 'advice' | 'cause'>
 
 function refuse(
-  { addresses }: SignInOptions,
+  { root }: Addresses,
   code: 'invalid_request' | 'admin_required',
   refusal: Refusal,
 ): PageError {
-  const action = { href: `${addresses.root}/sign-in?again=1`, label: 'Sign in again' }
+  const action = { href: `${root}/sign-in?again=1`, label: 'Sign in again' }
   return new PageError(code, { ...refusal, action })
 }
 
 /** OpenID Connect Core 1.0 §3.1.2.6: the provider did not sign anybody in. */
-function refuseErrorAnswer(c: AppContext, options: SignInOptions): void {
+function refuseErrorAnswer(c: AppContext, addresses: Addresses): void {
   const error = c.req.query('error')
   if (error === undefined) return
   if (error === 'access_denied') {
-    throw refuse(options, 'admin_required', {
+    throw refuse(addresses, 'admin_required', {
       reason: 'access_denied',
       heading: 'Sign-in denied',
       advice: 'The identity provider says that the sign-in was declined. Nobody was signed in.',
     })
   }
   const shown = /^[a-z_]{1,40}$/.test(error) ? ` (${error})` : ''
-  throw refuse(options, 'invalid_request', {
+  throw refuse(addresses, 'invalid_request', {
     reason: `the identity provider answered with an error${shown}`,
     heading: 'Sign-in failed',
     advice: `The identity provider did not sign you in${shown}. Nobody was signed in.`,
   })
 }
 
-function explained(error: unknown, options: SignInOptions): unknown {
+function explained(error: unknown, addresses: Addresses): unknown {
   if (!(error instanceof ServiceError) || error.code !== 'invalid_request') return error
-  return refuse(options, 'invalid_request', {
+  return refuse(addresses, 'invalid_request', {
     reason: error.reason,
     cause: error.cause,
     heading: 'Sign-in failed',
@@ -168,21 +185,24 @@ function explained(error: unknown, options: SignInOptions): unknown {
   })
 }
 
-function subjectOf(claims: Readonly<Record<string, unknown>>, options: SignInOptions): string {
+function subjectOf(claims: Readonly<Record<string, unknown>>, addresses: Addresses): string {
   const parsed = identifierSchema.safeParse(claims['sub'])
   if (parsed.success) return parsed.data
-  throw explained(new ServiceError('invalid_request', { reason: 'sub is no identifier' }), options)
+  throw explained(
+    new ServiceError('invalid_request', { reason: 'sub is no identifier' }),
+    addresses,
+  )
 }
 
-function notAnAdmin(actor: string, options: SignInOptions): PageError {
-  return refuse(options, 'admin_required', {
+function notAnAdmin(actor: string, addresses: Addresses): PageError {
+  return refuse(addresses, 'admin_required', {
     reason: 'the ID token is not an admin’s',
     heading: 'You are not an admin here',
     advice: `You are signed in as ${actor}, whom the rule for admins does not let in. The attempt is in the audit trail. Ask whoever runs this service, or sign in as somebody else.`,
   })
 }
 
-/** `iat` and `sid` as back-channel logout asks for them; and what to call somebody. */
+/** The claims that back-channel logout asks for, and a name to show. */
 function detailsOf(claims: Readonly<Record<string, unknown>>, subject: string) {
   const { iat } = claims
   return {
@@ -193,7 +213,6 @@ function detailsOf(claims: Readonly<Record<string, unknown>>, subject: string) {
   }
 }
 
-/** What to call somebody, where the provider says. */
 function nameOf(claims: Readonly<Record<string, unknown>>): string | undefined {
   const names = [claims['name'], claims['preferred_username'], claims['email']]
   return names.find((name): name is string => identifierSchema.safeParse(name).success)

@@ -1,21 +1,19 @@
+// Small pieces of pages: tables, times, badges, facts, panels.
+
 import { html } from 'hono/html'
 import type { Html } from './layout.ts'
 
 /** A table that can also be read as a stack of cards, on a phone. */
-export interface TableParts {
+interface TableParts {
   readonly caption: string
   readonly columns: readonly string[]
   /** One cell for each column; the first is the row's header. */
   readonly rows: readonly (readonly (Html | string | number)[])[]
-  /** Instead of the table when there is no row. */
+  /** Shown instead of the table when there is no row. */
   readonly empty: string
 }
 
-/**
- * The roles are spelled out because a style that makes cards of rows takes them away in some browsers.
- *
- * @param parts - caption, columns, rows
- */
+/** The roles are spelled out because a style that makes cards of rows removes them in some browsers. */
 export function table({ caption, columns, rows, empty }: TableParts): Html {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`
   const heads = columns.map((name) => html`<th scope="col" role="columnheader">${name}</th>`)
@@ -34,24 +32,15 @@ export function table({ caption, columns, rows, empty }: TableParts): Html {
 </table></div>`
 }
 
-/**
- * A time, absolute and from here.
- *
- * @param at - Unix seconds
- * @param now - Unix seconds
- */
+/** A time, absolute and relative to now; both in Unix seconds. */
 export function moment(at: number, now: number): Html {
   return html`${instant(at)} <small>${distance(at, now)}</small>`
 }
 
-/** The furthest that a Date reaches, in seconds (ECMA-262 §21.4.1.1). */
+/** The last second that a Date can hold (ECMA-262 §21.4.1.1). */
 const LAST_SECOND = 8.64e12
 
-/**
- * A time; a number that is none, as it stands: upstreams may send any.
- *
- * @param at - Unix seconds
- */
+/** A time in Unix seconds; a number beyond all dates as it stands, because upstreams may send any. */
 export function instant(at: number): Html {
   if (!(Math.abs(at) <= LAST_SECOND)) return html`${String(at)}`
   const iso = new Date(at * 1000).toISOString()
@@ -84,36 +73,32 @@ const TONES: Readonly<Record<string, string>> = {
   failed: 'bad',
 }
 
-/**
- * @param status - of a session, a thread or an outcome
- * @param tone - how it is coloured, where the status does not say
- */
+/** The status of a session, a thread or an outcome; `tone` colours it where the status does not. */
 export function badge(status: string, tone: string | undefined = TONES[status]): Html {
   return html`<span class="badge ${tone ?? ''}">${status}</span>`
 }
 
-/** A text as it stands, such as an id. */
+/** An id or another text in a fixed-width font. */
 export function code(text: string): Html {
   return html`<code>${text}</code>`
 }
 
-/** Names and values of one thing. */
+/** A list of names and values. */
 export function facts(entries: readonly (readonly [string, Html | string])[]): Html {
   const rows = entries.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)
   return html`<dl class="facts">${rows}</dl>`
 }
 
-/** A part of a page, announced by its heading. */
-export interface PanelParts {
-  /** For the anchor. */
+interface PanelParts {
+  /** Anchor. */
   readonly id: string
   readonly title: string
   readonly content: Html
-  /** Beside the heading. */
+  /** Shown beside the heading. */
   readonly aside?: Html | undefined
 }
 
-/** @param parts - heading and content */
+/** A section of a page with a heading. */
 export function panel({ id, title, content, aside }: PanelParts): Html {
   return html`<section class="panel" aria-labelledby="${id}">
 <div class="bar"><h2 id="${id}">${title}</h2>${aside ?? ''}</div>

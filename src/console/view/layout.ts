@@ -1,26 +1,28 @@
+// The frame of every page: head, navigation, search, sign-out.
+
 import { html } from 'hono/html'
 import type { Addresses } from '../addresses.ts'
-import type { AdminSession } from '../sign-in/admin-session.ts'
+import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 
 /** A piece of a page; whatever is put into it by `html` is escaped. */
 export type Html = ReturnType<typeof html>
 
-/** The parts of the console that the navigation leads to. */
-export type Section = 'sessions' | 'blocks' | 'audit' | 'figures'
+type Section = 'sessions' | 'blocks' | 'audit' | 'figures'
 
 /** A page without its content. */
 export interface Frame {
-  /** Of the window, and the heading that comes first. */
+  /** Title of the window, and first heading. */
   readonly title: string
-  readonly session?: AdminSession | undefined
+  /** The admin who looks at it; undefined on pages for everyone. */
+  readonly signIn?: SignIn | undefined
   readonly section?: Section | undefined
-  /** What the last form did. */
+  /** Says what the last form did. */
   readonly notice?: string | undefined
   /** Whether the page draws charts. */
   readonly charts?: boolean
 }
 
-/** What `maxlength` counts of a user of 512 characters: UTF-16 units, of which some take two. */
+/** `maxlength` counts UTF-16 units, and each of a user's 512 characters may take two. */
 export const USER_UNITS = 1024
 
 const SECTIONS: readonly (readonly [Section, string, string])[] = [
@@ -30,12 +32,7 @@ const SECTIONS: readonly (readonly [Section, string, string])[] = [
   ['figures', '/figures', 'Figures'],
 ]
 
-/**
- * Everything up to the page's content, so that a page can grow while it is being read.
- *
- * @param addresses - where the console is
- * @param frame - title, navigation, notice
- */
+/** Everything before the content, for a page that grows while it is read. */
 export function pageStart(addresses: Addresses, frame: Frame): Html {
   const { root } = addresses
   return html`<!doctype html>
@@ -58,36 +55,26 @@ ${frame.notice === undefined ? '' : html`<p class="notice" role="status">${frame
 `
 }
 
-/**
- * What comes after the content.
- *
- * @param frame - as at the start
- */
-export function pageEnd({ session }: Frame): Html {
+/** Everything after the content. */
+export function pageEnd({ signIn }: Frame): Html {
   const foot = 'Times are UTC. What is looked at and done here is in the audit trail.'
   return html`
 </main>
-${session === undefined ? '' : html`<footer class="foot">${foot}</footer>`}
+${signIn === undefined ? '' : html`<footer class="foot">${foot}</footer>`}
 </body>
 </html>
 `
 }
 
-/**
- * A whole page.
- *
- * @param addresses - where the console is
- * @param frame - title, navigation, notice
- * @param content - between header and footer
- */
+/** A whole page. */
 export function renderPage(addresses: Addresses, frame: Frame, content: Html): Html {
   return html`${pageStart(addresses, frame)}${content}${pageEnd(frame)}`
 }
 
-function header(addresses: Addresses, { session, section }: Frame): Html {
+function header(addresses: Addresses, { signIn, section }: Frame): Html {
   const { root } = addresses
   const brand = html`<a class="brand" href="${root}"><svg class="mark" viewBox="0 0 16 16" aria-hidden="true"><path d="M2 3h12v8H8l-3 3v-3H2z"/></svg>chatkit-mint <span>console</span></a>`
-  if (session === undefined) return html`<header class="top">${brand}</header>`
+  if (signIn === undefined) return html`<header class="top">${brand}</header>`
   const links = SECTIONS.map(([name, path, label]) => {
     const current = name === section ? html` aria-current="page"` : ''
     return html`<li><a href="${root}${path}"${current}>${label}</a></li>`
@@ -101,17 +88,13 @@ ${brand}
 <button>Go</button>
 </form>
 <form class="who" action="${root}/sign-out" method="post">
-${csrfField(session)}<span title="${session.actor}">${session.name}</span>
+${csrfField(signIn)}<span title="${signIn.actor}">${signIn.name}</span>
 <button class="quiet">Sign out</button>
 </form>
 </header>`
 }
 
-/**
- * Proof that a form came from a page of this sign-in.
- *
- * @param session - whose
- */
-export function csrfField({ csrf }: AdminSession): Html {
+/** Proves that a form came from a page of this sign-in. */
+export function csrfField({ csrf }: SignIn): Html {
   return html`<input type="hidden" name="csrf" value="${csrf}">`
 }

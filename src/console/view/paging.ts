@@ -1,17 +1,19 @@
+// Queries and links of the console's lists, which are read page by page.
+
 import { html } from 'hono/html'
 import { z } from 'zod'
 import type { AppContext } from '../../http/context.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Page } from '../../registry/records.ts'
-import { PageError } from '../page-error.ts'
+import { PageError } from '../error-page.ts'
 import type { Html } from './layout.ts'
 
 /** Rows of a page of the console. */
 export const PAGE_ROWS = 50
 
 /**
- * A field that was left empty was not filled in. Blanks stay: ` alice` is not `alice`, and a link from
- * one user's page must not lead to another's sessions.
+ * A field of a form; undefined when it is empty. Blanks stay: ` alice` is not `alice`, and a link from one
+ * user's page must not lead to another's sessions.
  */
 export const optionalText = z
   .string()
@@ -23,10 +25,8 @@ export const optionalText = z
 export const cursors = { after: optionalText, before: optionalText }
 
 /**
- * The query of a page. Unlike the API's, parameters nobody knows are let be: links get decorated.
+ * The query of a page. Unlike the API it ignores unknown parameters: links get decorated.
  *
- * @param c - the request
- * @param schema - of the parameters that count
  * @throws `invalid_request`
  */
 export function queryOf<S extends z.ZodType>(c: AppContext, schema: S): z.output<S> {
@@ -36,10 +36,9 @@ export function queryOf<S extends z.ZodType>(c: AppContext, schema: S): z.output
 }
 
 /**
- * The page of a list, or what to do when the entry it was to go on from is gone.
- *
- * @param page - from the registry
- * @param start - first page of the same list
+ * @param page - undefined when the entry that the cursor names is gone
+ * @param start - address of the list's first page
+ * @throws {@link PageError} instead of an undefined page
  */
 export function pageOrStart<T>(page: Page<T> | undefined, start: string): Page<T> {
   if (page !== undefined) return page
@@ -51,8 +50,8 @@ export function pageOrStart<T>(page: Page<T> | undefined, start: string): Page<T
   })
 }
 
-/** A list of pages, and where one is in it. */
-export interface Walk {
+/** A page of a list. */
+interface Position {
   /** Path and query without cursors. */
   readonly base: string
   readonly after: string | undefined
@@ -63,13 +62,10 @@ export interface Walk {
 }
 
 /**
- * Links to the neighbouring pages. A list that was walked back to by `before` has more behind it, and
- * says of its beginning whether there is more.
- *
- * @param walk - where one is
+ * Links to the neighbouring pages. A page that was asked for by `before` has older entries behind it, and
+ * its `hasMore` is about newer ones.
  */
-export function pager(walk: Walk): Html {
-  const { base, after, before, first, last, hasMore } = walk
+export function pager({ base, after, before, first, last, hasMore }: Position): Html {
   const backwards = after === undefined && before !== undefined
   const newer = backwards ? hasMore : after !== undefined
   const older = backwards || hasMore

@@ -1,13 +1,13 @@
+// Shows the items of a thread as text.
+
 import { html } from 'hono/html'
 import { type KnownThreadItem, knownThreadItem, type ThreadItem } from '../../chatkit/wire/item.ts'
 import { instant } from './fragments.ts'
 import type { Html } from './layout.ts'
 
 /**
- * Items of a thread, as text. Widgets and tools are shown as the data that they are; links and pictures
- * of a conversation are not followed from an admin's browser.
- *
- * @param items - in the order in which they are to be read
+ * The items in the order given. Widgets and tool calls are shown as data. Links and pictures are not
+ * followed: nothing in a conversation may make an admin's browser call another site.
  */
 export function transcript(items: readonly ThreadItem[]): Html {
   if (items.length === 0) return html`<p class="empty">Nothing was said.</p>`

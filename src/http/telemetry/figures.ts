@@ -1,3 +1,5 @@
+// Figures of this process over the last hour, for the console's page.
+
 import type { Registry } from 'prom-client'
 import type { Clock } from '../../lib/clock.ts'
 
@@ -27,25 +29,20 @@ export interface FiguresSample {
   readonly activeSessions: number | null
 }
 
-/** The last hour of this process. */
-export interface Figures {
-  /** Oldest first. */
-  samples(): readonly FiguresSample[]
-  start(): void
-  stop(): void
-}
+/** {@link createFigures} */
+export type Figures = ReturnType<typeof createFigures>
 
 /** Length of an interval, in seconds. */
 export const SAMPLE_SECONDS = 10
 const MOST_SAMPLES = 360
 
 /**
- * A ring of samples, so that a page has figures to show where no Prometheus is at hand.
+ * Samples of the last hour, so that a page has figures to show where no Prometheus is at hand.
  *
  * @param snapshot - the counters now
  * @param now - the clock
  */
-export function createFigures(snapshot: () => Promise<FiguresSnapshot>, now: Clock): Figures {
+export function createFigures(snapshot: () => Promise<FiguresSnapshot>, now: Clock) {
   const ring: FiguresSample[] = []
   let last: FiguresSnapshot | undefined
   let timer: NodeJS.Timeout | undefined
@@ -58,12 +55,13 @@ export function createFigures(snapshot: () => Promise<FiguresSnapshot>, now: Clo
   }
 
   return {
-    samples: () => [...ring],
-    start() {
+    /** Oldest first. */
+    samples: (): readonly FiguresSample[] => [...ring],
+    start(): void {
       void sample()
       timer = setInterval(() => void sample(), SAMPLE_SECONDS * 1000).unref()
     },
-    stop: () => clearInterval(timer),
+    stop: (): void => clearInterval(timer),
   }
 }
 

@@ -3,10 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  createIdentityProvider,
-  type SignInAttempt,
-} from '../../../src/console/sign-in/identity-provider.ts'
+import { createIdentityProvider } from '../../../src/console/sign-in/identity-provider.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 
 // A provider that issues whatever ID token the test says (OpenID Connect Core 1.0 §3.1.3.7).
@@ -22,7 +19,7 @@ let server: Server
 let issuer: string
 let keys: Keys
 let others: Keys
-let attempt: SignInAttempt
+let attempt: Awaited<ReturnType<typeof provider.begin>>
 let make: Maker
 let provider: ReturnType<typeof createIdentityProvider>
 

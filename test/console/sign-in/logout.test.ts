@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createSealer } from '../../../src/console/sign-in/sealer.ts'
+import { createSealer } from '../../../src/console/sign-in/cookies.ts'
 import type { LogoutMark } from '../../../src/registry/records.ts'
 import type { AdminBrowser } from '../admin-browser.ts'
 import { type ConsoleScene, startConsoleScene } from '../scene.ts'
@@ -11,7 +11,7 @@ import { type ConsoleScene, startConsoleScene } from '../scene.ts'
 const KEY = Buffer.alloc(32, 3)
 const COOKIE = 'chatkit-mint-console-session'
 const kept = z.looseObject({ issuedAt: z.number() })
-const sealer = createSealer(async () => KEY, Date.now)
+const sealer = createSealer({ secret: async () => KEY, now: Date.now })
 
 let scene: ConsoleScene
 let browser: AdminBrowser

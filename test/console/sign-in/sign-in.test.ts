@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createSealer } from '../../../src/console/sign-in/sealer.ts'
+import { createSealer } from '../../../src/console/sign-in/cookies.ts'
 import { createAdminBrowser, type Seen } from '../admin-browser.ts'
 import { type ConsoleScene, signInWith, startConsoleScene } from '../scene.ts'
 
@@ -155,7 +155,7 @@ describe('a sign-in that was tampered with signs nobody in', () => {
   test.each(['nonce', 'verifier'])('another %s than was begun with', async (name) => {
     const { browser, callback } = await callbackOf()
     const cookie = 'chatkit-mint-console-sign-in'
-    const sealer = createSealer(async () => KEY, Date.now)
+    const sealer = createSealer({ secret: async () => KEY, now: Date.now })
     const sealed = browser.cookies(scene.console).get(cookie) ?? ''
     const attempt = await sealer.open('sign-in', sealed, z.record(z.string(), z.unknown()))
     const { aud: _, exp: __, ...kept } = attempt ?? {}

@@ -1,13 +1,40 @@
+// Explains an error on a page of the console.
+
 import { html } from 'hono/html'
 import type { AppContext } from '../http/context.ts'
 import { answerError } from '../http/request-frame.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 import { CODES, detailOf, textOfCode } from '../respond/codes.ts'
 import { problemAnswer } from '../respond/problem.ts'
 import type { Addresses } from './addresses.ts'
-import { PageError } from './page-error.ts'
 import { code } from './view/fragments.ts'
 import { type Html, renderPage } from './view/layout.ts'
+
+/** Words for the log and for the page. */
+export interface PageErrorOptions {
+  /** For the log. */
+  readonly reason: string
+  readonly heading: string
+  /** What happened and what to do now, in whole sentences. */
+  readonly advice: string
+  /** The link below the advice; to the start page when absent. */
+  readonly action?: { readonly href: string; readonly label: string } | undefined
+  readonly cause?: unknown
+}
+
+/** An error that a page of the console explains in words of its own. */
+export class PageError extends ServiceError {
+  readonly heading: string
+  readonly advice: string
+  readonly action: PageErrorOptions['action']
+
+  constructor(code: ErrorCode, { reason, heading, advice, action, cause }: PageErrorOptions) {
+    super(code, { reason, cause, detail: advice })
+    this.heading = heading
+    this.advice = advice
+    this.action = action
+  }
+}
 
 const POLICY = [
   "default-src 'none'",
@@ -21,8 +48,8 @@ const POLICY = [
 ].join('; ')
 
 /**
- * Headers of all that the console answers: nothing but its own assets, in nobody's frame, and no
- * address of a page told to another site.
+ * Sets the headers of every answer of the console: it loads nothing but its own assets, stands in no
+ * frame, and tells no other site the address of a page.
  */
 export function setConsoleHeaders(c: AppContext): void {
   c.header('Content-Security-Policy', POLICY)
@@ -31,17 +58,10 @@ export function setConsoleHeaders(c: AppContext): void {
   c.header('Cross-Origin-Resource-Policy', 'same-origin')
 }
 
-/**
- * A page for an error, or problem details for whoever asks for JSON alone. Keeps the error for the
- * access log.
- *
- * @param addresses - where the console is
- * @param error - whatever was thrown
- * @param c - the request
- */
+/** Answers with a page, or with problem details where the client asks for JSON only. */
 export function explain(addresses: Addresses, error: Error, c: AppContext): Response {
   setConsoleHeaders(c)
-  // Makes internal_error of what nobody threw on purpose, and keeps it for the access log.
+  // Turns an unexpected error into internal_error, and keeps the error for the access log.
   const problem = answerError(error, c)
   const known = c.error
   if (wantsJson(c) || !(known instanceof ServiceError)) return problem
@@ -66,7 +86,6 @@ function errorPage(addresses: Addresses, error: ServiceError, c: AppContext): Ht
   )
 }
 
-/** Whether a page would be of no use to whoever asks. */
 function wantsJson(c: AppContext): boolean {
   const accept = c.req.header('Accept') ?? ''
   return accept.includes('json') && !accept.includes('text/html')

@@ -1,14 +1,14 @@
 import { CompactEncrypt, EncryptJWT } from 'jose'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { createSealer } from '../../../src/console/sign-in/sealer.ts'
+import { createSealer } from '../../../src/console/sign-in/cookies.ts'
 import { ServiceError } from '../../../src/lib/errors.ts'
 
 const schema = z.object({ a: z.string() })
 const KEY = new Uint8Array(32).fill(7)
 let clock = 1_700_000_000_000
 const now = () => clock
-const sealer = createSealer(async () => KEY, now)
+const sealer = createSealer({ secret: async () => KEY, now })
 
 test('what was sealed opens for its purpose, in its time, and for nothing else', async () => {
   const sealed = await sealer.seal('session', { a: 'secret text' }, 60)
@@ -37,7 +37,7 @@ test('changed in any of its parts it does not open', async () => {
 })
 
 test('of another key, algorithm or without an end it does not open', async () => {
-  const other = createSealer(async () => new Uint8Array(32).fill(8), now)
+  const other = createSealer({ secret: async () => new Uint8Array(32).fill(8), now })
   const sealed = await other.seal('session', { a: 'x' }, 60)
   expect(await sealer.open('session', sealed, schema)).toBeUndefined()
   const wrapped = await new EncryptJWT({ a: 'x' })
@@ -53,8 +53,9 @@ test('of another key, algorithm or without an end it does not open', async () =>
 })
 
 test('a key that cannot be had is an error, not a sign-out', async () => {
-  const down = createSealer(async () => {
-    throw new ServiceError('store_unavailable', { reason: 'planted' })
-  }, now)
+  const down = createSealer({
+    secret: () => Promise.reject(new ServiceError('store_unavailable', { reason: 'planted' })),
+    now,
+  })
   await expect(down.open('session', 'a.b.c.d.e', schema)).rejects.toThrow('store_unavailable')
 })

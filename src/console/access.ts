@@ -1,0 +1,167 @@
+// Lets admins who are signed in through to the pages and forms of the console, and nobody else.
+
+import { timingSafeEqual } from 'node:crypto'
+import type { Handler } from 'hono'
+import { html } from 'hono/html'
+import { readText } from '../http/body.ts'
+import type { AppContext, AppEnv } from '../http/context.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { FORM_TYPE } from '../lib/header-patterns.ts'
+import type { Addresses } from './addresses.ts'
+import { explain, PageError, setConsoleHeaders } from './error-page.ts'
+import type { SignIn, SignInCookie } from './sign-in/sign-in-cookie.ts'
+import { renderPage } from './view/layout.ts'
+
+/** Shows something to an admin. */
+export type View = (c: AppContext, signIn: SignIn) => Promise<Response>
+
+/** Does what a form asks for. */
+export type Action = (c: AppContext, submitted: Submitted) => Promise<Response>
+
+/** A form of a page of ours, and the admin who sent it. */
+export interface Submitted {
+  readonly signIn: SignIn
+  readonly form: Form
+}
+
+interface Form {
+  /** A field's text; empty when the field was not sent. */
+  value(name: string): string
+}
+
+/** {@link createConsoleAccess} */
+export type ConsoleAccess = ReturnType<typeof createConsoleAccess>
+
+/** Makes the wrappers of the console's routes. Errors become pages. */
+export function createConsoleAccess({
+  addresses,
+  signIns,
+}: {
+  readonly addresses: Addresses
+  readonly signIns: Pick<SignInCookie, 'read'>
+}) {
+  /** For everyone: sign-in, assets. */
+  function open(answer: (c: AppContext) => Promise<Response> | Response): Handler<AppEnv> {
+    return async (c) => {
+      setConsoleHeaders(c)
+      try {
+        return await answer(c)
+      } catch (error) {
+        return explain(addresses, error instanceof Error ? error : new Error(String(error)), c)
+      }
+    }
+  }
+
+  async function signedIn(c: AppContext): Promise<SignIn | undefined> {
+    const signIn = await signIns.read(c)
+    if (signIn !== undefined) c.set('admin', signIn.actor)
+    return signIn
+  }
+
+  return {
+    open,
+    /** For admins; others are sent to sign in and come back, also from a form that searches. */
+    view: (view: View): Handler<AppEnv> =>
+      open(async (c) => {
+        const signIn = await signedIn(c)
+        if (signIn !== undefined) return view(c, signIn)
+        const { pathname, search } = new URL(c.req.url)
+        const address = signInAddress(addresses, ownPath(addresses, pathname) + search)
+        return isFromOwnPage(c, addresses)
+          ? signInPage(c, addresses, address)
+          : c.redirect(address, 303)
+      }),
+    /** For admins, at addresses that no link leads to: others get 401. */
+    data: (view: View): Handler<AppEnv> =>
+      open(async (c) => {
+        const signIn = await signedIn(c)
+        if (signIn === undefined) throw signedOut(addresses, c)
+        return view(c, signIn)
+      }),
+    /** For admins who send a form of ours. */
+    action: (action: Action): Handler<AppEnv> =>
+      open(async (c) => {
+        checkOrigin(c, addresses)
+        const signIn = await signedIn(c)
+        if (signIn === undefined) throw signedOut(addresses, c)
+        const form = await readForm(c)
+        checkToken(form, signIn)
+        return action(c, { signIn, form })
+      }),
+  }
+}
+
+/** Behind a proxy that removes PUBLIC_URL's path, browsers know a longer path than this service. */
+function ownPath({ root }: Addresses, pathname: string): string {
+  return root + pathname.replace(/^\/admin/, '')
+}
+
+/** With the origin that the provider sends back to: a cookie of another host name would be missing there. */
+function signInAddress({ origin, root }: Addresses, to: string): string {
+  return `${origin}${root}/sign-in?${new URLSearchParams({ return_to: to })}`
+}
+
+/** The policy of our pages makes browsers send a Referer within the console. */
+function isFromOwnPage(c: AppContext, { origin, root }: Addresses): boolean {
+  const from = URL.parse(c.req.header('Referer') ?? '')
+  return from?.origin === origin && from.pathname.startsWith(root)
+}
+
+/**
+ * A page that goes on to the sign-in by itself. A redirect would do for links, but what a form of ours
+ * asks for may not be redirected to the provider: `form-action` counts for redirects too (CSP 3 §6.4.2).
+ */
+function signInPage(c: AppContext, addresses: Addresses, address: string): Response {
+  c.header('Refresh', `0; url=${address}`)
+  const content = html`<div class="panel message">
+<p>You are on the way to sign in again, and back to what you asked for.</p>
+<p><a class="button" href="${address}">Sign in</a></p>
+</div>`
+  return c.html(String(renderPage(addresses, { title: 'Your sign-in has ended' }, content)))
+}
+
+/** Leads back to the page of the form, whose text is lost. */
+function signedOut(addresses: Addresses, c: AppContext): PageError {
+  const to = addresses.back(c.req.header('Referer'))
+  return new PageError('token_expired', {
+    reason: 'no console sign-in, or not any more',
+    heading: 'Your sign-in has ended',
+    advice:
+      'Nothing was done: the form came after the end of your sign-in. Sign in again, and send it once more.',
+    action: { href: signInAddress(addresses, to), label: 'Sign in again and go back' },
+  })
+}
+
+/** Browsers send `Origin` with every POST, so a request without one is not from a page of ours. */
+function checkOrigin(c: AppContext, { origin }: Addresses): void {
+  if (c.req.header('Origin') === origin) return
+  throw new ServiceError('origin_not_allowed', { reason: 'a form without our Origin' })
+}
+
+function checkToken(form: Form, { csrf }: SignIn): void {
+  const sent = Buffer.from(form.value('csrf'))
+  const expected = Buffer.from(csrf)
+  if (sent.length === expected.length && timingSafeEqual(sent, expected)) return
+  throw new PageError('origin_not_allowed', {
+    reason: 'a form with another CSRF token',
+    heading: 'This form is not from your sign-in',
+    advice:
+      'Nothing was done. The form is from an earlier sign-in, or another site made it up. Open the page again and send it from there.',
+  })
+}
+
+/**
+ * @throws `unsupported_media_type`, `body_too_large`, `request_timeout`; `invalid_request` for a field
+ * that is there twice
+ */
+async function readForm(c: AppContext): Promise<Form> {
+  if (!FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {
+    throw new ServiceError('unsupported_media_type', { reason: 'not a form' })
+  }
+  const fields = new URLSearchParams(await readText(c))
+  if (new Set(fields.keys()).size < fields.size) {
+    throw new ServiceError('invalid_request', { reason: 'a form with a repeated field' })
+  }
+  // Browsers send line ends of texts as CRLF, whatever was typed.
+  return { value: (name) => (fields.get(name) ?? '').replaceAll('\r\n', '\n') }
+}

@@ -1,0 +1,100 @@
+// Tables of sessions, threads and audit entries.
+
+import { html } from 'hono/html'
+import type { Thread } from '../../chatkit/wire/thread.ts'
+import type { AuditEntry, SessionRecord } from '../../registry/records.ts'
+import { presentSession, type SessionView } from '../../respond/views.ts'
+import type { Addresses } from '../addresses.ts'
+import type { SignIn } from '../sign-in/sign-in-cookie.ts'
+import { badge, code, moment, table } from './fragments.ts'
+import { csrfField, type Html } from './layout.ts'
+
+interface SessionTableParts {
+  readonly addresses: Addresses
+  readonly signIn: SignIn
+  readonly caption: string
+  readonly empty: string
+  /** Unix seconds. */
+  readonly now: number
+  /** Whether each row names its user. */
+  readonly users: boolean
+}
+
+/** Sessions, each with a link, and a button to cancel it while it is active. */
+export function sessionTable(records: readonly SessionRecord[], parts: SessionTableParts): Html {
+  const { addresses, caption, empty, now, users } = parts
+  const columns = ['Session', ...(users ? ['User'] : []), 'Workflow', 'Status', 'Began', 'Ends', '']
+  const rows = records.map((record) => {
+    const view = presentSession(record, now)
+    const path = `${addresses.root}/sessions/${encodeURIComponent(view.id)}`
+    return [
+      html`<a href="${path}">${code(shortened(view.id))}</a>`,
+      ...(users ? [userLink(addresses, view.user)] : []),
+      view.workflow,
+      badge(view.status),
+      moment(view.created_at, now),
+      moment(view.expires_at, now),
+      view.status === 'active' ? cancelButton(view, parts) : '',
+    ]
+  })
+  return table({ caption, columns: columns.map((name) => name || 'Action'), rows, empty })
+}
+
+/** The link leads to the whole id; ids differ in their first characters. */
+function shortened(id: string): string {
+  return id.length > 22 ? `${id.slice(0, 21)}…` : id
+}
+
+/** A link to a user's page. The user may have any characters: the text is escaped, the address encoded. */
+export function userLink(addresses: Addresses, user: string): Html {
+  return html`<a class="user" href="${addresses.userPage(user)}">${user}</a>`
+}
+
+/** The button that cancels a session. */
+export function cancelButton(
+  view: SessionView,
+  { addresses, signIn }: Pick<SessionTableParts, 'addresses' | 'signIn'>,
+): Html {
+  const path = `${addresses.root}/sessions/${encodeURIComponent(view.id)}/cancel`
+  return html`<form method="post" action="${path}">${csrfField(signIn)}<button class="danger small" aria-label="Cancel session ${view.id}">Cancel</button></form>`
+}
+
+/** Threads of one user, each with a link to its items. */
+export function threadTable(
+  threads: readonly Thread[],
+  { addresses, now }: { readonly addresses: Addresses; readonly now: number },
+): Html {
+  const rows = threads.map((thread) => [
+    html`<a href="${addresses.root}/threads/${encodeURIComponent(thread.id)}">${thread.title ?? 'Without a title'}</a>`,
+    badge(thread.status.type),
+    moment(Math.floor(thread.created_at), now),
+    code(thread.id),
+  ])
+  return table({
+    caption: 'Threads, newest first',
+    columns: ['Title', 'Status', 'Began', 'Id'],
+    rows,
+    empty: 'No threads.',
+  })
+}
+
+/** Audit entries; `users` says whether each row names the user it is about. */
+export function auditTable(
+  entries: readonly AuditEntry[],
+  {
+    addresses,
+    now,
+    users,
+  }: { readonly addresses: Addresses; readonly now: number; readonly users: boolean },
+): Html {
+  const columns = ['When', 'Action', ...(users ? ['User'] : []), 'By', 'Outcome', 'Details']
+  const rows = entries.map((entry) => [
+    moment(entry.at, now),
+    html`<span class="action">${entry.action}</span>`,
+    ...(users ? [entry.user === undefined ? '' : userLink(addresses, entry.user)] : []),
+    html`<span class="user">${entry.actor}</span>`,
+    badge(entry.outcome),
+    html`${entry.reason ?? ''} ${entry.requestId === undefined ? '' : html`<small>${code(entry.requestId)}</small>`}`,
+  ])
+  return table({ caption: 'Audit trail, newest first', columns, rows, empty: 'Nothing yet.' })
+}
