@@ -1,3 +1,4 @@
+// The promises that are checked. Each function returns a sentence for every promise that is broken.
 import { unixSeconds } from '../../src/lib/clock.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import { Secret } from '../../src/lib/secret.ts'
@@ -5,8 +6,6 @@ import type { SessionRecord } from '../../src/registry/records.ts'
 import type { UpstreamSession } from './fake-upstream.ts'
 import { type Deed, isOf } from './orders.ts'
 import type { World } from './world.ts'
-
-// What must hold, whatever the order of events. Each function says what does not.
 
 /** What a mint is refused with when the faults of this test strike. */
 const FAULTS: readonly string[] = [

@@ -1,3 +1,4 @@
+// The commands that fast-check draws from, and how often it draws each kind.
 import fc from 'fast-check'
 import { unixSeconds } from '../../src/lib/clock.ts'
 import { heldSecrets } from './claims.ts'

@@ -1,3 +1,4 @@
+// The ChatKit API in memory, with faults: calls refused, answers lost, effects that come late.
 import { type CallOptions, type ChatKit, UnusableSessionError } from '../../src/chatkit/port.ts'
 import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../../src/lib/clock.ts'

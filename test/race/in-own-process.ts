@@ -1,3 +1,4 @@
+// An instance in a child process that a crash kills; this side passes orders and upstream calls on.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { UnusableSessionError } from '../../src/chatkit/port.ts'

@@ -1,3 +1,4 @@
+// An instance in the process of the test, with a turn before and after each call of its store.
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createInstance } from './instance.ts'

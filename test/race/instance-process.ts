@@ -1,3 +1,5 @@
+// An instance in a process of its own, on a SQLite file that others use too. Its upstream calls go to
+// the parent, which has the scheduler.
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
 import { endedSession, issuedSession } from '../../src/chatkit/wire/session.ts'
 import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
@@ -5,9 +7,6 @@ import type { NewEntry } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createInstance, type Perform } from './instance.ts'
 import type { FromInstance, Reply, ToInstance } from './messages.ts'
-
-// An instance in a process of its own, on a SQLite file that others use too. The upstream is with
-// its parent, who has the scheduler.
 
 const registry = createSqliteRegistry({ path: process.argv[2] ?? '' })
 const performs = new Map<string, Perform>()

@@ -1,3 +1,4 @@
+// One instance: the service's mint, revoke and canceller, put together without HTTP.
 import type { ChatKit } from '../../src/chatkit/port.ts'
 import { type Clock, unixSeconds } from '../../src/lib/clock.ts'
 import { ServiceError } from '../../src/lib/errors.ts'

@@ -1,3 +1,4 @@
+// Races on SQLite in memory, where most interleavings per second are possible.
 import { expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { inProcess } from './in-process.ts'

@@ -1,3 +1,4 @@
+// The messages between the test and an instance in a process of its own.
 import type { CreateSessionParams } from '../../src/chatkit/wire/session.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import type { Order, Result } from './orders.ts'

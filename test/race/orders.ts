@@ -1,3 +1,4 @@
+// The orders an instance can be given, and the deeds: one record per order with its times and outcome.
 import { Secret } from '../../src/lib/secret.ts'
 import type { SessionToMint } from '../../src/mint/mint.ts'
 import type { Caller } from '../../src/mint/standing.ts'

@@ -1,3 +1,4 @@
+// Shows that the race finds faults: each planted one must make it fail.
 import { expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { inProcess } from './in-process.ts'

@@ -1,3 +1,4 @@
+// Faults to plant: each breaks a promise in some order of events, and the race has to find it.
 import type { Registry } from '../../src/registry/port.ts'
 import type { Plant } from './in-process.ts'
 

@@ -1,3 +1,4 @@
+// Races among processes on one SQLite file; a crash kills a process.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,17 @@
+// The race: looks for an order of events in which the service breaks one of its promises.
+//
+// How it works. Each run builds a world: three instances of the service's own code (mint, revoke,
+// canceller) over one store, a fake upstream and a clock that moves only when told. fast-check draws
+// up to 30 commands: mint, revoke, sign-out, logout, cancel, a crash, a fault, time that passes. A
+// command only begins a deed. Every step of a deed (a call of the store or of the upstream, and its
+// answer) then waits until fast-check's scheduler gives it a turn, so the scheduler decides how the
+// deeds interleave. After each turn `claims.ts` compares what was answered with what the store and
+// the upstream hold. At the end all faults are mended, the outbox is emptied and everything is
+// compared once more. A broken promise throws; fast-check then shortens the list of commands and
+// prints the shortest history it found.
+//
+// `plants.test.ts` shows that this works: it puts known faults into the code and expects each to be
+// found. `npm run test:race` tries more interleavings than the usual test run does.
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { Registry } from '../../src/registry/port.ts'

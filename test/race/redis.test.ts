@@ -1,3 +1,4 @@
+// Races on Redis: with one call of the store at a time, and with calls beside each other.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'

@@ -1,3 +1,4 @@
+// Races on one SQLite file, with one connection per instance.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

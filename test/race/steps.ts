@@ -1,3 +1,4 @@
+// Holds every step back until the scheduler gives it a turn. A step of a crashed instance never gets one.
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Scheduler } from 'fast-check'
 

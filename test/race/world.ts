@@ -1,3 +1,4 @@
+// The world of one run: instances, store, upstream and clock, and the record of every deed.
 import type { Scheduler } from 'fast-check'
 import type { Clock } from '../../src/lib/clock.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
