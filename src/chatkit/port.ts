@@ -1,3 +1,6 @@
+// The port to ChatKit: the operations that the service needs of an upstream, hosted or self-hosted, and
+// the errors that each can throw.
+
 import type { CallerSignal } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { CreateSessionParams, EndedSession, IssuedSession } from './wire/session.ts'
@@ -21,7 +24,7 @@ export class UnusableSessionError extends ServiceError {
   }
 }
 
-/** The six operations and that of self-hosted servers, as logs and metrics call them. */
+/** Names of the operations in logs and metrics. */
 export type ChatKitOperation =
   | 'create_session'
   | 'cancel_session'
@@ -31,7 +34,7 @@ export type ChatKitOperation =
   | 'list_thread_items'
   | 'delete_attachment'
 
-/** How a call went, for logs and metrics. It holds no key, no client secret and no user. */
+/** The course of a call, for logs and metrics. It holds no key, no client secret and no user. */
 export interface UpstreamCall {
   readonly operation: ChatKitOperation
   /** HTTP status of the last attempt; undefined when no answer came. */
@@ -45,25 +48,25 @@ export interface UpstreamCall {
 }
 
 /**
- * For one call, the wait for a place, its retry and the body of its answer together; for a fallback
- * workflow it goes on. A mint as a whole ends after some 26 s at most: 10 s for a body that trickles
- * in, twice 3 s for a key set that has to be discovered first, these 8 s, and the few store steps,
- * which give up after 250 ms each.
+ * Milliseconds for one call: the wait for a slot, its retry and the body of its answer together. A
+ * fallback workflow gets the rest of it. A mint as a whole ends after some 26 s at most: 10 s for a body
+ * that trickles in, twice 3 s for a key set that has to be discovered first, these 8 s, and the few store
+ * steps, which give up after 250 ms each.
  */
 export const CALL_DEADLINE_MS = 8000
 
-/** What may accompany each call. */
+/** Options of each call. */
 export interface CallOptions {
-  /** Milliseconds, where less is left than {@link CALL_DEADLINE_MS}: a call before it took the rest. */
+  /** Milliseconds left, when an earlier call took a part of {@link CALL_DEADLINE_MS}. */
   readonly withinMs?: number | undefined
-  /** Abandons the call. A create that has left may still have made a session. */
+  /** Abandons the call. A create that was sent may still have made a session. */
   readonly signal?: CallerSignal
-  /** Told once how the call went, whether it succeeded or not; of no call, where none is needed. */
+  /** Called once when the call is over, whether it succeeded or not; not when no upstream is asked. */
   readonly observe?: (call: UpstreamCall) => void
   /**
-   * For a call about one thread: it is of this user, or `not_found`. The ChatKit API itself knows no
-   * such question and its threads stay with their user, so there the caller compares; where this
-   * service keeps the records of ownership, they are asked in the same step.
+   * For a call about one thread: the thread belongs to this user, or the call fails with `not_found`.
+   * Only the self-hosted adapter checks it, in its records of ownership. The ChatKit API cannot check it,
+   * and its threads keep their user, so callers compare the user of the thread themselves.
    */
   readonly asUser?: string | undefined
 }
@@ -109,7 +112,7 @@ export interface ChatKit {
   /**
    * `GET /chatkit/threads`
    *
-   * `after` continues a list in its own order, `before` goes back from a place in it.
+   * `after` continues a list in its own order, `before` goes back from an entry of it.
    *
    * @param query - without `user`, the threads of all users
    * @throws `invalid_request` when the API refuses the query (400) or does not know the cursor (404):
@@ -120,7 +123,7 @@ export interface ChatKit {
   /**
    * `GET /chatkit/threads/{id}`
    *
-   * @param id - of the thread, whoever's it is
+   * @param id - of the thread, whoever owns it
    * @throws `not_found` when there is no such thread
    */
   retrieveThread(id: string, call?: CallOptions): Promise<Thread>
@@ -128,7 +131,7 @@ export interface ChatKit {
   /**
    * `DELETE /chatkit/threads/{id}`: the thread, its items and attachments.
    *
-   * @param id - of the thread, whoever's it is
+   * @param id - of the thread, whoever owns it
    * @throws `not_found` when there is no such thread
    */
   deleteThread(id: string, call?: CallOptions): Promise<ThreadDeleted>
@@ -136,7 +139,7 @@ export interface ChatKit {
   /**
    * `GET /chatkit/threads/{id}/items`
    *
-   * @param id - of the thread, whoever's it is
+   * @param id - of the thread, whoever owns it
    * @param query - which of its items
    * @throws `not_found` when there is no such thread; `invalid_request` when the API refuses the
    * query (400): cursors are the client's
@@ -144,8 +147,8 @@ export interface ChatKit {
   listThreadItems(id: string, query: ListQuery, call?: CallOptions): Promise<ThreadItemPage>
 
   /**
-   * Of self-hosted servers only, where an attachment may be in no thread; the ChatKit API deletes
-   * attachments with their threads.
+   * Self-hosted servers only, where an attachment may be in no thread. The ChatKit API deletes attachments
+   * with their threads.
    *
    * @param id - of the attachment
    * @throws `not_found` when there is no such attachment

@@ -1,8 +1,10 @@
+// The end of a call to another service: a deadline for all its attempts, or its caller's leaving.
+
 import { setTimeout as wait } from 'node:timers/promises'
 
 /**
- * As much of an `AbortSignal` as the end of a call takes. One whose listeners cost less than an
- * `EventTarget` will do for what happens with every request.
+ * The part of an `AbortSignal` that a deadline needs. Every request has one, so it may be an object that
+ * costs less than an `EventTarget`.
  */
 export interface CallerSignal {
   readonly aborted: boolean
@@ -22,8 +24,8 @@ export interface Deadline {
   /** Which end it was; undefined before it. */
   ended(): 'timeout' | 'caller_gone' | undefined
   /**
-   * Whom to tell at the end, at once when that has come: the step that the call is at, which takes the
-   * place of the one before. Undefined when it is past that step.
+   * Sets the one listener that is called at the end, or at once when the end has come. Each step of the
+   * call replaces the listener of the step before; undefined removes it.
    */
   onEnd(listener: (() => void) | undefined): void
   /** Resolves after so many milliseconds, or at the end. */
@@ -43,11 +45,11 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
   const end = performance.now() + milliseconds
   let over = false
   let controller: AbortController | undefined
-  let told: (() => void) | undefined
+  let atEnd: (() => void) | undefined
   const finish = () => {
     over = true
     controller?.abort()
-    told?.()
+    atEnd?.()
   }
   const timer = setTimeout(finish, milliseconds)
   if (caller?.aborted) finish()
@@ -69,8 +71,8 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
       return over ? 'timeout' : undefined
     },
     onEnd(listener) {
-      told = listener
-      if (over) told?.()
+      atEnd = listener
+      if (over) atEnd?.()
     },
     pause: (pauseMs) => wait(pauseMs, undefined, { signal: signal() }).catch(() => undefined),
     stop() {

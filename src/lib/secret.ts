@@ -15,6 +15,11 @@ export class Secret {
     this.#value = value
   }
 
+  /** For a schema's `transform`. */
+  static of(value: string): Secret {
+    return new Secret(value)
+  }
+
   /** The value itself: for the wire and for hashing, never for a message. */
   reveal(): string {
     return this.#value

@@ -192,6 +192,9 @@ function refused(
 }
 
 function search(query: ListQuery): string {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined)
-  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs.map(([k, v]) => [k, String(v)]))}`
+  const pairs = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) pairs.append(name, String(value))
+  }
+  return pairs.size === 0 ? '' : `?${pairs}`
 }

@@ -1,12 +1,8 @@
+// The events of a ChatKit server's stream, each one frame: `data: <json>` and an empty line. Unknown types
+// of events and updates pass, and so do unknown fields. Source: the types of the ChatKit server SDKs.
+
 import { z } from 'zod'
 import { serverItem, serverThread } from './thread.ts'
-
-/**
- * The events of a stream, each one frame: `data: <json>` and an empty line. Events and updates of a
- * type that is not named here pass, and so do fields.
- *
- * Source: the types of the ChatKit server SDKs.
- */
 
 /** A change to an item: a piece of text, a widget's new root, a task. */
 const itemUpdate = z.looseObject({ type: z.string() })

@@ -1,17 +1,19 @@
+// Finds the ids that a request to a ChatKit server names, so that the gateway can check their owners.
+
 import { type KnownRequest, type ParsedRequest, plainName } from './request.ts'
 
 /** The ids that a request names. Each list is without repetitions. */
 export interface RequestIds {
-  /** Threads that the server may read or change: each has to be the caller's. */
+  /** Threads that the server may read or change: each has to belong to the caller. */
   readonly threads: readonly string[]
-  /** The same of attachments. */
+  /** Attachments, likewise. */
   readonly attachments: readonly string[]
-  /** Items. Nothing but their thread says whose they are. */
+  /** Items: they belong to the owner of their thread. */
   readonly items: readonly string[]
   /**
-   * Ids in data that is the application's own (an action, a tool's result, a tag's data, answers to a
-   * form, `metadata`) and in the cursor of `threads.list`. They may be ids of something else, so an unknown one means
-   * nothing; one that is known to be another user's does.
+   * Ids in the application's own data (an action, a tool's result, a tag's data, answers to a form,
+   * `metadata`) and in the cursor of `threads.list`. They may be ids of something else, so an unknown id
+   * means nothing, but an id that belongs to another user is refused.
    */
   readonly mentioned: {
     readonly threads: readonly string[]
@@ -22,7 +24,7 @@ export interface RequestIds {
 type Kind = 'threads' | 'attachments' | 'items'
 type Found = Readonly<Record<Kind, Set<string>>>
 
-/** Names, as `plainName` gives them, whose values are ids. */
+/** Names of fields with ids, spelt as `plainName` gives them. */
 const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['thread', 'threads'],
   ['threads', 'threads'],
@@ -76,7 +78,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** By identity: an equal value elsewhere in the request is not free. */
+/** The parts that hold the application's own data, by identity: an equal value elsewhere is not free. */
 function freeFormOf(parsed: ParsedRequest): ReadonlySet<object> {
   const { metadata } = parsed.request
   const parts = parsed.known ? freeParams(parsed.request) : []
@@ -106,7 +108,7 @@ function threadCursorOf({ known, request }: ParsedRequest): string | undefined {
   return request.params.after ?? undefined
 }
 
-/** A number or a list counts too: many a server would read `["thr_1"]` as `thr_1`. */
+/** Numbers and lists count, too: many servers would read `["thr_1"]` as `thr_1`. */
 function take(value: unknown, found: Set<string>): void {
   if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
   else if (Array.isArray(value)) for (const entry of value) take(entry, found)

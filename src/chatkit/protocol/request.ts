@@ -1,14 +1,10 @@
+// Reads the requests that ChatKit sends to a self-hosted server: JSON `{type, params, metadata?}` to one
+// endpoint. A known type must have its ids, as strings, because ownership is decided by them; the rest is
+// read tolerantly. The protocol has no user field. Source: the request types of the ChatKit server SDKs.
+
 import { z } from 'zod'
 
-/**
- * What ChatKit sends to a self-hosted ChatKit server: one endpoint, JSON `{type, params, metadata?}`.
- * A known type must have its ids, as strings, because ownership is decided by them; everything else is
- * read tolerantly, and fields that are not named here pass. The protocol has no user field.
- *
- * Source: the request types of the ChatKit server SDKs.
- */
-
-/** Ids are opaque; this bound keeps a made-up one out of the stores that remember them. */
+/** Ids are opaque. The bound keeps made-up ids from filling the registry. */
 export const MAX_ID_CHARACTERS = 512
 
 const id = z.string().min(1).max(MAX_ID_CHARACTERS)
@@ -22,7 +18,7 @@ const listParams = {
   after: z.string().max(MAX_ID_CHARACTERS).nullish(),
 }
 
-/** What a user writes: parts of text and tags, ids of attachments, a quotation, the model's options. */
+/** A user's message: parts of text and tags, ids of attachments, a quotation, the model's options. */
 const userMessageInput = z.looseObject({
   content: z.array(z.looseObject({ type: z.string() })).default([]),
   attachments: z.array(id).default([]),
@@ -107,7 +103,7 @@ export type OtherRequest = z.infer<typeof otherRequest>
 
 const anyRequest = otherRequest.check(refuseLookAlikes)
 
-/** What {@link parseRequest} found. */
+/** {@link parseRequest} */
 export type ParsedRequest =
   | { readonly known: true; readonly request: KnownRequest }
   | { readonly known: false; readonly request: OtherRequest }
@@ -118,8 +114,8 @@ export function isKnownType(type: string): type is RequestType {
 }
 
 /**
- * Whether the answer to a request is an event stream; otherwise it is JSON. Of an unknown type nobody
- * can say before the answer's content type is there.
+ * Whether the answer to a request is an event stream; otherwise it is JSON. For an unknown type only the
+ * content type of the answer tells.
  *
  * @param type - of the request
  */

@@ -1,13 +1,16 @@
+// One HTTP exchange with a self-hosted ChatKit server: sends a request, judges the status, and reads a
+// JSON answer. Streams are read by the gateway.
+
 import type { Dispatcher } from 'undici'
 import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { readBounded, TooLargeError } from '../../lib/read-bounded.ts'
 
-/** Bytes of a JSON answer at most: pages of items can hold whole conversations. */
+/** Most bytes of a JSON answer: pages of items can hold whole conversations. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 /** One request to a self-hosted ChatKit server, as it goes on the wire. */
-export interface ServerRequest {
+export interface ServerCall {
   readonly url: string
   readonly method: 'POST' | 'PUT'
   readonly headers: Record<string, string>
@@ -25,7 +28,7 @@ export interface ServerReply {
   readonly body: Dispatcher.ResponseData['body']
 }
 
-/** What a self-hosted ChatKit server can be to blame for. */
+/** Codes of failures that a self-hosted ChatKit server can cause. */
 type ServerFaultCode =
   | 'not_found'
   | 'request_timeout'
@@ -47,19 +50,17 @@ export function serverFault(code: ServerFaultCode, reason: string, cause?: unkno
 }
 
 /**
- * Sends a request and waits for the head of the answer. Redirects are not followed. `deadline` goes on
- * for the body; who reads a stream stops it.
+ * Sends a request and waits for the head of the answer. Redirects are not followed. The deadline goes on
+ * for the body; the reader of a stream stops it.
  *
- * @param dispatcher - connections
- * @param request - headers and body as they stand
  * @throws `ServiceError` `upstream_unavailable`, `upstream_timeout`, `request_timeout` (the caller left)
  */
 export async function openServerCall(
   dispatcher: Dispatcher,
-  request: ServerRequest,
+  call: ServerCall,
 ): Promise<ServerReply> {
-  const { method, headers, body, deadline } = request
-  const { origin, pathname, search } = new URL(request.url)
+  const { method, headers, body, deadline } = call
+  const { origin, pathname, search } = new URL(call.url)
   try {
     const response = await dispatcher.request({
       origin,
@@ -68,11 +69,11 @@ export async function openServerCall(
       headers,
       body,
       signal: deadline.signal(),
-      // The deadline counts, and while a slow client holds a stream up nothing does.
+      // Only the deadline ends a call; none runs while a slow client holds a stream up.
       headersTimeout: 0,
       bodyTimeout: 0,
     })
-    // Destroyed bodies say so in an `error` event; whoever reads one learns it there.
+    // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
     response.body.on('error', () => undefined)
     const encoding = single(response.headers['content-encoding']) ?? 'identity'
     const type = single(response.headers['content-type']) ?? ''
@@ -88,7 +89,7 @@ export async function openServerCall(
 }
 
 /**
- * The error for a status that is no success; the body is let go.
+ * Refuses a status that is no success, and lets go of the body.
  *
  * @param reply - of any status
  * @throws `not_found` (404), `upstream_rate_limited` (429), `upstream_rejected` (another 4xx),
@@ -101,7 +102,7 @@ export function refuseFailed({ status, body, requestId }: ServerReply): void {
   throw serverFault(codeOf(status), `status ${status}${id && `, server's request ${id}`}`)
 }
 
-/** A JSON answer: what it says, and the bytes that said so. */
+/** A JSON answer, parsed and as it came. */
 export interface JsonAnswer {
   readonly json: unknown
   readonly bytes: Buffer

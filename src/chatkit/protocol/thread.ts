@@ -1,15 +1,11 @@
+// Threads, items, attachments and pages as a self-hosted ChatKit server answers them. They are read
+// tolerantly: unknown fields pass, and fields that a server may leave out get their default. Source: the
+// types of the ChatKit server SDKs.
+
 import { z } from 'zod'
 
 /**
- * Threads, items, attachments and pages as a self-hosted ChatKit server answers them. They are read
- * tolerantly: fields that are not named here pass, what a server may leave out gets its default.
- *
- * Source: the types of the ChatKit server SDKs.
- */
-
-/**
- * ISO 8601, or Unix seconds. Servers in Python write the time without a zone; it is taken as UTC,
- * where servers live.
+ * ISO 8601, or Unix seconds. Servers in Python write the time without a zone; it is taken as UTC.
  */
 const serverTime = z.union([
   z.iso.datetime({ local: true, offset: true }),
@@ -154,7 +150,7 @@ const otherServerItem = z.looseObject({
   ...envelope,
   type: z.string().refine((type) => !KNOWN_KINDS.includes(type)),
 })
-/** An item of another kind: a generated image, the end of a turn, whatever comes. */
+/** An item of another kind, such as a generated image or the end of a turn. */
 export type OtherServerItem = z.infer<typeof otherServerItem>
 
 /** An item of a thread; a kind that is not named here passes as it is. */

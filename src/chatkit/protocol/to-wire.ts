@@ -1,3 +1,6 @@
+// Translates threads and items of a self-hosted ChatKit server into the shapes of the ChatKit API's
+// reference. It does no I/O and has no clock.
+
 import type { ThreadItem } from '../wire/item.ts'
 import type { Thread } from '../wire/thread.ts'
 import {
@@ -14,12 +17,7 @@ import {
   type ServerUserContent,
 } from './thread.ts'
 
-/**
- * What a self-hosted ChatKit server answers, in the shapes of the ChatKit API's reference. Pure: no
- * I/O, no clock.
- */
-
-/** Kinds of items that a server keeps for itself and that no client is meant to see. */
+/** Kinds of items that a server keeps for itself: no client may see them. */
 const HIDDEN_KINDS: readonly string[] = ['hidden_context_item', 'sdk_hidden_context']
 /** Later than any date in seconds (the year 5138), earlier than any of today's in milliseconds. */
 const LARGEST_SECONDS = 100_000_000_000
@@ -29,7 +27,7 @@ type ItemOf<K extends KnownServerItem['type']> = Extract<KnownServerItem, { type
 
 /**
  * @param thread - as the server has it; its items and metadata are left out
- * @param user - whose it is; the server does not know
+ * @param user - its owner, whom the server does not name
  */
 export function toWireThread(thread: ServerThread, user: string): Thread {
   return {
@@ -51,7 +49,7 @@ function toWireStatus(status: ServerThread['status']): Thread['status'] {
 /**
  * @param item - as the server has it
  * @returns the item in one of the six kinds of the reference; a kind that the reference does not have
- * becomes a task that names it, with its content as JSON; undefined for what no client is meant to see
+ * becomes a task that names it, with its content as JSON; undefined for an item that no client may see
  */
 export function toWireItem(item: ServerItem): ThreadItem | undefined {
   if (HIDDEN_KINDS.includes(item.type)) return undefined
@@ -104,7 +102,7 @@ function envelope(item: Pick<ServerItem, 'id' | 'thread_id' | 'created_at'>) {
   }
 }
 
-/** A step that names the server's kind and holds what it holds: the reference has no open kind. */
+/** A task with the server's kind as heading and the content as JSON: the reference has no open kind. */
 function otherKind(item: ItemOf<'structured_input'> | OtherServerItem): ThreadItem {
   const { id, thread_id, created_at, type, ...rest } = item
   return {

@@ -1,4 +1,4 @@
-// How a client secret that this service signs can be told from every other token of it.
+// Tells a client secret that this service signs from every other token of ours.
 
 /** Header `typ` of a client secret: no other token of ours can stand in for one. */
 export const CLIENT_SECRET_TYPE = 'chatkit-secret+jwt'

@@ -1,3 +1,6 @@
+// The keys that sign client secrets of self-hosted workflows and tokens for their servers: reads, makes
+// and uses them.
+
 import {
   type CryptoKey,
   calculateJwkThumbprint,
@@ -14,7 +17,6 @@ import { z } from 'zod'
 import { UnusableSettingError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 
-/** Keys that sign client secrets of self-hosted workflows and the tokens for their servers. */
 export interface SigningKeys {
   /**
    * Signs a JWT with the first key.
@@ -35,7 +37,7 @@ export interface SigningKeys {
   readonly publicKeys: { readonly keys: readonly JWK[] }
 }
 
-/** What a token of ours must say. */
+/** Values that a token of ours must have. */
 export interface ExpectedToken {
   readonly issuer: string
   readonly audience: string
@@ -90,10 +92,10 @@ export async function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): Promise<
 }
 
 /**
- * The keys of the file, else keys that are made once and kept.
+ * The keys of the file; without a file, keys that are made once and kept in the store.
  *
  * @param file - the text of `SIGNING_KEY_FILE`
- * @param keep - keeps what is made, unless there is something already; gives what is kept
+ * @param keep - keeps the new keys, unless there are keys already; returns those that are kept
  * @throws `UnusableSettingError`
  */
 export async function openSigningKeys(
@@ -110,7 +112,7 @@ export async function openSigningKeys(
  * gets its thumbprint (RFC 7638) as one.
  *
  * @param text - JSON
- * @param source - where it is from, for messages
+ * @param source - names the origin of the text in messages
  * @throws `UnusableSettingError`, which never holds a part of a key
  */
 export async function readSigningKeys(text: string, source: string): Promise<SigningKeys> {

@@ -1,7 +1,9 @@
+// The items of a thread, as the ChatKit API spells them.
+
 import { z } from 'zod'
 import { openEnum } from './wire.ts'
 
-/** What every kind of item has. */
+/** Fields of every kind of item. */
 const envelope = {
   id: z.string().min(1),
   object: z.literal('chatkit.thread_item'),
@@ -33,7 +35,7 @@ export const attachment = z.looseObject({
 
 /** A user's own words. */
 export const inputText = z.looseObject({ type: z.literal('input_text'), text: z.string() })
-/** What a user quoted. */
+/** Text that a user quoted. */
 export const quotedText = z.looseObject({ type: z.literal('quoted_text'), text: z.string() })
 
 /** Overrides for one message; null is the session's default. */
@@ -42,7 +44,7 @@ export const inferenceOptions = z.looseObject({
   tool_choice: z.looseObject({ id: z.string() }).nullable(),
 })
 
-/** What the user wrote. */
+/** A user's message. */
 export const userMessageItem = z.looseObject({
   ...envelope,
   type: z.literal('chatkit.user_message'),
@@ -70,7 +72,7 @@ export const outputText = z.looseObject({
   annotations: z.array(z.union([fileAnnotation, urlAnnotation, otherType(['file', 'url'])])),
 })
 
-/** What the assistant wrote. */
+/** The assistant's message. */
 export const assistantMessageItem = z.looseObject({
   ...envelope,
   type: z.literal('chatkit.assistant_message'),

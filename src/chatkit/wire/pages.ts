@@ -1,7 +1,8 @@
-import type { ListQuery } from './wire.ts'
-import { DEFAULT_LIMIT } from './wire.ts'
+// Fills pages of a list from which entries are left out, and gives them the API's shape.
 
-/** A part of a list, as it was fetched: entries without a value are left out of the answer. */
+import { DEFAULT_LIMIT, type ListQuery } from './wire.ts'
+
+/** A fetched part of a list: entries without a value are left out of the answer. */
 export interface Fetched<T> {
   readonly entries: readonly { readonly id: string; readonly value: T | undefined }[]
   /** In the direction of travel. */
@@ -15,13 +16,13 @@ export interface Part extends ListQuery {
 
 /** The most that the API gives at a time. */
 const MAX_LIMIT = 100
-/** How often is fetched for one page, when so much is left out of it. */
+/** Fetches for one page, at most: so many are needed only when most entries are left out. */
 const MAX_FETCHES = 20
 
 /**
- * Fetches until a page is full: what is left out of a list must neither shorten its pages nor end it.
+ * Fetches until a page is full: entries that are left out must neither shorten a page nor end the list.
  *
- * @param query - as the client asked
+ * @param query - the client's
  * @param fetch - a part in the order asked for; with `before` alone, the nearest before it
  */
 export async function collect<T>(
@@ -41,7 +42,7 @@ export async function collect<T>(
     const edge = fetched.entries.at(backwards ? 0 : -1)
     hasMore = fetched.hasMore && edge !== undefined
     if (values.length >= wanted || edge === undefined) break
-    // Where nothing is kept, larger strides.
+    // Larger strides while nothing is kept.
     const stride = kept.length === 0 ? part.limit * 2 : wanted - values.length
     part = {
       ...part,
@@ -49,16 +50,12 @@ export async function collect<T>(
       ...(backwards ? { before: edge.id } : { after: edge.id }),
     }
   }
-  // A server may give more than it was asked for: the rest comes with the next page.
+  // A server may give more entries than were asked for: the rest comes with the next page.
   const cut = backwards ? values.slice(-wanted) : values.slice(0, wanted)
   return { values: cut, hasMore: hasMore || values.length > wanted }
 }
 
-/**
- * A page in the reference's shape.
- *
- * @param page - its entries
- */
+/** A page in the reference's shape. */
 export function listOf<T extends { readonly id: string }>({
   values,
   hasMore,

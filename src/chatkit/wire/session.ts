@@ -1,3 +1,5 @@
+// Sessions as the ChatKit API spells them: the body of a create, and its answers to create and cancel.
+
 import { z } from 'zod'
 import { Secret } from '../../lib/secret.ts'
 import { MAX_USER_CHARACTERS, text } from './wire.ts'
@@ -110,10 +112,7 @@ export const chatSession = z.looseObject({
 /** {@link chatSession} */
 export type ChatSession = z.infer<typeof chatSession>
 
-const secret = z
-  .string()
-  .min(1)
-  .transform((text) => new Secret(text))
+const secret = z.string().min(1).transform(Secret.of)
 
 /**
  * The fields of the answer to a create that the service relies on. The rest passes through unread, so

@@ -1,3 +1,5 @@
+// Threads and their pages, as the ChatKit API spells them.
+
 import { z } from 'zod'
 import { threadItem } from './item.ts'
 import { pageOf } from './wire.ts'
