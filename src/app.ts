@@ -23,8 +23,7 @@ import {
   backchannelLogout,
 } from './http/routes/backchannel-logout.ts'
 import { answerLive, answerReady, type Readiness } from './http/routes/health.ts'
-import { introspect, requireIntrospector } from './http/routes/introspect.ts'
-import { answerKeySet } from './http/routes/key-set.ts'
+import { answerKeySet, introspect, requireIntrospector } from './http/routes/introspect.ts'
 import { auditMints, createSession, signOut } from './http/routes/sessions.ts'
 import {
   deleteOwnThread,

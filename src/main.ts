@@ -7,7 +7,7 @@ import { type Listening, listen } from './http/server/server.ts'
 import type { Tracing } from './http/telemetry/tracing.ts'
 import { UnusableSettingError } from './lib/errors.ts'
 import { createLog, type Log, scrub } from './lib/log.ts'
-import { StoreUnusableError } from './registry/store-unusable.ts'
+import { StoreUnusableError } from './registry/port.ts'
 import { createService, type Service } from './service.ts'
 
 /** Exit codes of sysexits.h. */

@@ -20,7 +20,6 @@ const PORTS = [
   'registry/records.ts',
   'registry/identity.ts',
   'registry/audit.ts',
-  'registry/store-unusable.ts',
   'config/settings.ts',
   'config/env.ts',
   'config/setup.ts',

@@ -2,7 +2,7 @@
 
 import type { ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { isCode } from '../lib/errors.ts'
 import type { Audit, AuditEvent } from '../registry/audit.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import type { Threads } from '../threads/threads.ts'
@@ -23,7 +23,7 @@ export function createAdministerThreads({
       await auditRead(audit, request, found.thread.user)
       return found
     } catch (error) {
-      if (error instanceof ServiceError && error.code === 'not_found') {
+      if (isCode(error, 'not_found')) {
         await auditRead(audit, request)
       }
       throw error

@@ -7,7 +7,7 @@ import { serverFault } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import { type BodyLimits, readBytes } from '../http/read-bytes.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { isCode, ServiceError } from '../lib/errors.ts'
 import { JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { AnswerEvents } from './event-answer.ts'
@@ -101,7 +101,7 @@ export function createTakeMessage({
       return await ask(c, call, { bytes, parsed, deadline })
     } catch (error) {
       // What the server does not have is nobody's: an id must not be the first guesser's for ever.
-      const gone = isNotFound(error) ? [adopted, deletedBy(parsed)] : []
+      const gone = isCode(error, 'not_found') ? [adopted, deletedBy(parsed)] : []
       for (const thing of gone) if (thing !== undefined) await ownership.release(call, thing)
       throw ended.signal.aborted ? ended.signal.reason : error
     } finally {
@@ -121,10 +121,6 @@ function endOf(why: SessionEnd): ServiceError {
   return why === 'session_ended'
     ? new ServiceError('invalid_token', { reason: 'the session ended before the answer came' })
     : new ServiceError('store_unavailable', { reason: 'nobody can say whether the session ended' })
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof ServiceError && error.code === 'not_found'
 }
 
 function parse(bytes: Uint8Array, allowUnknownTypes: boolean): ParsedRequest {

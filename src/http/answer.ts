@@ -1,10 +1,7 @@
-import type { AppContext } from './context.ts'
+import type { AnswerHeaders, AppContext } from './context.ts'
 
 // Hono gathers headers in a `Headers`, which costs more CPU than the rest of an answer. Those that
 // every answer has are gathered in a plain object instead, which Node's `writeHead` takes as it is.
-
-/** Names and values of an answer's headers. */
-export type AnswerHeaders = Record<string, string>
 
 /** A whole answer, headers that every answer has apart. */
 export interface TextAnswer {

@@ -2,7 +2,6 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Principal } from '../authenticate/claims.ts'
 import type { UpstreamCall } from '../chatkit/port.ts'
-import type { AnswerHeaders } from './answer.ts'
 
 /** What becomes known about a request on its way, for its line in the access log. No secrets. */
 export interface RequestTrace {
@@ -12,6 +11,9 @@ export interface RequestTrace {
   session?: string
   upstream?: UpstreamCall
 }
+
+/** Names and values of an answer's headers. */
+export type AnswerHeaders = Record<string, string>
 
 /** Hono's types of this service. `Bindings` is absent in tests that call the app without a server. */
 export interface AppEnv {

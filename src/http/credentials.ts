@@ -3,7 +3,7 @@ import { ServiceError } from '../lib/errors.ts'
 import { BEARER } from '../lib/header-patterns.ts'
 import type { AppContext } from './context.ts'
 import { allowedOrigin, type Origins } from './origins.ts'
-import { countAuthorization } from './raw-headers.ts'
+import { countHeader } from './server/request-target.ts'
 
 /** Everything in a request that decides about its token. */
 export interface CredentialSource {
@@ -41,6 +41,13 @@ export function credentialSourceOf(
     // A cookie counts only in a request without the header, so only then is the origin looked at.
     originProven: authorization === undefined && isOriginProven(c, origins),
   }
+}
+
+/** Number of `Authorization` headers; a test without a server can have one at most. */
+export function countAuthorization(c: AppContext): number {
+  const raw = c.env.incoming?.rawHeaders
+  if (raw !== undefined) return countHeader(raw, 'authorization')
+  return c.req.header('Authorization') === undefined ? 0 : 1
 }
 
 function isOriginProven(c: AppContext, origins: Origins): boolean {

@@ -1,7 +1,6 @@
 import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
-import type { AnswerHeaders } from './answer.ts'
-import type { AppContext } from './context.ts'
+import type { AnswerHeaders, AppContext } from './context.ts'
 
 /** Which browser origins may call what. Compared byte for byte with what the browser sends. */
 export interface Origins {

@@ -1,3 +1,5 @@
+// Bounded concurrency: runs work for many items, a few at a time.
+
 /**
  * Runs `work` for every item, at most `limit` at a time, and waits for all of them. `work` deals with
  * its own failures: the first rejection is passed on when everything has ended.
@@ -18,4 +20,32 @@ export async function eachBounded<T>(
   const results = await Promise.allSettled(lanes)
   const failed = results.find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
+}
+
+/**
+ * Results in the order of the items, while the work for the next few is under way already.
+ *
+ * @param items - in the order in which they are started
+ * @param ahead - how many are under way at a time; at least 1
+ * @param work - called once per item; a rejection reaches whoever reads its place
+ */
+export async function* mapAhead<T, R>(
+  items: readonly T[],
+  ahead: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R, void, undefined> {
+  const waiting = items.values()
+  const running: Promise<R>[] = []
+  for (;;) {
+    for (const item of waiting) {
+      const started = work(item)
+      // One that fails while its turn has not come, or after the reader has left, is no crash.
+      started.catch(() => undefined)
+      running.push(started)
+      if (running.length >= ahead) break
+    }
+    const next = running.shift()
+    if (next === undefined) return
+    yield await next
+  }
 }

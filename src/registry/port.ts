@@ -178,3 +178,11 @@ export const FIRST_LEASE_MS = 5000
 
 /** How long the window of {@link Registry.useSession} is, in milliseconds. */
 export const USE_WINDOW_MS = 60_000
+
+/**
+ * The store cannot be used at all: corrupt, not writable, not a database of ours, or written by a
+ * newer version. The process ends with exit code 74; the message says what and where.
+ */
+export class StoreUnusableError extends Error {
+  override readonly name = 'StoreUnusableError'
+}

@@ -2,7 +2,7 @@
 
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { isCode, ServiceError } from '../lib/errors.ts'
 import type { ThreadSource } from './sources.ts'
 
 /** A thread, and the source that has it. */
@@ -33,13 +33,9 @@ export async function findThread(
   const found = answers.find((answer) => answer.status === 'fulfilled')
   if (found) return found.value
   for (const answer of answers) {
-    if (answer.status === 'rejected' && !isNotFound(answer.reason)) throw answer.reason
+    if (answer.status === 'rejected' && !isCode(answer.reason, 'not_found')) throw answer.reason
   }
   throw noSuchThread('no source has it for this caller')
-}
-
-export function isNotFound(error: unknown): boolean {
-  return error instanceof ServiceError && error.code === 'not_found'
 }
 
 /** Without `detail`, so that a thread of someone else and no thread are answered alike. */

@@ -2,9 +2,10 @@
 
 import { listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadPage } from '../chatkit/wire/thread.ts'
+import { isCode } from '../lib/errors.ts'
 import { OBJECT_ID } from '../lib/ids.ts'
 import { badCursor, refusingCursors } from './cursors.ts'
-import { findThread, isNotFound } from './find-thread.ts'
+import { findThread } from './find-thread.ts'
 import { type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
 
@@ -27,7 +28,7 @@ export async function singleList(
     // All are awaited, so that the time taken does not tell which cursor is bad.
     for (const proof of await Promise.allSettled(proofs)) {
       if (proof.status === 'fulfilled') continue
-      throw isNotFound(proof.reason) ? badCursor(proof.reason) : proof.reason
+      throw isCode(proof.reason, 'not_found') ? badCursor(proof.reason) : proof.reason
     }
   }
   const page = () => sourcePage(source, query, context)

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { eachBounded } from '../../src/lib/concurrency.ts'
+import { eachBounded, mapAhead } from '../../src/lib/concurrency.ts'
 
 describe('eachBounded', () => {
   test('does every item once, in order, never more than the limit at a time', async () => {
@@ -32,4 +32,55 @@ describe('eachBounded', () => {
     await expect(eachBounded([1, 2, 3], 2, work)).rejects.toThrow('first')
     expect(ended).toEqual([2, 3])
   })
+})
+
+/** Work that ends when a test says so. */
+function heldWork() {
+  const held = new Map<number, PromiseWithResolvers<string>>()
+  const work = (item: number) => {
+    const one = Promise.withResolvers<string>()
+    held.set(item, one)
+    return one.promise
+  }
+  const begun = () => [...held.keys()]
+  const end = (item: number) => held.get(item)?.resolve(`r${item}`)
+  const fail = (item: number) => held.get(item)?.reject(new Error(`f${item}`))
+  return { work, begun, end, fail }
+}
+
+test('mapAhead gives results in order, and begins no more than it may', async () => {
+  const { work, begun, end } = heldWork()
+  const results = mapAhead([1, 2, 3, 4, 5], 2, work)
+  const first = results.next()
+  expect(begun()).toEqual([1, 2])
+  end(2)
+  end(1)
+  expect((await first).value).toBe('r1')
+  expect(begun()).toEqual([1, 2])
+  expect((await results.next()).value).toBe('r2')
+  const third = results.next()
+  expect(begun()).toEqual([1, 2, 3, 4])
+  for (const item of [3, 4]) end(item)
+  expect((await third).value).toBe('r3')
+  expect((await results.next()).value).toBe('r4')
+  const last = results.next()
+  end(5)
+  expect((await last).value).toBe('r5')
+  expect((await results.next()).done).toBe(true)
+})
+
+test('mapAhead passes a failure on in its turn, and to nobody when the reader has left', async () => {
+  const { work, end, fail } = heldWork()
+  const results = mapAhead([1, 2, 3], 3, work)
+  const first = results.next()
+  fail(2)
+  fail(3)
+  end(1)
+  expect((await first).value).toBe('r1')
+  await expect(results.next()).rejects.toThrow('f2')
+  expect((await results.next()).done).toBe(true)
+})
+
+test('mapAhead of no items gives no results', async () => {
+  expect(await Array.fromAsync(mapAhead([], 2, async () => 1))).toEqual([])
 })

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
+import { StoreUnusableError } from '../../src/registry/port.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
 import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { StoreUnusableError } from '../../src/registry/store-unusable.ts'
 import {
   auditEntry,
   entry,

@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { eachBounded } from '../../lib/concurrency.ts'
-import { ServiceError } from '../../lib/errors.ts'
+import { isCode, ServiceError } from '../../lib/errors.ts'
 import { requireId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { serverFault } from '../protocol/server-call.ts'
@@ -102,7 +102,7 @@ async function readThread(ask: Ask, id: string, user: string): Promise<Thread | 
     const thread = await ask(user, { type: 'threads.get_by_id', params }, serverThread)
     if (thread.id === id) return toWireThread(thread, user)
   } catch (error) {
-    if (isNotFound(error)) return undefined
+    if (isCode(error, 'not_found')) return undefined
     throw error
   }
   throw serverFault('upstream_invalid_response', 'another thread than was asked for')
@@ -156,7 +156,7 @@ function deleteOwned(
     try {
       await ask(user, question)
     } catch (error) {
-      if (!isNotFound(error)) throw error
+      if (!isCode(error, 'not_found')) throw error
       await requireServer(ask, user)
       await registry.releaseOwnership(thing)
       throw error
@@ -171,7 +171,7 @@ async function requireServer(ask: Ask, user: string): Promise<void> {
   try {
     await ask(user, { type: 'threads.list', params: { limit: 1 } }, anyPage)
   } catch (error) {
-    if (!isNotFound(error)) throw error
+    if (!isCode(error, 'not_found')) throw error
     throw serverFault('upstream_rejected', 'the server answers 404 to threads.list, too')
   }
 }
@@ -229,10 +229,6 @@ async function ownerOf(
     throw notFound(`another user owns the ${thing.kind}`)
   }
   return owner
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof ServiceError && error.code === 'not_found'
 }
 
 function notFound(reason: string): ServiceError {

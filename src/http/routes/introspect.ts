@@ -124,3 +124,17 @@ function isClient(basic: string, clients: Settings['introspectionClients']): boo
   const wanted = Buffer.from(client?.secretSha256 ?? '0'.repeat(64), 'hex')
   return timingSafeEqual(given, wanted) && client !== undefined
 }
+
+/**
+ * `GET /.well-known/jwks.json` (RFC 7517 §5): the public keys by which servers and other holders of
+ * our tokens verify them.
+ */
+export function answerKeySet(keys: SigningKeys): Handler<AppEnv> {
+  const body = JSON.stringify(keys.publicKeys)
+  return (c) => {
+    c.header('Cache-Control', 'public, max-age=300')
+    c.header('Vary', 'Origin')
+    c.header('Content-Type', 'application/json')
+    return c.body(body)
+  }
+}

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '../../lib/errors.ts'
-import { countHeader } from '../raw-headers.ts'
 
 /** A refusal from below the app. */
 export interface RawProblem {
@@ -49,6 +48,21 @@ export function parserError(error: NodeJS.ErrnoException): RawProblem {
   if (code === 'HPE_HEADER_OVERFLOW') return { code: 'headers_too_large', reason: code }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { code: 'request_timeout', reason: code }
   return invalid(code)
+}
+
+/**
+ * Number of headers of this name. Node and the adapter join or drop repeated ones; only the raw list
+ * tells.
+ *
+ * @param raw - names and values in turn, as `rawHeaders` of a Node request
+ * @param name - in lower case
+ */
+export function countHeader(raw: readonly string[], name: string): number {
+  let count = 0
+  for (let at = 0; at < raw.length; at += 2) {
+    if (raw[at]?.length === name.length && raw[at]?.toLowerCase() === name) count++
+  }
+  return count
 }
 
 function invalid(reason: string): RawProblem {

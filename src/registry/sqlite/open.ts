@@ -3,7 +3,7 @@ import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../../lib/log.ts'
-import { StoreUnusableError } from '../store-unusable.ts'
+import { StoreUnusableError } from '../port.ts'
 import { isBusy } from './failure.ts'
 import { APPLICATION_ID, HEALTH_WRITE, MIGRATIONS } from './schema.ts'
 
