@@ -104,30 +104,32 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
 }
 
 /** Undefined when the config has none. */
-function consoleOf({ settings, publicUrl, createConsole, ...deps }: AppDeps) {
+function consoleOf(deps: AppDeps) {
+  const { settings, publicUrl, createConsole, secret, figures } = deps
+  const { administer, registry, audit, now, log } = deps
   const { admins, console: signIn } = settings
   if (signIn === undefined || admins === undefined || publicUrl === undefined) return undefined
-  return createConsole?.({
-    ...deps,
-    config: { ...settings, admins, console: signIn, publicUrl },
-  })
+  const config = { ...settings, admins, console: signIn, publicUrl }
+  return createConsole?.({ config, secret, figures, administer, registry, audit, now, log })
 }
 
 function adminRoutes(deps: AppDeps & Parameters<typeof requireAdmin>[0]): Routes {
   const admin = requireAdmin(deps)
-  const { administer, settings, log, now } = deps
+  const { administer, log, now } = deps
+  const { workflows } = deps.settings
+  const timed = { administer, now }
   const erase = eraseUserData({ administer, log })
   return {
-    '/v1/admin/sessions': { GET: [admin, ...listSessions(administer, now)] },
-    '/v1/admin/sessions/:id': { GET: [admin, readSession(administer, now)] },
-    '/v1/admin/sessions/:id/cancel': { POST: [admin, cancelSession(administer, now)] },
+    '/v1/admin/sessions': { GET: [admin, ...listSessions(timed)] },
+    '/v1/admin/sessions/:id': { GET: [admin, readSession(timed)] },
+    '/v1/admin/sessions/:id/cancel': { POST: [admin, cancelSession(timed)] },
     '/v1/admin/revoke': { POST: [admin, revokeAny(administer)] },
     '/v1/admin/users/:user/revoke': { POST: [admin, revokeUser(administer)] },
     '/v1/admin/users/:user/block': { DELETE: [admin, liftBlock(administer)] },
     '/v1/admin/users/:user/export': { GET: [admin, exportUserData({ administer, log, now })] },
     '/v1/admin/users/:user/erase': { POST: [admin, erase] },
-    '/v1/admin/blocks': { GET: [admin, ...listBlocks(administer, now)] },
-    '/v1/admin/threads': { GET: [admin, ...listAnyThreads(administer, settings.workflows)] },
+    '/v1/admin/blocks': { GET: [admin, ...listBlocks(timed)] },
+    '/v1/admin/threads': { GET: [admin, ...listAnyThreads({ administer, workflows })] },
     '/v1/admin/threads/:id': {
       GET: [admin, readAnyThread(administer)],
       DELETE: [admin, deleteAnyThread(administer)],

@@ -1,3 +1,5 @@
+// Ends sessions upstream, and retries from the outbox until the upstream confirms.
+
 import { setTimeout } from 'node:timers/promises'
 import type { ChatKit } from '../chatkit/port.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
@@ -72,6 +74,7 @@ export function createCanceller(options: CancellerOptions): Canceller {
     sessions: readonly SessionRecord[],
     withinMs = TOGETHER_MS,
   ): Promise<CancelOutcome> {
+    if (sessions.length === 0) return { cancelled: [], cancelling: [] }
     const end = performance.now() + withinMs
     const ids: Record<AttemptOutcome, string[]> = { confirmed: [], failed: [], untried: [] }
     for (const { id } of sessions) held.add(id)

@@ -16,7 +16,6 @@ import type {
   RateWindow,
   RecordOutcome,
   Retention,
-  RevokeOrder,
   RevokeOutcome,
   SessionKey,
   SessionQuery,
@@ -26,6 +25,7 @@ import type {
   TokenIdentity,
   UseOutcome,
   UserErase,
+  UserRevoke,
   UserStanding,
 } from './records.ts'
 
@@ -68,7 +68,7 @@ export interface Registry {
    * and turns the matching live sessions into `cancelling`, each with an outbox entry. New entries
    * are due {@link FIRST_LEASE_MS} later, because the writer itself tries them at once.
    */
-  revoke(order: RevokeOrder): Promise<RevokeOutcome>
+  revoke(command: UserRevoke): Promise<RevokeOutcome>
   /** Turns one live session into `cancelling`; sessions that have ended are returned as they are. */
   beginCancel(id: string, now: number): Promise<SessionRecord | undefined>
   /** The upstream confirmed: `cancelling` becomes `cancelled`, and the outbox entry goes. */
@@ -160,7 +160,7 @@ export interface Registry {
    * which is released thing by thing as it goes from its server; entries about others that the user
    * made as an admin.
    */
-  eraseUser(order: UserErase): Promise<EraseOutcome>
+  eraseUser(command: UserErase): Promise<EraseOutcome>
 
   /** The bytes kept under this name, made by `make` the first time; the same for all instances. */
   keptKey(name: string, make: () => Uint8Array): Promise<Uint8Array>

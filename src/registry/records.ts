@@ -76,7 +76,7 @@ export type RecordOutcome =
   | { readonly kind: 'blocked' }
   | { readonly kind: 'full' }
 
-export interface RevokeOrder {
+export interface UserRevoke {
   readonly user: string
   readonly endReason: EndReason
   /** Only sessions of this identity; all of the user's when absent. */

@@ -1,3 +1,7 @@
+// Takes sessions back: all of a user, one, or those of a logout. First the block and the raised
+// generation become durable, so that no mint can slip through; then the sessions end upstream. By then
+// the outbox holds each of them, so it retries what the upstream does not confirm.
+
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Canceller, CancelOutcome } from '../outbox/cancel.ts'
 import { signInOf } from '../registry/identity.ts'
@@ -14,100 +18,96 @@ export interface RevokeCommand {
   readonly by: string
 }
 
-/** What came of it. A block of an earlier revoke may stand longer than the one asked for. */
+/** The sessions that the upstream confirmed and those that it did not, and the block. */
 export interface RevokeResult extends CancelOutcome {
-  /** Unix seconds. */
+  /** Unix seconds. A block of an earlier revoke may last longer than the one asked for. */
   readonly blockedUntil: number | undefined
 }
 
-/** Takes sessions back. Each call answers only when it is durable that they are. */
-export interface Revoke {
-  /**
-   * All of a user's sessions, with a block if one is asked for.
-   *
-   * @param onDurable - runs when it holds, before the sessions are cancelled upstream, which can take
-   * seconds: the audit log must not miss a revoke that a crash cut short
-   */
-  revokeUser(command: RevokeCommand, onDurable?: () => Promise<void>): Promise<RevokeResult>
-  /** All of a user's sessions, without a block: sign-out. */
-  signOut(user: string): Promise<void>
-  /** One session; undefined when it was never on the books. */
-  cancelSession(id: string): Promise<SessionRecord | undefined>
-  /** The sessions of a subject or `sid`, and from now on its older tokens. */
-  logOut(logout: Logout): Promise<void>
-}
-
-/** A verified logout token, as far as it matters here. */
-export interface Logout extends TokenIdentity {
-  /** The logout token's `iat`: tokens from before it are over. */
-  readonly issuedAt: number
-}
+/** {@link createRevoke} */
+export type Revoke = ReturnType<typeof createRevoke>
 
 /**
- * How long a logout is remembered: tokens that live longer than this are rare, and those that do can
- * be bounded with `max_token_age_seconds`.
+ * A logout is remembered for so long. Tokens that live longer are rare, and can be bounded with
+ * `max_token_age_seconds`.
  */
 const LOGOUT_KEPT_SECONDS = 30 * 86_400
 
-/** What {@link createRevoke} needs. */
-export interface RevokeOptions {
-  readonly registry: Registry
-  readonly canceller: Canceller
+/** Makes the functions that revoke; each resolves when the revoke is durable. */
+export function createRevoke({
+  registry,
+  canceller,
+  now,
+}: {
+  readonly registry: Pick<Registry, 'revoke' | 'beginCancel' | 'markLogout' | 'usersOf'>
+  readonly canceller: Pick<Canceller, 'cancelAll' | 'cancelSoon'>
   readonly now: Clock
-}
-
-/**
- * The order of things is the guarantee: first the block and the raised generation become durable, so
- * that no mint can slip through, then the sessions end upstream, and what the upstream does not
- * confirm is already in the outbox when anything goes wrong.
- *
- * @param options - store, canceller, time
- */
-export function createRevoke(options: RevokeOptions): Revoke {
-  const { registry, canceller, now } = options
-
-  async function end(user: string, endReason: EndReason, identity?: TokenIdentity) {
-    const order = { user, endReason, identity, now: unixSeconds(now) }
-    return (await registry.revoke(order)).cancelling
+}) {
+  async function endAll(
+    user: string,
+    endReason: EndReason,
+    identity?: TokenIdentity,
+  ): Promise<readonly SessionRecord[]> {
+    const command = { user, endReason, identity, now: unixSeconds(now) }
+    return (await registry.revoke(command)).cancelling
   }
 
   return {
-    async revokeUser({ user, blockSeconds, reason, by }, onDurable) {
+    /**
+     * Ends all sessions of a user, with a block if one is asked for.
+     *
+     * @param onDurable - runs before the sessions are cancelled upstream, which can take seconds: the
+     * audit log must not miss a revoke that a crash cut short
+     */
+    async revokeUser(
+      { user, blockSeconds, reason, by }: RevokeCommand,
+      onDurable?: () => Promise<void>,
+    ): Promise<RevokeResult> {
       const seconds = unixSeconds(now)
       const block = blockSeconds > 0 ? { until: seconds + blockSeconds, reason, by } : undefined
-      const end = { user, endReason: 'revoked', block, now: seconds } as const
-      const { cancelling, blockedUntil } = await registry.revoke(end)
+      const command = { user, endReason: 'revoked', block, now: seconds } as const
+      const { cancelling, blockedUntil } = await registry.revoke(command)
       await onDurable?.()
       return { ...(await canceller.cancelAll(cancelling)), blockedUntil }
     },
-    async signOut(user) {
-      await canceller.cancelAll(await end(user, 'signed_out'))
+
+    /** Ends all sessions of a user, without a block. */
+    async signOut(user: string): Promise<void> {
+      await canceller.cancelAll(await endAll(user, 'signed_out'))
     },
-    async cancelSession(id) {
+
+    /** Ends one session; undefined when the registry does not know it. */
+    async cancelSession(id: string): Promise<SessionRecord | undefined> {
       const session = await registry.beginCancel(id, unixSeconds(now))
       if (session?.status !== 'cancelling' || session.expiresAt <= unixSeconds(now)) return session
       const { cancelled } = await canceller.cancelAll([session])
       return cancelled.length > 0 ? { ...session, status: 'cancelled' } : session
     },
-    async logOut(logout) {
+
+    /**
+     * Ends the sessions of a subject or `sid`, and from now on refuses its older tokens.
+     *
+     * @param logout - a verified logout token; `issuedAt` is its `iat`
+     */
+    async logOut(logout: TokenIdentity & { readonly issuedAt: number }): Promise<void> {
       // The marks come first: a mint that our search misses reads them after recording.
       const issuedBefore = logout.issuedAt + 1
       const keepUntil = unixSeconds(now) + LOGOUT_KEPT_SECONDS
-      const ended = endedBy(logout)
-      for (const identity of ended) {
+      const identities = endedBy(logout)
+      for (const identity of identities) {
         await registry.markLogout({ ...identity, issuedBefore, keepUntil })
       }
-      for (const identity of ended) {
+      for (const identity of identities) {
         for (const user of await registry.usersOf(identity)) {
-          canceller.cancelSoon(await end(user, 'logged_out', identity))
+          canceller.cancelSoon(await endAll(user, 'logged_out', identity))
         }
       }
     },
   }
 }
 
-/** OpenID Connect Back-Channel Logout 1.0 §2.7: with a `sid` one sign-in ends, else all of a subject. */
-function endedBy({ issuer, subject, sid }: Logout): readonly TokenIdentity[] {
+/** OpenID Connect Back-Channel Logout 1.0 §2.7: a `sid` ends one sign-in, its absence all of a subject. */
+function endedBy({ issuer, subject, sid }: TokenIdentity): readonly TokenIdentity[] {
   if (sid === undefined) return [{ issuer, subject }]
   const sidless = subject === undefined ? [] : [{ issuer, sid: signInOf(subject, undefined) }]
   return [{ issuer, sid }, ...sidless]

@@ -4,9 +4,9 @@ import type {
   AuditEntry,
   NewEntry,
   Ownership,
-  RevokeOrder,
   SessionQuery,
   SessionRecord,
+  UserRevoke,
 } from '../../src/registry/records.ts'
 
 /** Frozen: what the suites call now, in Unix seconds. */
@@ -55,7 +55,7 @@ export const entry = (
   ...more,
 })
 
-export const order = (of: Partial<RevokeOrder> = {}): RevokeOrder => ({
+export const order = (of: Partial<UserRevoke> = {}): UserRevoke => ({
   user: 'alice',
   endReason: 'revoked',
   now: NOW,

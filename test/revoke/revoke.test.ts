@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { RevokeOrder } from '../../src/registry/records.ts'
+import type { UserRevoke } from '../../src/registry/records.ts'
 import { createScene, ISSUER, NOW, NOW_SECONDS, order, unavailable } from '../mint/scene.ts'
 
 const revokeAlice = (changes: object = {}) => ({
@@ -205,7 +205,7 @@ test('a logout writes its mark before it looks for sessions', async () => {
         steps.push('look')
         return real.usersOf(identity)
       },
-      revoke(of: RevokeOrder) {
+      revoke(of: UserRevoke) {
         steps.push('end')
         return real.revoke(of)
       },

@@ -11,6 +11,11 @@ import { noFields, readJson } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { listParameters, pageOrRefusal, pathId, query, refuseQuery, validQuery } from '../query.ts'
 
+interface Parts<Name extends keyof Administer> {
+  readonly administer: Pick<Administer, Name>
+  readonly now: Clock
+}
+
 const filter = z.string().min(1).max(2048).optional()
 
 /** Query of `GET /v1/admin/sessions`. */
@@ -24,7 +29,7 @@ export const sessionListQuery = z.strictObject({
 })
 
 /** `GET /v1/admin/sessions` */
-export function listSessions(administer: Administer, now: Clock): Handler<AppEnv>[] {
+export function listSessions({ administer, now }: Parts<'listSessions'>): Handler<AppEnv>[] {
   const list = async (c: AppContext) => {
     const asked = { ...validQuery(c, sessionListQuery), now: unixSeconds(now) }
     const page = pageOrRefusal(await administer.listSessions(adminRequest(c), asked))
@@ -35,7 +40,7 @@ export function listSessions(administer: Administer, now: Clock): Handler<AppEnv
 }
 
 /** `GET /v1/admin/sessions/{id}` */
-export function readSession(administer: Administer, now: Clock): Handler<AppEnv> {
+export function readSession({ administer, now }: Parts<'readSession'>): Handler<AppEnv> {
   return async (c) => {
     refuseQuery(c)
     const session = await administer.readSession(adminRequest(c), pathId(c))
@@ -44,7 +49,7 @@ export function readSession(administer: Administer, now: Clock): Handler<AppEnv>
 }
 
 /** `POST /v1/admin/sessions/{id}/cancel`: 200 when the upstream confirmed, 202 while it has not. */
-export function cancelSession(administer: Administer, now: Clock): Handler<AppEnv> {
+export function cancelSession({ administer, now }: Parts<'cancelSession'>): Handler<AppEnv> {
   return async (c) => {
     await readJson(c, noFields)
     refuseQuery(c)

@@ -17,15 +17,15 @@ export const anyThreadsQuery = z.strictObject({
   user: text(MAX_USER_CHARACTERS).optional(),
 })
 
-/**
- * `GET /v1/admin/threads`
- *
- * @param workflows - all that the query may name
- */
-export function listAnyThreads(
-  administer: Administer,
-  workflows: readonly { readonly name: string }[],
-): Handler<AppEnv>[] {
+/** `GET /v1/admin/threads` */
+export function listAnyThreads({
+  administer,
+  workflows,
+}: {
+  readonly administer: Pick<Administer, 'listThreads'>
+  /** All workflows that the query may name. */
+  readonly workflows: readonly { readonly name: string }[]
+}): Handler<AppEnv>[] {
   const list = async (c: AppContext) => {
     const asked = validQuery(c, anyThreadsQuery)
     const { workflow } = asked
@@ -38,7 +38,7 @@ export function listAnyThreads(
 }
 
 /** `GET /v1/admin/threads/{id}` */
-export function readAnyThread(administer: Administer): Handler<AppEnv> {
+export function readAnyThread(administer: Pick<Administer, 'findThread'>): Handler<AppEnv> {
   return async (c) => {
     refuseQuery(c)
     const { thread } = await administer.findThread(threadRequest(c), pathId(c))
@@ -47,7 +47,7 @@ export function readAnyThread(administer: Administer): Handler<AppEnv> {
 }
 
 /** `GET /v1/admin/threads/{id}/items` */
-export function listAnyItems(administer: Administer): Handler<AppEnv>[] {
+export function listAnyItems(administer: Pick<Administer, 'readItems'>): Handler<AppEnv>[] {
   const list = async (c: AppContext) => {
     const asked = { id: pathId(c), query: validQuery(c, itemListQuery) }
     const { items } = await administer.readItems(threadRequest(c), asked)
@@ -57,7 +57,7 @@ export function listAnyItems(administer: Administer): Handler<AppEnv>[] {
 }
 
 /** `DELETE /v1/admin/threads/{id}` */
-export function deleteAnyThread(administer: Administer): Handler<AppEnv> {
+export function deleteAnyThread(administer: Pick<Administer, 'deleteThread'>): Handler<AppEnv> {
   return async (c) => {
     refuseQuery(c)
     return c.json(await administer.deleteThread(threadRequest(c), pathId(c)))

@@ -40,7 +40,7 @@ export const revokeAnyBody = z.union([
 export const blockListQuery = z.strictObject(listParameters)
 
 /** `POST /v1/admin/users/{user}/revoke` */
-export function revokeUser(administer: Administer): Handler<AppEnv> {
+export function revokeUser(administer: Pick<Administer, 'revokeUser'>): Handler<AppEnv> {
   return async (c) => {
     const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeBody)
     refuseQuery(c)
@@ -50,7 +50,9 @@ export function revokeUser(administer: Administer): Handler<AppEnv> {
 }
 
 /** `POST /v1/admin/revoke` */
-export function revokeAny(administer: Administer): Handler<AppEnv> {
+export function revokeAny(
+  administer: Pick<Administer, 'revokeUser' | 'revokeSubject'>,
+): Handler<AppEnv> {
   return async (c) => {
     const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeAnyBody)
     refuseQuery(c)
@@ -64,7 +66,13 @@ export function revokeAny(administer: Administer): Handler<AppEnv> {
 }
 
 /** `GET /v1/admin/blocks` */
-export function listBlocks(administer: Administer, now: Clock): Handler<AppEnv>[] {
+export function listBlocks({
+  administer,
+  now,
+}: {
+  readonly administer: Pick<Administer, 'listBlocks'>
+  readonly now: Clock
+}): Handler<AppEnv>[] {
   const list = async (c: AppContext) => {
     const asked = { ...validQuery(c, blockListQuery), now: unixSeconds(now) }
     const page = pageOrRefusal(await administer.listBlocks(adminRequest(c), asked))
@@ -74,7 +82,7 @@ export function listBlocks(administer: Administer, now: Clock): Handler<AppEnv>[
 }
 
 /** `DELETE /v1/admin/users/{user}/block`: also when there was none. */
-export function liftBlock(administer: Administer): Handler<AppEnv> {
+export function liftBlock(administer: Pick<Administer, 'liftBlock'>): Handler<AppEnv> {
   return async (c) => {
     refuseQuery(c)
     await administer.liftBlock(adminRequest(c), pathUser(c))

@@ -20,29 +20,29 @@ const CHUNK = 200
  * @param link - to Redis
  */
 export function createErase(link: Link): Pick<Registry, 'eraseUser'> {
-  return { eraseUser: (order) => eraseUser(link, order) }
+  return { eraseUser: (command) => eraseUser(link, command) }
 }
 
-async function eraseUser(link: Link, order: UserErase): Promise<EraseOutcome> {
-  const tag = tagOf(order.user)
+async function eraseUser(link: Link, command: UserErase): Promise<EraseOutcome> {
+  const tag = tagOf(command.user)
   await link.call((redis) => redis.send(mintsKey(tag), 'DEL', mintsKey(tag)))
   const sessions = sessionIndex('user', tag)
   let erased = 0
   for (const [key, erase] of [
     [sessions, eraseSessions],
-    [audit.ofUser(order.user), eraseEntries],
+    [audit.ofUser(command.user), eraseEntries],
   ] as const) {
-    for (let after = 0, ended = false; !ended && erased < order.limit; ) {
-      const limit = Math.min(CHUNK, order.limit - erased)
+    for (let after = 0, ended = false; !ended && erased < command.limit; ) {
+      const limit = Math.min(CHUNK, command.limit - erased)
       await link.call(async (redis) => {
         const { members, lastPlace } = await readAfter(redis, key, { after, limit })
-        erased += members.length === 0 ? 0 : await erase(redis, order, members)
+        erased += members.length === 0 ? 0 : await erase(redis, command, members)
         ended = members.length < limit
         after = lastPlace
       })
     }
   }
-  return { erased, more: erased >= order.limit }
+  return { erased, more: erased >= command.limit }
 }
 
 /** Oldest first; what stays is passed over. */

@@ -1,7 +1,7 @@
 // Ends sessions: a revoke of users, and the cancel of a single session.
 import { z } from 'zod'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
-import type { RevokeOrder, RevokeOutcome } from '../records.ts'
+import type { RevokeOutcome, UserRevoke } from '../records.ts'
 import { afterwards } from './afterwards.ts'
 import { ARM_SESSION, ARM_USER } from './index-scripts.ts'
 import { index, tagOf, userKeys } from './keys.ts'
@@ -33,7 +33,7 @@ const revokeReply = z.tuple([countOrNone, countOrNone]).rest(z.string())
 export function createSessionSteps(link: Link): SessionSteps {
   return {
     readStanding: (question) => link.call((redis) => readStanding(redis, question)),
-    revoke: (order) => revoke(link, order),
+    revoke: (command) => revoke(link, command),
     async beginCancel(id, now) {
       const session = await link.call((redis) => beginCancel(redis, id, now))
       if (session?.record.status === 'cancelling') await noteEnded(link, [session])
@@ -55,9 +55,9 @@ async function beginCancel(
   return row === '' ? undefined : fromRow(row)
 }
 
-async function revoke(link: Link, order: RevokeOrder): Promise<RevokeOutcome> {
-  const tag = tagOf(order.user)
-  const { place, reply } = await link.call((redis) => revokeUser(redis, tag, order))
+async function revoke(link: Link, command: UserRevoke): Promise<RevokeOutcome> {
+  const tag = tagOf(command.user)
+  const { place, reply } = await link.call((redis) => revokeUser(redis, tag, command))
   const [blockedUntil, standing, ...rows] = revokeReply.parse(reply)
   const sessions = rows.map(fromRow).sort((a, b) => a.place - b.place)
   await afterwards(link, async (redis) => {
@@ -68,8 +68,8 @@ async function revoke(link: Link, order: RevokeOrder): Promise<RevokeOutcome> {
   return { cancelling: sessions.map((one) => one.record), blockedUntil }
 }
 
-async function revokeUser(redis: Commands, tag: string, order: RevokeOrder) {
-  const { user, identity, block, now } = order
+async function revokeUser(redis: Commands, tag: string, command: UserRevoke) {
+  const { user, identity, block, now } = command
   const due = dueAt(now)
   const blocks = [index.blocks, index.blockEnds]
   const place = await redis.run(
@@ -82,7 +82,7 @@ async function revokeUser(redis: Commands, tag: string, order: RevokeOrder) {
     : { issuer: '', pair: '', sid: '' }
   const json = block === undefined ? '' : JSON.stringify({ user, ...block, createdAt: now })
   const reply = await redis.run(REVOKE, Object.values(userKeys(tag)), [
-    ...[now, order.endReason, issuer, pair, sid, block?.until ?? '', String(place), json, due],
+    ...[now, command.endReason, issuer, pair, sid, block?.until ?? '', String(place), json, due],
     keptFor(block?.until ?? now, now),
   ])
   return { place, reply }

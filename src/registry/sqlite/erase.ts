@@ -21,11 +21,11 @@ const ENTRIES = `
  * @param db - the durable connection
  */
 export function createErase(db: Database): Pick<Registry, 'eraseUser'> {
-  return { eraseUser: (order) => db.write((sql) => eraseUser(sql, order)) }
+  return { eraseUser: (command) => db.write((sql) => eraseUser(sql, command)) }
 }
 
-function eraseUser(sql: Sql, order: UserErase): EraseOutcome {
-  const { user, keptAction, limit, now } = order
+function eraseUser(sql: Sql, command: UserErase): EraseOutcome {
+  const { user, keptAction, limit, now } = command
   sql.run('DELETE FROM counters WHERE key = ?', mintCounter(user))
   const sessions = sql.run(ENDED, user, now, limit)
   const erased = sessions + sql.run(ENTRIES, user, keptAction, limit - sessions)

@@ -4,10 +4,10 @@ import type {
   EndReason,
   NewEntry,
   RecordOutcome,
-  RevokeOrder,
   RevokeOutcome,
   SessionRecord,
   StandingQuery,
+  UserRevoke,
   UserStanding,
 } from '../records.ts'
 import { isLive } from '../session-match.ts'
@@ -58,7 +58,7 @@ export function createSessionSteps(db: Database): SessionSteps {
   return {
     readStanding: (question) => db.plain((sql) => readStanding(sql, question)),
     record: (entry) => db.write((sql) => record(sql, entry)),
-    revoke: (order) => db.write((sql) => revoke(sql, order)),
+    revoke: (command) => db.write((sql) => revoke(sql, command)),
     beginCancel: (id, now) =>
       db.write((sql) => {
         const session = sessionOf(sql, BY_ID, id)
@@ -133,8 +133,8 @@ function insert(sql: Sql, of: SessionRecord): void {
   sql.run(INSERT, ...who, ...what, state)
 }
 
-function revoke(sql: Sql, order: RevokeOrder): RevokeOutcome {
-  const { user, identity, now } = order
+function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
+  const { user, identity, now } = command
   sql.run(
     `INSERT INTO users VALUES (?, 1, ?) ON CONFLICT (user)
       DO UPDATE SET generation = generation + 1, changed_at = excluded.changed_at`,
@@ -157,17 +157,17 @@ function revoke(sql: Sql, order: RevokeOrder): RevokeOutcome {
   sql.run(
     `UPDATE sessions SET status = 'cancelling', end_reason = ?6 WHERE ${live}`,
     ...match,
-    order.endReason,
+    command.endReason,
   )
   const cancelling = sql.all(
     `SELECT * FROM sessions WHERE ${MATCHING} AND +status = 'cancelling' ORDER BY seq`,
     ...match,
   )
-  return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, order) }
+  return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, command) }
 }
 
 /** Sets the block that is asked for, unless a longer one stands; answers the end of what stands. */
-function block(sql: Sql, { user, block, now }: RevokeOrder): number | undefined {
+function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
   const standing = sql.get('SELECT until FROM blocks WHERE user = ? AND until > ?', user, now)
   const until = numberIn(standing, 'until')
   if (block === undefined || block.until <= (until ?? 0)) return until
