@@ -1,14 +1,10 @@
+// `npm run chatkit-api`: the embedded ChatKit API alone, for developing anything that talks to ChatKit.
+
 import { readPort } from '../config/env.ts'
 import { type RunningChatKitApi, startChatKitApi } from '../embedded/chatkit-api/server.ts'
-
-/**
- * The embedded ChatKit API alone, for developing anything that talks to ChatKit. Exit codes of
- * sysexits.h: 69 the port cannot be had, 78 the environment is wrong.
- */
+import { EXIT } from './cli/exit.ts'
 
 const DEFAULT_PORT = 8789
-const EX_UNAVAILABLE = 69
-const EX_CONFIG = 78
 
 const port = portOrExit()
 const running = await startOrExit(port)
@@ -23,7 +19,7 @@ function portOrExit(): number {
   try {
     return readPort(DEFAULT_PORT)
   } catch (error) {
-    return fail(EX_CONFIG, messageOf(error))
+    return fail(EXIT.config, messageOf(error))
   }
 }
 
@@ -33,7 +29,7 @@ async function startOrExit(port: number): Promise<RunningChatKitApi> {
   } catch (error) {
     const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
     const why = taken ? `port ${port} is taken; set PORT to another` : messageOf(error)
-    return fail(EX_UNAVAILABLE, why)
+    return fail(EXIT.unavailable, why)
   }
 }
 

@@ -1,34 +1,33 @@
+// `npm run check-config`: checks a config file offline, and names the secrets that it needs.
+
 import { readFileSync } from 'node:fs'
 import { loadConfig } from '../config/file/load-config.ts'
 import { ConfigError } from '../config/file/problems.ts'
-
-/** EX_USAGE and EX_CONFIG of sysexits.h. */
-const EXIT_USAGE = 64
-const EXIT_CONFIG = 78
+import { EXIT } from './cli/exit.ts'
 
 process.exitCode = run(process.argv.slice(2))
 
 function run(args: readonly string[]): number {
   const [file, ...more] = args
   if (file === undefined || more.length > 0) {
-    return fail(EXIT_USAGE, 'usage: npm run check-config -- FILE')
+    return fail(EXIT.scriptUsage, 'usage: npm run check-config -- FILE')
   }
-  const text = read(file)
-  if (text === undefined) return EXIT_CONFIG
+  const text = readConfig(file)
+  if (text === undefined) return EXIT.config
   try {
     process.stdout.write(summarise(file, loadConfig(text, { file })))
     return 0
   } catch (error) {
-    if (error instanceof ConfigError) return fail(EXIT_CONFIG, error.message)
+    if (error instanceof ConfigError) return fail(EXIT.config, error.message)
     throw error
   }
 }
 
-function read(file: string): string | undefined {
+function readConfig(file: string): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
   } catch (error) {
-    fail(EXIT_CONFIG, `${file}:1: (file): ${readProblem(error)}`)
+    fail(EXIT.config, `${file}:1: (file): ${readProblem(error)}`)
     return undefined
   }
 }

@@ -1,3 +1,5 @@
+// Finds a port: the usual one, or any free one when that is taken.
+
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 

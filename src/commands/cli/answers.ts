@@ -1,10 +1,10 @@
+// Prints sessions, threads and items for people. With `--json` they are printed as they are instead.
+
 import { z } from 'zod'
 import type { ThreadItem } from '../../chatkit/wire/item.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Io } from './io.ts'
 import { printFields, printJson, printTable, remark, time } from './output.ts'
-
-// Answers for people. With `--json` they are printed as they are instead.
 
 /** A page of any list. */
 export interface PageSeen<T> {

@@ -1,8 +1,8 @@
+// Options and arguments that several commands take, checked before anything is sent.
+
 import { Argument, InvalidArgumentError, Option } from 'commander'
 import { MAX_USER_CHARACTERS } from '../../chatkit/wire/wire.ts'
 import { OBJECT_ID } from '../../lib/ids.ts'
-
-// Values that several commands take, checked before anything is sent.
 
 const MAX_CURSOR = 2048
 

@@ -1,3 +1,5 @@
+// `--config`, for the commands that read the service's own config.
+
 import { Option } from 'commander'
 import { type Variables, withoutBlanks } from '../../config/env.ts'
 import { type Rules, readRules, readSetup, type Setup, SetupError } from '../../config/setup.ts'

@@ -1,3 +1,5 @@
+// Exit codes of all commands, and the errors that end a command with one.
+
 /** Exit codes, in `--help` too; from 64 on those of sysexits.h. */
 export const EXIT = {
   ok: 0,
@@ -5,10 +7,14 @@ export const EXIT = {
   failed: 1,
   /** Unknown command or option, or a value that cannot be meant. Nothing was sent. */
   usage: 2,
+  /** EX_USAGE, of the commands that `npm run` starts. */
+  scriptUsage: 64,
   /** EX_NOINPUT: a file cannot be read. */
   noInput: 66,
   /** EX_UNAVAILABLE: service or API cannot be reached, or are not able to answer. */
   unavailable: 69,
+  /** EX_SOFTWARE: the demo does not work. */
+  software: 70,
   /** EX_IOERR: a file cannot be written. */
   ioError: 74,
   /** EX_TEMPFAIL: too many calls; the same command works later. */
@@ -46,4 +52,36 @@ export class OutputClosedError extends CommandError {
   constructor() {
     super(EXIT.outputClosed, '')
   }
+}
+
+const NOT_PERMITTED = [
+  'missing_token',
+  'invalid_token',
+  'token_expired',
+  'admin_required',
+  'origin_not_allowed',
+  'workflow_not_allowed',
+  'claims_not_mapped',
+  'user_blocked',
+  'upstream_auth_failed',
+]
+const TRY_LATER = ['rate_limited', 'session_limit', 'upstream_rate_limited', 'overloaded']
+const UNAVAILABLE = [
+  'upstream_unavailable',
+  'upstream_timeout',
+  'idp_unavailable',
+  'store_unavailable',
+  'shutting_down',
+  'request_timeout',
+]
+
+/**
+ * The exit code for a public error code of the service.
+ *
+ * @param code - also one that a newer service has
+ */
+export function exitCodeOf(code: string): ExitCode {
+  if (NOT_PERMITTED.includes(code)) return EXIT.notPermitted
+  if (TRY_LATER.includes(code)) return EXIT.tryLater
+  return UNAVAILABLE.includes(code) ? EXIT.unavailable : EXIT.failed
 }

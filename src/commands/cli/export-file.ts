@@ -1,3 +1,5 @@
+// Writes a file that appears under its name only when it is whole.
+
 import { open, rename, rm } from 'node:fs/promises'
 import { CommandError, EXIT } from './exit.ts'
 

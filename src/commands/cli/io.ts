@@ -1,3 +1,5 @@
+// Streams, environment and clock as commands see them.
+
 import type { Readable, Writable } from 'node:stream'
 import type { Variables } from '../../config/env.ts'
 import type { Clock } from '../../lib/clock.ts'

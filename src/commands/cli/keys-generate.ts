@@ -1,3 +1,5 @@
+// `keys generate`: makes signing keys and random keys.
+
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'

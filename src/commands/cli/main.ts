@@ -1,7 +1,7 @@
+// The process of the command line: streams, signals, exit code.
+
 import { CommandError, EXIT } from './exit.ts'
 import { runCli } from './program.ts'
-
-// The process of the command line: streams, signals, exit code.
 
 const controller = new AbortController()
 

@@ -1,3 +1,5 @@
+// Prints text, JSON and tables, harmless to terminals, and waits for slow readers.
+
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { Option } from 'commander'

@@ -1,3 +1,5 @@
+// The tree of commands, and how a command line is run.
+
 import { Command } from 'commander'
 import { completionCommand } from './completion/completion.ts'
 import { doctorCommand } from './doctor/doctor.ts'

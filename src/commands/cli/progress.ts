@@ -1,3 +1,5 @@
+// A line on standard error that counts while long work goes on.
+
 import progress from 'cli-progress'
 import type { Io } from './io.ts'
 

@@ -1,3 +1,5 @@
+// Words an error in full, for operators.
+
 import { ServiceError } from '../../lib/errors.ts'
 import { scrub } from '../../lib/log.ts'
 

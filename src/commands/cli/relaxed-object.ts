@@ -1,3 +1,5 @@
+// Reads an option's value that is an object, written as YAML's flow syntax or as JSON.
+
 import { InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
 import { readYaml } from '../../config/file/yaml-file.ts'
@@ -13,7 +15,7 @@ export function relaxedObject<S extends z.ZodType>(schema: S): (text: string) =>
   return (text) => {
     const parsed = schema.safeParse(readObject(text))
     if (parsed.success) return parsed.data
-    const problems = parsed.error.issues.map(describe)
+    const problems = parsed.error.issues.map(describeIssue)
     throw new InvalidArgumentError(problems.join('; '))
   }
 }
@@ -29,7 +31,7 @@ function notAnObject(why: string): InvalidArgumentError {
   return new InvalidArgumentError(`Write an object as '{key: value}' or as JSON; ${why}.`)
 }
 
-function describe(issue: z.core.$ZodIssue): string {
+function describeIssue(issue: z.core.$ZodIssue): string {
   const where = issue.path.map(String).join('.')
   return `${where === '' ? '' : `${where}: `}${problemOf(issue)}`
 }

@@ -1,11 +1,12 @@
+// Words what a command threw, on standard error, and gives the exit code.
+
 import { CommanderError } from 'commander'
 import { EnvironmentError } from '../../config/env.ts'
 import { ConfigError } from '../../config/file/problems.ts'
 import { SecretFileError } from '../../config/secret-file.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { textOfCode } from '../../respond/codes.ts'
-import { CommandError, EXIT, type ExitCode } from './exit.ts'
-import { exitCodeOf } from './exit-code.ts'
+import { CommandError, EXIT, type ExitCode, exitCodeOf } from './exit.ts'
 import type { Io } from './io.ts'
 import { printable, remark } from './output.ts'
 

@@ -1,3 +1,5 @@
+// `sessions create`, at the ChatKit API or through this service.
+
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { type ChatKit, UnusableSessionError } from '../../chatkit/port.ts'
@@ -46,9 +48,9 @@ export function createSession(io: Io): Command {
   return targetOptions(command).action(async (flags: CreateFlags) => {
     await withTarget(io, flags, async (target) => {
       const answer =
-        target.kind === 'api'
-          ? await atTheApi(io, target.chatkit, flags)
-          : await atTheService(target.service, flags)
+        target.kind === 'hosted'
+          ? await createHosted(io, target.chatkit, flags)
+          : await createThroughService(target.service, flags)
       await printObject(io, answer, flags.json ?? false)
     })
   })
@@ -66,7 +68,7 @@ function object(flag: string, schema: z.ZodType): Option {
   return option.argParser(relaxedObject(schema))
 }
 
-async function atTheApi(io: Io, chatkit: ChatKit, flags: CreateFlags): Promise<object> {
+async function createHosted(io: Io, chatkit: ChatKit, flags: CreateFlags): Promise<object> {
   if (flags.input !== undefined) throw wrongUse('--input is for a workflow of this service.')
   const { user, chatkitConfiguration, expiresAfter, rateLimits } = flags
   if (user === undefined) throw wrongUse('required option --user <user> not specified')
@@ -100,7 +102,7 @@ function workflowObject(text: string | undefined): CreateSessionParams['workflow
 const minted = z.looseObject({ client_secret: z.string().min(1) })
 
 /** For the user that the token is of: the service takes no one's word for another. */
-async function atTheService(service: ServiceClient, flags: CreateFlags): Promise<object> {
+async function createThroughService(service: ServiceClient, flags: CreateFlags): Promise<object> {
   for (const name of ['user', 'chatkitConfiguration', 'expiresAfter', 'rateLimits'] as const) {
     if (flags[name] === undefined) continue
     const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`

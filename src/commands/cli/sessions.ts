@@ -1,3 +1,5 @@
+// `sessions create|cancel|list`.
+
 import { Command, Option } from 'commander'
 import { pageOf } from '../../chatkit/wire/wire.ts'
 import {
@@ -43,7 +45,7 @@ function cancelSession(io: Io): Command {
   return targetOptions(command).action(async (flags: Flags & { sessionId: string }) => {
     const { sessionId, json = false } = flags
     await withTarget(io, flags, async (target) => {
-      if (target.kind === 'api') {
+      if (target.kind === 'hosted') {
         const ended = await target.chatkit.cancelSession(sessionId, { signal: io.signal })
         if (ended === null) throw noSuchSession()
         const answer = { ...ended, client_secret: ended.client_secret?.reveal() }
@@ -87,7 +89,7 @@ function listSessions(io: Io): Command {
   for (const option of listOptions('sessions')) command.addOption(option)
   command.addOption(jsonOption())
   return targetOptions(command).action(async (flags: ListSessionFlags) => {
-    if (targetKind(io, flags) === 'api') throw notInTheApi()
+    if (targetKind(io, flags) === 'hosted') throw cannotListHosted()
     const { user, workflow, status, issuer, subject, limit, order, after, before } = flags
     const query = { user, workflow, status, issuer, subject, limit, order, after, before }
     const service = await serviceOf(io, flags)
@@ -99,7 +101,7 @@ function listSessions(io: Io): Command {
   })
 }
 
-function notInTheApi(): CommandError {
+function cannotListHosted(): CommandError {
   return new CommandError(
     EXIT.usage,
     'the ChatKit API has no call that lists sessions. This service has those it minted on its\n' +

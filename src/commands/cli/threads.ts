@@ -1,3 +1,5 @@
+// `threads list|retrieve|delete|list-items`.
+
 import { Command, Option } from 'commander'
 import { printItems, printObject, printThreads } from './answers.ts'
 import { id, type ListFlags, listOptions, someText, user } from './arguments.ts'
@@ -37,7 +39,7 @@ function listThreads(io: Io): Command {
     async (flags: Flags & ListFlags & { user?: string; workflow?: string }) => {
       const { user, workflow, ...rest } = flags
       await withTarget(io, flags, async (target) => {
-        if (workflow !== undefined && target.kind === 'api') throw noWorkflowInTheApi()
+        if (workflow !== undefined && target.kind === 'hosted') throw hostedKnowsNoWorkflow()
         const query = { ...listQuery(rest), user, workflow }
         const page = await callsOf(io, target).listThreads(query)
         await (flags.json ? printJson(io, page) : printThreads(io, page))
@@ -107,7 +109,7 @@ function callsOf(io: Io, target: Target): ThreadCalls {
   }
 }
 
-function noWorkflowInTheApi(): CommandError {
+function hostedKnowsNoWorkflow(): CommandError {
   return new CommandError(
     EXIT.usage,
     '--workflow: the ChatKit API does not know which workflow a thread is of. This service can\n' +

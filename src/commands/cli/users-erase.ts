@@ -1,3 +1,5 @@
+// `users erase`: asks first, then follows the erase line by line.
+
 import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { Command, Option } from 'commander'
@@ -27,7 +29,7 @@ export function eraseUser(io: Io): Command {
     if (!yes) await confirm(io, who)
     const path = `/v1/admin/users/${encodeURIComponent(who)}/erase`
     const summary = await follow(io, service.lines(`POST ${path}`), json)
-    judge(summary)
+    requireSummary(summary)
     if (!json) await printObject(io, withoutType(summary), false)
     if (!summary.complete) throw incomplete()
   })
@@ -81,7 +83,7 @@ function countsOf(line: StreamLine): Record<string, number> {
   return Object.fromEntries(entries)
 }
 
-function judge(summary: StreamSummary | undefined): asserts summary is StreamSummary {
+function requireSummary(summary: StreamSummary | undefined): asserts summary is StreamSummary {
   if (summary !== undefined) return
   throw new CommandError(
     EXIT.failed,

@@ -1,3 +1,5 @@
+// `users export`: prints or saves everything that is kept of a user.
+
 import { Command, Option } from 'commander'
 import { userArgument } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
@@ -21,7 +23,7 @@ export function exportUser(io: Io): Command {
     const service = await serviceOf(io, flags)
     const lines = service.lines(`GET /v1/admin/users/${encodeURIComponent(who)}/export`)
     if (flags.output === undefined || flags.output === '-') {
-      judge(await copy(io, lines), '')
+      requireComplete(await copy(io, lines), '')
     } else await exportToFile(io, lines, flags.output)
   })
 }
@@ -30,7 +32,7 @@ async function exportToFile(io: Io, lines: AsyncIterable<string>, path: string):
   const file = await openExportFile(path)
   try {
     const summary = await copy(io, lines, file)
-    judge(summary, ` What came is in ${file.partialPath}.`)
+    requireComplete(summary, ` What came is in ${file.partialPath}.`)
     await file.complete()
     remark(io, `written to ${path}: ${countsOf(summary)}`)
   } finally {
@@ -62,7 +64,7 @@ async function copy(
   }
 }
 
-function judge(summary: StreamSummary | undefined, where: string): void {
+function requireComplete(summary: StreamSummary | undefined, where: string): void {
   if (summary === undefined) {
     throw new CommandError(
       EXIT.failed,

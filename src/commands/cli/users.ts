@@ -1,3 +1,5 @@
+// `users revoke|unblock|export|erase`.
+
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { printObject } from './answers.ts'

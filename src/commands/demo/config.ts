@@ -1,3 +1,5 @@
+// The demo's config file.
+
 /**
  * The demo's config file: three workflows, of which only people in support may use the first and the
  * last has a server of its own, admins, and their console.

@@ -1,14 +1,7 @@
+// `npm run demo`: the service, a sign-in and a ChatKit API, all on loopback, with lines to paste.
+
+import { EXIT } from '../cli/exit.ts'
 import type { Demo } from './servers.ts'
-
-/**
- * `npm run demo`: the service, a sign-in and a ChatKit API, all on loopback, with lines to paste.
- * Exit codes of sysexits.h: 69 something it needs cannot be had, 70 the demo does not work, 78 the
- * environment is wrong.
- */
-
-const EX_UNAVAILABLE = 69
-const EX_SOFTWARE = 70
-const EX_CONFIG = 78
 
 const { startDemo } = await importOrExit()
 const demo = await startOrExit()
@@ -24,7 +17,7 @@ async function importOrExit(): Promise<typeof import('./servers.ts')> {
     return await import('./servers.ts')
   } catch (error) {
     if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error
-    return fail(EX_UNAVAILABLE, 'needs the development dependencies; run "npm ci" first')
+    return fail(EXIT.unavailable, 'needs the development dependencies; run "npm ci" first')
   }
 }
 
@@ -33,9 +26,10 @@ async function startOrExit(): Promise<Demo> {
     return await startDemo()
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    if (error instanceof Error && error.name === 'EnvironmentError') return fail(EX_CONFIG, message)
-    if (codeOf(error) === undefined) return fail(EX_SOFTWARE, message)
-    return fail(EX_UNAVAILABLE, `${message}; it needs to listen on loopback addresses`)
+    if (error instanceof Error && error.name === 'EnvironmentError')
+      return fail(EXIT.config, message)
+    if (codeOf(error) === undefined) return fail(EXIT.software, message)
+    return fail(EXIT.unavailable, `${message}; it needs to listen on loopback addresses`)
   }
 }
 

@@ -1,3 +1,5 @@
+// The text that the demo prints: what runs, and lines to paste.
+
 /** What the introduction tells. */
 export interface DemoFacts {
   /** Where the four listen. */

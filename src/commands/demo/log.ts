@@ -1,3 +1,5 @@
+// Shows the service's log to a person, one short line for each request.
+
 import { Writable } from 'node:stream'
 import { z } from 'zod'
 

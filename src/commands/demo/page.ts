@@ -1,3 +1,5 @@
+// Puts the demo's page beside the service at `/demo`.
+
 import { parse } from 'yaml'
 import { z } from 'zod'
 import type { RecordedRequest } from '../../embedded/chatkit-api/recorder.ts'

@@ -1,3 +1,5 @@
+// Starts everything that the demo consists of.
+
 import { randomBytes } from 'node:crypto'
 import { readEnvironment, readPort } from '../../config/env.ts'
 import { loadConfig } from '../../config/file/load-config.ts'

@@ -1,3 +1,5 @@
+// `completion bash|zsh|fish`: prints a script that completes commands and options.
+
 import { Argument, Command } from 'commander'
 import type { Io } from '../io.ts'
 import { print } from '../output.ts'

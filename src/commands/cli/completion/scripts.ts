@@ -1,3 +1,5 @@
+// Completion scripts for bash, zsh and fish.
+
 import type { CompletionFlag, CompletionPlace, CompletionTable } from './table.ts'
 
 // Scripts for shells. Names of commands, flags and choices are ours: letters, digits and dashes.

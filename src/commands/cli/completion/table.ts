@@ -1,3 +1,5 @@
+// The tree of commands as a table, for completion scripts.
+
 import type { Command, Option } from 'commander'
 
 /** What can follow at one place of the command line. */

@@ -1,3 +1,5 @@
+// Advice to operators about a call that failed in the doctor.
+
 import { ServiceError } from '../../../lib/errors.ts'
 import { systemCode } from '../reason.ts'
 

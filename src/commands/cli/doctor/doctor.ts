@@ -1,3 +1,5 @@
+// `doctor`: tries everything that the service depends on, and says what is wrong.
+
 import { Command } from 'commander'
 import { Agent } from 'undici'
 import { createSessionParams } from '../../../chatkit/wire/session.ts'

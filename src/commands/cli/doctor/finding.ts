@@ -1,3 +1,5 @@
+// One finding of the doctor.
+
 /** One thing that the doctor looked at. */
 export interface Finding {
   /** `config`, `store`, `issuer https://…`, `workflow support`, … */

@@ -1,3 +1,5 @@
+// Checks the server of each self-hosted workflow by asking it for a list of threads.
+
 import { serverThreadPage } from '../../../chatkit/protocol/thread.ts'
 import { createAskServer } from '../../../chatkit/self-hosted/ask.ts'
 import { openSigningKeys, type SigningKeys } from '../../../chatkit/signing/signing-keys.ts'

@@ -1,3 +1,5 @@
+// Checks that the store of the config can be opened and written.
+
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -51,7 +53,7 @@ async function openStore(location: StoreLocation): Promise<OpenStore> {
   const said: Said[] = []
   const log = createLog({
     level: 'debug',
-    destination: { write: (line) => said.push(parse(line)) },
+    destination: { write: (line) => said.push(parseLogLine(line)) },
   })
   const name = location.kind === 'sqlite' ? `sqlite:${location.path}` : location.kind
   let registry: Registry | undefined
@@ -83,7 +85,7 @@ interface Said {
   readonly err?: { readonly message?: string }
 }
 
-function parse(line: string): Said {
+function parseLogLine(line: string): Said {
   return JSON.parse(line)
 }
 

@@ -1,3 +1,5 @@
+// Checks the issuers' keys and the service's own URL.
+
 import { type Dispatcher, request } from 'undici'
 import { createIssuers, type Issuer } from '../../../authenticate/issuers.ts'
 import type { Setup } from '../../../config/setup.ts'

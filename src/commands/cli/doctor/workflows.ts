@@ -1,3 +1,5 @@
+// Checks each hosted workflow by minting a session and cancelling it.
+
 import type { Dispatcher } from 'undici'
 import { createAdapters } from '../../../chatkit/adapters.ts'
 import { type ChatKit, UnusableSessionError } from '../../../chatkit/port.ts'
@@ -9,10 +11,10 @@ import { reasonOf } from '../reason.ts'
 import { adviceOnApi, type CallContext } from './advice.ts'
 import { type Finding, ok, wrong } from './finding.ts'
 
-/** What a session that cannot be cancelled lives, in seconds. */
+/** Life of a session that cannot be cancelled, in seconds. */
 const SECONDS = 10
 
-/** What the checks of workflows need. */
+/** A setup, and whom and what to try it with. */
 export interface WorkflowChecks extends Setup {
   readonly workflows: readonly WorkflowSettings[]
   /** The ChatKit user to mint for. */
@@ -65,11 +67,11 @@ async function checkOne(
     const { id } = await chatkit.createSession(params, call)
     const left = await failureOf(() => cancel(id))
     if (left !== undefined) return leftOver(check, id, left)
-    return ok(check, `minted and cancelled a session of ${describe(context)}`)
+    return ok(check, `minted and cancelled a session of ${describeCall(context)}`)
   } catch (error) {
     checks.signal.throwIfAborted()
     const id = error instanceof UnusableSessionError ? error.sessionId : undefined
-    const message = `no session of ${describe(context)}: ${reasonOf(error)}`
+    const message = `no session of ${describeCall(context)}: ${reasonOf(error)}`
     const advice = adviceOnApi(error, { ...context, status })
     if (id === undefined || (await failureOf(() => cancel(id))) === undefined) {
       return wrong(check, message, advice)
@@ -107,8 +109,10 @@ function contextOf({ apiKeyEnv, id }: HostedWorkflow, { environment, now }: Work
   }
 }
 
-/** What is in use, so that nobody has to guess which key or project won. */
-function describe(context: CallContext & { readonly organization: string | undefined }): string {
+/** Key, project and address of the call, so that nobody has to guess which of several won. */
+function describeCall(
+  context: CallContext & { readonly organization: string | undefined },
+): string {
   const { workflowId, keyName, keyHint, project, organization, baseUrl } = context
   const of = `project ${project ?? 'of the key'}, organization ${organization ?? 'of the key'}`
   return `${workflowId} with ${keyName} (${keyHint}), ${of}, at ${baseUrl}`

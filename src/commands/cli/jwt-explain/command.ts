@@ -1,3 +1,5 @@
+// `jwt explain`: reads a token from standard input and shows what the service would make of it.
+
 import { addAbortSignal } from 'node:stream'
 import { Command } from 'commander'
 import { Agent } from 'undici'
@@ -59,13 +61,13 @@ async function explain(io: Io, options: Options): Promise<void> {
     const offline = options.offline === true
     const report = await reportOnToken(token, { settings, issuers, asked, offline, now: io.now })
     await (options.json ? printJson(io, report) : show(io, report))
-    if (!report.accepted) throw refused(report)
+    if (!report.accepted) throw refusalOf(report)
   } finally {
     await dispatcher.destroy()
   }
 }
 
-function refused({ status, code, reason }: JwtReport): CommandError {
+function refusalOf({ status, code, reason }: JwtReport): CommandError {
   return new CommandError(EXIT.failed, `refused: ${status} ${code}: ${printable(reason ?? '')}`)
 }
 

@@ -1,3 +1,5 @@
+// Takes a token through steps 1 and 2, and reports where it stops or what it maps to.
+
 import type { Principal } from '../../../authenticate/claims.ts'
 import { explainToken, type TokenExplanation } from '../../../authenticate/explain-token.ts'
 import type { Issuers } from '../../../authenticate/issuers.ts'
@@ -56,7 +58,7 @@ export interface WorkflowVerdict {
   readonly reason: string | null
 }
 
-/** What {@link reportOnToken} needs. */
+/** Rules, keys, and what a client would ask for. */
 export interface ReportOptions {
   readonly settings: Settings
   readonly issuers: Issuers
@@ -73,18 +75,18 @@ export interface ReportOptions {
  * @param options - rules, keys, what a client would ask for
  */
 export async function reportOnToken(token: string, options: ReportOptions): Promise<JwtReport> {
-  const told = await explainToken(token, options)
-  const { principal } = told
+  const found = await explainToken(token, options)
+  const { principal } = found
   const mapped = principal === undefined ? NOTHING : mapToken(principal, options)
-  const refusal = told.refusal ?? mapped.refusal
+  const refusal = found.refusal ?? mapped.refusal
   const { admins } = options.settings
   return {
     accepted: refusal === undefined,
     status: refusal === undefined ? 200 : CODES[refusal.code].status,
     code: refusal?.code ?? null,
     reason: refusal === undefined ? null : reasonOf(refusal),
-    also: told.refusal && mapped.refusal ? alsoRefuses(mapped.refusal) : null,
-    token: describeToken(told),
+    also: found.refusal && mapped.refusal ? alsoRefuses(mapped.refusal) : null,
+    token: describeToken(found),
     user: mapped.user ?? null,
     workflows: principal === undefined ? [] : verdicts(principal, options),
     workflow: mapped.workflow ?? null,

@@ -1,55 +1,57 @@
+// Calls this service's HTTP interface with an admin's token, and words its refusals.
+
 import { z } from 'zod'
 import type { Secret } from '../../../lib/secret.ts'
-import { CommandError, EXIT } from '../exit.ts'
-import { ndjsonLines } from './ndjson.ts'
-import { problemOf } from './service-problem.ts'
+import { textOfCode } from '../../../respond/codes.ts'
+import { CommandError, EXIT, type ExitCode, exitCodeOf } from '../exit.ts'
+import { printable } from '../output.ts'
+import { ndjsonLines } from './summary-stream.ts'
 
-/** What a call carries besides method and path. */
-export interface ServiceRequest {
+/** Query and body of a call. */
+interface ServiceRequest {
   /** Entries that are undefined are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly body?: unknown
 }
 
-/** This service's HTTP interface, as an admin. */
-export interface ServiceClient {
-  /**
-   * A call with one JSON answer; null for an answer without body (204).
-   *
-   * @param line - method and path: `GET /v1/admin/sessions`
-   * @throws {@link CommandError} with the problem that was answered, or why no answer came
-   */
-  call(line: string, request?: ServiceRequest): Promise<unknown>
-  /**
-   * A call with an NDJSON answer: its lines as they come.
-   *
-   * @throws as `call`; when the connection ends early, where the reading is
-   */
-  lines(line: string): AsyncIterable<string>
-}
-
 /** Longer than the service takes for anything but a stream, its own deadlines included. */
 const ANSWER_WITHIN_MS = 60_000
 
-/** What {@link createServiceClient} needs. */
-export interface ServiceClientOptions {
+interface ServiceClientOptions {
   /** Without a trailing slash. */
   readonly url: string
   readonly token: Secret
   readonly signal: AbortSignal
 }
 
-/** @param options - where, and as whom */
-export function createServiceClient(options: ServiceClientOptions): ServiceClient {
+/** {@link createServiceClient} */
+export type ServiceClient = ReturnType<typeof createServiceClient>
+
+/** This service's HTTP interface, as an admin. */
+export function createServiceClient(options: ServiceClientOptions) {
   return {
-    async call(line, request = {}) {
+    /**
+     * A call with one JSON answer; null for an answer without body (204).
+     *
+     * @param line - method and path: `GET /v1/admin/sessions`
+     * @throws {@link CommandError} with the problem that was answered, or why no answer came
+     */
+    async call(line: string, request: ServiceRequest = {}): Promise<unknown> {
       const limit = AbortSignal.timeout(ANSWER_WITHIN_MS)
       const signal = AbortSignal.any([options.signal, limit])
       const response = await send({ ...options, signal }, line, request)
       if (response.status === 204) return null
-      return json(options, await readText(options, response))
+      const answer = jsonOrUndefined(await readText(options, response))
+      if (answer !== undefined) return answer
+      const message = `what answers at ${options.url} is not this service; check --url.`
+      throw new CommandError(EXIT.failed, message)
     },
-    async *lines(line) {
+    /**
+     * A call with an NDJSON answer: its lines as they come.
+     *
+     * @throws as `call`; when the connection ends early, where the reading is
+     */
+    async *lines(line: string): AsyncGenerator<string> {
       const response = await send(options, line, {})
       if (response.body === null) return
       yield* ndjsonLines(response.body)
@@ -95,14 +97,6 @@ async function send(
   throw problemOf(response, await readText({ url, signal }, response))
 }
 
-function json({ url }: Pick<ServiceClientOptions, 'url'>, text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new CommandError(EXIT.failed, `what answers at ${url} is not this service; check --url.`)
-  }
-}
-
 async function readText(
   options: Pick<ServiceClientOptions, 'url' | 'signal'>,
   response: Response,
@@ -130,4 +124,39 @@ const withCode = z.object({ code: z.string() })
 function failureOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   return withCode.safeParse(error.cause).data?.code ?? error.name
+}
+
+/** RFC 9457, as this service answers it; of another's answer only the status counts. */
+const problemDetails = z.object({ code: z.string(), detail: z.string(), request_id: z.string() })
+
+/** A refusal as an error: what to do, code and request id. */
+function problemOf(response: Response, body: string): CommandError {
+  const parsed = problemDetails.safeParse(jsonOrUndefined(body)).data
+  if (parsed === undefined) return foreignAnswer(response.status)
+  const { code, detail, request_id: requestId } = parsed
+  const after = response.headers.get('retry-after')
+  const lines = [
+    [printable(detail), textOfCode(code)?.command ?? []].flat().join(' '),
+    `code: ${printable(code)}`,
+    `request_id: ${printable(requestId)}`,
+    ...(after === null ? [] : [`retry after: ${printable(after)} s`]),
+  ]
+  return new CommandError(exitCodeOf(code), lines.join('\n'))
+}
+
+function foreignAnswer(status: number): CommandError {
+  const exitCode: ExitCode = status >= 502 && status <= 504 ? EXIT.unavailable : EXIT.failed
+  const what = status >= 300 && status < 400 ? 'a redirect' : `status ${status}`
+  return new CommandError(
+    exitCode,
+    `got ${what}, and not from this service; check --url or CHATKIT_MINT_URL, and what stands between.`,
+  )
+}
+
+function jsonOrUndefined(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
 }

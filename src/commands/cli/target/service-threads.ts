@@ -1,3 +1,5 @@
+// Threads through this service, in the shape of the ChatKit API.
+
 import type { ChatKit } from '../../../chatkit/port.ts'
 import { thread, threadDeleted, threadItemPage, threadPage } from '../../../chatkit/wire/thread.ts'
 import type { ThreadListQuery } from '../../../chatkit/wire/wire.ts'

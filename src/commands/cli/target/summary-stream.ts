@@ -1,3 +1,5 @@
+// Reads NDJSON answers (an export, an erase) line by line, to the summary that ends them.
+
 import { z } from 'zod'
 import { CommandError, EXIT } from '../exit.ts'
 
@@ -24,7 +26,7 @@ export async function readToSummary(
   let summary: StreamSummary | undefined
   for await (const text of untilBroken(lines)) {
     if (summary !== undefined) throw new CommandError(EXIT.failed, 'lines follow the summary.')
-    const line = parse(text)
+    const line = parseLine(text)
     await take(text, line)
     if (line.type === 'summary') summary = checked(summarySchema, line)
   }
@@ -40,7 +42,7 @@ async function* untilBroken(lines: AsyncIterable<string>): AsyncGenerator<string
   }
 }
 
-function parse(text: string): StreamLine {
+function parseLine(text: string): StreamLine {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -54,4 +56,34 @@ function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const { data, success } = schema.safeParse(value)
   if (success) return data
   throw new CommandError(EXIT.failed, 'the answer has a line that is not what it should be.')
+}
+
+/** A thread item with a whole conversation in it is some megabytes at most. */
+const MAX_LINE_CHARACTERS = 64 * 1024 * 1024
+
+/**
+ * Lines of an NDJSON body, as they come. A last line without its line end is a truncated one and is
+ * not given out.
+ *
+ * @param body - bytes in UTF-8
+ * @throws {@link CommandError} for a line longer than any of this service's; what the body's reading
+ * throws, when the connection breaks
+ */
+export async function* ndjsonLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let pieces: string[] = []
+  let held = 0
+  for await (const bytes of body) {
+    const [head = '', ...rest] = decoder.decode(bytes, { stream: true }).split('\n')
+    pieces.push(head)
+    held += head.length
+    for (const next of rest) {
+      yield pieces.join('')
+      pieces = [next]
+      held = next.length
+    }
+    if (held > MAX_LINE_CHARACTERS) {
+      throw new CommandError(EXIT.failed, 'the answer has a line that is too long.')
+    }
+  }
 }

@@ -1,3 +1,5 @@
+// Decides whether a command asks the hosted ChatKit API itself or this service, and connects to it.
+
 import { type Command, Option } from 'commander'
 import { Pool } from 'undici'
 import { createOpenAi } from '../../../chatkit/hosted/openai.ts'
@@ -13,7 +15,7 @@ import type { Io } from '../io.ts'
 import { createServiceClient, type ServiceClient } from './service-client.ts'
 import { readToken } from './token.ts'
 
-/** The options that say whom to ask. */
+/** Options that choose between the ChatKit API and this service. */
 export interface TargetFlags {
   readonly apiKey?: string
   readonly baseUrl?: string
@@ -21,9 +23,9 @@ export interface TargetFlags {
   readonly tokenFile?: string
 }
 
-/** Whom a command asks: the ChatKit API itself, or this service with an admin's token. */
+/** The side that answers a command: the hosted ChatKit API itself, or this service with an admin's token. */
 export type Target =
-  | { readonly kind: 'api'; readonly chatkit: ChatKit }
+  | { readonly kind: 'hosted'; readonly chatkit: ChatKit }
   | { readonly kind: 'service'; readonly service: ServiceClient }
 
 /** Adds `--url` and `--token-file`. */
@@ -57,17 +59,17 @@ export function targetOptions(command: Command): Command {
 }
 
 /**
- * Which of the two is asked. Options win over the environment, and there this service over the API:
- * on a machine that has both, the way that keeps books is the better one.
+ * Chooses the side. Options win over the environment, and there this service wins over the API: only
+ * what goes through the service is in its registry.
  */
 export function targetKind(io: Io, flags: TargetFlags): Target['kind'] {
   if (flags.url !== undefined || flags.tokenFile !== undefined) return 'service'
-  if (flags.apiKey !== undefined || flags.baseUrl !== undefined) return 'api'
-  return readCliEnvironment(io.variables).serviceUrl === undefined ? 'api' : 'service'
+  if (flags.apiKey !== undefined || flags.baseUrl !== undefined) return 'hosted'
+  return readCliEnvironment(io.variables).serviceUrl === undefined ? 'hosted' : 'service'
 }
 
 /**
- * Does something with whom the options and the environment name, and closes connections afterwards.
+ * Runs `act` with the side that options and environment name, and closes connections afterwards.
  *
  * @throws {@link CommandError} when key, token or address are missing or cannot be used
  */
@@ -80,13 +82,13 @@ export async function withTarget<T>(
     return await act({ kind: 'service', service: await serviceOf(io, flags) })
   }
   const environment = readCliEnvironment(io.variables)
-  const baseUrl = url(flags.baseUrl, '--base-url') ?? environment.openaiBaseUrl
+  const baseUrl = urlOf(flags.baseUrl, '--base-url') ?? environment.openaiBaseUrl
   const apiKey = keyOf(flags, environment)
   const dispatcher = new Pool(new URL(baseUrl).origin, { allowH2: false })
   const { openaiOrgId: organization, openaiProjectId: project } = environment
   const chatkit = createOpenAi({ baseUrl, apiKey, organization, project, dispatcher, now: io.now })
   try {
-    return await act({ kind: 'api', chatkit })
+    return await act({ kind: 'hosted', chatkit })
   } finally {
     await dispatcher.destroy()
   }
@@ -99,7 +101,7 @@ export async function withTarget<T>(
  */
 export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClient> {
   const environment = readCliEnvironment(io.variables)
-  const base = url(flags.url, '--url') ?? environment.serviceUrl
+  const base = urlOf(flags.url, '--url') ?? environment.serviceUrl
   if (base === undefined) {
     throw new CommandError(
       EXIT.config,
@@ -110,7 +112,7 @@ export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClie
   return createServiceClient({ url: base, token, signal: io.signal })
 }
 
-function url(text: string | undefined, flag: string): string | undefined {
+function urlOf(text: string | undefined, flag: string): string | undefined {
   const checked = text === undefined ? undefined : credentialUrl(text)
   if (text === undefined || checked !== undefined) return checked
   throw new CommandError(

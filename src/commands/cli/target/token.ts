@@ -1,3 +1,5 @@
+// Reads the admin's token.
+
 import { readFileSync } from 'node:fs'
 import type { CliEnvironment } from '../../../config/cli-environment.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
