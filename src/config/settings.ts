@@ -8,7 +8,7 @@ export interface Scope {
   readonly claims: Readonly<Record<string, unknown>>
   /** The verified token's `iss`. */
   readonly issuer: string
-  /** What the client sent and the workflow declares; `{}` outside workflows. */
+  /** Values that the client sent and the workflow declares; `{}` outside workflows. */
   readonly input: Readonly<Record<string, InputValue>>
 }
 
@@ -106,7 +106,7 @@ export interface SelfHostedWorkflow extends AnyWorkflow {
   readonly server: string
   /** Whether a thread that nobody owns yet becomes the first asker's. */
   readonly adoptThreads: boolean
-  /** Where the server takes direct uploads; `server` when undefined. */
+  /** URL for direct uploads; `server` when undefined. */
   readonly uploadUrl: string | undefined
 }
 
@@ -116,7 +116,7 @@ export type WorkflowSettings = HostedWorkflow | SelfHostedWorkflow
 /** Decides who is an admin. */
 export interface AdminSettings {
   readonly when: Expression
-  /** Whose tokens can be an admin's. */
+  /** Issuers of tokens that can be an admin's. */
   readonly issuers: readonly string[]
   /** Browser origins besides PUBLIC_URL's. */
   readonly origins: readonly string[]
@@ -159,7 +159,7 @@ export interface Settings {
   /** Lower case. */
   readonly clientIpHeader: string | undefined
   readonly limits: LimitSettings
-  /** Who may introspect with HTTP Basic: hex SHA-256 of the secret. */
+  /** Clients that may introspect with HTTP Basic: hex SHA-256 of the secret. */
   readonly introspectionClients: readonly { readonly id: string; readonly secretSha256: string }[]
   readonly gateway: { readonly maxBodyBytes: number; readonly allowUnknownTypes: boolean }
   readonly retention: { readonly sessionsHours: number; readonly auditDays: number }

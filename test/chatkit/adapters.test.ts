@@ -53,7 +53,7 @@ test('a session of a workflow that left the config is cancelled with whichever k
   expect(cancels).toHaveLength(2)
 })
 
-test('it is gone only when no key knows it', async () => {
+test('a session of such a workflow is gone only when no key knows it', async () => {
   const adapters = await adaptersOf(TWO_KEYS)
   expect(await adapters.chatkitOf('gone').cancelSession('cksess_never')).toBeNull()
   expect(api.api.requests()).toHaveLength(2)

@@ -29,7 +29,7 @@ export interface ApiCall {
   readonly retry: RetryPolicy
 }
 
-/** What {@link createApiClient} needs. */
+/** Where and with which key the API is called. */
 export interface ApiClientOptions {
   /** Without a trailing slash: `https://api.openai.com/v1`. */
   readonly baseUrl: string
@@ -50,7 +50,6 @@ export interface ApiClientOptions {
 /** {@link createApiClient} */
 export type ApiClient = ReturnType<typeof createApiClient>
 
-/** @param options - where and with which key the API is called */
 export function createApiClient({
   baseUrl,
   apiKey,

@@ -145,7 +145,7 @@ interface ReadRequest<S extends z.ZodType> {
   readonly operation: 'list_threads' | 'retrieve_thread' | 'list_thread_items'
   readonly path: string
   readonly schema: S
-  /** What a 404 means. */
+  /** The code for a 404; `not_found` when absent. */
   readonly gone?: 'not_found' | 'invalid_request' | 'upstream_rejected'
 }
 

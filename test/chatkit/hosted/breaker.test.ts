@@ -19,8 +19,8 @@ const times = (count: number, outcome: CallOutcome): CallOutcome[] =>
   Array.from({ length: count }, () => outcome)
 const open = () => call(...times(20, 'failed'))
 
-describe('opens', () => {
-  test('at the 20th call, not at the 19th', () => {
+describe('the breaker opens', () => {
+  test('at the 20th failed call, not at the 19th', () => {
     call(...times(19, 'failed'))
     expect(breaker.state()).toBe('closed')
     call('failed')
@@ -71,7 +71,7 @@ describe('opens', () => {
   })
 })
 
-describe('open', () => {
+describe('an open breaker', () => {
   beforeEach(open)
 
   test('lets nothing through for 2 s, then one probe', () => {
@@ -113,7 +113,7 @@ describe('open', () => {
     expect(breaker.state()).toBe('closed')
   })
 
-  test('gives the place of a probe whose caller left to the next call', () => {
+  test('makes the next call a probe when the caller of a probe has left', () => {
     now += 2000
     call('unknown')
     expect(breaker.state()).toBe('open')
@@ -121,7 +121,7 @@ describe('open', () => {
     expect(() => breaker.enter()).toThrow(BreakerOpenError)
   })
 
-  test('takes no word from calls that began before it opened or closed', () => {
+  test('ignores the outcome of calls that began before it opened or closed', () => {
     const fresh = createBreaker(() => now)
     const slow = times(40, 'failed').map(() => fresh.enter())
     for (const era of slow.slice(0, 20)) fresh.report(era, 'failed')

@@ -26,14 +26,14 @@ function scene() {
   return { bulkhead, ended, wait, settle }
 }
 
-test('so many are taken, and no more', () => {
+test('as many slots as there are can be taken, and no more', () => {
   const { bulkhead } = scene()
   expect([bulkhead.take(), bulkhead.take(), bulkhead.take()]).toEqual([true, true, false])
   bulkhead.free()
   expect([bulkhead.take(), bulkhead.take()]).toEqual([true, false])
 })
 
-test('a slot goes to the newest who waits, and to nobody who comes meanwhile', async () => {
+test('a free slot goes to the newest call that waits, and not to one that comes meanwhile', async () => {
   const { bulkhead, ended, wait, settle } = scene()
   bulkhead.take()
   bulkhead.take()
@@ -51,7 +51,7 @@ test('a slot goes to the newest who waits, and to nobody who comes meanwhile', a
   expect([bulkhead.take(), bulkhead.take(), bulkhead.take()]).toEqual([true, true, false])
 })
 
-test('when too many wait, the oldest makes way', async () => {
+test('the oldest call is refused when too many wait', async () => {
   const { bulkhead, ended, wait, settle } = scene()
   bulkhead.take()
   bulkhead.take()
@@ -60,7 +60,7 @@ test('when too many wait, the oldest makes way', async () => {
   expect(ended).toEqual(['a overloaded number'])
 })
 
-test('nobody waits for longer than is allowed, and no slot is lost on them', async () => {
+test('a call that has waited for as long as is allowed is refused, and takes no slot', async () => {
   const { bulkhead, ended, wait, settle } = scene()
   bulkhead.take()
   bulkhead.take()
@@ -75,7 +75,7 @@ test('nobody waits for longer than is allowed, and no slot is lost on them', asy
   expect(bulkhead.take()).toBe(true)
 })
 
-test('nor when their caller has left', async () => {
+test('a call whose caller has left is refused, and takes no slot', async () => {
   const { bulkhead, ended, wait, settle } = scene()
   bulkhead.take()
   bulkhead.take()
@@ -87,7 +87,7 @@ test('nor when their caller has left', async () => {
   expect(bulkhead.take()).toBe(true)
 })
 
-test('leaves no timer behind', async () => {
+test('a call that got its slot leaves no timer behind', async () => {
   const { bulkhead, wait, settle } = scene()
   bulkhead.take()
   bulkhead.take()

@@ -87,7 +87,7 @@ function budgetScene() {
   }
 }
 
-test('twenty retries are at hand, and two more each second', () => {
+test('twenty retries are available at once, and two more each second', () => {
   const { withdraw, pass } = budgetScene()
   expect(withdraw(50)).toBe(20)
   pass(499)
@@ -98,14 +98,14 @@ test('twenty retries are at hand, and two more each second', () => {
   expect(withdraw(50)).toBe(6)
 })
 
-test('each five calls allow one', () => {
+test('five calls allow one retry', () => {
   const { withdraw, deposit } = budgetScene()
   withdraw(20)
   deposit(51)
   expect(withdraw(50)).toBe(10)
 })
 
-test('what is not used is not kept: quiet hours do not pay for a storm', () => {
+test('retries that are not used do not add up beyond twenty', () => {
   const { withdraw, deposit, pass } = budgetScene()
   deposit(100_000)
   pass(86_400_000)
