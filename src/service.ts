@@ -12,7 +12,7 @@ import { createCallerOf } from './http/authentication.ts'
 import type { AppEnv } from './http/context.ts'
 import { originsOf } from './http/origins.ts'
 import type { AnswerSeen } from './http/request-frame.ts'
-import { createAdmission } from './http/server/mint-limiter.ts'
+import { createMintLimiter } from './http/server/mint-limiter.ts'
 import { type Shedding, startShedding } from './http/server/shedding.ts'
 import { createMetrics, type Metrics } from './http/telemetry/metrics.ts'
 import { type Clock, unixSeconds } from './lib/clock.ts'
@@ -76,15 +76,15 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const canceller = createCanceller({ registry, chatkit: chatkitOf, ...clock })
   const { retention } = options.settings
   const housekeeping = createHousekeeping({ registry, canceller, retention, ...clock })
-  const admission = createAdmission()
-  const metrics = metricsOf(parts, clock.now, admission.underWay)
+  const mintLimiter = createMintLimiter()
+  const metrics = metricsOf(parts, clock.now, mintLimiter.underWay)
   const state = { draining: false }
   const createConsole =
     options.settings.console && (await import('./console/console.ts')).createConsole
   const context = { ...clock, hashUser, audit, canceller, metrics, state, createConsole }
   const app = await appOf(options, parts, context)
   const shedding = startShedding({
-    admission,
+    mintLimiter,
     origins: originsOf(options.settings, options.environment.publicUrl),
     log: options.log,
     draining: () => state.draining,

@@ -1,4 +1,4 @@
-import type { Timing } from '../../src/http/server/event-loop-lag.ts'
+import type { Timing } from '../../src/http/server/mint-limiter.ts'
 
 /** Time that passes when a test says so, with one timer. */
 export interface HandTiming extends Timing {

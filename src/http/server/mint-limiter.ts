@@ -1,38 +1,31 @@
-/** How many mints may be under way. */
-export interface Admission {
-  /** Whether there is room for one more, which is then under way until {@link Admission.leave}. */
-  enter(): boolean
-  leave(): void
-  /** Told how late the event loop is, some times a second. */
-  sample(lagMs: number, nowMs: number): void
-  underWay(): number
-  /** Infinity unless the event loop has been late. */
-  limit(): number
-}
+// Limits the mints under way in this process by how late its event loop is.
 
-/** A loop that is this late is full: each mint passes it some five times. */
+/** An event loop this late is full: each mint passes it some five times. */
 const TARGET_MS = 25
-/** Only when it stays so for this long: a burst, or one collection of garbage, is no overload. */
+/** The delay must last this long: a burst, or one collection of garbage, is no overload. */
 const INTERVAL_MS = 100
 /**
- * So many are never refused: as many as there are connections to the ChatKit API. With fewer, a loop
- * that is late for another reason, be it with refusals, would have turns without a mint to work at.
+ * The limit never falls below the number of connections to the ChatKit API. Below it, a loop that is
+ * late for another reason, such as refusals, would have turns without a mint to work at.
  */
-const ALWAYS_ADMITTED = 256
-/** At one step the limit falls to this share at least, and grows to this one. */
+const LEAST_LIMIT = 256
+/** In one step the limit falls to no less than this share, and grows by this factor. */
 const FALL = 0.3
 const GROWTH = 1.05
-/** More than can be under way on a loop that is not late. */
+/** No loop that is on time has as many mints under way: beyond this there is no limit. */
 const UNLIMITED = 10_000
+
+/** A limit on mints under way; there is none until the event loop has been late. */
+export type MintLimiter = ReturnType<typeof createMintLimiter>
 
 /**
  * Refuses mints only while work waits, never because there is much of it: as in CoDel (RFC 8289 §3),
- * the sign is a delay that does not go away. The limit on mints under way then falls in proportion to
- * the delay. With each sample that finds the loop on time it grows: by one while mints are refused, as
- * more of them would be refused later, at the ChatKit API's places, and at ten times the cost; else by
- * a twentieth, so that some two seconds after an overload there is none.
+ * the sign is a delay that does not go away. The limit then falls in proportion to the delay. Each
+ * sample that finds the loop on time raises it: by one while mints are refused, since the bulkhead of
+ * the ChatKit API would refuse more of them later at ten times the cost; else by a twentieth, so that
+ * the limit is gone some two seconds after an overload.
  */
-export function createAdmission(): Admission {
+export function createMintLimiter() {
   let underWay = 0
   let limit = Number.POSITIVE_INFINITY
   let lateSince: number | undefined
@@ -41,11 +34,12 @@ export function createAdmission(): Admission {
 
   function tighten(lagMs: number): void {
     const share = Math.max(FALL, TARGET_MS / lagMs)
-    limit = Math.max(ALWAYS_ADMITTED, Math.floor(Math.min(limit, underWay) * share))
+    limit = Math.max(LEAST_LIMIT, Math.floor(Math.min(limit, underWay) * share))
   }
 
   return {
-    enter() {
+    /** Whether one more mint may begin; it is then under way until {@link MintLimiter.leave}. */
+    enter(): boolean {
       if (underWay >= limit) {
         refused = true
         return false
@@ -53,10 +47,11 @@ export function createAdmission(): Admission {
       underWay++
       return true
     },
-    leave() {
+    leave(): void {
       underWay--
     },
-    sample(lagMs, nowMs) {
+    /** Takes one measurement of {@link startLagMeter}. */
+    sample(lagMs: number, nowMs: number): void {
       if (lagMs <= TARGET_MS) {
         lateSince = undefined
         limit = refused ? limit + 1 : limit * GROWTH
@@ -70,6 +65,47 @@ export function createAdmission(): Admission {
       tighten(lagMs)
     },
     underWay: () => underWay,
+    /** Infinity while there is no limit. */
     limit: () => limit,
   }
+}
+
+/** Time as the meter of the event loop's lag sees it. */
+export interface Timing {
+  /** Milliseconds that only go forward. */
+  readonly now: () => number
+  /** Runs something once, so many milliseconds later; returns a function that prevents it. */
+  readonly after: (milliseconds: number, run: () => void) => () => void
+}
+
+const MEASURE_EVERY_MS = 20
+
+const REAL: Timing = {
+  now: () => performance.now(),
+  after(milliseconds, run) {
+    const timer = setTimeout(run, milliseconds).unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+/**
+ * Measures by how many milliseconds a timer comes late: a request waits as long before any code looks
+ * at it. Costs nothing per request, and 50 timers a second.
+ *
+ * @param sample - gets each measurement, and its time
+ * @returns a function that stops the meter
+ */
+export function startLagMeter(
+  sample: (lagMs: number, nowMs: number) => void,
+  timing: Timing = REAL,
+): () => void {
+  let due = timing.now() + MEASURE_EVERY_MS
+  let cancel = timing.after(MEASURE_EVERY_MS, measure)
+  function measure(): void {
+    const now = timing.now()
+    sample(Math.max(0, now - due), now)
+    due = timing.now() + MEASURE_EVERY_MS
+    cancel = timing.after(MEASURE_EVERY_MS, measure)
+  }
+  return () => cancel()
 }

@@ -1,3 +1,4 @@
+// Serves the app over HTTP/1.1: limits on clients, answers below the app, and an orderly stop.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
@@ -27,25 +28,25 @@ export interface Listening {
   stop(graceMs: number): Promise<void>
 }
 
-/** What {@link listen} needs. */
+/** Address and parts of a server. */
 export interface ListenOptions {
   readonly app: Pick<Hono<AppEnv>, 'fetch'>
   readonly host: string
   /** 0 = any free one. */
   readonly port: number
   readonly log: Log
-  /** Refuses what is too much; nothing is, when absent. */
+  /** Refuses mints that are too many; when absent, none. */
   readonly shedding?: Pick<Shedding, 'around'> | undefined
-  /** That listen side by side; 1 when absent. */
+  /** Number of sockets that listen side by side; 1 when absent. */
   readonly sockets?: number
   /** Connections at a time; {@link mostConnections} when absent. */
   readonly maxConnections?: number
-  /** Told how many connections were turned away. */
+  /** Gets the number of connections turned away. */
   readonly onTurnedAway?: ((count: number) => void) | undefined
 }
 
 /**
- * Bounds on what a client may take: a slow header ends after 5 s, the slowest body, an upload, after
+ * Bounds on what one client may take up: a slow header ends after 5 s, the slowest body, an upload, after
  * 35 s (Node's own defaults are 60 s and 300 s); the calls themselves bound small bodies further.
  * Keep-alive outlasts the 60 s of common load balancers, because the side that closes an idle
  * connection first must be theirs.
@@ -61,8 +62,8 @@ const LIMITS = {
 }
 
 /**
- * Connections that may wait to be taken, as far as the system allows. With Node's 511 a herd of clients
- * loses its first packets, and those clients wait 1, 3 and 7 s before they knock again.
+ * Connections that may wait to be accepted, as far as the system allows. With Node's 511 a herd of
+ * clients loses its first packets, and those clients wait 1, 3 and 7 s before they try again.
  */
 const WAITING_CONNECTIONS = 4096
 
@@ -70,10 +71,9 @@ const WAITING_CONNECTIONS = 4096
 const SWEEP_MS = 50
 
 /**
- * Serves the app over HTTP/1.1, and answers below it, in the same problem details, what Node's parser
- * or adapter would answer without a body.
+ * Serves the app. Where Node's parser or adapter would answer without a body, the answer has the same
+ * problem details as the app's.
  *
- * @param options - app and address
  * @throws the `listen` error, for example `EADDRINUSE`
  */
 export async function listen(options: ListenOptions): Promise<Listening> {
@@ -137,10 +137,10 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
 type Take = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
- * All requests of one turn of the event loop together, when it has read what there is. Answered on the
- * spot, clients that are refused and do not wait would ask again within the turn, and it would go on
- * for seconds (libuv polls again while there is much to read) while timers, other connections and the
- * mints that were let in stand still.
+ * Serves all requests of one turn of the event loop together, when it has read all there is. Answered
+ * at once, clients that are refused and do not wait would ask again within the turn. It would go on for
+ * seconds (libuv polls again while there is much to read) while timers, other connections and mints
+ * under way stand still.
  */
 function inNextCheck(take: Take): Take {
   let arrived: [IncomingMessage, ServerResponse][] = []

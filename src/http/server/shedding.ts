@@ -1,3 +1,4 @@
+// Answers mints that are too many below the app, before any costs arise. Everything else is served always.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
@@ -5,27 +6,22 @@ import { comeBackSeconds } from '../../lib/retry-spread.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import { everyAnswer } from '../answer.ts'
 import { corsHeaders, type Origins } from '../origins.ts'
-import { startLagMeter, type Timing } from './event-loop-lag.ts'
-import type { Admission } from './mint-limiter.ts'
+import { type MintLimiter, startLagMeter, type Timing } from './mint-limiter.ts'
 
 /** Answers a request; resolves when it has. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>
 
-/** Refuses new mints while the process cannot keep up, so that all else goes on. */
-export interface Shedding {
-  /** The same for all requests but `POST /v1/sessions`, which it answers itself where there is no room. */
-  around(serve: Serve): Serve
-  stop(): void
-}
+/** Keeps mints back that are too many for this process. */
+export type Shedding = ReturnType<typeof startShedding>
 
 /** What {@link startShedding} needs. */
-export interface SheddingOptions {
-  readonly admission: Admission
+interface SheddingOptions {
+  readonly mintLimiter: MintLimiter
   readonly origins: Origins
   readonly log: Log
   /** Whether answers close their connections. */
   readonly draining: () => boolean
-  /** Told at most once a second how many were refused since. */
+  /** Gets the number of refusals since its last call, at most once a second. */
   readonly onRefused: (count: number) => void
   /** 0..1. */
   readonly random?: () => number
@@ -33,38 +29,37 @@ export interface SheddingOptions {
 }
 
 const MINT = '/v1/sessions'
-/** One line in the log for all refusals of a second: one each would cost more than they do. */
+/** All refusals of a second share one line in the log: a line each would cost more than a refusal. */
 const REPORT_MS = 1000
-/** What is left of a longer body is not read, and its connection closes. */
+/** Where more than this is left of the body, it is not read and the connection closes. */
 const MOST_DISCARDED_BYTES = 16 * 1024
 
 /**
- * At three times its capacity a service serves four fifths of it only if a refusal costs less than a
- * tenth of a mint. So it is made here, below the app: no body is read, no token verified, no line
- * logged. Revokes, sign-outs, admins, health and the gateway are never refused.
- *
- * @param options - how many are let in, and what an answer needs
+ * Goal: 80 % goodput at three times the capacity. That needs a refusal to cost under a tenth of a mint,
+ * so it is made before Hono: no body is read, no token verified, no line logged. Revokes, sign-outs,
+ * admins, health and the gateway are never refused.
  */
-export function startShedding(options: SheddingOptions): Shedding {
-  const { admission, origins } = options
+export function startShedding(options: SheddingOptions) {
+  const { mintLimiter, origins } = options
   const refusals = createReport(options)
   const stopMeter = startLagMeter((lagMs, nowMs) => {
-    admission.sample(lagMs, nowMs)
+    mintLimiter.sample(lagMs, nowMs)
     refusals.passOn(lagMs, nowMs)
   }, options.timing)
   return {
-    around: (serve) => (request, response) => {
-      if (!isMint(request)) return serve(request, response)
-      if (admission.enter()) {
-        return serve(request, response).finally(admission.leave)
+    /** Serves all requests alike but `POST /v1/sessions`, which is refused while there is no room. */
+    around(serve: Serve): Serve {
+      return (request, response) => {
+        if (!isMint(request)) return serve(request, response)
+        if (mintLimiter.enter()) return serve(request, response).finally(mintLimiter.leave)
+        // The app says 403 to a page of another origin, whatever else is the matter.
+        const { origin } = request.headers
+        if (origin !== undefined && !origins.app.has(origin)) return serve(request, response)
+        refusals.add(refuse(request, response, options))
+        return ANSWERED
       }
-      // The app says 403 to a page of another origin, whatever else is the matter.
-      const { origin } = request.headers
-      if (origin !== undefined && !origins.app.has(origin)) return serve(request, response)
-      refusals.add(refuse(request, response, options))
-      return ANSWERED
     },
-    stop() {
+    stop(): void {
       stopMeter()
       refusals.passOn(0, Number.POSITIVE_INFINITY)
     },
@@ -110,7 +105,7 @@ function bodyIsLong({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? 0) > MOST_DISCARDED_BYTES
 }
 
-function createReport({ admission, log, onRefused }: SheddingOptions) {
+function createReport({ mintLimiter, log, onRefused }: SheddingOptions) {
   let count = 0
   let last = ''
   let reportedAt = Number.NEGATIVE_INFINITY
@@ -126,8 +121,8 @@ function createReport({ admission, log, onRefused }: SheddingOptions) {
           code: 'overloaded',
           refused: count,
           last_request_id: last,
-          under_way: admission.underWay(),
-          limit: Math.floor(admission.limit()),
+          under_way: mintLimiter.underWay(),
+          limit: Math.floor(mintLimiter.limit()),
           loop_lag_ms: Math.round(lagMs),
         },
         'mints refused: more than this process can do',

@@ -1,32 +1,33 @@
 import { describe, expect, test } from 'vitest'
-import { createAdmission } from '../../../src/http/server/mint-limiter.ts'
+import { createMintLimiter, startLagMeter } from '../../../src/http/server/mint-limiter.ts'
+import { handTiming } from '../../support/hand-timing.ts'
 
 const FULL = 60
 
 function scene() {
-  const admission = createAdmission()
+  const limiter = createMintLimiter()
   let now = 0
   /** So many samples, as far apart as such a lag puts them. */
   const samples = (count: number, lagMs: number) => {
     for (let at = 0; at < count; at++) {
       now += 20 + lagMs
-      admission.sample(lagMs, now)
+      limiter.sample(lagMs, now)
     }
   }
   const enter = (count: number) =>
-    Array.from({ length: count }, () => admission.enter()).filter(Boolean).length
+    Array.from({ length: count }, () => limiter.enter()).filter(Boolean).length
   const leave = (count: number) => {
-    for (let at = 0; at < count; at++) admission.leave()
+    for (let at = 0; at < count; at++) limiter.leave()
   }
-  return { admission, samples, enter, leave }
+  return { limiter, samples, enter, leave }
 }
 
 describe('mints are let in', () => {
   test('however many there are, while the loop is on time', () => {
-    const { samples, enter, admission } = scene()
+    const { samples, enter, limiter } = scene()
     samples(100, 24)
     expect(enter(5000)).toBe(5000)
-    expect(admission.underWay()).toBe(5000)
+    expect(limiter.underWay()).toBe(5000)
   })
 
   test('although the loop is late for a moment, again and again', () => {
@@ -50,55 +51,87 @@ describe('mints are let in', () => {
 
 describe('when the loop stays late', () => {
   test('the limit falls below what is under way, and further while it is still late', () => {
-    const { samples, enter, leave, admission } = scene()
+    const { samples, enter, leave, limiter } = scene()
     enter(1000)
     samples(3, FULL)
-    const limit = admission.limit()
+    const limit = limiter.limit()
     expect(limit).toBeLessThan(1000)
     expect(enter(10)).toBe(0)
     leave(1000 - limit)
     samples(4, FULL)
-    expect(admission.limit()).toBeLessThan(limit)
+    expect(limiter.limit()).toBeLessThan(limit)
   })
 
   test('in proportion to the delay, and not to nothing at one step', () => {
     const limitAfter = (lagMs: number) => {
-      const { samples, enter, admission } = scene()
+      const { samples, enter, limiter } = scene()
       enter(1000)
       samples(2, lagMs)
-      return admission.limit()
+      return limiter.limit()
     }
     expect(limitAfter(80)).toBe(312)
     expect(limitAfter(10_000)).toBe(300)
   })
 
   test('who leaves makes room for one more', () => {
-    const { samples, enter, leave, admission } = scene()
+    const { samples, enter, leave, limiter } = scene()
     enter(1000)
     samples(10, FULL)
-    leave(1000 - admission.limit())
+    leave(1000 - limiter.limit())
     expect(enter(1)).toBe(0)
     leave(3)
     expect(enter(10)).toBe(3)
   })
 
   test('and is on time because mints are refused, the limit grows by one at a time', () => {
-    const { samples, enter, admission } = scene()
+    const { samples, enter, limiter } = scene()
     enter(1000)
     samples(50, FULL)
     for (let at = 0; at < 50; at++) {
       expect(enter(1)).toBe(0)
       samples(1, 0)
     }
-    expect(admission.limit()).toBe(256 + 50)
+    expect(limiter.limit()).toBe(256 + 50)
   })
 
   test('and is on time again, there is no limit two seconds later', () => {
-    const { samples, enter, admission } = scene()
+    const { samples, enter, limiter } = scene()
     enter(1000)
     samples(50, FULL)
-    expect(admission.limit()).toBe(256)
+    expect(limiter.limit()).toBe(256)
     samples(100, 0)
-    expect(admission.limit()).toBe(Number.POSITIVE_INFINITY)
+    expect(limiter.limit()).toBe(Number.POSITIVE_INFINITY)
   })
+})
+
+test('the lag meter tells by how much each timer came late, until it is stopped', () => {
+  const timing = handTiming()
+  const seen: [number, number][] = []
+  const stop = startLagMeter((lagMs, nowMs) => seen.push([lagMs, nowMs]), timing)
+  timing.fire(20)
+  timing.fire(75)
+  timing.fire(20)
+  expect(seen).toEqual([
+    [0, 20],
+    [55, 95],
+    [0, 115],
+  ])
+  stop()
+  expect(timing.pending()).toBe(false)
+})
+
+test('the lag of a timer that comes early is 0', () => {
+  const timing = handTiming()
+  const seen: number[] = []
+  startLagMeter((lagMs) => seen.push(lagMs), timing)
+  timing.fire(19.5)
+  expect(seen).toEqual([0])
+})
+
+test('the lag meter keeps no process alive', () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  const stop = startLagMeter(() => undefined)
+  expect(timers()).toBe(before)
+  stop()
 })

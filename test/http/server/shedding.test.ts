@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Origins } from '../../../src/http/origins.ts'
-import { createAdmission } from '../../../src/http/server/mint-limiter.ts'
+import { createMintLimiter } from '../../../src/http/server/mint-limiter.ts'
 import { type Shedding, startShedding } from '../../../src/http/server/shedding.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { type HandTiming, handTiming } from '../../support/hand-timing.ts'
@@ -47,7 +47,7 @@ function options(change: Partial<Origins>) {
     },
   })
   return {
-    admission: createAdmission(),
+    mintLimiter: createMintLimiter(),
     origins: {
       app: new Set([ORIGIN]),
       admin: new Set<string>(),
