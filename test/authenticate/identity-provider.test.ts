@@ -1,9 +1,10 @@
 import { Agent } from 'undici'
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Authenticator, createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings, KeySource } from '../../src/config/settings.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
-import { type KeyServer, type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
+import { type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
+import { forEachTest } from '../support/started.ts'
 import { claimsOf, createSigner, type KeyPairSigner, type Signer } from '../support/tokens.ts'
 
 // The identity provider's mishaps, through real HTTP on loopback.
@@ -12,18 +13,16 @@ const old = createSigner('ES256', 'old')
 const fresh = createSigner('ES256', 'fresh')
 
 const dispatcher = new Agent()
-let server: KeyServer
 let clock: ReturnType<typeof stoppedClock>
 let record: ReturnType<typeof recordingLog>
 let service: Authenticator
 
+const server = forEachTest(() => startKeyServer([old.publicJwk]))
 beforeEach(async () => {
-  server = await startKeyServer([old.publicJwk])
   clock = stoppedClock()
   record = recordingLog()
   service = serviceOf({ kind: 'jwks_uri', url: server.jwksUri })
 })
-afterEach(() => server.close())
 afterAll(() => dispatcher.close())
 
 function serviceOf(keys: KeySource, changes: Partial<IssuerSettings> = {}): Authenticator {

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Authenticator, createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
-import { type KeyServer, startKeyServer } from '../support/key-server.ts'
+import { startKeyServer } from '../support/key-server.ts'
+import { forAllTests } from '../support/started.ts'
 import {
   claimsOf,
   createSecretSigner,
@@ -32,16 +33,14 @@ const rs = createSigner('RS256')
 const clock = stoppedClock()
 const seconds = clock.now() / 1000
 const dispatcher = new Agent()
-let server: KeyServer
 let service: Authenticator
 
+const server = forAllTests(() => startKeyServer([es.publicJwk, rs.publicJwk]))
 beforeAll(async () => {
-  server = await startKeyServer([es.publicJwk, rs.publicJwk])
   service = serviceOf({})
 })
 afterAll(async () => {
   await dispatcher.close()
-  await server.close()
 })
 
 function serviceOf(changes: Partial<IssuerSettings>, now = clock.now): Authenticator {

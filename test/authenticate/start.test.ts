@@ -1,10 +1,11 @@
 import { Agent } from 'undici'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
-import { type KeyServer, startKeyServer } from '../support/key-server.ts'
+import { startKeyServer } from '../support/key-server.ts'
+import { forAllTests } from '../support/started.ts'
 import { claimsOf, createSigner } from '../support/tokens.ts'
 
 // Faults of the settings that the start of the service finds, and keys that it fetches then.
@@ -12,14 +13,10 @@ import { claimsOf, createSigner } from '../support/tokens.ts'
 const old = createSigner('ES256')
 const clock = stoppedClock()
 const dispatcher = new Agent()
-let server: KeyServer
 
-beforeAll(async () => {
-  server = await startKeyServer([old.publicJwk])
-})
+const server = forAllTests(() => startKeyServer([old.publicJwk]))
 afterAll(async () => {
   await dispatcher.close()
-  await server.close()
 })
 
 function start(issuers: IssuerSettings[], secret?: Secret) {

@@ -1,14 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Running, startService } from '../support/running-service.ts'
+import { describe, expect, test } from 'vitest'
+import { startService } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 import { guideNames, ROOT } from './samples.ts'
 
-let running: Running
-beforeAll(async () => {
-  running = await startService()
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService())
 
 const get = (path: string, init?: RequestInit) => fetch(running.url + path, init)
 const PAGES = ['/docs', ...guideNames.map((name) => `/docs/${name}`)]

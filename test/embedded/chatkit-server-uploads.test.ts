@@ -1,18 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { serverAttachment } from '../../src/chatkit/protocol/thread.ts'
-import {
-  type RunningChatKitServer,
-  startChatKitServer,
-} from '../../src/embedded/chatkit-server/server.ts'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { ask, eventsOf, input, textOf } from '../support/chatkit/server-client.ts'
+import { forEachTest } from '../support/started.ts'
 
-let running: RunningChatKitServer
-beforeEach(async () => {
-  running = await startChatKitServer({ port: 0, wordMs: 0 })
-})
-afterEach(async () => {
-  await running.close()
-})
+const running = forEachTest(() => startChatKitServer({ port: 0, wordMs: 0 }))
 
 function form(bytes: string, name = 'a.txt', type = 'text/plain'): FormData {
   const data = new FormData()

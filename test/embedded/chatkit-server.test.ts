@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { serverEvent } from '../../src/chatkit/protocol/event.ts'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import {
@@ -8,10 +8,7 @@ import {
   syncActionAnswer,
   transcription,
 } from '../../src/chatkit/protocol/thread.ts'
-import {
-  type RunningChatKitServer,
-  startChatKitServer,
-} from '../../src/embedded/chatkit-server/server.ts'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import {
   ask,
   eventsOf,
@@ -20,15 +17,10 @@ import {
   type Json,
   textOf,
 } from '../support/chatkit/server-client.ts'
+import { forEachTest } from '../support/started.ts'
 
 const NOW = Date.parse('2026-01-02T03:04:05Z')
-let running: RunningChatKitServer
-beforeEach(async () => {
-  running = await startChatKitServer({ port: 0, now: () => NOW, wordMs: 0 })
-})
-afterEach(async () => {
-  await running.close()
-})
+const running = forEachTest(() => startChatKitServer({ port: 0, now: () => NOW, wordMs: 0 }))
 
 /** A stream, every event checked against the protocol. */
 async function stream(type: string, params: unknown): Promise<Json[]> {

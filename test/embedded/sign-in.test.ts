@@ -3,21 +3,18 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createBrowser } from '../../src/embedded/sign-in/browser.ts'
 import { WEB_APP } from '../../src/embedded/sign-in/clients.ts'
-import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
+import { startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs, signOut } from '../../src/embedded/sign-in/sign-in-as.ts'
+import { forAllTests } from '../support/started.ts'
 
 const discoverySchema = z.object({ issuer: z.string(), jwks_uri: z.string() })
 const keySetSchema = z.object({ keys: z.array(z.record(z.string(), z.unknown())) })
 
-let signIn: SignIn
-beforeAll(async () => {
-  signIn = await startSignIn({ port: 0 })
-})
-afterAll(() => signIn.close())
+const signIn = forAllTests(() => startSignIn({ port: 0 }))
 
 function authorizationUrl(changes: Readonly<Record<string, string>> = {}): string {
   const query = new URLSearchParams({

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { forEachTest } from '../support/started.ts'
 import { kinds, quantile, startLoad } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'
 
@@ -18,12 +19,11 @@ const BEGINNINGS = [
   'POST /v1/sessions HTTP/1.1\r\nHost: mint.example\r\nX-A: ',
 ]
 
-let upstream: WatchedUpstream
 let service: Drilled
 let sockets: Socket[]
 
+const upstream = forEachTest(() => startWatchedUpstream())
 beforeEach(async () => {
-  upstream = await startWatchedUpstream()
   upstream.api.setFaults({ latency_ms: UPSTREAM_MS })
   service = await startDrilled({ upstream: upstream.url })
   sockets = []
@@ -31,7 +31,6 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const socket of sockets) socket.destroy()
   await service.end()
-  await upstream.close()
 })
 
 function openFilesAllowed(): number {

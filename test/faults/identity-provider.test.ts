@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import {
-  type ScriptedUpstream,
-  startScriptedUpstream,
-} from '../support/chatkit/scripted-upstream.ts'
-import { type KeyServer, type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
+import { startScriptedUpstream } from '../support/chatkit/scripted-upstream.ts'
+import { type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
 import { HIGH_LIMITS } from '../support/running-service.ts'
+import { forEachTest } from '../support/started.ts'
 import { claimsOf, createSigner, type KeyPairSigner } from '../support/tokens.ts'
 import { kinds, type Load, quantile, startLoad, withoutRetryAfter } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'
@@ -19,15 +17,13 @@ const COOL_DOWN_SECONDS = 5
 const old = createSigner('ES256', 'old')
 const fresh = createSigner('ES256', 'fresh')
 
-let idp: KeyServer
-let upstream: ScriptedUpstream
 let clock: JumpingClock
 let service: Drilled
 let loads: Load[]
 
+const idp = forEachTest(() => startKeyServer([old.publicJwk]))
+const upstream = forEachTest(() => startScriptedUpstream())
 beforeEach(async () => {
-  idp = await startKeyServer([old.publicJwk])
-  upstream = await startScriptedUpstream()
   clock = createJumpingClock()
   loads = []
 })
@@ -35,7 +31,6 @@ afterEach(async () => {
   await Promise.allSettled(loads.map((load) => load.stop()))
   await service?.end()
   clock.close()
-  await Promise.all([idp.close(), upstream.close()])
 })
 
 async function start(): Promise<void> {

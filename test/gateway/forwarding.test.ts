@@ -1,12 +1,9 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { asAt, createThread, ISSUER, type Scene, startScene } from './scene.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { forAllTests } from '../support/started.ts'
+import { asAt, createThread, ISSUER, startScene } from './scene.ts'
 
-let scene: Scene
-beforeAll(async () => {
-  scene = await startScene()
-})
-afterAll(() => scene.close())
+const scene = forAllTests(() => startScene())
 beforeEach(() => scene.sample.server.clearRequests())
 
 function seen() {

@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
@@ -7,14 +7,11 @@ import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ask } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
-import { asAt, ISSUER, type Scene, startScene, WORKFLOW } from './scene.ts'
+import { forAllTests } from '../support/started.ts'
+import { asAt, ISSUER, startScene, WORKFLOW } from './scene.ts'
 import { start } from './scripted-server.ts'
 
-let scene: Scene
-beforeAll(async () => {
-  scene = await startScene()
-})
-afterAll(() => scene.close())
+const scene = forAllTests(() => startScene())
 beforeEach(() => scene.sample.server.clearRequests())
 
 const LIST = ['threads.list', {}] as const

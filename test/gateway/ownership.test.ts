@@ -1,21 +1,20 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
 import { ask, eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { asAt, createThread, type Scene, startScene, WORKFLOW } from './scene.ts'
+import { forAllTests } from '../support/started.ts'
+import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
 
 // Two users on a server that never asks who is asking.
 
-let scene: Scene
 let alice: ReturnType<typeof asAt>
 let bob: ReturnType<typeof asAt>
+const scene = forAllTests(() => startScene())
 beforeAll(async () => {
-  scene = await startScene()
   alice = asAt(scene.url, await scene.session('alice'))
   bob = asAt(scene.url, await scene.session('bob'))
 })
-afterAll(() => scene.close())
 beforeEach(() => scene.sample.server.clearRequests())
 
 describe.each(REQUEST_TYPES)('a request of type %s', (type) => {

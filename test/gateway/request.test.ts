@@ -1,15 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
-import { asAt, createThread, type Scene, startScene, WORKFLOW } from './scene.ts'
+import { forAllTests } from '../support/started.ts'
+import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
 import { start } from './scripted-server.ts'
 
-let scene: Scene
-beforeAll(async () => {
-  scene = await startScene()
-})
-afterAll(() => scene.close())
+const scene = forAllTests(() => startScene())
 beforeEach(() => scene.sample.server.clearRequests())
 
 async function post(body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}) {

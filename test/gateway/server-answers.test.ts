@@ -1,14 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { asAt, createThread, type Scene, startScene } from './scene.ts'
+import { forAllTests } from '../support/started.ts'
+import { asAt, createThread, startScene } from './scene.ts'
 import { start, startScripted } from './scripted-server.ts'
 
-let scene: Scene
-beforeAll(async () => {
-  scene = await startScene()
-})
-afterAll(() => scene.close())
+const scene = forAllTests(() => startScene())
 beforeEach(() => scene.sample.server.clearRequests())
 
 const LIST = ['threads.list', {}] as const

@@ -1,15 +1,14 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { asAt, createThread, type Scene, startScene } from './scene.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { forEachTest } from '../support/started.ts'
+import { asAt, createThread, startScene } from './scene.ts'
 
-let scene: Scene
 let alice: ReturnType<typeof asAt>
 let bob: ReturnType<typeof asAt>
+const scene = forEachTest(() => startScene())
 beforeEach(async () => {
-  scene = await startScene()
   alice = asAt(scene.url, await scene.session('alice'))
   bob = asAt(scene.url, await scene.session('bob'))
 })
-afterEach(() => scene.close())
 
 interface ListPage {
   data: { id: string }[]

@@ -1,15 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { forEachTest } from '../support/started.ts'
 import { asAt, ISSUER, type Scene, type Session, startScene } from './scene.ts'
 
-let scene: Scene
 let session: Session
+const scene = forEachTest(() => startScene())
 beforeEach(async () => {
-  scene = await startScene()
   session = await scene.session('alice')
 })
-afterEach(() => scene.close())
 
 const PARAMS = { name: 'a.txt', size: 3, mime_type: 'text/plain' }
 

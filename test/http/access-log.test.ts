@@ -1,14 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openRaw, rawExchange, rawRequest } from '../support/raw-http.ts'
-import { API_KEY, type Running, startService, tokenFor } from '../support/running-service.ts'
+import { API_KEY, startService, tokenFor } from '../support/running-service.ts'
+import { forEachTest } from '../support/started.ts'
 
 // One line per request, with what an operator asks for and nothing that must not be kept.
 
-let running: Running
-beforeEach(async () => {
-  running = await startService()
-})
-afterEach(() => running.close())
+const running = forEachTest(() => startService())
 
 const USER = 'planted-user-7f3a'
 const lines = () => running.log.filter(({ msg }) => msg === 'request')

@@ -1,15 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { answerOf, expectEnvelope, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawExchange, rawRequest } from '../support/raw-http.ts'
-import { API_KEY, type Running, startService, tokenFor } from '../support/running-service.ts'
+import { API_KEY, startService, tokenFor } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 
 // What every answer has, and HEAD.
 
-let running: Running
-beforeAll(async () => {
-  running = await startService()
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService())
 
 const call = async (path: string, init?: RequestInit) =>
   answerOf(await fetch(`${running.url}${path}`, init))

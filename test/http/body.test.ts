@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { expectProblem } from '../support/problem-answer.ts'
 import { chunked, type RawAnswer, rawExchange, rawRequest } from '../support/raw-http.ts'
-import { HIGH_LIMITS, type Running, startService, tokenFor } from '../support/running-service.ts'
+import { HIGH_LIMITS, startService, tokenFor } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 
 const CONFIG = `
 issuers:
@@ -19,11 +20,7 @@ workflows:
 ${HIGH_LIMITS}
 `
 
-let running: Running
-beforeAll(async () => {
-  running = await startService({ config: CONFIG })
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService({ config: CONFIG }))
 beforeEach(() => running.upstream.clearRequests())
 
 const bearer = `Authorization: Bearer ${tokenFor()}`

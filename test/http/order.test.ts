@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { expectProblem } from '../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../support/raw-http.ts'
-import { type Running, startService, tokenFor } from '../support/running-service.ts'
+import { startService, tokenFor } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 
 // Each request has many faults; the answer names the one that is judged first: HTTP parser; 404 and
 // 405; Origin; authentication; 415, 413, 400; workflow rule; upstream.
@@ -14,11 +15,7 @@ workflows:
   vip: { id: wf_vip, when: '"vip" in claims.groups' }
 `
 
-let running: Running
-beforeAll(async () => {
-  running = await startService({ config: CONFIG })
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService({ config: CONFIG }))
 beforeEach(() => {
   running.upstream.clearRequests()
   running.upstream.setFaults({ status: 401 })

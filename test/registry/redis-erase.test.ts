@@ -1,23 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
 import { auditEntry, entry, NOW, order } from '../contracts/registry-fixtures.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, redisInstances } from '../support/registry/redis-instances.ts'
+import { forAllTests } from '../support/started.ts'
 
 const instances = redisInstances()
 const ERASE = { user: 'zoe-4711', keptAction: 'erase', limit: 100, now: NOW }
 
 describe.runIf(wantsRedis())('what Redis keeps of a user who was erased', () => {
-  let redis: TestRedis
   let registry: Registry
+  const redis = forAllTests(() => startRedis())
   beforeAll(async () => {
-    redis = await startRedis()
     registry = instances.open(redis.url)
     await answers(registry)
   })
   afterAll(async () => {
     await instances.closeAll()
-    await redis.close()
   })
 
   it('is the generation, and the set of a subject’s users for a day', async () => {

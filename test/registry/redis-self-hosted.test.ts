@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
 import { entry, NOW, ownership, pageIds } from '../contracts/registry-fixtures.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, redisInstances } from '../support/registry/redis-instances.ts'
+import { forAllTests } from '../support/started.ts'
 
 const instances = redisInstances()
 const ALL = { kind: 'thread', limit: 20, order: 'desc' } as const
@@ -13,12 +14,9 @@ const YOUNG = 'ckm:{i}:oy'
 const THREADS = 'ckm:{i}:o:thread::'
 
 describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => {
-  let redis: TestRedis
   let registry: Registry
 
-  beforeAll(async () => {
-    redis = await startRedis()
-  })
+  const redis = forAllTests(() => startRedis())
   beforeEach(async () => {
     await instances.closeAll()
     await redis.cli('flushall')
@@ -27,7 +25,6 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
   })
   afterAll(async () => {
     await instances.closeAll()
-    await redis.close()
   })
 
   const keys = async (pattern: string) =>

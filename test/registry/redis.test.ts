@@ -5,6 +5,7 @@ import type { Registry } from '../../src/registry/port.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
 import { registryContract } from '../contracts/registry.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { forAllTests } from '../support/started.ts'
 
 const log = createLog({ level: 'silent' })
 
@@ -41,11 +42,7 @@ async function answering(registry: Registry): Promise<void> {
 }
 
 describe.runIf(wantsRedis())('one node', () => {
-  let node: TestRedis
-  beforeAll(async () => {
-    node = await startRedis()
-  })
-  afterAll(() => node?.close())
+  const node = forAllTests(() => startRedis())
   registryContract('redis', () => emptyStore([node], false))
 })
 

@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/lib/errors.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { type RawAnswer, rawExchange, rawRequest } from '../support/raw-http.ts'
-import {
-  APP_ORIGIN,
-  HIGH_LIMITS,
-  type Running,
-  startService,
-  tokenFor,
-} from '../support/running-service.ts'
+import { APP_ORIGIN, HIGH_LIMITS, startService, tokenFor } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 
 // A token from a cookie: the browser sends it along whoever made it send, so it counts only when the
 // request provably comes from an allowed origin, and never for admins.
@@ -27,11 +22,7 @@ cors: { origins: ['${APP_ORIGIN}'] }
 ${HIGH_LIMITS}
 `
 
-let running: Running
-beforeAll(async () => {
-  running = await startService({ config: CONFIG, env: { PUBLIC_URL: OWN_ORIGIN } })
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService({ config: CONFIG, env: { PUBLIC_URL: OWN_ORIGIN } }))
 beforeEach(() => running.upstream.clearRequests())
 
 const token = tokenFor('alice')

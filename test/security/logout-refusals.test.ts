@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { upstreamStatus } from '../support/admin-calls.ts'
 import {
   expectRefusedLogout,
@@ -15,7 +15,8 @@ import {
   userToken,
 } from '../support/logout-calls.ts'
 import { answerOf, expectEnvelope, expectProblem } from '../support/problem-answer.ts'
-import { type Running, startService } from '../support/running-service.ts'
+import { startService } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 import { claimsOf, createSecretSigner, createSigner, handMade } from '../support/tokens.ts'
 
 // The refusals of the OpenID relying party tests for back-channel logout, and their neighbours: 400
@@ -24,12 +25,8 @@ import { claimsOf, createSecretSigner, createSigner, handMade } from '../support
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 const seconds = () => Math.floor(Date.now() / 1000)
 
-let running: Running
 let secret: string
-beforeAll(async () => {
-  running = await startService({ config: LOGOUT_CONFIG })
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService({ config: LOGOUT_CONFIG }))
 beforeEach(async () => {
   secret = await secretFrom(running, userToken('alice', { sid: 's1' }))
   running.upstream.clearRequests()

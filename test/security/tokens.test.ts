@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/lib/errors.ts'
-import { type KeyServer, startKeyServer } from '../support/key-server.ts'
+import { startKeyServer } from '../support/key-server.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../support/raw-http.ts'
 import { HIGH_LIMITS, type Running, startService } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 import { createTokenCases } from '../support/token-cases.ts'
 import { claimsOf, createSigner } from '../support/tokens.ts'
 
@@ -13,12 +14,10 @@ const es = createSigner('ES256', 'shared-kid')
 const rs = createSigner('RS256', 'rsa')
 const foreign = createSigner('ES256', 'shared-kid')
 
-let server: KeyServer
-let otherServer: KeyServer
 let running: Running
+const server = forAllTests(() => startKeyServer([es.publicJwk, rs.publicJwk]))
+const otherServer = forAllTests(() => startKeyServer([foreign.publicJwk]))
 beforeAll(async () => {
-  server = await startKeyServer([es.publicJwk, rs.publicJwk])
-  otherServer = await startKeyServer([foreign.publicJwk])
   running = await startService({
     config: `
 issuers:
@@ -34,7 +33,6 @@ ${HIGH_LIMITS}
 })
 afterAll(async () => {
   await running.close()
-  await Promise.all([server.close(), otherServer.close()])
 })
 beforeEach(() => running.upstream.clearRequests())
 

@@ -1,26 +1,18 @@
 import { setTimeout } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   type Behaviour,
-  type ScriptedUpstream,
   sessionOf,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
-import { API_KEY, type Running, startService, tokenFor } from '../support/running-service.ts'
+import { API_KEY, startService, tokenFor } from '../support/running-service.ts'
+import { forEachTest } from '../support/started.ts'
 import { answer, type Problem, refused, retryAfter } from './upstream-fixture.ts'
 
 /** The rows of "Upstream" for a create, from a client's request to the answer it gets. */
 
-let upstream: ScriptedUpstream
-let service: Running
-beforeEach(async () => {
-  upstream = await startScriptedUpstream()
-  service = await startService({ env: { OPENAI_BASE_URL: upstream.url } })
-})
-afterEach(async () => {
-  await service.close()
-  await upstream.close()
-})
+const upstream = forEachTest(() => startScriptedUpstream())
+const service = forEachTest(() => startService({ env: { OPENAI_BASE_URL: upstream.url } }))
 
 const mint = () => service.mint(tokenFor('alice'))
 const cancelledIds = () => upstream.cancellations().map(({ path }) => path.split('/').at(-2))

@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import {
-  type RunningChatKitServer,
-  startChatKitServer,
-} from '../../src/embedded/chatkit-server/server.ts'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ownership } from '../contracts/registry-fixtures.ts'
@@ -12,15 +9,15 @@ import { createAttachment } from '../support/chatkit/gateway-requests.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { type Running, startService } from '../support/running-service.ts'
+import { forEachTest } from '../support/started.ts'
 import { countsOf, eraseOf, exportOf, summaryOf } from '../support/user-data.ts'
 
 // Export and erase of threads at a self-hosted server, beside hosted ones.
 
-let server: RunningChatKitServer
 let registry: Registry
 let running: Running
+const server = forEachTest(() => startChatKitServer({ port: 0, wordMs: 1 }))
 beforeEach(async () => {
-  server = await startChatKitServer({ port: 0, wordMs: 1 })
   registry = createSqliteRegistry({ path: ':memory:' })
   running = await startService({
     config: selfHostedConfig({ server: server.url, more: ADMINS }),
@@ -30,7 +27,6 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await running.close()
-  await server.close()
 })
 
 async function askerFor(user: string) {

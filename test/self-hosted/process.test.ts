@@ -1,23 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
-import {
-  type RunningChatKitServer,
-  startChatKitServer,
-} from '../../src/embedded/chatkit-server/server.ts'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
 import { eventsOf, framesOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { forAllTests } from '../support/started.ts'
 import { type Instance, startInstance } from './instance.ts'
 
 // The service as a process, in front of a server that never asks who is asking.
 
-let sample: RunningChatKitServer
 let instance: Instance
 let alice: ReturnType<typeof asAt>
 let bob: ReturnType<typeof asAt>
+const sample = forAllTests(() => startChatKitServer({ port: 0, wordMs: 5 }))
 beforeAll(async () => {
-  sample = await startChatKitServer({ port: 0, wordMs: 5 })
   instance = await startInstance(sample.url)
   const askerFor = async (user: string) => {
     return asAt(instance.gateway, { secret: await instance.mint(user) })
@@ -27,7 +24,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await instance.process.end()
-  await sample.close()
 })
 beforeEach(() => sample.server.clearRequests())
 

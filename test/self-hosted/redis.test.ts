@@ -10,17 +10,17 @@ import {
 import { asAt, createThread } from '../gateway/scene.ts'
 import { framesOf, input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { startRedis, wantsRedis } from '../support/registry/redis.ts'
+import { forAllTests } from '../support/started.ts'
 import { type Instance, startInstance } from './instance.ts'
 
 describe.runIf(wantsRedis())('two instances that share Redis and a key file', () => {
-  let redis: TestRedis
   let folder: string
   let sample: RunningChatKitServer
   let here: Instance
   let there: Instance
+  const redis = forAllTests(() => startRedis())
   beforeAll(async () => {
-    redis = await startRedis()
     folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
     const SIGNING_KEY_FILE = join(folder, 'keys.json')
     writeFileSync(SIGNING_KEY_FILE, await makeSigningKeys())
@@ -35,7 +35,6 @@ describe.runIf(wantsRedis())('two instances that share Redis and a key file', ()
     await here.process.end()
     await there.process.end()
     await sample.close()
-    await redis.close()
     rmSync(folder, { recursive: true })
   })
 

@@ -1,12 +1,9 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { adminToken } from '../support/admin-calls.ts'
-import {
-  startThreadScene,
-  type ThreadScene,
-  type WorkflowName,
-} from '../support/chatkit/thread-scene.ts'
+import { startThreadScene, type WorkflowName } from '../support/chatkit/thread-scene.ts'
 import type { RawAnswer } from '../support/raw-http.ts'
+import { forAllTests } from '../support/started.ts'
 
 // Random users, threads of three keys (two of them of one project) and two servers, random calls,
 // cursors taken from anyone's answers. Whoever calls, over HTTP, sees and deletes their own, and a
@@ -33,12 +30,8 @@ interface Page {
 const PLACES: readonly WorkflowName[] = ['support', 'sales', 'twin', 'desk', 'shop']
 const runs = 60
 
-let scene: ThreadScene
 let run = 0
-beforeAll(async () => {
-  scene = await startThreadScene()
-})
-afterAll(() => scene.close())
+const scene = forAllTests(() => startThreadScene())
 
 const seeds = fc.array(
   fc.record({

@@ -1,11 +1,8 @@
 import { Agent } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createFetchJson } from '../../../src/authenticate/keys/fetch-json.ts'
-import {
-  type KeyServer,
-  type KeyServerBehaviour,
-  startKeyServer,
-} from '../../support/key-server.ts'
+import { type KeyServerBehaviour, startKeyServer } from '../../support/key-server.ts'
+import { forAllTests } from '../../support/started.ts'
 
 const dispatcher = new Agent()
 const fetchJson = createFetchJson({ dispatcher })
@@ -14,16 +11,14 @@ const answer = (body: string, status = 200): KeyServerBehaviour => ({
   status,
   body,
 })
-let server: KeyServer
 let url: URL
 
+const server = forAllTests(() => startKeyServer())
 beforeAll(async () => {
-  server = await startKeyServer()
   url = new URL(server.jwksUri)
 })
 afterAll(async () => {
   await dispatcher.close()
-  await server.close()
 })
 beforeEach(() => {
   server.fetches.other = 0

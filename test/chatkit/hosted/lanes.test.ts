@@ -4,23 +4,18 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import type { CallOptions } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import {
-  type Behaviour,
-  type ScriptedUpstream,
-  startScriptedUpstream,
-} from '../../support/chatkit/scripted-upstream.ts'
+import { type Behaviour, startScriptedUpstream } from '../../support/chatkit/scripted-upstream.ts'
+import { forEachTest } from '../../support/started.ts'
 
-let upstream: ScriptedUpstream
 let pool: Pool
 let api: ReturnType<typeof createOpenAi>
+const upstream = forEachTest(() => startScriptedUpstream())
 beforeEach(async () => {
-  upstream = await startScriptedUpstream()
   pool = new Pool(new URL(upstream.url).origin, { connections: 64 })
   api = withDeadline(8000)
 })
 afterEach(async () => {
   await pool.destroy()
-  await upstream.close()
 })
 
 const withDeadline = (deadlineMs: number) =>

@@ -2,20 +2,16 @@ import { Pool } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import {
-  type ScriptedUpstream,
-  startScriptedUpstream,
-} from '../../support/chatkit/scripted-upstream.ts'
+import { startScriptedUpstream } from '../../support/chatkit/scripted-upstream.ts'
+import { forEachTest } from '../../support/started.ts'
 
-let upstream: ScriptedUpstream
 let pool: Pool
+const upstream = forEachTest(() => startScriptedUpstream())
 beforeEach(async () => {
-  upstream = await startScriptedUpstream()
   pool = new Pool(new URL(upstream.url).origin, { connections: 8 })
 })
 afterEach(async () => {
   await pool.destroy()
-  await upstream.close()
 })
 
 const adapter = () =>

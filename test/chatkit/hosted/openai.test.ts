@@ -7,20 +7,18 @@ import type { UnusableSessionError, UpstreamCall } from '../../../src/chatkit/po
 import { Secret } from '../../../src/lib/secret.ts'
 import {
   type Behaviour,
-  type ScriptedUpstream,
   sessionOf,
   startScriptedUpstream,
 } from '../../support/chatkit/scripted-upstream.ts'
+import { forEachTest } from '../../support/started.ts'
 
-let upstream: ScriptedUpstream
 let pool: Pool
+const upstream = forEachTest(() => startScriptedUpstream())
 beforeEach(async () => {
-  upstream = await startScriptedUpstream()
   pool = new Pool(new URL(upstream.url).origin, { connections: 8 })
 })
 afterEach(async () => {
   await pool.destroy()
-  await upstream.close()
 })
 
 const adapter = (options: Partial<ApiClientOptions> = {}) =>

@@ -1,13 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { UpstreamCall } from '../../../src/chatkit/port.ts'
-import { asAt, createThread, type Scene, startScene, WORKFLOW } from '../../gateway/scene.ts'
+import { asAt, createThread, startScene, WORKFLOW } from '../../gateway/scene.ts'
 import { ask } from '../../support/chatkit/server-client.ts'
+import { forEachTest } from '../../support/started.ts'
 
-let scene: Scene
-beforeEach(async () => {
-  scene = await startScene()
-})
-afterEach(() => scene.close())
+const scene = forEachTest(() => startScene())
 
 async function seed(user: string, count: number, text = 'hello there'): Promise<string[]> {
   const asker = asAt(scene.url, await scene.session(user))

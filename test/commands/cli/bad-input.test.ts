@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import {
-  type RunningChatKitApi,
-  startChatKitApi,
-} from '../../../src/embedded/chatkit-api/server.ts'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { forAllTests } from '../../support/started.ts'
 import { quickCli } from './run-cli.ts'
 
-let api: RunningChatKitApi
 let env: Record<string, string>
+const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeAll(async () => {
-  api = await startChatKitApi({ port: 0 })
   env = { OPENAI_BASE_URL: api.url, OPENAI_API_KEY: 'sk-planted-key' }
 })
-afterAll(() => api.close())
 beforeEach(() => api.api.clearRequests())
 
 /** A service that is never asked. */

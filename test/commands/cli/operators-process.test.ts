@@ -2,12 +2,10 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  type RunningChatKitApi,
-  startChatKitApi,
-} from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { API_KEY, DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 import { cli } from './run-cli.ts'
 
 // jwt explain, doctor and keys generate as the processes that operators run.
@@ -16,13 +14,11 @@ const TEST_SHARED_SECRET = 'a shared secret of at least thirty-two bytes'
 const folder = mkdtempSync(join(tmpdir(), 'operators-'))
 const file = join(folder, 'config.yaml')
 
-let api: RunningChatKitApi
+const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeAll(async () => {
-  api = await startChatKitApi({ port: 0 })
   writeFileSync(file, DEFAULT_CONFIG)
 })
 afterAll(async () => {
-  await api.close()
   rmSync(folder, { recursive: true })
 })
 

@@ -3,25 +3,21 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  type RunningChatKitApi,
-  startChatKitApi,
-} from '../../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { NODE, spawnNode } from '../../support/service-process.ts'
 import { pretendVersion } from '../../support/spies.ts'
+import { forAllTests } from '../../support/started.ts'
 import { BIN, cli } from './run-cli.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-cli-'))
 
-let api: RunningChatKitApi
 let env: Record<string, string>
+const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeAll(async () => {
-  api = await startChatKitApi({ port: 0 })
   env = { OPENAI_BASE_URL: api.url, OPENAI_API_KEY: 'sk-process' }
 })
 afterAll(async () => {
-  await api.close()
   rmSync(folder, { recursive: true })
 })
 

@@ -1,21 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import {
-  type RunningChatKitApi,
-  startChatKitApi,
-} from '../../../src/embedded/chatkit-api/server.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { SESSION } from '../../support/chatkit/examples.ts'
 import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
+import { forAllTests } from '../../support/started.ts'
 import { cli, cliJson } from './run-cli.ts'
 
 // The reference's command lines, run against the embedded ChatKit API as processes.
 
 const KEY = 'sk-My-API-Key'
 
-let api: RunningChatKitApi
-beforeAll(async () => {
-  api = await startChatKitApi({ port: 0 })
-})
-afterAll(() => api.close())
+const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeEach(() => api.api.clearRequests())
 
 /** A line of the reference, `openai` apart; `--api-key` as there. */

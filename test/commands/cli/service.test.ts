@@ -12,7 +12,8 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
-import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 import { type Ended, quickCli, cli as spawnedCli, terminal } from './run-cli.ts'
 
 // The command line against a running service, as an admin.
@@ -20,14 +21,12 @@ import { type Ended, quickCli, cli as spawnedCli, terminal } from './run-cli.ts'
 const token = adminToken()
 const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-cli-'))
 
-let running: Running
 let env: Record<string, string>
+const running = forAllTests(() => startService({ config: ADMIN_CONFIG }))
 beforeAll(async () => {
-  running = await startService({ config: ADMIN_CONFIG })
   env = { CHATKIT_MINT_URL: running.url, CHATKIT_MINT_TOKEN: token }
 })
 afterAll(async () => {
-  await running.close()
   rmSync(folder, { recursive: true })
 })
 

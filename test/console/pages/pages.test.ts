@@ -1,17 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { entry, session } from '../../contracts/registry-fixtures.ts'
+import { forAllTests } from '../../support/started.ts'
 import type { AdminBrowser, Seen } from '../admin-browser.ts'
 import { createAdminBrowser, unescaped } from '../admin-browser.ts'
-import { type ConsoleScene, startConsoleScene } from '../scene.ts'
+import { startConsoleScene } from '../scene.ts'
 
 const MANY = 10_000
 /** What a subject may hold, and then some: all of it has to be text on a page. */
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(1)>'&amp; https://idp/|a b`
 
-let scene: ConsoleScene
 let browser: AdminBrowser
+const scene = forAllTests(() => startConsoleScene())
 beforeAll(async () => {
-  scene = await startConsoleScene()
   const now = Math.floor(Date.now() / 1000)
   const times = { createdAt: now, expiresAt: now + 600 }
   for (let at = 0; at < MANY; at++) {
@@ -24,7 +24,6 @@ beforeAll(async () => {
   await scene.registry.record(entry(session({ ...hostile, ...times })))
   browser = await scene.signedIn()
 })
-afterAll(() => scene.close())
 
 function idsOn({ html }: Seen): string[] {
   return Array.from(html.matchAll(/href="\/admin\/sessions\/([^"]+)"/g), ([, id]) => id ?? '')

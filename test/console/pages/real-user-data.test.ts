@@ -1,17 +1,17 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
+import { forEachTest } from '../../support/started.ts'
 import type { AdminBrowser } from '../admin-browser.ts'
-import { type ConsoleScene, startConsoleScene } from '../scene.ts'
+import { startConsoleScene } from '../scene.ts'
 
 // The real threads, export and erase behind the console's pages.
 
-let scene: ConsoleScene
 let browser: AdminBrowser
 let thread: string
 let ada: string
 const userPage = () => `${scene.console}/user?user=alice`
 
+const scene = forEachTest(() => startConsoleScene())
 beforeEach(async () => {
-  scene = await startConsoleScene()
   const { upstream } = scene.running
   const content = [{ type: 'input_text' as const, text: 'hello <there>' }]
   const items = [
@@ -29,7 +29,6 @@ beforeEach(async () => {
   browser = await scene.signedIn()
   ada = `${scene.signIn.issuer}|ada`
 })
-afterEach(() => scene.close())
 
 test('the threads of a user, and what was said in one', async () => {
   const page = await browser.go(userPage())

@@ -1,21 +1,20 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { EraseLine, EraseSummary } from '../../../src/administer/erase.ts'
 import { ServiceError } from '../../../src/lib/errors.ts'
+import { forEachTest } from '../../support/started.ts'
 import { type AdminBrowser, createAdminBrowser } from '../admin-browser.ts'
-import { type DataScene, startDataScene } from '../data-scene.ts'
+import { startDataScene } from '../data-scene.ts'
 import { signInWith } from '../scene.ts'
 
 const USER = 'https://idp.example/|<b>alice</b>'
 
-let scene: DataScene
 let browser: AdminBrowser
+const scene = forEachTest(() => startDataScene())
 beforeEach(async () => {
-  scene = await startDataScene()
   browser = createAdminBrowser()
   await signInWith(browser, scene.console, 'ada')
   for (let at = 0; at < 15; at++) addThread(`cthr_${at}`)
 })
-afterEach(() => scene.close())
 
 const userPage = () => `${scene.console}/user?${new URLSearchParams({ user: USER })}`
 

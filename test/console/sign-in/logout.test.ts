@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createSealer } from '../../../src/console/sign-in/cookies.ts'
 import type { LogoutMark } from '../../../src/registry/records.ts'
+import { forEachTest } from '../../support/started.ts'
 import type { AdminBrowser } from '../admin-browser.ts'
-import { type ConsoleScene, startConsoleScene } from '../scene.ts'
+import { startConsoleScene } from '../scene.ts'
 
 // An admin is logged out at the identity provider, which tells the service of it
 // (OpenID Connect Back-Channel Logout 1.0).
@@ -13,13 +14,13 @@ const COOKIE = 'chatkit-mint-console-session'
 const kept = z.looseObject({ issuedAt: z.number() })
 const sealer = createSealer({ secret: async () => KEY, now: Date.now })
 
-let scene: ConsoleScene
 let browser: AdminBrowser
+const scene = forEachTest(() =>
+  startConsoleScene({ env: { CONSOLE_COOKIE_KEY: KEY.toString('base64url') } }),
+)
 beforeEach(async () => {
-  scene = await startConsoleScene({ env: { CONSOLE_COOKIE_KEY: KEY.toString('base64url') } })
   browser = await scene.signedIn()
 })
-afterEach(() => scene.close())
 
 /** The same sign-in with this `sid`, and what a mark that ends it has. */
 async function withSid(sid: string): Promise<Omit<LogoutMark, 'subject' | 'sid'>> {

@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createSealer } from '../../../src/console/sign-in/cookies.ts'
+import { forAllTests } from '../../support/started.ts'
 import { createAdminBrowser, type Seen } from '../admin-browser.ts'
-import { type ConsoleScene, signInWith, startConsoleScene } from '../scene.ts'
+import { signInWith, startConsoleScene } from '../scene.ts'
 
 const KEY = Buffer.alloc(32, 3)
-let scene: ConsoleScene
-beforeAll(async () => {
-  scene = await startConsoleScene({ env: { CONSOLE_COOKIE_KEY: KEY.toString('base64url') } })
-})
-afterAll(() => scene.close())
+const scene = forAllTests(() =>
+  startConsoleScene({ env: { CONSOLE_COOKIE_KEY: KEY.toString('base64url') } }),
+)
 
 /** Goes as far as the provider's redirect back, and gives that address. */
 async function callbackOf(browser = createAdminBrowser(), account = 'ada') {

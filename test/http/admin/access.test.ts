@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { ADMIN_CONFIG, adminToken, auditOf, callAdmin } from '../../support/admin-calls.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../../support/raw-http.ts'
 import {
   APP_ORIGIN,
   claimsOf,
-  type Running,
   signer,
   startService,
   tokenFor,
 } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 // Every admin endpoint, by its route's pattern, with a call of it.
 const CALLS = [
@@ -40,11 +40,7 @@ admins:
   origins: ['${ADMIN_ORIGIN}']
 `
 
-let running: Running
-beforeAll(async () => {
-  running = await startService({ config: TWO_ISSUERS, env: { PUBLIC_URL } })
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService({ config: TWO_ISSUERS, env: { PUBLIC_URL } }))
 beforeEach(() => running.upstream.clearRequests())
 
 describe('callers who are not admins', () => {

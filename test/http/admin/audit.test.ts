@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   ADA,
   ADMIN_CONFIG,
@@ -15,26 +15,19 @@ import {
 } from '../../support/admin-calls.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import {
-  API_KEY,
-  ISSUER,
-  type Running,
-  startService,
-  tokenFor,
-} from '../../support/running-service.ts'
+import { API_KEY, ISSUER, startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 describe.each(eachStore())('the audit trail, %s', (_store, env) => {
-  let running: Running
-  beforeAll(async () => {
-    running = await startService({
+  const running = forAllTests(() =>
+    startService({
       config: ADMIN_CONFIG.replace(
         'id: wf_support',
         `id: wf_support\n    when: '!has(claims.out)'`,
       ),
       env,
-    })
-  })
-  afterAll(() => running.close())
+    }),
+  )
 
   const page = (query: string) => askAdmin<PageSeen<AuditSeen & { id: string }>>(running, query)
   const requestIdOf = (response: Response) => response.headers.get('x-request-id')

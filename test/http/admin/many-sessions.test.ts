@@ -7,11 +7,9 @@ import type { Registry } from '../../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { entry } from '../../contracts/registry-fixtures.ts'
 import { ADMIN_CONFIG, callAdmin, expectRefusedMint, revoke } from '../../support/admin-calls.ts'
-import {
-  startWatchedUpstream,
-  type WatchedUpstream,
-} from '../../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../../support/chatkit/watched-upstream.ts'
 import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { forEachTest } from '../../support/started.ts'
 
 const MANY = 5000
 const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
@@ -41,14 +39,13 @@ describe.each<[string, () => Promise<Registry>]>([
   ['memory', seededMemory],
   ['SQLite', seededSqlite],
 ])('a user of 5,000 live sessions, %s', (_store, createRegistry) => {
-  let upstream: WatchedUpstream
   let registry: Registry
   let running: Running
   /** What the upstream has seen of cancels. */
   let seen: { underWay: number; most: number; byId: Map<string, number> }
 
+  const upstream = forEachTest(() => startWatchedUpstream())
   beforeEach(async () => {
-    upstream = await startWatchedUpstream()
     registry = await createRegistry()
     running = await startService({
       config: ADMIN_CONFIG,
@@ -59,7 +56,6 @@ describe.each<[string, () => Promise<Registry>]>([
   })
   afterEach(async () => {
     await running.close()
-    await upstream.close()
   })
 
   /** Answers cancels after `ms` with `status`; 404 is how a session goes that nobody knows. */

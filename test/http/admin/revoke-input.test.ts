@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   ADMIN_CONFIG,
   callAdmin,
@@ -10,16 +10,13 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { ISSUER, type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { ISSUER, startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 const YEAR = 31_536_000
 
 describe.each(eachStore())('%s', (_store, env) => {
-  let running: Running
-  beforeAll(async () => {
-    running = await startService({ config: ADMIN_CONFIG, env })
-  })
-  afterAll(() => running.close())
+  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
 
   describe('any user that can be mapped can be named in the path', () => {
     test.each([

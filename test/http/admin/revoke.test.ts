@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import {
   ADA,
   ADMIN_CONFIG,
@@ -15,7 +15,8 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { ISSUER, type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { ISSUER, startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 interface BlockSeen {
   readonly user: string
@@ -28,11 +29,7 @@ interface BlockSeen {
 const YEAR = 31_536_000
 
 describe.each(eachStore())('%s', (_store, env) => {
-  let running: Running
-  beforeAll(async () => {
-    running = await startService({ config: ADMIN_CONFIG, env })
-  })
-  afterAll(() => running.close())
+  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
   beforeEach(() => running.upstream.setFaults({}))
 
   const blocks = (query = '') => askAdmin<PageSeen<BlockSeen>>(running, `GET /blocks${query}`)

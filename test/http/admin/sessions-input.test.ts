@@ -1,17 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ADMIN_CONFIG, callAdmin, eachStore, secretOf } from '../../support/admin-calls.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { type Running, startService } from '../../support/running-service.ts'
+import { startService } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 describe.each(eachStore())('%s', (_store, env) => {
-  let running: Running
   let ids: readonly string[]
+  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
   beforeAll(async () => {
-    running = await startService({ config: ADMIN_CONFIG, env })
     await secretOf(running, 'alice')
     ids = running.upstream.sessions().map(({ id }) => id)
   })
-  afterAll(() => running.close())
   beforeEach(() => running.upstream.clearRequests())
 
   describe('refused with 400, and nothing sent upstream', () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   ADMINS,
   askAdmin,
@@ -16,10 +16,10 @@ import {
   DEFAULT_CONFIG,
   HIGH_LIMITS,
   ISSUER,
-  type Running,
   startService,
   tokenFor,
 } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 const CONFIG = `${DEFAULT_CONFIG.replace('user: claims.sub', `user: 'issuer + "/" + claims.sub'`)
   .replace(HIGH_LIMITS, '')
@@ -33,11 +33,10 @@ const userOf = (sub: string) => `${ISSUER}/${sub}`
 
 describe.each(eachStore())('%s', (_store, env) => {
   const clock = stoppedClock(Date.now())
-  let running: Running
   let ids: readonly string[]
 
+  const running = forAllTests(() => startService({ config: CONFIG, env, now: clock.now }))
   beforeAll(async () => {
-    running = await startService({ config: CONFIG, env, now: clock.now })
     // Oldest first: 0 to 4 for alice, of which 3 and 4 are of the short workflow; 5 and 6 for bob.
     for (const [sub, workflow] of [
       ['alice', 'support'],
@@ -53,7 +52,6 @@ describe.each(eachStore())('%s', (_store, env) => {
     }
     ids = running.upstream.sessions().map(({ id }) => id)
   })
-  afterAll(() => running.close())
   beforeEach(() => running.upstream.clearRequests())
 
   const list = (query = '') => askAdmin<Page>(running, `GET /sessions${query}`)

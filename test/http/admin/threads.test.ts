@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ServiceError } from '../../../src/lib/errors.ts'
 import {
   ADA,
@@ -8,20 +8,17 @@ import {
   callAdmin,
   type PageSeen,
 } from '../../support/admin-calls.ts'
-import { startThreadScene, type ThreadScene } from '../../support/chatkit/thread-scene.ts'
+import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 interface ThreadSeen {
   readonly id: string
   readonly user: string
 }
 
-let scene: ThreadScene
-beforeAll(async () => {
-  scene = await startThreadScene()
-})
-afterAll(() => scene.close())
+const scene = forAllTests(() => startThreadScene())
 afterEach(() => vi.restoreAllMocks())
 
 const list = (query: string) =>

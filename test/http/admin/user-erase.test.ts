@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   ADA,
   askAdmin,
@@ -11,6 +11,7 @@ import {
 } from '../../support/admin-calls.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { tokenFor } from '../../support/running-service.ts'
+import { forEachTest } from '../../support/started.ts'
 import {
   callUser,
   eraseOf,
@@ -18,14 +19,9 @@ import {
   linesOf,
   startUserData,
   summaryOf,
-  type UserDataScene,
 } from '../../support/user-data.ts'
 
-let scene: UserDataScene
-beforeEach(async () => {
-  scene = await startUserData()
-})
-afterEach(() => scene.close())
+const scene = forEachTest(() => startUserData())
 
 const isDelete = (request: Request) => request.method === 'DELETE'
 const isCancel = (request: Request) => request.url.endsWith('/cancel')

@@ -1,22 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { adminToken, auditOf, callAdmin, secretOf } from '../../support/admin-calls.ts'
 import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { tokenFor } from '../../support/running-service.ts'
-import {
-  callUser,
-  countsOf,
-  exportOf,
-  startUserData,
-  summaryOf,
-  type UserDataScene,
-} from '../../support/user-data.ts'
+import { forEachTest } from '../../support/started.ts'
+import { callUser, countsOf, exportOf, startUserData, summaryOf } from '../../support/user-data.ts'
 
-let scene: UserDataScene
-beforeEach(async () => {
-  scene = await startUserData()
-})
-afterEach(() => scene.close())
+const scene = forEachTest(() => startUserData())
 
 /** Threads of a user, oldest first, with so many items each. */
 function seed(user: string, threads: number, items = 1): readonly string[] {

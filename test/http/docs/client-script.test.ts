@@ -1,12 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import { APP_ORIGIN, type Running, startService } from '../../support/running-service.ts'
+import { APP_ORIGIN, startService } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
-let running: Running
-beforeAll(async () => {
-  running = await startService()
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService())
 
 const get = (headers: Record<string, string> = {}, method = 'GET') =>
   fetch(`${running.url}/client.js`, { method, headers })

@@ -1,14 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { OPERATIONS } from '../../../src/http/openapi/operations.ts'
 import { problemSchema } from '../../../src/http/openapi/responses.ts'
 import { CODES } from '../../../src/respond/codes.ts'
-import {
-  DEFAULT_CONFIG,
-  ISSUER,
-  type Running,
-  startService,
-} from '../../support/running-service.ts'
+import { DEFAULT_CONFIG, ISSUER, startService } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 // What the app serves and what the description says of it, compared both ways; and the document
 // against what OpenAPI 3.1 asks of one.
@@ -19,19 +15,19 @@ admins: { when: '"chatkit-admin" in claims.roles' }
 console: { issuer: ${ISSUER}, client_id: console, client_secret_env: CONSOLE_CLIENT_SECRET }
 `
 
-let running: Running
 let document: z.infer<typeof openApi>
-beforeAll(async () => {
-  running = await startService({
+const running = forAllTests(() =>
+  startService({
     config: WITH_EVERYTHING,
     env: {
       PUBLIC_URL: 'https://mint.acme.example',
       CONSOLE_CLIENT_SECRET: 'secret of the console',
     },
-  })
+  }),
+)
+beforeAll(async () => {
   document = openApi.parse(await (await fetch(`${running.url}/openapi.json`)).json())
 })
-afterAll(() => running.close())
 
 const jsonSchema = z.record(z.string(), z.unknown())
 const content = z.record(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { decodeJwt } from 'jose'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { CLIENT_SECRET_TYPE } from '../../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/signing-keys.ts'
 import { ADMINS, adminToken, mintWith, revoke } from '../../support/admin-calls.ts'
@@ -12,7 +12,8 @@ import {
 } from '../../support/chatkit/self-hosted.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import { type Running, signer, startService, tokenFor } from '../../support/running-service.ts'
+import { signer, startService, tokenFor } from '../../support/running-service.ts'
+import { forEachTest } from '../../support/started.ts'
 
 const PASSWORD = 'the helpdesk’s own: with a colon'
 const hash = createHash('sha256').update(PASSWORD).digest('hex')
@@ -28,11 +29,9 @@ const config = (more = `${ADMINS}\n${CLIENTS}`) =>
   })
 
 const clock = stoppedClock(Date.now())
-let running: Running
-beforeEach(async () => {
-  running = await startService({ config: config(), env: { PUBLIC_URL }, now: clock.now })
-})
-afterEach(() => running.close())
+const running = forEachTest(() =>
+  startService({ config: config(), env: { PUBLIC_URL }, now: clock.now }),
+)
 
 const basic = (id: string, password: string) =>
   `Basic ${Buffer.from(`${id}:${password}`).toString('base64')}`

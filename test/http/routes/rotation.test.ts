@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
 import {
   ADMIN_CONFIG,
@@ -13,14 +13,11 @@ import {
 } from '../../support/admin-calls.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 describe.each(eachStore())('current_client_secret, %s', (_store, env) => {
-  let running: Running
-  beforeAll(async () => {
-    running = await startService({ config: ADMIN_CONFIG, env })
-  })
-  afterAll(() => running.close())
+  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
   beforeEach(() => running.upstream.setFaults({}))
 
   async function refresh(user: string, current: unknown): Promise<string> {

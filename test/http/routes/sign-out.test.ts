@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import {
   ADMIN_CONFIG,
   auditOf,
@@ -12,14 +12,11 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { answerOf, expectEnvelope, expectProblem } from '../../support/problem-answer.ts'
-import { APP_ORIGIN, type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { APP_ORIGIN, startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 describe.each(eachStore())('DELETE /v1/sessions, %s', (_store, env) => {
-  let running: Running
-  beforeAll(async () => {
-    running = await startService({ config: ADMIN_CONFIG, env })
-  })
-  afterAll(() => running.close())
+  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
   beforeEach(() => {
     running.upstream.setFaults({})
     running.upstream.clearRequests()

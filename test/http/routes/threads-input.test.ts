@@ -1,18 +1,19 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { startThreadScene, type ThreadScene } from '../../support/chatkit/thread-scene.ts'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { ISSUER, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
-let scene: ThreadScene
 let own: string
-beforeAll(async () => {
-  scene = await startThreadScene({
+const scene = forAllTests(() =>
+  startThreadScene({
     workflows: ['support', 'sales', 'desk'],
     config: (yaml) => yaml.replace('algorithms: [HS256]', 'algorithms: [HS256]\n    cookie: app'),
-  })
+  }),
+)
+beforeAll(async () => {
   own = await scene.seed('support', { user: 'alice' })
 })
-afterAll(() => scene.close())
 afterEach(async () => {
   scene.tamper = undefined
   scene.careless = false

@@ -1,16 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../../support/raw-http.ts'
-import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 // Several requests on one connection: no byte of one may be read as part of another.
 
-let running: Running
-beforeAll(async () => {
-  running = await startService()
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService())
 beforeEach(() => {
   running.upstream.clearRequests()
   running.upstream.setFaults({})

@@ -1,15 +1,12 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { answerOf, expectEnvelope, expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../../support/raw-http.ts'
-import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { startService, tokenFor } from '../../support/running-service.ts'
+import { forEachTest } from '../../support/started.ts'
 
 // What SIGTERM sets off, without the process: `drain`, and then `stop`.
 
-let running: Running
-beforeEach(async () => {
-  running = await startService()
-})
-afterEach(() => running.close())
+const running = forEachTest(() => startService())
 
 const mintRequest = rawRequest('POST /v1/sessions', {
   headers: [`Authorization: Bearer ${tokenFor()}`],

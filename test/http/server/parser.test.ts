@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { chunked, openRaw, rawRequest } from '../../support/raw-http.ts'
-import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 // What Node's HTTP parser and adapter refuse before the app sees it, over bare sockets. Every request
 // carries a good token: if one came through, it would mint.
 
-let running: Running
-beforeAll(async () => {
-  running = await startService()
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService())
 beforeEach(() => running.upstream.clearRequests())
 
 const bearer = `Authorization: Bearer ${tokenFor()}`

@@ -1,16 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
-import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { startService, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
 
 // Clients that take their time, several at once, and one that does not and must not notice.
 
-let running: Running
-beforeAll(async () => {
-  running = await startService()
-})
-afterAll(() => running.close())
+const running = forAllTests(() => startService())
 
 const bearer = `Authorization: Bearer ${tokenFor('slow')}`
 const JSON_TYPE = 'Content-Type: application/json'

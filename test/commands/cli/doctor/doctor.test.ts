@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeSigningKeys } from '../../../../src/chatkit/signing/signing-keys.ts'
 import type { Finding } from '../../../../src/commands/cli/doctor/finding.ts'
 import {
@@ -14,14 +14,12 @@ import {
   startChatKitServer,
 } from '../../../../src/embedded/chatkit-server/server.ts'
 import { createSqliteRegistry } from '../../../../src/registry/sqlite.ts'
-import {
-  type ScriptedUpstream,
-  startScriptedUpstream,
-} from '../../../support/chatkit/scripted-upstream.ts'
-import { type KeyServer, startKeyServer } from '../../../support/key-server.ts'
+import { startScriptedUpstream } from '../../../support/chatkit/scripted-upstream.ts'
+import { startKeyServer } from '../../../support/key-server.ts'
 import { leaksIn } from '../../../support/leaks.ts'
 import { startRedis, wantsRedis } from '../../../support/registry/redis.ts'
 import { API_KEY } from '../../../support/running-service.ts'
+import { forAllTests, forEachTest } from '../../../support/started.ts'
 import { createSigner } from '../../../support/tokens.ts'
 import { type Ran, runInProcess } from '../run-in-process.ts'
 
@@ -31,17 +29,11 @@ const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
 const file = join(folder, 'config.yaml')
 const signer = createSigner('ES256')
 
-let api: RunningChatKitApi
-let issuer: KeyServer
-let own: RunningChatKitServer
 let variables: Record<string, string>
-beforeAll(async () => {
-  api = await startChatKitApi({ port: 0 })
-  issuer = await startKeyServer([signer.publicJwk])
-  own = await startChatKitServer({ port: 0 })
-})
+const api = forAllTests(() => startChatKitApi({ port: 0 }))
+const issuer = forAllTests(() => startKeyServer([signer.publicJwk]))
+const own = forAllTests(() => startChatKitServer({ port: 0 }))
 afterAll(async () => {
-  await Promise.all([api.close(), issuer.close(), own.close()])
   rmSync(folder, { recursive: true })
 })
 beforeEach(async () => {
@@ -210,12 +202,10 @@ describe('the ChatKit API', () => {
 })
 
 describe('a session that is there and should not be', () => {
-  let upstream: ScriptedUpstream
+  const upstream = forEachTest(() => startScriptedUpstream())
   beforeEach(async () => {
-    upstream = await startScriptedUpstream()
     variables = { ...variables, OPENAI_BASE_URL: upstream.url }
   })
-  afterEach(() => upstream.close())
   const support = async () => (await doctor('--workflow', 'support')).of('workflow support')
 
   test('cannot be cancelled: said with its id', async () => {

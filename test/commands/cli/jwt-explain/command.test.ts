@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { JwtReport } from '../../../../src/commands/cli/jwt-explain/report.ts'
-import { type KeyServer, startKeyServer } from '../../../support/key-server.ts'
+import { startKeyServer } from '../../../support/key-server.ts'
 import { HIGH_LIMITS, type Running, startService } from '../../../support/running-service.ts'
+import { forAllTests } from '../../../support/started.ts'
 import { createTokenCases } from '../../../support/token-cases.ts'
 import { createSecretSigner, createSigner } from '../../../support/tokens.ts'
 import { runInProcess } from '../run-in-process.ts'
@@ -20,12 +21,10 @@ const shared = createSecretSigner('HS256', SECRET)
 const folder = mkdtempSync(join(tmpdir(), 'jwt-explain-'))
 const file = join(folder, 'config.yaml')
 
-let server: KeyServer
-let otherServer: KeyServer
 let running: Running
+const server = forAllTests(() => startKeyServer([es.publicJwk, rs.publicJwk]))
+const otherServer = forAllTests(() => startKeyServer([foreign.publicJwk]))
 beforeAll(async () => {
-  server = await startKeyServer([es.publicJwk, rs.publicJwk])
-  otherServer = await startKeyServer([foreign.publicJwk])
   const config = `
 issuers:
   - { issuer: '${server.issuer}', audience: [chat-api], algorithms: [ES256, RS256], jwks_uri: '${server.jwksUri}' }
@@ -45,7 +44,6 @@ ${HIGH_LIMITS}
 })
 afterAll(async () => {
   await running.close()
-  await Promise.all([server.close(), otherServer.close()])
   rmSync(folder, { recursive: true })
 })
 afterEach(() => {
