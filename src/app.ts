@@ -1,23 +1,20 @@
+// Makes the app: the order of middleware, and the handler of each route that is configured.
 import { type Handler, Hono } from 'hono'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { CreateConsole } from './console/console.ts'
-import { addRoute, type Methods } from './http/add-route.ts'
+import { addRoute, withHandlers } from './http/add-route.ts'
 import { listAudit } from './http/admin/audit.ts'
-import { cancelSession, listSessions, readSession } from './http/admin/sessions.ts'
-import {
-  deleteAnyThread,
-  listAnyItems,
-  listAnyThreads,
-  readAnyThread,
-} from './http/admin/threads.ts'
-import { eraseUserData, exportUserData } from './http/admin/user-data.ts'
-import { liftBlock, listBlocks, revokeAny, revokeUser } from './http/admin/users.ts'
+import { adminSessions } from './http/admin/sessions.ts'
+import { anyThreads } from './http/admin/threads.ts'
+import { userData } from './http/admin/user-data.ts'
+import { adminUsers } from './http/admin/users.ts'
 import { requireAdmin, requireUser } from './http/authentication.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
 import { answerClientScript } from './http/docs/client-script.ts'
 import { createDocs } from './http/docs/pages.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import { answerError, type EnvelopeOptions, envelope } from './http/request-frame.ts'
+import { ROUTES } from './http/route-table.ts'
 import {
   type BackchannelLogoutOptions,
   backchannelLogout,
@@ -25,13 +22,7 @@ import {
 import { answerLive, answerReady, type Readiness } from './http/routes/health.ts'
 import { answerKeySet, introspect, requireIntrospector } from './http/routes/introspect.ts'
 import { auditMints, createSession, signOut } from './http/routes/sessions.ts'
-import {
-  deleteOwnThread,
-  listOwnItems,
-  listOwnThreads,
-  readOwnThread,
-  type ThreadRoutesOptions,
-} from './http/routes/threads.ts'
+import { ownThreads } from './http/routes/threads.ts'
 import type { Clock } from './lib/clock.ts'
 import { ServiceError } from './lib/errors.ts'
 import type { Registry } from './registry/port.ts'
@@ -42,7 +33,7 @@ export type AppDeps = EnvelopeOptions &
   Parameters<typeof requireUser>[0] &
   Parameters<typeof createSession>[0] &
   BackchannelLogoutOptions &
-  ThreadRoutesOptions &
+  Parameters<typeof ownThreads>[0] &
   Pick<Parameters<CreateConsole>[0], 'administer' | 'secret' | 'figures'> & {
     readonly registry: Registry
     readonly now: Clock
@@ -60,43 +51,26 @@ export interface SelfHostedDeps {
   readonly gateway: Handler<AppEnv>
 }
 
-type Routes = Readonly<Record<string, Methods>>
-
 /**
- * The order of middleware and the table of URLs.
+ * The order of middleware, and the handler of each route of the table.
  *
  * @param deps - everything that the routes lean on
  */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
-  const user = requireUser(deps)
-  const { selfHosted, settings } = deps
-  const { admins } = settings
+  const { admins, introspectionClients } = deps.settings
+  const admin = admins && requireAdmin({ ...deps, admins })
+  const introspector = requireIntrospector(introspectionClients, admin)
+  const checks = { user: requireUser(deps), admin, introspector }
   const adminConsole = consoleOf(deps)
-  const docs = createDocs(deps.publicUrl)
-  const routes: Routes = {
-    '/v1/sessions': { POST: [user, createSession(deps)], DELETE: [user, signOut(deps)] },
-    '/v1/threads': { GET: [user, ...listOwnThreads(deps)] },
-    '/v1/threads/:id': { GET: [user, readOwnThread(deps)], DELETE: [user, deleteOwnThread(deps)] },
-    '/v1/threads/:id/items': { GET: [user, ...listOwnItems(deps)] },
-    '/v1/backchannel-logout': { POST: [backchannelLogout(deps)] },
-    '/livez': { GET: [answerLive] },
-    '/readyz': { GET: [answerReady(deps)] },
-    '/client.js': { GET: [answerClientScript()] },
-    '/openapi.json': { GET: [answerOpenApi(deps.publicUrl)] },
-    '/docs': { GET: [docs.reference] },
-    '/docs/:page': { GET: [docs.page] },
-    ...(admins && adminRoutes({ ...deps, admins })),
-    ...adminConsole?.routes,
-    ...(selfHosted && selfHostedRoutes({ ...deps, ...selfHosted })),
-  }
 
   const app = new Hono<AppEnv>()
   const answer = (error: Error, c: AppContext) =>
     adminConsole?.explain(error, c) ?? answerError(error, c)
   app.onError(answer)
   app.use(envelope(deps))
-  app.post('/v1/sessions', auditMints(deps.audit))
-  for (const [path, methods] of Object.entries(routes)) {
+  app.post(ROUTES.createSession.path, auditMints(deps.audit))
+  const urls = { ...withHandlers(ROUTES, handlersOf(deps), checks), ...adminConsole?.routes }
+  for (const [path, methods] of Object.entries(urls)) {
     addRoute(app, deps.origins, { path, methods })
   }
   app.notFound((c) => answer(new ServiceError('not_found', { reason: 'no such route' }), c))
@@ -113,40 +87,37 @@ function consoleOf(deps: AppDeps) {
   return createConsole?.({ config, secret, figures, administer, registry, audit, now, log })
 }
 
-function adminRoutes(deps: AppDeps & Parameters<typeof requireAdmin>[0]): Routes {
-  const admin = requireAdmin(deps)
-  const { administer, log, now } = deps
-  const { workflows } = deps.settings
-  const timed = { administer, now }
-  const erase = eraseUserData({ administer, log })
-  return {
-    '/v1/admin/sessions': { GET: [admin, ...listSessions(timed)] },
-    '/v1/admin/sessions/:id': { GET: [admin, readSession(timed)] },
-    '/v1/admin/sessions/:id/cancel': { POST: [admin, cancelSession(timed)] },
-    '/v1/admin/revoke': { POST: [admin, revokeAny(administer)] },
-    '/v1/admin/users/:user/revoke': { POST: [admin, revokeUser(administer)] },
-    '/v1/admin/users/:user/block': { DELETE: [admin, liftBlock(administer)] },
-    '/v1/admin/users/:user/export': { GET: [admin, exportUserData({ administer, log, now })] },
-    '/v1/admin/users/:user/erase': { POST: [admin, erase] },
-    '/v1/admin/blocks': { GET: [admin, ...listBlocks(timed)] },
-    '/v1/admin/threads': { GET: [admin, ...listAnyThreads({ administer, workflows })] },
-    '/v1/admin/threads/:id': {
-      GET: [admin, readAnyThread(administer)],
-      DELETE: [admin, deleteAnyThread(administer)],
-    },
-    '/v1/admin/threads/:id/items': { GET: [admin, ...listAnyItems(administer)] },
-    '/v1/admin/audit': { GET: [admin, ...listAudit(administer)] },
+/** By operation id; those of routes that the config has not are missing. */
+function handlersOf(
+  deps: AppDeps,
+): Readonly<Partial<Record<keyof typeof ROUTES, Handler<AppEnv>>>> {
+  const { administer, settings, selfHosted, log, now, publicUrl } = deps
+  const makeDocument = async () => {
+    const { createOpenApi } = await import('./http/openapi/document.ts')
+    return createOpenApi(ROUTES, publicUrl)
   }
-}
-
-function selfHostedRoutes(deps: AppDeps & SelfHostedDeps): Routes {
-  const { admins, introspectionClients } = deps.settings
-  const admin = admins && requireAdmin({ ...deps, admins })
   return {
-    '/.well-known/jwks.json': { GET: [answerKeySet(deps.keys)] },
-    '/v1/introspect': {
-      POST: [requireIntrospector(introspectionClients, admin), introspect(deps)],
-    },
-    '/chatkit/:workflow': { POST: [deps.gateway], PUT: [deps.gateway] },
+    createSession: createSession(deps),
+    signOut: signOut(deps),
+    backchannelLogout: backchannelLogout(deps),
+    ...ownThreads(deps),
+    live: answerLive,
+    ready: answerReady(deps),
+    clientScript: answerClientScript(),
+    ...createDocs(makeDocument),
+    openapi: answerOpenApi(makeDocument),
+    ...(settings.admins && {
+      ...adminSessions({ administer, now }),
+      ...adminUsers({ administer, now }),
+      ...anyThreads({ administer, workflows: settings.workflows }),
+      ...userData({ administer, log, now }),
+      listAudit: listAudit(administer),
+    }),
+    ...(selfHosted && {
+      keySet: answerKeySet(selfHosted.keys),
+      introspect: introspect({ ...deps, ...selfHosted }),
+      chatkit: selfHosted.gateway,
+      uploadAttachment: selfHosted.gateway,
+    }),
   }
 }

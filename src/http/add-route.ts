@@ -1,13 +1,43 @@
+// Joins the two halves of a route, definition and handler, and adds URLs to the app.
+
 import type { Handler, Hono } from 'hono'
 import { ServiceError } from '../lib/errors.ts'
 import { setHeader } from './answer.ts'
 import type { AppContext, AppEnv, Check } from './context.ts'
 import { answerOptions, type Origins, requireAllowedOrigin } from './origins.ts'
+import { query } from './query.ts'
+import type { CheckName, RouteDefinition, RouteDefinitions } from './route-definition.ts'
 
 /** One URL: what each method runs in turn, checks and then what answers. `HEAD` goes wherever `GET` does. */
 export type Methods = Readonly<
   Partial<Record<'GET' | 'POST' | 'PUT' | 'DELETE', readonly (Check | Handler<AppEnv>)[]>>
 >
+
+/** The routes of a table that have a handler, by Hono's path pattern. */
+export function withHandlers(
+  routes: RouteDefinitions,
+  handlers: Readonly<Record<string, Handler<AppEnv> | undefined>>,
+  checks: Readonly<Record<CheckName, Check | undefined>>,
+): Readonly<Record<string, Methods>> {
+  const urls: Record<string, Methods> = {}
+  for (const [id, route] of Object.entries(routes)) {
+    const handler = handlers[id]
+    if (handler === undefined) continue
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1')
+    const steps = [...checksOf(route, checks), handler]
+    urls[path] = { ...urls[path], [route.method]: steps }
+  }
+  return urls
+}
+
+function checksOf(
+  { path, checks: names, query: parameters }: RouteDefinition,
+  checks: Readonly<Record<CheckName, Check | undefined>>,
+): Check[] {
+  const found = names.map((name) => checks[name])
+  if (!found.every((check) => check !== undefined)) throw new Error(`no check for ${path}`)
+  return parameters === undefined ? found : [...found, query(parameters)]
+}
 
 /**
  * Adds one URL so that the contract's order holds: an unknown path is 404 and another method 405

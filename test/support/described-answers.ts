@@ -1,7 +1,8 @@
-import { createOpenApi } from '../../src/http/openapi/openapi.ts'
-import type { Answer, Operation } from '../../src/http/openapi/operation.ts'
-import { OPERATIONS } from '../../src/http/openapi/operations.ts'
+import { createOpenApi } from '../../src/http/openapi/document.ts'
+import { problemsOf } from '../../src/http/openapi/operation.ts'
 import { problemSchema } from '../../src/http/openapi/responses.ts'
+import type { Answer, RouteDefinition } from '../../src/http/route-definition.ts'
+import { ROUTES } from '../../src/http/route-table.ts'
 import { type AnswerOnTheWire, hearAnswers } from './answers-on-the-wire.ts'
 
 /** What the HTTP server itself can say of any request, before a route is looked for. */
@@ -26,11 +27,11 @@ type Paths = Readonly<
   >
 >
 
-const paths = createOpenApi(undefined).paths as Paths
+const paths = createOpenApi(ROUTES, undefined).paths as Paths
 
-const routes = OPERATIONS.map((operation) => ({
-  operation,
-  pattern: new RegExp(`^${operation.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
+const routes = Object.values<RouteDefinition>(ROUTES).map((route) => ({
+  route,
+  pattern: new RegExp(`^${route.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
 }))
 
 /**
@@ -64,12 +65,9 @@ export function undescribed(answer: AnswerOnTheWire): string | undefined {
   // The console's pages are for people; its tests know what they hold.
   if (path !== undefined && /^\/admin(?:\/|$)/.test(path)) return undefined
   const here = path === undefined ? [] : routes.filter(({ pattern }) => pattern.test(path))
-  const method = answer.method === 'HEAD' ? 'get' : answer.method.toLowerCase()
-  const operation = here.find((route) => route.operation.method === method)?.operation
-  const fault =
-    operation === undefined
-      ? faultOutside(answer, here.length > 0)
-      : faultOf(answer, operation, method)
+  const method = answer.method === 'HEAD' ? 'GET' : answer.method
+  const route = here.find((one) => one.route.method === method)?.route
+  const fault = route === undefined ? faultOutside(answer, here.length > 0) : faultOf(answer, route)
   if (fault === undefined) return undefined
   return `${answer.method} ${answer.target.slice(0, 200)} -> ${answer.status}: ${fault}`
 }
@@ -79,14 +77,14 @@ function pathOf(target: string): string | undefined {
   return URL.canParse(url) ? new URL(url).pathname : undefined
 }
 
-function faultOf(answer: AnswerOnTheWire, operation: Operation, method: string) {
-  const response = paths[operation.path]?.[method]?.responses[answer.status]
+function faultOf(answer: AnswerOnTheWire, route: RouteDefinition) {
+  const response = paths[route.path]?.[route.method.toLowerCase()]?.responses[answer.status]
   if (response === undefined) return 'a status that is not listed'
   for (const [name, { required }] of Object.entries(response.headers)) {
     if (required && answer.headers[name.toLowerCase()] === undefined) return `without ${name}`
   }
-  if (answer.status >= 400) return faultOfProblem(answer, operation.problems)
-  return faultOfGood(answer, operation)
+  if (answer.status >= 400) return faultOfProblem(answer, problemsOf(route))
+  return faultOfGood(answer, route)
 }
 
 /** `OPTIONS` on a path of ours; else a refusal. */
@@ -108,7 +106,7 @@ function faultOfProblem(answer: AnswerOnTheWire, codes: readonly string[]): stri
   return codes.includes(problem.data.code) ? undefined : `a code not listed: ${problem.data.code}`
 }
 
-function faultOfGood(answer: AnswerOnTheWire, { answers }: Operation): string | undefined {
+function faultOfGood(answer: AnswerOnTheWire, { answers }: RouteDefinition): string | undefined {
   const type = mediaTypeOf(answer)
   const same = answers.filter(({ status }) => status === answer.status)
   const described = same.find(

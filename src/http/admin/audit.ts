@@ -5,24 +5,59 @@ import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import { presentAuditEntry, presentList } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
-import type { AppContext, AppEnv } from '../context.ts'
-import { listParameters, pageOrRefusal, query, validQuery } from '../query.ts'
+import type { AppEnv } from '../context.ts'
+import { listParameters, pageOrRefusal, validQuery } from '../query.ts'
+import { listOf, pageAnswer, type RouteDefinitions } from '../route-definition.ts'
 
 const { limit, after } = listParameters
 
-/** Query of `GET /v1/admin/audit`; always newest first. */
-export const auditListQuery = z.strictObject({
+/** Has no `order`: always newest first. */
+const auditListQuery = z.strictObject({
   limit,
   after,
   user: z.string().min(1).max(2048).optional(),
   action: z.string().min(1).max(64).optional(),
 })
 
-/** `GET /v1/admin/audit` */
-export function listAudit({ readAudit }: Pick<Administer, 'readAudit'>): Handler<AppEnv>[] {
-  const list = async (c: AppContext) => {
+/** An entry of the audit log, as answers have it. */
+export const auditEntry = z.object({
+  id: z.string(),
+  at: z.int().describe('Unix seconds.'),
+  actor: z.string().describe('issuer|subject'),
+  action: z.string(),
+  user: z.string().nullable(),
+  outcome: z.enum(['ok', 'refused', 'failed']),
+  reason: z.string().nullable(),
+  request_id: z.string().nullable(),
+})
+
+const example = {
+  id: 'aud_01k5ZQ',
+  at: 1_790_000_000,
+  actor: 'https://login.acme.example/|ada',
+  action: 'revoke',
+  user: 'https://login.acme.example/|alice',
+  outcome: 'ok',
+  reason: 'left',
+  request_id: 'req_5mVqOa8hTDQkqTPVqgbNfw',
+}
+
+export const AUDIT_ROUTES = {
+  listAudit: {
+    method: 'GET',
+    path: '/v1/admin/audit',
+    checks: ['admin'],
+    summary: 'List the audit trail',
+    description: 'Newest first. What admins read is in the audit trail.',
+    tag: 'admin',
+    query: auditListQuery,
+    answers: [pageAnswer(listOf(auditEntry), example, example.id)],
+  },
+} satisfies RouteDefinitions
+
+export function listAudit({ readAudit }: Pick<Administer, 'readAudit'>): Handler<AppEnv> {
+  return async (c) => {
     const page = pageOrRefusal(await readAudit(adminRequest(c), validQuery(c, auditListQuery)))
     return c.json(presentList(page, presentAuditEntry, ({ id }) => id))
   }
-  return [query(auditListQuery), list]
 }

@@ -8,18 +8,13 @@ import type { SessionRecord } from '../../registry/records.ts'
 import { presentList, presentSession } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { noFields, readJson } from '../body.ts'
-import type { AppContext, AppEnv } from '../context.ts'
-import { listParameters, pageOrRefusal, pathId, query, refuseQuery, validQuery } from '../query.ts'
-
-interface Parts<Name extends keyof Administer> {
-  readonly administer: Pick<Administer, Name>
-  readonly now: Clock
-}
+import type { AppEnv } from '../context.ts'
+import { listParameters, pageOrRefusal, pathId, refuseQuery, validQuery } from '../query.ts'
+import { listOf, pageAnswer, type RouteDefinitions } from '../route-definition.ts'
 
 const filter = z.string().min(1).max(2048).optional()
 
-/** Query of `GET /v1/admin/sessions`. */
-export const sessionListQuery = z.strictObject({
+const sessionListQuery = z.strictObject({
   ...listParameters,
   user: filter,
   subject: filter,
@@ -28,33 +23,108 @@ export const sessionListQuery = z.strictObject({
   status: z.enum(['active', 'expired', 'cancelling', 'cancelled']).optional(),
 })
 
-/** `GET /v1/admin/sessions` */
-export function listSessions({ administer, now }: Parts<'listSessions'>): Handler<AppEnv>[] {
-  const list = async (c: AppContext) => {
-    const asked = { ...validQuery(c, sessionListQuery), now: unixSeconds(now) }
-    const page = pageOrRefusal(await administer.listSessions(adminRequest(c), asked))
-    const present = (session: SessionRecord) => presentSession(session, asked.now)
-    return c.json(presentList(page, present, ({ id }) => id))
-  }
-  return [query(sessionListQuery), list]
+/** A session, as admins see it. */
+export const session = z
+  .object({
+    id: z.string(),
+    object: z.literal('chatkit_mint.session'),
+    user: z.string(),
+    workflow: z.string(),
+    status: z.enum(['active', 'expired', 'cancelling', 'cancelled']),
+    created_at: z.int().describe('Unix seconds.'),
+    expires_at: z.int().describe('Unix seconds.'),
+    issuer: z.string(),
+    subject: z.string(),
+  })
+  .describe('Never holds the client secret.')
+
+const example = {
+  id: 'cksess_68e5c1f0',
+  object: 'chatkit_mint.session',
+  user: 'https://login.acme.example/|alice',
+  workflow: 'support',
+  status: 'active',
+  created_at: 1_790_000_000,
+  expires_at: 1_790_000_600,
+  issuer: 'https://login.acme.example/',
+  subject: 'alice',
 }
 
-/** `GET /v1/admin/sessions/{id}` */
-export function readSession({ administer, now }: Parts<'readSession'>): Handler<AppEnv> {
-  return async (c) => {
-    refuseQuery(c)
-    const session = await administer.readSession(adminRequest(c), pathId(c))
-    return c.json(presentSession(session, unixSeconds(now)))
-  }
-}
+const common = { checks: ['admin'], tag: 'admin' } as const
+const AUDITED = 'What admins read is in the audit trail.'
+const id = { id: 'The session, cksess_…' }
 
-/** `POST /v1/admin/sessions/{id}/cancel`: 200 when the upstream confirmed, 202 while it has not. */
-export function cancelSession({ administer, now }: Parts<'cancelSession'>): Handler<AppEnv> {
-  return async (c) => {
-    await readJson(c, noFields)
-    refuseQuery(c)
-    const session = await administer.cancelSession(adminRequest(c), pathId(c))
-    const status = session.status === 'cancelling' ? 202 : 200
-    return c.json(presentSession(session, unixSeconds(now)), status)
+export const SESSIONS_ROUTES = {
+  listSessions: {
+    ...common,
+    method: 'GET',
+    path: '/v1/admin/sessions',
+    summary: 'List sessions',
+    description: `Newest first. ${AUDITED}`,
+    query: sessionListQuery,
+    answers: [pageAnswer(listOf(session), example, example.id)],
+  },
+  readSession: {
+    ...common,
+    method: 'GET',
+    path: '/v1/admin/sessions/{id}',
+    summary: 'Read a session',
+    description: AUDITED,
+    pathParameters: id,
+    answers: [{ status: 200, description: 'The session.', schema: session, example }],
+  },
+  cancelSession: {
+    ...common,
+    method: 'POST',
+    path: '/v1/admin/sessions/{id}/cancel',
+    summary: 'Cancel a session',
+    description:
+      'The widget asks for a new one by itself: to keep a user out, revoke with a block instead.',
+    pathParameters: id,
+    requestBody: { schema: noFields, example: {} },
+    answers: [
+      {
+        status: 200,
+        description: 'It has ended.',
+        schema: session,
+        example: { ...example, status: 'cancelled' },
+      },
+      {
+        status: 202,
+        description: 'OpenAI has not confirmed it; it is retried.',
+        schema: session,
+        example: { ...example, status: 'cancelling' },
+      },
+    ],
+  },
+} satisfies RouteDefinitions
+
+/** Handlers of {@link SESSIONS_ROUTES}. */
+export function adminSessions({
+  administer,
+  now,
+}: {
+  readonly administer: Pick<Administer, 'listSessions' | 'readSession' | 'cancelSession'>
+  readonly now: Clock
+}): Readonly<Record<keyof typeof SESSIONS_ROUTES, Handler<AppEnv>>> {
+  return {
+    async listSessions(c) {
+      const asked = { ...validQuery(c, sessionListQuery), now: unixSeconds(now) }
+      const page = pageOrRefusal(await administer.listSessions(adminRequest(c), asked))
+      const present = (one: SessionRecord) => presentSession(one, asked.now)
+      return c.json(presentList(page, present, ({ id }) => id))
+    },
+    async readSession(c) {
+      refuseQuery(c)
+      const found = await administer.readSession(adminRequest(c), pathId(c))
+      return c.json(presentSession(found, unixSeconds(now)))
+    },
+    async cancelSession(c) {
+      await readJson(c, noFields)
+      refuseQuery(c)
+      const cancelled = await administer.cancelSession(adminRequest(c), pathId(c))
+      const status = cancelled.status === 'cancelling' ? 202 : 200
+      return c.json(presentSession(cancelled, unixSeconds(now)), status)
+    },
   }
 }

@@ -7,60 +7,64 @@ import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { pathId, query, refuseQuery, validQuery } from '../query.ts'
-import { itemListQuery, threadListParameters } from '../routes/threads.ts'
+import { pathId, refuseQuery, validQuery } from '../query.ts'
+import { UPSTREAM } from '../route-definition.ts'
+import { itemListQuery, threadListParameters, threadRoutes } from '../routes/threads.ts'
 import { callOptions } from '../upstream-call-options.ts'
 
-/** Query of `GET /v1/admin/threads`. */
-export const anyThreadsQuery = z.strictObject({
+const anyThreadsQuery = z.strictObject({
   ...threadListParameters,
   user: text(MAX_USER_CHARACTERS).optional(),
 })
 
-/** `GET /v1/admin/threads` */
-export function listAnyThreads({
+const any = threadRoutes({
+  path: '/v1/admin/threads',
+  checks: ['admin'],
+  tag: 'admin',
+  query: anyThreadsQuery,
+  note: "Any user's. What admins read and delete is in the audit trail.",
+  problems: UPSTREAM,
+})
+
+export const ANY_THREAD_ROUTES = {
+  listAnyThreads: any.list,
+  readAnyThread: any.read,
+  deleteAnyThread: any.remove,
+  listAnyItems: any.items,
+}
+
+/** Handlers of {@link ANY_THREAD_ROUTES}. */
+export function anyThreads({
   administer,
   workflows,
 }: {
-  readonly administer: Pick<Administer, 'listThreads'>
+  readonly administer: Pick<Administer, 'listThreads' | 'findThread' | 'readItems' | 'deleteThread'>
   /** All workflows that the query may name. */
   readonly workflows: readonly { readonly name: string }[]
-}): Handler<AppEnv>[] {
-  const list = async (c: AppContext) => {
-    const asked = validQuery(c, anyThreadsQuery)
-    const { workflow } = asked
-    if (workflow !== undefined && !workflows.some(({ name }) => name === workflow)) {
-      throw unknownWorkflow()
-    }
-    return c.json(await administer.listThreads(threadRequest(c), asked))
-  }
-  return [query(anyThreadsQuery), list]
-}
-
-/** `GET /v1/admin/threads/{id}` */
-export function readAnyThread(administer: Pick<Administer, 'findThread'>): Handler<AppEnv> {
-  return async (c) => {
-    refuseQuery(c)
-    const { thread } = await administer.findThread(threadRequest(c), pathId(c))
-    return c.json(thread)
-  }
-}
-
-/** `GET /v1/admin/threads/{id}/items` */
-export function listAnyItems(administer: Pick<Administer, 'readItems'>): Handler<AppEnv>[] {
-  const list = async (c: AppContext) => {
-    const asked = { id: pathId(c), query: validQuery(c, itemListQuery) }
-    const { items } = await administer.readItems(threadRequest(c), asked)
-    return c.json(items)
-  }
-  return [query(itemListQuery), list]
-}
-
-/** `DELETE /v1/admin/threads/{id}` */
-export function deleteAnyThread(administer: Pick<Administer, 'deleteThread'>): Handler<AppEnv> {
-  return async (c) => {
-    refuseQuery(c)
-    return c.json(await administer.deleteThread(threadRequest(c), pathId(c)))
+}): Readonly<Record<keyof typeof ANY_THREAD_ROUTES, Handler<AppEnv>>> {
+  return {
+    async listAnyThreads(c) {
+      const asked = validQuery(c, anyThreadsQuery)
+      const { workflow } = asked
+      if (workflow !== undefined && !workflows.some(({ name }) => name === workflow)) {
+        throw unknownWorkflow()
+      }
+      return c.json(await administer.listThreads(threadRequest(c), asked))
+    },
+    async readAnyThread(c) {
+      refuseQuery(c)
+      const { thread } = await administer.findThread(threadRequest(c), pathId(c))
+      return c.json(thread)
+    },
+    async deleteAnyThread(c) {
+      refuseQuery(c)
+      return c.json(await administer.deleteThread(threadRequest(c), pathId(c)))
+    },
+    async listAnyItems(c) {
+      const asked = { id: pathId(c), query: validQuery(c, itemListQuery) }
+      const { items } = await administer.readItems(threadRequest(c), asked)
+      return c.json(items)
+    },
   }
 }
 

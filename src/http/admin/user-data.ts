@@ -1,41 +1,166 @@
 // Admin endpoints for all data of one user: export and erase, both as NDJSON.
 
 import type { Handler } from 'hono'
+import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import type { EraseLine } from '../../administer/erase.ts'
+import { thread } from '../../chatkit/wire/thread.ts'
+import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { adminRequest } from '../authentication.ts'
 import { noFields, readJson } from '../body.ts'
 import type { AppEnv } from '../context.ts'
-import { answerExport, type ExportParts } from '../export-answer.ts'
-import { streamLines } from '../ndjson.ts'
+import { answerExport } from '../export-answer.ts'
+import { NDJSON, streamLines } from '../ndjson.ts'
 import { refuseQuery } from '../query.ts'
-import { pathUser } from './users.ts'
+import type { RouteDefinitions } from '../route-definition.ts'
+import { auditEntry } from './audit.ts'
+import { session } from './sessions.ts'
+import { pathUser, userInPath } from './users.ts'
 
-/** `GET /v1/admin/users/{user}/export` */
-export function exportUserData(parts: ExportParts): Handler<AppEnv> {
-  return async (c) => {
-    refuseQuery(c)
-    return answerExport(c, parts, pathUser(c))
-  }
+const count = z.int().min(0)
+
+const failure = z.object({
+  what: z.string().describe('A list that ended early (threads), or one entry (thread).'),
+  workflow: z.string().optional(),
+  id: z.string().optional(),
+  code: z.string().describe('As in problem details.'),
+})
+
+const ending = {
+  complete: z.boolean().describe('False when anything failed or is left.'),
+  failed: count,
+  failures: z.array(failure).describe('The first hundred.'),
 }
 
-/** `POST /v1/admin/users/{user}/erase`: progress, then a summary; goes on to its end when the client leaves. */
-export function eraseUserData({
+const exportLine = z
+  .union([
+    z.object({ type: z.literal('session'), session }),
+    z.object({ type: z.literal('thread'), thread }),
+    z.object({
+      type: z.literal('item'),
+      thread_id: z.string(),
+      item: z.looseObject({ id: z.string(), object: z.literal('chatkit.thread_item') }),
+    }),
+    z.object({ type: z.literal('audit'), audit: auditEntry }),
+    z.object({
+      type: z.literal('summary'),
+      sessions: count,
+      threads: count,
+      items: count,
+      audit: count,
+      ...ending,
+    }),
+  ])
+  .describe('One line. The last one is the summary; without it the export is truncated.')
+
+const deleted = {
+  threads_deleted: count,
+  attachments_deleted: count.describe('Of self-hosted servers.'),
+  records_erased: count.describe('Sessions and audit entries of this service.'),
+}
+
+const eraseLine = z
+  .union([
+    z.object({
+      type: z.literal('progress'),
+      sessions_cancelled: count,
+      threads_failed: count,
+      ...deleted,
+    }),
+    z.object({
+      type: z.literal('summary'),
+      sessions: z.object({
+        cancelled: count,
+        cancelling: z.array(z.string()).describe('Not confirmed by OpenAI; retried until it is.'),
+      }),
+      ...deleted,
+      ...ending,
+      blocked_until: z.int().nullable().describe('Unix seconds; null when no block stands.'),
+    }),
+  ])
+  .describe('One line. The last one is the summary.')
+
+const exportExample = {
+  type: 'summary',
+  sessions: 2,
+  threads: 1,
+  items: 6,
+  audit: 9,
+  complete: true,
+  failed: 0,
+  failures: [],
+}
+
+const eraseExample = {
+  type: 'summary',
+  sessions: { cancelled: 1, cancelling: [] },
+  threads_deleted: 1,
+  attachments_deleted: 0,
+  records_erased: 11,
+  complete: true,
+  failed: 0,
+  failures: [],
+  blocked_until: null,
+}
+
+const common = { checks: ['admin'], tag: 'admin', pathParameters: userInPath } as const
+const streamed = {
+  status: 200,
+  description: 'JSON lines; the example is the last one.',
+  mediaType: NDJSON,
+}
+
+export const USER_DATA_ROUTES = {
+  exportUser: {
+    ...common,
+    method: 'GET',
+    path: '/v1/admin/users/{user}/export',
+    summary: 'Export all there is of a user',
+    description:
+      'Sessions, threads with their items, and the audit trail about the user, streamed as JSON ' +
+      'lines. What an upstream does not give is named in the summary, and the rest goes on.',
+    answers: [{ ...streamed, schema: exportLine, example: exportExample }],
+  },
+  eraseUser: {
+    ...common,
+    method: 'POST',
+    path: '/v1/admin/users/{user}/erase',
+    summary: 'Erase a user',
+    description:
+      'Blocks the user while it runs, takes their sessions, deletes their threads and attachments, ' +
+      'then what this service has on the books. Progress and the outcome come as JSON lines. It ' +
+      'goes on to its end when the client leaves, and is safe to repeat. The audit entries that ' +
+      'prove the erase stay.',
+    requestBody: { schema: noFields, example: {} },
+    answers: [{ ...streamed, schema: eraseLine, example: eraseExample }],
+  },
+} satisfies RouteDefinitions
+
+/** Handlers of {@link USER_DATA_ROUTES}. An erase goes on to its end when the client leaves. */
+export function userData({
   administer,
   log,
+  now,
 }: {
-  readonly administer: Pick<Administer, 'eraseUser'>
+  readonly administer: Pick<Administer, 'exportUser' | 'eraseUser'>
   readonly log: Log
-}): Handler<AppEnv> {
-  return async (c) => {
-    await readJson(c, noFields)
-    refuseQuery(c)
-    const lines = await administer.eraseUser(adminRequest(c), pathUser(c))
-    return streamLines(c, oneByOne(lines), {
-      atOnce: true,
-      onError: (error) => log.error({ err: error, request_id: c.var.requestId }, 'erase ended'),
-    })
+  readonly now: Clock
+}): Readonly<Record<keyof typeof USER_DATA_ROUTES, Handler<AppEnv>>> {
+  return {
+    exportUser(c) {
+      refuseQuery(c)
+      return answerExport(c, { administer, log, now }, pathUser(c))
+    },
+    async eraseUser(c) {
+      await readJson(c, noFields)
+      refuseQuery(c)
+      const lines = await administer.eraseUser(adminRequest(c), pathUser(c))
+      return streamLines(c, oneByOne(lines), {
+        atOnce: true,
+        onError: (error) => log.error({ err: error, request_id: c.var.requestId }, 'erase ended'),
+      })
+    },
   }
 }
 

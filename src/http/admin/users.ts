@@ -11,16 +11,16 @@ import { presentBlock, presentList, presentRevoked } from '../../respond/views.t
 import { adminRequest } from '../authentication.ts'
 import { readJson } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { listParameters, pageOrRefusal, query, refuseQuery, validQuery } from '../query.ts'
+import { listParameters, pageOrRefusal, refuseQuery, validQuery } from '../query.ts'
+import { listOf, pageAnswer, type RouteDefinitions } from '../route-definition.ts'
 
 const { blockSeconds, reason } = revokeTerms.shape
 const terms = { block_seconds: blockSeconds.optional(), reason }
 
-/** Body of `POST /v1/admin/users/{user}/revoke`. */
-export const revokeBody = z.strictObject(terms)
+const revokeBody = z.strictObject(terms)
 
-/** Body of `POST /v1/admin/revoke`: names a ChatKit user, or a token's issuer and subject. */
-export const revokeAnyBody = z.union([
+/** Names a ChatKit user, or a token's issuer and subject. */
+const revokeAnyBody = z.union([
   z.strictObject({
     user: text(MAX_USER_CHARACTERS).refine(isUser, 'must be a possible user'),
     ...terms,
@@ -36,57 +36,123 @@ export const revokeAnyBody = z.union([
   }),
 ])
 
-/** Query of `GET /v1/admin/blocks`. */
-export const blockListQuery = z.strictObject(listParameters)
+const blockListQuery = z.strictObject(listParameters)
 
-/** `POST /v1/admin/users/{user}/revoke` */
-export function revokeUser(administer: Pick<Administer, 'revokeUser'>): Handler<AppEnv> {
-  return async (c) => {
-    const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeBody)
-    refuseQuery(c)
-    const command = { user: pathUser(c), blockSeconds: seconds, ...body }
-    return c.json(presentRevoked(await administer.revokeUser(adminRequest(c), command)))
-  }
+const revoked = {
+  status: 200,
+  description: 'Durable.',
+  schema: z.object({
+    user: z.string(),
+    cancelled: z.array(z.string()).describe('Session ids that OpenAI confirmed.'),
+    cancelling: z.array(z.string()).describe('Session ids that are retried until it does.'),
+    blocked_until: z.int().nullable(),
+  }),
+  example: {
+    user: 'https://login.acme.example/|alice',
+    cancelled: ['cksess_68e5c1f0'],
+    cancelling: [],
+    blocked_until: 1_790_003_600,
+  },
 }
 
-/** `POST /v1/admin/revoke` */
-export function revokeAny(
-  administer: Pick<Administer, 'revokeUser' | 'revokeSubject'>,
-): Handler<AppEnv> {
-  return async (c) => {
-    const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeAnyBody)
-    refuseQuery(c)
-    const command = { blockSeconds: seconds, ...body }
-    const revoked =
-      'user' in command
-        ? await administer.revokeUser(adminRequest(c), command)
-        : await administer.revokeSubject(adminRequest(c), command)
-    return c.json(presentRevoked(revoked))
-  }
+const block = z.object({
+  user: z.string(),
+  blocked_until: z.int().describe('Unix seconds.'),
+  reason: z.string().nullable(),
+  by: z.string().describe('The admin, as issuer|subject.'),
+  created_at: z.int(),
+})
+
+const blockExample = {
+  user: 'https://login.acme.example/|alice',
+  blocked_until: 1_790_003_600,
+  reason: 'left',
+  by: 'https://login.acme.example/|ada',
+  created_at: 1_790_000_000,
 }
 
-/** `GET /v1/admin/blocks` */
-export function listBlocks({
+const common = { checks: ['admin'], tag: 'admin' } as const
+/** Describes the parameter that {@link pathUser} reads. */
+export const userInPath = { user: 'The ChatKit user, percent-encoded.' }
+
+export const USER_ROUTES = {
+  revokeUser: {
+    ...common,
+    method: 'POST',
+    path: '/v1/admin/users/{user}/revoke',
+    summary: 'Take back all sessions of a user',
+    description: 'With `block_seconds` the user gets no new ones for so long.',
+    pathParameters: userInPath,
+    requestBody: { schema: revokeBody, example: { block_seconds: 3600, reason: 'left' } },
+    answers: [revoked],
+  },
+  revoke: {
+    ...common,
+    method: 'POST',
+    path: '/v1/admin/revoke',
+    summary: 'Take back all sessions of a user or subject',
+    description: 'The same, with the user or the token subject in the body.',
+    requestBody: {
+      schema: revokeAnyBody,
+      example: { issuer: 'https://login.acme.example/', subject: 'alice', block_seconds: 3600 },
+    },
+    answers: [revoked],
+  },
+  liftBlock: {
+    ...common,
+    method: 'DELETE',
+    path: '/v1/admin/users/{user}/block',
+    summary: 'Lift a block',
+    description: 'Sessions that were taken back stay so; new ones can be minted.',
+    pathParameters: userInPath,
+    answers: [{ status: 204, description: 'There is no block any more.' }],
+  },
+  listBlocks: {
+    ...common,
+    method: 'GET',
+    path: '/v1/admin/blocks',
+    summary: 'List blocks that hold',
+    description: 'Newest first; the cursors are users. What admins read is in the audit trail.',
+    query: blockListQuery,
+    answers: [pageAnswer(listOf(block), blockExample, blockExample.user)],
+  },
+} satisfies RouteDefinitions
+
+/** Handlers of {@link USER_ROUTES}. */
+export function adminUsers({
   administer,
   now,
 }: {
-  readonly administer: Pick<Administer, 'listBlocks'>
+  readonly administer: Pick<Administer, 'revokeUser' | 'revokeSubject' | 'liftBlock' | 'listBlocks'>
   readonly now: Clock
-}): Handler<AppEnv>[] {
-  const list = async (c: AppContext) => {
-    const asked = { ...validQuery(c, blockListQuery), now: unixSeconds(now) }
-    const page = pageOrRefusal(await administer.listBlocks(adminRequest(c), asked))
-    return c.json(presentList(page, presentBlock, ({ user }) => user))
-  }
-  return [query(blockListQuery), list]
-}
-
-/** `DELETE /v1/admin/users/{user}/block`: also when there was none. */
-export function liftBlock(administer: Pick<Administer, 'liftBlock'>): Handler<AppEnv> {
-  return async (c) => {
-    refuseQuery(c)
-    await administer.liftBlock(adminRequest(c), pathUser(c))
-    return c.body(null, 204)
+}): Readonly<Record<keyof typeof USER_ROUTES, Handler<AppEnv>>> {
+  return {
+    async revokeUser(c) {
+      const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeBody)
+      refuseQuery(c)
+      const command = { user: pathUser(c), blockSeconds: seconds, ...body }
+      return c.json(presentRevoked(await administer.revokeUser(adminRequest(c), command)))
+    },
+    async revoke(c) {
+      const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeAnyBody)
+      refuseQuery(c)
+      const command = { blockSeconds: seconds, ...body }
+      const done =
+        'user' in command
+          ? await administer.revokeUser(adminRequest(c), command)
+          : await administer.revokeSubject(adminRequest(c), command)
+      return c.json(presentRevoked(done))
+    },
+    async liftBlock(c) {
+      refuseQuery(c)
+      await administer.liftBlock(adminRequest(c), pathUser(c))
+      return c.body(null, 204)
+    },
+    async listBlocks(c) {
+      const asked = { ...validQuery(c, blockListQuery), now: unixSeconds(now) }
+      const page = pageOrRefusal(await administer.listBlocks(adminRequest(c), asked))
+      return c.json(presentList(page, presentBlock, ({ user }) => user))
+    },
   }
 }
 

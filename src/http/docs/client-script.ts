@@ -1,16 +1,39 @@
+// Serves the browser helper as it is in the package, but without its comments.
+
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Handler } from 'hono'
+import { z } from 'zod'
 import type { AppEnv } from '../context.ts'
+import type { RouteDefinitions } from '../route-definition.ts'
+
+export const CLIENT_SCRIPT_ROUTES = {
+  clientScript: {
+    method: 'GET',
+    path: '/client.js',
+    checks: [],
+    summary: 'The browser helper',
+    description:
+      "An ES module for a page's `import`: `createGetClientSecret` and `createChatKitFetch`. " +
+      'Cacheable for five minutes.',
+    tag: 'operation',
+    answers: [
+      {
+        status: 200,
+        description: 'JavaScript.',
+        mediaType: 'text/javascript',
+        schema: z.string(),
+      },
+      { status: 304, description: 'It is what `If-None-Match` names.' },
+    ],
+  },
+} satisfies RouteDefinitions
 
 const SOURCE = new URL('../../client/client.js', import.meta.url)
 
 /** The script has no comment in a line of code, and no string of several lines; tests hold it to that. */
 const COMMENT_LINES = /^[ \t]*(?:\/\*\*.*?\*\/|\/\/[^\n]*)\n/gms
 
-/**
- * `GET /client.js`: what a page imports, as it is in the package but without its comments.
- */
 export function answerClientScript(): Handler<AppEnv> {
   const body = withoutComments(readFileSync(SOURCE, 'utf8'))
   const tag = `"${createHash('sha256').update(body).digest('base64url')}"`
@@ -26,9 +49,7 @@ export function answerClientScript(): Handler<AppEnv> {
   }
 }
 
-/**
- * @param source - of which every comment stands on lines of its own
- */
+/** @param source - a script whose comments all stand on lines of their own */
 export function withoutComments(source: string): string {
   return source
     .replaceAll(COMMENT_LINES, '')

@@ -1,3 +1,5 @@
+// Renders the guides, which are Markdown, and the samples that they link to.
+
 import { readFileSync } from 'node:fs'
 import { Marked } from 'marked'
 import { GUIDES } from './list.ts'

@@ -1,3 +1,5 @@
+// The list of guides that stands on every page.
+
 /** A guide, as the list on every page names it. */
 export interface Guide {
   /** Its file in `src/docs`, without `.md`, and its place under `/docs/`. */

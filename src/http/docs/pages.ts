@@ -1,9 +1,50 @@
+// The API reference and the guides as plain pages that need no script. A page is rendered when it is first
+// asked for.
+
 import { readFileSync } from 'node:fs'
 import { html, raw } from 'hono/html'
+import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import type { AppContext } from '../context.ts'
-import { createOpenApi } from '../openapi/openapi.ts'
+import type { RouteDefinitions } from '../route-definition.ts'
 import { GUIDES } from './list.ts'
+
+export const DOCS_ROUTES = {
+  docs: {
+    method: 'GET',
+    path: '/docs',
+    checks: [],
+    summary: 'A page to read this description',
+    description: 'HTML without script and without anything from another host.',
+    tag: 'operation',
+    answers: [
+      {
+        status: 200,
+        description: 'The API reference.',
+        mediaType: 'text/html',
+        schema: z.string(),
+      },
+    ],
+  },
+  guide: {
+    method: 'GET',
+    path: '/docs/{page}',
+    checks: [],
+    summary: 'A guide',
+    description: 'How to use the service from a page, a phone, and how to run it.',
+    tag: 'operation',
+    pathParameters: { page: 'Its name, as the list on `/docs` has it.' },
+    answers: [
+      { status: 200, description: 'The guide.', mediaType: 'text/html', schema: z.string() },
+      {
+        status: 200,
+        description: 'For `docs.css`: the style sheet of these pages.',
+        mediaType: 'text/css',
+        schema: z.string(),
+      },
+    ],
+  },
+} satisfies RouteDefinitions
 
 /** Nothing from another host, and no script at all. */
 const CONTENT_SECURITY_POLICY =
@@ -15,12 +56,12 @@ const STYLE = 'docs.css'
 type Markup = ReturnType<typeof html>
 
 /**
- * `GET /docs` and `GET /docs/{page}`: the API reference and the guides, as plain pages that need no
- * script. Each is rendered when it is first asked for.
+ * The reference and the renderer for Markdown are nothing that a mint should wait for: they are loaded
+ * when someone reads.
  *
- * @param publicUrl - the service as clients see it, for the OpenAPI document
+ * @param makeDocument - the OpenAPI document
  */
-export function createDocs(publicUrl: string | undefined) {
+export function createDocs(makeDocument: () => Promise<unknown>) {
   const pages = new Map<string, string>()
   const answer = async (c: AppContext, name: string, render: () => Promise<string>) => {
     const page = pages.get(name) ?? (await render())
@@ -29,11 +70,11 @@ export function createDocs(publicUrl: string | undefined) {
   }
   const renderApi = async () => {
     const { renderReference } = await import('./reference.ts')
-    return layout({ name: '', title: 'API reference' }, renderReference(createOpenApi(publicUrl)))
+    return layout({ name: '', title: 'API reference' }, renderReference(await makeDocument()))
   }
   return {
-    reference: (c: AppContext): Promise<Response> => answer(c, '', renderApi),
-    page: async (c: AppContext): Promise<Response> => {
+    docs: (c: AppContext): Promise<Response> => answer(c, '', renderApi),
+    guide: async (c: AppContext): Promise<Response> => {
       const name = c.req.param('page') ?? ''
       if (name === STYLE) return answerStyle(c)
       return answer(c, name, () => renderPage(name))
@@ -41,7 +82,6 @@ export function createDocs(publicUrl: string | undefined) {
   }
 }
 
-/** A renderer for Markdown is nothing that a mint should wait for: it is loaded when someone reads. */
 async function renderPage(name: string): Promise<string> {
   const { renderGuide } = await import('./guides.ts')
   const guide = renderGuide(name)

@@ -1,3 +1,5 @@
+// Renders the API reference from the OpenAPI document as clients get it.
+
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { CODES } from '../../respond/codes.ts'
@@ -41,11 +43,7 @@ const apiDescription = z.object({
 type Operation = z.infer<typeof operation>
 type Content = z.infer<typeof content>
 
-/**
- * The API reference, from the OpenAPI document as clients get it.
- *
- * @param document - what `GET /openapi.json` answers
- */
+/** @param document - the answer of `GET /openapi.json` */
 export function renderReference(document: unknown): Markup {
   const { info, paths } = apiDescription.parse(document)
   const all = Object.entries(paths).flatMap(([path, methods]) =>
@@ -95,7 +93,7 @@ function renderOperation({ path, method, described }: Described): Markup {
   </details>`
 }
 
-/** Text of the document: what stands between backticks is code, and a code of ours leads to its guide. */
+/** Text of the document: backticks enclose code, and an error code of ours links to its guide. */
 function linked(text: string): Markup {
   const parts = text.split('`').map((part, at) => {
     if (at % 2 === 0) return html`${part}`

@@ -1,54 +1,16 @@
-import type { z } from 'zod'
+// Derives what a route's definition does not write: the security schemes and error codes that follow
+// from its checks and its body.
+
 import type { ErrorCode } from '../../lib/errors.ts'
+import {
+  BODY,
+  type CheckName,
+  type RouteDefinition,
+  type SecurityScheme,
+} from '../route-definition.ts'
 
-/** How a caller proves who it is; described in the document's `securitySchemes`. */
-export type SecurityScheme =
-  | 'userToken'
-  | 'adminToken'
-  | 'clientSecret'
-  | 'uploadLink'
-  | 'introspector'
-
-/** One route, as the API description tells it. */
-export interface Operation {
-  /** With `{parameters}` in OpenAPI's spelling. */
-  readonly path: string
-  readonly method: 'get' | 'post' | 'put' | 'delete'
-  readonly operationId: string
-  readonly summary: string
-  readonly description: string
-  readonly tag: string
-  /** Any one of them is enough; none for routes that ask for no credential. */
-  readonly security: readonly SecurityScheme[]
-  /** Names of parameters in the path. */
-  readonly pathParameters?: Readonly<Record<string, string>>
-  readonly query?: z.ZodObject
-  readonly requestBody?: {
-    readonly schema: z.ZodType
-    readonly example: unknown
-    /** `application/json` when absent. */
-    readonly mediaType?: string
-    /** What else is taken, as it is. */
-    readonly otherMediaTypes?: readonly string[]
-    readonly required?: boolean
-  }
-  readonly answers: readonly Answer[]
-  readonly problems: readonly ErrorCode[]
-}
-
-/** A good answer; a status that can have several media types stands once for each. */
-export interface Answer {
-  readonly status: number
-  readonly description: string
-  /** Absent when the answer has no body. */
-  readonly schema?: z.ZodType
-  readonly example?: unknown
-  /** `application/json` when absent. */
-  readonly mediaType?: string
-}
-
-/** What every route can answer, below and around the handlers. */
-export const ANYWHERE = [
+/** Codes that every route can answer, below and around the handlers. */
+const ANYWHERE = [
   'invalid_request',
   'origin_not_allowed',
   'not_found',
@@ -59,29 +21,41 @@ export const ANYWHERE = [
   'internal_error',
 ] as const satisfies readonly ErrorCode[]
 
-/** What a token can come to. */
-export const AUTHENTICATION = [
+/** Codes of a caller's token, and of the store that is asked for a caller who is known. */
+const CALLER = [
   'missing_token',
   'invalid_token',
   'token_expired',
   'rate_limited',
   'idp_unavailable',
+  'store_unavailable',
 ] as const satisfies readonly ErrorCode[]
 
-/** What a body can come to. */
-export const BODY = [
-  'body_too_large',
-  'unsupported_media_type',
-] as const satisfies readonly ErrorCode[]
+interface Derived {
+  readonly security: readonly SecurityScheme[]
+  readonly problems: readonly ErrorCode[]
+}
 
-/** What OpenAI's part can come to. */
-export const UPSTREAM = [
-  'upstream_rejected',
-  'upstream_auth_failed',
-  'workflow_unavailable',
-  'upstream_invalid_response',
-  'upstream_unavailable',
-  'upstream_rate_limited',
-  'upstream_timeout',
-  'overloaded',
-] as const satisfies readonly ErrorCode[]
+const OF_CHECK: Readonly<Record<CheckName, Derived>> = {
+  user: { security: ['userToken'], problems: [...CALLER, 'claims_not_mapped'] },
+  admin: { security: ['adminToken'], problems: [...CALLER, 'admin_required'] },
+  introspector: {
+    security: ['introspector', 'adminToken'],
+    problems: [...CALLER, 'admin_required'],
+  },
+}
+
+/** Ways to be let in; any one of them is enough, and none is asked for where there are none. */
+export function securityOf({ checks, credentials = [] }: RouteDefinition): SecurityScheme[] {
+  return [...checks.flatMap((check) => OF_CHECK[check].security), ...credentials]
+}
+
+/** Every error code that a route can answer. */
+export function problemsOf({ checks, requestBody, problems = [] }: RouteDefinition): ErrorCode[] {
+  return [
+    ...ANYWHERE,
+    ...checks.flatMap((check) => OF_CHECK[check].problems),
+    ...(requestBody ? BODY : []),
+    ...problems,
+  ]
+}

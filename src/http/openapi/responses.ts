@@ -1,8 +1,10 @@
+// Describes the answers of a route by status: good ones with their schemas, errors with their codes.
+
 import { z } from 'zod'
 import type { ErrorCode } from '../../lib/errors.ts'
 import { CODES } from '../../respond/codes.ts'
-import type { Answer, Operation } from './operation.ts'
-import { jsonSchema } from './schema.ts'
+import type { Answer, RouteDefinition } from '../route-definition.ts'
+import { problemsOf } from './operation.ts'
 
 /** Every problem answer. */
 export const problemSchema = z
@@ -27,14 +29,10 @@ export function problemExamples() {
   )
 }
 
-/**
- * What an operation answers, by status.
- *
- * @param operation - its answers and problems
- */
-export function describeResponses({ answers, problems }: Operation) {
-  const good = Map.groupBy(answers, ({ status }) => status)
-  const bad = Map.groupBy(problems, (code) => CODES[code].status)
+/** @returns the responses of a route, by status */
+export function describeResponses(route: RouteDefinition) {
+  const good = Map.groupBy(route.answers, ({ status }) => status)
+  const bad = Map.groupBy(problemsOf(route), (code) => CODES[code].status)
   return Object.fromEntries([
     ...[...good].map(([status, same]) => [status, describeAnswers(same)] as const),
     ...[...bad].map(([status, codes]) => [status, describeProblems(status, codes)] as const),
@@ -88,4 +86,15 @@ const HEADERS_OF: Readonly<Record<number, object>> = {
   405: { Allow: { description: 'The methods of the path.', required: true, schema: text } },
   429: RETRY_AFTER,
   503: RETRY_AFTER,
+}
+
+/**
+ * A zod schema as OpenAPI 3.1 has it: JSON Schema, draft 2020-12.
+ *
+ * @param schema - of what goes over the wire
+ * @param property - only this one of an object's
+ */
+export function jsonSchema(schema: z.ZodType, property?: string): unknown {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input' })
+  return property === undefined ? rest : rest.properties?.[property]
 }

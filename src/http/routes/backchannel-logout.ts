@@ -1,4 +1,7 @@
+// The logout that an identity provider sends (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8).
+
 import type { Handler } from 'hono'
+import { z } from 'zod'
 import type { Authenticator } from '../../authenticate/authenticate.ts'
 import type { LogoutCommand } from '../../authenticate/logout-token.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
@@ -9,6 +12,27 @@ import type { Registry } from '../../registry/port.ts'
 import type { Revoke } from '../../revoke/revoke.ts'
 import { readFormField } from '../body.ts'
 import type { AppEnv } from '../context.ts'
+import type { RouteDefinitions } from '../route-definition.ts'
+
+export const LOGOUT_ROUTES = {
+  backchannelLogout: {
+    method: 'POST',
+    path: '/v1/backchannel-logout',
+    checks: [],
+    summary: "Take an identity provider's logout",
+    description:
+      'OpenID Connect Back-Channel Logout 1.0, for issuers with `logout` in the config. 200 when ' +
+      'it is durable that the sessions end and older tokens no longer mint.',
+    tag: 'sessions',
+    requestBody: {
+      schema: z.object({ logout_token: z.string().describe('A signed logout token.') }),
+      example: { logout_token: 'eyJ…' },
+      mediaType: 'application/x-www-form-urlencoded',
+    },
+    answers: [{ status: 200, description: 'Done.' }],
+    problems: ['idp_unavailable', 'store_unavailable'],
+  },
+} satisfies RouteDefinitions
 
 /** What {@link backchannelLogout} needs. */
 export interface BackchannelLogoutOptions {
@@ -23,8 +47,7 @@ export interface BackchannelLogoutOptions {
 const REPLAY_SECONDS = 600
 
 /**
- * `POST /v1/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0 §2.5 to §2.8): 200 only when
- * the logout is durable, so that a provider that repeats a failed one gets it done.
+ * Answers 200 only when the logout is durable, so that a provider that repeats a failed one gets it done.
  *
  * @param options - verification, step 3, replay protection
  */

@@ -1,5 +1,46 @@
+// The two routes that tell an orchestrator about this process: whether it serves, and whether to send it
+// requests.
+
+import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import type { AppContext } from '../context.ts'
+import type { RouteDefinitions } from '../route-definition.ts'
+
+export const HEALTH_ROUTES = {
+  live: {
+    method: 'GET',
+    path: '/livez',
+    checks: [],
+    summary: 'Whether the process serves',
+    description: 'Asks nothing of the store, the issuers or OpenAI.',
+    tag: 'operation',
+    answers: [
+      {
+        status: 200,
+        description: 'It does.',
+        schema: z.object({ status: z.literal('live') }),
+        example: { status: 'live' },
+      },
+    ],
+  },
+  ready: {
+    method: 'GET',
+    path: '/readyz',
+    checks: [],
+    summary: 'Whether to send requests here',
+    description: 'The store can be written and the keys of at least one issuer are usable.',
+    tag: 'operation',
+    answers: [
+      {
+        status: 200,
+        description: 'Ready.',
+        schema: z.object({ status: z.literal('ready') }),
+        example: { status: 'ready' },
+      },
+    ],
+    problems: ['store_unavailable', 'idp_unavailable', 'shutting_down'],
+  },
+} satisfies RouteDefinitions
 
 /** What `/readyz` asks. */
 export interface Readiness {
@@ -10,14 +51,14 @@ export interface Readiness {
   readonly checkStore: () => Promise<void>
 }
 
-/** `GET /livez`: the process serves. Asks nothing, so that no neighbour's fault restarts us. */
+/** Asks nothing, so that no neighbour's fault restarts us. */
 export function answerLive(c: AppContext): Response {
   return c.json({ status: 'live' })
 }
 
 /**
- * `GET /readyz`: whether to send requests here. OpenAI plays no part: when it is down every instance
- * is equally useless, and taking them all out would turn clear errors into none.
+ * OpenAI plays no part: when it is down every instance is equally useless, and taking them all out
+ * would turn clear errors into none.
  *
  * @param readiness - the three questions
  */

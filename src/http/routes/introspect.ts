@@ -1,5 +1,9 @@
+// How self-hosted servers verify what we sign: by our public keys (RFC 7517), or by asking whether a client
+// secret is live and whose it is (RFC 7662).
+
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
+import { z } from 'zod'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../../chatkit/signing/signing-keys.ts'
 import type { Settings } from '../../config/settings.ts'
@@ -11,6 +15,64 @@ import type { Registry } from '../../registry/port.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { readFormField } from '../body.ts'
 import type { AppContext, AppEnv, Check } from '../context.ts'
+import type { RouteDefinitions } from '../route-definition.ts'
+
+export const INTROSPECT_ROUTES = {
+  keySet: {
+    method: 'GET',
+    path: '/.well-known/jwks.json',
+    checks: [],
+    summary: 'The keys that sign client secrets and server tokens',
+    description: 'RFC 7517. Cacheable for five minutes.',
+    tag: 'chatkit',
+    answers: [
+      {
+        status: 200,
+        description: 'Public keys.',
+        schema: z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) }),
+        example: {
+          keys: [
+            {
+              kty: 'EC',
+              crv: 'P-256',
+              x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+              y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+              alg: 'ES256',
+              kid: 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U',
+              use: 'sig',
+            },
+          ],
+        },
+      },
+    ],
+  },
+  introspect: {
+    method: 'POST',
+    path: '/v1/introspect',
+    checks: ['introspector'],
+    summary: 'Whether a self-hosted client secret is live',
+    description: 'RFC 7662, for an `introspection` client with HTTP Basic, or an admin.',
+    tag: 'chatkit',
+    requestBody: {
+      schema: z.object({ token: z.string() }),
+      example: { token: 'eyJ…' },
+      mediaType: 'application/x-www-form-urlencoded',
+    },
+    answers: [
+      {
+        status: 200,
+        description: '`{"active": false}` for whatever is not live.',
+        schema: z.looseObject({
+          active: z.boolean(),
+          sub: z.string().optional().describe('The ChatKit user.'),
+          sid: z.string().optional().describe('The session.'),
+          exp: z.int().optional(),
+        }),
+        example: { active: false },
+      },
+    ],
+  },
+} satisfies RouteDefinitions
 
 /** What {@link introspect} needs. */
 export interface IntrospectOptions {
@@ -45,8 +107,7 @@ export function requireIntrospector(
 }
 
 /**
- * `POST /v1/introspect` (RFC 7662): whether a self-hosted client secret is live, and whose. What is
- * bad, expired, cancelled or unknown is `{"active": false}` and no more (§2.2).
+ * A secret that is bad, expired, cancelled or unknown is `{"active": false}` and no more (§2.2).
  *
  * @param options - keys and registry
  */
@@ -125,10 +186,6 @@ function isClient(basic: string, clients: Settings['introspectionClients']): boo
   return timingSafeEqual(given, wanted) && client !== undefined
 }
 
-/**
- * `GET /.well-known/jwks.json` (RFC 7517 §5): the public keys by which servers and other holders of
- * our tokens verify them.
- */
 export function answerKeySet(keys: SigningKeys): Handler<AppEnv> {
   const body = JSON.stringify(keys.publicKeys)
   return (c) => {

@@ -18,16 +18,54 @@ import { answerText } from '../answer.ts'
 import { readJson } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { setRateLimitHeaders } from '../rate-limit-headers.ts'
+import { type RouteDefinitions, UPSTREAM } from '../route-definition.ts'
 import { callOptions } from '../upstream-call-options.ts'
 
-/** Body of `POST /v1/sessions`. It chooses among what config and claims allow; it decides nothing. */
+/** Chooses among what config and claims allow; decides nothing. */
 export const mintBody = z.strictObject({
   workflow: z.string().min(1).optional(),
   input: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   current_client_secret: z.string().nullish(),
 })
 
-/** `POST /v1/sessions`, behind `requireUser`: counts the mint, reads the body, maps, mints, responds. */
+export const SESSION_ROUTES = {
+  createSession: {
+    method: 'POST',
+    path: '/v1/sessions',
+    checks: ['user'],
+    summary: 'Mint a ChatKit session',
+    description:
+      "For the caller's own user. The user, the workflow's rules and all limits come from the " +
+      'config and the verified token. `current_client_secret` is what ChatKit passes to ' +
+      '`getClientSecret`: that session ends when the new one is minted.',
+    tag: 'sessions',
+    requestBody: { schema: mintBody, example: { workflow: 'support' } },
+    answers: [
+      {
+        status: 200,
+        description: 'The client secret of a new session.',
+        schema: z.strictObject({
+          client_secret: z
+            .string()
+            .describe('For ChatKit, and for nothing else. Keep it in memory only.'),
+        }),
+        example: { client_secret: 'ek_68e5…' },
+      },
+    ],
+    problems: ['workflow_not_allowed', 'user_blocked', 'session_limit', ...UPSTREAM],
+  },
+  signOut: {
+    method: 'DELETE',
+    path: '/v1/sessions',
+    checks: ['user'],
+    summary: 'Sign out',
+    description: "Ends all of the caller's own live sessions; also for a blocked user.",
+    tag: 'sessions',
+    answers: [{ status: 204, description: 'They have ended, and a mint under way is refused.' }],
+  },
+} satisfies RouteDefinitions
+
+/** Counts the mint, reads the body, maps, mints, responds. */
 export function createSession({
   settings,
   mint,
@@ -109,7 +147,6 @@ function outcomeOf(status: number): 'ok' | 'refused' | 'failed' | undefined {
   return status === 401 || status === 403 || status === 429 ? 'refused' : undefined
 }
 
-/** `DELETE /v1/sessions`, behind `requireUser`: ends the caller's own sessions, also a blocked caller's. */
 export function signOut({
   revoke,
   audit,

@@ -1,5 +1,8 @@
+// One's own threads: list, read, read items, delete. Their definitions also make those of the admin's calls.
+
 import type { Handler } from 'hono'
 import { z } from 'zod'
+import { thread, threadDeleted, threadItemPage, threadPage } from '../../chatkit/wire/thread.ts'
 import type { Settings } from '../../config/settings.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { requireWorkflow } from '../../map/choose-workflow.ts'
@@ -8,7 +11,13 @@ import type { Audit } from '../../registry/audit.ts'
 import { actorOf, identityOf } from '../../registry/identity.ts'
 import type { Threads } from '../../threads/threads.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { listParameters, pathId, query, refuseQuery, validQuery } from '../query.ts'
+import { listParameters, pathId, refuseQuery, validQuery } from '../query.ts'
+import {
+  pageAnswer,
+  type RouteDefinition,
+  type RouteDefinitions,
+  UPSTREAM,
+} from '../route-definition.ts'
 import { callOptions } from '../upstream-call-options.ts'
 
 /** What both lists of threads take. */
@@ -19,88 +28,171 @@ export const threadListParameters = {
   workflow: z.string().min(1).max(2048).optional(),
 }
 
-/** Query of `GET /v1/threads`: `user` is not for the caller to say. */
-export const ownThreadsQuery = z.strictObject(threadListParameters)
+/** Has no `user`: that is not for the caller to say. */
+const ownThreadsQuery = z.strictObject(threadListParameters)
 
-/** Query of `GET /v1/threads/{id}/items`. */
+/** Query of the items of a thread. */
 export const itemListQuery = z.strictObject(listParameters)
 
-/** What the thread routes need. */
-export interface ThreadRoutesOptions {
-  readonly settings: Settings
+const threadExample = {
+  id: 'cthr_68e5c1f0',
+  object: 'chatkit.thread',
+  created_at: 1_790_000_000,
+  status: { type: 'active' },
+  title: 'Return of order 1042',
+  user: 'https://login.acme.example/|alice',
+}
+
+const itemExample = {
+  id: 'cthi_68e5c1f4',
+  object: 'chatkit.thread_item',
+  created_at: 1_790_000_004,
+  thread_id: 'cthr_68e5c1f0',
+  type: 'chatkit.assistant_message',
+  content: [{ type: 'output_text', text: 'You can send it back until Friday.', annotations: [] }],
+}
+
+/**
+ * Definitions of the calls about threads, which users and admins have alike.
+ *
+ * @param side - `note`: the threads that this caller sees
+ */
+export function threadRoutes({
+  path,
+  note,
+  query,
+  ...side
+}: Pick<RouteDefinition, 'path' | 'checks' | 'tag' | 'problems'> & {
+  readonly note: string
+  readonly query: z.ZodObject
+}) {
+  const one = {
+    ...side,
+    path: `${path}/{id}`,
+    pathParameters: { id: 'The thread, cthr_…' },
+  } as const
+  return {
+    list: {
+      ...side,
+      path,
+      method: 'GET',
+      summary: 'List threads',
+      description:
+        `${note} Threads of all workflows are merged; without \`workflow\` and with several sources ` +
+        '(API keys, self-hosted servers) `first_id` and `last_id` are opaque, and pages go forward ' +
+        'only: `before` is refused with `invalid_request`.',
+      query,
+      answers: [pageAnswer(threadPage, threadExample, threadExample.id)],
+    },
+    read: {
+      ...one,
+      method: 'GET',
+      summary: 'Read a thread',
+      description: note,
+      answers: [
+        { status: 200, description: 'The thread.', schema: thread, example: threadExample },
+      ],
+    },
+    remove: {
+      ...one,
+      method: 'DELETE',
+      summary: 'Delete a thread',
+      description: `The thread, its items and attachments. ${note}`,
+      answers: [
+        {
+          status: 200,
+          description: 'It is gone.',
+          schema: threadDeleted,
+          example: { id: threadExample.id, object: 'chatkit.thread.deleted', deleted: true },
+        },
+      ],
+    },
+    items: {
+      ...one,
+      path: `${path}/{id}/items`,
+      method: 'GET',
+      summary: "List a thread's items",
+      description: note,
+      query: itemListQuery,
+      answers: [pageAnswer(threadItemPage, itemExample, itemExample.id)],
+    },
+  } as const satisfies RouteDefinitions
+}
+
+const own = threadRoutes({
+  path: '/v1/threads',
+  checks: ['user'],
+  tag: 'threads',
+  query: ownThreadsQuery,
+  note: "The caller's own; anyone else's is answered like one that does not exist.",
+  problems: ['workflow_not_allowed', 'user_blocked', ...UPSTREAM],
+})
+
+export const OWN_THREAD_ROUTES = {
+  listOwnThreads: own.list,
+  readOwnThread: own.read,
+  deleteOwnThread: own.remove,
+  listOwnItems: own.items,
+}
+
+/** Handlers of {@link OWN_THREAD_ROUTES}. */
+export function ownThreads({
+  settings: { workflows },
+  threads,
+  checkStanding,
+  audit,
+}: {
+  readonly settings: Pick<Settings, 'workflows'>
   readonly threads: Threads
   readonly checkStanding: (caller: Caller) => Promise<void>
   readonly audit: Audit
-}
-
-/** `GET /v1/threads` */
-export function listOwnThreads(options: ThreadRoutesOptions): Handler<AppEnv>[] {
-  const { workflows } = options.settings
-  const list = async (c: AppContext) => {
-    const asked = validQuery(c, ownThreadsQuery)
+}): Readonly<Record<keyof typeof OWN_THREAD_ROUTES, Handler<AppEnv>>> {
+  /** The mint's own rule: a blocked user, and a token from before a logout, read nothing either. */
+  async function requireStanding(c: AppContext): Promise<void> {
     const { principal, user } = c.var
-    if (asked.workflow !== undefined) requireWorkflow(workflows, principal, asked.workflow)
-    await requireStanding(c, options)
-    return c.json(await options.threads.listOwn(user, asked, callOptions(c)))
+    const identity = identityOf(principal)
+    await checkStanding({ user, identity, tokenIssuedAt: principal.issuedAt })
   }
-  return [query(ownThreadsQuery), list]
-}
 
-/** `GET /v1/threads/{id}` */
-export function readOwnThread(options: ThreadRoutesOptions): Handler<AppEnv> {
-  return async (c) => {
-    refuseQuery(c)
-    const id = pathId(c)
-    await requireStanding(c, options)
-    return c.json(await options.threads.retrieveOwn(c.var.user, id, callOptions(c)))
+  function noteDelete(c: AppContext, outcome: 'ok' | 'failed', reason: string): void {
+    const { principal, user, requestId } = c.var
+    const actor = actorOf(principal)
+    audit.note({ actor, action: 'delete_thread', user, outcome, reason, requestId })
   }
-}
 
-/** `GET /v1/threads/{id}/items` */
-export function listOwnItems(options: ThreadRoutesOptions): Handler<AppEnv>[] {
-  const list = async (c: AppContext) => {
-    const thread = { id: pathId(c), query: validQuery(c, itemListQuery) }
-    await requireStanding(c, options)
-    return c.json(await options.threads.listOwnItems(c.var.user, thread, callOptions(c)))
+  return {
+    async listOwnThreads(c) {
+      const asked = validQuery(c, ownThreadsQuery)
+      const { principal, user } = c.var
+      if (asked.workflow !== undefined) requireWorkflow(workflows, principal, asked.workflow)
+      await requireStanding(c)
+      return c.json(await threads.listOwn(user, asked, callOptions(c)))
+    },
+    async readOwnThread(c) {
+      refuseQuery(c)
+      const id = pathId(c)
+      await requireStanding(c)
+      return c.json(await threads.retrieveOwn(c.var.user, id, callOptions(c)))
+    },
+    async deleteOwnThread(c) {
+      refuseQuery(c)
+      const id = pathId(c)
+      await requireStanding(c)
+      try {
+        const deleted = await threads.deleteOwn(c.var.user, id, callOptions(c))
+        noteDelete(c, 'ok', id)
+        return c.json(deleted)
+      } catch (error) {
+        const code = error instanceof ServiceError ? error.code : 'internal_error'
+        // It may be gone all the same.
+        if (code !== 'not_found') noteDelete(c, 'failed', code)
+        throw error
+      }
+    },
+    async listOwnItems(c) {
+      const thread = { id: pathId(c), query: validQuery(c, itemListQuery) }
+      await requireStanding(c)
+      return c.json(await threads.listOwnItems(c.var.user, thread, callOptions(c)))
+    },
   }
-  return [query(itemListQuery), list]
-}
-
-/** `DELETE /v1/threads/{id}` */
-export function deleteOwnThread(options: ThreadRoutesOptions): Handler<AppEnv> {
-  return async (c) => {
-    refuseQuery(c)
-    const id = pathId(c)
-    await requireStanding(c, options)
-    try {
-      const deleted = await options.threads.deleteOwn(c.var.user, id, callOptions(c))
-      noteDelete(c, options.audit, { outcome: 'ok', reason: id })
-      return c.json(deleted)
-    } catch (error) {
-      const code = error instanceof ServiceError ? error.code : 'internal_error'
-      // It may be gone all the same.
-      if (code !== 'not_found') noteDelete(c, options.audit, { outcome: 'failed', reason: code })
-      throw error
-    }
-  }
-}
-
-/** The mint's own rule: a blocked user, and a token from before a logout, read nothing either. */
-async function requireStanding(
-  c: AppContext,
-  { checkStanding }: ThreadRoutesOptions,
-): Promise<void> {
-  const { principal, user } = c.var
-  const identity = identityOf(principal)
-  await checkStanding({ user, identity, tokenIssuedAt: principal.issuedAt })
-}
-
-function noteDelete(
-  c: AppContext,
-  audit: Audit,
-  what: { readonly outcome: 'ok' | 'failed'; readonly reason: string },
-): void {
-  const { principal, user, requestId } = c.var
-  const actor = actorOf(principal)
-  audit.note({ actor, action: 'delete_thread', user, ...what, requestId })
 }

@@ -1,0 +1,110 @@
+// Makes the OpenAPI 3.1 document from the definitions of all routes. Loaded at the first request for it.
+
+import { z } from 'zod'
+import type { RouteDefinition, RouteDefinitions } from '../route-definition.ts'
+import { securityOf } from './operation.ts'
+import { describeResponses, jsonSchema, problemExamples, problemSchema } from './responses.ts'
+
+/**
+ * @param routes - by operation id
+ * @param publicUrl - the service as clients see it
+ */
+export function createOpenApi(routes: RouteDefinitions, publicUrl: string | undefined) {
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const [operationId, route] of Object.entries(routes)) {
+    const described = { operationId, ...describeOperation(route) }
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: described }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'chatkit-mint',
+      version: '1',
+      description:
+        "Authenticates an app's users by their JWT and hands them ChatKit client secrets. " +
+        'Every error is RFC 9457 problem details; match on `code`. `HEAD` works wherever `GET` does, ' +
+        'without a body. `OPTIONS` answers 204 on every path, with `Allow`; from an allowed `Origin` ' +
+        'it is a preflight. The console at `/admin` is pages for people, and no part of this API.',
+    },
+    ...(publicUrl !== undefined && { servers: [{ url: publicUrl }] }),
+    paths,
+    components: {
+      securitySchemes: {
+        userToken: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: "The signed-in user's token from one of the configured issuers.",
+        },
+        clientSecret: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The client secret of a session of a self-hosted workflow.',
+        },
+        uploadLink: {
+          type: 'apiKey',
+          in: 'query',
+          name: 'upload',
+          description: 'Signed, short-lived, and good for one attachment.',
+        },
+        introspector: {
+          type: 'http',
+          scheme: 'basic',
+          description: 'Id and secret of an `introspection` client of the config.',
+        },
+        adminToken: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The token of an admin, as the config has it. Never from a cookie.',
+        },
+      },
+      schemas: { Problem: jsonSchema(problemSchema) },
+      examples: problemExamples(),
+    },
+  }
+}
+
+function describeOperation(route: RouteDefinition) {
+  const { summary, description, tag, requestBody } = route
+  return {
+    summary,
+    description,
+    tags: [tag],
+    security: securityOf(route).map((scheme) => ({ [scheme]: [] })),
+    parameters: [...pathParameters(route), ...queryParameters(route)],
+    ...(requestBody && { requestBody: describeBody(requestBody) }),
+    responses: describeResponses(route),
+  }
+}
+
+function describeBody({ schema, example, mediaType, otherMediaTypes = [] }: Body) {
+  const own = { [mediaType ?? 'application/json']: { schema: jsonSchema(schema), example } }
+  const others = otherMediaTypes.map((type) => [type, { schema: {} }])
+  return {
+    required: !schema.safeParse({}).success,
+    content: { ...own, ...Object.fromEntries(others) },
+  }
+}
+
+type Body = NonNullable<RouteDefinition['requestBody']>
+
+function pathParameters({ pathParameters }: RouteDefinition) {
+  return Object.entries(pathParameters ?? {}).map(([name, description]) => ({
+    name,
+    in: 'path',
+    required: true,
+    description,
+    schema: { type: 'string' },
+  }))
+}
+
+function queryParameters({ query }: RouteDefinition) {
+  return Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema: jsonSchema(z.object({ [name]: schema }), name),
+  }))
+}

@@ -1,0 +1,102 @@
+// The static half of a route: address, checks, and all that the API description says of it. What follows
+// from these (security, the codes of the checks) is derived in openapi/operation.ts and not written.
+
+import { z } from 'zod'
+import type { ErrorCode } from '../lib/errors.ts'
+
+/** A check that lets a request through to the handler; `app.ts` has one for each name. */
+export type CheckName = 'user' | 'admin' | 'introspector'
+
+/** How a caller proves who it is; described in the document's `securitySchemes`. */
+export type SecurityScheme =
+  | 'userToken'
+  | 'adminToken'
+  | 'clientSecret'
+  | 'uploadLink'
+  | 'introspector'
+
+/** One method of one path. Tables of routes have it under its operation id. */
+export interface RouteDefinition {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** With `{parameters}` in OpenAPI's spelling. */
+  readonly path: `/${string}`
+  /** In this order, before the handler; none for routes that ask for no credential. */
+  readonly checks: readonly CheckName[]
+  /** Credentials that the handler itself checks; any one of them is enough. */
+  readonly credentials?: readonly SecurityScheme[]
+  readonly summary: string
+  readonly description: string
+  readonly tag: string
+  /** Description of each parameter in the path. */
+  readonly pathParameters?: Readonly<Record<string, string>>
+  /** Checked before the handler runs. */
+  readonly query?: z.ZodObject
+  /** Read by the handler. The body may be absent where the schema accepts `{}`. */
+  readonly requestBody?: {
+    readonly schema: z.ZodType
+    readonly example: unknown
+    /** `application/json` when absent. */
+    readonly mediaType?: string
+    /** Other types that are taken, without a schema. */
+    readonly otherMediaTypes?: readonly string[]
+  }
+  readonly answers: readonly Answer[]
+  /** Error codes, besides those that follow from checks and body and those of every route. */
+  readonly problems?: readonly ErrorCode[]
+}
+
+/** Definitions by operation id. */
+export type RouteDefinitions = Readonly<Record<string, RouteDefinition>>
+
+/** A good answer; a status that can have several media types stands once for each. */
+export interface Answer {
+  readonly status: number
+  readonly description: string
+  /** Absent when the answer has no body. */
+  readonly schema?: z.ZodType
+  readonly example?: unknown
+  /** `application/json` when absent. */
+  readonly mediaType?: string
+}
+
+/** Codes of a body that is read. */
+export const BODY = [
+  'body_too_large',
+  'unsupported_media_type',
+] as const satisfies readonly ErrorCode[]
+
+/** Codes of a call to the ChatKit API. */
+export const UPSTREAM = [
+  'upstream_rejected',
+  'upstream_auth_failed',
+  'workflow_unavailable',
+  'upstream_invalid_response',
+  'upstream_unavailable',
+  'upstream_rate_limited',
+  'upstream_timeout',
+  'overloaded',
+] as const satisfies readonly ErrorCode[]
+
+/**
+ * The answer of a list.
+ *
+ * @param schema - of the page
+ * @param entry - an example
+ * @param cursor - of the example
+ */
+export function pageAnswer(schema: z.ZodType, entry: object, cursor: string): Answer {
+  const data = [entry]
+  const example = { object: 'list', data, first_id: cursor, last_id: cursor, has_more: false }
+  return { status: 200, description: 'A page.', schema, example }
+}
+
+/** Schema of a page whose entries have this one. */
+export function listOf(entry: z.ZodType): z.ZodType {
+  return z.object({
+    object: z.literal('list'),
+    data: z.array(entry),
+    first_id: z.string().nullable(),
+    last_id: z.string().nullable(),
+    has_more: z.boolean(),
+  })
+}

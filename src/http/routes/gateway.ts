@@ -1,0 +1,71 @@
+// Definitions of the gateway's routes. Their handler is in gateway/, which is loaded only where a workflow is
+// self-hosted.
+
+import { z } from 'zod'
+import { BODY, type RouteDefinitions } from '../route-definition.ts'
+
+const common = {
+  path: '/chatkit/{workflow}',
+  checks: [],
+  tag: 'chatkit',
+  pathParameters: { workflow: 'Name of a self-hosted workflow.' },
+} as const
+
+const problems = [
+  'missing_token',
+  'invalid_token',
+  'rate_limited',
+  'store_unavailable',
+  'upstream_rejected',
+  'upstream_invalid_response',
+  'upstream_unavailable',
+  'upstream_rate_limited',
+  'upstream_timeout',
+] as const
+
+export const GATEWAY_ROUTES = {
+  chatkit: {
+    ...common,
+    method: 'POST',
+    credentials: ['clientSecret', 'uploadLink'],
+    summary: 'Speak to a self-hosted ChatKit server',
+    description:
+      'What `api.url` of ChatKit points at. The bearer token is the client secret. Requests about ' +
+      "threads and attachments that are not the caller's are 404; answers stream through.",
+    requestBody: {
+      schema: z
+        .looseObject({ type: z.string(), params: z.looseObject({}) })
+        .describe('A request of the ChatKit protocol: threads.create, threads.list, items.list, …'),
+      example: { type: 'threads.list', params: { limit: 20 } },
+      otherMediaTypes: ['multipart/form-data'],
+    },
+    answers: [
+      {
+        status: 200,
+        description: "The server's JSON; lists hold only what is the caller's.",
+        schema: z.unknown(),
+        example: { data: [], has_more: false },
+      },
+      {
+        status: 200,
+        description: 'For streaming types: frames of `data: <json>`, each ended by a blank line.',
+        mediaType: 'text/event-stream',
+        schema: z.string(),
+        example: 'data: {"type":"progress_update","text":"Looking it up"}\n\n',
+      },
+      { status: 204, description: 'An upload to its link has arrived.' },
+    ],
+    problems,
+  },
+  uploadAttachment: {
+    ...common,
+    method: 'PUT',
+    credentials: ['uploadLink'],
+    summary: 'Upload an attachment by its link',
+    description:
+      'The link comes with the answer to `attachments.create` and names this address. The body is ' +
+      'the file.',
+    answers: [{ status: 204, description: 'It has arrived.' }],
+    problems: [...BODY, ...problems],
+  },
+} satisfies RouteDefinitions

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { withHandlers } from '../../src/http/add-route.ts'
+import { ROUTES } from '../../src/http/route-table.ts'
+
+const checks = { user: () => {}, admin: undefined, introspector: () => {} }
+
+test('a route whose check the config has not is not served without it: the start fails', () => {
+  const handlers = { listAudit: () => new Response() }
+  expect(() => withHandlers(ROUTES, handlers, checks)).toThrow('no check for /v1/admin/audit')
+})
+
+test('a route without a handler is not served', () => {
+  const served = withHandlers(ROUTES, { readOwnThread: () => new Response() }, checks)
+  expect(Object.keys(served)).toEqual(['/v1/threads/:id'])
+  expect(Object.keys(served['/v1/threads/:id'] ?? {})).toEqual(['GET'])
+})
