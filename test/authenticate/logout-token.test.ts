@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Agent } from 'undici'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Authenticator, createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
@@ -63,114 +63,110 @@ async function refused(raw: string, reason: RegExp, verifier = service): Promise
   })
 }
 
-describe('a good logout token', () => {
-  test('a good logout token gives the command', async () => {
-    expect(await service.verifyLogoutToken(token({ sid: 'sso-1' }))).toEqual({
-      issuer: server.issuer,
-      subject: 'alice',
-      sid: 'sso-1',
-      jti: 'logout-1',
-      issuedAt: seconds,
-    })
+test('a good logout token gives the command', async () => {
+  expect(await service.verifyLogoutToken(token({ sid: 'sso-1' }))).toEqual({
+    issuer: server.issuer,
+    subject: 'alice',
+    sid: 'sso-1',
+    jti: 'logout-1',
+    issuedAt: seconds,
   })
-
-  test.each<[string, Record<string, unknown>]>([
-    ['with sid alone', { sub: undefined, sid: 'sso-1' }],
-    ['with sub alone', { sid: undefined }],
-    ['without exp, which the specification required only by its errata', { exp: undefined }],
-    ['when it is two minutes old', { iat: seconds - 120, exp: undefined }],
-    ['when it was issued ahead within the tolerance', { iat: seconds + 30 }],
-    ['for several clients', { aud: ['x', 'other-app'] }],
-    ['with other events', { events: { [EVENT]: {}, 'https://example.org/e': {} } }],
-    ['with members in the event', { events: { [EVENT]: { reason: 'x' } } }],
-    ['with claims of its own', { trace: 'x' }],
-  ])('a logout token is accepted %s', async (_name, changes) => {
-    expect((await service.verifyLogoutToken(token(changes))).jti).toBe('logout-1')
-  })
-
-  test.each(['logout+jwt', 'LOGOUT+JWT', 'application/logout+jwt', 'JWT', undefined])(
-    'a logout token with typ %j is accepted',
-    async (typ) => {
-      expect((await service.verifyLogoutToken(token({}, { typ }))).subject).toBe('alice')
-    },
-  )
 })
 
-describe('refused as invalid_request', () => {
-  test.each<[string, Record<string, unknown>, RegExp]>([
-    ['the aud of another client', { aud: 'mobile-app' }, /aud is not for/],
-    ['the aud of the API', { aud: 'chat-api' }, /aud is not for/],
-    ['no aud', { aud: undefined }, /aud/],
-    ['no iat', { iat: undefined }, /iat/],
-    ['iat as text', { iat: '1' }, /iat/],
-    ['an iat more than two minutes ago', { iat: seconds - 121 }, /issued too long ago/],
-    ['an iat ahead beyond the tolerance', { iat: seconds + 31 }, /iat is ahead/],
-    ['an exp that has passed', { exp: seconds - 30 }, /exp passed/],
-    ['null as exp', { exp: null }, /exp/],
-    ['an exp in milliseconds', { exp: clock.now() }, /ten years/],
-    ['an nbf ahead', { nbf: seconds + 31 }, /nbf is ahead/],
-    ['no events', { events: undefined }, /events/],
-    ['events as text', { events: EVENT }, /events/],
-    ['events as an array', { events: [EVENT] }, /events/],
-    ['another event', { events: { 'https://example.org/e': {} } }, /events/],
-    ['an event that is no object', { events: { [EVENT]: true } }, /events/],
-    ['an event that is null', { events: { [EVENT]: null } }, /events/],
-    ['an event that is an array', { events: { [EVENT]: [] } }, /events/],
-    ['a nonce', { nonce: 'n' }, /nonce/],
-    ['a nonce that is null', { nonce: null }, /nonce/],
-    ['neither sub nor sid', { sub: undefined }, /neither sub nor sid/],
-    ['a number as sub', { sub: 1 }, /sub/],
-    ['a number as sid', { sid: 1 }, /sid/],
-    ['null as sub beside a sid', { sub: null, sid: 'sso-1' }, /sub/],
-    ['no jti', { jti: undefined }, /jti/],
-    ['a number as jti', { jti: 1 }, /jti/],
-    ['a jti of 256 characters', { jti: 'j'.repeat(256) }, /jti/],
-    ['another iss', { iss: 'https://evil.example' }, /not configured/],
-  ])('a logout token with %s is refused', async (_name, changes, reason) => {
-    await refused(token(changes), reason)
-  })
+test.each<[string, Record<string, unknown>]>([
+  ['with sid alone', { sub: undefined, sid: 'sso-1' }],
+  ['with sub alone', { sid: undefined }],
+  ['without exp, which the specification required only by its errata', { exp: undefined }],
+  ['when it is two minutes old', { iat: seconds - 120, exp: undefined }],
+  ['when it was issued ahead within the tolerance', { iat: seconds + 30 }],
+  ['for several clients', { aud: ['x', 'other-app'] }],
+  ['with other events', { events: { [EVENT]: {}, 'https://example.org/e': {} } }],
+  ['with members in the event', { events: { [EVENT]: { reason: 'x' } } }],
+  ['with claims of its own', { trace: 'x' }],
+])('a logout token is accepted %s', async (_name, changes) => {
+  expect((await service.verifyLogoutToken(token(changes))).jti).toBe('logout-1')
+})
 
-  test.each(['at+jwt', 'dpop+jwt', 'secevent+jwt', 'id_token+jwt', 'none'])(
-    'a logout token with typ %s is refused',
-    (typ) => refused(token({}, { typ }), /typ/),
-  )
+test.each(['logout+jwt', 'LOGOUT+JWT', 'application/logout+jwt', 'JWT', undefined])(
+  'a logout token with typ %j is accepted',
+  async (typ) => {
+    expect((await service.verifyLogoutToken(token({}, { typ }))).subject).toBe('alice')
+  },
+)
 
-  test('an access token of the same issuer is refused as a logout token', () =>
-    refused(es.token(claimsOf(server.issuer, clock.now())), /aud/))
+test.each<[string, Record<string, unknown>, RegExp]>([
+  ['the aud of another client', { aud: 'mobile-app' }, /aud is not for/],
+  ['the aud of the API', { aud: 'chat-api' }, /aud is not for/],
+  ['no aud', { aud: undefined }, /aud/],
+  ['no iat', { iat: undefined }, /iat/],
+  ['iat as text', { iat: '1' }, /iat/],
+  ['an iat more than two minutes ago', { iat: seconds - 121 }, /issued too long ago/],
+  ['an iat ahead beyond the tolerance', { iat: seconds + 31 }, /iat is ahead/],
+  ['an exp that has passed', { exp: seconds - 30 }, /exp passed/],
+  ['null as exp', { exp: null }, /exp/],
+  ['an exp in milliseconds', { exp: clock.now() }, /ten years/],
+  ['an nbf ahead', { nbf: seconds + 31 }, /nbf is ahead/],
+  ['no events', { events: undefined }, /events/],
+  ['events as text', { events: EVENT }, /events/],
+  ['events as an array', { events: [EVENT] }, /events/],
+  ['another event', { events: { 'https://example.org/e': {} } }, /events/],
+  ['an event that is no object', { events: { [EVENT]: true } }, /events/],
+  ['an event that is null', { events: { [EVENT]: null } }, /events/],
+  ['an event that is an array', { events: { [EVENT]: [] } }, /events/],
+  ['a nonce', { nonce: 'n' }, /nonce/],
+  ['a nonce that is null', { nonce: null }, /nonce/],
+  ['neither sub nor sid', { sub: undefined }, /neither sub nor sid/],
+  ['a number as sub', { sub: 1 }, /sub/],
+  ['a number as sid', { sid: 1 }, /sid/],
+  ['null as sub beside a sid', { sub: null, sid: 'sso-1' }, /sub/],
+  ['no jti', { jti: undefined }, /jti/],
+  ['a number as jti', { jti: 1 }, /jti/],
+  ['a jti of 256 characters', { jti: 'j'.repeat(256) }, /jti/],
+  ['another iss', { iss: 'https://evil.example' }, /not configured/],
+])('a logout token with %s is refused', async (_name, changes, reason) => {
+  await refused(token(changes), reason)
+})
 
-  test('a logout token with an algorithm only for access tokens is refused', () =>
-    refused(rs.token(logoutClaimsOf(server.issuer, clock.now())), /alg "RS256" is not on/))
+test.each(['at+jwt', 'dpop+jwt', 'secevent+jwt', 'id_token+jwt', 'none'])(
+  'a logout token with typ %s is refused',
+  (typ) => refused(token({}, { typ }), /typ/),
+)
 
-  test('a logout token with alg none is refused', () =>
-    refused(
-      handMade({ alg: 'none' }, logoutClaimsOf(server.issuer, clock.now()), Buffer.from('x')),
-      /alg "none" is not on/,
-    ))
+test('an access token of the same issuer is refused as a logout token', () =>
+  refused(es.token(claimsOf(server.issuer, clock.now())), /aud/))
 
-  test("a logout token signed by HS256 with the client's id or the public key is refused", async () => {
-    const pem = String(es.publicKey.export({ type: 'spki', format: 'pem' }))
-    for (const secret of ['web-app', pem]) {
-      const forger = createSecretSigner('HS256', secret, 'ES256')
-      await refused(forger.token(logoutClaimsOf(server.issuer, clock.now())), /alg "HS256"/)
-    }
-  })
+test('a logout token with an algorithm only for access tokens is refused', () =>
+  refused(rs.token(logoutClaimsOf(server.issuer, clock.now())), /alg "RS256" is not on/))
 
-  test('a logout token of another signer is refused, and so is garbage', async () => {
-    const forger = createSigner('ES256')
-    await refused(forger.token(logoutClaimsOf(server.issuer, clock.now())), /signature is wrong/)
-    await refused('', /segments/)
-    await refused(`${token()}.AAAA`, /segments/)
-    await refused('x'.repeat(10_000), /8 KiB/)
-  })
+test('a logout token with alg none is refused', () =>
+  refused(
+    handMade({ alg: 'none' }, logoutClaimsOf(server.issuer, clock.now()), Buffer.from('x')),
+    /alg "none" is not on/,
+  ))
 
-  test('a logout token of an issuer without logout is refused', () =>
-    refused(token(), /without logout/, serviceOf({ logout: undefined })))
+test("a logout token signed by HS256 with the client's id or the public key is refused", async () => {
+  const pem = String(es.publicKey.export({ type: 'spki', format: 'pem' }))
+  for (const secret of ['web-app', pem]) {
+    const forger = createSecretSigner('HS256', secret, 'ES256')
+    await refused(forger.token(logoutClaimsOf(server.issuer, clock.now())), /alg "HS256"/)
+  }
+})
 
-  test('the reason of a refusal holds no token, subject or sid', async () => {
-    const raw = token({ sub: 'subject-x', sid: 'session-x', aud: 'other' })
-    const error = await service.verifyLogoutToken(raw).catch((thrown: unknown) => thrown)
-    expect(String(error) + JSON.stringify(error)).not.toMatch(/eyJ|subject-x|session-x/)
-  })
+test('a logout token of another signer is refused, and so is garbage', async () => {
+  const forger = createSigner('ES256')
+  await refused(forger.token(logoutClaimsOf(server.issuer, clock.now())), /signature is wrong/)
+  await refused('', /segments/)
+  await refused(`${token()}.AAAA`, /segments/)
+  await refused('x'.repeat(10_000), /8 KiB/)
+})
+
+test('a logout token of an issuer without logout is refused', () =>
+  refused(token(), /without logout/, serviceOf({ logout: undefined })))
+
+test('the reason of a refusal holds no token, subject or sid', async () => {
+  const raw = token({ sub: 'subject-x', sid: 'session-x', aud: 'other' })
+  const error = await service.verifyLogoutToken(raw).catch((thrown: unknown) => thrown)
+  expect(String(error) + JSON.stringify(error)).not.toMatch(/eyJ|subject-x|session-x/)
 })
 
 test('a logout token is idp_unavailable, not a bad request, while the keys cannot be fetched', async () => {

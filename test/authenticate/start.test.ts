@@ -40,25 +40,19 @@ test.each<[string, Record<string, unknown>[]]>([
   ['empty', []],
   ['with a private key', [old.privateKey.export({ format: 'jwk' }) as Record<string, unknown>]],
   ['with a kid twice', [old.publicJwk, old.publicJwk]],
-])(
-  'the service does not start with an inline key set %s, and the error names the issuer',
-  (_name, keys) => {
-    expect(() => start([inline(keys)])).toThrow(`issuer ${server.issuer}: jwks: key set refused`)
-  },
-)
+])('an inline key set %s stops the start, and the error names the issuer', (_name, keys) => {
+  expect(() => start([inline(keys)])).toThrow(`issuer ${server.issuer}: jwks: key set refused`)
+})
 
 test.each([
   [undefined, 'is not set'],
   ['x'.repeat(31), 'has fewer than 32 bytes'],
-])(
-  'the service does not start with the secret %s, and the error does not show it',
-  (value, message) => {
-    const issuers = [issuerSettings({ keys: { kind: 'secret', secretEnv: 'SHARED' } })]
-    const secret = value === undefined ? undefined : new Secret(value)
-    expect(() => start(issuers, secret)).toThrow(`SHARED: ${message}`)
-    expect(() => start(issuers, secret)).not.toThrow(/xxxx/)
-  },
-)
+])('the secret %s stops the start, and the error does not show it', (value, message) => {
+  const issuers = [issuerSettings({ keys: { kind: 'secret', secretEnv: 'SHARED' } })]
+  const secret = value === undefined ? undefined : new Secret(value)
+  expect(() => start(issuers, secret)).toThrow(`SHARED: ${message}`)
+  expect(() => start(issuers, secret)).not.toThrow(/xxxx/)
+})
 
 test('warm fetches the keys of all issuers, even if one of them is down', async () => {
   const down = issuerSettings({ issuer: 'http://127.0.0.1:9' })

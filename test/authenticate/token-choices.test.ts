@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { claimsOf, createSigner } from '../support/tokens.ts'
 import {
   authenticate,
@@ -16,171 +16,150 @@ import {
 
 // The "Tokens" table, row by row: which key, which issuer, which type, what size.
 
-describe('key choice', () => {
-  test.each<[string, unknown]>([
-    ['a path', '../../../../dev/null'],
-    ['an address', 'http://127.0.0.1:1/key'],
-    ['SQL', "x' UNION SELECT 'secret"],
-    ['__proto__', '__proto__'],
-    ['constructor', 'constructor'],
-    ['empty', ''],
-    ['an object', { kid: 'shared-kid' }],
-    ['an array', ['shared-kid']],
-    ['10 KB', 'k'.repeat(10_240)],
-  ])('a token whose kid is %s is refused, and costs at most one more fetch', async (_name, kid) => {
-    for (let i = 0; i < 20; i++) {
-      expect((await refusal(es.token(claims(), { kid }))).code).toBe('invalid_token')
-    }
-    expect(server.fetches.jwks).toBeLessThanOrEqual(1)
-    clock.advance(5)
-    await Promise.all(Array.from({ length: 20 }, () => refusal(es.token(claims(), { kid }))))
-    expect(server.fetches.jwks).toBeLessThanOrEqual(2)
-  })
-
-  test('keys that a token names itself (jku, x5u, x5c, jwk) are neither fetched nor used', async () => {
-    const attacker = createSigner('ES256', 'shared-kid')
-    const bait = {
-      jku: `${server.issuer}/bait`,
-      x5u: `${server.issuer}/bait`,
-      jwk: attacker.publicJwk,
-      x5c: ['AAAA'],
-    }
-    await invalid(attacker.token(claims(), bait), /signature is wrong/)
-    expect((await authenticate(es.token(claims(), bait))).subject).toBe('alice')
-    expect(server.fetches.other).toBe(0)
-  })
-
-  test.each<[string, Record<string, unknown>]>([
-    ['crit', { crit: ['exp'], exp: 1 }],
-    ['crit with b64', { crit: ['b64'], b64: false }],
-    ['b64 false', { b64: false }],
-    ['nested JWT (cty)', { cty: 'JWT' }],
-  ])('a token with %s is refused before any key is fetched', async (_name, header) => {
-    await invalid(es.token(claims(), header), /^header: /)
-    expect(server.fetches.jwks).toBe(0)
-  })
-
-  test('a token of five segments is refused', async () => {
-    await invalid(`${es.token(claims())}.AAAA.AAAA`, /non-empty segments/)
-  })
-
-  test('a token of issuer A that issuer B signed is refused, although both use the same kid', async () => {
-    await invalid(other.token(claims()), /signature is wrong/)
-    const ofOther = claimsOf(otherServer.issuer, clock.now())
-    expect((await authenticate(other.token(ofOther))).issuer).toBe(otherServer.issuer)
-  })
-
-  test('a forged token that has also expired is invalid_token, not token_expired', async () => {
-    await invalid(other.token(claims({ exp: seconds() - 3600 })), /signature is wrong/)
-  })
-
-  test.each([
-    ['a trailing slash', (issuer: string) => `${issuer}/`],
-    ['another case', (issuer: string) => issuer.replace('http', 'HTTP')],
-    ['a blank', (issuer: string) => `${issuer} `],
-    ['a prefix', (issuer: string) => issuer.slice(0, -1)],
-  ])(
-    'a token whose iss differs from the configured one by %s is refused',
-    async (_name, change) => {
-      await invalid(es.token(claims({ iss: change(server.issuer) })), /is not configured/)
-    },
-  )
-
-  test.each([undefined, null, ['x'], 1, {}])(
-    'a token with the malformed iss %j is refused',
-    async (iss) => {
-      await invalid(es.token(claims({ iss })), /^iss is not a string/)
-    },
-  )
+test.each<[string, unknown]>([
+  ['a path', '../../../../dev/null'],
+  ['an address', 'http://127.0.0.1:1/key'],
+  ['SQL', "x' UNION SELECT 'secret"],
+  ['__proto__', '__proto__'],
+  ['constructor', 'constructor'],
+  ['empty', ''],
+  ['an object', { kid: 'shared-kid' }],
+  ['an array', ['shared-kid']],
+  ['10 KB', 'k'.repeat(10_240)],
+])('a token whose kid is %s is refused, and costs at most one more fetch', async (_name, kid) => {
+  for (let i = 0; i < 20; i++) {
+    expect((await refusal(es.token(claims(), { kid }))).code).toBe('invalid_token')
+  }
+  expect(server.fetches.jwks).toBeLessThanOrEqual(1)
+  clock.advance(5)
+  await Promise.all(Array.from({ length: 20 }, () => refusal(es.token(claims(), { kid }))))
+  expect(server.fetches.jwks).toBeLessThanOrEqual(2)
 })
 
-describe('typ', () => {
-  test.each([
-    'logout+jwt',
-    'dpop+jwt',
-    'secevent+jwt',
-    'application/logout+jwt',
-    'none',
-    'JWE',
-    '',
-  ])('a bearer token with typ %j is refused', async (typ) => {
+test('keys that a token names itself (jku, x5u, x5c, jwk) are neither fetched nor used', async () => {
+  const attacker = createSigner('ES256', 'shared-kid')
+  const bait = {
+    jku: `${server.issuer}/bait`,
+    x5u: `${server.issuer}/bait`,
+    jwk: attacker.publicJwk,
+    x5c: ['AAAA'],
+  }
+  await invalid(attacker.token(claims(), bait), /signature is wrong/)
+  expect((await authenticate(es.token(claims(), bait))).subject).toBe('alice')
+  expect(server.fetches.other).toBe(0)
+})
+
+test.each<[string, Record<string, unknown>]>([
+  ['crit', { crit: ['exp'], exp: 1 }],
+  ['crit with b64', { crit: ['b64'], b64: false }],
+  ['b64 false', { b64: false }],
+  ['nested JWT (cty)', { cty: 'JWT' }],
+])('a token with %s is refused before any key is fetched', async (_name, header) => {
+  await invalid(es.token(claims(), header), /^header: /)
+  expect(server.fetches.jwks).toBe(0)
+})
+
+test('a token of five segments is refused', async () => {
+  await invalid(`${es.token(claims())}.AAAA.AAAA`, /non-empty segments/)
+})
+
+test('a token of issuer A that issuer B signed is refused, although both use the same kid', async () => {
+  await invalid(other.token(claims()), /signature is wrong/)
+  const ofOther = claimsOf(otherServer.issuer, clock.now())
+  expect((await authenticate(other.token(ofOther))).issuer).toBe(otherServer.issuer)
+})
+
+test('a forged token that has also expired is invalid_token, not token_expired', async () => {
+  await invalid(other.token(claims({ exp: seconds() - 3600 })), /signature is wrong/)
+})
+
+test.each([
+  ['a trailing slash', (issuer: string) => `${issuer}/`],
+  ['another case', (issuer: string) => issuer.replace('http', 'HTTP')],
+  ['a blank', (issuer: string) => `${issuer} `],
+  ['a prefix', (issuer: string) => issuer.slice(0, -1)],
+])('an iss that differs from the configured one by %s is refused', async (_name, change) => {
+  await invalid(es.token(claims({ iss: change(server.issuer) })), /is not configured/)
+})
+
+test.each([undefined, null, ['x'], 1, {}])('the malformed iss %j is refused', async (iss) => {
+  await invalid(es.token(claims({ iss })), /^iss is not a string/)
+})
+
+test.each(['logout+jwt', 'dpop+jwt', 'secevent+jwt', 'application/logout+jwt', 'none', 'JWE', ''])(
+  'a bearer token with typ %j is refused',
+  async (typ) => {
     await invalid(es.token(claims(), { typ }), /^typ /)
+  },
+)
+
+test.each([undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'Application/JWT'])(
+  'a bearer token with typ %j is accepted',
+  async (typ) => {
+    expect((await authenticate(es.token(claims(), { typ }))).subject).toBe('alice')
+  },
+)
+
+test('a token without typ is refused when the list does not say none', async () => {
+  configure({ tokenTypes: ['at+jwt'] })
+  await invalid(es.token(claims(), { typ: undefined }), /^typ is absent/)
+  await invalid(es.token(claims()), /^typ "JWT" is not accepted/)
+})
+
+test('a token from a cookie counts only for issuers configured with it', async () => {
+  configure({ cookie: '__session' })
+  const token = es.token(claims())
+  const principal = await authenticate(token, { cookie: '__session' })
+  expect(principal.subject).toBe('alice')
+  await expect(authenticate(token, { cookie: 'sso' })).rejects.toMatchObject({
+    code: 'invalid_token',
   })
-
-  test.each([undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'Application/JWT'])(
-    'a bearer token with typ %j is accepted',
-    async (typ) => {
-      expect((await authenticate(es.token(claims(), { typ }))).subject).toBe('alice')
-    },
-  )
-
-  test('a token without typ is refused when the list does not say none', async () => {
-    configure({ tokenTypes: ['at+jwt'] })
-    await invalid(es.token(claims(), { typ: undefined }), /^typ is absent/)
-    await invalid(es.token(claims()), /^typ "JWT" is not accepted/)
+  const ofOther = other.token(claimsOf(otherServer.issuer, clock.now()))
+  await expect(authenticate(ofOther, { cookie: '__session' })).rejects.toMatchObject({
+    code: 'invalid_token',
   })
 })
 
-describe('cookie', () => {
-  test('a token from a cookie counts only for issuers configured with it', async () => {
-    configure({ cookie: '__session' })
-    const token = es.token(claims())
-    const principal = await authenticate(token, { cookie: '__session' })
-    expect(principal.subject).toBe('alice')
-    await expect(authenticate(token, { cookie: 'sso' })).rejects.toMatchObject({
-      code: 'invalid_token',
-    })
-    const ofOther = other.token(claimsOf(otherServer.issuer, clock.now()))
-    await expect(authenticate(ofOther, { cookie: '__session' })).rejects.toMatchObject({
-      code: 'invalid_token',
-    })
-  })
+test('a token over 8 KiB is refused before any key is fetched', async () => {
+  await invalid(es.token(claims({ filler: 'x'.repeat(8192) })), /longer than 8 KiB/)
+  expect(server.fetches.jwks).toBe(0)
 })
 
-describe('size', () => {
-  test('a token over 8 KiB is refused before any key is fetched', async () => {
-    await invalid(es.token(claims({ filler: 'x'.repeat(8192) })), /longer than 8 KiB/)
-    expect(server.fetches.jwks).toBe(0)
-  })
-
-  test.each([33, 2_700, 3_000])('a token with claims %i levels deep is refused', async (levels) => {
-    const deep = '['.repeat(levels) + ']'.repeat(levels)
-    await invalid(es.token(`{"iss":"${server.issuer}","deep":${deep}}`), /levels deep|8 KiB/)
-  })
-
-  test('a token with as many claims as fit into 8 KiB is accepted', async () => {
-    const many = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [i.toString(36), 1]))
-    expect((await authenticate(es.token({ ...claims(), ...many }))).subject).toBe('alice')
-  })
+test.each([33, 2_700, 3_000])('a token with claims %i levels deep is refused', async (levels) => {
+  const deep = '['.repeat(levels) + ']'.repeat(levels)
+  await invalid(es.token(`{"iss":"${server.issuer}","deep":${deep}}`), /levels deep|8 KiB/)
 })
 
-describe('what is said', () => {
-  test('no reason holds the token, its subject or its signature', async () => {
-    const bad = [
-      es.token(claims({ sub: 'subject-with-\u0000' })),
-      es.token(claims({ aud: 'other' })),
-      other.token(claims()),
-      es.token(claims({ exp: 1 })),
-      `${es.token(claims())}=`,
-    ]
-    for (const token of bad) {
-      const error = await authenticate(token).catch((thrown: unknown) => thrown)
-      const text = String(error) + JSON.stringify(error)
-      expect(text).not.toMatch(/eyJ|subject-with|alice/)
-      expect(text).not.toContain(token.slice(token.lastIndexOf('.') + 1))
-    }
-  })
+test('a token with as many claims as fit into 8 KiB is accepted', async () => {
+  const many = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [i.toString(36), 1]))
+  expect((await authenticate(es.token({ ...claims(), ...many }))).subject).toBe('alice')
+})
 
-  test('a reason shows an alg, typ or iss of the attacker only cut and cleaned', async () => {
-    const evil = `\u001b[31m\n{"level":60}${'x'.repeat(500)}`
-    for (const token of [
-      es.token(claims(), { alg: evil }),
-      es.token(claims(), { typ: evil }),
-      es.token(claims({ iss: evil })),
-    ]) {
-      const { reason } = await refusal(token)
-      expect(reason.length).toBeLessThan(130)
-      expect(reason).toMatch(/^[\x20-\x7e…]+$/)
-    }
-  })
+test('no reason holds the token, its subject or its signature', async () => {
+  const bad = [
+    es.token(claims({ sub: 'subject-with-\u0000' })),
+    es.token(claims({ aud: 'other' })),
+    other.token(claims()),
+    es.token(claims({ exp: 1 })),
+    `${es.token(claims())}=`,
+  ]
+  for (const token of bad) {
+    const error = await authenticate(token).catch((thrown: unknown) => thrown)
+    const text = String(error) + JSON.stringify(error)
+    expect(text).not.toMatch(/eyJ|subject-with|alice/)
+    expect(text).not.toContain(token.slice(token.lastIndexOf('.') + 1))
+  }
+})
+
+test('a reason shows an alg, typ or iss of the attacker only cut and cleaned', async () => {
+  const evil = `\u001b[31m\n{"level":60}${'x'.repeat(500)}`
+  for (const token of [
+    es.token(claims(), { alg: evil }),
+    es.token(claims(), { typ: evil }),
+    es.token(claims({ iss: evil })),
+  ]) {
+    const { reason } = await refusal(token)
+    expect(reason.length).toBeLessThan(130)
+    expect(reason).toMatch(/^[\x20-\x7e…]+$/)
+  }
 })

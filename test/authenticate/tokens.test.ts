@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   claimsOf,
   createSecretSigner,
@@ -24,146 +24,135 @@ import {
 
 // The "Tokens" table, row by row: good tokens and algorithms.
 
-describe('a good token', () => {
-  test('a good token gives the principal', async () => {
-    const given = claims({ sid: 'sso-1', groups: ['support'] })
-    expect(await authenticate(es.token(given))).toEqual({
-      issuer: server.issuer,
-      subject: 'alice',
-      claims: given,
-      expiresAt: seconds() + 300,
-      issuedAt: seconds(),
-      sid: 'sso-1',
-    })
-  })
-
-  test('a good token may come without iat and sid', async () => {
-    const principal = await authenticate(es.token(claims({ iat: undefined })))
-    expect(principal).toMatchObject({ issuedAt: undefined, sid: undefined })
-  })
-
-  test.each(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const)(
-    'a token signed with %s is accepted',
-    async (alg) => {
-      const signer = withSameKey(rs, alg, alg)
-      const keys = { kind: 'jwks', jwks: { keys: [signer.publicJwk] } } as const
-      configure({ algorithms: [alg], keys })
-      expect((await authenticate(signer.token(claims()))).subject).toBe('alice')
-    },
-  )
-
-  test.each(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const)(
-    'a token signed with %s is accepted',
-    async (alg) => {
-      const signer = createSigner(alg)
-      const keys = { kind: 'jwks', jwks: { keys: [signer.publicJwk] } } as const
-      configure({ algorithms: [alg], keys })
-      expect((await authenticate(signer.token(claims()))).subject).toBe('alice')
-    },
-  )
-
-  test.each(['HS256', 'HS512'] as const)(
-    'a token signed with %s is accepted only when the shared secret signed it',
-    async (alg) => {
-      const given = claimsOf('https://secret.example', clock.now())
-      const principal = await authenticate(createSecretSigner(alg, secret).token(given))
-      expect(principal.issuer).toBe('https://secret.example')
-      const forged = createSecretSigner(alg, `${secret}!`).token(given)
-      await invalid(forged, /signature is wrong/)
-    },
-  )
-
-  test('a token is refused after any single character of it was changed', async () => {
-    const token = es.token(claims())
-    await authenticate(token)
-    await fc.assert(
-      fc.asyncProperty(
-        fc.nat({ max: token.length - 1 }),
-        fc.constantFrom(
-          ...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\0é',
-        ),
-        async (at, char) => {
-          fc.pre(token[at] !== char)
-          const changed = token.slice(0, at) + char + token.slice(at + 1)
-          expect((await refusal(changed)).code).toBe('invalid_token')
-        },
-      ),
-      { numRuns: 500 },
-    )
+test('a good token gives the principal', async () => {
+  const given = claims({ sid: 'sso-1', groups: ['support'] })
+  expect(await authenticate(es.token(given))).toEqual({
+    issuer: server.issuer,
+    subject: 'alice',
+    claims: given,
+    expiresAt: seconds() + 300,
+    issuedAt: seconds(),
+    sid: 'sso-1',
   })
 })
 
-describe('algorithm', () => {
-  test.each(['none', 'None', 'NONE', 'nOnE', 'none ', ''])(
-    'a token with alg %j is refused, signed or not',
-    async (alg) => {
-      const unsigned = handMade({ alg, kid: 'shared-kid' }, claims(), Buffer.from('x'))
-      await invalid(unsigned, /alg ".*" is not on the issuer's list/)
-      await invalid(es.token(claims(), { alg }), /alg ".*" is not on the issuer's list/)
-      await invalid(`${unsigned.slice(0, unsigned.lastIndexOf('.'))}.`, /non-empty segments/)
-    },
-  )
+test('a good token may come without iat and sid', async () => {
+  const principal = await authenticate(es.token(claims({ iat: undefined })))
+  expect(principal).toMatchObject({ issuedAt: undefined, sid: undefined })
+})
 
-  test.each([undefined, null, ['ES256'], { alg: 'ES256' }, 256])(
-    'a token with the malformed alg %j is refused',
-    async (alg) => {
-      await invalid(es.token(claims(), { alg }), /^header: alg/)
-    },
-  )
+const rsa = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const
+test.each(rsa)('a token signed with %s is accepted', async (alg) => {
+  const signer = withSameKey(rs, alg, alg)
+  const keys = { kind: 'jwks', jwks: { keys: [signer.publicJwk] } } as const
+  configure({ algorithms: [alg], keys })
+  expect((await authenticate(signer.token(claims()))).subject).toBe('alice')
+})
 
-  test.each([
-    ['PEM (SPKI)', rs.publicKey.export({ type: 'spki', format: 'pem' })],
-    [
-      'PEM without the last line break',
-      String(rs.publicKey.export({ type: 'spki', format: 'pem' })).trim(),
-    ],
-    ['PEM (PKCS #1)', rs.publicKey.export({ type: 'pkcs1', format: 'pem' })],
-    ['DER (SPKI)', rs.publicKey.export({ type: 'spki', format: 'der' })],
-    ['DER (PKCS #1)', rs.publicKey.export({ type: 'pkcs1', format: 'der' })],
-    ['JWK', JSON.stringify(rs.publicJwk)],
-    ['JWK set', JSON.stringify({ keys: [rs.publicJwk] })],
-    ['modulus', Buffer.from(String(rs.publicJwk['n']), 'base64url')],
-    ['modulus, base64url', String(rs.publicJwk['n'])],
-    ['nothing', ''],
-  ])(
-    "a token signed by HS256 with the issuer's public key as %s is refused",
-    async (_name, key) => {
-      const forger = createSecretSigner('HS256', key, 'rsa')
-      await invalid(forger.token(claims()), /alg "HS256" is not on the issuer's list/)
-      // Even a list that names HS256 by mistake does not turn a public key into a secret.
-      configure({
-        algorithms: ['RS256', 'HS256'],
-      })
-      await invalid(forger.token(claims()), /no key of the issuer fits/)
-    },
-  )
+const curves = ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const
+test.each(curves)('a token signed with %s is accepted', async (alg) => {
+  const signer = createSigner(alg)
+  const keys = { kind: 'jwks', jwks: { keys: [signer.publicJwk] } } as const
+  configure({ algorithms: [alg], keys })
+  expect((await authenticate(signer.token(claims()))).subject).toBe('alice')
+})
 
-  test('an algorithm that is not on the list is refused, although the key could verify it', async () => {
-    const signer = withSameKey(rs, 'RS512', 'rsa')
-    await invalid(signer.token(claims()), /alg "RS512" is not on the issuer's list/)
-  })
-
-  test('a PS256 signature under an RS256 header is refused', async () => {
-    const { sign } = withSameKey(rs, 'PS256')
-    await invalid(handMade({ alg: 'RS256', kid: 'rsa' }, claims(), sign), /signature is wrong/)
-  })
-
-  test('an RS256 header with the kid of an EC key is refused', async () => {
-    await invalid(rs.token(claims(), { kid: 'shared-kid' }), /no key of the issuer fits/)
-  })
-
-  test('a DER-encoded ES256 signature is refused', async () => {
-    const der = handMade({ alg: 'ES256', kid: 'shared-kid' }, claims(), signDer(es))
-    await invalid(der, /signature is wrong/)
-  })
-
-  test.each([
-    ['all-zero', Buffer.alloc(64)],
-    ['all-ones', Buffer.alloc(64, 255)],
-    ['one byte', Buffer.alloc(1)],
-    ['too long', Buffer.alloc(65)],
-  ])('an ES256 signature that is %s is refused', async (_name, signature) => {
-    const forged = handMade({ alg: 'ES256', kid: 'shared-kid' }, claims(), signature)
+test.each(['HS256', 'HS512'] as const)(
+  'a %s token is accepted only by the shared secret',
+  async (alg) => {
+    const given = claimsOf('https://secret.example', clock.now())
+    const principal = await authenticate(createSecretSigner(alg, secret).token(given))
+    expect(principal.issuer).toBe('https://secret.example')
+    const forged = createSecretSigner(alg, `${secret}!`).token(given)
     await invalid(forged, /signature is wrong/)
+  },
+)
+
+test('a token is refused after any single character of it was changed', async () => {
+  const token = es.token(claims())
+  await authenticate(token)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.nat({ max: token.length - 1 }),
+      fc.constantFrom(
+        ...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\0é',
+      ),
+      async (at, char) => {
+        fc.pre(token[at] !== char)
+        const changed = token.slice(0, at) + char + token.slice(at + 1)
+        expect((await refusal(changed)).code).toBe('invalid_token')
+      },
+    ),
+    { numRuns: 500 },
+  )
+})
+
+test.each(['none', 'None', 'NONE', 'nOnE', 'none ', ''])(
+  'alg %j is refused, signed or not',
+  async (alg) => {
+    const unsigned = handMade({ alg, kid: 'shared-kid' }, claims(), Buffer.from('x'))
+    await invalid(unsigned, /alg ".*" is not on the issuer's list/)
+    await invalid(es.token(claims(), { alg }), /alg ".*" is not on the issuer's list/)
+    await invalid(`${unsigned.slice(0, unsigned.lastIndexOf('.'))}.`, /non-empty segments/)
+  },
+)
+
+test.each([undefined, null, ['ES256'], { alg: 'ES256' }, 256])(
+  'the malformed alg %j is refused',
+  async (alg) => {
+    await invalid(es.token(claims(), { alg }), /^header: alg/)
+  },
+)
+
+test.each([
+  ['PEM (SPKI)', rs.publicKey.export({ type: 'spki', format: 'pem' })],
+  [
+    'PEM without the last line break',
+    String(rs.publicKey.export({ type: 'spki', format: 'pem' })).trim(),
+  ],
+  ['PEM (PKCS #1)', rs.publicKey.export({ type: 'pkcs1', format: 'pem' })],
+  ['DER (SPKI)', rs.publicKey.export({ type: 'spki', format: 'der' })],
+  ['DER (PKCS #1)', rs.publicKey.export({ type: 'pkcs1', format: 'der' })],
+  ['JWK', JSON.stringify(rs.publicJwk)],
+  ['JWK set', JSON.stringify({ keys: [rs.publicJwk] })],
+  ['modulus', Buffer.from(String(rs.publicJwk['n']), 'base64url')],
+  ['modulus, base64url', String(rs.publicJwk['n'])],
+  ['nothing', ''],
+])("HS256 with the issuer's public key as %s is refused", async (_name, key) => {
+  const forger = createSecretSigner('HS256', key, 'rsa')
+  await invalid(forger.token(claims()), /alg "HS256" is not on the issuer's list/)
+  // Even a list that names HS256 by mistake does not turn a public key into a secret.
+  configure({
+    algorithms: ['RS256', 'HS256'],
   })
+  await invalid(forger.token(claims()), /no key of the issuer fits/)
+})
+
+test('an algorithm that is not on the list is refused, although the key could verify it', async () => {
+  const signer = withSameKey(rs, 'RS512', 'rsa')
+  await invalid(signer.token(claims()), /alg "RS512" is not on the issuer's list/)
+})
+
+test('a PS256 signature under an RS256 header is refused', async () => {
+  const { sign } = withSameKey(rs, 'PS256')
+  await invalid(handMade({ alg: 'RS256', kid: 'rsa' }, claims(), sign), /signature is wrong/)
+})
+
+test('an RS256 header with the kid of an EC key is refused', async () => {
+  await invalid(rs.token(claims(), { kid: 'shared-kid' }), /no key of the issuer fits/)
+})
+
+test('a DER-encoded ES256 signature is refused', async () => {
+  const der = handMade({ alg: 'ES256', kid: 'shared-kid' }, claims(), signDer(es))
+  await invalid(der, /signature is wrong/)
+})
+
+test.each([
+  ['all-zero', Buffer.alloc(64)],
+  ['all-ones', Buffer.alloc(64, 255)],
+  ['one byte', Buffer.alloc(1)],
+  ['too long', Buffer.alloc(65)],
+])('an ES256 signature that is %s is refused', async (_name, signature) => {
+  const forged = handMade({ alg: 'ES256', kid: 'shared-kid' }, claims(), signature)
+  await invalid(forged, /signature is wrong/)
 })

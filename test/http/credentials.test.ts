@@ -24,34 +24,29 @@ function refusal(changes: Partial<CredentialSource>): unknown {
   }
 }
 
-describe('Authorization header', () => {
-  test.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])(
-    'a token in Authorization counts with the scheme %s',
-    (scheme) => {
-      expect(read({ authorization: `${scheme} a.b.c` })).toEqual({
-        token: 'a.b.c',
-        cookie: undefined,
-      })
-    },
-  )
-
-  test.each([
-    ['no value', undefined],
-    ['the scheme Basic', 'Basic dXNlcjpwYXNz'],
-    ['an empty value', ''],
-    ['a scheme without token', 'Bearer'],
-    ['a scheme and a space', 'Bearer '],
-    ['a scheme that starts like ours', 'BearerX a.b.c'],
-    ['the bare token', 'a.b.c'],
-    ['a tab for a space', 'Bearer\ta.b.c'],
-  ])('an Authorization header counts as missing_token if it has %s', (_name, authorization) => {
-    expect(refusal({ authorization })).toMatchObject({ code: 'missing_token' })
+test.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('a token of the scheme %s counts', (scheme) => {
+  expect(read({ authorization: `${scheme} a.b.c` })).toEqual({
+    token: 'a.b.c',
+    cookie: undefined,
   })
+})
 
-  test('a repeated Authorization header is invalid_request, even when both are equal', () => {
-    const twice = { authorization: 'Bearer a.b.c, Bearer a.b.c', authorizationCount: 2 }
-    expect(refusal(twice)).toMatchObject({ code: 'invalid_request' })
-  })
+test.each([
+  ['no value', undefined],
+  ['the scheme Basic', 'Basic dXNlcjpwYXNz'],
+  ['an empty value', ''],
+  ['a scheme without token', 'Bearer'],
+  ['a scheme and a space', 'Bearer '],
+  ['a scheme that starts like ours', 'BearerX a.b.c'],
+  ['the bare token', 'a.b.c'],
+  ['a tab for a space', 'Bearer\ta.b.c'],
+])('an Authorization header counts as missing_token if it has %s', (_name, authorization) => {
+  expect(refusal({ authorization })).toMatchObject({ code: 'missing_token' })
+})
+
+test('a repeated Authorization header is invalid_request, even when both are equal', () => {
+  const twice = { authorization: 'Bearer a.b.c, Bearer a.b.c', authorizationCount: 2 }
+  expect(refusal(twice)).toMatchObject({ code: 'invalid_request' })
 })
 
 describe('cookie', () => {

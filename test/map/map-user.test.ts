@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { mapUser } from '../../src/map/map-user.ts'
 import { principalWith, refusal, userOf } from './fixtures.ts'
@@ -20,36 +20,34 @@ test.each([['…'], ['a'.repeat(512)], ['😀'.repeat(512)], [' '], ['a b'], ['.
   },
 )
 
-describe('refused', () => {
-  test.each([
-    ['a missing claim', undefined],
-    ['nothing', ''],
-    ['513 characters', 'a'.repeat(513)],
-    ['513 characters outside the BMP', '😀'.repeat(513)],
-    ['a control character', 'a\u0000b'],
-    ['a new line', 'a\n'],
-    ['DEL', 'a\u007f'],
-    ['C1', 'a\u0085'],
-    ['a lone surrogate', 'a\ud800'],
-    ['a dot', '.'],
-    ['two dots', '..'],
-    ['a number', 7],
-    ['a bool', true],
-    ['null', null],
-    ['a list', ['alice']],
-    ['an object', { toString: 'alice' }],
-  ])('a user expression that yields %s is refused', (_name, sub) => {
-    expect(refusal(() => map(sub))).toEqual({ code: 'claims_not_mapped', detail: undefined })
-  })
+test.each([
+  ['a missing claim', undefined],
+  ['nothing', ''],
+  ['513 characters', 'a'.repeat(513)],
+  ['513 characters outside the BMP', '😀'.repeat(513)],
+  ['a control character', 'a\u0000b'],
+  ['a new line', 'a\n'],
+  ['DEL', 'a\u007f'],
+  ['C1', 'a\u0085'],
+  ['a lone surrogate', 'a\ud800'],
+  ['a dot', '.'],
+  ['two dots', '..'],
+  ['a number', 7],
+  ['a bool', true],
+  ['null', null],
+  ['a list', ['alice']],
+  ['an object', { toString: 'alice' }],
+])('a user expression that yields %s is refused', (_name, sub) => {
+  expect(refusal(() => map(sub))).toEqual({ code: 'claims_not_mapped', detail: undefined })
+})
 
-  test('the reason of a refusal never quotes the user', () => {
-    try {
-      map('secretive\n')
-      expect.unreachable()
-    } catch (error) {
-      expect((error as ServiceError).message).not.toContain('secretive')
-    }
-  })
+test('the reason of a refusal never quotes the user', () => {
+  try {
+    map('secretive\n')
+    expect.unreachable()
+  } catch (error) {
+    expect((error as ServiceError).message).not.toContain('secretive')
+  }
 })
 
 test('a user always has 1 to 512 characters, none of them a control character', () => {

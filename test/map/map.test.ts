@@ -26,57 +26,55 @@ const refused = (claims: Record<string, unknown>, asked: Asked = {}) =>
   refusal(() => session(claims, asked))
 const NOT_ALLOWED = { code: 'workflow_not_allowed', detail: undefined }
 
-describe('which workflow', () => {
-  test('a workflow that is asked for by name is chosen', () => {
-    const found = session({ sales: true, groups: ['support'], plan: 'x' }, { workflow: 'sales' })
-    expect(found).toMatchObject({ user: 'u', workflow: { id: 'wf_l' } })
-  })
-
-  test('without a name, the first workflow whose rule holds is chosen', () => {
-    expect(session({ groups: ['support'], sales: true }).workflow.name).toBe('support')
-    expect(session({ groups: [], sales: true, plan: 'x' }).workflow.name).toBe('sales')
-    expect(session({ sales: true, plan: 'x' }).workflow.name).toBe('sales')
-  })
-
-  test('everyone may use a workflow without a rule', () => {
-    const workflows = workflowsOf('  a: { id: wf_a }\n')
-    const principal = principalWith({})
-    const found = mapSession(workflows, { principal, user: 'u', asked: { workflow: 'a' } })
-    expect(found).toEqual({ user: 'u', workflow: workflows[0], stateVariables: undefined })
-  })
-
-  test('an unknown name, a forbidden one and a failing rule get the same answer', () => {
-    expect(refused({ groups: [] }, { workflow: 'unknown' })).toEqual(NOT_ALLOWED)
-    expect(refused({ groups: [] }, { workflow: 'support' })).toEqual(NOT_ALLOWED)
-    expect(refused({}, { workflow: 'support' })).toEqual(NOT_ALLOWED)
-    expect(refused({ groups: ['support'] }, { workflow: '__proto__' })).toEqual(NOT_ALLOWED)
-    expect(refused({ groups: ['support'] }, { workflow: 'Support' })).toEqual(NOT_ALLOWED)
-    expect(refused({ groups: ['support'] }, { workflow: '' })).toEqual(NOT_ALLOWED)
-  })
-
-  test('an unknown name and a forbidden one get the same reason in the log', () => {
-    const message = (workflow: string): string => {
-      try {
-        session({ groups: [] }, { workflow })
-        return 'none'
-      } catch (error) {
-        return String(error)
-      }
-    }
-    expect(message('unknown')).toBe(message('support'))
-  })
-
-  test('a caller for whom no rule holds may use no workflow', () => {
-    expect(refused({})).toEqual(NOT_ALLOWED)
-  })
-
-  test.each([['true'], [1], [{}], [[true]], [null]])(
-    'a rule that yields %j instead of true lets nobody through',
-    (sales) => {
-      expect(refused({ sales }, { workflow: 'sales' })).toEqual(NOT_ALLOWED)
-    },
-  )
+test('a workflow that is asked for by name is chosen', () => {
+  const found = session({ sales: true, groups: ['support'], plan: 'x' }, { workflow: 'sales' })
+  expect(found).toMatchObject({ user: 'u', workflow: { id: 'wf_l' } })
 })
+
+test('without a name, the first workflow whose rule holds is chosen', () => {
+  expect(session({ groups: ['support'], sales: true }).workflow.name).toBe('support')
+  expect(session({ groups: [], sales: true, plan: 'x' }).workflow.name).toBe('sales')
+  expect(session({ sales: true, plan: 'x' }).workflow.name).toBe('sales')
+})
+
+test('everyone may use a workflow without a rule', () => {
+  const workflows = workflowsOf('  a: { id: wf_a }\n')
+  const principal = principalWith({})
+  const found = mapSession(workflows, { principal, user: 'u', asked: { workflow: 'a' } })
+  expect(found).toEqual({ user: 'u', workflow: workflows[0], stateVariables: undefined })
+})
+
+test('an unknown name, a forbidden one and a failing rule get the same answer', () => {
+  expect(refused({ groups: [] }, { workflow: 'unknown' })).toEqual(NOT_ALLOWED)
+  expect(refused({ groups: [] }, { workflow: 'support' })).toEqual(NOT_ALLOWED)
+  expect(refused({}, { workflow: 'support' })).toEqual(NOT_ALLOWED)
+  expect(refused({ groups: ['support'] }, { workflow: '__proto__' })).toEqual(NOT_ALLOWED)
+  expect(refused({ groups: ['support'] }, { workflow: 'Support' })).toEqual(NOT_ALLOWED)
+  expect(refused({ groups: ['support'] }, { workflow: '' })).toEqual(NOT_ALLOWED)
+})
+
+test('an unknown name and a forbidden one get the same reason in the log', () => {
+  const message = (workflow: string): string => {
+    try {
+      session({ groups: [] }, { workflow })
+      return 'none'
+    } catch (error) {
+      return String(error)
+    }
+  }
+  expect(message('unknown')).toBe(message('support'))
+})
+
+test('a caller for whom no rule holds may use no workflow', () => {
+  expect(refused({})).toEqual(NOT_ALLOWED)
+})
+
+test.each([['true'], [1], [{}], [[true]], [null]])(
+  'a rule that yields %j lets nobody through',
+  (sales) => {
+    expect(refused({ sales }, { workflow: 'sales' })).toEqual(NOT_ALLOWED)
+  },
+)
 
 describe('input', () => {
   const page = (input?: Record<string, InputValue>): Asked => ({
@@ -119,15 +117,12 @@ describe('input', () => {
     [{ page: '/', n: Number.NaN }, 'input.n must be finite.'],
     [{ page: '/', n: Number.POSITIVE_INFINITY }, 'input.n must be finite.'],
     [{ page: '/', constructor: 1 }, 'input.constructor is not declared by the workflow.'],
-  ])(
-    'input %j is refused, and the caller is told why only if the workflow is theirs to use',
-    (input, detail) => {
-      expect(refused({ page: true }, page(input))).toEqual(invalid(detail))
-      // A caller who may not use the workflow must not learn what it declares.
-      expect(refused({ page: false }, page(input))).toEqual(NOT_ALLOWED)
-      expect(refused({}, page(input))).toEqual(NOT_ALLOWED)
-    },
-  )
+  ])('input %j is refused, with the reason only for who may use the workflow', (input, detail) => {
+    expect(refused({ page: true }, page(input))).toEqual(invalid(detail))
+    // A caller who may not use the workflow must not learn what it declares.
+    expect(refused({ page: false }, page(input))).toEqual(NOT_ALLOWED)
+    expect(refused({}, page(input))).toEqual(NOT_ALLOWED)
+  })
 
   test('a rule never sees input that does not fit its declaration', () => {
     const workflows = workflowsOf(

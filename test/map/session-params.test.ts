@@ -19,7 +19,7 @@ test.each([
   [300, NOW + 299.9, 299],
   [300, NOW + 1, 1],
 ])(
-  'with sessions_end_with_token, %s configured seconds and a token until %d give %d seconds',
+  '%s configured seconds and a token until %d give %d seconds with sessions_end_with_token',
   (configured, tokenExpiresAt, seconds) => {
     const life = { configured, sessionsEndWithToken: true, tokenExpiresAt, now: at(NOW) }
     expect(sessionSeconds(life)).toBe(seconds)
@@ -27,7 +27,7 @@ test.each([
 )
 
 test.each([NOW + 0.999, NOW, NOW - 30])(
-  'a token until %d has too little left for a session',
+  'a token until %d is too old for a session',
   (tokenExpiresAt) => {
     const life = { configured: 600, sessionsEndWithToken: true, tokenExpiresAt, now: at(NOW) }
     expect(refusal(() => sessionSeconds(life)).code).toBe('token_expired')

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createDiscovery } from '../../../src/authenticate/keys/discovery.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 
@@ -12,63 +12,61 @@ function setUp(issuer: string, document: unknown) {
   return { clock, asked, discovery: createDiscovery({ issuer, fetchJson, now: clock.now }) }
 }
 
-describe('discovery', () => {
-  test.each([
-    ['https://id.example', 'https://id.example/.well-known/openid-configuration'],
-    ['https://id.example/', 'https://id.example/.well-known/openid-configuration'],
-    ['https://id.example/a/b', 'https://id.example/a/b/.well-known/openid-configuration'],
-    ['https://id.example/a/', 'https://id.example/a/.well-known/openid-configuration'],
-  ])('the issuer %s is asked at %s', async (issuer, address) => {
-    const { asked, discovery } = setUp(issuer, { issuer, jwks_uri: 'https://keys.example/k' })
-    expect((await discovery.keySetUrl()).href).toBe('https://keys.example/k')
-    expect(asked).toEqual([address])
-  })
+test.each([
+  ['https://id.example', 'https://id.example/.well-known/openid-configuration'],
+  ['https://id.example/', 'https://id.example/.well-known/openid-configuration'],
+  ['https://id.example/a/b', 'https://id.example/a/b/.well-known/openid-configuration'],
+  ['https://id.example/a/', 'https://id.example/a/.well-known/openid-configuration'],
+])('the issuer %s is asked at %s', async (issuer, address) => {
+  const { asked, discovery } = setUp(issuer, { issuer, jwks_uri: 'https://keys.example/k' })
+  expect((await discovery.keySetUrl()).href).toBe('https://keys.example/k')
+  expect(asked).toEqual([address])
+})
 
-  test('a discovery answer is kept for an hour, or until it is to be forgotten', async () => {
-    const issuer = 'https://id.example'
-    const document = { issuer, jwks_uri: 'https://id.example/k' }
-    const { asked, clock, discovery } = setUp(issuer, document)
-    await discovery.keySetUrl()
-    clock.advance(3599)
-    await discovery.keySetUrl()
-    expect(asked).toHaveLength(1)
-    clock.advance(1)
-    await discovery.keySetUrl()
-    expect(asked).toHaveLength(2)
-    discovery.forget()
-    await discovery.keySetUrl()
-    expect(asked).toHaveLength(3)
-  })
+test('a discovery answer is kept for an hour, or until it is to be forgotten', async () => {
+  const issuer = 'https://id.example'
+  const document = { issuer, jwks_uri: 'https://id.example/k' }
+  const { asked, clock, discovery } = setUp(issuer, document)
+  await discovery.keySetUrl()
+  clock.advance(3599)
+  await discovery.keySetUrl()
+  expect(asked).toHaveLength(1)
+  clock.advance(1)
+  await discovery.keySetUrl()
+  expect(asked).toHaveLength(2)
+  discovery.forget()
+  await discovery.keySetUrl()
+  expect(asked).toHaveLength(3)
+})
 
-  test.each<[string, string, unknown]>([
-    ['another issuer', 'https://id.example', { issuer: 'https://evil.example' }],
-    ['issuer with a slash more', 'https://id.example', { issuer: 'https://id.example/' }],
-    ['issuer with a slash less', 'https://id.example/', { issuer: 'https://id.example' }],
-    ['no issuer', 'https://id.example', { issuer: undefined }],
-    ['no jwks_uri', 'https://id.example', { jwks_uri: undefined }],
-    ['jwks_uri that is no address', 'https://id.example', { jwks_uri: '/keys' }],
-    ['jwks_uri with plain http', 'https://id.example', { jwks_uri: 'http://id.example/k' }],
-    ['jwks_uri on loopback', 'https://id.example', { jwks_uri: 'https://127.0.0.1/k' }],
-    ['jwks_uri on localhost, http', 'https://id.example', { jwks_uri: 'http://localhost:1/k' }],
-    ['jwks_uri on [::1]', 'https://id.example', { jwks_uri: 'https://[::1]/k' }],
-    ['jwks_uri as a decimal address', 'https://id.example', { jwks_uri: 'http://2130706433/k' }],
-    ['jwks_uri of a file', 'https://id.example', { jwks_uri: 'file:///etc/passwd' }],
-    ['jwks_uri with credentials', 'https://id.example', { jwks_uri: 'https://a:b@id.example/k' }],
-    ['an array', 'https://id.example', []],
-    ['null', 'https://id.example', null],
-  ])('a discovery document with this fault is refused: %s', async (_name, issuer, changes) => {
-    const isObject = typeof changes === 'object' && changes !== null && !Array.isArray(changes)
-    const good = { issuer, jwks_uri: 'https://id.example/k' }
-    const { discovery } = setUp(issuer, isObject ? { ...good, ...changes } : changes)
-    await expect(discovery.keySetUrl()).rejects.toMatchObject({
-      code: 'idp_unavailable',
-      reason: expect.stringMatching(/^discovery document refused/),
-    })
+test.each<[string, string, unknown]>([
+  ['another issuer', 'https://id.example', { issuer: 'https://evil.example' }],
+  ['issuer with a slash more', 'https://id.example', { issuer: 'https://id.example/' }],
+  ['issuer with a slash less', 'https://id.example/', { issuer: 'https://id.example' }],
+  ['no issuer', 'https://id.example', { issuer: undefined }],
+  ['no jwks_uri', 'https://id.example', { jwks_uri: undefined }],
+  ['jwks_uri that is no address', 'https://id.example', { jwks_uri: '/keys' }],
+  ['jwks_uri with plain http', 'https://id.example', { jwks_uri: 'http://id.example/k' }],
+  ['jwks_uri on loopback', 'https://id.example', { jwks_uri: 'https://127.0.0.1/k' }],
+  ['jwks_uri on localhost, http', 'https://id.example', { jwks_uri: 'http://localhost:1/k' }],
+  ['jwks_uri on [::1]', 'https://id.example', { jwks_uri: 'https://[::1]/k' }],
+  ['jwks_uri as a decimal address', 'https://id.example', { jwks_uri: 'http://2130706433/k' }],
+  ['jwks_uri of a file', 'https://id.example', { jwks_uri: 'file:///etc/passwd' }],
+  ['jwks_uri with credentials', 'https://id.example', { jwks_uri: 'https://a:b@id.example/k' }],
+  ['an array', 'https://id.example', []],
+  ['null', 'https://id.example', null],
+])('a discovery document with this fault is refused: %s', async (_name, issuer, changes) => {
+  const isObject = typeof changes === 'object' && changes !== null && !Array.isArray(changes)
+  const good = { issuer, jwks_uri: 'https://id.example/k' }
+  const { discovery } = setUp(issuer, isObject ? { ...good, ...changes } : changes)
+  await expect(discovery.keySetUrl()).rejects.toMatchObject({
+    code: 'idp_unavailable',
+    reason: expect.stringMatching(/^discovery document refused/),
   })
+})
 
-  test('a loopback issuer may have its keys on loopback, by http', async () => {
-    const issuer = 'http://localhost:8080'
-    const { discovery } = setUp(issuer, { issuer, jwks_uri: 'http://127.0.0.1:8080/k' })
-    expect((await discovery.keySetUrl()).port).toBe('8080')
-  })
+test('a loopback issuer may have its keys on loopback, by http', async () => {
+  const issuer = 'http://localhost:8080'
+  const { discovery } = setUp(issuer, { issuer, jwks_uri: 'http://127.0.0.1:8080/k' })
+  expect((await discovery.keySetUrl()).port).toBe('8080')
 })

@@ -1,5 +1,5 @@
 import { Agent } from 'undici'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createFetchJson } from '../../../src/authenticate/keys/fetch-json.ts'
 import { type KeyServerBehaviour, startKeyServer } from '../../support/key-server.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -24,69 +24,67 @@ beforeEach(() => {
   server.fetches.other = 0
 })
 
-describe('fetchJson', () => {
-  test('a JSON document of 64 KiB is fetched', async () => {
-    const text = JSON.stringify({ filler: 'x'.repeat(65_536 - 13) })
-    expect(text).toHaveLength(65_536)
-    server.jwksBehaviour = answer(text)
-    expect(await fetchJson(url)).toEqual(JSON.parse(text))
-  })
+test('a JSON document of 64 KiB is fetched', async () => {
+  const text = JSON.stringify({ filler: 'x'.repeat(65_536 - 13) })
+  expect(text).toHaveLength(65_536)
+  server.jwksBehaviour = answer(text)
+  expect(await fetchJson(url)).toEqual(JSON.parse(text))
+})
 
-  test.each<[string, () => KeyServerBehaviour, RegExp]>([
-    ['HTML', () => answer('<!doctype html><p>Sign in'), /not JSON/],
-    ['nothing', () => answer(''), /not JSON/],
-    ['a repeated key', () => answer('{"keys":[],"keys":[]}'), /repeated key/],
-    ['64 KiB and a byte', () => answer(`${' '.repeat(65_535)}{}`), /more than 65536 bytes/],
-    ['204', () => answer('', 204), /answered 204/],
-    ['404', () => answer('{"keys":[]}', 404), /answered 404/],
-    ['500 with a long body', () => answer('x'.repeat(1e6), 500), /answered 500/],
-    ['a redirect', () => ({ kind: 'redirect', location: `${server.issuer}/bait` }), /answered 302/],
-    ['a cut connection', () => ({ kind: 'reset' }), /GET /],
-  ])('an answer of %s is a failure', async (_name, behaviour, reason) => {
-    server.jwksBehaviour = behaviour()
-    await expect(fetchJson(url)).rejects.toMatchObject({
+test.each<[string, () => KeyServerBehaviour, RegExp]>([
+  ['HTML', () => answer('<!doctype html><p>Sign in'), /not JSON/],
+  ['nothing', () => answer(''), /not JSON/],
+  ['a repeated key', () => answer('{"keys":[],"keys":[]}'), /repeated key/],
+  ['64 KiB and a byte', () => answer(`${' '.repeat(65_535)}{}`), /more than 65536 bytes/],
+  ['204', () => answer('', 204), /answered 204/],
+  ['404', () => answer('{"keys":[]}', 404), /answered 404/],
+  ['500 with a long body', () => answer('x'.repeat(1e6), 500), /answered 500/],
+  ['a redirect', () => ({ kind: 'redirect', location: `${server.issuer}/bait` }), /answered 302/],
+  ['a cut connection', () => ({ kind: 'reset' }), /GET /],
+])('an answer of %s is a failure', async (_name, behaviour, reason) => {
+  server.jwksBehaviour = behaviour()
+  await expect(fetchJson(url)).rejects.toMatchObject({
+    code: 'idp_unavailable',
+    reason: expect.stringMatching(reason),
+  })
+  expect(server.fetches.other).toBe(0)
+})
+
+test('an answer of 300 MB is cut off before it is read', async () => {
+  server.jwksBehaviour = { kind: 'flood', bytes: 300_000_000 }
+  await expect(fetchJson(url)).rejects.toMatchObject({ code: 'idp_unavailable' })
+  expect(server.floodedBytes).toBeLessThan(100_000_000)
+})
+
+test.each<'hang' | 'stall'>(['hang', 'stall'])(
+  'a fetch that ends in a %s is given up at its deadline',
+  async (kind) => {
+    server.jwksBehaviour = { kind }
+    const impatient = createFetchJson({ dispatcher, deadlineMs: 100 })
+    await expect(impatient(url)).rejects.toMatchObject({
       code: 'idp_unavailable',
-      reason: expect.stringMatching(reason),
+      reason: expect.stringMatching(/timeout/i),
     })
-    expect(server.fetches.other).toBe(0)
-  })
+  },
+)
 
-  test('an answer of 300 MB is cut off before it is read', async () => {
-    server.jwksBehaviour = { kind: 'flood', bytes: 300_000_000 }
-    await expect(fetchJson(url)).rejects.toMatchObject({ code: 'idp_unavailable' })
-    expect(server.floodedBytes).toBeLessThan(100_000_000)
-  })
+test.each(['http://192.0.2.1/k', 'http://keys.example/k', 'ftp://127.0.0.1/k'])(
+  'an address that is not https is refused: %s',
+  async (address) => {
+    await expect(fetchJson(new URL(address))).rejects.toMatchObject({
+      reason: expect.stringContaining('not an https address'),
+    })
+  },
+)
 
-  test.each(['hang', 'stall'] as const)(
-    'a server that answers with a %s is given up at the deadline',
-    async (kind) => {
-      server.jwksBehaviour = { kind }
-      const impatient = createFetchJson({ dispatcher, deadlineMs: 100 })
-      await expect(impatient(url)).rejects.toMatchObject({
-        code: 'idp_unavailable',
-        reason: expect.stringMatching(/timeout/i),
-      })
-    },
-  )
-
-  test.each(['http://192.0.2.1/k', 'http://keys.example/k', 'ftp://127.0.0.1/k'])(
-    'an address that is not https is refused: %s',
-    async (address) => {
-      await expect(fetchJson(new URL(address))).rejects.toMatchObject({
-        reason: expect.stringContaining('not an https address'),
-      })
-    },
-  )
-
-  test('an address where nobody listens is a failure', async () => {
-    const gone = await startKeyServer()
-    await gone.close()
-    const byName = gone.jwksUri.replace('127.0.0.1', 'localhost')
-    for (const address of [gone.jwksUri, byName]) {
-      await expect(fetchJson(new URL(address))).rejects.toMatchObject({
-        code: 'idp_unavailable',
-        reason: expect.stringContaining('ECONNREFUSED'),
-      })
-    }
-  })
+test('an address where nobody listens is a failure', async () => {
+  const gone = await startKeyServer()
+  await gone.close()
+  const byName = gone.jwksUri.replace('127.0.0.1', 'localhost')
+  for (const address of [gone.jwksUri, byName]) {
+    await expect(fetchJson(new URL(address))).rejects.toMatchObject({
+      code: 'idp_unavailable',
+      reason: expect.stringContaining('ECONNREFUSED'),
+    })
+  }
 })

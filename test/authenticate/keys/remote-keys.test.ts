@@ -262,27 +262,25 @@ describe('newer keys', () => {
   })
 })
 
-describe('log', () => {
-  test('the log has one line for each change, failure and recovery', async () => {
-    const { clock, source, lines, use, found } = setUp()
-    await use()
-    await use()
-    source.down = true
-    clock.advance(601)
-    await use()
-    await use()
-    source.down = false
-    clock.advance(5)
-    await use()
-    source.keys = published(second)
-    clock.advance(601)
-    await found('second')
-    expect(lines.map(({ msg, kids, failures }) => ({ msg, kids, failures }))).toEqual([
-      { msg: 'issuer keys changed', kids: ['first'], failures: undefined },
-      { msg: 'issuer keys could not be fetched', kids: undefined, failures: 1 },
-      { msg: 'issuer keys can be fetched again', kids: undefined, failures: 1 },
-      { msg: 'issuer keys changed', kids: ['second'], failures: undefined },
-    ])
-    expect(lines[1]).toMatchObject({ issuer: 'https://id', nextFetchSeconds: 5 })
-  })
+test('the log has one line for each change, failure and recovery', async () => {
+  const { clock, source, lines, use, found } = setUp()
+  await use()
+  await use()
+  source.down = true
+  clock.advance(601)
+  await use()
+  await use()
+  source.down = false
+  clock.advance(5)
+  await use()
+  source.keys = published(second)
+  clock.advance(601)
+  await found('second')
+  expect(lines.map(({ msg, kids, failures }) => ({ msg, kids, failures }))).toEqual([
+    { msg: 'issuer keys changed', kids: ['first'], failures: undefined },
+    { msg: 'issuer keys could not be fetched', kids: undefined, failures: 1 },
+    { msg: 'issuer keys can be fetched again', kids: undefined, failures: 1 },
+    { msg: 'issuer keys changed', kids: ['second'], failures: undefined },
+  ])
+  expect(lines[1]).toMatchObject({ issuer: 'https://id', nextFetchSeconds: 5 })
 })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { algorithmsBeyond, createSecretKeys } from '../../../src/authenticate/keys/secret-keys.ts'
 import { openToken } from '../../../src/authenticate/token-shape.ts'
 import { verifySignature } from '../../../src/authenticate/verify-signature.ts'
@@ -16,29 +16,27 @@ function verifies(keys: ReturnType<typeof createSecretKeys>, secret: string): Pr
   )
 }
 
-describe('shared secret', () => {
-  test('a new secret replaces the old one, unless it is missing or too short', async () => {
-    let secret: Secret | undefined = new Secret(before)
-    const keys = createSecretKeys(() => secret)
-    expect(await verifies(keys, before)).toBe(true)
-    secret = undefined
-    expect(await verifies(keys, before)).toBe(true)
-    secret = new Secret('short')
-    expect(await verifies(keys, 'short')).toBe(false)
-    expect(await verifies(keys, before)).toBe(true)
-    secret = new Secret(after)
-    expect(await verifies(keys, after)).toBe(true)
-    expect(await verifies(keys, before)).toBe(false)
-  })
+test('a new secret replaces the old one, unless it is missing or too short', async () => {
+  let secret: Secret | undefined = new Secret(before)
+  const keys = createSecretKeys(() => secret)
+  expect(await verifies(keys, before)).toBe(true)
+  secret = undefined
+  expect(await verifies(keys, before)).toBe(true)
+  secret = new Secret('short')
+  expect(await verifies(keys, 'short')).toBe(false)
+  expect(await verifies(keys, before)).toBe(true)
+  secret = new Secret(after)
+  expect(await verifies(keys, after)).toBe(true)
+  expect(await verifies(keys, before)).toBe(false)
+})
 
-  test('the least length of a secret counts bytes, not characters', () => {
-    expect(() => createSecretKeys(() => new Secret('é'.repeat(16)))).not.toThrow()
-    expect(() => createSecretKeys(() => new Secret('é'.repeat(15)))).toThrow('fewer than 32')
-  })
+test('the least length of a secret counts bytes, not characters', () => {
+  expect(() => createSecretKeys(() => new Secret('é'.repeat(16)))).not.toThrow()
+  expect(() => createSecretKeys(() => new Secret('é'.repeat(15)))).toThrow('fewer than 32')
+})
 
-  test('a secret is checked for the algorithms that need a longer one (RFC 7518 §3.2)', () => {
-    const algorithms = ['HS256', 'HS384', 'HS512']
-    expect(algorithmsBeyond(new Secret('x'.repeat(32)), algorithms)).toEqual(['HS384', 'HS512'])
-    expect(algorithmsBeyond(new Secret('x'.repeat(64)), algorithms)).toEqual([])
-  })
+test('a secret is checked for the algorithms that need a longer one (RFC 7518 §3.2)', () => {
+  const algorithms = ['HS256', 'HS384', 'HS512']
+  expect(algorithmsBeyond(new Secret('x'.repeat(32)), algorithms)).toEqual(['HS384', 'HS512'])
+  expect(algorithmsBeyond(new Secret('x'.repeat(64)), algorithms)).toEqual([])
 })

@@ -43,64 +43,60 @@ admins:
 const running = forAllTests(() => startService({ config: TWO_ISSUERS, env: { PUBLIC_URL } }))
 beforeEach(() => running.upstream.clearRequests())
 
-describe('callers who are not admins', () => {
-  test.each(CALLS)(
-    '%s refuses a user with 403 admin_required, and the audit says who tried',
-    async (route, line) => {
-      const sub = `user-of-${line.replace(/\W/g, '-')}`
-      const answer = await callAdmin(running, line, { token: tokenFor(sub), body: undefined })
-      expectProblem(answer, 403, 'admin_required')
-      expect(running.upstream.requests()).toEqual([])
-      const [entry] = (await auditOf(running, '&action=admin_attempt')).filter(
-        ({ actor }) => actor === `https://issuer.test|${sub}`,
-      )
-      expect(entry).toMatchObject({
-        outcome: 'refused',
-        reason: `${line.split(' ')[0]} ${route}`,
-        request_id: answer.headers['x-request-id'],
-        user: null,
-      })
-    },
-  )
-
-  test.each<[string, Record<string, unknown>]>([
-    ['only other roles', { roles: ['support'] }],
-    ['no roles at all (the rule fails)', {}],
-    ['roles that are no list (the rule yields no bool, or fails)', { roles: 7 }],
-    ['roles as text that holds the name', { roles: 'chatkit-admin-not' }],
-    ['a role in another case', { roles: ['Chatkit-Admin'] }],
-  ])('a token with %s does not make an admin', async (_name, claims) => {
-    const answer = await callAdmin(running, 'GET /sessions', { token: tokenFor('eve', claims) })
+test.each(CALLS)(
+  '%s refuses a user with 403, and the audit says who tried',
+  async (route, line) => {
+    const sub = `user-of-${line.replace(/\W/g, '-')}`
+    const answer = await callAdmin(running, line, { token: tokenFor(sub), body: undefined })
     expectProblem(answer, 403, 'admin_required')
-  })
-
-  test('a token of an issuer that is not on the list never makes an admin', async () => {
-    const token = signer.token(
-      claimsOf({ iss: 'https://other.test', sub: 'ada', roles: ['chatkit-admin'] }),
+    expect(running.upstream.requests()).toEqual([])
+    const [entry] = (await auditOf(running, '&action=admin_attempt')).filter(
+      ({ actor }) => actor === `https://issuer.test|${sub}`,
     )
-    expect((await running.mint(token)).status).toBe(200)
-    for (const line of LINES) {
-      expectProblem(await callAdmin(running, line, { token }), 403, 'admin_required')
-    }
-  })
+    expect(entry).toMatchObject({
+      outcome: 'refused',
+      reason: `${line.split(' ')[0]} ${route}`,
+      request_id: answer.headers['x-request-id'],
+      user: null,
+    })
+  },
+)
+
+test.each<[string, Record<string, unknown>]>([
+  ['only other roles', { roles: ['support'] }],
+  ['no roles at all (the rule fails)', {}],
+  ['roles that are no list (the rule yields no bool, or fails)', { roles: 7 }],
+  ['roles as text that holds the name', { roles: 'chatkit-admin-not' }],
+  ['a role in another case', { roles: ['Chatkit-Admin'] }],
+])('a token with %s does not make an admin', async (_name, claims) => {
+  const answer = await callAdmin(running, 'GET /sessions', { token: tokenFor('eve', claims) })
+  expectProblem(answer, 403, 'admin_required')
 })
 
-describe('without a good token in the header', () => {
-  test.each(LINES)('%s refuses a call without a good token in the header', async (line) => {
-    const [method, path] = line.split(' ')
-    const raw = (headers: string[]) =>
-      rawExchange(running.url, rawRequest(`${method} /v1/admin${path}`, { headers }))
-    expectProblem(await raw([]), 401, 'missing_token')
-    expectProblem(await raw(['Authorization: Bearer a.b.c']), 401, 'invalid_token')
-    const cookie = `Cookie: __session=${adminToken()}`
-    for (const proof of [`Origin: ${PUBLIC_URL}`, 'Sec-Fetch-Site: same-origin']) {
-      expectProblem(await raw([cookie, proof]), 401, 'missing_token')
-    }
-    const bearer = `Authorization: Bearer ${adminToken()}`
-    expectProblem(await raw([bearer, bearer]), 400, 'invalid_request')
-    const expired = adminToken({ iat: 1, exp: 2 })
-    expectProblem(await raw([`Authorization: Bearer ${expired}`]), 401, 'token_expired')
-  })
+test('a token of an issuer that is not on the list never makes an admin', async () => {
+  const token = signer.token(
+    claimsOf({ iss: 'https://other.test', sub: 'ada', roles: ['chatkit-admin'] }),
+  )
+  expect((await running.mint(token)).status).toBe(200)
+  for (const line of LINES) {
+    expectProblem(await callAdmin(running, line, { token }), 403, 'admin_required')
+  }
+})
+
+test.each(LINES)('%s refuses a call without a good token in the header', async (line) => {
+  const [method, path] = line.split(' ')
+  const raw = (headers: string[]) =>
+    rawExchange(running.url, rawRequest(`${method} /v1/admin${path}`, { headers }))
+  expectProblem(await raw([]), 401, 'missing_token')
+  expectProblem(await raw(['Authorization: Bearer a.b.c']), 401, 'invalid_token')
+  const cookie = `Cookie: __session=${adminToken()}`
+  for (const proof of [`Origin: ${PUBLIC_URL}`, 'Sec-Fetch-Site: same-origin']) {
+    expectProblem(await raw([cookie, proof]), 401, 'missing_token')
+  }
+  const bearer = `Authorization: Bearer ${adminToken()}`
+  expectProblem(await raw([bearer, bearer]), 400, 'invalid_request')
+  const expired = adminToken({ iat: 1, exp: 2 })
+  expectProblem(await raw([`Authorization: Bearer ${expired}`]), 401, 'token_expired')
 })
 
 describe('browser origins', () => {
