@@ -3,25 +3,16 @@
 import { open, rename, rm } from 'node:fs/promises'
 import { CommandError, EXIT } from './exit.ts'
 
-/** A file that appears under its name only when it is whole. */
-export interface ExportFile {
-  /** Where it grows. */
-  readonly partialPath: string
-  /** @param line - without line end */
-  write(line: string): Promise<void>
-  /** Gives it its name; a file that had it is replaced. */
-  complete(): Promise<void>
-  /** Lets go of it, whether complete or not. */
-  close(): Promise<void>
-}
+/** {@link openExportFile} */
+export type ExportFile = Awaited<ReturnType<typeof openExportFile>>
 
 /**
- * Opens it, for its owner's eyes only: it will hold conversations.
+ * Opens a file that grows beside its name, readable for its owner only: it will hold conversations.
  *
  * @param path - the name that it shall have
  * @throws {@link CommandError} when it cannot be written, from the methods too
  */
-export async function openExportFile(path: string): Promise<ExportFile> {
+export async function openExportFile(path: string) {
   const partialPath = `${path}.partial`
   const handle = await guarded(path, async () => {
     await rm(partialPath, { force: true })
@@ -29,12 +20,15 @@ export async function openExportFile(path: string): Promise<ExportFile> {
   })
   return {
     partialPath,
-    write: (line) => guarded(path, () => handle.appendFile(`${line}\n`)),
+    /** @param line - without line end */
+    write: (line: string) => guarded(path, () => handle.appendFile(`${line}\n`)),
+    /** Gives the file its name; another that had it is replaced. */
     complete: () =>
       guarded(path, async () => {
         await handle.sync()
         await rename(partialPath, path)
       }),
+    /** Closes the file, whether complete or not. */
     close: () => handle.close(),
   }
 }

@@ -3,14 +3,6 @@
 import progress from 'cli-progress'
 import type { Io } from './io.ts'
 
-/** A line on standard error that counts while long work goes on. */
-export interface Progress {
-  /** @param counts - numbers by name */
-  show(counts: Readonly<Record<string, number>>): void
-  /** Takes the line away. */
-  stop(): void
-}
-
 /**
  * Shows nothing where standard error is not a terminal, so that logs stay clean, nor where the
  * result's own lines go to one.
@@ -18,7 +10,7 @@ export interface Progress {
  * @param what - what is going on, as in `exporting`
  * @param prints - whether lines go to standard output meanwhile
  */
-export function startProgress(io: Io, what: string, prints: boolean): Progress {
+export function startProgress(io: Io, what: string, prints: boolean) {
   if (io.stderr.isTTY !== true || (prints && io.stdout.isTTY === true))
     return { show: () => {}, stop: () => {} }
   const options: progress.Options = {
@@ -35,10 +27,12 @@ export function startProgress(io: Io, what: string, prints: boolean): Progress {
   const bar = new progress.SingleBar(options)
   bar.start(1, 0, {})
   return {
-    show(counts) {
+    /** @param counts - numbers by name */
+    show(counts: Readonly<Record<string, number>>): void {
       const text = Object.entries(counts).map(([name, count]) => `${count} ${name}`)
       bar.update(0, { counts: text.join(', ') })
     },
+    /** Takes the line away. */
     stop: () => bar.stop(),
   }
 }

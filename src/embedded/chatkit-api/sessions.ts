@@ -13,21 +13,15 @@ const SWEEP_SECONDS = 60
 /** Makes an identifier that begins with the prefix. */
 export type MakeId = (prefix: string) => string
 
-/** The sessions of the embedded API. */
-export interface Sessions {
-  create(params: CreateSessionParams): ChatSession
-  /** @throws `ApiError` 404 */
-  cancel(id: string): ChatSession
-  /** All that are kept, oldest first, with the status they have now. */
-  all(): readonly ChatSession[]
-}
+/** {@link createSessions} */
+export type Sessions = ReturnType<typeof createSessions>
 
 /**
  * Sessions in memory, forgotten an hour after they expire, so that a long run does not grow.
  *
  * @param options - `now`, the clock that expires them; `makeId`
  */
-export function createSessions(options: { now: Clock; makeId: MakeId }): Sessions {
+export function createSessions(options: { now: Clock; makeId: MakeId }) {
   const kept = new Map<string, ChatSession>()
   let sweptAt = 0
   const seconds = () => unixSeconds(options.now)
@@ -46,13 +40,14 @@ export function createSessions(options: { now: Clock; makeId: MakeId }): Session
   }
 
   return {
-    create(params) {
+    create(params: CreateSessionParams): ChatSession {
       sweep()
       const session = newSession(params, options.makeId, seconds())
       kept.set(session.id, session)
       return session
     },
-    cancel(id) {
+    /** @throws `ApiError` 404 */
+    cancel(id: string): ChatSession {
       const session = kept.get(id)
       if (session === undefined) throw new ApiError(404, `No session found with id '${id}'.`)
       const now = current(session)
@@ -60,7 +55,8 @@ export function createSessions(options: { now: Clock; makeId: MakeId }): Session
       kept.set(id, cancelled)
       return cancelled
     },
-    all: () => [...kept.values()].map(current),
+    /** All that are kept, oldest first, with the status they have now. */
+    all: (): readonly ChatSession[] => [...kept.values()].map(current),
   }
 }
 

@@ -9,32 +9,21 @@ import { type Page, paginate } from '../kit/page.ts'
 import { type FilledItemSeed, threadSeed } from './seed.ts'
 import type { MakeId } from './sessions.ts'
 
-/** The threads of the embedded API. Whoever may call may see all of them, as with the real one. */
-export interface Threads {
-  /** @throws `ApiError` 400 when the seed is malformed or repeats an id */
-  seed(seed: unknown): Thread
-  /** @throws `ApiError` 400 on an unknown cursor */
-  list(query: ThreadListQuery): Page<Thread>
-  /** @throws `ApiError` 404 */
-  retrieve(id: string): Thread
-  /** @throws `ApiError` 404 */
-  remove(id: string): ThreadDeleted
-  /** @throws `ApiError` 404; 400 on an unknown cursor */
-  listItems(id: string, query: ListQuery): Page<KnownThreadItem>
-}
-
 interface Entry {
   readonly thread: Thread
   /** Oldest first. */
   readonly items: readonly KnownThreadItem[]
 }
 
+/** {@link createThreads} */
+export type Threads = ReturnType<typeof createThreads>
+
 /**
- * Threads in memory.
+ * Threads in memory. Whoever may call may see all of them, as with the real API.
  *
  * @param options - `now`, the clock; `makeId`
  */
-export function createThreads(options: { now: Clock; makeId: MakeId }): Threads {
+export function createThreads(options: { now: Clock; makeId: MakeId }) {
   const entries = new Map<string, Entry>()
   const ordered: Thread[] = []
 
@@ -45,7 +34,8 @@ export function createThreads(options: { now: Clock; makeId: MakeId }): Threads 
   }
 
   return {
-    seed(seed) {
+    /** @throws `ApiError` 400 when the seed is malformed or repeats an id */
+    seed(seed: unknown): Thread {
       const entry = grow(seed, options)
       const { id } = entry.thread
       if (entries.has(id)) throw new ApiError(400, `There is a thread '${id}'.`, { param: 'id' })
@@ -53,17 +43,22 @@ export function createThreads(options: { now: Clock; makeId: MakeId }): Threads 
       insertByTime(ordered, entry.thread)
       return entry.thread
     },
-    list({ user, ...query }) {
+    /** @throws `ApiError` 400 on an unknown cursor */
+    list({ user, ...query }: ThreadListQuery): Page<Thread> {
       const rows = user === undefined ? ordered : ordered.filter((row) => row.user === user)
       return paginate(rows, query)
     },
-    retrieve: (id) => find(id).thread,
-    remove(id) {
+    /** @throws `ApiError` 404 */
+    retrieve: (id: string): Thread => find(id).thread,
+    /** @throws `ApiError` 404 */
+    remove(id: string): ThreadDeleted {
       ordered.splice(ordered.indexOf(find(id).thread), 1)
       entries.delete(id)
       return { id, object: 'chatkit.thread.deleted', deleted: true }
     },
-    listItems: (id, query) => paginate(find(id).items, query),
+    /** @throws `ApiError` 404; 400 on an unknown cursor */
+    listItems: (id: string, query: ListQuery): Page<KnownThreadItem> =>
+      paginate(find(id).items, query),
   }
 }
 

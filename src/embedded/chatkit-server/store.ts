@@ -36,26 +36,6 @@ type WithoutMadeUp<Item> = Item extends KnownServerItem ? NamedFields<Item> : ne
 /** An item without what the store makes up: id, thread and time. */
 export type NewItem = WithoutMadeUp<KnownServerItem>
 
-/** Threads, items and attachments of the sample server, gone when it ends. */
-export interface SampleStore {
-  createThread(): SampleThread
-  /** @throws `ApiError` 404, as every call here that takes an id */
-  thread(id: string): SampleThread
-  /** Everyone's, oldest first. */
-  threads(): readonly SampleThread[]
-  deleteThread(id: string): void
-  /** An item with id and time, which is not in its thread yet. */
-  newItem(thread: SampleThread, item: NewItem): ServerItem
-  item(thread: SampleThread, id: string): ServerItem
-  /** Adds an item to its thread, or puts it in the place of the one with its id. */
-  save(thread: SampleThread, item: ServerItem): void
-  /** @returns ids of the removed items, oldest first */
-  removeAfter(thread: SampleThread, itemId: string): readonly string[]
-  createAttachment(parts: Omit<SampleAttachment, 'id'>): SampleAttachment
-  attachment(id: string): SampleAttachment
-  deleteAttachment(id: string): void
-}
-
 /** Ids as the common server SDK makes them: 32 random bits, which can be guessed. */
 const ID_BYTES = 4
 const PREFIXES: Readonly<Record<NewItem['type'], string>> = {
@@ -68,8 +48,16 @@ const PREFIXES: Readonly<Record<NewItem['type'], string>> = {
   structured_input: 'si',
 }
 
-/** @param now - the clock of `created_at` */
-export function createSampleStore(now: Clock): SampleStore {
+/** {@link createSampleStore} */
+export type SampleStore = ReturnType<typeof createSampleStore>
+
+/**
+ * Threads, items and attachments of the sample server, gone when it ends. Every call that takes an id
+ * throws `ApiError` 404 when there is no such thing.
+ *
+ * @param now - the clock of `created_at`
+ */
+export function createSampleStore(now: Clock) {
   const threads = new Map<string, SampleThread>()
   const attachments = new Map<string, SampleAttachment>()
   const time = () => new Date(now()).toISOString()
@@ -83,7 +71,7 @@ export function createSampleStore(now: Clock): SampleStore {
   }
 
   return {
-    createThread() {
+    createThread(): SampleThread {
       const id = freeId('thr', threads)
       const thread: SampleThread = {
         id,
@@ -95,33 +83,37 @@ export function createSampleStore(now: Clock): SampleStore {
       threads.set(id, thread)
       return thread
     },
-    thread: (id) => found(threads.get(id), 'thread', id),
-    threads: () => [...threads.values()],
-    deleteThread(id) {
+    thread: (id: string): SampleThread => found(threads.get(id), 'thread', id),
+    /** Everyone's, oldest first. */
+    threads: (): readonly SampleThread[] => [...threads.values()],
+    deleteThread(id: string): void {
       found(threads.get(id), 'thread', id)
       threads.delete(id)
     },
-    newItem(thread, parts) {
+    /** An item with id and time, which is not in its thread yet. */
+    newItem(thread: SampleThread, parts: NewItem): ServerItem {
       const id = newId(PREFIXES[parts.type])
       return { ...parts, id, thread_id: thread.id, created_at: time() }
     },
     item,
-    save({ items }, saved) {
+    /** Adds an item to its thread, or puts it in the place of the one with its id. */
+    save({ items }: SampleThread, saved: ServerItem): void {
       const place = items.findIndex((one) => one.id === saved.id)
       if (place < 0) items.push(saved)
       else items[place] = saved
     },
-    removeAfter(thread, itemId) {
+    /** @returns ids of the removed items, oldest first */
+    removeAfter(thread: SampleThread, itemId: string): readonly string[] {
       const place = thread.items.indexOf(item(thread, itemId))
       return thread.items.splice(place + 1).map(({ id }) => id)
     },
-    createAttachment(parts) {
+    createAttachment(parts: Omit<SampleAttachment, 'id'>): SampleAttachment {
       const attachment = { ...parts, id: freeId('atc', attachments) }
       attachments.set(attachment.id, attachment)
       return attachment
     },
-    attachment: (id) => found(attachments.get(id), 'attachment', id),
-    deleteAttachment(id) {
+    attachment: (id: string): SampleAttachment => found(attachments.get(id), 'attachment', id),
+    deleteAttachment(id: string): void {
       found(attachments.get(id), 'attachment', id)
       attachments.delete(id)
     },

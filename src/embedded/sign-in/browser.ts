@@ -1,18 +1,5 @@
 // A browser as far as a sign-in needs one: it keeps cookies and follows redirects.
 
-/** A browser as far as a sign-in needs one: it keeps cookies, and follows redirects on request. */
-export interface Browser {
-  /** One request; redirects are not followed. */
-  send(url: string, init?: RequestInit): Promise<Response>
-  /**
-   * Follows redirects until a page comes, or a redirect leaves for `until`.
-   *
-   * @param until - start of an address that is not asked for
-   * @returns the page, or the address that was to be left for
-   */
-  visit(url: string, options: { until: string; init?: RequestInit }): Promise<Response | URL>
-}
-
 interface Cookie {
   readonly name: string
   readonly value: string
@@ -21,8 +8,11 @@ interface Cookie {
 
 const MAX_REDIRECTS = 10
 
-/** A new one, without cookies. For one host only: it sends its cookies to whatever it is sent to. */
-export function createBrowser(): Browser {
+/** {@link createBrowser} */
+export type Browser = ReturnType<typeof createBrowser>
+
+/** A new browser, without cookies. For one host only: it sends its cookies to whatever it is sent to. */
+export function createBrowser() {
   const cookies = new Map<string, Cookie>()
 
   async function send(url: string, init: RequestInit = {}): Promise<Response> {
@@ -40,8 +30,18 @@ export function createBrowser(): Browser {
   }
 
   return {
+    /** One request; redirects are not followed. */
     send,
-    async visit(url, { until, init }) {
+    /**
+     * Follows redirects until a page comes, or a redirect leaves for `until`.
+     *
+     * @param until - start of an address that is not asked for
+     * @returns the page, or the address that was to be left for
+     */
+    async visit(
+      url: string,
+      { until, init }: { until: string; init?: RequestInit },
+    ): Promise<Response | URL> {
       let address = new URL(url)
       let response = await send(address.href, init)
       for (let left = MAX_REDIRECTS; left > 0; left--) {
