@@ -13,7 +13,7 @@ export interface PageSeen<T> {
   readonly has_more: boolean
 }
 
-/** What the service's `session` has that a table shows. */
+/** The fields of the service's `session` that a table shows. */
 export const serviceSession = z.looseObject({
   id: z.string(),
   user: z.string(),
@@ -98,7 +98,7 @@ function cut(text: string): string {
   return `${characters.slice(0, MOST_CHARACTERS - 1).join('')}…`
 }
 
-/** What all kinds of items call their text, in the order in which it reads. */
+/** Names under which all kinds of items keep their text, in the order of reading. */
 const TEXTS = ['name', 'arguments', 'heading', 'summary', 'text', 'widget', 'output'] as const
 const LISTS = ['content', 'tasks'] as const
 

@@ -14,7 +14,7 @@ import { print, remark } from './output.ts'
 
 const SECRET_BYTES = 32
 
-/** What a key is for, and the variable that takes it. */
+/** Uses of a key, each with the variable that takes it. */
 const USES = {
   signing: 'SIGNING_KEY_FILE',
   pseudonym: 'USER_PSEUDONYM_KEY',

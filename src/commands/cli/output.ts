@@ -108,7 +108,7 @@ const PLAIN = { head: [], border: [], compact: true }
 
 const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
-/** Of what JSON leaves alone: DEL, C1 controls, and those that change the direction of text. */
+/** Characters that JSON leaves alone: DEL, C1 controls, and those that change the direction of text. */
 const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 function escapeInJson(json: string): string {

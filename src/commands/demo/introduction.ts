@@ -1,8 +1,8 @@
 // The text that the demo prints: what runs, and lines to paste.
 
-/** What the introduction tells. */
+/** Facts of this run that the introduction tells. */
 export interface DemoFacts {
-  /** Where the four listen. */
+  /** Addresses of the four servers. */
   readonly urls: Readonly<Record<'service' | 'signIn' | 'chatkit' | 'server', string>>
   /** Access tokens. */
   readonly tokens: { readonly alice: string; readonly bob: string; readonly ada: string }
@@ -11,7 +11,7 @@ export interface DemoFacts {
 }
 
 /**
- * What the demo prints: what runs, the first session, and lines to paste. Every line to paste is whole
+ * The text that the demo prints: what runs, the first session, and lines to paste. Every line to paste is whole
  * in itself, and so is the answer, so that scripts find them.
  *
  * @param facts - of this run

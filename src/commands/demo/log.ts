@@ -11,7 +11,7 @@ export type DemoLog = Writable & {
   requestOf(id: string): LogLine | undefined
 }
 
-/** How many requests are remembered. */
+/** Requests that are remembered. */
 const KEPT_REQUESTS = 200
 
 const WARN = 40

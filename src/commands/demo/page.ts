@@ -8,7 +8,7 @@ import { DEMO_PAGE } from '../../embedded/sign-in/clients.ts'
 import type { ListenOptions } from '../../http/server/server.ts'
 import type { DemoLog } from './log.ts'
 
-/** What {@link withDemoPage} needs. */
+/** Facts and calls that the page may use. */
 export interface DemoPageParts {
   /** Of the service. */
   readonly url: string
@@ -17,7 +17,7 @@ export interface DemoPageParts {
   readonly config: string
   /** Of the service. */
   readonly log: Pick<DemoLog, 'requestOf'>
-  /** What the ChatKit API was sent. */
+  /** Requests that the ChatKit API received. */
   readonly sent: () => readonly RecordedRequest[]
   /** Access token of an admin. It does not leave this process. */
   readonly adminToken: string
@@ -56,7 +56,7 @@ export function withDemoPage(app: App, parts: DemoPageParts): App {
   }
 }
 
-/** What log and ChatKit API know of a request together. */
+/** Joins the log's and the ChatKit API's records of a request. */
 function traceOf(requestId: string, { log, sent }: DemoPageParts): MintTrace | undefined {
   const line = log.requestOf(requestId)
   if (line === undefined) return undefined

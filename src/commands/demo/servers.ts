@@ -19,7 +19,7 @@ import { withDemoPage } from './page.ts'
 
 /** A demo that runs and has minted its first session. */
 export interface Demo {
-  /** What to tell the one who started it, in lines. */
+  /** Text for the one who started it. */
   readonly introduction: string
   /** From now on, one short line for each request that the service answers. */
   showRequests(): void

@@ -23,7 +23,7 @@ import {
 import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
 
 /**
- * What may be planted, built on the wire schemas but strict: a seed is written by a developer, and a
+ * Threads that may be planted, built on the wire schemas but strict: a seed is written by a developer, and a
  * misspelt field should say so. What is left out gets a default; nulls are the reference's own.
  */
 

@@ -7,7 +7,7 @@ import { type ChatKitApi, createChatKitApi } from './api.ts'
 
 /** An embedded ChatKit API that listens; `origin` is the root of the control calls. */
 export interface RunningChatKitApi extends Listening {
-  /** What a client takes as its base URL: `http://127.0.0.1:8789/v1`. */
+  /** Base URL for clients: `http://127.0.0.1:8789/v1`. */
   readonly url: string
   readonly api: ChatKitApi
 }

@@ -5,9 +5,9 @@ import { DEFAULT_LIFE_SECONDS, DEFAULT_REQUESTS_PER_MINUTE } from '../../chatkit
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ApiError } from '../kit/api-error.ts'
 
-/** How long after its expiry a session is still known; then it is forgotten. */
+/** A session is forgotten this long after its expiry. */
 const KEPT_AFTER_EXPIRY_SECONDS = 3600
-/** How often a create looks for sessions to forget. */
+/** A create looks for sessions to forget this often. */
 const SWEEP_SECONDS = 60
 
 /** Makes an identifier that begins with the prefix. */

@@ -9,10 +9,10 @@ import { asThread, pageOf } from './views.ts'
 /** A request whose answer is JSON. */
 export type JsonRequest = Exclude<KnownRequest, StreamingRequest>
 
-/** What an answer is made with. */
+/** Memory and address that an answer is made with. */
 export interface AnswerDeps {
   readonly store: SampleStore
-  /** Of this server, for the URLs of attachments. */
+  /** This server's origin, for the URLs of attachments. */
   readonly origin: string
 }
 

@@ -7,7 +7,7 @@ import type { ServerFaults } from './faults.ts'
 import type { OpenEntry } from './recorder.ts'
 import type { Events } from './turn.ts'
 
-/** How a stream goes out. */
+/** Faults, record and connection of a stream. */
 export interface StreamContext {
   readonly faults: ServerFaults
   /** Told of each frame and of the end. */

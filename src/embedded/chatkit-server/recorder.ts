@@ -8,7 +8,7 @@ import { CREDENTIALS } from '../kit/recorder.ts'
 const KEPT_BODY_BYTES = 64 * 1024
 
 /**
- * How a request ended: `answered` in full; `client_gone` before that, whereupon the server stopped
+ * The end of a request: `answered` in full; `client_gone` before that, whereupon the server stopped
  * working on it; `cut` by a fault; `failed` by an error of the server.
  */
 export type Outcome = 'pending' | 'answered' | 'client_gone' | 'cut' | 'failed'
@@ -25,13 +25,13 @@ export interface ServerRequest {
   readonly bytes: number
   /** Text of the body; null when it is long or not text. */
   readonly body: string | null
-  /** Of the request, when the body is one; null otherwise. */
+  /** The request's `type`; null when the body is no request. */
   readonly type: string | null
-  /** Of the request; null when the body is none, or long. */
+  /** The request's `params`; null when the body is no request, or long. */
   readonly params: unknown
-  /** Of the answer; null while it is pending, or when there was none. */
+  /** Status of the answer; null while it is pending, or when there was none. */
   readonly status: number | null
-  /** How many frames of a stream have been made. */
+  /** Frames of a stream that have been made. */
   readonly frames: number
   readonly outcome: Outcome
 }

@@ -29,10 +29,10 @@ export type StreamingRequest = RequestOf<
   | 'threads.custom_action'
 >
 
-/** What a stream is made with. */
+/** Memory and speed of a stream's answer. */
 export interface StreamDeps {
   readonly store: SampleStore
-  /** Of this server, for the URLs of attachments. */
+  /** This server's origin, for the URLs of attachments. */
   readonly origin: string
   readonly pause: Turn['pause']
 }

@@ -12,7 +12,7 @@ export interface MintTrace {
   readonly workflow: string | undefined
   /** Why it was refused, from the service's log. */
   readonly reason: string | undefined
-  /** What went to the ChatKit API; undefined when nothing did. */
+  /** The request to the ChatKit API; undefined when there was none. */
   readonly sent: SentRequest | undefined
 }
 
@@ -25,7 +25,7 @@ export interface SentRequest {
   readonly status: number | null
 }
 
-/** What {@link createDemoPage} needs. */
+/** Addresses of the demo, and calls that the page may make. */
 export interface DemoPageOptions {
   /** Of the service, and of the page: `http://localhost:8787`. */
   readonly url: string

@@ -6,7 +6,7 @@ import type { ApiErrorBody } from '../../chatkit/wire/wire.ts'
 /** Statuses that the embedded API gives by itself. */
 export type ApiErrorStatus = 400 | 401 | 403 | 404 | 405 | 413 | 500
 
-/** What an error says besides its message; absent is null on the wire. */
+/** Fields of an error besides its message; absent ones are null on the wire. */
 export interface ApiErrorDetails {
   readonly param?: string
   readonly code?: string
@@ -105,7 +105,7 @@ function outOfBounds(param: string, code: string, issue: z.core.$ZodIssue): ApiE
   return refusal(`Invalid '${param}': ${issue.message}.`, param, code)
 }
 
-/** What the API calls a value in its codes: `integer_above_max_value`. */
+/** The API's name of a value in its codes: `integer_above_max_value`. */
 function kindOf(origin: string): string {
   return origin === 'number' || origin === 'int' ? 'integer' : origin
 }

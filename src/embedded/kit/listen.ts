@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { ServerType } from '@hono/node-server'
 import { isLoopback } from '../../lib/loopback.ts'
 
-/** Where an embedded server listens. */
+/** Port and address of an embedded server. */
 export interface ListenAt {
   /** 0 for a free one. */
   readonly port: number

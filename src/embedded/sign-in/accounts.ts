@@ -1,6 +1,6 @@
 // The people whom the embedded sign-in knows.
 
-/** What the sign-in says of an account, in access tokens and ID tokens, besides its name. */
+/** Claims of an account in access tokens and ID tokens, besides its name. */
 export type AccountClaims = Readonly<Record<string, unknown>>
 
 /** Accounts by name, which is their `sub`. Nobody has a password. */

@@ -3,7 +3,7 @@
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 
-/** What the sign-in can sign its tokens with. */
+/** Algorithms that the sign-in can sign its tokens with. */
 export type SignInAlgorithm = 'RS256' | 'ES256' | 'EdDSA'
 
 const generate = promisify(generateKeyPair)

@@ -15,7 +15,7 @@ import { clientMetadata, type SignInClient } from './clients.ts'
 import { newSigningKey, type SignInAlgorithm } from './keys.ts'
 import { errorPage, signedOutPage, signOutPage } from './pages.ts'
 
-/** What {@link createProvider} needs. */
+/** Accounts, clients and tokens of the provider. */
 export interface ProviderOptions {
   readonly issuer: string
   readonly algorithm: SignInAlgorithm
@@ -27,7 +27,7 @@ export interface ProviderOptions {
   readonly tokenSeconds: number
 }
 
-/** Where the page for choosing an account is; the interaction's id comes after it. */
+/** Path of the page for choosing an account; the interaction's id comes after it. */
 export const SIGN_IN_PATH = '/sign-in/'
 
 const DAY_SECONDS = 86_400

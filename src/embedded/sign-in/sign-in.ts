@@ -11,11 +11,11 @@ import type { SignInAlgorithm } from './keys.ts'
 import { accountPage, errorPage } from './pages.ts'
 import { createProvider, SIGN_IN_PATH } from './provider.ts'
 
-/** How a sign-in is started; everything but the port has a default. */
+/** Settings of a sign-in; everything but the port has a default. */
 export interface SignInOptions {
   /** 0 for a free one. */
   readonly port: number
-  /** Of all tokens; ES256 when absent. */
+  /** Algorithm of all tokens; ES256 when absent. */
   readonly algorithm?: SignInAlgorithm
   /** alice, bob and ada when absent. */
   readonly accounts?: Accounts

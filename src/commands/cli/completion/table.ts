@@ -2,7 +2,7 @@
 
 import type { Command, Option } from 'commander'
 
-/** What can follow at one place of the command line. */
+/** Words and flags that can follow at one place of the command line. */
 export interface CompletionPlace {
   /** Commands that lead here, with spaces between; empty at the root. */
   readonly path: string

@@ -3,7 +3,7 @@
 import { ServiceError } from '../../../lib/errors.ts'
 import { systemCode } from '../reason.ts'
 
-/** How a call of the ChatKit API was made. */
+/** A call of the ChatKit API: key, project, address, and the answer's status. */
 export interface CallContext {
   /** Environment variable with the API key. */
   readonly keyName: string
@@ -19,11 +19,11 @@ export interface CallContext {
 
 /** From this day OpenAI runs no hosted workflows. */
 const HOSTED_UNTIL = '2026-11-30'
-/** How to go on after it. */
+/** Advice for the time after it. */
 export const MOVE_ON = `OpenAI runs hosted workflows until ${HOSTED_UNTIL}: move to \`server:\`, see src/docs/move-to-self-hosted.md`
 
 /**
- * What an operator can do about a call of the ChatKit API that failed.
+ * Advice to an operator about a call of the ChatKit API that failed.
  *
  * @param error - what the adapter threw
  * @param context - the call
@@ -63,7 +63,7 @@ function adviceOnWorkflow({ keyName, keyHint, workflowId, nowMs }: CallContext):
 }
 
 /**
- * What an operator can do when something cannot be reached.
+ * Advice to an operator when something cannot be reached.
  *
  * @param error - what was thrown
  * @param target - the address, the setting it stands in, the status of an answer

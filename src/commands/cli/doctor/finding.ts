@@ -6,9 +6,9 @@ export interface Finding {
   readonly check: string
   /** `note`: works, and is worth knowing. */
   readonly status: 'ok' | 'note' | 'wrong'
-  /** What was found; never a key, a client secret or a token. */
+  /** The result in words; never a key, a client secret or a token. */
   readonly message: string
-  /** What to do about it. */
+  /** Advice to the operator. */
   readonly advice?: string
   /** A session that was minted and could not be cancelled. */
   readonly session_left?: string

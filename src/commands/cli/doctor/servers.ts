@@ -11,7 +11,7 @@ import { adviceOnConnection } from './advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 import type { WorkflowChecks } from './workflows.ts'
 
-/** What the checks of servers need besides. */
+/** {@link WorkflowChecks}, and what only servers need. */
 export interface ServerChecks extends WorkflowChecks {
   /** For the signing keys that are kept there. */
   readonly registry: Pick<Registry, 'keptKey'> | undefined

@@ -16,16 +16,16 @@ import { createParams, sessionSeconds } from '../../../map/session-params.ts'
 import { CODES } from '../../../respond/codes.ts'
 import { reasonOf } from '../reason.ts'
 
-/** What the service would make of a token. */
+/** The service's judgement of a token, and the session that it maps to. */
 export interface JwtReport {
   /** Whether token and rules let a session be minted. Blocks, logouts and limits are not asked. */
   readonly accepted: boolean
-  /** What `POST /v1/sessions` would answer. */
+  /** Status that `POST /v1/sessions` would answer. */
   readonly status: number
   readonly code: ErrorCode | null
   /** Which check refuses, in the words of the service's log. */
   readonly reason: string | null
-  /** What would refuse a fresh token of the same claims. */
+  /** Code and reason that would refuse a fresh token of the same claims. */
   readonly also: string | null
   readonly token: {
     readonly issuer: string | null
@@ -45,7 +45,7 @@ export interface JwtReport {
   /** Name of the one that a session would be for. */
   readonly workflow: string | null
   readonly state_variables: StateVariables | null
-  /** What the ChatKit API would be asked for. */
+  /** The session that the ChatKit API would be asked for. */
   readonly session: CreateSessionParams | null
   readonly admin: boolean
 }
