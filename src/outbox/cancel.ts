@@ -74,7 +74,6 @@ export function createCanceller(options: CancellerOptions): Canceller {
     sessions: readonly SessionRecord[],
     withinMs = TOGETHER_MS,
   ): Promise<CancelOutcome> {
-    if (sessions.length === 0) return { cancelled: [], cancelling: [] }
     const end = performance.now() + withinMs
     const ids: Record<AttemptOutcome, string[]> = { confirmed: [], failed: [], untried: [] }
     for (const { id } of sessions) held.add(id)

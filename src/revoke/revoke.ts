@@ -68,6 +68,7 @@ export function createRevoke({
       const command = { user, endReason: 'revoked', block, now: seconds } as const
       const { cancelling, blockedUntil } = await registry.revoke(command)
       await onDurable?.()
+      if (cancelling.length === 0) return { cancelled: [], cancelling: [], blockedUntil }
       return { ...(await canceller.cancelAll(cancelling)), blockedUntil }
     },
 

@@ -24,9 +24,9 @@ async function start(options?: SceneOptions) {
   return scene
 }
 
-describe('the store is down while a page is open', () => {
+describe('while the store is down', () => {
   test.each(['', '/blocks', '/audit', '/user?user=alice', '/sessions/cksess_x', '/figures'])(
-    '%s: 503, and a page that says what to do',
+    'the page %s is 503 and says what to do',
     async (path) => {
       const browser = await (await start()).signedIn()
       scene.registry.failing.add('*')
@@ -41,7 +41,7 @@ describe('the store is down while a page is open', () => {
     },
   )
 
-  test('a form: 503, and repeated it is done', async () => {
+  test('a form gets 503, and is done when repeated later', async () => {
     const browser = await (await start()).signedIn()
     await scene.mint('alice')
     const address = `${scene.console}/user?user=alice`
@@ -56,7 +56,7 @@ describe('the store is down while a page is open', () => {
     expect((await browser.submit('/revoke')).text).toContain('1 session cancelled')
   })
 
-  test('what the trail cannot take down is not shown', async () => {
+  test('nothing is shown that cannot be audited', async () => {
     const browser = await (await start()).signedIn()
     await scene.mint('alice')
     scene.registry.failing.add('appendAudit')
@@ -67,7 +67,7 @@ describe('the store is down while a page is open', () => {
     }
   })
 
-  test('a sign-in that cannot be written down lets nobody in', async () => {
+  test('a sign-in that cannot be audited lets nobody in', async () => {
     await start()
     scene.registry.failing.add('appendAudit')
     const browser = createAdminBrowser()
@@ -77,7 +77,7 @@ describe('the store is down while a page is open', () => {
     expect(browser.cookies(scene.console).has('chatkit-mint-console-session')).toBe(false)
   })
 
-  test('without the key for cookies nobody is asked to sign in', async () => {
+  test('nobody is asked to sign in without the key for cookies', async () => {
     await start()
     scene.registry.failing.add('keptKey')
     const answer = await createAdminBrowser().send(`${scene.console}/sign-in`)
@@ -93,7 +93,7 @@ describe('the identity provider', () => {
     expect(page.text).toContain('The identity provider cannot be reached')
   }
 
-  test('is away at the first sign-in: says so, mints go on, and it is found when it is back', async () => {
+  test('is reported when it is down at the first sign-in, and mints go on', async () => {
     await start()
     await scene.mint('alice')
     const token = (await import('../../src/embedded/sign-in/sign-in-as.ts')).signInAs
@@ -103,7 +103,7 @@ describe('the identity provider', () => {
     expect((await scene.running.mint(accessToken)).status).toBe(200)
   })
 
-  test('those who are signed in work on while it is away', async () => {
+  test('is not needed by admins who are signed in', async () => {
     const browser = await (await start()).signedIn()
     await scene.signIn.close()
     expect((await browser.go(scene.console)).status).toBe(200)
@@ -131,7 +131,7 @@ describe('the identity provider', () => {
       },
     ],
   ]
-  test.each(documents)('%s', async (_name, answer) => {
+  test.each(documents)('is reported as down when it %s', async (_name, answer) => {
     provider = createServer(answer).listen(0, '127.0.0.1')
     await once(provider, 'listening')
     const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
@@ -140,7 +140,7 @@ describe('the identity provider', () => {
   })
 })
 
-test('too many answers of one address: 429, and no call of the provider', async () => {
+test('the third sign-in of one address gets 429 and calls no provider when two are allowed', async () => {
   await start({ failedAuth: 2 })
   for (const status of [200, 200, 429]) {
     const browser = createAdminBrowser()
@@ -150,7 +150,7 @@ test('too many answers of one address: 429, and no call of the provider', async 
   }
 })
 
-test('a client secret that the provider does not take: 503, and nobody is in', async () => {
+test('a sign-in gets 503 when the provider refuses the client secret', async () => {
   await start({ env: { CONSOLE_CLIENT_SECRET: 'another secret' } })
   const browser = createAdminBrowser()
   await browser.go(scene.console)
@@ -189,7 +189,7 @@ describe('a sign-in after a restart', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test('ends with another key, and without a store that keeps one', async () => {
+  test('ends with another key, and with a store that keeps none', async () => {
     const env = { CONSOLE_COOKIE_KEY: key }
     const other = { CONSOLE_COOKIE_KEY: Buffer.alloc(32, 8).toString('base64url') }
     expect(await afterRestart({ env }, { env: other })).toBe(303)

@@ -19,7 +19,7 @@ describe('after a logout', () => {
     ['issued before it', NOW_SECONDS - 1],
     ['issued in the same second', NOW_SECONDS],
     ['without iat', undefined],
-  ])('a token %s is 401 before the upstream call', async (_name, issuedAt) => {
+  ])('a token %s gets 401 before any upstream call', async (_name, issuedAt) => {
     const scene = logoutScene()
     await scene.revoke.logOut(logout())
     await expect(scene.mint(token(issuedAt))).rejects.toMatchObject(over)
@@ -35,7 +35,7 @@ describe('after a logout', () => {
     await expect(scene.mint(token(NOW_SECONDS - 1, { identity }))).resolves.toBeDefined()
   })
 
-  test('the mark stands for 30 days', async () => {
+  test('its mark stays for 30 days', async () => {
     const scene = logoutScene()
     await scene.revoke.logOut(logout())
     scene.clock.ms += 30 * 86_400_000 - 1000
@@ -53,7 +53,7 @@ describe('after a logout', () => {
     expect(scene.upstream.ended).toEqual(new Set([alice.sessionId]))
   })
 
-  test('of a sid, sessions of that sid alone end, and its tokens alone are over', async () => {
+  test('with a sid, only sessions of that sid end and only its tokens are refused', async () => {
     const scene = logoutScene()
     const phone = await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
     await scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))
@@ -65,7 +65,7 @@ describe('after a logout', () => {
     await expect(scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))).resolves.toBeDefined()
   })
 
-  test('of a subject and a sid: that sign-in, and what may stem from it for want of a sid', async () => {
+  test('with a subject and a sid, that sign-in ends, and so do sessions of the subject without a sid', async () => {
     const scene = logoutScene()
     const phone = await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
     const sidless = await scene.mint(token(NOW_SECONDS - 1))
@@ -78,7 +78,7 @@ describe('after a logout', () => {
     await expect(scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))).resolves.toBeDefined()
   })
 
-  test('of a subject alone: every sign-in of it', async () => {
+  test('with a subject alone, every sign-in of the subject ends', async () => {
     const scene = logoutScene()
     await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
     await scene.mint(token(NOW_SECONDS - 1))
@@ -90,7 +90,7 @@ describe('after a logout', () => {
 })
 
 describe('a logout during a mint', () => {
-  test('that finds the user: the mint loses against the raised generation', async () => {
+  test('that finds the user makes the mint fail by the raised generation', async () => {
     const scene = logoutScene()
     await scene.mint(token(NOW_SECONDS - 1))
     scene.upstream.onCreate = () => scene.revoke.logOut(logout())
@@ -99,7 +99,7 @@ describe('a logout during a mint', () => {
     expect(scene.upstream.ended).toEqual(new Set(['cksess_1', 'cksess_2']))
   })
 
-  test('that finds no session yet: the mint sees the mark and takes itself back', async () => {
+  test('that finds no session yet is seen by the mint, which cancels its own session', async () => {
     const scene = logoutScene()
     scene.upstream.onCreate = () => scene.revoke.logOut(logout())
     await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject(over)
@@ -108,7 +108,7 @@ describe('a logout during a mint', () => {
     expect((await scene.real.getSession('cksess_1'))?.status).toBe('cancelled')
   })
 
-  test('that searched just before the record: the mark is read after it', async () => {
+  test('that searched just before the session was recorded is seen by the mint afterwards', async () => {
     const scene = logoutScene({
       registry: (real) => ({
         async record(entry) {
@@ -129,7 +129,7 @@ describe('a logout during a mint', () => {
   test.each([
     ['and works again for the cancel', false],
     ['and for the cancel too', true],
-  ])('a store that fails at the second look %s: no secret leaves', async (_name, staysDown) => {
+  ])('hands out no secret when the store fails at the second look %s', async (_name, staysDown) => {
     const down = () => Promise.reject(new Error('down'))
     const scene = logoutScene({
       registry: () => ({ readStanding: down, ...(staysDown && { beginCancel: down }) }),
@@ -139,7 +139,7 @@ describe('a logout during a mint', () => {
     expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
   })
 
-  test('an issuer without logout costs no second look', async () => {
+  test('costs no second look for an issuer without logout', async () => {
     let reads = 0
     const scene = createScene({
       registry: (real) => ({

@@ -45,7 +45,7 @@ describe('revoking a user', () => {
     expect(tried).toBe('user_blocked')
   })
 
-  test('is in the trail before the first cancel, and not at all when it does not hold', async () => {
+  test('is audited before the first cancel, and not at all when the store refuses it', async () => {
     const scene = createScene()
     await scene.mint(order())
     const seen: string[] = []
@@ -66,7 +66,7 @@ describe('revoking a user', () => {
     expect(seen).toHaveLength(2)
   })
 
-  test('whose step the store refuses cancels nothing and says so', async () => {
+  test('cancels nothing and fails when the store refuses it', async () => {
     const scene = createScene({
       registry: () => ({ revoke: () => Promise.reject(unavailable('store')) }),
     })
@@ -77,7 +77,7 @@ describe('revoking a user', () => {
     expect(scene.upstream.cancels).toEqual([])
   })
 
-  test('names what the upstream has not confirmed; the outbox goes on with it', async () => {
+  test('names the sessions that the upstream has not confirmed, and the outbox retries them', async () => {
     const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.upstream.onCancel = () => Promise.reject(unavailable('upstream'))
@@ -92,7 +92,7 @@ describe('revoking a user', () => {
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
   })
 
-  test('a crash between block and cancel: another instance finishes, the block holds', async () => {
+  test('is finished by another instance after a crash between block and cancel', async () => {
     const scene = createScene()
     const { sessionId } = await scene.mint(order())
     const block = { until: NOW_SECONDS + 60, reason: undefined, by: 'ada' }
@@ -104,7 +104,7 @@ describe('revoking a user', () => {
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
   })
 
-  test('repeated, it tries again what is still open', async () => {
+  test('tries unconfirmed cancels again when it is repeated', async () => {
     const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.upstream.onCancel = () => Promise.reject(unavailable('upstream'))
@@ -117,7 +117,7 @@ describe('revoking a user', () => {
     })
   })
 
-  test('without a block the user mints on, and a longer block stays', async () => {
+  test('without a block lets the user mint, and never shortens a block', async () => {
     const scene = createScene()
     expect(await scene.revoke.revokeUser(revokeAlice({ blockSeconds: 0 }))).toMatchObject({
       blockedUntil: undefined,
@@ -183,7 +183,7 @@ describe('cancelling one session', () => {
     expect(scene.upstream.cancels).toHaveLength(2)
   })
 
-  test('leaves an expired one as it is, and knows nothing of an unknown one', async () => {
+  test('leaves an expired one as it is, and is undefined for an unknown one', async () => {
     const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.clock.ms = NOW + 600_000

@@ -18,8 +18,8 @@ afterEach(() => scene.close())
 const upstream = () => scene.running.upstream.sessions().map(({ status }) => status)
 const userPage = (user = 'alice') => `${scene.console}/user?${new URLSearchParams({ user })}`
 
-describe('what an admin does is done, said, and in the trail as the API has it', () => {
-  test('cancel', async () => {
+describe('an action of an admin is done, said, and audited as by the API:', () => {
+  test('a cancel', async () => {
     await browser.go(userPage())
     const page = await browser.submit('/cancel')
     expect([page.status, page.url]).toEqual([200, userPage()])
@@ -32,7 +32,7 @@ describe('what an admin does is done, said, and in the trail as the API has it',
     expect((await browser.go(userPage())).text).not.toContain('is cancelled.')
   })
 
-  test('revoke with a block and a reason, then unblock', async () => {
+  test('a revoke with a block and a reason, then an unblock', async () => {
     await browser.go(userPage())
     const page = await browser.submit('/revoke', { block_seconds: '3600', reason: 'left <us>' })
     expect(page.text).toContain('Revoked: 1 session cancelled; blocked until')
@@ -51,21 +51,21 @@ describe('what an admin does is done, said, and in the trail as the API has it',
     await scene.mint('alice')
   })
 
-  test('revoke without a block', async () => {
+  test('a revoke without a block', async () => {
     await browser.go(userPage())
     const page = await browser.submit('/revoke', { block_seconds: '0' })
     expect(page.text).toContain('Revoked: 1 session cancelled; no block.')
     await scene.mint('alice')
   })
 
-  test('a cancel that OpenAI does not confirm says so', async () => {
+  test('a cancel that OpenAI does not confirm', async () => {
     scene.running.upstream.setFaults({ status: 500, times: 3 })
     await browser.go(userPage())
     const page = await browser.submit('/cancel')
     expect(page.text).toContain('is being cancelled')
   })
 
-  test('every page that is looked at is in the trail', async () => {
+  test('a look at any page', async () => {
     for (const path of ['', '/blocks', '/audit', '/user?user=alice']) {
       await browser.go(scene.console + path)
     }
@@ -81,7 +81,7 @@ describe('what an admin does is done, said, and in the trail as the API has it',
   })
 })
 
-describe('a form that does not count is not executed, and its page says what to do', () => {
+describe('a form is not executed, and its page says what to do, with', () => {
   async function post(
     path: string,
     fields: Record<string, string>,
@@ -131,7 +131,7 @@ describe('a form that does not count is not executed, and its page says what to 
     ['null', 'null'],
     ['another port', 'http://localhost:1'],
     ['https instead of http', 'https://localhost'],
-  ])('Origin %s', async (_name, origin) => {
+  ])('the Origin %s', async (_name, origin) => {
     const fields = { user: 'alice', block_seconds: '0', csrf: await token() }
     const answer = await post('/user/revoke', fields, { origin })
     expect(answer.status).toBe(403)
@@ -151,7 +151,7 @@ describe('a form that does not count is not executed, and its page says what to 
     await expectNothingDone()
   })
 
-  test('the sign-in ended in mid-form: says so, leads back, and the form is not executed', async () => {
+  test('a sign-in that ended meanwhile, and the page leads back', async () => {
     await browser.go(userPage())
     clock += 15 * 60_000
     const page = await browser.submit('/revoke', { block_seconds: '3600' })
@@ -165,7 +165,7 @@ describe('a form that does not count is not executed, and its page says what to 
     await expectNothingDone()
   })
 
-  test('the sign-in ended in a search: a page of ours, which goes on to the sign-in by itself', async () => {
+  test('a search after the end of the sign-in, and the page goes on to the sign-in by itself', async () => {
     clock += 15 * 60_000
     const answer = await browser.send(userPage('bob'), { headers: { referer: userPage() } })
     const text = await answer.text()
@@ -181,7 +181,7 @@ describe('a form that does not count is not executed, and its page says what to 
     }
   })
 
-  test('a sign-in lasts its minutes and no longer, busy or not', async () => {
+  test('a sign-in that is older than its minutes, busy or not', async () => {
     clock += 14 * 60_000
     expect((await browser.send(scene.console)).status).toBe(200)
     clock += 60_000
@@ -195,13 +195,13 @@ describe('a form that does not count is not executed, and its page says what to 
     ['a reason that is too long', { block_seconds: '0', reason: 'x'.repeat(501) }, undefined],
     ['a user with a control character', { block_seconds: '0', user: 'a\u0000' }, undefined],
     ['no user', { block_seconds: '0', user: '' }, undefined],
-  ])('%s: 400', async (_name, fields) => {
+  ])('%s, and gets 400', async (_name, fields) => {
     const answer = await post('/user/revoke', { user: 'alice', csrf: await token(), ...fields })
     expect(answer.status).toBe(400)
     await expectNothingDone()
   })
 
-  test('a field twice, JSON, a body that is too long', async () => {
+  test('a repeated field, JSON, or a body that is too long', async () => {
     const csrf = await token()
     const origin = new URL(scene.console).origin
     const url = `${scene.console}/user/revoke`
@@ -215,7 +215,7 @@ describe('a form that does not count is not executed, and its page says what to 
     await expectNothingDone()
   })
 
-  test('a session that is not there, and an id that is none', async () => {
+  test('a session that does not exist, or an id that is none', async () => {
     const csrf = await token()
     expect((await post('/sessions/cksess_unknown/cancel', { csrf })).status).toBe(404)
     expect((await post('/sessions/a%20b/cancel', { csrf })).status).toBe(400)

@@ -35,7 +35,7 @@ function link({ html, url }: Seen, label: string): string | undefined {
 }
 
 describe('ten thousand sessions', () => {
-  test('are walked page by page, there and back', async () => {
+  test('are shown page by page, forwards and backwards', async () => {
     const first = await browser.go(scene.console)
     expect(idsOn(first)).toHaveLength(50)
     expect(idsOn(first)[0]).toBe('cksess_hostile')
@@ -62,7 +62,7 @@ describe('ten thousand sessions', () => {
     ['user=user-7&status=all', 10, 'user-7'],
     ['issuer=https://nobody.example', 0, ''],
     ['user=user', 0, ''],
-  ])('the filter %s', async (query, count, user) => {
+  ])('are filtered by %s', async (query, count, user) => {
     const page = await browser.go(`${scene.console}?${query}`)
     expect(page.status).toBe(200)
     expect(idsOn(page)).toHaveLength(count)
@@ -70,14 +70,14 @@ describe('ten thousand sessions', () => {
     else expect(page.text).toContain('No session fits')
   })
 
-  test('filters go along from page to page', async () => {
+  test('keep their filters from page to page', async () => {
     const page = await browser.go(`${scene.console}?workflow=general&user=&subject=&issuer=`)
     const next = new URL(link(page, 'Older') ?? '')
     expect(next.searchParams.get('workflow')).toBe('general')
     expect((await browser.go(next.href)).html).toContain('value="general" selected')
   })
 
-  test('a cursor that is of no session: a page that says so, with a way on', async () => {
+  test('lead from a cursor of no session back to the start of the list', async () => {
     const page = await browser.go(`${scene.console}?after=cksess_gone&user=user-7`)
     expect(page.status).toBe(400)
     expect(page.text).toContain('The list has moved on')
@@ -86,12 +86,12 @@ describe('ten thousand sessions', () => {
     )
   })
 
-  test('a status that there is not', async () => {
+  test('are refused for an unknown status', async () => {
     expect((await browser.go(`${scene.console}?status=lost`)).status).toBe(400)
   })
 })
 
-describe('what users are called is text on every page', () => {
+describe('the name of a user is text', () => {
   const query = new URLSearchParams({ user: HOSTILE })
   test.each([
     ['sessions', () => `?${query}`],
@@ -106,7 +106,7 @@ describe('what users are called is text on every page', () => {
     expect(unescaped(page.html)).toContain(HOSTILE)
   })
 
-  test('blanks are part of it: no link leads to the user without them', async () => {
+  test('with its blanks: no link leads to the user without them', async () => {
     const now = Math.floor(Date.now() / 1000)
     const times = { createdAt: now, expiresAt: now + 600 }
     for (const [id, user] of [
@@ -123,7 +123,7 @@ describe('what users are called is text on every page', () => {
     expect(threads.html).toContain('href="/admin/user?user=carol+"')
   })
 
-  test('of 512 characters that each take two UTF-16 units, it can be typed where a user is asked for', async () => {
+  test('that fits into every field with 512 characters of two UTF-16 units each', async () => {
     const user = '𠮷'.repeat(512)
     const page = await browser.go(`${scene.console}/user?${new URLSearchParams({ user })}`)
     expect(page.status).toBe(200)
@@ -135,7 +135,7 @@ describe('what users are called is text on every page', () => {
     for (const limit of limits) expect(limit).toBeGreaterThanOrEqual(user.length)
   })
 
-  test('their forms say exactly whom they mean', async () => {
+  test('in the hidden fields of forms, exactly as it is', async () => {
     await browser.go(`${scene.console}/user?${query}`)
     const page = await browser.submit('/revoke', { reason: HOSTILE })
     expect(page.text).toContain('1 session cancelled')
@@ -147,7 +147,7 @@ describe('what users are called is text on every page', () => {
   })
 })
 
-describe('every answer', () => {
+describe('an answer of the console', () => {
   const POLICY =
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
@@ -155,7 +155,7 @@ describe('every answer', () => {
     ...['', '/', '/blocks', '/audit', '/figures', '/figures.json', '/user?user=alice'],
     ...['/sessions/cksess_none', '/nothing', '/sign-in', '/callback', '/signed-out', '/sign-out'],
     ...['/assets/console.css', '/assets/charts.js', '/assets/icon.svg', '/assets/none.js', '/user'],
-  ])('%s has the headers, and no script or style in its text', async (path) => {
+  ])('at %s has the headers, and no script or style in its text', async (path) => {
     const answer = await browser.send(scene.console + path)
     const headers = Object.fromEntries(answer.headers)
     expect(headers).toMatchObject({
@@ -172,7 +172,7 @@ describe('every answer', () => {
     for (const secret of [scene.clientSecret, 'sk-test', 'ek_']) expect(text).not.toContain(secret)
   })
 
-  test('an app’s origin may not read the console', async () => {
+  test('may not be read by the origin of an app', async () => {
     const answer = await browser.send(scene.console, {
       headers: { origin: 'https://app.acme.example' },
     })
@@ -180,7 +180,7 @@ describe('every answer', () => {
     expect(answer.headers.has('access-control-allow-origin')).toBe(false)
   })
 
-  test('errors are pages for browsers and problem details for whoever wants JSON', async () => {
+  test('is a page for an error, or problem details where JSON is asked for', async () => {
     const asked = { headers: { accept: 'application/json' } }
     for (const path of ['/nothing', '/sessions/cksess_none', '/assets/none']) {
       const answer = await browser.send(scene.console + path, asked)
@@ -196,7 +196,7 @@ describe('every answer', () => {
   })
 })
 
-test('figures need a sign-in, and come as samples', async () => {
+test('figures need a sign-in and are answered as samples', async () => {
   const signedIn = await scene.signedIn()
   const answer = await signedIn.send(`${scene.console}/figures.json`)
   expect(await answer.json()).toEqual({ seconds: 10, samples: expect.any(Array) })

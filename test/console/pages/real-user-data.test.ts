@@ -30,7 +30,7 @@ beforeEach(async () => {
   ada = `${scene.signIn.issuer}|ada`
 })
 
-test('the threads of a user, and what was said in one', async () => {
+test('the console shows the threads of a user and the items of one', async () => {
   const page = await browser.go(userPage())
   expect(page.text).toContain('Thread 29')
   expect(page.text).not.toContain('Not mine')
@@ -42,7 +42,7 @@ test('the threads of a user, and what was said in one', async () => {
   expect((await browser.go(`${scene.console}/threads/cthr_unknown`)).status).toBe(404)
 })
 
-test('an export has it all, and is in the trail', async () => {
+test('an export has all data and is audited', async () => {
   await browser.go(userPage())
   const page = await browser.submit('/export')
   expect(page.headers.get('content-type')).toBe('application/x-ndjson')
@@ -53,7 +53,7 @@ test('an export has it all, and is in the trail', async () => {
   expect(await scene.audit('export')).toMatchObject([{ actor: ada, user: 'alice', outcome: 'ok' }])
 })
 
-test('an export that cannot be is a page to read, not a file', async () => {
+test('an export that fails is a page to read, not a file', async () => {
   await browser.go(userPage())
   scene.registry.failing.add('appendAudit')
   const away = await browser.submit('/export')
@@ -80,7 +80,7 @@ test('an erase leaves nothing of the user but its proof', async () => {
   expect(after.text).toContain('No threads')
 })
 
-test('an erase that OpenAI does not let happen says what is left, and is repeated', async () => {
+test('an erase that OpenAI refuses says what is left, and can be repeated', async () => {
   await browser.go(userPage())
   scene.running.upstream.setFaults({ status: 500 })
   const page = await browser.submit('/erase', { confirm: 'alice' })
@@ -99,7 +99,7 @@ test('an erase that OpenAI does not let happen says what is left, and is repeate
     .toContain('Everything is erased')
 })
 
-test('the store goes down before the erase: 503, and nothing is erased', async () => {
+test('an erase gets 503 and erases nothing when the store is down', async () => {
   await browser.go(userPage())
   scene.registry.failing.add('revoke')
   const page = await browser.submit('/erase', { confirm: 'alice' })

@@ -41,7 +41,7 @@ function item(id: string, rest: object) {
 }
 
 describe('threads', () => {
-  test('are on the page of their user, and all of them one click away', async () => {
+  test('are on the page of their user, which links to all of them', async () => {
     const page = await browser.go(userPage())
     expect(page.html.match(/\/admin\/threads\/cthr_/g)).toHaveLength(10)
     expect(page.html).toContain('&lt;i&gt;cthr_0&lt;/i&gt;')
@@ -55,7 +55,7 @@ describe('threads', () => {
     expect(rest.html).not.toContain('before=')
   })
 
-  test('the rest of the page stands while the ChatKit API is away', async () => {
+  test('are missing from the user’s page while the ChatKit API is down, and nothing else is', async () => {
     scene.userData.failure = new ServiceError('upstream_unavailable', { reason: 'planted' })
     const page = await browser.go(userPage())
     expect(page.status).toBe(200)
@@ -65,7 +65,7 @@ describe('threads', () => {
     expect([thread.status, thread.headers.get('retry-after')]).toEqual([503, '2'])
   })
 
-  test('a transcript says all kinds of items as text, and follows no link', async () => {
+  test('show all kinds of items as text, and follow no link', async () => {
     const url = 'https://tracker.example/pixel.png'
     addThread('cthr_t', USER, [
       item('cthi_1', {
@@ -128,7 +128,7 @@ describe('threads', () => {
     expect(data).toMatchObject([{ user: USER, reason: 'GET /admin/threads/:id' }])
   })
 
-  test('times that are none are shown as they stand', async () => {
+  test('show a time beyond all dates as it stands', async () => {
     addThread('cthr_t', USER, [
       item('cthi_1', {
         type: 'chatkit.task',
@@ -146,7 +146,7 @@ describe('threads', () => {
     expect((await browser.go(userPage())).status).toBe(200)
   })
 
-  test('a long one is read page by page', async () => {
+  test('are shown page by page when they are long', async () => {
     const items = Array.from({ length: 150 }, (_, at) =>
       item(`cthi_${at}`, {
         type: 'chatkit.assistant_message',
@@ -171,7 +171,7 @@ describe('threads', () => {
   })
 })
 
-describe('erase', () => {
+describe('the page of an erase', () => {
   const progress = (threads: number): EraseLine => ({
     type: 'progress',
     sessions_cancelled: 0,
@@ -203,7 +203,7 @@ describe('erase', () => {
     },
   )
 
-  test('its page grows as it runs, and ends with the summary', async () => {
+  test('grows while the erase runs, and ends with the summary', async () => {
     const released = Promise.withResolvers<void>()
     scene.userData.lines = [progress(0), progress(100), released.promise, summary]
     const { html } = await browser.go(userPage())
@@ -229,7 +229,7 @@ describe('erase', () => {
     expect(scene.userData.erased).toEqual([USER])
   })
 
-  test('what failed is named, and how long the block stands', async () => {
+  test('names what failed, and the end of the block', async () => {
     const failures = [{ what: 'thread', id: 'cthr_<1>', code: 'upstream_timeout' } as const]
     const until = Math.floor(Date.now() / 1000) + 600
     const cancelling = ['cksess_slow']
@@ -245,13 +245,13 @@ describe('erase', () => {
     expect(page.text).toContain('The user is blocked until')
   })
 
-  test('one that cannot begin has the status of its error', async () => {
+  test('has the status of the error when the erase cannot begin', async () => {
     scene.userData.lines = [new ServiceError('store_unavailable', { reason: 'planted' })]
     await browser.go(userPage())
     expect((await browser.submit('/erase', { confirm: USER })).status).toBe(503)
   })
 
-  test('one that breaks off says so on its page', async () => {
+  test('says that the erase broke off', async () => {
     scene.userData.lines = [
       progress(3),
       new ServiceError('store_unavailable', { reason: 'planted' }),

@@ -10,7 +10,7 @@ let clock = 1_700_000_000_000
 const now = () => clock
 const sealer = createSealer({ secret: async () => KEY, now })
 
-test('what was sealed opens for its purpose, in its time, and for nothing else', async () => {
+test('a sealed value opens for its purpose, in its time, and for nothing else', async () => {
   const sealed = await sealer.seal('session', { a: 'secret text' }, 60)
   expect(sealed.split('.')).toHaveLength(5)
   expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toContain('secret text')
@@ -23,7 +23,7 @@ test('what was sealed opens for its purpose, in its time, and for nothing else',
   expect(await sealer.open('session', sealed, schema)).toBeUndefined()
 })
 
-test('changed in any of its parts it does not open', async () => {
+test('a sealed value does not open when any of its parts was changed', async () => {
   const sealed = await sealer.seal('session', { a: 'x' }, 60)
   for (const at of [0, 2, 3, 4]) {
     const parts = sealed.split('.')
@@ -36,7 +36,7 @@ test('changed in any of its parts it does not open', async () => {
   }
 })
 
-test('of another key, algorithm or without an end it does not open', async () => {
+test('a value sealed with another key or algorithm, or without an end, does not open', async () => {
   const other = createSealer({ secret: async () => new Uint8Array(32).fill(8), now })
   const sealed = await other.seal('session', { a: 'x' }, 60)
   expect(await sealer.open('session', sealed, schema)).toBeUndefined()
@@ -52,7 +52,7 @@ test('of another key, algorithm or without an end it does not open', async () =>
   expect(await sealer.open('session', endless, schema)).toBeUndefined()
 })
 
-test('a key that cannot be had is an error, not a sign-out', async () => {
+test('a key that cannot be read is an error, not a sign-out', async () => {
   const down = createSealer({
     secret: () => Promise.reject(new ServiceError('store_unavailable', { reason: 'planted' })),
     now,

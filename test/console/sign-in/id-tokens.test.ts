@@ -85,7 +85,7 @@ test.each<[string, Maker]>([
     'one for us and others, as the authorized party',
     (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'], azp: CLIENT_ID }),
   ],
-])('%s is good', async (_name, maker) => {
+])('an ID token with %s is accepted', async (_name, maker) => {
   expect(await redeem(maker)).toMatchObject({ sub: 'ada', iss: issuer })
 })
 
@@ -123,6 +123,6 @@ test.each<[string, Maker]>([
         .setProtectedHeader({ alg: 'HS256' })
         .sign(new TextEncoder().encode(CLIENT_SECRET)),
   ],
-])('%s is not', async (_name, maker) => {
+])('an ID token with %s is refused', async (_name, maker) => {
   await expect(redeem(maker)).rejects.toMatchObject({ code: 'invalid_request' })
 })

@@ -38,7 +38,7 @@ const status = async () => (await browser.send(scene.console)).status
 test.each([
   { name: 'subject', own: { subject: 'ada' }, another: { subject: 'bob' } },
   { name: 'sid', own: { sid: 'one' }, another: { sid: 'another' } },
-])('by $name: ends the sign-in here, and no other', async ({ own, another }) => {
+])('a back-channel logout by $name ends that sign-in, and no other', async ({ own, another }) => {
   const mark = await withSid('one')
   await scene.registry.markLogout({ ...mark, ...another })
   await scene.registry.markLogout({ ...mark, ...own, issuedBefore: mark.issuedBefore - 1 })
@@ -48,7 +48,7 @@ test.each([
   expect(await status()).toBe(303)
 })
 
-test('a store that cannot say whether it happened lets nobody in', async () => {
+test('nobody is let in while the store cannot say whether a logout happened', async () => {
   scene.registry.failing.add('readStanding')
   expect(await status()).toBe(503)
 })

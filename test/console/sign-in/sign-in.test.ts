@@ -27,8 +27,8 @@ function isSignedIn({ html }: Seen): boolean {
   return html.includes('/admin/sign-out')
 }
 
-describe('signing in', () => {
-  test('an admin comes to the page that was asked for', async () => {
+describe('a sign-in', () => {
+  test('leads an admin to the page that was asked for', async () => {
     const browser = createAdminBrowser()
     const wanted = `${scene.console}/user?user=alice`
     const page = await signInWith(browser, wanted, 'ada')
@@ -57,7 +57,7 @@ describe('signing in', () => {
     expect(to.href).not.toContain(scene.clientSecret)
   })
 
-  test('the cookies are HttpOnly, SameSite and unreadable', async () => {
+  test('sets cookies that are HttpOnly, SameSite and unreadable', async () => {
     const { browser, callback } = await callbackOf()
     const sealed = browser.cookies(scene.console).get('chatkit-mint-console-sign-in') ?? ''
     expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toContain('verifier')
@@ -71,7 +71,7 @@ describe('signing in', () => {
     }
   })
 
-  test('somebody who is no admin gets 403, a page that says so, and a line in the trail', async () => {
+  test('of somebody who is no admin gets 403 and a page that says so, and is audited', async () => {
     const browser = createAdminBrowser()
     const page = await signInWith(browser, scene.console, 'bob')
     expect(page.status).toBe(403)
@@ -107,7 +107,7 @@ describe('signing in', () => {
   })
 })
 
-describe('a sign-in that was tampered with signs nobody in', () => {
+describe('nobody is signed in by', () => {
   async function expectRefused(page: Seen, status: number, says: string) {
     expect(page.status).toBe(status)
     expect(page.text).toContain(says)
@@ -151,7 +151,7 @@ describe('a sign-in that was tampered with signs nobody in', () => {
     await expectRefused(await browser.go(callback.href), 400, 'cannot be trusted')
   })
 
-  test.each(['nonce', 'verifier'])('another %s than was begun with', async (name) => {
+  test.each(['nonce', 'verifier'])('another %s than the sign-in began with', async (name) => {
     const { browser, callback } = await callbackOf()
     const cookie = 'chatkit-mint-console-sign-in'
     const sealer = createSealer({ secret: async () => KEY, now: Date.now })
@@ -171,7 +171,7 @@ describe('a sign-in that was tampered with signs nobody in', () => {
     ['access_denied', 403, 'Sign-in denied'],
     ['server_error', 400, 'Sign-in failed'],
     ['<script>alert(1)</script>', 400, 'Sign-in failed'],
-  ])('the provider answers %s', async (error, status, says) => {
+  ])('the provider’s answer %s', async (error, status, says) => {
     const { browser, callback } = await callbackOf()
     callback.searchParams.delete('code')
     callback.searchParams.set('error', error)
@@ -193,7 +193,7 @@ describe('a sign-in that was tampered with signs nobody in', () => {
   })
 })
 
-describe('signing out', () => {
+describe('a sign-out', () => {
   test('ends the sign-in, also for a copied cookie', async () => {
     const browser = await scene.signedIn()
     const name = 'chatkit-mint-console-session'
@@ -205,14 +205,14 @@ describe('signing out', () => {
     expect((await browser.send(scene.console)).status).toBe(303)
   })
 
-  test('by a link of another site it does not happen', async () => {
+  test('does not happen by a link of another site', async () => {
     const browser = await scene.signedIn()
     expect((await browser.send(`${scene.console}/sign-out`)).status).toBe(405)
     expect((await browser.go(scene.console)).status).toBe(200)
   })
 })
 
-test('of an admin with the longest name, the cookie is still one that browsers keep', async () => {
+test('the cookie of an admin with the longest name is short enough for browsers', async () => {
   const longest = '漢'.repeat(255)
   const accounts = { [longest]: { roles: ['chatkit-admin'], name: longest } }
   const long = await startConsoleScene({ accounts })
@@ -228,7 +228,7 @@ test('of an admin with the longest name, the cookie is still one that browsers k
   }
 })
 
-test('behind https and a path: cookies for this host alone, and links that have the path', async () => {
+test('behind https and a path, cookies are for this host alone and links have the path', async () => {
   const publicUrl = 'https://mint.acme.example/chat'
   const outside = await startConsoleScene({ publicUrl })
   try {

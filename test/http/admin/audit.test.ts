@@ -18,7 +18,7 @@ import { expectProblem } from '../../support/problem-answer.ts'
 import { API_KEY, ISSUER, startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
-describe.each(eachStore())('the audit trail, %s', (_store, env) => {
+describe.each(eachStore())('the audit log, %s', (_store, env) => {
   const running = forAllTests(() =>
     startService({
       config: ADMIN_CONFIG.replace(
@@ -32,7 +32,7 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
   const page = (query: string) => askAdmin<PageSeen<AuditSeen & { id: string }>>(running, query)
   const requestIdOf = (response: Response) => response.headers.get('x-request-id')
 
-  test('an entry has its eight members, and a mint says of which workflow', async () => {
+  test('has entries of eight members, and names the workflow of a mint', async () => {
     const response = await running.mint(tokenFor('alice'))
     const found = await page('GET /audit?user=alice&action=mint')
     expect(found.data).toEqual([
@@ -74,7 +74,7 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
       'failed',
       'upstream_rejected',
     ],
-  ])('a mint refused by %s', async (_name, mint, outcome, reason) => {
+  ])('records a mint that is refused by %s', async (_name, mint, outcome, reason) => {
     const response = await mint()
     const found = await auditOf(running, '&action=mint')
     expect(found.find((entry) => entry.request_id === requestIdOf(response))).toMatchObject({
@@ -85,7 +85,7 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
     })
   })
 
-  test('what was not understood, or came from nobody known, is in the access log alone', async () => {
+  test('has no entry for a malformed request or an unknown caller', async () => {
     const before = (await page('GET /audit?limit=1&action=mint')).first_id
     const body = { body: '{"x":1}', headers: { 'content-type': 'application/json' } }
     expect((await running.mint(tokenFor('unclear'), body)).status).toBe(400)
@@ -93,7 +93,7 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
     expect((await page('GET /audit?limit=1&action=mint')).first_id).toBe(before)
   })
 
-  test('every read of an admin is in it, with whose data it was; this one too', async () => {
+  test('records every read of an admin with the user it was about, this one too', async () => {
     await secretOf(running, 'watched')
     const [session] = await sessionsOf(running, 'watched')
     await callAdmin(running, `GET /sessions/${session?.id}`)
@@ -108,7 +108,7 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
     for (const entry of found) expect(entry).toMatchObject({ actor: ADA, outcome: 'ok' })
   })
 
-  test('a cancel is in it, with the session', async () => {
+  test('records a cancel with its session', async () => {
     await secretOf(running, 'ended')
     const [session] = await sessionsOf(running, 'ended')
     await callAdmin(running, `POST /sessions/${session?.id}/cancel`)
@@ -117,7 +117,7 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
     ])
   })
 
-  test('newest first, by user and by action, in pages', async () => {
+  test('lists newest first, by user and by action, in pages', async () => {
     for (let n = 0; n < 5; n++) await revoke(running, 'paged', { reason: `#${n}` })
     const query = 'GET /audit?user=paged&action=revoke&limit=2'
     const first = await page(query)
@@ -145,11 +145,11 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
     'user=a&user=b',
     'action=',
     '__proto__=x',
-  ])('GET /audit?%s: 400', async (query) => {
+  ])('GET /audit?%s gets 400', async (query) => {
     expectProblem(await callAdmin(running, `GET /audit?${query}`), 400, 'invalid_request')
   })
 
-  test('what admins do and who tried to is a log line too; users are hashed there', async () => {
+  test('has a log line for every entry of an admin, with users hashed', async () => {
     const token = tokenFor('prying')
     const attempt = await callAdmin(running, 'GET /audit', { token })
     await revoke(running, 'logged-user', { reason: 'for the log' })
@@ -168,7 +168,7 @@ describe.each(eachStore())('the audit trail, %s', (_store, env) => {
     expect(running.logText()).not.toMatch(/logged-user|prying/)
   })
 
-  test('no admin answer, log line or entry holds a key, a client secret or a token', async () => {
+  test('holds no key, client secret or token, nor does any answer or log line', async () => {
     const secret = await secretOf(running, 'leaky')
     const token = tokenFor('leaky')
     const admin = adminToken()

@@ -66,7 +66,7 @@ describe.each(stores)('%s', (_store, env) => {
           headers: { authorization: `Bearer ${tokenFor(user)}` },
         }),
     ],
-  ])('a mint in flight loses against %s, and its session ends upstream', async (name, act) => {
+  ])('a mint under way fails after %s, and its session ends upstream', async (name, act) => {
     const user = `racing ${name}`
     const response = await mintMeanwhile(user, () => act(user))
     expectProblem(await answerOf(response), 403, 'user_blocked')
@@ -76,7 +76,7 @@ describe.each(stores)('%s', (_store, env) => {
     expect(creates()).toHaveLength(1)
   })
 
-  test('many mints and a revoke at once: nobody holds a secret that works when all have answered', async () => {
+  test('no secret works after many mints and a revoke at the same time have all answered', async () => {
     running.upstream.setFaults({ latency_ms: 20 })
     const mints = Array.from({ length: 60 }, async (_, n) => {
       await sleep(n * 2)
@@ -127,7 +127,7 @@ describe.each(stores)('%s', (_store, env) => {
       },
     )
 
-    test('a revoke says so by id, and the block holds all the while', async () => {
+    test('a revoke names the sessions by id, and the block holds meanwhile', async () => {
       const secret = await secretOf(running, 'unconfirmed')
       const [session] = await sessionsOf(running, 'unconfirmed')
       running.upstream.setFaults({ status: 500 })
@@ -152,7 +152,7 @@ describe.each(stores)('%s', (_store, env) => {
         .toEqual([])
     })
 
-    test('an upstream that hangs: 202 within its attempt, and the outbox has it', async () => {
+    test('a cancel gets 202 within one attempt while the upstream hangs, and the outbox retries it', async () => {
       const secret = await secretOf(running, 'hanging')
       const [session] = await sessionsOf(running, 'hanging')
       running.upstream.setFaults({ hang: true, times: 1 })
@@ -163,7 +163,7 @@ describe.each(stores)('%s', (_store, env) => {
   })
 })
 
-test('a widget that asks again every 100 ms for 10 s gets 403 each time, the upstream no create', async () => {
+test('a blocked widget that asks every 100 ms for 10 s gets 403 each time, and the upstream no create', async () => {
   const insist = async (env: Readonly<Record<string, string>>) => {
     const running = await startService({ config: ADMIN_CONFIG, env })
     const secret = await secretOf(running, 'widget')
@@ -183,7 +183,7 @@ test('a widget that asks again every 100 ms for 10 s gets 403 each time, the ups
   await Promise.all(stores.map(([, env]) => insist(env)))
 })
 
-test('a user whom only other claims tell: by subject once there were sessions, 404 before', async () => {
+test('a user made from other claims is revoked by subject once there were sessions, and is 404 before', async () => {
   const config = `${DEFAULT_CONFIG.replace('user: claims.sub', 'user: claims.email')}\n${ADMINS}\n`
   const running = await startService({ config })
   const body = { issuer: ISSUER, subject: 'alice', block_seconds: 60 }

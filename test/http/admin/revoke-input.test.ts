@@ -18,7 +18,7 @@ const YEAR = 31_536_000
 describe.each(eachStore())('%s', (_store, env) => {
   const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
 
-  describe('any user that can be mapped can be named in the path', () => {
+  describe('a revoke names in its path any user that can be mapped, such as', () => {
     test.each([
       'a/b/c',
       'https://login.acme.example/|auth0|5f7c8ec7c33c6c004bbafe82',
@@ -58,16 +58,16 @@ describe.each(eachStore())('%s', (_store, env) => {
     })
   })
 
-  describe('refused, and nobody is revoked or blocked', () => {
+  describe('a revoke is refused and changes nothing', () => {
     const users = ['%FF', '%C0%AF', '%zz', '%', '%00', 'a%0Ab', 'x'.repeat(513)]
-    test.each(users)('the user %s: 400', async (user) => {
+    test.each(users)('for the user %s with 400', async (user) => {
       for (const line of [`POST /users/${user}/revoke`, `DELETE /users/${user}/block`]) {
         const answer = await callAdmin(running, line)
         expectProblem(answer, 400, 'invalid_request')
       }
     })
 
-    test('an empty user: 404 in the path, 400 in the body', async () => {
+    test('for an empty user with 404 in the path and 400 in the body', async () => {
       expectProblem(await callAdmin(running, 'POST /users//revoke'), 404, 'not_found')
       const body = { user: '', block_seconds: 60 }
       expectProblem(await callAdmin(running, 'POST /revoke', { body }), 400, 'invalid_request')
@@ -86,7 +86,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       { reason: 'x'.repeat(501) },
       { reason: '\ud800' },
       { block: 60 },
-    ])('%j: 400', async (fields) => {
+    ])('for the body %j with 400', async (fields) => {
       const secret = await secretOf(running, 'kept')
       const inPath = await callAdmin(running, 'POST /users/kept/revoke', { body: fields })
       expectProblem(inPath, 400, 'invalid_request')
@@ -116,11 +116,11 @@ describe.each(eachStore())('%s', (_store, env) => {
       { user: 7 },
       { user: ['kept'] },
       undefined,
-    ])('POST /revoke with %j: 400', async (body) => {
+    ])('for POST /revoke with %j with 400', async (body) => {
       expectProblem(await callAdmin(running, 'POST /revoke', { body }), 400, 'invalid_request')
     })
 
-    test('numbers that JSON has and seconds are not', async () => {
+    test('for block_seconds that is no whole number', async () => {
       for (const number of ['1e400', '-0.5', '60.0000001', '1e-1']) {
         const response = await fetch(`${running.url}/v1/admin/users/kept/revoke`, {
           method: 'POST',
@@ -135,7 +135,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       expect((await running.mint(tokenFor('kept'))).status).toBe(200)
     })
 
-    test('a query that these calls do not know', async () => {
+    test('for any query', async () => {
       for (const line of [
         'POST /users/kept/revoke?block_seconds=60',
         'POST /revoke?user=kept',
@@ -148,7 +148,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       expect((await running.mint(tokenFor('kept'))).status).toBe(200)
     })
 
-    test('another content type: 415 before 400', async () => {
+    test('for another content type with 415, also when the body is wrong', async () => {
       const answer = await callAdmin(running, 'POST /users/kept/revoke?x=1', {
         body: [],
         headers: { 'content-type': 'application/x-www-form-urlencoded' },

@@ -39,12 +39,12 @@ describe.each(eachStore())('%s', (_store, env) => {
     return (await sessionsOf(running, user)).map(({ id }) => id).sort()
   }
 
-  describe('revoke without a block', () => {
+  describe('a revoke without a block', () => {
     test.each([
       ['no body', undefined],
       ['{}', {}],
       ['0 seconds', { block_seconds: 0, reason: 'a look' }],
-    ])('%s: all live sessions end, and the user may mint again', async (name, body) => {
+    ])('with %s ends all live sessions, and the user may mint again', async (name, body) => {
       const user = `free-${name}`
       const secrets = [await secretOf(running, user), await secretOf(running, user)]
       const ids = await idsOf(user)
@@ -64,8 +64,8 @@ describe.each(eachStore())('%s', (_store, env) => {
     })
   })
 
-  describe('revoke with a block', () => {
-    test('no mint succeeds while it holds, nor reaches the upstream; others mint', async () => {
+  describe('a revoke with a block', () => {
+    test('refuses the user’s mints before the upstream, and nobody else’s', async () => {
       const secret = await secretOf(running, 'mallory')
       const { blocked_until: until, cancelled } = await revoke(running, 'mallory', {
         block_seconds: 3600,
@@ -88,7 +88,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       })
     })
 
-    test('a user who has no sessions, or was never seen, is blocked too', async () => {
+    test('blocks a user without sessions, and one who was never seen', async () => {
       const answer = await revoke(running, 'unseen', { block_seconds: 60 })
       expect(answer).toEqual({
         user: 'unseen',
@@ -99,7 +99,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       await expectRefusedMint(running, tokenFor('unseen'), [403, 'user_blocked'])
     })
 
-    test('a longer block stays when a shorter one, or none, is asked for; it can grow', async () => {
+    test('can prolong a block and never shortens one', async () => {
       const first = await revoke(running, 'growing', { block_seconds: 3600, reason: 'long' })
       const shorter = await revoke(running, 'growing', { block_seconds: 60, reason: 'short' })
       const none = await revoke(running, 'growing')
@@ -111,7 +111,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       expect(all).toMatchObject([{ reason: 'longer', blocked_until: longer.blocked_until }])
     })
 
-    test('it ends by itself', async () => {
+    test('ends by itself', async () => {
       await revoke(running, 'brief', { block_seconds: 1 })
       await expectRefusedMint(running, tokenFor('brief'), [403, 'user_blocked'])
       await expect
@@ -120,7 +120,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       expect((await blocks('?limit=100')).data.map(({ user }) => user)).not.toContain('brief')
     })
 
-    test('it can be lifted; the sessions that were taken stay taken', async () => {
+    test('can be lifted, and the cancelled sessions stay cancelled', async () => {
       const secret = await secretOf(running, 'forgiven')
       await revoke(running, 'forgiven', { block_seconds: 3600 })
       for (let again = 0; again < 2; again++) {
@@ -134,7 +134,7 @@ describe.each(eachStore())('%s', (_store, env) => {
   })
 
   describe('the list of blocks', () => {
-    test('newest first, with cursors that are users', async () => {
+    test('is newest first, with users as cursors', async () => {
       for (const user of ['b1', 'b 2', 'b/3']) await revoke(running, user, { block_seconds: 60 })
       expect((await blocks('?limit=3')).data.map(({ user }) => user)).toEqual(['b/3', 'b 2', 'b1'])
       const first = await blocks('?limit=2')
@@ -151,8 +151,8 @@ describe.each(eachStore())('%s', (_store, env) => {
     )
   })
 
-  describe('by issuer and subject', () => {
-    test('the user of the rule is blocked, with or without sessions', async () => {
+  describe('a revoke by issuer and subject', () => {
+    test('blocks the user of the rule, with or without sessions', async () => {
       const secret = await secretOf(running, 'subject-1')
       const body = { issuer: ISSUER, subject: 'subject-1', block_seconds: 60 }
       const answer = await askAdmin<RevokeSeen>(running, 'POST /revoke', body)
@@ -164,14 +164,14 @@ describe.each(eachStore())('%s', (_store, env) => {
       await expectRefusedMint(running, tokenFor('subject-2'), [403, 'user_blocked'])
     })
 
-    test('by user in the body, as by user in the path', async () => {
+    test('takes a user in the body instead', async () => {
       const secret = await secretOf(running, 'in/body')
       const answer = await askAdmin<RevokeSeen>(running, 'POST /revoke', { user: 'in/body' })
       expect(answer).toMatchObject({ user: 'in/body', blocked_until: null })
       expect(upstreamStatus(running, secret)).toBe('cancelled')
     })
 
-    test('an issuer that is not configured: 404, nobody is blocked', async () => {
+    test('gets 404 for an issuer that is not configured, and blocks nobody', async () => {
       const before = await blocks()
       const body = { issuer: 'https://else.test', subject: 'subject-1', block_seconds: 60 }
       expectProblem(await callAdmin(running, 'POST /revoke', { body }), 404, 'not_found')
@@ -179,7 +179,7 @@ describe.each(eachStore())('%s', (_store, env) => {
     })
   })
 
-  test('overlapping and repeated revokes agree: every session is in an answer, and ends', async () => {
+  test('every session is named in an answer and ends when revokes overlap or are repeated', async () => {
     const secrets = await Promise.all(
       Array.from({ length: 20 }, () => secretOf(running, 'overlapping')),
     )
@@ -200,7 +200,7 @@ describe.each(eachStore())('%s', (_store, env) => {
     await expectRefusedMint(running, tokenFor('overlapping'), [403, 'user_blocked'])
   })
 
-  test('revokes and lifted blocks are in the trail, with who, whom and why', async () => {
+  test('revokes and lifted blocks are audited with admin, user and reason', async () => {
     await revoke(running, 'audited', { block_seconds: 60, reason: 'audit me' })
     await callAdmin(running, 'DELETE /users/audited/block')
     await callAdmin(running, 'DELETE /users/audited/block')

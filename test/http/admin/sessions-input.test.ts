@@ -13,7 +13,7 @@ describe.each(eachStore())('%s', (_store, env) => {
   })
   beforeEach(() => running.upstream.clearRequests())
 
-  describe('refused with 400, and nothing sent upstream', () => {
+  describe('an admin gets 400, and nothing goes upstream, for', () => {
     test.each([
       'limit=-1',
       'limit=101',
@@ -81,7 +81,7 @@ describe.each(eachStore())('%s', (_store, env) => {
       expect(running.upstream.requests()).toEqual([])
     })
 
-    test('a body that a cancel does not know', async () => {
+    test('a cancel with an unknown field', async () => {
       const line = `POST /sessions/${ids[0]}/cancel`
       const unknown = await callAdmin(running, line, { body: { reason: 'x' } })
       expectProblem(unknown, 400, 'invalid_request')

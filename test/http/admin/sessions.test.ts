@@ -103,27 +103,30 @@ describe.each(eachStore())('%s', (_store, env) => {
     ['?user=nobody', []],
     ['?user=%25', []],
     ["?user=x'%20OR%201=1--", []],
-  ])('GET /sessions%s', async (query, expected) => {
+  ])('GET /sessions%s lists the sessions that fit', async (query, expected) => {
     expect(await listed(query)).toEqual(expected)
   })
 
-  test.each(['', '&order=asc', '&subject=alice'])('cursors walk it all (%j)', async (query) => {
-    const whole = await listed(`?limit=100${query}`)
-    const walked: number[] = []
-    let cursor = ''
-    for (let more = true; more; ) {
-      const page = await list(`?limit=2${query}${cursor}`)
-      expect(page.first_id).toBe(page.data[0]?.id)
-      expect(page.last_id).toBe(page.data.at(-1)?.id)
-      walked.push(...page.data.map(({ id }) => ids.indexOf(id)))
-      more = page.has_more
-      cursor = `&after=${page.last_id}`
-    }
-    expect(walked).toEqual(whole)
-    const last = whole.map((at) => ids[at]).at(-1)
-    const back = await list(`?limit=2${query}&before=${last}`)
-    expect(back.data.map(({ id }) => ids.indexOf(id))).toEqual(whole.slice(-3, -1))
-  })
+  test.each(['', '&order=asc', '&subject=alice'])(
+    'cursors reach every session once (%j)',
+    async (query) => {
+      const whole = await listed(`?limit=100${query}`)
+      const walked: number[] = []
+      let cursor = ''
+      for (let more = true; more; ) {
+        const page = await list(`?limit=2${query}${cursor}`)
+        expect(page.first_id).toBe(page.data[0]?.id)
+        expect(page.last_id).toBe(page.data.at(-1)?.id)
+        walked.push(...page.data.map(({ id }) => ids.indexOf(id)))
+        more = page.has_more
+        cursor = `&after=${page.last_id}`
+      }
+      expect(walked).toEqual(whole)
+      const last = whole.map((at) => ids[at]).at(-1)
+      const back = await list(`?limit=2${query}&before=${last}`)
+      expect(back.data.map(({ id }) => ids.indexOf(id))).toEqual(whole.slice(-3, -1))
+    },
+  )
 
   test('limit 0 is an empty page that says whether there is more', async () => {
     expect(await list('?limit=0')).toEqual({
@@ -136,7 +139,7 @@ describe.each(eachStore())('%s', (_store, env) => {
     expect(await list('?limit=0&subject=nobody')).toMatchObject({ has_more: false })
   })
 
-  test('a cancel ends the session upstream, and again changes nothing', async () => {
+  test('a cancel ends the session upstream, and a second one changes nothing', async () => {
     const secret = await secretOf(running, 'carol')
     const [session] = await sessionsOf(running, userOf('carol'))
     running.upstream.clearRequests()
@@ -162,7 +165,7 @@ describe.each(eachStore())('%s', (_store, env) => {
     expect([answer.status, answer.json()['status']]).toEqual([200, 'cancelled'])
   })
 
-  test('expired is what an active session becomes; cancelling it asks nothing upstream', async () => {
+  test('an active session becomes expired, and its cancel asks nothing upstream', async () => {
     clock.advance(61)
     const claims = { iat: Math.floor(clock.now() / 1000) }
     expect(await listed('?status=expired')).toEqual([4, 3])

@@ -55,15 +55,15 @@ function signOut() {
   return fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
 }
 
-describe('the store is down', () => {
-  test.each(LINES)('%s: 503, and nothing is done', async (line) => {
+describe('while the store is down', () => {
+  test.each(LINES)('%s gets 503 and does nothing', async (line) => {
     registry.failing.add('*')
     expectProblem(await callAdmin(running, line.replace('ID', id)), 503, 'store_unavailable')
     expect(running.upstream.requests()).toEqual([])
     expect(upstreamStatus(running, secret)).toBe('active')
   })
 
-  test('revoke by subject, mint and sign-out: 503', async () => {
+  test('a revoke by subject, a mint and a sign-out get 503', async () => {
     registry.failing.add('*')
     const body = { issuer: 'https://issuer.test', subject: 'alice' }
     expectProblem(await callAdmin(running, 'POST /revoke', { body }), 503, 'store_unavailable')
@@ -72,7 +72,7 @@ describe('the store is down', () => {
     expect(upstreamStatus(running, secret)).toBe('active')
   })
 
-  test('who is no admin still gets 403, and a bad token 401', async () => {
+  test('a caller who is no admin still gets 403, and a bad token 401', async () => {
     registry.failing.add('*')
     const user = await callAdmin(running, 'GET /sessions', { token: tokenFor('bob') })
     expectProblem(user, 403, 'admin_required')
@@ -85,7 +85,7 @@ describe('the store is down', () => {
 })
 
 describe('a revoke answers 200 only when it is durable', () => {
-  test.each<keyof Registry>(['revoke', 'appendAudit'])('%s fails: 503', async (method) => {
+  test.each<keyof Registry>(['revoke', 'appendAudit'])('and 503 when %s fails', async (method) => {
     registry.failing.add(method)
     const body = { block_seconds: 60 }
     const answer = await callAdmin(running, 'POST /users/alice/revoke', { body })
@@ -98,7 +98,7 @@ describe('a revoke answers 200 only when it is durable', () => {
     await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
   })
 
-  test('the answer of the store gets lost: 503, and the sessions end all the same', async () => {
+  test('and 503 when the store’s answer is lost, though the sessions end', async () => {
     registry.losing.add('revoke')
     const body = { block_seconds: 60 }
     const answer = await callAdmin(running, 'POST /users/alice/revoke', { body })
@@ -108,7 +108,7 @@ describe('a revoke answers 200 only when it is durable', () => {
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 8000 }).toBe('cancelled')
   })
 
-  test('a slow store: the answer comes after the write', async () => {
+  test('and after the write of a slow store', async () => {
     registry.slowMs = 200
     const pending = revoke(running, 'alice', { block_seconds: 60 })
     await expect.poll(() => registry.calls).toContain('revoke')
@@ -118,7 +118,7 @@ describe('a revoke answers 200 only when it is durable', () => {
     await expectRefusedMint(running, tokenFor('alice'), [403, 'user_blocked'])
   })
 
-  test('what cannot be confirmed in the store is confirmed later', async () => {
+  test('and confirms later what the store could not take', async () => {
     registry.failing.add('confirmCancel')
     const answer = await revoke(running, 'alice')
     expect(answer.cancelled).toEqual([id])
@@ -130,8 +130,8 @@ describe('a revoke answers 200 only when it is durable', () => {
   })
 })
 
-describe('a cancel and a sign-out answer well only when they are durable', () => {
-  test('cancel', async () => {
+describe('success is answered only when it is durable by', () => {
+  test('a cancel', async () => {
     registry.failing.add('beginCancel')
     const line = `POST /sessions/${id}/cancel`
     expectProblem(await callAdmin(running, line), 503, 'store_unavailable')
@@ -140,7 +140,7 @@ describe('a cancel and a sign-out answer well only when they are durable', () =>
     expect((await callAdmin(running, line)).status).toBe(200)
   })
 
-  test('sign-out', async () => {
+  test('a sign-out', async () => {
     registry.failing.add('revoke')
     expectProblem(await answerOf(await signOut()), 503, 'store_unavailable')
     registry.failing.clear()
@@ -153,7 +153,7 @@ describe('a mint whose session cannot be recorded', () => {
   test.each<[string, 'failing' | 'losing']>([
     ['the write fails', 'failing'],
     ['its answer gets lost', 'losing'],
-  ])('%s: 503, and the session is cancelled upstream', async (_name, how) => {
+  ])('gets 503 while %s, and is cancelled upstream', async (_name, how) => {
     registry[how].add('record')
     const answer = await answerOf(await running.mint(tokenFor('bob')))
     expectProblem(answer, 503, 'store_unavailable')
@@ -163,19 +163,19 @@ describe('a mint whose session cannot be recorded', () => {
     expect(answer.body).not.toContain(ofBob()[0]?.client_secret)
   })
 
-  test('the standing cannot be read, or the limit counted: nothing is asked upstream', async () => {
+  test('asks nothing upstream when the standing cannot be read or the limit counted', async () => {
     registry.failing.add('beginMint')
     await expectRefusedMint(running, tokenFor('bob'), [503, 'store_unavailable'])
   })
 
-  test('the session to be replaced cannot be read: nothing is asked upstream', async () => {
+  test('asks nothing upstream when the session that it replaces cannot be read', async () => {
     registry.failing.add('readStanding')
     const body = { current_client_secret: 'ek_whatever' }
     await expectRefusedMint(running, tokenFor('bob'), [503, 'store_unavailable'], body)
   })
 })
 
-test('admins see nothing that the trail could not take down', async () => {
+test('admins see nothing that could not be audited', async () => {
   registry.failing.add('appendAudit')
   for (const line of ['GET /sessions', `GET /sessions/${id}`, 'GET /blocks', 'GET /audit']) {
     const answer = await callAdmin(running, line)

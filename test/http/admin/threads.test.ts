@@ -58,7 +58,7 @@ describe('an admin', () => {
     expect(entry).toMatchObject({ actor: ADA, outcome: 'ok', reason: 'GET /v1/admin/threads' })
   })
 
-  test('pages forward only: `before` is 400, and nothing is asked upstream', async () => {
+  test('gets 400 for `before`, because pages go forward only, and nothing is asked upstream', async () => {
     await scene.seed('support', { user: 'gina' })
     const { first_id } = await list('?user=gina')
     scene.asked()
@@ -73,7 +73,7 @@ describe('an admin', () => {
     expect([ids(one).length, ids(before)]).toEqual([1, []])
   })
 
-  test('reads and deletes any user’s, which is in the trail', async () => {
+  test('reads and deletes any user’s threads, which is audited', async () => {
     for (const workflow of ['support', 'shop'] as const) {
       const id = await scene.seed(workflow, { user: 'clara', items: 2 })
       const thread = await askAdmin<ThreadSeen>(scene.running, `GET /threads/${id}`)
@@ -98,7 +98,7 @@ describe('an admin', () => {
     }
   })
 
-  test('is told of a thread that is not there, which is in the trail too', async () => {
+  test('gets 404 for a thread that does not exist, which is audited too', async () => {
     for (const line of ['GET /threads/cthr_none', 'GET /threads/cthr_none/items']) {
       const before = (await reads()).length
       expectProblem(await adminCall(line), 404, 'not_found')
@@ -109,7 +109,7 @@ describe('an admin', () => {
     expect(entry).toMatchObject({ user: null, outcome: 'failed', reason: 'cthr_none' })
   })
 
-  test('deletes and sees nothing that cannot be written down', async () => {
+  test('deletes and sees nothing that cannot be audited', async () => {
     const id = await scene.seed('support', { user: 'dina' })
     vi.spyOn(scene.registry, 'appendAudit').mockRejectedValue(
       new ServiceError('store_unavailable', { reason: 'the test says so' }),

@@ -60,7 +60,7 @@ async function leftOf(user: string): Promise<readonly unknown[]> {
 }
 
 describe('an erase', () => {
-  test('takes sessions, threads and records, and says how many; nothing is left', async () => {
+  test('deletes sessions, threads and records, counts them, and leaves nothing', async () => {
     const { running } = scene
     seed('alice', 230)
     for (let at = 0; at < 2; at++) await secretOf(running, 'alice')
@@ -101,7 +101,7 @@ describe('an erase', () => {
     ])
   })
 
-  test('leaves the proof of itself in the trail', async () => {
+  test('stays in the audit log itself', async () => {
     seed('alice', 2)
     await secretOf(scene.running, 'alice')
     await eraseOf(scene.running, 'alice')
@@ -117,7 +117,7 @@ describe('an erase', () => {
     ])
   })
 
-  test('takes what waits to be written to the trail', async () => {
+  test('deletes audit entries that wait to be written', async () => {
     const { running } = scene
     const body = JSON.stringify({ workflow: 'unknown' })
     const headers = { 'content-type': 'application/json' }
@@ -128,7 +128,7 @@ describe('an erase', () => {
     expect(await leftOf('alice')).toEqual([])
   })
 
-  test('leaves everyone else alone', async () => {
+  test('changes nothing of other users', async () => {
     const { running } = scene
     const [hers, his] = [seed('alice', 3), seed('alicia', 3)]
     const secret = await secretOf(running, 'alicia')
@@ -145,7 +145,7 @@ describe('an erase', () => {
     expect(hers).toHaveLength(3)
   })
 
-  test('never deletes what the upstream shows of others', async () => {
+  test('never deletes threads of others that the upstream lists', async () => {
     seed('alice', 2)
     const his = seed('bob', 2)
     const { api } = scene.upstream
@@ -158,7 +158,7 @@ describe('an erase', () => {
     expect((await threadsOf('bob')).toSorted()).toEqual(his.toSorted())
   })
 
-  test('keeps the user out while it runs, and lets them in again afterwards', async () => {
+  test('blocks the user while it runs, and lifts the block afterwards', async () => {
     const { running, upstream } = scene
     seed('alice', 1)
     const held = Promise.withResolvers<void>()
@@ -188,7 +188,7 @@ describe('an erase', () => {
     expect((await reader?.read())?.value).toContain('"complete":false')
   })
 
-  test('of nobody known is complete, and twice is as good as once', async () => {
+  test('of an unknown user is complete, and may be repeated', async () => {
     for (const user of ['nobody', 'nobody']) {
       expect(await eraseOf(scene.running, user)).toMatchObject({
         complete: true,
@@ -199,7 +199,7 @@ describe('an erase', () => {
     }
   })
 
-  test('twice at once is harmless', async () => {
+  test('may run twice at the same time', async () => {
     const { running } = scene
     seed('alice', 150)
     await secretOf(running, 'alice')
@@ -211,7 +211,7 @@ describe('an erase', () => {
     expect(await leftOf('alice')).toEqual([])
   })
 
-  test('goes on when the client leaves, and says in the trail what came of it', async () => {
+  test('goes on when the client leaves, and its result is audited', async () => {
     seed('alice', 60)
     const { api } = scene.upstream
     let deletes = 0
@@ -231,15 +231,17 @@ describe('an erase', () => {
     leave.abort()
     held.resolve()
     await expect
-      .poll(async () => (await auditOf(scene.running, '&user=alice'))[0]?.reason)
+      .poll(async () => (await auditOf(scene.running, '&user=alice'))[0]?.reason, {
+        timeout: 10_000,
+      })
       .toMatch(/^complete: 60 threads/)
     expect(await threadsOf('alice')).toEqual([])
     expect(await blocksOf('alice')).toEqual([])
   })
 })
 
-describe('what cannot be erased is named', () => {
-  test('a thread whose delete fails; the block stays for a while; again, it is gone', async () => {
+describe('an erase names as failed', () => {
+  test('a thread whose delete fails, keeps the block for a while, and deletes it when repeated', async () => {
     const { running } = scene
     const ids = seed('alice', 130)
     const [bad = ''] = ids.slice(50)
@@ -267,7 +269,7 @@ describe('what cannot be erased is named', () => {
     expect(await leftOf('alice')).toEqual([])
   })
 
-  test('a delete that says it did not delete', async () => {
+  test('a thread whose delete is answered with deleted: false', async () => {
     const [id = ''] = seed('alice', 1)
     const answer = { id, object: 'chatkit.thread.deleted', deleted: false }
     scene.upstream.instead = (request) => (isDelete(request) ? Response.json(answer) : undefined)
@@ -289,7 +291,7 @@ describe('what cannot be erased is named', () => {
     })
   })
 
-  test('an outage: it is not asked for every one of a thousand threads', async () => {
+  test('the threads of an upstream that is down, without asking for each of a thousand', async () => {
     seed('alice', 1000)
     let deletes = 0
     scene.upstream.instead = (request) => {
@@ -303,7 +305,7 @@ describe('what cannot be erased is named', () => {
     expect(deletes).toBeLessThan(120)
   })
 
-  test('threads that stay listed though a delete says they are gone are left, and asked for once', async () => {
+  test('threads that stay listed though their delete gets 404, after asking once', async () => {
     const ids = seed('alice', 120)
     const [id = ''] = ids
     const { api } = scene.upstream
@@ -322,7 +324,7 @@ describe('what cannot be erased is named', () => {
     expect(api.requests().length).toBeLessThan(20)
   })
 
-  test('a thread that stays listed though a delete says it is done has not been erased', async () => {
+  test('a thread that stays listed though its delete succeeds', async () => {
     const [id = ''] = seed('alice', 1)
     const done = { id, object: 'chatkit.thread.deleted', deleted: true }
     let deletes = 0
@@ -336,7 +338,7 @@ describe('what cannot be erased is named', () => {
     expect(await threadsOf('alice')).toEqual([id])
   })
 
-  test('a list that lags behind is asked again', async () => {
+  test('nothing when a list that lags behind catches up', async () => {
     const [id = ''] = seed('alice', 1)
     let lists = 0
     scene.upstream.instead = (request) => {
@@ -361,7 +363,7 @@ describe('what cannot be erased is named', () => {
     expect(await eraseOf(scene.running, 'alice')).toMatchObject({ complete: true, failed: 0 })
   })
 
-  test('a session whose cancel the upstream refuses; it stays on the books until it has ended', async () => {
+  test('a session whose cancel the upstream refuses, and keeps it until it has ended', async () => {
     const { running, upstream } = scene
     const stubborn = await secretOf(running, 'alice')
     await secretOf(running, 'alice')
@@ -386,7 +388,7 @@ describe('what cannot be erased is named', () => {
   })
 })
 
-describe('the block of an admin', () => {
+describe('a block of an admin', () => {
   test.each([3600, 60])('of %i s survives the erase', async (seconds) => {
     const { running } = scene
     const { blocked_until: until } = await revoke(running, 'alice', {

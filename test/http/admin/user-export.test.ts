@@ -91,7 +91,7 @@ describe('an export', () => {
     expect(summaryOf(lines)).toMatchObject({ complete: true, threads: 231, items: 480 })
   })
 
-  test('has nothing of anyone else', async () => {
+  test('has nothing of other users', async () => {
     seed('bob', 3)
     seed('alice', 1)
     await secretOf(scene.running, 'bob')
@@ -105,7 +105,7 @@ describe('an export', () => {
     })
   })
 
-  test('drops what the upstream shows of others', async () => {
+  test('drops threads of others that the upstream lists', async () => {
     const [own] = seed('alice', 1)
     const [foreign] = seed('bob', 1)
     const { api } = scene.upstream
@@ -119,7 +119,7 @@ describe('an export', () => {
     expect(JSON.stringify(lines)).not.toContain(foreign)
   })
 
-  test('is in the trail before its first byte, and its HEAD asks nothing upstream', async () => {
+  test('is audited before its first byte, and its HEAD asks nothing upstream', async () => {
     seed('alice', 1)
     const head = await callUser(scene.running, 'HEAD alice export')
     expect([head.status, await head.text()]).toEqual([200, ''])
@@ -155,8 +155,8 @@ describe('an export', () => {
   })
 })
 
-describe('an upstream that fails in the middle', () => {
-  test('of a thread’s items: the thread is named, all others are there', async () => {
+describe('an export whose upstream fails in the middle', () => {
+  test('of a thread’s items names the thread and has all others', async () => {
     const ids = seed('alice', 12, 2)
     const [bad = ''] = ids.slice(5)
     scene.upstream.instead = (request) =>
@@ -171,7 +171,7 @@ describe('an upstream that fails in the middle', () => {
     })
   })
 
-  test('of the list: what was read stands, the rest is named', async () => {
+  test('of the list keeps what was read and names the rest', async () => {
     seed('alice', 150)
     await secretOf(scene.running, 'alice')
     scene.upstream.instead = (request) =>
@@ -186,7 +186,7 @@ describe('an upstream that fails in the middle', () => {
     })
   })
 
-  test.each([400, 404])('a list that is refused with %i is named so', async (status) => {
+  test.each([400, 404])('by refusing a list with %i names the list', async (status) => {
     scene.upstream.instead = (request) =>
       isList(request) ? new Response('{}', { status }) : undefined
     expect(summaryOf(await exportOf(scene.running, 'alice'))).toMatchObject({
@@ -195,7 +195,7 @@ describe('an upstream that fails in the middle', () => {
     })
   })
 
-  test('of every thread: a hundred are named, all are counted', async () => {
+  test('of every thread names a hundred and counts all', async () => {
     seed('alice', 120)
     scene.upstream.instead = (request) =>
       request.url.includes('/items') ? new Response('{}', { status: 404 }) : undefined
@@ -226,7 +226,7 @@ describe('an upstream that fails in the middle', () => {
   )
 })
 
-test('output that is closed early ends the work', async () => {
+test('an export ends its work when the output is closed early', async () => {
   seed('alice', 1000, 20)
   const leave = new AbortController()
   const response = await callUser(scene.running, 'GET alice export', {
@@ -251,7 +251,7 @@ test('output that is closed early ends the work', async () => {
   expect(asked()).toBeLessThan(900)
 })
 
-test('a call that hangs ends when the client leaves', async () => {
+test('an export ends a hanging upstream call when the client leaves', async () => {
   const [, , third = ''] = seed('alice', 3, 1)
   const ended = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
@@ -275,7 +275,7 @@ test('a call that hangs ends when the client leaves', async () => {
   expect(await gone).toBe('gone')
 })
 
-test('nothing is fetched that nobody reads', async () => {
+test('an export fetches nothing that nobody reads', async () => {
   seed('alice', 1000, 20)
   const response = await callUser(scene.running, 'GET alice export')
   await response.body?.getReader().read()
