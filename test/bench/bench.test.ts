@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
 import { readOptions, UsageError } from './options.ts'
 import { slopeOf } from './parts/memory.ts'
@@ -17,9 +17,7 @@ const EX_SOFTWARE = 70
 const BUSY = 0.5
 
 function bench(...commandLine: readonly string[]) {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-test-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  const json = join(folder, 'figures.json')
+  const json = join(scratchFolder(), 'figures.json')
   const shortest = ['--quick', '--rounds=1', '--scale=0.1', '--json', json]
   const ran = spawnSync(NODE, [ENTRY, ...shortest, ...commandLine], { encoding: 'utf8' })
   return { ...ran, found: JSON.parse(readFileSync(json, 'utf8')) }

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
-import { startBrowser, type TestBrowser, wantsChromium } from './chromium.ts'
+import { startBrowser, wantsChromium } from './chromium.ts'
 
 // What the other tests in Chromium rely on: that a page with something wrong does not look well.
 
@@ -21,11 +22,10 @@ const PAGES: Readonly<Record<string, string>> = {
 }
 
 describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
-  let browser: TestBrowser
   let server: Server
   let origin: string
+  const browser = forAllTests(() => startBrowser())
   beforeAll(async () => {
-    browser = await startBrowser()
     server = createServer((request, response) => {
       const content = PAGES[request.url ?? '']
       const policy = request.url === '/policy' ? "style-src 'self'" : 'img-src * data:'
@@ -37,7 +37,6 @@ describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   })
   afterAll(async () => {
-    await browser.close()
     server.close()
     server.closeAllConnections()
   })

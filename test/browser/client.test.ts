@@ -10,7 +10,8 @@ import {
   startService,
   tokenFor,
 } from '../support/running-service.ts'
-import { type OpenPage, startBrowser, type TestBrowser, wantsChromium } from './chromium.ts'
+import { forAllTests } from '../support/started.ts'
+import { type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 
 // A page of an app, on an origin of its own, imports /client.js from the real service. Two widgets
 // stand in for ChatKit: like it, they ask for a secret and ask again when it stops working.
@@ -41,14 +42,13 @@ Object.assign(window, {
 const ADMINS = `admins: { when: '"chatkit-admin" in claims.roles' }`
 
 describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
-  let browser: TestBrowser
   let app: Server
   let origin: string
   let running: Running
   let open: OpenPage
 
+  const browser = forAllTests(() => startBrowser())
   beforeAll(async () => {
-    browser = await startBrowser()
     app = createServer((request, response) => {
       const isScript = request.url === '/app.js'
       const type = isScript ? 'text/javascript' : 'text/html'
@@ -58,7 +58,6 @@ describe.runIf(wantsChromium())('the client in a page (needs Chromium)', () => {
     origin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`
   })
   afterAll(async () => {
-    await browser.close()
     app.close()
     app.closeAllConnections()
   })

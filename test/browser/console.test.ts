@@ -2,17 +2,12 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DataScene, startDataScene } from '../console/data-scene.ts'
-import { type ConsoleScene, startConsoleScene } from '../console/scene.ts'
+import { startConsoleScene } from '../console/scene.ts'
+import { forAllTests, forEachTest } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
-import {
-  type OpenOptions,
-  type OpenPage,
-  startBrowser,
-  type TestBrowser,
-  wantsChromium,
-} from './chromium.ts'
+import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 
 // The console as an admin meets it. Pictures of its pages are left in a temporary folder for the eye.
 
@@ -25,21 +20,15 @@ const inChromium = describe.runIf(wantsChromium())
 
 inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   const pictures = mkdtempSync(join(tmpdir(), 'console-pictures-'))
-  let browser: TestBrowser
-  let scene: ConsoleScene
   let open: OpenPage | undefined
-  beforeAll(async () => {
-    browser = await startBrowser()
-  })
-  afterAll(() => browser.close())
+  const browser = forAllTests(() => startBrowser())
+  const scene = forEachTest(() => startConsoleScene())
   beforeEach(async () => {
-    scene = await startConsoleScene()
     for (const name of ['alice', 'alice', 'bob', 'alice']) await scene.mint(name)
     for (const title of ['One', 'Two']) scene.running.upstream.seedThread({ user: 'alice', title })
   })
   afterEach(async () => {
     await open?.context.close()
-    await scene.close()
   })
 
   async function signedIn(options: OpenOptions = {}, account = 'ada'): Promise<Page> {
@@ -205,11 +194,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   }
 
   describe('threads and erase', () => {
-    let data: DataScene
-    beforeEach(async () => {
-      data = await startDataScene()
-    })
-    afterEach(() => data.close())
+    const data = forEachTest(() => startDataScene())
 
     test.each(LOOKS)('%s: a transcript, and an erase with progress', async (name, look) => {
       plantThread(data)

@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { sampleOf, samplesIn } from '../docs/samples.ts'
 import { ADMINS, revoke } from '../support/admin-calls.ts'
 import { DEFAULT_CONFIG, type Running, startService, tokenFor } from '../support/running-service.ts'
-import { type OpenPage, startBrowser, type TestBrowser, wantsChromium } from './chromium.ts'
+import { forAllTests } from '../support/started.ts'
+import { type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 
 // The pages of the guides, as they stand there, but for the service's address and ChatKit's script:
 // an element of the same name stands in, which asks for a secret and shows what it got.
@@ -45,15 +46,14 @@ test('the pages of the guides load the script that ChatKit has', () => {
 })
 
 describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () => {
-  let browser: TestBrowser
   let app: Server
   let origin: string
   let running: Running
   let open: OpenPage
   const files = new Map<string, readonly [type: string, text: string]>()
 
+  const browser = forAllTests(() => startBrowser())
   beforeAll(async () => {
-    browser = await startBrowser()
     app = createServer((request, response) => {
       const [type, text] = files.get(request.url ?? '') ?? ['text/plain', '']
       response.setHeader('Content-Type', type).end(text)
@@ -75,7 +75,6 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     files.set('/chat.css', ['text/css', ''])
   })
   afterAll(async () => {
-    await browser.close()
     await running.close()
     app.close()
     app.closeAllConnections()

@@ -1,19 +1,18 @@
-import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { SecretFileError, secretFromFile } from '../../src/config/secret-file.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 let folder: string
 let path: string
 let now: number
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'secret-file-'))
+  folder = scratchFolder()
   path = join(folder, 'key')
   now = 10_000
 })
-afterEach(() => rmSync(folder, { recursive: true }))
 
 const open = () => secretFromFile('OPENAI_API_KEY_FILE', path, () => now)
 

@@ -1,18 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { MINIMAL, minimalWith } from './fixtures.ts'
 
 let folder: string
 let file: string
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'setup-'))
+  folder = scratchFolder()
   file = join(folder, 'c.yaml')
   writeFileSync(file, MINIMAL)
 })
-afterEach(() => rmSync(folder, { recursive: true }))
 
 const API_KEY = 'sk-planted-0123456789'
 type Variables = Record<string, string>

@@ -1,12 +1,11 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { createAdminBrowser } from './admin-browser.ts'
 import { type ConsoleScene, type SceneOptions, startConsoleScene } from './scene.ts'
 
@@ -182,11 +181,9 @@ describe('a sign-in after a restart', () => {
   })
 
   test('holds with the key that SQLite keeps', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
-    const path = join(folder, 'store.db')
+    const path = join(scratchFolder(), 'store.db')
     const open = () => ({ registry: createFaultyRegistry(createSqliteRegistry({ path })) })
     expect(await afterRestart(open(), open())).toBe(200)
-    rmSync(folder, { recursive: true, force: true })
   })
 
   test('ends with another key, and with a store that keeps none', async () => {

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -10,7 +8,9 @@ import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { NOW } from '../contracts/registry-fixtures.ts'
 import { fillSqlite } from '../support/registry/fill-sqlite.ts'
 import { patient } from '../support/registry/patient-registry.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { startRedis, wantsRedis } from '../support/registry/redis.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+import { forAllTests } from '../support/started.ts'
 import { fill } from './fill.ts'
 import { type Cost, compare, createMeasure, type Side, type Spent, spentHere } from './measure.ts'
 
@@ -74,8 +74,7 @@ test('in memory', async () => {
 }, 60_000)
 
 test('in SQLite', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'cost-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const folder = scratchFolder()
   const sides = [FEW, MANY].map((sessions) => {
     const path = join(folder, `${sessions}.db`)
     const registry = createSqliteRegistry({ path })
@@ -87,16 +86,14 @@ test('in SQLite', async () => {
 }, 120_000)
 
 describe.runIf(wantsRedis())('in Redis', () => {
-  let redis: TestRedis
   let client: ReturnType<typeof createClient>
+  const redis = forAllTests(() => startRedis())
   beforeAll(async () => {
-    redis = await startRedis()
     client = createClient({ url: redis.url })
     await client.connect()
   })
   afterAll(async () => {
     client?.destroy()
-    await redis?.close()
   })
 
   /** CPU of the server and of this process, its client. */

@@ -1,17 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, hashOf, NOW, order, standingQuery } from '../contracts/registry-fixtures.ts'
 import { fillSqlite } from '../support/registry/fill-sqlite.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 // How SQLite finds what the steps of a mint and of a revoke ask for: by index, without a look at
 // anybody else's rows. The deterministic side of "no slower with 100,000 sessions".
 
-const folder = mkdtempSync(join(tmpdir(), 'plans-'))
-const path = join(folder, 'mint.db')
+const path = join(scratchFolder(), 'mint.db')
 const texts = new Set<string>()
 let db: DatabaseSync
 
@@ -31,7 +29,6 @@ beforeAll(async () => {
 })
 afterAll(() => {
   db?.close()
-  rmSync(folder, { recursive: true })
 })
 
 async function everyStep(): Promise<void> {

@@ -4,15 +4,13 @@ import {
   cpSync,
   existsSync,
   globSync,
-  mkdtempSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
 
 // There is no container engine in CI: the image's files are put together by the same rules, and run.
@@ -28,8 +26,6 @@ function commandOf(line: 'CMD' | '  CMD'): string[] {
   const words = new RegExp(`^${line} (\\[.*\\])$`, 'm').exec(dockerfile)?.[1]
   return JSON.parse(words ?? '[]')
 }
-
-let image: string
 
 /** `.dockerignore`, last match wins, for the directories that the Dockerfile copies. */
 function isInContext(file: string): boolean {
@@ -54,8 +50,8 @@ function productionModules(): string[] {
     .filter((path) => existsSync(join(ROOT, path)))
 }
 
+const image = scratchFolder()
 beforeAll(() => {
-  image = mkdtempSync(join(tmpdir(), 'chatkit-mint-image-'))
   const files = globSync('{package.json,config/**,src/**}', { cwd: ROOT }).filter(isInContext)
   for (const file of files.filter((name) => /\.\w+$/.test(name))) {
     cpSync(join(ROOT, file), join(image, file))
@@ -68,8 +64,6 @@ beforeAll(() => {
   }
 })
 
-afterAll(() => rmSync(image, { recursive: true, force: true }))
-
 describe('the image', () => {
   test('leaves out embedded/ and the commands that use it, and has check-config', () => {
     expect(existsSync(join(image, 'src/main.ts'))).toBe(true)
@@ -79,7 +73,7 @@ describe('the image', () => {
   })
 
   test('holds all that the service needs: it starts, and its health check succeeds', async () => {
-    const data = mkdtempSync(join(tmpdir(), 'chatkit-mint-data-'))
+    const data = scratchFolder()
     const config = join(data, 'config.yaml')
     writeFileSync(
       config,
@@ -121,7 +115,6 @@ workflows: { w: { id: wf_1 } }
     expect(() => execFileSync(NODE, args, { env: { ...env, PORT: '1' }, stdio: 'pipe' })).toThrow()
     child.removeAllListeners('exit')
     child.kill('SIGKILL')
-    rmSync(data, { recursive: true, force: true })
   })
 
   test('runs as another user than root, and not through a shell or npm', () => {

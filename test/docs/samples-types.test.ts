@@ -1,15 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { ROOT, samplesIn } from './samples.ts'
 
 // Every sample in TypeScript or JavaScript, the scripts in HTML too, against the types of browser,
 // React, ChatKit and the helper. What a reader's own app supplies is in ambient.d.ts.
 
-const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-samples-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const folder = scratchFolder()
 
 interface File {
   readonly name: string

@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { createsSeen, workingSessions } from '../support/fleet.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { kinds, type Load, startLoad } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'
 
@@ -19,7 +18,7 @@ let services: Drilled[]
 let loads: Load[]
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'endings-'))
+  folder = scratchFolder()
   upstream = await startWatchedUpstream()
   services = []
   loads = []
@@ -27,7 +26,6 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const service of services) await service.end()
   await Promise.allSettled(loads.map((load) => load.stop()))
-  rmSync(folder, { recursive: true, force: true })
   await upstream.close()
 })
 

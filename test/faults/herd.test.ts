@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { eachBounded } from '../../src/lib/concurrency.ts'
@@ -9,6 +7,7 @@ import {
   type ScriptedUpstream,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { kinds, type Seen, withoutRetryAfter } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'
 
@@ -21,11 +20,9 @@ const HEAP_MB = 384
 
 let upstream: ScriptedUpstream
 let service: Drilled
-let folder: string
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'herd-'))
-  const path = join(folder, 'mint.db')
+  const path = join(scratchFolder(), 'mint.db')
   await fill(path)
   upstream = await startScriptedUpstream()
   upstream.creates = [{ kind: 'ok', ms: UPSTREAM_MS }]
@@ -38,7 +35,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await service?.end()
   await upstream?.close()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 const user = (at: number) => `user-${at}`

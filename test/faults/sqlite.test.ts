@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ADMIN_CONFIG } from '../support/admin-calls.ts'
 import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { workingSessions } from '../support/fleet.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { runToEnd } from '../support/service-process.ts'
 import { kinds, type Load, startLoad, withoutRetryAfter } from './calls.ts'
 import { type Drilled, startDrilled } from './drill.ts'
@@ -23,7 +24,7 @@ let services: Drilled[]
 let loads: Load[]
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sqlite-drill-'))
+  folder = scratchFolder()
   mounted = undefined
   upstream = await startWatchedUpstream()
   services = []
@@ -33,7 +34,6 @@ afterEach(async () => {
   await Promise.allSettled(loads.map((load) => load.stop()))
   for (const service of services) await service.end()
   if (mounted !== undefined) execFileSync('umount', [mounted])
-  rmSync(folder, { recursive: true, force: true })
   await upstream.close()
 })
 

@@ -1,26 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+import { forEachTest } from '../support/started.ts'
 
 // What is left after SIGKILL, on the same SQLite file.
 
-let upstream: WatchedUpstream
 let folder: string
 let members: Member[]
 
+const upstream = forEachTest(() => startWatchedUpstream())
 beforeEach(async () => {
-  upstream = await startWatchedUpstream()
-  folder = mkdtempSync(join(tmpdir(), 'crash-'))
+  folder = scratchFolder()
   members = []
 })
 afterEach(async () => {
   for (const member of members) await member.end()
-  await upstream.close()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 async function start(): Promise<Member> {

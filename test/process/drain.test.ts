@@ -1,14 +1,14 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { forEachTest } from '../support/started.ts'
 
-let upstream: WatchedUpstream
 let service: ServiceProcess
 
+const upstream = forEachTest(() => startWatchedUpstream())
 beforeEach(async () => {
-  upstream = await startWatchedUpstream()
   service = await startServiceProcess({
     config: DEFAULT_CONFIG,
     env: {
@@ -20,7 +20,6 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await service.end()
-  await upstream.close()
 })
 
 let users = 0

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { forAllTests } from '../support/started.ts'
 import { createSecretSigner } from '../support/tokens.ts'
 
 // The service as a process between real OpenID providers and the embedded ChatKit API.
@@ -52,11 +53,10 @@ workflows:
 }
 
 let providers: SignIn[]
-let upstream: WatchedUpstream
 let service: ServiceProcess
 
+const upstream = forAllTests(() => startWatchedUpstream())
 beforeAll(async () => {
-  upstream = await startWatchedUpstream()
   providers = await Promise.all(ALGORITHMS.map((algorithm) => startSignIn({ port: 0, algorithm })))
   service = await startServiceProcess({
     config: configFor(providers.map(({ issuer }) => issuer)),
@@ -76,7 +76,7 @@ beforeEach(() => {
 })
 afterAll(async () => {
   await service.end()
-  await Promise.all([upstream.close(), ...providers.map((provider) => provider.close())])
+  await Promise.all(providers.map((provider) => provider.close()))
 })
 
 interface Caller {

@@ -1,23 +1,22 @@
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 
 const FIRST = 'sk-proj-first-0123456789abcdef'
 const SECOND = 'sk-proj-second-0123456789abcdef'
 const THIRD = 'sk-proj-third-0123456789abcdef'
 
-let directory: string
 let keyFile: string
 let upstream: WatchedUpstream
 let service: ServiceProcess
 
+const directory = scratchFolder()
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
   keyFile = join(directory, 'key')
   writeFileSync(keyFile, `${FIRST}\n`)
   upstream = await startWatchedUpstream()
@@ -33,7 +32,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.end()
   await upstream.close()
-  rmSync(directory, { recursive: true })
 })
 
 let users = 0

@@ -2,25 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { kinds, type Load, startLoad, withoutRetryAfter } from '../faults/calls.ts'
 import { type Drilled, startDrilled } from '../faults/drill.ts'
-import {
-  type ScriptedUpstream,
-  startScriptedUpstream,
-} from '../support/chatkit/scripted-upstream.ts'
+import { startScriptedUpstream } from '../support/chatkit/scripted-upstream.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { openRaw, type RawAnswer, rawRequest } from '../support/raw-http.ts'
 import { APP_ORIGIN, tokenFor } from '../support/running-service.ts'
+import { forEachTest } from '../support/started.ts'
 
 /** More than are let in whatever happens. */
 const WIDGETS = 400
 const NORMAL_AFTER_MS = 5000
 const LATE_LOOP = new URL('../support/late-loop.js', import.meta.url).href
 
-let upstream: ScriptedUpstream
 let service: Drilled
 let loads: Load[]
 
+const upstream = forEachTest(() => startScriptedUpstream())
 beforeEach(async () => {
-  upstream = await startScriptedUpstream()
   upstream.creates = [{ kind: 'ok', ms: 100 }]
   service = await startDrilled({
     upstream: upstream.url,
@@ -31,7 +28,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.allSettled(loads.map((load) => load.stop()))
   await service.end()
-  await upstream.close()
 })
 
 function load(count: number, name: string): Load {

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type Answer, createsSeen, type Member, startMember } from '../support/fleet.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { startRedis, wantsRedis } from '../support/registry/redis.ts'
+import { forEachTest } from '../support/started.ts'
 
 // Redis goes away while the service is under load: it refuses, quickly, and lets nobody in.
 
@@ -58,18 +59,12 @@ function mostWithin(answers: readonly Answer[]): number {
 const codesOf = (answers: readonly Answer[]) => new Set(answers.map(({ code }) => code))
 
 describe.runIf(wantsRedis())('Redis', () => {
-  let upstream: WatchedUpstream
-  let redis: TestRedis
   let member: Member
 
-  beforeEach(async () => {
-    upstream = await startWatchedUpstream()
-    redis = await startRedis(['--appendonly', 'yes'])
-  })
+  const upstream = forEachTest(() => startWatchedUpstream())
+  const redis = forEachTest(() => startRedis(['--appendonly', 'yes']))
   afterEach(async () => {
     await member?.end()
-    await redis.close()
-    await upstream.close()
   })
 
   const isReady = async () => (await fetch(`${member.url}/readyz`)).status === 200

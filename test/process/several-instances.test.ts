@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
-import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { startRedis, wantsRedis } from '../support/registry/redis.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+import { forAllTests } from '../support/started.ts'
 
 // Two processes over one store: what one of them answers, the other keeps.
 
@@ -14,12 +14,11 @@ import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redi
  * @param seconds - how long a revoked widget asks
  */
 function severalInstances(storeUrl: () => string, seconds: number): void {
-  let upstream: WatchedUpstream
   let first: Member
   let second: Member
 
+  const upstream = forAllTests(() => startWatchedUpstream())
   beforeAll(async () => {
-    upstream = await startWatchedUpstream()
     first = await startMember(storeUrl(), upstream)
     second = await startMember(storeUrl(), upstream)
     for (const { url } of [first, second]) {
@@ -29,7 +28,6 @@ function severalInstances(storeUrl: () => string, seconds: number): void {
   afterAll(async () => {
     await first.end()
     await second.end()
-    await upstream.close()
   })
 
   test(`a revoke at one is at once a refusal at the other, for a widget that asks for ${seconds} s`, async () => {
@@ -92,19 +90,11 @@ function severalInstances(storeUrl: () => string, seconds: number): void {
 }
 
 describe('on one SQLite file', () => {
-  let folder: string
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'several-'))
-  })
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = scratchFolder()
   severalInstances(() => `sqlite:${join(folder, 'mint.db')}`, 10)
 })
 
 describe.runIf(wantsRedis())('on one Redis', () => {
-  let redis: TestRedis
-  beforeAll(async () => {
-    redis = await startRedis()
-  })
-  afterAll(() => redis?.close())
+  const redis = forAllTests(() => startRedis())
   severalInstances(() => redis.url, 2)
 })

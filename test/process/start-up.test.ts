@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DEFAULT_CONFIG } from '../support/running-service.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import {
   type ProcessOptions,
   runToEnd,
@@ -21,11 +21,10 @@ const nodeArguments = ['--import', SAY_WHEN_LISTENING]
 let directory: string
 const running: ServiceProcess[] = []
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+  directory = scratchFolder()
 })
 afterEach(async () => {
   for (const service of running.splice(0)) await service.end()
-  rmSync(directory, { recursive: true, force: true })
 })
 
 async function start(options: ProcessOptions): Promise<ServiceProcess> {

@@ -1,13 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../support/running-service.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { forEachTest } from '../support/started.ts'
 
 const KEY = 'sk-proj-traced-0123456789abcdef'
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
@@ -24,16 +25,15 @@ interface Span {
   readonly attributes: readonly { readonly key: string; readonly value: object }[]
 }
 
-let upstream: WatchedUpstream
 let collector: Server
 let bodies: string[]
 let service: ServiceProcess | undefined
 let directory: string
 
+const upstream = forEachTest(() => startWatchedUpstream())
 beforeEach(async () => {
-  upstream = await startWatchedUpstream()
   bodies = []
-  directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-traces-'))
+  directory = scratchFolder()
   collector = createServer(async (request, response) => {
     bodies.push(await text(request))
     response.setHeader('content-type', 'application/json').end('{}')
@@ -45,8 +45,6 @@ afterEach(async () => {
   service = undefined
   collector.closeAllConnections()
   collector.close()
-  await upstream.close()
-  rmSync(directory, { recursive: true, force: true })
 })
 
 async function start(env: Record<string, string>, nodeArguments: readonly string[] = []) {

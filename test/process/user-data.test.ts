@@ -1,38 +1,31 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import {
-  type RunningChatKitServer,
-  startChatKitServer,
-} from '../../src/embedded/chatkit-server/server.ts'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
 import { ADMINS } from '../support/admin-calls.ts'
 import { createAttachment } from '../support/chatkit/gateway-requests.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
-import { startWatchedUpstream, type WatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { tokenFor } from '../support/running-service.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { forEachTest } from '../support/started.ts'
 import { callUser, eraseOf, exportOf, type Line } from '../support/user-data.ts'
 
 // Data requests and deletion at their full size, on the service as a process.
 
-let upstream: WatchedUpstream
-let server: RunningChatKitServer
 let folder: string
 let processes: ServiceProcess[]
+const upstream = forEachTest(() => startWatchedUpstream())
+const server = forEachTest(() => startChatKitServer({ port: 0, wordMs: 1 }))
 beforeEach(async () => {
-  upstream = await startWatchedUpstream()
-  server = await startChatKitServer({ port: 0, wordMs: 1 })
-  folder = mkdtempSync(join(tmpdir(), 'user-data-'))
+  folder = scratchFolder()
   processes = []
 })
 afterEach(async () => {
   for (const one of processes) await one.end()
-  await server.close()
-  await upstream.close()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 /** `helpdesk` is self-hosted and the default, `support` at the embedded API. */

@@ -1,24 +1,21 @@
 // Races among processes on one SQLite file; a crash kills a process.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { patient } from '../support/registry/patient-registry.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { inOwnProcess } from './in-own-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
 
 const RUNS = raceRuns(40, 0.05)
-const folder = mkdtempSync(join(tmpdir(), 'race-'))
-const path = join(folder, 'mint.db')
+const path = join(scratchFolder(), 'mint.db')
 const observer = patient(createSqliteRegistry({ path }))
 const processes = [inOwnProcess(path), inOwnProcess(path), inOwnProcess(path)]
 
 afterAll(async () => {
   for (const one of processes) await one.close()
   await observer.close()
-  rmSync(folder, { recursive: true })
 })
 
 test(

@@ -1,24 +1,21 @@
 // Races on one SQLite file, with one connection per instance.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { patient } from '../support/registry/patient-registry.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { inProcess } from './in-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
 
 const RUNS = raceRuns(1000)
-const folder = mkdtempSync(join(tmpdir(), 'race-'))
-const path = join(folder, 'mint.db')
+const path = join(scratchFolder(), 'mint.db')
 const observer = patient(createSqliteRegistry({ path }))
 const registries = Array.from({ length: 3 }, () => createSqliteRegistry({ path }))
 const instances = registries.map((registry) => inProcess(registry))
 
 afterAll(async () => {
   for (const registry of [observer, ...registries]) await registry.close()
-  rmSync(folder, { recursive: true })
 })
 
 test(

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,24 +8,22 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, order, pageIds, query, standingQuery } from '../contracts/registry-fixtures.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 const WRITER = new URL('../support/registry/registry-writer.ts', import.meta.url).pathname
 
-let folder: string
 let path: string
 let opened: Registry[]
 let children: ChildProcess[]
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'registry-'))
-  path = join(folder, 'mint.db')
+  path = join(scratchFolder(), 'mint.db')
   opened = []
   children = []
 })
 afterEach(async () => {
   for (const child of children) child.kill('SIGKILL')
   for (const registry of opened) await registry.close()
-  rmSync(folder, { recursive: true })
 })
 
 function open(options: { maxPageCount?: number; path?: string } = {}): Registry {

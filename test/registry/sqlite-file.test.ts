@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -17,19 +16,19 @@ import {
   session,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 let folder: string
 let path: string
 let opened: Registry[]
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'registry-'))
+  folder = scratchFolder()
   path = join(folder, 'mint.db')
   opened = []
 })
 afterEach(async () => {
   for (const registry of opened) await registry.close()
-  rmSync(folder, { recursive: true })
 })
 
 function open(options: { maxPageCount?: number; path?: string } = {}): Registry {

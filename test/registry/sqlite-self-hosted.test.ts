@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
@@ -12,21 +10,19 @@ import { ownedRows } from '../../src/registry/sqlite/ownership.ts'
 import { listText } from '../../src/registry/sqlite/pages.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, NOW, ownership } from '../contracts/registry-fixtures.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 const PROCESS = new URL('./self-hosted-process.ts', import.meta.url).pathname
 
-let folder: string
 let path: string
 let registry: Registry
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'registry-'))
-  path = join(folder, 'mint.db')
+  path = join(scratchFolder(), 'mint.db')
   registry = createSqliteRegistry({ path })
 })
 afterEach(async () => {
   await registry.close()
-  rmSync(folder, { recursive: true })
 })
 
 describe('the SQLite file of self-hosted workflows', () => {

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -19,6 +17,7 @@ import {
   session,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 const ISSUER = 'https://idp.example/'
 
@@ -40,13 +39,11 @@ const ROWS = `
     VALUES ('a1', ${NOW}, '${ISSUER}|ada', 'revoke', NULL, 'ok', NULL, NULL);
   INSERT INTO kept_keys VALUES ('log', x'010203');`
 
-let folder: string
 let path: string
 let registry: Registry
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'registry-'))
-  path = join(folder, 'mint.db')
+  path = join(scratchFolder(), 'mint.db')
   const db = new DatabaseSync(path)
   migrate(db, MIGRATIONS.slice(0, 1))
   expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
@@ -56,7 +53,6 @@ beforeEach(() => {
 })
 afterEach(async () => {
   await registry.close()
-  rmSync(folder, { recursive: true })
 })
 
 describe('a SQLite file of schema version 1', () => {

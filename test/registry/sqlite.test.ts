@@ -1,12 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { registryContract } from '../contracts/registry.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 registryContract('sqlite', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'registry-'))
+  const folder = scratchFolder()
   const opened: Registry[] = []
   return {
     async open() {
@@ -16,7 +15,6 @@ registryContract('sqlite', async () => {
     },
     async close() {
       for (const registry of opened) await registry.close()
-      rmSync(folder, { recursive: true })
     },
   }
 })

@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -13,6 +11,7 @@ import {
 import { leaksIn, type Planted } from '../support/leaks.ts'
 import { openRaw } from '../support/raw-http.ts'
 import { APP_ORIGIN, claimsOf } from '../support/running-service.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { runToEnd, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { CRASH_ON_SIGNAL } from '../support/spies.ts'
 import { createSecretSigner, handMade } from '../support/tokens.ts'
@@ -56,7 +55,6 @@ const planted: Planted[] = [
 /** Status line, headers and body of everything that was answered. */
 const answers: string[] = []
 
-let directory: string
 let upstream: WatchedUpstream
 let service: ServiceProcess
 
@@ -72,8 +70,8 @@ function environment(): Record<string, string> {
   }
 }
 
+const directory = scratchFolder()
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
   upstream = await startWatchedUpstream()
   const nodeArguments = ['--import', CRASH_ON_SIGNAL]
   service = await startServiceProcess({ config: CONFIG, env: environment(), nodeArguments })
@@ -81,7 +79,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.end()
   await upstream.close()
-  rmSync(directory, { recursive: true, force: true })
 })
 
 function plant(what: string, value: string): string {

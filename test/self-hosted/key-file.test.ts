@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/sign
 import { ADMINS, adminToken } from '../support/admin-calls.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { type Running, startService } from '../support/running-service.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 
 // With the key file in hand the test signs what the service never would.
 
@@ -17,14 +17,13 @@ let folder: string
 let path: string
 let running: Running
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+  folder = scratchFolder()
   path = join(folder, 'keys.json')
   writeFileSync(path, await makeSigningKeys())
   running = await startService({ config, env: { PUBLIC_URL, SIGNING_KEY_FILE: path } })
 })
 afterEach(async () => {
   await running.close()
-  rmSync(folder, { recursive: true })
 })
 
 async function isActive(secret: string, { url }: Pick<Running, 'url'> = running) {

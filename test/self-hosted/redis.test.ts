@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
@@ -11,17 +10,17 @@ import { asAt, createThread } from '../gateway/scene.ts'
 import { framesOf, input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
 import { type Instance, startInstance } from './instance.ts'
 
 describe.runIf(wantsRedis())('two instances that share Redis and a key file', () => {
-  let folder: string
   let sample: RunningChatKitServer
   let here: Instance
   let there: Instance
   const redis = forAllTests(() => startRedis())
+  const folder = scratchFolder()
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
     const SIGNING_KEY_FILE = join(folder, 'keys.json')
     writeFileSync(SIGNING_KEY_FILE, await makeSigningKeys())
     sample = await startChatKitServer({ port: 0, wordMs: 5 })
@@ -35,7 +34,6 @@ describe.runIf(wantsRedis())('two instances that share Redis and a key file', ()
     await here.process.end()
     await there.process.end()
     await sample.close()
-    rmSync(folder, { recursive: true })
   })
 
   test('a client secret of one instance works at the other, and a thread has one owner at both', async () => {

@@ -1,12 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { makeSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { leaksIn } from '../support/leaks.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { runToEnd } from '../support/service-process.ts'
 
 const config = selfHostedConfig({ server: 'http://127.0.0.1:9/chatkit' })
@@ -15,11 +15,7 @@ const env = {
   TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
 }
 
-let directory: string
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
-})
-afterAll(() => rmSync(directory, { recursive: true }))
+const directory = scratchFolder()
 
 function fileWith(name: string, text: string): string {
   const path = join(directory, name)

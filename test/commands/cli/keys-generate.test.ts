@@ -1,17 +1,16 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { readSigningKeys, SIGNING_ALGORITHMS } from '../../../src/chatkit/signing/signing-keys.ts'
 import { readPseudonymKey } from '../../../src/config/expressions/pseudonym.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
+import { scratchFolder } from '../../support/scratch-folder.ts'
 import { startServiceProcess } from '../../support/service-process.ts'
 import { runInProcess } from './run-in-process.ts'
 
 const SECRET = 'a shared secret of at least thirty-two bytes'
-const folder = mkdtempSync(join(tmpdir(), 'keys-generate-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const folder = scratchFolder()
 
 const generate = (...words: readonly string[]) => runInProcess(['keys', 'generate', ...words])
 

@@ -1,25 +1,22 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { API_KEY, DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
+import { scratchFolder } from '../../support/scratch-folder.ts'
 import { forAllTests } from '../../support/started.ts'
 import { cli } from './run-cli.ts'
 
 // jwt explain, doctor and keys generate as the processes that operators run.
 
 const TEST_SHARED_SECRET = 'a shared secret of at least thirty-two bytes'
-const folder = mkdtempSync(join(tmpdir(), 'operators-'))
+const folder = scratchFolder()
 const file = join(folder, 'config.yaml')
 
 const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeAll(async () => {
   writeFileSync(file, DEFAULT_CONFIG)
-})
-afterAll(async () => {
-  rmSync(folder, { recursive: true })
 })
 
 function explain(input: string, ...words: readonly string[]) {

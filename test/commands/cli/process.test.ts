@@ -1,24 +1,21 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
+import { scratchFolder } from '../../support/scratch-folder.ts'
 import { NODE, spawnNode } from '../../support/service-process.ts'
 import { pretendVersion } from '../../support/spies.ts'
 import { forAllTests } from '../../support/started.ts'
 import { BIN, cli } from './run-cli.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
-const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-cli-'))
+const folder = scratchFolder()
 
 let env: Record<string, string>
 const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeAll(async () => {
   env = { OPENAI_BASE_URL: api.url, OPENAI_API_KEY: 'sk-process' }
-})
-afterAll(async () => {
-  rmSync(folder, { recursive: true })
 })
 
 describe('output that nobody reads to its end', () => {

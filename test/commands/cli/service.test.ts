@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { runCli } from '../../../src/commands/cli/program.ts'
 import {
   ADMIN_CONFIG,
@@ -13,21 +12,19 @@ import {
 } from '../../support/admin-calls.ts'
 import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
+import { scratchFolder } from '../../support/scratch-folder.ts'
 import { forAllTests } from '../../support/started.ts'
 import { type Ended, quickCli, cli as spawnedCli, terminal } from './run-cli.ts'
 
 // The command line against a running service, as an admin.
 
 const token = adminToken()
-const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-cli-'))
+const folder = scratchFolder()
 
 let env: Record<string, string>
 const running = forAllTests(() => startService({ config: ADMIN_CONFIG }))
 beforeAll(async () => {
   env = { CHATKIT_MINT_URL: running.url, CHATKIT_MINT_TOKEN: token }
-})
-afterAll(async () => {
-  rmSync(folder, { recursive: true })
 })
 
 /** In this process, which is quicker; what a process of its own adds has its tests elsewhere. */

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { CommandError, EXIT } from '../../../src/commands/cli/exit.ts'
 import { runCli } from '../../../src/commands/cli/program.ts'
+import { scratchFolder } from '../../support/scratch-folder.ts'
 import { quickCli, terminal } from './run-cli.ts'
 
 // Answers of a service that a test makes up line by line, down to where the connection breaks.
@@ -20,7 +20,7 @@ const server = createServer((request, response) => {
   seen.push(`${request.method} ${request.url}`)
   answer(response)
 })
-const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-cli-'))
+const folder = scratchFolder()
 let env: Record<string, string>
 beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -33,7 +33,6 @@ afterEach(() => {
 afterAll(() => {
   server.closeAllConnections()
   server.close()
-  rmSync(folder, { recursive: true })
 })
 
 /** These lines, and then the end or a broken connection. */

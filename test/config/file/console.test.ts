@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { readSetup, SetupError } from '../../../src/config/setup.ts'
 import { Secret } from '../../../src/lib/secret.ts'
+import { scratchFolder } from '../../support/scratch-folder.ts'
 import { MINIMAL, problemsOf, settingsOf } from '../fixtures.ts'
 
 const ADMINS = `admins: { when: 'claims.admin == true' }\n`
@@ -75,10 +75,9 @@ describe('the file', () => {
 })
 
 describe('the environment', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'console-'))
+  const folder = scratchFolder()
   const file = join(folder, 'c.yaml')
   writeFileSync(file, GOOD)
-  afterAll(() => rmSync(folder, { recursive: true }))
   const KEY = Buffer.alloc(32, 1).toString('base64url')
 
   function problemsWith(variables: Record<string, string>): readonly string[] {

@@ -1,8 +1,7 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eachBounded } from '../../../src/lib/concurrency.ts'
 import type { Registry } from '../../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
@@ -10,10 +9,11 @@ import { entry } from '../../contracts/registry-fixtures.ts'
 import { ADMIN_CONFIG, callAdmin, expectRefusedMint, revoke } from '../../support/admin-calls.ts'
 import { startWatchedUpstream } from '../../support/chatkit/watched-upstream.ts'
 import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { scratchFolder } from '../../support/scratch-folder.ts'
 import { forEachTest } from '../../support/started.ts'
 
 const MANY = 5000
-const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
+const folder = scratchFolder()
 const seeded = join(folder, 'seeded.db')
 let copies = 0
 
@@ -22,7 +22,6 @@ beforeAll(async () => {
   await seed(registry)
   await registry.close()
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 async function seededMemory(): Promise<Registry> {
   const registry = createSqliteRegistry({ path: ':memory:' })

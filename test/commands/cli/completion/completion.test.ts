@@ -1,18 +1,17 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { quickCli } from '../run-cli.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-completion-'))
+const folder = scratchFolder()
 let bash = ''
 beforeAll(async () => {
   bash = (await quickCli(['completion', 'bash'])).out
   writeFileSync(join(folder, 'token.txt'), '')
   mkdirSync(join(folder, 'tokens'))
 })
-afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Skipped where the shell is missing; in CI that is a failure. */
 function wanted(shell: string): boolean {

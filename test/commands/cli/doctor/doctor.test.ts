@@ -1,8 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeSigningKeys } from '../../../../src/chatkit/signing/signing-keys.ts'
 import type { Finding } from '../../../../src/commands/cli/doctor/finding.ts'
 import {
@@ -19,13 +18,14 @@ import { startKeyServer } from '../../../support/key-server.ts'
 import { leaksIn } from '../../../support/leaks.ts'
 import { startRedis, wantsRedis } from '../../../support/registry/redis.ts'
 import { API_KEY } from '../../../support/running-service.ts'
+import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { forAllTests, forEachTest } from '../../../support/started.ts'
 import { createSigner } from '../../../support/tokens.ts'
 import { type Ran, runInProcess } from '../run-in-process.ts'
 
 const OTHER_KEY = 'sk-test-other-key-0123456789wxyz'
 const BEFORE_THE_END = Date.parse('2026-11-01')
-const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+const folder = scratchFolder()
 const file = join(folder, 'config.yaml')
 const signer = createSigner('ES256')
 
@@ -33,9 +33,6 @@ let variables: Record<string, string>
 const api = forAllTests(() => startChatKitApi({ port: 0 }))
 const issuer = forAllTests(() => startKeyServer([signer.publicJwk]))
 const own = forAllTests(() => startChatKitServer({ port: 0 }))
-afterAll(async () => {
-  rmSync(folder, { recursive: true })
-})
 beforeEach(async () => {
   api.api.clearRequests()
   own.server.clearRequests()

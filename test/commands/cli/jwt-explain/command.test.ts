@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { JwtReport } from '../../../../src/commands/cli/jwt-explain/report.ts'
 import { startKeyServer } from '../../../support/key-server.ts'
 import { HIGH_LIMITS, type Running, startService } from '../../../support/running-service.ts'
+import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { forAllTests } from '../../../support/started.ts'
 import { createTokenCases } from '../../../support/token-cases.ts'
 import { createSecretSigner, createSigner } from '../../../support/tokens.ts'
@@ -18,7 +18,7 @@ const es = createSigner('ES256', 'shared-kid')
 const rs = createSigner('RS256', 'rsa')
 const foreign = createSigner('ES256', 'shared-kid')
 const shared = createSecretSigner('HS256', SECRET)
-const folder = mkdtempSync(join(tmpdir(), 'jwt-explain-'))
+const folder = scratchFolder()
 const file = join(folder, 'config.yaml')
 
 let running: Running
@@ -44,7 +44,6 @@ ${HIGH_LIMITS}
 })
 afterAll(async () => {
   await running.close()
-  rmSync(folder, { recursive: true })
 })
 afterEach(() => {
   server.jwksBehaviour = { kind: 'ok' }
