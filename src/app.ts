@@ -1,6 +1,7 @@
 // Makes the app: the order of middleware, and the handler of each route that is configured.
 import { type Handler, Hono } from 'hono'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
+import type { Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
 import { addRoute, withHandlers } from './http/add-route.ts'
 import { listAudit } from './http/admin/audit.ts'
@@ -8,101 +9,111 @@ import { adminSessions } from './http/admin/sessions.ts'
 import { anyThreads } from './http/admin/threads.ts'
 import { userData } from './http/admin/user-data.ts'
 import { adminUsers } from './http/admin/users.ts'
-import { requireAdmin, requireUser } from './http/authentication.ts'
+import { type CallerOf, requireAdmin, requireUser } from './http/authentication.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
 import { answerClientScript } from './http/docs/client-script.ts'
 import { createDocs } from './http/docs/pages.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
-import { answerError, type EnvelopeOptions, envelope } from './http/request-frame.ts'
+import type { Origins } from './http/origins.ts'
+import { type AnswerSeen, answerError, requestFrame } from './http/request-frame.ts'
 import { ROUTES } from './http/route-table.ts'
-import {
-  type BackchannelLogoutOptions,
-  backchannelLogout,
-} from './http/routes/backchannel-logout.ts'
-import { answerLive, answerReady, type Readiness } from './http/routes/health.ts'
+import { backchannelLogout } from './http/routes/backchannel-logout.ts'
+import { answerLive, answerReady } from './http/routes/health.ts'
 import { answerKeySet, introspect, requireIntrospector } from './http/routes/introspect.ts'
 import { auditMints, createSession, signOut } from './http/routes/sessions.ts'
 import { ownThreads } from './http/routes/threads.ts'
 import type { Clock } from './lib/clock.ts'
 import { ServiceError } from './lib/errors.ts'
+import type { Log } from './lib/log.ts'
+import type { Audit } from './registry/audit.ts'
 import type { Registry } from './registry/port.ts'
 
-/** Everything that the routes lean on, built once by `service.ts`. */
-export type AppDeps = EnvelopeOptions &
-  Readiness &
-  Parameters<typeof requireUser>[0] &
-  Parameters<typeof createSession>[0] &
-  BackchannelLogoutOptions &
-  Parameters<typeof ownThreads>[0] &
-  Pick<Parameters<CreateConsole>[0], 'administer' | 'secret' | 'figures'> & {
-    readonly registry: Registry
-    readonly now: Clock
-    readonly publicUrl: string | undefined
-    /** Undefined when the config has no console: it is not even loaded then. */
-    readonly createConsole: CreateConsole | undefined
-    /** Undefined when every workflow is at OpenAI. */
-    readonly selfHosted: SelfHostedDeps | undefined
-  }
+/** Parts of the service that routes are made from; `service.ts` builds each once. */
+export interface AppParts {
+  readonly settings: Settings
+  readonly publicUrl: string | undefined
+  readonly origins: Origins
+  readonly secret: ConsoleParts['secret']
+  readonly registry: Registry
+  readonly audit: Audit
+  readonly callerOf: CallerOf
+  readonly userOf: Parameters<typeof requireUser>[0]['userOf']
+  readonly mint: Parameters<typeof createSession>[0]['mint']
+  readonly revoke: Parameters<typeof signOut>[0]['revoke']
+  readonly threads: Parameters<typeof ownThreads>[0]['threads']
+  readonly administer: ConsoleParts['administer']
+  readonly checkStanding: Parameters<typeof ownThreads>[0]['checkStanding']
+  readonly verifyLogoutToken: Parameters<typeof backchannelLogout>[0]['verifyLogoutToken']
+  readonly figures: ConsoleParts['figures']
+  readonly readiness: Parameters<typeof answerReady>[0]
+  readonly onAnswer: (answer: AnswerSeen) => void
+  readonly now: Clock
+  readonly log: Log
+  /** Undefined when the config has no console: it is not even loaded then. */
+  readonly createConsole: CreateConsole | undefined
+  /** Undefined when every workflow is at OpenAI. */
+  readonly selfHosted: SelfHostedParts | undefined
+}
 
-/** What the routes of self-hosted workflows need besides. */
-export interface SelfHostedDeps {
+type ConsoleParts = Parameters<CreateConsole>[0]
+
+/** Parts of the routes of self-hosted workflows. */
+export interface SelfHostedParts {
   readonly publicUrl: string
   readonly keys: SigningKeys
   readonly gateway: Handler<AppEnv>
 }
 
-/**
- * The order of middleware, and the handler of each route of the table.
- *
- * @param deps - everything that the routes lean on
- */
-export function createApp(deps: AppDeps): Hono<AppEnv> {
-  const { admins, introspectionClients } = deps.settings
-  const admin = admins && requireAdmin({ ...deps, admins })
+/** Puts the layers in order and adds every URL. */
+export function createApp(parts: AppParts): Hono<AppEnv> {
+  const { settings, origins, callerOf, userOf, audit } = parts
+  const { admins, introspectionClients } = settings
+  const admin = admins && requireAdmin({ callerOf, admins, audit })
   const introspector = requireIntrospector(introspectionClients, admin)
-  const checks = { user: requireUser(deps), admin, introspector }
-  const adminConsole = consoleOf(deps)
+  const checks = { user: requireUser({ callerOf, userOf }), admin, introspector }
+  const adminConsole = consoleOf(parts)
 
   const app = new Hono<AppEnv>()
   const answer = (error: Error, c: AppContext) =>
     adminConsole?.explain(error, c) ?? answerError(error, c)
   app.onError(answer)
-  app.use(envelope(deps))
-  app.post(ROUTES.createSession.path, auditMints(deps.audit))
-  const urls = { ...withHandlers(ROUTES, handlersOf(deps), checks), ...adminConsole?.routes }
-  for (const [path, methods] of Object.entries(urls)) {
-    addRoute(app, deps.origins, { path, methods })
-  }
+  const { log, onAnswer, readiness } = parts
+  app.use(requestFrame({ origins, log, draining: readiness.draining, onAnswer }))
+  app.post(ROUTES.createSession.path, auditMints(audit))
+  const urls = { ...withHandlers(ROUTES, handlersOf(parts), checks), ...adminConsole?.routes }
+  for (const [path, methods] of Object.entries(urls)) addRoute(app, origins, { path, methods })
   app.notFound((c) => answer(new ServiceError('not_found', { reason: 'no such route' }), c))
   return app
 }
 
 /** Undefined when the config has none. */
-function consoleOf(deps: AppDeps) {
-  const { settings, publicUrl, createConsole, secret, figures } = deps
-  const { administer, registry, audit, now, log } = deps
+function consoleOf(parts: AppParts) {
+  const { settings, publicUrl, createConsole, secret, figures } = parts
+  const { administer, registry, audit, now, log } = parts
   const { admins, console: signIn } = settings
   if (signIn === undefined || admins === undefined || publicUrl === undefined) return undefined
   const config = { ...settings, admins, console: signIn, publicUrl }
   return createConsole?.({ config, secret, figures, administer, registry, audit, now, log })
 }
 
-/** By operation id; those of routes that the config has not are missing. */
+/** By operation id; handlers of routes that are not configured are missing. */
 function handlersOf(
-  deps: AppDeps,
+  parts: AppParts,
 ): Readonly<Partial<Record<keyof typeof ROUTES, Handler<AppEnv>>>> {
-  const { administer, settings, selfHosted, log, now, publicUrl } = deps
+  const { settings, publicUrl, registry, audit, now, log } = parts
+  const { mint, revoke, threads, checkStanding, verifyLogoutToken, administer } = parts
+  const { selfHosted } = parts
   const makeDocument = async () => {
     const { createOpenApi } = await import('./http/openapi/document.ts')
     return createOpenApi(ROUTES, publicUrl)
   }
   return {
-    createSession: createSession(deps),
-    signOut: signOut(deps),
-    backchannelLogout: backchannelLogout(deps),
-    ...ownThreads(deps),
+    createSession: createSession({ settings, mint, now }),
+    signOut: signOut({ revoke, audit }),
+    backchannelLogout: backchannelLogout({ verifyLogoutToken, revoke, registry, audit, now }),
+    ...ownThreads({ settings, threads, checkStanding, audit }),
     live: answerLive,
-    ready: answerReady(deps),
+    ready: answerReady(parts.readiness),
     clientScript: answerClientScript(),
     ...createDocs(makeDocument),
     openapi: answerOpenApi(makeDocument),
@@ -115,7 +126,13 @@ function handlersOf(
     }),
     ...(selfHosted && {
       keySet: answerKeySet(selfHosted.keys),
-      introspect: introspect({ ...deps, ...selfHosted }),
+      introspect: introspect({
+        settings,
+        registry,
+        keys: selfHosted.keys,
+        publicUrl: selfHosted.publicUrl,
+        now,
+      }),
       chatkit: selfHosted.gateway,
       uploadAttachment: selfHosted.gateway,
     }),

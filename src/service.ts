@@ -1,9 +1,10 @@
+// The composition root: builds every part from settings and environment, and joins them to a service.
 import { randomBytes } from 'node:crypto'
 import type { Hono } from 'hono'
 import { Agent } from 'undici'
 import { createAdminister } from './administer/administer.ts'
 import { createUserData } from './administer/user-data.ts'
-import { createApp, type SelfHostedDeps } from './app.ts'
+import { createApp, type SelfHostedParts } from './app.ts'
 import { type Authenticator, createAuthenticator } from './authenticate/authenticate.ts'
 import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
@@ -61,9 +62,8 @@ export interface Service {
 }
 
 /**
- * The composition root: the only place, with `commands/`, that names adapters.
+ * Builds the parts in the order in which they need each other.
  *
- * @param options - settings, secrets, log
  * @throws `StoreUnusableError` when the store's file cannot be used; `UnusableSettingError` when an issuer's key set
  * or secret in the config cannot be used
  */
@@ -172,7 +172,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     publicUrl: environment.publicUrl,
     secret: environment.secret,
     figures: metrics.figures.samples,
-    selfHosted: await selfHostedDeps(settings, parts, rest),
+    selfHosted: await selfHostedParts(settings, parts, rest),
     onAnswer: seenBy(metrics.seen, options.onAnswer),
     callerOf: createCallerOf({ authenticate, registry, origins, settings, now }),
     verifyLogoutToken,
@@ -182,9 +182,11 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     threads,
     administer: createAdminister(admin),
     userOf: createUserOf({ issuers: settings.issuers, hashUser: context.hashUser }),
-    draining: () => state.draining,
-    keysUsable: authenticator.ready,
-    checkStore: () => registry.check(),
+    readiness: {
+      draining: () => state.draining,
+      keysUsable: authenticator.ready,
+      checkStore: () => registry.check(),
+    },
   })
 }
 
@@ -196,11 +198,11 @@ function tellOfForeign({ metrics, log }: AppContext) {
   }
 }
 
-async function selfHostedDeps(
+async function selfHostedParts(
   settings: Settings,
   { registry, selfHosted }: Parts,
   { hashUser, now, log }: Pick<AppContext, 'now' | 'log' | 'hashUser'>,
-): Promise<SelfHostedDeps | undefined> {
+): Promise<SelfHostedParts | undefined> {
   if (selfHosted === undefined) return undefined
   const { createGateway } = await import('./gateway/gateway.ts')
   const gateway = createGateway({ settings, selfHosted, registry, hashUser, now, log })

@@ -1,3 +1,4 @@
+// The outermost layer of every request: its id, the headers of every answer, its line in the access log, its errors.
 import type { MiddlewareHandler } from 'hono'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -8,17 +9,17 @@ import type { AppContext, AppEnv, RequestTrace } from './context.ts'
 import { type Origins, setCorsHeaders } from './origins.ts'
 import { isAnsweredBelow } from './server/bare-answer.ts'
 
-/** What {@link envelope} needs. */
-export interface EnvelopeOptions {
+/** Parts of the outermost layer. */
+interface FrameParts {
   readonly origins: Origins
   readonly log: Log
   /** Whether the service is stopping: then connections close with their answer. */
   readonly draining: () => boolean
-  /** Told of each answer, for metrics. */
+  /** Gets each answer, for metrics. */
   readonly onAnswer?: (answer: AnswerSeen) => void
 }
 
-/** One answer, as metrics see it. */
+/** An answer as metrics see it. */
 export interface AnswerSeen {
   readonly method: string
   /** The route's pattern, never the path: paths can hold users. */
@@ -33,11 +34,10 @@ export interface AnswerSeen {
 }
 
 /**
- * The outermost layer: request id, headers that every answer has, one line in the access log.
- * Headers are gathered before the handler runs: setting them on a finished answer costs more CPU
+ * Wraps every request. Headers are gathered before the handler runs: setting them on a finished answer costs more CPU
  * than the rest of a mint's answer (it throws away the Node adapter's light response).
  */
-export function envelope(options: EnvelopeOptions): MiddlewareHandler<AppEnv> {
+export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const started = performance.now()
     const requestId = newId('req_')
@@ -47,14 +47,14 @@ export function envelope(options: EnvelopeOptions): MiddlewareHandler<AppEnv> {
     setCorsHeaders(c, options.origins)
     await next()
     completeHeaders(c)
-    // Asked now: what was under way when the draining began closes its connection too.
+    // Asked after the answer: requests that were under way when the draining began close their connection too.
     if (options.draining()) c.header('Connection', 'close')
     if (isAnsweredBelow(c.env.outgoing)) return
     logAnswer(c, options, performance.now() - started)
   }
 }
 
-function logAnswer(c: AppContext, { log, onAnswer }: EnvelopeOptions, milliseconds: number): void {
+function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: number): void {
   const status = c.res.status
   const error = c.error instanceof ServiceError ? c.error : undefined
   const route = c.req.routePath
@@ -85,7 +85,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: EnvelopeOptions, millisecon
     ms: round(milliseconds),
   }
   if (status < 500) log.info(line, 'request')
-  // There are most of these when there is least time: a refusal on purpose needs no stack.
+  // Overload brings many of these, when there is least time: a refusal on purpose needs no stack.
   else if (error?.code === 'overloaded') log.warn(line, 'request')
   else log.error({ ...line, err: c.error }, 'request')
 }
@@ -107,8 +107,8 @@ function round(milliseconds: number): number {
 }
 
 /**
- * Hono's error handler: whatever was thrown becomes problem details. What nobody threw on purpose is
- * `internal_error` outside, and itself in the log.
+ * Hono's error handler: every error becomes problem details. An unexpected one is `internal_error` for
+ * the client; the log shows it as it is.
  */
 export function answerError(error: Error, c: AppContext): Response {
   const known =
@@ -116,7 +116,7 @@ export function answerError(error: Error, c: AppContext): Response {
       ? error
       : new ServiceError('internal_error', { reason: error.name, cause: error })
   c.error = known
-  // Half a request is still to come: nobody knows where the next one would begin.
+  // The rest of the request is still to come, so nobody knows where the next one would begin.
   if (known.code === 'request_timeout') setHeader(c, 'Connection', 'close')
   return answerText(c, problemAnswer(known, c.get('requestId')))
 }

@@ -8,7 +8,7 @@ import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { addRoute } from '../../src/http/add-route.ts'
 import type { AppEnv } from '../../src/http/context.ts'
 import { originsOf } from '../../src/http/origins.ts'
-import { answerError, envelope } from '../../src/http/request-frame.ts'
+import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
 import type { FiguresSample } from '../../src/http/telemetry/figures.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -61,7 +61,7 @@ async function startOn(port: number, signIn: SignIn) {
   const origins = originsOf(settings, publicUrl)
   const app = new Hono<AppEnv>()
   app.onError((error, c) => adminConsole.explain(error, c) ?? answerError(error, c))
-  app.use(envelope({ origins, log, draining: () => false }))
+  app.use(requestFrame({ origins, log, draining: () => false }))
   for (const [path, methods] of Object.entries(adminConsole.routes)) {
     addRoute(app, origins, { path, methods })
   }

@@ -9,7 +9,7 @@ import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { createGateway } from '../../src/gateway/gateway.ts'
 import { addRoute } from '../../src/http/add-route.ts'
 import type { AppEnv } from '../../src/http/context.ts'
-import { answerError, envelope } from '../../src/http/request-frame.ts'
+import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -86,7 +86,7 @@ export async function startScene(options: SceneOptions = {}) {
   }
   const app = new Hono<AppEnv>()
   app.onError(answerError)
-  app.use(envelope({ origins, log, draining: () => false }))
+  app.use(requestFrame({ origins, log, draining: () => false }))
   addRoute(app, origins, {
     path: '/chatkit/:workflow',
     methods: { POST: [gateway], PUT: [gateway] },

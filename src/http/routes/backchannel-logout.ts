@@ -34,25 +34,25 @@ export const LOGOUT_ROUTES = {
   },
 } satisfies RouteDefinitions
 
-/** What {@link backchannelLogout} needs. */
-export interface BackchannelLogoutOptions {
+/** Twice the life of a logout token, tolerance included. */
+const REPLAY_SECONDS = 600
+
+/**
+ * Answers 200 only when the logout is durable, so that a provider that repeats a failed one gets it done.
+ */
+export function backchannelLogout({
+  verifyLogoutToken,
+  revoke,
+  registry,
+  audit,
+  now,
+}: {
   readonly verifyLogoutToken: Authenticator['verifyLogoutToken']
   readonly revoke: Revoke
   readonly registry: Pick<Registry, 'remembers' | 'rememberOnce'>
   readonly audit: Audit
   readonly now: Clock
-}
-
-/** Twice as long as a logout token is good for, tolerance included. */
-const REPLAY_SECONDS = 600
-
-/**
- * Answers 200 only when the logout is durable, so that a provider that repeats a failed one gets it done.
- *
- * @param options - verification, step 3, replay protection
- */
-export function backchannelLogout(options: BackchannelLogoutOptions): Handler<AppEnv> {
-  const { verifyLogoutToken, revoke, registry, audit, now } = options
+}): Handler<AppEnv> {
   return async (c) => {
     const order = await verifyLogoutToken(await readFormField(c, 'logout_token'))
     const key = `logout:${order.issuer}|${order.jti}`

@@ -42,31 +42,30 @@ export const HEALTH_ROUTES = {
   },
 } satisfies RouteDefinitions
 
-/** What `/readyz` asks. */
-export interface Readiness {
-  readonly draining: () => boolean
-  /** Whether the keys of at least one issuer are usable. */
-  readonly keysUsable: () => boolean
-  /** Throws `store_unavailable` when the store cannot be written. */
-  readonly checkStore: () => Promise<void>
-}
-
-/** Asks nothing, so that no neighbour's fault restarts us. */
+/** Checks nothing else, so that no other system's fault restarts the process. */
 export function answerLive(c: AppContext): Response {
   return c.json({ status: 'live' })
 }
 
 /**
- * OpenAI plays no part: when it is down every instance is equally useless, and taking them all out
- * would turn clear errors into none.
- *
- * @param readiness - the three questions
+ * OpenAI plays no part: when it is down every instance is equally useless, and taking all of them out
+ * would only hide the clear errors.
  */
-export function answerReady(readiness: Readiness) {
+export function answerReady({
+  draining,
+  keysUsable,
+  checkStore,
+}: {
+  readonly draining: () => boolean
+  /** Whether the keys of at least one issuer are usable. */
+  readonly keysUsable: () => boolean
+  /** Throws `store_unavailable` when the store cannot be written. */
+  readonly checkStore: () => Promise<void>
+}) {
   return async (c: AppContext): Promise<Response> => {
-    if (readiness.draining()) throw new ServiceError('shutting_down', { reason: 'draining' })
-    await readiness.checkStore()
-    if (!readiness.keysUsable()) {
+    if (draining()) throw new ServiceError('shutting_down', { reason: 'draining' })
+    await checkStore()
+    if (!keysUsable()) {
       throw new ServiceError('idp_unavailable', { reason: 'no issuer has usable keys' })
     }
     return c.json({ status: 'ready' })

@@ -74,8 +74,8 @@ export const INTROSPECT_ROUTES = {
   },
 } satisfies RouteDefinitions
 
-/** What {@link introspect} needs. */
-export interface IntrospectOptions {
+/** Parts that tell whether a client secret is live. */
+interface IntrospectParts {
   readonly registry: Pick<Registry, 'getSession'>
   readonly settings: Settings
   readonly keys: SigningKeys
@@ -111,7 +111,7 @@ export function requireIntrospector(
  *
  * @param options - keys and registry
  */
-export function introspect(options: IntrospectOptions): Handler<AppEnv> {
+export function introspect(options: IntrospectParts): Handler<AppEnv> {
   return async (c: AppContext) => {
     const session = await liveSession(new Secret(await readFormField(c, 'token')), options)
     return c.json(
@@ -122,7 +122,7 @@ export function introspect(options: IntrospectOptions): Handler<AppEnv> {
 
 async function liveSession(
   secret: Secret,
-  { registry, settings, keys, publicUrl, now }: IntrospectOptions,
+  { registry, settings, keys, publicUrl, now }: IntrospectParts,
 ): Promise<SessionRecord | undefined> {
   for (const { kind, name } of settings.workflows) {
     if (kind !== 'self-hosted') continue

@@ -20,7 +20,7 @@ import {
 } from '../route-definition.ts'
 import { callOptions } from '../upstream-call-options.ts'
 
-/** What both lists of threads take. */
+/** Query parameters of both lists of threads. */
 export const threadListParameters = {
   ...listParameters,
   /** Longer than an id: the cursor of a merged list names a thread of each source. */
@@ -147,7 +147,7 @@ export function ownThreads({
   readonly checkStanding: (caller: Caller) => Promise<void>
   readonly audit: Audit
 }): Readonly<Record<keyof typeof OWN_THREAD_ROUTES, Handler<AppEnv>>> {
-  /** The mint's own rule: a blocked user, and a token from before a logout, read nothing either. */
+  /** As for a mint: a blocked user, and a token from before a logout, may read nothing. */
   async function requireStanding(c: AppContext): Promise<void> {
     const { principal, user } = c.var
     const identity = identityOf(principal)
@@ -184,7 +184,7 @@ export function ownThreads({
         return c.json(deleted)
       } catch (error) {
         const code = error instanceof ServiceError ? error.code : 'internal_error'
-        // It may be gone all the same.
+        // A delete whose answer was lost may have deleted all the same.
         if (code !== 'not_found') noteDelete(c, 'failed', code)
         throw error
       }
