@@ -1,3 +1,4 @@
+// The process: reads environment and config, builds the service, listens, and drains at a signal.
 import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'

@@ -1,3 +1,4 @@
+// The registry in Redis or Valkey, for any number of instances.
 import { z } from 'zod'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
@@ -16,27 +17,25 @@ import { createSessionSteps } from './redis/sessions.ts'
 import { readFigures, sweepRedis } from './redis/sweep.ts'
 import { createUses } from './redis/uses.ts'
 
-/** Where Redis is, and where to complain. */
-export interface RedisRegistryOptions extends RedisLocation {
-  readonly log: Log
-  /** How long one call may take, in milliseconds; 250 when absent. */
-  readonly callMs?: number | undefined
-}
-
 const DAY_SECONDS = 86_400
 
 /**
  * The registry in Redis 7 or Valkey, for any number of instances. Starts though Redis is down: until
  * it comes, every method answers `store_unavailable`.
  *
- * @param options - location and log
+ * @param callMs - how long one call may take, in milliseconds; 250 when absent
  */
-export function createRedisRegistry(options: RedisRegistryOptions): Registry {
+export function createRedisRegistry({
+  url,
+  cluster,
+  log,
+  callMs,
+}: RedisLocation & { readonly log: Log; readonly callMs?: number | undefined }): Registry {
   const link = createLink({
-    connect: (onError) => createConnection(options, onError),
-    log: options.log,
-    callMs: options.callMs,
-    onReady: (redis) => inspect(redis, options.log),
+    connect: (onError) => createConnection({ url, cluster }, onError),
+    log,
+    callMs,
+    onReady: (redis) => inspect(redis, log),
   })
   return {
     ...createSessionSteps(link),

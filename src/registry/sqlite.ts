@@ -1,11 +1,12 @@
 // The registry in SQLite: one file, or one database in memory.
+import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import type { LogoutMark } from './records.ts'
 import { createCounting } from './sqlite/counting.ts'
 import { createDatabase, type Database, type Sql } from './sqlite/database.ts'
 import { createErase } from './sqlite/erase.ts'
 import { createLists } from './sqlite/lists.ts'
-import { type OpenOptions, openDatabase } from './sqlite/open.ts'
+import { openDatabase } from './sqlite/open.ts'
 import { createOutbox } from './sqlite/outbox.ts'
 import { createOwnership } from './sqlite/ownership.ts'
 import { numberIn } from './sqlite/rows.ts'
@@ -28,11 +29,21 @@ const MARK = `
  * The registry in one SQLite file, which several processes of one machine may share; or, for
  * development and tests, in memory, where it ends with its process.
  *
- * @param options - where the file is; it is made, readable for its owner only, when there is none
+ * @param path - of the file, made readable for its owner only when there is none; or `:memory:`
+ * @param maxPageCount - bound on the file's size, in pages; SQLite's own when absent
+ * @param log - for a file that is too large to check
  * @throws `StoreUnusableError` when it cannot be opened, written or understood
  */
-export function createSqliteRegistry(options: OpenOptions): Registry {
-  const connections = openDatabase(options)
+export function createSqliteRegistry({
+  path,
+  maxPageCount,
+  log,
+}: {
+  readonly path: string
+  readonly maxPageCount?: number | undefined
+  readonly log?: Log | undefined
+}): Registry {
+  const connections = openDatabase({ path, maxPageCount, log })
   const db = createDatabase(connections.durable)
   // One connection has one group commit and one set of prepared statements.
   const oneForBoth = connections.relaxed === connections.durable

@@ -23,14 +23,11 @@ export interface Link {
   close(): void
 }
 
-/** What {@link createLink} needs. */
-export interface LinkOptions {
+/** How a new connection is made, and asked what it leads to. */
+interface Connecting {
   readonly connect: (onError: (error: Error) => void) => RedisConnection
-  readonly log: Log
-  /** Called on each connection that came to be, to say what it leads to. */
   readonly onReady: (redis: Commands) => Promise<Pick<Commands, 'acrossSlots'>>
-  /** How long one call may take; {@link CALL_MS} when absent. */
-  readonly callMs?: number | undefined
+  readonly log: Log
 }
 
 /** Together with what surrounds it, a refusal comes within 300 ms. */
@@ -45,11 +42,15 @@ const GIVE_UP_MS = 1_000
 /**
  * Runs calls on a connection that a {@link Keeper} keeps.
  *
- * @param options - how to connect
+ * @param callMs - how long one call may take, in milliseconds
  */
-export function createLink(options: LinkOptions): Link {
-  const keeper = createKeeper(options)
-  const callMs = options.callMs ?? CALL_MS
+export function createLink({
+  connect,
+  onReady,
+  log,
+  callMs = CALL_MS,
+}: Connecting & { readonly callMs?: number | undefined }): Link {
+  const keeper = createKeeper({ connect, onReady, log })
   return {
     call: (work) =>
       new Promise((resolve, reject) => {
@@ -104,19 +105,18 @@ interface Keeper {
  * request with it: after one call that was not answered in time all others are refused at once,
  * until a probe is answered; when none is, a new connection takes over.
  */
-function createKeeper(options: LinkOptions): Keeper {
-  const { log } = options
+function createKeeper({ connect, onReady, log }: Connecting): Keeper {
   const state = { suspect: false, probing: false, closed: false, badSince: 0, openedAt: 0 }
   let current = open()
 
   function open(): Opened {
     state.openedAt = performance.now()
-    const connection = options.connect((error) => log.debug({ err: error }, 'redis connection'))
+    const connection = connect((error) => log.debug({ err: error }, 'redis connection'))
     const opened: Opened = { connection, acrossSlots: false }
     // A failed attempt shows as a connection that is never ready, and is given up for that.
     connection
       .connect()
-      .then(() => options.onReady(commandsOn(opened, () => false)))
+      .then(() => onReady(commandsOn(opened, () => false)))
       .then(({ acrossSlots }) => {
         opened.acrossSlots = acrossSlots
       })

@@ -1,3 +1,4 @@
+// Counts uses of rate limits in SQLite, alone and together with the first step of a mint.
 import { mintCounter, stateAfterUse, stateWithoutUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { RateState, RateWindow } from '../records.ts'

@@ -1,3 +1,4 @@
+// Deletes what SQLite holds of a user.
 import { mintCounter } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { EraseOutcome, UserErase } from '../records.ts'

@@ -1,3 +1,4 @@
+// Reads lists of sessions, users, blocks and audit entries from SQLite, and adds audit entries.
 import type { Registry } from '../port.ts'
 import type { AuditEntry, SessionQuery } from '../records.ts'
 import type { Database, Sql } from './database.ts'

@@ -1,3 +1,4 @@
+// The outbox in SQLite: cancels that the upstream has not confirmed yet.
 import type { Registry } from '../port.ts'
 import type { CancelClaim, SessionRecord } from '../records.ts'
 import type { Database, Sql } from './database.ts'

@@ -1,3 +1,4 @@
+// Records in SQLite who owns a thread or an attachment of a self-hosted server.
 import type { Registry } from '../port.ts'
 import type { OwnedQuery, OwnedThing } from '../records.ts'
 import type { Database, Sql } from './database.ts'

@@ -1,3 +1,4 @@
+// Reads one page of a table that is ordered by seq.
 import type { SQLInputValue } from 'node:sqlite'
 import { cutPage, type Span, spanFor } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'

@@ -1,3 +1,4 @@
+// Reads rows of SQLite as records, and checks that they are what they should be.
 import { z } from 'zod'
 import type { AuditEntry, Block, Ownership, SessionRecord } from '../records.ts'
 import type { ResultRow } from './database.ts'

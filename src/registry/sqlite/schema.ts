@@ -1,3 +1,4 @@
+// Tables and indexes of the SQLite database, as migrations.
 /** `CKMT` in the file's header, so that another program's database is never taken for ours. */
 export const APPLICATION_ID = 0x434b4d54
 

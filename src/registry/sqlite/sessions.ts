@@ -1,3 +1,4 @@
+// Records, finds and ends sessions in SQLite; revokes and blocks users.
 import { ServiceError } from '../../lib/errors.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type {

@@ -1,3 +1,4 @@
+// Deletes what has outlived its retention from SQLite, in batches.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Retention } from '../records.ts'
 import type { Database } from './database.ts'

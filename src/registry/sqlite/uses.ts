@@ -1,3 +1,4 @@
+// Counts a self-hosted session's requests per minute and says whether it is live, in SQLite.
 import { type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
 import { isLive } from '../session-match.ts'

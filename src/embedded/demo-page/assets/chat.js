@@ -1,6 +1,5 @@
+// A small chat over the ChatKit protocol, for the demo page.
 import { element, enable, make } from './view.js'
-
-// A small chat over the ChatKit protocol: what ChatKit itself does, in little.
 
 /** @typedef {{ type: string, [name: string]: any }} Frame */
 

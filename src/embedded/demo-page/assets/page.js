@@ -1,12 +1,11 @@
+// The demo page does what an app does: it signs in, hands the token to the helper, and lets ChatKit ask
+// for secrets. A button asks in ChatKit's place.
 import { createChatKitFetch, createGetClientSecret } from '/client.js'
 import { createChat } from './chat.js'
 import { finishSignIn, startSignIn } from './sign-in.js'
 import { clearSteps, showSteps } from './steps.js'
 import { claimsOf, element, enable, make, masked, say } from './view.js'
 import { offerWidget } from './widget.js'
-
-// What an app does: sign in, hand the token to the helper, let ChatKit ask it for secrets. Here a
-// button asks in ChatKit's place.
 
 /** @typedef {import('./sign-in.js').Provider & { workflows: import('./steps.js').Workflows }} Settings */
 

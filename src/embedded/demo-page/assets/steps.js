@@ -1,6 +1,5 @@
+// Shows the steps of one mint, in the order in which the service takes them.
 import { box, claimsOf, element, make, masked } from './view.js'
-
-// The steps of one mint, in the order in which the service takes them.
 
 /**
  * @typedef {object} Mint

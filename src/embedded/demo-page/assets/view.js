@@ -1,4 +1,4 @@
-// What other modules put on the page. Text only, so that nothing that comes from elsewhere is markup.
+// Puts elements and text on the page. Text only, so that nothing that comes from elsewhere is markup.
 
 /**
  * @param {string} id - of an element that the page has

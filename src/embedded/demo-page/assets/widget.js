@@ -1,3 +1,4 @@
+// Loads ChatKit's element where the network allows it.
 import { element, enable, make, say } from './view.js'
 
 const SCRIPT = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js'
