@@ -7,10 +7,10 @@ import { checkTokenType, readToken } from './token-shape.ts'
 import { createVerifiedTokens, digestOf, type VerifiedToken } from './verified-tokens.ts'
 import { chooseIssuer, verifySignature } from './verify-signature.ts'
 
-/** See {@link createAuthenticator}. */
+/** The functions that {@link createAuthenticator} makes. */
 export type Authenticator = ReturnType<typeof createAuthenticator>
 
-/** Where a token was found. */
+/** The part of the request that held the token. */
 export interface TokenSource {
   /** Name of the cookie; undefined for `Authorization: Bearer`. */
   readonly cookie?: string | undefined
@@ -33,7 +33,10 @@ export function createAuthenticator(options: IssuersOptions) {
     return { issuer, keysVersion, characters: token.length, principal, times }
   }
 
-  /** While the same keys serve, the signature holds; everything else is judged again. */
+  /**
+   * A signature stays valid while the key set stays the same. Cookie and times are checked again,
+   * because they can change between two requests with the same token.
+   */
   async function stillHolds(known: VerifiedToken, source: TokenSource): Promise<boolean> {
     const { issuer, keysVersion, times } = known
     checkSource(source, issuer)
@@ -47,7 +50,7 @@ export function createAuthenticator(options: IssuersOptions) {
 
   return {
     /**
-     * @param token - as it came
+     * @param token - the text of the token, unchanged
      * @param source - a token from a cookie counts only for issuers configured with that cookie
      * @returns the same frozen object for the same token, while it is remembered
      * @throws ServiceError `invalid_token`, `token_expired`; `idp_unavailable` when the issuer's keys
@@ -68,14 +71,16 @@ export function createAuthenticator(options: IssuersOptions) {
     verifyLogoutToken: (token: string): Promise<LogoutCommand> =>
       verifyLogoutToken(token, issuers, now),
     /**
-     * Whether the keys of at least one issuer are usable. Keys that are missing or getting old are
-     * fetched in the background, so that asking regularly keeps an idle service ready.
+     * Whether the keys of at least one issuer are usable. Fetches missing and ageing keys in the
+     * background, so that regular readiness probes keep an idle service ready.
      */
     ready(): boolean {
       void warm()
       return Array.from(issuers.values()).some(({ keys }) => keys.state().usable)
     },
-    /** Fetches missing keys of all issuers; settles when each has answered or failed. Never throws. */
+    /**
+     * Fetches missing and ageing keys of all issuers. Settles when each fetch has ended; never throws.
+     */
     warm,
     /** Seconds since the keys of each issuer were fetched; undefined for keys that never were. */
     keyAges(): ReadonlyMap<string, number | undefined> {

@@ -39,9 +39,9 @@ const MAX_IDENTIFIER_LENGTH = 255
 const INVISIBLE = /[\p{Cc}\p{Bidi_Control}\u180e\u200b-\u200d\u2060-\u2064\ufeff]/u
 
 /**
- * An identifier that ends up in logs, on screens and as a key in a store: 1 to 255 UTF-16 units,
- * well-formed (UTF-8 has U+FFFD for every lone surrogate, so two identifiers would become one), and
- * without characters that make it look like another.
+ * An identifier that is shown in logs and on screens and serves as a key in the registry: 1 to 255
+ * UTF-16 units, well-formed (UTF-8 encodes every lone surrogate as U+FFFD, so two identifiers could
+ * become one), and without characters that make it look like another identifier.
  */
 export const identifierSchema = z
   .string()
@@ -52,13 +52,13 @@ export const identifierSchema = z
   })
 
 function identifierProblem(text: string): string | undefined {
-  // Not zod's max(): it counts code points, the contract UTF-16 units.
+  // Not zod's max(): it counts code points, and the documented limit counts UTF-16 units.
   if (text.length > MAX_IDENTIFIER_LENGTH) return 'longer than 255 UTF-16 units'
   if (!text.isWellFormed()) return 'holds a lone surrogate'
   return INVISIBLE.test(text) ? 'holds a control or invisible character' : undefined
 }
 
-// z.number() takes no NaN and no infinity, which is what `1e999` is in JSON.
+// z.number() refuses NaN and infinity. JSON.parse reads `1e999` as infinity.
 const claimsSchema = z.looseObject({
   sub: identifierSchema,
   exp: z.number(),
@@ -68,8 +68,8 @@ const claimsSchema = z.looseObject({
 })
 
 /**
- * Reads and judges the claims of a token. Expiry comes last: `token_expired` tells the client that
- * nothing else is wrong, so that a fresh token will do.
+ * Reads and judges the claims of a token. Expiry is checked last: `token_expired` tells the client that
+ * nothing else is wrong, so it only needs a fresh token.
  *
  * @throws ServiceError `token_expired`; `invalid_token`
  */
@@ -82,8 +82,8 @@ export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock):
 }
 
 /**
- * Reads claims without judging them. The principal is whoever they describe; only
- * {@link judgeClaims} makes it the caller of a request.
+ * Reads claims without judging them. The principal is not trusted as the caller of a request until
+ * {@link judgeClaims} has accepted the claims.
  *
  * @throws ServiceError `invalid_token` when a claim that is always needed is missing or malformed
  */
@@ -99,7 +99,7 @@ export function readClaims(claims: Claims, issuer: string): ReadClaims {
   }
 }
 
-/** Whether the times of a token that was accepted before are still good. */
+/** Whether the times of a token that was accepted before are still valid. */
 export function isInTime(times: Times, issuer: IssuerSettings, now: Clock): boolean {
   try {
     judgeTimes(times, issuer, now)
@@ -113,7 +113,7 @@ function judgeTimes(times: Times, issuer: IssuerSettings, now: Clock): void {
   const seconds = now() / 1000
   const { maxTokenAgeSeconds: maxAge, clockToleranceSeconds } = issuer
   if (maxAge !== undefined) {
-    if (times.iat === undefined) throw invalidToken('claims: no iat to tell the age by')
+    if (times.iat === undefined) throw invalidToken('claims: iat is missing, so the age is unknown')
     if (seconds - times.iat > maxAge) throw invalidToken('claims: issued too long ago')
   }
   checkTimes(times, clockToleranceSeconds, seconds)
@@ -146,7 +146,7 @@ export function checkAudience(claims: Claims, name: string, expected: readonly s
 }
 
 /**
- * Compares the times of a token with the clock (RFC 7519 §4.1.4 to §4.1.6); absent ones pass.
+ * Compares the times of a token with the clock (RFC 7519 §4.1.4 to §4.1.6); an absent time passes.
  *
  * @param tolerance - seconds by which the issuer's clock may differ from ours
  * @param seconds - the time now, in Unix seconds
@@ -157,7 +157,7 @@ export function checkTimes(times: Times, tolerance: number, seconds: number): vo
   if (iat !== undefined && iat > seconds + tolerance) throw invalidToken('claims: iat is ahead')
   if (nbf !== undefined && nbf > seconds + tolerance) throw invalidToken('claims: nbf is ahead')
   if (exp === undefined) return
-  // Milliseconds taken for seconds would make a token that never ends.
+  // An `exp` written in milliseconds instead of seconds would make a token that never expires.
   if (exp > seconds + TEN_YEARS) throw invalidToken('claims: exp is more than ten years ahead')
   if (exp <= seconds - tolerance) throw new ServiceError('token_expired', { reason: 'exp passed' })
 }

@@ -7,13 +7,13 @@ import type { Issuers } from './issuers.ts'
 import { checkTokenType, readToken, type TokenHeader, type UnverifiedToken } from './token-shape.ts'
 import { checkAlgorithm, chooseIssuer, verifySignature } from './verify-signature.ts'
 
-/** Everything that was found out about a token, up to the check that refuses it. */
+/** The results of all checks up to the first that refuses the token. */
 export interface TokenExplanation {
   /** Undefined when the token is malformed. */
   readonly header: TokenHeader | undefined
   /** The configured issuer that the token names. */
   readonly issuer: IssuerSettings | undefined
-  /** `not_checked`: not reached, or no keys to check it with. */
+  /** `not_checked`: an earlier check refused the token, or there are no keys to check it with. */
   readonly signature: 'valid' | 'not_valid' | 'not_checked'
   /** The error that the service would answer with; undefined when it would accept the token. */
   readonly refusal: ServiceError | undefined
@@ -22,8 +22,7 @@ export interface TokenExplanation {
 }
 
 /**
- * Runs the checks of {@link Authenticator.authenticate} one by one and in its order, up to the first
- * that refuses.
+ * Runs the checks of {@link Authenticator.authenticate} in the same order, up to the first that refuses.
  *
  * @param options - `offline` fetches nothing: a signature is checked only with keys of the config
  */

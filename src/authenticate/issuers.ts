@@ -102,7 +102,7 @@ function createDiscoveredLoad(issuer: string, fetchJson: FetchJson, now: Clock) 
   }
 }
 
-/** A fault that is found here is one of the configuration: the service must not start. */
+/** An error here is a fault in the configuration, so the service must not start. */
 function atStart<T>(what: string, create: () => T): T {
   try {
     return create()

@@ -17,7 +17,8 @@ const TYPES = ['logout+jwt', 'jwt', 'none']
 
 const claimsSchema = z.looseObject({
   iat: z.number(),
-  // The first edition had no `exp`, its errata require it: checked when it is there.
+  // The first edition of the standard has no `exp`, its errata require one: optional, checked if
+  // present.
   exp: z.number().optional(),
   nbf: z.number().optional(),
   jti: identifierSchema,
@@ -26,7 +27,10 @@ const claimsSchema = z.looseObject({
   events: z.looseObject({ [EVENT]: z.looseObject({}) }),
 })
 
-/** An issuer's command to end sessions: those of a subject, of one sign-in (`sid`), or of both. */
+/**
+ * An issuer's command to end sessions of a subject or of one sign-in (`sid`). At least one of the two is
+ * set.
+ */
 export interface LogoutCommand {
   readonly issuer: string
   readonly subject: string | undefined
@@ -38,12 +42,12 @@ export interface LogoutCommand {
 }
 
 /**
- * The checks of OpenID Connect Back-Channel Logout 1.0 §2.6, except the one for a repeated `jti`, which
- * needs a store. A token is at most two minutes old.
+ * Runs the checks of OpenID Connect Back-Channel Logout 1.0 §2.6, except the one for a repeated `jti`,
+ * which needs the registry. A token may be at most two minutes old.
  *
- * @param issuers - only those with `logout` count
- * @throws ServiceError `invalid_request` when the token is not a valid logout token;
- * `idp_unavailable` when the issuer's keys are not known and cannot be fetched
+ * @param issuers - a token of an issuer without `logout` is refused
+ * @throws ServiceError `invalid_request` when the token is not a valid logout token; `idp_unavailable`
+ * when the issuer's keys are not known and cannot be fetched
  */
 export async function verifyLogoutToken(
   token: string,
@@ -75,7 +79,7 @@ async function verify(token: string, issuers: Issuers, now: Clock): Promise<Logo
 }
 
 function readClaims(claims: Readonly<Record<string, unknown>>): z.infer<typeof claimsSchema> {
-  // §2.4: this keeps an ID token with a nonce from serving as a logout token.
+  // §2.4 forbids a nonce, so that nobody can use an ID token as a logout token.
   if (Object.hasOwn(claims, 'nonce')) throw invalidToken('claims: a logout token has no nonce')
   const result = claimsSchema.safeParse(claims)
   if (!result.success) throw invalidToken(`claims: ${firstIssue(result.error)}`)
@@ -84,7 +88,7 @@ function readClaims(claims: Readonly<Record<string, unknown>>): z.infer<typeof c
   return result.data
 }
 
-/** The token is the body of the request, not its credential, so a bad one is a bad request (§2.8). */
+/** The token is the body of the request, not its credential, so a bad token is a bad request (§2.8). */
 function asBadRequest(error: unknown): unknown {
   if (!(error instanceof ServiceError) || error.code === 'idp_unavailable') return error
   return new ServiceError('invalid_request', {

@@ -1,9 +1,9 @@
-// Builds the refusal of a token, and the parts of its reason. A reason never holds a secret.
+// Builds the error that refuses a token, and the text that says why. That text never holds a secret.
 import type { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 
 /**
- * The client learns only that the token is invalid, the log learns why.
+ * The client learns only that the token is invalid. The reason goes to the log.
  *
  * @param reason - never the token, its subject or its signature
  */
@@ -12,8 +12,7 @@ export function invalidToken(reason: string, cause?: unknown): ServiceError {
 }
 
 /**
- * Makes text that the other side chose safe for a reason: at most 64 characters of printable ASCII, in
- * quotes.
+ * Makes untrusted text safe to show in a reason: at most 64 characters of printable ASCII, in quotes.
  *
  * @param text - a header parameter or an `iss`; never a subject or a signature
  */

@@ -3,27 +3,27 @@ import { z } from 'zod'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import { firstIssue, invalidToken, show } from './refusal.ts'
 
-/** The longest token, in characters, which are bytes: a well-formed token is ASCII. */
+/** Longest token, in characters. A well-formed token is ASCII, so this is also its length in bytes. */
 const MAX_TOKEN_LENGTH = 8192
 
-/** Most arrays and objects that may enclose a value in header or payload. */
+/** Most levels of arrays and objects in the header or the payload. */
 const MAX_DEPTH = 32
 
-/** The three header parameters that count here (RFC 7515 §4.1). */
+/** The three header parameters that this service uses (RFC 7515 §4.1). */
 export interface TokenHeader {
   readonly alg: string
   readonly kid: string | undefined
   readonly typ: string | undefined
 }
 
-/** A compact JWS (RFC 7515 §7.1) whose signature nobody has checked. */
+/** A compact JWS (RFC 7515 §7.1) whose signature is not verified yet. */
 export interface SignedToken {
-  /** As it came. */
+  /** The text of the token, unchanged. */
   readonly raw: string
   readonly header: TokenHeader
 }
 
-/** A well-formed token whose signature nobody has checked. */
+/** A well-formed token whose signature is not verified yet. */
 export interface UnverifiedToken extends SignedToken {
   readonly claims: Readonly<Record<string, unknown>>
 }
@@ -41,11 +41,11 @@ const headerSchema = z.looseObject({
 })
 
 /**
- * Reads a token as far as that needs no key.
+ * Splits a token, decodes its parts, and checks their form. Needs no key.
  *
- * @param raw - the token as it came
+ * @param raw - the text of the token, unchanged
  * @throws ServiceError `invalid_token` unless it is at most 8 KiB of three non-empty segments of
- * canonical base64url, the first two of them strict JSON objects, the header as `headerSchema` wants it
+ * canonical base64url, the first two of them strict JSON objects, and the header valid by `headerSchema`
  */
 export function readToken(raw: string): UnverifiedToken {
   const { header, payload } = openToken(raw)
@@ -72,8 +72,9 @@ export function openToken(raw: string): SignedToken & { readonly payload: Uint8A
 }
 
 /**
- * Node skips characters that are not base64url and ignores unused bits, so many texts decode to the
- * same bytes. Only the text that the bytes encode to is accepted, so nobody can vary a token.
+ * Node's decoder skips characters that are not base64url and ignores unused bits, so many texts decode
+ * to the same bytes. Only the text that encoding these bytes gives is accepted, so that nobody can write
+ * one token in two ways.
  */
 function decodeSegment(segment: string, name: string): Buffer {
   const bytes = Buffer.from(segment, 'base64url')
@@ -117,7 +118,7 @@ export function checkTokenType(typ: string | undefined, accepted: readonly strin
     return
   }
   const name = typ.toLowerCase().replace(/^application\//, '')
-  // A written "none" is a type like any other, and the list cannot mean it.
+  // In the list, `none` stands for an absent `typ`, so a token that says `"typ": "none"` is refused.
   if (name === 'none' || !accepted.includes(name)) {
     throw invalidToken(`typ ${show(typ)} is not accepted`)
   }

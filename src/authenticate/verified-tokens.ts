@@ -1,9 +1,9 @@
-// Remembers verified tokens: clients send the same token with every call, and its signature is verified once.
+// Remembers verified tokens, so that a token sent with many requests has its signature verified once.
 import { hash } from 'node:crypto'
 import type { ReadClaims } from './claims.ts'
 import type { Issuer } from './issuers.ts'
 
-/** Everything that need not be found out again when the token is used again. Its times are judged anew. */
+/** The results that later requests with the same token reuse. The times are checked again each time. */
 export interface VerifiedToken extends ReadClaims {
   readonly issuer: Issuer
   /** Version of the issuer's keys that verified it; see `IssuerKeys.version`. */
@@ -13,20 +13,20 @@ export interface VerifiedToken extends ReadClaims {
 }
 
 /**
- * The key under which a token is remembered: its SHA-256, so that no dump of the memory holds the
- * token of somebody who left long ago.
+ * The key under which a token is remembered: its SHA-256. The token itself is not kept, so that a memory
+ * dump does not show it.
  *
- * @param token - as it came, even if it is malformed
+ * @param token - may be malformed
  */
 export function digestOf(token: string): string {
   return hash('sha256', token, 'base64url')
 }
 
 /**
- * A memory of two generations. A full young generation becomes the old one, and the old one is
- * dropped; a token that is used moves to the young one, so tokens in use stay.
+ * A cache with two generations. When the young generation is full, it becomes the old one, and the
+ * former old one is dropped. A token that is used again moves to the young one, so tokens in use stay.
  *
- * @param capacity - characters that the tokens of one generation may have in sum
+ * @param capacity - most characters of all tokens of one generation together
  */
 export function createVerifiedTokens(capacity = 4 * 1024 * 1024) {
   let young = new Map<string, VerifiedToken>()
@@ -65,7 +65,10 @@ export function createVerifiedTokens(capacity = 4 * 1024 * 1024) {
   }
 }
 
-/** Freezes a value with everything in it. The recursion ends: `readToken` limits the depth of claims. */
+/**
+ * Freezes a value with everything in it. The recursion is bounded: `readToken` limits the depth of
+ * claims.
+ */
 function freeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
   for (const member of Object.values(value)) freeze(member)

@@ -20,12 +20,12 @@ export function chooseIssuer(issuers: Issuers, claims: Readonly<Record<string, u
 }
 
 /**
- * Verifies the signature of a token with the keys of its issuer. Its claims are not looked at.
+ * Verifies the signature of a token with the keys of its issuer. Does not look at the claims.
  *
- * An issuer may exchange a key and keep its `kid`, or use none: then only a signature that fails shows
- * it. So newer keys are asked for after a failure, too, as often as {@link IssuerKeys} allows.
+ * An issuer may replace a key under the same `kid`, or use no `kid`. Then only a failing signature shows
+ * the change. So a failure also asks for newer keys, as often as {@link IssuerKeys} allows.
  *
- * @param algorithms - `alg` values that the issuer may use; the token only chooses among them
+ * @param algorithms - the `alg` values that the issuer may use
  * @returns the version of the keys that verified it
  * @throws ServiceError `invalid_token`; `idp_unavailable` when no keys are known
  */
@@ -63,7 +63,7 @@ async function isSignedByAny(
       await compactVerify(raw, key, { algorithms: [header.alg] })
       return true
     } catch {
-      // The signature is wrong, or the key is not one for the algorithm: this key did not sign.
+      // The signature is wrong, or the key does not fit the algorithm: this key did not sign the token.
     }
   }
   return false

@@ -45,7 +45,7 @@ const publish = (...signers: KeyPairSigner[]) => {
   server.keys = signers.map(({ publicJwk }) => publicJwk)
 }
 
-describe('key set down', () => {
+describe('the key set cannot be fetched', () => {
   test.each<KeyServerBehaviour['kind']>(['reset', 'answer'])(
     'known keys serve for 24 h of an outage (%s), with at most one fetch in 5 s',
     async (kind) => {
@@ -99,7 +99,7 @@ describe('key set down', () => {
   })
 })
 
-describe('key set answers nonsense: a failure, the old set stays', () => {
+describe('an answer that is no usable key set', () => {
   const weak = { kty: 'RSA', e: 'AQ', kid: 'weak', n: createSigner('RS256').publicJwk['n'] }
   const privateKey = fresh.privateKey.export({ format: 'jwk' })
   const set = (...keys: unknown[]) => JSON.stringify({ keys })

@@ -101,7 +101,7 @@ test.each([
   ['nbf', { nbf: -10 }, -50],
   ['iat', { iat: -10 }, -50],
 ] as const)(
-  'a token seen before is refused with the clock back before its %s',
+  'a token seen before is refused when the clock is set back before its %s',
   async (_name, at, back) => {
     const service = serviceOf({ clockToleranceSeconds: 30 })
     const [[name, offset] = ['', 0]] = Object.entries(at)
@@ -131,7 +131,7 @@ test('a token seen before is refused from a cookie that its issuer does not take
   await service.authenticate(token)
 })
 
-test('a token seen before does not vouch for a token of another issuer with the same key', async () => {
+test('a token seen before does not help a token of another issuer with the same key', async () => {
   const service = serviceOf()
   await service.authenticate(es.token(claims()))
   const other = await service.authenticate(es.token(claims({ iss: otherServer.issuer })))
@@ -180,7 +180,7 @@ test('a token seen before is verified once more when the key set changes and kee
   expect(verifications()).toBe(1)
 })
 
-test('keys that are too stale accept no token, seen before or not', async () => {
+test('keys that are too old verify no token, seen before or not', async () => {
   const service = serviceOf({ staleKeysSeconds: 3600 })
   const token = es.token(claims({ exp: clock.now() / 1000 + 86_400 }))
   await service.authenticate(token)

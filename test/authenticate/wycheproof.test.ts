@@ -136,7 +136,7 @@ describe.runIf(present).each([
   })
 })
 
-describe.runIf(present)('Wycheproof: encrypted tokens are refused by the gate', () => {
+describe.runIf(present)('Wycheproof: encrypted tokens are refused before any key is used', () => {
   const encrypted = present
     ? vectors('json_web_crypto_test.json').filter(({ jwe }) => jwe !== undefined)
     : []

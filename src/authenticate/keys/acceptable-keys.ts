@@ -26,12 +26,12 @@ const keySetSchema = z.looseObject({ keys: z.array(keySchema).max(MAX_KEYS) })
 type PublishedKey = z.infer<typeof keySchema>
 
 /**
- * The keys of a JWK set (RFC 7517 §5) that may verify signatures, reduced to what verification
- * needs. Keys of an unknown kind and keys for other uses are left out, as the RFC asks.
+ * The keys of a JWK set (RFC 7517 §5) that may verify signatures, reduced to what verification needs.
+ * Keys of an unknown kind and keys for other uses are left out, as the RFC asks.
  *
  * @param set - parsed JSON
- * @throws ServiceError `idp_unavailable` when the set holds a private, symmetric, weak or malformed
- * key or one `kid` twice, since such a set deserves no trust, or when no key is left
+ * @throws ServiceError `idp_unavailable` when the set holds a private, symmetric, weak or malformed key
+ * or one `kid` twice, because such a set cannot be trusted, or when no key is left
  */
 export function usableKeys(set: unknown): readonly JWK[] {
   const result = keySetSchema.safeParse(set)
@@ -63,7 +63,7 @@ function isKnownKind(kty: string, crv: string | undefined): boolean {
   return kty === 'OKP' && crv === 'Ed25519'
 }
 
-/** With two keys of one `kid`, their order would decide which one a token means. */
+/** If two keys had the same `kid`, their order would decide which one a token means. */
 function refuseRepeatedKid(keys: readonly PublishedKey[]): void {
   const kids = keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid]))
   if (new Set(kids).size !== kids.length) throw refused('a kid is repeated')

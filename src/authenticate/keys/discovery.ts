@@ -31,7 +31,7 @@ export function createDiscovery({
       known = { url, until: now() + LIFETIME_MS }
       return url
     },
-    /** Call this when the address did not work: the next call asks the issuer again. */
+    /** Call this when the address did not work. The next `keySetUrl()` then asks the issuer again. */
     forget(): void {
       known = undefined
     },
@@ -42,7 +42,7 @@ function readDocument(document: unknown, issuer: string): URL {
   const result = documentSchema.safeParse(document)
   if (!result.success) throw refused('issuer or jwks_uri is missing')
   // Discovery §4.3: otherwise one provider could publish keys for another.
-  if (result.data.issuer !== issuer) throw refused('it is of another issuer')
+  if (result.data.issuer !== issuer) throw refused('it names another issuer')
   return readAddress(result.data.jwks_uri, new URL(issuer))
 }
 

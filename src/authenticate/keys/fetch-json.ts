@@ -13,9 +13,9 @@ const DEADLINE_MS = 3_000
 export type FetchJson = (url: URL) => Promise<unknown>
 
 /**
- * @returns throws ServiceError `idp_unavailable` on anything but a 200 with at most 64 KiB of strict
- * JSON: network errors, time-outs, and redirects, which are never followed because an open redirect at
- * the provider could then choose our keys
+ * The function that is returned throws ServiceError `idp_unavailable` on anything but a 200 with at most
+ * 64 KiB of strict JSON. It never follows a redirect: an open redirect at the provider could then choose
+ * our keys.
  */
 export function createFetchJson({
   dispatcher,
@@ -36,7 +36,7 @@ export function createFetchJson({
 }
 
 async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): Promise<unknown> {
-  // An attacker who can change keys on their way to us can sign anything.
+  // An attacker who can change keys on the network could sign any token.
   if (!isSecureUrl(url)) throw new Error('not an https address')
   const { statusCode, body } = await request(url, {
     dispatcher,
@@ -44,14 +44,17 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
     headers: { accept: 'application/json, application/jwk-set+json' },
   })
   if (statusCode !== 200) {
-    // Closes the connection instead of reading a useless body; the listener takes the abort error.
+    // Closes the connection instead of reading a useless body. The listener ignores the error of that
+    // abort.
     body.on('error', () => {}).destroy()
     throw new Error(`answered ${statusCode}`)
   }
   return parseStrictJson(await readBounded(body, MAX_BYTES), MAX_DEPTH)
 }
 
-/** An AggregateError (several addresses, none answers) has a code instead of a message. */
+/**
+ * An AggregateError (a host with several addresses, and none answers) has a code instead of a message.
+ */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'
   if (error.message !== '') return error.message

@@ -2,14 +2,14 @@
 import type { CryptoKey } from 'jose'
 import type { TokenHeader } from '../token-shape.ts'
 
-/** Most keys that are tried on one token: a set of fifty must not cost fifty verifications. */
+/** Most keys tried on one token, so that a set of fifty keys does not cost fifty verifications. */
 export const MAX_CANDIDATES = 3
 
 /** Keys that may have signed a token. */
 export interface KeyMatch {
   /** At most {@link MAX_CANDIDATES}; empty when no known key fits. */
   readonly keys: readonly CryptoKey[]
-  /** Version of the set that they are from. */
+  /** Version of the key set that holds these keys. */
   readonly version: number
 }
 
@@ -23,7 +23,7 @@ export interface KeyState {
 /** The verification keys of one issuer. */
 export interface IssuerKeys {
   /**
-   * Chooses by the token's `alg` and `kid`.
+   * Chooses the keys that fit the token's `alg` and `kid`.
    *
    * @throws ServiceError `idp_unavailable` when no key is known
    */
@@ -35,10 +35,13 @@ export interface IssuerKeys {
    * @throws ServiceError `idp_unavailable` when no key is known
    */
   version(): Promise<number>
-  /** Whether there is a set other than `version` now. May fetch one, within limits. */
+  /**
+   * Whether the current key set has another version than this one. May fetch a newer set first, but not
+   * more often than the adapter allows.
+   */
   renewedSince(version: number): Promise<boolean>
-  /** Has no side effects. */
+  /** Reads the state only; fetches nothing. */
   state(): KeyState
-  /** Fetches the keys if there are none or they are getting old, within the same limits. */
+  /** Fetches the keys if they are missing or ageing, but not more often than the adapter allows. */
   warm(): Promise<void>
 }

@@ -1,4 +1,4 @@
-// Keys that need no network: chooses among public keys, and serves those of the config file.
+// Chooses the public keys that fit a token, and serves the keys of the config file. No network.
 import type { CryptoKey, JWK } from 'jose'
 import * as errors from 'jose/errors'
 import { createLocalJWKSet } from 'jose/jwks/local'
@@ -22,7 +22,7 @@ export function createFindKeys(keys: readonly JWK[]): FindKeys {
     } catch (error) {
       // The token has no kid, and several keys fit its algorithm.
       if (error instanceof errors.JWKSMultipleMatchingKeys) return firstOf(error)
-      // No key fits, or the one that does cannot be imported for this algorithm: none verifies.
+      // No key fits, or the key that fits cannot be imported for this algorithm.
       return []
     }
   }
@@ -40,13 +40,13 @@ async function firstOf(keys: AsyncIterable<CryptoKey>): Promise<CryptoKey[]> {
 /**
  * The keys of a JWK set in the config file.
  *
- * @throws ServiceError `idp_unavailable` for a set that would be refused from the network, too
+ * @throws ServiceError `idp_unavailable` for a set that would also be refused if it were fetched
  */
 export function createInlineKeys(jwks: unknown): IssuerKeys {
   return createFixedKeys(createFindKeys(usableKeys(jwks)))
 }
 
-/** Keys that are always there and never fetched. */
+/** Keys that are known from the start and never fetched. */
 export function createFixedKeys(find: FindKeys): IssuerKeys {
   return {
     find: async (header) => ({ keys: await find(header), version: 0 }),

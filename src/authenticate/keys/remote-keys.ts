@@ -1,4 +1,4 @@
-// Fetches the keys that an issuer publishes, keeps them fresh, and serves known keys through an outage.
+// Fetches the keys that an issuer publishes, refreshes them, and uses known keys during an outage.
 import type { JWK } from 'jose'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -12,12 +12,14 @@ const AGEING_MS = 8 * 60_000
 const FRESH_MS = 10 * 60_000
 /** Least time between two fetches, whatever the requests ask for. */
 const COOL_DOWN_MS = 5_000
-/** Time between fetches after the first, second, … failure, as long as known keys serve. */
+/**
+ * Time between fetches after the first, second, … failure in a row, as long as known keys are usable.
+ */
 const BACK_OFF_MS = [5_000, 10_000, 20_000, 30_000]
 
 /**
- * A failed fetch never replaces known keys, so they outlive an outage of the issuer. Requests can cause
- * at most one fetch in five seconds.
+ * A failed fetch never replaces known keys, so they stay usable during an outage of the issuer. However
+ * many requests come, they cause at most one fetch in five seconds.
  */
 export function createRemoteKeys({
   issuer,
@@ -27,9 +29,9 @@ export function createRemoteKeys({
   log,
 }: {
   readonly issuer: string
-  /** Seconds after its last fetch for which a set serves while newer keys cannot be fetched. */
+  /** For how many seconds after its last fetch a set may be used while a newer one cannot be fetched. */
   readonly staleSeconds: number
-  /** Fetches the usable keys. It may fail: failures are logged and retried here. */
+  /** Fetches the usable keys. It may reject: failures are logged and retried here. */
   readonly load: () => Promise<readonly JWK[]>
   readonly now: Clock
   readonly log: Log
@@ -55,7 +57,7 @@ export function createRemoteKeys({
   async function needed(): Promise<KnownSet> {
     const set = memory.serving()
     const ageMs = set === undefined ? Number.POSITIVE_INFINITY : now() - set.fetchedAt
-    // After a failure, known keys serve at once and the next fetch goes on in the background.
+    // After a failure, known keys are used at once, and the next fetch runs in the background.
     const wait = set === undefined || (ageMs >= FRESH_MS && failures.count() === 0)
     if (wait) await fetchIfAllowed()
     else if (ageMs >= AGEING_MS) void fetchIfAllowed()
@@ -94,13 +96,13 @@ interface KnownSet {
   readonly fetchedAt: number
 }
 
-/** Holds the last good set, for as long as it may serve. */
+/** Holds the last good set, for as long as it may be used. */
 function createMemory(now: Clock, maxAgeMs: number) {
   let known: KnownSet | undefined
   return {
     serving: () => (known !== undefined && now() - known.fetchedAt <= maxAgeMs ? known : undefined),
     version: () => known?.version,
-    /** Keeps imported keys when the set is the same; returns whether it changed. */
+    /** Keeps the imported keys when the set is unchanged. Returns whether the set changed. */
     accept(keys: readonly JWK[], fetchedAt: number): boolean {
       const text = JSON.stringify(keys)
       const version = known?.version ?? 0
@@ -112,7 +114,7 @@ function createMemory(now: Clock, maxAgeMs: number) {
   }
 }
 
-/** Counts failures in a row, and logs each of them once. */
+/** Counts failures in a row, and logs each. */
 function createFailures(issuer: string, log: Log) {
   let count = 0
   let last: unknown
@@ -143,7 +145,8 @@ function createFailures(issuer: string, log: Log) {
  *
  * @param run - never rejects
  * @param pauseMs - least time between two starts, asked each time
- * @returns joins the run under way, else starts one if the pause is over, else does nothing
+ * @returns a function that waits for the run under way; if there is none, it starts one when the pause
+ * is over, and otherwise does nothing
  */
 function pace(run: () => Promise<void>, pauseMs: () => number, now: Clock) {
   let startedAt = Number.NEGATIVE_INFINITY

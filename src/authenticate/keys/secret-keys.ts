@@ -15,8 +15,8 @@ const HMAC_BYTES = new Map([
 ])
 
 /**
- * Reads the secret again on each use, so that its file can be replaced while the service runs. If it is
- * gone or too short then, the last good secret stays in use.
+ * Reads the secret again on each use, so that its file can be replaced while the service runs. If the
+ * secret is then missing or too short, the last good one stays in use.
  *
  * @param read - gives the secret; its UTF-8 bytes are the key
  * @throws Error when there is no secret, or it has fewer than 32 bytes
@@ -46,9 +46,9 @@ export function createSecretKeys(read: () => Secret | undefined): IssuerKeys {
 }
 
 /**
- * Serves one symmetric key. It is imported once per algorithm; a `kid` does not count.
+ * Serves one symmetric key, imported once per algorithm. The `kid` of a token is ignored.
  *
- * @throws Error when there are fewer than 32
+ * @throws Error when there are fewer than 32 bytes
  */
 export function createHmacKeys(bytes: Uint8Array<ArrayBuffer>): FindKeys {
   if (!isLongEnough(bytes)) throw new Error(`has fewer than ${MIN_SECRET_BYTES} bytes`)
@@ -62,7 +62,8 @@ export function createHmacKeys(bytes: Uint8Array<ArrayBuffer>): FindKeys {
 }
 
 /**
- * The algorithms for which a secret is too short: RFC 7518 §3.2 asks for as many bytes as the hash has.
+ * The algorithms for which a secret is too short: RFC 7518 §3.2 requires at least as many bytes as the
+ * output of the hash.
  *
  * @param secret - its UTF-8 bytes are the key
  */
