@@ -4,7 +4,7 @@ import { readEnvironment } from '../../src/config/env.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
 import { createConsole } from '../../src/console/console.ts'
 import { consoleClient } from '../../src/embedded/sign-in/clients.ts'
-import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
+import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { addRoute } from '../../src/http/add-route.ts'
 import type { AppEnv } from '../../src/http/context.ts'
 import { originsOf } from '../../src/http/origins.ts'
@@ -25,7 +25,7 @@ export async function startDataScene() {
   return onFreePort((port) => startOn(port, signIn))
 }
 
-async function startOn(port: number, signIn: SignIn) {
+async function startOn(port: number, signIn: SignInServer) {
   const publicUrl = `http://localhost:${port}`
   const environment = readEnvironment({ CONSOLE_CLIENT_SECRET: 'a-console-secret' })
   const { settings } = loadConfig(configOf({ issuer: signIn.issuer }), { file: 'test.yaml' })

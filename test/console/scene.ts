@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { consoleClient, WEB_APP } from '../../src/embedded/sign-in/clients.ts'
-import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
+import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
 import type { AuditEntry } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -20,7 +20,7 @@ const CLIENT_SECRET = 'a-client-secret-planted-for-the-console'
 /** A service with a console, and the sign-in that its admins use. */
 export interface ConsoleScene {
   readonly running: Running
-  readonly signIn: SignIn
+  readonly signIn: SignInServer
   /** `http://localhost:PORT/admin` */
   readonly console: string
   readonly clientSecret: string

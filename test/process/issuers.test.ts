@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
+import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
@@ -52,7 +52,7 @@ workflows:
 `
 }
 
-let providers: SignIn[]
+let providers: SignInServer[]
 let service: ServiceProcess
 
 const upstream = forAllTests(() => startWatchedUpstream())

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WEB_APP } from '../../src/embedded/sign-in/clients.ts'
-import { type SignIn, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
+import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs, signOut } from '../../src/embedded/sign-in/sign-in-as.ts'
 import { ADMINS, callAdmin, upstreamStatus } from '../support/admin-calls.ts'
 import { secretFrom } from '../support/logout-calls.ts'
@@ -13,7 +13,7 @@ import { HIGH_LIMITS, type Running, startService } from '../support/running-serv
 
 // oidc-provider's own back-channel logout, from its sign-out page to the end of the user's sessions.
 
-let signIn: SignIn
+let signIn: SignInServer
 let running: Running
 beforeAll(async () => {
   const port = await freePort()

@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type Browser, createBrowser } from './browser.ts'
-import type { SignIn } from './sign-in.ts'
+import type { SignInServer } from './sign-in.ts'
 
 /** Somebody who has signed in. */
 export interface SignedIn {
@@ -23,7 +23,7 @@ const tokenAnswer = z.looseObject({ access_token: z.string(), id_token: z.string
  * @param account - who
  * @throws `Error` when any step is refused
  */
-export async function signInAs(signIn: SignIn, account: string): Promise<SignedIn> {
+export async function signInAs(signIn: SignInServer, account: string): Promise<SignedIn> {
   const browser = createBrowser()
   const verifier = randomBytes(32).toString('base64url')
   const code = await authorize(signIn, account, { browser, verifier })
@@ -38,7 +38,7 @@ export async function signInAs(signIn: SignIn, account: string): Promise<SignedI
  * @param signedIn - who
  * @throws `Error` when it is refused
  */
-export async function signOut(signIn: SignIn, { browser, idToken }: SignedIn): Promise<void> {
+export async function signOut(signIn: SignInServer, { browser, idToken }: SignedIn): Promise<void> {
   const query = new URLSearchParams({ id_token_hint: idToken })
   const page = await browser.send(`${signIn.issuer}/session/end?${query}`)
   const xsrf = /name="xsrf" value="([^"]+)"/.exec(await page.text())?.[1]
@@ -49,7 +49,7 @@ export async function signOut(signIn: SignIn, { browser, idToken }: SignedIn): P
 }
 
 async function authorize(
-  signIn: SignIn,
+  signIn: SignInServer,
   account: string,
   { browser, verifier }: { browser: Browser; verifier: string },
 ): Promise<string> {
@@ -80,7 +80,7 @@ async function authorize(
   return code
 }
 
-async function redeem({ issuer, client }: SignIn, code: string, verifier: string) {
+async function redeem({ issuer, client }: SignInServer, code: string, verifier: string) {
   const {
     clientId,
     clientSecret,
@@ -102,7 +102,7 @@ async function redeem({ issuer, client }: SignIn, code: string, verifier: string
   return tokenAnswer.parse(await response.json())
 }
 
-function redirectUriOf({ client }: SignIn): string {
+function redirectUriOf({ client }: SignInServer): string {
   const [uri] = client.redirectUris
   if (uri === undefined) throw new Error(`${client.clientId} has no redirect URI`)
   return uri

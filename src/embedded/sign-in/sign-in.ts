@@ -28,7 +28,7 @@ export interface SignInOptions {
 }
 
 /** A sign-in that listens on loopback. */
-export interface SignIn {
+export interface SignInServer {
   /** For the service's config; discovery and key set are below it. */
   readonly issuer: string
   /** The first client. */
@@ -45,7 +45,7 @@ export interface SignIn {
  * @param options - port, and what is to differ from the defaults
  * @throws node's own error when the port is taken
  */
-export async function startSignIn(options: SignInOptions): Promise<SignIn> {
+export async function startSignIn(options: SignInOptions): Promise<SignInServer> {
   const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP] } = options
   const [client = WEB_APP] = clients
   const server = createServer()
