@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { callAdmin, eachStore, upstreamStatus } from '../support/admin-calls.ts'
+import { callAdmin, upstreamStatus } from '../support/admin-calls.ts'
 import {
   ISSUER,
   key,
@@ -13,6 +13,7 @@ import {
   userToken,
 } from '../support/logout-calls.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { describeEachStore } from '../support/registry/each-store.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
 import { type Running, startService } from '../support/running-service.ts'
 import { claimsOf } from '../support/tokens.ts'
@@ -41,14 +42,7 @@ async function expectMints(running: Running, token: string): Promise<void> {
   expect((await running.mint(token)).status).toBe(200)
 }
 
-describe.each(eachStore())('%s', (_store, env) => {
-  let running: Running
-  beforeAll(async () => {
-    running = await startService({ config: LOGOUT_CONFIG, env })
-  })
-  afterAll(() => running.close())
-  beforeEach(() => running.upstream.setFaults({}))
-
+describeEachStore('%s', LOGOUT_CONFIG, (running) => {
   const expectEnded = (secret: string) =>
     expect.poll(() => upstreamStatus(running, secret)).toBe('cancelled')
 

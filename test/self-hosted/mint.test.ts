@@ -4,7 +4,6 @@ import {
   ADMINS,
   askAdmin,
   callAdmin,
-  eachStore,
   expectRefusedMint,
   mintWith,
   type PageSeen,
@@ -18,6 +17,7 @@ import {
   selfHostedConfig,
   sidOf,
 } from '../support/chatkit/self-hosted.ts'
+import { eachStore } from '../support/registry/each-store.ts'
 import { ISSUER, type Running, startService, tokenFor } from '../support/running-service.ts'
 
 const server = 'http://127.0.0.1:9/chatkit'

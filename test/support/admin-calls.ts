@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import type { ErrorCode } from '../../src/lib/errors.ts'
 import { answerOf, expectProblem } from './problem-answer.ts'
 import type { RawAnswer } from './raw-http.ts'
@@ -141,14 +137,4 @@ export function mintWith(running: Running, token: string, body?: unknown): Promi
 /** The status that the upstream has for the session with this client secret. */
 export function upstreamStatus(running: Running, secret: string): string | undefined {
   return running.upstream.sessions().find((one) => one.client_secret === secret)?.status
-}
-
-/** Environments for the stores that a behaviour is shown on: memory, and SQLite in a new file. */
-export function eachStore(): readonly (readonly [string, Readonly<Record<string, string>>])[] {
-  const folder = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-  return [
-    ['memory', { STORE_URL: 'memory:' }],
-    ['SQLite', { STORE_URL: `sqlite:${join(folder, 'store.db')}` }],
-  ]
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   ADA,
   ADMIN_CONFIG,
@@ -7,7 +7,6 @@ import {
   askAdmin,
   auditOf,
   callAdmin,
-  eachStore,
   type PageSeen,
   revoke,
   secretOf,
@@ -15,20 +14,15 @@ import {
 } from '../../support/admin-calls.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { API_KEY, ISSUER, startService, tokenFor } from '../../support/running-service.ts'
-import { forAllTests } from '../../support/started.ts'
+import { describeEachStore } from '../../support/registry/each-store.ts'
+import { API_KEY, ISSUER, tokenFor } from '../../support/running-service.ts'
 
-describe.each(eachStore())('the audit log, %s', (_store, env) => {
-  const running = forAllTests(() =>
-    startService({
-      config: ADMIN_CONFIG.replace(
-        'id: wf_support',
-        `id: wf_support\n    when: '!has(claims.out)'`,
-      ),
-      env,
-    }),
-  )
+const CONFIG = ADMIN_CONFIG.replace(
+  'id: wf_support',
+  `id: wf_support\n    when: '!has(claims.out)'`,
+)
 
+describeEachStore('the audit log, %s', CONFIG, (running) => {
   const page = (query: string) => askAdmin<PageSeen<AuditSeen & { id: string }>>(running, query)
   const requestIdOf = (response: Response) => response.headers.get('x-request-id')
 

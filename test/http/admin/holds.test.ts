@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   ADMIN_CONFIG,
   ADMINS,
   askAdmin,
   callAdmin,
-  eachStore,
   type RevokeSeen,
   revoke,
   secretOf,
@@ -13,29 +12,14 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import {
-  DEFAULT_CONFIG,
-  ISSUER,
-  type Running,
-  startService,
-  tokenFor,
-} from '../../support/running-service.ts'
+import { describeEachStore, eachStore } from '../../support/registry/each-store.ts'
+import { DEFAULT_CONFIG, ISSUER, startService, tokenFor } from '../../support/running-service.ts'
 
 // What "revoke" is for: whatever the widget does meanwhile, it ends up without a secret that works.
 
 const stores = eachStore()
 
-describe.each(stores)('%s', (_store, env) => {
-  let running: Running
-  beforeAll(async () => {
-    running = await startService({ config: ADMIN_CONFIG, env })
-  })
-  afterAll(() => running.close())
-  beforeEach(() => {
-    running.upstream.setFaults({})
-    running.upstream.clearRequests()
-  })
-
+describeEachStore('%s', ADMIN_CONFIG, (running) => {
   const creates = () =>
     running.upstream.requests().filter(({ path }) => path === '/v1/chatkit/sessions')
   const cancels = () => running.upstream.requests().filter(({ path }) => path.endsWith('/cancel'))

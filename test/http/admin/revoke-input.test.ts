@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import {
   ADMIN_CONFIG,
   callAdmin,
-  eachStore,
   expectRefusedMint,
   revoke,
   secretOf,
@@ -10,14 +9,12 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { ISSUER, startService, tokenFor } from '../../support/running-service.ts'
-import { forAllTests } from '../../support/started.ts'
+import { describeEachStore } from '../../support/registry/each-store.ts'
+import { ISSUER, tokenFor } from '../../support/running-service.ts'
 
 const YEAR = 31_536_000
 
-describe.each(eachStore())('%s', (_store, env) => {
-  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
-
+describeEachStore('%s', ADMIN_CONFIG, (running) => {
   describe('a revoke names in its path any user that can be mapped, such as', () => {
     test.each([
       'a/b/c',

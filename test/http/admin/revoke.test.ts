@@ -1,11 +1,10 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   ADA,
   ADMIN_CONFIG,
   askAdmin,
   auditOf,
   callAdmin,
-  eachStore,
   expectRefusedMint,
   type PageSeen,
   type RevokeSeen,
@@ -15,8 +14,8 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { ISSUER, startService, tokenFor } from '../../support/running-service.ts'
-import { forAllTests } from '../../support/started.ts'
+import { describeEachStore } from '../../support/registry/each-store.ts'
+import { ISSUER, tokenFor } from '../../support/running-service.ts'
 
 interface BlockSeen {
   readonly user: string
@@ -28,10 +27,7 @@ interface BlockSeen {
 
 const YEAR = 31_536_000
 
-describe.each(eachStore())('%s', (_store, env) => {
-  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
-  beforeEach(() => running.upstream.setFaults({}))
-
+describeEachStore('%s', ADMIN_CONFIG, (running) => {
   const blocks = (query = '') => askAdmin<PageSeen<BlockSeen>>(running, `GET /blocks${query}`)
   const now = () => Math.floor(Date.now() / 1000)
 

@@ -1,17 +1,14 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { ADMIN_CONFIG, callAdmin, eachStore, secretOf } from '../../support/admin-calls.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { ADMIN_CONFIG, callAdmin, secretOf } from '../../support/admin-calls.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
-import { startService } from '../../support/running-service.ts'
-import { forAllTests } from '../../support/started.ts'
+import { describeEachStore } from '../../support/registry/each-store.ts'
 
-describe.each(eachStore())('%s', (_store, env) => {
+describeEachStore('%s', ADMIN_CONFIG, (running) => {
   let ids: readonly string[]
-  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
   beforeAll(async () => {
     await secretOf(running, 'alice')
     ids = running.upstream.sessions().map(({ id }) => id)
   })
-  beforeEach(() => running.upstream.clearRequests())
 
   describe('an admin gets 400, and nothing goes upstream, for', () => {
     test.each([

@@ -3,7 +3,6 @@ import {
   ADMINS,
   askAdmin,
   callAdmin,
-  eachStore,
   mintWith,
   type PageSeen,
   type SessionSeen,
@@ -12,6 +11,7 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
+import { eachStore } from '../../support/registry/each-store.ts'
 import {
   DEFAULT_CONFIG,
   HIGH_LIMITS,

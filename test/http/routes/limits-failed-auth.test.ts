@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
-import { ADMINS, callAdmin, eachStore } from '../../support/admin-calls.ts'
+import { ADMINS, callAdmin } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import type { RawAnswer } from '../../support/raw-http.ts'
+import { eachStore } from '../../support/registry/each-store.ts'
 import { createFaultyRegistry } from '../../support/registry/faulty-registry.ts'
 import {
   claimsOf,

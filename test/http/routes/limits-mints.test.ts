@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { eachStore, expectRefusedMint, mintWith } from '../../support/admin-calls.ts'
+import { expectRefusedMint, mintWith } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { eachStore } from '../../support/registry/each-store.ts'
 import {
   APP_ORIGIN,
   DEFAULT_CONFIG,

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   ADMINS,
-  eachStore,
   expectRefusedMint,
   mintWith,
   secretOf,
@@ -10,6 +9,7 @@ import {
 } from '../../support/admin-calls.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { eachStore } from '../../support/registry/each-store.ts'
 import {
   DEFAULT_CONFIG,
   HIGH_LIMITS,

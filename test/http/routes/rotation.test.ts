@@ -1,9 +1,8 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/lib/errors.ts'
 import {
   ADMIN_CONFIG,
   callAdmin,
-  eachStore,
   expectRefusedMint,
   mintWith,
   revoke,
@@ -13,13 +12,10 @@ import {
 } from '../../support/admin-calls.ts'
 import { leaksIn } from '../../support/leaks.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import { startService, tokenFor } from '../../support/running-service.ts'
-import { forAllTests } from '../../support/started.ts'
+import { describeEachStore } from '../../support/registry/each-store.ts'
+import { tokenFor } from '../../support/running-service.ts'
 
-describe.each(eachStore())('current_client_secret, %s', (_store, env) => {
-  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
-  beforeEach(() => running.upstream.setFaults({}))
-
+describeEachStore('current_client_secret, %s', ADMIN_CONFIG, (running) => {
   async function refresh(user: string, current: unknown): Promise<string> {
     const response = await mintWith(running, tokenFor(user), { current_client_secret: current })
     expect(response.status).toBe(200)

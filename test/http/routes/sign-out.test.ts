@@ -1,9 +1,8 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   ADMIN_CONFIG,
   auditOf,
   callAdmin,
-  eachStore,
   expectRefusedMint,
   mintWith,
   revoke,
@@ -12,16 +11,10 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { answerOf, expectEnvelope, expectProblem } from '../../support/problem-answer.ts'
-import { APP_ORIGIN, startService, tokenFor } from '../../support/running-service.ts'
-import { forAllTests } from '../../support/started.ts'
+import { describeEachStore } from '../../support/registry/each-store.ts'
+import { APP_ORIGIN, tokenFor } from '../../support/running-service.ts'
 
-describe.each(eachStore())('DELETE /v1/sessions, %s', (_store, env) => {
-  const running = forAllTests(() => startService({ config: ADMIN_CONFIG, env }))
-  beforeEach(() => {
-    running.upstream.setFaults({})
-    running.upstream.clearRequests()
-  })
-
+describeEachStore('DELETE /v1/sessions, %s', ADMIN_CONFIG, (running) => {
   async function signOut(user: string, init: RequestInit = {}) {
     const headers = { authorization: `Bearer ${tokenFor(user)}`, ...init.headers }
     return answerOf(
