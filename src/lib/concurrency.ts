@@ -1,12 +1,11 @@
 // Bounded concurrency: runs work for many items, a few at a time.
 
 /**
- * Runs `work` for every item, at most `limit` at a time, and waits for all of them. `work` deals with
- * its own failures: the first rejection is passed on when everything has ended.
+ * Runs `work` for every item, at most `limit` at a time, and waits for all of them. `work` must handle
+ * its own failures: after a rejection one item fewer runs at a time, and if none is left, the remaining
+ * items are not started. The first rejection is passed on when everything has ended.
  *
  * @param items - in the order in which they are started
- * @param limit - how many at a time
- * @param work - called once per item
  */
 export async function eachBounded<T>(
   items: readonly T[],
@@ -23,11 +22,11 @@ export async function eachBounded<T>(
 }
 
 /**
- * Results in the order of the items, while the work for the next few is under way already.
+ * Yields results in the order of the items, and starts the work for the next few items in advance.
  *
  * @param items - in the order in which they are started
  * @param ahead - how many are under way at a time; at least 1
- * @param work - called once per item; a rejection reaches whoever reads its place
+ * @param work - called once per item; a rejection is thrown to the reader when its turn comes
  */
 export async function* mapAhead<T, R>(
   items: readonly T[],
@@ -39,7 +38,8 @@ export async function* mapAhead<T, R>(
   for (;;) {
     for (const item of waiting) {
       const started = work(item)
-      // One that fails while its turn has not come, or after the reader has left, is no crash.
+      // Without this handler, a failure before its turn or after the reader has left would end the
+      // process.
       started.catch(() => undefined)
       running.push(started)
       if (running.length >= ahead) break

@@ -1,4 +1,4 @@
-// The end of a call to another service: a deadline for all its attempts, or its caller's leaving.
+// Ends a call to another service: at a deadline for all its attempts, or when its caller leaves.
 
 import { setTimeout as wait } from 'node:timers/promises'
 
@@ -8,20 +8,20 @@ import { setTimeout as wait } from 'node:timers/promises'
  */
 export interface CallerSignal {
   readonly aborted: boolean
-  /** Undefined before. */
+  /** Undefined until it has aborted. */
   readonly reason: unknown
   throwIfAborted(): void
   addEventListener(type: 'abort', listener: () => void, options?: { once: boolean }): void
   removeEventListener(type: 'abort', listener: () => void): void
 }
 
-/** The end of one call: a point in time that all its attempts share, or its caller's leaving. */
+/** Ends one call: at a point in time that all its attempts share, or when its caller leaves. */
 export interface Deadline {
-  /** Aborts at the end. Made when it is first asked for. */
+  /** Aborts at the end. Created on first use. */
   signal(): AbortSignal
   /** Milliseconds left. */
   left(): number
-  /** Which end it was; undefined before it. */
+  /** The cause of the end; undefined before it. */
   ended(): 'timeout' | 'caller_gone' | undefined
   /**
    * Sets the one listener that is called at the end, or at once when the end has come. Each step of the
@@ -30,13 +30,13 @@ export interface Deadline {
   onEnd(listener: (() => void) | undefined): void
   /** Resolves after so many milliseconds, or at the end. */
   pause(milliseconds: number): Promise<void>
-  /** The call is over: lets go of timer and caller. */
+  /** To be called when the call is over: clears the timer and stops listening to the caller. */
   stop(): void
 }
 
 /**
- * Starts the clock for one call, without a signal of its own: an `AbortController`, its listeners and
- * `AbortSignal.any` cost a tenth of a whole mint.
+ * Starts the deadline of one call. It creates no `AbortSignal` unless one is asked for: an
+ * `AbortController`, its listeners and `AbortSignal.any` cost a tenth of the CPU time of a mint.
  *
  * @param milliseconds - for all attempts together, the body included
  * @param caller - aborts when nobody waits for the answer any more
@@ -82,7 +82,10 @@ export function startDeadline(milliseconds: number, caller: CallerSignal | undef
   }
 }
 
-/** `AbortSignal.timeout`: the caller is there, and found the upstream too slow. */
+/**
+ * Whether the caller's `AbortSignal.timeout` fired: the caller still waits, but the upstream was too
+ * slow.
+ */
 function isTimeout(reason: unknown): boolean {
   return reason instanceof DOMException && reason.name === 'TimeoutError'
 }

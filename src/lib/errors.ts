@@ -36,13 +36,15 @@ export type ErrorCode =
   | 'shutting_down'
   | 'upstream_timeout'
 
-/** What goes with a {@link ServiceError}. */
+/** Everything about a {@link ServiceError} except its code. */
 export interface ServiceErrorOptions {
   /** For the log only: what exactly happened. Never a key, a client secret or a token. */
   readonly reason: string
   /** For the log only: the error underneath. */
   readonly cause?: unknown
-  /** For the client: a more helpful sentence than the code's own. Only words of ours. */
+  /**
+   * For the client: a more helpful sentence than the code's own. Never repeats untrusted text unchecked.
+   */
   readonly detail?: string
   /** Set when a self-hosted ChatKit server failed: the words of the code are then about that server. */
   readonly upstream?: 'self-hosted'
@@ -61,10 +63,6 @@ export class ServiceError extends Error {
   readonly upstream: 'self-hosted' | undefined
   readonly retryAfterSeconds: number | undefined
 
-  /**
-   * @param code - what the client learns
-   * @param options - what the log learns besides
-   */
   constructor(code: ErrorCode, options: ServiceErrorOptions) {
     super(`${code}: ${options.reason}`, { cause: options.cause })
     this.code = code
@@ -81,8 +79,8 @@ export function isCode(error: unknown, code: ErrorCode): boolean {
 }
 
 /**
- * Something in the configuration that shows itself only while the service is put together, such as
- * an inline key set with a weak key. The process must not start.
+ * A fault in the configuration that shows only while the service is being built, such as an inline key
+ * set with a weak key. The process must not start.
  */
 export class UnusableSettingError extends Error {
   override readonly name = 'UnusableSettingError'

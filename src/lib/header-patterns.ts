@@ -1,6 +1,9 @@
-// Patterns of HTTP header fields that more than one kind of request has.
+// Patterns of HTTP header fields that more than one folder reads.
 
-/** `Authorization` with a bearer token, which may be missing (RFC 6750 §2.1; the scheme has no case). */
+/**
+ * `Authorization: Bearer`, with a token or without (RFC 6750 §2.1). The case of the scheme does not
+ * count.
+ */
 export const BEARER = /^Bearer(?: +(.*))?$/i
 
 /** `Content-Type` of JSON in UTF-8. */

@@ -1,26 +1,29 @@
+// The log of the service: JSON lines on standard output, with everything that looks like a credential
+// redacted.
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 /** The service's log: pino, JSON lines. */
 export type Log = Logger
 
 /**
- * What a key, a client secret or a JWT looks like, in whatever text it may have come to stand. In a
- * line of JSON it can follow an escape: the `n` of `\n` is no letter of a longer word.
+ * Matches an API key, a client secret or a JWT anywhere in a text. In a line of JSON it can follow an
+ * escape such as `\n`, whose `n` is not the start of a longer word.
  */
 const CREDENTIAL = /(?:\b|(?<=\\[bfnrt]|\\u[0-9a-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}/g
-/** What each of them begins with: a line without any is not searched further, which most are. */
+/** The first characters of each. Most lines contain none of them and are not searched further. */
 const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
 
-/** Lines are written together, when there are so many characters of them or so much time has passed. */
+/** Lines are written in batches: at 64 Ki characters, or after 20 ms. */
 const TOGETHER = { minLength: 65_536, maxWrite: 131_072, periodicFlush: 20 }
-/** A reader of standard output that hangs costs lines, not the process its memory. */
+/**
+ * Characters that may wait for standard output. If its reader hangs, lines are lost, but memory is
+ * bounded.
+ */
 const MOST_WAITING = 16 * 1024 * 1024
 
 /**
- * Takes out of a text what looks like a credential. The net under everything else: reasons and
- * messages are written without secrets in the first place.
- *
- * @param text - on its way to the log
+ * Redacts everything in a text that looks like a credential. This is only the last defence: reasons and
+ * messages must not contain secrets in the first place.
  */
 export function scrub(text: string): string {
   if (!BEGINNINGS.some((beginning) => text.includes(beginning))) return text
@@ -28,8 +31,8 @@ export function scrub(text: string): string {
 }
 
 /**
- * Lines for standard output wait a moment, so that a request does not wait for its line. What waits is
- * written when the process ends, in whatever way it gets to say so, and before `fatal` returns.
+ * Lines for standard output are written in batches, so that a request does not wait for its line.
+ * Waiting lines are written when the process exits (not when it is killed), and before `fatal` returns.
  *
  * @param options - `level`, a pino level; `destination`, standard output when absent
  */

@@ -1,3 +1,5 @@
+// Tells loopback addresses from others, and secure URLs from insecure ones.
+
 const IPV4_LOOPBACK = /^127(?:\.\d{1,3}){3}$/
 
 /**
@@ -10,10 +12,8 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /**
- * Whether a URL may be called with a credential or for keys: `https`, or plain `http` to loopback,
- * where no network can read or change it.
- *
- * @param url - absolute URL
+ * Whether a credential may be sent to a URL, or keys be fetched from it: `https`, or plain `http` to
+ * loopback, where no network can read or change it.
  */
 export function isSecureUrl(url: URL): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))

@@ -1,11 +1,13 @@
-/** The body was longer than the reader was told to accept. */
+// Reads a body up to a limit of bytes.
+
+/** The body is longer than the limit. */
 export class TooLargeError extends Error {
   override readonly name = 'TooLargeError'
 }
 
 /**
- * Reads a body to its end, but never more than `limit` bytes: a neighbour that answers 300 MB costs
- * us one chunk beyond the limit and its connection.
+ * Reads a body to its end, but never more than `limit` bytes: if a server answers 300 MB, only one chunk
+ * beyond the limit is read, and the connection is closed.
  *
  * @param body - chunks of bytes; abandoned (and thereby destroyed) when it is too long
  * @param limit - bytes

@@ -1,21 +1,21 @@
+// Wraps a secret, so that no log line, answer or error message can show it by accident.
 import { inspect } from 'node:util'
 
 const REDACTED = '[redacted]'
 
 /**
- * A value that must not be printed: an API key, a client secret, a user's token. Whatever turns it
+ * A value that must not be printed: an API key, a client secret, a user's token. Anything that turns it
  * into text (a template, JSON, `console.log`, a crash report) gets `[redacted]`; only
  * {@link Secret.reveal} gives the value, so that every use can be found by that name.
  */
 export class Secret {
   readonly #value: string
 
-  /** @param value - the text to keep */
   constructor(value: string) {
     this.#value = value
   }
 
-  /** For a schema's `transform`. */
+  /** The constructor as a function, for a schema's `transform`. */
   static of(value: string): Secret {
     return new Secret(value)
   }
@@ -25,7 +25,10 @@ export class Secret {
     return this.#value
   }
 
-  /** `…` and the last four characters, which is what operators need to tell keys apart. */
+  /**
+   * `…` and the last four characters, so that operators can tell keys apart. Below 12 characters only
+   * `…`.
+   */
   hint(): string {
     return this.#value.length >= 12 ? `…${this.#value.slice(-4)}` : '…'
   }

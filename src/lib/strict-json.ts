@@ -1,3 +1,5 @@
+// Parses JSON strictly, so that no two parsers can read it differently.
+
 /** Text that is not JSON as we accept it. The message says why and holds none of the text. */
 export class StrictJsonError extends Error {
   override readonly name = 'StrictJsonError'
@@ -68,7 +70,7 @@ function isKey(text: string, after: number): boolean {
 }
 
 function addKey(keys: Set<string> | null | undefined, literal: string): void {
-  // Escapes count as what they stand for: "\u0073ub" repeats "sub".
+  // Escapes are decoded first: "\u0073ub" repeats "sub".
   const key: string = literal.includes('\\') ? JSON.parse(literal) : literal.slice(1, -1)
   if (key === '__proto__') throw new StrictJsonError('__proto__ as a key')
   if (keys?.has(key)) throw new StrictJsonError('a repeated key')

@@ -6,7 +6,7 @@ import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
 
 /** The part of a request for a session that the client chooses. */
 export interface AskedSession {
-  /** Name of a workflow; the caller's default when absent. */
+  /** Name of a workflow. When absent, the first workflow that the caller may use is chosen. */
   readonly workflow?: string | undefined
   /** Values for the workflow's declared `input`; none when absent. */
   readonly input?: Scope['input'] | undefined
@@ -19,8 +19,9 @@ export interface ChosenWorkflow {
 }
 
 /**
- * Picks the workflow: the one asked for by name, else the first whose `when` holds. An unknown name
- * and a forbidden one get the same answer, whatever the input, so names cannot be probed.
+ * Chooses the workflow that is asked for by name, if its `when` holds; without a name, the first whose
+ * `when` holds. An unknown name and a forbidden one get the same answer, whatever the input, so names
+ * cannot be probed.
  *
  * @param workflows - in the config file's order
  * @throws ServiceError `workflow_not_allowed`; `invalid_request` when the caller may use the workflow
@@ -41,8 +42,8 @@ export function chooseWorkflow(
     if (problem === undefined) return { workflow, scope }
     throw new ServiceError('invalid_request', { reason: problem, detail: `${problem}.` })
   }
-  const which = named === undefined ? 'no workflow' : 'not the workflow asked for'
-  throw new ServiceError('workflow_not_allowed', { reason: `the caller may use ${which}` })
+  const which = named === undefined ? 'any workflow' : 'the workflow asked for'
+  throw new ServiceError('workflow_not_allowed', { reason: `the caller may not use ${which}` })
 }
 
 /**
@@ -95,7 +96,10 @@ function valueProblem(declaration: InputDeclaration, value: InputValue): string 
   return value.isWellFormed() ? undefined : 'must be well-formed text'
 }
 
-/** A client may send any text as a name. It is repeated only if it looks like one, and not like a secret. */
+/**
+ * A client may send any text as a name. The answer repeats it only if it looks like a name, and not like
+ * a secret.
+ */
 function nameOf(field: string): string {
   return /^[\w-]{1,64}$/.test(field) && scrub(field) === field
     ? `input.${field}`

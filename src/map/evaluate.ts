@@ -1,4 +1,4 @@
-// Evaluates expressions of the config file for a caller. An expression that fails is always a refusal.
+// Evaluates expressions of the config file for a caller. If an expression fails, the caller is refused.
 import type { Expression, Scope } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 
@@ -29,8 +29,8 @@ export function evaluate(expression: Expression, scope: Scope, name: string): un
 }
 
 /**
- * Why a `when` rule does not let the caller through. Only a rule that yields true does; an absent rule
- * lets everyone through.
+ * Why a `when` rule does not let the caller through. Only a rule that yields true lets a caller through;
+ * without a rule, everyone is let through.
  *
  * @returns text for operators, which may quote names of claims; undefined when the caller is let through
  */
@@ -41,7 +41,7 @@ export function whyRefused(when: Expression | undefined, scope: Scope): string |
     if (value === true) return undefined
     return value === false ? '`when` is false' : `\`when\` yields a ${typeof value}, not a bool`
   } catch (error) {
-    // The library draws the expression below the first line of its message.
+    // The first line of the library's message is the cause; a drawing of the expression follows it.
     const why = error instanceof Error ? error.message.split('\n', 1)[0] : 'unknown error'
     return `\`when\` fails: ${why}`
   }

@@ -3,8 +3,8 @@ import type { AdminSettings } from '../config/settings.ts'
 import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
 
 /**
- * An issuer that is not on the list cannot make an admin, whatever its tokens claim. A rule that fails,
- * or yields anything but true, makes nobody an admin.
+ * A token of an issuer that is not on the list makes nobody an admin, whatever it claims. Neither does a
+ * rule that fails, or yields anything but true.
  */
 export function isAdmin(caller: VerifiedClaims, admins: AdminSettings): boolean {
   return (

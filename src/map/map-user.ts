@@ -9,11 +9,11 @@ export type UserOf = ReturnType<typeof createUserOf>
 
 interface MappedUser {
   readonly user: string
-  /** The user as logs show it. */
+  /** Keyed hash of the user, which logs show instead of the user. */
   readonly hash: string
 }
 
-/** @returns throws ServiceError `claims_not_mapped` */
+/** The function that is returned throws ServiceError `claims_not_mapped`. */
 export function createUserOf({
   issuers,
   hashUser,
@@ -61,16 +61,18 @@ function userProblem(user: unknown): string | undefined {
   }
   if (!user.isWellFormed()) return 'a lone surrogate'
   if (/\p{Cc}/u.test(user)) return 'a control character'
-  // Both vanish from URL paths (RFC 3986 §5.2.4), and with them /v1/admin/users/{user}/….
+  // URL parsers remove both from paths (RFC 3986 §5.2.4), so `/v1/admin/users/{user}/…` could not name
+  // them.
   return user === '.' || user === '..' ? 'a dot segment' : undefined
 }
 
 /**
- * The ChatKit user of a subject whose token is not at hand.
+ * The ChatKit user of a subject, found without a token.
  *
  * @param issuers - with their effective `user` expressions
  * @param subject - a token's `sub`
- * @returns undefined when there is no such issuer, or when its expression needs any other claim
+ * @returns undefined when the issuer is not configured, or when its expression fails or needs another
+ * claim
  */
 export function mapSubject(
   issuers: readonly Pick<IssuerSettings, 'issuer' | 'user'>[],

@@ -1,4 +1,5 @@
-// Step 2 of a mint: from verified claims and the client's choice to the session to mint. No I/O, no clock.
+// Step 2 of a mint: turns verified claims and the client's choice into the session to mint. No I/O, no
+// clock.
 import type { Expression, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { type AskedSession, chooseWorkflow } from './choose-workflow.ts'
@@ -16,7 +17,7 @@ export interface NewSession {
   readonly stateVariables: StateVariables | undefined
 }
 
-/** Who asks for a session, and for which. */
+/** The caller, and the session that they ask for. */
 export interface SessionRequest {
   readonly principal: VerifiedClaims
   /** From `mapUser`. */
@@ -40,13 +41,13 @@ export function mapSession(
 }
 
 /**
- * The session to mint when the workflow of the first one is gone at OpenAI: a session of its
- * `fallback`, if it has one and the caller may use it. Input that the fallback does not declare is
- * left out.
+ * Maps a request again when OpenAI no longer has the workflow of the first session: to the workflow's
+ * `fallback`, if it has one and the caller may use it. Input that the fallback does not declare is left
+ * out.
  *
  * @param workflows - in the config file's order
  * @param gone - the session that could not be minted
- * @returns undefined when there is no such session
+ * @returns undefined when there is no fallback, or this caller cannot use it
  */
 export function mapFallback(
   workflows: readonly WorkflowSettings[],
@@ -62,7 +63,7 @@ export function mapFallback(
   try {
     return mapSession(workflows, { ...request, asked: { workflow: fallback.name, input } })
   } catch {
-    // The caller may not use the fallback: the answer to the first mint stands.
+    // The caller cannot use the fallback: the error of the first mint stays the answer.
     return undefined
   }
 }

@@ -1,11 +1,11 @@
-// Turns a mapped session into what the ChatKit API is asked for, and tells how long it may live.
+// Turns a mapped session into parameters of the ChatKit API, and decides how long the session may live.
 import { type CreateSessionParams, DEFAULT_LIFE_SECONDS } from '../chatkit/wire/session.ts'
 import type { WorkflowSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { NewSession } from './map.ts'
 
-/** What decides how long a session may live. */
+/** The limits on the life of a session. */
 export interface Lifetime {
   /** The workflow's `expires_after.seconds`. */
   readonly configured: number | undefined
@@ -17,7 +17,7 @@ export interface Lifetime {
 }
 
 /**
- * How long the session to mint is to live.
+ * Decides how long the session to mint lives.
  *
  * @returns whole seconds, at least 1; undefined leaves it to the API's default
  * @throws ServiceError `token_expired` when the session must end with its token and less than a second

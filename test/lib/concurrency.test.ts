@@ -18,7 +18,7 @@ describe('eachBounded', () => {
     expect(running).toBe(0)
   })
 
-  test('with nothing to do it resolves', async () => {
+  test('resolves when there are no items', async () => {
     await eachBounded([], 3, () => expect.unreachable())
   })
 
@@ -48,7 +48,7 @@ function heldWork() {
   return { work, begun, end, fail }
 }
 
-test('mapAhead gives results in order, and begins no more than it may', async () => {
+test('mapAhead yields results in order, and starts no more items in advance than allowed', async () => {
   const { work, begun, end } = heldWork()
   const results = mapAhead([1, 2, 3, 4, 5], 2, work)
   const first = results.next()
@@ -69,7 +69,7 @@ test('mapAhead gives results in order, and begins no more than it may', async ()
   expect((await results.next()).done).toBe(true)
 })
 
-test('mapAhead passes a failure on in its turn, and to nobody when the reader has left', async () => {
+test('mapAhead throws a failure when its turn comes, and ignores one after the reader has left', async () => {
   const { work, end, fail } = heldWork()
   const results = mapAhead([1, 2, 3], 3, work)
   const first = results.next()
@@ -81,6 +81,6 @@ test('mapAhead passes a failure on in its turn, and to nobody when the reader ha
   expect((await results.next()).done).toBe(true)
 })
 
-test('mapAhead of no items gives no results', async () => {
+test('mapAhead yields nothing when there are no items', async () => {
   expect(await Array.fromAsync(mapAhead([], 2, async () => 1))).toEqual([])
 })

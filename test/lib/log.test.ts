@@ -15,7 +15,7 @@ function parsed(line: string | undefined): Record<string, unknown> {
 }
 
 describe('createLog', () => {
-  test('writes JSON lines, from the level on', () => {
+  test('writes JSON lines, and none below its level', () => {
     const lines = written((log) => {
       log.debug('quiet')
       log.info({ a: 1 }, 'loud')
@@ -24,14 +24,14 @@ describe('createLog', () => {
     expect(parsed(lines[0])).toEqual({ level: 30, time: expect.any(Number), a: 1, msg: 'loud' })
   })
 
-  test('a line stays a line, whatever is in it', () => {
+  test('writes one line for an entry with line breaks', () => {
     const lines = written((log) => log.info({ path: 'a\nb\r\u2028' }, 'x\ny'))
     expect(lines).toHaveLength(1)
     expect(lines[0]?.trimEnd()).not.toMatch(/[\r\n]/)
     expect(parsed(lines[0])).toMatchObject({ path: 'a\nb\r\u2028', msg: 'x\ny' })
   })
 
-  test('an error: type, message, code, stack and causes, no other property', () => {
+  test('writes type, message, code, stack and causes of an error, and no other property', () => {
     const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED', headers: 'private' })
     const error = new ServiceError('upstream_unavailable', { reason: 'gone', cause })
     const [line] = written((log) => log.error({ err: error }, 'failed'))
@@ -51,7 +51,7 @@ describe('createLog', () => {
     expect(line).not.toContain('private')
   })
 
-  test('an error that is none, and one that causes itself, do not break the log', () => {
+  test('writes a value that is no error, and an error that is its own cause', () => {
     const loop = new Error('loop')
     loop.cause = loop
     const lines = written((log) => {
@@ -63,7 +63,7 @@ describe('createLog', () => {
     expect(parsed(lines[1])).toMatchObject({ err: { message: 'loop', cause: { message: 'loop' } } })
   })
 
-  test('whatever looks like a credential is taken out, wherever it stands', () => {
+  test('redacts everything that looks like a credential, in messages, errors, values and keys', () => {
     const token = tokenFor()
     const secrets = ['sk-proj-0123456789', 'ek_0123456789abcdef', token]
     const [line] = written((log) => {
@@ -78,14 +78,14 @@ describe('createLog', () => {
     expect(parsed(line)).toMatchObject({ deep: { list: Array(3).fill('[redacted]') } })
   })
 
-  test('a Secret prints as nothing', () => {
+  test('writes [redacted] for a Secret', () => {
     const [line] = written((log) => log.info({ key: new Secret('swordfish') }, 'x'))
     expect(parsed(line)).toMatchObject({ key: '[redacted]' })
   })
 })
 
 describe('scrub', () => {
-  test('leaves alone what only begins alike', () => {
+  test('keeps words that only resemble a credential', () => {
     const text = 'task-list, sk-1, week_of_2026, seek_it, heyJude'
     expect(scrub(text)).toBe(text)
   })

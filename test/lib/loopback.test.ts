@@ -27,7 +27,7 @@ describe('isLoopback', () => {
     '[::2]',
     '[fe80::1]',
     'login.acme.example',
-  ])('%s may be another', (host) => expect(isLoopback(hostOf(host))).toBe(false))
+  ])('%s may be another machine', (host) => expect(isLoopback(hostOf(host))).toBe(false))
 })
 
 describe('isSecureUrl', () => {
@@ -38,7 +38,7 @@ describe('isSecureUrl', () => {
     ['http://169.254.169.254/latest', false],
     ['ftp://localhost/', false],
     ['file:///etc/passwd', false],
-  ])('%s: %s', (url, secure) => expect(isSecureUrl(new URL(url))).toBe(secure))
+  ])('is for %s: %s', (url, secure) => expect(isSecureUrl(new URL(url))).toBe(secure))
 })
 
 test('unixSeconds rounds down', () => {

@@ -12,7 +12,7 @@ describe('readBounded', () => {
     expect(await readBounded(chunks(), 0)).toHaveLength(0)
   })
 
-  test('one byte more is too large', async () => {
+  test('refuses one byte more', async () => {
     await expect(readBounded(chunks(3, 8), 10)).rejects.toThrow(TooLargeError)
   })
 
@@ -30,7 +30,7 @@ describe('readBounded', () => {
     expect(made).toBeLessThan(10)
   })
 
-  test('an error of the source comes through', async () => {
+  test('passes on an error of the source', async () => {
     const broken = new Readable({
       read() {
         this.destroy(new Error('cut off'))

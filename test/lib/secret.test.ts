@@ -10,7 +10,7 @@ const VALUE = 'sk-test-0123456789abcdef'
 describe('Secret', () => {
   const secret = new Secret(VALUE)
 
-  test('only reveal gives the value', () => {
+  test('shows its value only by reveal', () => {
     expect(secret.reveal()).toBe(VALUE)
   })
 
@@ -24,12 +24,12 @@ describe('Secret', () => {
     ['an error', () => inspect(new Error('x', { cause: secret }))],
     ['a copy of its properties', () => JSON.stringify({ ...secret })],
     ['its keys', () => Reflect.ownKeys(secret).join()],
-  ])('%s does not', (_name, print) => {
+  ])('is not shown by %s', (_name, print) => {
     expect(print()).not.toContain(VALUE)
     expect(print()).not.toContain('0123')
   })
 
-  test('the hint is the last four characters, of a short secret none', () => {
+  test('gives as a hint its last four characters, and none if it is short', () => {
     expect(secret.hint()).toBe('…cdef')
     expect(new Secret('short').hint()).toBe('…')
     expect(new Secret('').hint()).toBe('…')
@@ -37,13 +37,13 @@ describe('Secret', () => {
 })
 
 describe('hashes', () => {
-  test('a client secret: SHA-256, in hex', () => {
+  test('a client secret is hashed with SHA-256, in hex', () => {
     // FIPS 180-2, example B.1.
     const abc = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
     expect(hashSecret(new Secret('abc'))).toBe(abc)
   })
 
-  test('a user in the log: the same with the same key, unlike with another', () => {
+  test('a user has the same hash under the same key, and another hash under another key', () => {
     const [one, two] = [1, 2].map((byte) => createUserHash(new Uint8Array(32).fill(byte)))
     expect(one?.('alice')).toMatch(/^[0-9a-f]{16}$/)
     expect(one?.('alice')).toBe(one?.('alice'))
@@ -52,7 +52,7 @@ describe('hashes', () => {
   })
 })
 
-test('an id: the prefix and 128 bits, never the same, never redacted', () => {
+test('a new id has its prefix and 128 bits, never repeats, and is never redacted', () => {
   const ids = Array.from({ length: 100_000 }, () => newId('req_'))
   expect(new Set(ids).size).toBe(ids.length)
   for (const id of ids) {

@@ -27,11 +27,11 @@ describe('parseStrictJson', () => {
     )
   })
 
-  test('the same key in different objects is no repetition', () => {
+  test('accepts the same key in different objects', () => {
     expect(parseStrictJson('[{"a":{"a":1}},{"a":2}]', 4)).toEqual([{ a: { a: 1 } }, { a: 2 }])
   })
 
-  test('strings that look like structure are strings', () => {
+  test('reads brackets and colons in strings as text', () => {
     const value = { a: '{"b":1,"b":2}', b: ['":', '\\', '"', '[[[['], 'c:': '}' }
     expect(parseStrictJson(JSON.stringify(value), 2)).toEqual(value)
   })
@@ -53,14 +53,14 @@ describe('parseStrictJson', () => {
     expect(() => parseStrictJson(source, 32)).toThrow(StrictJsonError)
   })
 
-  test('depth: as deep as allowed passes, one more does not', () => {
+  test('accepts the deepest allowed nesting, and refuses one level more', () => {
     const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
     expect(parseStrictJson(nested(32), 32)).toBeInstanceOf(Array)
     expect(() => parseStrictJson(nested(33), 32)).toThrow('more than 32 levels deep')
     expect(() => parseStrictJson(nested(100_000), 32)).toThrow(StrictJsonError)
   })
 
-  test('the message never holds the text', () => {
+  test('never repeats the text in its message', () => {
     const refuse = () => parseStrictJson('{"sub": "alice-secret", "sub": "alice-secret"}', 32)
     expect(refuse).toThrow(StrictJsonError)
     expect(refuse).not.toThrow(/alice/)
