@@ -36,26 +36,25 @@ export interface IssuersOptions {
 /**
  * @throws UnusableSettingError when an inline key set or a secret cannot be used
  */
-export function createIssuers(options: IssuersOptions): Issuers {
-  const fetchJson = createFetchJson(options)
+export function createIssuers({ issuers, now, log, dispatcher, secrets }: IssuersOptions): Issuers {
+  const parts = { fetchJson: createFetchJson({ dispatcher }), now, log, secrets }
   return new Map(
-    options.issuers.map((settings) => [
-      settings.issuer,
-      { settings, keys: createKeys(settings, options, fetchJson) },
-    ]),
+    issuers.map((settings) => [settings.issuer, { settings, keys: createKeys(settings, parts) }]),
   )
+}
+
+interface KeyParts extends Pick<IssuersOptions, 'now' | 'log' | 'secrets'> {
+  readonly fetchJson: FetchJson
 }
 
 function createKeys(
   settings: IssuerSettings,
-  options: IssuersOptions,
-  fetchJson: FetchJson,
+  { fetchJson, now, log, secrets }: KeyParts,
 ): IssuerKeys {
   const { issuer, keys: source, staleKeysSeconds: staleSeconds } = settings
-  const { now, log } = options
   switch (source.kind) {
     case 'secret':
-      return createSharedSecret(settings, source.secretEnv, options)
+      return createSharedSecret(settings, source.secretEnv, { secrets, log })
     case 'jwks':
       return atStart(`issuer ${issuer}: jwks`, () => createInlineKeys(source.jwks))
     case 'jwks_uri': {
@@ -73,7 +72,7 @@ function createKeys(
 function createSharedSecret(
   { issuer, algorithms }: IssuerSettings,
   envName: string,
-  { secrets, log }: IssuersOptions,
+  { secrets, log }: Pick<IssuersOptions, 'secrets' | 'log'>,
 ): IssuerKeys {
   const keys = atStart(`issuer ${issuer}: ${envName}`, () => {
     return createSecretKeys(() => secrets(envName))

@@ -9,7 +9,7 @@ import type { Log } from '../lib/log.ts'
 import type { Addresses } from './addresses.ts'
 import type { Cookies } from './sign-in/cookies.ts'
 import type { SignIn } from './sign-in/sign-in-cookie.ts'
-import { type Frame, type Html, renderPage } from './view/layout.ts'
+import { type Html, type PageFrame, renderPage } from './view/layout.ts'
 
 /** Every page and every form takes these parts, and destructures those that it uses. */
 export interface PageParts {
@@ -39,7 +39,7 @@ export function createPageAnswers({
     /** A page, with the notice of the form before it. */
     async page(
       c: AppContext,
-      frame: Frame & { readonly signIn: SignIn },
+      frame: PageFrame & { readonly signIn: SignIn },
       content: Html,
     ): Promise<Response> {
       const notice = (await cookies.read(c, 'notice', noticeSchema))?.text

@@ -15,15 +15,15 @@ export type ClientAddress = (c: AppContext) => string
 /**
  * Anyone can send forwarding headers, so they count only when the peer is a trusted proxy, and in
  * `X-Forwarded-For` only up to the first address that is not one.
- *
- * @param options - trusted proxies
  */
-export function createClientAddress(options: ClientAddressOptions): ClientAddress {
-  const trusted = blockListOf(options.trustedProxies)
+export function createClientAddress({
+  trustedProxies,
+  clientIpHeader,
+}: ClientAddressOptions): ClientAddress {
+  const trusted = blockListOf(trustedProxies)
   return (c) => {
     const peer = plainAddress(c.env.incoming?.socket.remoteAddress ?? '')
     if (!isTrusted(trusted, peer)) return peer
-    const { clientIpHeader } = options
     if (clientIpHeader !== undefined && clientIpHeader !== 'x-forwarded-for') {
       const address = plainAddress(c.req.header(clientIpHeader)?.trim() ?? '')
       return isIP(address) === 0 ? peer : address

@@ -34,18 +34,24 @@ export function scrub(text: string): string {
  * Lines for standard output are written in batches, so that a request does not wait for its line.
  * Waiting lines are written when the process exits (not when it is killed), and before `fatal` returns.
  *
- * @param options - `level`, a pino level; `destination`, standard output when absent
+ * @param level - of pino's
+ * @param destination - standard output when absent
  */
-export function createLog(options: { level: string; destination?: DestinationStream }): Log {
+export function createLog({
+  level,
+  destination,
+}: {
+  level: string
+  destination?: DestinationStream
+}): Log {
   return pino(
     {
-      level: options.level,
+      level,
       base: null,
       serializers: { err: describeError },
       hooks: { streamWrite: scrub },
     },
-    options.destination ??
-      pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER }),
+    destination ?? pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER }),
   )
 }
 

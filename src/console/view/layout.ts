@@ -10,7 +10,7 @@ export type Html = ReturnType<typeof html>
 type Section = 'sessions' | 'blocks' | 'audit' | 'figures'
 
 /** A page without its content. */
-export interface Frame {
+export interface PageFrame {
   /** Title of the window, and first heading. */
   readonly title: string
   /** The admin who looks at it; undefined on pages for everyone. */
@@ -33,7 +33,7 @@ const SECTIONS: readonly (readonly [Section, string, string])[] = [
 ]
 
 /** Everything before the content, for a page that grows while it is read. */
-export function pageStart(addresses: Addresses, frame: Frame): Html {
+export function pageStart(addresses: Addresses, frame: PageFrame): Html {
   const { root } = addresses
   return html`<!doctype html>
 <html lang="en">
@@ -56,7 +56,7 @@ ${frame.notice === undefined ? '' : html`<p class="notice" role="status">${frame
 }
 
 /** Everything after the content. */
-export function pageEnd({ signIn }: Frame): Html {
+export function pageEnd({ signIn }: PageFrame): Html {
   const foot = 'Times are UTC. What is looked at and done here is in the audit trail.'
   return html`
 </main>
@@ -67,11 +67,11 @@ ${signIn === undefined ? '' : html`<footer class="foot">${foot}</footer>`}
 }
 
 /** A whole page. */
-export function renderPage(addresses: Addresses, frame: Frame, content: Html): Html {
+export function renderPage(addresses: Addresses, frame: PageFrame, content: Html): Html {
   return html`${pageStart(addresses, frame)}${content}${pageEnd(frame)}`
 }
 
-function header(addresses: Addresses, { signIn, section }: Frame): Html {
+function header(addresses: Addresses, { signIn, section }: PageFrame): Html {
   const { root } = addresses
   const brand = html`<a class="brand" href="${root}"><svg class="mark" viewBox="0 0 16 16" aria-hidden="true"><path d="M2 3h12v8H8l-3 3v-3H2z"/></svg>chatkit-mint <span>console</span></a>`
   if (signIn === undefined) return html`<header class="top">${brand}</header>`

@@ -57,10 +57,12 @@ export interface ChatKitApi {
  * reference in shapes, defaults, bounds, paging and errors; it runs no workflow, so threads exist
  * only as they are seeded, and any key that begins with `sk-` sees everything.
  *
- * @param options - the clock and, for tests, the source of ids
  */
-export function createChatKitApi(options: ChatKitApiOptions): ChatKitApi {
-  const { now, makeId = newId } = options
+export function createChatKitApi({
+  now,
+  makeId = newId,
+  loopbackOnly = false,
+}: ChatKitApiOptions): ChatKitApi {
   const sessions = createSessions({ now, makeId })
   const threads = createThreads({ now, makeId })
   const faultBox = createFaultBox(faults)
@@ -68,7 +70,7 @@ export function createChatKitApi(options: ChatKitApiOptions): ChatKitApi {
 
   const app = new Hono<ApiEnv>()
   app.use(identify(makeId))
-  if (options.loopbackOnly) app.use(loopbackHost, loopbackOrigin)
+  if (loopbackOnly) app.use(loopbackHost, loopbackOrigin)
   app.use('/v1/*', limitBody(MAX_API_BODY_BYTES))
   app.use('/v1/*', recording(recorder.add, now), misbehaving(faultBox))
   app.use('/_embedded/*', limitBody(MAX_CONTROL_BODY_BYTES))

@@ -8,7 +8,7 @@ import { notAllowed } from '../kit/app.ts'
 import { apiBody, queryOf, requireCredentials } from './guards.ts'
 import type { ApiEnv } from './middleware.ts'
 import type { Sessions } from './sessions.ts'
-import type { Threads } from './threads.ts'
+import type { ThreadMemory } from './threads.ts'
 
 const SESSIONS = '/v1/chatkit/sessions'
 const CANCEL = '/v1/chatkit/sessions/:id/cancel'
@@ -30,7 +30,7 @@ const guarded: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
  */
 export function addOperations(
   app: Hono<ApiEnv>,
-  { sessions, threads }: { sessions: Sessions; threads: Threads },
+  { sessions, threads }: { sessions: Sessions; threads: ThreadMemory },
 ): void {
   app.post(SESSIONS, guarded, async (context) => {
     return context.json(sessions.create(parseOrRefuse(createSessionParams, await apiBody(context))))

@@ -2,11 +2,11 @@
 
 import { createAdaptorServer } from '@hono/node-server'
 import type { Clock } from '../../lib/clock.ts'
-import { type ListenAt, type Listening, listenOnLoopback } from '../kit/listen.ts'
+import { type ListenAt, type LoopbackListener, listenOnLoopback } from '../kit/listen.ts'
 import { type ChatKitApi, createChatKitApi } from './api.ts'
 
 /** An embedded ChatKit API that listens; `origin` is the root of the control calls. */
-export interface RunningChatKitApi extends Listening {
+export interface RunningChatKitApi extends LoopbackListener {
   /** Base URL for clients: `http://127.0.0.1:8789/v1`. */
   readonly url: string
   readonly api: ChatKitApi

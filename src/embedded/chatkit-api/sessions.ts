@@ -19,12 +19,12 @@ export type Sessions = ReturnType<typeof createSessions>
 /**
  * Sessions in memory, forgotten an hour after they expire, so that a long run does not grow.
  *
- * @param options - `now`, the clock that expires them; `makeId`
+ * @param now - the clock that expires them
  */
-export function createSessions(options: { now: Clock; makeId: MakeId }) {
+export function createSessions({ now, makeId }: { now: Clock; makeId: MakeId }) {
   const kept = new Map<string, ChatSession>()
   let sweptAt = 0
-  const seconds = () => unixSeconds(options.now)
+  const seconds = () => unixSeconds(now)
 
   const current = (session: ChatSession): ChatSession =>
     session.status === 'active' && seconds() >= session.expires_at
@@ -42,7 +42,7 @@ export function createSessions(options: { now: Clock; makeId: MakeId }) {
   return {
     create(params: CreateSessionParams): ChatSession {
       sweep()
-      const session = newSession(params, options.makeId, seconds())
+      const session = newSession(params, makeId, seconds())
       kept.set(session.id, session)
       return session
     },

@@ -5,7 +5,7 @@ import { type Thread, type ThreadDeleted, thread } from '../../chatkit/wire/thre
 import type { ListQuery, ThreadListQuery } from '../../chatkit/wire/wire.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ApiError, parseOrRefuse } from '../kit/api-error.ts'
-import { type Page, paginate } from '../kit/page.ts'
+import { type DoublePage, paginate } from '../kit/page.ts'
 import { type FilledItemSeed, threadSeed } from './seed.ts'
 import type { MakeId } from './sessions.ts'
 
@@ -16,14 +16,12 @@ interface Entry {
 }
 
 /** {@link createThreads} */
-export type Threads = ReturnType<typeof createThreads>
+export type ThreadMemory = ReturnType<typeof createThreads>
 
 /**
  * Threads in memory. Whoever may call may see all of them, as with the real API.
- *
- * @param options - `now`, the clock; `makeId`
  */
-export function createThreads(options: { now: Clock; makeId: MakeId }) {
+export function createThreads({ now, makeId }: { now: Clock; makeId: MakeId }) {
   const entries = new Map<string, Entry>()
   const ordered: Thread[] = []
 
@@ -36,7 +34,7 @@ export function createThreads(options: { now: Clock; makeId: MakeId }) {
   return {
     /** @throws `ApiError` 400 when the seed is malformed or repeats an id */
     seed(seed: unknown): Thread {
-      const entry = grow(seed, options)
+      const entry = grow(seed, { now, makeId })
       const { id } = entry.thread
       if (entries.has(id)) throw new ApiError(400, `There is a thread '${id}'.`, { param: 'id' })
       entries.set(id, entry)
@@ -44,7 +42,7 @@ export function createThreads(options: { now: Clock; makeId: MakeId }) {
       return entry.thread
     },
     /** @throws `ApiError` 400 on an unknown cursor */
-    list({ user, ...query }: ThreadListQuery): Page<Thread> {
+    list({ user, ...query }: ThreadListQuery): DoublePage<Thread> {
       const rows = user === undefined ? ordered : ordered.filter((row) => row.user === user)
       return paginate(rows, query)
     },
@@ -57,7 +55,7 @@ export function createThreads(options: { now: Clock; makeId: MakeId }) {
       return { id, object: 'chatkit.thread.deleted', deleted: true }
     },
     /** @throws `ApiError` 404; 400 on an unknown cursor */
-    listItems: (id: string, query: ListQuery): Page<KnownThreadItem> =>
+    listItems: (id: string, query: ListQuery): DoublePage<KnownThreadItem> =>
       paginate(find(id).items, query),
   }
 }
@@ -67,14 +65,14 @@ function insertByTime<T extends { readonly created_at: number }>(rows: T[], row:
   rows.splice(rows.findLastIndex((other) => other.created_at <= row.created_at) + 1, 0, row)
 }
 
-function grow(seed: unknown, options: { now: Clock; makeId: MakeId }): Entry {
+function grow(seed: unknown, { now, makeId }: { now: Clock; makeId: MakeId }): Entry {
   const { items: itemSeeds, ...rest } = parseOrRefuse(threadSeed, seed)
-  const id = rest.id ?? options.makeId('cthr_')
-  const createdAt = rest.created_at ?? unixSeconds(options.now)
+  const id = rest.id ?? makeId('cthr_')
+  const createdAt = rest.created_at ?? unixSeconds(now)
   const grown = thread.parse({ ...rest, id, object: 'chatkit.thread', created_at: createdAt })
   const items: KnownThreadItem[] = []
   for (const itemSeed of itemSeeds) {
-    insertByTime(items, growItem(itemSeed, grown, options.makeId))
+    insertByTime(items, growItem(itemSeed, grown, makeId))
   }
   if (new Set(items.map((item) => item.id)).size < items.length) {
     throw new ApiError(400, 'Two items have the same id.', { param: 'items' })

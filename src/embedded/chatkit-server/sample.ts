@@ -43,11 +43,12 @@ export interface ChatKitServer {
  * A ChatKit server over memory, for the demo and for tests: all 16 requests of the protocol, answered
  * by an assistant that repeats what it is told. Like the samples that people start from, it never asks
  * who is asking: whoever reaches it sees and changes everyone's threads.
- *
- * @param options - the clock, and how fast it speaks
  */
-export function createChatKitServer(options: ChatKitServerOptions): ChatKitServer {
-  const store = createSampleStore(options.now)
+export function createChatKitServer({
+  now,
+  wordMs = DEFAULT_WORD_MS,
+}: ChatKitServerOptions): ChatKitServer {
+  const store = createSampleStore(now)
   const recorder = createRecorder<OpenEntry>()
   const faultBox = createFaultBox(faults)
 
@@ -60,8 +61,8 @@ export function createChatKitServer(options: ChatKitServerOptions): ChatKitServe
     clear: recorder.clear,
   })
   app.all('/_embedded/*', (context) => context.notFound())
-  app.use(limitBody(MAX_BODY_BYTES), recording(recorder.add, options.now), misbehaving(faultBox))
-  addEndpoint(app, { store, wordMs: options.wordMs ?? DEFAULT_WORD_MS })
+  app.use(limitBody(MAX_BODY_BYTES), recording(recorder.add, now), misbehaving(faultBox))
+  addEndpoint(app, { store, wordMs })
   addUploads(app, store)
   answerErrors(app)
 

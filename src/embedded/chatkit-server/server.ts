@@ -1,11 +1,11 @@
 // Starts the sample ChatKit server on a loopback address.
 
 import { createAdaptorServer } from '@hono/node-server'
-import { type ListenAt, type Listening, listenOnLoopback } from '../kit/listen.ts'
+import { type ListenAt, type LoopbackListener, listenOnLoopback } from '../kit/listen.ts'
 import { type ChatKitServer, type ChatKitServerOptions, createChatKitServer } from './sample.ts'
 
 /** A sample ChatKit server that listens; `origin` is the root of uploads and control calls. */
-export interface RunningChatKitServer extends Listening {
+export interface RunningChatKitServer extends LoopbackListener {
   /** The endpoint, a workflow's `server:`; `http://127.0.0.1:8790/chatkit`. */
   readonly url: string
   readonly server: ChatKitServer

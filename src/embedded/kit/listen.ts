@@ -14,7 +14,7 @@ export interface ListenAt {
 }
 
 /** A server that listens. */
-export interface Listening {
+export interface LoopbackListener {
   /** `http://127.0.0.1:8789` */
   readonly origin: string
   /** Stops listening and drops every connection, hanging and streaming ones included. */
@@ -28,7 +28,7 @@ export interface Listening {
 export async function listenOnLoopback(
   server: ServerType,
   { port, host = '127.0.0.1' }: ListenAt,
-): Promise<Listening> {
+): Promise<LoopbackListener> {
   const hostname = host.includes(':') ? `[${host}]` : host
   if (!isLoopback(hostname)) throw new Error(`not a loopback address: ${host}`)
   server.listen(port, host)

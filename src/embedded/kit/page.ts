@@ -5,7 +5,7 @@ import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
 import { ApiError } from './api-error.ts'
 
 /** A page of a list, as the API answers it. */
-export interface Page<T> {
+export interface DoublePage<T> {
   readonly object: 'list'
   readonly data: readonly T[]
   readonly first_id: string | null
@@ -25,7 +25,7 @@ export interface Page<T> {
 export function paginate<T extends { readonly id: string }>(
   ascending: readonly T[],
   query: ListQuery,
-): Page<T> {
+): DoublePage<T> {
   const rows = query.order === 'asc' ? ascending : ascending.toReversed()
   const start = query.after === undefined ? 0 : placeOf(rows, query.after, 'after') + 1
   const end = query.before === undefined ? rows.length : placeOf(rows, query.before, 'before')

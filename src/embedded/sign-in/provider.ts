@@ -37,14 +37,18 @@ const OPENID_SCOPE = 'openid profile'
 /**
  * An OpenID provider with everything that oidc-provider would warn of set: its own storage, keys,
  * pages and lifetimes.
- *
- * @param options - whose tokens for whom
  */
-export async function createProvider(options: ProviderOptions): Promise<Provider> {
-  const { issuer, algorithm, tokenSeconds } = options
+export async function createProvider({
+  issuer,
+  algorithm,
+  accounts,
+  clients,
+  audience,
+  tokenSeconds,
+}: ProviderOptions): Promise<Provider> {
   const provider: Provider = new Provider(issuer, {
     adapter: createMemoryAdapter(),
-    clients: options.clients.map((client) => clientMetadata(client, algorithm)),
+    clients: clients.map((client) => clientMetadata(client, algorithm)),
     jwks: { keys: [await newSigningKey(algorithm)] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     ttl: {
@@ -56,13 +60,13 @@ export async function createProvider(options: ProviderOptions): Promise<Provider
       Grant: DAY_SECONDS,
     },
     scopes: ['openid', API_SCOPE],
-    claims: { openid: ['sub'], profile: claimNames(options.accounts) },
+    claims: { openid: ['sub'], profile: claimNames(accounts) },
     // Or groups and roles would be in the answer of /me alone.
     conformIdTokenClaims: false,
-    findAccount: (_context: unknown, id: string) => findAccount(options.accounts, id),
+    findAccount: (_context: unknown, id: string) => findAccount(accounts, id),
     extraTokenClaims: (_context: unknown, token: AccessToken) =>
-      accessTokenClaims(provider, options.accounts, token),
-    loadExistingGrant: (context: KoaContext) => grantEverything(context, resourceOf(options)),
+      accessTokenClaims(provider, accounts, token),
+    loadExistingGrant: (context: KoaContext) => grantEverything(context, resourceOf(audience)),
     interactions: { policy: withoutConsent(), url: interactionUrl },
     clientBasedCORS: (_context: unknown, origin: string) =>
       URL.canParse(origin) && isLoopback(new URL(origin).hostname),
@@ -71,7 +75,7 @@ export async function createProvider(options: ProviderOptions): Promise<Provider
       fetch(url, init),
     renderError: (context: KoaContext, { error, error_description: why }: OidcError) =>
       render(context, errorPage([error, why].filter(Boolean).join(': '))),
-    features: features(options),
+    features: features({ algorithm, audience, tokenSeconds }),
   })
   return provider
 }
@@ -81,14 +85,18 @@ interface OidcError {
   readonly error_description?: string
 }
 
-function features(options: ProviderOptions) {
-  const resource = resourceOf(options)
+function features({
+  algorithm,
+  audience,
+  tokenSeconds,
+}: Pick<ProviderOptions, 'algorithm' | 'audience' | 'tokenSeconds'>) {
+  const resource = resourceOf(audience)
   const server = {
     scope: API_SCOPE,
-    audience: options.audience,
-    accessTokenTTL: options.tokenSeconds,
+    audience,
+    accessTokenTTL: tokenSeconds,
     accessTokenFormat: 'jwt',
-    jwt: { sign: { alg: options.algorithm } },
+    jwt: { sign: { alg: algorithm } },
   }
   return {
     devInteractions: { enabled: false },
@@ -109,7 +117,7 @@ function features(options: ProviderOptions) {
 }
 
 /** A resource indicator is an absolute URI (RFC 8707 §2), which an audience need not be. */
-function resourceOf({ audience }: ProviderOptions): string {
+function resourceOf(audience: string): string {
   return URL.canParse(audience) ? audience : `urn:${audience}`
 }
 

@@ -8,7 +8,7 @@ import { texts } from './rows.ts'
 const CHUNK = 1_000
 
 /** A sorted set by place, and how to read what it names. */
-export interface Listing<T> {
+export interface SortedSetListing<T> {
   readonly key: string
   /** The place of a cursor, of those that exist. */
   readonly placeOf: (redis: Commands, cursor: string) => Promise<number | undefined>
@@ -27,7 +27,7 @@ export interface Listing<T> {
 export async function readPage<T>(
   link: Link,
   query: PageQuery,
-  listing: Listing<T>,
+  listing: SortedSetListing<T>,
 ): Promise<Page<T> | undefined> {
   const { after, before } = query
   const [afterAt, beforeAt] = await link.call((redis) =>
@@ -57,7 +57,7 @@ export async function readPage<T>(
 /** `lastPlace`: where to go on; undefined at the end. */
 async function readChunk<T>(
   redis: Commands,
-  listing: Listing<T>,
+  listing: SortedSetListing<T>,
   { span, count }: { readonly span: Span; readonly count: number },
 ) {
   const [low, high] = [`(${span.above}`, `(${span.below}`]

@@ -11,7 +11,7 @@ export interface Filter {
 }
 
 /** A table with a `seq`, and what a list shows of it. */
-export interface Listing<T> {
+export interface TableListing<T> {
   readonly table: string
   /** Where a cursor stands; undefined when it is of nothing. */
   readonly seqOf: (cursor: string) => number | undefined
@@ -27,7 +27,11 @@ export interface Listing<T> {
  * @param listing - what of the table is on the list
  * @returns undefined when a cursor is of nothing
  */
-export function readPage<T>(sql: Sql, query: PageQuery, listing: Listing<T>): Page<T> | undefined {
+export function readPage<T>(
+  sql: Sql,
+  query: PageQuery,
+  listing: TableListing<T>,
+): Page<T> | undefined {
   const span = spanFor(query, listing.seqOf)
   if (span === undefined) return undefined
   const bounds = [span.above, span.below, query.limit + 1]

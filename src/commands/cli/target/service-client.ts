@@ -28,7 +28,7 @@ interface ServiceClientOptions {
 export type ServiceClient = ReturnType<typeof createServiceClient>
 
 /** This service's HTTP interface, as an admin. */
-export function createServiceClient(options: ServiceClientOptions) {
+export function createServiceClient({ url, token, signal: stop }: ServiceClientOptions) {
   return {
     /**
      * A call with one JSON answer; null for an answer without body (204).
@@ -38,12 +38,12 @@ export function createServiceClient(options: ServiceClientOptions) {
      */
     async call(line: string, request: ServiceRequest = {}): Promise<unknown> {
       const limit = AbortSignal.timeout(ANSWER_WITHIN_MS)
-      const signal = AbortSignal.any([options.signal, limit])
-      const response = await send({ ...options, signal }, line, request)
+      const signal = AbortSignal.any([stop, limit])
+      const response = await send({ url, token, signal }, line, request)
       if (response.status === 204) return null
-      const answer = jsonOrUndefined(await readText(options, response))
+      const answer = jsonOrUndefined(await readText({ url, signal }, response))
       if (answer !== undefined) return answer
-      const message = `what answers at ${options.url} is not this service; check --url.`
+      const message = `what answers at ${url} is not this service; check --url.`
       throw new CommandError(EXIT.failed, message)
     },
     /**
@@ -52,7 +52,7 @@ export function createServiceClient(options: ServiceClientOptions) {
      * @throws as `call`; when the connection ends early, where the reading is
      */
     async *lines(line: string): AsyncGenerator<string> {
-      const response = await send(options, line, {})
+      const response = await send({ url, token, signal: stop }, line, {})
       if (response.body === null) return
       yield* ndjsonLines(response.body)
     },
