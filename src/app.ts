@@ -16,6 +16,7 @@ import { createDocs } from './http/docs/pages.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import type { Origins } from './http/origins.ts'
 import { type AnswerSeen, answerError, requestFrame } from './http/request-frame.ts'
+import type { HandlersOf } from './http/route-definition.ts'
 import { ROUTES } from './http/route-table.ts'
 import { backchannelLogout } from './http/routes/backchannel-logout.ts'
 import { answerLive, answerReady } from './http/routes/health.ts'
@@ -97,9 +98,7 @@ function consoleOf(parts: AppParts) {
 }
 
 /** By operation id; handlers of routes that are not configured are missing. */
-function handlersOf(
-  parts: AppParts,
-): Readonly<Partial<Record<keyof typeof ROUTES, Handler<AppEnv>>>> {
+function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
   const { settings, publicUrl, registry, audit, now, log } = parts
   const { mint, revoke, threads, checkStanding, verifyLogoutToken, administer } = parts
   const { selfHosted } = parts

@@ -1,8 +1,10 @@
 // The static half of a route: address, checks, and all that the API description says of it. What follows
 // from these (security, the codes of the checks) is derived in openapi/operation.ts and not written.
 
+import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { ErrorCode } from '../lib/errors.ts'
+import type { AppEnv } from './context.ts'
 
 /** A check that lets a request through to the handler; `app.ts` has one for each name. */
 export type CheckName = 'user' | 'admin' | 'introspector'
@@ -48,6 +50,9 @@ export interface RouteDefinition {
 /** Definitions by operation id. */
 export type RouteDefinitions = Readonly<Record<string, RouteDefinition>>
 
+/** The other half of each of these routes. */
+export type HandlersOf<T extends RouteDefinitions> = Readonly<Record<keyof T, Handler<AppEnv>>>
+
 /** A good answer; a status that can have several media types stands once for each. */
 export interface Answer {
   readonly status: number
@@ -77,6 +82,16 @@ export const UPSTREAM = [
   'overloaded',
 ] as const satisfies readonly ErrorCode[]
 
+/** A 200 with JSON. */
+export function jsonAnswer(description: string, schema: z.ZodType, example: unknown): Answer {
+  return { status: 200, description, schema, example }
+}
+
+/** A 200 with text of another media type. */
+export function textAnswer(description: string, mediaType: string): Answer {
+  return { status: 200, description, mediaType, schema: z.string() }
+}
+
 /**
  * The answer of a list.
  *
@@ -86,8 +101,8 @@ export const UPSTREAM = [
  */
 export function pageAnswer(schema: z.ZodType, entry: object, cursor: string): Answer {
   const data = [entry]
-  const example = { object: 'list', data, first_id: cursor, last_id: cursor, has_more: false }
-  return { status: 200, description: 'A page.', schema, example }
+  const ends = { first_id: cursor, last_id: cursor, has_more: false }
+  return jsonAnswer('A page.', schema, { object: 'list', data, ...ends })
 }
 
 /** Schema of a page whose entries have this one. */

@@ -1,23 +1,14 @@
-import type { AuditEntry, Block, Page, SessionRecord, StoredStatus } from '../registry/records.ts'
+// Turns records of the registry into what admins see, in the API and in the console.
 
-/** A session as admins see it. Never holds the client secret, nor its hash. */
-export interface SessionView {
-  readonly id: string
-  readonly object: 'chatkit_mint.session'
-  readonly user: string
-  readonly workflow: string
-  readonly status: StoredStatus | 'expired'
-  readonly created_at: number
-  readonly expires_at: number
-  readonly issuer: string
-  readonly subject: string
-}
+import type { AuditEntry, Block, Page, SessionRecord } from '../registry/records.ts'
 
 /**
+ * The view never holds the client secret, nor its hash.
+ *
  * @param session - from the registry
  * @param now - Unix seconds: a session that is active has expired when its time is over
  */
-export function presentSession(session: SessionRecord, now: number): SessionView {
+export function presentSession(session: SessionRecord, now: number) {
   // As the `status` filter of the registry sees it: what is listed as one must not read as another.
   const over = session.status === 'active' && session.expiresAt <= now
   return {

@@ -16,18 +16,7 @@ const BELOW_ROUTES: readonly string[] = [
   'internal_error',
 ]
 
-interface DescribedResponse {
-  readonly headers: Readonly<Record<string, { readonly required?: boolean }>>
-}
-
-type Paths = Readonly<
-  Record<
-    string,
-    Readonly<Record<string, { readonly responses: Readonly<Record<string, DescribedResponse>> }>>
-  >
->
-
-const paths = createOpenApi(ROUTES, undefined).paths as Paths
+const { paths } = createOpenApi(ROUTES, undefined)
 
 const routes = Object.values<RouteDefinition>(ROUTES).map((route) => ({
   route,

@@ -3,7 +3,7 @@
 import { html } from 'hono/html'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { AuditEntry, SessionRecord } from '../../registry/records.ts'
-import { presentSession, type SessionView } from '../../respond/views.ts'
+import { presentSession } from '../../respond/views.ts'
 import type { Addresses } from '../addresses.ts'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 import { badge, code, moment, table } from './fragments.ts'
@@ -52,7 +52,7 @@ export function userLink(addresses: Addresses, user: string): Html {
 
 /** The button that cancels a session. */
 export function cancelButton(
-  view: SessionView,
+  view: { readonly id: string },
   { addresses, signIn }: Pick<SessionTableParts, 'addresses' | 'signIn'>,
 ): Html {
   const path = `${addresses.root}/sessions/${encodeURIComponent(view.id)}/cancel`

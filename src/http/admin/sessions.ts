@@ -1,6 +1,5 @@
 // Admin endpoints for sessions: list, read, cancel.
 
-import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
@@ -8,9 +7,14 @@ import type { SessionRecord } from '../../registry/records.ts'
 import { presentList, presentSession } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { noFields, readJson } from '../body.ts'
-import type { AppEnv } from '../context.ts'
 import { listParameters, pageOrRefusal, pathId, refuseQuery, validQuery } from '../query.ts'
-import { listOf, pageAnswer, type RouteDefinitions } from '../route-definition.ts'
+import {
+  type HandlersOf,
+  jsonAnswer,
+  listOf,
+  pageAnswer,
+  type RouteDefinitions,
+} from '../route-definition.ts'
 
 const filter = z.string().min(1).max(2048).optional()
 
@@ -71,7 +75,7 @@ export const SESSIONS_ROUTES = {
     summary: 'Read a session',
     description: AUDITED,
     pathParameters: id,
-    answers: [{ status: 200, description: 'The session.', schema: session, example }],
+    answers: [jsonAnswer('The session.', session, example)],
   },
   cancelSession: {
     ...common,
@@ -83,12 +87,7 @@ export const SESSIONS_ROUTES = {
     pathParameters: id,
     requestBody: { schema: noFields, example: {} },
     answers: [
-      {
-        status: 200,
-        description: 'It has ended.',
-        schema: session,
-        example: { ...example, status: 'cancelled' },
-      },
+      jsonAnswer('It has ended.', session, { ...example, status: 'cancelled' }),
       {
         status: 202,
         description: 'OpenAI has not confirmed it; it is retried.',
@@ -106,7 +105,7 @@ export function adminSessions({
 }: {
   readonly administer: Pick<Administer, 'listSessions' | 'readSession' | 'cancelSession'>
   readonly now: Clock
-}): Readonly<Record<keyof typeof SESSIONS_ROUTES, Handler<AppEnv>>> {
+}): HandlersOf<typeof SESSIONS_ROUTES> {
   return {
     async listSessions(c) {
       const asked = { ...validQuery(c, sessionListQuery), now: unixSeconds(now) }

@@ -1,14 +1,13 @@
 // Admin endpoints for anyone's threads: list, read, read items, delete.
 
-import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { adminRequest } from '../authentication.ts'
-import type { AppContext, AppEnv } from '../context.ts'
+import type { AppContext } from '../context.ts'
 import { pathId, refuseQuery, validQuery } from '../query.ts'
-import { UPSTREAM } from '../route-definition.ts'
+import { type HandlersOf, UPSTREAM } from '../route-definition.ts'
 import { itemListQuery, threadListParameters, threadRoutes } from '../routes/threads.ts'
 import { callOptions } from '../upstream-call-options.ts'
 
@@ -41,7 +40,7 @@ export function anyThreads({
   readonly administer: Pick<Administer, 'listThreads' | 'findThread' | 'readItems' | 'deleteThread'>
   /** All workflows that the query may name. */
   readonly workflows: readonly { readonly name: string }[]
-}): Readonly<Record<keyof typeof ANY_THREAD_ROUTES, Handler<AppEnv>>> {
+}): HandlersOf<typeof ANY_THREAD_ROUTES> {
   return {
     async listAnyThreads(c) {
       const asked = validQuery(c, anyThreadsQuery)

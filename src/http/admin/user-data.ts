@@ -1,6 +1,5 @@
 // Admin endpoints for all data of one user: export and erase, both as NDJSON.
 
-import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import type { EraseLine } from '../../administer/erase.ts'
@@ -9,11 +8,10 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { adminRequest } from '../authentication.ts'
 import { noFields, readJson } from '../body.ts'
-import type { AppEnv } from '../context.ts'
 import { answerExport } from '../export-answer.ts'
 import { NDJSON, streamLines } from '../ndjson.ts'
 import { refuseQuery } from '../query.ts'
-import type { RouteDefinitions } from '../route-definition.ts'
+import type { HandlersOf, RouteDefinitions } from '../route-definition.ts'
 import { auditEntry } from './audit.ts'
 import { session } from './sessions.ts'
 import { pathUser, userInPath } from './users.ts'
@@ -146,7 +144,7 @@ export function userData({
   readonly administer: Pick<Administer, 'exportUser' | 'eraseUser'>
   readonly log: Log
   readonly now: Clock
-}): Readonly<Record<keyof typeof USER_DATA_ROUTES, Handler<AppEnv>>> {
+}): HandlersOf<typeof USER_DATA_ROUTES> {
   return {
     exportUser(c) {
       refuseQuery(c)

@@ -1,6 +1,5 @@
 // Admin endpoints for users: revoke, list blocks, lift a block.
 
-import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import { isUser, revokeTerms } from '../../administer/revokes.ts'
@@ -10,9 +9,9 @@ import { ServiceError } from '../../lib/errors.ts'
 import { presentBlock, presentList, presentRevoked } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { readJson } from '../body.ts'
-import type { AppContext, AppEnv } from '../context.ts'
+import type { AppContext } from '../context.ts'
 import { listParameters, pageOrRefusal, refuseQuery, validQuery } from '../query.ts'
-import { listOf, pageAnswer, type RouteDefinitions } from '../route-definition.ts'
+import { type HandlersOf, listOf, pageAnswer, type RouteDefinitions } from '../route-definition.ts'
 
 const { blockSeconds, reason } = revokeTerms.shape
 const terms = { block_seconds: blockSeconds.optional(), reason }
@@ -125,7 +124,7 @@ export function adminUsers({
 }: {
   readonly administer: Pick<Administer, 'revokeUser' | 'revokeSubject' | 'liftBlock' | 'listBlocks'>
   readonly now: Clock
-}): Readonly<Record<keyof typeof USER_ROUTES, Handler<AppEnv>>> {
+}): HandlersOf<typeof USER_ROUTES> {
   return {
     async revokeUser(c) {
       const { block_seconds: seconds = 0, ...body } = await readJson(c, revokeBody)

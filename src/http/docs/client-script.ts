@@ -3,9 +3,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Handler } from 'hono'
-import { z } from 'zod'
 import type { AppEnv } from '../context.ts'
-import type { RouteDefinitions } from '../route-definition.ts'
+import { type RouteDefinitions, textAnswer } from '../route-definition.ts'
 
 export const CLIENT_SCRIPT_ROUTES = {
   clientScript: {
@@ -18,12 +17,7 @@ export const CLIENT_SCRIPT_ROUTES = {
       'Cacheable for five minutes.',
     tag: 'operation',
     answers: [
-      {
-        status: 200,
-        description: 'JavaScript.',
-        mediaType: 'text/javascript',
-        schema: z.string(),
-      },
+      textAnswer('JavaScript.', 'text/javascript'),
       { status: 304, description: 'It is what `If-None-Match` names.' },
     ],
   },

@@ -3,10 +3,10 @@
 
 import { readFileSync } from 'node:fs'
 import { html, raw } from 'hono/html'
-import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import type { AppContext } from '../context.ts'
-import type { RouteDefinitions } from '../route-definition.ts'
+import type { OpenApi } from '../openapi/document.ts'
+import { type RouteDefinitions, textAnswer } from '../route-definition.ts'
 import { GUIDES } from './list.ts'
 
 export const DOCS_ROUTES = {
@@ -17,14 +17,7 @@ export const DOCS_ROUTES = {
     summary: 'A page to read this description',
     description: 'HTML without script and without anything from another host.',
     tag: 'operation',
-    answers: [
-      {
-        status: 200,
-        description: 'The API reference.',
-        mediaType: 'text/html',
-        schema: z.string(),
-      },
-    ],
+    answers: [textAnswer('The API reference.', 'text/html')],
   },
   guide: {
     method: 'GET',
@@ -35,13 +28,8 @@ export const DOCS_ROUTES = {
     tag: 'operation',
     pathParameters: { page: 'Its name, as the list on `/docs` has it.' },
     answers: [
-      { status: 200, description: 'The guide.', mediaType: 'text/html', schema: z.string() },
-      {
-        status: 200,
-        description: 'For `docs.css`: the style sheet of these pages.',
-        mediaType: 'text/css',
-        schema: z.string(),
-      },
+      textAnswer('The guide.', 'text/html'),
+      textAnswer('For `docs.css`: the style sheet of these pages.', 'text/css'),
     ],
   },
 } satisfies RouteDefinitions
@@ -61,7 +49,7 @@ type Markup = ReturnType<typeof html>
  *
  * @param makeDocument - the OpenAPI document
  */
-export function createDocs(makeDocument: () => Promise<unknown>) {
+export function createDocs(makeDocument: () => Promise<OpenApi>) {
   const pages = new Map<string, string>()
   const answer = async (c: AppContext, name: string, render: () => Promise<string>) => {
     const page = pages.get(name) ?? (await render())

@@ -1,51 +1,15 @@
 // Renders the API reference from the OpenAPI document as clients get it.
 
 import { html } from 'hono/html'
-import { z } from 'zod'
 import { CODES } from '../../respond/codes.ts'
+import type { OpenApi, Operation } from '../openapi/document.ts'
+import type { Content } from '../openapi/responses.ts'
 
 /** Something that `hono/html` has escaped. */
 type Markup = ReturnType<typeof html>
 
-const parameter = z.object({
-  name: z.string(),
-  in: z.string(),
-  required: z.boolean(),
-  description: z.string().optional(),
-  schema: z.unknown(),
-})
-
-const content = z.record(
-  z.string(),
-  z.object({ schema: z.unknown(), example: z.unknown().optional() }),
-)
-
-const operation = z.object({
-  operationId: z.string(),
-  summary: z.string(),
-  description: z.string(),
-  tags: z.array(z.string()),
-  security: z.array(z.record(z.string(), z.unknown())),
-  parameters: z.array(parameter),
-  requestBody: z.object({ required: z.boolean(), content }).optional(),
-  responses: z.record(
-    z.string(),
-    z.object({ description: z.string(), content: content.optional() }),
-  ),
-})
-
-/** The parts of our OpenAPI document that the page shows. */
-const apiDescription = z.object({
-  info: z.object({ description: z.string() }),
-  paths: z.record(z.string(), z.record(z.string(), operation)),
-})
-
-type Operation = z.infer<typeof operation>
-type Content = z.infer<typeof content>
-
 /** @param document - the answer of `GET /openapi.json` */
-export function renderReference(document: unknown): Markup {
-  const { info, paths } = apiDescription.parse(document)
+export function renderReference({ info, paths }: OpenApi): Markup {
   const all = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, described]) => ({ path, method, described })),
   )

@@ -1,18 +1,30 @@
 // Makes the OpenAPI 3.1 document from the definitions of all routes. Loaded at the first request for it.
 
 import { z } from 'zod'
-import type { RouteDefinition, RouteDefinitions } from '../route-definition.ts'
+import type { RouteDefinition, RouteDefinitions, SecurityScheme } from '../route-definition.ts'
 import { securityOf } from './operation.ts'
-import { describeResponses, jsonSchema, problemExamples, problemSchema } from './responses.ts'
+import {
+  type Content,
+  describeResponses,
+  jsonSchema,
+  problemExamples,
+  problemSchema,
+} from './responses.ts'
+
+/** The document, as `GET /openapi.json` has it. */
+export type OpenApi = ReturnType<typeof createOpenApi>
+
+/** One operation of it. */
+export type Operation = ReturnType<typeof describeOperation>
 
 /**
  * @param routes - by operation id
  * @param publicUrl - the service as clients see it
  */
 export function createOpenApi(routes: RouteDefinitions, publicUrl: string | undefined) {
-  const paths: Record<string, Record<string, unknown>> = {}
-  for (const [operationId, route] of Object.entries(routes)) {
-    const described = { operationId, ...describeOperation(route) }
+  const paths: Record<string, Record<string, Operation>> = {}
+  for (const [id, route] of Object.entries(routes)) {
+    const described = describeOperation(id, route)
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: described }
   }
   return {
@@ -59,52 +71,54 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
           bearerFormat: 'JWT',
           description: 'The token of an admin, as the config has it. Never from a cookie.',
         },
-      },
+      } satisfies Record<SecurityScheme, object>,
       schemas: { Problem: jsonSchema(problemSchema) },
       examples: problemExamples(),
     },
   }
 }
 
-function describeOperation(route: RouteDefinition) {
+function describeOperation(operationId: string, route: RouteDefinition) {
   const { summary, description, tag, requestBody } = route
   return {
+    operationId,
     summary,
     description,
     tags: [tag],
     security: securityOf(route).map((scheme) => ({ [scheme]: [] })),
-    parameters: [...pathParameters(route), ...queryParameters(route)],
+    parameters: parametersOf(route),
     ...(requestBody && { requestBody: describeBody(requestBody) }),
     responses: describeResponses(route),
   }
 }
 
 function describeBody({ schema, example, mediaType, otherMediaTypes = [] }: Body) {
-  const own = { [mediaType ?? 'application/json']: { schema: jsonSchema(schema), example } }
   const others = otherMediaTypes.map((type) => [type, { schema: {} }])
-  return {
-    required: !schema.safeParse({}).success,
-    content: { ...own, ...Object.fromEntries(others) },
+  const content: Content = {
+    [mediaType ?? 'application/json']: { schema: jsonSchema(schema), example },
+    ...Object.fromEntries(others),
   }
+  return { required: !schema.safeParse({}).success, content }
 }
 
 type Body = NonNullable<RouteDefinition['requestBody']>
 
-function pathParameters({ pathParameters }: RouteDefinition) {
-  return Object.entries(pathParameters ?? {}).map(([name, description]) => ({
-    name,
-    in: 'path',
-    required: true,
-    description,
-    schema: { type: 'string' },
-  }))
+interface Parameter {
+  readonly name: string
+  readonly in: 'path' | 'query'
+  readonly required: boolean
+  readonly description?: string
+  readonly schema: unknown
 }
 
-function queryParameters({ query }: RouteDefinition) {
-  return Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    required: false,
-    schema: jsonSchema(z.object({ [name]: schema }), name),
-  }))
+function parametersOf({ pathParameters = {}, query }: RouteDefinition): readonly Parameter[] {
+  const inPath = Object.entries(pathParameters).map(
+    ([name, description]) =>
+      ({ name, in: 'path', required: true, description, schema: { type: 'string' } }) as const,
+  )
+  const inQuery = Object.entries(query?.shape ?? {}).map(([name, one]) => {
+    const schema = jsonSchema(z.object({ [name]: one }), name)
+    return { name, in: 'query', required: false, schema } as const
+  })
+  return [...inPath, ...inQuery]
 }

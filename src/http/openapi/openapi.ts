@@ -3,7 +3,9 @@
 
 import { z } from 'zod'
 import type { AppContext } from '../context.ts'
-import type { RouteDefinitions } from '../route-definition.ts'
+import { jsonAnswer, type RouteDefinitions } from '../route-definition.ts'
+
+const anyOpenApi = z.looseObject({ openapi: z.string(), paths: z.looseObject({}) })
 
 export const OPENAPI_ROUTES = {
   openapi: {
@@ -13,14 +15,7 @@ export const OPENAPI_ROUTES = {
     summary: 'This document',
     description: 'OpenAPI 3.1.',
     tag: 'operation',
-    answers: [
-      {
-        status: 200,
-        description: 'OpenAPI 3.1, as JSON.',
-        schema: z.looseObject({ openapi: z.string(), paths: z.looseObject({}) }),
-        example: { openapi: '3.1.0', paths: {} },
-      },
-    ],
+    answers: [jsonAnswer('OpenAPI 3.1, as JSON.', anyOpenApi, { openapi: '3.1.0', paths: {} })],
   },
 } satisfies RouteDefinitions
 

@@ -29,8 +29,27 @@ export function problemExamples() {
   )
 }
 
+/** Bodies, by media type. */
+export type Content = Readonly<
+  Record<string, { readonly schema: unknown; readonly example?: unknown }>
+>
+
+interface Header {
+  readonly description: string
+  readonly required: boolean
+  readonly schema: object
+}
+
+interface DescribedResponse {
+  readonly description: string
+  readonly headers: Readonly<Record<string, Header>>
+  readonly content?: Content
+}
+
 /** @returns the responses of a route, by status */
-export function describeResponses(route: RouteDefinition) {
+export function describeResponses(
+  route: RouteDefinition,
+): Readonly<Record<string, DescribedResponse>> {
   const good = Map.groupBy(route.answers, ({ status }) => status)
   const bad = Map.groupBy(problemsOf(route), (code) => CODES[code].status)
   return Object.fromEntries([
@@ -79,7 +98,7 @@ const RETRY_AFTER = {
   },
 }
 
-const HEADERS_OF: Readonly<Record<number, object>> = {
+const HEADERS_OF: Readonly<Record<number, DescribedResponse['headers']>> = {
   401: {
     'WWW-Authenticate': { description: 'RFC 6750, section 3.', required: true, schema: text },
   },

@@ -2,7 +2,7 @@
 // self-hosted.
 
 import { z } from 'zod'
-import { BODY, type RouteDefinitions } from '../route-definition.ts'
+import { BODY, jsonAnswer, type RouteDefinitions, textAnswer } from '../route-definition.ts'
 
 const common = {
   path: '/chatkit/{workflow}',
@@ -40,17 +40,15 @@ export const GATEWAY_ROUTES = {
       otherMediaTypes: ['multipart/form-data'],
     },
     answers: [
+      jsonAnswer("The server's JSON; lists hold only what is the caller's.", z.unknown(), {
+        data: [],
+        has_more: false,
+      }),
       {
-        status: 200,
-        description: "The server's JSON; lists hold only what is the caller's.",
-        schema: z.unknown(),
-        example: { data: [], has_more: false },
-      },
-      {
-        status: 200,
-        description: 'For streaming types: frames of `data: <json>`, each ended by a blank line.',
-        mediaType: 'text/event-stream',
-        schema: z.string(),
+        ...textAnswer(
+          'For streaming types: frames of `data: <json>`, each ended by a blank line.',
+          'text/event-stream',
+        ),
         example: 'data: {"type":"progress_update","text":"Looking it up"}\n\n',
       },
       { status: 204, description: 'An upload to its link has arrived.' },

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import type { AppContext } from '../context.ts'
-import type { RouteDefinitions } from '../route-definition.ts'
+import { jsonAnswer, type RouteDefinitions } from '../route-definition.ts'
 
 export const HEALTH_ROUTES = {
   live: {
@@ -14,14 +14,7 @@ export const HEALTH_ROUTES = {
     summary: 'Whether the process serves',
     description: 'Asks nothing of the store, the issuers or OpenAI.',
     tag: 'operation',
-    answers: [
-      {
-        status: 200,
-        description: 'It does.',
-        schema: z.object({ status: z.literal('live') }),
-        example: { status: 'live' },
-      },
-    ],
+    answers: [jsonAnswer('It does.', z.object({ status: z.literal('live') }), { status: 'live' })],
   },
   ready: {
     method: 'GET',
@@ -30,14 +23,7 @@ export const HEALTH_ROUTES = {
     summary: 'Whether to send requests here',
     description: 'The store can be written and the keys of at least one issuer are usable.',
     tag: 'operation',
-    answers: [
-      {
-        status: 200,
-        description: 'Ready.',
-        schema: z.object({ status: z.literal('ready') }),
-        example: { status: 'ready' },
-      },
-    ],
+    answers: [jsonAnswer('Ready.', z.object({ status: z.literal('ready') }), { status: 'ready' })],
     problems: ['store_unavailable', 'idp_unavailable', 'shutting_down'],
   },
 } satisfies RouteDefinitions

@@ -15,7 +15,26 @@ import type { Registry } from '../../registry/port.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { readFormField } from '../body.ts'
 import type { AppContext, AppEnv, Check } from '../context.ts'
-import type { RouteDefinitions } from '../route-definition.ts'
+import { jsonAnswer, type RouteDefinitions } from '../route-definition.ts'
+
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
+
+const keyExample = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+  y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+  alg: 'ES256',
+  kid: 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U',
+  use: 'sig',
+}
+
+const introspection = z.looseObject({
+  active: z.boolean(),
+  sub: z.string().optional().describe('The ChatKit user.'),
+  sid: z.string().optional().describe('The session.'),
+  exp: z.int().optional(),
+})
 
 export const INTROSPECT_ROUTES = {
   keySet: {
@@ -25,26 +44,7 @@ export const INTROSPECT_ROUTES = {
     summary: 'The keys that sign client secrets and server tokens',
     description: 'RFC 7517. Cacheable for five minutes.',
     tag: 'chatkit',
-    answers: [
-      {
-        status: 200,
-        description: 'Public keys.',
-        schema: z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) }),
-        example: {
-          keys: [
-            {
-              kty: 'EC',
-              crv: 'P-256',
-              x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
-              y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
-              alg: 'ES256',
-              kid: 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U',
-              use: 'sig',
-            },
-          ],
-        },
-      },
-    ],
+    answers: [jsonAnswer('Public keys.', keySet, { keys: [keyExample] })],
   },
   introspect: {
     method: 'POST',
@@ -59,17 +59,7 @@ export const INTROSPECT_ROUTES = {
       mediaType: 'application/x-www-form-urlencoded',
     },
     answers: [
-      {
-        status: 200,
-        description: '`{"active": false}` for whatever is not live.',
-        schema: z.looseObject({
-          active: z.boolean(),
-          sub: z.string().optional().describe('The ChatKit user.'),
-          sid: z.string().optional().describe('The session.'),
-          exp: z.int().optional(),
-        }),
-        example: { active: false },
-      },
+      jsonAnswer('`{"active": false}` for whatever is not live.', introspection, { active: false }),
     ],
   },
 } satisfies RouteDefinitions

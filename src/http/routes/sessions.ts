@@ -18,7 +18,7 @@ import { answerText } from '../answer.ts'
 import { readJson } from '../body.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { setRateLimitHeaders } from '../rate-limit-headers.ts'
-import { type RouteDefinitions, UPSTREAM } from '../route-definition.ts'
+import { jsonAnswer, type RouteDefinitions, UPSTREAM } from '../route-definition.ts'
 import { callOptions } from '../upstream-call-options.ts'
 
 /** Chooses among what config and claims allow; decides nothing. */
@@ -26,6 +26,10 @@ export const mintBody = z.strictObject({
   workflow: z.string().min(1).optional(),
   input: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   current_client_secret: z.string().nullish(),
+})
+
+const clientSecret = z.strictObject({
+  client_secret: z.string().describe('For ChatKit, and for nothing else. Keep it in memory only.'),
 })
 
 export const SESSION_ROUTES = {
@@ -41,16 +45,9 @@ export const SESSION_ROUTES = {
     tag: 'sessions',
     requestBody: { schema: mintBody, example: { workflow: 'support' } },
     answers: [
-      {
-        status: 200,
-        description: 'The client secret of a new session.',
-        schema: z.strictObject({
-          client_secret: z
-            .string()
-            .describe('For ChatKit, and for nothing else. Keep it in memory only.'),
-        }),
-        example: { client_secret: 'ek_68e5…' },
-      },
+      jsonAnswer('The client secret of a new session.', clientSecret, {
+        client_secret: 'ek_68e5…',
+      }),
     ],
     problems: ['workflow_not_allowed', 'user_blocked', 'session_limit', ...UPSTREAM],
   },

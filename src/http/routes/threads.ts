@@ -1,6 +1,5 @@
 // One's own threads: list, read, read items, delete. Their definitions also make those of the admin's calls.
 
-import type { Handler } from 'hono'
 import { z } from 'zod'
 import { thread, threadDeleted, threadItemPage, threadPage } from '../../chatkit/wire/thread.ts'
 import type { Settings } from '../../config/settings.ts'
@@ -10,9 +9,11 @@ import type { Caller } from '../../mint/standing.ts'
 import type { Audit } from '../../registry/audit.ts'
 import { actorOf, identityOf } from '../../registry/identity.ts'
 import type { Threads } from '../../threads/threads.ts'
-import type { AppContext, AppEnv } from '../context.ts'
+import type { AppContext } from '../context.ts'
 import { listParameters, pathId, refuseQuery, validQuery } from '../query.ts'
 import {
+  type HandlersOf,
+  jsonAnswer,
   pageAnswer,
   type RouteDefinition,
   type RouteDefinitions,
@@ -89,9 +90,7 @@ export function threadRoutes({
       method: 'GET',
       summary: 'Read a thread',
       description: note,
-      answers: [
-        { status: 200, description: 'The thread.', schema: thread, example: threadExample },
-      ],
+      answers: [jsonAnswer('The thread.', thread, threadExample)],
     },
     remove: {
       ...one,
@@ -99,12 +98,11 @@ export function threadRoutes({
       summary: 'Delete a thread',
       description: `The thread, its items and attachments. ${note}`,
       answers: [
-        {
-          status: 200,
-          description: 'It is gone.',
-          schema: threadDeleted,
-          example: { id: threadExample.id, object: 'chatkit.thread.deleted', deleted: true },
-        },
+        jsonAnswer('It is gone.', threadDeleted, {
+          id: threadExample.id,
+          object: 'chatkit.thread.deleted',
+          deleted: true,
+        }),
       ],
     },
     items: {
@@ -146,7 +144,7 @@ export function ownThreads({
   readonly threads: Threads
   readonly checkStanding: (caller: Caller) => Promise<void>
   readonly audit: Audit
-}): Readonly<Record<keyof typeof OWN_THREAD_ROUTES, Handler<AppEnv>>> {
+}): HandlersOf<typeof OWN_THREAD_ROUTES> {
   /** As for a mint: a blocked user, and a token from before a logout, may read nothing. */
   async function requireStanding(c: AppContext): Promise<void> {
     const { principal, user } = c.var
