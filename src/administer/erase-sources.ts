@@ -1,6 +1,7 @@
 // Deletes the threads and attachments of a user at every source.
 
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
+import { parseThreadId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { OwnedThing } from '../registry/records.ts'
 import { type Foreign, sourcePage } from '../threads/source-reader.ts'
@@ -78,9 +79,16 @@ function threadsAt(of: SourcesToErase, source: ThreadSource, user: string): Dele
     list: (after) =>
       source.selfHosted ? ownedIds(of, owned, after) : hostedIds(of, source, { user, after }),
     async remove(id) {
-      checkDeleted(await source.chatkit.deleteThread(id, { asUser: user }), id)
+      const thread = parseThreadId(id)
+      if (thread === undefined) throw unnameable()
+      checkDeleted(await source.chatkit.deleteThread(thread, { asUser: user }), thread)
     },
   }
+}
+
+/** A self-hosted server may have threads whose ids no call can name. */
+function unnameable(): ServiceError {
+  return new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
 }
 
 function attachmentsAt(of: SourcesToErase, source: ThreadSource, user: string): Deletable {

@@ -5,6 +5,7 @@ import type { Thread, ThreadItemPage } from '../chatkit/wire/thread.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { mapAhead } from '../lib/concurrency.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { parseThreadId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { AuditEntry, Page, SessionRecord } from '../registry/records.ts'
 import { refusingCursors } from '../threads/cursors.ts'
@@ -150,7 +151,7 @@ async function* threadLines(
   context: SourceCall,
 ): AsyncGenerator<Found, void, undefined> {
   for await (const threads of threadPages(source, user, context)) {
-    const withItems = async (one: FoundThread) => ({ one, first: await firstItems(one, context) })
+    const withItems = async (one: ListedThread) => ({ one, first: await firstItems(one, context) })
     for await (const { one, first } of mapAhead(threads, AHEAD, withItems)) {
       const part = { what: 'items', workflow: source.name, id: one.thread.id } as const
       yield { lines: [{ type: 'thread', thread: one.thread }] }
@@ -171,14 +172,16 @@ async function* threadPages(source: ThreadSource, user: string, context: SourceC
   }
 }
 
+/** As the source lists it: its id need not be one that a call can name. */
+type ListedThread = Omit<FoundThread, 'id'>
 type FirstItems = PromiseSettledResult<ThreadItemPage>
 
-async function firstItems(of: FoundThread, context: SourceCall): Promise<FirstItems> {
+async function firstItems(of: ListedThread, context: SourceCall): Promise<FirstItems> {
   const [first] = await Promise.allSettled([itemsAfter(of, undefined, context)])
   return first
 }
 
-async function* itemLines(of: FoundThread, first: FirstItems, context: SourceCall): Lines {
+async function* itemLines(of: ListedThread, first: FirstItems, context: SourceCall): Lines {
   if (first.status === 'rejected') throw first.reason
   const { id } = of.thread
   let page = first.value
@@ -189,9 +192,13 @@ async function* itemLines(of: FoundThread, first: FirstItems, context: SourceCal
   }
 }
 
-function itemsAfter(of: FoundThread, after: string | undefined, context: SourceCall) {
+async function itemsAfter(of: ListedThread, after: string | undefined, context: SourceCall) {
+  const id = parseThreadId(of.thread.id)
+  if (id === undefined) {
+    throw new ServiceError('upstream_rejected', { reason: 'a thread id that no call can name' })
+  }
   const query = { limit: PAGE, order: 'asc', ...(after !== undefined && { after }) } as const
-  return listItemsOf(of, query, context)
+  return listItemsOf({ ...of, id }, query, context)
 }
 
 /** @throws when the upstream ignores the cursor: its list would never end */

@@ -1,6 +1,7 @@
 // Lists, reads and cancels sessions for an admin.
 
 import { ServiceError } from '../lib/errors.ts'
+import type { SessionId } from '../lib/ids.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import type { Page, SessionQuery, SessionRecord } from '../registry/records.ts'
@@ -28,7 +29,7 @@ export function createAdministerSessions({
     },
 
     /** @throws `not_found` */
-    async readSession(request: AdminRequest, id: string): Promise<SessionRecord> {
+    async readSession(request: AdminRequest, id: SessionId): Promise<SessionRecord> {
       const session = await registry.getSession(id)
       await auditRead(audit, request, session?.user)
       return session ?? noSuchSession()
@@ -40,7 +41,7 @@ export function createAdministerSessions({
      * @returns the session, `cancelling` while the upstream has not confirmed
      * @throws `not_found`
      */
-    async cancelSession({ actor, requestId }: AdminRequest, id: string): Promise<SessionRecord> {
+    async cancelSession({ actor, requestId }: AdminRequest, id: SessionId): Promise<SessionRecord> {
       const session = (await revoke.cancelSession(id)) ?? noSuchSession()
       const { user } = session
       const event = { actor, action: 'cancel', user, outcome: 'ok', reason: id, requestId } as const

@@ -3,6 +3,7 @@
 import type { ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
 import { isCode } from '../lib/errors.ts'
+import type { ThreadId } from '../lib/ids.ts'
 import type { Audit, AuditEvent } from '../registry/audit.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import type { Threads } from '../threads/threads.ts'
@@ -17,7 +18,7 @@ export function createAdministerThreads({
   readonly audit: Audit
 }) {
   /** Records who reads the thread before it is returned; also of a thread that does not exist. */
-  async function findThread(request: AdminRequest, id: string): Promise<FoundThread> {
+  async function findThread(request: AdminRequest, id: ThreadId): Promise<FoundThread> {
     try {
       const found = await threads.find(id, request.call)
       await auditRead(audit, request, found.thread.user)
@@ -50,7 +51,7 @@ export function createAdministerThreads({
      */
     async readItems(
       request: AdminRequest,
-      { id, query }: { readonly id: string; readonly query: ListQuery },
+      { id, query }: { readonly id: ThreadId; readonly query: ListQuery },
     ): Promise<FoundThread & { readonly items: ThreadItemPage }> {
       const found = await findThread(request, id)
       return { ...found, items: await threads.listItems(found, query, request.call) }
@@ -63,7 +64,7 @@ export function createAdministerThreads({
      */
     async deleteThread(
       { actor, requestId, call }: AdminRequest,
-      id: string,
+      id: ThreadId,
     ): Promise<ThreadDeleted> {
       const event = { actor, action: 'delete_thread', reason: id, requestId } as const
       const found = await auditedOnFailure(audit, event, threads.find(id, call))

@@ -3,6 +3,7 @@
 
 import type { CallerSignal } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
+import type { SessionId, ThreadId } from '../lib/ids.ts'
 import type { CreateSessionParams, EndedSession, IssuedSession } from './wire/session.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from './wire/thread.ts'
 import type { ListQuery, ThreadListQuery } from './wire/wire.ts'
@@ -12,13 +13,13 @@ import type { ListQuery, ThreadListQuery } from './wire/wire.ts'
  * without what the reference promises. When its id could be read, the caller cancels it.
  */
 export class UnusableSessionError extends ServiceError {
-  readonly sessionId: string | undefined
+  readonly sessionId: SessionId | undefined
 
   /**
    * @param reason - for the log
    * @param sessionId - of the session that now exists upstream
    */
-  constructor(reason: string, sessionId: string | undefined) {
+  constructor(reason: string, sessionId: SessionId | undefined) {
     super('upstream_invalid_response', { reason })
     this.sessionId = sessionId
   }
@@ -107,7 +108,7 @@ export interface ChatKit {
    * @returns the session; null when the API no longer knows it (404), which
    * is as good as cancelled
    */
-  cancelSession(id: string, call?: CallOptions): Promise<EndedSession | null>
+  cancelSession(id: SessionId, call?: CallOptions): Promise<EndedSession | null>
 
   /**
    * `GET /chatkit/threads`
@@ -126,7 +127,7 @@ export interface ChatKit {
    * @param id - of the thread, whoever owns it
    * @throws `not_found` when there is no such thread
    */
-  retrieveThread(id: string, call?: CallOptions): Promise<Thread>
+  retrieveThread(id: ThreadId, call?: CallOptions): Promise<Thread>
 
   /**
    * `DELETE /chatkit/threads/{id}`: the thread, its items and attachments.
@@ -134,7 +135,7 @@ export interface ChatKit {
    * @param id - of the thread, whoever owns it
    * @throws `not_found` when there is no such thread
    */
-  deleteThread(id: string, call?: CallOptions): Promise<ThreadDeleted>
+  deleteThread(id: ThreadId, call?: CallOptions): Promise<ThreadDeleted>
 
   /**
    * `GET /chatkit/threads/{id}/items`
@@ -144,7 +145,7 @@ export interface ChatKit {
    * @throws `not_found` when there is no such thread; `invalid_request` when the API refuses the
    * query (400): cursors are the client's
    */
-  listThreadItems(id: string, query: ListQuery, call?: CallOptions): Promise<ThreadItemPage>
+  listThreadItems(id: ThreadId, query: ListQuery, call?: CallOptions): Promise<ThreadItemPage>
 
   /**
    * Self-hosted servers only, where an attachment may be in no thread. The ChatKit API deletes attachments

@@ -2,7 +2,6 @@
 import { zValidator } from '@hono/zod-validator'
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
-import { OBJECT_ID } from '../lib/ids.ts'
 import type { AppContext, AppEnv, Check } from './context.ts'
 
 /** An id, or a user where the list is of users. */
@@ -66,13 +65,14 @@ export function pageOrRefusal<T>(page: T | undefined): T {
 }
 
 /**
- * The id in the path, checked before anything is looked up or sent with it.
+ * The id in the path, parsed before anything is looked up or sent with it.
  *
+ * @param parse - undefined for a text that is no id
  * @throws `invalid_request`
  */
-export function pathId(c: AppContext): string {
-  const id = c.req.param('id') ?? ''
-  if (OBJECT_ID.test(id)) return id
+export function pathId<T>(c: AppContext, parse: (text: string) => T | undefined): T {
+  const id = parse(c.req.param('id') ?? '')
+  if (id !== undefined) return id
   throw new ServiceError('invalid_request', {
     reason: 'an id with characters that ids do not have',
     detail: 'The id in the path is not one.',

@@ -1,7 +1,7 @@
-// Makes new identifiers, and says what an identifier looks like.
+// The types of our identifiers, each with the one parser that makes it from text, and new identifiers.
 
 import { randomFillSync } from 'node:crypto'
-import { ServiceError } from './errors.ts'
+import type { $brand } from 'zod'
 
 /**
  * An id of the ChatKit API, and every id that this service puts into a path or takes from one: no slash,
@@ -9,14 +9,20 @@ import { ServiceError } from './errors.ts'
  */
 export const OBJECT_ID = /^[A-Za-z0-9_-]{1,128}$/
 
-/**
- * @param id - as a client sent it
- * @returns the id
- * @throws `invalid_request` when it is no {@link OBJECT_ID}
- */
-export function requireId(id: string): string {
-  if (OBJECT_ID.test(id)) return id
-  throw new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
+/** Id of a ChatKit session: an {@link OBJECT_ID}. */
+export type SessionId = string & $brand<'SessionId'>
+
+/** Id of a thread that calls can name: an {@link OBJECT_ID}. A self-hosted server may list others. */
+export type ThreadId = string & $brand<'ThreadId'>
+
+/** @returns undefined when it is no {@link OBJECT_ID} */
+export function parseSessionId(text: string): SessionId | undefined {
+  return OBJECT_ID.test(text) ? (text as SessionId) : undefined
+}
+
+/** @returns undefined when it is no {@link OBJECT_ID} */
+export function parseThreadId(text: string): ThreadId | undefined {
+  return OBJECT_ID.test(text) ? (text as ThreadId) : undefined
 }
 
 const ID_BYTES = 16
@@ -38,4 +44,9 @@ export function newId(prefix: string): string {
   }
   used += ID_BYTES
   return prefix + random.toString('hex', used - ID_BYTES, used)
+}
+
+/** A new id of a session. */
+export function newSessionId(): SessionId {
+  return newId('cksess_') as SessionId
 }

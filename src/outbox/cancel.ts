@@ -4,14 +4,15 @@ import { setTimeout } from 'node:timers/promises'
 import type { ChatKit } from '../chatkit/port.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { eachBounded } from '../lib/concurrency.ts'
+import type { SessionId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 
 /** Which cancels the upstream confirmed, and which are still in the outbox; by session id. */
 export interface CancelOutcome {
-  readonly cancelled: readonly string[]
-  readonly cancelling: readonly string[]
+  readonly cancelled: readonly SessionId[]
+  readonly cancelling: readonly SessionId[]
 }
 
 /** Ends sessions upstream, and keeps at it. */
@@ -24,7 +25,7 @@ export interface Canceller {
   /** The same without waiting. */
   cancelSoon(sessions: readonly SessionRecord[]): void
   /** Ends a session that is on no books: its secret reached nobody, so a few tries will do. */
-  discard(id: string, workflow: string): void
+  discard(id: SessionId, workflow: string): void
   /** Takes what is due from the outbox and tries it; returns how many there were. */
   workOutbox(): Promise<number>
   /** Resolves when nothing begun by `cancelSoon` or `discard` is under way. */
@@ -75,7 +76,7 @@ export function createCanceller(options: CancellerOptions): Canceller {
     withinMs = TOGETHER_MS,
   ): Promise<CancelOutcome> {
     const end = performance.now() + withinMs
-    const ids: Record<AttemptOutcome, string[]> = { confirmed: [], failed: [], untried: [] }
+    const ids: Record<AttemptOutcome, SessionId[]> = { confirmed: [], failed: [], untried: [] }
     for (const { id } of sessions) held.add(id)
     await eachBounded(sessions, CANCELS_AT_A_TIME, async (session) => {
       const outcome = await inLane(async () => {
@@ -90,7 +91,7 @@ export function createCanceller(options: CancellerOptions): Canceller {
   }
 
   /** A store that fails here loses nothing: the entries stay, and are tried again when due. */
-  async function writeOutcome(cancelled: readonly string[], failed: readonly string[]) {
+  async function writeOutcome(cancelled: readonly SessionId[], failed: readonly SessionId[]) {
     try {
       if (cancelled.length > 0) await registry.confirmCancel(cancelled, unixSeconds(now))
       backoff.forget(cancelled)
@@ -170,7 +171,7 @@ function createAttempt({ chatkit, log }: CancellerOptions): Attempt {
 function createBackoff({ registry, now, random = Math.random }: CancellerOptions) {
   const failed = new Set<string>()
   return {
-    async postpone(ids: readonly string[]): Promise<void> {
+    async postpone(ids: readonly SessionId[]): Promise<void> {
       // Sessions that another instance confirmed, or that expired, are never forgotten singly.
       if (failed.size > MOST_FAILURES) failed.clear()
       const first = ids.filter((id) => !failed.has(id)).slice(0, MOST_POSTPONED)
@@ -180,7 +181,7 @@ function createBackoff({ registry, now, random = Math.random }: CancellerOptions
         await registry.postponeCancel(id, Math.round(now() + wait))
       })
     },
-    forget(ids: readonly string[]): void {
+    forget(ids: readonly SessionId[]): void {
       for (const id of ids) failed.delete(id)
     },
   }

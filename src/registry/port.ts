@@ -1,4 +1,5 @@
 // The port of the registry: the promises that every store keeps.
+import type { SessionId } from '../lib/ids.ts'
 import type {
   AuditEntry,
   AuditQuery,
@@ -70,16 +71,16 @@ export interface Registry {
    */
   revoke(command: UserRevoke): Promise<RevokeOutcome>
   /** Turns one live session into `cancelling`; sessions that have ended are returned as they are. */
-  beginCancel(id: string, now: number): Promise<SessionRecord | undefined>
+  beginCancel(id: SessionId, now: number): Promise<SessionRecord | undefined>
   /** The upstream confirmed: `cancelling` becomes `cancelled`, and the outbox entry goes. */
-  confirmCancel(ids: readonly string[], now: number): Promise<void>
+  confirmCancel(ids: readonly SessionId[], now: number): Promise<void>
   /**
    * Hands out cancels that are due and leases them, so that no two instances work on one. Due ones
    * whose session has expired are dropped on the way: the session is `cancelled`, it works no more.
    */
   claimCancels(claim: CancelClaim): Promise<readonly SessionRecord[]>
   /** Puts a leased cancel back, to be due at `dueAtMs`. */
-  postponeCancel(id: string, dueAtMs: number): Promise<void>
+  postponeCancel(id: SessionId, dueAtMs: number): Promise<void>
 
   /**
    * One request with a self-hosted session's secret: whether the session is live and this user's,
@@ -91,7 +92,7 @@ export interface Registry {
    * Which of these sessions are not live any more, unknown, or another user's, in the order given;
    * asked often, for open streams, with a thousand at once.
    */
-  endedAmong(sessions: readonly SessionKey[], now: number): Promise<readonly string[]>
+  endedAmong(sessions: readonly SessionKey[], now: number): Promise<readonly SessionId[]>
 
   /**
    * Insert-once: the first claim of a workflow's thread or attachment holds, whoever makes the
@@ -109,7 +110,7 @@ export interface Registry {
   /** The thing is gone; harmless when repeated. */
   releaseOwnership(thing: OwnedThing): Promise<void>
 
-  getSession(id: string): Promise<SessionRecord | undefined>
+  getSession(id: SessionId): Promise<SessionRecord | undefined>
   /** Newest first unless asked otherwise; `undefined` when the cursor is of no session. */
   listSessions(query: SessionQuery): Promise<Page<SessionRecord> | undefined>
 

@@ -1,5 +1,7 @@
 // What the registry's methods take and give. Times are Unix seconds unless a name says otherwise.
 
+import type { SessionId } from '../lib/ids.ts'
+
 /** `expired` is not stored: it is what an `active` session becomes at `expiresAt`. */
 export type StoredStatus = 'active' | 'cancelling' | 'cancelled'
 
@@ -14,7 +16,7 @@ export type EndReason =
 
 /** One minted session, as the registry knows it. Never holds the client secret. */
 export interface SessionRecord {
-  readonly id: string
+  readonly id: SessionId
   readonly user: string
   /** Name in the config. */
   readonly workflow: string
@@ -202,7 +204,7 @@ export type SessionState = Readonly<Record<string, string | number | boolean>>
 
 /** A session and whose it is: the user says where it is kept. */
 export interface SessionKey {
-  readonly id: string
+  readonly id: SessionId
   readonly user: string
 }
 

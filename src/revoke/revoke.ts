@@ -3,6 +3,7 @@
 // the outbox holds each of them, so it retries what the upstream does not confirm.
 
 import { type Clock, unixSeconds } from '../lib/clock.ts'
+import type { SessionId } from '../lib/ids.ts'
 import type { Canceller, CancelOutcome } from '../outbox/cancel.ts'
 import { signInOf } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
@@ -78,7 +79,7 @@ export function createRevoke({
     },
 
     /** Ends one session; undefined when the registry does not know it. */
-    async cancelSession(id: string): Promise<SessionRecord | undefined> {
+    async cancelSession(id: SessionId): Promise<SessionRecord | undefined> {
       const session = await registry.beginCancel(id, unixSeconds(now))
       if (session?.status !== 'cancelling' || session.expiresAt <= unixSeconds(now)) return session
       const { cancelled } = await canceller.cancelAll([session])

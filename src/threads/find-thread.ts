@@ -3,10 +3,13 @@
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
 import { isCode, ServiceError } from '../lib/errors.ts'
+import type { ThreadId } from '../lib/ids.ts'
 import type { ThreadSource } from './sources.ts'
 
 /** A thread, and the source that has it. */
 export interface FoundThread {
+  /** The thread's. */
+  readonly id: ThreadId
   readonly thread: Thread
   readonly source: ThreadSource
 }
@@ -20,14 +23,14 @@ export interface FoundThread {
  */
 export async function findThread(
   sources: readonly ThreadSource[],
-  { id, user }: { readonly id: string; readonly user?: string | undefined },
+  { id, user }: { readonly id: ThreadId; readonly user?: string | undefined },
   call: CallOptions | undefined,
 ): Promise<FoundThread> {
   const asked = sources.map(async (source) => {
     const thread = await source.chatkit.retrieveThread(id, { ...call, asUser: user })
     if (thread.id !== id) throw anotherThread()
     if (user !== undefined && thread.user !== user) throw noSuchThread('of another user')
-    return { thread, source }
+    return { id, thread, source }
   })
   const answers = await Promise.allSettled(asked)
   const found = answers.find((answer) => answer.status === 'fulfilled')

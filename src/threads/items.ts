@@ -16,11 +16,11 @@ import type { SourceCall } from './source-reader.ts'
  * `invalid_request` for a cursor of none of its items
  */
 export async function listItemsOf(
-  { thread, source }: FoundThread,
+  { id, thread, source }: FoundThread,
   query: ListQuery,
   { call, onForeign }: SourceCall,
 ): Promise<ThreadItemPage> {
-  const { id, user: asUser } = thread
+  const { user: asUser } = thread
   const hasCursor = query.after !== undefined || query.before !== undefined
   const page = await refusingCursors(hasCursor, () =>
     collect(query, async (part): Promise<Fetched<ThreadItem>> => {

@@ -3,7 +3,7 @@
 import { listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadPage } from '../chatkit/wire/thread.ts'
 import { isCode } from '../lib/errors.ts'
-import { OBJECT_ID } from '../lib/ids.ts'
+import { parseThreadId } from '../lib/ids.ts'
 import { badCursor, refusingCursors } from './cursors.ts'
 import { findThread } from './find-thread.ts'
 import { type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
@@ -22,9 +22,10 @@ export async function singleList(
 ): Promise<ThreadPage> {
   const { user, after, before } = query
   const cursors = [after, before].filter((cursor) => cursor !== undefined)
-  if (!cursors.every((cursor) => OBJECT_ID.test(cursor))) throw badCursor()
+  const ids = cursors.map(parseThreadId).filter((id) => id !== undefined)
+  if (ids.length < cursors.length) throw badCursor()
   if (user !== undefined) {
-    const proofs = cursors.map((id) => findThread([source], { id, user }, context.call))
+    const proofs = ids.map((id) => findThread([source], { id, user }, context.call))
     // All are awaited, so that the time taken does not tell which cursor is bad.
     for (const proof of await Promise.allSettled(proofs)) {
       if (proof.status === 'fulfilled') continue

@@ -6,6 +6,7 @@ import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
 import { ServiceError } from '../lib/errors.ts'
+import type { ThreadId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { CursorScope } from './cursors.ts'
 import { type FoundThread, findThread } from './find-thread.ts'
@@ -69,19 +70,19 @@ export function createThreads({
     listOwn: (user: string, query: OwnQuery, call?: CallOptions): Promise<ThreadPage> =>
       list('own', { ...query, user }, call),
 
-    async retrieveOwn(user: string, id: string, call?: CallOptions): Promise<Thread> {
+    async retrieveOwn(user: string, id: ThreadId, call?: CallOptions): Promise<Thread> {
       return (await findThread(sources, { id, user }, call)).thread
     },
 
     async listOwnItems(
       user: string,
-      { id, query }: { readonly id: string; readonly query: ListQuery },
+      { id, query }: { readonly id: ThreadId; readonly query: ListQuery },
       call?: CallOptions,
     ): Promise<ThreadItemPage> {
       return listItemsOf(await findThread(sources, { id, user }, call), query, { call, onForeign })
     },
 
-    async deleteOwn(user: string, id: string, call?: CallOptions): Promise<ThreadDeleted> {
+    async deleteOwn(user: string, id: ThreadId, call?: CallOptions): Promise<ThreadDeleted> {
       return deleteFound(await findThread(sources, { id, user }, call), call)
     },
 
@@ -90,7 +91,7 @@ export function createThreads({
       list('any', query, call),
 
     /** For admins: a thread of any user. */
-    find: (id: string, call?: CallOptions): Promise<FoundThread> =>
+    find: (id: ThreadId, call?: CallOptions): Promise<FoundThread> =>
       findThread(sources, { id }, call),
 
     /** Throws `not_found` when the thread's user has changed since it was found. */
@@ -112,11 +113,10 @@ function sourceOf(sources: readonly ThreadSource[], workflow: string): ThreadSou
 }
 
 async function deleteFound(
-  { thread, source }: FoundThread,
+  { id, thread, source }: FoundThread,
   call?: CallOptions,
 ): Promise<ThreadDeleted> {
-  const { id, user: asUser } = thread
-  const answer = await source.chatkit.deleteThread(id, { ...call, asUser })
+  const answer = await source.chatkit.deleteThread(id, { ...call, asUser: thread.user })
   if (answer.id === id && answer.deleted) {
     return { id, object: 'chatkit.thread.deleted', deleted: true }
   }

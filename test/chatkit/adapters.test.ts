@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import { createAdapters } from '../../src/chatkit/adapters.ts'
 import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { sessionId } from '../support/ids.ts'
 
 const agent = new Agent()
 let api: RunningChatKitApi
@@ -55,7 +56,7 @@ test('a session of a workflow that left the config is cancelled with whichever k
 
 test('a session of such a workflow is gone only when no key knows it', async () => {
   const adapters = await adaptersOf(TWO_KEYS)
-  expect(await adapters.chatkitOf('gone').cancelSession('cksess_never')).toBeNull()
+  expect(await adapters.chatkitOf('gone').cancelSession(sessionId('cksess_never'))).toBeNull()
   expect(api.api.requests()).toHaveLength(2)
 })
 

@@ -38,7 +38,7 @@ export function createFakeUserData(): FakeUserData {
         if (fake.failure !== undefined) throw fake.failure
         const found = threadsOf.get(id)
         if (found === undefined) throw new ServiceError('not_found', { reason: 'no thread' })
-        return { thread: found.thread, source: {} as ThreadSource }
+        return { id, thread: found.thread, source: {} as ThreadSource }
       },
       async listItems({ thread }, { limit = 20, after }) {
         const items = threadsOf.get(thread.id)?.items ?? []

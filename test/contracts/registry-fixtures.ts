@@ -8,6 +8,10 @@ import type {
   SessionRecord,
   UserRevoke,
 } from '../../src/registry/records.ts'
+import type { Plain, PlainPort } from '../support/ids.ts'
+
+/** A registry as tests call it. */
+export type PlainRegistry = PlainPort<Registry>
 
 /** Frozen: what the suites call now, in Unix seconds. */
 export const NOW = 1_800_000_000
@@ -23,29 +27,30 @@ export interface ContractStore {
 /** What each suite is given. */
 export interface Suite {
   /** The registry under test. */
-  registry(): Registry
+  registry(): PlainRegistry
   /** Three instances over the one store. */
-  instances(): Promise<readonly Registry[]>
+  instances(): Promise<readonly PlainRegistry[]>
 }
 
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-export const session = (of: Partial<SessionRecord> & { id: string }): SessionRecord => ({
-  user: 'alice',
-  workflow: 'support',
-  issuer: 'https://idp.example/',
-  subject: 'alice-sub',
-  sid: undefined,
-  secretHash: hashOf(`secret of ${of.id}`),
-  status: 'active',
-  endReason: undefined,
-  createdAt: NOW,
-  expiresAt: NOW + 600,
-  ...of,
-})
+export const session = (of: Partial<Plain<SessionRecord>> & { id: string }) =>
+  ({
+    user: 'alice',
+    workflow: 'support',
+    issuer: 'https://idp.example/',
+    subject: 'alice-sub',
+    sid: undefined,
+    secretHash: hashOf(`secret of ${of.id}`),
+    status: 'active',
+    endReason: undefined,
+    createdAt: NOW,
+    expiresAt: NOW + 600,
+    ...of,
+  }) as SessionRecord
 
 export const entry = (
-  of: Partial<SessionRecord> & { id: string },
+  of: Partial<Plain<SessionRecord>> & { id: string },
   more: Partial<NewEntry> = {},
 ): NewEntry => ({
   session: session(of),

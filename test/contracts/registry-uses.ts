@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { USE_WINDOW_MS } from '../../src/registry/port.ts'
 import type { SessionUse } from '../../src/registry/records.ts'
+import type { Plain } from '../support/ids.ts'
 import { entry, NOW, order, type Suite, session } from './registry-fixtures.ts'
 
 const MS = NOW * 1000
@@ -8,7 +9,7 @@ const ENDED = { kind: 'ended' }
 
 /** useSession, endedAmong. */
 export function usesSuite(suite: Suite): void {
-  const use = (of: Partial<SessionUse> = {}) =>
+  const use = (of: Partial<Plain<SessionUse>> = {}) =>
     suite.registry().useSession({ id: 's1', user: 'alice', maxPerMinute: 2, nowMs: MS, ...of })
 
   describe('a use of a session', () => {

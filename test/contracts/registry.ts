@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe } from 'vitest'
 import type { Registry } from '../../src/registry/port.ts'
+import { plain } from '../support/ids.ts'
 import { auditSuite } from './registry-audit.ts'
 import { concurrencySuite } from './registry-concurrency.ts'
 import { countersSuite } from './registry-counters.ts'
@@ -32,8 +33,8 @@ export function registryContract(name: string, makeStore: () => Promise<Contract
     afterEach(() => store.close())
 
     const suite = {
-      registry: () => first,
-      instances: async () => [first, await store.open(), await store.open()],
+      registry: () => plain(first),
+      instances: async () => [first, await store.open(), await store.open()].map(plain),
     }
     mintSuite(suite)
     revokeSuite(suite)

@@ -3,6 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, hashOf, NOW, order, standingQuery } from '../contracts/registry-fixtures.ts'
+import { plain } from '../support/ids.ts'
 import { fillSqlite } from '../support/registry/fill-sqlite.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
@@ -32,7 +33,7 @@ afterAll(() => {
 })
 
 async function everyStep(): Promise<void> {
-  const registry = createSqliteRegistry({ path })
+  const registry = plain(createSqliteRegistry({ path }))
   texts.clear()
   const cap = { max: 2, whenFull: 'evict_oldest' } as const
   const sid = 'sid'

@@ -24,6 +24,7 @@ import {
   type Json,
 } from '../support/chatkit/server-client.ts'
 import { holdToDescription } from '../support/described-answers.ts'
+import { plain } from '../support/ids.ts'
 
 export const ISSUER = 'https://mint.acme.example'
 export const WORKFLOW = 'helpdesk'
@@ -105,7 +106,7 @@ export async function startScene(options: SceneOptions = {}) {
     sample,
     keys,
     registry,
-    chatkit: adapterOf(WORKFLOW),
+    chatkit: plain(adapterOf(WORKFLOW)),
     lines,
     session: (user: string, parts?: SessionParts) =>
       openSession({ adapterOf, registry }, user, parts),

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
+import type { SessionId } from '../../src/lib/ids.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
 import { rawRequest } from '../support/raw-http.ts'
@@ -14,7 +15,7 @@ function seconds(): number {
   return Math.floor(Date.now() / 1000)
 }
 
-const cancels: [string, (at: { scene: Scene; id: string }) => Promise<unknown>][] = [
+const cancels: [string, (at: { scene: Scene; id: SessionId }) => Promise<unknown>][] = [
   ['cancelled', ({ scene, id }) => scene.registry.beginCancel(id, seconds())],
   [
     'revoked with its user',

@@ -9,6 +9,7 @@ import { createMint } from '../../src/mint/mint.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { SESSION } from '../support/chatkit/examples.ts'
+import { sessionId } from '../support/ids.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 
@@ -113,5 +114,5 @@ test('a session that still arrives is cancelled and stays off the books', async 
   )
   await canceller.settled()
   expect(cancelled).toEqual(['cksess_late'])
-  expect(await registry.getSession('cksess_late')).toBeUndefined()
+  expect(await registry.getSession(sessionId('cksess_late'))).toBeUndefined()
 })

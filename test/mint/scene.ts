@@ -13,6 +13,7 @@ import type { Registry } from '../../src/registry/port.ts'
 import type { SessionRecord } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createRevoke } from '../../src/revoke/revoke.ts'
+import { plain, sessionId } from '../support/ids.ts'
 
 /** What the suites call now, in milliseconds. */
 export const NOW = 1_800_000_000_000
@@ -74,7 +75,7 @@ function createFakeUpstream(): FakeUpstream & { readonly chatkit: ChatKit } {
 
 function issue(params: CreateSessionParams, number: number): IssuedSession {
   return {
-    id: `cksess_${number}`,
+    id: sessionId(`cksess_${number}`),
     client_secret: new Secret(`ek_planted_${number}_0123456789abcdef`),
     expires_at: NOW_SECONDS + (params.expires_after?.seconds ?? 600),
     status: 'active',
@@ -105,7 +106,7 @@ export function createScene(options: SceneOptions = {}) {
     },
   })
   const log = createLog({ level: 'trace', destination })
-  const real = createSqliteRegistry({ path: ':memory:' })
+  const real = plain(createSqliteRegistry({ path: ':memory:' }))
   const registry: Registry = { ...real, ...options.registry?.(real) }
   const upstream = createFakeUpstream()
   const chatkit = () => upstream.chatkit

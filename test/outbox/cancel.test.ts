@@ -9,6 +9,7 @@ import {
   type Scene,
   unavailable,
 } from '../mint/scene.ts'
+import { sessionId } from '../support/ids.ts'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -197,7 +198,7 @@ describe('a session on no books', () => {
   test('is tried three times, then left to expire', async () => {
     const scene = createScene()
     scene.upstream.onCancel = down
-    scene.canceller.discard('cksess_9', 'support')
+    scene.canceller.discard(sessionId('cksess_9'), 'support')
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toEqual(['cksess_9', 'cksess_9', 'cksess_9'])
     expect(scene.logText()).toContain('it expires')
@@ -209,7 +210,7 @@ describe('a session on no books', () => {
       scene.upstream.onCancel = () => undefined
       return down()
     }
-    scene.canceller.discard('cksess_9', 'support')
+    scene.canceller.discard(sessionId('cksess_9'), 'support')
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toHaveLength(2)
     expect(scene.upstream.ended).toEqual(new Set(['cksess_9']))

@@ -94,8 +94,8 @@ const signOut = ordering('sign out', fc.record({ instance, user }), (world, of) 
 }))
 
 const cancel = ordering('cancel', fc.record({ instance, nth }), (world, of) => {
-  const session = pick([...world.upstream.sessions.keys()], of.nth)
-  return session === undefined ? undefined : { kind: 'cancel', session }
+  const session = pick([...world.upstream.sessions.values()], of.nth)
+  return session && { kind: 'cancel', session: session.id }
 })
 
 const logout = ordering(

@@ -1,9 +1,12 @@
 // The ChatKit API in memory, with faults: calls refused, answers lost, effects that come late.
+
 import { type CallOptions, type ChatKit, UnusableSessionError } from '../../src/chatkit/port.ts'
 import type { CreateSessionParams, IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { type Clock, unixSeconds } from '../../src/lib/clock.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
+import type { SessionId } from '../../src/lib/ids.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { sessionId } from '../support/ids.ts'
 
 /** How one call goes wrong. */
 export type UpstreamFault =
@@ -18,7 +21,7 @@ export type UpstreamFault =
 
 /** A session as the upstream knows it. */
 export interface UpstreamSession {
-  readonly id: string
+  readonly id: SessionId
   readonly user: string
   readonly secret: string
   readonly expiresAt: number
@@ -63,7 +66,7 @@ export function createFakeUpstream({
   const faults: FakeUpstream['faults'] = { create: [], cancel: [] }
 
   function create(params: CreateSessionParams): IssuedSession {
-    const id = `${prefix}-s${sessions.size}`
+    const id = sessionId(`${prefix}-s${sessions.size}`)
     const expiresAt = unixSeconds(now) + (params.expires_after?.seconds ?? 600)
     const made = { id, user: params.user, secret: `ek_${id}`, expiresAt, active: true }
     sessions.set(id, made)
@@ -123,6 +126,6 @@ function down(): ServiceError {
 }
 
 function unusable(result: unknown): UnusableSessionError {
-  const id = typeof result === 'object' && result && 'id' in result ? String(result.id) : undefined
-  return new UnusableSessionError('fault', id)
+  const id = typeof result === 'object' && result && 'id' in result ? result.id : undefined
+  return new UnusableSessionError('fault', id === undefined ? id : sessionId(String(id)))
 }

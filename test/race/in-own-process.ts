@@ -1,9 +1,11 @@
 // An instance in a child process that a crash kills; this side passes orders and upstream calls on.
+
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
 import type { IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
+import { sessionId } from '../support/ids.ts'
 import type { FromInstance, Reply, ToInstance } from './messages.ts'
 import type { Order, Result } from './orders.ts'
 import type { StartInstance, Surroundings } from './world.ts'
@@ -86,7 +88,7 @@ async function answer(
   try {
     const ok = params
       ? onTheWire(await client.createSession(params))
-      : await client.cancelSession(cancel ?? '')
+      : await client.cancelSession(cancel ?? sessionId(''))
     send(process, { type: 'answer', id, reply: { ok }, nowMs: now() })
   } catch (error) {
     const code = error instanceof ServiceError ? error.code : String(error)

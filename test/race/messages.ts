@@ -1,12 +1,14 @@
 // The messages between the test and an instance in a process of its own.
+
 import type { CreateSessionParams } from '../../src/chatkit/wire/session.ts'
+import type { SessionId } from '../../src/lib/ids.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import type { Order, Result } from './orders.ts'
 
 /** An answer, or the code of the error that stands for it. */
 export type Reply<T> =
   | { readonly ok: T }
-  | { readonly error: string; readonly sessionId?: string | undefined }
+  | { readonly error: string; readonly sessionId?: SessionId | undefined }
 
 /** What an instance in a process of its own is told. Each message brings the time. */
 export type ToInstance = { readonly nowMs: number } & (
@@ -32,5 +34,5 @@ export type FromInstance =
       readonly deed: string
       readonly params?: CreateSessionParams
       /** Of the session to cancel. */
-      readonly cancel?: string
+      readonly cancel?: SessionId
     }

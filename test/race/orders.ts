@@ -1,4 +1,5 @@
 // The orders an instance can be given, and the deeds: one record per order with its times and outcome.
+import type { SessionId } from '../../src/lib/ids.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { SessionToMint } from '../../src/mint/mint.ts'
 import type { Caller } from '../../src/mint/standing.ts'
@@ -26,7 +27,7 @@ export type Order =
   | { readonly kind: 'revoke'; readonly user: string; readonly blockSeconds: number }
   | { readonly kind: 'lift'; readonly user: string }
   | { readonly kind: 'sign_out'; readonly user: string }
-  | { readonly kind: 'cancel'; readonly session: string }
+  | { readonly kind: 'cancel'; readonly session: SessionId }
   | {
       readonly kind: 'logout'
       readonly user: string | undefined
@@ -39,7 +40,7 @@ export type Order =
 /** What came of it, as far as anything is said of it. */
 export interface Result {
   /** Of a mint. */
-  readonly minted?: { readonly session: string; readonly secret: string }
+  readonly minted?: { readonly session: SessionId; readonly secret: string }
   /** Of a revoke. */
   readonly blockedUntil?: number | undefined
   /** Of a cancel: whether the session was on the books. */

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Registry } from '../../src/registry/port.ts'
-import { auditEntry, entry, NOW, order } from '../contracts/registry-fixtures.ts'
+import {
+  auditEntry,
+  entry,
+  NOW,
+  order,
+  type PlainRegistry,
+} from '../contracts/registry-fixtures.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, redisInstances } from '../support/registry/redis-instances.ts'
 import { forAllTests } from '../support/started.ts'
@@ -9,7 +14,7 @@ const instances = redisInstances()
 const ERASE = { user: 'zoe-4711', keptAction: 'erase', limit: 100, now: NOW }
 
 describe.runIf(wantsRedis())('what Redis keeps of a user who was erased', () => {
-  let registry: Registry
+  let registry: PlainRegistry
   const redis = forAllTests(() => startRedis())
   beforeAll(async () => {
     registry = instances.open(redis.url)

@@ -1,7 +1,14 @@
 import { createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
-import { entry, ids, NOW, order, standingQuery } from '../contracts/registry-fixtures.ts'
+import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
+import {
+  entry,
+  ids,
+  NOW,
+  order,
+  type PlainRegistry,
+  standingQuery,
+} from '../contracts/registry-fixtures.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, everyCall, redisInstances } from '../support/registry/redis-instances.ts'
 
@@ -10,7 +17,7 @@ const instances = redisInstances()
 
 describe.runIf(wantsRedis())('a Redis that fails', () => {
   let redis: TestRedis
-  let registry: Registry
+  let registry: PlainRegistry
 
   beforeEach(async () => {
     redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always'])
@@ -174,7 +181,7 @@ describe.runIf(wantsRedis())('a Redis that is not there at the start', () => {
 
 describe.runIf(wantsRedis())('a cluster', () => {
   let nodes: readonly TestRedis[] = []
-  let registry: Registry
+  let registry: PlainRegistry
   beforeAll(async () => {
     nodes = await startCluster()
     registry = instances.open(`${nodes[0]?.url}?cluster=true`, true)

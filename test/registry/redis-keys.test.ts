@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Registry } from '../../src/registry/port.ts'
 import {
   auditEntry,
   entry,
   ids,
   NOW,
   order,
+  type PlainRegistry,
   pageIds,
   query,
   standingQuery,
@@ -18,7 +18,7 @@ const instances = redisInstances()
 
 describe.runIf(wantsRedis())('what Redis keeps', () => {
   let redis: TestRedis
-  let registry: Registry
+  let registry: PlainRegistry
 
   beforeEach(async () => {
     redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always'])
@@ -69,7 +69,7 @@ describe.runIf(wantsRedis())('what Redis keeps', () => {
 
 describe.runIf(wantsRedis())('an index that names what never came to be', () => {
   let redis: TestRedis
-  let registry: Registry
+  let registry: PlainRegistry
   beforeAll(async () => {
     redis = await startRedis()
     registry = instances.open(redis.url)
@@ -125,14 +125,14 @@ describe.runIf(wantsRedis())('what a mint costs Redis', () => {
     await redis.close()
   })
 
-  async function mint(registry: Registry, id: string) {
+  async function mint(registry: PlainRegistry, id: string) {
     const question = { ...standingQuery(), identity: { issuer: 'i', subject: 's', sid: 'x' } }
     const { standing } = await registry.beginMint(question, limit)
     expect(standing?.generation).toBe(0)
     expect(await registry.record(entry({ id }))).toEqual({ kind: 'recorded', ended: [] })
   }
 
-  async function commandsOf(registry: Registry, id: string): Promise<number> {
+  async function commandsOf(registry: PlainRegistry, id: string): Promise<number> {
     await redis.cli('config', 'resetstat')
     await mint(registry, id)
     const counted = await redis.cli('info', 'commandstats')

@@ -1,6 +1,11 @@
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Registry } from '../../src/registry/port.ts'
-import { entry, NOW, ownership, pageIds } from '../contracts/registry-fixtures.ts'
+import {
+  entry,
+  NOW,
+  ownership,
+  type PlainRegistry,
+  pageIds,
+} from '../contracts/registry-fixtures.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, redisInstances } from '../support/registry/redis-instances.ts'
 import { forAllTests } from '../support/started.ts'
@@ -14,7 +19,7 @@ const YOUNG = 'ckm:{i}:oy'
 const THREADS = 'ckm:{i}:o:thread::'
 
 describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => {
-  let registry: Registry
+  let registry: PlainRegistry
 
   const redis = forAllTests(() => startRedis())
   beforeEach(async () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { NOW, ownership } from '../contracts/registry-fixtures.ts'
+import { plain } from '../support/ids.ts'
 
 /**
  * A process that, once it is told to, uses session `s1` and claims threads by turns, and prints
@@ -16,7 +17,7 @@ const { values } = parseArgs({
   },
 })
 const { path = '', user = '', max = '0', count = '0' } = values
-const registry = createSqliteRegistry({ path })
+const registry = plain(createSqliteRegistry({ path }))
 const use = { id: 's1', user: 'alice', maxPerMinute: Number(max), nowMs: NOW * 1000 }
 
 /** The lock may be held for longer than one call waits: nothing was done then. */

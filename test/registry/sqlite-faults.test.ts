@@ -5,15 +5,22 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { entry, order, pageIds, query, standingQuery } from '../contracts/registry-fixtures.ts'
+import {
+  entry,
+  order,
+  type PlainRegistry,
+  pageIds,
+  query,
+  standingQuery,
+} from '../contracts/registry-fixtures.ts'
+import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
 const WRITER = new URL('../support/registry/registry-writer.ts', import.meta.url).pathname
 
 let path: string
-let opened: Registry[]
+let opened: PlainRegistry[]
 let children: ChildProcess[]
 
 beforeEach(() => {
@@ -26,8 +33,8 @@ afterEach(async () => {
   for (const registry of opened) await registry.close()
 })
 
-function open(options: { maxPageCount?: number; path?: string } = {}): Registry {
-  const registry = createSqliteRegistry({ path, ...options })
+function open(options: { maxPageCount?: number; path?: string } = {}): PlainRegistry {
+  const registry = plain(createSqliteRegistry({ path, ...options }))
   opened.push(registry)
   return registry
 }

@@ -2,7 +2,6 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Registry } from '../../src/registry/port.ts'
 import { StoreUnusableError } from '../../src/registry/port.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
 import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
@@ -12,15 +11,17 @@ import {
   entry,
   NOW,
   order,
+  type PlainRegistry,
   pageIds,
   session,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
+import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
 let folder: string
 let path: string
-let opened: Registry[]
+let opened: PlainRegistry[]
 
 beforeEach(() => {
   folder = scratchFolder()
@@ -31,8 +32,8 @@ afterEach(async () => {
   for (const registry of opened) await registry.close()
 })
 
-function open(options: { maxPageCount?: number; path?: string } = {}): Registry {
-  const registry = createSqliteRegistry({ path, ...options })
+function open(options: { maxPageCount?: number; path?: string } = {}): PlainRegistry {
+  const registry = plain(createSqliteRegistry({ path, ...options }))
   opened.push(registry)
   return registry
 }

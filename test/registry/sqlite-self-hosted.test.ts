@@ -5,21 +5,21 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { spanOf } from '../../src/registry/paging.ts'
-import type { Registry } from '../../src/registry/port.ts'
 import { ownedRows } from '../../src/registry/sqlite/ownership.ts'
 import { listText } from '../../src/registry/sqlite/pages.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { entry, NOW, ownership } from '../contracts/registry-fixtures.ts'
+import { entry, NOW, ownership, type PlainRegistry } from '../contracts/registry-fixtures.ts'
+import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
 const PROCESS = new URL('./self-hosted-process.ts', import.meta.url).pathname
 
 let path: string
-let registry: Registry
+let registry: PlainRegistry
 
 beforeEach(() => {
   path = join(scratchFolder(), 'mint.db')
-  registry = createSqliteRegistry({ path })
+  registry = plain(createSqliteRegistry({ path }))
 })
 afterEach(async () => {
   await registry.close()
@@ -32,7 +32,7 @@ describe('the SQLite file of self-hosted workflows', () => {
     await registry.useSession(use)
     await registry.claimOwnership(ownership({ id: 't1' }))
     await registry.close()
-    registry = createSqliteRegistry({ path })
+    registry = plain(createSqliteRegistry({ path }))
     expect((await registry.getSession('s1'))?.state).toEqual({
       plan: 'pro',
       seats: 3,

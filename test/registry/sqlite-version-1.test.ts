@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
+import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
 import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -12,11 +12,13 @@ import {
   ids,
   NOW,
   ownership,
+  type PlainRegistry,
   pageIds,
   query,
   session,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
+import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
 const ISSUER = 'https://idp.example/'
@@ -40,7 +42,7 @@ const ROWS = `
   INSERT INTO kept_keys VALUES ('log', x'010203');`
 
 let path: string
-let registry: Registry
+let registry: PlainRegistry
 
 beforeEach(() => {
   path = join(scratchFolder(), 'mint.db')
@@ -49,7 +51,7 @@ beforeEach(() => {
   expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
   db.exec(ROWS)
   db.close()
-  registry = createSqliteRegistry({ path })
+  registry = plain(createSqliteRegistry({ path }))
 })
 afterEach(async () => {
   await registry.close()

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
+import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import {
   auditEntry,
@@ -11,11 +11,13 @@ import {
   NOW,
   order,
   ownership,
+  type PlainRegistry,
   pageIds,
   query,
   session,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
+import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
 // The SQL is the dump of a file that the service wrote at commit 71f6dbc: a live hosted session, a
@@ -24,14 +26,14 @@ const DUMP = readFileSync(new URL('./sqlite-version-3.sql', import.meta.url), 'u
 const BOBS = { user: 'bob', subject: 'bob-sub' }
 
 let path: string
-let registry: Registry
+let registry: PlainRegistry
 
 beforeEach(() => {
   path = join(scratchFolder(), 'mint.db')
   const db = new DatabaseSync(path)
   db.exec(DUMP)
   db.close()
-  registry = createSqliteRegistry({ path })
+  registry = plain(createSqliteRegistry({ path }))
 })
 afterEach(() => registry.close())
 

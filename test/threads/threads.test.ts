@@ -4,6 +4,7 @@ import { ServiceError } from '../../src/lib/errors.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import type { Foreign } from '../../src/threads/source-reader.ts'
 import { createThreads } from '../../src/threads/threads.ts'
+import { plain } from '../support/ids.ts'
 import { type FakeSource, fakeSource } from './fake-source.ts'
 
 function threadsOf(
@@ -12,7 +13,7 @@ function threadsOf(
 ) {
   const foreign: Foreign[] = []
   const onForeign = (one: Foreign) => foreign.push(one)
-  return { threads: createThreads({ sources, registry, randomBytes, onForeign }), foreign }
+  return { threads: plain(createThreads({ sources, registry, randomBytes, onForeign })), foreign }
 }
 
 const QUERY = { limit: 20, order: 'desc' } as const

@@ -3,7 +3,7 @@
 
 import type { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
-import { OBJECT_ID, requireId } from '../../lib/ids.ts'
+import { parseSessionId, type SessionId, type ThreadId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKit } from '../port.ts'
 import { UnusableSessionError } from '../port.ts'
 import {
@@ -43,13 +43,13 @@ export function createOpenAi(
     createSession: (params, call) => createSession(client, params, call),
     cancelSession: (id, call) => cancelSession(client, id, call),
     listThreads: (query, call) => listThreads(client, query, call),
-    async retrieveThread(id, call) {
-      const path = `/chatkit/threads/${requireId(id)}`
+    retrieveThread(id, call) {
+      const path = `/chatkit/threads/${id}`
       return read(client, { operation: 'retrieve_thread', path, schema: thread }, call)
     },
     deleteThread: (id, call) => deleteThread(client, id, call),
-    async listThreadItems(id, query, call) {
-      const path = `/chatkit/threads/${requireId(id)}/items${search(query)}`
+    listThreadItems(id, query, call) {
+      const path = `/chatkit/threads/${id}/items${search(query)}`
       return read(client, { operation: 'list_thread_items', path, schema: threadItemPage }, call)
     },
     breakers: client.breakers,
@@ -81,30 +81,28 @@ async function createSession(
     throw new UnusableSessionError('no session in the answer', sessionId(json, answer))
   }
   const { id, user, status } = session.data
-  // A session that cannot be cancelled must not be handed out.
-  if (!OBJECT_ID.test(id)) throw new UnusableSessionError('an id that no path can hold', undefined)
   if (user !== params.user) throw new UnusableSessionError('of another user', id)
   if (status !== 'active') throw new UnusableSessionError(`a new session that is ${status}`, id)
   return session.data
 }
 
 /** Id of a session that exists now, even when the rest of the answer is unreadable or cut short. */
-function sessionId(json: unknown, { body }: UpstreamAnswer): string | undefined {
+function sessionId(json: unknown, { body }: UpstreamAnswer): SessionId | undefined {
   const given = typeof json === 'object' && json !== null && 'id' in json ? json.id : undefined
-  if (typeof given === 'string') return OBJECT_ID.test(given) ? given : undefined
-  return /"id"\s*:\s*"(cksess_[A-Za-z0-9_-]{1,121})"/.exec(body.toString('utf8'))?.[1]
+  if (typeof given === 'string') return parseSessionId(given)
+  return parseSessionId(/"id"\s*:\s*"(cksess_[^"]+)"/.exec(body.toString('utf8'))?.[1] ?? '')
 }
 
 async function cancelSession(
   client: ApiClient,
-  id: string,
+  id: SessionId,
   call: CallOptions | undefined,
 ): Promise<EndedSession | null> {
   const answer = await client.send(
     {
       operation: 'cancel_session',
       method: 'POST',
-      path: `/chatkit/sessions/${requireId(id)}/cancel`,
+      path: `/chatkit/sessions/${id}/cancel`,
       maxBytes: MAX_SESSION_BYTES,
       // Repeating is harmless, but the outbox cancels again anyway: a failed answer is not retried here.
       retry: 'when_unanswered',
@@ -118,8 +116,8 @@ async function cancelSession(
   return session
 }
 
-async function deleteThread(client: ApiClient, id: string, call: CallOptions | undefined) {
-  const path = `/chatkit/threads/${requireId(id)}`
+async function deleteThread(client: ApiClient, id: ThreadId, call: CallOptions | undefined) {
+  const path = `/chatkit/threads/${id}`
   const maxBytes = MAX_SESSION_BYTES
   const answer = await client.send(
     { operation: 'delete_thread', method: 'DELETE', path, maxBytes, retry: 'never' },

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { eachBounded } from '../../lib/concurrency.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
-import { requireId } from '../../lib/ids.ts'
+import type { ThreadId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { serverFault } from '../protocol/server-call.ts'
 import { type ServerItem, serverItemPage, serverThread } from '../protocol/thread.ts'
@@ -81,12 +81,12 @@ export function listThreads(
 }
 
 /** Asked as the thread's owner, whoever that is. */
-export async function retrieveThread(
+export function retrieveThread(
   { workflow, registry, askServer }: OwnedServer,
-  id: string,
+  id: ThreadId,
   call: CallOptions | undefined,
 ): Promise<Thread> {
-  const owned = { workflow, kind: 'thread', id: requireId(id) } as const
+  const owned = { workflow, kind: 'thread', id } as const
   return askServer('retrieve_thread', call, async (ask) => {
     const user = await ownerOf(owned, registry, call)
     const thread = await readThread(ask, id, user)
@@ -111,10 +111,10 @@ async function readThread(ask: Ask, id: string, user: string): Promise<Thread | 
 /** {@link deleteOwned} */
 export async function deleteThread(
   server: OwnedServer,
-  id: string,
+  id: ThreadId,
   call: CallOptions | undefined,
 ): Promise<ThreadDeleted> {
-  const thing = { workflow: server.workflow, kind: 'thread', id: requireId(id) } as const
+  const thing = { workflow: server.workflow, kind: 'thread', id } as const
   const question = { type: 'threads.delete', params: { thread_id: id } } as const
   await deleteOwned(server, { operation: 'delete_thread', thing, question }, call)
   return { id, object: 'chatkit.thread.deleted', deleted: true }
@@ -177,12 +177,12 @@ async function requireServer(ask: Ask, user: string): Promise<void> {
 }
 
 /** Asked as the thread's owner, whoever that is. */
-export async function listItems(
+export function listItems(
   { workflow, registry, askServer }: OwnedServer,
-  { id, query }: { readonly id: string; readonly query: ListQuery },
+  { id, query }: { readonly id: ThreadId; readonly query: ListQuery },
   call: CallOptions | undefined,
 ): Promise<ThreadItemPage> {
-  const owned = { workflow, kind: 'thread', id: requireId(id) } as const
+  const owned = { workflow, kind: 'thread', id } as const
   return askServer('list_thread_items', call, async (ask) => {
     const user = await ownerOf(owned, registry, call)
     const page = await collect(query, async (part) => {

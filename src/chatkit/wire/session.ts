@@ -1,6 +1,7 @@
 // Sessions as the ChatKit API spells them: the body of a create, and its answers to create and cancel.
 
 import { z } from 'zod'
+import { OBJECT_ID } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
 import { MAX_USER_CHARACTERS, text } from './wire.ts'
 
@@ -119,7 +120,8 @@ const secret = z.string().min(1).transform(Secret.of)
  * that a mint does not fail over a field nobody uses.
  */
 export const issuedSession = z.looseObject({
-  id: z.string().min(1),
+  /** A session that cannot be cancelled must not be handed out: the id goes into a path. */
+  id: z.string().regex(OBJECT_ID).brand<'SessionId'>(),
   client_secret: secret,
   /** Unix seconds. */
   expires_at: z.number(),

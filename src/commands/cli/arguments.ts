@@ -2,7 +2,7 @@
 
 import { Argument, InvalidArgumentError, Option } from 'commander'
 import { MAX_USER_CHARACTERS } from '../../chatkit/wire/wire.ts'
-import { OBJECT_ID } from '../../lib/ids.ts'
+import { parseSessionId, parseThreadId, type SessionId, type ThreadId } from '../../lib/ids.ts'
 
 const MAX_CURSOR = 2048
 
@@ -29,12 +29,17 @@ export function listOptions(what: string): Option[] {
 }
 
 /**
- * An id of a session, thread or item.
- *
- * @throws `InvalidArgumentError`, as commander wants it, like all of these
+ * Each of these parsers throws `InvalidArgumentError`, as commander wants it.
  */
-export function id(text: string): string {
-  if (OBJECT_ID.test(text)) return text
+export function sessionId(text: string): SessionId {
+  return parseSessionId(text) ?? noId()
+}
+
+export function threadId(text: string): ThreadId {
+  return parseThreadId(text) ?? noId()
+}
+
+function noId(): never {
   throw new InvalidArgumentError('An id has 1 to 128 letters, digits, "_" and "-".')
 }
 

@@ -2,6 +2,7 @@
 
 import { Command, Option } from 'commander'
 import { pageOf } from '../../chatkit/wire/wire.ts'
+import type { SessionId } from '../../lib/ids.ts'
 import {
   type PageSeen,
   printObject,
@@ -9,7 +10,7 @@ import {
   type ServiceSession,
   serviceSession,
 } from './answers.ts'
-import { id, type ListFlags, listOptions, someText, user } from './arguments.ts'
+import { type ListFlags, listOptions, sessionId, someText, user } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, printJson, remark } from './output.ts'
@@ -39,10 +40,10 @@ function cancelSession(io: Io): Command {
   const command = new Command('cancel')
     .description('Cancel a session: its client secret stops working')
     .addOption(
-      new Option('--session-id <id>', 'of the session').argParser(id).makeOptionMandatory(),
+      new Option('--session-id <id>', 'of the session').argParser(sessionId).makeOptionMandatory(),
     )
     .addOption(jsonOption())
-  return targetOptions(command).action(async (flags: Flags & { sessionId: string }) => {
+  return targetOptions(command).action(async (flags: Flags & { sessionId: SessionId }) => {
     const { sessionId, json = false } = flags
     await withTarget(io, flags, async (target) => {
       if (target.kind === 'hosted') {

@@ -1,8 +1,9 @@
 // `threads list|retrieve|delete|list-items`.
 
 import { Command, Option } from 'commander'
+import type { ThreadId } from '../../lib/ids.ts'
 import { printItems, printObject, printThreads } from './answers.ts'
-import { id, type ListFlags, listOptions, someText, user } from './arguments.ts'
+import { type ListFlags, listOptions, someText, threadId, user } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, printJson } from './output.ts'
@@ -21,7 +22,7 @@ export function threadsCommand(io: Io): Command {
 }
 
 type Flags = TargetFlags & { readonly json?: boolean }
-type OneFlags = Flags & { readonly threadId: string }
+type OneFlags = Flags & { readonly threadId: ThreadId }
 
 function listThreads(io: Io): Command {
   const command = new Command('list')
@@ -83,7 +84,7 @@ function listItems(io: Io): Command {
 }
 
 function withThreadId(command: Command, description: string): Command {
-  const option = new Option('--thread-id <id>', 'of the thread').argParser(id)
+  const option = new Option('--thread-id <id>', 'of the thread').argParser(threadId)
   return command.description(description).addOption(option.makeOptionMandatory())
 }
 

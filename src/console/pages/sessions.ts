@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
 import { unixSeconds } from '../../lib/clock.ts'
+import { parseSessionId } from '../../lib/ids.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Action, View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
@@ -63,7 +64,7 @@ export function sessionsPage({ answers, administer, addresses, workflows, now }:
 /** `GET /admin/sessions/{id}` */
 export function sessionPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
-    const record = await administer.readSession(adminRequest(c), pathId(c))
+    const record = await administer.readSession(adminRequest(c), pathId(c, parseSessionId))
     const seconds = unixSeconds(now)
     const view = presentSession(record, seconds)
     const content = html`<div class="panel">${facts([
@@ -84,7 +85,7 @@ ${view.status === 'active' ? cancelButton(view, { addresses, signIn }) : statusA
 /** `POST /admin/sessions/{id}/cancel` */
 export function cancelAction({ answers, administer, addresses, now }: PageParts): Action {
   return async (c) => {
-    const ended = await administer.cancelSession(adminRequest(c), pathId(c))
+    const ended = await administer.cancelSession(adminRequest(c), pathId(c, parseSessionId))
     const view = presentSession(ended, unixSeconds(now))
     const back = c.req.header('Referer')
     const to = back === undefined ? addresses.userPage(view.user) : addresses.back(back)

@@ -6,6 +6,7 @@ import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
 import { callOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
+import { parseThreadId } from '../../lib/ids.ts'
 import type { View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
 import { badge, code, facts, moment } from '../view/fragments.ts'
@@ -42,7 +43,10 @@ export function threadPage({ answers, administer, addresses, now }: PageParts): 
     const { after } = queryOf(c, threadQuery)
     const query = { limit: ITEMS, order: 'asc', ...(after !== undefined && { after }) } as const
     const request = adminRequest(c, callOptions(c))
-    const { thread, items } = await administer.readItems(request, { id: pathId(c), query })
+    const { thread, items } = await administer.readItems(request, {
+      id: pathId(c, parseThreadId),
+      query,
+    })
     const base = `${addresses.root}/threads/${encodeURIComponent(thread.id)}`
     const next = items.has_more && items.last_id !== null ? items.last_id : undefined
     const content = html`<div class="panel">${facts([

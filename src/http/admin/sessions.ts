@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { parseSessionId } from '../../lib/ids.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { presentList, presentSession } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
@@ -115,13 +116,13 @@ export function adminSessions({
     },
     async readSession(c) {
       refuseQuery(c)
-      const found = await administer.readSession(adminRequest(c), pathId(c))
+      const found = await administer.readSession(adminRequest(c), pathId(c, parseSessionId))
       return c.json(presentSession(found, unixSeconds(now)))
     },
     async cancelSession(c) {
       await readJson(c, noFields)
       refuseQuery(c)
-      const cancelled = await administer.cancelSession(adminRequest(c), pathId(c))
+      const cancelled = await administer.cancelSession(adminRequest(c), pathId(c, parseSessionId))
       const status = cancelled.status === 'cancelling' ? 202 : 200
       return c.json(presentSession(cancelled, unixSeconds(now)), status)
     },

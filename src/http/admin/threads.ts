@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { parseThreadId } from '../../lib/ids.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppContext } from '../context.ts'
 import { pathId, refuseQuery, validQuery } from '../query.ts'
@@ -52,15 +53,15 @@ export function anyThreads({
     },
     async readAnyThread(c) {
       refuseQuery(c)
-      const { thread } = await administer.findThread(threadRequest(c), pathId(c))
+      const { thread } = await administer.findThread(threadRequest(c), pathId(c, parseThreadId))
       return c.json(thread)
     },
     async deleteAnyThread(c) {
       refuseQuery(c)
-      return c.json(await administer.deleteThread(threadRequest(c), pathId(c)))
+      return c.json(await administer.deleteThread(threadRequest(c), pathId(c, parseThreadId)))
     },
     async listAnyItems(c) {
-      const asked = { id: pathId(c), query: validQuery(c, itemListQuery) }
+      const asked = { id: pathId(c, parseThreadId), query: validQuery(c, itemListQuery) }
       const { items } = await administer.readItems(threadRequest(c), asked)
       return c.json(items)
     },

@@ -10,6 +10,7 @@ import type { Settings } from '../../config/settings.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { hashSecret } from '../../lib/hash.ts'
+import { parseSessionId, type SessionId } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
 import type { Registry } from '../../registry/port.ts'
 import type { SessionRecord } from '../../registry/records.ts'
@@ -141,10 +142,10 @@ interface SecretCheck {
 async function sessionIdOf(
   secret: Secret,
   { keys, ...expected }: SecretCheck,
-): Promise<string | undefined> {
+): Promise<SessionId | undefined> {
   try {
     const claims = await keys.verify(secret.reveal(), { ...expected, type: CLIENT_SECRET_TYPE })
-    return typeof claims['sid'] === 'string' ? claims['sid'] : undefined
+    return typeof claims['sid'] === 'string' ? parseSessionId(claims['sid']) : undefined
   } catch {
     return undefined
   }

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { thread, threadDeleted, threadItemPage, threadPage } from '../../chatkit/wire/thread.ts'
 import type { Settings } from '../../config/settings.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { parseThreadId } from '../../lib/ids.ts'
 import { requireWorkflow } from '../../map/choose-workflow.ts'
 import type { Caller } from '../../mint/standing.ts'
 import type { Audit } from '../../registry/audit.ts'
@@ -168,13 +169,13 @@ export function ownThreads({
     },
     async readOwnThread(c) {
       refuseQuery(c)
-      const id = pathId(c)
+      const id = pathId(c, parseThreadId)
       await requireStanding(c)
       return c.json(await threads.retrieveOwn(c.var.user, id, callOptions(c)))
     },
     async deleteOwnThread(c) {
       refuseQuery(c)
-      const id = pathId(c)
+      const id = pathId(c, parseThreadId)
       await requireStanding(c)
       try {
         const deleted = await threads.deleteOwn(c.var.user, id, callOptions(c))
@@ -188,7 +189,7 @@ export function ownThreads({
       }
     },
     async listOwnItems(c) {
-      const thread = { id: pathId(c), query: validQuery(c, itemListQuery) }
+      const thread = { id: pathId(c, parseThreadId), query: validQuery(c, itemListQuery) }
       await requireStanding(c)
       return c.json(await threads.listOwnItems(c.var.user, thread, callOptions(c)))
     },

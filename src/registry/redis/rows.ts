@@ -11,7 +11,7 @@ export interface PlacedSession {
 }
 
 const sessionJson = z.object({
-  id: z.string(),
+  id: z.string().brand<'SessionId'>(),
   user: z.string(),
   workflow: z.string(),
   issuer: z.string(),

@@ -1,5 +1,6 @@
 // Counts the uses of a session at the gateway, and finds out which open sessions have ended.
 import { z } from 'zod'
+import type { SessionId } from '../../lib/ids.ts'
 import { type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
 import { tagOf, userKeys, usesKey } from './keys.ts'
@@ -37,7 +38,7 @@ async function endedAmong(
   redis: Commands,
   sessions: readonly SessionKey[],
   now: number,
-): Promise<readonly string[]> {
+): Promise<readonly SessionId[]> {
   const byUser = Map.groupBy(sessions, ({ user }) => user)
   const live = new Set<SessionKey>()
   await Promise.all(

@@ -6,7 +6,7 @@ import type { ResultRow } from './database.ts'
 const optionalText = z.string().nullable()
 
 const sessionRow = z.object({
-  id: z.string(),
+  id: z.string().brand<'SessionId'>(),
   user: z.string(),
   workflow: z.string(),
   issuer: z.string(),

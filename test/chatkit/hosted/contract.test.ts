@@ -3,13 +3,14 @@ import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { chatkitContract } from '../../contracts/chatkit.ts'
+import { plain } from '../../support/ids.ts'
 
 chatkitContract('the OpenAI adapter', async () => {
   const { url, api, close } = await startChatKitApi({ port: 0 })
   const dispatcher = new Pool(new URL(url).origin)
   const apiKey = () => new Secret('sk-contract')
   return {
-    chatkit: createOpenAi({ baseUrl: url, apiKey, dispatcher }),
+    chatkit: plain(createOpenAi({ baseUrl: url, apiKey, dispatcher })),
     params: (user) => ({ user, workflow: { id: 'wf_contract' } }),
     async seedThread({ user, title, texts = [] }) {
       const items = texts.map((text) => ({

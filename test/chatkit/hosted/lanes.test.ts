@@ -5,6 +5,7 @@ import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import type { CallOptions } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { type Behaviour, startScriptedUpstream } from '../../support/chatkit/scripted-upstream.ts'
+import { sessionId } from '../../support/ids.ts'
 import { forEachTest } from '../../support/started.ts'
 
 let pool: Pool
@@ -27,7 +28,7 @@ const withDeadline = (deadlineMs: number) =>
   })
 const create = (call?: CallOptions) =>
   api.createSession({ user: 'alice', workflow: { id: 'wf_1' } }, call)
-const cancel = (call?: CallOptions) => api.cancelSession('cksess_1', call)
+const cancel = (call?: CallOptions) => api.cancelSession(sessionId('cksess_1'), call)
 /** Codes of so many calls side by side. */
 const codes = (count: number, call: () => Promise<unknown>) =>
   Promise.all(

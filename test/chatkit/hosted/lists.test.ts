@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { startScriptedUpstream } from '../../support/chatkit/scripted-upstream.ts'
+import { threadId } from '../../support/ids.ts'
 import { forEachTest } from '../../support/started.ts'
 
 let pool: Pool
@@ -33,7 +34,7 @@ describe('a list that is answered with 404', () => {
   })
 
   test('is about the thread, where the list is of its items', async () => {
-    const list = adapter().listThreadItems('cthr_gone', { after: 'cthi_1' })
+    const list = adapter().listThreadItems(threadId('cthr_gone'), { after: 'cthi_1' })
     await expect(list).rejects.toMatchObject({ code: 'not_found' })
   })
 })

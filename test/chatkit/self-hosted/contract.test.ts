@@ -4,6 +4,7 @@ import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/s
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { chatkitContract, type SeededThread } from '../../contracts/chatkit.ts'
 import { startSeedableServer } from '../../support/chatkit/seedable-server.ts'
+import { plain } from '../../support/ids.ts'
 
 async function makeContract() {
   const server = await startSeedableServer()
@@ -12,7 +13,7 @@ async function makeContract() {
   const dispatcher = new Agent({ allowH2: false })
   const at = { workflow: 'helpdesk', server: server.url, publicUrl: 'https://mint.test' }
   return {
-    chatkit: createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now }),
+    chatkit: plain(createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now })),
     params: (user: string) => ({ user, workflow: { id: 'helpdesk' } }),
     async seedThread(thread: SeededThread) {
       const { id } = server.seed(thread)

@@ -1,7 +1,6 @@
 import { vi } from 'vitest'
 import { createLog } from '../../../src/lib/log.ts'
 import { Secret } from '../../../src/lib/secret.ts'
-import type { Registry } from '../../../src/registry/port.ts'
 import type { SessionRecord } from '../../../src/registry/records.ts'
 import { createRedisRegistry } from '../../../src/registry/redis.ts'
 import {
@@ -9,13 +8,15 @@ import {
   entry,
   NOW,
   order,
+  type PlainRegistry,
   query,
   standingQuery,
 } from '../../contracts/registry-fixtures.ts'
+import { plain } from '../ids.ts'
 
 /** Instances of one test file, and what they logged. */
 export interface RedisInstances {
-  open(url: string, cluster?: boolean): Registry
+  open(url: string, cluster?: boolean): PlainRegistry
   readonly lines: string[]
   closeAll(): Promise<void>
 }
@@ -23,11 +24,11 @@ export interface RedisInstances {
 export function redisInstances(): RedisInstances {
   const lines: string[] = []
   const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } })
-  const opened: Registry[] = []
+  const opened: PlainRegistry[] = []
   return {
     lines,
     open(url, cluster = false) {
-      const registry = createRedisRegistry({ url: new Secret(url), cluster, log })
+      const registry = plain(createRedisRegistry({ url: new Secret(url), cluster, log }))
       opened.push(registry)
       return registry
     },
@@ -39,14 +40,14 @@ export function redisInstances(): RedisInstances {
 }
 
 /** Waits until a write succeeds; no longer than a recovery may take. */
-export const answers = (registry: Registry): Promise<void> =>
+export const answers = (registry: PlainRegistry): Promise<void> =>
   vi.waitFor(() => registry.check(), { timeout: 2_000, interval: 20 })
 
-export const claim = (registry: Registry, nowMs: number): Promise<readonly SessionRecord[]> =>
+export const claim = (registry: PlainRegistry, nowMs: number): Promise<readonly SessionRecord[]> =>
   registry.claimCancels({ nowMs, limit: 64, leaseMs: 1_000 })
 
 /** Every method that must not answer without the store. */
-export function everyCall(registry: Registry): readonly (() => Promise<unknown>)[] {
+export function everyCall(registry: PlainRegistry): readonly (() => Promise<unknown>)[] {
   return [
     () => registry.readStanding(standingQuery()),
     () => registry.record(entry({ id: 'x', user: 'carol' })),

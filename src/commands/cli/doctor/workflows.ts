@@ -6,6 +6,7 @@ import { type ChatKit, UnusableSessionError } from '../../../chatkit/port.ts'
 import type { HostedWorkflow, WorkflowSettings } from '../../../config/settings.ts'
 import type { Setup } from '../../../config/setup.ts'
 import type { Clock } from '../../../lib/clock.ts'
+import type { SessionId } from '../../../lib/ids.ts'
 import { createParams } from '../../../map/session-params.ts'
 import { reasonOf } from '../reason.ts'
 import { adviceOnApi, type CallContext } from './advice.ts'
@@ -54,7 +55,7 @@ async function checkOne(
   const check = `workflow ${workflow.name}`
   const context = contextOf(workflow, checks)
   // Without the signal: what was minted is cancelled also after Ctrl-C.
-  const cancel = (id: string) => chatkit.cancelSession(id)
+  const cancel = (id: SessionId) => chatkit.cancelSession(id)
   let status: number | undefined
   const call = {
     signal: checks.signal,
