@@ -8,7 +8,7 @@ import { answerOptions, type Origins, requireAllowedOrigin } from './origins.ts'
 import { query } from './query.ts'
 import type { CheckName, RouteDefinition, RouteDefinitions } from './route-definition.ts'
 
-/** One URL: what each method runs in turn, checks and then what answers. `HEAD` goes wherever `GET` does. */
+/** The steps of each method of one URL: checks, then the handler. `HEAD` runs the steps of `GET`. */
 export type Methods = Readonly<
   Partial<Record<'GET' | 'POST' | 'PUT' | 'DELETE', readonly (Check | Handler<AppEnv>)[]>>
 >
@@ -64,7 +64,7 @@ export function addRoute(
   })
 }
 
-/** One layer of Hono's for all: each costs some 1 µs, for the `next()` that a check has no use for. */
+/** Joins the steps in one layer of Hono's: each layer costs about 1 µs for a `next()` that no check uses. */
 function inTurn(steps: readonly (Check | Handler<AppEnv>)[]): Handler<AppEnv> {
   return async (c, next) => {
     for (const step of steps) {

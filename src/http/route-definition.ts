@@ -1,5 +1,5 @@
-// The static half of a route: address, checks, and all that the API description says of it. What follows
-// from these (security, the codes of the checks) is derived in openapi/operation.ts and not written.
+// The static half of a route: address, checks, and everything that the API description says of it.
+// openapi/operation.ts derives security and most error codes from these, so that no definition repeats them.
 
 import type { Handler } from 'hono'
 import { z } from 'zod'
@@ -17,7 +17,7 @@ export type SecurityScheme =
   | 'uploadLink'
   | 'introspector'
 
-/** One method of one path. Tables of routes have it under its operation id. */
+/** One method of one path; its key in the table is its operation id. */
 export interface RouteDefinition {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** With `{parameters}` in OpenAPI's spelling. */

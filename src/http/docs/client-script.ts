@@ -25,7 +25,7 @@ export const CLIENT_SCRIPT_ROUTES = {
 
 const SOURCE = new URL('../../client/client.js', import.meta.url)
 
-/** The script has no comment in a line of code, and no string of several lines; tests hold it to that. */
+/** Matches whole lines only: the script has no comment beside code and no string of several lines (tested). */
 const COMMENT_LINES = /^[ \t]*(?:\/\*\*.*?\*\/|\/\/[^\n]*)\n/gms
 
 export function answerClientScript(): Handler<AppEnv> {
@@ -35,7 +35,7 @@ export function answerClientScript(): Handler<AppEnv> {
     c.header('Cache-Control', 'public, max-age=300')
     c.header('Vary', 'Origin')
     c.header('ETag', tag)
-    // A page that asks for isolation (COEP) may load it too.
+    // Lets a page that asks for isolation (COEP) load it too.
     c.header('Cross-Origin-Resource-Policy', 'cross-origin')
     if (isKnown(c.req.header('If-None-Match'), tag)) return c.body(null, 304)
     c.header('Content-Type', 'text/javascript; charset=utf-8')

@@ -39,7 +39,7 @@ const markdown = new Marked({
     heading({ tokens, depth, text }) {
       return `<h${depth} id="${slug(text)}">${this.parser.parseInline(tokens)}</h${depth}>\n`
     },
-    // What scrolls sideways must be reachable by keyboard (WCAG 2.1.1).
+    // Blocks that scroll sideways must be reachable by keyboard (WCAG 2.1.1).
     code({ text, lang }) {
       return codeBlock(text, lang ?? 'text')
     },

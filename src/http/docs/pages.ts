@@ -34,18 +34,17 @@ export const DOCS_ROUTES = {
   },
 } satisfies RouteDefinitions
 
-/** Nothing from another host, and no script at all. */
+/** Allows our own style sheet; no script, and nothing from another host. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-/** Where the style sheet lies, beside the pages. */
+/** Name of the style sheet, which is served beside the pages. */
 const STYLE = 'docs.css'
 
 type Markup = ReturnType<typeof html>
 
 /**
- * The reference and the renderer for Markdown are nothing that a mint should wait for: they are loaded
- * when someone reads.
+ * The renderers are loaded at the first request for a page: a start does not wait for them.
  *
  * @param makeDocument - the OpenAPI document
  */

@@ -5,7 +5,7 @@ import { CODES } from '../../respond/codes.ts'
 import type { OpenApi, Operation } from '../openapi/document.ts'
 import type { Content } from '../openapi/responses.ts'
 
-/** Something that `hono/html` has escaped. */
+/** HTML whose inserted text `hono/html` has escaped. */
 type Markup = ReturnType<typeof html>
 
 /** @param document - the answer of `GET /openapi.json` */

@@ -1,5 +1,4 @@
-// `GET /openapi.json`. The document is made, and its builder loaded, at the first request: a start does not
-// wait for it.
+// Answers `GET /openapi.json`. The document is made, and the code for it loaded, at the first request.
 
 import { z } from 'zod'
 import type { AppContext } from '../context.ts'

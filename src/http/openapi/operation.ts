@@ -1,5 +1,4 @@
-// Derives what a route's definition does not write: the security schemes and error codes that follow
-// from its checks and its body.
+// Derives security schemes and error codes from the checks and the body of a route's definition.
 
 import type { ErrorCode } from '../../lib/errors.ts'
 import {
@@ -21,7 +20,7 @@ const ANYWHERE = [
   'internal_error',
 ] as const satisfies readonly ErrorCode[]
 
-/** Codes of a caller's token, and of the store that is asked for a caller who is known. */
+/** Codes of every check: those of a token, and those of the store that each of these routes needs. */
 const CALLER = [
   'missing_token',
   'invalid_token',
@@ -45,7 +44,7 @@ const OF_CHECK: Readonly<Record<CheckName, Derived>> = {
   },
 }
 
-/** Ways to be let in; any one of them is enough, and none is asked for where there are none. */
+/** Accepted credentials, any one of which is enough; empty where none is asked for. */
 export function securityOf({ checks, credentials = [] }: RouteDefinition): SecurityScheme[] {
   return [...checks.flatMap((check) => OF_CHECK[check].security), ...credentials]
 }

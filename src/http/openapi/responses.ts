@@ -6,7 +6,7 @@ import { CODES } from '../../respond/codes.ts'
 import type { Answer, RouteDefinition } from '../route-definition.ts'
 import { problemsOf } from './operation.ts'
 
-/** Every problem answer. */
+/** Body of every error answer. */
 export const problemSchema = z
   .strictObject({
     type: z.string().describe('urn:chatkit-mint:problem:<code>'),
