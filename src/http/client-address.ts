@@ -1,3 +1,4 @@
+// Finds the address that failed authentications are counted under.
 import { BlockList, isIP } from 'node:net'
 import type { AppContext } from './context.ts'
 

@@ -1,3 +1,4 @@
+// Streams an answer as lines of JSON (NDJSON).
 import type { AppContext } from './context.ts'
 
 /** As the contract has it: one JSON object a line. */

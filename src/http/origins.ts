@@ -1,3 +1,4 @@
+// Decides which browser origins may call which paths, and sets the CORS headers that tell browsers so.
 import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { AnswerHeaders, AppContext } from './context.ts'
@@ -76,14 +77,6 @@ export function corsHeaders(
 }
 
 /**
- * Refuses a page of another origin before anything is read or done. Unlike `cors()`, which only
- * withholds headers while the handler runs; requests without `Origin` (native apps) pass.
- */
-export function requireAllowedOrigin(origins: Origins): (c: AppContext) => void {
-  return (c) => refuseForeignOrigin(c, origins)
-}
-
-/**
  * Answers `OPTIONS`: a preflight (Fetch Standard, CORS protocol) or the question for methods
  * (RFC 9110 §9.3.7).
  *
@@ -102,7 +95,11 @@ export function answerOptions(origins: Origins, methods: string) {
   }
 }
 
-function refuseForeignOrigin(c: AppContext, origins: Origins): void {
+/**
+ * Refuses a page of another origin before anything is read or done; `cors()` would only withhold headers
+ * while the handler runs. Requests without `Origin` (native apps) pass.
+ */
+export function refuseForeignOrigin(c: AppContext, origins: Origins): void {
   if (c.req.header('Origin') === undefined || allowedOrigin(c, origins) !== undefined) return
   throw new ServiceError('origin_not_allowed', { reason: 'Origin is not on the list' })
 }

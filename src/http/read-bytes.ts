@@ -1,3 +1,4 @@
+// Reads a body as bytes, within a size and a time, for requests that go on to another server.
 import { ServiceError } from '../lib/errors.ts'
 import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
 import { bodyLength } from './body.ts'

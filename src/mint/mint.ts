@@ -36,7 +36,7 @@ export interface MintOptions {
   readonly registry: Pick<Registry, 'beginMint' | 'readStanding' | 'record' | 'beginCancel'>
   /** The adapter that holds the key of this workflow. */
   readonly chatkit: (workflow: string) => ChatKit
-  readonly canceller: Pick<Canceller, 'cancelSoon' | 'discard'>
+  readonly canceller: Pick<Canceller, 'cancelSoon' | 'cancelUnrecorded'>
   readonly limits: Pick<LimitSettings, 'mintsPerUser' | 'liveSessionsPerUser'>
   /** Where an issuer sends logout tokens, one may arrive while a session is created. */
   readonly issuers: readonly Pick<IssuerSettings, 'issuer' | 'logout'>[]
@@ -88,11 +88,11 @@ export function createMint(options: MintOptions) {
         now: unixSeconds(now),
       }
       try {
-        call?.signal?.throwIfAborted()
+        if (call?.signal?.aborted) throw call.signal.reason
         canceller.cancelSoon(endedByRecord(await registry.record(entry), cap.max))
       } catch (error) {
         // The secret reached nobody, so all that is left to do is to cancel its session.
-        canceller.discard(issued.id, asked.workflow.name)
+        canceller.cancelUnrecorded(issued.id, asked.workflow.name)
         // A store that wrote and whose answer was lost: the row must not count against the cap.
         void registry.beginCancel(issued.id, unixSeconds(now)).catch(() => undefined)
         throw error
@@ -135,7 +135,7 @@ async function createUpstream(
     return await chatkit(workflow.name).createSession(params, call)
   } catch (error) {
     if (error instanceof UnusableSessionError && error.sessionId !== undefined) {
-      canceller.discard(error.sessionId, workflow.name)
+      canceller.cancelUnrecorded(error.sessionId, workflow.name)
     }
     throw error
   }
@@ -172,7 +172,7 @@ async function cancelRecorded(
     const ending = await registry.beginCancel(id, unixSeconds(now))
     if (ending) canceller.cancelSoon([ending])
   } catch {
-    canceller.discard(id, workflow)
+    canceller.cancelUnrecorded(id, workflow)
   }
 }
 

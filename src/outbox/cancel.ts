@@ -15,28 +15,14 @@ export interface CancelOutcome {
   readonly cancelling: readonly SessionId[]
 }
 
-/** Ends sessions upstream, and keeps at it. */
-export interface Canceller {
-  /**
-   * Tries each of these `cancelling` sessions once within a bounded time, at most 64 at a time with
-   * all else that runs here. What is not confirmed stays in the outbox.
-   */
-  cancelAll(sessions: readonly SessionRecord[]): Promise<CancelOutcome>
-  /** The same without waiting. */
-  cancelSoon(sessions: readonly SessionRecord[]): void
-  /** Ends a session that is on no books: its secret reached nobody, so a few tries will do. */
-  discard(id: SessionId, workflow: string): void
-  /** Takes what is due from the outbox and tries it; returns how many there were. */
-  workOutbox(): Promise<number>
-  /** Resolves when nothing begun by `cancelSoon` or `discard` is under way. */
-  settled(): Promise<void>
-}
+/** Cancels sessions upstream, and tries again until they are confirmed or expired. */
+export type Canceller = ReturnType<typeof createCanceller>
 
-/** What {@link createCanceller} needs. */
-export interface CancellerOptions {
-  readonly registry: Registry
+/** Parts of a canceller. */
+interface CancellerOptions {
+  readonly registry: Pick<Registry, 'claimCancels' | 'confirmCancel' | 'postponeCancel'>
   /** The adapter for a workflow's sessions; also for a workflow that has left the config. */
-  readonly chatkit: (workflow: string) => ChatKit
+  readonly chatkit: (workflow: string) => Pick<ChatKit, 'cancelSession'>
   readonly now: Clock
   readonly log: Log
   /** 0..1, to spread retries. */
@@ -45,32 +31,33 @@ export interface CancellerOptions {
   readonly pause?: (milliseconds: number) => Promise<void>
 }
 
-/** How many cancels this instance has under way, and one round of the outbox takes. */
+/** Most cancels under way in this process, and most that one round of the outbox takes. */
 export const CANCELS_AT_A_TIME = 64
 /** One attempt; shorter than the first lease, so that no second instance starts beside us. */
 const ATTEMPT_MS = 3000
 /** How long one caller waits for all its cancels; the outbox has the rest. */
 const TOGETHER_MS = 8000
-/** With the outbox looked at every half second, tries are at most 2 s apart at first and 5 s later. */
+/** The outbox is read every 500 ms, so tries are at most 2 s apart at first, and 5 s later. */
 const LEASE_MS = 4500
 const AGAIN_MS = { first: 1000, jitter: 400 }
-/** Each costs a durable write; of more than that, the rest is due when the first lease ends. */
+/** Most cancels postponed at once, each with a durable write. The rest is due when its lease ends. */
 const MOST_POSTPONED = 256
-const DISCARD_TRIES = 3
+const UNRECORDED_TRIES = 3
 const MOST_FAILURES = 10_000
 
-/**
- * @param options - store, upstream, time
- */
-export function createCanceller(options: CancellerOptions): Canceller {
+export function createCanceller(options: CancellerOptions) {
   const { registry, now, log } = options
   const background = new Set<Promise<unknown>>()
   const attempt = createAttempt(options)
   const backoff = createBackoff(options)
   const inLane = createLanes(CANCELS_AT_A_TIME)
-  /** What a call of `cancelAll` has before it: the outbox need not try it beside. */
+  /** Sessions that a running `cancelAll` will still try: the outbox leaves them alone. */
   const held = new Set<string>()
 
+  /**
+   * Tries each of these `cancelling` sessions once, within a bounded time and with at most 64 attempts
+   * under way in this process. Unconfirmed ones stay in the outbox.
+   */
   async function cancelAll(
     sessions: readonly SessionRecord[],
     withinMs = TOGETHER_MS,
@@ -108,20 +95,26 @@ export function createCanceller(options: CancellerOptions): Canceller {
 
   return {
     cancelAll,
-    cancelSoon(sessions) {
+    /** {@link cancelAll} without waiting. */
+    cancelSoon(sessions: readonly SessionRecord[]): void {
       if (sessions.length > 0) inBackground(cancelAll(sessions))
     },
-    discard: (id, workflow) => inBackground(discard({ id, workflow }, attempt, options)),
-    async workOutbox() {
+    /** Cancels a session that is not in the registry. Its secret reached nobody, so a few tries will do. */
+    cancelUnrecorded(id: SessionId, workflow: string): void {
+      inBackground(cancelUnrecorded({ id, workflow }, attempt, options))
+    },
+    /** Takes due cancels from the outbox and tries them. Returns their number. */
+    async workOutbox(): Promise<number> {
       const leaseMs = LEASE_MS - Math.round((options.random ?? Math.random)() * AGAIN_MS.jitter)
       const claim = { nowMs: now(), limit: CANCELS_AT_A_TIME, leaseMs }
       const due = await registry.claimCancels(claim)
       const free = due.filter(({ id }) => !held.has(id))
-      // None is begun that would outlive its lease.
+      // No attempt begins that could outlast its lease.
       if (free.length > 0) await cancelAll(free, leaseMs - ATTEMPT_MS)
       return due.length
     },
-    async settled() {
+    /** Resolves when nothing runs in the background any more. */
+    async settled(): Promise<void> {
       while (background.size > 0) await Promise.allSettled(background)
     },
   }
@@ -129,7 +122,7 @@ export function createCanceller(options: CancellerOptions): Canceller {
 
 type AttemptOutcome = 'confirmed' | 'failed' | 'untried'
 
-/** Lets at most `limit` through at a time, in the order in which they came. */
+/** Runs at most `limit` pieces of work at a time, first come, first served. */
 function createLanes(limit: number) {
   const waiting: (() => void)[] = []
   let free = limit
@@ -139,7 +132,7 @@ function createLanes(limit: number) {
     try {
       return await work()
     } finally {
-      // The lane is handed on, so that nobody who comes now can take it.
+      // The lane is handed over directly, so that no later work can take it first.
       const next = waiting.shift()
       if (next) next()
       else free += 1
@@ -165,14 +158,14 @@ function createAttempt({ chatkit, log }: CancellerOptions): Attempt {
 }
 
 /**
- * The first failure of a session is tried again soon. After that its lease is pause enough: while an
- * outage lasts, thousands of sessions must not cost a write each at every try. Of this instance only.
+ * Retries the first failure of a session soon. After that the lease is pause enough: during an outage,
+ * thousands of sessions must not cost a write each at every try. Counts failures of this process only.
  */
 function createBackoff({ registry, now, random = Math.random }: CancellerOptions) {
   const failed = new Set<string>()
   return {
     async postpone(ids: readonly SessionId[]): Promise<void> {
-      // Sessions that another instance confirmed, or that expired, are never forgotten singly.
+      // Nobody removes sessions that expired or that another instance confirmed: clear all at the bound.
       if (failed.size > MOST_FAILURES) failed.clear()
       const first = ids.filter((id) => !failed.has(id)).slice(0, MOST_POSTPONED)
       for (const id of ids) failed.add(id)
@@ -187,14 +180,14 @@ function createBackoff({ registry, now, random = Math.random }: CancellerOptions
   }
 }
 
-async function discard(
+async function cancelUnrecorded(
   session: Target,
   attempt: Attempt,
   { log, pause = setTimeout }: CancellerOptions,
 ): Promise<void> {
-  for (let tries = 1; tries <= DISCARD_TRIES; tries++) {
+  for (let tries = 1; tries <= UNRECORDED_TRIES; tries++) {
     if (await attempt(session)) return
-    if (tries < DISCARD_TRIES) await pause(AGAIN_MS.first * tries)
+    if (tries < UNRECORDED_TRIES) await pause(AGAIN_MS.first * tries)
   }
   log.error({ session: session.id }, 'a session nobody holds could not be cancelled; it expires')
 }

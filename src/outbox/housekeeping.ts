@@ -1,38 +1,32 @@
+// Runs what has to happen without a request: retries of cancels from the outbox, and the retention.
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import { CANCELS_AT_A_TIME, type Canceller } from './cancel.ts'
 
-/** What {@link createHousekeeping} needs. */
-export interface HousekeepingOptions {
-  readonly registry: Registry
-  readonly canceller: Canceller
-  readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
-  readonly now: Clock
-  readonly log: Log
-}
-
-/** What has to happen without a request: outbox and retention. */
-export interface Housekeeping {
-  start(): void
-  /** Waits for the round under way. */
-  stop(): Promise<void>
-}
-
-/** A cancel that was not confirmed is tried again within 2 s, by whichever instance looks first. */
+/** An unconfirmed cancel is tried again within 2 s, by the first instance that looks. */
 const OUTBOX_EVERY_MS = 500
 const SWEEP_EVERY_MS = 60_000
 
 /**
  * Runs the outbox and the retention at intervals, each with a pause after its end, so that a slow
  * store is not asked twice at once.
- *
- * @param options - what to look after
  */
-export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
-  const { registry, canceller, retention, now, log } = options
+export function createHousekeeping({
+  registry,
+  canceller,
+  retention,
+  now,
+  log,
+}: {
+  readonly registry: Pick<Registry, 'sweep'>
+  readonly canceller: Pick<Canceller, 'workOutbox'>
+  readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
+  readonly now: Clock
+  readonly log: Log
+}) {
   const outbox = createLoop({ name: 'outbox', everyMs: OUTBOX_EVERY_MS, log }, async () => {
-    // After an outage thousands may be due: the next batch does not wait for the next interval.
+    // After an outage thousands may be due: a full batch is followed by the next one at once.
     return (await canceller.workOutbox()) >= CANCELS_AT_A_TIME
   })
   const sweep = createLoop({ name: 'sweep', everyMs: SWEEP_EVERY_MS, log }, async () => {
@@ -45,11 +39,12 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     return false
   })
   return {
-    start() {
+    start(): void {
       outbox.start()
       sweep.start()
     },
-    async stop() {
+    /** Waits for the round under way. */
+    async stop(): Promise<void> {
       await Promise.all([outbox.stop(), sweep.stop()])
     },
   }

@@ -1,10 +1,11 @@
+// Writes the audit: who did what to whom, in the registry for admins and as log lines.
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import type { AuditEntry } from './records.ts'
 
-/** What the trail tells apart; the `action` filter of the admin endpoint takes these. */
+/** Kinds of audit entries; the `action` filter of the admin endpoint takes these. */
 export type AuditAction =
   | 'mint'
   | 'sign_out'
@@ -19,7 +20,7 @@ export type AuditAction =
   | 'admin_attempt'
   | 'admin_sign_in'
 
-/** Something that was done, or refused. */
+/** An act, done or refused. */
 export interface AuditEvent {
   /** `issuer|subject`. */
   readonly actor: string
@@ -31,7 +32,7 @@ export interface AuditEvent {
   readonly requestId: string
 }
 
-/** The audit trail: in the registry for admins, and as log lines. */
+/** Writes entries of the audit. */
 export interface Audit {
   /** Resolves when the entry is durable; also a log line. For what admins and providers do. */
   write(event: AuditEvent): Promise<void>
@@ -117,7 +118,7 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
     },
     note(event) {
       if (isRepeated(event)) return
-      // A mint's line in the access log already says all of it.
+      // A mint's line in the access log says the same.
       if (event.action !== 'mint') logLine(event)
       waiting.push(entryOf(event))
       if (waiting.length > MOST_WAITING) waiting.shift()

@@ -58,7 +58,7 @@ export interface Registry {
     limit: RateWindow,
   ): Promise<{ readonly rate: RateState; readonly standing: UserStanding | undefined }>
   /**
-   * Puts a new session on the books if, and only if, the user's generation is still `generation`
+   * Records a new session if, and only if, the user's generation is still `generation`
    * and no block holds; otherwise writes nothing. With `replaces`, that live session of the same
    * user becomes `cancelling` in the same step and does not count towards the cap. Repeated with
    * the same live session it changes nothing and answers `recorded`.

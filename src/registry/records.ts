@@ -216,7 +216,7 @@ export interface SessionUse extends SessionKey {
 
 export type UseOutcome =
   | { readonly kind: 'ok'; readonly session: SessionRecord }
-  /** Not active, expired, or not on the books. */
+  /** Not active, expired, or unknown. */
   | { readonly kind: 'ended' }
   /** `resetMs`: until the window ends, in milliseconds. */
   | { readonly kind: 'limited'; readonly resetMs: number }

@@ -194,11 +194,11 @@ describe('the outbox', () => {
   })
 })
 
-describe('a session on no books', () => {
+describe('a session that is not in the registry', () => {
   test('is tried three times, then left to expire', async () => {
     const scene = createScene()
     scene.upstream.onCancel = down
-    scene.canceller.discard(sessionId('cksess_9'), 'support')
+    scene.canceller.cancelUnrecorded(sessionId('cksess_9'), 'support')
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toEqual(['cksess_9', 'cksess_9', 'cksess_9'])
     expect(scene.logText()).toContain('it expires')
@@ -210,7 +210,7 @@ describe('a session on no books', () => {
       scene.upstream.onCancel = () => undefined
       return down()
     }
-    scene.canceller.discard(sessionId('cksess_9'), 'support')
+    scene.canceller.cancelUnrecorded(sessionId('cksess_9'), 'support')
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toHaveLength(2)
     expect(scene.upstream.ended).toEqual(new Set(['cksess_9']))

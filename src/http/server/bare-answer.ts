@@ -1,3 +1,4 @@
+// Writes problem details below the app, for requests that HTTP parser or server refuse.
 import type { ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'

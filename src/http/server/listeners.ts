@@ -1,3 +1,4 @@
+// Listens with several sockets on one port.
 import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'

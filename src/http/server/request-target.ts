@@ -1,3 +1,4 @@
+// Judges a request before its path means anything: header sizes, Host, request target.
 import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '../../lib/errors.ts'
 

@@ -1,3 +1,4 @@
+// Prometheus metrics of this process.
 import { Hono } from 'hono'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../../lib/clock.ts'
@@ -94,7 +95,12 @@ export function createMetrics(sources: MetricSources): Metrics {
   )
   return {
     seen({ method, route, status, code, milliseconds, trace }) {
-      requests.inc({ method: knownMethod(method), route, status, code: code ?? 'ok' })
+      requests.inc({
+        method: SERVED_METHODS.has(method) ? method : 'other',
+        route,
+        status,
+        code: code ?? 'ok',
+      })
       latency.observe({ route }, milliseconds / 1000)
       const call = trace.upstream
       if (call === undefined) return
@@ -111,10 +117,8 @@ export function createMetrics(sources: MetricSources): Metrics {
   }
 }
 
-/** Node's parser knows some thirty methods; one label for those that we do not serve. */
-function knownMethod(method: string): string {
-  return ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'].includes(method) ? method : 'other'
-}
+/** Node's parser knows some thirty methods; all others share one label. */
+const SERVED_METHODS = new Set(['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'])
 
 /** Counting sessions takes the store some milliseconds, and both gauges are asked at each scrape. */
 const FIGURES_FOR_MS = 10_000
@@ -138,7 +142,7 @@ function addGauges(registry: Registry, sources: MetricSources): void {
   const { figures } = sources
   new Gauge({
     name: 'chatkit_mint_active_sessions',
-    help: 'Sessions on the books that are active and not expired.',
+    help: 'Sessions that are active and not expired.',
     registers,
     async collect() {
       this.set((await orNothing(figures))?.activeSessions ?? Number.NaN)

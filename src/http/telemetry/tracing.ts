@@ -1,3 +1,4 @@
+// Exports OpenTelemetry spans of answered requests, when it is asked for.
 import type { Attributes, Context, Link, SpanOptions, Tracer } from '@opentelemetry/api'
 import type { Log } from '../../lib/log.ts'
 import type { AnswerSeen } from '../request-frame.ts'

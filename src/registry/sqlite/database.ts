@@ -115,9 +115,8 @@ function createGroups(run: (group: readonly Member[]) => Promise<void>) {
 
   return <T>(work: (sql: Sql) => T): Promise<T> => {
     return new Promise((resolve, reject) => {
-      const done = (result: unknown) => resolve(result as T)
-      waiting.push({ work, done, failed: reject })
-      if (waiting.length === 1) setImmediate(() => void commit())
+      waiting.push({ work, done: resolve as Member['done'], failed: reject })
+      if (waiting.length === 1) setImmediate(commit)
     })
   }
 }
