@@ -4,14 +4,9 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Spawned, spawnNode } from '../support/service-process.ts'
+import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
-import {
-  type OpenOptions,
-  type OpenPage,
-  startBrowser,
-  type TestBrowser,
-  wantsChromium,
-} from './chromium.ts'
+import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 
 // `npm run demo`, and a person at its page.
 
@@ -23,20 +18,18 @@ const REFUSALS = ['403 /v1/sessions', '401 /chatkit/helpdesk']
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true }
 
 describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
-  let browser: TestBrowser
+  const browser = forAllTests(() => startBrowser())
   let demo: Spawned
   let url: string
   const opened: OpenPage[] = []
 
   beforeAll(async () => {
     mkdirSync(PICTURES, { recursive: true })
-    browser = await startBrowser()
     demo = spawnNode(['src/commands/demo/demo.ts'], { PORT: '0' })
     url = await demo.until(() => /(http:\S+\/demo) in a browser/.exec(demo.stdout())?.[1])
     await demo.until(() => (demo.stdout().includes('/readyz') ? true : undefined))
   })
   afterAll(async () => {
-    await browser.close()
     demo.child.kill('SIGKILL')
     await demo.exited
   })

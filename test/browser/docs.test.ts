@@ -2,17 +2,12 @@ import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { guideNames } from '../docs/samples.ts'
-import { type Running, startService } from '../support/running-service.ts'
+import { startService } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
-import {
-  type OpenOptions,
-  type OpenPage,
-  startBrowser,
-  type TestBrowser,
-  wantsChromium,
-} from './chromium.ts'
+import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 
 /** Where screenshots go, to be looked at. */
 const PICTURES = join(tmpdir(), 'chatkit-mint-pictures')
@@ -20,19 +15,11 @@ const PATHS = ['/docs', ...guideNames.map((name) => `/docs/${name}`)]
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true }
 
 describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
-  let browser: TestBrowser
-  let running: Running
+  const browser = forAllTests(() => startBrowser())
+  const running = forAllTests(() => startService())
   const opened: OpenPage[] = []
 
-  beforeAll(async () => {
-    mkdirSync(PICTURES, { recursive: true })
-    browser = await startBrowser()
-    running = await startService()
-  })
-  afterAll(async () => {
-    await browser.close()
-    await running.close()
-  })
+  beforeAll(() => mkdirSync(PICTURES, { recursive: true }))
   afterEach(async () => {
     for (const { context, faults } of opened.splice(0)) {
       expect(faults()).toEqual([])

@@ -1,28 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  auditEntry,
-  entry,
-  NOW,
-  order,
-  type PlainRegistry,
-} from '../contracts/registry-fixtures.ts'
+import { afterAll, describe, expect, it } from 'vitest'
+import { auditEntry, entry, NOW, order } from '../contracts/registry-fixtures.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
-import { answers, redisInstances } from '../support/registry/redis-instances.ts'
+import { redisInstances } from '../support/registry/redis-instances.ts'
 import { forAllTests } from '../support/started.ts'
 
 const instances = redisInstances()
 const ERASE = { user: 'zoe-4711', keptAction: 'erase', limit: 100, now: NOW }
 
 describe.runIf(wantsRedis())('what Redis keeps of a user who was erased', () => {
-  let registry: PlainRegistry
   const redis = forAllTests(() => startRedis())
-  beforeAll(async () => {
-    registry = instances.open(redis.url)
-    await answers(registry)
-  })
-  afterAll(async () => {
-    await instances.closeAll()
-  })
+  const registry = forAllTests(() => instances.answering(redis.url))
+  afterAll(() => instances.closeAll())
 
   it('is the generation, and the set of a subject’s users for a day', async () => {
     await registry.record(entry({ id: 's1', user: 'zoe-4711', sid: 'sid' }))

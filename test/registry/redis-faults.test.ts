@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import {
   entry,
@@ -11,23 +11,15 @@ import {
 } from '../contracts/registry-fixtures.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, everyCall, redisInstances } from '../support/registry/redis-instances.ts'
+import { forEachTest } from '../support/started.ts'
 
 const refused = { code: 'store_unavailable' }
 const instances = redisInstances()
 
 describe.runIf(wantsRedis())('a Redis that fails', () => {
-  let redis: TestRedis
-  let registry: PlainRegistry
-
-  beforeEach(async () => {
-    redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always'])
-    registry = instances.open(redis.url)
-    await answers(registry)
-  })
-  afterEach(async () => {
-    await instances.closeAll()
-    await redis.close()
-  })
+  const redis = forEachTest(() => startRedis(['--appendonly', 'yes', '--appendfsync', 'always']))
+  const registry = forEachTest(() => instances.answering(redis.url))
+  afterEach(() => instances.closeAll())
 
   it('when killed: every method refuses; when back: everything is there', async () => {
     const block = { until: NOW + 60, reason: undefined, by: 'a' }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import {
   auditEntry,
   entry,
@@ -13,22 +13,14 @@ import {
 } from '../contracts/registry-fixtures.ts'
 import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, redisInstances } from '../support/registry/redis-instances.ts'
+import { forAllTests, forEachTest } from '../support/started.ts'
 
 const instances = redisInstances()
 
 describe.runIf(wantsRedis())('what Redis keeps', () => {
-  let redis: TestRedis
-  let registry: PlainRegistry
-
-  beforeEach(async () => {
-    redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always'])
-    registry = instances.open(redis.url)
-    await answers(registry)
-  })
-  afterEach(async () => {
-    await instances.closeAll()
-    await redis.close()
-  })
+  const redis = forEachTest(() => startRedis(['--appendonly', 'yes', '--appendfsync', 'always']))
+  const registry = forEachTest(() => instances.answering(redis.url))
+  afterEach(() => instances.closeAll())
 
   it('warns of what it may lose', async () => {
     expect(instances.lines.join('')).not.toMatch(/append-only|evict/)
@@ -68,17 +60,9 @@ describe.runIf(wantsRedis())('what Redis keeps', () => {
 })
 
 describe.runIf(wantsRedis())('an index that names what never came to be', () => {
-  let redis: TestRedis
-  let registry: PlainRegistry
-  beforeAll(async () => {
-    redis = await startRedis()
-    registry = instances.open(redis.url)
-    await answers(registry)
-  })
-  afterAll(async () => {
-    await instances.closeAll()
-    await redis.close()
-  })
+  const redis = forAllTests(() => startRedis())
+  const registry = forAllTests(() => instances.answering(redis.url))
+  afterAll(() => instances.closeAll())
 
   it('misleads no reader, and goes with the sweep', async () => {
     await registry.revoke(order())

@@ -1,48 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import {
-  entry,
-  order,
-  type PlainRegistry,
-  pageIds,
-  query,
-  standingQuery,
-} from '../contracts/registry-fixtures.ts'
-import { plain } from '../support/ids.ts'
-import { scratchFolder } from '../support/scratch-folder.ts'
+import { entry, order, pageIds, query, standingQuery } from '../contracts/registry-fixtures.ts'
+import { sqliteFile } from '../support/registry/sqlite-file.ts'
 
 const WRITER = new URL('../support/registry/registry-writer.ts', import.meta.url).pathname
 
-let path: string
-let opened: PlainRegistry[]
+const file = sqliteFile()
+const { open, foreign } = file
 let children: ChildProcess[]
 
 beforeEach(() => {
-  path = join(scratchFolder(), 'mint.db')
-  opened = []
   children = []
 })
-afterEach(async () => {
+afterEach(() => {
   for (const child of children) child.kill('SIGKILL')
-  for (const registry of opened) await registry.close()
 })
-
-function open(options: { maxPageCount?: number; path?: string } = {}): PlainRegistry {
-  const registry = plain(createSqliteRegistry({ path, ...options }))
-  opened.push(registry)
-  return registry
-}
-
-/** A connection of another program, which can hold the lock. */
-function foreign(): DatabaseSync {
-  return new DatabaseSync(path)
-}
 
 describe('a SQLite store that fails', () => {
   it('when full: refuses, leaves nothing half done, and still reads', async () => {
@@ -133,7 +108,7 @@ describe('a SQLite store that fails', () => {
 
 describe('several processes on one SQLite file', () => {
   const writer = (name: string, count: number) => {
-    const args = [WRITER, '--path', path, '--name', name, '--count', String(count)]
+    const args = [WRITER, '--path', file.path, '--name', name, '--count', String(count)]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     children.push(child)
     const printed: string[] = []
@@ -156,7 +131,7 @@ describe('several processes on one SQLite file', () => {
     while (printed.length < 50) await new Promise((resolve) => setTimeout(resolve, 5))
     child.kill('SIGKILL')
     await once(child, 'close')
-    expect(existsSync(`${path}-wal`)).toBe(true)
+    expect(existsSync(`${file.path}-wal`)).toBe(true)
     const registry = open()
     const found = new Set(pageIds(await registry.listSessions(query({ limit: 20_000 }))))
     for (const id of printed) expect(found.has(id)).toBe(true)

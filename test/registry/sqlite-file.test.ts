@@ -1,54 +1,29 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { StoreUnusableError } from '../../src/registry/port.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
 import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
-import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import {
   auditEntry,
   entry,
   NOW,
   order,
-  type PlainRegistry,
   pageIds,
   session,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
-import { plain } from '../support/ids.ts'
-import { scratchFolder } from '../support/scratch-folder.ts'
+import { sqliteFile } from '../support/registry/sqlite-file.ts'
 
-let folder: string
-let path: string
-let opened: PlainRegistry[]
-
-beforeEach(() => {
-  folder = scratchFolder()
-  path = join(folder, 'mint.db')
-  opened = []
-})
-afterEach(async () => {
-  for (const registry of opened) await registry.close()
-})
-
-function open(options: { maxPageCount?: number; path?: string } = {}): PlainRegistry {
-  const registry = plain(createSqliteRegistry({ path, ...options }))
-  opened.push(registry)
-  return registry
-}
-
-/** A connection of another program, which can hold the lock. */
-function foreign(): DatabaseSync {
-  return new DatabaseSync(path)
-}
+const file = sqliteFile()
+const { open, foreign } = file
 
 describe('the SQLite file', () => {
   it('is made for its owner only, in a folder that is made too', () => {
-    open({ path: join(folder, 'a', 'b', 'mint.db') })
-    expect(statSync(join(folder, 'a', 'b')).mode & 0o777).toBe(0o700)
+    open({ path: join(file.folder, 'a', 'b', 'mint.db') })
+    expect(statSync(join(file.folder, 'a', 'b')).mode & 0o777).toBe(0o700)
     for (const suffix of ['', '-wal', '-shm']) {
-      expect(statSync(join(folder, 'a', 'b', `mint.db${suffix}`)).mode & 0o777).toBe(0o600)
+      expect(statSync(join(file.folder, 'a', 'b', `mint.db${suffix}`)).mode & 0o777).toBe(0o600)
     }
   })
 
@@ -90,7 +65,7 @@ describe('the SQLite file', () => {
   })
 
   it('is refused at the start when it is not a database', () => {
-    writeFileSync(path, 'x'.repeat(10_000))
+    writeFileSync(file.path, 'x'.repeat(10_000))
     expect(() => open()).toThrow(StoreUnusableError)
     expect(() => open()).toThrow(/mint\.db cannot be used: .*not a database/)
   })
@@ -99,20 +74,19 @@ describe('the SQLite file', () => {
     const registry = open()
     for (let at = 0; at < 300; at++) await registry.appendAudit([auditEntry({ id: `a${at}` })])
     await registry.close()
-    opened = []
     const db = foreign()
     db.exec('PRAGMA journal_mode = DELETE')
     db.close()
-    const bytes = readFileSync(path)
-    writeFileSync(path, bytes.fill(0xa5, 4096))
+    const bytes = readFileSync(file.path)
+    writeFileSync(file.path, bytes.fill(0xa5, 4096))
     expect(() => open()).toThrow(StoreUnusableError)
   })
 
   it('is refused at the start when it is a folder, or its folder cannot be', () => {
-    mkdirSync(path)
+    mkdirSync(file.path)
     expect(() => open()).toThrow(StoreUnusableError)
-    writeFileSync(join(folder, 'file'), '')
-    expect(() => open({ path: join(folder, 'file', 'mint.db') })).toThrow(StoreUnusableError)
+    writeFileSync(join(file.folder, 'file'), '')
+    expect(() => open({ path: join(file.folder, 'file', 'mint.db') })).toThrow(StoreUnusableError)
   })
 
   it('is refused when a newer version wrote it, and left as it was', async () => {

@@ -17,6 +17,8 @@ import { plain } from '../ids.ts'
 /** Instances of one test file, and what they logged. */
 export interface RedisInstances {
   open(url: string, cluster?: boolean): PlainRegistry
+  /** The same, once it takes writes. */
+  answering(url: string): Promise<PlainRegistry>
   readonly lines: string[]
   closeAll(): Promise<void>
 }
@@ -25,11 +27,17 @@ export function redisInstances(): RedisInstances {
   const lines: string[] = []
   const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } })
   const opened: PlainRegistry[] = []
+  function open(url: string, cluster = false): PlainRegistry {
+    const registry = plain(createRedisRegistry({ url: new Secret(url), cluster, log }))
+    opened.push(registry)
+    return registry
+  }
   return {
     lines,
-    open(url, cluster = false) {
-      const registry = plain(createRedisRegistry({ url: new Secret(url), cluster, log }))
-      opened.push(registry)
+    open,
+    async answering(url) {
+      const registry = open(url)
+      await answers(registry)
       return registry
     },
     async closeAll() {
