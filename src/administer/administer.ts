@@ -13,12 +13,12 @@ import { createAdministerThreads } from './threads.ts'
 import type { UserData } from './user-data.ts'
 import { createReadUser } from './users.ts'
 
-/** {@link createAdminister} */
+/** The functions that {@link createAdminister} makes. */
 export type Administer = ReturnType<typeof createAdminister>
 
 /**
- * Every function takes the admin's request first and throws `store_unavailable`; what it reads or does
- * is in the audit log before it resolves.
+ * Every function takes the admin's request first, writes to the audit log before it resolves, and throws
+ * `store_unavailable` when the store does not answer.
  */
 export function createAdminister({
   registry,

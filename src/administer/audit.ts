@@ -12,14 +12,14 @@ export interface AdminRequest {
   readonly requestId: string
   /** Method and pattern of the route, such as `GET /v1/admin/blocks`; never a path, which can hold users. */
   readonly route: string
-  /** Goes with upstream calls; only requests that make some have it. */
+  /** Options for the upstream calls; absent when the request makes none. */
   readonly call?: CallOptions | undefined
 }
 
 /**
- * Records a read. Awaited before anything is shown: a read that cannot be recorded is not answered.
+ * Records a read. Await it before anything is shown: if a read cannot be recorded, it is refused.
  *
- * @param user - the user whose data it is, when it is one user's
+ * @param user - absent when the data is not of one user
  */
 export async function auditRead(
   audit: Pick<Audit, 'write'>,
@@ -37,13 +37,13 @@ export function createReadAudit({
   readonly registry: Pick<Registry, 'listAudit'>
   readonly audit: Audit
 }) {
-  /** Newest first; undefined when the cursor is of no entry. */
+  /** Newest first; undefined when no entry has the cursor's id. */
   return async (
     request: AdminRequest,
     query: AuditQuery,
   ): Promise<Page<AuditEntry> | undefined> => {
     await auditRead(audit, request, query.user)
-    // Entries that wait for their batch belong to the page too.
+    // The page must also show entries that still wait to be written.
     await audit.flush()
     return registry.listAudit(query)
   }

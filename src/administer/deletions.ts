@@ -6,7 +6,7 @@ import { codeOf } from './failures.ts'
 
 /** A list of things of one kind at one source. */
 export interface Deletable {
-  /** A page of ids in a fixed order, from the first one without a cursor. */
+  /** Reads a page of ids in a fixed order; without a cursor, the first page. */
   list(after: string | undefined): Promise<IdPage>
   /** @throws `not_found` when the thing is gone already */
   remove(id: string): Promise<void>
@@ -25,15 +25,20 @@ interface Observer {
 }
 
 const PARALLEL = 8
-/** After so many failures in a row a source is given up: an outage is not asked ten thousand times. */
+/**
+ * Failures in a row after which a source is given up, so that an outage does not cost ten thousand
+ * calls.
+ */
 const MAX_FAILED_IN_A_ROW = 100
-/** How often the list is read again from its start because something else deletes at the same time. */
+/**
+ * How often the list may be read again from its start because something else deletes at the same time.
+ */
 const MAX_RESTARTS = 10
 
 /**
- * Tries to delete each thing once. A cursor ends with the thing it names, so the list is read on from
- * the last thing that failed to go, and again from its start until it shows nothing new. A thing that
- * is still listed then, though its delete was confirmed, has failed.
+ * Tries to delete each thing. A deleted thing is no valid cursor, so each page begins after the last
+ * thing that could not be deleted, and the list is read again from its start until it shows nothing new.
+ * A thing that is still listed at the end although its delete was confirmed counts as failed.
  *
  * @throws what `list` throws; the last failure, when the source is given up
  */
@@ -46,7 +51,7 @@ export async function deleteAll(things: Deletable, observer: Observer): Promise<
       for (const id of stillListed) observer.onFailed(id, 'upstream_invalid_response')
       return
     } catch (error) {
-      // Something else deleted the thing that the cursor names: again from the start.
+      // Something else deleted the thing that the cursor names: read again from the start.
       if (codeOf(error) !== 'invalid_request' || restarts++ >= MAX_RESTARTS) throw error
     }
   }
@@ -63,7 +68,8 @@ async function onePass(things: Deletable, removals: ReturnType<typeof createRemo
     await removals.removeAll(fresh)
     found ||= fresh.length > 0
     if (ids.length === 0 || (!hasMore && fresh.length === 0)) return { found, stillListed }
-    // A thing that is gone makes no cursor, unless the page has no other.
+    // A deleted thing is no valid cursor, but a page with nothing new and nothing failed has no other
+    // id.
     const last = fresh.length === 0 ? ids.at(-1) : undefined
     after = ids.findLast(removals.hasFailed) ?? last ?? after
   }
@@ -80,7 +86,7 @@ function createRemovals(things: Deletable, observer: Observer) {
     try {
       await things.remove(id)
       failedInARow = 0
-      // A list may lag behind: a thing that it shows again is deleted a second time, and not a third.
+      // A list may lag behind. A thing that it shows again is deleted a second time, but not a third.
       if (previous.has(id)) gone.add(id)
       else observer.onDeleted()
     } catch (error) {
@@ -97,7 +103,7 @@ function createRemovals(things: Deletable, observer: Observer) {
   }
 
   return {
-    /** A thing that is not to be tried again: it failed, or is still listed though it is gone. */
+    /** Whether a thing is not tried again: it failed, or it is still listed although it is gone. */
     isTried: (id: string): boolean => failed.has(id) || gone.has(id),
     hasFailed: (id: string): boolean => failed.has(id),
     isGone: (id: string): boolean => gone.has(id),
@@ -114,5 +120,7 @@ export function checkDeleted(
   id: string,
 ): void {
   if (answer.deleted && answer.id === id) return
-  throw new ServiceError('upstream_invalid_response', { reason: 'a delete that did not delete' })
+  throw new ServiceError('upstream_invalid_response', {
+    reason: 'the answer does not confirm the delete',
+  })
 }

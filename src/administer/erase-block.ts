@@ -11,11 +11,12 @@ const REASON = 'The data of this user is being erased.'
 
 /**
  * Ends all sessions of a user and blocks new ones. A block that an admin has set is prolonged, and stays
- * that admin's. So does a block that is set meanwhile: it raises the generation, as every revoke does.
+ * when the erase is done. So does a block that is set during the erase: as every revoke does, it raises
+ * the generation, and `lift` compares that.
  *
  * @param by - the admin who erases: `issuer|subject`
- * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `lift` to end it, if it is
- * this erase's own and nobody has revoked since
+ * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `lift` to end it, if it
+ * is this erase's own and nobody has revoked since
  */
 export async function blockForErase(
   {

@@ -16,7 +16,7 @@ export interface SourcesToErase {
   readonly onForeign: (foreign: Foreign) => void
 }
 
-/** What {@link eraseFromSources} reports to. */
+/** The counters that {@link eraseFromSources} raises, and the failures that it adds. */
 interface Progress {
   readonly counts: { threads_deleted: number; threads_failed: number; attachments_deleted: number }
   readonly failures: Failures
@@ -29,9 +29,8 @@ type Kind = OwnedThing['kind']
 const PAGE = 100
 
 /**
- * Deletes at one source after the other and throws nothing: a failure is counted, and the rest goes on.
- * At a self-hosted server it deletes what the registry says the user owns, also a thread that the
- * server has lost.
+ * Deletes at one source after the other. Never throws: it counts a failure and goes on. At a self-hosted
+ * server it deletes what the user owns by the registry, also a thread that the server no longer has.
  */
 export async function eraseFromSources(
   of: SourcesToErase,
@@ -118,12 +117,14 @@ async function ownedIds(
 ): Promise<IdPage> {
   const page = await registry.listOwned({ ...owned, limit: PAGE, order: 'asc', after })
   if (page === undefined) {
-    throw new ServiceError('invalid_request', { reason: 'the thing was released meanwhile' })
+    throw new ServiceError('invalid_request', {
+      reason: 'the thing was released while the list was read',
+    })
   }
   return { ids: page.data.map(({ id }) => id), hasMore: page.hasMore }
 }
 
-/** Counts as failed what the user owns at servers that have left the config. */
+/** Counts as failures the things that the user owns at servers that have left the config. */
 async function countUnreachable(
   { registry, sources }: SourcesToErase,
   user: string,

@@ -1,5 +1,5 @@
 // Erases a user: blocks them, ends their sessions, deletes their threads and attachments, then the
-// records of this service. A failure is counted, and the rest goes on.
+// records of this service. It counts a failure and goes on.
 
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
@@ -10,7 +10,7 @@ import { blockForErase } from './erase-block.ts'
 import { eraseFromSources, type SourcesToErase } from './erase-sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 
-/** One line of an erase: its progress so far, and last its result. */
+/** One line of an erase: the progress so far, or, as the last line, the result. */
 export type EraseLine = EraseProgress | EraseSummary
 
 /** Running totals. */
@@ -23,7 +23,7 @@ export interface EraseCounts {
   records_erased: number
 }
 
-/** At least one a second, and one per hundred threads. */
+/** A line of progress. At least one per second, and one per hundred threads. */
 export interface EraseProgress extends Readonly<EraseCounts> {
   readonly type: 'progress'
 }
@@ -41,7 +41,7 @@ export interface EraseSummary {
   readonly threads_deleted: number
   readonly attachments_deleted: number
   readonly records_erased: number
-  /** Number of failures; the first of them are named. */
+  /** Number of failures; `failures` lists the first of them. */
   readonly failed: number
   readonly failures: readonly Failure[]
   /** Unix seconds; null when no block holds any more. */
@@ -65,23 +65,23 @@ export interface EraseCommand {
   readonly by: string
   /** Audit entries with this action stay. */
   readonly keptAction: string
-  /** Called before the last line, also when nobody reads any more. Never rejects. */
+  /** Called before the last line, even if nobody reads the lines any more. Never rejects. */
   readonly onEnd: (summary: EraseSummary) => Promise<void>
 }
 
 const EVERY_MS = 1000
 const EVERY_THREADS = 100
-/** Several times within the time that the block lasts. */
+/** A fifth of the block's duration, so that a renewal may fail. */
 const RENEW_MS = 60_000
-/** For so long a stream that was open when its session ended may still create a thread. */
+/** Milliseconds in which a stream that was open when its session ended may still create a thread. */
 const STREAMS_END_MS = 1200
-/** In one step of the store. */
+/** Sessions and audit entries erased in one step of the store. */
 const ERASED_AT_A_TIME = 100
 const MAX_CANCELLING = 1000
 
 /**
- * Once begun it goes on to its end whether or not anyone reads the lines: a proxy that gives up must
- * not leave the user half erased. Repeated, it does what is left.
+ * Once begun, it runs to its end even if nobody reads the lines: a proxy that gives up must not leave
+ * the user half erased. If it is repeated, it erases what is left.
  *
  * @throws before the first line only: when the user cannot be blocked
  */
@@ -95,7 +95,7 @@ export async function* eraseUser(
   const running = erase({ parts, command, block, tally }).then((last) => {
     summary = last
   })
-  // Nobody may be reading by then.
+  // If nobody reads the lines any more, a rejection must not end the process.
   running.catch(() => undefined)
   do {
     yield { type: 'progress', ...tally.counts }
@@ -163,7 +163,7 @@ async function eraseRecords({ parts, command, tally }: Job): Promise<void> {
   }
 }
 
-/** Lifts the block last, and only when it guards nothing any more. */
+/** Lifts the block last, and only when nothing of the user is left. */
 async function conclude(job: Job): Promise<EraseSummary> {
   const { parts, command, block, tally } = job
   const { counts, failures } = tally
@@ -189,7 +189,10 @@ async function conclude(job: Job): Promise<EraseSummary> {
   }
 }
 
-/** Sessions that earlier calls ended too; of thousands, the first {@link MAX_CANCELLING}. */
+/**
+ * The sessions whose cancel is not confirmed, also those of earlier revokes; at most
+ * {@link MAX_CANCELLING}.
+ */
 async function stillCancelling({ parts, command }: Job): Promise<readonly string[]> {
   const seconds = unixSeconds(parts.now)
   const query = { user: command.user, status: 'cancelling', now: seconds } as const

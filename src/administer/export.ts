@@ -37,7 +37,7 @@ export interface ExportSummary {
   readonly threads: number
   readonly items: number
   readonly audit: number
-  /** Number of failures; the first of them are named. */
+  /** Number of failures; `failures` lists the first of them. */
   readonly failed: number
   readonly failures: readonly Failure[]
 }
@@ -50,7 +50,7 @@ export interface ExportParts {
   readonly now: Clock
 }
 
-/** Lines by the page: each on its own would cost more than it holds. */
+/** Lines in groups of a page: passing them on one by one would cost more CPU than making them. */
 type Lines = AsyncGenerator<readonly ExportedData[], void, undefined>
 
 /** Lines of a part, or the failure that ended the part early. */
@@ -59,13 +59,13 @@ interface Found {
   readonly failure?: Failure
 }
 
-/** Entries of a page; no list gives more. */
+/** Entries per page, which is the most that a list gives. */
 const PAGE = 100
 /** Threads whose items are fetched at the same time. */
 const AHEAD = 4
 
 /**
- * Fetches a page when its lines are asked for. A part that fails is counted, and the next one goes on.
+ * Fetches a page when its lines are read. If a part fails, it is counted, and the next part follows.
  *
  * @param call - goes with the upstream calls; when its signal aborts, the export throws its reason
  */
@@ -172,7 +172,7 @@ async function* threadPages(source: ThreadSource, user: string, context: SourceC
   }
 }
 
-/** As the source lists it: its id need not be one that a call can name. */
+/** A thread as the source lists it. Its id may be one that no call can name. */
 type ListedThread = Omit<FoundThread, 'id'>
 type FirstItems = PromiseSettledResult<ThreadItemPage>
 
@@ -204,5 +204,5 @@ async function itemsAfter(of: ListedThread, after: string | undefined, context: 
 /** @throws when the upstream ignores the cursor: its list would never end */
 function nextCursor(last: string | undefined, before: string | undefined): string {
   if (last !== undefined && last !== before) return last
-  throw new ServiceError('upstream_invalid_response', { reason: 'a list that does not go on' })
+  throw new ServiceError('upstream_invalid_response', { reason: 'the list repeats its last id' })
 }

@@ -1,8 +1,10 @@
-// Counts the failures of an export or an erase, which goes on past each of them.
+// Counts the failures of an export or an erase, which continues after each of them.
 
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 
-/** A list that ended early (plural), or one thing that could not be deleted. */
+/**
+ * A list that could not be read to its end, a step that failed, or one thing that could not be deleted.
+ */
 export interface Failure {
   readonly what:
     | ('sessions' | 'threads' | 'items' | 'attachments' | 'audit' | 'records' | 'block')
@@ -14,10 +16,10 @@ export interface Failure {
   readonly code: ErrorCode
 }
 
-/** {@link createFailures} */
+/** The counter that {@link createFailures} makes. */
 export type Failures = ReturnType<typeof createFailures>
 
-/** An outage can fail ten thousand deletes, and the last line of the answer stays a line. */
+/** Most failures that a summary lists: an outage can cause ten thousand. */
 const MAX_NAMED = 100
 
 /** Keeps the first {@link MAX_NAMED} failures, and counts all. */

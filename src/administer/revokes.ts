@@ -20,12 +20,12 @@ interface Subject {
 /** 1 to 512 characters, well-formed, no control characters: only such a string can be mapped to a user. */
 const USER = /^[^\p{Cc}\p{Cs}]{1,512}$/u
 
-/** Whether the mapping of claims could yield this user. */
+/** Whether a text has the form of a ChatKit user. */
 export function isUser(text: string): boolean {
   return USER.test(text)
 }
 
-/** How a revoke is done. */
+/** The input of a revoke besides the user. */
 export const revokeTerms = z.strictObject({
   /** At most a year; 0 = cancel the sessions, but set no block. */
   blockSeconds: z.int().min(0).max(31_536_000),
@@ -64,7 +64,10 @@ export function createAdministerRevokes({
     return { user, ...(await revoke.revokeUser(command, () => audit.write(event))) }
   }
 
-  /** Users that sessions were minted for, and the one that the rule gives, who may have none so far. */
+  /**
+   * The users that a subject's sessions were minted for, and the user that its `user` expression gives,
+   * who may have no session yet.
+   */
   async function usersOf({ issuer, subject }: Subject): Promise<readonly string[]> {
     const known = await registry.usersOf({ issuer, subject })
     const mapped = mapSubject(issuers, issuer, subject)
@@ -72,11 +75,13 @@ export function createAdministerRevokes({
   }
 
   return {
-    /** Ends all sessions of a user. Resolves when that is durable, recorded, and tried upstream. */
+    /**
+     * Ends all sessions of a user. Resolves when that is durable, in the audit log, and tried upstream.
+     */
     revokeUser,
 
     /**
-     * Revokes every user that a subject has been.
+     * Revokes every user that tokens of a subject have been mapped to.
      *
      * @returns the sessions of all of them, with the first one's name and block
      * @throws `not_found` when no user of this subject is known
@@ -98,7 +103,7 @@ export function createAdministerRevokes({
       }
     },
 
-    /** Undefined when the cursor is of no block. */
+    /** Undefined when the cursor names no user with a block. */
     async listBlocks(
       request: AdminRequest,
       query: PageQuery & { readonly now: number },

@@ -19,7 +19,7 @@ export function createAdministerSessions({
   readonly audit: Audit
 }) {
   return {
-    /** Undefined when the cursor is of no session. */
+    /** Undefined when the cursor is the id of no session. */
     async listSessions(
       request: AdminRequest,
       query: SessionQuery,
@@ -36,7 +36,7 @@ export function createAdministerSessions({
     },
 
     /**
-     * Cancels a live session; one that has ended is returned as it is.
+     * Cancels a live session. A session that has ended is returned unchanged.
      *
      * @returns the session, `cancelling` while the upstream has not confirmed
      * @throws `not_found`

@@ -1,4 +1,4 @@
-// Lists, reads and deletes anyone's threads for an admin.
+// Lists, reads and deletes the threads of all users for an admin.
 
 import type { ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
@@ -17,7 +17,9 @@ export function createAdministerThreads({
   readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'delete'>
   readonly audit: Audit
 }) {
-  /** Records who reads the thread before it is returned; also of a thread that does not exist. */
+  /**
+   * Writes the read to the audit log before the thread is returned, also when there is no such thread.
+   */
   async function findThread(request: AdminRequest, id: ThreadId): Promise<FoundThread> {
     try {
       const found = await threads.find(id, request.call)
@@ -58,7 +60,7 @@ export function createAdministerThreads({
     },
 
     /**
-     * Recorded before it is done, and again when it fails.
+     * Writes to the audit log before the thread is deleted, and again when that fails.
      *
      * @throws `not_found`
      */

@@ -1,4 +1,4 @@
-// Exports and erases all data of one user for an admin, with their records in the audit log.
+// Exports and erases all data of one user for an admin, and writes both to the audit log.
 
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -10,7 +10,7 @@ import type { AdminRequest } from './audit.ts'
 import { type EraseLine, type EraseParts, type EraseSummary, eraseUser } from './erase.ts'
 import { type ExportLine, type ExportParts, exportUser } from './export.ts'
 
-/** {@link createUserData} */
+/** The functions that {@link createUserData} makes. */
 export type UserData = ReturnType<typeof createUserData>
 
 /** Makes the functions that an admin has for all data of one user. */
@@ -26,7 +26,7 @@ export function createUserData({
   readonly registry: EraseParts['registry'] & ExportParts['registry']
   readonly audit: Audit
   readonly sources: readonly ThreadSource[]
-  /** Told when an upstream shows threads or items that are not of the user who was asked for. */
+  /** Called when an upstream lists threads or items that belong to another user. */
   readonly onForeign: (foreign: Foreign) => void
   readonly canceller: Pick<Canceller, 'cancelAll'>
   readonly now: Clock
@@ -34,7 +34,7 @@ export function createUserData({
 }) {
   return {
     /**
-     * Recorded before it resolves. What nobody reads is not fetched.
+     * Writes to the audit log before it resolves. Pages are fetched only when their lines are read.
      *
      * @returns some lines at a time; the last is a summary
      */
@@ -43,15 +43,15 @@ export function createUserData({
       user: string,
     ): Promise<AsyncGenerator<readonly ExportLine[], void, undefined>> {
       await audit.write({ actor, action: 'export', user, outcome: 'ok', requestId })
-      // Entries that wait for their batch belong to the data too.
+      // The export must also hold entries that still wait to be written.
       await audit.flush()
       return exportUser({ registry, sources, onForeign, now }, user, call)
     },
 
     /**
-     * Recorded before it resolves: an erase that is not recorded must not begin. It begins when the
-     * first line is asked for, and goes on to its end when nobody reads the rest; then its outcome is
-     * recorded too.
+     * Writes to the audit log before it resolves: an erase without that entry must not begin. The erase
+     * begins when the first line is read, and runs to its end even if nobody reads the rest. Then its
+     * outcome is written to the audit log too.
      */
     async eraseUser(
       { actor, requestId }: AdminRequest,
@@ -68,8 +68,11 @@ export function createUserData({
           try {
             await audit.write({ ...event, ...outcomeOf(summary) })
           } catch (error) {
-            // The erase is done all the same, and its beginning is recorded.
-            log.error({ err: error, request_id: requestId }, 'an erase is not in the trail')
+            // The erase is done, and the audit log already says that it began.
+            log.error(
+              { err: error, request_id: requestId },
+              'the outcome of an erase is not in the audit log',
+            )
           }
         },
       })
@@ -77,7 +80,7 @@ export function createUserData({
   }
 }
 
-/** Counts only: nothing of what was erased. */
+/** Makes the audit's reason: counts only, and nothing of what was erased. */
 function outcomeOf({ complete, ...summary }: EraseSummary) {
   const { threads_deleted: threads, records_erased: records, failed, sessions } = summary
   const left = `${failed} failures, ${sessions.cancelling.length} sessions not confirmed`

@@ -1,4 +1,4 @@
-// Finds the newest of everything about one user for an admin.
+// Reads a user's standing and the newest sessions, threads and audit entries, for an admin.
 
 import type { ThreadPage } from '../chatkit/wire/thread.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
@@ -8,7 +8,7 @@ import type { Registry } from '../registry/port.ts'
 import type { Threads } from '../threads/threads.ts'
 import { type AdminRequest, auditRead } from './audit.ts'
 
-/** Makes the function that finds a user. */
+/** Makes the function that reads a user. */
 export function createReadUser({
   registry,
   audit,
@@ -20,7 +20,7 @@ export function createReadUser({
   readonly threads: Pick<Threads, 'list'>
   readonly now: Clock
 }) {
-  /** At most `limit` of each list; also of a user who was never here. */
+  /** Gives at most `limit` entries of each list. For an unknown user the lists are empty. */
   return async (request: AdminRequest, user: string, limit: number) => {
     await auditRead(audit, request, user)
     await audit.flush()
@@ -41,7 +41,7 @@ export function createReadUser({
   }
 }
 
-/** An upstream that is down hides its threads only; without the store there is nothing to show. */
+/** If the upstream is down, only the threads are missing. If the store is down, nothing can be shown. */
 async function orError(threads: Promise<ThreadPage>): Promise<ThreadPage | ServiceError> {
   try {
     return await threads

@@ -1,11 +1,11 @@
-// The types of our identifiers, each with the one parser that makes it from text, and new identifiers.
+// Types of identifiers, the one parser that makes each from text, and new identifiers.
 
 import { randomFillSync } from 'node:crypto'
 import type { $brand } from 'zod'
 
 /**
- * An id of the ChatKit API, and every id that this service puts into a path or takes from one: no slash,
- * dot or escape can change what the path addresses.
+ * The form of every id that this service puts into a path or takes from one, and of the ChatKit API's
+ * ids: without slash, dot or escape, so no id can change which resource the path names.
  */
 export const OBJECT_ID = /^[A-Za-z0-9_-]{1,128}$/
 
@@ -27,15 +27,18 @@ export function parseThreadId(text: string): ThreadId | undefined {
 
 const ID_BYTES = 16
 
-/** Drawn for many ids at once, as `crypto.randomUUID` does: a draw costs more than all else of an id. */
+/**
+ * Random bytes for 256 ids, drawn together as `crypto.randomUUID` does: a draw is the main cost of an
+ * id.
+ */
 const random = Buffer.alloc(256 * ID_BYTES)
 let used = random.length
 
 /**
- * A new identifier: the prefix and 128 random bits in hexadecimal. Not in base64url: among its signs an
- * id can come out as `…-ek_…`, and the log would take that for a credential.
+ * A new identifier: the prefix and 128 random bits in hexadecimal. In base64url an id could contain
+ * `-ek_…`, and the log would redact that as a credential.
  *
- * @param prefix - what the id is of, with its underscore: `req_`, `cksess_`
+ * @param prefix - the kind of id, with its underscore: `req_`, `cksess_`
  */
 export function newId(prefix: string): string {
   if (used === random.length) {

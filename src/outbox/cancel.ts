@@ -1,4 +1,4 @@
-// Ends sessions upstream, and retries from the outbox until the upstream confirms.
+// Cancels sessions upstream, and retries from the outbox until the upstream confirms or they expire.
 
 import { setTimeout } from 'node:timers/promises'
 import type { ChatKit } from '../chatkit/port.ts'
@@ -9,7 +9,7 @@ import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 
-/** Which cancels the upstream confirmed, and which are still in the outbox; by session id. */
+/** The ids of sessions that the upstream confirmed as cancelled, and of those still in the outbox. */
 export interface CancelOutcome {
   readonly cancelled: readonly SessionId[]
   readonly cancelling: readonly SessionId[]
@@ -27,15 +27,21 @@ interface CancellerOptions {
   readonly log: Log
   /** 0..1, to spread retries. */
   readonly random?: () => number
-  /** Waits so many milliseconds; a real timer unless a test owns time. */
+  /** Resolves after so many milliseconds. A real timer, unless a test replaces it. */
   readonly pause?: (milliseconds: number) => Promise<void>
 }
 
 /** Most cancels under way in this process, and most that one round of the outbox takes. */
 export const CANCELS_AT_A_TIME = 64
-/** One attempt; shorter than the first lease, so that no second instance starts beside us. */
+/**
+ * Time limit of one attempt. It is shorter than the first lease, so an attempt that starts at once ends
+ * before another instance may try the same session.
+ */
 const ATTEMPT_MS = 3000
-/** How long one caller waits for all its cancels; the outbox has the rest. */
+/**
+ * One call starts no attempt later than this; the outbox tries the other sessions. The call lasts at
+ * most one attempt longer.
+ */
 const TOGETHER_MS = 8000
 /** The outbox is read every 500 ms, so tries are at most 2 s apart at first, and 5 s later. */
 const LEASE_MS = 4500
@@ -55,8 +61,9 @@ export function createCanceller(options: CancellerOptions) {
   const held = new Set<string>()
 
   /**
-   * Tries each of these `cancelling` sessions once, within a bounded time and with at most 64 attempts
-   * under way in this process. Unconfirmed ones stay in the outbox.
+   * Asks the upstream once for each of these `cancelling` sessions, within a bounded time. Together with
+   * all other cancels of this process at most 64 are under way. A cancel that is not confirmed stays in
+   * the outbox.
    */
   async function cancelAll(
     sessions: readonly SessionRecord[],
@@ -77,7 +84,10 @@ export function createCanceller(options: CancellerOptions) {
     return { cancelled: ids.confirmed, cancelling: [...ids.failed, ...ids.untried] }
   }
 
-  /** A store that fails here loses nothing: the entries stay, and are tried again when due. */
+  /**
+   * If the store fails here, nothing is lost: the entries stay in the outbox, and are tried again when
+   * due.
+   */
   async function writeOutcome(cancelled: readonly SessionId[], failed: readonly SessionId[]) {
     try {
       if (cancelled.length > 0) await registry.confirmCancel(cancelled, unixSeconds(now))
@@ -143,7 +153,7 @@ function createLanes(limit: number) {
 type Target = Pick<SessionRecord, 'id' | 'workflow'>
 type Attempt = (session: Target) => Promise<boolean>
 
-/** One try; true when the upstream confirmed, or no longer knows the session. */
+/** Makes one attempt. True when the upstream confirmed, or no longer knows the session. */
 function createAttempt({ chatkit, log }: CancellerOptions): Attempt {
   return async (session) => {
     try {
@@ -189,5 +199,8 @@ async function cancelUnrecorded(
     if (await attempt(session)) return
     if (tries < UNRECORDED_TRIES) await pause(AGAIN_MS.first * tries)
   }
-  log.error({ session: session.id }, 'a session nobody holds could not be cancelled; it expires')
+  log.error(
+    { session: session.id },
+    'a session whose secret nobody has could not be cancelled; it expires',
+  )
 }

@@ -9,8 +9,8 @@ const OUTBOX_EVERY_MS = 500
 const SWEEP_EVERY_MS = 60_000
 
 /**
- * Runs the outbox and the retention at intervals, each with a pause after its end, so that a slow
- * store is not asked twice at once.
+ * Runs the outbox and the retention at intervals. An interval begins when a round has ended, so that a
+ * slow store never has two rounds at once.
  */
 export function createHousekeeping({
   registry,
@@ -26,7 +26,7 @@ export function createHousekeeping({
   readonly log: Log
 }) {
   const outbox = createLoop({ name: 'outbox', everyMs: OUTBOX_EVERY_MS, log }, async () => {
-    // After an outage thousands may be due: a full batch is followed by the next one at once.
+    // After an outage thousands may be due, so a full batch is followed by the next one at once.
     return (await canceller.workOutbox()) >= CANCELS_AT_A_TIME
   })
   const sweep = createLoop({ name: 'sweep', everyMs: SWEEP_EVERY_MS, log }, async () => {
@@ -56,7 +56,7 @@ interface LoopOptions {
   readonly log: Log
 }
 
-/** `round` says whether there is more to do at once. */
+/** Repeats `round` at an interval, or at once when it resolves to true. */
 function createLoop({ name, everyMs, log }: LoopOptions, round: () => Promise<boolean>) {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()
@@ -70,7 +70,7 @@ function createLoop({ name, everyMs, log }: LoopOptions, round: () => Promise<bo
       if (failing) log.info(`${name} works again`)
       failing = false
     } catch (error) {
-      // Once per outage: the store's own state is in every refused request's line.
+      // Logged once per outage: the log line of each refused request shows the state of the store too.
       if (!failing) log.error({ err: error }, `${name} failed; it is tried again`)
       failing = true
     }

@@ -20,7 +20,7 @@ export type AuditAction =
   | 'admin_attempt'
   | 'admin_sign_in'
 
-/** An act, done or refused. */
+/** Something that was done or refused. */
 export interface AuditEvent {
   /** `issuer|subject`. */
   readonly actor: string
@@ -34,18 +34,19 @@ export interface AuditEvent {
 
 /** Writes entries of the audit. */
 export interface Audit {
-  /** Resolves when the entry is durable; also a log line. For what admins and providers do. */
+  /** For the actions of admins and providers. Resolves when the entry is durable; also a log line. */
   write(event: AuditEvent): Promise<void>
   /**
-   * Written with others within a moment, for what users do. What one caller repeats over and over is
-   * written {@link MOST_REPEATS} times a minute: nobody may fill the store by being refused.
+   * For the actions of users: entries are written together, within 100 ms. When a caller repeats an
+   * action with the same outcome and reason, only {@link MOST_REPEATS} entries a minute are written, so
+   * that nobody can fill the store with refused requests.
    */
   note(event: AuditEvent): void
-  /** Writes what waits; resolves when the writes under way have ended too. Never throws. */
+  /** Writes the waiting entries. Resolves when the writes under way have ended too; never throws. */
   flush(): Promise<void>
 }
 
-/** What {@link createAudit} needs. */
+/** The parts of the audit. */
 export interface AuditOptions {
   readonly registry: Pick<Registry, 'appendAudit'>
   readonly hashUser: (user: string) => string
@@ -53,19 +54,19 @@ export interface AuditOptions {
   readonly log: Log
 }
 
-/** While the store is down this many entries wait; more than that go to the log alone. */
+/** Entries that wait while the store is down. The oldest beyond these are in the log only. */
 const MOST_WAITING = 10_000
 const WITHIN_MS = 100
 const AGAIN_AFTER_MS = 1000
 
-/** The same action with the same outcome of one caller; a mint that succeeds has its own limit. */
+/**
+ * Entries per minute for one action with one outcome and reason of one caller. A mint that succeeds is
+ * not counted here: it has its own limit.
+ */
 const MOST_REPEATS = 60
 const REPEATS_MS = 60_000
 const MOST_CALLERS = 10_000
 
-/**
- * @param options - store, log, time
- */
 export function createAudit({ registry, hashUser, now, log }: AuditOptions): Audit {
   let waiting: AuditEntry[] = []
   let timer: NodeJS.Timeout | undefined
@@ -94,7 +95,7 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
       await registry.appendAudit(entries)
       failing = false
     } catch (error) {
-      // Once per outage; the store's own state is in every refused request's line.
+      // Logged once per outage: the log line of each refused request shows the state of the store too.
       if (!failing) log.error({ err: error }, 'audit entries wait for the store')
       failing = true
       waiting = [...entries, ...waiting].slice(-MOST_WAITING)
@@ -118,7 +119,7 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
     },
     note(event) {
       if (isRepeated(event)) return
-      // A mint's line in the access log says the same.
+      // The line of a mint in the access log already holds all of it.
       if (event.action !== 'mint') logLine(event)
       waiting.push(entryOf(event))
       if (waiting.length > MOST_WAITING) waiting.shift()
@@ -128,7 +129,9 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
   }
 }
 
-/** Tells what a caller has done {@link MOST_REPEATS} times within the minute. */
+/**
+ * Makes the check whether a caller has done the same more than {@link MOST_REPEATS} times in a minute.
+ */
 function createRepeats(now: Clock): (event: AuditEvent) => boolean {
   const windows = new Map<string, { count: number; readonly endsMs: number }>()
   return ({ actor, action, outcome, reason }) => {

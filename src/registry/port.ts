@@ -1,4 +1,4 @@
-// The port of the registry: the promises that every store keeps.
+// The port of the registry: the methods of every store, and their guarantees.
 import type { SessionId } from '../lib/ids.ts'
 import type {
   AuditEntry,
@@ -31,27 +31,26 @@ import type {
 } from './records.ts'
 
 /**
- * The registry: what this service must remember so that "revoke" means it. Sessions, blocks,
- * per-user generations, the cancel outbox, logout marks, counters, ownership, audit.
+ * Everything that this service must remember so that a revoke is effective: sessions, blocks, a
+ * generation per user, the outbox of cancels, logout marks, counters, ownership, audit.
  *
  * Rules for every adapter:
  * - Times are Unix seconds unless a name says milliseconds; `now` comes from the caller.
- * - Each method is atomic for one user; a method that answers has made its writes durable
- *   (SQLite `synchronous=FULL`, acknowledged by the Redis primary; `memory:` as long as it lives).
- * - A store that cannot answer (down, slow, full, read-only, corrupt) is `store_unavailable`
- *   within 300 ms, and nothing half done: a caller may repeat every call.
+ * - Each method is atomic for one user; a method that answers has made its writes durable (SQLite
+ *   `synchronous=FULL`, acknowledged by the Redis primary; `memory:` until the process ends).
+ * - If a store cannot answer (down, slow, full, read-only, corrupt), the method throws
+ *   `store_unavailable` within 300 ms and leaves nothing half done: a caller may repeat every call.
  * - No step gets slower as other users' sessions grow, and nothing grows without bound.
  * - Strings are well-formed Unicode; a user is at most 512 characters.
  * - A session is live when it is `active` and `now < expiresAt`; a block holds while `now < until`.
- * - Order is the order of creation in the store, whatever the times say.
+ * - Lists are in the order of creation in the store, whatever the times say.
  */
 export interface Registry {
-  /** What a mint must know before it asks upstream. */
+  /** Reads the standing of a user, which a mint needs before it calls the upstream. */
   readStanding(of: StandingQuery): Promise<UserStanding>
   /**
-   * How every mint begins: counts it, as {@link consume} does, on a counter of the user alone, and
-   * reads the standing, both in one step. While Redis is away its adapter counts in memory, and there
-   * is no standing.
+   * Begins a mint: counts it as {@link consume} does, on a counter of this user alone, and reads the
+   * standing, both in one step. While Redis is away, its adapter counts in memory and gives no standing.
    */
   beginMint(
     question: StandingQuery,
@@ -65,119 +64,127 @@ export interface Registry {
    */
   record(entry: NewEntry): Promise<RecordOutcome>
   /**
-   * Raises the user's generation, sets a block if one is given (a longer one that stands stays),
-   * and turns the matching live sessions into `cancelling`, each with an outbox entry. New entries
-   * are due {@link FIRST_LEASE_MS} later, because the writer itself tries them at once.
+   * Raises the user's generation, sets a block if one is given (a longer block stays), and turns the
+   * matching live sessions into `cancelling`, each with an outbox entry. New entries are due
+   * {@link FIRST_LEASE_MS} later, because the writer itself tries them at once.
    */
   revoke(command: UserRevoke): Promise<RevokeOutcome>
   /** Turns one live session into `cancelling`; sessions that have ended are returned as they are. */
   beginCancel(id: SessionId, now: number): Promise<SessionRecord | undefined>
-  /** The upstream confirmed: `cancelling` becomes `cancelled`, and the outbox entry goes. */
+  /**
+   * For cancels that the upstream has confirmed: `cancelling` becomes `cancelled`, and the outbox entry
+   * is removed.
+   */
   confirmCancel(ids: readonly SessionId[], now: number): Promise<void>
   /**
-   * Hands out cancels that are due and leases them, so that no two instances work on one. Due ones
-   * whose session has expired are dropped on the way: the session is `cancelled`, it works no more.
+   * Hands out cancels that are due and leases them, so that no two instances work on one. A due cancel
+   * whose session has expired is dropped, and the session becomes `cancelled`.
    */
   claimCancels(claim: CancelClaim): Promise<readonly SessionRecord[]>
   /** Puts a leased cancel back, to be due at `dueAtMs`. */
   postponeCancel(id: SessionId, dueAtMs: number): Promise<void>
 
   /**
-   * One request with a self-hosted session's secret: whether the session is live and this user's,
-   * and the per-minute limit (a window of {@link USE_WINDOW_MS} from the first request, no refill),
-   * in one atomic step. A request that is refused is not counted.
+   * Checks one request with a self-hosted session's secret, in one atomic step: whether the session is
+   * live and this user's, and its per-minute limit (a window of {@link USE_WINDOW_MS} from the first
+   * request, no refill). A request that is refused is not counted.
    */
   useSession(use: SessionUse): Promise<UseOutcome>
   /**
-   * Which of these sessions are not live any more, unknown, or another user's, in the order given;
-   * asked often, for open streams, with a thousand at once.
+   * The sessions among these that are not live, unknown, or another user's, in the order given. Called
+   * often, for open streams, with a thousand sessions at once.
    */
   endedAmong(sessions: readonly SessionKey[], now: number): Promise<readonly SessionId[]>
 
   /**
-   * Insert-once: the first claim of a workflow's thread or attachment holds, whoever makes the
-   * second. No sweep ends it, only a release. After `store_unavailable` it may hold all the same,
-   * so a repeated claim can find itself `taken` by its own first try: ask for the owner then.
+   * Records the owner of a workflow's thread or attachment, once: the first claim stays, whoever makes
+   * the second, until it is released; no sweep removes it. After `store_unavailable` a claim may be
+   * recorded all the same, so a repeated claim can be `taken` by its own first try: ask for the owner
+   * then.
    */
   claimOwnership(claim: Ownership): Promise<'claimed' | 'taken'>
   /** The owners, in the order asked for; undefined where nobody owns it. */
   ownersOf(things: readonly OwnedThing[]): Promise<readonly (string | undefined)[]>
   /**
-   * Newest first unless asked otherwise. A cursor is an id; `undefined` when it is of nothing on the
-   * list, or, for want of a workflow in the query, of several things on it.
+   * Newest first unless asked otherwise. A cursor is an id. `undefined` when nothing on the list has
+   * this id, or when several things have it, which is possible without a `workflow` in the query.
    */
   listOwned(query: OwnedQuery): Promise<Page<Ownership> | undefined>
-  /** The thing is gone; harmless when repeated. */
+  /** Removes the owner of a thing that is deleted; harmless when repeated. */
   releaseOwnership(thing: OwnedThing): Promise<void>
 
   getSession(id: SessionId): Promise<SessionRecord | undefined>
-  /** Newest first unless asked otherwise; `undefined` when the cursor is of no session. */
+  /** Newest first unless asked otherwise; `undefined` when the cursor is the id of no session. */
   listSessions(query: SessionQuery): Promise<Page<SessionRecord> | undefined>
 
   listBlocks(query: PageQuery & { readonly now: number }): Promise<Page<Block> | undefined>
   /** The block that holds now, if one does. */
   getBlock(user: string, now: number): Promise<Block | undefined>
   /**
-   * Whether a block stood. The generation stays raised: old sessions do not come back. With
-   * `generation`, only as long as that is still the user's: a revoke, sign-out or logout since then
-   * keeps the block, and the answer is false.
+   * Ends a block, and returns whether there was one. The generation stays raised: old sessions do not
+   * come back. With `generation`, it ends the block only if that is still the user's generation: a
+   * revoke, sign-out or logout since then keeps the block, and the answer is false.
    */
   liftBlock(user: string, now: number, generation?: number): Promise<boolean>
 
   /** Users with sessions of this subject, or of this `sid`; may name too many, never too few. */
   usersOf(identity: TokenIdentity): Promise<readonly string[]>
   /**
-   * From now on tokens of this subject, or of this `sid` (each one given is marked), issued before
-   * `issuedBefore` do not mint. A mark is never moved back.
+   * Marks a logout of the subject, the `sid`, or both: from now on, their tokens issued before
+   * `issuedBefore` mint nothing. A mark never moves back in time.
    */
   markLogout(mark: LogoutMark): Promise<void>
 
   /**
-   * Counts one use of `key`; the window starts with its first use and does not slide. While Redis
-   * is away, its adapter counts in memory: a limit is then per instance, and never an outage.
+   * Counts one use of `key`; the window starts with its first use and does not slide. While Redis is
+   * away, its adapter counts in memory: a limit then holds per instance, and stops nobody because of the
+   * outage.
    */
   consume(key: string, limit: RateWindow): Promise<RateState>
   /** The state of a counter without counting. */
   peek(key: string, limit: RateWindow): Promise<RateState>
-  /** Whether `rememberOnce` was told this key and its time has not passed. */
+  /** Whether `rememberOnce` has stored this key and its time to live has not passed. */
   remembers(key: string, now: number): Promise<boolean>
-  /** True the first time within the time to live, false ever after: replay protection. */
+  /**
+   * Replay protection: stores a key for a time to live. True the first time, false while the key is
+   * stored.
+   */
   rememberOnce(key: string, ttlSeconds: number, now: number): Promise<boolean>
 
-  /** All of them or none; one that is there already (by its id) is left as it is. */
+  /** Writes all entries or none. An entry whose id is already there is left unchanged. */
   appendAudit(entries: readonly AuditEntry[]): Promise<void>
-  /** Newest first; `undefined` when the cursor is of no entry. */
+  /** Newest first; `undefined` when the cursor is the id of no entry. */
   listAudit(query: AuditQuery): Promise<Page<AuditEntry> | undefined>
 
   /**
-   * One bounded step of forgetting a user; repeated until nothing is left, and harmless after that.
+   * Erases a bounded part of what is known of a user. Repeat it until nothing is left; more repeats are
+   * harmless.
    *
-   * Gone are sessions that have ended (cancelled, or expired), with their waiting cancels; audit
-   * entries about the user, but those of `keptAction`; the counter of {@link beginMint}.
+   * It erases sessions that have ended (cancelled, or expired), with their waiting cancels; audit
+   * entries about the user, except those of `keptAction`; the counter of {@link beginMint}.
    *
-   * What stays: sessions that still work or whose cancel is not confirmed, with their outbox
-   * entries; the block, until it is lifted; the generation and logout marks, which stop what is
-   * under way and go by the sweep, as do indexes that lead to nothing any more; what the user owns,
-   * which is released thing by thing as it goes from its server; entries about others that the user
-   * made as an admin.
+   * It keeps sessions that still work or whose cancel is not confirmed, with their outbox entries; the
+   * block, until it is lifted; the generation and logout marks, which stop mints under way and are
+   * removed by the sweep, as are index entries without a target; what the user owns, which is released
+   * when the thing is deleted at its server; entries about others that the user made as an admin.
    */
   eraseUser(command: UserErase): Promise<EraseOutcome>
 
   /** The bytes kept under this name, made by `make` the first time; the same for all instances. */
   keptKey(name: string, make: () => Uint8Array): Promise<Uint8Array>
-  /** Drops what has ended longer ago than the retention says; in small steps. */
+  /** Removes, in small steps, everything that ended before the times of the retention. */
   sweep(retention: Retention): Promise<void>
-  /** Live sessions and waiting cancels, for metrics; near enough is good enough. */
+  /** Live sessions and waiting cancels, for metrics; approximate figures are enough. */
   figures(now: number): Promise<{ readonly activeSessions: number; readonly outboxLength: number }>
   /** Throws `store_unavailable` when a write would fail now. */
   check(): Promise<void>
   close(): Promise<void>
 }
 
-/** How long a cancel that was just written is left to its writer, in milliseconds. */
+/** Milliseconds for which a new cancel is left to the instance that wrote it. */
 export const FIRST_LEASE_MS = 5000
 
-/** How long the window of {@link Registry.useSession} is, in milliseconds. */
+/** Length of the window of {@link Registry.useSession}, in milliseconds. */
 export const USE_WINDOW_MS = 60_000
 
 /**

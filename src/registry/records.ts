@@ -1,11 +1,15 @@
-// What the registry's methods take and give. Times are Unix seconds unless a name says otherwise.
+// The records that the registry's methods take and return. Times are Unix seconds unless a name says
+// otherwise.
 
 import type { SessionId } from '../lib/ids.ts'
 
 /** `expired` is not stored: it is what an `active` session becomes at `expiresAt`. */
 export type StoredStatus = 'active' | 'cancelling' | 'cancelled'
 
-/** Why a session stopped being active, kept for rotation: an evicted one is refused there. */
+/**
+ * Why a session stopped being active. Kept for rotation, which refuses the secret of an `evicted`
+ * session.
+ */
 export type EndReason =
   | 'cancelled'
   | 'evicted'
@@ -26,7 +30,7 @@ export interface SessionRecord {
   readonly sid: string | undefined
   /** Hex SHA-256 of the client secret. Secrets are random, so no salt is needed. */
   readonly secretHash: string
-  /** Of a self-hosted session: what the token for its server carries. */
+  /** State variables of a self-hosted session, which the token for its server carries. */
   readonly state?: SessionState | undefined
   readonly status: StoredStatus
   readonly endReason: EndReason | undefined
@@ -34,7 +38,7 @@ export interface SessionRecord {
   readonly expiresAt: number
 }
 
-/** Who a token speaks for. */
+/** The issuer's names for the bearer of a token. */
 export interface TokenIdentity {
   readonly issuer: string
   readonly subject?: string | undefined
@@ -99,7 +103,7 @@ export interface RevokeOutcome {
 export interface CancelClaim {
   readonly nowMs: number
   readonly limit: number
-  /** How long the entries stay with the claimer. */
+  /** Milliseconds for which the entries are leased to the caller. */
   readonly leaseMs: number
 }
 
@@ -114,7 +118,7 @@ export interface Block {
 
 export interface LogoutMark extends TokenIdentity {
   readonly issuedBefore: number
-  /** When no token that the mark stops can be valid any more. */
+  /** The mark may be removed then. Tokens that it stops are taken to have expired by that time. */
   readonly keepUntil: number
 }
 
@@ -148,9 +152,9 @@ export interface AuditEntry {
 export interface PageQuery {
   readonly limit: number
   readonly order: 'asc' | 'desc'
-  /** An id (of a block: its user): what follows it in the order asked for. */
+  /** An id (for blocks: a user). The page begins after this entry, in the order asked for. */
   readonly after?: string | undefined
-  /** What precedes it; without `after`, the nearest. */
+  /** The page ends before this entry. Without `after` it holds the nearest entries. */
   readonly before?: string | undefined
 }
 
@@ -187,7 +191,7 @@ export interface UserErase {
   readonly user: string
   /** Audit entries with this action stay: they prove what was done. */
   readonly keptAction: string
-  /** At most so many sessions and audit entries in this step; at least 1. */
+  /** Most sessions and audit entries erased in this step; at least 1. */
   readonly limit: number
   readonly now: number
 }
@@ -195,14 +199,14 @@ export interface UserErase {
 export interface EraseOutcome {
   /** Sessions and audit entries that are gone. */
   readonly erased: number
-  /** There may be more to erase: ask again. */
+  /** There may be more to erase: call again. */
   readonly more: boolean
 }
 
 /** State variables of a session, as config and claims made them. */
 export type SessionState = Readonly<Record<string, string | number | boolean>>
 
-/** A session and whose it is: the user says where it is kept. */
+/** A session and its user, by whom a store finds the session. */
 export interface SessionKey {
   readonly id: SessionId
   readonly user: string
@@ -226,7 +230,7 @@ export interface OwnedThing {
   /** Name in the config. */
   readonly workflow: string
   readonly kind: 'thread' | 'attachment'
-  /** As the server calls it, up to 512 characters. */
+  /** The server's id for it, up to 512 characters. */
   readonly id: string
 }
 
@@ -237,7 +241,10 @@ export interface Ownership extends OwnedThing {
 
 export interface OwnedQuery extends PageQuery {
   readonly kind: OwnedThing['kind']
-  /** Give it to page: ids are a server's own, so without it a cursor may be of several things. */
+  /**
+   * Required for cursors: ids are unique per server only, so without it a cursor may mean several
+   * things.
+   */
   readonly workflow?: string | undefined
   readonly user?: string | undefined
 }

@@ -1,13 +1,13 @@
-// The table of public error codes: HTTP status, title, and what to tell people, for every kind of reader.
-// Server, console and command line read this one; src/docs/errors.md has a section for each code.
+// The table of public error codes: HTTP status, title and advice. Server, console and command line read
+// it, and src/docs/errors.md has a section for each code.
 
 import type { ErrorCode, ServiceError } from '../lib/errors.ts'
 
-/** What the service says about a code. */
+/** The status and texts of a code. */
 export interface CodeText {
   readonly status: number
   readonly title: string
-  /** What a client can do about it; the whole answer unless the error brings a better one. */
+  /** Advice for a client. An error's own `detail` replaces it. */
   readonly detail: string
   /** Seconds for `Retry-After` when the error names none. */
   readonly retryAfter?: number
@@ -17,7 +17,7 @@ export interface CodeText {
   readonly console?: string
   /** Follows `detail` when the command line was refused by this service. */
   readonly command?: string
-  /** What an operator can do whose command asks the ChatKit API itself. */
+  /** Advice for an operator whose command calls the ChatKit API directly. */
   readonly direct?: string
 }
 
@@ -29,7 +29,7 @@ export const CODES = {
     status: 400,
     title: 'Invalid request',
     detail: 'The request is malformed. Correct it before sending it again.',
-    console: 'The page was asked for in a way it does not understand. Start over.',
+    console: 'The console cannot answer this request. Start over.',
     direct: 'the ChatKit API refused the request; check ids and cursors.',
   },
   missing_token: {
@@ -71,7 +71,7 @@ export const CODES = {
   user_blocked: {
     status: 403,
     title: 'User blocked',
-    detail: 'Access was taken back. Do not try again; ask an administrator.',
+    detail: 'Access was revoked. Do not try again; ask an administrator.',
   },
   admin_required: {
     status: 403,
@@ -90,7 +90,7 @@ export const CODES = {
     status: 405,
     title: 'Method not allowed',
     detail: 'Use one of the methods in the Allow header.',
-    console: 'This address takes something else. Start over.',
+    console: 'This address does not accept this kind of request. Start over.',
   },
   request_timeout: {
     status: 408,
@@ -196,7 +196,7 @@ export const CODES = {
     detail: 'The session store cannot be used. Wait for the seconds in Retry-After.',
     retryAfter: 2,
     console:
-      'The session store does not answer, so nothing can be shown or done for sure. What was asked may or may not have been carried out: try again in a moment, it does no harm.',
+      'The session store does not answer. The action may or may not have been carried out. Try again in a moment: repeating it does no harm.',
   },
   overloaded: {
     status: 503,
@@ -224,13 +224,14 @@ const TEXTS: ReadonlyMap<string, CodeText> = new Map(Object.entries(CODES))
 /**
  * The row of a code.
  *
- * @param code - of any service; undefined comes back for one that only a newer version has
+ * @param code - may come from another version of this service
+ * @returns undefined when this version does not know the code
  */
 export function textOfCode(code: string): CodeText | undefined {
   return TEXTS.get(code)
 }
 
-/** What a client can do about an error: the error's own words before those of its code. */
+/** Advice for the client: the error's own `detail`, or else the text of its code. */
 export function detailOf(error: Pick<ServiceError, 'code' | 'detail' | 'upstream'>): string {
   const text: CodeText = CODES[error.code]
   const ofServer = error.upstream === 'self-hosted' ? text.selfHosted : undefined

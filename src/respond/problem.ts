@@ -1,9 +1,9 @@
-// Turns an error into an RFC 9457 answer: status, headers and body. The words come from codes.ts.
+// Turns an error into an RFC 9457 answer: status, headers and body. The texts come from codes.ts.
 
 import type { ErrorCode, ServiceError } from '../lib/errors.ts'
 import { CODES, type CodeText, detailOf } from './codes.ts'
 
-/** RFC 9457 §3.1, with the two members that our clients match on and quote. */
+/** RFC 9457 §3.1, and two more members: clients match on `code`, and users quote `request_id`. */
 export interface ProblemDetails {
   readonly type: string
   readonly title: string
@@ -20,7 +20,7 @@ const CHALLENGES: Partial<Record<ErrorCode, string>> = {
   token_expired: 'Bearer error="invalid_token", error_description="the token has expired"',
 }
 
-/** A whole problem answer, ready for whatever writes it to the wire. */
+/** A whole problem answer: status, headers and JSON text. */
 export interface ProblemAnswer {
   readonly status: (typeof CODES)[ErrorCode]['status']
   readonly headers: Record<string, string>
@@ -29,10 +29,9 @@ export interface ProblemAnswer {
 
 /**
  * The answer for an error: RFC 9457 problem details with the headers that belong to the code
- * (`WWW-Authenticate`, `Retry-After`). Never holds the error's reason or cause.
+ * (`WWW-Authenticate`, `Retry-After`). It never holds the error's reason or cause.
  *
- * @param error - code, and optionally detail and seconds to wait
- * @param requestId - ours, for the user to quote
+ * @param requestId - shown, so that users can quote it
  */
 export function problemAnswer(
   error: Pick<ServiceError, 'code' | 'detail' | 'upstream' | 'retryAfterSeconds'>,

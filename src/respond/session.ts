@@ -1,10 +1,10 @@
-// STEP 4 for a mint: the only place where a client secret becomes text for the outside.
+// STEP 4 for a mint: the only code that writes a client secret into an answer.
 import type { Secret } from '../lib/secret.ts'
 
 const JSON_HEADERS = { 'Content-Type': 'application/json' }
 
 /**
- * The answer to a mint: the client secret and nothing else, as ChatKit's samples have it.
+ * The answer to a mint: the client secret and nothing else, as in ChatKit's samples.
  *
  * @param secret - of a session that is in the registry
  */

@@ -1,15 +1,14 @@
-// Turns records of the registry into what admins see, in the API and in the console.
+// Turns records of the registry into the JSON that admins see, in the API and in the console.
 
 import type { AuditEntry, Block, Page, SessionRecord } from '../registry/records.ts'
 
 /**
- * The view never holds the client secret, nor its hash.
+ * A session as admins see it, without the client secret and its hash.
  *
- * @param session - from the registry
- * @param now - Unix seconds: a session that is active has expired when its time is over
+ * @param now - Unix seconds: from `expiresAt` on, an active session is shown as `expired`
  */
 export function presentSession(session: SessionRecord, now: number) {
-  // As the `status` filter of the registry sees it: what is listed as one must not read as another.
+  // The `status` filter of the registry decides in the same way.
   const over = session.status === 'active' && session.expiresAt <= now
   return {
     id: session.id,
@@ -24,12 +23,12 @@ export function presentSession(session: SessionRecord, now: number) {
   }
 }
 
-/** @param block - from the registry */
+/** A block as admins see it. */
 export function presentBlock({ user, until, reason, by, createdAt }: Block) {
   return { user, blocked_until: until, reason: reason ?? null, by, created_at: createdAt }
 }
 
-/** @param entry - from the registry */
+/** An entry of the audit as admins see it. */
 export function presentAuditEntry({ id, at, actor, action, user, ...rest }: AuditEntry) {
   const { outcome, reason, requestId } = rest
   return {
@@ -47,9 +46,7 @@ export function presentAuditEntry({ id, at, actor, action, user, ...rest }: Audi
 /**
  * A list in the ChatKit API's shape.
  *
- * @param page - from the registry
- * @param present - for each entry
- * @param cursorOf - what `after` and `before` take
+ * @param cursorOf - gives an entry's value for `after` and `before`
  */
 export function presentList<T, V>(
   page: Page<T>,
@@ -67,7 +64,7 @@ export function presentList<T, V>(
   } as const
 }
 
-/** @param revoked - times in Unix seconds */
+/** The result of a revoke as admins see it. Times are Unix seconds. */
 export function presentRevoked({
   user,
   cancelled,

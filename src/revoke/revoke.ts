@@ -1,6 +1,6 @@
-// Takes sessions back: all of a user, one, or those of a logout. First the block and the raised
-// generation become durable, so that no mint can slip through; then the sessions end upstream. By then
-// the outbox holds each of them, so it retries what the upstream does not confirm.
+// Ends sessions: all of a user, one, or those of a logout. First the registry stores the block and the
+// raised generation, so that no mint can get past them. Then the sessions are cancelled upstream. By
+// then the outbox holds them, so it retries every cancel that the upstream does not confirm.
 
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { SessionId } from '../lib/ids.ts'
@@ -19,18 +19,18 @@ export interface RevokeCommand {
   readonly by: string
 }
 
-/** The sessions that the upstream confirmed and those that it did not, and the block. */
+/** The sessions that the upstream confirmed as cancelled, those that it did not, and the block. */
 export interface RevokeResult extends CancelOutcome {
   /** Unix seconds. A block of an earlier revoke may last longer than the one asked for. */
   readonly blockedUntil: number | undefined
 }
 
-/** {@link createRevoke} */
+/** The functions that {@link createRevoke} makes. */
 export type Revoke = ReturnType<typeof createRevoke>
 
 /**
- * A logout is remembered for so long. Tokens that live longer are rare, and can be bounded with
- * `max_token_age_seconds`.
+ * Seconds for which a logout is remembered. Tokens that live longer are rare, and
+ * `max_token_age_seconds` can bound their age.
  */
 const LOGOUT_KEPT_SECONDS = 30 * 86_400
 
@@ -57,8 +57,8 @@ export function createRevoke({
     /**
      * Ends all sessions of a user, with a block if one is asked for.
      *
-     * @param onDurable - runs before the sessions are cancelled upstream, which can take seconds: the
-     * audit log must not miss a revoke that a crash cut short
+     * @param onDurable - runs when the block is durable and before the sessions are cancelled upstream,
+     * which can take seconds: if the process crashes then, the revoke is in the audit log
      */
     async revokeUser(
       { user, blockSeconds, reason, by }: RevokeCommand,
@@ -87,12 +87,14 @@ export function createRevoke({
     },
 
     /**
-     * Ends the sessions of a subject or `sid`, and from now on refuses its older tokens.
+     * Ends the sessions of a subject or `sid`, and from then on refuses tokens that were issued before
+     * the logout.
      *
      * @param logout - a verified logout token; `issuedAt` is its `iat`
      */
     async logOut(logout: TokenIdentity & { readonly issuedAt: number }): Promise<void> {
-      // The marks come first: a mint that our search misses reads them after recording.
+      // The marks are written first: a mint whose session this search misses reads them after it has
+      // recorded its session.
       const issuedBefore = logout.issuedAt + 1
       const keepUntil = unixSeconds(now) + LOGOUT_KEPT_SECONDS
       const identities = endedBy(logout)
@@ -108,7 +110,10 @@ export function createRevoke({
   }
 }
 
-/** OpenID Connect Back-Channel Logout 1.0 §2.7: a `sid` ends one sign-in, its absence all of a subject. */
+/**
+ * OpenID Connect Back-Channel Logout 1.0 §2.7: a logout with a `sid` ends that sign-in, one without ends
+ * all of the subject. Sessions without a `sid` may stem from that sign-in, so a `sid` ends them too.
+ */
 function endedBy({ issuer, subject, sid }: TokenIdentity): readonly TokenIdentity[] {
   if (sid === undefined) return [{ issuer, subject }]
   const sidless = subject === undefined ? [] : [{ issuer, sid: signInOf(subject, undefined) }]
