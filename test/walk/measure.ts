@@ -10,10 +10,10 @@ export interface PathLength {
 
 /** The longest that each path may be. */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 71, functions: 229 },
-  'admin-revoke': { files: 41, functions: 114 },
-  'own-threads': { files: 53, functions: 165 },
-  'gateway-stream': { files: 42, functions: 131 },
+  mint: { files: 57, functions: 197 },
+  'admin-revoke': { files: 38, functions: 100 },
+  'own-threads': { files: 51, functions: 151 },
+  'gateway-stream': { files: 41, functions: 128 },
 }
 
 const WARM_UP = 10
