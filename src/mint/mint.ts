@@ -1,5 +1,6 @@
-// STEP 3. Mints a session: counts the mint, reads the user's standing, creates the session upstream and records it.
-// The client secret leaves only when the session is in the registry and nobody revoked the user meanwhile.
+// STEP 3. Mints a session: counts the mint, reads the user's standing, creates the session upstream and
+// records it. The client secret is returned only when the session is in the registry and nobody revoked
+// the user meanwhile.
 import type { CallOptions, ChatKit } from '../chatkit/port.ts'
 import { UnusableSessionError } from '../chatkit/port.ts'
 import type { CreateSessionParams, IssuedSession } from '../chatkit/wire/session.ts'
@@ -14,7 +15,7 @@ import type { Registry } from '../registry/port.ts'
 import type { RateState, RecordOutcome, SessionRecord, UserStanding } from '../registry/records.ts'
 import { type Caller, refuseBlocked, refuseLoggedOut, standingQuery } from './standing.ts'
 
-/** A mint that has been counted; nothing but its caller is known yet. */
+/** A mint that is counted. Its request is not read yet, so only its caller is known. */
 export interface BegunMint {
   readonly caller: Caller
   readonly rate: RateState
@@ -25,20 +26,20 @@ export interface BegunMint {
 /** The session to mint, as config and claims decide. */
 export interface SessionToMint {
   readonly workflow: Pick<WorkflowSettings, 'name' | 'kind'>
-  /** Sent upstream as they stand. */
+  /** Sent upstream unchanged. */
   readonly params: CreateSessionParams
-  /** The client secret that the client still holds. */
+  /** The client secret that the client still holds; this mint ends its session. */
   readonly currentSecret: Secret | undefined
 }
 
-/** What {@link createMint} needs. */
+/** The parts and the settings of {@link createMint}. */
 export interface MintOptions {
   readonly registry: Pick<Registry, 'beginMint' | 'readStanding' | 'record' | 'beginCancel'>
   /** The adapter that holds the key of this workflow. */
   readonly chatkit: (workflow: string) => ChatKit
   readonly canceller: Pick<Canceller, 'cancelSoon' | 'cancelUnrecorded'>
   readonly limits: Pick<LimitSettings, 'mintsPerUser' | 'liveSessionsPerUser'>
-  /** Where an issuer sends logout tokens, one may arrive while a session is created. */
+  /** An issuer with `logout` may send a logout token while a session is being created. */
   readonly issuers: readonly Pick<IssuerSettings, 'issuer' | 'logout'>[]
   readonly now: Clock
 }
@@ -54,7 +55,7 @@ export function createMint(options: MintOptions) {
   return {
     /**
      * Counts the mint on the store that all instances share, and reads the user's standing in the same
-     * step. A refused mint counts too: the limit is for clients in a loop.
+     * step. A refused mint counts too: the limit is there to stop clients that mint in a loop.
      */
     async begin(caller: Caller): Promise<BegunMint> {
       const { max, seconds } = mintsPerUser
@@ -65,15 +66,17 @@ export function createMint(options: MintOptions) {
 
     /**
      * Creates the session upstream and records it. Block and generation are read before the upstream
-     * call and compared, atomically, when the session is recorded; a session that loses is cancelled.
+     * call and compared again, atomically, when the session is recorded. If a revoke came between, the
+     * session is cancelled.
      *
      * @throws ServiceError `user_blocked`, `session_limit`, `invalid_token` (logged out),
      * `store_unavailable`, or what the upstream call throws
      */
     async issue(begun: BegunMint, asked: SessionToMint, call?: CallOptions) {
       const { caller } = begun
-      // Reusing the first reading is safe: a revoke since then raised the generation, so `record()`
-      // refuses. A current secret came with the body, after that reading: its session is read now.
+      // Reusing the standing that `begin` read is safe: a revoke since then raised the generation, so
+      // `record()` refuses. A current secret comes with the body, after that reading, so its session has
+      // to be read now.
       const known = asked.currentSecret === undefined ? begun.standing : undefined
       const standing =
         known ?? (await registry.readStanding(standingQuery(caller, now, asked.currentSecret)))
@@ -91,9 +94,10 @@ export function createMint(options: MintOptions) {
         if (call?.signal?.aborted) throw call.signal.reason
         canceller.cancelSoon(endedByRecord(await registry.record(entry), cap.max))
       } catch (error) {
-        // The secret reached nobody, so all that is left to do is to cancel its session.
+        // The secret reached nobody, so cancelling its session is enough.
         canceller.cancelUnrecorded(issued.id, asked.workflow.name)
-        // A store that wrote and whose answer was lost: the row must not count against the cap.
+        // The store may have recorded the session although its answer was lost. It must not count
+        // against the cap.
         void registry.beginCancel(issued.id, unixSeconds(now)).catch(() => undefined)
         throw error
       }
@@ -105,7 +109,10 @@ export function createMint(options: MintOptions) {
   }
 }
 
-/** Refuses what can be refused without a call. Returns the secret hash of the session to be replaced. */
+/**
+ * Refuses a mint that the standing does not allow, before the upstream call. Returns the secret hash of
+ * the session to be replaced.
+ */
 function refuseBeforehand(
   standing: UserStanding,
   { tokenIssuedAt }: Caller,
@@ -148,7 +155,9 @@ function endedByRecord(outcome: RecordOutcome, max: number): readonly SessionRec
   throw new ServiceError('user_blocked', { reason: 'revoked while the session was being created' })
 }
 
-/** A logout that searched before this session was recorded did not find it: read its mark now. */
+/**
+ * Reads the logout mark again: a logout that looked for sessions before this one was recorded missed it.
+ */
 async function refuseLateLogout(
   session: SessionRecord,
   caller: Caller,
@@ -184,7 +193,8 @@ function sessionRecord(
     now,
   }: { readonly caller: Caller; readonly asked: SessionToMint; readonly now: number },
 ): SessionRecord {
-  // If our clock runs ahead, a live session could look expired, and a revoke would skip it.
+  // If our clock runs ahead of the upstream's, a live session could look expired, and a revoke would
+  // skip it.
   const life = params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS
   const expiresAt = issued.expires_at > now ? Math.ceil(issued.expires_at) : now + life
   return {

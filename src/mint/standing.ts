@@ -7,7 +7,7 @@ import type { Secret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
 import type { RateState, StandingQuery, TokenIdentity, UserStanding } from '../registry/records.ts'
 
-/** An end user, as the verified token tells. */
+/** An end user, as their verified token describes them. */
 export interface Caller {
   /** The ChatKit user. */
   readonly user: string
@@ -16,7 +16,9 @@ export interface Caller {
   readonly tokenIssuedAt: number | undefined
 }
 
-/** The question to the registry about a caller, and about the session of a secret that the client holds. */
+/**
+ * The query for the standing of a caller, and for the session of the secret that the client still holds.
+ */
 export function standingQuery(
   { user, identity }: Caller,
   now: Clock,
@@ -29,7 +31,7 @@ export function standingQuery(
 /**
  * Makes the check for calls that mint nothing: blocked and logged-out users may not read either.
  *
- * @returns throws `user_blocked`, `invalid_token` (logged out), `store_unavailable`
+ * The check throws `user_blocked`, `invalid_token` (logged out) or `store_unavailable`.
  */
 export function createCheckStanding({
   registry,
@@ -52,7 +54,7 @@ export function refuseBlocked({ blockedUntil }: UserStanding): void {
 }
 
 /**
- * OpenID Connect Back-Channel Logout 1.0 §2.7: a token issued before the logout is over.
+ * OpenID Connect Back-Channel Logout 1.0 §2.7: a token issued before the logout is refused.
  *
  * @param tokenIssuedAt - the token's `iat`
  * @throws ServiceError `invalid_token`
@@ -68,7 +70,7 @@ export function refuseLoggedOut(
 }
 
 /**
- * Refuses a mint over the limit. A blocked user is told of the block even then: "wait and try again"
+ * Refuses a mint over the limit. A blocked user gets `user_blocked` even then: "wait and try again"
  * would keep the client in its loop.
  *
  * @throws ServiceError `rate_limited`, `user_blocked`

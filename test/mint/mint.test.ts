@@ -14,7 +14,7 @@ import {
 } from './scene.ts'
 
 describe('a mint', () => {
-  test('is on the books before its secret is out, without the secret', async () => {
+  test('is in the registry, without its secret, when the secret is returned', async () => {
     const scene = createScene()
     const identity = { issuer: ISSUER, subject: 'alice-sub', sid: 'sid-1' }
     const minted = await scene.mint(order({ identity }))
@@ -35,7 +35,7 @@ describe('a mint', () => {
     expect(inspect(minted) + JSON.stringify(minted)).not.toContain('ek_planted')
   })
 
-  test('sends what was ordered and nothing else', async () => {
+  test('sends the given parameters upstream and nothing else', async () => {
     const scene = createScene()
     const asked: unknown[] = []
     const create = scene.upstream.chatkit.createSession
@@ -47,7 +47,7 @@ describe('a mint', () => {
     expect(asked).toEqual([{ user: 'alice', workflow: { id: 'wf_1' } }])
   })
 
-  test('whose expiry is a fraction is kept until the second is over', async () => {
+  test('whose expiry has a fraction of a second is live until that second is over', async () => {
     const scene = createScene()
     scene.upstream.onCreate = (session) => {
       session.expires_at = NOW_SECONDS + 30.2
@@ -65,8 +65,8 @@ describe('a mint', () => {
   })
 })
 
-describe('recording fails', () => {
-  test('503, the session is cancelled, the secret is nowhere', async () => {
+describe('a mint whose recording fails', () => {
+  test('throws store_unavailable, cancels the session, and shows the secret nowhere', async () => {
     const scene = createScene({
       registry: () => ({ record: () => Promise.reject(unavailable('store')) }),
     })
@@ -79,7 +79,7 @@ describe('recording fails', () => {
     expect(await scene.real.getSession('cksess_1')).toBeUndefined()
   })
 
-  test('with a fault of ours, the same', async () => {
+  test('cancels the session also when the error is a bug of this service', async () => {
     const scene = createScene({
       registry: () => ({ record: () => Promise.reject(new TypeError('x')) }),
     })
@@ -88,7 +88,7 @@ describe('recording fails', () => {
     expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
   })
 
-  test('the answer does not wait for the cancel', async () => {
+  test('does not wait for the cancel', async () => {
     const scene = createScene({
       registry: () => ({ record: () => Promise.reject(unavailable('store')) }),
     })
@@ -102,7 +102,7 @@ describe('recording fails', () => {
   })
 })
 
-test('without a readable standing nothing is asked of the upstream', async () => {
+test('a mint without a readable standing makes no upstream call', async () => {
   const scene = createScene({
     registry: (real) => ({
       async beginMint(query, limit) {
@@ -116,10 +116,10 @@ test('without a readable standing nothing is asked of the upstream', async () =>
   expect(scene.upstream.created).toEqual([])
 })
 
-describe('a block', () => {
+describe('blocks and revokes', () => {
   const block = { user: 'alice', blockSeconds: 60, reason: undefined, by: 'ada' }
 
-  test('stops a mint before the upstream call, until it ends', async () => {
+  test('a block stops a mint before the upstream call, until the block ends', async () => {
     const scene = createScene()
     await scene.revoke.revokeUser(block)
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
@@ -130,7 +130,7 @@ describe('a block', () => {
     await expect(scene.mint(order())).resolves.toBeDefined()
   })
 
-  test('stops no other user', async () => {
+  test('a block stops no other user', async () => {
     const scene = createScene()
     await scene.revoke.revokeUser(block)
     await expect(scene.mint(order({ user: 'alice2' }))).resolves.toBeDefined()
@@ -153,7 +153,7 @@ describe('a block', () => {
     ],
   ]
   test.each(during)(
-    '%s between standing and record: 403, and the session is cancelled',
+    '%s between standing and record refuses the mint and cancels its session',
     async (_name, act) => {
       const scene = createScene()
       scene.upstream.onCreate = async () => {
@@ -168,7 +168,7 @@ describe('a block', () => {
     },
   )
 
-  test('no interleaving of a revoke leaves a secret that works', async () => {
+  test('no interleaving of mints and a revoke leaves a secret that works', async () => {
     const scene = createScene()
     const secrets: string[] = []
     const mints = Array.from({ length: 200 }, async (_, number) => {
@@ -197,7 +197,7 @@ describe('a session that must not be used', () => {
     expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
   })
 
-  test('cannot be, when it is not', async () => {
+  test('is not cancelled when its id is unknown', async () => {
     const scene = createScene()
     scene.upstream.onCreate = () => Promise.reject(new UnusableSessionError('planted', undefined))
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'upstream_invalid_response' })
@@ -206,7 +206,7 @@ describe('a session that must not be used', () => {
   })
 })
 
-test('the client leaves between create and record: nothing is recorded, the session is cancelled', async () => {
+test('a client that leaves between create and record has its session cancelled and not recorded', async () => {
   const scene = createScene()
   const record = vi.spyOn(scene.registry, 'record')
   const controller = new AbortController()

@@ -3,8 +3,8 @@ import { createScene, NOW, order, refresh, type Scene, unavailable } from './sce
 
 const status = async (scene: Scene, id: string) => (await scene.real.getSession(id))?.status
 
-describe('the secret that the client still holds', () => {
-  test('is replaced: the new one first, then the old one ends', async () => {
+describe('the session of the secret that the client still holds', () => {
+  test('ends only after the new session was created', async () => {
     const scene = createScene()
     const first = await scene.mint(order())
     scene.upstream.onCreate = async () =>
@@ -16,7 +16,7 @@ describe('the secret that the client still holds', () => {
     expect(scene.upstream.cancels).toEqual([first.sessionId])
   })
 
-  test('stays when the mint fails', async () => {
+  test('stays active when the mint fails', async () => {
     const scene = createScene()
     const first = await scene.mint(order())
     scene.upstream.onCreate = () => Promise.reject(unavailable('upstream'))
@@ -27,7 +27,7 @@ describe('the secret that the client still holds', () => {
     expect(scene.upstream.cancels).toEqual([])
   })
 
-  test('changes nothing when it is another user’s, unknown, or over', async () => {
+  test('is left alone when it is another user’s, unknown, or over', async () => {
     const scene = createScene()
     const bobs = await scene.mint(order({ user: 'bob' }))
     const own = await scene.mint(order())
@@ -43,7 +43,7 @@ describe('the secret that the client still holds', () => {
 })
 
 describe('at the cap', () => {
-  test('evict_oldest: the oldest ends, and its refresh is 429 without a call', async () => {
+  test('evict_oldest ends the oldest session, and refuses its refresh without an upstream call', async () => {
     const scene = createScene({ cap: { max: 2, whenFull: 'evict_oldest' } })
     const [first] = [
       await scene.mint(order()),
@@ -60,7 +60,7 @@ describe('at the cap', () => {
     expect(scene.upstream.ended.size).toBe(1)
   })
 
-  test('evict_oldest: a refresh takes its own place, not the oldest one’s', async () => {
+  test('evict_oldest lets a refresh replace its own session, not the oldest one', async () => {
     const scene = createScene({ cap: { max: 2, whenFull: 'evict_oldest' } })
     await scene.mint(order())
     const second = await scene.mint(order())
@@ -69,7 +69,7 @@ describe('at the cap', () => {
     expect(scene.upstream.ended).toEqual(new Set([second.sessionId]))
   })
 
-  test('deny: 429 without a call, a refresh goes through, an expired session counts no more', async () => {
+  test('deny refuses a mint without an upstream call, allows a refresh, and does not count expired sessions', async () => {
     const scene = createScene({ cap: { max: 1, whenFull: 'deny' } })
     const first = await scene.mint(order())
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'session_limit' })
@@ -79,7 +79,7 @@ describe('at the cap', () => {
     await expect(scene.mint(order())).resolves.toBeDefined()
   })
 
-  test('deny: the secret of a session that has expired makes no room', async () => {
+  test('deny refuses a refresh whose session has expired, as it does any other mint', async () => {
     const scene = createScene({ cap: { max: 1, whenFull: 'deny' } })
     const first = await scene.mint(order())
     scene.clock.ms = NOW + 600_000
@@ -93,7 +93,7 @@ describe('at the cap', () => {
     expect(scene.upstream.created).toHaveLength(2)
   })
 
-  test('deny: of two mints at once one is recorded, the other’s session is cancelled', async () => {
+  test('deny records one of two mints at once, and cancels the session of the other', async () => {
     const scene = createScene({ cap: { max: 1, whenFull: 'deny' } })
     scene.upstream.onCreate = () => new Promise((resolve) => setTimeout(resolve, 10))
     const results = await Promise.allSettled([scene.mint(order()), scene.mint(order())])

@@ -43,7 +43,7 @@ describe('the standing of a caller', () => {
     await expect(check({ ...ALICE, tokenIssuedAt: NOW - 30 })).resolves.toBeUndefined()
   })
 
-  test('that nobody can tell is refused', async () => {
+  test('that the store cannot tell refuses the call', async () => {
     const { check } = scene()
     const down = new ServiceError('store_unavailable', { reason: 'planted' })
     const unsure = createCheckStanding({

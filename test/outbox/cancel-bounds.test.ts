@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { cancelling, createScene, many, unavailable } from '../mint/scene.ts'
 
-// What thousands of sessions may cost, whoever asks for their end.
+// Bounds on the calls and writes that thousands of sessions cost.
 
-test('calls that overlap share the 64 lanes, and a small one is not kept waiting', async () => {
+test('overlapping calls share the 64 lanes, and a small call does not wait for a large one', async () => {
   const scene = createScene(many)
   const sessions = await cancelling(scene, 640)
   scene.upstream.onCancel = () => sleep(5)
@@ -19,7 +19,7 @@ test('calls that overlap share the 64 lanes, and a small one is not kept waiting
   expect(scene.upstream.mostUnderWay).toBe(64)
 })
 
-test('the outbox leaves alone what a call still has before it', async () => {
+test('the outbox does not try a session that a running call has yet to try', async () => {
   const scene = createScene(many)
   const sessions = await cancelling(scene, 200)
   scene.upstream.onCancel = () => sleep(5)
@@ -30,7 +30,7 @@ test('the outbox leaves alone what a call still has before it', async () => {
   expect(scene.upstream.cancels).toHaveLength(200)
 })
 
-test('an outage costs each session no write at every try', async () => {
+test('in an outage, a session does not cost a write per attempt', async () => {
   const postponed: string[] = []
   const scene = createScene({
     ...many,

@@ -20,7 +20,7 @@ const outbox = async (scene: Scene) => (await scene.real.figures(NOW_SECONDS)).o
 const status = async (scene: Scene, id: string) => (await scene.real.getSession(id))?.status
 
 describe('cancelling at once', () => {
-  test('what the upstream confirms is cancelled, and leaves the outbox', async () => {
+  test('a cancel that the upstream confirms leaves the outbox', async () => {
     const scene = createScene(many)
     const sessions = await cancelling(scene, 3)
     expect(await outbox(scene)).toBe(3)
@@ -31,7 +31,7 @@ describe('cancelling at once', () => {
     expect(await status(scene, 'cksess_2')).toBe('cancelled')
   })
 
-  test('what it does not confirm is tried once, and stays', async () => {
+  test('a cancel that the upstream does not confirm is tried once, and stays in the outbox', async () => {
     const scene = createScene(many)
     const sessions = await cancelling(scene, 3)
     scene.upstream.onCancel = (id) => (id === 'cksess_2' ? down() : undefined)
@@ -44,7 +44,7 @@ describe('cancelling at once', () => {
     expect(await status(scene, 'cksess_2')).toBe('cancelling')
   })
 
-  test('64 are under way at most, and all of them are tried', async () => {
+  test('at most 64 cancels are under way at a time, and all are tried', async () => {
     const scene = createScene(many)
     const sessions = await cancelling(scene, 300)
     scene.upstream.onCancel = () => setTimeout(5)
@@ -53,7 +53,7 @@ describe('cancelling at once', () => {
     expect(scene.upstream.mostUnderWay).toBe(64)
   })
 
-  test('64 of all that run side by side', async () => {
+  test('two calls side by side have at most 64 cancels under way together', async () => {
     const scene = createScene(many)
     const sessions = await cancelling(scene, 200)
     scene.upstream.onCancel = () => setTimeout(5)
@@ -90,7 +90,7 @@ describe('cancelling at once', () => {
     expect(await outbox(scene)).toBe(640)
   })
 
-  test('a store that fails afterwards loses nothing, and nobody is told otherwise', async () => {
+  test('a store that fails after the cancel keeps the outbox entry, and the call does not fail', async () => {
     const scene = createScene({
       ...many,
       registry: () => ({ confirmCancel: () => Promise.reject(unavailable('store')) }),
@@ -103,7 +103,7 @@ describe('cancelling at once', () => {
 })
 
 describe('the outbox', () => {
-  test('gives a new entry to its writer first, then to whoever looks', async () => {
+  test('leaves a new entry to its writer for 5 s, and tries it after that', async () => {
     const scene = createScene(many)
     await cancelling(scene, 2)
     expect(await scene.canceller.workOutbox()).toBe(0)
@@ -131,7 +131,7 @@ describe('the outbox', () => {
     expect(gaps.length).toBeGreaterThan(20)
   })
 
-  test.each([0, 1])('keeps those bounds whatever the jitter (%i)', async (jitter) => {
+  test.each([0, 1])('keeps these bounds with jitter %i', async (jitter) => {
     const scene = createScene(many)
     const [session] = await cancelling(scene, 1)
     const postponed: number[] = []
@@ -148,13 +148,13 @@ describe('the outbox', () => {
     })
     scene.upstream.onCancel = down
     for (let tries = 0; tries < 8; tries++) await canceller.cancelAll(session ? [session] : [])
-    // The outbox is looked at every 500 ms, which adds as much at most.
+    // The outbox is read every 500 ms, which adds at most 500 ms.
     expect(postponed[0]).toBeLessThanOrEqual(1500)
     expect(Math.max(...postponed)).toBeLessThanOrEqual(4500)
     expect(postponed.every(Number.isInteger)).toBe(true)
   })
 
-  test('lets two instances never try the same one', async () => {
+  test('is never tried twice for one session by two rounds at once', async () => {
     const scene = createScene(many)
     await cancelling(scene, 40)
     scene.clock.ms += 5_000
@@ -163,7 +163,7 @@ describe('the outbox', () => {
     expect(scene.upstream.cancels).toHaveLength(40)
   })
 
-  test('does not try beside it what a call of the same instance still has before it', async () => {
+  test('does not try a session that a call of the same instance is trying', async () => {
     const scene = createScene(many)
     const sessions = await cancelling(scene, 2)
     const held = Promise.withResolvers<void>()
@@ -176,7 +176,7 @@ describe('the outbox', () => {
     expect(scene.upstream.cancels).toHaveLength(2)
   })
 
-  test('drops what has expired without a call', async () => {
+  test('drops an expired session without an upstream call', async () => {
     const scene = createScene(many)
     await cancelling(scene, 1)
     scene.clock.ms += 600_000
@@ -186,7 +186,7 @@ describe('the outbox', () => {
     expect(await outbox(scene)).toBe(0)
   })
 
-  test('passes on that the store is down', async () => {
+  test('throws store_unavailable when the store is down', async () => {
     const scene = createScene({
       registry: () => ({ claimCancels: () => Promise.reject(unavailable('store')) }),
     })
@@ -204,7 +204,7 @@ describe('a session that is not in the registry', () => {
     expect(scene.logText()).toContain('it expires')
   })
 
-  test('is tried no more once it is gone', async () => {
+  test('is not tried again once it is cancelled', async () => {
     const scene = createScene()
     scene.upstream.onCancel = () => {
       scene.upstream.onCancel = () => undefined

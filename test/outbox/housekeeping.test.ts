@@ -8,13 +8,13 @@ afterEach(() => {
 
 const retention = { sessionsHours: 24, auditDays: 30 }
 
-/** The registry's writes wait for a timer, so timers are real until the scene is set. */
+/** Timers stay real until the scene is set up, because the registry's writes wait for a timer. */
 function keep({ registry, canceller, clock, log }: Scene) {
   vi.useFakeTimers()
   return createHousekeeping({ registry, canceller, retention, now: () => clock.ms, log })
 }
 
-test('empties a long outbox without a pause between its batches', async () => {
+test('housekeeping empties a long outbox without a pause between its batches', async () => {
   const scene = createScene(many)
   await cancelling(scene, 640)
   scene.clock.ms += 5_000
@@ -25,7 +25,7 @@ test('empties a long outbox without a pause between its batches', async () => {
   await housekeeping.stop()
 })
 
-test('goes on after an outage of the store, which it reports once', async () => {
+test('housekeeping goes on after an outage of the store, which it logs once', async () => {
   let isDown = true
   const scene = createScene({
     ...many,
@@ -47,7 +47,7 @@ test('goes on after an outage of the store, which it reports once', async () => 
   await housekeeping.stop()
 })
 
-test('stops when told, after the round under way', async () => {
+test('housekeeping stops when the round under way has ended', async () => {
   const scene = createScene(many)
   await cancelling(scene, 1)
   scene.clock.ms += 5_000
@@ -66,7 +66,7 @@ test('stops when told, after the round under way', async () => {
   expect(scene.upstream.cancels).toHaveLength(1)
 })
 
-test('sweeps what ended before the retention', async () => {
+test('housekeeping removes sessions that ended before the retention', async () => {
   const scene = createScene()
   await scene.mint(order())
   const housekeeping = keep(scene)

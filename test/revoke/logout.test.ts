@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createScene, ISSUER, NOW_SECONDS, order, type SceneOptions } from '../mint/scene.ts'
 
-/** A logout takes what is there, and keeps older tokens from minting anew. */
+/** A logout ends the sessions that exist, and older tokens mint nothing after it. */
 
 const logout = (changes: object = {}) => ({
   issuer: ISSUER,
@@ -129,17 +129,20 @@ describe('a logout during a mint', () => {
   test.each([
     ['and works again for the cancel', false],
     ['and for the cancel too', true],
-  ])('hands out no secret when the store fails at the second look %s', async (_name, staysDown) => {
-    const down = () => Promise.reject(new Error('down'))
-    const scene = logoutScene({
-      registry: () => ({ readStanding: down, ...(staysDown && { beginCancel: down }) }),
-    })
-    await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toThrow('down')
-    await scene.canceller.settled()
-    expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
-  })
+  ])(
+    'hands out no secret when the store fails at the second read of the standing %s',
+    async (_name, staysDown) => {
+      const down = () => Promise.reject(new Error('down'))
+      const scene = logoutScene({
+        registry: () => ({ readStanding: down, ...(staysDown && { beginCancel: down }) }),
+      })
+      await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toThrow('down')
+      await scene.canceller.settled()
+      expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))
+    },
+  )
 
-  test('costs no second look for an issuer without logout', async () => {
+  test('costs no second read of the standing for an issuer without logout', async () => {
     let reads = 0
     const scene = createScene({
       registry: (real) => ({

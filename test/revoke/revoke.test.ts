@@ -54,10 +54,10 @@ describe('revoking a user', () => {
       seen.push('cancel')
     }
     const note = async () => {
-      seen.push(`trail, blocked: ${await scene.mint(order()).catch((error) => error.code)}`)
+      seen.push(`audit, blocked: ${await scene.mint(order()).catch((error) => error.code)}`)
     }
     await scene.revoke.revokeUser(revokeAlice(), note)
-    expect(seen).toEqual(['trail, blocked: user_blocked', 'cancel'])
+    expect(seen).toEqual(['audit, blocked: user_blocked', 'cancel'])
     const refusing = createScene({
       registry: () => ({ revoke: () => Promise.reject(unavailable('store')) }),
     })
@@ -145,7 +145,7 @@ describe('revoking a user', () => {
 })
 
 describe('signing out', () => {
-  test('ends the caller’s sessions, and the next mint goes through', async () => {
+  test('ends the caller’s sessions, and does not stop the next mint', async () => {
     const scene = createScene()
     const { sessionId } = await scene.mint(order())
     await scene.revoke.signOut('alice')
@@ -174,7 +174,7 @@ describe('cancelling one session', () => {
     expect((await scene.real.getSession(two.sessionId))?.status).toBe('active')
   })
 
-  test('stays cancelling until confirmed; each call tries again', async () => {
+  test('leaves it cancelling until the upstream confirms, and each call tries again', async () => {
     const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.upstream.onCancel = () => Promise.reject(unavailable('upstream'))
@@ -184,7 +184,7 @@ describe('cancelling one session', () => {
     expect(scene.upstream.cancels).toHaveLength(2)
   })
 
-  test('leaves an expired one as it is, and is undefined for an unknown one', async () => {
+  test('leaves an expired session unchanged, and gives undefined for an unknown one', async () => {
     const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.clock.ms = NOW + 600_000
