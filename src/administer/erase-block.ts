@@ -1,6 +1,7 @@
 // Keeps a user blocked while their data is erased.
 
 import { type Clock, unixSeconds } from '../lib/clock.ts'
+import type { UserId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 
 /** How long the block lasts after its last renewal, also after a crash. */
@@ -26,7 +27,7 @@ export async function blockForErase(
     readonly registry: Pick<Registry, 'readStanding' | 'getBlock' | 'revoke' | 'liftBlock'>
     readonly now: Clock
   },
-  { user, by }: { readonly user: string; readonly by: string },
+  { user, by }: { readonly user: UserId; readonly by: string },
 ) {
   const standing = await registry.getBlock(user, unixSeconds(now))
   const before = await registry.readStanding({

@@ -1,7 +1,7 @@
 // Deletes the threads and attachments of a user at every source.
 
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
-import { parseThreadId } from '../lib/ids.ts'
+import { parseThreadId, type UserId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { OwnedThing } from '../registry/records.ts'
 import { type Foreign, sourcePage } from '../threads/source-reader.ts'
@@ -34,7 +34,7 @@ const PAGE = 100
  */
 export async function eraseFromSources(
   of: SourcesToErase,
-  user: string,
+  user: UserId,
   progress: Progress,
 ): Promise<void> {
   for (const source of of.sources) {
@@ -72,7 +72,7 @@ async function eraseAtSource(
   }
 }
 
-function threadsAt(of: SourcesToErase, source: ThreadSource, user: string): Deletable {
+function threadsAt(of: SourcesToErase, source: ThreadSource, user: UserId): Deletable {
   const owned = { kind: 'thread', workflow: source.name, user } as const
   return {
     list: (after) =>
@@ -90,7 +90,7 @@ function unnameable(): ServiceError {
   return new ServiceError('invalid_request', { reason: 'an id with characters ids do not have' })
 }
 
-function attachmentsAt(of: SourcesToErase, source: ThreadSource, user: string): Deletable {
+function attachmentsAt(of: SourcesToErase, source: ThreadSource, user: UserId): Deletable {
   const owned = { kind: 'attachment', workflow: source.name, user } as const
   return {
     list: (after) => ownedIds(of, owned, after),
@@ -103,7 +103,7 @@ function attachmentsAt(of: SourcesToErase, source: ThreadSource, user: string): 
 async function hostedIds(
   { onForeign }: SourcesToErase,
   source: ThreadSource,
-  { user, after }: { readonly user: string; readonly after: string | undefined },
+  { user, after }: { readonly user: UserId; readonly after: string | undefined },
 ): Promise<IdPage> {
   const query = { user, limit: PAGE, order: 'asc', after } as const
   const page = await sourcePage(source, query, { call: undefined, onForeign })
@@ -112,7 +112,7 @@ async function hostedIds(
 
 async function ownedIds(
   { registry }: SourcesToErase,
-  owned: { readonly kind: Kind; readonly workflow: string; readonly user: string },
+  owned: { readonly kind: Kind; readonly workflow: string; readonly user: UserId },
   after: string | undefined,
 ): Promise<IdPage> {
   const page = await registry.listOwned({ ...owned, limit: PAGE, order: 'asc', after })
@@ -127,7 +127,7 @@ async function ownedIds(
 /** Counts as failures the things that the user owns at servers that have left the config. */
 async function countUnreachable(
   { registry, sources }: SourcesToErase,
-  user: string,
+  user: UserId,
   { failures, counts }: Progress,
 ): Promise<void> {
   const known = new Set(sources.flatMap(({ selfHosted, name }) => (selfHosted ? [name] : [])))

@@ -3,6 +3,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
+import type { UserId } from '../lib/ids.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
@@ -60,7 +61,7 @@ export interface EraseParts extends SourcesToErase {
 
 /** An admin's erase of a user. */
 export interface EraseCommand {
-  readonly user: string
+  readonly user: UserId
   /** The admin: `issuer|subject`. */
   readonly by: string
   /** Audit entries with this action stay. */

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Settings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
+import type { UserId } from '../lib/ids.ts'
 import { mapSubject } from '../map/map-user.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
@@ -15,14 +16,6 @@ import { type AdminRequest, auditRead } from './audit.ts'
 interface Subject {
   readonly issuer: string
   readonly subject: string
-}
-
-/** 1 to 512 characters, well-formed, no control characters: only such a string can be mapped to a user. */
-const USER = /^[^\p{Cc}\p{Cs}]{1,512}$/u
-
-/** Whether a text has the form of a ChatKit user. */
-export function isUser(text: string): boolean {
-  return USER.test(text)
 }
 
 /** The input of a revoke besides the user. */
@@ -38,7 +31,7 @@ export const revokeTerms = z.strictObject({
 
 /** A revoke of a user. */
 export interface RevokedUser extends RevokeResult {
-  readonly user: string
+  readonly user: UserId
 }
 
 /** Makes the functions that an admin has for revokes and blocks. */
@@ -68,7 +61,7 @@ export function createAdministerRevokes({
    * The users that a subject's sessions were minted for, and the user that its `user` expression gives,
    * who may have no session yet.
    */
-  async function usersOf({ issuer, subject }: Subject): Promise<readonly string[]> {
+  async function usersOf({ issuer, subject }: Subject): Promise<readonly UserId[]> {
     const known = await registry.usersOf({ issuer, subject })
     const mapped = mapSubject(issuers, issuer, subject)
     return [...new Set(mapped === undefined ? known : [mapped, ...known])]
@@ -113,7 +106,7 @@ export function createAdministerRevokes({
     },
 
     /** @returns whether there was a block */
-    async liftBlock({ actor, requestId }: AdminRequest, user: string): Promise<boolean> {
+    async liftBlock({ actor, requestId }: AdminRequest, user: UserId): Promise<boolean> {
       const stood = await registry.liftBlock(user, unixSeconds(now))
       const reason = stood ? undefined : 'there was no block'
       await audit.write({ actor, action: 'unblock', user, outcome: 'ok', reason, requestId })

@@ -1,6 +1,7 @@
 // Exports and erases all data of one user for an admin, and writes both to the audit log.
 
 import type { Clock } from '../lib/clock.ts'
+import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Audit } from '../registry/audit.ts'
@@ -40,7 +41,7 @@ export function createUserData({
      */
     async exportUser(
       { actor, requestId, call }: AdminRequest,
-      user: string,
+      user: UserId,
     ): Promise<AsyncGenerator<readonly ExportLine[], void, undefined>> {
       await audit.write({ actor, action: 'export', user, outcome: 'ok', requestId })
       // The export must also hold entries that still wait to be written.
@@ -55,7 +56,7 @@ export function createUserData({
      */
     async eraseUser(
       { actor, requestId }: AdminRequest,
-      user: string,
+      user: UserId,
     ): Promise<AsyncGenerator<EraseLine, void, undefined>> {
       const event = { actor, action: 'erase', user, requestId } as const
       await audit.write({ ...event, outcome: 'ok', reason: 'begun' })

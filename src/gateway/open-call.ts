@@ -10,7 +10,7 @@ import { countAuthorization } from '../http/credentials.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER } from '../lib/header-patterns.ts'
-import { parseSessionId } from '../lib/ids.ts'
+import { parseSessionId, parseUserId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 
@@ -75,9 +75,10 @@ export function createOpenCall({
     const token = isLinked ? readUploadLink(c) : readClientSecret(c)
     const type = isLinked ? UPLOAD_LINK_TYPE : CLIENT_SECRET_TYPE
     const claims = await verifyClientSecret(token, name, type)
-    const { sub: user, sid } = claims
+    const { sub, sid } = claims
+    const user = parseUserId(sub)
     const id = typeof sid === 'string' ? parseSessionId(sid) : undefined
-    if (typeof user !== 'string' || id === undefined) throw invalidToken('no user or session')
+    if (user === undefined || id === undefined) throw invalidToken('no user or session')
     const outcome = await registry.useSession({ id, user, maxPerMinute, nowMs: now() })
     if (outcome.kind === 'ended') throw invalidToken('the session has ended')
     if (outcome.kind === 'limited') {

@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Principal } from '../authenticate/claims.ts'
 import type { UpstreamCall } from '../chatkit/port.ts'
+import type { UserId } from '../lib/ids.ts'
 
 /** What becomes known about a request on its way, for its line in the access log. No secrets. */
 export interface RequestTrace {
@@ -29,7 +30,7 @@ export interface AppEnv {
     /** Who calls; set by `requireUser`. */
     principal: Principal
     /** The ChatKit user that is; set by `requireUser`. */
-    user: string
+    user: UserId
     /** `issuer|subject`; set by `requireAdmin`. */
     admin: string
   }

@@ -3,6 +3,7 @@
 import type { Administer } from '../administer/administer.ts'
 import type { ExportLine } from '../administer/export.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
+import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { presentAuditEntry, presentSession } from '../respond/views.ts'
 import { adminRequest } from './authentication.ts'
@@ -21,7 +22,7 @@ export interface ExportParts {
 export async function answerExport(
   c: AppContext,
   { administer, log, now }: ExportParts,
-  user: string,
+  user: UserId,
 ): Promise<Response> {
   const gone = new AbortController()
   const request = adminRequest(c, { signal: gone.signal })

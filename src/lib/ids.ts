@@ -15,6 +15,31 @@ export type SessionId = string & $brand<'SessionId'>
 /** Id of a thread that calls can name: an {@link OBJECT_ID}. A self-hosted server may list others. */
 export type ThreadId = string & $brand<'ThreadId'>
 
+/** The ChatKit `user`, as the mapping of claims makes it. */
+export type UserId = string & $brand<'UserId'>
+
+/** Most code points of a user: the ChatKit API's own bound. */
+export const MAX_USER_CHARACTERS = 512
+
+/** @returns undefined when it has a {@link userProblem} */
+export function parseUserId(value: unknown): UserId | undefined {
+  return userProblem(value) === undefined ? (value as UserId) : undefined
+}
+
+/** Says why a value cannot be a user; undefined when it can. */
+export function userProblem(user: unknown): string | undefined {
+  if (typeof user !== 'string') return `a ${typeof user}`
+  if (user === '') return 'an empty string'
+  // A code point has one or two UTF-16 units, so a short string need not be counted.
+  if (user.length > MAX_USER_CHARACTERS && [...user].length > MAX_USER_CHARACTERS) {
+    return `more than ${MAX_USER_CHARACTERS} characters`
+  }
+  if (!user.isWellFormed()) return 'a lone surrogate'
+  if (/\p{Cc}/u.test(user)) return 'a control character'
+  // Both vanish from URL paths (RFC 3986 §5.2.4), and with them /v1/admin/users/{user}/….
+  return user === '.' || user === '..' ? 'a dot segment' : undefined
+}
+
 /** @returns undefined when it is no {@link OBJECT_ID} */
 export function parseSessionId(text: string): SessionId | undefined {
   return OBJECT_ID.test(text) ? (text as SessionId) : undefined

@@ -1,14 +1,15 @@
 // Maps the caller's claims to the ChatKit user, by the `user` expression of the token's issuer.
-import { MAX_USER_CHARACTERS } from '../chatkit/wire/wire.ts'
+
 import type { Expression, IssuerSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { parseUserId, type UserId, userProblem } from '../lib/ids.ts'
 import { evaluate, scopeOf, type VerifiedClaims } from './evaluate.ts'
 
 /** Gives the ChatKit user of a principal. */
 export type UserOf = ReturnType<typeof createUserOf>
 
 interface MappedUser {
-  readonly user: string
+  readonly user: UserId
   /** Keyed hash of the user, which logs show instead of the user. */
   readonly hash: string
 }
@@ -45,25 +46,12 @@ export function createUserOf({
  * @returns 1 to 512 characters, well-formed, without control characters, neither `.` nor `..`
  * @throws ServiceError `claims_not_mapped`
  */
-export function mapUser(expression: Expression, principal: VerifiedClaims): string {
-  const user = evaluate(expression, scopeOf(principal), 'the user expression')
-  const problem = userProblem(user)
-  if (typeof user === 'string' && problem === undefined) return user
-  throw new ServiceError('claims_not_mapped', { reason: `the user expression yields ${problem}` })
-}
-
-function userProblem(user: unknown): string | undefined {
-  if (typeof user !== 'string') return `a ${typeof user}`
-  if (user === '') return 'an empty string'
-  // A code point has one or two UTF-16 units, so the cheap test spares counting a long string.
-  if (user.length > 2 * MAX_USER_CHARACTERS || [...user].length > MAX_USER_CHARACTERS) {
-    return `more than ${MAX_USER_CHARACTERS} characters`
-  }
-  if (!user.isWellFormed()) return 'a lone surrogate'
-  if (/\p{Cc}/u.test(user)) return 'a control character'
-  // URL parsers remove both from paths (RFC 3986 §5.2.4), so `/v1/admin/users/{user}/…` could not name
-  // them.
-  return user === '.' || user === '..' ? 'a dot segment' : undefined
+export function mapUser(expression: Expression, principal: VerifiedClaims): UserId {
+  const value = evaluate(expression, scopeOf(principal), 'the user expression')
+  const user = parseUserId(value)
+  if (user !== undefined) return user
+  const reason = `the user expression yields ${userProblem(value)}`
+  throw new ServiceError('claims_not_mapped', { reason })
 }
 
 /**
@@ -78,7 +66,7 @@ export function mapSubject(
   issuers: readonly Pick<IssuerSettings, 'issuer' | 'user'>[],
   issuer: string,
   subject: string,
-): string | undefined {
+): UserId | undefined {
   const rule = issuers.find((one) => one.issuer === issuer)?.user
   if (!rule?.needsOnlySubject) return undefined
   try {

@@ -1,7 +1,9 @@
 // Step 2 of a mint: turns verified claims and the client's choice into the session to mint. No I/O, no
 // clock.
+
 import type { Expression, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
+import type { UserId } from '../lib/ids.ts'
 import { type AskedSession, chooseWorkflow } from './choose-workflow.ts'
 import { evaluate, type VerifiedClaims } from './evaluate.ts'
 
@@ -11,7 +13,7 @@ export type StateVariables = Readonly<Record<string, string | number | boolean>>
 /** The session that is to be minted. */
 export interface NewSession {
   /** The ChatKit `user`. */
-  readonly user: string
+  readonly user: UserId
   readonly workflow: WorkflowSettings
   /** Undefined when the workflow has none. */
   readonly stateVariables: StateVariables | undefined
@@ -21,7 +23,7 @@ export interface NewSession {
 export interface SessionRequest {
   readonly principal: VerifiedClaims
   /** From `mapUser`. */
-  readonly user: string
+  readonly user: UserId
   /** From the request's body. */
   readonly asked: AskedSession
 }

@@ -1,8 +1,10 @@
 // Judges a caller by what the registry says of the user: whether blocked, logged out or over the rate limit.
+
 import type { RateLimit } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { hashSecret } from '../lib/hash.ts'
+import type { UserId } from '../lib/ids.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { Registry } from '../registry/port.ts'
 import type { RateState, StandingQuery, TokenIdentity, UserStanding } from '../registry/records.ts'
@@ -10,7 +12,7 @@ import type { RateState, StandingQuery, TokenIdentity, UserStanding } from '../r
 /** An end user, as their verified token describes them. */
 export interface Caller {
   /** The ChatKit user. */
-  readonly user: string
+  readonly user: UserId
   readonly identity: TokenIdentity & { readonly subject: string }
   /** The token's `iat`. */
   readonly tokenIssuedAt: number | undefined

@@ -1,5 +1,5 @@
 // The port of the registry: the methods of every store, and their guarantees.
-import type { SessionId } from '../lib/ids.ts'
+import type { SessionId, UserId } from '../lib/ids.ts'
 import type {
   AuditEntry,
   AuditQuery,
@@ -104,7 +104,7 @@ export interface Registry {
    */
   claimOwnership(claim: Ownership): Promise<'claimed' | 'taken'>
   /** The owners, in the order asked for; undefined where nobody owns it. */
-  ownersOf(things: readonly OwnedThing[]): Promise<readonly (string | undefined)[]>
+  ownersOf(things: readonly OwnedThing[]): Promise<readonly (UserId | undefined)[]>
   /**
    * Newest first unless asked otherwise. A cursor is an id. `undefined` when nothing on the list has
    * this id, or when several things have it, which is possible without a `workflow` in the query.
@@ -119,16 +119,16 @@ export interface Registry {
 
   listBlocks(query: PageQuery & { readonly now: number }): Promise<Page<Block> | undefined>
   /** The block that holds now, if one does. */
-  getBlock(user: string, now: number): Promise<Block | undefined>
+  getBlock(user: UserId, now: number): Promise<Block | undefined>
   /**
    * Ends a block, and returns whether there was one. The generation stays raised: old sessions do not
    * come back. With `generation`, it ends the block only if that is still the user's generation: a
    * revoke, sign-out or logout since then keeps the block, and the answer is false.
    */
-  liftBlock(user: string, now: number, generation?: number): Promise<boolean>
+  liftBlock(user: UserId, now: number, generation?: number): Promise<boolean>
 
   /** Users with sessions of this subject, or of this `sid`; may name too many, never too few. */
-  usersOf(identity: TokenIdentity): Promise<readonly string[]>
+  usersOf(identity: TokenIdentity): Promise<readonly UserId[]>
   /**
    * Marks a logout of the subject, the `sid`, or both: from now on, their tokens issued before
    * `issuedBefore` mint nothing. A mark never moves back in time.

@@ -1,7 +1,7 @@
 // The records that the registry's methods take and return. Times are Unix seconds unless a name says
 // otherwise.
 
-import type { SessionId } from '../lib/ids.ts'
+import type { SessionId, UserId } from '../lib/ids.ts'
 
 /** `expired` is not stored: it is what an `active` session becomes at `expiresAt`. */
 export type StoredStatus = 'active' | 'cancelling' | 'cancelled'
@@ -21,7 +21,7 @@ export type EndReason =
 /** One minted session, as the registry knows it. Never holds the client secret. */
 export interface SessionRecord {
   readonly id: SessionId
-  readonly user: string
+  readonly user: UserId
   /** Name in the config. */
   readonly workflow: string
   readonly issuer: string
@@ -83,7 +83,7 @@ export type RecordOutcome =
   | { readonly kind: 'full' }
 
 export interface UserRevoke {
-  readonly user: string
+  readonly user: UserId
   readonly endReason: EndReason
   /** Only sessions of this identity; all of the user's when absent. */
   readonly identity?: TokenIdentity | undefined
@@ -108,7 +108,7 @@ export interface CancelClaim {
 }
 
 export interface Block {
-  readonly user: string
+  readonly user: UserId
   readonly until: number
   readonly reason: string | undefined
   /** The admin: `issuer|subject`. */
@@ -188,7 +188,7 @@ export interface Retention {
 }
 
 export interface UserErase {
-  readonly user: string
+  readonly user: UserId
   /** Audit entries with this action stay: they prove what was done. */
   readonly keptAction: string
   /** Most sessions and audit entries erased in this step; at least 1. */
@@ -209,7 +209,7 @@ export type SessionState = Readonly<Record<string, string | number | boolean>>
 /** A session and its user, by whom a store finds the session. */
 export interface SessionKey {
   readonly id: SessionId
-  readonly user: string
+  readonly user: UserId
 }
 
 export interface SessionUse extends SessionKey {
@@ -235,7 +235,7 @@ export interface OwnedThing {
 }
 
 export interface Ownership extends OwnedThing {
-  readonly user: string
+  readonly user: UserId
   readonly createdAt: number
 }
 

@@ -3,7 +3,7 @@
 // then the outbox holds them, so it retries every cancel that the upstream does not confirm.
 
 import { type Clock, unixSeconds } from '../lib/clock.ts'
-import type { SessionId } from '../lib/ids.ts'
+import type { SessionId, UserId } from '../lib/ids.ts'
 import type { Canceller, CancelOutcome } from '../outbox/cancel.ts'
 import { signInOf } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
@@ -11,7 +11,7 @@ import type { EndReason, SessionRecord, TokenIdentity } from '../registry/record
 
 /** An admin's revoke of a user. */
 export interface RevokeCommand {
-  readonly user: string
+  readonly user: UserId
   /** 0 = cancel the sessions, but set no block. */
   readonly blockSeconds: number
   readonly reason?: string | undefined
@@ -45,7 +45,7 @@ export function createRevoke({
   readonly now: Clock
 }) {
   async function endAll(
-    user: string,
+    user: UserId,
     endReason: EndReason,
     identity?: TokenIdentity,
   ): Promise<readonly SessionRecord[]> {
@@ -74,7 +74,7 @@ export function createRevoke({
     },
 
     /** Ends all sessions of a user, without a block. */
-    async signOut(user: string): Promise<void> {
+    async signOut(user: UserId): Promise<void> {
       await canceller.cancelAll(await endAll(user, 'signed_out'))
     },
 

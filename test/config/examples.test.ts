@@ -5,6 +5,7 @@ import type { Settings } from '../../src/config/settings.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { mapSession } from '../../src/map/map.ts'
 import { mapUser } from '../../src/map/map-user.ts'
+import { userId } from '../support/ids.ts'
 
 const FOLDER = new URL('../../config/', import.meta.url)
 const FILES = [
@@ -156,7 +157,7 @@ function load(file: string): Settings {
 function defaultWorkflow(settings: Settings, claims: Record<string, unknown>): string | null {
   const principal = { issuer: String(claims['iss']), claims }
   try {
-    return mapSession(settings.workflows, { principal, user: 'u', asked: {} }).workflow.name
+    return mapSession(settings.workflows, { principal, user: userId('u'), asked: {} }).workflow.name
   } catch {
     return null
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { UserErase } from '../../src/registry/records.ts'
+import type { Plain } from '../support/ids.ts'
 import {
   auditEntry,
   entry,
@@ -15,7 +16,7 @@ import {
 
 const LATER = NOW + 601
 
-const erase = (of: Partial<UserErase> = {}): UserErase => ({
+const erase = (of: Partial<Plain<UserErase>> = {}) => ({
   user: 'alice',
   keptAction: 'erase',
   limit: 100,

@@ -60,12 +60,8 @@ export const entry = (
   ...more,
 })
 
-export const order = (of: Partial<UserRevoke> = {}): UserRevoke => ({
-  user: 'alice',
-  endReason: 'revoked',
-  now: NOW,
-  ...of,
-})
+export const order = (of: Partial<Plain<UserRevoke>> = {}) =>
+  ({ user: 'alice', endReason: 'revoked', now: NOW, ...of }) as UserRevoke
 
 export const query = (of: Partial<SessionQuery> = {}): SessionQuery => ({
   limit: 20,
@@ -81,13 +77,14 @@ export const standingQuery = (user = 'alice', currentSecretHash?: string) => ({
   now: NOW,
 })
 
-export const ownership = (of: Partial<Ownership> & { id: string }): Ownership => ({
-  workflow: 'support',
-  kind: 'thread',
-  user: 'alice',
-  createdAt: NOW,
-  ...of,
-})
+export const ownership = (of: Partial<Plain<Ownership>> & { id: string }) =>
+  ({
+    workflow: 'support',
+    kind: 'thread',
+    user: 'alice',
+    createdAt: NOW,
+    ...of,
+  }) as Ownership
 
 export const auditEntry = (of: Partial<AuditEntry> & { id: string }): AuditEntry => ({
   at: NOW,

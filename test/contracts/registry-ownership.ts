@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import type { Ownership } from '../../src/registry/records.ts'
+import type { Plain } from '../support/ids.ts'
 import { entry, NOW, order, ownership, pageIds, type Suite } from './registry-fixtures.ts'
 
 /** claimOwnership, ownersOf, releaseOwnership. */
 export function ownershipSuite(suite: Suite): void {
-  const ownerOf = async (of: Partial<Ownership> & { id: string }) => {
+  const ownerOf = async (of: Partial<Plain<Ownership>> & { id: string }) => {
     const owners = await suite.registry().ownersOf([ownership(of)])
     expect(owners).toHaveLength(1)
     return owners[0]
   }
-  const claim = (of: Partial<Ownership> & { id: string }) =>
+  const claim = (of: Partial<Plain<Ownership>> & { id: string }) =>
     suite.registry().claimOwnership(ownership(of))
 
   describe('an ownership', () => {

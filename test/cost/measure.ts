@@ -7,6 +7,7 @@ import { NOW } from '../contracts/registry-fixtures.ts'
 import { createFakeUpstream } from '../race/fake-upstream.ts'
 import { withoutThreads } from '../race/instance.ts'
 import { ISSUERS, mintOrder } from '../race/orders.ts'
+import { userId } from '../support/ids.ts'
 
 /** What one of something costs, in microseconds of CPU. */
 export interface Cost {
@@ -77,10 +78,11 @@ function createSteps(registry: Registry) {
   const order = { kind: 'mint', ...token, seconds: 600, current: undefined, leaves: false } as const
   return {
     async mint(user: string) {
-      const { caller, asked } = mintOrder({ ...order, user }, 'support')
+      const { caller, asked } = mintOrder({ ...order, user: userId(user) }, 'support')
       await mint.issue(await mint.begin(caller), asked)
     },
-    revoke: (user: string) => revokeUser({ user, blockSeconds: 0, reason: undefined, by: 'ada' }),
+    revoke: (user: string) =>
+      revokeUser({ user: userId(user), blockSeconds: 0, reason: undefined, by: 'ada' }),
   }
 }
 

@@ -24,7 +24,7 @@ import {
   type Json,
 } from '../support/chatkit/server-client.ts'
 import { holdToDescription } from '../support/described-answers.ts'
-import { plain } from '../support/ids.ts'
+import { plain, userId } from '../support/ids.ts'
 
 export const ISSUER = 'https://mint.acme.example'
 export const WORKFLOW = 'helpdesk'
@@ -139,7 +139,7 @@ async function openSession(
   const outcome = await registry.record({
     session: {
       id: issued.id,
-      user,
+      user: userId(user),
       workflow,
       issuer: 'i',
       subject: user,

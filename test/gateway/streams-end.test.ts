@@ -7,6 +7,7 @@ import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionId } from '../../src/lib/ids.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { eventsOf, input } from '../support/chatkit/server-client.ts'
+import { userId } from '../support/ids.ts'
 import { rawRequest } from '../support/raw-http.ts'
 import { asAt, type Scene, WORKFLOW } from './scene.ts'
 import { lastError, note, rest, start, startScripted, startWritten } from './scripted-server.ts'
@@ -19,7 +20,8 @@ const cancels: [string, (at: { scene: Scene; id: SessionId }) => Promise<unknown
   ['cancelled', ({ scene, id }) => scene.registry.beginCancel(id, seconds())],
   [
     'revoked with its user',
-    ({ scene }) => scene.registry.revoke({ user: 'alice', endReason: 'revoked', now: seconds() }),
+    ({ scene }) =>
+      scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', now: seconds() }),
   ],
 ]
 test.each(cancels)(

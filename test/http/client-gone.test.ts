@@ -9,7 +9,7 @@ import { createMint } from '../../src/mint/mint.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { SESSION } from '../support/chatkit/examples.ts'
-import { sessionId } from '../support/ids.ts'
+import { sessionId, userId } from '../support/ids.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 
@@ -103,7 +103,7 @@ test('a session that still arrives is cancelled and stays off the books', async 
     issuers: [],
   })
   const identity = { issuer: 'https://issuer.test', subject: 'alice', sid: undefined }
-  const begun = await mint.begin({ user: 'alice', identity, tokenIssuedAt: undefined })
+  const begun = await mint.begin({ user: userId('alice'), identity, tokenIssuedAt: undefined })
   const asked = {
     workflow: { name: 'support', kind: 'hosted' },
     params: { user: 'alice', workflow: { id: 'wf', tracing: { enabled: false } } },

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { InputValue } from '../../src/config/settings.ts'
 import { mapSession, type NewSession } from '../../src/map/map.ts'
+import { userId } from '../support/ids.ts'
 import { principalWith, refusal, workflowsOf } from './fixtures.ts'
+
+const USER = userId('u')
 
 const WORKFLOWS = workflowsOf(`
   support: { id: wf_s, when: '"support" in claims.groups' }
@@ -19,7 +22,7 @@ interface Asked {
 }
 
 function session(claims: Record<string, unknown>, asked: Asked = {}): NewSession {
-  return mapSession(WORKFLOWS, { principal: principalWith(claims), user: 'u', asked })
+  return mapSession(WORKFLOWS, { principal: principalWith(claims), user: USER, asked })
 }
 
 const refused = (claims: Record<string, unknown>, asked: Asked = {}) =>
@@ -40,7 +43,7 @@ test('without a name, the first workflow whose rule holds is chosen', () => {
 test('everyone may use a workflow without a rule', () => {
   const workflows = workflowsOf('  a: { id: wf_a }\n')
   const principal = principalWith({})
-  const found = mapSession(workflows, { principal, user: 'u', asked: { workflow: 'a' } })
+  const found = mapSession(workflows, { principal, user: USER, asked: { workflow: 'a' } })
   expect(found).toEqual({ user: 'u', workflow: workflows[0], stateVariables: undefined })
 })
 
@@ -98,7 +101,7 @@ describe('input', () => {
       `  a: { id: wf, when: 'input.k == "x"', input: { k: { type: string } } }\n`,
     )
     const ask = (k: string) =>
-      mapSession(workflows, { principal: principalWith({}), user: 'u', asked: { input: { k } } })
+      mapSession(workflows, { principal: principalWith({}), user: USER, asked: { input: { k } } })
     expect(ask('x').workflow.name).toBe('a')
     expect(refusal(() => ask('y'))).toEqual(NOT_ALLOWED)
   })
@@ -130,7 +133,7 @@ describe('input', () => {
     )
     const asked = { workflow: 'a', input: { k: 1 } }
     const principal = principalWith({})
-    expect(refusal(() => mapSession(workflows, { principal, user: 'u', asked }))).toEqual(
+    expect(refusal(() => mapSession(workflows, { principal, user: USER, asked }))).toEqual(
       NOT_ALLOWED,
     )
   })
@@ -145,7 +148,7 @@ describe('input', () => {
   test('an input string without a declared length may have at most 1000 characters', () => {
     const workflows = workflowsOf('  a: { id: wf, input: { k: { type: string } } }\n')
     const ask = (k: string) =>
-      mapSession(workflows, { principal: principalWith({}), user: 'u', asked: { input: { k } } })
+      mapSession(workflows, { principal: principalWith({}), user: USER, asked: { input: { k } } })
     expect(ask('x'.repeat(1000)).workflow.name).toBe('a')
     expect(refusal(() => ask('x'.repeat(1001))).code).toBe('invalid_request')
   })

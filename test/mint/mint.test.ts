@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
+import { userId } from '../support/ids.ts'
 import {
   createScene,
   ISSUER,
@@ -60,7 +61,12 @@ describe('a mint', () => {
     const scene = createScene()
     scene.clock.ms = NOW + 3_600_000
     const { sessionId } = await scene.mint(order())
-    await scene.revoke.revokeUser({ user: 'alice', blockSeconds: 0, reason: undefined, by: 'ada' })
+    await scene.revoke.revokeUser({
+      user: userId('alice'),
+      blockSeconds: 0,
+      reason: undefined,
+      by: 'ada',
+    })
     expect(scene.upstream.ended).toEqual(new Set([sessionId]))
   })
 })
@@ -117,7 +123,7 @@ test('a mint without a readable standing makes no upstream call', async () => {
 })
 
 describe('blocks and revokes', () => {
-  const block = { user: 'alice', blockSeconds: 60, reason: undefined, by: 'ada' }
+  const block = { user: userId('alice'), blockSeconds: 60, reason: undefined, by: 'ada' }
 
   test('a block stops a mint before the upstream call, until the block ends', async () => {
     const scene = createScene()
@@ -139,7 +145,7 @@ describe('blocks and revokes', () => {
   const during: [string, (scene: Scene) => Promise<unknown>][] = [
     ['a revoke with a block', (scene) => scene.revoke.revokeUser(block)],
     ['a revoke without one', (scene) => scene.revoke.revokeUser({ ...block, blockSeconds: 0 })],
-    ['a sign-out', (scene) => scene.revoke.signOut('alice')],
+    ['a sign-out', (scene) => scene.revoke.signOut(userId('alice'))],
     [
       'a revoke whose block is lifted at once',
       async (scene) => {

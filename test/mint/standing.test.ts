@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createCheckStanding } from '../../src/mint/standing.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { userId } from '../support/ids.ts'
 
 const NOW = 1_700_000_000
 const ALICE = {
-  user: 'alice',
+  user: userId('alice'),
   identity: { issuer: 'https://issuer.test', subject: 'a', sid: 's' },
   tokenIssuedAt: NOW - 60,
 }
@@ -25,9 +26,9 @@ describe('the standing of a caller', () => {
     const { registry, check, pass } = scene()
     await expect(check(ALICE)).resolves.toBeUndefined()
     const block = { until: NOW + 10, reason: undefined, by: 'test' }
-    await registry.revoke({ user: 'alice', endReason: 'revoked', block, now: NOW })
+    await registry.revoke({ user: ALICE.user, endReason: 'revoked', block, now: NOW })
     await expect(check(ALICE)).rejects.toMatchObject({ code: 'user_blocked' })
-    await expect(check({ ...ALICE, user: 'bob' })).resolves.toBeUndefined()
+    await expect(check({ ...ALICE, user: userId('bob') })).resolves.toBeUndefined()
     pass(10)
     await expect(check(ALICE)).resolves.toBeUndefined()
   })

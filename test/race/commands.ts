@@ -1,6 +1,9 @@
 // The commands that fast-check draws from, and how often it draws each kind.
+
 import fc from 'fast-check'
 import { unixSeconds } from '../../src/lib/clock.ts'
+import type { UserId } from '../../src/lib/ids.ts'
+import { userId } from '../support/ids.ts'
 import { heldSecrets } from './claims.ts'
 import type { UpstreamFault } from './fake-upstream.ts'
 import type { Order } from './orders.ts'
@@ -25,8 +28,8 @@ function pick<T>(list: readonly T[], at: number): T | undefined {
   return list[at % Math.max(1, list.length)]
 }
 
-function userOf(world: World, at: number): string {
-  return pick(world.users, at) ?? ''
+function userOf(world: World, at: number): UserId {
+  return userId(pick(world.users, at) ?? '')
 }
 
 function ordering<T extends { instance: number }>(

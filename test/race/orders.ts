@@ -1,5 +1,5 @@
 // The orders an instance can be given, and the deeds: one record per order with its times and outcome.
-import type { SessionId } from '../../src/lib/ids.ts'
+import type { SessionId, UserId } from '../../src/lib/ids.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { SessionToMint } from '../../src/mint/mint.ts'
 import type { Caller } from '../../src/mint/standing.ts'
@@ -14,7 +14,7 @@ export const ISSUERS = [{ issuer: ISSUER, logout: { clientIds: [], algorithms: [
 export type Order =
   | {
       readonly kind: 'mint'
-      readonly user: string
+      readonly user: UserId
       readonly sid: string | undefined
       /** The token's `iat`. */
       readonly issuedAt: number | undefined
@@ -24,9 +24,9 @@ export type Order =
       /** The caller leaves at some moment. */
       readonly leaves: boolean
     }
-  | { readonly kind: 'revoke'; readonly user: string; readonly blockSeconds: number }
-  | { readonly kind: 'lift'; readonly user: string }
-  | { readonly kind: 'sign_out'; readonly user: string }
+  | { readonly kind: 'revoke'; readonly user: UserId; readonly blockSeconds: number }
+  | { readonly kind: 'lift'; readonly user: UserId }
+  | { readonly kind: 'sign_out'; readonly user: UserId }
   | { readonly kind: 'cancel'; readonly session: SessionId }
   | {
       readonly kind: 'logout'

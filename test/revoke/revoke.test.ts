@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { UserRevoke } from '../../src/registry/records.ts'
 import { createScene, ISSUER, NOW, NOW_SECONDS, order, unavailable } from '../mint/scene.ts'
-import { sessionId as idOf } from '../support/ids.ts'
+import { sessionId as idOf, userId } from '../support/ids.ts'
 
 const revokeAlice = (changes: object = {}) => ({
-  user: 'alice',
+  user: userId('alice'),
   blockSeconds: 60,
   reason: 'left the company',
   by: `${ISSUER}|ada`,
@@ -148,7 +148,7 @@ describe('signing out', () => {
   test('ends the caller’s sessions, and does not stop the next mint', async () => {
     const scene = createScene()
     const { sessionId } = await scene.mint(order())
-    await scene.revoke.signOut('alice')
+    await scene.revoke.signOut(userId('alice'))
     await scene.canceller.settled()
     expect(scene.upstream.ended).toEqual(new Set([sessionId]))
     expect((await scene.real.getSession(sessionId))?.endReason).toBe('signed_out')
@@ -158,7 +158,7 @@ describe('signing out', () => {
   test('does not lift a block', async () => {
     const scene = createScene()
     await scene.revoke.revokeUser(revokeAlice())
-    await scene.revoke.signOut('alice')
+    await scene.revoke.signOut(userId('alice'))
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
   })
 })

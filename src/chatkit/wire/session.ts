@@ -1,9 +1,9 @@
 // Sessions as the ChatKit API spells them: the body of a create, and its answers to create and cancel.
 
 import { z } from 'zod'
-import { OBJECT_ID } from '../../lib/ids.ts'
+import { MAX_USER_CHARACTERS, OBJECT_ID } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
-import { MAX_USER_CHARACTERS, text } from './wire.ts'
+import { text } from './wire.ts'
 
 /** Seconds that a session lives when nobody says otherwise: also the most that it may. */
 export const DEFAULT_LIFE_SECONDS = 600

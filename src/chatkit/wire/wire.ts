@@ -3,9 +3,7 @@
 // time. Source: the ChatKit API reference; bounds and nulls from its OpenAPI description.
 
 import { z } from 'zod'
-
-/** Most characters of a `user`, at create and as a filter. */
-export const MAX_USER_CHARACTERS = 512
+import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
 
 /** Entries of a page when the query has no `limit`. */
 export const DEFAULT_LIMIT = 20

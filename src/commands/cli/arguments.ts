@@ -1,8 +1,14 @@
 // Options and arguments that several commands take, checked before anything is sent.
 
 import { Argument, InvalidArgumentError, Option } from 'commander'
-import { MAX_USER_CHARACTERS } from '../../chatkit/wire/wire.ts'
-import { parseSessionId, parseThreadId, type SessionId, type ThreadId } from '../../lib/ids.ts'
+import {
+  parseSessionId,
+  parseThreadId,
+  parseUserId,
+  type SessionId,
+  type ThreadId,
+  type UserId,
+} from '../../lib/ids.ts'
 
 const MAX_CURSOR = 2048
 
@@ -44,11 +50,9 @@ function noId(): never {
 }
 
 /** A ChatKit user, as the mapping of claims makes them. */
-export function user(text: string): string {
-  const length = [...text].length
-  const fits = length > 0 && length <= MAX_USER_CHARACTERS
-  // The last two would leave the path that a user stands in (RFC 3986 §5.2.4).
-  if (fits && text.isWellFormed() && !/\p{Cc}/u.test(text) && !/^\.{1,2}$/.test(text)) return text
+export function user(text: string): UserId {
+  const parsed = parseUserId(text)
+  if (parsed !== undefined) return parsed
   throw new InvalidArgumentError(
     'A user has 1 to 512 characters, none of them a control character, and is not "." or "..".',
   )

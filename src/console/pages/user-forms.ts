@@ -1,6 +1,7 @@
 // Forms of what can be done to a user.
 
 import { html } from 'hono/html'
+import type { UserId } from '../../lib/ids.ts'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 import { panel } from '../view/fragments.ts'
 import { csrfField, type Html, USER_UNITS } from '../view/layout.ts'
@@ -9,7 +10,7 @@ interface UserFormsParts {
   /** Path of the console. */
   readonly root: string
   readonly signIn: SignIn
-  readonly user: string
+  readonly user: UserId
 }
 
 /** The lengths of a block that the form offers, in seconds. */

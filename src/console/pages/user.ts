@@ -1,12 +1,13 @@
 // Shows everything about one user, and revokes and unblocks them.
 
 import { html } from 'hono/html'
-import { isUser, type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
+import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
 import type { ThreadPage } from '../../chatkit/wire/thread.ts'
 import { adminRequest } from '../../http/authentication.ts'
 import { callOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { parseUserId, type UserId } from '../../lib/ids.ts'
 import { CODES } from '../../respond/codes.ts'
 import type { Action, View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
@@ -21,8 +22,9 @@ import { actionPanels, unblockForm } from './user-forms.ts'
 const ROWS = 10
 
 /** @throws `invalid_request` when the mapping of claims could not yield this user */
-export function knownUser(given: string | undefined): string {
-  if (given !== undefined && isUser(given)) return given
+export function knownUser(given: string | undefined): UserId {
+  const user = parseUserId(given)
+  if (user !== undefined) return user
   throw new PageError('invalid_request', {
     reason: 'a user that cannot exist',
     heading: 'No such user',
@@ -107,7 +109,7 @@ function threadSection(
     addresses,
     user,
     seconds,
-  }: { readonly addresses: Addresses; readonly user: string; readonly seconds: number },
+  }: { readonly addresses: Addresses; readonly user: UserId; readonly seconds: number },
 ): Html {
   if (threads instanceof ServiceError) {
     return html`<p class="empty">Threads cannot be shown now: ${CODES[threads.code].detail}</p>`

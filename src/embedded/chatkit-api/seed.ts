@@ -20,7 +20,8 @@ import {
   userMessageItem,
   widgetItem,
 } from '../../chatkit/wire/item.ts'
-import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
+import { text } from '../../chatkit/wire/wire.ts'
+import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
 
 /**
  * Threads that may be planted, built on the wire schemas but strict: a seed is written by a developer, and a

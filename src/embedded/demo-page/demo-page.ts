@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
-import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
+import { text } from '../../chatkit/wire/wire.ts'
+import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
 
 /** One call of the service, with what the page cannot see of it. */
 export interface MintTrace {

@@ -2,9 +2,9 @@
 
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
-import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
+import { text } from '../../chatkit/wire/wire.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { parseThreadId } from '../../lib/ids.ts'
+import { MAX_USER_CHARACTERS, parseThreadId } from '../../lib/ids.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppContext } from '../context.ts'
 import { pathId, refuseQuery, validQuery } from '../query.ts'

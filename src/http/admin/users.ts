@@ -2,10 +2,11 @@
 
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
-import { isUser, revokeTerms } from '../../administer/revokes.ts'
-import { MAX_USER_CHARACTERS, text } from '../../chatkit/wire/wire.ts'
+import { revokeTerms } from '../../administer/revokes.ts'
+import { text } from '../../chatkit/wire/wire.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { MAX_USER_CHARACTERS, parseUserId, type UserId } from '../../lib/ids.ts'
 import { presentBlock, presentList, presentRevoked } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { readJson } from '../body.ts'
@@ -21,7 +22,9 @@ const revokeBody = z.strictObject(terms)
 /** Names a ChatKit user, or a token's issuer and subject. */
 const revokeAnyBody = z.union([
   z.strictObject({
-    user: text(MAX_USER_CHARACTERS).refine(isUser, 'must be a possible user'),
+    user: text(MAX_USER_CHARACTERS)
+      .refine((value) => parseUserId(value) !== undefined, 'must be a possible user')
+      .brand<'UserId'>(),
     ...terms,
   }),
   z.strictObject({
@@ -160,9 +163,9 @@ export function adminUsers({
  *
  * @throws `invalid_request`
  */
-export function pathUser(c: AppContext): string {
-  const user = c.req.param('user')
-  if (user !== undefined && isUser(user)) return user
+export function pathUser(c: AppContext): UserId {
+  const user = parseUserId(c.req.param('user'))
+  if (user !== undefined) return user
   throw new ServiceError('invalid_request', {
     reason: 'a user that cannot exist',
     detail: 'The user in the path must have 1 to 512 characters, none of them a control character.',

@@ -6,7 +6,7 @@ import { APPEND_AUDIT, DROP_BLOCK } from './index-scripts.ts'
 import { audit, hashOf, index, sessionIndex, tagOf, userKeys, usersOfKey } from './keys.ts'
 import type { Commands, Link } from './link.ts'
 import { readPage } from './pages.ts'
-import { identityHashes, maybeTexts, texts, toAuditEntry, toBlock } from './rows.ts'
+import { identityHashes, maybeTexts, texts, toAuditEntry, toBlock, userId } from './rows.ts'
 import { LIFT_BLOCK } from './user-scripts.ts'
 import { fetchSessions } from './where.ts'
 
@@ -45,7 +45,7 @@ export function createLists(link: Link): Lists {
           texts.parse(await redis.send(key, 'ZRANGE', key, '0', '-1')),
         )
         const members = new Set((await Promise.all(users)).flat())
-        return [...members].map((member) => String(JSON.parse(member)))
+        return [...members].map((member) => userId.parse(JSON.parse(member)))
       }),
     listBlocks: (query) =>
       readPage(link, query, {

@@ -10,9 +10,12 @@ export interface PlacedSession {
   readonly record: SessionRecord
 }
 
+/** A user whom the store was given. */
+export const userId = z.string().brand<'UserId'>()
+
 const sessionJson = z.object({
   id: z.string().brand<'SessionId'>(),
-  user: z.string(),
+  user: userId,
   workflow: z.string(),
   issuer: z.string(),
   subject: z.string(),
@@ -93,7 +96,7 @@ export function fromRow(row: unknown): PlacedSession {
 }
 
 const blockJson = z.object({
-  user: z.string(),
+  user: userId,
   until: z.number(),
   reason: z.string().optional(),
   by: z.string(),
@@ -114,7 +117,7 @@ const ownedJson = z.object({
     workflow: z.string(),
     kind: z.enum(['thread', 'attachment']),
     id: z.string(),
-    user: z.string(),
+    user: userId,
     createdAt: z.number(),
   }),
 })

@@ -3,7 +3,7 @@ import type { Registry } from '../port.ts'
 import type { AuditEntry, SessionQuery } from '../records.ts'
 import type { Database, Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
-import { numberIn, toAuditEntry, toBlock, toSession } from './rows.ts'
+import { numberIn, toAuditEntry, toBlock, toSession, userId } from './rows.ts'
 
 type Lists = Pick<
   Registry,
@@ -78,7 +78,7 @@ export function createLists(db: Database): Lists {
           subject ?? null,
           sid ?? null,
         )
-        return rows.map((row) => String(row['user']))
+        return rows.map((row) => userId.parse(row['user']))
       }),
   }
 }

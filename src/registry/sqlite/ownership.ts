@@ -1,4 +1,5 @@
 // Records in SQLite who owns a thread or an attachment of a self-hosted server.
+import type { UserId } from '../../lib/ids.ts'
 import type { Registry } from '../port.ts'
 import type { OwnedQuery, OwnedThing } from '../records.ts'
 import type { Database, Sql } from './database.ts'
@@ -41,7 +42,7 @@ export function createOwnership(db: Database): OwnershipSteps {
   }
 }
 
-function ownerOf(sql: Sql, { workflow, kind, id }: OwnedThing): string | undefined {
+function ownerOf(sql: Sql, { workflow, kind, id }: OwnedThing): UserId | undefined {
   const row = sql.get(`SELECT * FROM owned WHERE ${IS_THING}`, id, kind, workflow)
   return row === undefined ? undefined : toOwnership(row).user
 }

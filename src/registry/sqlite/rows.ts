@@ -5,9 +5,12 @@ import type { ResultRow } from './database.ts'
 
 const optionalText = z.string().nullable()
 
+/** A user whom the store was given. */
+export const userId = z.string().brand<'UserId'>()
+
 const sessionRow = z.object({
   id: z.string().brand<'SessionId'>(),
-  user: z.string(),
+  user: userId,
   workflow: z.string(),
   issuer: z.string(),
   subject: z.string(),
@@ -29,12 +32,12 @@ const ownedRow = z.object({
   workflow: z.string(),
   kind: z.enum(['thread', 'attachment']),
   id: z.string(),
-  user: z.string(),
+  user: userId,
   created_at: z.number(),
 })
 
 const blockRow = z.object({
-  user: z.string(),
+  user: userId,
   until: z.number(),
   reason: optionalText,
   by: z.string(),

@@ -4,7 +4,7 @@ import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/s
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { chatkitContract, type SeededThread } from '../../contracts/chatkit.ts'
 import { startSeedableServer } from '../../support/chatkit/seedable-server.ts'
-import { plain } from '../../support/ids.ts'
+import { plain, userId } from '../../support/ids.ts'
 
 async function makeContract() {
   const server = await startSeedableServer()
@@ -19,7 +19,13 @@ async function makeContract() {
       const { id } = server.seed(thread)
       const { user } = thread
       const createdAt = Math.floor(Date.now() / 1000)
-      await registry.claimOwnership({ workflow: 'helpdesk', kind: 'thread', id, user, createdAt })
+      await registry.claimOwnership({
+        workflow: 'helpdesk',
+        kind: 'thread',
+        id,
+        user: userId(user),
+        createdAt,
+      })
       return { id }
     },
     async close() {

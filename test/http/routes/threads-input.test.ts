@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
+import { userId } from '../../support/ids.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { ISSUER, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -129,7 +130,7 @@ describe('who is refused', () => {
     const now = Math.floor(Date.now() / 1000)
     const block = { until: now + 600, reason: undefined, by: 'test' }
     const id = await scene.seed('support', { user: 'greta' })
-    await scene.registry.revoke({ user: 'greta', endReason: 'revoked', block, now })
+    await scene.registry.revoke({ user: userId('greta'), endReason: 'revoked', block, now })
     const as = { user: 'greta' }
     scene.asked()
     for (const line of EACH_CALL) {
@@ -178,7 +179,7 @@ describe('a thread that changes hands between check and act', () => {
     desk.onRequest = async (body) => {
       types.push(JSON.parse(body).type)
       await scene.registry.releaseOwnership(thing)
-      await scene.registry.claimOwnership({ ...thing, user: 'bob', createdAt: 1 })
+      await scene.registry.claimOwnership({ ...thing, user: userId('bob'), createdAt: 1 })
     }
     const answer = await scene.call(line.replace('ID', id))
     desk.onRequest = was

@@ -5,6 +5,7 @@ import { Agent } from 'undici'
 import { createSessionParams } from '../../../chatkit/wire/session.ts'
 import type { WorkflowSettings } from '../../../config/settings.ts'
 import { type Setup, SetupError } from '../../../config/setup.ts'
+import type { UserId } from '../../../lib/ids.ts'
 import { scrub } from '../../../lib/log.ts'
 import { configOption, setupOf } from '../config-option.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -23,7 +24,7 @@ const DOCTOR = 'chatkit-mint-doctor'
 interface Options {
   readonly config?: string
   readonly workflow?: string
-  readonly user: string
+  readonly user: UserId
   readonly json?: boolean
 }
 

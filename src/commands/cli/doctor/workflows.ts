@@ -6,7 +6,7 @@ import { type ChatKit, UnusableSessionError } from '../../../chatkit/port.ts'
 import type { HostedWorkflow, WorkflowSettings } from '../../../config/settings.ts'
 import type { Setup } from '../../../config/setup.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import type { SessionId } from '../../../lib/ids.ts'
+import type { SessionId, UserId } from '../../../lib/ids.ts'
 import { createParams } from '../../../map/session-params.ts'
 import { reasonOf } from '../reason.ts'
 import { adviceOnApi, type CallContext } from './advice.ts'
@@ -19,7 +19,7 @@ const SECONDS = 10
 export interface WorkflowChecks extends Setup {
   readonly workflows: readonly WorkflowSettings[]
   /** The ChatKit user to mint for. */
-  readonly user: string
+  readonly user: UserId
   readonly dispatcher: Dispatcher
   readonly now: Clock
   readonly signal: AbortSignal
