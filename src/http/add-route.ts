@@ -13,7 +13,7 @@ export type Methods = Readonly<
   Partial<Record<'GET' | 'POST' | 'PUT' | 'DELETE', readonly (Check | Handler<AppEnv>)[]>>
 >
 
-/** The routes of a table that have a handler, by Hono's path pattern. */
+/** The URLs of all routes that have a handler; the keys are Hono's path patterns. */
 export function withHandlers(
   routes: RouteDefinitions,
   handlers: Readonly<Record<string, Handler<AppEnv> | undefined>>,
@@ -40,12 +40,10 @@ function checksOf(
 }
 
 /**
- * Adds one URL so that the contract's order holds: an unknown path is 404 and another method 405
- * before the origin is looked at, and the origin before anything of ours runs.
+ * Adds one URL. Refusals keep the documented order: an unknown path is 404 and another method 405 before
+ * the origin is checked, and the origin is checked before the steps of the route run.
  *
- * @param app - where to
- * @param origins - who may call it from a browser
- * @param route - Hono's path pattern and the methods behind it
+ * @param route - Hono's path pattern and the methods of this URL
  */
 export function addRoute(
   app: Hono<AppEnv>,
@@ -64,7 +62,10 @@ export function addRoute(
   })
 }
 
-/** Joins the steps in one layer of Hono's: each layer costs about 1 µs for a `next()` that no check uses. */
+/**
+ * Runs all steps in one Hono handler: each handler costs about 1 µs for a `next()` that checks do not
+ * use.
+ */
 function inTurn(steps: readonly (Check | Handler<AppEnv>)[], origins: Origins): Handler<AppEnv> {
   return async (c, next) => {
     refuseForeignOrigin(c, origins)

@@ -1,22 +1,19 @@
 // Makes the answers of frequent calls cheaply: headers are gathered in a plain object.
 import type { AnswerHeaders, AppContext } from './context.ts'
 
-// Hono gathers headers in a `Headers`, which costs more CPU than the rest of an answer. Those that
-// every answer has are gathered in a plain object instead, which Node's `writeHead` takes as it is.
+// Hono collects headers in a `Headers` object, which costs more CPU than the rest of an answer. The
+// headers that every answer has are collected in a plain object instead, which Node's `writeHead` takes
+// unchanged.
 
-/** A whole answer, headers that every answer has apart. */
+/** A whole answer, without the headers that every answer has. */
 export interface TextAnswer {
   readonly status: number
-  /** With the content type. */
+  /** Includes `Content-Type`. */
   readonly headers: Readonly<AnswerHeaders>
   readonly body: string
 }
 
-/**
- * The headers of every answer to a request that was understood.
- *
- * @param requestId - ours
- */
+/** Makes the headers that every answer has. */
 export function everyAnswer(requestId: string): AnswerHeaders {
   return {
     'X-Request-Id': requestId,
@@ -26,20 +23,13 @@ export function everyAnswer(requestId: string): AnswerHeaders {
 }
 
 /**
- * Puts a header on the answer, whoever makes it, unless the answer brings one of that name.
- *
- * @param c - before its answer is made
+ * Sets a header of the coming answer. If the answer itself has a header of that name, that one is sent.
  */
 export function setHeader(c: AppContext, name: string, value: string): void {
   c.get('headers')[name] = value
 }
 
-/**
- * The light way to answer: for what is called often.
- *
- * @param c - the request
- * @param answer - what to say
- */
+/** Answers at little CPU cost, for frequent calls. */
 export function answerText(c: AppContext, { status, headers, body }: TextAnswer): Response {
   const response = new Response(body, { status, headers: { ...c.get('headers'), ...headers } })
   c.set('lightAnswer', response)
@@ -47,9 +37,7 @@ export function answerText(c: AppContext, { status, headers, body }: TextAnswer)
 }
 
 /**
- * Gives an answer that was made another way, by `c.json` for example, the headers of every answer.
- *
- * @param c - with its answer
+ * Adds the headers that every answer has to one that was made in another way, for example by `c.json`.
  */
 export function completeHeaders(c: AppContext): void {
   if (c.res === c.get('lightAnswer')) return

@@ -24,8 +24,8 @@ export type CallerOf = ReturnType<typeof createCallerOf>
  * Only failures are counted, and only failures are refused over the limit: a good token must work even
  * when somebody else sends bad ones from the same address.
  *
- * @returns throws `missing_token`, `invalid_token`, `token_expired`, `idp_unavailable`,
- * `invalid_request`; `rate_limited` instead of a 401 over the limit
+ * The function that is returned throws `missing_token`, `invalid_token`, `token_expired`,
+ * `idp_unavailable`, `invalid_request`, and over the limit `rate_limited` instead of a 401.
  */
 export function createCallerOf({
   authenticate,
@@ -81,7 +81,7 @@ function isFailure(error: unknown): error is ServiceError {
 /**
  * Lets users through, and leaves principal and ChatKit user in `c.var`.
  *
- * @returns throws what {@link CallerOf} throws; `claims_not_mapped`
+ * The check throws what {@link CallerOf} throws, and `claims_not_mapped`.
  */
 export function requireUser({
   callerOf,
@@ -100,10 +100,10 @@ export function requireUser({
 }
 
 /**
- * Lets admins through, and leaves their actor in `c.var.admin`. The audit keeps refused attempts.
+ * Lets admins through, and leaves their actor in `c.var.admin`. Refused attempts go to the audit.
  * Cookies do not count here, so that no other site can make an admin's browser act.
  *
- * @returns throws what {@link CallerOf} throws; `admin_required`
+ * The check throws what {@link CallerOf} throws, and `admin_required`.
  */
 export function requireAdmin({
   callerOf,
@@ -121,7 +121,7 @@ export function requireAdmin({
       const reason = `${c.req.method} ${c.req.routePath}`
       const { requestId } = c.var
       audit.note({ actor, action: 'admin_attempt', outcome: 'refused', reason, requestId })
-      throw new ServiceError('admin_required', { reason: 'the token is not an admin’s' })
+      throw new ServiceError('admin_required', { reason: 'the caller is not an admin' })
     }
     c.set('admin', actor)
   }
@@ -130,7 +130,7 @@ export function requireAdmin({
 /**
  * The part of a request that `administer/` needs.
  *
- * @param c - behind {@link requireAdmin}, or a page of the console
+ * @param c - a request that {@link requireAdmin} or the console has let through
  * @param call - goes with upstream calls
  */
 export function adminRequest(c: AppContext, call?: CallOptions): AdminRequest {

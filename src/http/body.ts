@@ -9,20 +9,20 @@ import type { AppContext } from './context.ts'
 
 /** Longest body, in bytes. */
 const MAX_BYTES = 16 * 1024
-/** How long it may take to arrive. */
+/** Milliseconds for the body to arrive. */
 const BODY_MS = 10_000
 /** Deepest nesting of a JSON body. */
 const MAX_DEPTH = 32
 
-/** Schema of a body that has nothing to say. */
+/** Schema of a body that must have no fields. */
 export const noFields = z.strictObject({})
 
-/** Reads as `Request.text()` does. */
+/** Decodes as `Request.text()` does. */
 const utf8 = new TextDecoder()
 
 /**
- * Reads and checks a JSON body in the contract's order: 415, 413, 400. No body, and `application/json`
- * with an empty one, count as `{}`.
+ * Reads and checks a JSON body in the documented order: 415, 413, 400. An absent body and an empty
+ * `application/json` body count as `{}`.
  *
  * @param schema - a strict object, so that unknown fields are refused
  * @throws `unsupported_media_type`, `body_too_large`, `invalid_request`, `request_timeout`
@@ -75,16 +75,17 @@ export async function readText(c: AppContext, length = bodyLength(c)): Promise<s
   }
 }
 
-/** Bytes to come; undefined when the client did not say (chunked). */
+/** Length of the body in bytes; undefined when the client did not declare it (chunked). */
 export function bodyLength(c: AppContext): number | undefined {
   const declared = c.req.header('Content-Length')
   if (declared !== undefined) return Number(declared)
   if (c.req.header('Transfer-Encoding') !== undefined) return undefined
-  // Without either an HTTP/1.1 request has no body (RFC 9112 §6.3); a Request made by hand may.
+  // Without either an HTTP/1.1 request has no body (RFC 9112 §6.3); a Request that a test makes may have
+  // one.
   return c.env.incoming !== undefined || c.req.raw.body === null ? 0 : undefined
 }
 
-/** The server's own bound is for the largest bodies, uploads; these are small and come at once. */
+/** Bounds the time for a small body. The server's own bound is longer, because it must allow uploads. */
 async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error('too slow')), milliseconds)

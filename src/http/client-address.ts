@@ -2,15 +2,18 @@
 import { BlockList, isIP } from 'node:net'
 import type { AppContext } from './context.ts'
 
-/** What decides whose address a request is counted under. */
+/** The settings that decide which address a request is counted under. */
 export interface ClientAddressOptions {
-  /** CIDRs of proxies whose forwarding headers are believed. */
+  /** CIDRs of proxies whose forwarding headers are trusted. */
   readonly trustedProxies: readonly string[]
-  /** The header in which a trusted proxy puts the client; `X-Forwarded-For` from the right if absent. */
+  /**
+   * Header in which a trusted proxy puts the client's address. When absent, `X-Forwarded-For` is read
+   * from the right.
+   */
   readonly clientIpHeader: string | undefined
 }
 
-/** The client's address, or the nearest one that can be believed. */
+/** Finds the client's address, or the nearest address that can be trusted. */
 export type ClientAddress = (c: AppContext) => string
 
 /**
@@ -35,8 +38,8 @@ export function createClientAddress({
 }
 
 /**
- * What failures of an address are counted under: an IPv6 subscriber has a whole /64 to send from
- * (RFC 6177), so the address alone would be no limit.
+ * The key under which failures of an address are counted. For IPv6 it is the /64: a subscriber can send
+ * from all of it (RFC 6177), so a limit per address would limit nobody.
  *
  * @param address - IPv4, or IPv6 in any spelling
  */

@@ -5,7 +5,7 @@ import type { Principal } from '../authenticate/claims.ts'
 import type { UpstreamCall } from '../chatkit/port.ts'
 import type { UserId } from '../lib/ids.ts'
 
-/** What becomes known about a request on its way, for its line in the access log. No secrets. */
+/** Facts about a request for its line in the access log. No secrets. */
 export interface RequestTrace {
   /** A hash; see `createUserHash`. */
   user?: string
@@ -22,14 +22,14 @@ export interface AppEnv {
   Bindings: Partial<HttpBindings>
   Variables: {
     requestId: string
-    /** Headers of the answer to come; see `setHeader`. */
+    /** Headers of the coming answer; see `setHeader`. */
     headers: AnswerHeaders
     /** The answer, when `answerText` made it. */
     lightAnswer: Response
     trace: RequestTrace
-    /** Who calls; set by `requireUser`. */
+    /** The caller; set by `requireUser`. */
     principal: Principal
-    /** The ChatKit user that is; set by `requireUser`. */
+    /** The caller's ChatKit user; set by `requireUser`. */
     user: UserId
     /** `issuer|subject`; set by `requireAdmin`. */
     admin: string

@@ -22,7 +22,7 @@ export interface CredentialSource {
 /** A token and where it was found. */
 export interface Credential {
   readonly token: string
-  /** Name of the cookie it came in; undefined for `Authorization: Bearer`. */
+  /** Name of the cookie that held it; undefined for `Authorization: Bearer`. */
   readonly cookie: string | undefined
 }
 
@@ -38,7 +38,7 @@ export function credentialSourceOf(
     authorizationCount: countAuthorization(c),
     cookieHeader: c.req.header('Cookie'),
     cookiesAllowed,
-    // A cookie counts only in a request without the header, so only then is the origin looked at.
+    // A cookie counts only in a request without the header, so only then is the origin checked.
     originProven: authorization === undefined && isOriginProven(c, origins),
   }
 }

@@ -11,7 +11,7 @@ import type { AppContext } from './context.ts'
 import { NDJSON, streamLines } from './ndjson.ts'
 import { clientGone } from './upstream-call-options.ts'
 
-/** What {@link answerExport} answers from. */
+/** The parts of {@link answerExport}. */
 export interface ExportParts {
   readonly administer: Pick<Administer, 'exportUser'>
   readonly log: Log

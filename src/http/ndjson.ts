@@ -1,30 +1,34 @@
 // Streams an answer as lines of JSON (NDJSON).
 import type { AppContext } from './context.ts'
 
-/** As the contract has it: one JSON object a line. */
+/** Media type of an answer with one JSON object per line. */
 export const NDJSON = 'application/x-ndjson'
 
-/** Lines go out together until they are so many bytes: a chunk each would cost more than they hold. */
+/**
+ * Lines are sent together in chunks of about this size: one chunk per line would cost more than the
+ * line.
+ */
 const CHUNK_BYTES = 16 * 1024
 
-/** How lines become an answer. */
+/** The settings of {@link streamLines}. */
 export interface NdjsonOptions {
-  /** Each line goes out as it comes. */
+  /** Sends each line as soon as it is read. */
   readonly atOnce?: boolean
-  /** Nobody reads any more. */
+  /** Called when the client has left. */
   readonly onGone?: (reason: unknown) => void
-  /** The lines ended with an error: the answer is cut, and so known to be truncated. */
+  /**
+   * Called when reading the lines failed. The answer is cut off, so the client sees that it is
+   * incomplete.
+   */
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Streams lines as they are read. The first is waited for, so that what fails before it can still be
- * a problem.
+ * Streams lines as they are read. Waits for the first of them, so that an error before it can still be
+ * answered as a problem.
  *
- * @param c - the request
  * @param batches - some lines at a time; ended when the client leaves
- * @param options - what happens at the ends
- * @throws what the first line throws
+ * @throws the error of the first batch
  */
 export async function streamLines(
   c: AppContext,

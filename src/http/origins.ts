@@ -3,23 +3,22 @@ import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { AnswerHeaders, AppContext } from './context.ts'
 
-/** Which browser origins may call what. Compared byte for byte with what the browser sends. */
+/** The browser origins that may call each part of the API, compared byte for byte with the header. */
 export interface Origins {
-  /** Of the apps, for everything but the admin endpoints. */
+  /** Origins of apps, for everything but the admin endpoints. */
   readonly app: ReadonlySet<string>
   /** For `/v1/admin`. */
   readonly admin: ReadonlySet<string>
-  /** For `/admin`, the console: the service's own and no other, or an app could read its pages. */
+  /** For `/admin`, the console: only the service's own, so that no app can read the console's pages. */
   readonly console: ReadonlySet<string>
   /** Whether browsers may send cookies along, because an issuer's token can come in one. */
   readonly credentials: boolean
 }
 
 /**
- * The origins that the config allows; the service's own is always one of them.
+ * The origins that the config allows, and always the service's own.
  *
- * @param settings - apps, admins, cookies
- * @param publicUrl - the service as clients see it
+ * @param publicUrl - the service's own address, as clients see it
  */
 export function originsOf(settings: Settings, publicUrl: string | undefined): Origins {
   const own = publicUrl === undefined ? [] : [new URL(publicUrl).origin]
@@ -36,7 +35,7 @@ const MAX_AGE_SECONDS = '600'
 const ADMIN_PATH = /^\/v1\/admin(?:\/|$)/
 const CONSOLE_PATH = /^\/admin(?:\/|$)/
 
-/** The request's `Origin` when it is an allowed one for its path. */
+/** The request's `Origin`, if it is allowed for the path. */
 export function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
   const origin = c.req.header('Origin')
   if (origin === undefined) return undefined
@@ -57,12 +56,7 @@ export function setCorsHeaders(c: AppContext, origins: Origins): void {
   if (origin !== undefined) Object.assign(c.get('headers'), corsHeaders(origin, origins))
 }
 
-/**
- * What every answer to an allowed origin has (Fetch Standard, CORS protocol).
- *
- * @param origin - one that is allowed
- * @param origins - whether cookies may come along
- */
+/** The CORS headers of every answer to an allowed origin (Fetch Standard, CORS protocol). */
 export function corsHeaders(
   origin: string,
   { credentials }: Pick<Origins, 'credentials'>,
@@ -77,7 +71,7 @@ export function corsHeaders(
 }
 
 /**
- * Answers `OPTIONS`: a preflight (Fetch Standard, CORS protocol) or the question for methods
+ * Answers `OPTIONS`: a preflight (Fetch Standard, CORS protocol), or a request for the allowed methods
  * (RFC 9110 §9.3.7).
  *
  * @param methods - of the path, comma-separated

@@ -1,10 +1,10 @@
-// Checks what stands in a URL: query parameters, the parameters of lists, ids in paths.
+// Checks the parts of a URL: query parameters, the parameters of lists, ids in paths.
 import { zValidator } from '@hono/zod-validator'
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import type { AppContext, AppEnv, Check } from './context.ts'
 
-/** An id, or a user where the list is of users. */
+/** An id; in the list of blocks, a user. */
 const cursor = z.string().min(1).max(2048).optional()
 
 /** `limit`, `order`, `after`, `before`: as in the ChatKit API, with its defaults. */
@@ -21,8 +21,8 @@ export const listParameters = {
 }
 
 /**
- * Checks the query; behind it {@link validQuery} has the result. A repeated parameter is a list here
- * and refused like an unknown one: two readers may not agree on which value counts.
+ * Checks the query. After this check, {@link validQuery} gives the result. A repeated parameter is
+ * refused, because two readers may not agree on which value counts.
  *
  * @param schema - a strict object
  */
@@ -41,7 +41,8 @@ export function query(schema: z.ZodType<object>): Check {
 async function goOn(): Promise<void> {}
 
 /**
- * Refuses a query where a call has none: its sender expects something that will not happen.
+ * Refuses every query parameter, for calls that take none: its sender expects something that will not
+ * happen.
  *
  * @throws `invalid_request`
  */
@@ -58,7 +59,7 @@ export function validQuery<S extends z.ZodType>(c: AppContext, _schema: S): z.ou
   return c.req.valid('query' as never)
 }
 
-/** A page, or the refusal of a cursor that is of no entry of this list. */
+/** Returns the page, or refuses the cursor if it belongs to no entry of this list. */
 export function pageOrRefusal<T>(page: T | undefined): T {
   if (page !== undefined) return page
   throw invalidQuery('The cursor in "after" or "before" is of no entry of this list.')
@@ -67,7 +68,7 @@ export function pageOrRefusal<T>(page: T | undefined): T {
 /**
  * The id in the path, parsed before anything is looked up or sent with it.
  *
- * @param parse - undefined for a text that is no id
+ * @param parse - returns undefined for a text that is no id
  * @throws `invalid_request`
  */
 export function pathId<T>(c: AppContext, parse: (text: string) => T | undefined): T {
@@ -75,7 +76,7 @@ export function pathId<T>(c: AppContext, parse: (text: string) => T | undefined)
   if (id !== undefined) return id
   throw new ServiceError('invalid_request', {
     reason: 'an id with characters that ids do not have',
-    detail: 'The id in the path is not one.',
+    detail: 'The id in the path is not valid.',
   })
 }
 
@@ -87,7 +88,7 @@ function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
   throw invalidQuery(`The query parameter "${name}" is not what this call expects, or is repeated.`)
 }
 
-/** Hono leaves an escape that is not UTF-8 as it stands: `%ff` would be a user of three characters. */
+/** Hono does not decode an escape that is not UTF-8, so `%ff` would be a user of three characters. */
 function checkEscapes(c: AppContext): void {
   const { pathname, search } = new URL(c.req.url)
   try {

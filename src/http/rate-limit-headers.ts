@@ -1,4 +1,4 @@
-// Tells a client how a rate limit stands (draft-ietf-httpapi-ratelimit-headers).
+// Sets the headers that tell a client the state of a rate limit (draft-ietf-httpapi-ratelimit-headers).
 import type { RateLimit } from '../config/settings.ts'
 import type { RateState } from '../registry/records.ts'
 import { setHeader } from './answer.ts'

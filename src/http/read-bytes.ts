@@ -7,15 +7,14 @@ import type { AppContext } from './context.ts'
 /** Bounds of a body. */
 export interface BodyLimits {
   readonly maxBytes: number
-  /** For its arrival, in milliseconds. */
+  /** Milliseconds for the body to arrive. */
   readonly milliseconds: number
 }
 
 /**
- * Reads the whole body, as its bytes: they go on as they came.
+ * Reads the whole body unchanged.
  *
  * @param c - a request whose body nobody has read
- * @param limits - size and time
  * @throws `body_too_large`, `request_timeout`
  */
 export async function readBytes(c: AppContext, limits: BodyLimits): Promise<Uint8Array> {
@@ -33,7 +32,7 @@ export async function readBytes(c: AppContext, limits: BodyLimits): Promise<Uint
   }, milliseconds)
   try {
     const bytes = await readBounded(chunksOf(reader), maxBytes)
-    // A body that is let go of ends, and looks as if it were whole.
+    // A cancelled body ends without an error, and would look complete.
     if (late) throw new Error('the time was up')
     return bytes
   } catch (error) {

@@ -28,14 +28,14 @@ export interface AnswerSeen {
   readonly code: string | undefined
   readonly milliseconds: number
   readonly requestId: string
-  /** The header of that name, as the client sent it. */
+  /** The client's `traceparent` header, unchanged. */
   readonly traceparent: string | undefined
   readonly trace: RequestTrace
 }
 
 /**
- * Wraps every request. Headers are gathered before the handler runs: setting them on a finished answer costs more CPU
- * than the rest of a mint's answer (it throws away the Node adapter's light response).
+ * Wraps every request. Headers are gathered before the handler runs: setting them on a finished answer
+ * costs more CPU than the rest of a mint's answer (it discards the Node adapter's light response).
  */
 export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -47,7 +47,8 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     setCorsHeaders(c, options.origins)
     await next()
     completeHeaders(c)
-    // Asked after the answer: requests that were under way when the draining began close their connection too.
+    // Read after the answer, so that requests under way when the draining began close their connection
+    // too.
     if (options.draining()) c.header('Connection', 'close')
     if (isAnsweredBelow(c.env.outgoing)) return
     logAnswer(c, options, performance.now() - started)
@@ -85,7 +86,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     ms: round(milliseconds),
   }
   if (status < 500) log.info(line, 'request')
-  // Overload brings many of these, when there is least time: a refusal on purpose needs no stack.
+  // Overload causes many of these lines when CPU time is short, and a deliberate refusal needs no stack.
   else if (error?.code === 'overloaded') log.warn(line, 'request')
   else log.error({ ...line, err: c.error }, 'request')
 }
@@ -107,8 +108,8 @@ function round(milliseconds: number): number {
 }
 
 /**
- * Hono's error handler: every error becomes problem details. An unexpected one is `internal_error` for
- * the client; the log shows it as it is.
+ * Hono's error handler: every error becomes problem details. An unexpected error is `internal_error` for
+ * the client; the log shows the original.
  */
 export function answerError(error: Error, c: AppContext): Response {
   const known =
@@ -116,7 +117,7 @@ export function answerError(error: Error, c: AppContext): Response {
       ? error
       : new ServiceError('internal_error', { reason: error.name, cause: error })
   c.error = known
-  // The rest of the request is still to come, so nobody knows where the next one would begin.
+  // The rest of the request may still arrive, so where the next request begins would be unknown.
   if (known.code === 'request_timeout') setHeader(c, 'Connection', 'close')
   return answerText(c, problemAnswer(known, c.get('requestId')))
 }

@@ -9,7 +9,7 @@ import type { AppEnv } from './context.ts'
 /** A check that lets a request through to the handler; `app.ts` has one for each name. */
 export type CheckName = 'user' | 'admin' | 'introspector'
 
-/** How a caller proves who it is; described in the document's `securitySchemes`. */
+/** Ways in which a caller proves its identity; described in the document's `securitySchemes`. */
 export type SecurityScheme =
   | 'userToken'
   | 'adminToken'
@@ -22,7 +22,7 @@ export interface RouteDefinition {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** With `{parameters}` in OpenAPI's spelling. */
   readonly path: `/${string}`
-  /** In this order, before the handler; none for routes that ask for no credential. */
+  /** Run in this order before the handler. Empty for routes without a check. */
   readonly checks: readonly CheckName[]
   /** Credentials that the handler itself checks; any one of them is enough. */
   readonly credentials?: readonly SecurityScheme[]
@@ -53,7 +53,7 @@ export type RouteDefinitions = Readonly<Record<string, RouteDefinition>>
 /** The other half of each of these routes. */
 export type HandlersOf<T extends RouteDefinitions> = Readonly<Record<keyof T, Handler<AppEnv>>>
 
-/** A good answer; a status that can have several media types stands once for each. */
+/** A successful answer. A status with several media types has one entry for each. */
 export interface Answer {
   readonly status: number
   readonly description: string
@@ -64,13 +64,13 @@ export interface Answer {
   readonly mediaType?: string
 }
 
-/** Codes of a body that is read. */
+/** Error codes of calls that read a body. */
 export const BODY = [
   'body_too_large',
   'unsupported_media_type',
 ] as const satisfies readonly ErrorCode[]
 
-/** Codes of a call to the ChatKit API. */
+/** Error codes of calls to the ChatKit API. */
 export const UPSTREAM = [
   'upstream_rejected',
   'upstream_auth_failed',

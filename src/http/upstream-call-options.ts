@@ -1,4 +1,5 @@
-// Joins a request to its upstream calls: they end when the client leaves, and the access log tells what the last one cost.
+// Ties upstream calls to their request: they end when the client leaves, and the access log shows the
+// last one.
 import type { ServerResponse } from 'node:http'
 import type { CallOptions } from '../chatkit/port.ts'
 import type { CallerSignal } from '../lib/deadline.ts'
@@ -6,9 +7,10 @@ import { ServiceError } from '../lib/errors.ts'
 import type { AppContext } from './context.ts'
 
 /**
- * Options for the upstream calls of a request. Without a server, as in some tests, no client can leave.
+ * Options for the upstream calls of a request. In tests without a server there is no signal, because no
+ * client can leave.
  *
- * @param withinMs - milliseconds left, when an earlier call has used up part of them
+ * @param withinMs - milliseconds left of the deadline, if an earlier call has used part of it
  */
 export function callOptions(c: AppContext, withinMs?: number): CallOptions {
   const { outgoing } = c.env
@@ -27,10 +29,10 @@ export function clientGone(): ServiceError {
 }
 
 /**
- * Aborts when the connection closes before the answer is written. Made from Node's own event: the
- * signal of the adapter's `Request` costs as much as the call's headers and body together. A class,
- * because V8 puts the accessors of an object literal into the old generation, from where they hold on
- * to all of the request until the next full collection.
+ * Aborts when the connection closes before the answer is written. Made from Node's own event: the signal
+ * of the adapter's `Request` costs as much as the call's headers and body together. It is a class,
+ * because V8 puts the accessors of an object literal into the old generation, where they keep the whole
+ * request alive until the next full collection.
  */
 class ClientSignal implements CallerSignal {
   readonly #outgoing: ServerResponse
@@ -51,7 +53,7 @@ class ClientSignal implements CallerSignal {
     if (this.aborted) throw clientGone()
   }
 
-  /** Calls end before the answer does, so to them each close is an early one. */
+  /** Upstream calls end before the answer does, so for them every close is an early one. */
   addEventListener(_type: 'abort', listener: () => void): void {
     this.#outgoing.on('close', listener)
   }

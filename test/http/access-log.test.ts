@@ -3,7 +3,7 @@ import { openRaw, rawExchange, rawRequest } from '../support/raw-http.ts'
 import { API_KEY, startService, tokenFor } from '../support/running-service.ts'
 import { forEachTest } from '../support/started.ts'
 
-// One line per request, with what an operator asks for and nothing that must not be kept.
+// Each request has one line in the log, with everything that an operator needs and no secret.
 
 const running = forEachTest(() => startService())
 
@@ -17,8 +17,8 @@ function lineOf(id: string | null | undefined): Record<string, unknown> | undefi
   return found[0]
 }
 
-describe('the line of', () => {
-  test('a mint', async () => {
+describe('the access log', () => {
+  test('has one line for a mint, with its upstream call', async () => {
     const response = await running.mint(tokenFor(USER))
     const upstream = running.upstream.requests()[0]
     expect(lineOf(response.headers.get('x-request-id'))).toEqual({
@@ -43,7 +43,7 @@ describe('the line of', () => {
     })
   })
 
-  test('a mint that was retried and failed', async () => {
+  test('shows the last status and the attempts of a mint that was retried and failed', async () => {
     running.upstream.setFaults({ status: 500 })
     const response = await running.mint(tokenFor(USER))
     const last = running.upstream.requests().at(-1)
@@ -58,7 +58,7 @@ describe('the line of', () => {
     })
   })
 
-  test('a refused token: the precise reason, and no user, for nobody vouches for one', async () => {
+  test('shows the precise reason for a refused token, and no user, because no claim is verified', async () => {
     const response = await running.mint(tokenFor(USER, { aud: 'other' }))
     const line = lineOf(response.headers.get('x-request-id'))
     expect(line).toMatchObject({
@@ -89,7 +89,7 @@ describe('the line of', () => {
       'expectation_failed',
       /Expect/,
     ],
-  ])('a refusal by %s', async (_name, bytes, status, code, reason) => {
+  ])('has one line for a refusal by %s', async (_name, bytes, status, code, reason) => {
     const answer = await rawExchange(running.url, bytes)
     expect(lineOf(answer.headers['x-request-id'])).toMatchObject({
       level: 30,
@@ -100,7 +100,7 @@ describe('the line of', () => {
     expect(lines()).toHaveLength(1)
   })
 
-  test('a broken body is one line, although the app had the request already', async () => {
+  test('has one line for a broken body, although the app had the request already', async () => {
     const headers = [`Authorization: Bearer ${tokenFor()}`, 'Content-Type: application/json']
     const head = rawRequest('POST /v1/sessions', {
       headers: [...headers, 'Transfer-Encoding: chunked'],
@@ -118,14 +118,14 @@ describe('the line of', () => {
   })
 })
 
-test('the same user reads alike in all lines, another one differently', async () => {
+test('a user has the same hash in all lines, and another user another hash', async () => {
   for (const user of [USER, 'bob', USER]) await running.mint(tokenFor(user))
   const [first, bob, again] = lines().map(({ user }) => user)
   expect(first).toBe(again)
   expect(first).not.toBe(bob)
 })
 
-test('routes stand as patterns; what a path or query holds is not in the log', async () => {
+test('the log shows routes as patterns, and nothing of a path or a query', async () => {
   await fetch(`${running.url}/planted-path/x?planted-query=1`)
   await fetch(`${running.url}/livez?planted-query=1`)
   expect(lines()).toHaveLength(2)

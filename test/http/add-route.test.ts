@@ -4,7 +4,7 @@ import { ROUTES } from '../../src/http/route-table.ts'
 
 const checks = { user: () => {}, admin: undefined, introspector: () => {} }
 
-test('a route whose check the config has not is not served without it: the start fails', () => {
+test('a route whose check the config lacks makes the start fail', () => {
   const handlers = { listAudit: () => new Response() }
   expect(() => withHandlers(ROUTES, handlers, checks)).toThrow('no check for /v1/admin/audit')
 })

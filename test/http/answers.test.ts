@@ -4,7 +4,7 @@ import { openRaw, rawExchange, rawRequest } from '../support/raw-http.ts'
 import { API_KEY, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 
-// What every answer has, and HEAD.
+// The headers of every answer, and answers to HEAD.
 
 const running = forAllTests(() => startService())
 
@@ -23,7 +23,7 @@ describe('every answer has a request id of ours, nosniff and no-store', () => {
     ['liveness', '/livez', {}, 200],
     ['readiness', '/readyz', {}, 200],
     ['the API description', '/openapi.json', {}, 200],
-  ])('%s', async (_name, path, init, status) => {
+  ])('the answer to %s has them', async (_name, path, init, status) => {
     const answer = await call(path, init)
     expect(answer.status).toBe(status)
     expectEnvelope(answer)
@@ -58,7 +58,7 @@ describe('a mint', () => {
     expect(JSON.stringify(answer)).not.toContain(API_KEY)
   })
 
-  test('an unknown or repeated query parameter is ignored', async () => {
+  test('ignores an unknown or repeated query parameter', async () => {
     const init = { method: 'POST', headers: { authorization } }
     expect((await call('/v1/sessions?user=bob&workflow=x&user=eve', init)).status).toBe(200)
     expect(running.upstream.sessions().at(-1)).toMatchObject({ user: 'alice' })
@@ -66,21 +66,24 @@ describe('a mint', () => {
 })
 
 describe('HEAD works where GET does, without a body', () => {
-  test.each(['/livez', '/readyz', '/openapi.json'])('%s', async (path) => {
-    const get = await call(path)
-    const connection = await openRaw(running.url)
-    connection.send(rawRequest(`HEAD ${path}`))
-    connection.send(rawRequest('GET /livez'))
-    const head = await connection.next({ head: true })
-    expect(head.status).toBe(200)
-    expectEnvelope(head)
-    expect(head.headers['content-type']).toBe(get.headers['content-type'])
-    // Had the first answer a body, this one would not be understood.
-    expect((await connection.next()).json()).toEqual({ status: 'live' })
-    connection.destroy()
-  })
+  test.each(['/livez', '/readyz', '/openapi.json'])(
+    'HEAD %s has the headers of GET',
+    async (path) => {
+      const get = await call(path)
+      const connection = await openRaw(running.url)
+      connection.send(rawRequest(`HEAD ${path}`))
+      connection.send(rawRequest('GET /livez'))
+      const head = await connection.next({ head: true })
+      expect(head.status).toBe(200)
+      expectEnvelope(head)
+      expect(head.headers['content-type']).toBe(get.headers['content-type'])
+      // Had the first answer a body, this one would not be understood.
+      expect((await connection.next()).json()).toEqual({ status: 'live' })
+      connection.destroy()
+    },
+  )
 
-  test('refusals have no body either', async () => {
+  test('a refusal of HEAD has no body either', async () => {
     for (const [target, status] of [
       ['/nowhere', 404],
       ['/v1/sessions', 405],
@@ -102,7 +105,7 @@ describe('405 names the methods that the path has', () => {
     ['HEAD', '/v1/sessions', 'POST'],
     ['POST', '/livez', 'GET, HEAD'],
     ['DELETE', '/openapi.json', 'GET, HEAD'],
-  ])('%s %s', async (method, path, methods) => {
+  ])('%s %s is answered with Allow', async (method, path, methods) => {
     const connection = await openRaw(running.url)
     connection.send(rawRequest(`${method} ${path}`))
     const answer = await connection.next({ head: method === 'HEAD' })
@@ -114,7 +117,7 @@ describe('405 names the methods that the path has', () => {
     connection.destroy()
   })
 
-  test('OPTIONS without an Origin asks for them', async () => {
+  test('OPTIONS without an Origin is answered with Allow', async () => {
     const answer = await rawExchange(running.url, rawRequest('OPTIONS /livez'))
     expect(answer.status).toBe(204)
     expect(answer.headers['allow']).toBe('GET, HEAD, OPTIONS')

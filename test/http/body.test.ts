@@ -48,12 +48,12 @@ function expectRefused(answer: RawAnswer, status: number, code: string): void {
   expect(running.upstream.requests()).toEqual([])
 }
 
-describe('no body', () => {
-  test('none at all, without a type', async () => expectMinted(await post(undefined, [])))
-  test('Content-Length: 0, without a type', async () => expectMinted(await post('', [])))
-  test('application/json, empty', async () => expectMinted(await post('')))
-  test('application/json, no length', async () => expectMinted(await post(undefined)))
-  test('application/json, chunked and empty', async () => {
+describe('a mint goes through with', () => {
+  test('no body and no content type', async () => expectMinted(await post(undefined, [])))
+  test('Content-Length: 0 and no content type', async () => expectMinted(await post('', [])))
+  test('an empty application/json body', async () => expectMinted(await post('')))
+  test('application/json without a body', async () => expectMinted(await post(undefined)))
+  test('an empty chunked application/json body', async () => {
     const head = { headers: [bearer, JSON_TYPE, 'Transfer-Encoding: chunked'] }
     const bytes = Buffer.concat([rawRequest('POST /v1/sessions', head), Buffer.from('0\r\n\r\n')])
     expectMinted(await rawExchange(running.url, bytes))
@@ -70,10 +70,10 @@ describe('content types', () => {
     'application/json; charset="utf-8"',
     'application/json ;\tcharset=utf-8',
     'application/json;',
-  ])('%s is read', async (type) => {
+  ])('a body of type %s is read', async (type) => {
     expectMinted(await post('{"workflow":"support"}', [`Content-Type: ${type}`]))
     running.upstream.clearRequests()
-    // And what it says is heeded, not skipped.
+    // The body must be read, not skipped.
     expectRefused(await post('{"user":"x"}', [`Content-Type: ${type}`]), 400, 'invalid_request')
   })
 
@@ -95,25 +95,25 @@ describe('content types', () => {
     ['two, the good one last', ['text/plain', 'application/json']],
     ['empty', ['']],
     ['none', []],
-  ])('%s with a body: 415', async (_name, types) => {
+  ])('a body with this content type is refused with 415: %s', async (_name, types) => {
     const headers = types.map((type) => `Content-Type: ${type}`)
     expectRefused(await post('{}', headers), 415, 'unsupported_media_type')
     expectRefused(await postChunked('{}', headers), 415, 'unsupported_media_type')
   })
 
   test.each(['gzip', 'deflate', 'br', 'gzip, identity', ''])(
-    'Content-Encoding %j: 415',
+    'a body with Content-Encoding %j is refused with 415',
     async (coding) => {
       const headers = [JSON_TYPE, `Content-Encoding: ${coding}`]
       expectRefused(await post(gzipSync('{}'), headers), 415, 'unsupported_media_type')
     },
   )
 
-  test('Content-Encoding: identity is read', async () => {
+  test('a body with Content-Encoding: identity is read', async () => {
     expectMinted(await post('{}', [JSON_TYPE, 'Content-Encoding: identity']))
   })
 
-  test('Transfer-Encoding: gzip, chunked is not unpacked', async () => {
+  test('a body with Transfer-Encoding: gzip, chunked is refused, not unpacked', async () => {
     const head = { headers: [bearer, JSON_TYPE, 'Transfer-Encoding: gzip, chunked'] }
     const zipped = gzipSync('{}')
     const size = Buffer.from(`${zipped.length.toString(16)}\r\n`)
@@ -130,31 +130,31 @@ describe('length', () => {
     return empty.replace('""', `"${'x'.repeat(bytes - empty.length)}"`)
   }
 
-  test('exactly 16 KiB, by length and chunked', async () => {
+  test('a body of exactly 16 KiB is read, by length and chunked', async () => {
     expectMinted(await post(ofLength(16_384)))
     running.upstream.clearRequests()
     expectMinted(await postChunked(ofLength(16_384)))
   })
 
-  test('one byte more, by length and chunked: 413', async () => {
+  test('a body of one byte more is refused with 413, by length and chunked', async () => {
     expectRefused(await post(ofLength(16_385)), 413, 'body_too_large')
     expectRefused(await postChunked(ofLength(16_385)), 413, 'body_too_large')
   })
 
-  test('bytes count, not characters', async () => {
+  test('the limit counts bytes, not characters', async () => {
     const text = ofLength(16_384).replace('xx', 'x\u00e9')
     expect(Buffer.byteLength(text)).toBe(16_385)
     expectRefused(await post(text), 413, 'body_too_large')
     expectRefused(await postChunked(text), 413, 'body_too_large')
   })
 
-  test('a length beyond all numbers is refused before any of it comes', async () => {
+  test('a declared length of 2^53 - 1 is refused before the body arrives', async () => {
     const headers = [bearer, JSON_TYPE, 'Content-Length: 9007199254740991']
     const answer = await rawExchange(running.url, rawRequest('POST /v1/sessions', { headers }))
     expectRefused(answer, 413, 'body_too_large')
   })
 
-  test('an endless chunked body is cut off', async () => {
+  test('an endless chunked body is refused with 413', async () => {
     const headers = [bearer, JSON_TYPE, 'Transfer-Encoding: chunked']
     const head = rawRequest('POST /v1/sessions', { headers })
     const chunk = `4000\r\n${' '.repeat(0x4000)}\r\n`
@@ -205,7 +205,7 @@ describe('400', () => {
     ['an input of another type', '{"input":{"page":1}}'],
     ['an input that is infinite', '{"input":{"count":1e999}}'],
     ['an input with a lone surrogate', '{"input":{"page":"\\ud800"}}'],
-  ])('%s', async (_name, text) => {
+  ])('a body is refused with 400: %s', async (_name, text) => {
     expectRefused(await post(text), 400, 'invalid_request')
     expectRefused(await postChunked(text), 400, 'invalid_request')
   })
@@ -214,11 +214,11 @@ describe('400', () => {
     ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22])],
     ['UTF-16', Buffer.from('{}', 'utf16le')],
     ['NUL', Buffer.from('{}\0')],
-  ])('%s', async (_name, bytes) => {
+  ])('a body of other bytes is refused with 400: %s', async (_name, bytes) => {
     expectRefused(await post(bytes), 400, 'invalid_request')
   })
 
-  test('32 levels are read, 33 are not', async () => {
+  test('a body of 32 levels is read, and one of 33 is refused', async () => {
     const within = await post(`{"input":${nested(31)}}`)
     expectRefused(within, 400, 'invalid_request')
     expect(within.json()['detail']).toMatch(/field "input/)

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { addressKey, createClientAddress } from '../../src/http/client-address.ts'
 import type { AppContext } from '../../src/http/context.ts'
 
-/** As much of a request as decides its address. */
+/** The parts of a request that decide its address. */
 function contextOf(peer: string | undefined, headers: Record<string, string> = {}): AppContext {
   const lower = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
   const incoming = { socket: { remoteAddress: peer } }
@@ -78,14 +78,14 @@ describe('the address of a client', () => {
     expect(createClientAddress(options)(contextOf(peer, headers))).toBe(expected)
   })
 
-  test('X-Forwarded-For named as that header is still read from the right', () => {
+  test('X-Forwarded-For as the operator’s header is still read from the right', () => {
     const options = { trustedProxies: trusted, clientIpHeader: 'x-forwarded-for' }
     const context = contextOf('10.0.0.1', { 'X-Forwarded-For': '6.6.6.6, 198.51.100.1' })
     expect(createClientAddress(options)(context)).toBe('198.51.100.1')
   })
 })
 
-describe('what failures are counted under', () => {
+describe('addressKey', () => {
   test.each([
     ['198.51.100.1', '198.51.100.1'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
@@ -101,7 +101,7 @@ describe('what failures are counted under', () => {
     ['1:2:3:4:5:6:198.51.100.1', '1:2:3:4::/64'],
     ['', ''],
     ['unknown', 'unknown'],
-  ])('%j under %j', (address, key) => {
+  ])('counts failures of %j under %j', (address, key) => {
     expect(addressKey(address)).toBe(key)
   })
 })

@@ -63,7 +63,7 @@ test('a client that leaves during its own body starts no upstream call', async (
   expect(running.upstream.requests()).toEqual([])
 })
 
-test('the other clients are unharmed', async () => {
+test('a client that leaves does not disturb other clients', async () => {
   running = await startService()
   running.upstream.setFaults({ latency_ms: 200 })
   const others = Promise.all(
@@ -76,7 +76,7 @@ test('the other clients are unharmed', async () => {
   expect((await others).map((response) => response?.status)).toEqual([200, 200, 200, 200, 200])
 })
 
-test('a session that still arrives is cancelled and stays off the books', async () => {
+test('a session that arrives after its client has left is cancelled and not recorded', async () => {
   const registry = createSqliteRegistry({ path: ':memory:' })
   const gone = new AbortController()
   const cancelled: string[] = []

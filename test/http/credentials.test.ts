@@ -24,12 +24,15 @@ function refusal(changes: Partial<CredentialSource>): unknown {
   }
 }
 
-test.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('a token of the scheme %s counts', (scheme) => {
-  expect(read({ authorization: `${scheme} a.b.c` })).toEqual({
-    token: 'a.b.c',
-    cookie: undefined,
-  })
-})
+test.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])(
+  'a token with the scheme %s is read',
+  (scheme) => {
+    expect(read({ authorization: `${scheme} a.b.c` })).toEqual({
+      token: 'a.b.c',
+      cookie: undefined,
+    })
+  },
+)
 
 test.each([
   ['no value', undefined],

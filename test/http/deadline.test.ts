@@ -7,7 +7,7 @@ const FALLBACK = DEFAULT_CONFIG.replace(
   '    id: wf_support\n    fallback: second\n  second:\n    id: wf_second\n',
 )
 const GONE = { error: { message: 'gone', type: 'invalid_request_error' } }
-/** Of the 8 s that all calls of one mint share. */
+/** Milliseconds of the first call, out of the 8 s that all calls of one mint share. */
 const FIRST_TAKES_MS = 5_000
 
 let running: Running
@@ -15,7 +15,7 @@ afterEach(() => running.close())
 
 const creates = () => running.upstream.requests().filter(({ path }) => path.endsWith('/sessions'))
 
-test('the call for a fallback workflow has what the first one left of the deadline', async () => {
+test('the call for a fallback workflow has only the time that the first call left', async () => {
   running = await startService({ config: FALLBACK })
   running.upstream.setFaults({ latency_ms: FIRST_TAKES_MS, status: 404, body: GONE, times: 1 })
   const began = performance.now()

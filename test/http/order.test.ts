@@ -58,7 +58,7 @@ const ROWS: readonly Row[] = [
     'origin_not_allowed',
   ],
   ['authentication before 415', 'POST /v1/sessions', [BAD_TOKEN, TEXT], HUGE, 401, 'invalid_token'],
-  ['a missing token too', 'POST /v1/sessions', [TEXT], HUGE, 401, 'missing_token'],
+  ['a missing token before 415', 'POST /v1/sessions', [TEXT], HUGE, 401, 'missing_token'],
   ['415 before 413', 'POST /v1/sessions', [GOOD_TOKEN, TEXT], HUGE, 415, 'unsupported_media_type'],
   ['413 before 400', 'POST /v1/sessions', [GOOD_TOKEN, JSON_TYPE], HUGE, 413, 'body_too_large'],
   [
@@ -87,14 +87,14 @@ const ROWS: readonly Row[] = [
   ],
 ]
 
-describe('of many faults, the first is named and nothing is sent upstream', () => {
+describe('faults are checked in order, and nothing is sent upstream', () => {
   test.each(ROWS)('%s', async (_name, line, headers, body, status, code) => {
     const answer = await rawExchange(running.url, rawRequest(line, { headers, body }))
     expectProblem(answer, status, code as 'invalid_request')
     expect(running.upstream.requests()).toEqual([])
   })
 
-  test('upstream comes last', async () => {
+  test('an upstream error comes last', async () => {
     const headers = [VIP_TOKEN, JSON_TYPE]
     const answer = await rawExchange(
       running.url,
@@ -105,7 +105,7 @@ describe('of many faults, the first is named and nothing is sent upstream', () =
   })
 
   test('a refusal does not wait for the body', async () => {
-    // Only the head is sent: whoever waited for the body would never answer.
+    // Only the head is sent: a service that waits for the body would never answer.
     for (const [headers, status] of [
       [[BAD_TOKEN], 401],
       [[GOOD_TOKEN, TEXT], 415],
@@ -119,7 +119,7 @@ describe('of many faults, the first is named and nothing is sent upstream', () =
     }
   })
 
-  test('a workflow that does not exist and one that is not allowed look the same', async () => {
+  test('a workflow that does not exist and one that is not allowed get the same answer', async () => {
     const headers = [GOOD_TOKEN, JSON_TYPE]
     const [unknown, forbidden] = await Promise.all(
       ['{"workflow":"nope"}', '{"workflow":"vip"}'].map(async (body) => {

@@ -52,7 +52,7 @@ describe('an allowed origin', () => {
     expectCors(answer, origin)
   })
 
-  test('no Origin at all (a native app) mints, without CORS headers', async () => {
+  test('is not required: a request without Origin (a native app) mints, without CORS headers', async () => {
     const answer = await call('POST', '/v1/sessions', { authorization })
     expect(answer.status).toBe(200)
     expectNoCors(answer)
@@ -65,8 +65,8 @@ describe('an allowed origin', () => {
 
     ['405', 'GET', '/v1/sessions', {}, 405],
     ['415', 'POST', '/v1/sessions', { authorization, 'content-type': 'text/plain' }, 415],
-    ['200 of another kind', 'GET', '/livez', {}, 200],
-  ])('%s has the CORS headers too', async (_name, method, path, headers, status) => {
+    ['200 of another route', 'GET', '/livez', {}, 200],
+  ])('gets CORS headers with status %s too', async (_name, method, path, headers, status) => {
     const init = { method, headers: { ...headers, origin: APP_ORIGIN } }
     const body = status === 400 || status === 415 ? { body: '[]' } : {}
     const answer = await answerOf(await fetch(`${running.url}${path}`, { ...init, ...body }))
@@ -74,7 +74,7 @@ describe('an allowed origin', () => {
     expectCors(answer, APP_ORIGIN)
   })
 
-  test('upstream errors have them too', async () => {
+  test('gets CORS headers with an upstream error too', async () => {
     running.upstream.setFaults({ status: 401, times: 1 })
     const answer = await call('POST', '/v1/sessions', { authorization, origin: APP_ORIGIN })
     expectProblem(answer, 502, 'upstream_auth_failed')
@@ -82,7 +82,7 @@ describe('an allowed origin', () => {
   })
 })
 
-describe('any other origin: 403, no CORS header, nothing done', () => {
+describe('any other origin gets 403 without CORS headers, and mints nothing', () => {
   test.each([
     'https://evil.example',
     'null',
@@ -101,7 +101,7 @@ describe('any other origin: 403, no CORS header, nothing done', () => {
     'file://',
     '*',
     '',
-  ])('%s', async (origin) => {
+  ])('such as %s', async (origin) => {
     const headers = [`Origin: ${origin}`, `Authorization: ${authorization}`]
     const answer = await rawExchange(running.url, rawRequest('POST /v1/sessions', { headers }))
     expectProblem(answer, 403, 'origin_not_allowed')
@@ -109,7 +109,7 @@ describe('any other origin: 403, no CORS header, nothing done', () => {
     expect(running.upstream.requests()).toEqual([])
   })
 
-  test('two Origin headers, even the allowed one twice', async () => {
+  test('and so do two Origin headers, even the allowed one twice', async () => {
     const headers = [
       `Origin: ${APP_ORIGIN}`,
       `Origin: ${APP_ORIGIN}`,
@@ -131,13 +131,13 @@ describe('any other origin: 403, no CORS header, nothing done', () => {
   })
 })
 
-describe('preflight', () => {
+describe('a preflight', () => {
   const asks = {
     'access-control-request-method': 'POST',
     'access-control-request-headers': 'authorization, content-type',
   }
 
-  test('of an allowed origin: 204 with methods, headers and how long they hold', async () => {
+  test('from an allowed origin gets 204 with methods, headers and their lifetime', async () => {
     const answer = await call('OPTIONS', '/v1/sessions', { ...asks, origin: APP_ORIGIN })
     expect({ status: answer.status, body: answer.body }).toEqual({ status: 204, body: '' })
     expectCors(answer, APP_ORIGIN)
@@ -150,13 +150,13 @@ describe('preflight', () => {
     expect(Number(headers['access-control-max-age'])).toBeGreaterThanOrEqual(60)
   })
 
-  test('needs no token, and is no mint', async () => {
+  test('needs no token, and mints nothing', async () => {
     await call('OPTIONS', '/v1/sessions', { ...asks, origin: APP_ORIGIN, authorization })
     expect(running.upstream.requests()).toEqual([])
   })
 
   test.each(['https://evil.example', 'null', 'https://app.acme.example.evil'])(
-    'of %s: 403',
+    'from %s gets 403',
     async (origin) => {
       const answer = await call('OPTIONS', '/v1/sessions', { ...asks, origin })
       expectProblem(answer, 403, 'origin_not_allowed')
@@ -164,7 +164,7 @@ describe('preflight', () => {
     },
   )
 
-  test('of a path that does not exist: 404', async () => {
+  test('of a path that does not exist gets 404', async () => {
     const answer = await call('OPTIONS', '/nowhere', { ...asks, origin: APP_ORIGIN })
     expectProblem(answer, 404, 'not_found')
   })

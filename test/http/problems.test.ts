@@ -16,8 +16,8 @@ import {
 } from '../support/running-service.ts'
 import { createSigner } from '../support/tokens.ts'
 
-// RFC 9457 for each code that a mint can come to; those of body, parser and draining have tests of
-// their own.
+// The problem answer (RFC 9457) for each code that a mint can end with. The codes of body, parser and
+// draining have tests of their own.
 
 let running: Running | undefined
 afterEach(async () => {
@@ -32,7 +32,7 @@ async function start(options?: RunningOptions): Promise<Running> {
 
 const PLANTED = 'planted upstream text sk-planted0123456789'
 
-describe('what the upstream does wrong', () => {
+describe('an upstream fault', () => {
   type Row = readonly [string, Parameters<Running['upstream']['setFaults']>[0], number, ErrorCode]
   const error = { error: { message: PLANTED, type: 'server_error', param: null, code: null } }
 
@@ -49,7 +49,7 @@ describe('what the upstream does wrong', () => {
     ['500', { status: 500, body: error }, 503, 'upstream_unavailable'],
     ['503', { status: 503, body: error }, 503, 'upstream_unavailable'],
     ['429', { status: 429, retry_after: 90, body: error }, 503, 'upstream_rate_limited'],
-  ])('%s', async (_name, faults, status, code) => {
+  ])('%s gives its own problem answer', async (_name, faults, status, code) => {
     const { upstream, mint, logText } = await start()
     upstream.setFaults(faults)
     const answer = await answerOf(await mint())
@@ -59,13 +59,13 @@ describe('what the upstream does wrong', () => {
     expect(logText()).not.toContain(API_KEY)
   })
 
-  test('no answer until the deadline: 504', async () => {
+  test('without an answer until the deadline gives 504', async () => {
     const { upstream, mint } = await start()
     upstream.setFaults({ hang: true })
     expectProblem(await answerOf(await mint()), 504, 'upstream_timeout')
   })
 
-  test('nobody there: 503', async () => {
+  test('of a refused connection gives 503', async () => {
     const { mint } = await start({ env: { OPENAI_BASE_URL: 'http://127.0.0.1:9/v1' } })
     expectProblem(await answerOf(await mint()), 503, 'upstream_unavailable')
   })
@@ -74,27 +74,27 @@ describe('what the upstream does wrong', () => {
     [90, '90'],
     [100_000, '120'],
     ['soon', '5'],
-  ])('Retry-After %s of a 429 is handed on as %s', async (given, handedOn) => {
+  ])('of 429 with Retry-After %s passes it on as %s', async (given, handedOn) => {
     const { upstream, mint } = await start()
     upstream.setFaults({ status: 429, retry_after: given })
     expect((await mint()).headers.get('retry-after')).toBe(handedOn)
   })
 })
 
-describe('what the caller, the rules or a neighbour do wrong', () => {
-  test('token_expired', async () => {
+describe('a request is answered with', () => {
+  test('token_expired when the token has expired', async () => {
     const { mint } = await start()
     const exp = Math.floor(Date.now() / 1000) - 60
     expectProblem(await answerOf(await mint(tokenFor('alice', { exp }))), 401, 'token_expired')
   })
 
-  test('claims_not_mapped', async () => {
+  test('claims_not_mapped when the user expression needs an absent claim', async () => {
     const config = DEFAULT_CONFIG.replace('user: claims.sub', 'user: claims.employee')
     const { mint } = await start({ config })
     expectProblem(await answerOf(await mint()), 403, 'claims_not_mapped')
   })
 
-  test('session_limit', async () => {
+  test('session_limit at the cap of live sessions, without an upstream call', async () => {
     const limits = 'live_sessions_per_user: { max: 1, when_full: deny }'
     const config = DEFAULT_CONFIG.replace(/live_sessions_per_user: .*/, limits)
     const { mint, upstream } = await start({ config })
@@ -103,7 +103,7 @@ describe('what the caller, the rules or a neighbour do wrong', () => {
     expect(upstream.requests()).toHaveLength(1)
   })
 
-  test('rate_limited', async () => {
+  test('rate_limited over the limit of mints, without an upstream call', async () => {
     const limits = 'mints_per_user: { max: 1, seconds: 30 }'
     const config = DEFAULT_CONFIG.replace(/mints_per_user: .*/, limits)
     const { mint, upstream } = await start({ config })
@@ -114,7 +114,7 @@ describe('what the caller, the rules or a neighbour do wrong', () => {
     expect(upstream.requests()).toHaveLength(1)
   })
 
-  test('idp_unavailable: never 401 while the keys are not known', async () => {
+  test('idp_unavailable, and not 401, while the keys are not known', async () => {
     const keys = 'algorithms: [ES256]\n    jwks_uri: http://127.0.0.1:9/jwks.json'
     const config = DEFAULT_CONFIG.replace('algorithms: [HS256]', keys).replace(
       /.*secret_env.*\n/,
@@ -129,7 +129,7 @@ describe('what the caller, the rules or a neighbour do wrong', () => {
     expect(upstream.requests()).toEqual([])
   })
 
-  test('store_unavailable, and the session that could not be recorded is cancelled', async () => {
+  test('store_unavailable when the store fails, and the unrecorded session is cancelled', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'chatkit-mint-'))
     const path = join(folder, 'mint.db')
     try {
@@ -152,7 +152,7 @@ describe('what the caller, the rules or a neighbour do wrong', () => {
     }
   })
 
-  test('internal_error tells nothing but the request id; the log tells the rest', async () => {
+  test('internal_error and only the request id, and the log holds the rest', async () => {
     const { app, url } = await start()
     app.get('/broken', () => {
       throw new TypeError('planted internals')
@@ -169,7 +169,7 @@ describe('what the caller, the rules or a neighbour do wrong', () => {
   })
 })
 
-test('readiness asks nothing of OpenAI', async () => {
+test('readiness makes no call to OpenAI', async () => {
   const { url, upstream } = await start()
   upstream.setFaults({ status: 500 })
   expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'ready' })
