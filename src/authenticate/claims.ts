@@ -17,7 +17,10 @@ export interface Principal {
   readonly expiresAt: number
   /** The token's `iat`, in whole Unix seconds. */
   readonly issuedAt: number | undefined
-  /** The sign-in session at the issuer (OpenID Connect Back-Channel Logout 1.0 §2.1). */
+  /**
+   * The token's `sid`, which names a sign-in at the issuer (OpenID Connect Back-Channel Logout 1.0
+   * §2.1).
+   */
   readonly sid: string | undefined
 }
 

@@ -12,7 +12,10 @@ export const OBJECT_ID = /^[A-Za-z0-9_-]{1,128}$/
 /** Id of a ChatKit session: an {@link OBJECT_ID}. */
 export type SessionId = string & $brand<'SessionId'>
 
-/** Id of a thread that calls can name: an {@link OBJECT_ID}. A self-hosted server may list others. */
+/**
+ * Id of a thread that calls can name: an {@link OBJECT_ID}. A self-hosted server may list threads with
+ * other ids.
+ */
 export type ThreadId = string & $brand<'ThreadId'>
 
 /** The ChatKit `user`, as the mapping of claims makes it. */
@@ -21,7 +24,7 @@ export type UserId = string & $brand<'UserId'>
 /** Most code points of a user: the ChatKit API's own bound. */
 export const MAX_USER_CHARACTERS = 512
 
-/** @returns undefined when it has a {@link userProblem} */
+/** @returns undefined for a value with a {@link userProblem} */
 export function parseUserId(value: unknown): UserId | undefined {
   return userProblem(value) === undefined ? (value as UserId) : undefined
 }
@@ -36,7 +39,8 @@ export function userProblem(user: unknown): string | undefined {
   }
   if (!user.isWellFormed()) return 'a lone surrogate'
   if (/\p{Cc}/u.test(user)) return 'a control character'
-  // Both vanish from URL paths (RFC 3986 §5.2.4), and with them /v1/admin/users/{user}/….
+  // URL parsers remove both from paths (RFC 3986 §5.2.4), so `/v1/admin/users/{user}/…` could not name
+  // them.
   return user === '.' || user === '..' ? 'a dot segment' : undefined
 }
 

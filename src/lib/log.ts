@@ -34,7 +34,7 @@ export function scrub(text: string): string {
  * Lines for standard output are written in batches, so that a request does not wait for its line.
  * Waiting lines are written when the process exits (not when it is killed), and before `fatal` returns.
  *
- * @param level - of pino's
+ * @param level - a pino level
  * @param destination - standard output when absent
  */
 export function createLog({

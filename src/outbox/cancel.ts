@@ -109,7 +109,10 @@ export function createCanceller(options: CancellerOptions) {
     cancelSoon(sessions: readonly SessionRecord[]): void {
       if (sessions.length > 0) inBackground(cancelAll(sessions))
     },
-    /** Cancels a session that is not in the registry. Its secret reached nobody, so a few tries will do. */
+    /**
+     * Cancels a session that is not in the registry. Its secret reached nobody, so three tries are
+     * enough.
+     */
     cancelUnrecorded(id: SessionId, workflow: string): void {
       inBackground(cancelUnrecorded({ id, workflow }, attempt, options))
     },
@@ -168,14 +171,16 @@ function createAttempt({ chatkit, log }: CancellerOptions): Attempt {
 }
 
 /**
- * Retries the first failure of a session soon. After that the lease is pause enough: during an outage,
- * thousands of sessions must not cost a write each at every try. Counts failures of this process only.
+ * Makes a session due again soon after its first failure. After more failures its lease is the pause: in
+ * an outage, thousands of sessions must not cost a write per attempt. Counts failures of this process
+ * only.
  */
 function createBackoff({ registry, now, random = Math.random }: CancellerOptions) {
   const failed = new Set<string>()
   return {
     async postpone(ids: readonly SessionId[]): Promise<void> {
-      // Nobody removes sessions that expired or that another instance confirmed: clear all at the bound.
+      // Sessions that expired, or that another instance confirmed, stay in the set: it is emptied at its
+      // bound.
       if (failed.size > MOST_FAILURES) failed.clear()
       const first = ids.filter((id) => !failed.has(id)).slice(0, MOST_POSTPONED)
       for (const id of ids) failed.add(id)

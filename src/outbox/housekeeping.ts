@@ -1,4 +1,4 @@
-// Runs what has to happen without a request: retries of cancels from the outbox, and the retention.
+// Runs the work that no request starts: retries of cancels from the outbox, and the retention.
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'

@@ -57,10 +57,11 @@ export interface Registry {
     limit: RateWindow,
   ): Promise<{ readonly rate: RateState; readonly standing: UserStanding | undefined }>
   /**
-   * Records a new session if, and only if, the user's generation is still `generation`
-   * and no block holds; otherwise writes nothing. With `replaces`, that live session of the same
-   * user becomes `cancelling` in the same step and does not count towards the cap. Repeated with
-   * the same live session it changes nothing and answers `recorded`.
+   * Records a new session if, and only if, the user's generation is still `generation` and no block
+   * holds; otherwise writes nothing. At the cap it evicts the oldest session, or, with `deny`, writes
+   * nothing and answers `full`. With `replaces`, that live session of the same user becomes `cancelling`
+   * in the same step and does not count towards the cap. Repeated with the same live session it changes
+   * nothing and answers `recorded`.
    */
   record(entry: NewEntry): Promise<RecordOutcome>
   /**
@@ -91,8 +92,8 @@ export interface Registry {
    */
   useSession(use: SessionUse): Promise<UseOutcome>
   /**
-   * The sessions among these that are not live, unknown, or another user's, in the order given. Called
-   * often, for open streams, with a thousand sessions at once.
+   * The sessions among these that are not live, are unknown, or are another user's, in the order given.
+   * Called often, for open streams, with a thousand sessions at once.
    */
   endedAmong(sessions: readonly SessionKey[], now: number): Promise<readonly SessionId[]>
 
@@ -130,8 +131,8 @@ export interface Registry {
   /** Users with sessions of this subject, or of this `sid`; may name too many, never too few. */
   usersOf(identity: TokenIdentity): Promise<readonly UserId[]>
   /**
-   * Marks a logout of the subject, the `sid`, or both: from now on, their tokens issued before
-   * `issuedBefore` mint nothing. A mark never moves back in time.
+   * Marks a logout of the subject, of the `sid`, or of each if both are given: from now on, their tokens
+   * issued before `issuedBefore` mint nothing. A mark never moves back in time.
    */
   markLogout(mark: LogoutMark): Promise<void>
 

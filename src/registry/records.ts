@@ -96,7 +96,7 @@ export interface UserRevoke {
 export interface RevokeOutcome {
   /** Newly and already `cancelling` sessions that have not expired: all still to be confirmed. */
   readonly cancelling: readonly SessionRecord[]
-  /** The end of the block that stands after this, if one does. */
+  /** The end of the block that holds after the revoke, if one does. */
   readonly blockedUntil: number | undefined
 }
 
@@ -154,7 +154,7 @@ export interface PageQuery {
   readonly order: 'asc' | 'desc'
   /** An id (for blocks: a user). The page begins after this entry, in the order asked for. */
   readonly after?: string | undefined
-  /** The page ends before this entry. Without `after` it holds the nearest entries. */
+  /** The page ends before this entry. Without `after` it holds the entries nearest to it. */
   readonly before?: string | undefined
 }
 
@@ -181,7 +181,7 @@ export interface Page<T> {
 }
 
 export interface Retention {
-  /** Sessions that ended before this go. */
+  /** Sessions that ended before this are removed. */
   readonly sessionsEndedBefore: number
   readonly auditBefore: number
   readonly now: number

@@ -1,6 +1,7 @@
-// Ends sessions: all of a user, one, or those of a logout. First the registry stores the block and the
-// raised generation, so that no mint can get past them. Then the sessions are cancelled upstream. By
-// then the outbox holds them, so it retries every cancel that the upstream does not confirm.
+// Ends sessions: all of a user, one, or those of a logout. First the registry stores the raised
+// generation, and the block if one is asked for, so that no mint can get past them. Then the sessions
+// are cancelled upstream. By then the outbox holds them, so it retries every cancel that the upstream
+// does not confirm.
 
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { SessionId, UserId } from '../lib/ids.ts'
@@ -111,8 +112,9 @@ export function createRevoke({
 }
 
 /**
- * OpenID Connect Back-Channel Logout 1.0 §2.7: a logout with a `sid` ends that sign-in, one without ends
- * all of the subject. Sessions without a `sid` may stem from that sign-in, so a `sid` ends them too.
+ * OpenID Connect Back-Channel Logout 1.0 §2.7: with a `sid`, a logout ends that sign-in, and without one
+ * every sign-in of the subject. If it names both, it also ends the subject's sessions that have no
+ * `sid`, because they may stem from that sign-in.
  */
 function endedBy({ issuer, subject, sid }: TokenIdentity): readonly TokenIdentity[] {
   if (sid === undefined) return [{ issuer, subject }]
