@@ -2,6 +2,7 @@
 
 import type { Dispatcher } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
+import type { WorkflowName } from '../lib/ids.ts'
 import type { Secret } from '../lib/secret.ts'
 import { createOpenAi } from './hosted/openai.ts'
 import type { ChatKit } from './port.ts'
@@ -23,7 +24,7 @@ export function createAdapters({
   cancelDispatcher,
 }: {
   /** The hosted ones. */
-  readonly workflows: readonly { readonly name: string; readonly apiKeyEnv: string }[]
+  readonly workflows: readonly { readonly name: WorkflowName; readonly apiKeyEnv: string }[]
   /** Adapters of self-hosted workflows, by name. */
   readonly selfHosted: ReadonlyMap<string, ChatKit>
   /** The current key in an environment variable. */
@@ -48,7 +49,7 @@ export function createAdapters({
   const unknown = cancelWithAny([...byKey.values()])
   return {
     /** For a workflow that has left the config, too: its sessions still have to be cancelled. */
-    chatkitOf: (workflow: string): ChatKit => byWorkflow.get(workflow) ?? unknown,
+    chatkitOf: (workflow: WorkflowName): ChatKit => byWorkflow.get(workflow) ?? unknown,
     /** By API key variable, for metrics. */
     breakers: () =>
       [...byKey].flatMap(([key, adapter]) =>

@@ -1,5 +1,6 @@
 // What the service knows of its config file once it has been checked: the types of all settings.
 
+import type { WorkflowName } from '../lib/ids.ts'
 import type { ChatKitConfiguration } from './file/schema-workflow.ts'
 
 /** Values that an expression may look at. */
@@ -72,7 +73,7 @@ export interface InputDeclaration {
 /** Settings that both kinds of workflow have. */
 interface AnyWorkflow {
   /** The name clients use. */
-  readonly name: string
+  readonly name: WorkflowName
   /** Who may use it; everyone when absent. */
   readonly when: Expression | undefined
   readonly stateVariables: ReadonlyMap<string, Expression>

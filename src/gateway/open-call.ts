@@ -10,7 +10,7 @@ import { countAuthorization } from '../http/credentials.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER } from '../lib/header-patterns.ts'
-import { parseSessionId, parseUserId } from '../lib/ids.ts'
+import { parseSessionId, parseUserId, type WorkflowName } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 
@@ -46,7 +46,7 @@ export function createOpenCall({
   readonly now: Clock
 }) {
   /** @throws `invalid_token`, whatever is wrong with the token */
-  async function verifyClientSecret(token: string, workflow: string, type: string) {
+  async function verifyClientSecret(token: string, workflow: WorkflowName, type: string) {
     if (token.length > MAX_CHARACTERS) throw invalidToken('too long')
     const expected = { issuer: publicUrl, audience: audienceOf(workflow), type, nowMs: now() }
     try {

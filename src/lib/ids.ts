@@ -18,6 +18,17 @@ export type SessionId = string & $brand<'SessionId'>
  */
 export type ThreadId = string & $brand<'ThreadId'>
 
+/** The form of a {@link WorkflowName}. */
+export const WORKFLOW_NAME = /^[a-z][a-z0-9-]{0,63}$/
+
+/** Name of a workflow in the config file; a {@link WORKFLOW_NAME}. */
+export type WorkflowName = string & $brand<'WorkflowName'>
+
+/** @returns undefined when it is no {@link WORKFLOW_NAME} */
+export function parseWorkflowName(text: string): WorkflowName | undefined {
+  return WORKFLOW_NAME.test(text) ? (text as WorkflowName) : undefined
+}
+
 /** The ChatKit `user`, as the mapping of claims makes it. */
 export type UserId = string & $brand<'UserId'>
 

@@ -1,6 +1,7 @@
 // STEP 3. Mints a session: counts the mint, reads the user's standing, creates the session upstream and
 // records it. The client secret is returned only when the session is in the registry and nobody revoked
 // the user meanwhile.
+
 import type { CallOptions, ChatKit } from '../chatkit/port.ts'
 import { UnusableSessionError } from '../chatkit/port.ts'
 import type { CreateSessionParams, IssuedSession } from '../chatkit/wire/session.ts'
@@ -9,6 +10,7 @@ import type { IssuerSettings, LimitSettings, WorkflowSettings } from '../config/
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { hashSecret } from '../lib/hash.ts'
+import type { WorkflowName } from '../lib/ids.ts'
 import type { Secret } from '../lib/secret.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Registry } from '../registry/port.ts'
@@ -36,7 +38,7 @@ export interface SessionToMint {
 export interface MintOptions {
   readonly registry: Pick<Registry, 'beginMint' | 'readStanding' | 'record' | 'beginCancel'>
   /** The adapter that holds the key of this workflow. */
-  readonly chatkit: (workflow: string) => ChatKit
+  readonly chatkit: (workflow: WorkflowName) => ChatKit
   readonly canceller: Pick<Canceller, 'cancelSoon' | 'cancelUnrecorded'>
   readonly limits: Pick<LimitSettings, 'mintsPerUser' | 'liveSessionsPerUser'>
   /** An issuer with `logout` may send a logout token while a session is being created. */

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { ChatKit } from '../chatkit/port.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { eachBounded } from '../lib/concurrency.ts'
-import type { SessionId } from '../lib/ids.ts'
+import type { SessionId, WorkflowName } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
@@ -22,7 +22,7 @@ export type Canceller = ReturnType<typeof createCanceller>
 interface CancellerOptions {
   readonly registry: Pick<Registry, 'claimCancels' | 'confirmCancel' | 'postponeCancel'>
   /** The adapter for a workflow's sessions; also for a workflow that has left the config. */
-  readonly chatkit: (workflow: string) => Pick<ChatKit, 'cancelSession'>
+  readonly chatkit: (workflow: WorkflowName) => Pick<ChatKit, 'cancelSession'>
   readonly now: Clock
   readonly log: Log
   /** 0..1, to spread retries. */
@@ -113,7 +113,7 @@ export function createCanceller(options: CancellerOptions) {
      * Cancels a session that is not in the registry. Its secret reached nobody, so three tries are
      * enough.
      */
-    cancelUnrecorded(id: SessionId, workflow: string): void {
+    cancelUnrecorded(id: SessionId, workflow: WorkflowName): void {
       inBackground(cancelUnrecorded({ id, workflow }, attempt, options))
     },
     /** Takes due cancels from the outbox and tries them. Returns their number. */

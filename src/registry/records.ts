@@ -1,7 +1,7 @@
 // The records that the registry's methods take and return. Times are Unix seconds unless a name says
 // otherwise.
 
-import type { SessionId, UserId } from '../lib/ids.ts'
+import type { SessionId, UserId, WorkflowName } from '../lib/ids.ts'
 
 /** `expired` is not stored: it is what an `active` session becomes at `expiresAt`. */
 export type StoredStatus = 'active' | 'cancelling' | 'cancelled'
@@ -23,7 +23,7 @@ export interface SessionRecord {
   readonly id: SessionId
   readonly user: UserId
   /** Name in the config. */
-  readonly workflow: string
+  readonly workflow: WorkflowName
   readonly issuer: string
   readonly subject: string
   /** The token's `sid`, for back-channel logout. */
@@ -228,7 +228,7 @@ export type UseOutcome =
 /** Something at a self-hosted server that belongs to a user. */
 export interface OwnedThing {
   /** Name in the config. */
-  readonly workflow: string
+  readonly workflow: WorkflowName
   readonly kind: 'thread' | 'attachment'
   /** The server's id for it, up to 512 characters. */
   readonly id: string

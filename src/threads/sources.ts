@@ -3,13 +3,14 @@
 
 import type { ChatKit } from '../chatkit/port.ts'
 import type { HostedWorkflow, SelfHostedWorkflow } from '../config/settings.ts'
+import type { WorkflowName } from '../lib/ids.ts'
 
 /** All hosted workflows with one API key share a source; a self-hosted workflow is a source alone. */
 export interface ThreadSource {
   /** Name of its first workflow in the config, for cursors and logs. */
-  readonly name: string
+  readonly name: WorkflowName
   /** Names of all its workflows. */
-  readonly workflows: readonly string[]
+  readonly workflows: readonly WorkflowName[]
   readonly chatkit: ChatKit
   readonly selfHosted: boolean
 }
@@ -23,7 +24,7 @@ export function threadSources(
     | Pick<HostedWorkflow, 'kind' | 'name' | 'apiKeyEnv'>
     | Pick<SelfHostedWorkflow, 'kind' | 'name'>
   )[],
-  adapterOf: (workflow: string) => ChatKit,
+  adapterOf: (workflow: WorkflowName) => ChatKit,
 ): readonly ThreadSource[] {
   const groups = Map.groupBy(workflows, (workflow) =>
     workflow.kind === 'hosted' ? `key ${workflow.apiKeyEnv}` : `server of ${workflow.name}`,

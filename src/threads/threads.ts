@@ -107,7 +107,7 @@ export function createThreads({
 }
 
 function sourceOf(sources: readonly ThreadSource[], workflow: string): ThreadSource {
-  const source = sources.find(({ workflows }) => workflows.includes(workflow))
+  const source = sources.find(({ workflows }) => workflows.some((name) => name === workflow))
   if (source !== undefined) return source
   throw new ServiceError('workflow_not_allowed', { reason: 'no such workflow in the config' })
 }

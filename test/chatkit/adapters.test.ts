@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import { createAdapters } from '../../src/chatkit/adapters.ts'
 import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { Secret } from '../../src/lib/secret.ts'
-import { sessionId } from '../support/ids.ts'
+import { plain, sessionId, workflowName } from '../support/ids.ts'
 
 const agent = new Agent()
 let api: RunningChatKitApi
@@ -11,8 +11,8 @@ afterEach(() => api.close())
 
 async function adaptersOf(workflows: readonly { name: string; apiKeyEnv: string }[]) {
   api = await startChatKitApi({ port: 0 })
-  return createAdapters({
-    workflows,
+  const adapters = createAdapters({
+    workflows: workflows.map((one) => ({ ...one, name: workflowName(one.name) })),
     selfHosted: new Map(),
     secret: (name) => () => new Secret(`sk-${name}`),
     baseUrl: api.url,
@@ -21,6 +21,7 @@ async function adaptersOf(workflows: readonly { name: string; apiKeyEnv: string 
     dispatcher: agent,
     cancelDispatcher: agent,
   })
+  return plain(adapters)
 }
 
 const TWO_KEYS = [

@@ -5,6 +5,7 @@ import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/sign
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ask } from '../support/chatkit/server-client.ts'
+import { workflowName } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { forAllTests } from '../support/started.ts'
@@ -39,7 +40,7 @@ const bad: Record<string, (good: string, id: string) => Promise<string>> = {
   'of another user’s session': (_good, sid) =>
     scene.keys.sign(claims({ sid, sub: 'bob' }), CLIENT_SECRET_TYPE),
   'of a session of another workflow': async () => {
-    const { id: sid } = await scene.session('alice', { workflow: 'other' })
+    const { id: sid } = await scene.session('alice', { workflow: workflowName('other') })
     return scene.keys.sign(claims({ sid }), CLIENT_SECRET_TYPE)
   },
   'that is a token for a server': (_good, sid) => scene.keys.sign(claims({ sid }), 'JWT'),

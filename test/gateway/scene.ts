@@ -12,6 +12,7 @@ import type { AppEnv } from '../../src/http/context.ts'
 import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
+import type { WorkflowName } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { SessionState } from '../../src/registry/records.ts'
@@ -24,10 +25,10 @@ import {
   type Json,
 } from '../support/chatkit/server-client.ts'
 import { holdToDescription } from '../support/described-answers.ts'
-import { plain, userId } from '../support/ids.ts'
+import { plain, userId, workflowName } from '../support/ids.ts'
 
 export const ISSUER = 'https://mint.acme.example'
-export const WORKFLOW = 'helpdesk'
+export const WORKFLOW = workflowName('helpdesk')
 
 const SELF_HOSTED: Omit<SelfHostedWorkflow, 'server'> = {
   kind: 'self-hosted',
@@ -54,7 +55,7 @@ export interface SceneOptions {
 
 export interface SessionParts {
   readonly seconds?: number
-  readonly workflow?: string
+  readonly workflow?: WorkflowName
   readonly state?: SessionState
 }
 
@@ -95,7 +96,7 @@ export async function startScene(options: SceneOptions = {}) {
   const description = holdToDescription()
   const listening = await listen({ app, host: '127.0.0.1', port: 0, log })
   description.listenTo(listening.url)
-  const adapterOf = (workflow: string) => {
+  const adapterOf = (workflow: WorkflowName) => {
     const at = { workflow, server, publicUrl: ISSUER }
     return createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now })
   }
@@ -123,7 +124,7 @@ export type Scene = Awaited<ReturnType<typeof startScene>>
 
 /** Mints a session the way the service does: signed, and on the books. */
 async function openSession(
-  { adapterOf, registry }: { adapterOf: (workflow: string) => ChatKit; registry: Registry },
+  { adapterOf, registry }: { adapterOf: (workflow: WorkflowName) => ChatKit; registry: Registry },
   user: string,
   { seconds = 600, workflow = WORKFLOW, state }: SessionParts = {},
 ) {

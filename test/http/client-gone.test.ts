@@ -9,7 +9,7 @@ import { createMint } from '../../src/mint/mint.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { SESSION } from '../support/chatkit/examples.ts'
-import { sessionId, userId } from '../support/ids.ts'
+import { sessionId, userId, workflowName } from '../support/ids.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 
@@ -105,7 +105,7 @@ test('a session that arrives after its client has left is cancelled and not reco
   const identity = { issuer: 'https://issuer.test', subject: 'alice', sid: undefined }
   const begun = await mint.begin({ user: userId('alice'), identity, tokenIssuedAt: undefined })
   const asked = {
-    workflow: { name: 'support', kind: 'hosted' },
+    workflow: { name: workflowName('support'), kind: 'hosted' },
     params: { user: 'alice', workflow: { id: 'wf', tracing: { enabled: false } } },
     currentSecret: undefined,
   } as const

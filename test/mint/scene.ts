@@ -13,7 +13,7 @@ import type { Registry } from '../../src/registry/port.ts'
 import type { SessionRecord } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createRevoke } from '../../src/revoke/revoke.ts'
-import { type Plain, plain, sessionId, userId } from '../support/ids.ts'
+import { type Plain, plain, sessionId, userId, workflowName } from '../support/ids.ts'
 
 /** What the suites call now, in milliseconds. */
 export const NOW = 1_800_000_000_000
@@ -162,7 +162,7 @@ export function order({
 }: Partial<Plain<Caller> & Pick<Order, 'currentSecret'>> & { readonly sid?: string } = {}): Order {
   return {
     caller: { user: userId(user), identity, tokenIssuedAt: NOW_SECONDS - 60, ...changes },
-    workflow: { name: 'support', kind: 'hosted' },
+    workflow: { name: workflowName('support'), kind: 'hosted' },
     params: { user, workflow: { id: 'wf_1' } },
     currentSecret: changes.currentSecret,
   }

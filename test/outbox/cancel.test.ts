@@ -9,7 +9,7 @@ import {
   type Scene,
   unavailable,
 } from '../mint/scene.ts'
-import { sessionId } from '../support/ids.ts'
+import { sessionId, workflowName } from '../support/ids.ts'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -198,7 +198,7 @@ describe('a session that is not in the registry', () => {
   test('is tried three times, then left to expire', async () => {
     const scene = createScene()
     scene.upstream.onCancel = down
-    scene.canceller.cancelUnrecorded(sessionId('cksess_9'), 'support')
+    scene.canceller.cancelUnrecorded(sessionId('cksess_9'), workflowName('support'))
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toEqual(['cksess_9', 'cksess_9', 'cksess_9'])
     expect(scene.logText()).toContain('it expires')
@@ -210,7 +210,7 @@ describe('a session that is not in the registry', () => {
       scene.upstream.onCancel = () => undefined
       return down()
     }
-    scene.canceller.cancelUnrecorded(sessionId('cksess_9'), 'support')
+    scene.canceller.cancelUnrecorded(sessionId('cksess_9'), workflowName('support'))
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toHaveLength(2)
     expect(scene.upstream.ended).toEqual(new Set(['cksess_9']))

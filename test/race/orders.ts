@@ -1,9 +1,11 @@
 // The orders an instance can be given, and the deeds: one record per order with its times and outcome.
+
 import type { SessionId, UserId } from '../../src/lib/ids.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { SessionToMint } from '../../src/mint/mint.ts'
 import type { Caller } from '../../src/mint/standing.ts'
 import { signInOf } from '../../src/registry/identity.ts'
+import { workflowName } from '../support/ids.ts'
 
 export const ISSUER = 'https://idp.example/'
 
@@ -80,7 +82,7 @@ export function mintOrder(
       tokenIssuedAt: issuedAt,
     },
     asked: {
-      workflow: { name: workflow, kind: 'hosted' },
+      workflow: { name: workflowName(workflow), kind: 'hosted' },
       params: {
         user,
         workflow: { id: 'wf_race' },

@@ -1,6 +1,6 @@
 // Lets tests write ids as plain text. Only tests may: in src each id comes from the parser of its kind.
 import type { $brand } from 'zod'
-import type { SessionId, ThreadId, UserId } from '../../src/lib/ids.ts'
+import type { SessionId, ThreadId, UserId, WorkflowName } from '../../src/lib/ids.ts'
 
 /** A type with plain strings wherever it has ids. */
 export type Plain<T> = T extends string & $brand
@@ -25,3 +25,5 @@ export const sessionId = (text: string) => text as SessionId
 export const threadId = (text: string) => text as ThreadId
 
 export const userId = (text: string) => text as UserId
+
+export const workflowName = (text: string) => text as WorkflowName

@@ -4,6 +4,7 @@ import type { ListQuery, ThreadListQuery } from '../../src/chatkit/wire/wire.ts'
 import { paginate } from '../../src/embedded/kit/page.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { ThreadSource } from '../../src/threads/sources.ts'
+import { workflowName } from '../support/ids.ts'
 
 /** `id user created_at`, oldest first. */
 export type Row = readonly [id: string, user: string, at: number]
@@ -68,8 +69,8 @@ export function fakeSource(name: string, rows: readonly Row[] = [], selfHosted =
     },
   }
   const source: FakeSource = {
-    name,
-    workflows: [name],
+    name: workflowName(name),
+    workflows: [workflowName(name)],
     chatkit: chatkit as ChatKit,
     selfHosted,
     rows: [...rows],

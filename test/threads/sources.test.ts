@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest'
 import type { ChatKit } from '../../src/chatkit/port.ts'
 import { threadSources } from '../../src/threads/sources.ts'
+import { workflowName } from '../support/ids.ts'
 
 test('hosted workflows of one key are one source, each self-hosted one is its own', () => {
-  const hosted = (name: string, apiKeyEnv: string) => ({ kind: 'hosted' as const, name, apiKeyEnv })
-  const own = (name: string) => ({ kind: 'self-hosted' as const, name })
+  const hosted = (name: string, apiKeyEnv: string) => ({
+    kind: 'hosted' as const,
+    name: workflowName(name),
+    apiKeyEnv,
+  })
+  const own = (name: string) => ({ kind: 'self-hosted' as const, name: workflowName(name) })
   const asked: string[] = []
   const of = (workflow: string) => {
     asked.push(workflow)

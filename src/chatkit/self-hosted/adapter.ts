@@ -3,7 +3,7 @@
 
 import type { Dispatcher } from 'undici'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { newId, newSessionId } from '../../lib/ids.ts'
+import { newId, newSessionId, type WorkflowName } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
 import type { CallOptions, ChatKit } from '../port.ts'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../signing/client-secret.ts'
@@ -39,7 +39,7 @@ export function createSelfHosted({
   registry,
   now,
 }: {
-  readonly workflow: string
+  readonly workflow: WorkflowName
   readonly server: string
   readonly publicUrl: string
   readonly keys: Pick<SigningKeys, 'sign'>

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { eachBounded } from '../../lib/concurrency.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
-import type { ThreadId } from '../../lib/ids.ts'
+import type { ThreadId, WorkflowName } from '../../lib/ids.ts'
 import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { serverFault } from '../protocol/server-call.ts'
 import { type ServerItem, serverItemPage, serverThread } from '../protocol/thread.ts'
@@ -15,7 +15,7 @@ import type { ListQuery, ThreadListQuery } from '../wire/wire.ts'
 import type { Ask, AskServer, Question } from './ask.ts'
 
 interface OwnedThing {
-  readonly workflow: string
+  readonly workflow: WorkflowName
   readonly kind: 'thread' | 'attachment'
   readonly id: string
 }
@@ -24,7 +24,7 @@ interface OwnedThing {
 export interface OwnershipRecords {
   ownersOf(things: readonly OwnedThing[]): Promise<readonly (string | undefined)[]>
   listOwned(query: {
-    readonly workflow: string
+    readonly workflow: WorkflowName
     readonly kind: 'thread'
     readonly user?: string | undefined
     readonly limit: number
@@ -44,7 +44,7 @@ export interface OwnershipRecords {
 /** A workflow's server, with the records of what its users own there. */
 interface OwnedServer {
   /** Name in the config. */
-  readonly workflow: string
+  readonly workflow: WorkflowName
   readonly registry: OwnershipRecords
   readonly askServer: AskServer
 }

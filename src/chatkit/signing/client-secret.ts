@@ -1,4 +1,5 @@
 // Tells a client secret that this service signs from every other token of ours.
+import type { WorkflowName } from '../../lib/ids.ts'
 
 /** Header `typ` of a client secret: no other token of ours can stand in for one. */
 export const CLIENT_SECRET_TYPE = 'chatkit-secret+jwt'
@@ -8,6 +9,6 @@ export const CLIENT_SECRET_TYPE = 'chatkit-secret+jwt'
  *
  * @param workflow - name in the config
  */
-export function audienceOf(workflow: string): string {
+export function audienceOf(workflow: WorkflowName): string {
   return `chatkit:${workflow}`
 }

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { type ChatKit, UnusableSessionError } from '../../chatkit/port.ts'
 import { type CreateSessionParams, createSessionParams } from '../../chatkit/wire/session.ts'
+import { parseWorkflowName } from '../../lib/ids.ts'
 import { printObject } from './answers.ts'
 import { someText, user } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
@@ -111,7 +112,7 @@ async function createThroughService(service: ServiceClient, flags: CreateFlags):
         'To ask the ChatKit API itself, unset CHATKIT_MINT_URL or give --api-key.',
     )
   }
-  if (flags.workflow !== undefined && !/^[a-z][a-z0-9-]{0,63}$/.test(flags.workflow)) {
+  if (flags.workflow !== undefined && parseWorkflowName(flags.workflow) === undefined) {
     throw wrongUse('--workflow: the service takes the name of a workflow, as in its config.')
   }
   const body = { workflow: flags.workflow, input: flags.input }

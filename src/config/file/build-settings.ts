@@ -1,5 +1,6 @@
 // Turns a checked config file into settings: camel case, compiled expressions, no duplicates.
 
+import { parseWorkflowName } from '../../lib/ids.ts'
 import { ADMIN, STATE_VARIABLE, USER, WHEN } from '../expressions/checks.ts'
 import type { Compile } from '../expressions/expressions.ts'
 import type {
@@ -89,7 +90,10 @@ function buildKeySource({ jwks_uri, jwks, secret_env }: IssuerEntry): KeySource 
   return { kind: 'discovery' }
 }
 
-function buildWorkflow(name: string, entry: WorkflowEntry, compile: Compile): WorkflowSettings {
+function buildWorkflow(key: string, entry: WorkflowEntry, compile: Compile): WorkflowSettings {
+  const name = parseWorkflowName(key)
+  // The checks of the file have refused any other key.
+  if (name === undefined) throw new TypeError(`${key} names no workflow`)
   const variables = Object.entries(entry.state_variables)
   const workflow = {
     name,

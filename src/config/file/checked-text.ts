@@ -3,6 +3,7 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { WORKFLOW_NAME } from '../../lib/ids.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
 
 /**
@@ -38,7 +39,7 @@ export const environmentName = patternText(
 
 /** The name by which clients ask for a workflow. */
 export const workflowName = patternText(
-  /^[a-z][a-z0-9-]{0,63}$/,
+  WORKFLOW_NAME,
   'must be a name of at most 64 lower-case letters, digits and "-" that starts with a letter',
 )
 

@@ -136,7 +136,8 @@ export function usersOfKey(kind: 'subject' | 'sid', hash: string): string {
 export const owned = {
   /** JSON, under the hash of workflow, kind and id. */
   record: (hash: string) => `${PREFIX}{${hash}}:owner`,
-  hashOf: (thing: OwnedThing) => hashOf(thing.workflow, thing.kind, thing.id),
+  hashOf: ({ workflow, kind, id }: Readonly<Record<keyof OwnedThing, string>>) =>
+    hashOf(workflow, kind, id),
   /** Sorted set: members by place; of a kind, of a workflow, of a user, of both. */
   list: (kind: OwnedThing['kind'], workflow: string | undefined, user: string | undefined) => {
     const [first, second] = [workflow, user].map((part) => (part === undefined ? '' : hashOf(part)))

@@ -16,7 +16,7 @@ export const userId = z.string().brand<'UserId'>()
 const sessionJson = z.object({
   id: z.string().brand<'SessionId'>(),
   user: userId,
-  workflow: z.string(),
+  workflow: z.string().brand<'WorkflowName'>(),
   issuer: z.string(),
   subject: z.string(),
   sid: z.string().optional(),
@@ -114,7 +114,7 @@ export function toBlock(json: string): Block {
 const ownedJson = z.object({
   place: z.number(),
   ownership: z.object({
-    workflow: z.string(),
+    workflow: z.string().brand<'WorkflowName'>(),
     kind: z.enum(['thread', 'attachment']),
     id: z.string(),
     user: userId,

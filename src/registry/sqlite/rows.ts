@@ -11,7 +11,7 @@ export const userId = z.string().brand<'UserId'>()
 const sessionRow = z.object({
   id: z.string().brand<'SessionId'>(),
   user: userId,
-  workflow: z.string(),
+  workflow: z.string().brand<'WorkflowName'>(),
   issuer: z.string(),
   subject: z.string(),
   sid: optionalText,
@@ -29,7 +29,7 @@ const sessionRow = z.object({
 const sessionState = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
 
 const ownedRow = z.object({
-  workflow: z.string(),
+  workflow: z.string().brand<'WorkflowName'>(),
   kind: z.enum(['thread', 'attachment']),
   id: z.string(),
   user: userId,

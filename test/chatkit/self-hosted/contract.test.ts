@@ -4,14 +4,15 @@ import { makeSigningKeys, readSigningKeys } from '../../../src/chatkit/signing/s
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { chatkitContract, type SeededThread } from '../../contracts/chatkit.ts'
 import { startSeedableServer } from '../../support/chatkit/seedable-server.ts'
-import { plain, userId } from '../../support/ids.ts'
+import { plain, userId, workflowName } from '../../support/ids.ts'
 
 async function makeContract() {
   const server = await startSeedableServer()
   const keys = await readSigningKeys(await makeSigningKeys(), 'test')
   const registry = createSqliteRegistry({ path: ':memory:' })
   const dispatcher = new Agent({ allowH2: false })
-  const at = { workflow: 'helpdesk', server: server.url, publicUrl: 'https://mint.test' }
+  const workflow = workflowName('helpdesk')
+  const at = { workflow, server: server.url, publicUrl: 'https://mint.test' }
   return {
     chatkit: plain(createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now })),
     params: (user: string) => ({ user, workflow: { id: 'helpdesk' } }),
@@ -20,7 +21,7 @@ async function makeContract() {
       const { user } = thread
       const createdAt = Math.floor(Date.now() / 1000)
       await registry.claimOwnership({
-        workflow: 'helpdesk',
+        workflow,
         kind: 'thread',
         id,
         user: userId(user),
