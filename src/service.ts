@@ -78,16 +78,24 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const housekeeping = createHousekeeping({ registry, canceller, retention, ...clock })
   const mintLimiter = createMintLimiter()
   const metrics = metricsOf(parts, clock.now, mintLimiter.underWay)
-  const state = { draining: false }
+  const draining = new AbortController()
   const createConsole =
     options.settings.console && (await import('./console/console.ts')).createConsole
-  const context = { ...clock, hashUser, audit, canceller, metrics, state, createConsole }
+  const context = {
+    ...clock,
+    hashUser,
+    audit,
+    canceller,
+    metrics,
+    draining: draining.signal,
+    createConsole,
+  }
   const app = await appOf(options, parts, context)
   const shedding = startShedding({
     mintLimiter,
     origins: originsOf(options.settings, options.environment.publicUrl),
     log: options.log,
-    draining: () => state.draining,
+    draining: draining.signal,
     onRefused: metrics.mintsRefused,
   })
   housekeeping.start()
@@ -99,7 +107,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     shedding,
     onTurnedAway: metrics.turnedAway,
     drain() {
-      state.draining = true
+      draining.abort()
     },
     async close() {
       metrics.figures.stop()
@@ -147,14 +155,14 @@ interface AppContext extends ClockAndLog {
   readonly audit: Audit
   readonly canceller: Canceller
   readonly metrics: Metrics
-  readonly state: { readonly draining: boolean }
+  readonly draining: AbortSignal
 }
 
 async function appOf(options: ServiceOptions, parts: Parts, context: AppContext) {
   const { environment, settings } = options
   const { registry, authenticator, chatkitOf } = parts
   const { authenticate, verifyLogoutToken } = authenticator
-  const { canceller, metrics, state, ...rest } = context
+  const { canceller, metrics, draining, ...rest } = context
   const { audit, now, log } = rest
   const { limits, issuers } = settings
   const origins = originsOf(settings, environment.publicUrl)
@@ -183,7 +191,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     administer: createAdminister(admin),
     userOf: createUserOf({ issuers: settings.issuers, hashUser: context.hashUser }),
     readiness: {
-      draining: () => state.draining,
+      draining,
       keysUsable: authenticator.ready,
       checkStore: () => registry.check(),
     },

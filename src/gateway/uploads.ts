@@ -3,8 +3,8 @@
 
 import { idsOf, type RequestIds } from '../chatkit/protocol/ids.ts'
 import { readJsonAnswer } from '../chatkit/protocol/server-call.ts'
+import { type BodyLimits, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
-import { type BodyLimits, readBytes } from '../http/read-bytes.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Forward } from './forward.ts'

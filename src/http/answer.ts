@@ -1,4 +1,5 @@
-// Makes the answers of frequent calls cheaply: headers are gathered in a plain object.
+// Makes the answers of frequent calls cheaply, and knows which requests were answered below the app.
+import type { ServerResponse } from 'node:http'
 import type { AnswerHeaders, AppContext } from './context.ts'
 
 // Hono collects headers in a `Headers` object, which costs more CPU than the rest of an answer. The
@@ -45,4 +46,25 @@ export function completeHeaders(c: AppContext): void {
   for (const [name, value] of Object.entries(c.get('headers'))) {
     if (!headers.has(name)) headers.set(name, value)
   }
+}
+
+const answeredBelow = new WeakSet<ServerResponse>()
+
+/**
+ * Notes that a request which the app already has is answered, and logged, below it: its body turned
+ * out not to be HTTP, or did not come.
+ *
+ * @param response - the one that the app will try to use
+ */
+export function markAnsweredBelow(response: ServerResponse): void {
+  answeredBelow.add(response)
+}
+
+/**
+ * Whether {@link markAnsweredBelow} was called, so that the request has its line in the log.
+ *
+ * @param response - undefined without a server
+ */
+export function isAnsweredBelow(response: object | undefined): boolean {
+  return response !== undefined && answeredBelow.has(response as ServerResponse)
 }

@@ -1,5 +1,4 @@
-// Reads the small bodies of the API's own calls, JSON and forms, within bounds on size, time and depth.
-// The gateway reads its larger bodies as bytes: read-bytes.ts.
+// Reads the body of a request within bounds on size and time: JSON, form, text or bytes.
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { FORM_TYPE, JSON_TYPE } from '../lib/header-patterns.ts'
@@ -75,6 +74,56 @@ export async function readText(c: AppContext, length = bodyLength(c)): Promise<s
   }
 }
 
+/** Bounds of a body. */
+export interface BodyLimits {
+  readonly maxBytes: number
+  /** Milliseconds for the body to arrive. */
+  readonly milliseconds: number
+}
+
+/**
+ * Reads the whole body unchanged.
+ *
+ * @param c - a request whose body nobody has read
+ * @throws `body_too_large`, `request_timeout`
+ */
+export async function readBytes(c: AppContext, limits: BodyLimits): Promise<Uint8Array> {
+  const { maxBytes, milliseconds } = limits
+  const length = bodyLength(c)
+  if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes)
+  const { body } = c.req.raw
+  if (length === 0 || body === null) return new Uint8Array()
+  const reader = body.getReader()
+  const letGo = () => reader.cancel().catch(() => undefined)
+  let late = false
+  const timer = setTimeout(() => {
+    late = true
+    void letGo()
+  }, milliseconds)
+  try {
+    const bytes = await readBounded(chunksOf(reader), maxBytes)
+    // A cancelled body ends without an error, and would look complete.
+    if (late) throw new Error('the time was up')
+    return bytes
+  } catch (error) {
+    void letGo()
+    if (error instanceof TooLargeError) throw tooLarge(maxBytes)
+    throw new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function* chunksOf(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    yield value
+  }
+}
+
 /** Length of the body in bytes; undefined when the client did not declare it (chunked). */
 export function bodyLength(c: AppContext): number | undefined {
   const declared = c.req.header('Content-Length')
@@ -135,6 +184,6 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   return `The field "${field.slice(0, 64)}" of the body is not what this call expects.`
 }
 
-function tooLarge(): ServiceError {
-  return new ServiceError('body_too_large', { reason: `more than ${MAX_BYTES} bytes` })
+function tooLarge(maxBytes = MAX_BYTES): ServiceError {
+  return new ServiceError('body_too_large', { reason: `more than ${maxBytes} bytes` })
 }

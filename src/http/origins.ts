@@ -39,12 +39,10 @@ const CONSOLE_PATH = /^\/admin(?:\/|$)/
 export function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
   const origin = c.req.header('Origin')
   if (origin === undefined) return undefined
-  return originsFor(c.req.path, origins).has(origin) ? origin : undefined
-}
-
-function originsFor(path: string, origins: Origins): ReadonlySet<string> {
-  if (CONSOLE_PATH.test(path)) return origins.console
-  return ADMIN_PATH.test(path) ? origins.admin : origins.app
+  const { path } = c.req
+  const { app, admin, console } = origins
+  const allowed = CONSOLE_PATH.test(path) ? console : ADMIN_PATH.test(path) ? admin : app
+  return allowed.has(origin) ? origin : undefined
 }
 
 /**

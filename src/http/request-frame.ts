@@ -4,17 +4,16 @@ import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { problemAnswer } from '../respond/problem.ts'
-import { answerText, completeHeaders, everyAnswer, setHeader } from './answer.ts'
+import { answerText, completeHeaders, everyAnswer, isAnsweredBelow, setHeader } from './answer.ts'
 import type { AppContext, AppEnv, RequestTrace } from './context.ts'
 import { type Origins, setCorsHeaders } from './origins.ts'
-import { isAnsweredBelow } from './server/bare-answer.ts'
 
 /** Parts of the outermost layer. */
 interface FrameParts {
   readonly origins: Origins
   readonly log: Log
-  /** Whether the service is stopping: then connections close with their answer. */
-  readonly draining: () => boolean
+  /** Aborted when the service stops: connections then close with their answer. */
+  readonly draining: AbortSignal
   /** Gets each answer, for metrics. */
   readonly onAnswer?: (answer: AnswerSeen) => void
 }
@@ -49,7 +48,7 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     completeHeaders(c)
     // Read after the answer, so that requests under way when the draining began close their connection
     // too.
-    if (options.draining()) c.header('Connection', 'close')
+    if (options.draining.aborted) c.header('Connection', 'close')
     if (isAnsweredBelow(c.env.outgoing)) return
     logAnswer(c, options, performance.now() - started)
   }
@@ -83,7 +82,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     workflow,
     session,
     upstream: upstream && upstreamFields(upstream),
-    ms: round(milliseconds),
+    ms: Math.round(milliseconds * 10) / 10,
   }
   if (status < 500) log.info(line, 'request')
   // Overload causes many of these lines when CPU time is short, and a deliberate refusal needs no stack.
@@ -98,14 +97,16 @@ function traceparentOf(c: AppContext): string | undefined {
 }
 
 function upstreamFields({ operation, status, requestId, milliseconds, attempts }: UpstreamSeen) {
-  return { operation, status, request_id: requestId, attempts, ms: round(milliseconds) }
+  return {
+    operation,
+    status,
+    request_id: requestId,
+    attempts,
+    ms: Math.round(milliseconds * 10) / 10,
+  }
 }
 
 type UpstreamSeen = NonNullable<RequestTrace['upstream']>
-
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 10) / 10
-}
 
 /**
  * Hono's error handler: every error becomes problem details. An unexpected error is `internal_error` for

@@ -61,7 +61,7 @@ async function startOn(port: number, signIn: SignInServer) {
   const origins = originsOf(settings, publicUrl)
   const app = new Hono<AppEnv>()
   app.onError((error, c) => adminConsole.explain(error, c) ?? answerError(error, c))
-  app.use(requestFrame({ origins, log, draining: () => false }))
+  app.use(requestFrame({ origins, log, draining: new AbortController().signal }))
   for (const [path, methods] of Object.entries(adminConsole.routes)) {
     addRoute(app, origins, { path, methods })
   }

@@ -88,7 +88,7 @@ export async function startScene(options: SceneOptions = {}) {
   }
   const app = new Hono<AppEnv>()
   app.onError(answerError)
-  app.use(requestFrame({ origins, log, draining: () => false }))
+  app.use(requestFrame({ origins, log, draining: new AbortController().signal }))
   addRoute(app, origins, {
     path: '/chatkit/:workflow',
     methods: { POST: [gateway], PUT: [gateway] },

@@ -42,14 +42,14 @@ export function answerReady({
   keysUsable,
   checkStore,
 }: {
-  readonly draining: () => boolean
+  readonly draining: AbortSignal
   /** Whether the keys of at least one issuer are usable. */
   readonly keysUsable: () => boolean
   /** Throws `store_unavailable` when the store cannot be written. */
   readonly checkStore: () => Promise<void>
 }) {
   return async (c: AppContext): Promise<Response> => {
-    if (draining()) throw new ServiceError('shutting_down', { reason: 'draining' })
+    if (draining.aborted) throw new ServiceError('shutting_down', { reason: 'draining' })
     await checkStore()
     if (!keysUsable()) {
       throw new ServiceError('idp_unavailable', { reason: 'no issuer has usable keys' })

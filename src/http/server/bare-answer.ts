@@ -11,27 +11,6 @@ import type { RawProblem } from './request-target.ts'
 /** The methods some path of ours has: what `Allow` says where there is no path to ask. */
 const SOME_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS'
 
-const answeredBelow = new WeakSet<ServerResponse>()
-
-/**
- * Notes that a request which the app already has is answered, and logged, below it: its body turned
- * out not to be HTTP, or did not come.
- *
- * @param response - the one that the app will try to use
- */
-export function markAnsweredBelow(response: ServerResponse): void {
-  answeredBelow.add(response)
-}
-
-/**
- * Whether {@link markAnsweredBelow} was called, so that the request has its line in the log.
- *
- * @param response - undefined without a server
- */
-export function isAnsweredBelow(response: object | undefined): boolean {
-  return response !== undefined && answeredBelow.has(response as ServerResponse)
-}
-
 /**
  * Answers through Node's response, below the app, and closes the connection: after a request that is
  * not understood nobody knows where the next one begins.

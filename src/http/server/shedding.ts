@@ -19,8 +19,8 @@ interface SheddingOptions {
   readonly mintLimiter: MintLimiter
   readonly origins: Origins
   readonly log: Log
-  /** Whether answers close their connections. */
-  readonly draining: () => boolean
+  /** Aborted when the service stops: answers then close their connections. */
+  readonly draining: AbortSignal
   /** Gets the number of refusals since its last call, at most once a second. */
   readonly onRefused: (count: number) => void
   /** 0..1. */
@@ -94,7 +94,7 @@ function refuse(
     ...(origin !== undefined && corsHeaders(origin, origins)),
     ...headers,
     'Content-Length': Buffer.byteLength(body),
-    ...((draining() || bodyIsLong(request)) && { Connection: 'close' }),
+    ...((draining.aborted || bodyIsLong(request)) && { Connection: 'close' }),
   })
   response.end(body)
   return requestId

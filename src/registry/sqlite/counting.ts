@@ -2,8 +2,7 @@
 import { mintCounter, stateAfterUse, stateWithoutUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { RateState, RateWindow } from '../records.ts'
-import type { Database, ResultRow, Sql } from './database.ts'
-import { numberIn } from './rows.ts'
+import { type Database, numberIn, type ResultRow, type Sql } from './database.ts'
 import { readStanding } from './sessions.ts'
 
 const CONSUME = `

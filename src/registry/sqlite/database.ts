@@ -19,6 +19,17 @@ export interface Sql {
   run(sql: string, ...values: SQLInputValue[]): number
 }
 
+/**
+ * A column that SQL makes a number or null.
+ *
+ * @param row - of the result
+ * @param column - its name
+ */
+export function numberIn(row: ResultRow | undefined, column: string): number | undefined {
+  const value = row?.[column]
+  return typeof value === 'number' ? value : undefined
+}
+
 /** One connection, with the waiting for locks that does not block the event loop. */
 export interface Database {
   /** Runs statements of which each stands for itself. */

@@ -100,14 +100,3 @@ export function toAuditEntry(row: ResultRow): AuditEntry {
     requestId: request_id ?? undefined,
   }
 }
-
-/**
- * A column that SQL makes a number or null.
- *
- * @param row - of the result
- * @param column - its name
- */
-export function numberIn(row: ResultRow | undefined, column: string): number | undefined {
-  const value = row?.[column]
-  return typeof value === 'number' ? value : undefined
-}

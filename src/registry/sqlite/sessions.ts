@@ -12,8 +12,8 @@ import type {
   UserStanding,
 } from '../records.ts'
 import { isLive } from '../session-match.ts'
-import type { Database, Sql } from './database.ts'
-import { numberIn, toSession } from './rows.ts'
+import { type Database, numberIn, type Sql } from './database.ts'
+import { toSession } from './rows.ts'
 
 type SessionSteps = Pick<Registry, 'readStanding' | 'record' | 'revoke' | 'beginCancel'>
 

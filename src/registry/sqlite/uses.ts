@@ -2,8 +2,8 @@
 import { type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
 import { isLive } from '../session-match.ts'
-import type { Database, Sql } from './database.ts'
-import { numberIn, toSession } from './rows.ts'
+import { type Database, numberIn, type Sql } from './database.ts'
+import { toSession } from './rows.ts'
 
 const SESSION = 'SELECT * FROM sessions WHERE id = ? AND +user = ?'
 

@@ -17,7 +17,7 @@ let timing: HandTiming
 let shedding: Shedding
 let server: Server
 let connection: RawConnection
-let draining: boolean
+let draining: AbortController
 let refused: number[]
 let log: Record<string, unknown>[]
 let randoms: number[]
@@ -26,7 +26,7 @@ let held: ServerResponse[]
 
 beforeEach(async () => {
   timing = handTiming()
-  draining = false
+  draining = new AbortController()
   refused = []
   log = []
   randoms = []
@@ -56,7 +56,7 @@ function options(change: Partial<Origins>) {
       ...change,
     },
     log: createLog({ level: 'info', destination }),
-    draining: () => draining,
+    draining: draining.signal,
     onRefused: (count: number) => refused.push(count),
     random: () => randoms.shift() ?? 0,
     timing,
@@ -156,7 +156,7 @@ describe('a refused mint', () => {
   })
 
   test('closes its connection while the service drains', async () => {
-    draining = true
+    draining.abort()
     expect((await mint()).headers['connection']).toBe('close')
   })
 
