@@ -8,10 +8,14 @@ import { ServiceError } from '../lib/errors.ts'
 import { parseThreadId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { AuditEntry, Page, SessionRecord } from '../registry/records.ts'
-import { refusingCursors } from '../threads/cursors.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import { listItemsOf } from '../threads/items.ts'
-import { type Foreign, type SourceCall, sourcePage } from '../threads/source-reader.ts'
+import {
+  type Foreign,
+  refusingCursors,
+  type SourceCall,
+  sourcePage,
+} from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
 

@@ -60,6 +60,8 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
   const route = c.req.routePath
   const trace = c.get('trace')
   const requestId = c.get('requestId')
+  // Node's own request has its headers parsed already.
+  const traceparent = c.env.incoming?.headers.traceparent
   onAnswer?.({
     method: c.req.method,
     route,
@@ -67,7 +69,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     code: error?.code,
     milliseconds,
     requestId,
-    traceparent: traceparentOf(c),
+    traceparent: typeof traceparent === 'string' ? traceparent : undefined,
     trace,
   })
   const { user, workflow, session, upstream } = trace
@@ -88,12 +90,6 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
   // Overload causes many of these lines when CPU time is short, and a deliberate refusal needs no stack.
   else if (error?.code === 'overloaded') log.warn(line, 'request')
   else log.error({ ...line, err: c.error }, 'request')
-}
-
-/** From Node's own request, whose headers are parsed already. */
-function traceparentOf(c: AppContext): string | undefined {
-  const header = c.env.incoming?.headers.traceparent
-  return typeof header === 'string' ? header : undefined
 }
 
 function upstreamFields({ operation, status, requestId, milliseconds, attempts }: UpstreamSeen) {

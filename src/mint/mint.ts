@@ -35,7 +35,7 @@ export interface SessionToMint {
 }
 
 /** The parts and the settings of {@link createMint}. */
-export interface MintOptions {
+interface MintParts {
   readonly registry: Pick<Registry, 'beginMint' | 'readStanding' | 'record' | 'beginCancel'>
   /** The adapter that holds the key of this workflow. */
   readonly chatkit: (workflow: WorkflowName) => ChatKit
@@ -49,9 +49,9 @@ export interface MintOptions {
 /** Mints in two steps: between them the request is read and mapped. */
 export type Mint = ReturnType<typeof createMint>
 
-export function createMint(options: MintOptions) {
-  const { registry, canceller, issuers, now } = options
-  const { mintsPerUser, liveSessionsPerUser: cap } = options.limits
+export function createMint({ registry, chatkit, canceller, limits, issuers, now }: MintParts) {
+  const { mintsPerUser, liveSessionsPerUser: cap } = limits
+  const parts = { registry, chatkit, canceller, now }
   const senders = issuers.filter(({ logout }) => logout !== undefined)
   const logoutIssuers = new Set(senders.map(({ issuer }) => issuer))
   return {
@@ -82,8 +82,8 @@ export function createMint(options: MintOptions) {
       const known = asked.currentSecret === undefined ? begun.standing : undefined
       const standing =
         known ?? (await registry.readStanding(standingQuery(caller, now, asked.currentSecret)))
-      const replaces = refuseBeforehand(standing, caller, options)
-      const issued = await createUpstream(asked, options, call)
+      const replaces = refuseBeforehand(standing, caller, { cap, now: unixSeconds(now) })
+      const issued = await createUpstream(asked, parts, call)
       const session = sessionRecord(issued, { caller, asked, now: unixSeconds(now) })
       const entry = {
         session,
@@ -104,7 +104,7 @@ export function createMint(options: MintOptions) {
         throw error
       }
       if (logoutIssuers.has(caller.identity.issuer)) {
-        await refuseLateLogout(session, caller, options)
+        await refuseLateLogout(session, caller, parts)
       }
       return { sessionId: issued.id, clientSecret: issued.client_secret }
     },
@@ -118,7 +118,7 @@ export function createMint(options: MintOptions) {
 function refuseBeforehand(
   standing: UserStanding,
   { tokenIssuedAt }: Caller,
-  { limits, now }: MintOptions,
+  { cap, now }: { readonly cap: LimitSettings['liveSessionsPerUser']; readonly now: number },
 ): string | undefined {
   refuseBlocked(standing)
   refuseLoggedOut(standing, tokenIssuedAt)
@@ -127,9 +127,8 @@ function refuseBeforehand(
     // Two tabs at the cap would otherwise evict each other for ever.
     throw new ServiceError('session_limit', { reason: 'refresh of a session that was evicted' })
   }
-  const stillLive = current?.status === 'active' && unixSeconds(now) < current.expiresAt
+  const stillLive = current?.status === 'active' && now < current.expiresAt
   const replaces = stillLive ? current.secretHash : undefined
-  const cap = limits.liveSessionsPerUser
   const others = standing.liveSessions - (replaces === undefined ? 0 : 1)
   if (cap.whenFull === 'deny' && others >= cap.max) throw full(standing.liveSessions)
   return replaces
@@ -137,7 +136,7 @@ function refuseBeforehand(
 
 async function createUpstream(
   { workflow, params }: SessionToMint,
-  { chatkit, canceller }: MintOptions,
+  { chatkit, canceller }: Pick<MintParts, 'chatkit' | 'canceller'>,
   call: CallOptions | undefined,
 ): Promise<IssuedSession> {
   try {
@@ -157,19 +156,19 @@ function endedByRecord(outcome: RecordOutcome, max: number): readonly SessionRec
   throw new ServiceError('user_blocked', { reason: 'revoked while the session was being created' })
 }
 
-/**
- * Reads the logout mark again: a logout that looked for sessions before this one was recorded missed it.
- */
+type LatePart = Pick<MintParts, 'registry' | 'canceller' | 'now'>
+
+/** Reads the logout mark again: a logout that looked for sessions before this one was recorded missed it. */
 async function refuseLateLogout(
   session: SessionRecord,
   caller: Caller,
-  options: MintOptions,
+  parts: LatePart,
 ): Promise<void> {
-  const { registry, now } = options
+  const { registry, now } = parts
   try {
     refuseLoggedOut(await registry.readStanding(standingQuery(caller, now)), caller.tokenIssuedAt)
   } catch (error) {
-    await cancelRecorded(session, options)
+    await cancelRecorded(session, parts)
     throw error
   }
 }
@@ -177,7 +176,7 @@ async function refuseLateLogout(
 /** Cancels through the outbox, or without it when the store has just failed: the secret reached nobody. */
 async function cancelRecorded(
   { id, workflow }: SessionRecord,
-  { registry, canceller, now }: MintOptions,
+  { registry, canceller, now }: LatePart,
 ): Promise<void> {
   try {
     const ending = await registry.beginCancel(id, unixSeconds(now))

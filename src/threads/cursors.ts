@@ -47,20 +47,6 @@ export function badCursor(cause?: unknown): ServiceError {
   })
 }
 
-/**
- * Runs an upstream call. If the upstream answers 400, the client's cursor is to blame; without a
- * cursor, this service is.
- */
-export async function refusingCursors<T>(hasCursor: boolean, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
-    if (hasCursor) throw badCursor(error)
-    throw new ServiceError('upstream_rejected', { reason: error.reason, cause: error })
-  }
-}
-
 function macOf(key: Uint8Array, scope: CursorScope, payload: Buffer): Buffer {
   const { kind, user = null, order, sources } = scope
   // JSON of an array is injective: no two scopes have the same text. "after" tells these cursors from

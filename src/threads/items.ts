@@ -4,9 +4,8 @@ import type { ThreadItem } from '../chatkit/wire/item.ts'
 import { collect, type Fetched, listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadItemPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
-import { refusingCursors } from './cursors.ts'
 import type { FoundThread } from './find-thread.ts'
-import type { SourceCall } from './source-reader.ts'
+import { refusingCursors, type SourceCall } from './source-reader.ts'
 
 /**
  * An item that names another thread is dropped and reported to `onForeign`.

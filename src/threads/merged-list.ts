@@ -3,15 +3,10 @@
 
 import type { Thread, ThreadPage } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
-import {
-  type CursorScope,
-  type ListPosition,
-  openCursor,
-  refusingCursors,
-  sealCursor,
-} from './cursors.ts'
+import { type CursorScope, type ListPosition, openCursor, sealCursor } from './cursors.ts'
 import {
   createSourceReader,
+  refusingCursors,
   type SourceCall,
   type SourceQuery,
   type SourceReader,

@@ -4,9 +4,9 @@ import { listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadPage } from '../chatkit/wire/thread.ts'
 import { isCode } from '../lib/errors.ts'
 import { parseThreadId } from '../lib/ids.ts'
-import { badCursor, refusingCursors } from './cursors.ts'
+import { badCursor } from './cursors.ts'
 import { findThread } from './find-thread.ts'
-import { type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
+import { refusingCursors, type SourceCall, type SourceQuery, sourcePage } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
 
 /**

@@ -5,6 +5,7 @@ import type { CallOptions } from '../chatkit/port.ts'
 import { collect, type Fetched } from '../chatkit/wire/pages.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { badCursor } from './cursors.ts'
 import type { ThreadSource } from './sources.ts'
 
 /** Something an upstream showed that is not of the user, or of the thread, that was asked for. */
@@ -105,4 +106,18 @@ function nothingButMore(): ServiceError {
 
 function endless(): ServiceError {
   return new ServiceError('upstream_invalid_response', { reason: 'a list that does not end' })
+}
+
+/**
+ * Runs an upstream call. If the upstream answers 400, the client's cursor is to blame; without a
+ * cursor, this service is.
+ */
+export async function refusingCursors<T>(hasCursor: boolean, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
+    if (hasCursor) throw badCursor(error)
+    throw new ServiceError('upstream_rejected', { reason: error.reason, cause: error })
+  }
 }

@@ -2,7 +2,7 @@
 import { mintCounter, stateAfterUse, stateWithoutUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { RateState, RateWindow } from '../records.ts'
-import { type Database, numberIn, type ResultRow, type Sql } from './database.ts'
+import { type Database, numberIn, type Sql } from './database.ts'
 import { readStanding } from './sessions.ts'
 
 const CONSUME = `
@@ -31,20 +31,14 @@ export function createCounting(
       const row = await relaxed.plain((sql) =>
         sql.get('SELECT * FROM counters WHERE key = ? AND ends_ms > ?', key, limit.nowMs),
       )
-      return rateState(row, limit, stateWithoutUse)
+      const endsMs = numberIn(row, 'ends_ms') ?? limit.nowMs
+      return stateWithoutUse(numberIn(row, 'used') ?? 0, endsMs, limit)
     },
   }
 }
 
 function consume(sql: Sql, key: string, limit: RateWindow): RateState {
   const endsMs = limit.nowMs + limit.seconds * 1000
-  return rateState(sql.get(CONSUME, key, endsMs, limit.nowMs), limit, stateAfterUse)
-}
-
-function rateState(
-  row: ResultRow | undefined,
-  limit: RateWindow,
-  state: typeof stateAfterUse,
-): RateState {
-  return state(numberIn(row, 'used') ?? 0, numberIn(row, 'ends_ms') ?? limit.nowMs, limit)
+  const row = sql.get(CONSUME, key, endsMs, limit.nowMs)
+  return stateAfterUse(numberIn(row, 'used') ?? 0, numberIn(row, 'ends_ms') ?? limit.nowMs, limit)
 }
