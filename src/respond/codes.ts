@@ -196,7 +196,7 @@ export const CODES = {
     detail: 'The session store cannot be used. Wait for the seconds in Retry-After.',
     retryAfter: 2,
     console:
-      'The session store does not answer. The action may or may not have been carried out. Try again in a moment: repeating it does no harm.',
+      'The session store does not answer. The action may or may not have been carried out: try again in a moment, repeating it does no harm.',
   },
   overloaded: {
     status: 503,

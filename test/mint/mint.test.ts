@@ -177,15 +177,24 @@ describe('blocks and revokes', () => {
   test('no interleaving of mints and a revoke leaves a secret that works', async () => {
     const scene = createScene()
     const secrets: string[] = []
+    const halfway = Promise.withResolvers<void>()
+    const revoked = Promise.withResolvers<void>()
+    let calls = 0
+    scene.upstream.onCreate = () => {
+      calls++
+      // One call that began before the revoke ends after it, on however slow a machine.
+      if (calls === 100) halfway.resolve()
+      if (calls === 100) return revoked.promise
+      return new Promise((resolve) => setTimeout(resolve, Math.random() * 10))
+    }
     const mints = Array.from({ length: 200 }, async (_, number) => {
-      scene.upstream.onCreate = () =>
-        new Promise((resolve) => setTimeout(resolve, Math.random() * 10))
       await new Promise((resolve) => setTimeout(resolve, number / 10))
       const minted = await scene.mint(order()).catch(() => undefined)
       if (minted) secrets.push(minted.sessionId)
     })
-    await new Promise((resolve) => setTimeout(resolve, 12))
+    await halfway.promise
     await scene.revoke.revokeUser({ ...block, blockSeconds: 3600 })
+    revoked.resolve()
     await Promise.all(mints)
     await scene.canceller.settled()
     expect(secrets.length).toBeGreaterThan(0)

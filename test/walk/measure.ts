@@ -10,10 +10,10 @@ export interface PathLength {
 
 /** The longest that each path may be. */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 57, functions: 197 },
-  'admin-revoke': { files: 38, functions: 100 },
-  'own-threads': { files: 51, functions: 151 },
-  'gateway-stream': { files: 41, functions: 128 },
+  mint: { files: 57, functions: 190 },
+  'admin-revoke': { files: 35, functions: 100 },
+  'own-threads': { files: 46, functions: 145 },
+  'gateway-stream': { files: 38, functions: 125 },
 }
 
 const WARM_UP = 10
