@@ -125,7 +125,7 @@ async function* chunksOf(
 }
 
 /** Length of the body in bytes; undefined when the client did not declare it (chunked). */
-export function bodyLength(c: AppContext): number | undefined {
+function bodyLength(c: AppContext): number | undefined {
   const declared = c.req.header('Content-Length')
   if (declared !== undefined) return Number(declared)
   if (c.req.header('Transfer-Encoding') !== undefined) return undefined

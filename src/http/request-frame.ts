@@ -83,7 +83,13 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     user,
     workflow,
     session,
-    upstream: upstream && upstreamFields(upstream),
+    upstream: upstream && {
+      operation: upstream.operation,
+      status: upstream.status,
+      request_id: upstream.requestId,
+      attempts: upstream.attempts,
+      ms: Math.round(upstream.milliseconds * 10) / 10,
+    },
     ms: Math.round(milliseconds * 10) / 10,
   }
   if (status < 500) log.info(line, 'request')
@@ -91,18 +97,6 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
   else if (error?.code === 'overloaded') log.warn(line, 'request')
   else log.error({ ...line, err: c.error }, 'request')
 }
-
-function upstreamFields({ operation, status, requestId, milliseconds, attempts }: UpstreamSeen) {
-  return {
-    operation,
-    status,
-    request_id: requestId,
-    attempts,
-    ms: Math.round(milliseconds * 10) / 10,
-  }
-}
-
-type UpstreamSeen = NonNullable<RequestTrace['upstream']>
 
 /**
  * Hono's error handler: every error becomes problem details. An unexpected error is `internal_error` for
