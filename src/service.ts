@@ -106,9 +106,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     metrics: metrics.app,
     shedding,
     onTurnedAway: metrics.turnedAway,
-    drain() {
-      draining.abort()
-    },
+    drain: () => draining.abort(),
     async close() {
       metrics.figures.stop()
       shedding.stop()
