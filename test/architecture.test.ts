@@ -121,6 +121,18 @@ function sourceOf(file: string): string {
   return readFileSync(join(SRC, file), 'utf8')
 }
 
+/** Where a pattern stands in src, as `file: text`; code for others to copy, in client/ and docs/, apart. */
+function placesOf(pattern: RegExp): string[] {
+  return files
+    .flatMap((file) => Array.from(sourceOf(file).matchAll(pattern), ([text]) => `${file}: ${text}`))
+    .filter((place) => !/^(?:client|docs)\//.test(place))
+}
+
+/** The composition root joins all parts, so it alone passes them on together. */
+function notRoot(place: string): boolean {
+  return !/^(?:service|app|upstreams)\.ts:/.test(place)
+}
+
 function folderOf(file: string): string {
   return file.split('/')[0] ?? file
 }
@@ -192,6 +204,45 @@ describe('how the code reads', () => {
       /(?:^|\/)(?:utils?|helpers?|common|types?|managers?|index)\.(?:ts|js)$/,
     )
   })
+
+  test('every file of src begins with a line that says what it is for', () => {
+    const bare = files.filter((file) => !/^(?:#!.*\n)?\/\/ \S/.test(sourceOf(file)))
+    // The browser helper's first comment is a JSDoc block, for its readers' editors.
+    expect(bare.filter((file) => !file.startsWith('client/') && !file.endsWith('.d.ts'))).toEqual(
+      [],
+    )
+  })
+
+  test('a folder of src or test holds at most 20 TypeScript files', () => {
+    const folders = globSync('{src,test}/**/*.ts', { cwd: ROOT }).map((file) => dirname(file))
+    const counts = Map.groupBy(folders, (folder) => folder)
+    const full = [...counts].filter(([, { length }]) => length > 20).map(([folder]) => folder)
+    expect(full).toEqual([])
+  })
+
+  test('no two exported types have one name', () => {
+    // Types of the browser helper are for pages: nothing of the service can confuse them with its own.
+    const ours = files.filter((file) => !file.startsWith('client/'))
+    const names = ours.flatMap((file) =>
+      Array.from(sourceOf(file).matchAll(/^export (?:interface|type) (\w+)/gm), ([, name]) => name),
+    )
+    const twice = names.filter((name, position) => names.indexOf(name) !== position)
+    expect(twice).toEqual([])
+  })
+
+  test('no file imports itself by way of others, types included', () => {
+    const targets = Map.groupBy(ours, ({ from }) => from)
+    const settled = new Set<string>()
+    const circles: string[] = []
+    const visit = (file: string, way: readonly string[]) => {
+      if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' -> '))
+      if (way.includes(file) || settled.has(file)) return
+      for (const { to } of targets.get(file) ?? []) visit(to, [...way, file])
+      settled.add(file)
+    }
+    for (const file of files) visit(file, [])
+    expect(circles).toEqual([])
+  })
 })
 
 describe('what a function is given', () => {
@@ -204,6 +255,28 @@ describe('what a function is given', () => {
     )
     expect(wide.length).toBeGreaterThan(30)
     expect(wide.filter(({ members }) => members > 8)).toEqual([])
+  })
+
+  test('a factory destructures its record in its signature', () => {
+    expect(placesOf(/\bfunction create\w+\(\s*(?:options|deps|parts)\b/g).filter(notRoot)).toEqual(
+      [],
+    )
+  })
+
+  test('no type of options extends another', () => {
+    expect(placesOf(/\binterface \w+(?:Options|Deps|Parts) extends\b/g)).toEqual([])
+    expect(placesOf(/\btype \w+(?:Options|Deps|Parts) =[^\n]*&/g)).toEqual([])
+  })
+
+  test('only service.ts and app.ts spread a bag of dependencies', () => {
+    const spread = placesOf(/\.\.\.(?:options|deps)\b/g)
+    expect(spread.filter(notRoot)).toEqual([])
+  })
+
+  test('nothing takes the whole registry but what builds or opens it', () => {
+    // In telemetry a `Registry` is the one of prom-client.
+    const whole = placesOf(/\bregistry: Registry\b/g).filter(notRoot)
+    expect(whole.filter((place) => !place.startsWith('http/telemetry/'))).toEqual([])
   })
 })
 

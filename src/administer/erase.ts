@@ -50,7 +50,9 @@ export interface EraseSummary {
 }
 
 /** The parts that {@link eraseUser} works on. */
-export interface EraseParts extends SourcesToErase {
+export interface EraseParts {
+  readonly sources: SourcesToErase['sources']
+  readonly onForeign: SourcesToErase['onForeign']
   readonly registry: SourcesToErase['registry'] &
     Pick<Registry, 'readStanding' | 'getBlock' | 'revoke' | 'liftBlock'> &
     Pick<Registry, 'listSessions' | 'eraseUser'>

@@ -17,10 +17,15 @@ export interface TokenSource {
 }
 
 /** @throws UnusableSettingError when an inline key set or a secret of the configuration cannot be used */
-export function createAuthenticator(options: IssuersOptions) {
-  const issuers = createIssuers(options)
+export function createAuthenticator({
+  issuers: settings,
+  now,
+  log,
+  dispatcher,
+  secrets,
+}: IssuersOptions) {
+  const issuers = createIssuers({ issuers: settings, now, log, dispatcher, secrets })
   const verified = createVerifiedTokens()
-  const { now } = options
 
   async function verify(token: string, source: TokenSource): Promise<VerifiedToken> {
     const unverified = readToken(token)

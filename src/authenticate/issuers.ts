@@ -37,19 +37,20 @@ export interface IssuersOptions {
  * @throws UnusableSettingError when an inline key set or a secret cannot be used
  */
 export function createIssuers({ issuers, now, log, dispatcher, secrets }: IssuersOptions): Issuers {
-  const parts = { fetchJson: createFetchJson({ dispatcher }), now, log, secrets }
+  const fetchJson = createFetchJson({ dispatcher })
+  const parts = { now, log, secrets }
   return new Map(
-    issuers.map((settings) => [settings.issuer, { settings, keys: createKeys(settings, parts) }]),
+    issuers.map((settings) => [
+      settings.issuer,
+      { settings, keys: createKeys(settings, fetchJson, parts) },
+    ]),
   )
-}
-
-interface KeyParts extends Pick<IssuersOptions, 'now' | 'log' | 'secrets'> {
-  readonly fetchJson: FetchJson
 }
 
 function createKeys(
   settings: IssuerSettings,
-  { fetchJson, now, log, secrets }: KeyParts,
+  fetchJson: FetchJson,
+  { now, log, secrets }: Pick<IssuersOptions, 'now' | 'log' | 'secrets'>,
 ): IssuerKeys {
   const { issuer, keys: source, staleKeysSeconds: staleSeconds } = settings
   switch (source.kind) {

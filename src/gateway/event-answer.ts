@@ -7,7 +7,7 @@ import { clientStream, type StreamLimits } from './client-stream.ts'
 import { createFrameCutter } from './frames.ts'
 import type { Call } from './open-call.ts'
 import type { OpenStreams } from './open-streams.ts'
-import type { OwnershipRecords } from './ownership.ts'
+import type { GatewayOwnership } from './ownership.ts'
 import { StreamFault } from './stream-fault.ts'
 
 /** Longest frame: a widget or an item fits many times over. */
@@ -19,7 +19,7 @@ interface SeenEvent {
   readonly thread?: unknown
 }
 
-type Claiming = Pick<OwnershipRecords, 'claimNew'>
+type Claiming = Pick<GatewayOwnership, 'claimNew'>
 
 /** {@link createAnswerEvents} */
 export type AnswerEvents = ReturnType<typeof createAnswerEvents>

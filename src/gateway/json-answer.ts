@@ -7,7 +7,7 @@ import type { Deadline } from '../lib/deadline.ts'
 import type { Forward } from './forward.ts'
 import type { Call } from './open-call.ts'
 import { type NextPage, ownThreads } from './own-threads.ts'
-import type { OwnershipRecords, Thing } from './ownership.ts'
+import type { GatewayOwnership, Thing } from './ownership.ts'
 import type { AnswerAttachment } from './upload-link.ts'
 
 /** A request, and the head of the server's answer to it. */
@@ -33,7 +33,7 @@ export function createAnswerJson({
   forward,
   answerAttachment,
 }: {
-  readonly ownership: Pick<OwnershipRecords, 'ownersOf' | 'release'>
+  readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'release'>
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
 }) {

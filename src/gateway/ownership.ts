@@ -17,7 +17,7 @@ const MAX_IDS = 256
 export type Thing = Pick<OwnedThing, 'kind' | 'id'>
 
 /** {@link createOwnership} */
-export type OwnershipRecords = ReturnType<typeof createOwnership>
+export type GatewayOwnership = ReturnType<typeof createOwnership>
 
 /** @param parts - the registry's ownership records */
 export function createOwnership({
@@ -83,7 +83,7 @@ export function createOwnership({
  * `invalid_request` for too many ids; `store_unavailable`
  */
 export async function requireOwn(
-  ownership: Pick<OwnershipRecords, 'ownersOf' | 'claim'>,
+  ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim'>,
   call: Call,
   ids: Omit<RequestIds, 'items'> & { readonly subject?: unknown },
 ): Promise<Thing | undefined> {

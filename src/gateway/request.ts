@@ -15,7 +15,7 @@ import type { Forward } from './forward.ts'
 import { type AnswerJson, deletedBy } from './json-answer.ts'
 import type { Call, createOpenCall } from './open-call.ts'
 import type { OpenStreams, SessionEnd } from './open-streams.ts'
-import { type OwnershipRecords, requireOwn } from './ownership.ts'
+import { type GatewayOwnership, requireOwn } from './ownership.ts'
 import { type createUploads, FORM_TYPE } from './uploads.ts'
 
 /** Deepest nesting of a request: widgets and the actions in them go deep. */
@@ -66,7 +66,7 @@ export function createTakeMessage({
   readonly allowUnknownTypes: boolean
   readonly bodyLimits: BodyLimits
   readonly headMs: { readonly events: number; readonly json: number }
-  readonly ownership: OwnershipRecords
+  readonly ownership: GatewayOwnership
   readonly streams: OpenStreams
   readonly forward: Forward
   readonly answerJson: AnswerJson

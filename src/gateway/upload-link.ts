@@ -9,7 +9,7 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { type Call, type Claims, UPLOAD_LINK_TYPE } from './open-call.ts'
-import type { OwnershipRecords } from './ownership.ts'
+import type { GatewayOwnership } from './ownership.ts'
 
 /** Life of a link, in seconds: it is followed at once, or by a retry soon after. */
 const SECONDS = 300
@@ -33,7 +33,7 @@ export function createAnswerAttachment({
   keys,
   now,
 }: {
-  readonly ownership: Pick<OwnershipRecords, 'claim'>
+  readonly ownership: Pick<GatewayOwnership, 'claim'>
   readonly publicUrl: string
   readonly keys: Pick<SigningKeys, 'sign'>
   readonly now: Clock

@@ -9,7 +9,7 @@ import { startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Forward } from './forward.ts'
 import type { Call, Claims } from './open-call.ts'
-import { type OwnershipRecords, requireOwn } from './ownership.ts'
+import { type GatewayOwnership, requireOwn } from './ownership.ts'
 import { type AnswerAttachment, targetOf } from './upload-link.ts'
 
 /** Media type of a form with files. */
@@ -23,7 +23,7 @@ export function createUploads({
   bodyLimits,
   answerMs,
 }: {
-  readonly ownership: OwnershipRecords
+  readonly ownership: GatewayOwnership
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
   readonly bodyLimits: BodyLimits

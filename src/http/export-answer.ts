@@ -12,7 +12,7 @@ import { NDJSON, streamLines } from './ndjson.ts'
 import { clientGone } from './upstream-call-options.ts'
 
 /** The parts of {@link answerExport}. */
-export interface ExportParts {
+export interface ExportAnswerParts {
   readonly administer: Pick<Administer, 'exportUser'>
   readonly log: Log
   readonly now: Clock
@@ -21,7 +21,7 @@ export interface ExportParts {
 /** Streams the lines; ends the upstream calls when the client leaves. */
 export async function answerExport(
   c: AppContext,
-  { administer, log, now }: ExportParts,
+  { administer, log, now }: ExportAnswerParts,
   user: UserId,
 ): Promise<Response> {
   const gone = new AbortController()

@@ -19,7 +19,7 @@ export interface CancelOutcome {
 export type Canceller = ReturnType<typeof createCanceller>
 
 /** Parts of a canceller. */
-interface CancellerOptions {
+interface CancellerParts {
   readonly registry: Pick<Registry, 'claimCancels' | 'confirmCancel' | 'postponeCancel'>
   /** The adapter for a workflow's sessions; also for a workflow that has left the config. */
   readonly chatkit: (workflow: WorkflowName) => Pick<ChatKit, 'cancelSession'>
@@ -51,11 +51,17 @@ const MOST_POSTPONED = 256
 const UNRECORDED_TRIES = 3
 const MOST_FAILURES = 10_000
 
-export function createCanceller(options: CancellerOptions) {
-  const { registry, now, log } = options
+export function createCanceller({
+  registry,
+  chatkit,
+  now,
+  log,
+  random = Math.random,
+  pause = setTimeout,
+}: CancellerParts) {
   const background = new Set<Promise<unknown>>()
-  const attempt = createAttempt(options)
-  const backoff = createBackoff(options)
+  const attempt = createAttempt({ chatkit, log })
+  const backoff = createBackoff({ registry, now, random })
   const inLane = createLanes(CANCELS_AT_A_TIME)
   /** Sessions that a running `cancelAll` will still try: the outbox leaves them alone. */
   const held = new Set<string>()
@@ -114,11 +120,11 @@ export function createCanceller(options: CancellerOptions) {
      * enough.
      */
     cancelUnrecorded(id: SessionId, workflow: WorkflowName): void {
-      inBackground(cancelUnrecorded({ id, workflow }, attempt, options))
+      inBackground(cancelUnrecorded({ id, workflow }, attempt, { log, pause }))
     },
     /** Takes due cancels from the outbox and tries them. Returns their number. */
     async workOutbox(): Promise<number> {
-      const leaseMs = LEASE_MS - Math.round((options.random ?? Math.random)() * AGAIN_MS.jitter)
+      const leaseMs = LEASE_MS - Math.round(random() * AGAIN_MS.jitter)
       const claim = { nowMs: now(), limit: CANCELS_AT_A_TIME, leaseMs }
       const due = await registry.claimCancels(claim)
       const free = due.filter(({ id }) => !held.has(id))
@@ -157,7 +163,7 @@ type Target = Pick<SessionRecord, 'id' | 'workflow'>
 type Attempt = (session: Target) => Promise<boolean>
 
 /** Makes one attempt. True when the upstream confirmed, or no longer knows the session. */
-function createAttempt({ chatkit, log }: CancellerOptions): Attempt {
+function createAttempt({ chatkit, log }: Pick<CancellerParts, 'chatkit' | 'log'>): Attempt {
   return async (session) => {
     try {
       const signal = AbortSignal.timeout(ATTEMPT_MS)
@@ -175,7 +181,11 @@ function createAttempt({ chatkit, log }: CancellerOptions): Attempt {
  * an outage, thousands of sessions must not cost a write per attempt. Counts failures of this process
  * only.
  */
-function createBackoff({ registry, now, random = Math.random }: CancellerOptions) {
+function createBackoff({
+  registry,
+  now,
+  random,
+}: Required<Pick<CancellerParts, 'registry' | 'now' | 'random'>>) {
   const failed = new Set<string>()
   return {
     async postpone(ids: readonly SessionId[]): Promise<void> {
@@ -198,7 +208,7 @@ function createBackoff({ registry, now, random = Math.random }: CancellerOptions
 async function cancelUnrecorded(
   session: Target,
   attempt: Attempt,
-  { log, pause = setTimeout }: CancellerOptions,
+  { log, pause }: Required<Pick<CancellerParts, 'log' | 'pause'>>,
 ): Promise<void> {
   for (let tries = 1; tries <= UNRECORDED_TRIES; tries++) {
     if (await attempt(session)) return

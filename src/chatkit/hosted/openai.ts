@@ -36,9 +36,9 @@ const MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 /** @returns the port, and the state of its breakers for metrics */
 export function createOpenAi(
-  options: ApiClientOptions,
+  api: ApiClientOptions,
 ): ChatKit & { breakers(): Readonly<Record<'api' | 'cancel', BreakerState>> } {
-  const client = createApiClient(options)
+  const client = createApiClient(api)
   return {
     createSession: (params, call) => createSession(client, params, call),
     cancelSession: (id, call) => cancelSession(client, id, call),

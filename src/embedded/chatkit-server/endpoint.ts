@@ -26,14 +26,13 @@ export interface EndpointDeps {
  * The one endpoint of the protocol.
  *
  * @param app - gets the route
- * @param deps - what it answers with
  */
-export function addEndpoint(app: Hono<ServerEnv>, deps: EndpointDeps): void {
+export function addEndpoint(app: Hono<ServerEnv>, { store, wordMs }: EndpointDeps): void {
   app.post(PATH, (context) => {
     const request = requestOf(context.get('bytes'))
     const origin = new URL(context.req.url).origin
-    if (wantsStream(request)) return stream(context, request, { ...deps, origin })
-    return context.json(answerTo(request, { store: deps.store, origin }))
+    if (wantsStream(request)) return stream(context, request, { store, wordMs, origin })
+    return context.json(answerTo(request, { store, origin }))
   })
   app.all(PATH, () => {
     throw new ApiError(405, 'This endpoint takes POST only.', { allow: 'POST' })

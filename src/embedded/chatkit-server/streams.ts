@@ -30,7 +30,7 @@ export type StreamingRequest = RequestOf<
 >
 
 /** Memory and speed of a stream's answer. */
-export interface StreamDeps {
+export interface Speaker {
   readonly store: SampleStore
   /** This server's origin, for the URLs of attachments. */
   readonly origin: string
@@ -46,17 +46,17 @@ export function wantsStream(request: KnownRequest): request is StreamingRequest 
  * Begins what a request asks for. Whatever can be refused is refused here, before the stream.
  *
  * @param request - to answer
- * @param deps - where to and how fast
  * @returns the events; nothing further happens until they are taken
  * @throws `ApiError` 404 for unknown ids, 400 for items of the wrong kind
  */
-export function streamFor(request: StreamingRequest, deps: StreamDeps): Events {
-  if (request.type === 'threads.create') return createThread(request, deps)
-  const thread = deps.store.thread(request.params.thread_id)
-  const turn: Turn = { ...deps, thread }
+export function streamFor(request: StreamingRequest, speaker: Speaker): Events {
+  if (request.type === 'threads.create') return createThread(request, speaker)
+  const { store, origin, pause } = speaker
+  const thread = store.thread(request.params.thread_id)
+  const turn: Turn = { store, pause, thread }
   switch (request.type) {
     case 'threads.add_user_message':
-      return answer(turn, addMessage(request.params.input, { deps, thread }))
+      return answer(turn, addMessage(request.params.input, { store, origin, thread }))
     case 'threads.add_client_tool_output':
       return resumeAfterTool(turn, request.params.result)
     case 'threads.add_structured_input':
@@ -70,33 +70,36 @@ export function streamFor(request: StreamingRequest, deps: StreamDeps): Events {
 
 const OPTIONS = { type: 'stream_options', stream_options: { allow_cancel: true } } as const
 
-function createThread({ params }: RequestOf<'threads.create'>, deps: StreamDeps): Events {
-  for (const id of params.input.attachments) deps.store.attachment(id)
-  const thread = deps.store.createThread()
+function createThread(
+  { params }: RequestOf<'threads.create'>,
+  { store, origin, pause }: Speaker,
+): Events {
+  for (const id of params.input.attachments) store.attachment(id)
+  const thread = store.createThread()
   const created = asThread(thread)
-  const item = addMessage(params.input, { deps, thread })
+  const item = addMessage(params.input, { store, origin, thread })
   return (async function* () {
     yield { type: 'thread.created', thread: created }
-    yield* answer({ ...deps, thread }, item)
+    yield* answer({ store, pause, thread }, item)
   })()
 }
 
 function addMessage(
   input: UserMessageInput,
-  { deps, thread }: { deps: StreamDeps; thread: SampleThread },
+  { store, origin, thread }: Omit<Speaker, 'pause'> & { readonly thread: SampleThread },
 ): ServerItem {
   const attachments = input.attachments.map((id) => {
-    return asAttachment(deps.store.attachment(id), deps.origin)
+    return asAttachment(store.attachment(id), origin)
   })
   const { content, quoted_text, inference_options } = input
-  const item = deps.store.newItem(thread, {
+  const item = store.newItem(thread, {
     type: 'user_message',
     content: content as UserMessageItem['content'],
     attachments,
     quoted_text: quoted_text ?? null,
     inference_options: inference_options ?? {},
   })
-  deps.store.save(thread, item)
+  store.save(thread, item)
   return item
 }
 

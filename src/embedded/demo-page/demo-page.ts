@@ -59,13 +59,15 @@ const CHATKIT_HOST = 'https://cdn.platform.openai.com'
 const BLOCK_SECONDS = 3600
 const userBody = z.strictObject({ user: text(MAX_USER_CHARACTERS) })
 
-/**
- * The page of the demo, `/demo`: signs in, mints, shows every step, takes sessions back.
- *
- * @param options - whom it talks to, and what it may show
- */
-export function createDemoPage(options: DemoPageOptions): Hono {
-  const { url, issuer, clientId, workflows } = options
+/** The page of the demo, `/demo`: signs in, mints, shows every step, revokes sessions. */
+export function createDemoPage({
+  url,
+  issuer,
+  clientId,
+  workflows,
+  traceOf,
+  callAsAdmin,
+}: DemoPageOptions): Hono {
   const app = new Hono().basePath('/demo')
   app.use(securityHeaders(issuer), sameHost(url))
   app.get('/', (c) =>
@@ -78,15 +80,15 @@ export function createDemoPage(options: DemoPageOptions): Hono {
   })
   app.get('/settings.json', (c) => c.json({ issuer, client_id: clientId, workflows }))
   app.get('/mints/:id', (c) => {
-    const trace = options.traceOf(c.req.param('id'))
+    const trace = traceOf(c.req.param('id'))
     return trace === undefined ? c.notFound() : c.json(trace)
   })
   app.post('/as-ada/revoke', sameOrigin(url), async (c) => {
     const path = `/users/${await userOf(c)}/revoke`
-    return relay(await options.callAsAdmin('POST', path, { block_seconds: BLOCK_SECONDS }))
+    return relay(await callAsAdmin('POST', path, { block_seconds: BLOCK_SECONDS }))
   })
   app.post('/as-ada/unblock', sameOrigin(url), async (c) => {
-    return relay(await options.callAsAdmin('DELETE', `/users/${await userOf(c)}/block`))
+    return relay(await callAsAdmin('DELETE', `/users/${await userOf(c)}/block`))
   })
   return app
 }

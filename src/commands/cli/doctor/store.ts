@@ -14,7 +14,7 @@ import { type Finding, note, ok, wrong } from './finding.ts'
 export interface OpenStore {
   readonly findings: readonly Finding[]
   /** Undefined when it cannot be opened, in memory where there is no file yet; to be closed. */
-  readonly registry: Registry | undefined
+  readonly registry: Pick<Registry, 'keptKey' | 'close'> | undefined
 }
 
 const STORE_TRIES = 30
@@ -56,7 +56,7 @@ async function openStore(location: StoreLocation): Promise<OpenStore> {
     destination: { write: (line) => said.push(parseLogLine(line)) },
   })
   const name = location.kind === 'sqlite' ? `sqlite:${location.path}` : location.kind
-  let registry: Registry | undefined
+  let registry: Awaited<ReturnType<typeof openRegistry>> | undefined
   try {
     registry = await openRegistry(location, log)
     await patiently(() => registry?.check())
