@@ -3,15 +3,14 @@ import type { AuditQuery } from '../../src/registry/records.ts'
 import { auditEntry, NOW, pageIds, type Suite } from './registry-fixtures.ts'
 
 /** appendAudit, listAudit. */
-export function auditSuite(suite: Suite): void {
+export function auditSuite({ registry }: Suite): void {
   const list = async (of: Partial<AuditQuery>) => {
-    const page = await suite.registry().listAudit({ limit: 20, ...of })
+    const page = await registry.listAudit({ limit: 20, ...of })
     return [pageIds(page).join(''), page?.hasMore]
   }
 
   describe('the audit trail', () => {
     it('gives back what it was given', async () => {
-      const registry = suite.registry()
       const full = auditEntry({ id: 'x', user: 'u', reason: 'Grüße\n😀', requestId: 'req_1' })
       const bare = auditEntry({ id: 'y', outcome: 'refused' })
       await registry.appendAudit([full])
@@ -20,7 +19,6 @@ export function auditSuite(suite: Suite): void {
     })
 
     it('is newest first, filtered and paged', async () => {
-      const registry = suite.registry()
       const rows = [
         ['d', 'mint', 'alice'],
         ['a', 'revoke', 'alice'],
@@ -47,7 +45,6 @@ export function auditSuite(suite: Suite): void {
     })
 
     it('holds a repeated entry once', async () => {
-      const registry = suite.registry()
       await registry.appendAudit([auditEntry({ id: 'a' })])
       await registry.appendAudit([auditEntry({ id: 'b' }), auditEntry({ id: 'a', actor: 'x' })])
       await registry.appendAudit([])

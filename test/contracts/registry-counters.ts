@@ -6,9 +6,9 @@ const limit = (nowMs = MS, max = 2) => ({ max, seconds: 60, nowMs })
 
 /** consume, peek, rememberOnce, keptKey, check. */
 export function countersSuite(suite: Suite): void {
+  const { registry } = suite
   describe('a counter', () => {
     it('allows so many in a window that starts with the first use and does not slide', async () => {
-      const registry = suite.registry()
       expect(await registry.consume('k', limit(MS))).toEqual({
         allowed: true,
         remaining: 1,
@@ -30,7 +30,6 @@ export function countersSuite(suite: Suite): void {
     })
 
     it('is shown without being counted', async () => {
-      const registry = suite.registry()
       const fresh = { allowed: true, remaining: 2, resetMs: 0 }
       expect(await registry.peek('k', limit())).toEqual(fresh)
       await registry.consume('k', limit())
@@ -42,7 +41,6 @@ export function countersSuite(suite: Suite): void {
     })
 
     it('is one per key', async () => {
-      const registry = suite.registry()
       await registry.consume('a', limit(MS, 1))
       expect((await registry.consume('a', limit(MS, 1))).allowed).toBe(false)
       expect((await registry.consume('{a}', limit(MS, 1))).allowed).toBe(true)
@@ -60,7 +58,6 @@ export function countersSuite(suite: Suite): void {
 
   describe('an admission', () => {
     it('counts as a counter of the user alone', async () => {
-      const registry = suite.registry()
       const rate = async (user: string, nowMs: number) =>
         (await registry.beginMint(standingQuery(user), limit(nowMs))).rate
       expect(await rate('alice', MS)).toEqual({ allowed: true, remaining: 1, resetMs: 60_000 })
@@ -71,7 +68,6 @@ export function countersSuite(suite: Suite): void {
     })
 
     it('reads the same standing, whether or not it allows', async () => {
-      const registry = suite.registry()
       const question = standingQuery('alice', hashOf('secret of s1'))
       await registry.record(entry({ id: 's1' }))
       await registry.markLogout({ ...question.identity, issuedBefore: NOW, keepUntil: NOW + 60 })
@@ -99,7 +95,6 @@ export function countersSuite(suite: Suite): void {
 
   describe('replay protection', () => {
     it('is true once within the time to live', async () => {
-      const registry = suite.registry()
       expect(await registry.remembers('jti', NOW)).toBe(false)
       expect(await registry.rememberOnce('jti', 120, NOW)).toBe(true)
       expect(await registry.remembers('jti', NOW + 119)).toBe(true)
@@ -134,12 +129,12 @@ export function countersSuite(suite: Suite): void {
       for (const key of keys) expect(key).toEqual(keys[0])
       expect(keys[0]).toHaveLength(3)
       expect(keys[0]?.[1]).toBe(255)
-      const other = await suite.registry().keptKey('other', () => Uint8Array.of(7))
+      const other = await registry.keptKey('other', () => Uint8Array.of(7))
       expect([...other]).toEqual([7])
     })
   })
 
   it('says nothing when a write would succeed', async () => {
-    expect(await suite.registry().check()).toBeUndefined()
+    expect(await registry.check()).toBeUndefined()
   })
 }

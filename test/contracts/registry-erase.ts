@@ -26,14 +26,13 @@ const erase = (of: Partial<Plain<UserErase>> = {}) => ({
 
 /** eraseUser, getBlock, and liftBlock as long as the generation stands. */
 export function eraseSuite(suite: Suite): void {
+  const { registry } = suite
   const sessionsOf = async (user: string, now = NOW) =>
-    pageIds(await suite.registry().listSessions(query({ user, now, order: 'asc' })))
-  const entriesOf = async (user?: string) =>
-    pageIds(await suite.registry().listAudit({ limit: 20, user }))
+    pageIds(await registry.listSessions(query({ user, now, order: 'asc' })))
+  const entriesOf = async (user?: string) => pageIds(await registry.listAudit({ limit: 20, user }))
 
   describe('forgetting a user', () => {
     it('takes sessions that were cancelled or have expired, from every list', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'cancelled', sid: 'sid' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW + 10 }))
       await registry.record(entry({ id: 'live' }))
@@ -57,7 +56,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it('leaves a cancel that is not confirmed on the books and in the outbox', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))
       await registry.revoke(order())
@@ -72,7 +70,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it('takes a cancel that nobody confirmed once its session has expired', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.revoke(order())
       expect((await registry.eraseUser(erase({ now: LATER }))).erased).toBe(1)
@@ -82,7 +79,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it('takes what the trail has about the user, but what proves the erase', async () => {
-      const registry = suite.registry()
       await registry.appendAudit([
         auditEntry({ id: 'a1', user: 'alice', action: 'mint' }),
         auditEntry({ id: 'a2', user: 'alice', action: 'erase' }),
@@ -99,7 +95,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it('goes in steps of the size asked for, past what stays', async () => {
-      const registry = suite.registry()
       for (let at = 0; at < 5; at++) await registry.record(entry({ id: `s${at}` }))
       await registry.revoke(order())
       await registry.confirmCancel(['s1', 's2', 's4'], NOW)
@@ -120,7 +115,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it("forgets the counter of the user's mints, and no others", async () => {
-      const registry = suite.registry()
       const limit = { max: 5, seconds: 60, nowMs: NOW * 1000 }
       const left = async (user: string) =>
         (await registry.beginMint(standingQuery(user), limit)).rate.remaining
@@ -131,7 +125,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it('leaves generation, block, marks and what is owned: they stop what is under way', async () => {
-      const registry = suite.registry()
       const block = { until: NOW + 60, reason: 'r', by: 'ada' }
       const { identity } = standingQuery()
       await registry.revoke(order({ block }))
@@ -148,7 +141,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it('touches nothing of anybody else, not even with the same subject', async () => {
-      const registry = suite.registry()
       for (const user of ['alice', 'bob', 'alice2']) {
         await registry.record(entry({ id: `of-${user}`, user }))
         await registry.appendAudit([auditEntry({ id: `a-${user}`, user })])
@@ -165,12 +157,11 @@ export function eraseSuite(suite: Suite): void {
 
     it('of whom nothing is known does nothing', async () => {
       const nobody = erase({ user: 'nobody' })
-      expect(await suite.registry().eraseUser(nobody)).toEqual({ erased: 0, more: false })
+      expect(await registry.eraseUser(nobody)).toEqual({ erased: 0, more: false })
     })
 
     it('by several instances at once ends with nothing left, and counts nothing twice', async () => {
       const instances = await suite.instances()
-      const registry = suite.registry()
       for (let at = 0; at < 12; at++) await registry.record(entry({ id: `s${at}` }))
       const outcomes = await Promise.all(
         instances.map((instance) => instance.eraseUser(erase({ now: LATER }))),
@@ -180,7 +171,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it('lets the user begin anew', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.revoke(order())
       await registry.confirmCancel(['s1'], NOW)
@@ -195,7 +185,6 @@ export function eraseSuite(suite: Suite): void {
     const block = { until: NOW + 60, reason: 'left', by: 'ada' }
 
     it('is read while it holds', async () => {
-      const registry = suite.registry()
       expect(await registry.getBlock('alice', NOW)).toBeUndefined()
       await registry.revoke(order({ block }))
       const read = { user: 'alice', ...block, createdAt: NOW }
@@ -205,7 +194,6 @@ export function eraseSuite(suite: Suite): void {
     })
 
     it('is lifted as long as the generation stands, and kept when it has been raised', async () => {
-      const registry = suite.registry()
       await registry.revoke(order({ block }))
       await registry.revoke(order({ endReason: 'signed_out' }))
       expect(await registry.liftBlock('alice', NOW, 1)).toBe(false)

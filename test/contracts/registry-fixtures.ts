@@ -26,8 +26,8 @@ export interface ContractStore {
 
 /** What each suite is given. */
 export interface Suite {
-  /** The registry under test. */
-  registry(): PlainRegistry
+  /** The registry under test, while a test runs. */
+  readonly registry: PlainRegistry
   /** Three instances over the one store. */
   instances(): Promise<readonly PlainRegistry[]>
 }

@@ -6,15 +6,15 @@ import { entry, NOW, order, pageIds, query, type Suite } from './registry-fixtur
 const CREATED = ['m', 'c', 'z', 'a', 'x', 'b', 'y'] as const
 
 /** listSessions. */
-export function listsSuite(suite: Suite): void {
+export function listsSuite({ registry }: Suite): void {
   const list = async (of: Partial<SessionQuery>) => {
-    const page = await suite.registry().listSessions(query(of))
+    const page = await registry.listSessions(query(of))
     return [pageIds(page).join(''), page?.hasMore]
   }
 
   describe('a list of sessions', () => {
     beforeEach(async () => {
-      for (const id of CREATED) await suite.registry().record(entry({ id }))
+      for (const id of CREATED) await registry.record(entry({ id }))
     })
 
     it('is newest first unless asked otherwise', async () => {
@@ -51,7 +51,6 @@ export function listsSuite(suite: Suite): void {
     })
 
     it('knows no page for a cursor that never existed', async () => {
-      const registry = suite.registry()
       expect(await registry.listSessions(query({ after: 'nope' }))).toBeUndefined()
       expect(await registry.listSessions(query({ before: 'nope' }))).toBeUndefined()
       expect(await registry.listSessions(query({ after: 'a', before: 'nope' }))).toBeUndefined()
@@ -60,7 +59,6 @@ export function listsSuite(suite: Suite): void {
 
   describe('the filters of a list', () => {
     beforeEach(async () => {
-      const registry = suite.registry()
       const other = 'https://other.example/'
       await registry.record(entry({ id: '1', user: 'bob', subject: 'bob-sub', workflow: 'sales' }))
       await registry.record(entry({ id: '2' }))

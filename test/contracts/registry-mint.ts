@@ -12,10 +12,10 @@ import {
 } from './registry-fixtures.ts'
 
 /** readStanding and record. */
-export function mintSuite(suite: Suite): void {
+export function mintSuite({ registry }: Suite): void {
   describe('a mint', () => {
     it('finds nothing against a user that nobody knows', async () => {
-      expect(await suite.registry().readStanding(standingQuery('nobody', hashOf('x')))).toEqual({
+      expect(await registry.readStanding(standingQuery('nobody', hashOf('x')))).toEqual({
         generation: 0,
         blockedUntil: undefined,
         loggedOutAt: undefined,
@@ -25,7 +25,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('records a session and gives it back field by field', async () => {
-      const registry = suite.registry()
       const plain = session({ id: 'cksess_1' })
       const full = session({ id: 'cksess_2', sid: 'sid-1', workflow: 'sales' })
       expect(await registry.record({ ...entry({ id: 'x' }), session: plain })).toEqual({
@@ -39,7 +38,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('keeps users apart whatever characters they are made of', async () => {
-      const registry = suite.registry()
       const users = [
         'a',
         'A',
@@ -62,7 +60,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('counts as live what is active and not expired', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'dead', expiresAt: NOW }))
       await registry.record(entry({ id: 'alive', expiresAt: NOW + 1 }))
       await registry.record(entry({ id: 'ended' }))
@@ -71,7 +68,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('names the session of the current secret, of the same user only, ended or not', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       const hash = hashOf('secret of s1')
       expect((await registry.readStanding(standingQuery('alice', hash))).current?.id).toBe('s1')
@@ -82,7 +78,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('writes nothing once the generation has changed', async () => {
-      const registry = suite.registry()
       await registry.revoke(order())
       expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'blocked' })
       expect(await registry.getSession('s1')).toBeUndefined()
@@ -93,7 +88,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('writes nothing while a block holds, and the block ends at its second', async () => {
-      const registry = suite.registry()
       await registry.revoke(order({ block: { until: NOW + 10, reason: undefined, by: 'service' } }))
       const at = (now: number, id: string) => registry.record(entry({ id }, { generation: 1, now }))
       expect(await at(NOW + 9, 's1')).toEqual({ kind: 'blocked' })
@@ -102,7 +96,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('is the same mint when it is repeated', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'recorded', ended: [] })
       expect((await registry.listSessions(query()))?.data).toHaveLength(1)
@@ -118,7 +111,6 @@ export function mintSuite(suite: Suite): void {
     const cap = (whenFull: 'evict_oldest' | 'deny', max = 2) => ({ cap: { max, whenFull } })
 
     it('evicts the oldest, by creation and not by time', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'z', createdAt: NOW + 5 }))
       await registry.record(entry({ id: 'a', createdAt: NOW }))
       const outcome = await registry.record(entry({ id: 'm' }, cap('evict_oldest')))
@@ -130,14 +122,12 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('evicts as many as a lower cap asks for', async () => {
-      const registry = suite.registry()
       for (const id of ['s1', 's2', 's3', 's4']) await registry.record(entry({ id }))
       const outcome = await registry.record(entry({ id: 's5' }, cap('evict_oldest')))
       expect(outcome.kind === 'recorded' && ids(outcome.ended)).toEqual(['s1', 's2', 's3'])
     })
 
     it('denies, and then writes nothing at all', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))
       await registry.record(entry({ id: 's3' }))
@@ -149,7 +139,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('counts neither expired sessions, nor ended ones, nor those of others', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'expired', expiresAt: NOW }))
       await registry.record(entry({ id: 'ended' }))
       await registry.beginCancel('ended', NOW)
@@ -162,7 +151,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('does not count the session that the new one replaces', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))
       const replaces = hashOf('secret of s2')
@@ -175,7 +163,6 @@ export function mintSuite(suite: Suite): void {
     })
 
     it('replaces only a live session of the same user', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'of-bob', user: 'bob' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW }))
       for (const of of ['of-bob', 'expired', 'unknown']) {

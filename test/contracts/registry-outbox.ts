@@ -14,9 +14,9 @@ const claim = async (registry: Registry, nowMs = DUE, limit = 64) =>
 
 /** The cancel outbox. */
 export function outboxSuite(suite: Suite): void {
+  const { registry } = suite
   describe('the cancel outbox', () => {
     it('leaves the first try to whoever made the entry', async () => {
-      const registry = suite.registry()
       await revoked(registry, ['s1'])
       expect(await claim(registry, DUE - 1)).toEqual([])
       expect(await claim(registry, DUE)).toEqual(['s1'])
@@ -33,7 +33,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('hands out whole sessions, as they are now', async () => {
-      const registry = suite.registry()
       await revoked(registry, ['s1'])
       const due = await registry.claimCancels({ nowMs: DUE, limit: 1, leaseMs: 1000 })
       expect(due).toEqual([await registry.getSession('s1')])
@@ -41,7 +40,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('holds an entry for every way in which a session ends', async () => {
-      const registry = suite.registry()
       const cap = { max: 1, whenFull: 'evict_oldest' } as const
       await registry.record(entry({ id: 'evicted' }))
       await registry.record(entry({ id: 'replaced' }, { cap }))
@@ -52,7 +50,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('never hands out more than asked for, and keeps the rest', async () => {
-      const registry = suite.registry()
       await revoked(registry, ['s1', 's2', 's3', 's4', 's5'])
       await registry.record(entry({ id: 'b1', user: 'bob' }))
       await registry.revoke(order({ user: 'bob' }))
@@ -67,7 +64,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('forgets what is confirmed', async () => {
-      const registry = suite.registry()
       await revoked(registry, ['s1', 's2'])
       await registry.confirmCancel(['s1', 'unknown'], NOW + 3)
       expect((await registry.getSession('s1'))?.status).toBe('cancelled')
@@ -79,7 +75,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('confirms nothing that was not being cancelled', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.confirmCancel(['s1'], NOW)
       expect((await registry.getSession('s1'))?.status).toBe('active')
@@ -87,7 +82,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('puts an entry back to the time it is told, sooner or later', async () => {
-      const registry = suite.registry()
       await revoked(registry, ['s1', 's2'])
       await claim(registry)
       await registry.postponeCancel('s1', DUE + 1_999.5)
@@ -99,7 +93,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('does not bring back what is confirmed or unknown by postponing it', async () => {
-      const registry = suite.registry()
       await revoked(registry, ['s1'])
       await registry.confirmCancel(['s1'], NOW)
       await registry.postponeCancel('s1', DUE)
@@ -108,7 +101,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('drops entries of sessions that have expired', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'short', expiresAt: NOW + 5 }))
       await revoked(registry, ['long'])
       expect(await claim(registry, (NOW + 5) * 1000)).toEqual(['long'])
@@ -117,7 +109,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('finds entries made while an earlier one was leased', async () => {
-      const registry = suite.registry()
       await revoked(registry, ['s1'])
       await claim(registry)
       await registry.confirmCancel(['s1'], NOW)
@@ -127,7 +118,6 @@ export function outboxSuite(suite: Suite): void {
     })
 
     it('counts what lives and what waits', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'a1', user: 'bob' }))
       await registry.record(entry({ id: 'a2', user: 'bob', expiresAt: NOW - 10 }))
       await revoked(registry, ['s1', 's2'])

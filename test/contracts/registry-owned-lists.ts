@@ -6,18 +6,16 @@ import { NOW, ownership, pageIds, type Suite } from './registry-fixtures.ts'
 const CREATED = ['m', 'c', 'z', 'a', 'x', 'b', 'y'] as const
 
 /** listOwned. */
-export function ownedListsSuite(suite: Suite): void {
+export function ownedListsSuite({ registry }: Suite): void {
   const list = async (of: Partial<OwnedQuery>) => {
-    const page = await suite
-      .registry()
-      .listOwned({ kind: 'thread', limit: 20, order: 'desc', ...of })
+    const page = await registry.listOwned({ kind: 'thread', limit: 20, order: 'desc', ...of })
     return [pageIds(page).join(''), page?.hasMore]
   }
 
   describe('a list of what is owned', () => {
     beforeEach(async () => {
       for (const id of CREATED) {
-        await suite.registry().claimOwnership(ownership({ id, createdAt: NOW - id.charCodeAt(0) }))
+        await registry.claimOwnership(ownership({ id, createdAt: NOW - id.charCodeAt(0) }))
       }
     })
 
@@ -43,14 +41,13 @@ export function ownedListsSuite(suite: Suite): void {
 
     it('goes on where it was, though things are released in between', async () => {
       expect(await list({ limit: 2 })).toEqual(['yb', true])
-      await suite.registry().releaseOwnership(ownership({ id: 'x' }))
-      await suite.registry().releaseOwnership(ownership({ id: 'y' }))
+      await registry.releaseOwnership(ownership({ id: 'x' }))
+      await registry.releaseOwnership(ownership({ id: 'y' }))
       expect(await list({ limit: 2, after: 'b' })).toEqual(['az', true])
       expect(await list({ user: 'alice', limit: 2, after: 'z' })).toEqual(['cm', false])
     })
 
     it('knows no page for a cursor of nothing on it', async () => {
-      const registry = suite.registry()
       await registry.claimOwnership(ownership({ id: 'of-bob', user: 'bob' }))
       await registry.claimOwnership(ownership({ id: 'file', kind: 'attachment' }))
       await registry.claimOwnership(ownership({ id: 'sold', workflow: 'sales' }))
@@ -70,7 +67,6 @@ export function ownedListsSuite(suite: Suite): void {
 
   describe('the filters of a list of what is owned', () => {
     beforeEach(async () => {
-      const registry = suite.registry()
       await registry.claimOwnership(ownership({ id: '1', user: 'bob' }))
       await registry.claimOwnership(ownership({ id: '2' }))
       await registry.claimOwnership(ownership({ id: '3', workflow: 'sales' }))
@@ -104,7 +100,7 @@ export function ownedListsSuite(suite: Suite): void {
 
     it("refuse a cursor that is of several workflows' things", async () => {
       const query = { kind: 'thread', limit: 5, order: 'desc', after: '2' } as const
-      expect(await suite.registry().listOwned(query)).toBeUndefined()
+      expect(await registry.listOwned(query)).toBeUndefined()
       expect(await list({ after: '2', user: 'alice' })).toEqual(['', false])
       expect(await list({ after: '2', workflow: 'support' })).toEqual(['1', false])
     })

@@ -5,13 +5,14 @@ import { entry, NOW, order, ownership, pageIds, type Suite } from './registry-fi
 
 /** claimOwnership, ownersOf, releaseOwnership. */
 export function ownershipSuite(suite: Suite): void {
+  const { registry } = suite
   const ownerOf = async (of: Partial<Plain<Ownership>> & { id: string }) => {
-    const owners = await suite.registry().ownersOf([ownership(of)])
+    const owners = await registry.ownersOf([ownership(of)])
     expect(owners).toHaveLength(1)
     return owners[0]
   }
   const claim = (of: Partial<Plain<Ownership>> & { id: string }) =>
-    suite.registry().claimOwnership(ownership(of))
+    registry.claimOwnership(ownership(of))
 
   describe('an ownership', () => {
     it("is the first claimer's, whoever makes the second", async () => {
@@ -20,7 +21,7 @@ export function ownershipSuite(suite: Suite): void {
       expect(await claim({ id: 't1' })).toBe('taken')
       expect(await ownerOf({ id: 't1' })).toBe('alice')
       const list = (user: string) =>
-        suite.registry().listOwned({ kind: 'thread', user, limit: 5, order: 'desc' })
+        registry.listOwned({ kind: 'thread', user, limit: 5, order: 'desc' })
       expect((await list('alice'))?.data).toEqual([ownership({ id: 't1' })])
       expect((await list('bob'))?.data).toEqual([])
     })
@@ -59,13 +60,12 @@ export function ownershipSuite(suite: Suite): void {
       await claim({ id: 't1' })
       await claim({ id: 't2', user: 'bob' })
       const things = ['t2', "nobody's", 't1', 't2'].map((id) => ownership({ id, user: 'eve' }))
-      const owners = await suite.registry().ownersOf(things)
+      const owners = await registry.ownersOf(things)
       expect(owners).toEqual(['bob', undefined, 'alice', 'bob'])
-      expect(await suite.registry().ownersOf([])).toEqual([])
+      expect(await registry.ownersOf([])).toEqual([])
     })
 
     it('is free again once released, for anyone, and new on the list', async () => {
-      const registry = suite.registry()
       await claim({ id: 't1' })
       await claim({ id: 't2' })
       await registry.releaseOwnership(ownership({ id: 't1' }))
@@ -81,7 +81,6 @@ export function ownershipSuite(suite: Suite): void {
     })
 
     it('is released whatever was claimed, once or twice, and nothing else with it', async () => {
-      const registry = suite.registry()
       await claim({ id: 't1' })
       await claim({ id: 't1', workflow: 'sales' })
       await claim({ id: 't1', kind: 'attachment' })
@@ -94,7 +93,6 @@ export function ownershipSuite(suite: Suite): void {
     })
 
     it('outlives sessions, revokes and every sweep', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await claim({ id: 't1' })
       await registry.revoke(order())
@@ -122,12 +120,12 @@ export function ownershipSuite(suite: Suite): void {
         expect(await ownerOf({ id })).toBe(owner)
         for (const user of Array.from({ length: 12 }, (_, at) => `u${at}`)) {
           const query = { kind: 'thread', user, limit: 20, order: 'desc' } as const
-          const listed = pageIds(await suite.registry().listOwned(query)).includes(id)
+          const listed = pageIds(await registry.listOwned(query)).includes(id)
           expect(listed).toBe(user === owner)
         }
       }
       const all = { kind: 'thread', limit: 50, order: 'desc' } as const
-      expect(pageIds(await suite.registry().listOwned(all))).toHaveLength(10)
+      expect(pageIds(await registry.listOwned(all))).toHaveLength(10)
     })
 
     it('is on the list whenever it is owned, though claims and releases meet', async () => {
@@ -141,7 +139,7 @@ export function ownershipSuite(suite: Suite): void {
         ])
         const owner = await ownerOf({ id: 't1' })
         const query = { kind: 'thread', limit: 5, order: 'desc' } as const
-        const page = await suite.registry().listOwned(query)
+        const page = await registry.listOwned(query)
         expect(page?.data.map((one) => one.user)).toEqual(owner === undefined ? [] : [owner])
       }
     })

@@ -4,10 +4,9 @@ import { entry, ids, NOW, order, type Suite, standingQuery } from './registry-fi
 const block = (until: number, reason?: string) => ({ until, reason, by: 'idp|ada' })
 
 /** revoke, beginCancel, blocks, logout. */
-export function revokeSuite(suite: Suite): void {
+export function revokeSuite({ registry }: Suite): void {
   describe('a revoke', () => {
     it('ends the live sessions of the one user and raises the generation', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW }))
@@ -28,7 +27,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('answers what is still to be confirmed when it is repeated', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2', expiresAt: NOW + 100 }))
       await registry.record(entry({ id: 's3' }))
@@ -42,7 +40,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('of a user nobody knows still raises the generation and blocks', async () => {
-      const registry = suite.registry()
       expect(await registry.revoke(order({ user: 'ghost', block: block(NOW + 60) }))).toEqual({
         cancelling: [],
         blockedUntil: NOW + 60,
@@ -54,7 +51,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('of one identity ends only what matches every given part', async () => {
-      const registry = suite.registry()
       const issuer = 'https://idp.example/'
       await registry.record(entry({ id: 'a1', sid: 'x' }))
       await registry.record(entry({ id: 'a2', sid: 'y' }))
@@ -73,7 +69,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('ends 5,000 sessions of one user in one step', { timeout: 60_000 }, async () => {
-      const registry = suite.registry()
       const cap = { max: 10_000, whenFull: 'deny' } as const
       for (let from = 0; from < 5_000; from += 250) {
         const batch = Array.from({ length: 250 }, (_, at) =>
@@ -88,7 +83,6 @@ export function revokeSuite(suite: Suite): void {
 
   describe('one cancel', () => {
     it('turns a live session into cancelling, once', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       const first = await registry.beginCancel('s1', NOW)
       expect(first).toMatchObject({ id: 's1', status: 'cancelling', endReason: 'cancelled' })
@@ -98,7 +92,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('returns ended sessions as they are, and nothing for unknown ones', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'expired', expiresAt: NOW }))
       await registry.record(entry({ id: 'done' }))
       await registry.beginCancel('done', NOW)
@@ -112,7 +105,6 @@ export function revokeSuite(suite: Suite): void {
 
   describe('a block', () => {
     it('stays when it is longer than the new one, and gives way when it is shorter', async () => {
-      const registry = suite.registry()
       const revoke = async (until: number, now = NOW) =>
         (await registry.revoke(order({ block: block(until), now }))).blockedUntil
       expect(await revoke(NOW + 100)).toBe(NOW + 100)
@@ -123,7 +115,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('is over at its last second', async () => {
-      const registry = suite.registry()
       await registry.revoke(order({ block: block(NOW + 10) }))
       const at = (now: number) => registry.readStanding({ ...standingQuery(), now })
       expect((await at(NOW + 9)).blockedUntil).toBe(NOW + 10)
@@ -132,7 +123,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('is lifted once, and the generation stays', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.revoke(order({ block: block(NOW + 10) }))
       expect(await registry.liftBlock('alice', NOW)).toBe(true)
@@ -145,7 +135,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('is listed while it holds, newest first, with who and why', async () => {
-      const registry = suite.registry()
       const list = async (now = NOW) =>
         (await registry.listBlocks({ limit: 20, order: 'desc', now }))?.data
       await registry.revoke(order({ user: 'alice', block: block(NOW + 10, 'spam') }))
@@ -164,7 +153,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('pages in both orders by user, and knows no cursor of a user without one', async () => {
-      const registry = suite.registry()
       for (const user of ['u1', 'u2', 'u3', 'u4']) {
         await registry.revoke(order({ user, block: block(NOW + 60) }))
       }
@@ -191,10 +179,9 @@ export function revokeSuite(suite: Suite): void {
     const issuer = 'https://idp.example/'
     const mark = { issuedBefore: NOW, keepUntil: NOW + 1000 }
     const loggedOutAt = async (identity: { issuer: string; subject?: string; sid?: string }) =>
-      (await suite.registry().readStanding({ user: 'alice', identity, now: NOW })).loggedOutAt
+      (await registry.readStanding({ user: 'alice', identity, now: NOW })).loggedOutAt
 
     it('marks the subject, the sid, or each of both, at one issuer', async () => {
-      const registry = suite.registry()
       await registry.markLogout({ issuer, subject: 's', ...mark })
       await registry.markLogout({ issuer, sid: 'x', ...mark, issuedBefore: NOW - 5 })
       await registry.markLogout({ issuer, subject: 'both', sid: 'both-sid', ...mark })
@@ -208,7 +195,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('is never moved back', async () => {
-      const registry = suite.registry()
       await registry.markLogout({ issuer, subject: 's', ...mark })
       await registry.markLogout({
         issuer,
@@ -222,7 +208,6 @@ export function revokeSuite(suite: Suite): void {
     })
 
     it('finds every user with sessions of the subject or the sid', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1', user: 'u1', subject: 's', sid: 'x' }))
       await registry.record(entry({ id: 's2', user: 'u{2}', subject: 's' }))
       await registry.record(entry({ id: 's3', user: 'u3', subject: 't', sid: 'x' }))

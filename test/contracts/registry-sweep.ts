@@ -19,10 +19,9 @@ const retention = (endedBefore: number, now = NOW) => ({
 })
 
 /** sweep. */
-export function sweepSuite(suite: Suite): void {
+export function sweepSuite({ registry }: Suite): void {
   describe('a sweep', () => {
     it('drops sessions by when they ended, and all that refers to them', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'old', expiresAt: NOW - 100, sid: 'x', user: 'bob' }))
       await registry.record(entry({ id: 'newer', expiresAt: NOW - 50 }))
       await registry.record(entry({ id: 'cancelled' }))
@@ -40,7 +39,6 @@ export function sweepSuite(suite: Suite): void {
     })
 
     it('lets nothing go that still counts', async () => {
-      const registry = suite.registry()
       const block = { until: NOW + 5_000_000, reason: undefined, by: 'a' }
       const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
       await registry.record(entry({ id: 's1' }))
@@ -66,7 +64,6 @@ export function sweepSuite(suite: Suite): void {
     })
 
     it('keeps a generation for as long as a mint could have read the one before', async () => {
-      const registry = suite.registry()
       await registry.revoke(order())
       await registry.sweep(retention(NOW + 600, NOW + 600))
       expect(await registry.record(entry({ id: 's1' }, { now: NOW + 600 }))).toEqual({
@@ -75,7 +72,6 @@ export function sweepSuite(suite: Suite): void {
     })
 
     it('drops blocks that are over and audit entries of before', async () => {
-      const registry = suite.registry()
       await registry.revoke(order({ block: { until: NOW + 5, reason: undefined, by: 'a' } }))
       await registry.appendAudit([auditEntry({ id: 'old', at: NOW - 2, user: 'u' })])
       await registry.appendAudit([auditEntry({ id: 'new', at: NOW - 1, user: 'u' })])
@@ -89,7 +85,6 @@ export function sweepSuite(suite: Suite): void {
     })
 
     it('works through thousands', async () => {
-      const registry = suite.registry()
       for (let from = 0; from < 2_000; from += 100) {
         await Promise.all(
           Array.from({ length: 100 }, (_, at) =>

@@ -9,20 +9,20 @@ const ENDED = { kind: 'ended' }
 
 /** useSession, endedAmong. */
 export function usesSuite(suite: Suite): void {
+  const { registry } = suite
   const use = (of: Partial<Plain<SessionUse>> = {}) =>
-    suite.registry().useSession({ id: 's1', user: 'alice', maxPerMinute: 2, nowMs: MS, ...of })
+    registry.useSession({ id: 's1', user: 'alice', maxPerMinute: 2, nowMs: MS, ...of })
 
   describe('a use of a session', () => {
     it('gives back the session with its state', async () => {
       const state = { plan: 'pro', seats: 3, ratio: 0.1, trial: false, empty: '', 'ä😀\n"': '{}' }
-      await suite.registry().record(entry({ id: 's1', state }))
+      await registry.record(entry({ id: 's1', state }))
       const expected = { kind: 'ok', session: session({ id: 's1', state }) }
       expect(await use()).toEqual(expected)
-      expect(await suite.registry().getSession('s1')).toEqual(expected.session)
+      expect(await registry.getSession('s1')).toEqual(expected.session)
     })
 
     it('keeps an empty state apart from none', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1', state: {} }))
       await registry.record(entry({ id: 's2' }))
       expect((await registry.getSession('s1'))?.state).toEqual({})
@@ -30,7 +30,6 @@ export function usesSuite(suite: Suite): void {
     })
 
     it('keeps the state when the session ends', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1', state: { plan: 'pro' } }))
       const cancelling = await registry.beginCancel('s1', NOW)
       expect(cancelling?.state).toEqual({ plan: 'pro' })
@@ -39,22 +38,21 @@ export function usesSuite(suite: Suite): void {
     })
 
     it('is refused when the session is unknown, or of another user', async () => {
-      await suite.registry().record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's1' }))
       expect(await use({ id: 's2' })).toEqual(ENDED)
       expect(await use({ user: 'bob' })).toEqual(ENDED)
-      await suite.registry().record(entry({ id: 'of-bob', user: 'bob' }))
+      await registry.record(entry({ id: 'of-bob', user: 'bob' }))
       expect(await use({ id: 'of-bob' })).toEqual(ENDED)
       expect((await use()).kind).toBe('ok')
     })
 
     it('is refused from the millisecond of the expiry on', async () => {
-      await suite.registry().record(entry({ id: 's1', expiresAt: NOW + 600 }))
+      await registry.record(entry({ id: 's1', expiresAt: NOW + 600 }))
       expect((await use({ nowMs: MS + 599_999 })).kind).toBe('ok')
       expect(await use({ nowMs: MS + 600_000 })).toEqual(ENDED)
     })
 
     it('is refused once a cancel has begun, and after it', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.beginCancel('s1', NOW)
       expect(await use()).toEqual(ENDED)
@@ -63,15 +61,14 @@ export function usesSuite(suite: Suite): void {
     })
 
     it('is refused after a revoke, whatever is left of the minute', async () => {
-      await suite.registry().record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's1' }))
       expect((await use({ maxPerMinute: 1 })).kind).toBe('ok')
       expect((await use({ maxPerMinute: 1 })).kind).toBe('limited')
-      await suite.registry().revoke(order())
+      await registry.revoke(order())
       expect(await use({ maxPerMinute: 1 })).toEqual(ENDED)
     })
 
     it('is refused after a sweep took the session', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await use()
       const later = NOW + 601
@@ -83,7 +80,7 @@ export function usesSuite(suite: Suite): void {
 
   describe('the per-minute limit of a session', () => {
     it('is a window from the first use, without refill', async () => {
-      await suite.registry().record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's1' }))
       expect((await use()).kind).toBe('ok')
       expect((await use({ nowMs: MS + 59_998 })).kind).toBe('ok')
       const limited = { kind: 'limited', resetMs: 1 }
@@ -96,7 +93,7 @@ export function usesSuite(suite: Suite): void {
     })
 
     it('does not count what it refused', async () => {
-      await suite.registry().record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's1' }))
       await use({ maxPerMinute: 1 })
       for (let at = 0; at < 5; at++) await use({ maxPerMinute: 1 })
       expect((await use({ maxPerMinute: 2 })).kind).toBe('ok')
@@ -104,7 +101,6 @@ export function usesSuite(suite: Suite): void {
     })
 
     it('is one per session', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: '{s1}' }))
       expect((await use({ maxPerMinute: 1 })).kind).toBe('ok')
@@ -114,7 +110,7 @@ export function usesSuite(suite: Suite): void {
 
     it('holds exactly at its bound when instances ask at once', async () => {
       const instances = await suite.instances()
-      await suite.registry().record(entry({ id: 's1' }))
+      await registry.record(entry({ id: 's1' }))
       const asked = { id: 's1', user: 'alice', maxPerMinute: 10, nowMs: MS }
       const outcomes = await Promise.all(
         Array.from({ length: 40 }, (_, at) => instances[at % instances.length]?.useSession(asked)),
@@ -138,7 +134,6 @@ export function usesSuite(suite: Suite): void {
     const keys = (ids: readonly string[], user = 'alice') => ids.map((id) => ({ id, user }))
 
     it('are the cancelled, revoked, expired, unknown and foreign ones, in the order given', async () => {
-      const registry = suite.registry()
       await registry.record(entry({ id: 'live' }))
       await registry.record(entry({ id: 'cancelling' }))
       await registry.record(entry({ id: 'cancelled' }))
@@ -163,7 +158,7 @@ export function usesSuite(suite: Suite): void {
     })
 
     it('are none of none', async () => {
-      expect(await suite.registry().endedAmong([], NOW)).toEqual([])
+      expect(await registry.endedAmong([], NOW)).toEqual([])
     })
 
     it('are found among a thousand of hundreds of users, by another instance', async () => {
@@ -174,7 +169,7 @@ export function usesSuite(suite: Suite): void {
       }))
       for (let from = 0; from < sessions.length; from += 100) {
         const batch = sessions.slice(from, from + 100)
-        await Promise.all(batch.map((of) => suite.registry().record(entry(of))))
+        await Promise.all(batch.map((of) => registry.record(entry(of))))
       }
       expect(await first?.endedAmong(sessions, NOW)).toEqual([])
       await first?.beginCancel('s17', NOW)

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe } from 'vitest'
-import type { Registry } from '../../src/registry/port.ts'
+import { describe } from 'vitest'
 import { plain } from '../support/ids.ts'
+import { forEachTest } from '../support/started.ts'
 import { auditSuite } from './registry-audit.ts'
 import { concurrencySuite } from './registry-concurrency.ts'
 import { countersSuite } from './registry-counters.ts'
@@ -23,18 +23,11 @@ import { usesSuite } from './registry-uses.ts'
  */
 export function registryContract(name: string, makeStore: () => Promise<ContractStore>): void {
   describe(`${name} as a registry`, () => {
-    let store: ContractStore
-    let first: Registry
-
-    beforeEach(async () => {
-      store = await makeStore()
-      first = await store.open()
-    })
-    afterEach(() => store.close())
-
+    const store = forEachTest(makeStore)
+    const registry = forEachTest(async () => plain(await store.open()))
     const suite = {
-      registry: () => plain(first),
-      instances: async () => [first, await store.open(), await store.open()].map(plain),
+      registry,
+      instances: async () => [registry, plain(await store.open()), plain(await store.open())],
     }
     mintSuite(suite)
     revokeSuite(suite)
