@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { claimsOf, createSigner } from '../support/tokens.ts'
 import {
   authenticate,
@@ -6,6 +6,7 @@ import {
   clock,
   configure,
   es,
+  forgetKeys,
   invalid,
   other,
   otherServer,
@@ -13,6 +14,8 @@ import {
   seconds,
   server,
 } from './two-issuers.ts'
+
+beforeEach(forgetKeys)
 
 // The "Tokens" table, row by row: which key, which issuer, which type, what size.
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import {
   claimsOf,
   createSecretSigner,
@@ -14,6 +14,7 @@ import {
   clock,
   configure,
   es,
+  forgetKeys,
   invalid,
   refusal,
   rs,
@@ -21,6 +22,8 @@ import {
   secret,
   server,
 } from './two-issuers.ts'
+
+beforeEach(forgetKeys)
 
 // The "Tokens" table, row by row: good tokens and algorithms.
 

@@ -1,5 +1,5 @@
 import { Agent } from 'undici'
-import { afterAll, beforeEach, expect } from 'vitest'
+import { expect } from 'vitest'
 import { createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { Secret } from '../../src/lib/secret.ts'
@@ -21,15 +21,11 @@ export const otherServer = await startKeyServer([other.publicJwk])
 const dispatcher = new Agent()
 let service = serviceOf({})
 
-afterAll(async () => {
-  await dispatcher.close()
-  await Promise.all([server.close(), otherServer.close()])
-})
-
-beforeEach(() => {
+/** For `beforeEach` of each file: files that share a worker share the servers, which live as long as it. */
+export function forgetKeys(): void {
   Object.assign(server.fetches, { jwks: 0, discovery: 0, other: 0 })
   configure({ algorithms: ['ES256', 'RS256'] })
-})
+}
 
 function serviceOf(main: Partial<IssuerSettings>) {
   const url = server.jwksUri
