@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 const ROOT = resolve(import.meta.dirname, '..')
 const SRC = join(ROOT, 'src')
 
-/** Steps of a request. None calls another; `administer`, `http`, `console` and `gateway` join them. */
+/** Steps of a request. None calls another; `administer`, `http` and `console` join them. */
 const STEPS = ['authenticate', 'map', 'mint', 'revoke', 'respond']
 /** What steps lean on. None knows a step. */
 const PARTS = ['chatkit', 'registry', 'config', 'client', 'threads', 'outbox']

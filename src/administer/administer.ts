@@ -17,7 +17,7 @@ import { createReadUser } from './users.ts'
 export type Administer = ReturnType<typeof createAdminister>
 
 /**
- * Every function takes the admin's request first, writes to the audit log before it resolves, and throws
+ * Every function takes the admin's request first, writes to the audit before it resolves, and throws
  * `store_unavailable` when the store does not answer.
  */
 export function createAdminister({

@@ -1,4 +1,4 @@
-// Records in the audit log what an admin reads, and lets admins read that log.
+// Records in the audit what an admin reads, and lets admins read that log.
 
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Audit } from '../registry/audit.ts'
@@ -29,7 +29,7 @@ export async function auditRead(
   await audit.write({ actor, action: 'admin_read', user, outcome: 'ok', reason, requestId })
 }
 
-/** Makes the function that reads the audit log. */
+/** Makes the function that reads the audit. */
 export function createReadAudit({
   registry,
   audit,

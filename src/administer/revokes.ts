@@ -69,7 +69,7 @@ export function createAdministerRevokes({
 
   return {
     /**
-     * Ends all sessions of a user. Resolves when that is durable, in the audit log, and tried upstream.
+     * Ends all sessions of a user. Resolves when that is durable, in the audit, and tried upstream.
      */
     revokeUser,
 

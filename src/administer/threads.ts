@@ -18,7 +18,7 @@ export function createAdministerThreads({
   readonly audit: Audit
 }) {
   /**
-   * Writes the read to the audit log before the thread is returned, also when there is no such thread.
+   * Writes the read to the audit before the thread is returned, also when there is no such thread.
    */
   async function findThread(request: AdminRequest, id: ThreadId): Promise<FoundThread> {
     try {
@@ -60,7 +60,7 @@ export function createAdministerThreads({
     },
 
     /**
-     * Writes to the audit log before the thread is deleted, and again when that fails.
+     * Writes to the audit before the thread is deleted, and again when that fails.
      *
      * @throws `not_found`
      */

@@ -1,4 +1,4 @@
-// Exports and erases all data of one user for an admin, and writes both to the audit log.
+// Exports and erases all data of one user for an admin, and writes both to the audit.
 
 import type { Clock } from '../lib/clock.ts'
 import type { UserId } from '../lib/ids.ts'
@@ -35,7 +35,7 @@ export function createUserData({
 }) {
   return {
     /**
-     * Writes to the audit log before it resolves. Pages are fetched only when their lines are read.
+     * Writes to the audit before it resolves. Pages are fetched only when their lines are read.
      *
      * @returns some lines at a time; the last is a summary
      */
@@ -50,9 +50,9 @@ export function createUserData({
     },
 
     /**
-     * Writes to the audit log before it resolves: an erase without that entry must not begin. The erase
+     * Writes to the audit before it resolves: an erase without that entry must not begin. The erase
      * begins when the first line is read, and runs to its end even if nobody reads the rest. Then its
-     * outcome is written to the audit log too.
+     * outcome is written to the audit too.
      */
     async eraseUser(
       { actor, requestId }: AdminRequest,
@@ -69,10 +69,10 @@ export function createUserData({
           try {
             await audit.write({ ...event, ...outcomeOf(summary) })
           } catch (error) {
-            // The erase is done, and the audit log already says that it began.
+            // The erase is done, and the audit already says that it began.
             log.error(
               { err: error, request_id: requestId },
-              'the outcome of an erase is not in the audit log',
+              'the outcome of an erase is not in the audit',
             )
           }
         },

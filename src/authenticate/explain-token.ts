@@ -23,6 +23,7 @@ export interface TokenExplanation {
 
 /**
  * Runs the checks of {@link Authenticator.authenticate} in the same order, up to the first that refuses.
+ * The one check it leaves out is where the token came from, header or cookie.
  *
  * @param options - `offline` fetches nothing: a signature is checked only with keys of the config
  */

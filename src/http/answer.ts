@@ -24,7 +24,8 @@ export function everyAnswer(requestId: string): AnswerHeaders {
 }
 
 /**
- * Sets a header of the coming answer. If the answer itself has a header of that name, that one is sent.
+ * Sets a header of the coming answer; a second call for a name replaces the first. If the answer itself
+ * has a header of that name, that one is sent.
  */
 export function setHeader(c: AppContext, name: string, value: string): void {
   c.get('headers')[name] = value

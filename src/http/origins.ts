@@ -31,6 +31,8 @@ export function originsOf(settings: Settings, publicUrl: string | undefined): Or
 }
 
 const EXPOSED = 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id'
+/** Headers that a page may send. Every header that can carry a token must be here. */
+const ALLOWED_HEADERS = 'Authorization, Content-Type'
 const MAX_AGE_SECONDS = '600'
 const ADMIN_PATH = /^\/v1\/admin(?:\/|$)/
 const CONSOLE_PATH = /^\/admin(?:\/|$)/
@@ -80,7 +82,7 @@ export function answerOptions(origins: Origins, methods: string) {
     c.header('Allow', methods)
     if (c.req.header('Origin') !== undefined) {
       c.header('Access-Control-Allow-Methods', methods)
-      c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type')
+      c.header('Access-Control-Allow-Headers', ALLOWED_HEADERS)
       c.header('Access-Control-Max-Age', MAX_AGE_SECONDS)
     }
     return c.body(null, 204)

@@ -5,7 +5,8 @@ import { setHeader } from './answer.ts'
 import type { AppContext } from './context.ts'
 
 /**
- * Sets `RateLimit-Policy` and `RateLimit` on the answer to come.
+ * Sets `RateLimit-Policy` and `RateLimit` on the coming answer, for one policy: a later call replaces an
+ * earlier one.
  *
  * @param limit.policy - the limit's name, a token
  */

@@ -1,4 +1,4 @@
-// STEP 3. Mints a session: counts the mint, reads the user's standing, creates the session upstream and
+// Step 3 of a mint: counts the mint, reads the user's standing, creates the session upstream and
 // records it. The client secret is returned only when the session is in the registry and nobody revoked
 // the user meanwhile.
 

@@ -139,7 +139,7 @@ export interface AuditEntry {
   readonly id: string
   /** Seconds. */
   readonly at: number
-  /** `issuer|subject`, or `client:<id>`, or `service`. */
+  /** `issuer|subject`; the subject is empty after a logout of a `sid` alone. */
   readonly actor: string
   readonly action: string
   /** The ChatKit user it was done to. */

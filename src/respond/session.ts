@@ -1,4 +1,4 @@
-// STEP 4 for a mint: the only code that writes a client secret into an answer.
+// Step 4 of a mint: the only code that writes a client secret into an answer.
 import type { Secret } from '../lib/secret.ts'
 
 const JSON_HEADERS = { 'Content-Type': 'application/json' }

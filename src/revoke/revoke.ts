@@ -59,7 +59,7 @@ export function createRevoke({
      * Ends all sessions of a user, with a block if one is asked for.
      *
      * @param onDurable - runs when the block is durable and before the sessions are cancelled upstream,
-     * which can take seconds: if the process crashes then, the revoke is in the audit log
+     * which can take seconds: if the process crashes then, the revoke is in the audit
      */
     async revokeUser(
       { user, blockSeconds, reason, by }: RevokeCommand,

@@ -56,7 +56,7 @@ export function countersSuite(suite: Suite): void {
     })
   })
 
-  describe('an admission', () => {
+  describe('the beginning of a mint', () => {
     it('counts as a counter of the user alone', async () => {
       const rate = async (user: string, nowMs: number) =>
         (await registry.beginMint(standingQuery(user), limit(nowMs))).rate

@@ -36,7 +36,7 @@ function revokeUser(io: Io): Command {
         wholeNumber(0, YEAR_SECONDS),
       ),
     )
-    .addOption(new Option('--reason <text>', 'for the audit trail'))
+    .addOption(new Option('--reason <text>', 'for the audit'))
     .addOption(jsonOption())
   return serviceOptions(command).action(
     async (who: string, flags: Flags & { blockSeconds?: number; reason?: string }) => {

@@ -1,4 +1,4 @@
-// Lists of blocks and of the audit log.
+// Lists of blocks and of the audit.
 
 import { html } from 'hono/html'
 import { z } from 'zod'
@@ -86,7 +86,7 @@ function auditFilter(
     (name) =>
       html`<option value="${name}"${name === action ? html` selected` : ''}>${name}</option>`,
   )
-  return html`<form class="filters" method="get" action="${root}/audit" aria-label="Filter the audit trail">
+  return html`<form class="filters" method="get" action="${root}/audit" aria-label="Filter the audit">
 <div><label for="f-user">User</label><input id="f-user" name="user" value="${user ?? ''}" maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false"></div>
 <div><label for="f-action">Action</label><select id="f-action" name="action"><option value="">Any</option>${actions}</select></div>
 <div class="buttons"><button>Search</button> <a href="${root}/audit">Reset</a></div>

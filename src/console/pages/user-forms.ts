@@ -45,7 +45,7 @@ function revokeForm(parts: UserFormsParts): Html {
   )
   return html`${form(parts, 'revoke', html` class="row"`)}
 <div><label for="block">Block for</label><select id="block" name="block_seconds">${durations}</select></div>
-<div class="grow"><label for="reason">Reason <span class="fine">(for the audit trail)</span></label><input id="reason" name="reason" maxlength="500" autocomplete="off"></div>
+<div class="grow"><label for="reason">Reason <span class="fine">(for the audit)</span></label><input id="reason" name="reason" maxlength="500" autocomplete="off"></div>
 <button class="danger">Revoke</button>
 </form>
 <p class="fine">Cancels all of the user's sessions; with a block, no new ones are minted until it ends.</p>`

@@ -25,7 +25,7 @@ const signInSchema = z.object({
 /** The sign-in of an admin. */
 export interface SignIn {
   readonly id: string
-  /** `issuer|subject`, as in the audit log. */
+  /** `issuer|subject`, as in the audit. */
   readonly actor: string
   /** For display. */
   readonly name: string

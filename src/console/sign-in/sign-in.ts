@@ -198,7 +198,7 @@ function notAnAdmin(actor: string, addresses: Addresses): PageError {
   return refuse(addresses, 'admin_required', {
     reason: 'the ID token is not an admin’s',
     heading: 'You are not an admin here',
-    advice: `You are signed in as ${actor}, whom the rule for admins does not let in. The attempt is in the audit trail. Ask whoever runs this service, or sign in as somebody else.`,
+    advice: `You are signed in as ${actor}, whom the rule for admins does not let in. The attempt is in the audit. Ask whoever runs this service, or sign in as somebody else.`,
   })
 }
 

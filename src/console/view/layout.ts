@@ -57,7 +57,7 @@ ${frame.notice === undefined ? '' : html`<p class="notice" role="status">${frame
 
 /** Everything after the content. */
 export function pageEnd({ signIn }: PageFrame): Html {
-  const foot = 'Times are UTC. What is looked at and done here is in the audit trail.'
+  const foot = 'Times are UTC. What is looked at and done here is in the audit.'
   return html`
 </main>
 ${signIn === undefined ? '' : html`<footer class="foot">${foot}</footer>`}

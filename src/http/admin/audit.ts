@@ -1,4 +1,4 @@
-// The admin endpoint that lists the audit log.
+// The admin endpoint that lists the audit.
 
 import type { Handler } from 'hono'
 import { z } from 'zod'
@@ -19,7 +19,7 @@ const auditListQuery = z.strictObject({
   action: z.string().min(1).max(64).optional(),
 })
 
-/** An entry of the audit log, as answers have it. */
+/** An entry of the audit, as answers have it. */
 export const auditEntry = z.object({
   id: z.string(),
   at: z.int().describe('Unix seconds.'),
@@ -47,8 +47,8 @@ export const AUDIT_ROUTES = {
     method: 'GET',
     path: '/v1/admin/audit',
     checks: ['admin'],
-    summary: 'List the audit trail',
-    description: 'Newest first. What admins read is in the audit trail.',
+    summary: 'List the audit',
+    description: 'Newest first. What admins read is in the audit.',
     tag: 'admin',
     query: auditListQuery,
     answers: [pageAnswer(listOf(auditEntry), example, example.id)],

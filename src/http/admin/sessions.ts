@@ -56,7 +56,7 @@ const example = {
 }
 
 const common = { checks: ['admin'], tag: 'admin' } as const
-const AUDITED = 'What admins read is in the audit trail.'
+const AUDITED = 'What admins read is in the audit.'
 const id = { id: 'The session, cksess_…' }
 
 export const SESSIONS_ROUTES = {

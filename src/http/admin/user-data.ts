@@ -116,7 +116,7 @@ export const USER_DATA_ROUTES = {
     path: '/v1/admin/users/{user}/export',
     summary: 'Export all there is of a user',
     description:
-      'Sessions, threads with their items, and the audit trail about the user, streamed as JSON ' +
+      'Sessions, threads with their items, and the audit about the user, streamed as JSON ' +
       'lines. What an upstream does not give is named in the summary, and the rest goes on.',
     answers: [{ ...streamed, schema: exportLine, example: exportExample }],
   },

@@ -114,7 +114,7 @@ export const USER_ROUTES = {
     method: 'GET',
     path: '/v1/admin/blocks',
     summary: 'List blocks that hold',
-    description: 'Newest first; the cursors are users. What admins read is in the audit trail.',
+    description: 'Newest first; the cursors are users. What admins read is in the audit.',
     query: blockListQuery,
     answers: [pageAnswer(listOf(block), blockExample, blockExample.user)],
   },

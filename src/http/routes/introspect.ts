@@ -79,7 +79,7 @@ interface IntrospectParts {
  * through. Without a caller's credential the endpoint would be a way to try out tokens (RFC 7662 §4).
  *
  * @param clients - from the config
- * @param admin - the admin guard; undefined when there are no admins
+ * @param admin - the admin check; undefined when there are no admins
  */
 export function requireIntrospector(
   clients: Settings['introspectionClients'],

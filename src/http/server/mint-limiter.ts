@@ -1,4 +1,5 @@
-// Limits the mints under way in this process by how late its event loop is.
+// Limits the mints under way in this process by how late its event loop is. The limit of one user's
+// mints is counted in mint/.
 
 /** An event loop this late is full: each mint passes it some five times. */
 const TARGET_MS = 25

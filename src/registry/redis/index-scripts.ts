@@ -1,4 +1,4 @@
-// Lua scripts on what belongs to no single user: global indexes, audit record, marks and counters.
+// Lua scripts on what belongs to no single user: global indexes, the audit, marks and counters.
 import { script } from './client.ts'
 
 /**

@@ -6,7 +6,7 @@ import type { OwnedThing } from '../records.ts'
  * Names of keys. What users and tokens bring is hashed: it may hold braces, which would move the
  * key to another slot, and may be long.
  *
- * Three kinds of hash tag: one per user, `{i}` for the global indexes, `{a}` for the audit trail.
+ * Four kinds of hash tag: one per user, one per owned thing, `{i}` for the global indexes, `{a}` for the audit.
  */
 const PREFIX = 'ckm:'
 const INDEX = `${PREFIX}{i}:`
@@ -149,7 +149,7 @@ export const owned = {
   workflows: `${INDEX}ow`,
 } as const
 
-/** The audit trail. */
+/** The audit. */
 export const audit = {
   place: `${AUDIT}n`,
   /** Hash: id → JSON. */

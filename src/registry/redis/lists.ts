@@ -23,7 +23,7 @@ type Lists = Pick<
 >
 
 /**
- * Reading, and the audit trail.
+ * Reading, and the audit.
  *
  * @param link - to Redis
  */

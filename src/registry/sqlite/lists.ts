@@ -18,7 +18,7 @@ type Lists = Pick<
 >
 
 /**
- * Reading, and the audit trail.
+ * Reading, and the audit.
  *
  * @param db - the durable connection
  */

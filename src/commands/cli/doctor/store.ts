@@ -98,7 +98,7 @@ const STORE_ADVICE: Readonly<Record<StoreLocation['kind'], string>> = {
 }
 
 function memoryNote({ kind }: StoreLocation): Finding[] {
-  const message = 'memory: sessions, blocks and the audit trail end with the process'
+  const message = 'memory: sessions, blocks and the audit end with the process'
   return kind === 'memory' ? [note('store', message, 'set STORE_URL for anything but a trial')] : []
 }
 
