@@ -3,20 +3,13 @@ import { describe, expect, test, vi } from 'vitest'
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import { userId } from '../support/ids.ts'
-import {
-  createScene,
-  ISSUER,
-  NOW,
-  NOW_SECONDS,
-  order,
-  refresh,
-  type Scene,
-  unavailable,
-} from './scene.ts'
+import { forEachTest } from '../support/started.ts'
+import { createScene, ISSUER, NOW, NOW_SECONDS, order, refresh, unavailable } from './scene.ts'
+
+const scene = forEachTest(() => createScene())
 
 describe('a mint', () => {
   test('is in the registry, without its secret, when the secret is returned', async () => {
-    const scene = createScene()
     const identity = { issuer: ISSUER, subject: 'alice-sub', sid: 'sid-1' }
     const minted = await scene.mint(order({ identity }))
     const record = await scene.real.getSession(minted.sessionId)
@@ -37,7 +30,6 @@ describe('a mint', () => {
   })
 
   test('sends the given parameters upstream and nothing else', async () => {
-    const scene = createScene()
     const asked: unknown[] = []
     const create = scene.upstream.chatkit.createSession
     scene.upstream.chatkit.createSession = (params, call) => {
@@ -49,7 +41,6 @@ describe('a mint', () => {
   })
 
   test('whose expiry has a fraction of a second is live until that second is over', async () => {
-    const scene = createScene()
     scene.upstream.onCreate = (session) => {
       session.expires_at = NOW_SECONDS + 30.2
     }
@@ -58,7 +49,6 @@ describe('a mint', () => {
   })
 
   test('can be revoked although our clock is an hour ahead of the upstream’s', async () => {
-    const scene = createScene()
     scene.clock.ms = NOW + 3_600_000
     const { sessionId } = await scene.mint(order())
     await scene.revoke.revokeUser({
@@ -126,7 +116,6 @@ describe('blocks and revokes', () => {
   const block = { user: userId('alice'), blockSeconds: 60, reason: undefined, by: 'ada' }
 
   test('a block stops a mint before the upstream call, until the block ends', async () => {
-    const scene = createScene()
     await scene.revoke.revokeUser(block)
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
     scene.clock.ms = NOW + 59_999
@@ -137,34 +126,32 @@ describe('blocks and revokes', () => {
   })
 
   test('a block stops no other user', async () => {
-    const scene = createScene()
     await scene.revoke.revokeUser(block)
     await expect(scene.mint(order({ user: 'alice2' }))).resolves.toBeDefined()
   })
 
-  const during: [string, (scene: Scene) => Promise<unknown>][] = [
-    ['a revoke with a block', (scene) => scene.revoke.revokeUser(block)],
-    ['a revoke without one', (scene) => scene.revoke.revokeUser({ ...block, blockSeconds: 0 })],
-    ['a sign-out', (scene) => scene.revoke.signOut(userId('alice'))],
+  const during: [string, () => Promise<unknown>][] = [
+    ['a revoke with a block', () => scene.revoke.revokeUser(block)],
+    ['a revoke without one', () => scene.revoke.revokeUser({ ...block, blockSeconds: 0 })],
+    ['a sign-out', () => scene.revoke.signOut(userId('alice'))],
     [
       'a revoke whose block is lifted at once',
-      async (scene) => {
+      async () => {
         await scene.revoke.revokeUser(block)
         await scene.real.liftBlock('alice', NOW_SECONDS)
       },
     ],
     [
       'a revoke by another instance',
-      (scene) => scene.real.revoke({ user: 'alice', endReason: 'revoked', now: NOW_SECONDS }),
+      () => scene.real.revoke({ user: 'alice', endReason: 'revoked', now: NOW_SECONDS }),
     ],
   ]
   test.each(during)(
     '%s between standing and record refuses the mint and cancels its session',
     async (_name, act) => {
-      const scene = createScene()
       scene.upstream.onCreate = async () => {
         scene.upstream.onCreate = () => undefined
-        await act(scene)
+        await act()
       }
       await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
       await scene.canceller.settled()
@@ -175,7 +162,6 @@ describe('blocks and revokes', () => {
   )
 
   test('no interleaving of mints and a revoke leaves a secret that works', async () => {
-    const scene = createScene()
     const secrets: string[] = []
     const halfway = Promise.withResolvers<void>()
     const revoked = Promise.withResolvers<void>()
@@ -205,7 +191,6 @@ describe('blocks and revokes', () => {
 
 describe('a session that must not be used', () => {
   test('is cancelled when its id is known', async () => {
-    const scene = createScene()
     scene.upstream.onCreate = ({ id }) => Promise.reject(new UnusableSessionError('planted', id))
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'upstream_invalid_response' })
     await scene.canceller.settled()
@@ -213,7 +198,6 @@ describe('a session that must not be used', () => {
   })
 
   test('is not cancelled when its id is unknown', async () => {
-    const scene = createScene()
     scene.upstream.onCreate = () => Promise.reject(new UnusableSessionError('planted', undefined))
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'upstream_invalid_response' })
     await scene.canceller.settled()
@@ -222,7 +206,6 @@ describe('a session that must not be used', () => {
 })
 
 test('a client that leaves between create and record has its session cancelled and not recorded', async () => {
-  const scene = createScene()
   const record = vi.spyOn(scene.registry, 'record')
   const controller = new AbortController()
   const reason = new Error('gone')

@@ -132,6 +132,7 @@ export function createScene(options: SceneOptions = {}) {
     revoke: createRevoke({ registry, canceller, now }),
     log,
     logText: () => lines.join(''),
+    close: () => real.close(),
   }
 }
 

@@ -1,38 +1,32 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createCanceller } from '../../src/outbox/cancel.ts'
-import {
-  cancelling,
-  createScene,
-  many,
-  NOW_SECONDS,
-  type Scene,
-  unavailable,
-} from '../mint/scene.ts'
+import { cancelling, createScene, many, NOW_SECONDS, unavailable } from '../mint/scene.ts'
 import { sessionId, workflowName } from '../support/ids.ts'
+import { forEachTest } from '../support/started.ts'
+
+const scene = forEachTest(() => createScene(many))
 
 afterEach(() => {
   vi.useRealTimers()
 })
 
 const down = () => Promise.reject(unavailable('upstream'))
-const outbox = async (scene: Scene) => (await scene.real.figures(NOW_SECONDS)).outboxLength
-const status = async (scene: Scene, id: string) => (await scene.real.getSession(id))?.status
+const outbox = async (of = scene) => (await of.real.figures(NOW_SECONDS)).outboxLength
+const status = async (id: string) => (await scene.real.getSession(id))?.status
 
 describe('cancelling at once', () => {
   test('a cancel that the upstream confirms leaves the outbox', async () => {
-    const scene = createScene(many)
     const sessions = await cancelling(scene, 3)
-    expect(await outbox(scene)).toBe(3)
+    expect(await outbox()).toBe(3)
     const outcome = await scene.canceller.cancelAll(sessions)
     expect(outcome.cancelled.toSorted()).toEqual(['cksess_1', 'cksess_2', 'cksess_3'])
     expect(outcome.cancelling).toEqual([])
-    expect(await outbox(scene)).toBe(0)
-    expect(await status(scene, 'cksess_2')).toBe('cancelled')
+    expect(await outbox()).toBe(0)
+    expect(await status('cksess_2')).toBe('cancelled')
   })
 
   test('a cancel that the upstream does not confirm is tried once, and stays in the outbox', async () => {
-    const scene = createScene(many)
     const sessions = await cancelling(scene, 3)
     scene.upstream.onCancel = (id) => (id === 'cksess_2' ? down() : undefined)
     expect(await scene.canceller.cancelAll(sessions)).toEqual({
@@ -40,12 +34,11 @@ describe('cancelling at once', () => {
       cancelling: ['cksess_2'],
     })
     expect(scene.upstream.cancels).toHaveLength(3)
-    expect(await outbox(scene)).toBe(1)
-    expect(await status(scene, 'cksess_2')).toBe('cancelling')
+    expect(await outbox()).toBe(1)
+    expect(await status('cksess_2')).toBe('cancelling')
   })
 
   test('at most 64 cancels are under way at a time, and all are tried', async () => {
-    const scene = createScene(many)
     const sessions = await cancelling(scene, 300)
     scene.upstream.onCancel = () => setTimeout(5)
     const outcome = await scene.canceller.cancelAll(sessions)
@@ -54,7 +47,6 @@ describe('cancelling at once', () => {
   })
 
   test('two calls side by side have at most 64 cancels under way together', async () => {
-    const scene = createScene(many)
     const sessions = await cancelling(scene, 200)
     scene.upstream.onCancel = () => setTimeout(5)
     scene.canceller.cancelSoon(sessions.slice(100))
@@ -65,7 +57,6 @@ describe('cancelling at once', () => {
   })
 
   test('an attempt that hangs is given up after 3 s', async () => {
-    const scene = createScene(many)
     const sessions = await cancelling(scene, 64)
     scene.upstream.onCancel = (_id, call) =>
       new Promise((_, reject) =>
@@ -78,7 +69,6 @@ describe('cancelling at once', () => {
   })
 
   test('after 8 s no further attempt begins', async () => {
-    const scene = createScene(many)
     const sessions = await cancelling(scene, 640)
     vi.useFakeTimers()
     scene.upstream.onCancel = () =>
@@ -87,7 +77,7 @@ describe('cancelling at once', () => {
     await vi.advanceTimersByTimeAsync(9_500)
     expect((await outcome).cancelling).toHaveLength(640)
     expect(scene.upstream.cancels).toHaveLength(3 * 64)
-    expect(await outbox(scene)).toBe(640)
+    expect(await outbox()).toBe(640)
   })
 
   test('a store that fails after the cancel keeps the outbox entry, and the call does not fail', async () => {
@@ -104,7 +94,6 @@ describe('cancelling at once', () => {
 
 describe('the outbox', () => {
   test('leaves a new entry to its writer for 5 s, and tries it after that', async () => {
-    const scene = createScene(many)
     await cancelling(scene, 2)
     expect(await scene.canceller.workOutbox()).toBe(0)
     scene.clock.ms += 5_000
@@ -114,7 +103,6 @@ describe('the outbox', () => {
   })
 
   test('tries again within 2 s, backs off to 5 s at most, and never gives up before expiry', async () => {
-    const scene = createScene(many)
     const [session] = await cancelling(scene, 1)
     scene.upstream.onCancel = down
     await scene.canceller.cancelAll(session ? [session] : [])
@@ -132,7 +120,6 @@ describe('the outbox', () => {
   })
 
   test.each([0, 1])('keeps these bounds with jitter %i', async (jitter) => {
-    const scene = createScene(many)
     const [session] = await cancelling(scene, 1)
     const postponed: number[] = []
     const registry = {
@@ -155,7 +142,6 @@ describe('the outbox', () => {
   })
 
   test('is never tried twice for one session by two rounds at once', async () => {
-    const scene = createScene(many)
     await cancelling(scene, 40)
     scene.clock.ms += 5_000
     scene.upstream.onCancel = () => setTimeout(10)
@@ -164,7 +150,6 @@ describe('the outbox', () => {
   })
 
   test('does not try a session that a call of the same instance is trying', async () => {
-    const scene = createScene(many)
     const sessions = await cancelling(scene, 2)
     const held = Promise.withResolvers<void>()
     scene.upstream.onCancel = () => held.promise
@@ -177,13 +162,12 @@ describe('the outbox', () => {
   })
 
   test('drops an expired session without an upstream call', async () => {
-    const scene = createScene(many)
     await cancelling(scene, 1)
     scene.clock.ms += 600_000
     expect(await scene.canceller.workOutbox()).toBe(0)
     expect(scene.upstream.cancels).toEqual([])
-    expect(await status(scene, 'cksess_1')).toBe('cancelled')
-    expect(await outbox(scene)).toBe(0)
+    expect(await status('cksess_1')).toBe('cancelled')
+    expect(await outbox()).toBe(0)
   })
 
   test('throws store_unavailable when the store is down', async () => {
@@ -196,7 +180,6 @@ describe('the outbox', () => {
 
 describe('a session that is not in the registry', () => {
   test('is tried three times, then left to expire', async () => {
-    const scene = createScene()
     scene.upstream.onCancel = down
     scene.canceller.cancelUnrecorded(sessionId('cksess_9'), workflowName('support'))
     await scene.canceller.settled()
@@ -205,7 +188,6 @@ describe('a session that is not in the registry', () => {
   })
 
   test('is not tried again once it is cancelled', async () => {
-    const scene = createScene()
     scene.upstream.onCancel = () => {
       scene.upstream.onCancel = () => undefined
       return down()

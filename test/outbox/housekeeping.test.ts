@@ -1,6 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { createHousekeeping } from '../../src/outbox/housekeeping.ts'
 import { cancelling, createScene, many, order, type Scene, unavailable } from '../mint/scene.ts'
+import { forEachTest } from '../support/started.ts'
+
+const scene = forEachTest(() => createScene(many))
 
 afterEach(() => {
   vi.useRealTimers()
@@ -15,7 +18,6 @@ function keep({ registry, canceller, clock, log }: Scene) {
 }
 
 test('housekeeping empties a long outbox without a pause between its batches', async () => {
-  const scene = createScene(many)
   await cancelling(scene, 640)
   scene.clock.ms += 5_000
   const housekeeping = keep(scene)
@@ -48,7 +50,6 @@ test('housekeeping goes on after an outage of the store, which it logs once', as
 })
 
 test('housekeeping stops when the round under way has ended', async () => {
-  const scene = createScene(many)
   await cancelling(scene, 1)
   scene.clock.ms += 5_000
   const held = Promise.withResolvers<void>()

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { createScene, ISSUER, NOW_SECONDS, order, type SceneOptions } from '../mint/scene.ts'
+import { forEachTest } from '../support/started.ts'
+
+const scene = forEachTest(() => logoutScene())
 
 /** A logout ends the sessions that exist, and older tokens mint nothing after it. */
 
@@ -20,14 +23,12 @@ describe('after a logout', () => {
     ['issued in the same second', NOW_SECONDS],
     ['without iat', undefined],
   ])('a token %s gets 401 before any upstream call', async (_name, issuedAt) => {
-    const scene = logoutScene()
     await scene.revoke.logOut(logout())
     await expect(scene.mint(token(issuedAt))).rejects.toMatchObject(over)
     expect(scene.upstream.created).toEqual([])
   })
 
   test('a token issued after it mints, and so does another subject’s, and another issuer’s', async () => {
-    const scene = logoutScene()
     await scene.revoke.logOut(logout())
     await expect(scene.mint(token(NOW_SECONDS + 1))).resolves.toBeDefined()
     await expect(scene.mint(token(NOW_SECONDS - 1, { user: 'bob' }))).resolves.toBeDefined()
@@ -36,7 +37,6 @@ describe('after a logout', () => {
   })
 
   test('its mark stays for 30 days', async () => {
-    const scene = logoutScene()
     await scene.revoke.logOut(logout())
     scene.clock.ms += 30 * 86_400_000 - 1000
     await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject(over)
@@ -45,7 +45,6 @@ describe('after a logout', () => {
   })
 
   test('live sessions of the subject end, those of others do not', async () => {
-    const scene = logoutScene()
     const alice = await scene.mint(token(NOW_SECONDS - 1))
     await scene.mint(token(NOW_SECONDS - 1, { user: 'bob' }))
     await scene.revoke.logOut(logout())
@@ -54,7 +53,6 @@ describe('after a logout', () => {
   })
 
   test('with a sid, only sessions of that sid end and only its tokens are refused', async () => {
-    const scene = logoutScene()
     const phone = await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
     await scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))
     await scene.mint(token(NOW_SECONDS - 1))
@@ -66,7 +64,6 @@ describe('after a logout', () => {
   })
 
   test('with a subject and a sid, that sign-in ends, and so do sessions of the subject without a sid', async () => {
-    const scene = logoutScene()
     const phone = await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
     const sidless = await scene.mint(token(NOW_SECONDS - 1))
     await scene.mint(token(NOW_SECONDS - 1, { sid: 'laptop' }))
@@ -79,7 +76,6 @@ describe('after a logout', () => {
   })
 
   test('with a subject alone, every sign-in of the subject ends', async () => {
-    const scene = logoutScene()
     await scene.mint(token(NOW_SECONDS - 1, { sid: 'phone' }))
     await scene.mint(token(NOW_SECONDS - 1))
     await scene.revoke.logOut(logout())
@@ -91,7 +87,6 @@ describe('after a logout', () => {
 
 describe('a logout during a mint', () => {
   test('that finds the user makes the mint fail by the raised generation', async () => {
-    const scene = logoutScene()
     await scene.mint(token(NOW_SECONDS - 1))
     scene.upstream.onCreate = () => scene.revoke.logOut(logout())
     await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject({ code: 'user_blocked' })
@@ -100,7 +95,6 @@ describe('a logout during a mint', () => {
   })
 
   test('that finds no session yet is seen by the mint, which cancels its own session', async () => {
-    const scene = logoutScene()
     scene.upstream.onCreate = () => scene.revoke.logOut(logout())
     await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject(over)
     await scene.canceller.settled()

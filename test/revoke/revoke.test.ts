@@ -2,6 +2,9 @@ import { describe, expect, test } from 'vitest'
 import type { UserRevoke } from '../../src/registry/records.ts'
 import { createScene, ISSUER, NOW, NOW_SECONDS, order, unavailable } from '../mint/scene.ts'
 import { sessionId as idOf, userId } from '../support/ids.ts'
+import { forEachTest } from '../support/started.ts'
+
+const scene = forEachTest(() => createScene())
 
 const revokeAlice = (changes: object = {}) => ({
   user: userId('alice'),
@@ -13,7 +16,6 @@ const revokeAlice = (changes: object = {}) => ({
 
 describe('revoking a user', () => {
   test('ends all sessions of the user and nobody else’s, and blocks', async () => {
-    const scene = createScene()
     const [one, two] = [await scene.mint(order()), await scene.mint(order())]
     const bobs = await scene.mint(order({ user: 'bob' }))
     const result = await scene.revoke.revokeUser(revokeAlice())
@@ -36,7 +38,6 @@ describe('revoking a user', () => {
   })
 
   test('blocks first, then cancels: at the first upstream call no mint gets through', async () => {
-    const scene = createScene()
     await scene.mint(order())
     let tried: unknown
     scene.upstream.onCancel = async () => {
@@ -47,7 +48,6 @@ describe('revoking a user', () => {
   })
 
   test('is audited before the first cancel, and not at all when the store refuses it', async () => {
-    const scene = createScene()
     await scene.mint(order())
     const seen: string[] = []
     scene.upstream.onCancel = async () => {
@@ -79,7 +79,6 @@ describe('revoking a user', () => {
   })
 
   test('names the sessions that the upstream has not confirmed, and the outbox retries them', async () => {
-    const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.upstream.onCancel = () => Promise.reject(unavailable('upstream'))
     expect(await scene.revoke.revokeUser(revokeAlice())).toMatchObject({
@@ -94,7 +93,6 @@ describe('revoking a user', () => {
   })
 
   test('is finished by another instance after a crash between block and cancel', async () => {
-    const scene = createScene()
     const { sessionId } = await scene.mint(order())
     const block = { until: NOW_SECONDS + 60, reason: undefined, by: 'ada' }
     await scene.real.revoke({ user: 'alice', endReason: 'revoked', block, now: NOW_SECONDS })
@@ -106,7 +104,6 @@ describe('revoking a user', () => {
   })
 
   test('tries unconfirmed cancels again when it is repeated', async () => {
-    const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.upstream.onCancel = () => Promise.reject(unavailable('upstream'))
     await scene.revoke.revokeUser(revokeAlice())
@@ -119,7 +116,6 @@ describe('revoking a user', () => {
   })
 
   test('without a block lets the user mint, and never shortens a block', async () => {
-    const scene = createScene()
     expect(await scene.revoke.revokeUser(revokeAlice({ blockSeconds: 0 }))).toMatchObject({
       blockedUntil: undefined,
     })
@@ -146,7 +142,6 @@ describe('revoking a user', () => {
 
 describe('signing out', () => {
   test('ends the caller’s sessions, and does not stop the next mint', async () => {
-    const scene = createScene()
     const { sessionId } = await scene.mint(order())
     await scene.revoke.signOut(userId('alice'))
     await scene.canceller.settled()
@@ -156,7 +151,6 @@ describe('signing out', () => {
   })
 
   test('does not lift a block', async () => {
-    const scene = createScene()
     await scene.revoke.revokeUser(revokeAlice())
     await scene.revoke.signOut(userId('alice'))
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
@@ -165,7 +159,6 @@ describe('signing out', () => {
 
 describe('cancelling one session', () => {
   test('ends it and no other, and answers the same when repeated', async () => {
-    const scene = createScene()
     const [one, two] = [await scene.mint(order()), await scene.mint(order())]
     for (let time = 0; time < 2; time++) {
       expect(await scene.revoke.cancelSession(one.sessionId)).toMatchObject({ status: 'cancelled' })
@@ -175,7 +168,6 @@ describe('cancelling one session', () => {
   })
 
   test('leaves it cancelling until the upstream confirms, and each call tries again', async () => {
-    const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.upstream.onCancel = () => Promise.reject(unavailable('upstream'))
     expect(await scene.revoke.cancelSession(sessionId)).toMatchObject({ status: 'cancelling' })
@@ -185,7 +177,6 @@ describe('cancelling one session', () => {
   })
 
   test('leaves an expired session unchanged, and gives undefined for an unknown one', async () => {
-    const scene = createScene()
     const { sessionId } = await scene.mint(order())
     scene.clock.ms = NOW + 600_000
     expect(await scene.revoke.cancelSession(sessionId)).toMatchObject({ status: 'active' })
