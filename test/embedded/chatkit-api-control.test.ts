@@ -9,6 +9,9 @@ beforeEach(() => {
   api = createChatKitApi({ now: () => NOW * 1000 })
 })
 
+const withItems = (...items: object[]) => ({ user: 'u', items })
+const MESSAGE = { type: 'chatkit.user_message' }
+const TASK = { type: 'chatkit.task' }
 const seed = (json: unknown) => apiRequest(api, '/_embedded/threads', { json, headers: {} })
 
 describe('POST /_embedded/threads', () => {
@@ -57,29 +60,14 @@ describe('POST /_embedded/threads', () => {
     ['an unknown field', { user: 'u', owner: 'x' }],
     ['an unknown status', { user: 'u', status: { type: 'paused' } }],
     ['an active status with a reason', { user: 'u', status: { type: 'active', reason: 'x' } }],
-    ['an item without a type', { user: 'u', items: [{}] }],
-    ['an item of another kind', { user: 'u', items: [{ type: 'chatkit.hologram' }] }],
-    ['an unknown item field', { user: 'u', items: [{ type: 'chatkit.widget', colour: 1 }] }],
-    ['a widget that is no text', { user: 'u', items: [{ type: 'chatkit.widget', widget: {} }] }],
-    ['an unknown task type', { user: 'u', items: [{ type: 'chatkit.task', task_type: 'x' }] }],
-    [
-      'an unknown content type',
-      { user: 'u', items: [{ type: 'chatkit.user_message', content: [{ type: 'x', text: '' }] }] },
-    ],
-    [
-      'an attachment without a name',
-      { user: 'u', items: [{ type: 'chatkit.user_message', attachments: [{ id: 'a' }] }] },
-    ],
-    [
-      'two items of one id',
-      {
-        user: 'u',
-        items: [
-          { type: 'chatkit.task', id: 'a' },
-          { type: 'chatkit.task', id: 'a' },
-        ],
-      },
-    ],
+    ['an item without a type', withItems({})],
+    ['an item of another kind', withItems({ type: 'chatkit.hologram' })],
+    ['an unknown item field', withItems({ type: 'chatkit.widget', colour: 1 })],
+    ['a widget that is no text', withItems({ type: 'chatkit.widget', widget: {} })],
+    ['an unknown task type', withItems({ ...TASK, task_type: 'x' })],
+    ['an unknown content type', withItems({ ...MESSAGE, content: [{ type: 'x', text: '' }] })],
+    ['an attachment without a name', withItems({ ...MESSAGE, attachments: [{ id: 'a' }] })],
+    ['two items of one id', withItems({ ...TASK, id: 'a' }, { ...TASK, id: 'a' })],
     ['a list', []],
   ])('refuses %s', async (_, json) => {
     expect(await seed(json)).toMatchObject({

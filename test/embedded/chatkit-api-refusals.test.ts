@@ -3,7 +3,11 @@ import { type ChatKitApi, createChatKitApi } from '../../src/embedded/chatkit-ap
 import { apiRequest, CREDENTIALS, type RequestParts } from '../support/chatkit/request.ts'
 
 const SESSIONS = '/v1/chatkit/sessions'
+const MISSING = 'missing_required_parameter'
+const TOO_SMALL = 'integer_below_min_value'
 const MINIMAL = { user: 'alice', workflow: { id: 'wf_1' } }
+const expiring = (after: object) => ({ ...MINIMAL, expires_after: after })
+const withWorkflow = (of: object) => ({ user: 'u', workflow: { id: 'w', ...of } })
 
 let api: ChatKitApi
 beforeEach(() => {
@@ -59,42 +63,37 @@ describe('bodies', () => {
   it.each<[string, unknown, string | null, string | null]>([
     ['a list', [], 'body', 'invalid_type'],
     ['null', null, 'body', 'invalid_type'],
-    ['no user', { workflow: { id: 'w' } }, 'user', 'missing_required_parameter'],
+    ['no user', { workflow: { id: 'w' } }, 'user', MISSING],
     ['a number as user', { ...MINIMAL, user: 1 }, 'user', 'invalid_type'],
     ['an empty user', { ...MINIMAL, user: '' }, 'user', 'string_below_min_length'],
     ['a long user', { ...MINIMAL, user: 'u'.repeat(513) }, 'user', 'string_above_max_length'],
-    ['no workflow', { user: 'u' }, 'workflow', 'missing_required_parameter'],
-    ['no workflow id', { user: 'u', workflow: {} }, 'workflow.id', 'missing_required_parameter'],
+    ['no workflow', { user: 'u' }, 'workflow', MISSING],
+    ['no workflow id', { user: 'u', workflow: {} }, 'workflow.id', MISSING],
     ['an unknown field', { ...MINIMAL, admin: 1 }, 'admin', 'unknown_parameter'],
     [
       'an unknown field inside',
-      { user: 'u', workflow: { id: 'w', model: 'x' } },
+      withWorkflow({ model: 'x' }),
       'workflow.model',
       'unknown_parameter',
     ],
-    [
-      'no anchor',
-      { ...MINIMAL, expires_after: { seconds: 5 } },
-      'expires_after.anchor',
-      'missing_required_parameter',
-    ],
+    ['no anchor', expiring({ seconds: 5 }), 'expires_after.anchor', MISSING],
     [
       'another anchor',
-      { ...MINIMAL, expires_after: { seconds: 5, anchor: 'now' } },
+      expiring({ seconds: 5, anchor: 'now' }),
       'expires_after.anchor',
       'invalid_value',
     ],
     [
       '0 seconds',
-      { ...MINIMAL, expires_after: { seconds: 0, anchor: 'created_at' } },
+      expiring({ seconds: 0, anchor: 'created_at' }),
       'expires_after.seconds',
-      'integer_below_min_value',
+      TOO_SMALL,
     ],
     [
       'no requests',
       { ...MINIMAL, rate_limits: { max_requests_per_1_minute: 0 } },
       'rate_limits.max_requests_per_1_minute',
-      'integer_below_min_value',
+      TOO_SMALL,
     ],
     [
       'files too large',
@@ -104,16 +103,13 @@ describe('bodies', () => {
     ],
     [
       'a null state variable',
-      { user: 'u', workflow: { id: 'w', state_variables: { plan: null } } },
+      withWorkflow({ state_variables: { plan: null } }),
       'workflow.state_variables.plan',
       'invalid_type',
     ],
     [
       '65 state variables',
-      {
-        user: 'u',
-        workflow: { id: 'w', state_variables: Object.fromEntries([...Array(65).keys()].entries()) },
-      },
+      withWorkflow({ state_variables: Object.fromEntries([...Array(65).keys()].entries()) }),
       'workflow.state_variables',
       'object_above_max_properties',
     ],

@@ -28,7 +28,11 @@ beforeEach(() => running.upstream.clearRequests())
 const token = tokenFor('alice')
 const cookie = `Cookie: __session=${token}`
 const origin = `Origin: ${APP_ORIGIN}`
+const evil = 'Origin: https://evil.example'
 const sameOrigin = 'Sec-Fetch-Site: same-origin'
+const proven = [cookie, origin]
+const AUTH = 'Authorization:'
+const MISSING = [401, 'missing_token'] as const
 const OF_SECOND = tokenFor('alice', { iss: 'https://second.test' })
 const OF_HEADERS = tokenFor('alice', { iss: 'https://headers.test' })
 
@@ -61,44 +65,24 @@ describe('the cookie counts', () => {
 
 describe('the cookie does not count', () => {
   test.each<[string, readonly string[], number, ErrorCode]>([
-    ['with nothing to prove the origin', [cookie], 401, 'missing_token'],
-    ['with same-site', [cookie, 'Sec-Fetch-Site: same-site'], 401, 'missing_token'],
-    ['with cross-site', [cookie, 'Sec-Fetch-Site: cross-site'], 401, 'missing_token'],
-    ['with none (typed by the user)', [cookie, 'Sec-Fetch-Site: none'], 401, 'missing_token'],
-    ['with same-origin twice', [cookie, sameOrigin, sameOrigin], 401, 'missing_token'],
-    ['with a Referer of ours', [cookie, `Referer: ${APP_ORIGIN}/`], 401, 'missing_token'],
-    ['with another Origin', [cookie, 'Origin: https://evil.example'], 403, 'origin_not_allowed'],
+    ['with nothing to prove the origin', [cookie], ...MISSING],
+    ['with same-site', [cookie, 'Sec-Fetch-Site: same-site'], ...MISSING],
+    ['with cross-site', [cookie, 'Sec-Fetch-Site: cross-site'], ...MISSING],
+    ['with none (typed by the user)', [cookie, 'Sec-Fetch-Site: none'], ...MISSING],
+    ['with same-origin twice', [cookie, sameOrigin, sameOrigin], ...MISSING],
+    ['with a Referer of ours', [cookie, `Referer: ${APP_ORIGIN}/`], ...MISSING],
+    ['with another Origin', [cookie, evil], 403, 'origin_not_allowed'],
     ['with Origin null', [cookie, 'Origin: null'], 403, 'origin_not_allowed'],
-    [
-      'with another Origin and same-origin',
-      [cookie, 'Origin: https://evil.example', sameOrigin],
-      403,
-      'origin_not_allowed',
-    ],
-    [
-      'beside a bad bearer token',
-      [cookie, origin, 'Authorization: Bearer a.b.c'],
-      401,
-      'invalid_token',
-    ],
-    [
-      'beside an empty bearer token',
-      [cookie, origin, 'Authorization: Bearer'],
-      401,
-      'missing_token',
-    ],
-    ['beside another scheme', [cookie, origin, 'Authorization: Basic YTpi'], 401, 'missing_token'],
-    ['beside an empty Authorization', [cookie, origin, 'Authorization:'], 401, 'missing_token'],
-    ['when it is empty', ['Cookie: __session=', origin], 401, 'missing_token'],
-    ['under another name', [`Cookie: session=${token}`, origin], 401, 'missing_token'],
-    [
-      'under another case of the name',
-      [`Cookie: __SESSION=${token}`, origin],
-      401,
-      'missing_token',
-    ],
-    ['under a longer name', [`Cookie: x__session=${token}`, origin], 401, 'missing_token'],
-    ['in another cookie’s value', [`Cookie: a=__session=${token}`, origin], 401, 'missing_token'],
+    ['with another Origin and same-origin', [cookie, evil, sameOrigin], 403, 'origin_not_allowed'],
+    ['beside a bad bearer token', [...proven, `${AUTH} Bearer a.b.c`], 401, 'invalid_token'],
+    ['beside an empty bearer token', [...proven, `${AUTH} Bearer`], ...MISSING],
+    ['beside another scheme', [...proven, `${AUTH} Basic YTpi`], ...MISSING],
+    ['beside an empty Authorization', [...proven, AUTH], ...MISSING],
+    ['when it is empty', ['Cookie: __session=', origin], ...MISSING],
+    ['under another name', [`Cookie: session=${token}`, origin], ...MISSING],
+    ['under another case of the name', [`Cookie: __SESSION=${token}`, origin], ...MISSING],
+    ['under a longer name', [`Cookie: x__session=${token}`, origin], ...MISSING],
+    ['in another cookie’s value', [`Cookie: a=__session=${token}`, origin], ...MISSING],
     ['in quotes', [`Cookie: __session="${token}"`, origin], 401, 'invalid_token'],
     ['of another issuer', [`Cookie: __session=${OF_SECOND}`, origin], 401, 'invalid_token'],
     ['of an issuer without one', [`Cookie: __session=${OF_HEADERS}`, origin], 401, 'invalid_token'],
@@ -146,7 +130,7 @@ describe('credentials are allowed to browsers where a cookie is configured', () 
   })
 
   test('but not to another origin, or to nobody', async () => {
-    for (const headers of [[cookie, 'Origin: https://evil.example'], [cookie]]) {
+    for (const headers of [[cookie, evil], [cookie]]) {
       expect((await mint(...headers)).headers).not.toHaveProperty(ALLOWED)
     }
   })

@@ -9,65 +9,43 @@ import {
   REQUEST_TYPES,
 } from '../../../src/chatkit/protocol/request.ts'
 
+const FILES = { attachments: ['atc_1', 'atc_2'] }
 const INPUT = {
   content: [{ type: 'input_text', text: 'hello' }],
-  attachments: ['atc_1', 'atc_2'],
+  ...FILES,
   quoted_text: null,
   inference_options: { model: null, tool_choice: null },
 }
 const ACTION = { type: 'press', payload: { amount: 3 } }
 
+const IN_THREAD = { thread_id: 'thr_1' }
+const answered = (q: object) => ({ input: { status: 'answered', answers: { q } } })
+const THREAD = { threads: ['thr_1'] }
+const ON_WIDGET = { item_id: 'wdg_1', action: ACTION }
+
 /** Every request with all its params, and the ids in them. */
 const REQUESTS: readonly [string, Record<string, unknown>, Record<string, string[]>][] = [
-  ['threads.create', { input: INPUT }, { attachments: ['atc_1', 'atc_2'] }],
-  [
-    'threads.add_user_message',
-    { thread_id: 'thr_1', input: INPUT },
-    { threads: ['thr_1'], attachments: ['atc_1', 'atc_2'] },
-  ],
-  [
-    'threads.add_client_tool_output',
-    { thread_id: 'thr_1', result: { ok: true } },
-    { threads: ['thr_1'] },
-  ],
+  ['threads.create', { input: INPUT }, FILES],
+  ['threads.add_user_message', { ...IN_THREAD, input: INPUT }, { ...THREAD, ...FILES }],
+  ['threads.add_client_tool_output', { ...IN_THREAD, result: { ok: true } }, THREAD],
   [
     'threads.add_structured_input',
-    {
-      thread_id: 'thr_1',
-      item_id: 'si_1',
-      input: { status: 'answered', answers: { q: { values: ['x'] } } },
-    },
-    { threads: ['thr_1'], items: ['si_1'] },
+    { ...IN_THREAD, item_id: 'si_1', ...answered({ values: ['x'] }) },
+    { ...THREAD, items: ['si_1'] },
   ],
-  [
-    'threads.retry_after_item',
-    { thread_id: 'thr_1', item_id: 'msg_1' },
-    { threads: ['thr_1'], items: ['msg_1'] },
-  ],
-  [
-    'threads.custom_action',
-    { thread_id: 'thr_1', item_id: 'wdg_1', action: ACTION },
-    { threads: ['thr_1'], items: ['wdg_1'] },
-  ],
-  [
-    'threads.sync_custom_action',
-    { thread_id: 'thr_1', item_id: 'wdg_1', action: ACTION },
-    { threads: ['thr_1'], items: ['wdg_1'] },
-  ],
-  ['threads.get_by_id', { thread_id: 'thr_1' }, { threads: ['thr_1'] }],
+  ['threads.retry_after_item', { ...IN_THREAD, item_id: 'msg_1' }, { ...THREAD, items: ['msg_1'] }],
+  ['threads.custom_action', { ...IN_THREAD, ...ON_WIDGET }, { ...THREAD, items: ['wdg_1'] }],
+  ['threads.sync_custom_action', { ...IN_THREAD, ...ON_WIDGET }, { ...THREAD, items: ['wdg_1'] }],
+  ['threads.get_by_id', IN_THREAD, THREAD],
   ['threads.list', { limit: 5, order: 'desc', after: null }, {}],
-  [
-    'items.list',
-    { thread_id: 'thr_1', limit: 5, order: 'asc', after: 'msg_1' },
-    { threads: ['thr_1'] },
-  ],
+  ['items.list', { ...IN_THREAD, limit: 5, order: 'asc', after: 'msg_1' }, THREAD],
   [
     'items.feedback',
-    { thread_id: 'thr_1', item_ids: ['msg_1', 'msg_2'], kind: 'positive' },
-    { threads: ['thr_1'], items: ['msg_1', 'msg_2'] },
+    { ...IN_THREAD, item_ids: ['msg_1', 'msg_2'], kind: 'positive' },
+    { ...THREAD, items: ['msg_1', 'msg_2'] },
   ],
-  ['threads.update', { thread_id: 'thr_1', title: 'New' }, { threads: ['thr_1'] }],
-  ['threads.delete', { thread_id: 'thr_1' }, { threads: ['thr_1'] }],
+  ['threads.update', { ...IN_THREAD, title: 'New' }, THREAD],
+  ['threads.delete', IN_THREAD, THREAD],
   ['attachments.create', { name: 'a.png', size: 3, mime_type: 'image/png' }, {}],
   ['attachments.delete', { attachment_id: 'atc_1' }, { attachments: ['atc_1'] }],
   ['input.transcribe', { audio_base64: 'aGk=', mime_type: 'audio/webm' }, {}],
@@ -75,12 +53,8 @@ const REQUESTS: readonly [string, Record<string, unknown>, Record<string, string
 /** The params that a known type cannot do without, of those that hold ids. */
 const ID_PARAMS = ['thread_id', 'item_id', 'item_ids', 'attachment_id']
 const OPTIONAL = new Set(['threads.custom_action item_id', 'threads.sync_custom_action item_id'])
-const NO_IDS = {
-  threads: [],
-  attachments: [],
-  items: [],
-  mentioned: { threads: [], attachments: [] },
-}
+const NO_MENTION = { threads: [], attachments: [] }
+const NO_IDS = { ...NO_MENTION, items: [], mentioned: NO_MENTION }
 const ids = (type: string, params: unknown, rest: object = {}) =>
   idsOf(parseRequest({ type, params, ...rest }))
 
@@ -146,10 +120,7 @@ describe('the 16 requests', () => {
 
   it.each([
     ['threads.custom_action', { thread_id: 'thr_1', action: { type: 'press' } }],
-    [
-      'threads.sync_custom_action',
-      { thread_id: 'thr_1', item_id: null, action: { type: 'press' } },
-    ],
+    ['threads.sync_custom_action', { ...IN_THREAD, item_id: null, action: { type: 'press' } }],
     ['threads.add_client_tool_output', { thread_id: 'thr_1' }],
     ['threads.create', { input: {} }],
     ['items.feedback', { thread_id: 'thr_1', item_ids: [], kind: null }],
@@ -232,14 +203,7 @@ describe('the ids in a request', () => {
     ['threads.sync_custom_action', { thread_id: 'thr_1', action: { type: 'x', payload: mention } }],
     ['threads.add_client_tool_output', { thread_id: 'thr_1', result: mention }],
     ['threads.add_client_tool_output', { thread_id: 'thr_1', result: [mention] }],
-    [
-      'threads.add_structured_input',
-      {
-        thread_id: 'thr_1',
-        item_id: 'si_1',
-        input: { status: 'answered', answers: { q: mention } },
-      },
-    ],
+    ['threads.add_structured_input', { ...IN_THREAD, item_id: 'si_1', ...answered(mention) }],
     ['threads.add_user_message', { thread_id: 'thr_1', input: { content: [tag] } }],
   ])("%s: in the application's own data they are only mentioned", (type, params) => {
     expect(ids(type, params)).toMatchObject({
@@ -251,15 +215,10 @@ describe('the ids in a request', () => {
 
   it('metadata mentions, and so does the cursor of the list of threads', () => {
     const rest = { metadata: { thread_id: 'thr_9' } }
-    expect(ids('threads.list', {}, rest)).toMatchObject({
-      threads: [],
-      mentioned: { threads: ['thr_9'] },
-    })
-    expect(ids('ping', {}, rest)).toMatchObject({ threads: [], mentioned: { threads: ['thr_9'] } })
-    expect(ids('threads.list', { after: 'thr_9' })).toMatchObject({
-      threads: [],
-      mentioned: { threads: ['thr_9'] },
-    })
+    const mentioned = { threads: [], mentioned: { threads: ['thr_9'] } }
+    expect(ids('threads.list', {}, rest)).toMatchObject(mentioned)
+    expect(ids('ping', {}, rest)).toMatchObject(mentioned)
+    expect(ids('threads.list', { after: 'thr_9' })).toMatchObject(mentioned)
   })
 
   it('a tool that answers with the id of a thread does not turn that id into a mention', () => {
@@ -308,13 +267,10 @@ describe('events', () => {
   })
 
   it('of another type pass, and what has no type does not', () => {
-    expect(serverEvent.parse({ type: 'thread.moved', to: 1 })).toEqual({
-      type: 'thread.moved',
-      to: 1,
-    })
+    const moved = { type: 'thread.moved', to: 1 }
+    expect(serverEvent.parse(moved)).toEqual(moved)
     expect(serverEvent.safeParse({ thread }).success).toBe(false)
-    expect(serverEvent.safeParse({ type: 'thread.created', thread: { title: 'x' } }).success).toBe(
-      false,
-    )
+    const untrue = { type: 'thread.created', thread: { title: 'x' } }
+    expect(serverEvent.safeParse(untrue).success).toBe(false)
   })
 })

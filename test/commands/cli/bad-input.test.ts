@@ -14,25 +14,26 @@ beforeEach(() => api.api.clearRequests())
 const SERVICE = { CHATKIT_MINT_URL: 'http://127.0.0.1:1', CHATKIT_MINT_TOKEN: 'a.b.c' }
 
 const ID = 'cthr_1'
+const LIST = ['threads', 'list']
 const create = (...words: string[]) => ['sessions', 'create', '--user', 'x', ...words]
 const workflow = (text: string) => create('--workflow', text)
 
 describe('refused with 2 and what to do, and nothing is sent', () => {
   test.each([
-    ['limit -1', ['threads', 'list', '--limit', '-1'], /--limit.*0 to 100/],
-    ['limit 101', ['threads', 'list', '--limit', '101'], /--limit.*0 to 100/],
-    ['limit text', ['threads', 'list', '--limit', 'ten'], /--limit.*0 to 100/],
-    ['limit 1e1', ['threads', 'list', '--limit', '1e1'], /--limit.*0 to 100/],
+    ['limit -1', [...LIST, '--limit', '-1'], /--limit.*0 to 100/],
+    ['limit 101', [...LIST, '--limit', '101'], /--limit.*0 to 100/],
+    ['limit text', [...LIST, '--limit', 'ten'], /--limit.*0 to 100/],
+    ['limit 1e1', [...LIST, '--limit', '1e1'], /--limit.*0 to 100/],
     ['limit of items', ['threads', 'list-items', '--thread-id', ID, '--limit', '101'], /--limit/],
     ['limit of sessions', ['sessions', 'list', '--limit', '101'], /--limit/],
-    ['order', ['threads', 'list', '--order', 'up'], /--order.*asc, desc/],
-    ['an empty cursor', ['threads', 'list', '--after', ''], /--after/],
+    ['order', [...LIST, '--order', 'up'], /--order.*asc, desc/],
+    ['an empty cursor', [...LIST, '--after', ''], /--after/],
     ['id with a slash', ['threads', 'retrieve', '--thread-id', 'a/b'], /--thread-id.*letters/],
     ['id of dots', ['threads', 'delete', '--thread-id', '..'], /--thread-id.*letters/],
     ['id of 200', ['threads', 'delete', '--thread-id', 'x'.repeat(200)], /--thread-id.*1 to 128/],
     ['id with an escape', ['sessions', 'cancel', '--session-id', '%2e'], /--session-id.*letters/],
     ['no id', ['threads', 'retrieve'], /--thread-id.*not specified/],
-    ['an empty user', ['threads', 'list', '--user', ''], /--user.*1 to 512/],
+    ['an empty user', [...LIST, '--user', ''], /--user.*1 to 512/],
     ['no user', ['sessions', 'create', '--workflow', '{id: wf_1}'], /--user/],
     ['no workflow', create(), /--workflow/],
     ['text for an object', workflow('wf_1'), /--workflow: .*'\{key: value\}'/],
@@ -54,21 +55,13 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
     ],
     ['megabytes', create('--chatkit-configuration', '{file_upload: {max_file_size: 513}}'), /512/],
     ['input', create('--workflow', '{id: wf_1}', '--input', '{}'), /--input/],
-    ['workflow of a list', ['threads', 'list', '--workflow', 'support'], /--workflow.*API/],
+    ['workflow of a list', [...LIST, '--workflow', 'support'], /--workflow.*API/],
     ['sessions of the API', ['sessions', 'list'], /API has no call that lists.*books.*--url/s],
-    [
-      'two targets',
-      ['threads', 'list', '--api-key', 'sk-x', '--url', 'https://a.example'],
-      /--url/,
-    ],
-    ['a plain address', ['threads', 'list', '--url', 'http://a.example'], /--url must be an https/],
-    [
-      'another',
-      ['threads', 'list', '--base-url', 'http://a.example'],
-      /--base-url must be an https/,
-    ],
+    ['two targets', [...LIST, '--api-key', 'sk-x', '--url', 'https://a.example'], /--url/],
+    ['a plain address', [...LIST, '--url', 'http://a.example'], /--url must be an https/],
+    ['another', [...LIST, '--base-url', 'http://a.example'], /--base-url must be an https/],
     ['an unknown command', ['threads', 'lsit'], /unknown command 'lsit'.*list/s],
-    ['an unknown option', ['threads', 'list', '--limt', '3'], /unknown option '--limt'.*--limit/s],
+    ['an unknown option', [...LIST, '--limt', '3'], /unknown option '--limt'.*--limit/s],
     ['a shell', ['completion', 'tcsh'], /bash, zsh, fish/],
     ['no command', [], /Usage: chatkit-mint/],
   ])('%s', async (_name, words, message) => {
@@ -94,35 +87,20 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
 
 test('a limit of 0 and of 100 is one', async () => {
   for (const limit of ['0', '100']) {
-    expect(await quickCli(['threads', 'list', '--limit', limit], env)).toMatchObject({ code: 0 })
+    expect(await quickCli([...LIST, '--limit', limit], env)).toMatchObject({ code: 0 })
   }
 })
 
 describe('what is not set', () => {
   test.each([
-    ['neither key nor service', ['threads', 'list'], {}, /OPENAI_API_KEY.*CHATKIT_MINT_URL/s],
+    ['neither key nor service', LIST, {}, /OPENAI_API_KEY.*CHATKIT_MINT_URL/s],
     ['no service for users', ['users', 'revoke', 'bob'], {}, /CHATKIT_MINT_URL/],
     ['no token', ['users', 'revoke', 'bob', '--url', 'https://a.example'], {}, /--token-file/],
-    [
-      'address',
-      ['threads', 'list'],
-      { OPENAI_BASE_URL: 'ftp://a' },
-      /^chatkit-mint: OPENAI_BASE_URL: /,
-    ],
-    ['service', ['threads', 'list'], { CHATKIT_MINT_URL: 'http://a.b' }, /CHATKIT_MINT_URL: must/],
-    [
-      'key file',
-      ['threads', 'list'],
-      { OPENAI_API_KEY_FILE: '/no/such' },
-      /cannot read \/no\/such/,
-    ],
-    [
-      'key twice',
-      ['threads', 'list'],
-      { OPENAI_API_KEY: 'sk-secret', OPENAI_API_KEY_FILE: '/no' },
-      /unset one/,
-    ],
-    ['a key of two lines', ['threads', 'list'], { OPENAI_API_KEY: 'sk-a\nsecret' }, /characters/],
+    ['address', LIST, { OPENAI_BASE_URL: 'ftp://a' }, /^chatkit-mint: OPENAI_BASE_URL: /],
+    ['service', LIST, { CHATKIT_MINT_URL: 'http://a.b' }, /CHATKIT_MINT_URL: must/],
+    ['key file', LIST, { OPENAI_API_KEY_FILE: '/no/such' }, /cannot read \/no\/such/],
+    ['key twice', LIST, { OPENAI_API_KEY: 'sk-secret', OPENAI_API_KEY_FILE: '/no' }, /unset one/],
+    ['a key of two lines', LIST, { OPENAI_API_KEY: 'sk-a\nsecret' }, /characters/],
   ])('%s: 78', async (_name, words, variables, message) => {
     const { code, out, err } = await quickCli(words, variables as Record<string, string>)
     expect({ code, out }).toEqual({ code: 78, out: '' })
@@ -132,17 +110,17 @@ describe('what is not set', () => {
 
   test('what only the server needs may be wrong here', async () => {
     const variables = { ...env, PORT: 'x', STORE_URL: 'y', PUBLIC_URL: 'z' }
-    expect(await quickCli(['threads', 'list'], variables)).toMatchObject({ code: 0, err: '' })
+    expect(await quickCli(LIST, variables)).toMatchObject({ code: 0, err: '' })
   })
 })
 
 describe('whom it asks', () => {
   test('the service where both are set, unless an option says otherwise', async () => {
     const both = { ...env, ...SERVICE }
-    const service = await quickCli(['threads', 'list'], both)
+    const service = await quickCli(LIST, both)
     expect(service).toMatchObject({ code: 69 })
     expect(service.err).toContain('http://127.0.0.1:1')
-    const words = ['threads', 'list', '--api-key', 'sk-from-an-option']
+    const words = [...LIST, '--api-key', 'sk-from-an-option']
     expect(await quickCli(words, both)).toMatchObject({ code: 0, err: '' })
     expect(api.api.requests().map((one) => one.key_hint)).toEqual(['…tion'])
   })
@@ -167,13 +145,8 @@ describe('what the API or the network refuse', () => {
   })
 
   test('a session that cannot be used: its id, to end it', async () => {
-    const body = {
-      id: 'cksess_odd',
-      status: 'expired',
-      client_secret: 'ek_x',
-      expires_at: 1,
-      user: 'x',
-    }
+    const odd = { id: 'cksess_odd', status: 'expired', client_secret: 'ek_x' }
+    const body = { ...odd, expires_at: 1, user: 'x' }
     api.api.setFaults({ body: JSON.stringify(body), times: 1 })
     const ended = await quickCli(workflow('{id: wf_1}'), env)
     expect(ended).toMatchObject({ code: 1, out: '' })
@@ -182,10 +155,7 @@ describe('what the API or the network refuse', () => {
   })
 
   test('nobody there: 69, and where', async () => {
-    const nobody = await quickCli(['threads', 'list'], {
-      ...env,
-      OPENAI_BASE_URL: 'http://127.0.0.1:1',
-    })
+    const nobody = await quickCli(LIST, { ...env, OPENAI_BASE_URL: 'http://127.0.0.1:1' })
     expect(nobody).toMatchObject({ code: 69, out: '' })
     expect(nobody.err).toContain('code: upstream_unavailable')
     const down = await quickCli(['users', 'revoke', 'bob'], SERVICE)
@@ -196,8 +166,8 @@ describe('what the API or the network refuse', () => {
 })
 
 test.each([
-  [['threads', 'list', '--apikey=sk-mistyped-1']],
-  [['threads', 'list', 'sk-mistyped-1']],
+  [[...LIST, '--apikey=sk-mistyped-1']],
+  [[...LIST, 'sk-mistyped-1']],
   [['sk-mistyped-1']],
   [['jwt', 'eyJhbGciOiJub25lIn0.sk-mistyped-1']],
 ])('a secret in the wrong place is not repeated: %j', async (words) => {

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { JwtReport } from '../../../../src/commands/cli/jwt-explain/report.ts'
 import { startKeyServer } from '../../../support/key-server.ts'
-import { HIGH_LIMITS, type Running, startService } from '../../../support/running-service.ts'
+import { HIGH_LIMITS, startService } from '../../../support/running-service.ts'
 import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { forAllTests } from '../../../support/started.ts'
 import { createTokenCases } from '../../../support/token-cases.ts'
@@ -21,10 +21,9 @@ const shared = createSecretSigner('HS256', SECRET)
 const folder = scratchFolder()
 const file = join(folder, 'config.yaml')
 
-let running: Running
 const server = forAllTests(() => startKeyServer([es.publicJwk, rs.publicJwk]))
 const otherServer = forAllTests(() => startKeyServer([foreign.publicJwk]))
-beforeAll(async () => {
+const running = forAllTests(() => {
   const config = `
 issuers:
   - { issuer: '${server.issuer}', audience: [chat-api], algorithms: [ES256, RS256], jwks_uri: '${server.jwksUri}' }
@@ -40,10 +39,7 @@ admins: { when: 'claims.admin', issuers: ['${server.issuer}'] }
 ${HIGH_LIMITS}
 `
   writeFileSync(file, config)
-  running = await startService({ config })
-})
-afterAll(async () => {
-  await running.close()
+  return startService({ config })
 })
 afterEach(() => {
   server.jwksBehaviour = { kind: 'ok' }
@@ -51,6 +47,10 @@ afterEach(() => {
 
 const cases = createTokenCases({ es, rs, foreign, issuer: () => server.issuer })
 const { claims } = cases
+const tokenOf = (changes = {}) => es.token(claims(changes))
+const OK = { status: 200, code: null }
+const NOT_ALLOWED = { status: 403, code: 'workflow_not_allowed' }
+const NOT_MAPPED = { status: 403, code: 'claims_not_mapped' }
 const seconds = () => Math.floor(Date.now() / 1000)
 const variables = () => ({ CONFIG_FILE: file, TEST_SHARED_SECRET: SECRET })
 
@@ -118,82 +118,46 @@ describe('the same answer as the running service', () => {
     expect(report.token.signature).toBe('valid')
   })
 
-  test.each<
-    [string, () => string, { workflow?: string; input?: object } | undefined, number, string | null]
-  >([
-    [
-      'a user that no workflow is for',
-      () => es.token(claims({ banned: true })),
-      undefined,
-      403,
-      'workflow_not_allowed',
-    ],
-    [
-      'a workflow for others',
-      () => es.token(claims()),
-      { workflow: 'experts' },
-      403,
-      'workflow_not_allowed',
-    ],
-    [
-      'an unknown workflow',
-      () => es.token(claims()),
-      { workflow: 'nope' },
-      403,
-      'workflow_not_allowed',
-    ],
-    [
-      'a state variable that fails',
-      () => es.token(claims({ plan: 'pro' })),
-      undefined,
-      403,
-      'claims_not_mapped',
-    ],
+  test.each<[string, () => string, { workflow?: string; input?: object } | undefined, object]>([
+    ['a user that no workflow is for', () => tokenOf({ banned: true }), undefined, NOT_ALLOWED],
+    ['a workflow for others', () => tokenOf(), { workflow: 'experts' }, NOT_ALLOWED],
+    ['an unknown workflow', () => tokenOf(), { workflow: 'nope' }, NOT_ALLOWED],
+    ['a state variable that fails', () => tokenOf({ plan: 'pro' }), undefined, NOT_MAPPED],
     [
       'a state variable of a wrong type',
-      () => es.token(claims({ plan: 'pro', level: [] })),
+      () => tokenOf({ plan: 'pro', level: [] }),
       undefined,
-      403,
-      'claims_not_mapped',
+      NOT_MAPPED,
     ],
     [
       'undeclared input',
-      () => es.token(claims()),
+      () => tokenOf(),
       { input: { colour: 'red' } },
-      400,
-      'invalid_request',
+      { status: 400, code: 'invalid_request' },
     ],
     [
       'input that opens a workflow',
-      () => es.token(claims()),
+      () => tokenOf(),
       { workflow: 'paged', input: { page: '/help' } },
-      200,
-      null,
+      OK,
     ],
     [
       'less than a second left of a token that ends its session',
       () => foreign.token({ ...claims(), iss: otherServer.issuer, exp: seconds() }),
       undefined,
-      401,
-      'token_expired',
+      { status: 401, code: 'token_expired' },
     ],
-    [
-      'a shared secret',
-      () => shared.token({ ...claims(), iss: SECRET_ISSUER }),
-      undefined,
-      200,
-      null,
-    ],
-  ])('%s', async (_name, token, body, status, code) => {
-    expect(await expectAsServed(token(), body)).toMatchObject({ status, code })
+    ['a shared secret', () => shared.token({ ...claims(), iss: SECRET_ISSUER }), undefined, OK],
+  ])('%s', async (_name, token, body, expected) => {
+    expect(await expectAsServed(token(), body)).toMatchObject(expected)
   })
 })
 
 describe('what a token maps to', () => {
   test('user, workflow, what the ChatKit API is asked for, every workflow with its reason', async () => {
-    const { report } = await explain(es.token(claims({ plan: 'pro', level: 3, groups: ['staff'] })))
+    const { report } = await explain(tokenOf({ plan: 'pro', level: 3, groups: ['staff'] }))
     running.upstream.clearRequests()
-    await running.mint(es.token(claims({ plan: 'pro', level: 3, groups: ['staff'] })))
+    await running.mint(tokenOf({ plan: 'pro', level: 3, groups: ['staff'] }))
     expect(report.session).toEqual(running.upstream.requests()[0]?.body)
     expect(report).toMatchObject({
       user: `${server.issuer}|alice`,
@@ -233,9 +197,9 @@ describe('what a token maps to', () => {
 
   test('who is an admin', async () => {
     const admin = async (token: string) => (await explain(token)).report.admin
-    expect(await admin(es.token(claims({ admin: true })))).toBe(true)
-    expect(await admin(es.token(claims({ admin: 'yes' })))).toBe(false)
-    expect(await admin(es.token(claims()))).toBe(false)
+    expect(await admin(tokenOf({ admin: true }))).toBe(true)
+    expect(await admin(tokenOf({ admin: 'yes' }))).toBe(false)
+    expect(await admin(tokenOf())).toBe(false)
     expect(await admin(foreign.token(claims({ iss: otherServer.issuer, admin: true })))).toBe(false)
   })
 })
@@ -243,7 +207,7 @@ describe('what a token maps to', () => {
 describe('keys that are not at hand', () => {
   test('a key set that cannot be fetched is 503 idp_unavailable, with the cause', async () => {
     server.jwksBehaviour = { kind: 'answer', status: 500, body: '' }
-    const { code, report } = await explain(es.token(claims()))
+    const { code, report } = await explain(tokenOf())
     expect(code).toBe(1)
     expect(report).toMatchObject({ status: 503, code: 'idp_unavailable', user: null })
     expect(report.token.signature).toBe('not_checked')
@@ -267,7 +231,7 @@ describe('keys that are not at hand', () => {
   test('--offline still checks alg, claims and signatures by keys of the config', async () => {
     const offline = async (token: string) => (await explain(token, '--offline')).report.reason
     expect(await offline(withAlg('HS256'))).toMatch(/alg "HS256" is not on/)
-    expect(await offline(es.token(claims({ aud: 'other' })))).toMatch(/aud/)
+    expect(await offline(tokenOf({ aud: 'other' }))).toMatch(/aud/)
     const forged = createSecretSigner('HS256', `${SECRET}, another`)
     expect(await offline(forged.token(claims({ iss: SECRET_ISSUER })))).toBe(
       'the signature is wrong',
@@ -283,14 +247,14 @@ describe('at the terminal', () => {
 
   test('the whole header is as good as the token', async () => {
     for (const prefix of ['Bearer ', 'bearer  ', 'Authorization: Bearer ']) {
-      expect(await run(`${prefix}${es.token(claims())}\r\n`)).toMatchObject({ code: 0, err: '' })
+      expect(await run(`${prefix}${tokenOf()}\r\n`)).toMatchObject({ code: 0, err: '' })
     }
   })
 
   test('text of a token is made harmless', async () => {
     const evil = '\u001b[2J\u009b31m\u202e'
     const { out, err } = await run(es.token(claims({ plan: evil, level: evil }), { kid: evil }))
-    const whole = await run(es.token(claims({ plan: 'x', level: evil })))
+    const whole = await run(tokenOf({ plan: 'x', level: evil }))
     for (const text of [out, err, whole.out, whole.err]) {
       for (const char of ['\u001b', '\u009b', '\u202e']) expect(text).not.toContain(char)
     }
