@@ -4,9 +4,11 @@ import { apiRequest, CREDENTIALS, type RequestParts } from '../support/chatkit/r
 
 const SESSIONS = '/v1/chatkit/sessions'
 const MISSING = 'missing_required_parameter'
+const UNKNOWN = 'unknown_parameter'
+const ANCHOR = 'expires_after.anchor'
 const TOO_SMALL = 'integer_below_min_value'
 const MINIMAL = { user: 'alice', workflow: { id: 'wf_1' } }
-const expiring = (after: object) => ({ ...MINIMAL, expires_after: after })
+const ends = (expires_after: object) => ({ ...MINIMAL, expires_after })
 const withWorkflow = (of: object) => ({ user: 'u', workflow: { id: 'w', ...of } })
 
 let api: ChatKitApi
@@ -69,26 +71,11 @@ describe('bodies', () => {
     ['a long user', { ...MINIMAL, user: 'u'.repeat(513) }, 'user', 'string_above_max_length'],
     ['no workflow', { user: 'u' }, 'workflow', MISSING],
     ['no workflow id', { user: 'u', workflow: {} }, 'workflow.id', MISSING],
-    ['an unknown field', { ...MINIMAL, admin: 1 }, 'admin', 'unknown_parameter'],
-    [
-      'an unknown field inside',
-      withWorkflow({ model: 'x' }),
-      'workflow.model',
-      'unknown_parameter',
-    ],
-    ['no anchor', expiring({ seconds: 5 }), 'expires_after.anchor', MISSING],
-    [
-      'another anchor',
-      expiring({ seconds: 5, anchor: 'now' }),
-      'expires_after.anchor',
-      'invalid_value',
-    ],
-    [
-      '0 seconds',
-      expiring({ seconds: 0, anchor: 'created_at' }),
-      'expires_after.seconds',
-      TOO_SMALL,
-    ],
+    ['an unknown field', { ...MINIMAL, admin: 1 }, 'admin', UNKNOWN],
+    ['an unknown field inside', withWorkflow({ model: 'x' }), 'workflow.model', UNKNOWN],
+    ['no anchor', ends({ seconds: 5 }), ANCHOR, MISSING],
+    ['another anchor', ends({ seconds: 5, anchor: 'now' }), ANCHOR, 'invalid_value'],
+    ['0 seconds', ends({ seconds: 0, anchor: 'created_at' }), 'expires_after.seconds', TOO_SMALL],
     [
       'no requests',
       { ...MINIMAL, rate_limits: { max_requests_per_1_minute: 0 } },

@@ -1,23 +1,18 @@
 import OpenAI from 'openai'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { threadItemPage, threadPage } from '../../src/chatkit/wire/thread.ts'
-import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { officialClient } from '../support/chatkit/sdk.ts'
 import { BARE_ITEMS, FULL_ITEMS, fullThread } from '../support/chatkit/seeds.ts'
+import { forEachTest } from '../support/started.ts'
 
 const NOW = 1_760_000_000
 let seconds: number
-let running: RunningChatKitApi
 let chatkit: OpenAI['beta']['chatkit']
-
-beforeEach(async () => {
+const running = forEachTest(() => startChatKitApi({ port: 0, now: () => seconds * 1000 }))
+beforeEach(() => {
   seconds = NOW
-  running = await startChatKitApi({ port: 0, now: () => seconds * 1000 })
   chatkit = officialClient(running.url).beta.chatkit
-})
-
-afterEach(async () => {
-  await running.close()
 })
 
 /** Everything of an async sequence. */

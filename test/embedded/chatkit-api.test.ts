@@ -1,22 +1,17 @@
 import OpenAI from 'openai'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { chatSession } from '../../src/chatkit/wire/session.ts'
-import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { officialClient } from '../support/chatkit/sdk.ts'
+import { forEachTest } from '../support/started.ts'
 
 const NOW = 1_760_000_000
 let seconds: number
-let running: RunningChatKitApi
 let chatkit: OpenAI['beta']['chatkit']
-
-beforeEach(async () => {
+const running = forEachTest(() => startChatKitApi({ port: 0, now: () => seconds * 1000 }))
+beforeEach(() => {
   seconds = NOW
-  running = await startChatKitApi({ port: 0, now: () => seconds * 1000 })
   chatkit = officialClient(running.url).beta.chatkit
-})
-
-afterEach(async () => {
-  await running.close()
 })
 
 describe('sessions, by the official client', () => {

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forEachTest } from '../support/started.ts'
-import { asAt, ISSUER, type Scene, type Session, startScene } from './scene.ts'
+import { asAt, ISSUER, type Session, startScene } from './scene.ts'
 
 let session: Session
 const scene = forEachTest(() => startScene())
@@ -127,17 +127,14 @@ describe('two_phase', () => {
 })
 
 describe('direct', () => {
-  let direct: Scene
   let alice: Session
+  const direct = forEachTest(() => {
+    const { origin, url } = scene.sample
+    return startScene({ server: url, workflow: { uploadUrl: `${origin}/upload` } })
+  })
   beforeEach(async () => {
-    const { origin } = scene.sample
-    direct = await startScene({
-      server: scene.sample.url,
-      workflow: { uploadUrl: `${origin}/upload` },
-    })
     alice = await direct.session('alice')
   })
-  afterEach(() => direct.close())
 
   const upload = (body: FormData, headers = authorized(alice)) =>
     fetch(direct.url, { method: 'POST', headers, body })

@@ -71,24 +71,13 @@ describe('the access log', () => {
     expect(line).not.toHaveProperty('upstream')
   })
 
+  const withHeader = (line: string, header: string) => rawRequest(line, { headers: [header] })
   test.each([
-    [
-      'the parser',
-      rawRequest('GET /livez', { headers: ['X: a\0b'] }),
-      400,
-      'invalid_request',
-      /HPE_/,
-    ],
+    ['the parser', withHeader('GET /livez', 'X: a\0b'), 400, 'invalid_request', /HPE_/],
     ['a Host check', 'GET / HTTP/1.1\r\n\r\n', 400, 'invalid_request', /0 Host headers/],
     ['the URL parser', 'GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n', 400, 'invalid_request', /URL/],
     ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 405, 'method_not_allowed', /CONNECT/],
-    [
-      'Expect',
-      rawRequest('GET /', { headers: ['Expect: x'] }),
-      417,
-      'expectation_failed',
-      /Expect/,
-    ],
+    ['Expect', withHeader('GET /', 'Expect: x'), 417, 'expectation_failed', /Expect/],
   ])('has one line for a refusal by %s', async (_name, bytes, status, code, reason) => {
     const answer = await rawExchange(running.url, bytes)
     expect(lineOf(answer.headers['x-request-id'])).toMatchObject({

@@ -16,63 +16,47 @@ const through = (peer: string | undefined, forwarded?: string, proxies = trusted
     contextOf(peer, forwarded === undefined ? {} : { 'X-Forwarded-For': forwarded }),
   )
 
+/** Of `trusted`. */
+const PROXY = '10.0.0.1'
+const CLIENT = '198.51.100.1'
+
 describe('the address of a client', () => {
   test.each<[string, string | undefined, string | undefined, string]>([
     ['the peer', '192.0.2.1', undefined, '192.0.2.1'],
-    [
-      'a peer that is not trusted cannot speak for others',
-      '192.0.2.1',
-      '198.51.100.1',
-      '192.0.2.1',
-    ],
-    ['a trusted peer can', '10.1.2.3', '198.51.100.1', '198.51.100.1'],
-    ['a single address may be trusted', '172.16.0.1', '198.51.100.1', '198.51.100.1'],
-    ['its neighbour is not', '172.16.0.2', '198.51.100.1', '172.16.0.2'],
+    ['a peer that is not trusted cannot speak for others', '192.0.2.1', CLIENT, '192.0.2.1'],
+    ['a trusted peer can', '10.1.2.3', CLIENT, CLIENT],
+    ['a single address may be trusted', '172.16.0.1', CLIENT, CLIENT],
+    ['its neighbour is not', '172.16.0.2', CLIENT, '172.16.0.2'],
     ['IPv6 proxies', 'fd00::1', '2001:db8::1', '2001:db8::1'],
-    ['an IPv4 peer of a dual-stack socket', '::ffff:10.0.0.1', '198.51.100.1', '198.51.100.1'],
-    ['an IPv4 client as IPv6', '10.0.0.1', '::FFFF:198.51.100.1', '198.51.100.1'],
-    [
-      'from the right: the first that is no proxy',
-      '10.0.0.1',
-      '6.6.6.6, 198.51.100.1',
-      '198.51.100.1',
-    ],
-    ['through several proxies', '10.0.0.1', '198.51.100.1, 10.0.0.3, 10.0.0.2', '198.51.100.1'],
-    ['all of them proxies: the farthest', '10.0.0.1', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
-    ['a trusted peer that says nothing', '10.0.0.1', undefined, '10.0.0.1'],
-    ['nothing in the header', '10.0.0.1', '', '10.0.0.1'],
-    ['nonsense nearest', '10.0.0.1', '198.51.100.1, unknown', '10.0.0.1'],
-    ['nonsense behind a proxy', '10.0.0.1', '198.51.100.1, _hidden, 10.0.0.2', '10.0.0.2'],
-    ['an address with a port is none', '10.0.0.1', '198.51.100.1:443', '10.0.0.1'],
-    ['blanks around', '10.0.0.1', '  198.51.100.1  ', '198.51.100.1'],
-    ['a zone', 'fe80::1%eth0', '198.51.100.1', 'fe80::1%eth0'],
-    ['no peer (the connection is gone)', undefined, '198.51.100.1', ''],
+    ['an IPv4 peer of a dual-stack socket', '::ffff:10.0.0.1', CLIENT, CLIENT],
+    ['an IPv4 client as IPv6', PROXY, '::FFFF:198.51.100.1', CLIENT],
+    ['from the right: the first that is no proxy', PROXY, '6.6.6.6, 198.51.100.1', CLIENT],
+    ['through several proxies', PROXY, '198.51.100.1, 10.0.0.3, 10.0.0.2', CLIENT],
+    ['all of them proxies: the farthest', PROXY, '10.0.0.3, 10.0.0.2', '10.0.0.3'],
+    ['a trusted peer that says nothing', PROXY, undefined, PROXY],
+    ['nothing in the header', PROXY, '', PROXY],
+    ['nonsense nearest', PROXY, '198.51.100.1, unknown', PROXY],
+    ['nonsense behind a proxy', PROXY, '198.51.100.1, _hidden, 10.0.0.2', '10.0.0.2'],
+    ['an address with a port is none', PROXY, '198.51.100.1:443', PROXY],
+    ['blanks around', PROXY, '  198.51.100.1  ', CLIENT],
+    ['a zone', 'fe80::1%eth0', CLIENT, 'fe80::1%eth0'],
+    ['no peer (the connection is gone)', undefined, CLIENT, ''],
   ])('%s', (_name, peer, forwarded, expected) => {
     expect(through(peer, forwarded)).toBe(expected)
   })
 
   test('no proxy is trusted unless named', () => {
-    for (const peer of ['127.0.0.1', '::1', '10.0.0.1', '192.168.0.1']) {
-      expect(through(peer, '198.51.100.1', [])).toBe(peer)
+    for (const peer of ['127.0.0.1', '::1', PROXY, '192.168.0.1']) {
+      expect(through(peer, CLIENT, [])).toBe(peer)
     }
   })
 
   test.each<[string, string, Record<string, string>, string]>([
-    [
-      'counts from a trusted peer',
-      '10.0.0.1',
-      { 'CF-Connecting-IP': '198.51.100.1' },
-      '198.51.100.1',
-    ],
-    ['not from another', '192.0.2.1', { 'CF-Connecting-IP': '198.51.100.1' }, '192.0.2.1'],
-    ['twice is none', '10.0.0.1', { 'CF-Connecting-IP': '198.51.100.1, 6.6.6.6' }, '10.0.0.1'],
-    ['nonsense is none', '10.0.0.1', { 'CF-Connecting-IP': 'localhost' }, '10.0.0.1'],
-    [
-      'absent: the peer, not X-Forwarded-For',
-      '10.0.0.1',
-      { 'X-Forwarded-For': '6.6.6.6' },
-      '10.0.0.1',
-    ],
+    ['counts from a trusted peer', PROXY, { 'CF-Connecting-IP': CLIENT }, CLIENT],
+    ['not from another', '192.0.2.1', { 'CF-Connecting-IP': CLIENT }, '192.0.2.1'],
+    ['twice is none', PROXY, { 'CF-Connecting-IP': '198.51.100.1, 6.6.6.6' }, PROXY],
+    ['nonsense is none', PROXY, { 'CF-Connecting-IP': 'localhost' }, PROXY],
+    ['absent: the peer, not X-Forwarded-For', PROXY, { 'X-Forwarded-For': '6.6.6.6' }, PROXY],
   ])('a header of the operator’s choice: %s', (_name, peer, headers, expected) => {
     const options = { trustedProxies: trusted, clientIpHeader: 'cf-connecting-ip' }
     expect(createClientAddress(options)(contextOf(peer, headers))).toBe(expected)
@@ -80,8 +64,8 @@ describe('the address of a client', () => {
 
   test('X-Forwarded-For as the operator’s header is still read from the right', () => {
     const options = { trustedProxies: trusted, clientIpHeader: 'x-forwarded-for' }
-    const context = contextOf('10.0.0.1', { 'X-Forwarded-For': '6.6.6.6, 198.51.100.1' })
-    expect(createClientAddress(options)(context)).toBe('198.51.100.1')
+    const context = contextOf(PROXY, { 'X-Forwarded-For': '6.6.6.6, 198.51.100.1' })
+    expect(createClientAddress(options)(context)).toBe(CLIENT)
   })
 })
 

@@ -1,23 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { type RawAnswer, rawExchange, rawRequest } from '../support/raw-http.ts'
-import {
-  APP_ORIGIN,
-  DEFAULT_CONFIG,
-  type Running,
-  startService,
-  tokenFor,
-} from '../support/running-service.ts'
+import { APP_ORIGIN, DEFAULT_CONFIG, startService, tokenFor } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
 
-let running: Running
-beforeAll(async () => {
+const running = forAllTests(() => {
   const origins = `['${APP_ORIGIN}', 'http://localhost:3000', 'capacitor://localhost']`
-  running = await startService({
+  return startService({
     config: DEFAULT_CONFIG.replace(/^cors: .*$/m, `cors: { origins: ${origins} }`),
     env: { PUBLIC_URL: 'https://mint.acme.example' },
   })
 })
-afterAll(() => running.close())
 beforeEach(() => running.upstream.clearRequests())
 
 const authorization = `Bearer ${tokenFor()}`

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
 import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
@@ -12,7 +12,6 @@ import {
   ids,
   NOW,
   ownership,
-  type PlainRegistry,
   pageIds,
   query,
   session,
@@ -20,6 +19,7 @@ import {
 } from '../contracts/registry-fixtures.ts'
 import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { forEachTest } from '../support/started.ts'
 
 const ISSUER = 'https://idp.example/'
 
@@ -42,19 +42,14 @@ const ROWS = `
   INSERT INTO kept_keys VALUES ('log', x'010203');`
 
 let path: string
-let registry: PlainRegistry
-
-beforeEach(() => {
+const registry = forEachTest(() => {
   path = join(scratchFolder(), 'mint.db')
   const db = new DatabaseSync(path)
   migrate(db, MIGRATIONS.slice(0, 1))
   expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 1 })
   db.exec(ROWS)
   db.close()
-  registry = plain(createSqliteRegistry({ path }))
-})
-afterEach(async () => {
-  await registry.close()
+  return plain(createSqliteRegistry({ path }))
 })
 
 describe('a SQLite file of schema version 1', () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import {
@@ -11,7 +11,6 @@ import {
   NOW,
   order,
   ownership,
-  type PlainRegistry,
   pageIds,
   query,
   session,
@@ -19,6 +18,7 @@ import {
 } from '../contracts/registry-fixtures.ts'
 import { plain } from '../support/ids.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { forEachTest } from '../support/started.ts'
 
 // The SQL is the dump of a file that the service wrote at commit 71f6dbc: a live hosted session, a
 // live self-hosted one, one that ended, one that a revoke is ending, and a row of every other table.
@@ -26,16 +26,13 @@ const DUMP = readFileSync(new URL('./sqlite-version-3.sql', import.meta.url), 'u
 const BOBS = { user: 'bob', subject: 'bob-sub' }
 
 let path: string
-let registry: PlainRegistry
-
-beforeEach(() => {
+const registry = forEachTest(() => {
   path = join(scratchFolder(), 'mint.db')
   const db = new DatabaseSync(path)
   db.exec(DUMP)
   db.close()
-  registry = plain(createSqliteRegistry({ path }))
+  return plain(createSqliteRegistry({ path }))
 })
-afterEach(() => registry.close())
 
 describe('a SQLite file of schema version 3', () => {
   it('has the schema of a new file once it is open', async () => {

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/lib/errors.ts'
 import { startKeyServer } from '../support/key-server.ts'
 import { expectProblem } from '../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../support/raw-http.ts'
-import { HIGH_LIMITS, type Running, startService } from '../support/running-service.ts'
+import { HIGH_LIMITS, startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { createTokenCases } from '../support/token-cases.ts'
 import { claimsOf, createSigner } from '../support/tokens.ts'
@@ -14,11 +14,10 @@ const es = createSigner('ES256', 'shared-kid')
 const rs = createSigner('RS256', 'rsa')
 const foreign = createSigner('ES256', 'shared-kid')
 
-let running: Running
 const server = forAllTests(() => startKeyServer([es.publicJwk, rs.publicJwk]))
 const otherServer = forAllTests(() => startKeyServer([foreign.publicJwk]))
-beforeAll(async () => {
-  running = await startService({
+const running = forAllTests(() =>
+  startService({
     config: `
 issuers:
   - { issuer: '${server.issuer}', audience: [chat-api], algorithms: [ES256, RS256], jwks_uri: '${server.jwksUri}' }
@@ -29,11 +28,8 @@ workflows:
 admins: { when: 'claims.admin', issuers: ['${server.issuer}'] }
 ${HIGH_LIMITS}
 `,
-  })
-})
-afterAll(async () => {
-  await running.close()
-})
+  }),
+)
 beforeEach(() => running.upstream.clearRequests())
 
 const claims = (changes = {}) => claimsOf(server.issuer, Date.now(), changes)

@@ -1,6 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
-import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { ownership } from '../contracts/registry-fixtures.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
@@ -8,25 +7,17 @@ import { ADMINS } from '../support/admin-calls.ts'
 import { createAttachment } from '../support/chatkit/gateway-requests.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
-import { type Running, startService } from '../support/running-service.ts'
+import { startService } from '../support/running-service.ts'
 import { forEachTest } from '../support/started.ts'
 import { countsOf, eraseOf, exportOf, summaryOf } from '../support/user-data.ts'
 
 // Export and erase of threads at a self-hosted server, beside hosted ones.
 
-let registry: Registry
-let running: Running
 const server = forEachTest(() => startChatKitServer({ port: 0, wordMs: 1 }))
-beforeEach(async () => {
-  registry = createSqliteRegistry({ path: ':memory:' })
-  running = await startService({
-    config: selfHostedConfig({ server: server.url, more: ADMINS }),
-    env: { PUBLIC_URL },
-    registry,
-  })
-})
-afterEach(async () => {
-  await running.close()
+const registry = forEachTest(() => createSqliteRegistry({ path: ':memory:' }))
+const running = forEachTest(() => {
+  const config = selfHostedConfig({ server: server.url, more: ADMINS })
+  return startService({ config, env: { PUBLIC_URL }, registry })
 })
 
 async function askerFor(user: string) {

@@ -1,13 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { ADMINS, adminToken } from '../support/admin-calls.ts'
 import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { type Running, startService } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { forEachTest } from '../support/started.ts'
 
 // With the key file in hand the test signs what the service never would.
 
@@ -15,15 +16,11 @@ const config = selfHostedConfig({ server: 'http://127.0.0.1:9/chatkit', more: AD
 
 let folder: string
 let path: string
-let running: Running
-beforeEach(async () => {
+const running = forEachTest(async () => {
   folder = scratchFolder()
   path = join(folder, 'keys.json')
   writeFileSync(path, await makeSigningKeys())
-  running = await startService({ config, env: { PUBLIC_URL, SIGNING_KEY_FILE: path } })
-})
-afterEach(async () => {
-  await running.close()
+  return startService({ config, env: { PUBLIC_URL, SIGNING_KEY_FILE: path } })
 })
 
 async function isActive(secret: string, { url }: Pick<Running, 'url'> = running) {

@@ -12,32 +12,27 @@ import {
   upstreamStatus,
 } from '../../support/admin-calls.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
-import {
-  createFaultyRegistry,
-  type FaultyRegistry,
-} from '../../support/registry/faulty-registry.ts'
-import { type Running, startService, tokenFor } from '../../support/running-service.ts'
+import { createFaultyRegistry } from '../../support/registry/faulty-registry.ts'
+import { startService, tokenFor } from '../../support/running-service.ts'
+import { forEachTest } from '../../support/started.ts'
 
 // A store that is down, slow, or loses its answers: a clear code, nothing half done, and never a 200
 // for what is not durable.
 
-let registry: FaultyRegistry
-let running: Running
 let secret: string
 let id: string
 
+const registry = forEachTest(() => createFaultyRegistry(createSqliteRegistry({ path: ':memory:' })))
+const running = forEachTest(() => startService({ config: ADMIN_CONFIG, registry }))
 beforeEach(async () => {
-  registry = createFaultyRegistry(createSqliteRegistry({ path: ':memory:' }))
-  running = await startService({ config: ADMIN_CONFIG, registry })
   secret = await secretOf(running, 'alice')
   id = (await sessionsOf(running, 'alice'))[0]?.id ?? ''
   running.upstream.clearRequests()
 })
-afterEach(async () => {
+afterEach(() => {
   registry.failing.clear()
   registry.losing.clear()
   registry.slowMs = 0
-  await running.close()
 })
 
 const LINES = [
