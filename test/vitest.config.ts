@@ -14,8 +14,10 @@ const ALONE = [
 /** Tests that wait, for a browser, a slow client or a time-out: as many at a time as there are cores. */
 const IN_PAIRS = [
   'test/browser/**/*.test.ts',
+  'test/chatkit/hosted/lanes.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
-  'test/http/admin/many-sessions.test.ts',
+  'test/http/admin/{holds,many-sessions,user-erase}.test.ts',
+  'test/http/deadline.test.ts',
   'test/http/server/slow-clients.test.ts',
   'test/process/several-instances.test.ts',
   'test/security/upstream.test.ts',
