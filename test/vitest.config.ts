@@ -1,3 +1,4 @@
+import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
 
@@ -14,10 +15,8 @@ const ALONE = [
 /** Tests that wait, for a browser, a slow client or a time-out: as many at a time as there are cores. */
 const IN_PAIRS = [
   'test/browser/**/*.test.ts',
-  'test/chatkit/hosted/lanes.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
-  'test/http/admin/{holds,many-sessions,user-erase}.test.ts',
-  'test/http/deadline.test.ts',
+  'test/http/admin/many-sessions.test.ts',
   'test/http/server/slow-clients.test.ts',
   'test/process/several-instances.test.ts',
   'test/security/upstream.test.ts',
@@ -35,8 +34,18 @@ const QUICK = [
   'test/registry/{audit,memory,sqlite}.test.ts',
 ]
 
+/** Of these folders, the tests that wait for time-outs. */
+const NOT_QUICK = [
+  'test/chatkit/hosted/lanes.test.ts',
+  'test/http/admin/{holds,store,user-erase}.test.ts',
+  'test/http/{deadline,problems}.test.ts',
+]
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const quick = globSync(QUICK, { cwd: root, exclude: [...NOT_QUICK, ...ALONE, ...IN_PAIRS] })
+
 const common = {
-  root: fileURLToPath(new URL('..', import.meta.url)),
+  root,
   testTimeout: 20_000,
   hookTimeout: 30_000,
   pool: 'forks',
@@ -50,8 +59,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'quick',
-          include: QUICK,
-          exclude: [...configDefaults.exclude, ...ALONE, ...IN_PAIRS],
+          include: quick,
           isolate: false,
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
@@ -62,7 +70,7 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE, ...IN_PAIRS, ...QUICK],
+          exclude: [...configDefaults.exclude, ...ALONE, ...IN_PAIRS, ...quick],
           // Many wait for time-outs: more files at a time than there are cores.
           maxWorkers: 3,
           sequence: { groupOrder: 1 },

@@ -13,6 +13,8 @@ import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './
 const PICTURES = join(tmpdir(), 'chatkit-mint-pictures')
 const PATHS = ['/docs', ...guideNames.map((name) => `/docs/${name}`)]
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true }
+/** For a walk over every page: axe takes a second for each. */
+const LONG = { timeout: 60_000 }
 
 describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
   const browser = forAllTests(() => startBrowser())
@@ -37,7 +39,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
   const picture = (page: Page, name: string) =>
     page.screenshot({ path: join(PICTURES, `docs-${name}.png`) })
 
-  test.each(['light', 'dark'] as const)('every page passes axe, %s', async (colorScheme) => {
+  test.each(['light', 'dark'] as const)('every page passes axe, %s', LONG, async (colorScheme) => {
     const page = await open('/docs', { colorScheme })
     for (const path of PATHS) {
       await page.goto(running.url + path)

@@ -121,8 +121,10 @@ test('slow: 504 at the deadline, then quick refusals; revokes go their own way a
     cancelling: [],
   })
   await untilOpen(widgets)
-  const first = widgets.answers.filter(({ begun }) => begun < crawling + 4_000)
-  expect(first.length).toBe(40)
+  // Refusals by the open breaker can overtake the last of the mints that hang.
+  const begunAtOnce = () => widgets.answers.filter(({ begun }) => begun < crawling + 4_000)
+  await vi.waitFor(() => expect(begunAtOnce()).toHaveLength(40), 5_000)
+  const first = begunAtOnce()
   expect(kinds(first)).toEqual(new Set(['upstream_timeout']))
   expect(new Set(first.map(({ status }) => status))).toEqual(new Set([504]))
   expect(Math.min(...first.map(({ ended }) => ended)) - crawling).toBeGreaterThan(7_900)
