@@ -60,6 +60,7 @@ describe('note', () => {
     const { audit, registry } = setUp()
     for (let n = 0; n < 50; n++) audit.note({ ...mint, requestId: `req_${n}` })
     await expect.poll(() => registry.calls).toEqual(['appendAudit'])
+    await audit.flush()
     expect((await registry.listAudit({ limit: 100 }))?.data).toHaveLength(50)
   })
 
