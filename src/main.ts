@@ -17,7 +17,7 @@ const EX_SOFTWARE = 70
 const EX_IOERR = 74
 const EX_CONFIG = 78
 
-/** Of the public listener: clients that are let in at one turn of the event loop. */
+/** Sockets of the public listener: each lets one client in at a turn of the event loop. */
 const SOCKETS = 32
 
 /** Load balancers get this long to see `/readyz` fail before the listener closes. */

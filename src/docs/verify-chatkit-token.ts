@@ -5,7 +5,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 // server. Answer for threads of `user` only. No trust in the network is needed: the token is signed,
 // names this server as its audience, and lives for seconds.
 
-/** Whom the gateway speaks for. */
+/** The user and the session that the gateway speaks for. */
 export interface ChatKitContext {
   readonly user: string
   /** Undefined when the service itself asks, for an admin. */

@@ -10,12 +10,12 @@ import type { DemoLog } from './log.ts'
 
 /** Facts and calls that the page may use. */
 export interface DemoPageParts {
-  /** Of the service. */
+  /** Address of the service. */
   readonly url: string
   readonly issuer: string
   /** The config file. */
   readonly config: string
-  /** Of the service. */
+  /** Log of the service. */
   readonly log: Pick<DemoLog, 'requestOf'>
   /** Requests that the ChatKit API received. */
   readonly sent: () => readonly RecordedRequest[]

@@ -28,7 +28,7 @@ export interface SentRequest {
 
 /** Addresses of the demo, and calls that the page may make. */
 export interface DemoPageOptions {
-  /** Of the service, and of the page: `http://localhost:8787`. */
+  /** Address of the service and of the page: `http://localhost:8787`. */
   readonly url: string
   readonly issuer: string
   readonly clientId: string

@@ -58,7 +58,7 @@ export function clientMetadata(client: SignInClient, algorithm: string): Record<
   }
   return {
     client_id: client.clientId,
-    // Of the two types only this one has loopback redirects, and on any port (RFC 8252 §7.3).
+    // Only this type of client has loopback redirects, on any port (RFC 8252 §7.3).
     application_type: client.redirectUris.some(isLoopbackHttp) ? 'native' : 'web',
     redirect_uris: [...client.redirectUris],
     post_logout_redirect_uris: [...(client.postLogoutRedirectUris ?? [])],

@@ -4,7 +4,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Log } from '../../lib/log.ts'
 
-/** What {@link capConnections} needs. */
+/** Bound on connections, and who hears of those beyond it. */
 export interface ConnectionCapOptions {
   readonly maxConnections: number
   readonly log: Log

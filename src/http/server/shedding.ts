@@ -14,7 +14,7 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => Prom
 /** Keeps mints back that are too many for this process. */
 export type Shedding = ReturnType<typeof startShedding>
 
-/** What {@link startShedding} needs. */
+/** Parts of the shedding, and how its refusals look and are reported. */
 interface SheddingOptions {
   readonly mintLimiter: MintLimiter
   readonly origins: Origins

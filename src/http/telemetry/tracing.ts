@@ -91,7 +91,7 @@ interface SpanScene {
   readonly api: SpanApi
   readonly tracer: Tracer
   readonly parent: Context
-  /** Of the request, milliseconds since the epoch. */
+  /** End of the request, milliseconds since the epoch. */
   readonly end: number
 }
 

@@ -87,7 +87,7 @@ async function listOwned(link: Link, query: OwnedQuery): Promise<Page<Ownership>
   return page
 }
 
-/** Of what is on the list; an id that several workflows have on it is of none of them. */
+/** Order of creation of the entry that a cursor names; undefined when several workflows have that id. */
 async function placeOf(
   redis: Commands,
   id: string,

@@ -19,7 +19,7 @@ const CHECKPOINT_PAGES = 8192
 
 /** How the database is opened. */
 export interface OpenOptions {
-  /** Of the file; `:memory:` is a database without one, which ends with its connection. */
+  /** Path of the file; `:memory:` is a database without one, which ends with its connection. */
   readonly path: string
   /** A bound on the file's size, in pages; SQLite's own when absent. */
   readonly maxPageCount?: number | undefined

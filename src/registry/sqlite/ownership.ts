@@ -47,7 +47,7 @@ function ownerOf(sql: Sql, { workflow, kind, id }: OwnedThing): UserId | undefin
   return row === undefined ? undefined : toOwnership(row).user
 }
 
-/** Of what is on the list; an id that several workflows have on it is of none of them. */
+/** Order of creation of the entry that a cursor names; undefined when several workflows have that id. */
 function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
   const conditions = filter.conditions.map((condition) => `+${condition}`).join(' AND ')
   const text = `SELECT seq FROM owned WHERE id = ? AND ${conditions} LIMIT 2`

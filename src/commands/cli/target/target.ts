@@ -131,7 +131,7 @@ function keyOf(flags: TargetFlags, environment: CliEnvironment): () => Secret {
         'for this service set CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN, or --url and --token-file.',
     )
   }
-  // Of a header with other characters the HTTP client complains, and shows it.
+  // The HTTP client refuses a header with other characters, and its message shows the value.
   if (/^[\x20-\x7e]+$/.test(source().reveal())) return source
   throw new CommandError(EXIT.config, 'the API key has characters that keys do not have.')
 }
