@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { isSecureUrl } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
 import { type SecretSource, secretFromFile } from './secret-file.ts'
+import { type StoreLocation, storeUrl } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
 
 /** Everything that is wrong with the environment; the message holds no value of a secret. */
@@ -17,12 +18,6 @@ export class EnvironmentError extends Error {
     this.problems = problems
   }
 }
-
-/** The registry's place, from `STORE_URL`. */
-export type StoreLocation =
-  | { readonly kind: 'memory' }
-  | { readonly kind: 'sqlite'; readonly path: string }
-  | { readonly kind: 'redis'; readonly url: Secret; readonly cluster: boolean }
 
 /** The environment, read once at start-up. */
 export interface Environment {
@@ -59,25 +54,6 @@ const port = (fallback: number) =>
       'must be a port, 0 to 65535',
     )
     .transform(Number)
-
-const storeUrl = z
-  .string()
-  .default('sqlite:data/chatkit-mint.db')
-  .transform((text, context): StoreLocation => {
-    if (text === 'memory:') return { kind: 'memory' }
-    if (text.startsWith('sqlite:') && text.length > 7)
-      return { kind: 'sqlite', path: text.slice(7) }
-    const url = /^rediss?:\/\//.test(text) ? URL.parse(text) : null
-    if (url?.hostname) return redisLocation(url)
-    context.addIssue('must be memory:, sqlite:PATH, redis://HOST:PORT or rediss://HOST:PORT')
-    return z.NEVER
-  })
-
-function redisLocation(url: URL): StoreLocation {
-  const cluster = url.searchParams.get('cluster') === 'true'
-  url.searchParams.delete('cluster')
-  return { kind: 'redis', url: new Secret(url.href), cluster }
-}
 
 /** A URL that credentials are sent to. */
 export const baseUrl = z.string().transform((text, context) => {

@@ -164,45 +164,6 @@ describe('PUBLIC_URL', () => {
   })
 })
 
-describe('STORE_URL', () => {
-  const store = (value: string) => readEnvironment({ STORE_URL: value }).store
-
-  test.each([
-    ['sqlite:data/mint.db', 'data/mint.db'],
-    ['sqlite:/var/lib/mint.db', '/var/lib/mint.db'],
-    ['sqlite:./a b.db', './a b.db'],
-  ])('%s is a file', (value, path) => {
-    expect(store(value)).toEqual({ kind: 'sqlite', path })
-  })
-
-  test.each([
-    ['redis://127.0.0.1:6379/2', 'redis://127.0.0.1:6379/2', false],
-    ['rediss://u:pw@redis.example:6380', 'rediss://u:pw@redis.example:6380', false],
-    ['redis://redis.example?cluster=true', 'redis://redis.example', true],
-    ['redis://redis.example?cluster=false&x=1', 'redis://redis.example?x=1', false],
-  ])('%s is Redis, its password unseen', (value, url, cluster) => {
-    const found = store(value)
-    if (found.kind !== 'redis') throw new Error(found.kind)
-    expect(found.url.reveal()).toBe(url)
-    expect(found.cluster).toBe(cluster)
-    expect(inspect(found) + JSON.stringify(found)).not.toContain('redis.example')
-  })
-
-  test.each([
-    'memory',
-    'sqlite:',
-    'redis:',
-    'redis://',
-    'http://x',
-    'data/mint.db',
-    'redis://u:hush@',
-  ])('%s is refused, without a word of it', (value) => {
-    expect(problemsOf({ STORE_URL: value })).toEqual([
-      'STORE_URL: must be memory:, sqlite:PATH, redis://HOST:PORT or rediss://HOST:PORT',
-    ])
-  })
-})
-
 describe('secrets', () => {
   test('come from the variable, white space around them dropped', () => {
     const { secret } = readEnvironment({ OPENAI_API_KEY: ' sk-one\n', TEAM_KEY: 'sk-team' })

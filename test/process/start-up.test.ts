@@ -173,6 +173,13 @@ describe('a bad environment ends with 78 before a port opens', () => {
     expect(names).toEqual(['PORT', 'OPENAI_BASE_URL', 'STORE_URL', 'LOG_LEVEL', 'PUBLIC_URL'])
   })
 
+  test('a password of the store that is not percent-encoded, without saying it', async () => {
+    const env = { ...ENV, STORE_URL: 'redis://mint:hush%zz/hush@redis.example:6379' }
+    const said = await refused(78, { config: DEFAULT_CONFIG, env })
+    expect(said).toMatch(/^STORE_URL: .*percent-encode/)
+    expect(said).not.toMatch(/hush|example/)
+  })
+
   test('a key and a file with a key', async () => {
     const env = { ...ENV, OPENAI_API_KEY_FILE: file('key', KEY) }
     expect(await refused(78, { config: DEFAULT_CONFIG, env })).toMatch(/^OPENAI_API_KEY: .*unset/)

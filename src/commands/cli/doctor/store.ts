@@ -3,7 +3,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { StoreLocation } from '../../../config/env.ts'
+import type { StoreLocation } from '../../../config/store-url.ts'
 import { createLog } from '../../../lib/log.ts'
 import { openRegistry } from '../../../registry/open-registry.ts'
 import type { Registry } from '../../../registry/port.ts'

@@ -1,0 +1,93 @@
+// Reads STORE_URL: which store, where it is, and how many replicas must have a revoke before it answers.
+import { z } from 'zod'
+import { Secret } from '../lib/secret.ts'
+
+/** The registry's place. */
+export type StoreLocation =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | RedisStore
+
+interface RedisStore {
+  readonly kind: 'redis'
+  /** Without a query; user and password can be decoded. */
+  readonly url: Secret
+  readonly cluster: boolean
+  /** How many replicas must have a revoke before it answers; 0: the primary is enough. */
+  readonly replicas: number
+}
+
+/** No message repeats a part of the value: any part may be one of a password. */
+const PROBLEMS = {
+  scheme: 'must be memory:, sqlite:PATH, redis://HOST:PORT or rediss://HOST:PORT',
+  url: 'must be redis://USER:PASSWORD@HOST:PORT/DATABASE; percent-encode what is special in user and password (/ is %2F, ? is %3F, # is %23, % is %25)',
+  query:
+    'takes cluster=true and replicas=N (1 to 99) after the ?, each once and nothing else; a ? in a password is %3F',
+  redisOnly: 'cluster and replicas are for redis:// and rediss:// alone',
+  database: 'a cluster has no numbered databases; leave the number out',
+}
+
+/** `STORE_URL` as text; becomes a {@link StoreLocation}. */
+export const storeUrl = z
+  .string()
+  .default('sqlite:data/chatkit-mint.db')
+  .transform((text, context): StoreLocation => {
+    const found = parse(text)
+    if (typeof found === 'object') return found
+    context.addIssue(PROBLEMS[found])
+    return z.NEVER
+  })
+
+function parse(text: string): StoreLocation | keyof typeof PROBLEMS {
+  if (/^rediss?:\/\//.test(text)) return parseRedis(text)
+  if (/^(?:memory|sqlite):.*\?(?:cluster|replicas)=/.test(text)) return 'redisOnly'
+  if (text === 'memory:') return { kind: 'memory' }
+  if (text.startsWith('sqlite:') && text.length > 7) return { kind: 'sqlite', path: text.slice(7) }
+  return 'scheme'
+}
+
+function parseRedis(text: string): RedisStore | keyof typeof PROBLEMS {
+  const url = URL.parse(text)
+  if (!url?.hostname || url.hash || !/^\/?\d*$/.test(url.pathname) || !isDecodable(url)) {
+    return 'url'
+  }
+  const query = querySchema.safeParse(parametersOf(url.searchParams))
+  if (!query.success) return 'query'
+  if (query.data.cluster && Number(url.pathname.slice(1)) > 0) return 'database'
+  url.search = ''
+  return { kind: 'redis', url: new Secret(url.href), ...query.data }
+}
+
+const querySchema = z.strictObject({
+  cluster: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((value) => value === 'true'),
+  replicas: z
+    .string()
+    .regex(/^[1-9]\d?$/)
+    .default('0')
+    .transform(Number),
+})
+
+/** A parameter that stands twice becomes a list, which no parameter may be. */
+function parametersOf(
+  query: URLSearchParams,
+): Readonly<Record<string, string | readonly string[]>> {
+  const names = new Set(query.keys())
+  const entries = Array.from(names, (name) => {
+    const values = query.getAll(name)
+    return [name, values.length === 1 ? (values[0] ?? '') : values] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** The Redis client decodes user and password, and throws where that is not possible. */
+function isDecodable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    return false
+  }
+}
