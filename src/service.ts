@@ -16,8 +16,8 @@ import type { AnswerSeen } from './http/request-frame.ts'
 import { createMintLimiter } from './http/server/mint-limiter.ts'
 import { type Shedding, startShedding } from './http/server/shedding.ts'
 import { createMetrics, type Metrics } from './http/telemetry/metrics.ts'
+import { type HashUser, startUserHash } from './http/telemetry/user-hash.ts'
 import { type Clock, unixSeconds } from './lib/clock.ts'
-import { createUserHash } from './lib/hash.ts'
 import type { Log } from './lib/log.ts'
 import { createUserOf } from './map/map-user.ts'
 import { createMint } from './mint/mint.ts'
@@ -71,7 +71,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const clock = { now: options.now ?? Date.now, log: options.log }
   const parts = await createParts(options, clock)
   const { registry, authenticator, chatkitOf } = parts
-  const hashUser = createUserHash(await keyForLogs(registry, options.log))
+  const ended = new AbortController()
+  const hashUser = await startUserHash({ registry, log: options.log, ended: ended.signal })
   const audit = createAudit({ registry, hashUser, ...clock })
   const canceller = createCanceller({ registry, chatkit: chatkitOf, ...clock })
   const { retention } = options.settings
@@ -108,6 +109,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     onTurnedAway: metrics.turnedAway,
     drain: () => draining.abort(),
     async close() {
+      ended.abort()
       metrics.figures.stop()
       shedding.stop()
       await housekeeping.stop()
@@ -149,7 +151,7 @@ async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise
 
 interface AppContext extends ClockAndLog {
   readonly createConsole: CreateConsole | undefined
-  readonly hashUser: (user: string) => string
+  readonly hashUser: HashUser
   readonly audit: Audit
   readonly canceller: Canceller
   readonly metrics: Metrics
@@ -236,15 +238,5 @@ function seenBy(first: Seen, second: Seen | undefined): Seen {
   return (answer) => {
     first(answer)
     second(answer)
-  }
-}
-
-/** A store that is down at start does not keep the service down; its users read differently then. */
-async function keyForLogs(registry: Registry, log: Log): Promise<Uint8Array> {
-  try {
-    return await registry.keptKey('log-users', () => randomBytes(32))
-  } catch (error) {
-    log.warn({ err: error }, 'the store does not answer: users in the log are hashed for this run')
-    return randomBytes(32)
   }
 }

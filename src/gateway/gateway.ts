@@ -60,7 +60,7 @@ export function createGateway({
     Registry,
     'useSession' | 'endedAmong' | 'claimOwnership' | 'ownersOf' | 'releaseOwnership'
   >
-  readonly hashUser: (user: string) => string
+  readonly hashUser: (user: string) => string | undefined
   readonly now: Clock
   readonly log: Log
   readonly limits?: Partial<GatewayLimits>

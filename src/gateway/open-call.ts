@@ -42,7 +42,7 @@ export function createOpenCall({
   readonly publicUrl: string
   readonly keys: Pick<SigningKeys, 'verify'>
   readonly registry: Pick<Registry, 'useSession'>
-  readonly hashUser: (user: string) => string
+  readonly hashUser: (user: string) => string | undefined
   readonly now: Clock
 }) {
   /** @throws `invalid_token`, whatever is wrong with the token */

@@ -7,8 +7,8 @@ import type { UserId } from '../lib/ids.ts'
 
 /** Facts about a request for its line in the access log. No secrets. */
 export interface RequestTrace {
-  /** A hash; see `createUserHash`. */
-  user?: string
+  /** A hash; see `startUserHash`. */
+  user?: string | undefined
   workflow?: string
   session?: string
   upstream?: UpstreamCall

@@ -10,8 +10,8 @@ export type UserOf = ReturnType<typeof createUserOf>
 
 interface MappedUser {
   readonly user: UserId
-  /** Keyed hash of the user, which logs show instead of the user. */
-  readonly hash: string
+  /** Keyed hash of the user, which logs show instead of the user; undefined while there is no key. */
+  readonly hash: string | undefined
 }
 
 /** The function that is returned throws ServiceError `claims_not_mapped`. */
@@ -20,7 +20,7 @@ export function createUserOf({
   hashUser,
 }: {
   readonly issuers: readonly IssuerSettings[]
-  readonly hashUser: (user: string) => string
+  readonly hashUser: (user: string) => string | undefined
 }) {
   const rules = new Map(issuers.map(({ issuer, user }) => [issuer, user]))
   // Step 1 gives the same frozen principal for the same token, and equal claims map to equal users.
@@ -34,7 +34,7 @@ export function createUserOf({
     }
     const user = mapUser(rule, principal)
     const found = { user, hash: hashUser(user) }
-    mapped.set(principal, found)
+    if (found.hash !== undefined) mapped.set(principal, found)
     return found
   }
 }

@@ -49,7 +49,7 @@ export interface Audit {
 /** The parts of the audit. */
 export interface AuditOptions {
   readonly registry: Pick<Registry, 'appendAudit'>
-  readonly hashUser: (user: string) => string
+  readonly hashUser: (user: string) => string | undefined
   readonly now: Clock
   readonly log: Log
 }

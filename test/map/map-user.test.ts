@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { IssuerSettings } from '../../src/config/settings.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
-import { mapUser } from '../../src/map/map-user.ts'
+import { createUserOf, mapUser } from '../../src/map/map-user.ts'
 import { principalWith, refusal, userOf } from './fixtures.ts'
 
 const subject = userOf('claims.sub')
@@ -39,6 +40,16 @@ test.each([
   ['an object', { toString: 'alice' }],
 ])('a user expression that yields %s is refused', (_name, sub) => {
   expect(refusal(() => map(sub))).toEqual({ code: 'claims_not_mapped', detail: undefined })
+})
+
+test('a user who was mapped before the log could hash users is hashed as soon as it can', () => {
+  let hash: string | undefined
+  const issuers = [{ issuer: 'https://i.example', user: subject } as IssuerSettings]
+  const mapped = createUserOf({ issuers, hashUser: () => hash })
+  const principal = principalWith({ sub: 'alice' })
+  expect(mapped(principal)).toEqual({ user: 'alice', hash: undefined })
+  hash = 'h'
+  expect(mapped(principal)).toEqual({ user: 'alice', hash: 'h' })
 })
 
 test('the reason of a refusal never quotes the user', () => {

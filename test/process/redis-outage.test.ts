@@ -158,5 +158,20 @@ describe.runIf(wantsRedis())('Redis', () => {
     await redis.restart()
     expect(await untilBack()).toBeLessThan(BACK_WITHIN_MS)
     expect(await isReady()).toBe(true)
+
+    const hash = await hashInLog(member)
+    await member.end()
+    member = await startMember(redis.url, upstream)
+    expect(await hashInLog(member)).toBe(hash)
   })
+
+  /** What alice is called in the line of a revoke. */
+  function hashInLog({ revoke, log }: Member): Promise<unknown> {
+    return vi.waitFor(async () => {
+      expect((await revoke('alice', 0)).status).toBe(200)
+      const line = log().find(({ action, user }) => action === 'revoke' && user)
+      expect(line).toBeDefined()
+      return line?.['user']
+    }, 5000)
+  }
 })

@@ -1,0 +1,56 @@
+// Hashes users for the log. The registry keeps the key, so that a user has the same hash in every line, on
+// every instance and after a restart.
+import { randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import { createUserHash } from '../../lib/hash.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Registry } from '../../registry/port.ts'
+
+/** The start waits so long for the store; then the key is asked for beside the work. */
+const START_WAITS_MS = 1_000
+const AGAIN_MS = 50
+
+/**
+ * Hashes a user for the log; undefined while the store has not answered since the start. A key for
+ * the meantime would give hashes that stand in no other line.
+ */
+export type HashUser = (user: string) => string | undefined
+
+/**
+ * Resolves when the key is there, or after {@link START_WAITS_MS} without it: a store that is away at the
+ * start does not keep the service down.
+ *
+ * @param ended - nobody wants the key any more
+ */
+export async function startUserHash({
+  registry,
+  log,
+  ended,
+}: {
+  readonly registry: Pick<Registry, 'keptKey'>
+  readonly log: Log
+  readonly ended: AbortSignal
+}): Promise<HashUser> {
+  let hash: HashUser | undefined
+  async function ask(): Promise<boolean> {
+    try {
+      hash = createUserHash(await registry.keptKey('log-users', () => randomBytes(32)))
+      return true
+    } catch {
+      return false
+    }
+  }
+  async function askOn(): Promise<void> {
+    while (!ended.aborted && !(await ask())) await setTimeout(AGAIN_MS, undefined, { ref: false })
+  }
+  const until = performance.now() + START_WAITS_MS
+  while (!(await ask())) {
+    if (performance.now() > until) {
+      log.warn('the store does not answer: lines of the log name no users until it does')
+      void askOn()
+      break
+    }
+    await setTimeout(AGAIN_MS)
+  }
+  return (user) => hash?.(user)
+}
