@@ -45,10 +45,6 @@ export function createCounters() {
       window.used += 1
       return stateAfterUse(window.used, window.endsMs, limit)
     },
-    peek(key: string, limit: RateWindow): RateState {
-      const window = running(key, limit.nowMs)
-      return stateWithoutUse(window?.used ?? 0, window?.endsMs ?? limit.nowMs, limit)
-    },
   }
 }
 
@@ -65,15 +61,4 @@ export function stateAfterUse(used: number, endsMs: number, limit: RateWindow): 
     remaining: Math.max(0, limit.max - used),
     resetMs: endsMs - limit.nowMs,
   }
-}
-
-/**
- * Whether another use would be allowed.
- *
- * @param used - uses in the window so far
- * @param endsMs - when the window ends; now, when none runs
- * @param limit - as asked
- */
-export function stateWithoutUse(used: number, endsMs: number, limit: RateWindow): RateState {
-  return { ...stateAfterUse(used, endsMs, limit), allowed: used < limit.max }
 }

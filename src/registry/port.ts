@@ -142,8 +142,6 @@ export interface Registry {
    * outage.
    */
   consume(key: string, limit: RateWindow): Promise<RateState>
-  /** The state of a counter without counting. */
-  peek(key: string, limit: RateWindow): Promise<RateState>
   /** Whether `rememberOnce` has stored this key and its time to live has not passed. */
   remembers(key: string, now: number): Promise<boolean>
   /**

@@ -1,23 +1,37 @@
 // The registry in Redis or Valkey, for any number of instances.
-import { z } from 'zod'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
-import type { LogoutMark } from './records.ts'
-import { createConnection, type RedisLocation } from './redis/client.ts'
-import { createCounting } from './redis/counting.ts'
-import { createErase } from './redis/erase.ts'
-import { MARK, REMEMBER } from './redis/index-scripts.ts'
-import { index, single } from './redis/keys.ts'
-import { type Commands, createLink, type Link } from './redis/link.ts'
+import { createConnection, type RedisConnection, type RedisLocation } from './redis/client.ts'
+import { script } from './redis/keys.ts'
+import { createLink, type Link } from './redis/link.ts'
 import { createLists } from './redis/lists.ts'
 import { createOutbox } from './redis/outbox.ts'
 import { createOwnership } from './redis/ownership.ts'
 import { record } from './redis/record.ts'
-import { createSessionSteps } from './redis/sessions.ts'
-import { readFigures, sweepRedis } from './redis/sweep.ts'
+import { text } from './redis/replies.ts'
+import { createRetention } from './redis/retention.ts'
+import { createRevokes } from './redis/revoke.ts'
+import { createStanding } from './redis/standing.ts'
 import { createUses } from './redis/uses.ts'
 
-const DAY_SECONDS = 86_400
+/** ARGV: key, now, until → 1 the first time. */
+const REMEMBER = script(`
+local once = key('once', ARGV[1])
+if tonumber(redis.call('GET', once) or '0') > tonumber(ARGV[2]) then return 0 end
+redis.call('SET', once, ARGV[3], 'EX', tonumber(ARGV[3]) - tonumber(ARGV[2]) + 60)
+return 1`)
+
+/** ARGV: key, now → 1 while it is remembered. */
+const REMEMBERS = script(`
+return tonumber(redis.call('GET', key('once', ARGV[1])) or '0') > tonumber(ARGV[2]) and 1 or 0`)
+
+/** ARGV: name, and bytes to keep if there are none → the bytes that are kept, or ''. */
+const KEEP = script(`
+local kept = key('kept-key', ARGV[1])
+if ARGV[2] then redis.call('SET', kept, ARGV[2], 'NX') end
+return redis.call('GET', kept) or ''`)
+
+const WRITE_HEALTH = script(`redis.call('SET', key('health'), '1', 'EX', 60)`)
 
 /**
  * The registry in Redis 7 or Valkey, for any number of instances. Starts though Redis is down: until
@@ -35,74 +49,43 @@ export function createRedisRegistry({
     connect: (onError) => createConnection({ url, cluster }, onError),
     log,
     callMs,
-    onReady: (redis) => inspect(redis, log),
+    onReady: (connection) => inspect(connection, log),
   })
   return {
-    ...createSessionSteps(link),
+    ...createStanding(link),
     record: (entry) => record(link, entry),
+    ...createRevokes(link),
     ...createOutbox(link),
     ...createUses(link),
     ...createOwnership(link),
     ...createLists(link),
-    ...createErase(link),
-    ...createCounting(link),
+    ...createRetention(link),
     ...createMemories(link),
-    sweep: (retention) => sweepRedis(link, retention),
-    figures: (now) => readFigures(link, now),
-    async check() {
-      await link.call((redis) => redis.send(index.health, 'SET', index.health, '1', 'EX', '60'))
-    },
+    check: () => link.run(WRITE_HEALTH, [], () => undefined),
     async close() {
       link.close()
     },
   }
 }
 
-function createMemories(
-  link: Link,
-): Pick<Registry, 'markLogout' | 'remembers' | 'rememberOnce' | 'keptKey'> {
+function createMemories(link: Link): Pick<Registry, 'remembers' | 'rememberOnce' | 'keptKey'> {
   return {
-    markLogout: (mark) => link.call((redis) => markLogout(redis, mark)),
-    async remembers(key, now) {
-      const name = single.once(key)
-      const until = await link.call((redis) => redis.send(name, 'GET', name))
-      return until !== null && Number(until) > now
+    remembers: (key, now) => link.run(REMEMBERS, [key, now], (reply) => reply === 1),
+    rememberOnce: (key, ttlSeconds, now) =>
+      link.run(REMEMBER, [key, now, now + ttlSeconds], (reply) => reply === 1),
+    async keptKey(name, make) {
+      const keep = (...args: readonly string[]) =>
+        link.run(KEEP, [name, ...args], (reply) => text.parse(reply))
+      const kept = (await keep()) || (await keep(Buffer.from(make()).toString('base64')))
+      return new Uint8Array(Buffer.from(kept, 'base64'))
     },
-    async rememberOnce(key, ttlSeconds, now) {
-      const args = [now, now + ttlSeconds]
-      return (await link.call((redis) => redis.run(REMEMBER, [single.once(key)], args))) === '1'
-    },
-    keptKey: (name, make) =>
-      link.call(async (redis) => {
-        const key = single.kept(name)
-        const known = await redis.send(key, 'GET', key)
-        if (known === null) {
-          const made = Buffer.from(make()).toString('base64')
-          await redis.send(key, 'SET', key, made, 'NX')
-        }
-        const kept = z.string().parse(known ?? (await redis.send(key, 'GET', key)))
-        return new Uint8Array(Buffer.from(kept, 'base64'))
-      }),
   }
 }
 
-async function markLogout(redis: Commands, mark: LogoutMark): Promise<void> {
-  const kept = Math.max(0, mark.keepUntil - mark.issuedBefore) + DAY_SECONDS
-  const kinds = (['subject', 'sid'] as const).map(async (kind) => {
-    const value = mark[kind]
-    if (value === undefined) return
-    const key = single.mark(mark.issuer, kind, value)
-    await redis.run(MARK, [key], [mark.issuedBefore, mark.keepUntil, kept])
-  })
-  await Promise.all(kinds)
-}
-
-/**
- * What kind of Redis this is. Blocks and generations that Redis forgets let revoked users in again.
- */
-async function inspect(redis: Commands, log: Log): Promise<{ readonly acrossSlots: boolean }> {
+/** Warns when Redis may lose blocks and generations: revoked users could mint again. */
+async function inspect(connection: RedisConnection, log: Log): Promise<void> {
   try {
-    const info = String(await redis.send(index.health, 'INFO'))
+    const info = String(await connection.send('{ckm}', ['INFO']))
     if (/^aof_enabled:0/m.test(info)) {
       log.warn(
         'redis has no append-only file: after a crash of Redis, revoked users may mint again',
@@ -112,9 +95,7 @@ async function inspect(redis: Commands, log: Log): Promise<{ readonly acrossSlot
     if (policy !== 'noeviction') {
       log.warn({ policy }, 'redis may evict keys: blocks and sessions can be lost')
     }
-    return { acrossSlots: /^cluster_enabled:0/m.test(info) }
   } catch (error) {
     log.info({ err: error }, 'redis does not say how durable it is')
-    return { acrossSlots: false }
   }
 }

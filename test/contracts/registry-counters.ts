@@ -4,7 +4,7 @@ import { entry, hashOf, NOW, order, type Suite, standingQuery } from './registry
 const MS = NOW * 1000
 const limit = (nowMs = MS, max = 2) => ({ max, seconds: 60, nowMs })
 
-/** consume, peek, rememberOnce, keptKey, check. */
+/** consume, rememberOnce, keptKey, check. */
 export function countersSuite(suite: Suite): void {
   const { registry } = suite
   describe('a counter', () => {
@@ -27,17 +27,6 @@ export function countersSuite(suite: Suite): void {
         remaining: 1,
         resetMs: 60_000,
       })
-    })
-
-    it('is shown without being counted', async () => {
-      const fresh = { allowed: true, remaining: 2, resetMs: 0 }
-      expect(await registry.peek('k', limit())).toEqual(fresh)
-      await registry.consume('k', limit())
-      await registry.consume('k', limit())
-      const full = { allowed: false, remaining: 0, resetMs: 59_000 }
-      expect(await registry.peek('k', limit(MS + 1_000))).toEqual(full)
-      expect(await registry.peek('k', limit(MS + 1_000))).toEqual(full)
-      expect(await registry.peek('k', limit(MS + 60_000))).toEqual(fresh)
     })
 
     it('is one per key', async () => {

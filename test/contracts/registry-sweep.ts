@@ -53,7 +53,7 @@ export function sweepSuite({ registry }: Suite): void {
         loggedOutAt: NOW,
       })
       expect(await registry.rememberOnce('jti', 60, NOW + 1)).toBe(false)
-      const state = await registry.peek('k', { max: 1, seconds: 60, nowMs: NOW * 1000 + 1000 })
+      const state = await registry.consume('k', { max: 1, seconds: 60, nowMs: NOW * 1000 + 1000 })
       expect(state.allowed).toBe(false)
       const claimed = await registry.claimCancels({
         nowMs: NOW * 1000 + FIRST_LEASE_MS,

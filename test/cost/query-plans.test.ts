@@ -58,7 +58,6 @@ async function everyStep(): Promise<void> {
   const limit = { max: 1, seconds: 1, nowMs: NOW * 1000 }
   await registry.consume('key', limit)
   await registry.beginMint(standingQuery(), limit)
-  await registry.peek('key', limit)
   await registry.remembers('key', NOW)
   await registry.rememberOnce('key', 60, NOW)
   await registry.getSession('a')

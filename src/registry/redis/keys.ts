@@ -1,170 +1,113 @@
-// Names of the keys in Redis, and the hash tags that decide their slots.
-import { hash } from 'node:crypto'
-import type { OwnedThing } from '../records.ts'
+// Names the keys in Redis, in Lua: all begin with the hash tag `{ckm}`, so that they share a slot.
+import { script as scriptOf } from './client.ts'
 
 /**
- * Names of keys. What users and tokens bring is hashed: it may hold braces, which would move the
- * key to another slot, and may be long.
+ * `key(kind)` and `key(kind, name)`. The kind comes before whatever a user or a token brings, so no
+ * name can lead to a key of another kind; and the hash tag comes first, so that braces in a name move
+ * nothing. src/docs/store.md lists the kinds. Names of several parts are joined by `\n`, the free one last.
  *
- * Four kinds of hash tag: one per user, one per owned thing, `{i}` for the global indexes, `{a}` for the audit.
+ * Scripts make keys that are not among `KEYS`: that is safe because all lie in one slot.
  */
-const PREFIX = 'ckm:'
-const INDEX = `${PREFIX}{i}:`
-const AUDIT = `${PREFIX}{a}:`
+const KEY = `
+local function key(kind, name)
+  return KEYS[1] .. ':' .. kind .. (name and ':' .. name or '')
+end
+`
 
-const MOST_KNOWN = 10_000
+/** Reads the generation of a user, and the end of the block if one holds; a block is over at its last second. */
+export const USER = `
+local function state_of(user, now)
+  local generation, till = unpack(redis.call('HMGET', key('user', user), 'generation', 'block_until'))
+  till = tonumber(till or nil)
+  return generation or '0', till and till > now and till or nil
+end
+`
 
 /**
- * Remembers what was made of texts: a mint names the same user several times, and the next one may
- * too. For each first text, of which there may be many, the last call alone.
+ * Reads and changes sessions. A session is a hash under the names of SQLite's columns; whatever
+ * changes it changes its indexes too.
+ */
+export const SESSION = `
+local function fields_of(flat)
+  local record = {}
+  for at = 1, #flat, 2 do record[flat[at]] = flat[at + 1] end
+  return record
+end
+
+local function flat_session(id)
+  return redis.call('HGETALL', key('session', id))
+end
+
+-- Refuses what is no session of ours before a script has changed anything.
+local function read_session(id)
+  local flat = flat_session(id)
+  if #flat == 0 then return nil end
+  local session = fields_of(flat)
+  if not (session.user and session.issuer and session.subject and session.status
+    and tonumber(session.seq) and tonumber(session.expires_at) and tonumber(session.ends_at)) then
+    error('session ' .. id .. ' is not what it should be')
+  end
+  return session
+end
+
+local function is_live(session, now)
+  return session.status == 'active' and tonumber(session.expires_at) > now
+end
+
+-- Its cancel waits in the outbox until it is due, in milliseconds.
+local function begin_cancel(session, reason, due)
+  local id = session.id
+  redis.call('HSET', key('session', id), 'status', 'cancelling', 'end_reason', reason)
+  redis.call('ZREM', key('live', session.user), id)
+  redis.call('SADD', key('cancelling', session.user), id)
+  redis.call('ZADD', key('ended'), session.seq, id)
+  redis.call('ZADD', key('outbox'), due, id)
+  return flat_session(id)
+end
+
+local function confirm_cancel(session, at)
+  local id = session.id
+  redis.call('ZREM', key('outbox'), id)
+  if session.status ~= 'cancelling' then return end
+  local ends = math.min(tonumber(session.ends_at), at)
+  redis.call('HSET', key('session', id), 'status', 'cancelled', 'ends_at', ends)
+  redis.call('SREM', key('cancelling', session.user), id)
+  redis.call('ZADD', key('ends'), ends, id)
+end
+
+local function sign_in_of(session)
+  return session.sid and key('of-sign-in', session.issuer .. '\\n' .. session.sid)
+end
+
+local function forget_session(session)
+  local id, user = session.id, session.user
+  for _, set in ipairs({ key('sessions'), key('ends'), key('ended'), key('outbox'), key('live', user),
+    key('of-user', user), key('of-workflow', session.workflow), key('of-subject', session.subject),
+    sign_in_of(session) }) do
+    redis.call('ZREM', set, id)
+  end
+  redis.call('SREM', key('cancelling', user), id)
+  if redis.call('HGET', key('secrets', user), session.secret_hash) == id then
+    redis.call('HDEL', key('secrets', user), session.secret_hash)
+  end
+  redis.call('DEL', key('session', id))
+end
+`
+
+/** Counts a use of a counter, at a time and in a window of a length, in ms → 'uses end'. */
+export const COUNT = `
+local function count(counter, now, length)
+  local used, ends = string.match(redis.call('GET', counter) or '', '^(%d+) (%d+)$')
+  if not ends or tonumber(ends) <= now then used, ends = 0, now + length end
+  local value = string.format('%.0f %.0f', tonumber(used) + 1, tonumber(ends))
+  redis.call('SET', counter, value, 'PX', length + 1000)
+  return value
+end
+`
+
+/**
+ * A script that may use {@link KEY} and the parts given.
  *
- * @param make - of nothing but these texts
+ * @param parts - Lua, the last of them the step itself
  */
-export function remembering<Parts extends readonly [string, ...(string | undefined)[]], T>(
-  make: (...parts: Parts) => T,
-): (...parts: Parts) => T {
-  const known = new Map<string, { readonly parts: Parts; readonly made: T }>()
-  return (...parts) => {
-    const last = known.get(parts[0])
-    if (last?.parts.every((part, at) => part === parts[at])) return last.made
-    const made = make(...parts)
-    if (known.size >= MOST_KNOWN) known.clear()
-    known.set(parts[0], { parts, made })
-    return made
-  }
-}
-
-/** 144 bits of SHA-256 over the parts; JSON keeps them apart whatever they hold. */
-export function hashOf(...parts: readonly string[]): string {
-  return hash('sha256', JSON.stringify(parts), 'base64url').slice(0, 24)
-}
-
-/**
- * The hash tag of a user.
- *
- * @param user - the mapped user
- */
-export const tagOf = remembering((user: string) => hashOf(user))
-
-/**
- * The keys of one user, in the order in which the scripts take them.
- *
- * @param tag - of {@link tagOf}
- */
-export function userKeys(tag: string) {
-  const key = (name: string) => `${PREFIX}{${tag}}:${name}`
-  return {
-    /** Hash: `g` generation; `bu` until, `bs` place and `bp` JSON of the block. */
-    state: key('u'),
-    /** Hash: session id → row. */
-    rows: key('s'),
-    /** Hash: secret hash → session id. */
-    secrets: key('k'),
-    /** Sorted set: active sessions by expiry. */
-    byExpiry: key('e'),
-    /** Sorted set: active sessions by place in the order of creation. */
-    byPlace: key('p'),
-    /** Sorted set: the outbox, by when it is due in milliseconds. */
-    outbox: key('o'),
-  }
-}
-
-/**
- * The counter of a session's running minute, in the slot of its user.
- *
- * @param tag - of {@link tagOf}
- * @param id - of the session
- */
-export function usesKey(tag: string, id: string): string {
-  return `${PREFIX}{${tag}}:w:${hashOf(id)}`
-}
-
-/**
- * The counter of a user's mints, in the user's slot.
- *
- * @param tag - of {@link tagOf}
- */
-export function mintsKey(tag: string): string {
-  return `${PREFIX}{${tag}}:c`
-}
-
-/** The global indexes. Written before the user step, so they may name what never came to be. */
-export const index = {
-  /** Counter: the order of creation. */
-  place: `${INDEX}n`,
-  /** Hash: session id → tag, place and the hashes of its indexes. */
-  sessions: `${INDEX}s`,
-  /** Sorted set: sessions by when they end or ended. */
-  ends: `${INDEX}e`,
-  /** Sorted set: sessions whose cancel has begun, by place. */
-  ended: `${INDEX}x`,
-  /** Sorted sets: users by place of their block, and by its end. */
-  blocks: `${INDEX}b`,
-  blockEnds: `${INDEX}be`,
-  /** Sorted set: users by when a cancel of theirs is due, in milliseconds. */
-  due: `${INDEX}d`,
-  /** Sorted set: until when a user stays in `due` though nothing is found, in milliseconds. */
-  armed: `${INDEX}da`,
-  health: `${INDEX}h`,
-} as const
-
-/** Sorted sets of sessions by place: all, or those with one value of a field. */
-export type SessionIndex = 'all' | 'user' | 'workflow' | 'issuer' | 'subject' | 'pair'
-
-/**
- * @param field - which index
- * @param hash - of the value, as {@link hashOf} makes it; none for `all`
- */
-export function sessionIndex(field: SessionIndex, hash = ''): string {
-  return `${INDEX}l:${field}:${hash}`
-}
-
-/**
- * Sorted set: the users of a subject or `sid`, by when their last session expires.
- *
- * @param kind - which part of the identity
- * @param hash - of issuer and value
- */
-export function usersOfKey(kind: 'subject' | 'sid', hash: string): string {
-  return `${INDEX}i:${kind}:${hash}`
-}
-
-/**
- * What is owned: the records lie each in a slot of its own, the lists of them with the indexes. A
- * member of a list is of one claim, `hash:place`, so that no claim touches the entries of another.
- */
-export const owned = {
-  /** JSON, under the hash of workflow, kind and id. */
-  record: (hash: string) => `${PREFIX}{${hash}}:owner`,
-  hashOf: ({ workflow, kind, id }: Readonly<Record<keyof OwnedThing, string>>) =>
-    hashOf(workflow, kind, id),
-  /** Sorted set: members by place; of a kind, of a workflow, of a user, of both. */
-  list: (kind: OwnedThing['kind'], workflow: string | undefined, user: string | undefined) => {
-    const [first, second] = [workflow, user].map((part) => (part === undefined ? '' : hashOf(part)))
-    return `${INDEX}o:${kind}:${first}:${second}`
-  },
-  /** Sorted set: members whose claim may be under way, by when it began. */
-  young: `${INDEX}oy`,
-  /** Set: workflows with anything owned. */
-  workflows: `${INDEX}ow`,
-} as const
-
-/** The audit. */
-export const audit = {
-  place: `${AUDIT}n`,
-  /** Hash: id → JSON. */
-  entries: `${AUDIT}s`,
-  byPlace: `${AUDIT}p`,
-  byTime: `${AUDIT}t`,
-  ofUser: remembering((user: string) => `${AUDIT}u:${hashOf(user)}`),
-  ofAction: remembering((action: string) => `${AUDIT}c:${hashOf(action)}`),
-} as const
-
-/** One key each, in whatever slot. */
-export const single = {
-  mark: (issuer: string, kind: 'subject' | 'sid', value: string) =>
-    `${PREFIX}m:${hashOf(issuer, kind, value)}`,
-  counter: (key: string) => `${PREFIX}c:${hashOf(key)}`,
-  once: (key: string) => `${PREFIX}r:${hashOf(key)}`,
-  kept: (name: string) => `${PREFIX}key:${hashOf(name)}`,
-} as const
+export const script = (...parts: readonly string[]) => scriptOf(KEY + parts.join(''))

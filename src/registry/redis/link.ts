@@ -3,30 +3,25 @@ import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { RedisConnection, Script } from './client.ts'
 
-/** The commands of one call; refused once its time is over. */
-export interface Commands {
-  /** Whether the keys of a script may lie in several slots: not in a cluster. */
-  readonly acrossSlots: boolean
-  /** @param key - any key of the command */
-  send(key: string, ...args: readonly string[]): Promise<unknown>
-  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
-}
-
 /** The way to Redis, which is up or says at once that it is not. */
 export interface Link {
   /**
-   * Runs commands that have {@link CALL_MS} together.
+   * Runs one script within {@link CALL_MS}, and reads its reply.
    *
+   * @param args - its ARGV; KEYS[1] is the hash tag
+   * @param read - makes a record of the reply, and throws when it is none
    * @throws `ServiceError` `store_unavailable` for whatever goes wrong
    */
-  call<T>(work: (redis: Commands) => Promise<T>): Promise<T>
+  run<T>(script: Script, args: readonly Arg[], read: (reply: unknown) => T): Promise<T>
   close(): void
 }
+
+type Arg = string | number
 
 /** How a new connection is made, and asked what it leads to. */
 interface Connecting {
   readonly connect: (onError: (error: Error) => void) => RedisConnection
-  readonly onReady: (redis: Commands) => Promise<Pick<Commands, 'acrossSlots'>>
+  readonly onReady: (connection: RedisConnection) => Promise<void>
   readonly log: Log
 }
 
@@ -52,10 +47,10 @@ export function createLink({
 }: Connecting & { readonly callMs?: number | undefined }): Link {
   const keeper = createKeeper({ connect, onReady, log })
   return {
-    call: (work) =>
+    run: (script, args, read) =>
       new Promise((resolve, reject) => {
-        const opened = keeper.current()
-        if (opened === undefined) throw unavailable('not connected to Redis')
+        const connection = keeper.current()
+        if (connection === undefined) throw unavailable('not connected to Redis')
         let over = false
         const stopWaiting = startPatience(callMs, () => {
           if (over) return
@@ -69,30 +64,22 @@ export function createLink({
           if (leadsElsewhere(error)) keeper.giveUp()
           reject(asServiceError(error))
         }
-        try {
-          work(commandsOn(opened, () => over)).then((value) => {
+        runScript(connection, script, args)
+          .then(read)
+          .then((value) => {
             over = true
             stopWaiting()
             resolve(value)
           }, fail)
-        } catch (error) {
-          fail(error)
-        }
       }),
     close: keeper.close,
   }
 }
 
-/** A connection, and what it leads to. */
-interface Opened {
-  readonly connection: RedisConnection
-  acrossSlots: boolean
-}
-
 /** Has the one connection that is in use. */
 interface Keeper {
   /** Undefined while there is none that answers. */
-  current(): Opened | undefined
+  current(): RedisConnection | undefined
   /** A call was not answered in time. */
   suspectNow(): void
   /** Takes a new connection. */
@@ -109,19 +96,15 @@ function createKeeper({ connect, onReady, log }: Connecting): Keeper {
   const state = { suspect: false, probing: false, closed: false, badSince: 0, openedAt: 0 }
   let current = open()
 
-  function open(): Opened {
+  function open(): RedisConnection {
     state.openedAt = performance.now()
     const connection = connect((error) => log.debug({ err: error }, 'redis connection'))
-    const opened: Opened = { connection, acrossSlots: false }
     // A failed attempt shows as a connection that is never ready, and is given up for that.
     connection
       .connect()
-      .then(() => onReady(commandsOn(opened, () => false)))
-      .then(({ acrossSlots }) => {
-        opened.acrossSlots = acrossSlots
-      })
+      .then(() => onReady(connection))
       .catch((error: unknown) => log.debug({ err: error }, 'redis connection'))
-    return opened
+    return connection
   }
 
   function giveUp(): void {
@@ -129,12 +112,12 @@ function createKeeper({ connect, onReady, log }: Connecting): Keeper {
     const old = current
     current = open()
     state.badSince = 0
-    old.connection.destroy()
+    old.destroy()
   }
 
   async function watch(): Promise<void> {
     if (state.probing) return
-    const { connection } = current
+    const connection = current
     const ready = connection.isReady()
     if (ready && !state.suspect) {
       state.badSince = 0
@@ -154,8 +137,7 @@ function createKeeper({ connect, onReady, log }: Connecting): Keeper {
 
   const timer = setInterval(() => void watch(), WATCH_MS).unref()
   return {
-    current: () =>
-      state.closed || state.suspect || !current.connection.isReady() ? undefined : current,
+    current: () => (state.closed || state.suspect || !current.isReady() ? undefined : current),
     suspectNow() {
       if (!state.suspect && !state.closed) log.warn('redis does not answer in time')
       state.suspect = true
@@ -164,7 +146,7 @@ function createKeeper({ connect, onReady, log }: Connecting): Keeper {
     close() {
       state.closed = true
       clearInterval(timer)
-      current.connection.destroy()
+      current.destroy()
     },
   }
 }
@@ -206,28 +188,21 @@ function startPatience(milliseconds: number, onOver: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
-function commandsOn({ connection, acrossSlots }: Opened, isOver: () => boolean): Commands {
-  function send(key: string, args: readonly string[]): Promise<unknown> {
-    // A step that nobody waits for any more must not go on.
-    if (isOver()) throw unavailable('out of time')
-    return connection.send(key, args)
-  }
-  return {
-    acrossSlots,
-    send: async (key, ...args) => send(key, args),
-    async run(script, keys, args) {
-      const [first] = keys
-      if (first === undefined) throw new TypeError('a script without keys')
-      const command = ['EVALSHA', script.sha, String(keys.length)]
-      for (const key of keys) command.push(key)
-      for (const arg of args) command.push(String(arg))
-      try {
-        return await send(first, command)
-      } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-        return send(first, ['EVAL', script.text, ...command.slice(2)])
-      }
-    },
+/** All keys begin with it, so that they share a slot; scripts make them from it. */
+const HASH_TAG = '{ckm}'
+
+async function runScript(
+  connection: RedisConnection,
+  script: Script,
+  args: readonly Arg[],
+): Promise<unknown> {
+  const command = ['EVALSHA', script.sha, '1', HASH_TAG]
+  for (const arg of args) command.push(String(arg))
+  try {
+    return await connection.send(HASH_TAG, command)
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+    return connection.send(HASH_TAG, ['EVAL', script.text, ...command.slice(2)])
   }
 }
 

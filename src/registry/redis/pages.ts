@@ -1,71 +1,85 @@
-// Reads one page of a list that is kept as a sorted set.
-import { cutPage, type Span, spanOf } from '../paging.ts'
+// Reads one page of a list that is kept as a sorted set in the order of creation.
+import { z } from 'zod'
+import { cutPage, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'
-import type { Commands, Link } from './link.ts'
-import { texts } from './rows.ts'
+import type { Script } from './client.ts'
+import { script } from './keys.ts'
+import type { Link } from './link.ts'
+import { countText, row } from './replies.ts'
 
-/** How many entries of an index one call reads at most; a list asks until its page is full. */
+/** Entries that one call looks at, at most: Redis serves nobody else meanwhile. */
 const CHUNK = 1_000
 
-/** A sorted set by place, and how to read what it names. */
-export interface SortedSetListing<T> {
-  readonly key: string
-  /** The place of a cursor, of those that exist. */
-  readonly placeOf: (redis: Commands, cursor: string) => Promise<number | undefined>
-  /** What the members name, as far as it exists and passes the filters. */
-  readonly fetch: (redis: Commands, members: readonly string[]) => Promise<readonly T[]>
+/**
+ * ARGV: kind and name of the set, lower and upper bound, 'asc' or 'desc', how many to look at, how many
+ * to find, then what `item` needs. → where to go on or '', rows.
+ *
+ * @param item - Lua: `item(member)` gives the row that a member names if it passes the filters, else nil
+ */
+export const pageScript = (...item: readonly string[]) =>
+  script(
+    ...item,
+    `
+local set = key(ARGV[1], ARGV[2] ~= '' and ARGV[2] or nil)
+local low, high, chunk, wanted = '(' .. ARGV[3], '(' .. ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
+local command, first, second = 'ZRANGEBYSCORE', low, high
+if ARGV[5] == 'desc' then command, first, second = 'ZREVRANGEBYSCORE', high, low end
+local members = redis.call(command, set, first, second, 'WITHSCORES', 'LIMIT', 0, chunk)
+local rows = {}
+for at = 1, #members, 2 do
+  rows[#rows + 1] = item(members[at])
+  if #rows == wanted then return { '', rows } end
+end
+return { #members == 2 * chunk and members[#members] or '', rows }`,
+  )
+
+/** ARGV: kind of a set, member → its seq or ''. */
+const SEQ_OF = script(`return redis.call('ZSCORE', key(ARGV[1]), ARGV[2]) or ''`)
+
+const seqOrNone = z.union([z.literal('').transform(() => undefined), countText])
+
+/** A sorted set by seq, and how to read what it names. */
+export interface Listing<T> {
+  /** Kind and name of its key. */
+  readonly set: readonly [string, string]
+  readonly script: Script
+  /** For the script's `item`. */
+  readonly filters: readonly (string | number)[]
+  /** Order of creation of what a cursor names; undefined when it names nothing. */
+  readonly seqOf: (cursor: string) => Promise<number | undefined>
+  readonly toItem: (fields: Readonly<Record<string, string>>) => T
 }
 
-/**
- * One page of an index, in its order.
- *
- * @param link - to Redis
- * @param query - the page that is asked for
- * @param listing - the index
- * @returns undefined when a cursor is of nothing
- */
+/** Finds cursors in the set of this kind that holds all of a list's entries. */
+export const seqIn = (link: Link, kind: string) => (cursor: string) =>
+  link.run(SEQ_OF, [kind, cursor], (reply) => seqOrNone.parse(reply))
+
+/** @returns undefined when a cursor names nothing */
 export async function readPage<T>(
   link: Link,
   query: PageQuery,
-  listing: SortedSetListing<T>,
+  { set, script, filters, seqOf, toItem }: Listing<T>,
 ): Promise<Page<T> | undefined> {
-  const { after, before } = query
-  const [afterAt, beforeAt] = await link.call((redis) =>
-    Promise.all(
-      [after, before].map((cursor) =>
-        cursor === undefined ? undefined : listing.placeOf(redis, cursor),
-      ),
-    ),
+  const { after, before, limit } = query
+  const [afterSeq, beforeSeq] = await Promise.all(
+    [after, before].map((cursor) => (cursor === undefined ? undefined : seqOf(cursor))),
   )
-  if (after !== undefined && afterAt === undefined) return undefined
-  if (before !== undefined && beforeAt === undefined) return undefined
-  let span = spanOf(query, { after: afterAt, before: beforeAt })
-  let count = Math.min(query.limit + 20, CHUNK)
+  if (after !== undefined && afterSeq === undefined) return undefined
+  if (before !== undefined && beforeSeq === undefined) return undefined
+  const span = spanOf(query, { after: afterSeq, before: beforeSeq })
+  const reply = z.tuple([seqOrNone, z.array(row.transform(toItem))])
+  let { above, below } = span
+  let chunk = Math.min(limit + 20, CHUNK)
   const found: T[] = []
   for (;;) {
-    const stretch = { span, count }
-    const chunk = await link.call((redis) => readChunk(redis, listing, stretch))
-    found.push(...chunk.items)
-    if (chunk.lastPlace === undefined || found.length > query.limit) break
-    const end = span.walk === 'asc' ? { above: chunk.lastPlace } : { below: chunk.lastPlace }
-    span = { ...span, ...end }
-    count = CHUNK
+    const range = [above, below, span.walk, chunk, limit + 1 - found.length]
+    const [last, items] = await link.run(script, [...set, ...range, ...filters], (answer) =>
+      reply.parse(answer),
+    )
+    found.push(...items)
+    if (last === undefined) return cutPage(found, limit, span)
+    if (span.walk === 'asc') above = last
+    else below = last
+    chunk = CHUNK
   }
-  return cutPage(found.slice(0, query.limit + 1), query.limit, span)
-}
-
-/** `lastPlace`: where to go on; undefined at the end. */
-async function readChunk<T>(
-  redis: Commands,
-  listing: SortedSetListing<T>,
-  { span, count }: { readonly span: Span; readonly count: number },
-) {
-  const [low, high] = [`(${span.above}`, `(${span.below}`]
-  const range = span.walk === 'asc' ? ['ZRANGEBYSCORE', low, high] : ['ZREVRANGEBYSCORE', high, low]
-  const [command = '', ...bounds] = range
-  const rest = [...bounds, 'WITHSCORES', 'LIMIT', '0', String(count)]
-  const reply = texts.parse(await redis.send(listing.key, command, listing.key, ...rest))
-  const members = reply.filter((_, at) => at % 2 === 0)
-  const items = members.length === 0 ? [] : await listing.fetch(redis, members)
-  return { items, lastPlace: members.length < count ? undefined : Number(reply.at(-1)) }
 }

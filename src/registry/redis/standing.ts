@@ -1,163 +1,107 @@
-// Reads a user's standing; for a mint, counts it in the same round trip.
-import { stateAfterUse } from '../counters.ts'
+// Reads a user's standing and counts uses of rate limits; for a mint both in one round trip.
+import { z } from 'zod'
+import { createCounters, mintCounter, stateAfterUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
-import type { RateState, RateWindow, StandingQuery, UserStanding } from '../records.ts'
-import { type Script, script } from './client.ts'
-import { COUNT } from './index-scripts.ts'
-import { mintsKey, remembering, single, tagOf, userKeys } from './keys.ts'
-import type { Commands } from './link.ts'
-import { fromRow, texts } from './rows.ts'
+import type { RateState, RateWindow, StandingQuery } from '../records.ts'
+import { COUNT, script, USER } from './keys.ts'
+import type { Link } from './link.ts'
+import { count, countOrNone, countText, sessionOrNone } from './replies.ts'
 
 /**
- * KEYS: the six of `userKeys`, the counter, marks. ARGV: now, secret hash or ''.
- * → generation, end of the block or '', live sessions, row or ''; marks or ''.
+ * ARGV: now, user, secret hash or '', issuer, subject or '', `sid` or ''; to count a mint also now and
+ * the length of the window, in ms.
+ * → generation, end of the block or '', live sessions, current session, latest logout or -1, uses or ''.
  */
-const STANDING = `
-local function standing(now, secret)
-  local user = redis.call('HMGET', KEYS[1], 'g', 'bu')
-  local till = tonumber(user[2] or '0')
-  local id = secret ~= '' and redis.call('HGET', KEYS[3], secret)
-  return { user[1] or '0', till > tonumber(now) and string.format('%.0f', till) or '',
-    tostring(redis.call('ZCOUNT', KEYS[4], '(' .. now, '+inf')),
-    id and redis.call('HGET', KEYS[2], id) or '' }
+const READ_STANDING = script(
+  ...[USER, COUNT],
+  `
+local now, user, secret_hash, issuer = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+
+local function current_session()
+  local id = secret_hash ~= '' and redis.call('HGET', key('secrets', user), secret_hash)
+  return id and redis.call('HGETALL', key('session', id)) or {}
 end
-local function marks(reply)
-  for at = 8, #KEYS do reply[#reply + 1] = redis.call('GET', KEYS[at]) or '' end
-  return reply
+
+-- The later of two marks; a mark is 'issued before, keep until'.
+local latest = -1
+local function look_for_logout(kind, value)
+  local mark = value ~= '' and redis.call('GET', key(kind, issuer .. '\\n' .. value))
+  if not mark then return end
+  local before, till = string.match(mark, '^(%d+) (%d+)$')
+  if tonumber(till) > now then latest = math.max(latest, tonumber(before)) end
 end
-`
+look_for_logout('logout-subject', ARGV[5])
+look_for_logout('logout-sid', ARGV[6])
 
-const READ_STANDING = script(`${STANDING}
-return marks(standing(ARGV[1], ARGV[2]))`)
-
-/** ARGV, further: now in ms, length of the window in ms. → also, before the marks: 'uses end'. */
-const BEGIN_MINT = script(`${STANDING}${COUNT}
-local reply = standing(ARGV[1], ARGV[2])
-reply[5] = count(KEYS[7], tonumber(ARGV[3]), tonumber(ARGV[4]))
-return marks(reply)`)
-
-/** The marks lie each in a slot of its own. */
-const keysOf = remembering(
-  (user: string, issuer: string, subject: string | undefined, sid: string | undefined) => {
-    const tag = tagOf(user)
-    const own = [...Object.values(userKeys(tag)), mintsKey(tag)]
-    const marks = [
-      ...(subject === undefined ? [] : [single.mark(issuer, 'subject', subject)]),
-      ...(sid === undefined ? [] : [single.mark(issuer, 'sid', sid)]),
-    ]
-    return { own, marks, all: [...own, ...marks] }
-  },
+local generation, blocked_until = state_of(user, now)
+local live = redis.call('ZCOUNT', key('live', user), '(' .. ARGV[1], '+inf')
+local uses = ARGV[7] and count(key('mints', user), tonumber(ARGV[7]), tonumber(ARGV[8])) or ''
+return { generation, tostring(blocked_until or ''), live, current_session(), latest, uses }`,
 )
 
-/**
- * What a mint must know before it asks upstream.
- *
- * @param redis - commands of the call
- * @param question - whose standing
- */
-export async function readStanding(
-  redis: Commands,
-  question: StandingQuery,
-): Promise<UserStanding> {
-  const reply = await ask(redis, question, { script: READ_STANDING, args: standingArgs(question) })
-  const [generation, till, live, row, ...marks] = texts.parse(reply)
-  return toStanding([generation, till, live, row], latestOf(marks, question.now))
-}
+/** ARGV: key, now in ms, length of the window in ms → 'uses end'. */
+const CONSUME = script(
+  COUNT,
+  `
+return count(key('counter', ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))`,
+)
+
+const uses = z
+  .string()
+  .regex(/^\d+ \d+$/)
+  .transform((pair) => pair.split(' ').map(Number))
+
+const standingReply = z
+  .tuple([countText, countOrNone, count, sessionOrNone, count, z.string()])
+  .transform(([generation, blockedUntil, liveSessions, current, logout, counted]) => ({
+    standing: {
+      ...{ generation, blockedUntil, liveSessions, current },
+      loggedOutAt: logout < 0 ? undefined : logout,
+    },
+    counted,
+  }))
 
 /**
- * The same, and counts a mint of the user.
- *
- * @param redis - commands of the call
- * @param question - whose standing
- * @param limit - of the counter
+ * While Redis is away, counters run in memory: they limit, and never decide about a block.
  */
-export async function beginMint(
-  redis: Commands,
-  question: StandingQuery,
-  limit: RateWindow,
-): ReturnType<Registry['beginMint']> {
-  const args = [...standingArgs(question), limit.nowMs, limit.seconds * 1000]
-  const reply = await ask(redis, question, { script: BEGIN_MINT, args })
-  const [generation, till, live, row, counted, ...marks] = texts.parse(reply)
-  const standing = toStanding([generation, till, live, row], latestOf(marks, question.now))
-  return { rate: toRate(counted, limit, stateAfterUse), standing }
-}
-
-/** Where a script cannot read the marks, commands of their own do. */
-function ask(
-  redis: Commands,
-  { user, identity }: StandingQuery,
-  { script, args }: { readonly script: Script; readonly args: readonly (string | number)[] },
-): Promise<unknown> {
-  const { own, marks, all } = keysOf(user, identity.issuer, identity.subject, identity.sid)
-  return redis.acrossSlots
-    ? redis.run(script, all, args)
-    : withMarks(redis, marks, redis.run(script, own, args))
-}
-
-async function withMarks(
-  redis: Commands,
-  keys: readonly string[],
-  asked: Promise<unknown>,
-): Promise<unknown> {
-  const [reply, ...marks] = await Promise.all([
-    asked,
-    ...keys.map((key) => redis.send(key, 'GET', key)),
-  ])
-  return [...texts.parse(reply), ...marks.map((mark) => mark ?? '')]
-}
-
-/**
- * How a counter stands.
- *
- * @param counted - its uses and the end of their window, as it is kept
- * @param limit - as asked
- * @param state - after this use, or without one
- * @throws `TypeError` when it is not what it should be
- */
-export function toRate(
-  counted: unknown,
-  limit: RateWindow,
-  state: typeof stateAfterUse,
-): RateState {
-  const [used, endsMs] = toPair(counted)
-  return endsMs > limit.nowMs ? state(used, endsMs, limit) : state(0, limit.nowMs, limit)
-}
-
-function standingArgs({ now, currentSecretHash }: StandingQuery): readonly (string | number)[] {
-  return [now, currentSecretHash ?? '']
-}
-
-function latestOf(marks: readonly string[], now: number): number | undefined {
-  const standing = marks.map((mark) => issuedBefore(mark, now)).filter((at) => at !== undefined)
-  return standing.length === 0 ? undefined : Math.max(...standing)
-}
-
-function issuedBefore(mark: string, now: number): number | undefined {
-  if (mark === '') return undefined
-  const [before, keepUntil] = toPair(mark)
-  return now < keepUntil ? before : undefined
-}
-
-function toStanding(
-  [generation, till, live, row]: readonly (string | undefined)[],
-  loggedOutAt: number | undefined,
-): UserStanding {
+export function createStanding(
+  link: Link,
+): Pick<Registry, 'readStanding' | 'beginMint' | 'consume'> {
+  const insurance = createCounters()
   return {
-    generation: toCount(generation),
-    blockedUntil: till === '' ? undefined : toCount(till),
-    loggedOutAt,
-    liveSessions: toCount(live),
-    current: row === '' ? undefined : fromRow(row).record,
+    readStanding: (question) =>
+      link.run(READ_STANDING, standingArgs(question), (reply) => {
+        return standingReply.parse(reply).standing
+      }),
+    async beginMint(question, limit) {
+      const args = [...standingArgs(question), limit.nowMs, limit.seconds * 1000]
+      try {
+        return await link.run(READ_STANDING, args, (reply) => {
+          const { standing, counted } = standingReply.parse(reply)
+          return { rate: toRate(counted, limit), standing }
+        })
+      } catch {
+        const rate = insurance.consume(mintCounter(question.user), limit)
+        return { rate, standing: undefined }
+      }
+    },
+    async consume(key, limit) {
+      try {
+        const args = [key, limit.nowMs, limit.seconds * 1000]
+        return await link.run(CONSUME, args, (reply) => toRate(reply, limit))
+      } catch {
+        return insurance.consume(key, limit)
+      }
+    },
   }
 }
 
-function toCount(text: string | undefined): number {
-  if (text === undefined || !/^\d+$/.test(text)) throw new TypeError('not a number in Redis')
-  return Number(text)
+function standingArgs({ user, identity, currentSecretHash, now }: StandingQuery) {
+  const { issuer, subject, sid } = identity
+  return [now, user, currentSecretHash ?? '', issuer, subject ?? '', sid ?? '']
 }
 
-function toPair(text: unknown): readonly [number, number] {
-  const [, first, second] = /^(\d+) (\d+)$/.exec(String(text)) ?? []
-  return [toCount(first), toCount(second)]
+function toRate(counted: unknown, limit: RateWindow): RateState {
+  const [used = 0, endsMs = 0] = uses.parse(counted)
+  return stateAfterUse(used, endsMs, limit)
 }

@@ -2,55 +2,60 @@
 import { z } from 'zod'
 import type { SessionId } from '../../lib/ids.ts'
 import { type Registry, USE_WINDOW_MS } from '../port.ts'
-import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
-import { tagOf, userKeys, usesKey } from './keys.ts'
-import type { Commands, Link } from './link.ts'
-import { fromRow, maybeTexts } from './rows.ts'
-import { USE } from './user-scripts.ts'
-
-const useReply = z.tuple([z.enum(['ok', 'limited', 'ended']), z.string()])
+import { toSession } from '../rows.ts'
+import { SESSION, script } from './keys.ts'
+import type { Link } from './link.ts'
+import { row } from './replies.ts'
 
 /**
- * What the gateway asks of self-hosted sessions: each time of the user's own keys, never of the
- * global indexes.
- *
- * @param link - to Redis
+ * ARGV: now in ms, id, user, uses per window, length of the window in ms.
+ * → 'ok' and the session, 'limited' and the end of the window, or 'ended'.
  */
+const USE = script(
+  SESSION,
+  `
+local now, id = tonumber(ARGV[1]), ARGV[2]
+local session = read_session(id)
+if not session or session.user ~= ARGV[3] or not is_live(session, now / 1000) then return { 'ended' } end
+local used, ends = tonumber(session.uses or 0), tonumber(session.uses_end_ms or 0)
+if ends <= now then used, ends = 0, now + tonumber(ARGV[5]) end
+if used >= tonumber(ARGV[4]) then return { 'limited', ends } end
+redis.call('HSET', key('session', id), 'uses', used + 1, 'uses_end_ms', ends)
+return { 'ok', flat_session(id) }`,
+)
+
+/** ARGV: now, then id and user in turn → the ids that are not live. */
+const ENDED_AMONG = script(`
+local ended = {}
+for at = 2, #ARGV, 2 do
+  local expires_at = redis.call('ZSCORE', key('live', ARGV[at + 1]), ARGV[at])
+  if not expires_at or tonumber(expires_at) <= tonumber(ARGV[1]) then ended[#ended + 1] = ARGV[at] end
+end
+return ended`)
+
+const useReply = z.union([
+  z.tuple([z.literal('ok'), row.transform(toSession)]),
+  z.tuple([z.literal('limited'), z.number()]),
+  z.tuple([z.literal('ended')]),
+])
+
 export function createUses(link: Link): Pick<Registry, 'useSession' | 'endedAmong'> {
   return {
-    useSession: (use) => link.call((redis) => useSession(redis, use)),
-    endedAmong: (sessions, now) => link.call((redis) => endedAmong(redis, sessions, now)),
+    useSession: ({ id, user, maxPerMinute, nowMs }) =>
+      link.run(USE, [nowMs, id, user, maxPerMinute, USE_WINDOW_MS], (reply) => {
+        const [kind, more] = useReply.parse(reply)
+        if (kind === 'ok') return { kind, session: more }
+        return kind === 'limited' ? { kind, resetMs: more - nowMs } : { kind }
+      }),
+    async endedAmong(sessions, now) {
+      if (sessions.length === 0) return []
+      const keys = sessions.flatMap(({ id, user }) => [id, user])
+      return link.run(
+        ENDED_AMONG,
+        [now, ...keys],
+        (reply) =>
+          z.array(z.string().brand<'SessionId'>()).parse(reply) satisfies readonly SessionId[],
+      )
+    },
   }
-}
-
-async function useSession(redis: Commands, use: SessionUse): Promise<UseOutcome> {
-  const { id, user, maxPerMinute, nowMs } = use
-  const tag = tagOf(user)
-  const keys = [...Object.values(userKeys(tag)), usesKey(tag, id)]
-  const reply = await redis.run(USE, keys, [nowMs, id, maxPerMinute, USE_WINDOW_MS])
-  const [kind, more] = useReply.parse(reply)
-  if (kind === 'ok') return { kind, session: fromRow(more).record }
-  return kind === 'limited' ? { kind, resetMs: Number(more) - nowMs } : { kind }
-}
-
-/** One command per user, all sent at once: their sorted sets hold what is active, by expiry. */
-async function endedAmong(
-  redis: Commands,
-  sessions: readonly SessionKey[],
-  now: number,
-): Promise<readonly SessionId[]> {
-  const byUser = Map.groupBy(sessions, ({ user }) => user)
-  const live = new Set<SessionKey>()
-  await Promise.all(
-    [...byUser].map(async ([user, own]) => {
-      const key = userKeys(tagOf(user)).byExpiry
-      const ids = own.map(({ id }) => id)
-      const expiries = maybeTexts.parse(await redis.send(key, 'ZMSCORE', key, ...ids))
-      for (const [at, session] of own.entries()) {
-        const expiry = expiries[at]
-        if (typeof expiry === 'string' && Number(expiry) > now) live.add(session)
-      }
-    }),
-  )
-  return sessions.filter((session) => !live.has(session)).map(({ id }) => id)
 }

@@ -1,5 +1,5 @@
 // Counts uses of rate limits in SQLite, alone and together with the first step of a mint.
-import { mintCounter, stateAfterUse, stateWithoutUse } from '../counters.ts'
+import { mintCounter, stateAfterUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { RateState, RateWindow } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
@@ -17,9 +17,7 @@ const CONSUME = `
  *
  * @param relaxed - the connection that does not wait for the disk
  */
-export function createCounting(
-  relaxed: Database,
-): Pick<Registry, 'consume' | 'peek' | 'beginMint'> {
+export function createCounting(relaxed: Database): Pick<Registry, 'consume' | 'beginMint'> {
   return {
     consume: (key, limit) => relaxed.write((sql) => consume(sql, key, limit)),
     beginMint: (question, limit) =>
@@ -27,13 +25,6 @@ export function createCounting(
         rate: consume(sql, mintCounter(question.user), limit),
         standing: readStanding(sql, question),
       })),
-    async peek(key, limit) {
-      const row = await relaxed.plain((sql) =>
-        sql.get('SELECT * FROM counters WHERE key = ? AND ends_ms > ?', key, limit.nowMs),
-      )
-      const endsMs = numberIn(row, 'ends_ms') ?? limit.nowMs
-      return stateWithoutUse(numberIn(row, 'used') ?? 0, endsMs, limit)
-    },
   }
 }
 

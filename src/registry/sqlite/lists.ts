@@ -1,9 +1,9 @@
 // Reads lists of sessions, users, blocks and audit entries from SQLite, and adds audit entries.
 import type { Registry } from '../port.ts'
 import type { AuditEntry, SessionQuery } from '../records.ts'
+import { toAuditEntry, toBlock, toSession, userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
-import { toAuditEntry, toBlock, toSession, userId } from './rows.ts'
 
 type Lists = Pick<
   Registry,

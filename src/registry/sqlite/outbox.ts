@@ -1,8 +1,8 @@
 // The outbox in SQLite: cancels that the upstream has not confirmed yet.
 import type { Registry } from '../port.ts'
 import type { CancelClaim, SessionRecord } from '../records.ts'
+import { toSession } from '../rows.ts'
 import type { Database, Sql } from './database.ts'
-import { toSession } from './rows.ts'
 
 /** How many expired entries one claim drops: it holds the write lock meanwhile. */
 const DROPPED_PER_CLAIM = 500

@@ -2,9 +2,9 @@
 import type { UserId } from '../../lib/ids.ts'
 import type { Registry } from '../port.ts'
 import type { OwnedQuery, OwnedThing } from '../records.ts'
+import { toOwnership } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
-import { toOwnership } from './rows.ts'
 
 type OwnershipSteps = Pick<
   Registry,

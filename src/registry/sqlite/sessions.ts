@@ -11,9 +11,9 @@ import type {
   UserRevoke,
   UserStanding,
 } from '../records.ts'
+import { toSession } from '../rows.ts'
 import { isLive } from '../session-match.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import { toSession } from './rows.ts'
 
 type SessionSteps = Pick<Registry, 'readStanding' | 'record' | 'revoke' | 'beginCancel'>
 

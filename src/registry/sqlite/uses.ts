@@ -1,9 +1,9 @@
 // Counts a self-hosted session's requests per minute and says whether it is live, in SQLite.
 import { type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
+import { toSession } from '../rows.ts'
 import { isLive } from '../session-match.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
-import { toSession } from './rows.ts'
 
 const SESSION = 'SELECT * FROM sessions WHERE id = ? AND +user = ?'
 

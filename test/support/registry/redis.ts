@@ -5,8 +5,10 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { z } from 'zod'
 
 const run = promisify(execFile)
+const texts = z.array(z.string())
 
 /** A redis-server of this test's own, on loopback. */
 export interface TestRedis {
@@ -14,6 +16,8 @@ export interface TestRedis {
   readonly url: string
   /** Runs redis-cli against it. */
   cli(...args: string[]): Promise<string>
+  /** The keys that match a pattern; names may hold line feeds. */
+  keys(pattern: string): Promise<readonly string[]>
   /** SIGKILL. */
   kill(): Promise<void>
   /** After {@link TestRedis.kill}: on the same port and files. */
@@ -76,6 +80,7 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
     port,
     url: `redis://127.0.0.1:${port}`,
     cli,
+    keys: async (pattern) => texts.parse(JSON.parse(await cli('--json', 'keys', pattern))),
     kill,
     restart: start,
     freeze: () => child.kill('SIGSTOP'),
@@ -110,7 +115,7 @@ export async function startCluster(): Promise<readonly TestRedis[]> {
 }
 
 /** A port of loopback that nobody listens at. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

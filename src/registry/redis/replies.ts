@@ -1,0 +1,35 @@
+// Reads the replies of scripts: texts, and rows that come as a list of names and values in turn.
+import { z } from 'zod'
+import type { SessionRecord } from '../records.ts'
+import { toSession } from '../rows.ts'
+
+export const text = z.string()
+export const texts = z.array(text)
+export const count = z.number()
+export const countText = z.string().regex(/^\d+$/).transform(Number)
+
+/** A number, or nothing. */
+export const countOrNone = z.union([z.literal('').transform(() => undefined), countText])
+
+/** A row as Redis has it: name, value, name, value. */
+export const row = texts.transform((flat) => {
+  const record: Record<string, string> = {}
+  for (let at = 1; at < flat.length; at += 2) record[flat[at - 1] ?? ''] = flat[at] ?? ''
+  return record
+})
+
+/** A session, or the empty row that stands for none. */
+export const sessionOrNone = row.transform((fields) =>
+  'id' in fields ? toSession(fields) : undefined,
+)
+
+export const sessions = z
+  .array(row)
+  .transform((rows): readonly SessionRecord[] => rows.map(toSession))
+
+/** Names and values of the fields that are there, as a script takes a row. */
+export function flat(fields: Readonly<Record<string, string | number | undefined>>) {
+  return Object.entries(fields).flatMap(([name, value]) =>
+    value === undefined ? [] : [name, value],
+  )
+}

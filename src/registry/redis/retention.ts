@@ -1,0 +1,105 @@
+// Deletes what has outlived its retention and what is kept of an erased user; counts what is there.
+import { z } from 'zod'
+import type { Registry } from '../port.ts'
+import { SESSION, script } from './keys.ts'
+import type { Link } from './link.ts'
+import { count } from './replies.ts'
+import { FLAT_BLOCK } from './revoke.ts'
+
+/** What one call deletes, at most: Redis serves nobody else meanwhile. */
+const BATCH = 100
+
+const FORGET_ENTRY = `
+local function forget_entry(id)
+  local user, action = unpack(redis.call('HMGET', key('audit-entry', id), 'user', 'action'))
+  redis.call('ZREM', key('audit'), id)
+  redis.call('ZREM', key('audit-of-action', action), id)
+  if user then redis.call('ZREM', key('audit-of-user', user), id) end
+  redis.call('DEL', key('audit-entry', id))
+end
+`
+
+/** ARGV: ended before → how many went. */
+const SWEEP_SESSIONS = script(
+  SESSION,
+  `
+local ids = redis.call('ZRANGEBYSCORE', key('ends'), '-inf', '(' .. ARGV[1], 'LIMIT', 0, ${BATCH})
+for _, id in ipairs(ids) do forget_session(read_session(id)) end
+return #ids`,
+)
+
+/** ARGV: now → how many went. */
+const SWEEP_BLOCKS = script(
+  FLAT_BLOCK,
+  `
+local users = redis.call('ZRANGEBYSCORE', key('block-ends'), '-inf', ARGV[1], 'LIMIT', 0, ${BATCH})
+for _, user in ipairs(users) do forget_block(user) end
+return #users`,
+)
+
+/** ARGV: before → how many went, from the beginning on: what follows a younger entry waits for it. */
+const SWEEP_AUDIT = script(
+  FORGET_ENTRY,
+  `
+local gone = 0
+for _, id in ipairs(redis.call('ZRANGE', key('audit'), 0, ${BATCH - 1})) do
+  if tonumber(redis.call('HGET', key('audit-entry', id), 'at')) >= tonumber(ARGV[1]) then break end
+  forget_entry(id)
+  gone = gone + 1
+end
+return gone`,
+)
+
+/** ARGV: user, action that stays, limit, now → how many sessions and entries went. */
+const ERASE = script(
+  ...[SESSION, FORGET_ENTRY],
+  `
+local user, kept_action, limit, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local gone = 0
+redis.call('DEL', key('mints', user))
+for _, id in ipairs(redis.call('ZRANGE', key('of-user', user), 0, -1)) do
+  if gone == limit then return gone end
+  local session = read_session(id)
+  if session.status == 'cancelled' or tonumber(session.expires_at) <= now then
+    forget_session(session)
+    gone = gone + 1
+  end
+end
+for _, id in ipairs(redis.call('ZRANGE', key('audit-of-user', user), 0, -1)) do
+  if gone == limit then return gone end
+  if redis.call('HGET', key('audit-entry', id), 'action') ~= kept_action then
+    forget_entry(id)
+    gone = gone + 1
+  end
+end
+return gone`,
+)
+
+/** ARGV: now → sessions that have not ended, of these those that wait for their cancel, all that wait. */
+const FIGURES = script(`
+return { redis.call('ZCOUNT', key('ends'), '(' .. ARGV[1], '+inf'), redis.call('ZCARD', key('outbox')) }`)
+
+export function createRetention(link: Link): Pick<Registry, 'sweep' | 'eraseUser' | 'figures'> {
+  const toCount = (reply: unknown) => count.parse(reply)
+  return {
+    async sweep({ sessionsEndedBefore, auditBefore, now }) {
+      for (const [step, before] of [
+        [SWEEP_SESSIONS, sessionsEndedBefore],
+        [SWEEP_BLOCKS, now],
+        [SWEEP_AUDIT, auditBefore],
+      ] as const) {
+        while ((await link.run(step, [before], toCount)) === BATCH);
+      }
+    },
+    async eraseUser({ user, keptAction, limit, now }) {
+      const erased = await link.run(ERASE, [user, keptAction, limit, now], toCount)
+      return { erased, more: erased === limit }
+    },
+    figures: (now) =>
+      link.run(FIGURES, [now], (reply) => {
+        const [unended, waiting] = z.tuple([count, count]).parse(reply)
+        // Approximate: a waiting cancel of an expired session is taken for one of a session that is not.
+        return { activeSessions: Math.max(0, unended - waiting), outboxLength: waiting }
+      }),
+  }
+}

@@ -1,0 +1,187 @@
+// Takes back: ends sessions of a user or a single one, sets and lifts blocks, marks logouts.
+import { z } from 'zod'
+import { FIRST_LEASE_MS, type Registry } from '../port.ts'
+import type { Block, LogoutMark, UserRevoke } from '../records.ts'
+import { toBlock, userId } from '../rows.ts'
+import { SESSION, script, USER } from './keys.ts'
+import type { Link } from './link.ts'
+import { count, countOrNone, row, sessionOrNone, sessions } from './replies.ts'
+
+/** A raised generation outlives every mint that may have read the one before it. */
+const GENERATION_KEPT_SECONDS = 86_400
+/** A mark stops tokens a day longer than asked, for clocks that are behind. */
+const MARK_KEPT_SECONDS = 86_400
+
+/**
+ * ARGV: now, user, why, when the cancels are due in ms, issuer, subject and `sid` or '', seconds to keep
+ * the generation, then for a block: until, who, and why if there is a reason.
+ * → end of the block that holds or '', sessions still to be confirmed.
+ */
+const REVOKE = script(
+  ...[USER, SESSION],
+  `
+local now, user = tonumber(ARGV[1]), ARGV[2]
+local issuer, subject, sid = ARGV[5], ARGV[6], ARGV[7]
+local until_then, by, reason = tonumber(ARGV[9]), ARGV[10], ARGV[11]
+
+local function matches(session)
+  return tonumber(session.expires_at) > now
+    and (issuer == '' or session.issuer == issuer)
+    and (subject == '' or session.subject == subject)
+    and (sid == '' or session.sid == sid)
+end
+
+local function matching(ids, found)
+  for _, id in ipairs(ids) do
+    local session = read_session(id)
+    if session and matches(session) then found[#found + 1] = session end
+  end
+  return found
+end
+
+local state = key('user', user)
+local unconfirmed = matching(redis.call('SMEMBERS', key('cancelling', user)), {})
+local live = matching(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV[1], '+inf'), {})
+local _, holds = state_of(user, now)
+
+redis.call('HINCRBY', state, 'generation', 1)
+if until_then and until_then > (holds or 0) then
+  redis.call('HDEL', state, 'block_reason')
+  redis.call('HSET', state, 'block_until', ARGV[9], 'block_by', by, 'block_created_at', ARGV[1])
+  if reason then redis.call('HSET', state, 'block_reason', reason) end
+  redis.call('ZADD', key('blocks'), redis.call('INCR', key('seq')), user)
+  redis.call('ZADD', key('block-ends'), ARGV[9], user)
+  holds = until_then > now and until_then or nil
+end
+if redis.call('TTL', state) < tonumber(ARGV[8]) then redis.call('EXPIRE', state, ARGV[8]) end
+
+for _, session in ipairs(live) do
+  begin_cancel(session, ARGV[3], ARGV[4])
+  unconfirmed[#unconfirmed + 1] = session
+end
+table.sort(unconfirmed, function(one, other) return tonumber(one.seq) < tonumber(other.seq) end)
+local reply = {}
+for at, session in ipairs(unconfirmed) do reply[at] = flat_session(session.id) end
+return { tostring(holds or ''), reply }`,
+)
+
+/** ARGV: now, id, when the cancel is due in ms → the session as it is now, or an empty row. */
+const BEGIN_CANCEL = script(
+  SESSION,
+  `
+local session = read_session(ARGV[2])
+if session and is_live(session, tonumber(ARGV[1])) then return begin_cancel(session, 'cancelled', ARGV[3]) end
+return flat_session(ARGV[2])`,
+)
+
+/** Of a user who is blocked or was, as a row; empty when there is none. */
+export const FLAT_BLOCK = `
+local function flat_block(user)
+  local till, by, created_at, reason = unpack(redis.call('HMGET', key('user', user),
+    'block_until', 'block_by', 'block_created_at', 'block_reason'))
+  if not till then return {} end
+  local flat = { 'user', user, 'until', till, 'by', by, 'created_at', created_at }
+  if reason then flat[9], flat[10] = 'reason', reason end
+  return flat
+end
+
+local function forget_block(user)
+  redis.call('HDEL', key('user', user), 'block_until', 'block_by', 'block_created_at', 'block_reason')
+  redis.call('ZREM', key('blocks'), user)
+  redis.call('ZREM', key('block-ends'), user)
+end
+`
+
+/** ARGV: user. */
+const READ_BLOCK = script(FLAT_BLOCK, 'return flat_block(ARGV[1])')
+
+/** ARGV: now, user, the generation it must still be or '' → 1 when a block held. */
+const LIFT_BLOCK = script(
+  ...[USER, FLAT_BLOCK],
+  `
+local generation, held = state_of(ARGV[2], tonumber(ARGV[1]))
+if ARGV[3] ~= '' and generation ~= ARGV[3] then return 0 end
+forget_block(ARGV[2])
+return held and 1 or 0`,
+)
+
+/** ARGV: issuer, subject or '', `sid` or '' → users. */
+const USERS_OF = script(
+  SESSION,
+  `
+local issuer, subject, sid = ARGV[1], ARGV[2], ARGV[3]
+local users, known = {}, {}
+local function add(set)
+  for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
+    local of = redis.call('HMGET', key('session', id), 'user', 'issuer')
+    if of[2] == issuer and not known[of[1]] then
+      known[of[1]] = true
+      users[#users + 1] = of[1]
+    end
+  end
+end
+if subject ~= '' then add(key('of-subject', subject)) end
+if sid ~= '' then add(sign_in_of({ issuer = issuer, sid = sid })) end
+return users`,
+)
+
+/** ARGV: issuer, issued before, keep until, seconds to keep, subject or '', `sid` or ''. */
+const MARK = script(`
+for kind, value in pairs({ subject = ARGV[5], sid = ARGV[6] }) do
+  if value ~= '' then
+    local mark = key('logout-' .. kind, ARGV[1] .. '\\n' .. value)
+    local before, till = string.match(redis.call('GET', mark) or '', '^(%d+) (%d+)$')
+    before = math.max(tonumber(before or '0'), tonumber(ARGV[2]))
+    till = math.max(tonumber(till or '0'), tonumber(ARGV[3]))
+    local ttl = math.max(redis.call('TTL', mark), tonumber(ARGV[4]))
+    redis.call('SET', mark, string.format('%.0f %.0f', before, till), 'EX', ttl)
+  end
+end`)
+
+const revokeReply = z.tuple([countOrNone, sessions])
+const blockOrNone = row.transform((fields) => ('user' in fields ? toBlock(fields) : undefined))
+
+type Revokes = Pick<
+  Registry,
+  'revoke' | 'beginCancel' | 'getBlock' | 'liftBlock' | 'usersOf' | 'markLogout'
+>
+
+export function createRevokes(link: Link): Revokes {
+  return {
+    async revoke(command) {
+      const read = (reply: unknown) => revokeReply.parse(reply)
+      const [blockedUntil, cancelling] = await link.run(REVOKE, revokeArgs(command), read)
+      return { cancelling, blockedUntil }
+    },
+    beginCancel: (id, now) =>
+      link.run(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS], (reply) =>
+        sessionOrNone.parse(reply),
+      ),
+    getBlock: (user, now) =>
+      link.run(READ_BLOCK, [user], (reply): Block | undefined => {
+        const block = blockOrNone.parse(reply)
+        return block !== undefined && now < block.until ? block : undefined
+      }),
+    liftBlock: (user, now, generation) =>
+      link.run(LIFT_BLOCK, [now, user, generation ?? ''], (reply) => count.parse(reply) === 1),
+    usersOf: ({ issuer, subject, sid }) =>
+      link.run(USERS_OF, [issuer, subject ?? '', sid ?? ''], (reply) =>
+        z.array(userId).parse(reply),
+      ),
+    markLogout: (mark) => link.run(MARK, markArgs(mark), () => undefined),
+  }
+}
+
+function revokeArgs({ user, endReason, identity, block, now }: UserRevoke) {
+  const { issuer = '', subject = '', sid = '' } = identity ?? {}
+  const kept = Math.max(0, (block?.until ?? now) - now) + GENERATION_KEPT_SECONDS
+  const args = [now, user, endReason, now * 1000 + FIRST_LEASE_MS, issuer, subject, sid, kept]
+  if (block === undefined) return args
+  const why = block.reason === undefined ? [] : [block.reason]
+  return [...args, block.until, block.by, ...why]
+}
+
+function markArgs({ issuer, issuedBefore, keepUntil, subject, sid }: LogoutMark) {
+  const kept = Math.max(0, keepUntil - issuedBefore) + MARK_KEPT_SECONDS
+  return [issuer, issuedBefore, keepUntil, kept, subject ?? '', sid ?? '']
+}

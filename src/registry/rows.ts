@@ -1,0 +1,92 @@
+// Reads rows of a store as records, and checks that they are what they should be. SQLite and Redis use
+// the same names of fields; Redis has numbers as text.
+import { z } from 'zod'
+import type { AuditEntry, Block, Ownership, SessionRecord } from './records.ts'
+
+const text = z.string()
+const optionalText = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? undefined)
+const count = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
+
+/** A user whom the store was given. */
+export const userId = text.brand<'UserId'>()
+const workflowName = text.brand<'WorkflowName'>()
+
+/** State variables, kept as JSON. */
+const sessionState = z.record(text, z.union([text, z.number(), z.boolean()]))
+
+const sessionRow = z.object({
+  id: text.brand<'SessionId'>(),
+  user: userId,
+  workflow: workflowName,
+  issuer: text,
+  subject: text,
+  sid: optionalText,
+  secret_hash: text,
+  status: z.enum(['active', 'cancelling', 'cancelled']),
+  end_reason: z
+    .enum(['cancelled', 'evicted', 'replaced', 'revoked', 'signed_out', 'logged_out'])
+    .nullish(),
+  created_at: count,
+  expires_at: count,
+  state: optionalText,
+})
+
+const ownedRow = z.object({
+  workflow: workflowName,
+  kind: z.enum(['thread', 'attachment']),
+  id: text,
+  user: userId,
+  created_at: count,
+})
+
+const blockRow = z.object({
+  user: userId,
+  until: count,
+  reason: optionalText,
+  by: text,
+  created_at: count,
+})
+
+const auditRow = z.object({
+  id: text,
+  at: count,
+  actor: text,
+  action: text,
+  user: optionalText,
+  outcome: z.enum(['ok', 'refused', 'failed']),
+  reason: optionalText,
+  request_id: optionalText,
+})
+
+/**
+ * @throws `ZodError`, as the other functions here, when the row is not what it should be
+ */
+export function toSession(row: unknown): SessionRecord {
+  const { secret_hash, end_reason, created_at, expires_at, state, ...same } = sessionRow.parse(row)
+  return {
+    ...same,
+    secretHash: secret_hash,
+    endReason: end_reason ?? undefined,
+    createdAt: created_at,
+    expiresAt: expires_at,
+    state: state === undefined ? undefined : sessionState.parse(JSON.parse(state)),
+  }
+}
+
+export function toOwnership(row: unknown): Ownership {
+  const { created_at, ...same } = ownedRow.parse(row)
+  return { ...same, createdAt: created_at }
+}
+
+export function toBlock(row: unknown): Block {
+  const { created_at, ...same } = blockRow.parse(row)
+  return { ...same, createdAt: created_at }
+}
+
+export function toAuditEntry(row: unknown): AuditEntry {
+  const { request_id, ...same } = auditRow.parse(row)
+  return { ...same, requestId: request_id }
+}
