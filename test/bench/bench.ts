@@ -9,6 +9,7 @@ import { latencyPart } from './parts/latency.ts'
 import { memoryPart } from './parts/memory.ts'
 import { overloadPart } from './parts/overload.ts'
 import { ratePart } from './parts/rate.ts'
+import { redisPart } from './parts/redis.ts'
 import { startPart } from './parts/start.ts'
 import { storeSizePart } from './parts/store-size.ts'
 import type { Goal, Report } from './report/part.ts'
@@ -31,6 +32,7 @@ const PART_OF: Readonly<Record<PartName, (scene: Scene, fleet: Fleet) => Promise
   start: startPart,
   memory: memoryPart,
   'store-size': storeSizePart,
+  redis: redisPart,
   'install-size': installSizePart,
 }
 

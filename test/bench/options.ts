@@ -10,6 +10,7 @@ export const PARTS = [
   'start',
   'memory',
   'store-size',
+  'redis',
   'install-size',
 ] as const
 export type PartName = (typeof PARTS)[number]
