@@ -17,10 +17,12 @@ import {
   type ServerUserContent,
 } from './thread.ts'
 
-/** Kinds of items that a server keeps for itself: no client may see them. */
-const HIDDEN_KINDS: readonly string[] = ['hidden_context_item', 'sdk_hidden_context']
+/** Kinds of items that a server keeps for itself, and the mark at the end of a turn, which shows nothing. */
+const HIDDEN_KINDS: readonly string[] = ['hidden_context_item', 'sdk_hidden_context', 'end_of_turn']
 /** Later than any date in seconds (the year 5138), earlier than any of today's in milliseconds. */
 const LARGEST_SECONDS = 100_000_000_000
+/** Longest URL of a picture that is shown: longer ones hold data. */
+const MAX_URL_CHARACTERS = 2048
 const ZONE = /(?:Z|[+-]\d\d:?\d\d)$/i
 
 type ItemOf<K extends KnownServerItem['type']> = Extract<KnownServerItem, { type: K }>
@@ -110,8 +112,20 @@ function otherKind(item: ItemOf<'structured_input'> | OtherServerItem): ThreadIt
     type: 'chatkit.task',
     task_type: 'custom',
     heading: type,
-    summary: Object.keys(rest).length === 0 ? null : JSON.stringify(rest),
+    summary: type === 'generated_image' ? pictureSummary(rest) : contentSummary(rest),
   }
+}
+
+function contentSummary(content: object): string | null {
+  return Object.keys(content).length === 0 ? null : JSON.stringify(content)
+}
+
+/** The picture's URL. One that holds the picture itself (`data:`) can have megabytes: a text stands for it. */
+function pictureSummary({ image }: Readonly<Record<string, unknown>>): string {
+  const url = typeof image === 'object' && image !== null && 'url' in image ? image.url : undefined
+  const isAddress =
+    typeof url === 'string' && /^https?:/i.test(url) && url.length <= MAX_URL_CHARACTERS
+  return isAddress ? url : 'A generated picture.'
 }
 
 function userMessage(item: ItemOf<'user_message'>): ThreadItem {

@@ -11,6 +11,8 @@ import { toUnixSeconds, toWireItem, toWireThread } from '../../../src/chatkit/pr
 import { knownThreadItem } from '../../../src/chatkit/wire/item.ts'
 import { thread } from '../../../src/chatkit/wire/thread.ts'
 
+const PICTURE = 'A generated picture.'
+
 const AT = '2026-01-02T03:04:05Z'
 const SECONDS = 1767323045
 const base = { id: 'itm_1', thread_id: 'thr_1', created_at: AT }
@@ -256,12 +258,17 @@ describe('items', () => {
   })
 
   it.each<[object, string | null]>([
-    [{ type: 'generated_image', image: { id: 'i', url: 'u' } }, '{"image":{"id":"i","url":"u"}}'],
+    [
+      { type: 'generated_image', image: { id: 'i', url: 'https://cdn.example/i' } },
+      'https://cdn.example/i',
+    ],
+    [{ type: 'generated_image', image: { id: 'i', url: 'data:image/png;base64,AAAA' } }, PICTURE],
+    [{ type: 'generated_image', image: null }, PICTURE],
+    [{ type: 'generated_image' }, PICTURE],
     [
       { type: 'structured_input', status: 'pending', inputs: [] },
       '{"status":"pending","inputs":[]}',
     ],
-    [{ type: 'end_of_turn' }, null],
     [{ type: 'chatkit.widget', widget: 3 }, '{"widget":3}'],
     [{ type: 'task_group' }, null],
   ])('a kind that the reference does not have: %j', (parts, summary) => {
@@ -276,9 +283,12 @@ describe('items', () => {
     })
   })
 
-  it.each(['hidden_context_item', 'sdk_hidden_context'])('%s is shown to nobody', (type) => {
-    expect(toWireItem(serverItem.parse({ ...base, type, content: 'secret' }))).toBeUndefined()
-  })
+  it.each(['hidden_context_item', 'sdk_hidden_context', 'end_of_turn'])(
+    '%s is shown to nobody',
+    (type) => {
+      expect(toWireItem(serverItem.parse({ ...base, type, content: 'secret' }))).toBeUndefined()
+    },
+  )
 })
 
 describe('what a server answers is read tolerantly', () => {
