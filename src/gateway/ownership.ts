@@ -12,6 +12,8 @@ import type { Call } from './open-call.ts'
 
 /** Ids that one request may name: each costs the store a look. */
 const MAX_IDS = 256
+/** Ids in the application's own data: the rows of a tool's result may each have one. */
+const MAX_MENTIONED = 10_000
 
 /** A thread or an attachment of the call's workflow. */
 export type Thing = Pick<OwnedThing, 'kind' | 'id'>
@@ -90,8 +92,8 @@ export async function requireOwn(
   const { workflow, session } = call
   const named = thingsOf(ids)
   const mentioned = thingsOf(ids.mentioned).filter(isPossible)
-  if (named.length + mentioned.length > MAX_IDS) {
-    throw new ServiceError('invalid_request', { reason: `more than ${MAX_IDS} ids` })
+  if (named.length > MAX_IDS || mentioned.length > MAX_MENTIONED) {
+    throw new ServiceError('invalid_request', { reason: 'more ids than a request may name' })
   }
   if (!named.every(isPossible)) throw notFound('that no store can hold')
   const owners = await ownership.ownersOf(call, [...named, ...mentioned])

@@ -79,6 +79,20 @@ test('an id in the application’s own data is refused when it is another user�
   expect(textOf(await eventsOf(passed))).toContain('Action x')
 })
 
+test('a tool’s result of 300 rows, each with a `thread_id` of another system, passes', async () => {
+  const { id: thread_id } = await createThread(alice, 'call the tool')
+  const rows = Array.from({ length: 300 }, (_, at) => ({ thread_id: `mail_${at}`, subject: 'Hi' }))
+  const request = (result: unknown) =>
+    alice(['threads.add_client_tool_output', { thread_id, result }])
+  expect((await request({ rows })).status).toBe(200)
+  const { id: foreign } = await createThread(bob)
+  scene.sample.server.clearRequests()
+  expect((await request({ rows: [...rows, { thread_id: foreign }] })).status).toBe(404)
+  const more = Array.from({ length: 10_001 }, (_, at) => ({ thread_id: at }))
+  expectProblem(await answerOf(await request(more)), 400, 'invalid_request')
+  expect(scene.sample.server.requests()).toEqual([])
+})
+
 test('a thread that was deleted belongs to nobody', async () => {
   const { id } = await createThread(alice)
   expect((await alice(['threads.delete', { thread_id: id }])).status).toBe(200)
