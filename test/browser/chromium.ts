@@ -7,7 +7,14 @@ import {
   type Page,
 } from 'playwright-core'
 
-const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+// The shell first: the same engine without tabs, toolbar and extensions, whose processes cost as much as the page.
+const PROGRAMS = [
+  'chromium-headless-shell',
+  'chromium',
+  'chromium-browser',
+  'google-chrome',
+  'google-chrome-stable',
+]
 
 const ARGUMENTS = [
   '--no-sandbox',

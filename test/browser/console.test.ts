@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type DataScene, startDataScene } from '../console/data-scene.ts'
@@ -8,8 +5,9 @@ import { startConsoleScene } from '../console/scene.ts'
 import { forAllTests, forEachTest } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
 import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
+import { takePicture } from './pictures.ts'
 
-// The console as an admin meets it. Pictures of its pages are left in a temporary folder for the eye.
+// The console as an admin meets it.
 
 const PHONE = { viewport: { width: 390, height: 844 } }
 const DESK = { viewport: { width: 1280, height: 860 } }
@@ -19,7 +17,6 @@ const SLOW_MS = 60_000
 const inChromium = describe.runIf(wantsChromium())
 
 inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
-  const pictures = mkdtempSync(join(tmpdir(), 'console-pictures-'))
   let open: OpenPage | undefined
   const browser = forAllTests(() => startBrowser())
   const scene = forEachTest(() => startConsoleScene())
@@ -90,7 +87,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   test('somebody who is no admin is told so', async () => {
     const page = await signedIn({ expectedFailures: ['403 /admin/callback'] }, 'bob')
     await page.getByRole('heading', { name: 'You are not an admin here' }).waitFor()
-    await page.screenshot({ path: join(pictures, 'refused.png') })
+    await takePicture(page, 'console-refused')
     await expectNoFault(page)
   })
 
@@ -142,7 +139,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await open?.context.clearCookies({ name: 'chatkit-mint-console-session' })
     await page.getByRole('button', { name: 'Revoke' }).click()
     await page.getByRole('heading', { name: 'Your sign-in has ended' }).waitFor()
-    await page.screenshot({ path: join(pictures, 'ended.png') })
+    await takePicture(page, 'console-ended')
     await page.getByRole('link', { name: 'Sign in again and go back' }).click()
     await page.getByRole('heading', { name: 'User alice' }).waitFor()
     expect(await scene.audit('revoke')).toEqual([])
@@ -180,17 +177,17 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     const paths = ['', '/user?user=alice', '/user?user=bob', `/sessions/${id}`, '/blocks', '/audit']
     for (const [at, path] of [...paths, '/figures', '/signed-out'].entries()) {
       await page.goto(scene.console + path)
-      await lookAt(page, join(pictures, `${name}-${at}.png`))
+      await lookAt(page, `${name}-${at}`)
     }
     const dark: unknown = await page.evaluate('getComputedStyle(document.body).backgroundColor')
     expect(dark).toBe(name.includes('dark') ? 'rgb(15, 20, 25)' : 'rgb(246, 247, 248)')
   })
 
-  async function lookAt(page: Page, path: string) {
-    await page.screenshot({ path, fullPage: true })
+  async function lookAt(page: Page, name: string) {
+    await takePicture(page, `console-${name}`)
     await expectNoFault(page)
     const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
-    expect([path, wide]).toEqual([path, false])
+    expect([name, wide]).toEqual([name, false])
   }
 
   describe('threads and erase', () => {
@@ -203,16 +200,16 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       await signInOn(page, data.console, 'ada')
       await page.goto(`${data.console}/user?user=alice`)
       await page.getByText('Erase this user').click()
-      await lookAt(page, join(pictures, `${name}-user-data.png`))
+      await lookAt(page, `${name}-user-data`)
       await page.getByRole('link', { name: 'Where is my parcel?' }).click()
       await page.getByRole('heading', { name: 'Where is my parcel?' }).waitFor()
-      await lookAt(page, join(pictures, `${name}-thread.png`))
+      await lookAt(page, `${name}-thread`)
 
       plantFigures(data)
       await page.goto(`${data.console}/figures`)
       await page.getByRole('img', { name: /^Sessions minted: 4 in 10 s/ }).waitFor()
       expect(await page.getByRole('img').count()).toBe(4)
-      await lookAt(page, join(pictures, `${name}-figures.png`))
+      await lookAt(page, `${name}-figures`)
 
       const released = Promise.withResolvers<void>()
       data.userData.lines = eraseLines(released.promise)
@@ -224,7 +221,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       expect(await page.getByText('Everything is erased').count()).toBe(0)
       released.resolve()
       await page.getByText('Everything is erased').waitFor()
-      await lookAt(page, join(pictures, `${name}-erase.png`))
+      await lookAt(page, `${name}-erase`)
     })
   })
 })

@@ -1,17 +1,12 @@
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Spawned, spawnNode } from '../support/service-process.ts'
 import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
 import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
+import { takePicture } from './pictures.ts'
 
 // `npm run demo`, and a person at its page.
-
-/** Where screenshots go, to be looked at. */
-const PICTURES = join(tmpdir(), 'chatkit-mint-pictures')
 
 /** What a revoke looks like in the console. */
 const REFUSALS = ['403 /v1/sessions', '401 /chatkit/helpdesk']
@@ -24,7 +19,6 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
   const opened: OpenPage[] = []
 
   beforeAll(async () => {
-    mkdirSync(PICTURES, { recursive: true })
     demo = spawnNode(['src/commands/demo/demo.ts'], { PORT: '0' })
     url = await demo.until(() => /(http:\S+\/demo) in a browser/.exec(demo.stdout())?.[1])
     await demo.until(() => (demo.stdout().includes('/readyz') ? true : undefined))
@@ -225,7 +219,7 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
   ] as const)('can be read by everybody: %s', async (name, options) => {
     const page = await open(options)
     const look = async (when: string) => {
-      await page.screenshot({ path: join(PICTURES, `demo-${name}-${when}.png`), fullPage: true })
+      await takePicture(page, `demo-${name}-${when}`)
       expect(await seriousFaults(page)).toEqual([])
       const overflow = 'document.documentElement.scrollWidth - innerWidth'
       expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0)

@@ -1,18 +1,15 @@
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { guideNames } from '../docs/samples.ts'
 import { startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
 import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
+import { takePicture } from './pictures.ts'
 
-/** Where screenshots go, to be looked at. */
-const PICTURES = join(tmpdir(), 'chatkit-mint-pictures')
 const PATHS = ['/docs', ...guideNames.map((name) => `/docs/${name}`)]
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true }
+const UNFOLD = "for (const fold of document.querySelectorAll('details')) fold.open = true"
 /** For a walk over every page: axe takes a second for each. */
 const LONG = { timeout: 60_000 }
 
@@ -21,7 +18,6 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
   const running = forAllTests(() => startService())
   const opened: OpenPage[] = []
 
-  beforeAll(() => mkdirSync(PICTURES, { recursive: true }))
   afterEach(async () => {
     for (const { context, faults } of opened.splice(0)) {
       expect(faults()).toEqual([])
@@ -36,17 +32,14 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     return one.page
   }
 
-  const picture = (page: Page, name: string) =>
-    page.screenshot({ path: join(PICTURES, `docs-${name}.png`) })
+  const picture = (page: Page, name: string) => takePicture(page, `docs-${name}`)
 
   test.each(['light', 'dark'] as const)('every page passes axe, %s', LONG, async (colorScheme) => {
     const page = await open('/docs', { colorScheme })
     for (const path of PATHS) {
       await page.goto(running.url + path)
       // What is folded away is looked at too.
-      for (const fold of await page.locator('details').all()) {
-        await fold.evaluate((element) => element.setAttribute('open', ''))
-      }
+      await page.evaluate(UNFOLD)
       expect({ path, faults: await seriousFaults(page) }).toEqual({ path, faults: [] })
     }
     await page.goto(`${running.url}/docs`)
@@ -59,9 +52,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     const page = await open('/docs', PHONE)
     for (const path of PATHS) {
       await page.goto(running.url + path)
-      for (const fold of await page.locator('details').all()) {
-        await fold.evaluate((element) => element.setAttribute('open', ''))
-      }
+      await page.evaluate(UNFOLD)
       const width = await page.evaluate('document.documentElement.scrollWidth')
       expect({ path, width }).toEqual({ path, width: 390 })
     }
