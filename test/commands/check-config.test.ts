@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { MINIMAL } from '../config/fixtures.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { NODE, PREPARED } from '../support/service-process.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const NODE = join(ROOT, 'node_modules/.bin/node')
 const folder = scratchFolder()
 
 /** Runs the command with an empty environment: it needs none. */
 function check(...args: string[]): { code: number | null; out: string; err: string } {
-  const command = ['src/commands/check-config.ts', ...args]
+  const command = [...PREPARED, 'src/commands/check-config.ts', ...args]
   const run = spawnSync(NODE, command, { cwd: ROOT, env: {}, encoding: 'utf8' })
   return { code: run.status, out: run.stdout, err: run.stderr }
 }

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { CREDENTIALS } from '../support/chatkit/request.ts'
+import { PREPARED } from '../support/service-process.ts'
 
 const COMMAND = fileURLToPath(new URL('../../src/commands/chatkit-api.ts', import.meta.url))
 
@@ -66,7 +67,9 @@ describe('npm run chatkit-api', () => {
   })
 
   function run(port: string) {
-    const child = spawn(process.execPath, [COMMAND], { env: { ...process.env, PORT: port } })
+    const child = spawn(process.execPath, [...PREPARED, COMMAND], {
+      env: { ...process.env, PORT: port },
+    })
     children.push(child)
     return child
   }

@@ -10,6 +10,8 @@ const ROOT = resolve(import.meta.dirname, '../..')
 /** The Node that `npm ci` brings. */
 export const NODE = join(ROOT, 'node_modules/.bin/node')
 const ENTRY = join(ROOT, 'src/main.ts')
+/** Before each entry point, as in the npm scripts: with it compiled code is kept from start to start. */
+export const PREPARED = ['--import', join(ROOT, 'src/check-node.js')]
 const READY_WITHIN_MS = 15_000
 
 export interface ProcessOptions {
@@ -47,7 +49,7 @@ export function spawnNode(
   commandLine: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Spawned {
-  const child = spawn(NODE, commandLine, {
+  const child = spawn(NODE, [...PREPARED, ...commandLine], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
