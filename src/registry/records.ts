@@ -219,7 +219,7 @@ export interface SessionUse extends SessionKey {
 }
 
 export type UseOutcome =
-  | { readonly kind: 'ok'; readonly session: SessionRecord }
+  | { readonly kind: 'ok'; readonly session: SessionRecord; readonly generation: number }
   /** Not active, expired, or unknown. */
   | { readonly kind: 'ended' }
   /** `resetMs`: until the window ends, in milliseconds. */

@@ -17,9 +17,16 @@ export function usesSuite(suite: Suite): void {
     it('gives back the session with its state', async () => {
       const state = { plan: 'pro', seats: 3, ratio: 0.1, trial: false, empty: '', 'ä😀\n"': '{}' }
       await registry.record(entry({ id: 's1', state }))
-      const expected = { kind: 'ok', session: session({ id: 's1', state }) }
+      const expected = { kind: 'ok', session: session({ id: 's1', state }), generation: 0 }
       expect(await use()).toEqual(expected)
       expect(await registry.getSession('s1')).toEqual(expected.session)
+    })
+
+    it('names the generation of its user, which a revoke of others does not raise', async () => {
+      await registry.revoke({ user: 'alice', endReason: 'revoked', now: NOW })
+      await registry.revoke({ user: 'bob', endReason: 'revoked', now: NOW })
+      await registry.record({ ...entry({ id: 's1' }), generation: 1 })
+      expect(await use()).toMatchObject({ kind: 'ok', generation: 1 })
     })
 
     it('keeps an empty state apart from none', async () => {

@@ -3,16 +3,16 @@ import { z } from 'zod'
 import type { SessionId } from '../../lib/ids.ts'
 import { type Registry, USE_WINDOW_MS } from '../port.ts'
 import { toSession } from '../rows.ts'
-import { SESSION, script } from './keys.ts'
+import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link.ts'
-import { row } from './replies.ts'
+import { countText, row } from './replies.ts'
 
 /**
  * ARGV: now in ms, id, user, uses per window, length of the window in ms.
- * → 'ok' and the session, 'limited' and the end of the window, or 'ended'.
+ * → 'ok', the session and its user's generation, 'limited' and the end of the window, or 'ended'.
  */
 const USE = script(
-  SESSION,
+  ...[SESSION, USER],
   `
 local now, id = tonumber(ARGV[1]), ARGV[2]
 local session = read_session(id)
@@ -21,7 +21,7 @@ local used, ends = tonumber(session.uses or 0), tonumber(session.uses_end_ms or 
 if ends <= now then used, ends = 0, now + tonumber(ARGV[5]) end
 if used >= tonumber(ARGV[4]) then return { 'limited', ends } end
 redis.call('HSET', key('session', id), 'uses', used + 1, 'uses_end_ms', ends)
-return { 'ok', flat_session(id) }`,
+return { 'ok', flat_session(id), (state_of(session.user, now / 1000)) }`,
 )
 
 /** ARGV: now, then id and user in turn → the ids that are not live. */
@@ -34,18 +34,19 @@ end
 return ended`)
 
 const useReply = z.union([
-  z.tuple([z.literal('ok'), row.transform(toSession)]),
-  z.tuple([z.literal('limited'), z.number()]),
-  z.tuple([z.literal('ended')]),
+  z
+    .tuple([z.literal('ok'), row.transform(toSession), countText])
+    .transform(([kind, session, generation]) => ({ kind, session, generation })),
+  z.tuple([z.literal('limited'), z.number()]).transform(([kind, endsMs]) => ({ kind, endsMs })),
+  z.tuple([z.literal('ended')]).transform(([kind]) => ({ kind })),
 ])
 
 export function createUses(link: Link): Pick<Registry, 'useSession' | 'endedAmong'> {
   return {
     useSession: ({ id, user, maxPerMinute, nowMs }) =>
       link.run(USE, [nowMs, id, user, maxPerMinute, USE_WINDOW_MS], (reply) => {
-        const [kind, more] = useReply.parse(reply)
-        if (kind === 'ok') return { kind, session: more }
-        return kind === 'limited' ? { kind, resetMs: more - nowMs } : { kind }
+        const use = useReply.parse(reply)
+        return use.kind === 'limited' ? { kind: use.kind, resetMs: use.endsMs - nowMs } : use
       }),
     async endedAmong(sessions, now) {
       if (sessions.length === 0) return []

@@ -5,7 +5,9 @@ import { toSession } from '../rows.ts'
 import { isLive } from '../session-match.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
-const SESSION = 'SELECT * FROM sessions WHERE id = ? AND +user = ?'
+const SESSION = `
+  SELECT *, coalesce((SELECT generation FROM users WHERE users.user = sessions.user), 0) AS generation
+  FROM sessions WHERE id = ? AND +user = ?`
 
 const RUNNING = 'SELECT used, ends_ms FROM session_uses WHERE id = ? AND ends_ms > ?'
 
@@ -42,5 +44,5 @@ function useSession(sql: Sql, { id, user, maxPerMinute, nowMs }: SessionUse): Us
   const endsMs = numberIn(running, 'ends_ms') ?? nowMs + USE_WINDOW_MS
   if (used >= maxPerMinute) return { kind: 'limited', resetMs: endsMs - nowMs }
   sql.run(COUNT, id, used + 1, endsMs)
-  return { kind: 'ok', session }
+  return { kind: 'ok', session, generation: numberIn(row, 'generation') ?? 0 }
 }
