@@ -27,7 +27,8 @@ export async function openRegistry(location: RegistryLocation, log: Log): Promis
     }
     case 'redis': {
       const { createRedisRegistry } = await import('./redis.ts')
-      return createRedisRegistry({ url: location.url, cluster: location.cluster, log })
+      const { url, cluster, replicas } = location
+      return createRedisRegistry({ url, cluster, replicas, log })
     }
   }
 }

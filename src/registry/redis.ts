@@ -1,7 +1,7 @@
 // The registry in Redis or Valkey, for any number of instances.
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
-import { createConnection, type RedisConnection, type RedisLocation } from './redis/client.ts'
+import { addressOf, createConnect, type RedisLocation } from './redis/client.ts'
 import { script } from './redis/keys.ts'
 import { createLink, type Link } from './redis/link.ts'
 import { createLists } from './redis/lists.ts'
@@ -31,8 +31,6 @@ local kept = key('kept-key', ARGV[1])
 if ARGV[2] then redis.call('SET', kept, ARGV[2], 'NX') end
 return redis.call('GET', kept) or ''`)
 
-const WRITE_HEALTH = script(`redis.call('SET', key('health'), '1', 'EX', 60)`)
-
 /**
  * The registry in Redis 7 or Valkey, for any number of instances. Starts though Redis is down: until
  * it comes, every method answers `store_unavailable`.
@@ -42,15 +40,12 @@ const WRITE_HEALTH = script(`redis.call('SET', key('health'), '1', 'EX', 60)`)
 export function createRedisRegistry({
   url,
   cluster,
+  replicas,
   log,
   callMs,
 }: RedisLocation & { readonly log: Log; readonly callMs?: number | undefined }): Registry {
-  const link = createLink({
-    connect: (onError) => createConnection({ url, cluster }, onError),
-    log,
-    callMs,
-    onReady: (connection) => inspect(connection, log),
-  })
+  const connect = createConnect({ url, cluster })
+  const link = createLink({ connect, address: addressOf(url), replicas, log, callMs })
   return {
     ...createStanding(link),
     record: (entry) => record(link, entry),
@@ -61,7 +56,7 @@ export function createRedisRegistry({
     ...createLists(link),
     ...createRetention(link),
     ...createMemories(link),
-    check: () => link.run(WRITE_HEALTH, [], () => undefined),
+    check: link.check,
     async close() {
       link.close()
     },
@@ -79,23 +74,5 @@ function createMemories(link: Link): Pick<Registry, 'remembers' | 'rememberOnce'
       const kept = (await keep()) || (await keep(Buffer.from(make()).toString('base64')))
       return new Uint8Array(Buffer.from(kept, 'base64'))
     },
-  }
-}
-
-/** Warns when Redis may lose blocks and generations: revoked users could mint again. */
-async function inspect(connection: RedisConnection, log: Log): Promise<void> {
-  try {
-    const info = String(await connection.send('{ckm}', ['INFO']))
-    if (/^aof_enabled:0/m.test(info)) {
-      log.warn(
-        'redis has no append-only file: after a crash of Redis, revoked users may mint again',
-      )
-    }
-    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction'
-    if (policy !== 'noeviction') {
-      log.warn({ policy }, 'redis may evict keys: blocks and sessions can be lost')
-    }
-  } catch (error) {
-    log.info({ err: error }, 'redis does not say how durable it is')
   }
 }

@@ -120,7 +120,7 @@ describe.runIf(wantsRedis())('in Redis', () => {
   async function openFilled(sessions: number, database: number): Promise<Side> {
     const url = new Secret(`${redis.url}/${database}`)
     const log = createLog({ level: 'silent' })
-    const registry = patient(createRedisRegistry({ url, cluster: false, log }))
+    const registry = patient(createRedisRegistry({ url, cluster: false, replicas: 0, log }))
     onTestFinished(() => registry.close())
     await registry.check()
     await fill(registry, sessions)

@@ -22,6 +22,7 @@ describe.runIf(wantsRedis())('over Redis', () => {
     const options = {
       url: new Secret(redis.url),
       cluster: false,
+      replicas: 0,
       log: createLog({ level: 'silent' }),
     }
     registries = Array.from({ length: 4 }, () => createRedisRegistry(options))

@@ -174,7 +174,7 @@ describe.runIf(wantsRedis())('a cluster', () => {
   let registry: PlainRegistry
   beforeAll(async () => {
     nodes = await startCluster()
-    registry = instances.open(`${nodes[0]?.url}?cluster=true`, true)
+    registry = instances.open(`${nodes[0]?.url}`, { cluster: true })
     await answers(registry)
   })
   afterAll(async () => {

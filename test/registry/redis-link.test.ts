@@ -1,50 +1,91 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
-import { script } from '../../src/registry/redis/client.ts'
+import { type RedisConnection, script } from '../../src/registry/redis/client.ts'
 import { createLink, type Link } from '../../src/registry/redis/link.ts'
 
 const CALL_MS = 50
-const STEP = script('return 1')
-const same = (reply: unknown) => reply
+const STEP = script('a step')
+const refused = { code: 'store_unavailable' }
 
 let link: Link | undefined
 afterEach(() => link?.close())
 
-/** On a connection that is ready and answers pings, and scripts in turn as it is told. */
-function linkOf(...answers: (() => Promise<unknown>)[]): Link {
-  const connection = {
-    connect: async () => undefined,
-    send: async () => answers.shift()?.(),
-    isReady: () => true,
-    ping: async () => undefined,
-    destroy: () => undefined,
-  }
-  link = createLink({
-    connect: () => connection,
+/** On connections that are ready at once; `send` answers what is not the link's own check. */
+async function linkTo(send: RedisConnection['send']) {
+  const seen = { connections: 0, sent: [] as (readonly string[])[] }
+  const opened = createLink({
+    connect: async () => {
+      seen.connections++
+      let ready = true
+      return {
+        send: async (args) => {
+          if (args.some((arg) => arg.includes('health')) || args[1] !== STEP.sha) return null
+          seen.sent.push(args)
+          return send(args)
+        },
+        isReady: () => ready,
+        destroy: () => {
+          ready = false
+        },
+      }
+    },
+    address: 'redis.example:6379',
+    replicas: 0,
     log: createLog({ level: 'silent' }),
-    onReady: async () => undefined,
     callMs: CALL_MS,
   })
-  return link
+  link = opened
+  await vi.waitFor(() => opened.check(), { interval: 5 })
+  return { ...opened, seen, call: () => opened.run(STEP, ['a', 7], String) }
 }
 
+test('a script gets the hash tag as its key and its arguments as text', async () => {
+  const { call, seen } = await linkTo(async () => 'done')
+  expect(await call()).toBe('done')
+  expect(seen.sent).toEqual([['EVALSHA', STEP.sha, '1', '{ckm}', 'a', '7']])
+})
+
 test('a call that this process itself held up is answered, and nobody is suspected', async () => {
-  const late = () => {
+  let first = true
+  const { call } = await linkTo(() => {
+    if (!first) return Promise.resolve('next')
+    first = false
     const until = performance.now() + 3 * CALL_MS
     while (performance.now() < until);
     // As an answer that comes as soon as the command could be sent.
     return sleep(10, 'late')
-  }
-  const { run } = linkOf(late, async () => 'next')
-  expect(await run(STEP, [], same)).toBe('late')
-  expect(await run(STEP, [], same)).toBe('next')
+  })
+  expect(await call()).toBe('late')
+  expect(await call()).toBe('next')
 })
 
 test('a call that nobody answers is refused, and the next ones at once', async () => {
-  const { run } = linkOf(() => new Promise(() => undefined))
-  const refused = { code: 'store_unavailable', reason: 'no answer from Redis within 50 ms' }
-  await expect(run(STEP, [], same)).rejects.toMatchObject(refused)
-  const next = { code: 'store_unavailable', reason: 'not connected to Redis' }
-  await expect(run(STEP, [], same)).rejects.toMatchObject(next)
+  const { call } = await linkTo(() => new Promise(() => undefined))
+  const reason = 'Redis: no answer within 50 ms'
+  await expect(call()).rejects.toMatchObject({ ...refused, reason })
+  await expect(call()).rejects.toMatchObject({ ...refused, reason: 'not connected to Redis' })
 })
+
+test('a script that Redis does not know is not sent once its call is refused', async () => {
+  const { call, seen } = await linkTo(async () => {
+    await sleep(2 * CALL_MS)
+    throw new Error('NOSCRIPT No matching script.')
+  })
+  await expect(call()).rejects.toMatchObject(refused)
+  await sleep(3 * CALL_MS)
+  expect(seen.sent.map(([name]) => name)).toEqual(['EVALSHA'])
+})
+
+test.each(['READONLY You cannot write against a read only replica.', 'MOVED 10464 127.0.0.1:7'])(
+  'after %s the address is asked again, at most once in a second',
+  async (message) => {
+    const { call, seen } = await linkTo(() => Promise.reject(new Error(message)))
+    await sleep(1_000)
+    await expect(call()).rejects.toMatchObject(refused)
+    await vi.waitFor(() => expect(seen.connections).toBe(2))
+    await vi.waitFor(() => expect(call()).rejects.toMatchObject({ reason: `Redis: ${message}` }))
+    await sleep(300)
+    expect(seen.connections).toBe(2)
+  },
+)

@@ -17,8 +17,8 @@ async function emptyStore(nodes: readonly TestRedis[], cluster: boolean) {
   const opened: Registry[] = []
   return {
     async open() {
-      const url = new Secret(cluster ? `${first.url}?cluster=true` : first.url)
-      const registry = createRedisRegistry({ url, cluster, log, callMs: 5_000 })
+      const url = new Secret(first.url)
+      const registry = createRedisRegistry({ url, cluster, replicas: 0, log, callMs: 5_000 })
       opened.push(registry)
       await answering(registry)
       return registry

@@ -1,124 +1,122 @@
-// Connection to one Redis node or to a cluster, and Lua scripts with the hash Redis knows them by.
-
+// Connects to the one Redis server that holds our keys, and gives scripts the hash Redis knows them by.
 import { createHash } from 'node:crypto'
-import { createClient, createCluster } from 'redis'
+import { createClient } from 'redis'
+import { z } from 'zod'
 import type { Secret } from '../../lib/secret.ts'
 
-/** What the adapter needs of a connection, be it to one node or to a cluster. */
-export interface RedisConnection {
-  connect(): Promise<void>
-  /** @param key - routes the command; every key of the command is in its slot */
-  send(key: string, args: readonly string[]): Promise<unknown>
-  isReady(): boolean
-  /** Resolves when every primary has answered. */
-  ping(): Promise<void>
-  /** Ends at once; commands under way are refused. */
-  destroy(): void
-}
+/** All keys begin with it, so that they share a slot. It is no key itself, which keeps a moving slot from being read. */
+export const HASH_TAG = '{ckm}'
+/** The slot of {@link HASH_TAG}, as `CLUSTER KEYSLOT` says. */
+const SLOT = 10_464
+/** From the first packet until the server has taken name and password. */
+const CONNECT_MS = 1_000
+const DEFAULT_PORT = 6379
 
 /** Where Redis is. */
 export interface RedisLocation {
   readonly url: Secret
   readonly cluster: boolean
-}
-
-const CONNECT_MS = 1_000
-const RECONNECT_MS = { first: 50, most: 400 }
-
-const commonOptions = {
-  RESP: 2,
-  /** A command that came while the connection was away must not run later: nobody waits for it. */
-  disableOfflineQueue: true,
-  maintNotifications: 'disabled',
-} as const
-
-const socketOptions = {
-  connectTimeout: CONNECT_MS,
-  reconnectStrategy: (retries: number): number =>
-    Math.min(RECONNECT_MS.first * 2 ** Math.min(retries, 10), RECONNECT_MS.most) *
-    (0.75 + Math.random() / 2),
+  /** How many replicas must have what is taken back; 0: the primary is enough. */
+  readonly replicas: number
 }
 
 /**
- * @param location - one node, or one node of a cluster
- * @param onError - connection errors; the client tries again by itself
+ * One socket to one server. It never connects again by itself, so two commands on it have reached the same
+ * server, or one of them has failed.
  */
-export function createConnection(
-  location: RedisLocation,
-  onError: (error: Error) => void,
-): RedisConnection {
-  return location.cluster ? toCluster(location, onError) : toNode(location, onError)
+export interface RedisConnection {
+  /** Commands are executed in the order in which they are sent. */
+  send(args: readonly string[]): Promise<unknown>
+  isReady(): boolean
+  /** Ends at once; commands under way are refused. */
+  destroy(): void
 }
 
-function toNode({ url }: RedisLocation, onError: (error: Error) => void): RedisConnection {
+/** Host and port, without user and password. */
+export function addressOf(url: Secret): string {
+  const { hostname, port } = new URL(url.reveal())
+  return `${hostname}:${port || DEFAULT_PORT}`
+}
+
+/**
+ * The function that opens a connection to the primary of our slot, each time it is called.
+ *
+ * @param location - one server, or any node of a cluster; the other nodes are learned from it
+ */
+export function createConnect({
+  url,
+  cluster,
+}: Pick<RedisLocation, 'url' | 'cluster'>): () => Promise<RedisConnection> {
+  if (!cluster) return () => open(url.reveal())
+  let nodes: readonly string[] = [url.reveal()]
+  let turn = 0
+  return async () => {
+    // Each time another one: a node that is gone must not hide the others.
+    const node = nodes[turn++ % nodes.length] ?? url.reveal()
+    const connection = await open(node)
+    try {
+      const shards = shardsSchema.parse(await connection.send(['CLUSTER', 'SLOTS']))
+      const urlOf = (one: Node) => urlAt(node, one)
+      nodes = [...new Set([url.reveal(), ...shards.flatMap(({ nodes: all }) => all.map(urlOf))])]
+      const ours = shards.find(({ from, to }) => from <= SLOT && SLOT <= to)?.nodes[0]
+      if (ours === undefined) throw new Error('CLUSTERDOWN no node has the slot of our keys')
+      return await open(urlOf(ours))
+    } finally {
+      connection.destroy()
+    }
+  }
+}
+
+type Node = readonly [host: string | null, port: number]
+
+const nodeSchema = z
+  .tuple([z.string().nullable(), z.number()], z.unknown())
+  .transform(([host, port]): Node => [host, port])
+/** First and last slot, the primary, its replicas. */
+const shardsSchema = z.array(
+  z
+    .tuple([z.number(), z.number()], nodeSchema)
+    .transform(([from, to, ...nodes]) => ({ from, to, nodes })),
+)
+
+/** A node that does not know its own address is where it was asked. */
+function urlAt(asked: string, [host, port]: Node): string {
+  const url = new URL(asked)
+  if (host) url.hostname = host.includes(':') ? `[${host}]` : host
+  url.port = String(port)
+  return url.href
+}
+
+async function open(url: string): Promise<RedisConnection> {
   const client = createClient({
-    ...commonOptions,
-    url: url.reveal(),
-    socket: socketOptions,
+    url,
+    RESP: 2,
+    disableOfflineQueue: true,
+    maintNotifications: 'disabled',
     commandOptions: { timeout: 0 },
+    socket: { connectTimeout: CONNECT_MS, reconnectStrategy: false },
   })
-  client.on('error', onError)
-  return {
-    async connect() {
-      await client.connect()
-    },
-    send: (_key, args) => client.sendCommand(args),
-    isReady: () => client.isReady,
-    async ping() {
-      await client.sendCommand(['PING'])
-    },
-    destroy: () => {
-      if (client.isOpen) client.destroy()
-    },
+  const destroy = () => {
+    if (client.isOpen) client.destroy()
   }
-}
-
-function toCluster({ url }: RedisLocation, onError: (error: Error) => void): RedisConnection {
-  const { username, password, protocol } = new URL(url.reveal())
-  const cluster = createCluster({
-    RESP: commonOptions.RESP,
-    rootNodes: [{ url: bareUrl(url) }],
-    defaults: {
-      ...credentials(username, password),
-      disableOfflineQueue: true,
-      maintNotifications: 'disabled',
-      socket: protocol === 'rediss:' ? { ...socketOptions, tls: true } : socketOptions,
-    },
-    commandOptions: { timeout: 0 },
-    topologyRefreshOnReconnectionAttemptStrategy: 500,
-  })
-  cluster.on('error', onError)
-  return {
-    async connect() {
-      await cluster.connect()
-    },
-    send: (key, args) => cluster.sendCommand(key, false, [...args]),
-    isReady: () => cluster.isReady,
-    async ping() {
-      const answers = cluster.masters.map(async (node) => {
-        const client = await cluster.nodeClient(node)
-        await client.sendCommand(['PING'])
-      })
-      await Promise.all(answers)
-    },
-    destroy: () => {
-      if (cluster.isOpen) cluster.destroy()
-    },
+  let late = false
+  // The same error ends `connect` and every command under way.
+  client.on('error', () => {})
+  // A server that hangs takes the connection and never answers the password.
+  const patience = setTimeout(() => {
+    late = true
+    destroy()
+  }, CONNECT_MS)
+  try {
+    await client.connect()
+  } catch (error) {
+    if (!late) throw error
+    const hint = url.startsWith('rediss:') ? ' in TLS; a port without it wants redis://' : ''
+    throw new Error(`no answer within ${CONNECT_MS} ms${hint}`, { cause: error })
+  } finally {
+    clearTimeout(patience)
   }
-}
-
-/** `cluster=true` is ours; the client would not know it. */
-function bareUrl(url: Secret): string {
-  const bare = new URL(url.reveal())
-  bare.searchParams.delete('cluster')
-  return bare.href
-}
-
-function credentials(username: string, password: string) {
-  return {
-    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-  }
+  return { send: (args) => client.sendCommand(args), isReady: () => client.isReady, destroy }
 }
 
 /** A Lua script and the name under which Redis keeps it. */
@@ -128,7 +126,7 @@ export interface Script {
 }
 
 /**
- * @param text - Lua; it touches no key but those in `KEYS`
+ * @param text - Lua; its keys are made from `KEYS[1]`, which is {@link HASH_TAG}
  */
 export function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') }

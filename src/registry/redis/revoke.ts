@@ -150,11 +150,11 @@ export function createRevokes(link: Link): Revokes {
   return {
     async revoke(command) {
       const read = (reply: unknown) => revokeReply.parse(reply)
-      const [blockedUntil, cancelling] = await link.run(REVOKE, revokeArgs(command), read)
+      const [blockedUntil, cancelling] = await link.takeBack(REVOKE, revokeArgs(command), read)
       return { cancelling, blockedUntil }
     },
     beginCancel: (id, now) =>
-      link.run(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS], (reply) =>
+      link.takeBack(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS], (reply) =>
         sessionOrNone.parse(reply),
       ),
     getBlock: (user, now) =>
@@ -168,7 +168,7 @@ export function createRevokes(link: Link): Revokes {
       link.run(USERS_OF, [issuer, subject ?? '', sid ?? ''], (reply) =>
         z.array(userId).parse(reply),
       ),
-    markLogout: (mark) => link.run(MARK, markArgs(mark), () => undefined),
+    markLogout: (mark) => link.takeBack(MARK, markArgs(mark), () => undefined),
   }
 }
 

@@ -45,9 +45,8 @@ export async function redisPart({ options, redisUrl, progress }: Scene): Promise
   if (redisUrl === undefined) return report(found)
   const redis = await startRedis(['--appendonly', 'yes'])
   const log = createLog({ level: 'silent' })
-  const registry = patient(
-    createRedisRegistry({ url: new Secret(redis.url), cluster: false, log, callMs: 5_000 }),
-  )
+  const location = { url: new Secret(redis.url), cluster: false, replicas: 0 }
+  const registry = patient(createRedisRegistry({ ...location, log, callMs: 5_000 }))
   const client = await createClient({ url: redis.url }).connect()
   try {
     const mints = Math.ceil(MINTS * options.scale)

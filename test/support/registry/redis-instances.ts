@@ -16,7 +16,7 @@ import { plain } from '../ids.ts'
 
 /** Instances of one test file, and what they logged. */
 export interface RedisInstances {
-  open(url: string, cluster?: boolean): PlainRegistry
+  open(url: string, how?: { cluster?: boolean; replicas?: number }): PlainRegistry
   /** The same, once it takes writes. */
   answering(url: string): Promise<PlainRegistry>
   readonly lines: string[]
@@ -27,8 +27,9 @@ export function redisInstances(): RedisInstances {
   const lines: string[] = []
   const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } })
   const opened: PlainRegistry[] = []
-  function open(url: string, cluster = false): PlainRegistry {
-    const registry = plain(createRedisRegistry({ url: new Secret(url), cluster, log }))
+  function open(url: string, { cluster = false, replicas = 0 } = {}): PlainRegistry {
+    const location = { url: new Secret(url), cluster, replicas }
+    const registry = plain(createRedisRegistry({ ...location, log }))
     opened.push(registry)
     return registry
   }

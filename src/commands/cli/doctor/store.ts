@@ -52,7 +52,7 @@ function nearestFolder(path: string): string {
 async function openStore(location: StoreLocation): Promise<OpenStore> {
   const said: Said[] = []
   const log = createLog({
-    level: 'debug',
+    level: 'info',
     destination: { write: (line) => said.push(parseLogLine(line)) },
   })
   const name = location.kind === 'sqlite' ? `sqlite:${location.path}` : location.kind
@@ -60,8 +60,7 @@ async function openStore(location: StoreLocation): Promise<OpenStore> {
   try {
     registry = await openRegistry(location, log)
     await patiently(() => registry?.check())
-    const warnings = said.filter(({ level }) => level === WARN)
-    const notes = warnings.map(({ msg }) => note('store', msg))
+    const notes = said.map(({ msg }) => note('store', msg))
     return {
       findings: [
         ok('store', `${name} answers and can be written`),
@@ -71,18 +70,19 @@ async function openStore(location: StoreLocation): Promise<OpenStore> {
       registry,
     }
   } catch (error) {
-    const cause = said.findLast(({ err }) => err !== undefined)?.err?.message
-    const message = `${name}: ${reasonOf(error)}${cause === undefined ? '' : `: ${cause}`}`
+    const last = said.findLast(({ cause }) => cause !== undefined)
+    const message = last
+      ? `${last.msg} (${last.address}: ${last.cause})`
+      : `${name}: ${reasonOf(error)}`
     return { findings: [wrong('store', message, STORE_ADVICE[location.kind])], registry }
   }
 }
 
-const WARN = 40
-
+/** A line of the log; one that says why Redis does not work has an address and a cause. */
 interface Said {
-  readonly level: number
   readonly msg: string
-  readonly err?: { readonly message?: string }
+  readonly address?: string
+  readonly cause?: string
 }
 
 function parseLogLine(line: string): Said {

@@ -1,0 +1,158 @@
+// Says in the log what is wrong with Redis, once for each kind of cause, and how durable Redis is.
+import type { Log } from '../../lib/log.ts'
+import type { RedisConnection } from './client.ts'
+
+/** A kind of cause is said once in this time, however the causes alternate. */
+const SAY_AGAIN_MS = 30_000
+/** A check proves only what it does itself: another script may still fail. */
+const QUIET_MS = 2_000
+
+/** The first that matches names the kind. What is in no row is a fault of one call, not of Redis. */
+const KINDS: readonly (readonly [RegExp, string])[] = [
+  [/ECONNREFUSED/, 'nothing listens at this address'],
+  [/ENOTFOUND|EAI_AGAIN/, 'its name is unknown'],
+  [
+    /SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)/,
+    'its certificate is by an unknown authority; name that in NODE_EXTRA_CA_CERTS',
+  ],
+  [/ERR_TLS_CERT_ALTNAME/, 'its certificate is for another name'],
+  [/CERT_(?:HAS_EXPIRED|NOT_YET_VALID)/, 'its certificate is not valid now'],
+  [/WRONGPASS|AUTH .*without any password/, 'wrong user or password'],
+  [/NOAUTH/, 'it wants a password'],
+  [/DB index|SELECT is not allowed/, 'wrong database'],
+  [/READONLY|MASTERDOWN|replica instances/, 'a read-only replica'],
+  [
+    /NOPERM|user executing the script/,
+    'this user may not run a command or touch a key; deploy.md has the ACL',
+  ],
+  [/cluster support disabled/, 'no cluster; leave out ?cluster=true'],
+  [/unknown command/, 'it lacks a command that scripts need'],
+  [/OOM/, 'out of memory'],
+  [/MISCONF/, 'it cannot write to its disk'],
+  [/NOREPLICAS/, 'it has too few replicas to take writes'],
+  [/LOADING/, 'it is still loading its data'],
+  [/BUSY/, 'a script holds it up'],
+  [/CLUSTERDOWN|TRYAGAIN|ASK /, 'the cluster does not serve the slot of our keys'],
+  [/MOVED/, 'another node has our keys; a cluster needs ?cluster=true'],
+  [/max number of clients/, 'it takes no more clients'],
+  [/no answer|timeout|ETIMEDOUT|UNREACH/i, 'it does not answer in time'],
+  [
+    /ECONNRESET|EPIPE|EPROTO|ERR_SSL|Socket closed/,
+    'it ends the connection; a port for TLS needs rediss://',
+  ],
+]
+
+/** Whether Redis works, as far as the log has been told. */
+export type Diagnosis = ReturnType<typeof createDiagnosis>
+
+/**
+ * @param address - host and port, without user and password
+ * @param replicas - how many must have what is taken back
+ */
+export function createDiagnosis({
+  address,
+  replicas,
+  log,
+}: {
+  readonly address: string
+  readonly replicas: number
+  readonly log: Log
+}) {
+  let current: string | undefined
+  let seenAt = 0
+  const saidAt = new Map<string, number>()
+  let told: ReadonlySet<string> = new Set()
+  return {
+    isTroubled: () => current !== undefined,
+    /** Something failed. */
+    saw(error: unknown): void {
+      const cause = causeOf(error)
+      const kind = KINDS.find(([pattern]) => pattern.test(cause))?.[1]
+      if (kind === undefined) return
+      seenAt = performance.now()
+      const again = (saidAt.get(kind) ?? Number.NEGATIVE_INFINITY) + SAY_AGAIN_MS
+      if (kind === current || seenAt < again) return
+      current = kind
+      saidAt.set(kind, seenAt)
+      log.warn({ address, cause }, `redis: ${kind}`)
+    },
+    /** A script that writes has succeeded; returns whether Redis works again. */
+    works(): boolean {
+      if (current === undefined || performance.now() - seenAt < QUIET_MS) return false
+      current = undefined
+      saidAt.clear()
+      log.info({ address }, 'redis answers again')
+      return true
+    },
+    /** Says how durable this Redis is, except what it has said before. */
+    async inspect(connection: RedisConnection): Promise<void> {
+      const facts = await factsOf(connection)
+      if (facts === undefined) return
+      const remarks = [...remarksOn(facts, replicas)]
+      for (const [level, msg, fields] of remarks) {
+        if (!told.has(msg)) log[level]({ address, ...fields }, msg)
+      }
+      told = new Set(remarks.map(([, msg]) => msg))
+    },
+  }
+}
+
+/** Message and code of an error. Redis repeats the arguments of an unknown command, which may name users. */
+export function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code =
+    'code' in error && !error.message.includes(String(error.code)) ? `${error.code}: ` : ''
+  return (code + error.message).replace(/, with args .*/s, '').slice(0, 200)
+}
+
+/** What Redis says of itself; undefined where it may not say it. */
+interface Facts {
+  readonly 'append-only file': string | undefined
+  readonly 'maxmemory-policy': string | undefined
+  readonly replicas: string | undefined
+}
+
+/** Undefined when Redis cannot say now. */
+async function factsOf(connection: RedisConnection): Promise<Facts | undefined> {
+  const ask = (...command: readonly string[]) =>
+    connection.send(command).catch((error: unknown) => {
+      if (/NOPERM|unknown command/.test(causeOf(error))) return ''
+      throw error
+    })
+  try {
+    // `WAIT 0 0` waits for nobody: it counts.
+    const [info, replicas] = await Promise.all([ask('INFO'), ask('WAIT', '0', '0')])
+    const field = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(String(info))?.[1]
+    return {
+      'append-only file': field('aof_enabled'),
+      'maxmemory-policy': field('maxmemory_policy'),
+      replicas: String(replicas) || undefined,
+    }
+  } catch {
+    return undefined
+  }
+}
+
+type Remark = readonly ['info' | 'warn', msg: string, fields?: object]
+
+/** Blocks and generations that Redis forgets let revoked users in again. */
+function* remarksOn(facts: Facts, wanted: number): Generator<Remark> {
+  if (facts.replicas !== undefined) {
+    yield ['info', `redis: ${facts.replicas} replicas follow the primary`]
+  }
+  if (Number(facts.replicas) < wanted) {
+    yield ['warn', `redis: STORE_URL asks for ${wanted} replicas; without them revokes are refused`]
+  }
+  if (facts['append-only file'] === '0') {
+    yield [
+      'warn',
+      'redis has no append-only file: after a crash of Redis, revoked users may mint again',
+    ]
+  }
+  const policy = facts['maxmemory-policy']
+  if (policy !== undefined && policy !== 'noeviction') {
+    yield ['warn', 'redis may evict keys: blocks and sessions can be lost', { policy }]
+  }
+  const unknown = Object.entries(facts).flatMap(([name, fact]) => (fact === undefined ? name : []))
+  if (unknown.length > 0) yield ['warn', 'redis does not say how durable it is', { unknown }]
+}

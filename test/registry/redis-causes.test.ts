@@ -1,0 +1,257 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createLog } from '../../src/lib/log.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { addressOf, createConnect } from '../../src/registry/redis/client.ts'
+import { createLink, type Link } from '../../src/registry/redis/link.ts'
+import { makeCertificates } from '../support/registry/certificates.ts'
+import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
+import { forEachTest } from '../support/started.ts'
+
+const WARN = 40
+/** As long as several attempts take. */
+const A_WHILE_MS = 800
+
+interface Line {
+  readonly level: number
+  readonly msg: string
+  readonly address: string
+  readonly cause: string
+}
+
+const opened: Link[] = []
+afterEach(() => {
+  for (const link of opened.splice(0)) link.close()
+})
+
+/** A link, and what it says at the default log level. */
+function linkTo(url: string, { cluster = false } = {}) {
+  const text: string[] = []
+  const log = createLog({ level: 'info', destination: { write: (line) => text.push(line) } })
+  const location = { url: new Secret(url), cluster }
+  const address = addressOf(location.url)
+  const link = createLink({ connect: createConnect(location), address, replicas: 0, log })
+  opened.push(link)
+  const lines = () => text.map((line): Line => JSON.parse(line))
+  return {
+    ...link,
+    address,
+    text,
+    causes: () => lines().filter(({ level, cause }) => level === WARN && cause),
+    says: (msg: string) => vi.waitFor(() => expect(lines().at(-1)?.msg).toBe(msg), 8_000),
+  }
+}
+
+/** One warning, however many attempts there were, and no secret in it. */
+async function expectOneCause(link: ReturnType<typeof linkTo>, msg: RegExp, cause: RegExp) {
+  await vi.waitFor(() => expect(link.causes().length).toBeGreaterThan(0), 4_000)
+  await sleep(A_WHILE_MS)
+  for (let calls = 0; calls < 3; calls++) {
+    await expect(link.check()).rejects.toMatchObject({ code: 'store_unavailable' })
+  }
+  expect(link.causes()).toMatchObject([
+    { address: link.address, msg: expect.stringMatching(msg), cause: expect.stringMatching(cause) },
+  ])
+  expect(link.text.join()).not.toContain('hush')
+}
+
+describe.runIf(wantsRedis())('one warning names the cause when', () => {
+  const redis = forEachTest(() => startRedis())
+  const url = (user = '', path = '') => `redis://${user}127.0.0.1:${redis.port}${path}`
+  const acl = (user: string, ...rules: string[]) =>
+    redis.cli('acl', 'setuser', user, 'on', '>hush', ...rules)
+
+  test('nothing listens', async () => {
+    await redis.kill()
+    await expectOneCause(linkTo(url(':hush@')), /^redis: nothing listens/, /ECONNREFUSED/)
+  })
+
+  test('the name is unknown', async () => {
+    await expectOneCause(
+      linkTo('redis://:hush@redis.invalid'),
+      /^redis: its name is unknown/,
+      /ENOTFOUND|EAI_AGAIN/,
+    )
+  })
+
+  test.each(['', 'hush@', ':hush@', 'someone:hush@'])('%j is not let in', async (user) => {
+    await redis.cli('config', 'set', 'requirepass', 'another')
+    const [msg, cause] = user
+      ? [/^redis: wrong user or password/, /WRONGPASS/]
+      : [/^redis: it wants a password/, /NOAUTH/]
+    await expectOneCause(linkTo(url(user)), msg, cause)
+  })
+
+  test('a password is given and none is set', async () => {
+    await expectOneCause(linkTo(url(':hush@')), /^redis: wrong user or password/, /AUTH/)
+  })
+
+  test('the database is not there', async () => {
+    await expectOneCause(linkTo(url('', '/99')), /^redis: wrong database/, /DB index/)
+  })
+
+  test('the primary has become a replica', async () => {
+    await redis.cli('replicaof', '127.0.0.1', '1')
+    await expectOneCause(linkTo(url()), /^redis: a read-only replica/, /READONLY/)
+  })
+
+  test.each([
+    ['scripts', ['~{ckm}*', '+set']],
+    ['commands in scripts', ['~{ckm}*', '+eval', '+evalsha']],
+    ['our keys', ['~other', '+eval', '+evalsha', '+set']],
+  ])('the user may not use %s', async (_what, rules) => {
+    await acl('mint', ...rules)
+    await expectOneCause(linkTo(url('mint:hush@')), /^redis: this user may not/, /NOPERM|can't run/)
+  })
+
+  test('memory is full', async () => {
+    await redis.cli('config', 'set', 'maxmemory', '1')
+    await expectOneCause(linkTo(url()), /^redis: out of memory/, /OOM/)
+  })
+
+  test('replicas are missing that Redis itself asks for', async () => {
+    await redis.cli('config', 'set', 'min-replicas-to-write', '1')
+    await expectOneCause(linkTo(url()), /^redis: it has too few replicas/, /NOREPLICAS/)
+  })
+
+  test('it hangs', async () => {
+    redis.freeze()
+    await expectOneCause(linkTo(url()), /^redis: it does not answer in time/, /no answer/)
+  })
+
+  test('it is no cluster', async () => {
+    await expectOneCause(linkTo(url(), { cluster: true }), /^redis: no cluster/, /cluster support/)
+  })
+
+  test('its port speaks no TLS', async () => {
+    const link = linkTo(`rediss://:hush@127.0.0.1:${redis.port}`)
+    await expectOneCause(link, /^redis: it does not answer in time/, /wants redis:/)
+  })
+})
+
+describe.runIf(wantsRedis())('with TLS, one warning names the cause when', () => {
+  const start = async (name?: string) => {
+    const port = await freePort()
+    const redis = await startRedis(makeCertificates(name).options(port))
+    return { ...redis, port }
+  }
+
+  test('the authority is unknown', async () => {
+    const { port, close } = await start()
+    const link = linkTo(`rediss://:hush@127.0.0.1:${port}`)
+    await expectOneCause(link, /^redis: its certificate is by an unknown auth.*NODE_EXTRA/, /SELF_/)
+    await close()
+  })
+
+  test('the port is spoken to without TLS', async () => {
+    const { port, close } = await start()
+    const link = linkTo(`redis://:hush@127.0.0.1:${port}`)
+    await expectOneCause(link, /^redis: it ends the connection; .* rediss/, /ECONNRESET|closed/)
+    await close()
+  })
+})
+
+describe('one warning names the cause when Redis answers each command with', () => {
+  test.each([
+    ['LOADING Redis is loading the dataset in memory', /still loading/],
+    ['MISCONF Redis is configured to save RDB snapshots', /cannot write to its disk/],
+    ['BUSY Redis is busy running a script', /a script holds it up/],
+    ['MOVED 10464 10.0.0.1:6379', /another node has our keys; .*cluster=true/],
+    ['CLUSTERDOWN Hash slot not served', /the cluster does not serve/],
+    ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", /replica/],
+    ["ERR unknown command 'EVALSHA', with args beginning with: 'hush'", /lacks a command/],
+    ['ERR max number of clients reached', /no more clients/],
+  ])('%s', async (error, msg) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', (chunk) => {
+        const commands = String(chunk).match(/^\*\d+\r\n/gm) ?? []
+        socket.write(`-${error}\r\n`.repeat(commands.length))
+      })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    await expectOneCause(linkTo(`redis://127.0.0.1:${port}`), msg, /^[A-Z]+/)
+    server.close()
+  })
+})
+
+describe.runIf(wantsRedis())('when the cause changes', () => {
+  const redis: TestRedis = forEachTest(() => startRedis())
+
+  test('each is said once, and that Redis answers again', async () => {
+    await redis.cli('acl', 'setuser', 'mint', 'on', '>hush', '~{ckm}*', '+eval', '+evalsha', '+set')
+    await redis.kill()
+    const link = linkTo(`redis://:hush@127.0.0.1:${redis.port}`)
+    await link.says('redis: nothing listens at this address')
+    await redis.restart()
+    await link.says('redis: wrong user or password')
+    await redis.cli('config', 'set', 'maxmemory', '1')
+    await redis.cli('config', 'set', 'requirepass', 'hush')
+    await link.says('redis: out of memory')
+    await redis.kill()
+    await redis.restart()
+    await redis.cli('config', 'set', 'requirepass', 'hush')
+    await link.says('redis answers again')
+    const said = link.causes().map(({ msg }) => msg)
+    expect(new Set(said).size).toBe(said.length)
+    await link.check()
+  }, 30_000)
+
+  test('a second outage is said like the first', async () => {
+    const link = linkTo(redis.url)
+    for (let outage = 1; outage <= 2; outage++) {
+      await vi.waitFor(() => link.check())
+      await redis.kill()
+      await link.says('redis: nothing listens at this address')
+      await redis.restart()
+      await link.says('redis answers again')
+      expect(link.causes().filter(({ msg }) => msg.includes('nothing listens'))).toHaveLength(
+        outage,
+      )
+    }
+  }, 30_000)
+})
+
+describe.runIf(wantsRedis())('how durable Redis is', () => {
+  const redis = forEachTest(() => startRedis())
+  const messages = ({ text }: ReturnType<typeof linkTo>) =>
+    text.map((line) => JSON.parse(line)).map(({ level, msg, ...rest }) => ({ level, msg, rest }))
+
+  test('is said at the start, and not again after a reconnect', async () => {
+    await redis.cli('config', 'set', 'maxmemory-policy', 'allkeys-lru')
+    const link = linkTo(redis.url)
+    await vi.waitFor(() => link.check())
+    expect(messages(link)).toMatchObject([
+      { level: 30, msg: 'redis: 0 replicas follow the primary', rest: {} },
+      { level: WARN, msg: expect.stringContaining('no append-only file') },
+      {
+        level: WARN,
+        msg: expect.stringContaining('may evict keys'),
+        rest: { policy: 'allkeys-lru' },
+      },
+    ])
+    await redis.cli('client', 'kill', 'type', 'normal')
+    await vi.waitFor(() => link.check())
+    await sleep(500)
+    expect(messages(link).filter(({ msg }) => /append-only|evict/.test(msg))).toHaveLength(2)
+  })
+
+  test('is said to be unknown where INFO and WAIT are forbidden, and nothing fails', async () => {
+    const rules = ['~{ckm}*', '+eval', '+evalsha', '+set']
+    await redis.cli('acl', 'setuser', 'mint', 'on', '>hush', ...rules)
+    const link = linkTo(`redis://mint:hush@127.0.0.1:${redis.port}`)
+    await vi.waitFor(() => link.check())
+    await sleep(A_WHILE_MS)
+    expect(messages(link)).toMatchObject([
+      {
+        level: WARN,
+        msg: 'redis does not say how durable it is',
+        rest: { unknown: ['append-only file', 'maxmemory-policy', 'replicas'] },
+      },
+    ])
+  })
+})

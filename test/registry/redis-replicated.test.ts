@@ -1,0 +1,126 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { createLog } from '../../src/lib/log.ts'
+import { createReplicated } from '../../src/registry/redis/replicated.ts'
+
+const TOUCH = ['a write']
+
+let replicated: ReturnType<typeof createReplicated> | undefined
+afterEach(() => replicated?.close())
+
+/** Connections that answer when the test says so. */
+function scene() {
+  const connections: {
+    sent: string[]
+    answers: PromiseWithResolvers<unknown>[]
+    ready: boolean
+  }[] = []
+  const opened = createReplicated({
+    connect: async () => {
+      const connection = {
+        sent: [] as string[],
+        answers: [] as PromiseWithResolvers<unknown>[],
+        ready: true,
+      }
+      connections.push(connection)
+      return {
+        send: ([name = '', count]) => {
+          connection.sent.push(name === 'WAIT' ? `WAIT ${count}` : name)
+          const answer = Promise.withResolvers<unknown>()
+          connection.answers.push(answer)
+          return answer.promise
+        },
+        isReady: () => connection.ready,
+        destroy: () => {
+          connection.ready = false
+          for (const { reject } of connection.answers) reject(new Error('Socket closed'))
+        },
+      }
+    },
+    touch: TOUCH,
+    replicas: 2,
+    callMs: 50,
+    log: createLog({ level: 'silent' }),
+  })
+  replicated = opened
+  const sent = () => connections.map((connection) => connection.sent)
+  const untilSent = (...expected: string[][]) => vi.waitFor(() => expect(sent()).toEqual(expected))
+  const answer = (at: number, values: readonly unknown[]) => {
+    const { answers = [] } = connections[at] ?? {}
+    for (const value of values) {
+      const next = answers.shift()
+      if (value instanceof Error) next?.reject(value)
+      else next?.resolve(value)
+    }
+  }
+  return { ...opened, connections, untilSent, answer }
+}
+
+test('a write goes out with a second write, which a repeated one may lack, and WAIT', async () => {
+  const { send, untilSent, answer } = scene()
+  const one = send(['one'])
+  await untilSent(['one', 'a write', 'WAIT 2'])
+  answer(0, ['done', 1, 2])
+  expect(await one).toBe('done')
+})
+
+test('what comes during a WAIT goes out together after it', async () => {
+  const { send, untilSent, answer } = scene()
+  const first = send(['first'])
+  await untilSent(['first', 'a write', 'WAIT 2'])
+  const others = [send(['second']), send(['third'])]
+  answer(0, [1, 1, 3])
+  await first
+  await untilSent(['first', 'a write', 'WAIT 2', 'second', 'third', 'a write', 'WAIT 2'])
+  answer(0, [2, 3, 1, 2])
+  expect(await Promise.all(others)).toEqual([2, 3])
+})
+
+test('a write that fails is refused alone', async () => {
+  const { send, untilSent, answer } = scene()
+  const first = send(['first'])
+  await untilSent(['first', 'a write', 'WAIT 2'])
+  const others = Promise.allSettled([send(['second']), send(['third'])])
+  answer(0, [1, 1, 2])
+  await first
+  await untilSent(['first', 'a write', 'WAIT 2', 'second', 'third', 'a write', 'WAIT 2'])
+  answer(0, [new Error('ERR'), 3, 1, 2])
+  expect(await others).toMatchObject([{ status: 'rejected' }, { value: 3 }])
+})
+
+test('with too few replicas all of them are refused, on the same connection', async () => {
+  const { send, untilSent, answer, connections } = scene()
+  const one = expect(send(['one'])).rejects.toThrow('1 of 2 replicas have it within 300 ms')
+  await untilSent(['one', 'a write', 'WAIT 2'])
+  answer(0, [1, 1, 1])
+  await one
+  const again = send(['one'])
+  await untilSent(['one', 'a write', 'WAIT 2', 'one', 'a write', 'WAIT 2'])
+  answer(0, [1, 1, 2])
+  await again
+  expect(connections).toHaveLength(1)
+})
+
+test.each([
+  ['the connection is lost', () => [1, new Error('Socket closed'), new Error('Socket closed')]],
+  ['the second write fails', () => [1, new Error('READONLY'), 2]],
+  ['WAIT fails', () => [1, 1, new Error('NOPERM')]],
+  ['nobody answers', () => []],
+])('when %s it is refused, and the next one goes out on another connection', async (_, answers) => {
+  const { send, untilSent, answer } = scene()
+  const one = expect(send(['one'])).rejects.toThrow(Error)
+  await untilSent(['one', 'a write', 'WAIT 2'])
+  answer(0, answers())
+  await one
+  const again = send(['one'])
+  await untilSent(['one', 'a write', 'WAIT 2'], ['one', 'a write', 'WAIT 2'])
+  answer(1, ['done', 1, 2])
+  expect(await again).toBe('done')
+})
+
+test('when it is closed, what waits is refused', async () => {
+  const { send, untilSent, close } = scene()
+  const one = expect(send(['one'])).rejects.toThrow('Socket closed')
+  await untilSent(['one', 'a write', 'WAIT 2'])
+  close()
+  await one
+})
