@@ -29,7 +29,7 @@ import { openRegistry } from './registry/open-registry.ts'
 import type { Registry } from './registry/port.ts'
 import { createRevoke } from './revoke/revoke.ts'
 import type { Foreign } from './threads/source-reader.ts'
-import { threadSources } from './threads/sources.ts'
+import { ownersMoves, threadSources } from './threads/sources.ts'
 import { createThreads } from './threads/threads.ts'
 import { createUpstreams, type Upstreams } from './upstreams.ts'
 
@@ -134,7 +134,9 @@ interface ClockAndLog {
 
 async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise<Parts> {
   const { environment, settings } = options
-  const registry = options.registry ?? (await openRegistry(environment.store, clock.log))
+  const registry =
+    options.registry ??
+    (await openRegistry(environment.store, clock.log, ownersMoves(settings.workflows)))
   const identityProviders = new Agent({ connections: 4 })
   const authenticator = createAuthenticator({
     issuers: settings.issuers,
@@ -200,8 +202,8 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
 
 /** An upstream that shows one user what is another's is a fault that somebody has to look at. */
 function tellOfForeign({ metrics, log }: AppContext) {
-  return ({ source: { name: workflow, selfHosted }, what, count }: Foreign) => {
-    metrics.foreignSeen({ source: selfHosted ? 'self_hosted' : 'hosted', what, count })
+  return ({ source: { name: workflow, threadsAt }, what, count }: Foreign) => {
+    metrics.foreignSeen({ source: threadsAt === undefined ? 'hosted' : 'self_hosted', what, count })
     log.warn({ workflow, what, count }, 'the upstream shows what is of someone else: dropped')
   }
 }

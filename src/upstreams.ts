@@ -81,8 +81,9 @@ async function selfHostedAdapters(
   const { publicUrl, keys, dispatcher } = parts
   for (const workflow of settings.workflows) {
     if (workflow.kind !== 'self-hosted') continue
-    const at = { workflow: workflow.name, server: workflow.server, publicUrl }
-    adapters.set(workflow.name, createSelfHosted({ ...at, keys, dispatcher, registry, now }))
+    const { name, server, threadsAt: source } = workflow
+    const at = { workflow: name, server, source, publicUrl }
+    adapters.set(name, createSelfHosted({ ...at, keys, dispatcher, registry, now }))
   }
   return adapters
 }

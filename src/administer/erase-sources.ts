@@ -40,7 +40,7 @@ export async function eraseFromSources(
   for (const source of of.sources) {
     const threads = { kind: 'thread', things: threadsAt(of, source, user) } as const
     await eraseAtSource(source, progress, threads)
-    if (!source.selfHosted) continue
+    if (source.threadsAt === undefined) continue
     const attachments = { kind: 'attachment', things: attachmentsAt(of, source, user) } as const
     await eraseAtSource(source, progress, attachments)
   }
@@ -73,10 +73,12 @@ async function eraseAtSource(
 }
 
 function threadsAt(of: SourcesToErase, source: ThreadSource, user: UserId): Deletable {
-  const owned = { kind: 'thread', workflow: source.name, user } as const
+  const { threadsAt: at } = source
   return {
     list: (after) =>
-      source.selfHosted ? ownedIds(of, owned, after) : hostedIds(of, source, { user, after }),
+      at === undefined
+        ? hostedIds(of, source, { user, after })
+        : ownedIds(of, { kind: 'thread', source: at, user }, after),
     async remove(id) {
       const thread = parseThreadId(id)
       if (thread === undefined) throw unnameable()
@@ -91,7 +93,7 @@ function unnameable(): ServiceError {
 }
 
 function attachmentsAt(of: SourcesToErase, source: ThreadSource, user: UserId): Deletable {
-  const owned = { kind: 'attachment', workflow: source.name, user } as const
+  const owned = { kind: 'attachment', source: source.threadsAt, user } as const
   return {
     list: (after) => ownedIds(of, owned, after),
     async remove(id) {
@@ -112,7 +114,7 @@ async function hostedIds(
 
 async function ownedIds(
   { registry }: SourcesToErase,
-  owned: { readonly kind: Kind; readonly workflow: string; readonly user: UserId },
+  owned: { readonly kind: Kind; readonly source: string | undefined; readonly user: UserId },
   after: string | undefined,
 ): Promise<IdPage> {
   const page = await registry.listOwned({ ...owned, limit: PAGE, order: 'asc', after })
@@ -130,14 +132,14 @@ async function countUnreachable(
   user: UserId,
   { failures, counts }: Progress,
 ): Promise<void> {
-  const known = new Set(sources.flatMap(({ selfHosted, name }) => (selfHosted ? [name] : [])))
+  const known = new Set(sources.map(({ threadsAt }) => threadsAt))
   for (const kind of ['thread', 'attachment'] as const) {
     try {
       for (let after: string | undefined; ; ) {
         const page = await registry.listOwned({ kind, user, limit: PAGE, order: 'asc', after })
-        for (const { workflow, id } of page?.data ?? []) {
-          if (known.has(workflow)) continue
-          failures.add({ what: kind, workflow, id, code: 'workflow_unavailable' })
+        for (const { source, id } of page?.data ?? []) {
+          if (known.has(source)) continue
+          failures.add({ what: kind, workflow: source.trim(), id, code: 'workflow_unavailable' })
           if (kind === 'thread') counts.threads_failed += 1
         }
         after = page?.data.at(-1)?.id

@@ -105,6 +105,11 @@ export interface SelfHostedWorkflow extends AnyWorkflow {
   readonly kind: 'self-hosted'
   /** The server's URL. */
   readonly server: string
+  /**
+   * Name under which the registry keeps who owns the server's threads; workflows with one name share
+   * their users' threads.
+   */
+  readonly threadsAt: string
   /** Whether a thread that nobody owns yet becomes the first asker's. */
   readonly adoptThreads: boolean
   /** URL for direct uploads; `server` when undefined. */

@@ -15,7 +15,7 @@ const MAX_IDS = 256
 /** Ids in the application's own data: the rows of a tool's result may each have one. */
 const MAX_MENTIONED = 10_000
 
-/** A thread or an attachment of the call's workflow. */
+/** A thread or an attachment at the call's server. */
 export type Thing = Pick<OwnedThing, 'kind' | 'id'>
 
 /** {@link createOwnership} */
@@ -32,10 +32,10 @@ export function createOwnership({
   readonly log: Log
 }) {
   /** Owners in the order of `things`; undefined where nobody owns it, or no store can hold the id. */
-  async function ownersOf({ workflow: { name } }: Call, things: readonly Thing[]) {
+  async function ownersOf({ workflow: { threadsAt: source } }: Call, things: readonly Thing[]) {
     const possible = things.filter(isPossible)
     if (possible.length === 0) return things.map(() => undefined)
-    const owners = await registry.ownersOf(possible.map((thing) => ({ ...thing, workflow: name })))
+    const owners = await registry.ownersOf(possible.map((thing) => ({ ...thing, source })))
     const found = new Map(possible.map((thing, at) => [thing, owners[at]]))
     return things.map((thing) => found.get(thing))
   }
@@ -47,7 +47,7 @@ export function createOwnership({
    */
   async function claimNew({ workflow, session }: Call, thing: Thing): Promise<boolean> {
     if (!isPossible(thing)) return false
-    const owner = { workflow: workflow.name, user: session.user, createdAt: unixSeconds(now) }
+    const owner = { source: workflow.threadsAt, user: session.user, createdAt: unixSeconds(now) }
     return (await registry.claimOwnership({ ...thing, ...owner })) === 'claimed'
   }
 
@@ -62,11 +62,11 @@ export function createOwnership({
    * Forgets the owner of what the server no longer has. A record that is left behind does no harm, so
    * a store that is down is no reason to tell the caller that nothing was deleted.
    */
-  async function release({ workflow: { name: workflow } }: Call, thing: Thing): Promise<void> {
+  async function release({ workflow: { threadsAt: source } }: Call, thing: Thing): Promise<void> {
     try {
-      await registry.releaseOwnership({ ...thing, workflow })
+      await registry.releaseOwnership({ ...thing, source })
     } catch (error) {
-      log.warn({ err: error, workflow }, 'a record of ownership was left behind')
+      log.warn({ err: error, source }, 'a record of ownership was left behind')
     }
   }
 

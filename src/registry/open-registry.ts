@@ -2,6 +2,7 @@
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import type { RedisLocation } from './redis/client.ts'
+import type { OwnersMove } from './sqlite/move-owners.ts'
 
 /** Where a registry lives, and by that which adapter it is. */
 export type RegistryLocation =
@@ -15,15 +16,21 @@ export type RegistryLocation =
  *
  * @param location - as `STORE_URL` has it
  * @param log - for what a store has to say while it runs
+ * @param moves - ownership records that a file may have from versions that kept them by workflow
  * @throws `StoreUnusableError` when a file cannot be opened, written or understood. Redis may be away:
  * its methods then say so
  */
-export async function openRegistry(location: RegistryLocation, log: Log): Promise<Registry> {
+export async function openRegistry(
+  location: RegistryLocation,
+  log: Log,
+  moves: readonly OwnersMove[] = [],
+): Promise<Registry> {
   switch (location.kind) {
     case 'memory':
     case 'sqlite': {
       const { createSqliteRegistry } = await import('./sqlite.ts')
-      return createSqliteRegistry({ path: location.kind === 'memory' ? ':memory:' : location.path })
+      const path = location.kind === 'memory' ? ':memory:' : location.path
+      return createSqliteRegistry({ path, moves, log })
     }
     case 'redis': {
       const { createRedisRegistry } = await import('./redis.ts')

@@ -98,7 +98,7 @@ export interface Registry {
   endedAmong(sessions: readonly SessionKey[], now: number): Promise<readonly SessionId[]>
 
   /**
-   * Records the owner of a workflow's thread or attachment, once: the first claim stays, whoever makes
+   * Records the owner of a thread or attachment, once per source and id: the first claim stays, whoever makes
    * the second, until it is released; no sweep removes it. After `store_unavailable` a claim may be
    * recorded all the same, so a repeated claim can be `taken` by its own first try: ask for the owner
    * then.
@@ -108,7 +108,7 @@ export interface Registry {
   ownersOf(things: readonly OwnedThing[]): Promise<readonly (UserId | undefined)[]>
   /**
    * Newest first unless asked otherwise. A cursor is an id. `undefined` when nothing on the list has
-   * this id, or when several things have it, which is possible without a `workflow` in the query.
+   * this id, or when several things have it, which is possible without a `source` in the query.
    */
   listOwned(query: OwnedQuery): Promise<Page<Ownership> | undefined>
   /** Removes the owner of a thing that is deleted; harmless when repeated. */

@@ -227,8 +227,8 @@ export type UseOutcome =
 
 /** Something at a self-hosted server that belongs to a user. */
 export interface OwnedThing {
-  /** Name in the config. */
-  readonly workflow: WorkflowName
+  /** The config's `threads_at`, 1..2048 characters: a name for the server, or its address. */
+  readonly source: string
   readonly kind: 'thread' | 'attachment'
   /** The server's id for it, up to 512 characters. */
   readonly id: string
@@ -242,9 +242,9 @@ export interface Ownership extends OwnedThing {
 export interface OwnedQuery extends PageQuery {
   readonly kind: OwnedThing['kind']
   /**
-   * Required for cursors: ids are unique per server only, so without it a cursor may mean several
+   * Required for cursors: ids are unique per source only, so without it a cursor may mean several
    * things.
    */
-  readonly workflow?: string | undefined
+  readonly source?: string | undefined
   readonly user?: string | undefined
 }

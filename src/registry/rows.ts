@@ -35,7 +35,7 @@ const sessionRow = z.object({
 })
 
 const ownedRow = z.object({
-  workflow: workflowName,
+  source: text,
   kind: z.enum(['thread', 'attachment']),
   id: text,
   user: userId,

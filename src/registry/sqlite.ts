@@ -6,6 +6,7 @@ import { createCounting } from './sqlite/counting.ts'
 import { createDatabase, type Database, numberIn, type Sql } from './sqlite/database.ts'
 import { createErase } from './sqlite/erase.ts'
 import { createLists } from './sqlite/lists.ts'
+import type { OwnersMove } from './sqlite/move-owners.ts'
 import { openDatabase } from './sqlite/open.ts'
 import { createOutbox } from './sqlite/outbox.ts'
 import { createOwnership } from './sqlite/ownership.ts'
@@ -30,19 +31,22 @@ const MARK = `
  *
  * @param path - of the file, made readable for its owner only when there is none; or `:memory:`
  * @param maxPageCount - bound on the file's size, in pages; SQLite's own when absent
+ * @param moves - ownership records to move from the name of a workflow to that of its server
  * @param log - for a file that is too large to check
  * @throws `StoreUnusableError` when it cannot be opened, written or understood
  */
 export function createSqliteRegistry({
   path,
   maxPageCount,
+  moves,
   log,
 }: {
   readonly path: string
   readonly maxPageCount?: number | undefined
+  readonly moves?: readonly OwnersMove[] | undefined
   readonly log?: Log | undefined
 }): Registry {
-  const connections = openDatabase({ path, maxPageCount, log })
+  const connections = openDatabase({ path, maxPageCount, moves, log })
   const db = createDatabase(connections.durable)
   // One connection has one group commit and one set of prepared statements.
   const oneForBoth = connections.relaxed === connections.durable

@@ -78,10 +78,10 @@ async function merge(
     if (next === undefined || limit === 0) break
     const { reader, thread } = next
     for (const twin of readers.filter((other) => areTwins(other, reader))) twin.take()
-    const { selfHosted } = reader.source
-    const repeated = !selfHosted && seen.has(thread.id)
+    const isHosted = reader.source.threadsAt === undefined
+    const repeated = isHosted && seen.has(thread.id)
     if (!repeated) entries.push({ thread, position: readers.map(({ last }) => last) })
-    if (!selfHosted) seen.add(thread.id)
+    if (isHosted) seen.add(thread.id)
   } while (entries.length < limit)
   return entries
 }
@@ -103,7 +103,7 @@ function nextOf(readers: readonly SourceReader[], order: SourceQuery['order']) {
 /** Whether both readers, of which `one` has a thread waiting, come to the same thread next. */
 function areTwins(one: SourceReader, other: SourceReader): boolean {
   if (one === other) return true
-  if (one.source.selfHosted || other.source.selfHosted) return false
+  if ((one.source.threadsAt ?? other.source.threadsAt) !== undefined) return false
   return one.waiting[0]?.id === other.waiting[0]?.id
 }
 

@@ -1,18 +1,19 @@
 // Lists the sources of threads that the config's workflows have: one project at OpenAI for each API
-// key, and one server for each self-hosted workflow.
+// key, and each self-hosted server.
 
 import type { ChatKit } from '../chatkit/port.ts'
-import type { HostedWorkflow, SelfHostedWorkflow } from '../config/settings.ts'
+import type { HostedWorkflow, SelfHostedWorkflow, WorkflowSettings } from '../config/settings.ts'
 import type { WorkflowName } from '../lib/ids.ts'
 
-/** All hosted workflows with one API key share a source; a self-hosted workflow is a source alone. */
+/** Hosted workflows with one API key share a source, and so do self-hosted ones with one `threads_at`. */
 export interface ThreadSource {
   /** Name of its first workflow in the config, for cursors and logs. */
   readonly name: WorkflowName
   /** Names of all its workflows. */
   readonly workflows: readonly WorkflowName[]
   readonly chatkit: ChatKit
-  readonly selfHosted: boolean
+  /** Name under which the registry keeps its owners; undefined for a hosted one. */
+  readonly threadsAt: string | undefined
 }
 
 /**
@@ -22,19 +23,29 @@ export interface ThreadSource {
 export function threadSources(
   workflows: readonly (
     | Pick<HostedWorkflow, 'kind' | 'name' | 'apiKeyEnv'>
-    | Pick<SelfHostedWorkflow, 'kind' | 'name'>
+    | Pick<SelfHostedWorkflow, 'kind' | 'name' | 'threadsAt'>
   )[],
   adapterOf: (workflow: WorkflowName) => ChatKit,
 ): readonly ThreadSource[] {
   const groups = Map.groupBy(workflows, (workflow) =>
-    workflow.kind === 'hosted' ? `key ${workflow.apiKeyEnv}` : `server of ${workflow.name}`,
+    workflow.kind === 'hosted' ? `key ${workflow.apiKeyEnv}` : `threads at ${workflow.threadsAt}`,
   )
   return [...groups.values()].flatMap((group) => {
     const [first] = group
     if (first === undefined) return []
-    const { kind, name } = first
-    const names = group.map((workflow) => workflow.name)
-    const selfHosted = kind === 'self-hosted'
-    return { name, workflows: names, chatkit: adapterOf(name), selfHosted }
+    const { name } = first
+    const workflows = group.map((workflow) => workflow.name)
+    const threadsAt = first.kind === 'self-hosted' ? first.threadsAt : undefined
+    return { name, workflows, chatkit: adapterOf(name), threadsAt }
   })
+}
+
+/**
+ * Where ownership records from before they belonged to servers have to go. A workflow that has been renamed
+ * meanwhile is found when its `threads_at` is its old name.
+ */
+export function ownersMoves(workflows: readonly WorkflowSettings[]) {
+  const own = workflows.filter((workflow) => workflow.kind === 'self-hosted')
+  const byName = own.map(({ name, threadsAt }) => ({ workflow: String(name), source: threadsAt }))
+  return [...byName, ...own.map(({ threadsAt }) => ({ workflow: threadsAt, source: threadsAt }))]
 }

@@ -79,7 +79,7 @@ export const standingQuery = (user = 'alice', currentSecretHash?: string) => ({
 
 export const ownership = (of: Partial<Plain<Ownership>> & { id: string }) =>
   ({
-    workflow: 'support',
+    source: 'support',
     kind: 'thread',
     user: 'alice',
     createdAt: NOW,

@@ -50,7 +50,7 @@ export function ownedListsSuite({ registry }: Suite): void {
     it('knows no page for a cursor of nothing on it', async () => {
       await registry.claimOwnership(ownership({ id: 'of-bob', user: 'bob' }))
       await registry.claimOwnership(ownership({ id: 'file', kind: 'attachment' }))
-      await registry.claimOwnership(ownership({ id: 'sold', workflow: 'sales' }))
+      await registry.claimOwnership(ownership({ id: 'sold', source: 'sales' }))
       await registry.claimOwnership(ownership({ id: 'gone' }))
       await registry.releaseOwnership(ownership({ id: 'gone' }))
       const query = { kind: 'thread', limit: 5, order: 'desc' } as const
@@ -60,7 +60,7 @@ export function ownedListsSuite({ registry }: Suite): void {
         expect(await registry.listOwned({ ...query, after: 'a', before: id })).toBeUndefined()
       }
       expect(await registry.listOwned({ ...query, user: 'alice', after: 'of-bob' })).toBeUndefined()
-      const support = { ...query, workflow: 'support' }
+      const support = { ...query, source: 'support' }
       expect(await registry.listOwned({ ...support, after: 'sold' })).toBeUndefined()
     })
   })
@@ -69,10 +69,10 @@ export function ownedListsSuite({ registry }: Suite): void {
     beforeEach(async () => {
       await registry.claimOwnership(ownership({ id: '1', user: 'bob' }))
       await registry.claimOwnership(ownership({ id: '2' }))
-      await registry.claimOwnership(ownership({ id: '3', workflow: 'sales' }))
+      await registry.claimOwnership(ownership({ id: '3', source: 'sales' }))
       await registry.claimOwnership(ownership({ id: '4', kind: 'attachment' }))
-      await registry.claimOwnership(ownership({ id: '5', workflow: 'sales', user: 'bob' }))
-      await registry.claimOwnership(ownership({ id: '2', workflow: 'sales', user: 'bob' }))
+      await registry.claimOwnership(ownership({ id: '5', source: 'sales', user: 'bob' }))
+      await registry.claimOwnership(ownership({ id: '2', source: 'sales', user: 'bob' }))
       await registry.claimOwnership(ownership({ id: '6' }))
     })
 
@@ -80,29 +80,26 @@ export function ownedListsSuite({ registry }: Suite): void {
       expect(await list({})).toEqual(['625321', false])
       expect(await list({ kind: 'attachment' })).toEqual(['4', false])
       expect(await list({ user: 'alice' })).toEqual(['632', false])
-      expect(await list({ workflow: 'sales' })).toEqual(['253', false])
-      expect(await list({ workflow: 'sales', user: 'bob' })).toEqual(['25', false])
-      expect(await list({ workflow: 'sales', user: 'bob', kind: 'attachment' })).toEqual([
-        '',
-        false,
-      ])
+      expect(await list({ source: 'sales' })).toEqual(['253', false])
+      expect(await list({ source: 'sales', user: 'bob' })).toEqual(['25', false])
+      expect(await list({ source: 'sales', user: 'bob', kind: 'attachment' })).toEqual(['', false])
       expect(await list({ user: 'nobody' })).toEqual(['', false])
-      expect(await list({ workflow: 'nobody' })).toEqual(['', false])
+      expect(await list({ source: 'nobody' })).toEqual(['', false])
     })
 
     it('count in hasMore and in cursors', async () => {
       expect(await list({ user: 'alice', limit: 2 })).toEqual(['63', true])
       expect(await list({ user: 'alice', limit: 2, after: '3' })).toEqual(['2', false])
-      expect(await list({ workflow: 'sales', limit: 1, after: '2' })).toEqual(['5', true])
-      expect(await list({ workflow: 'sales', order: 'asc', after: '3' })).toEqual(['52', false])
+      expect(await list({ source: 'sales', limit: 1, after: '2' })).toEqual(['5', true])
+      expect(await list({ source: 'sales', order: 'asc', after: '3' })).toEqual(['52', false])
       expect(await list({ after: '5', limit: 1 })).toEqual(['3', true])
     })
 
-    it("refuse a cursor that is of several workflows' things", async () => {
+    it("refuse a cursor that is of several sources' things", async () => {
       const query = { kind: 'thread', limit: 5, order: 'desc', after: '2' } as const
       expect(await registry.listOwned(query)).toBeUndefined()
       expect(await list({ after: '2', user: 'alice' })).toEqual(['', false])
-      expect(await list({ after: '2', workflow: 'support' })).toEqual(['1', false])
+      expect(await list({ after: '2', source: 'support' })).toEqual(['1', false])
     })
   })
 }

@@ -26,14 +26,14 @@ export function ownershipSuite(suite: Suite): void {
       expect((await list('bob'))?.data).toEqual([])
     })
 
-    it('is of one workflow and one kind', async () => {
+    it('is of one source and one kind', async () => {
       expect(await claim({ id: 't1' })).toBe('claimed')
-      expect(await claim({ id: 't1', workflow: 'sales', user: 'bob' })).toBe('claimed')
+      expect(await claim({ id: 't1', source: 'sales', user: 'bob' })).toBe('claimed')
       expect(await claim({ id: 't1', kind: 'attachment', user: 'carol' })).toBe('claimed')
       expect(await ownerOf({ id: 't1' })).toBe('alice')
-      expect(await ownerOf({ id: 't1', workflow: 'sales' })).toBe('bob')
+      expect(await ownerOf({ id: 't1', source: 'sales' })).toBe('bob')
       expect(await ownerOf({ id: 't1', kind: 'attachment' })).toBe('carol')
-      expect(await ownerOf({ id: 't1', kind: 'attachment', workflow: 'sales' })).toBeUndefined()
+      expect(await ownerOf({ id: 't1', kind: 'attachment', source: 'sales' })).toBeUndefined()
     })
 
     it('keeps ids and users apart whatever characters they are made of', async () => {
@@ -52,8 +52,8 @@ export function ownershipSuite(suite: Suite): void {
       ]
       for (const id of odd) expect(await claim({ id, user: `of ${id}` })).toBe('claimed')
       for (const id of odd) expect(await ownerOf({ id })).toBe(`of ${id}`)
-      expect(await claim({ id: '1', workflow: 'a:thread' })).toBe('claimed')
-      expect(await ownerOf({ id: 'thread:1', workflow: 'a' })).toBeUndefined()
+      expect(await claim({ id: '1', source: 'a:thread' })).toBe('claimed')
+      expect(await ownerOf({ id: 'thread:1', source: 'a' })).toBeUndefined()
     })
 
     it('is asked for many at once, in the order asked', async () => {
@@ -82,13 +82,13 @@ export function ownershipSuite(suite: Suite): void {
 
     it('is released whatever was claimed, once or twice, and nothing else with it', async () => {
       await claim({ id: 't1' })
-      await claim({ id: 't1', workflow: 'sales' })
+      await claim({ id: 't1', source: 'sales' })
       await claim({ id: 't1', kind: 'attachment' })
-      await registry.releaseOwnership({ workflow: 'support', kind: 'thread', id: 't1' })
-      await registry.releaseOwnership({ workflow: 'support', kind: 'thread', id: 't1' })
-      await registry.releaseOwnership({ workflow: 'support', kind: 'thread', id: 'never' })
+      await registry.releaseOwnership({ source: 'support', kind: 'thread', id: 't1' })
+      await registry.releaseOwnership({ source: 'support', kind: 'thread', id: 't1' })
+      await registry.releaseOwnership({ source: 'support', kind: 'thread', id: 'never' })
       expect(await ownerOf({ id: 't1' })).toBeUndefined()
-      expect(await ownerOf({ id: 't1', workflow: 'sales' })).toBe('alice')
+      expect(await ownerOf({ id: 't1', source: 'sales' })).toBe('alice')
       expect(await ownerOf({ id: 't1', kind: 'attachment' })).toBe('alice')
     })
 

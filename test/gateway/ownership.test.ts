@@ -114,7 +114,7 @@ test('with adopt_threads, a thread that nobody owns is the first asker’s, and 
   expect((await second(['threads.get_by_id', { thread_id }])).status).toBe(404)
   const absent = { thread_id: 'thr_00000000' }
   expect((await first(['threads.get_by_id', absent])).status).toBe(404)
-  const owned = { workflow: WORKFLOW, kind: 'thread', id: absent.thread_id } as const
+  const owned = { source: WORKFLOW, kind: 'thread', id: absent.thread_id } as const
   expect(await adopting.registry.ownersOf([owned])).toEqual([undefined])
   await adopting.close()
 })

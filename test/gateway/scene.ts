@@ -33,6 +33,7 @@ export const WORKFLOW = workflowName('helpdesk')
 const SELF_HOSTED: Omit<SelfHostedWorkflow, 'server'> = {
   kind: 'self-hosted',
   name: WORKFLOW,
+  threadsAt: WORKFLOW,
   adoptThreads: false,
   uploadUrl: undefined,
   when: undefined,
@@ -97,7 +98,7 @@ export async function startScene(options: SceneOptions = {}) {
   const listening = await listen({ app, host: '127.0.0.1', port: 0, log })
   description.listenTo(listening.url)
   const adapterOf = (workflow: WorkflowName) => {
-    const at = { workflow, server, publicUrl: ISSUER }
+    const at = { workflow, server, source: workflow, publicUrl: ISSUER }
     return createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now })
   }
   const url = `${listening.url}/chatkit/${WORKFLOW}`

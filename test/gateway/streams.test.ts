@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { framesOf, input, textOf } from '../support/chatkit/server-client.ts'
+import { userId } from '../support/ids.ts'
 import { createThread, WORKFLOW } from './scene.ts'
 import {
   created,
@@ -69,7 +70,7 @@ test('a thread is seen in a stream with any line ends and a byte order mark', as
     'data: {"type":"thread.created",\ndata: "thread":{"id":"thr_1"}}\n\n' +
       'data: {"type":"a"}\n\ndata: {"type":"b"}\n\n: hi\n\n',
   )
-  const thing = { workflow: WORKFLOW, kind: 'thread', id: 'thr_1' } as const
+  const thing = { source: WORKFLOW, kind: 'thread', id: 'thr_1' } as const
   expect(await scene.registry.ownersOf([thing])).toEqual(['alice'])
 })
 
@@ -103,8 +104,10 @@ test('a new thread is the caller’s before the client sees it', async () => {
 
 test('a new thread with an id that somebody owns ends the stream, and nothing of it passes', async () => {
   const registry = createSqliteRegistry({ path: ':memory:' })
-  const claimed = { workflow: WORKFLOW, kind: 'thread', id: 'thr_bob', user: 'bob', createdAt: 1 }
-  await registry.claimOwnership(claimed as Parameters<typeof registry.claimOwnership>[0])
+  const user = userId('bob')
+  const kind = 'thread' as const
+  const claimed = { source: WORKFLOW, kind, id: 'thr_bob', user, createdAt: 1 }
+  await registry.claimOwnership(claimed)
   const { server, reader } = await startWritten({ registry })
   const closed = once(server, 'close')
   server.write(note('before') + created('thr_bob') + note('after'))

@@ -59,7 +59,7 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     const keys = await redis.keys('*')
     const ttls = await Promise.all(keys.map((key) => redis.cli('ttl', key)))
     const permanent = keys.filter((_, at) => ttls[at] === '-1').sort()
-    expect(permanent).toEqual(['{ckm}:kept-key:k', '{ckm}:owned-workflows', '{ckm}:seq'])
+    expect(permanent).toEqual(['{ckm}:kept-key:k', '{ckm}:owned-sources', '{ckm}:seq'])
   })
 })
 

@@ -44,7 +44,7 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
     }
     expect(await redis.keys('{ckm}:owned:*')).toHaveLength(4)
     await registry.releaseOwnership(ownership({ id: 't1' }))
-    expect(await redis.keys('{ckm}:own*')).toEqual(['{ckm}:owned-workflows'])
+    expect(await redis.keys('{ckm}:own*')).toEqual(['{ckm}:owned-sources'])
   })
 
   it('keeps one entry of many claims at once', async () => {

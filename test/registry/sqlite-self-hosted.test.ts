@@ -69,9 +69,9 @@ describe('the SQLite file of self-hosted workflows', () => {
 
   it.each([
     [{}, 1],
-    [{ workflow: 'support' }, 2],
+    [{ source: 'support' }, 2],
     [{ user: 'alice' }, 2],
-    [{ workflow: 'support', user: 'alice' }, 3],
+    [{ source: 'support', user: 'alice' }, 3],
   ])('reads a list of %j from an index of just that, in its order', (of, fields) => {
     const db = new DatabaseSync(path)
     const page = { kind: 'thread', limit: 5, order: 'desc' } as const

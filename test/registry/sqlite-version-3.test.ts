@@ -11,6 +11,7 @@ import {
   NOW,
   order,
   ownership,
+  type PlainRegistry,
   pageIds,
   query,
   session,
@@ -76,14 +77,57 @@ describe('a SQLite file of schema version 3', () => {
     }
   })
 
-  it('keeps ownership, audit, counters, what was seen once, and keys', async () => {
-    const helpdesk = { workflow: 'helpdesk', order: 'desc', limit: 5 } as const
-    for (const [kind, id] of [['thread', 'thr_1'] as const, ['attachment', 'atc_1'] as const]) {
-      const owned = ownership({ workflow: 'helpdesk', kind, id })
-      expect((await registry.listOwned({ ...helpdesk, kind }))?.data).toEqual([owned])
-      expect(await registry.ownersOf([owned])).toEqual(['alice'])
-      expect(await registry.claimOwnership({ ...owned, user: 'bob' })).toBe('taken')
+  it('moves ownership from the workflow to its server, whichever start knows of it', async () => {
+    const source = 'http://desk.internal/chatkit'
+    await expectOwned(registry, '\nhelpdesk')
+    const move = { workflow: 'helpdesk', source }
+    for (const moves of [[move], [], [move], [{ workflow: source, source }]]) {
+      const again = plain(createSqliteRegistry({ path, moves }))
+      await expectOwned(again, source)
+      await again.close()
     }
+  })
+
+  it('moves ownership of a workflow that is now the name of its threads', async () => {
+    const moves = [
+      { workflow: 'renamed', source: 'helpdesk' },
+      { workflow: 'helpdesk', source: 'helpdesk' },
+    ]
+    const again = plain(createSqliteRegistry({ path, moves }))
+    await expectOwned(again, 'helpdesk')
+    await again.close()
+  })
+
+  it('leaves alone what was claimed since at a source with the name of a workflow', async () => {
+    const owned = ownership({ source: 'helpdesk', id: 'thr_9', user: 'carol' })
+    expect(await registry.claimOwnership(owned)).toBe('claimed')
+    const again = plain(
+      createSqliteRegistry({ path, moves: [{ workflow: 'helpdesk', source: 'x' }] }),
+    )
+    expect(await again.ownersOf([owned])).toEqual(['carol'])
+    await expectOwned(again, 'x')
+    await again.close()
+  })
+
+  it('keeps the first owner of a thread that two workflows of one server have', async () => {
+    const db = new DatabaseSync(path)
+    db.exec(`UPDATE owned SET seq = 10 WHERE id = 'thr_1';
+      INSERT INTO owned VALUES (5, char(10) || 'first', 'thread', 'thr_1', 'carol', 1);
+      INSERT INTO owned VALUES (12, char(10) || 'late', 'thread', 'thr_1', 'bob', 1);
+      INSERT INTO owned VALUES (13, 'x', 'thread', 'thr_1', 'dave', 1);
+      INSERT INTO owned VALUES (14, char(10) || 'late', 'attachment', 'thr_1', 'bob', 1);`)
+    db.close()
+    const moves = ['late', 'helpdesk', 'first'].map((workflow) => ({ workflow, source: 'x' }))
+    const again = plain(createSqliteRegistry({ path, moves }))
+    const things = [
+      ownership({ source: 'x', id: 'thr_1' }),
+      ownership({ source: 'x', id: 'thr_1', kind: 'attachment' }),
+    ]
+    expect(await again.ownersOf(things)).toEqual(['carol', 'bob'])
+    await again.close()
+  })
+
+  it('keeps audit, counters, what was seen once, and keys', async () => {
     const entries = await registry.listAudit({ limit: 5, user: 'bob' })
     const about = { user: 'bob', reason: 'why', requestId: 'r1' }
     expect(entries?.data).toEqual([auditEntry({ id: 'a1', ...about })])
@@ -114,6 +158,16 @@ describe('a SQLite file of schema version 3', () => {
     expect(pageIds(await registry.listSessions(query()))).toEqual(['ending'])
   })
 })
+
+async function expectOwned(by: PlainRegistry, source: string): Promise<void> {
+  const query = { source, order: 'desc', limit: 5 } as const
+  for (const [kind, id] of [['thread', 'thr_1'] as const, ['attachment', 'atc_1'] as const]) {
+    const owned = ownership({ source, kind, id })
+    expect((await by.listOwned({ ...query, kind }))?.data).toEqual([owned])
+    expect(await by.ownersOf([owned])).toEqual(['alice'])
+    expect(await by.claimOwnership({ ...owned, user: 'bob' })).toBe('taken')
+  }
+}
 
 function schemaOf(file: string): unknown {
   const db = new DatabaseSync(file, { readOnly: true })

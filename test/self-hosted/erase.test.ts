@@ -76,7 +76,7 @@ test('an erase deletes threads and attachments at the server, and the records of
 
 test('an erase releases threads and attachments that the server has lost', async () => {
   for (const kind of ['thread', 'attachment'] as const) {
-    await registry.claimOwnership(ownership({ id: `lost_${kind}`, kind, workflow: 'helpdesk' }))
+    await registry.claimOwnership(ownership({ id: `lost_${kind}`, kind, source: server.url }))
   }
   expect(await eraseOf(running, 'alice')).toMatchObject({ complete: true, failed: 0 })
   expect([await ownedBy('alice', 'thread'), await ownedBy('alice', 'attachment')]).toEqual([[], []])
@@ -104,9 +104,9 @@ test('an erase while the server is down names what is left and keeps its owner, 
 })
 
 test('an erase names what is at a server that the config no longer has', async () => {
-  await registry.claimOwnership(ownership({ id: 'thr_old', workflow: 'retired' }))
-  await registry.claimOwnership(ownership({ id: 'thr_gone', workflow: 'support' }))
-  await registry.claimOwnership(ownership({ id: 'thr_his', workflow: 'retired', user: 'bob' }))
+  await registry.claimOwnership(ownership({ id: 'thr_old', source: 'retired' }))
+  await registry.claimOwnership(ownership({ id: 'thr_gone', source: 'support' }))
+  await registry.claimOwnership(ownership({ id: 'thr_his', source: 'retired', user: 'bob' }))
   expect(await eraseOf(running, 'alice')).toMatchObject({
     complete: false,
     failures: [

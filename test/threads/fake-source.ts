@@ -72,7 +72,7 @@ export function fakeSource(name: string, rows: readonly Row[] = [], selfHosted =
     name: workflowName(name),
     workflows: [workflowName(name)],
     chatkit: chatkit as ChatKit,
-    selfHosted,
+    threadsAt: selfHosted ? name : undefined,
     rows: [...rows],
     careless: false,
     failure: undefined,

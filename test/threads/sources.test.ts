@@ -3,13 +3,17 @@ import type { ChatKit } from '../../src/chatkit/port.ts'
 import { threadSources } from '../../src/threads/sources.ts'
 import { workflowName } from '../support/ids.ts'
 
-test('hosted workflows of one key are one source, each self-hosted one is its own', () => {
+test('hosted workflows of one key are one source, and so are self-hosted ones with one threads_at', () => {
   const hosted = (name: string, apiKeyEnv: string) => ({
     kind: 'hosted' as const,
     name: workflowName(name),
     apiKeyEnv,
   })
-  const own = (name: string) => ({ kind: 'self-hosted' as const, name: workflowName(name) })
+  const own = (name: string, threadsAt: string) => ({
+    kind: 'self-hosted' as const,
+    name: workflowName(name),
+    threadsAt,
+  })
   const asked: string[] = []
   const of = (workflow: string) => {
     asked.push(workflow)
@@ -17,17 +21,18 @@ test('hosted workflows of one key are one source, each self-hosted one is its ow
   }
   const workflows = [
     hosted('a', 'KEY'),
-    own('b'),
+    own('b', 'desk'),
     hosted('c', 'OTHER'),
     hosted('d', 'KEY'),
-    own('e'),
+    own('e', 'shop'),
+    own('f', 'desk'),
   ]
   const sources = threadSources(workflows, of)
-  expect(sources.map(({ name, workflows, selfHosted }) => [name, workflows, selfHosted])).toEqual([
-    ['a', ['a', 'd'], false],
-    ['b', ['b'], true],
-    ['c', ['c'], false],
-    ['e', ['e'], true],
+  expect(sources.map(({ name, workflows, threadsAt }) => [name, workflows, threadsAt])).toEqual([
+    ['a', ['a', 'd'], undefined],
+    ['b', ['b', 'f'], 'desk'],
+    ['c', ['c'], undefined],
+    ['e', ['e'], 'shop'],
   ])
   expect(asked).toEqual(['a', 'b', 'c', 'e'])
 })

@@ -27,12 +27,13 @@ import {
  * The gateway guards the sessions. Nobody has to be asked to cancel one: the gateway goes by the
  * registry, so a cancel is confirmed at once.
  *
- * @param options - `workflow` is its name in the config, `server` the URL of its endpoint, `publicUrl`
- * the issuer of its client secrets
+ * @param options - `workflow` is its name in the config, `server` the URL of its endpoint, `source` its
+ * name in the ownership records, `publicUrl` the issuer of its client secrets
  */
 export function createSelfHosted({
   workflow,
   server,
+  source,
   publicUrl,
   keys,
   dispatcher,
@@ -41,6 +42,7 @@ export function createSelfHosted({
 }: {
   readonly workflow: WorkflowName
   readonly server: string
+  readonly source: string
   readonly publicUrl: string
   readonly keys: Pick<SigningKeys, 'sign'>
   readonly dispatcher: Dispatcher
@@ -48,7 +50,7 @@ export function createSelfHosted({
   readonly now: Clock
 }): ChatKit {
   const askServer = createAskServer({ server, publicUrl, keys, dispatcher, now })
-  const owned = { workflow, registry, askServer }
+  const owned = { source, registry, askServer }
   return {
     // Both session calls ask nobody, so there is no call to observe.
     async createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession> {

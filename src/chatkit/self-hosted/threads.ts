@@ -1,10 +1,10 @@
-// Threads, items and attachments of a self-hosted workflow. The registry's records of ownership say which
+// Threads, items and attachments of a self-hosted server. The registry's records of ownership say which
 // there are and who owns each; the server, asked as the owner, says what is in them.
 
 import { z } from 'zod'
 import { eachBounded } from '../../lib/concurrency.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
-import type { ThreadId, WorkflowName } from '../../lib/ids.ts'
+import type { ThreadId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { serverFault } from '../protocol/server-call.ts'
 import { type ServerItem, serverItemPage, serverThread } from '../protocol/thread.ts'
@@ -15,7 +15,7 @@ import type { ListQuery, ThreadListQuery } from '../wire/wire.ts'
 import type { Ask, AskServer, Question } from './ask.ts'
 
 interface OwnedThing {
-  readonly workflow: WorkflowName
+  readonly source: string
   readonly kind: 'thread' | 'attachment'
   readonly id: string
 }
@@ -24,7 +24,7 @@ interface OwnedThing {
 export interface OwnershipRecords {
   ownersOf(things: readonly OwnedThing[]): Promise<readonly (string | undefined)[]>
   listOwned(query: {
-    readonly workflow: WorkflowName
+    readonly source: string
     readonly kind: 'thread'
     readonly user?: string | undefined
     readonly limit: number
@@ -41,10 +41,10 @@ export interface OwnershipRecords {
   releaseOwnership(thing: OwnedThing): Promise<void>
 }
 
-/** A workflow's server, with the records of what its users own there. */
+/** A server, with the records of what users own there. */
 interface OwnedServer {
-  /** Name in the config. */
-  readonly workflow: WorkflowName
+  /** Name of the server in the records. */
+  readonly source: string
   readonly registry: OwnershipRecords
   readonly askServer: AskServer
 }
@@ -57,7 +57,7 @@ const PARALLEL = 8
  * its data must not cost anyone their threads.
  */
 export function listThreads(
-  { workflow, registry, askServer }: OwnedServer,
+  { source, registry, askServer }: OwnedServer,
   query: ThreadListQuery,
   call: CallOptions | undefined,
 ): Promise<ThreadPage> {
@@ -66,7 +66,7 @@ export function listThreads(
     listOf(
       await collect(page, async (part): Promise<Fetched<Thread>> => {
         const order = part.order ?? 'desc'
-        const owned = await registry.listOwned({ ...part, order, user, workflow, kind: 'thread' })
+        const owned = await registry.listOwned({ ...part, order, user, source, kind: 'thread' })
         if (owned === undefined) throw badCursor()
         const found = new Map<string, Thread>()
         await eachBounded(owned.data, PARALLEL, async ({ id, user: owner }) => {
@@ -82,11 +82,11 @@ export function listThreads(
 
 /** Asked as the thread's owner, whoever that is. */
 export function retrieveThread(
-  { workflow, registry, askServer }: OwnedServer,
+  { source, registry, askServer }: OwnedServer,
   id: ThreadId,
   call: CallOptions | undefined,
 ): Promise<Thread> {
-  const owned = { workflow, kind: 'thread', id } as const
+  const owned = { source, kind: 'thread', id } as const
   return askServer('retrieve_thread', call, async (ask) => {
     const user = await ownerOf(owned, registry, call)
     const thread = await readThread(ask, id, user)
@@ -114,7 +114,7 @@ export async function deleteThread(
   id: ThreadId,
   call: CallOptions | undefined,
 ): Promise<ThreadDeleted> {
-  const thing = { workflow: server.workflow, kind: 'thread', id } as const
+  const thing = { source: server.source, kind: 'thread', id } as const
   const question = { type: 'threads.delete', params: { thread_id: id } } as const
   await deleteOwned(server, { operation: 'delete_thread', thing, question }, call)
   return { id, object: 'chatkit.thread.deleted', deleted: true }
@@ -127,7 +127,7 @@ export function deleteAttachment(
   call: CallOptions | undefined,
 ): Promise<void> {
   const question = { type: 'attachments.delete', params: { attachment_id: id } } as const
-  const thing = { workflow: server.workflow, kind: 'attachment', id } as const
+  const thing = { source: server.source, kind: 'attachment', id } as const
   return deleteOwned(server, { operation: 'delete_attachment', thing, question }, call)
 }
 
@@ -178,11 +178,11 @@ async function requireServer(ask: Ask, user: string): Promise<void> {
 
 /** Asked as the thread's owner, whoever that is. */
 export function listItems(
-  { workflow, registry, askServer }: OwnedServer,
+  { source, registry, askServer }: OwnedServer,
   { id, query }: { readonly id: ThreadId; readonly query: ListQuery },
   call: CallOptions | undefined,
 ): Promise<ThreadItemPage> {
-  const owned = { workflow, kind: 'thread', id } as const
+  const owned = { source, kind: 'thread', id } as const
   return askServer('list_thread_items', call, async (ask) => {
     const user = await ownerOf(owned, registry, call)
     const page = await collect(query, async (part) => {

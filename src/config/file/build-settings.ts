@@ -12,6 +12,7 @@ import type {
   Settings,
   WorkflowSettings,
 } from '../settings.ts'
+import { sourceName } from './checked-text.ts'
 import type { ConfigFile } from './schema.ts'
 import { normaliseTokenType } from './schema-issuer.ts'
 import { DEFAULT_MAX_LENGTH } from './schema-workflow.ts'
@@ -110,7 +111,8 @@ function buildWorkflow(key: string, entry: WorkflowEntry, compile: Compile): Wor
   const { server } = entry
   if (server !== undefined) {
     const { adopt_threads: adoptThreads, upload_url: uploadUrl } = entry
-    return { kind: 'self-hosted', ...workflow, server, adoptThreads, uploadUrl }
+    const threadsAt = sourceName(entry.threads_at ?? server)
+    return { kind: 'self-hosted', ...workflow, server, threadsAt, adoptThreads, uploadUrl }
   }
   return {
     kind: 'hosted',

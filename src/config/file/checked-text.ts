@@ -79,6 +79,14 @@ export function serverProblem(value: string): string | undefined {
   return extraProblem(url, value)
 }
 
+/**
+ * A name for a server, or its address: several spellings of one address (its case, its usual port, a slash
+ * at its end) are one name.
+ */
+export function sourceName(text: string): string {
+  return /^https?:/i.test(text) ? (URL.parse(text)?.href.replace(/\/+$/, '') ?? text) : text
+}
+
 function extraProblem(url: URL, value: string): string | undefined {
   if (url.username !== '' || url.password !== '') {
     return 'must not have a user name or password in it'

@@ -80,6 +80,15 @@ export const workflowSchema = z
     upload_url: checkedText(serverProblem)
       .optional()
       .describe('With `server`: where it takes direct uploads; default `server` itself.'),
+    threads_at: patternText(
+      /^(?! )[^\p{Cc}]{1,2048}(?<! )$/u,
+      'must be a name of 1 to 2048 characters without control characters, or spaces around it',
+    )
+      .optional()
+      .describe(
+        'With `server`: the name under which the owners of threads are remembered; default: the ' +
+          'address of `server`. Workflows with one name share their users’ threads.',
+      ),
     adopt_threads: z
       .boolean()
       .default(false)

@@ -1,12 +1,13 @@
 // Checks that the keys of a workflow go together, and that a fallback leads somewhere.
 
+import { sourceName } from './checked-text.ts'
 import { asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
 
 /** Keys that only hosted workflows have. */
 const HOSTED_ONLY = ['version', 'api_key_env', 'tracing', 'chatkit_configuration', 'fallback']
 
 /** Keys that only self-hosted workflows have. */
-const SELF_HOSTED_ONLY = ['adopt_threads', 'upload_url']
+const SELF_HOSTED_ONLY = ['adopt_threads', 'upload_url', 'threads_at']
 
 /**
  * What concerns several keys of a workflow, or several workflows: exactly one of `id` and `server`,
@@ -22,6 +23,24 @@ export function reportWorkflowProblems(data: RawMapping, report: Report): void {
     const path = ['workflows', name]
     reportTarget(workflow, path, report)
     reportFallback(name, { workflow, workflows }, report)
+  }
+  reportAdopters(workflows, report)
+}
+
+/** A thread that one workflow knows the owner of must not be adopted through another. */
+function reportAdopters(workflows: RawMapping, report: Report): void {
+  const own = Object.entries(workflows).flatMap(([name, value]) => {
+    const { server, threads_at: at, adopt_threads: adopts } = asMapping(value)
+    const address = sourceName(asText(server) ?? '')
+    return address === ''
+      ? []
+      : [{ name, address, source: sourceName(asText(at) ?? address), adopts }]
+  })
+  for (const { name, address, source } of own.filter(({ adopts }) => adopts === true)) {
+    const other = own.find((one) => one.address === address && one.source !== source)
+    if (other === undefined) continue
+    const problem = `must be that of ${other.name}, whose server this is too, or adopt_threads be false`
+    report(['workflows', name, 'threads_at'], problem)
   }
 }
 

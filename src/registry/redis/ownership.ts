@@ -8,20 +8,20 @@ import type { Link } from './link.ts'
 import { pageScript, readPage } from './pages.ts'
 import { countOrNone, flat, texts } from './replies.ts'
 
-/** A thing is named by kind, workflow and id; a list of all workflows or users stands under ''. */
+/** A thing is named by kind, source and id; a list of all sources or users stands under ''. */
 const LISTS = `
 local function lists_of(thing, owned)
   local lists = {}
-  for _, workflow in ipairs({ '', owned.workflow }) do
+  for _, source in ipairs({ '', owned.source }) do
     for _, user in ipairs({ '', owned.user }) do
-      lists[#lists + 1] = key('owned', owned.kind .. '\\n' .. workflow .. '\\n' .. user)
+      lists[#lists + 1] = key('owned', owned.kind .. '\\n' .. source .. '\\n' .. user)
     end
   end
   return lists
 end
 `
 
-/** ARGV: thing, then names and values of `kind`, `workflow`, `user` and the others → 1 when it is claimed now. */
+/** ARGV: thing, then names and values of `kind`, `source`, `user` and the others → 1 when it is claimed now. */
 const CLAIM = script(
   LISTS,
   `
@@ -32,7 +32,7 @@ for at = 2, #ARGV, 2 do owned[ARGV[at]] = ARGV[at + 1] end
 local seq = redis.call('INCR', key('seq'))
 redis.call('HSET', key('owner', thing), 'seq', seq, unpack(ARGV, 2))
 for _, list in ipairs(lists_of(thing, owned)) do redis.call('ZADD', list, seq, thing) end
-redis.call('SADD', key('owned-workflows'), owned.workflow)
+redis.call('SADD', key('owned-sources'), owned.source)
 return 1`,
 )
 
@@ -41,9 +41,9 @@ const RELEASE = script(
   LISTS,
   `
 local thing = ARGV[1]
-local kind, workflow, user = unpack(redis.call('HMGET', key('owner', thing), 'kind', 'workflow', 'user'))
+local kind, source, user = unpack(redis.call('HMGET', key('owner', thing), 'kind', 'source', 'user'))
 if not kind then return end
-local owned = { kind = kind, workflow = workflow, user = user }
+local owned = { kind = kind, source = source, user = user }
 for _, list in ipairs(lists_of(thing, owned)) do redis.call('ZREM', list, thing) end
 redis.call('DEL', key('owner', thing))`,
 )
@@ -54,8 +54,8 @@ local users = {}
 for at, thing in ipairs(ARGV) do users[at] = redis.call('HGET', key('owner', thing), 'user') or '' end
 return users`)
 
-/** → names of workflows that had something owned. */
-const WORKFLOWS = script(`return redis.call('SMEMBERS', key('owned-workflows'))`)
+/** → names of sources that had something owned. */
+const SOURCES = script(`return redis.call('SMEMBERS', key('owned-sources'))`)
 
 /** ARGV: user or '', things… → order of creation of the one that is this user's; '' for none or several. */
 const SEQ_OF = script(`
@@ -91,7 +91,7 @@ export function createOwnership(link: Link): OwnershipSteps {
     releaseOwnership: (thing) => link.run(RELEASE, [nameOf(thing)], () => undefined),
     listOwned: (query) =>
       readPage(link, query, {
-        set: ['owned', `${query.kind}\n${query.workflow ?? ''}\n${query.user ?? ''}`],
+        set: ['owned', `${query.kind}\n${query.source ?? ''}\n${query.user ?? ''}`],
         script: PAGE,
         filters: [],
         seqOf: (cursor) => seqOf(link, cursor, query),
@@ -100,24 +100,22 @@ export function createOwnership(link: Link): OwnershipSteps {
   }
 }
 
-function nameOf({ kind, workflow, id }: Readonly<Record<keyof OwnedThing, string>>): string {
-  return `${kind}\n${workflow}\n${id}`
+function nameOf({ kind, source, id }: Readonly<Record<keyof OwnedThing, string>>): string {
+  return `${kind}\n${source}\n${id}`
 }
 
-function fieldsOf({ kind, workflow, id, user, createdAt }: Ownership) {
-  return flat({ kind, workflow, id, user, created_at: createdAt })
+function fieldsOf({ kind, source, id, user, createdAt }: Ownership) {
+  return flat({ kind, source, id, user, created_at: createdAt })
 }
 
-/** Without a workflow in the query, a cursor may be the id of something in any of them. */
+/** Without a source in the query, a cursor may be the id of something in any of them. */
 async function seqOf(
   link: Link,
   id: string,
-  { kind, workflow, user }: OwnedQuery,
+  { kind, source, user }: OwnedQuery,
 ): Promise<number | undefined> {
-  const workflows =
-    workflow === undefined
-      ? await link.run(WORKFLOWS, [], (reply) => texts.parse(reply))
-      : [workflow]
-  const things = workflows.map((name) => nameOf({ kind, workflow: name, id }))
+  const sources =
+    source === undefined ? await link.run(SOURCES, [], (reply) => texts.parse(reply)) : [source]
+  const things = sources.map((name) => nameOf({ kind, source: name, id }))
   return link.run(SEQ_OF, [user ?? '', ...things], (reply) => countOrNone.parse(reply))
 }

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../../lib/log.ts'
 import { StoreUnusableError } from '../port.ts'
 import { isBusy } from './failure.ts'
+import { moveOwners, type OwnersMove } from './move-owners.ts'
 import { APPLICATION_ID, HEALTH_WRITE, MIGRATIONS } from './schema.ts'
 
 /** While it starts, the process may wait for another that migrates. */
@@ -24,6 +25,8 @@ export interface OpenOptions {
   /** A bound on the file's size, in pages; SQLite's own when absent. */
   readonly maxPageCount?: number | undefined
   readonly log?: Log | undefined
+  /** Ownership records to move; see {@link moveOwners}. */
+  readonly moves?: readonly OwnersMove[] | undefined
 }
 
 /** Two connections to the one file; in memory, one that serves as both. */
@@ -70,6 +73,7 @@ function openFile(options: OpenOptions, opened: DatabaseSync[]): Connections {
   if (size <= CHECKED_BYTES) checkPages(durable)
   else options.log?.info({ bytes: size }, 'the store is large: its pages are not all checked')
   migrate(durable, MIGRATIONS)
+  inTransaction(durable, () => moveOwners(durable, options.moves ?? []))
   durable.exec('PRAGMA synchronous = FULL')
   patiently(() => durable.exec(HEALTH_WRITE))
   const relaxed = connect(options, opened)
@@ -117,8 +121,7 @@ function checkPages(db: DatabaseSync): void {
  * @param migrations - {@link MIGRATIONS}, or a beginning of it
  */
 export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
-  patiently(() => db.exec('BEGIN IMMEDIATE'))
-  try {
+  inTransaction(db, () => {
     const version = Number(pragma(db, 'user_version'))
     const objects = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n']
     if (version === 0 && objects !== 0) throw new Error('it is a database of another program')
@@ -134,6 +137,13 @@ export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
       db.exec(`PRAGMA user_version = ${migrations.length}`)
     }
+  })
+}
+
+function inTransaction(db: DatabaseSync, work: () => void): void {
+  patiently(() => db.exec('BEGIN IMMEDIATE'))
+  try {
+    work()
     db.exec('COMMIT')
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')

@@ -12,11 +12,11 @@ type OwnershipSteps = Pick<
 >
 
 const CLAIM = `
-  INSERT INTO owned (workflow, kind, id, user, created_at) VALUES (?, ?, ?, ?, ?)
-  ON CONFLICT (id, kind, workflow) DO NOTHING`
+  INSERT INTO owned (source, kind, id, user, created_at) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT (id, kind, source) DO NOTHING`
 
 /** A thing as the other statements name it. */
-const IS_THING = 'id = ? AND kind = ? AND workflow = ?'
+const IS_THING = 'id = ? AND kind = ? AND source = ?'
 
 /**
  * Who owns what at self-hosted servers.
@@ -25,9 +25,9 @@ const IS_THING = 'id = ? AND kind = ? AND workflow = ?'
  */
 export function createOwnership(db: Database): OwnershipSteps {
   return {
-    claimOwnership: ({ workflow, kind, id, user, createdAt }) =>
+    claimOwnership: ({ source, kind, id, user, createdAt }) =>
       db.write((sql) =>
-        sql.run(CLAIM, workflow, kind, id, user, createdAt) === 1 ? 'claimed' : 'taken',
+        sql.run(CLAIM, source, kind, id, user, createdAt) === 1 ? 'claimed' : 'taken',
       ),
     ownersOf: (things) => db.plain((sql) => things.map((thing) => ownerOf(sql, thing))),
     listOwned: (query) =>
@@ -36,18 +36,18 @@ export function createOwnership(db: Database): OwnershipSteps {
         const seqOf = (cursor: string) => placeOf(sql, cursor, listed.filter)
         return readPage(sql, query, { ...listed, seqOf, toItem: toOwnership })
       }),
-    async releaseOwnership({ workflow, kind, id }) {
-      await db.write((sql) => sql.run(`DELETE FROM owned WHERE ${IS_THING}`, id, kind, workflow))
+    async releaseOwnership({ source, kind, id }) {
+      await db.write((sql) => sql.run(`DELETE FROM owned WHERE ${IS_THING}`, id, kind, source))
     },
   }
 }
 
-function ownerOf(sql: Sql, { workflow, kind, id }: OwnedThing): UserId | undefined {
-  const row = sql.get(`SELECT * FROM owned WHERE ${IS_THING}`, id, kind, workflow)
+function ownerOf(sql: Sql, { source, kind, id }: OwnedThing): UserId | undefined {
+  const row = sql.get(`SELECT * FROM owned WHERE ${IS_THING}`, id, kind, source)
   return row === undefined ? undefined : toOwnership(row).user
 }
 
-/** Order of creation of the entry that a cursor names; undefined when several workflows have that id. */
+/** Order of creation of the entry that a cursor names; undefined when several sources have that id. */
 function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
   const conditions = filter.conditions.map((condition) => `+${condition}`).join(' AND ')
   const text = `SELECT seq FROM owned WHERE id = ? AND ${conditions} LIMIT 2`
@@ -61,13 +61,13 @@ function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
  *
  * @param query - its page plays no part
  */
-export function ownedRows({ kind, workflow, user }: OwnedQuery): {
+export function ownedRows({ kind, source, user }: OwnedQuery): {
   readonly table: string
   readonly filter: Filter
 } {
   const fields = [
     ['user', user],
-    ['workflow', workflow],
+    ['source', source],
   ] as const
   const filter: Filter = { conditions: ['kind = ?'], values: [kind] }
   const named: string[] = []

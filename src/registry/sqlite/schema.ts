@@ -139,6 +139,16 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX sessions_user ON sessions (user, expires_at, status, secret_hash);
   CREATE INDEX sessions_ended ON sessions (status) WHERE status <> 'active';
   `,
+  // Ownership belongs to a server, not to a workflow. The schema does not know the config, so a line feed,
+  // which no source has, marks what start-up has to move from a workflow to its source.
+  `
+  ALTER TABLE owned RENAME COLUMN workflow TO source;
+  UPDATE owned SET source = char(10) || source;
+  DROP INDEX owned_workflow;
+  DROP INDEX owned_user_workflow;
+  CREATE INDEX owned_source ON owned (source, kind);
+  CREATE INDEX owned_user_source ON owned (user, source, kind);
+  `,
 ]
 
 /** A write that changes nothing anyone reads. */

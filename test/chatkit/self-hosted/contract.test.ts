@@ -12,7 +12,8 @@ async function makeContract() {
   const registry = createSqliteRegistry({ path: ':memory:' })
   const dispatcher = new Agent({ allowH2: false })
   const workflow = workflowName('helpdesk')
-  const at = { workflow, server: server.url, publicUrl: 'https://mint.test' }
+  const source = 'helpdesk'
+  const at = { workflow, source, server: server.url, publicUrl: 'https://mint.test' }
   return {
     chatkit: plain(createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now })),
     params: (user: string) => ({ user, workflow: { id: 'helpdesk' } }),
@@ -21,7 +22,7 @@ async function makeContract() {
       const { user } = thread
       const createdAt = Math.floor(Date.now() / 1000)
       await registry.claimOwnership({
-        workflow,
+        source,
         kind: 'thread',
         id,
         user: userId(user),

@@ -77,7 +77,7 @@ describe('list', () => {
       after: page.last_id ?? '',
     })
     expect([ids(rest), rest.has_more]).toEqual([[a], false])
-    const thing = { workflow: WORKFLOW, kind: 'thread', id: c } as const
+    const thing = { source: WORKFLOW, kind: 'thread', id: c } as const
     expect(await scene.registry.ownersOf([thing])).toEqual(['alice'])
   })
 
@@ -127,7 +127,7 @@ describe('retrieve, remove', () => {
     const [id = ''] = await seed('alice', 1)
     await lose(id)
     await expect(scene.chatkit.deleteThread(id)).rejects.toMatchObject({ code: 'not_found' })
-    const thing = { workflow: WORKFLOW, kind: 'thread', id } as const
+    const thing = { source: WORKFLOW, kind: 'thread', id } as const
     expect(await scene.registry.ownersOf([thing])).toEqual([undefined])
   })
 

@@ -20,6 +20,37 @@ describe('a self-hosted workflow', () => {
     ])
   })
 
+  test('keeps its threads at the address of its server, however that is spelt', () => {
+    for (const server of ['HTTP://Desk.Internal:80/chatkit', 'http://desk.internal/chatkit/']) {
+      const text = minimalWith('    id: wf_1', `    server: ${server}`)
+      const threadsAt = 'http://desk.internal/chatkit'
+      expect(settingsOf(text).workflows).toMatchObject([{ server, threadsAt }])
+    }
+  })
+
+  test('keeps its threads at a name of its own, which may be an old address', () => {
+    const named = (name: string) => settingsOf(`${OWN}\n    threads_at: ${name}`).workflows[0]
+    expect(named('desk')).toMatchObject({ threadsAt: 'desk' })
+    expect(named('https://old.example:443/chatkit/')).toMatchObject({
+      threadsAt: 'https://old.example/chatkit',
+    })
+  })
+
+  test('has no empty threads_at, and none with control characters', () => {
+    for (const name of ['""', '"\\n"', '"a\\tb"', '" a"']) {
+      expect(problemsOf(`${OWN}\n    threads_at: ${name}`)).toHaveLength(1)
+    }
+  })
+
+  test('shares threads_at with the other workflows of its server where one of them adopts', () => {
+    const other = '\n  other:\n    server: http://helpdesk.internal:8000/chatkit/\n'
+    expect(problemsOf(`${OWN}${other}    adopt_threads: true`)).toEqual([])
+    expect(problemsOf(`${OWN}${other}    threads_at: other`)).toEqual([])
+    expect(problemsOf(`${OWN}${other}    threads_at: other\n    adopt_threads: true`)).toEqual([
+      expect.stringContaining('threads_at'),
+    ])
+  })
+
   test('needs no API key', () => {
     const asked: string[] = []
     loadConfig(OWN, {

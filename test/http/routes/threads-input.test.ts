@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
-import { userId, workflowName } from '../../support/ids.ts'
+import { userId } from '../../support/ids.ts'
 import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { ISSUER, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -172,7 +172,7 @@ describe('who is refused', () => {
 describe('a thread that changes hands between check and act', () => {
   test.each(['DELETE /v1/threads/ID', 'GET /v1/threads/ID/items'])('%s', async (line) => {
     const id = await scene.seed('desk', { user: 'alice' })
-    const thing = { workflow: workflowName('desk'), kind: 'thread', id } as const
+    const thing = { source: scene.servers.desk.url, kind: 'thread', id } as const
     const { desk } = scene.servers
     const types: string[] = []
     const was = desk.onRequest

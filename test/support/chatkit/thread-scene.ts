@@ -6,7 +6,7 @@ import type { ThreadSeed } from '../../../src/embedded/chatkit-api/seed.ts'
 import type { Registry } from '../../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
 import { ADMINS } from '../admin-calls.ts'
-import { userId, workflowName } from '../ids.ts'
+import { userId } from '../ids.ts'
 import { answerOf } from '../problem-answer.ts'
 import type { RawAnswer } from '../raw-http.ts'
 import {
@@ -130,7 +130,7 @@ export async function startThreadScene(options: SceneOptions = {}): Promise<Thre
         if (workflow === 'desk' || workflow === 'shop') {
           const { id } = servers[workflow].seed({ texts })
           await registry.claimOwnership({
-            workflow: workflowName(workflow),
+            source: servers[workflow].url,
             kind: 'thread',
             id,
             user: userId(user),
