@@ -31,6 +31,7 @@ async function main(): Promise<void> {
   onCrash(log)
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
+  warnOfSmallMemory(setup, log)
   const tracing = await tracingOf(setup, log)
   const service = await buildOrExit(setup, log, tracing)
   const listening = await listenOrExit(service, setup, log)
@@ -117,6 +118,19 @@ function warnOfHosted({ settings }: Setup, log: Log): void {
   log.warn(
     { workflows: hosted.map(({ name }) => name) },
     'OpenAI runs hosted workflows until 2026-11-30: move to `server:`, see src/docs/move-to-self-hosted.md',
+  )
+}
+
+/** One thing that is longer than a user's share of the memory could never be read whole. */
+function warnOfSmallMemory({ settings: { gateway } }: Setup, log: Log): void {
+  const share = gateway.userMemoryBytes
+  const larger = (['maxBodyBytes', 'maxFrameBytes', 'maxAnswerBytes'] as const).filter(
+    (bound) => gateway[bound] > share,
+  )
+  if (larger.length === 0) return
+  log.warn(
+    { share_mb: share / 1024 / 1024, larger },
+    'a quarter of gateway.memory_mb, which is what one user may hold, is less than another bound of the gateway',
   )
 }
 

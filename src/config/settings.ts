@@ -152,6 +152,31 @@ export interface LimitSettings {
   readonly failedAuthPerIp: RateLimit
 }
 
+/** Bounds of the gateway in front of self-hosted ChatKit servers. */
+export interface GatewaySettings {
+  readonly maxBodyBytes: number
+  /** Of one event of a stream. */
+  readonly maxFrameBytes: number
+  /** Of an answer that is no stream. */
+  readonly maxAnswerBytes: number
+  /** For bodies, events and answers that are being read, in sum. */
+  readonly memoryBytes: number
+  /** For those of one user. */
+  readonly userMemoryBytes: number
+  /** Until a body has arrived. */
+  readonly bodyMs: number
+  /** Silence of a server that ends a stream. */
+  readonly idleMs: number
+  /** Until an answer that is no stream is there. */
+  readonly answerMs: number
+  /** The longest stream. */
+  readonly streamMs: number
+  /** At a time. */
+  readonly streamsPerUser: number
+  /** Whether request types that this version does not know are forwarded. */
+  readonly allowUnknownTypes: boolean
+}
+
 /** The config file, checked and with its defaults filled in. Holds no secret, only their names. */
 export interface Settings {
   readonly issuers: readonly IssuerSettings[]
@@ -167,6 +192,6 @@ export interface Settings {
   readonly limits: LimitSettings
   /** Clients that may introspect with HTTP Basic: hex SHA-256 of the secret. */
   readonly introspectionClients: readonly { readonly id: string; readonly secretSha256: string }[]
-  readonly gateway: { readonly maxBodyBytes: number; readonly allowUnknownTypes: boolean }
+  readonly gateway: GatewaySettings
   readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
 }

@@ -4,14 +4,12 @@ import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
 import { clientStream, type StreamLimits } from './client-stream.ts'
-import { createFrameCutter } from './frames.ts'
+import { createFrameCutter, type Frame, type Piece } from './frames.ts'
 import type { Call } from './open-call.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { GatewayOwnership } from './ownership.ts'
+import type { HeldMemory, Shares } from './shares.ts'
 import { StreamFault } from './stream-fault.ts'
-
-/** Longest frame: a widget or an item fits many times over. */
-const MAX_FRAME_BYTES = 1024 * 1024
 
 /** The fields that every event has, or that are looked at. */
 interface SeenEvent {
@@ -21,31 +19,53 @@ interface SeenEvent {
 
 type Claiming = Pick<GatewayOwnership, 'claimNew'>
 
+/** The head of a server's stream. */
+interface StreamExchange {
+  readonly reply: ServerReply
+  /** Called once, when the stream has ended for whatever reason. */
+  readonly onEnd: () => void
+}
+
 /** {@link createAnswerEvents} */
 export type AnswerEvents = ReturnType<typeof createAnswerEvents>
 
 /** @param parts - what ends a stream, and who owns the threads that it makes */
 export function createAnswerEvents({
   ownership,
+  shares,
   streams,
   limits,
+  maxFrameBytes,
   log,
 }: {
   readonly ownership: Claiming
+  readonly shares: Pick<Shares, 'memoryFor'>
   readonly streams: OpenStreams
   readonly limits: StreamLimits
+  readonly maxFrameBytes: number
   readonly log: Log
 }) {
   /** The stream goes on for as long as the session is active. */
-  return function answerEvents(c: AppContext, call: Call, { body }: ServerReply): Response {
+  return function answerEvents(
+    c: AppContext,
+    call: Call,
+    { reply: { body }, onEnd }: StreamExchange,
+  ): Response {
     const { workflow, session } = call
+    const memory = shares.memoryFor(session.user)
+    const cutter = createFrameCutter(maxFrameBytes, (bytes) => hold(memory, bytes))
+    const look = async (event: SeenEvent): Promise<void> => {
+      if (event.type === 'thread.created') await keepThread(event, call, ownership)
+    }
     const stream = clientStream({
-      chunks: checkedFrames(body, call, ownership),
+      chunks: checkedFrames(body, cutter, look),
       limits,
       connection: c.env.outgoing,
       server: body,
       onEnd: (fault) => {
         unwatch()
+        memory.release()
+        onEnd()
         if (fault === undefined) return
         const at = { request_id: c.var.requestId, workflow: workflow.name, session: session.id }
         log.warn({ ...at, reason: fault.why, err: fault.cause }, 'a stream was ended')
@@ -61,35 +81,51 @@ export function createAnswerEvents({
   }
 }
 
+function hold(memory: HeldMemory, bytes: number): void {
+  try {
+    memory.hold(bytes)
+  } catch (error) {
+    throw new StreamFault('overloaded', error)
+  }
+}
+
 /**
- * Looks at every frame before it goes on. Frames that came in one chunk go on in one.
+ * Looks at every frame before it goes on. Frames that came in one chunk go on in one. A frame that is
+ * no event (`[DONE]`, `ping`, broken JSON) is left out: a client could not read it either.
  *
- * @throws `StreamFault`: `bad_frame`; `broke_off` inside a frame or an answer; `store_unavailable`;
- * `thread_taken`
+ * @throws `StreamFault`: `bad_frame`; `broke_off`; `store_unavailable`; `thread_taken`
  */
 async function* checkedFrames(
   source: AsyncIterable<Uint8Array>,
-  call: Call,
-  ownership: Claiming,
+  cutter: ReturnType<typeof createFrameCutter>,
+  look: (event: SeenEvent) => Promise<void>,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const cutter = createFrameCutter(MAX_FRAME_BYTES)
-  for await (const chunk of source) {
-    let passed = ''
+  async function* checked(pieces: Iterable<Piece>): AsyncGenerator<Uint8Array, void, void> {
+    const passed: Uint8Array[] = []
     let fault: unknown
     try {
-      for (const { text, data } of cutter.push(chunk)) {
-        const event = data === undefined ? undefined : eventOf(data)
-        if (event?.type === 'thread.created') await keepThread(event, call, ownership)
-        passed += text
+      for (const piece of pieces) {
+        if (piece instanceof Uint8Array) passed.push(piece)
+        else if (await mayPass(piece, look)) passed.push(Buffer.from(piece.text))
       }
     } catch (error) {
       fault = error
     }
     // Frames that are good go on, although a later one in the same chunk is not.
-    if (passed !== '') yield Buffer.from(passed)
+    const [only] = passed
+    if (only !== undefined) yield passed.length === 1 ? only : Buffer.concat(passed)
     if (fault !== undefined) throw fault
   }
-  if (cutter.pending()) throw new StreamFault('broke_off')
+  for await (const chunk of source) yield* checked(cutter.push(chunk))
+  yield* checked(cutter.rest())
+}
+
+/** A comment passes, and an event that was looked at. */
+async function mayPass({ data }: Frame, look: (event: SeenEvent) => Promise<void>) {
+  if (data === undefined) return true
+  const event = eventOf(data)
+  if (event !== undefined) await look(event)
+  return event !== undefined
 }
 
 /** A new thread is the caller's, durably, before the client learns its id. */
@@ -102,14 +138,13 @@ async function keepThread({ thread }: SeenEvent, call: Call, ownership: Claiming
   if (!isNew) throw new StreamFault('thread_taken')
 }
 
-function eventOf(data: string): SeenEvent {
+function eventOf(data: string): SeenEvent | undefined {
   try {
     const event: unknown = JSON.parse(data)
-    if (isEvent(event)) return event
+    return isEvent(event) ? event : undefined
   } catch {
-    // The error is not passed on: its message quotes the chat.
+    return undefined
   }
-  throw new StreamFault('bad_frame')
 }
 
 function isEvent(value: unknown): value is SeenEvent {

@@ -9,7 +9,6 @@ import type { AppEnv } from '../http/context.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
-import type { StreamLimits } from './client-stream.ts'
 import { createAnswerEvents } from './event-answer.ts'
 import { createForward } from './forward.ts'
 import { createAnswerJson } from './json-answer.ts'
@@ -17,28 +16,16 @@ import { createOpenCall } from './open-call.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { createOwnership } from './ownership.ts'
 import { createHandleRequest, createTakeMessage } from './request.ts'
+import { createShares } from './shares.ts'
 import { createAnswerAttachment } from './upload-link.ts'
 import { createUploads } from './uploads.ts'
 
-/** How long the parts of a request may take, in milliseconds. */
-type GatewayLimits = StreamLimits & {
-  /** The arrival of a body. */
-  readonly bodyMs: number
-  /** A whole JSON answer of a server. */
-  readonly answerMs: number
-}
-
-const USUAL_LIMITS: GatewayLimits = {
-  bodyMs: 30_000,
-  answerMs: 30_000,
-  heartbeatMs: 15_000,
-  idleMs: 60_000,
-  totalMs: 15 * 60_000,
-}
+/** Silence after which a comment goes out, in milliseconds. */
+const HEARTBEAT_MS = 15_000
 
 /**
  * @param parts - `selfHosted`: `PUBLIC_URL`, keys, and connections to the servers (each open stream
- * holds one, so their number bounds the streams); `limits`: other than the usual ones
+ * holds one, so their number bounds the streams)
  * @returns the handler of `POST` and (for uploads by link) `PUT` on `/chatkit/:workflow`
  */
 export function createGateway({
@@ -48,7 +35,7 @@ export function createGateway({
   hashUser,
   now,
   log,
-  limits: unusual,
+  heartbeatMs = HEARTBEAT_MS,
 }: {
   readonly settings: Pick<Settings, 'workflows' | 'gateway'>
   readonly selfHosted: {
@@ -63,16 +50,20 @@ export function createGateway({
   readonly hashUser: (user: string) => string | undefined
   readonly now: Clock
   readonly log: Log
-  readonly limits?: Partial<GatewayLimits>
+  readonly heartbeatMs?: number | undefined
 }): Handler<AppEnv> {
-  const { maxBodyBytes, allowUnknownTypes } = settings.gateway
+  const { allowUnknownTypes, answerMs, idleMs, maxFrameBytes } = settings.gateway
   const workflows = new Map<string, SelfHostedWorkflow>()
   for (const workflow of settings.workflows) {
     if (workflow.kind === 'self-hosted') workflows.set(workflow.name, workflow)
   }
-  const limits = { ...USUAL_LIMITS, ...unusual }
-  const { answerMs, idleMs } = limits
-  const bodyLimits = { maxBytes: maxBodyBytes, milliseconds: limits.bodyMs }
+  const limits = { heartbeatMs, idleMs, totalMs: settings.gateway.streamMs }
+  const bodyLimits = {
+    maxBytes: settings.gateway.maxBodyBytes,
+    milliseconds: settings.gateway.bodyMs,
+  }
+  const maxAnswerBytes = settings.gateway.maxAnswerBytes
+  const shares = createShares(settings.gateway)
   const ownership = createOwnership({ registry, now, log })
   const streams = createOpenStreams({ registry, now, log })
   const identity = createServerIdentity({ keys, publicUrl, now })
@@ -80,16 +71,22 @@ export function createGateway({
   const answerAttachment = createAnswerAttachment({ ownership, publicUrl, keys, now })
   return createHandleRequest({
     openCall: createOpenCall({ workflows, publicUrl, keys, registry, hashUser, now }),
-    uploads: createUploads({ ownership, forward, answerAttachment, bodyLimits, answerMs }),
+    uploads: createUploads({
+      ...{ ownership, forward, answerAttachment, bodyLimits, answerMs },
+      shares,
+    }),
     takeMessage: createTakeMessage({
       allowUnknownTypes,
       bodyLimits,
       headMs: { events: idleMs, json: answerMs },
       ownership,
       streams,
+      shares,
       forward,
-      answerJson: createAnswerJson({ ownership, forward, answerAttachment }),
-      answerEvents: createAnswerEvents({ ownership, streams, limits, log }),
+      answers: {
+        json: createAnswerJson({ ownership, shares, forward, answerAttachment, maxAnswerBytes }),
+        events: createAnswerEvents({ ownership, shares, streams, limits, maxFrameBytes, log }),
+      },
     }),
   })
 }

@@ -1,19 +1,30 @@
 // Answers a request with a server's JSON: as it is, except for lists of threads and new attachments.
 
 import type { KnownRequest, ParsedRequest } from '../chatkit/protocol/request.ts'
-import { readJsonAnswer, type ServerReply, serverFault } from '../chatkit/protocol/server-call.ts'
+import {
+  type JsonAnswer,
+  readJsonAnswer,
+  type ServerReply,
+  serverFault,
+} from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import type { Forward } from './forward.ts'
 import type { Call } from './open-call.ts'
 import { type NextPage, ownThreads } from './own-threads.ts'
 import type { GatewayOwnership, Thing } from './ownership.ts'
+import type { Shares } from './shares.ts'
 import type { AnswerAttachment } from './upload-link.ts'
 
 /** A request, and the head of the server's answer to it. */
 export interface JsonExchange {
   readonly parsed: ParsedRequest
   readonly reply: ServerReply
+  readonly deadline: Deadline
+}
+
+interface Answered extends JsonAnswer {
+  readonly parsed: ParsedRequest
   readonly deadline: Deadline
 }
 
@@ -30,12 +41,16 @@ export type AnswerJson = ReturnType<typeof createAnswerJson>
 /** @param parts - who owns what, and the way to the server for further pages */
 export function createAnswerJson({
   ownership,
+  shares,
   forward,
   answerAttachment,
+  maxAnswerBytes,
 }: {
   readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'release'>
+  readonly shares: Pick<Shares, 'memoryFor'>
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
+  readonly maxAnswerBytes: number
 }) {
   async function ownAmong(call: Call, ids: readonly string[]) {
     const things = ids.map((id) => ({ kind: 'thread', id }) as const)
@@ -55,13 +70,8 @@ export function createAnswerJson({
     return ownThreads({ limit, fetchPage, ownAmong: (ids) => ownAmong(call, ids) })
   }
 
-  /** @throws `upstream_invalid_response` when the answer does not fit the request */
-  return async function answerJson(
-    c: AppContext,
-    call: Call,
-    { parsed, reply, deadline }: JsonExchange,
-  ): Promise<Response> {
-    const { json, bytes } = await readJsonAnswer(reply, deadline)
+  async function answerWith(c: AppContext, call: Call, answered: Answered): Promise<Response> {
+    const { parsed, json, bytes, deadline } = answered
     const request = parsed.known ? parsed.request : undefined
     switch (request?.type) {
       case 'threads.list':
@@ -75,6 +85,22 @@ export function createAnswerJson({
     const deleted = deletedBy(parsed)
     if (deleted !== undefined) await ownership.release(call, deleted)
     return c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/json' })
+  }
+
+  /** @throws `upstream_invalid_response` when the answer does not fit the request; `overloaded` */
+  return async function answerJson(
+    c: AppContext,
+    call: Call,
+    { parsed, reply, deadline }: JsonExchange,
+  ): Promise<Response> {
+    const memory = shares.memoryFor(call.session.user)
+    try {
+      const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
+      const answer = await readJsonAnswer(reply, deadline, bounds)
+      return await answerWith(c, call, { parsed, deadline, ...answer })
+    } finally {
+      memory.release()
+    }
   }
 }
 

@@ -16,6 +16,7 @@ import { type AnswerJson, deletedBy } from './json-answer.ts'
 import type { Call, createOpenCall } from './open-call.ts'
 import type { OpenStreams, SessionEnd } from './open-streams.ts'
 import { type GatewayOwnership, requireOwn } from './ownership.ts'
+import type { Shares } from './shares.ts'
 import { type createUploads, FORM_TYPE } from './uploads.ts'
 
 /** Deepest nesting of a request: widgets and the actions in them go deep. */
@@ -59,21 +60,22 @@ export function createTakeMessage({
   headMs,
   ownership,
   streams,
+  shares,
   forward,
-  answerJson,
-  answerEvents,
+  answers,
 }: {
   readonly allowUnknownTypes: boolean
   readonly bodyLimits: BodyLimits
   readonly headMs: { readonly events: number; readonly json: number }
   readonly ownership: GatewayOwnership
   readonly streams: OpenStreams
+  readonly shares: Shares
   readonly forward: Forward
-  readonly answerJson: AnswerJson
-  readonly answerEvents: AnswerEvents
+  readonly answers: { readonly json: AnswerJson; readonly events: AnswerEvents }
 }) {
   /** Sends on the bytes as they came: what was judged is what the server reads. */
-  async function ask(c: AppContext, call: Call, { bytes, parsed, deadline }: Message) {
+  async function ask(c: AppContext, call: Call, message: Message): Promise<Response> {
+    const { bytes, parsed, deadline, leave } = message
     const { server } = call.workflow
     const reply = await forward(c, call, { method: 'POST', url: server, body: bytes, deadline })
     const isStream = reply.mediaType === 'text/event-stream'
@@ -81,25 +83,28 @@ export function createTakeMessage({
       reply.body.destroy()
       throw serverFault('upstream_invalid_response', `an answer of type ${reply.mediaType}`)
     }
-    if (isStream) return answerEvents(c, call, reply)
-    return answerJson(c, call, { parsed, reply, deadline })
+    if (isStream) return answers.events(c, call, { reply, onEnd: leave })
+    const response = await answers.json(c, call, { parsed, reply, deadline })
+    leave()
+    return response
   }
 
-  return async function takeMessage(c: AppContext, call: Call): Promise<Response> {
-    const bytes = await readBytes(c, bodyLimits)
+  async function answer(c: AppContext, call: Call, bytes: Uint8Array): Promise<Response> {
     const parsed = parse(bytes, allowUnknownTypes)
     const subject = parsed.known ? parsed.request.params['thread_id'] : undefined
     const adopted = await requireOwn(ownership, call, { ...idsOf(parsed), subject })
+    const { id, user } = call.session
+    const mayStream = !parsed.known || isStreaming(parsed.request.type)
+    const leave = mayStream ? shares.openStream(user) : () => undefined
     const ended = new AbortController()
     // A server may think long before its stream begins; its session is watched from here on.
-    const { id, user } = call.session
     const unwatch = streams.watch({ id, user }, (why) => ended.abort(endOf(why)))
     const signal = AbortSignal.any([c.req.raw.signal, ended.signal])
-    const { events, json } = headMs
-    const deadline = startDeadline(isStreaming(parsed.request.type) ? events : json, signal)
+    const deadline = startDeadline(mayStream ? headMs.events : headMs.json, signal)
     try {
-      return await ask(c, call, { bytes, parsed, deadline })
+      return await ask(c, call, { bytes, parsed, deadline, leave })
     } catch (error) {
+      leave()
       // What the server does not have is nobody's: an id must not be the first guesser's for ever.
       const gone = isCode(error, 'not_found') ? [adopted, deletedBy(parsed)] : []
       for (const thing of gone) if (thing !== undefined) await ownership.release(call, thing)
@@ -109,12 +114,23 @@ export function createTakeMessage({
       unwatch()
     }
   }
+
+  return async function takeMessage(c: AppContext, call: Call): Promise<Response> {
+    const memory = shares.memoryFor(call.session.user)
+    try {
+      return await answer(c, call, await readBytes(c, bodyLimits, memory.hold))
+    } finally {
+      memory.release()
+    }
+  }
 }
 
 interface Message {
   readonly bytes: Uint8Array
   readonly parsed: ParsedRequest
   readonly deadline: Deadline
+  /** Lets go of the user's place among open streams. */
+  readonly leave: () => void
 }
 
 function endOf(why: SessionEnd): ServiceError {

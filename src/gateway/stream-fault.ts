@@ -18,6 +18,8 @@ const LAST_WORDS = {
   server_silent: { retry: true },
   broke_off: { retry: true },
   bad_frame: { retry: false },
+  /** An event does not fit into the memory that is left. */
+  overloaded: { retry: true },
   /** A `thread.created` with an id that belongs to somebody, whoever that is. */
   thread_taken: { retry: false },
 } as const satisfies Record<string, LastWords>

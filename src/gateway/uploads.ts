@@ -5,11 +5,12 @@ import { idsOf, type RequestIds } from '../chatkit/protocol/ids.ts'
 import { readJsonAnswer } from '../chatkit/protocol/server-call.ts'
 import { type BodyLimits, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
-import { startDeadline } from '../lib/deadline.ts'
+import { type Deadline, startDeadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Forward } from './forward.ts'
 import type { Call, Claims } from './open-call.ts'
 import { type GatewayOwnership, requireOwn } from './ownership.ts'
+import type { Shares } from './shares.ts'
 import { type AnswerAttachment, targetOf } from './upload-link.ts'
 
 /** Media type of a form with files. */
@@ -22,34 +23,44 @@ export function createUploads({
   answerAttachment,
   bodyLimits,
   answerMs,
+  shares,
 }: {
   readonly ownership: GatewayOwnership
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
   readonly bodyLimits: BodyLimits
   readonly answerMs: number
+  readonly shares: Pick<Shares, 'memoryFor'>
 }) {
   /** Reads the body, whose fields besides the file must not name anything but the caller's own. */
-  async function readUpload(c: AppContext, call: Call): Promise<Uint8Array> {
-    const bytes = await readBytes(c, bodyLimits)
-    const type = c.req.header('Content-Type') ?? ''
-    if (FORM_TYPE.test(type)) await requireOwn(ownership, call, idsIn(await fieldsOf(type, bytes)))
-    return bytes
+  async function withUpload(
+    c: AppContext,
+    call: Call,
+    send: (body: Uint8Array, deadline: Deadline) => Promise<Response>,
+  ): Promise<Response> {
+    const memory = shares.memoryFor(call.session.user)
+    try {
+      const bytes = await readBytes(c, bodyLimits, memory.hold)
+      const type = c.req.header('Content-Type') ?? ''
+      if (FORM_TYPE.test(type)) {
+        await requireOwn(ownership, call, idsIn(await fieldsOf(type, bytes)))
+      }
+      const deadline = startDeadline(answerMs, c.req.raw.signal)
+      return await send(bytes, deadline).finally(() => deadline.stop())
+    } finally {
+      memory.release()
+    }
   }
 
   return {
     /** The form of a `direct` upload. */
-    async takeForm(c: AppContext, call: Call): Promise<Response> {
-      const body = await readUpload(c, call)
-      const deadline = startDeadline(answerMs, c.req.raw.signal)
-      try {
+    takeForm(c: AppContext, call: Call): Promise<Response> {
+      return withUpload(c, call, async (body, deadline) => {
         const url = call.workflow.uploadUrl ?? call.workflow.server
         const reply = await forward(c, call, { method: 'POST', url, body, deadline })
         const { json } = await readJsonAnswer(reply, deadline)
         return c.json(await answerAttachment(call, json))
-      } finally {
-        deadline.stop()
-      }
+      })
     },
 
     /**
@@ -59,17 +70,13 @@ export function createUploads({
     async takeLinked(c: AppContext, call: Call, link: Claims): Promise<Response> {
       const { attachment, url } = targetOf(link, call.workflow.server)
       await requireOwn(ownership, call, idsIn({ attachment }))
-      const body = await readUpload(c, call)
-      const deadline = startDeadline(answerMs, c.req.raw.signal)
-      try {
+      return withUpload(c, call, async (body, deadline) => {
         const method = c.req.method === 'PUT' ? 'PUT' : 'POST'
         const reply = await forward(c, call, { method, url, body, deadline })
         // The body of the answer is of no use to anyone.
         reply.body.destroy()
         return c.body(null, 204)
-      } finally {
-        deadline.stop()
-      }
+      })
     },
   }
 }

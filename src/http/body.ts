@@ -81,13 +81,20 @@ export interface BodyLimits {
   readonly milliseconds: number
 }
 
+/** Told how many bytes are held, before they are; may refuse. */
+export type Hold = (bytes: number) => void
+
 /**
  * Reads the whole body unchanged.
  *
  * @param c - a request whose body nobody has read
- * @throws `body_too_large`, `request_timeout`
+ * @throws `body_too_large`, `request_timeout`; what `hold` throws
  */
-export async function readBytes(c: AppContext, limits: BodyLimits): Promise<Uint8Array> {
+export async function readBytes(
+  c: AppContext,
+  limits: BodyLimits,
+  hold: Hold,
+): Promise<Uint8Array> {
   const { maxBytes, milliseconds } = limits
   const length = bodyLength(c)
   if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes)
@@ -101,13 +108,14 @@ export async function readBytes(c: AppContext, limits: BodyLimits): Promise<Uint
     void letGo()
   }, milliseconds)
   try {
-    const bytes = await readBounded(chunksOf(reader), maxBytes)
+    const bytes = await readBounded(chunksOf(reader), maxBytes, hold)
     // A cancelled body ends without an error, and would look complete.
     if (late) throw new Error('the time was up')
     return bytes
   } catch (error) {
     void letGo()
     if (error instanceof TooLargeError) throw tooLarge(maxBytes)
+    if (error instanceof ServiceError) throw error
     throw new ServiceError('request_timeout', { reason: 'the body did not arrive', cause: error })
   } finally {
     clearTimeout(timer)

@@ -11,14 +11,20 @@ export class TooLargeError extends Error {
  *
  * @param body - chunks of bytes; abandoned (and thereby destroyed) when it is too long
  * @param limit - bytes
+ * @param hold - told how many bytes are held, before they are; what it throws ends the reading
  * @throws {@link TooLargeError} when there is more
  */
-export async function readBounded(body: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> {
+export async function readBounded(
+  body: AsyncIterable<Uint8Array>,
+  limit: number,
+  hold?: (bytes: number) => void,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of body) {
     length += chunk.length
     if (length > limit) throw new TooLargeError(`more than ${limit} bytes`)
+    hold?.(length)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)

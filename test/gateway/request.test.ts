@@ -89,7 +89,7 @@ test('a body of 11 MB is refused with 413, by its length and in chunks, and one 
 })
 
 test('a body that does not arrive is refused with 408', async () => {
-  const { scene: impatient, session } = await start({ limits: { bodyMs: 300 } })
+  const { scene: impatient, session } = await start({ gateway: { bodyMs: 300 } })
   const connection = await openRaw(impatient.origin)
   const head = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
   const headers = [...head, 'Content-Length: 100']

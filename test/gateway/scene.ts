@@ -43,12 +43,29 @@ const SELF_HOSTED: Omit<SelfHostedWorkflow, 'server'> = {
   maxRequestsPerMinute: 100_000,
 }
 
+const MEBIBYTE = 1024 * 1024
+
+/** The defaults of the config file. */
+const USUAL: Settings['gateway'] = {
+  maxBodyBytes: 10 * MEBIBYTE,
+  maxFrameBytes: 32 * MEBIBYTE,
+  maxAnswerBytes: 64 * MEBIBYTE,
+  memoryBytes: 256 * MEBIBYTE,
+  userMemoryBytes: 64 * MEBIBYTE,
+  bodyMs: 120_000,
+  idleMs: 300_000,
+  answerMs: 60_000,
+  streamMs: 3_600_000,
+  streamsPerUser: 10,
+  allowUnknownTypes: false,
+}
+
 export interface SceneOptions {
   readonly workflow?: Partial<SelfHostedWorkflow>
   /** Instead of the sample server. */
   readonly server?: string
   readonly gateway?: Partial<Settings['gateway']>
-  readonly limits?: Parameters<typeof createGateway>[0]['limits']
+  readonly heartbeatMs?: number
   readonly registry?: Registry
   /** Milliseconds for a word of the assistant; 0 when absent. */
   readonly wordMs?: number
@@ -72,14 +89,14 @@ export async function startScene(options: SceneOptions = {}) {
   const gateway = createGateway({
     settings: {
       workflows: [{ ...SELF_HOSTED, server, ...options.workflow }],
-      gateway: { maxBodyBytes: 10 * 1024 * 1024, allowUnknownTypes: false, ...options.gateway },
+      gateway: { ...USUAL, ...options.gateway },
     },
     selfHosted: { publicUrl: ISSUER, keys, dispatcher },
     registry,
     hashUser: (user) => `hash of ${user}`,
     now: Date.now,
     log,
-    ...(options.limits && { limits: options.limits }),
+    heartbeatMs: options.heartbeatMs,
   })
   const origins = {
     app: new Set<string>(),

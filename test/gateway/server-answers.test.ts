@@ -5,13 +5,14 @@ import { forAllTests } from '../support/started.ts'
 import { asAt, createThread, startScene } from './scene.ts'
 import { start, startScripted } from './scripted-server.ts'
 
-const scene = forAllTests(() => startScene())
+const MEBIBYTE = 1024 * 1024
+const scene = forAllTests(() => startScene({ gateway: { maxAnswerBytes: MEBIBYTE } }))
 beforeEach(() => scene.sample.server.clearRequests())
 
 const LIST = ['threads.list', {}] as const
 
 /** More than an answer may have. */
-const HUGE = 'x'.repeat(17 * 1024 * 1024)
+const HUGE = 'x'.repeat(MEBIBYTE)
 
 const faults = [
   ['is down', 503, 'upstream_unavailable', { down: true }],
@@ -21,7 +22,12 @@ const faults = [
   ['redirects', 502, 'upstream_invalid_response', { status: 302 }],
   ['has too much to do', 503, 'upstream_rate_limited', { status: 429 }],
   ['answers HTML', 502, 'upstream_invalid_response', { status: 200, body: '<h1>hi</h1>' }],
-  ['answers 17 MB', 502, 'upstream_invalid_response', { status: 200, body: { x: HUGE } }],
+  [
+    'answers more than it may',
+    502,
+    'upstream_invalid_response',
+    { status: 200, body: { x: HUGE } },
+  ],
   ['answers half', 502, 'upstream_invalid_response', { status: 200, body: '{"data":' }],
   [
     'answers with a list that is not one',
@@ -41,7 +47,7 @@ test.each(faults)('when a server %s, the client gets %i %s', async (_name, statu
 })
 
 test('when a server does not answer, the client gets 504', async () => {
-  const { scene: slow, alice } = await start({ limits: { answerMs: 200, idleMs: 200 } })
+  const { scene: slow, alice } = await start({ gateway: { answerMs: 200, idleMs: 200 } })
   slow.sample.server.setFaults({ hang: true })
   expectProblem(await answerOf(await alice(LIST)), 504, 'upstream_timeout')
   const create = alice(['threads.create', { input: input('hi') }])

@@ -76,7 +76,7 @@ test('a thread is seen in a stream with any line ends and a byte order mark', as
 
 test('a stream is kept alive by comments while the server is silent', async () => {
   const { server, reader } = await startWritten({
-    limits: { heartbeatMs: 20, idleMs: 10_000 },
+    heartbeatMs: 20,
   })
   for (let beat = 0; beat < 3; beat++) expect((await reader.read()).value).toBe(': \n\n')
   server.write(note('x'))

@@ -6,8 +6,15 @@ import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { readBounded, TooLargeError } from '../../lib/read-bounded.ts'
 
-/** Most bytes of a JSON answer: pages of items can hold whole conversations. */
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+/** Bounds of a JSON answer. */
+export interface AnswerBounds {
+  readonly maxBytes: number
+  /** Told how many bytes are held, before they are; may refuse. */
+  readonly hold?: (bytes: number) => void
+}
+
+/** Pages of items can hold whole conversations, with photos. */
+const USUAL_BOUNDS: AnswerBounds = { maxBytes: 64 * 1024 * 1024 }
 
 /** One request to a self-hosted ChatKit server, as it goes on the wire. */
 export interface ServerCall {
@@ -109,19 +116,23 @@ export interface JsonAnswer {
 }
 
 /**
- * Reads a JSON answer to its end, 16 MiB at most.
+ * Reads a JSON answer to its end.
  *
  * @param reply - a success
  * @param deadline - of the call
  * @throws `upstream_invalid_response` when it is not JSON, too long, or breaks off; `upstream_timeout`;
  * `request_timeout`
  */
-export async function readJsonAnswer(reply: ServerReply, deadline: Deadline): Promise<JsonAnswer> {
+export async function readJsonAnswer(
+  reply: ServerReply,
+  deadline: Deadline,
+  bounds = USUAL_BOUNDS,
+): Promise<JsonAnswer> {
   if (reply.mediaType !== 'application/json') {
     reply.body.destroy()
     throw serverFault('upstream_invalid_response', 'an answer that is not application/json')
   }
-  const bytes = await readAll(reply, deadline)
+  const bytes = await readAll(reply, deadline, bounds)
   try {
     return { json: JSON.parse(bytes.toString('utf8')), bytes }
   } catch {
@@ -129,10 +140,15 @@ export async function readJsonAnswer(reply: ServerReply, deadline: Deadline): Pr
   }
 }
 
-async function readAll({ body }: ServerReply, deadline: Deadline): Promise<Buffer> {
+async function readAll(
+  { body }: ServerReply,
+  deadline: Deadline,
+  { maxBytes, hold }: AnswerBounds,
+): Promise<Buffer> {
   try {
-    return await readBounded(body, MAX_ANSWER_BYTES)
+    return await readBounded(body, maxBytes, hold)
   } catch (error) {
+    if (error instanceof ServiceError) throw error
     if (deadline.ended() === undefined) {
       const what = error instanceof TooLargeError ? 'is too long' : 'broke off'
       throw serverFault('upstream_invalid_response', `an answer that ${what}`, error)

@@ -5,6 +5,7 @@ import { ADMIN, STATE_VARIABLE, USER, WHEN } from '../expressions/checks.ts'
 import type { Compile } from '../expressions/expressions.ts'
 import type {
   AdminSettings,
+  GatewaySettings,
   InputDeclaration,
   IssuerSettings,
   KeySource,
@@ -16,6 +17,8 @@ import { sourceName } from './checked-text.ts'
 import type { ConfigFile } from './schema.ts'
 import { normaliseTokenType } from './schema-issuer.ts'
 import { DEFAULT_MAX_LENGTH } from './schema-workflow.ts'
+
+const MEBIBYTE = 1024 * 1024
 
 type IssuerEntry = ConfigFile['issuers'][number]
 type WorkflowEntry = ConfigFile['workflows'][string]
@@ -47,14 +50,27 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
       id,
       secretSha256: secret_sha256.slice('sha256:'.length),
     })),
-    gateway: {
-      maxBodyBytes: file.gateway.max_body_mb * 1024 * 1024,
-      allowUnknownTypes: file.gateway.allow_unknown_types,
-    },
+    gateway: buildGateway(file.gateway),
     retention: {
       sessionsHours: file.retention.sessions_hours,
       auditDays: file.retention.audit_days,
     },
+  }
+}
+
+function buildGateway(file: ConfigFile['gateway']): GatewaySettings {
+  return {
+    maxBodyBytes: file.max_body_mb * MEBIBYTE,
+    maxFrameBytes: file.max_frame_mb * MEBIBYTE,
+    maxAnswerBytes: file.max_answer_mb * MEBIBYTE,
+    memoryBytes: file.memory_mb * MEBIBYTE,
+    userMemoryBytes: (file.memory_mb * MEBIBYTE) / 4,
+    bodyMs: file.body_seconds * 1000,
+    idleMs: file.idle_seconds * 1000,
+    answerMs: file.answer_seconds * 1000,
+    streamMs: file.stream_minutes * 60_000,
+    streamsPerUser: file.streams_per_user,
+    allowUnknownTypes: file.allow_unknown_types,
   }
 }
 

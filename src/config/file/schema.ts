@@ -17,6 +17,7 @@ import { workflowSchema } from './schema-workflow.ts'
 const origin = checkedText(originProblem)
 const max = z.int().min(1).max(10_000_000)
 const seconds = z.int().min(1).max(86_400)
+const megabytes = z.int().min(1).max(256)
 
 const limitsSchema = z
   .strictObject({
@@ -121,7 +122,22 @@ export const configSchema = z
       .describe('Who may introspect client secrets with HTTP Basic, besides admins.'),
     gateway: z
       .strictObject({
-        max_body_mb: z.int().min(1).max(512).default(10),
+        max_body_mb: megabytes.default(10),
+        max_frame_mb: megabytes.default(32).describe('Longest event of a stream.'),
+        max_answer_mb: megabytes.default(64).describe('Longest answer that is no stream.'),
+        memory_mb: z
+          .int()
+          .min(1)
+          .max(16_384)
+          .default(256)
+          .describe(
+            'For bodies, events and answers that are being read; one user a quarter at most.',
+          ),
+        body_seconds: seconds.default(120).describe('Until a body has arrived.'),
+        idle_seconds: seconds.default(300).describe('Silence of a server that ends a stream.'),
+        answer_seconds: seconds.default(60).describe('Until an answer that is no stream is there.'),
+        stream_minutes: z.int().min(1).max(1440).default(60).describe('Longest stream.'),
+        streams_per_user: z.int().min(1).max(1000).default(10).describe('Streams at a time.'),
         allow_unknown_types: z
           .boolean()
           .default(false)

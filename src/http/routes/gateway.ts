@@ -16,6 +16,7 @@ const problems = [
   'invalid_token',
   'rate_limited',
   'store_unavailable',
+  'overloaded',
   'upstream_rejected',
   'upstream_invalid_response',
   'upstream_unavailable',

@@ -111,10 +111,20 @@ describe('fallback', () => {
   })
 })
 
+const MEBIBYTE = 1024 * 1024
+
 describe('gateway and introspection', () => {
   test('have the defaults of the contract', () => {
     expect(settingsOf(MINIMAL)).toMatchObject({
-      gateway: { maxBodyBytes: 10 * 1024 * 1024, allowUnknownTypes: false },
+      gateway: {
+        maxBodyBytes: 10 * MEBIBYTE,
+        maxFrameBytes: 32 * MEBIBYTE,
+        maxAnswerBytes: 64 * MEBIBYTE,
+        memoryBytes: 256 * MEBIBYTE,
+        userMemoryBytes: 64 * MEBIBYTE,
+        ...{ bodyMs: 120_000, idleMs: 300_000, answerMs: 60_000, streamMs: 3_600_000 },
+        ...{ streamsPerUser: 10, allowUnknownTypes: false },
+      },
       introspectionClients: [],
     })
   })
@@ -125,13 +135,18 @@ describe('gateway and introspection', () => {
 introspection: { clients: [{ id: helpdesk, secret_sha256: 'sha256:${hash}' }] }
 `
     expect(settingsOf(text)).toMatchObject({
-      gateway: { maxBodyBytes: 1024 * 1024 },
+      gateway: { maxBodyBytes: MEBIBYTE },
       introspectionClients: [{ id: 'helpdesk', secretSha256: hash }],
     })
   })
 
   test.each([
     ['gateway: { max_body_mb: 0 }', 'gateway.max_body_mb'],
+    ['gateway: { max_frame_mb: 257 }', 'gateway.max_frame_mb'],
+    ['gateway: { memory_mb: 16385 }', 'gateway.memory_mb'],
+    ['gateway: { idle_seconds: 86401 }', 'gateway.idle_seconds'],
+    ['gateway: { stream_minutes: 1441 }', 'gateway.stream_minutes'],
+    ['gateway: { streams_per_user: 1001 }', 'gateway.streams_per_user'],
     ['introspection: { clients: [] }', 'introspection.clients'],
     ['introspection: { clients: [{ id: a, secret_sha256: plain }] }', 'secret_sha256'],
     [

@@ -1,0 +1,83 @@
+// Bounds what one user, and all users of this instance together, hold at a time: memory and open streams.
+import { ServiceError } from '../lib/errors.ts'
+
+/** Seconds after which a refused request may be tried again: what is held is let go within moments. */
+const RETRY_SECONDS = 2
+
+/** {@link createShares} */
+export type Shares = ReturnType<typeof createShares>
+
+/** {@link Shares.memoryFor} */
+export type HeldMemory = ReturnType<Shares['memoryFor']>
+
+/**
+ * @param memoryBytes - for bodies, events and answers that are being read, all together
+ * @param streamsPerUser - requests at a time whose answers are streams
+ */
+export function createShares({
+  memoryBytes,
+  userMemoryBytes,
+  streamsPerUser,
+}: {
+  readonly memoryBytes: number
+  readonly userMemoryBytes: number
+  readonly streamsPerUser: number
+}) {
+  const memory = new Map<string, number>()
+  const streams = new Map<string, number>()
+  let total = 0
+
+  function add(to: Map<string, number>, user: string, more: number): void {
+    const sum = (to.get(user) ?? 0) + more
+    if (sum === 0) to.delete(user)
+    else to.set(user, sum)
+  }
+
+  function refuse(reason: string): never {
+    throw new ServiceError('overloaded', { reason, retryAfterSeconds: RETRY_SECONDS })
+  }
+
+  return {
+    /** Memory for one thing that is read in pieces. */
+    memoryFor(user: string) {
+      let held = 0
+      const hold = (bytes: number): void => {
+        const more = bytes - held
+        if (more > 0 && total + more > memoryBytes) refuse('gateway.memory_mb is used up')
+        if (more > 0 && (memory.get(user) ?? 0) + more > userMemoryBytes) {
+          refuse('this user holds a quarter of gateway.memory_mb')
+        }
+        held = bytes
+        total += more
+        add(memory, user, more)
+      }
+      return {
+        /**
+         * @param bytes - held from now on, in place of what was held before
+         * @throws `overloaded`
+         */
+        hold,
+        release: () => hold(0),
+      }
+    },
+    /**
+     * @returns lets go of the place; harmless when repeated
+     * @throws `rate_limited`
+     */
+    openStream(user: string): () => void {
+      if ((streams.get(user) ?? 0) >= streamsPerUser) {
+        throw new ServiceError('rate_limited', {
+          reason: `more than gateway.streams_per_user (${streamsPerUser}) streams`,
+          detail: 'Too many answers are running at a time. Wait until one has ended.',
+          retryAfterSeconds: RETRY_SECONDS,
+        })
+      }
+      add(streams, user, 1)
+      let open = true
+      return () => {
+        if (open) add(streams, user, -1)
+        open = false
+      }
+    },
+  }
+}

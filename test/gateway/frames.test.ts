@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest'
+import { createFrameCutter } from '../../src/gateway/frames.ts'
+import { note, rest, startWritten } from './scripted-server.ts'
+
+// A recording, made by hand from the protocol: pieces of text, events that are looked at, comments,
+// line ends of all kinds, characters of several bytes.
+const delta = (text: string, space = '') =>
+  `data:${space} {"type":${space}"thread.item.updated","item_id":"msg_1","update":{"type":"assistant_message.content_part.text_delta","content_index":0,"delta":${JSON.stringify(text)}}}`
+const done = 'data: {"type":"thread.item.done","item":{"id":"msg_1","text":"Grüezi 🙂"}}'
+const RECORDING = [
+  ...[delta('Gr'), delta('üezi'), `${delta('🙂')}\n: a comment inside`, ': keep-alive'],
+  ...[`event: message\nid: 7\n${done}`, delta('x'.repeat(600)), done, delta('last')],
+]
+
+function cut(bytes: Buffer, chunkBytes: number): string {
+  const cutter = createFrameCutter(1024 * 1024, () => {})
+  const passed: Buffer[] = []
+  const take = (pieces: ReturnType<typeof cutter.push>) => {
+    for (const piece of pieces) {
+      passed.push(piece instanceof Uint8Array ? Buffer.from(piece) : Buffer.from(piece.text))
+    }
+  }
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    take(cutter.push(bytes.subarray(at, at + chunkBytes)))
+  }
+  take(cutter.rest())
+  return Buffer.concat(passed).toString()
+}
+
+test.each([
+  ['LF', '\n'],
+  ['CR LF', '\r\n'],
+  ['CR', '\r'],
+])(
+  'a recording with lines that end in %s goes through whole, cut at every chunk size',
+  (_, end) => {
+    const whole = RECORDING.map((frame) => `${frame}\n\n`).join('')
+    const bytes = Buffer.from(whole.replaceAll('\n', end))
+    for (let chunkBytes = 1; chunkBytes <= bytes.length; chunkBytes++) {
+      expect([chunkBytes, cut(bytes, chunkBytes)]).toEqual([chunkBytes, whole])
+    }
+  },
+)
+
+test('a frame whose type needs no look passes as the bytes it came in, and others are whole frames', () => {
+  const cutter = createFrameCutter(1024, () => {})
+  const chunk = Buffer.from(`${delta('a')}\n\n${delta('b')}\n\n${done}\n\n${delta('c')}\n\n`)
+  const pieces = [...cutter.push(chunk)]
+  expect(pieces.map((piece) => (piece instanceof Uint8Array ? 'bytes' : piece.data))).toEqual([
+    'bytes',
+    done.slice('data: '.length),
+    'bytes',
+  ])
+})
+
+test('bytes are held only of frames that are not whole, and let go with them', () => {
+  const held: number[] = []
+  const cutter = createFrameCutter(1024, (bytes) => held.push(bytes))
+  for (const part of [`${delta('a')}\n\n`, 'data: {"ty', 'pe":"x"}', '\n\n']) {
+    for (const _ of cutter.push(Buffer.from(part)));
+  }
+  expect(held).toEqual([10, 18, 20, 0])
+})
+
+test.each([
+  ['[DONE]', 'data: [DONE]\n\n'],
+  ['empty data', 'data:\n\n'],
+  ['a ping', 'event: ping\ndata: {}\n\n'],
+  ['a ping with text', 'event: ping\ndata: 2026-11-26\n\n'],
+  ['JSON without a type', 'data: {"thread":{"id":"thr_1"}}\n\n'],
+  ['JSON that is no object', 'data: [1]\n\n'],
+  ['JSON that is broken', 'data: {"type":"thr\n\n'],
+  ['bytes that are no UTF-8', Buffer.from('data: \xff\xfe\n\n', 'latin1')],
+])('a frame that is no event ends nothing, and is left out: %s', async (_, frame) => {
+  const { server, reader } = await startWritten()
+  server.write(note('before'))
+  server.write(frame)
+  server.write(note('after'))
+  server.end()
+  expect(await rest(reader)).toBe(note('before') + note('after'))
+})
+
+test('a last frame without its empty line goes on', async () => {
+  const { server, reader } = await startWritten()
+  server.write(note('before'))
+  server.write(note('last').trimEnd())
+  server.end()
+  expect(await rest(reader)).toBe(note('before') + note('last'))
+})
+
+test('an event of 8 MB passes, and a picture in it', async () => {
+  const { server, reader } = await startWritten()
+  const picture = `data:image/png;base64,${'A'.repeat(8 * 1024 * 1024)}`
+  const event = `data: ${JSON.stringify({ type: 'thread.item.done', item: { id: 'i', picture } })}\n\n`
+  server.write(event)
+  server.end()
+  expect((await rest(reader)) === event).toBe(true)
+})

@@ -1,0 +1,88 @@
+import { request } from 'node:http'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { input } from '../support/chatkit/server-client.ts'
+import { asAt } from './scene.ts'
+import { note, rest, start, startScripted } from './scripted-server.ts'
+
+const WAIT = { timeout: 15_000 }
+const MEBIBYTE = 1024 * 1024
+const CREATE = ['threads.create', { input: input('hi') }] as const
+
+/** Bodies that begin and never end; each has sent a megabyte. */
+function openBodies(url: string, secret: string, count: number) {
+  const statuses: number[] = []
+  const requests = Array.from({ length: count }, () => {
+    const headers = {
+      authorization: `Bearer ${secret}`,
+      'content-type': 'application/json',
+      'transfer-encoding': 'chunked',
+    }
+    const sent = request(url, { method: 'POST', headers }, (response) => {
+      statuses.push(response.statusCode ?? 0)
+      response.resume()
+    })
+    sent.on('error', () => {})
+    sent.write(' '.repeat(MEBIBYTE))
+    return sent
+  })
+  onTestFinished(() => {
+    for (const sent of requests) sent.destroy()
+  })
+  return statuses
+}
+
+test('one user’s bodies that never end take a quarter of the memory; others go on', async () => {
+  const { scene, session } = await start({ gateway: { userMemoryBytes: 4 * MEBIBYTE } })
+  const statuses = openBodies(scene.url, session.secret, 12)
+  await vi.waitFor(() => expect(statuses.length).toBeGreaterThanOrEqual(8), WAIT)
+  expect(new Set(statuses)).toEqual(new Set([503]))
+  const bob = asAt(scene.url, await scene.session('bob'))
+  expect((await bob(CREATE)).status).toBe(200)
+})
+
+test('bodies of many users that never end take the memory, not more', async () => {
+  const { scene } = await start({ gateway: { memoryBytes: 8 * MEBIBYTE } })
+  const statuses: number[][] = []
+  for (let at = 0; at < 6; at++) {
+    const { secret } = await scene.session(`user-${at}`)
+    statuses.push(openBodies(scene.url, secret, 2))
+  }
+  await vi.waitFor(() => expect(statuses.flat().length).toBeGreaterThanOrEqual(4), WAIT)
+  expect(new Set(statuses.flat())).toEqual(new Set([503]))
+})
+
+test('an answer that is too long for the memory is 503, and nothing of it is kept', async () => {
+  const { scene, session } = await start({ gateway: { userMemoryBytes: MEBIBYTE / 4 } })
+  const alice = asAt(scene.url, session)
+  const text = 'x'.repeat(200 * 1024)
+  const created = await alice(['threads.create', { input: input(text) }])
+  expect(created.status).toBe(200)
+  const events = await created.text()
+  const id = /"thread":\{"id":"([^"]+)"/.exec(events)?.[1]
+  const answer = await alice(['threads.get_by_id', { thread_id: id }])
+  expect(answer.status).toBe(503)
+  expect(await answer.json()).toMatchObject({ code: 'overloaded' })
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+})
+
+test('a user has so many streams at a time; one more is 429 until one has ended', async () => {
+  const { url, opened } = await startScripted()
+  const { scene, session, alice } = await start({ server: url, gateway: { streamsPerUser: 3 } })
+  const responses = await Promise.all([alice(CREATE), alice(CREATE), alice(CREATE)])
+  expect(responses.map(({ status }) => status)).toEqual([200, 200, 200])
+  const refused = await alice(CREATE)
+  expect(refused.status).toBe(429)
+  expect(await refused.json()).toMatchObject({ code: 'rate_limited' })
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(opened).toHaveLength(3)
+  const bob = asAt(scene.url, await scene.session('bob'))
+  const ofBob = await bob(CREATE)
+  expect(ofBob.status).toBe(200)
+  opened[0]?.end(note('done'))
+  const [first] = responses
+  if (first?.body) await rest(first.body.pipeThrough(new TextDecoderStream()).getReader())
+  await vi.waitFor(async () => {
+    const again = await asAt(scene.url, session)(CREATE)
+    expect(again.status).toBe(200)
+  }, WAIT)
+})
