@@ -4,20 +4,27 @@ import { Secret } from '../../src/lib/secret.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
 import { registryContract } from '../contracts/registry.ts'
+import { allowDocumentedUser, DOCUMENTED_USER } from '../support/registry/documented-user.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { forAllTests } from '../support/started.ts'
 
 const log = createLog({ level: 'silent' })
 
-/** Semantics are tried here, on a machine that may be busy; redis-faults.test.ts tries the bound. */
+/**
+ * As the user of deploy.md, who is refused any command that is not documented. Semantics are tried here,
+ * on a machine that may be busy; redis-faults.test.ts tries the bound.
+ */
 async function emptyStore(nodes: readonly TestRedis[], cluster: boolean) {
   const [first] = nodes
   if (first === undefined) throw new Error('no Redis')
-  for (const node of nodes) await node.cli('flushall')
+  for (const node of nodes) {
+    await node.cli('flushall')
+    await allowDocumentedUser(node, cluster ? ['+cluster|slots'] : [])
+  }
   const opened: Registry[] = []
   return {
     async open() {
-      const url = new Secret(first.url)
+      const url = new Secret(first.url.replace('//', `//${DOCUMENTED_USER}@`))
       const registry = createRedisRegistry({ url, cluster, replicas: 0, log, callMs: 5_000 })
       opened.push(registry)
       await answering(registry)

@@ -30,8 +30,13 @@ export interface Member extends ServiceProcess {
  *
  * @param storeUrl - `STORE_URL`
  * @param upstream - its ChatKit API
+ * @param env - further variables
  */
-export async function startMember(storeUrl: string, upstream: WatchedUpstream): Promise<Member> {
+export async function startMember(
+  storeUrl: string,
+  upstream: Pick<WatchedUpstream, 'url'>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Member> {
   const service = await startServiceProcess({
     config: ADMIN_CONFIG,
     env: {
@@ -39,6 +44,7 @@ export async function startMember(storeUrl: string, upstream: WatchedUpstream): 
       OPENAI_API_KEY: 'sk-test-fleet-0123456789abcdef',
       OPENAI_BASE_URL: upstream.url,
       TEST_SHARED_SECRET: 'a shared secret of at least thirty-two bytes',
+      ...env,
     },
   })
   const { url } = service
