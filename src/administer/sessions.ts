@@ -36,7 +36,7 @@ export function createAdministerSessions({
     },
 
     /**
-     * Cancels a live session. A session that has ended is returned unchanged.
+     * Cancels a live session. One that has ended keeps its status, and its running answers end.
      *
      * @returns the session, `cancelling` while the upstream has not confirmed
      * @throws `not_found`

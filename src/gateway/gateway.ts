@@ -65,7 +65,7 @@ export function createGateway({
   const maxAnswerBytes = settings.gateway.maxAnswerBytes
   const shares = createShares(settings.gateway)
   const ownership = createOwnership({ registry, now, log })
-  const streams = createOpenStreams({ registry, now, log })
+  const streams = createOpenStreams({ registry, log })
   const identity = createServerIdentity({ keys, publicUrl, now })
   const forward = createForward({ dispatcher, identity })
   const answerAttachment = createAnswerAttachment({ ownership, publicUrl, keys, now })

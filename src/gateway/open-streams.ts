@@ -1,12 +1,11 @@
-// Ends open streams when their sessions end: one question to the store for all streams of this process,
-// twice a second while there are any.
+// Ends open streams when their session or user is cancelled or revoked; expiry and refresh end none. One
+// question to the store for all streams of this process, twice a second while there are any.
 
-import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionKey } from '../registry/records.ts'
 
-/** Why a stream has to end: its session ended, or the store does not say whether it has. */
+/** Why a stream has to end: its session was cancelled, or the store does not say whether it has. */
 export type SessionEnd = 'session_ended' | 'store_unavailable'
 
 /** Between two questions to the store, in milliseconds: two fit the second that a cancel may take. */
@@ -17,21 +16,19 @@ const GRACE_MS = 5000
 interface Watched {
   readonly session: SessionKey
   readonly onEnd: (end: SessionEnd) => void
-  /** When the store last said that the session is active, by the monotonic clock. */
+  /** When the store last said that the answer may run on, by the monotonic clock. */
   vouchedAt: number
 }
 
 /** {@link createOpenStreams} */
 export type OpenStreams = ReturnType<typeof createOpenStreams>
 
-/** @param parts - the store, the time */
+/** @param parts - the store */
 export function createOpenStreams({
   registry,
-  now,
   log,
 }: {
   readonly registry: Pick<Registry, 'endedAmong'>
-  readonly now: Clock
   readonly log: Log
 }) {
   const watched = new Set<Watched>()
@@ -47,7 +44,7 @@ export function createOpenStreams({
     const sessions = new Map(asked.map(({ session }) => [session.id, session]))
     asking = true
     try {
-      const ended = new Set(await registry.endedAmong([...sessions.values()], unixSeconds(now)))
+      const ended = new Set(await registry.endedAmong([...sessions.values()]))
       for (const stream of asked) {
         stream.vouchedAt = askedAt
         if (ended.has(stream.session.id)) end(stream, 'session_ended')

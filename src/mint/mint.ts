@@ -207,7 +207,7 @@ function sessionRecord(
     sid: identity.sid,
     secretHash: hashSecret(issued.client_secret),
     // The gateway hands the state variables on to the server.
-    state: workflow.kind === 'self-hosted' ? params.workflow.state_variables : undefined,
+    state: workflow.kind === 'self-hosted' ? (params.workflow.state_variables ?? {}) : undefined,
     status: 'active',
     endReason: undefined,
     createdAt: now,

@@ -59,18 +59,23 @@ export interface Registry {
   /**
    * Records a new session if, and only if, the user's generation is still `generation` and no block
    * holds; otherwise writes nothing. At the cap it evicts the oldest session, or, with `deny`, writes
-   * nothing and answers `full`. With `replaces`, that live session of the same user becomes `cancelling`
-   * in the same step and does not count towards the cap. Repeated with the same live session it changes
+   * nothing and answers `full`. With `replaces`, that live session of the same user ends in the same
+   * step and does not count towards the cap: a hosted one becomes `cancelling`, a self-hosted one
+   * `replaced`, without an outbox entry: nothing more begins with it, and its answers go on. Repeated with the same live session it changes
    * nothing and answers `recorded`.
    */
   record(entry: NewEntry): Promise<RecordOutcome>
   /**
    * Raises the user's generation, sets a block if one is given (a longer block stays), and turns the
    * matching live sessions into `cancelling`, each with an outbox entry. New entries are due
-   * {@link FIRST_LEASE_MS} later, because the writer itself tries them at once.
+   * {@link FIRST_LEASE_MS} later, because the writer itself tries them at once. The answers of matching
+   * sessions that had expired or been replaced before end as well, see {@link endedAmong}.
    */
   revoke(command: UserRevoke): Promise<RevokeOutcome>
-  /** Turns one live session into `cancelling`; sessions that have ended are returned as they are. */
+  /**
+   * Turns one live session into `cancelling`. One that has ended keeps its status, and its running
+   * answers end, see {@link endedAmong}.
+   */
   beginCancel(id: SessionId, now: number): Promise<SessionRecord | undefined>
   /**
    * For cancels that the upstream has confirmed: `cancelling` becomes `cancelled`, and the outbox entry
@@ -92,10 +97,12 @@ export interface Registry {
    */
   useSession(use: SessionUse): Promise<UseOutcome>
   /**
-   * The sessions among these that are not live, are unknown, or are another user's, in the order given.
-   * Called often, for open streams, with a thousand sessions at once.
+   * The sessions among these whose running answers must end, in the order given: all that were
+   * cancelled, revoked or evicted, also after they had expired or been replaced; unknown ones, and
+   * another user's. Expiry and replacement alone end no answer. Called often, for open streams, with a
+   * thousand sessions at once.
    */
-  endedAmong(sessions: readonly SessionKey[], now: number): Promise<readonly SessionId[]>
+  endedAmong(sessions: readonly SessionKey[]): Promise<readonly SessionId[]>
 
   /**
    * Records the owner of a thread or attachment, once per source and id: the first claim stays, whoever makes

@@ -3,12 +3,12 @@
 
 import type { SessionId, UserId, WorkflowName } from '../lib/ids.ts'
 
-/** `expired` is not stored: it is what an `active` session becomes at `expiresAt`. */
-export type StoredStatus = 'active' | 'cancelling' | 'cancelled'
+/** An `active` session is seen as `expired` from `expiresAt` on; `replaced` is a self-hosted one. */
+export type StoredStatus = 'active' | 'replaced' | 'cancelling' | 'cancelled'
 
 /**
- * Why a session stopped being active. Kept for rotation, which refuses the secret of an `evicted`
- * session.
+ * Why a session ended: rotation refuses the secret of an `evicted` one. A session that had expired or was
+ * replaced before keeps its status and is told here why its running answers ended.
  */
 export type EndReason =
   | 'cancelled'
@@ -30,7 +30,7 @@ export interface SessionRecord {
   readonly sid: string | undefined
   /** Hex SHA-256 of the client secret. Secrets are random, so no salt is needed. */
   readonly secretHash: string
-  /** State variables of a self-hosted session, which the token for its server carries. */
+  /** State variables of a self-hosted session, perhaps none; undefined for a hosted session. */
   readonly state?: SessionState | undefined
   readonly status: StoredStatus
   readonly endReason: EndReason | undefined
@@ -77,7 +77,7 @@ export interface NewEntry {
 }
 
 export type RecordOutcome =
-  /** `ended`: sessions replaced or evicted in the same step; now `cancelling`, in the outbox. */
+  /** `ended`: sessions that this step replaced or evicted and that are now `cancelling`, in the outbox. */
   | { readonly kind: 'recorded'; readonly ended: readonly SessionRecord[] }
   | { readonly kind: 'blocked' }
   | { readonly kind: 'full' }

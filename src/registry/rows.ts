@@ -25,7 +25,7 @@ const sessionRow = z.object({
   subject: text,
   sid: optionalText,
   secret_hash: text,
-  status: z.enum(['active', 'cancelling', 'cancelled']),
+  status: z.enum(['active', 'replaced', 'cancelling', 'cancelled']),
   end_reason: z
     .enum(['cancelled', 'evicted', 'replaced', 'revoked', 'signed_out', 'logged_out'])
     .nullish(),

@@ -1,6 +1,15 @@
 // Turns records of the registry into the JSON that admins see, in the API and in the console.
 
-import type { AuditEntry, Block, Page, SessionRecord } from '../registry/records.ts'
+import type { AuditEntry, Block, Page, SessionQuery, SessionRecord } from '../registry/records.ts'
+
+/** The statuses of a session, as admins see them. */
+export const SESSION_STATUSES = [
+  'active',
+  'expired',
+  'replaced',
+  'cancelling',
+  'cancelled',
+] as const satisfies readonly SessionQuery['status'][]
 
 /**
  * A session as admins see it, without the client secret and its hash.

@@ -79,7 +79,7 @@ export function createRevoke({
       await canceller.cancelAll(await endAll(user, 'signed_out'))
     },
 
-    /** Ends one session; undefined when the registry does not know it. */
+    /** Ends one session and its running answers; undefined when the registry does not know it. */
     async cancelSession(id: SessionId): Promise<SessionRecord | undefined> {
       const session = await registry.beginCancel(id, unixSeconds(now))
       if (session?.status !== 'cancelling' || session.expiresAt <= unixSeconds(now)) return session

@@ -4,6 +4,7 @@ import type { Plain } from '../support/ids.ts'
 import {
   auditEntry,
   entry,
+  hashOf,
   ids,
   NOW,
   order,
@@ -32,6 +33,14 @@ export function eraseSuite(suite: Suite): void {
   const entriesOf = async (user?: string) => pageIds(await registry.listAudit({ limit: 20, user }))
 
   describe('forgetting a user', () => {
+    it('takes sessions that were replaced', async () => {
+      await registry.record(entry({ id: 'replaced', state: {} }))
+      const replaces = hashOf('secret of replaced')
+      await registry.record(entry({ id: 'live', state: {} }, { replaces }))
+      expect(await registry.eraseUser(erase())).toEqual({ erased: 1, more: false })
+      expect(await sessionsOf('alice')).toEqual(['live'])
+    })
+
     it('takes sessions that were cancelled or have expired, from every list', async () => {
       await registry.record(entry({ id: 'cancelled', sid: 'sid' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW + 10 }))

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { SessionQuery } from '../../src/registry/records.ts'
-import { entry, NOW, order, pageIds, query, type Suite } from './registry-fixtures.ts'
+import { entry, hashOf, NOW, order, pageIds, query, type Suite } from './registry-fixtures.ts'
 
 /** In the order of creation; neither the ids nor the times say so. */
 const CREATED = ['m', 'c', 'z', 'a', 'x', 'b', 'y'] as const
@@ -86,6 +86,20 @@ export function listsSuite({ registry }: Suite): void {
       expect(await list({ status: 'cancelled' })).toEqual(['7', false])
       expect(await list({ status: 'active', now: NOW - 1 })).toEqual(['54321', false])
       expect(await list({ status: 'expired', now: NOW + 600 })).toEqual(['54321', false])
+      expect(await list({ status: 'replaced' })).toEqual(['', false])
+    })
+
+    it('take replaced sessions by their own status, also once they would have expired', async () => {
+      for (const id of ['8', '9']) await registry.record(entry({ id, user: 'eve', state: {} }))
+      const replaces = hashOf('secret of 8')
+      await registry.record(entry({ id: 'new', user: 'eve', state: {} }, { replaces }))
+      for (const now of [NOW, NOW + 600]) {
+        expect(await list({ status: 'replaced', now })).toEqual(['8', false])
+        expect(await list({ status: 'replaced', user: 'eve', now })).toEqual(['8', false])
+        expect(await list({ status: 'replaced', user: 'bob', now })).toEqual(['', false])
+      }
+      expect(await list({ status: 'active', user: 'eve' })).toEqual(['new9', false])
+      expect(await list({ status: 'cancelling' })).toEqual(['6', false])
     })
 
     it('take several fields together', async () => {

@@ -162,6 +162,31 @@ export function mintSuite({ registry }: Suite): void {
       })
     })
 
+    it('replaces a self-hosted session without a cancel: it neither works nor counts', async () => {
+      await registry.record(entry({ id: 's1', state: {} }))
+      const replaces = hashOf('secret of s1')
+      const outcome = await registry.record(
+        entry({ id: 's2', state: {} }, { ...cap('deny', 1), replaces }),
+      )
+      expect(outcome).toEqual({ kind: 'recorded', ended: [] })
+      const replaced = session({ id: 's1', state: {}, status: 'replaced', endReason: 'replaced' })
+      expect(await registry.getSession('s1')).toEqual(replaced)
+      expect(await registry.figures(NOW)).toEqual({ activeSessions: 1, outboxLength: 0 })
+      const hash = hashOf('secret of s1')
+      const standing = await registry.readStanding(standingQuery('alice', hash))
+      expect(standing).toMatchObject({ liveSessions: 1, current: { status: 'replaced' } })
+      const use = { id: 's1', user: 'alice', maxPerMinute: 9, nowMs: NOW * 1000 }
+      expect(await registry.useSession(use)).toEqual({ kind: 'ended' })
+      expect(await registry.record(entry({ id: 's1', state: {} }))).toEqual({ kind: 'blocked' })
+      expect(await registry.record(entry({ id: 's3', state: {} }, { replaces }))).toEqual({
+        kind: 'recorded',
+        ended: [],
+      })
+      expect((await registry.beginCancel('s1', NOW))?.status).toBe('replaced')
+      expect(ids((await registry.revoke(order())).cancelling)).toEqual(['s2', 's3'])
+      expect((await registry.getSession('s1'))?.status).toBe('replaced')
+    })
+
     it('replaces only a live session of the same user', async () => {
       await registry.record(entry({ id: 'of-bob', user: 'bob' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW }))

@@ -38,6 +38,16 @@ export function sweepSuite({ registry }: Suite): void {
       expect((await registry.readStanding(standingQuery())).liveSessions).toBe(1)
     })
 
+    it('drops replaced sessions by when they were replaced', async () => {
+      await registry.record(entry({ id: 's1', state: {} }))
+      const replaces = hashOf('secret of s1')
+      await registry.record(entry({ id: 's2', state: {} }, { replaces, now: NOW + 10 }))
+      await registry.sweep(retention(NOW + 10))
+      expect(pageIds(await registry.listSessions(query()))).toEqual(['s2', 's1'])
+      await registry.sweep(retention(NOW + 11))
+      expect(pageIds(await registry.listSessions(query()))).toEqual(['s2'])
+    })
+
     it('lets nothing go that still counts', async () => {
       const block = { until: NOW + 5_000_000, reason: undefined, by: 'a' }
       const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }

@@ -7,7 +7,7 @@ import { entry, NOW, order, type Suite, session } from './registry-fixtures.ts'
 const MS = NOW * 1000
 const ENDED = { kind: 'ended' }
 
-/** useSession, endedAmong. */
+/** useSession. */
 export function usesSuite(suite: Suite): void {
   const { registry } = suite
   const use = (of: Partial<Plain<SessionUse>> = {}) =>
@@ -134,54 +134,6 @@ export function usesSuite(suite: Suite): void {
       await third?.revoke(order())
       expect(await first?.useSession(asked)).toEqual(ENDED)
       expect(await second?.useSession(asked)).toEqual(ENDED)
-    })
-  })
-
-  describe('those that ended among sessions', () => {
-    const keys = (ids: readonly string[], user = 'alice') => ids.map((id) => ({ id, user }))
-
-    it('are the cancelled, revoked, expired, unknown and foreign ones, in the order given', async () => {
-      await registry.record(entry({ id: 'live' }))
-      await registry.record(entry({ id: 'cancelling' }))
-      await registry.record(entry({ id: 'cancelled' }))
-      await registry.record(entry({ id: 'expired', expiresAt: NOW }))
-      await registry.record(entry({ id: 'alive', expiresAt: NOW + 1 }))
-      await registry.record(entry({ id: 'revoked', user: 'bob' }))
-      await registry.record(entry({ id: 'of-carol', user: 'carol' }))
-      await registry.beginCancel('cancelling', NOW)
-      await registry.beginCancel('cancelled', NOW)
-      await registry.confirmCancel(['cancelled'], NOW)
-      await registry.revoke(order({ user: 'bob' }))
-      const asked = [
-        ...keys(['unknown', 'live', 'of-carol', 'cancelled', 'alive', 'expired', 'cancelling']),
-        ...keys(['revoked'], 'bob'),
-        ...keys(['of-carol'], 'carol'),
-      ]
-      expect(await registry.endedAmong(asked, NOW)).toEqual([
-        ...['unknown', 'of-carol', 'cancelled', 'expired', 'cancelling'],
-        'revoked',
-      ])
-      expect(await registry.endedAmong(keys(['alive', 'live']), NOW + 1)).toEqual(['alive'])
-    })
-
-    it('are none of none', async () => {
-      expect(await registry.endedAmong([], NOW)).toEqual([])
-    })
-
-    it('are found among a thousand of hundreds of users, by another instance', async () => {
-      const [first, second] = await suite.instances()
-      const sessions = Array.from({ length: 1_000 }, (_, at) => ({
-        id: `s${at}`,
-        user: `{u}${at % 400}`,
-      }))
-      for (let from = 0; from < sessions.length; from += 100) {
-        const batch = sessions.slice(from, from + 100)
-        await Promise.all(batch.map((of) => registry.record(entry(of))))
-      }
-      expect(await first?.endedAmong(sessions, NOW)).toEqual([])
-      await first?.beginCancel('s17', NOW)
-      await first?.revoke(order({ user: '{u}399' }))
-      expect(await second?.endedAmong(sessions, NOW)).toEqual(['s17', 's399', 's799'])
     })
   })
 }

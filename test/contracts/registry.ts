@@ -12,6 +12,7 @@ import { outboxSuite } from './registry-outbox.ts'
 import { ownedListsSuite } from './registry-owned-lists.ts'
 import { ownershipSuite } from './registry-ownership.ts'
 import { revokeSuite } from './registry-revoke.ts'
+import { runningAnswersSuite } from './registry-running-answers.ts'
 import { sweepSuite } from './registry-sweep.ts'
 import { usesSuite } from './registry-uses.ts'
 
@@ -33,6 +34,7 @@ export function registryContract(name: string, makeStore: () => Promise<Contract
     revokeSuite(suite)
     outboxSuite(suite)
     usesSuite(suite)
+    runningAnswersSuite(suite)
     ownershipSuite(suite)
     ownedListsSuite(suite)
     listsSuite(suite)

@@ -62,6 +62,7 @@ async function everyStep(): Promise<void> {
   await registry.rememberOnce('key', 60, NOW)
   await registry.getSession('a')
   await registry.getBlock('alice', NOW)
+  await registry.endedAmong([{ id: 'a', user: 'alice' }])
   await registry.eraseUser({ user: 'alice', keptAction: 'e', limit: 9, now: NOW })
   await registry.close()
 }

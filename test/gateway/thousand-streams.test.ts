@@ -11,9 +11,9 @@ test('a thousand open streams take one question to the store at a time and littl
   const { scene } = await start({ server: url })
   const asked: number[] = []
   const { endedAmong } = scene.registry
-  scene.registry.endedAmong = async (sessions, now) => {
+  scene.registry.endedAmong = async (sessions) => {
     asked.push(sessions.length)
-    return endedAmong(sessions, now)
+    return endedAmong(sessions)
   }
   const dispatcher = new Agent({ allowH2: false })
   const sessions = await Promise.all(

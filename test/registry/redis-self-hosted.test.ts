@@ -29,7 +29,7 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
     }
     await registry.beginCancel('s500', NOW)
     for (let round = 0; round < 5; round++) {
-      expect(await registry.endedAmong(sessions, NOW)).toEqual(['s500'])
+      expect(await registry.endedAmong(sessions)).toEqual(['s500'])
     }
   })
 
@@ -77,7 +77,7 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
     await registry.claimOwnership(ownership({ id: 't1' }))
     const calls = [
       () => registry.useSession(USE),
-      () => registry.endedAmong([USE], NOW),
+      () => registry.endedAmong([USE]),
       () => registry.claimOwnership(ownership({ id: 't1', user: 'bob' })),
       () => registry.ownersOf([ownership({ id: 't1' })]),
       () => registry.listOwned(ALL),
@@ -90,6 +90,6 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
     redis.thaw()
     await answers(registry)
     expect(await registry.ownersOf([ownership({ id: 't1' })])).toEqual(['alice'])
-    expect(await registry.endedAmong([USE], NOW)).toEqual([])
+    expect(await registry.endedAmong([USE])).toEqual([])
   })
 })

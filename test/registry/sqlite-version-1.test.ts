@@ -91,7 +91,7 @@ describe('a SQLite file of schema version 1', () => {
     await registry.record(entry({ id: 'new', state: { plan: 'pro' } }))
     expect((await registry.getSession('new'))?.state).toEqual({ plan: 'pro' })
     const open = ['live', 'new', 'ending'].map((id) => ({ id, user: 'alice' }))
-    expect(await registry.endedAmong(open, NOW)).toEqual(['ending'])
+    expect(await registry.endedAmong(open)).toEqual(['ending'])
     expect(await registry.claimOwnership(ownership({ id: 't1' }))).toBe('claimed')
     const all = { kind: 'thread', limit: 5, order: 'desc' } as const
     expect(pageIds(await registry.listOwned(all))).toEqual(['t1'])

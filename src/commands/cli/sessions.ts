@@ -77,7 +77,7 @@ interface ListSessionFlags extends Flags, ListFlags {
   readonly subject?: string
 }
 
-const STATUSES = ['active', 'expired', 'cancelling', 'cancelled']
+const STATUSES = ['active', 'expired', 'replaced', 'cancelling', 'cancelled']
 
 function listSessions(io: Io): Command {
   const command = new Command('list')

@@ -6,7 +6,7 @@ import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { parseSessionId } from '../../lib/ids.ts'
-import { presentSession } from '../../respond/views.ts'
+import { presentSession, SESSION_STATUSES } from '../../respond/views.ts'
 import type { Action, View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
 import type { PageParts } from '../page-answers.ts'
@@ -15,14 +15,12 @@ import { type Html, USER_UNITS } from '../view/layout.ts'
 import { cursors, optionalText, PAGE_ROWS, pageOrStart, pager, queryOf } from '../view/paging.ts'
 import { cancelButton, sessionTable, userLink } from '../view/tables.ts'
 
-const STATUSES = ['active', 'expired', 'cancelling', 'cancelled'] as const
-
 const filters = z.object({
   user: optionalText,
   subject: optionalText,
   issuer: optionalText,
   workflow: optionalText,
-  status: z.enum([...STATUSES, 'all', '']).default('active'),
+  status: z.enum([...SESSION_STATUSES, 'all', '']).default('active'),
   ...cursors,
 })
 type Filters = z.output<typeof filters>
@@ -33,7 +31,7 @@ export function sessionsPage({ answers, administer, addresses, workflows, now }:
     const { after, before, ...asked } = queryOf(c, filters)
     const seconds = unixSeconds(now)
     const base = addressOf(addresses.root, asked)
-    const status = STATUSES.find((one) => one === asked.status)
+    const status = SESSION_STATUSES.find((one) => one === asked.status)
     const walk = { after, before, limit: PAGE_ROWS, order: 'desc' } as const
     const query = { ...asked, ...walk, status, now: seconds }
     const found = await administer.listSessions(adminRequest(c), query)
@@ -123,7 +121,7 @@ ${field('user', 'User')}${field('subject', 'Subject')}${field('issuer', 'Issuer'
 <option value="">Any</option>${workflows.map(({ name }) => option(name, name, asked.workflow))}
 </select></div>
 <div><label for="f-status">Status</label><select id="f-status" name="status">
-${option('active', 'Live', asked.status)}${STATUSES.slice(1).map((name) => option(name, name, asked.status))}
+${option('active', 'Live', asked.status)}${SESSION_STATUSES.slice(1).map((name) => option(name, name, asked.status))}
 ${option('all', 'All', asked.status || 'all')}
 </select></div>
 <div class="buttons"><button>Search</button> <a href="${root}">Reset</a></div>

@@ -5,7 +5,7 @@ import type { Administer } from '../../administer/administer.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { parseSessionId } from '../../lib/ids.ts'
 import type { SessionRecord } from '../../registry/records.ts'
-import { presentList, presentSession } from '../../respond/views.ts'
+import { presentList, presentSession, SESSION_STATUSES } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import { noFields, readJson } from '../body.ts'
 import { listParameters, pageOrRefusal, pathId, refuseQuery, validQuery } from '../query.ts'
@@ -19,13 +19,15 @@ import {
 
 const filter = z.string().min(1).max(2048).optional()
 
+const sessionStatus = z.enum(SESSION_STATUSES)
+
 const sessionListQuery = z.strictObject({
   ...listParameters,
   user: filter,
   subject: filter,
   issuer: filter,
   workflow: filter,
-  status: z.enum(['active', 'expired', 'cancelling', 'cancelled']).optional(),
+  status: sessionStatus.optional(),
 })
 
 /** A session, as admins see it. */
@@ -35,7 +37,7 @@ export const session = z
     object: z.literal('chatkit_mint.session'),
     user: z.string(),
     workflow: z.string(),
-    status: z.enum(['active', 'expired', 'cancelling', 'cancelled']),
+    status: sessionStatus,
     created_at: z.int().describe('Unix seconds.'),
     expires_at: z.int().describe('Unix seconds.'),
     issuer: z.string(),
@@ -84,6 +86,7 @@ export const SESSIONS_ROUTES = {
     path: '/v1/admin/sessions/{id}/cancel',
     summary: 'Cancel a session',
     description:
+      'Running answers end with it, also when it had expired or been replaced: then it keeps its status. ' +
       'The widget asks for a new one by itself: to keep a user out, revoke with a block instead.',
     pathParameters: id,
     requestBody: { schema: noFields, example: {} },

@@ -75,6 +75,23 @@ local function confirm_cancel(session, at)
   redis.call('ZADD', key('ends'), ends, id)
 end
 
+-- A self-hosted session that a refresh ends: its running answers go on, and nobody upstream is asked.
+local function replace_session(session, now)
+  local id, ends = session.id, math.min(tonumber(session.ends_at), now)
+  redis.call('HSET', key('session', id), 'status', 'replaced', 'end_reason', 'replaced', 'ends_at', ends)
+  redis.call('ZREM', key('live', session.user), id)
+  redis.call('ZADD', key('ended'), session.seq, id)
+  redis.call('ZADD', key('ends'), ends, id)
+end
+
+-- Ends what still runs of a session with which nothing more can begin.
+local function end_answers(session, now, reason)
+  if session.status == 'replaced' and session.end_reason == 'replaced' or session.status == 'active'
+    and not session.end_reason and tonumber(session.expires_at) <= now then
+    redis.call('HSET', key('session', session.id), 'end_reason', reason)
+  end
+end
+
 local function sign_in_of(session)
   return session.sid and key('of-sign-in', session.issuer .. '\\n' .. session.sid)
 end

@@ -118,7 +118,7 @@ function auditSet(user: string, action: string): readonly [string, string] {
 function sessionSet({ user, subject, status, workflow }: SessionQuery): readonly [string, string] {
   if (user !== undefined) return ['of-user', user]
   if (subject !== undefined) return ['of-subject', subject]
-  if (status === 'cancelled' || status === 'cancelling') return ['ended', '']
+  if (status !== undefined && status !== 'active' && status !== 'expired') return ['ended', '']
   return workflow === undefined ? ['sessions', ''] : ['of-workflow', workflow]
 }
 

@@ -59,7 +59,8 @@ if over > 0 and ARGV[4] == 'deny' then return { 'full' } end
 
 local evicted = over > 0 and oldest_live(over, replaced and replaced.id) or {}
 local ended = {}
-if replaced then ended[1] = begin_cancel(replaced, 'replaced', due) end
+if replaced and replaced.state then replace_session(replaced, now)
+elseif replaced then ended[1] = begin_cancel(replaced, 'replaced', due) end
 for _, session in ipairs(evicted) do ended[#ended + 1] = begin_cancel(session, 'evicted', due) end
 
 local seq = redis.call('INCR', key('seq'))

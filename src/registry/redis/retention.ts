@@ -60,7 +60,7 @@ redis.call('DEL', key('mints', user))
 for _, id in ipairs(redis.call('ZRANGE', key('of-user', user), 0, -1)) do
   if gone == limit then return gone end
   local session = read_session(id)
-  if session.status == 'cancelled' or tonumber(session.expires_at) <= now then
+  if session.status == 'cancelled' or session.status == 'replaced' or tonumber(session.expires_at) <= now then
     forget_session(session)
     gone = gone + 1
   end

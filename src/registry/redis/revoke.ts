@@ -25,8 +25,7 @@ local issuer, subject, sid = ARGV[5], ARGV[6], ARGV[7]
 local until_then, by, reason = tonumber(ARGV[9]), ARGV[10], ARGV[11]
 
 local function matches(session)
-  return tonumber(session.expires_at) > now
-    and (issuer == '' or session.issuer == issuer)
+  return (issuer == '' or session.issuer == issuer)
     and (subject == '' or session.subject == subject)
     and (sid == '' or session.sid == sid)
 end
@@ -34,7 +33,7 @@ end
 local function matching(ids, found)
   for _, id in ipairs(ids) do
     local session = read_session(id)
-    if session and matches(session) then found[#found + 1] = session end
+    if session and tonumber(session.expires_at) > now and matches(session) then found[#found + 1] = session end
   end
   return found
 end
@@ -43,6 +42,15 @@ local state = key('user', user)
 local unconfirmed = matching(redis.call('SMEMBERS', key('cancelling', user)), {})
 local live = matching(redis.call('ZRANGEBYSCORE', key('live', user), '(' .. ARGV[1], '+inf'), {})
 local _, holds = state_of(user, now)
+local of_identity = {}
+if issuer ~= '' then
+  local set = sid ~= '' and sign_in_of({ issuer = issuer, sid = sid })
+    or subject ~= '' and key('of-subject', subject) or key('of-user', user)
+  for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
+    local session = read_session(id)
+    if session.user == user and matches(session) then of_identity[#of_identity + 1] = session end
+  end
+end
 
 redis.call('HINCRBY', state, 'generation', 1)
 if until_then and until_then > (holds or 0) then
@@ -54,6 +62,10 @@ if until_then and until_then > (holds or 0) then
   holds = until_then > now and until_then or nil
 end
 if redis.call('TTL', state) < tonumber(ARGV[8]) then redis.call('EXPIRE', state, ARGV[8]) end
+
+-- Answers may still run of sessions that had ended before: of all that there are, or of an identity's.
+if issuer == '' then redis.call('HSET', state, 'ended_upto', redis.call('GET', key('seq')) or 0) end
+for _, session in ipairs(of_identity) do end_answers(session, now, ARGV[3]) end
 
 for _, session in ipairs(live) do
   begin_cancel(session, ARGV[3], ARGV[4])
@@ -69,8 +81,9 @@ return { tostring(holds or ''), reply }`,
 const BEGIN_CANCEL = script(
   SESSION,
   `
-local session = read_session(ARGV[2])
-if session and is_live(session, tonumber(ARGV[1])) then return begin_cancel(session, 'cancelled', ARGV[3]) end
+local now, session = tonumber(ARGV[1]), read_session(ARGV[2])
+if session and is_live(session, now) then return begin_cancel(session, 'cancelled', ARGV[3]) end
+if session then end_answers(session, now, 'cancelled') end
 return flat_session(ARGV[2])`,
 )
 

@@ -24,12 +24,18 @@ redis.call('HSET', key('session', id), 'uses', used + 1, 'uses_end_ms', ends)
 return { 'ok', flat_session(id), (state_of(session.user, now / 1000)) }`,
 )
 
-/** ARGV: now, then id and user in turn → the ids that are not live. */
+/** ARGV: id and user in turn → the ids whose answers must not run on. */
 const ENDED_AMONG = script(`
+local function runs_on(id, asked)
+  local user, status, reason, seq =
+    unpack(redis.call('HMGET', key('session', id), 'user', 'status', 'end_reason', 'seq'))
+  if user ~= asked then return false end
+  if reason and not (status == 'replaced' and reason == 'replaced') then return false end
+  return tonumber(seq) > tonumber(redis.call('HGET', key('user', user), 'ended_upto') or 0)
+end
 local ended = {}
-for at = 2, #ARGV, 2 do
-  local expires_at = redis.call('ZSCORE', key('live', ARGV[at + 1]), ARGV[at])
-  if not expires_at or tonumber(expires_at) <= tonumber(ARGV[1]) then ended[#ended + 1] = ARGV[at] end
+for at = 1, #ARGV, 2 do
+  if not runs_on(ARGV[at], ARGV[at + 1]) then ended[#ended + 1] = ARGV[at] end
 end
 return ended`)
 
@@ -48,12 +54,12 @@ export function createUses(link: Link): Pick<Registry, 'useSession' | 'endedAmon
         const use = useReply.parse(reply)
         return use.kind === 'limited' ? { kind: use.kind, resetMs: use.endsMs - nowMs } : use
       }),
-    async endedAmong(sessions, now) {
+    async endedAmong(sessions) {
       if (sessions.length === 0) return []
       const keys = sessions.flatMap(({ id, user }) => [id, user])
       return link.run(
         ENDED_AMONG,
-        [now, ...keys],
+        keys,
         (reply) =>
           z.array(z.string().brand<'SessionId'>()).parse(reply) satisfies readonly SessionId[],
       )

@@ -9,7 +9,7 @@ const ENDED = `
   DELETE FROM sessions WHERE seq IN (
     SELECT seq FROM sessions WHERE user = ?1 AND expires_at <= ?2
     UNION ALL
-    SELECT seq FROM sessions WHERE user = ?1 AND expires_at > ?2 AND +status = 'cancelled'
+    SELECT seq FROM sessions WHERE user = ?1 AND expires_at > ?2 AND +status IN ('cancelled', 'replaced')
     LIMIT ?3)`
 
 const ENTRIES = `

@@ -97,7 +97,7 @@ function seqIn(sql: Sql, table: 'sessions' | 'blocks' | 'audit', key: 'id' | 'us
  * read and sort all of its rows.
  */
 function sessionFilter(query: SessionQuery): Filter {
-  const ended = query.status === 'cancelled' || query.status === 'cancelling'
+  const ended = query.status !== undefined && !['active', 'expired'].includes(query.status)
   const filter = filterOf([
     ['user', query.user],
     ['subject', query.subject],

@@ -149,6 +149,58 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX owned_source ON owned (source, kind);
   CREATE INDEX owned_user_source ON owned (user, source, kind);
   `,
+  // A CHECK cannot be changed: the table is made anew. What refers to it is made anew first, because
+  // dropping it would delete those rows.
+  `
+  CREATE TABLE new_sessions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    user TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    sid TEXT,
+    secret_hash TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('active', 'replaced', 'cancelling', 'cancelled')),
+    end_reason TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    state TEXT
+  ) STRICT;
+  INSERT INTO new_sessions SELECT seq, id, user, workflow, issuer, subject, sid, secret_hash, status,
+    end_reason, created_at, expires_at, ends_at, state FROM sessions;
+
+  CREATE TABLE new_outbox (
+    id TEXT PRIMARY KEY REFERENCES new_sessions (id) ON DELETE CASCADE,
+    due_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO new_outbox SELECT id, due_ms FROM outbox;
+
+  CREATE TABLE new_session_uses (
+    id TEXT PRIMARY KEY REFERENCES new_sessions (id) ON DELETE CASCADE,
+    used INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO new_session_uses SELECT id, used, ends_ms FROM session_uses;
+
+  DROP TABLE outbox;
+  DROP TABLE session_uses;
+  DROP TABLE sessions;
+  ALTER TABLE new_sessions RENAME TO sessions;
+  ALTER TABLE new_outbox RENAME TO outbox;
+  ALTER TABLE new_session_uses RENAME TO session_uses;
+
+  CREATE INDEX sessions_user ON sessions (user, expires_at, status, secret_hash);
+  CREATE INDEX sessions_subject ON sessions (subject, issuer);
+  CREATE INDEX sessions_sid ON sessions (sid, issuer) WHERE sid IS NOT NULL;
+  CREATE INDEX sessions_workflow ON sessions (workflow);
+  CREATE INDEX sessions_ended ON sessions (status) WHERE status <> 'active';
+  CREATE INDEX sessions_ends ON sessions (ends_at);
+  CREATE INDEX outbox_due ON outbox (due_ms);
+
+  ALTER TABLE users ADD COLUMN ended_upto INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /** A write that changes nothing anyone reads. */

@@ -46,9 +46,27 @@ const INSERT = `
     created_at, expires_at, ends_at, state)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)`
 
-const MATCHING = `
-  user = ?1 AND expires_at > ?2 AND (?3 IS NULL OR +issuer = ?3)
+const OF_IDENTITY = `
+  user = ?1 AND (?3 IS NULL OR +issuer = ?3)
   AND (?4 IS NULL OR +subject = ?4) AND (?5 IS NULL OR +sid = ?5)`
+
+const MATCHING = `${OF_IDENTITY} AND expires_at > ?2`
+
+/** Raises a generation; with ?3 it also ends the answers of all sessions that there are now. */
+const RAISE = `
+  INSERT INTO users (user, generation, changed_at, ended_upto)
+  VALUES (?1, 1, ?2, iif(?3, coalesce((SELECT max(seq) FROM sessions), 0), 0))
+  ON CONFLICT (user) DO UPDATE SET generation = generation + 1, changed_at = excluded.changed_at,
+    ended_upto = max(ended_upto, excluded.ended_upto)`
+
+const REPLACE = `
+  UPDATE sessions SET status = 'replaced', end_reason = 'replaced', ends_at = min(ends_at, ?2)
+  WHERE id = ?1`
+
+/** Sessions of which answers may still run, although nothing more can begin. */
+const FINISHING = `
+  (+status = 'replaced' AND end_reason = 'replaced' OR
+    +status = 'active' AND expires_at <= ?2 AND end_reason IS NULL)`
 
 /**
  * The steps on one user, each in a transaction of its own.
@@ -63,8 +81,14 @@ export function createSessionSteps(db: Database): SessionSteps {
     beginCancel: (id, now) =>
       db.write((sql) => {
         const session = sessionOf(sql, BY_ID, id)
-        if (session === undefined || !isLive(session, now)) return session
-        return end(sql, session, { why: 'cancelled', now })
+        if (session === undefined) return undefined
+        if (isLive(session, now)) return end(sql, session, { why: 'cancelled', now })
+        sql.run(
+          `UPDATE sessions SET end_reason = 'cancelled' WHERE id = ?1 AND ${FINISHING}`,
+          id,
+          now,
+        )
+        return sessionOf(sql, BY_ID, id)
       }),
   }
 }
@@ -110,7 +134,9 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   const tooMany = Math.max(0, live + 1 - entry.cap.max)
   if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
 
-  const ended = replaced === undefined ? [] : [end(sql, replaced, { why: 'replaced', now })]
+  const ended: SessionRecord[] = []
+  if (replaced?.state !== undefined) sql.run(REPLACE, replaced.id, now)
+  else if (replaced !== undefined) ended.push(end(sql, replaced, { why: 'replaced', now }))
   if (tooMany > 0) {
     for (const row of sql.all(OLDEST_LIVE, session.user, now, tooMany)) {
       ended.push(end(sql, toSession(row), { why: 'evicted', now }))
@@ -136,12 +162,7 @@ function insert(sql: Sql, of: SessionRecord): void {
 
 function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   const { user, identity, now } = command
-  sql.run(
-    `INSERT INTO users VALUES (?, 1, ?) ON CONFLICT (user)
-      DO UPDATE SET generation = generation + 1, changed_at = excluded.changed_at`,
-    user,
-    now,
-  )
+  sql.run(RAISE, user, now, identity === undefined ? 1 : 0)
   const match = [
     user,
     now,
@@ -160,6 +181,14 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
     ...match,
     command.endReason,
   )
+  // Without an identity, `ended_upto` has said so of all at once: a user may have thousands of them.
+  if (identity !== undefined) {
+    sql.run(
+      `UPDATE sessions SET end_reason = ?6 WHERE ${OF_IDENTITY} AND ${FINISHING}`,
+      ...match,
+      command.endReason,
+    )
+  }
   const cancelling = sql.all(
     `SELECT * FROM sessions WHERE ${MATCHING} AND +status = 'cancelling' ORDER BY seq`,
     ...match,

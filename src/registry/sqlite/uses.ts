@@ -15,8 +15,12 @@ const COUNT = `
   INSERT INTO session_uses VALUES (?1, ?2, ?3)
   ON CONFLICT (id) DO UPDATE SET used = ?2, ends_ms = ?3`
 
-const LIVE = `
-  SELECT 1 FROM sessions WHERE id = ? AND +user = ? AND +status = 'active' AND +expires_at > ?`
+/** A session whose answers may run on: it is active or has expired, or was replaced, and no more. */
+const RUNS_ON = `
+  SELECT 1 FROM sessions
+  WHERE id = ? AND +user = ? AND (+status = 'active' AND end_reason IS NULL
+      OR +status = 'replaced' AND end_reason = 'replaced')
+    AND seq > coalesce((SELECT ended_upto FROM users WHERE users.user = sessions.user), 0)`
 
 /**
  * What the gateway asks of self-hosted sessions. A lost count is no loss, so no use waits for the
@@ -27,9 +31,9 @@ const LIVE = `
 export function createUses(relaxed: Database): Pick<Registry, 'useSession' | 'endedAmong'> {
   return {
     useSession: (use) => relaxed.write((sql) => useSession(sql, use)),
-    endedAmong: (sessions, now) =>
+    endedAmong: (sessions) =>
       relaxed.plain((sql) => {
-        const isEnded = ({ id, user }: SessionKey) => sql.get(LIVE, id, user, now) === undefined
+        const isEnded = ({ id, user }: SessionKey) => sql.get(RUNS_ON, id, user) === undefined
         return sessions.filter(isEnded).map(({ id }) => id)
       }),
   }

@@ -23,7 +23,9 @@ export function fillSqlite(path: string, sessions: number, now: number): void {
         'subject-' || (at / :each), NULL, hex(randomblob(32)), 'active', NULL,
         :now, :now + 86400, :now + 86400
       FROM n`).run({ sessions, each: EACH, now })
-    db.prepare('INSERT OR IGNORE INTO users SELECT DISTINCT user, 1, ? FROM sessions').run(now)
+    db.prepare(
+      'INSERT OR IGNORE INTO users (user, generation, changed_at) SELECT DISTINCT user, 1, ? FROM sessions',
+    ).run(now)
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   } finally {
     db.close()
