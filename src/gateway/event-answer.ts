@@ -4,20 +4,12 @@ import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
 import { clientStream, type StreamLimits } from './client-stream.ts'
+import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
 import { createFrameCutter, type Frame, type Piece } from './frames.ts'
 import type { Call } from './open-call.ts'
 import type { OpenStreams } from './open-streams.ts'
-import type { GatewayOwnership } from './ownership.ts'
 import type { HeldMemory, Shares } from './shares.ts'
 import { StreamFault } from './stream-fault.ts'
-
-/** The fields that every event has, or that are looked at. */
-interface SeenEvent {
-  readonly type: string
-  readonly thread?: unknown
-}
-
-type Claiming = Pick<GatewayOwnership, 'claimNew'>
 
 /** The head of a server's stream. */
 interface StreamExchange {
@@ -38,7 +30,7 @@ export function createAnswerEvents({
   maxFrameBytes,
   log,
 }: {
-  readonly ownership: Claiming
+  readonly ownership: EventOwnership
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly streams: OpenStreams
   readonly limits: StreamLimits
@@ -54,9 +46,7 @@ export function createAnswerEvents({
     const { workflow, session } = call
     const memory = shares.memoryFor(session.user)
     const cutter = createFrameCutter(maxFrameBytes, (bytes) => hold(memory, bytes))
-    const look = async (event: SeenEvent): Promise<void> => {
-      if (event.type === 'thread.created') await keepThread(event, call, ownership)
-    }
+    const look = createEventOwner(call, ownership)
     const stream = clientStream({
       chunks: checkedFrames(body, cutter, look),
       limits,
@@ -93,7 +83,8 @@ function hold(memory: HeldMemory, bytes: number): void {
  * Looks at every frame before it goes on. Frames that came in one chunk go on in one. A frame that is
  * no event (`[DONE]`, `ping`, broken JSON) is left out: a client could not read it either.
  *
- * @throws `StreamFault`: `bad_frame`; `broke_off`; `store_unavailable`; `thread_taken`
+ * @throws `StreamFault`: `bad_frame`; `broke_off`; `store_unavailable`; `thread_taken`;
+ * `foreign_thread`
  */
 async function* checkedFrames(
   source: AsyncIterable<Uint8Array>,
@@ -126,16 +117,6 @@ async function mayPass({ data }: Frame, look: (event: SeenEvent) => Promise<void
   const event = eventOf(data)
   if (event !== undefined) await look(event)
   return event !== undefined
-}
-
-/** A new thread is the caller's, durably, before the client learns its id. */
-async function keepThread({ thread }: SeenEvent, call: Call, ownership: Claiming): Promise<void> {
-  const id = typeof thread === 'object' && thread !== null && 'id' in thread && thread.id
-  if (typeof id !== 'string') throw new StreamFault('bad_frame')
-  const isNew = await ownership.claimNew(call, { kind: 'thread', id }).catch((error: unknown) => {
-    throw new StreamFault('store_unavailable', error)
-  })
-  if (!isNew) throw new StreamFault('thread_taken')
 }
 
 function eventOf(data: string): SeenEvent | undefined {

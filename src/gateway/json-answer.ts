@@ -9,10 +9,11 @@ import {
 } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
+import { threadsOfItems } from './event-owner.ts'
 import type { Forward } from './forward.ts'
 import type { Call } from './open-call.ts'
 import { type NextPage, ownThreads } from './own-threads.ts'
-import type { GatewayOwnership, Thing } from './ownership.ts'
+import { type GatewayOwnership, notFound, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
 import type { AnswerAttachment } from './upload-link.ts'
 
@@ -21,12 +22,11 @@ export interface JsonExchange {
   readonly parsed: ParsedRequest
   readonly reply: ServerReply
   readonly deadline: Deadline
+  /** Becomes the caller's when the answer shows it. */
+  readonly adopts: Thing | undefined
 }
 
-interface Answered extends JsonAnswer {
-  readonly parsed: ParsedRequest
-  readonly deadline: Deadline
-}
+type Answered = JsonAnswer & Omit<JsonExchange, 'reply'>
 
 interface ListExchange {
   readonly request: Extract<KnownRequest, { type: 'threads.list' }>
@@ -46,7 +46,7 @@ export function createAnswerJson({
   answerAttachment,
   maxAnswerBytes,
 }: {
-  readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'release'>
+  readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim' | 'release'>
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
@@ -71,7 +71,7 @@ export function createAnswerJson({
   }
 
   async function answerWith(c: AppContext, call: Call, answered: Answered): Promise<Response> {
-    const { parsed, json, bytes, deadline } = answered
+    const { parsed, json, bytes, deadline, adopts } = answered
     const request = parsed.known ? parsed.request : undefined
     switch (request?.type) {
       case 'threads.list':
@@ -81,6 +81,13 @@ export function createAnswerJson({
       case 'threads.get_by_id':
       case 'threads.update':
         requireThread(json, request.params.thread_id)
+        requireItems(json, request.params.thread_id)
+        break
+      case 'items.list':
+        requireItems({ items: json }, request.params.thread_id)
+    }
+    if (adopts !== undefined && !(await ownership.claim(call, adopts))) {
+      throw notFound('of another, since a moment ago')
     }
     const deleted = deletedBy(parsed)
     if (deleted !== undefined) await ownership.release(call, deleted)
@@ -91,13 +98,13 @@ export function createAnswerJson({
   return async function answerJson(
     c: AppContext,
     call: Call,
-    { parsed, reply, deadline }: JsonExchange,
+    { reply, ...exchange }: JsonExchange,
   ): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     try {
       const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
-      const answer = await readJsonAnswer(reply, deadline, bounds)
-      return await answerWith(c, call, { parsed, deadline, ...answer })
+      const answer = await readJsonAnswer(reply, exchange.deadline, bounds)
+      return await answerWith(c, call, { ...exchange, ...answer })
     } finally {
       memory.release()
     }
@@ -113,6 +120,11 @@ export function deletedBy({ known, request }: ParsedRequest): Thing | undefined 
     return { kind: 'attachment', id: request.params.attachment_id }
   }
   return undefined
+}
+
+function requireItems(json: unknown, thread: string): void {
+  if (threadsOfItems(json).every((named) => named === undefined || named === thread)) return
+  throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
 }
 
 /** A server that mixes up its threads must not make us hand one out. */

@@ -78,16 +78,16 @@ export function createOwnership({
  *
  * @param ownership - who owns what
  * @param call - the caller
- * @param ids - everything that the request names, and its `subject`: the thread that it is about,
- * which may be adopted when nobody owns it
- * @returns the thread that was adopted for the request, if one was
+ * @param ids - everything that the request names, and the thread that it only `shows`: the server may be
+ * asked for it when nobody owns it, where threads are adopted
+ * @returns the thread to adopt once the server has shown it, if there is one
  * @throws `not_found`, the same for what is another user's and for what is not there;
  * `invalid_request` for too many ids; `store_unavailable`
  */
 export async function requireOwn(
-  ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim'>,
+  ownership: Pick<GatewayOwnership, 'ownersOf'>,
   call: Call,
-  ids: Omit<RequestIds, 'items'> & { readonly subject?: unknown },
+  ids: Omit<RequestIds, 'items'> & { readonly shows?: string | undefined },
 ): Promise<Thing | undefined> {
   const { workflow, session } = call
   const named = thingsOf(ids)
@@ -101,10 +101,9 @@ export async function requireOwn(
   if (isForeign) throw notFound('of another')
   const [only, ...more] = named.filter((_, at) => owners[at] === undefined)
   if (only === undefined) return undefined
-  const adopts = workflow.adoptThreads && only.kind === 'thread' && only.id === ids.subject
+  const adopts = workflow.adoptThreads && only.kind === 'thread' && only.id === ids.shows
   if (!adopts || more.length > 0) throw notFound('of nobody')
-  if (await ownership.claim(call, only)) return only
-  throw notFound('of another, since a moment ago')
+  return only
 }
 
 function thingsOf({ threads, attachments }: RequestIds['mentioned']): Thing[] {
@@ -115,10 +114,10 @@ function thingsOf({ threads, attachments }: RequestIds['mentioned']): Thing[] {
 }
 
 function isPossible({ id }: Thing): boolean {
-  return id !== '' && id.length <= MAX_ID_CHARACTERS && id.isWellFormed()
+  return id !== '' && id.length <= MAX_ID_CHARACTERS && id.isWellFormed() && !/\p{Cc}/u.test(id)
 }
 
 /** One and the same answer, or it would tell which ids exist. */
-function notFound(reason: string): ServiceError {
+export function notFound(reason: string): ServiceError {
   return new ServiceError('not_found', { reason: `an id ${reason}` })
 }

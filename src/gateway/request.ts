@@ -15,7 +15,7 @@ import type { Forward } from './forward.ts'
 import { type AnswerJson, deletedBy } from './json-answer.ts'
 import type { Call, createOpenCall } from './open-call.ts'
 import type { OpenStreams, SessionEnd } from './open-streams.ts'
-import { type GatewayOwnership, requireOwn } from './ownership.ts'
+import { type GatewayOwnership, requireOwn, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
 import { type createUploads, FORM_TYPE } from './uploads.ts'
 
@@ -75,7 +75,7 @@ export function createTakeMessage({
 }) {
   /** Sends on the bytes as they came: what was judged is what the server reads. */
   async function ask(c: AppContext, call: Call, message: Message): Promise<Response> {
-    const { bytes, parsed, deadline, leave } = message
+    const { bytes, parsed, deadline, leave, adopts } = message
     const { server } = call.workflow
     const reply = await forward(c, call, { method: 'POST', url: server, body: bytes, deadline })
     const isStream = reply.mediaType === 'text/event-stream'
@@ -84,15 +84,14 @@ export function createTakeMessage({
       throw serverFault('upstream_invalid_response', `an answer of type ${reply.mediaType}`)
     }
     if (isStream) return answers.events(c, call, { reply, onEnd: leave })
-    const response = await answers.json(c, call, { parsed, reply, deadline })
+    const response = await answers.json(c, call, { parsed, reply, deadline, adopts })
     leave()
     return response
   }
 
   async function answer(c: AppContext, call: Call, bytes: Uint8Array): Promise<Response> {
     const parsed = parse(bytes, allowUnknownTypes)
-    const subject = parsed.known ? parsed.request.params['thread_id'] : undefined
-    const adopted = await requireOwn(ownership, call, { ...idsOf(parsed), subject })
+    const adopts = await requireOwn(ownership, call, { ...idsOf(parsed), shows: shownBy(parsed) })
     const { id, user } = call.session
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
     const leave = mayStream ? shares.openStream(user) : () => undefined
@@ -102,12 +101,12 @@ export function createTakeMessage({
     const signal = AbortSignal.any([c.req.raw.signal, ended.signal])
     const deadline = startDeadline(mayStream ? headMs.events : headMs.json, signal)
     try {
-      return await ask(c, call, { bytes, parsed, deadline, leave })
+      return await ask(c, call, { bytes, parsed, deadline, leave, adopts })
     } catch (error) {
       leave()
-      // What the server does not have is nobody's: an id must not be the first guesser's for ever.
-      const gone = isCode(error, 'not_found') ? [adopted, deletedBy(parsed)] : []
-      for (const thing of gone) if (thing !== undefined) await ownership.release(call, thing)
+      // What the server does not have is nobody's.
+      const gone = isCode(error, 'not_found') ? deletedBy(parsed) : undefined
+      if (gone !== undefined) await ownership.release(call, gone)
       throw ended.signal.aborted ? ended.signal.reason : error
     } finally {
       deadline.stop()
@@ -131,6 +130,12 @@ interface Message {
   readonly deadline: Deadline
   /** Lets go of the user's place among open streams. */
   readonly leave: () => void
+  readonly adopts: Thing | undefined
+}
+
+/** A thread that a request asks to be shown, and asks nothing else of. */
+function shownBy({ known, request }: ParsedRequest): string | undefined {
+  return known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
 }
 
 function endOf(why: SessionEnd): ServiceError {

@@ -22,6 +22,8 @@ const LAST_WORDS = {
   overloaded: { retry: true },
   /** A `thread.created` with an id that belongs to somebody, whoever that is. */
   thread_taken: { retry: false },
+  /** An event about a thread that is not the caller's. */
+  foreign_thread: { retry: false },
 } as const satisfies Record<string, LastWords>
 
 /** Thrown where a stream must not go on. */

@@ -1,10 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
-import { ask, eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
+import { eventsOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forAllTests } from '../support/started.ts'
-import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
+import { asAt, createThread, startScene } from './scene.ts'
 
 // Two users on a server that never asks who is asking.
 
@@ -99,24 +99,6 @@ test('a thread that was deleted belongs to nobody', async () => {
   scene.sample.server.clearRequests()
   expect((await alice(['threads.get_by_id', { thread_id: id }])).status).toBe(404)
   expect(scene.sample.server.requests()).toEqual([])
-})
-
-test('with adopt_threads, a thread that nobody owns is the first asker’s, and one that is not there is nobody’s', async () => {
-  const adopting = await startScene({ workflow: { adoptThreads: true } })
-  const first = asAt(adopting.url, await adopting.session('alice'))
-  const second = asAt(adopting.url, await adopting.session('bob'))
-  const made = await eventsOf(
-    await ask(adopting.sample.url, ['threads.create', { input: input('old') }]),
-  )
-  const [created = {}] = made
-  const { id: thread_id } = created['thread'] as { id: string }
-  expect((await first(['threads.get_by_id', { thread_id }])).status).toBe(200)
-  expect((await second(['threads.get_by_id', { thread_id }])).status).toBe(404)
-  const absent = { thread_id: 'thr_00000000' }
-  expect((await first(['threads.get_by_id', absent])).status).toBe(404)
-  const owned = { source: WORKFLOW, kind: 'thread', id: absent.thread_id } as const
-  expect(await adopting.registry.ownersOf([owned])).toEqual([undefined])
-  await adopting.close()
 })
 
 test('when the server makes an attachment with the id of another user’s, the client gets 502', async () => {

@@ -149,3 +149,77 @@ test('a client that reads slowly holds the server up, and costs no memory', asyn
   expect(process.memoryUsage.rss() - before).toBeLessThan(128 * 1024 * 1024)
   await response.body?.cancel()
 })
+
+const event = (of: object) => `data: ${JSON.stringify(of)}\n\n`
+const item = (thread_id: string) => ({
+  id: 'itm_1',
+  type: 'task',
+  thread_id,
+  created_at: 1,
+  task: {},
+})
+
+test.each<readonly [string, (id: string) => object]>([
+  ['a change of its thread', (id) => ({ type: 'thread.updated', thread: { id, created_at: 1 } })],
+  ['a new item', (id) => ({ type: 'thread.item.added', item: item(id) })],
+  ['an item that is done', (id) => ({ type: 'thread.item.done', item: item(id) })],
+  [
+    'the items of its thread',
+    (id) => ({
+      type: 'thread.updated',
+      thread: { id: 'thr_1', created_at: 1, items: { data: [item(id)], has_more: false } },
+    }),
+  ],
+])(
+  'an event with %s passes for a thread of the caller, and ends the stream for any other',
+  async (_, of) => {
+    const registry = createSqliteRegistry({ path: ':memory:' })
+    for (const [id, name] of [['thr_bob', 'bob'] as const, ['thr_old', 'alice'] as const]) {
+      const kind = 'thread' as const
+      await registry.claimOwnership({
+        source: WORKFLOW,
+        kind,
+        id,
+        user: userId(name),
+        createdAt: 1,
+      })
+    }
+    for (const foreign of ['thr_bob', 'thr_unknown', 'thr_\n']) {
+      const { server, reader } = await startWritten({ registry })
+      await registry.releaseOwnership({ source: WORKFLOW, kind: 'thread', id: 'thr_1' })
+      server.write(
+        created('thr_1') + event(of('thr_1')) + event(of('thr_old')) + event(of(foreign)),
+      )
+      const text = await rest(reader)
+      expect(text).toContain(event(of('thr_1')) + event(of('thr_old')))
+      expect(text).not.toContain(JSON.stringify(foreign).slice(1))
+      expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: false })
+    }
+  },
+)
+
+test('a server makes at most 100 threads in one stream', async () => {
+  const { server, reader, scene } = await startWritten()
+  const ids = Array.from({ length: 101 }, (_, at) => `thr_${at}`)
+  for (const id of ids) server.write(created(id))
+  const text = await rest(reader)
+  expect(text).toContain('"thr_99"')
+  expect(text).not.toContain('"thr_100"')
+  const things = ids.map((id) => ({ source: WORKFLOW, kind: 'thread', id }) as const)
+  const owners = await scene.registry.ownersOf(things)
+  expect(owners.filter((owner) => owner === 'alice')).toHaveLength(100)
+})
+
+test.each(['thr_\u0000', 'thr_\n1', 'thr\u007f', '\u0085', ''])(
+  'a new thread with the id %j ends the stream and is not recorded',
+  async (id) => {
+    const { server, reader, scene } = await startWritten()
+    server.write(note('before') + created(id) + note('after'))
+    const text = await rest(reader)
+    expect(text).toContain('before')
+    expect(text).not.toContain('after')
+    expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: false })
+    const query = { kind: 'thread', limit: 5, order: 'desc' } as const
+    expect((await scene.registry.listOwned(query))?.data).toEqual([])
+  },
+)

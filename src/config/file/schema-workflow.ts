@@ -92,7 +92,9 @@ export const workflowSchema = z
     adopt_threads: z
       .boolean()
       .default(false)
-      .describe('With `server`: a thread that nobody owns yet is the first asker’s.'),
+      .describe(
+        'With `server`: a thread that nobody owns yet is the first asker’s, once shown to them.',
+      ),
     fallback: workflowName
       .optional()
       .describe('With `id`: the workflow to use when OpenAI says that this one is gone.'),

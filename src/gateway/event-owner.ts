@@ -1,0 +1,74 @@
+// Checks that the events of one stream are about threads of the caller, and makes new threads the caller's.
+
+import type { Call } from './open-call.ts'
+import type { GatewayOwnership } from './ownership.ts'
+import { StreamFault } from './stream-fault.ts'
+
+/** Most threads that a server may create in one stream: each costs the store a record for ever. */
+const MAX_CREATED = 100
+
+/** The fields of an event that are looked at. */
+export interface SeenEvent {
+  readonly type: string
+  readonly thread?: unknown
+  readonly item?: unknown
+}
+
+/** What one stream asks the ownership records. */
+export type EventOwnership = Pick<GatewayOwnership, 'claimNew' | 'ownersOf'>
+
+/** @returns checks one event after the other, before the client sees it */
+export function createEventOwner(call: Call, ownership: EventOwnership) {
+  /** Threads known to be the caller's. */
+  const own = new Set<string>()
+  let created = 0
+
+  /** A new thread is the caller's, durably, before the client learns its id. */
+  async function keep(id: string): Promise<void> {
+    created += 1
+    if (created > MAX_CREATED) throw new StreamFault('bad_frame', new Error('too many new threads'))
+    const isNew = await ownership.claimNew(call, { kind: 'thread', id }).catch(noStore)
+    if (!isNew) throw new StreamFault('thread_taken')
+    own.add(id)
+  }
+
+  async function requireOwn(id: string): Promise<void> {
+    if (own.has(id)) return
+    const [owner] = await ownership.ownersOf(call, [{ kind: 'thread', id }]).catch(noStore)
+    if (owner !== call.session.user) throw new StreamFault('foreign_thread')
+    own.add(id)
+  }
+
+  /** @throws `StreamFault` `bad_frame`, `thread_taken`, `foreign_thread`, `store_unavailable` */
+  return async function checkEvent({ type, thread, item }: SeenEvent): Promise<void> {
+    const id = textIn(thread, 'id')
+    if (type === 'thread.created' || type === 'thread.updated') {
+      if (id === undefined) throw new StreamFault('bad_frame')
+      await (type === 'thread.created' ? keep(id) : requireOwn(id))
+    }
+    for (const named of [textIn(item, 'thread_id'), ...threadsOfItems(thread)]) {
+      if (named !== undefined) await requireOwn(named)
+    }
+  }
+}
+
+/** The threads that the items of a thread, or of a page of them, name. */
+export function threadsOfItems(of: unknown): readonly (string | undefined)[] {
+  const items = fieldOf(of, 'items')
+  const data = fieldOf(items, 'data') ?? items
+  return Array.isArray(data) ? data.map((item) => textIn(item, 'thread_id')) : []
+}
+
+function textIn(value: unknown, name: string): string | undefined {
+  const field = fieldOf(value, name)
+  return typeof field === 'string' ? field : undefined
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined
+  return Object.getOwnPropertyDescriptor(value, name)?.value
+}
+
+function noStore(error: unknown): never {
+  throw new StreamFault('store_unavailable', error)
+}
