@@ -31,9 +31,16 @@ export function originsOf(settings: Settings, publicUrl: string | undefined): Or
 }
 
 const EXPOSED = 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id'
-/** Headers that a page may send. Every header that can carry a token must be here. */
+/** Headers that a page may always send. */
 const ALLOWED_HEADERS = 'Authorization, Content-Type'
+/** Most characters of further headers that one preflight is allowed. */
+const MOST_ASKED_CHARACTERS = 1024
+/** A name (RFC 9110 §5.1) that is not allowed already. `*` alone would stand for all of them. */
+const FURTHER_NAME = /^(?!(?:\*|authorization|content-type)$)[!#$%&'*+.^_`|~0-9a-z-]+$/i
 const MAX_AGE_SECONDS = '600'
+/** The origin of the frame that ChatKit runs in, which calls the gateway itself. It never sends cookies. */
+const CHATKIT_FRAME = 'https://cdn.platform.openai.com'
+const GATEWAY_PATH = /^\/chatkit\//
 const ADMIN_PATH = /^\/v1\/admin(?:\/|$)/
 const CONSOLE_PATH = /^\/admin(?:\/|$)/
 
@@ -42,6 +49,7 @@ export function allowedOrigin(c: AppContext, origins: Origins): string | undefin
   const origin = c.req.header('Origin')
   if (origin === undefined) return undefined
   const { path } = c.req
+  if (origin === CHATKIT_FRAME && GATEWAY_PATH.test(path)) return origin
   const { app, admin, console } = origins
   const allowed = CONSOLE_PATH.test(path) ? console : ADMIN_PATH.test(path) ? admin : app
   return allowed.has(origin) ? origin : undefined
@@ -66,7 +74,7 @@ export function corsHeaders(
     Vary: 'Origin',
     'Access-Control-Expose-Headers': EXPOSED,
   }
-  if (credentials) headers['Access-Control-Allow-Credentials'] = 'true'
+  if (credentials && origin !== CHATKIT_FRAME) headers['Access-Control-Allow-Credentials'] = 'true'
   return headers
 }
 
@@ -82,11 +90,23 @@ export function answerOptions(origins: Origins, methods: string) {
     c.header('Allow', methods)
     if (c.req.header('Origin') !== undefined) {
       c.header('Access-Control-Allow-Methods', methods)
-      c.header('Access-Control-Allow-Headers', ALLOWED_HEADERS)
+      const asked = askedHeaders(c.req.header('Access-Control-Request-Headers'))
+      c.header('Access-Control-Allow-Headers', [ALLOWED_HEADERS, ...asked].join(', '))
       c.header('Access-Control-Max-Age', MAX_AGE_SECONDS)
     }
     return c.body(null, 204)
   }
+}
+
+/**
+ * The names that a preflight asks for: tracing tools add headers to a page's calls, and so does ChatKit's
+ * own frame (`chatkit-frame-instance-id`). A page can send no more with them than a native app does.
+ */
+function askedHeaders(list = ''): readonly string[] {
+  const names = list.slice(0, MOST_ASKED_CHARACTERS + 1).split(',')
+  // The last one may have been cut in the middle.
+  if (list.length > MOST_ASKED_CHARACTERS) names.pop()
+  return names.map((name) => name.trim()).filter((name) => FURTHER_NAME.test(name))
 }
 
 /**

@@ -143,6 +143,30 @@ describe('a preflight', () => {
     expect(Number(headers['access-control-max-age'])).toBeGreaterThanOrEqual(60)
   })
 
+  test.each([
+    [
+      'the headers that it asks for',
+      'content-type, authorization, traceparent,x-datadog-trace-id',
+      ['content-type', 'authorization', 'traceparent', 'x-datadog-trace-id'],
+    ],
+    ['no name that is none, and no wildcard', '*, x a, x:y, x-ok, "q", é', ['x-ok']],
+    ['no more than 1 KiB of names', `x-first, ${'x'.repeat(1024)}`, ['x-first']],
+    ['all names of exactly 1 KiB', `x-a, ${'y'.repeat(1019)}`, ['x-a', 'y'.repeat(1019)]],
+    ['no cut name', `${'x-b, '.repeat(204)}y-cut-off`, ['x-b']],
+    ['nothing more for an empty list', '', []],
+  ])('allows %s', async (_name, asked, allowed) => {
+    const headers = { ...asks, origin: APP_ORIGIN, 'access-control-request-headers': asked }
+    const raw = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+    const answer = await rawExchange(
+      running.url,
+      rawRequest('OPTIONS /v1/sessions', { headers: raw }),
+    )
+    expect(answer.status).toBe(204)
+    expectCors(answer, APP_ORIGIN)
+    const names = answer.headers['access-control-allow-headers']?.toLowerCase().split(', ')
+    expect(new Set(names)).toEqual(new Set(['authorization', 'content-type', ...allowed]))
+  })
+
   test('needs no token, and mints nothing', async () => {
     await call('OPTIONS', '/v1/sessions', { ...asks, origin: APP_ORIGIN, authorization })
     expect(running.upstream.requests()).toEqual([])

@@ -52,7 +52,11 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
     })),
     gateway: buildGateway(file.gateway),
     retention: {
-      sessionsHours: file.retention.sessions_hours,
+      // A session stays while one of its answers may run: a revoke ends the answer through it.
+      sessionsHours: Math.max(
+        file.retention.sessions_hours,
+        Math.ceil(file.gateway.stream_minutes / 60),
+      ),
       auditDays: file.retention.audit_days,
     },
   }

@@ -174,6 +174,15 @@ describe('a file with every key', () => {
     })
   })
 
+  test('keeps a session for as long as the longest stream may run, whatever the retention says', () => {
+    const long = `${FULL.replace(/^retention: .*$/m, '').replace(/^gateway: .*$/m, '')}
+retention: { sessions_hours: 1 }
+gateway: { stream_minutes: 90 }
+`
+    const { settings } = loadConfig(long, { file: 'c.yaml' })
+    expect(settings.retention.sessionsHours).toBe(2)
+  })
+
   test('says which secrets the service needs', () => {
     expect(loadConfig(FULL, { file: 'c.yaml' }).environment).toEqual([
       'CHAT_SECRET',
