@@ -6,6 +6,7 @@ import { UnusableSessionError } from '../../src/chatkit/port.ts'
 import type { IssuedSession } from '../../src/chatkit/wire/session.ts'
 import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
 import { sessionId } from '../support/ids.ts'
+import { PREPARED } from '../support/service-process.ts'
 import type { FromInstance, Reply, ToInstance } from './messages.ts'
 import type { Order, Result } from './orders.ts'
 import type { StartInstance, Surroundings } from './world.ts'
@@ -44,7 +45,7 @@ interface Child {
 }
 
 function startChild(path: string): Child {
-  const process = fork(ENTRY, [path], { execArgv: [] })
+  const process = fork(ENTRY, [path], { execArgv: [...PREPARED] })
   const ready = new Promise<void>((resolve) => process.once('message', () => resolve()))
   const waiting = new Map<number, (reply: Reply<Result>) => void>()
   let surroundings: Surroundings | undefined

@@ -1,5 +1,6 @@
 // An instance in a process of its own, on a SQLite file that others use too. Its upstream calls go to
 // the parent, which has the scheduler.
+import { flushCompileCache } from 'node:module'
 import { UnusableSessionError } from '../../src/chatkit/port.ts'
 import { endedSession, issuedSession } from '../../src/chatkit/wire/session.ts'
 import { type ErrorCode, ServiceError } from '../../src/lib/errors.ts'
@@ -65,4 +66,6 @@ process.on('message', (message: ToInstance) => {
   else waiting.get(message.id)?.(message.reply)
 })
 process.on('disconnect', () => process.exit(0))
+// It never ends by itself, which is when compiled code would be kept.
+flushCompileCache()
 say({ type: 'ready' })

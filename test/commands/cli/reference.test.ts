@@ -3,9 +3,9 @@ import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { SESSION } from '../../support/chatkit/examples.ts'
 import { FULL_ITEMS, fullThread } from '../../support/chatkit/seeds.ts'
 import { forAllTests } from '../../support/started.ts'
-import { cli, cliJson } from './run-cli.ts'
+import { quickCli } from './run-cli.ts'
 
-// The reference's command lines, run against the embedded ChatKit API as processes.
+// The reference's command lines, run against the embedded ChatKit API.
 
 const KEY = 'sk-My-API-Key'
 
@@ -13,9 +13,12 @@ const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeEach(() => api.api.clearRequests())
 
 /** A line of the reference, `openai` apart; `--api-key` as there. */
-function openai(...words: string[]): Promise<unknown> {
+async function openai(...words: string[]): Promise<unknown> {
   const env = { OPENAI_BASE_URL: api.url }
-  return cliJson([...words.slice(0, 2), '--api-key', KEY, ...words.slice(2)], { env })
+  const line = [...words.slice(0, 2), '--api-key', KEY, ...words.slice(2), '--json']
+  const { code, out, err } = await quickCli(line, env)
+  if (code !== 0 || err !== '') throw new Error(`exit ${code}: ${err}`)
+  return JSON.parse(out)
 }
 
 /** The names of all fields, nested ones with dots. */
@@ -196,7 +199,7 @@ describe('threads', () => {
     })
     const env = { OPENAI_BASE_URL: api.url, OPENAI_API_KEY: KEY }
     for (const verb of ['retrieve', 'delete', 'list-items']) {
-      const again = await cli(['threads', verb, ...words], { env })
+      const again = await quickCli(['threads', verb, ...words], env)
       expect(again).toMatchObject({ code: 1, out: '' })
       expect(again.err).toMatch(/code: not_found\nreason: .*upstream request req_/)
     }
@@ -211,12 +214,12 @@ describe('for people', () => {
     const { id } = api.api.seedThread({ user: 'table', title, created_at: 1_700_000_000 })
     api.api.seedThread({ user: 'table', created_at: 1 })
     const words = ['threads', 'list', '--user', 'table', '--limit', '1', '--base-url', api.url]
-    const { code, out, err } = await cli(words, { env })
+    const { code, out, err } = await quickCli(words, env)
     expect(code).toBe(0)
     expect(out).toContain(`│ ${id} │ 2023-11-14T22:13:20Z │ active │ table │ `)
     expect(out).toContain('red\\u{1b}[2J\\u{9b}31m\\u{202e}gnp.exe')
     expect(err).toBe(`there are more: --after ${id}\n`)
-    const json = await cli([...words, '--json'], { env })
+    const json = await quickCli([...words, '--json'], env)
     expect(json.out).not.toMatch(/[\u007f-\u009f\u202e]/)
     expect(JSON.parse(json.out).data[0].title).toBe(title)
   })
@@ -224,7 +227,7 @@ describe('for people', () => {
   test('one object: every field on a line, times readable', async () => {
     const thread = api.api.seedThread({ user: 'x', title: 'T', created_at: 1_700_000_000 })
     const words = ['threads', 'retrieve', '--thread-id', thread.id, '--base-url', api.url]
-    const { out } = await cli(words, { env })
+    const { out } = await quickCli(words, env)
     expect(out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
       ['id', thread.id],
       ['object', 'chatkit.thread'],
@@ -239,7 +242,7 @@ describe('for people', () => {
   test('items: a line of each kind says what it holds', async () => {
     const { id } = api.api.seedThread(fullThread('x'))
     const words = ['threads', 'list-items', '--thread-id', id, '--base-url', api.url]
-    const { out } = await cli(words, { env })
+    const { out } = await quickCli(words, env)
     for (const text of [
       /user_message +│ as you said · why\?/,
       /assistant_message +│ because/,

@@ -41,13 +41,6 @@ export async function cli(words: readonly string[], running: Running = {}): Prom
   return { code, out, err }
 }
 
-/** The same, where the answer is one JSON document and nothing is wrong. */
-export async function cliJson(words: readonly string[], running: Running = {}): Promise<unknown> {
-  const { code, out, err } = await cli([...words, '--json'], running)
-  if (code !== 0 || err !== '') throw new Error(`exit ${code}: ${err}`)
-  return JSON.parse(out)
-}
-
 /** The same in this process, which is quicker; without a terminal. */
 export async function quickCli(
   words: readonly string[],
