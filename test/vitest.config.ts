@@ -2,24 +2,31 @@ import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
 
-/** Tests that measure, load a process, or hold a promise in seconds: nothing else runs beside them. */
+/** Tests that measure, or hold a promise in seconds about a process under load: nothing else runs beside them. */
 const ALONE = [
-  'test/{bench,cost,race,walk}/**/*.test.ts',
-  'test/faults/{bad-tokens,endings,half-open,herd}.test.ts',
-  'test/process/{crash,drain,overload,redis-outage,user-data}.test.ts',
-  'test/registry/redis*.test.ts',
-  'test/self-hosted/{process,redis,thousand-streams}.test.ts',
-  'test/gateway/{streams*,thousand-streams}.test.ts',
+  'test/{bench,cost}/**/*.test.ts',
+  'test/faults/{bad-tokens,half-open,herd}.test.ts',
+  'test/process/{overload,redis-outage}.test.ts',
+  'test/{gateway,self-hosted}/thousand-streams.test.ts',
 ]
 
-/** Tests that wait, for a browser, a slow client or a time-out: as many at a time as there are cores. */
+/** Tests with a promise in seconds that one neighbour does not break. */
 const IN_PAIRS = [
-  'test/browser/**/*.test.ts',
+  'test/faults/endings.test.ts',
+  'test/gateway/streams*.test.ts',
+  'test/process/drain.test.ts',
+  'test/registry/redis*.test.ts',
+  'test/self-hosted/{process,redis}.test.ts',
+]
+
+/** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory. */
+const ISOLATED = [
+  'test/{browser,client,race,walk}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
   'test/http/admin/many-sessions.test.ts',
   'test/http/server/slow-clients.test.ts',
-  'test/process/several-instances.test.ts',
-  'test/security/upstream.test.ts',
+  'test/process/{crash,several-instances,user-data}.test.ts',
+  'test/security/upstream{,-outage}.test.ts',
 ]
 
 /**
@@ -42,7 +49,10 @@ const NOT_QUICK = [
 ]
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const quick = globSync(QUICK, { cwd: root, exclude: [...NOT_QUICK, ...ALONE, ...IN_PAIRS] })
+const quick = globSync(QUICK, {
+  cwd: root,
+  exclude: [...NOT_QUICK, ...ALONE, ...IN_PAIRS, ...ISOLATED],
+})
 
 const common = {
   root,
@@ -70,8 +80,18 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE, ...IN_PAIRS, ...quick],
-          // Many wait for time-outs: more files at a time than there are cores.
+          exclude: [...configDefaults.exclude, ...ALONE, ...IN_PAIRS, ...ISOLATED, ...quick],
+          isolate: false,
+          // Many wait for a process or a time-out: more files at a time than there are cores.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'isolated',
+          include: ISOLATED,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
