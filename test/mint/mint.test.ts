@@ -164,6 +164,7 @@ describe('blocks and revokes', () => {
   test('no interleaving of mints and a revoke leaves a secret that works', async () => {
     const secrets: string[] = []
     const halfway = Promise.withResolvers<void>()
+    const first = Promise.withResolvers<void>()
     const revoked = Promise.withResolvers<void>()
     let calls = 0
     scene.upstream.onCreate = () => {
@@ -176,9 +177,11 @@ describe('blocks and revokes', () => {
     const mints = Array.from({ length: 200 }, async (_, number) => {
       await new Promise((resolve) => setTimeout(resolve, number / 10))
       const minted = await scene.mint(order()).catch(() => undefined)
-      if (minted) secrets.push(minted.sessionId)
+      if (!minted) return
+      secrets.push(minted.sessionId)
+      first.resolve()
     })
-    await halfway.promise
+    await Promise.all([halfway.promise, first.promise])
     await scene.revoke.revokeUser({ ...block, blockSeconds: 3600 })
     revoked.resolve()
     await Promise.all(mints)
