@@ -6,7 +6,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const ALONE = [
   'test/{bench,cost}/**/*.test.ts',
   'test/faults/{bad-tokens,half-open,herd}.test.ts',
-  'test/process/{overload,redis-outage}.test.ts',
+  'test/process/{overload,redis-failover,redis-outage}.test.ts',
   'test/{gateway,self-hosted}/thousand-streams.test.ts',
 ]
 

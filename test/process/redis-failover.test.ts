@@ -1,0 +1,82 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { type Member, startMember } from '../support/fleet.ts'
+import { startRedis, wantsRedis } from '../support/registry/redis.ts'
+import { PRIMARY, startReplica, untilConfirming } from '../support/registry/replica.ts'
+import { startTcpProxy } from '../support/registry/tcp-proxy.ts'
+import { forEachTest } from '../support/started.ts'
+
+// The primary dies right after it has taken revokes, and its replica takes over.
+
+const USERS = Array.from({ length: 50 }, (_, at) => `user-${at}`)
+const AT_A_TIME = 5
+/** How far the replica is behind; a revoke waits for it up to 300 ms. */
+const LAG_MS = 200
+
+describe.runIf(wantsRedis())('when the primary is killed after a revoke has answered', () => {
+  const upstream = forEachTest(() => startWatchedUpstream())
+  const primary = forEachTest(() => startRedis(PRIMARY))
+  const address = forEachTest(() => startTcpProxy(primary.port))
+
+  async function start(storeUrl: string): Promise<Member> {
+    const member = await startMember(storeUrl, upstream)
+    onTestFinished(() => member.end())
+    return member
+  }
+
+  /** Few at a time, so that the last ones are answered right after they were written. */
+  async function forEachUser(call: (user: string) => Promise<{ readonly status: number }>) {
+    for (let at = 0; at < USERS.length; at += AT_A_TIME) {
+      const answered = USERS.slice(at, at + AT_A_TIME).map((user) =>
+        // A 503 may be repeated.
+        vi.waitFor(async () => expect((await call(user)).status).toBe(200), 10_000),
+      )
+      await Promise.all(answered)
+    }
+  }
+
+  /** How many of the revoked users mint again, or have a session that still works. */
+  async function lostAt(member: Member): Promise<number> {
+    await vi.waitFor(
+      async () => expect((await member.mint('someone-else')).status).toBe(200),
+      10_000,
+    )
+    const lost = USERS.map(async (user) => {
+      const { code } = await member.mint(user)
+      const { body } = await member.admin(`GET /sessions?user=${user}&status=active`)
+      return code !== 'user_blocked' || (body as { data: unknown[] }).data.length > 0
+    })
+    return (await Promise.all(lost)).filter(Boolean).length
+  }
+
+  /** Returns the service, and the address of the replica. */
+  async function revokeAndFailOver(query: string) {
+    const slowly = await startTcpProxy(primary.port, LAG_MS)
+    const replica = await startReplica(primary, slowly.port)
+    onTestFinished(() => replica.close())
+    const member = await start(`redis://127.0.0.1:${address.port}${query}`)
+    await forEachUser(member.mint)
+    await untilConfirming(primary)
+    await forEachUser((user) => member.revoke(user, 3600))
+    await primary.kill()
+    slowly.close()
+    await replica.cli('replicaof', 'no', 'one')
+    address.aim(replica.port)
+    return { member, url: replica.url }
+  }
+
+  test('with ?replicas=1 every revoke holds at the replica that takes over', async () => {
+    const { member, url } = await revokeAndFailOver('?replicas=1')
+    expect(await lostAt(member)).toBe(0)
+    await member.end()
+    expect(await lostAt(await start(url))).toBe(0)
+  }, 30_000)
+
+  test('without it those are lost that the replica does not have yet', async () => {
+    const { member } = await revokeAndFailOver('')
+    const lost = await lostAt(member)
+    const text = `without ?replicas, ${LAG_MS} ms behind: ${lost} of ${USERS.length} revokes lost`
+    process.stdout.write(`${text}\n`)
+    expect(lost).toBeGreaterThan(0)
+  }, 30_000)
+})

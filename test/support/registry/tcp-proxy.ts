@@ -1,0 +1,54 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+
+/** Stands before a server on loopback. */
+export interface TcpProxy {
+  readonly port: number
+  /** Cuts all connections; the next ones lead to another port. */
+  aim(port: number): void
+  close(): void
+}
+
+/**
+ * @param target - port of the server
+ * @param delayMs - how long what the server says is under way; it is lost when the server goes
+ */
+export async function startTcpProxy(target: number, delayMs = 0): Promise<TcpProxy> {
+  let aimedAt = target
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = connect(aimedAt, '127.0.0.1')
+    const end = () => {
+      for (const socket of [client, upstream]) {
+        socket.destroy()
+        sockets.delete(socket)
+      }
+    }
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.setNoDelay(true).on('error', end).on('close', end)
+    }
+    client.on('data', (chunk) => upstream.write(chunk))
+    upstream.on('data', (chunk) => {
+      if (delayMs === 0) client.write(chunk)
+      else setTimeout(() => client.destroyed || client.write(chunk), delayMs)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    port: address.port,
+    aim(port) {
+      aimedAt = port
+      cut()
+    },
+    close() {
+      server.close()
+      cut()
+    },
+  }
+}
