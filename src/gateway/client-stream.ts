@@ -1,8 +1,8 @@
 // The client's side of a stream: asks the server for more when the client's connection has room for it,
 // and never before; keeps the connection alive; ends the stream on time.
 
-import type { HttpBindings } from '@hono/node-server'
-import type { ServerEvent } from '../chatkit/protocol/event.ts'
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { type StreamEnd, StreamFault } from './stream-fault.ts'
 
 /** Bounds of a stream, in milliseconds. */
@@ -18,20 +18,18 @@ export interface StreamLimits {
 /** After its end a connection has this long to take the last event, in milliseconds. */
 const LAST_EVENT_MS = 250
 
-const HEARTBEAT = Buffer.from(': \n\n')
-
-type Next =
-  | { readonly kind: 'chunk'; readonly chunk: Uint8Array }
-  | { readonly kind: 'over' }
-  | { readonly kind: 'fault'; readonly fault: StreamFault }
+const HEARTBEAT = ': \n\n'
 
 /**
- * @param parts - `chunks`: ready to go out, a `StreamFault` when the stream must not go on;
- * `connection`: the client's, undefined without a server; `server`: destroyed at the end, perhaps more
- * than once; `onEnd`: called once, without a fault when the server finished or the client left
- * @returns the body of the answer, and `end`, which ends it now with a last event that says why
+ * Writes a stream to the client's connection, whose head has been written. It writes to the connection
+ * itself: a web stream in between costs more CPU than all that is done with a frame.
+ *
+ * @param parts - `chunks`: whole frames, ready to go out, a `StreamFault` when the stream must not go
+ * on; `server`: destroyed at the end, perhaps more than once; `onEnd`: called once, without a fault when
+ * the server finished or the client left
+ * @returns ends the stream now, with a last event that says why
  */
-export function clientStream({
+export function streamToClient({
   chunks,
   limits,
   connection,
@@ -40,88 +38,60 @@ export function clientStream({
 }: {
   readonly chunks: AsyncGenerator<Uint8Array, void, void>
   readonly limits: StreamLimits
-  readonly connection: HttpBindings['outgoing'] | undefined
+  readonly connection: ServerResponse
   readonly server: { destroy(): unknown }
   readonly onEnd: (fault: StreamFault | undefined) => void
-}) {
-  let next: { readonly promise: Promise<Next>; readonly since: number } | undefined
-  let wake: (() => void) | undefined
-  let ending: StreamFault | undefined
-  let cancelled = false
+}): (why: StreamEnd) => void {
   let over = false
+  let heardAt = performance.now()
 
-  const finish = (fault: StreamFault | undefined): void => {
+  function finish(fault: StreamFault | undefined): void {
     if (over) return
     over = true
     clearTimeout(total)
+    clearTimeout(silence)
     server.destroy()
     onEnd(fault)
-  }
-  const end = (why: StreamEnd): void => {
-    if (over || ending !== undefined) return
-    ending = new StreamFault(why)
-    server.destroy()
-    wake?.()
-    // A client that does not read keeps nothing open.
-    setTimeout(() => {
-      finish(ending)
-      if (connection?.writableFinished === false) connection.destroy()
-    }, LAST_EVENT_MS).unref()
-  }
-  const total = setTimeout(() => end('too_long'), limits.totalMs).unref()
-
-  /** The next chunk, or undefined when it is time for a heartbeat or an end. */
-  const wait = async (): Promise<Next | undefined> => {
-    next ??= { promise: nextOf(chunks), since: performance.now() }
-    const { promise, since } = next
-    const left = limits.idleMs - (performance.now() - since)
-    if (left <= 0) end('server_silent')
-    if (ending !== undefined) return undefined
-    // Not `Promise.race`: with a promise that lasts as long as the stream it would leak.
-    const came = await new Promise<Next | undefined>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(limits.heartbeatMs, left), undefined)
-      const settle = (first?: Next): void => {
-        clearTimeout(timer)
-        resolve(first)
-      }
-      wake = settle
-      void promise.then(settle)
-    })
-    wake = undefined
-    if (came !== undefined) next = undefined
-    return came
-  }
-  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
-    const came = ending === undefined ? await wait() : undefined
-    if (cancelled) return
-    const fault = ending ?? (came?.kind === 'fault' ? came.fault : undefined)
-    if (fault === undefined && came?.kind !== 'over') {
-      controller.enqueue(came?.kind === 'chunk' ? came.chunk : HEARTBEAT)
+    if (connection.destroyed) return
+    if (fault === undefined) {
+      connection.end()
       return
     }
-    if (fault !== undefined) controller.enqueue(frameOf(fault.event))
-    controller.close()
-    finish(fault)
+    // A client that does not read keeps nothing open, neither the answer nor the connection.
+    const { socket } = connection
+    connection.end(`data: ${JSON.stringify(fault.event)}\n\n`, () => socket?.destroySoon())
+    setTimeout(() => {
+      if (!connection.writableFinished) connection.destroy()
+    }, LAST_EVENT_MS).unref()
   }
-  const cancel = (): void => {
-    cancelled = true
-    wake?.()
-    finish(ending)
-  }
-  // Nothing is read ahead.
-  return { body: new ReadableStream({ pull, cancel }, { highWaterMark: 0 }), end }
-}
 
-async function nextOf(chunks: AsyncGenerator<Uint8Array, void, void>): Promise<Next> {
-  try {
-    const { done, value } = await chunks.next()
-    return done ? { kind: 'over' } : { kind: 'chunk', chunk: value }
-  } catch (error) {
-    const fault = error instanceof StreamFault ? error : new StreamFault('broke_off', error)
-    return { kind: 'fault', fault }
+  function onSilence(): void {
+    const silentMs = performance.now() - heardAt
+    // While the client takes nothing, the server is not asked, and its silence means nothing.
+    if (connection.writableNeedDrain) heardAt = performance.now()
+    else if (silentMs < limits.idleMs) connection.write(HEARTBEAT)
+    else {
+      finish(new StreamFault('server_silent'))
+      return
+    }
+    silence = setTimeout(onSilence, Math.min(limits.heartbeatMs, limits.idleMs))
   }
-}
 
-function frameOf(event: ServerEvent): Uint8Array {
-  return Buffer.from(`data: ${JSON.stringify(event)}\n\n`)
+  let silence = setTimeout(onSilence, Math.min(limits.heartbeatMs, limits.idleMs))
+  const total = setTimeout(() => finish(new StreamFault('too_long')), limits.totalMs)
+  connection.once('close', () => finish(undefined))
+
+  async function pump(): Promise<void> {
+    for await (const chunk of chunks) {
+      if (over) return
+      heardAt = performance.now()
+      silence.refresh()
+      if (!connection.write(chunk)) await once(connection, 'drain')
+    }
+    finish(undefined)
+  }
+  pump().catch((error: unknown) => {
+    finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
+  })
+  return (why) => finish(new StreamFault(why))
 }

@@ -1,9 +1,10 @@
 // Streams a server's answer to the client frame by frame, and looks at each event before it goes on.
 
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
-import { clientStream, type StreamLimits } from './client-stream.ts'
+import { type StreamLimits, streamToClient } from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
 import { createFrameCutter, type Frame, type Piece } from './frames.ts'
 import type { Call } from './open-call.ts'
@@ -47,10 +48,19 @@ export function createAnswerEvents({
     const memory = shares.memoryFor(session.user)
     const cutter = createFrameCutter(maxFrameBytes, (bytes) => hold(memory, bytes))
     const look = createEventOwner(call, ownership)
-    const stream = clientStream({
+    const { outgoing: connection } = c.env
+    if (connection === undefined) throw new TypeError('a stream needs a connection')
+    connection.writeHead(200, {
+      ...c.get('headers'),
+      'Content-Type': 'text/event-stream',
+      // No proxy on the way may collect frames.
+      'X-Accel-Buffering': 'no',
+    })
+    connection.flushHeaders()
+    const end = streamToClient({
       chunks: checkedFrames(body, cutter, look),
       limits,
-      connection: c.env.outgoing,
+      connection,
       server: body,
       onEnd: (fault) => {
         unwatch()
@@ -61,13 +71,8 @@ export function createAnswerEvents({
         log.warn({ ...at, reason: fault.why, err: fault.cause }, 'a stream was ended')
       },
     })
-    const unwatch = streams.watch({ id: session.id, user: session.user }, stream.end)
-    return c.body(stream.body, 200, {
-      'Content-Type': 'text/event-stream',
-      // Named, so that the adapter sends the head at once; and no proxy on the way may collect frames.
-      'Transfer-Encoding': 'chunked',
-      'X-Accel-Buffering': 'no',
-    })
+    const unwatch = streams.watch({ id: session.id, user: session.user }, end)
+    return RESPONSE_ALREADY_SENT.clone()
   }
 }
 

@@ -11,6 +11,7 @@ export const PARTS = [
   'memory',
   'store-size',
   'redis',
+  'frames',
   'install-size',
 ] as const
 export type PartName = (typeof PARTS)[number]

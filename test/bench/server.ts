@@ -29,13 +29,18 @@ const READY_WITHIN_MS = 20_000
  *
  * @param side - what to start
  * @param scene - upstream, identity provider, Redis
- * @param database - of SQLite, when it is not to be a new one
+ * @param using - `database` of SQLite, when it is not to be a new one; `chatkitServer` of a self-hosted
+ * workflow, when there is to be one
  * @throws when it does not mint in time
  */
-export async function startServer(side: Side, scene: Scene, database?: string): Promise<Server> {
+export async function startServer(
+  side: Side,
+  scene: Scene,
+  using: { readonly database?: string; readonly chatkitServer?: string } = {},
+): Promise<Server> {
   const port = await freePort()
   const folder = scene.newFolder(side.name)
-  const env = await environment(side, scene, { port, folder, database })
+  const env = await environment(side, scene, { port, folder, ...using })
   // A deployment's log goes somewhere: here to a file.
   const log = join(folder, 'output.log')
   const output = openSync(log, 'w')
@@ -71,7 +76,17 @@ function lastWords(log: string): string | undefined {
 async function environment(
   side: Side,
   scene: Scene,
-  { port, folder, database }: { port: number; folder: string; database: string | undefined },
+  {
+    port,
+    folder,
+    database,
+    chatkitServer,
+  }: {
+    readonly port: number
+    readonly folder: string
+    readonly database?: string
+    readonly chatkitServer?: string
+  },
 ): Promise<Record<string, string>> {
   const common = {
     ...side.env,
@@ -85,13 +100,15 @@ async function environment(
   const jwksUrl = `${scene.upstream.origin}/jwks.json`
   if (side.store === undefined) {
     const issuers = { KEY_PAIR_ISSUER, SECRET_ISSUER, AUDIENCE }
-    return { ...common, ...issuers, JWKS_URL: jwksUrl }
+    return { ...common, ...issuers, JWKS_URL: jwksUrl, CHATKIT_SERVER: chatkitServer ?? '' }
   }
   const config = join(folder, 'config.yaml')
-  writeFileSync(config, serviceConfig(jwksUrl))
+  writeFileSync(config, serviceConfig(jwksUrl, chatkitServer))
   const metrics = String(await freePort())
   const store = storeUrl(side.store, scene, database ?? join(folder, 'chatkit-mint.db'))
-  return { ...common, CONFIG_FILE: config, METRICS_PORT: metrics, STORE_URL: store }
+  const publicUrl = `http://127.0.0.1:${port}`
+  const own = { CONFIG_FILE: config, METRICS_PORT: metrics, STORE_URL: store }
+  return { ...common, ...own, PUBLIC_URL: publicUrl }
 }
 
 function storeUrl(store: 'memory' | 'sqlite' | 'redis', scene: Scene, database: string): string {

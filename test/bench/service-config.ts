@@ -6,8 +6,13 @@ import { AUDIENCE, KEY_PAIR_ISSUER, SECRET_ISSUER } from './load/identity.ts'
  * mint all the time, do not reach.
  *
  * @param jwksUrl - key set of the issuer with key pairs
+ * @param chatkitServer - of a self-hosted workflow; none when absent
  */
-export function serviceConfig(jwksUrl: string): string {
+export function serviceConfig(jwksUrl: string, chatkitServer?: string): string {
+  const selfHosted =
+    chatkitServer === undefined
+      ? ''
+      : `\n  helpdesk: { server: '${chatkitServer}', rate_limits: { max_requests_per_1_minute: 1000 } }`
   return `
 issuers:
   - issuer: ${KEY_PAIR_ISSUER}
@@ -21,7 +26,7 @@ issuers:
 user: 'issuer + "|" + claims.sub'
 workflows:
   support:
-    id: wf_bench
+    id: wf_bench${selfHosted}
 admins:
   when: '"chatkit-admin" in claims.roles'
   issuers: [${KEY_PAIR_ISSUER}]

@@ -43,7 +43,7 @@ async function serverBeside(sessions: number, scene: Scene): Promise<readonly Se
   const database = join(scene.newFolder('filled'), 'chatkit-mint.db')
   await createSqliteRegistry({ path: database }).close()
   fillSqlite(database, sessions, Math.floor(Date.now() / 1000))
-  const server = await startServer(side, scene, database)
+  const server = await startServer(side, scene, { database })
   await warmUp(server, scene)
   return [server]
 }

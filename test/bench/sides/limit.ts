@@ -1,5 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http'
-import { Pool } from 'undici'
+import { Agent, Pool } from 'undici'
 import { CREATE_HEADERS, createBody, settings } from './settings.ts'
 import { verifiedSubject } from './verify.ts'
 
@@ -8,6 +8,7 @@ import { verifiedSubject } from './verify.ts'
 
 const { origin, pathname } = new URL(settings.baseUrl)
 const pool = new Pool(origin, { connections: 256 })
+const streams = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
 const remember = process.env['REMEMBER'] === 'yes'
 const known = new Map<string, string>()
 
@@ -33,6 +34,20 @@ async function mint(authorization: string, response: ServerResponse): Promise<vo
   response.end(text)
 }
 
+/** The least that a stream through Node can cost. */
+async function pipe(response: ServerResponse): Promise<void> {
+  const { origin, pathname: path } = new URL(process.env['CHATKIT_SERVER'] ?? '')
+  const { body } = await streams.request({ origin, path, method: 'POST', body: '{}' })
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  body.on('error', () => response.destroy()).pipe(response)
+  response.on('close', () => body.destroy())
+}
+
 createServer((request, response) => {
+  if (request.url === '/chatkit/helpdesk') {
+    request.resume()
+    pipe(response).catch(() => response.destroy())
+    return
+  }
   mint(request.headers.authorization ?? '', response).catch(() => response.writeHead(500).end())
 }).listen(settings.port, '127.0.0.1')
