@@ -38,8 +38,10 @@ import type {
  * - Times are Unix seconds unless a name says milliseconds; `now` comes from the caller.
  * - Each method is atomic for one user; a method that answers has made its writes durable (SQLite
  *   `synchronous=FULL`, acknowledged by the Redis primary; `memory:` until the process ends).
+ *   With `?replicas=N`, `revoke`, `beginCancel` and `markLogout` are acknowledged by N replicas too.
  * - If a store cannot answer (down, slow, full, read-only, corrupt), the method throws
- *   `store_unavailable` within 300 ms and leaves nothing half done: a caller may repeat every call.
+ *   `store_unavailable` within 300 ms, where replicas are waited for within 3 s, and leaves nothing
+ *   half done: a caller may repeat every call.
  * - No step gets slower as other users' sessions grow, and nothing grows without bound.
  * - Strings are well-formed Unicode; a user is at most 512 characters.
  * - A session is live when it is `active` and `now < expiresAt`; a block holds while `now < until`.

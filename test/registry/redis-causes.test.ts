@@ -12,7 +12,7 @@ import { forEachTest } from '../support/started.ts'
 
 const WARN = 40
 /** As long as several attempts take. */
-const A_WHILE_MS = 800
+const A_WHILE_MS = 500
 
 interface Line {
   readonly level: number

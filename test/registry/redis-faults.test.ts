@@ -193,6 +193,27 @@ describe.runIf(wantsRedis())('a cluster', () => {
     expect(counts.map(Number).filter((count) => count > 0)).toHaveLength(1)
   })
 
+  it('while their slot moves: refuses; afterwards goes on with all of them', async () => {
+    const from = await holder()
+    const to = nodes.find((node) => node !== from) ?? from
+    const [fromId, toId] = [await from.cli('cluster', 'myid'), await to.cli('cluster', 'myid')]
+    const slot = await from.cli('cluster', 'keyslot', '{ckm}')
+    const setSlot = (node: TestRedis, ...how: string[]) =>
+      node.cli('cluster', 'setslot', slot, ...how)
+    const block = { until: NOW + 60, reason: undefined, by: 'a' }
+    await registry.revoke(order({ user: 'moved', block }))
+    // Half of the keys are at each node: a step would see a user without a block.
+    await setSlot(to, 'importing', fromId)
+    await setSlot(from, 'migrating', toId)
+    await expect(registry.readStanding(standingQuery('moved'))).rejects.toMatchObject(refused)
+    const keys = await from.keys('*')
+    await from.cli('migrate', '127.0.0.1', String(to.port), '', '0', '5000', 'keys', ...keys)
+    await expect(registry.readStanding(standingQuery('moved'))).rejects.toMatchObject(refused)
+    for (const node of [to, from, ...nodes]) await setSlot(node, 'node', toId)
+    const standing = await vi.waitFor(() => registry.readStanding(standingQuery('moved')), 5_000)
+    expect(standing).toMatchObject({ generation: 1, blockedUntil: NOW + 60 })
+  })
+
   it('when that node hangs: refuses; when it answers again: goes on', async () => {
     const node = await holder()
     node.freeze()

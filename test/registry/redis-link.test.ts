@@ -6,13 +6,14 @@ import { createLink, type Link } from '../../src/registry/redis/link.ts'
 
 const CALL_MS = 50
 const STEP = script('a step')
+const isOurs = ([, what = '']: readonly string[]) => [STEP.sha, STEP.text, '1'].includes(what)
 const refused = { code: 'store_unavailable' }
 
 let link: Link | undefined
 afterEach(() => link?.close())
 
 /** On connections that are ready at once; `send` answers what is not the link's own check. */
-async function linkTo(send: RedisConnection['send']) {
+async function linkTo(send: RedisConnection['send'], replicas = 0) {
   const seen = { connections: 0, sent: [] as (readonly string[])[] }
   const opened = createLink({
     connect: async () => {
@@ -20,7 +21,7 @@ async function linkTo(send: RedisConnection['send']) {
       let ready = true
       return {
         send: async (args) => {
-          if (args.some((arg) => arg.includes('health')) || args[1] !== STEP.sha) return null
+          if (!isOurs(args)) return null
           seen.sent.push(args)
           return send(args)
         },
@@ -31,13 +32,17 @@ async function linkTo(send: RedisConnection['send']) {
       }
     },
     address: 'redis.example:6379',
-    replicas: 0,
+    replicas,
     log: createLog({ level: 'silent' }),
     callMs: CALL_MS,
   })
   link = opened
   await vi.waitFor(() => opened.check(), { interval: 5 })
-  return { ...opened, seen, call: () => opened.run(STEP, ['a', 7], String) }
+  return {
+    seen,
+    call: () => opened.run(STEP, ['a', 7], String),
+    takeBack: () => opened.takeBack(STEP, ['a', 7], String),
+  }
 }
 
 test('a script gets the hash tag as its key and its arguments as text', async () => {
@@ -65,6 +70,28 @@ test('a call that nobody answers is refused, and the next ones at once', async (
   const reason = 'Redis: no answer within 50 ms'
   await expect(call()).rejects.toMatchObject({ ...refused, reason })
   await expect(call()).rejects.toMatchObject({ ...refused, reason: 'not connected to Redis' })
+})
+
+test('a WAIT that nobody answers refuses its own step, and Redis is not suspected', async () => {
+  const { call, takeBack, seen } = await linkTo(
+    async ([name]) => (name === 'WAIT' ? new Promise(() => undefined) : 'done'),
+    1,
+  )
+  let over = false
+  const taken = expect(takeBack()).rejects.toMatchObject(refused)
+  void taken.then(() => {
+    over = true
+  })
+  while (!over) {
+    expect(await call()).toBe('done')
+    await sleep(5)
+  }
+  await taken
+  expect(await call()).toBe('done')
+  expect(seen.sent.filter(([name]) => name !== 'EVALSHA')).toEqual([
+    ['EVAL', STEP.text, '1', '{ckm}', 'a', '7'],
+    ['WAIT', '1', '300'],
+  ])
 })
 
 test('a script that Redis does not know is not sent once its call is refused', async () => {
