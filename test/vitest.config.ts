@@ -7,26 +7,28 @@ const ALONE = [
   'test/{bench,cost}/**/*.test.ts',
   'test/faults/{bad-tokens,half-open,herd}.test.ts',
   'test/process/{overload,redis-failover,redis-outage}.test.ts',
-  'test/{gateway,self-hosted}/thousand-streams.test.ts',
+  'test/gateway/{streams*,thousand-streams}.test.ts',
+  'test/self-hosted/thousand-streams.test.ts',
 ]
 
 /** Tests with a promise in seconds that one neighbour does not break. */
 const IN_PAIRS = [
   'test/faults/endings.test.ts',
-  'test/gateway/streams*.test.ts',
   'test/process/drain.test.ts',
   'test/registry/redis*.test.ts',
+  'test/security/upstream-outage.test.ts',
   'test/self-hosted/{process,redis}.test.ts',
+  'test/walk/**/*.test.ts',
 ]
 
 /** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory. */
 const ISOLATED = [
-  'test/{browser,client,race,walk}/**/*.test.ts',
+  'test/{browser,client,race}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
   'test/http/admin/many-sessions.test.ts',
   'test/http/server/slow-clients.test.ts',
   'test/process/{crash,several-instances,user-data}.test.ts',
-  'test/security/upstream{,-outage}.test.ts',
+  'test/security/upstream.test.ts',
 ]
 
 /**
