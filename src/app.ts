@@ -134,6 +134,7 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
       }),
       chatkit: selfHosted.gateway,
       uploadAttachment: selfHosted.gateway,
+      downloadFile: selfHosted.gateway,
     }),
   }
 }

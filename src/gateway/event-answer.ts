@@ -6,11 +6,16 @@ import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
 import { type StreamLimits, streamToClient } from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
+import { fileFieldsOfEvent } from './files/file-fields.ts'
+import type { FileLinks } from './files/file-links.ts'
 import { createFrameCutter, type Frame, type Piece } from './frames.ts'
 import type { Call } from './open-call.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { HeldMemory, Shares } from './shares.ts'
 import { StreamFault } from './stream-fault.ts'
+
+/** Looks at an event, and says whether it changed. */
+type Look = (event: SeenEvent) => Promise<boolean>
 
 /** The head of a server's stream. */
 interface StreamExchange {
@@ -25,6 +30,7 @@ export type AnswerEvents = ReturnType<typeof createAnswerEvents>
 /** @param parts - what ends a stream, and who owns the threads that it makes */
 export function createAnswerEvents({
   ownership,
+  replaceFiles,
   shares,
   streams,
   limits,
@@ -32,6 +38,7 @@ export function createAnswerEvents({
   log,
 }: {
   readonly ownership: EventOwnership
+  readonly replaceFiles: FileLinks
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly streams: OpenStreams
   readonly limits: StreamLimits
@@ -47,7 +54,12 @@ export function createAnswerEvents({
     const { workflow, session } = call
     const memory = shares.memoryFor(session.user)
     const cutter = createFrameCutter(maxFrameBytes, (bytes) => hold(memory, bytes))
-    const look = createEventOwner(call, ownership)
+    const checkOwner = createEventOwner(call, ownership)
+    const look = async (event: SeenEvent): Promise<boolean> => {
+      await checkOwner(event)
+      const files = fileFieldsOfEvent(event)
+      return files.length > 0 && replaceFiles(call, files)
+    }
     const { outgoing: connection } = c.env
     if (connection === undefined) throw new TypeError('a stream needs a connection')
     connection.writeHead(200, {
@@ -94,7 +106,7 @@ function hold(memory: HeldMemory, bytes: number): void {
 async function* checkedFrames(
   source: AsyncIterable<Uint8Array>,
   cutter: ReturnType<typeof createFrameCutter>,
-  look: (event: SeenEvent) => Promise<void>,
+  look: Look,
 ): AsyncGenerator<Uint8Array, void, void> {
   async function* checked(pieces: Iterable<Piece>): AsyncGenerator<Uint8Array, void, void> {
     const passed: Uint8Array[] = []
@@ -102,26 +114,26 @@ async function* checkedFrames(
     try {
       for (const piece of pieces) {
         if (piece instanceof Uint8Array) passed.push(piece)
-        else if (await mayPass(piece, look)) passed.push(Buffer.from(piece.text))
+        else passed.push(Buffer.from(await lookedAt(piece, look)))
       }
     } catch (error) {
       fault = error
     }
     // Frames that are good go on, although a later one in the same chunk is not.
-    const [only] = passed
-    if (only !== undefined) yield passed.length === 1 ? only : Buffer.concat(passed)
+    const whole = passed.length === 1 ? passed[0] : Buffer.concat(passed)
+    if (whole !== undefined && whole.length > 0) yield whole
     if (fault !== undefined) throw fault
   }
   for await (const chunk of source) yield* checked(cutter.push(chunk))
   yield* checked(cutter.rest())
 }
 
-/** A comment passes, and an event that was looked at. */
-async function mayPass({ data }: Frame, look: (event: SeenEvent) => Promise<void>) {
-  if (data === undefined) return true
+/** A comment passes, and an event that was looked at; what is no event becomes nothing. */
+async function lookedAt({ data, text }: Frame, look: Look): Promise<string> {
+  if (data === undefined) return text
   const event = eventOf(data)
-  if (event !== undefined) await look(event)
-  return event !== undefined
+  if (event === undefined) return ''
+  return (await look(event)) ? `data: ${JSON.stringify(event)}\n\n` : text
 }
 
 function eventOf(data: string): SeenEvent | undefined {

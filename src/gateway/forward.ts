@@ -1,7 +1,12 @@
 // Sends a request to a self-hosted server in the name of its caller.
 
 import type { Dispatcher } from 'undici'
-import { openServerCall, refuseFailed, type ServerReply } from '../chatkit/protocol/server-call.ts'
+import {
+  openServerCall,
+  refuseFailed,
+  type ServerCall,
+  type ServerReply,
+} from '../chatkit/protocol/server-call.ts'
 import type { ServerIdentityHeaders } from '../chatkit/signing/server-token.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
@@ -12,10 +17,13 @@ const PASSED_ON = ['content-type', 'accept', 'accept-language'] as const
 
 /** A request to the workflow's server. */
 export interface ForwardedRequest {
-  readonly method: 'POST' | 'PUT'
-  /** The endpoint of the workflow's server, or another URL of its origin. */
+  readonly method: ServerCall['method']
+  /** The endpoint of the workflow's server, or another URL of its origin or of `upload_url`'s. */
   readonly url: string
-  readonly body: string | Uint8Array
+  /** Instead of the client's, or besides them. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+  readonly silenceMs?: number
   readonly deadline: Deadline
 }
 
@@ -46,6 +54,7 @@ export function createForward({
       const value = c.req.header(name)
       if (value !== undefined) headers[name] = value
     }
+    Object.assign(headers, request.headers)
     const reply = await openServerCall(dispatcher, { ...request, headers })
     refuseFailed(reply)
     return reply

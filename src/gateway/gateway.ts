@@ -10,15 +10,18 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import { createAnswerEvents } from './event-answer.ts'
+import { createTakeDownload } from './files/downloads.ts'
+import { createFileLinks } from './files/file-links.ts'
+import { createAnswerAttachment } from './files/new-attachment.ts'
+import { createOpenLink } from './files/open-link.ts'
+import { createUploads } from './files/uploads.ts'
 import { createForward } from './forward.ts'
 import { createAnswerJson } from './json-answer.ts'
-import { createOpenCall } from './open-call.ts'
+import { createOpenCall, createVerifyToken } from './open-call.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { createOwnership } from './ownership.ts'
 import { createHandleRequest, createTakeMessage } from './request.ts'
 import { createShares } from './shares.ts'
-import { createAnswerAttachment } from './upload-link.ts'
-import { createUploads } from './uploads.ts'
 
 /** Silence after which a comment goes out, in milliseconds. */
 const HEARTBEAT_MS = 15_000
@@ -26,7 +29,7 @@ const HEARTBEAT_MS = 15_000
 /**
  * @param parts - `selfHosted`: `PUBLIC_URL`, keys, and connections to the servers (each open stream
  * holds one, so their number bounds the streams)
- * @returns the handler of `POST` and (for uploads by link) `PUT` on `/chatkit/:workflow`
+ * @returns the handler of `POST`, and (by link) of `GET` and `PUT`, on `/chatkit/:workflow`
  */
 export function createGateway({
   settings,
@@ -45,7 +48,13 @@ export function createGateway({
   }
   readonly registry: Pick<
     Registry,
-    'useSession' | 'endedAmong' | 'claimOwnership' | 'ownersOf' | 'releaseOwnership'
+    | 'useSession'
+    | 'endedAmong'
+    | 'getSession'
+    | 'readStanding'
+    | 'claimOwnership'
+    | 'ownersOf'
+    | 'releaseOwnership'
   >
   readonly hashUser: (user: string) => string | undefined
   readonly now: Clock
@@ -68,9 +77,13 @@ export function createGateway({
   const streams = createOpenStreams({ registry, log })
   const identity = createServerIdentity({ keys, publicUrl, now })
   const forward = createForward({ dispatcher, identity })
-  const answerAttachment = createAnswerAttachment({ ownership, publicUrl, keys, now })
+  const replaceFiles = createFileLinks({ publicUrl, keys, now })
+  const answerAttachment = createAnswerAttachment({ ownership, replaceFiles })
+  const verify = createVerifyToken({ workflows, publicUrl, keys, hashUser, now })
   return createHandleRequest({
-    openCall: createOpenCall({ workflows, publicUrl, keys, registry, hashUser, now }),
+    openCall: createOpenCall({ verify, registry, now }),
+    openLink: createOpenLink({ verify, registry, ownership, now }),
+    takeDownload: createTakeDownload({ forward, limits: { ...limits, headMs: answerMs } }),
     uploads: createUploads({
       ...{ ownership, forward, answerAttachment, bodyLimits, answerMs },
       shares,
@@ -84,8 +97,12 @@ export function createGateway({
       shares,
       forward,
       answers: {
-        json: createAnswerJson({ ownership, shares, forward, answerAttachment, maxAnswerBytes }),
-        events: createAnswerEvents({ ownership, shares, streams, limits, maxFrameBytes, log }),
+        json: createAnswerJson({
+          ...{ ownership, shares, forward, answerAttachment, replaceFiles, maxAnswerBytes },
+        }),
+        events: createAnswerEvents({
+          ...{ ownership, replaceFiles, shares, streams, limits, maxFrameBytes, log },
+        }),
       },
     }),
   })

@@ -10,12 +10,14 @@ import {
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import { threadsOfItems } from './event-owner.ts'
+import { fileFieldsOfAnswer } from './files/file-fields.ts'
+import type { FileLinks } from './files/file-links.ts'
+import type { AnswerAttachment } from './files/new-attachment.ts'
 import type { Forward } from './forward.ts'
 import type { Call } from './open-call.ts'
-import { type NextPage, ownThreads } from './own-threads.ts'
+import { type NextPage, type OwnPage, ownThreads } from './own-threads.ts'
 import { type GatewayOwnership, notFound, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
-import type { AnswerAttachment } from './upload-link.ts'
 
 /** A request, and the head of the server's answer to it. */
 export interface JsonExchange {
@@ -44,12 +46,14 @@ export function createAnswerJson({
   shares,
   forward,
   answerAttachment,
+  replaceFiles,
   maxAnswerBytes,
 }: {
   readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim' | 'release'>
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
+  readonly replaceFiles: FileLinks
   readonly maxAnswerBytes: number
 }) {
   async function ownAmong(call: Call, ids: readonly string[]) {
@@ -70,12 +74,17 @@ export function createAnswerJson({
     return ownThreads({ limit, fetchPage, ownAmong: (ids) => ownAmong(call, ids) })
   }
 
+  async function withLinks(call: Call, page: OwnPage): Promise<OwnPage> {
+    await replaceFiles(call, fileFieldsOfAnswer(page))
+    return page
+  }
+
   async function answerWith(c: AppContext, call: Call, answered: Answered): Promise<Response> {
     const { parsed, json, bytes, deadline, adopts } = answered
     const request = parsed.known ? parsed.request : undefined
     switch (request?.type) {
       case 'threads.list':
-        return c.json(await listOwn(c, call, { request, json, deadline }))
+        return c.json(await withLinks(call, await listOwn(c, call, { request, json, deadline })))
       case 'attachments.create':
         return c.json(await answerAttachment(call, json))
       case 'threads.get_by_id':
@@ -91,6 +100,7 @@ export function createAnswerJson({
     }
     const deleted = deletedBy(parsed)
     if (deleted !== undefined) await ownership.release(call, deleted)
+    if (await replaceFiles(call, fileFieldsOfAnswer(json))) return c.json(json)
     return c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/json' })
   }
 

@@ -1,5 +1,5 @@
-// Lets a request into the gateway: finds its workflow, verifies its client secret or upload link, and
-// counts it on a session that is live. It does not look at the body.
+// Lets a request into the gateway: finds its workflow, verifies its client secret, and counts it on a
+// session that is live. It does not look at the body.
 
 import { audienceOf, CLIENT_SECRET_TYPE } from '../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
@@ -14,9 +14,6 @@ import { parseSessionId, parseUserId, type WorkflowName } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
 
-/** Header `typ` of an upload link, which takes the bytes of one attachment. */
-export const UPLOAD_LINK_TYPE = 'chatkit-upload+jwt'
-
 /** Longer than any of ours; nothing longer is verified. */
 const MAX_CHARACTERS = 8192
 
@@ -24,29 +21,28 @@ const MAX_CHARACTERS = 8192
 export interface Call {
   readonly workflow: SelfHostedWorkflow
   readonly session: SessionRecord
+  /** The user's generation when the request was let in, see `UserStanding`. */
+  readonly generation: number
 }
 
-/** The claims of a client secret or upload link that was verified. */
-export type Claims = Awaited<ReturnType<SigningKeys['verify']>>
+/** {@link createVerifyToken} */
+export type VerifyToken = ReturnType<typeof createVerifyToken>
 
-/** @param parts - the workflows by name (hosted ones are not among them), keys, registry */
-export function createOpenCall({
+/** @param parts - the workflows by name (hosted ones are not among them), and our keys */
+export function createVerifyToken({
   workflows,
   publicUrl,
   keys,
-  registry,
   hashUser,
   now,
 }: {
   readonly workflows: ReadonlyMap<string, SelfHostedWorkflow>
   readonly publicUrl: string
   readonly keys: Pick<SigningKeys, 'verify'>
-  readonly registry: Pick<Registry, 'useSession'>
   readonly hashUser: (user: string) => string | undefined
   readonly now: Clock
 }) {
-  /** @throws `invalid_token`, whatever is wrong with the token */
-  async function verifyClientSecret(token: string, workflow: WorkflowName, type: string) {
+  async function claimsOf(token: string, workflow: WorkflowName, type: string) {
     if (token.length > MAX_CHARACTERS) throw invalidToken('too long')
     const expected = { issuer: publicUrl, audience: audienceOf(workflow), type, nowMs: now() }
     try {
@@ -57,28 +53,55 @@ export function createOpenCall({
   }
 
   /**
-   * @param c - the request
-   * @returns the call; `uploadLink` when the request came by an upload link
-   * @throws `not_found` when there is no such workflow here; `missing_token`; `invalid_token`;
-   * `rate_limited`; `store_unavailable`
+   * Reads a token of ours that was made for the workflow in the request's path.
+   *
+   * @param type - header `typ`
+   * @throws `not_found` when there is no such workflow here; `missing_token`; `invalid_token`, whatever
+   * is wrong with the token
    */
-  return async function openCall(
-    c: AppContext,
-  ): Promise<{ readonly call: Call; readonly uploadLink: Claims | undefined }> {
+  return async function verifyToken(c: AppContext, token: string | undefined, type: string) {
     const workflow = workflows.get(c.req.param('workflow') ?? '')
     if (workflow === undefined) {
       // Unknown names and hosted workflows look the same.
       throw new ServiceError('not_found', { reason: 'no self-hosted workflow of this name' })
     }
-    const { name, maxRequestsPerMinute: maxPerMinute = DEFAULT_REQUESTS_PER_MINUTE } = workflow
-    const isLinked = c.req.method === 'PUT' || c.req.query('upload') !== undefined
-    const token = isLinked ? readUploadLink(c) : readClientSecret(c)
-    const type = isLinked ? UPLOAD_LINK_TYPE : CLIENT_SECRET_TYPE
-    const claims = await verifyClientSecret(token, name, type)
+    if (!token) {
+      throw new ServiceError('missing_token', {
+        reason: 'no client secret and no link',
+        detail: 'Send the client secret as "Authorization: Bearer <client secret>".',
+      })
+    }
+    const claims = await claimsOf(token, workflow.name, type)
     const { sub, sid } = claims
     const user = parseUserId(sub)
     const id = typeof sid === 'string' ? parseSessionId(sid) : undefined
     if (user === undefined || id === undefined) throw invalidToken('no user or session')
+    const { trace } = c.var
+    trace.user = hashUser(user)
+    trace.workflow = workflow.name
+    trace.session = id
+    return { workflow, user, id, claims }
+  }
+}
+
+/** @param parts - `verify`: reads client secrets */
+export function createOpenCall({
+  verify,
+  registry,
+  now,
+}: {
+  readonly verify: VerifyToken
+  readonly registry: Pick<Registry, 'useSession'>
+  readonly now: Clock
+}) {
+  /**
+   * @param c - the request
+   * @throws `not_found` when there is no such workflow here; `missing_token`; `invalid_token`;
+   * `rate_limited`; `store_unavailable`
+   */
+  return async function openCall(c: AppContext): Promise<Call> {
+    const { workflow, user, id } = await verify(c, readClientSecret(c), CLIENT_SECRET_TYPE)
+    const { name, maxRequestsPerMinute: maxPerMinute = DEFAULT_REQUESTS_PER_MINUTE } = workflow
     const outcome = await registry.useSession({ id, user, maxPerMinute, nowMs: now() })
     if (outcome.kind === 'ended') throw invalidToken('the session has ended')
     if (outcome.kind === 'limited') {
@@ -87,37 +110,26 @@ export function createOpenCall({
         retryAfterSeconds: outcome.resetMs / 1000,
       })
     }
-    const { session } = outcome
+    const { session, generation } = outcome
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')
-    const { trace } = c.var
-    trace.user = hashUser(user)
-    trace.workflow = name
-    trace.session = id
-    return { call: { workflow, session }, uploadLink: isLinked ? claims : undefined }
+    return { workflow, session, generation }
   }
 }
 
 /** Reads `Authorization: Bearer`. Cookies count for nothing here. */
-function readClientSecret(c: AppContext): string {
+function readClientSecret(c: AppContext): string | undefined {
   const authorization = c.req.header('Authorization')
   if (countAuthorization(c) > 1) {
     throw new ServiceError('invalid_request', { reason: 'several Authorization headers' })
   }
-  const secret = BEARER.exec(authorization ?? '')?.[1]
-  if (secret) return secret
-  throw new ServiceError('missing_token', {
-    reason: 'no client secret in Authorization',
-    detail: 'Send the client secret as "Authorization: Bearer <client secret>".',
-  })
+  return BEARER.exec(authorization ?? '')?.[1]
 }
 
-function readUploadLink(c: AppContext): string {
-  const link = c.req.query('upload')
-  if (link !== undefined) return link
-  throw new ServiceError('missing_token', { reason: 'an upload without its link' })
-}
-
-function invalidToken(reason: string, cause?: unknown): ServiceError {
+/**
+ * @param reason - for the log
+ * @param cause - the error underneath
+ */
+export function invalidToken(reason: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_token', {
     reason: `client secret: ${reason}`,
     cause,

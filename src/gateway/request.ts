@@ -11,13 +11,16 @@ import { isCode, ServiceError } from '../lib/errors.ts'
 import { JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseStrictJson } from '../lib/strict-json.ts'
 import type { AnswerEvents } from './event-answer.ts'
+import type { createTakeDownload } from './files/downloads.ts'
+import { MULTIPART_TYPE } from './files/forms.ts'
+import { type createOpenLink, linkUseOf } from './files/open-link.ts'
+import type { createUploads } from './files/uploads.ts'
 import type { Forward } from './forward.ts'
 import { type AnswerJson, deletedBy } from './json-answer.ts'
 import type { Call, createOpenCall } from './open-call.ts'
 import type { OpenStreams, SessionEnd } from './open-streams.ts'
 import { type GatewayOwnership, requireOwn, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
-import { type createUploads, FORM_TYPE } from './uploads.ts'
 
 /** Deepest nesting of a request: widgets and the actions in them go deep. */
 const MAX_DEPTH = 64
@@ -25,16 +28,24 @@ const MAX_DEPTH = 64
 /** @param parts - `takeMessage`: answers a JSON request of the protocol */
 export function createHandleRequest({
   openCall,
+  openLink,
   uploads,
+  takeDownload,
   takeMessage,
 }: {
   readonly openCall: ReturnType<typeof createOpenCall>
+  readonly openLink: ReturnType<typeof createOpenLink>
+  readonly takeDownload: ReturnType<typeof createTakeDownload>
   readonly uploads: ReturnType<typeof createUploads>
   readonly takeMessage: ReturnType<typeof createTakeMessage>
 }) {
   return async function handleRequest(c: AppContext): Promise<Response> {
-    const { call, uploadLink } = await openCall(c)
-    if (uploadLink !== undefined) return uploads.takeLinked(c, call, uploadLink)
+    const use = linkUseOf(c)
+    if (use !== undefined) {
+      const link = await openLink(c, use)
+      return use === 'upload' ? uploads.takeLinked(c, link) : takeDownload(c, link)
+    }
+    const call = await openCall(c)
     return requireMediaType(c) === 'form' ? uploads.takeForm(c, call) : takeMessage(c, call)
   }
 }
@@ -45,7 +56,7 @@ function requireMediaType(c: AppContext): 'form' | 'json' {
   const encoding = c.req.header('Content-Encoding') ?? 'identity'
   if (encoding.toLowerCase() === 'identity') {
     if (JSON_TYPE.test(type)) return 'json'
-    if (FORM_TYPE.test(type)) return 'form'
+    if (MULTIPART_TYPE.test(type)) return 'form'
   }
   throw new ServiceError('unsupported_media_type', {
     reason: 'neither application/json in UTF-8 nor multipart/form-data',

@@ -15,6 +15,7 @@ export type SecurityScheme =
   | 'adminToken'
   | 'clientSecret'
   | 'uploadLink'
+  | 'fileLink'
   | 'introspector'
 
 /** One method of one path; its key in the table is its operation id. */

@@ -109,7 +109,7 @@ export async function startScene(options: SceneOptions = {}) {
   app.use(requestFrame({ origins, log, draining: new AbortController().signal }))
   addRoute(app, origins, {
     path: '/chatkit/:workflow',
-    methods: { POST: [gateway], PUT: [gateway] },
+    methods: { POST: [gateway], PUT: [gateway], GET: [gateway] },
   })
   const description = holdToDescription()
   const listening = await listen({ app, host: '127.0.0.1', port: 0, log })

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
+import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forEachTest } from '../support/started.ts'
 import { asAt, ISSUER, type Session, startScene } from './scene.ts'
@@ -85,7 +86,7 @@ describe('two_phase', () => {
     expect((await asAt(scene.url, bob)(request)).status).toBe(404)
   })
 
-  test('an upload link works for its attachment only, and only while its session is active', async () => {
+  test('an upload link works for its attachment only, after its session was cancelled too, and until a revoke', async () => {
     const { id, upload_descriptor } = await create()
     const url = reachable(upload_descriptor.url)
     const token = new URL(url).searchParams.get('upload') ?? ''
@@ -98,7 +99,13 @@ describe('two_phase', () => {
     expectProblem(await put(secret), 401, 'invalid_token')
     expectProblem(await put(`${url}x`), 401, 'invalid_token')
     expectProblem(await put(scene.url, authorized()), 401, 'missing_token')
-    await scene.registry.beginCancel(session.id, Math.floor(Date.now() / 1000))
+    const now = Math.floor(Date.now() / 1000)
+    const { upload_descriptor: other } = await create()
+    await scene.registry.beginCancel(session.id, now)
+    scene.sample.server.clearRequests()
+    expect((await put(reachable(other.url))).status).toBe(204)
+    await scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', now })
+    scene.sample.server.clearRequests()
     expectProblem(await put(url), 401, 'invalid_token')
     expect(scene.sample.server.requests()).toEqual([])
     expect(await stored(id)).toContain('Nothing was uploaded')

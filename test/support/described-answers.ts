@@ -98,9 +98,8 @@ function faultOfProblem(answer: AnswerOnTheWire, codes: readonly string[]): stri
 function faultOfGood(answer: AnswerOnTheWire, { answers }: RouteDefinition): string | undefined {
   const type = mediaTypeOf(answer)
   const same = answers.filter(({ status }) => status === answer.status)
-  const described = same.find(
-    ({ schema, mediaType = 'application/json' }) =>
-      (schema === undefined ? undefined : mediaType) === type,
+  const described = same.find(({ schema, mediaType = 'application/json' }) =>
+    fits(type, schema === undefined ? undefined : mediaType),
   )
   if (described === undefined) return `the media type ${type}`
   if (described.schema === undefined) return answer.body === '' ? undefined : 'a body'
@@ -108,6 +107,11 @@ function faultOfGood(answer: AnswerOnTheWire, { answers }: RouteDefinition): str
   return textsOf(type, answer.body)
     .map((text) => faultOfJson(described.schema, text))
     .find((fault) => fault !== undefined)
+}
+
+function fits(type: string | undefined, described: string | undefined): boolean {
+  const range = described?.endsWith('/*') ? described.slice(0, -1) : undefined
+  return range === undefined ? type === described : type?.startsWith(range) === true
 }
 
 /** The JSON texts in a body; event streams are not collected here, and other bodies are any text. */

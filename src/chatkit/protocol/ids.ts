@@ -38,6 +38,11 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['itemids', 'items'],
 ])
 
+/** @param name - of a field, however it is spelt */
+export function isIdName(name: string): boolean {
+  return KINDS.has(plainName(name))
+}
+
 /**
  * Finds every id in a request, at any depth and however its name is spelt: an id is also dangerous
  * where the protocol has none (`thread_id` beside the `input` of `threads.create`), because a server

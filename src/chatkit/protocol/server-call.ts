@@ -19,9 +19,11 @@ const USUAL_BOUNDS: AnswerBounds = { maxBytes: 64 * 1024 * 1024 }
 /** One request to a self-hosted ChatKit server, as it goes on the wire. */
 export interface ServerCall {
   readonly url: string
-  readonly method: 'POST' | 'PUT'
+  readonly method: 'POST' | 'PUT' | 'GET' | 'HEAD'
   readonly headers: Record<string, string>
-  readonly body: string | Uint8Array
+  readonly body?: string | Uint8Array
+  /** Silence inside the body that ends it, in milliseconds; without a bound when absent. */
+  readonly silenceMs?: number
   /** Until the end of the answer, or of its head when the body is read without one. */
   readonly deadline: Deadline
 }
@@ -32,6 +34,8 @@ export interface ServerReply {
   /** Media type in lower case, without parameters. */
   readonly mediaType: string
   readonly requestId: string | undefined
+  /** As they came. */
+  readonly headers: Dispatcher.ResponseData['headers']
   readonly body: Dispatcher.ResponseData['body']
 }
 
@@ -66,7 +70,7 @@ export async function openServerCall(
   dispatcher: Dispatcher,
   call: ServerCall,
 ): Promise<ServerReply> {
-  const { method, headers, body, deadline } = call
+  const { method, headers, body = null, deadline, silenceMs = 0 } = call
   const { origin, pathname, search } = new URL(call.url)
   try {
     const response = await dispatcher.request({
@@ -76,9 +80,9 @@ export async function openServerCall(
       headers,
       body,
       signal: deadline.signal(),
-      // Only the deadline ends a call; none runs while a slow client holds a stream up.
+      // Only the deadline ends a call, or silence; neither counts while a slow client holds a body up.
       headersTimeout: 0,
-      bodyTimeout: 0,
+      bodyTimeout: silenceMs,
     })
     // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
     response.body.on('error', () => undefined)
@@ -88,6 +92,7 @@ export async function openServerCall(
       status: response.statusCode,
       mediaType: encoding === 'identity' ? mediaTypeOf(type) : `encoded/${encoding}`,
       requestId: single(response.headers['x-request-id']),
+      headers: response.headers,
       body: response.body,
     }
   } catch (error) {

@@ -58,7 +58,13 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
           type: 'apiKey',
           in: 'query',
           name: 'upload',
-          description: 'Signed, short-lived, and good for one attachment.',
+          description: 'Signed, and good for one attachment and an hour.',
+        },
+        fileLink: {
+          type: 'apiKey',
+          in: 'query',
+          name: 'file',
+          description: 'Signed, and good for one file and an hour.',
         },
         introspector: {
           type: 'http',

@@ -24,6 +24,8 @@ const problems = [
   'upstream_timeout',
 ] as const
 
+const FILE_TYPES = ['image/*', 'audio/*', 'video/*'] as const
+
 export const GATEWAY_ROUTES = {
   chatkit: {
     ...common,
@@ -66,5 +68,20 @@ export const GATEWAY_ROUTES = {
       'the file.',
     answers: [{ status: 204, description: 'It has arrived.' }],
     problems: [...BODY, ...problems],
+  },
+  downloadFile: {
+    ...common,
+    method: 'GET',
+    credentials: ['fileLink'],
+    summary: 'See a picture by its link',
+    description:
+      'Pictures, sound and film of the server. The links are in threads, items and events, last an ' +
+      'hour, and end with a revoke, a block, a sign-out or a logout of their user. One range at a ' +
+      'time can be asked for.',
+    answers: FILE_TYPES.flatMap((mediaType) => [
+      { status: 200, description: 'The file.', mediaType, schema: z.string() },
+      { status: 206, description: 'The range that was asked for.', mediaType, schema: z.string() },
+    ]),
+    problems,
   },
 } satisfies RouteDefinitions

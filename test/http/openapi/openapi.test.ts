@@ -33,7 +33,7 @@ beforeAll(async () => {
 
 const jsonSchema = z.record(z.string(), z.unknown())
 const content = z.record(
-  z.string().regex(/^[\w.+-]+\/[\w.+-]+$/),
+  z.string().regex(/^[\w.+-]+\/(?:[\w.+-]+|\*)$/),
   z.strictObject({
     schema: jsonSchema,
     example: z.unknown().optional(),

@@ -1,0 +1,142 @@
+// Finds the addresses of files in what a server answers: in attachments, pictures and widgets, where the
+// protocol has them. It does not look into the application's own data, and never searches text.
+
+/** A place of an answer that holds the address of a file. */
+export interface FileField {
+  readonly holder: Record<string, unknown>
+  readonly key: string
+  readonly url: string
+  /** `upload` takes bytes, `show` gives them; `cite` is a source that a person may open. */
+  readonly use: 'upload' | 'show' | 'cite'
+  /** The attachment that the file belongs to. */
+  readonly attachment: string | undefined
+}
+
+type Node = Record<string, unknown>
+
+/** Names under which a picture, or a part of a message that is one, has its address. */
+const PICTURE_KEYS = ['url', 'image_url', 'preview_url', 'src'] as const
+/** Names under which a component of a widget has a picture. */
+const COMPONENT_KEYS = ['src', 'favicon'] as const
+/** Parts of a widget that go back to the application unchanged. */
+const APPLICATION_DATA = /action$|^payload$|^data$/i
+
+/** Events that can hold a file; all others go on without a look. */
+const EVENTS_WITH_FILES: readonly string[] = [
+  'thread.created',
+  'thread.updated',
+  'thread.item.added',
+  'thread.item.updated',
+  'thread.item.done',
+  'thread.item.replaced',
+]
+
+/** @param event - of a stream, parsed */
+export function fileFieldsOfEvent(event: { readonly type: string }): readonly FileField[] {
+  const found: FileField[] = []
+  if (!EVENTS_WITH_FILES.includes(event.type)) return found
+  const { thread, item, update } = event as Node
+  lookAtThread(thread, found)
+  lookAtItem(item, found)
+  lookAtItem(update, found)
+  return found
+}
+
+/** @param json - an answer: a thread, a page of threads or of items, an attachment, a changed item */
+export function fileFieldsOfAnswer(json: unknown): readonly FileField[] {
+  const found: FileField[] = []
+  if (!isNode(json)) return found
+  lookAtAttachment(json, found)
+  lookAtThread(json, found)
+  lookAtItem(json['updated_item'], found)
+  for (const entry of listIn(json['data'])) {
+    lookAtThread(entry, found)
+    lookAtItem(entry, found)
+  }
+  return found
+}
+
+function lookAtThread(thread: unknown, found: FileField[]): void {
+  if (!isNode(thread)) return
+  const { items } = thread
+  for (const item of listIn(isNode(items) ? items['data'] : items)) lookAtItem(item, found)
+}
+
+/** Looks at an item, or at a change of one: what changes has the name that it has in the item. */
+function lookAtItem(item: unknown, found: FileField[]): void {
+  if (!isNode(item)) return
+  for (const attachment of listIn(item['attachments'])) lookAtAttachment(attachment, found)
+  const { content, widget, component, task, workflow, annotation } = item
+  for (const part of Array.isArray(content) ? content : [content]) lookAtPart(part, found)
+  lookAtPart(item, found)
+  lookAtWidget(widget, found)
+  lookAtWidget(component, found)
+  lookAtPart(task, found)
+  for (const one of isNode(workflow) ? listIn(workflow['tasks']) : []) lookAtPart(one, found)
+  if (isNode(annotation)) lookAtSource(annotation['source'], found)
+}
+
+function lookAtAttachment(attachment: unknown, found: FileField[]): void {
+  if (!isNode(attachment)) return
+  const id = typeof attachment['id'] === 'string' ? attachment['id'] : undefined
+  take(found, { holder: attachment, key: 'upload_url', use: 'upload', attachment: id })
+  take(found, { holder: attachment, key: 'preview_url', use: 'show', attachment: id })
+  const descriptor = attachment['upload_descriptor']
+  if (!isNode(descriptor)) return
+  take(found, { holder: descriptor, key: 'url', use: 'upload', attachment: id })
+}
+
+/** Looks at a part of a message, a task or an item: at its picture, or what it is itself, and its sources. */
+function lookAtPart(part: unknown, found: FileField[]): void {
+  if (!isNode(part)) return
+  const { type, image, annotations, sources } = part
+  if (typeof type === 'string' && type.endsWith('image')) lookAtPicture(part, found)
+  lookAtPicture(image, found)
+  take(found, { holder: part, key: 'image', use: 'show', attachment: undefined })
+  for (const one of listIn(annotations)) if (isNode(one)) lookAtSource(one['source'], found)
+  for (const source of listIn(sources)) lookAtSource(source, found)
+}
+
+function lookAtPicture(picture: unknown, found: FileField[]): void {
+  if (!isNode(picture)) return
+  for (const key of PICTURE_KEYS) {
+    const value = picture[key]
+    const [holder, name] = isNode(value) ? [value, 'url'] : [picture, key]
+    take(found, { holder, key: name, use: 'show', attachment: undefined })
+  }
+}
+
+function lookAtSource(source: unknown, found: FileField[]): void {
+  if (!isNode(source)) return
+  take(found, { holder: source, key: 'url', use: 'cite', attachment: undefined })
+}
+
+/** Not by recursion: a server could nest components deeper than the stack. */
+function lookAtWidget(widget: unknown, found: FileField[]): void {
+  const open: unknown[] = [widget]
+  while (open.length > 0) {
+    const node = open.pop()
+    if (Array.isArray(node)) for (const child of node) open.push(child)
+    else if (isNode(node)) {
+      for (const key of COMPONENT_KEYS) {
+        take(found, { holder: node, key, use: 'show', attachment: undefined })
+      }
+      for (const [key, child] of Object.entries(node)) {
+        if (typeof child === 'object' && !APPLICATION_DATA.test(key)) open.push(child)
+      }
+    }
+  }
+}
+
+function take(found: FileField[], field: Omit<FileField, 'url'>): void {
+  const url = field.holder[field.key]
+  if (typeof url === 'string') found.push({ ...field, url })
+}
+
+function listIn(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,98 @@
+// Judges the forms of uploads: reads every field as the most lenient server would, and writes the form
+// anew from what was read, so that no server can find in it what was not judged.
+
+import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import { FORM_TYPE } from '../../lib/header-patterns.ts'
+import { parseStrictJson } from '../../lib/strict-json.ts'
+
+/** Media type of a form with files. */
+export const MULTIPART_TYPE = /^multipart\/form-data *;/i
+const ANY_FORM = /multipart|urlencoded/i
+/** Names of fields, nested ones (`input[thread_id]`, `input.thread_id`) included. */
+const FIELD_NAME = /^[\w.\-[\] ]{1,128}$/
+/** Deepest nesting of JSON in a field. */
+const MAX_DEPTH = 64
+
+/** A form as it goes to the server. */
+export interface JudgedForm {
+  /** All that its fields name. */
+  readonly ids: RequestIds
+  readonly bytes: Uint8Array
+  readonly contentType: string
+}
+
+/**
+ * @param contentType - of the body
+ * @param bytes - the body
+ * @returns undefined when it is no form
+ * @throws `unsupported_media_type` for a form of another kind; `invalid_request` when it cannot be read,
+ * or has a field that servers may read in several ways
+ */
+export async function judgeForm(
+  contentType: string,
+  bytes: Uint8Array,
+): Promise<JudgedForm | undefined> {
+  const isPlain = FORM_TYPE.test(contentType)
+  if (!isPlain && !MULTIPART_TYPE.test(contentType)) {
+    if (!ANY_FORM.test(contentType)) return undefined
+    throw new ServiceError('unsupported_media_type', { reason: 'a form of an unusual kind' })
+  }
+  const form = await readForm(contentType, bytes)
+  const ids = idsOf({ known: false, request: { type: 'upload', params: { fields: judge(form) } } })
+  const written = new Response(isPlain ? plainFields(form) : form)
+  return {
+    ids,
+    bytes: new Uint8Array(await written.arrayBuffer()),
+    contentType: written.headers.get('Content-Type') ?? '',
+  }
+}
+
+async function readForm(contentType: string, bytes: Uint8Array): Promise<FormData> {
+  const headers = { 'content-type': contentType }
+  try {
+    return await new Response(new Uint8Array(bytes), { headers }).formData()
+  } catch (error) {
+    throw refusal('a form that cannot be read', error)
+  }
+}
+
+/** Each part of each name with its value: `input[thread_id]` may be read as `thread_id`. */
+function judge(form: FormData): object[] {
+  return [...form].flatMap(([name, value]) => {
+    if (!FIELD_NAME.test(name)) throw refusal('a field whose name can be read in several ways')
+    const names = name.split(/[.[\] ]+/).filter((part) => part !== '')
+    if (typeof value === 'string') return names.map((part) => ({ [part]: [value, jsonIn(value)] }))
+    // A file is no id, but a server may read it as one; `attachment` is a usual name for a file.
+    if (names.some((part) => isIdName(part) && !/^attachments?$/i.test(part))) {
+      throw refusal('a file in the place of an id')
+    }
+    if (ANY_FORM.test(value.type)) throw refusal('a form inside a form')
+    return []
+  })
+}
+
+/** Servers parse fields that hold JSON. */
+function jsonIn(text: string): unknown {
+  if (!/^\s*["[{]/.test(text)) return undefined
+  try {
+    JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  try {
+    return parseStrictJson(text, MAX_DEPTH)
+  } catch (error) {
+    throw refusal('JSON in a field that can be read in several ways', error)
+  }
+}
+
+function plainFields(form: FormData): URLSearchParams {
+  const fields = new URLSearchParams()
+  for (const [name, value] of form) if (typeof value === 'string') fields.append(name, value)
+  return fields
+}
+
+function refusal(reason: string, cause?: unknown): ServiceError {
+  return new ServiceError('invalid_request', { reason, cause })
+}

@@ -1,0 +1,140 @@
+// Lets a request with a signed link into the gateway: verifies the link, and that its user may still
+// follow it. No client secret is needed: a browser fetches a picture without any header of the page.
+
+import { DEFAULT_REQUESTS_PER_MINUTE } from '../../chatkit/wire/session.ts'
+import type { SelfHostedWorkflow } from '../../config/settings.ts'
+import { setHeader } from '../../http/answer.ts'
+import type { AppContext } from '../../http/context.ts'
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import type { Registry } from '../../registry/port.ts'
+import { type Call, invalidToken, type VerifyToken } from '../open-call.ts'
+import { type GatewayOwnership, requireOwn } from '../ownership.ts'
+import { addressOf, LINK_TYPES, type LinkUse } from './file-links.ts'
+
+/** Links that a user may follow at a time, on each instance. */
+const MAX_RUNNING = 20
+const MINUTE_MS = 60_000
+
+/** A link that was let in. */
+export interface OpenLink {
+  readonly call: Call
+  /** Address of the file at the server. */
+  readonly url: string
+  /** Throws `invalid_token` once the link has ended by a revoke. */
+  readonly check: () => Promise<void>
+  /** To be called when the request is over. */
+  readonly release: () => void
+}
+
+/**
+ * @param c - the request
+ * @returns the kind of link that it came by; undefined without one
+ * @throws `method_not_allowed` when the link is for another purpose
+ */
+export function linkUseOf(c: AppContext): LinkUse | undefined {
+  const { method } = c.req
+  const named = (['file', 'upload'] as const).find((name) => c.req.query(name) !== undefined)
+  // A PUT can only be an upload, if without its link.
+  const use = named ?? (method === 'PUT' ? 'upload' : undefined)
+  const allowed = use === 'file' ? ['GET', 'HEAD'] : use === 'upload' ? ['PUT', 'POST'] : ['POST']
+  if (allowed.includes(method)) return use
+  setHeader(c, 'Allow', [...allowed, 'OPTIONS'].join(', '))
+  throw new ServiceError('method_not_allowed', { reason: 'not what the link is for' })
+}
+
+/** @param parts - `verify`: reads tokens of ours */
+export function createOpenLink({
+  verify,
+  registry,
+  ownership,
+  now,
+}: {
+  readonly verify: VerifyToken
+  readonly registry: Pick<Registry, 'getSession' | 'readStanding'>
+  readonly ownership: GatewayOwnership
+  readonly now: Clock
+}) {
+  const running = new Map<string, number>()
+  const windows = new Map<string, { used: number; readonly endsMs: number }>()
+
+  function count(user: string, max: number): void {
+    const window = windows.get(user) ?? { used: 0, endsMs: performance.now() + MINUTE_MS }
+    if (window.used >= max) throw tooMany((window.endsMs - performance.now()) / 1000)
+    if (window.used === 0) {
+      windows.set(user, window)
+      setTimeout(() => windows.delete(user), MINUTE_MS).unref()
+    }
+    window.used++
+  }
+
+  /** @returns gives the place back, however often it is called */
+  function occupy(user: string): () => void {
+    const before = running.get(user) ?? 0
+    if (before >= MAX_RUNNING) throw tooMany(1)
+    running.set(user, before + 1)
+    let released = false
+    return () => {
+      if (released) return
+      released = true
+      const left = (running.get(user) ?? 0) - 1
+      if (left > 0) running.set(user, left)
+      else running.delete(user)
+    }
+  }
+
+  /** A link outlives its session, and ends with the next revoke, sign-out, block or logout of its user. */
+  async function requireStanding(user: string, generation: unknown): Promise<void> {
+    const question = { user, identity: { issuer: '' }, now: unixSeconds(now) }
+    const standing = await registry.readStanding(question)
+    if (standing.generation === generation && standing.blockedUntil === undefined) return
+    throw invalidToken('the link has ended')
+  }
+
+  /**
+   * @param c - the request
+   * @param use - its kind of link
+   * @throws `not_found`, also for an attachment of another user; `missing_token`; `invalid_token`;
+   * `rate_limited`; `store_unavailable`
+   */
+  return async function openLink(c: AppContext, use: LinkUse): Promise<OpenLink> {
+    const link = c.req.query(use)
+    const { workflow, user, id, claims } = await verify(c, link, LINK_TYPES[use])
+    count(user, maxPerMinute(workflow))
+    const release = occupy(user)
+    try {
+      const check = () => requireStanding(user, claims['generation'])
+      const [session] = await Promise.all([registry.getSession(id), check()])
+      if (session === undefined || session.user !== user || session.workflow !== workflow.name) {
+        throw invalidToken('the session of the link is not there')
+      }
+      const { at, to, generation, attachment } = claims
+      const url = addressOf({ at, to }, workflow)
+      if (url === undefined) throw invalidToken('a link without a target')
+      const call = { workflow, session, generation: Number(generation) }
+      await requireAttachment(call, use, attachment)
+      return { call, url, check, release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** Bytes go to an attachment of the user's own; a picture may also be of one from before the move. */
+  async function requireAttachment(call: Call, use: LinkUse, attachment: unknown): Promise<void> {
+    if (typeof attachment !== 'string') return
+    const ids = { threads: [], attachments: [attachment] }
+    const none = { threads: [], attachments: [] }
+    const named = use === 'upload' ? { ...ids, mentioned: none } : { ...none, mentioned: ids }
+    await requireOwn(ownership, call, named)
+  }
+}
+
+/** As many as reads: ten times the requests that run the model. */
+function maxPerMinute({ maxRequestsPerMinute = DEFAULT_REQUESTS_PER_MINUTE }: SelfHostedWorkflow) {
+  return maxRequestsPerMinute * 10
+}
+
+function tooMany(retryAfterSeconds: number): ServiceError {
+  return new ServiceError('rate_limited', { reason: 'too many links of a user', retryAfterSeconds })
+}

@@ -1,0 +1,79 @@
+// Takes uploads: a form that makes an attachment (`direct`), and the bytes of an attachment to its link
+// (the second phase of `two_phase`).
+
+import { readJsonAnswer } from '../../chatkit/protocol/server-call.ts'
+import { type BodyLimits, readBytes } from '../../http/body.ts'
+import type { AppContext } from '../../http/context.ts'
+import { type Deadline, startDeadline } from '../../lib/deadline.ts'
+import type { Forward, ForwardedRequest } from '../forward.ts'
+import type { Call } from '../open-call.ts'
+import { type GatewayOwnership, requireOwn } from '../ownership.ts'
+import type { Shares } from '../shares.ts'
+import { judgeForm } from './forms.ts'
+import type { AnswerAttachment } from './new-attachment.ts'
+import type { OpenLink } from './open-link.ts'
+
+/** What goes to the server: the form as it was judged, or the bytes. */
+type Upload = Pick<ForwardedRequest, 'body' | 'headers'> & { readonly deadline: Deadline }
+
+/** @param parts - `answerMs`: how long the server's whole answer may take */
+export function createUploads({
+  ownership,
+  forward,
+  answerAttachment,
+  bodyLimits,
+  answerMs,
+  shares,
+}: {
+  readonly ownership: GatewayOwnership
+  readonly forward: Forward
+  readonly answerAttachment: AnswerAttachment
+  readonly bodyLimits: BodyLimits
+  readonly answerMs: number
+  readonly shares: Pick<Shares, 'memoryFor'>
+}) {
+  /** Reads the body; the fields of a form must name only the caller's own. */
+  async function withUpload(
+    c: AppContext,
+    call: Call,
+    send: (upload: Upload) => Promise<Response>,
+  ): Promise<Response> {
+    const memory = shares.memoryFor(call.session.user)
+    try {
+      const bytes = await readBytes(c, bodyLimits, memory.hold)
+      const form = await judgeForm(c.req.header('Content-Type') ?? '', bytes)
+      if (form !== undefined) await requireOwn(ownership, call, form.ids)
+      const headers = form && { 'content-type': form.contentType }
+      const deadline = startDeadline(answerMs, c.req.raw.signal)
+      const upload = { body: form?.bytes ?? bytes, ...(headers && { headers }), deadline }
+      return await send(upload).finally(() => deadline.stop())
+    } finally {
+      memory.release()
+    }
+  }
+
+  return {
+    /** The form of a `direct` upload. */
+    takeForm(c: AppContext, call: Call): Promise<Response> {
+      return withUpload(c, call, async (upload) => {
+        const url = call.workflow.uploadUrl ?? call.workflow.server
+        const reply = await forward(c, call, { method: 'POST', url, ...upload })
+        const { json } = await readJsonAnswer(reply, upload.deadline)
+        return c.json(await answerAttachment(call, json))
+      })
+    },
+
+    /** `PUT` of the bytes, or `POST` of a form, to a link. */
+    takeLinked(c: AppContext, { call, url, check, release }: OpenLink): Promise<Response> {
+      return withUpload(c, call, async (upload) => {
+        // A body takes its time, and the link may have ended meanwhile.
+        await check()
+        const method = c.req.method === 'PUT' ? 'PUT' : 'POST'
+        const reply = await forward(c, call, { method, url, ...upload })
+        // The body of the answer is of no use to anyone.
+        reply.body.destroy()
+        return c.body(null, 204)
+      }).finally(release)
+    },
+  }
+}

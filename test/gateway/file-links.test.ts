@@ -1,0 +1,227 @@
+import { describe, expect, test } from 'vitest'
+import { input, type Json } from '../support/chatkit/server-client.ts'
+import { startFiles } from './file-server.ts'
+
+const FILE = /^https:\/\/mint\.acme\.example\/chatkit\/helpdesk\?file=eyJ[\w-]+\.[\w-]+\.[\w-]+$/
+const UPLOAD =
+  /^https:\/\/mint\.acme\.example\/chatkit\/helpdesk\?upload=eyJ[\w-]+\.[\w-]+\.[\w-]+$/
+const IN_THREAD = { id: 'i1', thread_id: 'thr_1', created_at: 1 }
+
+/** Every place where the protocol has the address of a file, with `url` in it. */
+const placesOf = (url: string): Json[] => [
+  {
+    type: 'user_message',
+    content: [
+      { type: 'input_text', text: url },
+      { type: 'input_image', image_url: url },
+      { type: 'image', url },
+      { type: 'output_image', image: { url } },
+    ],
+    attachments: [
+      {
+        id: 'atc_1',
+        type: 'image',
+        name: 'a.png',
+        mime_type: 'image/png',
+        preview_url: url,
+        upload_url: url,
+        upload_descriptor: { url, method: 'PUT', headers: {} },
+      },
+    ],
+  },
+  { type: 'generated_image', image: { id: 'g1', url } },
+  { type: 'task', task: { type: 'image', url } },
+  { type: 'workflow', workflow: { tasks: [{ type: 'image', image: { url } }] } },
+  {
+    type: 'widget',
+    widget: {
+      type: 'Card',
+      status: { text: 'x', favicon: url },
+      children: [[{ type: 'Row', children: [{ type: 'Image', src: url }] }]],
+    },
+  },
+]
+/** How many addresses of {@link placesOf} are no text. */
+const FILES = 11
+
+const itemsWith = (url: string) => placesOf(url).map((item) => ({ ...IN_THREAD, ...item }))
+const page = (data: readonly object[]) => ({ data, has_more: false, after: null })
+const thread = (items: readonly object[]) => ({ id: 'thr_1', created_at: 1, items: page(items) })
+const textOf = (value: unknown) => JSON.stringify(value)
+
+const GET_THREAD = ['threads.get_by_id', { thread_id: 'thr_1' }] as const
+const SYNC = ['threads.sync_custom_action', { thread_id: 'thr_1', action: { type: 'x' } }] as const
+
+describe('addresses under the server’s origin become links through the gateway', () => {
+  test.each([
+    ['a thread', GET_THREAD, thread, FILES],
+    ['a page of items', ['items.list', { thread_id: 'thr_1' }], page, FILES],
+    ['a page of threads', ['threads.list', {}], (items: object[]) => page([thread(items)]), FILES],
+    ['a changed item', SYNC, (items: object[]) => ({ updated_item: items[1] }), 1],
+  ] as const)('in %s', async (_name, request, wrap, links) => {
+    const { answered, origin } = await startFiles()
+    const answer = textOf(await answered(wrap(itemsWith(`${origin}/files/1.png?a=b`)), request))
+    expect(answer.match(/\?(?:file|upload)=eyJ/g)).toHaveLength(links)
+    expect(answer.replaceAll(`"text":"${origin}/files/1.png?a=b"`, '')).not.toContain(origin)
+  })
+
+  test.each(['thread.item.added', 'thread.item.done', 'thread.item.replaced'])(
+    'in an event of type %s',
+    async (type) => {
+      const { streamed, origin } = await startFiles()
+      const items = itemsWith(`${origin}/files/1.png`)
+      const events = textOf(await streamed(...items.map((item) => ({ type, item }))))
+      expect(events.match(/\?(?:file|upload)=eyJ/g)).toHaveLength(FILES)
+      expect(events.replaceAll(`"text":"${origin}/files/1.png"`, '')).not.toContain(origin)
+    },
+  )
+
+  test('in threads of events, and in changes of items', async () => {
+    const { streamed, origin } = await startFiles()
+    const url = `${origin}/files/1.png`
+    const update = (change: object) => ({
+      type: 'thread.item.updated',
+      item_id: 'i',
+      update: change,
+    })
+    const events = await streamed(
+      { type: 'thread.created', thread: { ...thread(itemsWith(url).slice(1, 2)), id: 'thr_new' } },
+      { type: 'thread.updated', thread: thread(itemsWith(url).slice(1, 2)) },
+      update({ type: 'generated_image.updated', image: { id: 'g1', url }, progress: 0.5 }),
+      update({ type: 'widget.root.updated', widget: { type: 'Image', src: url } }),
+      update({ type: 'widget.component.updated', component: { type: 'Image', src: url } }),
+      update({ type: 'workflow.task.added', task: { type: 'image', image: { url } } }),
+      update({ type: 'assistant_message.content_part.added', content: { type: 'image', url } }),
+    )
+    expect(events).toHaveLength(7)
+    for (const event of events) expect(textOf(event).match(/\?file=eyJ/g)).toHaveLength(1)
+    expect(textOf(events)).not.toContain(origin)
+  })
+
+  test('each field by its purpose, also relative ones and those at the origin of `upload_url`', async () => {
+    const workflow = { uploadUrl: 'https://files.internal:9000/up' }
+    const { answered } = await startFiles({ workflow })
+    for (const url of ['/files/1.png', 'https://files.internal:9000/1.png']) {
+      const { items } = await answered(thread(itemsWith(url)))
+      const [message, picture] = (items as { data: Json[] }).data
+      expect(message?.['attachments']).toMatchObject([
+        {
+          preview_url: expect.stringMatching(FILE),
+          upload_url: expect.stringMatching(UPLOAD),
+          upload_descriptor: { url: expect.stringMatching(UPLOAD), method: 'PUT', headers: {} },
+        },
+      ])
+      expect(picture?.['image']).toEqual({ id: 'g1', url: expect.stringMatching(FILE) })
+    }
+  })
+
+  test('the server’s own endpoint never becomes a link', async () => {
+    const { answered, origin } = await startFiles()
+    for (const path of ['/chatkit', '/chatkit/', '//chatkit?a', '/%63hatkit', '/x/../Chatkit#f']) {
+      const answer = textOf(await answered(thread(itemsWith(origin + path).slice(1))))
+      expect(answer).not.toContain('chatkit/helpdesk')
+      expect(answer).not.toContain(origin)
+    }
+    expect(textOf(await answered(thread(itemsWith(`${origin}/chatkit/files/1`))))).toContain(
+      '?file=',
+    )
+  })
+})
+
+describe('the application’s own data', () => {
+  test('is not changed, and frames without a file go on byte for byte', async () => {
+    const { scene, alice, raw, origin } = await startFiles()
+    const src = `${origin}/files/1.png`
+    const event = (data: object) =>
+      `data:  ${JSON.stringify(data, null, 1).replaceAll('\n', '')}\n\n`
+    const action = { type: 'open', payload: { src, image: { url: src } } }
+    const frames = [
+      { type: 'thread.item.done', item: { ...IN_THREAD, type: 'widget', widget: { action } } },
+      {
+        type: 'thread.item.done',
+        item: { ...IN_THREAD, type: 'client_tool_call', arguments: { src }, output: { url: src } },
+      },
+      { type: 'thread.updated', thread: { ...thread([]), metadata: { preview_url: src } } },
+      { type: 'client_effect', name: 'show', data: { image: { url: src } } },
+      { type: 'notice', level: 'info', message: `![](${src})` },
+      { type: 'later.event', image: { url: src } },
+    ]
+      .map(event)
+      .join('')
+    raw(frames)
+    const response = await alice(['threads.create', { input: input('hi') }])
+    expect(await response.text()).toBe(frames)
+    expect(JSON.stringify(scene.lines)).not.toContain('eyJ')
+  })
+})
+
+describe('addresses elsewhere', () => {
+  test.each([
+    'https://pictures.example/1.png?signature=abc',
+    'http://localhost:3000/1.png',
+    'http://127.0.0.1/1.png',
+    'data:image/png;base64,iVBORw0KGgo=',
+    `data:image/jpeg;base64,${'A'.repeat(100_000)}`,
+  ])('that are safe pass: %.50s', async (url) => {
+    const { answered } = await startFiles()
+    const given = thread(itemsWith(url).slice(1))
+    expect(await answered(given)).toEqual(given)
+  })
+
+  test.each([
+    'javascript:alert(1)',
+    ' JavaScript:alert(1)',
+    'java\nscript:alert(1)',
+    'data:text/html,<script>alert(1)</script>',
+    'data:image/svg+xml,<svg onload=alert(1)>',
+    'data:image/x+xml,<svg/>',
+    'DATA:IMAGE/SVG+XML;base64,AAAA',
+    'file:///etc/passwd',
+    'blob:https://a.example/1',
+    'filesystem:https://a.example/1',
+    'ftp://a.example/1.png',
+    'http://a.example/1.png',
+    'http://169.254.169.254/latest',
+    'https://',
+    `https://a.example/${'a'.repeat(3000)}`,
+  ])('that no page may open are removed: %.50s', async (url) => {
+    const { answered, streamed } = await startFiles()
+    const items = itemsWith(url)
+    const answer = (await answered(thread(items))) as { items: { data: Json[] } }
+    const [message = {}, picture] = answer.items.data
+    expect(picture).toEqual({ ...IN_THREAD, type: 'generated_image', image: { id: 'g1' } })
+    expect(textOf({ ...message, content: [] })).not.toContain(textOf(url).slice(1, -1))
+    expect(textOf(answer.items.data.slice(1))).not.toContain(textOf(url).slice(1, -1))
+    const [event] = await streamed({ type: 'thread.item.done', item: items[1] })
+    expect(event?.['item']).toEqual(picture)
+  })
+
+  test('an upload to a `data:` URL is removed, and a source that is a script', async () => {
+    const { answered } = await startFiles()
+    const source = (url: string) => ({ type: 'url', source: { type: 'url', url } })
+    const annotations = ['javascript:alert(1)', 'http://a.example', 'mailto:a@b.example'].map(
+      source,
+    )
+    const item = { ...IN_THREAD, content: [{ type: 'output_text', text: 'x', annotations }] }
+    const { items } = await answered(thread([{ ...item, type: 'assistant_message' }]))
+    expect(textOf(items)).not.toContain('javascript:')
+    expect(textOf(items)).toContain('http://a.example')
+    const attachment = { id: 'atc_9', upload_url: 'data:image/png;base64,AA==' }
+    const params = { name: 'a', size: 1, mime_type: 'image/png' }
+    expect(await answered(attachment, ['attachments.create', params])).toEqual({ id: 'atc_9' })
+  })
+
+  test('a widget that is nested deeper than any stack is looked through', async () => {
+    const { scene, alice, raw } = await startFiles()
+    const depth = 20_000
+    const deep = `${'{"children":['.repeat(depth)}{"src":"javascript:1"}${']}'.repeat(depth)}`
+    const item = JSON.stringify({ ...IN_THREAD, type: 'widget', widget: 0 })
+    raw(
+      `data: {"type":"thread.item.done","item":${item.replace('"widget":0', `"widget":${deep}`)}}\n\n`,
+    )
+    const response = await alice(['threads.create', { input: input('hi') }])
+    const text = await response.text()
+    expect(text).not.toContain('javascript:')
+    expect(scene.lines.filter(({ level }) => level === 50)).toEqual([])
+  })
+})
