@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest'
+import { userId } from '../support/ids.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { startFiles } from './file-server.ts'
+import { WORKFLOW } from './scene.ts'
+
+/** A form with a file, and one more part whose head and body are given. */
+const formWith = (head: string, body = 'thr_bob') =>
+  `--b4a2e7d\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\nabc\r\n--b4a2e7d\r\n${head}\r\n\r\n${body}\r\n--b4a2e7d--\r\n`
+const named = (name: string, more = '') => `Content-Disposition: form-data; name=${name}${more}`
+const MULTIPART = 'multipart/form-data; boundary=b4a2e7d'
+
+async function startForms() {
+  const uploads = await startFiles()
+  const bob = { source: WORKFLOW, kind: 'thread', id: 'thr_bob', createdAt: 1 } as const
+  await uploads.scene.registry.claimOwnership({ ...bob, user: userId('bob') })
+  uploads.serve((_request, response) => response.writeHead(204).end())
+  const { answered, origin, scene, session, seen, reachable } = uploads
+  const made = { id: 'atc_1', upload_url: `${origin}/up` }
+  const params = { name: 'a', size: 1, mime_type: 'image/png' }
+  const { upload_url } = await answered(made, ['attachments.create', params])
+  const link = reachable(String(upload_url))
+  seen.length = 0
+  const authorization = `Bearer ${session.secret}`
+  return {
+    ...uploads,
+    toLink: (type: string, body: string) =>
+      fetch(link, { method: 'POST', headers: { 'content-type': type }, body }),
+    direct: (type: string, body: string) =>
+      fetch(scene.url, { method: 'POST', headers: { 'content-type': type, authorization }, body }),
+  }
+}
+
+test.each(['"thread_id"', 'thread_id', '"thread_id[]"', '"thread[id]"', '"input[thread_id]"'])(
+  'a form with the field %s of another user is read, and 404',
+  async (name) => {
+    const { toLink, direct, seen } = await startForms()
+    for (const send of [toLink, direct]) {
+      expectProblem(await answerOf(await send(MULTIPART, formWith(named(name)))), 404, 'not_found')
+    }
+    expect(seen).toEqual([])
+  },
+)
+
+describe('a form that names what is another’s reaches no server, however the field is spelled', () => {
+  test.each([
+    named('"thread_id"'),
+    named('thread_id'),
+    named('"threadId"'),
+    named('"THREAD-ID"'),
+    named('"thread_id[]"'),
+    named('"thread_id[0]"'),
+    named('"thread[id]"'),
+    named('"input[thread_id]"'),
+    named('"input.thread_id"'),
+    named('"input[context][thread_id][]"'),
+    named('"attachment_id"'),
+    named('"thread_id"', `; filename*=UTF-8''x`),
+    named('"thread_id"', '; filename=""'),
+    named('"thread_id"', '; filename="x.txt"'),
+    named('"a"', '; name="thread_id"'),
+    named('"a"', `; name*=UTF-8''thread_id`),
+    `${named('"a"')}\r\n${named('"thread_id"')}`,
+    `CONTENT-DISPOSITION: FORM-DATA; NAME="thread_id"`,
+    named("'thread_id'"),
+    named('"thread\\_id"'),
+    named('"thread%5Fid"'),
+    named('"thread_id\0"'),
+    named('"thread_id;x"'),
+    named('"ｔhread_id"'),
+    named(' "thread_id"'),
+    `Content-Disposition: form-data;\r\n name="thread_id"`,
+    `${named('"thread_id"')}\r\nContent-Transfer-Encoding: base64`,
+  ])('%j', async (head) => {
+    const { toLink, direct, seen } = await startForms()
+    for (const send of [toLink, direct]) {
+      const answer = await answerOf(await send(MULTIPART, formWith(head)))
+      expect([400, 404]).toContain(answer.status)
+      expectProblem(answer, answer.status, answer.status === 400 ? 'invalid_request' : 'not_found')
+    }
+    expect(seen).toEqual([])
+  })
+
+  test.each([
+    [
+      'a second value',
+      `${formWith(named('"thread_id"'), 'thr_1')}`.replace(
+        '--b4a2e7d--',
+        `--b4a2e7d\r\n${named('"thread_id"')}\r\n\r\nthr_bob\r\n--b4a2e7d--`,
+      ),
+    ],
+    ['JSON in a field', formWith(named('"params"'), '{"input":{"thread_id":"thr_bob"}}')],
+    [
+      'JSON with its type',
+      formWith(
+        `${named('"params"')}\r\nContent-Type: application/json`,
+        '[{"threadId":"thr_bob"}]',
+      ),
+    ],
+    [
+      'JSON in which a key comes twice',
+      formWith(named('"params"'), '{"thread_id":"thr_1","thread_id":"thr_bob"}'),
+    ],
+    [
+      'JSON that is too deep',
+      formWith(named('"params"'), `${'['.repeat(100_000)}${']'.repeat(100_000)}`),
+    ],
+    [
+      'a form as a file',
+      formWith(
+        `${named('"x"', '; filename="f"')}\r\nContent-Type: multipart/mixed; boundary=y`,
+        `--y\r\n${named('"thread_id"')}\r\n\r\nthr_bob\r\n--y--`,
+      ),
+    ],
+    ['a form without an end', formWith(named('"x"')).replace('--b4a2e7d--', '')],
+  ])('%s', async (_name, body) => {
+    const { toLink, direct, seen } = await startForms()
+    for (const send of [toLink, direct]) {
+      expect([400, 404]).toContain((await send(MULTIPART, body)).status)
+    }
+    expect(seen).toEqual([])
+  })
+
+  test.each([
+    ['application/x-www-form-urlencoded', 'thread_id=thr_bob', 404],
+    ['application/x-www-form-urlencoded; charset=utf-8', 'a=1&thread%5Fid%5B%5D=thr_bob', 404],
+    ['multipart/mixed; boundary=b4a2e7d', formWith(named('"thread_id"')), 415],
+    ['multipart/form-data', formWith(named('"thread_id"')), 415],
+    ['text/plain, multipart/form-data; boundary=b4a2e7d', formWith(named('"thread_id"')), 415],
+    ['application/x-www-form-urlencoded,text/plain', 'thread_id=thr_bob', 415],
+  ])('to a link as %s', async (type, body, status) => {
+    const { toLink, seen } = await startForms()
+    expect((await toLink(type, body)).status).toBe(status)
+    expect(seen).toEqual([])
+  })
+})
+
+describe('a form of the caller’s own', () => {
+  test('is written anew: the server reads what was judged, and nothing else', async () => {
+    const { toLink, seen } = await startForms()
+    const nested = `--y\r\n${named('"thread_id"')}\r\n\r\nthr_bob\r\n--y--`
+    const head = `${named('"note"', `; x="thread_id"`)}\r\nX-More: thread_id\r\nContent-Type: multipart/mixed; boundary=y`
+    const body = `preamble thr_bob\r\n${formWith(named('"thread_id"'), 'thr_1')}`.replace(
+      '--b4a2e7d--',
+      `--b4a2e7d\r\n${head}\r\n\r\n${nested}\r\n--b4a2e7d--\r\nepilogue`,
+    )
+    const answer = await toLink('multipart/form-data; boundary=b4a2e7d; boundary=y', body)
+    if (answer.status !== 204) {
+      // A parser that is stricter about the preamble refuses all of it.
+      expect(answer.status).toBe(400)
+      expect(seen).toEqual([])
+      return
+    }
+    const [request] = seen
+    const type = request?.headers['content-type'] ?? ''
+    expect(type).not.toContain('boundary=b4a2e7d')
+    expect(request?.body).not.toContain('X-More')
+    expect(request?.body).not.toContain('epilogue')
+    expect(request?.body).not.toContain('multipart/mixed')
+    const form = await new Response(request?.body, { headers: { 'content-type': type } }).formData()
+    expect([...form.keys()]).toEqual(['file', 'thread_id', 'note'])
+  })
+
+  test.each([
+    ['a file in a field named attachment', named('"attachment"', '; filename="a.png"'), 'picture'],
+    ['a text in brackets', named('"title"'), '[draft] {x'],
+    ['JSON that names nothing', named('"meta"'), '{"a":[1,"b"]}'],
+  ])('passes with %s', async (_name, head, body) => {
+    const { toLink, seen } = await startForms()
+    expect((await toLink(MULTIPART, formWith(head, body))).status).toBe(204)
+    expect(seen).toHaveLength(1)
+    expect(seen[0]?.body).toContain(body)
+    expect(seen[0]?.body).toContain('filename="a.txt"')
+  })
+
+  test('passes as application/x-www-form-urlencoded to a link', async () => {
+    const { toLink, seen } = await startForms()
+    const type = 'application/x-www-form-urlencoded'
+    expect((await toLink(type, 'title=a+b%26&thread_id=thr_1')).status).toBe(204)
+    expect(seen).toMatchObject([{ body: 'title=a+b%26&thread_id=thr_1' }])
+    expect(seen[0]?.headers['content-type']).toMatch(/^application\/x-www-form-urlencoded/)
+  })
+})
