@@ -165,7 +165,7 @@ describe.runIf(wantsRedis())('with ?replicas=1', () => {
 describe.runIf(wantsRedis())('a cluster with ?replicas=1', () => {
   afterEach(() => instances.closeAll())
 
-  test('asks the replica of the node that has our slot', async () => {
+  test('asks the replica of the node that has our slot, which then takes over', async () => {
     const nodes = [...(await startCluster())]
     try {
       const holder = await ownerOf(nodes)
@@ -189,6 +189,10 @@ describe.runIf(wantsRedis())('a cluster with ?replicas=1', () => {
       await registry.readStanding(standingQuery())
       replica.thaw()
       await confirmed(() => registry.revoke(order()))
+      await holder.kill()
+      const standing = await vi.waitFor(() => registry.readStanding(standingQuery()), 20_000)
+      expect(standing.generation).toBeGreaterThanOrEqual(3)
+      await expect(registry.revoke(order())).rejects.toMatchObject(refused)
     } finally {
       await Promise.all(nodes.map((node) => node.close()))
     }
