@@ -9,10 +9,10 @@ import type { AppContext } from '../http/context.ts'
 import { countAuthorization } from '../http/credentials.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { BEARER } from '../lib/header-patterns.ts'
+import { BEARER, JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseSessionId, parseUserId, type WorkflowName } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
-import type { SessionRecord } from '../registry/records.ts'
+import type { SessionRecord, SessionUse } from '../registry/records.ts'
 
 /** Longer than any of ours; nothing longer is verified. */
 const MAX_CHARACTERS = 8192
@@ -23,6 +23,12 @@ export interface Call {
   readonly session: SessionRecord
   /** The user's generation when the request was let in, see `UserStanding`. */
   readonly generation: number
+}
+
+/** A call whose request is not counted yet when it is a message: the type is in its body. */
+export interface OpenedCall extends Call {
+  /** @throws `rate_limited`; `invalid_token` when the session has ended meanwhile */
+  readonly count: (as: 'run' | 'read') => Promise<void>
 }
 
 /** {@link createVerifyToken} */
@@ -94,25 +100,36 @@ export function createOpenCall({
   readonly registry: Pick<Registry, 'useSession'>
   readonly now: Clock
 }) {
+  async function useSession(
+    use: Omit<SessionUse, 'counts' | 'nowMs'>,
+    counts: SessionUse['counts'],
+  ) {
+    const outcome = await registry.useSession({ ...use, counts, nowMs: now() })
+    if (outcome.kind === 'ended') throw invalidToken('the session has ended')
+    if (outcome.kind === 'ok') return outcome
+    throw new ServiceError('rate_limited', {
+      reason: `more requests of a session in a minute than ${use.maxPerMinute} allows (${counts})`,
+      retryAfterSeconds: outcome.resetMs / 1000,
+    })
+  }
+
   /**
    * @param c - the request
    * @throws `not_found` when there is no such workflow here; `missing_token`; `invalid_token`;
    * `rate_limited`; `store_unavailable`
    */
-  return async function openCall(c: AppContext): Promise<Call> {
+  return async function openCall(c: AppContext): Promise<OpenedCall> {
     const { workflow, user, id } = await verify(c, readClientSecret(c), CLIENT_SECRET_TYPE)
     const { name, maxRequestsPerMinute: maxPerMinute = DEFAULT_REQUESTS_PER_MINUTE } = workflow
-    const outcome = await registry.useSession({ id, user, maxPerMinute, nowMs: now() })
-    if (outcome.kind === 'ended') throw invalidToken('the session has ended')
-    if (outcome.kind === 'limited') {
-      throw new ServiceError('rate_limited', {
-        reason: `more than ${maxPerMinute} requests of a session in a minute`,
-        retryAfterSeconds: outcome.resetMs / 1000,
-      })
-    }
-    const { session, generation } = outcome
+    const use = { id, user, maxPerMinute }
+    // All but a message is no run of the model.
+    const isMessage = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
+    const { session, generation } = await useSession(use, isMessage ? 'nothing' : 'read')
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')
-    return { workflow, session, generation }
+    const count = async (as: 'run' | 'read') => {
+      await useSession(use, as)
+    }
+    return { workflow, session, generation, count }
   }
 }
 

@@ -2,7 +2,12 @@
 // names is the caller's, sent on in the caller's name, and answered with the server's answer.
 
 import { idsOf } from '../chatkit/protocol/ids.ts'
-import { isStreaming, type ParsedRequest, parseRequest } from '../chatkit/protocol/request.ts'
+import {
+  isStreaming,
+  type ParsedRequest,
+  parseRequest,
+  runsModel,
+} from '../chatkit/protocol/request.ts'
 import { serverFault } from '../chatkit/protocol/server-call.ts'
 import { type BodyLimits, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
@@ -17,7 +22,7 @@ import { type createOpenLink, linkUseOf } from './files/open-link.ts'
 import type { createUploads } from './files/uploads.ts'
 import type { Forward } from './forward.ts'
 import { type AnswerJson, deletedBy } from './json-answer.ts'
-import type { Call, createOpenCall } from './open-call.ts'
+import type { Call, createOpenCall, OpenedCall } from './open-call.ts'
 import type { OpenStreams, SessionEnd } from './open-streams.ts'
 import { type GatewayOwnership, requireOwn, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
@@ -100,8 +105,9 @@ export function createTakeMessage({
     return response
   }
 
-  async function answer(c: AppContext, call: Call, bytes: Uint8Array): Promise<Response> {
-    const parsed = parse(bytes, allowUnknownTypes)
+  async function answer(c: AppContext, call: OpenedCall, bytes: Uint8Array): Promise<Response> {
+    const parsed = await judged(call, () => parse(bytes, allowUnknownTypes))
+    await call.count(runsModel(parsed) ? 'run' : 'read')
     const adopts = await requireOwn(ownership, call, { ...idsOf(parsed), shows: shownBy(parsed) })
     const { id, user } = call.session
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
@@ -125,13 +131,23 @@ export function createTakeMessage({
     }
   }
 
-  return async function takeMessage(c: AppContext, call: Call): Promise<Response> {
+  return async function takeMessage(c: AppContext, call: OpenedCall): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     try {
-      return await answer(c, call, await readBytes(c, bodyLimits, memory.hold))
+      return await answer(c, call, await judged(call, () => readBytes(c, bodyLimits, memory.hold)))
     } finally {
       memory.release()
     }
+  }
+}
+
+/** A message that cannot be read costs no run of the model, and counts like one that runs none. */
+async function judged<T>(call: OpenedCall, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    await call.count('read')
+    throw error
   }
 }
 

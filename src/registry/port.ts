@@ -95,7 +95,8 @@ export interface Registry {
   /**
    * Checks one request with a self-hosted session's secret, in one atomic step: whether the session is
    * live and this user's, and its per-minute limit (a window of {@link USE_WINDOW_MS} from the first
-   * request, no refill). A request that is refused is not counted.
+   * request, no refill; one for runs of the model, one for all else). A request that is refused is not
+   * counted.
    */
   useSession(use: SessionUse): Promise<UseOutcome>
   /**
@@ -191,6 +192,9 @@ export interface Registry {
 
 /** Milliseconds for which a new cancel is left to the instance that wrote it. */
 export const FIRST_LEASE_MS = 5000
+
+/** So many other requests of a session are allowed for each run of the model. */
+export const READS_PER_RUN = 10
 
 /** Length of the window of {@link Registry.useSession}, in milliseconds. */
 export const USE_WINDOW_MS = 60_000

@@ -1,5 +1,4 @@
-// The records that the registry's methods take and return. Times are Unix seconds unless a name says
-// otherwise.
+// The records that the registry's methods take and return. Times are Unix seconds unless a name differs.
 
 import type { SessionId, UserId, WorkflowName } from '../lib/ids.ts'
 
@@ -203,7 +202,6 @@ export interface EraseOutcome {
   readonly more: boolean
 }
 
-/** State variables of a session, as config and claims made them. */
 export type SessionState = Readonly<Record<string, string | number | boolean>>
 
 /** A session and its user, by whom a store finds the session. */
@@ -213,8 +211,10 @@ export interface SessionKey {
 }
 
 export interface SessionUse extends SessionKey {
-  /** At least 1. */
+  /** Of runs of the model, at least 1; of other requests ten times as many. */
   readonly maxPerMinute: number
+  /** `nothing`: refused when both are used up. */
+  readonly counts: 'run' | 'read' | 'nothing'
   readonly nowMs: number
 }
 

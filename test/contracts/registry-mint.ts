@@ -175,7 +175,13 @@ export function mintSuite({ registry }: Suite): void {
       const hash = hashOf('secret of s1')
       const standing = await registry.readStanding(standingQuery('alice', hash))
       expect(standing).toMatchObject({ liveSessions: 1, current: { status: 'replaced' } })
-      const use = { id: 's1', user: 'alice', maxPerMinute: 9, nowMs: NOW * 1000 }
+      const use = {
+        id: 's1',
+        user: 'alice',
+        maxPerMinute: 9,
+        counts: 'run',
+        nowMs: NOW * 1000,
+      } as const
       expect(await registry.useSession(use)).toEqual({ kind: 'ended' })
       expect(await registry.record(entry({ id: 's1', state: {} }))).toEqual({ kind: 'blocked' })
       expect(await registry.record(entry({ id: 's3', state: {} }, { replaces }))).toEqual({

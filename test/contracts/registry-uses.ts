@@ -11,7 +11,14 @@ const ENDED = { kind: 'ended' }
 export function usesSuite(suite: Suite): void {
   const { registry } = suite
   const use = (of: Partial<Plain<SessionUse>> = {}) =>
-    registry.useSession({ id: 's1', user: 'alice', maxPerMinute: 2, nowMs: MS, ...of })
+    registry.useSession({
+      id: 's1',
+      user: 'alice',
+      maxPerMinute: 2,
+      counts: 'run',
+      nowMs: MS,
+      ...of,
+    })
 
   describe('a use of a session', () => {
     it('gives back the session with its state', async () => {
@@ -99,6 +106,30 @@ export function usesSuite(suite: Suite): void {
       expect(await use({ nowMs: again + 2 })).toEqual({ kind: 'limited', resetMs: 59_998 })
     })
 
+    it('is another one for requests that run no model, ten times as high', async () => {
+      await registry.record(entry({ id: 's1' }))
+      const read = (nowMs = MS) => use({ maxPerMinute: 1, counts: 'read', nowMs })
+      for (let at = 0; at < 10; at++) expect((await read()).kind).toBe('ok')
+      expect(await read(MS + 1)).toEqual({ kind: 'limited', resetMs: USE_WINDOW_MS - 1 })
+      expect((await use({ maxPerMinute: 1, nowMs: MS + 2 })).kind).toBe('ok')
+      expect((await use({ maxPerMinute: 1, nowMs: MS + 3 })).kind).toBe('limited')
+      expect((await read(MS + USE_WINDOW_MS)).kind).toBe('ok')
+      expect((await use({ maxPerMinute: 1, nowMs: MS + USE_WINDOW_MS })).kind).toBe('limited')
+    })
+
+    it('refuses what is not counted yet only when both are used up, until the first is over', async () => {
+      await registry.record(entry({ id: 's1' }))
+      const look = (nowMs = MS) => use({ maxPerMinute: 1, counts: 'nothing', nowMs })
+      for (let at = 0; at < 12; at++) expect((await look()).kind).toBe('ok')
+      await use({ maxPerMinute: 1 })
+      expect((await look()).kind).toBe('ok')
+      for (let at = 0; at < 10; at++) await use({ maxPerMinute: 1, counts: 'read', nowMs: MS + 5 })
+      expect(await look(MS + 5)).toEqual({ kind: 'limited', resetMs: USE_WINDOW_MS - 5 })
+      expect((await look(MS + USE_WINDOW_MS)).kind).toBe('ok')
+      await registry.beginCancel('s1', NOW)
+      expect(await look()).toEqual(ENDED)
+    })
+
     it('does not count what it refused', async () => {
       await registry.record(entry({ id: 's1' }))
       await use({ maxPerMinute: 1 })
@@ -118,7 +149,7 @@ export function usesSuite(suite: Suite): void {
     it('holds exactly at its bound when instances ask at once', async () => {
       const instances = await suite.instances()
       await registry.record(entry({ id: 's1' }))
-      const asked = { id: 's1', user: 'alice', maxPerMinute: 10, nowMs: MS }
+      const asked = { id: 's1', user: 'alice', maxPerMinute: 10, counts: 'run', nowMs: MS } as const
       const outcomes = await Promise.all(
         Array.from({ length: 40 }, (_, at) => instances[at % instances.length]?.useSession(asked)),
       )
@@ -129,7 +160,13 @@ export function usesSuite(suite: Suite): void {
     it('lets no use through once another instance has answered a revoke', async () => {
       const [first, second, third] = await suite.instances()
       await first?.record(entry({ id: 's1' }))
-      const asked = { id: 's1', user: 'alice', maxPerMinute: 100, nowMs: MS }
+      const asked = {
+        id: 's1',
+        user: 'alice',
+        maxPerMinute: 100,
+        counts: 'run',
+        nowMs: MS,
+      } as const
       expect((await second?.useSession(asked))?.kind).toBe('ok')
       await third?.revoke(order())
       expect(await first?.useSession(asked)).toEqual(ENDED)

@@ -1,10 +1,13 @@
 import { SignJWT } from 'jose'
 import { beforeEach, expect, test } from 'vitest'
+import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
+import type { SessionUse } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { ask } from '../support/chatkit/server-client.ts'
+import { workingParams } from '../support/chatkit/gateway-requests.ts'
+import { ask, eventsOf, input } from '../support/chatkit/server-client.ts'
 import { workflowName } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
@@ -106,15 +109,79 @@ test('an unknown or hosted workflow is 404, with a client secret and without', a
   expectProblem(await answerOf(await ask(url, LIST)), 404, 'not_found')
 })
 
-test('a request beyond the limit of its session in a minute is refused with 429 rate_limited', async () => {
+const CREATE = ['threads.create', { input: input('hi') }] as const
+
+test('a run of the model beyond the limit of its session in a minute is refused with 429 rate_limited', async () => {
   const { scene: limited, alice } = await start({ workflow: { maxRequestsPerMinute: 2 } })
-  expect([(await alice(LIST)).status, (await alice(LIST)).status]).toEqual([200, 200])
-  const answer = await answerOf(await alice(LIST))
+  const runs = [await alice(CREATE), await alice(CREATE)]
+  expect(
+    await Promise.all(runs.map(async (run) => [run.status, (await eventsOf(run)).length > 0])),
+  ).toEqual([
+    [200, true],
+    [200, true],
+  ])
+  const answer = await answerOf(await alice(CREATE))
   expectProblem(answer, 429, 'rate_limited')
   expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(60)
   expect(limited.sample.server.requests()).toHaveLength(2)
   const other = asAt(limited.url, await limited.session('alice'))
-  expect((await other(LIST)).status).toBe(200)
+  expect((await other(CREATE)).status).toBe(200)
+})
+
+test('reads have ten times the limit of runs, for themselves: neither uses up the other', async () => {
+  const { scene: limited, alice } = await start({ workflow: { maxRequestsPerMinute: 1 } })
+  expect((await alice(CREATE)).status).toBe(200)
+  for (let at = 0; at < 10; at++) expect((await alice(LIST)).status).toBe(200)
+  limited.sample.server.clearRequests()
+  expectProblem(await answerOf(await alice(LIST)), 429, 'rate_limited')
+  expectProblem(await answerOf(await alice(CREATE)), 429, 'rate_limited')
+  const other = asAt(limited.url, await limited.session('alice'))
+  for (let at = 0; at < 10; at++) await other(LIST)
+  limited.sample.server.clearRequests()
+  expectProblem(await answerOf(await other(LIST)), 429, 'rate_limited')
+  expect(limited.sample.server.requests()).toEqual([])
+  expect((await other(CREATE)).status).toBe(200)
+})
+
+test('a message that cannot be read counts as a read, and leaves the run of the minute', async () => {
+  const { scene: limited, alice } = await start({ workflow: { maxRequestsPerMinute: 1 } })
+  const bad = ['threads.create', { input: 7 }] as const
+  for (let at = 0; at < 10; at++) {
+    expectProblem(await answerOf(await alice(bad)), 400, 'invalid_request')
+  }
+  expectProblem(await answerOf(await alice(bad)), 429, 'rate_limited')
+  expectProblem(await answerOf(await alice(LIST)), 429, 'rate_limited')
+  expect(limited.sample.server.requests()).toEqual([])
+  expect((await alice(CREATE)).status).toBe(200)
+  expectProblem(await answerOf(await alice(bad)), 429, 'rate_limited')
+})
+
+const RUNS = new Set<string>([
+  'threads.create',
+  'threads.add_user_message',
+  'threads.add_client_tool_output',
+  'threads.add_structured_input',
+  'threads.retry_after_item',
+  'threads.custom_action',
+  'threads.sync_custom_action',
+  'input.transcribe',
+])
+
+test.each(REQUEST_TYPES)('a request of type %s counts as what it is', async (type) => {
+  const { registry } = scene
+  const used: string[] = []
+  const counted = {
+    ...registry,
+    useSession(use: SessionUse) {
+      used.push(use.counts)
+      return registry.useSession(use)
+    },
+  }
+  const { alice } = await start({ registry: counted })
+  const params = await workingParams(type, alice)
+  used.length = 0
+  await (await alice([type, params])).text()
+  expect(used).toEqual(['nothing', RUNS.has(type) ? 'run' : 'read'])
 })
 
 test('a request is refused with 503 while the store is down', async () => {

@@ -6,7 +6,7 @@ import { forAllTests } from '../support/started.ts'
 
 const instances = redisInstances()
 const ALL = { kind: 'thread', limit: 20, order: 'desc' } as const
-const USE = { id: 's1', user: 'alice', maxPerMinute: 5, nowMs: NOW * 1000 }
+const USE = { id: 's1', user: 'alice', maxPerMinute: 5, counts: 'run', nowMs: NOW * 1000 } as const
 
 describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => {
   let registry: PlainRegistry

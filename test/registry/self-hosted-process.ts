@@ -18,7 +18,13 @@ const { values } = parseArgs({
 })
 const { path = '', user = '', max = '0', count = '0' } = values
 const registry = plain(createSqliteRegistry({ path }))
-const use = { id: 's1', user: 'alice', maxPerMinute: Number(max), nowMs: NOW * 1000 }
+const use = {
+  id: 's1',
+  user: 'alice',
+  maxPerMinute: Number(max),
+  counts: 'run',
+  nowMs: NOW * 1000,
+} as const
 
 /** The lock may be held for longer than one call waits: nothing was done then. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {

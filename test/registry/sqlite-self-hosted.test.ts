@@ -28,7 +28,13 @@ afterEach(async () => {
 describe('the SQLite file of self-hosted workflows', () => {
   it('keeps uses, states and ownership over a close and a new open', async () => {
     await registry.record(entry({ id: 's1', state: { plan: 'pro', seats: 3, trial: false } }))
-    const use = { id: 's1', user: 'alice', maxPerMinute: 1, nowMs: NOW * 1000 }
+    const use = {
+      id: 's1',
+      user: 'alice',
+      maxPerMinute: 1,
+      counts: 'run',
+      nowMs: NOW * 1000,
+    } as const
     await registry.useSession(use)
     await registry.claimOwnership(ownership({ id: 't1' }))
     await registry.close()
@@ -44,7 +50,13 @@ describe('the SQLite file of self-hosted workflows', () => {
 
   it('counts no use of a session that the sweep took', async () => {
     await registry.record(entry({ id: 's1' }))
-    await registry.useSession({ id: 's1', user: 'alice', maxPerMinute: 1, nowMs: NOW * 1000 })
+    await registry.useSession({
+      id: 's1',
+      user: 'alice',
+      maxPerMinute: 1,
+      counts: 'run',
+      nowMs: NOW * 1000,
+    })
     const db = new DatabaseSync(path)
     const uses = () => db.prepare('SELECT id FROM session_uses').all()
     expect(uses()).toEqual([{ id: 's1' }])
@@ -61,7 +73,13 @@ describe('the SQLite file of self-hosted workflows', () => {
       db.prepare('UPDATE sessions SET state = ?').run(state)
       const refused = { code: 'store_unavailable' }
       await expect(registry.getSession('s1')).rejects.toMatchObject(refused)
-      const use = { id: 's1', user: 'alice', maxPerMinute: 1, nowMs: NOW * 1000 }
+      const use = {
+        id: 's1',
+        user: 'alice',
+        maxPerMinute: 1,
+        counts: 'run',
+        nowMs: NOW * 1000,
+      } as const
       await expect(registry.useSession(use)).rejects.toMatchObject(refused)
     }
     db.close()

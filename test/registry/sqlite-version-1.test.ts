@@ -85,7 +85,7 @@ describe('a SQLite file of schema version 1', () => {
   })
 
   it('takes what later versions know, for old sessions and new ones', async () => {
-    const use = { user: 'alice', maxPerMinute: 1, nowMs: NOW * 1000 }
+    const use = { user: 'alice', maxPerMinute: 1, counts: 'run', nowMs: NOW * 1000 } as const
     expect((await registry.useSession({ ...use, id: 'live' })).kind).toBe('ok')
     expect((await registry.useSession({ ...use, id: 'live' })).kind).toBe('limited')
     await registry.record(entry({ id: 'new', state: { plan: 'pro' } }))

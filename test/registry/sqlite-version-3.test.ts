@@ -133,7 +133,13 @@ describe('a SQLite file of schema version 3', () => {
     expect(entries?.data).toEqual([auditEntry({ id: 'a1', ...about })])
     const window = { max: 5, seconds: 3600, nowMs: NOW * 1000 }
     expect(await registry.consume('mint:alice', window)).toMatchObject({ remaining: 3 })
-    const use = { id: 'self_hosted', user: 'alice', maxPerMinute: 2, nowMs: NOW * 1000 }
+    const use = {
+      id: 'self_hosted',
+      user: 'alice',
+      maxPerMinute: 2,
+      counts: 'run',
+      nowMs: NOW * 1000,
+    } as const
     expect((await registry.useSession(use)).kind).toBe('ok')
     expect((await registry.useSession(use)).kind).toBe('limited')
     expect(await registry.rememberOnce('jti', 3600, NOW)).toBe(false)

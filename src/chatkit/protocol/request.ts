@@ -91,6 +91,12 @@ const STREAMING: readonly string[] = [
   'threads.custom_action',
 ] satisfies RequestType[]
 
+/** These run the model too, although their answers are JSON. */
+const RUNS_IN_JSON: readonly string[] = [
+  'threads.sync_custom_action',
+  'input.transcribe',
+] satisfies RequestType[]
+
 const ENVELOPE: readonly string[] = ['type', 'params', 'metadata']
 
 const otherRequest = z.looseObject({
@@ -121,6 +127,11 @@ export function isKnownType(type: string): type is RequestType {
  */
 export function isStreaming(type: string): boolean {
   return STREAMING.includes(type)
+}
+
+/** Whether a request costs a run of the model, as far as anybody knows: one of unknown type may. */
+export function runsModel({ known, request: { type } }: ParsedRequest): boolean {
+  return !known || isStreaming(type) || RUNS_IN_JSON.includes(type)
 }
 
 /**

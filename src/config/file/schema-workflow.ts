@@ -130,7 +130,9 @@ export const workflowSchema = z
     rate_limits: z
       .strictObject({ max_requests_per_1_minute: z.int().min(1) })
       .optional()
-      .describe('Requests of one session; default 10 per minute.'),
+      .describe(
+        'Requests of one session that run the model; default 10 per minute. All others: ten times as many.',
+      ),
     chatkit_configuration: chatkitConfiguration.optional(),
   })
   .describe('A workflow that clients may be given a session for.')

@@ -1,14 +1,15 @@
 // Counts the uses of a session at the gateway, and finds out which open sessions have ended.
 import { z } from 'zod'
 import type { SessionId } from '../../lib/ids.ts'
-import { type Registry, USE_WINDOW_MS } from '../port.ts'
+import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import { toSession } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link.ts'
 import { countText, row } from './replies.ts'
 
 /**
- * ARGV: now in ms, id, user, uses per window, length of the window in ms.
+ * ARGV: now in ms, id, user, 'run', 'read' or 'nothing', length of the window in ms, most runs and most
+ * reads in a window.
  * → 'ok', the session and its user's generation, 'limited' and the end of the window, or 'ended'.
  */
 const USE = script(
@@ -17,10 +18,20 @@ const USE = script(
 local now, id = tonumber(ARGV[1]), ARGV[2]
 local session = read_session(id)
 if not session or session.user ~= ARGV[3] or not is_live(session, now / 1000) then return { 'ended' } end
-local used, ends = tonumber(session.uses or 0), tonumber(session.uses_end_ms or 0)
-if ends <= now then used, ends = 0, now + tonumber(ARGV[5]) end
-if used >= tonumber(ARGV[4]) then return { 'limited', ends } end
-redis.call('HSET', key('session', id), 'uses', used + 1, 'uses_end_ms', ends)
+local function window(field, max)
+  local used, ends = tonumber(session[field] or 0), tonumber(session[field .. '_end_ms'] or 0)
+  if ends <= now then used, ends = 0, now + tonumber(ARGV[5]) end
+  return { field = field, used = used, ends = ends, full = used >= tonumber(max) }
+end
+local runs, reads = window('uses', ARGV[6]), window('reads', ARGV[7])
+if ARGV[4] == 'nothing' then
+  if runs.full and reads.full then return { 'limited', math.min(runs.ends, reads.ends) } end
+else
+  local asked = ARGV[4] == 'run' and runs or reads
+  if asked.full then return { 'limited', asked.ends } end
+  local field = asked.field
+  redis.call('HSET', key('session', id), field, asked.used + 1, field .. '_end_ms', asked.ends)
+end
 return { 'ok', flat_session(id), (state_of(session.user, now / 1000)) }`,
 )
 
@@ -49,11 +60,13 @@ const useReply = z.union([
 
 export function createUses(link: Link): Pick<Registry, 'useSession' | 'endedAmong'> {
   return {
-    useSession: ({ id, user, maxPerMinute, nowMs }) =>
-      link.run(USE, [nowMs, id, user, maxPerMinute, USE_WINDOW_MS], (reply) => {
+    useSession({ id, user, maxPerMinute: max, counts, nowMs }) {
+      const args = [nowMs, id, user, counts, USE_WINDOW_MS, max, READS_PER_RUN * max]
+      return link.run(USE, args, (reply) => {
         const use = useReply.parse(reply)
         return use.kind === 'limited' ? { kind: use.kind, resetMs: use.endsMs - nowMs } : use
-      }),
+      })
+    },
     async endedAmong(sessions) {
       if (sessions.length === 0) return []
       const keys = sessions.flatMap(({ id, user }) => [id, user])

@@ -201,6 +201,19 @@ export const MIGRATIONS: readonly string[] = [
 
   ALTER TABLE users ADD COLUMN ended_upto INTEGER NOT NULL DEFAULT 0;
   `,
+  // Two windows for each session: one for runs of the model, one for all else.
+  `
+  ALTER TABLE session_uses RENAME TO old_session_uses;
+  CREATE TABLE session_uses (
+    id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('run', 'read')),
+    used INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL,
+    PRIMARY KEY (id, kind)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO session_uses SELECT id, 'run', used, ends_ms FROM old_session_uses;
+  DROP TABLE old_session_uses;
+  `,
 ]
 
 /** A write that changes nothing anyone reads. */

@@ -1,5 +1,5 @@
 // Counts a self-hosted session's requests per minute and says whether it is live, in SQLite.
-import { type Registry, USE_WINDOW_MS } from '../port.ts'
+import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
 import { toSession } from '../rows.ts'
 import { isLive } from '../session-match.ts'
@@ -9,11 +9,11 @@ const SESSION = `
   SELECT *, coalesce((SELECT generation FROM users WHERE users.user = sessions.user), 0) AS generation
   FROM sessions WHERE id = ? AND +user = ?`
 
-const RUNNING = 'SELECT used, ends_ms FROM session_uses WHERE id = ? AND ends_ms > ?'
+const RUNNING = 'SELECT used, ends_ms FROM session_uses WHERE id = ? AND kind = ? AND ends_ms > ?'
 
 const COUNT = `
-  INSERT INTO session_uses VALUES (?1, ?2, ?3)
-  ON CONFLICT (id) DO UPDATE SET used = ?2, ends_ms = ?3`
+  INSERT INTO session_uses VALUES (?1, ?2, ?3, ?4)
+  ON CONFLICT (id, kind) DO UPDATE SET used = ?3, ends_ms = ?4`
 
 /** A session whose answers may run on: it is active or has expired, or was replaced, and no more. */
 const RUNS_ON = `
@@ -30,7 +30,10 @@ const RUNS_ON = `
  */
 export function createUses(relaxed: Database): Pick<Registry, 'useSession' | 'endedAmong'> {
   return {
-    useSession: (use) => relaxed.write((sql) => useSession(sql, use)),
+    useSession: (use) => {
+      const work = (sql: Sql) => useSession(sql, use)
+      return use.counts === 'nothing' ? relaxed.plain(work) : relaxed.write(work)
+    },
     endedAmong: (sessions) =>
       relaxed.plain((sql) => {
         const isEnded = ({ id, user }: SessionKey) => sql.get(RUNS_ON, id, user) === undefined
@@ -39,14 +42,24 @@ export function createUses(relaxed: Database): Pick<Registry, 'useSession' | 'en
   }
 }
 
-function useSession(sql: Sql, { id, user, maxPerMinute, nowMs }: SessionUse): UseOutcome {
+function useSession(sql: Sql, { id, user, maxPerMinute, counts, nowMs }: SessionUse): UseOutcome {
   const row = sql.get(SESSION, id, user)
   const session = row === undefined ? undefined : toSession(row)
   if (session === undefined || !isLive(session, nowMs / 1000)) return { kind: 'ended' }
-  const running = sql.get(RUNNING, id, nowMs)
-  const used = numberIn(running, 'used') ?? 0
-  const endsMs = numberIn(running, 'ends_ms') ?? nowMs + USE_WINDOW_MS
-  if (used >= maxPerMinute) return { kind: 'limited', resetMs: endsMs - nowMs }
-  sql.run(COUNT, id, used + 1, endsMs)
+  const max = { run: maxPerMinute, read: READS_PER_RUN * maxPerMinute }
+  const window = (kind: 'run' | 'read') => {
+    const running = sql.get(RUNNING, id, kind, nowMs)
+    const used = numberIn(running, 'used') ?? 0
+    const endsMs = numberIn(running, 'ends_ms') ?? nowMs + USE_WINDOW_MS
+    return { kind, used, endsMs, full: used >= max[kind] }
+  }
+  const windows = counts === 'nothing' ? [window('run'), window('read')] : [window(counts)]
+  if (windows.every(({ full }) => full)) {
+    const endsMs = Math.min(...windows.map((one) => one.endsMs))
+    return { kind: 'limited', resetMs: endsMs - nowMs }
+  }
+  if (counts !== 'nothing') {
+    for (const { kind, used, endsMs } of windows) sql.run(COUNT, id, kind, used + 1, endsMs)
+  }
   return { kind: 'ok', session, generation: numberIn(row, 'generation') ?? 0 }
 }
