@@ -204,7 +204,9 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
 function tellOfForeign({ metrics, log }: AppContext) {
   return ({ source: { name: workflow, threadsAt }, what, count }: Foreign) => {
     metrics.foreignSeen({ source: threadsAt === undefined ? 'hosted' : 'self_hosted', what, count })
-    log.warn({ workflow, what, count }, 'the upstream shows what is of someone else: dropped')
+    const missing = what === 'missing'
+    const text = missing ? 'cannot show a thread' : 'shows what is of someone else: dropped'
+    log.warn({ workflow, what, count }, `the upstream ${text}`)
   }
 }
 

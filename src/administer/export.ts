@@ -31,6 +31,8 @@ type ExportedData =
       readonly item: ThreadItemPage['data'][number]
     }
   | { readonly type: 'audit'; readonly audit: AuditEntry }
+  /** A thread that could not be read, or not all of it. */
+  | { readonly type: 'failure'; readonly thread_id: string }
 
 /** The last line: without it the export is truncated. */
 export interface ExportSummary {
@@ -79,7 +81,7 @@ export async function* exportUser(
   call: CallOptions = {},
 ): AsyncGenerator<readonly ExportLine[], void, undefined> {
   const failures = createFailures()
-  const counts = { session: 0, thread: 0, item: 0, audit: 0 }
+  const counts = { session: 0, thread: 0, item: 0, audit: 0, failure: 0 }
   for await (const { lines, failure } of allOf(parts, user, call)) {
     call.signal?.throwIfAborted()
     if (failure !== undefined) failures.add(failure)
@@ -120,7 +122,9 @@ async function* noting(
   try {
     yield* found
   } catch (error) {
-    yield { lines: [], failure: { ...part, code: codeOf(error) } }
+    const { id } = part
+    const lines = id === undefined ? [] : [{ type: 'failure', thread_id: id } as const]
+    yield { lines, failure: { ...part, code: codeOf(error) } }
   }
 }
 
@@ -154,7 +158,12 @@ async function* threadLines(
   user: string,
   context: SourceCall,
 ): AsyncGenerator<Found, void, undefined> {
-  for await (const threads of threadPages(source, user, context)) {
+  for await (const { threads, missing } of threadPages(source, user, context)) {
+    for (const id of missing) {
+      const part = { what: 'thread', workflow: source.name, id } as const
+      const code = 'upstream_unavailable'
+      yield { lines: [{ type: 'failure', thread_id: id }], failure: { ...part, code } }
+    }
     const withItems = async (one: ListedThread) => ({ one, first: await firstItems(one, context) })
     for await (const { one, first } of mapAhead(threads, AHEAD, withItems)) {
       const part = { what: 'items', workflow: source.name, id: one.thread.id } as const
@@ -167,10 +176,12 @@ async function* threadLines(
 async function* threadPages(source: ThreadSource, user: string, context: SourceCall) {
   for (let after: string | undefined; ; ) {
     const query = { user, limit: PAGE, order: 'asc', after } as const
+    const missing: string[] = []
+    const call = { ...context.call, onMissing: (id: string) => missing.push(id) }
     const { values, hasMore } = await refusingCursors(after !== undefined, () =>
-      sourcePage(source, query, context),
+      sourcePage(source, query, { ...context, call }),
     )
-    yield values.map((thread) => ({ thread, source }))
+    yield { threads: values.map((thread) => ({ thread, source })), missing }
     if (!hasMore) return
     after = nextCursor(values.at(-1)?.id, after)
   }

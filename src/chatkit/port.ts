@@ -64,6 +64,8 @@ export interface CallOptions {
   readonly signal?: CallerSignal
   /** Called once when the call is over, whether it succeeded or not; not when no upstream is asked. */
   readonly observe?: (call: UpstreamCall) => void
+  /** Called for each thread that a self-hosted server cannot show, and that a list is without therefore. */
+  readonly onMissing?: (id: string) => void
   /**
    * For a call about one thread: the thread belongs to this user, or the call fails with `not_found`.
    * Only the self-hosted adapter checks it, in its records of ownership. The ChatKit API cannot check it,

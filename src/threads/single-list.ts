@@ -24,7 +24,8 @@ export async function singleList(
   const cursors = [after, before].filter((cursor) => cursor !== undefined)
   const ids = cursors.map(parseThreadId).filter((id) => id !== undefined)
   if (ids.length < cursors.length) throw badCursor()
-  if (user !== undefined) {
+  // A self-hosted server’s cursors are looked up in the ownership records, among the user's own.
+  if (user !== undefined && source.threadsAt === undefined) {
     const proofs = ids.map((id) => findThread([source], { id, user }, context.call))
     // All are awaited, so that the time taken does not tell which cursor is bad.
     for (const proof of await Promise.allSettled(proofs)) {

@@ -8,10 +8,13 @@ import { ServiceError } from '../lib/errors.ts'
 import { badCursor } from './cursors.ts'
 import type { ThreadSource } from './sources.ts'
 
-/** Something an upstream showed that is not of the user, or of the thread, that was asked for. */
+/**
+ * Something an upstream showed that is not of the user, or of the thread, that was asked for; or `missing`:
+ * a thread that it could not show.
+ */
 export interface Foreign {
   readonly source: ThreadSource
-  readonly what: 'thread' | 'item'
+  readonly what: 'thread' | 'item' | 'missing'
   /** How many in one answer. */
   readonly count: number
 }
@@ -46,7 +49,11 @@ export async function sourcePage(
   { call, onForeign }: SourceCall,
 ): Promise<{ readonly values: readonly Thread[]; readonly hasMore: boolean }> {
   const page = await collect(asked, async (part): Promise<Fetched<Thread>> => {
-    const answer = await source.chatkit.listThreads({ ...part, user }, call)
+    const onMissing = (id: string) => {
+      call?.onMissing?.(id)
+      onForeign({ source, what: 'missing', count: 1 })
+    }
+    const answer = await source.chatkit.listThreads({ ...part, user }, { ...call, onMissing })
     if (answer.data.length === 0 && answer.has_more) throw nothingButMore()
     let count = 0
     const entries = answer.data.map((thread) => {

@@ -5,7 +5,7 @@
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { isCode, ServiceError } from '../lib/errors.ts'
 import type { ThreadId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { CursorScope } from './cursors.ts'
@@ -83,7 +83,10 @@ export function createThreads({
     },
 
     async deleteOwn(user: string, id: ThreadId, call?: CallOptions): Promise<ThreadDeleted> {
-      return deleteFound(await findThread(sources, { id, user }, call), call)
+      const deleted = await deleteOwned(sources, { id, user }, call)
+      if (deleted !== undefined) return deleted
+      const hosted = sources.filter(({ threadsAt }) => threadsAt === undefined)
+      return deleteFound(await findThread(hosted, { id, user }, call), call)
     },
 
     /** For admins: threads of one user, or of everyone. */
@@ -112,11 +115,33 @@ function sourceOf(sources: readonly ThreadSource[], workflow: string): ThreadSou
   throw new ServiceError('workflow_not_allowed', { reason: 'no such workflow in the config' })
 }
 
+/**
+ * Deletes a thread at the self-hosted server that the ownership records name, without reading it first: a
+ * server that lost it could not show it. Undefined when the user owns no such thread.
+ */
+async function deleteOwned(
+  sources: readonly ThreadSource[],
+  { id, user }: { readonly id: ThreadId; readonly user: string },
+  call: CallOptions | undefined,
+): Promise<ThreadDeleted | undefined> {
+  for (const source of sources.filter(({ threadsAt }) => threadsAt !== undefined)) {
+    try {
+      return confirmed(await source.chatkit.deleteThread(id, { ...call, asUser: user }), id)
+    } catch (error) {
+      if (!isCode(error, 'not_found')) throw error
+    }
+  }
+  return undefined
+}
+
 async function deleteFound(
   { id, thread, source }: FoundThread,
   call?: CallOptions,
 ): Promise<ThreadDeleted> {
-  const answer = await source.chatkit.deleteThread(id, { ...call, asUser: thread.user })
+  return confirmed(await source.chatkit.deleteThread(id, { ...call, asUser: thread.user }), id)
+}
+
+function confirmed(answer: ThreadDeleted, id: ThreadId): ThreadDeleted {
   if (answer.id === id && answer.deleted) {
     return { id, object: 'chatkit.thread.deleted', deleted: true }
   }

@@ -129,3 +129,19 @@ test('an erase ends a running stream, and a thread that the server makes late is
   await coming
   expect(await ownedBy('alice', 'thread')).toEqual([])
 })
+
+test('an export says which threads could not be read, and is then not complete', async () => {
+  const { id } = await createThread(await askerFor('alice'), 'remember the milk')
+  await registry.claimOwnership(ownership({ id: 'thr_lost', source: server.url }))
+  const lines = await exportOf(running, 'alice')
+  expect(lines).toContainEqual({ type: 'failure', thread_id: 'thr_lost' })
+  expect(lines).toContainEqual(
+    expect.objectContaining({ type: 'thread', thread: expect.objectContaining({ id }) }),
+  )
+  expect(summaryOf(lines)).toMatchObject({
+    complete: false,
+    threads: 1,
+    failed: 1,
+    failures: [{ what: 'thread', workflow: 'helpdesk', id: 'thr_lost' }],
+  })
+})

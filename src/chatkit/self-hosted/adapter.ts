@@ -14,14 +14,9 @@ import {
   type IssuedSession,
 } from '../wire/session.ts'
 import { createAskServer } from './ask.ts'
-import {
-  deleteAttachment,
-  deleteThread,
-  listItems,
-  listThreads,
-  type OwnershipRecords,
-  retrieveThread,
-} from './threads.ts'
+import { listThreads } from './list-threads.ts'
+import type { OwnershipRecords } from './owned-server.ts'
+import { deleteAttachment, deleteThread, listItems, retrieveThread } from './threads.ts'
 
 /**
  * The gateway guards the sessions. Nobody has to be asked to cancel one: the gateway goes by the

@@ -2,83 +2,18 @@
 // there are and who owns each; the server, asked as the owner, says what is in them.
 
 import { z } from 'zod'
-import { eachBounded } from '../../lib/concurrency.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
 import type { ThreadId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { serverFault } from '../protocol/server-call.ts'
-import { type ServerItem, serverItemPage, serverThread } from '../protocol/thread.ts'
-import { toWireItem, toWireThread } from '../protocol/to-wire.ts'
-import { collect, type Fetched, listOf } from '../wire/pages.ts'
-import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from '../wire/thread.ts'
-import type { ListQuery, ThreadListQuery } from '../wire/wire.ts'
-import type { Ask, AskServer, Question } from './ask.ts'
-
-interface OwnedThing {
-  readonly source: string
-  readonly kind: 'thread' | 'attachment'
-  readonly id: string
-}
-
-/** The registry's records of who owns a thread or an attachment, as far as the adapter needs them. */
-export interface OwnershipRecords {
-  ownersOf(things: readonly OwnedThing[]): Promise<readonly (string | undefined)[]>
-  listOwned(query: {
-    readonly source: string
-    readonly kind: 'thread'
-    readonly user?: string | undefined
-    readonly limit: number
-    readonly order: 'asc' | 'desc'
-    readonly after?: string | undefined
-    readonly before?: string | undefined
-  }): Promise<
-    | {
-        readonly data: readonly { readonly id: string; readonly user: string }[]
-        readonly hasMore: boolean
-      }
-    | undefined
-  >
-  releaseOwnership(thing: OwnedThing): Promise<void>
-}
-
-/** A server, with the records of what users own there. */
-interface OwnedServer {
-  /** Name of the server in the records. */
-  readonly source: string
-  readonly registry: OwnershipRecords
-  readonly askServer: AskServer
-}
-
-/** Threads of a list that are read at the same time. */
-const PARALLEL = 8
-
-/**
- * A thread that the server no longer has is left out, and its record is left alone: a server that lost
- * its data must not cost anyone their threads.
- */
-export function listThreads(
-  { source, registry, askServer }: OwnedServer,
-  query: ThreadListQuery,
-  call: CallOptions | undefined,
-): Promise<ThreadPage> {
-  const { user, ...page } = query
-  return askServer('list_threads', call, async (ask) =>
-    listOf(
-      await collect(page, async (part): Promise<Fetched<Thread>> => {
-        const order = part.order ?? 'desc'
-        const owned = await registry.listOwned({ ...part, order, user, source, kind: 'thread' })
-        if (owned === undefined) throw badCursor()
-        const found = new Map<string, Thread>()
-        await eachBounded(owned.data, PARALLEL, async ({ id, user: owner }) => {
-          const thread = await readThread(ask, id, owner)
-          if (thread !== undefined) found.set(id, thread)
-        })
-        const entries = owned.data.map(({ id }) => ({ id, value: found.get(id) }))
-        return { entries, hasMore: owned.hasMore }
-      }),
-    ),
-  )
-}
+import { type ServerItem, serverItemPage } from '../protocol/thread.ts'
+import { toWireItem } from '../protocol/to-wire.ts'
+import { collect, listOf } from '../wire/pages.ts'
+import type { Thread, ThreadDeleted, ThreadItemPage } from '../wire/thread.ts'
+import type { ListQuery } from '../wire/wire.ts'
+import type { Ask, Question } from './ask.ts'
+import { readThread } from './list-threads.ts'
+import type { OwnedServer, OwnershipRecords, ServerThing } from './owned-server.ts'
 
 /** Asked as the thread's owner, whoever that is. */
 export function retrieveThread(
@@ -89,23 +24,8 @@ export function retrieveThread(
   const owned = { source, kind: 'thread', id } as const
   return askServer('retrieve_thread', call, async (ask) => {
     const user = await ownerOf(owned, registry, call)
-    const thread = await readThread(ask, id, user)
-    if (thread === undefined) throw notFound('the server does not have the thread')
-    return thread
+    return readThread(ask, id, user)
   })
-}
-
-/** Undefined when the server does not have it. */
-async function readThread(ask: Ask, id: string, user: string): Promise<Thread | undefined> {
-  try {
-    const params = { thread_id: id }
-    const thread = await ask(user, { type: 'threads.get_by_id', params }, serverThread)
-    if (thread.id === id) return toWireThread(thread, user)
-  } catch (error) {
-    if (isCode(error, 'not_found')) return undefined
-    throw error
-  }
-  throw serverFault('upstream_invalid_response', 'another thread than was asked for')
 }
 
 /** {@link deleteOwned} */
@@ -133,18 +53,18 @@ export function deleteAttachment(
 
 interface OwnedDelete {
   readonly operation: ChatKitOperation
-  readonly thing: OwnedThing
+  readonly thing: ServerThing
   /** The server's own delete call. */
   readonly question: Question
 }
 
 /**
- * Deletes something at the server, then the record of its owner. Without its record nobody finds it
- * again, so a 404 counts only from a server that can show its threads: a wrong path, or a proxy without
+ * Deletes something at the server, then the record of its owner. What the server did not have is deleted,
+ * too. Without its record nobody finds it again, so a 404 counts only from a server that can show its threads: a wrong path, or a proxy without
  * the server behind it, answers 404 to everything.
  *
- * @throws `not_found` when the server did not have it, its record released; `upstream_rejected` when
- * the server has nothing at its address
+ * @throws `not_found` when nobody owns it, or another; `upstream_rejected` when the server has nothing at
+ * its address
  */
 function deleteOwned(
   { registry, askServer }: OwnedServer,
@@ -158,8 +78,6 @@ function deleteOwned(
     } catch (error) {
       if (!isCode(error, 'not_found')) throw error
       await requireServer(ask, user)
-      await registry.releaseOwnership(thing)
-      throw error
     }
     await registry.releaseOwnership(thing)
   })
@@ -219,7 +137,7 @@ function opposite(order: 'asc' | 'desc' = 'desc'): 'asc' | 'desc' {
 
 /** @throws `not_found` when nobody owns the thing, or another user than the call is for */
 async function ownerOf(
-  thing: OwnedThing,
+  thing: ServerThing,
   registry: OwnershipRecords,
   call: CallOptions | undefined,
 ): Promise<string> {
@@ -233,8 +151,4 @@ async function ownerOf(
 
 function notFound(reason: string): ServiceError {
   return new ServiceError('not_found', { reason })
-}
-
-function badCursor(): ServiceError {
-  return new ServiceError('invalid_request', { reason: 'a cursor of nothing on the list' })
 }

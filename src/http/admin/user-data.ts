@@ -41,6 +41,9 @@ const exportLine = z
       item: z.looseObject({ id: z.string(), object: z.literal('chatkit.thread_item') }),
     }),
     z.object({ type: z.literal('audit'), audit: auditEntry }),
+    z
+      .object({ type: z.literal('failure'), thread_id: z.string() })
+      .describe('A thread that could not be read, or not all of it.'),
     z.object({
       type: z.literal('summary'),
       sessions: count,

@@ -21,7 +21,7 @@ export interface MetricSources {
 /** Something an upstream showed to a user or of a thread that it is not of. */
 export interface ForeignSeen {
   readonly source: 'hosted' | 'self_hosted'
-  readonly what: 'thread' | 'item'
+  readonly what: 'thread' | 'item' | 'missing'
   readonly count: number
 }
 
@@ -78,6 +78,11 @@ export function createMetrics(sources: MetricSources): Metrics {
     labelNames: ['source', 'what'],
     registers: [registry],
   })
+  const missing = new Counter({
+    name: 'chatkit_mint_missing_threads_total',
+    help: 'Threads that a self-hosted server could not show, and that a list was without.',
+    registers: [registry],
+  })
   const turnedAway = new Counter({
     name: 'chatkit_mint_connections_turned_away_total',
     help: 'Connections that were closed at once, because there were too many.',
@@ -108,7 +113,8 @@ export function createMetrics(sources: MetricSources): Metrics {
       upstream.observe(labels, call.milliseconds / 1000)
     },
     foreignSeen({ source, what, count }) {
-      foreign.inc({ source, what }, count)
+      if (what === 'missing') missing.inc(count)
+      else foreign.inc({ source, what }, count)
     },
     mintsRefused: (count) => requests.inc(REFUSED_MINT, count),
     turnedAway: (count) => turnedAway.inc(count),

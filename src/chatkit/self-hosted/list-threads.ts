@@ -1,0 +1,146 @@
+// Lists the threads that users own at a self-hosted server: the ownership records say which, and the server
+// shows them, as many as it can in its own list and the others one by one.
+
+import { eachBounded } from '../../lib/concurrency.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import type { CallOptions } from '../port.ts'
+import { serverFault } from '../protocol/server-call.ts'
+import { serverThread, serverThreadPage } from '../protocol/thread.ts'
+import { toWireThread } from '../protocol/to-wire.ts'
+import { collect, type Fetched, listOf } from '../wire/pages.ts'
+import type { Thread, ThreadPage } from '../wire/thread.ts'
+import { DEFAULT_LIMIT, type ThreadListQuery } from '../wire/wire.ts'
+import type { Ask } from './ask.ts'
+import type { OwnedServer } from './owned-server.ts'
+
+const LOCAL_FAILURES: ReadonlySet<string> = new Set([
+  'not_found',
+  'upstream_unavailable',
+  'upstream_rejected',
+  'upstream_auth_failed',
+  'upstream_invalid_response',
+])
+
+interface Owned {
+  readonly id: string
+  readonly user: string
+}
+
+/** Threads of a list that are read at the same time. */
+const PARALLEL = 8
+/** Threads in a page of the server's list. */
+const PAGE = 100
+
+/**
+ * A thread that the server cannot show is left out and told to `call.onMissing`, as long as the server's own
+ * list answers. Its record is left alone: a server that lost its data must not cost anyone their threads.
+ * A list of one user's threads costs the server at most `limit` + 2 requests.
+ *
+ * @throws `upstream_unavailable` when neither the thread nor the list can be shown
+ */
+export function listThreads(
+  { source, registry, askServer }: OwnedServer,
+  query: ThreadListQuery,
+  call: CallOptions | undefined,
+): Promise<ThreadPage> {
+  const { user, ...page } = query
+  return askServer('list_threads', call, async (ask) => {
+    const show = createShow(ask, query, call?.onMissing)
+    let stopped = false
+    const { values, hasMore } = await collect(page, async (part): Promise<Fetched<Thread>> => {
+      const order = part.order ?? 'desc'
+      const owned = await registry.listOwned({ ...part, order, user, source, kind: 'thread' })
+      if (owned === undefined) throw badCursor()
+      const { shown, unasked } = await show(owned.data)
+      const end = owned.data.findIndex(({ id }) => unasked.has(id))
+      stopped = end !== -1
+      const data = stopped ? owned.data.slice(0, end) : owned.data
+      const entries = data.map(({ id }) => ({ id, value: shown.get(id) }))
+      return { entries, hasMore: owned.hasMore && !stopped }
+    })
+    return listOf({ values, hasMore: hasMore || stopped })
+  })
+}
+
+/** Shows threads for one answer: those that the server lists are not asked for one by one. */
+function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['onMissing']) {
+  const { user, limit = DEFAULT_LIMIT } = query
+  const shown = new Map<string, Thread>()
+  let list: Awaited<ReturnType<typeof firstList>> | undefined
+  let asked = 0
+  let found = 0
+
+  async function readOne({ id, user: owner }: Owned): Promise<void> {
+    asked += 1
+    const thread = await readThread(ask, id, owner).catch(ofThread)
+    if (thread instanceof ServiceError) return
+    shown.set(id, thread)
+    found += 1
+  }
+  /** Threads that may be asked for: at most `limit`, but more while none has been found. */
+  function affordable(unknown: readonly Owned[]): readonly Owned[] {
+    if (user === undefined || (shown.size === 0 && list?.isWhole !== true)) return unknown
+    return unknown.slice(0, Math.max(0, Math.max(1, limit) - asked))
+  }
+
+  return async function show(owned: readonly Owned[]) {
+    const isUnknown = ({ id }: Owned) => !shown.has(id)
+    if (user !== undefined && owned.length > 0) {
+      list ??= await firstList(ask, user, query)
+      for (const thread of list.threads) shown.set(thread.id, thread)
+    }
+    const unknown = owned.filter(isUnknown)
+    const now = affordable(unknown)
+    await eachBounded(now, PARALLEL, readOne)
+    // A whole list that lacks nothing that the server could show says what is not there.
+    const isWhole = list?.isWhole === true && found === 0
+    const unasked = new Set(isWhole ? [] : unknown.slice(now.length).map(({ id }) => id))
+    const missing = unknown.filter((one) => isUnknown(one) && !unasked.has(one.id))
+    const [lost] = missing
+    if (lost !== undefined) list ??= await firstList(ask, lost.user, {})
+    if (lost !== undefined && list?.failure !== undefined) throw unanswered(list.failure)
+    for (const { id } of missing) onMissing?.(id)
+    return { shown, unasked }
+  }
+}
+
+/** The server's own list, from the cursor on if it takes that; or why it has none. */
+async function firstList(ask: Ask, user: string, { order = 'desc', after }: ThreadListQuery) {
+  const page = async (cursor: object) => {
+    const params = { limit: PAGE, order, ...cursor }
+    const answer = await ask(user, { type: 'threads.list', params }, serverThreadPage)
+    const threads = answer.data.map((thread) => toWireThread(thread, user))
+    return { threads, isWhole: !answer.has_more, failure: undefined }
+  }
+  const from = after === undefined ? undefined : await page({ after }).catch(ofThread)
+  if (from !== undefined && !(from instanceof ServiceError)) return from
+  const first = await page({}).catch(ofThread)
+  if (!(first instanceof ServiceError)) return first
+  return { threads: [], isWhole: false, failure: first }
+}
+
+/** A failure that may be of what was asked for alone, and not of the server as a whole or the caller. */
+function ofThread(error: unknown): ServiceError {
+  if (error instanceof ServiceError && LOCAL_FAILURES.has(error.code)) return error
+  throw error
+}
+
+function unanswered(cause: unknown): ServiceError {
+  return serverFault(
+    'upstream_unavailable',
+    'the server shows neither a thread nor its list',
+    cause,
+  )
+}
+
+/** @throws `not_found` when the server does not have it; `upstream_invalid_response` for another */
+export async function readThread(ask: Ask, id: string, user: string): Promise<Thread> {
+  const params = { thread_id: id }
+  const thread = await ask(user, { type: 'threads.get_by_id', params }, serverThread)
+  if (thread.id === id) return toWireThread(thread, user)
+  throw serverFault('upstream_invalid_response', 'another thread than was asked for')
+}
+
+function badCursor(): ServiceError {
+  return new ServiceError('invalid_request', { reason: 'a cursor of nothing on the list' })
+}

@@ -1,0 +1,39 @@
+// The types of a self-hosted server and of the registry's records of who owns what there.
+
+import type { AskServer } from './ask.ts'
+
+/** Something that a user owns there. */
+export interface ServerThing {
+  readonly source: string
+  readonly kind: 'thread' | 'attachment'
+  readonly id: string
+}
+
+/** The registry's records of who owns a thread or an attachment, as far as the adapter needs them. */
+export interface OwnershipRecords {
+  ownersOf(things: readonly ServerThing[]): Promise<readonly (string | undefined)[]>
+  listOwned(query: {
+    readonly source: string
+    readonly kind: 'thread'
+    readonly user?: string | undefined
+    readonly limit: number
+    readonly order: 'asc' | 'desc'
+    readonly after?: string | undefined
+    readonly before?: string | undefined
+  }): Promise<
+    | {
+        readonly data: readonly { readonly id: string; readonly user: string }[]
+        readonly hasMore: boolean
+      }
+    | undefined
+  >
+  releaseOwnership(thing: ServerThing): Promise<void>
+}
+
+/** A server, with the records of what users own there. */
+export interface OwnedServer {
+  /** Name of the server in the records. */
+  readonly source: string
+  readonly registry: OwnershipRecords
+  readonly askServer: AskServer
+}

@@ -1,0 +1,76 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { onTestFinished } from 'vitest'
+
+interface Params {
+  readonly thread_id?: string
+  readonly limit?: number
+  readonly after?: string | null
+  readonly order?: 'asc' | 'desc'
+}
+
+/** A ChatKit server for the running test that has threads, and no messages. */
+export async function startPlainServer() {
+  const server = {
+    url: '',
+    /** Id and user, oldest first. */
+    threads: [] as (readonly [id: string, user: string])[],
+    /** Ids that it lists no longer, and answers with `lostStatus`. */
+    lost: new Set<string>(),
+    lostStatus: 500,
+    /** Whether a list has one user's threads, everyone's, none, or fails. */
+    lists: 'own' as 'own' | 'everyone' | 'nothing' | 'error',
+    /** Cursors that are no ids. */
+    opaque: false,
+    requests: [] as { readonly type: string; readonly user: string; readonly params: Params }[],
+  }
+  const listening = createServer(async (request, response) => {
+    const { type, params } = JSON.parse(await textOf(request)) as { type: string; params: Params }
+    const user = decodeURIComponent(String(request.headers['x-chatkit-user']))
+    server.requests.push({ type, user, params })
+    const [status, body] = type === 'threads.list' ? list(user, params) : one(type, params)
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  })
+  function list(user: string, { limit = 20, after, order = 'desc' }: Params): [number, object] {
+    if (server.lists === 'error') return [500, {}]
+    const all = server.threads.filter(
+      ([id, owner]) =>
+        !server.lost.has(id) &&
+        (server.lists === 'everyone' || (server.lists === 'own' && owner === user)),
+    )
+    const sorted = order === 'desc' ? all.toReversed() : all
+    const cursorOf = (id: string) => (server.opaque ? `page:${id}` : id)
+    const start = after ? sorted.findIndex(([id]) => cursorOf(id) === after) + 1 : 0
+    if (after && start === 0) return [400, {}]
+    const page = sorted.slice(start, start + limit)
+    const last = page.at(-1)
+    const more = start + limit < sorted.length
+    const cursor = more && last !== undefined ? cursorOf(last[0]) : null
+    return [200, { data: page.map(([id]) => threadOf(id)), has_more: more, after: cursor }]
+  }
+  function one(type: string, { thread_id = '' }: Params): [number, object] {
+    const found = server.threads.some(([id]) => id === thread_id)
+    if (!found || server.lost.has(thread_id)) return [server.lostStatus, {}]
+    if (type === 'threads.delete') server.lost.add(thread_id)
+    return [200, threadOf(thread_id)]
+  }
+  listening.listen(0, '127.0.0.1')
+  await once(listening, 'listening')
+  onTestFinished(() => {
+    listening.closeAllConnections()
+    listening.close()
+  })
+  server.url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}/chatkit`
+  return server
+}
+
+function threadOf(id: string): object {
+  return { id, created_at: 1_800_000_000, title: id, items: { data: [], has_more: false } }
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of request.setEncoding('utf8')) text += String(chunk)
+  return text
+}
