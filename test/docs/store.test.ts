@@ -8,7 +8,10 @@ const named = (text: string, pattern: RegExp) =>
   Array.from(text.matchAll(pattern), ([, name = '']) => `\`${name}\``)
 
 test('the page on the store names every table of SQLite', () => {
-  const tables = named(MIGRATIONS.join(), /CREATE TABLE (\w+)/g)
+  const sql = MIGRATIONS.join()
+  // A table that is built anew has another name until it takes the place of the old one.
+  const renamed = named(sql, /ALTER TABLE (\w+) RENAME TO/g)
+  const tables = named(sql, /CREATE TABLE (\w+)/g).filter((name) => !renamed.includes(name))
   expect(tables.length).toBeGreaterThan(10)
   expect(tables.filter((table) => !guideText('store').includes(`| ${table} |`))).toEqual([])
 })

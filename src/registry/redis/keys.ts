@@ -111,12 +111,12 @@ local function forget_session(session)
 end
 `
 
-/** Counts a use of a counter, at a time and in a window of a length, in ms → 'uses end'. */
+/** Counts a use of a counter with this value, at a time and in a window of a length, in ms → 'uses end'. */
 export const COUNT = `
-local function count(counter, now, length)
-  local used, ends = string.match(redis.call('GET', counter) or '', '^(%d+) (%d+)$')
+local function count(counter, value, now, length)
+  local used, ends = string.match(value or '', '^(%d+) (%d+)$')
   if not ends or tonumber(ends) <= now then used, ends = 0, now + length end
-  local value = string.format('%.0f %.0f', tonumber(used) + 1, tonumber(ends))
+  value = string.format('%.0f %.0f', tonumber(used) + 1, tonumber(ends))
   redis.call('SET', counter, value, 'PX', length + 1000)
   return value
 end

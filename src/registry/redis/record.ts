@@ -12,7 +12,7 @@ import { flat, sessions } from './replies.ts'
  * in ms, then names and values of the new session.
  * → 'recorded' and the sessions ended, 'blocked', 'full' or 'taken'.
  *
- * Expired sessions stay in `live` for a minute, for instances whose clocks are behind.
+ * Expired sessions stay in `live` until they are swept: all who read it say from when on.
  */
 const RECORD = script(
   ...[USER, SESSION],
@@ -51,7 +51,6 @@ if generation ~= ARGV[2] or blocked_until then return { 'blocked' } end
 local known = read_session(id)
 if known then return repeated(known) end
 
-redis.call('ZREMRANGEBYSCORE', live, '-inf', now - 60)
 local replaced = session_to_replace()
 local kept = redis.call('ZCOUNT', live, '(' .. ARGV[1], '+inf') - (replaced and 1 or 0)
 local over = kept + 1 - max

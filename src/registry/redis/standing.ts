@@ -24,26 +24,29 @@ end
 
 -- The later of two marks; a mark is 'issued before, keep until'.
 local latest = -1
-local function look_for_logout(kind, value)
-  local mark = value ~= '' and redis.call('GET', key(kind, issuer .. '\\n' .. value))
+local function look_at(mark)
   if not mark then return end
   local before, till = string.match(mark, '^(%d+) (%d+)$')
   if tonumber(till) > now then latest = math.max(latest, tonumber(before)) end
 end
-look_for_logout('logout-subject', ARGV[5])
-look_for_logout('logout-sid', ARGV[6])
 
+local mints = key('mints', user)
+local uses, of_subject, of_sid = unpack(redis.call('MGET', mints,
+  key('logout-subject', issuer .. '\\n' .. ARGV[5]), key('logout-sid', issuer .. '\\n' .. ARGV[6])))
+if ARGV[5] ~= '' then look_at(of_subject) end
+if ARGV[6] ~= '' then look_at(of_sid) end
 local generation, blocked_until = state_of(user, now)
 local live = redis.call('ZCOUNT', key('live', user), '(' .. ARGV[1], '+inf')
-local uses = ARGV[7] and count(key('mints', user), tonumber(ARGV[7]), tonumber(ARGV[8])) or ''
-return { generation, tostring(blocked_until or ''), live, current_session(), latest, uses }`,
+local counted = ARGV[7] and count(mints, uses, tonumber(ARGV[7]), tonumber(ARGV[8])) or ''
+return { generation, tostring(blocked_until or ''), live, current_session(), latest, counted }`,
 )
 
 /** ARGV: key, now in ms, length of the window in ms → 'uses end'. */
 const CONSUME = script(
   COUNT,
   `
-return count(key('counter', ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))`,
+local counter = key('counter', ARGV[1])
+return count(counter, redis.call('GET', counter), tonumber(ARGV[2]), tonumber(ARGV[3]))`,
 )
 
 const uses = z
