@@ -275,7 +275,7 @@ describe('one object, one purpose', () => {
 
 describe('a link ends', () => {
   test.each(['revoked', 'signed_out', 'logged_out'] as const)(
-    'when its user was %s, also for a new session, which gets links of its own',
+    'when its user was %s, also when a new session has begun',
     async (endReason) => {
       const { link, scene, seen } = await startPicture()
       await scene.registry.revoke({ user: userId('alice'), endReason, now: seconds() })
