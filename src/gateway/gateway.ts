@@ -54,6 +54,7 @@ export function createGateway({
     | 'readStanding'
     | 'claimOwnership'
     | 'ownersOf'
+    | 'listOwned'
     | 'releaseOwnership'
   >
   readonly hashUser: (user: string) => string | undefined

@@ -1,6 +1,6 @@
 // Answers a request with a server's JSON: as it is, except for lists of threads and new attachments.
 
-import type { KnownRequest, ParsedRequest } from '../chatkit/protocol/request.ts'
+import type { ParsedRequest } from '../chatkit/protocol/request.ts'
 import {
   type JsonAnswer,
   readJsonAnswer,
@@ -14,8 +14,9 @@ import { fileFieldsOfAnswer } from './files/file-fields.ts'
 import type { FileLinks } from './files/file-links.ts'
 import type { AnswerAttachment } from './files/new-attachment.ts'
 import type { Forward } from './forward.ts'
+import { createListOwn } from './list-answer.ts'
 import type { Call } from './open-call.ts'
-import { type NextPage, type OwnPage, ownThreads } from './own-threads.ts'
+import type { OwnPage } from './own-threads.ts'
 import { type GatewayOwnership, notFound, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
 
@@ -30,13 +31,6 @@ export interface JsonExchange {
 
 type Answered = JsonAnswer & Omit<JsonExchange, 'reply'>
 
-interface ListExchange {
-  readonly request: Extract<KnownRequest, { type: 'threads.list' }>
-  /** The server's answer to the request as the client sent it. */
-  readonly json: unknown
-  readonly deadline: Deadline
-}
-
 /** {@link createAnswerJson} */
 export type AnswerJson = ReturnType<typeof createAnswerJson>
 
@@ -49,30 +43,14 @@ export function createAnswerJson({
   replaceFiles,
   maxAnswerBytes,
 }: {
-  readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim' | 'release'>
+  readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim' | 'listOwned' | 'release'>
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
   readonly replaceFiles: FileLinks
   readonly maxAnswerBytes: number
 }) {
-  async function ownAmong(call: Call, ids: readonly string[]) {
-    const things = ids.map((id) => ({ kind: 'thread', id }) as const)
-    const owners = await ownership.ownersOf(call, things)
-    return new Set(ids.filter((_, at) => owners[at] === call.session.user))
-  }
-
-  function listOwn(c: AppContext, call: Call, { request, json, deadline }: ListExchange) {
-    const fetchPage = async (next: NextPage | undefined): Promise<unknown> => {
-      if (next === undefined) return json
-      const body = JSON.stringify({ ...request, params: { ...request.params, ...next } })
-      const url = call.workflow.server
-      const reply = await forward(c, call, { method: 'POST', url, body, deadline })
-      return (await readJsonAnswer(reply, deadline)).json
-    }
-    const { limit } = request.params
-    return ownThreads({ limit, fetchPage, ownAmong: (ids) => ownAmong(call, ids) })
-  }
+  const listOwn = createListOwn({ ownership, forward })
 
   async function withLinks(call: Call, page: OwnPage): Promise<OwnPage> {
     await replaceFiles(call, fileFieldsOfAnswer(page))

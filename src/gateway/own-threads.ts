@@ -4,19 +4,23 @@ import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-call.ts'
 import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 
+const threadEntry = z.looseObject({ id: z.string() })
+
 /** A page of the server's list. Only what is needed is read: the threads pass as they are. */
 const page = z.looseObject({
-  data: z.array(z.looseObject({ id: z.string() })).default([]),
+  data: z.array(threadEntry).default([]),
   has_more: z.boolean().default(false),
   after: z.string().nullish(),
 })
-type ServerThreadEntry = z.infer<typeof page>['data'][number]
+
+/** A thread as the server lists it. */
+export type ServerThreadEntry = z.infer<typeof threadEntry>
 
 const MAX_LIMIT = 1000
 /** Threads in each page after the first, which is the one that the client asked for. */
 const PAGE_LIMIT = 100
-/** Pages that are read at most, for a caller whose threads are far down the list. */
-const MAX_PAGES = 50
+/** Pages of the server's list that are read before the ownership records answer instead. */
+const MAX_PAGES = 5
 
 /** The next page to ask the server for; the first is already there. */
 export interface NextPage {
@@ -32,39 +36,73 @@ export interface OwnPage {
 }
 
 /**
- * Reads on until one thread more than asked for has been found: so `has_more` says nothing about
- * other users' threads, and the cursor is an id of the caller's own.
+ * Reads on until one thread more than asked for has been found: so `has_more` says nothing about other
+ * users' threads. A first page that has nobody else's threads goes on with the server's own cursor; on any
+ * other the cursor is an id of the caller's own.
  *
  * @param list - `limit`: as the client asked; `fetchPage`: the server's answer, parsed, the first for
- * undefined; `ownAmong`: which of these thread ids are the caller's
+ * undefined; `ownAmong`: which of the threads on that page are the caller's; `fromRecords`: the page
+ * without the server's list, given threads that are known already; undefined when the records do not know
+ * the client's cursor
  * @throws `upstream_invalid_response` when the server's answer is not a page of threads
  */
 export async function ownThreads({
   limit,
   fetchPage,
   ownAmong,
+  fromRecords,
 }: {
   readonly limit: number | null | undefined
   readonly fetchPage: (next: NextPage | undefined) => Promise<unknown>
-  readonly ownAmong: (ids: readonly string[]) => Promise<ReadonlySet<string>>
+  readonly ownAmong: (
+    ids: readonly string[],
+    next: NextPage | undefined,
+  ) => Promise<ReadonlySet<string>>
+  readonly fromRecords: (
+    known: ReadonlyMap<string, ServerThreadEntry>,
+    limit: number,
+  ) => Promise<OwnPage | undefined>
 }): Promise<OwnPage> {
   const wanted = Math.min(limit || DEFAULT_LIMIT, MAX_LIMIT)
   const found = new Map<string, ServerThreadEntry>()
+  let first: OwnPage | undefined
   let next: NextPage | undefined
-  for (let pages = 0; pages < MAX_PAGES; pages++) {
-    const { data, has_more, after } = pageOf(await fetchPage(next))
-    const own = await ownAmong(data.map(({ id }) => id))
+  for (let pages = 0; ; pages++) {
+    if (pages === MAX_PAGES) {
+      const recorded = await fromRecords(found, wanted)
+      return recorded ?? pageOf(found, wanted, next?.after)
+    }
+    const { data, has_more, after } = read(await fetchPage(next))
+    const own = await ownAmong(
+      data.map(({ id }) => id),
+      next,
+    )
     for (const thread of data) if (own.has(thread.id)) found.set(thread.id, thread)
     const cursor = after ?? data.at(-1)?.id
-    if (!has_more || cursor === undefined || found.size > wanted) break
+    if (pages === 0 && own.size > 0 && data.every(({ id }) => own.has(id))) {
+      first = { data, has_more, after: cursor ?? null }
+    }
+    const enough = found.size > (first?.data.length ?? wanted)
+    if (first !== undefined && enough) return first
+    if (!has_more || cursor === undefined || enough) break
     next = { limit: PAGE_LIMIT, after: cursor }
   }
-  const own = [...found.values()].slice(0, wanted)
-  const more = found.size > wanted
-  return { data: own, has_more: more, after: more ? (own.at(-1)?.id ?? null) : null }
+  return first === undefined ? pageOf(found, wanted) : { ...first, has_more: false, after: null }
 }
 
-function pageOf(json: unknown) {
+/** @param goesOn - the server's cursor, when the list was not read to its end */
+function pageOf(
+  found: ReadonlyMap<string, ServerThreadEntry>,
+  wanted: number,
+  goesOn: string | null = null,
+): OwnPage {
+  const data = [...found.values()].slice(0, wanted)
+  const isCut = found.size > wanted
+  const after = isCut ? (data.at(-1)?.id ?? null) : goesOn
+  return { data, has_more: after !== null, after }
+}
+
+function read(json: unknown) {
   const parsed = page.safeParse(json)
   if (parsed.success) return parsed.data
   throw serverFault('upstream_invalid_response', 'not a page of threads')

@@ -7,7 +7,7 @@ import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
-import type { OwnedThing } from '../registry/records.ts'
+import type { OwnedThing, PageQuery } from '../registry/records.ts'
 import type { Call } from './open-call.ts'
 
 /** Ids that one request may name: each costs the store a look. */
@@ -27,7 +27,10 @@ export function createOwnership({
   now,
   log,
 }: {
-  readonly registry: Pick<Registry, 'claimOwnership' | 'ownersOf' | 'releaseOwnership'>
+  readonly registry: Pick<
+    Registry,
+    'claimOwnership' | 'ownersOf' | 'listOwned' | 'releaseOwnership'
+  >
   readonly now: Clock
   readonly log: Log
 }) {
@@ -70,7 +73,12 @@ export function createOwnership({
     }
   }
 
-  return { ownersOf, claimNew, claim, release }
+  /** A page of the caller's threads, newest first or last; undefined when the cursor is none of them. */
+  function listOwned({ workflow, session: { user } }: Call, page: PageQuery) {
+    return registry.listOwned({ ...page, source: workflow.threadsAt, kind: 'thread', user })
+  }
+
+  return { ownersOf, claimNew, claim, listOwned, release }
 }
 
 /**

@@ -21,6 +21,8 @@ export async function startPlainServer() {
     lostStatus: 500,
     /** Whether a list has one user's threads, everyone's, none, or fails. */
     lists: 'own' as 'own' | 'everyone' | 'nothing' | 'error',
+    /** Instead, for users who have no threads. */
+    listsForNobody: undefined as 'everyone' | 'error' | undefined,
     /** Cursors that are no ids. */
     opaque: false,
     requests: [] as { readonly type: string; readonly user: string; readonly params: Params }[],
@@ -33,11 +35,12 @@ export async function startPlainServer() {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
   function list(user: string, { limit = 20, after, order = 'desc' }: Params): [number, object] {
-    if (server.lists === 'error') return [500, {}]
+    const isNobody = server.threads.every(([, owner]) => owner !== user)
+    const lists = (isNobody ? server.listsForNobody : undefined) ?? server.lists
+    if (lists === 'error') return [500, {}]
     const all = server.threads.filter(
       ([id, owner]) =>
-        !server.lost.has(id) &&
-        (server.lists === 'everyone' || (server.lists === 'own' && owner === user)),
+        !server.lost.has(id) && (lists === 'everyone' || (lists === 'own' && owner === user)),
     )
     const sorted = order === 'desc' ? all.toReversed() : all
     const cursorOf = (id: string) => (server.opaque ? `page:${id}` : id)

@@ -1,0 +1,109 @@
+// Answers `threads.list` with the caller's threads, from the server's list or from the ownership records.
+
+import { z } from 'zod'
+import type { KnownRequest } from '../chatkit/protocol/request.ts'
+import { readJsonAnswer, serverFault } from '../chatkit/protocol/server-call.ts'
+import type { AppContext } from '../http/context.ts'
+import { eachBounded } from '../lib/concurrency.ts'
+import type { Deadline } from '../lib/deadline.ts'
+import { newId, parseUserId } from '../lib/ids.ts'
+import type { Forward } from './forward.ts'
+import type { Call } from './open-call.ts'
+import { type NextPage, type OwnPage, ownThreads, type ServerThreadEntry } from './own-threads.ts'
+import type { GatewayOwnership } from './ownership.ts'
+
+/** Threads that are read one by one for a page. */
+const MAX_READ = 100
+/** Threads that are read at the same time. */
+const PARALLEL = 8
+
+/** A request for a list, and the server's answer to it as the client sent it. */
+export interface ListExchange {
+  readonly request: Extract<KnownRequest, { type: 'threads.list' }>
+  readonly json: unknown
+  readonly deadline: Deadline
+}
+
+const shownThread = z.looseObject({ id: z.string() })
+const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
+
+/** @param parts - who owns what, and the way to the server for further pages */
+export function createListOwn({
+  ownership,
+  forward,
+}: {
+  readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim' | 'listOwned'>
+  readonly forward: Forward
+}) {
+  return function listOwn(c: AppContext, call: Call, { request, json, deadline }: ListExchange) {
+    const { params } = request
+    async function ask(as: Call, type: string, asked: object): Promise<unknown> {
+      const body = JSON.stringify({ ...request, type, params: asked })
+      const { server: url } = call.workflow
+      const reply = await forward(c, as, { method: 'POST', url, body, deadline })
+      return (await readJsonAnswer(reply, deadline)).json
+    }
+    const fetchPage = async (next: NextPage | undefined, as = call): Promise<unknown> =>
+      next === undefined && as === call ? json : ask(as, request.type, { ...params, ...next })
+
+    /** Whether the server lists by user: to a user who was made up for it, the same list is empty. */
+    async function isByUser(next: NextPage | undefined): Promise<boolean> {
+      const user = parseUserId(newId('nobody_'))
+      if (user === undefined) return false
+      const nobody = { ...call, session: { ...call.session, user } }
+      const answer = await fetchPage(next, nobody).catch(() => undefined)
+      return emptyPage.safeParse(answer).success
+    }
+
+    async function ownAmong(ids: readonly string[], next: NextPage | undefined) {
+      const things = ids.map((id) => ({ kind: 'thread', id }) as const)
+      const owners = await ownership.ownersOf(call, things)
+      const own = new Set(ids.filter((_, at) => owners[at] === call.session.user))
+      const unowned = things.filter((_, at) => owners[at] === undefined)
+      if (!call.workflow.adoptThreads || unowned.length === 0 || !(await isByUser(next))) return own
+      // Oldest first: the records list in the order of claims.
+      for (const thing of params.order === 'asc' ? unowned : unowned.toReversed()) {
+        if (await ownership.claim(call, thing)) own.add(thing.id)
+      }
+      return own
+    }
+
+    /** A thread that the server cannot show is left out. */
+    async function readThread(id: string): Promise<ServerThreadEntry | undefined> {
+      const answer = await ask(call, 'threads.get_by_id', { thread_id: id }).catch((error) => {
+        if (deadline.ended() !== undefined) throw error
+      })
+      const thread = shownThread.safeParse(answer).data
+      if (thread?.id !== id) return undefined
+      return { ...thread, items: { data: [], has_more: false, after: null } }
+    }
+
+    async function fromRecords(
+      known: ReadonlyMap<string, ServerThreadEntry>,
+      limit: number,
+    ): Promise<OwnPage | undefined> {
+      const query = { limit: Math.min(limit, MAX_READ), order: params.order ?? 'desc' } as const
+      const owned = await ownership.listOwned(call, { ...query, after: params.after ?? undefined })
+      if (owned === undefined) return undefined
+      const shown = new Map(known)
+      await eachBounded(owned.data, PARALLEL, async ({ id }) => {
+        const thread = shown.get(id) ?? (await readThread(id))
+        if (thread !== undefined) shown.set(id, thread)
+      })
+      const data = owned.data.flatMap(({ id }) => shown.get(id) ?? [])
+      // Nothing of them shown is an outage, not a history that is empty.
+      if (data.length === 0 && owned.data.length > 0) throw unshown()
+      return {
+        data,
+        has_more: owned.hasMore,
+        after: owned.hasMore ? (data.at(-1)?.id ?? null) : null,
+      }
+    }
+
+    return ownThreads({ limit: params.limit, fetchPage, ownAmong, fromRecords })
+  }
+}
+
+function unshown() {
+  return serverFault('upstream_unavailable', 'the server shows none of the threads on its books')
+}

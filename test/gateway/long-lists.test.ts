@@ -1,0 +1,135 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { SelfHostedWorkflow } from '../../src/config/settings.ts'
+import { startPlainServer } from '../support/chatkit/plain-server.ts'
+import { userId } from '../support/ids.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { asAt, startScene, WORKFLOW } from './scene.ts'
+
+interface ListPage {
+  readonly data: readonly { readonly id: string }[]
+  readonly has_more: boolean
+  readonly after: string | null
+}
+
+async function start(workflow: Partial<SelfHostedWorkflow> = {}) {
+  const server = await startPlainServer()
+  const scene = await startScene({ server: server.url, workflow })
+  onTestFinished(() => scene.close())
+  const alice = asAt(scene.url, await scene.session('alice'))
+  const claim = (id: string, user: string) =>
+    scene.registry.claimOwnership({
+      source: WORKFLOW,
+      kind: 'thread',
+      id,
+      user: userId(user),
+      createdAt: 1,
+    })
+  const list = async (params: object = {}): Promise<ListPage> => {
+    server.requests.length = 0
+    const answer = await alice(['threads.list', params])
+    expect(answer.status).toBe(200)
+    return (await answer.json()) as ListPage
+  }
+  const ownerOf = async (id: string) =>
+    (await scene.registry.ownersOf([{ source: WORKFLOW, kind: 'thread', id }]))[0]
+  return { server, alice, claim, list, ownerOf, registry: scene.registry }
+}
+
+const ids = ({ data }: ListPage) => data.map(({ id }) => id)
+
+test.each([false, true])(
+  'three own threads, then 5,100 of others: all three are shown, for few requests (cursors opaque: %j)',
+  async (opaque) => {
+    const { server, claim, list } = await start()
+    server.lists = 'everyone'
+    server.opaque = opaque
+    for (const id of ['a1', 'a2', 'a3']) {
+      server.threads.push([id, 'alice'])
+      await claim(id, 'alice')
+    }
+    for (let at = 0; at < 5100; at++) server.threads.push([`b${at}`, 'bob'])
+    expect(await list({})).toMatchObject({
+      data: [{ id: 'a3' }, { id: 'a2' }, { id: 'a1' }],
+      has_more: false,
+      after: null,
+    })
+    expect(server.requests.length).toBeLessThanOrEqual(10)
+  },
+)
+
+test('a history below 600 threads of others pages through the records, each thread once', async () => {
+  const { server, claim, list } = await start()
+  server.lists = 'everyone'
+  for (let at = 0; at < 7; at++) {
+    server.threads.push([`a${at}`, 'alice'])
+    await claim(`a${at}`, 'alice')
+    for (let other = 0; other < 600; other++) server.threads.push([`b${at}_${other}`, 'bob'])
+  }
+  server.lost.add('a3')
+  const found: string[] = []
+  for (let after: string | null = null, more = true; more; ) {
+    const page: ListPage = await list({ limit: 2, ...(after !== null && { after }) })
+    found.push(...ids(page))
+    after = page.after
+    more = page.has_more
+  }
+  expect(found).toEqual(['a6', 'a5', 'a4', 'a2', 'a1', 'a0'])
+})
+
+test('a list of a server that lists by user goes on with the server’s own cursors', async () => {
+  const { server, claim, list } = await start()
+  server.opaque = true
+  for (let at = 0; at < 5; at++) {
+    server.threads.push([`a${at}`, 'alice'])
+    await claim(`a${at}`, 'alice')
+  }
+  const first = await list({ limit: 2 })
+  expect([ids(first), first.after, first.has_more]).toEqual([['a4', 'a3'], 'page:a3', true])
+  const second = await list({ limit: 2, after: first.after })
+  expect([ids(second), second.after, second.has_more]).toEqual([['a2', 'a1'], 'page:a1', true])
+  const last = await list({ limit: 2, after: second.after })
+  expect([ids(last), last.after, last.has_more]).toEqual([['a0'], null, false])
+})
+
+test('without adopt_threads, threads that nobody owns are on no list, and nobody is made up', async () => {
+  const { server, list, ownerOf } = await start()
+  server.threads.push(['old', 'alice'])
+  expect(ids(await list())).toEqual([])
+  expect(server.requests.map(({ user }) => user)).toEqual(['alice'])
+  expect(await ownerOf('old')).toBeUndefined()
+})
+
+test('with adopt_threads, what a server lists for a user is adopted when it lists nothing for a made-up one', async () => {
+  const { server, alice, claim, list, ownerOf } = await start({ adoptThreads: true })
+  server.threads.push(['old1', 'alice'], ['his', 'bob'], ['old2', 'alice'], ['taken', 'alice'])
+  await claim('taken', 'bob')
+  expect(ids(await list())).toEqual(['old2', 'old1'])
+  expect(await Promise.all(['old1', 'old2', 'his', 'taken'].map(ownerOf))).toEqual([
+    'alice',
+    'alice',
+    undefined,
+    'bob',
+  ])
+  const users = server.requests.map(({ user }) => user)
+  expect(users[0]).toBe('alice')
+  expect(users[1]).not.toBe('alice')
+  expect(server.requests[1]).toMatchObject({
+    type: 'threads.list',
+    params: server.requests[0]?.params,
+  })
+  expect(ids(await list())).toEqual(['old2', 'old1'])
+  expectProblem(await answerOf(await alice(['items.list', { thread_id: 'his' }])), 404, 'not_found')
+})
+
+test.each(['everyone', 'error'] as const)(
+  'with adopt_threads, nothing is adopted from a server whose list for a made-up user has %s',
+  async (lists) => {
+    const { server, claim, list, ownerOf } = await start({ adoptThreads: true })
+    server.lists = 'everyone'
+    server.threads.push(['mine', 'alice'], ['old', 'alice'], ['his', 'bob'])
+    await claim('mine', 'alice')
+    server.listsForNobody = lists
+    expect(ids(await list())).toEqual(['mine'])
+    expect(await Promise.all(['old', 'his'].map(ownerOf))).toEqual([undefined, undefined])
+  },
+)
