@@ -1,8 +1,8 @@
 // The client's side of a stream: asks the server for more when the client's connection has room for it,
 // and never before; keeps the connection alive; ends the stream on time.
 
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { type StreamEnd, StreamFault } from './stream-fault.ts'
 
 /** Bounds of a stream, in milliseconds. */
@@ -21,25 +21,33 @@ const LAST_EVENT_MS = 250
 const HEARTBEAT = ': \n\n'
 
 /**
+ * Writes what may go on of a chunk, or of what is left when there is no chunk. A promise when that takes
+ * time; a `StreamFault` when the stream must not go on, after what comes before has been written.
+ */
+export type FrameFilter = (
+  chunk: Uint8Array | undefined,
+  write: (frames: Uint8Array) => void,
+) => Promise<void> | undefined
+
+/**
  * Writes a stream to the client's connection, whose head has been written. It writes to the connection
- * itself: a web stream in between costs more CPU than all that is done with a frame.
+ * itself: web streams and iterators in between cost more CPU than all that is done with a frame.
  *
- * @param parts - `chunks`: whole frames, ready to go out, a `StreamFault` when the stream must not go
- * on; `server`: destroyed at the end, perhaps more than once; `onEnd`: called once, without a fault when
- * the server finished or the client left
+ * @param parts - `source`: destroyed at the end, perhaps more than once; `onEnd`: called once, without a
+ * fault when the server finished or the client left
  * @returns ends the stream now, with a last event that says why
  */
 export function streamToClient({
-  chunks,
+  source,
+  filter,
   limits,
   connection,
-  server,
   onEnd,
 }: {
-  readonly chunks: AsyncGenerator<Uint8Array, void, void>
+  readonly source: Readable
+  readonly filter: FrameFilter
   readonly limits: StreamLimits
   readonly connection: ServerResponse
-  readonly server: { destroy(): unknown }
   readonly onEnd: (fault: StreamFault | undefined) => void
 }): (why: StreamEnd) => void {
   let over = false
@@ -50,7 +58,7 @@ export function streamToClient({
     over = true
     clearTimeout(total)
     clearTimeout(silence)
-    server.destroy()
+    source.destroy()
     onEnd(fault)
     if (connection.destroyed) return
     if (fault === undefined) {
@@ -81,17 +89,75 @@ export function streamToClient({
   const total = setTimeout(() => finish(new StreamFault('too_long')), limits.totalMs)
   connection.once('close', () => finish(undefined))
 
-  async function pump(): Promise<void> {
-    for await (const chunk of chunks) {
-      if (over) return
-      heardAt = performance.now()
-      silence.refresh()
-      if (!connection.write(chunk)) await once(connection, 'drain')
-    }
-    finish(undefined)
+  const onChunk = (): void => {
+    heardAt = performance.now()
+    silence.refresh()
   }
-  pump().catch((error: unknown) => {
-    finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
-  })
+  pump({ source, filter, connection, onChunk }).then(
+    () => finish(undefined),
+    (error: unknown) => {
+      finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
+    },
+  )
   return (why) => finish(new StreamFault(why))
+}
+
+/** Settles when the source has ended and its last frame is written, or when it failed. */
+function pump({
+  source,
+  filter,
+  connection,
+  onChunk,
+}: {
+  readonly source: Readable
+  readonly filter: FrameFilter
+  readonly connection: ServerResponse
+  readonly onChunk: () => void
+}): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  /** While frames are being looked at, nothing else is taken. */
+  let looking: Promise<void> | undefined
+
+  function write(frames: Uint8Array): void {
+    if (connection.writableEnded || connection.destroyed) return
+    if (!connection.write(frames)) source.pause()
+  }
+
+  function goOn(): void {
+    if (looking === undefined && !connection.writableNeedDrain) source.resume()
+  }
+
+  function take(chunk: Uint8Array | undefined): void {
+    try {
+      looking = filter(chunk, write)
+    } catch (error) {
+      reject(error)
+    }
+    if (looking === undefined) return
+    source.pause()
+    looking.then(() => {
+      looking = undefined
+      goOn()
+    }, reject)
+  }
+
+  /** The source may end while its last frames are being looked at. */
+  function afterLook(next: () => void): void {
+    if (looking === undefined) next()
+    else looking.then(next, reject)
+  }
+
+  connection.on('drain', goOn)
+  source.on('data', (chunk: Uint8Array) => {
+    onChunk()
+    take(chunk)
+  })
+  source.on('error', (error) => afterLook(() => reject(error)))
+  source.on('end', () => {
+    afterLook(() => {
+      take(undefined)
+      afterLook(resolve)
+    })
+  })
+  return promise
 }

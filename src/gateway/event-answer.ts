@@ -4,7 +4,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
-import { type StreamLimits, streamToClient } from './client-stream.ts'
+import { type FrameFilter, type StreamLimits, streamToClient } from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
 import { fileFieldsOfEvent } from './files/file-fields.ts'
 import type { FileLinks } from './files/file-links.ts'
@@ -70,10 +70,10 @@ export function createAnswerEvents({
     })
     connection.flushHeaders()
     const end = streamToClient({
-      chunks: checkedFrames(body, cutter, look),
+      source: body,
+      filter: createFrameFilter(cutter, look),
       limits,
       connection,
-      server: body,
       onEnd: (fault) => {
         unwatch()
         memory.release()
@@ -97,35 +97,38 @@ function hold(memory: HeldMemory, bytes: number): void {
 }
 
 /**
- * Looks at every frame before it goes on. Frames that came in one chunk go on in one. A frame that is
- * no event (`[DONE]`, `ping`, broken JSON) is left out: a client could not read it either.
+ * Looks at every frame before it goes on. Frames that came in one chunk go on in one, up to the first
+ * that needs a look. A frame that is no event (`[DONE]`, `ping`, broken JSON) is left out: a client
+ * could not read it either.
  *
- * @throws `StreamFault`: `bad_frame`; `broke_off`; `store_unavailable`; `thread_taken`;
- * `foreign_thread`
+ * @throws `StreamFault`: `bad_frame`; `overloaded`; `store_unavailable`; `thread_taken`; `foreign_thread`
  */
-async function* checkedFrames(
-  source: AsyncIterable<Uint8Array>,
-  cutter: ReturnType<typeof createFrameCutter>,
-  look: Look,
-): AsyncGenerator<Uint8Array, void, void> {
-  async function* checked(pieces: Iterable<Piece>): AsyncGenerator<Uint8Array, void, void> {
+function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: Look): FrameFilter {
+  async function lookAtRest(
+    first: Frame,
+    pieces: Iterator<Piece, void, void>,
+    write: (frames: Uint8Array) => void,
+  ): Promise<void> {
     const passed: Uint8Array[] = []
-    let fault: unknown
     try {
-      for (const piece of pieces) {
+      for (let piece: Piece | undefined = first; piece; piece = pieces.next().value ?? undefined) {
         if (piece instanceof Uint8Array) passed.push(piece)
         else passed.push(Buffer.from(await lookedAt(piece, look)))
       }
-    } catch (error) {
-      fault = error
+    } finally {
+      // Frames that are good go on, although a later one in the same chunk is not.
+      const whole = Buffer.concat(passed)
+      if (whole.length > 0) write(whole)
     }
-    // Frames that are good go on, although a later one in the same chunk is not.
-    const whole = passed.length === 1 ? passed[0] : Buffer.concat(passed)
-    if (whole !== undefined && whole.length > 0) yield whole
-    if (fault !== undefined) throw fault
   }
-  for await (const chunk of source) yield* checked(cutter.push(chunk))
-  yield* checked(cutter.rest())
+  return (chunk, write) => {
+    const pieces = chunk === undefined ? cutter.rest() : cutter.push(chunk)
+    for (let piece = pieces.next().value; piece; piece = pieces.next().value) {
+      if (!(piece instanceof Uint8Array)) return lookAtRest(piece, pieces, write)
+      write(piece)
+    }
+    return undefined
+  }
 }
 
 /** A comment passes, and an event that was looked at; what is no event becomes nothing. */
