@@ -1,17 +1,14 @@
 /**
- * What a page loads: ChatKit's `api.getClientSecret` for hosted workflows and its `api.fetch` for
- * self-hosted ones. ES2022 without dependency or build step. Secrets stay in memory. Every comment
- * stands on lines of its own, because `GET /client.js` leaves those lines out.
+ * ChatKit's `api.getClientSecret` for hosted workflows and its `api.fetch` for self-hosted ones. ES2022,
+ * no build step. Secrets stay in memory. Comments have lines of their own: `GET /client.js` omits those.
  */
 
 /**
  * @typedef {object} MintOptions
  * @property {string} url The service, as `https://chat.example.com`; `''` for the page's own origin.
- * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] Gives
- * the signed-in user's token; absent where the service reads a cookie.
+ * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] The user's; absent where the service reads a cookie.
  * @property {string} [workflow] Its name in the service's config; the user's default when absent.
- * @property {Readonly<Record<string, string | number | boolean>>} [input] What the config lets a page
- * say.
+ * @property {Readonly<Record<string, string | number | boolean>>} [input] As the config allows.
  * @property {(error: MintError) => void} [onSignedOut] The token is missing, expired or not accepted.
  * @property {(error: MintError) => void} [onRevoked] An administrator took the access back.
  * @property {typeof fetch} [fetch] Instead of the global one.
@@ -19,26 +16,18 @@
 
 /**
  * @typedef {object} Controls
- * @property {() => void} reset For a sign-out: forgets everything, ends what is in flight with the code
- * `reset`, and begins anew after a stop.
+ * @property {() => void} reset For a sign-out: forgets everything, ends what is in flight, begins anew.
  * @property {() => AbortSignal} signal Aborts at the next `reset()`.
  */
-
 /** @typedef {((current?: string | null) => Promise<string>) & Controls} GetClientSecret */
 /** @typedef {typeof fetch & Controls} ChatKitFetch */
 
 /**
- * @typedef {object} Run
- * @property {AbortController} over aborts at the reset that ends this run
- * @property {AbortController} [request]
- * @property {ReturnType<typeof setTimeout>} [timer]
- * @property {Promise<string> | undefined} [flight] the one call that everybody waits for
- * @property {(error: MintError) => void} [drop] rejects the flight
- * @property {MintError} [stopped]
+ * From one reset to the next, which aborts `over`; everybody waits for one `flight`, which `drop` rejects.
+ * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, flight?: Promise<string> | undefined, drop?: (error: MintError) => void, stopped?: MintError }} Run
  */
 
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
-/** @typedef {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} Failure */
 
 const TRIES = 3
 const REQUEST_MS = 30_000
@@ -47,10 +36,9 @@ const LONGEST_WAIT_MS = 120_000
 /** Why there is no client secret. Match on `code`. */
 export class MintError extends Error {
   /**
-   * @param {string} code - of the service's problem details, or `network_error`, `token_unavailable`
-   * (`getToken` failed), `invalid_response`, `reset`
+   * @param {string} code - the service's, `network_error`, `token_unavailable`, `invalid_response`, `reset`
    * @param {string} message - for developers
-   * @param {Failure} [failure] - `requestId` is what the service's log has
+   * @param {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} [failure] - `requestId` is what the service's log has
    */
   constructor(code, message, { status, requestId, retryAfterMs, cause } = {}) {
     super(`${code}: ${message}`, { cause })
@@ -64,12 +52,8 @@ export class MintError extends Error {
 
 /**
  * For `api.getClientSecret`. Everybody who calls the function while a call is in flight waits for that
- * one. It tries at most three times, with jitter, no earlier than `Retry-After` says, and two minutes
- * apart at most. After a 4xx that trying again cannot cure it asks no more until `reset()`.
- *
- * @example
- * const getClientSecret = createGetClientSecret({ url: 'https://chat.example.com', getToken })
- * chatkit.setOptions({ api: { getClientSecret } })
+ * one. It tries at most three times, with jitter, no earlier than `Retry-After` says. After a 4xx that
+ * trying again cannot cure it asks no more until `reset()`; after `token_expired` it first asks for another.
  *
  * @param {MintOptions} options
  * @returns {GetClientSecret} rejects with `MintError`
@@ -99,25 +83,32 @@ export function createGetClientSecret(options) {
 
 /**
  * For `api.fetch` with a self-hosted workflow. Adds the client secret to each request to the service
- * and to no other, mints once for all of them, and mints again when the service answers 401. Then it
- * sends the request again, once, unless its body is a stream.
+ * and to no other. Mints once for all of them, again when 80 % of the secret's life are over, and again
+ * after a 401; then it sends the request again, once, unless its body is a stream.
  *
- * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret` shares one
- * that exists; else one is made of the options
+ * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret`: instead of one made of the options
  * @returns {ChatKitFetch} rejects with `MintError` when there is no secret to be had
  */
 export function createChatKitFetch(options) {
   const { getClientSecret = createGetClientSecret(options) } = options
   const { reset, signal } = getClientSecret
-  /** @type {WeakMap<AbortSignal, Promise<string>>} the secret of each run */
+  /** @typedef {{ secret: Promise<string>, due: number }} Held and renewed when it is due */
+  /** @type {WeakMap<AbortSignal, Held>} the secret of each run */
   const secrets = new WeakMap()
-  /** @type {(run: AbortSignal, old?: Promise<string>, current?: string) => Promise<string>} */
+  /** @type {(run: AbortSignal, old?: Held, current?: string) => Held} */
   const secretOf = (run, old, current) => {
     const known = secrets.get(run)
     if (known && known !== old) return known
-    const next = getClientSecret(current)
+    const next = { secret: getClientSecret(current), due: Infinity }
     secrets.set(run, next)
-    next.catch(() => secrets.delete(run))
+    // By this clock alone, whatever the service's says. A hosted secret is no JWT.
+    const due = next.secret.then((jwt) => {
+      const payload = jwt.replace(/-/g, '+').replace(/_/g, '/').split('.')[1]
+      const { exp, iat } = JSON.parse(atob(payload ?? ''))
+      next.due = Date.now() + (exp - iat) * 800
+    })
+    due.catch(() => undefined)
+    next.secret.catch(() => secrets.delete(run))
     return next
   }
   /** @type {typeof fetch} */
@@ -126,11 +117,22 @@ export function createChatKitFetch(options) {
     // An upload may go to a storage of somebody else's.
     if (originOf(input) !== originOf(options.url)) return send(input, init)
     const run = signal()
-    const first = secretOf(run)
-    const secret = await first
+    let held = secretOf(run)
+    let secret = await held.secret
+    if (Date.now() >= held.due) {
+      const next = secretOf(run, held, secret)
+      try {
+        secret = await next.secret
+        held = next
+      } catch {
+        // The old one works on for a while.
+        held.due = Infinity
+        secrets.set(run, held)
+      }
+    }
     const response = await send(...authorized(input, { ...init, secret, run }))
     if (response.status !== 401) return response
-    const renewed = await secretOf(run, first, secret)
+    const renewed = await secretOf(run, held, secret).secret
     // A stream is spent: the refusal is the answer, and the next request has the new secret.
     if (Object(init?.body).getReader) return response
     await response.body?.cancel()
@@ -153,20 +155,31 @@ const takeOff = (options, run, current) =>
 
 /** @type {Mint} */
 const mint = async (options, run, current) => {
+  // A token may come from a cache. A sign-in that was renewed has another one.
+  /** @type {{ token: string | null | undefined, error: MintError } | undefined} */
+  let expired
   for (let tries = 1; ; tries++) {
+    let token
     try {
-      return await ask(options, run, current)
+      token = await (async () => options.getToken?.())().catch(failWith('token_unavailable'))
+      run.over.signal.throwIfAborted()
+      if (expired && expired.token === token) throw expired.error
+      return await ask(options, run, current, token)
     } catch (error) {
       run.over.signal.throwIfAborted()
       if (!(error instanceof MintError)) throw error
-      const { status, retryAfterMs } = error
+      const { code, status, retryAfterMs } = error
+      if (code === 'token_expired' && !expired) {
+        expired = { token, error }
+        continue
+      }
       // A time-out and a limit pass; other refusals stay what they are.
       if (/^4(?!08|29)/.test(String(status))) {
         run.stopped = error
-        // Outside: what a callback throws is the page's, and changes nothing here.
+        // What a callback throws is the page's.
         queueMicrotask(() => {
           if (status === 401) options.onSignedOut?.(error)
-          if (error.code === 'user_blocked') options.onRevoked?.(error)
+          if (code === 'user_blocked') options.onRevoked?.(error)
         })
       }
       if (run.stopped || tries === TRIES) throw error
@@ -179,10 +192,8 @@ const mint = async (options, run, current) => {
   }
 }
 
-/** @type {Mint} */
-const ask = async ({ url, getToken, workflow, input, fetch: send = fetch }, run, current) => {
-  const token = await (async () => getToken?.())().catch(failWith('token_unavailable'))
-  run.over.signal.throwIfAborted()
+/** @type {(options: MintOptions, run: Run, current: string | null, token?: string | null) => Promise<string>} */
+const ask = async ({ url, workflow, input, fetch: send = fetch }, run, current, token) => {
   const request = new AbortController()
   run.request = request
   run.timer = setTimeout(() => request.abort(), REQUEST_MS)
@@ -199,7 +210,11 @@ const ask = async ({ url, getToken, workflow, input, fetch: send = fetch }, run,
     }).catch(failWith('network_error'))
     const body = await response.json().catch(() => null)
     if (response.ok && typeof body?.client_secret === 'string') return body.client_secret
-    throw errorOf(response, body)
+    const { ok, status, headers } = response
+    const retryAfterMs = waitOf(headers.get('Retry-After'))
+    const failure = { status, requestId: body?.request_id, retryAfterMs }
+    const code = body?.code ?? (ok ? 'invalid_response' : `http_${status}`)
+    throw new MintError(code, body?.detail ?? '', failure)
   } finally {
     clearTimeout(run.timer)
   }
@@ -208,14 +223,6 @@ const ask = async ({ url, getToken, workflow, input, fetch: send = fetch }, run,
 /** @type {(code: string) => (cause: unknown) => never} */
 const failWith = (code) => (cause) => {
   throw new MintError(code, String(cause), { cause })
-}
-
-/** @type {(response: Response, body: Partial<Record<string, string>> | null) => MintError} */
-const errorOf = ({ ok, status, headers }, body) => {
-  const code = body?.code ?? (ok ? 'invalid_response' : `http_${status}`)
-  const retryAfterMs = waitOf(headers.get('Retry-After'))
-  const requestId = body?.request_id
-  return new MintError(code, body?.detail ?? '', { status, requestId, retryAfterMs })
 }
 
 /** @type {(retryAfter: string | null) => number | undefined} */

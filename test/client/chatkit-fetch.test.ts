@@ -31,6 +31,13 @@ const authorizations = (calls: readonly Call[]) =>
 
 const ok = (text = '{}') => new Response(text)
 
+/** A client secret as self-hosted workflows have it, of so many seconds. */
+function jwt(jti: string, seconds: number): string {
+  // With a character that base64 and base64url write differently.
+  const payload = JSON.stringify({ jti, sub: '~~~ÿ?>', iat: 5, exp: 5 + seconds })
+  return `e30.${Buffer.from(payload).toString('base64url')}.sig`
+}
+
 describe('a request', () => {
   test('carries the secret, and everything else as it was', async () => {
     const { chatKitFetch, calls, fetch } = scene(minted('s1'), ok('answer'))
@@ -77,6 +84,47 @@ describe('a request', () => {
     await chatKitFetch(API, REQUEST)
     const secrets = authorizations(calls).map(([, authorization]) => authorization)
     expect(secrets).toEqual(['Bearer a token', 'Bearer s1', 'Bearer s1', 'Bearer s1'])
+  })
+
+  test('renews a secret from 80 % of its life on, once for all, and hands the old one in', async () => {
+    const [first, second] = [jwt('one', 100), jwt('two', 100)]
+    const { chatKitFetch, calls } = scene(minted(first), ok(), ok(), minted(second), ok(), ok())
+    await chatKitFetch(API, REQUEST)
+    vi.advanceTimersByTime(79_999)
+    await chatKitFetch(API, REQUEST)
+    vi.advanceTimersByTime(1)
+    await Promise.all([chatKitFetch(API, REQUEST), chatKitFetch(API, REQUEST)])
+    const [at, mint] = ['/chatkit/helpdesk', ['/v1/sessions', 'Bearer a token']]
+    expect(authorizations(calls)).toEqual([
+      mint,
+      [at, `Bearer ${first}`],
+      [at, `Bearer ${first}`],
+      mint,
+      [at, `Bearer ${second}`],
+      [at, `Bearer ${second}`],
+    ])
+    expect(calls[3]?.body).toEqual({ workflow: 'helpdesk', current_client_secret: first })
+  })
+
+  test('goes on with the old secret when there is no new one yet, and asks again after a 401', async () => {
+    const [first, second] = [jwt('one', 100), jwt('two', 100)]
+    const down = [1, 2, 3].map(() => problem(503, 'overloaded', { 'Retry-After': '1' }))
+    const answers = [ok(), ok(), problem(401, 'invalid_token')]
+    const { chatKitFetch, calls } = scene(
+      ...[minted(first), ok(), ...down, ...answers, minted(second), ok()],
+    )
+    await chatKitFetch(API, REQUEST)
+    vi.advanceTimersByTime(80_000)
+    const late = chatKitFetch(API, REQUEST)
+    await vi.runAllTimersAsync()
+    expect((await late).status).toBe(200)
+    await chatKitFetch(API, REQUEST)
+    expect((await chatKitFetch(API, REQUEST)).status).toBe(200)
+    expect(authorizations(calls).slice(5)).toEqual([
+      ...[1, 2, 3].map(() => ['/chatkit/helpdesk', `Bearer ${first}`]),
+      ['/v1/sessions', 'Bearer a token'],
+      ['/chatkit/helpdesk', `Bearer ${second}`],
+    ])
   })
 
   test('to another host goes out as it is: no secret, no mint', async () => {

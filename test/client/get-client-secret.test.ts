@@ -180,6 +180,38 @@ describe('stopping', () => {
     expect(onRevoked).not.toHaveBeenCalled()
   })
 
+  test('on token_expired: goes on when getToken then gives another one', async () => {
+    const tokens = ['stale', 'fresh', 'fresh']
+    const { options, calls, onSignedOut } = scene(problem(401, 'token_expired'), minted('s1'))
+    const get = createGetClientSecret({ ...options, getToken: () => tokens.shift() ?? '' })
+    expect(await get()).toBe('s1')
+    expect(calls.map(({ headers }) => headers.get('authorization'))).toEqual([
+      'Bearer stale',
+      'Bearer fresh',
+    ])
+    expect(onSignedOut).not.toHaveBeenCalled()
+  })
+
+  test('on token_expired: asks no more when the other one is refused, too', async () => {
+    const tokens = ['stale', 'staler', 'stalest']
+    const { options, calls, onSignedOut } = scene(
+      problem(401, 'token_expired'),
+      problem(401, 'token_expired'),
+    )
+    const get = createGetClientSecret({ ...options, getToken: () => tokens.shift() ?? '' })
+    await expect(get()).rejects.toMatchObject({ code: 'token_expired' })
+    await expect(get()).rejects.toMatchObject({ code: 'token_expired' })
+    expect(calls).toHaveLength(2)
+    expect(onSignedOut).toHaveBeenCalledOnce()
+  })
+
+  test('on token_expired: sends the same token no second time', async () => {
+    const { get, calls, onSignedOut } = scene(problem(401, 'token_expired'))
+    await expect(get()).rejects.toMatchObject({ code: 'token_expired' })
+    expect(calls).toHaveLength(1)
+    expect(onSignedOut).toHaveBeenCalledOnce()
+  })
+
   test('on user_blocked: tells it once, and asks no more', async () => {
     const { get, calls, onSignedOut, onRevoked } = scene(problem(403, 'user_blocked'))
     await expect(get('ek_1')).rejects.toMatchObject({ code: 'user_blocked' })
