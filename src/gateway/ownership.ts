@@ -2,7 +2,7 @@
 // what belongs to somebody else. A server need not know about users at all.
 
 import type { RequestIds } from '../chatkit/protocol/ids.ts'
-import { MAX_ID_CHARACTERS } from '../chatkit/protocol/request.ts'
+import { isStorableId } from '../chatkit/protocol/request.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -122,7 +122,7 @@ function thingsOf({ threads, attachments }: RequestIds['mentioned']): Thing[] {
 }
 
 function isPossible({ id }: Thing): boolean {
-  return id !== '' && id.length <= MAX_ID_CHARACTERS && id.isWellFormed() && !/\p{Cc}/u.test(id)
+  return isStorableId(id)
 }
 
 /** One and the same answer, or it would tell which ids exist. */

@@ -5,7 +5,12 @@
 import { z } from 'zod'
 
 /** Ids are opaque. The bound keeps made-up ids from filling the registry. */
-export const MAX_ID_CHARACTERS = 512
+const MAX_ID_CHARACTERS = 512
+
+/** Whether a store can hold an id: 1 to 512 characters, well-formed, no control characters. */
+export function isStorableId(id: string): boolean {
+  return id !== '' && id.length <= MAX_ID_CHARACTERS && id.isWellFormed() && !/\p{Cc}/u.test(id)
+}
 
 const id = z.string().min(1).max(MAX_ID_CHARACTERS)
 const inThread = { thread_id: id }

@@ -39,7 +39,8 @@ export function rulesOf(io: Io, config: string | undefined): Rules {
   }
 }
 
-function variablesOf(io: Io, config: string | undefined): Variables | undefined {
+/** Variables of the command, with `--config` in the place of `CONFIG_FILE`. */
+export function variablesOf(io: Io, config: string | undefined): Variables | undefined {
   return config === undefined
     ? io.variables
     : { ...withoutBlanks(io.variables), CONFIG_FILE: config }

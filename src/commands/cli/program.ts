@@ -9,7 +9,7 @@ import { jwtExplainCommand } from './jwt-explain/command.ts'
 import { keysGenerateCommand } from './keys-generate.ts'
 import { reportError } from './report-error.ts'
 import { sessionsCommand } from './sessions.ts'
-import { threadsCommand } from './threads.ts'
+import { threadsCommand } from './threads/threads.ts'
 import { usersCommand } from './users.ts'
 
 /**

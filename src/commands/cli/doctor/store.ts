@@ -102,8 +102,8 @@ function memoryNote({ kind }: StoreLocation): Finding[] {
   return kind === 'memory' ? [note('store', message, 'set STORE_URL for anything but a trial')] : []
 }
 
-/** Redis is connected to behind the scenes. */
-async function patiently(work: () => Promise<void> | undefined): Promise<void> {
+/** Repeats for 3 s: Redis is connected to behind the scenes. */
+export async function patiently(work: () => Promise<void> | undefined): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       return await work()

@@ -1,16 +1,17 @@
-// `threads list|retrieve|delete|list-items`.
+// `threads list|retrieve|delete|list-items|import`.
 
 import { Command, Option } from 'commander'
-import type { ThreadId } from '../../lib/ids.ts'
-import { printItems, printObject, printThreads } from './answers.ts'
-import { type ListFlags, listOptions, someText, threadId, user } from './arguments.ts'
-import { CommandError, EXIT } from './exit.ts'
-import type { Io } from './io.ts'
-import { jsonOption, printJson } from './output.ts'
-import { serviceThreads, type ThreadCalls } from './target/service-threads.ts'
-import { type Target, type TargetFlags, targetOptions, withTarget } from './target/target.ts'
+import type { ThreadId } from '../../../lib/ids.ts'
+import { printItems, printObject, printThreads } from '../answers.ts'
+import { type ListFlags, listOptions, someText, threadId, user } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, printJson } from '../output.ts'
+import { serviceThreads, type ThreadCalls } from '../target/service-threads.ts'
+import { type Target, type TargetFlags, targetOptions, withTarget } from '../target/target.ts'
+import { importThreadsCommand } from './import.ts'
 
-/** `threads list|retrieve|delete|list-items` */
+/** `threads list|retrieve|delete|list-items|import` */
 export function threadsCommand(io: Io): Command {
   return new Command('threads')
     .alias('beta:chatkit:threads')
@@ -19,6 +20,7 @@ export function threadsCommand(io: Io): Command {
     .addCommand(retrieveThread(io))
     .addCommand(deleteThread(io))
     .addCommand(listItems(io))
+    .addCommand(importThreadsCommand(io))
 }
 
 type Flags = TargetFlags & { readonly json?: boolean }

@@ -1,0 +1,128 @@
+// `threads import`: records the owners of threads that a self-hosted server had before the move.
+
+import { open } from 'node:fs/promises'
+import { Command, Option } from 'commander'
+import { isStorableId } from '../../../chatkit/protocol/request.ts'
+import { readEnvironment } from '../../../config/env.ts'
+import { unixSeconds } from '../../../lib/clock.ts'
+import { parseUserId, userProblem } from '../../../lib/ids.ts'
+import { createLog } from '../../../lib/log.ts'
+import { openRegistry } from '../../../registry/open-registry.ts'
+import { StoreUnusableError } from '../../../registry/port.ts'
+import type { Ownership } from '../../../registry/records.ts'
+import { ownersMoves } from '../../../threads/sources.ts'
+import { someText } from '../arguments.ts'
+import { configOption, rulesOf, variablesOf } from '../config-option.ts'
+import { patiently } from '../doctor/store.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, print, printJson } from '../output.ts'
+import { startProgress } from '../progress.ts'
+
+/** Records that are claimed together. */
+const BATCH = 500
+
+interface Flags {
+  readonly workflow: string
+  readonly config?: string
+  readonly json?: boolean
+}
+
+type Line = Pick<Ownership, 'id' | 'user'>
+
+/** `threads import --workflow W FILE` */
+export function importThreadsCommand(io: Io): Command {
+  const workflow = new Option('--workflow <name>', 'the self-hosted workflow that has the threads')
+  return new Command('import')
+    .description(
+      'Record the owners of threads from before the move: lines of thread_id,user, oldest first.\n' +
+        'Writes into the store that STORE_URL names. An owner who is known stays.',
+    )
+    .argument('<file>', 'the lines; the id ends at the first comma')
+    .addOption(workflow.argParser(someText).makeOptionMandatory())
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .action((file: string, flags: Flags) => importThreads(io, file, flags))
+}
+
+async function importThreads(io: Io, file: string, flags: Flags): Promise<void> {
+  const { settings } = rulesOf(io, flags.config)
+  const own = settings.workflows.find(({ name }) => name === flags.workflow)
+  if (own?.kind !== 'self-hosted') {
+    throw new CommandError(EXIT.usage, `--workflow: ${flags.workflow} is no workflow with a server`)
+  }
+  const { store } = readEnvironment(variablesOf(io, flags.config))
+  if (store.kind === 'memory') {
+    throw new CommandError(EXIT.config, 'STORE_URL: a store in memory ends with this command')
+  }
+  // Read to its end first: nothing is written of a file with a bad line.
+  for await (const _ of linesOf(file)) io.signal.throwIfAborted()
+  const log = createLog({ level: 'silent' })
+  const registry = await openRegistry(store, log, ownersMoves(settings.workflows)).catch(unusable)
+  const progress = startProgress(io, 'importing', false)
+  const counts = { imported: 0, kept: 0 }
+  const record = { source: own.threadsAt, kind: 'thread', createdAt: unixSeconds(io.now) } as const
+  const claim = async (batch: readonly Line[]): Promise<void> => {
+    io.signal.throwIfAborted()
+    const claims = batch.map((line) => registry.claimOwnership({ ...record, ...line }))
+    for (const outcome of await Promise.all(claims)) {
+      counts[outcome === 'claimed' ? 'imported' : 'kept'] += 1
+    }
+    progress.show(counts)
+  }
+  try {
+    await patiently(() => registry.check())
+    let batch: Line[] = []
+    for await (const line of linesOf(file)) {
+      batch.push(line)
+      if (batch.length < BATCH) continue
+      await claim(batch)
+      batch = []
+    }
+    await claim(batch)
+  } finally {
+    progress.stop()
+    await registry.close()
+  }
+  if (flags.json) return printJson(io, counts)
+  await print(io, `${counts.imported} imported, ${counts.kept} had an owner already`)
+}
+
+/** @throws {@link CommandError} with the number of a line that cannot be read, or of a file that cannot */
+async function* linesOf(file: string): AsyncGenerator<Line, void, void> {
+  let number = 0
+  const handle = await open(file).catch(unreadable)
+  try {
+    // It is read twice.
+    if (!(await handle.stat()).isFile()) throw new CommandError(EXIT.noInput, `${file}: no file`)
+    for await (const text of handle.readLines()) {
+      number += 1
+      const line = number === 1 ? text.replace(/^\uFEFF/, '') : text
+      if (line !== '') yield read(line, number)
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+function unreadable(error: NodeJS.ErrnoException): never {
+  throw new CommandError(EXIT.noInput, `the file cannot be read (${error.code}): ${error.path}`)
+}
+
+function read(text: string, number: number): Line {
+  const comma = text.indexOf(',')
+  const wrong = (what: string) =>
+    new CommandError(EXIT.usage, `line ${number}: ${what}; nothing was written`)
+  if (comma === -1) throw wrong('has no comma between thread id and user')
+  const [id, rest] = [text.slice(0, comma), text.slice(comma + 1)]
+  if (text.includes('\uFFFD')) throw wrong('is not UTF-8')
+  if (!isStorableId(id) || id !== id.trim()) throw wrong('has no thread id')
+  const user = parseUserId(rest)
+  if (user === undefined) throw wrong(`the user is ${userProblem(rest)}`)
+  return { id, user }
+}
+
+function unusable(error: unknown): never {
+  if (error instanceof StoreUnusableError) throw new CommandError(EXIT.ioError, error.message)
+  throw error
+}
