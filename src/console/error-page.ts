@@ -65,9 +65,9 @@ export function explain(addresses: Addresses, error: Error, c: AppContext): Resp
   const problem = answerError(error, c)
   const known = c.error
   if (wantsJson(c) || !(known instanceof ServiceError)) return problem
-  const { status, headers } = problemAnswer(known, c.var.requestId)
+  const { headers } = problemAnswer(known, c.var.requestId)
   const { 'Content-Type': _, ...others } = headers
-  return c.html(String(errorPage(addresses, known, c)), status, others)
+  return c.html(String(errorPage(addresses, known, c)), CODES[known.code].status, others)
 }
 
 function errorPage(addresses: Addresses, error: ServiceError, c: AppContext): Html {

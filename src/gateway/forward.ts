@@ -11,6 +11,7 @@ import type { ServerIdentityHeaders } from '../chatkit/signing/server-token.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import type { Call } from './open-call.ts'
+import { refuseForUser } from './refusal.ts'
 
 /** The only headers of the client that a server sees: any other could claim to come from us. */
 const PASSED_ON = ['content-type', 'accept', 'accept-language'] as const
@@ -41,7 +42,7 @@ export function createForward({
   /**
    * Waits for the head of a successful answer.
    *
-   * @throws what {@link openServerCall} and {@link refuseFailed} throw
+   * @throws what {@link openServerCall}, {@link refuseForUser} and {@link refuseFailed} throw
    */
   return async function forward(
     c: AppContext,
@@ -56,6 +57,7 @@ export function createForward({
     }
     Object.assign(headers, request.headers)
     const reply = await openServerCall(dispatcher, { ...request, headers })
+    await refuseForUser(reply)
     refuseFailed(reply)
     return reply
   }

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'rate_limited'
   | 'session_limit'
   | 'internal_error'
+  | 'server_refused'
   | 'upstream_rejected'
   | 'upstream_auth_failed'
   | 'workflow_unavailable'
@@ -48,6 +49,8 @@ export interface ServiceErrorOptions {
   readonly detail?: string
   /** Set when a self-hosted ChatKit server failed: the words of the code are then about that server. */
   readonly upstream?: 'self-hosted'
+  /** Instead of the code's own status; for `server_refused`, which passes a server's 4xx on. */
+  readonly status?: number
   /** Whole seconds for `Retry-After`, where the code has that header. */
   readonly retryAfterSeconds?: number
 }
@@ -61,6 +64,7 @@ export class ServiceError extends Error {
   readonly reason: string
   readonly detail: string | undefined
   readonly upstream: 'self-hosted' | undefined
+  readonly status: number | undefined
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: ErrorCode, options: ServiceErrorOptions) {
@@ -69,6 +73,7 @@ export class ServiceError extends Error {
     this.reason = options.reason
     this.detail = options.detail
     this.upstream = options.upstream
+    this.status = options.status
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

@@ -32,6 +32,11 @@ export const CODES = {
     console: 'The console cannot answer this request. Start over.',
     direct: 'the ChatKit API refused the request; check ids and cursors.',
   },
+  server_refused: {
+    status: 400,
+    title: 'Refused by the ChatKit server',
+    detail: 'The ChatKit server refused this request.',
+  },
   missing_token: {
     status: 401,
     title: 'Missing token',
@@ -148,6 +153,7 @@ export const CODES = {
     status: 502,
     title: 'Upstream authentication failed',
     detail: "OpenAI refused this service's API key. Tell the operator the request id.",
+    selfHosted: 'The ChatKit server refused this service. Tell the operator the request id.',
     direct:
       'the ChatKit API does not accept the key; check OPENAI_API_KEY or --api-key, and its project.',
   },

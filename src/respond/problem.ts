@@ -22,7 +22,7 @@ const CHALLENGES: Partial<Record<ErrorCode, string>> = {
 
 /** A whole problem answer: status, headers and JSON text. */
 export interface ProblemAnswer {
-  readonly status: (typeof CODES)[ErrorCode]['status']
+  readonly status: number
   readonly headers: Record<string, string>
   readonly body: string
 }
@@ -34,20 +34,22 @@ export interface ProblemAnswer {
  * @param requestId - shown, so that users can quote it
  */
 export function problemAnswer(
-  error: Pick<ServiceError, 'code' | 'detail' | 'upstream' | 'retryAfterSeconds'>,
+  error: Pick<ServiceError, 'code' | 'detail' | 'upstream' | 'retryAfterSeconds'> &
+    Partial<Pick<ServiceError, 'status'>>,
   requestId: string,
 ): ProblemAnswer {
   const described: CodeText = CODES[error.code]
+  const { status = described.status } = error
   const problem: ProblemDetails = {
     type: `urn:chatkit-mint:problem:${error.code}`,
     title: described.title,
-    status: described.status,
+    status,
     detail: detailOf(error),
     code: error.code,
     request_id: requestId,
   }
   return {
-    status: CODES[error.code].status,
+    status,
     headers: problemHeaders(error, described.retryAfter),
     body: JSON.stringify(problem),
   }
@@ -60,7 +62,8 @@ function problemHeaders(
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' }
   const challenge = CHALLENGES[error.code]
   if (challenge !== undefined) headers['WWW-Authenticate'] = challenge
-  const wait = fallback === undefined ? undefined : (error.retryAfterSeconds ?? fallback)
+  const hasWait = fallback !== undefined || error.code === 'server_refused'
+  const wait = hasWait ? (error.retryAfterSeconds ?? fallback) : undefined
   if (wait !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(wait)))
   return headers
 }

@@ -17,10 +17,12 @@ const HUGE = 'x'.repeat(MEBIBYTE)
 const faults = [
   ['is down', 503, 'upstream_unavailable', { down: true }],
   ['fails', 503, 'upstream_unavailable', { status: 500 }],
-  ['refuses', 502, 'upstream_rejected', { status: 422 }],
+  ['refuses', 422, 'server_refused', { status: 422 }],
+  ['does not accept who asks', 502, 'upstream_auth_failed', { status: 401 }],
+  ['forbids it', 502, 'upstream_auth_failed', { status: 403 }],
   ['has nothing of the kind', 404, 'not_found', { status: 404 }],
   ['redirects', 502, 'upstream_invalid_response', { status: 302 }],
-  ['has too much to do', 503, 'upstream_rate_limited', { status: 429 }],
+  ['has too much to do', 429, 'server_refused', { status: 429 }],
   ['answers HTML', 502, 'upstream_invalid_response', { status: 200, body: '<h1>hi</h1>' }],
   [
     'answers more than it may',

@@ -67,7 +67,8 @@ function pathOf(target: string): string | undefined {
 }
 
 function faultOf(answer: AnswerOnTheWire, route: RouteDefinition) {
-  const response = paths[route.path]?.[route.method.toLowerCase()]?.responses[answer.status]
+  const responses = paths[route.path]?.[route.method.toLowerCase()]?.responses
+  const response = responses?.[answer.status] ?? responses?.[`${Math.floor(answer.status / 100)}XX`]
   if (response === undefined) return 'a status that is not listed'
   for (const [name, { required }] of Object.entries(response.headers)) {
     if (required && answer.headers[name.toLowerCase()] === undefined) return `without ${name}`

@@ -44,6 +44,7 @@ type ServerFaultCode =
   | 'not_found'
   | 'request_timeout'
   | 'upstream_rejected'
+  | 'upstream_auth_failed'
   | 'upstream_rate_limited'
   | 'upstream_unavailable'
   | 'upstream_timeout'
@@ -61,8 +62,9 @@ export function serverFault(code: ServerFaultCode, reason: string, cause?: unkno
 }
 
 /**
- * Sends a request and waits for the head of the answer. Redirects are not followed. The deadline goes on
- * for the body; the reader of a stream stops it.
+ * Sends a request and waits for the head of the answer. A redirect to the same path with a slash more or
+ * less, as FastAPI makes it, is followed once; no other is. The deadline goes on for the body; the reader
+ * of a stream stops it.
  *
  * @throws `ServiceError` `upstream_unavailable`, `upstream_timeout`, `request_timeout` (the caller left)
  */
@@ -70,6 +72,27 @@ export async function openServerCall(
   dispatcher: Dispatcher,
   call: ServerCall,
 ): Promise<ServerReply> {
+  const reply = await open(dispatcher, call)
+  const url = slashRedirect(call.url, reply)
+  if (url === undefined) return reply
+  reply.body.destroy()
+  return open(dispatcher, { ...call, url })
+}
+
+/** Only 307 and 308 keep method and body (RFC 9110 §15.4). */
+function slashRedirect(asked: string, { status, headers }: ServerReply): string | undefined {
+  const location = single(headers['location'])
+  if (location === undefined || (status !== 307 && status !== 308)) return undefined
+  if (!URL.canParse(location, asked)) return undefined
+  const from = new URL(asked)
+  const to = new URL(location, asked)
+  const differsInSlash = to.pathname === `${from.pathname}/` || `${to.pathname}/` === from.pathname
+  const isSame =
+    to.origin === from.origin && to.search === from.search && !to.username && !to.password
+  return isSame && differsInSlash ? to.href : undefined
+}
+
+async function open(dispatcher: Dispatcher, call: ServerCall): Promise<ServerReply> {
   const { method, headers, body = null, deadline, silenceMs = 0 } = call
   const { origin, pathname, search } = new URL(call.url)
   try {

@@ -51,10 +51,14 @@ export function describeResponses(
   route: RouteDefinition,
 ): Readonly<Record<string, DescribedResponse>> {
   const good = Map.groupBy(route.answers, ({ status }) => status)
-  const bad = Map.groupBy(problemsOf(route), (code) => CODES[code].status)
+  const problems = problemsOf(route)
+  const bad = Map.groupBy(problems, (code) => CODES[code].status)
+  // A server may refuse with any status.
+  const refused = problems.filter((code) => code === 'server_refused')
   return Object.fromEntries([
     ...[...good].map(([status, same]) => [status, describeAnswers(same)] as const),
     ...[...bad].map(([status, codes]) => [status, describeProblems(status, codes)] as const),
+    ...refused.map((code) => ['4XX', describeProblems(400, [code])] as const),
   ])
 }
 

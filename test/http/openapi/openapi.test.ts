@@ -56,7 +56,7 @@ const operation = z.strictObject({
   parameters: z.array(parameter).optional(),
   requestBody: z.strictObject({ required: z.boolean(), content }).optional(),
   responses: z.record(
-    z.string().regex(/^[2-5]\d\d$/),
+    z.string().regex(/^(?:[2-5]\d\d|4XX)$/),
     z.strictObject({
       description: z.string().min(1),
       headers: z.record(

@@ -1,0 +1,72 @@
+// Passes a server's refusal of a request on to the person who made it: its status, and its own words.
+
+import { type ServerReply, serverFault } from '../chatkit/protocol/server-call.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { scrub } from '../lib/log.ts'
+import { readBounded } from '../lib/read-bounded.ts'
+
+/** The longest body that is looked at for words, in bytes. */
+const MOST_BYTES = 64 * 1024
+/** Characters of a server's words that go on. */
+const MOST_WORDS = 500
+/** Seconds of `Retry-After` when the server names none, and the most of its own that count. */
+const WAIT_SECONDS = { usual: 5, most: 120 }
+
+/**
+ * Refuses what a server refuses for its user. A 404 is left to the caller: to a client it looks like what
+ * never existed.
+ *
+ * @throws `upstream_auth_failed` (401, 403: the server does not take our word), `server_refused` (other 4xx)
+ */
+export async function refuseForUser(reply: ServerReply): Promise<void> {
+  const { status } = reply
+  if (status < 400 || status >= 500 || status === 404) return
+  if (status === 401 || status === 403) {
+    reply.body.destroy()
+    throw serverFault('upstream_auth_failed', `status ${status}`)
+  }
+  const words = await wordsOf(reply)
+  throw new ServiceError('server_refused', {
+    reason: `the server refused with status ${status}`,
+    upstream: 'self-hosted',
+    status,
+    ...(words && { detail: words }),
+    ...(status === 429 && { retryAfterSeconds: waitOf(reply.headers['retry-after']) }),
+  })
+}
+
+/** @returns undefined when there are none, or none that can be shown */
+async function wordsOf({ mediaType, body }: ServerReply): Promise<string | undefined> {
+  const isJson = mediaType === 'application/json' || mediaType === 'application/problem+json'
+  if (!isJson && mediaType !== 'text/plain') {
+    body.destroy()
+    return undefined
+  }
+  try {
+    const text = (await readBounded(body, MOST_BYTES)).toString('utf8')
+    return shown(isJson ? wordsIn(JSON.parse(text)) : text)
+  } catch {
+    // Too long, broken off or not JSON: the status says enough.
+    return undefined
+  }
+}
+
+function wordsIn(json: unknown): string | undefined {
+  const member = (of: unknown, name: string): unknown =>
+    typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined
+  const error = member(json, 'error')
+  const places = [member(json, 'detail'), member(json, 'message'), error, member(error, 'message')]
+  return places.find((words) => typeof words === 'string')
+}
+
+/** Control characters go before credentials are looked for: one inside could hide one. */
+function shown(words: string | undefined): string | undefined {
+  const plain = words?.replace(/[\n\r\t]+/g, ' ').replace(/\p{Cc}/gu, '')
+  return plain && [...scrub(plain.toWellFormed()).trim()].slice(0, MOST_WORDS).join('')
+}
+
+function waitOf(header: string | string[] | undefined): number {
+  const seconds =
+    typeof header === 'string' && /^\d{1,9}$/.test(header) ? Number(header) : undefined
+  return Math.min(Math.max(seconds ?? WAIT_SECONDS.usual, 1), WAIT_SECONDS.most)
+}
