@@ -170,7 +170,8 @@ describe('who is refused', () => {
 })
 
 describe('a thread that changes hands between check and act', () => {
-  test.each(['DELETE /v1/threads/ID', 'GET /v1/threads/ID/items'])('%s', async (line) => {
+  // A delete has nothing between: the record that names the owner is read in the same step.
+  test.each(['GET /v1/threads/ID/items'])('%s', async (line) => {
     const id = await scene.seed('desk', { user: 'alice' })
     const thing = { source: scene.servers.desk.url, kind: 'thread', id } as const
     const { desk } = scene.servers
