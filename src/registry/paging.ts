@@ -1,12 +1,6 @@
 // Turns cursors into a stretch of the order of creation, and rows found there into a page.
 import type { Page, PageQuery } from './records.ts'
 
-/** Where the cursors of a query stand in the order of creation. */
-export interface CursorPositions {
-  readonly after?: number | undefined
-  readonly before?: number | undefined
-}
-
 /** A stretch of the order of creation, both ends exclusive, and which way to walk it. */
 export interface Span {
   readonly above: number
@@ -20,10 +14,18 @@ export interface Span {
  * Turns cursors into the stretch of rows to read.
  *
  * @param query - what was asked
- * @param at - positions of the query's cursors
+ * @param after - seq of the query's cursor; undefined when it has none, or one that names nothing
+ * @param before - likewise
+ * @returns undefined when a cursor names nothing
  */
-export function spanOf(query: PageQuery, at: CursorPositions): Span {
-  const [first, second] = query.order === 'asc' ? [at.after, at.before] : [at.before, at.after]
+export function spanOf(
+  query: PageQuery,
+  after: number | undefined,
+  before: number | undefined,
+): Span | undefined {
+  if (query.after !== undefined && after === undefined) return undefined
+  if (query.before !== undefined && before === undefined) return undefined
+  const [first, second] = query.order === 'asc' ? [after, before] : [before, after]
   const flipped = query.before !== undefined && query.after === undefined
   return {
     above: first ?? 0,
@@ -31,25 +33,6 @@ export function spanOf(query: PageQuery, at: CursorPositions): Span {
     walk: flipped === (query.order === 'asc') ? 'desc' : 'asc',
     flipped,
   }
-}
-
-/**
- * As {@link spanOf}, for a store that finds a cursor's position without a pause.
- *
- * @param query - what was asked
- * @param seqOf - the position of a cursor; undefined when it is of nothing
- * @returns undefined when a cursor is of nothing
- */
-export function spanFor(
-  query: PageQuery,
-  seqOf: (cursor: string) => number | undefined,
-): Span | undefined {
-  const after = query.after === undefined ? undefined : seqOf(query.after)
-  const before = query.before === undefined ? undefined : seqOf(query.before)
-  const unknown =
-    (query.after !== undefined && after === undefined) ||
-    (query.before !== undefined && before === undefined)
-  return unknown ? undefined : spanOf(query, { after, before })
 }
 
 /**

@@ -90,3 +90,8 @@ export function toAuditEntry(row: unknown): AuditEntry {
   const { request_id, ...same } = auditRow.parse(row)
   return { ...same, requestId: request_id }
 }
+
+/** Whether a session still works: active and not expired. */
+export function isLive(session: SessionRecord, now: number): boolean {
+  return session.status === 'active' && now < session.expiresAt
+}

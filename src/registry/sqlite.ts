@@ -4,15 +4,14 @@ import type { Registry } from './port.ts'
 import type { LogoutMark } from './records.ts'
 import { createCounting } from './sqlite/counting.ts'
 import { createDatabase, type Database, numberIn, type Sql } from './sqlite/database.ts'
-import { createErase } from './sqlite/erase.ts'
 import { createLists } from './sqlite/lists.ts'
 import type { OwnersMove } from './sqlite/move-owners.ts'
 import { openDatabase } from './sqlite/open.ts'
 import { createOutbox } from './sqlite/outbox.ts'
 import { createOwnership } from './sqlite/ownership.ts'
+import { createRetention } from './sqlite/retention.ts'
 import { HEALTH_WRITE } from './sqlite/schema.ts'
 import { createSessionSteps } from './sqlite/sessions.ts'
-import { sweepSqlite } from './sqlite/sweep.ts'
 import { createUses } from './sqlite/uses.ts'
 
 const REMEMBER = `
@@ -57,7 +56,7 @@ export function createSqliteRegistry({
     ...createUses(relaxed),
     ...createOwnership(db),
     ...createLists(db),
-    ...createErase(db),
+    ...createRetention(db),
     ...createCounting(relaxed),
     markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),
     remembers: (key, now) =>
@@ -68,7 +67,6 @@ export function createSqliteRegistry({
     rememberOnce: (key, ttlSeconds, now) =>
       db.write((sql) => sql.get(REMEMBER, key, now + ttlSeconds, now) !== undefined),
     keptKey: (name, make) => keptKey(db, name, make),
-    sweep: (retention) => sweepSqlite(db, retention),
     figures: (now) => figures(db, now),
     async check() {
       await relaxed.write((sql) => sql.run(HEALTH_WRITE))

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { spanOf } from '../../src/registry/paging.ts'
 import { ownedRows } from '../../src/registry/sqlite/ownership.ts'
 import { listText } from '../../src/registry/sqlite/pages.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -93,7 +92,8 @@ describe('the SQLite file of self-hosted workflows', () => {
   ])('reads a list of %j from an index of just that, in its order', (of, fields) => {
     const db = new DatabaseSync(path)
     const page = { kind: 'thread', limit: 5, order: 'desc' } as const
-    const text = listText(ownedRows({ ...page, ...of }), spanOf(page, {}))
+    const span = { above: 0, below: 9, walk: 'desc', flipped: false } as const
+    const text = listText(ownedRows({ ...page, ...of }), span)
     const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all()
     expect(plan.map((row) => row['detail'])).toEqual([
       expect.stringMatching(/^SEARCH owned USING INDEX \w+ \(.* AND rowid>\? AND rowid<\?\)$/),

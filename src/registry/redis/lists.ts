@@ -5,7 +5,7 @@ import { toAuditEntry, toBlock, toSession } from '../rows.ts'
 import { SESSION, script } from './keys.ts'
 import type { Link } from './link.ts'
 import { pageScript, readPage, seqIn } from './pages.ts'
-import { flat, sessionOrNone } from './replies.ts'
+import { sessionOrNone } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
 
 /** ARGV: id. */
@@ -39,27 +39,23 @@ end`,
 /** Filters: user, action; '' for any. */
 const AUDIT = pageScript(`
 local function item(id)
-  local flat = redis.call('HGETALL', key('audit-entry', id))
-  local user, action = unpack(redis.call('HMGET', key('audit-entry', id), 'user', 'action'))
-  if (ARGV[8] == '' or user == ARGV[8]) and (ARGV[9] == '' or action == ARGV[9]) then return flat end
+  local json = redis.call('GET', key('audit-entry', id))
+  local entry = cjson.decode(json)
+  if (ARGV[8] == '' or entry.user == ARGV[8]) and (ARGV[9] == '' or entry.action == ARGV[9]) then
+    return { 'json', json }
+  end
 end`)
 
-/** ARGV: for each entry how many fields, then names and values of `id`, `action`, `user` and the others. */
+/** ARGV: JSON of each entry. */
 const APPEND_AUDIT = script(`
-local at = 1
-while at <= #ARGV do
-  local upto = at + 2 * tonumber(ARGV[at])
-  local entry = {}
-  for field = at + 1, upto, 2 do entry[ARGV[field]] = ARGV[field + 1] end
-  local stored = key('audit-entry', entry.id)
-  if redis.call('EXISTS', stored) == 0 then
+for _, json in ipairs(ARGV) do
+  local entry = cjson.decode(json)
+  if redis.call('SET', key('audit-entry', entry.id), json, 'NX') then
     local seq = redis.call('INCR', key('seq'))
-    redis.call('HSET', stored, unpack(ARGV, at + 1, upto))
     redis.call('ZADD', key('audit'), seq, entry.id)
     redis.call('ZADD', key('audit-of-action', entry.action), seq, entry.id)
     if entry.user then redis.call('ZADD', key('audit-of-user', entry.user), seq, entry.id) end
   end
-  at = upto + 1
 end`)
 
 type Lists = Pick<
@@ -87,7 +83,7 @@ export function createLists(link: Link): Lists {
         toItem: toBlock,
       }),
     async appendAudit(entries) {
-      if (entries.length > 0) await link.run(APPEND_AUDIT, entries.flatMap(auditArgs), () => {})
+      if (entries.length > 0) await link.run(APPEND_AUDIT, entries.map(entryJson), () => {})
     },
     listAudit: ({ user = '', action = '', ...page }) =>
       readPage(
@@ -98,15 +94,14 @@ export function createLists(link: Link): Lists {
           script: AUDIT,
           filters: [user, action],
           seqOf: seqIn(link, 'audit'),
-          toItem: toAuditEntry,
+          toItem: ({ json = '' }) => toAuditEntry(JSON.parse(json)),
         },
       ),
   }
 }
 
-function auditArgs({ requestId, ...same }: AuditEntry) {
-  const fields = flat({ ...same, request_id: requestId })
-  return [fields.length / 2, ...fields]
+function entryJson({ requestId, ...same }: AuditEntry): string {
+  return JSON.stringify({ ...same, request_id: requestId })
 }
 
 function auditSet(user: string, action: string): readonly [string, string] {

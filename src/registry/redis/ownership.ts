@@ -1,12 +1,12 @@
 // Records which user owns a thread or an attachment of a self-hosted server.
 import { z } from 'zod'
 import type { Registry } from '../port.ts'
-import type { OwnedQuery, OwnedThing, Ownership } from '../records.ts'
+import type { OwnedThing, Ownership } from '../records.ts'
 import { toOwnership, userId } from '../rows.ts'
 import { script } from './keys.ts'
 import type { Link } from './link.ts'
 import { pageScript, readPage } from './pages.ts'
-import { countOrNone, flat, texts } from './replies.ts'
+import { countOrNone, flat } from './replies.ts'
 
 /** A thing is named by kind, source and id; a list of all sources or users stands under ''. */
 const LISTS = `
@@ -54,15 +54,17 @@ local users = {}
 for at, thing in ipairs(ARGV) do users[at] = redis.call('HGET', key('owner', thing), 'user') or '' end
 return users`)
 
-/** → names of sources that had something owned. */
-const SOURCES = script(`return redis.call('SMEMBERS', key('owned-sources'))`)
-
-/** ARGV: user or '', things… → order of creation of the one that is this user's; '' for none or several. */
+/**
+ * ARGV: kind, id, source or '' for any, user or '' → order of creation of the one thing that is this
+ * user's; '' for none, or for several, which only different sources can have.
+ */
 const SEQ_OF = script(`
+local kind, id, source, wanted = unpack(ARGV)
 local found = ''
-for at = 2, #ARGV do
-  local seq, user = unpack(redis.call('HMGET', key('owner', ARGV[at]), 'seq', 'user'))
-  if seq and (ARGV[1] == '' or user == ARGV[1]) then
+for _, one in ipairs(source ~= '' and { source } or redis.call('SMEMBERS', key('owned-sources'))) do
+  local thing = kind .. '\\n' .. one .. '\\n' .. id
+  local seq, user = unpack(redis.call('HMGET', key('owner', thing), 'seq', 'user'))
+  if seq and (wanted == '' or user == wanted) then
     if found ~= '' then return '' end
     found = seq
   end
@@ -89,12 +91,13 @@ export function createOwnership(link: Link): OwnershipSteps {
       return link.run(OWNERS_OF, things.map(nameOf), (reply) => users.parse(reply))
     },
     releaseOwnership: (thing) => link.run(RELEASE, [nameOf(thing)], () => undefined),
-    listOwned: (query) =>
-      readPage(link, query, {
-        set: ['owned', `${query.kind}\n${query.source ?? ''}\n${query.user ?? ''}`],
+    listOwned: ({ kind, source = '', user = '', ...page }) =>
+      readPage(link, page, {
+        set: ['owned', `${kind}\n${source}\n${user}`],
         script: PAGE,
         filters: [],
-        seqOf: (cursor) => seqOf(link, cursor, query),
+        seqOf: (cursor) =>
+          link.run(SEQ_OF, [kind, cursor, source, user], (reply) => countOrNone.parse(reply)),
         toItem: toOwnership,
       }),
   }
@@ -106,16 +109,4 @@ function nameOf({ kind, source, id }: Readonly<Record<keyof OwnedThing, string>>
 
 function fieldsOf({ kind, source, id, user, createdAt }: Ownership) {
   return flat({ kind, source, id, user, created_at: createdAt })
-}
-
-/** Without a source in the query, a cursor may be the id of something in any of them. */
-async function seqOf(
-  link: Link,
-  id: string,
-  { kind, source, user }: OwnedQuery,
-): Promise<number | undefined> {
-  const sources =
-    source === undefined ? await link.run(SOURCES, [], (reply) => texts.parse(reply)) : [source]
-  const things = sources.map((name) => nameOf({ kind, source: name, id }))
-  return link.run(SEQ_OF, [user ?? '', ...things], (reply) => countOrNone.parse(reply))
 }

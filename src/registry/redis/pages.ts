@@ -60,13 +60,12 @@ export async function readPage<T>(
   query: PageQuery,
   { set, script, filters, seqOf, toItem }: Listing<T>,
 ): Promise<Page<T> | undefined> {
-  const { after, before, limit } = query
-  const [afterSeq, beforeSeq] = await Promise.all(
-    [after, before].map((cursor) => (cursor === undefined ? undefined : seqOf(cursor))),
+  const { limit } = query
+  const [after, before] = await Promise.all(
+    [query.after, query.before].map((cursor) => (cursor === undefined ? undefined : seqOf(cursor))),
   )
-  if (after !== undefined && afterSeq === undefined) return undefined
-  if (before !== undefined && beforeSeq === undefined) return undefined
-  const span = spanOf(query, { after: afterSeq, before: beforeSeq })
+  const span = spanOf(query, after, before)
+  if (span === undefined) return undefined
   const reply = z.tuple([seqOrNone, z.array(row.transform(toItem))])
   let { above, below } = span
   let chunk = Math.min(limit + 20, CHUNK)

@@ -10,12 +10,12 @@ import { FLAT_BLOCK } from './revoke.ts'
 const BATCH = 100
 
 const FORGET_ENTRY = `
-local function forget_entry(id)
-  local user, action = unpack(redis.call('HMGET', key('audit-entry', id), 'user', 'action'))
-  redis.call('ZREM', key('audit'), id)
-  redis.call('ZREM', key('audit-of-action', action), id)
-  if user then redis.call('ZREM', key('audit-of-user', user), id) end
-  redis.call('DEL', key('audit-entry', id))
+local function read_entry(id) return cjson.decode(redis.call('GET', key('audit-entry', id))) end
+local function forget_entry(entry)
+  redis.call('ZREM', key('audit'), entry.id)
+  redis.call('ZREM', key('audit-of-action', entry.action), entry.id)
+  if entry.user then redis.call('ZREM', key('audit-of-user', entry.user), entry.id) end
+  redis.call('DEL', key('audit-entry', entry.id))
 end
 `
 
@@ -43,8 +43,9 @@ const SWEEP_AUDIT = script(
   `
 local gone = 0
 for _, id in ipairs(redis.call('ZRANGE', key('audit'), 0, ${BATCH - 1})) do
-  if tonumber(redis.call('HGET', key('audit-entry', id), 'at')) >= tonumber(ARGV[1]) then break end
-  forget_entry(id)
+  local entry = read_entry(id)
+  if entry.at >= tonumber(ARGV[1]) then break end
+  forget_entry(entry)
   gone = gone + 1
 end
 return gone`,
@@ -67,8 +68,9 @@ for _, id in ipairs(redis.call('ZRANGE', key('of-user', user), 0, -1)) do
 end
 for _, id in ipairs(redis.call('ZRANGE', key('audit-of-user', user), 0, -1)) do
   if gone == limit then return gone end
-  if redis.call('HGET', key('audit-entry', id), 'action') ~= kept_action then
-    forget_entry(id)
+  local entry = read_entry(id)
+  if entry.action ~= kept_action then
+    forget_entry(entry)
     gone = gone + 1
   end
 end

@@ -1,6 +1,6 @@
 // Reads one page of a table that is ordered by seq.
 import type { SQLInputValue } from 'node:sqlite'
-import { cutPage, type Span, spanFor } from '../paging.ts'
+import { cutPage, type Span, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'
 import type { ResultRow, Sql } from './database.ts'
 
@@ -32,7 +32,8 @@ export function readPage<T>(
   query: PageQuery,
   listing: TableListing<T>,
 ): Page<T> | undefined {
-  const span = spanFor(query, listing.seqOf)
+  const seqOf = (cursor?: string) => (cursor === undefined ? undefined : listing.seqOf(cursor))
+  const span = spanOf(query, seqOf(query.after), seqOf(query.before))
   if (span === undefined) return undefined
   const bounds = [span.above, span.below, query.limit + 1]
   const rows = sql.all(listText(listing, span), ...listing.filter.values, ...bounds)

@@ -140,7 +140,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX sessions_ended ON sessions (status) WHERE status <> 'active';
   `,
   // Ownership belongs to a server, not to a workflow. The schema does not know the config, so a line feed,
-  // which no source has, marks what start-up has to move from a workflow to its source.
+  // which no source has, marks what start-up has to move from a workflow to its source. Sessions get a status
+  // more: a CHECK cannot be changed, so the table is made anew, after what refers to it, because dropping it
+  // would delete those rows. Uses have two windows: one for runs of the model, one for all else.
   `
   ALTER TABLE owned RENAME COLUMN workflow TO source;
   UPDATE owned SET source = char(10) || source;
@@ -148,10 +150,7 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX owned_user_workflow;
   CREATE INDEX owned_source ON owned (source, kind);
   CREATE INDEX owned_user_source ON owned (user, source, kind);
-  `,
-  // A CHECK cannot be changed: the table is made anew. What refers to it is made anew first, because
-  // dropping it would delete those rows.
-  `
+
   CREATE TABLE new_sessions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -168,21 +167,22 @@ export const MIGRATIONS: readonly string[] = [
     ends_at INTEGER NOT NULL,
     state TEXT
   ) STRICT;
-  INSERT INTO new_sessions SELECT seq, id, user, workflow, issuer, subject, sid, secret_hash, status,
-    end_reason, created_at, expires_at, ends_at, state FROM sessions;
+  INSERT INTO new_sessions SELECT * FROM sessions;
 
   CREATE TABLE new_outbox (
     id TEXT PRIMARY KEY REFERENCES new_sessions (id) ON DELETE CASCADE,
     due_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  INSERT INTO new_outbox SELECT id, due_ms FROM outbox;
+  INSERT INTO new_outbox SELECT * FROM outbox;
 
   CREATE TABLE new_session_uses (
-    id TEXT PRIMARY KEY REFERENCES new_sessions (id) ON DELETE CASCADE,
+    id TEXT NOT NULL REFERENCES new_sessions (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('run', 'read')),
     used INTEGER NOT NULL,
-    ends_ms INTEGER NOT NULL
+    ends_ms INTEGER NOT NULL,
+    PRIMARY KEY (id, kind)
   ) STRICT, WITHOUT ROWID;
-  INSERT INTO new_session_uses SELECT id, used, ends_ms FROM session_uses;
+  INSERT INTO new_session_uses SELECT id, 'run', used, ends_ms FROM session_uses;
 
   DROP TABLE outbox;
   DROP TABLE session_uses;
@@ -200,19 +200,6 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX outbox_due ON outbox (due_ms);
 
   ALTER TABLE users ADD COLUMN ended_upto INTEGER NOT NULL DEFAULT 0;
-  `,
-  // Two windows for each session: one for runs of the model, one for all else.
-  `
-  ALTER TABLE session_uses RENAME TO old_session_uses;
-  CREATE TABLE session_uses (
-    id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    kind TEXT NOT NULL CHECK (kind IN ('run', 'read')),
-    used INTEGER NOT NULL,
-    ends_ms INTEGER NOT NULL,
-    PRIMARY KEY (id, kind)
-  ) STRICT, WITHOUT ROWID;
-  INSERT INTO session_uses SELECT id, 'run', used, ends_ms FROM old_session_uses;
-  DROP TABLE old_session_uses;
   `,
 ]
 

@@ -11,8 +11,7 @@ import type {
   UserRevoke,
   UserStanding,
 } from '../records.ts'
-import { toSession } from '../rows.ts'
-import { isLive } from '../session-match.ts'
+import { isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
 type SessionSteps = Pick<Registry, 'readStanding' | 'record' | 'revoke' | 'beginCancel'>

@@ -1,8 +1,7 @@
 // Counts a self-hosted session's requests per minute and says whether it is live, in SQLite.
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
-import { toSession } from '../rows.ts'
-import { isLive } from '../session-match.ts'
+import { isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
 const SESSION = `

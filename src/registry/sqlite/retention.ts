@@ -1,0 +1,71 @@
+// Deletes what has outlived its retention from SQLite, and what is kept of an erased user.
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { mintCounter } from '../counters.ts'
+import type { Registry } from '../port.ts'
+import type { EraseOutcome, Retention, UserErase } from '../records.ts'
+import type { Database, Sql } from './database.ts'
+
+/** A raised generation outlives every mint that may have read the one before it. */
+const GENERATION_KEPT_SECONDS = 86_400
+/** How much goes per transaction: a mint that waits for the lock waits this long. */
+const BATCH = 200
+
+/** Each takes a time and a number of rows. */
+const IDLE_USERS = `
+  DELETE FROM users WHERE user IN (
+    SELECT user FROM users WHERE changed_at < ?
+      AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.user = users.user)
+      AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.user = users.user)
+    LIMIT ?)`
+const MARKS = `
+  DELETE FROM logout_marks WHERE (issuer, kind, value) IN (
+    SELECT issuer, kind, value FROM logout_marks WHERE keep_until <= ? LIMIT ?)`
+
+const batchOf = (table: string, key: string, condition: string): string =>
+  `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${condition} LIMIT ?)`
+
+/** @param db - the durable connection */
+export function createRetention(db: Database): Pick<Registry, 'sweep' | 'eraseUser'> {
+  return {
+    sweep: (retention) => sweep(db, retention),
+    eraseUser: (command) => db.write((sql) => eraseUser(sql, command)),
+  }
+}
+
+/** Drops what has ended, batch by batch; others write in between. */
+async function sweep(db: Database, retention: Retention): Promise<void> {
+  const { sessionsEndedBefore, auditBefore, now } = retention
+  const steps: readonly (readonly [string, number])[] = [
+    [batchOf('sessions', 'seq', 'ends_at < ?'), sessionsEndedBefore],
+    [batchOf('blocks', 'seq', 'until <= ?'), now],
+    [IDLE_USERS, now - GENERATION_KEPT_SECONDS],
+    [MARKS, now],
+    [batchOf('remembered', 'key', 'until <= ?'), now],
+    [batchOf('counters', 'key', 'ends_ms <= ?'), now * 1000],
+    [batchOf('audit', 'seq', 'at < ?'), auditBefore],
+  ]
+  for (const [text, before] of steps) {
+    while ((await db.write((sql) => sql.run(text, before, BATCH))) === BATCH) await nextTurn()
+  }
+}
+
+/** Two searches rather than an OR, which would keep SQLite from using the index to its end. */
+const ENDED = `
+  DELETE FROM sessions WHERE seq IN (
+    SELECT seq FROM sessions WHERE user = ?1 AND expires_at <= ?2
+    UNION ALL
+    SELECT seq FROM sessions WHERE user = ?1 AND expires_at > ?2 AND +status IN ('cancelled', 'replaced')
+    LIMIT ?3)`
+
+const ENTRIES = `
+  DELETE FROM audit WHERE seq IN (
+    SELECT seq FROM audit WHERE user = ? AND +action <> ? LIMIT ?)`
+
+/** Uses and waiting cancels of a session go with it, by their foreign keys. */
+function eraseUser(sql: Sql, command: UserErase): EraseOutcome {
+  const { user, keptAction, limit, now } = command
+  sql.run('DELETE FROM counters WHERE key = ?', mintCounter(user))
+  const sessions = sql.run(ENDED, user, now, limit)
+  const erased = sessions + sql.run(ENTRIES, user, keptAction, limit - sessions)
+  return { erased, more: erased === limit }
+}
