@@ -114,6 +114,10 @@ export interface SelfHostedWorkflow extends AnyWorkflow {
   readonly adoptThreads: boolean
   /** URL for direct uploads; `server` when undefined. */
   readonly uploadUrl: string | undefined
+  /** Names, in lower case, of the page's request headers that the server gets. */
+  readonly forwardHeaders: readonly string[]
+  /** Names, in lower case, of the server's response headers that the page gets. */
+  readonly exposeHeaders: readonly string[]
 }
 
 /** One workflow that clients may be given a session for. */

@@ -8,13 +8,16 @@ import {
   type ServerReply,
 } from '../chatkit/protocol/server-call.ts'
 import type { ServerIdentityHeaders } from '../chatkit/signing/server-token.ts'
+import { setHeader } from '../http/answer.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import type { Call } from './open-call.ts'
 import { refuseForUser } from './refusal.ts'
 
-/** The only headers of the client that a server sees: any other could claim to come from us. */
+/** These and `forward_headers` are all that a server sees of the client: others could claim to be ours. */
 const PASSED_ON = ['content-type', 'accept', 'accept-language'] as const
+
+const EXPOSED = 'Access-Control-Expose-Headers'
 
 /** A request to the workflow's server. */
 export interface ForwardedRequest {
@@ -51,14 +54,30 @@ export function createForward({
   ): Promise<ServerReply> {
     const headers = await identity(workflow.server, { user, session: id, state })
     headers['x-request-id'] = c.var.requestId
-    for (const name of PASSED_ON) {
+    for (const name of [...PASSED_ON, ...workflow.forwardHeaders]) {
       const value = c.req.header(name)
       if (value !== undefined) headers[name] = value
     }
     Object.assign(headers, request.headers)
     const reply = await openServerCall(dispatcher, { ...request, headers })
+    expose(c, workflow, reply)
     await refuseForUser(reply)
     refuseFailed(reply)
     return reply
   }
+}
+
+/** Puts the server's own headers on the coming answer, so that a page of another origin can read them. */
+function expose(
+  c: AppContext,
+  { exposeHeaders }: Call['workflow'],
+  { headers }: ServerReply,
+): void {
+  const answer = c.get('headers')
+  const readable = answer[EXPOSED]
+  const shown = exposeHeaders.filter((name) => headers[name] !== undefined)
+  if (shown.length === 0) return
+  for (const name of shown) setHeader(c, name, [headers[name]].flat().join(', '))
+  if (readable === undefined) return
+  setHeader(c, EXPOSED, [...new Set([...readable.split(', '), ...shown])].join(', '))
 }

@@ -36,6 +36,8 @@ const SELF_HOSTED: Omit<SelfHostedWorkflow, 'server'> = {
   threadsAt: WORKFLOW,
   adoptThreads: false,
   uploadUrl: undefined,
+  forwardHeaders: [],
+  exposeHeaders: [],
   when: undefined,
   stateVariables: new Map(),
   input: new Map(),

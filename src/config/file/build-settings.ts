@@ -132,7 +132,17 @@ function buildWorkflow(key: string, entry: WorkflowEntry, compile: Compile): Wor
   if (server !== undefined) {
     const { adopt_threads: adoptThreads, upload_url: uploadUrl } = entry
     const threadsAt = sourceName(entry.threads_at ?? server)
-    return { kind: 'self-hosted', ...workflow, server, threadsAt, adoptThreads, uploadUrl }
+    const { forward_headers: forwardHeaders, expose_headers: exposeHeaders } = entry
+    const headers = { forwardHeaders, exposeHeaders }
+    return {
+      kind: 'self-hosted',
+      ...workflow,
+      server,
+      threadsAt,
+      adoptThreads,
+      uploadUrl,
+      ...headers,
+    }
   }
   return {
     kind: 'hosted',

@@ -10,6 +10,7 @@ import {
   serverProblem,
   workflowName,
 } from './checked-text.ts'
+import { exposeHeaders, forwardHeaders } from './page-headers.ts'
 
 /** UTF-16 units of a client's string when its declaration sets no bound. */
 export const DEFAULT_MAX_LENGTH = 1000
@@ -98,6 +99,12 @@ export const workflowSchema = z
     fallback: workflowName
       .optional()
       .describe('With `id`: the workflow to use when OpenAI says that this one is gone.'),
+    forward_headers: forwardHeaders.describe(
+      'With `server`: request headers of the page that go on to it, at most 20.',
+    ),
+    expose_headers: exposeHeaders.describe(
+      'With `server`: response headers of it that go on to the page, at most 20.',
+    ),
     version: version.optional().describe('A deployed version, in quotes.'),
     api_key_env: environmentName
       .default('OPENAI_API_KEY')

@@ -7,7 +7,13 @@ import { asMapping, asText, type Path, type RawMapping, type Report } from './pr
 const HOSTED_ONLY = ['version', 'api_key_env', 'tracing', 'chatkit_configuration', 'fallback']
 
 /** Keys that only self-hosted workflows have. */
-const SELF_HOSTED_ONLY = ['adopt_threads', 'upload_url', 'threads_at']
+const SELF_HOSTED_ONLY = [
+  'adopt_threads',
+  'upload_url',
+  'threads_at',
+  'forward_headers',
+  'expose_headers',
+]
 
 /**
  * What concerns several keys of a workflow, or several workflows: exactly one of `id` and `server`,
@@ -23,6 +29,7 @@ export function reportWorkflowProblems(data: RawMapping, report: Report): void {
     const path = ['workflows', name]
     reportTarget(workflow, path, report)
     reportFallback(name, { workflow, workflows }, report)
+    reportIdentifying(data, { workflow, path }, report)
   }
   reportAdopters(workflows, report)
 }
@@ -41,6 +48,28 @@ function reportAdopters(workflows: RawMapping, report: Report): void {
     if (other === undefined) continue
     const problem = `must be that of ${other.name}, whose server this is too, or adopt_threads be false`
     report(['workflows', name, 'threads_at'], problem)
+  }
+}
+
+/** A header in which a token or a client's address comes must not reach a server, which might keep it. */
+function reportIdentifying(
+  data: RawMapping,
+  { workflow, path }: { readonly workflow: RawMapping; readonly path: Path },
+  report: Report,
+): void {
+  const issuers = Array.isArray(data['issuers']) ? data['issuers'] : []
+  const headers = [
+    data['client_ip_header'],
+    ...issuers.map((one) => asMapping(one)['token_header']),
+  ]
+  const taken = headers.flatMap((name) => asText(name)?.toLowerCase() ?? [])
+  const names = workflow['forward_headers']
+  for (const [at, name] of Array.isArray(names) ? names.entries() : []) {
+    if (!taken.includes(asText(name)?.toLowerCase() ?? '')) continue
+    report(
+      [...path, 'forward_headers', at],
+      'is the token_header or client_ip_header; leave it out',
+    )
   }
 }
 

@@ -1,0 +1,179 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { beforeEach, expect, test } from 'vitest'
+import { loadConfig } from '../../src/config/file/load-config.ts'
+import { helpdeskSecret, PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { ask, input } from '../support/chatkit/server-client.ts'
+import { APP_ORIGIN, startService } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
+
+let seen: IncomingHttpHeaders = {}
+let status = 200
+beforeEach(() => {
+  status = 200
+})
+
+/** Streams or answers JSON, always with headers of its own. */
+async function startServer() {
+  const server = createServer(async (request, response) => {
+    seen = request.headers
+    const { type } = JSON.parse(await text(request))
+    const own = { 'x-chatkit-run-id': 'run_1', 'x-steps': ['1', '2'], 'x-internal': 'planted' }
+    if (status !== 200) {
+      response.writeHead(status, own).end()
+    } else if (type === 'threads.create') {
+      response.writeHead(200, { ...own, 'content-type': 'text/event-stream' })
+      response.end('data: {"type":"progress_update","text":"hi"}\n\n')
+    } else {
+      response.writeHead(200, { ...own, 'content-type': 'application/json' })
+      response.end('{"data":[],"has_more":false}')
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`
+  return { url, close: async () => void server.close() }
+}
+
+const server = forAllTests(startServer)
+const WORKFLOW = `    forward_headers: [Article-Id, x-tenant]
+    expose_headers: [X-ChatKit-Run-Id, x-steps, x-never-sent]
+`
+const running = forAllTests(() =>
+  startService({
+    config: selfHostedConfig({ server: server.url, workflow: WORKFLOW }),
+    env: { PUBLIC_URL },
+  }),
+)
+
+async function askAs(type: string, params: unknown, headers: Record<string, string> = {}) {
+  const authorization = `Bearer ${await helpdeskSecret(running)}`
+  const url = `${running.url}/chatkit/helpdesk`
+  return ask(url, [type, params], { headers: { authorization, origin: APP_ORIGIN, ...headers } })
+}
+
+test.each([
+  ['threads.list', {}],
+  ['threads.create', { input: input('hi') }],
+])(
+  'headers that the config names go on to the server with %s, and no others',
+  async (type, params) => {
+    const page = {
+      'article-id': 'art_1',
+      'x-tenant': 'acme',
+      'x-other': 'planted',
+      'chatkit-frame-instance-id': 'planted',
+      'x-chatkit-user': 'planted',
+      'x-chatkit-session': 'planted',
+      cookie: 'a=planted',
+      'x-forwarded-for': '10.0.0.1',
+    }
+    expect((await askAs(type, params, page)).status).toBe(200)
+    expect(seen).toMatchObject({
+      'article-id': 'art_1',
+      'x-tenant': 'acme',
+      'x-chatkit-user': 'alice',
+    })
+    expect(JSON.stringify(seen)).not.toContain('planted')
+    expect(seen).not.toHaveProperty('x-forwarded-for')
+    await askAs(type, params)
+    expect(seen).not.toHaveProperty('article-id')
+  },
+)
+
+test.each([
+  [200, 'threads.list', {}],
+  [200, 'threads.create', { input: input('hi') }],
+  [400, 'threads.list', {}],
+])(
+  'headers of a server’s %i that the config names reach the page with %s, and no others',
+  async (code, type, params) => {
+    status = code
+    const { headers, ...answer } = await askAs(type, params).then(({ status, headers }) => ({
+      status,
+      headers,
+    }))
+    expect(answer.status).toBe(code)
+    expect(headers.get('x-chatkit-run-id')).toBe('run_1')
+    expect(headers.get('x-steps')).toBe('1, 2')
+    expect(headers.has('x-never-sent')).toBe(false)
+    expect(headers.has('x-internal')).toBe(false)
+    expect(headers.get('access-control-expose-headers')?.split(', ')).toEqual([
+      ...['Retry-After', 'RateLimit', 'RateLimit-Policy', 'X-Request-Id'],
+      ...['x-chatkit-run-id', 'x-steps'],
+    ])
+  },
+)
+
+const load = (workflow: string, more = '') =>
+  loadConfig(selfHostedConfig({ server: 'http://a.internal/chatkit', workflow, more }), {
+    file: 'c.yaml',
+  })
+
+test.each([
+  ...[
+    'authorization',
+    'Cookie',
+    'host',
+    'origin',
+    'content-type',
+    'Content-Anything',
+    'sec-fetch-site',
+  ],
+  ...[
+    'proxy-authorization',
+    'connection',
+    'keep-alive',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+  ],
+  ...['forwarded', 'X-Forwarded-For', 'x-forwarded-host', 'x-real-ip', 'via', 'X-ChatKit-User'],
+  ...['x-request-id', 'accept-encoding', 'not a name', '', 'x:y'],
+])('forward_headers may not name "%s"', (name) => {
+  expect(() => load(`    forward_headers: ['x-ok', '${name}']\n`)).toThrow(/forward_headers/)
+})
+
+test.each([
+  ...['set-cookie', 'Access-Control-Allow-Origin', 'content-length', 'content-security-policy'],
+  ...[
+    'cache-control',
+    'Location',
+    'refresh',
+    'link',
+    'clear-site-data',
+    'strict-transport-security',
+  ],
+  ...['www-authenticate', 'service-worker-allowed', 'connection', 'transfer-encoding', 'upgrade'],
+  ...[
+    'x-request-id',
+    'X-Content-Type-Options',
+    'vary',
+    'retry-after',
+    'ratelimit',
+    'not a name',
+    '',
+  ],
+])('expose_headers may not name "%s"', (name) => {
+  expect(() => load(`    expose_headers: ['x-ok', '${name}']\n`)).toThrow(/expose_headers/)
+})
+
+test.each(['forward_headers', 'expose_headers'])('%s takes at most 20 names', (key) => {
+  const names = (count: number) => Array.from({ length: count }, (_, at) => `x-${at}`).join(', ')
+  expect(() => load(`    ${key}: [${names(20)}]\n`)).not.toThrow()
+  expect(() => load(`    ${key}: [${names(21)}]\n`)).toThrow(key)
+})
+
+test('forward_headers may not name the header in which the client’s address comes', () => {
+  const named = '    forward_headers: [X-Client-Address]\n'
+  expect(() => load(named)).not.toThrow()
+  expect(() => load(named, 'client_ip_header: x-client-address')).toThrow(/forward_headers/)
+})
+
+test.each(['forward_headers', 'expose_headers'])('a hosted workflow has no %s', (key) => {
+  const hosted = `  other:\n    id: wf_other\n    ${key}: [x-a]\n`
+  expect(() => load(hosted)).toThrow(/only for workflows with `server`/)
+})
