@@ -152,6 +152,7 @@ async function sessionIdOf(
 }
 
 function activeAnswer(session: SessionRecord, publicUrl: string) {
+  const { state = {} } = session
   return {
     active: true,
     iss: publicUrl,
@@ -161,7 +162,7 @@ function activeAnswer(session: SessionRecord, publicUrl: string) {
     iat: session.createdAt,
     exp: session.expiresAt,
     workflow: session.workflow,
-    ...(session.state && { state: session.state }),
+    ...(Object.keys(state).length > 0 && { state }),
   }
 }
 
