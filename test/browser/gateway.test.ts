@@ -112,6 +112,8 @@ describe.runIf(wantsChromium())('a page of another origin (needs Chromium)', () 
     expect(list.data).toHaveLength(1)
     const { data } = await askAdmin<{ data: Json[] }>(running, 'GET /sessions?user=carol')
     expect(data.map(({ status }) => status)).toEqual(['active', 'replaced'])
+    // Two questions to the store about open streams.
+    await new Promise((wake) => setTimeout(wake, 1200))
     resume()
     const events = await evaluate<Json[]>('ended')
     expect(textOf(events)).toBe('Hello carol, you said: slow')
