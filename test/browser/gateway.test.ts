@@ -6,6 +6,7 @@ import { ADMINS, askAdmin, revoke } from '../support/admin-calls.ts'
 import { selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { type Json, textOf } from '../support/chatkit/server-client.ts'
 import { startNodeSdk } from '../support/node-sdk/server.ts'
+import { freePort } from '../support/registry/redis.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
@@ -136,12 +137,3 @@ describe.runIf(wantsChromium())('a page of another origin (needs Chromium)', () 
 
 const urlOf = (server: { address(): unknown }) =>
   `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

@@ -5,7 +5,12 @@ import { Marked } from 'marked'
 import { GUIDES } from './list.ts'
 
 /** Files that guides link to, shown as they are. */
-const SAMPLES = ['verify_chatkit_token.py', 'verify-chatkit-token.ts']
+const SAMPLES = [
+  'chatkit_server.py',
+  'chatkit-server.ts',
+  'verify_chatkit_token.py',
+  'verify-chatkit-token.ts',
+]
 
 const DOCS = new URL('../../docs/', import.meta.url)
 

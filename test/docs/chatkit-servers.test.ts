@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { createChatServer } from '../../src/docs/chatkit-server.ts'
+import { asAt, createThread, itemIn } from '../gateway/scene.ts'
+import { helpdeskSecret, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { input } from '../support/chatkit/server-client.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
+import { freePort } from '../support/registry/redis.ts'
+import { type Running, startService } from '../support/running-service.ts'
+
+// The guide's server in Node, behind the service, as a reader starts both.
+
+let server: Server
+let running: Running
+const printed = vi.spyOn(console, 'log')
+beforeAll(async () => {
+  printed.mockReturnValue()
+  const [at, port] = [await freePort(), await freePort()]
+  const audience = `http://127.0.0.1:${at}/chatkit`
+  const issuer = `http://127.0.0.1:${port}`
+  server = createChatServer({ issuer, audience }).listen(at, '127.0.0.1')
+  await once(server, 'listening')
+  const config = selfHostedConfig({ server: audience })
+  running = await startService({ config, env: { PUBLIC_URL: issuer }, port })
+})
+afterAll(async () => {
+  printed.mockRestore()
+  await running.close()
+  server.closeAllConnections()
+  server.close()
+})
+
+const userNamed = async (name: string) =>
+  asAt(`${running.url}/chatkit/helpdesk`, { secret: await helpdeskSecret(running, name) })
+
+test('answers a chat, keeps it, and deletes it', async () => {
+  const alice = await userNamed('alice')
+  const { id: thread_id, events } = await createThread(alice, 'good morning')
+  const content = [{ type: 'output_text', text: 'You said: good morning', annotations: [] }]
+  expect(itemIn(events, 'assistant_message')).toMatchObject({ content })
+  const more = await alice(['threads.add_user_message', { thread_id, input: input('again') }])
+  expect(await more.text()).toContain('You said: again')
+  const list = await (await alice(['threads.list'])).json()
+  expect(list).toMatchObject({ data: [{ id: thread_id, title: 'good morning' }] })
+  const items = await (await alice(['items.list', { thread_id, limit: 3 }])).json()
+  expect(items).toMatchObject({ data: { length: 3 }, has_more: true })
+  expect((await alice(['threads.delete', { thread_id }])).status).toBe(200)
+  expect(await (await alice(['threads.list'])).json()).toMatchObject({ data: [] })
+})
+
+test('answers the gateway alone, and each user for their own threads', async () => {
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}/chatkit`
+  const { id: thread_id } = await createThread(await userNamed('alice'))
+  const get = ['threads.get_by_id', { thread_id }] as const
+  expect((await asAt(url, { secret: 'x' })(get)).status).toBe(401)
+  const bob = await userNamed('bob')
+  expectProblem(await answerOf(await bob(get)), 404, 'not_found')
+  expect(await (await bob(['threads.list'])).json()).toMatchObject({ data: [] })
+})
+
+const PYTHON = '/usr/bin/python3'
+
+test.runIf(process.env['CI'] === 'true' || existsSync(PYTHON))('the one in Python parses', () => {
+  const file = join(import.meta.dirname, '../../src/docs/chatkit_server.py')
+  const program = 'import ast, sys; ast.parse(open(sys.argv[1]).read())'
+  execFileSync(PYTHON, ['-c', program, file])
+})
