@@ -76,8 +76,8 @@ return { 'recorded', ended }`,
 )
 
 const reply = z.union([
-  z.tuple([z.enum(['blocked', 'full', 'taken'])]),
   z.tuple([z.literal('recorded'), sessions]),
+  z.tuple([z.enum(['blocked', 'full', 'taken'])]),
 ])
 
 /** Records a session in one step. */

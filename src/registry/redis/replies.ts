@@ -29,7 +29,10 @@ export const sessions = z
 
 /** Names and values of the fields that are there, as a script takes a row. */
 export function flat(fields: Readonly<Record<string, string | number | undefined>>) {
-  return Object.entries(fields).flatMap(([name, value]) =>
-    value === undefined ? [] : [name, value],
-  )
+  const turns: (string | number)[] = []
+  for (const name in fields) {
+    const value = fields[name]
+    if (value !== undefined) turns.push(name, value)
+  }
+  return turns
 }
