@@ -1,4 +1,5 @@
 // Builds the configured issuers, each with the keys that verify its tokens.
+import type { JWK } from 'jose'
 import type { Dispatcher } from 'undici'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -9,7 +10,7 @@ import { usableKeys } from './keys/acceptable-keys.ts'
 import { createDiscovery } from './keys/discovery.ts'
 import { createFetchJson, type FetchJson } from './keys/fetch-json.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
-import { createInlineKeys } from './keys/local-keys.ts'
+import { createFindKeys, createFixedKeys } from './keys/local-keys.ts'
 import { createRemoteKeys } from './keys/remote-keys.ts'
 import { algorithmsBeyond, createSecretKeys } from './keys/secret-keys.ts'
 
@@ -53,18 +54,25 @@ function createKeys(
   { now, log, secrets }: Pick<IssuersOptions, 'now' | 'log' | 'secrets'>,
 ): IssuerKeys {
   const { issuer, keys: source, staleKeysSeconds: staleSeconds } = settings
+  const read = createKeySetReader(issuer, log)
   switch (source.kind) {
     case 'secret':
       return createSharedSecret(settings, source.secretEnv, { secrets, log })
     case 'jwks':
-      return atStart(`issuer ${issuer}: jwks`, () => createInlineKeys(source.jwks))
+      return atStart(`issuer ${issuer}: jwks`, () => {
+        return createFixedKeys(createFindKeys(read(source.jwks)))
+      })
     case 'jwks_uri': {
       const url = new URL(source.url)
-      const load = async () => usableKeys(await fetchJson(url))
+      const load = async () => read(await fetchJson(url))
       return createRemoteKeys({ issuer, staleSeconds, load, now, log })
     }
     case 'discovery': {
-      const load = createDiscoveredLoad(issuer, fetchJson, now)
+      const load = createDiscoveredLoad(
+        createDiscovery({ issuer, fetchJson, now }),
+        fetchJson,
+        read,
+      )
       return createRemoteKeys({ issuer, staleSeconds, load, now, log })
     }
   }
@@ -89,17 +97,33 @@ function createSharedSecret(
   return keys
 }
 
-function createDiscoveredLoad(issuer: string, fetchJson: FetchJson, now: Clock) {
-  const discovery = createDiscovery({ issuer, fetchJson, now })
+function createDiscoveredLoad(
+  discovery: ReturnType<typeof createDiscovery>,
+  fetchJson: FetchJson,
+  read: KeySetReader,
+) {
   return async () => {
     const url = await discovery.keySetUrl()
     try {
-      return usableKeys(await fetchJson(url))
+      return read(await fetchJson(url))
     } catch (error) {
       discovery.forget()
       throw error
     }
   }
+}
+
+type KeySetReader = (set: unknown) => readonly JWK[]
+
+/** Reads an issuer's key sets. Keys that are left out are logged when they differ from the last ones. */
+function createKeySetReader(issuer: string, log: Log): KeySetReader {
+  let logged = ''
+  return (set) =>
+    usableKeys(set, (reasons) => {
+      const text = reasons.join('; ')
+      if (text !== logged) log.warn({ issuer, keys: reasons }, 'keys of the issuer are left out')
+      logged = text
+    })
 }
 
 /** An error here is a fault in the configuration, so the service must not start. */

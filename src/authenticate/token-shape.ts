@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import { firstIssue, invalidToken, show } from './refusal.ts'
 
-/** Longest token, in characters. A well-formed token is ASCII, so this is also its length in bytes. */
-const MAX_TOKEN_LENGTH = 8192
+/** Longest token, in characters: 200 groups of Entra ID fit. A well-formed token is ASCII, so this is also its length in bytes. */
+const MAX_TOKEN_LENGTH = 12_288
 
 /** Most levels of arrays and objects in the header or the payload. */
 const MAX_DEPTH = 32
@@ -44,7 +44,7 @@ const headerSchema = z.looseObject({
  * Splits a token, decodes its parts, and checks their form. Needs no key.
  *
  * @param raw - the text of the token, unchanged
- * @throws ServiceError `invalid_token` unless it is at most 8 KiB of three non-empty segments of
+ * @throws ServiceError `invalid_token` unless it is at most 12 KiB of three non-empty segments of
  * canonical base64url, the first two of them strict JSON objects, and the header valid by `headerSchema`
  */
 export function readToken(raw: string): UnverifiedToken {
@@ -59,7 +59,7 @@ export function readToken(raw: string): UnverifiedToken {
  * @throws ServiceError `invalid_token`
  */
 export function openToken(raw: string): SignedToken & { readonly payload: Uint8Array } {
-  if (raw.length > MAX_TOKEN_LENGTH) throw invalidToken('longer than 8 KiB')
+  if (raw.length > MAX_TOKEN_LENGTH) throw invalidToken('longer than 12 KiB')
   const segments = raw.split('.', 4)
   const [header, payload, signature] = segments
   if (segments.length !== 3 || !header || !payload || !signature) {

@@ -5,7 +5,13 @@ import type { IssuerSettings, KeySource } from '../../src/config/settings.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
 import { type KeyServerBehaviour, startKeyServer } from '../support/key-server.ts'
 import { forEachTest } from '../support/started.ts'
-import { claimsOf, createSigner, type KeyPairSigner, type Signer } from '../support/tokens.ts'
+import {
+  claimsOf,
+  createSigner,
+  type KeyPairSigner,
+  type Signer,
+  withSameKey,
+} from '../support/tokens.ts'
 
 // The identity provider's mishaps, through real HTTP on loopback.
 
@@ -107,9 +113,8 @@ describe('an answer that is no usable key set', () => {
     ['HTML', { kind: 'answer', status: 200, body: '<!doctype html><title>Down</title>' }],
     ['an empty set', { kind: 'answer', status: 200, body: '{"keys": []}' }],
     ['300 MB', { kind: 'flood', bytes: 300_000_000 }],
-    ['a weak key', { kind: 'answer', status: 200, body: set(fresh.publicJwk, weak) }],
+    ['weak keys alone', { kind: 'answer', status: 200, body: set(weak, weak) }],
     ['a private key', { kind: 'answer', status: 200, body: set(fresh.publicJwk, privateKey) }],
-    ['a kid twice', { kind: 'answer', status: 200, body: set(fresh.publicJwk, fresh.publicJwk) }],
     ['a truncated set', { kind: 'answer', status: 200, body: set(fresh.publicJwk).slice(0, -1) }],
     ['a redirect', { kind: 'redirect', location: '/elsewhere.json' }],
     ['an error with a good set', { kind: 'answer', status: 500, body: set(fresh.publicJwk) }],
@@ -126,6 +131,26 @@ describe('an answer that is no usable key set', () => {
     expect(server.fetches).toEqual({ jwks: 3, discovery: 0, other: 0 })
     const failed = record.lines.filter(({ msg }) => msg === 'issuer keys could not be fetched')
     expect(failed).toHaveLength(2)
+  })
+})
+
+describe('a key set that lists more than good keys', () => {
+  const weak = { kty: 'RSA', e: 'AQ', kid: 'weak', n: createSigner('RS256').publicJwk['n'] }
+
+  test('good keys verify beside keys that cannot be used, which are logged once', async () => {
+    server.keys = [weak, { kty: 'oct', k: 'AAAA' }, null, old.publicJwk].map((key) => ({ ...key }))
+    expect(await outcome(old)).toBe('ok')
+    clock.advance(700)
+    expect(await outcome(old)).toBe('ok')
+    expect(server.fetches.jwks).toBe(2)
+    const logged = record.lines.filter(({ msg }) => msg === 'keys of the issuer are left out')
+    expect(logged).toHaveLength(1)
+  })
+
+  test('a token is verified by the key of its algorithm when a kid is repeated', async () => {
+    const rsa = withSameKey(createSigner('RS256'), 'RS256', old.kid ?? null)
+    server.keys = [rsa.publicJwk, old.publicJwk, old.publicJwk]
+    expect(await outcome(old)).toBe('ok')
   })
 })
 

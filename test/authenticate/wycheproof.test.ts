@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { usableKeys } from '../../src/authenticate/keys/acceptable-keys.ts'
 import type { IssuerKeys } from '../../src/authenticate/keys/issuer-keys.ts'
-import { createFixedKeys, createInlineKeys } from '../../src/authenticate/keys/local-keys.ts'
+import { createFindKeys, createFixedKeys } from '../../src/authenticate/keys/local-keys.ts'
 import { createHmacKeys } from '../../src/authenticate/keys/secret-keys.ts'
 import { openToken } from '../../src/authenticate/token-shape.ts'
 import { verifySignature } from '../../src/authenticate/verify-signature.ts'
@@ -93,7 +94,7 @@ function keysOf(key: Key): IssuerKeys {
   if (list.length === 1 && only?.kty === 'oct') {
     return createFixedKeys(createHmacKeys(Buffer.from(String(only.k), 'base64url')))
   }
-  return createInlineKeys({ keys: list })
+  return createFixedKeys(createFindKeys(usableKeys({ keys: list }, () => undefined)))
 }
 
 /** The algorithms that the service would be configured with: those of the keys. */

@@ -126,7 +126,7 @@ describe('signature and header', () => {
     ['no JWT at all', () => 'alice'],
     ['an empty one', () => ''],
     ['five segments', () => 'a.b.c.d.e'],
-    ['more than 8 KiB', () => logoutToken({ padding: 'x'.repeat(9000) })],
+    ['more than 12 KiB', () => logoutToken({ padding: 'x'.repeat(9300) })],
   ])('%s', async (_name, make) => {
     await expectRefusedLogout(running, make())
     await expectNothingEnded()

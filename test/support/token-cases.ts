@@ -97,7 +97,7 @@ export function createTokenCases(scene: TokenScene) {
       /key/,
     ],
     ['3,000 levels', () => signed(ES, deep(3000)), /levels/],
-    ['over 8 KiB', () => es.token(claims({ pad: 'x'.repeat(8192) })), /8 KiB/],
+    ['over 12 KiB', () => es.token(claims({ pad: 'x'.repeat(9300) })), /12 KiB/],
     ['another last character', () => otherLastCharacter(good()), /base64url/],
     ['padding', () => `${good()}=`, /base64url/],
     ['not a token', () => 'hunter2', /segments/],

@@ -6,7 +6,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { hasPrivateMembers } from '../../lib/jwk.ts'
 import { firstIssue } from '../refusal.ts'
 
-const MAX_KEYS = 50
+const MAX_KEYS = 100
 const MIN_RSA_BITS = 2048
 /** e = 1 makes every message its own signature; e = 3 has a history of forged paddings. */
 const MIN_RSA_EXPONENT = 65_537n
@@ -21,40 +21,69 @@ const keySchema = z.looseObject({
   key_ops: z.array(z.string()).optional(),
   crv: z.string().optional(),
 })
-const keySetSchema = z.looseObject({ keys: z.array(keySchema).max(MAX_KEYS) })
+const keySetSchema = z.looseObject({ keys: z.array(z.unknown()).max(MAX_KEYS) })
 
 type PublishedKey = z.infer<typeof keySchema>
 
 /**
  * The keys of a JWK set (RFC 7517 §5) that may verify signatures, reduced to what verification needs.
- * Keys of an unknown kind and keys for other uses are left out, as the RFC asks.
+ * A key that cannot be used is left out, because other keys of its set can still be good. Equal keys count
+ * once. Several keys may have one `kid`: the token's algorithm chooses among them.
  *
  * @param set - parsed JSON
- * @throws ServiceError `idp_unavailable` when the set holds a private, symmetric, weak or malformed key
- * or one `kid` twice, because such a set cannot be trusted, or when no key is left
+ * @param onLeftOut - gets one sentence for each key that should be usable and is not
+ * @throws ServiceError `idp_unavailable` when the set holds a private key, because then anyone may have
+ * it, when it has more than 100 keys, or when no key is left
  */
-export function usableKeys(set: unknown): readonly JWK[] {
+export function usableKeys(
+  set: unknown,
+  onLeftOut: (reasons: readonly string[]) => void,
+): readonly JWK[] {
   const result = keySetSchema.safeParse(set)
   if (!result.success) throw refused(`not a JWK set: ${firstIssue(result.error)}`)
   result.data.keys.forEach(refusePrivate)
-  const keys = result.data.keys.filter(isForSignatures)
-  if (keys.length === 0) throw refused('no key for signatures')
-  refuseRepeatedKid(keys)
-  keys.forEach(refuseWeak)
-  return keys.map(reduce)
-}
-
-function refusePrivate(key: PublishedKey, index: number): void {
-  if (key.kty === 'oct' || hasPrivateMembers(key)) {
-    throw refused(`key ${index} is private or symmetric`)
+  const leftOut: string[] = []
+  const usable = new Map<string, JWK>()
+  for (const [index, entry] of result.data.keys.entries()) {
+    const read = keySchema.safeParse(entry)
+    if (read.success && !isForSignatures(read.data)) continue
+    const problem = read.success ? keyProblem(read.data) : firstIssue(read.error)
+    if (!read.success || problem !== undefined) leftOut.push(`key ${index}: ${problem}`)
+    else {
+      const key = reduce(read.data)
+      usable.set(JSON.stringify(key), key)
+    }
   }
+  if (leftOut.length > 0) onLeftOut(leftOut)
+  if (usable.size === 0) throw refused(['no key for signatures', ...leftOut.slice(0, 3)].join('; '))
+  return [...usable.values()]
 }
 
-function isForSignatures({ kty, crv, use, alg, key_ops: operations }: PublishedKey): boolean {
+/** A symmetric key (`oct`) is no private key of anybody: it is left out, and no token verifies with it. */
+function refusePrivate(key: unknown, index: number): void {
+  if (typeof key !== 'object' || key === null || ('kty' in key && key.kty === 'oct')) return
+  if (hasPrivateMembers(key)) throw refused(`key ${index} is private`)
+}
+
+function isForSignatures({ kty, use, alg, key_ops: operations }: PublishedKey): boolean {
   if (use !== undefined && use !== 'sig') return false
   if (operations !== undefined && !operations.includes('verify')) return false
-  if (alg !== undefined && !SIGNATURE_ALGORITHM.test(alg)) return false
-  return isKnownKind(kty, crv)
+  return alg === undefined || kty === 'oct' || SIGNATURE_ALGORITHM.test(alg)
+}
+
+/** Why a key cannot verify signatures; undefined when it can. */
+function keyProblem(key: PublishedKey): string | undefined {
+  const { kty, crv } = key
+  if (kty === 'oct') return 'is symmetric'
+  if (!isKnownKind(kty, crv)) return 'of a kind that this service does not know'
+  const details = importKey(key)?.asymmetricKeyDetails
+  if (details === undefined) return 'is malformed'
+  if (kty !== 'RSA') return undefined
+  if ((details.modulusLength ?? 0) < MIN_RSA_BITS) return `RSA of fewer than ${MIN_RSA_BITS} bits`
+  if ((details.publicExponent ?? 0n) < MIN_RSA_EXPONENT) {
+    return `RSA exponent below ${MIN_RSA_EXPONENT}`
+  }
+  return undefined
 }
 
 function isKnownKind(kty: string, crv: string | undefined): boolean {
@@ -63,28 +92,11 @@ function isKnownKind(kty: string, crv: string | undefined): boolean {
   return kty === 'OKP' && crv === 'Ed25519'
 }
 
-/** If two keys had the same `kid`, their order would decide which one a token means. */
-function refuseRepeatedKid(keys: readonly PublishedKey[]): void {
-  const kids = keys.flatMap(({ kid }) => (kid === undefined ? [] : [kid]))
-  if (new Set(kids).size !== kids.length) throw refused('a kid is repeated')
-}
-
-function refuseWeak(key: PublishedKey, index: number): void {
-  const details = importKey(key, index).asymmetricKeyDetails
-  if (key.kty !== 'RSA') return
-  if ((details?.modulusLength ?? 0) < MIN_RSA_BITS) {
-    throw refused(`key ${index}: RSA of fewer than ${MIN_RSA_BITS} bits`)
-  }
-  if ((details?.publicExponent ?? 0n) < MIN_RSA_EXPONENT) {
-    throw refused(`key ${index}: RSA exponent below ${MIN_RSA_EXPONENT}`)
-  }
-}
-
-function importKey(key: PublishedKey, index: number): KeyObject {
+function importKey(key: PublishedKey): KeyObject | undefined {
   try {
     return createPublicKey({ key: key as webcrypto.JsonWebKey, format: 'jwk' })
-  } catch (cause) {
-    throw refused(`key ${index} is malformed`, cause)
+  } catch {
+    return undefined
   }
 }
 
@@ -93,6 +105,6 @@ function reduce(key: PublishedKey): JWK {
   return Object.fromEntries(members.flatMap((name) => (name in key ? [[name, key[name]]] : [])))
 }
 
-function refused(reason: string, cause?: unknown): ServiceError {
-  return new ServiceError('idp_unavailable', { reason: `key set refused: ${reason}`, cause })
+function refused(reason: string): ServiceError {
+  return new ServiceError('idp_unavailable', { reason: `key set refused: ${reason}` })
 }

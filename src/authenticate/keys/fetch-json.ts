@@ -5,7 +5,7 @@ import { isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
 import { parseStrictJson } from '../../lib/strict-json.ts'
 
-const MAX_BYTES = 65_536
+const MAX_BYTES = 262_144
 const MAX_DEPTH = 32
 const DEADLINE_MS = 3_000
 
@@ -14,7 +14,7 @@ export type FetchJson = (url: URL) => Promise<unknown>
 
 /**
  * The function that is returned throws ServiceError `idp_unavailable` on anything but a 200 with at most
- * 64 KiB of strict JSON. It never follows a redirect: an open redirect at the provider could then choose
+ * 256 KiB of strict JSON. It never follows a redirect: an open redirect at the provider could then choose
  * our keys.
  */
 export function createFetchJson({

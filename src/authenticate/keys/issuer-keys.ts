@@ -2,7 +2,7 @@
 import type { CryptoKey } from 'jose'
 import type { TokenHeader } from '../token-shape.ts'
 
-/** Most keys tried on one token, so that a set of fifty keys does not cost fifty verifications. */
+/** Most keys tried on one token, so that a set of 100 keys does not cost 100 verifications. */
 export const MAX_CANDIDATES = 3
 
 /** Keys that may have signed a token. */

@@ -1,9 +1,8 @@
-// Chooses the public keys that fit a token, and serves the keys of the config file. No network.
+// Chooses the public keys that fit a token, and serves keys that never change. No network.
 import type { CryptoKey, JWK } from 'jose'
 import * as errors from 'jose/errors'
 import { createLocalJWKSet } from 'jose/jwks/local'
 import type { TokenHeader } from '../token-shape.ts'
-import { usableKeys } from './acceptable-keys.ts'
 import { type IssuerKeys, MAX_CANDIDATES } from './issuer-keys.ts'
 
 /** Chooses the keys that may have signed a token. */
@@ -20,7 +19,7 @@ export function createFindKeys(keys: readonly JWK[]): FindKeys {
     try {
       return [await resolve(kid === undefined ? { alg } : { alg, kid })]
     } catch (error) {
-      // The token has no kid, and several keys fit its algorithm.
+      // Several keys fit the token's algorithm: it has no kid, or they have one kid together.
       if (error instanceof errors.JWKSMultipleMatchingKeys) return firstOf(error)
       // No key fits, or the key that fits cannot be imported for this algorithm.
       return []
@@ -35,15 +34,6 @@ async function firstOf(keys: AsyncIterable<CryptoKey>): Promise<CryptoKey[]> {
     if (first.length === MAX_CANDIDATES) break
   }
   return first
-}
-
-/**
- * The keys of a JWK set in the config file.
- *
- * @throws ServiceError `idp_unavailable` for a set that would also be refused if it were fetched
- */
-export function createInlineKeys(jwks: unknown): IssuerKeys {
-  return createFixedKeys(createFindKeys(usableKeys(jwks)))
 }
 
 /** Keys that are known from the start and never fetched. */

@@ -68,7 +68,7 @@ export const issuerSchema = z
       .optional()
       .describe('Key set to fetch; OIDC discovery finds it when this is absent.'),
     jwks: z
-      .strictObject({ keys: z.array(publicKey).min(1).max(50) })
+      .strictObject({ keys: z.array(publicKey).min(1).max(100) })
       .optional()
       .describe('Public keys, written here instead of fetched.'),
     secret_env: environmentName

@@ -24,9 +24,9 @@ beforeEach(() => {
   server.fetches.other = 0
 })
 
-test('a JSON document of 64 KiB is fetched', async () => {
-  const text = JSON.stringify({ filler: 'x'.repeat(65_536 - 13) })
-  expect(text).toHaveLength(65_536)
+test('a JSON document of 256 KiB is fetched', async () => {
+  const text = JSON.stringify({ filler: 'x'.repeat(262_144 - 13) })
+  expect(text).toHaveLength(262_144)
   server.jwksBehaviour = answer(text)
   expect(await fetchJson(url)).toEqual(JSON.parse(text))
 })
@@ -35,7 +35,7 @@ test.each<[string, () => KeyServerBehaviour, RegExp]>([
   ['HTML', () => answer('<!doctype html><p>Sign in'), /not JSON/],
   ['nothing', () => answer(''), /not JSON/],
   ['a repeated key', () => answer('{"keys":[],"keys":[]}'), /repeated key/],
-  ['64 KiB and a byte', () => answer(`${' '.repeat(65_535)}{}`), /more than 65536 bytes/],
+  ['256 KiB and a byte', () => answer(`${' '.repeat(262_143)}{}`), /more than 262144 bytes/],
   ['204', () => answer('', 204), /answered 204/],
   ['404', () => answer('{"keys":[]}', 404), /answered 404/],
   ['500 with a long body', () => answer('x'.repeat(1e6), 500), /answered 500/],

@@ -8,7 +8,7 @@ import { createSigner } from '../../support/tokens.ts'
 const first = createSigner('ES256', 'first')
 const second = createSigner('ES256', 'second')
 const published = (...signers: { publicJwk: Record<string, unknown> }[]) =>
-  usableKeys({ keys: signers.map(({ publicJwk }) => publicJwk) })
+  usableKeys({ keys: signers.map(({ publicJwk }) => publicJwk) }, () => undefined)
 const header = (kid: string) => ({ alg: 'ES256', kid, typ: undefined })
 
 /** A key set whose source is a switch: what it gives, whether it fails, when it answers. */
