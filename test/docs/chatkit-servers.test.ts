@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { freePort } from '../support/registry/redis.ts'
 import { type Running, startService } from '../support/running-service.ts'
+import { samplesIn } from './samples.ts'
 
 // The guide's server in Node, behind the service, as a reader starts both.
 
@@ -66,8 +67,12 @@ test('answers the gateway alone, and each user for their own threads', async () 
 
 const PYTHON = '/usr/bin/python3'
 
-test.runIf(process.env['CI'] === 'true' || existsSync(PYTHON))('the one in Python parses', () => {
-  const file = join(import.meta.dirname, '../../src/docs/chatkit_server.py')
-  const program = 'import ast, sys; ast.parse(open(sys.argv[1]).read())'
-  execFileSync(PYTHON, ['-c', program, file])
-})
+test.runIf(process.env['CI'] === 'true' || existsSync(PYTHON))(
+  'the one in Python parses, and so do the samples in Python',
+  () => {
+    const file = join(import.meta.dirname, '../../src/docs/chatkit_server.py')
+    const texts = [readFileSync(file, 'utf8'), ...samplesIn('python').map(({ text }) => text)]
+    const program = 'import ast, json, sys; [ast.parse(text) for text in json.load(sys.stdin)]'
+    execFileSync(PYTHON, ['-c', program], { input: JSON.stringify(texts) })
+  },
+)

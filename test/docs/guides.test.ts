@@ -9,7 +9,19 @@ import { guideNames, guideText, ROOT, samples } from './samples.ts'
 const listed = GUIDES.flatMap(({ guides }) => guides)
 
 /** What some test of this folder executes, type-checks or parses. */
-const CHECKED = ['ts', 'tsx', 'js', 'html', 'yaml', 'sh', 'text', 'swift', 'kotlin', 'dart']
+const CHECKED = [
+  'ts',
+  'tsx',
+  'js',
+  'html',
+  'yaml',
+  'sh',
+  'text',
+  'swift',
+  'kotlin',
+  'dart',
+  'python',
+]
 
 function html(name: string): string {
   const guide = renderGuide(name)

@@ -28,7 +28,7 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'identity-providers', title: 'Identity providers' },
       { name: 'domain-allow-list', title: 'Domain allow-list' },
       { name: 'content-security-policy', title: 'Content-Security-Policy' },
-      { name: 'move-to-self-hosted', title: 'Move to self-hosted' },
+      { name: 'move-to-self-hosted', title: 'Your own ChatKit server' },
     ],
   },
   {
