@@ -91,8 +91,28 @@ function readCookie(source: CredentialSource, names: ReadonlySet<string>): Crede
 function parseCookies(header: string): { name: string; value: string }[] {
   return header.split(';').map((pair) => {
     const equals = pair.indexOf('=')
-    return { name: pair.slice(0, Math.max(equals, 0)).trim(), value: pair.slice(equals + 1).trim() }
+    return {
+      name: trimmed(pair.slice(0, Math.max(equals, 0))),
+      value: trimmed(pair.slice(equals + 1)),
+    }
   })
+}
+
+/**
+ * Removes SP and HTAB at both ends, as browsers do (RFC 6265 §5.2). `trim()` removes more: a sibling
+ * domain could set a cookie named U+00A0 and `__Host-…`, and it would count as ours. A loop, because a
+ * regular expression needs quadratic time for many spaces in the middle.
+ */
+function trimmed(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text, start)) start++
+  while (start < end && isBlank(text, end - 1)) end--
+  return text.slice(start, end)
+}
+
+function isBlank(text: string, at: number): boolean {
+  return text[at] === ' ' || text[at] === '\t'
 }
 
 function missing(reason: string): ServiceError {

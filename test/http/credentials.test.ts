@@ -98,6 +98,31 @@ describe('cookie', () => {
     expect(read({ cookieHeader, authorization: 'Bearer g.h.i' }).token).toBe('g.h.i')
   })
 
+  test.each([
+    ['spaces', '  __session = a.b.c  '],
+    ['tabs', '\t__session\t=\ta.b.c\t'],
+  ])('%s around name and value do not count (RFC 6265 §5.2)', (_name, cookieHeader) => {
+    expect(read({ cookieHeader })).toEqual({ token: 'a.b.c', cookie: '__session' })
+  })
+
+  // A sibling domain may set a cookie of such a name, where a `__Host-` name would be refused.
+  test.each(['\u00a0', '\u00c2\u00a0', '\u0085', '\u000b', '\u000c', '\ufeff', '\u2028', '\u3000'])(
+    'a name with %j before or after it is another name',
+    (space) => {
+      for (const name of [`${space}__session`, `__session${space}`, ` ${space} __session`]) {
+        expect(refusal({ cookieHeader: `${name}=a.b.c` })).toMatchObject({ code: 'missing_token' })
+        const both = read({ cookieHeader: `${name}=d.e.f; __session=a.b.c` })
+        expect(both.token).toBe('a.b.c')
+      }
+    },
+  )
+
+  test('a value keeps every character that is neither SP nor HTAB', () => {
+    expect(read({ cookieHeader: '__session= \u00a0"a.b.c"\u00a0 ' }).token).toBe(
+      '\u00a0"a.b.c"\u00a0',
+    )
+  })
+
   test('the reason of a refusal holds no token', () => {
     const refused = refusal({ cookieHeader: '__session=eyJx.b.c; __session=eyJy.e.f' })
     expect(JSON.stringify(refused)).not.toContain('eyJ')
