@@ -67,9 +67,9 @@ export interface SelfHostedParts {
 
 /** Puts the layers in order and adds every URL. */
 export function createApp(parts: AppParts): Hono<AppEnv> {
-  const { settings, origins, callerOf, userOf, audit } = parts
-  const { admins, introspectionClients } = settings
-  const admin = admins && requireAdmin({ callerOf, admins, audit })
+  const { settings, origins, callerOf, userOf, audit, checkStanding } = parts
+  const { issuers, admins, introspectionClients } = settings
+  const admin = admins && requireAdmin({ callerOf, issuers, admins, audit, checkStanding })
   const introspector = requireIntrospector(introspectionClients, admin)
   const checks = { user: requireUser({ callerOf, userOf }), admin, introspector }
   const adminConsole = consoleOf(parts)

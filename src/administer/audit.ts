@@ -1,6 +1,7 @@
 // Records in the audit what an admin reads, and lets admins read that log.
 
 import type { CallOptions } from '../chatkit/port.ts'
+import type { UserId } from '../lib/ids.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import type { AuditEntry, AuditQuery, Page } from '../registry/records.ts'
@@ -9,6 +10,8 @@ import type { AuditEntry, AuditQuery, Page } from '../registry/records.ts'
 export interface AdminRequest {
   /** The admin: `issuer|subject`. */
   readonly actor: string
+  /** The admin's own ChatKit user, which they may not block. */
+  readonly ownUser: UserId
   readonly requestId: string
   /** Method and pattern of the route, such as `GET /v1/admin/blocks`; never a path, which can hold users. */
   readonly route: string

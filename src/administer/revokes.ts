@@ -70,21 +70,32 @@ export function createAdministerRevokes({
   return {
     /**
      * Ends all sessions of a user. Resolves when that is durable, in the audit, and tried upstream.
+     *
+     * @throws `invalid_request` for a block of the admin's own user
      */
-    revokeUser,
+    async revokeUser(
+      request: AdminRequest,
+      command: Omit<RevokeCommand, 'by'>,
+    ): Promise<RevokedUser> {
+      if (command.blockSeconds > 0) refuseOwn(request, [command.user])
+      return revokeUser(request, command)
+    },
 
     /**
      * Revokes every user that tokens of a subject have been mapped to.
      *
      * @returns the sessions of all of them, with the first one's name and block
-     * @throws `not_found` when no user of this subject is known
+     * @throws `not_found` when no user of this subject is known; `invalid_request` for a block of the
+     * admin's own user
      */
     async revokeSubject(
       request: AdminRequest,
       { issuer, subject, ...terms }: Omit<RevokeCommand, 'by' | 'user'> & Subject,
     ): Promise<RevokedUser> {
+      const users = await usersOf({ issuer, subject })
+      if (terms.blockSeconds > 0) refuseOwn(request, users)
       const revoked: RevokedUser[] = []
-      for (const user of await usersOf({ issuer, subject })) {
+      for (const user of users) {
         revoked.push(await revokeUser(request, { user, ...terms }))
       }
       const [first] = revoked
@@ -113,6 +124,15 @@ export function createAdministerRevokes({
       return stood
     },
   }
+}
+
+/** Nobody would be left to lift the block of a single admin. */
+function refuseOwn({ ownUser, actor }: AdminRequest, users: readonly string[]): void {
+  if (!users.includes(ownUser) && !users.includes(actor)) return
+  throw new ServiceError('invalid_request', {
+    reason: 'an admin who blocks themselves',
+    detail: 'You cannot block yourself. Ask another admin.',
+  })
 }
 
 function unknownSubject(): ServiceError {

@@ -54,7 +54,10 @@ export function createConsoleAccess({
 
   async function signedIn(c: AppContext): Promise<SignIn | undefined> {
     const signIn = await signIns.read(c)
-    if (signIn !== undefined) c.set('admin', signIn.actor)
+    if (signIn !== undefined) {
+      c.set('admin', signIn.actor)
+      c.set('user', signIn.user)
+    }
     return signIn
   }
 

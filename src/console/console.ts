@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Administer } from '../administer/administer.ts'
-import type { AdminSettings, ConsoleSettings, RateLimit } from '../config/settings.ts'
+import type { AdminSettings, ConsoleSettings, RateLimit, Settings } from '../config/settings.ts'
 import type { Methods } from '../http/add-route.ts'
 import { type ClientAddressOptions, createClientAddress } from '../http/client-address.ts'
 import type { AppContext } from '../http/context.ts'
@@ -36,6 +36,7 @@ type Routes = Readonly<Record<string, Methods>>
 /** What the console looks at in the config file and the environment. */
 interface ConsoleConfig extends ClientAddressOptions {
   readonly console: ConsoleSettings
+  readonly issuers: Settings['issuers']
   readonly admins: AdminSettings
   readonly workflows: readonly { readonly name: string }[]
   readonly limits: { readonly failedAuthPerIp: RateLimit }
@@ -80,8 +81,8 @@ export function createConsole({
   const { secure } = addresses
   const sealer = createSealer({ secret: cookieKey({ secret, registry }), now })
   const cookies = createCookies({ secure, sealer })
-  const { console: settings, admins, workflows } = config
-  const signIns = createSignInCookie({ cookies, settings, admins, registry, now })
+  const { console: settings, issuers, admins, workflows } = config
+  const signIns = createSignInCookie({ cookies, settings, issuers, admins, registry, now })
   const access = createConsoleAccess({ addresses, signIns })
   const answers = createPageAnswers({ addresses, cookies })
   const outside = { config, secret, registry, audit, now }

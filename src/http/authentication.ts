@@ -6,10 +6,12 @@ import type { CallOptions } from '../chatkit/port.ts'
 import type { AdminSettings, Settings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { parseUserId, type UserId } from '../lib/ids.ts'
 import { isAdmin } from '../map/is-admin.ts'
-import type { UserOf } from '../map/map-user.ts'
+import { mapUser, type UserOf } from '../map/map-user.ts'
+import type { Caller } from '../mint/standing.ts'
 import type { Audit } from '../registry/audit.ts'
-import { actorOf } from '../registry/identity.ts'
+import { actorOf, identityOf } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
 import { addressKey, createClientAddress } from './client-address.ts'
 import type { AppContext, Check } from './context.ts'
@@ -100,31 +102,68 @@ export function requireUser({
 }
 
 /**
- * Lets admins through, and leaves their actor in `c.var.admin`. Refused attempts go to the audit.
- * Cookies do not count here, so that no other site can make an admin's browser act.
+ * Lets admins through, and leaves their actor in `c.var.admin` and their ChatKit user in `c.var.user`.
+ * Refused attempts go to the audit. Cookies do not count here, so that no other site can make an
+ * admin's browser act. A block or a logout holds for admins as it does for users.
  *
- * The check throws what {@link CallerOf} throws, and `admin_required`.
+ * The check throws what {@link CallerOf} throws, `admin_required`, and what `checkStanding` throws.
  */
 export function requireAdmin({
   callerOf,
+  issuers,
   admins,
   audit,
+  checkStanding,
 }: {
   readonly callerOf: CallerOf
+  readonly issuers: Settings['issuers']
   readonly admins: AdminSettings
   readonly audit: Audit
+  readonly checkStanding: (caller: Caller) => Promise<void>
 }): Check {
+  async function judge(principal: Principal): Promise<UserId> {
+    if (!isAdmin(principal, admins)) {
+      throw new ServiceError('admin_required', { reason: 'the caller is not an admin' })
+    }
+    const user = userOfAdmin(issuers, principal)
+    const identity = identityOf(principal)
+    await checkStanding({ user, identity, tokenIssuedAt: principal.issuedAt })
+    return user
+  }
+
   return async (c) => {
     const principal = await callerOf(c, false)
     const actor = actorOf(principal)
-    if (!isAdmin(principal, admins)) {
+    try {
+      c.set('user', await judge(principal))
+    } catch (error) {
       const reason = `${c.req.method} ${c.req.routePath}`
       const { requestId } = c.var
       audit.note({ actor, action: 'admin_attempt', outcome: 'refused', reason, requestId })
-      throw new ServiceError('admin_required', { reason: 'the caller is not an admin' })
+      throw error
     }
     c.set('admin', actor)
   }
+}
+
+/**
+ * The ChatKit user whose block holds for an admin: the one that their claims map to, else their actor.
+ *
+ * @throws ServiceError `claims_not_mapped` when neither can be a user
+ */
+export function userOfAdmin(
+  issuers: Settings['issuers'],
+  admin: Pick<Principal, 'issuer' | 'subject' | 'claims'>,
+): UserId {
+  const rule = issuers.find(({ issuer }) => issuer === admin.issuer)?.user
+  try {
+    if (rule !== undefined) return mapUser(rule, admin)
+  } catch {
+    // An admin may lack the claims that users have.
+  }
+  const user = parseUserId(actorOf(admin))
+  if (user !== undefined) return user
+  throw new ServiceError('claims_not_mapped', { reason: 'neither claims nor actor name a user' })
 }
 
 /**
@@ -134,6 +173,6 @@ export function requireAdmin({
  * @param call - goes with upstream calls
  */
 export function adminRequest(c: AppContext, call?: CallOptions): AdminRequest {
-  const { admin: actor, requestId } = c.var
-  return { actor, requestId, route: `${c.req.method} ${c.req.routePath}`, call }
+  const { admin: actor, user: ownUser, requestId } = c.var
+  return { actor, ownUser, requestId, route: `${c.req.method} ${c.req.routePath}`, call }
 }

@@ -29,7 +29,7 @@ export interface AppEnv {
     trace: RequestTrace
     /** The caller; set by `requireUser`. */
     principal: Principal
-    /** The caller's ChatKit user; set by `requireUser`. */
+    /** The caller's ChatKit user; set by `requireUser`, `requireAdmin` and the console. */
     user: UserId
     /** `issuer|subject`; set by `requireAdmin`. */
     admin: string

@@ -64,7 +64,7 @@ ${panel({
 
 /** `POST /admin/user/revoke` */
 export function revokeAction({ answers, administer, addresses }: PageParts): Action {
-  return async (c, { form }) => {
+  return async (c, { form, signIn }) => {
     const user = knownUser(form.value('user'))
     const terms = revokeTerms.safeParse({
       blockSeconds: Number(form.value('block_seconds') || Number.NaN),
@@ -73,12 +73,22 @@ export function revokeAction({ answers, administer, addresses }: PageParts): Act
     if (!terms.success) {
       throw new ServiceError('invalid_request', { reason: 'a block or a reason out of bounds' })
     }
+    if (user === signIn.user && terms.data.blockSeconds > 0) throw ownBlock()
     const revoked = await administer.revokeUser(adminRequest(c), { ...terms.data, user })
     return answers.redirectWithNotice(c, {
       to: addresses.userPage(user),
       notice: describe(revoked),
     })
   }
+}
+
+/** `administer` refuses it too, in words for the API. */
+function ownBlock(): PageError {
+  return new PageError('invalid_request', {
+    reason: 'an admin who blocks themselves',
+    heading: 'You cannot block yourself',
+    advice: 'Nothing was done. Ask another admin.',
+  })
 }
 
 /** `POST /admin/user/unblock` */

@@ -94,7 +94,7 @@ export function createSignInPages({
         throw notAnAdmin(actor, addresses)
       }
       await audit.write({ ...event, action: 'admin_sign_in', outcome: 'ok' })
-      await signIns.begin(c, { issuer, subject, ...detailsOf(claims, subject) })
+      await signIns.begin(c, { issuer, subject, claims, ...detailsOf(claims, subject) })
       return c.redirect(attempt.returnTo, 303)
     },
     /** `POST /admin/sign-out` */

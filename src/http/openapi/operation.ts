@@ -30,6 +30,14 @@ const CALLER = [
   'store_unavailable',
 ] as const satisfies readonly ErrorCode[]
 
+/** Codes of a check that only admins pass. */
+const ADMIN = [
+  ...CALLER,
+  'admin_required',
+  'claims_not_mapped',
+  'user_blocked',
+] as const satisfies readonly ErrorCode[]
+
 interface Derived {
   readonly security: readonly SecurityScheme[]
   readonly problems: readonly ErrorCode[]
@@ -37,11 +45,8 @@ interface Derived {
 
 const OF_CHECK: Readonly<Record<CheckName, Derived>> = {
   user: { security: ['userToken'], problems: [...CALLER, 'claims_not_mapped'] },
-  admin: { security: ['adminToken'], problems: [...CALLER, 'admin_required'] },
-  introspector: {
-    security: ['introspector', 'adminToken'],
-    problems: [...CALLER, 'admin_required'],
-  },
+  admin: { security: ['adminToken'], problems: ADMIN },
+  introspector: { security: ['introspector', 'adminToken'], problems: ADMIN },
 }
 
 /** Accepted credentials, any one of which is enough; empty where none is asked for. */

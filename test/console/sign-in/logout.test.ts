@@ -1,7 +1,8 @@
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createSealer } from '../../../src/console/sign-in/cookies.ts'
 import type { LogoutMark } from '../../../src/registry/records.ts'
+import { userId } from '../../support/ids.ts'
 import { forEachTest } from '../../support/started.ts'
 import type { AdminBrowser } from '../admin-browser.ts'
 import { startConsoleScene } from '../scene.ts'
@@ -51,4 +52,41 @@ test.each([
 test('nobody is let in while the store cannot say whether a logout happened', async () => {
   scene.registry.failing.add('readStanding')
   expect(await status()).toBe(503)
+})
+
+describe('a block of the admin', () => {
+  async function block(user: string): Promise<void> {
+    const now = Math.floor(Date.now() / 1000)
+    const by = 'another admin'
+    const block = { until: now + 600, reason: undefined, by }
+    await scene.registry.revoke({ user: userId(user), endReason: 'revoked', block, now })
+  }
+
+  test('refuses every request of the console until it is lifted', async () => {
+    await browser.go(`${scene.console}/user?user=alice`)
+    scene.running.upstream.clearRequests()
+    await block('ada')
+    expect((await browser.submit('/user/revoke', { block_seconds: '60' })).status).toBe(403)
+    for (const path of ['', '/blocks', '/figures.json', '/user?user=alice', '/threads']) {
+      const page = await browser.go(`${scene.console}${path}`)
+      expect([path, page.status]).toEqual([path, 403])
+      expect(page.text).not.toContain('alice')
+    }
+    expect(scene.running.upstream.requests()).toEqual([])
+    await scene.registry.liftBlock(userId('ada'), Math.floor(Date.now() / 1000))
+    expect(await status()).toBe(200)
+  })
+
+  test('of another user changes nothing', async () => {
+    await block('bob')
+    await block(`${scene.signIn.issuer}|bob`)
+    expect(await status()).toBe(200)
+  })
+})
+
+test('an admin cannot block themselves in the console', async () => {
+  await browser.go(`${scene.console}/user?user=ada`)
+  const page = await browser.submit('/user/revoke', { block_seconds: '60' })
+  expect([page.status, page.text]).toEqual([400, expect.stringContaining('cannot block yourself')])
+  expect((await browser.go(scene.console)).status).toBe(200)
 })
