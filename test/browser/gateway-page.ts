@@ -23,6 +23,8 @@ window.chatOf = (token) => {
   const frameFetch = (input, init) => {
     const headers = new Headers(init.headers)
     headers.set('chatkit-frame-instance-id', 'frame_1')
+    // Page context, as the page's own wrapper adds it.
+    headers.set('article-id', 'article_7')
     return chatKitFetch(input, { ...init, headers })
   }
   const ask = (type, params) =>

@@ -38,7 +38,7 @@ describe.runIf(wantsChromium())('a page of another origin (needs Chromium)', () 
     printed.mockReturnValue()
     const config = selfHostedConfig({
       server: sdk.url,
-      workflow: `    upload_url: ${sdk.uploadUrl}\n`,
+      workflow: `    upload_url: ${sdk.uploadUrl}\n    forward_headers: [article-id]\n`,
       more: ADMINS,
     }).replace(APP_ORIGIN, app.url)
     // Links name the service's own address, which has to be known before.
@@ -71,13 +71,14 @@ describe.runIf(wantsChromium())('a page of another origin (needs Chromium)', () 
     return resolve
   }
 
-  test('creates a thread with ChatKit’s own header, which the server does not get, and reads the answer', async () => {
+  test('creates a thread with ChatKit’s own header, which the server does not get, and with page context, which it gets', async () => {
     await signIn('alice')
     const events = await evaluate<Json[]>('chat.create("hi there")')
     expect(textOf(events)).toBe('Hello alice, you said: hi there')
     expect(events.at(-1)).toMatchObject({ type: 'thread.updated', thread: { title: 'hi there' } })
     expect(sdk.seen.map(({ path }) => path)).toEqual(['/chatkit'])
     expect(sdk.seen[0]?.headers).not.toHaveProperty('chatkit-frame-instance-id')
+    expect(sdk.seen[0]?.headers).toHaveProperty('article-id', 'article_7')
     expect(open.faults()).toEqual([])
   })
 

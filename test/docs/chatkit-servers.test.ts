@@ -11,7 +11,7 @@ import { helpdeskSecret, selfHostedConfig } from '../support/chatkit/self-hosted
 import { input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { freePort } from '../support/registry/redis.ts'
-import { type Running, startService } from '../support/running-service.ts'
+import { type Running, startService, tokenFor } from '../support/running-service.ts'
 import { samplesIn } from './samples.ts'
 
 // The guide's server in Node, behind the service, as a reader starts both.
@@ -63,6 +63,12 @@ test('answers the gateway alone, and each user for their own threads', async () 
   const bob = await userNamed('bob')
   expectProblem(await answerOf(await bob(get)), 404, 'not_found')
   expect(await (await bob(['threads.list'])).json()).toMatchObject({ data: [] })
+  // What the guide tells other endpoints to ask.
+  const statusFor = async (name: string) => {
+    const headers = { authorization: `Bearer ${tokenFor(name)}` }
+    return (await fetch(`${running.url}/v1/threads/${thread_id}`, { headers })).status
+  }
+  expect([await statusFor('alice'), await statusFor('bob')]).toEqual([200, 404])
 })
 
 const PYTHON = '/usr/bin/python3'
