@@ -3,6 +3,7 @@ import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
+import { widenedTrust } from './config/widened-trust.ts'
 import { mostConnections } from './http/server/connection-cap.ts'
 import { type Listening, listen } from './http/server/server.ts'
 import type { Tracing } from './http/telemetry/tracing.ts'
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   onCrash(log)
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
+  for (const line of widenedTrust(setup.settings)) log.warn(`config: ${line}`)
   warnOfSmallMemory(setup, log)
   const tracing = await tracingOf(setup, log)
   const service = await buildOrExit(setup, log, tracing)

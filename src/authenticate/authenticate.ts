@@ -1,6 +1,8 @@
 // Step 1 of a request: finds out who sent a token, and refuses a token that cannot be trusted.
+import type { IssuerSettings } from '../config/settings.ts'
+import { namesNoAudience } from './audience.ts'
 import { isInTime, judgeClaims, type Principal } from './claims.ts'
-import { createIssuers, type Issuer, type IssuersOptions } from './issuers.ts'
+import { createIssuers, type IssuersOptions, keysFor } from './issuers.ts'
 import { type LogoutCommand, verifyLogoutToken } from './logout-token.ts'
 import { invalidToken } from './refusal.ts'
 import { checkTokenType, readToken } from './token-shape.ts'
@@ -30,12 +32,13 @@ export function createAuthenticator({
   async function verify(token: string, source: TokenSource): Promise<VerifiedToken> {
     const unverified = readToken(token)
     const issuer = chooseIssuer(issuers, unverified.claims)
-    const { settings, keys } = issuer
-    checkSource(source, issuer)
+    const { settings } = issuer
+    const keys = keysFor(issuer, unverified.header.alg)
+    checkSource(source, settings, unverified.claims)
     checkTokenType(unverified.header.typ, settings.tokenTypes)
     const keysVersion = await verifySignature(unverified, keys, settings.algorithms)
     const { principal, times } = judgeClaims(unverified.claims, settings, now)
-    return { issuer, keysVersion, characters: token.length, principal, times }
+    return { settings, keys, keysVersion, characters: token.length, principal, times }
   }
 
   /**
@@ -43,10 +46,10 @@ export function createAuthenticator({
    * because they can change between two requests with the same token.
    */
   async function stillHolds(known: VerifiedToken, source: TokenSource): Promise<boolean> {
-    const { issuer, keysVersion, times } = known
-    checkSource(source, issuer)
-    if ((await issuer.keys.version()) !== keysVersion) return false
-    return isInTime(times, issuer.settings, now)
+    const { settings, keys, keysVersion, times } = known
+    checkSource(source, settings, known.principal.claims)
+    if ((await keys.version()) !== keysVersion) return false
+    return isInTime(times, settings, now)
   }
 
   async function warm(): Promise<void> {
@@ -81,7 +84,9 @@ export function createAuthenticator({
      */
     ready(): boolean {
       void warm()
-      return Array.from(issuers.values()).some(({ keys }) => keys.state().usable)
+      return Array.from(issuers.values()).some(
+        ({ keys, secretKeys }) => secretKeys !== undefined || keys.state().usable,
+      )
     },
     /**
      * Fetches missing and ageing keys of all issuers. Settles when each fetch has ended; never throws.
@@ -94,7 +99,22 @@ export function createAuthenticator({
   }
 }
 
-function checkSource({ cookie }: TokenSource, { settings }: Issuer): void {
-  if (cookie === undefined || cookie === settings.cookie) return
-  throw invalidToken('the issuer does not take tokens from this cookie')
+/**
+ * A page of the app sends a cookie by itself, so a cookie's token must say for which app it was made, or
+ * belong to an issuer whose tokens never do.
+ */
+function checkSource(
+  { cookie }: TokenSource,
+  settings: IssuerSettings,
+  claims: Principal['claims'],
+): void {
+  if (cookie === undefined) return
+  if (cookie !== settings.cookie) {
+    throw invalidToken('the issuer does not take tokens from this cookie')
+  }
+  if (settings.audienceWhenAbsent === 'accept' && namesNoAudience(claims)) {
+    throw invalidToken(
+      'claims: no audience, which audience_when_absent never accepts from a cookie',
+    )
+  }
 }

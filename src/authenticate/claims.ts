@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { judgeAudience } from './audience.ts'
 import { firstIssue, invalidToken, show } from './refusal.ts'
 
 /** The caller, as a verified token describes them: the result of step 1. */
@@ -79,7 +80,7 @@ const claimsSchema = z.looseObject({
 export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock): ReadClaims {
   const read = readClaims(claims, issuer.issuer)
   checkPresence(claims, issuer.requiredClaims)
-  checkAudience(claims, issuer.audienceClaim, issuer.audience)
+  judgeAudience(claims, issuer)
   judgeTimes(read.times, issuer, now)
   return read
 }
@@ -127,25 +128,6 @@ function checkPresence(claims: Claims, names: readonly string[]): void {
     const present = Object.hasOwn(claims, name) && claims[name] !== null
     if (!present) throw invalidToken(`claims: no ${show(name)}`)
   }
-}
-
-/**
- * At least one expected audience must be in the claim, exactly (RFC 7519 §4.1.3).
- *
- * @param name - the claim that holds the audience
- * @param expected - one of these is enough
- * @throws ServiceError `invalid_token`
- */
-export function checkAudience(claims: Claims, name: string, expected: readonly string[]): void {
-  const value = Object.hasOwn(claims, name) ? claims[name] : undefined
-  const audiences: unknown[] = Array.isArray(value) ? value : [value]
-  for (const audience of audiences) {
-    if (typeof audience !== 'string') {
-      throw invalidToken(`claims: ${name} is not a string or an array of strings`)
-    }
-  }
-  for (const one of expected) if (audiences.includes(one)) return
-  throw invalidToken(`claims: ${name} is not for this service`)
 }
 
 /**

@@ -3,7 +3,7 @@ import type { IssuerSettings } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { judgeClaims, type Principal, readClaims } from './claims.ts'
-import type { Issuers } from './issuers.ts'
+import { type Issuers, keysFor } from './issuers.ts'
 import { checkTokenType, readToken, type TokenHeader, type UnverifiedToken } from './token-shape.ts'
 import { checkAlgorithm, chooseIssuer, verifySignature } from './verify-signature.ts'
 
@@ -42,11 +42,13 @@ export async function explainToken(
   try {
     unverified = readToken(token)
     found.header = unverified.header
-    const { settings, keys } = chooseIssuer(options.issuers, unverified.claims)
+    const issuer = chooseIssuer(options.issuers, unverified.claims)
+    const { settings } = issuer
     found.issuer = settings
     checkTokenType(unverified.header.typ, settings.tokenTypes)
     checkAlgorithm(unverified.header.alg, settings.algorithms)
-    if (!options.offline || isLocal(settings)) {
+    const keys = keysFor(issuer, unverified.header.alg)
+    if (!options.offline || keys.local) {
       found.signature = 'not_valid'
       await verifySignature(unverified, keys, settings.algorithms)
       found.signature = 'valid'
@@ -62,8 +64,4 @@ export async function explainToken(
     }
   }
   return found
-}
-
-function isLocal({ keys }: IssuerSettings): boolean {
-  return keys.kind === 'jwks' || keys.kind === 'secret'
 }

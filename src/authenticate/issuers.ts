@@ -17,7 +17,10 @@ import { algorithmsBeyond, createSecretKeys } from './keys/secret-keys.ts'
 /** A configured issuer with its keys. */
 export interface Issuer {
   readonly settings: IssuerSettings
+  /** The key set; the secret where there is no set. */
   readonly keys: IssuerKeys
+  /** The secret beside a key set: it alone verifies HS* tokens. */
+  readonly secretKeys: IssuerKeys | undefined
 }
 
 /** All configured issuers, by the exact text of `iss`. */
@@ -43,9 +46,24 @@ export function createIssuers({ issuers, now, log, dispatcher, secrets }: Issuer
   return new Map(
     issuers.map((settings) => [
       settings.issuer,
-      { settings, keys: createKeys(settings, fetchJson, parts) },
+      {
+        settings,
+        keys: createKeys(settings, fetchJson, parts),
+        secretKeys:
+          settings.sharedSecretEnv === undefined
+            ? undefined
+            : createSharedSecret(settings, settings.sharedSecretEnv, parts),
+      },
     ]),
   )
+}
+
+/**
+ * The keys for a token's algorithm. A secret and a key set never meet: whoever signs HS256 with a public
+ * key as the secret (RFC 8725 §2.1) finds a set that has no key for it, or a secret that differs.
+ */
+export function keysFor({ keys, secretKeys }: Issuer, alg: string): IssuerKeys {
+  return secretKeys !== undefined && alg.startsWith('HS') ? secretKeys : keys
 }
 
 function createKeys(

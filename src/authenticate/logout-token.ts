@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { checkAudience, checkTimes, identifierSchema } from './claims.ts'
-import type { Issuers } from './issuers.ts'
+import { checkAudience } from './audience.ts'
+import { checkTimes, identifierSchema } from './claims.ts'
+import { type Issuers, keysFor } from './issuers.ts'
 import { firstIssue, invalidToken } from './refusal.ts'
 import { checkTokenType, readToken } from './token-shape.ts'
 import { chooseIssuer, verifySignature } from './verify-signature.ts'
@@ -63,11 +64,12 @@ export async function verifyLogoutToken(
 
 async function verify(token: string, issuers: Issuers, now: Clock): Promise<LogoutCommand> {
   const unverified = readToken(token)
-  const { settings, keys } = chooseIssuer(issuers, unverified.claims)
+  const issuer = chooseIssuer(issuers, unverified.claims)
+  const { settings } = issuer
   const { logout } = settings
   if (logout === undefined) throw invalidToken('the issuer is configured without logout')
   checkTokenType(unverified.header.typ, TYPES)
-  await verifySignature(unverified, keys, logout.algorithms)
+  await verifySignature(unverified, keysFor(issuer, unverified.header.alg), logout.algorithms)
   checkAudience(unverified.claims, 'aud', logout.clientIds)
   const claims = readClaims(unverified.claims)
   const seconds = now() / 1000

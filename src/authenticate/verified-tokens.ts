@@ -1,12 +1,16 @@
 // Remembers verified tokens, so that a token sent with many requests has its signature verified once.
 import { hash } from 'node:crypto'
+import type { IssuerSettings } from '../config/settings.ts'
 import type { ReadClaims } from './claims.ts'
-import type { Issuer } from './issuers.ts'
+import type { IssuerKeys } from './keys/issuer-keys.ts'
 
 /** The results that later requests with the same token reuse. The times are checked again each time. */
 export interface VerifiedToken extends ReadClaims {
-  readonly issuer: Issuer
-  /** Version of the issuer's keys that verified it; see `IssuerKeys.version`. */
+  /** Of the token's issuer. */
+  readonly settings: IssuerSettings
+  /** The keys that verified it. */
+  readonly keys: IssuerKeys
+  /** Version of these keys; see `IssuerKeys.version`. */
   readonly keysVersion: number
   /** Length of the token. */
   readonly characters: number

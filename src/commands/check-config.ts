@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { loadConfig } from '../config/file/load-config.ts'
 import { ConfigError } from '../config/file/problems.ts'
+import { widenedTrust } from '../config/widened-trust.ts'
 import { EXIT } from './cli/exit.ts'
 
 process.exitCode = run(process.argv.slice(2))
@@ -42,7 +43,8 @@ function readProblem(error: unknown): string {
 function summarise(file: string, { settings, environment }: ReturnType<typeof loadConfig>): string {
   const issuers = count(settings.issuers.length, 'issuer')
   const workflows = count(settings.workflows.length, 'workflow')
-  return `${file}: ok: ${issuers}, ${workflows}; npm start needs ${environment.join(', ')}\n`
+  const notes = widenedTrust(settings).map((line) => `${file}: note: ${line}\n`)
+  return `${file}: ok: ${issuers}, ${workflows}; npm start needs ${environment.join(', ')}\n${notes.join('')}`
 }
 
 function count(number: number, noun: string): string {

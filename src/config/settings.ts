@@ -40,11 +40,17 @@ export type KeySource =
 export interface IssuerSettings {
   /** Compared with `iss` byte for byte. */
   readonly issuer: string
+  /** Empty when `audienceClaim` is `none`. */
   readonly audience: readonly string[]
-  readonly audienceClaim: 'aud' | 'client_id' | 'azp'
+  /** `none`: tokens of this issuer name no audience, and every one counts. */
+  readonly audienceClaim: 'aud' | 'client_id' | 'azp' | 'none'
+  /** What happens to a token with none of `aud`, `azp` and `client_id`. */
+  readonly audienceWhenAbsent: 'refuse' | 'accept'
   /** JOSE `alg` names. */
   readonly algorithms: readonly string[]
   readonly keys: KeySource
+  /** Environment variable with the secret of HS* tokens, when it stands beside a key set. */
+  readonly sharedSecretEnv: string | undefined
   /** Lower case, without `application/`; `none` stands for a token without `typ`. */
   readonly tokenTypes: readonly string[]
   readonly requiredClaims: readonly string[]

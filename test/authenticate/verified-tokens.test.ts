@@ -1,15 +1,17 @@
 import { expect, test } from 'vitest'
-import type { Issuer } from '../../src/authenticate/issuers.ts'
+import type { IssuerKeys } from '../../src/authenticate/keys/issuer-keys.ts'
 import {
   createVerifiedTokens,
   digestOf,
   type VerifiedToken,
 } from '../../src/authenticate/verified-tokens.ts'
+import { issuerSettings } from '../support/issuer-settings.ts'
 
 // The memory of verified tokens alone: who finds a token in it, and how many it holds.
 
 const verified = (subject: string): VerifiedToken => ({
-  issuer: {} as Issuer,
+  settings: issuerSettings(),
+  keys: {} as IssuerKeys,
   keysVersion: 1,
   characters: 100,
   times: { iat: undefined, nbf: undefined, exp: 1 },

@@ -32,6 +32,15 @@ test('a right file: exit 0, one line, nothing on standard error', () => {
   })
 })
 
+test('a choice that widens trust is explained in one line', () => {
+  const file = write('wide.yaml', MINIMAL.replace('audience: [chat-api]', 'audience_claim: none'))
+  const { code, out } = check(file)
+  expect(code).toBe(0)
+  expect(out).toMatch(
+    /^.*: ok: .*\n.*: note: https:.*audience_claim: none accepts every token.*\n$/,
+  )
+})
+
 // The examples are loaded, and more, in test/config/examples.test.ts.
 test('the file that one begins with is right', () => {
   expect(check('config/chatkit-mint.yaml')).toMatchObject({ code: 0, err: '' })

@@ -22,6 +22,8 @@ export interface KeyState {
 
 /** The verification keys of one issuer. */
 export interface IssuerKeys {
+  /** Whether the keys are known without the network. */
+  readonly local: boolean
   /**
    * Chooses the keys that fit the token's `alg` and `kid`.
    *

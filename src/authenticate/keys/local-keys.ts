@@ -39,6 +39,7 @@ async function firstOf(keys: AsyncIterable<CryptoKey>): Promise<CryptoKey[]> {
 /** Keys that are known from the start and never fetched. */
 export function createFixedKeys(find: FindKeys): IssuerKeys {
   return {
+    local: true,
     find: async (header) => ({ keys: await find(header), version: 0 }),
     version: async () => 0,
     renewedSince: async () => false,

@@ -67,6 +67,7 @@ export function createRemoteKeys({
   }
 
   return {
+    local: false,
     async find(header) {
       const { find, version } = await needed()
       return { keys: await find(header), version }

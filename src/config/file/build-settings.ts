@@ -85,10 +85,12 @@ function buildIssuer(
 ): IssuerSettings {
   return {
     issuer: entry.issuer,
-    audience: unique(entry.audience),
+    audience: unique(entry.audience ?? []),
     audienceClaim: entry.audience_claim,
+    audienceWhenAbsent: entry.audience_when_absent,
     algorithms: unique(entry.algorithms),
     keys: buildKeySource(entry),
+    sharedSecretEnv: (entry.jwks_uri ?? entry.jwks) ? entry.secret_env : undefined,
     tokenTypes: unique(entry.token_types.map(normaliseTokenType)),
     requiredClaims: unique(['exp', 'sub', ...entry.required_claims]),
     clockToleranceSeconds: entry.clock_tolerance_seconds,

@@ -4,7 +4,10 @@ import { asList, asMapping, asText, type Path, type RawMapping, type Report } fr
 import { SECRET_ALGORITHMS } from './schema-issuer.ts'
 
 const SECRET: ReadonlySet<unknown> = new Set(SECRET_ALGORITHMS)
-const KEY_SOURCES = ['jwks_uri', 'jwks', 'secret_env'] as const
+
+/** Issuers that sign the tokens of many customers: only the audience tells whose a token is. */
+const SHARED_ISSUERS =
+  /^(?:https?:\/\/)?(?:accounts\.google\.com|appleid\.apple\.com|token\.actions\.githubusercontent\.com)(?![\w.-])/i
 
 /**
  * What concerns several keys of the issuers, or an issuer and the admins. Looks at the data as it
@@ -23,29 +26,58 @@ export function reportIssuerProblems(data: RawMapping, report: Report): void {
       report([...path, 'issuer'], 'is there twice; write each issuer once')
     }
     reportKeySource(issuer, path, report)
+    reportAudience(issuer, path, report)
     reportAlgorithms(issuer, path, report)
   }
   reportAdmins(data, names, report)
 }
 
 function reportKeySource(issuer: RawMapping, path: Path, report: Report): void {
-  const sources = KEY_SOURCES.filter((source) => issuer[source] !== undefined)
-  for (const extra of sources.slice(1)) {
-    report([...path, extra], `stands beside ${sources[0]}; keys come from one place, so keep one`)
+  if (issuer['jwks_uri'] === undefined || issuer['jwks'] === undefined) return
+  report([...path, 'jwks'], 'stands beside jwks_uri; the key set comes from one place, so keep one')
+}
+
+function reportAudience(issuer: RawMapping, path: Path, report: Report): void {
+  const { audience, audience_claim: claim, audience_when_absent: absent } = issuer
+  if (claim !== 'none') {
+    if (audience === undefined) {
+      report([...path, 'audience'], 'is missing; say which audience the tokens of your app carry')
+    }
+    return
+  }
+  if (audience !== undefined) {
+    report(
+      [...path, 'audience'],
+      'is never looked at with audience_claim: none; remove one of both',
+    )
+  }
+  if (absent === 'accept') {
+    report([...path, 'audience_when_absent'], 'says nothing beside audience_claim: none; remove it')
+  }
+  const name = asText(issuer['issuer']) ?? ''
+  if (SHARED_ISSUERS.test(name) || name.includes('{tenantid}')) {
+    report(
+      [...path, 'audience_claim'],
+      'must not be none here: this issuer signs tokens for the apps of many customers',
+    )
   }
 }
 
-/** A shared secret and public keys never mix: that is the algorithm confusion of RFC 8725 §2.1. */
+/** HS* is the secret's, everything else the key set's: mixing them is the confusion of RFC 8725 §2.1. */
 function reportAlgorithms(issuer: RawMapping, path: Path, report: Report): void {
   const shared = issuer['secret_env'] !== undefined
+  const published = !shared || issuer['jwks_uri'] !== undefined || issuer['jwks'] !== undefined
   const lists: [unknown, Path][] = [
     [issuer['algorithms'], [...path, 'algorithms']],
     [asMapping(issuer['logout'])['algorithms'], [...path, 'logout', 'algorithms']],
   ]
   for (const [list, listPath] of lists) {
     for (const [at, algorithm] of asList(list).entries()) {
-      if (shared && typeof algorithm === 'string' && !SECRET.has(algorithm)) {
-        report([...listPath, at], 'needs a public key; with secret_env use HS256, HS384 or HS512')
+      if (!published && typeof algorithm === 'string' && !SECRET.has(algorithm)) {
+        report(
+          [...listPath, at],
+          'needs a public key; with secret_env alone use HS256, HS384 or HS512, or add jwks_uri',
+        )
       }
       if (!shared && SECRET.has(algorithm)) {
         report([...listPath, at], 'needs secret_env; for public keys use RS256, ES256, … instead')

@@ -92,8 +92,22 @@ function secretProblem(secret: Secret | undefined, kind: SecretKind): string | u
   if (kind === 'shared_secret' && Buffer.byteLength(value) < MIN_SHARED_SECRET_BYTES) {
     return `which is shorter than ${MIN_SHARED_SECRET_BYTES} bytes; use a longer secret`
   }
+  if (kind === 'shared_secret' && isCredential(value)) {
+    return 'which is a token, a PEM or a JWK, and no secret; use the plain text of the secret'
+  }
   if (kind === 'pseudonym_key' && readPseudonymKey(value) === undefined) {
     return 'which is not base64url of at least 32 bytes; make one with: openssl rand -base64 32 | tr +/ -_'
   }
   return undefined
+}
+
+/**
+ * Whether a text is a JWT, a PEM block or a JWK. Public keys and the keys of Supabase's pages (`anon`) are
+ * known to everybody, and as a secret they would let everybody make tokens.
+ */
+function isCredential(value: string): boolean {
+  const text = value.trim()
+  if (/-----BEGIN [A-Z ]+-----/.test(text)) return true
+  if (/^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(text)) return true
+  return text.startsWith('{') && /"(?:kty|keys)"\s*:/.test(text)
 }

@@ -58,11 +58,22 @@ export const issuerSchema = z
     audience: z
       .array(filledText)
       .min(1)
-      .describe('The token must carry one of these in `audience_claim`.'),
+      .optional()
+      .describe(
+        'The token must carry one of these in `audience_claim`; absent only with `audience_claim: none`.',
+      ),
     audience_claim: z
-      .enum(['aud', 'client_id', 'azp'])
+      .enum(['aud', 'client_id', 'azp', 'none'])
       .default('aud')
-      .describe('`client_id` for Cognito access tokens, `azp` for Clerk.'),
+      .describe(
+        '`client_id` for Cognito access tokens, `azp` for Clerk; `none` accepts every token of the issuer.',
+      ),
+    audience_when_absent: z
+      .enum(['refuse', 'accept'])
+      .default('refuse')
+      .describe(
+        '`accept` takes a token with none of `aud`, `azp` and `client_id`, except from a cookie.',
+      ),
     algorithms: algorithms.describe('Accepted signature algorithms; HS* only with `secret_env`.'),
     jwks_uri: checkedText(urlProblem)
       .optional()
@@ -73,7 +84,9 @@ export const issuerSchema = z
       .describe('Public keys, written here instead of fetched.'),
     secret_env: environmentName
       .optional()
-      .describe('Environment variable with the shared secret of HS* tokens, at least 32 bytes.'),
+      .describe(
+        'Environment variable with the shared secret of HS* tokens, at least 32 bytes; beside a key set it verifies HS* alone.',
+      ),
     token_types: z
       .array(tokenType)
       .min(1)

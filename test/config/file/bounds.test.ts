@@ -68,8 +68,8 @@ describe('refused', () => {
     ['a private key in jwks', 'jwks: { keys: [{ kty: EC, d: x }] }', 'jwks.keys[0]'],
     ['a symmetric key in jwks', 'jwks: { keys: [{ kty: oct }] }', 'jwks.keys[0].kty'],
     [
-      '51 keys in jwks',
-      `jwks: { keys: [${Array(51).fill('{ kty: RSA }').join(', ')}] }`,
+      '101 keys in jwks',
+      `jwks: { keys: [${Array(101).fill('{ kty: RSA }').join(', ')}] }`,
       'jwks.keys',
     ],
   ])('%s', (_name, lines, key) => expectProblemAt(issuer(lines), `issuers[0].${key}`))

@@ -16,7 +16,7 @@ test('it is strict, and asks only for what has no default', () => {
     required: ['issuers', 'workflows'],
     properties: {
       issuers: {
-        items: { additionalProperties: false, required: ['issuer', 'audience', 'algorithms'] },
+        items: { additionalProperties: false, required: ['issuer', 'algorithms'] },
       },
       workflows: {
         additionalProperties: { additionalProperties: false, properties: { id: {}, server: {} } },

@@ -1,0 +1,55 @@
+// Decides whether a token was made for this service, by the claims that name its audience.
+import type { IssuerSettings } from '../config/settings.ts'
+import { invalidToken, show } from './refusal.ts'
+
+type Claims = Readonly<Record<string, unknown>>
+
+/** Claims by which providers say for which app a token was made. */
+const NAMING = ['aud', 'azp', 'client_id'] as const
+
+/**
+ * Whether no claim names an audience. Clerk leaves `azp` out of tokens that no web page asked for.
+ *
+ * @param claims - a claim that is null is there, and is refused as malformed
+ */
+export function namesNoAudience(claims: Claims): boolean {
+  return NAMING.every((name) => !Object.hasOwn(claims, name))
+}
+
+/**
+ * Checks a token against the audience rules of its issuer. Where a token may come without an audience, the
+ * source of the token is checked apart, because it can change between two requests.
+ *
+ * @throws ServiceError `invalid_token`
+ */
+export function judgeAudience(claims: Claims, issuer: IssuerSettings): void {
+  if (issuer.audienceClaim === 'none') return
+  if (issuer.audienceWhenAbsent === 'accept' && namesNoAudience(claims)) return
+  checkAudience(claims, issuer.audienceClaim, issuer.audience)
+}
+
+/**
+ * At least one expected audience must be in the claim, exactly (RFC 7519 §4.1.3).
+ *
+ * @param name - the claim that holds the audience
+ * @param expected - one of these is enough
+ * @throws ServiceError `invalid_token`
+ */
+export function checkAudience(claims: Claims, name: string, expected: readonly string[]): void {
+  const value = Object.hasOwn(claims, name) ? claims[name] : undefined
+  const received: unknown[] = Array.isArray(value) ? value : [value]
+  const audiences = received.filter((audience) => typeof audience === 'string')
+  const wanted = `expected ${list(expected)}`
+  if (value === undefined) throw invalidToken(`claims: no ${name}, ${wanted}`)
+  if (audiences.length < received.length) {
+    throw invalidToken(`claims: ${name} is not a string or an array of strings, ${wanted}`)
+  }
+  for (const one of expected) if (audiences.includes(one)) return
+  throw invalidToken(`claims: ${name} is ${list(audiences)}, ${wanted}`)
+}
+
+/** At most five, because a token can name thousands. */
+function list(audiences: readonly string[]): string {
+  const more = audiences.length > 5 ? ', …' : ''
+  return `${audiences.slice(0, 5).map(show).join(', ') || 'empty'}${more}`
+}

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest'
+import { widenedTrust } from '../../../src/config/widened-trust.ts'
+import { Secret } from '../../../src/lib/secret.ts'
+import { MINIMAL, minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
+
+// Choices of an issuer entry that accept more than the strict default, and where they are refused.
+
+const AUDIENCE = '    audience: [chat-api]\n'
+const ISSUER = 'https://login.acme.example/'
+const lines = (text: string): string[] => widenedTrust(settingsOf(text))
+const withLines = (more: string): string => minimalWith(AUDIENCE, `${AUDIENCE}${more}`)
+
+test('the strict defaults widen nothing', () => {
+  expect(lines(MINIMAL)).toEqual([])
+})
+
+describe('audience_claim: none', () => {
+  const none = minimalWith(AUDIENCE, '    audience_claim: none\n')
+
+  test('it stands without audience, and is told', () => {
+    expect(problemsOf(none)).toEqual([])
+    expect(lines(none)).toEqual([expect.stringMatching(/^https:.*: audience_claim: none accepts/)])
+  })
+
+  test('it stands with no audience and no audience_when_absent beside it', () => {
+    expect(problemsOf(withLines('    audience_claim: none\n'))).toEqual([
+      expect.stringMatching(/^3 issuers\[0\]\.audience is never looked at/),
+    ])
+    const both = '    audience_claim: none\n    audience_when_absent: accept\n'
+    expect(problemsOf(minimalWith(AUDIENCE, both))).toEqual([
+      expect.stringMatching(/^4 issuers\[0\]\.audience_when_absent says nothing/),
+    ])
+  })
+
+  test.each([
+    'https://accounts.google.com',
+    'https://accounts.google.com/',
+    'https://ACCOUNTS.google.com',
+    'https://accounts.google.com:443',
+    'https://appleid.apple.com',
+    'https://token.actions.githubusercontent.com',
+    'https://token.actions.githubusercontent.com/acme',
+  ])('it is refused for %s, which many customers share', (issuer) => {
+    expect(problemsOf(none.replace(ISSUER, issuer))).toEqual([
+      expect.stringMatching(/^3 issuers\[0\]\.audience_claim must not be none here/),
+    ])
+  })
+
+  test('it is not refused for a host whose name begins like a shared one', () => {
+    expect(problemsOf(none.replace(ISSUER, 'https://accounts.google.com.acme.example'))).toEqual([])
+  })
+})
+
+test('audience is required in every other case', () => {
+  for (const more of ['', '    audience_claim: azp\n', '    audience_when_absent: accept\n']) {
+    expect(problemsOf(minimalWith(AUDIENCE, more))).toEqual([
+      expect.stringMatching(/issuers\[0\]\.audience is missing/),
+    ])
+  }
+})
+
+test('audience_when_absent: accept is told', () => {
+  expect(lines(withLines('    audience_when_absent: accept\n'))).toEqual([
+    expect.stringMatching(/audience_when_absent: accept takes tokens that name no audience/),
+  ])
+})
+
+describe('secret_env beside a key set', () => {
+  const moving = (algorithms: string) =>
+    minimalWith('[RS256]', `[${algorithms}]\n    jwks_uri: https://a.example/k\n    secret_env: S`)
+
+  test('both kinds of algorithm stand beside each other, and it is told', () => {
+    expect(problemsOf(moving('ES256, HS256'))).toEqual([])
+    expect(lines(moving('ES256, HS256'))).toEqual([expect.stringMatching(/secret_env beside/)])
+    const [issuer] = settingsOf(moving('ES256, HS256')).issuers
+    expect(issuer?.keys.kind).toBe('jwks_uri')
+    expect(issuer?.sharedSecretEnv).toBe('S')
+  })
+
+  test('HS256 needs secret_env, and everything else a key set', () => {
+    const alone = minimalWith('[RS256]', '[ES256, HS256]\n    secret_env: S')
+    expect(problemsOf(alone)).toEqual([expect.stringMatching(/algorithms\[0\] needs a public key/)])
+    const set = minimalWith('[RS256]', '[ES256, HS256]\n    jwks_uri: https://a.example/k')
+    expect(problemsOf(set)).toEqual([expect.stringMatching(/algorithms\[1\] needs secret_env/)])
+  })
+
+  test.each([
+    ['a JWT', `eyJhbGciOiJIUzI1NiJ9.${'a'.repeat(40)}.c2ln`],
+    ['a PEM', `-----BEGIN PUBLIC KEY-----\n${'A'.repeat(40)}\n-----END PUBLIC KEY-----\n`],
+    ['a JWK', JSON.stringify({ kty: 'RSA', n: 'A'.repeat(40), e: 'AQAB' })],
+    ['a key set', JSON.stringify({ keys: [{ kty: 'RSA', n: 'A'.repeat(40) }] })],
+  ])('a secret that is %s is refused, and not printed', (_name, value) => {
+    const problems = problemsOf(
+      moving('ES256, HS256'),
+      (name) => new Secret(name === 'S' ? value : 'sk-test'),
+    )
+    expect(problems).toEqual([
+      expect.stringMatching(/secret_env needs S in the environment, which/),
+    ])
+    expect(problems.join()).not.toContain('AAAA')
+  })
+})
