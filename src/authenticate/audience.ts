@@ -45,7 +45,7 @@ export function checkAudience(claims: Claims, name: string, expected: readonly s
     throw invalidToken(`claims: ${name} is not a string or an array of strings, ${wanted}`)
   }
   for (const one of expected) if (audiences.includes(one)) return
-  throw invalidToken(`claims: ${name} is ${list(audiences)}, ${wanted}`)
+  throw invalidToken(`claims: ${name} is not for this service: ${list(audiences)}, ${wanted}`)
 }
 
 /** At most five, because a token can name thousands. */

@@ -70,7 +70,10 @@ test('without the way out a token without an audience is refused', async () => {
 })
 
 test('the reason names the audiences received and expected, and cuts long lists', async () => {
-  await invalid(es.token(claims({ aud: ['x', 'y'] })), /aud is "x", "y", expected "chat-api"/)
+  await invalid(
+    es.token(claims({ aud: ['x', 'y'] })),
+    /aud is not for this service: "x", "y", expected "chat-api"/,
+  )
   const many = Array.from({ length: 600 }, (_, at) => `audience-${at}`)
   await invalid(es.token(claims({ aud: many })), /^.{1,200}$/)
 })

@@ -65,7 +65,7 @@ describe('the access log', () => {
       level: 30,
       status: 401,
       code: 'invalid_token',
-      reason: 'claims: aud is not for this service',
+      reason: 'claims: aud is not for this service: "other", expected "chat-api"',
     })
     expect(line).not.toHaveProperty('user')
     expect(line).not.toHaveProperty('upstream')

@@ -38,7 +38,7 @@ describe('jwt explain', () => {
     const { code, err } = await explain(tokenFor('alice', { aud: 'other' }), '--json')
     expect(code).toBe(1)
     expect(err).toBe(
-      'chatkit-mint: refused: 401 invalid_token: claims: aud is not for this service\n',
+      'chatkit-mint: refused: 401 invalid_token: claims: aud is not for this service: "other", expected "chat-api"\n',
     )
   })
 })
