@@ -39,8 +39,15 @@ export interface ReadClaims {
 const TEN_YEARS = 315_576_000
 const MAX_IDENTIFIER_LENGTH = 255
 
-/** Control characters, characters that reorder text (UAX #9) and characters that show nothing. */
-const INVISIBLE = /[\p{Cc}\p{Bidi_Control}\u180e\u200b-\u200d\u2060-\u2064\ufeff]/u
+/**
+ * Control characters, line separators, characters that reorder text (UAX #9) and those that show nothing
+ * where they are not supported (UAX #44, Default_Ignorable_Code_Point: soft hyphen, fillers, variation
+ * selectors, tags).
+ */
+const INVISIBLE = /[\p{Cc}\u2028\u2029\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/u
+
+/** Member of `events` that makes a token a logout token (OpenID Connect Back-Channel Logout 1.0 §2.4). */
+export const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 /**
  * An identifier that is shown in logs and on screens and serves as a key in the registry: 1 to 255
@@ -79,6 +86,7 @@ const claimsSchema = z.looseObject({
  */
 export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock): ReadClaims {
   const read = readClaims(claims, issuer.issuer)
+  refuseLogoutEvent(claims)
   checkPresence(claims, issuer.requiredClaims)
   judgeAudience(claims, issuer)
   judgeTimes(read.times, issuer, now)
@@ -121,6 +129,16 @@ function judgeTimes(times: Times, issuer: IssuerSettings, now: Clock): void {
     if (seconds - times.iat > maxAge) throw invalidToken('claims: issued too long ago')
   }
   checkTimes(times, clockToleranceSeconds, seconds)
+}
+
+/** One kind of token must not serve as another (RFC 8725 §3.12). */
+function refuseLogoutEvent(claims: Claims): void {
+  const events = Object.hasOwn(claims, 'events') ? claims['events'] : undefined
+  if (typeof events !== 'object' || events === null) return
+  const named = Array.isArray(events)
+    ? events.includes(LOGOUT_EVENT)
+    : Object.hasOwn(events, LOGOUT_EVENT)
+  if (named) throw invalidToken('claims: events makes it a logout token')
 }
 
 function checkPresence(claims: Claims, names: readonly string[]): void {

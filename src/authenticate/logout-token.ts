@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { checkAudience } from './audience.ts'
-import { checkTimes, identifierSchema } from './claims.ts'
+import { checkTimes, identifierSchema, LOGOUT_EVENT } from './claims.ts'
 import { type Issuers, keysFor } from './issuers.ts'
 import { firstIssue, invalidToken } from './refusal.ts'
 import { checkTokenType, readToken } from './token-shape.ts'
@@ -11,7 +11,6 @@ import { chooseIssuer, verifySignature } from './verify-signature.ts'
 
 /** OpenID Connect Back-Channel Logout 1.0 §4: a stolen token must not be useful for long. */
 const MAX_AGE_SECONDS = 120
-const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 /** `logout+jwt` is recommended and not required (§2.4), so providers also send `JWT` or nothing. */
 const TYPES = ['logout+jwt', 'jwt', 'none']
@@ -25,7 +24,7 @@ const claimsSchema = z.looseObject({
   jti: identifierSchema,
   sub: identifierSchema.optional(),
   sid: identifierSchema.optional(),
-  events: z.looseObject({ [EVENT]: z.looseObject({}) }),
+  events: z.looseObject({ [LOGOUT_EVENT]: z.looseObject({}) }),
 })
 
 /**

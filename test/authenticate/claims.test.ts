@@ -133,6 +133,24 @@ describe('sub', () => {
     ['zero-width joiner', 'ali\u200dce'],
     ['word joiner', 'ali\u2060ce'],
     ['byte order mark', '\ufeffalice'],
+    ['line separator', 'ali\u2028ce'],
+    ['paragraph separator', 'ali\u2029ce'],
+    ['soft hyphen', 'ali\u00adce'],
+    ['combining grapheme joiner', 'ali\u034fce'],
+    ['Hangul choseong filler', 'ali\u115fce'],
+    ['Hangul jungseong filler', 'ali\u1160ce'],
+    ['Khmer inherent vowel', 'ali\u17b4ce'],
+    ['Mongolian variation selector', 'ali\u180bce'],
+    ['Mongolian vowel separator', 'ali\u180ece'],
+    ['Hangul filler', 'ali\u3164ce'],
+    ['halfwidth Hangul filler', 'ali\uffa0ce'],
+    ['variation selector 16', 'alice\ufe0f'],
+    ['variation selector 256', 'alice\u{e01ef}'],
+    ['a tag character', 'alice\u{e0061}'],
+    ['an unassigned default ignorable', 'alice\u{e0fff}'],
+    ['musical beam', 'alice\u{1d173}'],
+    ['invisible plus', 'ali\u2064ce'],
+    ['reserved invisible', 'ali\u2065ce'],
   ])('a sub with this fault is refused: %s', (_name, sub) => {
     expect(codeOf({ sub })).toBe('invalid_token')
   })
@@ -189,4 +207,27 @@ test.each<[unknown, string]>([
 
 test('a member that every object inherits does not count as a required claim', () => {
   expect(codeOf({}, { requiredClaims: ['toString'] })).toBe('invalid_token')
+})
+
+describe('a token with a back-channel logout event', () => {
+  const event = 'http://schemas.openid.net/event/backchannel-logout'
+
+  test.each<[string, unknown]>([
+    ['as a logout token has it', { [event]: {} }],
+    ['among other events', { 'https://other.example/event': {}, [event]: {} }],
+    ['whose value is no object', { [event]: null }],
+    ['in a list', [event]],
+  ])('%s is no access token', (_name, events) => {
+    expect(codeOf({ events })).toBe('invalid_token')
+    expect(codeOf({ events, exp: seconds - 3600 })).toBe('invalid_token')
+  })
+
+  test.each<[string, unknown]>([
+    ['of another kind', { 'https://other.example/event': {} }],
+    ['that are absent', undefined],
+    ['that are null', null],
+    ['that are text', 'sign-in'],
+  ])('events %s are no logout', (_name, events) => {
+    expect(codeOf({ events })).toBe('accepted')
+  })
 })

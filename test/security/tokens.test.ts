@@ -59,6 +59,16 @@ function expectInvalid(token: string, reason: RegExp): Promise<void> {
   return expectRefused(bearer(token), [401, 'invalid_token', reason])
 }
 
+test('a logout token is no access token: 401, and nothing is minted', async () => {
+  const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+  await expectInvalid(es.token(claims({ events })), /logout token/)
+})
+
+test.each(['\u00ad', '\u034f', '\u2028', '\u3164', '\ufe0f', '\u{e0041}'])(
+  'a sub with %j, which looks like another, is 401',
+  (hidden) => expectInvalid(es.token(claims({ sub: `ali${hidden}ce` })), /invisible character/),
+)
+
 describe('where the token is', () => {
   test('Authorization: Bearer, in any case: 200', async () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
