@@ -1,6 +1,7 @@
 // Refuses expressions that could keep the process busy, and finds out what an expression looks at.
 
 import type { ASTNode } from '@marcbachmann/cel-js'
+import { slowPatternProblem } from './slow-pattern.ts'
 
 /** An expression that must not run, with the reason in words for the operator. */
 export class ExpressionError extends Error {
@@ -111,15 +112,18 @@ function refuseCall(node: ASTNode, tainted: ReadonlySet<string>): void {
       'calls matches() on client input; use ==, in, startsWith(), endsWith() or contains() instead',
     )
   }
-  refuseBrokenPattern(pattern.args)
+  refusePattern(pattern.args)
 }
 
-function refuseBrokenPattern(pattern: string): void {
+function refusePattern(pattern: string): void {
   try {
     new RegExp(pattern)
   } catch {
     throw new ExpressionError('calls matches() with a pattern that is not a regular expression')
   }
+  const problem = slowPatternProblem(pattern)
+  if (problem === undefined) return
+  throw new ExpressionError(`calls matches() with a pattern that could take very long: ${problem}`)
 }
 
 function bindingOf(node: ASTNode): Binding | undefined {

@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import { slowPatternProblem } from '../../../src/config/expressions/slow-pattern.ts'
+
+describe('a pattern is refused when', () => {
+  test.each([
+    '^(a+)+$',
+    '(a*)*b',
+    '^(a+)*$',
+    '(?:a+){2,}',
+    '(?<x>a+)+',
+    '([a-z]+)*$',
+    '(.*)*',
+    '(a?){30}a{30}',
+    '(a?b)+',
+    '((ab)+c)+',
+    '(([a-z])+.)+[A-Z]',
+    '(\\d{1,3}\\.){3}',
+    '(a{0,9}){9}',
+    '^(([a-z]+\\.)*)+$',
+    '(a+?)+?',
+  ])('a repetition repeats: %s', (pattern) => {
+    expect(slowPatternProblem(pattern)).toMatch(/^a repetition repeats/)
+  })
+
+  test.each([
+    '^(a|a)*$',
+    '(a|ab)*c',
+    '(a|aa)+$',
+    '(\\w|\\d)+',
+    '(.|x)*',
+    '([a-f]|[e-z]){2,}',
+    '(é|ü)+',
+    '(|a)+',
+    '(a|)*',
+    '((a|b)|b)+',
+    '(\\x61|a)*',
+    '(\\u0061|a)*',
+    '([^b]|a)*',
+    '(\\s| )+',
+  ])('alternatives overlap under a repetition: %s', (pattern) => {
+    expect(slowPatternProblem(pattern)).toMatch(/^alternatives overlap/)
+  })
+
+  test.each([
+    'a*a*',
+    '^a*a*a*$',
+    '^\\d+\\d+\\d+$',
+    '^.*.*.*$',
+    '^a*(b)?a*(b)?a*$',
+    '^[a-m]*[k-z]*[l-z]*$',
+    '.*foo.*bar',
+    '^(a+|b)a+a+$',
+  ])('more than two repetitions share a text: %s', (pattern) => {
+    expect(slowPatternProblem(pattern)).toMatch(/^more than two repetitions/)
+  })
+
+  test.each([
+    ['back reference', '(a)\\1'],
+    ['back reference', '(?<x>a)\\k<x>'],
+    ['looks around', '^(?=.*a)b'],
+    ['looks around', '(?!a)b'],
+    ['looks around', '(?<=a)b'],
+    ['looks around', '(?<!a)b'],
+    ['too many', 'a?'.repeat(30) + 'a'.repeat(30)],
+    ['too many', '(a|a)'.repeat(20)],
+  ])('it has a %s: %s', (why, pattern) => {
+    expect(slowPatternProblem(pattern)).toContain(why)
+  })
+})
+
+test.each([
+  '@acme[.]example$',
+  '^team-',
+  '^[^@]+@([a-z]|-|\\.)+$',
+  '^[^@]+@acme\\.example$',
+  '^.+@(acme|globex)\\.example$',
+  '^.*@.*$',
+  '^[a-z0-9._-]+@[a-z0-9-]+\\.[a-z]{2,}$',
+  '^https?://[a-z0-9-]+\\.acme\\.example/.*$',
+  '^(admin|agent|audit)-(east|eu|emea)$',
+  '^(a|b)+$',
+  '^(ab|c)*d$',
+  '^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$',
+  '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$',
+  '^(\\+\\d{1,3} )?\\d{4,12}$',
+  '[[\\]a-c-]+x',
+  'a{,3}{x',
+  '',
+  'a|b|',
+  '.*@acme\\.example',
+  '\\$\\.\\(\\)\\[',
+])('an ordinary pattern passes: %s', (pattern) => {
+  expect(slowPatternProblem(pattern)).toBeUndefined()
+})
+
+test('a pattern that passes ends soon on the texts that are worst for it', () => {
+  const texts = ['a', 'ab', '0', '-', '.', 'a.', 'a@', '@'].map((one) => `${one.repeat(4096)}\n!`)
+  for (const pattern of ['^.*@.*$', '[a-z]+@x', '^[a-z0-9._-]+@[a-z0-9-]+\\.[a-z]{2,}$']) {
+    expect(slowPatternProblem(pattern)).toBeUndefined()
+    const compiled = new RegExp(pattern)
+    for (const text of texts) compiled.test(text)
+  }
+})
+
+test('the longest pattern is judged in one walk', () => {
+  expect(slowPatternProblem('(a|b)'.repeat(800))).toBeUndefined()
+  expect(slowPatternProblem(`^${'a+b+'.repeat(1000)}$`)).toBeUndefined()
+  expect(slowPatternProblem('('.repeat(50) + 'a' + ')'.repeat(50))).toBeUndefined()
+  expect(slowPatternProblem('('.repeat(2000) + 'a' + ')'.repeat(2000))).toMatch(/nest too deep/)
+})
