@@ -1,5 +1,5 @@
-// The client's side of a stream: asks the server for more when the client's connection has room for it,
-// and never before; keeps the connection alive; ends the stream on time.
+// Writes a stream to the client's connection: reads from the server only while that connection has room,
+// keeps the connection alive, and ends the stream on time.
 
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -7,7 +7,7 @@ import { type StreamEnd, StreamFault } from './stream-fault.ts'
 
 /** Bounds of a stream, in milliseconds. */
 export interface StreamLimits {
-  /** Silence after which a comment goes out, so that no proxy takes the connection for dead. */
+  /** Silence after which a comment is sent, so that no proxy closes the connection as idle. */
   readonly heartbeatMs: number
   /** Silence of the server after which the stream ends. */
   readonly idleMs: number
@@ -15,14 +15,15 @@ export interface StreamLimits {
   readonly totalMs: number
 }
 
-/** After its end a connection has this long to take the last event, in milliseconds. */
+/** Milliseconds that a client has to read the last event before its connection is destroyed. */
 const LAST_EVENT_MS = 250
 
 const HEARTBEAT = ': \n\n'
 
 /**
- * Writes what may go on of a chunk, or of what is left when there is no chunk. A promise when that takes
- * time; a `StreamFault` when the stream must not go on, after what comes before has been written.
+ * Writes the frames of a chunk that may go on; without a chunk, those of the unfinished rest. Returns a
+ * promise when that takes time. Throws a `StreamFault` when the stream must not go on, after it has written
+ * the frames before.
  */
 export type FrameFilter = (
   chunk: Uint8Array | undefined,
@@ -30,12 +31,12 @@ export type FrameFilter = (
 ) => Promise<void> | undefined
 
 /**
- * Writes a stream to the client's connection, whose head has been written. It writes to the connection
- * itself: web streams and iterators in between cost more CPU than all that is done with a frame.
+ * Writes a stream to the client's connection, after the head has been written. It does not use web streams
+ * or iterators: they cost more CPU than all other work on a frame.
  *
- * @param parts - `source`: destroyed at the end, perhaps more than once; `onEnd`: called once, without a
- * fault when the server finished or the client left
- * @returns ends the stream now, with a last event that says why
+ * @param parts - `source`: destroyed at the end; `onEnd`: called once, without a fault when the server
+ * finished or the client left
+ * @returns a function that ends the stream now, with a last event that says why
  */
 export function streamToClient({
   source,
@@ -65,7 +66,7 @@ export function streamToClient({
       connection.end()
       return
     }
-    // A client that does not read keeps nothing open, neither the answer nor the connection.
+    // A client that does not read must keep neither the answer nor the connection open.
     const { socket } = connection
     connection.end(`data: ${JSON.stringify(fault.event)}\n\n`, () => socket?.destroySoon())
     setTimeout(() => {
@@ -75,7 +76,7 @@ export function streamToClient({
 
   function onSilence(): void {
     const silentMs = performance.now() - heardAt
-    // While the client takes nothing, the server is not asked, and its silence means nothing.
+    // While the client does not read, nothing is read from the server, so its silence means nothing.
     if (connection.writableNeedDrain) heardAt = performance.now()
     else if (silentMs < limits.idleMs) connection.write(HEARTBEAT)
     else {
@@ -115,7 +116,7 @@ function pump({
   readonly onChunk: () => void
 }): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  /** While frames are being looked at, nothing else is taken. */
+  /** Pending while frames are checked; no other chunk is read meanwhile. */
   let looking: Promise<void> | undefined
 
   function write(frames: Uint8Array): void {
@@ -141,7 +142,7 @@ function pump({
     }, reject)
   }
 
-  /** The source may end while its last frames are being looked at. */
+  /** Waits for a check under way: the source may end while its last frames are checked. */
   function afterLook(next: () => void): void {
     if (looking === undefined) next()
     else looking.then(next, reject)

@@ -1,4 +1,5 @@
-// Streams a server's answer to the client frame by frame, and looks at each event before it goes on.
+// Streams a server's answer to the client frame by frame. Events that can hold a thread or a link are
+// checked before they go on.
 
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
@@ -14,20 +15,19 @@ import type { OpenStreams } from './open-streams.ts'
 import type { HeldMemory, Shares } from './shares.ts'
 import { StreamFault } from './stream-fault.ts'
 
-/** Looks at an event, and says whether it changed. */
+/** Checks an event, and returns whether it changed the event. */
 type Look = (event: SeenEvent) => Promise<boolean>
 
-/** The head of a server's stream. */
 interface StreamExchange {
   readonly reply: ServerReply
-  /** Called once, when the stream has ended for whatever reason. */
+  /** Called once, when the stream has ended for any reason. */
   readonly onEnd: () => void
 }
 
 /** {@link createAnswerEvents} */
 export type AnswerEvents = ReturnType<typeof createAnswerEvents>
 
-/** @param parts - what ends a stream, and who owns the threads that it makes */
+/** @param parts - `streams`: ends streams of sessions that are cancelled or revoked */
 export function createAnswerEvents({
   ownership,
   replaceFiles,
@@ -45,7 +45,10 @@ export function createAnswerEvents({
   readonly maxFrameBytes: number
   readonly log: Log
 }) {
-  /** The stream goes on for as long as the session is active. */
+  /**
+   * Streams until the server has finished, the client leaves, a limit is reached, or the session is cancelled
+   * or revoked. A session that expires or is replaced by a refresh does not end it.
+   */
   return function answerEvents(
     c: AppContext,
     call: Call,
@@ -65,7 +68,7 @@ export function createAnswerEvents({
     connection.writeHead(200, {
       ...c.get('headers'),
       'Content-Type': 'text/event-stream',
-      // No proxy on the way may collect frames.
+      // Tells proxies not to hold frames back.
       'X-Accel-Buffering': 'no',
     })
     connection.flushHeaders()
@@ -97,9 +100,9 @@ function hold(memory: HeldMemory, bytes: number): void {
 }
 
 /**
- * Looks at every frame before it goes on. Frames that came in one chunk go on in one, up to the first
- * that needs a look. A frame that is no event (`[DONE]`, `ping`, broken JSON) is left out: a client
- * could not read it either.
+ * Checks each frame before it goes on. Frames of one chunk are written together, up to the first one that
+ * needs a check, and together from there on. A frame that is no event (`[DONE]`, `ping`, broken JSON) is left
+ * out: a client could not read it either.
  *
  * @throws `StreamFault`: `bad_frame`; `overloaded`; `store_unavailable`; `thread_taken`; `foreign_thread`
  */
@@ -116,7 +119,7 @@ function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: L
         else passed.push(Buffer.from(await lookedAt(piece, look)))
       }
     } finally {
-      // Frames that are good go on, although a later one in the same chunk is not.
+      // Good frames go on even if a later frame of the same chunk is refused.
       const whole = Buffer.concat(passed)
       if (whole.length > 0) write(whole)
     }
@@ -131,7 +134,7 @@ function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: L
   }
 }
 
-/** A comment passes, and an event that was looked at; what is no event becomes nothing. */
+/** A comment passes, and so does an event once it is checked; anything else becomes an empty text. */
 async function lookedAt({ data, text }: Frame, look: Look): Promise<string> {
   if (data === undefined) return text
   const event = eventOf(data)

@@ -1,29 +1,30 @@
-// Checks that the events of one stream are about threads of the caller, and makes new threads the caller's.
+// Checks that the events of one stream are about threads of the caller, and records the caller as the owner
+// of new threads.
 
 import type { Call } from './open-call.ts'
 import type { GatewayOwnership } from './ownership.ts'
 import { StreamFault } from './stream-fault.ts'
 
-/** Most threads that a server may create in one stream: each costs the store a record for ever. */
+/** Most threads that a server may create in one stream: the store keeps each record until the thread is deleted. */
 const MAX_CREATED = 100
 
-/** The fields of an event that are looked at. */
+/** The fields of an event that are checked. */
 export interface SeenEvent {
   readonly type: string
   readonly thread?: unknown
   readonly item?: unknown
 }
 
-/** What one stream asks the ownership records. */
+/** The ownership records, as one stream needs them. */
 export type EventOwnership = Pick<GatewayOwnership, 'claimNew' | 'ownersOf'>
 
-/** @returns checks one event after the other, before the client sees it */
+/** @returns the check of one event, to be called before the client sees it */
 export function createEventOwner(call: Call, ownership: EventOwnership) {
   /** Threads known to be the caller's. */
   const own = new Set<string>()
   let created = 0
 
-  /** A new thread is the caller's, durably, before the client learns its id. */
+  /** Records a new thread as the caller's, durably, before the client learns its id. */
   async function keep(id: string): Promise<void> {
     created += 1
     if (created > MAX_CREATED) throw new StreamFault('bad_frame', new Error('too many new threads'))
@@ -52,7 +53,7 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
   }
 }
 
-/** The threads that the items of a thread, or of a page of them, name. */
+/** The `thread_id` of each item in `items`, which is a list or a page; undefined for an item without one. */
 export function threadsOfItems(of: unknown): readonly (string | undefined)[] {
   const items = fieldOf(of, 'items')
   const data = fieldOf(items, 'data') ?? items

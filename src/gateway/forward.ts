@@ -14,19 +14,22 @@ import type { Deadline } from '../lib/deadline.ts'
 import type { Call } from './open-call.ts'
 import { refuseForUser } from './refusal.ts'
 
-/** These and `forward_headers` are all that a server sees of the client: others could claim to be ours. */
+/**
+ * Only these headers of the client and `forward_headers` reach the server: a client could otherwise send
+ * headers that look like ours.
+ */
 const PASSED_ON = ['content-type', 'accept', 'accept-language'] as const
 
 const EXPOSED = 'Access-Control-Expose-Headers'
 
-/** A request to the workflow's server. */
 export interface ForwardedRequest {
   readonly method: ServerCall['method']
   /** The endpoint of the workflow's server, or another URL of its origin or of `upload_url`'s. */
   readonly url: string
-  /** Instead of the client's, or besides them. */
+  /** Added to the client's headers, or in place of those of the same name. */
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
+  /** Milliseconds of silence after which the call ends; without it only the deadline counts. */
   readonly silenceMs?: number
   readonly deadline: Deadline
 }
@@ -34,7 +37,7 @@ export interface ForwardedRequest {
 /** {@link createForward} */
 export type Forward = ReturnType<typeof createForward>
 
-/** @param parts - connections, and the headers that tell a server who is asking */
+/** @param parts - `identity`: the headers that tell a server who is asking */
 export function createForward({
   dispatcher,
   identity,
@@ -43,7 +46,7 @@ export function createForward({
   readonly identity: ServerIdentityHeaders
 }) {
   /**
-   * Waits for the head of a successful answer.
+   * Sends the request and waits for the head of a successful answer.
    *
    * @throws what {@link openServerCall}, {@link refuseForUser} and {@link refuseFailed} throw
    */
@@ -67,7 +70,7 @@ export function createForward({
   }
 }
 
-/** Puts the server's own headers on the coming answer, so that a page of another origin can read them. */
+/** Copies the server's `expose_headers` to the answer, so that a page of another origin can read them. */
 function expose(
   c: AppContext,
   { exposeHeaders }: Call['workflow'],

@@ -1,43 +1,43 @@
-// Cuts an event stream into its frames; those whose type needs no look pass as the bytes they came in.
+// Cuts an event stream into frames. Frames whose type needs no check pass as the bytes in which they came.
 
 import { StreamFault } from './stream-fault.ts'
 
-/** A whole frame of an event stream: the lines between two empty ones. */
+/** A whole frame of an event stream: the lines between two empty lines. */
 export interface Frame {
-  /** The frame as it goes on: its lines, each ended by LF, and an empty one. */
+  /** The frame as it goes on: its lines and an empty line, each ended by LF. */
   readonly text: string
   /** The values of its `data:` lines; undefined when there are none, as in a comment. */
   readonly data: string | undefined
 }
 
-/** A frame to look at, or bytes that go on as they are. */
+/** A frame to check, or bytes that go on unchanged. */
 export type Piece = Frame | Uint8Array
 
 const LF = 10
 const CR = 13
 
-/** Bytes of a frame in which its type stands, as the known servers write it. */
+/** The type is searched in this many bytes at the beginning of a frame: known servers write it first. */
 const HEAD_BYTES = 512
 
 /**
- * The beginnings of frames that hold neither a thread nor a link: pieces of text as a model makes them,
- * nearly all there is in a stream. Servers write `type` first; one that does not is looked at whole.
+ * Beginnings of frames that can hold neither a thread nor a link: pieces of a model's text, which are nearly
+ * all frames of a stream. A frame that does not begin with its `type` is checked like any other.
  */
 const NEEDS_NO_LOOK =
   /^data: ?\{"type": ?"(?:progress_update"|thread\.item\.updated", ?"item_id": ?"[\w.:-]*", ?"update": ?\{"type": ?"(?:assistant_message\.content_part\.text_delta|widget\.streaming_text\.value_delta)")/
 
 /**
- * Cuts on bytes, wherever chunks and characters end. Lines may end in LF, CR or both, as the standard
- * has it: a client that saw two frames where we saw one would see one that was not looked at. So every
- * frame goes on with LF alone.
+ * Cuts bytes, because a chunk may end within a character or a line. Lines may end in LF, CR or both, as the
+ * standard says. A client that read two frames where we read one would read one that was not checked, so a
+ * checked frame goes on with LF alone.
  *
  * Source: HTML Standard, section 9.2.6 (interpreting an event stream).
  *
- * @param maxBytes - the longest frame that is looked at
- * @param hold - told how many bytes are held now, before they are; may throw
+ * @param maxBytes - the longest frame that is checked
+ * @param hold - told how many bytes are held in all, before they are held; may throw
  */
 export function createFrameCutter(maxBytes: number, hold: (bytes: number) => void) {
-  // A byte order mark is removed: before `data:` it would hide from us what a client reads.
+  // The decoder removes a byte order mark: with it before `data:`, we would miss data that a client reads.
   const utf8 = new TextDecoder()
   let parts: Uint8Array[] = []
   let size = 0
@@ -65,13 +65,13 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
 
   return {
     /**
-     * @returns the frames that are whole with this chunk; neighbours that need no look in one piece
+     * @returns the frames that this chunk completes; neighbours that need no check come in one piece
      * @throws `StreamFault` `bad_frame`: too long
      */
     *push(bytes: Uint8Array): Generator<Piece, void, void> {
       const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
       const hasCr = scanner.hasCr(chunk)
-      // From here to `start` are frames that pass.
+      // The frames from here to `start` pass unchecked.
       let passing = 0
       let start = 0
       while (start < chunk.length) {
@@ -82,7 +82,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
         }
         if (passing < start) yield chunk.subarray(passing, start)
         if (end === -1) {
-          // A copy: the chunk's memory is much larger than the little that may be left of it.
+          // A copy, because the rest may be small, and a view would keep the memory of the whole chunk.
           keep(new Uint8Array(chunk.subarray(start)))
           return
         }
@@ -92,18 +92,18 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
       }
       if (passing < start) yield chunk.subarray(passing, start)
     },
-    /** @returns the frame that has begun when the stream ends, though its empty line is missing */
+    /** @returns the last frame of a stream that ends without an empty line, if there is one */
     rest: ended,
   }
 }
 
-/** Finds the ends of frames, and remembers how a chunk ended. */
+/** Finds the ends of frames, and remembers between chunks whether a line or a CR LF is incomplete. */
 function createScanner() {
   let lineIsEmpty = true
   let afterCr = false
   return {
     hasCr: (chunk: Buffer): boolean => afterCr || chunk.indexOf(CR) !== -1,
-    /** Index after the empty line that ends the frame; -1 when the chunk ends before. */
+    /** Index after the empty line that ends the frame; -1 when the chunk does not hold it. */
     endOf(chunk: Buffer, from: number, hasCr: boolean): number {
       if (!hasCr) {
         if (lineIsEmpty && chunk[from] === LF) return from + 1

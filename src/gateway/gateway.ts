@@ -1,4 +1,4 @@
-// Puts the gateway together: what stands between ChatKit in the browser and self-hosted servers.
+// Builds the gateway, which stands between ChatKit in the browser and self-hosted ChatKit servers.
 
 import type { Handler } from 'hono'
 import type { Dispatcher } from 'undici'
@@ -27,9 +27,9 @@ import { createShares } from './shares.ts'
 const HEARTBEAT_MS = 15_000
 
 /**
- * @param parts - `selfHosted`: `PUBLIC_URL`, keys, and connections to the servers (each open stream
- * holds one, so their number bounds the streams)
- * @returns the handler of `POST`, and (by link) of `GET` and `PUT`, on `/chatkit/:workflow`
+ * @param parts - `selfHosted`: `PUBLIC_URL`, keys, and the dispatcher of connections to the servers (each
+ * open stream holds a connection, so their number bounds the streams)
+ * @returns the handler of `POST`, and (with a signed link) of `GET` and `PUT`, on `/chatkit/:workflow`
  */
 export function createGateway({
   settings,

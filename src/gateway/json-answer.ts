@@ -1,4 +1,5 @@
-// Answers a request with a server's JSON: as it is, except for lists of threads and new attachments.
+// Answers a request with a server's JSON. It changes only lists of threads, new attachments, and the
+// addresses of files.
 
 import type { ParsedRequest } from '../chatkit/protocol/request.ts'
 import {
@@ -25,7 +26,7 @@ export interface JsonExchange {
   readonly parsed: ParsedRequest
   readonly reply: ServerReply
   readonly deadline: Deadline
-  /** Becomes the caller's when the answer shows it. */
+  /** A thread of nobody's, which becomes the caller's when the answer shows it. */
   readonly adopts: Thing | undefined
 }
 
@@ -34,7 +35,7 @@ type Answered = JsonAnswer & Omit<JsonExchange, 'reply'>
 /** {@link createAnswerJson} */
 export type AnswerJson = ReturnType<typeof createAnswerJson>
 
-/** @param parts - who owns what, and the way to the server for further pages */
+/** @param parts - `forward`: asks the server for further pages of a list */
 export function createAnswerJson({
   ownership,
   shares,
@@ -99,7 +100,7 @@ export function createAnswerJson({
   }
 }
 
-/** @returns the thread or attachment that a request deletes; undefined when it deletes none */
+/** The thread or attachment that a request deletes; undefined when it deletes none. */
 export function deletedBy({ known, request }: ParsedRequest): Thing | undefined {
   if (known && request.type === 'threads.delete') {
     return { kind: 'thread', id: request.params.thread_id }
@@ -115,7 +116,7 @@ function requireItems(json: unknown, thread: string): void {
   throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
 }
 
-/** A server that mixes up its threads must not make us hand one out. */
+/** A server that mixes up its threads must not make us show one to the wrong user. */
 function requireThread(json: unknown, id: string): void {
   if (typeof json === 'object' && json !== null && 'id' in json && json.id === id) return
   throw serverFault('upstream_invalid_response', 'another thread than was asked for')

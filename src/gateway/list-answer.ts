@@ -12,12 +12,12 @@ import type { Call } from './open-call.ts'
 import { type NextPage, type OwnPage, ownThreads, type ServerThreadEntry } from './own-threads.ts'
 import type { GatewayOwnership } from './ownership.ts'
 
-/** Threads that are read one by one for a page. */
+/** Most threads that are read one by one for a page. */
 const MAX_READ = 100
-/** Threads that are read at the same time. */
+/** Most threads that are read at the same time. */
 const PARALLEL = 8
 
-/** A request for a list, and the server's answer to it as the client sent it. */
+/** A request for a list, and the server's answer to that very request. */
 export interface ListExchange {
   readonly request: Extract<KnownRequest, { type: 'threads.list' }>
   readonly json: unknown
@@ -27,7 +27,7 @@ export interface ListExchange {
 const shownThread = z.looseObject({ id: z.string() })
 const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
 
-/** @param parts - who owns what, and the way to the server for further pages */
+/** @param parts - `forward`: asks the server for further pages */
 export function createListOwn({
   ownership,
   forward,
@@ -46,7 +46,7 @@ export function createListOwn({
     const fetchPage = async (next: NextPage | undefined, as = call): Promise<unknown> =>
       next === undefined && as === call ? json : ask(as, request.type, { ...params, ...next })
 
-    /** Whether the server lists by user: to a user who was made up for it, the same list is empty. */
+    /** Whether the server lists by user: a made-up user then gets an empty list for the same request. */
     async function isByUser(next: NextPage | undefined): Promise<boolean> {
       const user = parseUserId(newId('nobody_'))
       if (user === undefined) return false
@@ -61,7 +61,7 @@ export function createListOwn({
       const own = new Set(ids.filter((_, at) => owners[at] === call.session.user))
       const unowned = things.filter((_, at) => owners[at] === undefined)
       if (!call.workflow.adoptThreads || unowned.length === 0 || !(await isByUser(next))) return own
-      // Oldest first: the records list in the order of claims.
+      // The oldest is claimed first, because the records list threads in the order of claims.
       for (const thing of params.order === 'asc' ? unowned : unowned.toReversed()) {
         if (await ownership.claim(call, thing)) own.add(thing.id)
       }
@@ -91,7 +91,7 @@ export function createListOwn({
         if (thread !== undefined) shown.set(id, thread)
       })
       const data = owned.data.flatMap(({ id }) => shown.get(id) ?? [])
-      // Nothing of them shown is an outage, not a history that is empty.
+      // If the server shows none of them, it fails: the user's history is not empty.
       if (data.length === 0 && owned.data.length > 0) throw unshown()
       return {
         data,
@@ -105,5 +105,5 @@ export function createListOwn({
 }
 
 function unshown() {
-  return serverFault('upstream_unavailable', 'the server shows none of the threads on its books')
+  return serverFault('upstream_unavailable', 'the server shows none of the threads that the user owns')
 }

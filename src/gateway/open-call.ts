@@ -1,5 +1,5 @@
-// Lets a request into the gateway: finds its workflow, verifies its client secret, and counts it on a
-// session that is live. It does not look at the body.
+// Opens a call: finds the workflow, verifies the client secret, and checks that the session is live and
+// below its limits. A message is counted later, because its type is in the body, which is not read here.
 
 import { audienceOf, CLIENT_SECRET_TYPE } from '../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
@@ -14,27 +14,31 @@ import { parseSessionId, parseUserId, type WorkflowName } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord, SessionUse } from '../registry/records.ts'
 
-/** Longer than any of ours; nothing longer is verified. */
+/** No token of ours is longer; a longer one is refused without verification. */
 const MAX_CHARACTERS = 8192
 
-/** A request that was let in: its session, and the workflow that the session is for. */
+/** A request whose caller is known: its session, and the workflow that the session is for. */
 export interface Call {
   readonly workflow: SelfHostedWorkflow
   readonly session: SessionRecord
-  /** The user's generation when the request was let in, see `UserStanding`. */
+  /** The user's generation when the call was opened, see `UserStanding`. */
   readonly generation: number
 }
 
-/** A call whose request is not counted yet when it is a message: the type is in its body. */
+/** A call made with a client secret. A form is already counted; a message is not, see `count`. */
 export interface OpenedCall extends Call {
-  /** @throws `rate_limited`; `invalid_token` when the session has ended meanwhile */
+  /**
+   * Counts a message, once its type is known.
+   *
+   * @throws `rate_limited`; `invalid_token` when the session has ended meanwhile
+   */
   readonly count: (as: 'run' | 'read') => Promise<void>
 }
 
 /** {@link createVerifyToken} */
 export type VerifyToken = ReturnType<typeof createVerifyToken>
 
-/** @param parts - the workflows by name (hosted ones are not among them), and our keys */
+/** @param parts - `workflows`: the self-hosted ones, by name; `keys`: verify our tokens */
 export function createVerifyToken({
   workflows,
   publicUrl,
@@ -59,9 +63,9 @@ export function createVerifyToken({
   }
 
   /**
-   * Reads a token of ours that was made for the workflow in the request's path.
+   * Verifies a token of ours that was made for the workflow in the request's path.
    *
-   * @param type - header `typ`
+   * @param type - the token's header `typ`: client secret or kind of link
    * @throws `not_found` when there is no such workflow here; `missing_token`; `invalid_token`, whatever
    * is wrong with the token
    */
@@ -122,7 +126,7 @@ export function createOpenCall({
     const { workflow, user, id } = await verify(c, readClientSecret(c), CLIENT_SECRET_TYPE)
     const { name, maxRequestsPerMinute: maxPerMinute = DEFAULT_REQUESTS_PER_MINUTE } = workflow
     const use = { id, user, maxPerMinute }
-    // All but a message is no run of the model.
+    // A form runs no model. A message may, which its body says: it is counted then.
     const isMessage = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
     const { session, generation } = await useSession(use, isMessage ? 'nothing' : 'read')
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')
@@ -133,7 +137,7 @@ export function createOpenCall({
   }
 }
 
-/** Reads `Authorization: Bearer`. Cookies count for nothing here. */
+/** Reads `Authorization: Bearer`. Cookies are ignored. */
 function readClientSecret(c: AppContext): string | undefined {
   const authorization = c.req.header('Authorization')
   if (countAuthorization(c) > 1) {
@@ -142,10 +146,7 @@ function readClientSecret(c: AppContext): string | undefined {
   return BEARER.exec(authorization ?? '')?.[1]
 }
 
-/**
- * @param reason - for the log
- * @param cause - the error underneath
- */
+/** @param reason - for the log; the client is not told */
 export function invalidToken(reason: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_token', {
     reason: `client secret: ${reason}`,

@@ -1,16 +1,16 @@
-// Ends open streams when their session or user is cancelled or revoked; expiry and refresh end none. One
-// question to the store for all streams of this process, twice a second while there are any.
+// Ends open streams when their session is cancelled or their user is revoked; expiry and refresh end none.
+// One query asks the store about all streams of this process, twice a second while there are any.
 
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionKey } from '../registry/records.ts'
 
-/** Why a stream has to end: its session was cancelled, or the store does not say whether it has. */
+/** The reason why a stream must end: its session was cancelled, or the store cannot say whether it was. */
 export type SessionEnd = 'session_ended' | 'store_unavailable'
 
-/** Between two questions to the store, in milliseconds: two fit the second that a cancel may take. */
+/** Milliseconds between two queries: a cancel must end streams within a second. */
 const INTERVAL_MS = 500
-/** Streams end after this long without an answer of the store: it may hold a revoke. Milliseconds. */
+/** Streams end after this long without an answer of the store, which may hold a revoke. Milliseconds. */
 const GRACE_MS = 5000
 
 interface Watched {
@@ -23,7 +23,6 @@ interface Watched {
 /** {@link createOpenStreams} */
 export type OpenStreams = ReturnType<typeof createOpenStreams>
 
-/** @param parts - the store */
 export function createOpenStreams({
   registry,
   log,
@@ -66,7 +65,7 @@ export function createOpenStreams({
 
   return {
     /**
-     * @param session - the session that the stream is answered to
+     * @param session - the session whose request is answered
      * @param onEnd - called at most once
      * @returns stops watching
      */

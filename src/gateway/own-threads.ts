@@ -1,4 +1,4 @@
-// Picks the caller's own threads out of a server's list, which may be everyone's.
+// Picks the caller's own threads out of a server's list, which may hold the threads of all users.
 
 import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-call.ts'
@@ -6,7 +6,7 @@ import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 
 const threadEntry = z.looseObject({ id: z.string() })
 
-/** A page of the server's list. Only what is needed is read: the threads pass as they are. */
+/** A page of the server's list. Only the needed fields are checked; the threads pass unchanged. */
 const page = z.looseObject({
   data: z.array(threadEntry).default([]),
   has_more: z.boolean().default(false),
@@ -17,12 +17,12 @@ const page = z.looseObject({
 export type ServerThreadEntry = z.infer<typeof threadEntry>
 
 const MAX_LIMIT = 1000
-/** Threads in each page after the first, which is the one that the client asked for. */
+/** Threads in each page after the first; the first has the size that the client asked for. */
 const PAGE_LIMIT = 100
-/** Pages of the server's list that are read before the ownership records answer instead. */
+/** After this many pages of the server's list, the ownership records answer instead. */
 const MAX_PAGES = 5
 
-/** The next page to ask the server for; the first is already there. */
+/** The next page to ask the server for. */
 export interface NextPage {
   readonly limit: number
   readonly after: string
@@ -36,14 +36,14 @@ export interface OwnPage {
 }
 
 /**
- * Reads on until one thread more than asked for has been found: so `has_more` says nothing about other
- * users' threads. A first page that has nobody else's threads goes on with the server's own cursor; on any
- * other the cursor is an id of the caller's own.
+ * Reads the server's list until it has found one thread more than asked for, so that `has_more` says nothing
+ * about other users' threads. If the first page holds only threads of the caller, the answer has the server's
+ * own cursor; otherwise the cursor is the id of a thread of the caller.
  *
- * @param list - `limit`: as the client asked; `fetchPage`: the server's answer, parsed, the first for
- * undefined; `ownAmong`: which of the threads on that page are the caller's; `fromRecords`: the page
- * without the server's list, given threads that are known already; undefined when the records do not know
- * the client's cursor
+ * @param list - `limit`: from the client's request; `fetchPage`: gives the server's parsed answer, without an
+ * argument its first; `ownAmong`: picks the caller's threads of that page; `fromRecords`: makes the page from
+ * the ownership records, given threads that are known already, or undefined when the records do not know the
+ * client's cursor
  * @throws `upstream_invalid_response` when the server's answer is not a page of threads
  */
 export async function ownThreads({

@@ -1,5 +1,5 @@
-// Says which user owns each thread and attachment at a self-hosted server, so that no request reaches
-// what belongs to somebody else. A server need not know about users at all.
+// Knows which user owns each thread and attachment at a self-hosted server, and refuses requests for
+// somebody else's. The server itself need not know about users.
 
 import type { RequestIds } from '../chatkit/protocol/ids.ts'
 import { isStorableId } from '../chatkit/protocol/request.ts'
@@ -10,9 +10,9 @@ import type { Registry } from '../registry/port.ts'
 import type { OwnedThing, PageQuery } from '../registry/records.ts'
 import type { Call } from './open-call.ts'
 
-/** Ids that one request may name: each costs the store a look. */
+/** Most ids that one request may name: each costs the store a lookup. */
 const MAX_IDS = 256
-/** Ids in the application's own data: the rows of a tool's result may each have one. */
+/** Most ids in the application's own data: each row of a tool's result may have one. */
 const MAX_MENTIONED = 10_000
 
 /** A thread or an attachment at the call's server. */
@@ -21,7 +21,6 @@ export type Thing = Pick<OwnedThing, 'kind' | 'id'>
 /** {@link createOwnership} */
 export type GatewayOwnership = ReturnType<typeof createOwnership>
 
-/** @param parts - the registry's ownership records */
 export function createOwnership({
   registry,
   now,
@@ -34,7 +33,7 @@ export function createOwnership({
   readonly now: Clock
   readonly log: Log
 }) {
-  /** Owners in the order of `things`; undefined where nobody owns it, or no store can hold the id. */
+  /** Owners in the order of `things`; undefined if nobody owns it, or if no store can hold the id. */
   async function ownersOf({ workflow: { threadsAt: source } }: Call, things: readonly Thing[]) {
     const possible = things.filter(isPossible)
     if (possible.length === 0) return things.map(() => undefined)
@@ -44,9 +43,9 @@ export function createOwnership({
   }
 
   /**
-   * Makes something that nobody can know yet the caller's; durable when it returns.
+   * Records the caller as the owner of a thing that was just created. The record is durable when it returns.
    *
-   * @returns false when anybody owns it, the caller included
+   * @returns false when the thing has an owner already, even if that is the caller
    */
   async function claimNew({ workflow, session }: Call, thing: Thing): Promise<boolean> {
     if (!isPossible(thing)) return false
@@ -54,7 +53,7 @@ export function createOwnership({
     return (await registry.claimOwnership({ ...thing, ...owner })) === 'claimed'
   }
 
-  /** As {@link claimNew}, but true as well for what the caller owns already. */
+  /** The same as {@link claimNew}, but true also when the caller owns the thing already. */
   async function claim(call: Call, thing: Thing): Promise<boolean> {
     if (await claimNew(call, thing)) return true
     const [owner] = await ownersOf(call, [thing])
@@ -62,8 +61,8 @@ export function createOwnership({
   }
 
   /**
-   * Forgets the owner of what the server no longer has. A record that is left behind does no harm, so
-   * a store that is down is no reason to tell the caller that nothing was deleted.
+   * Forgets the owner of a thing that the server no longer has. A record that stays does no harm, so a store
+   * that is down does not turn a successful delete into an error.
    */
   async function release({ workflow: { threadsAt: source } }: Call, thing: Thing): Promise<void> {
     try {
@@ -73,7 +72,7 @@ export function createOwnership({
     }
   }
 
-  /** A page of the caller's threads, newest first or last; undefined when the cursor is none of them. */
+  /** A page of the caller's threads in the order of claims; undefined when the cursor is none of them. */
   function listOwned({ workflow, session: { user } }: Call, page: PageQuery) {
     return registry.listOwned({ ...page, source: workflow.threadsAt, kind: 'thread', user })
   }
@@ -84,13 +83,11 @@ export function createOwnership({
 /**
  * Refuses a request for anything that is not the caller's, before the server sees it.
  *
- * @param ownership - who owns what
- * @param call - the caller
- * @param ids - everything that the request names, and the thread that it only `shows`: the server may be
- * asked for it when nobody owns it, where threads are adopted
- * @returns the thread to adopt once the server has shown it, if there is one
- * @throws `not_found`, the same for what is another user's and for what is not there;
- * `invalid_request` for too many ids; `store_unavailable`
+ * @param ids - all that the request names. Ids that are only `mentioned` may be unknown. `shows`: the thread
+ * that the request only asks to be shown; with `adopt_threads` it may be one that nobody owns
+ * @returns the thread to adopt once the server has shown it; undefined if there is none
+ * @throws `not_found`, the same for another user's thing and for an unknown one; `invalid_request` for too
+ * many ids; `store_unavailable`
  */
 export async function requireOwn(
   ownership: Pick<GatewayOwnership, 'ownersOf'>,
@@ -125,7 +122,7 @@ function isPossible({ id }: Thing): boolean {
   return isStorableId(id)
 }
 
-/** One and the same answer, or it would tell which ids exist. */
+/** The same answer in all cases: a different one would tell which ids exist. */
 export function notFound(reason: string): ServiceError {
   return new ServiceError('not_found', { reason: `an id ${reason}` })
 }

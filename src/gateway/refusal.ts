@@ -1,22 +1,21 @@
-// Passes a server's refusal of a request on to the person who made it: its status, and its own words.
+// Passes a server's refusal of a request on to the client: its status, and its own message.
 
 import { type ServerReply, serverFault } from '../chatkit/protocol/server-call.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { scrub } from '../lib/log.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 
-/** The longest body that is looked at for words, in bytes. */
+/** The longest body that is searched for a message, in bytes. */
 const MOST_BYTES = 64 * 1024
-/** Characters of a server's words that go on. */
+/** Most characters of a server's message that go on. */
 const MOST_WORDS = 500
-/** Seconds of `Retry-After` when the server names none, and the most of its own that count. */
+/** Seconds of `Retry-After`: the default when the server names none, and the most that are passed on. */
 const WAIT_SECONDS = { usual: 5, most: 120 }
 
 /**
- * Refuses what a server refuses for its user. A 404 is left to the caller: to a client it looks like what
- * never existed.
+ * Throws for a 4xx of a server, except 404, which the caller answers like an id that never existed.
  *
- * @throws `upstream_auth_failed` (401, 403: the server does not take our word), `server_refused` (other 4xx)
+ * @throws `upstream_auth_failed` (401, 403: the server does not accept our token), `server_refused` (other 4xx)
  */
 export async function refuseForUser(reply: ServerReply): Promise<void> {
   const { status } = reply
@@ -35,7 +34,7 @@ export async function refuseForUser(reply: ServerReply): Promise<void> {
   })
 }
 
-/** @returns undefined when there are none, or none that can be shown */
+/** @returns the server's message; undefined when there is none, or none that can be shown */
 async function wordsOf({ mediaType, body }: ServerReply): Promise<string | undefined> {
   const isJson = mediaType === 'application/json' || mediaType === 'application/problem+json'
   if (!isJson && mediaType !== 'text/plain') {
@@ -59,7 +58,7 @@ function wordsIn(json: unknown): string | undefined {
   return places.find((words) => typeof words === 'string')
 }
 
-/** Control characters go before credentials are looked for: one inside could hide one. */
+/** Removes control characters first: one inside a credential would hide the credential from `scrub`. */
 function shown(words: string | undefined): string | undefined {
   const plain = words?.replace(/[\n\r\t]+/g, ' ').replace(/\p{Cc}/gu, '')
   return plain && [...scrub(plain.toWellFormed()).trim()].slice(0, MOST_WORDS).join('')

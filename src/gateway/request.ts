@@ -1,5 +1,5 @@
-// The way of one request through the gateway: it is let in, read, refused unless everything that it
-// names is the caller's, sent on in the caller's name, and answered with the server's answer.
+// Leads one request through the gateway: opens a call, reads the body, refuses the request unless
+// everything that it names is the caller's, sends it on in the caller's name, and passes the answer back.
 
 import { idsOf } from '../chatkit/protocol/ids.ts'
 import {
@@ -27,7 +27,7 @@ import type { OpenStreams, SessionEnd } from './open-streams.ts'
 import { type GatewayOwnership, requireOwn, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
 
-/** Deepest nesting of a request: widgets and the actions in them go deep. */
+/** Deepest nesting of JSON in a request: widgets and their actions are nested. */
 const MAX_DEPTH = 64
 
 /** @param parts - `takeMessage`: answers a JSON request of the protocol */
@@ -55,7 +55,10 @@ export function createHandleRequest({
   }
 }
 
-/** Refuses what the protocol does not send; the server reads the same bytes as we do, undecoded. */
+/**
+ * Refuses media types and encodings that the protocol does not use. An encoded body is refused because the
+ * server gets the bytes as they came, and we judge them undecoded.
+ */
 function requireMediaType(c: AppContext): 'form' | 'json' {
   const type = c.req.header('Content-Type') ?? ''
   const encoding = c.req.header('Content-Encoding') ?? 'identity'
@@ -69,7 +72,7 @@ function requireMediaType(c: AppContext): 'form' | 'json' {
   })
 }
 
-/** @param parts - `headMs`: how long a server may take to begin a stream, and for a whole JSON answer */
+/** @param parts - `headMs`: milliseconds for a server to begin a stream, and for a whole JSON answer */
 export function createTakeMessage({
   allowUnknownTypes,
   bodyLimits,
@@ -89,7 +92,7 @@ export function createTakeMessage({
   readonly forward: Forward
   readonly answers: { readonly json: AnswerJson; readonly events: AnswerEvents }
 }) {
-  /** Sends on the bytes as they came: what was judged is what the server reads. */
+  /** Sends on the bytes as they came, so that the server reads the same request that was judged. */
   async function ask(c: AppContext, call: Call, message: Message): Promise<Response> {
     const { bytes, parsed, deadline, leave, adopts } = message
     const { server } = call.workflow
@@ -113,7 +116,7 @@ export function createTakeMessage({
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
     const leave = mayStream ? shares.openStream(user) : () => undefined
     const ended = new AbortController()
-    // A server may think long before its stream begins; its session is watched from here on.
+    // A server may take long to begin its stream, so the session is watched before that.
     const unwatch = streams.watch({ id, user }, (why) => ended.abort(endOf(why)))
     const signal = AbortSignal.any([c.req.raw.signal, ended.signal])
     const deadline = startDeadline(mayStream ? headMs.events : headMs.json, signal)
@@ -121,7 +124,7 @@ export function createTakeMessage({
       return await ask(c, call, { bytes, parsed, deadline, leave, adopts })
     } catch (error) {
       leave()
-      // What the server does not have is nobody's.
+      // The server no longer has what the request deletes, so its owner is forgotten.
       const gone = isCode(error, 'not_found') ? deletedBy(parsed) : undefined
       if (gone !== undefined) await ownership.release(call, gone)
       throw ended.signal.aborted ? ended.signal.reason : error
@@ -141,7 +144,7 @@ export function createTakeMessage({
   }
 }
 
-/** A message that cannot be read costs no run of the model, and counts like one that runs none. */
+/** Counts a message that cannot be read as a read: it runs no model. */
 async function judged<T>(call: OpenedCall, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read()
@@ -155,12 +158,12 @@ interface Message {
   readonly bytes: Uint8Array
   readonly parsed: ParsedRequest
   readonly deadline: Deadline
-  /** Lets go of the user's place among open streams. */
+  /** Frees the user's slot among open streams; does nothing when the answer cannot be a stream. */
   readonly leave: () => void
   readonly adopts: Thing | undefined
 }
 
-/** A thread that a request asks to be shown, and asks nothing else of. */
+/** The thread of a request that only asks to be shown it. */
 function shownBy({ known, request }: ParsedRequest): string | undefined {
   return known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
 }

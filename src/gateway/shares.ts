@@ -1,7 +1,8 @@
-// Bounds what one user, and all users of this instance together, hold at a time: memory and open streams.
+// Bounds the memory that one user, and all users of this instance together, hold at a time, and the open
+// streams of one user.
 import { ServiceError } from '../lib/errors.ts'
 
-/** Seconds after which a refused request may be tried again: what is held is let go within moments. */
+/** Seconds after which a refused request may be tried again: memory is held only for moments. */
 const RETRY_SECONDS = 2
 
 /** {@link createShares} */
@@ -11,8 +12,8 @@ export type Shares = ReturnType<typeof createShares>
 export type HeldMemory = ReturnType<Shares['memoryFor']>
 
 /**
- * @param memoryBytes - for bodies, events and answers that are being read, all together
- * @param streamsPerUser - requests at a time whose answers are streams
+ * @param memoryBytes - bound on all bodies, events and answers that are being read, together
+ * @param streamsPerUser - most requests of a user, at a time, whose answers may be streams
  */
 export function createShares({
   memoryBytes,
@@ -38,7 +39,7 @@ export function createShares({
   }
 
   return {
-    /** Memory for one thing that is read in pieces. */
+    /** Counts the memory of one body, event or answer that is read in pieces. */
     memoryFor(user: string) {
       let held = 0
       const hold = (bytes: number): void => {
@@ -53,7 +54,7 @@ export function createShares({
       }
       return {
         /**
-         * @param bytes - held from now on, in place of what was held before
+         * @param bytes - all that is held from now on, not only what is new
          * @throws `overloaded`
          */
         hold,
@@ -61,7 +62,9 @@ export function createShares({
       }
     },
     /**
-     * @returns lets go of the place; harmless when repeated
+     * Takes one of the user's slots for streams.
+     *
+     * @returns frees the slot; harmless when repeated
      * @throws `rate_limited`
      */
     openStream(user: string): () => void {

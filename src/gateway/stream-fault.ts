@@ -1,4 +1,4 @@
-// Why a stream ends before the server has finished it, and what the client is told then.
+// The reasons for which the gateway ends a stream early, and the last event that tells the client.
 
 import type { ServerEvent } from '../chatkit/protocol/event.ts'
 
@@ -6,7 +6,7 @@ import type { ServerEvent } from '../chatkit/protocol/event.ts'
 export type StreamEnd = keyof typeof LAST_WORDS
 
 interface LastWords {
-  /** For the person in the chat; without it ChatKit has a text of its own. */
+  /** For the person in the chat; without it ChatKit shows its own text. */
   readonly message?: string
   readonly retry: boolean
 }
@@ -18,11 +18,11 @@ const LAST_WORDS = {
   server_silent: { retry: true },
   broke_off: { retry: true },
   bad_frame: { retry: false },
-  /** An event does not fit into the memory that is left. */
+  /** An event does not fit into the memory that this user, or this instance, has left. */
   overloaded: { retry: true },
-  /** A `thread.created` with an id that belongs to somebody, whoever that is. */
+  /** A `thread.created` whose id already has an owner, even if that is the caller. */
   thread_taken: { retry: false },
-  /** An event about a thread that is not the caller's. */
+  /** An event names a thread that is not the caller's. */
   foreign_thread: { retry: false },
 } as const satisfies Record<string, LastWords>
 

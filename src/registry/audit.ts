@@ -1,4 +1,4 @@
-// Writes the audit: who did what to whom, in the registry for admins and as log lines.
+// Writes the audit, the record of who did what to whom: to the registry for admins, and as log lines.
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
@@ -34,7 +34,7 @@ export interface AuditEvent {
 
 /** Writes entries of the audit. */
 export interface Audit {
-  /** For the actions of admins and providers. Resolves when the entry is durable; also a log line. */
+  /** For actions of admins and identity providers. Resolves when the entry is durable; also a log line. */
   write(event: AuditEvent): Promise<void>
   /**
    * For the actions of users: entries are written together, within 100 ms. When a caller repeats an
@@ -46,7 +46,6 @@ export interface Audit {
   flush(): Promise<void>
 }
 
-/** The parts of the audit. */
 export interface AuditOptions {
   readonly registry: Pick<Registry, 'appendAudit'>
   readonly hashUser: (user: string) => string | undefined
@@ -54,14 +53,14 @@ export interface AuditOptions {
   readonly log: Log
 }
 
-/** Entries that wait while the store is down. The oldest beyond these are in the log only. */
+/** Most entries that wait while the store is down. Older ones are then in the log only. */
 const MOST_WAITING = 10_000
 const WITHIN_MS = 100
 const AGAIN_AFTER_MS = 1000
 
 /**
- * Entries per minute for one action with one outcome and reason of one caller. A mint that succeeds is
- * not counted here: it has its own limit.
+ * Most entries per minute for one action of one caller with the same outcome and reason. A mint that
+ * succeeds is not counted here: it has its own limit.
  */
 const MOST_REPEATS = 60
 const REPEATS_MS = 60_000
@@ -119,7 +118,7 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
     },
     note(event) {
       if (isRepeated(event)) return
-      // The line of a mint in the access log already holds all of it.
+      // A mint's line in the access log already says the same.
       if (event.action !== 'mint') logLine(event)
       waiting.push(entryOf(event))
       if (waiting.length > MOST_WAITING) waiting.shift()

@@ -1,11 +1,7 @@
 // Rate counters: fixed windows in memory, and the answer that a count leads to.
 import type { RateState, RateWindow } from './records.ts'
 
-/**
- * The counter of a user's mints, where counters have names.
- *
- * @param user - the mapped user
- */
+/** Name of the counter of a user's mints, in SQLite and in memory. */
 export const mintCounter = (user: string): string => `mints:${user}`
 
 interface Window {
@@ -13,12 +9,12 @@ interface Window {
   readonly endsMs: number
 }
 
-/** Below this many windows nothing is tidied. */
+/** Windows are never tidied while there are fewer than this. */
 const TIDY_FROM = 1024
 
 /**
- * Counters in memory. Windows that are over leave whenever their number has doubled, so that keys
- * made up by attackers cost no more than the windows that still run.
+ * Counters in memory. Windows that are over are removed each time the number of windows has doubled, so
+ * keys that attackers make up cost at most twice the memory of the windows that still run.
  */
 export function createCounters() {
   const windows = new Map<string, Window>()
@@ -49,11 +45,10 @@ export function createCounters() {
 }
 
 /**
- * What a use has led to.
+ * The answer to one counted use.
  *
  * @param used - uses in the window, this one included
- * @param endsMs - when the window ends
- * @param limit - as asked
+ * @param endsMs - end of the window, in Unix milliseconds
  */
 export function stateAfterUse(used: number, endsMs: number, limit: RateWindow): RateState {
   return {

@@ -2,9 +2,9 @@
 import type { TokenIdentity } from './records.ts'
 
 /**
- * The sign-in that a token stems from: its `sid`, or a substitute if the issuer's access tokens carry
- * none. A logout of one sign-in must also end sessions that may stem from it, and no others. No real
- * `sid` may contain a control character, so it never equals a substitute.
+ * The sign-in that a token comes from: its `sid`, or a substitute made of the subject if the issuer's
+ * access tokens carry none. A logout of one sign-in ends all sessions that may come from it, and no
+ * others. A real `sid` never equals a substitute, because it may not contain a control character.
  */
 export function signInOf(subject: string, sid: string | undefined): string {
   return sid ?? `\u0000${subject}`

@@ -4,21 +4,20 @@ import type { Registry } from './port.ts'
 import type { RedisLocation } from './redis/client.ts'
 import type { OwnersMove } from './sqlite/move-owners.ts'
 
-/** Where a registry lives, and by that which adapter it is. */
+/** The place of a registry; `kind` selects the adapter. */
 export type RegistryLocation =
   | { readonly kind: 'memory' }
   | { readonly kind: 'sqlite'; readonly path: string }
   | ({ readonly kind: 'redis' } & RedisLocation)
 
 /**
- * The registry at a place; to be closed by who opened it. Each adapter is loaded only where it
- * is used.
+ * Opens a registry; the caller closes it. An adapter's code is loaded only if it is used.
  *
- * @param location - as `STORE_URL` has it
- * @param log - for what a store has to say while it runs
- * @param moves - ownership records that a file may have from versions that kept them by workflow
+ * @param location - parsed from `STORE_URL`
+ * @param log - for messages of the store while it runs
+ * @param moves - moves ownership records that earlier versions kept by workflow; SQLite files only
  * @throws `StoreUnusableError` when a file cannot be opened, written or understood. Redis may be away:
- * its methods then say so
+ * its methods then throw `store_unavailable`
  */
 export async function openRegistry(
   location: RegistryLocation,

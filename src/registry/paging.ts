@@ -1,21 +1,20 @@
-// Turns cursors into a stretch of the order of creation, and rows found there into a page.
+// Turns cursors into a range of the order of creation, and the rows found there into a page.
 import type { Page, PageQuery } from './records.ts'
 
-/** A stretch of the order of creation, both ends exclusive, and which way to walk it. */
+/** A range of the order of creation, both ends exclusive, and the direction in which to read it. */
 export interface Span {
   readonly above: number
   readonly below: number
   readonly walk: 'asc' | 'desc'
-  /** The walk goes against the order that was asked for, so that it finds the nearest first. */
+  /** Rows are read against the order that was asked for, so that the nearest to the cursor come first. */
   readonly flipped: boolean
 }
 
 /**
- * Turns cursors into the stretch of rows to read.
+ * Turns cursors into the range of rows to read.
  *
- * @param query - what was asked
- * @param after - seq of the query's cursor; undefined when it has none, or one that names nothing
- * @param before - likewise
+ * @param after - seq of the query's `after`; undefined when it has none, or one that names nothing
+ * @param before - the same for the query's `before`
  * @returns undefined when a cursor names nothing
  */
 export function spanOf(
@@ -36,11 +35,9 @@ export function spanOf(
 }
 
 /**
- * Makes a page of rows found on the walk.
+ * Makes a page of the rows that were read.
  *
- * @param found - up to `limit + 1` rows; the one too many says that there are more
- * @param limit - how many the page may hold
- * @param span - as walked
+ * @param found - up to `limit + 1` rows; the last one only says that there are more
  */
 export function cutPage<T>(found: readonly T[], limit: number, span: Span): Page<T> {
   const data = found.slice(0, limit)

@@ -1,13 +1,16 @@
-// The records that the registry's methods take and return. Times are Unix seconds unless a name differs.
+// The records that the registry's methods take and return. Times are Unix seconds unless the name ends in `Ms`.
 
 import type { SessionId, UserId, WorkflowName } from '../lib/ids.ts'
 
-/** An `active` session is seen as `expired` from `expiresAt` on; `replaced` is a self-hosted one. */
+/**
+ * The status that is stored. From `expiresAt` on, an `active` session is shown as `expired`. Only
+ * self-hosted sessions become `replaced`: a refresh replaced them.
+ */
 export type StoredStatus = 'active' | 'replaced' | 'cancelling' | 'cancelled'
 
 /**
- * Why a session ended: rotation refuses the secret of an `evicted` one. A session that had expired or was
- * replaced before keeps its status and is told here why its running answers ended.
+ * The reason why a session ended. A refresh with the secret of an `evicted` session is refused. A session
+ * that expired or was replaced keeps its status; a later reason says why its running answers ended.
  */
 export type EndReason =
   | 'cancelled'
@@ -84,7 +87,7 @@ export type RecordOutcome =
 export interface UserRevoke {
   readonly user: UserId
   readonly endReason: EndReason
-  /** Only sessions of this identity; all of the user's when absent. */
+  /** Only sessions of this identity end; all sessions of the user when absent. */
   readonly identity?: TokenIdentity | undefined
   readonly block?:
     | { readonly until: number; readonly reason: string | undefined; readonly by: string }
@@ -117,7 +120,7 @@ export interface Block {
 
 export interface LogoutMark extends TokenIdentity {
   readonly issuedBefore: number
-  /** The mark may be removed then. Tokens that it stops are taken to have expired by that time. */
+  /** Time from which the mark may be removed: the tokens that it stops have expired by then. */
   readonly keepUntil: number
 }
 
@@ -130,7 +133,7 @@ export interface RateWindow {
 export interface RateState {
   readonly allowed: boolean
   readonly remaining: number
-  /** Until the window ends. */
+  /** Milliseconds until the window ends. */
   readonly resetMs: number
 }
 
@@ -204,30 +207,30 @@ export interface EraseOutcome {
 
 export type SessionState = Readonly<Record<string, string | number | boolean>>
 
-/** A session and its user, by whom a store finds the session. */
+/** A session's id and its user; a session of another user counts as unknown. */
 export interface SessionKey {
   readonly id: SessionId
   readonly user: UserId
 }
 
 export interface SessionUse extends SessionKey {
-  /** Of runs of the model, at least 1; of other requests ten times as many. */
+  /** Runs of the model per minute, at least 1. For other requests the limit is ten times as high. */
   readonly maxPerMinute: number
-  /** `nothing`: refused when both are used up. */
+  /** The limit that the request counts for. `nothing` counts none, and is refused when both are used up. */
   readonly counts: 'run' | 'read' | 'nothing'
   readonly nowMs: number
 }
 
 export type UseOutcome =
   | { readonly kind: 'ok'; readonly session: SessionRecord; readonly generation: number }
-  /** Not active, expired, or unknown. */
+  /** The session is not active, has expired, is unknown, or is another user's. */
   | { readonly kind: 'ended' }
   /** `resetMs`: until the window ends, in milliseconds. */
   | { readonly kind: 'limited'; readonly resetMs: number }
 
 /** Something at a self-hosted server that belongs to a user. */
 export interface OwnedThing {
-  /** The config's `threads_at`, 1..2048 characters: a name for the server, or its address. */
+  /** The config's `threads_at`, 1 to 2048 characters: a name for the server, or its address. */
   readonly source: string
   readonly kind: 'thread' | 'attachment'
   /** The server's id for it, up to 512 characters. */
@@ -241,10 +244,7 @@ export interface Ownership extends OwnedThing {
 
 export interface OwnedQuery extends PageQuery {
   readonly kind: OwnedThing['kind']
-  /**
-   * Required for cursors: ids are unique per source only, so without it a cursor may mean several
-   * things.
-   */
+  /** Ids are unique per source only: without a source, a cursor that several sources have is refused. */
   readonly source?: string | undefined
   readonly user?: string | undefined
 }

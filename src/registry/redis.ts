@@ -25,15 +25,15 @@ return 1`)
 const REMEMBERS = script(`
 return tonumber(redis.call('GET', key('once', ARGV[1])) or '0') > tonumber(ARGV[2]) and 1 or 0`)
 
-/** ARGV: name, and bytes to keep if there are none → the bytes that are kept, or ''. */
+/** ARGV: name, and perhaps base64 to keep if nothing is kept yet → the base64 that is kept, or ''. */
 const KEEP = script(`
 local kept = key('kept-key', ARGV[1])
 if ARGV[2] then redis.call('SET', kept, ARGV[2], 'NX') end
 return redis.call('GET', kept) or ''`)
 
 /**
- * The registry in Redis 7 or Valkey, for any number of instances. Starts though Redis is down: until
- * it comes, every method answers `store_unavailable`.
+ * The registry in Redis 7 or Valkey. It starts even if Redis is down: until Redis answers, each method
+ * throws `store_unavailable`, except the counters, which go on in memory.
  *
  * @param callMs - how long one call may take, in milliseconds; 250 when absent
  */

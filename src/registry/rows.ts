@@ -1,5 +1,5 @@
-// Reads rows of a store as records, and checks that they are what they should be. SQLite and Redis use
-// the same names of fields; Redis has numbers as text.
+// Turns rows of a store into records, and checks each field. SQLite and Redis use the same names of
+// fields; Redis has numbers as text.
 import { z } from 'zod'
 import type { AuditEntry, Block, Ownership, SessionRecord } from './records.ts'
 
@@ -10,7 +10,7 @@ const optionalText = z
   .transform((value) => value ?? undefined)
 const count = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
 
-/** A user whom the store was given. */
+/** A user's id, as read from the store. */
 export const userId = text.brand<'UserId'>()
 const workflowName = text.brand<'WorkflowName'>()
 
@@ -61,9 +61,7 @@ const auditRow = z.object({
   request_id: optionalText,
 })
 
-/**
- * @throws `ZodError`, as the other functions here, when the row is not what it should be
- */
+/** @throws `ZodError` when a field is missing or of the wrong type; the other functions here too */
 export function toSession(row: unknown): SessionRecord {
   const { secret_hash, end_reason, created_at, expires_at, state, ...same } = sessionRow.parse(row)
   return {

@@ -25,13 +25,13 @@ const MARK = `
     keep_until = max(keep_until, excluded.keep_until)`
 
 /**
- * The registry in one SQLite file, which several processes of one machine may share; or, for
- * development and tests, in memory, where it ends with its process.
+ * The registry in one SQLite file, which several processes of one machine may share. With `:memory:`, for
+ * development and tests, it has no file and ends with its process.
  *
- * @param path - of the file, made readable for its owner only when there is none; or `:memory:`
- * @param maxPageCount - bound on the file's size, in pages; SQLite's own when absent
+ * @param path - of the file, or `:memory:`; a new file is readable for its owner only
+ * @param maxPageCount - bound on the file's size, in pages; SQLite's own bound when absent
  * @param moves - ownership records to move from the name of a workflow to that of its server
- * @param log - for a file that is too large to check
+ * @param log - told when the file is too large to check
  * @throws `StoreUnusableError` when it cannot be opened, written or understood
  */
 export function createSqliteRegistry({
@@ -47,7 +47,7 @@ export function createSqliteRegistry({
 }): Registry {
   const connections = openDatabase({ path, maxPageCount, moves, log })
   const db = createDatabase(connections.durable)
-  // One connection has one group commit and one set of prepared statements.
+  // In memory both are one connection: it needs one group commit and one set of prepared statements.
   const oneForBoth = connections.relaxed === connections.durable
   const relaxed = oneForBoth ? db : createDatabase(connections.relaxed)
   return {

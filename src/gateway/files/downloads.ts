@@ -1,5 +1,5 @@
-// Streams pictures, sound and film of a server to whoever holds a link to them. Nothing is kept: a file
-// of any size takes the memory of a chunk.
+// Streams a server's pictures, sound and film to a client that has a link. It holds one chunk at a time,
+// whatever the size of the file.
 
 import { Readable } from 'node:stream'
 import { type ServerReply, serverFault } from '../../chatkit/protocol/server-call.ts'
@@ -8,13 +8,13 @@ import { startDeadline } from '../../lib/deadline.ts'
 import type { Forward } from '../forward.ts'
 import type { OpenLink } from './open-link.ts'
 
-/** A page cannot be made of these, SVG apart. */
+/** Media types that a browser does not show as a page; SVG is the exception. */
 const MEDIA_TYPE = /^(?:image|audio|video)\/[\w.+-]+$/
-/** SVG and its like can hold scripts: a browser that is sent to one stores it. */
+/** SVG and other XML can hold scripts: a browser that opens such a link saves the file instead. */
 const SCRIPTABLE = /^image\/(?:svg|.*xml)/
-/** One range: several would come as `multipart/byteranges`, which is no picture. */
+/** A single range: the answer to several is `multipart/byteranges`, which is no picture. */
 const RANGE = /^bytes=(?:\d+-\d*|-\d+)$/
-/** What the server says of the bytes, and the client needs for ranges. */
+/** Headers of the server's answer that the client needs, for ranges and its cache. */
 const PASSED_BACK = [
   'content-length',
   'content-range',
@@ -22,10 +22,10 @@ const PASSED_BACK = [
   'etag',
   'last-modified',
 ] as const
-/** Between two looks whether the link has ended, in milliseconds. */
+/** Milliseconds between two checks whether the link has ended. */
 const CHECK_MS = 1000
 
-/** @param parts - `limits`, in milliseconds: until the answer begins; of silence; of the whole download */
+/** @param parts - `limits`: milliseconds until the answer begins, of silence, and of the whole download */
 export function createTakeDownload({
   forward,
   limits: { headMs, idleMs, totalMs },
@@ -62,7 +62,7 @@ export function createTakeDownload({
   }
 }
 
-/** @throws `not_found` for what is no picture, sound or film; `upstream_invalid_response` */
+/** @throws `not_found` for a file that is no picture, sound or film; `upstream_invalid_response` */
 function requireFile({ status, mediaType }: ServerReply, asksRange: boolean): void {
   const isWhole = status === 200 || (status === 206 && asksRange)
   if (!isWhole || mediaType.startsWith('encoded/')) {
@@ -71,7 +71,7 @@ function requireFile({ status, mediaType }: ServerReply, asksRange: boolean): vo
   if (!MEDIA_TYPE.test(mediaType)) throw serverFault('not_found', `a file of type ${mediaType}`)
 }
 
-/** Ends the bytes when the link ends or the time is up, and gives the link's place back after them. */
+/** Ends the body when the link ends or the time is over, and frees the link's slot when the body closes. */
 function untilEnd(body: ServerReply['body'], link: OpenLink, totalMs: number) {
   const stop = (error: unknown) => body.destroy(error instanceof Error ? error : undefined)
   const check = setInterval(() => void link.check().catch(stop), CHECK_MS).unref()
@@ -102,7 +102,7 @@ function headersOf({ headers, mediaType }: ServerReply): Record<string, string> 
     'X-Content-Type-Options': 'nosniff',
     'Content-Security-Policy': 'sandbox',
     'Referrer-Policy': 'no-referrer',
-    // Pages that are isolated from other origins show it as well.
+    // Lets pages with `Cross-Origin-Embedder-Policy` show it too.
     'Cross-Origin-Resource-Policy': 'cross-origin',
     ...(SCRIPTABLE.test(mediaType) && { 'Content-Disposition': 'attachment' }),
   }

@@ -1,12 +1,12 @@
-// Finds the addresses of files in what a server answers: in attachments, pictures and widgets, where the
-// protocol has them. It does not look into the application's own data, and never searches text.
+// Finds the addresses of files in a server's answer, in the fields of attachments, pictures and widgets that
+// the protocol has for them. It does not search text or the application's own data.
 
-/** A place of an answer that holds the address of a file. */
+/** A field of an answer that holds the address of a file. */
 export interface FileField {
   readonly holder: Record<string, unknown>
   readonly key: string
   readonly url: string
-  /** `upload` takes bytes, `show` gives them; `cite` is a source that a person may open. */
+  /** `upload`: bytes are sent there; `show`: the page loads it; `cite`: a source that a person may open. */
   readonly use: 'upload' | 'show' | 'cite'
   /** The attachment that the file belongs to. */
   readonly attachment: string | undefined
@@ -14,14 +14,14 @@ export interface FileField {
 
 type Node = Record<string, unknown>
 
-/** Names under which a picture, or a part of a message that is one, has its address. */
+/** Fields of a picture, or of a part of a message that is a picture, that hold an address. */
 const PICTURE_KEYS = ['url', 'image_url', 'preview_url', 'src'] as const
-/** Names under which a component of a widget has a picture. */
+/** Fields of a widget's component that hold the address of a picture. */
 const COMPONENT_KEYS = ['src', 'favicon'] as const
-/** Parts of a widget that go back to the application unchanged. */
+/** Fields of a widget that hold the application's own data: it gets them back unchanged. */
 const APPLICATION_DATA = /action$|^payload$|^data$/i
 
-/** Events that can hold a file; all others go on without a look. */
+/** Events that can hold the address of a file; others are not searched. */
 const EVENTS_WITH_FILES: readonly string[] = [
   'thread.created',
   'thread.updated',
@@ -62,7 +62,7 @@ function lookAtThread(thread: unknown, found: FileField[]): void {
   for (const item of listIn(isNode(items) ? items['data'] : items)) lookAtItem(item, found)
 }
 
-/** Looks at an item, or at a change of one: what changes has the name that it has in the item. */
+/** Searches an item, or an update of one: an update names a field as the item does. */
 function lookAtItem(item: unknown, found: FileField[]): void {
   if (!isNode(item)) return
   for (const attachment of listIn(item['attachments'])) lookAtAttachment(attachment, found)
@@ -86,7 +86,7 @@ function lookAtAttachment(attachment: unknown, found: FileField[]): void {
   take(found, { holder: descriptor, key: 'url', use: 'upload', attachment: id })
 }
 
-/** Looks at a part of a message, a task or an item: at its picture, or what it is itself, and its sources. */
+/** Searches a part of a message, a task or an item: itself if it is a picture, its picture, and its sources. */
 function lookAtPart(part: unknown, found: FileField[]): void {
   if (!isNode(part)) return
   const { type, image, annotations, sources } = part
@@ -111,7 +111,7 @@ function lookAtSource(source: unknown, found: FileField[]): void {
   take(found, { holder: source, key: 'url', use: 'cite', attachment: undefined })
 }
 
-/** Not by recursion: a server could nest components deeper than the stack. */
+/** Searches without recursion: a server could nest components deeper than the stack allows. */
 function lookAtWidget(widget: unknown, found: FileField[]): void {
   const open: unknown[] = [widget]
   while (open.length > 0) {

@@ -1,5 +1,5 @@
-// Replaces the addresses of a server's files by links through the gateway. A link is signed and says
-// everything, so every instance can follow it: one object, one purpose, one user, one hour.
+// Replaces the addresses of a server's files by signed links through the gateway. A link holds all that is
+// needed to follow it, on any instance. It is for one file, one purpose, one user and one hour.
 
 import { audienceOf } from '../../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../../chatkit/signing/signing-keys.ts'
@@ -10,26 +10,26 @@ import { isLoopback } from '../../lib/loopback.ts'
 import type { Call } from '../open-call.ts'
 import type { FileField } from './file-fields.ts'
 
-/** What a link is for; also the name of its query parameter. */
+/** The purpose of a link; also the name of its query parameter. */
 export type LinkUse = 'upload' | 'file'
 
-/** Header `typ` of a link: neither kind can stand in for the other, or for a client secret. */
+/** Header `typ` of a link, so that neither kind is accepted as the other, or as a client secret. */
 export const LINK_TYPES = {
   upload: 'chatkit-upload+jwt',
   file: 'chatkit-file+jwt',
 } as const satisfies Record<LinkUse, string>
 
-/** Life of a link, in seconds. */
+/** Lifetime of a link, in seconds. */
 const SECONDS = 3600
-/** Longest address: as a link it has to fit into a request line. */
+/** Longest address that becomes a link: the link must fit into a request line. */
 const MAX_URL_CHARACTERS = 2048
-/** Links in one answer; each costs a signature. Addresses beyond it are removed. */
+/** Most links in one answer or event: each costs a signature. Further addresses are removed. */
 const MAX_LINKS = 1000
 
-/** SVG can hold scripts, so it does not count. */
+/** A `data:` URL of a picture. SVG and other XML are excluded: they can hold scripts. */
 const PICTURE_DATA = /^data:image\/(?!svg|[\w.+-]*xml)[\w.+-]+[;,]/i
 
-/** Where a link leads: a path with its query, under the origin of one of the workflow's addresses. */
+/** The target of a link: a path with its query, under the origin of the workflow's `server` or `upload_url`. */
 interface Target {
   readonly at: 'server' | 'upload'
   readonly to: string
@@ -38,7 +38,6 @@ interface Target {
 /** {@link createFileLinks} */
 export type FileLinks = ReturnType<typeof createFileLinks>
 
-/** @param parts - the keys that sign links */
 export function createFileLinks({
   publicUrl,
   keys,
@@ -58,7 +57,7 @@ export function createFileLinks({
       jti: newId('jti_'),
       iat,
       exp: iat + SECONDS,
-      // A revoke since the call was let in has raised the user's generation, and so ended the link.
+      // A revoke after the call was opened raises the user's generation, which ends the link.
       generation,
       ...(of.attachment !== undefined && { attachment: of.attachment }),
       ...target,
@@ -69,10 +68,10 @@ export function createFileLinks({
   }
 
   /**
-   * Replaces the addresses under the server's origin, and removes those that no page may open.
+   * Replaces the addresses under the server's origins by links, and removes those that no page may open.
    *
-   * @param call - whose links these are
-   * @param fields - of one answer; their holders change
+   * @param call - the links are made for this user and session
+   * @param fields - of one answer or event, which is changed
    * @returns whether anything changed
    */
   return async function replaceFiles(call: Call, fields: readonly FileField[]): Promise<boolean> {
@@ -103,12 +102,12 @@ function judge({ url, use }: FileField, workflow: SelfHostedWorkflow): Target | 
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? 'pass' : 'remove'
 }
 
-/** A person opens the source of an answer like any web page; a script is none. */
+/** A person may open a cited source like any web page, but not a `javascript:` or similar URL. */
 function isCitable(url: string): boolean {
   return !URL.canParse(url) || ['https:', 'http:', 'mailto:'].includes(new URL(url).protocol)
 }
 
-/** `server` comes first: `upload_url` usually has the same origin. */
+/** `server` comes first, so it wins if `upload_url` has the same origin. */
 function placesOf({ server, uploadUrl }: SelfHostedWorkflow) {
   const places = [{ at: 'server' as const, origin: new URL(server).origin }]
   if (uploadUrl === undefined) return places
@@ -116,17 +115,15 @@ function placesOf({ server, uploadUrl }: SelfHostedWorkflow) {
 }
 
 /**
- * @param target - of a link
- * @param workflow - the link's
- * @returns the URL; undefined for one that is not under the workflow's origins, and for the server's own
- * endpoint, where a request would be one of the protocol that nobody has judged
+ * @returns the URL of a target; undefined for one that is not under the workflow's origins, and for the
+ * server's own endpoint: a request there would be a request of the protocol that was not judged
  */
 export function addressOf(
   { at, to }: { readonly at: unknown; readonly to: unknown },
   workflow: SelfHostedWorkflow,
 ): string | undefined {
   const origin = placesOf(workflow).find((place) => place.at === at)?.origin
-  // Never resolved: a path that begins with two slashes would lead elsewhere.
+  // The path is appended, never resolved: resolved, one that begins with two slashes would lead elsewhere.
   if (origin === undefined || typeof to !== 'string' || !to.startsWith('/')) return undefined
   const server = new URL(workflow.server)
   const isEndpoint = plainPath(new URL(origin + to).pathname) === plainPath(server.pathname)
@@ -139,7 +136,7 @@ function plainPath(pathname: string): string {
   try {
     path = decodeURIComponent(pathname)
   } catch {
-    // Not UTF-8: it is compared as it is.
+    // A path that is not UTF-8 is compared undecoded.
   }
   return path
     .replaceAll(/[\\/]+/g, '/')

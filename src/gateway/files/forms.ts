@@ -1,5 +1,5 @@
-// Judges the forms of uploads: reads every field as the most lenient server would, and writes the form
-// anew from what was read, so that no server can find in it what was not judged.
+// Judges the forms of uploads: reads each field as the most lenient server would, and writes the form anew
+// from the fields that it read, so that no server can find anything in it that was not judged.
 
 import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -9,23 +9,21 @@ import { parseStrictJson } from '../../lib/strict-json.ts'
 /** Media type of a form with files. */
 export const MULTIPART_TYPE = /^multipart\/form-data *;/i
 const ANY_FORM = /multipart|urlencoded/i
-/** Names of fields, nested ones (`input[thread_id]`, `input.thread_id`) included. */
+/** Allowed names of fields, including nested ones (`input[thread_id]`, `input.thread_id`). */
 const FIELD_NAME = /^[\w.\-[\] ]{1,128}$/
 /** Deepest nesting of JSON in a field. */
 const MAX_DEPTH = 64
 
-/** A form as it goes to the server. */
+/** A form, written anew for the server. */
 export interface JudgedForm {
-  /** All that its fields name. */
+  /** All ids that its fields name. */
   readonly ids: RequestIds
   readonly bytes: Uint8Array
   readonly contentType: string
 }
 
 /**
- * @param contentType - of the body
- * @param bytes - the body
- * @returns undefined when it is no form
+ * @returns undefined when the body is no form
  * @throws `unsupported_media_type` for a form of another kind; `invalid_request` when it cannot be read,
  * or has a field that servers may read in several ways
  */
@@ -57,13 +55,13 @@ async function readForm(contentType: string, bytes: Uint8Array): Promise<FormDat
   }
 }
 
-/** Each part of each name with its value: `input[thread_id]` may be read as `thread_id`. */
+/** Pairs each part of a name with the value, because a server may read `input[thread_id]` as `thread_id`. */
 function judge(form: FormData): object[] {
   return [...form].flatMap(([name, value]) => {
     if (!FIELD_NAME.test(name)) throw refusal('a field whose name can be read in several ways')
     const names = name.split(/[.[\] ]+/).filter((part) => part !== '')
     if (typeof value === 'string') return names.map((part) => ({ [part]: [value, jsonIn(value)] }))
-    // A file is no id, but a server may read it as one; `attachment` is a usual name for a file.
+    // A server may read a file as the id that its name asks for; `attachment` is a usual name for a file.
     if (names.some((part) => isIdName(part) && !/^attachments?$/i.test(part))) {
       throw refusal('a file in the place of an id')
     }
@@ -72,7 +70,7 @@ function judge(form: FormData): object[] {
   })
 }
 
-/** Servers parse fields that hold JSON. */
+/** The parsed value of a field that holds JSON, because servers parse it too; undefined for other text. */
 function jsonIn(text: string): unknown {
   if (!/^\s*["[{]/.test(text)) return undefined
   try {

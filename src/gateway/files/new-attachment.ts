@@ -1,4 +1,5 @@
-// Makes a new attachment its creator's before anybody knows its id, and the addresses in it links.
+// Records the creator of a new attachment as its owner before the client learns its id, and replaces the
+// addresses in it by links.
 
 import { z } from 'zod'
 import { serverFault } from '../../chatkit/protocol/server-call.ts'
@@ -7,13 +8,12 @@ import type { GatewayOwnership } from '../ownership.ts'
 import { fileFieldsOfAnswer } from './file-fields.ts'
 import type { FileLinks } from './file-links.ts'
 
-/** Only what is needed is read: the rest passes as it is. */
+/** Only the id is checked; the rest passes unchanged. */
 const attachmentJson = z.looseObject({ id: z.string() })
 
 /** {@link createAnswerAttachment} */
 export type AnswerAttachment = ReturnType<typeof createAnswerAttachment>
 
-/** @param parts - who owns what, and what makes links */
 export function createAnswerAttachment({
   ownership,
   replaceFiles,
@@ -22,10 +22,9 @@ export function createAnswerAttachment({
   readonly replaceFiles: FileLinks
 }) {
   /**
-   * @param call - the caller
    * @param json - the server's answer
-   * @returns the attachment as the client gets it
-   * @throws `upstream_invalid_response` when it is not an attachment, or another user's
+   * @returns the attachment for the client
+   * @throws `upstream_invalid_response` when it is not an attachment, or belongs to another user
    */
   return async function answerAttachment(call: Call, json: unknown): Promise<object> {
     const parsed = attachmentJson.safeParse(json)

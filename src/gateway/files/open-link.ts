@@ -1,5 +1,5 @@
-// Lets a request with a signed link into the gateway: verifies the link, and that its user may still
-// follow it. No client secret is needed: a browser fetches a picture without any header of the page.
+// Opens a call for a request with a signed link: verifies the link, and that its user may still follow it.
+// No client secret is needed, because a browser fetches a picture without any header of the page.
 
 import { DEFAULT_REQUESTS_PER_MINUTE } from '../../chatkit/wire/session.ts'
 import type { SelfHostedWorkflow } from '../../config/settings.ts'
@@ -7,35 +7,34 @@ import { setHeader } from '../../http/answer.ts'
 import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import type { Registry } from '../../registry/port.ts'
+import { READS_PER_RUN, type Registry } from '../../registry/port.ts'
 import { type Call, invalidToken, type VerifyToken } from '../open-call.ts'
 import { type GatewayOwnership, requireOwn } from '../ownership.ts'
 import { addressOf, LINK_TYPES, type LinkUse } from './file-links.ts'
 
-/** Links that a user may follow at a time, on each instance. */
+/** Most links that a user may follow at a time, on each instance. */
 const MAX_RUNNING = 20
 const MINUTE_MS = 60_000
 
-/** A link that was let in. */
+/** A verified link. */
 export interface OpenLink {
   readonly call: Call
   /** Address of the file at the server. */
   readonly url: string
-  /** Throws `invalid_token` once the link has ended by a revoke. */
+  /** Throws `invalid_token` once a revoke, sign-out, block or logout has ended the link. */
   readonly check: () => Promise<void>
   /** To be called when the request is over. */
   readonly release: () => void
 }
 
 /**
- * @param c - the request
- * @returns the kind of link that it came by; undefined without one
- * @throws `method_not_allowed` when the link is for another purpose
+ * @returns the purpose of the request's link; undefined when it has none
+ * @throws `method_not_allowed` when the method does not fit the link, or needs one
  */
 export function linkUseOf(c: AppContext): LinkUse | undefined {
   const { method } = c.req
   const named = (['file', 'upload'] as const).find((name) => c.req.query(name) !== undefined)
-  // A PUT can only be an upload, if without its link.
+  // A PUT without a link is refused later as an upload whose link is missing.
   const use = named ?? (method === 'PUT' ? 'upload' : undefined)
   const allowed = use === 'file' ? ['GET', 'HEAD'] : use === 'upload' ? ['PUT', 'POST'] : ['POST']
   if (allowed.includes(method)) return use
@@ -43,7 +42,7 @@ export function linkUseOf(c: AppContext): LinkUse | undefined {
   throw new ServiceError('method_not_allowed', { reason: 'not what the link is for' })
 }
 
-/** @param parts - `verify`: reads tokens of ours */
+/** @param parts - `verify`: verifies tokens of ours */
 export function createOpenLink({
   verify,
   registry,
@@ -68,7 +67,7 @@ export function createOpenLink({
     window.used++
   }
 
-  /** @returns gives the place back, however often it is called */
+  /** @returns frees the slot; harmless when repeated */
   function occupy(user: string): () => void {
     const before = running.get(user) ?? 0
     if (before >= MAX_RUNNING) throw tooMany(1)
@@ -83,7 +82,7 @@ export function createOpenLink({
     }
   }
 
-  /** A link outlives its session, and ends with the next revoke, sign-out, block or logout of its user. */
+  /** A link outlives its session. It ends with the next revoke, sign-out, block or logout of its user. */
   async function requireStanding(user: string, generation: unknown): Promise<void> {
     const question = { user, identity: { issuer: '' }, now: unixSeconds(now) }
     const standing = await registry.readStanding(question)
@@ -92,8 +91,8 @@ export function createOpenLink({
   }
 
   /**
-   * @param c - the request
-   * @param use - its kind of link
+   * Verifies the link and takes a slot, which `release` frees.
+   *
    * @throws `not_found`, also for an attachment of another user; `missing_token`; `invalid_token`;
    * `rate_limited`; `store_unavailable`
    */
@@ -120,7 +119,10 @@ export function createOpenLink({
     }
   }
 
-  /** Bytes go to an attachment of the user's own; a picture may also be of one from before the move. */
+  /**
+   * An upload needs an attachment of the user. A preview may also be of an attachment that nobody owns: one
+   * from before the gateway.
+   */
   async function requireAttachment(call: Call, use: LinkUse, attachment: unknown): Promise<void> {
     if (typeof attachment !== 'string') return
     const ids = { threads: [], attachments: [attachment] }
@@ -130,9 +132,9 @@ export function createOpenLink({
   }
 }
 
-/** As many as reads: ten times the requests that run the model. */
+/** The limit of links per minute is that of a session's requests that run no model. */
 function maxPerMinute({ maxRequestsPerMinute = DEFAULT_REQUESTS_PER_MINUTE }: SelfHostedWorkflow) {
-  return maxRequestsPerMinute * 10
+  return maxRequestsPerMinute * READS_PER_RUN
 }
 
 function tooMany(retryAfterSeconds: number): ServiceError {

@@ -1,5 +1,5 @@
-// Takes uploads: a form that makes an attachment (`direct`), and the bytes of an attachment to its link
-// (the second phase of `two_phase`).
+// Takes uploads: a form that makes an attachment (`direct`), and the bytes that are sent to the link of an
+// attachment (the second phase of `two_phase`).
 
 import { readJsonAnswer } from '../../chatkit/protocol/server-call.ts'
 import { type BodyLimits, readBytes } from '../../http/body.ts'
@@ -13,10 +13,10 @@ import { judgeForm } from './forms.ts'
 import type { AnswerAttachment } from './new-attachment.ts'
 import type { OpenLink } from './open-link.ts'
 
-/** What goes to the server: the form as it was judged, or the bytes. */
+/** The request to the server: the judged form, or the bytes. */
 type Upload = Pick<ForwardedRequest, 'body' | 'headers'> & { readonly deadline: Deadline }
 
-/** @param parts - `answerMs`: how long the server's whole answer may take */
+/** @param parts - `answerMs`: milliseconds for the server's whole answer */
 export function createUploads({
   ownership,
   forward,
@@ -32,7 +32,7 @@ export function createUploads({
   readonly answerMs: number
   readonly shares: Pick<Shares, 'memoryFor'>
 }) {
-  /** Reads the body; the fields of a form must name only the caller's own. */
+  /** Reads the body and refuses a form that names anything but the caller's own. */
   async function withUpload(
     c: AppContext,
     call: Call,
@@ -53,7 +53,7 @@ export function createUploads({
   }
 
   return {
-    /** The form of a `direct` upload. */
+    /** Takes the form of a `direct` upload. */
     takeForm(c: AppContext, call: Call): Promise<Response> {
       return withUpload(c, call, async (upload) => {
         const url = call.workflow.uploadUrl ?? call.workflow.server
@@ -63,14 +63,14 @@ export function createUploads({
       })
     },
 
-    /** `PUT` of the bytes, or `POST` of a form, to a link. */
+    /** Takes a `PUT` of bytes, or a `POST` of bytes or a form, to a link. */
     takeLinked(c: AppContext, { call, url, check, release }: OpenLink): Promise<Response> {
       return withUpload(c, call, async (upload) => {
-        // A body takes its time, and the link may have ended meanwhile.
+        // The link may have ended while the body was read.
         await check()
         const method = c.req.method === 'PUT' ? 'PUT' : 'POST'
         const reply = await forward(c, call, { method, url, ...upload })
-        // The body of the answer is of no use to anyone.
+        // No client reads the body of this answer.
         reply.body.destroy()
         return c.body(null, 204)
       }).finally(release)

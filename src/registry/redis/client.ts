@@ -1,14 +1,17 @@
-// Connects to the one Redis server that holds our keys, and gives scripts the hash Redis knows them by.
+// Connects to the one Redis server that holds our keys, and computes the SHA-1 by which Redis knows a script.
 import { createHash } from 'node:crypto'
 import { createClient } from 'redis'
 import { z } from 'zod'
 import type { Secret } from '../../lib/secret.ts'
 
-/** All keys begin with it, so that they share a slot. It is no key itself, which keeps a moving slot from being read. */
+/**
+ * All keys begin with it, so that they share a slot. No key has exactly this name: while a cluster moves the
+ * slot, Redis therefore refuses our scripts with `ASK` instead of running them on the keys that are left.
+ */
 export const HASH_TAG = '{ckm}'
 /** The slot of {@link HASH_TAG}, as `CLUSTER KEYSLOT` says. */
 const SLOT = 10_464
-/** From the first packet until the server has taken name and password. */
+/** Milliseconds to connect and to send user and password. */
 const CONNECT_MS = 1_000
 const DEFAULT_PORT = 6379
 
@@ -16,13 +19,13 @@ const DEFAULT_PORT = 6379
 export interface RedisLocation {
   readonly url: Secret
   readonly cluster: boolean
-  /** How many replicas must have what is taken back; 0: the primary is enough. */
+  /** Replicas that must acknowledge a revoke, cancel or logout; 0: the primary is enough. */
   readonly replicas: number
 }
 
 /**
- * One socket to one server. It never connects again by itself, so two commands on it have reached the same
- * server, or one of them has failed.
+ * One socket to one server. It never reconnects by itself, so two commands on it reach the same server, or
+ * one of them fails.
  */
 export interface RedisConnection {
   /** Commands are executed in the order in which they are sent. */
@@ -39,9 +42,9 @@ export function addressOf(url: Secret): string {
 }
 
 /**
- * The function that opens a connection to the primary of our slot, each time it is called.
+ * Makes the function that opens a connection to the primary of our slot, a new one at each call.
  *
- * @param location - one server, or any node of a cluster; the other nodes are learned from it
+ * @param location - one server, or any node of a cluster, which names the other nodes
  */
 export function createConnect({
   url,
@@ -51,7 +54,7 @@ export function createConnect({
   let nodes: readonly string[] = [url.reveal()]
   let turn = 0
   return async () => {
-    // Each time another one: a node that is gone must not hide the others.
+    // Each attempt asks another node, so that one that is gone does not stop us.
     const node = nodes[turn++ % nodes.length] ?? url.reveal()
     const connection = await open(node)
     try {
@@ -72,14 +75,14 @@ type Node = readonly [host: string | null, port: number]
 const nodeSchema = z
   .tuple([z.string().nullable(), z.number()], z.unknown())
   .transform(([host, port]): Node => [host, port])
-/** First and last slot, the primary, its replicas. */
+/** The answer to `CLUSTER SLOTS`; each entry is the first and last slot, the primary, and its replicas. */
 const shardsSchema = z.array(
   z
     .tuple([z.number(), z.number()], nodeSchema)
     .transform(([from, to, ...nodes]) => ({ from, to, nodes })),
 )
 
-/** A node that does not know its own address is where it was asked. */
+/** A node that does not know its own host name has the one at which it was asked. */
 function urlAt(asked: string, [host, port]: Node): string {
   const url = new URL(asked)
   if (host) url.hostname = host.includes(':') ? `[${host}]` : host
@@ -100,9 +103,9 @@ async function open(url: string): Promise<RedisConnection> {
     if (client.isOpen) client.destroy()
   }
   let late = false
-  // The same error ends `connect` and every command under way.
+  // Nothing is lost: the same error rejects `connect` and every command under way.
   client.on('error', () => {})
-  // A server that hangs takes the connection and never answers the password.
+  // A server that hangs accepts the connection and never answers to the password.
   const patience = setTimeout(() => {
     late = true
     destroy()
@@ -119,7 +122,7 @@ async function open(url: string): Promise<RedisConnection> {
   return { send: (args) => client.sendCommand(args), isReady: () => client.isReady, destroy }
 }
 
-/** A Lua script and the name under which Redis keeps it. */
+/** A Lua script and the SHA-1 under which Redis caches it. */
 export interface Script {
   readonly text: string
   readonly sha: string

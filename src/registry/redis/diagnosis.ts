@@ -1,13 +1,16 @@
-// Says in the log what is wrong with Redis, once for each kind of cause, and how durable Redis is.
+// Logs what is wrong with Redis, once for each kind of cause, and how durable Redis is.
 import type { Log } from '../../lib/log.ts'
 import type { RedisConnection } from './client.ts'
 
-/** A kind of cause is said once in this time, however the causes alternate. */
+/** Milliseconds in which each kind of cause is logged once, even if causes alternate. */
 const SAY_AGAIN_MS = 30_000
-/** A check proves only what it does itself: another script may still fail. */
+/**
+ * Milliseconds without a failure before Redis counts as working again. A check that succeeds is not enough:
+ * another script may still fail.
+ */
 const QUIET_MS = 2_000
 
-/** The first that matches names the kind. What is in no row is a fault of one call, not of Redis. */
+/** The first pattern that matches names the kind. An error that matches none is a fault of one call, not of Redis. */
 const KINDS: readonly (readonly [RegExp, string])[] = [
   [/ECONNREFUSED/, 'nothing listens at this address'],
   [/ENOTFOUND|EAI_AGAIN/, 'its name is unknown'],
@@ -42,12 +45,12 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-/** Whether Redis works, as far as the log has been told. */
+/** Knows whether Redis works, and logs each change. */
 export type Diagnosis = ReturnType<typeof createDiagnosis>
 
 /**
  * @param address - host and port, without user and password
- * @param replicas - how many must have what is taken back
+ * @param replicas - how many `STORE_URL` asks for
  */
 export function createDiagnosis({
   address,
@@ -64,7 +67,7 @@ export function createDiagnosis({
   let told: ReadonlySet<string> = new Set()
   return {
     isTroubled: () => current !== undefined,
-    /** Something failed. */
+    /** To be told of each failure. */
     saw(error: unknown): void {
       const cause = causeOf(error)
       const kind = KINDS.find(([pattern]) => pattern.test(cause))?.[1]
@@ -76,7 +79,7 @@ export function createDiagnosis({
       saidAt.set(kind, seenAt)
       log.warn({ address, cause }, `redis: ${kind}`)
     },
-    /** A script that writes has succeeded; returns whether Redis works again. */
+    /** To be told that a script that writes succeeded; returns whether that ends an outage. */
     works(): boolean {
       if (current === undefined || performance.now() - seenAt < QUIET_MS) return false
       current = undefined
@@ -84,7 +87,7 @@ export function createDiagnosis({
       log.info({ address }, 'redis answers again')
       return true
     },
-    /** Says how durable this Redis is, except what it has said before. */
+    /** Logs how durable this Redis is; remarks of the last inspection are not repeated. */
     async inspect(connection: RedisConnection): Promise<void> {
       const facts = await factsOf(connection)
       if (facts === undefined) return
@@ -97,7 +100,10 @@ export function createDiagnosis({
   }
 }
 
-/** Message and code of an error. Redis repeats the arguments of an unknown command, which may name users. */
+/**
+ * Message and code of an error, at most 200 characters. Redis repeats the arguments of an unknown command,
+ * which may name users, so they are cut off.
+ */
 export function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const code =
@@ -105,14 +111,14 @@ export function causeOf(error: unknown): string {
   return (code + error.message).replace(/, with args .*/s, '').slice(0, 200)
 }
 
-/** What Redis says of itself; undefined where it may not say it. */
+/** Facts that Redis reports about itself; undefined where our user may not ask. */
 interface Facts {
   readonly 'append-only file': string | undefined
   readonly 'maxmemory-policy': string | undefined
   readonly replicas: string | undefined
 }
 
-/** Undefined when Redis cannot say now. */
+/** @returns undefined when Redis does not answer */
 async function factsOf(connection: RedisConnection): Promise<Facts | undefined> {
   const ask = (...command: readonly string[]) =>
     connection.send(command).catch((error: unknown) => {
@@ -120,7 +126,7 @@ async function factsOf(connection: RedisConnection): Promise<Facts | undefined> 
       throw error
     })
   try {
-    // `WAIT 0 0` waits for nobody: it counts.
+    // `WAIT 0 0` does not wait: it answers the number of replicas that follow.
     const [info, replicas] = await Promise.all([ask('INFO'), ask('WAIT', '0', '0')])
     const field = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(String(info))?.[1]
     return {
@@ -135,7 +141,7 @@ async function factsOf(connection: RedisConnection): Promise<Facts | undefined> 
 
 type Remark = readonly ['info' | 'warn', msg: string, fields?: object]
 
-/** Blocks and generations that Redis forgets let revoked users in again. */
+/** If Redis loses blocks and generations, revoked users can mint again. */
 function* remarksOn(facts: Facts, wanted: number): Generator<Remark> {
   if (facts.replicas !== undefined) {
     yield ['info', `redis: ${facts.replicas} replicas follow the primary`]

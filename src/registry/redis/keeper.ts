@@ -1,19 +1,21 @@
-// Keeps the connection that all calls share: opens it, notices when Redis hangs, and opens another one.
+// Keeps the connection that all calls share: opens it, notices when Redis hangs, and replaces it.
 import type { RedisConnection } from './client.ts'
 import type { Diagnosis } from './diagnosis.ts'
 import { NoAnswerError } from './patience.ts'
 
 const WATCH_MS = 100
-/** Between two attempts to connect, drawn at random from half of it to one and a half. */
+/** Milliseconds between two attempts to connect; each time a random factor from 0.5 to 1.5 applies. */
 const RECONNECT_MS = 300
-/** A connection that has not answered for this long is given up, and a new one lives as long. */
+/**
+ * Milliseconds after which a connection that does not answer is replaced. A connection to a server that is
+ * no longer the primary is replaced too, but not before it is this old.
+ */
 const GIVE_UP_MS = 1_000
 
 /**
- * A server that hangs leaves its socket open, and every request would wait for it: after one call that was
- * not answered in time all others are refused at once, until a check is answered.
+ * A server that hangs leaves its socket open, and every call would wait for its own deadline. So after one
+ * call without an answer, all others are refused at once until a check is answered.
  *
- * @param connect - opens a connection, or says why not
  * @param check - runs a script that writes
  */
 export function createKeeper({
@@ -38,7 +40,7 @@ export function createKeeper({
     suspectSince = undefined
   }
 
-  /** A call failed. */
+  /** To be told of each call that failed. */
   function failed(error: unknown): void {
     if (closed) return
     diagnosis.saw(error)
@@ -86,7 +88,7 @@ export function createKeeper({
   const timer = setInterval(() => void watch(), WATCH_MS).unref()
   void watch()
   return {
-    /** Undefined while there is none that answers. */
+    /** The connection; undefined while none answers. */
     current: () => (suspectSince === undefined && connection?.isReady() ? connection : undefined),
     failed,
     close(): void {
@@ -97,7 +99,7 @@ export function createKeeper({
   }
 }
 
-/** A primary that became a replica, or lost our slot: the address may lead to the new primary by now. */
+/** The server became a replica or lost our slot: a new connection may lead to the new primary. */
 function leadsElsewhere(error: unknown): boolean {
   return error instanceof Error && /^(?:READONLY|MASTERDOWN|MOVED|CLUSTERDOWN)/.test(error.message)
 }

@@ -2,11 +2,12 @@
 import { script as scriptOf } from './client.ts'
 
 /**
- * `key(kind)` and `key(kind, name)`. The kind comes before whatever a user or a token brings, so no
- * name can lead to a key of another kind; and the hash tag comes first, so that braces in a name move
- * nothing. src/docs/store.md lists the kinds. Names of several parts are joined by `\n`, the free one last.
+ * `key(kind)` and `key(kind, name)`. The kind comes before the name, so no user or token can name a key of
+ * another kind. The hash tag comes first, so braces in a name cannot move a key to another slot. A name of
+ * several parts joins them by `\n`; the part that anybody may choose comes last. src/docs/store.md lists
+ * the kinds.
  *
- * Scripts make keys that are not among `KEYS`: that is safe because all lie in one slot.
+ * Scripts make keys that are not among `KEYS`. That is safe because all keys share one slot.
  */
 const KEY = `
 local function key(kind, name)
@@ -38,7 +39,7 @@ local function flat_session(id)
   return redis.call('HGETALL', key('session', id))
 end
 
--- Refuses what is no session of ours before a script has changed anything.
+-- Fails on a damaged session, before the script has changed anything.
 local function read_session(id)
   local flat = flat_session(id)
   if #flat == 0 then return nil end
@@ -54,7 +55,7 @@ local function is_live(session, now)
   return session.status == 'active' and tonumber(session.expires_at) > now
 end
 
--- Its cancel waits in the outbox until it is due, in milliseconds.
+-- Puts the cancel into the outbox, due at a time in ms. Returns the session as it is then.
 local function begin_cancel(session, reason, due)
   local id = session.id
   redis.call('HSET', key('session', id), 'status', 'cancelling', 'end_reason', reason)
@@ -75,7 +76,7 @@ local function confirm_cancel(session, at)
   redis.call('ZADD', key('ends'), ends, id)
 end
 
--- A self-hosted session that a refresh ends: its running answers go on, and nobody upstream is asked.
+-- A refresh replaces a self-hosted session: its running answers go on, and there is no cancel to send.
 local function replace_session(session, now)
   local id, ends = session.id, math.min(tonumber(session.ends_at), now)
   redis.call('HSET', key('session', id), 'status', 'replaced', 'end_reason', 'replaced', 'ends_at', ends)
@@ -84,7 +85,7 @@ local function replace_session(session, now)
   redis.call('ZADD', key('ends'), ends, id)
 end
 
--- Ends what still runs of a session with which nothing more can begin.
+-- Ends the running answers of a session that was replaced or has expired: end_reason says so.
 local function end_answers(session, now, reason)
   if session.status == 'replaced' and session.end_reason == 'replaced' or session.status == 'active'
     and not session.end_reason and tonumber(session.expires_at) <= now then
@@ -111,7 +112,7 @@ local function forget_session(session)
 end
 `
 
-/** Counts a use of a counter with this value, at a time and in a window of a length, in ms → 'uses end'. */
+/** Counts one use: key and value of the counter, time and length of the window in ms → 'uses end'. */
 export const COUNT = `
 local function count(counter, value, now, length)
   local used, ends = string.match(value or '', '^(%d+) (%d+)$')
@@ -123,8 +124,8 @@ end
 `
 
 /**
- * A script that may use {@link KEY} and the parts given.
+ * A script that may use {@link KEY} and the given parts.
  *
- * @param parts - Lua, the last of them the step itself
+ * @param parts - Lua; the last part is the step itself
  */
 export const script = (...parts: readonly string[]) => scriptOf(KEY + parts.join(''))

@@ -1,4 +1,4 @@
-// The way to Redis: runs scripts on one shared connection, each within a deadline.
+// Runs scripts in Redis on one shared connection, each within a deadline.
 import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { HASH_TAG, type RedisConnection, type Script } from './client.ts'
@@ -8,18 +8,18 @@ import { script } from './keys.ts'
 import { within } from './patience.ts'
 import { createReplicated } from './replicated.ts'
 
-/** Runs steps in Redis. Each throws `ServiceError` `store_unavailable` for whatever goes wrong. */
+/** Runs steps in Redis. Each throws `ServiceError` `store_unavailable`, whatever goes wrong. */
 export interface Link {
   /**
    * Runs one script within {@link CALL_MS}, and reads its reply.
    *
    * @param args - its ARGV; KEYS[1] is the hash tag
-   * @param read - makes a record of the reply, and throws when it is none
+   * @param read - turns the reply into a record, and throws when it cannot
    */
   run<T>(script: Script, args: Args, read: (reply: unknown) => T): Promise<T>
   /**
-   * The same for a write that takes something back. It answers when as many replicas have the write as
-   * `STORE_URL` asks for; when too few have it in time it throws, and the write stays.
+   * The same for revokes, cancels and logouts. It answers when as many replicas have the write as
+   * `STORE_URL` asks for. If too few have it in time, it throws; the write stays on the primary.
    */
   takeBack: Link['run']
   /** Throws when a script may not write now. */
@@ -29,16 +29,16 @@ export interface Link {
 
 type Args = readonly (string | number)[]
 
-/** Together with what surrounds it, a refusal comes within 300 ms. */
+/** Milliseconds for one call. With all other work, a refusal then comes within 300 ms. */
 const CALL_MS = 250
 
-/** A write that changes nothing. */
+/** Writes a key that nobody reads, to see whether writes work. */
 const TOUCH = script(`redis.call('SET', key('health'), '1', 'EX', 60)`)
 
 /**
  * @param connect - opens a connection to the primary
  * @param address - host and port, for the log
- * @param replicas - how many must have what is taken back; 0: the primary is enough
+ * @param replicas - how many must acknowledge a `takeBack`; 0: the primary is enough
  * @param callMs - how long one call may take, in milliseconds
  */
 export function createLink({
@@ -68,7 +68,7 @@ export function createLink({
       try {
         return await connection.send(commandOf('EVALSHA', sha, args))
       } catch (error) {
-        // What nobody waits for any more must not be sent again.
+        // The caller has been refused once the time is over: the script must not run after that.
         if (isOver() || !causeOf(error).startsWith('NOSCRIPT')) throw error
         return connection.send(commandOf('EVAL', text, args))
       }

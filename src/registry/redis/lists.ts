@@ -1,4 +1,4 @@
-// Lists of sessions, blocks and audit entries, and single sessions; adds audit entries.
+// Reads lists of sessions, blocks and audit entries, and single sessions, from Redis; adds audit entries.
 import type { Registry } from '../port.ts'
 import type { AuditEntry, SessionQuery } from '../records.ts'
 import { toAuditEntry, toBlock, toSession } from '../rows.ts'
@@ -109,7 +109,7 @@ function auditSet(user: string, action: string): readonly [string, string] {
   return action === '' ? ['audit', ''] : ['audit-of-action', action]
 }
 
-/** The set that is likely to be the shortest of those that hold all that the query asks for. */
+/** The set that holds all that the query asks for and is probably the shortest. */
 function sessionSet({ user, subject, status, workflow }: SessionQuery): readonly [string, string] {
   if (user !== undefined) return ['of-user', user]
   if (subject !== undefined) return ['of-subject', subject]

@@ -1,13 +1,13 @@
-// Cancels that the upstream has not confirmed yet.
+// The outbox in Redis: cancels that the upstream has not confirmed yet.
 import type { Registry } from '../port.ts'
 import { SESSION, script } from './keys.ts'
 import type { Link } from './link.ts'
 import { sessions } from './replies.ts'
 
-/** Expired entries that one claim drops: Redis serves nobody else meanwhile. */
+/** Most expired entries that one claim drops: Redis serves nobody else meanwhile. */
 const DROPPED_PER_CLAIM = 500
 
-/** ARGV: now, ids…. */
+/** ARGV: now, ids… */
 const CONFIRM = script(
   SESSION,
   `

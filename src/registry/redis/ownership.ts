@@ -1,4 +1,4 @@
-// Records which user owns a thread or an attachment of a self-hosted server.
+// Records in Redis which user owns a thread or an attachment of a self-hosted server.
 import { z } from 'zod'
 import type { Registry } from '../port.ts'
 import type { OwnedThing, Ownership } from '../records.ts'
@@ -8,7 +8,7 @@ import type { Link } from './link.ts'
 import { pageScript, readPage } from './pages.ts'
 import { countOrNone, flat } from './replies.ts'
 
-/** A thing is named by kind, source and id; a list of all sources or users stands under ''. */
+/** Names the lists of a thing. `thing` is its kind, source and id; '' stands for all sources or all users. */
 const LISTS = `
 local function lists_of(thing, owned)
   local lists = {}
@@ -21,7 +21,7 @@ local function lists_of(thing, owned)
 end
 `
 
-/** ARGV: thing, then names and values of `kind`, `source`, `user` and the others → 1 when it is claimed now. */
+/** ARGV: thing, then names and values of its fields → 1 when it is claimed now. */
 const CLAIM = script(
   LISTS,
   `
@@ -55,8 +55,8 @@ for at, thing in ipairs(ARGV) do users[at] = redis.call('HGET', key('owner', thi
 return users`)
 
 /**
- * ARGV: kind, id, source or '' for any, user or '' → order of creation of the one thing that is this
- * user's; '' for none, or for several, which only different sources can have.
+ * ARGV: kind, id, source or '' for any, user or '' for any → seq of the one thing that matches; '' for
+ * none, or for several, which only different sources can have.
  */
 const SEQ_OF = script(`
 local kind, id, source, wanted = unpack(ARGV)

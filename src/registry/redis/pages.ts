@@ -1,4 +1,4 @@
-// Reads one page of a list that is kept as a sorted set in the order of creation.
+// Reads one page of a list that Redis keeps as a sorted set in the order of creation.
 import { z } from 'zod'
 import { cutPage, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'
@@ -7,12 +7,12 @@ import { script } from './keys.ts'
 import type { Link } from './link.ts'
 import { countText, row } from './replies.ts'
 
-/** Entries that one call looks at, at most: Redis serves nobody else meanwhile. */
+/** Most entries that one script looks at: Redis serves nobody else meanwhile. */
 const CHUNK = 1_000
 
 /**
- * ARGV: kind and name of the set, lower and upper bound, 'asc' or 'desc', how many to look at, how many
- * to find, then what `item` needs. → where to go on or '', rows.
+ * ARGV: kind and name of the set, lower and upper bound, 'asc' or 'desc', most entries to look at, rows
+ * wanted, then the arguments of `item`. → the seq to go on from or '', rows.
  *
  * @param item - Lua: `item(member)` gives the row that a member names if it passes the filters, else nil
  */
@@ -38,19 +38,19 @@ const SEQ_OF = script(`return redis.call('ZSCORE', key(ARGV[1]), ARGV[2]) or ''`
 
 const seqOrNone = z.union([z.literal('').transform(() => undefined), countText])
 
-/** A sorted set by seq, and how to read what it names. */
+/** A list: a sorted set by seq, and how to read an entry. */
 export interface Listing<T> {
   /** Kind and name of its key. */
   readonly set: readonly [string, string]
   readonly script: Script
-  /** For the script's `item`. */
+  /** Arguments of the script's `item`. */
   readonly filters: readonly (string | number)[]
-  /** Order of creation of what a cursor names; undefined when it names nothing. */
+  /** The seq of the entry that a cursor names; undefined when it names nothing. */
   readonly seqOf: (cursor: string) => Promise<number | undefined>
   readonly toItem: (fields: Readonly<Record<string, string>>) => T
 }
 
-/** Finds cursors in the set of this kind that holds all of a list's entries. */
+/** Finds the seq of a cursor in the set of this kind, which holds all entries of the kind. */
 export const seqIn = (link: Link, kind: string) => (cursor: string) =>
   link.run(SEQ_OF, [kind, cursor], (reply) => seqOrNone.parse(reply))
 

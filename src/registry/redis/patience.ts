@@ -1,6 +1,6 @@
-// Waits for Redis, but not for ever.
+// Waits for an answer of Redis until a deadline.
 
-/** A timer that fires so much later than it should found the process busy. */
+/** A timer that fires this much too late means that the process itself was busy. Milliseconds. */
 const LATE_MS = 20
 const AGAIN_MS = 20
 
@@ -10,10 +10,10 @@ export class NoAnswerError extends Error {
 }
 
 /**
- * Waits for work that asks Redis. If this process itself was late it waits a moment longer: the answer is
- * there to be read, or the command has only just been sent.
+ * Waits for work that asks Redis. If the process was busy at the deadline, it waits a moment longer: the
+ * answer may have arrived unread, or the command may only just have been sent.
  *
- * @param work - can ask whether the time is over
+ * @param work - gets a function that says whether the time is over
  * @throws {@link NoAnswerError} once it is
  */
 export function within<T>(

@@ -1,4 +1,4 @@
-// Records a new session, and ends the sessions that it replaces or evicts.
+// Records a new session in Redis, and ends the sessions that it replaces or evicts.
 import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import { FIRST_LEASE_MS } from '../port.ts'
@@ -12,7 +12,7 @@ import { flat, sessions } from './replies.ts'
  * in ms, then names and values of the new session.
  * → 'recorded' and the sessions ended, 'blocked', 'full' or 'taken'.
  *
- * Expired sessions stay in `live` until they are swept: all who read it say from when on.
+ * Expired sessions stay in the set `live` until they are swept, so every reader gives `now` as lower bound.
  */
 const RECORD = script(
   ...[USER, SESSION],

@@ -1,9 +1,9 @@
-// Writes on a connection of its own, and answers when replicas have what was written.
+// Writes on a separate connection, and answers when enough replicas have the write.
 import type { Log } from '../../lib/log.ts'
 import type { RedisConnection } from './client.ts'
 import { within } from './patience.ts'
 
-/** Replicas that follow answer within a round trip; later ones count as absent. */
+/** Milliseconds to wait for replicas. A replica that follows answers within a round trip. */
 const WAIT_MS = 300
 
 interface Waiting {
@@ -13,13 +13,13 @@ interface Waiting {
 }
 
 /**
- * `WAIT` holds up its connection, and counts only for writes that were made on that connection. So what is
- * asked for meanwhile goes together behind it, before a `WAIT` that counts for all of it: nobody waits for
- * more than two.
+ * `WAIT` blocks its connection, and counts only writes that were made on that connection. So writes that
+ * come during a `WAIT` are sent together after it, followed by one `WAIT` for all of them. No write waits
+ * for more than two.
  *
  * @param connect - opens a connection to the primary, when the first write comes
- * @param touch - a command that writes each time. What a repeated step finds done may have been written on
- * another connection; replicas that have this write have all before it
+ * @param touch - a command that always writes. A repeated step may find its write done, on an earlier
+ * connection, and write nothing; a replica that has this write also has all writes before it
  * @param replicas - how many must have a write
  * @param callMs - how long the primary may take
  */
@@ -42,7 +42,7 @@ export function createReplicated({
   let short = false
   let closed = false
 
-  /** A connection is one socket, so that `WAIT` cannot ask another server than the one that has the writes. */
+  /** A connection is one socket, so `WAIT` reaches the server that has the writes, or fails. */
   async function opened(): Promise<RedisConnection> {
     if (connection?.isReady()) return connection
     connection = await connect()
@@ -56,7 +56,7 @@ export function createReplicated({
       const replies = together.map(({ command }) => send(command))
       const touched = send(touch)
       const wait = () => send(['WAIT', String(replicas), String(WAIT_MS)])
-      // A reply that is an error is its caller's, and must not count as unhandled before.
+      // Its caller handles an error reply later; until then it must not count as unhandled.
       for (const reply of replies) reply.catch(() => undefined)
       const [count] = await Promise.all([within(callMs + WAIT_MS, wait), touched])
       const enough = isEnough(Number(count))

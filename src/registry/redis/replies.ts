@@ -11,14 +11,14 @@ export const countText = z.string().regex(/^\d+$/).transform(Number)
 /** A number, or nothing. */
 export const countOrNone = z.union([z.literal('').transform(() => undefined), countText])
 
-/** A row as Redis has it: name, value, name, value. */
+/** A row as scripts return it: a list of name, value, name, value. */
 export const row = texts.transform((flat) => {
   const record: Record<string, string> = {}
   for (let at = 1; at < flat.length; at += 2) record[flat[at - 1] ?? ''] = flat[at] ?? ''
   return record
 })
 
-/** A session, or the empty row that stands for none. */
+/** A session; undefined for an empty row. */
 export const sessionOrNone = row.transform((fields) =>
   'id' in fields ? toSession(fields) : undefined,
 )
@@ -27,7 +27,7 @@ export const sessions = z
   .array(row)
   .transform((rows): readonly SessionRecord[] => rows.map(toSession))
 
-/** Names and values of the fields that are there, as a script takes a row. */
+/** A row as scripts take it: names and values in turn, without fields that are undefined. */
 export function flat(fields: Readonly<Record<string, string | number | undefined>>) {
   const turns: (string | number)[] = []
   for (const name in fields) {

@@ -1,4 +1,4 @@
-// Deletes what has outlived its retention and what is kept of an erased user; counts what is there.
+// Deletes keys whose retention is over and the keys of a user who is erased, in Redis; counts live sessions.
 import { z } from 'zod'
 import type { Registry } from '../port.ts'
 import { SESSION, script } from './keys.ts'
@@ -6,7 +6,7 @@ import type { Link } from './link.ts'
 import { count } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
 
-/** What one call deletes, at most: Redis serves nobody else meanwhile. */
+/** Most sessions, blocks or entries that one script deletes: Redis serves nobody else meanwhile. */
 const BATCH = 100
 
 const FORGET_ENTRY = `
@@ -19,7 +19,7 @@ local function forget_entry(entry)
 end
 `
 
-/** ARGV: ended before → how many went. */
+/** ARGV: ended before → how many were deleted. */
 const SWEEP_SESSIONS = script(
   SESSION,
   `
@@ -28,7 +28,7 @@ for _, id in ipairs(ids) do forget_session(read_session(id)) end
 return #ids`,
 )
 
-/** ARGV: now → how many went. */
+/** ARGV: now → how many were deleted. */
 const SWEEP_BLOCKS = script(
   FLAT_BLOCK,
   `
@@ -37,7 +37,7 @@ for _, user in ipairs(users) do forget_block(user) end
 return #users`,
 )
 
-/** ARGV: before → how many went, from the beginning on: what follows a younger entry waits for it. */
+/** ARGV: before → how many were deleted. It stops at the first entry that stays, in the order of creation. */
 const SWEEP_AUDIT = script(
   FORGET_ENTRY,
   `
@@ -51,7 +51,7 @@ end
 return gone`,
 )
 
-/** ARGV: user, action that stays, limit, now → how many sessions and entries went. */
+/** ARGV: user, action that stays, limit, now → how many sessions and entries were deleted. */
 const ERASE = script(
   ...[SESSION, FORGET_ENTRY],
   `
@@ -77,7 +77,7 @@ end
 return gone`,
 )
 
-/** ARGV: now → sessions that have not ended, of these those that wait for their cancel, all that wait. */
+/** ARGV: now → sessions that have not ended, waiting cancels. */
 const FIGURES = script(`
 return { redis.call('ZCOUNT', key('ends'), '(' .. ARGV[1], '+inf'), redis.call('ZCARD', key('outbox')) }`)
 
@@ -100,7 +100,7 @@ export function createRetention(link: Link): Pick<Registry, 'sweep' | 'eraseUser
     figures: (now) =>
       link.run(FIGURES, [now], (reply) => {
         const [unended, waiting] = z.tuple([count, count]).parse(reply)
-        // Approximate: a waiting cancel of an expired session is taken for one of a session that is not.
+        // Approximate: a waiting cancel of an expired session is subtracted too.
         return { activeSessions: Math.max(0, unended - waiting), outboxLength: waiting }
       }),
   }

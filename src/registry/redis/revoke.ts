@@ -1,4 +1,4 @@
-// Takes back: ends sessions of a user or a single one, sets and lifts blocks, marks logouts.
+// Ends sessions of a user or a single one, sets and lifts blocks, and marks logouts, in Redis.
 import { z } from 'zod'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type { Block, LogoutMark, UserRevoke } from '../records.ts'
@@ -9,13 +9,13 @@ import { count, countOrNone, row, sessionOrNone, sessions } from './replies.ts'
 
 /** A raised generation outlives every mint that may have read the one before it. */
 const GENERATION_KEPT_SECONDS = 86_400
-/** A mark stops tokens a day longer than asked, for clocks that are behind. */
+/** A mark is kept a day longer than asked, in case clocks differ. */
 const MARK_KEPT_SECONDS = 86_400
 
 /**
  * ARGV: now, user, why, when the cancels are due in ms, issuer, subject and `sid` or '', seconds to keep
  * the generation, then for a block: until, who, and why if there is a reason.
- * → end of the block that holds or '', sessions still to be confirmed.
+ * → end of the block that holds or '', sessions whose cancel is not confirmed.
  */
 const REVOKE = script(
   ...[USER, SESSION],
@@ -63,7 +63,8 @@ if until_then and until_then > (holds or 0) then
 end
 if redis.call('TTL', state) < tonumber(ARGV[8]) then redis.call('EXPIRE', state, ARGV[8]) end
 
--- Answers may still run of sessions that had ended before: of all that there are, or of an identity's.
+-- Sessions that were replaced or have expired may have running answers: those of all the user's sessions
+-- end by one field, those of an identity's sessions one by one.
 if issuer == '' then redis.call('HSET', state, 'ended_upto', redis.call('GET', key('seq')) or 0) end
 for _, session in ipairs(of_identity) do end_answers(session, now, ARGV[3]) end
 
@@ -87,7 +88,7 @@ if session then end_answers(session, now, 'cancelled') end
 return flat_session(ARGV[2])`,
 )
 
-/** Of a user who is blocked or was, as a row; empty when there is none. */
+/** Lua that reads a user's block as a row (also one that is over; empty when there is none), or deletes it. */
 export const FLAT_BLOCK = `
 local function flat_block(user)
   local till, by, created_at, reason = unpack(redis.call('HMGET', key('user', user),

@@ -1,4 +1,4 @@
-// Reads a user's standing and counts uses of rate limits; for a mint both in one round trip.
+// Reads a user's standing and counts uses of rate limits in Redis; for a mint both in one script.
 import { z } from 'zod'
 import { createCounters, mintCounter, stateAfterUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
@@ -64,9 +64,7 @@ const standingReply = z
     counted,
   }))
 
-/**
- * While Redis is away, counters run in memory: they limit, and never decide about a block.
- */
+/** While Redis is away, counters run in memory: they limit, and say nothing about blocks. */
 export function createStanding(
   link: Link,
 ): Pick<Registry, 'readStanding' | 'beginMint' | 'consume'> {

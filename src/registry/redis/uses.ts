@@ -1,4 +1,4 @@
-// Counts the uses of a session at the gateway, and finds out which open sessions have ended.
+// Checks and counts requests with a self-hosted session in Redis, and finds sessions whose answers must end.
 import { z } from 'zod'
 import type { SessionId } from '../../lib/ids.ts'
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
@@ -35,7 +35,7 @@ end
 return { 'ok', flat_session(id), (state_of(session.user, now / 1000)) }`,
 )
 
-/** ARGV: id and user in turn → the ids whose answers must not run on. */
+/** ARGV: id and user in turn → the ids of sessions whose answers must end. */
 const ENDED_AMONG = script(`
 local function runs_on(id, asked)
   local user, status, reason, seq =

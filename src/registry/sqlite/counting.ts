@@ -12,8 +12,9 @@ const CONSUME = `
   RETURNING used, ends_ms`
 
 /**
- * Counters, alone and together with what a mint asks. A lost count is no loss, so none waits for the
- * disk; the standing is read as it is on the disk all the same, because both connections read the one file.
+ * Counters. A count that a power failure loses does no harm, so counts do not wait for the disk. A mint's
+ * standing is read on the same connection; it sees every commit of the other one, because both read the
+ * one file.
  *
  * @param relaxed - the connection that does not wait for the disk
  */

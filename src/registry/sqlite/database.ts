@@ -6,7 +6,7 @@ import { asServiceError, isBusy } from './failure.ts'
 /** One row of a result. */
 export type ResultRow = Readonly<Record<string, SQLOutputValue>>
 
-/** What SQL a step may run. Every text is prepared once and kept. */
+/** The SQL that a step may run. Every text is prepared once and kept. */
 export interface Sql {
   /** A statement without result, such as `COMMIT`. */
   exec(sql: string): void
@@ -19,30 +19,25 @@ export interface Sql {
   run(sql: string, ...values: SQLInputValue[]): number
 }
 
-/**
- * A column that SQL makes a number or null.
- *
- * @param row - of the result
- * @param column - its name
- */
+/** A column of a result as a number; undefined when there is no row or the column is null. */
 export function numberIn(row: ResultRow | undefined, column: string): number | undefined {
   const value = row?.[column]
   return typeof value === 'number' ? value : undefined
 }
 
-/** One connection, with the waiting for locks that does not block the event loop. */
+/** One connection that waits for locks without blocking the event loop. */
 export interface Database {
-  /** Runs statements of which each stands for itself. */
+  /** Runs statements without a transaction. */
   plain<T>(work: (sql: Sql) => T): Promise<T>
   /**
-   * Runs work in a transaction that holds the write lock from its start. What is asked for in the same
-   * turn of the event loop shares one, and its wait for the disk; when one fails, the others do not.
-   * Work may run again after a rollback, so it changes nothing but the database.
+   * Runs work in a transaction that holds the write lock from its start. Writes of the same turn of the
+   * event loop share one transaction and its wait for the disk; when one fails, the others still commit.
+   * Work may run again after a rollback, so it must change nothing but the database.
    */
   write<T>(work: (sql: Sql) => T): Promise<T>
 }
 
-/** All tries of one call together; each of them may block for SQLite's own 50 ms. */
+/** Bound on all tries of one call, in milliseconds; each try may block for SQLite's own 50 ms. */
 const PATIENCE_MS = 200
 
 /**
@@ -52,7 +47,7 @@ export function createDatabase(db: DatabaseSync): Database {
   const sql = createSql(db)
   let held: { readonly error: unknown; readonly pause: Promise<void> } | undefined
 
-  /** Calls that come while the lock is held elsewhere wait together: only one of them tries. */
+  /** While another connection holds the lock, calls wait together, and one at a time tries again. */
   async function attempt<T>(work: () => T): Promise<T> {
     const end = performance.now() + PATIENCE_MS
     for (;;) {
@@ -95,18 +90,18 @@ function createSql(db: DatabaseSync): Sql {
   }
 }
 
-/** One piece of work of a group, and who waits for it. */
+/** One write of a group, and the callbacks of its caller. */
 interface Member {
   readonly work: (sql: Sql) => unknown
   readonly done: (result: unknown) => void
   readonly failed: (error: unknown) => void
 }
 
-/** The event loop waits while a group runs. */
+/** Most writes in one transaction: the event loop waits while they run. */
 const MOST_TOGETHER = 64
 
 /**
- * Collects what is to be written in one turn of the event loop.
+ * Collects the writes of one turn of the event loop into groups.
  *
  * @param run - commits a group and tells its members; rejects when none of it was written
  */
@@ -133,11 +128,10 @@ function createGroups(run: (group: readonly Member[]) => Promise<void>) {
 }
 
 /**
- * Commits a group in one transaction. When any member fails, or the transaction itself, all of it is
- * rolled back and each member gets one of its own, so that none fails for another. Savepoints would
- * spare that, at a fifth of the cost of every group that succeeds.
+ * Commits a group in one transaction. When a member or the transaction itself fails, everything is rolled
+ * back and each member gets a transaction of its own, so that no member fails because of another.
+ * Savepoints would avoid that, but cost every group that succeeds a fifth more.
  *
- * @param sql - of the connection
  * @param group - at least one
  * @throws SQLite's error when the lock is held elsewhere: nothing has been written then
  */

@@ -1,7 +1,7 @@
 // Turns SQLite's errors into store_unavailable with a reason that tells an operator what to do.
 import { ServiceError } from '../../lib/errors.ts'
 
-/** SQLite's primary result codes (sqlite.org/rescode.html) that tell an operator what to do. */
+// SQLite's primary result codes (sqlite.org/rescode.html) that tell an operator what to do.
 const BUSY = 5
 const LOCKED = 6
 const REASONS: Readonly<Record<number, string>> = {
@@ -21,21 +21,13 @@ function resultCode(error: unknown): number | undefined {
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
 }
 
-/**
- * Whether another connection holds the lock, so that a later try may succeed.
- *
- * @param error - as thrown by node:sqlite
- */
+/** Whether another connection holds the lock, so that a later try may succeed. */
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error)
   return code === BUSY || code === LOCKED
 }
 
-/**
- * What a caller of the registry gets for a failure of the store.
- *
- * @param error - as thrown; an error of ours passes
- */
+/** The error that callers of the registry get for a failure of SQLite. A `ServiceError` passes unchanged. */
 export function asServiceError(error: unknown): ServiceError {
   if (error instanceof ServiceError) return error
   const code = resultCode(error)

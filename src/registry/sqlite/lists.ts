@@ -17,11 +17,7 @@ type Lists = Pick<
   | 'usersOf'
 >
 
-/**
- * Reading, and the audit.
- *
- * @param db - the durable connection
- */
+/** @param db - the durable connection */
 export function createLists(db: Database): Lists {
   return {
     getSession: (id) =>
@@ -93,8 +89,8 @@ function seqIn(sql: Sql, table: 'sessions' | 'blocks' | 'audit', key: 'id' | 'us
 }
 
 /**
- * The narrowest field leads; a `+` keeps SQLite from using the index of another one, which would
- * read and sort all of its rows.
+ * The narrowest field comes first and may use its index. A `+` keeps SQLite from using the index of
+ * another field, which would make it read and sort all rows of that field.
  */
 function sessionFilter(query: SessionQuery): Filter {
   const ended = query.status !== undefined && !['active', 'expired'].includes(query.status)
@@ -105,7 +101,7 @@ function sessionFilter(query: SessionQuery): Filter {
     ['workflow', query.workflow],
     ['+issuer', query.issuer],
   ])
-  // What the index of these is for, word by word, or SQLite does not use it.
+  // Repeats the condition of the partial index word by word; otherwise SQLite does not use that index.
   if (ended) filter.conditions.push("status <> 'active'")
   if (query.status === 'active' || query.status === 'expired') {
     filter.conditions.push(

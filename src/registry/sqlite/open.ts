@@ -8,39 +8,40 @@ import { isBusy } from './failure.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
 import { APPLICATION_ID, HEALTH_WRITE, MIGRATIONS } from './schema.ts'
 
-/** While it starts, the process may wait for another that migrates. */
+/** At its start, the process waits this long for another one that migrates the file. Milliseconds. */
 const OPEN_WAIT_MS = 5_000
-/** SQLite's calls block the event loop, so a request never waits longer than this at a time. */
+/** SQLite's calls block the event loop, so one call waits no longer than this for a lock. Milliseconds. */
 const BUSY_WAIT_MS = 50
-/** Above this size the check of every page would hold up the start. */
+/** The pages of a larger file are not checked: that would delay the start. */
 const CHECKED_BYTES = 64 * 1024 * 1024
 
-/** Some 32 MiB of log: a page that changes with every mint is copied into the file once for many. */
+/**
+ * The write-ahead log is copied into the file when it is about 32 MiB long. A page that changes with every
+ * mint is then copied once for many mints.
+ */
 const CHECKPOINT_PAGES = 8192
 
-/** How the database is opened. */
 export interface OpenOptions {
-  /** Path of the file; `:memory:` is a database without one, which ends with its connection. */
+  /** Path of the file; `:memory:` opens a database without a file, which ends with its connection. */
   readonly path: string
-  /** A bound on the file's size, in pages; SQLite's own when absent. */
+  /** Bound on the file's size, in pages; SQLite's own bound when absent. */
   readonly maxPageCount?: number | undefined
   readonly log?: Log | undefined
   /** Ownership records to move; see {@link moveOwners}. */
   readonly moves?: readonly OwnersMove[] | undefined
 }
 
-/** Two connections to the one file; in memory, one that serves as both. */
+/** Two connections to the one file; in memory, both are the same connection. */
 export interface Connections {
-  /** `synchronous=FULL`: what it has committed survives a power failure. */
+  /** `synchronous=FULL`: its commits survive a power failure. */
   readonly durable: DatabaseSync
-  /** `synchronous=NORMAL`: for counters, where a lost second is no loss and an fsync is a cost. */
+  /** `synchronous=NORMAL`: for counters, which may lose a second and should not pay for an fsync. */
   readonly relaxed: DatabaseSync
 }
 
 /**
- * Opens the file, made when there is none, or a new database in memory, with the newest schema.
+ * Opens the file (creates it if there is none), or a new database in memory, and migrates its schema.
  *
- * @param options - path and bounds
  * @throws {@link StoreUnusableError} with the reason, when it cannot be used
  */
 export function openDatabase(options: OpenOptions): Connections {
@@ -57,8 +58,8 @@ export function openDatabase(options: OpenOptions): Connections {
 }
 
 /**
- * A second connection would open a second database, so there is one. Without a file there are no
- * permissions or pages to check, no write-ahead log, no disk to sync, and no other process to wait for.
+ * Opens one connection: a second one would open a second database. Without a file there are no permissions
+ * or pages to check, no write-ahead log, no disk to sync, and no other process to wait for.
  */
 function openMemory(options: OpenOptions, opened: DatabaseSync[]): Connections {
   const db = connect(options, opened)
@@ -82,7 +83,10 @@ function openFile(options: OpenOptions, opened: DatabaseSync[]): Connections {
   return { durable, relaxed }
 }
 
-/** Users' identifiers are in it, so nobody else may read it; SQLite's side files follow suit. */
+/**
+ * Creates the file if there is none, and returns its size. It holds users' identifiers and keys, so only
+ * its owner may read it; SQLite gives its side files the same permissions.
+ */
 function createFile(path: string): number {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const file = openSync(path, 'a', 0o600)
@@ -155,7 +159,7 @@ function pragma(db: DatabaseSync, name: string): unknown {
   return Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 }
 
-/** The switch to WAL does not heed SQLite's own wait for locks, so the wait is here. */
+/** Repeats work while the file is locked: the switch to WAL ignores SQLite's own wait for locks. */
 function patiently<T>(work: () => T): T {
   for (let waitedMs = 0; ; waitedMs += BUSY_WAIT_MS) {
     try {

@@ -4,7 +4,7 @@ import type { CancelClaim, SessionRecord } from '../records.ts'
 import { toSession } from '../rows.ts'
 import type { Database, Sql } from './database.ts'
 
-/** How many expired entries one claim drops: it holds the write lock meanwhile. */
+/** Most expired entries that one claim drops: it holds the write lock meanwhile. */
 const DROPPED_PER_CLAIM = 500
 
 const DUE_AND_EXPIRED = `
@@ -15,11 +15,7 @@ const DUE = `
   SELECT sessions.* FROM outbox JOIN sessions USING (id)
   WHERE due_ms <= ?1 AND expires_at * 1000 > ?1 ORDER BY due_ms LIMIT ?2`
 
-/**
- * The cancel outbox.
- *
- * @param db - the durable connection
- */
+/** @param db - the durable connection */
 export function createOutbox(
   db: Database,
 ): Pick<Registry, 'confirmCancel' | 'claimCancels' | 'postponeCancel'> {
@@ -29,7 +25,7 @@ export function createOutbox(
         for (const id of ids) close(sql, id, now)
       }),
     async claimCancels(claim) {
-      // The worker asks all the time; mostly nothing is due, and then no lock is taken.
+      // The worker asks often and mostly nothing is due: this read takes no write lock.
       const any = await db.plain((sql) =>
         sql.get('SELECT 1 FROM outbox WHERE due_ms <= ? LIMIT 1', claim.nowMs),
       )

@@ -15,14 +15,10 @@ const CLAIM = `
   INSERT INTO owned (source, kind, id, user, created_at) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (id, kind, source) DO NOTHING`
 
-/** A thing as the other statements name it. */
+/** Condition that finds one thing. */
 const IS_THING = 'id = ? AND kind = ? AND source = ?'
 
-/**
- * Who owns what at self-hosted servers.
- *
- * @param db - the durable connection
- */
+/** @param db - the durable connection */
 export function createOwnership(db: Database): OwnershipSteps {
   return {
     claimOwnership: ({ source, kind, id, user, createdAt }) =>
@@ -56,10 +52,8 @@ function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
 }
 
 /**
- * The rows that are on a list. Each combination of fields has an index that is in the order of
- * creation; left to itself, SQLite would read all of a kind.
- *
- * @param query - its page plays no part
+ * The table and the filter of a list. Each combination of fields has an index in the order of creation.
+ * The index is named, because SQLite would otherwise choose one that makes it read all rows of a kind.
  */
 export function ownedRows({ kind, source, user }: OwnedQuery): {
   readonly table: string

@@ -10,22 +10,19 @@ export interface Filter {
   readonly values: SQLInputValue[]
 }
 
-/** A table with a `seq`, and what a list shows of it. */
+/** A list: a table with a `seq`, the filter of its rows, and how to read one. */
 export interface TableListing<T> {
   readonly table: string
-  /** Where a cursor stands; undefined when it is of nothing. */
+  /** The seq of the row that a cursor names; undefined when it names nothing. */
   readonly seqOf: (cursor: string) => number | undefined
   readonly filter: Filter
   readonly toItem: (row: ResultRow) => T
 }
 
 /**
- * One page of a table, in the order of creation.
+ * Reads one page of a list, in the order of creation.
  *
- * @param sql - of one step
- * @param query - the page that is asked for
- * @param listing - what of the table is on the list
- * @returns undefined when a cursor is of nothing
+ * @returns undefined when a cursor names nothing
  */
 export function readPage<T>(
   sql: Sql,
@@ -41,10 +38,8 @@ export function readPage<T>(
 }
 
 /**
- * The statement that reads a page: the filter's values, both ends of the stretch, how many.
- *
- * @param rows - the table, and what of it is on the list
- * @param span - which way to walk
+ * The statement that reads a page. It takes the values of the filter, both ends of the range, and the
+ * number of rows.
  */
 export function listText(
   { table, filter }: { readonly table: string; readonly filter: Filter },

@@ -1,4 +1,4 @@
-// Deletes what has outlived its retention from SQLite, and what is kept of an erased user.
+// Deletes rows whose retention is over from SQLite, and the rows of a user who is erased.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { mintCounter } from '../counters.ts'
 import type { Registry } from '../port.ts'
@@ -7,10 +7,10 @@ import type { Database, Sql } from './database.ts'
 
 /** A raised generation outlives every mint that may have read the one before it. */
 const GENERATION_KEPT_SECONDS = 86_400
-/** How much goes per transaction: a mint that waits for the lock waits this long. */
+/** Rows deleted per transaction: a mint may have to wait for one such transaction. */
 const BATCH = 200
 
-/** Each takes a time and a number of rows. */
+/** The statements of a sweep take a time and a number of rows. This one keeps users with sessions or a block. */
 const IDLE_USERS = `
   DELETE FROM users WHERE user IN (
     SELECT user FROM users WHERE changed_at < ?
@@ -32,7 +32,7 @@ export function createRetention(db: Database): Pick<Registry, 'sweep' | 'eraseUs
   }
 }
 
-/** Drops what has ended, batch by batch; others write in between. */
+/** Deletes in batches; other writes go in between. */
 async function sweep(db: Database, retention: Retention): Promise<void> {
   const { sessionsEndedBefore, auditBefore, now } = retention
   const steps: readonly (readonly [string, number])[] = [

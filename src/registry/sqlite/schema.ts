@@ -6,8 +6,9 @@ export const APPLICATION_ID = 0x434b4d54
  * One entry per version of the schema: entry n leads from `user_version` n to n + 1. An entry that
  * has been released is never changed.
  *
- * `seq` is the rowid, so each index is in the order of creation within its columns. Every index on
- * random values costs a page of the log per session, so there are no more than the steps need.
+ * `seq` is the rowid, so rows that are equal in an index's columns stand in it in the order of creation.
+ * Every index on random values costs a page of the write-ahead log per session, so there are no more
+ * than the steps need.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -129,8 +130,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX owned_user ON owned (user, kind);
   CREATE INDEX owned_user_workflow ON owned (user, workflow, kind);
   `,
-  // One page for a user's sessions and their secrets, and none for what nearly all sessions have in
-  // common: each index that goes saves a new session a tenth of what it costs.
+  // One index serves a user's sessions and their secrets; values that nearly all sessions share have no
+  // index. Each index that was dropped saves a tenth of the cost of a new session.
   `
   DROP INDEX sessions_user;
   DROP INDEX sessions_secret;
@@ -139,10 +140,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX sessions_user ON sessions (user, expires_at, status, secret_hash);
   CREATE INDEX sessions_ended ON sessions (status) WHERE status <> 'active';
   `,
-  // Ownership belongs to a server, not to a workflow. The schema does not know the config, so a line feed,
-  // which no source has, marks what start-up has to move from a workflow to its source. Sessions get a status
-  // more: a CHECK cannot be changed, so the table is made anew, after what refers to it, because dropping it
-  // would delete those rows. Uses have two windows: one for runs of the model, one for all else.
+  // Ownership belongs to a server, not to a workflow. A migration does not know the config, so it marks the
+  // records that start-up has to move to a source with a line feed, which no source has. Sessions get the
+  // status `replaced`: a CHECK cannot be changed, so the table is made anew. Tables that refer to it are made
+  // anew first, because dropping `sessions` would delete their rows. Uses get a window per kind.
   `
   ALTER TABLE owned RENAME COLUMN workflow TO source;
   UPDATE owned SET source = char(10) || source;

@@ -23,7 +23,7 @@ const STANDING = `
     (SELECT count(*) FROM sessions
       WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live`
 
-/** A repeated record finds its session. */
+/** `known`: a session with this id is there, because the call is repeated. */
 const STANDING_AND_KNOWN = `${STANDING}, EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known`
 
 const MARK = `
@@ -32,7 +32,7 @@ const MARK = `
 
 const BY_ID = 'SELECT * FROM sessions WHERE id = ?'
 
-/** Among the user's own sessions, in the index alone. */
+/** Searches the user's own sessions, in the index `sessions_user`. */
 const BY_SECRET =
   'SELECT * FROM sessions WHERE user = ? AND secret_hash = ? ORDER BY seq DESC LIMIT 1'
 
@@ -51,7 +51,7 @@ const OF_IDENTITY = `
 
 const MATCHING = `${OF_IDENTITY} AND expires_at > ?2`
 
-/** Raises a generation; with ?3 it also ends the answers of all sessions that there are now. */
+/** Raises a generation; with ?3 it also ends the answers of all sessions that the user has now. */
 const RAISE = `
   INSERT INTO users (user, generation, changed_at, ended_upto)
   VALUES (?1, 1, ?2, iif(?3, coalesce((SELECT max(seq) FROM sessions), 0), 0))
@@ -62,16 +62,12 @@ const REPLACE = `
   UPDATE sessions SET status = 'replaced', end_reason = 'replaced', ends_at = min(ends_at, ?2)
   WHERE id = ?1`
 
-/** Sessions of which answers may still run, although nothing more can begin. */
+/** Condition for sessions that accept no new request and whose answers may still run: replaced or expired. */
 const FINISHING = `
   (+status = 'replaced' AND end_reason = 'replaced' OR
     +status = 'active' AND expires_at <= ?2 AND end_reason IS NULL)`
 
-/**
- * The steps on one user, each in a transaction of its own.
- *
- * @param db - the durable connection
- */
+/** @param db - the durable connection */
 export function createSessionSteps(db: Database): SessionSteps {
   return {
     readStanding: (question) => db.plain((sql) => readStanding(sql, question)),
@@ -92,12 +88,7 @@ export function createSessionSteps(db: Database): SessionSteps {
   }
 }
 
-/**
- * What a mint must know before it asks upstream.
- *
- * @param sql - of one transaction
- * @param question - whose standing
- */
+/** Reads a user's standing. Without a transaction its statements may see different commits. */
 export function readStanding(
   sql: Sql,
   { user, identity, currentSecretHash, now }: StandingQuery,
@@ -180,7 +171,7 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
     ...match,
     command.endReason,
   )
-  // Without an identity, `ended_upto` has said so of all at once: a user may have thousands of them.
+  // Without an identity, `ended_upto` ends the answers of all sessions in one write, however many there are.
   if (identity !== undefined) {
     sql.run(
       `UPDATE sessions SET end_reason = ?6 WHERE ${OF_IDENTITY} AND ${FINISHING}`,
@@ -195,7 +186,7 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, command) }
 }
 
-/** Sets the block that is asked for, unless a longer one stands; answers the end of what stands. */
+/** Sets the given block unless a longer one holds; returns the end of the block that holds. */
 function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
   const standing = sql.get('SELECT until FROM blocks WHERE user = ? AND until > ?', user, now)
   const until = numberIn(standing, 'until')

@@ -1,4 +1,4 @@
-// Counts a self-hosted session's requests per minute and says whether it is live, in SQLite.
+// Checks and counts requests with a self-hosted session in SQLite, and finds sessions whose answers must end.
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import type { SessionKey, SessionUse, UseOutcome } from '../records.ts'
 import { isLive, toSession } from '../rows.ts'
@@ -14,7 +14,7 @@ const COUNT = `
   INSERT INTO session_uses VALUES (?1, ?2, ?3, ?4)
   ON CONFLICT (id, kind) DO UPDATE SET used = ?3, ends_ms = ?4`
 
-/** A session whose answers may run on: it is active or has expired, or was replaced, and no more. */
+/** Finds a session whose answers may go on: active, expired or replaced, and neither cancelled nor revoked. */
 const RUNS_ON = `
   SELECT 1 FROM sessions
   WHERE id = ? AND +user = ? AND (+status = 'active' AND end_reason IS NULL
@@ -22,8 +22,8 @@ const RUNS_ON = `
     AND seq > coalesce((SELECT ended_upto FROM users WHERE users.user = sessions.user), 0)`
 
 /**
- * What the gateway asks of self-hosted sessions. A lost count is no loss, so no use waits for the
- * disk; what has been cancelled is seen all the same, because both connections read the one file.
+ * A count that a power failure loses does no harm, so counts do not wait for the disk. This connection
+ * still sees every cancel, because both connections read the one file.
  *
  * @param relaxed - the connection that does not wait for the disk
  */
