@@ -105,5 +105,8 @@ export function createListOwn({
 }
 
 function unshown() {
-  return serverFault('upstream_unavailable', 'the server shows none of the threads that the user owns')
+  return serverFault(
+    'upstream_unavailable',
+    'the server shows none of the threads that the user owns',
+  )
 }

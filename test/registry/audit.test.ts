@@ -27,7 +27,7 @@ function setUp() {
 }
 
 describe('write', () => {
-  test('is durable when it resolves, and a log line that names nobody', async () => {
+  test('is durable when it resolves, and logs a line that names nobody', async () => {
     const { audit, registry, log, clock } = setUp()
     await audit.write({ ...attempt, action: 'revoke', user: 'alice', outcome: 'ok', reason: 'x' })
     expect((await registry.listAudit({ limit: 10 }))?.data).toEqual([
@@ -48,7 +48,7 @@ describe('write', () => {
     expect(log.text()).not.toMatch(/alice|idp\.example/)
   })
 
-  test('throws what the store throws', async () => {
+  test('throws the error of the store', async () => {
     const { audit, registry } = setUp()
     registry.failing.add('appendAudit')
     await expect(audit.write(attempt)).rejects.toMatchObject({ code: 'store_unavailable' })
@@ -56,7 +56,7 @@ describe('write', () => {
 })
 
 describe('note', () => {
-  test('is written within a moment, many at once', async () => {
+  test('writes its entries within a moment, many at once', async () => {
     const { audit, registry } = setUp()
     for (let n = 0; n < 50; n++) audit.note({ ...mint, requestId: `req_${n}` })
     await expect.poll(() => registry.calls).toEqual(['appendAudit'])
@@ -64,14 +64,14 @@ describe('note', () => {
     expect((await registry.listAudit({ limit: 100 }))?.data).toHaveLength(50)
   })
 
-  test('an attempt is a log line; a mint has its own in the access log', async () => {
+  test('logs an attempt, and no mint: that has its own line in the access log', async () => {
     const { audit, log } = setUp()
     audit.note(mint)
     audit.note(attempt)
     expect(log.lines).toMatchObject([{ msg: 'audit', action: 'admin_attempt' }])
   })
 
-  test('waits while the store is down, says so once, and comes in order when it is back', async () => {
+  test('keeps entries while the store is down, logs that once, and writes them in order when it is back', async () => {
     const { audit, registry, log, entries } = setUp()
     registry.failing.add('appendAudit')
     for (const requestId of ['req_1', 'req_2']) {
@@ -86,7 +86,7 @@ describe('note', () => {
     expect(complaints).toHaveLength(1)
   })
 
-  test('a store that is down for long costs no memory without bound: the latest 10,000 wait', async () => {
+  test('keeps only the latest 10,000 entries while the store is down for long', async () => {
     const { audit, registry, entries } = setUp()
     registry.failing.add('appendAudit')
     for (let n = 0; n < 12_000; n++) audit.note({ ...mint, requestId: `req_${n}` })
@@ -106,7 +106,7 @@ describe('note', () => {
   })
 })
 
-describe('what one caller repeats', () => {
+describe('an action that one caller repeats', () => {
   test('is written 60 times a minute, and again in the next', async () => {
     const { audit, clock, entries, log } = setUp()
     for (let n = 0; n < 500; n++) audit.note(attempt)
@@ -129,7 +129,7 @@ describe('what one caller repeats', () => {
     expect(await entries()).toHaveLength(61)
   })
 
-  test('mints that succeed are all there: they have a limit of their own', async () => {
+  test('is written each time when it is a mint that succeeds: mints have a limit of their own', async () => {
     const { audit, entries } = setUp()
     for (let n = 0; n < 500; n++) audit.note(mint)
     expect(await entries()).toHaveLength(500)

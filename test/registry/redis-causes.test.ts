@@ -11,7 +11,7 @@ import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/reg
 import { forEachTest } from '../support/started.ts'
 
 const WARN = 40
-/** As long as several attempts take. */
+/** Long enough for several attempts, in milliseconds. */
 const A_WHILE_MS = 500
 
 interface Line {
@@ -26,7 +26,7 @@ afterEach(() => {
   for (const link of opened.splice(0)) link.close()
 })
 
-/** A link, and what it says at the default log level. */
+/** A link, and the lines that it logs at the default level. */
 function linkTo(url: string, { cluster = false } = {}) {
   const text: string[] = []
   const log = createLog({ level: 'info', destination: { write: (line) => text.push(line) } })
@@ -44,7 +44,7 @@ function linkTo(url: string, { cluster = false } = {}) {
   }
 }
 
-/** One warning, however many attempts there were, and no secret in it. */
+/** Expects one warning after several attempts, without a secret in it. */
 async function expectOneCause(link: ReturnType<typeof linkTo>, msg: RegExp, cause: RegExp) {
   await vi.waitFor(() => expect(link.causes().length).toBeGreaterThan(0), 4_000)
   await sleep(A_WHILE_MS)

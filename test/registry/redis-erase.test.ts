@@ -7,12 +7,12 @@ import { forAllTests } from '../support/started.ts'
 const instances = redisInstances()
 const ERASE = { user: 'zoe-4711', keptAction: 'erase', limit: 100, now: NOW }
 
-describe.runIf(wantsRedis())('what Redis keeps of a user who was erased', () => {
+describe.runIf(wantsRedis())('a user who was erased', () => {
   const redis = forAllTests(() => startRedis())
   const registry = forAllTests(() => instances.answering(redis.url))
   afterAll(() => instances.closeAll())
 
-  it('is the generation, which goes after a day', async () => {
+  it('leaves only the generation in Redis, which expires after a day', async () => {
     await registry.record(entry({ id: 's1', user: 'zoe-4711', sid: 'sid-4711' }))
     await registry.record(entry({ id: 's2', user: 'bob' }))
     await registry.appendAudit([auditEntry({ id: 'a1', user: 'zoe-4711' })])

@@ -21,7 +21,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
   const registry = forEachTest(() => instances.answering(redis.url))
   afterEach(() => instances.closeAll())
 
-  it('when killed: every method refuses; when back: everything is there', async () => {
+  it('refuses every method when it is killed, and has everything when it is back', async () => {
     const block = { until: NOW + 60, reason: undefined, by: 'a' }
     await registry.record(entry({ id: 's1' }))
     await registry.record(entry({ id: 's2', user: 'bob' }))
@@ -38,11 +38,11 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect((await registry.getSession('s2'))?.status).toBe('active')
   })
 
-  it('when hanging: the first calls wait a little, the others not at all', async () => {
+  it('lets the first calls wait a little when it hangs, and refuses the others at once', async () => {
     redis.freeze()
     const first = everyCall(registry).map((call) => expect(call()).rejects.toMatchObject(refused))
     await Promise.all(first)
-    // Each of these would wait for its own time-out, if the first had taught nothing.
+    // Without the lesson of the first calls, each of these would wait for its own time-out.
     for (let at = 0; at < 200; at++) {
       await expect(registry.readStanding(standingQuery())).rejects.toMatchObject(refused)
     }
@@ -51,7 +51,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect((await registry.readStanding(standingQuery('carol'))).generation).toBe(0)
   }, 10_000)
 
-  it('when hanging for long: is found again, though the connections were given up', async () => {
+  it('is found again after it hung for long, although the connections were given up', async () => {
     redis.freeze()
     await expect(registry.check()).rejects.toMatchObject(refused)
     await new Promise((resolve) => setTimeout(resolve, 2_500))
@@ -60,7 +60,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await answers(registry)
   })
 
-  it('executes late what it was sent before it hung, and the outbox knows of it', async () => {
+  it('may execute a revoke late that it got before it hung, and then the outbox has the cancel', async () => {
     await registry.record(entry({ id: 's1' }))
     redis.freeze()
     await expect(registry.revoke(order())).rejects.toMatchObject(refused)
@@ -71,7 +71,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect(waiting).toEqual(status === 'cancelling' ? ['s1'] : [])
   })
 
-  it('lets counters go on in memory, which decide about no block', async () => {
+  it('lets counters go on in memory, which say nothing about blocks', async () => {
     await redis.kill()
     const limit = { max: 1, seconds: 60, nowMs: NOW * 1000 }
     expect((await registry.consume('k', limit)).allowed).toBe(true)
@@ -85,13 +85,13 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await expect(registry.record(entry({ id: 's1' }))).rejects.toMatchObject(refused)
   })
 
-  it('when it has forgotten the scripts: is told them again', async () => {
+  it('gets the scripts again when it has forgotten them', async () => {
     await registry.record(entry({ id: 's1' }))
     await redis.cli('script', 'flush')
     expect(ids((await registry.revoke(order())).cancelling)).toEqual(['s1'])
   })
 
-  it('when its keys hold something else: refuses, and decides nothing', async () => {
+  it('refuses, and decides nothing, when its keys hold something else', async () => {
     await registry.record(entry({ id: 's1' }))
     await redis.cli('hset', '{ckm}:session:s1', 'ends_at', 'nonsense')
     await expect(registry.revoke(order())).rejects.toMatchObject(refused)
@@ -107,7 +107,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect(await redis.cli('exists', '{ckm}:session:s2', '{ckm}:outbox')).toBe('0')
   })
 
-  it('when full or read-only: refuses writes, and check says so', async () => {
+  it('refuses writes when it is full or read-only, and so does check', async () => {
     await redis.cli('config', 'set', 'maxmemory', '1')
     await expect(registry.check()).rejects.toMatchObject(refused)
     await expect(registry.revoke(order())).rejects.toMatchObject(refused)
@@ -128,7 +128,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect((await registry.readStanding(standingQuery())).generation).toBe(0)
   })
 
-  it('when closed: refuses', async () => {
+  it('refuses every call when it is closed', async () => {
     await registry.close()
     await expect(registry.check()).rejects.toMatchObject(refused)
     await registry.close()
@@ -152,7 +152,7 @@ describe.runIf(wantsRedis())('a Redis that is not there at the start', () => {
     await redis.close()
   })
 
-  it('takes connections and says nothing: refused, and given up again and again', async () => {
+  it('is refused and given up again and again while it takes connections and says nothing', async () => {
     let connections = 0
     const server = createServer((socket) => {
       connections++
@@ -193,7 +193,7 @@ describe.runIf(wantsRedis())('a cluster', () => {
     expect(counts.map(Number).filter((count) => count > 0)).toHaveLength(1)
   })
 
-  it('while their slot moves: refuses; afterwards goes on with all of them', async () => {
+  it('refuses while the slot of the keys moves, and goes on with all keys afterwards', async () => {
     const from = await holder()
     const to = nodes.find((node) => node !== from) ?? from
     const [fromId, toId] = [await from.cli('cluster', 'myid'), await to.cli('cluster', 'myid')]
@@ -214,7 +214,7 @@ describe.runIf(wantsRedis())('a cluster', () => {
     expect(standing).toMatchObject({ generation: 1, blockedUntil: NOW + 60 })
   })
 
-  it('when that node hangs: refuses; when it answers again: goes on', async () => {
+  it('refuses while the node of the keys hangs, and goes on when it answers again', async () => {
     const node = await holder()
     node.freeze()
     const calls = Array.from({ length: 12 }, (_, at) => registry.revoke(order({ user: `v${at}` })))
@@ -225,7 +225,7 @@ describe.runIf(wantsRedis())('a cluster', () => {
     await vi.waitFor(() => registry.revoke(order({ user: 'w' })), { timeout: 10_000, interval: 50 })
   })
 
-  it('when it was killed and is back: goes on', async () => {
+  it('goes on when the node of the keys was killed and is back', async () => {
     const node = await holder()
     await node.kill()
     await expect(registry.getSession('s1')).rejects.toMatchObject(refused)

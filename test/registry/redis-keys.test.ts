@@ -50,7 +50,7 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     expect([...kinds].filter((kind) => !page.includes(`\`${kind}\``))).toEqual([])
   })
 
-  it('go in the end, by themselves or with the sweep, apart from the order of creation', async () => {
+  it('all expire or are swept in the end, except keys of the service, sources and the order of creation', async () => {
     await everyKind(registry, { user: 'alice', sid: 'x' })
     await registry.releaseOwnership(ownership({ id: 't1' }))
     const later = NOW + 100_000
@@ -86,7 +86,7 @@ async function everyKind(
   await registry.appendAudit([auditEntry({ id: 'a1', user })])
 }
 
-describe.runIf(wantsRedis())('what a mint costs Redis', () => {
+describe.runIf(wantsRedis())('the cost of a mint for Redis', () => {
   const redis = forEachTest(() => startRedis())
   const registry = forEachTest(() => instances.answering(redis.url))
   afterEach(() => instances.closeAll())
@@ -101,7 +101,7 @@ describe.runIf(wantsRedis())('what a mint costs Redis', () => {
     await mint('s1')
     await redis.cli('config', 'resetstat')
     await mint('s2')
-    // Commands of scripts count too; these come from the client alone.
+    // INFO also counts the commands of scripts, but only the client sends `EVALSHA`.
     const counted = await redis.cli('info', 'commandstats')
     expect(/^cmdstat_evalsha:calls=(\d+)/m.exec(counted)?.[1]).toBe('2')
   })

@@ -12,7 +12,7 @@ const refused = { code: 'store_unavailable' }
 let link: Link | undefined
 afterEach(() => link?.close())
 
-/** On connections that are ready at once; `send` answers what is not the link's own check. */
+/** A link on connections that are ready at once; `send` answers all commands but the link's own check. */
 async function linkTo(send: RedisConnection['send'], replicas = 0) {
   const seen = { connections: 0, sent: [] as (readonly string[])[] }
   const opened = createLink({
@@ -51,14 +51,14 @@ test('a script gets the hash tag as its key and its arguments as text', async ()
   expect(seen.sent).toEqual([['EVALSHA', STEP.sha, '1', '{ckm}', 'a', '7']])
 })
 
-test('a call that this process itself held up is answered, and nobody is suspected', async () => {
+test('a call that was late because this process was busy is answered, and Redis is not suspected', async () => {
   let first = true
   const { call } = await linkTo(() => {
     if (!first) return Promise.resolve('next')
     first = false
     const until = performance.now() + 3 * CALL_MS
     while (performance.now() < until);
-    // As an answer that comes as soon as the command could be sent.
+    // The answer comes as soon as the command could be sent.
     return sleep(10, 'late')
   })
   expect(await call()).toBe('late')

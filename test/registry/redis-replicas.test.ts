@@ -16,16 +16,16 @@ import { forEachTest } from '../support/started.ts'
 const instances = redisInstances()
 const tooFew = { code: 'store_unavailable', reason: 'Redis: 0 of 1 replicas have it within 300 ms' }
 const refused = { code: 'store_unavailable' }
-/** One after the other, each with a `WAIT` of its own, they would take 15 s. */
+/** Revokes sent at once. One after the other, each with its own `WAIT`, they would take 15 s. */
 const REVOKES = 50
 const WAIT_MS = 300
 
 const lines = () => instances.lines.map((line) => JSON.parse(line))
 
-/** Repeats what is refused: on a busy machine a replica may need more than the 300 ms. */
+/** Repeats a refused step: on a busy machine a replica may need more than the 300 ms. */
 const confirmed = <T>(takeBack: () => Promise<T>) => vi.waitFor(takeBack, 5_000)
 
-/** How long each of so many mints took, in milliseconds. */
+/** Milliseconds that each of a number of mints took. */
 async function mint(registry: PlainRegistry, user: string, mints: number): Promise<number[]> {
   const took: number[] = []
   for (let at = 0; at < mints; at++) {
@@ -81,7 +81,7 @@ describe.runIf(wantsRedis())('with ?replicas=1', () => {
     expect(said()).toMatchObject([{ level: 40 }, { level: 30, replicas: 1 }])
   })
 
-  test('everything that takes back waits: cancels and marks of a logout too', async () => {
+  test('cancels and marks of a logout wait for the replica too', async () => {
     await registry.record(entry({ id: 's1' }))
     const mark = { issuer: 'i', subject: 's', issuedBefore: NOW, keepUntil: NOW + 60 }
     replica.freeze()
@@ -93,11 +93,11 @@ describe.runIf(wantsRedis())('with ?replicas=1', () => {
     expect(cancelled?.status).toBe('cancelling')
   })
 
-  test('a repeated cancel that finds all done is confirmed only when the replica has that', async () => {
+  test('a repeated cancel that writes nothing is answered only when the replica has the first one', async () => {
     await registry.record(entry({ id: 's1' }))
     replica.freeze()
     await expect(registry.beginCancel('s1', NOW)).rejects.toMatchObject(tooFew)
-    // On a new connection `WAIT` alone would confirm what that connection has not written.
+    // On a new connection, `WAIT` alone would confirm at once, because that connection has written nothing.
     await primary.cli('client', 'kill', 'type', 'normal')
     expect(await primary.cli('wait', '1', '100')).toBe('1')
     await answers(registry)

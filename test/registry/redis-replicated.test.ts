@@ -55,7 +55,7 @@ function scene() {
   return { ...opened, connections, untilSent, answer }
 }
 
-test('a write goes out with a second write, which a repeated one may lack, and WAIT', async () => {
+test('a write is sent with a second write, in case it changes nothing itself, and WAIT', async () => {
   const { send, untilSent, answer } = scene()
   const one = send(['one'])
   await untilSent(['one', 'a write', 'WAIT 2'])
@@ -63,7 +63,7 @@ test('a write goes out with a second write, which a repeated one may lack, and W
   expect(await one).toBe('done')
 })
 
-test('what comes during a WAIT goes out together after it', async () => {
+test('writes that come during a WAIT are sent together after it', async () => {
   const { send, untilSent, answer } = scene()
   const first = send(['first'])
   await untilSent(['first', 'a write', 'WAIT 2'])
@@ -117,7 +117,7 @@ test.each([
   expect(await again).toBe('done')
 })
 
-test('when it is closed, what waits is refused', async () => {
+test('when it is closed, waiting writes are refused', async () => {
   const { send, untilSent, close } = scene()
   const one = expect(send(['one'])).rejects.toThrow('Socket closed')
   await untilSent(['one', 'a write', 'WAIT 2'])

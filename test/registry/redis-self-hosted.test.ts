@@ -8,7 +8,7 @@ const instances = redisInstances()
 const ALL = { kind: 'thread', limit: 20, order: 'desc' } as const
 const USE = { id: 's1', user: 'alice', maxPerMinute: 5, counts: 'run', nowMs: NOW * 1000 } as const
 
-describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => {
+describe.runIf(wantsRedis())('Redis with self-hosted workflows', () => {
   let registry: PlainRegistry
 
   const redis = forAllTests(() => startRedis())
@@ -33,7 +33,7 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
     }
   })
 
-  it('keeps ownership for good, and nothing of a thing that was released', async () => {
+  it('keeps ownership without expiry, and nothing of a thing that was released', async () => {
     await registry.claimOwnership(ownership({ id: 't1' }))
     await registry.claimOwnership(ownership({ id: 't1', user: 'bob' }))
     for (const key of [
@@ -47,7 +47,7 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
     expect(await redis.keys('{ckm}:own*')).toEqual(['{ckm}:owned-sources'])
   })
 
-  it('keeps one entry of many claims at once', async () => {
+  it('keeps the first of many claims at once', async () => {
     const claims = Array.from({ length: 12 }, (_, at) =>
       registry.claimOwnership(ownership({ id: 't1', user: `u${at}` })),
     )
@@ -56,7 +56,7 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
       expect(await redis.cli('zcard', list)).toBe('1')
   })
 
-  it('refuses what is not what it should be', async () => {
+  it('refuses damaged keys', async () => {
     await registry.record(entry({ id: 's1', state: { plan: 'pro' } }))
     await registry.claimOwnership(ownership({ id: 't1' }))
     const refused = { code: 'store_unavailable' }
@@ -72,7 +72,7 @@ describe.runIf(wantsRedis())('what Redis keeps of self-hosted workflows', () => 
     }
   })
 
-  it('when hanging or gone: every method refuses, and what was there is there again', async () => {
+  it('refuses every method while it hangs or is down, and has everything again afterwards', async () => {
     await registry.record(entry({ id: 's1' }))
     await registry.claimOwnership(ownership({ id: 't1' }))
     const calls = [

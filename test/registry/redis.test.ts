@@ -11,8 +11,8 @@ import { forAllTests } from '../support/started.ts'
 const log = createLog({ level: 'silent' })
 
 /**
- * As the user of deploy.md, who is refused any command that is not documented. Semantics are tried here,
- * on a machine that may be busy; redis-faults.test.ts tries the bound.
+ * Connects as the user of deploy.md, which may run only the documented commands. These tests check the
+ * semantics, with a longer deadline because the machine may be busy; redis-faults.test.ts checks the deadline.
  */
 async function emptyStore(nodes: readonly TestRedis[], cluster: boolean) {
   const [first] = nodes
@@ -36,7 +36,7 @@ async function emptyStore(nodes: readonly TestRedis[], cluster: boolean) {
   }
 }
 
-/** A new instance says that it is not connected until it is. */
+/** Waits until a new instance is connected: before that, every call is refused. */
 async function answering(registry: Registry): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {
     try {

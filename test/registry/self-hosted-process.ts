@@ -26,7 +26,7 @@ const use = {
   nowMs: NOW * 1000,
 } as const
 
-/** The lock may be held for longer than one call waits: nothing was done then. */
+/** Repeats a call that was refused because another process held the lock: it has written nothing. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

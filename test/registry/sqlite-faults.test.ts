@@ -20,7 +20,7 @@ afterEach(() => {
 })
 
 describe('a SQLite store that fails', () => {
-  it('when full: refuses, leaves nothing half done, and still reads', async () => {
+  it('refuses writes when it is full, leaves nothing half done, and still reads', async () => {
     const registry = open({ maxPageCount: 52 })
     let recorded = 0
     let refusal: unknown
@@ -48,7 +48,7 @@ describe('a SQLite store that fails', () => {
     expect((await registry.readStanding(standingQuery())).liveSessions).toBe(recorded)
   })
 
-  it('when another process holds the lock: waits a little, without blocking, then refuses', async () => {
+  it('waits a little for a lock of another process, without blocking, then refuses', async () => {
     const registry = open()
     const other = foreign()
     other.exec('BEGIN IMMEDIATE')
@@ -73,7 +73,7 @@ describe('a SQLite store that fails', () => {
     expect(await registry.record(entry({ id: 's0' }))).toMatchObject({ kind: 'recorded' })
   })
 
-  it('when the lock is let go in time: the write goes through', async () => {
+  it('writes when the lock is released in time', async () => {
     const registry = open()
     const other = foreign()
     other.exec('BEGIN IMMEDIATE')
@@ -83,7 +83,7 @@ describe('a SQLite store that fails', () => {
     other.close()
   })
 
-  it('when rows are not what they should be: refuses', async () => {
+  it('refuses damaged rows', async () => {
     const registry = open()
     await registry.record(entry({ id: 's1' }))
     const other = foreign()
@@ -96,7 +96,7 @@ describe('a SQLite store that fails', () => {
     other.close()
   })
 
-  it('when closed: refuses', async () => {
+  it('refuses every call when it is closed', async () => {
     const registry = open()
     await registry.close()
     await registry.close()

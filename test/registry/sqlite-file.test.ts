@@ -19,7 +19,7 @@ const file = sqliteFile()
 const { open, foreign } = file
 
 describe('the SQLite file', () => {
-  it('is made for its owner only, in a folder that is made too', () => {
+  it('is created readable for its owner only, and so is its folder', () => {
     open({ path: join(file.folder, 'a', 'b', 'mint.db') })
     expect(statSync(join(file.folder, 'a', 'b')).mode & 0o777).toBe(0o700)
     for (const suffix of ['', '-wal', '-shm']) {
@@ -82,14 +82,14 @@ describe('the SQLite file', () => {
     expect(() => open()).toThrow(StoreUnusableError)
   })
 
-  it('is refused at the start when it is a folder, or its folder cannot be', () => {
+  it('is refused at the start when it is a folder, or when its folder cannot be created', () => {
     mkdirSync(file.path)
     expect(() => open()).toThrow(StoreUnusableError)
     writeFileSync(join(file.folder, 'file'), '')
     expect(() => open({ path: join(file.folder, 'file', 'mint.db') })).toThrow(StoreUnusableError)
   })
 
-  it('is refused when a newer version wrote it, and left as it was', async () => {
+  it('is refused when a newer version wrote it, and left unchanged', async () => {
     await open().close()
     const db = foreign()
     db.exec(`PRAGMA user_version = ${MIGRATIONS.length + 1}`)
@@ -110,7 +110,7 @@ describe('the SQLite file', () => {
     db.close()
   })
 
-  it('is brought forward from every version, and a failed step leaves it as it was', () => {
+  it('is migrated from every version, and a failed step leaves it unchanged', () => {
     const db = foreign()
     const added = [...MIGRATIONS, 'CREATE TABLE later (a INTEGER) STRICT']
     migrate(db, MIGRATIONS)

@@ -11,7 +11,7 @@ function setUp() {
   return { db: createDatabase(connection), numbers: () => rows().map((row) => row['n']) }
 }
 
-test('one that fails is undone alone; its neighbours hold, and get their own results', async () => {
+test('a write that fails is undone alone; its neighbours commit, and get their own results', async () => {
   const { db, numbers } = setUp()
   const insert = (n: number, fails = false) =>
     db.write((sql) => {
@@ -29,7 +29,7 @@ test('one that fails is undone alone; its neighbours hold, and get their own res
   expect(numbers()).toEqual([1, 3])
 })
 
-test('a failure that takes the whole transaction along fails nobody else', async () => {
+test('a failure that rolls back the whole transaction fails no other write', async () => {
   const { db, numbers } = setUp()
   const insert = (n: number) => db.write((sql) => sql.run('INSERT INTO t VALUES (?)', n))
   // As SQLite does by itself after a full disk or an I/O error.
@@ -39,7 +39,7 @@ test('a failure that takes the whole transaction along fails nobody else', async
   expect(numbers()).toEqual([1, 2])
 })
 
-test('each sees what those before it in the group have written', async () => {
+test('each write of a group sees the writes before it', async () => {
   const { db } = setUp()
   const count = () =>
     db.write((sql) => {

@@ -47,7 +47,7 @@ describe('the SQLite file of self-hosted workflows', () => {
     expect(await registry.claimOwnership(ownership({ id: 't1', user: 'bob' }))).toBe('taken')
   })
 
-  it('counts no use of a session that the sweep took', async () => {
+  it('counts no use of a session that the sweep deleted', async () => {
     await registry.record(entry({ id: 's1' }))
     await registry.useSession({
       id: 's1',
@@ -65,7 +65,7 @@ describe('the SQLite file of self-hosted workflows', () => {
     db.close()
   })
 
-  it('refuses a state that is not what it should be', async () => {
+  it('refuses a damaged state', async () => {
     await registry.record(entry({ id: 's1' }))
     const db = new DatabaseSync(path)
     for (const state of ['{', '[]', '{"a":null}', '{"a":{}}']) {
@@ -89,18 +89,21 @@ describe('the SQLite file of self-hosted workflows', () => {
     [{ source: 'support' }, 2],
     [{ user: 'alice' }, 2],
     [{ source: 'support', user: 'alice' }, 3],
-  ])('reads a list of %j from an index of just that, in its order', (of, fields) => {
-    const db = new DatabaseSync(path)
-    const page = { kind: 'thread', limit: 5, order: 'desc' } as const
-    const span = { above: 0, below: 9, walk: 'desc', flipped: false } as const
-    const text = listText(ownedRows({ ...page, ...of }), span)
-    const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all()
-    expect(plan.map((row) => row['detail'])).toEqual([
-      expect.stringMatching(/^SEARCH owned USING INDEX \w+ \(.* AND rowid>\? AND rowid<\?\)$/),
-    ])
-    expect(String(plan[0]?.['detail']).match(/\w=\?/g)).toHaveLength(fields)
-    db.close()
-  })
+  ])(
+    'reads a list of %j from an index of exactly these fields, in the order of creation',
+    (of, fields) => {
+      const db = new DatabaseSync(path)
+      const page = { kind: 'thread', limit: 5, order: 'desc' } as const
+      const span = { above: 0, below: 9, walk: 'desc', flipped: false } as const
+      const text = listText(ownedRows({ ...page, ...of }), span)
+      const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all()
+      expect(plan.map((row) => row['detail'])).toEqual([
+        expect.stringMatching(/^SEARCH owned USING INDEX \w+ \(.* AND rowid>\? AND rowid<\?\)$/),
+      ])
+      expect(String(plan[0]?.['detail']).match(/\w=\?/g)).toHaveLength(fields)
+      db.close()
+    },
+  )
 })
 
 describe('several processes on one SQLite file', () => {
@@ -109,7 +112,7 @@ describe('several processes on one SQLite file', () => {
     for (const child of children.splice(0)) child.kill('SIGKILL')
   })
 
-  /** Resolves when it waits for the word to begin. */
+  /** Resolves when the process is ready and waits for the signal to begin. */
   async function start(user: string, of: { max: number; count: number }) {
     const numbers = ['--max', String(of.max), '--count', String(of.count)]
     const args = [PROCESS, '--path', path, '--user', user, ...numbers]
@@ -121,7 +124,7 @@ describe('several processes on one SQLite file', () => {
     return { child, printed }
   }
 
-  it('let through exactly what the limit allows, and claim each thread once', async () => {
+  it('let through exactly as many uses as the limit allows, and claim each thread once', async () => {
     await registry.record(entry({ id: 's1' }))
     const of = { max: 400, count: 250 }
     const users = await Promise.all(['p', 'q', 'r'].map((user) => start(user, of)))

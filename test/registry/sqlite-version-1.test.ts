@@ -84,7 +84,7 @@ describe('a SQLite file of schema version 1', () => {
     expect([...(await registry.keptKey('log', () => Uint8Array.of(9)))]).toEqual([1, 2, 3])
   })
 
-  it('takes what later versions know, for old sessions and new ones', async () => {
+  it('stores the fields of later versions, for old sessions and new ones', async () => {
     const use = { user: 'alice', maxPerMinute: 1, counts: 'run', nowMs: NOW * 1000 } as const
     expect((await registry.useSession({ ...use, id: 'live' })).kind).toBe('ok')
     expect((await registry.useSession({ ...use, id: 'live' })).kind).toBe('limited')

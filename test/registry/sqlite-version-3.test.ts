@@ -22,7 +22,7 @@ import { scratchFolder } from '../support/scratch-folder.ts'
 import { forEachTest } from '../support/started.ts'
 
 // The SQL is the dump of a file that the service wrote at commit 71f6dbc: a live hosted session, a
-// live self-hosted one, one that ended, one that a revoke is ending, and a row of every other table.
+// live self-hosted one, one that has ended, one whose cancel waits, and a row of every other table.
 const DUMP = readFileSync(new URL('./sqlite-version-3.sql', import.meta.url), 'utf8')
 const BOBS = { user: 'bob', subject: 'bob-sub' }
 
@@ -77,7 +77,7 @@ describe('a SQLite file of schema version 3', () => {
     }
   })
 
-  it('moves ownership from the workflow to its server, whichever start knows of it', async () => {
+  it('moves ownership from the workflow to its server once, and later starts leave it there', async () => {
     const source = 'http://desk.internal/chatkit'
     await expectOwned(registry, '\nhelpdesk')
     const move = { workflow: 'helpdesk', source }
@@ -88,7 +88,7 @@ describe('a SQLite file of schema version 3', () => {
     }
   })
 
-  it('moves ownership of a workflow that is now the name of its threads', async () => {
+  it('moves ownership of a workflow whose name is now the source of its threads', async () => {
     const moves = [
       { workflow: 'renamed', source: 'helpdesk' },
       { workflow: 'helpdesk', source: 'helpdesk' },
@@ -98,7 +98,7 @@ describe('a SQLite file of schema version 3', () => {
     await again.close()
   })
 
-  it('leaves alone what was claimed since at a source with the name of a workflow', async () => {
+  it('leaves later claims alone at a source that has the name of a workflow', async () => {
     const owned = ownership({ source: 'helpdesk', id: 'thr_9', user: 'carol' })
     expect(await registry.claimOwnership(owned)).toBe('claimed')
     const again = plain(
