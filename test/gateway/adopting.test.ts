@@ -4,7 +4,7 @@ import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forEachTest } from '../support/started.ts'
 import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
 
-// Threads from before the move, on a server that never asks who is asking.
+// Threads from before the gateway, on a server that does not know about users.
 
 let alice: ReturnType<typeof asAt>
 let bob: ReturnType<typeof asAt>
@@ -30,7 +30,7 @@ const ownerOf = async (id: string) => {
   return owner
 }
 
-test('a thread that nobody owns is the first asker’s once the server has shown it', async () => {
+test('a thread that nobody owns belongs to the first user who asks, once the server has shown it', async () => {
   const id = await oldThread()
   expect((await show(alice, id)).status).toBe(200)
   expect(await ownerOf(id)).toBe('alice')
@@ -59,7 +59,7 @@ test('every other request on a thread that nobody owns is 404, and the server do
   expect(await ownerOf(thread_id)).toBeUndefined()
 })
 
-test('an id of a thread to come is not claimed by asking for it, and its maker gets it', async () => {
+test('asking for a thread before it exists does not claim its id, and its creator gets it', async () => {
   const { id: last } = await createThread(alice)
   const guessed = ['thr_00000000', last.replace(/.$/, 'x'), `${last}0`]
   for (const id of guessed) {

@@ -17,7 +17,7 @@ async function startPicture(options?: Parameters<typeof startFiles>[0]) {
 }
 
 describe('a link to a picture', () => {
-  test('gives it without any header of a page, as nothing but a picture', async () => {
+  test('answers with the picture, without any header of the page, and with headers that make it nothing else', async () => {
     const { link, seen, session } = await startPicture()
     const response = await fetch(link)
     expect(await response.text()).toBe('picture')
@@ -140,7 +140,7 @@ describe('a server that lies', () => {
     expect(await (await fetch(link)).text()).toBe('picture')
   })
 
-  test('early hints pass by, and headers without an end are 503', async () => {
+  test('early hints are ignored, and headers without an end are 503', async () => {
     const { link, serve } = await startPicture()
     serve((request, response) => {
       response.writeEarlyHints({ link: '</x>; rel=preload' })
@@ -157,7 +157,7 @@ describe('a server that lies', () => {
     expectProblem(await answerOf(await fetch(link)), 503, 'upstream_unavailable')
   })
 
-  test('silence in the middle of a file ends it', async () => {
+  test('a server that falls silent in the middle of a file ends the download', async () => {
     const { link, serve } = await startPicture({ gateway: { idleMs: 1100 } })
     serve((_request, response) =>
       response.writeHead(200, { 'content-type': 'image/png' }).write('a'),
@@ -184,7 +184,7 @@ test('a file of 1 GB streams at the client’s pace and is never held', async ()
   const reader = (await fetch(link)).body?.getReader()
   await reader?.read()
   let before = -1
-  // What the sockets on the way hold, and no more.
+  // The server may have sent only as much as the sockets on the way hold.
   while (before !== sent) {
     before = sent
     await wait(200)
@@ -321,8 +321,8 @@ describe('a link ends', () => {
   })
 })
 
-describe('of one user', () => {
-  test('20 links are followed at a time, one more is 429, and others are not touched', async () => {
+describe('the links of one user', () => {
+  test('are followed 20 at a time, one more is 429, and those of other users are not affected', async () => {
     const { link, serve } = await startPicture()
     const open: (() => void)[] = []
     serve((_request, response) => {
@@ -343,7 +343,7 @@ describe('of one user', () => {
     })
   })
 
-  test('links that the client or the server gives up free their places', async () => {
+  test('free their slots when the client or the server gives up', async () => {
     const { link, serve } = await startPicture()
     serve((_request, response) =>
       response.writeHead(200, { 'content-type': 'video/mp4' }).write('a'),
@@ -364,7 +364,7 @@ describe('of one user', () => {
     await vi.waitFor(async () => expect((await fetch(link)).status).toBe(200))
   })
 
-  test('as many links a minute are followed as reads: ten times the requests that run the model', async () => {
+  test('have the limit of reads per minute: ten times that of runs of the model', async () => {
     const { link, seen } = await startPicture({ workflow: { maxRequestsPerMinute: 2 } })
     for (let at = 0; at < 20; at++) expect((await fetch(link)).status).toBe(200)
     seen.length = 0

@@ -7,7 +7,7 @@ const UPLOAD =
   /^https:\/\/mint\.acme\.example\/chatkit\/helpdesk\?upload=eyJ[\w-]+\.[\w-]+\.[\w-]+$/
 const IN_THREAD = { id: 'i1', thread_id: 'thr_1', created_at: 1 }
 
-/** Every place where the protocol has the address of a file, with `url` in it. */
+/** Every field in which the protocol has the address of a file, with `url` as its value. */
 const placesOf = (url: string): Json[] => [
   {
     type: 'user_message',
@@ -41,7 +41,7 @@ const placesOf = (url: string): Json[] => [
     },
   },
 ]
-/** How many addresses of {@link placesOf} are no text. */
+/** Number of addresses in {@link placesOf} that stand in a field of their own, not in text. */
 const FILES = 11
 
 const itemsWith = (url: string) => placesOf(url).map((item) => ({ ...IN_THREAD, ...item }))
@@ -76,7 +76,7 @@ describe('addresses under the server’s origin become links through the gateway
     },
   )
 
-  test('in threads of events, and in changes of items', async () => {
+  test('in the threads of events, and in updates of items', async () => {
     const { streamed, origin } = await startFiles()
     const url = `${origin}/files/1.png`
     const update = (change: object) => ({
@@ -98,7 +98,7 @@ describe('addresses under the server’s origin become links through the gateway
     expect(textOf(events)).not.toContain(origin)
   })
 
-  test('each field by its purpose, also relative ones and those at the origin of `upload_url`', async () => {
+  test('for the purpose of each field, also relative addresses and those at the origin of `upload_url`', async () => {
     const workflow = { uploadUrl: 'https://files.internal:9000/up' }
     const { answered } = await startFiles({ workflow })
     for (const url of ['/files/1.png', 'https://files.internal:9000/1.png']) {

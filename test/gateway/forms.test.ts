@@ -42,7 +42,7 @@ test.each(['"thread_id"', 'thread_id', '"thread_id[]"', '"thread[id]"', '"input[
   },
 )
 
-describe('a form that names what is another’s reaches no server, however the field is spelled', () => {
+describe('a form that names a thing of another user reaches no server, however the field is spelled', () => {
   test.each([
     named('"thread_id"'),
     named('thread_id'),
@@ -146,7 +146,7 @@ describe('a form of the caller’s own', () => {
     )
     const answer = await toLink('multipart/form-data; boundary=b4a2e7d; boundary=y', body)
     if (answer.status !== 204) {
-      // A parser that is stricter about the preamble refuses all of it.
+      // A parser that is strict about the preamble refuses the whole form.
       expect(answer.status).toBe(400)
       expect(seen).toEqual([])
       return

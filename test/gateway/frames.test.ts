@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createFrameCutter } from '../../src/gateway/frames.ts'
 import { note, rest, startWritten } from './scripted-server.ts'
 
-// A recording, made by hand from the protocol: pieces of text, events that are looked at, comments,
+// A stream written by hand after the protocol: pieces of text, events that are checked, comments,
 // line ends of all kinds, characters of several bytes.
 const delta = (text: string, space = '') =>
   `data:${space} {"type":${space}"thread.item.updated","item_id":"msg_1","update":{"type":"assistant_message.content_part.text_delta","content_index":0,"delta":${JSON.stringify(text)}}}`
@@ -42,7 +42,7 @@ test.each([
   },
 )
 
-test('a frame whose type needs no look passes as the bytes it came in, and others are whole frames', () => {
+test('a frame whose type needs no check passes as the bytes in which it came, and others are whole frames', () => {
   const cutter = createFrameCutter(1024, () => {})
   const chunk = Buffer.from(`${delta('a')}\n\n${delta('b')}\n\n${done}\n\n${delta('c')}\n\n`)
   const pieces = [...cutter.push(chunk)]
@@ -53,7 +53,7 @@ test('a frame whose type needs no look passes as the bytes it came in, and other
   ])
 })
 
-test('bytes are held only of frames that are not whole, and let go with them', () => {
+test('only the bytes of incomplete frames are held, and they are released with the frame', () => {
   const held: number[] = []
   const cutter = createFrameCutter(1024, (bytes) => held.push(bytes))
   for (const part of [`${delta('a')}\n\n`, 'data: {"ty', 'pe":"x"}', '\n\n']) {

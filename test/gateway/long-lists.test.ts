@@ -91,7 +91,7 @@ test('a list of a server that lists by user goes on with the server’s own curs
   expect([ids(last), last.after, last.has_more]).toEqual([['a0'], null, false])
 })
 
-test('without adopt_threads, threads that nobody owns are on no list, and nobody is made up', async () => {
+test('without adopt_threads, threads that nobody owns are on no list, and the server is not asked for a made-up user', async () => {
   const { server, list, ownerOf } = await start()
   server.threads.push(['old', 'alice'])
   expect(ids(await list())).toEqual([])
@@ -99,7 +99,7 @@ test('without adopt_threads, threads that nobody owns are on no list, and nobody
   expect(await ownerOf('old')).toBeUndefined()
 })
 
-test('with adopt_threads, what a server lists for a user is adopted when it lists nothing for a made-up one', async () => {
+test('with adopt_threads, threads that a server lists for a user are adopted if it lists none for a made-up user', async () => {
   const { server, alice, claim, list, ownerOf } = await start({ adoptThreads: true })
   server.threads.push(['old1', 'alice'], ['his', 'bob'], ['old2', 'alice'], ['taken', 'alice'])
   await claim('taken', 'bob')

@@ -128,7 +128,7 @@ test('a run of the model beyond the limit of its session in a minute is refused 
   expect((await other(CREATE)).status).toBe(200)
 })
 
-test('reads have ten times the limit of runs, for themselves: neither uses up the other', async () => {
+test('reads have a limit of their own, ten times that of runs: neither uses up the other', async () => {
   const { scene: limited, alice } = await start({ workflow: { maxRequestsPerMinute: 1 } })
   expect((await alice(CREATE)).status).toBe(200)
   for (let at = 0; at < 10; at++) expect((await alice(LIST)).status).toBe(200)
@@ -143,7 +143,7 @@ test('reads have ten times the limit of runs, for themselves: neither uses up th
   expect((await other(CREATE)).status).toBe(200)
 })
 
-test('a message that cannot be read counts as a read, and leaves the run of the minute', async () => {
+test('a message that cannot be read counts as a read, and not as a run of the model', async () => {
   const { scene: limited, alice } = await start({ workflow: { maxRequestsPerMinute: 1 } })
   const bad = ['threads.create', { input: 7 }] as const
   for (let at = 0; at < 10; at++) {
@@ -167,22 +167,25 @@ const RUNS = new Set<string>([
   'input.transcribe',
 ])
 
-test.each(REQUEST_TYPES)('a request of type %s counts as what it is', async (type) => {
-  const { registry } = scene
-  const used: string[] = []
-  const counted = {
-    ...registry,
-    useSession(use: SessionUse) {
-      used.push(use.counts)
-      return registry.useSession(use)
-    },
-  }
-  const { alice } = await start({ registry: counted })
-  const params = await workingParams(type, alice)
-  used.length = 0
-  await (await alice([type, params])).text()
-  expect(used).toEqual(['nothing', RUNS.has(type) ? 'run' : 'read'])
-})
+test.each(REQUEST_TYPES)(
+  'a request of type %s counts as a run if it runs the model, else as a read',
+  async (type) => {
+    const { registry } = scene
+    const used: string[] = []
+    const counted = {
+      ...registry,
+      useSession(use: SessionUse) {
+        used.push(use.counts)
+        return registry.useSession(use)
+      },
+    }
+    const { alice } = await start({ registry: counted })
+    const params = await workingParams(type, alice)
+    used.length = 0
+    await (await alice([type, params])).text()
+    expect(used).toEqual(['nothing', RUNS.has(type) ? 'run' : 'read'])
+  },
+)
 
 test('a request is refused with 503 while the store is down', async () => {
   const registry = createSqliteRegistry({ path: ':memory:' })

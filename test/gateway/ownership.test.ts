@@ -6,7 +6,7 @@ import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forAllTests } from '../support/started.ts'
 import { asAt, createThread, startScene } from './scene.ts'
 
-// Two users on a server that never asks who is asking.
+// Two users of a server that does not know about users.
 
 let alice: ReturnType<typeof asAt>
 let bob: ReturnType<typeof asAt>
@@ -18,7 +18,7 @@ beforeAll(async () => {
 beforeEach(() => scene.sample.server.clearRequests())
 
 describe.each(REQUEST_TYPES)('a request of type %s', (type) => {
-  test('works on what is the user’s own', async () => {
+  test('works on the user’s own threads and attachments', async () => {
     const params = await workingParams(type, alice)
     const response = await alice([type, params])
     expect(response.status).toBe(200)
@@ -31,7 +31,7 @@ describe.each(REQUEST_TYPES)('a request of type %s', (type) => {
     }
   })
 
-  test('is 404 before the server sees it when it names what is another user’s, or nobody’s', async () => {
+  test('is 404 before the server sees it when it names a thing of another user, or of nobody', async () => {
     const of = await workingParams(type, bob)
     const { id: own } = await createThread(alice)
     const { id: foreign } = await createThread(bob)

@@ -63,7 +63,7 @@ test('a body with a Content-Encoding is refused with 415', async () => {
   expectProblem(answer, 415, 'unsupported_media_type')
 })
 
-test('a body of 11 MB is refused with 413, by its length and in chunks, and one of 9 MB passes', async () => {
+test('a body of 11 MB is refused with 413, with a length or in chunks, and one of 9 MB passes', async () => {
   const { secret } = await scene.session('alice')
   const json = (bytes: number) =>
     JSON.stringify({

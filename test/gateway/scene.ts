@@ -64,7 +64,7 @@ const USUAL: Settings['gateway'] = {
 
 export interface SceneOptions {
   readonly workflow?: Partial<SelfHostedWorkflow>
-  /** Instead of the sample server. */
+  /** Takes the place of the sample server. */
   readonly server?: string
   readonly gateway?: Partial<Settings['gateway']>
   readonly heartbeatMs?: number
@@ -142,7 +142,7 @@ export async function startScene(options: SceneOptions = {}) {
 
 export type Scene = Awaited<ReturnType<typeof startScene>>
 
-/** Mints a session the way the service does: signed, and on the books. */
+/** Mints a session as the service does: with a signed client secret, and recorded in the registry. */
 async function openSession(
   { adapterOf, registry }: { adapterOf: (workflow: WorkflowName) => ChatKit; registry: Registry },
   user: string,
@@ -182,7 +182,7 @@ async function openSession(
 
 export type Session = Awaited<ReturnType<Scene['session']>>
 
-/** Asks the gateway as a session. */
+/** Sends a request to the gateway with a session's client secret. */
 export function asAt(url: string, session: Pick<Session, 'secret'>) {
   return (request: readonly [type: string, params?: unknown], options: AskOptions = {}) =>
     ask(url, request, {
@@ -191,7 +191,7 @@ export function asAt(url: string, session: Pick<Session, 'secret'>) {
     })
 }
 
-/** Creates a thread and gives its id and events. */
+/** Creates a thread and returns its id and events. */
 export async function createThread(
   asker: ReturnType<typeof asAt>,
   text = 'hello there',
@@ -206,7 +206,7 @@ export async function createThread(
   return { id, events }
 }
 
-/** Items of a kind in the events of a stream. */
+/** The items of one type in the events of a stream. */
 export function itemIn(events: readonly Json[], type: string): { id: string } {
   const items = events.map((event) => event['item'] as { id: string; type: string } | undefined)
   const found = items.find((item) => item?.type === type)

@@ -41,7 +41,7 @@ export async function startWritten(options: SceneOptions = {}) {
   return { ...at, server, response, reader }
 }
 
-/** All that still comes. */
+/** Reads the rest of a stream. */
 export async function rest(reader: ReadableStreamDefaultReader<string>): Promise<string> {
   let text = ''
   for (;;) {

@@ -11,7 +11,7 @@ beforeEach(() => scene.sample.server.clearRequests())
 
 const LIST = ['threads.list', {}] as const
 
-/** More than an answer may have. */
+/** Longer than an answer may be. */
 const HUGE = 'x'.repeat(MEBIBYTE)
 
 const faults = [

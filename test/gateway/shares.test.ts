@@ -31,7 +31,7 @@ function openBodies(url: string, secret: string, count: number) {
   return statuses
 }
 
-test('one user’s bodies that never end take a quarter of the memory; others go on', async () => {
+test('bodies of one user that never end take a quarter of the memory, and other users go on', async () => {
   const { scene, session } = await start({ gateway: { userMemoryBytes: 4 * MEBIBYTE } })
   const statuses = openBodies(scene.url, session.secret, 12)
   await vi.waitFor(() => expect(statuses.length).toBeGreaterThanOrEqual(8), WAIT)
@@ -40,7 +40,7 @@ test('one user’s bodies that never end take a quarter of the memory; others go
   expect((await bob(CREATE)).status).toBe(200)
 })
 
-test('bodies of many users that never end take the memory, not more', async () => {
+test('bodies of many users that never end take all of the bounded memory, and no more', async () => {
   const { scene } = await start({ gateway: { memoryBytes: 8 * MEBIBYTE } })
   const statuses: number[][] = []
   for (let at = 0; at < 6; at++) {
@@ -65,7 +65,7 @@ test('an answer that is too long for the memory is 503, and nothing of it is kep
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
 })
 
-test('a user has so many streams at a time; one more is 429 until one has ended', async () => {
+test('a stream beyond the limit of its user is 429 until another one has ended', async () => {
   const { url, opened } = await startScripted()
   const { scene, session, alice } = await start({ server: url, gateway: { streamsPerUser: 3 } })
   const responses = await Promise.all([alice(CREATE), alice(CREATE), alice(CREATE)])

@@ -84,7 +84,9 @@ test('a stream that its client does not read ends with its session, and its conn
   await cut
 })
 
-test('a stream ends when the store does not answer for too long', { timeout: 10_000 }, async () => {
+test('a stream ends when the store has not answered for too long', {
+  timeout: 10_000,
+}, async () => {
   const registry = createSqliteRegistry({ path: ':memory:' })
   const { server, reader } = await startWritten({ registry })
   registry.endedAmong = async () => {

@@ -102,7 +102,7 @@ test('a new thread is the caller’s before the client sees it', async () => {
   server.end()
 })
 
-test('a new thread with an id that somebody owns ends the stream, and nothing of it passes', async () => {
+test('a new thread whose id somebody owns ends the stream, and its event does not pass', async () => {
   const registry = createSqliteRegistry({ path: ':memory:' })
   const user = userId('bob')
   const kind = 'thread' as const
@@ -138,7 +138,7 @@ test('a client that reads slowly holds the server up, and costs no memory', asyn
   const before = process.memoryUsage.rss()
   let written = 0
   const frame = note('x'.repeat(64_000))
-  // As much as the sockets in between take; a gateway that buffers takes all of it.
+  // The sockets on the way take this much; a gateway that buffers would take all of it.
   while (written < 256 * 1024 * 1024) {
     written += frame.length
     if (server.write(frame)) continue

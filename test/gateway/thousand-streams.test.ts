@@ -6,7 +6,7 @@ import { note, start, startScripted } from './scripted-server.ts'
 
 const STREAMS = 1000
 
-test('a thousand open streams take one question to the store at a time and little memory, and all end with their sessions', async () => {
+test('a thousand open streams need one query of the store at a time and little memory, and all end with their sessions', async () => {
   const { url, opened } = await startScripted()
   const { scene } = await start({ server: url })
   const asked: number[] = []
@@ -36,7 +36,7 @@ test('a thousand open streams take one question to the store at a time and littl
     const [chunk] = (await once(body, 'data')) as [Buffer]
     expect(String(chunk)).toBe(frame)
   }
-  // Client, gateway and server are this one process: three ends of every stream.
+  // Client, gateway and server run in this process, so each stream has three ends in it.
   expect(process.memoryUsage.rss() - before).toBeLessThan(300 * 1024 * 1024)
   await expect.poll(() => asked.at(-1)).toBe(STREAMS)
   const closed = Promise.all(opened.map((response) => once(response, 'close')))

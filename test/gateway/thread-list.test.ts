@@ -22,7 +22,7 @@ async function list(params: object): Promise<ListPage> {
   return (await response.json()) as ListPage
 }
 
-/** Threads of alice among those of bob: `a` is alice's. */
+/** Threads of alice among threads of bob: each `a` is one of alice's. */
 async function seed(pattern: string): Promise<string[]> {
   const own: string[] = []
   for (const letter of pattern) {

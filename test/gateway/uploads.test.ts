@@ -25,7 +25,7 @@ async function create(as: Session = session): Promise<Attachment> {
   return (await response.json()) as Attachment
 }
 
-/** A link as a client reaches it in the test: `PUBLIC_URL` is where the gateway is. */
+/** A link with the gateway's address in this test in place of `PUBLIC_URL`. */
 const reachable = (link: string): string => link.replace(ISSUER, scene.origin)
 
 function form(fields: Record<string, string> = {}): FormData {
@@ -177,7 +177,7 @@ describe('direct', () => {
 
   test('a form goes to the endpoint itself where the config has no upload URL', async () => {
     const answer = await fetch(scene.url, { method: 'POST', headers: authorized(), body: form() })
-    // The sample server takes no form there, and says so.
+    // The sample server refuses a form at its endpoint.
     expect(await answer.json()).toMatchObject({ code: 'server_refused', status: 400 })
     expect(scene.sample.server.requests()).toMatchObject([{ path: '/chatkit' }])
   })

@@ -6,7 +6,7 @@ import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { forAllTests } from '../../support/started.ts'
 import { asAt, createThread, ISSUER, itemIn, type Session, startScene } from '../scene.ts'
 
-// A real ChatKit server that nobody here wrote: `chatkit-node-backend-sdk` behind the gateway.
+// A ChatKit server of other authors, `chatkit-node-backend-sdk`, behind the gateway.
 
 let session: Session
 let alice: ReturnType<typeof asAt>
@@ -17,7 +17,7 @@ const scene = forAllTests(() =>
 )
 const printed = vi.spyOn(console, 'log')
 beforeAll(async () => {
-  // The SDK prints what it was sent.
+  // The SDK prints each request.
   printed.mockReturnValue()
   session = await scene.session('alice')
   alice = asAt(scene.url, session)
