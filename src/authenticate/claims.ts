@@ -89,6 +89,9 @@ export function judgeClaims(claims: Claims, issuer: IssuerSettings, now: Clock):
   refuseLogoutEvent(claims)
   checkPresence(claims, issuer.requiredClaims)
   judgeAudience(claims, issuer)
+  if (issuer.tenant !== undefined && claims['tid'] !== issuer.tenant) {
+    throw invalidToken('claims: tid is not the tenant that iss names')
+  }
   judgeTimes(read.times, issuer, now)
   return read
 }

@@ -41,14 +41,17 @@ export interface IssuersOptions {
  * @throws UnusableSettingError when an inline key set or a secret cannot be used
  */
 export function createIssuers({ issuers, now, log, dispatcher, secrets }: IssuersOptions): Issuers {
-  const fetchJson = createFetchJson({ dispatcher })
   const parts = { now, log, secrets }
   return new Map(
     issuers.map((settings) => [
       settings.issuer,
       {
         settings,
-        keys: createKeys(settings, fetchJson, parts),
+        keys: createKeys(
+          settings,
+          createFetchJson({ dispatcher, insecureHttp: settings.insecureHttp }),
+          parts,
+        ),
         secretKeys:
           settings.sharedSecretEnv === undefined
             ? undefined
@@ -87,7 +90,7 @@ function createKeys(
     }
     case 'discovery': {
       const load = createDiscoveredLoad(
-        createDiscovery({ issuer, fetchJson, now }),
+        createDiscovery({ issuer, fetchJson, insecureHttp: settings.insecureHttp, now }),
         fetchJson,
         read,
       )

@@ -40,6 +40,8 @@ export type KeySource =
 export interface IssuerSettings {
   /** Compared with `iss` byte for byte. */
   readonly issuer: string
+  /** Entra ID's tenant, which must be the token's `tid`. */
+  readonly tenant: string | undefined
   /** Empty when `audienceClaim` is `none`. */
   readonly audience: readonly string[]
   /** `none`: tokens of this issuer name no audience, and every one counts. */
@@ -49,6 +51,8 @@ export interface IssuerSettings {
   /** JOSE `alg` names. */
   readonly algorithms: readonly string[]
   readonly keys: KeySource
+  /** Whether its addresses may be plain http beyond loopback. */
+  readonly insecureHttp: boolean
   /** Environment variable with the secret of HS* tokens, when it stands beside a key set. */
   readonly sharedSecretEnv: string | undefined
   /** Lower case, without `application/`; `none` stands for a token without `typ`. */

@@ -8,7 +8,7 @@ export function widenedTrust({ issuers }: Pick<Settings, 'issuers'>): string[] {
 }
 
 function issuerLines(settings: IssuerSettings): string[] {
-  const { issuer, audienceClaim, audienceWhenAbsent, sharedSecretEnv } = settings
+  const { issuer, audienceClaim, audienceWhenAbsent, sharedSecretEnv, insecureHttp } = settings
   const lines: string[] = []
   if (audienceClaim === 'none') {
     lines.push(
@@ -18,6 +18,11 @@ function issuerLines(settings: IssuerSettings): string[] {
   if (audienceWhenAbsent === 'accept') {
     lines.push(
       'audience_when_absent: accept takes tokens that name no audience, except from a cookie',
+    )
+  }
+  if (insecureHttp) {
+    lines.push(
+      'insecure_http lets whoever is on the way change its keys, and then sign in as anybody; only inside a cluster',
     )
   }
   if (sharedSecretEnv !== undefined) {

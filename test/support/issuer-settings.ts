@@ -9,12 +9,14 @@ import { createLog, type Log } from '../../src/lib/log.ts'
 export function issuerSettings(changes: Partial<IssuerSettings> = {}): IssuerSettings {
   return {
     issuer: 'https://login.acme.example/',
+    tenant: undefined,
     audience: ['chat-api'],
     audienceClaim: 'aud',
     audienceWhenAbsent: 'refuse',
     algorithms: ['ES256'],
     keys: { kind: 'discovery' },
     sharedSecretEnv: undefined,
+    insecureHttp: false,
     tokenTypes: ['at+jwt', 'jwt', 'none'],
     requiredClaims: ['sub'],
     clockToleranceSeconds: 30,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
+import { show } from '../refusal.ts'
 import type { FetchJson } from './fetch-json.ts'
 
 const LIFETIME_MS = 3_600_000
@@ -13,11 +14,14 @@ const documentSchema = z.looseObject({ issuer: z.string(), jwks_uri: z.string() 
 export function createDiscovery({
   issuer,
   fetchJson,
+  insecureHttp = false,
   now,
 }: {
   /** As configured. */
   readonly issuer: string
   readonly fetchJson: FetchJson
+  /** Whether a plain http issuer may name a plain http key set; an https one never may. */
+  readonly insecureHttp?: boolean
   readonly now: Clock
 }) {
   const address = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
@@ -27,7 +31,7 @@ export function createDiscovery({
     /** @throws ServiceError `idp_unavailable` */
     async keySetUrl(): Promise<URL> {
       if (known !== undefined && now() < known.until) return known.url
-      const url = readDocument(await fetchJson(address), issuer)
+      const url = readDocument(await fetchJson(address), issuer, insecureHttp)
       known = { url, until: now() + LIFETIME_MS }
       return url
     },
@@ -38,17 +42,21 @@ export function createDiscovery({
   }
 }
 
-function readDocument(document: unknown, issuer: string): URL {
+function readDocument(document: unknown, issuer: string, insecureHttp: boolean): URL {
   const result = documentSchema.safeParse(document)
   if (!result.success) throw refused('issuer or jwks_uri is missing')
   // Discovery §4.3: otherwise one provider could publish keys for another.
-  if (result.data.issuer !== issuer) throw refused('it names another issuer')
-  return readAddress(result.data.jwks_uri, new URL(issuer))
+  if (result.data.issuer !== issuer)
+    throw refused(`it names the issuer ${show(result.data.issuer)}, expected ${show(issuer)}`)
+  return readAddress(result.data.jwks_uri, new URL(issuer), insecureHttp)
 }
 
-function readAddress(text: string, issuer: URL): URL {
+function readAddress(text: string, issuer: URL, insecureHttp: boolean): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !isSecureUrl(url)) throw refused('jwks_uri is not an https address')
+  const plain = insecureHttp && issuer.protocol === 'http:' && url?.protocol === 'http:'
+  if (url === undefined || !(isSecureUrl(url) || plain)) {
+    throw refused('jwks_uri is not an https address')
+  }
   if (url.username !== '' || url.password !== '') throw refused('jwks_uri holds credentials')
   // A provider on the network must not make us call a service of this machine.
   if (isLoopback(url.hostname) && !isLoopback(issuer.hostname)) {

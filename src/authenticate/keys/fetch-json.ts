@@ -19,14 +19,21 @@ export type FetchJson = (url: URL) => Promise<unknown>
  */
 export function createFetchJson({
   dispatcher,
+  insecureHttp = false,
   deadlineMs = DEADLINE_MS,
 }: {
   readonly dispatcher: Dispatcher
+  /** Whether plain http beyond loopback is fetched: `insecure_http` of the issuer. */
+  readonly insecureHttp?: boolean
   /** Milliseconds from the call to the last byte of the body. */
   readonly deadlineMs?: number
 }): FetchJson {
   return async (url) => {
     try {
+      // An attacker who can change keys on the network could sign any token.
+      if (!isSecureUrl(url) && !(insecureHttp && url.protocol === 'http:')) {
+        throw new Error('not an https address')
+      }
       return await getJson(url, dispatcher, AbortSignal.timeout(deadlineMs))
     } catch (cause) {
       const reason = `GET ${url.origin}${url.pathname}: ${describe(cause)}`
@@ -36,8 +43,6 @@ export function createFetchJson({
 }
 
 async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): Promise<unknown> {
-  // An attacker who can change keys on the network could sign any token.
-  if (!isSecureUrl(url)) throw new Error('not an https address')
   const { statusCode, body } = await request(url, {
     dispatcher,
     signal,

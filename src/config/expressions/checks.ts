@@ -1,5 +1,6 @@
 // Compiles every expression of the config file and reports those that are wrong.
 
+import { concreteIssuers } from '../file/issuer-names.ts'
 import {
   asList,
   asMapping,
@@ -77,9 +78,12 @@ function reportUsers(
   report: Report,
 ): void {
   const issuers = asList(data['issuers']).map(asMapping)
+  const several =
+    issuers.length > 1 ||
+    issuers.flatMap(({ issuer, tenants }) => concreteIssuers({ issuer, tenants })).length > 1
   const shared = place(data['user'], ['user'])
   const blind = (user: PlacedExpression | undefined): boolean =>
-    issuers.length > 1 && user !== undefined && !user.compiled.mentionsIssuer
+    several && user !== undefined && !user.compiled.mentionsIssuer
   const served = issuers.filter((issuer) => issuer['user'] === undefined)
   if (served.length > 0 && data['user'] === undefined) {
     report(['user'], `is missing; it is needed for ${names(served)}`)

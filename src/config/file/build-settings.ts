@@ -14,6 +14,7 @@ import type {
   WorkflowSettings,
 } from '../settings.ts'
 import { sourceName } from './checked-text.ts'
+import { concreteIssuers, inTenant } from './issuer-names.ts'
 import type { ConfigFile } from './schema.ts'
 import { normaliseTokenType } from './schema-issuer.ts'
 import { DEFAULT_MAX_LENGTH } from './schema-workflow.ts'
@@ -31,7 +32,7 @@ type WorkflowEntry = ConfigFile['workflows'][string]
  */
 export function buildSettings(file: ConfigFile, compile: Compile): Settings {
   return {
-    issuers: file.issuers.map((entry) => buildIssuer(entry, file.user, compile)),
+    issuers: file.issuers.flatMap((entry) => buildIssuers(entry, file.user, compile)),
     workflows: Object.entries(file.workflows).map(([name, entry]) =>
       buildWorkflow(name, entry, compile),
     ),
@@ -78,18 +79,32 @@ function buildGateway(file: ConfigFile['gateway']): GatewaySettings {
   }
 }
 
-function buildIssuer(
+/** One issuer, or one for each tenant of the entry. */
+function buildIssuers(
   entry: IssuerEntry,
   sharedUser: string | undefined,
   compile: Compile,
-): IssuerSettings {
+): IssuerSettings[] {
+  const rules = buildIssuerRules(entry, sharedUser, compile)
+  const { issuer, tenants } = entry
+  return concreteIssuers({ issuer, tenants }).map((concrete) => ({
+    ...rules,
+    ...concrete,
+    keys: buildKeySource(entry, concrete.tenant),
+  }))
+}
+
+function buildIssuerRules(
+  entry: IssuerEntry,
+  sharedUser: string | undefined,
+  compile: Compile,
+): Omit<IssuerSettings, 'issuer' | 'tenant' | 'keys'> {
   return {
-    issuer: entry.issuer,
     audience: unique(entry.audience ?? []),
     audienceClaim: entry.audience_claim,
     audienceWhenAbsent: entry.audience_when_absent,
     algorithms: unique(entry.algorithms),
-    keys: buildKeySource(entry),
+    insecureHttp: entry.insecure_http,
     sharedSecretEnv: (entry.jwks_uri ?? entry.jwks) ? entry.secret_env : undefined,
     tokenTypes: unique(entry.token_types.map(normaliseTokenType)),
     requiredClaims: unique(['exp', 'sub', ...entry.required_claims]),
@@ -106,8 +121,14 @@ function buildIssuer(
   }
 }
 
-function buildKeySource({ jwks_uri, jwks, secret_env }: IssuerEntry): KeySource {
-  if (jwks_uri !== undefined) return { kind: 'jwks_uri', url: jwks_uri }
+function buildKeySource(
+  { jwks_uri, jwks, secret_env }: IssuerEntry,
+  tenant: string | undefined,
+): KeySource {
+  if (jwks_uri !== undefined) {
+    const url = tenant === undefined ? jwks_uri : inTenant(jwks_uri, tenant)
+    return { kind: 'jwks_uri', url }
+  }
   if (jwks !== undefined) return { kind: 'jwks', jwks }
   if (secret_env !== undefined) return { kind: 'secret', secretEnv: secret_env }
   return { kind: 'discovery' }
@@ -172,7 +193,12 @@ function buildAdmins(file: ConfigFile, compile: Compile): AdminSettings | undefi
   return {
     when: compile(file.admins.when, ADMIN),
     // Without a list there is one issuer: several ask for the list.
-    issuers: unique(file.admins.issuers ?? file.issuers.map((entry) => entry.issuer)),
+    issuers: unique(
+      file.admins.issuers ??
+        file.issuers.flatMap(({ issuer, tenants }) =>
+          concreteIssuers({ issuer, tenants }).map((concrete) => concrete.issuer),
+        ),
+    ),
     origins: unique(file.admins.origins),
   }
 }

@@ -4,7 +4,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { WORKFLOW_NAME } from '../../lib/ids.ts'
-import { isSecureUrl } from '../../lib/loopback.ts'
 
 /**
  * A text with a check of ours, whose message says what to do.
@@ -27,6 +26,12 @@ export function checkedText(problemOf: (value: string) => string | undefined): z
 export function patternText(pattern: RegExp, message: string): z.ZodString {
   return z.string().regex(pattern, { error: message })
 }
+
+/** The name of an issuer; which text it may be depends on where its keys come from. */
+export const issuerName = patternText(
+  /^(?=.*\S)[^\p{Cc}\u2028\u2029]{1,512}$/u,
+  'must be a text of 1 to 512 characters, exactly as in the iss of its tokens',
+)
 
 /** A CEL expression; its content is checked apart, with the types that its place asks for. */
 export const expression = z.string().min(1)
@@ -58,13 +63,13 @@ export function issuerProblem(value: string): string | undefined {
   return value.includes('?') ? 'must not have a query' : undefined
 }
 
-/** Why a text cannot be the URL of something to fetch: `https`, or `http` to loopback. */
+/** Why a text cannot be the URL of something to fetch: `https`, or `http` where that is checked apart. */
 export function urlProblem(value: string): string | undefined {
   const url = URL.parse(value)
   if (url === null || /\s/.test(value))
     return 'must be an absolute URL, as in https://login.acme.example/'
   const insecure = 'must be https; plain http is only for loopback addresses'
-  return extraProblem(url, value) ?? (isSecureUrl(url) ? undefined : insecure)
+  return extraProblem(url, value) ?? (/^https?:$/.test(url.protocol) ? undefined : insecure)
 }
 
 /**

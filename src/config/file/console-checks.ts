@@ -4,7 +4,12 @@ import { isSecureUrl } from '../../lib/loopback.ts'
 import type { Environment } from '../env.ts'
 import { readPseudonymKey } from '../expressions/pseudonym.ts'
 import type { Settings } from '../settings.ts'
+import { issuerProblem } from './checked-text.ts'
+import { concreteIssuers } from './issuer-names.ts'
 import { asList, asMapping, asText, type RawMapping, type Report } from './problems.ts'
+
+/** Admins sign in there, so `insecure_http` does not count. */
+const INSECURE = 'must be https; plain http is only for loopback addresses'
 
 /** Name of the key behind the console's cookies. */
 const COOKIE_KEY = 'CONSOLE_COOKIE_KEY'
@@ -24,9 +29,15 @@ export function reportConsoleProblems(data: RawMapping, report: Report): void {
   const chosen = asText(asMapping(data['console'])['issuer'])
   if (chosen === undefined) return
   const path = ['console', 'issuer']
-  const issuers = asList(data['issuers']).map((one) => asMapping(one)['issuer'])
+  const issuers = asList(data['issuers']).flatMap((one) => {
+    const { issuer, tenants } = asMapping(one)
+    return concreteIssuers({ issuer, tenants }).map((concrete) => concrete.issuer)
+  })
+  const problem = issuerProblem(chosen) ?? (isSecureUrl(new URL(chosen)) ? undefined : INSECURE)
   const admins = asMapping(data['admins'])['issuers']
-  if (!issuers.includes(chosen)) {
+  if (problem !== undefined) {
+    report(path, problem)
+  } else if (!issuers.includes(chosen)) {
     report(path, 'is not one of the configured issuers; it must equal one exactly')
   } else if (admins !== undefined && !asList(admins).includes(chosen)) {
     report(path, 'is not in admins.issuers, so nobody who signs in there is an admin')

@@ -1,5 +1,6 @@
 // Checks issuers against each other, their keys against their algorithms, and admins against issuers.
 
+import { concreteIssuers, reportIssuerName } from './issuer-names.ts'
 import { asList, asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
 import { SECRET_ALGORITHMS } from './schema-issuer.ts'
 
@@ -18,13 +19,15 @@ const SHARED_ISSUERS =
  */
 export function reportIssuerProblems(data: RawMapping, report: Report): void {
   const issuers = asList(data['issuers']).map(asMapping)
-  const names = issuers.map((issuer) => asText(issuer['issuer']))
+  const names: string[] = []
   for (const [at, issuer] of issuers.entries()) {
     const path = ['issuers', at]
-    const name = names[at]
-    if (name !== undefined && names.indexOf(name) < at) {
+    const own = concreteIssuers({ issuer: issuer['issuer'], tenants: issuer['tenants'] })
+    if (own.some((one) => names.includes(one.issuer))) {
       report([...path, 'issuer'], 'is there twice; write each issuer once')
     }
+    names.push(...own.map((one) => one.issuer))
+    reportIssuerName(issuer, path, report)
     reportKeySource(issuer, path, report)
     reportAudience(issuer, path, report)
     reportAlgorithms(issuer, path, report)
@@ -86,11 +89,7 @@ function reportAlgorithms(issuer: RawMapping, path: Path, report: Report): void 
   }
 }
 
-function reportAdmins(
-  data: RawMapping,
-  names: readonly (string | undefined)[],
-  report: Report,
-): void {
+function reportAdmins(data: RawMapping, names: readonly string[], report: Report): void {
   if (data['admins'] === undefined) return
   const chosen = asMapping(data['admins'])['issuers']
   const path = ['admins', 'issuers']
@@ -99,7 +98,11 @@ function reportAdmins(
   }
   for (const [at, issuer] of asList(chosen).entries()) {
     if (typeof issuer === 'string' && !names.includes(issuer)) {
-      report([...path, at], 'is not one of the configured issuers; it must equal one exactly')
+      const tenant = issuer.includes('{tenantid}') ? '; name the tenant in it' : ''
+      report(
+        [...path, at],
+        `is not one of the configured issuers; it must equal one exactly${tenant}`,
+      )
     }
   }
 }

@@ -6,7 +6,7 @@ import {
   checkedText,
   environmentName,
   expression,
-  issuerProblem,
+  issuerName,
   patternText,
   urlProblem,
 } from './checked-text.ts'
@@ -52,9 +52,17 @@ const logoutSchema = z
 /** One entry of `issuers`. */
 export const issuerSchema = z
   .strictObject({
-    issuer: checkedText(issuerProblem).describe(
-      'Compared exactly with the `iss` claim, trailing slash included. https, or http on loopback.',
+    issuer: issuerName.describe(
+      'Compared exactly with the `iss` claim, trailing slash included. A URL where keys are discovered: https, or http on loopback.',
     ),
+    tenants: z
+      .array(
+        patternText(/^[A-Za-z0-9-]{1,64}$/, 'must be the id of a tenant, as in the tid of a token'),
+      )
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('Entra ID: whose tokens count, when `{tenantid}` stands in `issuer`.'),
     audience: z
       .array(filledText)
       .min(1)
@@ -86,6 +94,12 @@ export const issuerSchema = z
       .optional()
       .describe(
         'Environment variable with the shared secret of HS* tokens, at least 32 bytes; beside a key set it verifies HS* alone.',
+      ),
+    insecure_http: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether `issuer` and `jwks_uri` may be plain http beyond loopback, in a network of your own.',
       ),
     token_types: z
       .array(tokenType)

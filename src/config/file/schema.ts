@@ -6,7 +6,7 @@ import {
   cidrProblem,
   environmentName,
   expression,
-  issuerProblem,
+  issuerName,
   originProblem,
   patternText,
   workflowName,
@@ -43,7 +43,7 @@ const adminsSchema = z
   .strictObject({
     when: expression.describe('CEL → bool: who is an admin. An error is false.'),
     issuers: z
-      .array(checkedText(issuerProblem))
+      .array(issuerName)
       .min(1)
       .optional()
       .describe("Whose tokens can be an admin's; required when there is more than one issuer."),
@@ -56,7 +56,7 @@ const adminsSchema = z
 
 const consoleSchema = z
   .strictObject({
-    issuer: checkedText(issuerProblem).describe(
+    issuer: issuerName.describe(
       'Where admins sign in, with OIDC discovery; one of the issuers that can have admins.',
     ),
     client_id: patternText(/^[\x20-\x7e]{1,256}$/, 'must be printable ASCII').describe(

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createDiscovery } from '../../../src/authenticate/keys/discovery.ts'
 import { stoppedClock } from '../../support/issuer-settings.ts'
 
@@ -69,4 +69,27 @@ test('a loopback issuer may have its keys on loopback, by http', async () => {
   const issuer = 'http://localhost:8080'
   const { discovery } = setUp(issuer, { issuer, jwks_uri: 'http://127.0.0.1:8080/k' })
   expect((await discovery.keySetUrl()).port).toBe('8080')
+})
+
+describe('insecure_http', () => {
+  const keySet = (issuer: string, jwksUri: string) => {
+    const fetchJson = async () => ({ issuer, jwks_uri: jwksUri })
+    const { now } = stoppedClock()
+    return createDiscovery({ issuer, fetchJson, insecureHttp: true, now }).keySetUrl()
+  }
+
+  test('a plain http issuer may name a plain http key set', async () => {
+    const url = await keySet('http://keycloak:8080/realms/app', 'http://keycloak:8080/k')
+    expect(url.href).toBe('http://keycloak:8080/k')
+  })
+
+  test.each([
+    ['https://id.example', 'http://keycloak:8080/k'],
+    ['https://id.example', 'http://127.0.0.1/k'],
+    ['http://keycloak:8080', 'http://127.0.0.1/k'],
+    ['http://keycloak:8080', 'file:///etc/passwd'],
+    ['http://keycloak:8080', 'http://a:b@keycloak:8080/k'],
+  ])('the discovery of %s never leads to %s', async (issuer, jwksUri) => {
+    await expect(keySet(issuer, jwksUri)).rejects.toMatchObject({ code: 'idp_unavailable' })
+  })
 })

@@ -88,3 +88,17 @@ test('an address where nobody listens is a failure', async () => {
     })
   }
 })
+
+test('plain http beyond loopback is fetched only with insecure_http', async () => {
+  // An address that the rule does not know as loopback, and that leads to this machine.
+  const mapped = new URL(server.jwksUri.replace('127.0.0.1', '[::ffff:127.0.0.1]'))
+  const { jwks } = server.fetches
+  await expect(fetchJson(mapped)).rejects.toMatchObject({ code: 'idp_unavailable' })
+  expect(server.fetches.jwks).toBe(jwks)
+  server.jwksBehaviour = { kind: 'ok' }
+  const insecure = createFetchJson({ dispatcher, insecureHttp: true })
+  expect(await insecure(mapped)).toEqual({ keys: [] })
+  await expect(insecure(new URL('ftp://keycloak/k'))).rejects.toMatchObject({
+    reason: expect.stringMatching(/not an https address/),
+  })
+})

@@ -15,6 +15,8 @@ describe('a minimal file', () => {
           algorithms: ['RS256'],
           keys: { kind: 'discovery' },
           sharedSecretEnv: undefined,
+          insecureHttp: false,
+          tenant: undefined,
           tokenTypes: ['at+jwt', 'jwt', 'none'],
           requiredClaims: ['exp', 'sub'],
           clockToleranceSeconds: 30,

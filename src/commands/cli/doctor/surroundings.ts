@@ -1,7 +1,7 @@
 // Checks the issuers' keys and the service's own URL.
 
 import { type Dispatcher, request } from 'undici'
-import { createIssuers, type Issuer } from '../../../authenticate/issuers.ts'
+import { createIssuers, type Issuer, keysFor } from '../../../authenticate/issuers.ts'
 import type { Setup } from '../../../config/setup.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { UnusableSettingError } from '../../../lib/errors.ts'
@@ -36,12 +36,13 @@ export async function checkIssuers(
   }
 }
 
-async function checkIssuer({ settings, keys }: Issuer): Promise<Finding> {
+async function checkIssuer(issuer: Issuer): Promise<Finding> {
+  const { settings } = issuer
   const check = `issuer ${settings.issuer}`
   try {
     const usable: string[] = []
     for (const alg of settings.algorithms) {
-      const found = await keys.find({ alg, kid: undefined, typ: undefined })
+      const found = await keysFor(issuer, alg).find({ alg, kid: undefined, typ: undefined })
       if (found.keys.length > 0) usable.push(alg)
     }
     if (usable.length > 0) return ok(check, `has keys for ${usable.join(', ')}`)
