@@ -29,8 +29,10 @@ export function readPage<T>(
   query: PageQuery,
   listing: TableListing<T>,
 ): Page<T> | undefined {
-  const seqOf = (cursor?: string) => (cursor === undefined ? undefined : listing.seqOf(cursor))
-  const span = spanOf(query, seqOf(query.after), seqOf(query.before))
+  const { after, before } = query
+  const afterSeq = after === undefined ? undefined : listing.seqOf(after)
+  const beforeSeq = before === undefined ? undefined : listing.seqOf(before)
+  const span = spanOf(query, afterSeq, beforeSeq)
   if (span === undefined) return undefined
   const bounds = [span.above, span.below, query.limit + 1]
   const rows = sql.all(listText(listing, span), ...listing.filter.values, ...bounds)

@@ -26,9 +26,12 @@ const STANDING = `
 /** `known`: a session with this id is there, because the call is repeated. */
 const STANDING_AND_KNOWN = `${STANDING}, EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known`
 
-const MARK = `
-  SELECT issued_before FROM logout_marks
-  WHERE issuer = ? AND kind = ? AND value = ? AND keep_until > ?`
+const markOf = (kind: 'subject' | 'sid', value: '?2' | '?3') => `
+  coalesce((SELECT issued_before FROM logout_marks
+    WHERE issuer = ?1 AND kind = '${kind}' AND value = ${value} AND keep_until > ?4), -1)`
+
+/** The later of two marks, each a search of its own. */
+const MARK = `SELECT nullif(max(${markOf('subject', '?2')}, ${markOf('sid', '?3')}), -1) AS at`
 
 const BY_ID = 'SELECT * FROM sessions WHERE id = ?'
 
@@ -94,15 +97,12 @@ export function readStanding(
   { user, identity, currentSecretHash, now }: StandingQuery,
 ): UserStanding {
   const row = sql.get(STANDING, user, now)
-  const marks = (['subject', 'sid'] as const).flatMap((kind) => {
-    const value = identity[kind]
-    if (value === undefined) return []
-    return numberIn(sql.get(MARK, identity.issuer, kind, value, now), 'issued_before') ?? []
-  })
+  const { issuer, subject, sid } = identity
+  const marked = sql.get(MARK, issuer, subject ?? null, sid ?? null, now)
   return {
     generation: numberIn(row, 'generation') ?? 0,
     blockedUntil: numberIn(row, 'blocked_until'),
-    loggedOutAt: marks.length === 0 ? undefined : Math.max(...marks),
+    loggedOutAt: numberIn(marked, 'at'),
     liveSessions: numberIn(row, 'live') ?? 0,
     current: bySecret(sql, user, currentSecretHash),
   }
