@@ -11,6 +11,7 @@ import {
 } from '../file/problems.ts'
 import type { Compile, CompiledExpression, ExpressionUse } from './expressions.ts'
 import { ExpressionError } from './rules.ts'
+import { canMeet } from './user-parts.ts'
 
 /** Yields the ChatKit user. */
 export const USER: ExpressionUse = { result: 'string', input: false }
@@ -78,25 +79,39 @@ function reportUsers(
   report: Report,
 ): void {
   const issuers = asList(data['issuers']).map(asMapping)
-  const several =
-    issuers.length > 1 ||
-    issuers.flatMap(({ issuer, tenants }) => concreteIssuers({ issuer, tenants })).length > 1
+  const concrete = issuers.flatMap(({ issuer, tenants }) => concreteIssuers({ issuer, tenants }))
+  const known = concrete.map(({ issuer }) => issuer)
+  const several = issuers.length > 1 || known.length > 1
   const shared = place(data['user'], ['user'])
-  const blind = (user: PlacedExpression | undefined): boolean =>
-    several && user !== undefined && !user.compiled.mentionsIssuer
+  const problem = (user: PlacedExpression | undefined): string | undefined =>
+    several && user !== undefined ? userProblem(user.compiled, known) : undefined
   const served = issuers.filter((issuer) => issuer['user'] === undefined)
   if (served.length > 0 && data['user'] === undefined) {
     report(['user'], `is missing; it is needed for ${names(served)}`)
   }
-  if (served.length > 0 && blind(shared)) report(['user'], `${BLIND} (${names(served)})`)
+  const sharedProblem = served.length > 0 ? problem(shared) : undefined
+  if (sharedProblem !== undefined) report(['user'], `${sharedProblem} (${names(served)})`)
   for (const [at, issuer] of issuers.entries()) {
     const path = ['issuers', at, 'user']
-    if (blind(place(issuer['user'], path))) report(path, `${BLIND} (${names([issuer])})`)
+    const own = problem(place(issuer['user'], path))
+    if (own !== undefined) report(path, `${own} (${names([issuer])})`)
   }
 }
 
 const BLIND =
   'must look at issuer or claims.iss, as in issuer + "|" + claims.sub: with several issuers, equal subjects would become one user'
+
+const MIXED =
+  'must set the issuer apart, as in issuer + "|" + claims.sub or pseudonym(issuer, claims.sub), by a text that no issuer holds: else issuer and subject can run into each other, and two subjects become one user'
+
+/** Why subjects of two issuers could become one user. */
+function userProblem(user: CompiledExpression, issuers: readonly string[]): string | undefined {
+  if (!user.mentionsIssuer) return BLIND
+  const mixed = user.issuerPlaces.some(
+    (place) => place.kind === 'mixed' || ('text' in place && canMeet(issuers, place)),
+  )
+  return mixed ? MIXED : undefined
+}
 
 function names(issuers: readonly RawMapping[]): string {
   return issuers.map((issuer) => asText(issuer['issuer']) ?? 'an issuer without a name').join(', ')

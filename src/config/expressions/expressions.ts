@@ -7,10 +7,12 @@ import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
 import {
   callsFunction,
   ExpressionError,
+  isIssuer,
   mentionsIssuer,
   needsOnlySubject,
   refuseCostly,
 } from './rules.ts'
+import { type IssuerPlace, issuerPlaces } from './user-parts.ts'
 
 /** Result and inputs that a place of the config file asks of its expression. */
 export interface ExpressionUse {
@@ -23,6 +25,7 @@ export interface ExpressionUse {
 /** An expression, with facts that other checks of the config file use. */
 export interface CompiledExpression extends Expression {
   readonly mentionsIssuer: boolean
+  readonly issuerPlaces: readonly IssuerPlace[]
   readonly callsPseudonym: boolean
 }
 
@@ -96,6 +99,7 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
     source,
     needsOnlySubject: needsOnlySubject(parsed.ast),
     mentionsIssuer: mentionsIssuer(parsed.ast),
+    issuerPlaces: issuerPlaces(parsed.ast, isIssuer),
     callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),
     evaluate: (scope) => {
       const value: unknown = parsed({ ...scope })

@@ -43,7 +43,12 @@ export function refuseCostly(ast: ASTNode): void {
  * @param ast - of a parsed expression
  */
 export function mentionsIssuer(ast: ASTNode): boolean {
-  return some(ast, (node) => isId(node, 'issuer') || isClaim(node, 'iss'))
+  return some(ast, isIssuer)
+}
+
+/** `issuer`, `claims.iss` or `claims["iss"]`. */
+export function isIssuer(node: ASTNode): boolean {
+  return isId(node, 'issuer') || isClaim(node, 'iss')
 }
 
 /**

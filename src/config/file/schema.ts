@@ -82,7 +82,7 @@ export const configSchema = z
     user: expression
       .optional()
       .describe(
-        'CEL → string of 1..512 characters: the ChatKit user. With several issuers it must look at `issuer`.',
+        'CEL → string of 1..512 characters: the ChatKit user. With several issuers it must set `issuer` apart by a text that none of them holds.',
       ),
     workflows: z
       .record(workflowName, workflowSchema)

@@ -72,7 +72,7 @@ const FULL = `issuers:
     stale_keys_seconds: 60
     cookie: __session
     sessions_end_with_token: true
-    user: '"a|" + issuer + claims.sub'
+    user: '"a|" + issuer + "|" + claims.sub'
     logout: { client_ids: [web-app] }
   - issuer: https://api.acme.example
     audience: [chat]
@@ -83,7 +83,7 @@ const FULL = `issuers:
     audience: [chat]
     algorithms: [ES256]
     jwks: { keys: [{ kty: EC, crv: P-256, x: a, y: b }] }
-user: 'issuer + claims.sub'
+user: 'issuer + "|" + claims.sub'
 workflows:
   zeta: { id: wf_z, version: '3', api_key_env: OTHER_KEY, when: 'claims.ok' }
   alpha:
@@ -129,12 +129,12 @@ describe('a file with every key', () => {
         staleKeysSeconds: 60,
         cookie: '__session',
         sessionsEndWithToken: true,
-        user: { source: '"a|" + issuer + claims.sub' },
+        user: { source: '"a|" + issuer + "|" + claims.sub' },
         logout: { clientIds: ['web-app'], algorithms: ['RS256', 'Ed25519'] },
       },
       {
         keys: { kind: 'secret', secretEnv: 'CHAT_SECRET' },
-        user: { source: 'issuer + claims.sub' },
+        user: { source: 'issuer + "|" + claims.sub' },
         logout: { clientIds: ['x'], algorithms: ['HS512'] },
       },
       { keys: { kind: 'jwks', jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'a', y: 'b' }] } } },

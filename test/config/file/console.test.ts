@@ -56,7 +56,10 @@ describe('the file', () => {
     audience: [chat-api]
     algorithms: [RS256]
 `
-    const text = GOOD.replace("user: 'claims.sub'", `${second}user: 'issuer + claims.sub'`).replace(
+    const text = GOOD.replace(
+      "user: 'claims.sub'",
+      `${second}user: 'issuer + "|" + claims.sub'`,
+    ).replace(
       "claims.admin == true' }",
       "claims.admin == true', issuers: ['https://second.example/'] }",
     )

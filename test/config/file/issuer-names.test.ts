@@ -74,7 +74,7 @@ describe('{tenantid}', () => {
   const inTenant = (tenant: string): string => ENTRA.replace('{tenantid}', tenant)
   const tenants = (...ids: string[]): string => `    tenants: [${ids.join(', ')}]\n`
   const several = (issuer: string, more: string): string =>
-    named(issuer, more).replace("'claims.sub'", "'issuer + claims.sub'")
+    named(issuer, more).replace("'claims.sub'", `'issuer + "|" + claims.sub'`)
 
   test('stands for one issuer of each tenant', () => {
     const text = several(ENTRA, tenants(A, B, A) + '    jwks_uri: https://k.example/{tenantid}/k\n')

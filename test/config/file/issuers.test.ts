@@ -15,11 +15,15 @@ const user = (expression: string): string => `, user: '${expression}'`
 describe('with two issuers, users must tell them apart', () => {
   test.each([
     'issuer + "|" + claims.sub',
-    'claims.iss + claims.sub',
-    'claims["iss"] + claims.sub',
+    'claims.iss + "|" + claims.sub',
+    'claims["iss"] + "|" + claims.sub',
+    'claims.sub + "|" + issuer',
+    '"u:" + issuer + " " + claims.sub + "!"',
+    '(issuer + "|") + (claims.tenant + claims.sub)',
+    'has(claims.oid) ? issuer + "|" + claims.oid : issuer + "|" + claims.sub',
     'pseudonym(issuer, claims.sub)',
-    '[issuer, claims.sub].map(p, p).join("|")',
-    'cel.bind(i, claims.iss, i + claims.sub)',
+    'claims.tenant + pseudonym(claims.sub, claims.iss)',
+    'issuer',
   ])('%s does', (expression) => {
     expect(problemsOf(two('', '', `user: '${expression}'\n`))).toEqual([])
   })
@@ -40,8 +44,45 @@ describe('with two issuers, users must tell them apart', () => {
     ])
   })
 
+  test.each([
+    'issuer + claims.sub',
+    'claims.iss + claims.sub',
+    'claims["iss"] + claims.sub',
+    'claims.sub + issuer',
+    'issuer + "" + claims.sub',
+    '"a|" + issuer + claims.sub',
+    'issuer + "/" + claims.sub',
+    'issuer + ".e" + claims.sub',
+    'claims.sub + "/" + issuer',
+    'claims.tenant + "|" + issuer + "|" + claims.sub',
+    'issuer == "https://a.example" ? claims.sub : issuer + "|" + claims.sub',
+    'pseudonym(issuer + claims.sub)',
+    '[issuer, claims.sub].map(p, p).join("|")',
+    'cel.bind(i, claims.iss, i + claims.sub)',
+    'claims.sub + (claims.x == issuer ? "a" : "b")',
+  ])('%s lets issuer and subject run into each other', (expression) => {
+    expect(problemsOf(two('', '', `user: '${expression}'\n`))).toEqual([
+      expect.stringMatching(/^4 user must set the issuer apart.*\(https:\/\/a\.example, https:/),
+    ])
+  })
+
+  test.each<[string, string, string, string]>([
+    ['one that begins with the other', 'https://a', 'https://a.example', 'issuer + claims.sub'],
+    ['nested ones', 'https://a.example', 'https://a.example/b', 'issuer + "/" + claims.sub'],
+    ['a bar in one', 'https://a.example', 'https://b.example/x|y', 'issuer + "|" + claims.sub'],
+    ['a text that begins in an issuer', 'x', 'xa', 'issuer + "aa" + claims.sub'],
+    ['a text that ends in an issuer', 'x', 'ax', 'claims.sub + "aa" + issuer'],
+  ])('%s: two subjects could become one user', (_name, a, b, expression) => {
+    const text = two('', '', `user: '${expression}'\n`)
+      .replace('https://a.example', `'${a}'`)
+      .replace('https://b.example', `'${b}'`)
+    expect(problemsOf(text)).toContainEqual(expect.stringMatching(/^4 user must set the issuer/))
+    const apart = text.replace(/user: '.*'/, `user: 'issuer + " :: " + claims.sub'`)
+    expect(problemsOf(apart).join()).not.toContain('user must set')
+  })
+
   test('an own expression is judged where it stands', () => {
-    const text = two('', user('claims.sub'), "user: 'issuer + claims.sub'\n")
+    const text = two('', user('claims.sub'), `user: 'issuer + "|" + claims.sub'\n`)
     expect(problemsOf(text)).toEqual([
       expect.stringMatching(
         /^3 issuers\[1\]\.user must look at issuer .* \(https:\/\/b\.example\)$/,
@@ -50,13 +91,12 @@ describe('with two issuers, users must tell them apart', () => {
   })
 
   test('the shared expression counts only for those whom it serves', () => {
-    const text = two(user('issuer + claims.sub'), '', "user: 'claims.sub'\n")
+    const apart = user('issuer + "|" + claims.sub')
+    const text = two(apart, '', "user: 'claims.sub'\n")
     expect(problemsOf(text)).toEqual([
       expect.stringMatching(/^4 user must look at issuer .* \(https:\/\/b\.example\)$/),
     ])
-    expect(
-      problemsOf(two(user('issuer + claims.sub'), user('claims.iss'), "user: 'claims.sub'\n")),
-    ).toEqual([])
+    expect(problemsOf(two(apart, user('claims.iss'), "user: 'claims.sub'\n"))).toEqual([])
   })
 
   test('literal prefixes are not enough', () => {

@@ -95,9 +95,9 @@ describe('what counts', () => {
     const issuer = 'http://127.0.0.1:9'
     const config = CONFIG.replace(
       'user:',
-      `  - { issuer: '${issuer}', audience: [chat-api], algorithms: [ES256], jwks_uri: '${issuer}/jwks', user: 'issuer + claims.sub' }\nuser:`,
+      `  - { issuer: '${issuer}', audience: [chat-api], algorithms: [ES256], jwks_uri: '${issuer}/jwks', user: 'issuer + "|" + claims.sub' }\nuser:`,
     )
-      .replace('user: claims.sub', 'user: issuer + claims.sub')
+      .replace('user: claims.sub', 'user: issuer + "|" + claims.sub')
       .replace('admins: {', "admins: { issuers: ['https://issuer.test'],")
     running = await startService({ config })
     const token = signer.token(claimsOf({ iss: issuer }), { alg: 'ES256', kid: 'x' })

@@ -1,0 +1,86 @@
+// Finds out whether the issuer stands apart from everything else in the users that an expression yields.
+
+import type { ASTNode } from '@marcbachmann/cel-js'
+
+/** How one branch of an expression puts the issuer into the user. */
+export type IssuerPlace =
+  /** Alone, or as an argument of `pseudonym()`: users of two issuers never meet. */
+  | { readonly kind: 'separate' }
+  /** At the beginning or the end of the user, with this text between it and the rest. */
+  | { readonly kind: 'begins' | 'ends'; readonly text: string }
+  /** Not at all, or so that it can run into another part. */
+  | { readonly kind: 'mixed' }
+
+/**
+ * One place for each branch of `? :` that the user can come from.
+ *
+ * @param isIssuer - whether a node is `issuer` or `claims.iss`
+ */
+export function issuerPlaces(
+  node: ASTNode,
+  isIssuer: (node: ASTNode) => boolean,
+): readonly IssuerPlace[] {
+  if (node.op === '?:') {
+    const [, then, otherwise] = node.args
+    return [...issuerPlaces(then, isIssuer), ...issuerPlaces(otherwise, isIssuer)]
+  }
+  return [placeIn(trimmed(partsOf(node)), isIssuer)]
+}
+
+/**
+ * Whether two configured issuers could yield one user: their texts with what separates them, where one
+ * is the beginning (or the end) of the other.
+ *
+ * @param text - what stands between the issuer and the rest
+ */
+export function canMeet(
+  issuers: readonly string[],
+  { kind, text }: Extract<IssuerPlace, { text: string }>,
+): boolean {
+  if (text === '' || issuers.some((issuer) => issuer.includes(text))) return true
+  const marked = issuers.map((issuer) => (kind === 'begins' ? issuer + text : text + issuer))
+  return marked.some((one) =>
+    marked.some(
+      (other) => one !== other && (kind === 'begins' ? other.startsWith(one) : other.endsWith(one)),
+    ),
+  )
+}
+
+function placeIn(parts: readonly ASTNode[], isIssuer: (node: ASTNode) => boolean): IssuerPlace {
+  if (parts.some((part) => namesInPseudonym(part, isIssuer))) return { kind: 'separate' }
+  const begins = isAt(parts[0], isIssuer)
+  const ends = isAt(parts.at(-1), isIssuer)
+  if (begins && parts.length === 1) return { kind: 'separate' }
+  if (begins) return { kind: 'begins', text: textOf(parts.slice(1)) }
+  if (ends) return { kind: 'ends', text: textOf(parts.slice(0, -1).reverse()) }
+  return { kind: 'mixed' }
+}
+
+function isAt(part: ASTNode | undefined, isIssuer: (node: ASTNode) => boolean): boolean {
+  return part !== undefined && isIssuer(part)
+}
+
+/** `pseudonym()` yields texts of one length, and others for other arguments. */
+function namesInPseudonym(node: ASTNode, isIssuer: (node: ASTNode) => boolean): boolean {
+  return node.op === 'call' && node.args[0] === 'pseudonym' && node.args[1].some(isIssuer)
+}
+
+function partsOf(node: ASTNode): ASTNode[] {
+  return node.op === '+' ? node.args.flatMap(partsOf) : [node]
+}
+
+/** Without the literals at both ends, which all users of the expression have. */
+function trimmed(parts: readonly ASTNode[]): readonly ASTNode[] {
+  const first = parts.findIndex((part) => literalOf(part) === undefined)
+  const last = parts.findLastIndex((part) => literalOf(part) === undefined)
+  return first < 0 ? [] : parts.slice(first, last + 1)
+}
+
+/** The literal nearest to the issuer; empty when there is none. */
+function textOf([nearest]: readonly ASTNode[]): string {
+  return (nearest && literalOf(nearest)) ?? ''
+}
+
+function literalOf(node: ASTNode): string | undefined {
+  return node.op === 'value' && typeof node.args === 'string' ? node.args : undefined
+}
