@@ -20,8 +20,8 @@ export const noFields = z.strictObject({})
 const utf8 = new TextDecoder()
 
 /**
- * Reads and checks a JSON body in the documented order: 415, 413, 400. An absent body and an empty
- * `application/json` body count as `{}`.
+ * Reads and checks a JSON body in the documented order: 415, 413, 400. A body of length
+ * 0 counts as `{}`, whatever its type, and `null` in a field that the schema knows counts as absence.
  *
  * @param schema - a strict object, so that unknown fields are refused
  * @throws `unsupported_media_type`, `body_too_large`, `invalid_request`, `request_timeout`
@@ -33,7 +33,9 @@ export async function readJson<S extends z.ZodType<object>>(
   const length = bodyLength(c)
   refuseOtherThanJson(c, length)
   const text = await readText(c, length)
-  const { success, data, error } = schema.safeParse(text === '' ? {} : parseJson(text))
+  const { success, data, error } = schema.safeParse(
+    text === '' ? {} : withoutNulls(parseJson(text), schema),
+  )
   if (success) return data
   const [issue] = error.issues
   const problem = issue ? describeIssue(issue) : 'The body does not fit.'
@@ -163,7 +165,9 @@ async function readChunked(c: AppContext): Promise<string> {
 function refuseOtherThanJson(c: AppContext, length: number | undefined): void {
   const type = c.req.header('Content-Type')
   const encoding = c.req.header('Content-Encoding')
-  if (type === undefined ? length !== 0 : !JSON_TYPE.test(type)) {
+  // `curl -d ''` and axios name a form type for a body that is none.
+  if (length === 0) return
+  if (type === undefined || !JSON_TYPE.test(type)) {
     throw new ServiceError('unsupported_media_type', { reason: 'not application/json in UTF-8' })
   }
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
@@ -181,6 +185,25 @@ function parseJson(text: string): unknown {
     const detail = `The body cannot be read: ${error.message}.`
     throw new ServiceError('invalid_request', { reason: `body: ${error.message}`, detail })
   }
+}
+
+/**
+ * Many languages write an absent value as `null`. A field that is required is then missing, and one that
+ * the schema does not know is refused as before.
+ */
+function withoutNulls(body: unknown, schema: z.ZodType): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
+  const fields = Object.entries(body)
+  if (fields.every(([, value]) => value !== null)) return body
+  const known = knownFields(schema)
+  return Object.fromEntries(fields.filter(([name, value]) => value !== null || !known.has(name)))
+}
+
+function knownFields(schema: z.ZodType): ReadonlySet<string> {
+  const forms: readonly unknown[] = schema instanceof z.ZodUnion ? schema.options : [schema]
+  return new Set(
+    forms.flatMap((form) => (form instanceof z.ZodObject ? Object.keys(form.shape) : [])),
+  )
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {

@@ -8,8 +8,8 @@ import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
 export interface AskedSession {
   /** Name of a workflow. When absent, the first workflow that the caller may use is chosen. */
   readonly workflow?: string | undefined
-  /** Values for the workflow's declared `input`; none when absent. */
-  readonly input?: Scope['input'] | undefined
+  /** Values for the workflow's declared `input`; none when absent. `null` counts as an absent value. */
+  readonly input?: Readonly<Record<string, InputValue | null>> | undefined
 }
 
 /** A workflow that the caller may use, with the variables of its expressions. */
@@ -37,7 +37,7 @@ export function chooseWorkflow(
     if (named !== undefined && named !== workflow.name) continue
     const problem = inputProblem(workflow.input, input)
     // Rules never see input that does not fit its declaration.
-    const scope = scopeOf(caller, problem === undefined ? input : {})
+    const scope = scopeOf(caller, problem === undefined ? presentInput(input) : {})
     if (whyRefused(workflow.when, scope) !== undefined) continue
     if (problem === undefined) return { workflow, scope }
     throw new ServiceError('invalid_request', { reason: problem, detail: `${problem}.` })
@@ -72,18 +72,27 @@ export function requireWorkflow(
  */
 function inputProblem(
   declared: ReadonlyMap<string, InputDeclaration>,
-  asked: Scope['input'],
+  asked: NonNullable<AskedSession['input']>,
 ): string | undefined {
   for (const [field, value] of Object.entries(asked)) {
     const declaration = declared.get(field)
     if (declaration === undefined) return `${nameOf(field)} is not declared by the workflow`
+    if (value === null) continue
     const problem = valueProblem(declaration, value)
     if (problem !== undefined) return `input.${field} ${problem}`
   }
   for (const [field, { required }] of declared) {
-    if (required && !Object.hasOwn(asked, field)) return `input.${field} is required`
+    const present = Object.hasOwn(asked, field) && asked[field] !== null
+    if (required && !present) return `input.${field} is required`
   }
   return undefined
+}
+
+/** The client's input without the values that are `null`, which count as absent. */
+export function presentInput(asked: NonNullable<AskedSession['input']>): Scope['input'] {
+  const given: Record<string, InputValue> = {}
+  for (const [field, value] of Object.entries(asked)) if (value !== null) given[field] = value
+  return given
 }
 
 function valueProblem(declaration: InputDeclaration, value: InputValue): string | undefined {

@@ -194,7 +194,9 @@ describe('400', () => {
     ['file_upload', '{"file_upload":{"enabled":true}}'],
     ['chatkit_configuration', '{"chatkit_configuration":{"file_upload":{"enabled":true}}}'],
     ['a workflow that is an object', '{"workflow":{"id":"wf_other"}}'],
-    ['a workflow that is null', '{"workflow":null}'],
+    ['an unknown field that is null', '{"user":null}'],
+    ['an undeclared input that is null', '{"input":{"plan":null}}'],
+    ['nothing but null within a list', '[null]'],
     ['a workflow that is empty', '{"workflow":""}'],
     ['a secret that is a number', '{"current_client_secret":1}'],
     ['an input that is an array', '{"input":["page"]}'],
@@ -231,6 +233,31 @@ describe('400', () => {
     const answer = await post('{"planted-name":"planted-value","input":{"planted-field":1}}')
     expect(answer.status).toBe(400)
     expect(answer.body).not.toContain('planted')
+  })
+})
+
+describe('null counts as absence', () => {
+  test.each([
+    ['in every field', '{"workflow":null,"input":null,"current_client_secret":null}'],
+    ['in a declared input', '{"input":{"page":null,"count":null}}'],
+  ])('%s', async (_name, text) => {
+    expectMinted(await post(text))
+    const [request] = running.upstream.requests()
+    expect(request?.body).toMatchObject({ workflow: { state_variables: { page: 'none' } } })
+  })
+})
+
+describe('a body of length 0 counts as no body', () => {
+  test.each(['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', 'x'])(
+    'whatever its type: %s',
+    async (type) => expectMinted(await post('', [`Content-Type: ${type}`])),
+  )
+
+  test('but an empty chunked body of a form is refused, because its length is not known', async () => {
+    const headers = ['Content-Type: application/x-www-form-urlencoded']
+    const all = { headers: [bearer, ...headers, 'Transfer-Encoding: chunked'] }
+    const bytes = Buffer.concat([rawRequest('POST /v1/sessions', all), Buffer.from('0\r\n\r\n')])
+    expectRefused(await rawExchange(running.url, bytes), 415, 'unsupported_media_type')
   })
 })
 

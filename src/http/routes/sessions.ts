@@ -24,7 +24,7 @@ import { callOptions } from '../upstream-call-options.ts'
 /** Chooses among what config and claims allow; decides nothing. */
 export const mintBody = z.strictObject({
   workflow: z.string().min(1).optional(),
-  input: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  input: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).nullable()).optional(),
   current_client_secret: z.string().nullish(),
 })
 

@@ -28,8 +28,11 @@ export function requestTargetProblem(request: IncomingMessage): RawProblem | und
     return { code: 'headers_too_large', reason: 'many short headers' }
   }
   const hosts = countHeader(request.rawHeaders, 'host')
-  if (hosts !== 1) return invalid(`${hosts} Host headers`)
-  if (!HOST.test(request.headers.host ?? '')) return invalid('a Host that is no host')
+  // HAProxy's health check is HTTP/1.0, in which Host does not exist (RFC 1945).
+  const withoutHost = hosts === 0 && request.httpVersion === '1.0'
+  if (hosts !== 1 && !withoutHost) return invalid(`${hosts} Host headers`)
+  if (!withoutHost && !HOST.test(request.headers.host ?? ''))
+    return invalid('a Host that is no host')
   const target = request.url ?? ''
   if (!target.startsWith('/')) return invalid('a request target that is not a path')
   // RFC 9112 §3.2.1: a target has no fragment; whoever cuts it off judges another path than we do.

@@ -96,6 +96,8 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 function attach(server: Server, { app, log, shedding }: ListenOptions): void {
   const latest = new WeakMap<Duplex, ServerResponse>()
   const answer = getRequestListener(app.fetch, {
+    // Stands in the URL of an HTTP/1.0 request without Host; nothing reads it.
+    hostname: 'localhost',
     // The adapter's own errors: a target that it cannot make a URL of.
     errorHandler: (error) => {
       const known = error instanceof RequestError

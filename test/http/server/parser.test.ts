@@ -47,7 +47,8 @@ describe('400, and the connection is closed', () => {
     ['a Host that is a list', mint(['Host: mint.test, other.test'])],
     ['a Host with a port beyond 65535', mint(['Host: mint.test:99999'])],
     ['a Host that is no IPv6 address', mint(['Host: [:::]'])],
-    ['no Host in HTTP/1.0', 'GET /livez HTTP/1.0\r\n\r\n'],
+    ['two Hosts in HTTP/1.0', `GET /livez HTTP/1.0\r\n${HOST}\r\n${HOST}\r\n\r\n`],
+    ['an empty Host in HTTP/1.0', 'GET /livez HTTP/1.0\r\nHost:\r\n\r\n'],
     ['HTTP/0.9', 'GET /livez\r\n\r\n'],
     ['HTTP/3.0 in the request line', `GET /livez HTTP/3.0\r\n${HOST}\r\n\r\n`],
     ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
@@ -128,6 +129,7 @@ describe('other refusals from below the app', () => {
 
 describe('what is unusual, but fine', () => {
   test.each([
+    ['HTTP/1.0 without Host (HAProxy)', 'GET /livez HTTP/1.0\r\n\r\n'],
     ['HTTP/1.0 with Host', 'GET /livez HTTP/1.0\r\nHost: mint.test\r\n\r\n'],
     ['Host with a port', 'GET /livez HTTP/1.1\r\nHost: mint.test:8787\r\n\r\n'],
     ['Host in upper case', 'GET /livez HTTP/1.1\r\nHost: MINT.TEST\r\n\r\n'],

@@ -7,7 +7,7 @@ import type { CreateSessionParams } from '../../../chatkit/wire/session.ts'
 import type { Settings } from '../../../config/settings.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { type ErrorCode, ServiceError } from '../../../lib/errors.ts'
-import { type AskedSession, chooseWorkflow } from '../../../map/choose-workflow.ts'
+import { type AskedSession, chooseWorkflow, presentInput } from '../../../map/choose-workflow.ts'
 import { scopeOf, whyRefused } from '../../../map/evaluate.ts'
 import { isAdmin } from '../../../map/is-admin.ts'
 import { mapSession, type StateVariables } from '../../../map/map.ts'
@@ -148,7 +148,7 @@ function mapToken(principal: Principal, { settings, asked, now }: ReportOptions)
 
 function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict[] {
   const { workflows } = options.settings
-  const input = options.asked.input
+  const { input = {} } = options.asked
   return workflows.map((workflow) => {
     const { name } = workflow
     try {
@@ -158,7 +158,7 @@ function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict
       if (!(error instanceof ServiceError)) throw error
       if (error.code !== 'workflow_not_allowed')
         return { name, allowed: true, reason: error.reason }
-      const why = whyRefused(workflow.when, scopeOf(principal, input))
+      const why = whyRefused(workflow.when, scopeOf(principal, presentInput(input)))
       return { name, allowed: false, reason: why ?? error.reason }
     }
   })
