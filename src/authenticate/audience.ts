@@ -1,5 +1,6 @@
 // Decides whether a token was made for this service, by the claims that name its audience.
 import type { IssuerSettings } from '../config/settings.ts'
+import type { ServiceError } from '../lib/errors.ts'
 import { invalidToken, show } from './refusal.ts'
 
 type Claims = Readonly<Record<string, unknown>>
@@ -37,15 +38,20 @@ export function judgeAudience(claims: Claims, issuer: IssuerSettings): void {
  */
 export function checkAudience(claims: Claims, name: string, expected: readonly string[]): void {
   const value = Object.hasOwn(claims, name) ? claims[name] : undefined
-  const received: unknown[] = Array.isArray(value) ? value : [value]
-  const audiences = received.filter((audience) => typeof audience === 'string')
-  const wanted = `expected ${list(expected)}`
-  if (value === undefined) throw invalidToken(`claims: no ${name}, ${wanted}`)
-  if (audiences.length < received.length) {
-    throw invalidToken(`claims: ${name} is not a string or an array of strings, ${wanted}`)
+  const received: readonly unknown[] = Array.isArray(value) ? value : [value]
+  let found = false
+  for (const audience of received) {
+    if (typeof audience !== 'string') throw malformed(name, value, expected)
+    found ||= expected.includes(audience)
   }
-  for (const one of expected) if (audiences.includes(one)) return
-  throw invalidToken(`claims: ${name} is not for this service: ${list(audiences)}, ${wanted}`)
+  if (found) return
+  const of = list(received.map(String))
+  throw invalidToken(`claims: ${name} is not for this service: ${of}, expected ${list(expected)}`)
+}
+
+function malformed(name: string, value: unknown, expected: readonly string[]): ServiceError {
+  const why = value === undefined ? `no ${name}` : `${name} is not a string or an array of strings`
+  return invalidToken(`claims: ${why}, expected ${list(expected)}`)
 }
 
 /** At most five, because a token can name thousands. */
