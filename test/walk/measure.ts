@@ -8,12 +8,16 @@ export interface PathLength {
   readonly functions: number
 }
 
-/** The longest that each path may be. */
+/**
+ * The longest that each path may be. The bounds of the house were 57/190, 35/100, 46/145 and 38/125. What
+ * came into a path since: a mint reads named choices of its issuer; an admin's standing is read on each
+ * call; a stream checks whose threads its events name, links files, and is bounded in memory.
+ */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 57, functions: 190 },
-  'admin-revoke': { files: 35, functions: 100 },
+  mint: { files: 57, functions: 194 },
+  'admin-revoke': { files: 37, functions: 115 },
   'own-threads': { files: 46, functions: 145 },
-  'gateway-stream': { files: 38, functions: 125 },
+  'gateway-stream': { files: 42, functions: 185 },
 }
 
 const WARM_UP = 10
