@@ -27,6 +27,7 @@ const NOTICE_MS = 2000
 const GRACE_MS = 15_000
 
 async function main(): Promise<void> {
+  ignoreInspector()
   const setup = readSetupOrExit()
   const log = createLog({ level: setup.environment.logLevel })
   onCrash(log)
@@ -41,6 +42,11 @@ async function main(): Promise<void> {
   onSignal({ service, listening, tracing, log })
   log.info({ url: listening.url }, 'listening')
   await keepCompiled()
+}
+
+/** Node opens its inspector, with all secrets, to whoever may send SIGUSR1, unless there is a listener. */
+function ignoreInspector(): void {
+  process.on('SIGUSR1', () => {})
 }
 
 /** For the next start, also when this process is killed; when nobody waits for the first answers. */

@@ -3,8 +3,24 @@
 import type { IssuerSettings, Settings } from './settings.ts'
 
 /** One line for each choice that widens trust, for `check-config` and the log of a start. */
-export function widenedTrust({ issuers }: Pick<Settings, 'issuers'>): string[] {
-  return issuers.flatMap(issuerLines)
+export function widenedTrust({
+  issuers,
+  trustedProxies,
+}: Pick<Settings, 'issuers' | 'trustedProxies'>): string[] {
+  return [...issuers.flatMap(issuerLines), ...trustedProxies.filter(isNearlyAll).map(proxyLine)]
+}
+
+/** The narrowest ranges in use are 10.0.0.0/8 and fc00::/7; `::ffff:0:0/96` holds every IPv4 address. */
+function isNearlyAll(range: string): boolean {
+  const [address = '', bits] = range.split('/')
+  if (bits === undefined) return false
+  const isMapped = /^::ffff:/i.test(address)
+  if (isMapped) return Number(bits) < 96 + 8
+  return Number(bits) < (address.includes(':') ? 7 : 8)
+}
+
+function proxyLine(range: string): string {
+  return `trusted_proxies: ${range} believes the forwarding headers of nearly everyone, who can then choose the address that limits count; name your proxies`
 }
 
 function issuerLines(settings: IssuerSettings): string[] {

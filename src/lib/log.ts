@@ -6,10 +6,11 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 export type Log = Logger
 
 /**
- * Matches an API key, a client secret or a JWT anywhere in a text. In a line of JSON it can follow an
- * escape such as `\n`, whose `n` is not the start of a longer word.
+ * Matches an API key, a client secret or a JWT anywhere in a text: after anything but a letter, after the
+ * letters of an escape (`\n`, `\u002f`, `%2F`), and inside a longer word where it is long and has a digit.
  */
-const CREDENTIAL = /(?:\b|(?<=\\[bfnrt]|\\u[0-9a-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}/g
+const CREDENTIAL =
+  /(?:(?<![A-Za-z])|(?<=%[\dA-Fa-f]{2}|\\[bfnrt]|\\u[\dA-Fa-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}|(?:sk-|ek_|eyJ)(?=[\w.-]{0,64}\d)[\w.-]{20,}/g
 /** The first characters of each. Most lines contain none of them and are not searched further. */
 const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
 

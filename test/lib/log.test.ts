@@ -85,8 +85,45 @@ describe('createLog', () => {
 })
 
 describe('scrub', () => {
+  test.each([
+    'sk-proj-0123456789abcdefghij',
+    'ek_0123456789abcdef0123456',
+    'eyJhbGciOiJFUzI1NiJ9.e30.x',
+  ])('finds %s after anything', (secret) => {
+    const before = [
+      '%20',
+      '%22',
+      '%2F',
+      '%2f',
+      '1',
+      '_',
+      '-',
+      '.',
+      '/',
+      '"',
+      '\\n',
+      '\\u002f',
+      'é',
+      'key',
+      'x',
+    ]
+    for (const start of before) {
+      expect(scrub(`a ${start}${secret} b`)).toBe(`a ${start}[redacted] b`)
+    }
+  })
+
+  test('finds a short one after what is no letter', () => {
+    expect(scrub('%20sk-abcdef %22ek_abcdef 1sk-abcdef')).toBe(
+      '%20[redacted] %22[redacted] 1[redacted]',
+    )
+  })
+
+  test('ends soon on a long text of beginnings', () => {
+    expect(scrub('xsk-'.repeat(20_000))).toContain('sk-')
+  })
+
   test('keeps words that only resemble a credential', () => {
-    const text = 'task-list, sk-1, week_of_2026, seek_it, heyJude'
+    const text = 'task-list, sk-1, week_of_2026, seek_it, heyJude, risk-assessment-of-the-team'
     expect(scrub(text)).toBe(text)
   })
 })

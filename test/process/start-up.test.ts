@@ -51,6 +51,14 @@ async function refused(code: number, options: ProcessOptions): Promise<string> {
 }
 
 describe('a good start', () => {
+  test('SIGUSR1 opens no inspector, and the service goes on', async () => {
+    const service = await start({ config: DEFAULT_CONFIG, env: ENV })
+    for (let n = 0; n < 3; n++) service.child.kill('SIGUSR1')
+    // Two answers later the signals have long been handled.
+    for (let n = 0; n < 2; n++) expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+    expect(service.stderr()).not.toMatch(/Debugger|inspector/i)
+  })
+
   test('says on one line of JSON that it listens, and where', async () => {
     const service = await start({ config: DEFAULT_CONFIG, env: ENV, nodeArguments })
     const addresses = service.stderr().trimEnd().split('\n')

@@ -100,3 +100,26 @@ describe('secret_env beside a key set', () => {
     expect(problems.join()).not.toContain('AAAA')
   })
 })
+
+describe('trusted_proxies', () => {
+  const trusting = (range: string): string[] => lines(`${MINIMAL}trusted_proxies: ['${range}']\n`)
+
+  test.each([
+    '0.0.0.0/0',
+    '::/0',
+    '10.0.0.0/0',
+    '0.0.0.0/1',
+    '128.0.0.0/1',
+    '::/1',
+    '::ffff:0:0/96',
+  ])('%s is everyone, and is told', (range) => {
+    expect(trusting(range)).toEqual([expect.stringContaining(`trusted_proxies: ${range} `)])
+  })
+
+  test.each(['10.0.0.0/8', '172.16.0.0/12', '192.0.2.1/32', 'fc00::/7', 'fdaa::/16', '::1/128'])(
+    '%s is told nobody',
+    (range) => {
+      expect(trusting(range)).toEqual([])
+    },
+  )
+})
