@@ -63,7 +63,7 @@ export function createRedisRegistry({
   }
 }
 
-function createMemories(link: Link): Pick<Registry, 'remembers' | 'rememberOnce' | 'keptKey'> {
+function createMemories(link: Link) {
   return {
     remembers: (key, now) => link.run(REMEMBERS, [key, now], (reply) => reply === 1),
     rememberOnce: (key, ttlSeconds, now) =>
@@ -74,5 +74,5 @@ function createMemories(link: Link): Pick<Registry, 'remembers' | 'rememberOnce'
       const kept = (await keep()) || (await keep(Buffer.from(make()).toString('base64')))
       return new Uint8Array(Buffer.from(kept, 'base64'))
     },
-  }
+  } satisfies Partial<Registry>
 }

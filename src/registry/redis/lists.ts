@@ -58,12 +58,7 @@ for _, json in ipairs(ARGV) do
   end
 end`)
 
-type Lists = Pick<
-  Registry,
-  'getSession' | 'listSessions' | 'listBlocks' | 'appendAudit' | 'listAudit'
->
-
-export function createLists(link: Link): Lists {
+export function createLists(link: Link) {
   return {
     getSession: (id) => link.run(READ_SESSION, [id], (reply) => sessionOrNone.parse(reply)),
     listSessions: (query) =>
@@ -97,7 +92,7 @@ export function createLists(link: Link): Lists {
           toItem: ({ json = '' }) => toAuditEntry(JSON.parse(json)),
         },
       ),
-  }
+  } satisfies Partial<Registry>
 }
 
 function entryJson({ requestId, ...same }: AuditEntry): string {

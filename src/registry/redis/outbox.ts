@@ -39,9 +39,7 @@ return leased`,
 /** ARGV: id, due in ms. */
 const POSTPONE = script(`redis.call('ZADD', key('outbox'), 'XX', ARGV[2], ARGV[1])`)
 
-export function createOutbox(
-  link: Link,
-): Pick<Registry, 'confirmCancel' | 'claimCancels' | 'postponeCancel'> {
+export function createOutbox(link: Link) {
   return {
     async confirmCancel(ids, now) {
       if (ids.length > 0) await link.run(CONFIRM, [now, ...ids], () => undefined)
@@ -51,5 +49,5 @@ export function createOutbox(
       return link.run(CLAIM, [nowMs, nowMs + leaseMs, limit], (reply) => sessions.parse(reply))
     },
     postponeCancel: (id, dueAtMs) => link.run(POSTPONE, [id, Math.ceil(dueAtMs)], () => undefined),
-  }
+  } satisfies Partial<Registry>
 }

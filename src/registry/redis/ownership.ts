@@ -74,12 +74,7 @@ return found`)
 const PAGE = pageScript(`
 local function item(thing) return redis.call('HGETALL', key('owner', thing)) end`)
 
-type OwnershipSteps = Pick<
-  Registry,
-  'claimOwnership' | 'ownersOf' | 'listOwned' | 'releaseOwnership'
->
-
-export function createOwnership(link: Link): OwnershipSteps {
+export function createOwnership(link: Link) {
   return {
     claimOwnership: (claim) =>
       link.run(CLAIM, [nameOf(claim), ...fieldsOf(claim)], (reply) =>
@@ -100,7 +95,7 @@ export function createOwnership(link: Link): OwnershipSteps {
           link.run(SEQ_OF, [kind, cursor, source, user], (reply) => countOrNone.parse(reply)),
         toItem: toOwnership,
       }),
-  }
+  } satisfies Partial<Registry>
 }
 
 function nameOf({ kind, source, id }: Readonly<Record<keyof OwnedThing, string>>): string {

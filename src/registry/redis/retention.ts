@@ -81,7 +81,7 @@ return gone`,
 const FIGURES = script(`
 return { redis.call('ZCOUNT', key('ends'), '(' .. ARGV[1], '+inf'), redis.call('ZCARD', key('outbox')) }`)
 
-export function createRetention(link: Link): Pick<Registry, 'sweep' | 'eraseUser' | 'figures'> {
+export function createRetention(link: Link) {
   const toCount = (reply: unknown) => count.parse(reply)
   return {
     async sweep({ sessionsEndedBefore, auditBefore, now }) {
@@ -103,5 +103,5 @@ export function createRetention(link: Link): Pick<Registry, 'sweep' | 'eraseUser
         // Approximate: a waiting cancel of an expired session is subtracted too.
         return { activeSessions: Math.max(0, unended - waiting), outboxLength: waiting }
       }),
-  }
+  } satisfies Partial<Registry>
 }

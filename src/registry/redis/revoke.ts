@@ -155,12 +155,7 @@ end`)
 const revokeReply = z.tuple([countOrNone, sessions])
 const blockOrNone = row.transform((fields) => ('user' in fields ? toBlock(fields) : undefined))
 
-type Revokes = Pick<
-  Registry,
-  'revoke' | 'beginCancel' | 'getBlock' | 'liftBlock' | 'usersOf' | 'markLogout'
->
-
-export function createRevokes(link: Link): Revokes {
+export function createRevokes(link: Link) {
   return {
     async revoke(command) {
       const read = (reply: unknown) => revokeReply.parse(reply)
@@ -183,7 +178,7 @@ export function createRevokes(link: Link): Revokes {
         z.array(userId).parse(reply),
       ),
     markLogout: (mark) => link.takeBack(MARK, markArgs(mark), () => undefined),
-  }
+  } satisfies Partial<Registry>
 }
 
 function revokeArgs({ user, endReason, identity, block, now }: UserRevoke) {

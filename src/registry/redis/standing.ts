@@ -65,9 +65,7 @@ const standingReply = z
   }))
 
 /** While Redis is away, counters run in memory: they limit, and say nothing about blocks. */
-export function createStanding(
-  link: Link,
-): Pick<Registry, 'readStanding' | 'beginMint' | 'consume'> {
+export function createStanding(link: Link) {
   const insurance = createCounters()
   return {
     readStanding: (question) =>
@@ -94,7 +92,7 @@ export function createStanding(
         return insurance.consume(key, limit)
       }
     },
-  }
+  } satisfies Partial<Registry>
 }
 
 function standingArgs({ user, identity, currentSecretHash, now }: StandingQuery) {

@@ -58,7 +58,7 @@ const useReply = z.union([
   z.tuple([z.literal('ended')]).transform(([kind]) => ({ kind })),
 ])
 
-export function createUses(link: Link): Pick<Registry, 'useSession' | 'endedAmong'> {
+export function createUses(link: Link) {
   return {
     useSession({ id, user, maxPerMinute: max, counts, nowMs }) {
       const args = [nowMs, id, user, counts, USE_WINDOW_MS, max, READS_PER_RUN * max]
@@ -77,5 +77,5 @@ export function createUses(link: Link): Pick<Registry, 'useSession' | 'endedAmon
           z.array(z.string().brand<'SessionId'>()).parse(reply) satisfies readonly SessionId[],
       )
     },
-  }
+  } satisfies Partial<Registry>
 }

@@ -18,7 +18,7 @@ const CONSUME = `
  *
  * @param relaxed - the connection that does not wait for the disk
  */
-export function createCounting(relaxed: Database): Pick<Registry, 'consume' | 'beginMint'> {
+export function createCounting(relaxed: Database) {
   return {
     consume: (key, limit) => relaxed.write((sql) => consume(sql, key, limit)),
     beginMint: (question, limit) =>
@@ -26,7 +26,7 @@ export function createCounting(relaxed: Database): Pick<Registry, 'consume' | 'b
         rate: consume(sql, mintCounter(question.user), limit),
         standing: readStanding(sql, question),
       })),
-  }
+  } satisfies Partial<Registry>
 }
 
 function consume(sql: Sql, key: string, limit: RateWindow): RateState {

@@ -5,20 +5,8 @@ import { toAuditEntry, toBlock, toSession, userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
 
-type Lists = Pick<
-  Registry,
-  | 'getSession'
-  | 'listSessions'
-  | 'listBlocks'
-  | 'getBlock'
-  | 'liftBlock'
-  | 'appendAudit'
-  | 'listAudit'
-  | 'usersOf'
->
-
 /** @param db - the durable connection */
-export function createLists(db: Database): Lists {
+export function createLists(db: Database) {
   return {
     getSession: (id) =>
       db.plain((sql) => {
@@ -76,7 +64,7 @@ export function createLists(db: Database): Lists {
         )
         return rows.map((row) => userId.parse(row['user']))
       }),
-  }
+  } satisfies Partial<Registry>
 }
 
 function generationOf(sql: Sql, user: string): number {

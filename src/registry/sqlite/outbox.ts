@@ -16,9 +16,7 @@ const DUE = `
   WHERE due_ms <= ?1 AND expires_at * 1000 > ?1 ORDER BY due_ms LIMIT ?2`
 
 /** @param db - the durable connection */
-export function createOutbox(
-  db: Database,
-): Pick<Registry, 'confirmCancel' | 'claimCancels' | 'postponeCancel'> {
+export function createOutbox(db: Database) {
   return {
     confirmCancel: (ids, now) =>
       db.write((sql) => {
@@ -35,7 +33,7 @@ export function createOutbox(
       const due = Math.ceil(dueAtMs)
       await db.write((sql) => sql.run('UPDATE outbox SET due_ms = ? WHERE id = ?', due, id))
     },
-  }
+  } satisfies Partial<Registry>
 }
 
 function claimDue(sql: Sql, { nowMs, limit, leaseMs }: CancelClaim): readonly SessionRecord[] {

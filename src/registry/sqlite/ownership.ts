@@ -6,11 +6,6 @@ import { toOwnership } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
 
-type OwnershipSteps = Pick<
-  Registry,
-  'claimOwnership' | 'ownersOf' | 'listOwned' | 'releaseOwnership'
->
-
 const CLAIM = `
   INSERT INTO owned (source, kind, id, user, created_at) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (id, kind, source) DO NOTHING`
@@ -19,7 +14,7 @@ const CLAIM = `
 const IS_THING = 'id = ? AND kind = ? AND source = ?'
 
 /** @param db - the durable connection */
-export function createOwnership(db: Database): OwnershipSteps {
+export function createOwnership(db: Database) {
   return {
     claimOwnership: ({ source, kind, id, user, createdAt }) =>
       db.write((sql) =>
@@ -35,7 +30,7 @@ export function createOwnership(db: Database): OwnershipSteps {
     async releaseOwnership({ source, kind, id }) {
       await db.write((sql) => sql.run(`DELETE FROM owned WHERE ${IS_THING}`, id, kind, source))
     },
-  }
+  } satisfies Partial<Registry>
 }
 
 function ownerOf(sql: Sql, { source, kind, id }: OwnedThing): UserId | undefined {

@@ -25,11 +25,11 @@ const batchOf = (table: string, key: string, condition: string): string =>
   `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${condition} LIMIT ?)`
 
 /** @param db - the durable connection */
-export function createRetention(db: Database): Pick<Registry, 'sweep' | 'eraseUser'> {
+export function createRetention(db: Database) {
   return {
     sweep: (retention) => sweep(db, retention),
     eraseUser: (command) => db.write((sql) => eraseUser(sql, command)),
-  }
+  } satisfies Partial<Registry>
 }
 
 /** Deletes in batches; other writes go in between. */

@@ -14,8 +14,6 @@ import type {
 import { isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 
-type SessionSteps = Pick<Registry, 'readStanding' | 'record' | 'revoke' | 'beginCancel'>
-
 const STANDING = `
   SELECT
     (SELECT generation FROM users WHERE user = ?1) AS generation,
@@ -71,7 +69,7 @@ const FINISHING = `
     +status = 'active' AND expires_at <= ?2 AND end_reason IS NULL)`
 
 /** @param db - the durable connection */
-export function createSessionSteps(db: Database): SessionSteps {
+export function createSessionSteps(db: Database) {
   return {
     readStanding: (question) => db.plain((sql) => readStanding(sql, question)),
     record: (entry) => db.write((sql) => record(sql, entry)),
@@ -88,7 +86,7 @@ export function createSessionSteps(db: Database): SessionSteps {
         )
         return sessionOf(sql, BY_ID, id)
       }),
-  }
+  } satisfies Partial<Registry>
 }
 
 /** Reads a user's standing. Without a transaction its statements may see different commits. */

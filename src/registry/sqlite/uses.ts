@@ -27,7 +27,7 @@ const RUNS_ON = `
  *
  * @param relaxed - the connection that does not wait for the disk
  */
-export function createUses(relaxed: Database): Pick<Registry, 'useSession' | 'endedAmong'> {
+export function createUses(relaxed: Database) {
   return {
     useSession: (use) => {
       const work = (sql: Sql) => useSession(sql, use)
@@ -38,7 +38,7 @@ export function createUses(relaxed: Database): Pick<Registry, 'useSession' | 'en
         const isEnded = ({ id, user }: SessionKey) => sql.get(RUNS_ON, id, user) === undefined
         return sessions.filter(isEnded).map(({ id }) => id)
       }),
-  }
+  } satisfies Partial<Registry>
 }
 
 function useSession(sql: Sql, { id, user, maxPerMinute, counts, nowMs }: SessionUse): UseOutcome {
