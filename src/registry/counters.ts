@@ -25,22 +25,15 @@ export function createCounters() {
     tidyAt = Math.max(TIDY_FROM, windows.size * 2)
   }
 
-  function running(key: string, nowMs: number): Window | undefined {
-    const window = windows.get(key)
-    return window !== undefined && nowMs < window.endsMs ? window : undefined
-  }
-
-  return {
-    consume(key: string, limit: RateWindow): RateState {
-      let window = running(key, limit.nowMs)
-      if (window === undefined) {
-        if (windows.size >= tidyAt) tidy(limit.nowMs)
-        window = { used: 0, endsMs: limit.nowMs + limit.seconds * 1000 }
-        windows.set(key, window)
-      }
-      window.used += 1
-      return stateAfterUse(window.used, window.endsMs, limit)
-    },
+  return function consume(key: string, limit: RateWindow): RateState {
+    let window = windows.get(key)
+    if (window === undefined || window.endsMs <= limit.nowMs) {
+      if (windows.size >= tidyAt) tidy(limit.nowMs)
+      window = { used: 0, endsMs: limit.nowMs + limit.seconds * 1000 }
+      windows.set(key, window)
+    }
+    window.used += 1
+    return stateAfterUse(window.used, window.endsMs, limit)
   }
 }
 

@@ -201,6 +201,9 @@ export interface Registry {
 /** Milliseconds for which a new cancel is left to the instance that wrote it. */
 export const FIRST_LEASE_MS = 5000
 
+/** Seconds after which a raised generation may be forgotten: it outlives every mint that began before. */
+export const GENERATION_KEPT_SECONDS = 86_400
+
 /** Requests that run no model, allowed in a window for each run of the model that is allowed in it. */
 export const READS_PER_RUN = 10
 

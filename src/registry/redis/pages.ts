@@ -5,7 +5,7 @@ import type { Page, PageQuery } from '../records.ts'
 import type { Script } from './client.ts'
 import { script } from './keys.ts'
 import type { Link } from './link.ts'
-import { countText, row } from './replies.ts'
+import { countOrNone, row } from './replies.ts'
 
 /** Most entries that one script looks at: Redis serves nobody else meanwhile. */
 const CHUNK = 1_000
@@ -36,8 +36,6 @@ return { #members == 2 * chunk and members[#members] or '', rows }`,
 /** ARGV: kind of a set, member → its seq or ''. */
 const SEQ_OF = script(`return redis.call('ZSCORE', key(ARGV[1]), ARGV[2]) or ''`)
 
-const seqOrNone = z.union([z.literal('').transform(() => undefined), countText])
-
 /** A list: a sorted set by seq, and how to read an entry. */
 export interface Listing<T> {
   /** Kind and name of its key. */
@@ -52,7 +50,7 @@ export interface Listing<T> {
 
 /** Finds the seq of a cursor in the set of this kind, which holds all entries of the kind. */
 export const seqIn = (link: Link, kind: string) => (cursor: string) =>
-  link.run(SEQ_OF, [kind, cursor], (reply) => seqOrNone.parse(reply))
+  link.run(SEQ_OF, [kind, cursor], (reply) => countOrNone.parse(reply))
 
 /** @returns undefined when a cursor names nothing */
 export async function readPage<T>(
@@ -66,7 +64,7 @@ export async function readPage<T>(
   )
   const span = spanOf(query, after, before)
   if (span === undefined) return undefined
-  const reply = z.tuple([seqOrNone, z.array(row.transform(toItem))])
+  const reply = z.tuple([countOrNone, z.array(row.transform(toItem))])
   let { above, below } = span
   let chunk = Math.min(limit + 20, CHUNK)
   const found: T[] = []

@@ -1,14 +1,12 @@
 // Ends sessions of a user or a single one, sets and lifts blocks, and marks logouts, in Redis.
 import { z } from 'zod'
-import { FIRST_LEASE_MS, type Registry } from '../port.ts'
+import { FIRST_LEASE_MS, GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import type { Block, LogoutMark, UserRevoke } from '../records.ts'
 import { toBlock, userId } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link.ts'
 import { count, countOrNone, row, sessionOrNone, sessions } from './replies.ts'
 
-/** A raised generation outlives every mint that may have read the one before it. */
-const GENERATION_KEPT_SECONDS = 86_400
 /** A mark is kept a day longer than asked, in case clocks differ. */
 const MARK_KEPT_SECONDS = 86_400
 

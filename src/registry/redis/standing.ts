@@ -66,7 +66,7 @@ const standingReply = z
 
 /** While Redis is away, counters run in memory: they limit, and say nothing about blocks. */
 export function createStanding(link: Link) {
-  const insurance = createCounters()
+  const countInMemory = createCounters()
   return {
     readStanding: (question) =>
       link.run(READ_STANDING, standingArgs(question), (reply) => {
@@ -80,8 +80,7 @@ export function createStanding(link: Link) {
           return { rate: toRate(counted, limit), standing }
         })
       } catch {
-        const rate = insurance.consume(mintCounter(question.user), limit)
-        return { rate, standing: undefined }
+        return { rate: countInMemory(mintCounter(question.user), limit), standing: undefined }
       }
     },
     async consume(key, limit) {
@@ -89,7 +88,7 @@ export function createStanding(link: Link) {
         const args = [key, limit.nowMs, limit.seconds * 1000]
         return await link.run(CONSUME, args, (reply) => toRate(reply, limit))
       } catch {
-        return insurance.consume(key, limit)
+        return countInMemory(key, limit)
       }
     },
   } satisfies Partial<Registry>

@@ -6,18 +6,8 @@ import { asServiceError, isBusy } from './failure.ts'
 /** One row of a result. */
 export type ResultRow = Readonly<Record<string, SQLOutputValue>>
 
-/** The SQL that a step may run. Every text is prepared once and kept. */
-export interface Sql {
-  /** A statement without result, such as `COMMIT`. */
-  exec(sql: string): void
-  /** Whether a transaction is open. */
-  inTransaction(): boolean
-  /** The first row, if any. */
-  get(sql: string, ...values: SQLInputValue[]): ResultRow | undefined
-  all(sql: string, ...values: SQLInputValue[]): readonly ResultRow[]
-  /** The number of rows changed. */
-  run(sql: string, ...values: SQLInputValue[]): number
-}
+/** {@link createSql} */
+export type Sql = ReturnType<typeof createSql>
 
 /** A column of a result as a number; undefined when there is no row or the column is null. */
 export function numberIn(row: ResultRow | undefined, column: string): number | undefined {
@@ -25,25 +15,18 @@ export function numberIn(row: ResultRow | undefined, column: string): number | u
   return typeof value === 'number' ? value : undefined
 }
 
-/** One connection that waits for locks without blocking the event loop. */
-export interface Database {
-  /** Runs statements without a transaction. */
-  plain<T>(work: (sql: Sql) => T): Promise<T>
-  /**
-   * Runs work in a transaction that holds the write lock from its start. Writes of the same turn of the
-   * event loop share one transaction and its wait for the disk; when one fails, the others still commit.
-   * Work may run again after a rollback, so it must change nothing but the database.
-   */
-  write<T>(work: (sql: Sql) => T): Promise<T>
-}
+/** {@link createDatabase} */
+export type Database = ReturnType<typeof createDatabase>
 
 /** Bound on all tries of one call, in milliseconds; each try may block for SQLite's own 50 ms. */
 const PATIENCE_MS = 200
 
 /**
+ * One connection that waits for locks without blocking the event loop.
+ *
  * @param db - open; closed by its owner
  */
-export function createDatabase(db: DatabaseSync): Database {
+export function createDatabase(db: DatabaseSync) {
   const sql = createSql(db)
   let held: { readonly error: unknown; readonly pause: Promise<void> } | undefined
 
@@ -67,12 +50,19 @@ export function createDatabase(db: DatabaseSync): Database {
   }
 
   return {
-    plain: (work) => attempt(() => work(sql)),
+    /** Runs statements without a transaction. */
+    plain: <T>(work: (sql: Sql) => T): Promise<T> => attempt(() => work(sql)),
+    /**
+     * Runs work in a transaction that holds the write lock from its start. Writes of the same turn of the
+     * event loop share one transaction and its wait for the disk; when one fails, the others still commit.
+     * Work may run again after a rollback, so it must change nothing but the database.
+     */
     write: createGroups((group) => attempt(() => runGroup(sql, group))),
   }
 }
 
-function createSql(db: DatabaseSync): Sql {
+/** The SQL that a step may run. Every text is prepared once and kept. */
+function createSql(db: DatabaseSync) {
   const prepared = new Map<string, StatementSync>()
   function statement(text: string): StatementSync {
     const found = prepared.get(text) ?? db.prepare(text)
@@ -80,13 +70,15 @@ function createSql(db: DatabaseSync): Sql {
     return found
   }
   return {
-    exec(text) {
-      statement(text).run()
-    },
     inTransaction: () => db.isTransaction,
-    get: (text, ...values) => statement(text).get(...values),
-    all: (text, ...values) => statement(text).all(...values),
-    run: (text, ...values) => Number(statement(text).run(...values).changes),
+    /** The first row, if any. */
+    get: (text: string, ...values: SQLInputValue[]): ResultRow | undefined =>
+      statement(text).get(...values),
+    all: (text: string, ...values: SQLInputValue[]): readonly ResultRow[] =>
+      statement(text).all(...values),
+    /** The number of rows changed. */
+    run: (text: string, ...values: SQLInputValue[]) =>
+      Number(statement(text).run(...values).changes),
   }
 }
 
@@ -136,52 +128,34 @@ function createGroups(run: (group: readonly Member[]) => Promise<void>) {
  * @throws SQLite's error when the lock is held elsewhere: nothing has been written then
  */
 function runGroup(sql: Sql, group: readonly Member[]): void {
-  const [only, ...others] = group
-  if (only !== undefined && others.length === 0) {
-    runAlone(sql, only)
+  let results: readonly unknown[]
+  try {
+    results = commitTogether(sql, group)
+  } catch (error) {
+    if (group.length === 1 || isBusy(error)) throw error
+    for (const member of group) settleAlone(sql, member)
     return
   }
-  const results = tryTogether(sql, group)
-  for (const [at, member] of group.entries()) {
-    if (results === undefined) settleAlone(sql, member)
-    else member.done(results[at])
-  }
-}
-
-/** The results of all members; undefined when nothing has been written. */
-function tryTogether(sql: Sql, group: readonly Member[]): readonly unknown[] | undefined {
-  sql.exec('BEGIN IMMEDIATE')
-  try {
-    const results = group.map(({ work }) => work(sql))
-    sql.exec('COMMIT')
-    return results
-  } catch (error) {
-    rollBack(sql)
-    if (isBusy(error)) throw error
-    return undefined
-  }
+  for (const [at, member] of group.entries()) member.done(results[at])
 }
 
 function settleAlone(sql: Sql, member: Member): void {
   try {
-    runAlone(sql, member)
+    const [result] = commitTogether(sql, [member])
+    member.done(result)
   } catch (error) {
     member.failed(asServiceError(error))
   }
 }
 
-function runAlone(sql: Sql, { work, done }: Member): void {
-  sql.exec('BEGIN IMMEDIATE')
+function commitTogether(sql: Sql, group: readonly Member[]): readonly unknown[] {
+  sql.run('BEGIN IMMEDIATE')
   try {
-    const value = work(sql)
-    sql.exec('COMMIT')
-    done(value)
+    const results = group.map(({ work }) => work(sql))
+    sql.run('COMMIT')
+    return results
   } catch (error) {
-    rollBack(sql)
+    if (sql.inTransaction()) sql.run('ROLLBACK')
     throw error
   }
-}
-
-function rollBack(sql: Sql): void {
-  if (sql.inTransaction()) sql.exec('ROLLBACK')
 }

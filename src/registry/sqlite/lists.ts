@@ -8,11 +8,6 @@ import { type Filter, readPage } from './pages.ts'
 /** @param db - the durable connection */
 export function createLists(db: Database) {
   return {
-    getSession: (id) =>
-      db.plain((sql) => {
-        const row = sql.get('SELECT * FROM sessions WHERE id = ?', id)
-        return row === undefined ? undefined : toSession(row)
-      }),
     listSessions: (query) => {
       const filter = sessionFilter(query)
       return db.plain((sql) => {

@@ -1,12 +1,10 @@
 // Deletes rows whose retention is over from SQLite, and the rows of a user who is erased.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { mintCounter } from '../counters.ts'
-import type { Registry } from '../port.ts'
+import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import type { EraseOutcome, Retention, UserErase } from '../records.ts'
 import type { Database, Sql } from './database.ts'
 
-/** A raised generation outlives every mint that may have read the one before it. */
-const GENERATION_KEPT_SECONDS = 86_400
 /** Rows deleted per transaction: a mint may have to wait for one such transaction. */
 const BATCH = 200
 

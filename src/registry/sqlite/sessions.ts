@@ -31,8 +31,6 @@ const markOf = (kind: 'subject' | 'sid', value: '?2' | '?3') => `
 /** The later of two marks, each a search of its own. */
 const MARK = `SELECT nullif(max(${markOf('subject', '?2')}, ${markOf('sid', '?3')}), -1) AS at`
 
-const BY_ID = 'SELECT * FROM sessions WHERE id = ?'
-
 /** Searches the user's own sessions, in the index `sessions_user`. */
 const BY_SECRET =
   'SELECT * FROM sessions WHERE user = ? AND secret_hash = ? ORDER BY seq DESC LIMIT 1'
@@ -71,12 +69,13 @@ const FINISHING = `
 /** @param db - the durable connection */
 export function createSessionSteps(db: Database) {
   return {
+    getSession: (id) => db.plain((sql) => sessionOf(sql, id)),
     readStanding: (question) => db.plain((sql) => readStanding(sql, question)),
     record: (entry) => db.write((sql) => record(sql, entry)),
     revoke: (command) => db.write((sql) => revoke(sql, command)),
     beginCancel: (id, now) =>
       db.write((sql) => {
-        const session = sessionOf(sql, BY_ID, id)
+        const session = sessionOf(sql, id)
         if (session === undefined) return undefined
         if (isLive(session, now)) return end(sql, session, { why: 'cancelled', now })
         sql.run(
@@ -84,7 +83,7 @@ export function createSessionSteps(db: Database) {
           id,
           now,
         )
-        return sessionOf(sql, BY_ID, id)
+        return sessionOf(sql, id)
       }),
   } satisfies Partial<Registry>
 }
@@ -113,7 +112,7 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   if (generation !== entry.generation || numberIn(standing, 'blocked_until')) {
     return { kind: 'blocked' }
   }
-  const known = standing?.['known'] === 1 ? sessionOf(sql, BY_ID, session.id) : undefined
+  const known = standing?.['known'] === 1 ? sessionOf(sql, session.id) : undefined
   if (known !== undefined) return repeated(known, session)
 
   const candidate = bySecret(sql, session.user, entry.replaces)
@@ -151,13 +150,8 @@ function insert(sql: Sql, of: SessionRecord): void {
 function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   const { user, identity, now } = command
   sql.run(RAISE, user, now, identity === undefined ? 1 : 0)
-  const match = [
-    user,
-    now,
-    identity?.issuer ?? null,
-    identity?.subject ?? null,
-    identity?.sid ?? null,
-  ]
+  const { issuer = null, subject = null, sid = null } = identity ?? {}
+  const match = [user, now, issuer, subject, sid]
   const live = `${MATCHING} AND +status = 'active'`
   sql.run(
     `INSERT INTO outbox SELECT id, ?6 FROM sessions WHERE ${live}`,
@@ -211,8 +205,8 @@ function end(sql: Sql, session: SessionRecord, how: { why: EndReason; now: numbe
   return { ...session, status: 'cancelling', endReason: how.why } satisfies SessionRecord
 }
 
-function sessionOf(sql: Sql, text: string, id: string): SessionRecord | undefined {
-  const row = sql.get(text, id)
+function sessionOf(sql: Sql, id: string): SessionRecord | undefined {
+  const row = sql.get('SELECT * FROM sessions WHERE id = ?', id)
   return row === undefined ? undefined : toSession(row)
 }
 
