@@ -13,6 +13,7 @@ import { type CallerOf, requireAdmin, requireUser } from './http/authentication.
 import type { AppContext, AppEnv } from './http/context.ts'
 import { answerClientScript } from './http/docs/client-script.ts'
 import { createDocs } from './http/docs/pages.ts'
+import { createLimitReads } from './http/limit-reads.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import type { Origins } from './http/origins.ts'
 import { type AnswerSeen, answerError, requestFrame } from './http/request-frame.ts'
@@ -100,6 +101,7 @@ function consoleOf(parts: AppParts) {
 /** By operation id; handlers of routes that are not configured are missing. */
 function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
   const { settings, publicUrl, registry, audit, now, log } = parts
+  const limitReads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
   const { mint, revoke, threads, checkStanding, verifyLogoutToken, administer } = parts
   const { selfHosted } = parts
   const makeDocument = async () => {
@@ -110,7 +112,7 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
     createSession: createSession({ settings, mint, now }),
     signOut: signOut({ revoke, audit }),
     backchannelLogout: backchannelLogout({ verifyLogoutToken, revoke, registry, audit, now }),
-    ...ownThreads({ settings, threads, checkStanding, audit }),
+    ...ownThreads({ settings, threads, limitReads, checkStanding, audit }),
     live: answerLive,
     ready: answerReady(parts.readiness),
     clientScript: answerClientScript(),

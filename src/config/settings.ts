@@ -164,6 +164,8 @@ export interface LimitSettings {
   readonly mintsPerUser: RateLimit
   readonly liveSessionsPerUser: { readonly max: number; readonly whenFull: 'evict_oldest' | 'deny' }
   readonly failedAuthPerIp: RateLimit
+  /** A user's own calls about threads, and links to files that they follow. */
+  readonly readsPerUser: RateLimit
 }
 
 /** Bounds of the gateway in front of self-hosted ChatKit servers. */

@@ -38,6 +38,7 @@ export function tokenFor(sub = 'alice', claims: Readonly<Record<string, unknown>
 /** Part of a config: limits that no test reaches by accident. */
 export const HIGH_LIMITS = `limits:
   mints_per_user: { max: 100000, seconds: 60 }
+  reads_per_user: { max: 100000, seconds: 60 }
   live_sessions_per_user: { max: 100000 }
   failed_auth_per_ip: { max: 100000, seconds: 60 }`
 

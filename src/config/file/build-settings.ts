@@ -211,6 +211,7 @@ function buildLimits(limits: ConfigFile['limits']): LimitSettings {
       whenFull: limits.live_sessions_per_user.when_full,
     },
     failedAuthPerIp: limits.failed_auth_per_ip,
+    readsPerUser: limits.reads_per_user,
   }
 }
 

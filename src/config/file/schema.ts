@@ -36,6 +36,12 @@ const limitsSchema = z
       .strictObject({ max: max.default(60), seconds: seconds.default(60) })
       .prefault({})
       .describe('Failed authentications of one address (IPv6: of one /64).'),
+    reads_per_user: z
+      .strictObject({ max: max.default(120), seconds: seconds.default(60) })
+      .prefault({})
+      .describe(
+        "A user's own calls of /v1/threads and below, and links to files that they follow.",
+      ),
   })
   .prefault({})
 

@@ -124,7 +124,7 @@ const own = threadRoutes({
   tag: 'threads',
   query: ownThreadsQuery,
   note: "The caller's own; anyone else's is answered like one that does not exist.",
-  problems: ['workflow_not_allowed', 'user_blocked', ...UPSTREAM],
+  problems: ['rate_limited', 'workflow_not_allowed', 'user_blocked', ...UPSTREAM],
 })
 
 export const OWN_THREAD_ROUTES = {
@@ -138,11 +138,13 @@ export const OWN_THREAD_ROUTES = {
 export function ownThreads({
   settings: { workflows },
   threads,
+  limitReads,
   checkStanding,
   audit,
 }: {
   readonly settings: Pick<Settings, 'workflows'>
   readonly threads: Threads
+  readonly limitReads: (c: AppContext) => Promise<void>
   readonly checkStanding: (caller: Caller) => Promise<void>
   readonly audit: Audit
 }): HandlersOf<typeof OWN_THREAD_ROUTES> {
@@ -161,6 +163,7 @@ export function ownThreads({
 
   return {
     async listOwnThreads(c) {
+      await limitReads(c)
       const asked = validQuery(c, ownThreadsQuery)
       const { principal, user } = c.var
       if (asked.workflow !== undefined) requireWorkflow(workflows, principal, asked.workflow)
@@ -168,12 +171,14 @@ export function ownThreads({
       return c.json(await threads.listOwn(user, asked, callOptions(c)))
     },
     async readOwnThread(c) {
+      await limitReads(c)
       refuseQuery(c)
       const id = pathId(c, parseThreadId)
       await requireStanding(c)
       return c.json(await threads.retrieveOwn(c.var.user, id, callOptions(c)))
     },
     async deleteOwnThread(c) {
+      await limitReads(c)
       refuseQuery(c)
       const id = pathId(c, parseThreadId)
       await requireStanding(c)
@@ -189,6 +194,7 @@ export function ownThreads({
       }
     },
     async listOwnItems(c) {
+      await limitReads(c)
       const thread = { id: pathId(c, parseThreadId), query: validQuery(c, itemListQuery) }
       await requireStanding(c)
       return c.json(await threads.listOwnItems(c.var.user, thread, callOptions(c)))

@@ -36,6 +36,7 @@ describe('a minimal file', () => {
         mintsPerUser: { max: 10, seconds: 60 },
         liveSessionsPerUser: { max: 20, whenFull: 'evict_oldest' },
         failedAuthPerIp: { max: 60, seconds: 60 },
+        readsPerUser: { max: 120, seconds: 60 },
       },
       retention: { sessionsHours: 24, auditDays: 30 },
     })
@@ -110,6 +111,7 @@ limits:
   mints_per_user: { max: 5 }
   live_sessions_per_user: { when_full: deny }
   failed_auth_per_ip: { max: 10000000, seconds: 1 }
+  reads_per_user: { max: 5, seconds: 7 }
 retention: { sessions_hours: 1 }
 `
 
@@ -173,6 +175,7 @@ describe('a file with every key', () => {
         mintsPerUser: { max: 5, seconds: 60 },
         liveSessionsPerUser: { max: 20, whenFull: 'deny' },
         failedAuthPerIp: { max: 10_000_000, seconds: 1 },
+        readsPerUser: { max: 5, seconds: 7 },
       },
       retention: { sessionsHours: 1, auditDays: 30 },
     })

@@ -1,0 +1,48 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { stoppedClock } from '../../support/issuer-settings.ts'
+import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { eachStore } from '../../support/registry/each-store.ts'
+import {
+  DEFAULT_CONFIG,
+  HIGH_LIMITS,
+  type Running,
+  startService,
+  tokenFor,
+} from '../../support/running-service.ts'
+
+const LIMITS = `limits:
+  mints_per_user: { max: 100 }
+  reads_per_user: { max: 3, seconds: 60 }
+`
+
+let running: Running
+afterEach(() => running.close())
+
+async function read(path: string, user: string, method = 'GET') {
+  const headers = { authorization: `Bearer ${tokenFor(user)}` }
+  return answerOf(await fetch(running.url + path, { method, headers }))
+}
+
+describe.each(eachStore())('reads per user, %s', (_store, env) => {
+  test('all calls about one’s own threads count together; one more is 429 and asks nobody', async () => {
+    const clock = stoppedClock(Date.now())
+    const config = DEFAULT_CONFIG.replace(HIGH_LIMITS, LIMITS)
+    running = await startService({ config, env, now: clock.now })
+    expect((await read('/v1/threads', 'alice')).status).toBe(200)
+    expect((await read('/v1/threads/cthr_1', 'alice')).status).toBe(404)
+    expect((await read('/v1/threads/cthr_1', 'alice', 'DELETE')).status).toBe(404)
+    clock.advance(10)
+    const asked = running.upstream.requests().length
+    for (const path of ['/v1/threads', '/v1/threads/cthr_1', '/v1/threads/cthr_1/items']) {
+      const refused = await read(path, 'alice')
+      expectProblem(refused, 429, 'rate_limited')
+      expect(refused.headers['retry-after']).toBe('50')
+    }
+    expect(running.upstream.requests()).toHaveLength(asked)
+    // Another user is not concerned, and neither are mints.
+    expect((await read('/v1/threads', 'bob')).status).toBe(200)
+    expect((await running.mint(tokenFor('alice'))).status).toBe(200)
+    clock.advance(50)
+    expect((await read('/v1/threads', 'alice')).status).toBe(200)
+  })
+})
