@@ -67,6 +67,22 @@ test.each<[string, number, readonly [type: string, body: string], string]>([
   expect(answer.headers).not.toHaveProperty('set-cookie')
 })
 
+test('what a server says of an upload reaches the person', async () => {
+  const { scene } = await startBefore((_request, response) => {
+    response.writeHead(413, { 'content-type': JSON_TYPE }).end('{"detail":"limited to 5 MB"}')
+  })
+  const { secret } = await scene.session('alice')
+  const body = new FormData()
+  body.append('file', new Blob(['x'.repeat(1000)], { type: 'image/png' }), 'a.png')
+  const headers = { authorization: `Bearer ${secret}` }
+  const answer = await answerOf(await fetch(scene.url, { method: 'POST', headers, body }))
+  expect(answer.json()).toMatchObject({
+    code: 'server_refused',
+    status: 413,
+    detail: 'limited to 5 MB',
+  })
+})
+
 test('what looks like a credential in a server’s words is redacted, also around a control character', async () => {
   const key = 'sk-planted0123456789abcdef'
   const { alice, scene } = await startBefore((_request, response) => {
