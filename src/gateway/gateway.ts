@@ -40,7 +40,9 @@ export function createGateway({
   log,
   heartbeatMs = HEARTBEAT_MS,
 }: {
-  readonly settings: Pick<Settings, 'workflows' | 'gateway'>
+  readonly settings: Pick<Settings, 'workflows' | 'gateway'> & {
+    readonly limits: Pick<Settings['limits'], 'readsPerUser'>
+  }
   readonly selfHosted: {
     readonly publicUrl: string
     readonly keys: SigningKeys
@@ -48,6 +50,7 @@ export function createGateway({
   }
   readonly registry: Pick<
     Registry,
+    | 'consume'
     | 'useSession'
     | 'endedAmong'
     | 'getSession'
@@ -83,7 +86,11 @@ export function createGateway({
   const verify = createVerifyToken({ workflows, publicUrl, keys, hashUser, now })
   return createHandleRequest({
     openCall: createOpenCall({ verify, registry, now }),
-    openLink: createOpenLink({ verify, registry, ownership, now }),
+    openLink: createOpenLink({
+      ...{ verify, registry, ownership, now },
+      limit: settings.limits.readsPerUser,
+      followLink: shares.followLink,
+    }),
     takeDownload: createTakeDownload({ forward, limits: { ...limits, headMs: answerMs } }),
     uploads: createUploads({
       ...{ ownership, forward, answerAttachment, bodyLimits, answerMs },

@@ -1,9 +1,12 @@
 // Bounds the memory that one user, and all users of this instance together, hold at a time, and the open
-// streams of one user.
+// streams and followed links of one user.
 import { ServiceError } from '../lib/errors.ts'
 
 /** Seconds after which a refused request may be tried again: memory is held only for moments. */
 const RETRY_SECONDS = 2
+
+/** Most links to files that a user may follow at a time. */
+const LINKS_PER_USER = 20
 
 /** {@link createShares} */
 export type Shares = ReturnType<typeof createShares>
@@ -25,7 +28,6 @@ export function createShares({
   readonly streamsPerUser: number
 }) {
   const memory = new Map<string, number>()
-  const streams = new Map<string, number>()
   let total = 0
 
   function add(to: Map<string, number>, user: string, more: number): void {
@@ -36,6 +38,26 @@ export function createShares({
 
   function refuse(reason: string): never {
     throw new ServiceError('overloaded', { reason, retryAfterSeconds: RETRY_SECONDS })
+  }
+
+  /** Makes the function that takes a slot of a user, and returns the function that frees it. */
+  function slots(most: number, what: string) {
+    const taken = new Map<string, number>()
+    return (user: string): (() => void) => {
+      if ((taken.get(user) ?? 0) >= most) {
+        throw new ServiceError('rate_limited', {
+          reason: `more than ${most} ${what} of a user at a time`,
+          detail: `Too many ${what} at a time. Wait until one has ended.`,
+          retryAfterSeconds: RETRY_SECONDS,
+        })
+      }
+      add(taken, user, 1)
+      let open = true
+      return () => {
+        if (open) add(taken, user, -1)
+        open = false
+      }
+    }
   }
 
   return {
@@ -61,26 +83,9 @@ export function createShares({
         release: () => hold(0),
       }
     },
-    /**
-     * Takes one of the user's slots for streams.
-     *
-     * @returns frees the slot; harmless when repeated
-     * @throws `rate_limited`
-     */
-    openStream(user: string): () => void {
-      if ((streams.get(user) ?? 0) >= streamsPerUser) {
-        throw new ServiceError('rate_limited', {
-          reason: `more than gateway.streams_per_user (${streamsPerUser}) streams`,
-          detail: 'Too many answers are running at a time. Wait until one has ended.',
-          retryAfterSeconds: RETRY_SECONDS,
-        })
-      }
-      add(streams, user, 1)
-      let open = true
-      return () => {
-        if (open) add(streams, user, -1)
-        open = false
-      }
-    },
+    /** Takes a slot for an answer that may be a stream. Throws `rate_limited`. */
+    openStream: slots(streamsPerUser, 'running answers'),
+    /** Takes a slot for a link to a file. Throws `rate_limited`. */
+    followLink: slots(LINKS_PER_USER, 'files'),
   }
 }

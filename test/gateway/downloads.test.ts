@@ -332,7 +332,7 @@ describe('the links of one user', () => {
     const running = await Promise.all(Array.from({ length: 20 }, () => fetch(link)))
     const refused = await answerOf(await fetch(link))
     expectProblem(refused, 429, 'rate_limited')
-    expect(refused.headers['retry-after']).toBe('1')
+    expect(refused.headers['retry-after']).toBe('2')
     expect(open).toHaveLength(20)
     for (const end of open) end()
     await Promise.all(running.map((response) => response.bytes()))
@@ -364,8 +364,8 @@ describe('the links of one user', () => {
     await vi.waitFor(async () => expect((await fetch(link)).status).toBe(200))
   })
 
-  test('have the limit of reads per minute: ten times that of runs of the model', async () => {
-    const { link, seen } = await startPicture({ workflow: { maxRequestsPerMinute: 2 } })
+  test('have the limit of limits.reads_per_user', async () => {
+    const { link, seen } = await startPicture({ maxReads: 20 })
     for (let at = 0; at < 20; at++) expect((await fetch(link)).status).toBe(200)
     seen.length = 0
     const refused = await answerOf(await fetch(link))

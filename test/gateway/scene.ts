@@ -68,6 +68,8 @@ export interface SceneOptions {
   readonly server?: string
   readonly gateway?: Partial<Settings['gateway']>
   readonly heartbeatMs?: number
+  /** In a minute, of a user. */
+  readonly maxReads?: number
   readonly registry?: Registry
   /** Milliseconds for a word of the assistant; 0 when absent. */
   readonly wordMs?: number
@@ -92,6 +94,7 @@ export async function startScene(options: SceneOptions = {}) {
     settings: {
       workflows: [{ ...SELF_HOSTED, server, ...options.workflow }],
       gateway: { ...USUAL, ...options.gateway },
+      limits: { readsPerUser: { max: options.maxReads ?? 100_000, seconds: 60 } },
     },
     selfHosted: { publicUrl: ISSUER, keys, dispatcher },
     registry,

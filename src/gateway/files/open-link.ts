@@ -1,20 +1,16 @@
 // Opens a call for a request with a signed link: verifies the link, and that its user may still follow it.
 // No client secret is needed, because a browser fetches a picture without any header of the page.
 
-import { DEFAULT_REQUESTS_PER_MINUTE } from '../../chatkit/wire/session.ts'
-import type { SelfHostedWorkflow } from '../../config/settings.ts'
+import type { RateLimit } from '../../config/settings.ts'
 import { setHeader } from '../../http/answer.ts'
 import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { READS_PER_RUN, type Registry } from '../../registry/port.ts'
+import type { Registry } from '../../registry/port.ts'
 import { type Call, invalidToken, type VerifyToken } from '../open-call.ts'
 import { type GatewayOwnership, requireOwn } from '../ownership.ts'
+import type { Shares } from '../shares.ts'
 import { addressOf, LINK_TYPES, type LinkUse } from './file-links.ts'
-
-/** Most links that a user may follow at a time, on each instance. */
-const MAX_RUNNING = 20
-const MINUTE_MS = 60_000
 
 /** A verified link. */
 export interface OpenLink {
@@ -42,44 +38,29 @@ export function linkUseOf(c: AppContext): LinkUse | undefined {
   throw new ServiceError('method_not_allowed', { reason: 'not what the link is for' })
 }
 
-/** @param parts - `verify`: verifies tokens of ours */
+/** @param parts - `verify`: verifies tokens of ours; `limit`: links of a user, as many as reads */
 export function createOpenLink({
   verify,
+  limit,
+  followLink,
   registry,
   ownership,
   now,
 }: {
   readonly verify: VerifyToken
-  readonly registry: Pick<Registry, 'getSession' | 'readStanding'>
+  readonly limit: RateLimit
+  readonly followLink: Shares['followLink']
+  readonly registry: Pick<Registry, 'consume' | 'getSession' | 'readStanding'>
   readonly ownership: GatewayOwnership
   readonly now: Clock
 }) {
-  const running = new Map<string, number>()
-  const windows = new Map<string, { used: number; readonly endsMs: number }>()
-
-  function count(user: string, max: number): void {
-    const window = windows.get(user) ?? { used: 0, endsMs: performance.now() + MINUTE_MS }
-    if (window.used >= max) throw tooMany((window.endsMs - performance.now()) / 1000)
-    if (window.used === 0) {
-      windows.set(user, window)
-      setTimeout(() => windows.delete(user), MINUTE_MS).unref()
-    }
-    window.used++
-  }
-
-  /** @returns frees the slot; harmless when repeated */
-  function occupy(user: string): () => void {
-    const before = running.get(user) ?? 0
-    if (before >= MAX_RUNNING) throw tooMany(1)
-    running.set(user, before + 1)
-    let released = false
-    return () => {
-      if (released) return
-      released = true
-      const left = (running.get(user) ?? 0) - 1
-      if (left > 0) running.set(user, left)
-      else running.delete(user)
-    }
+  async function count(user: string): Promise<void> {
+    const state = await registry.consume(`links:${user}`, { ...limit, nowMs: now() })
+    if (state.allowed) return
+    throw new ServiceError('rate_limited', {
+      reason: `more than ${limit.max} links of a user in ${limit.seconds} s`,
+      retryAfterSeconds: state.resetMs / 1000,
+    })
   }
 
   /** A link outlives its session. It ends with the next revoke, sign-out, block or logout of its user. */
@@ -99,8 +80,8 @@ export function createOpenLink({
   return async function openLink(c: AppContext, use: LinkUse): Promise<OpenLink> {
     const link = c.req.query(use)
     const { workflow, user, id, claims } = await verify(c, link, LINK_TYPES[use])
-    count(user, maxPerMinute(workflow))
-    const release = occupy(user)
+    await count(user)
+    const release = followLink(user)
     try {
       const check = () => requireStanding(user, claims['generation'])
       const [session] = await Promise.all([registry.getSession(id), check()])
@@ -130,13 +111,4 @@ export function createOpenLink({
     const named = use === 'upload' ? { ...ids, mentioned: none } : { ...none, mentioned: ids }
     await requireOwn(ownership, call, named)
   }
-}
-
-/** The limit of links per minute is that of a session's requests that run no model. */
-function maxPerMinute({ maxRequestsPerMinute = DEFAULT_REQUESTS_PER_MINUTE }: SelfHostedWorkflow) {
-  return maxRequestsPerMinute * READS_PER_RUN
-}
-
-function tooMany(retryAfterSeconds: number): ServiceError {
-  return new ServiceError('rate_limited', { reason: 'too many links of a user', retryAfterSeconds })
 }
