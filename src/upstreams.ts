@@ -2,6 +2,7 @@
 
 import { Agent, Pool } from 'undici'
 import { createAdapters } from './chatkit/adapters.ts'
+import { LANE_SLOTS } from './chatkit/hosted/api-client.ts'
 import type { ChatKit } from './chatkit/port.ts'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Environment } from './config/env.ts'
@@ -27,17 +28,13 @@ interface UpstreamsOptions {
   readonly now: Clock
 }
 
-/** Connections to the ChatKit API: further calls wait for one. */
-const UPSTREAM_CONNECTIONS = 256
-const CANCEL_CONNECTIONS = 64
-
 /** @returns `selfHosted` is undefined when every workflow is hosted */
 export async function createUpstreams(options: UpstreamsOptions) {
   const { environment, settings } = options
   const { origin } = new URL(environment.openaiBaseUrl)
   // HTTP/1.1 only: over HTTP/2 one connection that dies takes every call on it along.
-  const openai = new Pool(origin, { connections: UPSTREAM_CONNECTIONS, allowH2: false })
-  const cancels = new Pool(origin, { connections: CANCEL_CONNECTIONS, allowH2: false })
+  const poolOf = () => new Pool(origin, { connections: LANE_SLOTS, allowH2: false })
+  const lanes = { mint: poolOf(), threads: poolOf(), cancel: poolOf() }
   const selfHosted = await selfHostedParts(options)
   const { chatkitOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
@@ -46,11 +43,11 @@ export async function createUpstreams(options: UpstreamsOptions) {
     baseUrl: environment.openaiBaseUrl,
     organization: environment.openaiOrgId,
     project: environment.openaiProjectId,
-    dispatcher: openai,
-    cancelDispatcher: cancels,
+    dispatcherFor: (lane) => lanes[lane],
   })
   const disconnect = async () => {
-    await Promise.all([openai, cancels, selfHosted?.dispatcher].map((pool) => pool?.destroy()))
+    const pools = [...Object.values(lanes), selfHosted?.dispatcher]
+    await Promise.all(pools.map((pool) => pool?.destroy()))
   }
   return { chatkitOf, breakers, selfHosted, disconnect }
 }

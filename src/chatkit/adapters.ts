@@ -1,9 +1,9 @@
 // Finds the adapter of a workflow: one for each API key, and one for each self-hosted workflow.
 
-import type { Dispatcher } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
 import type { WorkflowName } from '../lib/ids.ts'
 import type { Secret } from '../lib/secret.ts'
+import type { ApiClientOptions } from './hosted/api-client.ts'
 import { createOpenAi } from './hosted/openai.ts'
 import type { ChatKit } from './port.ts'
 
@@ -20,8 +20,7 @@ export function createAdapters({
   baseUrl,
   organization,
   project,
-  dispatcher,
-  cancelDispatcher,
+  dispatcherFor,
 }: {
   /** The hosted ones. */
   readonly workflows: readonly { readonly name: WorkflowName; readonly apiKeyEnv: string }[]
@@ -32,13 +31,11 @@ export function createAdapters({
   readonly baseUrl: string
   readonly organization: string | undefined
   readonly project: string | undefined
-  readonly dispatcher: Dispatcher
-  /** Connections that only cancels use: mints that hang must not keep a revoke waiting. */
-  readonly cancelDispatcher: Dispatcher
+  readonly dispatcherFor: ApiClientOptions['dispatcherFor']
 }) {
   const byKey = new Map<string, ReturnType<typeof createOpenAi>>()
   const byWorkflow = new Map(selfHosted)
-  const at = { baseUrl, organization, project, dispatcher, cancelDispatcher }
+  const at = { baseUrl, organization, project, dispatcherFor }
   for (const { name, apiKeyEnv } of workflows) {
     const apiKey = secret(apiKeyEnv)
     if (apiKey === undefined) throw new Error(`${apiKeyEnv} is not set`)

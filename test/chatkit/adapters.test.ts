@@ -18,8 +18,7 @@ async function adaptersOf(workflows: readonly { name: string; apiKeyEnv: string 
     baseUrl: api.url,
     organization: undefined,
     project: undefined,
-    dispatcher: agent,
-    cancelDispatcher: agent,
+    dispatcherFor: () => agent,
   })
   return plain(adapters)
 }
@@ -35,9 +34,11 @@ test('workflows with the same key share an adapter, and its breakers; others do 
   expect(adapters.chatkitOf('one')).toBe(adapters.chatkitOf('three'))
   expect(adapters.chatkitOf('one')).not.toBe(adapters.chatkitOf('two'))
   expect(adapters.breakers().map(({ key, breaker }) => `${key} ${breaker}`)).toEqual([
-    'FIRST api',
+    'FIRST mint',
+    'FIRST threads',
     'FIRST cancel',
-    'SECOND api',
+    'SECOND mint',
+    'SECOND threads',
     'SECOND cancel',
   ])
 })

@@ -28,7 +28,7 @@ beforeAll(async () => {
     now: () => 0,
     figures: async () => ({ activeSessions: 1, outboxLength: 0 }),
     keyAges: () => new Map([['https://login.test/', 5]]),
-    breakers: () => [{ key: 'OPENAI_API_KEY', breaker: 'api', open: false }],
+    breakers: () => [{ key: 'OPENAI_API_KEY', breaker: 'mint', open: false }],
     mintsUnderWay: () => 2,
   })
   const upstream = {

@@ -1,5 +1,5 @@
 // Sends calls to the ChatKit API at OpenAI: adds credential, headers and deadline, and turns failures
-// into errors of this service. Each kind of call has a lane of its own.
+// into errors of this service. Mints, thread calls and cancels each have a lane of their own.
 
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../../lib/clock.ts'
@@ -8,7 +8,7 @@ import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
 import { apiError } from '../wire/wire.ts'
-import { BreakerOpenError, type CallOutcome, createBreaker } from './breaker.ts'
+import { BreakerOpenError, type BreakerState, type CallOutcome, createBreaker } from './breaker.ts'
 import { createBulkhead } from './bulkhead.ts'
 import { exchange, type FaultKind, type UpstreamAnswer, UpstreamFault } from './exchange.ts'
 import {
@@ -29,6 +29,16 @@ export interface ApiCall {
   readonly retry: RetryPolicy
 }
 
+/** A kind of call that no other kind may hold up: a flood of thread reads must not stop a mint or a revoke. */
+export type Lane = 'mint' | 'threads' | 'cancel'
+
+/**
+ * Calls of a lane under way at a time, and the connections that each lane needs: calls beyond them would
+ * wait for each other there, the oldest first and until their deadline. At the usual 150 ms a call, a
+ * queue of the same length is served in its time.
+ */
+export const LANE_SLOTS = 256
+
 /** Where and with which key the API is called. */
 export interface ApiClientOptions {
   /** Without a trailing slash: `https://api.openai.com/v1`. */
@@ -37,10 +47,8 @@ export interface ApiClientOptions {
   readonly apiKey: () => Secret
   readonly organization?: string | undefined
   readonly project?: string | undefined
-  /** Connections to `baseUrl`; shared by all adapters that call it. */
-  readonly dispatcher: Dispatcher
-  /** Connections for cancels alone, so that creates that hang cannot take them all. */
-  readonly cancelDispatcher?: Dispatcher | undefined
+  /** Connections to `baseUrl` for a lane; shared by all adapters that call it. */
+  readonly dispatcherFor: (lane: Lane) => Dispatcher
   /** For all attempts of one call together, the body of the answer included; {@link CALL_DEADLINE_MS} when absent. */
   readonly deadlineMs?: number | undefined
   /** For dates in `Retry-After`; `Date.now` when absent. */
@@ -55,23 +63,25 @@ export function createApiClient({
   apiKey,
   organization,
   project,
-  dispatcher,
-  cancelDispatcher = dispatcher,
+  dispatcherFor,
   deadlineMs = CALL_DEADLINE_MS,
   now = Date.now,
 }: ApiClientOptions) {
   const { origin, pathname } = new URL(baseUrl)
   const basePath = pathname === '/' ? '' : pathname
   const credential = { apiKey, organization, project }
-  // Cancels have a lane of their own: a flood of failing mints must not stop a revoke.
-  const lanes = { api: createLane(dispatcher), cancel: createLane(cancelDispatcher) }
+  const lanes = {
+    mint: createLane(dispatcherFor('mint')),
+    threads: createLane(dispatcherFor('threads')),
+    cancel: createLane(dispatcherFor('cancel')),
+  }
   return {
     /**
      * @returns the answer, whatever its status
      * @throws `ServiceError` when no whole answer came
      */
     async send(call: ApiCall, { signal, observe, withinMs }: CallOptions = {}) {
-      const lane = call.operation === 'cancel_session' ? lanes.cancel : lanes.api
+      const lane = lanes[laneOf(call.operation)]
       const started = performance.now()
       const headers = requestHeaders(credential, call.body !== undefined)
       const deadline = startDeadline(withinMs ?? deadlineMs, signal)
@@ -112,15 +122,20 @@ export function createApiClient({
         reason: describeAnswer(answer),
         retryAfterSeconds: handedOnSeconds(answer.retryAfter, now()),
       }),
-    breakers: () => ({ api: lanes.api.state(), cancel: lanes.cancel.state() }),
+    breakers: (): Readonly<Record<Lane, BreakerState>> => ({
+      mint: lanes.mint.state(),
+      threads: lanes.threads.state(),
+      cancel: lanes.cancel.state(),
+    }),
   }
 }
 
-/**
- * There are as many slots as a pool has connections: further calls would wait for each other there, the
- * oldest first and until their deadline. At the usual 150 ms a call, the queue is served in its time.
- */
-const SLOTS = { slots: 256, mostWaiting: 256, longestWait: 250 }
+function laneOf(operation: ChatKitOperation): Lane {
+  if (operation === 'create_session') return 'mint'
+  return operation === 'cancel_session' ? 'cancel' : 'threads'
+}
+
+const SLOTS = { slots: LANE_SLOTS, mostWaiting: LANE_SLOTS, longestWait: 250 }
 
 /**
  * A lane has connections, slots, a breaker and a retry budget of its own. To the breaker a call counts

@@ -27,7 +27,6 @@ import {
   createApiClient,
   describeAnswer,
 } from './api-client.ts'
-import type { BreakerState } from './breaker.ts'
 import type { UpstreamAnswer } from './exchange.ts'
 
 /** An answer with a session has some 1 KiB; pages of items can hold whole conversations. */
@@ -35,9 +34,7 @@ const MAX_SESSION_BYTES = 256 * 1024
 const MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 /** @returns the port, and the state of its breakers for metrics */
-export function createOpenAi(
-  api: ApiClientOptions,
-): ChatKit & { breakers(): Readonly<Record<'api' | 'cancel', BreakerState>> } {
+export function createOpenAi(api: ApiClientOptions): ChatKit & Pick<ApiClient, 'breakers'> {
   const client = createApiClient(api)
   return {
     createSession: (params, call) => createSession(client, params, call),

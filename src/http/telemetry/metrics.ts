@@ -12,7 +12,7 @@ export interface MetricSources {
   readonly figures: () => Promise<{ activeSessions: number; outboxLength: number }>
   /** Seconds since each issuer's keys were fetched; undefined when there are none. */
   readonly keyAges: () => ReadonlyMap<string, number | undefined>
-  /** By API key variable and breaker. */
+  /** By API key variable and lane: `mint`, `threads`, `cancel`. */
   readonly breakers: () => readonly { key: string; breaker: string; open: boolean }[]
   /** Mints that were let in and have no answer yet. */
   readonly mintsUnderWay: () => number

@@ -10,7 +10,7 @@ chatkitContract('the OpenAI adapter', async () => {
   const dispatcher = new Pool(new URL(url).origin)
   const apiKey = () => new Secret('sk-contract')
   return {
-    chatkit: plain(createOpenAi({ baseUrl: url, apiKey, dispatcher })),
+    chatkit: plain(createOpenAi({ baseUrl: url, apiKey, dispatcherFor: () => dispatcher })),
     params: (user) => ({ user, workflow: { id: 'wf_contract' } }),
     async seedThread({ user, title, texts = [] }) {
       const items = texts.map((text) => ({

@@ -5,7 +5,7 @@ import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import type { CallOptions } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { type Behaviour, startScriptedUpstream } from '../../support/chatkit/scripted-upstream.ts'
-import { sessionId } from '../../support/ids.ts'
+import { sessionId, threadId } from '../../support/ids.ts'
 import { forEachTest } from '../../support/started.ts'
 
 let pool: Pool
@@ -23,11 +23,12 @@ const withDeadline = (deadlineMs: number) =>
   createOpenAi({
     baseUrl: upstream.url,
     apiKey: () => new Secret('sk-test'),
-    dispatcher: pool,
+    dispatcherFor: () => pool,
     deadlineMs,
   })
 const create = (call?: CallOptions) =>
   api.createSession({ user: 'alice', workflow: { id: 'wf_1' } }, call)
+const read = (call?: CallOptions) => api.listThreads({ user: 'alice' }, call)
 const cancel = (call?: CallOptions) => api.cancelSession(sessionId('cksess_1'), call)
 /** Codes of so many calls side by side. */
 const codes = (count: number, call: () => Promise<unknown>) =>
@@ -40,6 +41,11 @@ const codes = (count: number, call: () => Promise<unknown>) =>
     ),
   )
 const down: Behaviour = { kind: 'answer', status: 503 }
+const EMPTY_LIST: Behaviour = {
+  kind: 'answer',
+  status: 200,
+  body: { object: 'list', data: [], first_id: null, last_id: null, has_more: false },
+}
 const wait = (milliseconds: number) => setTimeout(milliseconds)
 
 /** Ends when a call succeeds; gives the milliseconds that took. */
@@ -56,9 +62,9 @@ describe('the breaker', () => {
   test('opens after 20 failed creates, answers fast without a call, closes after the cure', async () => {
     upstream.creates = [down]
     expect(await codes(19, create)).not.toContain('ok')
-    expect(api.breakers()).toEqual({ api: 'closed', cancel: 'closed' })
+    expect(api.breakers()).toEqual({ mint: 'closed', threads: 'closed', cancel: 'closed' })
     await codes(1, create)
-    expect(api.breakers()).toEqual({ api: 'open', cancel: 'closed' })
+    expect(api.breakers()).toEqual({ mint: 'open', threads: 'closed', cancel: 'closed' })
     expect(upstream.seen).toHaveLength(40)
 
     const started = performance.now()
@@ -76,7 +82,7 @@ describe('the breaker', () => {
     api = withDeadline(200)
     upstream.creates = [{ kind: 'hang' }]
     expect(new Set(await codes(20, create))).toEqual(new Set(['upstream_timeout']))
-    expect(api.breakers().api).toBe('open')
+    expect(api.breakers().mint).toBe('open')
     api = await hangingProbe()
     upstream.creates = [{ kind: 'ok' }]
     expect(await recovery(create)).toBeLessThan(5000)
@@ -92,14 +98,14 @@ describe('the breaker', () => {
     const before = upstream.seen.length
     void create().catch(() => undefined)
     await vi.waitFor(() => expect(upstream.seen).toHaveLength(before + 1))
-    expect(api.breakers().api).toBe('half_open')
+    expect(api.breakers().mint).toBe('half_open')
     return api
   }
 
   test.each([400, 401, 403, 404, 410, 422])('never opens on %i', async (status) => {
     upstream.creates = [{ kind: 'answer', status }]
     await codes(60, create)
-    expect(api.breakers().api).toBe('closed')
+    expect(api.breakers().mint).toBe('closed')
     expect(upstream.seen).toHaveLength(60)
   })
 
@@ -108,7 +114,7 @@ describe('the breaker', () => {
     await codes(60, create)
     upstream.creates = [{ kind: 'answer', status: 200, body: '<html>' }]
     await codes(60, create)
-    expect(api.breakers().api).toBe('closed')
+    expect(api.breakers().mint).toBe('closed')
   })
 
   test('never opens on callers who leave, and no such probe closes it', async () => {
@@ -121,13 +127,13 @@ describe('the breaker', () => {
       return call
     }
     await codes(60, leave)
-    expect(api.breakers().api).toBe('closed')
+    expect(api.breakers().mint).toBe('closed')
     upstream.creates = [down]
     await codes(20, create)
     await wait(2050)
     upstream.creates = [{ kind: 'hang' }]
     await codes(1, leave)
-    expect(api.breakers().api).toBe('open')
+    expect(api.breakers().mint).toBe('open')
   })
 
   test.each<[string, Behaviour]>([
@@ -137,23 +143,39 @@ describe('the breaker', () => {
   ])('opens on %s', async (_name, behaviour) => {
     upstream.creates = [behaviour]
     await codes(20, create)
-    expect(api.breakers().api).toBe('open')
+    expect(api.breakers().mint).toBe('open')
   })
 })
 
-describe('the breaker of cancels', () => {
-  test('lets cancels through while creates fail', async () => {
+describe('the breaker of another lane', () => {
+  test('lets cancels and reads through while creates fail', async () => {
     upstream.creates = [down]
     await codes(20, create)
-    expect(api.breakers()).toEqual({ api: 'open', cancel: 'closed' })
+    expect(api.breakers()).toEqual({ mint: 'open', threads: 'closed', cancel: 'closed' })
     expect(await codes(5, cancel)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
+    upstream.others = [EMPTY_LIST]
+    expect(await codes(5, read)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
+  })
+
+  test('lets creates and cancels through while thread calls fail', async () => {
+    upstream.others = [down]
+    await codes(20, read)
+    expect(api.breakers()).toEqual({ mint: 'closed', threads: 'open', cancel: 'closed' })
+    expect(await codes(5, create)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
+    expect(await codes(5, cancel)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
+    const before = upstream.seen.length
+    const remove = () => api.deleteThread(threadId('cthr_1'))
+    expect(await codes(5, remove)).toEqual(Array.from({ length: 5 }, () => 'upstream_unavailable'))
+    expect(upstream.seen).toHaveLength(before)
   })
 
   test('lets creates and reads through while cancels fail', async () => {
     upstream.cancels = [down]
     await codes(20, cancel)
-    expect(api.breakers()).toEqual({ api: 'closed', cancel: 'open' })
+    expect(api.breakers()).toEqual({ mint: 'closed', threads: 'closed', cancel: 'open' })
     expect(await codes(5, create)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
+    upstream.others = [EMPTY_LIST]
+    expect(await codes(5, read)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok'])
   })
 
   test('opens on cancels that their caller found too slow', async () => {
@@ -165,21 +187,31 @@ describe('the breaker of cancels', () => {
   })
 })
 
-test('creates that hang do not hold up cancels with connections of their own', async () => {
-  const few = new Pool(new URL(upstream.url).origin, { connections: 2 })
-  const cancels = new Pool(new URL(upstream.url).origin, { connections: 2 })
+test('520 calls of one lane that hang hold up no call of another', async () => {
+  const pools = { mint: poolOfTwo(), threads: poolOfTwo(), cancel: poolOfTwo() }
   const apiKey = () => new Secret('sk-test')
-  const options = { baseUrl: upstream.url, apiKey, dispatcher: few, cancelDispatcher: cancels }
-  api = createOpenAi(options)
-  upstream.creates = [{ kind: 'hang' }]
-  const controller = new AbortController()
-  const hanging = codes(10, () => create({ signal: controller.signal }))
-  await vi.waitFor(() => expect(upstream.seen).toHaveLength(2))
-  await expect(cancel({ signal: AbortSignal.timeout(2000) })).resolves.not.toBeNull()
-  controller.abort(new Error('gone'))
-  await hanging
-  await Promise.all([few.destroy(), cancels.destroy()])
+  api = createOpenAi({ baseUrl: upstream.url, apiKey, dispatcherFor: (lane) => pools[lane] })
+  const calls = { create, read, cancel }
+  const plans = { create: 'creates', read: 'others', cancel: 'cancels' } as const
+  for (const slow of ['create', 'read', 'cancel'] as const) {
+    upstream.creates = upstream.cancels = [{ kind: 'ok' }]
+    upstream.others = [EMPTY_LIST]
+    upstream[plans[slow]] = [{ kind: 'hang' }]
+    const controller = new AbortController()
+    const before = upstream.seen.length
+    const hanging = codes(520, () => calls[slow]({ signal: controller.signal }))
+    await vi.waitFor(() => expect(upstream.seen).toHaveLength(before + 2))
+    for (const other of ['create', 'read', 'cancel'] as const) {
+      const soon = () => calls[other]({ signal: AbortSignal.timeout(4000) })
+      if (other !== slow) expect(await codes(2, soon)).toEqual(['ok', 'ok'])
+    }
+    controller.abort({ code: 'gone' })
+    await hanging
+  }
+  await Promise.all(Object.values(pools).map((one) => one.destroy()))
 })
+
+const poolOfTwo = () => new Pool(new URL(upstream.url).origin, { connections: 2 })
 
 test('of 600 calls the 256 first are under way, as many wait, and the oldest of the rest make way', async () => {
   upstream.creates = [{ kind: 'hang' }]

@@ -16,7 +16,11 @@ afterEach(async () => {
 })
 
 const adapter = () =>
-  createOpenAi({ baseUrl: upstream.url, apiKey: () => new Secret('sk-1'), dispatcher: pool })
+  createOpenAi({
+    baseUrl: upstream.url,
+    apiKey: () => new Secret('sk-1'),
+    dispatcherFor: () => pool,
+  })
 
 describe('a list that is answered with 404', () => {
   beforeEach(() => {

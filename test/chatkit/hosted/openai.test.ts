@@ -26,7 +26,7 @@ const adapter = (options: Partial<ApiClientOptions> = {}) =>
   createOpenAi({
     baseUrl: upstream.url,
     apiKey: () => new Secret('sk-first'),
-    dispatcher: pool,
+    dispatcherFor: () => pool,
     ...options,
   })
 const PARAMS = { user: 'alice', workflow: { id: 'wf_1' } }

@@ -33,7 +33,7 @@ function scene(sources: Partial<MetricSources> = {}) {
         ['https://a.test/', 12],
         ['https://b.test/', undefined],
       ]),
-    breakers: () => [{ key: 'OPENAI_API_KEY', breaker: 'api', open: true }],
+    breakers: () => [{ key: 'OPENAI_API_KEY', breaker: 'mint', open: true }],
     mintsUnderWay: () => 7,
     ...sources,
   })
@@ -86,7 +86,7 @@ describe('metrics', () => {
     expect(text).toContain('chatkit_mint_outbox_length 1')
     expect(text).toContain('chatkit_mint_key_set_age_seconds{issuer="https://a.test/"} 12')
     expect(text).not.toContain('https://b.test/')
-    expect(text).toContain('chatkit_mint_breaker_open{key="OPENAI_API_KEY",breaker="api"} 1')
+    expect(text).toContain('chatkit_mint_breaker_open{key="OPENAI_API_KEY",breaker="mint"} 1')
   })
 
   test('tell mints under way, those refused below the app, and connections turned away', async () => {

@@ -41,8 +41,7 @@ export function checkHosted(checks: WorkflowChecks): Promise<Finding[]> {
     baseUrl: environment.openaiBaseUrl,
     organization: environment.openaiOrgId,
     project: environment.openaiProjectId,
-    dispatcher,
-    cancelDispatcher: dispatcher,
+    dispatcherFor: () => dispatcher,
   })
   return Promise.all(hosted.map((workflow) => checkOne(chatkitOf(workflow.name), workflow, checks)))
 }

@@ -86,7 +86,8 @@ export async function withTarget<T>(
   const apiKey = keyOf(flags, environment)
   const dispatcher = new Pool(new URL(baseUrl).origin, { allowH2: false })
   const { openaiOrgId: organization, openaiProjectId: project } = environment
-  const chatkit = createOpenAi({ baseUrl, apiKey, organization, project, dispatcher, now: io.now })
+  const at = { baseUrl, organization, project, dispatcherFor: () => dispatcher }
+  const chatkit = createOpenAi({ ...at, apiKey, now: io.now })
   try {
     return await act({ kind: 'hosted', chatkit })
   } finally {
