@@ -14,7 +14,7 @@ export function createAdministerThreads({
   threads,
   audit,
 }: {
-  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'delete'>
+  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'locate' | 'delete'>
   readonly audit: Audit
 }) {
   /**
@@ -69,10 +69,10 @@ export function createAdministerThreads({
       id: ThreadId,
     ): Promise<ThreadDeleted> {
       const event = { actor, action: 'delete_thread', reason: id, requestId } as const
-      const found = await auditedOnFailure(audit, event, threads.find(id, call))
-      const ofUser = { ...event, user: found.thread.user }
+      const located = await auditedOnFailure(audit, event, threads.locate(id, call))
+      const ofUser = { ...event, user: located.user }
       await audit.write({ ...ofUser, outcome: 'ok' })
-      return auditedOnFailure(audit, ofUser, threads.delete(found, call))
+      return auditedOnFailure(audit, ofUser, threads.delete(located, call))
     },
   }
 }

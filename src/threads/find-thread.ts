@@ -1,9 +1,10 @@
-// Finds one thread by its id, wherever it is.
+// Finds one thread by its id, wherever it is: by reading it, or, to delete it, by the records of its owner.
 
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
 import { isCode, ServiceError } from '../lib/errors.ts'
 import type { ThreadId } from '../lib/ids.ts'
+import type { Registry } from '../registry/port.ts'
 import type { ThreadSource } from './sources.ts'
 
 /** A thread, and the source that has it. */
@@ -14,16 +15,24 @@ export interface FoundThread {
   readonly source: ThreadSource
 }
 
+/** A thread's owner, and the source that has it; the thread itself need not have been read. */
+export type LocatedThread = Pick<FoundThread, 'id' | 'source'> & { readonly user: string }
+
+/** An id and the user who must own the thread; without `user`, anyone's counts. */
+interface WantedThread {
+  readonly id: ThreadId
+  readonly user?: string | undefined
+}
+
 /**
  * Asks all sources at once and waits for all of them, so that a thread of someone else takes as long
  * as one that does not exist. The first source in the config's order wins.
  *
- * @param wanted - id and user of the thread; without `user`, anyone's
  * @throws `not_found`; the error of a source that failed, when no source has the thread
  */
 export async function findThread(
   sources: readonly ThreadSource[],
-  { id, user }: { readonly id: ThreadId; readonly user?: string | undefined },
+  { id, user }: WantedThread,
   call: CallOptions | undefined,
 ): Promise<FoundThread> {
   const asked = sources.map(async (source) => {
@@ -39,6 +48,39 @@ export async function findThread(
     if (answer.status === 'rejected' && !isCode(answer.reason, 'not_found')) throw answer.reason
   }
   throw noSuchThread('no source has it for this caller')
+}
+
+/**
+ * Finds a thread that is to be deleted. The ownership records name the self-hosted server without asking it: a
+ * server that lost the thread could not show it. Hosted threads are read.
+ *
+ * @throws what {@link findThread} throws
+ */
+export async function locateThread(
+  {
+    sources,
+    registry,
+  }: {
+    readonly sources: readonly ThreadSource[]
+    readonly registry: Pick<Registry, 'ownersOf'>
+  },
+  { id, user }: WantedThread,
+  call: CallOptions | undefined,
+): Promise<LocatedThread> {
+  const recorded = sources.flatMap((source) =>
+    source.threadsAt === undefined ? [] : [{ source, threadsAt: source.threadsAt }],
+  )
+  const owners = await registry.ownersOf(
+    recorded.map(({ threadsAt }) => ({ source: threadsAt, kind: 'thread', id })),
+  )
+  for (const [index, owner] of owners.entries()) {
+    const source = recorded[index]?.source
+    if (source === undefined || owner === undefined) continue
+    if (user === undefined || owner === user) return { id, user: owner, source }
+  }
+  const hosted = sources.filter(({ threadsAt }) => threadsAt === undefined)
+  const { thread, source } = await findThread(hosted, { id, user }, call)
+  return { id, user: thread.user, source }
 }
 
 /** Without `detail`, so that a thread of someone else and no thread are answered alike. */

@@ -5,11 +5,11 @@
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
 import type { ListQuery } from '../chatkit/wire/wire.ts'
-import { isCode, ServiceError } from '../lib/errors.ts'
+import { ServiceError } from '../lib/errors.ts'
 import type { ThreadId } from '../lib/ids.ts'
 import type { Registry } from '../registry/port.ts'
 import type { CursorScope } from './cursors.ts'
-import { type FoundThread, findThread } from './find-thread.ts'
+import { type FoundThread, findThread, type LocatedThread, locateThread } from './find-thread.ts'
 import { listItemsOf } from './items.ts'
 import { mergedList } from './merged-list.ts'
 import { singleList } from './single-list.ts'
@@ -42,7 +42,7 @@ export function createThreads({
   onForeign,
 }: {
   readonly sources: readonly ThreadSource[]
-  readonly registry: Pick<Registry, 'keptKey'>
+  readonly registry: Pick<Registry, 'keptKey' | 'ownersOf'>
   /** `size` random bytes. */
   readonly randomBytes: (size: number) => Uint8Array
   /** Told when an upstream shows threads or items that are not of the user who was asked for. */
@@ -83,10 +83,7 @@ export function createThreads({
     },
 
     async deleteOwn(user: string, id: ThreadId, call?: CallOptions): Promise<ThreadDeleted> {
-      const deleted = await deleteOwned(sources, { id, user }, call)
-      if (deleted !== undefined) return deleted
-      const hosted = sources.filter(({ threadsAt }) => threadsAt === undefined)
-      return deleteFound(await findThread(hosted, { id, user }, call), call)
+      return deleteLocated(await locateThread({ sources, registry }, { id, user }, call), call)
     },
 
     /** For admins: threads of one user, or of everyone. */
@@ -104,8 +101,12 @@ export function createThreads({
       call?: CallOptions,
     ): Promise<ThreadItemPage> => listItemsOf(found, query, { call, onForeign }),
 
-    /** Throws `not_found` when the thread's user has changed since it was found. */
-    delete: deleteFound,
+    /** For admins: the owner of a thread that is to be deleted. */
+    locate: (id: ThreadId, call?: CallOptions): Promise<LocatedThread> =>
+      locateThread({ sources, registry }, { id }, call),
+
+    /** Throws `not_found` when the thread's user has changed since it was located. */
+    delete: deleteLocated,
   }
 }
 
@@ -115,33 +116,11 @@ function sourceOf(sources: readonly ThreadSource[], workflow: string): ThreadSou
   throw new ServiceError('workflow_not_allowed', { reason: 'no such workflow in the config' })
 }
 
-/**
- * Deletes a thread at the self-hosted server that the ownership records name, without reading it first: a
- * server that lost it could not show it. Undefined when the user owns no such thread.
- */
-async function deleteOwned(
-  sources: readonly ThreadSource[],
-  { id, user }: { readonly id: ThreadId; readonly user: string },
-  call: CallOptions | undefined,
-): Promise<ThreadDeleted | undefined> {
-  for (const source of sources.filter(({ threadsAt }) => threadsAt !== undefined)) {
-    try {
-      return confirmed(await source.chatkit.deleteThread(id, { ...call, asUser: user }), id)
-    } catch (error) {
-      if (!isCode(error, 'not_found')) throw error
-    }
-  }
-  return undefined
-}
-
-async function deleteFound(
-  { id, thread, source }: FoundThread,
+async function deleteLocated(
+  { id, user, source }: LocatedThread,
   call?: CallOptions,
 ): Promise<ThreadDeleted> {
-  return confirmed(await source.chatkit.deleteThread(id, { ...call, asUser: thread.user }), id)
-}
-
-function confirmed(answer: ThreadDeleted, id: ThreadId): ThreadDeleted {
+  const answer = await source.chatkit.deleteThread(id, { ...call, asUser: user })
   if (answer.id === id && answer.deleted) {
     return { id, object: 'chatkit.thread.deleted', deleted: true }
   }

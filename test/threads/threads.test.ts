@@ -1,19 +1,31 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
+import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import type { Foreign } from '../../src/threads/source-reader.ts'
 import { createThreads } from '../../src/threads/threads.ts'
-import { plain } from '../support/ids.ts'
+import { plain, userId } from '../support/ids.ts'
 import { type FakeSource, fakeSource } from './fake-source.ts'
 
 function threadsOf(
   sources: readonly FakeSource[],
-  registry = createSqliteRegistry({ path: ':memory:' }),
+  { keptKey }: Pick<Registry, 'keptKey'> = createSqliteRegistry({ path: ':memory:' }),
 ) {
+  const registry = { keptKey, ownersOf: ownersIn(sources) }
   const foreign: Foreign[] = []
   const onForeign = (one: Foreign) => foreign.push(one)
   return { threads: plain(createThreads({ sources, registry, randomBytes, onForeign })), foreign }
+}
+
+/** Ownership records that name the owner of every row of a self-hosted source. */
+function ownersIn(sources: readonly FakeSource[]): Registry['ownersOf'] {
+  return async (things) =>
+    things.map(({ source: name, id }) => {
+      const source = sources.find(({ threadsAt }) => threadsAt === name)
+      const owner = source?.rows.find(([one]) => one === id)?.[1]
+      return owner === undefined ? undefined : userId(owner)
+    })
 }
 
 const QUERY = { limit: 20, order: 'desc' } as const
@@ -307,9 +319,21 @@ describe('one thread', () => {
     expect(sources[3].calls).toEqual(['retrieve', 'items', 'delete'])
     const found = await threads.find('b3')
     expect(found).toMatchObject({ thread: { user: 'bob' }, source: { name: 'support' } })
-    expect(await threads.delete(found)).toMatchObject({ id: 'b3', deleted: true })
+    const located = await threads.locate('b3')
+    expect(located).toMatchObject({ user: 'bob', source: { name: 'support' } })
+    expect(await threads.delete(located)).toMatchObject({ id: 'b3', deleted: true })
     expect(sources[0].asUsers.at(-1)).toBe('bob')
     expect(sources[3].rows).toEqual([])
+  })
+
+  test('a self-hosted thread that its server has lost is located without asking the server', async () => {
+    const sources = everything()
+    const { threads } = threadsOf(sources)
+    sources[3].chatkit.retrieveThread = async () => {
+      throw down()
+    }
+    expect(await threads.locate('d3')).toMatchObject({ id: 'd3', user: 'alice' })
+    expect(sources.flatMap(({ calls }) => calls)).toEqual([])
   })
 
   test('a delete that was not done is no success', async () => {
