@@ -78,9 +78,8 @@ async function selfHostedAdapters(
   const { publicUrl, keys, dispatcher } = parts
   for (const workflow of settings.workflows) {
     if (workflow.kind !== 'self-hosted') continue
-    const { name, server, threadsAt: source } = workflow
-    const at = { workflow: name, server, source, publicUrl }
-    adapters.set(name, createSelfHosted({ ...at, keys, dispatcher, registry, now }))
+    const adapter = createSelfHosted({ workflow, publicUrl, keys, dispatcher, registry, now })
+    adapters.set(workflow.name, adapter)
   }
   return adapters
 }

@@ -36,7 +36,7 @@ export function createAdminister({
   >
   readonly audit: Audit
   readonly revoke: Pick<Revoke, 'revokeUser' | 'cancelSession'>
-  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'delete'>
+  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'locate' | 'delete'>
   readonly userData: UserData
   readonly issuers: Settings['issuers']
   readonly now: Clock

@@ -2,12 +2,12 @@
 // checked before they go on.
 
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { fileFieldsOfEvent } from '../chatkit/protocol/file-fields.ts'
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
 import { type FrameFilter, type StreamLimits, streamToClient } from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
-import { fileFieldsOfEvent } from './files/file-fields.ts'
 import type { FileLinks } from './files/file-links.ts'
 import { createFrameCutter, type Frame, type Piece } from './frames.ts'
 import type { Call } from './open-call.ts'

@@ -1,6 +1,7 @@
 // Answers a request with a server's JSON. It changes only lists of threads, new attachments, and the
 // addresses of files.
 
+import { fileFieldsOfAnswer } from '../chatkit/protocol/file-fields.ts'
 import type { ParsedRequest } from '../chatkit/protocol/request.ts'
 import {
   type JsonAnswer,
@@ -11,7 +12,6 @@ import {
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import { threadsOfItems } from './event-owner.ts'
-import { fileFieldsOfAnswer } from './files/file-fields.ts'
 import type { FileLinks } from './files/file-links.ts'
 import type { AnswerAttachment } from './files/new-attachment.ts'
 import type { Forward } from './forward.ts'

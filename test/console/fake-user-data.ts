@@ -10,7 +10,7 @@ const NOTHING = { sessions: 0, threads: 0, items: 0, audit: 0 }
 
 /** A user's data, in memory; what it does wrong is the test's to say. */
 export interface FakeUserData extends UserData {
-  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'delete'>
+  readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'locate' | 'delete'>
   readonly threadsOf: Map<string, { thread: Thread; items: ThreadItem[] }>
   readonly erased: string[]
   /** Lines of each erase; a text is an error to throw in its place. */
@@ -45,6 +45,7 @@ export function createFakeUserData(): FakeUserData {
         const from = after === undefined ? 0 : items.findIndex(({ id }) => id === after) + 1
         return pageOf(items.slice(from), limit)
       },
+      locate: () => Promise.reject(new Error('the console deletes no thread')),
       delete: () => Promise.reject(new Error('the console deletes no thread')),
     },
     async exportUser() {

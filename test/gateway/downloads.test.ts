@@ -101,6 +101,13 @@ describe('a link to a picture', () => {
     await fetch(link, { headers: { range: 'bytes=0-1,3-4' } })
     expect(seen.at(-1)?.headers).not.toHaveProperty('range')
   })
+
+  test('answers a range beyond the end as the server does', async () => {
+    const { link, serve } = await startPicture()
+    serve((_request, response) => response.writeHead(416, { 'content-type': 'video/mp4' }).end())
+    const response = await fetch(link, { headers: { range: 'bytes=9-' } })
+    expectProblem(await answerOf(response), 416, 'server_refused')
+  })
 })
 
 describe('a server that lies', () => {

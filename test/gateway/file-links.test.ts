@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { input, type Json } from '../support/chatkit/server-client.ts'
+import { threadId } from '../support/ids.ts'
 import { startFiles } from './file-server.ts'
 
 const FILE = /^https:\/\/mint\.acme\.example\/chatkit\/helpdesk\?file=eyJ[\w-]+\.[\w-]+\.[\w-]+$/
@@ -224,4 +225,19 @@ describe('addresses elsewhere', () => {
     expect(text).not.toContain('javascript:')
     expect(scene.lines.filter(({ level }) => level === 50)).toEqual([])
   })
+})
+
+test('a thread’s items at /v1/threads show no address of the server, and those elsewhere as they are', async () => {
+  const { answer, origin, scene } = await startFiles()
+  const elsewhere = 'https://cdn.acme.example/1.png'
+  const id = threadId('thr_1')
+  const shown = async (url: string) => {
+    answer(page(itemsWith(url).map((item, at) => ({ ...item, id: `i${at}` }))))
+    return textOf(await scene.chatkit.listThreadItems(id, {}))
+  }
+  expect((await shown(elsewhere)).split(elsewhere)).toHaveLength(9)
+  const own = await shown(`${origin}/files/1.png`)
+  expect(own.replace(`"text":"${origin}/files/1.png"`, '')).not.toContain(origin)
+  expect(own).toContain('"preview_url":null')
+  expect(own).toContain('A generated picture.')
 })

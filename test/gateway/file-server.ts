@@ -78,6 +78,10 @@ export async function startFiles(options: SceneOptions = {}) {
     serve: (answer: Answer) => {
       file = answer
     },
+    /** The server's next answers are this, whoever asks. */
+    answer: (value: unknown) => {
+      json = value
+    },
     raw: (text: string) => {
       frames = text
     },

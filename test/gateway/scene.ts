@@ -119,9 +119,16 @@ export async function startScene(options: SceneOptions = {}) {
   const description = holdToDescription()
   const listening = await listen({ app, host: '127.0.0.1', port: 0, log })
   description.listenTo(listening.url)
-  const adapterOf = (workflow: WorkflowName) => {
-    const at = { workflow, server, source: workflow, publicUrl: ISSUER }
-    return createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now })
+  const adapterOf = (name: WorkflowName) => {
+    const workflow = { name, server, uploadUrl: undefined, threadsAt: name }
+    return createSelfHosted({
+      workflow,
+      publicUrl: ISSUER,
+      keys,
+      dispatcher,
+      registry,
+      now: Date.now,
+    })
   }
   const url = `${listening.url}/chatkit/${WORKFLOW}`
   return {

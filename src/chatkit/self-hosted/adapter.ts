@@ -22,30 +22,32 @@ import { deleteAttachment, deleteThread, listItems, retrieveThread } from './thr
  * The gateway guards the sessions. Nobody has to be asked to cancel one: the gateway goes by the
  * registry, so a cancel is confirmed at once.
  *
- * @param options - `workflow` is its name in the config, `server` the URL of its endpoint, `source` its
- * name in the ownership records, `publicUrl` the issuer of its client secrets
+ * @param options - `workflow`: `server` is the URL of its endpoint, `threadsAt` the name in the ownership
+ * records; `publicUrl` is the issuer of its client secrets
  */
 export function createSelfHosted({
   workflow,
-  server,
-  source,
   publicUrl,
   keys,
   dispatcher,
   registry,
   now,
 }: {
-  readonly workflow: WorkflowName
-  readonly server: string
-  readonly source: string
+  readonly workflow: {
+    readonly name: WorkflowName
+    readonly server: string
+    readonly uploadUrl: string | undefined
+    readonly threadsAt: string
+  }
   readonly publicUrl: string
   readonly keys: Pick<SigningKeys, 'sign'>
   readonly dispatcher: Dispatcher
   readonly registry: OwnershipRecords
   readonly now: Clock
 }): ChatKit {
+  const { name, server, uploadUrl, threadsAt: source } = workflow
   const askServer = createAskServer({ server, publicUrl, keys, dispatcher, now })
-  const owned = { source, registry, askServer }
+  const owned = { source, registry, askServer, places: { server, uploadUrl } }
   return {
     // Both session calls ask nobody, so there is no call to observe.
     async createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession> {
@@ -54,7 +56,7 @@ export function createSelfHosted({
       const id = newSessionId()
       const iat = unixSeconds(now)
       const exp = iat + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS)
-      const aud = audienceOf(workflow)
+      const aud = audienceOf(name)
       const claims = { iss: publicUrl, aud, sub: user, sid: id, jti: newId('jti_'), iat, exp }
       const client_secret = new Secret(await keys.sign(claims, CLIENT_SECRET_TYPE))
       return { id, client_secret, expires_at: exp, status: 'active', user }

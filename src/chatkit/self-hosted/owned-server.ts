@@ -36,4 +36,6 @@ export interface OwnedServer {
   readonly source: string
   readonly registry: OwnershipRecords
   readonly askServer: AskServer
+  /** Addresses of the server and of its uploads: no page can open a file there without the gateway. */
+  readonly places: { readonly server: string; readonly uploadUrl: string | undefined }
 }

@@ -5,6 +5,8 @@ import { z } from 'zod'
 import { isCode, ServiceError } from '../../lib/errors.ts'
 import type { ThreadId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKitOperation } from '../port.ts'
+import { removeAddresses } from '../protocol/file-address.ts'
+import { fileFieldsOfAnswer } from '../protocol/file-fields.ts'
 import { serverFault } from '../protocol/server-call.ts'
 import { type ServerItem, serverItemPage } from '../protocol/thread.ts'
 import { toWireItem } from '../protocol/to-wire.ts'
@@ -94,9 +96,12 @@ async function requireServer(ask: Ask, user: string): Promise<void> {
   }
 }
 
-/** Asked as the thread's owner, whoever that is. */
+/**
+ * Asked as the thread's owner, whoever that is. Addresses under the server's origins are left out: a signed
+ * link belongs to a session, and this call has none.
+ */
 export function listItems(
-  { source, registry, askServer }: OwnedServer,
+  { source, registry, askServer, places }: OwnedServer,
   { id, query }: { readonly id: ThreadId; readonly query: ListQuery },
   call: CallOptions | undefined,
 ): Promise<ThreadItemPage> {
@@ -112,6 +117,7 @@ export function listItems(
       const params = { thread_id: id, limit, order, ...(after !== undefined && { after }) }
       const hasCursor = after !== undefined
       const answer = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
+      removeAddresses(fileFieldsOfAnswer(answer), places)
       return itemsOf(answer, { ...part, backwards })
     })
     return listOf(page)

@@ -2,10 +2,10 @@
 // addresses in it by links.
 
 import { z } from 'zod'
+import { fileFieldsOfAnswer } from '../../chatkit/protocol/file-fields.ts'
 import { serverFault } from '../../chatkit/protocol/server-call.ts'
 import type { Call } from '../open-call.ts'
 import type { GatewayOwnership } from '../ownership.ts'
-import { fileFieldsOfAnswer } from './file-fields.ts'
 import type { FileLinks } from './file-links.ts'
 
 /** Only the id is checked; the rest passes unchanged. */

@@ -1,6 +1,7 @@
 // Opens a call for a request with a signed link: verifies the link, and that its user may still follow it.
 // No client secret is needed, because a browser fetches a picture without any header of the page.
 
+import { addressOf } from '../../chatkit/protocol/file-address.ts'
 import type { RateLimit } from '../../config/settings.ts'
 import { setHeader } from '../../http/answer.ts'
 import type { AppContext } from '../../http/context.ts'
@@ -10,7 +11,7 @@ import type { Registry } from '../../registry/port.ts'
 import { type Call, invalidToken, type VerifyToken } from '../open-call.ts'
 import { type GatewayOwnership, requireOwn } from '../ownership.ts'
 import type { Shares } from '../shares.ts'
-import { addressOf, LINK_TYPES, type LinkUse } from './file-links.ts'
+import { LINK_TYPES, type LinkUse } from './file-links.ts'
 
 /** A verified link. */
 export interface OpenLink {

@@ -11,9 +11,14 @@ async function makeContract() {
   const keys = await readSigningKeys(await makeSigningKeys(), 'test')
   const registry = createSqliteRegistry({ path: ':memory:' })
   const dispatcher = new Agent({ allowH2: false })
-  const workflow = workflowName('helpdesk')
   const source = 'helpdesk'
-  const at = { workflow, source, server: server.url, publicUrl: 'https://mint.test' }
+  const workflow = {
+    name: workflowName('helpdesk'),
+    server: server.url,
+    uploadUrl: undefined,
+    threadsAt: source,
+  }
+  const at = { workflow, publicUrl: 'https://mint.test' }
   return {
     chatkit: plain(createSelfHosted({ ...at, keys, dispatcher, registry, now: Date.now })),
     params: (user: string) => ({ user, workflow: { id: 'helpdesk' } }),

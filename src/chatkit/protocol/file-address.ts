@@ -1,0 +1,94 @@
+// Judges the addresses of files that a self-hosted server names: those under its own origins, those that a page
+// may open directly, and those that nobody may.
+
+import { isLoopback } from '../../lib/loopback.ts'
+import type { FileField } from './file-fields.ts'
+
+/** Longest address that is passed on: a link made of it must fit into a request line. */
+const MAX_URL_CHARACTERS = 2048
+
+/** A `data:` URL of a picture. SVG and other XML are excluded: they can hold scripts. */
+const PICTURE_DATA = /^data:image\/(?!svg|[\w.+-]*xml)[\w.+-]+[;,]/i
+
+/** Addresses of a self-hosted workflow's server. */
+interface Places {
+  readonly server: string
+  readonly uploadUrl: string | undefined
+}
+
+/** A path with its query, under the origin of `server` or of `uploadUrl`. */
+export interface FileTarget {
+  readonly at: 'server' | 'upload'
+  readonly to: string
+}
+
+/** @returns the target of an address under the server's origins; whether another one may stay */
+export function judgeAddress(
+  { url, use }: Pick<FileField, 'url' | 'use'>,
+  places: Places,
+): FileTarget | 'pass' | 'remove' {
+  if (PICTURE_DATA.test(url)) return use === 'show' ? 'pass' : 'remove'
+  if (url.length > MAX_URL_CHARACTERS) return 'remove'
+  if (use === 'cite') return isCitable(url) ? 'pass' : 'remove'
+  if (!URL.canParse(url, places.server)) return 'remove'
+  const { protocol, hostname, origin, pathname, search } = new URL(url, places.server)
+  const at = originsOf(places).find((place) => place.origin === origin)?.at
+  if (at !== undefined) {
+    const target = { at, to: pathname + search }
+    return addressOf(target, places) === undefined ? 'remove' : target
+  }
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? 'pass' : 'remove'
+}
+
+/** A person may open a cited source like any web page, but not a `javascript:` or similar URL. */
+function isCitable(url: string): boolean {
+  return !URL.canParse(url) || ['https:', 'http:', 'mailto:'].includes(new URL(url).protocol)
+}
+
+/** `server` comes first, so it wins if `upload_url` has the same origin. */
+function originsOf({ server, uploadUrl }: Places) {
+  const origins = [{ at: 'server' as const, origin: new URL(server).origin }]
+  if (uploadUrl === undefined) return origins
+  return [...origins, { at: 'upload' as const, origin: new URL(uploadUrl).origin }]
+}
+
+/**
+ * @returns the URL of a target; undefined for one that is not under the workflow's origins, and for the
+ * server's own endpoint: a request there would be a request of the protocol that was not judged
+ */
+export function addressOf(
+  { at, to }: { readonly at: unknown; readonly to: unknown },
+  places: Places,
+): string | undefined {
+  const origin = originsOf(places).find((place) => place.at === at)?.origin
+  // The path is appended, never resolved: resolved, one that begins with two slashes would lead elsewhere.
+  if (origin === undefined || typeof to !== 'string' || !to.startsWith('/')) return undefined
+  const server = new URL(places.server)
+  const isEndpoint = plainPath(new URL(origin + to).pathname) === plainPath(server.pathname)
+  return origin === server.origin && isEndpoint ? undefined : origin + to
+}
+
+/**
+ * Removes the addresses that only a link through the gateway could lead to, or nobody may open.
+ *
+ * @param fields - of one answer, which is changed
+ */
+export function removeAddresses(fields: readonly FileField[], places: Places): void {
+  for (const field of fields) {
+    if (judgeAddress(field, places) !== 'pass') delete field.holder[field.key]
+  }
+}
+
+/** A path as the most lenient server would read it. */
+function plainPath(pathname: string): string {
+  let path = pathname
+  try {
+    path = decodeURIComponent(pathname)
+  } catch {
+    // A path that is not UTF-8 is compared undecoded.
+  }
+  return path
+    .replaceAll(/[\\/]+/g, '/')
+    .replace(/\/$/, '')
+    .toLowerCase()
+}
