@@ -70,7 +70,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   embedded: LEAVES,
   docs: [],
   client: [],
-  lib: [],
+  // Its version is the one of package.json.
+  lib: ['../package.json'],
 }
 
 /** Vendors that only these folders may name. */

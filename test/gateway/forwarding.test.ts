@@ -1,5 +1,6 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { beforeEach, expect, test } from 'vitest'
+import { USER_AGENT } from '../../src/lib/version.ts'
 import { forAllTests } from '../support/started.ts'
 import { asAt, createThread, ISSUER, startScene } from './scene.ts'
 
@@ -40,6 +41,7 @@ test('the server gets no header of the client except its content type and what i
     accept: 'text/event-stream',
     'accept-language': 'de-CH, de;q=0.9',
     authorization: expect.stringMatching(/^Bearer eyJ/),
+    'user-agent': USER_AGENT,
     'x-chatkit-user': 'alice',
     'x-chatkit-session': session.id,
     'x-request-id': response.headers.get('x-request-id'),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
+import { USER_AGENT } from '../../src/lib/version.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { forAllTests } from '../support/started.ts'
@@ -177,6 +178,7 @@ test('headers: key, beta, organization, project, content type, and nothing of th
     'openai-beta': 'chatkit_beta=v1',
     'openai-organization': 'org-acme',
     'openai-project': 'proj_chat',
+    'user-agent': USER_AGENT,
   })
 })
 

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
+import { USER_AGENT } from '../../src/lib/version.ts'
 import {
   type Behaviour,
   sessionOf,
@@ -174,6 +175,7 @@ describe('what goes out', () => {
       'openai-beta': 'chatkit_beta=v1',
       'content-type': 'application/json',
       accept: 'application/json',
+      'user-agent': USER_AGENT,
     })
     expect(Object.keys(create?.headers ?? {}).sort()).toEqual(
       [
@@ -184,6 +186,7 @@ describe('what goes out', () => {
         'content-type',
         'host',
         'openai-beta',
+        'user-agent',
       ].sort(),
     )
     expect(JSON.parse(create?.body ?? '')).toEqual({

@@ -4,6 +4,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
 import { parseStrictJson } from '../../lib/strict-json.ts'
+import { USER_AGENT } from '../../lib/version.ts'
 
 const MAX_BYTES = 262_144
 const MAX_DEPTH = 32
@@ -46,7 +47,7 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
   const { statusCode, body } = await request(url, {
     dispatcher,
     signal,
-    headers: { accept: 'application/json, application/jwk-set+json' },
+    headers: { accept: 'application/json, application/jwk-set+json', 'user-agent': USER_AGENT },
   })
   if (statusCode !== 200) {
     // Closes the connection instead of reading a useless body. The listener ignores the error of that

@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { type CallerSignal, startDeadline } from '../../lib/deadline.ts'
 import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { USER_AGENT } from '../../lib/version.ts'
 import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
 import { apiError } from '../wire/wire.ts'
 import { BreakerOpenError, type BreakerState, type CallOutcome, createBreaker } from './breaker.ts'
@@ -185,6 +186,7 @@ function requestHeaders(
     authorization: `Bearer ${apiKey().reveal()}`,
     'openai-beta': 'chatkit_beta=v1',
     accept: 'application/json',
+    'user-agent': USER_AGENT,
   }
   if (hasBody) headers['content-type'] = 'application/json'
   if (organization) headers['openai-organization'] = organization

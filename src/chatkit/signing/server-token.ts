@@ -2,6 +2,7 @@
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
+import { USER_AGENT } from '../../lib/version.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
 /** Seconds that a token for a server is valid: it is made for one request. */
@@ -42,6 +43,7 @@ export function createServerIdentity({
     const claims = { iss: publicUrl, aud: server, sub: user, ...sid, state, ...times }
     return {
       authorization: `Bearer ${await keys.sign(claims, 'JWT')}`,
+      'user-agent': USER_AGENT,
       'x-chatkit-user': encodeURIComponent(user),
       ...(session !== undefined && { 'x-chatkit-session': session }),
     }

@@ -8,6 +8,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { USER_AGENT } from '../../lib/version.ts'
 
 /** Kept in the browser while the admin is at the provider. */
 interface SignInAttempt {
@@ -181,7 +182,7 @@ function createProviderFetch(issuer: URL): oidc.CustomFetch {
       }
       const response = await fetch(url, {
         method,
-        headers,
+        headers: { ...headers, 'user-agent': USER_AGENT },
         body: body ?? null,
         redirect: 'manual',
         signal: AbortSignal.timeout(DEADLINE_MS),

@@ -5,6 +5,7 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } fr
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createIdentityProvider } from '../../../src/console/sign-in/identity-provider.ts'
 import { Secret } from '../../../src/lib/secret.ts'
+import { USER_AGENT } from '../../../src/lib/version.ts'
 
 // A provider that issues whatever ID token the test says (OpenID Connect Core 1.0 §3.1.3.7).
 
@@ -23,6 +24,9 @@ let attempt: Awaited<ReturnType<typeof provider.begin>>
 let make: Maker
 let provider: ReturnType<typeof createIdentityProvider>
 
+/** `User-Agent` of every request that the provider got. */
+const agents = new Set<string | undefined>()
+
 const sign = (claims: JWTPayload, key = keys.privateKey) =>
   new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k' }).sign(key)
 
@@ -37,6 +41,7 @@ beforeAll(async () => {
   others = await generateKeyPair('RS256')
   const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'RS256', use: 'sig' }
   server = createServer(async (request, response) => {
+    agents.add(request.headers['user-agent'])
     const json = (body: object) => {
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify(body))
@@ -87,6 +92,11 @@ test.each<[string, Maker]>([
   ],
 ])('an ID token with %s is accepted', async (_name, maker) => {
   expect(await redeem(maker)).toMatchObject({ sub: 'ada', iss: issuer })
+})
+
+test('discovery, token and key set are asked for under the name of this service', async () => {
+  await redeem(sign)
+  expect([...agents]).toEqual([USER_AGENT])
 })
 
 const past = { iat: 1_000_000_000, exp: 1_000_000_300 }

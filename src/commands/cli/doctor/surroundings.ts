@@ -7,6 +7,7 @@ import type { Clock } from '../../../lib/clock.ts'
 import { UnusableSettingError } from '../../../lib/errors.ts'
 import { createLog } from '../../../lib/log.ts'
 import { isSecureUrl } from '../../../lib/loopback.ts'
+import { USER_AGENT } from '../../../lib/version.ts'
 import { reasonOf } from '../reason.ts'
 import { adviceOnConnection } from './advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
@@ -88,7 +89,11 @@ async function lookAt(check: string, publicUrl: string, dispatcher: Dispatcher):
   const url = `${publicUrl}/livez`
   const signal = AbortSignal.timeout(PUBLIC_URL_MS)
   try {
-    const { statusCode, body } = await request(url, { dispatcher, signal })
+    const { statusCode, body } = await request(url, {
+      dispatcher,
+      signal,
+      headers: { 'user-agent': USER_AGENT },
+    })
     await body.dump({ limit: 65_536 })
     if (statusCode === 200) return ok(check, `${url} answers`)
     const advice = 'the service is not there, or what stands before it does not pass /livez on'

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import type { Secret } from '../../../lib/secret.ts'
+import { USER_AGENT } from '../../../lib/version.ts'
 import { textOfCode } from '../../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode, exitCodeOf } from '../exit.ts'
 import { printable } from '../output.ts'
@@ -85,7 +86,10 @@ async function send(
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== undefined) target.searchParams.set(name, String(value))
   }
-  const headers: Record<string, string> = { authorization: `Bearer ${token.reveal()}` }
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${token.reveal()}`,
+    'user-agent': USER_AGENT,
+  }
   if (body !== undefined) headers['content-type'] = 'application/json'
   const content = body === undefined ? null : JSON.stringify(body)
   // A redirect would take the token elsewhere.
