@@ -2,8 +2,11 @@
 
 import manifest from '../../package.json' with { type: 'json' }
 
+/** `0.1.0` */
+export const VERSION = manifest.version
+
 /**
  * `User-Agent` of every call that this service and its command line make: bot rules in front of an API
  * refuse calls without one.
  */
-export const USER_AGENT = `chatkit-mint/${manifest.version}`
+export const USER_AGENT = `chatkit-mint/${VERSION}`

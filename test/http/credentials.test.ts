@@ -9,9 +9,7 @@ function read(changes: Partial<CredentialSource> = {}) {
     authorization,
     authorizationCount: authorization === undefined ? 0 : 1,
     cookieHeader: undefined,
-    tokenHeaders: [],
     cookiesAllowed: true,
-    fromBrowser: true,
     originProven: true,
     ...changes,
   }

@@ -1,6 +1,7 @@
 // The tree of commands, and how a command line is run.
 
 import { Command } from 'commander'
+import { VERSION } from '../../lib/version.ts'
 import { completionCommand } from './completion/completion.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { EXIT, type ExitCode } from './exit.ts'
@@ -11,6 +12,7 @@ import { reportError } from './report-error.ts'
 import { sessionsCommand } from './sessions.ts'
 import { threadsCommand } from './threads/threads.ts'
 import { usersCommand } from './users.ts'
+import { commandsFirst } from './word-order.ts'
 
 /**
  * The tree of commands.
@@ -20,6 +22,7 @@ import { usersCommand } from './users.ts'
 function createProgram(io: Io): Command {
   const program = new Command('chatkit-mint')
     .description('For operators of chatkit-mint: this service, or the ChatKit API itself.')
+    .version(VERSION, '--version', 'print the version')
     .addHelpText('after', ENVIRONMENT_HELP)
     .addHelpText('after', EXIT_HELP)
     .addCommand(sessionsCommand(io))
@@ -41,7 +44,8 @@ function createProgram(io: Io): Command {
  */
 export async function runCli(words: readonly string[], io: Io): Promise<ExitCode> {
   try {
-    await createProgram(io).parseAsync(words, { from: 'user' })
+    const program = createProgram(io)
+    await program.parseAsync(commandsFirst(program, words), { from: 'user' })
     return EXIT.ok
   } catch (error) {
     // Whatever an interrupted call threw: it was interrupted.

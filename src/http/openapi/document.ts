@@ -46,9 +46,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description:
-            "The signed-in user's token from one of the configured issuers. A cookie or a header that the " +
-            'config names may carry it instead.',
+          description: "The signed-in user's token from one of the configured issuers.",
         },
         clientSecret: {
           type: 'http',
@@ -77,8 +75,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description:
-            'The token of an admin, as the config has it. Never from a cookie or another header.',
+          description: 'The token of an admin, as the config has it. Never from a cookie.',
         },
       } satisfies Record<SecurityScheme, object>,
       schemas: { Problem: jsonSchema(problemSchema) },

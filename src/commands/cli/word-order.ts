@@ -1,0 +1,57 @@
+// Puts the words of a command line into the order that commander reads: commands first, then the rest. So an
+// option counts wherever it stands. Commander's own way, options of the program, would let every command take
+// each of them, also where it means nothing.
+
+import type { Command, Option } from 'commander'
+import { CommandError, EXIT } from './exit.ts'
+
+/**
+ * Words with the commands in front, the others in their order. What is no command stays where it is, for
+ * commander to refuse.
+ *
+ * @param program - the tree of commands
+ * @throws {@link CommandError} where an option stands in the place of an option's value
+ */
+export function commandsFirst(program: Command, words: readonly string[]): readonly string[] {
+  const options = optionsOf(program)
+  const commands: string[] = []
+  const rest: string[] = []
+  let place: Command | undefined = program
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? ''
+    if (word === '--') return [...commands, ...rest, ...words.slice(at)]
+    if (word.startsWith('-')) {
+      rest.push(word)
+      const option = options.get(word)
+      if (option?.required !== true || at + 1 === words.length) continue
+      at += 1
+      rest.push(argumentOf(option, words[at] ?? ''))
+      continue
+    }
+    place = place && childOf(place, word)
+    if (place === undefined) rest.push(word)
+    else commands.push(word)
+  }
+  return [...commands, ...rest]
+}
+
+/** By flag. An option of one name takes a value under every command or under none. */
+function optionsOf(command: Command): Map<string, Option> {
+  const own = command.options.flatMap((option) =>
+    [option.long, option.short].flatMap((flag) => (flag ? [[flag, option] as const] : [])),
+  )
+  return new Map([...command.commands.flatMap((child) => [...optionsOf(child)]), ...own])
+}
+
+function childOf(command: Command, word: string): Command | undefined {
+  return command.commands.find((child) => child.name() === word || child.aliases().includes(word))
+}
+
+/** `--user --json` must not mint for a user named `--json`. */
+function argumentOf({ flags, long }: Option, word: string): string {
+  if (!word.startsWith('--')) return word
+  throw new CommandError(
+    EXIT.usage,
+    `option '${flags}' argument missing. A value that begins with -- is written ${long}=--…`,
+  )
+}
