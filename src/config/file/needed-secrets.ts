@@ -1,6 +1,7 @@
 // Finds the secrets that a config file refers to, and checks that the environment has them.
 
 import type { Secret } from '../../lib/secret.ts'
+import { apiKeyProblem } from '../api-key.ts'
 import type { PlacedExpression } from '../expressions/checks.ts'
 import { readPseudonymKey } from '../expressions/pseudonym.ts'
 import { asList, asMapping, type Path, type RawMapping, type Report } from './problems.ts'
@@ -86,9 +87,8 @@ export function reportMissingSecrets(
 function secretProblem(secret: Secret | undefined, kind: SecretKind): string | undefined {
   const value = secret?.reveal() ?? ''
   if (value === '') return 'which is not set; set it, or its _FILE twin'
-  if (kind === 'api_key' && !/^[\x21-\x7e]+$/.test(value)) {
-    return 'which has white space or other characters that no API key has; paste it again'
-  }
+  const keyProblem = kind === 'api_key' ? apiKeyProblem(value) : undefined
+  if (keyProblem !== undefined) return `which ${keyProblem}`
   if (kind === 'shared_secret' && Buffer.byteLength(value) < MIN_SHARED_SECRET_BYTES) {
     return `which is shorter than ${MIN_SHARED_SECRET_BYTES} bytes; use a longer secret`
   }

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { Pool } from 'undici'
 import { createOpenAi } from '../../../chatkit/hosted/openai.ts'
 import type { ChatKit } from '../../../chatkit/port.ts'
+import { apiKeyProblem } from '../../../config/api-key.ts'
 import {
   type CliEnvironment,
   credentialUrl,
@@ -132,7 +133,8 @@ function keyOf(flags: TargetFlags, environment: CliEnvironment): () => Secret {
         'for this service set CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN, or --url and --token-file.',
     )
   }
-  // The HTTP client refuses a header with other characters, and its message shows the value.
-  if (/^[\x20-\x7e]+$/.test(source().reveal())) return source
-  throw new CommandError(EXIT.config, 'the API key has characters that keys do not have.')
+  const problem = apiKeyProblem(source().reveal())
+  if (problem === undefined) return source
+  const [where, exitCode] = given ? ['--api-key', EXIT.usage] : ['OPENAI_API_KEY', EXIT.config]
+  throw new CommandError(exitCode, `the API key (${where}) ${problem}. Nothing was sent.`)
 }

@@ -1,0 +1,21 @@
+// Tells a text that cannot be an API key: the documentation's placeholder, or a key with what was around it.
+
+/** `My API Key`, `YOUR_API_KEY`, `$OPENAI_API_KEY`, `<key>`, `sk-…`. */
+const PLACEHOLDER =
+  /^(?:[$<{]|sk-(?:\.\.|…)|(?:my|your)[\s_-]?(?:openai[\s_-]?)?(?:api[\s_-]?)?key)/i
+
+/**
+ * What keeps a text from being an API key.
+ *
+ * @param text - without white space around it
+ * @returns a predicate and what to do, without any part of the text; undefined for a possible key
+ */
+export function apiKeyProblem(text: string): string | undefined {
+  if (/^["'`]|["'`]$/.test(text)) return 'is in quotes; leave them out'
+  if (/^[A-Z][A-Z0-9_]*=[^=]/.test(text)) return 'is written as NAME=value; give the value alone'
+  if (PLACEHOLDER.test(text)) {
+    return 'is a placeholder, and no key; put a key of your project in its place'
+  }
+  if (!/^[\x20-\x7e]+$/.test(text)) return 'has characters that no key has; paste it again'
+  return text.includes(' ') ? 'has white space inside, and so is no key; paste it again' : undefined
+}
