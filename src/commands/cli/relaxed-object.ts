@@ -13,18 +13,26 @@ import { readYaml } from '../../config/file/yaml-file.ts'
  */
 export function relaxedObject<S extends z.ZodType>(schema: S): (text: string) => z.output<S> {
   return (text) => {
-    const parsed = schema.safeParse(readObject(text))
+    const parsed = schema.safeParse(readObject(text), { reportInput: true })
     if (parsed.success) return parsed.data
-    const problems = parsed.error.issues.map(describeIssue)
-    throw new InvalidArgumentError(problems.join('; '))
+    throw new InvalidArgumentError(parsed.error.issues.map(describeIssue).join('; '))
   }
 }
 
 function readObject(text: string): unknown {
-  if (!/^\{.*\}$/s.test(text.trim())) throw notAnObject('it must begin with { and end with }')
+  const trimmed = text.trim()
+  // The Windows command prompt knows no single quotes.
+  if (trimmed.startsWith("'{")) throw notAnObject('in this shell put it in double quotes')
+  if (!trimmed.startsWith('{')) throw notAnObject('it must begin with { and end with }')
+  if (!trimmed.endsWith('}')) {
+    throw notAnObject('it ends before its }: without quotes a shell cuts it at its spaces')
+  }
   const file = readYaml(text)
-  if ('problems' in file) throw notAnObject(file.problems[0]?.message ?? 'it cannot be read')
-  return file.data
+  if (!('problems' in file)) return file.data
+  const [problem] = file.problems
+  const where = problem?.path.join('.')
+  if (where) throw new InvalidArgumentError(`${where}: ${problem?.message}`)
+  throw notAnObject(problem?.message ?? 'it cannot be read')
 }
 
 function notAnObject(why: string): InvalidArgumentError {
@@ -36,9 +44,32 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   return `${where === '' ? '' : `${where}: `}${problemOf(issue)}`
 }
 
-function problemOf({ code, message, ...issue }: z.core.$ZodIssue): string {
-  if (code === 'unrecognized_keys') return `${message} (is a space missing after a colon?)`
-  if (message.endsWith('received undefined')) return 'is missing'
-  const asText = 'expected' in issue && issue.expected === 'string'
-  return asText ? `${message}; put it in quotes: '{key: "3"}'` : message
+function problemOf(issue: z.core.$ZodIssue): string {
+  const { code, input, message, path } = issue
+  const key = String(path.at(-1) ?? 'key')
+  if (code === 'unrecognized_keys') {
+    const glued = issue.keys.some((name) => name.includes(':'))
+    return glued ? `${message} (is a space missing after a colon?)` : message
+  }
+  if (input === null) return 'is null; leave it out, or give it a value'
+  if (code === 'invalid_value') {
+    const values = issue.values.map(String).join(' or ')
+    return input === undefined ? `is missing; write ${key}: ${values}` : `must be ${values}`
+  }
+  if (input === undefined) return 'is missing'
+  // Of the schemas that options have, only the values of state variables are a union.
+  if (code === 'invalid_union') return 'must be text, a number, true or false'
+  const wanted = code === 'invalid_type' ? WANTED[issue.expected] : undefined
+  if (wanted === undefined) return message
+  if (wanted !== WANTED['string']) return typeof input === 'string' ? `${wanted}, unquoted` : wanted
+  return typeof input === 'object' ? wanted : `${wanted}; put it in quotes: '{${key}: "${input}"}'`
+}
+
+const WANTED: Readonly<Record<string, string>> = {
+  string: 'must be text',
+  int: 'must be a whole number',
+  number: 'must be a number',
+  boolean: 'must be true or false',
+  object: 'must be an object: {key: value}',
+  record: 'must be an object: {key: value}',
 }

@@ -16,10 +16,12 @@ import { type TargetFlags, targetOptions, withTarget } from './target/target.ts'
 
 const { workflow, chatkit_configuration, expires_after, rate_limits } = createSessionParams.shape
 
+type Workflow = CreateSessionParams['workflow']
+
 interface CreateFlags extends TargetFlags {
   readonly json?: boolean
   readonly user?: string
-  readonly workflow?: string
+  readonly workflow?: string | Workflow
   readonly chatkitConfiguration?: CreateSessionParams['chatkit_configuration']
   readonly expiresAfter?: CreateSessionParams['expires_after']
   readonly rateLimits?: CreateSessionParams['rate_limits']
@@ -37,7 +39,7 @@ export function createSession(io: Io): Command {
       new Option(
         '--workflow <object>',
         "'{id, state_variables, tracing, version}'; with --url the name of a workflow",
-      ).argParser(someText),
+      ).argParser(nameOrObject),
     )
     .addOption(object('--chatkit-configuration', chatkit_configuration).conflicts(['url', 'input']))
     .addOption(object('--expires-after', expires_after).conflicts(['url', 'input']))
@@ -71,11 +73,12 @@ function object(flag: string, schema: z.ZodType): Option {
 
 async function createHosted(io: Io, chatkit: ChatKit, flags: CreateFlags): Promise<object> {
   if (flags.input !== undefined) throw wrongUse('--input is for a workflow of this service.')
-  const { user, chatkitConfiguration, expiresAfter, rateLimits } = flags
+  const { user, workflow, chatkitConfiguration, expiresAfter, rateLimits } = flags
   if (user === undefined) throw wrongUse('required option --user <user> not specified')
+  if (workflow === undefined) throw wrongUse("required option --workflow '{id: …}' not specified")
   const params = {
     user,
-    workflow: workflowObject(flags.workflow),
+    workflow: typeof workflow === 'string' ? workflowObject(workflow) : workflow,
     ...(chatkitConfiguration && { chatkit_configuration: chatkitConfiguration }),
     ...(expiresAfter && { expires_after: expiresAfter }),
     ...(rateLimits && { rate_limits: rateLimits }),
@@ -91,8 +94,12 @@ async function createHosted(io: Io, chatkit: ChatKit, flags: CreateFlags): Promi
   }
 }
 
-function workflowObject(text: string | undefined): CreateSessionParams['workflow'] {
-  if (text === undefined) throw wrongUse("required option --workflow '{id: …}' not specified")
+/** An object is read at once: one that a shell has cut into words leaves others behind it. */
+function nameOrObject(text: string): string | Workflow {
+  return /^\s*'?\{/.test(text) ? workflowObject(text) : someText(text)
+}
+
+function workflowObject(text: string): Workflow {
   try {
     return relaxedObject(workflow)(text)
   } catch (error) {
@@ -112,10 +119,11 @@ async function createThroughService(service: ServiceClient, flags: CreateFlags):
         'To ask the ChatKit API itself, unset CHATKIT_MINT_URL or give --api-key.',
     )
   }
-  if (flags.workflow !== undefined && parseWorkflowName(flags.workflow) === undefined) {
+  const { workflow: name } = flags
+  if (typeof name === 'object' || (name !== undefined && parseWorkflowName(name) === undefined)) {
     throw wrongUse('--workflow: the service takes the name of a workflow, as in its config.')
   }
-  const body = { workflow: flags.workflow, input: flags.input }
+  const body = { workflow: name, input: flags.input }
   return expectAnswer(minted, await service.call('POST /v1/sessions', { body }))
 }
 

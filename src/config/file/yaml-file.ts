@@ -42,7 +42,8 @@ export interface YamlFile {
 
 /**
  * Reads one YAML 1.2 document (core schema). Refused: a second document, a repeated key, aliases (a
- * few of them expand to gigabytes), tags, other YAML versions, `__proto__` as a key.
+ * few of them expand to gigabytes), tags, other YAML versions, `__proto__` as a key, numbers that would
+ * be rounded.
  *
  * @param text - the file's content
  * @returns the data, or what is wrong; no message quotes the text, which may hold a misplaced secret
@@ -101,12 +102,22 @@ function findProblems(
     Pair: (_, { key }) => {
       if (isScalar(key) && key.value === '__proto__') add(startOf(key), 'is not a name to use')
     },
+    Scalar: (_, node) => {
+      if (!isExact(node.value)) {
+        add(startOf(node), 'is a number that cannot be kept exactly; put it in quotes')
+      }
+    },
   })
   const second = documents[1]
   if (second !== undefined) {
     add(second.range[0], 'a second document begins here ("---"); a config file is one document')
   }
   return [...byLine.values()].sort((one, other) => one.line - other.line).slice(0, MAX_PROBLEMS)
+}
+
+/** Beyond 2^53 a number is rounded: an account of 20 digits would become another one. */
+function isExact(value: unknown): boolean {
+  return typeof value !== 'number' || Math.abs(value) <= Number.MAX_SAFE_INTEGER
 }
 
 /** The library quotes the text only after a colon. */

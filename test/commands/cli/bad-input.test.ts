@@ -16,6 +16,9 @@ const SERVICE = { CHATKIT_MINT_URL: 'http://127.0.0.1:1', CHATKIT_MINT_TOKEN: 'a
 const ID = 'cthr_1'
 const LIST = ['threads', 'list']
 const create = (...words: string[]) => ['sessions', 'create', '--user', 'x', ...words]
+const account = (text: string) => workflow(`{id: id, state_variables: {account: ${text}}}`)
+const UNSAFE = /account: is a number that cannot be kept exactly; put it in quotes/
+const CUT = /--workflow: Write an object as '\{key: value\}'.*without quotes a shell cuts it/
 const workflow = (text: string) => create('--workflow', text)
 
 describe('refused with 2 and what to do, and nothing is sent', () => {
@@ -41,13 +44,40 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
     ['an open brace', workflow('{id: wf_1'), /--workflow: .*'\{key: value\}'/],
     ['no space after the colon', workflow('{id:wf_1}'), /id: is missing.*space/],
     ['a number for text', workflow('{id: wf_1, version: 3}'), /version: .*put it in quotes/],
+    ['a number beyond 2^53', account('12345678901234567890'), UNSAFE],
+    ['the same in JSON', workflow('{"id": "id", "state_variables": {"account": -1E20}}'), UNSAFE],
+    ['the same deeper', workflow('{id: id, tracing: {enabled: 9007199254740993}}'), /quotes/],
+    ['the same in hexadecimal', account('0x7fffffffffffffff'), UNSAFE],
+    ['the same with a point', account('9007199254740993.0'), UNSAFE],
+    ['the same as a key', workflow('{id: id, state_variables: {9007199254740993: 1}}'), /quotes/],
+    ['a number without end', account('1e400'), UNSAFE],
+    ['input with such a number', create('--input', '{a: 12345678901234567890}'), /a: .*quotes/],
+    ['version null', workflow('{id: id, version: null}'), /version: is null; leave it out/],
+    ['tracing null', workflow('{id: id, tracing: null}'), /tracing: is null; leave it out/],
+    ['an object without quotes', [...create('--workflow'), '{id:', 'id}'], CUT],
+    [
+      'another one',
+      create('--expires-after', '{anchor:', 'created_at,', 'seconds:', '60}'),
+      /--expires-after.*without quotes a shell cuts it/,
+    ],
+    ['single quotes of a prompt that has none', workflow("'{id:"), /double quotes/],
+    ['a list as a state variable', account('[1]'), /account: must be text, a number, true or f/],
+    ['an object as one', account('{b: 1}'), /account: must be text, a number, true or false/],
+    ['null as one', account('null'), /account: is null; leave it out/],
+    ['text for a number', create('--rate-limits', '{max_requests_per_1_minute: "7"}'), /unquoted/],
+    ['a boolean for text', workflow('{id: true}'), /id: must be text; .*\{id: "true"\}/],
     ['an unknown key', workflow('{id: wf_1, colour: red}'), /"colour"/],
     ['a repeated key', workflow('{id: wf_1, id: wf_2}'), /repeats a key/],
     ['an alias', workflow('{id: &a wf_1, version: *a}'), /alias/],
     ['a prototype', workflow('{id: wf_1, __proto__: {}}'), /not a name/],
     ['two documents', workflow('{id: wf_1}\n--- {}'), /--workflow/],
     ['seconds', create('--expires-after', '{anchor: created_at, seconds: 601}'), /seconds: .*600/],
-    ['anchor', create('--expires-after', '{seconds: 60}'), /anchor: /],
+    ['no anchor', create('--expires-after', '{seconds: 60}'), /anchor: .*write anchor: created_at/],
+    [
+      'another anchor',
+      create('--expires-after', '{anchor: now, seconds: 60}'),
+      /must be created_at/,
+    ],
     [
       'rate',
       create('--rate-limits', '{max_requests_per_1_minute: 0}'),
@@ -111,6 +141,42 @@ describe('what is not set', () => {
   test('what only the server needs may be wrong here', async () => {
     const variables = { ...env, PORT: 'x', STORE_URL: 'y', PUBLIC_URL: 'z' }
     expect(await quickCli(LIST, variables)).toMatchObject({ code: 0, err: '' })
+  })
+})
+
+describe('a key that is none: says so and what to do, and nobody is asked', () => {
+  const verbatim = [
+    "beta:chatkit:sessions cancel --api-key 'My API Key' --session-id cksess_123",
+    "beta:chatkit:sessions create --api-key 'My API Key' --user x --workflow '{id: id}'",
+    "beta:chatkit:threads list-items --api-key 'My API Key' --thread-id cthr_123",
+    "beta:chatkit:threads retrieve --api-key 'My API Key' --thread-id cthr_123",
+    "beta:chatkit:threads delete --api-key 'My API Key' --thread-id cthr_123",
+    "beta:chatkit:threads list --api-key 'My API Key'",
+  ]
+  test.each(verbatim)('the reference, verbatim: %s', async (line) => {
+    const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, one, two]) => one ?? two ?? '')
+    const { code, out, err } = await quickCli(words, { OPENAI_BASE_URL: api.url })
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toContain('the API key (--api-key) is a placeholder, and no key; put a key of your')
+    expect(api.api.requests()).toEqual([])
+  })
+
+  test.each([
+    ['your-api-key', /placeholder/],
+    ['$OPENAI_API_KEY', /placeholder/],
+    ['<key>', /placeholder/],
+    ['sk-…', /placeholder/],
+    ['"sk-planted"', /in quotes; leave them out/],
+    ["'sk-planted'", /in quotes; leave them out/],
+    ['OPENAI_API_KEY=sk-planted', /NAME=value; give the value alone/],
+    ['sk-planted sk-again', /white space/],
+  ])('%s, as an option and in the environment', async (key, message) => {
+    const option = await quickCli([...LIST, '--api-key', key], env)
+    expect(option).toMatchObject({ code: 2, out: '', err: expect.stringMatching(message) })
+    const set = await quickCli(LIST, { ...env, OPENAI_API_KEY: key })
+    expect(set).toMatchObject({ code: 78, out: '', err: expect.stringMatching(message) })
+    expect(option.err + set.err).not.toContain('planted')
+    expect(api.api.requests()).toEqual([])
   })
 })
 
