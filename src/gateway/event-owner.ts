@@ -65,7 +65,8 @@ function textIn(value: unknown, name: string): string | undefined {
   return typeof field === 'string' ? field : undefined
 }
 
-function fieldOf(value: unknown, name: string): unknown {
+/** An own field of an object; undefined when there is none. */
+export function fieldOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined
   return Object.getOwnPropertyDescriptor(value, name)?.value
 }

@@ -11,7 +11,7 @@ import {
 } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Deadline } from '../lib/deadline.ts'
-import { threadsOfItems } from './event-owner.ts'
+import { fieldOf, threadsOfItems } from './event-owner.ts'
 import type { FileLinks } from './files/file-links.ts'
 import type { AnswerAttachment } from './files/new-attachment.ts'
 import type { Forward } from './forward.ts'
@@ -73,6 +73,9 @@ export function createAnswerJson({
         break
       case 'items.list':
         requireItems({ items: json }, request.params.thread_id)
+        break
+      case 'threads.sync_custom_action':
+        requireItems({ items: [fieldOf(json, 'updated_item')] }, request.params.thread_id)
     }
     if (adopts !== undefined && !(await ownership.claim(call, adopts))) {
       throw notFound('of another, since a moment ago')

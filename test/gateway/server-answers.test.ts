@@ -69,6 +69,30 @@ test('when a server answers with another thread than was asked for, the client g
   for (const answer of answers) expectProblem(answer, 502, 'upstream_invalid_response')
 })
 
+const FOREIGN = { id: 'i1', thread_id: 'thr_other', created_at: 1, type: 'task', task: {} }
+const page = (data: (typeof FOREIGN)[]) => ({ data, has_more: false, after: null })
+
+test.each([
+  ['a page of items', 'items.list', () => page([FOREIGN])],
+  [
+    'a thread',
+    'threads.get_by_id',
+    (id: string) => ({ id, created_at: 1, items: page([FOREIGN]) }),
+  ],
+  ['an updated item', 'threads.sync_custom_action', () => ({ updated_item: FOREIGN })],
+] as const)(
+  'when %s has an item of another thread, the client gets 502',
+  async (_name, type, body) => {
+    const alice = asAt(scene.url, await scene.session('alice'))
+    const { id: thread_id } = await createThread(alice)
+    scene.sample.server.setFaults({ status: 200, body: body(thread_id) })
+    const answer = await answerOf(await alice([type, { thread_id, action: { type: 'x' } }]))
+    scene.sample.server.setFaults({})
+    expectProblem(answer, 502, 'upstream_invalid_response')
+    expect(answer.body).not.toContain('thr_other')
+  },
+)
+
 test('when a server answers a JSON request with a stream, or the other way round, the client gets 502', async () => {
   const { url } = await startScripted()
   const { alice } = await start({ server: url })
