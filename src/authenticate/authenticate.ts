@@ -12,10 +12,12 @@ import { chooseIssuer, verifySignature } from './verify-signature.ts'
 /** The functions that {@link createAuthenticator} makes. */
 export type Authenticator = ReturnType<typeof createAuthenticator>
 
-/** The part of the request that held the token. */
+/** The part of the request that held the token: cookie, header, or neither for `Authorization: Bearer`. */
 export interface TokenSource {
-  /** Name of the cookie; undefined for `Authorization: Bearer`. */
-  readonly cookie?: string | undefined
+  /** Name of the cookie. */
+  readonly cookie?: string
+  /** Name of the token header, lower case. */
+  readonly header?: string
 }
 
 /** @throws UnusableSettingError when an inline key set or a secret of the configuration cannot be used */
@@ -42,7 +44,7 @@ export function createAuthenticator({
   }
 
   /**
-   * A signature stays valid while the key set stays the same. Cookie and times are checked again,
+   * A signature stays valid while the key set stays the same. Source and times are checked again,
    * because they can change between two requests with the same token.
    */
   async function stillHolds(known: VerifiedToken, source: TokenSource): Promise<boolean> {
@@ -59,7 +61,7 @@ export function createAuthenticator({
   return {
     /**
      * @param token - the text of the token, unchanged
-     * @param source - a token from a cookie counts only for issuers configured with that cookie
+     * @param source - a token from a cookie or header counts only for issuers configured with it
      * @returns the same frozen object for the same token, while it is remembered
      * @throws ServiceError `invalid_token`, `token_expired`; `idp_unavailable` when the issuer's keys
      * are not known and cannot be fetched
@@ -100,21 +102,24 @@ export function createAuthenticator({
 }
 
 /**
- * A page of the app sends a cookie by itself, so a cookie's token must say for which app it was made, or
- * belong to an issuer whose tokens never do.
+ * A page of the app sends a cookie by itself, and a proxy may put it into a header, so such a token must
+ * say for which app it was made, or belong to an issuer whose tokens never do.
  */
 function checkSource(
-  { cookie }: TokenSource,
+  { cookie, header }: TokenSource,
   settings: IssuerSettings,
   claims: Principal['claims'],
 ): void {
-  if (cookie === undefined) return
-  if (cookie !== settings.cookie) {
+  if (cookie === undefined && header === undefined) return
+  if (cookie !== undefined && cookie !== settings.cookie) {
     throw invalidToken('the issuer does not take tokens from this cookie')
+  }
+  if (header !== undefined && header !== settings.tokenHeader) {
+    throw invalidToken(`the issuer does not take tokens from ${header}`)
   }
   if (settings.audienceWhenAbsent === 'accept' && namesNoAudience(claims)) {
     throw invalidToken(
-      'claims: no audience, which audience_when_absent never accepts from a cookie',
+      'claims: no audience, which audience_when_absent never accepts from a cookie or token_header',
     )
   }
 }

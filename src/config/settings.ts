@@ -63,6 +63,8 @@ export interface IssuerSettings {
   readonly staleKeysSeconds: number
   /** The cookie that may carry the token. */
   readonly cookie: string | undefined
+  /** The header in which a proxy puts the token; lower case. */
+  readonly tokenHeader: string | undefined
   readonly sessionsEndWithToken: boolean
   /** The effective expression: the issuer's own, else the top-level one. */
   readonly user: Expression

@@ -6,7 +6,7 @@ import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
 import { DEFAULT_REQUESTS_PER_MINUTE } from '../chatkit/wire/session.ts'
 import type { SelfHostedWorkflow } from '../config/settings.ts'
 import type { AppContext } from '../http/context.ts'
-import { countAuthorization } from '../http/credentials.ts'
+import { countOf } from '../http/credentials.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER, JSON_TYPE } from '../lib/header-patterns.ts'
@@ -140,7 +140,7 @@ export function createOpenCall({
 /** Reads `Authorization: Bearer`. Cookies are ignored. */
 function readClientSecret(c: AppContext): string | undefined {
   const authorization = c.req.header('Authorization')
-  if (countAuthorization(c) > 1) {
+  if (countOf(c, 'authorization') > 1) {
     throw new ServiceError('invalid_request', { reason: 'several Authorization headers' })
   }
   return BEARER.exec(authorization ?? '')?.[1]

@@ -43,6 +43,8 @@ export function createCallerOf({
   readonly now: Clock
 }) {
   const cookieNames = new Set(settings.issuers.flatMap(({ cookie }) => cookie ?? []))
+  const headerNames = new Set(settings.issuers.flatMap(({ tokenHeader }) => tokenHeader ?? []))
+  const accepted = { origins, headerNames: [...headerNames] }
   const clientAddress = createClientAddress(settings)
   const limit = settings.limits.failedAuthPerIp
 
@@ -64,8 +66,8 @@ export function createCallerOf({
     }
   }
 
-  return async (c: AppContext, cookiesAllowed: boolean): Promise<Principal> => {
-    const credential = readCredential(credentialSourceOf(c, origins, cookiesAllowed), cookieNames)
+  return async (c: AppContext, userCall: boolean): Promise<Principal> => {
+    const credential = readCredential(credentialSourceOf(c, accepted, userCall), cookieNames)
     try {
       return await authenticate(credential.token, credential)
     } catch (error) {
@@ -103,7 +105,7 @@ export function requireUser({
 
 /**
  * Lets admins through, and leaves their actor in `c.var.admin` and their ChatKit user in `c.var.user`.
- * Refused attempts go to the audit. Cookies do not count here, so that no other site can make an
+ * Refused attempts go to the audit. Only `Authorization` counts here, so that no other site can make an
  * admin's browser act. A block or a logout holds for admins as it does for users.
  *
  * The check throws what {@link CallerOf} throws, `admin_required`, and what `checkStanding` throws.

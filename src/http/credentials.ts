@@ -1,4 +1,5 @@
-// Finds the token of a request: in the Authorization header, or else in a cookie of a configured name.
+// Finds the token of a request: in the header of a configured name, else in Authorization, else in a cookie of a
+// configured name.
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER } from '../lib/header-patterns.ts'
 import type { AppContext } from './context.ts'
@@ -13,41 +14,80 @@ export interface CredentialSource {
   readonly authorizationCount: number
   /** Value of the `Cookie` header, several joined by `; `. */
   readonly cookieHeader: string | undefined
+  /** The configured token headers that the request has; empty for admin calls. */
+  readonly tokenHeaders: readonly TokenHeader[]
   /** Whether this call takes cookies at all; admin calls never do. */
   readonly cookiesAllowed: boolean
+  /** Whether the request says where in a browser it comes from. */
+  readonly fromBrowser: boolean
   /** Whether the request provably comes from an allowed origin, so that no other site sent it. */
   readonly originProven: boolean
 }
 
-/** A token and where it was found. */
-export interface Credential {
-  readonly token: string
-  /** Name of the cookie that held it; undefined for `Authorization: Bearer`. */
-  readonly cookie: string | undefined
+/** A header in which a proxy puts the token. */
+interface TokenHeader {
+  /** Lower case. */
+  readonly name: string
+  readonly value: string
+  /** Number of headers of this name: Node joins repeated ones. */
+  readonly count: number
 }
 
-/** Collects from a request everything that {@link readCredential} needs. */
+/** A token and where it was found; neither cookie nor header for `Authorization: Bearer`. */
+export interface Credential {
+  readonly token: string
+  /** Name of the cookie that held it. */
+  readonly cookie?: string
+  /** Name of the token header that held it. */
+  readonly header?: string
+}
+
+/**
+ * Collects from a request everything that {@link readCredential} needs.
+ *
+ * @param accepted - the allowed origins, and the names of the configured token headers
+ * @param userCall - whether the call is a user's own: admin calls read `Authorization` alone
+ */
 export function credentialSourceOf(
   c: AppContext,
-  origins: Origins,
-  cookiesAllowed: boolean,
+  accepted: { readonly origins: Origins; readonly headerNames: readonly string[] },
+  userCall: boolean,
 ): CredentialSource {
   const authorization = c.req.header('Authorization')
+  const tokenHeaders = userCall ? tokenHeadersOf(c, accepted.headerNames) : []
+  // The origin is asked only where the token may be one that a browser sent by itself.
+  const originMatters = authorization === undefined || tokenHeaders.length > 0
   return {
     authorization,
-    authorizationCount: countAuthorization(c),
+    authorizationCount: countOf(c, 'authorization'),
     cookieHeader: c.req.header('Cookie'),
-    cookiesAllowed,
-    // A cookie counts only in a request without the header, so only then is the origin checked.
-    originProven: authorization === undefined && isOriginProven(c, origins),
+    tokenHeaders,
+    cookiesAllowed: userCall,
+    fromBrowser: originMatters && isFromBrowser(c),
+    originProven: originMatters && isOriginProven(c, accepted.origins),
   }
 }
 
-/** Number of `Authorization` headers; a test without a server can have one at most. */
-export function countAuthorization(c: AppContext): number {
+function tokenHeadersOf(c: AppContext, names: readonly string[]): TokenHeader[] {
+  return names.flatMap((name) => {
+    const value = c.req.header(name)
+    return value === undefined ? [] : [{ name, value, count: countOf(c, name) }]
+  })
+}
+
+/**
+ * Number of headers of this name; a test without a server can have one at most.
+ *
+ * @param name - in lower case
+ */
+export function countOf(c: AppContext, name: string): number {
   const raw = c.env.incoming?.rawHeaders
-  if (raw !== undefined) return countHeader(raw, 'authorization')
-  return c.req.header('Authorization') === undefined ? 0 : 1
+  if (raw !== undefined) return countHeader(raw, name)
+  return c.req.header(name) === undefined ? 0 : 1
+}
+
+function isFromBrowser(c: AppContext): boolean {
+  return c.req.header('Origin') !== undefined || c.req.header('Sec-Fetch-Site') !== undefined
 }
 
 function isOriginProven(c: AppContext, origins: Origins): boolean {
@@ -56,24 +96,41 @@ function isOriginProven(c: AppContext, origins: Origins): boolean {
 }
 
 /**
- * Finds the token in `Authorization: Bearer` (RFC 6750 §2.1, the scheme in any case), or else in a
- * cookie. A token in the query or in a form does not count (§2.2, §2.3).
+ * Finds the token in a token header, else in `Authorization: Bearer` (RFC 6750 §2.1, the scheme in any
+ * case), else in a cookie. A token in the query or in a form does not count (§2.2, §2.3).
  *
  * @param cookieNames - from the settings of the issuers
  * @throws ServiceError `missing_token` when there is none; `invalid_request` when several could be
- * meant: repeated `Authorization`, a repeated cookie, cookies of two names
+ * meant: repeated `Authorization`, a repeated token header or cookie, two of them of different names
  */
 export function readCredential(
   source: CredentialSource,
   cookieNames: ReadonlySet<string>,
 ): Credential {
   if (source.authorizationCount > 1) throw ambiguous('several Authorization headers')
+  if (source.tokenHeaders.length > 0) return readTokenHeader(source)
   if (source.authorization === undefined) return readCookie(source, cookieNames)
   const match = BEARER.exec(source.authorization)
   if (match === null) throw missing('an Authorization header of another scheme')
   const token = match[1]
   if (!token) throw missing('an Authorization header without a token')
-  return { token, cookie: undefined }
+  return { token }
+}
+
+/**
+ * A token header counts before `Authorization`, which some proxies overwrite. A proxy may have made it
+ * from a cookie, so of a browser's request the origin must be proven as for a cookie.
+ */
+function readTokenHeader(source: CredentialSource): Credential {
+  const [header, ...others] = source.tokenHeaders
+  if (header === undefined || header.count > 1 || others.length > 0) {
+    throw ambiguous('several headers that may carry a token')
+  }
+  if (source.fromBrowser && !source.originProven) {
+    throw missing(`${header.name} in a request whose origin is not proven`)
+  }
+  if (header.value === '') throw missing(`${header.name} is empty`)
+  return { token: header.value, header: header.name }
 }
 
 /** Browsers send cookies with requests that other sites cause: without a proven origin none counts. */

@@ -9,7 +9,9 @@ function read(changes: Partial<CredentialSource> = {}) {
     authorization,
     authorizationCount: authorization === undefined ? 0 : 1,
     cookieHeader: undefined,
+    tokenHeaders: [],
     cookiesAllowed: true,
+    fromBrowser: true,
     originProven: true,
     ...changes,
   }

@@ -34,6 +34,7 @@ issuers:
     algorithms: [HS256]
     secret_env: TEST_SHARED_SECRET
     cookie: __session
+    token_header: X-App-Token
 user: claims.sub
 workflows:
   support:
@@ -210,15 +211,18 @@ describe('tokens', () => {
       [{ headers: { cookie: `__session=${token}` } }, 401],
       [{ headers: { cookie: `__session=${token}; __session=${token}`, origin: APP_ORIGIN } }, 400],
       [{ headers: { authorization: `Bearer ${token} ${token}` } }, 401],
+      [{ headers: { 'x-app-token': `Bearer ${token}` } }, 401],
+      [{ headers: { 'x-app-token': token, 'sec-fetch-site': 'cross-site' } }, 401],
     ]
     for (const [request, status] of sent) {
       expect({ request, status: (await send(request)).status }).toEqual({ request, status })
     }
   })
 
-  test('in a cookie that counts', async () => {
+  test('in a cookie or a header that counts', async () => {
     const headers = { cookie: `__session=${newToken()}`, origin: APP_ORIGIN }
     expect((await send({ headers })).status).toBe(200)
+    expect((await send({ headers: { 'x-app-token': newToken() } })).status).toBe(200)
   })
 })
 

@@ -23,6 +23,7 @@ export function issuerSettings(changes: Partial<IssuerSettings> = {}): IssuerSet
     maxTokenAgeSeconds: undefined,
     staleKeysSeconds: 86_400,
     cookie: undefined,
+    tokenHeader: undefined,
     sessionsEndWithToken: false,
     user: { source: 'claims.sub', needsOnlySubject: true, evaluate: ({ claims }) => claims['sub'] },
     logout: undefined,

@@ -112,6 +112,7 @@ function buildIssuerRules(
     maxTokenAgeSeconds: entry.max_token_age_seconds,
     staleKeysSeconds: entry.stale_keys_seconds,
     cookie: entry.cookie,
+    tokenHeader: entry.token_header?.toLowerCase(),
     sessionsEndWithToken: entry.sessions_end_with_token,
     user: compile(entry.user ?? sharedUser ?? '', USER),
     logout: entry.logout && {

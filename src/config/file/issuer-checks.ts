@@ -31,6 +31,10 @@ export function reportIssuerProblems(data: RawMapping, report: Report): void {
     reportKeySource(issuer, path, report)
     reportAudience(issuer, path, report)
     reportAlgorithms(issuer, path, report)
+    const header = asText(issuer['token_header'])?.toLowerCase()
+    if (header !== undefined && header === asText(data['client_ip_header'])?.toLowerCase()) {
+      report([...path, 'token_header'], 'is the client_ip_header; one header cannot be both')
+    }
   }
   reportAdmins(data, names, report)
 }

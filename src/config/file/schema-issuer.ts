@@ -10,6 +10,7 @@ import {
   patternText,
   urlProblem,
 } from './checked-text.ts'
+import { tokenHeader } from './header-names.ts'
 
 /** Signature algorithms with a public key: RFC 7518 §3.1, RFC 8037, RFC 9864. */
 const ASYMMETRIC_ALGORITHMS = [
@@ -131,6 +132,11 @@ export const issuerSchema = z
     cookie: patternText(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a cookie name')
       .optional()
       .describe('Also accept the token from this cookie.'),
+    token_header: tokenHeader
+      .optional()
+      .describe(
+        'Header in which a proxy puts the token, bare; where it is there, it is the token. Not for admin calls.',
+      ),
     sessions_end_with_token: z
       .boolean()
       .default(false)

@@ -10,7 +10,7 @@ import {
   serverProblem,
   workflowName,
 } from './checked-text.ts'
-import { exposeHeaders, forwardHeaders } from './page-headers.ts'
+import { exposeHeaders, forwardHeaders } from './header-names.ts'
 
 /** UTF-16 units of a client's string when its declaration sets no bound. */
 export const DEFAULT_MAX_LENGTH = 1000

@@ -46,7 +46,9 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: "The signed-in user's token from one of the configured issuers.",
+          description:
+            "The signed-in user's token from one of the configured issuers. A cookie or a header that the " +
+            'config names may carry it instead.',
         },
         clientSecret: {
           type: 'http',
@@ -75,7 +77,8 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'The token of an admin, as the config has it. Never from a cookie.',
+          description:
+            'The token of an admin, as the config has it. Never from a cookie or another header.',
         },
       } satisfies Record<SecurityScheme, object>,
       schemas: { Problem: jsonSchema(problemSchema) },

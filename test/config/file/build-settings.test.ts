@@ -23,6 +23,7 @@ describe('a minimal file', () => {
           maxTokenAgeSeconds: undefined,
           staleKeysSeconds: 86_400,
           cookie: undefined,
+          tokenHeader: undefined,
           sessionsEndWithToken: false,
           user: { source: 'claims.sub' },
           logout: undefined,
@@ -72,6 +73,7 @@ const FULL = `issuers:
     max_token_age_seconds: 3600
     stale_keys_seconds: 60
     cookie: __session
+    token_header: X-App-Token
     sessions_end_with_token: true
     user: '"a|" + issuer + "|" + claims.sub'
     logout: { client_ids: [web-app] }
@@ -130,6 +132,7 @@ describe('a file with every key', () => {
         maxTokenAgeSeconds: 3600,
         staleKeysSeconds: 60,
         cookie: '__session',
+        tokenHeader: 'x-app-token',
         sessionsEndWithToken: true,
         user: { source: '"a|" + issuer + "|" + claims.sub' },
         logout: { clientIds: ['web-app'], algorithms: ['RS256', 'Ed25519'] },

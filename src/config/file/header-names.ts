@@ -1,5 +1,5 @@
-// Checks the names of headers that go through the gateway: `forward_headers` to a self-hosted server, and
-// `expose_headers` from it to the page. None may be one that decides who somebody is or how a message is framed.
+// Checks the names of headers in the config: `token_header` in which a proxy puts the token, `forward_headers` to a
+// self-hosted server, and `expose_headers` from it to the page. None may have another meaning already.
 
 import { z } from 'zod'
 import { checkedText } from './checked-text.ts'
@@ -16,6 +16,20 @@ const NEVER_FORWARDED = new RegExp(
     'x-original-.*|x-rewrite-url|x-http-method.*|x-request-id|x-chatkit-.*)$',
 )
 
+/**
+ * HTTP, a browser, an SDK or a proxy sets these by itself: a request could carry one that nobody meant as a token.
+ * The two exceptions hold nothing but a token (oauth2-proxy, Cloudflare Access).
+ */
+const NEVER_A_TOKEN = new RegExp(
+  `^(?:${HOP_BY_HOP}|authorization|cookie2?|set-cookie2?|host|origin|referer|from|user-agent|date|dnt|expect|range|` +
+    'if-.*|max-forwards|pragma|cache-control|accept.*|content-.*|sec-.*|access-control-.*|http2-settings|priority|' +
+    'early-data|save-data|last-event-id|ping-.*|service-worker.*|device-memory|dpr|width|viewport-.*|rtt|downlink|ect|' +
+    'upgrade-insecure-requests|x-requested-with|openai-.*|x-stainless-.*|idempotency-key|' +
+    'forwarded|via|x-forwarded(?!-access-token$).*|.*client-ip|.*real-ip|.*trace.*|baggage|b3|x-b3-.*|' +
+    'cf-(?!access-jwt-assertion$).*|cdn-.*|fly-.*|fastly-.*|x-azure-.*|x-envoy-.*|x-vercel-.*|x-(?:request|correlation)-id|' +
+    'x-original-.*|x-rewrite-url|x-http-method.*|x-chatkit-.*)$',
+)
+
 /** In an answer they change what a browser does with it or with the service's origin; or are ours. */
 const NEVER_EXPOSED = new RegExp(
   `^(?:${HOP_BY_HOP}|set-cookie2?|access-control-.*|content-.*|cache-control|location|refresh|link|` +
@@ -25,19 +39,26 @@ const NEVER_EXPOSED = new RegExp(
     'alt-svc|vary|allow|date|age|expires|pragma|retry-after|ratelimit.*)$',
 )
 
-/** At most 20, in lower case. */
-function headerNames(never: RegExp, refusal: string) {
-  const name = checkedText((value) => {
+function headerName(never: RegExp, refusal: string) {
+  return checkedText((value) => {
     if (!NAME.test(value)) return 'must be a header name'
     return never.test(value.toLowerCase()) ? refusal : undefined
   })
+}
+
+/** At most 20, in lower case. */
+function headerNames(never: RegExp, refusal: string) {
   return z
-    .array(name)
+    .array(headerName(never, refusal))
     .max(20, 'must not have more than 20 entries')
     .default([])
     .transform((names) => [...new Set(names.map((one) => one.toLowerCase()))])
 }
 
+export const tokenHeader = headerName(
+  NEVER_A_TOKEN,
+  'must not be one that HTTP, browsers or proxies set for something else; name the one in which your proxy puts the token',
+)
 export const forwardHeaders = headerNames(
   NEVER_FORWARDED,
   'must not go from a page to the server; choose a name of your own',
