@@ -202,6 +202,7 @@ export interface Settings {
   readonly workflows: readonly WorkflowSettings[]
   readonly admins: AdminSettings | undefined
   readonly console: ConsoleSettings | undefined
+  /** Exact, or with one `*` that stands for `[a-z0-9-]+` in the first label. */
   readonly corsOrigins: readonly string[]
   /** CIDRs. */
   readonly trustedProxies: readonly string[]

@@ -5,9 +5,18 @@ import type { IssuerSettings, Settings } from './settings.ts'
 /** One line for each choice that widens trust, for `check-config` and the log of a start. */
 export function widenedTrust({
   issuers,
+  corsOrigins,
   trustedProxies,
-}: Pick<Settings, 'issuers' | 'trustedProxies'>): string[] {
-  return [...issuers.flatMap(issuerLines), ...trustedProxies.filter(isNearlyAll).map(proxyLine)]
+}: Pick<Settings, 'issuers' | 'corsOrigins' | 'trustedProxies'>): string[] {
+  return [
+    ...issuers.flatMap(issuerLines),
+    ...corsOrigins.filter((origin) => origin.includes('*')).map(originLine),
+    ...trustedProxies.filter(isNearlyAll).map(proxyLine),
+  ]
+}
+
+function originLine(pattern: string): string {
+  return `cors.origins: ${pattern} lets in whoever can have a page of such a name, without cookies; only under a domain of your own`
 }
 
 /** The narrowest ranges in use are 10.0.0.0/8 and fc00::/7; `::ffff:0:0/96` holds every IPv4 address. */

@@ -3,7 +3,7 @@
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER } from '../lib/header-patterns.ts'
 import type { AppContext } from './context.ts'
-import { allowedOrigin, type Origins } from './origins.ts'
+import type { Origins } from './origins.ts'
 import { countHeader } from './server/request-target.ts'
 
 /** Everything in a request that decides about its token. */
@@ -20,7 +20,7 @@ export interface CredentialSource {
   readonly cookiesAllowed: boolean
   /** Whether the request says where in a browser it comes from. */
   readonly fromBrowser: boolean
-  /** Whether the request provably comes from an allowed origin, so that no other site sent it. */
+  /** Whether the request provably comes from an exactly allowed origin, so that no other site sent it. */
   readonly originProven: boolean
 }
 
@@ -90,8 +90,10 @@ function isFromBrowser(c: AppContext): boolean {
   return c.req.header('Origin') !== undefined || c.req.header('Sec-Fetch-Site') !== undefined
 }
 
+/** A pattern proves nothing: a preview deployment is less trusted than the app whose cookie it could use. */
 function isOriginProven(c: AppContext, origins: Origins): boolean {
-  if (allowedOrigin(c, origins) !== undefined) return true
+  const origin = c.req.header('Origin')
+  if (origin !== undefined) return origins.app.has(origin)
   return c.req.header('Sec-Fetch-Site') === 'same-origin'
 }
 

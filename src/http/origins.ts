@@ -7,6 +7,8 @@ import type { AnswerHeaders, AppContext } from './context.ts'
 export interface Origins {
   /** Origins of apps, for everything but the admin endpoints. */
   readonly app: ReadonlySet<string>
+  /** Further ones, for the same; pages of these never count with a cookie. */
+  readonly appPatterns: readonly RegExp[]
   /** For `/v1/admin`. */
   readonly admin: ReadonlySet<string>
   /** For `/admin`, the console: only the service's own, so that no app can read the console's pages. */
@@ -23,11 +25,18 @@ export interface Origins {
 export function originsOf(settings: Settings, publicUrl: string | undefined): Origins {
   const own = publicUrl === undefined ? [] : [new URL(publicUrl).origin]
   return {
-    app: new Set([...own, ...settings.corsOrigins]),
+    app: new Set([...own, ...settings.corsOrigins.filter((origin) => !origin.includes('*'))]),
+    appPatterns: settings.corsOrigins.filter((origin) => origin.includes('*')).map(patternOf),
     admin: new Set([...own, ...(settings.admins?.origins ?? [])]),
     console: new Set(own),
     credentials: settings.issuers.some(({ cookie }) => cookie !== undefined),
   }
+}
+
+/** @param text - an origin with one `*` */
+function patternOf(text: string): RegExp {
+  const [start = '', end = ''] = text.split('*').map(RegExp.escape)
+  return new RegExp(`^${start}[a-z0-9-]+${end}$`)
 }
 
 const EXPOSED = 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id'
@@ -50,9 +59,20 @@ export function allowedOrigin(c: AppContext, origins: Origins): string | undefin
   if (origin === undefined) return undefined
   const { path } = c.req
   if (origin === CHATKIT_FRAME && GATEWAY_PATH.test(path)) return origin
-  const { app, admin, console } = origins
-  const allowed = CONSOLE_PATH.test(path) ? console : ADMIN_PATH.test(path) ? admin : app
-  return allowed.has(origin) ? origin : undefined
+  const allowed = CONSOLE_PATH.test(path)
+    ? origins.console.has(origin)
+    : ADMIN_PATH.test(path)
+      ? origins.admin.has(origin)
+      : isAppOrigin(origin, origins)
+  return allowed ? origin : undefined
+}
+
+/** Whether pages of an origin may call everything but the admin endpoints. */
+export function isAppOrigin(
+  origin: string,
+  { app, appPatterns }: Pick<Origins, 'app' | 'appPatterns'>,
+): boolean {
+  return app.has(origin) || appPatterns.some((pattern) => pattern.test(origin))
 }
 
 /**
@@ -67,14 +87,17 @@ export function setCorsHeaders(c: AppContext, origins: Origins): void {
 /** The CORS headers of every answer to an allowed origin (Fetch Standard, CORS protocol). */
 export function corsHeaders(
   origin: string,
-  { credentials }: Pick<Origins, 'credentials'>,
+  { credentials, app, admin }: Pick<Origins, 'credentials' | 'app' | 'admin'>,
 ): AnswerHeaders {
   const headers: AnswerHeaders = {
     'Access-Control-Allow-Origin': origin,
     Vary: 'Origin',
     'Access-Control-Expose-Headers': EXPOSED,
   }
-  if (credentials && origin !== CHATKIT_FRAME) headers['Access-Control-Allow-Credentials'] = 'true'
+  const named = app.has(origin) || admin.has(origin)
+  if (credentials && named && origin !== CHATKIT_FRAME) {
+    headers['Access-Control-Allow-Credentials'] = 'true'
+  }
   return headers
 }
 

@@ -105,6 +105,7 @@ export async function startScene(options: SceneOptions = {}) {
   })
   const origins = {
     app: new Set<string>(),
+    appPatterns: [],
     admin: new Set<string>(),
     console: new Set<string>(),
     credentials: false,

@@ -7,6 +7,7 @@ import {
   environmentName,
   expression,
   issuerName,
+  originPatternProblem,
   originProblem,
   patternText,
   workflowName,
@@ -99,9 +100,11 @@ export const configSchema = z
     admins: adminsSchema.optional(),
     console: consoleSchema.optional(),
     cors: z
-      .strictObject({ origins: z.array(origin) })
+      .strictObject({ origins: z.array(checkedText(originPatternProblem)) })
       .prefault({ origins: [] })
-      .describe('Browser origins that may call, exactly as browsers send them.'),
+      .describe(
+        'Browser origins that may call, exactly as browsers send them; one `*` may stand in the first label (https://app-*.acme.example).',
+      ),
     trusted_proxies: z
       .array(checkedText(cidrProblem))
       .default([])

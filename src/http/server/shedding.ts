@@ -5,7 +5,7 @@ import type { Log } from '../../lib/log.ts'
 import { comeBackSeconds } from '../../lib/retry-spread.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import { everyAnswer } from '../answer.ts'
-import { corsHeaders, type Origins } from '../origins.ts'
+import { corsHeaders, isAppOrigin, type Origins } from '../origins.ts'
 import { type MintLimiter, startLagMeter, type Timing } from './mint-limiter.ts'
 
 /** Answers a request; resolves when it has. */
@@ -54,7 +54,7 @@ export function startShedding(options: SheddingOptions) {
         if (mintLimiter.enter()) return serve(request, response).finally(mintLimiter.leave)
         // The app says 403 to a page of another origin, whatever else is the matter.
         const { origin } = request.headers
-        if (origin !== undefined && !origins.app.has(origin)) return serve(request, response)
+        if (origin !== undefined && !isAppOrigin(origin, origins)) return serve(request, response)
         refusals.add(refuse(request, response, options))
         return ANSWERED
       }

@@ -15,6 +15,9 @@ describe('cors origins', () => {
     'capacitor://localhost',
     'ionic://localhost',
     'chrome-extension://abcdefghijklmnop',
+    'https://app-*.acme.example',
+    'https://*-preview.acme.example',
+    'https://app-*-team.apps.acme.example:8443',
   ])('%s', (origin) => {
     expect(origins(origin)).toEqual([])
   })
@@ -42,6 +45,26 @@ describe('cors origins', () => {
     'data:text/html,x',
     'ws://app.acme.example',
     'mailto:a@b',
+    'https://*.vercel.app',
+    'http://app-*.acme.example',
+    'capacitor://app-*.acme.example',
+    'https://app-*.example',
+    'https://app-*.example.',
+    'https://app-*',
+    'https://app-*:443.acme.example',
+    'https://app.*.acme.example',
+    'https://app-*.*.acme.example',
+    'https://app-**.acme.example',
+    'https://app-*-*.acme.example',
+    'https://app.acme.example/*',
+    'https://app-*.acme.example/',
+    'https://App-*.acme.example',
+    'https://app-*.acme.example:*',
+    'https://app-*.acme.example:443',
+    'https://app-*.0.0.1',
+    'https://a@b-*.acme.example',
+    '*://app.acme.example',
+    '*.acme.example',
   ])('refused: %s', (origin) => {
     expect(origins(origin)).toEqual([expect.stringMatching(/^9 cors\.origins\[0\] /)])
   })

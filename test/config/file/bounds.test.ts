@@ -136,6 +136,11 @@ describe('refused', () => {
       'admins.issuers[0]',
     ],
     ['admin origin *', "admins: { when: 'true', origins: ['*'] }", 'admins.origins[0]'],
+    [
+      'admin origin with * in it',
+      "admins: { when: 'true', origins: ['https://app-*.acme.example'] }",
+      'admins.origins[0]',
+    ],
     ['limit 0', 'limits: { mints_per_user: { max: 0 } }', 'limits.mints_per_user.max'],
     [
       'limit above the most',

@@ -101,6 +101,13 @@ describe('secret_env beside a key set', () => {
   })
 })
 
+test('a pattern in cors.origins is told, an exact origin is not', () => {
+  const origins = "['https://app.acme.example', 'https://app-*.acme.example']"
+  expect(lines(`${MINIMAL}cors: { origins: ${origins} }\n`)).toEqual([
+    expect.stringContaining('cors.origins: https://app-*.acme.example lets in'),
+  ])
+})
+
 describe('trusted_proxies', () => {
   const trusting = (range: string): string[] => lines(`${MINIMAL}trusted_proxies: ['${range}']\n`)
 

@@ -50,6 +50,7 @@ function options(change: Partial<Origins>) {
     mintLimiter: createMintLimiter(),
     origins: {
       app: new Set([ORIGIN]),
+      appPatterns: [],
       admin: new Set<string>(),
       console: new Set<string>(),
       credentials: false,
