@@ -54,7 +54,7 @@ const ADMIN_PATH = /^\/v1\/admin(?:\/|$)/
 const CONSOLE_PATH = /^\/admin(?:\/|$)/
 
 /** The request's `Origin`, if it is allowed for the path. */
-export function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
+function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
   const origin = c.req.header('Origin')
   if (origin === undefined) return undefined
   const { path } = c.req
