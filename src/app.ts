@@ -13,6 +13,7 @@ import { type CallerOf, requireAdmin, requireUser } from './http/authentication.
 import type { AppContext, AppEnv } from './http/context.ts'
 import { answerClientScript } from './http/docs/client-script.ts'
 import { createDocs } from './http/docs/pages.ts'
+import type { FailedAuth } from './http/failed-auth.ts'
 import { createLimitReads } from './http/limit-reads.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import type { Origins } from './http/origins.ts'
@@ -35,9 +36,10 @@ export interface AppParts {
   readonly settings: Settings
   readonly publicUrl: string | undefined
   readonly origins: Origins
-  readonly secret: ConsoleParts['secret']
+  readonly secret: ConsoleParts['signIn']['secret']
   readonly registry: Registry
   readonly audit: Audit
+  readonly failedAuth: FailedAuth
   readonly callerOf: CallerOf
   readonly userOf: Parameters<typeof requireUser>[0]['userOf']
   readonly mint: Parameters<typeof createSession>[0]['mint']
@@ -68,10 +70,10 @@ export interface SelfHostedParts {
 
 /** Puts the layers in order and adds every URL. */
 export function createApp(parts: AppParts): Hono<AppEnv> {
-  const { settings, origins, callerOf, userOf, audit, checkStanding } = parts
+  const { settings, origins, callerOf, userOf, audit, failedAuth, checkStanding } = parts
   const { issuers, admins, introspectionClients } = settings
   const admin = admins && requireAdmin({ callerOf, issuers, admins, audit, checkStanding })
-  const introspector = requireIntrospector(introspectionClients, admin)
+  const introspector = requireIntrospector({ clients: introspectionClients, admin, failedAuth })
   const checks = { user: requireUser({ callerOf, userOf }), admin, introspector }
   const adminConsole = consoleOf(parts)
 
@@ -90,17 +92,18 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
 
 /** Undefined when the config has none. */
 function consoleOf(parts: AppParts) {
-  const { settings, publicUrl, createConsole, secret, figures } = parts
-  const { administer, registry, audit, now, log } = parts
-  const { admins, console: signIn } = settings
-  if (signIn === undefined || admins === undefined || publicUrl === undefined) return undefined
-  const config = { ...settings, admins, console: signIn, publicUrl }
-  return createConsole?.({ config, secret, figures, administer, registry, audit, now, log })
+  const { settings, publicUrl, createConsole, figures, administer, now, log } = parts
+  const { secret, registry, audit, failedAuth } = parts
+  const { admins, console: login } = settings
+  if (login === undefined || admins === undefined || publicUrl === undefined) return undefined
+  const config = { ...settings, admins, console: login, publicUrl }
+  const signIn = { secret, registry, audit, failedAuth }
+  return createConsole?.({ config, figures, administer, signIn, now, log })
 }
 
 /** By operation id; handlers of routes that are not configured are missing. */
 function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
-  const { settings, publicUrl, registry, audit, now, log } = parts
+  const { settings, publicUrl, registry, audit, failedAuth, now, log } = parts
   const limitReads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
   const { mint, revoke, threads, checkStanding, verifyLogoutToken, administer } = parts
   const { selfHosted } = parts
@@ -111,7 +114,9 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
   return {
     createSession: createSession({ settings, mint, now }),
     signOut: signOut({ revoke, audit }),
-    backchannelLogout: backchannelLogout({ verifyLogoutToken, revoke, registry, audit, now }),
+    backchannelLogout: backchannelLogout({
+      ...{ verifyLogoutToken, revoke, registry, audit, failedAuth, now },
+    }),
     ...ownThreads({ settings, threads, limitReads, checkStanding, audit }),
     live: answerLive,
     ready: answerReady(parts.readiness),

@@ -11,6 +11,7 @@ import type { Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
 import { createCallerOf } from './http/authentication.ts'
 import type { AppEnv } from './http/context.ts'
+import { createFailedAuth, type FailedAuth } from './http/failed-auth.ts'
 import { originsOf } from './http/origins.ts'
 import type { AnswerSeen } from './http/request-frame.ts'
 import { createMintLimiter } from './http/server/mint-limiter.ts'
@@ -74,6 +75,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const ended = new AbortController()
   const hashUser = await startUserHash({ registry, log: options.log, ended: ended.signal })
   const audit = createAudit({ registry, hashUser, ...clock })
+  const failedAuth = createFailedAuth({ settings: options.settings, registry, audit, ...clock })
   const canceller = createCanceller({ registry, chatkit: chatkitOf, ...clock })
   const { retention } = options.settings
   const housekeeping = createHousekeeping({ registry, canceller, retention, ...clock })
@@ -86,6 +88,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     ...clock,
     hashUser,
     audit,
+    failedAuth,
     canceller,
     metrics,
     draining: draining.signal,
@@ -155,6 +158,7 @@ interface AppContext extends ClockAndLog {
   readonly createConsole: CreateConsole | undefined
   readonly hashUser: HashUser
   readonly audit: Audit
+  readonly failedAuth: FailedAuth
   readonly canceller: Canceller
   readonly metrics: Metrics
   readonly draining: AbortSignal
@@ -165,7 +169,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const { registry, authenticator, chatkitOf } = parts
   const { authenticate, verifyLogoutToken } = authenticator
   const { canceller, metrics, draining, ...rest } = context
-  const { audit, now, log } = rest
+  const { audit, failedAuth, now, log } = rest
   const { limits, issuers } = settings
   const origins = originsOf(settings, environment.publicUrl)
   const sources = threadSources(settings.workflows, chatkitOf)
@@ -184,7 +188,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     figures: metrics.figures.samples,
     selfHosted: await selfHostedParts(settings, parts, rest),
     onAnswer: seenBy(metrics.seen, options.onAnswer),
-    callerOf: createCallerOf({ authenticate, registry, origins, settings, now }),
+    callerOf: createCallerOf({ authenticate, origins, settings, failedAuth }),
     verifyLogoutToken,
     mint: createMint({ registry, chatkit: chatkitOf, canceller, limits, issuers, now }),
     revoke,
@@ -213,12 +217,12 @@ function tellOfForeign({ metrics, log }: AppContext) {
 async function selfHostedParts(
   settings: Settings,
   { registry, selfHosted }: Parts,
-  { hashUser, now, log }: Pick<AppContext, 'now' | 'log' | 'hashUser'>,
+  { hashUser, failedAuth, now, log }: Pick<AppContext, 'hashUser' | 'failedAuth' | 'now' | 'log'>,
 ): Promise<SelfHostedParts | undefined> {
   if (selfHosted === undefined) return undefined
   const { createGateway } = await import('./gateway/gateway.ts')
-  const gateway = createGateway({ settings, selfHosted, registry, hashUser, now, log })
-  return { ...selfHosted, gateway }
+  const parts = { settings, selfHosted, registry, hashUser, failedAuth, now, log }
+  return { ...selfHosted, gateway: createGateway(parts) }
 }
 
 function metricsOf(

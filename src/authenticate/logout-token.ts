@@ -46,8 +46,9 @@ export interface LogoutCommand {
  * which needs the registry. A token may be at most two minutes old.
  *
  * @param issuers - a token of an issuer without `logout` is refused
- * @throws ServiceError `invalid_request` when the token is not a valid logout token; `idp_unavailable`
- * when the issuer's keys are not known and cannot be fetched
+ * @throws ServiceError `invalid_request` when the token is not a valid logout token, with `invalid_token`
+ * or `token_expired` as its cause; `idp_unavailable` when the issuer's keys are not known and cannot be
+ * fetched
  */
 export async function verifyLogoutToken(
   token: string,
@@ -72,7 +73,9 @@ async function verify(token: string, issuers: Issuers, now: Clock): Promise<Logo
   checkAudience(unverified.claims, 'aud', logout.clientIds)
   const claims = readClaims(unverified.claims)
   const seconds = now() / 1000
-  if (seconds - claims.iat > MAX_AGE_SECONDS) throw invalidToken('claims: issued too long ago')
+  if (seconds - claims.iat > MAX_AGE_SECONDS) {
+    throw new ServiceError('token_expired', { reason: 'claims: issued too long ago' })
+  }
   const { iat, exp, nbf } = claims
   checkTimes({ iat, exp, nbf }, settings.clockToleranceSeconds, seconds)
   const { sub: subject, sid, jti } = claims
@@ -94,6 +97,6 @@ function asBadRequest(error: unknown): unknown {
   if (!(error instanceof ServiceError) || error.code === 'idp_unavailable') return error
   return new ServiceError('invalid_request', {
     reason: `logout token: ${error.reason}`,
-    cause: error.cause,
+    cause: error,
   })
 }

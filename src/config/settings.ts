@@ -195,6 +195,15 @@ export interface GatewaySettings {
   readonly allowUnknownTypes: boolean
 }
 
+/** A client that may introspect with HTTP Basic. */
+export interface IntrospectionClient {
+  readonly id: string
+  /** Hex. */
+  readonly secretSha256: string
+  /** Names of those that it learns of; undefined for all. */
+  readonly workflows: readonly string[] | undefined
+}
+
 /** The config file, checked and with its defaults filled in. Holds no secret, only their names. */
 export interface Settings {
   readonly issuers: readonly IssuerSettings[]
@@ -209,8 +218,7 @@ export interface Settings {
   /** Lower case. */
   readonly clientIpHeader: string | undefined
   readonly limits: LimitSettings
-  /** Clients that may introspect with HTTP Basic: hex SHA-256 of the secret. */
-  readonly introspectionClients: readonly { readonly id: string; readonly secretSha256: string }[]
+  readonly introspectionClients: readonly IntrospectionClient[]
   readonly gateway: GatewaySettings
   readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
 }

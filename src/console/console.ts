@@ -2,10 +2,10 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Administer } from '../administer/administer.ts'
-import type { AdminSettings, ConsoleSettings, RateLimit, Settings } from '../config/settings.ts'
+import type { AdminSettings, ConsoleSettings, Settings } from '../config/settings.ts'
 import type { Methods } from '../http/add-route.ts'
-import { type ClientAddressOptions, createClientAddress } from '../http/client-address.ts'
 import type { AppContext } from '../http/context.ts'
+import type { FailedAuth } from '../http/failed-auth.ts'
 import type { FiguresSample } from '../http/telemetry/figures.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -25,7 +25,7 @@ import { revokeAction, unblockAction, userPage } from './pages/user.ts'
 import { eraseAction, exportAction } from './pages/user-data.ts'
 import { createCookies, createSealer } from './sign-in/cookies.ts'
 import { createIdentityProvider } from './sign-in/identity-provider.ts'
-import { createSignInLimit, createSignInPages } from './sign-in/sign-in.ts'
+import { createSignInPages } from './sign-in/sign-in.ts'
 import { createSignInCookie } from './sign-in/sign-in-cookie.ts'
 
 /** {@link createConsole}, for service.ts, which loads it only when it is configured. */
@@ -34,31 +34,31 @@ export type CreateConsole = typeof createConsole
 type Routes = Readonly<Record<string, Methods>>
 
 /** What the console looks at in the config file and the environment. */
-interface ConsoleConfig extends ClientAddressOptions {
+interface ConsoleConfig {
   readonly console: ConsoleSettings
   readonly issuers: Settings['issuers']
   readonly admins: AdminSettings
   readonly workflows: readonly { readonly name: string }[]
-  readonly limits: { readonly failedAuthPerIp: RateLimit }
   /** The service as clients see it; https, or http on loopback. */
   readonly publicUrl: string
 }
 
 interface ConsoleParts {
   readonly config: ConsoleConfig
-  /** The secret in an environment variable, or in the file that its `_FILE` twin names. */
-  readonly secret: (name: string) => (() => Secret) | undefined
   /** The last hour of this process, oldest first. */
   readonly figures: () => readonly FiguresSample[]
   readonly administer: Administer
-  /** For sign-ins. */
-  readonly registry: Pick<
-    Registry,
-    'keptKey' | 'consume' | 'remembers' | 'rememberOnce' | 'readStanding'
-  >
-  readonly audit: Audit
+  readonly signIn: SignInParts
   readonly now: Clock
   readonly log: Log
+}
+
+interface SignInParts {
+  /** The secret in an environment variable, or in the file that its `_FILE` twin names. */
+  readonly secret: (name: string) => (() => Secret) | undefined
+  readonly registry: Pick<Registry, 'keptKey' | 'remembers' | 'rememberOnce' | 'readStanding'>
+  readonly audit: Audit
+  readonly failedAuth: Pick<FailedAuth, 'counted'>
 }
 
 /**
@@ -69,24 +69,22 @@ interface ConsoleParts {
  */
 export function createConsole({
   config,
-  secret,
   figures,
   administer,
-  registry,
-  audit,
+  signIn: parts,
   now,
   log,
 }: ConsoleParts) {
   const addresses = createAddresses(config.publicUrl)
   const { secure } = addresses
-  const sealer = createSealer({ secret: cookieKey({ secret, registry }), now })
+  const sealer = createSealer({ secret: cookieKey(parts), now })
   const cookies = createCookies({ secure, sealer })
   const { console: settings, issuers, admins, workflows } = config
+  const { registry } = parts
   const signIns = createSignInCookie({ cookies, settings, issuers, admins, registry, now })
   const access = createConsoleAccess({ addresses, signIns })
   const answers = createPageAnswers({ addresses, cookies })
-  const outside = { config, secret, registry, audit, now }
-  const signIn = signInPages(outside, { addresses, cookies, signIns })
+  const signIn = signInPages({ config, now, ...parts }, { addresses, cookies, signIns })
   return {
     routes: {
       ...signInRoutes(access, signIn),
@@ -105,22 +103,21 @@ function signInPages(
   {
     config,
     secret,
-    registry,
     audit,
+    failedAuth,
     now,
-  }: Pick<ConsoleParts, 'config' | 'secret' | 'registry' | 'audit' | 'now'>,
+  }: Pick<ConsoleParts, 'config' | 'now'> & Omit<SignInParts, 'registry'>,
   own: Pick<Parameters<typeof createSignInPages>[0], 'addresses' | 'cookies' | 'signIns'>,
 ) {
-  const { console: settings, admins, limits } = config
+  const { console: settings, admins } = config
+  const { issuer } = settings
   const provider = createIdentityProvider({
     settings,
     redirectUri: own.addresses.redirectUri,
     clientSecret: () => secret(settings.clientSecretEnv)?.(),
     now,
   })
-  const clientAddress = createClientAddress(config)
-  const limit = createSignInLimit({ registry, limit: limits.failedAuthPerIp, clientAddress, now })
-  return createSignInPages({ ...own, provider, issuer: settings.issuer, admins, audit, limit })
+  return createSignInPages({ ...own, provider, issuer, admins, audit, failedAuth })
 }
 
 function signInRoutes(access: ConsoleAccess, pages: ReturnType<typeof createSignInPages>): Routes {
@@ -156,7 +153,7 @@ function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
 function cookieKey({
   secret,
   registry,
-}: Pick<ConsoleParts, 'secret' | 'registry'>): () => Promise<Uint8Array> {
+}: Pick<SignInParts, 'secret' | 'registry'>): () => Promise<Uint8Array> {
   const configured = secret('CONSOLE_COOKIE_KEY')
   let kept: Uint8Array | undefined
   return async () => {

@@ -6,6 +6,7 @@ import { createServerIdentity } from '../chatkit/signing/server-token.ts'
 import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
 import type { SelfHostedWorkflow, Settings } from '../config/settings.ts'
 import type { AppEnv } from '../http/context.ts'
+import type { FailedAuth } from '../http/failed-auth.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
@@ -36,6 +37,7 @@ export function createGateway({
   selfHosted: { publicUrl, keys, dispatcher },
   registry,
   hashUser,
+  failedAuth,
   now,
   log,
   heartbeatMs = HEARTBEAT_MS,
@@ -61,6 +63,7 @@ export function createGateway({
     | 'releaseOwnership'
   >
   readonly hashUser: (user: string) => string | undefined
+  readonly failedAuth: Pick<FailedAuth, 'counted'>
   readonly now: Clock
   readonly log: Log
   readonly heartbeatMs?: number | undefined
@@ -83,7 +86,7 @@ export function createGateway({
   const forward = createForward({ dispatcher, identity })
   const replaceFiles = createFileLinks({ publicUrl, keys, now })
   const answerAttachment = createAnswerAttachment({ ownership, replaceFiles })
-  const verify = createVerifyToken({ workflows, publicUrl, keys, hashUser, now })
+  const verify = createVerifyToken({ workflows, publicUrl, keys, hashUser, failedAuth, now })
   return createHandleRequest({
     openCall: createOpenCall({ verify, registry, now }),
     openLink: createOpenLink({

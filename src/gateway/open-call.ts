@@ -1,12 +1,14 @@
 // Opens a call: finds the workflow, verifies the client secret, and checks that the session is live and
 // below its limits. A message is counted later, because its type is in the body, which is not read here.
 
+import { errors } from 'jose'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
 import { DEFAULT_REQUESTS_PER_MINUTE } from '../chatkit/wire/session.ts'
 import type { SelfHostedWorkflow } from '../config/settings.ts'
 import type { AppContext } from '../http/context.ts'
 import { countOf } from '../http/credentials.ts'
+import type { FailedAuth } from '../http/failed-auth.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER, JSON_TYPE } from '../lib/header-patterns.ts'
@@ -44,21 +46,29 @@ export function createVerifyToken({
   publicUrl,
   keys,
   hashUser,
+  failedAuth,
   now,
 }: {
   readonly workflows: ReadonlyMap<string, SelfHostedWorkflow>
   readonly publicUrl: string
   readonly keys: Pick<SigningKeys, 'verify'>
   readonly hashUser: (user: string) => string | undefined
+  readonly failedAuth: Pick<FailedAuth, 'counted'>
   readonly now: Clock
 }) {
-  async function claimsOf(token: string, workflow: WorkflowName, type: string) {
-    if (token.length > MAX_CHARACTERS) throw invalidToken('too long')
+  async function claimsOf(
+    c: AppContext,
+    token: string,
+    { workflow, type }: { readonly workflow: WorkflowName; readonly type: string },
+  ) {
+    if (token.length > MAX_CHARACTERS) throw await failedAuth.counted(c, invalidToken('too long'))
     const expected = { issuer: publicUrl, audience: audienceOf(workflow), type, nowMs: now() }
     try {
       return await keys.verify(token, expected)
     } catch (error) {
-      throw invalidToken('not one of ours, or expired', error)
+      // Its signature was good once: every page that was left open sends such a one.
+      if (error instanceof errors.JWTExpired) throw invalidToken('expired', error)
+      throw await failedAuth.counted(c, invalidToken('not one of ours', error))
     }
   }
 
@@ -67,7 +77,7 @@ export function createVerifyToken({
    *
    * @param type - the token's header `typ`: client secret or kind of link
    * @throws `not_found` when there is no such workflow here; `missing_token`; `invalid_token`, whatever
-   * is wrong with the token
+   * is wrong with the token; `rate_limited` after too many failures of one address
    */
   return async function verifyToken(c: AppContext, token: string | undefined, type: string) {
     const workflow = workflows.get(c.req.param('workflow') ?? '')
@@ -81,7 +91,7 @@ export function createVerifyToken({
         detail: 'Send the client secret as "Authorization: Bearer <client secret>".',
       })
     }
-    const claims = await claimsOf(token, workflow.name, type)
+    const claims = await claimsOf(c, token, { workflow: workflow.name, type })
     const { sub, sid } = claims
     const user = parseUserId(sub)
     const id = typeof sid === 'string' ? parseSessionId(sid) : undefined

@@ -1,10 +1,9 @@
-// Checks of a route that let only users, or only admins, through. Failed attempts count per address.
+// Checks of a route that let only users, or only admins, through.
 import type { AdminRequest } from '../administer/audit.ts'
 import type { Authenticator } from '../authenticate/authenticate.ts'
 import type { Principal } from '../authenticate/claims.ts'
 import type { CallOptions } from '../chatkit/port.ts'
 import type { AdminSettings, Settings } from '../config/settings.ts'
-import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { parseUserId, type UserId } from '../lib/ids.ts'
 import { isAdmin } from '../map/is-admin.ts'
@@ -12,74 +11,44 @@ import { mapUser, type UserOf } from '../map/map-user.ts'
 import type { Caller } from '../mint/standing.ts'
 import type { Audit } from '../registry/audit.ts'
 import { actorOf, identityOf } from '../registry/identity.ts'
-import type { Registry } from '../registry/port.ts'
-import { addressKey, createClientAddress } from './client-address.ts'
 import type { AppContext, Check } from './context.ts'
 import { credentialSourceOf, readCredential } from './credentials.ts'
+import type { FailedAuth } from './failed-auth.ts'
 import type { Origins } from './origins.ts'
-import { setRateLimitHeaders } from './rate-limit-headers.ts'
 
 /** Finds and verifies the token of a request. */
 export type CallerOf = ReturnType<typeof createCallerOf>
 
 /**
- * Only failures are counted, and only failures are refused over the limit: a good token must work even
- * when somebody else sends bad ones from the same address.
- *
  * The function that is returned throws `missing_token`, `invalid_token`, `token_expired`,
- * `idp_unavailable`, `invalid_request`, and over the limit `rate_limited` instead of a 401.
+ * `idp_unavailable`, `invalid_request`, and over the limit `rate_limited` instead of
+ * `invalid_token`.
  */
 export function createCallerOf({
   authenticate,
-  registry,
   origins,
   settings,
-  now,
+  failedAuth,
 }: {
   readonly authenticate: Authenticator['authenticate']
-  readonly registry: Pick<Registry, 'consume'>
   readonly origins: Origins
-  readonly settings: Settings
-  readonly now: Clock
+  readonly settings: Pick<Settings, 'issuers'>
+  readonly failedAuth: Pick<FailedAuth, 'counted'>
 }) {
   const cookieNames = new Set(settings.issuers.flatMap(({ cookie }) => cookie ?? []))
   const headerNames = new Set(settings.issuers.flatMap(({ tokenHeader }) => tokenHeader ?? []))
   const accepted = { origins, headerNames: [...headerNames] }
-  const clientAddress = createClientAddress(settings)
-  const limit = settings.limits.failedAuthPerIp
-
-  /** Counts a failure. Returns the failure itself within the limit, `rate_limited` beyond it. */
-  async function counted(c: AppContext, failure: ServiceError): Promise<ServiceError> {
-    const key = `failed-auth:${addressKey(clientAddress(c))}`
-    try {
-      const state = await registry.consume(key, { ...limit, nowMs: now() })
-      setRateLimitHeaders(c, { ...limit, policy: 'failed-auth' }, state)
-      if (state.allowed) return failure
-      return new ServiceError('rate_limited', {
-        reason: `failed authentications of one address; the last: ${failure.reason}`,
-        detail: 'Too many failed sign-ins from this address. Wait for the seconds in Retry-After.',
-        retryAfterSeconds: state.resetMs / 1000,
-      })
-    } catch {
-      // When the store cannot count, the bad token is refused all the same.
-      return failure
-    }
-  }
 
   return async (c: AppContext, userCall: boolean): Promise<Principal> => {
     const credential = readCredential(credentialSourceOf(c, accepted, userCall), cookieNames)
     try {
       return await authenticate(credential.token, credential)
     } catch (error) {
-      throw isFailure(error) ? await counted(c, error) : error
+      // An identity provider that is down, or a token that has expired, is no sign of an attack.
+      if (!(error instanceof ServiceError) || error.code !== 'invalid_token') throw error
+      throw await failedAuth.counted(c, error)
     }
   }
-}
-
-/** Whether the token is to blame: an identity provider that is down is no sign of an attack. */
-function isFailure(error: unknown): error is ServiceError {
-  if (!(error instanceof ServiceError)) return false
-  return error.code === 'invalid_token' || error.code === 'token_expired'
 }
 
 /**

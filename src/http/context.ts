@@ -33,6 +33,8 @@ export interface AppEnv {
     user: UserId
     /** `issuer|subject`; set by `requireAdmin`. */
     admin: string
+    /** The workflows that the caller may introspect, undefined for all; set by `requireIntrospector`. */
+    introspects: readonly string[] | undefined
   }
 }
 

@@ -19,10 +19,11 @@ export type AuditAction =
   | 'admin_read'
   | 'admin_attempt'
   | 'admin_sign_in'
+  | 'introspection_attempt'
 
 /** Something that was done or refused. */
 export interface AuditEvent {
-  /** `issuer|subject`. */
+  /** `issuer|subject`; `address:…` for one who is not known. */
   readonly actor: string
   readonly action: AuditAction
   /** The ChatKit user it was done to. */
@@ -38,8 +39,8 @@ export interface Audit {
   write(event: AuditEvent): Promise<void>
   /**
    * For the actions of users: entries are written together, within 100 ms. When a caller repeats an
-   * action with the same outcome and reason, only {@link MOST_REPEATS} entries a minute are written, so
-   * that nobody can fill the store with refused requests.
+   * action with the same outcome and reason, only {@link MOST_REPEATS} entries a minute are written, and
+   * one of failed guesses, so that nobody can fill the store with refused requests.
    */
   note(event: AuditEvent): void
   /** Writes the waiting entries. Resolves when the writes under way have ended too; never throws. */
@@ -63,6 +64,8 @@ const AGAIN_AFTER_MS = 1000
  * succeeds is not counted here: it has its own limit.
  */
 const MOST_REPEATS = 60
+/** Actions of callers who are known by their address alone: one entry a minute. */
+const GUESSES: ReadonlySet<AuditAction> = new Set(['introspection_attempt'])
 const REPEATS_MS = 60_000
 const MOST_CALLERS = 10_000
 
@@ -143,6 +146,6 @@ function createRepeats(now: Clock): (event: AuditEvent) => boolean {
       windows.set(key, window)
     }
     window.count += 1
-    return window.count > MOST_REPEATS
+    return window.count > (GUESSES.has(action) ? 1 : MOST_REPEATS)
   }
 }

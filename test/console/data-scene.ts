@@ -7,6 +7,7 @@ import { consoleClient } from '../../src/embedded/sign-in/clients.ts'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { addRoute } from '../../src/http/add-route.ts'
 import type { AppEnv } from '../../src/http/context.ts'
+import { createFailedAuth } from '../../src/http/failed-auth.ts'
 import { originsOf } from '../../src/http/origins.ts'
 import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
@@ -42,10 +43,11 @@ async function startOn(port: number, signIn: SignInServer) {
       throw new Error('nothing is cancelled upstream here')
     },
   })
+  const failedAuth = createFailedAuth({ settings, registry, audit, now: Date.now })
   const samples: FiguresSample[] = []
   const adminConsole = createConsole({
-    ...common,
-    audit,
+    now: Date.now,
+    log,
     administer: createAdminister({
       ...common,
       audit,
@@ -55,7 +57,7 @@ async function startOn(port: number, signIn: SignInServer) {
       issuers: settings.issuers,
     }),
     config: { ...settings, admins, console: login, publicUrl },
-    secret: environment.secret,
+    signIn: { secret: environment.secret, registry, audit, failedAuth },
     figures: () => samples,
   })
   const origins = originsOf(settings, publicUrl)

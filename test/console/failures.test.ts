@@ -139,13 +139,43 @@ describe('the identity provider', () => {
   })
 })
 
-test('the third sign-in of one address gets 429 and calls no provider when two are allowed', async () => {
-  await start({ failedAuth: 2 })
-  for (const status of [200, 200, 429]) {
+describe('when two failures of one address are allowed', () => {
+  test('the third callback that fails gets 429, and a real sign-in from there works', async () => {
+    await start({ failedAuth: 2 })
+    const junk = `${scene.console}/callback?code=junk&state=junk`
+    for (const status of [400, 400, 429, 429]) {
+      expect((await createAdminBrowser().go(junk)).status).toBe(status)
+    }
+    for (let n = 0; n < 3; n++) {
+      const page = (await scene.signedIn()).page
+      expect([page.status, page.url]).toEqual([200, scene.console])
+    }
+  })
+
+  test('a code that the provider refuses counts, also for tokens; its own error does not', async () => {
+    await start({ failedAuth: 2 })
+    const declined = async () => {
+      const { browser, state } = await begun()
+      return browser.go(`${scene.console}/callback?error=access_denied&state=${state}`)
+    }
+    for (let n = 0; n < 3; n++) expect((await declined()).status).toBe(403)
+    for (const status of [400, 400, 429]) {
+      const { browser, state } = await begun()
+      const page = await browser.go(`${scene.console}/callback?code=guess&state=${state}`)
+      expect(page.status).toBe(status)
+    }
+    expect((await scene.running.mint('a.b.c')).status).toBe(429)
+    expect((await scene.signedIn()).page.status).toBe(200)
+  })
+
+  /** A sign-in that has left for the provider. */
+  async function begun() {
     const browser = createAdminBrowser()
-    await browser.go(scene.console)
-    const page = await browser.submit('/sign-in/', { account: 'ada' })
-    expect(page.status).toBe(status)
+    const answer = await browser.send(`${scene.console}/sign-in`)
+    return {
+      browser,
+      state: new URL(answer.headers.get('location') ?? '').searchParams.get('state'),
+    }
   }
 })
 

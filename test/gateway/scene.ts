@@ -99,6 +99,7 @@ export async function startScene(options: SceneOptions = {}) {
     selfHosted: { publicUrl: ISSUER, keys, dispatcher },
     registry,
     hashUser: (user) => `hash of ${user}`,
+    failedAuth: { counted: async (_c, failure) => failure },
     now: Date.now,
     log,
     heartbeatMs: options.heartbeatMs,

@@ -47,10 +47,13 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
     trustedProxies: file.trusted_proxies,
     clientIpHeader: file.client_ip_header?.toLowerCase(),
     limits: buildLimits(file.limits),
-    introspectionClients: (file.introspection?.clients ?? []).map(({ id, secret_sha256 }) => ({
-      id,
-      secretSha256: secret_sha256.slice('sha256:'.length),
-    })),
+    introspectionClients: (file.introspection?.clients ?? []).map(
+      ({ id, secret_sha256, workflows }) => ({
+        id,
+        secretSha256: secret_sha256.slice('sha256:'.length),
+        workflows,
+      }),
+    ),
     gateway: buildGateway(file.gateway),
     retention: {
       // A session stays while one of its answers may run: a revoke ends the answer through it.

@@ -36,7 +36,9 @@ const limitsSchema = z
     failed_auth_per_ip: z
       .strictObject({ max: max.default(60), seconds: seconds.default(60) })
       .prefault({})
-      .describe('Failed authentications of one address (IPv6: of one /64).'),
+      .describe(
+        'Failed authentications of one address (IPv6: of one /64): bad tokens, client secrets, introspection secrets, logout tokens, console sign-ins.',
+      ),
     reads_per_user: z
       .strictObject({ max: max.default(120), seconds: seconds.default(60) })
       .prefault({})
@@ -123,6 +125,11 @@ export const configSchema = z
                 /^sha256:[0-9a-f]{64}$/,
                 'must be sha256: and the hex SHA-256 of the secret; printf %s "$SECRET" | sha256sum',
               ),
+              workflows: z
+                .array(workflowName)
+                .min(1)
+                .optional()
+                .describe('Those that it learns of; all self-hosted ones when absent.'),
             }),
           )
           .min(1),

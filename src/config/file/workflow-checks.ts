@@ -1,4 +1,4 @@
-// Checks that the keys of a workflow go together, and that a fallback leads somewhere.
+// Checks that the keys of a workflow go together, and that names of workflows lead somewhere.
 
 import { sourceName } from './checked-text.ts'
 import { asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
@@ -17,7 +17,7 @@ const SELF_HOSTED_ONLY = [
 
 /**
  * What concerns several keys of a workflow, or several workflows: exactly one of `id` and `server`,
- * keys that go with one of them, and where a `fallback` leads.
+ * keys that go with one of them, and where a `fallback` or an `introspection` client leads.
  *
  * @param data - the whole file
  * @param report - called for each problem
@@ -32,6 +32,21 @@ export function reportWorkflowProblems(data: RawMapping, report: Report): void {
     reportIdentifying(data, { workflow, path }, report)
   }
   reportAdopters(workflows, report)
+  reportIntrospectors(data, workflows, report)
+}
+
+/** Only client secrets of self-hosted workflows can be introspected. */
+function reportIntrospectors(data: RawMapping, workflows: RawMapping, report: Report): void {
+  const { clients } = asMapping(data['introspection'])
+  for (const [at, client] of Array.isArray(clients) ? clients.entries() : []) {
+    const names = asMapping(client)['workflows']
+    for (const [nameAt, name] of Array.isArray(names) ? names.entries() : []) {
+      const own = Object.hasOwn(workflows, asText(name) ?? '')
+      if (own && asMapping(workflows[name])['server'] !== undefined) continue
+      const path = ['introspection', 'clients', at, 'workflows', nameAt]
+      report(path, 'names no workflow of this file that has `server`')
+    }
+  }
 }
 
 /** A thread that one workflow knows the owner of must not be adopted through another. */

@@ -3,15 +3,13 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
 import { identifierSchema } from '../../authenticate/claims.ts'
-import type { AdminSettings, RateLimit } from '../../config/settings.ts'
-import { addressKey, type ClientAddress } from '../../http/client-address.ts'
+import type { AdminSettings } from '../../config/settings.ts'
 import type { AppContext } from '../../http/context.ts'
-import type { Clock } from '../../lib/clock.ts'
+import type { FailedAuth } from '../../http/failed-auth.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { isAdmin } from '../../map/is-admin.ts'
 import type { Audit } from '../../registry/audit.ts'
 import { actorOf } from '../../registry/identity.ts'
-import type { Registry } from '../../registry/port.ts'
 import type { Submitted } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
 import { PageError, type PageErrorOptions } from '../error-page.ts'
@@ -39,7 +37,7 @@ export function createSignInPages({
   issuer,
   admins,
   audit,
-  limit,
+  failedAuth,
 }: {
   readonly addresses: Addresses
   readonly cookies: Cookies
@@ -49,20 +47,32 @@ export function createSignInPages({
   readonly issuer: string
   readonly admins: AdminSettings
   readonly audit: Audit
-  /** {@link createSignInLimit} */
-  readonly limit: (c: AppContext) => Promise<void>
+  readonly failedAuth: Pick<FailedAuth, 'counted'>
 }) {
   async function takeAttempt(c: AppContext) {
     const attempt = await cookies.read(c, 'sign-in', attemptSchema)
     cookies.clear(c, 'sign-in')
     // Another state means the answer to a sign-in that another browser began.
     if (attempt !== undefined && attempt.state === c.req.query('state')) return attempt
-    throw refuse(addresses, 'invalid_request', {
+    const refusal = refuse(addresses, 'invalid_request', {
       reason: attempt === undefined ? 'no sign-in under way in this browser' : 'another state',
       heading: 'This sign-in cannot be finished here',
       advice:
         'It took too long, was begun in another browser or tab, or its answer was changed on the way. Nobody was signed in.',
     })
+    throw await failedAuth.counted(c, refusal)
+  }
+
+  /** Only a failure counts: junk from an address must not lock out an admin who signs in from there. */
+  async function redeemed(c: AppContext, attempt: Parameters<IdentityProvider['redeem']>[1]) {
+    const callback = new URL(addresses.redirectUri + new URL(c.req.url).search)
+    try {
+      const claims = await provider.redeem(callback, attempt)
+      return { claims, subject: subjectOf(claims) }
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
+      throw await failedAuth.counted(c, untrusted(error, addresses))
+    }
   }
 
   return {
@@ -81,12 +91,7 @@ export function createSignInPages({
     async finish(c: AppContext): Promise<Response> {
       const attempt = await takeAttempt(c)
       refuseErrorAnswer(c, addresses)
-      await limit(c)
-      const callback = new URL(addresses.redirectUri + new URL(c.req.url).search)
-      const claims = await provider.redeem(callback, attempt).catch((error) => {
-        throw explained(error, addresses)
-      })
-      const subject = subjectOf(claims, addresses)
+      const { claims, subject } = await redeemed(c, attempt)
       const actor = actorOf({ issuer, subject })
       const event = { actor, requestId: c.var.requestId, reason: 'GET /admin/callback' }
       if (!isAdmin({ issuer, claims }, admins)) {
@@ -114,33 +119,6 @@ export function createSignInPages({
 </div>`,
         ),
       ),
-  }
-}
-
-/**
- * Limits the sign-ins that end at one address: each costs a call of the provider with our credentials.
- *
- * @returns a function that throws `rate_limited`
- */
-export function createSignInLimit({
-  registry,
-  limit,
-  clientAddress,
-  now,
-}: {
-  readonly registry: Pick<Registry, 'consume'>
-  readonly limit: RateLimit
-  readonly clientAddress: ClientAddress
-  readonly now: Clock
-}) {
-  return async (c: AppContext): Promise<void> => {
-    const key = `console-sign-in:${addressKey(clientAddress(c))}`
-    const state = await registry.consume(key, { ...limit, nowMs: now() })
-    if (state.allowed) return
-    throw new ServiceError('rate_limited', {
-      reason: 'console sign-ins of one address',
-      retryAfterSeconds: state.resetMs / 1000,
-    })
   }
 }
 
@@ -174,24 +152,20 @@ function refuseErrorAnswer(c: AppContext, addresses: Addresses): void {
   })
 }
 
-function explained(error: unknown, addresses: Addresses): unknown {
-  if (!(error instanceof ServiceError) || error.code !== 'invalid_request') return error
+function untrusted({ reason, cause }: ServiceError, addresses: Addresses): PageError {
   return refuse(addresses, 'invalid_request', {
-    reason: error.reason,
-    cause: error.cause,
+    reason,
+    cause,
     heading: 'Sign-in failed',
     advice:
       'What the identity provider answered cannot be trusted: it was used before, took too long, or was changed on the way. Nobody was signed in.',
   })
 }
 
-function subjectOf(claims: Readonly<Record<string, unknown>>, addresses: Addresses): string {
+function subjectOf(claims: Readonly<Record<string, unknown>>): string {
   const parsed = identifierSchema.safeParse(claims['sub'])
   if (parsed.success) return parsed.data
-  throw explained(
-    new ServiceError('invalid_request', { reason: 'sub is no identifier' }),
-    addresses,
-  )
+  throw new ServiceError('invalid_request', { reason: 'sub is no identifier' })
 }
 
 function notAnAdmin(actor: string, addresses: Addresses): PageError {

@@ -5,13 +5,14 @@ import { z } from 'zod'
 import type { Authenticator } from '../../authenticate/authenticate.ts'
 import type { LogoutCommand } from '../../authenticate/logout-token.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { ServiceError } from '../../lib/errors.ts'
+import { isCode, ServiceError } from '../../lib/errors.ts'
 import type { Audit } from '../../registry/audit.ts'
 import { actorOf } from '../../registry/identity.ts'
 import type { Registry } from '../../registry/port.ts'
 import type { Revoke } from '../../revoke/revoke.ts'
 import { readFormField } from '../body.ts'
-import type { AppEnv } from '../context.ts'
+import type { AppContext, AppEnv } from '../context.ts'
+import type { FailedAuth } from '../failed-auth.ts'
 import type { RouteDefinitions } from '../route-definition.ts'
 
 export const LOGOUT_ROUTES = {
@@ -30,7 +31,7 @@ export const LOGOUT_ROUTES = {
       mediaType: 'application/x-www-form-urlencoded',
     },
     answers: [{ status: 200, description: 'Done.' }],
-    problems: ['idp_unavailable', 'store_unavailable'],
+    problems: ['rate_limited', 'idp_unavailable', 'store_unavailable'],
   },
 } satisfies RouteDefinitions
 
@@ -45,20 +46,33 @@ export function backchannelLogout({
   revoke,
   registry,
   audit,
+  failedAuth,
   now,
 }: {
   readonly verifyLogoutToken: Authenticator['verifyLogoutToken']
   readonly revoke: Revoke
   readonly registry: Pick<Registry, 'remembers' | 'rememberOnce'>
   readonly audit: Audit
+  readonly failedAuth: Pick<FailedAuth, 'counted'>
   readonly now: Clock
 }): Handler<AppEnv> {
+  async function commandOf(c: AppContext): Promise<LogoutCommand> {
+    const token = await readFormField(c, 'logout_token')
+    try {
+      return await verifyLogoutToken(token)
+    } catch (error) {
+      // A provider whose clock is late, or who repeats an old token, is no sign of an attack.
+      const guessed = error instanceof ServiceError && isCode(error.cause, 'invalid_token')
+      throw guessed ? await failedAuth.counted(c, error) : error
+    }
+  }
+
   return async (c) => {
-    const order = await verifyLogoutToken(await readFormField(c, 'logout_token'))
-    const key = `logout:${order.issuer}|${order.jti}`
+    const command = await commandOf(c)
+    const key = `logout:${command.issuer}|${command.jti}`
     if (await registry.remembers(key, unixSeconds(now))) throw replayed()
-    await revoke.logOut(order)
-    await audit.write(auditEvent(order, c.var.requestId))
+    await revoke.logOut(command)
+    await audit.write(auditEvent(command, c.var.requestId))
     // Remembered last: were it before, a store that fails in between would turn the provider's next
     // try into a replay. Two at once do the same thing, and the second is refused.
     const first = await registry.rememberOnce(key, REPLAY_SECONDS, unixSeconds(now))

@@ -6,9 +6,9 @@ import type { Handler } from 'hono'
 import { z } from 'zod'
 import { audienceOf, CLIENT_SECRET_TYPE } from '../../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../../chatkit/signing/signing-keys.ts'
-import type { Settings } from '../../config/settings.ts'
+import type { IntrospectionClient, Settings } from '../../config/settings.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { ServiceError } from '../../lib/errors.ts'
+import { isCode, ServiceError } from '../../lib/errors.ts'
 import { hashSecret } from '../../lib/hash.ts'
 import { parseSessionId, type SessionId } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
@@ -16,6 +16,7 @@ import type { Registry } from '../../registry/port.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { readFormField } from '../body.ts'
 import type { AppContext, AppEnv, Check } from '../context.ts'
+import type { FailedAuth } from '../failed-auth.ts'
 import { jsonAnswer, type RouteDefinitions } from '../route-definition.ts'
 
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
@@ -59,8 +60,13 @@ export const INTROSPECT_ROUTES = {
       example: { token: 'eyJ…' },
       mediaType: 'application/x-www-form-urlencoded',
     },
+    problems: ['rate_limited'],
     answers: [
-      jsonAnswer('`{"active": false}` for whatever is not live.', introspection, { active: false }),
+      jsonAnswer(
+        '`{"active": false}` for whatever is not live, or of a workflow that the client is not for.',
+        introspection,
+        { active: false },
+      ),
     ],
   },
 } satisfies RouteDefinitions
@@ -77,34 +83,52 @@ interface IntrospectParts {
 /**
  * Lets through who may introspect: an `introspection` client with HTTP Basic, else whom `admin` lets
  * through. Without a caller's credential the endpoint would be a way to try out tokens (RFC 7662 §4).
+ * Failed attempts count by address, and are in the audit.
  *
- * @param clients - from the config
- * @param admin - the admin check; undefined when there are no admins
+ * @param parts - `clients`: from the config; `admin`: the admin check, undefined when there are no admins
  */
-export function requireIntrospector(
-  clients: Settings['introspectionClients'],
-  admin: Check | undefined,
-): Check {
-  return async (c) => {
+export function requireIntrospector({
+  clients,
+  admin,
+  failedAuth,
+}: {
+  readonly clients: Settings['introspectionClients']
+  readonly admin: Check | undefined
+  readonly failedAuth: FailedAuth
+}): Check {
+  async function judge(c: AppContext): Promise<void> {
     const basic = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(c.req.header('Authorization') ?? '')?.[1]
     if (basic === undefined && admin !== undefined) return admin(c)
-    if (basic === undefined || !isClient(basic, clients)) {
-      throw new ServiceError(basic === undefined ? 'missing_token' : 'invalid_token', {
-        reason: 'introspection without a client of the config',
-        detail: 'Send the id and secret of an introspection client with HTTP Basic.',
-      })
+    const client = basic === undefined ? undefined : clientOf(basic, clients)
+    if (client !== undefined) return c.set('introspects', client.workflows)
+    const failure = new ServiceError(basic === undefined ? 'missing_token' : 'invalid_token', {
+      reason: 'introspection without a client of the config',
+      detail: 'Send the id and secret of an introspection client with HTTP Basic.',
+    })
+    throw basic === undefined ? failure : await failedAuth.counted(c, failure)
+  }
+
+  return async (c) => {
+    try {
+      await judge(c)
+    } catch (error) {
+      const guessed = isCode(error, 'invalid_token') || isCode(error, 'rate_limited')
+      if (guessed) failedAuth.note(c, 'introspection_attempt')
+      throw error
     }
   }
 }
 
 /**
- * A secret that is bad, expired, cancelled or unknown is `{"active": false}` and no more (§2.2).
+ * A secret that is bad, expired, cancelled, unknown, or of a workflow that the caller does not learn of is
+ * `{"active": false}` and no more (§2.2).
  *
  * @param options - keys and registry
  */
 export function introspect(options: IntrospectParts): Handler<AppEnv> {
   return async (c: AppContext) => {
-    const session = await liveSession(new Secret(await readFormField(c, 'token')), options)
+    const secret = new Secret(await readFormField(c, 'token'))
+    const session = await liveSession(secret, c.var.introspects, options)
     return c.json(
       session === undefined ? { active: false } : activeAnswer(session, options.publicUrl),
     )
@@ -113,10 +137,11 @@ export function introspect(options: IntrospectParts): Handler<AppEnv> {
 
 async function liveSession(
   secret: Secret,
+  only: readonly string[] | undefined,
   { registry, settings, keys, publicUrl, now }: IntrospectParts,
 ): Promise<SessionRecord | undefined> {
   for (const { kind, name } of settings.workflows) {
-    if (kind !== 'self-hosted') continue
+    if (kind !== 'self-hosted' || only?.includes(name) === false) continue
     const sid = await sessionIdOf(secret, {
       keys,
       issuer: publicUrl,
@@ -166,7 +191,10 @@ function activeAnswer(session: SessionRecord, publicUrl: string) {
   }
 }
 
-function isClient(basic: string, clients: Settings['introspectionClients']): boolean {
+function clientOf(
+  basic: string,
+  clients: Settings['introspectionClients'],
+): IntrospectionClient | undefined {
   const text = Buffer.from(basic, 'base64').toString('utf8')
   const colon = text.indexOf(':')
   const client = clients.find(({ id }) => id === text.slice(0, colon))
@@ -175,7 +203,7 @@ function isClient(basic: string, clients: Settings['introspectionClients']): boo
     .digest()
   // Compared also when there is no such client, so that ids cannot be told by time.
   const wanted = Buffer.from(client?.secretSha256 ?? '0'.repeat(64), 'hex')
-  return timingSafeEqual(given, wanted) && client !== undefined
+  return timingSafeEqual(given, wanted) ? client : undefined
 }
 
 export function answerKeySet(keys: SigningKeys): Handler<AppEnv> {

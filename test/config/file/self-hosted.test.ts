@@ -136,8 +136,27 @@ introspection: { clients: [{ id: helpdesk, secret_sha256: 'sha256:${hash}' }] }
 `
     expect(settingsOf(text)).toMatchObject({
       gateway: { maxBodyBytes: MEBIBYTE },
-      introspectionClients: [{ id: 'helpdesk', secretSha256: hash }],
+      introspectionClients: [{ id: 'helpdesk', secretSha256: hash, workflows: undefined }],
     })
+  })
+
+  test('let a client learn of self-hosted workflows of the file only', () => {
+    const hash = 'ab'.repeat(32)
+    const withNames = (text: string, names: string) =>
+      `${text}\nintrospection: { clients: [{ id: a, secret_sha256: 'sha256:${hash}', workflows: ${names} }] }\n`
+    expect(settingsOf(withNames(OWN, '[support]'))).toMatchObject({
+      introspectionClients: [{ workflows: ['support'] }],
+    })
+    for (const [text, names] of [
+      [OWN, '[]'],
+      [OWN, '[other]'],
+      [OWN, '[support, __proto__]'],
+      [OWN, '[support, toString]'],
+      [MINIMAL, '[support]'],
+    ] as const) {
+      const [problem] = problemsOf(withNames(text, names))
+      expect(problem).toContain('introspection.clients[0].workflows')
+    }
   })
 
   test.each([
