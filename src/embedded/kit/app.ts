@@ -2,7 +2,6 @@
 // answered, and the control calls under `/_embedded`.
 
 import type { Context, Env, Hono, MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { isLoopback } from '../../lib/loopback.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
 import { ApiError, toResponse } from './api-error.ts'
@@ -38,12 +37,31 @@ export function isLoopbackUrl(text: string): boolean {
   return URL.canParse(text) && isLoopback(new URL(text).hostname)
 }
 
-/** @param maxSize - bytes of a request's body */
+/** Of a body that is too long so many bytes are still read, and thrown away. */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+
+/**
+ * Refuses a body that is too long, after its end: a connection whose request was not read is closed, and
+ * the client sees a reset in place of the 413.
+ *
+ * @param maxSize - bytes of a request's body
+ */
 export function limitBody(maxSize: number): MiddlewareHandler {
-  const onError = () => {
-    throw new ApiError(413, `The body is longer than ${maxSize} bytes.`)
+  return async (context, next) => {
+    const { body } = context.req.raw
+    if (body !== null) {
+      const chunks: Uint8Array[] = []
+      let size = 0
+      for await (const chunk of body) {
+        size += chunk.length
+        if (size <= maxSize) chunks.push(chunk)
+        else if (size > MAX_DISCARDED_BYTES) break
+      }
+      if (size > maxSize) throw new ApiError(413, `The body is longer than ${maxSize} bytes.`)
+      context.req.raw = new Request(context.req.raw, { body: Buffer.concat(chunks) })
+    }
+    await next()
   }
-  return bodyLimit({ maxSize, onError })
 }
 
 /**
