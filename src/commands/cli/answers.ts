@@ -5,13 +5,7 @@ import type { ThreadItem } from '../../chatkit/wire/item.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Io } from './io.ts'
 import { printFields, printJson, printTable, remark, time } from './output.ts'
-
-/** A page of any list. */
-export interface PageSeen<T> {
-  readonly data: readonly T[]
-  readonly last_id: string | null
-  readonly has_more: boolean
-}
+import type { PageSeen } from './pages.ts'
 
 /** The fields of the service's `session` that a table shows. */
 export const serviceSession = z.looseObject({
@@ -69,7 +63,8 @@ export async function printSessions(io: Io, page: PageSeen<ServiceSession>): Pro
   await printPage(io, page, { head, row })
 }
 
-async function printPage<T>(
+/** A page as a table, and how to go on after it. */
+export async function printPage<T>(
   io: Io,
   page: PageSeen<T>,
   table: { readonly head: readonly string[]; readonly row: (one: T) => readonly unknown[] },

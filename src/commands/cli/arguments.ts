@@ -1,6 +1,6 @@
 // Options and arguments that several commands take, checked before anything is sent.
 
-import { Argument, InvalidArgumentError, Option } from 'commander'
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import {
   parseSessionId,
   parseThreadId,
@@ -9,29 +9,40 @@ import {
   type ThreadId,
   type UserId,
 } from '../../lib/ids.ts'
+import { CommandError, EXIT } from './exit.ts'
 
-const MAX_CURSOR = 2048
-
-/** `--after`, `--before`, `--limit`, `--order`, as the reference has them. */
-export interface ListFlags {
-  readonly after?: string
-  readonly before?: string
-  readonly limit?: number
-  readonly order?: 'asc' | 'desc'
+/** `chatkit-mint …` lines for a command's help. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  chatkit-mint ${line}`).join('\n')}`
 }
 
 /**
- * The list options of the reference.
+ * Adds an id: the flag that the reference has, or an argument. {@link oneId} reads it.
  *
- * @param what - of what, in the plural
+ * @param flag - as in `--thread-id`
  */
-export function listOptions(what: string): Option[] {
-  return [
-    new Option('--after <id>', `${what} after this one`).argParser(cursor),
-    new Option('--before <id>', `${what} before this one`).argParser(cursor),
-    new Option('--limit <number>', 'how many, 0 to 100; 20 when absent').argParser(limit),
-    new Option('--order <order>', 'by creation time; desc when absent').choices(['asc', 'desc']),
-  ]
+export function withId(
+  command: Command,
+  flag: string,
+  parse: (text: string) => SessionId | ThreadId,
+): Command {
+  return command
+    .addArgument(new Argument('[id]', `in the place of ${flag}`).argParser(parse))
+    .addOption(new Option(`${flag} <id>`, 'or the id alone, without a flag').argParser(parse))
+}
+
+/**
+ * The id that was given, in one way or the other.
+ *
+ * @throws {@link CommandError} when there is none, or there are two
+ */
+export function oneId<T>(flag: string, argument: T | undefined, option: T | undefined): T {
+  const id = option ?? argument
+  if (id === undefined) {
+    throw new CommandError(EXIT.usage, `required option '${flag} <id>' not specified, and no id`)
+  }
+  if (argument === undefined || argument === id) return id
+  throw new CommandError(EXIT.usage, `two ids: one alone, another with ${flag}`)
 }
 
 /**
@@ -81,11 +92,4 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
     if (value >= minimum && value <= maximum) return value
     throw new InvalidArgumentError(`It must be a whole number from ${minimum} to ${maximum}.`)
   }
-}
-
-const limit = wholeNumber(0, 100)
-
-function cursor(text: string): string {
-  if (text !== '' && text.length <= MAX_CURSOR) return text
-  throw new InvalidArgumentError(`It must have 1 to ${MAX_CURSOR} characters.`)
 }

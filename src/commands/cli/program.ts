@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import { VERSION } from '../../lib/version.ts'
+import { auditCommand } from './audit.ts'
 import { completionCommand } from './completion/completion.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { EXIT, type ExitCode } from './exit.ts'
@@ -9,9 +10,9 @@ import type { Io } from './io.ts'
 import { jwtExplainCommand } from './jwt-explain/command.ts'
 import { keysGenerateCommand } from './keys-generate.ts'
 import { reportError } from './report-error.ts'
-import { sessionsCommand } from './sessions.ts'
+import { sessionsCommand } from './sessions/sessions.ts'
 import { threadsCommand } from './threads/threads.ts'
-import { usersCommand } from './users.ts'
+import { usersCommand } from './users/users.ts'
 import { commandsFirst } from './word-order.ts'
 
 /**
@@ -28,6 +29,7 @@ function createProgram(io: Io): Command {
     .addCommand(sessionsCommand(io))
     .addCommand(threadsCommand(io))
     .addCommand(usersCommand(io))
+    .addCommand(auditCommand(io))
     .addCommand(group('jwt', 'Users’ tokens', jwtExplainCommand(io)))
     .addCommand(doctorCommand(io))
     .addCommand(group('keys', 'Signing keys', keysGenerateCommand(io)))
@@ -87,7 +89,9 @@ Whom it asks:
   this service, when CHATKIT_MINT_URL is set or --url is given, with an admin's token from
   CHATKIT_MINT_TOKEN, CHATKIT_MINT_TOKEN_FILE or --token-file; otherwise the ChatKit API at
   OPENAI_BASE_URL, with OPENAI_API_KEY or OPENAI_API_KEY_FILE (OPENAI_ORG_ID, OPENAI_PROJECT_ID).
-  --api-key and --base-url ask the ChatKit API in any case. NO_COLOR is respected.`
+  --api-key and --base-url ask the ChatKit API in any case. NO_COLOR is respected.
+
+Options may stand before the command, too. A value that begins with -- is written --option=--value.`
 
 const EXIT_HELP = `
 Exit codes:

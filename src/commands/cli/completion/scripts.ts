@@ -3,7 +3,7 @@
 import type { CompletionFlag, CompletionPlace, CompletionTable } from './table.ts'
 
 // Scripts for shells. Names of commands, flags and choices are ours: letters, digits and dashes.
-// Only leaves of the tree take values, so no value can be mistaken for a command.
+// A flag of one name takes the same values everywhere.
 
 /**
  * For bash 3.2 and later.
@@ -18,11 +18,12 @@ _chatkit_mint() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
+    case "\${COMP_WORDS[i-1]}" in ${takers(table).join('|')}) continue ;; esac
     case "$place $word" in
 ${indent(4, wayCases(table))}
     esac
   done
-  case "$place|$previous" in
+  case "$previous" in
 ${indent(4, valueCases(table, bashValues))}
   esac
   case "$place" in
@@ -49,11 +50,12 @@ _chatkit_mint() {
   local previous="\${words[CURRENT-1]}" place="" word i
   for ((i = 2; i < CURRENT; i++)); do
     word="\${words[i]}"
+    case "\${words[i-1]}" in ${takers(table).join('|')}) continue ;; esac
     case "$place $word" in
 ${indent(4, wayCases(table))}
     esac
   done
-  case "$place|$previous" in
+  case "$previous" in
 ${indent(4, valueCases(table, zshValues))}
   esac
   case "$place" in
@@ -82,8 +84,9 @@ export function fishCompletion(table: CompletionTable): string {
 complete -c chatkit-mint -f
 function __chatkit_mint_at
   set -l place
+  set -l previous
   for word in (commandline -opc)[2..]
-    switch "$place $word"
+    contains -- "$previous" ${takers(table).join(' ')}; or switch "$place $word"
 ${indent(
   6,
   table
@@ -93,6 +96,7 @@ ${indent(
     ),
 )}
     end
+    set previous $word
   end
   test "$place" = "$argv[1]"
 end
@@ -129,16 +133,22 @@ function wayCases(table: CompletionTable): string[] {
     })
 }
 
-/** `case` branches for what follows a flag that takes a value. */
+/** `case` branches for what follows a flag that takes a value, wherever the flag stands. */
 function valueCases(
   table: CompletionTable,
   values: (value: CompletionFlag['value']) => string,
 ): string[] {
-  return table.flatMap((place) =>
-    place.flags
-      .filter(({ value }) => value !== 'none')
-      .map(({ name, value }) => `"${place.path}|${name}") ${values(value)} ;;`),
-  )
+  return [...flagsWithValue(table)].map(([name, value]) => `${name}) ${values(value)} ;;`)
+}
+
+/** Flags whose next word is a value, and no command whatever it is called. */
+function takers(table: CompletionTable): string[] {
+  return [...flagsWithValue(table).keys()]
+}
+
+function flagsWithValue(table: CompletionTable): ReadonlyMap<string, CompletionFlag['value']> {
+  const flags = table.flatMap((place) => place.flags).filter(({ value }) => value !== 'none')
+  return new Map(flags.map(({ name, value }) => [name, value]))
 }
 
 function followers({ words, flags }: CompletionPlace): string[] {

@@ -3,10 +3,11 @@
 import { Command, Option } from 'commander'
 import type { ThreadId } from '../../../lib/ids.ts'
 import { printItems, printObject, printThreads } from '../answers.ts'
-import { type ListFlags, listOptions, someText, threadId, user } from '../arguments.ts'
+import { examples, oneId, someText, threadId, user, withId } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printJson } from '../output.ts'
+import { type ListFlags, listOptions, readList } from '../pages.ts'
 import { serviceThreads, type ThreadCalls } from '../target/service-threads.ts'
 import { type Target, type TargetFlags, targetOptions, withTarget } from '../target/target.ts'
 import { importThreadsCommand } from './import.ts'
@@ -24,7 +25,9 @@ export function threadsCommand(io: Io): Command {
 }
 
 type Flags = TargetFlags & { readonly json?: boolean }
-type OneFlags = Flags & { readonly threadId: ThreadId }
+type OneFlags = Flags & { readonly threadId?: ThreadId }
+
+const ID = '--thread-id'
 
 function listThreads(io: Io): Command {
   const command = new Command('list')
@@ -37,14 +40,16 @@ function listThreads(io: Io): Command {
       new Option('--workflow <name>', 'of this workflow (only with --url)').argParser(someText),
     )
   for (const option of listOptions('threads')) command.addOption(option)
-  command.addOption(jsonOption())
+  command
+    .addOption(jsonOption())
+    .addHelpText('after', examples("threads list --user 'acme|alice' --max-items 500"))
   return targetOptions(command).action(
     async (flags: Flags & ListFlags & { user?: string; workflow?: string }) => {
-      const { user, workflow, ...rest } = flags
+      const { user, workflow } = flags
       await withTarget(io, flags, async (target) => {
         if (workflow !== undefined && target.kind === 'hosted') throw hostedKnowsNoWorkflow()
-        const query = { ...listQuery(rest), user, workflow }
-        const page = await callsOf(io, target).listThreads(query)
+        const calls = callsOf(io, target)
+        const page = await readList(flags, (list) => calls.listThreads({ ...list, user, workflow }))
         await (flags.json ? printJson(io, page) : printThreads(io, page))
       })
     },
@@ -52,21 +57,28 @@ function listThreads(io: Io): Command {
 }
 
 function retrieveThread(io: Io): Command {
-  const command = withThreadId(new Command('retrieve'), 'Show a thread').addOption(jsonOption())
-  return targetOptions(command).action(async (flags: OneFlags) => {
+  const command = withId(new Command('retrieve'), ID, threadId)
+    .description('Show a thread')
+    .addOption(jsonOption())
+    .addHelpText('after', examples('threads retrieve cthr_123'))
+  return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
+    const id = oneId(ID, argument, flags.threadId)
     await withTarget(io, flags, async (target) => {
-      const thread = await callsOf(io, target).retrieveThread(flags.threadId)
+      const thread = await callsOf(io, target).retrieveThread(id)
       await printObject(io, thread, flags.json ?? false)
     })
   })
 }
 
 function deleteThread(io: Io): Command {
-  const description = 'Delete a thread with its items and attachments; asks nothing'
-  const command = withThreadId(new Command('delete'), description).addOption(jsonOption())
-  return targetOptions(command).action(async (flags: OneFlags) => {
+  const command = withId(new Command('delete'), ID, threadId)
+    .description('Delete a thread with its items and attachments; asks nothing')
+    .addOption(jsonOption())
+    .addHelpText('after', examples('threads delete cthr_123'))
+  return targetOptions(command).action(async (argument: ThreadId | undefined, flags: OneFlags) => {
+    const id = oneId(ID, argument, flags.threadId)
     await withTarget(io, flags, async (target) => {
-      const deleted = await callsOf(io, target).deleteThread(flags.threadId)
+      const deleted = await callsOf(io, target).deleteThread(id)
       await printObject(io, deleted, flags.json ?? false)
       if (!deleted.deleted) throw new CommandError(EXIT.failed, 'the thread was not deleted.')
     })
@@ -74,30 +86,23 @@ function deleteThread(io: Io): Command {
 }
 
 function listItems(io: Io): Command {
-  const command = withThreadId(new Command('list-items'), 'List the items of a thread')
+  const command = withId(new Command('list-items'), ID, threadId).description(
+    'List the items of a thread',
+  )
   for (const option of listOptions('items')) command.addOption(option)
-  command.addOption(jsonOption())
-  return targetOptions(command).action(async (flags: OneFlags & ListFlags) => {
-    await withTarget(io, flags, async (target) => {
-      const page = await callsOf(io, target).listThreadItems(flags.threadId, listQuery(flags))
-      await (flags.json ? printJson(io, page) : printItems(io, page))
-    })
-  })
-}
-
-function withThreadId(command: Command, description: string): Command {
-  const option = new Option('--thread-id <id>', 'of the thread').argParser(threadId)
-  return command.description(description).addOption(option.makeOptionMandatory())
-}
-
-/** The list's own flags, without those that say whom to ask. */
-function listQuery({ limit, order, after, before }: ListFlags): ListFlags {
-  return {
-    ...(limit !== undefined && { limit }),
-    ...(order !== undefined && { order }),
-    ...(after !== undefined && { after }),
-    ...(before !== undefined && { before }),
-  }
+  command
+    .addOption(jsonOption())
+    .addHelpText('after', examples('threads list-items cthr_123 --order asc --all'))
+  return targetOptions(command).action(
+    async (argument: ThreadId | undefined, flags: OneFlags & ListFlags) => {
+      const id = oneId(ID, argument, flags.threadId)
+      await withTarget(io, flags, async (target) => {
+        const calls = callsOf(io, target)
+        const page = await readList(flags, (list) => calls.listThreadItems(id, list))
+        await (flags.json ? printJson(io, page) : printItems(io, page))
+      })
+    },
+  )
 }
 
 function callsOf(io: Io, target: Target): ThreadCalls {

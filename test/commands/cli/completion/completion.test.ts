@@ -50,6 +50,12 @@ describe('bash', () => {
     // A value is no command, whatever it is called; nothing can be guessed for it.
     ['chatkit-mint threads list --user threads --aft', ['--after']],
     ['chatkit-mint sessions create --user ', []],
+    ['chatkit-mint --user threads sessions c', ['cancel', 'create']],
+    ['chatkit-mint --json threads --limit 3 l', ['list', 'list-items']],
+    ['chatkit-mint --order ', ['asc', 'desc']],
+    ['chatkit-mint --v', ['--version']],
+    ['chatkit-mint threads list --a', ['--after', '--all', '--api-key']],
+    ['chatkit-mint audit list --m', ['--max-items']],
     ['chatkit-mint nonsense ', ['sessions', 'threads']],
   ])('%s', (line, expected) => {
     const offered = complete(line)
@@ -92,4 +98,7 @@ test.runIf(wanted(FISH))('fish offers commands and values', async () => {
   const { stdout } = spawnSync(FISH, ['-c', `${out}\n${ask}`], { encoding: 'utf8' })
   const offered = stdout.trim().split('\n')
   expect(offered.map((line) => line.split('\t')[0])).toEqual(['asc', 'desc'])
+  const before = `complete -C'chatkit-mint --user threads sessions c'`
+  const said = spawnSync(FISH, ['-c', `${out}\n${before}`], { encoding: 'utf8' }).stdout
+  expect(said.trim().split('\n')).toEqual(['cancel', 'create'])
 })

@@ -1,7 +1,7 @@
 // Writes a file that appears under its name only when it is whole.
 
 import { open, rename, rm } from 'node:fs/promises'
-import { CommandError, EXIT } from './exit.ts'
+import { CommandError, EXIT } from '../exit.ts'
 
 /** {@link openExportFile} */
 export type ExportFile = Awaited<ReturnType<typeof openExportFile>>

@@ -1,14 +1,14 @@
 // `users export`: prints or saves everything that is kept of a user.
 
 import { Command, Option } from 'commander'
-import { userArgument } from './arguments.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { examples, userArgument } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, printLine, remark } from '../output.ts'
+import { startProgress } from '../progress.ts'
+import { readToSummary, type StreamSummary } from '../target/summary-stream.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 import { type ExportFile, openExportFile } from './export-file.ts'
-import type { Io } from './io.ts'
-import { jsonOption, printLine, remark } from './output.ts'
-import { startProgress } from './progress.ts'
-import { readToSummary, type StreamSummary } from './target/summary-stream.ts'
-import { serviceOf, serviceOptions, type TargetFlags } from './target/target.ts'
 
 type Flags = TargetFlags & { readonly json?: boolean; readonly output?: string }
 
@@ -19,6 +19,7 @@ export function exportUser(io: Io): Command {
     .addArgument(userArgument())
     .addOption(new Option('--output <file>', 'where to; it appears when it is complete'))
     .addOption(jsonOption())
+    .addHelpText('after', examples("users export 'acme|alice' --output alice.ndjson"))
   return serviceOptions(command).action(async (who: string, flags: Flags) => {
     const service = await serviceOf(io, flags)
     const lines = service.lines(`GET /v1/admin/users/${encodeURIComponent(who)}/export`)

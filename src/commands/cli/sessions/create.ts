@@ -2,17 +2,17 @@
 
 import { Command, Option } from 'commander'
 import { z } from 'zod'
-import { type ChatKit, UnusableSessionError } from '../../chatkit/port.ts'
-import { type CreateSessionParams, createSessionParams } from '../../chatkit/wire/session.ts'
-import { parseWorkflowName } from '../../lib/ids.ts'
-import { printObject } from './answers.ts'
-import { someText, user } from './arguments.ts'
-import { CommandError, EXIT } from './exit.ts'
-import type { Io } from './io.ts'
-import { jsonOption } from './output.ts'
+import { type ChatKit, UnusableSessionError } from '../../../chatkit/port.ts'
+import { type CreateSessionParams, createSessionParams } from '../../../chatkit/wire/session.ts'
+import { parseWorkflowName } from '../../../lib/ids.ts'
+import { printObject } from '../answers.ts'
+import { examples, someText, user } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption } from '../output.ts'
+import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
+import { type TargetFlags, targetOptions, withTarget } from '../target/target.ts'
 import { relaxedObject } from './relaxed-object.ts'
-import { expectAnswer, type ServiceClient } from './target/service-client.ts'
-import { type TargetFlags, targetOptions, withTarget } from './target/target.ts'
 
 const { workflow, chatkit_configuration, expires_after, rate_limits } = createSessionParams.shape
 
@@ -48,6 +48,7 @@ export function createSession(io: Io): Command {
       object('--input', z.record(z.string(), z.unknown())).conflicts(['apiKey', 'baseUrl']),
     )
     .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES)
   return targetOptions(command).action(async (flags: CreateFlags) => {
     await withTarget(io, flags, async (target) => {
       const answer =
@@ -58,6 +59,11 @@ export function createSession(io: Io): Command {
     })
   })
 }
+
+const EXAMPLES = examples(
+  'sessions create --user x --workflow \'{id: wf_68e5, state_variables: {plan: pro, account: "0042"}}\'',
+  'sessions create --url https://chat.example.com --token-file token.txt --workflow support',
+)
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   '--chatkit-configuration': "'{automatic_thread_titling, file_upload, history}'",

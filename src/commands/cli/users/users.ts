@@ -2,14 +2,14 @@
 
 import { Command, Option } from 'commander'
 import { z } from 'zod'
-import { printObject } from './answers.ts'
-import { userArgument, wholeNumber } from './arguments.ts'
-import type { Io } from './io.ts'
-import { jsonOption, printJson, remark } from './output.ts'
-import { expectAnswer } from './target/service-client.ts'
-import { serviceOf, serviceOptions, type TargetFlags } from './target/target.ts'
-import { eraseUser } from './users-erase.ts'
-import { exportUser } from './users-export.ts'
+import { printObject } from '../answers.ts'
+import { examples, userArgument, wholeNumber } from '../arguments.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, printJson, remark } from '../output.ts'
+import { expectAnswer } from '../target/service-client.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
+import { eraseUser } from './erase.ts'
+import { exportUser } from './export.ts'
 
 /** `users revoke|unblock|export|erase` */
 export function usersCommand(io: Io): Command {
@@ -38,6 +38,10 @@ function revokeUser(io: Io): Command {
     )
     .addOption(new Option('--reason <text>', 'for the audit'))
     .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples("users revoke 'acme|alice' --block-seconds 3600 --reason 'lost phone'"),
+    )
   return serviceOptions(command).action(
     async (who: string, flags: Flags & { blockSeconds?: number; reason?: string }) => {
       const service = await serviceOf(io, flags)
@@ -57,6 +61,7 @@ function unblockUser(io: Io): Command {
     .description("Lift a user's block, if there is one")
     .addArgument(userArgument())
     .addOption(jsonOption())
+    .addHelpText('after', examples("users unblock 'acme|alice'"))
   return serviceOptions(command).action(async (who: string, flags: Flags) => {
     const service = await serviceOf(io, flags)
     const answer = await service.call(`DELETE /v1/admin/users/${encodeURIComponent(who)}/block`)

@@ -3,14 +3,14 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { Command, Option } from 'commander'
-import { printObject } from './answers.ts'
-import { userArgument } from './arguments.ts'
-import { CommandError, EXIT } from './exit.ts'
-import type { Io } from './io.ts'
-import { jsonOption, printable, printLine, remark } from './output.ts'
-import { startProgress } from './progress.ts'
-import { readToSummary, type StreamLine, type StreamSummary } from './target/summary-stream.ts'
-import { serviceOf, serviceOptions, type TargetFlags } from './target/target.ts'
+import { printObject } from '../answers.ts'
+import { examples, userArgument } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, printable, printLine, remark } from '../output.ts'
+import { startProgress } from '../progress.ts'
+import { readToSummary, type StreamLine, type StreamSummary } from '../target/summary-stream.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 
 type Flags = TargetFlags & { readonly json?: boolean; readonly yes?: boolean }
 
@@ -21,6 +21,7 @@ export function eraseUser(io: Io): Command {
     .addArgument(userArgument())
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(jsonOption())
+    .addHelpText('after', examples("users erase 'acme|alice' --yes"))
   return serviceOptions(command).action(async (who: string, flags: Flags) => {
     const { yes = false, json = false } = flags
     if (!yes) checkTerminal(io, flags)

@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
-import { readYaml } from '../../config/file/yaml-file.ts'
+import { readYaml } from '../../../config/file/yaml-file.ts'
 
 /**
  * An option's value as the reference writes objects, `{id: wf_1, tracing: {enabled: false}}`: YAML's

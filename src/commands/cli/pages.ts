@@ -1,0 +1,112 @@
+// Reads a list: one page, or page after page for `--all` and `--max-items`.
+
+import { InvalidArgumentError, Option } from 'commander'
+import type { ListQuery } from '../../chatkit/wire/wire.ts'
+import { wholeNumber } from './arguments.ts'
+import { CommandError, EXIT } from './exit.ts'
+
+const MAX_CURSOR = 2048
+/** The most that service and API give at a time. */
+const MAX_LIMIT = 100
+
+/** A page of any list. */
+export interface PageSeen<T> {
+  readonly data: readonly T[]
+  readonly first_id: string | null
+  readonly last_id: string | null
+  readonly has_more: boolean
+}
+
+/** `--after`, `--before`, `--limit`, `--order`, as the reference has them; how much besides. */
+export interface ListFlags extends Readonly<ListQuery> {
+  readonly all?: boolean
+  readonly maxItems?: number
+}
+
+/**
+ * Options of a list that goes forward only.
+ *
+ * @param what - of what, in the plural
+ */
+export function pageOptions(what: string): Option[] {
+  return [
+    new Option('--after <id>', `${what} after this one`).argParser(cursor),
+    new Option('--limit <number>', 'how many at a time, 0 to 100; 20 when absent').argParser(
+      wholeNumber(0, MAX_LIMIT),
+    ),
+    new Option('--max-items <number>', 'at most so many, from as many pages as they are on')
+      .argParser(wholeNumber(1, 999_999_999))
+      .conflicts('all'),
+    new Option('--all', 'everything, from all pages'),
+  ]
+}
+
+/** {@link pageOptions}, and the other list options of the reference. */
+export function listOptions(what: string): Option[] {
+  return [
+    ...pageOptions(what),
+    new Option('--before <id>', `${what} before this one`).argParser(cursor),
+    new Option('--order <order>', 'by creation time; desc when absent').choices(['asc', 'desc']),
+  ]
+}
+
+function cursor(text: string): string {
+  if (text !== '' && text.length <= MAX_CURSOR) return text
+  throw new InvalidArgumentError(`It must have 1 to ${MAX_CURSOR} characters.`)
+}
+
+/**
+ * The page that was asked for, as it is; with `--all` and `--max-items` several of them as one.
+ *
+ * @param flags - of {@link pageOptions} or {@link listOptions}; others are left out
+ * @param fetch - one page
+ * @throws what `fetch` throws; {@link CommandError} for a list that does not go on
+ */
+export async function readList<T>(
+  flags: ListFlags,
+  fetch: (query: ListQuery) => Promise<PageSeen<T>>,
+): Promise<PageSeen<T>> {
+  const { all = false, maxItems } = flags
+  const query = queryOf(flags)
+  if (!all && maxItems === undefined) return await fetch(query)
+  const wanted = maxItems ?? Number.POSITIVE_INFINITY
+  const size = flags.limit ?? MAX_LIMIT
+  // `before` alone gives what is next to it, and goes on towards the beginning.
+  const backwards = flags.before !== undefined && flags.after === undefined
+  const pages = [await fetch({ ...query, limit: Math.min(size, wanted) })]
+  let count = pages[0]?.data.length ?? 0
+  for (;;) {
+    const page = pages.at(-1)
+    const cursor = backwards ? page?.first_id : page?.last_id
+    if (!page?.has_more || count >= wanted || typeof cursor !== 'string') break
+    const limit = Math.min(size, wanted - count)
+    const next = await fetch({ ...query, limit, [backwards ? 'before' : 'after']: cursor })
+    if ((backwards ? next.first_id : next.last_id) === cursor) throw endless()
+    pages.push(next)
+    count += next.data.length
+  }
+  return asOne(backwards ? pages.toReversed() : pages, pages.at(-1)?.has_more ?? false)
+}
+
+function queryOf({ limit, order, after, before }: ListFlags): ListQuery {
+  return {
+    ...(limit !== undefined && { limit }),
+    ...(order !== undefined && { order }),
+    ...(after !== undefined && { after }),
+    ...(before !== undefined && { before }),
+  }
+}
+
+function asOne<T>(pages: readonly PageSeen<T>[], hasMore: boolean): PageSeen<T> {
+  return {
+    ...pages[0],
+    data: pages.flatMap(({ data }) => data),
+    first_id: pages.find(({ first_id }) => first_id !== null)?.first_id ?? null,
+    last_id: pages.findLast(({ last_id }) => last_id !== null)?.last_id ?? null,
+    has_more: hasMore,
+  }
+}
+
+function endless(): CommandError {
+  return new CommandError(EXIT.failed, 'the list does not go on: a page ends where it began.')
+}

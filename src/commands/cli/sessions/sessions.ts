@@ -1,0 +1,129 @@
+// `sessions create|cancel|list|retrieve`.
+
+import { Command, Option } from 'commander'
+import { pageOf } from '../../../chatkit/wire/wire.ts'
+import type { SessionId } from '../../../lib/ids.ts'
+import { printObject, printSessions, serviceSession } from '../answers.ts'
+import { examples, oneId, sessionId, someText, user, withId } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, printJson, remark } from '../output.ts'
+import { type ListFlags, listOptions, readList } from '../pages.ts'
+import { expectAnswer } from '../target/service-client.ts'
+import {
+  serviceOf,
+  type TargetFlags,
+  targetKind,
+  targetOptions,
+  withTarget,
+} from '../target/target.ts'
+import { createSession } from './create.ts'
+
+/** `sessions create|cancel|list|retrieve` */
+export function sessionsCommand(io: Io): Command {
+  return new Command('sessions')
+    .alias('beta:chatkit:sessions')
+    .description('ChatKit sessions')
+    .addCommand(createSession(io))
+    .addCommand(cancelSession(io))
+    .addCommand(listSessions(io))
+    .addCommand(retrieveSession(io))
+}
+
+type Flags = TargetFlags & { readonly json?: boolean }
+
+type OneFlags = Flags & { readonly sessionId?: SessionId }
+
+const ID = '--session-id'
+
+function cancelSession(io: Io): Command {
+  const command = withId(new Command('cancel'), ID, sessionId)
+    .description('Cancel a session: its client secret stops working')
+    .addOption(jsonOption())
+    .addHelpText('after', examples('sessions cancel cksess_123'))
+  return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
+    const { json = false } = flags
+    const id = oneId(ID, argument, flags.sessionId)
+    await withTarget(io, flags, async (target) => {
+      if (target.kind === 'hosted') {
+        const ended = await target.chatkit.cancelSession(id, { signal: io.signal })
+        if (ended === null) throw noSuchSession()
+        const answer = { ...ended, client_secret: ended.client_secret?.reveal() }
+        return await printObject(io, answer, json)
+      }
+      const path = `/v1/admin/sessions/${id}/cancel`
+      const session = expectAnswer(serviceSession, await target.service.call(`POST ${path}`))
+      await printObject(io, session, json)
+      if (session.status === 'cancelling') remark(io, UNCONFIRMED)
+    })
+  })
+}
+
+const UNCONFIRMED = 'OpenAI has not confirmed it yet; the service goes on trying by itself.'
+
+function noSuchSession(): CommandError {
+  return new CommandError(
+    EXIT.failed,
+    'the ChatKit API knows no such session for this key.\ncode: not_found',
+  )
+}
+
+function retrieveSession(io: Io): Command {
+  const command = withId(new Command('retrieve'), ID, sessionId)
+    .description('Show a session that this service minted (the ChatKit API has no such call)')
+    .addOption(jsonOption())
+    .addHelpText('after', examples('sessions retrieve cksess_123'))
+  return targetOptions(command).action(async (argument: SessionId | undefined, flags: OneFlags) => {
+    const id = oneId(ID, argument, flags.sessionId)
+    if (targetKind(io, flags) === 'hosted') throw unknownToApi('shows a session')
+    const service = await serviceOf(io, flags)
+    const answer = await service.call(`GET /v1/admin/sessions/${id}`)
+    await printObject(io, expectAnswer(serviceSession, answer), flags.json ?? false)
+  })
+}
+
+interface ListSessionFlags extends Flags, ListFlags {
+  readonly user?: string
+  readonly workflow?: string
+  readonly status?: string
+  readonly issuer?: string
+  readonly subject?: string
+}
+
+const STATUSES = ['active', 'expired', 'replaced', 'cancelling', 'cancelled']
+
+function listSessions(io: Io): Command {
+  const command = new Command('list')
+    .description('List sessions that this service minted (the ChatKit API has no such call)')
+    .addOption(new Option('--user <user>', 'of this ChatKit user').argParser(user))
+    .addOption(new Option('--workflow <name>', 'of this workflow').argParser(someText))
+    .addOption(new Option('--status <status>', 'in this state').choices(STATUSES))
+    .addOption(new Option('--issuer <url>', "of this issuer's users").argParser(someText))
+    .addOption(new Option('--subject <sub>', 'of this subject').argParser(someText))
+  for (const option of listOptions('sessions')) command.addOption(option)
+  command
+    .addOption(jsonOption())
+    .addHelpText('after', examples("sessions list --user 'acme|alice' --status active --all"))
+  return targetOptions(command).action(async (flags: ListSessionFlags) => {
+    if (targetKind(io, flags) === 'hosted') throw unknownToApi('lists sessions')
+    const { user, workflow, status, issuer, subject } = flags
+    const filters = { user, workflow, status, issuer, subject }
+    const service = await serviceOf(io, flags)
+    const page = await readList(flags, async (list) =>
+      expectAnswer(
+        pageOf(serviceSession),
+        await service.call('GET /v1/admin/sessions', { query: { ...filters, ...list } }),
+      ),
+    )
+    await (flags.json ? printJson(io, page) : printSessions(io, page))
+  })
+}
+
+function unknownToApi(what: string): CommandError {
+  return new CommandError(
+    EXIT.usage,
+    `the ChatKit API has no call that ${what}. This service has those it minted on its\n` +
+      'books: give its address with --url or CHATKIT_MINT_URL, and an admin token with --token-file\n' +
+      'or CHATKIT_MINT_TOKEN.',
+  )
+}
