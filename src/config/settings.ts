@@ -153,6 +153,7 @@ export interface ConsoleSettings {
   readonly clientSecretEnv: string
   /** Life of a sign-in, whether it is used or not. */
   readonly sessionMinutes: number
+  readonly idleMinutes: number
 }
 
 /** So many in so many seconds. */

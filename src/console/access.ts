@@ -52,8 +52,8 @@ export function createConsoleAccess({
     }
   }
 
-  async function signedIn(c: AppContext): Promise<SignIn | undefined> {
-    const signIn = await signIns.read(c)
+  async function signedIn(c: AppContext, isUse = true): Promise<SignIn | undefined> {
+    const signIn = await signIns.read(c, isUse)
     if (signIn !== undefined) {
       c.set('admin', signIn.actor)
       c.set('user', signIn.user)
@@ -74,10 +74,10 @@ export function createConsoleAccess({
           ? signInPage(c, addresses, address)
           : c.redirect(address, 303)
       }),
-    /** For admins, at addresses that no link leads to: others get 401. */
+    /** For admins, at addresses that a page asks by itself: others get 401. */
     data: (view: View): Handler<AppEnv> =>
       open(async (c) => {
-        const signIn = await signedIn(c)
+        const signIn = await signedIn(c, false)
         if (signIn === undefined) throw signedOut(addresses, c)
         return view(c, signIn)
       }),

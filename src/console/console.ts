@@ -56,7 +56,7 @@ interface ConsoleParts {
 interface SignInParts {
   /** The secret in an environment variable, or in the file that its `_FILE` twin names. */
   readonly secret: (name: string) => (() => Secret) | undefined
-  readonly registry: Pick<Registry, 'keptKey' | 'remembers' | 'rememberOnce' | 'readStanding'>
+  readonly registry: Pick<Registry, 'keptKey' | 'markLogout' | 'readStanding'>
   readonly audit: Audit
   readonly failedAuth: Pick<FailedAuth, 'counted'>
 }

@@ -40,6 +40,7 @@ export interface SceneOptions extends Pick<RunningOptions, 'env' | 'now'> {
   readonly more?: string
   readonly accounts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly sessionMinutes?: number
+  readonly idleMinutes?: number
   /** Instead of where it listens. */
   readonly publicUrl?: string
   /** Instead of the embedded sign-in's. */
@@ -115,7 +116,7 @@ export async function signInWith(
 
 /** YAML of a service with a console. */
 export function configOf(options: SceneOptions): string {
-  const { issuer, sessionMinutes = 60, failedAuth, more = '' } = options
+  const { issuer, sessionMinutes = 60, idleMinutes = 30, failedAuth, more = '' } = options
   const { adminRule = '"chatkit-admin" in claims.roles' } = options
   const limits =
     failedAuth === undefined
@@ -137,6 +138,7 @@ console:
   client_id: console
   client_secret_env: CONSOLE_CLIENT_SECRET
   session_minutes: ${sessionMinutes}
+  idle_minutes: ${idleMinutes}
 ${limits}
 ${more}
 `

@@ -42,6 +42,7 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
       clientId: file.console.client_id,
       clientSecretEnv: file.console.client_secret_env,
       sessionMinutes: file.console.session_minutes,
+      idleMinutes: file.console.idle_minutes,
     },
     corsOrigins: unique(file.cors.origins),
     trustedProxies: file.trusted_proxies,

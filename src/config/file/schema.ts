@@ -78,6 +78,14 @@ const consoleSchema = z
       .max(1440)
       .default(60)
       .describe('After these an admin signs in again, busy or not.'),
+    idle_minutes: z
+      .int()
+      .min(1)
+      .max(1440)
+      .default(30)
+      .describe(
+        'After these without use an admin signs in again; what a page asks by itself is no use.',
+      ),
   })
   .describe('The admin console at /admin; needs `admins` and PUBLIC_URL.')
 

@@ -1,4 +1,5 @@
-// Keeps an admin's sign-in to the console in an encrypted cookie.
+// Keeps an admin's sign-in to the console in an encrypted cookie. It ends with the next sign-in, after some
+// time without use, and with a sign-out, logout or block.
 
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -15,7 +16,6 @@ import type { TokenIdentity } from '../../registry/records.ts'
 import type { Cookies } from './cookies.ts'
 
 const signInSchema = z.object({
-  id: z.string(),
   actor: z.string(),
   user: z.string().optional(),
   name: z.string(),
@@ -24,11 +24,16 @@ const signInSchema = z.object({
   exp: z.number(),
   sid: z.string().optional(),
   issuedAt: z.number(),
+  /** Milliseconds; see `endUpTo`. */
+  begunAt: z.number(),
+  /** Seconds. */
+  usedAt: z.number(),
 })
+
+type Kept = z.output<typeof signInSchema>
 
 /** The sign-in of an admin. */
 export interface SignIn {
-  readonly id: string
   /** `issuer|subject`, as in the audit. */
   readonly actor: string
   /** Their ChatKit user. */
@@ -37,6 +42,8 @@ export interface SignIn {
   readonly name: string
   /** Stands in every form of this sign-in. */
   readonly csrf: string
+  /** Milliseconds. */
+  readonly begunAt: number
 }
 
 /** An admin, as the ID token names them. */
@@ -58,6 +65,8 @@ export type SignInCookie = ReturnType<typeof createSignInCookie>
 /**
  * Makes the functions that begin, read and end a sign-in. They throw `store_unavailable`; `read` throws
  * `user_blocked` too.
+ *
+ * An admin has one sign-in at a time. A cookie may have been copied, so its end is in the registry.
  */
 export function createSignInCookie({
   cookies,
@@ -71,63 +80,106 @@ export function createSignInCookie({
   readonly settings: ConsoleSettings
   readonly issuers: Settings['issuers']
   readonly admins: AdminSettings
-  readonly registry: Pick<Registry, 'remembers' | 'rememberOnce' | 'readStanding'>
+  readonly registry: Pick<Registry, 'markLogout' | 'readStanding'>
   readonly now: Clock
 }) {
   const seconds = settings.sessionMinutes * 60
+  const idleSeconds = settings.idleMinutes * 60
   // An admin who was let in under another rule signs in again: the rule may have become stricter.
   const userRule = issuers.find(({ issuer }) => issuer === settings.issuer)?.user.source
   const { issuer: at, clientId } = settings
   const rule = digestOf([admins.when.source, admins.issuers, at, clientId, userRule])
-  const identityOf = ({ actor, sid }: z.output<typeof signInSchema>): TokenIdentity => {
+  const identityOf = ({ actor, sid }: Kept): TokenIdentity => {
     const { issuer } = settings
     return { issuer, subject: actor.slice(issuer.length + 1), sid }
   }
   /** From the cookie where it is there, else from the subject alone. */
-  const userOf = (kept: z.output<typeof signInSchema>): UserId | undefined => {
+  const userOf = (kept: Kept): UserId | undefined => {
     const { issuer, subject = '' } = identityOf(kept)
     return parseUserId(kept.user) ?? mapSubject(issuers, issuer, subject)
   }
+  const ends = createEnds({ registry, keepSeconds: seconds, now })
+
   return {
+    /** Ends earlier ones: of this admin anywhere, and of whoever was signed in with this browser. */
     async begin(c: AppContext, { name, sid, issuedAt, ...who }: VouchedFor): Promise<void> {
-      const ids = { id: newId('adm_'), csrf: newId('') }
       const mapped = userOfAdmin(issuers, who)
       // Nothing twice: browsers drop a cookie of more than 4096 bytes (RFC 6265bis §5.6).
       const user = mapSubject(issuers, who.issuer, who.subject) === mapped ? undefined : mapped
-      const admin = { actor: actorOf(who), user, name: name.slice(0, 100), sid, issuedAt }
-      const value = { ...ids, ...admin, rule }
+      const actor = actorOf(who)
+      const earlier = await cookies.read(c, 'session', signInSchema)
+      if (earlier !== undefined && earlier.actor !== actor) {
+        await ends.endBefore(earlier.actor, earlier.begunAt + 1)
+      }
+      // Later than every earlier one, though another instance's clock may be ahead.
+      const begunAt = Math.max(now(), 1 + (await ends.endedBefore(actor, mapped)))
+      await ends.endBefore(actor, begunAt)
+      const admin = { actor, user, name: name.slice(0, 100), sid, issuedAt }
+      const value = { ...admin, csrf: newId(''), rule, begunAt, usedAt: unixSeconds(now) }
       await cookies.write(c, 'session', { value, seconds })
     },
 
-    /** Undefined when nobody is signed in, or not any more. */
-    async read(c: AppContext): Promise<SignIn | undefined> {
+    /**
+     * Undefined when nobody is signed in, or not any more.
+     *
+     * @param isUse - false for what a page asks by itself: it must not keep a sign-in that nobody uses
+     */
+    async read(c: AppContext, isUse: boolean): Promise<SignIn | undefined> {
       const kept = await cookies.read(c, 'session', signInSchema)
       if (kept?.rule !== rule) return undefined
+      const time = unixSeconds(now)
+      if (time - kept.usedAt >= idleSeconds) return undefined
       const user = userOf(kept)
       if (user === undefined) return undefined
-      const question = { user, identity: identityOf(kept), now: unixSeconds(now) }
-      const [ended, standing] = await Promise.all([
-        registry.remembers(endKey(kept.id), unixSeconds(now)),
-        registry.readStanding(question),
+      const [endedBefore, standing] = await Promise.all([
+        ends.endedBefore(kept.actor, user),
+        registry.readStanding({ user, identity: identityOf(kept), now: time }),
       ])
+      if (kept.begunAt < endedBefore) return undefined
       // Back-channel logout counts here as it does for tokens.
       const { loggedOutAt } = standing
-      const loggedOut = loggedOutAt !== undefined && kept.issuedAt < loggedOutAt
-      if (ended || loggedOut) return undefined
+      if (loggedOutAt !== undefined && kept.issuedAt < loggedOutAt) return undefined
       refuseBlocked(standing)
+      if (isUse && kept.usedAt !== time) {
+        const value = { ...kept, usedAt: time }
+        await cookies.write(c, 'session', { value, seconds: kept.exp - time })
+      }
       return { ...kept, user }
     },
 
     /** Also where the cookie has been copied. */
-    async end(c: AppContext, { id }: SignIn): Promise<void> {
-      await registry.rememberOnce(endKey(id), seconds, unixSeconds(now))
+    async end(c: AppContext, { actor, begunAt }: SignIn): Promise<void> {
+      await ends.endBefore(actor, begunAt + 1)
       cookies.clear(c, 'session')
     },
   }
 }
 
-function endKey(id: string): string {
-  return `console-signed-out:${id}`
+/** Stands for the issuer in the logout marks that end sign-ins to the console. */
+const CONSOLE = 'console'
+
+/** Where sign-ins of an admin have ended: those that began before the time of a logout mark, in milliseconds. */
+function createEnds({
+  registry,
+  keepSeconds,
+  now,
+}: {
+  readonly registry: Pick<Registry, 'markLogout' | 'readStanding'>
+  /** The longest sign-in. */
+  readonly keepSeconds: number
+  readonly now: Clock
+}) {
+  return {
+    async endBefore(actor: string, issuedBefore: number): Promise<void> {
+      const keepUntil = unixSeconds(now) + keepSeconds
+      await registry.markLogout({ issuer: CONSOLE, subject: actor, issuedBefore, keepUntil })
+    },
+    async endedBefore(actor: string, user: UserId): Promise<number> {
+      const identity = { issuer: CONSOLE, subject: actor }
+      const { loggedOutAt } = await registry.readStanding({ user, identity, now: unixSeconds(now) })
+      return loggedOutAt ?? 0
+    },
+  }
 }
 
 function digestOf(value: unknown): string {

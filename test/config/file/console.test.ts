@@ -21,8 +21,10 @@ describe('the file', () => {
       clientId: 'console',
       clientSecretEnv: 'CONSOLE_CLIENT_SECRET',
       sessionMinutes: 60,
+      idleMinutes: 30,
     })
     expect(settingsOf(`${GOOD}  session_minutes: 5\n`).console?.sessionMinutes).toBe(5)
+    expect(settingsOf(`${GOOD}  idle_minutes: 5\n`).console?.idleMinutes).toBe(5)
     expect(settingsOf(MINIMAL).console).toBeUndefined()
   })
 
@@ -45,6 +47,7 @@ describe('the file', () => {
       /^11 console\.issuer is not one of the configured issuers/,
     ],
     ['0 minutes', `${GOOD}  session_minutes: 0\n`, /^14 console\.session_minutes /],
+    ['0 idle minutes', `${GOOD}  idle_minutes: 0\n`, /^14 console\.idle_minutes /],
     ['more than a day', `${GOOD}  session_minutes: 1441\n`, /^14 console\.session_minutes /],
     ['an unknown key', `${GOOD}  client_secret: abc\n`, /^14 console\.client_secret /],
   ])('%s', (_name, text, problem) => {

@@ -8,7 +8,10 @@ let ada: string
 let clock = 0
 beforeEach(async () => {
   clock = 0
-  scene = await startConsoleScene({ sessionMinutes: 15, now: () => Date.now() + clock })
+  const admin = { roles: ['chatkit-admin'] }
+  const accounts = { alice: {}, bob: {}, ada: { ...admin, name: 'Ada' }, grace: admin }
+  const now = () => Date.now() + clock
+  scene = await startConsoleScene({ sessionMinutes: 15, accounts, now })
   ada = `${scene.signIn.issuer}|ada`
   await scene.mint('alice')
   browser = await scene.signedIn()
@@ -117,7 +120,7 @@ describe('a form is not executed, and its page says what to do, with', () => {
   })
 
   test("another admin's token", async () => {
-    const other = await scene.signedIn()
+    const other = await scene.signedIn('grace')
     const { html } = await other.go(userPage())
     const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
     expect((await post('/user/revoke', { user: 'alice', block_seconds: '0', csrf })).status).toBe(

@@ -67,6 +67,7 @@ beforeAll(async () => {
       clientId: CLIENT_ID,
       clientSecretEnv: 'CONSOLE_CLIENT_SECRET',
       sessionMinutes: 60,
+      idleMinutes: 30,
     },
     redirectUri: REDIRECT_URI,
     clientSecret: () => new Secret(CLIENT_SECRET),
