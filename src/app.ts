@@ -3,7 +3,7 @@ import { type Handler, Hono } from 'hono'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
-import { addRoute, withHandlers } from './http/add-route.ts'
+import { addRoute, noSuchRoute, withHandlers } from './http/add-route.ts'
 import { listAudit } from './http/admin/audit.ts'
 import { adminSessions } from './http/admin/sessions.ts'
 import { anyThreads } from './http/admin/threads.ts'
@@ -26,7 +26,6 @@ import { answerKeySet, introspect, requireIntrospector } from './http/routes/int
 import { auditMints, createSession, signOut } from './http/routes/sessions.ts'
 import { ownThreads } from './http/routes/threads.ts'
 import type { Clock } from './lib/clock.ts'
-import { ServiceError } from './lib/errors.ts'
 import type { Log } from './lib/log.ts'
 import type { Audit } from './registry/audit.ts'
 import type { Registry } from './registry/port.ts'
@@ -86,7 +85,7 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
   app.post(ROUTES.createSession.path, auditMints(audit))
   const urls = { ...withHandlers(ROUTES, handlersOf(parts), checks), ...adminConsole?.routes }
   for (const [path, methods] of Object.entries(urls)) addRoute(app, origins, { path, methods })
-  app.notFound((c) => answer(new ServiceError('not_found', { reason: 'no such route' }), c))
+  app.notFound((c) => answer(noSuchRoute(c.req.path, Object.keys(urls)), c))
   return app
 }
 

@@ -1,7 +1,8 @@
 // Decides whether a token was made for this service, by the claims that name its audience.
 import type { IssuerSettings } from '../config/settings.ts'
 import type { ServiceError } from '../lib/errors.ts'
-import { invalidToken, show } from './refusal.ts'
+import { showAll } from '../lib/show.ts'
+import { invalidToken } from './refusal.ts'
 
 type Claims = Readonly<Record<string, unknown>>
 
@@ -45,17 +46,13 @@ export function checkAudience(claims: Claims, name: string, expected: readonly s
     found ||= expected.includes(audience)
   }
   if (found) return
-  const of = list(received.map(String))
-  throw invalidToken(`claims: ${name} is not for this service: ${of}, expected ${list(expected)}`)
+  const named = showAll(received.map(String))
+  throw invalidToken(
+    `claims: ${name} is not for this service: ${named}, expected ${showAll(expected)}`,
+  )
 }
 
 function malformed(name: string, value: unknown, expected: readonly string[]): ServiceError {
   const why = value === undefined ? `no ${name}` : `${name} is not a string or an array of strings`
-  return invalidToken(`claims: ${why}, expected ${list(expected)}`)
-}
-
-/** At most five, because a token can name thousands. */
-function list(audiences: readonly string[]): string {
-  const more = audiences.length > 5 ? ', …' : ''
-  return `${audiences.slice(0, 5).map(show).join(', ') || 'empty'}${more}`
+  return invalidToken(`claims: ${why}, expected ${showAll(expected)}`)
 }

@@ -10,7 +10,7 @@ import { usableKeys } from './keys/acceptable-keys.ts'
 import { createDiscovery } from './keys/discovery.ts'
 import { createFetchJson, type FetchJson } from './keys/fetch-json.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
-import { createFindKeys, createFixedKeys } from './keys/local-keys.ts'
+import { createFindKeys, createFixedKeys, kidsOf } from './keys/local-keys.ts'
 import { createRemoteKeys } from './keys/remote-keys.ts'
 import { algorithmsBeyond, createSecretKeys } from './keys/secret-keys.ts'
 
@@ -81,7 +81,8 @@ function createKeys(
       return createSharedSecret(settings, source.secretEnv, { secrets, log })
     case 'jwks':
       return atStart(`issuer ${issuer}: jwks`, () => {
-        return createFixedKeys(createFindKeys(read(source.jwks)))
+        const keys = read(source.jwks)
+        return createFixedKeys(createFindKeys(keys), kidsOf(keys))
       })
     case 'jwks_uri': {
       const url = new URL(source.url)

@@ -11,16 +11,6 @@ export function invalidToken(reason: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_token', { reason, cause })
 }
 
-/**
- * Makes untrusted text safe to show in a reason: at most 64 characters of printable ASCII, in quotes.
- *
- * @param text - a header parameter or an `iss`; never a subject or a signature
- */
-export function show(text: string): string {
-  const start = text.slice(0, 64).replace(/[^\x20-\x7e]/g, '?')
-  return text.length > 64 ? `"${start}…"` : `"${start}"`
-}
-
 /** The first member that does not fit, and why. Zod's messages name types and bounds, never the value. */
 export function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0]

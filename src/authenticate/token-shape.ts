@@ -1,7 +1,8 @@
 // Checks the form of a token, so that no two programs can read it differently. No keys, no I/O, no clock.
 import { z } from 'zod'
+import { show, showAll } from '../lib/show.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
-import { firstIssue, invalidToken, show } from './refusal.ts'
+import { firstIssue, invalidToken } from './refusal.ts'
 
 /** Longest token, in characters: 200 groups of Entra ID fit. A well-formed token is ASCII, so this is also its length in bytes. */
 const MAX_TOKEN_LENGTH = 12_288
@@ -114,12 +115,14 @@ function isObject(value: unknown): value is Record<string, unknown> {
  */
 export function checkTokenType(typ: string | undefined, accepted: readonly string[]): void {
   if (typ === undefined) {
-    if (!accepted.includes('none')) throw invalidToken('typ is absent')
+    if (!accepted.includes('none')) {
+      throw invalidToken(`typ is absent, expected ${showAll(accepted)}`)
+    }
     return
   }
   const name = typ.toLowerCase().replace(/^application\//, '')
   // In the list, `none` stands for an absent `typ`, so a token that says `"typ": "none"` is refused.
   if (name === 'none' || !accepted.includes(name)) {
-    throw invalidToken(`typ ${show(typ)} is not accepted`)
+    throw invalidToken(`typ ${show(typ)} is not accepted, expected ${showAll(accepted)}`)
   }
 }

@@ -1,10 +1,12 @@
 // Finds the issuer that a token names, and verifies that this issuer signed it.
 import type { CryptoKey } from 'jose'
 import { compactVerify } from 'jose/jws/compact/verify'
+import type { ServiceError } from '../lib/errors.ts'
+import { show, showAll } from '../lib/show.ts'
 import type { Issuer, Issuers } from './issuers.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
-import { invalidToken, show } from './refusal.ts'
-import type { SignedToken } from './token-shape.ts'
+import { invalidToken } from './refusal.ts'
+import type { SignedToken, TokenHeader } from './token-shape.ts'
 
 /**
  * The issuer that a token names. Until the signature is verified, anyone could have written that name.
@@ -15,8 +17,22 @@ export function chooseIssuer(issuers: Issuers, claims: Readonly<Record<string, u
   const { iss } = claims
   if (typeof iss !== 'string') throw invalidToken('iss is not a string')
   const issuer = issuers.get(iss)
-  if (issuer === undefined) throw invalidToken(`issuer ${show(iss)} is not configured`)
+  if (issuer === undefined) throw unknownIssuer(iss, [...issuers.keys()])
   return issuer
+}
+
+/** A slash or a capital letter makes another issuer, and is hard to see. */
+function unknownIssuer(iss: string, configured: readonly string[]): ServiceError {
+  const near = configured.find((one) => withoutSlash(one) === withoutSlash(iss))
+  const expected =
+    near === undefined
+      ? `expected ${showAll(configured)}`
+      : `the config has ${show(near)}: write there what the token has`
+  return invalidToken(`issuer ${show(iss)} is not configured, ${expected}`)
+}
+
+function withoutSlash(issuer: string): string {
+  return issuer.replace(/\/$/, '').toLowerCase()
 }
 
 /**
@@ -41,8 +57,13 @@ export async function verifySignature(
     const newer = await keys.find(token.header)
     if (await isSignedByAny(token, newer.keys)) return newer.version
   }
-  const none = known.keys.length === 0
-  throw invalidToken(none ? 'no key of the issuer fits alg and kid' : 'the signature is wrong')
+  throw known.keys.length === 0 ? noKey(token.header, keys) : invalidToken('the signature is wrong')
+}
+
+function noKey({ alg, kid }: TokenHeader, keys: IssuerKeys): ServiceError {
+  const wanted = `alg ${show(alg)} and ${kid === undefined ? 'no kid' : `kid ${show(kid)}`}`
+  const has = showAll(keys.kids())
+  return invalidToken(`no key of the issuer fits ${wanted}; its keys have the kids ${has}`)
 }
 
 /**
@@ -51,7 +72,10 @@ export async function verifySignature(
  * @throws ServiceError `invalid_token`
  */
 export function checkAlgorithm(alg: string, algorithms: readonly string[]): void {
-  if (!algorithms.includes(alg)) throw invalidToken(`alg ${show(alg)} is not on the issuer's list`)
+  if (algorithms.includes(alg)) return
+  throw invalidToken(
+    `alg ${show(alg)} is not on the issuer's list, expected ${showAll(algorithms)}`,
+  )
 }
 
 async function isSignedByAny(

@@ -13,6 +13,7 @@ import type { Clock } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER, JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseSessionId, parseUserId, type WorkflowName } from '../lib/ids.ts'
+import { show, showAll } from '../lib/show.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord, SessionUse } from '../registry/records.ts'
 
@@ -80,10 +81,13 @@ export function createVerifyToken({
    * is wrong with the token; `rate_limited` after too many failures of one address
    */
   return async function verifyToken(c: AppContext, token: string | undefined, type: string) {
-    const workflow = workflows.get(c.req.param('workflow') ?? '')
+    const name = c.req.param('workflow') ?? ''
+    const workflow = workflows.get(name)
     if (workflow === undefined) {
       // Unknown names and hosted workflows look the same.
-      throw new ServiceError('not_found', { reason: 'no self-hosted workflow of this name' })
+      throw new ServiceError('not_found', {
+        reason: `no self-hosted workflow ${show(name)}, expected ${showAll([...workflows.keys()])}`,
+      })
     }
     if (!token) {
       throw new ServiceError('missing_token', {

@@ -2,6 +2,7 @@
 
 import type { Handler, Hono } from 'hono'
 import { ServiceError } from '../lib/errors.ts'
+import { show, showAll } from '../lib/show.ts'
 import { setHeader } from './answer.ts'
 import type { AppContext, AppEnv, Check } from './context.ts'
 import { answerOptions, type Origins, refuseForeignOrigin } from './origins.ts'
@@ -58,8 +59,28 @@ export function addRoute(
   app.options(path, answerOptions(origins, allow))
   app.all(path, (c: AppContext) => {
     setHeader(c, 'Allow', allow)
-    throw new ServiceError('method_not_allowed', { reason: 'the path has other methods' })
+    const reason = `the path has no ${c.req.method}, expected ${allow}`
+    throw new ServiceError('method_not_allowed', { reason })
   })
+}
+
+/**
+ * The error for a path that no route has. Its reason names the paths that begin most alike.
+ *
+ * @param paths - of all routes
+ */
+export function noSuchRoute(path: string, paths: readonly string[]): ServiceError {
+  const near = paths.toSorted((one, other) => alike(path, other) - alike(path, one)).slice(0, 3)
+  return new ServiceError('not_found', {
+    reason: `no route ${show(path)}, expected one like ${showAll(near)}`,
+  })
+}
+
+/** Number of first characters that two texts share. */
+function alike(one: string, other: string): number {
+  let at = 0
+  while (at < one.length && one[at] === other[at]) at++
+  return at
 }
 
 /**

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { FORM_TYPE, JSON_TYPE } from '../lib/header-patterns.ts'
 import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
+import { show, showAll } from '../lib/show.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import type { AppContext } from './context.ts'
 
@@ -33,13 +34,13 @@ export async function readJson<S extends z.ZodType<object>>(
   const length = bodyLength(c)
   refuseOtherThanJson(c, length)
   const text = await readText(c, length)
-  const { success, data, error } = schema.safeParse(
-    text === '' ? {} : withoutNulls(parseJson(text), schema),
-  )
+  const body = text === '' ? {} : withoutNulls(parseJson(text), schema)
+  const { success, data, error } = schema.safeParse(body)
   if (success) return data
   const [issue] = error.issues
-  const problem = issue ? describeIssue(issue) : 'The body does not fit.'
-  throw new ServiceError('invalid_request', { reason: `body: ${problem}`, detail: problem })
+  const detail = issue ? describeIssue(issue) : 'The body does not fit.'
+  const seen = issue ? `: ${whatIsWrong(issue, body, schema)}` : ''
+  throw new ServiceError('invalid_request', { reason: `body: ${detail}${seen}`, detail })
 }
 
 /**
@@ -213,6 +214,19 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_union') return 'The body is of none of the forms this call takes.'
   if (field === '') return 'The body must be a JSON object.'
   return `The field "${field.slice(0, 64)}" of the body is not what this call expects.`
+}
+
+/** For the log: names and types that were received and expected, never a value. */
+function whatIsWrong(issue: z.core.$ZodIssue, body: unknown, schema: z.ZodType): string {
+  const path = issue.path.map(String)
+  const unknown = issue.code === 'unrecognized_keys'
+  if (!unknown && issue.code !== 'invalid_union') {
+    return [...(path.length > 0 ? [show(path.join('.'))] : []), issue.message].join(' ')
+  }
+  const names = unknown ? issue.keys : Object.keys(Object(body))
+  const received = showAll(names.map((name) => [...path, name].join('.')))
+  const expected = path.length > 0 ? '' : `, expected ${showAll([...knownFields(schema)])}`
+  return `${received}${expected}`
 }
 
 function tooLarge(maxBytes = MAX_BYTES): ServiceError {

@@ -1,14 +1,15 @@
 // Decides which browser origins may call which paths, and sets the CORS headers that tell browsers so.
 import type { Settings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { show, showAll } from '../lib/show.ts'
 import type { AnswerHeaders, AppContext } from './context.ts'
 
 /** The browser origins that may call each part of the API, compared byte for byte with the header. */
 export interface Origins {
   /** Origins of apps, for everything but the admin endpoints. */
   readonly app: ReadonlySet<string>
-  /** Further ones, for the same; pages of these never count with a cookie. */
-  readonly appPatterns: readonly RegExp[]
+  /** Further ones for the same, by their text in the config; pages of these never count with a cookie. */
+  readonly appPatterns: ReadonlyMap<string, RegExp>
   /** For `/v1/admin`. */
   readonly admin: ReadonlySet<string>
   /** For `/admin`, the console: only the service's own, so that no app can read the console's pages. */
@@ -26,7 +27,11 @@ export function originsOf(settings: Settings, publicUrl: string | undefined): Or
   const own = publicUrl === undefined ? [] : [new URL(publicUrl).origin]
   return {
     app: new Set([...own, ...settings.corsOrigins.filter((origin) => !origin.includes('*'))]),
-    appPatterns: settings.corsOrigins.filter((origin) => origin.includes('*')).map(patternOf),
+    appPatterns: new Map(
+      settings.corsOrigins
+        .filter((origin) => origin.includes('*'))
+        .map((text) => [text, patternOf(text)]),
+    ),
     admin: new Set([...own, ...(settings.admins?.origins ?? [])]),
     console: new Set(own),
     credentials: settings.issuers.some(({ cookie }) => cookie !== undefined),
@@ -72,7 +77,9 @@ export function isAppOrigin(
   origin: string,
   { app, appPatterns }: Pick<Origins, 'app' | 'appPatterns'>,
 ): boolean {
-  return app.has(origin) || appPatterns.some((pattern) => pattern.test(origin))
+  if (app.has(origin)) return true
+  for (const pattern of appPatterns.values()) if (pattern.test(origin)) return true
+  return false
 }
 
 /**
@@ -137,6 +144,15 @@ function askedHeaders(list = ''): readonly string[] {
  * while the handler runs. Requests without `Origin` (native apps) pass.
  */
 export function refuseForeignOrigin(c: AppContext, origins: Origins): void {
-  if (c.req.header('Origin') === undefined || allowedOrigin(c, origins) !== undefined) return
-  throw new ServiceError('origin_not_allowed', { reason: 'Origin is not on the list' })
+  const origin = c.req.header('Origin')
+  if (origin === undefined || allowedOrigin(c, origins) !== undefined) return
+  const expected = showAll(namesFor(c.req.path, origins))
+  throw new ServiceError('origin_not_allowed', {
+    reason: `Origin ${show(origin)} is not on the list, expected ${expected}`,
+  })
+}
+
+function namesFor(path: string, { app, appPatterns, admin, console }: Origins): string[] {
+  if (CONSOLE_PATH.test(path)) return [...console]
+  return ADMIN_PATH.test(path) ? [...admin] : [...app, ...appPatterns.keys()]
 }

@@ -2,6 +2,7 @@
 import { zValidator } from '@hono/zod-validator'
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
+import { showAll } from '../lib/show.ts'
 import type { AppContext, AppEnv, Check } from './context.ts'
 
 /** An id; in the list of blocks, a user. */
@@ -48,7 +49,8 @@ async function goOn(): Promise<void> {}
  */
 export function refuseQuery(c: AppContext): void {
   checkEscapes(c)
-  if (new URL(c.req.url).searchParams.size > 0) throw unknownParameter()
+  const { searchParams } = new URL(c.req.url)
+  if (searchParams.size > 0) throw unknownParameter([...searchParams.keys()])
 }
 
 /**
@@ -84,7 +86,8 @@ function refuse(result: { success: boolean; error?: z.core.$ZodError }): void {
   if (result.success) return
   const issue = result.error?.issues[0]
   const name = issue?.path.map(String).join('.') ?? ''
-  if (issue?.code === 'unrecognized_keys' || name === '') throw unknownParameter()
+  if (issue?.code === 'unrecognized_keys') throw unknownParameter(issue.keys)
+  if (name === '') throw unknownParameter([])
   throw invalidQuery(`The query parameter "${name}" is not what this call expects, or is repeated.`)
 }
 
@@ -101,10 +104,12 @@ function checkEscapes(c: AppContext): void {
   }
 }
 
-function unknownParameter(): ServiceError {
-  return invalidQuery('The query has a parameter that this call does not know.')
+function unknownParameter(names: readonly string[]): ServiceError {
+  const detail = 'The query has a parameter that this call does not know.'
+  return invalidQuery(detail, ` ${showAll(names)}`)
 }
 
-function invalidQuery(detail: string): ServiceError {
-  return new ServiceError('invalid_request', { reason: `query: ${detail}`, detail })
+/** @param seen - for the log */
+function invalidQuery(detail: string, seen = ''): ServiceError {
+  return new ServiceError('invalid_request', { reason: `query: ${detail}${seen}`, detail })
 }

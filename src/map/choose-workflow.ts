@@ -2,6 +2,7 @@
 import type { InputDeclaration, InputValue, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { scrub } from '../lib/log.ts'
+import { showAll } from '../lib/show.ts'
 import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
 
 /** The part of a request for a session that the client chooses. */
@@ -40,7 +41,9 @@ export function chooseWorkflow(
     const scope = scopeOf(caller, problem === undefined ? presentInput(input) : {})
     if (whyRefused(workflow.when, scope) !== undefined) continue
     if (problem === undefined) return { workflow, scope }
-    throw new ServiceError('invalid_request', { reason: problem, detail: `${problem}.` })
+    const declared = showAll([...workflow.input.keys()])
+    const reason = `${problem}; received ${showAll(Object.keys(input))}, expected ${declared}`
+    throw new ServiceError('invalid_request', { reason, detail: `${problem}.` })
   }
   const which = named === undefined ? 'any workflow' : 'the workflow asked for'
   throw new ServiceError('workflow_not_allowed', { reason: `the caller may not use ${which}` })

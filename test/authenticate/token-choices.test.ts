@@ -162,7 +162,8 @@ test('a reason shows an alg, typ or iss of the attacker only cut and cleaned', a
     es.token(claims({ iss: evil })),
   ]) {
     const { reason } = await refusal(token)
-    expect(reason.length).toBeLessThan(130)
+    expect(reason).not.toContain('x'.repeat(201))
+    expect(reason.length).toBeLessThan(400)
     expect(reason).toMatch(/^[\x20-\x7e…]+$/)
   }
 })

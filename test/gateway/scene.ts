@@ -106,7 +106,7 @@ export async function startScene(options: SceneOptions = {}) {
   })
   const origins = {
     app: new Set<string>(),
-    appPatterns: [],
+    appPatterns: new Map<string, RegExp>(),
     admin: new Set<string>(),
     console: new Set<string>(),
     credentials: false,

@@ -114,11 +114,18 @@ test('a user has the same hash in all lines, and another user another hash', asy
   expect(first).not.toBe(bob)
 })
 
-test('the log shows routes as patterns, and nothing of a path or a query', async () => {
-  await fetch(`${running.url}/planted-path/x?planted-query=1`)
+test('the log shows routes as patterns, a path only where there is no route, and nothing of a query', async () => {
+  await fetch(`${running.url}/v1/session?planted-query=1`)
   await fetch(`${running.url}/livez?planted-query=1`)
-  expect(lines()).toHaveLength(2)
-  expect(lines()[1]).toMatchObject({ route: '/livez' })
+  await fetch(`${running.url}/v1/threads/planted-id`)
+  expect(lines()).toHaveLength(3)
+  const [unknown, live, thread] = lines()
+  expect(unknown).toMatchObject({
+    status: 404,
+    reason: expect.stringMatching(/^no route "\/v1\/session", expected one like "\/v1\/sessions"/),
+  })
+  expect(live).toMatchObject({ route: '/livez' })
+  expect(thread).toMatchObject({ route: '/v1/threads/:id' })
   expect(running.logText()).not.toContain('planted')
 })
 

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
-import { show } from '../refusal.ts'
+import { show } from '../../lib/show.ts'
 import type { FetchJson } from './fetch-json.ts'
 
 const LIFETIME_MS = 3_600_000
@@ -46,8 +46,12 @@ function readDocument(document: unknown, issuer: string, insecureHttp: boolean):
   const result = documentSchema.safeParse(document)
   if (!result.success) throw refused('issuer or jwks_uri is missing')
   // Discovery §4.3: otherwise one provider could publish keys for another.
-  if (result.data.issuer !== issuer)
-    throw refused(`it names the issuer ${show(result.data.issuer)}, expected ${show(issuer)}`)
+  const named = result.data.issuer
+  if (named !== issuer) {
+    const slash = named.replace(/\/$/, '') === issuer.replace(/\/$/, '')
+    const advice = slash ? `; write issuer: ${show(named)} in the config` : ''
+    throw refused(`it names the issuer ${show(named)}, expected ${show(issuer)}${advice}`)
+  }
   return readAddress(result.data.jwks_uri, new URL(issuer), insecureHttp)
 }
 

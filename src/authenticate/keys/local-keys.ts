@@ -36,14 +36,20 @@ async function firstOf(keys: AsyncIterable<CryptoKey>): Promise<CryptoKey[]> {
   return first
 }
 
+/** The `kid` of each key that has one. */
+export function kidsOf(keys: readonly JWK[]): readonly string[] {
+  return keys.flatMap(({ kid }) => kid ?? [])
+}
+
 /** Keys that are known from the start and never fetched. */
-export function createFixedKeys(find: FindKeys): IssuerKeys {
+export function createFixedKeys(find: FindKeys, kids: readonly string[] = []): IssuerKeys {
   return {
     local: true,
     find: async (header) => ({ keys: await find(header), version: 0 }),
     version: async () => 0,
     renewedSince: async () => false,
     state: () => ({ usable: true, ageSeconds: undefined }),
+    kids: () => kids,
     warm: async () => {},
   }
 }

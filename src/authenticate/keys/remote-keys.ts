@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
-import { createFindKeys, type FindKeys } from './local-keys.ts'
+import { createFindKeys, type FindKeys, kidsOf } from './local-keys.ts'
 
 /** Age from which a set in use is refreshed in the background. */
 const AGEING_MS = 8 * 60_000
@@ -82,6 +82,7 @@ export function createRemoteKeys({
       const ageSeconds = set && Math.floor((now() - set.fetchedAt) / 1000)
       return { usable: set !== undefined, ageSeconds }
     },
+    kids: () => memory.serving()?.kids ?? [],
     async warm() {
       const set = memory.serving()
       if (set === undefined || now() - set.fetchedAt >= AGEING_MS) await fetchIfAllowed()
@@ -93,6 +94,7 @@ interface KnownSet {
   readonly find: FindKeys
   /** The keys as text, to tell whether they changed. */
   readonly text: string
+  readonly kids: readonly string[]
   readonly version: number
   readonly fetchedAt: number
 }
@@ -109,7 +111,10 @@ function createMemory(now: Clock, maxAgeMs: number) {
       const version = known?.version ?? 0
       const same = known?.text === text ? known : undefined
       if (same) known = { ...same, fetchedAt }
-      else known = { find: createFindKeys(keys), text, version: version + 1, fetchedAt }
+      else {
+        const find = createFindKeys(keys)
+        known = { find, text, kids: kidsOf(keys), version: version + 1, fetchedAt }
+      }
       return same === undefined
     },
   }

@@ -50,7 +50,7 @@ function options(change: Partial<Origins>) {
     mintLimiter: createMintLimiter(),
     origins: {
       app: new Set([ORIGIN]),
-      appPatterns: [],
+      appPatterns: new Map<string, RegExp>(),
       admin: new Set<string>(),
       console: new Set<string>(),
       credentials: false,

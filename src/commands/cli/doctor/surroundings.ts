@@ -8,7 +8,7 @@ import { UnusableSettingError } from '../../../lib/errors.ts'
 import { createLog } from '../../../lib/log.ts'
 import { isSecureUrl } from '../../../lib/loopback.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
-import { reasonOf } from '../reason.ts'
+import { reasonOf, systemCode } from '../reason.ts'
 import { adviceOnConnection } from './advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 
@@ -54,10 +54,19 @@ async function checkIssuer(issuer: Issuer): Promise<Finding> {
       'check `algorithms`, or the signing algorithm of the identity provider',
     )
   } catch (error) {
-    const setting = settings.keys.kind === 'jwks_uri' ? 'jwks_uri' : 'issuer'
-    const url = settings.keys.kind === 'jwks_uri' ? settings.keys.url : settings.issuer
-    return wrong(check, reasonOf(error), adviceOnConnection(error, { url, setting }))
+    return wrong(check, reasonOf(error), adviceOnIssuer(error, settings))
   }
+}
+
+function adviceOnIssuer(error: unknown, { issuer, keys }: Issuer['settings']): string {
+  if (keys.kind === 'jwks_uri') {
+    return adviceOnConnection(error, { url: keys.url, setting: 'jwks_uri' })
+  }
+  if (systemCode(error) !== undefined) {
+    return adviceOnConnection(error, { url: issuer, setting: 'issuer' })
+  }
+  const document = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  return `compare issuer (${issuer}) with ${document}, letter by letter; then look at proxies on the way`
 }
 
 /**

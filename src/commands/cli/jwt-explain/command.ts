@@ -134,11 +134,13 @@ async function show(io: Io, report: JwtReport): Promise<void> {
   await printFields(io, [
     ['token', verdict(report)],
     ...(report.reason === null ? [] : [['reason', report.reason] as const]),
+    ...(report.hint === null ? [] : [['hint', report.hint] as const]),
     ...(report.also === null ? [] : [['also', report.also] as const]),
     ['issuer', token.issuer],
     ['key', `alg ${token.alg ?? '–'}, kid ${token.kid ?? '–'}, typ ${token.typ ?? '–'}`],
     ['signature', SIGNATURES[token.signature]],
     ['subject', token.subject],
+    ['claims', listed(token.claims)],
     ['issued', time(token.issued_at)],
     ['expires', time(token.expires_at)],
     ['user', report.user],
@@ -155,6 +157,11 @@ async function show(io: Io, report: JwtReport): Promise<void> {
     report.workflows.map(({ name, allowed, reason }) => [name, allowed ? 'yes' : 'no', reason]),
   )
   await print(io, '\nNot asked here: blocks, logouts, limits.')
+}
+
+function listed(claims: JwtReport['token']['claims']): string | null {
+  const texts = Object.entries(claims).map(([name, value]) => `${name} ${value}`)
+  return texts.length === 0 ? null : texts.join(', ')
 }
 
 function verdict({ accepted, status, code, token }: JwtReport): string {

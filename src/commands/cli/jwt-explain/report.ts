@@ -15,6 +15,7 @@ import { mapUser } from '../../../map/map-user.ts'
 import { createParams, sessionSeconds } from '../../../map/session-params.ts'
 import { CODES } from '../../../respond/codes.ts'
 import { reasonOf } from '../reason.ts'
+import { lookAt } from './look.ts'
 
 /** The service's judgement of a token, and the session that it maps to. */
 export interface JwtReport {
@@ -25,6 +26,8 @@ export interface JwtReport {
   readonly code: ErrorCode | null
   /** Which check refuses, in the words of the service's log. */
   readonly reason: string | null
+  /** Says what the text is when it is no signed JWT. */
+  readonly hint: string | null
   /** Code and reason that would refuse a fresh token of the same claims. */
   readonly also: string | null
   readonly token: {
@@ -37,6 +40,8 @@ export interface JwtReport {
     /** Unix seconds. */
     readonly issued_at: number | null
     readonly expires_at: number | null
+    /** All that were seen, verified or not: each value as JSON, cut to 200 characters. */
+    readonly claims: Readonly<Record<string, string>>
   }
   /** The ChatKit user. */
   readonly user: string | null
@@ -79,14 +84,16 @@ export async function reportOnToken(token: string, options: ReportOptions): Prom
   const { principal } = found
   const mapped = principal === undefined ? NOTHING : mapToken(principal, options)
   const refusal = found.refusal ?? mapped.refusal
+  const { hint, claims } = lookAt(token)
   const { admins } = options.settings
   return {
     accepted: refusal === undefined,
     status: refusal === undefined ? 200 : CODES[refusal.code].status,
     code: refusal?.code ?? null,
     reason: refusal === undefined ? null : reasonOf(refusal),
+    hint: hint ?? null,
     also: found.refusal && mapped.refusal ? alsoRefuses(mapped.refusal) : null,
-    token: describeToken(found),
+    token: { ...describeToken(found), claims },
     user: mapped.user ?? null,
     workflows: principal === undefined ? [] : verdicts(principal, options),
     workflow: mapped.workflow ?? null,

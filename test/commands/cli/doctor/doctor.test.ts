@@ -304,6 +304,19 @@ describe('what stands around', () => {
     expect(none).toMatchObject({ status: 'wrong', message: 'its key set has no key for RS256' })
   })
 
+  test('issuers: one written without the slash that the provider has', async () => {
+    issuer.discovery = { issuer: `${issuer.issuer}/` }
+    writeFileSync(file, configOf().replace(/, jwks_uri: [^ ]+/, ''))
+    const { of } = await doctor('--workflow', 'support')
+    issuer.discovery = {}
+    const { status, message, advice } = of(`issuer ${issuer.issuer}`) ?? {}
+    expect(status).toBe('wrong')
+    expect(message).toContain(
+      `names the issuer "${issuer.issuer}/", expected "${issuer.issuer}"; write issuer: "${issuer.issuer}/" in the config`,
+    )
+    expect(advice).toContain('/.well-known/openid-configuration, letter by letter')
+  })
+
   test('PUBLIC_URL where nothing answers is a note: the service may not run yet', async () => {
     variables = { ...variables, PUBLIC_URL: 'http://127.0.0.1:9' }
     const { ok, of } = await doctor('--workflow', 'support')

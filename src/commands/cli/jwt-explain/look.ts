@@ -1,0 +1,68 @@
+// Looks at a text that should be a token: which claims are in it, and what it is when it is no signed JWT. Verifies
+// nothing.
+
+import { show } from '../../../lib/show.ts'
+
+/** Most claims listed: a token can hold thousands. */
+const MOST_CLAIMS = 40
+
+type Json = Readonly<Record<string, unknown>>
+
+/** The result of {@link lookAt}. */
+export interface Sighting {
+  /** Undefined for a signed JWT. */
+  readonly hint: string | undefined
+  /** Names, and values as JSON, each cut to 200 characters; empty when the text shows none. */
+  readonly claims: Readonly<Record<string, string>>
+}
+
+/** @param text - as it was given; never repeated */
+export function lookAt(text: string): Sighting {
+  const bare = text.replace(/^["'`]+|["'`,;]+$/g, '')
+  const [header, payload] = bare.split('.').map(readJson)
+  return { hint: hintFor(text, bare, header), claims: shownClaims(payload) }
+}
+
+function hintFor(text: string, bare: string, header: Json | undefined): string | undefined {
+  if (bare !== text) return 'it stands in quotes: send what is between them'
+  if (/\s/.test(text)) return 'it has white space in it: a token is one word'
+  if (text.startsWith('{')) return 'it is JSON: the token is one of its values, often access_token'
+  if (/^(?:sk-|ek_)/.test(text)) return 'it is a key or client secret of OpenAI, and no user token'
+  const segments = text.split('.')
+  if (segments.length === 5 && header !== undefined) {
+    return `it is encrypted (JWE${named(header, 'enc')}), so only who made it can read it: session cookies of Auth.js are such`
+  }
+  if (segments.length !== 3 || header === undefined) {
+    return 'it is opaque, no JWT: a session id, or an access token for the provider itself (Auth0 without an audience)'
+  }
+  if (segments[2] === '' || /^none$/i.test(String(header['alg']))) {
+    return 'it is not signed: the Firebase emulator makes such tokens, and so can anybody'
+  }
+  if (text.includes('=')) return 'it has padding ("="), as tokens of AWS load balancers: no JWT has'
+  return undefined
+}
+
+function named(header: Json, name: string): string {
+  return typeof header[name] === 'string' ? `, ${show(header[name])}` : ''
+}
+
+function readJson(segment: string): Json | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8'))
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function shownClaims(payload: Json = {}): Record<string, string> {
+  const shown = Object.entries(payload).slice(0, MOST_CLAIMS)
+  // JSON has quotes of its own.
+  return Object.fromEntries(
+    shown.map(([name, value]) => [
+      show(name).slice(1, -1),
+      show(JSON.stringify(value)).slice(1, -1),
+    ]),
+  )
+}

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { show, showAll } from '../../src/lib/show.ts'
+
+test('a text is shown in quotes, cut to 200 characters', () => {
+  expect(show('chat-api')).toBe('"chat-api"')
+  expect(show('x'.repeat(200))).toBe(`"${'x'.repeat(200)}"`)
+  expect(show('x'.repeat(201))).toBe(`"${'x'.repeat(200)}…"`)
+})
+
+test('control characters and what is not ASCII are replaced', () => {
+  expect(show('\u001b[31m\na\u202eé')).toBe('"?[31m?a??"')
+})
+
+test.each([
+  ['an API key', 'https://a.example/sk-proj-0123456789abcdef'],
+  ['a client secret', 'ek_0123456789abcdef0123456789abcdef'],
+  ['a JWT', `x/${'eyJhbGciOiJIUzI1NiJ9'}.eyJzdWIiOiJhIn0.c2lnbmF0dXJl`],
+  ['a JWT across the cut', `${'x'.repeat(190)}/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln`],
+])('%s is never shown', (_name, text) => {
+  expect(show(text)).toContain('[redacted')
+  expect(show(text)).not.toMatch(/sk-proj|ek_0|eyJ/)
+})
+
+test('of a list the first five are shown', () => {
+  expect(showAll(['a', 'b'])).toBe('"a", "b"')
+  expect(showAll([])).toBe('none')
+  expect(showAll(Array.from({ length: 5000 }, (_, at) => `k${at}`))).toBe(
+    '"k0", "k1", "k2", "k3", "k4", …',
+  )
+})
