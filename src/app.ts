@@ -35,6 +35,7 @@ export interface AppParts {
   readonly settings: Settings
   readonly publicUrl: string | undefined
   readonly origins: Origins
+  readonly identityProviders: ConsoleParts['signIn']['dispatcher']
   readonly secret: ConsoleParts['signIn']['secret']
   readonly registry: Registry
   readonly audit: Audit
@@ -92,11 +93,11 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
 /** Undefined when the config has none. */
 function consoleOf(parts: AppParts) {
   const { settings, publicUrl, createConsole, figures, administer, now, log } = parts
-  const { secret, registry, audit, failedAuth } = parts
+  const { secret, registry, audit, failedAuth, identityProviders: dispatcher } = parts
   const { admins, console: login } = settings
   if (login === undefined || admins === undefined || publicUrl === undefined) return undefined
   const config = { ...settings, admins, console: login, publicUrl }
-  const signIn = { secret, registry, audit, failedAuth }
+  const signIn = { secret, registry, audit, failedAuth, dispatcher }
   return createConsole?.({ config, figures, administer, signIn, now, log })
 }
 

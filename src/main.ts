@@ -2,6 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'
+import { readByProxies } from './config/proxies.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
 import { widenedTrust } from './config/widened-trust.ts'
 import { mostConnections } from './http/server/connection-cap.ts'
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
   for (const line of widenedTrust(setup.settings)) log.warn(`config: ${line}`)
+  for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)
   warnOfSmallMemory(setup, log)
   const tracing = await tracingOf(setup, log)
   const service = await buildOrExit(setup, log, tracing)
@@ -160,6 +162,7 @@ function describeStart({ environment, settings }: Setup) {
     issuers: settings.issuers.map(({ issuer }) => issuer),
     workflows: settings.workflows.map(({ name }) => name),
     public_url: environment.publicUrl,
+    proxies: environment.proxies.shown,
   }
 }
 

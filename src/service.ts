@@ -1,7 +1,6 @@
 // The composition root: builds every part from settings and environment, and joins them to a service.
 import { randomBytes } from 'node:crypto'
 import type { Hono } from 'hono'
-import { Agent } from 'undici'
 import { createAdminister } from './administer/administer.ts'
 import { createUserData } from './administer/user-data.ts'
 import { createApp, type SelfHostedParts } from './app.ts'
@@ -140,18 +139,14 @@ async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise
   const registry =
     options.registry ??
     (await openRegistry(environment.store, clock.log, ownersMoves(settings.workflows)))
-  const identityProviders = new Agent({ connections: 4 })
+  const upstreams = await createUpstreams({ environment, settings, registry, now: clock.now })
   const authenticator = createAuthenticator({
     issuers: settings.issuers,
-    dispatcher: identityProviders,
+    dispatcher: upstreams.identityProviders,
     secrets: (name) => environment.secret(name)?.(),
     ...clock,
   })
-  const upstreams = await createUpstreams({ environment, settings, registry, now: clock.now })
-  const disconnect = async () => {
-    await Promise.all([upstreams.disconnect(), identityProviders.destroy()])
-  }
-  return { ...upstreams, registry, authenticator, disconnect }
+  return { ...upstreams, registry, authenticator }
 }
 
 interface AppContext extends ClockAndLog {
@@ -184,6 +179,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     registry,
     origins,
     publicUrl: environment.publicUrl,
+    identityProviders: parts.identityProviders,
     secret: environment.secret,
     figures: metrics.figures.samples,
     selfHosted: await selfHostedParts(settings, parts, rest),

@@ -1,6 +1,6 @@
-// Makes the adapter of each workflow, and the connections that they use: one half of the composition root.
+// Makes the connections of all calls out, and the adapter of each workflow: one half of the composition root.
 
-import { Agent, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import { createAdapters } from './chatkit/adapters.ts'
 import { LANE_SLOTS } from './chatkit/hosted/api-client.ts'
 import type { ChatKit } from './chatkit/port.ts'
@@ -8,6 +8,7 @@ import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import type { Clock } from './lib/clock.ts'
+import { connectTo, connectToAny } from './lib/connections.ts'
 import type { Registry } from './registry/port.ts'
 
 /** {@link createUpstreams} */
@@ -18,7 +19,7 @@ interface SelfHostedParts {
   readonly publicUrl: string
   readonly keys: SigningKeys
   /** Connections to the servers. */
-  readonly dispatcher: Agent
+  readonly dispatcher: Dispatcher
 }
 
 interface UpstreamsOptions {
@@ -32,9 +33,9 @@ interface UpstreamsOptions {
 export async function createUpstreams(options: UpstreamsOptions) {
   const { environment, settings } = options
   const { origin } = new URL(environment.openaiBaseUrl)
-  // HTTP/1.1 only: over HTTP/2 one connection that dies takes every call on it along.
-  const poolOf = () => new Pool(origin, { connections: LANE_SLOTS, allowH2: false })
+  const poolOf = () => connectTo(origin, environment.proxies.proxyFor, LANE_SLOTS)
   const lanes = { mint: poolOf(), threads: poolOf(), cancel: poolOf() }
+  const identityProviders = connectToAny(environment.proxies.proxyFor, { connections: 4 })
   const selfHosted = await selfHostedParts(options)
   const { chatkitOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
@@ -46,10 +47,10 @@ export async function createUpstreams(options: UpstreamsOptions) {
     dispatcherFor: (lane) => lanes[lane],
   })
   const disconnect = async () => {
-    const pools = [...Object.values(lanes), selfHosted?.dispatcher]
+    const pools = [...Object.values(lanes), identityProviders, selfHosted?.dispatcher]
     await Promise.all(pools.map((pool) => pool?.destroy()))
   }
-  return { chatkitOf, breakers, selfHosted, disconnect }
+  return { chatkitOf, breakers, identityProviders, selfHosted, disconnect }
 }
 
 async function selfHostedParts({
@@ -62,7 +63,7 @@ async function selfHostedParts({
   if (publicUrl === undefined || !wanted) return undefined
   const { openSigningKeys } = await import('./chatkit/signing/signing-keys.ts')
   // Unbounded connections: each open stream holds one.
-  const dispatcher = new Agent({ allowH2: false })
+  const dispatcher = connectToAny(environment.proxies.proxyFor, { allowH2: false })
   const keep = (made: Uint8Array) => registry.keptKey('signing-keys', () => made)
   return { publicUrl, dispatcher, keys: await openSigningKeys(signingKeys?.(), keep) }
 }

@@ -10,17 +10,21 @@ import {
   type Variables,
   withoutBlanks,
 } from './env.ts'
+import { proxySchema, readProxies } from './proxies.ts'
 
 /** Environment of the operators' command line: addresses here, keys and tokens through `secret`. */
 export interface CliEnvironment
-  extends Pick<Environment, 'openaiBaseUrl' | 'openaiOrgId' | 'openaiProjectId' | 'secret'> {
+  extends Pick<
+    Environment,
+    'openaiBaseUrl' | 'openaiOrgId' | 'openaiProjectId' | 'proxies' | 'secret'
+  > {
   /** This service, without a trailing slash; undefined to call the ChatKit API itself. */
   readonly serviceUrl: string | undefined
 }
 
 const cliSchema = environmentSchema
   .pick({ OPENAI_BASE_URL: true, OPENAI_ORG_ID: true, OPENAI_PROJECT_ID: true })
-  .extend({ CHATKIT_MINT_URL: baseUrl.optional() })
+  .extend({ ...proxySchema.shape, CHATKIT_MINT_URL: baseUrl.optional() })
 
 /**
  * Reads the variables that the command line uses. The rest may be wrong: an operator's machine is not
@@ -37,6 +41,7 @@ export function readCliEnvironment(variables?: Variables): CliEnvironment {
     openaiOrgId: data.OPENAI_ORG_ID,
     openaiProjectId: data.OPENAI_PROJECT_ID,
     serviceUrl: data.CHATKIT_MINT_URL,
+    proxies: readProxies(data),
     secret: readConfigSources(variables).secret,
   }
 }

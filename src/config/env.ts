@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { isSecureUrl } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
+import { type Proxies, proxySchema, readProxies, withCapitals } from './proxies.ts'
 import { type SecretSource, secretFromFile } from './secret-file.ts'
 import { type StoreLocation, storeUrl } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
@@ -33,6 +34,7 @@ export interface Environment {
   /** 0 = no metrics listener. */
   readonly metricsPort: number
   readonly logLevel: string
+  readonly proxies: Proxies
   readonly tracing: TracingSettings
   /** Without a trailing slash. */
   readonly publicUrl: string | undefined
@@ -105,6 +107,7 @@ export const environmentSchema = z.object({
     .default('info'),
   PUBLIC_URL: publicUrl.optional(),
   SIGNING_KEY_FILE: z.string().optional(),
+  ...proxySchema.shape,
 })
 
 /** Secrets that have a fixed name; each may come as a file through its `_FILE` twin. */
@@ -146,6 +149,18 @@ export function readConfigSources(
 }
 
 /**
+ * Reads the proxies alone, for commands that need little else.
+ *
+ * @param variables - as in {@link readEnvironment}
+ * @throws {@link EnvironmentError}
+ */
+export function readProxyVariables(variables?: Variables): Proxies {
+  const { data, error } = proxySchema.safeParse(withoutBlanks(variables))
+  if (data === undefined) throw new EnvironmentError(problemsOf(error))
+  return readProxies(data)
+}
+
+/**
  * The variables that are set to more than white space.
  * Without a prototype: a config file may name `constructor` as the variable that holds its key.
  *
@@ -153,7 +168,7 @@ export function readConfigSources(
  */
 export function withoutBlanks(variables: Variables = process.env): Variables {
   const set = Object.entries(variables).filter(([, value]) => value?.trim())
-  return Object.assign(Object.create(null), Object.fromEntries(set))
+  return Object.assign(Object.create(null), withCapitals(Object.fromEntries(set)))
 }
 
 /** The problems that a schema of variables found, one line each. */
@@ -179,6 +194,7 @@ function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables):
     metricsHost: data.METRICS_HOST,
     metricsPort: data.METRICS_PORT,
     logLevel: data.LOG_LEVEL,
+    proxies: readProxies(data),
     tracing: tracingSettings(set),
     publicUrl: data.PUBLIC_URL,
     signingKeys:

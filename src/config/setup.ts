@@ -6,6 +6,7 @@ import {
   EnvironmentError,
   readConfigSources,
   readEnvironment,
+  readProxyVariables,
   type Variables,
 } from './env.ts'
 import { consoleProblems } from './file/console-checks.ts'
@@ -55,7 +56,7 @@ export function readSetup(variables?: Variables): Setup {
 }
 
 /** Everything by which tokens are judged and mapped. */
-export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'secret'>
+export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'secret' | 'proxies'>
 
 /**
  * The config file, for work that looks at tokens and calls no ChatKit API: API keys need not be set,
@@ -68,7 +69,10 @@ export function readRules(variables?: Variables): Rules {
   const problems: string[] = []
   const sources = readConfigSources(variables)
   const settings = attempt(() => readSettings(sources, problems, 'api_key'), problems)
-  if (settings && problems.length === 0) return { settings, secret: sources.secret }
+  const proxies = attempt(() => readProxyVariables(variables), problems)
+  if (settings && proxies && problems.length === 0) {
+    return { settings, secret: sources.secret, proxies }
+  }
   throw new SetupError([...new Set(problems)])
 }
 

@@ -1,6 +1,7 @@
 // The admin console at `/admin`: pages made by the server, over the same functions as the admin API.
 
 import { randomBytes } from 'node:crypto'
+import type { Dispatcher } from 'undici'
 import type { Administer } from '../administer/administer.ts'
 import type { AdminSettings, ConsoleSettings, Settings } from '../config/settings.ts'
 import type { Methods } from '../http/add-route.ts'
@@ -59,6 +60,8 @@ interface SignInParts {
   readonly registry: Pick<Registry, 'keptKey' | 'markLogout' | 'readStanding'>
   readonly audit: Audit
   readonly failedAuth: Pick<FailedAuth, 'counted'>
+  /** Connections to the provider. */
+  readonly dispatcher: Dispatcher
 }
 
 /**
@@ -105,6 +108,7 @@ function signInPages(
     secret,
     audit,
     failedAuth,
+    dispatcher,
     now,
   }: Pick<ConsoleParts, 'config' | 'now'> & Omit<SignInParts, 'registry'>,
   own: Pick<Parameters<typeof createSignInPages>[0], 'addresses' | 'cookies' | 'signIns'>,
@@ -115,6 +119,7 @@ function signInPages(
     settings,
     redirectUri: own.addresses.redirectUri,
     clientSecret: () => secret(settings.clientSecretEnv)?.(),
+    dispatcher,
     now,
   })
   return createSignInPages({ ...own, provider, issuer, admins, audit, failedAuth })

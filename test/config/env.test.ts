@@ -35,6 +35,7 @@ test('an empty environment gives the defaults', () => {
     logLevel: 'info',
     tracing: { wanted: false, serviceName: 'chatkit-mint' },
     publicUrl: undefined,
+    proxies: { proxyFor: expect.any(Function), shown: undefined },
   })
 })
 

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { Agent } from 'undici'
 import { createAdminister } from '../../src/administer/administer.ts'
 import { readEnvironment } from '../../src/config/env.ts'
 import { loadConfig } from '../../src/config/file/load-config.ts'
@@ -57,7 +58,10 @@ async function startOn(port: number, signIn: SignInServer) {
       issuers: settings.issuers,
     }),
     config: { ...settings, admins, console: login, publicUrl },
-    signIn: { secret: environment.secret, registry, audit, failedAuth },
+    signIn: {
+      ...{ secret: environment.secret, registry, audit, failedAuth },
+      dispatcher: new Agent(),
+    },
     figures: () => samples,
   })
   const origins = originsOf(settings, publicUrl)

@@ -2,6 +2,7 @@
 // with PKCE).
 
 import * as oidc from 'openid-client'
+import { type Dispatcher, request } from 'undici'
 import type { ConsoleSettings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -22,6 +23,7 @@ interface Provider {
   readonly redirectUri: string
   /** The client's secret; undefined when it is gone. */
   readonly clientSecret: () => Secret | undefined
+  readonly dispatcher: Dispatcher
 }
 
 /** {@link createIdentityProvider} */
@@ -104,7 +106,8 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
 }
 
 async function discover(provider: Provider): Promise<oidc.Configuration> {
-  const { issuer, clientId } = provider.settings
+  const { dispatcher, settings } = provider
+  const { issuer, clientId } = settings
   const url = new URL(issuer)
   // Signatures are checked too, although the token comes straight from the provider: keys are cheap.
   const execute = [oidc.enableNonRepudiationChecks]
@@ -113,7 +116,7 @@ async function discover(provider: Provider): Promise<oidc.Configuration> {
     const configuration = await oidc.discovery(url, clientId, undefined, authenticate(provider), {
       execute,
       timeout: 5,
-      [oidc.customFetch]: createProviderFetch(url),
+      [oidc.customFetch]: createProviderFetch(url, dispatcher),
     })
     const found = configuration.serverMetadata()
     // OpenID Connect Discovery 1.0 §4.3: byte for byte.
@@ -172,7 +175,7 @@ const DEADLINE_MS = 5_000
  *
  * @returns a function that throws `idp_unavailable`
  */
-function createProviderFetch(issuer: URL): oidc.CustomFetch {
+function createProviderFetch(issuer: URL, dispatcher: Dispatcher): oidc.CustomFetch {
   const local = isLoopback(issuer.hostname)
   return async (address, { headers, method, body }) => {
     const url = new URL(address)
@@ -180,22 +183,29 @@ function createProviderFetch(issuer: URL): oidc.CustomFetch {
       if (!isSecureUrl(url) || (isLoopback(url.hostname) && !local)) {
         throw new Error('not an address for an identity provider')
       }
-      const response = await fetch(url, {
+      const answer = await request(url, {
+        dispatcher,
         method,
         headers: { ...headers, 'user-agent': USER_AGENT },
-        body: body ?? null,
-        redirect: 'manual',
+        body: body?.toString() ?? null,
         signal: AbortSignal.timeout(DEADLINE_MS),
       })
-      const bytes = response.body === null ? null : await readBounded(response.body, MAX_BYTES)
-      if (response.status >= 500 || response.status === 429) {
-        throw new Error(`answered ${response.status}`)
-      }
-      return new Response(bytes && new Uint8Array(bytes), response)
+      const { statusCode: status } = answer
+      const bytes = await readBounded(answer.body, MAX_BYTES)
+      if (status >= 500 || status === 429) throw new Error(`answered ${status}`)
+      const content = bytes.length === 0 ? null : new Uint8Array(bytes)
+      return new Response(content, { status, headers: headersOf(answer) })
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : 'unknown error'
       const reason = `console sign-in: ${method} ${url.origin}${url.pathname}: ${why}`
       throw new ServiceError('idp_unavailable', { reason, cause })
     }
   }
+}
+
+function headersOf({ headers }: Pick<Dispatcher.ResponseData, 'headers'>): Headers {
+  const entries = Object.entries(headers).flatMap(([name, values = []]) => {
+    return [values].flat().map((value): [string, string] => [name, value])
+  })
+  return new Headers(entries)
 }

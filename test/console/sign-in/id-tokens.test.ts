@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
+import { Agent } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createIdentityProvider } from '../../../src/console/sign-in/identity-provider.ts'
 import { Secret } from '../../../src/lib/secret.ts'
@@ -71,6 +72,7 @@ beforeAll(async () => {
     },
     redirectUri: REDIRECT_URI,
     clientSecret: () => new Secret(CLIENT_SECRET),
+    dispatcher: new Agent(),
     now: Date.now,
   })
 })

@@ -6,6 +6,8 @@ import { scratchFolder } from '../scratch-folder.ts'
 /** Files of an authority of this test's own, and of a server's certificate that it signed. */
 export interface Certificates {
   readonly authority: string
+  /** Files of the server's own. */
+  readonly server: { readonly key: string; readonly cert: string }
   /** Arguments that make redis-server speak TLS. */
   readonly options: (port: number) => readonly string[]
 }
@@ -30,6 +32,7 @@ export function makeCertificates(name = 'IP:127.0.0.1'): Certificates {
   const paths = files.map((part, at) => (at % 2 === 0 ? `--tls-${part}` : file(part)))
   return {
     authority: file('ca.crt'),
+    server: { key: file('server.key'), cert: file('server.crt') },
     options: (port) => ['--tls-port', String(port), '--tls-auth-clients', 'no', ...paths],
   }
 }

@@ -1,7 +1,8 @@
-// Advice to operators about a call that failed in the doctor.
+// Advice to operators about a call of the ChatKit API that failed in the doctor.
 
+import type { ProxyFor } from '../../../lib/connections.ts'
 import { ServiceError } from '../../../lib/errors.ts'
-import { systemCode } from '../reason.ts'
+import { adviceOnConnection } from './connection-advice.ts'
 
 /** A call of the ChatKit API: key, project, address, and the answer's status. */
 export interface CallContext {
@@ -12,6 +13,7 @@ export interface CallContext {
   readonly workflowId: string
   readonly project: string | undefined
   readonly baseUrl: string
+  readonly proxyFor: ProxyFor
   /** HTTP status of the answer; undefined when none came. */
   readonly status: number | undefined
   readonly nowMs: number
@@ -60,30 +62,4 @@ function adviceOnKey({ keyName, keyHint, project, status }: CallContext): string
 function adviceOnWorkflow({ keyName, keyHint, workflowId, nowMs }: CallContext): string {
   const ended = nowMs >= Date.parse(HOSTED_UNTIL) ? `; or it has ended: ${MOVE_ON}` : ''
   return `the project of the key ${keyHint} in ${keyName} has no workflow ${workflowId}: the usual cause is a key of another project than the workflow's, or the id of one that was deleted${ended}`
-}
-
-/**
- * Advice to an operator when something cannot be reached.
- *
- * @param error - what was thrown
- * @param target - the address, the setting it stands in, the status of an answer
- */
-export function adviceOnConnection(
-  error: unknown,
-  target: { readonly url: string; readonly setting: string; readonly status?: number | undefined },
-): string {
-  const { url, setting, status } = target
-  if (status !== undefined) {
-    return `${url} is there and fails by itself: look at its status page or log, and try again later`
-  }
-  const code = systemCode(error)
-  switch (code) {
-    case 'ECONNREFUSED':
-      return `nothing listens there: check ${setting} (${url}), and that it runs`
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `the name is not known: check ${setting} (${url}) and the DNS of this machine`
-    default:
-      return `check ${setting} (${url}), and firewalls, proxies and certificates on the way${code === undefined ? '' : ` (${code})`}`
-  }
 }

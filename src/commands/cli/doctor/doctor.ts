@@ -1,10 +1,10 @@
 // `doctor`: tries everything that the service depends on, and says what is wrong.
 
 import { Command } from 'commander'
-import { Agent } from 'undici'
 import { createSessionParams } from '../../../chatkit/wire/session.ts'
 import type { WorkflowSettings } from '../../../config/settings.ts'
 import { type Setup, SetupError } from '../../../config/setup.ts'
+import { connectToAny } from '../../../lib/connections.ts'
 import type { UserId } from '../../../lib/ids.ts'
 import { scrub } from '../../../lib/log.ts'
 import { configOption, setupOf } from '../config-option.ts'
@@ -15,7 +15,7 @@ import { MOVE_ON } from './advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 import { checkServers } from './servers.ts'
 import { checkStore } from './store.ts'
-import { checkIssuers, checkPublicUrl } from './surroundings.ts'
+import { checkIssuers, checkPublicUrl, describeProxies } from './surroundings.ts'
 import { checkHosted } from './workflows.ts'
 
 /** Sessions are minted for this user, whom no token maps to by accident. */
@@ -61,8 +61,10 @@ async function* diagnose(io: Io, options: Options): AsyncGenerator<Finding> {
     return
   }
   yield ok('config', `${setup.environment.configFile} and the environment are right`)
+  yield* describeProxies(setup)
   const workflows = chosen(setup, options.workflow)
-  const dispatcher = new Agent({ connections: 16, allowH2: false })
+  const { proxyFor } = setup.environment.proxies
+  const dispatcher = connectToAny(proxyFor, { connections: 16, allowH2: false })
   const { findings, registry } = await checkStore(setup.environment.store)
   try {
     yield* findings

@@ -1,18 +1,30 @@
-// Checks the issuers' keys and the service's own URL.
+// Checks the issuers' keys and the service's own URL, and names the proxies in use.
 
 import { type Dispatcher, request } from 'undici'
 import { createIssuers, type Issuer, keysFor } from '../../../authenticate/issuers.ts'
+import { type Proxies, readByProxies } from '../../../config/proxies.ts'
 import type { Setup } from '../../../config/setup.ts'
 import type { Clock } from '../../../lib/clock.ts'
+import type { ProxyFor } from '../../../lib/connections.ts'
 import { UnusableSettingError } from '../../../lib/errors.ts'
 import { createLog } from '../../../lib/log.ts'
 import { isSecureUrl } from '../../../lib/loopback.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
 import { reasonOf, systemCode } from '../reason.ts'
-import { adviceOnConnection } from './advice.ts'
+import { adviceOnConnection } from './connection-advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 
 const PUBLIC_URL_MS = 3000
+
+/** Which calls take a proxy; without passwords. */
+export function describeProxies(setup: Setup): Finding[] {
+  const { shown } = setup.environment.proxies
+  if (shown === undefined) return []
+  const { https = 'none', http = 'none', no_proxy: exempt } = shown
+  const apart = exempt === undefined ? '' : `, apart from NO_PROXY (${exempt})`
+  const message = `for https ${https}, for plain http ${http}${apart}`
+  return [ok('proxy', message), ...readByProxies(setup).map((line) => note('proxy', line))]
+}
 
 /**
  * Fetches the keys of each issuer, by the code that the service fetches them with.
@@ -28,7 +40,9 @@ export async function checkIssuers(
   const secrets = (name: string) => environment.secret(name)?.()
   try {
     const issuers = createIssuers({ issuers: settings.issuers, secrets, dispatcher, log, now })
-    return await Promise.all(Array.from(issuers.values(), checkIssuer))
+    return await Promise.all(
+      Array.from(issuers.values(), (issuer) => checkIssuer(issuer, environment.proxies)),
+    )
   } catch (error) {
     if (!(error instanceof UnusableSettingError)) throw error
     return [
@@ -37,7 +51,7 @@ export async function checkIssuers(
   }
 }
 
-async function checkIssuer(issuer: Issuer): Promise<Finding> {
+async function checkIssuer(issuer: Issuer, { proxyFor }: Proxies): Promise<Finding> {
   const { settings } = issuer
   const check = `issuer ${settings.issuer}`
   try {
@@ -54,16 +68,20 @@ async function checkIssuer(issuer: Issuer): Promise<Finding> {
       'check `algorithms`, or the signing algorithm of the identity provider',
     )
   } catch (error) {
-    return wrong(check, reasonOf(error), adviceOnIssuer(error, settings))
+    return wrong(check, reasonOf(error), adviceOnIssuer(error, settings, proxyFor))
   }
 }
 
-function adviceOnIssuer(error: unknown, { issuer, keys }: Issuer['settings']): string {
+function adviceOnIssuer(
+  error: unknown,
+  { issuer, keys }: Issuer['settings'],
+  proxyFor: ProxyFor,
+): string {
   if (keys.kind === 'jwks_uri') {
-    return adviceOnConnection(error, { url: keys.url, setting: 'jwks_uri' })
+    return adviceOnConnection(error, { url: keys.url, setting: 'jwks_uri', proxyFor })
   }
   if (systemCode(error) !== undefined) {
-    return adviceOnConnection(error, { url: issuer, setting: 'issuer' })
+    return adviceOnConnection(error, { url: issuer, setting: 'issuer', proxyFor })
   }
   const document = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
   return `compare issuer (${issuer}) with ${document}, letter by letter; then look at proxies on the way`

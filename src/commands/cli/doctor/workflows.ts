@@ -104,6 +104,7 @@ function contextOf({ apiKeyEnv, id }: HostedWorkflow, { environment, now }: Work
     project: environment.openaiProjectId,
     organization: environment.openaiOrgId,
     baseUrl: environment.openaiBaseUrl,
+    proxyFor: environment.proxies.proxyFor,
     status: undefined,
     nowMs: now(),
   }

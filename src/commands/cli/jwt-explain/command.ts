@@ -2,11 +2,12 @@
 
 import { addAbortSignal } from 'node:stream'
 import { Command } from 'commander'
-import { Agent } from 'undici'
+import type { Dispatcher } from 'undici'
 import { createIssuers, type Issuers } from '../../../authenticate/issuers.ts'
 import { DEFAULT_LIFE_SECONDS } from '../../../chatkit/wire/session.ts'
 import type { Rules } from '../../../config/setup.ts'
 import { mintBody } from '../../../http/routes/sessions.ts'
+import { connectToAny } from '../../../lib/connections.ts'
 import { UnusableSettingError } from '../../../lib/errors.ts'
 import { createLog } from '../../../lib/log.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
@@ -54,7 +55,7 @@ async function explain(io: Io, options: Options): Promise<void> {
   const asked = askedOf(options)
   const rules = rulesOf(io, options.config)
   const token = await readTokenFrom(io)
-  const dispatcher = new Agent({ connections: 4 })
+  const dispatcher = connectToAny(rules.proxies.proxyFor, { connections: 4 })
   try {
     const { settings } = rules
     const issuers = issuersOf(rules, io, dispatcher)
@@ -71,7 +72,7 @@ function refusalOf({ status, code, reason }: JwtReport): CommandError {
   return new CommandError(EXIT.failed, `refused: ${status} ${code}: ${printable(reason ?? '')}`)
 }
 
-function issuersOf({ settings, secret }: Rules, { now }: Io, dispatcher: Agent): Issuers {
+function issuersOf({ settings, secret }: Rules, { now }: Io, dispatcher: Dispatcher): Issuers {
   const log = createLog({ level: 'silent' })
   const secrets = (name: string) => secret(name)?.()
   try {

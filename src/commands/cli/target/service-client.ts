@@ -1,5 +1,6 @@
 // Calls this service's HTTP interface with an admin's token, and words its refusals.
 
+import { type Dispatcher, fetch, type Response } from 'undici'
 import { z } from 'zod'
 import type { Secret } from '../../../lib/secret.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
@@ -23,13 +24,19 @@ interface ServiceClientOptions {
   readonly url: string
   readonly token: Secret
   readonly signal: AbortSignal
+  readonly dispatcher: Dispatcher
 }
 
 /** {@link createServiceClient} */
 export type ServiceClient = ReturnType<typeof createServiceClient>
 
 /** This service's HTTP interface, as an admin. */
-export function createServiceClient({ url, token, signal: stop }: ServiceClientOptions) {
+export function createServiceClient({
+  url,
+  token,
+  dispatcher,
+  signal: stop,
+}: ServiceClientOptions) {
   return {
     /**
      * A call with one JSON answer; null for an answer without body (204).
@@ -40,7 +47,7 @@ export function createServiceClient({ url, token, signal: stop }: ServiceClientO
     async call(line: string, request: ServiceRequest = {}): Promise<unknown> {
       const limit = AbortSignal.timeout(ANSWER_WITHIN_MS)
       const signal = AbortSignal.any([stop, limit])
-      const response = await send({ url, token, signal }, line, request)
+      const response = await send({ url, token, dispatcher, signal }, line, request)
       if (response.status === 204) return null
       const answer = jsonOrUndefined(await readText({ url, signal }, response))
       if (answer !== undefined) return answer
@@ -53,7 +60,7 @@ export function createServiceClient({ url, token, signal: stop }: ServiceClientO
      * @throws as `call`; when the connection ends early, where the reading is
      */
     async *lines(line: string): AsyncGenerator<string> {
-      const response = await send({ url, token, signal: stop }, line, {})
+      const response = await send({ url, token, dispatcher, signal: stop }, line, {})
       if (response.body === null) return
       yield* ndjsonLines(response.body)
     },
@@ -77,7 +84,7 @@ export function expectAnswer<S extends z.ZodType>(schema: S, value: unknown): z.
 }
 
 async function send(
-  { url, token, signal }: ServiceClientOptions,
+  { url, token, dispatcher, signal }: ServiceClientOptions,
   line: string,
   { query, body }: ServiceRequest,
 ): Promise<Response> {
@@ -94,7 +101,7 @@ async function send(
   const content = body === undefined ? null : JSON.stringify(body)
   // A redirect would take the token elsewhere.
   const init = { method, headers, body: content, signal, redirect: 'manual' } as const
-  const response = await fetch(target, init).catch((error) => {
+  const response = await fetch(target, { ...init, dispatcher }).catch((error) => {
     throw unanswered({ url, signal }, error)
   })
   if (response.ok) return response

@@ -1,7 +1,6 @@
 // Decides whether a command asks the hosted ChatKit API itself or this service, and connects to it.
 
 import { type Command, Option } from 'commander'
-import { Pool } from 'undici'
 import { createOpenAi } from '../../../chatkit/hosted/openai.ts'
 import type { ChatKit } from '../../../chatkit/port.ts'
 import { apiKeyProblem } from '../../../config/api-key.ts'
@@ -10,6 +9,7 @@ import {
   credentialUrl,
   readCliEnvironment,
 } from '../../../config/cli-environment.ts'
+import { connectTo } from '../../../lib/connections.ts'
 import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
@@ -85,7 +85,7 @@ export async function withTarget<T>(
   const environment = readCliEnvironment(io.variables)
   const baseUrl = urlOf(flags.baseUrl, '--base-url') ?? environment.openaiBaseUrl
   const apiKey = keyOf(flags, environment)
-  const dispatcher = new Pool(new URL(baseUrl).origin, { allowH2: false })
+  const dispatcher = connectTo(new URL(baseUrl).origin, environment.proxies.proxyFor)
   const { openaiOrgId: organization, openaiProjectId: project } = environment
   const at = { baseUrl, organization, project, dispatcherFor: () => dispatcher }
   const chatkit = createOpenAi({ ...at, apiKey, now: io.now })
@@ -111,7 +111,8 @@ export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClie
     )
   }
   const token = await readToken(io, environment, flags.tokenFile)
-  return createServiceClient({ url: base, token, signal: io.signal })
+  const dispatcher = connectTo(new URL(base).origin, environment.proxies.proxyFor)
+  return createServiceClient({ url: base, token, signal: io.signal, dispatcher })
 }
 
 function urlOf(text: string | undefined, flag: string): string | undefined {

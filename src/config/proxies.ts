@@ -1,0 +1,158 @@
+// Reads the proxies of the environment, and decides which calls take one.
+
+import { BlockList, isIP } from 'node:net'
+import { domainToASCII } from 'node:url'
+import { z } from 'zod'
+import type { OutboundProxy, ProxyFor } from '../lib/connections.ts'
+import { isLoopback } from '../lib/loopback.ts'
+import { Secret } from '../lib/secret.ts'
+import type { Settings } from './settings.ts'
+
+/** Variables that count in lower case, too, and then first, as in curl. */
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const
+
+const proxyUrl = z.string().transform((text, context): OutboundProxy => {
+  const url = URL.parse(text)
+  const authorization = url && authorizationIn(url)
+  if (url && /^https?:$/.test(url.protocol) && authorization !== null) {
+    return { origin: url.origin, authorization }
+  }
+  // The value may hold a password.
+  context.addIssue(
+    'must be an http or https URL such as http://proxy.example.com:3128, with user and password percent-encoded',
+  )
+  return z.NEVER
+})
+
+/** The part of the environment that says how calls go out. */
+export const proxySchema = z.object({
+  HTTPS_PROXY: proxyUrl.optional(),
+  HTTP_PROXY: proxyUrl.optional(),
+  NO_PROXY: z.string().optional(),
+})
+
+/** The proxies of the environment. */
+export interface Proxies {
+  readonly proxyFor: ProxyFor
+  /** For operators: addresses without passwords, and `NO_PROXY`; undefined without a proxy. */
+  readonly shown: { readonly [name in 'https' | 'http' | 'no_proxy']?: string } | undefined
+}
+
+const NONE: Proxies = { proxyFor: () => undefined, shown: undefined }
+
+/** The variables, with the proxies of lower case under the names in capitals. */
+export function withCapitals(set: Readonly<Record<string, string | undefined>>) {
+  const lower = PROXY_VARIABLES.flatMap((name) => {
+    const value = set[name.toLowerCase()]
+    return value === undefined ? [] : [[name, value]]
+  })
+  return { ...set, ...Object.fromEntries(lower) }
+}
+
+/**
+ * Loopback never takes a proxy, nor does what `NO_PROXY` names: names with their subdomains, `*.name`
+ * (subdomains alone), addresses, CIDR, `*`; each may have a port. An entry that is none of these matches nothing.
+ */
+export function readProxies(set: z.output<typeof proxySchema>): Proxies {
+  const { HTTPS_PROXY: https, HTTP_PROXY: http, NO_PROXY: named = '' } = set
+  if (https === undefined && http === undefined) return NONE
+  const exempt = named
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '')
+    .map(readEntry)
+  return {
+    proxyFor: (url) => {
+      const proxy = url.protocol === 'https:' ? https : http
+      if (proxy === undefined) return undefined
+      const host = bare(url.hostname)
+      const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+      const direct = isThisMachine(host) || exempt.some((matches) => matches(host, port))
+      return direct ? undefined : proxy
+    },
+    shown: {
+      ...(https && { https: https.origin }),
+      ...(http && { http: http.origin }),
+      ...(named && { no_proxy: named }),
+    },
+  }
+}
+
+/** One line for each plain-http address of a server that a proxy leads to, for the log of a start and the doctor. */
+export function readByProxies({
+  environment: { proxies },
+  settings: { workflows },
+}: {
+  readonly environment: { readonly proxies: Proxies }
+  readonly settings: Pick<Settings, 'workflows'>
+}): string[] {
+  return workflows.flatMap((workflow) => {
+    if (workflow.kind === 'hosted') return []
+    const { name, server, uploadUrl = server } = workflow
+    const plain = [...new Set([server, uploadUrl])].filter((url) => url.startsWith('http:'))
+    return plain.flatMap((url) => {
+      const proxy = proxies.proxyFor(new URL(url))
+      return proxy === undefined
+        ? []
+        : `workflow ${name}: ${proxy.origin} can read what goes to ${url}, tokens and chats included; name its host in NO_PROXY, or use https`
+    })
+  })
+}
+
+/** Null when user or password are not percent-encoded. */
+function authorizationIn({ username, password }: URL): Secret | undefined | null {
+  if (username === '' && password === '') return undefined
+  try {
+    const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    return new Secret(`Basic ${Buffer.from(pair).toString('base64')}`)
+  } catch {
+    return null
+  }
+}
+
+/** A host of a URL without the brackets of IPv6 and without the dot that ends a full name. */
+function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1').replace(/(?<=.)\.$/, '')
+}
+
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8)
+LOOPBACK.addAddress('::1', 'ipv6')
+
+function isThisMachine(host: string): boolean {
+  return isLoopback(host) || holds(LOOPBACK, host)
+}
+
+function holds(list: BlockList, host: string): boolean {
+  const family = isIP(host)
+  return family !== 0 && list.check(host, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+type Matches = (host: string, port: number) => boolean
+
+/** An address of IPv6 with a port stands in brackets. */
+const ENTRY = /^(?:\[(?<inside>[^\]]+)\](?<bits>\/\d+)?|(?<plain>[^:]+))(?::(?<port>\d+))?$/
+
+function readEntry(entry: string): Matches {
+  const { inside, bits = '', plain, port } = ENTRY.exec(entry)?.groups ?? {}
+  const host = inside === undefined ? (plain ?? entry) : inside + bits
+  const matches = isIP(host.split('/', 1)[0] ?? '') ? inRange(host) : underName(host)
+  return (asked, at) => (port === undefined || Number(port) === at) && matches(asked)
+}
+
+function inRange(range: string): (host: string) => boolean {
+  const [address = '', bits] = range.split('/')
+  const family = isIP(address) === 4 ? 'ipv4' : 'ipv6'
+  const most = family === 'ipv4' ? 32 : 128
+  if (bits !== undefined && !(/^\d+$/.test(bits) && Number(bits) <= most)) return () => false
+  const list = new BlockList()
+  list.addSubnet(address, Number(bits ?? most), family)
+  return (host) => holds(list, host)
+}
+
+function underName(entry: string): (host: string) => boolean {
+  if (entry === '*') return () => true
+  const name = domainToASCII(entry.replace(/^\*?\./, '').replace(/\.$/, ''))
+  if (name === '') return () => false
+  const withSelf = !entry.startsWith('*.')
+  return (host) => (withSelf && host === name) || host.endsWith(`.${name}`)
+}

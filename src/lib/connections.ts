@@ -1,0 +1,62 @@
+// Makes the connections of calls that go out: straight to the server, or by way of a proxy. It does not decide
+// which calls take a proxy.
+
+import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici'
+import type { Secret } from './secret.ts'
+import { USER_AGENT } from './version.ts'
+
+/** A proxy of the environment. */
+export interface OutboundProxy {
+  /** `http://proxy.example.com:3128`, without user and password. */
+  readonly origin: string
+  /** `Basic …`, for the proxy alone. */
+  readonly authorization: Secret | undefined
+}
+
+/** The proxy that a call to this address takes; undefined when it goes straight there. */
+export type ProxyFor = (url: URL) => OutboundProxy | undefined
+
+/** Until a proxy has opened a tunnel, in milliseconds: as long as undici waits for a TCP connection. */
+const CONNECT_MS = 10_000
+
+/**
+ * Connections to one origin, HTTP/1.1 only: over HTTP/2 one connection that dies takes every call on it along.
+ *
+ * @param connections - at most; without a bound when absent
+ */
+export function connectTo(origin: string, proxyFor: ProxyFor, connections?: number): Dispatcher {
+  return connect(origin, proxyFor, { allowH2: false, ...(connections && { connections }) })
+}
+
+/**
+ * Connections to any origin.
+ *
+ * @param bounds - of undici's pool for each origin
+ */
+export function connectToAny(proxyFor: ProxyFor, bounds: Pool.Options): Dispatcher {
+  return new Agent({
+    ...bounds,
+    factory: (origin, made) => connect(new URL(origin).origin, proxyFor, made),
+  })
+}
+
+function connect(origin: string, proxyFor: ProxyFor, bounds: Pool.Options): Dispatcher {
+  const proxy = proxyFor(new URL(origin))
+  return proxy === undefined ? new Pool(origin, bounds) : throughProxy(proxy, bounds)
+}
+
+/** Plain http goes to the proxy in absolute form (RFC 9112 §3.2.2), https through a tunnel (CONNECT). */
+function throughProxy({ origin, authorization }: OutboundProxy, bounds: Pool.Options): Dispatcher {
+  return new ProxyAgent({
+    ...bounds,
+    allowH2: false,
+    uri: origin,
+    ...(authorization && { token: authorization.reveal() }),
+    // The rules of a proxy see these headers of CONNECT, and none of the call's own.
+    headers: { 'user-agent': USER_AGENT },
+    proxyTls: { allowH2: false },
+    clientFactory: (proxy, made) => {
+      return new Pool(proxy, { ...made, allowH2: false, headersTimeout: CONNECT_MS })
+    },
+  })
+}

@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+
+const HTML = '<!doctype html><title>Blocked</title><p>Ask your administrator.'
+
+/** An answer with a page, as proxies and filters give it. */
+export function proxyPage(status: string, headers = ''): string {
+  return `HTTP/1.1 ${status}\r\n${headers}content-type: text/html\r\ncontent-length: ${HTML.length}\r\n\r\n${HTML}`
+}
+
+/** A proxy that leads nowhere: it says the same to everybody, and hangs up. */
+export async function startFaultyProxy() {
+  const sockets = new Set<Socket>()
+  const state = {
+    port: 0,
+    /** Empty: it says nothing. Undefined: it does not even hang up. */
+    answer: '' as string | undefined,
+    /** First lines of requests. */
+    asked: [] as string[],
+  }
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('data', (bytes) => {
+      // What follows in a tunnel is TLS.
+      const [line] = /^[A-Z]+ .+ HTTP/.exec(String(bytes)) ?? []
+      if (line !== undefined) state.asked.push(line)
+      if (state.answer !== undefined) socket.end(state.answer)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return Object.assign(state, {
+    port: (server.address() as AddressInfo).port,
+    /** Cuts what is open, so that no call waits on an older answer. */
+    reset() {
+      cut()
+      state.asked = []
+    },
+    close() {
+      cut()
+      server.close()
+    },
+  })
+}

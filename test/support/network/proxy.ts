@@ -1,0 +1,117 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+
+/** User and password that the proxy asks for. */
+export const CREDENTIALS = 'mint:planted-password'
+
+/** A request as one of the servers behind the proxy got it. */
+export interface Arrived {
+  /** `https://api.corp.test` */
+  readonly origin: string
+  readonly line: string
+  readonly userAgent: string | undefined
+}
+
+export interface TestProxy {
+  /** `http://127.0.0.1:3128` */
+  readonly url: string
+  /** The same with {@link CREDENTIALS}. */
+  readonly urlWithCredentials: string
+  /** First lines of what the proxy was asked for: `CONNECT api.corp.test:443`, `GET http://…`. */
+  readonly asked: string[]
+  /** `User-Agent` of each `CONNECT`. */
+  readonly agents: Set<string | undefined>
+  readonly arrived: Arrived[]
+  close(): void
+}
+
+/**
+ * A proxy through which alone some hosts can be reached: their names are known to no DNS, and it leads them to
+ * servers on loopback. Https is opened there with a certificate of the test's own authority.
+ *
+ * @param hosts - by name, the loopback origin that stands behind it
+ * @param server - key and certificate for all those names
+ */
+export async function startProxy(
+  hosts: Readonly<Record<string, () => string>>,
+  server: { readonly key: string; readonly cert: string },
+): Promise<TestProxy> {
+  const asked: string[] = []
+  const agents = new Set<string | undefined>()
+  const arrived: Arrived[] = []
+  const sockets = new Set<Socket>()
+  const backend = (origin: string, incoming: IncomingMessage, answer: ServerResponse) =>
+    void passOn({ to: hosts[new URL(origin).hostname]?.(), origin, arrived }, incoming, answer)
+
+  const secure = createTlsServer(
+    { key: readFileSync(server.key), cert: readFileSync(server.cert) },
+    (incoming, answer) => backend(`https://${incoming.headers.host}`, incoming, answer),
+  )
+  const proxy = createServer((incoming, answer) => {
+    asked.push(`${incoming.method} ${incoming.url}`)
+    if (!isAllowed(incoming)) return void answer.writeHead(407).end('who are you?')
+    backend(new URL(incoming.url ?? '').origin, incoming, answer)
+  })
+  proxy.on('connect', (incoming, socket: Socket) => {
+    asked.push(`CONNECT ${incoming.url}`)
+    agents.add(incoming.headers['user-agent'])
+    socket.on('error', () => undefined)
+    const [name = ''] = (incoming.url ?? '').split(':')
+    if (!isAllowed(incoming)) socket.end('HTTP/1.1 407 Who Are You\r\n\r\n')
+    else if (hosts[name] === undefined) socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
+    else tunnel(socket, (secure.address() as AddressInfo).port)
+  })
+  for (const one of [proxy, secure]) {
+    one.on('connection', (socket: Socket) => sockets.add(socket))
+    await once(one.listen(0, '127.0.0.1'), 'listening')
+  }
+  const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  return {
+    url: `http://${address}`,
+    urlWithCredentials: `http://${CREDENTIALS}@${address}`,
+    ...{ asked, agents, arrived },
+    close() {
+      for (const socket of sockets) socket.destroy()
+      proxy.close()
+      secure.close()
+    },
+  }
+}
+
+function tunnel(socket: Socket, port: number): void {
+  const inside = connect(port, '127.0.0.1')
+  inside.on('error', () => socket.destroy()).on('close', () => socket.destroy())
+  socket.on('close', () => inside.destroy())
+  socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+  socket.pipe(inside).pipe(socket)
+}
+
+function isAllowed({ headers }: IncomingMessage): boolean {
+  const pair = Buffer.from(CREDENTIALS).toString('base64')
+  return headers['proxy-authorization'] === `Basic ${pair}`
+}
+
+/** The embedded servers know themselves by loopback names only: addresses in answers are put right. */
+async function passOn(
+  { to, origin, arrived }: { to: string | undefined; origin: string; arrived: Arrived[] },
+  incoming: IncomingMessage,
+  answer: ServerResponse,
+): Promise<void> {
+  if (to === undefined) return void answer.writeHead(502).end()
+  const { method, url = '', headers } = incoming
+  const path = url.startsWith('/') ? url : url.slice(origin.length)
+  arrived.push({ origin, line: `${method} ${path}`, userAgent: headers['user-agent'] })
+  const { 'proxy-authorization': _ours, host: _name, ...rest } = headers
+  const onward = request(to + path, { method, headers: { ...rest, host: new URL(to).host } })
+  incoming.pipe(onward)
+  onward.on('error', () => answer.destroy())
+  const [reply] = (await once(onward, 'response')) as [IncomingMessage]
+  const { 'content-length': _length, ...shown } = reply.headers
+  answer.writeHead(reply.statusCode ?? 502, shown)
+  if (reply.headers['content-type'] !== 'application/json') return void reply.pipe(answer)
+  answer.end((await text(reply)).replaceAll(to, origin))
+}
