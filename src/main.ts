@@ -154,6 +154,9 @@ function describeStart({ environment, settings }: Setup) {
     config: configFile,
     store: store.kind === 'sqlite' ? `sqlite:${store.path}` : store.kind,
     chatkit_api: openaiBaseUrl,
+    base_urls: Object.fromEntries(
+      hosted.flatMap(({ name, baseUrl: url }) => (url ? [[name, url]] : [])),
+    ),
     organization: openaiOrgId,
     project: openaiProjectId,
     api_keys: Object.fromEntries(

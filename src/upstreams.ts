@@ -2,7 +2,7 @@
 
 import type { Dispatcher } from 'undici'
 import { createAdapters } from './chatkit/adapters.ts'
-import { LANE_SLOTS } from './chatkit/hosted/api-client.ts'
+import { LANE_SLOTS, type Lane } from './chatkit/hosted/api-client.ts'
 import type { ChatKit } from './chatkit/port.ts'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Environment } from './config/env.ts'
@@ -32,25 +32,38 @@ interface UpstreamsOptions {
 /** @returns `selfHosted` is undefined when every workflow is hosted */
 export async function createUpstreams(options: UpstreamsOptions) {
   const { environment, settings } = options
-  const { origin } = new URL(environment.openaiBaseUrl)
-  const poolOf = () => connectTo(origin, environment.proxies.proxyFor, LANE_SLOTS)
-  const lanes = { mint: poolOf(), threads: poolOf(), cancel: poolOf() }
+  const api = apiConnections(environment)
   const identityProviders = connectToAny(environment.proxies.proxyFor, { connections: 4 })
   const selfHosted = await selfHostedParts(options)
   const { chatkitOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
     selfHosted: await selfHostedAdapters(selfHosted, options),
     secret: environment.secret,
-    baseUrl: environment.openaiBaseUrl,
+    openaiBaseUrl: environment.openaiBaseUrl,
     organization: environment.openaiOrgId,
     project: environment.openaiProjectId,
-    dispatcherFor: (lane) => lanes[lane],
+    dispatcherFor: api.dispatcherFor,
   })
   const disconnect = async () => {
-    const pools = [...Object.values(lanes), identityProviders, selfHosted?.dispatcher]
+    const pools = [...api.pools.values(), identityProviders, selfHosted?.dispatcher]
     await Promise.all(pools.map((pool) => pool?.destroy()))
   }
   return { chatkitOf, breakers, identityProviders, selfHosted, disconnect }
+}
+
+/** A pool for each lane and base URL, so that neither waits for another. */
+function apiConnections({ proxies }: Pick<Environment, 'proxies'>) {
+  const pools = new Map<string, Dispatcher>()
+  return {
+    pools,
+    dispatcherFor(lane: Lane, baseUrl: string): Dispatcher {
+      const { origin } = new URL(baseUrl)
+      const name = `${lane} ${origin}`
+      const pool = pools.get(name) ?? connectTo(origin, proxies.proxyFor, LANE_SLOTS)
+      pools.set(name, pool)
+      return pool
+    },
+  }
 }
 
 async function selfHostedParts({

@@ -1,15 +1,16 @@
-// Finds the adapter of a workflow: one for each API key, and one for each self-hosted workflow.
+// Finds the adapter of a workflow: one for each API key and base URL, and one for each self-hosted workflow.
 
+import type { Dispatcher } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
 import type { WorkflowName } from '../lib/ids.ts'
 import type { Secret } from '../lib/secret.ts'
-import type { ApiClientOptions } from './hosted/api-client.ts'
+import type { Lane } from './hosted/api-client.ts'
 import { createOpenAi } from './hosted/openai.ts'
 import type { ChatKit } from './port.ts'
 
 /**
- * Each API key has breakers of its own: a key that is over its limit does not stop the workflows of
- * another.
+ * Each API key has breakers of its own, and so has each base URL: a key that is over its limit, or a region
+ * that is down, does not stop the workflows of another.
  *
  * @throws Error when a key is not set
  */
@@ -17,37 +18,48 @@ export function createAdapters({
   workflows,
   selfHosted,
   secret,
-  baseUrl,
+  openaiBaseUrl,
   organization,
   project,
   dispatcherFor,
 }: {
   /** The hosted ones. */
-  readonly workflows: readonly { readonly name: WorkflowName; readonly apiKeyEnv: string }[]
+  readonly workflows: readonly {
+    readonly name: WorkflowName
+    readonly apiKeyEnv: string
+    /** Undefined: `openaiBaseUrl`. */
+    readonly baseUrl: string | undefined
+  }[]
   /** Adapters of self-hosted workflows, by name. */
   readonly selfHosted: ReadonlyMap<string, ChatKit>
   /** The current key in an environment variable. */
   readonly secret: (name: string) => (() => Secret) | undefined
-  readonly baseUrl: string
+  readonly openaiBaseUrl: string
   readonly organization: string | undefined
   readonly project: string | undefined
-  readonly dispatcherFor: ApiClientOptions['dispatcherFor']
+  /** Connections to a base URL for a lane; shared by all adapters that call it. */
+  readonly dispatcherFor: (lane: Lane, baseUrl: string) => Dispatcher
 }) {
   const byKey = new Map<string, ReturnType<typeof createOpenAi>>()
   const byWorkflow = new Map(selfHosted)
-  const at = { baseUrl, organization, project, dispatcherFor }
-  for (const { name, apiKeyEnv } of workflows) {
+  for (const { name, apiKeyEnv, baseUrl = openaiBaseUrl } of workflows) {
     const apiKey = secret(apiKeyEnv)
     if (apiKey === undefined) throw new Error(`${apiKeyEnv} is not set`)
-    const adapter = byKey.get(apiKeyEnv) ?? createOpenAi({ ...at, apiKey })
-    byKey.set(apiKeyEnv, adapter)
+    const key = baseUrl === openaiBaseUrl ? apiKeyEnv : `${apiKeyEnv} at ${baseUrl}`
+    const adapter =
+      byKey.get(key) ??
+      createOpenAi({
+        ...{ baseUrl, apiKey, organization, project },
+        dispatcherFor: (lane) => dispatcherFor(lane, baseUrl),
+      })
+    byKey.set(key, adapter)
     byWorkflow.set(name, adapter)
   }
   const unknown = cancelWithAny([...byKey.values()])
   return {
     /** For a workflow that has left the config, too: its sessions still have to be cancelled. */
     chatkitOf: (workflow: WorkflowName): ChatKit => byWorkflow.get(workflow) ?? unknown,
-    /** By API key variable, for metrics. */
+    /** By API key variable, and base URL where a workflow has its own, for metrics. */
     breakers: () =>
       [...byKey].flatMap(([key, adapter]) =>
         Object.entries(adapter.breakers()).map(([breaker, state]) => ({

@@ -1,7 +1,6 @@
 // Reads the environment variables of the operators' command line.
 
 import {
-  baseUrl,
   type Environment,
   EnvironmentError,
   environmentSchema,
@@ -11,6 +10,7 @@ import {
   withoutBlanks,
 } from './env.ts'
 import { proxySchema, readProxies } from './proxies.ts'
+import { baseUrl } from './urls.ts'
 
 /** Environment of the operators' command line: addresses here, keys and tokens through `secret`. */
 export interface CliEnvironment

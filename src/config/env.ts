@@ -1,12 +1,12 @@
 // Reads and checks environment variables. No other file reads `process.env`.
 
 import { z } from 'zod'
-import { isSecureUrl } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
 import { type Proxies, proxySchema, readProxies, withCapitals } from './proxies.ts'
 import { type SecretSource, secretFromFile } from './secret-file.ts'
 import { type StoreLocation, storeUrl } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
+import { baseUrl, publicUrl } from './urls.ts'
 
 /** Everything that is wrong with the environment; the message holds no value of a secret. */
 export class EnvironmentError extends Error {
@@ -56,32 +56,6 @@ const port = (fallback: number) =>
       'must be a port, 0 to 65535',
     )
     .transform(Number)
-
-/** A URL that credentials are sent to. */
-export const baseUrl = z.string().transform((text, context) => {
-  const url = plainUrl(text)
-  if (url && isSecureUrl(url)) return withoutSlash(url)
-  context.addIssue('must be an https URL without credentials or query; http only for loopback')
-  return z.NEVER
-})
-
-const publicUrl = z.string().transform((text, context) => {
-  const url = plainUrl(text)
-  if (url && /^https?:$/.test(url.protocol)) return withoutSlash(url)
-  context.addIssue('must be an http or https URL such as https://chat.example.com')
-  return z.NEVER
-})
-
-/** Credentials would end up in logs, and a path is put behind it. */
-function plainUrl(text: string): URL | null {
-  const url = URL.parse(text)
-  const extra = url && (url.username || url.password || url.search || url.hash)
-  return extra ? null : url
-}
-
-function withoutSlash({ origin, pathname }: URL): string {
-  return (origin + pathname).replace(/\/+$/, '')
-}
 
 /** Every variable that is not a secret; README's table is compared with it. */
 export const environmentSchema = z.object({

@@ -107,6 +107,8 @@ export interface HostedWorkflow extends AnyWorkflow {
   readonly fallback: string | undefined
   /** Environment variable with the API key. */
   readonly apiKeyEnv: string
+  /** Instead of `OPENAI_BASE_URL`; without a trailing slash. */
+  readonly baseUrl: string | undefined
   readonly tracing: { readonly enabled: boolean }
   /** ChatKit's runtime features in the API's own spelling: sent as they stand. */
   readonly chatkitConfiguration: ChatKitConfiguration | undefined

@@ -1,11 +1,11 @@
 // Lists the sources of threads that the config's workflows have: one project at OpenAI for each API
-// key, and each self-hosted server.
+// key and base URL, and each self-hosted server.
 
 import type { ChatKit } from '../chatkit/port.ts'
 import type { HostedWorkflow, SelfHostedWorkflow, WorkflowSettings } from '../config/settings.ts'
 import type { WorkflowName } from '../lib/ids.ts'
 
-/** Hosted workflows with one API key share a source, and so do self-hosted ones with one `threads_at`. */
+/** Hosted workflows with one adapter share a source, and so do self-hosted ones with one `threads_at`. */
 export interface ThreadSource {
   /** Name of its first workflow in the config, for cursors and logs. */
   readonly name: WorkflowName
@@ -22,13 +22,13 @@ export interface ThreadSource {
  */
 export function threadSources(
   workflows: readonly (
-    | Pick<HostedWorkflow, 'kind' | 'name' | 'apiKeyEnv'>
+    | Pick<HostedWorkflow, 'kind' | 'name'>
     | Pick<SelfHostedWorkflow, 'kind' | 'name' | 'threadsAt'>
   )[],
   adapterOf: (workflow: WorkflowName) => ChatKit,
 ): readonly ThreadSource[] {
   const groups = Map.groupBy(workflows, (workflow) =>
-    workflow.kind === 'hosted' ? `key ${workflow.apiKeyEnv}` : `threads at ${workflow.threadsAt}`,
+    workflow.kind === 'hosted' ? adapterOf(workflow.name) : workflow.threadsAt,
   )
   return [...groups.values()].flatMap((group) => {
     const [first] = group

@@ -9,16 +9,31 @@ const agent = new Agent()
 let api: RunningChatKitApi
 afterEach(() => api.close())
 
-async function adaptersOf(workflows: readonly { name: string; apiKeyEnv: string }[]) {
+interface Workflow {
+  readonly name: string
+  readonly apiKeyEnv: string
+  readonly baseUrl?: string
+}
+
+/** Calls of `dispatcherFor`: lane and base URL. */
+const pools: string[] = []
+
+async function adaptersOf(workflows: readonly Workflow[]) {
   api = await startChatKitApi({ port: 0 })
+  pools.length = 0
   const adapters = createAdapters({
-    workflows: workflows.map((one) => ({ ...one, name: workflowName(one.name) })),
+    workflows: workflows.map(({ name, apiKeyEnv, baseUrl }) => {
+      return { name: workflowName(name), apiKeyEnv, baseUrl: baseUrl?.replace('{api}', api.url) }
+    }),
     selfHosted: new Map(),
     secret: (name) => () => new Secret(`sk-${name}`),
-    baseUrl: api.url,
+    openaiBaseUrl: api.url,
     organization: undefined,
     project: undefined,
-    dispatcherFor: () => agent,
+    dispatcherFor: (lane, baseUrl) => {
+      pools.push(`${lane} ${baseUrl}`)
+      return agent
+    },
   })
   return plain(adapters)
 }
@@ -67,4 +82,25 @@ test('a workflow that left the config mints nothing', async () => {
   const attempt = adapters.chatkitOf('gone').createSession({ user: 'a', workflow: { id: 'wf' } })
   await expect(attempt).rejects.toMatchObject({ code: 'workflow_unavailable' })
   expect(api.api.requests()).toEqual([])
+})
+
+test('a workflow with a base URL of its own has an adapter, connections and breakers of its own, unless it is the usual one', async () => {
+  const own = { apiKeyEnv: 'KEY', baseUrl: 'https://eu.api.test/v1' }
+  const adapters = await adaptersOf([
+    { name: 'one', apiKeyEnv: 'KEY' },
+    { name: 'two', ...own },
+    { name: 'three', ...own },
+    { name: 'four', apiKeyEnv: 'KEY', baseUrl: '{api}' },
+  ])
+  expect(adapters.chatkitOf('two')).toBe(adapters.chatkitOf('three'))
+  expect(adapters.chatkitOf('one')).toBe(adapters.chatkitOf('four'))
+  expect(adapters.chatkitOf('one')).not.toBe(adapters.chatkitOf('two'))
+  expect(new Set(adapters.breakers().map(({ key }) => key))).toEqual(
+    new Set(['KEY', 'KEY at https://eu.api.test/v1']),
+  )
+  expect(pools).toEqual(
+    [api.url, 'https://eu.api.test/v1'].flatMap((baseUrl) =>
+      ['mint', 'threads', 'cancel'].map((lane) => `${lane} ${baseUrl}`),
+    ),
+  )
 })

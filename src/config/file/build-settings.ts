@@ -13,6 +13,7 @@ import type {
   Settings,
   WorkflowSettings,
 } from '../settings.ts'
+import { baseUrl } from '../urls.ts'
 import { sourceName } from './checked-text.ts'
 import { concreteIssuers, inTenant } from './issuer-names.ts'
 import type { ConfigFile } from './schema.ts'
@@ -180,6 +181,7 @@ function buildWorkflow(key: string, entry: WorkflowEntry, compile: Compile): Wor
     version: entry.version,
     fallback: entry.fallback,
     apiKeyEnv: entry.api_key_env,
+    baseUrl: entry.base_url && baseUrl.parse(entry.base_url),
     tracing: entry.tracing,
     chatkitConfiguration: entry.chatkit_configuration,
   }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { OBJECT_ID } from '../../lib/ids.ts'
+import { baseUrl } from '../urls.ts'
 import {
   checkedText,
   environmentName,
@@ -109,6 +110,9 @@ export const workflowSchema = z
     api_key_env: environmentName
       .default('OPENAI_API_KEY')
       .describe('Environment variable (or its _FILE twin) with the API key.'),
+    base_url: checkedText((text) => baseUrl.safeParse(text).error?.issues[0]?.message)
+      .optional()
+      .describe('With `id`: instead of OPENAI_BASE_URL, for a project with data residency.'),
     when: expression
       .optional()
       .describe('CEL → bool: who may use it. An evaluation error, or anything but true, is false.'),

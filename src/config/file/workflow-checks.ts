@@ -4,7 +4,14 @@ import { sourceName } from './checked-text.ts'
 import { asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
 
 /** Keys that only hosted workflows have. */
-const HOSTED_ONLY = ['version', 'api_key_env', 'tracing', 'chatkit_configuration', 'fallback']
+const HOSTED_ONLY = [
+  'version',
+  'api_key_env',
+  'base_url',
+  'tracing',
+  'chatkit_configuration',
+  'fallback',
+]
 
 /** Keys that only self-hosted workflows have. */
 const SELF_HOSTED_ONLY = [

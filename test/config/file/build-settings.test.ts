@@ -49,6 +49,7 @@ describe('a minimal file', () => {
         fallback: undefined,
         version: undefined,
         apiKeyEnv: 'OPENAI_API_KEY',
+        baseUrl: undefined,
         when: undefined,
         stateVariables: new Map(),
         input: new Map(),
@@ -88,7 +89,7 @@ const FULL = `issuers:
     jwks: { keys: [{ kty: EC, crv: P-256, x: a, y: b }] }
 user: 'issuer + "|" + claims.sub'
 workflows:
-  zeta: { id: wf_z, version: '3', api_key_env: OTHER_KEY, when: 'claims.ok' }
+  zeta: { id: wf_z, version: '3', api_key_env: OTHER_KEY, base_url: 'https://eu.api.openai.com/v1/', when: 'claims.ok' }
   alpha:
     id: wf_a
     state_variables: { plan: 'claims.plan', page: 'input.page' }
@@ -148,7 +149,11 @@ describe('a file with every key', () => {
 
   test('maps workflows in the order of the file', () => {
     expect(settings.workflows.map(({ name }) => name)).toEqual(['zeta', 'alpha'])
-    expect(settings.workflows[0]).toMatchObject({ version: '3', apiKeyEnv: 'OTHER_KEY' })
+    expect(settings.workflows[0]).toMatchObject({
+      version: '3',
+      apiKeyEnv: 'OTHER_KEY',
+      baseUrl: 'https://eu.api.openai.com/v1',
+    })
     expect(settings.workflows[1]).toMatchObject({
       tracing: { enabled: true },
       expiresAfterSeconds: 600,

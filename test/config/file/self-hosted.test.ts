@@ -66,6 +66,7 @@ describe('a self-hosted workflow', () => {
   test.each([
     ['version', "version: '3'"],
     ['api_key_env', 'api_key_env: OTHER_KEY'],
+    ['base_url', 'base_url: https://eu.api.openai.com/v1'],
     ['tracing', 'tracing: { enabled: true }'],
     ['chatkit_configuration', 'chatkit_configuration: {}'],
     ['fallback', 'fallback: support'],

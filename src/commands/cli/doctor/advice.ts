@@ -13,6 +13,8 @@ export interface CallContext {
   readonly workflowId: string
   readonly project: string | undefined
   readonly baseUrl: string
+  /** Where the base URL is written. */
+  readonly setting: string
   readonly proxyFor: ProxyFor
   /** HTTP status of the answer; undefined when none came. */
   readonly status: number | undefined
@@ -31,7 +33,7 @@ export const MOVE_ON = `OpenAI runs hosted workflows until ${HOSTED_UNTIL}: move
  * @param context - the call
  */
 export function adviceOnApi(error: unknown, context: CallContext): string {
-  const { keyName, keyHint, baseUrl } = context
+  const { keyName, keyHint, baseUrl, setting } = context
   switch (error instanceof ServiceError ? error.code : undefined) {
     case 'upstream_auth_failed':
       return adviceOnKey(context)
@@ -44,9 +46,9 @@ export function adviceOnApi(error: unknown, context: CallContext): string {
     case 'upstream_timeout':
       return `the API took the call and gave no whole answer in time: look at the API's status page and at proxies on the way to ${baseUrl}`
     case 'upstream_invalid_response':
-      return `what answers is not the ChatKit API, or something on the way changes its answers: check OPENAI_BASE_URL (${baseUrl})`
+      return `what answers is not the ChatKit API, or something on the way changes its answers: check ${setting} (${baseUrl})`
     default:
-      return adviceOnConnection(error, { url: baseUrl, setting: 'OPENAI_BASE_URL', ...context })
+      return adviceOnConnection(error, { url: baseUrl, ...context })
   }
 }
 

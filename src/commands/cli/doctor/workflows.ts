@@ -38,7 +38,7 @@ export function checkHosted(checks: WorkflowChecks): Promise<Finding[]> {
     workflows: hosted,
     selfHosted: new Map(),
     secret: environment.secret,
-    baseUrl: environment.openaiBaseUrl,
+    openaiBaseUrl: environment.openaiBaseUrl,
     organization: environment.openaiOrgId,
     project: environment.openaiProjectId,
     dispatcherFor: () => dispatcher,
@@ -96,14 +96,18 @@ function leftOver(check: string, id: string, error: unknown): Finding {
   return { ...wrong(check, message, advice), session_left: id }
 }
 
-function contextOf({ apiKeyEnv, id }: HostedWorkflow, { environment, now }: WorkflowChecks) {
+function contextOf(
+  { name, apiKeyEnv, id, baseUrl }: HostedWorkflow,
+  { environment, now }: WorkflowChecks,
+) {
   return {
     keyName: apiKeyEnv,
     keyHint: environment.secret(apiKeyEnv)?.().hint() ?? 'that is not set',
     workflowId: id,
     project: environment.openaiProjectId,
     organization: environment.openaiOrgId,
-    baseUrl: environment.openaiBaseUrl,
+    baseUrl: baseUrl ?? environment.openaiBaseUrl,
+    setting: baseUrl === undefined ? 'OPENAI_BASE_URL' : `workflows.${name}.base_url`,
     proxyFor: environment.proxies.proxyFor,
     status: undefined,
     nowMs: now(),

@@ -1,0 +1,31 @@
+// Checks URLs that a path is put behind, and takes the slash from their end.
+
+import { z } from 'zod'
+import { isSecureUrl } from '../lib/loopback.ts'
+
+/** A URL that credentials are sent to. */
+export const baseUrl = z.string().transform((text, context) => {
+  const url = plainUrl(text)
+  if (url && isSecureUrl(url)) return withoutSlash(url)
+  context.addIssue('must be an https URL without credentials or query; http only for loopback')
+  return z.NEVER
+})
+
+/** The URL of this service, as clients see it. */
+export const publicUrl = z.string().transform((text, context) => {
+  const url = plainUrl(text)
+  if (url && /^https?:$/.test(url.protocol)) return withoutSlash(url)
+  context.addIssue('must be an http or https URL such as https://chat.example.com')
+  return z.NEVER
+})
+
+/** Credentials would end up in logs, and a path is put behind it. */
+function plainUrl(text: string): URL | null {
+  const url = URL.parse(text)
+  const extra = url && (url.username || url.password || url.search || url.hash)
+  return extra ? null : url
+}
+
+function withoutSlash({ origin, pathname }: URL): string {
+  return (origin + pathname).replace(/\/+$/, '')
+}
