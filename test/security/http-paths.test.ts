@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { expectProblem } from '../support/problem-answer.ts'
 import { rawExchange, rawRequest } from '../support/raw-http.ts'
-import { DEFAULT_CONFIG, type Running, startService, tokenFor } from '../support/running-service.ts'
+import {
+  APP_ORIGIN,
+  DEFAULT_CONFIG,
+  type Running,
+  startService,
+  tokenFor,
+} from '../support/running-service.ts'
 
 // Targets that some reader resolves to another path than the one they show. Each is sent with a good
 // token, as POST: the one that came to mean /v1/sessions would mint.
@@ -78,6 +84,29 @@ test.each([
     expectProblem(answer, status, status === 404 ? 'not_found' : 'invalid_request')
   }
   expect(running.upstream.requests()).toEqual([])
+})
+
+test.each(['/v1/%61dmin/sessions', '/%76%31/admin/sessions', '/v1/admi%6E/sessions'])(
+  'a percent-encoded path of admins is one: %s',
+  async (target) => {
+    const admin = `Authorization: Bearer ${tokenFor('ada', { admin: true })}`
+    const ask = (...headers: string[]) =>
+      rawExchange(running.url, rawRequest(`GET ${target}`, { headers }))
+    expect((await ask(admin)).status).toBe(200)
+    // An app's pages may call what users call, and nothing of the admins'.
+    expectProblem(await ask(admin, `Origin: ${APP_ORIGIN}`), 403, 'origin_not_allowed')
+    expectProblem(await ask(`Authorization: Bearer ${tokenFor()}`), 403, 'admin_required')
+  },
+)
+
+test('a percent-encoded path of users is one, with its origins and its answer', async () => {
+  const target = 'POST /v1/%73essions'
+  const token = `Authorization: Bearer ${tokenFor()}`
+  const ask = (origin: string) =>
+    rawExchange(running.url, rawRequest(target, { headers: [token, `Origin: ${origin}`] }))
+  expectProblem(await ask('https://evil.example'), 403, 'origin_not_allowed')
+  expect(running.upstream.requests()).toEqual([])
+  expect((await ask(APP_ORIGIN)).status).toBe(200)
 })
 
 test('headers that proxies rewrite paths and methods with are not heeded', async () => {

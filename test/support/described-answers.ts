@@ -63,7 +63,14 @@ export function undescribed(answer: AnswerOnTheWire): string | undefined {
 
 function pathOf(target: string): string | undefined {
   const url = target.startsWith('/') ? `http://x${target}` : target
-  return URL.canParse(url) ? new URL(url).pathname : undefined
+  if (!URL.canParse(url)) return undefined
+  const { pathname } = new URL(url)
+  try {
+    // As the router reads it: a percent-encoded letter is the letter.
+    return decodeURI(pathname)
+  } catch {
+    return pathname
+  }
 }
 
 function faultOf(answer: AnswerOnTheWire, route: RouteDefinition) {

@@ -69,7 +69,14 @@ export function startShedding(options: SheddingOptions) {
 const ANSWERED = Promise.resolve()
 
 function isMint({ method, url = '' }: IncomingMessage): boolean {
-  return method === 'POST' && (url === MINT || url.startsWith(`${MINT}?`))
+  if (method !== 'POST') return false
+  if (!url.includes('%')) return url === MINT || url.startsWith(`${MINT}?`)
+  // Percent-encoded, it is the same path to the router (RFC 3986 §6.2.2.2).
+  try {
+    return decodeURI(url.split('?', 1)[0] ?? '') === MINT
+  } catch {
+    return false
+  }
 }
 
 /** Returns the request's id. */

@@ -140,6 +140,22 @@ describe('a refused mint', () => {
     expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
   })
 
+  test.each(['/v1/%73essions', '/%76%31/sessions', '/v1/sess%69ons?a=%2f', '/v1/session%73?'])(
+    'is one at the same path percent-encoded, %s',
+    async (target) => {
+      connection.send(rawRequest(`POST ${target}`))
+      expectProblem(await connection.next(), 503, 'overloaded')
+    },
+  )
+
+  test.each(['/v1/%2573essions', '/v1%2fsessions', '/v1/%ffsessions', '/v1/sessions%zz'])(
+    'is none at the other path %s',
+    async (target) => {
+      connection.send(rawRequest(`POST ${target}`))
+      expect((await connection.next()).body).toBe('the app')
+    },
+  )
+
   test('leaves its connection usable, whether or not it has a small body', async () => {
     connection.send(rawRequest('POST /v1/sessions', { body: '{}' }))
     expectProblem(await connection.next(), 503, 'overloaded')
