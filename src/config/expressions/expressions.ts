@@ -3,6 +3,7 @@
 import { Environment } from '@marcbachmann/cel-js'
 import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
 import type { Expression } from '../settings.ts'
+import { celClaims, celInput } from './cel-values.ts'
 import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
 import {
   callsFunction,
@@ -101,8 +102,12 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
     mentionsIssuer: mentionsIssuer(parsed.ast),
     issuerPlaces: issuerPlaces(parsed.ast, isIssuer),
     callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),
-    evaluate: (scope) => {
-      const value: unknown = parsed({ ...scope })
+    evaluate: ({ issuer, claims, input }) => {
+      const value: unknown = parsed({
+        issuer,
+        claims: celClaims(claims),
+        input: celInput(input),
+      })
       return value instanceof UnsignedInt ? value.valueOf() : value
     },
   }

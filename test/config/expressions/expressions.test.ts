@@ -45,6 +45,19 @@ describe('what expressions yield', () => {
     expect(evaluate('has(input.page) ? input.page : ""')).toBe('')
   })
 
+  test.each(['constructor', 'hasOwnProperty', 'toString', '__proto__', 'valueOf'])(
+    'a claim %s is not there unless the token has it',
+    (name) => {
+      const there = `"${name}" in claims || has(claims.${name})`
+      expect(evaluate(there, {})).toBe(false)
+      expect(() => evaluate(`claims.${name}`, {})).toThrow()
+      expect(() => evaluate(`claims["${name}"]`, {})).toThrow()
+      if (name === '__proto__') return
+      expect(evaluate(there, { claims: { [name]: 'x' } })).toBe(true)
+      expect(evaluate(`claims.${name}`, { claims: { [name]: 'x' } })).toBe('x')
+    },
+  )
+
   test.each([
     ['claims.level + 1', { level: 3 }],
     ['claims.missing', {}],
