@@ -8,7 +8,7 @@ const SECRET: ReadonlySet<unknown> = new Set(SECRET_ALGORITHMS)
 
 /** Issuers that sign the tokens of many customers: only the audience tells whose a token is. */
 const SHARED_ISSUERS =
-  /^(?:https?:\/\/)?(?:accounts\.google\.com|appleid\.apple\.com|token\.actions\.githubusercontent\.com)(?![\w.-])/i
+  /^(?:https?:\/\/)?(?:(?:accounts|cloud)\.google\.com|appleid\.apple\.com|token\.actions\.githubusercontent\.com)(?![\w.-])/i
 
 /**
  * What concerns several keys of the issuers, or an issuer and the admins. Looks at the data as it

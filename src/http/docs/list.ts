@@ -26,6 +26,9 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
     heading: 'Set up',
     guides: [
       { name: 'identity-providers', title: 'Identity providers' },
+      { name: 'identity-providers-hosted', title: 'Providers for customers' },
+      { name: 'identity-providers-company', title: 'Providers for colleagues' },
+      { name: 'identity-providers-own', title: 'Sessions of your own' },
       { name: 'domain-allow-list', title: 'Domain allow-list' },
       { name: 'content-security-policy', title: 'Content-Security-Policy' },
       { name: 'move-to-self-hosted', title: 'Your own ChatKit server' },

@@ -37,6 +37,7 @@ describe('audience_claim: none', () => {
     'https://accounts.google.com/',
     'https://ACCOUNTS.google.com',
     'https://accounts.google.com:443',
+    'https://cloud.google.com/iap',
     'https://appleid.apple.com',
     'https://token.actions.githubusercontent.com',
     'https://token.actions.githubusercontent.com/acme',

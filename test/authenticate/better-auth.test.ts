@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { betterAuth } from 'better-auth'
+import { memoryAdapter } from 'better-auth/adapters/memory'
+import { toNodeHandler } from 'better-auth/node'
+import { jwt } from 'better-auth/plugins'
+import { beforeEach, expect, test } from 'vitest'
+import { readToken } from '../../src/authenticate/token-shape.ts'
+import { expectProblem } from '../support/problem-answer.ts'
+import { rawExchange, rawRequest } from '../support/raw-http.ts'
+import { startService } from '../support/running-service.ts'
+import { forAllTests } from '../support/started.ts'
+
+// The real package, with its JWT plugin as it comes, behind the example file.
+
+const EXAMPLE = new URL('../../config/examples/better-auth.yaml', import.meta.url)
+
+/** An app with better-auth on loopback. */
+async function startApp() {
+  const http = createServer()
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const tables = { user: [], session: [], account: [], verification: [], jwks: [] }
+  const auth = betterAuth({
+    baseURL: url,
+    secret: 'a secret of better-auth, of more than 32 characters',
+    database: memoryAdapter(tables),
+    emailAndPassword: { enabled: true },
+    telemetry: { enabled: false },
+    plugins: [jwt()],
+  })
+  http.on('request', toNodeHandler(auth))
+  const paths: string[] = []
+  http.on('request', ({ url: path }) => paths.push(path ?? ''))
+  return {
+    url,
+    paths,
+    /** Signs somebody up, and gives their cookies. */
+    async signUp(email: string): Promise<string> {
+      const answer = await fetch(`${url}/api/auth/sign-up/email`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin: url },
+        body: JSON.stringify({ email, name: 'Alice', password: 'correct horse battery' }),
+      })
+      expect(answer.status).toBe(200)
+      for (const user of tables.user as { emailVerified: boolean }[]) user.emailVerified = true
+      return answer.headers
+        .getSetCookie()
+        .map((one) => one.split(';', 1)[0])
+        .join('; ')
+    },
+    async token(cookie: string): Promise<string> {
+      const answer = await fetch(`${url}/api/auth/token`, { headers: { cookie } })
+      return ((await answer.json()) as { token: string }).token
+    },
+    close: () => new Promise((resolve) => http.close(resolve).closeAllConnections()),
+  }
+}
+
+const app = forAllTests(startApp)
+const running = forAllTests(() => {
+  const text = readFileSync(EXAMPLE, 'utf8')
+  const config = text.replaceAll('https://app.acme.example', app.url)
+  return startService({ config: config.replaceAll('wf_replace_me', 'wf_support') })
+})
+beforeEach(() => running.upstream.clearRequests())
+
+function mint(token: string) {
+  const headers = [`Authorization: Bearer ${token}`, `Origin: ${app.url}`]
+  return rawExchange(running.url, rawRequest('POST /v1/sessions', { headers }))
+}
+
+test('a token of better-auth mints for its user: EdDSA, key set at /api/auth/jwks, no typ', async () => {
+  const token = await app.token(await app.signUp('alice@acme.test'))
+  const { header, claims } = readToken(token)
+  expect(header).toMatchObject({ alg: 'EdDSA', typ: undefined })
+  expect((await mint(token)).status).toBe(200)
+  expect(running.upstream.requests()[0]?.body).toMatchObject({
+    user: `${app.url}|${claims['sub']}`,
+  })
+  expect(app.paths).toContain('/api/auth/jwks')
+  expect(app.paths.join()).not.toContain('.well-known')
+})
+
+test('the session cookie and its token are opaque, and mint nothing', async () => {
+  const cookie = await app.signUp('bob@acme.test')
+  const [, session = ''] = /session_token=([^;]+)/.exec(cookie) ?? []
+  for (const token of [session, decodeURIComponent(session).split('.')[0] ?? '']) {
+    expect(token.length).toBeGreaterThan(20)
+    expectProblem(await mint(token), 401, 'invalid_token')
+  }
+  expect(running.upstream.requests()).toEqual([])
+})
