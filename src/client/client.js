@@ -182,7 +182,7 @@ const mint = async (options, run, current) => {
           if (code === 'user_blocked') options.onRevoked?.(error)
         })
       }
-      if (run.stopped || tries === TRIES) throw error
+      if (run.stopped || tries >= TRIES) throw error
       const usual = 250 * 2 ** tries
       const ms = (retryAfterMs ?? usual) + Math.random() * usual
       await new Promise((wake) => {

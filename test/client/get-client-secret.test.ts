@@ -192,6 +192,25 @@ describe('stopping', () => {
     expect(onSignedOut).not.toHaveBeenCalled()
   })
 
+  test('on token_expired at the last try: sends the other token once, and no more', async () => {
+    const tokens = ['stale', 'stale', 'stale', 'fresh', 'fresh']
+    const down = () => problem(503, 'upstream_unavailable')
+    const { options, calls } = scene(down(), down(), problem(401, 'token_expired'), down(), down())
+    const get = createGetClientSecret({ ...options, getToken: () => tokens.shift() ?? '' })
+    expect(await outcome(get())).toMatchObject({ code: 'upstream_unavailable' })
+    expect(calls).toHaveLength(4)
+  })
+
+  test('on token_expired after sleep: goes on although getToken fails at first', async () => {
+    const { options, calls, onSignedOut } = scene(problem(401, 'token_expired'), minted('s1'))
+    const getToken = vi.fn(async () => 'fresh')
+    getToken.mockResolvedValueOnce('stale').mockRejectedValueOnce(new TypeError('offline'))
+    const get = createGetClientSecret({ ...options, getToken })
+    expect(await outcome(get())).toBe('s1')
+    expect(calls).toHaveLength(2)
+    expect(onSignedOut).not.toHaveBeenCalled()
+  })
+
   test('on token_expired: asks no more when the other one is refused, too', async () => {
     const tokens = ['stale', 'staler', 'stalest']
     const { options, calls, onSignedOut } = scene(
