@@ -149,6 +149,11 @@ describe('a preflight', () => {
       'content-type, authorization, traceparent,x-datadog-trace-id',
       ['content-type', 'authorization', 'traceparent', 'x-datadog-trace-id'],
     ],
+    [
+      'the headers of Sentry and OpenTelemetry',
+      'authorization,baggage,content-type,sentry-trace,traceparent,tracestate',
+      ['baggage', 'sentry-trace', 'traceparent', 'tracestate'],
+    ],
     ['no name that is none, and no wildcard', '*, x a, x:y, x-ok, "q", é', ['x-ok']],
     ['no more than 1 KiB of names', `x-first, ${'x'.repeat(1024)}`, ['x-first']],
     ['all names of exactly 1 KiB', `x-a, ${'y'.repeat(1019)}`, ['x-a', 'y'.repeat(1019)]],
