@@ -1,7 +1,7 @@
 // Reads credentials, body and query of a call as the ChatKit API does, and refuses wrong ones in its words.
 
 import type { Context } from 'hono'
-import { ApiError } from '../kit/api-error.ts'
+import { ApiError } from '../../http/backend/api-error.ts'
 import { jsonBody } from '../kit/app.ts'
 
 const BETA = 'chatkit_beta=v1'

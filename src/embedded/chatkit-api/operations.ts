@@ -3,7 +3,7 @@
 import type { Hono, MiddlewareHandler } from 'hono'
 import { createSessionParams } from '../../chatkit/wire/session.ts'
 import { listQuery, threadListQuery } from '../../chatkit/wire/wire.ts'
-import { parseOrRefuse } from '../kit/api-error.ts'
+import { parseOrRefuse } from '../../http/backend/api-error.ts'
 import { notAllowed } from '../kit/app.ts'
 import { apiBody, queryOf, requireCredentials } from './guards.ts'
 import type { ApiEnv } from './middleware.ts'

@@ -2,8 +2,8 @@
 
 import type { ChatSession, CreateSessionParams } from '../../chatkit/wire/session.ts'
 import { DEFAULT_LIFE_SECONDS, DEFAULT_REQUESTS_PER_MINUTE } from '../../chatkit/wire/session.ts'
+import { ApiError } from '../../http/backend/api-error.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { ApiError } from '../kit/api-error.ts'
 
 /** A session is forgotten this long after its expiry. */
 const KEPT_AFTER_EXPIRY_SECONDS = 3600

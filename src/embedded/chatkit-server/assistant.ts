@@ -6,7 +6,7 @@ import {
   type ServerAttachment,
   type ServerItem,
 } from '../../chatkit/protocol/thread.ts'
-import { ApiError } from '../kit/api-error.ts'
+import { ApiError } from '../../http/backend/api-error.ts'
 import type { SampleStore } from './store.ts'
 import { type Events, say, show, type Turn, wordsOf } from './turn.ts'
 

@@ -6,8 +6,8 @@ import type {
   ServerAttachment,
   ServerItem,
 } from '../../chatkit/protocol/thread.ts'
+import { ApiError } from '../../http/backend/api-error.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { ApiError } from '../kit/api-error.ts'
 
 /** A thread in memory. It has no user: the protocol does not say who asks, and nobody is asked. */
 export interface SampleThread {

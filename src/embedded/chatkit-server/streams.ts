@@ -10,7 +10,7 @@ import {
   type KnownServerItem,
   type ServerItem,
 } from '../../chatkit/protocol/thread.ts'
-import { ApiError } from '../kit/api-error.ts'
+import { ApiError } from '../../http/backend/api-error.ts'
 import { applyAction, type Message, respond } from './assistant.ts'
 import { asAttachment, type SampleStore, type SampleThread } from './store.ts'
 import { type Events, say, type Turn, wordsOf } from './turn.ts'

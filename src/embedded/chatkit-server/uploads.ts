@@ -1,7 +1,7 @@
 // Takes the bytes of attachments, and gives them back.
 
 import type { Context, Hono } from 'hono'
-import { ApiError } from '../kit/api-error.ts'
+import { ApiError } from '../../http/backend/api-error.ts'
 import type { ServerEnv } from './middleware.ts'
 import { asAttachment, type SampleStore } from './store.ts'
 

@@ -2,9 +2,9 @@
 // answered, and the control calls under `/_embedded`.
 
 import type { Context, Env, Hono, MiddlewareHandler } from 'hono'
+import { ApiError, toResponse } from '../../http/backend/api-error.ts'
 import { isLoopback } from '../../lib/loopback.ts'
 import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
-import { ApiError, toResponse } from './api-error.ts'
 
 /** Deepest nesting of a JSON body. */
 export const MAX_JSON_DEPTH = 64

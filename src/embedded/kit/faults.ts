@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
-import { errorBody, parseOrRefuse } from './api-error.ts'
+import { errorBody, parseOrRefuse } from '../../http/backend/api-error.ts'
 
 /** Longest time that an answer can be held back. */
 export const milliseconds = z.int().min(0).max(600_000)

@@ -2,7 +2,7 @@
 
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
 import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError } from '../../http/backend/api-error.ts'
 
 /** A page of a list, as the API answers it. */
 export interface DoublePage<T> {
