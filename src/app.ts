@@ -10,13 +10,16 @@ import { anyThreads } from './http/admin/threads.ts'
 import { userData } from './http/admin/user-data.ts'
 import { adminUsers } from './http/admin/users.ts'
 import { type CallerOf, requireAdmin, requireUser } from './http/authentication.ts'
+import { apiErrorAnswer } from './http/backend/api-error.ts'
+import { type Operations, operationHandlers } from './http/backend/operations.ts'
+import { requireBackend } from './http/backend/require-backend.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
 import { answerClientScript } from './http/docs/client-script.ts'
 import { createDocs } from './http/docs/pages.ts'
 import type { FailedAuth } from './http/failed-auth.ts'
 import { createLimitReads } from './http/limit-reads.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
-import type { Origins } from './http/origins.ts'
+import { isBackendPath, type Origins } from './http/origins.ts'
 import { type AnswerSeen, answerError, requestFrame } from './http/request-frame.ts'
 import type { HandlersOf } from './http/route-definition.ts'
 import { ROUTES } from './http/route-table.ts'
@@ -55,6 +58,8 @@ export interface AppParts {
   readonly log: Log
   /** Undefined when the config has no console: it is not even loaded then. */
   readonly createConsole: CreateConsole | undefined
+  /** Undefined when the config has no API keys. */
+  readonly backend: Operations<AppEnv> | undefined
   /** Undefined when every workflow is at OpenAI. */
   readonly selfHosted: SelfHostedParts | undefined
 }
@@ -74,16 +79,21 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
   const { issuers, admins, introspectionClients } = settings
   const admin = admins && requireAdmin({ callerOf, issuers, admins, audit, checkStanding })
   const introspector = requireIntrospector({ clients: introspectionClients, admin, failedAuth })
-  const checks = { user: requireUser({ callerOf, userOf }), admin, introspector }
+  const backend = requireBackend({ keys: settings.apiKeys, failedAuth })
+  const checks = { user: requireUser({ callerOf, userOf }), admin, introspector, backend }
   const adminConsole = consoleOf(parts)
 
   const app = new Hono<AppEnv>()
-  const answer = (error: Error, c: AppContext) =>
-    adminConsole?.explain(error, c) ?? answerError(error, c)
+  const answer = (error: Error, c: AppContext) => {
+    if (parts.backend && isBackendPath(c.req.path)) return answerError(error, c, apiErrorAnswer)
+    return adminConsole?.explain(error, c) ?? answerError(error, c)
+  }
   app.onError(answer)
   const { log, onAnswer, readiness } = parts
   app.use(requestFrame({ origins, log, draining: readiness.draining, onAnswer }))
-  app.post(ROUTES.createSession.path, auditMints(audit))
+  for (const { path } of [ROUTES.createSession, ROUTES.createChatKitSession]) {
+    app.post(path, auditMints(audit))
+  }
   const urls = { ...withHandlers(ROUTES, handlersOf(parts), checks), ...adminConsole?.routes }
   for (const [path, methods] of Object.entries(urls)) addRoute(app, origins, { path, methods })
   app.notFound((c) => answer(noSuchRoute(c.req.path, Object.keys(urls)), c))
@@ -106,7 +116,7 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
   const { settings, publicUrl, registry, audit, failedAuth, now, log } = parts
   const limitReads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
   const { mint, revoke, threads, checkStanding, verifyLogoutToken, administer } = parts
-  const { selfHosted } = parts
+  const { selfHosted, backend } = parts
   const makeDocument = async () => {
     const { createOpenApi } = await import('./http/openapi/document.ts')
     return createOpenApi(ROUTES, publicUrl)
@@ -130,6 +140,7 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
       ...userData({ administer, log, now }),
       listAudit: listAudit(administer),
     }),
+    ...(backend && operationHandlers(backend)),
     ...(selfHosted && {
       keySet: answerKeySet(selfHosted.keys),
       introspect: introspect({

@@ -6,7 +6,7 @@ import { createUserData } from './administer/user-data.ts'
 import { createApp, type SelfHostedParts } from './app.ts'
 import { type Authenticator, createAuthenticator } from './authenticate/authenticate.ts'
 import type { Environment } from './config/env.ts'
-import type { Settings } from './config/settings.ts'
+import type { ApiKeySettings, Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
 import { createCallerOf } from './http/authentication.ts'
 import type { AppEnv } from './http/context.ts'
@@ -15,10 +15,12 @@ import { originsOf } from './http/origins.ts'
 import type { AnswerSeen } from './http/request-frame.ts'
 import { createMintLimiter } from './http/server/mint-limiter.ts'
 import { type Shedding, startShedding } from './http/server/shedding.ts'
+import { tellOfForeign } from './http/telemetry/foreign.ts'
 import { createMetrics, type Metrics } from './http/telemetry/metrics.ts'
 import { type HashUser, startUserHash } from './http/telemetry/user-hash.ts'
 import { type Clock, unixSeconds } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
+import { mayUse } from './map/map-backend.ts'
 import { createUserOf } from './map/map-user.ts'
 import { createMint } from './mint/mint.ts'
 import { createCheckStanding } from './mint/standing.ts'
@@ -28,8 +30,7 @@ import { type Audit, createAudit } from './registry/audit.ts'
 import { openRegistry } from './registry/open-registry.ts'
 import type { Registry } from './registry/port.ts'
 import { createRevoke } from './revoke/revoke.ts'
-import type { Foreign } from './threads/source-reader.ts'
-import { ownersMoves, threadSources } from './threads/sources.ts'
+import { ownersMoves, type ThreadSource, threadSources } from './threads/sources.ts'
 import { createThreads } from './threads/threads.ts'
 import { createUpstreams, type Upstreams } from './upstreams.ts'
 
@@ -169,8 +170,15 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const origins = originsOf(settings, environment.publicUrl)
   const sources = threadSources(settings.workflows, chatkitOf)
   const onForeign = tellOfForeign(context)
-  const threads = createThreads({ sources, registry, randomBytes, onForeign })
+  const threadsOf = (sources: readonly ThreadSource[]) =>
+    createThreads({ sources, registry, randomBytes, onForeign })
+  const threads = threadsOf(sources)
   const revoke = createRevoke({ registry, canceller, now })
+  const mint = createMint({ registry, chatkit: chatkitOf, canceller, limits, issuers, now })
+  const threadsFor = (key: ApiKeySettings) =>
+    threadsOf(sources.filter(({ workflows }) => workflows.some((name) => mayUse(key, name))))
+  const { hashUser } = context
+  const calls = { settings, registry, mint, revoke, threadsFor, audit, hashUser, now }
   const userData = createUserData({ registry, audit, sources, onForeign, canceller, now, log })
   const admin = { registry, audit, revoke, threads, userData, issuers: settings.issuers, now }
   return createApp({
@@ -183,31 +191,28 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     secret: environment.secret,
     figures: metrics.figures.samples,
     selfHosted: await selfHostedParts(settings, parts, rest),
-    onAnswer: seenBy(metrics.seen, options.onAnswer),
+    onAnswer(answer) {
+      metrics.seen(answer)
+      options.onAnswer?.(answer)
+    },
     callerOf: createCallerOf({ authenticate, origins, settings, failedAuth }),
     verifyLogoutToken,
-    mint: createMint({ registry, chatkit: chatkitOf, canceller, limits, issuers, now }),
+    mint,
+    backend:
+      settings.apiKeys.length > 0
+        ? (await import('./http/backend/backend.ts')).createBackend(calls)
+        : undefined,
     revoke,
     checkStanding: createCheckStanding({ registry, now }),
     threads,
     administer: createAdminister(admin),
-    userOf: createUserOf({ issuers: settings.issuers, hashUser: context.hashUser }),
+    userOf: createUserOf({ issuers: settings.issuers, hashUser }),
     readiness: {
       draining,
       keysUsable: authenticator.ready,
       checkStore: () => registry.check(),
     },
   })
-}
-
-/** An upstream that shows one user what is another's is a fault that somebody has to look at. */
-function tellOfForeign({ metrics, log }: AppContext) {
-  return ({ source: { name: workflow, threadsAt }, what, count }: Foreign) => {
-    metrics.foreignSeen({ source: threadsAt === undefined ? 'hosted' : 'self_hosted', what, count })
-    const missing = what === 'missing'
-    const text = missing ? 'cannot show a thread' : 'shows what is of someone else: dropped'
-    log.warn({ workflow, what, count }, `the upstream ${text}`)
-  }
 }
 
 async function selfHostedParts(
@@ -233,14 +238,4 @@ function metricsOf(
     breakers,
     mintsUnderWay,
   })
-}
-
-type Seen = (answer: AnswerSeen) => void
-
-function seenBy(first: Seen, second: Seen | undefined): Seen {
-  if (second === undefined) return first
-  return (answer) => {
-    first(answer)
-    second(answer)
-  }
 }

@@ -2,8 +2,8 @@
 
 import type { Dispatcher } from 'undici'
 import { createAdapters } from './chatkit/adapters.ts'
-import { LANE_SLOTS, type Lane } from './chatkit/hosted/api-client.ts'
-import type { ChatKit } from './chatkit/port.ts'
+import type { Lane } from './chatkit/hosted/api-client.ts'
+import { type ChatKit, LANE_SLOTS } from './chatkit/port.ts'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
 import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'

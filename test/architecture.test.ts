@@ -18,6 +18,7 @@ const PORTS = [
   'chatkit/signing',
   'registry/port.ts',
   'registry/records.ts',
+  'registry/owned-records.ts',
   'registry/identity.ts',
   'registry/audit.ts',
   'config/settings.ts',
@@ -67,7 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   chatkit: ['lib'],
   registry: ['lib'],
   config: ['lib'],
-  embedded: LEAVES,
+  embedded: ['http/backend', ...LEAVES],
   docs: [],
   client: [],
   // Its version is the one of package.json.

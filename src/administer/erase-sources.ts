@@ -2,8 +2,8 @@
 
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 import { parseThreadId, type UserId } from '../lib/ids.ts'
+import type { OwnedThing } from '../registry/owned-records.ts'
 import type { Registry } from '../registry/port.ts'
-import type { OwnedThing } from '../registry/records.ts'
 import { type Foreign, sourcePage } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import { checkDeleted, type Deletable, deleteAll, type IdPage } from './deletions.ts'

@@ -41,7 +41,10 @@ export function createAdministerSessions({
      * @returns the session, `cancelling` while the upstream has not confirmed
      * @throws `not_found`
      */
-    async cancelSession({ actor, requestId }: AdminRequest, id: SessionId): Promise<SessionRecord> {
+    async cancelSession(
+      { actor, requestId }: Pick<AdminRequest, 'actor' | 'requestId'>,
+      id: SessionId,
+    ): Promise<SessionRecord> {
       const session = (await revoke.cancelSession(id)) ?? noSuchSession()
       const { user } = session
       const event = { actor, action: 'cancel', user, outcome: 'ok', reason: id, requestId } as const

@@ -65,7 +65,7 @@ export function createAdministerThreads({
      * @throws `not_found`
      */
     async deleteThread(
-      { actor, requestId, call }: AdminRequest,
+      { actor, requestId, call }: Pick<AdminRequest, 'actor' | 'requestId' | 'call'>,
       id: ThreadId,
     ): Promise<ThreadDeleted> {
       const event = { actor, action: 'delete_thread', reason: id, requestId } as const

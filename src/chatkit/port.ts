@@ -56,6 +56,13 @@ export interface UpstreamCall {
  */
 export const CALL_DEADLINE_MS = 8000
 
+/**
+ * Calls of a lane under way at a time, and the connections that each lane needs: calls beyond them would
+ * wait for each other there, the oldest first and until their deadline. At the usual 150 ms a call, a
+ * queue of the same length is served in its time.
+ */
+export const LANE_SLOTS = 256
+
 /** Options of each call. */
 export interface CallOptions {
   /** Milliseconds left, when an earlier call took a part of {@link CALL_DEADLINE_MS}. */

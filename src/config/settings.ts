@@ -86,6 +86,8 @@ export interface InputDeclaration {
 interface AnyWorkflow {
   /** The name clients use. */
   readonly name: WorkflowName
+  /** Further ids by which backends may ask for it. */
+  readonly answersTo: readonly string[]
   /** Who may use it; everyone when absent. */
   readonly when: Expression | undefined
   readonly stateVariables: ReadonlyMap<string, Expression>
@@ -173,6 +175,16 @@ export interface LimitSettings {
   readonly readsPerUser: RateLimit
 }
 
+/** An API key by which a backend calls the ChatKit API of this service. */
+export interface ApiKeySettings {
+  /** Names it in audit and logs, as `key:<id>`. */
+  readonly id: string
+  /** Hex SHA-256 of the key; two while it is being changed. */
+  readonly sha256: readonly string[]
+  /** Names of the workflows that it may use; all when undefined. */
+  readonly workflows: readonly string[] | undefined
+}
+
 /** Bounds of the gateway in front of self-hosted ChatKit servers. */
 export interface GatewaySettings {
   readonly maxBodyBytes: number
@@ -222,6 +234,8 @@ export interface Settings {
   readonly clientIpHeader: string | undefined
   readonly limits: LimitSettings
   readonly introspectionClients: readonly IntrospectionClient[]
+  /** Of backends; none when empty. */
+  readonly apiKeys: readonly ApiKeySettings[]
   readonly gateway: GatewaySettings
   readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
 }

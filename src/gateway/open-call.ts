@@ -2,7 +2,11 @@
 // below its limits. A message is counted later, because its type is in the body, which is not read here.
 
 import { errors } from 'jose'
-import { audienceOf, CLIENT_SECRET_TYPE } from '../chatkit/signing/client-secret.ts'
+import {
+  audienceOf,
+  CLIENT_SECRET_TYPE,
+  PER_MINUTE_CLAIM,
+} from '../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
 import { DEFAULT_REQUESTS_PER_MINUTE } from '../chatkit/wire/session.ts'
 import type { SelfHostedWorkflow } from '../config/settings.ts'
@@ -137,8 +141,11 @@ export function createOpenCall({
    * `rate_limited`; `store_unavailable`
    */
   return async function openCall(c: AppContext): Promise<OpenedCall> {
-    const { workflow, user, id } = await verify(c, readClientSecret(c), CLIENT_SECRET_TYPE)
-    const { name, maxRequestsPerMinute: maxPerMinute = DEFAULT_REQUESTS_PER_MINUTE } = workflow
+    const secret = readClientSecret(c)
+    const { workflow, user, id, claims } = await verify(c, secret, CLIENT_SECRET_TYPE)
+    const { name, maxRequestsPerMinute: usual = DEFAULT_REQUESTS_PER_MINUTE } = workflow
+    const perMinute = claims[PER_MINUTE_CLAIM]
+    const maxPerMinute = typeof perMinute === 'number' ? perMinute : usual
     const use = { id, user, maxPerMinute }
     // A form runs no model. A message may, which its body says: it is counted then.
     const isMessage = JSON_TYPE.test(c.req.header('Content-Type') ?? '')

@@ -6,8 +6,9 @@ import { isStorableId } from '../chatkit/protocol/request.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import type { OwnedThing } from '../registry/owned-records.ts'
 import type { Registry } from '../registry/port.ts'
-import type { OwnedThing, PageQuery } from '../registry/records.ts'
+import type { PageQuery } from '../registry/records.ts'
 import type { Call } from './open-call.ts'
 
 /** Most ids that one request may name: each costs the store a lookup. */

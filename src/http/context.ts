@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Principal } from '../authenticate/claims.ts'
 import type { UpstreamCall } from '../chatkit/port.ts'
+import type { ApiKeySettings } from '../config/settings.ts'
 import type { UserId } from '../lib/ids.ts'
 
 /** Facts about a request for its line in the access log. No secrets. */
@@ -33,6 +34,8 @@ export interface AppEnv {
     user: UserId
     /** `issuer|subject`; set by `requireAdmin`. */
     admin: string
+    /** The API key of a backend; set by `requireBackend`. */
+    apiKey: ApiKeySettings
     /** The workflows that the caller may introspect, undefined for all; set by `requireIntrospector`. */
     introspects: readonly string[] | undefined
   }

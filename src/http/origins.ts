@@ -56,7 +56,13 @@ const MAX_AGE_SECONDS = '600'
 const CHATKIT_FRAME = 'https://cdn.platform.openai.com'
 const GATEWAY_PATH = /^\/chatkit\//
 const ADMIN_PATH = /^\/v1\/admin(?:\/|$)/
+const BACKEND_PATH = /^\/v1\/chatkit(?:\/|$)/
 const CONSOLE_PATH = /^\/admin(?:\/|$)/
+
+/** Whether a path is of the ChatKit API for backends, whose errors are in the API's own format. */
+export function isBackendPath(path: string): boolean {
+  return BACKEND_PATH.test(path)
+}
 
 /** The request's `Origin`, if it is allowed for the path. */
 function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
@@ -64,6 +70,8 @@ function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
   if (origin === undefined) return undefined
   const { path } = c.req
   if (origin === CHATKIT_FRAME && GATEWAY_PATH.test(path)) return origin
+  // No page may hold an API key.
+  if (isBackendPath(path)) return undefined
   const allowed = CONSOLE_PATH.test(path)
     ? origins.console.has(origin)
     : ADMIN_PATH.test(path)

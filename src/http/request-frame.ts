@@ -4,7 +4,14 @@ import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { problemAnswer } from '../respond/problem.ts'
-import { answerText, completeHeaders, everyAnswer, isAnsweredBelow, setHeader } from './answer.ts'
+import {
+  answerText,
+  completeHeaders,
+  everyAnswer,
+  isAnsweredBelow,
+  setHeader,
+  type TextAnswer,
+} from './answer.ts'
 import type { AppContext, AppEnv, RequestTrace } from './context.ts'
 import { type Origins, setCorsHeaders } from './origins.ts'
 
@@ -99,10 +106,14 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
 }
 
 /**
- * Hono's error handler: every error becomes problem details. An unexpected error is `internal_error` for
- * the client; the log shows the original.
+ * Hono's error handler: every error becomes problem details, or an answer in another format. An unexpected
+ * error is `internal_error` for the client; the log shows the original.
  */
-export function answerError(error: Error, c: AppContext): Response {
+export function answerError(
+  error: Error,
+  c: AppContext,
+  inFormat: (error: ServiceError, requestId: string) => TextAnswer = problemAnswer,
+): Response {
   const known =
     error instanceof ServiceError
       ? error
@@ -110,5 +121,5 @@ export function answerError(error: Error, c: AppContext): Response {
   c.error = known
   // The rest of the request may still arrive, so where the next request begins would be unknown.
   if (known.code === 'request_timeout') setHeader(c, 'Connection', 'close')
-  return answerText(c, problemAnswer(known, c.get('requestId')))
+  return answerText(c, inFormat(known, c.get('requestId')))
 }

@@ -7,7 +7,7 @@ import type { ErrorCode } from '../lib/errors.ts'
 import type { AppEnv } from './context.ts'
 
 /** A check that lets a request through to the handler; `app.ts` has one for each name. */
-export type CheckName = 'user' | 'admin' | 'introspector'
+export type CheckName = 'user' | 'admin' | 'introspector' | 'backend'
 
 /** Ways in which a caller proves its identity; described in the document's `securitySchemes`. */
 export type SecurityScheme =
@@ -17,6 +17,8 @@ export type SecurityScheme =
   | 'uploadLink'
   | 'fileLink'
   | 'introspector'
+  | 'apiKey'
+  | 'apiKey'
 
 /** One method of one path; its key in the table is its operation id. */
 export interface RouteDefinition {
@@ -32,7 +34,7 @@ export interface RouteDefinition {
   readonly tag: string
   /** Description of each parameter in the path. */
   readonly pathParameters?: Readonly<Record<string, string>>
-  /** Checked before the handler runs. */
+  /** Checked before the handler runs; for backends by the handler, which words refusals as the API does. */
   readonly query?: z.ZodObject
   /** Read by the handler. The body may be absent where the schema accepts `{}`. */
   readonly requestBody?: {

@@ -6,6 +6,7 @@ import { SESSIONS_ROUTES } from './admin/sessions.ts'
 import { ANY_THREAD_ROUTES } from './admin/threads.ts'
 import { USER_DATA_ROUTES } from './admin/user-data.ts'
 import { USER_ROUTES } from './admin/users.ts'
+import { BACKEND_ROUTES } from './backend/routes.ts'
 import { CLIENT_SCRIPT_ROUTES } from './docs/client-script.ts'
 import { DOCS_ROUTES } from './docs/pages.ts'
 import { OPENAPI_ROUTES } from './openapi/openapi.ts'
@@ -29,6 +30,7 @@ export const ROUTES = {
   ...USER_ROUTES,
   ...AUDIT_ROUTES,
   ...USER_DATA_ROUTES,
+  ...BACKEND_ROUTES,
   ...HEALTH_ROUTES,
   ...CLIENT_SCRIPT_ROUTES,
   ...DOCS_ROUTES,

@@ -51,6 +51,8 @@ export interface ServiceErrorOptions {
   readonly upstream?: 'self-hosted'
   /** Instead of the code's own status; for `server_refused`, which passes a server's 4xx on. */
   readonly status?: number
+  /** What OpenAI refused: its 4xx, and the parameter that it named. */
+  readonly refused?: { readonly status: number; readonly param?: string | undefined } | undefined
   /** Whole seconds for `Retry-After`, where the code has that header. */
   readonly retryAfterSeconds?: number
 }
@@ -65,6 +67,7 @@ export class ServiceError extends Error {
   readonly detail: string | undefined
   readonly upstream: 'self-hosted' | undefined
   readonly status: number | undefined
+  readonly refused: ServiceErrorOptions['refused']
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: ErrorCode, options: ServiceErrorOptions) {
@@ -74,6 +77,7 @@ export class ServiceError extends Error {
     this.detail = options.detail
     this.upstream = options.upstream
     this.status = options.status
+    this.refused = options.refused
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

@@ -42,7 +42,7 @@ export function sessionSeconds(lifetime: Lifetime): number | undefined {
  * @param seconds - life of the session; undefined leaves it to the API's default
  */
 export function createParams(
-  { workflow, stateVariables, user }: NewSession,
+  { workflow, stateVariables, user }: Omit<NewSession, 'user'> & { readonly user: string },
   seconds: number | undefined,
 ): CreateSessionParams {
   const perMinute = workflow.maxRequestsPerMinute

@@ -30,6 +30,8 @@ export interface SessionToMint {
   readonly workflow: Pick<WorkflowSettings, 'name' | 'kind'>
   /** Sent upstream unchanged. */
   readonly params: CreateSessionParams
+  /** What a backend asked for, as JSON: kept with the session. */
+  readonly asked?: string
   /** The client secret that the client still holds; this mint ends its session. */
   readonly currentSecret: Secret | undefined
 }
@@ -106,7 +108,7 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
       if (logoutIssuers.has(caller.identity.issuer)) {
         await refuseLateLogout(session, caller, parts)
       }
-      return { sessionId: issued.id, clientSecret: issued.client_secret }
+      return issued
     },
   }
 }
@@ -190,7 +192,7 @@ function sessionRecord(
   issued: IssuedSession,
   {
     caller: { user, identity },
-    asked: { workflow, params },
+    asked: { workflow, params, asked },
     now,
   }: { readonly caller: Caller; readonly asked: SessionToMint; readonly now: number },
 ): SessionRecord {
@@ -208,6 +210,7 @@ function sessionRecord(
     secretHash: hashSecret(issued.client_secret),
     // The gateway hands the state variables on to the server.
     state: workflow.kind === 'self-hosted' ? (params.workflow.state_variables ?? {}) : undefined,
+    asked,
     status: 'active',
     endReason: undefined,
     createdAt: now,

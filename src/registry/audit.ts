@@ -20,6 +20,7 @@ export type AuditAction =
   | 'admin_attempt'
   | 'admin_sign_in'
   | 'introspection_attempt'
+  | 'backend_attempt'
 
 /** Something that was done or refused. */
 export interface AuditEvent {

@@ -1,5 +1,6 @@
 // The port of the registry: the methods of every store, and their guarantees.
 import type { SessionId, UserId } from '../lib/ids.ts'
+import type { OwnedQuery, OwnedThing, Ownership } from './owned-records.ts'
 import type {
   AuditEntry,
   AuditQuery,
@@ -8,9 +9,6 @@ import type {
   EraseOutcome,
   LogoutMark,
   NewEntry,
-  OwnedQuery,
-  OwnedThing,
-  Ownership,
   Page,
   PageQuery,
   RateState,

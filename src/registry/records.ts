@@ -34,6 +34,8 @@ export interface SessionRecord {
   readonly secretHash: string
   /** State variables of a self-hosted session, perhaps none; undefined for a hosted session. */
   readonly state?: SessionState | undefined
+  /** What a backend asked for, as JSON; undefined for a session that an end user's token minted. */
+  readonly asked?: string | undefined
   readonly status: StoredStatus
   readonly endReason: EndReason | undefined
   readonly createdAt: number
@@ -227,24 +229,3 @@ export type UseOutcome =
   | { readonly kind: 'ended' }
   /** `resetMs`: until the window ends, in milliseconds. */
   | { readonly kind: 'limited'; readonly resetMs: number }
-
-/** Something at a self-hosted server that belongs to a user. */
-export interface OwnedThing {
-  /** The config's `threads_at`, 1 to 2048 characters: a name for the server, or its address. */
-  readonly source: string
-  readonly kind: 'thread' | 'attachment'
-  /** The server's id for it, up to 512 characters. */
-  readonly id: string
-}
-
-export interface Ownership extends OwnedThing {
-  readonly user: UserId
-  readonly createdAt: number
-}
-
-export interface OwnedQuery extends PageQuery {
-  readonly kind: OwnedThing['kind']
-  /** Ids are unique per source only: without a source, a cursor that several sources have is refused. */
-  readonly source?: string | undefined
-  readonly user?: string | undefined
-}

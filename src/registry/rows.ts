@@ -1,7 +1,8 @@
 // Turns rows of a store into records, and checks each field. SQLite and Redis use the same names of
 // fields; Redis has numbers as text.
 import { z } from 'zod'
-import type { AuditEntry, Block, Ownership, SessionRecord } from './records.ts'
+import type { Ownership } from './owned-records.ts'
+import type { AuditEntry, Block, SessionRecord } from './records.ts'
 
 const text = z.string()
 const optionalText = z
@@ -32,6 +33,7 @@ const sessionRow = z.object({
   created_at: count,
   expires_at: count,
   state: optionalText,
+  asked: optionalText,
 })
 
 const ownedRow = z.object({

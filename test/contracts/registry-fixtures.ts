@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
+import type { Ownership } from '../../src/registry/owned-records.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type {
   AuditEntry,
   NewEntry,
-  Ownership,
   SessionQuery,
   SessionRecord,
   UserRevoke,

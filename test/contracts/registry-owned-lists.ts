@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { OwnedQuery } from '../../src/registry/records.ts'
+import type { OwnedQuery } from '../../src/registry/owned-records.ts'
 import { NOW, ownership, pageIds, type Suite } from './registry-fixtures.ts'
 
 /** In the order of creation; neither the ids nor the times say so. */

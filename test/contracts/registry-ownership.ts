@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Ownership } from '../../src/registry/records.ts'
+import type { Ownership } from '../../src/registry/owned-records.ts'
 import type { Plain } from '../support/ids.ts'
 import { entry, NOW, order, ownership, pageIds, type Suite } from './registry-fixtures.ts'
 

@@ -34,6 +34,7 @@ const SELF_HOSTED: Omit<SelfHostedWorkflow, 'server'> = {
   kind: 'self-hosted',
   name: WORKFLOW,
   threadsAt: WORKFLOW,
+  answersTo: [],
   adoptThreads: false,
   uploadUrl: undefined,
   forwardHeaders: [],

@@ -127,8 +127,10 @@ export function createScene(options: SceneOptions = {}) {
     real,
     upstream,
     canceller,
-    mint: async ({ caller, ...asked }: Order, call?: CallOptions) =>
-      mint.issue(await mint.begin(caller), asked, call),
+    async mint({ caller, ...asked }: Order, call?: CallOptions) {
+      const { id, client_secret } = await mint.issue(await mint.begin(caller), asked, call)
+      return { sessionId: id, clientSecret: client_secret }
+    },
     revoke: createRevoke({ registry, canceller, now }),
     log,
     logText: () => lines.join(''),

@@ -66,7 +66,11 @@ async function mintOne(
   signal: AbortSignal | undefined,
 ): Promise<Result> {
   const begun = await mint.begin(caller)
-  const { sessionId, clientSecret } = await mint.issue(begun, asked, signal && { signal })
+  const { id: sessionId, client_secret: clientSecret } = await mint.issue(
+    begun,
+    asked,
+    signal && { signal },
+  )
   return { minted: { session: sessionId, secret: clientSecret.reveal() } }
 }
 

@@ -1,6 +1,8 @@
+import { z } from 'zod'
 import { createOpenApi } from '../../src/http/openapi/document.ts'
 import { problemsOf } from '../../src/http/openapi/operation.ts'
 import { problemSchema } from '../../src/http/openapi/responses.ts'
+import { isBackendPath } from '../../src/http/origins.ts'
 import type { Answer, RouteDefinition } from '../../src/http/route-definition.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
 import { type AnswerOnTheWire, hearAnswers } from './answers-on-the-wire.ts'
@@ -80,18 +82,40 @@ function faultOf(answer: AnswerOnTheWire, route: RouteDefinition) {
   for (const [name, { required }] of Object.entries(response.headers)) {
     if (required && answer.headers[name.toLowerCase()] === undefined) return `without ${name}`
   }
+  if (answer.status >= 400 && route.checks.includes('backend')) return faultOfApiError(answer)
   if (answer.status >= 400) return faultOfProblem(answer, problemsOf(route))
   return faultOfGood(answer, route)
 }
 
 /** `OPTIONS` on a path of ours; else a refusal. */
 function faultOutside(answer: AnswerOnTheWire, isPath: boolean): string | undefined {
+  const isBackends = isBackendPath(pathOf(answer.target) ?? '')
+  if (isBackends && mediaTypeOf(answer) === 'application/json') return faultOfApiError(answer)
   if (answer.method === 'OPTIONS' && isPath) {
     if (answer.status === 204) return answer.headers['allow'] ? undefined : 'without Allow'
     return faultOfProblem(answer, [...BELOW_ROUTES, 'origin_not_allowed'])
   }
   return faultOfProblem(answer, BELOW_ROUTES)
 }
+
+/** Errors of calls by backends are in the ChatKit API's own format. */
+function faultOfApiError(answer: AnswerOnTheWire): string | undefined {
+  const type = mediaTypeOf(answer)
+  if (type !== 'application/json') return `the media type ${type}`
+  if (answer.method === 'HEAD') return undefined
+  const body = json(answer.body)
+  const parsed = wholeApiError.safeParse(body)
+  return parsed.success ? undefined : `no error of the API: ${parsed.error.message}`
+}
+
+const wholeApiError = z.strictObject({
+  error: z.strictObject({
+    message: z.string().min(1),
+    type: z.enum(['invalid_request_error', 'requests', 'server_error']),
+    param: z.string().nullable(),
+    code: z.string().nullable(),
+  }),
+})
 
 function faultOfProblem(answer: AnswerOnTheWire, codes: readonly string[]): string | undefined {
   const type = mediaTypeOf(answer)

@@ -7,7 +7,7 @@ import { type CallerSignal, startDeadline } from '../../lib/deadline.ts'
 import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { USER_AGENT } from '../../lib/version.ts'
-import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
+import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation, LANE_SLOTS } from '../port.ts'
 import { apiError } from '../wire/wire.ts'
 import { BreakerOpenError, type BreakerState, type CallOutcome, createBreaker } from './breaker.ts'
 import { createBulkhead } from './bulkhead.ts'
@@ -32,13 +32,6 @@ export interface ApiCall {
 
 /** A kind of call that no other kind may hold up: a flood of thread reads must not stop a mint or a revoke. */
 export type Lane = 'mint' | 'threads' | 'cancel'
-
-/**
- * Calls of a lane under way at a time, and the connections that each lane needs: calls beyond them would
- * wait for each other there, the oldest first and until their deadline. At the usual 150 ms a call, a
- * queue of the same length is served in its time.
- */
-export const LANE_SLOTS = 256
 
 /** Where and with which key the API is called. */
 export interface ApiClientOptions {
@@ -121,6 +114,7 @@ export function createApiClient({
     errorFor: (answer: UpstreamAnswer) =>
       new ServiceError(codeFor(answer.status), {
         reason: describeAnswer(answer),
+        refused: refusedBy(answer),
         retryAfterSeconds: handedOnSeconds(answer.retryAfter, now()),
       }),
     breakers: (): Readonly<Record<Lane, BreakerState>> => ({
@@ -211,6 +205,12 @@ export function describeAnswer(answer: UpstreamAnswer): string {
   const { type, code, param } = errorNames(answer.body)
   const names = [type, code, param && `param ${param}`].filter(Boolean).join(' ')
   return `status ${answer.status}${names && ` (${names})`}${id}`
+}
+
+/** What a backend's SDK can show of a 4xx that is about the request. */
+export function refusedBy({ status, body }: UpstreamAnswer) {
+  if (status < 400 || status >= 500) return undefined
+  return { status, param: errorNames(body).param || undefined }
 }
 
 function errorNames(body: Buffer): { type?: string; code?: string; param?: string } {

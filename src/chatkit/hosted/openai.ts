@@ -26,6 +26,7 @@ import {
   type ApiClientOptions,
   createApiClient,
   describeAnswer,
+  refusedBy,
 } from './api-client.ts'
 import type { UpstreamAnswer } from './exchange.ts'
 
@@ -183,7 +184,8 @@ function refused(
   code: 'workflow_unavailable' | 'not_found' | 'invalid_request' | 'upstream_rejected',
   what: string,
 ): ServiceError {
-  return new ServiceError(code, { reason: `${what}: ${describeAnswer(answer)}` })
+  const reason = `${what}: ${describeAnswer(answer)}`
+  return new ServiceError(code, { reason, refused: refusedBy(answer) })
 }
 
 function search(query: ListQuery): string {

@@ -6,7 +6,7 @@ import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { newId, newSessionId, type WorkflowName } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
 import type { CallOptions, ChatKit } from '../port.ts'
-import { audienceOf, CLIENT_SECRET_TYPE } from '../signing/client-secret.ts'
+import { audienceOf, CLIENT_SECRET_TYPE, PER_MINUTE_CLAIM } from '../signing/client-secret.ts'
 import type { SigningKeys } from '../signing/signing-keys.ts'
 import {
   type CreateSessionParams,
@@ -57,7 +57,11 @@ export function createSelfHosted({
       const iat = unixSeconds(now)
       const exp = iat + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS)
       const aud = audienceOf(name)
-      const claims = { iss: publicUrl, aud, sub: user, sid: id, jti: newId('jti_'), iat, exp }
+      const { max_requests_per_1_minute: perMinute } = params.rate_limits ?? {}
+      const claims = {
+        ...{ iss: publicUrl, aud, sub: user, sid: id, jti: newId('jti_'), iat, exp },
+        ...(perMinute !== undefined && { [PER_MINUTE_CLAIM]: perMinute }),
+      }
       const client_secret = new Secret(await keys.sign(claims, CLIENT_SECRET_TYPE))
       return { id, client_secret, expires_at: exp, status: 'active', user }
     },

@@ -4,6 +4,9 @@ import type { WorkflowName } from '../../lib/ids.ts'
 /** Header `typ` of a client secret: no other token of ours can stand in for one. */
 export const CLIENT_SECRET_TYPE = 'chatkit-secret+jwt'
 
+/** Claim with the requests that the session may make in a minute. */
+export const PER_MINUTE_CLAIM = 'max_requests_per_1_minute'
+
 /**
  * The audience of a workflow's client secrets.
  *

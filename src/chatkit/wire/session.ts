@@ -84,8 +84,8 @@ export const chatSession = z.looseObject({
   object: z.literal('chatkit.session'),
   status: sessionStatus,
   user: z.string(),
-  /** Also in the answer to a cancel. */
-  client_secret: z.string().min(1),
+  /** Also in the API's answer to a cancel; empty where nobody knows it any more. */
+  client_secret: z.string(),
   /** Unix seconds. */
   expires_at: z.number(),
   max_requests_per_1_minute: z.number(),
@@ -112,6 +112,42 @@ export const chatSession = z.looseObject({
 })
 /** {@link chatSession} */
 export type ChatSession = z.infer<typeof chatSession>
+
+/** The fields of a session that its parameters do not say. */
+type SessionState = Pick<ChatSession, 'id' | 'status' | 'client_secret' | 'expires_at'>
+
+/** A session as the API answers it: with every field, and the reference's defaults for absent parameters. */
+export function sessionOf(
+  { user, workflow, rate_limits, chatkit_configuration: features }: CreateSessionParams,
+  state: SessionState,
+): ChatSession {
+  const perMinute = rate_limits?.max_requests_per_1_minute ?? DEFAULT_REQUESTS_PER_MINUTE
+  return {
+    ...state,
+    object: 'chatkit.session',
+    user,
+    max_requests_per_1_minute: perMinute,
+    rate_limits: { max_requests_per_1_minute: perMinute },
+    workflow: {
+      id: workflow.id,
+      version: workflow.version ?? null,
+      state_variables: workflow.state_variables ?? null,
+      tracing: { enabled: workflow.tracing?.enabled ?? true },
+    },
+    chatkit_configuration: {
+      automatic_thread_titling: { enabled: features?.automatic_thread_titling?.enabled ?? true },
+      file_upload: {
+        enabled: features?.file_upload?.enabled ?? false,
+        max_file_size: features?.file_upload?.max_file_size ?? 512,
+        max_files: features?.file_upload?.max_files ?? 10,
+      },
+      history: {
+        enabled: features?.history?.enabled ?? true,
+        recent_threads: features?.history?.recent_threads ?? null,
+      },
+    },
+  }
+}
 
 const secret = z.string().min(1).transform(Secret.of)
 

@@ -56,6 +56,11 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
         workflows,
       }),
     ),
+    apiKeys: file.api_keys.map(({ id, sha256, workflows }) => ({
+      id,
+      sha256: [sha256].flat().map((digest) => digest.slice('sha256:'.length)),
+      workflows: workflows && unique(workflows),
+    })),
     gateway: buildGateway(file.gateway),
     retention: {
       // A session stays while one of its answers may run: a revoke ends the answer through it.
@@ -147,6 +152,7 @@ function buildWorkflow(key: string, entry: WorkflowEntry, compile: Compile): Wor
   const variables = Object.entries(entry.state_variables)
   const workflow = {
     name,
+    answersTo: unique(entry.answers_to),
     when: entry.when === undefined ? undefined : compile(entry.when, WHEN),
     stateVariables: new Map(
       variables.map(([key, source]) => [key, compile(source, STATE_VARIABLE)]),

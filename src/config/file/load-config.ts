@@ -5,6 +5,7 @@ import { reportExpressionProblems } from '../expressions/checks.ts'
 import { type Compile, createCompiler } from '../expressions/expressions.ts'
 import { createPseudonym, readPseudonymKey } from '../expressions/pseudonym.ts'
 import type { Settings } from '../settings.ts'
+import { reportBackendProblems } from './backend-checks.ts'
 import { buildSettings } from './build-settings.ts'
 import { reportConsoleProblems } from './console-checks.ts'
 import { reportIssuerProblems } from './issuer-checks.ts'
@@ -74,6 +75,7 @@ function check(
   reportIssuerProblems(data, report)
   reportConsoleProblems(data, report)
   reportWorkflowProblems(data, report)
+  reportBackendProblems(data, report)
   const expressions = reportExpressionProblems(data, compile, report)
   const needed = neededSecrets(data, expressions)
   if (secrets !== undefined) reportMissingSecrets(needed, secrets, report)

@@ -79,6 +79,11 @@ export const workflowSchema = z
     server: checkedText(serverProblem)
       .optional()
       .describe('URL of a ChatKit server of your own. Either this or `id`.'),
+    answers_to: z
+      .array(patternText(OBJECT_ID, 'must be a workflow id, as in wf_68e5c3'))
+      .max(100)
+      .default([])
+      .describe('Further ids by which backends may ask for it; each once in the file.'),
     upload_url: checkedText(serverProblem)
       .optional()
       .describe('With `server`: where it takes direct uploads; default `server` itself.'),

@@ -48,6 +48,27 @@ const limitsSchema = z
   })
   .prefault({})
 
+const sha256 = patternText(
+  /^sha256:[0-9a-f]{64}$/,
+  'must be sha256: and the hex SHA-256 of the secret; printf %s "$SECRET" | sha256sum',
+)
+
+const apiKeySchema = z.strictObject({
+  id: patternText(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, ".", "_" and "-"').describe(
+    'Names the key in audit and logs.',
+  ),
+  sha256: z
+    .union([sha256, z.array(sha256).min(1).max(2)])
+    .describe(
+      'SHA-256 of the key; two while it is being changed. `chatkit-mint keys generate --use api` makes one.',
+    ),
+  workflows: z
+    .array(workflowName)
+    .min(1)
+    .optional()
+    .describe('Names of the workflows that it may use; all when absent.'),
+})
+
 const adminsSchema = z
   .strictObject({
     when: expression.describe('CEL → bool: who is an admin. An error is false.'),
@@ -129,10 +150,7 @@ export const configSchema = z
           .array(
             z.strictObject({
               id: patternText(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be printable, without ":"'),
-              secret_sha256: patternText(
-                /^sha256:[0-9a-f]{64}$/,
-                'must be sha256: and the hex SHA-256 of the secret; printf %s "$SECRET" | sha256sum',
-              ),
+              secret_sha256: sha256,
               workflows: z
                 .array(workflowName)
                 .min(1)
@@ -144,6 +162,10 @@ export const configSchema = z
       })
       .optional()
       .describe('Who may introspect client secrets with HTTP Basic, besides admins.'),
+    api_keys: z
+      .array(apiKeySchema)
+      .default([])
+      .describe('Backends that call the ChatKit API of this service, at /v1/chatkit.'),
     gateway: z
       .strictObject({
         max_body_mb: megabytes.default(10),

@@ -1,20 +1,14 @@
-// The routes of the six operations of the ChatKit API.
+// Serves the six operations of the ChatKit API from memory, with the routes, parameters and errors that this
+// service has for backends.
 
 import type { Hono, MiddlewareHandler } from 'hono'
-import { createSessionParams } from '../../chatkit/wire/session.ts'
-import { listQuery, threadListQuery } from '../../chatkit/wire/wire.ts'
-import { parseOrRefuse } from '../../http/backend/api-error.ts'
+import { operationHandlers } from '../../http/backend/operations.ts'
+import { BACKEND_ROUTES } from '../../http/backend/routes.ts'
 import { notAllowed } from '../kit/app.ts'
-import { apiBody, queryOf, requireCredentials } from './guards.ts'
+import { requireCredentials } from './credentials.ts'
 import type { ApiEnv } from './middleware.ts'
 import type { Sessions } from './sessions.ts'
 import type { ThreadMemory } from './threads.ts'
-
-const SESSIONS = '/v1/chatkit/sessions'
-const CANCEL = '/v1/chatkit/sessions/:id/cancel'
-const THREADS = '/v1/chatkit/threads'
-const THREAD = '/v1/chatkit/threads/:id'
-const ITEMS = '/v1/chatkit/threads/:id/items'
 
 /** Each operation asks for credentials itself, so that unknown paths are 404 to everyone. */
 const guarded: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
@@ -32,20 +26,22 @@ export function addOperations(
   app: Hono<ApiEnv>,
   { sessions, threads }: { sessions: Sessions; threads: ThreadMemory },
 ): void {
-  app.post(SESSIONS, guarded, async (context) => {
-    return context.json(sessions.create(parseOrRefuse(createSessionParams, await apiBody(context))))
+  const handlers = operationHandlers<ApiEnv>({
+    readBody: (c) => c.req.text(),
+    createSession: (_c, params) => sessions.create(params),
+    cancelSession: (_c, id) => sessions.cancel(id),
+    listThreads: (_c, query) => threads.list(query),
+    retrieveThread: (_c, id) => threads.retrieve(id),
+    deleteThread: (_c, id) => threads.remove(id),
+    listItems: (_c, id, query) => threads.listItems(id, query),
   })
-  app.post(CANCEL, guarded, (context) => context.json(sessions.cancel(context.req.param('id'))))
-  app.get(THREADS, guarded, (context) => {
-    return context.json(threads.list(parseOrRefuse(threadListQuery, queryOf(context))))
-  })
-  app.get(THREAD, guarded, (context) => context.json(threads.retrieve(context.req.param('id'))))
-  app.delete(THREAD, guarded, (context) => context.json(threads.remove(context.req.param('id'))))
-  app.get(ITEMS, guarded, (context) => {
-    const query = parseOrRefuse(listQuery, queryOf(context))
-    return context.json(threads.listItems(context.req.param('id'), query))
-  })
-  for (const path of [SESSIONS, CANCEL]) app.all(path, notAllowed('POST'))
-  for (const path of [THREADS, ITEMS]) app.all(path, notAllowed('GET, HEAD'))
-  app.all(THREAD, notAllowed('GET, HEAD, DELETE'))
+  const methods = new Map<string, string[]>()
+  for (const name of Object.keys(BACKEND_ROUTES) as (keyof typeof BACKEND_ROUTES)[]) {
+    const { method, path } = BACKEND_ROUTES[name]
+    const pattern = path.replaceAll(/\{(\w+)\}/g, ':$1')
+    app.on(method, pattern, guarded, handlers[name])
+    const shown = method === 'GET' ? ['GET', 'HEAD'] : [method]
+    methods.set(pattern, [...(methods.get(pattern) ?? []), ...shown])
+  }
+  for (const [pattern, allowed] of methods) app.all(pattern, notAllowed(allowed.join(', ')))
 }

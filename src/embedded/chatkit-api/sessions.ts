@@ -1,7 +1,11 @@
 // Sessions of the embedded ChatKit API, in memory.
 
-import type { ChatSession, CreateSessionParams } from '../../chatkit/wire/session.ts'
-import { DEFAULT_LIFE_SECONDS, DEFAULT_REQUESTS_PER_MINUTE } from '../../chatkit/wire/session.ts'
+import {
+  type ChatSession,
+  type CreateSessionParams,
+  DEFAULT_LIFE_SECONDS,
+  sessionOf,
+} from '../../chatkit/wire/session.ts'
 import { ApiError } from '../../http/backend/api-error.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 
@@ -42,7 +46,10 @@ export function createSessions({ now, makeId }: { now: Clock; makeId: MakeId }) 
   return {
     create(params: CreateSessionParams): ChatSession {
       sweep()
-      const session = newSession(params, makeId, seconds())
+      const session = sessionOf(params, {
+        ...{ id: makeId('cksess_'), client_secret: makeId('ek_'), status: 'active' },
+        expires_at: seconds() + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS),
+      })
       kept.set(session.id, session)
       return session
     },
@@ -57,39 +64,5 @@ export function createSessions({ now, makeId }: { now: Clock; makeId: MakeId }) 
     },
     /** All that are kept, oldest first, with the status they have now. */
     all: (): readonly ChatSession[] => [...kept.values()].map(current),
-  }
-}
-
-/** The reference's defaults for whatever the request leaves out. */
-function newSession(params: CreateSessionParams, makeId: MakeId, now: number): ChatSession {
-  const { workflow, chatkit_configuration: features } = params
-  const perMinute = params.rate_limits?.max_requests_per_1_minute ?? DEFAULT_REQUESTS_PER_MINUTE
-  return {
-    id: makeId('cksess_'),
-    object: 'chatkit.session',
-    status: 'active',
-    user: params.user,
-    client_secret: makeId('ek_'),
-    expires_at: now + (params.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS),
-    max_requests_per_1_minute: perMinute,
-    rate_limits: { max_requests_per_1_minute: perMinute },
-    workflow: {
-      id: workflow.id,
-      version: workflow.version ?? null,
-      state_variables: workflow.state_variables ?? null,
-      tracing: { enabled: workflow.tracing?.enabled ?? true },
-    },
-    chatkit_configuration: {
-      automatic_thread_titling: { enabled: features?.automatic_thread_titling?.enabled ?? true },
-      file_upload: {
-        enabled: features?.file_upload?.enabled ?? false,
-        max_file_size: features?.file_upload?.max_file_size ?? 512,
-        max_files: features?.file_upload?.max_files ?? 10,
-      },
-      history: {
-        enabled: features?.history?.enabled ?? true,
-        recent_threads: features?.history?.recent_threads ?? null,
-      },
-    },
   }
 }

@@ -3,9 +3,11 @@
 import { type KnownThreadItem, knownThreadItem } from '../../chatkit/wire/item.ts'
 import { type Thread, type ThreadDeleted, thread } from '../../chatkit/wire/thread.ts'
 import type { ListQuery, ThreadListQuery } from '../../chatkit/wire/wire.ts'
-import { ApiError, parseOrRefuse } from '../../http/backend/api-error.ts'
+import { ApiError } from '../../http/backend/api-error.ts'
+import type { ListPage } from '../../http/backend/operations.ts'
+import { parseOrRefuse } from '../../http/backend/parameters.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
-import { type DoublePage, paginate } from '../kit/page.ts'
+import { paginate } from '../kit/page.ts'
 import { type FilledItemSeed, threadSeed } from './seed.ts'
 import type { MakeId } from './sessions.ts'
 
@@ -42,7 +44,7 @@ export function createThreads({ now, makeId }: { now: Clock; makeId: MakeId }) {
       return entry.thread
     },
     /** @throws `ApiError` 400 on an unknown cursor */
-    list({ user, ...query }: ThreadListQuery): DoublePage<Thread> {
+    list({ user, ...query }: ThreadListQuery): ListPage<Thread> {
       const rows = user === undefined ? ordered : ordered.filter((row) => row.user === user)
       return paginate(rows, query)
     },
@@ -55,7 +57,7 @@ export function createThreads({ now, makeId }: { now: Clock; makeId: MakeId }) {
       return { id, object: 'chatkit.thread.deleted', deleted: true }
     },
     /** @throws `ApiError` 404; 400 on an unknown cursor */
-    listItems: (id: string, query: ListQuery): DoublePage<KnownThreadItem> =>
+    listItems: (id: string, query: ListQuery): ListPage<KnownThreadItem> =>
       paginate(find(id).items, query),
   }
 }

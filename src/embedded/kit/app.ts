@@ -2,12 +2,9 @@
 // answered, and the control calls under `/_embedded`.
 
 import type { Context, Env, Hono, MiddlewareHandler } from 'hono'
-import { ApiError, toResponse } from '../../http/backend/api-error.ts'
+import { ApiError, apiErrorAnswer } from '../../http/backend/api-error.ts'
+import { parseJson } from '../../http/backend/parameters.ts'
 import { isLoopback } from '../../lib/loopback.ts'
-import { parseStrictJson, StrictJsonError } from '../../lib/strict-json.ts'
-
-/** Deepest nesting of a JSON body. */
-export const MAX_JSON_DEPTH = 64
 
 const FAULTS = '/_embedded/faults'
 const REQUESTS = '/_embedded/requests'
@@ -70,13 +67,7 @@ export function limitBody(maxSize: number): MiddlewareHandler {
  * @throws `ApiError` 400 for malformed JSON
  */
 export async function jsonBody(context: Context): Promise<unknown> {
-  try {
-    return parseStrictJson(await context.req.text(), MAX_JSON_DEPTH)
-  } catch (error) {
-    if (!(error instanceof StrictJsonError)) throw error
-    const message = `We could not parse the JSON body of your request: ${error.message}.`
-    throw new ApiError(400, message)
-  }
+  return parseJson(await context.req.text())
 }
 
 /** @param allow - methods, as the `Allow` header lists them */
@@ -89,11 +80,13 @@ export function notAllowed(allow: string): MiddlewareHandler {
 
 /** Answers unknown paths, and whatever is thrown, in the API's error format. */
 export function answerErrors<E extends Env>(app: Hono<E>): void {
-  app.notFound(({ req }) =>
-    toResponse(new ApiError(404, `Invalid URL (${req.method} ${req.path})`)),
-  )
+  const answer = (error: ApiError) => {
+    const { body, ...init } = apiErrorAnswer(error)
+    return new Response(body, init)
+  }
+  app.notFound(({ req }) => answer(new ApiError(404, `Invalid URL (${req.method} ${req.path})`)))
   app.onError((error) =>
-    toResponse(
+    answer(
       error instanceof ApiError
         ? error
         : new ApiError(500, `The embedded server failed: ${error.message}`),

@@ -3,7 +3,8 @@
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { z } from 'zod'
-import { errorBody, parseOrRefuse } from '../../http/backend/api-error.ts'
+import { errorBody } from '../../http/backend/api-error.ts'
+import { parseOrRefuse } from '../../http/backend/parameters.ts'
 
 /** Longest time that an answer can be held back. */
 export const milliseconds = z.int().min(0).max(600_000)

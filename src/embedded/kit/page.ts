@@ -3,15 +3,7 @@
 import type { ListQuery } from '../../chatkit/wire/wire.ts'
 import { DEFAULT_LIMIT } from '../../chatkit/wire/wire.ts'
 import { ApiError } from '../../http/backend/api-error.ts'
-
-/** A page of a list, as the API answers it. */
-export interface DoublePage<T> {
-  readonly object: 'list'
-  readonly data: readonly T[]
-  readonly first_id: string | null
-  readonly last_id: string | null
-  readonly has_more: boolean
-}
+import type { ListPage } from '../../http/backend/operations.ts'
 
 /**
  * One page. Cursors are places in the list in the order that was asked for: `after` gives what
@@ -25,7 +17,7 @@ export interface DoublePage<T> {
 export function paginate<T extends { readonly id: string }>(
   ascending: readonly T[],
   query: ListQuery,
-): DoublePage<T> {
+): ListPage<T> {
   const rows = query.order === 'asc' ? ascending : ascending.toReversed()
   const start = query.after === undefined ? 0 : placeOf(rows, query.after, 'after') + 1
   const end = query.before === undefined ? rows.length : placeOf(rows, query.before, 'before')

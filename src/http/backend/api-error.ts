@@ -1,10 +1,25 @@
-// Errors in the ChatKit API's own format.
+// Errors in the ChatKit API's own format: what the six operations refuse by themselves, and every other error
+// of the service put into that format.
 
-import type { z } from 'zod'
 import type { ApiErrorBody } from '../../chatkit/wire/wire.ts'
+import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
+import { detailOf } from '../../respond/codes.ts'
+import { problemAnswer } from '../../respond/problem.ts'
+import type { TextAnswer } from '../answer.ts'
 
-/** Statuses that the embedded API gives by itself. */
+/** Statuses that the operations answer with by themselves. */
 export type ApiErrorStatus = 400 | 401 | 403 | 404 | 405 | 413 | 500
+
+/** Code in log and metrics for each status. */
+const CODES = {
+  400: 'invalid_request',
+  401: 'invalid_token',
+  403: 'origin_not_allowed',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  413: 'body_too_large',
+  500: 'internal_error',
+} as const satisfies Record<ApiErrorStatus, ErrorCode>
 
 /** Fields of an error besides its message; absent ones are null on the wire. */
 export interface ApiErrorDetails {
@@ -13,10 +28,8 @@ export interface ApiErrorDetails {
   readonly allow?: string
 }
 
-/** An error answer in the API's own format. */
-export class ApiError extends Error {
-  override readonly name = 'ApiError'
-  readonly status: ApiErrorStatus
+/** An error that is worded as the API words it. */
+export class ApiError extends ServiceError {
   readonly details: ApiErrorDetails
 
   /**
@@ -25,101 +38,72 @@ export class ApiError extends Error {
    * @param details - `param` and `code` of the body, `Allow` of a 405
    */
   constructor(status: ApiErrorStatus, message: string, details: ApiErrorDetails = {}) {
-    super(message)
-    this.status = status
+    super(CODES[status], { reason: message, detail: message, status })
     this.details = details
   }
 }
 
-/**
- * @param error - to put on the wire
- * @returns the answer
- */
-export function toResponse(error: ApiError): Response {
-  const { param, code, allow } = error.details
-  const type = error.status >= 500 ? 'server_error' : 'invalid_request_error'
-  const headers: Record<string, string> = allow === undefined ? {} : { allow }
-  return Response.json(errorBody({ message: error.message, type, param, code }), {
-    status: error.status,
-    headers,
-  })
+/** Codes of the API for our own, where they differ. `null`: the API has none. */
+const API_CODES: Partial<Record<ErrorCode, string | null>> = {
+  missing_token: null,
+  invalid_token: 'invalid_api_key',
+  not_found: null,
+  rate_limited: 'rate_limit_exceeded',
+  upstream_rate_limited: 'rate_limit_exceeded',
+  // The key is ours: the backend can do nothing about it.
+  upstream_auth_failed: 'internal_error',
 }
 
 /**
- * @param error - absent `param` and `code` become null, as the API writes them
+ * The answer for any error. Status and `Retry-After` are those of the service's problem details, but for
+ * what OpenAI says of our key, which is our fault, and of the request, which is the backend's.
  */
+export function apiErrorAnswer(error: ServiceError): TextAnswer {
+  const problem = problemAnswer(error, '')
+  const status = statusOf(error, problem.status)
+  const { param = error.refused?.param, code = apiCode(error), allow } = detailsOf(error)
+  const headers = { ...problem.headers, 'Content-Type': 'application/json' }
+  if (allow !== undefined) Object.assign(headers, { Allow: allow })
+  const body = errorBody({ message: messageOf(error), type: typeOf(status), param, code })
+  return { status, headers, body: JSON.stringify(body) }
+}
+
+function detailsOf(error: ServiceError): ApiErrorDetails {
+  return error instanceof ApiError ? error.details : {}
+}
+
+/** An error that the operations word themselves has the API's code, or none. */
+function apiCode(error: ServiceError): string | null {
+  if (error instanceof ApiError) return null
+  const code = API_CODES[error.code]
+  return code === undefined ? error.code : code
+}
+
+function statusOf({ code, refused }: ServiceError, status: number): number {
+  if (code === 'upstream_auth_failed') return 500
+  return code === 'upstream_rejected' && refused !== undefined ? refused.status : status
+}
+
+function messageOf(error: ServiceError): string {
+  const { code, refused } = error
+  if (code === 'upstream_auth_failed') return detailOf({ ...error, code: 'internal_error' })
+  if (refused === undefined) return detailOf(error)
+  const what = refused.param === undefined ? 'the request' : `the parameter '${refused.param}'`
+  return `The ChatKit API refused ${what}.`
+}
+
+function typeOf(status: number): string {
+  if (status === 429) return 'requests'
+  return status >= 500 ? 'server_error' : 'invalid_request_error'
+}
+
+/** @param error - absent `param` and `code` become null, as the API writes them */
 export function errorBody(error: {
   readonly message: string
   readonly type: string
   readonly param?: string | undefined
-  readonly code?: string | undefined
+  readonly code?: string | null | undefined
 }): ApiErrorBody {
   const { message, type, param = null, code = null } = error
   return { error: { message, type, param, code } }
-}
-
-/**
- * Checks a value and words the first fault as the API does.
- *
- * @param schema - of `wire.ts` or of a control call
- * @param value - whatever arrived
- * @throws {@link ApiError} 400
- */
-export function parseOrRefuse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
-  const result = schema.safeParse(value, { reportInput: true })
-  if (result.success) return result.data
-  const issue = result.error.issues[0]
-  throw issue === undefined ? new ApiError(400, 'Invalid request.') : fromIssue(issue)
-}
-
-function fromIssue(issue: z.core.$ZodIssue): ApiError {
-  const param = pathOf(issue.path)
-  switch (issue.code) {
-    case 'unrecognized_keys': {
-      const unknown = pathOf([...issue.path, issue.keys[0] ?? ''])
-      return refusal(`Unknown parameter: '${unknown}'.`, unknown, 'unknown_parameter')
-    }
-    case 'too_big':
-      return outOfBounds(param, `${kindOf(issue.origin)}_above_max_${measure(issue.origin)}`, issue)
-    case 'too_small':
-      return outOfBounds(param, `${kindOf(issue.origin)}_below_min_${measure(issue.origin)}`, issue)
-    case 'invalid_value':
-      if (issue.input === undefined) return missing(param)
-      return refusal(`Invalid value for '${param}': ${issue.message}.`, param, 'invalid_value')
-    default:
-      if (issue.input === undefined) return missing(param)
-      return refusal(`Invalid type for '${param}': ${issue.message}.`, param, 'invalid_type')
-  }
-}
-
-function refusal(message: string, param: string, code: string): ApiError {
-  return new ApiError(400, message, { param, code })
-}
-
-function missing(param: string): ApiError {
-  const message = `Missing required parameter: '${param}'.`
-  return refusal(message, param, 'missing_required_parameter')
-}
-
-function outOfBounds(param: string, code: string, issue: z.core.$ZodIssue): ApiError {
-  return refusal(`Invalid '${param}': ${issue.message}.`, param, code)
-}
-
-/** The API's name of a value in its codes: `integer_above_max_value`. */
-function kindOf(origin: string): string {
-  return origin === 'number' || origin === 'int' ? 'integer' : origin
-}
-
-function measure(origin: string): string {
-  if (origin === 'string') return 'length'
-  return origin === 'object' || origin === 'array' ? 'properties' : 'value'
-}
-
-/** `workflow.state_variables.plan`, `items[2].type`; the body itself is `body`. */
-function pathOf(path: readonly PropertyKey[]): string {
-  const text = path.reduce<string>((done, part) => {
-    if (typeof part === 'number') return `${done}[${part}]`
-    return done === '' ? String(part) : `${done}.${String(part)}`
-  }, '')
-  return text === '' ? 'body' : text
 }

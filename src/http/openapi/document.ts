@@ -1,6 +1,7 @@
 // Makes the OpenAPI 3.1 document from the definitions of all routes. Loaded at the first request for it.
 
 import { z } from 'zod'
+import { apiError } from '../../chatkit/wire/wire.ts'
 import type { RouteDefinition, RouteDefinitions, SecurityScheme } from '../route-definition.ts'
 import { securityOf } from './operation.ts'
 import {
@@ -73,6 +74,11 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
           scheme: 'basic',
           description: 'Id and secret of an `introspection` client of the config.',
         },
+        apiKey: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key of the config, for backends.',
+        },
         adminToken: {
           type: 'http',
           scheme: 'bearer',
@@ -81,7 +87,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
             'The token of an admin, as the config has it. Never from a cookie or another header.',
         },
       } satisfies Record<SecurityScheme, object>,
-      schemas: { Problem: jsonSchema(problemSchema) },
+      schemas: { Problem: jsonSchema(problemSchema), ApiError: jsonSchema(apiError) },
       examples: problemExamples(),
     },
   }

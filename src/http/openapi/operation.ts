@@ -38,6 +38,14 @@ const ADMIN = [
   'user_blocked',
 ] as const satisfies readonly ErrorCode[]
 
+/** Codes of a check that only backends pass. */
+const BACKEND = [
+  'missing_token',
+  'invalid_token',
+  'rate_limited',
+  'store_unavailable',
+] as const satisfies readonly ErrorCode[]
+
 interface Derived {
   readonly security: readonly SecurityScheme[]
   readonly problems: readonly ErrorCode[]
@@ -47,6 +55,7 @@ const OF_CHECK: Readonly<Record<CheckName, Derived>> = {
   user: { security: ['userToken'], problems: [...CALLER, 'claims_not_mapped'] },
   admin: { security: ['adminToken'], problems: ADMIN },
   introspector: { security: ['introspector', 'adminToken'], problems: ADMIN },
+  backend: { security: ['apiKey'], problems: BACKEND },
 }
 
 /** Accepted credentials, any one of which is enough; empty where none is asked for. */

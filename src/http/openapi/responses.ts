@@ -1,8 +1,9 @@
 // Describes the answers of a route by status: good ones with their schemas, errors with their codes.
 
 import { z } from 'zod'
-import type { ErrorCode } from '../../lib/errors.ts'
+import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
 import { CODES } from '../../respond/codes.ts'
+import { apiErrorAnswer } from '../backend/api-error.ts'
 import type { Answer, RouteDefinition } from '../route-definition.ts'
 import { problemsOf } from './operation.ts'
 
@@ -52,13 +53,18 @@ export function describeResponses(
 ): Readonly<Record<string, DescribedResponse>> {
   const good = Map.groupBy(route.answers, ({ status }) => status)
   const problems = problemsOf(route)
-  const bad = Map.groupBy(problems, (code) => CODES[code].status)
-  // A server may refuse with any status.
-  const refused = problems.filter((code) => code === 'server_refused')
+  const isBackend = route.checks.includes('backend')
+  const statusOf = (code: ErrorCode) => (isBackend ? apiError(code).status : CODES[code].status)
+  const bad = Map.groupBy(problems, statusOf)
+  // A server, and OpenAI for a backend, may refuse with any status.
+  const refusing = isBackend ? 'upstream_rejected' : 'server_refused'
+  const refused = problems.filter((code) => code === refusing)
   return Object.fromEntries([
     ...[...good].map(([status, same]) => [status, describeAnswers(same)] as const),
-    ...[...bad].map(([status, codes]) => [status, describeProblems(status, codes)] as const),
-    ...refused.map((code) => ['4XX', describeProblems(400, [code])] as const),
+    ...[...bad].map(
+      ([status, codes]) => [status, describeProblems(status, codes, isBackend)] as const,
+    ),
+    ...refused.map((code) => ['4XX', describeProblems(400, [code], isBackend)] as const),
   ])
 }
 
@@ -73,15 +79,24 @@ function describeAnswers(answers: readonly Answer[]) {
   }
 }
 
+/** How a code looks on the wire; for backends in the ChatKit API's own format. */
+function exampleOf(code: ErrorCode, isBackend: boolean): object {
+  if (!isBackend) return { $ref: `#/components/examples/${code}` }
+  return { summary: CODES[code].title, value: JSON.parse(apiError(code).body) }
+}
+
+const apiError = (code: ErrorCode) => apiErrorAnswer(new ServiceError(code, { reason: code }))
+
 /** One response per status, with the codes it can carry. */
-function describeProblems(status: number, codes: readonly ErrorCode[]) {
-  const examples = codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])
+function describeProblems(status: number, codes: readonly ErrorCode[], isBackend: boolean) {
+  const examples = codes.map((code) => [code, exampleOf(code, isBackend)])
+  const type = isBackend ? 'application/json' : 'application/problem+json'
   return {
     description: codes.map((code) => `\`${code}\`: ${CODES[code].detail}`).join('\n\n'),
     headers: { ...REQUEST_ID, ...HEADERS_OF[status] },
     content: {
-      'application/problem+json': {
-        schema: { $ref: '#/components/schemas/Problem' },
+      [type]: {
+        schema: { $ref: `#/components/schemas/${isBackend ? 'ApiError' : 'Problem'}` },
         examples: Object.fromEntries(examples),
       },
     },

@@ -7,6 +7,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
 import { Secret } from '../../lib/secret.ts'
 import { mapFallback, mapSession, type NewSession } from '../../map/map.ts'
+import { actorOfKey } from '../../map/map-backend.ts'
 import { createParams, sessionSeconds } from '../../map/session-params.ts'
 import type { BegunMint, Mint } from '../../mint/mint.ts'
 import { refuseOverLimit } from '../../mint/standing.ts'
@@ -110,8 +111,8 @@ export function createSession({
       const withinMs = Math.max(0, CALL_DEADLINE_MS - (performance.now() - started))
       return issue(c, begun, { session: fallback, currentSecret, withinMs })
     })
-    c.get('trace').session = minted.sessionId
-    return answerText(c, clientSecretAnswer(minted.clientSecret))
+    c.get('trace').session = minted.id
+    return answerText(c, clientSecretAnswer(minted.client_secret))
   }
 }
 
@@ -129,13 +130,19 @@ export function auditMints(audit: Audit): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     await next()
     const outcome = outcomeOf(c.res.status)
-    const principal = c.get('principal')
-    if (outcome === undefined || principal === undefined) return
+    const actor = actorOfMint(c)
+    if (outcome === undefined || actor === undefined) return
     const [user, requestId, trace] = [c.get('user'), c.get('requestId'), c.get('trace')]
-    const actor = actorOf(principal)
     const reason = c.error instanceof ServiceError ? c.error.code : trace.workflow
     audit.note({ actor, action: 'mint', user, outcome, reason, requestId })
   }
+}
+
+/** The end user or the backend that asked for the session; undefined when nobody is known. */
+function actorOfMint(c: AppContext): string | undefined {
+  const [principal, apiKey] = [c.get('principal'), c.get('apiKey')]
+  if (principal !== undefined) return actorOf(principal)
+  return apiKey && actorOfKey(apiKey)
 }
 
 function outcomeOf(status: number): 'ok' | 'refused' | 'failed' | undefined {

@@ -1,7 +1,7 @@
 // Records in Redis which user owns a thread or an attachment of a self-hosted server.
 import { z } from 'zod'
+import type { OwnedThing, Ownership } from '../owned-records.ts'
 import type { Registry } from '../port.ts'
-import type { OwnedThing, Ownership } from '../records.ts'
 import { toOwnership, userId } from '../rows.ts'
 import { script } from './keys.ts'
 import type { Link } from './link.ts'

@@ -93,7 +93,7 @@ export async function record(link: Link, entry: NewEntry): Promise<RecordOutcome
 }
 
 function fieldsOf(session: SessionRecord) {
-  const { id, user, workflow, issuer, subject, sid, status, state } = session
+  const { id, user, workflow, issuer, subject, sid, status, state, asked } = session
   return flat({
     ...{ id, user, workflow, issuer, subject, sid, status },
     secret_hash: session.secretHash,
@@ -101,5 +101,6 @@ function fieldsOf(session: SessionRecord) {
     created_at: session.createdAt,
     expires_at: session.expiresAt,
     state: state && JSON.stringify(state),
+    asked,
   })
 }

@@ -1,7 +1,7 @@
 // Records in SQLite who owns a thread or an attachment of a self-hosted server.
 import type { UserId } from '../../lib/ids.ts'
+import type { OwnedQuery, OwnedThing } from '../owned-records.ts'
 import type { Registry } from '../port.ts'
-import type { OwnedQuery, OwnedThing } from '../records.ts'
 import { toOwnership } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'

@@ -202,6 +202,9 @@ export const MIGRATIONS: readonly string[] = [
 
   ALTER TABLE users ADD COLUMN ended_upto INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN asked TEXT;
+  `,
 ]
 
 /** A write that changes nothing anyone reads. */

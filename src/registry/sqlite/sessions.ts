@@ -41,8 +41,8 @@ const OLDEST_LIVE = `
 
 const INSERT = `
   INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, end_reason,
-    created_at, expires_at, ends_at, state)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)`
+    created_at, expires_at, ends_at, state, asked)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12, ?13)`
 
 const OF_IDENTITY = `
   user = ?1 AND (?3 IS NULL OR +issuer = ?3)
@@ -144,7 +144,7 @@ function insert(sql: Sql, of: SessionRecord): void {
   const who = [of.id, of.user, of.workflow, of.issuer, of.subject, of.sid ?? null]
   const what = [of.secretHash, of.status, of.endReason ?? null, of.createdAt, of.expiresAt]
   const state = of.state === undefined ? null : JSON.stringify(of.state)
-  sql.run(INSERT, ...who, ...what, state)
+  sql.run(INSERT, ...who, ...what, state, of.asked ?? null)
 }
 
 function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {

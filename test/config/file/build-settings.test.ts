@@ -47,6 +47,7 @@ describe('a minimal file', () => {
         name: 'support',
         id: 'wf_1',
         fallback: undefined,
+        answersTo: [],
         version: undefined,
         apiKeyEnv: 'OPENAI_API_KEY',
         baseUrl: undefined,

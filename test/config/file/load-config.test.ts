@@ -70,7 +70,7 @@ test('a problem is printed as file:line: key: what is wrong', () => {
 
 test('an unknown key names the known ones', () => {
   expect(problemsOf(minimalWith('    id: wf_1', '    id: wf_1\n    expires: 1'))[0]).toMatch(
-    /^9 workflows\.support\.expires is not a known key; known here: id, server, upload_url, threads_at, adopt_threads, fallback,/,
+    /^9 workflows\.support\.expires is not a known key; known here: id, server, answers_to, upload_url, threads_at, adopt_threads, fallback,/,
   )
 })
 

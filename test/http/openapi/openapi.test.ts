@@ -1,9 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { apiErrorAnswer } from '../../../src/http/backend/api-error.ts'
 import { problemsOf } from '../../../src/http/openapi/operation.ts'
 import { problemSchema } from '../../../src/http/openapi/responses.ts'
 import type { RouteDefinition } from '../../../src/http/route-definition.ts'
 import { ROUTES } from '../../../src/http/route-table.ts'
+import { type ErrorCode, ServiceError } from '../../../src/lib/errors.ts'
 import { CODES } from '../../../src/respond/codes.ts'
 import { DEFAULT_CONFIG, ISSUER, startService } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -15,6 +17,7 @@ const SELF_HOSTED = 'workflows:\n  helpdesk: { server: "http://127.0.0.1:9/chatk
 const WITH_EVERYTHING = `${DEFAULT_CONFIG.replace('workflows:\n', SELF_HOSTED)}
 admins: { when: '"chatkit-admin" in claims.roles' }
 console: { issuer: ${ISSUER}, client_id: console, client_secret_env: CONSOLE_CLIENT_SECRET }
+api_keys: [{ id: billing, sha256: 'sha256:${'0'.repeat(64)}' }]
 `
 
 let document: z.infer<typeof openApi>
@@ -37,7 +40,15 @@ const content = z.record(
   z.strictObject({
     schema: jsonSchema,
     example: z.unknown().optional(),
-    examples: z.record(z.string(), z.strictObject({ $ref: z.string() })).optional(),
+    examples: z
+      .record(
+        z.string(),
+        z.union([
+          z.strictObject({ $ref: z.string() }),
+          z.strictObject({ summary: z.string(), value: z.unknown() }),
+        ]),
+      )
+      .optional(),
   }),
 )
 const parameter = z.strictObject({
@@ -56,7 +67,7 @@ const operation = z.strictObject({
   parameters: z.array(parameter).optional(),
   requestBody: z.strictObject({ required: z.boolean(), content }).optional(),
   responses: z.record(
-    z.string().regex(/^(?:[2-5]\d\d|4XX)$/),
+    z.string().regex(/^(?:[2-5]\d\d|[45]XX)$/),
     z.strictObject({
       description: z.string().min(1),
       headers: z.record(
@@ -93,9 +104,18 @@ function described() {
   )
 }
 
-function statusOf(code: string): number | undefined {
-  return Object.entries(CODES).find(([name]) => name === code)?.[1].status
+const isCode = (code: string): code is ErrorCode => Object.hasOwn(CODES, code)
+
+/** Errors of calls by backends are in the ChatKit API's own format, with its own statuses. */
+function statusOf(code: string, route?: RouteDefinition): number | undefined {
+  if (!isCode(code)) return undefined
+  if (!route?.checks.includes('backend')) return CODES[code].status
+  return apiErrorAnswer(new ServiceError(code, { reason: 'a test' })).status
 }
+
+/** @param name - `METHOD /path` */
+const errorType = (name: string) =>
+  name.includes(' /v1/chatkit/') ? 'application/json' : 'application/problem+json'
 
 describe('the document', () => {
   test('has every route of the table under its own method and path', () => {
@@ -137,7 +157,7 @@ describe('the document', () => {
         statuses: expect.arrayContaining([400, 403, 404, 405, 500]),
       })
       for (const [, { content }] of refusals) {
-        expect(Object.keys(content ?? {})).toEqual(['application/problem+json'])
+        expect(Object.keys(content ?? {})).toEqual([errorType(name)])
       }
     }
   })
@@ -176,8 +196,10 @@ describe('the document', () => {
       const responses =
         described().find(({ operation }) => operation.operationId === id)?.operation.responses ?? {}
       const shown = Object.entries(responses).flatMap(([status, { content }]) => {
-        const codes = Object.keys(content?.['application/problem+json']?.examples ?? {})
-        return codes.filter((code) => String(statusOf(code)) === status)
+        const codes = Object.keys(
+          content?.[errorType(`${route.method} ${route.path}`)]?.examples ?? {},
+        )
+        return codes.filter((code) => String(statusOf(code, route)) === status)
       })
       expect(shown.sort()).toEqual([...new Set<string>(problemsOf(route))].sort())
     }

@@ -1,0 +1,34 @@
+// Judges the credentials of a call as the ChatKit API does, of whose key it checks the beginning alone.
+
+import { ApiError } from '../../http/backend/api-error.ts'
+
+const BETA = 'chatkit_beta=v1'
+
+/**
+ * Refuses a call without a key, of which only the beginning is checked, or without the header of the
+ * beta.
+ *
+ * @throws {@link ApiError} 401, 400
+ */
+export function requireCredentials(headers: Headers): void {
+  const key = /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  if (key === undefined) {
+    const message = `You didn't provide an API key. Send it as "Authorization: Bearer YOUR_KEY".`
+    throw new ApiError(401, message)
+  }
+  if (!key.startsWith('sk-')) {
+    const message = `Incorrect API key provided: ${masked(key)}.`
+    throw new ApiError(401, message, { code: 'invalid_api_key' })
+  }
+  const betas = (headers.get('openai-beta') ?? '').split(',').map((beta) => beta.trim())
+  if (!betas.includes(BETA)) {
+    const message = `You must provide the 'OpenAI-Beta' header to access the ChatKit API. Please try again by setting the header 'OpenAI-Beta: ${BETA}'.`
+    throw new ApiError(400, message, { code: 'invalid_beta' })
+  }
+}
+
+/** The real API shows a masked key in this message, so whoever logs it must expect one. */
+function masked(key: string): string {
+  if (key.length < 12) return '*'.repeat(key.length)
+  return `${key.slice(0, 3)}${'*'.repeat(key.length - 7)}${key.slice(-4)}`
+}

@@ -1,0 +1,66 @@
+// The handlers of the six operations: they read the parameters, and leave the work to whoever carries it out:
+// this service for backends, or the memory of the embedded ChatKit API.
+
+import type { Context, Env, Handler } from 'hono'
+import type { ThreadItem } from '../../chatkit/wire/item.ts'
+import {
+  type ChatSession,
+  type CreateSessionParams,
+  createSessionParams,
+} from '../../chatkit/wire/session.ts'
+import type { Thread, ThreadDeleted } from '../../chatkit/wire/thread.ts'
+import {
+  type ListQuery,
+  listQuery,
+  type ThreadListQuery,
+  threadListQuery,
+} from '../../chatkit/wire/wire.ts'
+import { parseJson, parseOrRefuse, queryOf, requireJsonType } from './parameters.ts'
+import type { BACKEND_ROUTES } from './routes.ts'
+
+/** A page of a list, as the API answers it. */
+export interface ListPage<T> {
+  readonly object: 'list'
+  readonly data: readonly T[]
+  readonly first_id: string | null
+  readonly last_id: string | null
+  readonly has_more: boolean
+}
+
+type MaybePromise<T> = T | Promise<T>
+
+/** Carries out the operations. Each throws an `ApiError` or a `ServiceError`; ids are as they stand in the path. */
+export interface Operations<E extends Env> {
+  /** The body of a create, within its bounds. */
+  readBody(c: Context<E>): Promise<string | Uint8Array>
+  createSession(c: Context<E>, params: CreateSessionParams): MaybePromise<ChatSession>
+  cancelSession(c: Context<E>, id: string): MaybePromise<ChatSession>
+  listThreads(c: Context<E>, query: ThreadListQuery): MaybePromise<ListPage<Thread>>
+  retrieveThread(c: Context<E>, id: string): MaybePromise<Thread>
+  deleteThread(c: Context<E>, id: string): MaybePromise<ThreadDeleted>
+  listItems(c: Context<E>, id: string, query: ListQuery): MaybePromise<ListPage<ThreadItem>>
+}
+
+/** By operation id. */
+export function operationHandlers<E extends Env>(
+  operations: Operations<E>,
+): Readonly<Record<keyof typeof BACKEND_ROUTES, Handler<E>>> {
+  const threadId = (c: Context<E>) => c.req.param('thread_id') ?? ''
+  return {
+    async createChatKitSession(c) {
+      requireJsonType(c)
+      const params = parseOrRefuse(createSessionParams, parseJson(await operations.readBody(c)))
+      return c.json(await operations.createSession(c, params))
+    },
+    cancelChatKitSession: async (c) =>
+      c.json(await operations.cancelSession(c, c.req.param('session_id') ?? '')),
+    listChatKitThreads: async (c) =>
+      c.json(await operations.listThreads(c, parseOrRefuse(threadListQuery, queryOf(c)))),
+    retrieveChatKitThread: async (c) => c.json(await operations.retrieveThread(c, threadId(c))),
+    deleteChatKitThread: async (c) => c.json(await operations.deleteThread(c, threadId(c))),
+    async listChatKitThreadItems(c) {
+      const query = parseOrRefuse(listQuery, queryOf(c))
+      return c.json(await operations.listItems(c, threadId(c), query))
+    },
+  }
+}

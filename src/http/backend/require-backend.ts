@@ -1,0 +1,59 @@
+// The check of the routes for backends: an API key of the config, and no browser.
+
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { ApiKeySettings } from '../../config/settings.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import type { AppContext, Check } from '../context.ts'
+import type { FailedAuth } from '../failed-auth.ts'
+
+const BEARER = /^Bearer +(\S+)$/i
+
+/**
+ * Lets backends through, and leaves their key in `c.var.apiKey`. Failed attempts count by address, and are in
+ * the audit.
+ *
+ * The check throws `missing_token`, `invalid_token`, and over the limit `rate_limited` instead of the latter;
+ * `invalid_request` for several `Authorization` headers.
+ */
+export function requireBackend({
+  keys,
+  failedAuth,
+}: {
+  readonly keys: readonly ApiKeySettings[]
+  readonly failedAuth: FailedAuth
+}): Check {
+  const known = keys.flatMap((key) =>
+    key.sha256.map((digest) => ({ key, digest: Buffer.from(digest, 'hex') })),
+  )
+  return async (c) => {
+    const given = readKey(c)
+    const digest = createHash('sha256').update(given).digest()
+    // Each is compared, in constant time, so that the duration does not tell how close a guess came.
+    const found = known.filter((one) => timingSafeEqual(one.digest, digest)).at(0)
+    if (found !== undefined) return c.set('apiKey', found.key)
+    failedAuth.note(c, 'backend_attempt')
+    throw await failedAuth.counted(
+      c,
+      new ServiceError('invalid_token', {
+        reason: 'an API key that is not in the config',
+        detail: 'Incorrect API key provided.',
+      }),
+    )
+  }
+}
+
+function readKey(c: AppContext): string {
+  const header = c.req.header('Authorization')
+  if (header?.includes(',')) {
+    throw new ServiceError('invalid_request', {
+      reason: 'several Authorization headers',
+      detail: 'Send one Authorization header.',
+    })
+  }
+  const key = BEARER.exec(header ?? '')?.[1]
+  if (key !== undefined) return key
+  throw new ServiceError('missing_token', {
+    reason: 'no API key',
+    detail: `You didn't provide an API key. Send it as "Authorization: Bearer YOUR_KEY".`,
+  })
+}

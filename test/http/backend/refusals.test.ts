@@ -1,0 +1,303 @@
+import OpenAI from 'openai'
+import { describe, expect, test } from 'vitest'
+import { adminToken, auditOf } from '../../support/admin-calls.ts'
+import { APP_ORIGIN, tokenFor } from '../../support/running-service.ts'
+import { forAllTests } from '../../support/started.ts'
+import { BILLING, DESK, errorOf, startBackend } from './scene.ts'
+
+const scene = forAllTests(() => startBackend())
+const sessions = (key?: string) => scene.client(key).beta.chatkit.sessions
+const create = (body: unknown) =>
+  scene.call('/chatkit/sessions', { method: 'POST', body: JSON.stringify(body) })
+
+interface ErrorBody {
+  readonly error: {
+    readonly message: string
+    readonly type: string
+    readonly param: string | null
+    readonly code: string | null
+  }
+}
+
+async function refusal(response: Promise<Response>) {
+  const answer = await response
+  const { error } = (await answer.json()) as ErrorBody
+  return { status: answer.status, ...error }
+}
+
+describe('a caller', () => {
+  test.each([
+    ['without a key', { authorization: '' }, null],
+    ['with Basic', { authorization: `Basic ${BILLING}` }, null],
+    ['with a key that is none', { authorization: 'Bearer sk-mint-guess' }, 'invalid_api_key'],
+    ['with the digest of a key', { authorization: 'Bearer sha256:00' }, 'invalid_api_key'],
+    ["with an end user's token", { authorization: `Bearer ${tokenFor()}` }, 'invalid_api_key'],
+    ["with an admin's token", { authorization: `Bearer ${adminToken()}` }, 'invalid_api_key'],
+  ])('%s is 401 in the API’s format, and nothing is created', async (_name, headers, code) => {
+    scene.running.upstream.clearRequests()
+    const response = await scene.call('/chatkit/sessions', {
+      method: 'POST',
+      body: JSON.stringify({ user: 'alice', workflow: { id: 'support' } }),
+      headers,
+    })
+    expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/)
+    const { error } = (await response.json()) as ErrorBody
+    expect([response.status, error.type, error.code]).toEqual([401, 'invalid_request_error', code])
+    expect(scene.running.upstream.requests()).toEqual([])
+  })
+
+  test('with the key in the query or a cookie has none', async () => {
+    const headers = { authorization: '', cookie: `api_key=${BILLING}` }
+    const response = scene.call(`/chatkit/threads?api_key=${BILLING}`, { headers })
+    expect(await refusal(response)).toMatchObject({ status: 401, code: null })
+  })
+
+  test.each(['/sessions', '/threads', '/admin/sessions'])(
+    'with an API key at /v1%s is nobody',
+    async (path) => {
+      const method = path === '/sessions' ? 'POST' : 'GET'
+      const response = await scene.call(path, { method })
+      expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
+        401,
+        'invalid_token',
+      ])
+    },
+  )
+
+  test.each([APP_ORIGIN, 'https://evil.example', 'null', 'https://mint.acme.example'])(
+    'from the page %s is 403, and so is its preflight',
+    async (origin) => {
+      for (const method of ['GET', 'OPTIONS']) {
+        const response = await scene.call('/chatkit/threads', { method, headers: { origin } })
+        expect(response.headers.get('access-control-allow-origin')).toBeNull()
+        expect(await refusal(Promise.resolve(response))).toMatchObject({
+          status: 403,
+          code: 'origin_not_allowed',
+        })
+      }
+    },
+  )
+})
+
+describe('a body', () => {
+  const whole = { user: 'alice', workflow: { id: 'helpdesk' } }
+  test.each([
+    ['without a user', { workflow: { id: 'helpdesk' } }, 'user', 'missing_required_parameter'],
+    ['with an empty user', { ...whole, user: '' }, 'user', 'string_below_min_length'],
+    ['with a long user', { ...whole, user: 'x'.repeat(513) }, 'user', 'string_above_max_length'],
+    ['with a user of control characters', { ...whole, user: 'a\n' }, 'user', 'invalid_value'],
+    ['with the user ..', { ...whole, user: '..' }, 'user', 'invalid_value'],
+    ['with a number as user', { ...whole, user: 7 }, 'user', 'invalid_type'],
+    ['without a workflow', { user: 'a' }, 'workflow', 'missing_required_parameter'],
+    ['with an unknown field', { ...whole, limit: 1 }, 'limit', 'unknown_parameter'],
+    [
+      'with 601 seconds',
+      { ...whole, expires_after: { anchor: 'created_at', seconds: 601 } },
+      'expires_after.seconds',
+      'integer_above_max_value',
+    ],
+    [
+      'with another anchor',
+      { ...whole, expires_after: { anchor: 'now', seconds: 1 } },
+      'expires_after.anchor',
+      'invalid_value',
+    ],
+    [
+      'with no requests a minute',
+      { ...whole, rate_limits: { max_requests_per_1_minute: 0 } },
+      'rate_limits.max_requests_per_1_minute',
+      'integer_below_min_value',
+    ],
+    [
+      'with large files',
+      { ...whole, chatkit_configuration: { file_upload: { max_file_size: 513 } } },
+      'chatkit_configuration.file_upload.max_file_size',
+      'integer_above_max_value',
+    ],
+    [
+      'with a list as state variable',
+      { ...whole, workflow: { id: 'helpdesk', state_variables: { a: [] } } },
+      'workflow.state_variables.a',
+      'invalid_type',
+    ],
+  ])('%s is 400 with its parameter', async (_name, body, param, code) => {
+    expect(await refusal(create(body))).toMatchObject({
+      status: 400,
+      type: 'invalid_request_error',
+      param,
+      code,
+    })
+  })
+
+  test.each([
+    ['truncated', '{"user":'],
+    ['with a repeated key', '{"user":"a","user":"b","workflow":{"id":"helpdesk"}}'],
+    ['that is none', ''],
+    ['of bytes that are no UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
+  ])('%s is 400', async (_name, body) => {
+    const response = scene.call('/chatkit/sessions', { method: 'POST', body })
+    expect(await refusal(response)).toMatchObject({ status: 400, param: null })
+  })
+
+  test('of more than 256 KiB is 413, declared or not; of a form it is 400', async () => {
+    const long = JSON.stringify({ ...whole, user: 'x'.repeat(256 * 1024) })
+    expect(
+      await refusal(scene.call('/chatkit/sessions', { method: 'POST', body: long })),
+    ).toMatchObject({ status: 413, code: 'body_too_large' })
+    const chunked = new Blob([long]).stream()
+    const init = { method: 'POST', body: chunked, duplex: 'half' } as RequestInit
+    expect(await refusal(scene.call('/chatkit/sessions', init))).toMatchObject({ status: 413 })
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const form = scene.call('/chatkit/sessions', { method: 'POST', body: 'user=a', headers })
+    expect(await refusal(form)).toMatchObject({ status: 400, code: 'unsupported_content_type' })
+  })
+
+  test('of 200 KiB of state variables passes', async () => {
+    const state_variables = { text: 'x'.repeat(200 * 1024) }
+    const answer = await create({ user: 'alice', workflow: { id: 'helpdesk', state_variables } })
+    expect(answer.status).toBe(200)
+    expect(((await answer.json()) as { workflow: object }).workflow).toMatchObject({
+      state_variables,
+    })
+  })
+})
+
+describe('a path', () => {
+  test.each([
+    ['GET', '/chatkit/sessions', 405],
+    ['PUT', '/chatkit/threads', 405],
+    ['POST', '/chatkit/threads/cthr_1', 405],
+    ['GET', '/chatkit/nothing', 404],
+    ['POST', '/chatkit/sessions/a%20b/cancel', 400],
+    ['GET', '/chatkit/threads/%00', 400],
+    ['GET', `/chatkit/threads/${'x'.repeat(129)}`, 400],
+    ['DELETE', '/chatkit/threads/cthr_1%2Fitems', 400],
+  ])('%s %s is %i in the API’s format', async (method, path, status) => {
+    scene.running.upstream.clearRequests()
+    expect(await refusal(scene.call(path, { method }))).toMatchObject({ status })
+    expect(scene.running.upstream.requests()).toEqual([])
+  })
+
+  test.each(['user=a&user=b', 'limit=101', 'limit=x', 'colour=red', 'order=up'])(
+    'with the query %s is 400 with its parameter',
+    async (query) => {
+      const param = query.split('=')[0]
+      const answer = await refusal(scene.call(`/chatkit/threads?${query}`))
+      expect(answer).toMatchObject({ status: 400, param })
+    },
+  )
+})
+
+describe('an error of the upstream', () => {
+  const hosted = { user: 'alice', workflow: { id: 'support' } }
+  const fails = async (status: number, error: object = {}) => {
+    const body = { error: { message: `Incorrect API key: sk-te**cdef`, type: 'x', ...error } }
+    scene.running.upstream.setFaults({ status, body, times: 2 })
+    const answer = await errorOf(sessions().create(hosted))
+    scene.running.upstream.setFaults({})
+    expect(`${answer.message}${JSON.stringify(answer.error)}`).not.toContain('sk-te')
+    return answer
+  }
+
+  test.each([
+    [400, OpenAI.BadRequestError],
+    [409, OpenAI.ConflictError],
+    [422, OpenAI.UnprocessableEntityError],
+  ])('%i keeps its status and parameter', async (status, expected) => {
+    const error = await fails(status, { param: 'workflow.version', code: 'invalid_value' })
+    expect(error).toBeInstanceOf(expected)
+    expect([error.status, error.param]).toEqual([status, 'workflow.version'])
+  })
+
+  test.each([401, 403])('%i, about our key, is ours to answer for: 500', async (status) => {
+    const error = await fails(status, { code: 'invalid_api_key' })
+    expect(error).toBeInstanceOf(OpenAI.InternalServerError)
+    expect([error.status, error.type, error.code]).toEqual([500, 'server_error', 'internal_error'])
+  })
+
+  test('404 is the workflow that is gone', async () => {
+    const error = await fails(404)
+    expect(error).toBeInstanceOf(OpenAI.NotFoundError)
+    expect(error.message).toBe("404 Workflow with id 'support' not found.")
+  })
+
+  test('5xx is 503 with Retry-After, and self-hosted workflows go on', async () => {
+    const error = await fails(500)
+    expect([error.status, error.headers?.has('retry-after')]).toEqual([503, true])
+    scene.running.upstream.setFaults({ status: 500 })
+    const made = await sessions().create({ user: 'alice', workflow: { id: 'helpdesk' } })
+    scene.running.upstream.setFaults({})
+    expect(made.status).toBe('active')
+  })
+})
+
+test('creates, cancels and refused attempts are in the audit, with the key and never its secret', async () => {
+  const { id } = await sessions(DESK).create({ user: 'frank', workflow: { id: 'helpdesk' } })
+  await sessions(DESK).cancel(id)
+  await scene.call('/chatkit/threads', { key: 'sk-mint-guessed-0123456789' })
+  const entries = async () => {
+    const own = await auditOf(scene.running, '&user=frank')
+    return [...own, ...(await auditOf(scene.running, '&action=backend_attempt'))]
+  }
+  await expect
+    .poll(async () =>
+      (await entries()).map(({ action, actor, outcome }) => [action, actor, outcome]),
+    )
+    .toEqual(
+      expect.arrayContaining([
+        ['mint', 'key:desk', 'ok'],
+        ['cancel', 'key:desk', 'ok'],
+        ['backend_attempt', 'address:127.0.0.1', 'refused'],
+      ]),
+    )
+  expect(scene.running.logText()).not.toContain('sk-mint-guessed')
+  expect(scene.running.logText()).not.toContain(DESK)
+})
+
+describe('limits', () => {
+  const limited = forAllTests(() =>
+    startBackend({
+      limits: `limits:
+  mints_per_user: { max: 3, seconds: 60 }
+  live_sessions_per_user: { max: 1, when_full: deny }
+  failed_auth_per_ip: { max: 3, seconds: 60 }`,
+    }),
+  )
+  const make = (user: string) =>
+    limited.client().beta.chatkit.sessions.create({ user, workflow: { id: 'helpdesk' } })
+
+  test('a full cap and mints over the limit are 429, with Retry-After where waiting helps', async () => {
+    await make('alice')
+    const full = await errorOf(make('alice'))
+    expect(full).toBeInstanceOf(OpenAI.RateLimitError)
+    expect(full.code).toBe('session_limit')
+    await errorOf(make('alice'))
+    const over = await errorOf(make('alice'))
+    expect([over.status, over.type, over.code]).toEqual([429, 'requests', 'rate_limit_exceeded'])
+    expect(Number(over.headers?.get('retry-after'))).toBeGreaterThan(0)
+  })
+
+  test('a blocked user is 403 user_blocked, for every key', async () => {
+    await make('mallory')
+    const revoked = await fetch(`${limited.running.url}/v1/admin/users/mallory/revoke`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${adminToken()}`, 'content-type': 'application/json' },
+      body: '{"block_seconds": 600}',
+    })
+    expect(revoked.status).toBe(200)
+    const error = await errorOf(make('mallory'))
+    expect(error).toBeInstanceOf(OpenAI.PermissionDeniedError)
+    expect(error.code).toBe('user_blocked')
+  })
+
+  test('guessed keys are counted, and a good one goes on from the same address', async () => {
+    const statuses: number[] = []
+    for (let guess = 0; guess < 5; guess++) {
+      const response = await limited.call('/chatkit/threads', { key: `sk-mint-guess-${guess}` })
+      statuses.push(response.status)
+      await response.text()
+    }
+    expect(statuses).toEqual([401, 401, 401, 429, 429])
+    expect((await limited.call('/chatkit/threads')).status).toBe(200)
+  })
+})
