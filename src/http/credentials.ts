@@ -54,7 +54,8 @@ export function credentialSourceOf(
   userCall: boolean,
 ): CredentialSource {
   const authorization = c.req.header('Authorization')
-  const tokenHeaders = userCall ? tokenHeadersOf(c, accepted.headerNames) : []
+  const { headerNames } = accepted
+  const tokenHeaders = userCall && headerNames.length > 0 ? tokenHeadersOf(c, headerNames) : NONE
   // The origin is asked only where the token may be one that a browser sent by itself.
   const originMatters = authorization === undefined || tokenHeaders.length > 0
   return {
@@ -67,6 +68,8 @@ export function credentialSourceOf(
     originProven: originMatters && isOriginProven(c, accepted.origins),
   }
 }
+
+const NONE: readonly TokenHeader[] = []
 
 function tokenHeadersOf(c: AppContext, names: readonly string[]): TokenHeader[] {
   return names.flatMap((name) => {

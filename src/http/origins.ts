@@ -138,7 +138,8 @@ export function answerOptions(origins: Origins, methods: string) {
 
 /**
  * The names that a preflight asks for: tracing tools add headers to a page's calls, and so does ChatKit's
- * own frame (`chatkit-frame-instance-id`). A page can send no more with them than a native app does.
+ * own frame (`chatkit-frame-instance-id`). A page can send no more with them than a native app does; a token
+ * in a `token_header` is verified like any other, and counts only for exactly named origins.
  */
 function askedHeaders(list = ''): readonly string[] {
   const names = list.slice(0, MOST_ASKED_CHARACTERS + 1).split(',')

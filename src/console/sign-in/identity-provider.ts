@@ -9,6 +9,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
 import type { Secret } from '../../lib/secret.ts'
+import { show } from '../../lib/show.ts'
 import { USER_AGENT } from '../../lib/version.ts'
 
 /** Kept in the browser while the admin is at the provider. */
@@ -120,7 +121,10 @@ async function discover(provider: Provider): Promise<oidc.Configuration> {
     })
     const found = configuration.serverMetadata()
     // OpenID Connect Discovery 1.0 §4.3: byte for byte.
-    if (found.issuer !== issuer) throw new Error('the discovery document is of another issuer')
+    if (found.issuer !== issuer) {
+      const named = `the issuer ${show(found.issuer)}, expected ${show(issuer)}`
+      throw new Error(`the discovery document names ${named}`)
+    }
     if (!isSecureUrl(new URL(found.authorization_endpoint ?? ''))) {
       throw new Error('authorization_endpoint is not https')
     }
