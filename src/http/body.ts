@@ -15,7 +15,9 @@ const BODY_MS = 10_000
 const MAX_DEPTH = 32
 
 /** Schema of a body that must have no fields. */
-export const noFields = z.strictObject({})
+export const noFields = z
+  .strictObject({})
+  .meta({ id: 'NoFields', description: 'Has no fields. It may be left out.' })
 
 /** Decodes as `Request.text()` does. */
 const utf8 = new TextDecoder()

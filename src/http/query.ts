@@ -6,7 +6,7 @@ import { showAll } from '../lib/show.ts'
 import type { AppContext, AppEnv, Check } from './context.ts'
 
 /** An id; in the list of blocks, a user. */
-const cursor = z.string().min(1).max(2048).optional()
+const cursor = z.string().min(1).max(2048)
 
 /** `limit`, `order`, `after`, `before`: as in the ChatKit API, with its defaults. */
 export const listParameters = {
@@ -15,10 +15,11 @@ export const listParameters = {
     .regex(/^\d{1,3}$/)
     .transform(Number)
     .pipe(z.int().min(0).max(100))
-    .default(20),
-  order: z.enum(['asc', 'desc']).default('desc'),
-  after: cursor,
-  before: cursor,
+    .default(20)
+    .describe('How many entries.'),
+  order: z.enum(['asc', 'desc']).default('desc').describe('By time of creation.'),
+  after: cursor.optional().describe('Entries after this one: `last_id` of the page before.'),
+  before: cursor.optional().describe('Entries before this one: `first_id` of the page after.'),
 }
 
 /**

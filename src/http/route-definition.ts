@@ -4,6 +4,7 @@
 import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { ErrorCode } from '../lib/errors.ts'
+import { OBJECT_ID } from '../lib/ids.ts'
 import type { AppEnv } from './context.ts'
 
 /** A check that lets a request through to the handler; `app.ts` has one for each name. */
@@ -32,8 +33,8 @@ export interface RouteDefinition {
   readonly summary: string
   readonly description: string
   readonly tag: string
-  /** Description of each parameter in the path. */
-  readonly pathParameters?: Readonly<Record<string, string>>
+  /** Each parameter in the path, with a description; read by the handler. */
+  readonly pathParameters?: Readonly<Record<string, z.ZodType>>
   /** Checked before the handler runs; for backends by the handler, which words refusals as the API does. */
   readonly query?: z.ZodObject
   /** Read by the handler. The body may be absent where the schema accepts `{}`. */
@@ -95,6 +96,21 @@ export function textAnswer(description: string, mediaType: string): Answer {
   return { status: 200, description, mediaType, schema: z.string() }
 }
 
+/** Parameter of a path: an id. */
+export function idInPath(description: string): z.ZodType {
+  return z.string().regex(OBJECT_ID).describe(description)
+}
+
+/** A time on the wire: whole Unix seconds. */
+export function unixTime(description: string): z.ZodInt {
+  return z.int().min(0).describe(`${description} Unix seconds.`)
+}
+
+/** The same, or null. */
+export function unixTimeOrNull(description: string): z.ZodNullable<z.ZodInt> {
+  return z.int().min(0).nullable().describe(`${description} Unix seconds.`)
+}
+
 /**
  * The answer of a list.
  *
@@ -108,13 +124,20 @@ export function pageAnswer(schema: z.ZodType, entry: object, cursor: string): An
   return jsonAnswer('A page.', schema, { object: 'list', data, ...ends })
 }
 
-/** Schema of a page whose entries have this one. */
-export function listOf(entry: z.ZodType): z.ZodType {
-  return z.object({
-    object: z.literal('list'),
-    data: z.array(entry),
-    first_id: z.string().nullable(),
-    last_id: z.string().nullable(),
-    has_more: z.boolean(),
-  })
+/**
+ * Schema of a page.
+ *
+ * @param entry - of each entry
+ * @param id - the page's own name in the API description
+ */
+export function listOf(entry: z.ZodType, id: string): z.ZodType {
+  return z
+    .object({
+      object: z.literal('list').describe('Always `list`.'),
+      data: z.array(entry).max(100).describe('The entries.'),
+      first_id: z.string().nullable().describe('Cursor for `before`; null when `data` is empty.'),
+      last_id: z.string().nullable().describe('Cursor for `after`; null when `data` is empty.'),
+      has_more: z.boolean().describe('Whether there is more in this direction.'),
+    })
+    .meta({ id, description: 'A page of a list.' })
 }

@@ -1,20 +1,22 @@
 // The items of a thread, as the ChatKit API spells them.
 
 import { z } from 'zod'
-import { openEnum } from './wire.ts'
+import { kind, openEnum, unixTime } from './wire.ts'
 
 /** Fields of every kind of item. */
 const envelope = {
-  id: z.string().min(1),
-  object: z.literal('chatkit.thread_item'),
-  /** Unix seconds. */
-  created_at: z.number(),
-  thread_id: z.string(),
+  id: z.string().min(1).describe('The item, cthi_…'),
+  object: z.literal('chatkit.thread_item').describe('Always `chatkit.thread_item`.'),
+  created_at: unixTime,
+  thread_id: z.string().describe('The thread that it is in.'),
 }
 
 /** A union over `type` that lets a `type` through that is none of `known`, and only such a one. */
-function otherType(known: readonly string[]) {
-  return z.looseObject({ type: z.string().refine((type) => !known.includes(type)) })
+function otherType(known: readonly string[], id: string) {
+  const type = z.string().refine((type) => !known.includes(type))
+  return z
+    .looseObject({ type: type.describe('Its kind.') })
+    .meta({ id, description: 'A kind that is not described here; it passes as it is.' })
 }
 
 /** Values of an attachment's `type`. */
@@ -24,101 +26,156 @@ export const TOOL_CALL_STATUSES = ['in_progress', 'completed'] as const
 /** Values of a task's `task_type`, and of `type` of a task in a group. */
 export const TASK_TYPES = ['custom', 'thought'] as const
 
-/** A file or image that goes with a user's message. */
-export const attachment = z.looseObject({
-  id: z.string(),
-  type: openEnum(ATTACHMENT_TYPES),
-  mime_type: z.string(),
-  name: z.string(),
-  preview_url: z.string().nullable(),
-})
+export const attachment = z
+  .looseObject({
+    id: z.string().describe('The attachment.'),
+    type: openEnum(ATTACHMENT_TYPES).describe('How it is shown.'),
+    mime_type: z.string().describe('Its media type.'),
+    name: z.string().describe('The name of the file.'),
+    preview_url: z.string().nullable().describe('A picture of it; null when there is none.'),
+  })
+  .meta({ id: 'Attachment', description: "A file or image that goes with a user's message." })
 
-/** A user's own words. */
-export const inputText = z.looseObject({ type: z.literal('input_text'), text: z.string() })
-/** Text that a user quoted. */
-export const quotedText = z.looseObject({ type: z.literal('quoted_text'), text: z.string() })
+export const inputText = z
+  .looseObject({ type: kind('input_text'), text: aText() })
+  .meta({ id: 'InputText', description: "A user's own words." })
+export const quotedText = z
+  .looseObject({ type: kind('quoted_text'), text: aText() })
+  .meta({ id: 'QuotedText', description: 'Text that a user quoted.' })
 
-/** Overrides for one message; null is the session's default. */
-export const inferenceOptions = z.looseObject({
-  model: z.string().nullable(),
-  tool_choice: z.looseObject({ id: z.string() }).nullable(),
-})
+function aText() {
+  return z.string().describe('The text.')
+}
 
-/** A user's message. */
-export const userMessageItem = z.looseObject({
-  ...envelope,
-  type: z.literal('chatkit.user_message'),
-  content: z.array(z.union([inputText, quotedText, otherType(['input_text', 'quoted_text'])])),
-  attachments: z.array(attachment),
-  inference_options: inferenceOptions.nullable(),
-})
+const toolChoice = z
+  .looseObject({ id: z.string().describe('The tool.') })
+  .meta({ id: 'ToolChoice', description: 'A tool that the answer must use.' })
 
-/** A reference to an uploaded file. */
-export const fileAnnotation = z.looseObject({
-  type: z.literal('file'),
-  source: z.looseObject({ type: z.literal('file'), filename: z.string() }),
-})
+export const inferenceOptions = z
+  .looseObject({
+    model: z.string().nullable().describe("The model; null for the session's default."),
+    tool_choice: toolChoice.nullable().describe("The tool; null for the session's default."),
+  })
+  .meta({ id: 'InferenceOptions', description: 'Overrides for one message.' })
 
-/** A reference to a web page. */
-export const urlAnnotation = z.looseObject({
-  type: z.literal('url'),
-  source: z.looseObject({ type: z.literal('url'), url: z.string() }),
-})
+export const userMessageItem = z
+  .looseObject({
+    ...envelope,
+    type: kind('chatkit.user_message'),
+    content: z
+      .array(
+        z.union([
+          inputText,
+          quotedText,
+          otherType(['input_text', 'quoted_text'], 'OtherMessageContent'),
+        ]),
+      )
+      .describe('The parts of the message, in order.'),
+    attachments: z.array(attachment).describe('What was sent with it.'),
+    inference_options: inferenceOptions
+      .nullable()
+      .describe('Overrides for this message; null when there are none.'),
+  })
+  .meta({ id: 'UserMessageItem', description: "A user's message." })
 
-/** A part of an answer. */
-export const outputText = z.looseObject({
-  type: z.literal('output_text'),
-  text: z.string(),
-  annotations: z.array(z.union([fileAnnotation, urlAnnotation, otherType(['file', 'url'])])),
-})
+const fileSource = z
+  .looseObject({
+    type: kind('file'),
+    filename: z.string().describe('The name of the file.'),
+  })
+  .meta({ id: 'FileSource', description: 'An uploaded file.' })
 
-/** The assistant's message. */
-export const assistantMessageItem = z.looseObject({
-  ...envelope,
-  type: z.literal('chatkit.assistant_message'),
-  content: z.array(z.union([outputText, otherType(['output_text'])])),
-})
+export const fileAnnotation = z
+  .looseObject({
+    type: kind('file'),
+    source: fileSource.describe('The file.'),
+  })
+  .meta({ id: 'FileAnnotation', description: 'A reference to an uploaded file.' })
 
-/** A widget, as serialized JSON. */
-export const widgetItem = z.looseObject({
-  ...envelope,
-  type: z.literal('chatkit.widget'),
-  widget: z.string(),
-})
+const urlSource = z
+  .looseObject({
+    type: kind('url'),
+    url: z.string().describe('Its address.'),
+  })
+  .meta({ id: 'UrlSource', description: 'A web page.' })
 
-/** A tool that the page ran for the assistant. `output` is null while it runs; both are JSON texts. */
-export const clientToolCallItem = z.looseObject({
-  ...envelope,
-  type: z.literal('chatkit.client_tool_call'),
-  status: openEnum(TOOL_CALL_STATUSES),
-  call_id: z.string(),
-  name: z.string(),
-  arguments: z.string(),
-  output: z.string().nullable(),
-})
+export const urlAnnotation = z
+  .looseObject({
+    type: kind('url'),
+    source: urlSource.describe('The page.'),
+  })
+  .meta({ id: 'UrlAnnotation', description: 'A reference to a web page.' })
 
-/** A step of the workflow, shown as progress. */
-export const taskItem = z.looseObject({
-  ...envelope,
-  type: z.literal('chatkit.task'),
-  task_type: openEnum(TASK_TYPES),
-  heading: z.string().nullable(),
-  summary: z.string().nullable(),
-})
+export const outputText = z
+  .looseObject({
+    type: kind('output_text'),
+    text: aText(),
+    annotations: z
+      .array(
+        z.union([fileAnnotation, urlAnnotation, otherType(['file', 'url'], 'OtherAnnotation')]),
+      )
+      .describe('References to sources.'),
+  })
+  .meta({ id: 'OutputText', description: 'A part of an answer.' })
 
-/** A task inside a group. */
-export const groupedTask = z.looseObject({
-  type: openEnum(TASK_TYPES),
-  heading: z.string().nullable(),
-  summary: z.string().nullable(),
-})
+export const assistantMessageItem = z
+  .looseObject({
+    ...envelope,
+    type: kind('chatkit.assistant_message'),
+    content: z
+      .array(z.union([outputText, otherType(['output_text'], 'OtherAnswerContent')]))
+      .describe('The parts of the answer, in order.'),
+  })
+  .meta({ id: 'AssistantMessageItem', description: "The assistant's message." })
 
-/** Several steps shown together. */
-export const taskGroupItem = z.looseObject({
-  ...envelope,
-  type: z.literal('chatkit.task_group'),
-  tasks: z.array(groupedTask),
-})
+export const widgetItem = z
+  .looseObject({
+    ...envelope,
+    type: kind('chatkit.widget'),
+    widget: z.string().describe('The widget, as serialized JSON.'),
+  })
+  .meta({ id: 'WidgetItem', description: 'A widget in the conversation.' })
+
+export const clientToolCallItem = z
+  .looseObject({
+    ...envelope,
+    type: kind('chatkit.client_tool_call'),
+    status: openEnum(TOOL_CALL_STATUSES).describe('Whether the page has answered.'),
+    call_id: z.string().describe('The call.'),
+    name: z.string().describe('The tool.'),
+    arguments: z.string().describe('What the tool got, as serialized JSON.'),
+    output: z.string().nullable().describe('What it gave, as serialized JSON; null while it runs.'),
+  })
+  .meta({ id: 'ClientToolCallItem', description: 'A tool that the page ran for the assistant.' })
+
+const headings = {
+  heading: z.string().nullable().describe('Its heading; null when it has none.'),
+  summary: z.string().nullable().describe('What came of it; null when that is not told.'),
+}
+
+export const taskItem = z
+  .looseObject({
+    ...envelope,
+    type: kind('chatkit.task'),
+    task_type: openEnum(TASK_TYPES).describe('What kind of step it is.'),
+    ...headings,
+  })
+  .meta({ id: 'TaskItem', description: 'A step of the workflow, shown as progress.' })
+
+export const groupedTask = z
+  .looseObject({
+    type: openEnum(TASK_TYPES).describe('What kind of step it is.'),
+    ...headings,
+  })
+  .meta({ id: 'GroupedTask', description: 'A task inside a group.' })
+
+export const taskGroupItem = z
+  .looseObject({
+    ...envelope,
+    type: kind('chatkit.task_group'),
+    tasks: z.array(groupedTask).describe('The steps, in order.'),
+  })
+  .meta({ id: 'TaskGroupItem', description: 'Several steps shown together.' })
 
 /** The six kinds of the reference. */
 export const knownThreadItem = z.discriminatedUnion('type', [
@@ -135,10 +192,13 @@ export type KnownThreadItem = z.infer<typeof knownThreadItem>
 const KNOWN_KINDS: readonly unknown[] = knownThreadItem.options.map(({ shape }) => shape.type.value)
 
 const otherItem = z
-  .looseObject({ id: z.string().min(1) })
+  .looseObject({ id: z.string().min(1).describe('The item.') })
   .refine((item) => !KNOWN_KINDS.includes(item['type']))
+  .meta({ id: 'OtherItem', description: 'A kind that is not described here; it passes as it is.' })
 
-/** An item of a thread. A kind that the reference does not have passes as it is, given an id. */
-export const threadItem = z.union([knownThreadItem, otherItem])
+/** A kind that the reference does not have passes as it is, given an id. */
+export const threadItem = z
+  .union([knownThreadItem, otherItem])
+  .meta({ id: 'ThreadItem', description: 'An item of a thread.' })
 /** {@link threadItem} */
 export type ThreadItem = z.infer<typeof threadItem>

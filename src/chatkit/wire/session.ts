@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { MAX_USER_CHARACTERS, OBJECT_ID } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
-import { text } from './wire.ts'
+import { text, unixTime, wholeNumber } from './wire.ts'
 
 /** Seconds that a session lives when nobody says otherwise: also the most that it may. */
 export const DEFAULT_LIFE_SECONDS = 600
@@ -17,99 +17,156 @@ const MAX_STATE_KEY_CHARACTERS = 64
 const stateValue = z.union([z.string(), z.number(), z.boolean()])
 
 /** Values that the workflow starts with: at most 64, keys of at most 64 characters. */
-const stateVariables = z.record(z.string(), stateValue).check((context) => {
-  const { value: input, issues } = context
-  const keys = Object.keys(input)
-  if (keys.length > MAX_STATE_VARIABLES) {
-    const maximum = MAX_STATE_VARIABLES
-    issues.push({ code: 'too_big', origin: 'object', maximum, inclusive: true, input })
-  }
-  for (const key of keys) {
-    if ([...key].length <= MAX_STATE_KEY_CHARACTERS) continue
-    const message = `a key of more than ${MAX_STATE_KEY_CHARACTERS} characters`
-    issues.push({ code: 'invalid_key', origin: 'record', issues: [], message, input })
-  }
-})
+const stateVariables = z
+  .record(z.string(), stateValue)
+  .check((context) => {
+    const { value: input, issues } = context
+    const keys = Object.keys(input)
+    if (keys.length > MAX_STATE_VARIABLES) {
+      const maximum = MAX_STATE_VARIABLES
+      issues.push({ code: 'too_big', origin: 'object', maximum, inclusive: true, input })
+    }
+    for (const key of keys) {
+      if ([...key].length <= MAX_STATE_KEY_CHARACTERS) continue
+      const message = `a key of more than ${MAX_STATE_KEY_CHARACTERS} characters`
+      issues.push({ code: 'invalid_key', origin: 'record', issues: [], message, input })
+    }
+  })
+  .meta({
+    id: 'StateVariablesParam',
+    description: 'Values that the workflow starts with; keys of at most 64 characters.',
+    maxProperties: MAX_STATE_VARIABLES,
+  })
 
-/** ChatKit's features as a create call may override them; sizes in megabytes. */
-const chatkitConfigurationParam = z.strictObject({
-  automatic_thread_titling: z.strictObject({ enabled: z.boolean().optional() }).optional(),
-  file_upload: z
-    .strictObject({
-      enabled: z.boolean().optional(),
-      max_file_size: z.int().min(1).max(512).optional(),
-      max_files: z.int().min(1).optional(),
-    })
-    .optional(),
-  history: z
-    .strictObject({
-      enabled: z.boolean().optional(),
-      recent_threads: z.int().min(1).optional(),
-    })
-    .optional(),
-})
+const chatkitConfigurationParam = z
+  .strictObject({
+    automatic_thread_titling: z
+      .strictObject({ enabled: z.boolean().optional().describe('True when absent.') })
+      .meta({ id: 'ThreadTitlingParam', description: 'Whether threads get titles by themselves.' })
+      .optional(),
+    file_upload: z
+      .strictObject({
+        enabled: z.boolean().optional().describe('False when absent.'),
+        max_file_size: z.int().min(1).max(512).optional().describe('Megabytes; 512 when absent.'),
+        max_files: z.int().min(1).optional().describe('Files in a session; 10 when absent.'),
+      })
+      .meta({ id: 'FileUploadParam', description: 'Whether files can be sent, and which.' })
+      .optional(),
+    history: z
+      .strictObject({
+        enabled: z.boolean().optional().describe('True when absent.'),
+        recent_threads: z.int().min(1).optional().describe('Threads shown; all when absent.'),
+      })
+      .meta({ id: 'HistoryParam', description: 'Whether the page shows earlier threads.' })
+      .optional(),
+  })
+  .meta({
+    id: 'ChatKitConfigurationParam',
+    description: "ChatKit's features as a create call may override them.",
+  })
 
-/** When the session ends: 1 to 600 seconds from its creation. Both fields are required. */
-const expiresAfterParam = z.strictObject({
-  anchor: z.literal('created_at'),
-  seconds: z.int().min(1).max(DEFAULT_LIFE_SECONDS),
-})
+/** Both fields are required. */
+const expiresAfterParam = z
+  .strictObject({
+    anchor: z.literal('created_at').describe('From when on: always `created_at`.'),
+    seconds: z.int().min(1).max(DEFAULT_LIFE_SECONDS).describe('How long.'),
+  })
+  .meta({ id: 'ExpiresAfterParam', description: 'When the session ends.' })
 
-/** How many requests a client secret is good for in a minute. */
-const rateLimitsParam = z.strictObject({
-  max_requests_per_1_minute: z.int().min(1).optional(),
-})
+const rateLimitsParam = z
+  .strictObject({
+    max_requests_per_1_minute: z.int().min(1).optional().describe('10 when absent.'),
+  })
+  .meta({ id: 'RateLimitsParam', description: 'Requests that a client secret is good for.' })
+
+const workflowParam = z
+  .strictObject({
+    id: z.string().min(1).meta({ maxLength: 512, description: 'The workflow.' }),
+    version: z
+      .string()
+      .min(1)
+      .meta({ maxLength: 512, description: 'The latest deployed one when absent.' })
+      .optional(),
+    state_variables: stateVariables.optional(),
+    tracing: z
+      .strictObject({ enabled: z.boolean().optional().describe('True when absent.') })
+      .meta({ id: 'TracingParam', description: 'Whether runs of the workflow are traced.' })
+      .optional(),
+  })
+  .meta({ id: 'WorkflowParam', description: 'Which workflow runs, and what it starts with.' })
 
 /** Body of `POST /chatkit/sessions`. Tracing is on unless it is turned off. */
-export const createSessionParams = z.strictObject({
-  user: text(MAX_USER_CHARACTERS),
-  workflow: z.strictObject({
-    id: z.string().min(1),
-    version: z.string().min(1).optional(),
-    state_variables: stateVariables.optional(),
-    tracing: z.strictObject({ enabled: z.boolean().optional() }).optional(),
-  }),
-  chatkit_configuration: chatkitConfigurationParam.optional(),
-  expires_after: expiresAfterParam.optional(),
-  rate_limits: rateLimitsParam.optional(),
-})
+export const createSessionParams = z
+  .strictObject({
+    user: text(MAX_USER_CHARACTERS).describe('Whose session it is.'),
+    workflow: workflowParam,
+    chatkit_configuration: chatkitConfigurationParam.optional(),
+    expires_after: expiresAfterParam.optional(),
+    rate_limits: rateLimitsParam.optional(),
+  })
+  .meta({ id: 'CreateSessionParams', description: 'A session as the ChatKit API creates it.' })
 /** {@link createSessionParams} */
 export type CreateSessionParams = z.infer<typeof createSessionParams>
 
 const sessionStatus = z.enum(['active', 'expired', 'cancelled'])
 
+const enabled = z.boolean().describe('Whether it is on.')
+
+const chatkitConfiguration = z
+  .looseObject({
+    automatic_thread_titling: z
+      .looseObject({ enabled })
+      .meta({ id: 'ThreadTitling', description: 'Titles that threads get by themselves.' }),
+    file_upload: z
+      .looseObject({
+        enabled,
+        max_file_size: wholeNumber('Megabytes.').nullable().describe('Megabytes; null for none.'),
+        max_files: wholeNumber('Files in a session.').nullable().describe('Null for any number.'),
+      })
+      .meta({ id: 'FileUpload', description: 'Files that can be sent.' }),
+    history: z
+      .looseObject({
+        enabled,
+        recent_threads: wholeNumber('Threads shown.').nullable().describe('Null for all of them.'),
+      })
+      .meta({ id: 'History', description: 'Earlier threads that the page shows.' }),
+  })
+  .meta({ id: 'ChatKitConfiguration', description: "ChatKit's features in this session." })
+
+const sessionWorkflow = z
+  .looseObject({
+    id: z.string().describe('As it was asked for.'),
+    version: z.string().nullable().describe('Null when the latest deployment is used.'),
+    state_variables: z
+      .record(z.string(), stateValue)
+      .meta({ id: 'StateVariables', description: 'Values that the workflow starts with.' })
+      .nullable()
+      .describe('Null when none were given.'),
+    tracing: z
+      .looseObject({ enabled })
+      .meta({ id: 'Tracing', description: 'Tracing of runs of the workflow.' }),
+  })
+  .meta({ id: 'SessionWorkflow', description: 'The workflow of a session.' })
+
 /** `chat_session`: the answer to create and to cancel, with every field the reference has. */
-export const chatSession = z.looseObject({
-  id: z.string().min(1),
-  object: z.literal('chatkit.session'),
-  status: sessionStatus,
-  user: z.string(),
-  /** Also in the API's answer to a cancel; empty where nobody knows it any more. */
-  client_secret: z.string(),
-  /** Unix seconds. */
-  expires_at: z.number(),
-  max_requests_per_1_minute: z.number(),
-  rate_limits: z.looseObject({ max_requests_per_1_minute: z.number() }),
-  workflow: z.looseObject({
-    id: z.string(),
-    /** Null when the latest deployment is used. */
-    version: z.string().nullable(),
-    /** Null when none were given. */
-    state_variables: z.record(z.string(), stateValue).nullable(),
-    tracing: z.looseObject({ enabled: z.boolean() }),
-  }),
-  chatkit_configuration: z.looseObject({
-    automatic_thread_titling: z.looseObject({ enabled: z.boolean() }),
-    file_upload: z.looseObject({
-      enabled: z.boolean(),
-      /** Megabytes. */
-      max_file_size: z.number().nullable(),
-      max_files: z.number().nullable(),
-    }),
-    /** `recent_threads` is null when all history is kept. */
-    history: z.looseObject({ enabled: z.boolean(), recent_threads: z.number().nullable() }),
-  }),
-})
+export const chatSession = z
+  .looseObject({
+    id: z.string().min(1).describe('The session, cksess_…'),
+    object: z.literal('chatkit.session').describe('Always `chatkit.session`.'),
+    status: sessionStatus.describe('Its state.'),
+    user: z.string().describe('Whose session it is.'),
+    client_secret: z
+      .string()
+      .describe("For ChatKit. Also in the API's answer to a cancel; empty where nobody knows it."),
+    expires_at: unixTime,
+    max_requests_per_1_minute: wholeNumber('The same as in `rate_limits`.'),
+    rate_limits: z
+      .looseObject({ max_requests_per_1_minute: wholeNumber('Requests in a minute.') })
+      .meta({ id: 'RateLimits', description: 'Requests that the client secret is good for.' }),
+    workflow: sessionWorkflow,
+    chatkit_configuration: chatkitConfiguration,
+  })
+  .meta({ id: 'ChatKitSession', description: 'A session as the ChatKit API answers it.' })
 /** {@link chatSession} */
 export type ChatSession = z.infer<typeof chatSession>
 

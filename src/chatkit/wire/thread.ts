@@ -2,51 +2,73 @@
 
 import { z } from 'zod'
 import { threadItem } from './item.ts'
-import { pageOf } from './wire.ts'
+import { kind, pageOf, unixTime } from './wire.ts'
 
-const activeStatus = z.looseObject({ type: z.literal('active') })
-const lockedStatus = z.looseObject({ type: z.literal('locked'), reason: z.string().nullable() })
-const closedStatus = z.looseObject({ type: z.literal('closed'), reason: z.string().nullable() })
+const reason = z.string().nullable().describe('Why; null when no reason is recorded.')
 
-/** The statuses of the reference; `reason` is null when none is recorded. */
+const activeStatus = z
+  .looseObject({ type: kind('active') })
+  .meta({ id: 'ActiveStatus', description: 'Messages can be added.' })
+const lockedStatus = z
+  .looseObject({ type: kind('locked'), reason })
+  .meta({ id: 'LockedStatus', description: 'Locked for the time being.' })
+const closedStatus = z
+  .looseObject({ type: kind('closed'), reason })
+  .meta({ id: 'ClosedStatus', description: 'Closed for good.' })
+
+/** The statuses of the reference. */
 const knownThreadStatus = z.discriminatedUnion('type', [activeStatus, lockedStatus, closedStatus])
 
 const KNOWN_STATUSES: readonly string[] = knownThreadStatus.options.map(
   ({ shape }) => shape.type.value,
 )
-const otherStatus = z.looseObject({
-  type: z.string().refine((type) => !KNOWN_STATUSES.includes(type)),
-})
+const otherStatus = z
+  .looseObject({
+    type: z
+      .string()
+      .refine((type) => !KNOWN_STATUSES.includes(type))
+      .describe('Its kind.'),
+  })
+  .meta({ id: 'OtherStatus', description: 'A status that is not described here.' })
 
-/** A thread. It has no secrets, but it is its user's: the API itself does not check who asks. */
-export const thread = z.looseObject({
-  id: z.string().min(1),
-  object: z.literal('chatkit.thread'),
-  /** Unix seconds. */
-  created_at: z.number(),
-  status: z.union([knownThreadStatus, otherStatus]),
-  /** Null until one is made. */
-  title: z.string().nullable(),
-  user: z.string(),
-})
+const threadStatus = z
+  .union([knownThreadStatus, otherStatus])
+  .meta({ id: 'ThreadStatus', description: 'Whether messages can be added.' })
+
+/** A thread has no secrets, but it is its user's: the API itself does not check who asks. */
+export const thread = z
+  .looseObject({
+    id: z.string().min(1).describe('The thread, cthr_…'),
+    object: z.literal('chatkit.thread').describe('Always `chatkit.thread`.'),
+    created_at: unixTime,
+    status: threadStatus,
+    title: z.string().nullable().describe('Null until one is made.'),
+    user: z.string().describe('The ChatKit user whose thread it is.'),
+  })
+  .meta({ id: 'Thread', description: 'A conversation of one user.' })
 /** {@link thread} */
 export type Thread = z.infer<typeof thread>
 
 /** Answer of `GET /chatkit/threads`. */
-export const threadPage = pageOf(thread)
+export const threadPage = pageOf(thread).meta({ id: 'ThreadList', description: 'Threads.' })
 /** {@link threadPage} */
 export type ThreadPage = z.infer<typeof threadPage>
 
 /** Answer of `GET /chatkit/threads/{id}/items`. */
-export const threadItemPage = pageOf(threadItem)
+export const threadItemPage = pageOf(threadItem).meta({
+  id: 'ThreadItemList',
+  description: 'Items of a thread.',
+})
 /** {@link threadItemPage} */
 export type ThreadItemPage = z.infer<typeof threadItemPage>
 
 /** Answer of `DELETE /chatkit/threads/{id}`. */
-export const threadDeleted = z.looseObject({
-  id: z.string().min(1),
-  object: z.literal('chatkit.thread.deleted'),
-  deleted: z.boolean(),
-})
+export const threadDeleted = z
+  .looseObject({
+    id: z.string().min(1).describe('The thread that was deleted.'),
+    object: z.literal('chatkit.thread.deleted').describe('Always `chatkit.thread.deleted`.'),
+    deleted: z.boolean().describe('Whether it is gone.'),
+  })
+  .meta({ id: 'ThreadDeleted', description: 'The answer to a delete.' })
 /** {@link threadDeleted} */
 export type ThreadDeleted = z.infer<typeof threadDeleted>

@@ -29,7 +29,23 @@ export function text(max: number): z.ZodString {
         input,
       })
     })
+    .meta({ maxLength: max })
 }
+
+/** The `type` that tells an object from others in its place. */
+export function kind<const T extends string>(type: T) {
+  return z.literal(type).describe('Its kind.')
+}
+
+/** A number of an answer, read tolerantly and described as what it is. */
+export function wholeNumber(description: string) {
+  return z
+    .number()
+    .meta({ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description })
+}
+
+/** A time of an answer. */
+export const unixTime = wholeNumber('Unix seconds.')
 
 /**
  * A value of an answer that is one of these today. Others pass too: a value that the API adds must
@@ -43,16 +59,31 @@ export function openEnum<const T extends readonly [string, ...string[]]>(known: 
 
 /** `limit`, `order`, `after`, `before`: the query of both lists. Cursors are ids. */
 export const listQuery = z.strictObject({
-  limit: z.int().min(0).max(100).optional(),
-  order: z.enum(['asc', 'desc']).optional(),
-  after: z.string().min(1).optional(),
-  before: z.string().min(1).optional(),
+  limit: z
+    .int()
+    .min(0)
+    .max(100)
+    .meta({ default: DEFAULT_LIMIT, description: 'How many entries.' })
+    .optional(),
+  order: z
+    .enum(['asc', 'desc'])
+    .meta({ default: 'desc', description: 'By time of creation.' })
+    .optional(),
+  after: cursor('Entries after this one: `last_id` of the page before.'),
+  before: cursor('Entries before this one: `first_id` of the page after.'),
 })
+
+function cursor(description: string) {
+  return z.string().min(1).meta({ maxLength: 8192, description }).optional()
+}
+
 /** {@link listQuery} */
 export type ListQuery = z.infer<typeof listQuery>
 
 /** The query of the list of threads; without `user` the API returns every user's threads. */
-export const threadListQuery = listQuery.extend({ user: text(MAX_USER_CHARACTERS).optional() })
+export const threadListQuery = listQuery.extend({
+  user: text(MAX_USER_CHARACTERS).describe('Threads of this user.').optional(),
+})
 /** {@link threadListQuery} */
 export type ThreadListQuery = z.infer<typeof threadListQuery>
 
@@ -63,22 +94,26 @@ export type ThreadListQuery = z.infer<typeof threadListQuery>
  */
 export function pageOf<T extends z.ZodType>(entry: T) {
   return z.looseObject({
-    object: z.literal('list'),
-    data: z.array(entry),
-    first_id: z.string().nullable(),
-    last_id: z.string().nullable(),
-    has_more: z.boolean(),
+    object: z.literal('list').describe('Always `list`.'),
+    data: z.array(entry).meta({ description: 'The entries.', maxItems: 100 }),
+    first_id: z.string().nullable().describe('Cursor for `before`; null when `data` is empty.'),
+    last_id: z.string().nullable().describe('Cursor for `after`; null when `data` is empty.'),
+    has_more: z.boolean().describe('Whether there is more in this direction.'),
   })
 }
 
 /** Body of every error answer. `message` can contain a masked key: for no one's eyes but the log's. */
-export const apiError = z.looseObject({
-  error: z.looseObject({
-    message: z.string(),
-    type: z.string().nullish(),
-    param: z.string().nullish(),
-    code: z.string().nullish(),
-  }),
-})
+export const apiError = z
+  .looseObject({
+    error: z
+      .looseObject({
+        message: z.string().describe('What is wrong, for a developer.'),
+        type: z.string().nullish().describe('A kind of error: `invalid_request_error`, …'),
+        param: z.string().nullish().describe('The parameter that is wrong; null for none.'),
+        code: z.string().nullish().describe('What to match on; null where there is none.'),
+      })
+      .meta({ id: 'ApiErrorDetails', description: 'What went wrong.' }),
+  })
+  .meta({ id: 'ApiError', description: "An error in the ChatKit API's own format." })
 /** {@link apiError} */
 export type ApiErrorBody = z.infer<typeof apiError>

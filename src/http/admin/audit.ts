@@ -7,7 +7,7 @@ import { presentAuditEntry, presentList } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppEnv } from '../context.ts'
 import { listParameters, pageOrRefusal, validQuery } from '../query.ts'
-import { listOf, pageAnswer, type RouteDefinitions } from '../route-definition.ts'
+import { listOf, pageAnswer, type RouteDefinitions, unixTime } from '../route-definition.ts'
 
 const { limit, after } = listParameters
 
@@ -15,21 +15,25 @@ const { limit, after } = listParameters
 const auditListQuery = z.strictObject({
   limit,
   after,
-  user: z.string().min(1).max(2048).optional(),
-  action: z.string().min(1).max(64).optional(),
+  user: z.string().min(1).max(2048).optional().describe('Entries about this ChatKit user.'),
+  action: z.string().min(1).max(64).optional().describe('Entries of this kind.'),
 })
 
-/** An entry of the audit, as answers have it. */
-export const auditEntry = z.object({
-  id: z.string(),
-  at: z.int().describe('Unix seconds.'),
-  actor: z.string().describe('issuer|subject'),
-  action: z.string(),
-  user: z.string().nullable(),
-  outcome: z.enum(['ok', 'refused', 'failed']),
-  reason: z.string().nullable(),
-  request_id: z.string().nullable(),
-})
+export const auditEntry = z
+  .object({
+    id: z.string().describe('The entry, aud_…'),
+    at: unixTime('When.'),
+    actor: z.string().describe('Who, as issuer|subject.'),
+    action: z.string().describe('What: mint, revoke, admin_read, …'),
+    user: z
+      .string()
+      .nullable()
+      .describe('The ChatKit user it was about; null where there is none.'),
+    outcome: z.enum(['ok', 'refused', 'failed']).describe('How it ended.'),
+    reason: z.string().nullable().describe('Why, or on what; null when nothing is told.'),
+    request_id: z.string().nullable().describe('The request that did it; null for none.'),
+  })
+  .meta({ id: 'AuditEntry', description: 'Who did what.' })
 
 const example = {
   id: 'aud_01k5ZQ',
@@ -51,7 +55,7 @@ export const AUDIT_ROUTES = {
     description: 'Newest first. What admins read is in the audit.',
     tag: 'admin',
     query: auditListQuery,
-    answers: [pageAnswer(listOf(auditEntry), example, example.id)],
+    answers: [pageAnswer(listOf(auditEntry, 'AuditEntryList'), example, example.id)],
   },
 } satisfies RouteDefinitions
 

@@ -11,39 +11,40 @@ import { noFields, readJson } from '../body.ts'
 import { listParameters, pageOrRefusal, pathId, refuseQuery, validQuery } from '../query.ts'
 import {
   type HandlersOf,
+  idInPath,
   jsonAnswer,
   listOf,
   pageAnswer,
   type RouteDefinitions,
+  unixTime,
 } from '../route-definition.ts'
 
-const filter = z.string().min(1).max(2048).optional()
+const filter = z.string().min(1).max(2048)
 
 const sessionStatus = z.enum(SESSION_STATUSES)
 
 const sessionListQuery = z.strictObject({
   ...listParameters,
-  user: filter,
-  subject: filter,
-  issuer: filter,
-  workflow: filter,
-  status: sessionStatus.optional(),
+  user: filter.optional().describe('Sessions of this ChatKit user.'),
+  subject: filter.optional().describe("Sessions of this token's subject."),
+  issuer: filter.optional().describe('Sessions of users of this issuer.'),
+  workflow: filter.optional().describe('Sessions of this workflow.'),
+  status: sessionStatus.optional().describe('Sessions in this state.'),
 })
 
-/** A session, as admins see it. */
 export const session = z
   .object({
-    id: z.string(),
-    object: z.literal('chatkit_mint.session'),
-    user: z.string(),
-    workflow: z.string(),
-    status: sessionStatus,
-    created_at: z.int().describe('Unix seconds.'),
-    expires_at: z.int().describe('Unix seconds.'),
-    issuer: z.string(),
-    subject: z.string(),
+    id: z.string().describe('The session, cksess_…'),
+    object: z.literal('chatkit_mint.session').describe('Always `chatkit_mint.session`.'),
+    user: z.string().describe('The ChatKit user.'),
+    workflow: z.string().describe('The name of the workflow.'),
+    status: sessionStatus.describe('Its state; `cancelling` until the upstream has confirmed.'),
+    created_at: unixTime('When it was minted.'),
+    expires_at: unixTime('When it expires.'),
+    issuer: z.string().describe('The issuer of the token that minted it.'),
+    subject: z.string().describe('The subject of that token.'),
   })
-  .describe('Never holds the client secret.')
+  .meta({ id: 'Session', description: 'A session as admins see it, without its client secret.' })
 
 const example = {
   id: 'cksess_68e5c1f0',
@@ -59,7 +60,7 @@ const example = {
 
 const common = { checks: ['admin'], tag: 'admin' } as const
 const AUDITED = 'What admins read is in the audit.'
-const id = { id: 'The session, cksess_…' }
+const id = { id: idInPath('The session, cksess_…') }
 
 export const SESSIONS_ROUTES = {
   listSessions: {
@@ -69,7 +70,7 @@ export const SESSIONS_ROUTES = {
     summary: 'List sessions',
     description: `Newest first. ${AUDITED}`,
     query: sessionListQuery,
-    answers: [pageAnswer(listOf(session), example, example.id)],
+    answers: [pageAnswer(listOf(session, 'SessionList'), example, example.id)],
   },
   readSession: {
     ...common,

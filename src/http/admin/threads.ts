@@ -14,7 +14,7 @@ import { callOptions } from '../upstream-call-options.ts'
 
 const anyThreadsQuery = z.strictObject({
   ...threadListParameters,
-  user: text(MAX_USER_CHARACTERS).optional(),
+  user: text(MAX_USER_CHARACTERS).optional().describe('Threads of this ChatKit user.'),
 })
 
 const any = threadRoutes({

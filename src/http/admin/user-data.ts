@@ -3,7 +3,9 @@
 import { z } from 'zod'
 import type { Administer } from '../../administer/administer.ts'
 import type { EraseLine } from '../../administer/erase.ts'
+import { threadItem } from '../../chatkit/wire/item.ts'
 import { thread } from '../../chatkit/wire/thread.ts'
+import { kind } from '../../chatkit/wire/wire.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { adminRequest } from '../authentication.ts'
@@ -11,76 +13,86 @@ import { noFields, readJson } from '../body.ts'
 import { answerExport } from '../export-answer.ts'
 import { NDJSON, streamLines } from '../ndjson.ts'
 import { refuseQuery } from '../query.ts'
-import type { HandlersOf, RouteDefinitions } from '../route-definition.ts'
+import { type HandlersOf, type RouteDefinitions, unixTimeOrNull } from '../route-definition.ts'
 import { auditEntry } from './audit.ts'
 import { session } from './sessions.ts'
 import { pathUser, userInPath } from './users.ts'
 
 const count = z.int().min(0)
 
-const failure = z.object({
-  what: z.string().describe('A list that ended early (threads), or one entry (thread).'),
-  workflow: z.string().optional(),
-  id: z.string().optional(),
-  code: z.string().describe('As in problem details.'),
-})
+const failure = z
+  .object({
+    what: z.string().describe('A list that ended early (threads), or one entry (thread).'),
+    workflow: z.string().optional().describe('The workflow it belongs to.'),
+    id: z.string().optional().describe('The entry.'),
+    code: z.string().describe('As in problem details.'),
+  })
+  .meta({ id: 'Failure', description: 'What could not be read or deleted.' })
 
 const ending = {
   complete: z.boolean().describe('False when anything failed or is left.'),
-  failed: count,
-  failures: z.array(failure).describe('The first hundred.'),
+  failed: count.describe('Failures.'),
+  failures: z.array(failure).max(100).describe('The first hundred.'),
+}
+
+/** A line that holds one object of a kind. */
+function lineOf<const T extends string>(type: T, id: string, fields: z.core.$ZodLooseShape) {
+  return z.object({ type: kind(type), ...fields }).meta({ id, description: `A line: ${type}.` })
 }
 
 const exportLine = z
   .union([
-    z.object({ type: z.literal('session'), session }),
-    z.object({ type: z.literal('thread'), thread }),
-    z.object({
-      type: z.literal('item'),
-      thread_id: z.string(),
-      item: z.looseObject({ id: z.string(), object: z.literal('chatkit.thread_item') }),
+    lineOf('session', 'ExportedSession', { session }),
+    lineOf('thread', 'ExportedThread', { thread }),
+    lineOf('item', 'ExportedThreadItem', {
+      thread_id: z.string().describe('The thread that it is in.'),
+      item: threadItem,
     }),
-    z.object({ type: z.literal('audit'), audit: auditEntry }),
-    z
-      .object({ type: z.literal('failure'), thread_id: z.string() })
-      .describe('A thread that could not be read, or not all of it.'),
-    z.object({
-      type: z.literal('summary'),
-      sessions: count,
-      threads: count,
-      items: count,
-      audit: count,
+    lineOf('audit', 'ExportedAuditEntry', { audit: auditEntry }),
+    lineOf('failure', 'ExportFailure', {
+      thread_id: z.string().describe('A thread that could not be read, or not all of it.'),
+    }),
+    lineOf('summary', 'ExportSummary', {
+      sessions: count.describe('Sessions above.'),
+      threads: count.describe('Threads above.'),
+      items: count.describe('Items above.'),
+      audit: count.describe('Audit entries above.'),
       ...ending,
     }),
   ])
-  .describe('One line. The last one is the summary; without it the export is truncated.')
+  .meta({
+    id: 'ExportLine',
+    description: 'One line. The last one is the summary; without it the export is truncated.',
+  })
 
 const deleted = {
-  threads_deleted: count,
+  threads_deleted: count.describe('Threads deleted.'),
   attachments_deleted: count.describe('Of self-hosted servers.'),
   records_erased: count.describe('Sessions and audit entries of this service.'),
 }
 
+const endedSessions = z
+  .object({
+    cancelled: count.describe('Confirmed by the upstream.'),
+    cancelling: z.array(z.string()).describe('Not confirmed by OpenAI; retried until it is.'),
+  })
+  .meta({ id: 'EndedSessions', description: 'The sessions that an erase ended.' })
+
 const eraseLine = z
   .union([
-    z.object({
-      type: z.literal('progress'),
-      sessions_cancelled: count,
-      threads_failed: count,
+    lineOf('progress', 'EraseProgress', {
+      sessions_cancelled: count.describe('Sessions cancelled.'),
+      threads_failed: count.describe('Threads that could not be deleted.'),
       ...deleted,
     }),
-    z.object({
-      type: z.literal('summary'),
-      sessions: z.object({
-        cancelled: count,
-        cancelling: z.array(z.string()).describe('Not confirmed by OpenAI; retried until it is.'),
-      }),
+    lineOf('summary', 'EraseSummary', {
+      sessions: endedSessions,
       ...deleted,
       ...ending,
-      blocked_until: z.int().nullable().describe('Unix seconds; null when no block stands.'),
+      blocked_until: unixTimeOrNull('End of the block; null without one.'),
     }),
   ])
-  .describe('One line. The last one is the summary.')
+  .meta({ id: 'EraseLine', description: 'One line. The last one is the summary.' })
 
 const exportExample = {
   type: 'summary',

@@ -12,43 +12,70 @@ import { adminRequest } from '../authentication.ts'
 import { readJson } from '../body.ts'
 import type { AppContext } from '../context.ts'
 import { listParameters, pageOrRefusal, refuseQuery, validQuery } from '../query.ts'
-import { type HandlersOf, listOf, pageAnswer, type RouteDefinitions } from '../route-definition.ts'
+import {
+  type HandlersOf,
+  listOf,
+  pageAnswer,
+  type RouteDefinitions,
+  unixTime,
+  unixTimeOrNull,
+} from '../route-definition.ts'
 
 const { blockSeconds, reason } = revokeTerms.shape
-const terms = { block_seconds: blockSeconds.optional(), reason }
+const terms = {
+  block_seconds: blockSeconds.optional().describe('No new session for so long; 0 is no block.'),
+  reason: reason.describe('For the audit.'),
+}
 
-const revokeBody = z.strictObject(terms)
+const revokeBody = z
+  .strictObject(terms)
+  .meta({ id: 'RevokeTerms', description: 'It may be left out.' })
 
-/** Names a ChatKit user, or a token's issuer and subject. */
-const revokeAnyBody = z.union([
-  z.strictObject({
-    user: text(MAX_USER_CHARACTERS)
-      .refine((value) => parseUserId(value) !== undefined, 'must be a possible user')
-      .brand<'UserId'>(),
-    ...terms,
-  }),
-  z.strictObject({
-    issuer: z.string().min(1),
-    subject: z
-      .string()
-      .min(1)
-      .max(255)
-      .refine((value) => value.isWellFormed(), 'must be well-formed'),
-    ...terms,
-  }),
-])
+const aUser = text(MAX_USER_CHARACTERS)
+const revokeAnyBody = z
+  .union([
+    z
+      .strictObject({
+        user: aUser
+          .refine((value) => parseUserId(value) !== undefined, 'must be a possible user')
+          .brand<'UserId'>()
+          .meta({ maxLength: MAX_USER_CHARACTERS, description: 'The ChatKit user.' }),
+        ...terms,
+      })
+      .meta({ id: 'RevokeByUser', description: 'Names a ChatKit user.' }),
+    z
+      .strictObject({
+        issuer: z
+          .string()
+          .min(1)
+          .meta({ maxLength: 2048, description: 'The `iss` of the tokens.' }),
+        subject: z
+          .string()
+          .min(1)
+          .max(255)
+          .refine((value) => value.isWellFormed(), 'must be well-formed')
+          .describe('The `sub` of the tokens.'),
+        ...terms,
+      })
+      .meta({ id: 'RevokeBySubject', description: "Names a token's issuer and subject." }),
+  ])
+  .meta({ id: 'RevokeRequest', description: 'Whose sessions, and the terms.' })
 
 const blockListQuery = z.strictObject(listParameters)
+
+const sessionIds = z.array(z.string())
 
 const revoked = {
   status: 200,
   description: 'Durable.',
-  schema: z.object({
-    user: z.string(),
-    cancelled: z.array(z.string()).describe('Session ids that OpenAI confirmed.'),
-    cancelling: z.array(z.string()).describe('Session ids that are retried until it does.'),
-    blocked_until: z.int().nullable(),
-  }),
+  schema: z
+    .object({
+      user: z.string().describe('The ChatKit user.'),
+      cancelled: sessionIds.describe('Session ids that OpenAI confirmed.'),
+      cancelling: sessionIds.describe('Session ids that are retried until it does.'),
+      blocked_until: unixTimeOrNull('End of the block; null without one.'),
+    })
+    .meta({ id: 'Revoked', description: 'What a revoke did.' }),
   example: {
     user: 'https://login.acme.example/|alice',
     cancelled: ['cksess_68e5c1f0'],
@@ -57,13 +84,15 @@ const revoked = {
   },
 }
 
-const block = z.object({
-  user: z.string(),
-  blocked_until: z.int().describe('Unix seconds.'),
-  reason: z.string().nullable(),
-  by: z.string().describe('The admin, as issuer|subject.'),
-  created_at: z.int(),
-})
+const block = z
+  .object({
+    user: z.string().describe('The ChatKit user.'),
+    blocked_until: unixTime('Its end.'),
+    reason: z.string().nullable().describe('Why; null when nothing was told.'),
+    by: z.string().describe('The admin, as issuer|subject.'),
+    created_at: unixTime('Its beginning.'),
+  })
+  .meta({ id: 'Block', description: 'A user who gets no new session for a time.' })
 
 const blockExample = {
   user: 'https://login.acme.example/|alice',
@@ -75,7 +104,7 @@ const blockExample = {
 
 const common = { checks: ['admin'], tag: 'admin' } as const
 /** Describes the parameter that {@link pathUser} reads. */
-export const userInPath = { user: 'The ChatKit user, percent-encoded.' }
+export const userInPath = { user: aUser.describe('The ChatKit user, percent-encoded.') }
 
 export const USER_ROUTES = {
   revokeUser: {
@@ -116,7 +145,7 @@ export const USER_ROUTES = {
     summary: 'List blocks that hold',
     description: 'Newest first; the cursors are users. What admins read is in the audit.',
     query: blockListQuery,
-    answers: [pageAnswer(listOf(block), blockExample, blockExample.user)],
+    answers: [pageAnswer(listOf(block, 'BlockList'), blockExample, blockExample.user)],
   },
 } satisfies RouteDefinitions
 

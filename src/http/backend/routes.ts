@@ -10,7 +10,13 @@ import {
   threadPage,
 } from '../../chatkit/wire/thread.ts'
 import { listQuery, threadListQuery } from '../../chatkit/wire/wire.ts'
-import { jsonAnswer, pageAnswer, type RouteDefinitions, UPSTREAM } from '../route-definition.ts'
+import {
+  idInPath,
+  jsonAnswer,
+  pageAnswer,
+  type RouteDefinitions,
+  UPSTREAM,
+} from '../route-definition.ts'
 
 const sessionExample: ChatSession = {
   id: 'cksess_68e5',
@@ -50,8 +56,8 @@ const itemExample = {
 }
 
 const common = { checks: ['backend'], tag: 'chatkit api' } as const
-const SESSION = { session_id: 'Id of the session.' }
-const THREAD = { thread_id: 'Id of the thread.' }
+const SESSION = { session_id: idInPath('The session, cksess_…') }
+const THREAD = { thread_id: idInPath('The thread, cthr_…') }
 
 export const BACKEND_ROUTES = {
   createChatKitSession: {

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { html, raw } from 'hono/html'
+import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
 import type { AppContext } from '../context.ts'
 import type { OpenApi } from '../openapi/document.ts'
@@ -26,7 +27,9 @@ export const DOCS_ROUTES = {
     summary: 'A guide',
     description: 'How to use the service from a page, a phone, and how to run it.',
     tag: 'operation',
-    pathParameters: { page: 'Its name, as the list on `/docs` has it.' },
+    pathParameters: {
+      page: z.string().min(1).max(64).describe('Its name, as the list on `/docs` has it.'),
+    },
     answers: [
       textAnswer('The guide.', 'text/html'),
       textAnswer('For `docs.css`: the style sheet of these pages.', 'text/css'),

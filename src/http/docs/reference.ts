@@ -4,12 +4,13 @@ import { html } from 'hono/html'
 import { CODES } from '../../respond/codes.ts'
 import type { OpenApi, Operation } from '../openapi/document.ts'
 import type { Content } from '../openapi/responses.ts'
+import type { JsonSchema } from '../openapi/schemas.ts'
 
 /** HTML whose inserted text `hono/html` has escaped. */
 type Markup = ReturnType<typeof html>
 
 /** @param document - the answer of `GET /openapi.json` */
-export function renderReference({ info, paths }: OpenApi): Markup {
+export function renderReference({ info, paths, components }: OpenApi): Markup {
   const all = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, described]) => ({ path, method, described })),
   )
@@ -21,7 +22,21 @@ export function renderReference({ info, paths }: OpenApi): Markup {
         <h2 id="tag-${tag}" class="tag">${tag}</h2>
         ${operations.map(renderOperation)}
       </section>`,
-    )}`
+    )}
+    <section aria-labelledby="objects">
+      <h2 id="objects" class="tag">objects</h2>
+      ${Object.entries(components.schemas).map(renderObject)}
+    </section>`
+}
+
+function renderObject([name, schema]: readonly [string, JsonSchema]): Markup {
+  return html`<details id="object-${name}" class="operation">
+    <summary>
+      <code>${name}</code>
+      <span>${linked(String(schema['description']))}</span>
+    </summary>
+    ${block('Schema', schema)}
+  </details>`
 }
 
 interface Described {
@@ -94,11 +109,20 @@ function renderContent(title: string, content: Content): Markup {
   return html`${Object.entries(content).map(
     ([mediaType, { schema, example }]) => html`<h4>${title}, <code>${mediaType}</code></h4>
       ${example === undefined ? '' : block('Example', example)}
-      <details>
-        <summary>Schema</summary>
-        ${block('Schema', schema)}
-      </details>`,
+      ${renderSchema(schema)}`,
   )}`
+}
+
+function renderSchema(schema: JsonSchema): Markup {
+  const { $ref } = schema
+  if (typeof $ref === 'string') {
+    const name = $ref.split('/').at(-1)
+    return html`<p>An object: <a href="#object-${name}"><code>${name}</code></a></p>`
+  }
+  return html`<details>
+    <summary>Schema</summary>
+    ${block('Schema', schema)}
+  </details>`
 }
 
 function block(label: string, value: unknown): Markup {

@@ -1,16 +1,11 @@
 // Makes the OpenAPI 3.1 document from the definitions of all routes. Loaded at the first request for it.
 
-import { z } from 'zod'
+import type { z } from 'zod'
 import { apiError } from '../../chatkit/wire/wire.ts'
 import type { RouteDefinition, RouteDefinitions, SecurityScheme } from '../route-definition.ts'
 import { securityOf } from './operation.ts'
-import {
-  type Content,
-  describeResponses,
-  jsonSchema,
-  problemExamples,
-  problemSchema,
-} from './responses.ts'
+import { type Content, describeResponses, problemExamples, problemSchema } from './responses.ts'
+import { type JsonSchema, jsonSchema, namedSchemas } from './schemas.ts'
 
 /** The document, as `GET /openapi.json` has it. */
 export type OpenApi = ReturnType<typeof createOpenApi>
@@ -87,7 +82,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
             'The token of an admin, as the config has it. Never from a cookie or another header.',
         },
       } satisfies Record<SecurityScheme, object>,
-      schemas: { Problem: jsonSchema(problemSchema), ApiError: jsonSchema(apiError) },
+      schemas: namedSchemas([problemSchema, apiError, ...Object.values(routes).flatMap(bodiesOf)]),
       examples: problemExamples(),
     },
   }
@@ -118,22 +113,29 @@ function describeBody({ schema, example, mediaType, otherMediaTypes = [] }: Body
 
 type Body = NonNullable<RouteDefinition['requestBody']>
 
+/** Schemas of every body of a route. */
+function bodiesOf({ requestBody, answers }: RouteDefinition): readonly z.ZodType[] {
+  return [requestBody, ...answers].flatMap((body) => body?.schema ?? [])
+}
+
 interface Parameter {
   readonly name: string
   readonly in: 'path' | 'query'
   readonly required: boolean
-  readonly description?: string
-  readonly schema: unknown
+  readonly description: string
+  readonly schema: JsonSchema
 }
 
 function parametersOf({ pathParameters = {}, query }: RouteDefinition): readonly Parameter[] {
-  const inPath = Object.entries(pathParameters).map(
-    ([name, description]) =>
-      ({ name, in: 'path', required: true, description, schema: { type: 'string' } }) as const,
-  )
-  const inQuery = Object.entries(query?.shape ?? {}).map(([name, one]) => {
-    const schema = jsonSchema(z.object({ [name]: one }), name)
-    return { name, in: 'query', required: false, schema } as const
+  const all = [
+    ...Object.entries(pathParameters).map(([name, one]) => ({ name, in: 'path', one }) as const),
+    ...Object.entries(query?.shape ?? {}).map(
+      ([name, one]) => ({ name, in: 'query', one }) as const,
+    ),
+  ]
+  return all.map(({ name, in: place, one }) => {
+    const { description, ...schema } = jsonSchema(one, 'output')
+    const text = String(description ?? '')
+    return { name, in: place, required: place === 'path', description: text, schema }
   })
-  return [...inPath, ...inQuery]
 }

@@ -4,7 +4,12 @@ import { z } from 'zod'
 import type { AppContext } from '../context.ts'
 import { jsonAnswer, type RouteDefinitions } from '../route-definition.ts'
 
-const anyOpenApi = z.looseObject({ openapi: z.string(), paths: z.looseObject({}) })
+const anyOpenApi = z
+  .looseObject({
+    openapi: z.string().describe('3.1.0'),
+    paths: z.looseObject({}).meta({ id: 'OpenApiPaths', description: 'Operations, by path.' }),
+  })
+  .meta({ id: 'OpenApiDocument', description: 'This description.' })
 
 export const OPENAPI_ROUTES = {
   openapi: {

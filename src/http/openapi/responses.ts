@@ -1,23 +1,28 @@
 // Describes the answers of a route by status: good ones with their schemas, errors with their codes.
 
 import { z } from 'zod'
+import { apiError as apiErrorSchema } from '../../chatkit/wire/wire.ts'
 import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
 import { CODES } from '../../respond/codes.ts'
 import { apiErrorAnswer } from '../backend/api-error.ts'
 import type { Answer, RouteDefinition } from '../route-definition.ts'
 import { problemsOf } from './operation.ts'
+import { type JsonSchema, jsonSchema } from './schemas.ts'
 
 /** Body of every error answer. */
 export const problemSchema = z
   .strictObject({
     type: z.string().describe('urn:chatkit-mint:problem:<code>'),
-    title: z.string(),
-    status: z.int(),
+    title: z.string().describe('The code in words.'),
+    status: z.int().min(400).max(599).describe('The HTTP status.'),
     detail: z.string().describe('What the caller can do about it.'),
     code: z.enum(Object.keys(CODES)).describe('What to match on; never renamed.'),
     request_id: z.string().describe('To quote to the operator.'),
   })
-  .describe('RFC 9457 problem details.')
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })
+
+const PROBLEM = jsonSchema(problemSchema)
+const API_ERROR = jsonSchema(apiErrorSchema)
 
 /** One example of each code, for the document's `components`. */
 export function problemExamples() {
@@ -32,7 +37,7 @@ export function problemExamples() {
 
 /** Bodies, by media type. */
 export type Content = Readonly<
-  Record<string, { readonly schema: unknown; readonly example?: unknown }>
+  Record<string, { readonly schema: JsonSchema; readonly example?: unknown }>
 >
 
 interface Header {
@@ -96,7 +101,7 @@ function describeProblems(status: number, codes: readonly ErrorCode[], isBackend
     headers: { ...REQUEST_ID, ...HEADERS_OF[status] },
     content: {
       [type]: {
-        schema: { $ref: `#/components/schemas/${isBackend ? 'ApiError' : 'Problem'}` },
+        schema: isBackend ? API_ERROR : PROBLEM,
         examples: Object.fromEntries(examples),
       },
     },
@@ -124,15 +129,4 @@ const HEADERS_OF: Readonly<Record<number, DescribedResponse['headers']>> = {
   405: { Allow: { description: 'The methods of the path.', required: true, schema: text } },
   429: RETRY_AFTER,
   503: RETRY_AFTER,
-}
-
-/**
- * A zod schema as OpenAPI 3.1 has it: JSON Schema, draft 2020-12.
- *
- * @param schema - of what goes over the wire
- * @param property - only this one of an object's
- */
-export function jsonSchema(schema: z.ZodType, property?: string): unknown {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input' })
-  return property === undefined ? rest : rest.properties?.[property]
 }

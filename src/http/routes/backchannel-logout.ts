@@ -15,6 +15,10 @@ import type { AppContext, AppEnv } from '../context.ts'
 import type { FailedAuth } from '../failed-auth.ts'
 import type { RouteDefinitions } from '../route-definition.ts'
 
+const logoutRequest = z
+  .object({ logout_token: z.string().max(16_384).describe('A signed logout token.') })
+  .meta({ id: 'LogoutRequest', description: 'The form that an identity provider sends.' })
+
 export const LOGOUT_ROUTES = {
   backchannelLogout: {
     method: 'POST',
@@ -26,7 +30,7 @@ export const LOGOUT_ROUTES = {
       'it is durable that the sessions end and older tokens no longer mint.',
     tag: 'sessions',
     requestBody: {
-      schema: z.object({ logout_token: z.string().describe('A signed logout token.') }),
+      schema: logoutRequest,
       example: { logout_token: 'eyJ…' },
       mediaType: 'application/x-www-form-urlencoded',
     },

@@ -2,14 +2,26 @@
 // self-hosted.
 
 import { z } from 'zod'
+import { WORKFLOW_NAME } from '../../lib/ids.ts'
 import { BODY, jsonAnswer, type RouteDefinitions, textAnswer } from '../route-definition.ts'
 
 const common = {
   path: '/chatkit/{workflow}',
   checks: [],
   tag: 'chatkit',
-  pathParameters: { workflow: 'Name of a self-hosted workflow.' },
+  pathParameters: {
+    workflow: z.string().regex(WORKFLOW_NAME).describe('Name of a self-hosted workflow.'),
+  },
 } as const
+
+const chatKitRequest = z
+  .looseObject({
+    type: z.string().describe('threads.create, threads.list, items.list, …'),
+    params: z
+      .looseObject({})
+      .meta({ id: 'ChatKitParams', description: 'Depends on the type of the request.' }),
+  })
+  .meta({ id: 'ChatKitRequest', description: 'A request of the ChatKit protocol.' })
 
 const problems = [
   'missing_token',
@@ -37,9 +49,7 @@ export const GATEWAY_ROUTES = {
       'What `api.url` of ChatKit points at. The bearer token is the client secret. Requests about ' +
       "threads and attachments that are not the caller's are 404; answers stream through.",
     requestBody: {
-      schema: z
-        .looseObject({ type: z.string(), params: z.looseObject({}) })
-        .describe('A request of the ChatKit protocol: threads.create, threads.list, items.list, …'),
+      schema: chatKitRequest,
       example: { type: 'threads.list', params: { limit: 20 } },
       otherMediaTypes: ['multipart/form-data'],
     },

@@ -6,6 +6,13 @@ import { ServiceError } from '../../lib/errors.ts'
 import type { AppContext } from '../context.ts'
 import { jsonAnswer, type RouteDefinitions } from '../route-definition.ts'
 
+const live = z
+  .object({ status: z.literal('live').describe('Always `live`.') })
+  .meta({ id: 'Live', description: 'The process serves.' })
+const ready = z
+  .object({ status: z.literal('ready').describe('Always `ready`.') })
+  .meta({ id: 'Ready', description: 'Requests can be sent here.' })
+
 export const HEALTH_ROUTES = {
   live: {
     method: 'GET',
@@ -14,7 +21,7 @@ export const HEALTH_ROUTES = {
     summary: 'Whether the process serves',
     description: 'Asks nothing of the store, the issuers or OpenAI.',
     tag: 'operation',
-    answers: [jsonAnswer('It does.', z.object({ status: z.literal('live') }), { status: 'live' })],
+    answers: [jsonAnswer('It does.', live, { status: 'live' })],
   },
   ready: {
     method: 'GET',
@@ -23,7 +30,7 @@ export const HEALTH_ROUTES = {
     summary: 'Whether to send requests here',
     description: 'The store can be written and the keys of at least one issuer are usable.',
     tag: 'operation',
-    answers: [jsonAnswer('Ready.', z.object({ status: z.literal('ready') }), { status: 'ready' })],
+    answers: [jsonAnswer('Ready.', ready, { status: 'ready' })],
     problems: ['store_unavailable', 'idp_unavailable', 'shutting_down'],
   },
 } satisfies RouteDefinitions

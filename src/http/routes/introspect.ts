@@ -17,9 +17,17 @@ import type { SessionRecord } from '../../registry/records.ts'
 import { readFormField } from '../body.ts'
 import type { AppContext, AppEnv, Check } from '../context.ts'
 import type { FailedAuth } from '../failed-auth.ts'
-import { jsonAnswer, type RouteDefinitions } from '../route-definition.ts'
+import { jsonAnswer, type RouteDefinitions, unixTime } from '../route-definition.ts'
 
-const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
+const publicKey = z
+  .looseObject({
+    kty: z.string().describe('Its kind: EC, OKP or RSA.'),
+    kid: z.string().describe('Its id, which a token names.'),
+  })
+  .meta({ id: 'PublicKey', description: 'A public key (RFC 7517), with the members of its kind.' })
+const keySet = z
+  .object({ keys: z.array(publicKey).describe('All keys that verify.') })
+  .meta({ id: 'KeySet', description: 'Public keys.' })
 
 const keyExample = {
   kty: 'EC',
@@ -31,12 +39,18 @@ const keyExample = {
   use: 'sig',
 }
 
-const introspection = z.looseObject({
-  active: z.boolean(),
-  sub: z.string().optional().describe('The ChatKit user.'),
-  sid: z.string().optional().describe('The session.'),
-  exp: z.int().optional(),
-})
+const introspection = z
+  .looseObject({
+    active: z.boolean().describe('Whether it is live; all else is there only when it is.'),
+    sub: z.string().optional().describe('The ChatKit user.'),
+    sid: z.string().optional().describe('The session.'),
+    exp: unixTime('When it expires.').optional(),
+  })
+  .meta({ id: 'Introspection', description: 'RFC 7662, section 2.2.' })
+
+const introspectionRequest = z
+  .object({ token: z.string().max(16_384).describe('The client secret in question.') })
+  .meta({ id: 'IntrospectionRequest', description: 'RFC 7662, section 2.1.' })
 
 export const INTROSPECT_ROUTES = {
   keySet: {
@@ -56,7 +70,7 @@ export const INTROSPECT_ROUTES = {
     description: 'RFC 7662, for an `introspection` client with HTTP Basic, or an admin.',
     tag: 'chatkit',
     requestBody: {
-      schema: z.object({ token: z.string() }),
+      schema: introspectionRequest,
       example: { token: 'eyJ…' },
       mediaType: 'application/x-www-form-urlencoded',
     },

@@ -23,15 +23,32 @@ import { jsonAnswer, type RouteDefinitions, UPSTREAM } from '../route-definition
 import { callOptions } from '../upstream-call-options.ts'
 
 /** Chooses among what config and claims allow; decides nothing. */
-export const mintBody = z.strictObject({
-  workflow: z.string().min(1).optional(),
-  input: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).nullable()).optional(),
-  current_client_secret: z.string().nullish(),
-})
+export const mintBody = z
+  .strictObject({
+    workflow: z
+      .string()
+      .min(1)
+      .meta({ maxLength: 64, description: 'Name of a workflow, where the caller may choose.' })
+      .optional(),
+    input: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).nullable())
+      .meta({ id: 'ClientInput', description: 'What the workflow lets its clients say.' })
+      .optional(),
+    current_client_secret: z
+      .string()
+      .meta({ maxLength: 16_384 })
+      .nullish()
+      .describe('The secret that the new one replaces; null for none.'),
+  })
+  .meta({ id: 'MintRequest', description: 'What a client may choose. It may be left out.' })
 
-const clientSecret = z.strictObject({
-  client_secret: z.string().describe('For ChatKit, and for nothing else. Keep it in memory only.'),
-})
+const clientSecret = z
+  .strictObject({
+    client_secret: z
+      .string()
+      .describe('For ChatKit, and for nothing else. Keep it in memory only.'),
+  })
+  .meta({ id: 'ClientSecret', description: 'What ChatKit needs.' })
 
 export const SESSION_ROUTES = {
   createSession: {

@@ -14,6 +14,7 @@ import type { AppContext } from '../context.ts'
 import { listParameters, pathId, refuseQuery, validQuery } from '../query.ts'
 import {
   type HandlersOf,
+  idInPath,
   jsonAnswer,
   pageAnswer,
   type RouteDefinition,
@@ -26,8 +27,8 @@ import { callOptions } from '../upstream-call-options.ts'
 export const threadListParameters = {
   ...listParameters,
   /** Longer than an id: the cursor of a merged list names a thread of each source. */
-  after: z.string().min(1).max(8192).optional(),
-  workflow: z.string().min(1).max(2048).optional(),
+  after: z.string().min(1).max(8192).optional().describe('Threads after this: `last_id`.'),
+  workflow: z.string().min(1).max(2048).optional().describe('Threads of this workflow only.'),
 }
 
 /** Has no `user`: that is not for the caller to say. */
@@ -71,7 +72,7 @@ export function threadRoutes({
   const one = {
     ...side,
     path: `${path}/{id}`,
-    pathParameters: { id: 'The thread, cthr_…' },
+    pathParameters: { id: idInPath('The thread, cthr_…') },
   } as const
   return {
     list: {
