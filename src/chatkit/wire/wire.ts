@@ -112,8 +112,8 @@ export const apiError = z
         param: z.string().nullish().describe('The parameter that is wrong; null for none.'),
         code: z.string().nullish().describe('What to match on; null where there is none.'),
       })
-      .meta({ id: 'ApiErrorDetails', description: 'What went wrong.' }),
+      .meta({ id: 'ChatKitErrorDetails', description: 'What went wrong.' }),
   })
-  .meta({ id: 'ApiError', description: "An error in the ChatKit API's own format." })
+  .meta({ id: 'ChatKitError', description: "An error in the ChatKit API's own format." })
 /** {@link apiError} */
 export type ApiErrorBody = z.infer<typeof apiError>

@@ -16,7 +16,9 @@ const common = {
 
 const chatKitRequest = z
   .looseObject({
-    type: z.string().describe('threads.create, threads.list, items.list, …'),
+    type: z
+      .string()
+      .meta({ maxLength: 128, description: 'threads.create, threads.list, items.list, …' }),
     params: z
       .looseObject({})
       .meta({ id: 'ChatKitParams', description: 'Depends on the type of the request.' }),

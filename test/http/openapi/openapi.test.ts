@@ -56,7 +56,7 @@ const parameter = z.strictObject({
   in: z.enum(['path', 'query']),
   required: z.boolean(),
   schema: jsonSchema,
-  description: z.string().optional(),
+  description: z.string().min(5),
 })
 const operation = z.strictObject({
   operationId: z.string().regex(/^[a-z][A-Za-z]+$/),
@@ -211,7 +211,9 @@ describe('the document', () => {
 
   test('refuses in the schema what the service refuses: unknown fields of a mint', () => {
     const mint = described().find(({ name }) => name === 'POST /v1/sessions')
-    const schema = mint?.operation.requestBody?.content['application/json']?.schema
+    const body = mint?.operation.requestBody?.content['application/json']?.schema
+    expect(body).toEqual({ $ref: '#/components/schemas/MintRequest' })
+    const schema = document.components.schemas['MintRequest']
     expect(schema).toMatchObject({ type: 'object', additionalProperties: false })
     expect(Object.keys(schema?.['properties'] as object).sort()).toEqual([
       'current_client_secret',
