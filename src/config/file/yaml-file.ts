@@ -11,6 +11,7 @@ import {
   type ParsedNode,
   parseAllDocuments,
   type Range,
+  type Scalar,
   visit,
   type YAMLError,
 } from 'yaml'
@@ -103,7 +104,7 @@ function findProblems(
       if (isScalar(key) && key.value === '__proto__') add(startOf(key), 'is not a name to use')
     },
     Scalar: (_, node) => {
-      if (!isExact(node.value)) {
+      if (!isExact(node)) {
         add(startOf(node), 'is a number that cannot be kept exactly; put it in quotes')
       }
     },
@@ -115,9 +116,10 @@ function findProblems(
   return [...byLine.values()].sort((one, other) => one.line - other.line).slice(0, MAX_PROBLEMS)
 }
 
-/** Beyond 2^53 a number is rounded: an account of 20 digits would become another one. */
-function isExact(value: unknown): boolean {
-  return typeof value !== 'number' || Math.abs(value) <= Number.MAX_SAFE_INTEGER
+/** An account of 20 digits, or `0042`, would become another one: beyond 2^53 a number is rounded. */
+function isExact({ value, source = '' }: Scalar): boolean {
+  if (typeof value !== 'number') return true
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER && !/^[-+]?0\d/.test(source)
 }
 
 /** The library quotes the text only after a colon. */

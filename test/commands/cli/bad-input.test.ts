@@ -49,6 +49,7 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
     ['the same deeper', workflow('{id: id, tracing: {enabled: 9007199254740993}}'), /quotes/],
     ['the same in hexadecimal', account('0x7fffffffffffffff'), UNSAFE],
     ['the same with a point', account('9007199254740993.0'), UNSAFE],
+    ['a number whose zeros would go', account('0042'), UNSAFE],
     ['the same as a key', workflow('{id: id, state_variables: {9007199254740993: 1}}'), /quotes/],
     ['a number without end', account('1e400'), UNSAFE],
     ['input with such a number', create('--input', '{a: 12345678901234567890}'), /a: .*quotes/],

@@ -19,6 +19,8 @@ describe('what is refused', () => {
     ['a tab', 'a:\n\tb: 1\n', 2, [], /tab/],
     ['a repeated key', 'a:\n  b: 1\n  c: 2\n  b: 3\n', 4, ['a', 'b'], /repeats/],
     ['an alias', 'a: &x [1]\nb:\n  c: *x\n', 3, ['b', 'c'], /alias/],
+    ['digits beyond 2^53', 'a:\n  b: 12345678901234567890\n', 2, ['a', 'b'], /exactly.*quotes/],
+    ['leading zeros', 'a: [1, 0042]\n', 1, ['a', 1], /exactly.*quotes/],
     ['an unknown alias', 'b: [*x]\n', 1, ['b', 0], /alias/],
     ['a tag', 'a: 1\nb: !!js/function x\n', 2, ['b'], /tag/],
     ['a second document', 'a: 1\n---\nb: 2\n', 2, [], /second document/],
