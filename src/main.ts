@@ -2,6 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'
+import { placeholderOrigins } from './config/file/placeholders.ts'
 import { readByProxies } from './config/proxies.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
 import { widenedTrust } from './config/widened-trust.ts'
@@ -32,9 +33,12 @@ async function main(): Promise<void> {
   const setup = readSetupOrExit()
   const log = createLog({ level: setup.environment.logLevel })
   onCrash(log)
+  if (setup.fromEnvFile) log.info({ variables: setup.fromEnvFile }, 'read .env')
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
-  for (const line of widenedTrust(setup.settings)) log.warn(`config: ${line}`)
+  const { settings } = setup
+  const notes = [...widenedTrust(settings), ...placeholderOrigins(settings.corsOrigins)]
+  for (const line of notes) log.warn(`config: ${line}`)
   for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)
   warnOfSmallMemory(setup, log)
   const tracing = await tracingOf(setup, log)

@@ -1,8 +1,18 @@
-// `npm run check-config`: checks a config file offline, and names the secrets that it needs.
+// `npm run check-config`: checks a config file offline, and names what the service will need besides.
 
 import { readFileSync } from 'node:fs'
+import {
+  type Environment,
+  EnvironmentError,
+  readConfigSources,
+  readServiceVariables,
+} from '../config/env.ts'
 import { loadConfig } from '../config/file/load-config.ts'
+import type { SecretLookup } from '../config/file/needed-secrets.ts'
+import { placeholderOrigins } from '../config/file/placeholders.ts'
 import { ConfigError } from '../config/file/problems.ts'
+import { SecretFileError } from '../config/secret-file.ts'
+import type { Settings } from '../config/settings.ts'
 import { widenedTrust } from '../config/widened-trust.ts'
 import { EXIT } from './cli/exit.ts'
 
@@ -16,11 +26,29 @@ function run(args: readonly string[]): number {
   const text = readConfig(file)
   if (text === undefined) return EXIT.config
   try {
-    process.stdout.write(summarise(file, loadConfig(text, { file })))
+    const { variables, fromFile } = readServiceVariables()
+    const { secret } = readConfigSources(variables)
+    const loaded = loadConfig(text, { file, secrets: lookUp(secret), toRun: true })
+    if (fromFile !== undefined) process.stdout.write(`.env: read; it gives ${names(fromFile)}\n`)
+    process.stdout.write(summarise(file, loaded))
     return 0
   } catch (error) {
-    if (error instanceof ConfigError) return fail(EXIT.config, error.message)
+    if (error instanceof ConfigError || error instanceof EnvironmentError) {
+      return fail(EXIT.config, error.message)
+    }
     throw error
+  }
+}
+
+/** A secret that is set must be right; one that is not, or lies in a file elsewhere, is only named. */
+function lookUp(secret: Environment['secret']): SecretLookup {
+  return (name) => {
+    try {
+      return secret(name)?.() ?? 'unchecked'
+    } catch (error) {
+      if (error instanceof SecretFileError) return 'unchecked'
+      throw error
+    }
   }
 }
 
@@ -43,8 +71,28 @@ function readProblem(error: unknown): string {
 function summarise(file: string, { settings, environment }: ReturnType<typeof loadConfig>): string {
   const issuers = count(settings.issuers.length, 'issuer')
   const workflows = count(settings.workflows.length, 'workflow')
-  const notes = widenedTrust(settings).map((line) => `${file}: note: ${line}\n`)
-  return `${file}: ok: ${issuers}, ${workflows}; npm start needs ${environment.join(', ')}\n${notes.join('')}`
+  const needed = [...environment, ...needsBesides(settings)]
+  const notes = [...widenedTrust(settings), ...placeholderOrigins(settings.corsOrigins)]
+  return [
+    `${file}: ok: ${issuers}, ${workflows}; npm start needs ${names(needed)}`,
+    ...notes.map((line) => `${file}: note: ${line}`),
+    '',
+  ].join('\n')
+}
+
+/** Variables that are no secrets of the file's own. */
+function needsBesides({ workflows, console: signIn }: Settings): string[] {
+  const selfHosted = workflows.some(({ kind }) => kind === 'self-hosted')
+  if (!selfHosted && signIn === undefined) return []
+  const keys = [
+    ...(selfHosted ? ['SIGNING_KEY_FILE'] : []),
+    ...(signIn ? ['CONSOLE_COOKIE_KEY'] : []),
+  ]
+  return ['PUBLIC_URL', `with Redis ${keys.join(' and ')}`]
+}
+
+function names(list: readonly string[]): string {
+  return list.join(', ') || 'nothing more'
 }
 
 function count(number: number, noun: string): string {

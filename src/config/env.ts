@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { Secret } from '../lib/secret.ts'
+import { readEnvFile, variablesBeside } from './env-file.ts'
 import { type Proxies, proxySchema, readProxies, withCapitals } from './proxies.ts'
 import { type SecretSource, secretFromFile } from './secret-file.ts'
 import { type StoreLocation, storeUrl } from './store-url.ts'
@@ -109,6 +110,26 @@ export function readEnvironment(variables: Variables = process.env): Environment
   return asEnvironment(parsed.data, set)
 }
 
+/** Variables of the service, and where they come from. */
+export interface ServiceVariables {
+  readonly variables: Variables
+  /** Names that `.env` gave; undefined when there is no such file. */
+  readonly fromFile: readonly string[] | undefined
+}
+
+/**
+ * The process's variables and, for what it does not have, those of `.env` beside package.json.
+ *
+ * @throws {@link EnvironmentError} when that file cannot be used
+ */
+export function readServiceVariables(): ServiceVariables {
+  const file = readEnvFile()
+  if (file === undefined) return { variables: process.env, fromFile: undefined }
+  if (file.problems.length > 0) throw new EnvironmentError(file.problems)
+  const added = variablesBeside(process.env, file.variables)
+  return { variables: { ...added, ...process.env }, fromFile: Object.keys(added) }
+}
+
 /**
  * Reads only what the config file is checked with, so that the rest of the environment may be wrong.
  *
@@ -143,6 +164,14 @@ export function readProxyVariables(variables?: Variables): Proxies {
 export function withoutBlanks(variables: Variables = process.env): Variables {
   const set = Object.entries(variables).filter(([, value]) => value?.trim())
   return Object.assign(Object.create(null), withCapitals(Object.fromEntries(set)))
+}
+
+/** The variables, with another `CONFIG_FILE` where one is given. */
+export function withConfigFile(
+  variables: Variables = process.env,
+  file: string | undefined,
+): Variables {
+  return file === undefined ? variables : { ...withoutBlanks(variables), CONFIG_FILE: file }
 }
 
 /** The problems that a schema of variables found, one line each. */

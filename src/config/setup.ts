@@ -7,7 +7,9 @@ import {
   readConfigSources,
   readEnvironment,
   readProxyVariables,
+  readServiceVariables,
   type Variables,
+  withConfigFile,
 } from './env.ts'
 import { consoleProblems } from './file/console-checks.ts'
 import { loadConfig } from './file/load-config.ts'
@@ -32,17 +34,22 @@ export class SetupError extends Error {
 export interface Setup {
   readonly environment: Environment
   readonly settings: Settings
+  /** Names of the variables that `.env` gave; undefined when there is no such file. */
+  readonly fromEnvFile: readonly string[] | undefined
 }
 
 /**
  * Reads environment and config file, and finds everything that is wrong with either at once, before
  * anything is opened.
  *
- * @param variables - the environment; the process's own when absent
+ * @param given - the environment; the process's own with `.env` when absent
+ * @param configFile - instead of `CONFIG_FILE`
  * @throws {@link SetupError}
  */
-export function readSetup(variables?: Variables): Setup {
+export function readSetup(given?: Variables, configFile?: string): Setup {
   const problems: string[] = []
+  const read = given === undefined ? attempt(readServiceVariables, problems) : undefined
+  const variables = withConfigFile(read?.variables ?? given, configFile)
   const environment = attempt(() => readEnvironment(variables), problems)
   // The file is checked in any case, so that nobody has to start once more to read the other half.
   const sources = readConfigSources(variables)
@@ -51,7 +58,9 @@ export function readSetup(variables?: Variables): Setup {
     problems.push(...selfHostedProblems(environment, settings))
     problems.push(...(attempt(() => consoleProblems(environment, settings), problems) ?? []))
   }
-  if (environment && settings && problems.length === 0) return { environment, settings }
+  if (environment && settings && problems.length === 0) {
+    return { environment, settings, fromEnvFile: read?.fromFile }
+  }
   throw new SetupError([...new Set(problems)])
 }
 
@@ -95,7 +104,7 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
   return problems
 }
 
-/** Secrets of the kind `unneeded` are not asked for. */
+/** Secrets of the kind `unneeded` are not asked for; without one the service is to run with the file. */
 function readSettings(
   { configFile: file, secret }: Pick<Environment, 'configFile' | 'secret'>,
   problems: string[],
@@ -110,7 +119,7 @@ function readSettings(
       return 'unchecked'
     }
   }
-  return loadConfig(readText(file), { file, secrets }).settings
+  return loadConfig(readText(file), { file, secrets, toRun: unneeded === undefined }).settings
 }
 
 function readText(file: string): string {

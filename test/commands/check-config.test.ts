@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { MINIMAL } from '../config/fixtures.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { NODE, PREPARED } from '../support/service-process.ts'
+import { NODE, PREPARED, WITHOUT_ENV_FILE } from '../support/service-process.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const folder = scratchFolder()
@@ -13,7 +13,7 @@ const folder = scratchFolder()
 /** Runs the command with an empty environment: it needs none. */
 function check(...args: string[]): { code: number | null; out: string; err: string } {
   const command = [...PREPARED, 'src/commands/check-config.ts', ...args]
-  const run = spawnSync(NODE, command, { cwd: ROOT, env: {}, encoding: 'utf8' })
+  const run = spawnSync(NODE, command, { cwd: ROOT, env: WITHOUT_ENV_FILE, encoding: 'utf8' })
   return { code: run.status, out: run.stdout, err: run.stderr }
 }
 
@@ -42,8 +42,41 @@ test('a choice that widens trust is explained in one line', () => {
 })
 
 // The examples are loaded, and more, in test/config/examples.test.ts.
-test('the file that one begins with is right', () => {
-  expect(check('config/chatkit-mint.yaml')).toMatchObject({ code: 0, err: '' })
+test('the file that one begins with is right but for its placeholders, each an error with its line', () => {
+  const shipped = 'config/chatkit-mint.yaml'
+  const { code, out, err } = check(shipped)
+  expect({ code, out }).toEqual({ code: 78, out: '' })
+  expect(err.trimEnd().split('\n')).toEqual([
+    expect.stringMatching(
+      /chatkit-mint\.yaml:\d+: issuers\[0\]\.issuer: is the placeholder acme\.exam/,
+    ),
+    expect.stringMatching(
+      /chatkit-mint\.yaml:\d+: workflows\.support\.id: is the placeholder wf_repl/,
+    ),
+  ])
+  const text = readFileSync(join(ROOT, shipped), 'utf8')
+  const replaced = text.replace('wf_replace_me', 'wf_68e5c3')
+  const half = check(write('half.yaml', replaced))
+  expect(half).toMatchObject({ code: 78, err: expect.not.stringContaining('wf_') })
+  const file = write('whole.yaml', replaced.replace('//login.acme.example', '//login.corp.test'))
+  const whole = check(file)
+  expect(whole).toMatchObject({ code: 0, err: '' })
+  expect(whole.out).toContain(
+    `${file}: note: cors.origins: https://app.acme.example is a placeholder; put your app's origin`,
+  )
+})
+
+test('names what the service will need besides: secrets, its own address, keys for several instances', () => {
+  const own = MINIMAL.replace('id: wf_1', 'server: http://helpdesk.internal:8000/chatkit')
+  expect(check(write('own.yaml', own)).out).toContain(
+    'npm start needs PUBLIC_URL, with Redis SIGNING_KEY_FILE\n',
+  )
+  const console = `admins: { when: 'true' }
+console: { issuer: https://login.corp.test/, client_id: c, client_secret_env: CONSOLE_SECRET }
+`
+  expect(check(write('console.yaml', MINIMAL + console)).out).toContain(
+    'npm start needs OPENAI_API_KEY, CONSOLE_SECRET, PUBLIC_URL, with Redis CONSOLE_COOKIE_KEY\n',
+  )
 })
 
 test('every error of a wrong file: exit 78, a line each, nothing on standard output', () => {

@@ -5,7 +5,7 @@ import type { Settings } from '../../src/config/settings.ts'
 
 /** The least that a config file says. */
 export const MINIMAL = `issuers:
-  - issuer: https://login.acme.example/
+  - issuer: https://login.corp.test/
     audience: [chat-api]
     algorithms: [RS256]
 user: 'claims.sub'

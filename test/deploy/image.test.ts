@@ -72,6 +72,11 @@ describe('the image', () => {
     expect(existsSync(join(image, 'src/commands/check-config.ts'))).toBe(true)
   })
 
+  test('leaves out .env, and so does the repository', () => {
+    expect(isInContext('.env')).toBe(false)
+    expect(readFileSync(join(ROOT, '.gitignore'), 'utf8').split('\n')).toContain('.env')
+  })
+
   test('holds all that the service needs: it starts, and its health check succeeds', async () => {
     const data = scratchFolder()
     const config = join(data, 'config.yaml')

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { readEnvFile } from '../../src/config/env-file.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -12,6 +13,11 @@ export const NODE = join(ROOT, 'node_modules/.bin/node')
 const ENTRY = join(ROOT, 'src/main.ts')
 /** Before each entry point, as in the npm scripts: with it compiled code is kept from start to start. */
 export const PREPARED = ['--import', join(ROOT, 'src/check-node.js')]
+/** A developer's own `.env` must not change a test: a name that the environment has, blank or not, wins over it. */
+export const WITHOUT_ENV_FILE: Readonly<Record<string, string>> = {
+  PATH: process.env['PATH'] ?? '',
+  ...Object.fromEntries(Object.keys(readEnvFile()?.variables ?? {}).map((name) => [name, ''])),
+}
 const READY_WITHIN_MS = 15_000
 
 export interface ProcessOptions {
@@ -51,7 +57,7 @@ export function spawnNode(
 ): Spawned {
   const child = spawn(NODE, [...PREPARED, ...commandLine], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { ...WITHOUT_ENV_FILE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const said = { stdout: '', stderr: '' }

@@ -1,7 +1,7 @@
 // `--config`, for the commands that read the service's own config.
 
 import { Option } from 'commander'
-import { type Variables, withoutBlanks } from '../../config/env.ts'
+import { readServiceVariables, withConfigFile } from '../../config/env.ts'
 import { type Rules, readRules, readSetup, type Setup, SetupError } from '../../config/setup.ts'
 import { scrub } from '../../lib/log.ts'
 import { CommandError, EXIT } from './exit.ts'
@@ -20,7 +20,7 @@ export function configOption(): Option {
  * @throws `SetupError`
  */
 export function setupOf(io: Io, config: string | undefined): Setup {
-  return readSetup(variablesOf(io, config))
+  return readSetup(io.variables, config)
 }
 
 /**
@@ -32,16 +32,14 @@ export function setupOf(io: Io, config: string | undefined): Setup {
  */
 export function rulesOf(io: Io, config: string | undefined): Rules {
   try {
-    return readRules(variablesOf(io, config))
+    return readRules(withConfigFile(io.variables, config))
   } catch (error) {
     if (error instanceof SetupError) throw new CommandError(EXIT.config, scrub(error.message))
     throw error
   }
 }
 
-/** Variables of the command, with `--config` in the place of `CONFIG_FILE`. */
-export function variablesOf(io: Io, config: string | undefined): Variables | undefined {
-  return config === undefined
-    ? io.variables
-    : { ...withoutBlanks(io.variables), CONFIG_FILE: config }
+/** The command's world, with the variables of `.env`: for commands that work in the service's place. */
+export function withEnvFile(io: Io): Io {
+  return io.variables === undefined ? { ...io, variables: readServiceVariables().variables } : io
 }

@@ -15,6 +15,7 @@ import {
   reportMissingSecrets,
   type SecretLookup,
 } from './needed-secrets.ts'
+import { reportPlaceholders } from './placeholders.ts'
 import { asMapping, ConfigError, type ConfigProblem, formatPath, type Path } from './problems.ts'
 import { configSchema } from './schema.ts'
 import { reportSchemaProblems } from './schema-problems.ts'
@@ -27,6 +28,8 @@ export interface LoadOptions {
   readonly file: string
   /** The environment's secrets. Absent for an offline check, which then asks for none. */
   readonly secrets?: SecretLookup
+  /** Whether the service is to run with it, so that placeholders of the shipped files are errors. */
+  readonly toRun?: boolean
 }
 
 /** A config file that is right. */
@@ -64,7 +67,7 @@ export function loadConfig(text: string, options: LoadOptions): LoadedConfig {
 function check(
   yaml: YamlFile,
   compile: Compile,
-  { file, secrets }: LoadOptions,
+  { file, secrets, toRun }: LoadOptions,
 ): { problems: ConfigProblem[]; environment: string[] } {
   const problems: ConfigProblem[] = []
   const report = (path: Path, message: string): void => {
@@ -76,6 +79,7 @@ function check(
   reportConsoleProblems(data, report)
   reportWorkflowProblems(data, report)
   reportBackendProblems(data, report)
+  if (toRun) reportPlaceholders(data, report)
   const expressions = reportExpressionProblems(data, compile, report)
   const needed = neededSecrets(data, expressions)
   if (secrets !== undefined) reportMissingSecrets(needed, secrets, report)

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Io } from '../../../src/commands/cli/io.ts'
 import { runCli } from '../../../src/commands/cli/program.ts'
-import { NODE } from '../../support/service-process.ts'
+import { NODE, WITHOUT_ENV_FILE } from '../../support/service-process.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 export const BIN = join(ROOT, 'src/commands/chatkit-mint.js')
@@ -28,7 +28,7 @@ export async function cli(words: readonly string[], running: Running = {}): Prom
   const { env = {}, input = '' } = running
   const child = spawn(NODE, [BIN, ...words], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { ...WITHOUT_ENV_FILE, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   child.stdin.on('error', () => {})

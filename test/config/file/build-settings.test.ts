@@ -8,7 +8,7 @@ describe('a minimal file', () => {
     expect(settings).toMatchObject({
       issuers: [
         {
-          issuer: 'https://login.acme.example/',
+          issuer: 'https://login.corp.test/',
           audience: ['chat-api'],
           audienceClaim: 'aud',
           audienceWhenAbsent: 'refuse',
@@ -64,7 +64,7 @@ describe('a minimal file', () => {
 })
 
 const FULL = `issuers:
-  - issuer: https://login.acme.example/
+  - issuer: https://login.corp.test/
     audience: [chat-api, chat-api]
     audience_claim: client_id
     algorithms: [RS256, Ed25519]
@@ -106,7 +106,7 @@ workflows:
       automatic_thread_titling: { enabled: false }
 admins:
   when: 'claims.admin'
-  issuers: [https://login.acme.example/]
+  issuers: [https://login.corp.test/]
   origins: [https://admin.acme.example]
 cors: { origins: [https://app.acme.example, 'http://localhost:3000', 'capacitor://localhost'] }
 trusted_proxies: [172.16.0.0/12, 'fd00::/8']
@@ -174,7 +174,7 @@ describe('a file with every key', () => {
   test('maps the rest', () => {
     expect(settings).toMatchObject({
       admins: {
-        issuers: ['https://login.acme.example/'],
+        issuers: ['https://login.corp.test/'],
         origins: ['https://admin.acme.example'],
       },
       corsOrigins: ['https://app.acme.example', 'http://localhost:3000', 'capacitor://localhost'],
@@ -210,5 +210,5 @@ gateway: { stream_minutes: 90 }
 
 test('the one issuer is the issuer of admins when none is named', () => {
   const settings = settingsOf(`${MINIMAL}admins: { when: 'claims.admin' }\n`)
-  expect(settings.admins?.issuers).toEqual(['https://login.acme.example/'])
+  expect(settings.admins?.issuers).toEqual(['https://login.corp.test/'])
 })

@@ -8,7 +8,7 @@ import { MINIMAL, problemsOf, settingsOf } from '../fixtures.ts'
 
 const ADMINS = `admins: { when: 'claims.admin == true' }\n`
 const CONSOLE = `console:
-  issuer: https://login.acme.example/
+  issuer: https://login.corp.test/
   client_id: console
   client_secret_env: CONSOLE_CLIENT_SECRET
 `
@@ -17,7 +17,7 @@ const GOOD = MINIMAL + ADMINS + CONSOLE
 describe('the file', () => {
   test('has an hour for a sign-in unless it says otherwise', () => {
     expect(settingsOf(GOOD).console).toEqual({
-      issuer: 'https://login.acme.example/',
+      issuer: 'https://login.corp.test/',
       clientId: 'console',
       clientSecretEnv: 'CONSOLE_CLIENT_SECRET',
       sessionMinutes: 60,
@@ -33,7 +33,7 @@ describe('the file', () => {
     [
       'an issuer that is not configured',
       GOOD.replace(
-        'console:\n  issuer: https://login.acme.example/',
+        'console:\n  issuer: https://login.corp.test/',
         'console:\n  issuer: https://x.example/',
       ),
       /^11 console\.issuer is not one of the configured issuers/,
@@ -41,8 +41,8 @@ describe('the file', () => {
     [
       'an issuer without its slash',
       GOOD.replace(
-        'console:\n  issuer: https://login.acme.example/',
-        'console:\n  issuer: https://login.acme.example',
+        'console:\n  issuer: https://login.corp.test/',
+        'console:\n  issuer: https://login.corp.test',
       ),
       /^11 console\.issuer is not one of the configured issuers/,
     ],

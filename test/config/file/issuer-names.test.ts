@@ -4,7 +4,7 @@ import { minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
 
 // Which names an issuer may have, and what a {tenantid} in one stands for.
 
-const ISSUER = 'https://login.acme.example/'
+const ISSUER = 'https://login.corp.test/'
 const KEYS = '    jwks_uri: https://keys.example/k\n'
 const AUDIENCE = '    audience: [chat-api]\n'
 const named = (issuer: string, more = ''): string =>

@@ -5,7 +5,7 @@ import { MINIMAL, minimalWith, problemsOf } from '../fixtures.ts'
 
 test('all problems come at once, in the order of the file, each with its line and key', () => {
   const text = `issuers:
-  - issuer: http://login.acme.example
+  - issuer: http://login.corp.test
     audience: []
     algorithms: [none]
     colour: red
@@ -90,7 +90,7 @@ test('a misplaced secret is never printed', () => {
     `${MINIMAL}x: ${key}: b\n`,
     minimalWith('id: wf_1', `id: "${key} "`),
     minimalWith('[RS256]', `[${key}]`),
-    minimalWith('https://login.acme.example/', `https://u:${key}@login.acme.example/`),
+    minimalWith('https://login.corp.test/', `https://u:${key}@login.corp.test/`),
     minimalWith('audience:', `jwks: { keys: [{ kty: oct, k: ${key} }] }\n    audience:`),
   ]
   for (const text of texts) {

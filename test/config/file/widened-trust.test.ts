@@ -6,7 +6,7 @@ import { MINIMAL, minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
 // Choices of an issuer entry that accept more than the strict default, and where they are refused.
 
 const AUDIENCE = '    audience: [chat-api]\n'
-const ISSUER = 'https://login.acme.example/'
+const ISSUER = 'https://login.corp.test/'
 const lines = (text: string): string[] => widenedTrust(settingsOf(text))
 const withLines = (more: string): string => minimalWith(AUDIENCE, `${AUDIENCE}${more}`)
 

@@ -61,6 +61,8 @@ async function* diagnose(io: Io, options: Options): AsyncGenerator<Finding> {
     return
   }
   yield ok('config', `${setup.environment.configFile} and the environment are right`)
+  const { fromEnvFile } = setup
+  if (fromEnvFile) yield ok('.env', `read; it gives ${fromEnvFile.join(', ') || 'nothing new'}`)
   yield* describeProxies(setup)
   const workflows = chosen(setup, options.workflow)
   const { proxyFor } = setup.environment.proxies

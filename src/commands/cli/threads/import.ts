@@ -3,7 +3,7 @@
 import { open } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { isStorableId } from '../../../chatkit/protocol/request.ts'
-import { readEnvironment } from '../../../config/env.ts'
+import { readEnvironment, withConfigFile } from '../../../config/env.ts'
 import { unixSeconds } from '../../../lib/clock.ts'
 import { parseUserId, userProblem } from '../../../lib/ids.ts'
 import { createLog } from '../../../lib/log.ts'
@@ -12,7 +12,7 @@ import type { Ownership } from '../../../registry/owned-records.ts'
 import { StoreUnusableError } from '../../../registry/port.ts'
 import { ownersMoves } from '../../../threads/sources.ts'
 import { someText } from '../arguments.ts'
-import { configOption, rulesOf, variablesOf } from '../config-option.ts'
+import { configOption, rulesOf, withEnvFile } from '../config-option.ts'
 import { patiently } from '../doctor/store.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
@@ -46,12 +46,13 @@ export function importThreadsCommand(io: Io): Command {
 }
 
 async function importThreads(io: Io, file: string, flags: Flags): Promise<void> {
-  const { settings } = rulesOf(io, flags.config)
+  const world = withEnvFile(io)
+  const { settings } = rulesOf(world, flags.config)
   const own = settings.workflows.find(({ name }) => name === flags.workflow)
   if (own?.kind !== 'self-hosted') {
     throw new CommandError(EXIT.usage, `--workflow: ${flags.workflow} is no workflow with a server`)
   }
-  const { store } = readEnvironment(variablesOf(io, flags.config))
+  const { store } = readEnvironment(withConfigFile(world.variables, flags.config))
   if (store.kind === 'memory') {
     throw new CommandError(EXIT.config, 'STORE_URL: a store in memory ends with this command')
   }

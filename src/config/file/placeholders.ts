@@ -1,0 +1,42 @@
+// Finds what somebody who copied a shipped config file has not replaced yet.
+
+import { asList, asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
+
+/** Names of workflows in the shipped files. */
+const WORKFLOW = /^wf_replace_me/
+/** The host of the shipped files, and hosts below it. */
+const HOST = /^https?:\/\/(?:[^/:]+\.)?acme\.example(?:[/:]|$)/i
+
+/**
+ * With a placeholder no token counts and no session is made. Origins are left to {@link placeholderOrigins}: with
+ * one too many the service works.
+ *
+ * @param data - the whole file
+ * @param report - called for each placeholder
+ */
+export function reportPlaceholders(data: RawMapping, report: Report): void {
+  const reportHost = (value: unknown, path: Path) => {
+    if (!HOST.test(asText(value) ?? '')) return
+    report(path, 'is the placeholder acme.example; put your own in its place')
+  }
+  for (const [at, entry] of asList(data['issuers']).entries()) {
+    const { issuer, jwks_uri, audience } = asMapping(entry)
+    reportHost(issuer, ['issuers', at, 'issuer'])
+    reportHost(jwks_uri, ['issuers', at, 'jwks_uri'])
+    for (const [place, one] of asList(audience).entries()) {
+      reportHost(one, ['issuers', at, 'audience', place])
+    }
+  }
+  for (const [name, entry] of Object.entries(asMapping(data['workflows']))) {
+    if (!WORKFLOW.test(asText(asMapping(entry)['id']) ?? '')) continue
+    const problem = 'is the placeholder wf_replace_me; put the id of your workflow in its place'
+    report(['workflows', name, 'id'], problem)
+  }
+}
+
+/** One line for each origin of the shipped files, for `check-config` and the log of a start. */
+export function placeholderOrigins(origins: readonly string[]): string[] {
+  return origins
+    .filter((origin) => HOST.test(origin))
+    .map((origin) => `cors.origins: ${origin} is a placeholder; put your app's origin in its place`)
+}

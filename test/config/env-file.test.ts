@@ -1,0 +1,70 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, expect, test } from 'vitest'
+import { readEnvFile, variablesBeside } from '../../src/config/env-file.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+
+let file: string
+beforeEach(() => {
+  file = join(scratchFolder(), '.env')
+})
+
+test('no file is no problem', () => {
+  expect(readEnvFile(file)).toBeUndefined()
+})
+
+test('comments, quotes and export are read as shells and Node read them', () => {
+  writeFileSync(
+    file,
+    `# for development\nexport PORT=8080\nOPENAI_API_KEY="sk-one" # mine\nPUBLIC_URL='https://a.test'\nEMPTY=\n`,
+  )
+  expect(readEnvFile(file)).toEqual({
+    variables: {
+      PORT: '8080',
+      OPENAI_API_KEY: 'sk-one',
+      PUBLIC_URL: 'https://a.test',
+      EMPTY: '',
+    },
+    problems: [],
+  })
+})
+
+test('each name that Node itself would have to read is a problem, without its value', () => {
+  writeFileSync(file, 'NODE_EXTRA_CA_CERTS=/planted.pem\nPORT=1\nNODE_OPTIONS=--planted\n')
+  expect(readEnvFile(file)?.problems).toEqual(
+    ['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'].map(
+      (name) =>
+        `.env: ${name}: Node has started by the time this file is read; set it in the environment of the process`,
+    ),
+  )
+})
+
+test('a file that cannot be read is a problem', () => {
+  mkdirSync(file)
+  expect(readEnvFile(file)?.problems).toEqual([
+    '.env: cannot be read (EISDIR); check its permissions',
+  ])
+})
+
+test.skipIf(process.getuid?.() === 0)('a file of somebody else is a problem', () => {
+  writeFileSync(file, 'PORT=1')
+  chmodSync(file, 0)
+  expect(readEnvFile(file)?.problems).toEqual([expect.stringContaining('(EACCES)')])
+})
+
+test.each<[string, Record<string, string>, Record<string, string>, string[]]>([
+  ['another name', { PORT: '1' }, { HOST: 'a' }, ['HOST']],
+  ['the same name', { PORT: '1' }, { PORT: '2', HOST: 'a' }, ['HOST']],
+  [
+    'a name that the environment has blank',
+    { PUBLIC_URL: '' },
+    { PUBLIC_URL: 'https://a.test' },
+    [],
+  ],
+  ['the file of a secret', { OPENAI_API_KEY: 'k' }, { OPENAI_API_KEY_FILE: '/f' }, []],
+  ['a secret, whose file the environment names', { A_KEY_FILE: '/f' }, { A_KEY: 'k' }, []],
+  ['a proxy in lower case', { HTTPS_PROXY: 'http://a' }, { https_proxy: 'http://b' }, []],
+  ['a proxy in capitals', { no_proxy: 'a' }, { NO_PROXY: 'b' }, []],
+])('%s counts beside the environment as it should', (_name, environment, given, added) => {
+  expect(Object.keys(variablesBeside(environment, given))).toEqual(added)
+})

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { loadConfig } from '../../../src/config/file/load-config.ts'
+import { placeholderOrigins } from '../../../src/config/file/placeholders.ts'
+import { ConfigError } from '../../../src/config/file/problems.ts'
+import { MINIMAL } from '../fixtures.ts'
+
+function placesIn(text: string): string[] {
+  try {
+    loadConfig(text, { file: 'c.yaml', toRun: true })
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.problems.map(({ line, key }) => `${line} ${key}`)
+  }
+}
+
+test.each([
+  ['https://login.corp.test/', 'https://login.acme.example/', '2 issuers[0].issuer'],
+  ['https://login.corp.test/', 'https://ACME.example/realms/app', '2 issuers[0].issuer'],
+  ['https://login.corp.test/', 'https://acme.example:8443/', '2 issuers[0].issuer'],
+  ['[chat-api]', '[chat-api, https://chat.acme.example]', '3 issuers[0].audience[1]'],
+  ['[RS256]', '[RS256]\n    jwks_uri: https://login.acme.example/jwks', '5 issuers[0].jwks_uri'],
+  ['wf_1', 'wf_replace_me', '8 workflows.support.id'],
+  ['wf_1', 'wf_replace_me_too', '8 workflows.support.id'],
+])('%s as %s is a placeholder that keeps the service from running', (part, shipped, place) => {
+  expect(placesIn(MINIMAL.replace(part, shipped))).toEqual([place])
+})
+
+test.each([
+  ['https://login.corp.test/', 'https://notacme.example/'],
+  ['https://login.corp.test/', 'https://acme.example.com/'],
+  ['https://login.corp.test/', 'https://acme.eu.auth0.com/'],
+  ['wf_1', 'wf_1replace_me'],
+])('%s as %s is none', (part, own) => {
+  expect(placesIn(MINIMAL.replace(part, own))).toEqual([])
+})
+
+test('for work that does not run the service, placeholders are as good as anything', () => {
+  const text = MINIMAL.replace('wf_1', 'wf_replace_me')
+  expect(loadConfig(text, { file: 'c.yaml' }).settings.workflows).toMatchObject([
+    { id: 'wf_replace_me' },
+  ])
+})
+
+test('an origin of the shipped files is remarked on: with one too many the service works', () => {
+  expect(
+    placeholderOrigins(['https://app.acme.example', 'https://app.corp.test', 'capacitor://acme']),
+  ).toEqual([
+    expect.stringMatching(/^cors\.origins: https:\/\/app\.acme\.example is a placeholder/),
+  ])
+})
