@@ -14,7 +14,7 @@ describe.runIf(wantsRedis())('Redis with self-hosted workflows', () => {
   const redis = forAllTests(() => startRedis())
   beforeEach(async () => {
     await instances.closeAll()
-    await redis.cli('flushall')
+    await redis.flush()
     registry = instances.open(redis.url)
     await answers(registry)
   })

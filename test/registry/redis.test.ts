@@ -17,10 +17,7 @@ const log = createLog({ level: 'silent' })
 async function emptyStore(nodes: readonly TestRedis[], cluster: boolean) {
   const [first] = nodes
   if (first === undefined) throw new Error('no Redis')
-  for (const node of nodes) {
-    await node.cli('flushall')
-    await allowDocumentedUser(node, cluster ? ['+cluster|slots'] : [])
-  }
+  await Promise.all(nodes.map((node) => node.flush()))
   const opened: Registry[] = []
   return {
     async open() {
@@ -50,6 +47,7 @@ async function answering(registry: Registry): Promise<void> {
 
 describe.runIf(wantsRedis())('one node', () => {
   const node = forAllTests(() => startRedis())
+  beforeAll(() => allowDocumentedUser(node))
   registryContract('redis', () => emptyStore([node], false))
 })
 
@@ -57,6 +55,7 @@ describe.runIf(wantsRedis())('three nodes', () => {
   let nodes: readonly TestRedis[] = []
   beforeAll(async () => {
     nodes = await startCluster()
+    for (const node of nodes) await allowDocumentedUser(node, ['+cluster|slots'])
   })
   afterAll(() => Promise.all(nodes.map((node) => node.close())))
   registryContract('redis cluster', () => emptyStore(nodes, true))
