@@ -15,7 +15,7 @@ const ALONE = [
 const IN_PAIRS = [
   'test/faults/endings.test.ts',
   'test/process/drain.test.ts',
-  'test/registry/redis*.test.ts',
+  'test/registry/redis-*.test.ts',
   'test/security/upstream-outage.test.ts',
   'test/self-hosted/{process,redis}.test.ts',
   'test/walk/**/*.test.ts',

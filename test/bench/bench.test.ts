@@ -24,7 +24,7 @@ function bench(...commandLine: readonly string[]) {
 }
 
 test('a short run has every side in its table, and no failure', { timeout: 120_000 }, () => {
-  const { stdout, status, found } = bench('--only=cpu,latency,start,install-size')
+  const { stdout, status, found } = bench('--only=cpu,start,install-size')
   const failures: string[] = found.failures
   expect(status).toBe(failures.length === 0 ? 0 : EX_SOFTWARE)
   const busy = found.othersCores > BUSY
@@ -39,7 +39,18 @@ test('a short run has every side in its table, and no failure', { timeout: 120_0
   ]) {
     expect(rows.find((row) => row.startsWith(`| ${title}`))).toMatch(/\| \d+/)
   }
-  expect(Object.keys(found.reports)).toEqual(['cpu', 'latency', 'start', 'install-size'])
+  expect(Object.keys(found.reports)).toEqual(['cpu', 'start', 'install-size'])
+})
+
+test('a run of some sides has their latencies', {
+  timeout: 60_000,
+}, () => {
+  const { stdout, status, found } = bench('--only=latency', '--sides=limit,sqlite')
+  expect([status, found.failures]).toEqual([0, []])
+  const rows = stdout.split('\n').filter((line) => line.startsWith('| '))
+  for (const title of ['the limit: node:http', '**chatkit-mint**, SQLite']) {
+    expect(rows.find((row) => row.startsWith(`| ${title}`))).toMatch(/\| \d+/)
+  }
 })
 
 test('a command line that makes no sense is refused', () => {
