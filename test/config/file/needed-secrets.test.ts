@@ -27,6 +27,28 @@ describe('with an environment', () => {
     ])
   })
 
+  test.each([
+    ['"sk-planted"', /which is in quotes; leave them out/],
+    ["'sk-planted'", /which is in quotes/],
+    ['"sk-planted', /which is in quotes/],
+    ['OPENAI_API_KEY=sk-planted', /which is written as NAME=value; give the value alone/],
+    ['sk-plan ted', /which has white space inside/],
+    ['My API Key', /which is a placeholder, and no key/],
+    ['sk-…', /which is a placeholder/],
+    ['sk-plan\nted', /which has characters that no key has/],
+  ])('an API key that is none, %j, is a problem, and is not shown', (key, message) => {
+    const problems = problemsOf(MINIMAL, having({ OPENAI_API_KEY: key }))
+    expect(problems).toEqual([expect.stringMatching(message)])
+    expect(problems[0]).not.toContain('sk-plan')
+  })
+
+  test.each(['sk-proj-aB3_-x', 'sk-x=', 'A1b2C3==', 'eyJh.b-c_d'])(
+    '%s may be an API key',
+    (key) => {
+      expect(problemsOf(MINIMAL, having({ OPENAI_API_KEY: key }))).toEqual([])
+    },
+  )
+
   test('a shared secret has 32 bytes at least', () => {
     const text = minimalWith('[RS256]', '[HS256]\n    secret_env: SHARED')
     const problems = (value: string) =>
