@@ -11,6 +11,7 @@ const PLACEHOLDER =
  * @returns a predicate and what to do, without any part of the text; undefined for a possible key
  */
 export function apiKeyProblem(text: string): string | undefined {
+  if (text === '') return 'is empty'
   if (/^["'`]|["'`]$/.test(text)) return 'is in quotes; leave them out'
   if (/^[A-Z][A-Z0-9_]*=[^=]/.test(text)) return 'is written as NAME=value; give the value alone'
   if (PLACEHOLDER.test(text)) {

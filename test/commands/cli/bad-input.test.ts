@@ -181,6 +181,15 @@ describe('a key that is none: says so and what to do, and nobody is asked', () =
   })
 })
 
+test('an empty --api-key is an error, and no reason to take the one of the environment', async () => {
+  for (const key of ['', ' ']) {
+    const { code, out, err } = await quickCli([...LIST, '--api-key', key], env)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toContain('the API key (--api-key) is empty')
+  }
+  expect(api.api.requests()).toEqual([])
+})
+
 describe('whom it asks', () => {
   test('the service where both are set, unless an option says otherwise', async () => {
     const both = { ...env, ...SERVICE }

@@ -126,7 +126,8 @@ function urlOf(text: string | undefined, flag: string): string | undefined {
 
 function keyOf(flags: TargetFlags, environment: CliEnvironment): () => Secret {
   const given = flags.apiKey?.trim()
-  const source = given ? () => new Secret(given) : environment.secret('OPENAI_API_KEY')
+  const source =
+    given === undefined ? environment.secret('OPENAI_API_KEY') : () => new Secret(given)
   if (source === undefined) {
     throw new CommandError(
       EXIT.config,
@@ -136,6 +137,7 @@ function keyOf(flags: TargetFlags, environment: CliEnvironment): () => Secret {
   }
   const problem = apiKeyProblem(source().reveal())
   if (problem === undefined) return source
-  const [where, exitCode] = given ? ['--api-key', EXIT.usage] : ['OPENAI_API_KEY', EXIT.config]
+  const [where, exitCode] =
+    given === undefined ? ['OPENAI_API_KEY', EXIT.config] : ['--api-key', EXIT.usage]
   throw new CommandError(exitCode, `the API key (${where}) ${problem}. Nothing was sent.`)
 }
