@@ -51,8 +51,15 @@ export interface ServiceErrorOptions {
   readonly upstream?: 'self-hosted'
   /** Instead of the code's own status; for `server_refused`, which passes a server's 4xx on. */
   readonly status?: number
-  /** What OpenAI refused: its 4xx, and the parameter that it named. */
-  readonly refused?: { readonly status: number; readonly param?: string | undefined } | undefined
+  /** What OpenAI refused: its 4xx, its code, and the parameter that it named. */
+  readonly refused?:
+    | {
+        readonly status: number
+        readonly param?: string | undefined
+        /** Undefined when the answer is not in the API's format: something on the way gave it. */
+        readonly code?: string | undefined
+      }
+    | undefined
   /** Whole seconds for `Retry-After`, where the code has that header. */
   readonly retryAfterSeconds?: number
 }

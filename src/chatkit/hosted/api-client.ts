@@ -207,10 +207,11 @@ export function describeAnswer(answer: UpstreamAnswer): string {
   return `status ${answer.status}${names && ` (${names})`}${id}`
 }
 
-/** What a backend's SDK can show of a 4xx that is about the request. */
+/** What a backend's SDK can show of a 4xx that is about the request, and what the doctor can tell from it. */
 export function refusedBy({ status, body }: UpstreamAnswer) {
   if (status < 400 || status >= 500) return undefined
-  return { status, param: errorNames(body).param || undefined }
+  const { type, code, param } = errorNames(body)
+  return { status, param: param || undefined, code: code || type || undefined }
 }
 
 function errorNames(body: Buffer): { type?: string; code?: string; param?: string } {

@@ -34,7 +34,10 @@ export const MOVE_ON = `OpenAI runs hosted workflows until ${HOSTED_UNTIL}: move
  */
 export function adviceOnApi(error: unknown, context: CallContext): string {
   const { keyName, keyHint, baseUrl, setting } = context
-  switch (error instanceof ServiceError ? error.code : undefined) {
+  const { code, refused } = error instanceof ServiceError ? error : {}
+  const known = refused && adviceOnRefusal(refused, context)
+  if (known !== undefined) return known
+  switch (code) {
     case 'upstream_auth_failed':
       return adviceOnKey(context)
     case 'workflow_unavailable':
@@ -46,10 +49,43 @@ export function adviceOnApi(error: unknown, context: CallContext): string {
     case 'upstream_timeout':
       return `the API took the call and gave no whole answer in time: look at the API's status page and at proxies on the way to ${baseUrl}`
     case 'upstream_invalid_response':
-      return `what answers is not the ChatKit API, or something on the way changes its answers: check ${setting} (${baseUrl})`
+      return `what answers is not the ChatKit API, or a filter on the way changes its answers: check ${setting} (${baseUrl})${byWayOf(context)}`
     default:
       return adviceOnConnection(error, { url: baseUrl, ...context })
   }
+}
+
+/** Advice for what the API's own code says, and for an answer that is none of the API's. */
+function adviceOnRefusal(
+  { status, code }: NonNullable<ServiceError['refused']>,
+  context: CallContext,
+): string | undefined {
+  const { keyName, keyHint, project, baseUrl, setting } = context
+  if (status === 404 && !baseUrl.endsWith('/v1')) {
+    return `check ${setting} (${baseUrl}): the API's own address ends in /v1, as in https://api.openai.com/v1`
+  }
+  const key = `the key ${keyHint} in ${keyName}`
+  switch (code) {
+    case undefined:
+      return `${status} with a page that is none of the API's: a filter on the way refuses the call${byWayOf(context)}; have ${new URL(baseUrl).host} allowed there, and check ${setting} (${baseUrl})`
+    case 'incorrect_hostname':
+      return `the project of ${key} has its data in a region with an address of its own: set base_url of this workflow, as in https://eu.api.openai.com/v1`
+    case 'missing_scope':
+      return `${key} lacks a permission: give it permission to write ChatKit sessions, or use a key with all of them`
+    case 'mismatched_project':
+      return `${key} is of another project than OPENAI_PROJECT_ID (${project}): leave that out, or use a key of that project`
+    case 'mismatched_organization':
+      return `${key} is of another organization than OPENAI_ORG_ID: leave that out, or use a key of that organization`
+    case 'unsupported_country_region_territory':
+      return `OpenAI does not serve the country from which the call came${byWayOf(context)}: run the service, or the proxy that it calls through, in one that it serves`
+    default:
+      return undefined
+  }
+}
+
+function byWayOf({ baseUrl, proxyFor }: CallContext): string {
+  const proxy = proxyFor(new URL(baseUrl))
+  return proxy === undefined ? '' : `, by way of the proxy ${proxy.origin}`
 }
 
 function adviceOnKey({ keyName, keyHint, project, status }: CallContext): string {

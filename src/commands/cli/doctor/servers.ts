@@ -112,7 +112,7 @@ function adviceOnServer(
   const setting = `workflows.${name}.server`
   switch (error instanceof ServiceError ? error.code : undefined) {
     case 'not_found':
-      return `check the path in ${setting}: the server runs and has nothing there`
+      return `check the path in ${setting}: the server runs and has nothing there, perhaps but for a slash at its end`
     case 'upstream_rejected':
     case 'upstream_invalid_response':
       return `check ${setting}: what answers there does not speak the ChatKit protocol`

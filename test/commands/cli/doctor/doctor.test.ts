@@ -172,7 +172,80 @@ describe('the ChatKit API', () => {
     api.api.setFaults({ status: 401, body: { error } })
     const finding = await support()
     expect(finding?.message).toContain('mismatched_project')
-    expect(finding?.advice).toContain('or is not of OPENAI_PROJECT_ID (proj_9)')
+    expect(finding?.advice).toContain('is of another project than OPENAI_PROJECT_ID (proj_9)')
+  })
+
+  const saying = (status: number, code: string, type = 'invalid_request_error') => ({
+    status,
+    body: { error: { message: 'planted', type, param: null, code } },
+  })
+  const PAGE = '<!doctype html><title>Blocked</title>'
+
+  test.each<[string, Parameters<RunningChatKitApi['api']['setFaults']>[0], RegExp]>([
+    [
+      'a project with data residency, asked at the usual address',
+      saying(401, 'incorrect_hostname'),
+      /region with an address of its own: set base_url .* https:\/\/eu\.api\.openai\.com\/v1$/,
+    ],
+    [
+      'a key without the permission (403)',
+      saying(403, 'missing_scope'),
+      /lacks a permission: give/,
+    ],
+    [
+      'a key without the permission (401)',
+      saying(401, 'missing_scope'),
+      /lacks a permission: give/,
+    ],
+    ['another organization', saying(401, 'mismatched_organization'), /than OPENAI_ORG_ID: leave/],
+    [
+      'a country that is not served',
+      saying(403, 'unsupported_country_region_territory', 'request_forbidden'),
+      /does not serve the country from which the call came: run the service, or the proxy/,
+    ],
+    ['a code that is new', saying(403, 'brand_new'), /give it permission/],
+    [
+      'the page of a filter (403)',
+      { status: 403, body: PAGE },
+      /403 with a page .* a filter on the/,
+    ],
+    [
+      'the page of a filter (401)',
+      { status: 401, body: PAGE },
+      /401 with a page .* a filter on the/,
+    ],
+    [
+      'the page of a filter (404)',
+      { status: 404, body: PAGE },
+      /404 with a page .* a filter on the/,
+    ],
+    ['the page of a filter (200)', { body: PAGE }, /a filter on the way changes its answers/],
+    ['a login page (302)', { status: 302 }, /a filter on the way changes its answers/],
+  ])('%s: says what to do, and nothing of the message', async (_name, faults, advice) => {
+    api.api.setFaults(faults)
+    const finding = await support()
+    expect(finding).toMatchObject({ status: 'wrong', advice: expect.stringMatching(advice) })
+    expect(JSON.stringify(finding)).not.toContain('planted')
+  })
+
+  test.each(['', '/v1/chatkit', '/v1/chatkit/sessions', '/V1'])(
+    'a base URL that ends in %j instead of /v1: says so',
+    async (path) => {
+      variables = { ...variables, OPENAI_BASE_URL: api.origin + path }
+      expect((await support())?.advice).toMatch(
+        /^check OPENAI_BASE_URL \(\S+\): the API's own address ends in \/v1/,
+      )
+    },
+  )
+
+  test('a slash at the end of the base URL does no harm', async () => {
+    variables = { ...variables, OPENAI_BASE_URL: `${api.url}//` }
+    expect(await support()).toMatchObject({ status: 'ok' })
+  })
+
+  test('base_url of a workflow is what is asked, and what is named', async () => {
+    writeFileSync(file, configOf().replace("version: '3'", `base_url: ${api.origin}/europe`))
+    expect((await support())?.advice).toMatch(/^check workflows\.support\.base_url \(\S+\/europe\)/)
   })
 
   test('after the end of hosted workflows a 404 also points to the guide', async () => {
