@@ -167,6 +167,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const { canceller, metrics, draining, ...rest } = context
   const { audit, failedAuth, now, log } = rest
   const { limits, issuers } = settings
+  const { onAnswer } = options
   const origins = originsOf(settings, environment.publicUrl)
   const sources = threadSources(settings.workflows, chatkitOf)
   const onForeign = tellOfForeign(context)
@@ -191,10 +192,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     secret: environment.secret,
     figures: metrics.figures.samples,
     selfHosted: await selfHostedParts(settings, parts, rest),
-    onAnswer(answer) {
-      metrics.seen(answer)
-      options.onAnswer?.(answer)
-    },
+    onAnswer: onAnswer === undefined ? metrics.seen : both(metrics.seen, onAnswer),
     callerOf: createCallerOf({ authenticate, origins, settings, failedAuth }),
     verifyLogoutToken,
     mint,
@@ -239,3 +237,12 @@ function metricsOf(
     mintsUnderWay,
   })
 }
+
+type Seen = (answer: AnswerSeen) => void
+
+const both =
+  (first: Seen, second: Seen): Seen =>
+  (answer) => {
+    first(answer)
+    second(answer)
+  }

@@ -71,7 +71,7 @@ function allowedOrigin(c: AppContext, origins: Origins): string | undefined {
   const { path } = c.req
   if (origin === CHATKIT_FRAME && GATEWAY_PATH.test(path)) return origin
   // No page may hold an API key.
-  if (isBackendPath(path)) return undefined
+  if (BACKEND_PATH.test(path)) return undefined
   const allowed = CONSOLE_PATH.test(path)
     ? origins.console.has(origin)
     : ADMIN_PATH.test(path)

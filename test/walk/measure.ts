@@ -10,14 +10,15 @@ export interface PathLength {
 
 /**
  * The longest that each path may be. The bounds of the house were 57/190, 35/100, 46/145 and 38/125. What
- * came into a path since: a mint reads named choices of its issuer; an admin's standing is read on each
+ * came into a path since: a mint reads named choices of its issuer and takes one of three lanes; claims that
+ * are named like members of objects are looked for; an admin's standing is read on each
  * call; reads are counted; a stream checks whose threads its events name, links files, and is bounded in memory.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 57, functions: 197 },
-  'admin-revoke': { files: 37, functions: 115 },
+  mint: { files: 57, functions: 201 },
+  'admin-revoke': { files: 38, functions: 117 },
   'own-threads': { files: 50, functions: 161 },
-  'gateway-stream': { files: 42, functions: 185 },
+  'gateway-stream': { files: 42, functions: 186 },
 }
 
 const WARM_UP = 10

@@ -1,29 +1,27 @@
 // Makes claims and input readable to CEL when a member is called "constructor": the library takes the type of an
 // object from its member of that name, which is the token's or the client's then.
 
-/** Converted claims. A token that is seen again has the same claims. */
-const known = new WeakMap<object, unknown>()
+/** Values without such a member. A token that is seen again has the same claims. */
+const plain = new WeakSet<object>()
 
-/** The claims themselves, unless something in them has a member "constructor": that becomes a `Map`. */
-export function celClaims(claims: Readonly<Record<string, unknown>>): unknown {
-  let found = known.get(claims)
-  if (found === undefined) {
-    found = converted(claims)
-    known.set(claims, found)
-  }
-  return found
+/** The value itself, unless something in it has a member "constructor": that becomes a `Map`. */
+export function celValue(value: object): unknown {
+  if (plain.has(value)) return value
+  if (holdsConstructor(value)) return converted(value)
+  plain.add(value)
+  return value
 }
 
-/** The same for input, whose values are no objects. */
-export function celInput(input: object): unknown {
-  return Object.hasOwn(input, 'constructor') ? new Map(Object.entries(input)) : input
+function holdsConstructor(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (!Array.isArray(value) && Object.hasOwn(value, 'constructor')) return true
+  for (const key in value) if (holdsConstructor(Reflect.get(value, key))) return true
+  return false
 }
 
 function converted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).map(([key, from]) => ({ key, from, to: converted(from) }))
-  const same = entries.every(({ from, to }) => from === to)
-  if (Array.isArray(value)) return same ? value : entries.map(({ to }) => to)
-  if (Object.hasOwn(value, 'constructor')) return new Map(entries.map(({ key, to }) => [key, to]))
-  return same ? value : Object.fromEntries(entries.map(({ key, to }) => [key, to]))
+  if (Array.isArray(value)) return value.map(converted)
+  const entries = Object.entries(value).map(([key, member]) => [key, converted(member)] as const)
+  return Object.hasOwn(value, 'constructor') ? new Map(entries) : Object.fromEntries(entries)
 }

@@ -3,7 +3,7 @@
 import { Environment } from '@marcbachmann/cel-js'
 import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
 import type { Expression } from '../settings.ts'
-import { celClaims, celInput } from './cel-values.ts'
+import { celValue } from './cel-values.ts'
 import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
 import {
   callsFunction,
@@ -105,8 +105,8 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
     evaluate: ({ issuer, claims, input }) => {
       const value: unknown = parsed({
         issuer,
-        claims: celClaims(claims),
-        input: celInput(input),
+        claims: celValue(claims),
+        input: celValue(input),
       })
       return value instanceof UnsignedInt ? value.valueOf() : value
     },
