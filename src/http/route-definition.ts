@@ -21,6 +21,16 @@ export type SecurityScheme =
   | 'apiKey'
   | 'apiKey'
 
+/** The groups of routes. */
+export const TAGS = {
+  sessions: "Mints and ends sessions of the app's users.",
+  threads: "The caller's own threads.",
+  chatkit: 'For self-hosted ChatKit servers and for ChatKit in the page.',
+  'chatkit api': 'For backends: the six operations of the ChatKit API.',
+  admin: 'For admins: sessions, users, threads, audit of everyone.',
+  operation: 'For machines and developers.',
+} as const
+
 /** One method of one path; its key in the table is its operation id. */
 export interface RouteDefinition {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -32,7 +42,7 @@ export interface RouteDefinition {
   readonly credentials?: readonly SecurityScheme[]
   readonly summary: string
   readonly description: string
-  readonly tag: string
+  readonly tag: keyof typeof TAGS
   /** Each parameter in the path, with a description; read by the handler. */
   readonly pathParameters?: Readonly<Record<string, z.ZodType>>
   /** Checked before the handler runs; for backends by the handler, which words refusals as the API does. */

@@ -2,7 +2,12 @@
 
 import type { z } from 'zod'
 import { apiError } from '../../chatkit/wire/wire.ts'
-import type { RouteDefinition, RouteDefinitions, SecurityScheme } from '../route-definition.ts'
+import {
+  type RouteDefinition,
+  type RouteDefinitions,
+  type SecurityScheme,
+  TAGS,
+} from '../route-definition.ts'
 import { securityOf } from './operation.ts'
 import { type Content, describeResponses, problemExamples, problemSchema } from './responses.ts'
 import { type JsonSchema, jsonSchema, namedSchemas } from './schemas.ts'
@@ -35,6 +40,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
         'it is a preflight. The console at `/admin` is pages for people, and no part of this API.',
     },
     ...(publicUrl !== undefined && { servers: [{ url: publicUrl }] }),
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       securitySchemes: {

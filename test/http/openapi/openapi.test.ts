@@ -82,6 +82,7 @@ const openApi = z.strictObject({
   openapi: z.string().regex(/^3\.1\.\d$/),
   info: z.strictObject({ title: z.string(), version: z.string(), description: z.string() }),
   servers: z.array(z.strictObject({ url: z.url() })),
+  tags: z.array(z.strictObject({ name: z.string(), description: z.string().min(10) })),
   paths: z.record(
     z.string().startsWith('/'),
     z.partialRecord(z.enum(['get', 'post', 'put', 'delete']), operation),
@@ -121,6 +122,11 @@ describe('the document', () => {
   test('has every route of the table under its own method and path', () => {
     const ids = described().map((one) => one.operation.operationId)
     expect(ids.toSorted()).toEqual(TABLE.map(([id]) => id).toSorted())
+  })
+
+  test('describes exactly the groups that its operations are in', () => {
+    const used = described().flatMap(({ operation }) => operation.tags)
+    expect(document.tags.map(({ name }) => name).toSorted()).toEqual([...new Set(used)].toSorted())
   })
 
   test('leaves out the console, which is served too', () => {
