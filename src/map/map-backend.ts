@@ -50,7 +50,7 @@ export function backendParams(
   const ours = createParams({ user, workflow, stateVariables }, workflow.expiresAfterSeconds)
   const { expires_after = ours.expires_after } = asked
   const rate_limits = merged(ours.rate_limits, asked.rate_limits)
-  const chatkit_configuration = merged(ours.chatkit_configuration, asked.chatkit_configuration)
+  const chatkit_configuration = features(ours.chatkit_configuration, asked.chatkit_configuration)
   return {
     user,
     workflow: merged(ours.workflow, {
@@ -60,6 +60,21 @@ export function backendParams(
     ...(expires_after && { expires_after }),
     ...(rate_limits && { rate_limits }),
     ...(chatkit_configuration && { chatkit_configuration }),
+  }
+}
+
+type Features = CreateSessionParams['chatkit_configuration']
+
+/** Field by field: who asks for more files does not turn the upload off that the config turns on. */
+function features(ours: Features, asked: Features): Features {
+  if (ours === undefined || asked === undefined) return asked ?? ours
+  const titling = merged(ours.automatic_thread_titling, asked.automatic_thread_titling)
+  const file_upload = merged(ours.file_upload, asked.file_upload)
+  const history = merged(ours.history, asked.history)
+  return {
+    ...(titling && { automatic_thread_titling: titling }),
+    ...(file_upload && { file_upload }),
+    ...(history && { history }),
   }
 }
 

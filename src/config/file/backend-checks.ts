@@ -30,19 +30,19 @@ export function reportBackendProblems(data: RawMapping, report: Report): void {
 function reportAnswersTo(workflows: readonly [string, unknown][], report: Report): void {
   const taken = new Map<unknown, string>()
   for (const [name, value] of workflows) {
-    taken.set(name, name)
-    const id = asText(asMapping(value)['id'])
-    if (id !== undefined && !taken.has(id)) taken.set(id, name)
-  }
-  for (const [name, value] of workflows) {
     for (const [at, id] of asList(asMapping(value)['answers_to']).entries()) {
-      const owner = taken.get(id)
+      const other = workflows.find(([known, it]) => known !== name && isCalled(id, known, it))
+      const owner = other?.[0] ?? taken.get(id)
       taken.set(id, name)
-      if (owner === undefined || owner === name) continue
+      if (owner === undefined) continue
       const problem = `is a name, id or answers_to of ${owner} already; each id leads to one workflow`
       report(['workflows', name, 'answers_to', at], problem)
     }
   }
+}
+
+function isCalled(id: unknown, name: string, workflow: unknown): boolean {
+  return id !== undefined && (id === name || id === asText(asMapping(workflow)['id']))
 }
 
 function isRepeated(seen: Set<unknown>, value: unknown): boolean {

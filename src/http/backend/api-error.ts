@@ -3,12 +3,16 @@
 
 import type { ApiErrorBody } from '../../chatkit/wire/wire.ts'
 import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
+import { scrub } from '../../lib/log.ts'
 import { detailOf } from '../../respond/codes.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import type { TextAnswer } from '../answer.ts'
 
 /** Statuses that the operations answer with by themselves. */
 export type ApiErrorStatus = 400 | 401 | 403 | 404 | 405 | 413 | 500
+
+/** Most characters of a message: it can quote what the caller sent. */
+const MAX_MESSAGE_CHARACTERS = 500
 
 /** Code in log and metrics for each status. */
 const CODES = {
@@ -38,7 +42,8 @@ export class ApiError extends ServiceError {
    * @param details - `param` and `code` of the body, `Allow` of a 405
    */
   constructor(status: ApiErrorStatus, message: string, details: ApiErrorDetails = {}) {
-    super(CODES[status], { reason: message, detail: message, status })
+    const text = message.slice(0, MAX_MESSAGE_CHARACTERS)
+    super(CODES[status], { reason: text, detail: text, status })
     this.details = details
   }
 }
@@ -64,7 +69,9 @@ export function apiErrorAnswer(error: ServiceError): TextAnswer {
   const { param = error.refused?.param, code = apiCode(error), allow } = detailsOf(error)
   const headers = { ...problem.headers, 'Content-Type': 'application/json' }
   if (allow !== undefined) Object.assign(headers, { Allow: allow })
-  const body = errorBody({ message: messageOf(error), type: typeOf(status), param, code })
+  // A credential sent in the wrong place is not quoted, neither by us nor through OpenAI's `param`.
+  const message = scrub(messageOf(error))
+  const body = errorBody({ message, type: typeOf(status), param: param && scrub(param), code })
   return { status, headers, body: JSON.stringify(body) }
 }
 

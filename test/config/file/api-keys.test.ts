@@ -52,4 +52,24 @@ describe('answers_to', () => {
       /workflows\.desk\.answers_to\[0\] is .* of support already/,
     )
   })
+
+  test.each([
+    ['an id twice in one list', 'answers_to: [wf_x, wf_x]', 'desk'],
+    [
+      'its own id, which another workflow has as well',
+      'id: wf_1\n    answers_to: [wf_1]',
+      'support',
+    ],
+  ])('refuses %s', (_name, lines, owner) => {
+    const desk = withWorkflows('', `    ${lines}\n`)
+    const text = lines.startsWith('id:') ? desk.replace(/ {4}server: .*\n/, '') : desk
+    expect(problemsOf(text).join('\n')).toMatch(
+      new RegExp(`workflows\\.desk\\.answers_to\\[\\d\\] is .* of ${owner} already`),
+    )
+  })
+
+  test('may repeat the workflow’s own name and id', () => {
+    const text = withWorkflows('    answers_to: [support, wf_1]\n', '')
+    expect(settingsOf(text).workflows[0]?.answersTo).toEqual(['support', 'wf_1'])
+  })
 })

@@ -188,6 +188,40 @@ describe('a path', () => {
   )
 })
 
+describe('a credential in the wrong place', () => {
+  const post = (body: object) => ({ method: 'POST', body: JSON.stringify(body) })
+  test.each([
+    ['the id of a thread', `/chatkit/threads/${BILLING}`, {}, 404],
+    ['a query parameter', `/chatkit/threads?${BILLING}=1`, {}, 400],
+    ['a cursor', `/chatkit/threads?after=${BILLING}`, {}, 400],
+    ['a workflow', '/chatkit/sessions', post({ user: 'a', workflow: { id: BILLING } }), 404],
+    [
+      'a field',
+      '/chatkit/sessions',
+      post({ ...{ user: 'a', workflow: { id: 'helpdesk' } }, [BILLING]: 1 }),
+      400,
+    ],
+    [
+      'a content type',
+      '/chatkit/sessions',
+      { method: 'POST', body: '{}', headers: { 'content-type': BILLING } },
+      400,
+    ],
+  ])('as %s is not quoted', async (_name, path, init, status) => {
+    const response = await scene.call(path, init)
+    expect([response.status, await response.text()]).toEqual([
+      status,
+      expect.not.stringContaining(BILLING),
+    ])
+  })
+
+  test('and long ones are cut', async () => {
+    const response = await create({ user: 'a', workflow: { id: 'w'.repeat(10_000) } })
+    expect(response.status).toBe(404)
+    expect((await response.text()).length).toBeLessThan(1000)
+  })
+})
+
 describe('an error of the upstream', () => {
   const hosted = { user: 'alice', workflow: { id: 'support' } }
   const fails = async (status: number, error: object = {}) => {
@@ -207,6 +241,12 @@ describe('an error of the upstream', () => {
     const error = await fails(status, { param: 'workflow.version', code: 'invalid_value' })
     expect(error).toBeInstanceOf(expected)
     expect([error.status, error.param]).toEqual([status, 'workflow.version'])
+  })
+
+  test('which echoes a credential as the parameter is not quoted', async () => {
+    const error = await fails(400, { param: `sk-test-0123456789abcdef` })
+    expect([error.status, error.param]).toEqual([400, '[redacted]'])
+    expect(error.message).not.toContain('0123456789')
   })
 
   test.each([401, 403])('%i, about our key, is ours to answer for: 500', async (status) => {

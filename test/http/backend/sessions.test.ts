@@ -141,6 +141,16 @@ describe('a session of a hosted workflow', () => {
     expect(known?.status).toBe('cancelled')
   })
 
+  test('takes a feature field by field from the call and the config', async () => {
+    const made = await sessions().create({
+      user: 'alice',
+      workflow: { id: 'support' },
+      chatkit_configuration: { file_upload: { max_files: 7 } },
+    })
+    const { file_upload } = made.chatkit_configuration
+    expect(file_upload).toEqual({ enabled: true, max_file_size: 512, max_files: 7 })
+  })
+
   test('whose cancel OpenAI does not confirm is 503, and the cancel goes on', async () => {
     const made = await sessions().create({ user: 'dave', workflow: { id: 'support' } })
     scene.running.upstream.setFaults({ status: 500, times: 1 })
