@@ -1,6 +1,6 @@
-// `keys generate`: makes signing keys and random keys.
+// `keys generate`: makes signing keys, random keys, and API keys for backends.
 
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import {
@@ -8,63 +8,90 @@ import {
   SIGNING_ALGORITHMS,
   type SigningAlgorithm,
 } from '../../chatkit/signing/signing-keys.ts'
+import { examples } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
-import { print, remark } from './output.ts'
+import { jsonOption, print, printJson, remark } from './output.ts'
 
 const SECRET_BYTES = 32
+/** Logs redact what begins with `sk-`. */
+const API_KEY_PREFIX = 'sk-mint-'
 
-/** Uses of a key, each with the variable that takes it. */
+/** Uses of a key, each with the place that its file is for. */
 const USES = {
-  signing: 'SIGNING_KEY_FILE',
-  pseudonym: 'USER_PSEUDONYM_KEY',
-  cookie: 'CONSOLE_COOKIE_KEY',
+  signing: 'set SIGNING_KEY_FILE to it',
+  pseudonym: 'set USER_PSEUDONYM_KEY_FILE to it',
+  cookie: 'set CONSOLE_COOKIE_KEY_FILE to it',
+  api: 'give it to the backend',
 } as const
 
 interface Options {
   readonly use: keyof typeof USES
   readonly alg?: SigningAlgorithm
   readonly output?: string
+  readonly json?: boolean
 }
 
 /**
- * `keys generate`: a private JWK set for `SIGNING_KEY_FILE`, or 32 random bytes. To rotate signing
- * keys, put the new one before the old one, which goes on verifying; drop the old one when the last
- * secret it signed has expired, ten minutes later.
+ * `keys generate`: a private JWK set for `SIGNING_KEY_FILE`, 32 random bytes, or an API key with its entry
+ * for `api_keys`. To rotate signing keys, put the new one before the old one, which goes on verifying; drop
+ * the old one when the last secret it signed has expired, ten minutes later.
  */
 export function keysGenerateCommand(io: Io): Command {
   const use = new Option('--use <use>', 'what it is for').choices(Object.keys(USES))
   const alg = new Option('--alg <alg>', 'what a signing key signs with (default: "ES256")')
   return new Command('generate')
-    .description('make a key for SIGNING_KEY_FILE, USER_PSEUDONYM_KEY or CONSOLE_COOKIE_KEY')
+    .description(
+      'make a key for SIGNING_KEY_FILE, USER_PSEUDONYM_KEY or CONSOLE_COOKIE_KEY; or an API key for a\n' +
+        'backend, with its entry for api_keys in the config, which has the digest alone',
+    )
     .addOption(use.default('signing'))
     .addOption(alg.choices(SIGNING_ALGORITHMS))
     .option(
       '--output <file>',
       'a new file, readable for its owner only, instead of standard output',
     )
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples('keys generate --use api', 'keys generate --output signing.json'),
+    )
     .action((options: Options) => generate(io, options))
 }
 
-async function generate(io: Io, { use, alg, output }: Options): Promise<void> {
+async function generate(io: Io, { use, alg, output, json = false }: Options): Promise<void> {
   if (alg !== undefined && use !== 'signing') {
     throw new CommandError(EXIT.usage, `--alg is for signing keys; a ${use} key is random bytes`)
   }
-  const text = use === 'signing' ? await makeSigningKeys(alg) : newSecret()
-  if (output === undefined) {
-    await print(io, text)
-    return
+  const key = use === 'signing' ? await makeSigningKeys(alg) : newSecret(use)
+  if (output !== undefined) {
+    await writeNew(output, `${key}\n`)
+    remark(io, `${output}: written; ${USES[use]}`)
   }
-  await writeNew(output, `${text}\n`)
-  remark(io, `${output}: written; set ${variableFor(use)} to it`)
+  const shown = {
+    ...(output === undefined && { key }),
+    ...(use === 'api' && { sha256: digestOf(key) }),
+  }
+  // A JWK set is JSON as it is.
+  await (json && use !== 'signing' ? printJson(io, shown) : printKey(io, shown))
 }
 
-function newSecret(): string {
-  return randomBytes(SECRET_BYTES).toString('base64url')
+/** The key, unless it went to a file, and the entry of an API key for the config. */
+async function printKey(io: Io, { key, sha256 }: { key?: string; sha256?: string }): Promise<void> {
+  if (key !== undefined) await print(io, key)
+  if (sha256 === undefined) return
+  await print(io, `  - { id: my-backend, sha256: '${sha256}' }`)
+  const once = key === undefined ? '' : ' The key is shown only now.'
+  remark(io, `The entry goes under api_keys in the config, with an id of your choice.${once}`)
 }
 
-function variableFor(use: Options['use']): string {
-  return use === 'signing' ? USES[use] : `${USES[use]}_FILE`
+function digestOf(key: string): string {
+  return `sha256:${createHash('sha256').update(key).digest('hex')}`
+}
+
+function newSecret(use: Options['use']): string {
+  const text = randomBytes(SECRET_BYTES).toString('base64url')
+  return use === 'api' ? `${API_KEY_PREFIX}${text}` : text
 }
 
 /** An old key that is overwritten takes every secret and pseudonym made with it along. */

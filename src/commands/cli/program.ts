@@ -32,7 +32,9 @@ function createProgram(io: Io): Command {
     .addCommand(auditCommand(io))
     .addCommand(group('jwt', 'Users’ tokens', jwtExplainCommand(io)))
     .addCommand(doctorCommand(io))
-    .addCommand(group('keys', 'Signing keys', keysGenerateCommand(io)))
+    .addCommand(
+      group('keys', 'Signing keys, secrets, API keys for backends', keysGenerateCommand(io)),
+    )
   program.addCommand(completionCommand(io, program))
   connect(program, io)
   return program

@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readSigningKeys, SIGNING_ALGORITHMS } from '../../../src/chatkit/signing/signing-keys.ts'
+import { apiKeyProblem } from '../../../src/config/api-key.ts'
 import { readPseudonymKey } from '../../../src/config/expressions/pseudonym.ts'
+import { scrub } from '../../../src/lib/log.ts'
+import { MINIMAL, settingsOf } from '../../config/fixtures.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../../support/chatkit/self-hosted.ts'
 import { DEFAULT_CONFIG, tokenFor } from '../../support/running-service.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
@@ -91,6 +95,52 @@ describe('random secrets', () => {
   })
 })
 
+describe('API keys', () => {
+  const KEY = /^sk-mint-[A-Za-z0-9_-]{43}$/
+  const accepts = (entry: string) => settingsOf(`${MINIMAL}\napi_keys:\n${entry}\n`).apiKeys
+  const digestOf = (key: string) => createHash('sha256').update(key).digest('hex')
+
+  test('the key, and an entry for the config that the check takes', async () => {
+    const { code, out, err } = await generate('--use', 'api')
+    const [key = '', entry = '', ...more] = out.split('\n')
+    expect({ code, more }).toEqual({ code: 0, more: [''] })
+    expect(key).toMatch(KEY)
+    expect(err).toContain('api_keys')
+    expect(`${entry}${err}`).not.toContain(key)
+    const sha256 = [digestOf(key)]
+    expect(accepts(entry)).toEqual([{ id: 'my-backend', sha256, workflows: undefined }])
+    expect(apiKeyProblem(key)).toBeUndefined()
+    expect(scrub(key)).toBe('[redacted]')
+  })
+
+  test('--json: key and digest', async () => {
+    const { key, sha256, ...more } = JSON.parse((await generate('--use', 'api', '--json')).out)
+    expect(key).toMatch(KEY)
+    expect({ sha256, more }).toEqual({ sha256: `sha256:${digestOf(key)}`, more: {} })
+  })
+
+  test('--output: the key is in the file alone', async () => {
+    const file = join(folder, 'backend-key')
+    const { out, err } = await generate('--use', 'api', '--output', file)
+    const key = readFileSync(file, 'utf8').trim()
+    expect(key).toMatch(KEY)
+    expect(accepts(out)[0]?.sha256).toEqual([digestOf(key)])
+    expect(out + err).not.toContain(key)
+    const json = await generate('--use', 'api', '--json', '--output', join(folder, 'another-key'))
+    expect(Object.keys(JSON.parse(json.out))).toEqual(['sha256'])
+  })
+
+  test('are new each time', async () => {
+    expect((await generate('--use', 'api')).out).not.toBe((await generate('--use', 'api')).out)
+  })
+})
+
+test('--json, of other uses: the key alone; a JWK set as it is', async () => {
+  const { key, ...more } = JSON.parse((await generate('--use', 'cookie', '--json')).out)
+  expect([key, more]).toEqual([expect.stringMatching(/^[A-Za-z0-9_-]{43}$/), {}])
+  expect(Object.keys(JSON.parse((await generate('--json')).out))).toEqual(['keys'])
+})
+
 describe('the file', () => {
   test('is for its owner only', async () => {
     const file = join(folder, 'mode.json')
@@ -117,7 +167,8 @@ describe('the file', () => {
 test.each([
   ['an algorithm that the service does not sign with', ['--alg', 'RS256']],
   ['a symmetric one', ['--alg', 'HS256']],
-  ['an unknown use', ['--use', 'api']],
+  ['an unknown use', ['--use', 'session']],
+  ['an algorithm for an API key', ['--use', 'api', '--alg', 'ES256']],
   ['an algorithm for random bytes', ['--use', 'cookie', '--alg', 'ES256']],
   ['a word too many', ['signing']],
 ])('wrong usage, %s: exit 2, nothing is made', async (_name, words) => {
