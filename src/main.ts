@@ -31,7 +31,9 @@ const GRACE_MS = 15_000
 async function main(): Promise<void> {
   ignoreInspector()
   const setup = readSetupOrExit()
-  const log = createLog({ level: setup.environment.logLevel })
+  const { logLevel: level, logFormat } = setup.environment
+  const format = logFormat ?? (process.stdout.isTTY ? 'text' : 'json')
+  const log = createLog({ level, format })
   onCrash(log)
   if (setup.fromEnvFile) log.info({ variables: setup.fromEnvFile }, 'read .env')
   log.info(describeStart(setup), 'starting')

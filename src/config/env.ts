@@ -1,6 +1,7 @@
 // Reads and checks environment variables. No other file reads `process.env`.
 
 import { z } from 'zod'
+import type { LogFormat } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { readEnvFile, variablesBeside } from './env-file.ts'
 import { type Proxies, proxySchema, readProxies, withCapitals } from './proxies.ts'
@@ -35,6 +36,8 @@ export interface Environment {
   /** 0 = no metrics listener. */
   readonly metricsPort: number
   readonly logLevel: string
+  /** By the kind of standard output when undefined. */
+  readonly logFormat: LogFormat | undefined
   readonly proxies: Proxies
   readonly tracing: TracingSettings
   /** Without a trailing slash. */
@@ -58,6 +61,12 @@ const port = (fallback: number) =>
     )
     .transform(Number)
 
+/** One of these words, in any case. */
+function oneOf<const Words extends readonly string[]>(words: Words) {
+  const error = `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+  return z.string().trim().toLowerCase().pipe(z.enum(words, { error }))
+}
+
 /** Every variable that is not a secret; README's table is compared with it. */
 export const environmentSchema = z.object({
   CONFIG_FILE: z.string().default('config/chatkit-mint.yaml'),
@@ -75,11 +84,8 @@ export const environmentSchema = z.object({
   STORE_URL: storeUrl,
   METRICS_PORT: port(9091),
   METRICS_HOST: z.string().default('127.0.0.1'),
-  LOG_LEVEL: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-      error: 'must be trace, debug, info, warn, error, fatal or silent',
-    })
-    .default('info'),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  LOG_FORMAT: oneOf(['json', 'text']).optional(),
   PUBLIC_URL: publicUrl.optional(),
   SIGNING_KEY_FILE: z.string().optional(),
   ...proxySchema.shape,
@@ -197,6 +203,7 @@ function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables):
     metricsHost: data.METRICS_HOST,
     metricsPort: data.METRICS_PORT,
     logLevel: data.LOG_LEVEL,
+    logFormat: data.LOG_FORMAT,
     proxies: readProxies(data),
     tracing: tracingSettings(set),
     publicUrl: data.PUBLIC_URL,

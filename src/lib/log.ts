@@ -1,9 +1,12 @@
-// The log of the service: JSON lines on standard output, with everything that looks like a credential
+// The log of the service: JSON lines (or text) on standard output, with everything that looks like a credential
 // redacted.
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { logText } from './log-text.ts'
 
 /** The service's log: pino, JSON lines. */
 export type Log = Logger
+
+export type LogFormat = 'json' | 'text'
 
 /**
  * Matches an API key, a client secret or a JWT anywhere in a text: after anything but a letter, after the
@@ -36,13 +39,16 @@ export function scrub(text: string): string {
  * Waiting lines are written when the process exits (not when it is killed), and before `fatal` returns.
  *
  * @param level - a pino level
+ * @param format - JSON lines when absent
  * @param destination - standard output when absent
  */
 export function createLog({
   level,
+  format = 'json',
   destination,
 }: {
   level: string
+  format?: LogFormat
   destination?: DestinationStream
 }): Log {
   return pino(
@@ -50,7 +56,7 @@ export function createLog({
       level,
       base: null,
       serializers: { err: describeError },
-      hooks: { streamWrite: scrub },
+      hooks: { streamWrite: format === 'json' ? scrub : (line) => logText(scrub(line)) },
     },
     destination ?? pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER }),
   )

@@ -33,6 +33,7 @@ test('an empty environment gives the defaults', () => {
     metricsHost: '127.0.0.1',
     metricsPort: 9091,
     logLevel: 'info',
+    logFormat: undefined,
     tracing: { wanted: false, serviceName: 'chatkit-mint' },
     publicUrl: undefined,
     proxies: { proxyFor: expect.any(Function), shown: undefined },
@@ -55,6 +56,10 @@ test.each<[string, string, object]>([
   ['METRICS_PORT', '0', { metricsPort: 0 }],
   ['METRICS_HOST', '0.0.0.0', { metricsHost: '0.0.0.0' }],
   ['LOG_LEVEL', 'debug', { logLevel: 'debug' }],
+  ['LOG_LEVEL', 'WARN', { logLevel: 'warn' }],
+  ['LOG_LEVEL', ' Info ', { logLevel: 'info' }],
+  ['LOG_FORMAT', 'json', { logFormat: 'json' }],
+  ['LOG_FORMAT', 'Text', { logFormat: 'text' }],
   ['PUBLIC_URL', 'https://chat.example.com/', { publicUrl: 'https://chat.example.com' }],
 ])('%s=%s changes its setting alone', (name, value, change) => {
   expect(readEnvironment({ [name]: value })).toEqual({
@@ -80,6 +85,7 @@ test('everything that is wrong is said at once, each with its variable', () => {
     OPENAI_PROJECT_ID: 'proj 1',
     STORE_URL: 'postgres://x',
     LOG_LEVEL: 'loud',
+    LOG_FORMAT: 'pretty',
     PUBLIC_URL: 'chat.example.com',
     OPENAI_API_KEY: 'sk-1',
     OPENAI_API_KEY_FILE: '/run/key',
@@ -87,6 +93,7 @@ test('everything that is wrong is said at once, each with its variable', () => {
     USER_PSEUDONYM_KEY_FILE: '/run/pseudonym',
   })
   expect(problems.map((problem) => problem.split(':')[0]).toSorted()).toEqual([
+    'LOG_FORMAT',
     'LOG_LEVEL',
     'METRICS_PORT',
     'OPENAI_API_KEY',

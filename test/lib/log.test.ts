@@ -1,12 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
-import { createLog, scrub } from '../../src/lib/log.ts'
+import { createLog, type LogFormat, scrub } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { tokenFor } from '../support/running-service.ts'
 
-function written(write: (log: ReturnType<typeof createLog>) => void, level = 'debug') {
+function written(
+  write: (log: ReturnType<typeof createLog>) => void,
+  level = 'debug',
+  format: LogFormat = 'json',
+) {
   const lines: string[] = []
-  write(createLog({ level, destination: { write: (line) => void lines.push(line) } }))
+  write(createLog({ level, format, destination: { write: (line) => void lines.push(line) } }))
   return lines
 }
 
@@ -125,5 +129,58 @@ describe('scrub', () => {
   test('keeps words that only resemble a credential', () => {
     const text = 'task-list, sk-1, week_of_2026, seek_it, heyJude, risk-assessment-of-the-team'
     expect(scrub(text)).toBe(text)
+  })
+})
+
+describe('createLog, as text', () => {
+  const text = (write: (log: ReturnType<typeof createLog>) => void) =>
+    written(write, 'debug', 'text')
+
+  test('writes time, level, message, and the rest as name=value', () => {
+    const [line] = text((log) => {
+      log.warn(
+        { url: 'http://127.0.0.1:8787', ms: 2, ok: true, list: ['a', 'b'], none: '' },
+        'is up',
+      )
+    })
+    expect(line).toMatch(
+      /^\d{4}-\d\d-\d\dT[\d:.]+Z WARN {2}is up url=http:\/\/127\.0\.0\.1:8787 ms=2 ok=true list=\["a","b"\] none=""\n$/,
+    )
+  })
+
+  test.each([
+    ['a line break', 'x\n2026-11-26T00:00:00.000Z INFO  forged'],
+    ['a carriage return', 'x\rforged'],
+    ['an escape sequence', '\u001b[2Jforged'],
+    ['a control of C1', '\u009b2Jforged'],
+    ['a line separator', 'x\u2028forged'],
+    ['a change of direction', 'x\u202eforged'],
+    ['DEL', 'x\u007fforged'],
+  ])('escapes %s in message, name, value and error', (_name, planted) => {
+    const entry = { value: planted, deep: { list: [planted] }, [planted]: 1 }
+    const [line = ''] = text((log) => {
+      log.error({ ...entry, err: new Error(planted, { cause: new Error(planted) }) }, planted)
+    })
+    const [first = '', ...stack] = line.trimEnd().split('\n')
+    expect(first).toContain('forged')
+    for (const below of stack) expect(below).toMatch(/^ {4}\S/)
+    // biome would have it that no pattern holds a control character.
+    const unsafe = /[\p{Cc}\u2028\u202e]/u
+    for (const part of [first, ...stack]) expect(part).not.toMatch(unsafe)
+  })
+
+  test('a value that looks like several is in quotes', () => {
+    const [line] = text((log) => log.info({ a: 'b c=d', e: 'f="g"' }, 'm'))
+    expect(line).toContain('m a="b c=d" e="f=\\"g\\""\n')
+  })
+
+  test('writes stacks of an error and its causes below it, and redacts as ever', () => {
+    const cause = new Error('with sk-proj-0123456789')
+    const [line = ''] = text((log) => log.error({ err: new Error('outer', { cause }) }, 'failed'))
+    const [first = '', ...stack] = line.trimEnd().split('\n')
+    expect(first).toContain('failed err={"type":"Error","message":"outer","cause":{"type":"Error"')
+    expect(stack[0]).toBe('    Error: outer')
+    expect(stack).toContain('    Error: with [redacted]')
+    expect(line).not.toContain('sk-proj')
   })
 })

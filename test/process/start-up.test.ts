@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -8,6 +8,7 @@ import {
   type ProcessOptions,
   runToEnd,
   type ServiceProcess,
+  spawnService,
   startServiceProcess,
 } from '../support/service-process.ts'
 import { SAY_WHEN_LISTENING } from '../support/spies.ts'
@@ -71,6 +72,19 @@ describe('a good start', () => {
     ])
     expect((await fetch(`${service.url}/livez`)).status).toBe(200)
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+  })
+
+  test('on a terminal the log is text; LOG_FORMAT and LOG_LEVEL say otherwise', async () => {
+    const onTerminal = ['--import', 'data:text/javascript,process.stdout.isTTY = true']
+    const text = spawnService({ config: DEFAULT_CONFIG, env: ENV, nodeArguments: onTerminal })
+    await text.until(() => /INFO {2}listening url=http:/.exec(text.stdout()))
+    text.child.kill('SIGKILL')
+    await text.exited
+    rmSync(text.directory, { recursive: true })
+    expect(text.log()).toEqual([])
+    const env = { ...ENV, LOG_FORMAT: 'JSON', LOG_LEVEL: 'Info' }
+    const json = await start({ config: DEFAULT_CONFIG, env, nodeArguments: onTerminal })
+    expect(json.log().length).toBeGreaterThan(1)
   })
 
   test('the log shows the last four characters of the key', async () => {

@@ -78,7 +78,7 @@ export function spawnNode(
 }
 
 /** The service with a config file of its own, which may refuse to start. */
-function spawnService(options: ProcessOptions): Spawned & Pick<ServiceProcess, 'directory'> {
+export function spawnService(options: ProcessOptions): Spawned & Pick<ServiceProcess, 'directory'> {
   const directory = mkdtempSync(join(tmpdir(), 'chatkit-mint-'))
   const file = join(directory, 'config.yaml')
   writeFileSync(file, options.config)

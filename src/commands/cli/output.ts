@@ -3,6 +3,7 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { Option } from 'commander'
+import { escapeInJson, printable } from '../../lib/printable.ts'
 import { CommandError, EXIT, OutputClosedError } from './exit.ts'
 import type { Io, Output } from './io.ts'
 
@@ -73,18 +74,6 @@ export function remark(io: Io, text: string): void {
   io.stderr.write(`${text}\n`)
 }
 
-/**
- * Text from elsewhere, harmless: a title with escape sequences could otherwise write over what a
- * terminal shows, and bidirectional controls make one id look like another.
- *
- * @param text - of anyone
- */
-export function printable(text: string): string {
-  return text.replace(UNSAFE, (char) => {
-    return char === '\n' ? '\\n' : `\\u{${char.codePointAt(0)?.toString(16)}}`
-  })
-}
-
 /** Unix seconds as a time of day in UTC. */
 export function time(seconds: unknown): string {
   if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return cell(seconds)
@@ -105,17 +94,6 @@ function writeTo(output: Output, text: string): Promise<void> {
 }
 
 const PLAIN = { head: [], border: [], compact: true }
-
-const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
-
-/** Characters that JSON leaves alone: DEL, C1 controls, and those that change the direction of text. */
-const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
-
-function escapeInJson(json: string): string {
-  return json.replace(UNSAFE_IN_JSON, (char) => {
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
-}
 
 function cell(value: unknown): string {
   if (value === null || value === undefined) return '–'

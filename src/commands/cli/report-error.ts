@@ -5,10 +5,11 @@ import { EnvironmentError } from '../../config/env.ts'
 import { ConfigError } from '../../config/file/problems.ts'
 import { SecretFileError } from '../../config/secret-file.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { printable } from '../../lib/printable.ts'
 import { textOfCode } from '../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode, exitCodeOf } from './exit.ts'
 import type { Io } from './io.ts'
-import { printable, remark } from './output.ts'
+import { remark } from './output.ts'
 
 /**
  * Says on standard error what went wrong and what to do.

@@ -10,22 +10,14 @@ import { mintBody } from '../../../http/routes/sessions.ts'
 import { connectToAny } from '../../../lib/connections.ts'
 import { UnusableSettingError } from '../../../lib/errors.ts'
 import { createLog } from '../../../lib/log.ts'
+import { printable } from '../../../lib/printable.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import { parseStrictJson, StrictJsonError } from '../../../lib/strict-json.ts'
 import type { AskedSession } from '../../../map/choose-workflow.ts'
 import { configOption, rulesOf } from '../config-option.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
-import {
-  jsonOption,
-  print,
-  printable,
-  printFields,
-  printJson,
-  printTable,
-  remark,
-  time,
-} from '../output.ts'
+import { jsonOption, print, printFields, printJson, printTable, remark, time } from '../output.ts'
 import { type JwtReport, reportOnToken } from './report.ts'
 
 const MAX_INPUT_BYTES = 64 * 1024

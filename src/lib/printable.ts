@@ -1,0 +1,25 @@
+// Makes text from elsewhere harmless to terminals and to whoever reads a log line by line.
+
+const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+
+/** Characters that JSON leaves alone: DEL, C1 controls, and those that change the direction of text. */
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+/**
+ * Text from elsewhere, harmless: a title with escape sequences could otherwise write over what a
+ * terminal shows, and bidirectional controls make one id look like another.
+ *
+ * @param text - of anyone
+ */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, (char) => {
+    return char === '\n' ? '\\n' : `\\u{${char.codePointAt(0)?.toString(16)}}`
+  })
+}
+
+/** The same for JSON, which stays JSON. */
+export function escapeInJson(json: string): string {
+  return json.replace(UNSAFE_IN_JSON, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}
