@@ -1,4 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { LANE_SLOTS } from '../../../src/chatkit/port.ts'
+import { createThreadCalls } from '../../../src/http/backend/thread-calls.ts'
+import type { AppContext } from '../../../src/http/context.ts'
+import type { Audit } from '../../../src/registry/audit.ts'
+import type { Threads } from '../../../src/threads/threads.ts'
 import { asAt, createThread } from '../../gateway/scene.ts'
 import { auditOf } from '../../support/admin-calls.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -116,11 +121,21 @@ describe('threads by the official client', () => {
 })
 
 test('thread calls of one key take at most half the lane: one more is 429, and others’ go on', async () => {
-  scene.running.upstream.setFaults({ latency_ms: 700, times: 128 })
-  const calls = Array.from({ length: 129 }, () => scene.call('/chatkit/threads', { key: HOSTED }))
-  const statuses = await Promise.all(calls.map(async (call) => (await call).status))
-  scene.running.upstream.setFaults({})
-  expect(statuses.filter((status) => status === 429)).toHaveLength(1)
-  expect(statuses.filter((status) => status === 200)).toHaveLength(128)
-  expect((await scene.call('/chatkit/threads', { key: HOSTED })).status).toBe(200)
+  const page = { object: 'list', data: [], first_id: null, last_id: null, has_more: false } as const
+  const held = Promise.withResolvers<typeof page>()
+  const threadsFor = ({ id }: { readonly id: string }) =>
+    ({ list: async () => (id === 'slow' ? held.promise : page) }) as unknown as Threads
+  const keys = ['slow', 'other'].map((id) => ({ id, sha256: [], workflows: undefined }))
+  const audit = {} as Audit
+  const { listThreads } = createThreadCalls({ apiKeys: keys, threadsFor, audit })
+  const [slow, other] = keys.map(
+    (apiKey) => ({ var: { apiKey }, env: {} }) as unknown as AppContext,
+  )
+  if (slow === undefined || other === undefined) throw new Error('two keys')
+  const calls = Array.from({ length: LANE_SLOTS / 2 }, async () => listThreads(slow, {}))
+  await expect(async () => listThreads(slow, {})).rejects.toMatchObject({ code: 'rate_limited' })
+  expect(await listThreads(other, {})).toEqual(page)
+  held.resolve(page)
+  await Promise.all(calls)
+  expect(await listThreads(slow, {})).toEqual(page)
 })
