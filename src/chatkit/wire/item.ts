@@ -1,12 +1,15 @@
 // The items of a thread, as the ChatKit API spells them.
 
 import { z } from 'zod'
-import { kind, openEnum, unixTime } from './wire.ts'
+import { kind, openEnum, orElse, orNull, unixTime } from './wire.ts'
 
 /** Fields of every kind of item. */
 const envelope = {
   id: z.string().min(1).describe('The item, cthi_…'),
-  object: z.literal('chatkit.thread_item').describe('Always `chatkit.thread_item`.'),
+  object: orElse(
+    z.literal('chatkit.thread_item').describe('Always `chatkit.thread_item`.'),
+    'chatkit.thread_item',
+  ),
   created_at: unixTime,
   thread_id: z.string().describe('The thread that it is in.'),
 }
@@ -32,7 +35,7 @@ export const attachment = z
     type: openEnum(ATTACHMENT_TYPES).describe('How it is shown.'),
     mime_type: z.string().describe('Its media type.'),
     name: z.string().describe('The name of the file.'),
-    preview_url: z.string().nullable().describe('A picture of it; null when there is none.'),
+    preview_url: orNull(z.string()).describe('A picture of it; null when there is none.'),
   })
   .meta({ id: 'Attachment', description: "A file or image that goes with a user's message." })
 
@@ -53,8 +56,8 @@ const toolChoice = z
 
 export const inferenceOptions = z
   .looseObject({
-    model: z.string().nullable().describe("The model; null for the session's default."),
-    tool_choice: toolChoice.nullable().describe("The tool; null for the session's default."),
+    model: orNull(z.string()).describe("The model; null for the session's default."),
+    tool_choice: orNull(toolChoice).describe("The tool; null for the session's default."),
   })
   .meta({ id: 'InferenceOptions', description: 'Overrides for one message.' })
 
@@ -71,10 +74,10 @@ export const userMessageItem = z
         ]),
       )
       .describe('The parts of the message, in order.'),
-    attachments: z.array(attachment).describe('What was sent with it.'),
-    inference_options: inferenceOptions
-      .nullable()
-      .describe('Overrides for this message; null when there are none.'),
+    attachments: orElse(z.array(attachment), []).describe('What was sent with it.'),
+    inference_options: orNull(inferenceOptions).describe(
+      'Overrides for this message; null when there are none.',
+    ),
   })
   .meta({ id: 'UserMessageItem', description: "A user's message." })
 
@@ -110,11 +113,12 @@ export const outputText = z
   .looseObject({
     type: kind('output_text'),
     text: aText(),
-    annotations: z
-      .array(
+    annotations: orElse(
+      z.array(
         z.union([fileAnnotation, urlAnnotation, otherType(['file', 'url'], 'OtherAnnotation')]),
-      )
-      .describe('References to sources.'),
+      ),
+      [],
+    ).describe('References to sources.'),
   })
   .meta({ id: 'OutputText', description: 'A part of an answer.' })
 
@@ -144,13 +148,13 @@ export const clientToolCallItem = z
     call_id: z.string().describe('The call.'),
     name: z.string().describe('The tool.'),
     arguments: z.string().describe('What the tool got, as serialized JSON.'),
-    output: z.string().nullable().describe('What it gave, as serialized JSON; null while it runs.'),
+    output: orNull(z.string()).describe('What it gave, as serialized JSON; null while it runs.'),
   })
   .meta({ id: 'ClientToolCallItem', description: 'A tool that the page ran for the assistant.' })
 
 const headings = {
-  heading: z.string().nullable().describe('Its heading; null when it has none.'),
-  summary: z.string().nullable().describe('What came of it; null when that is not told.'),
+  heading: orNull(z.string()).describe('Its heading; null when it has none.'),
+  summary: orNull(z.string()).describe('What came of it; null when that is not told.'),
 }
 
 export const taskItem = z

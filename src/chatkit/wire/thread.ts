@@ -2,9 +2,9 @@
 
 import { z } from 'zod'
 import { threadItem } from './item.ts'
-import { kind, pageOf, unixTime } from './wire.ts'
+import { kind, orElse, orNull, pageOf, unixTime } from './wire.ts'
 
-const reason = z.string().nullable().describe('Why; null when no reason is recorded.')
+const reason = orNull(z.string()).describe('Why; null when no reason is recorded.')
 
 const activeStatus = z
   .looseObject({ type: kind('active') })
@@ -39,10 +39,13 @@ const threadStatus = z
 export const thread = z
   .looseObject({
     id: z.string().min(1).describe('The thread, cthr_…'),
-    object: z.literal('chatkit.thread').describe('Always `chatkit.thread`.'),
+    object: orElse(
+      z.literal('chatkit.thread').describe('Always `chatkit.thread`.'),
+      'chatkit.thread',
+    ),
     created_at: unixTime,
-    status: threadStatus,
-    title: z.string().nullable().describe('Null until one is made.'),
+    status: orElse(threadStatus, { type: 'active' }),
+    title: orNull(z.string()).describe('Null until one is made.'),
     user: z.string().describe('The ChatKit user whose thread it is.'),
   })
   .meta({ id: 'Thread', description: 'A conversation of one user.' })

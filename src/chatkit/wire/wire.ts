@@ -57,6 +57,20 @@ export function openEnum<const T extends readonly [string, ...string[]]>(known: 
   return z.union([z.enum(known), z.string().min(1)])
 }
 
+/**
+ * A field for which the reference names a default: an upstream that leaves it out, or has null in it, means that.
+ *
+ * @param value - the default
+ */
+export function orElse<T extends z.ZodType>(schema: T, value: z.output<T>) {
+  return z.preprocess((given) => given ?? value, schema)
+}
+
+/** A field of an answer that may be null, or be left out, which means the same. */
+export function orNull<T extends z.ZodType>(schema: T) {
+  return orElse(schema.nullable(), null)
+}
+
 /** `limit`, `order`, `after`, `before`: the query of both lists. Cursors are ids. */
 export const listQuery = z.strictObject({
   limit: z
@@ -94,10 +108,10 @@ export type ThreadListQuery = z.infer<typeof threadListQuery>
  */
 export function pageOf<T extends z.ZodType>(entry: T) {
   return z.looseObject({
-    object: z.literal('list').describe('Always `list`.'),
+    object: orElse(z.literal('list').describe('Always `list`.'), 'list'),
     data: z.array(entry).meta({ description: 'The entries.', maxItems: 100 }),
-    first_id: z.string().nullable().describe('Cursor for `before`; null when `data` is empty.'),
-    last_id: z.string().nullable().describe('Cursor for `after`; null when `data` is empty.'),
+    first_id: orNull(z.string()).describe('Cursor for `before`; null when `data` is empty.'),
+    last_id: orNull(z.string()).describe('Cursor for `after`; null when `data` is empty.'),
     has_more: z.boolean().describe('Whether there is more in this direction.'),
   })
 }

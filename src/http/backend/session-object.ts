@@ -13,14 +13,6 @@ import type { WorkflowSettings } from '../../config/settings.ts'
 import { createParams } from '../../map/session-params.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 
-/** Parts of the answer to a create that the upstream may know better than the parameters. */
-const toldSession = chatSession.pick({
-  max_requests_per_1_minute: true,
-  rate_limits: true,
-  workflow: true,
-  chatkit_configuration: true,
-})
-
 /** What the registry keeps of a create. The user and a self-hosted session's state have fields of their own. */
 const keptParams = createSessionParams.omit({ user: true })
 
@@ -35,10 +27,32 @@ export function newSession(
 ): ChatSession {
   const { id, status, expires_at } = issued
   const state = { id, status, expires_at, client_secret: issued.client_secret.reveal() }
-  const known = sessionOf(params, state)
-  const told = toldSession.safeParse(issued)
-  const whole = told.success ? { ...known, ...told.data } : known
-  return { ...whole, ...state, workflow: { ...whole.workflow, id: askedId } }
+  const session = completed({ ...issued, ...state }, sessionOf(params, state))
+  return {
+    ...session,
+    max_requests_per_1_minute: session.rate_limits.max_requests_per_1_minute,
+    workflow: { ...session.workflow, id: askedId },
+  }
+}
+
+/**
+ * A session as the upstream tells it; a member that is missing, or is not as the reference has it, becomes the
+ * one that follows from the parameters.
+ */
+function completed(told: object, known: ChatSession): ChatSession {
+  const session = structuredClone(told)
+  const { error } = chatSession.safeParse(session)
+  for (const { path } of error?.issues ?? []) copyMember(path, known, session)
+  const whole = chatSession.safeParse(session)
+  return whole.success ? whole.data : known
+}
+
+function copyMember([name, ...rest]: readonly PropertyKey[], from: object, to: object): void {
+  if (name === undefined) return
+  const value: unknown = Reflect.get(from, name)
+  if (rest.length === 0) Reflect.set(to, name, value)
+  else if (typeof value === 'object' && value !== null)
+    copyMember(rest, value, Reflect.get(to, name))
 }
 
 /** @returns JSON for the registry */

@@ -88,8 +88,10 @@ describe('threads and items', () => {
     expect(thread.parse({ ...THREAD, status, title: null }).status).toEqual(status)
   })
 
-  it('refuses a known status that lacks its reason', () => {
-    expect(accepts(thread, { ...THREAD, status: { type: 'locked' } })).toBe(false)
+  it('reads a known status that lacks its reason as one without, and a reason that is none not at all', () => {
+    const read = thread.parse({ ...THREAD, status: { type: 'locked' } })
+    expect(read.status).toEqual({ type: 'locked', reason: null })
+    expect(accepts(thread, { ...THREAD, status: { type: 'locked', reason: 5 } })).toBe(false)
   })
 
   it.each(FULL_ITEMS.map((item) => [item.type, item] as const))('takes %s', (_, item) => {
@@ -99,12 +101,21 @@ describe('threads and items', () => {
   })
 
   it.each(FULL_ITEMS.flatMap((item) => Object.keys(item).map((key) => [item, key] as const)))(
-    'refuses %o without %s',
+    'reads %o without %s by the default of the reference, and refuses it where there is none',
     (item, key) => {
       const lacking = { ...item, ...ENVELOPE, [key]: undefined }
-      expect(accepts(knownThreadItem, lacking)).toBe(false)
+      if (!(key in DEFAULTS)) return expect(accepts(knownThreadItem, lacking)).toBe(false)
+      expect(knownThreadItem.parse(lacking)).toEqual({ ...lacking, [key]: DEFAULTS[key] })
+      expect(accepts(knownThreadItem, { ...lacking, [key]: 5 })).toBe(false)
     },
   )
+  const DEFAULTS: Readonly<Record<string, unknown>> = {
+    attachments: [],
+    inference_options: null,
+    output: null,
+    heading: null,
+    summary: null,
+  }
 
   it('passes a kind that is not in the reference, given an id', () => {
     const item = { id: 'cthi_9', type: 'chatkit.hologram', beams: [1, 2] }

@@ -21,9 +21,11 @@ export const DESK = 'sk-mint-desk-0123456789abcdef'
 export const HOSTED = 'sk-mint-hosted-0123456789abcdef'
 const hash = (key: string) => `'sha256:${createHash('sha256').update(key).digest('hex')}'`
 
-const KEYS = `api_keys:
+/** Part of a config: one key that may use every workflow. */
+export const ONE_KEY = `api_keys:
   - { id: billing, sha256: [${hash(BILLING)}, ${hash(BILLING_NEXT)}] }
-  - { id: desk, sha256: ${hash(DESK)}, workflows: [helpdesk] }
+`
+const KEYS = `${ONE_KEY}  - { id: desk, sha256: ${hash(DESK)}, workflows: [helpdesk] }
   - { id: hosted, sha256: ${hash(HOSTED)}, workflows: [support] }
 `
 
