@@ -77,6 +77,7 @@ export const CODES = {
     status: 403,
     title: 'User blocked',
     detail: 'Access was revoked. Do not try again; ask an administrator.',
+    direct: "the user's access was revoked; an administrator of the service can lift the block.",
   },
   admin_required: {
     status: 403,
@@ -130,6 +131,7 @@ export const CODES = {
     status: 429,
     title: 'Session limit',
     detail: 'This user has as many live sessions as are allowed. Close a chat elsewhere, or wait.',
+    direct: 'the user has as many live sessions as are allowed; cancel one, or wait.',
     retryAfter: 60,
   },
   headers_too_large: {

@@ -225,12 +225,12 @@ export const issuedSession = z.looseObject({
 export type IssuedSession = z.infer<typeof issuedSession>
 
 /**
- * The fields of the answer to a cancel that the service relies on. Today it also echoes the client
- * secret; a cancel must not fail on the day it no longer does.
+ * The fields of the answer to a cancel that the service relies on. OpenAI's echoes the client secret,
+ * this service's has an empty one; a cancel must not fail over it.
  */
 export const endedSession = z.looseObject({
   id: z.string().min(1),
-  client_secret: secret.optional().catch(undefined),
+  client_secret: z.string().transform(Secret.of).optional().catch(undefined),
   status: sessionStatus,
 })
 /** {@link endedSession} */

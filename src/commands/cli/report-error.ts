@@ -39,9 +39,11 @@ function asCommandError(error: unknown): Pick<CommandError, 'message' | 'exitCod
   return { message: `unexpected failure: ${printable(message)}`, exitCode: EXIT.failed }
 }
 
-function fromServiceError(error: ServiceError) {
-  const { code, reason, detail } = error
-  const advice = detail ?? textOfCode(code)?.direct ?? 'this did not work.'
-  const lines = [advice, `code: ${code}`, `reason: ${printable(reason)}`]
-  return { message: lines.join('\n'), exitCode: exitCodeOf(code) }
+/** Behind `--base-url` this service may answer, whose codes say more than the status: `user_blocked`. */
+function fromServiceError({ code, reason, detail, refused }: ServiceError) {
+  const told = textOfCode(refused?.code ?? '')?.direct
+  const shown = told === undefined ? code : (refused?.code ?? code)
+  const advice = told ?? detail ?? textOfCode(code)?.direct ?? 'this did not work.'
+  const lines = [advice, `code: ${shown}`, `reason: ${printable(reason)}`]
+  return { message: lines.join('\n'), exitCode: exitCodeOf(shown) }
 }
