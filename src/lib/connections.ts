@@ -1,7 +1,8 @@
 // Makes the connections of calls that go out: straight to the server, or by way of a proxy. It does not decide
 // which calls take a proxy.
 
-import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici'
+import { isIP } from 'node:net'
+import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
 import type { Secret } from './secret.ts'
 import { USER_AGENT } from './version.ts'
 
@@ -46,17 +47,30 @@ function connect(origin: string, proxyFor: ProxyFor, bounds: Pool.Options): Disp
 }
 
 /** Plain http goes to the proxy in absolute form (RFC 9112 §3.2.2), https through a tunnel (CONNECT). */
-function throughProxy({ origin, authorization }: OutboundProxy, bounds: Pool.Options): Dispatcher {
+function throughProxy(
+  { origin: proxy, authorization }: OutboundProxy,
+  bounds: Pool.Options,
+): Dispatcher {
+  const toProxy = { allowH2: false, connect: openToProxy }
   return new ProxyAgent({
     ...bounds,
     allowH2: false,
-    uri: origin,
+    uri: proxy,
     ...(authorization && { token: authorization.reveal() }),
     // The rules of a proxy see these headers of CONNECT, and none of the call's own.
     headers: { 'user-agent': USER_AGENT },
-    proxyTls: { allowH2: false },
-    clientFactory: (proxy, made) => {
-      return new Pool(proxy, { ...made, allowH2: false, headersTimeout: CONNECT_MS })
+    factory: (origin, made) => {
+      const isProxy = new URL(origin).origin === proxy
+      return new Pool(origin, isProxy ? { ...made, ...toProxy } : made)
     },
+    clientFactory: () => new Pool(proxy, { ...toProxy, headersTimeout: CONNECT_MS }),
   })
+}
+
+const openSocket = buildConnector({ allowH2: false })
+
+/** undici names the proxy to TLS even by its address, which Node refuses; a certificate can be of an address. */
+const openToProxy: buildConnector.connector = (target, done) => {
+  const { servername, ...unnamed } = target
+  return openSocket(isIP(servername ?? '') ? unnamed : target, done)
 }

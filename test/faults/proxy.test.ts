@@ -1,3 +1,4 @@
+import { request } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFetchJson } from '../../src/authenticate/keys/fetch-json.ts'
 import { createOpenAi } from '../../src/chatkit/hosted/openai.ts'
@@ -104,6 +105,17 @@ test('a proxy that never answers costs a call its deadline, and the next one is 
   await expect(create()).rejects.toMatchObject({ code: 'upstream_timeout' })
   proxy.answer = ''
   await expect(create()).rejects.toMatchObject({ code: 'upstream_unavailable' })
+  await dispatcher.destroy()
+})
+
+test('a proxy that never answers costs the keys of an issuer their deadline, and not the tunnel’s', async () => {
+  proxy.answer = undefined
+  const { proxies } = readEnvironment({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` })
+  const dispatcher = connectToAny(proxies.proxyFor, { connections: 4 })
+  const url = new URL('https://issuer.test/jwks.json')
+  const tunnel = request(url, { dispatcher }).catch(() => 'the tunnel')
+  const keys = createFetchJson({ dispatcher, deadlineMs: 100 })(url).catch((error) => error.code)
+  expect(await Promise.race([tunnel, keys])).toBe('idp_unavailable')
   await dispatcher.destroy()
 })
 

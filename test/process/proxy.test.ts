@@ -35,7 +35,7 @@ const issuer = forAllTests(() => startKeyServer([signer.publicJwk]))
 const api = forAllTests(() => startChatKitApi({ port: 0 }))
 const helpdesk = forAllTests(() => startChatKitServer({ port: 0, wordMs: 0 }))
 const scene = forAllTests(async () => {
-  const certificates = makeCertificates('DNS:*.corp.test')
+  const certificates = makeCertificates('DNS:*.corp.test,IP:127.0.0.1')
   const behind = { url: '' }
   const hosts = {
     'issuer.corp.test': () => issuer.issuer,
@@ -168,8 +168,9 @@ describe('the command line goes the same way', () => {
     expect(arrived?.line).toContain(line)
   })
 
-  test('to the API', async () => {
-    const { code, err } = await cli(['threads', 'list', '--json'], { env: scene.env })
+  test('to the API, also where the proxy itself is reached by TLS', async () => {
+    const env = { ...scene.env, HTTPS_PROXY: scene.proxy.secureUrlWithCredentials }
+    const { code, err } = await cli(['threads', 'list', '--json'], { env })
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(scene.proxy.arrived.at(-1)?.line).toMatch(/^GET \/v1\/chatkit\/threads/)
   })

@@ -44,11 +44,12 @@ export function createFetchJson({
 }
 
 async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): Promise<unknown> {
-  const { statusCode, body } = await request(url, {
-    dispatcher,
-    signal,
-    headers: { accept: 'application/json, application/jwk-set+json', 'user-agent': USER_AGENT },
-  })
+  const headers = {
+    accept: 'application/json, application/jwk-set+json',
+    'user-agent': USER_AGENT,
+  }
+  const answer = request(url, { dispatcher, signal, headers })
+  const { statusCode, body } = await Promise.race([answer, aborted(signal)])
   if (statusCode !== 200) {
     // Closes the connection instead of reading a useless body. The listener ignores the error of that
     // abort.
@@ -56,6 +57,13 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
     throw new Error(`answered ${statusCode}`)
   }
   return parseStrictJson(await readBounded(body, MAX_BYTES), MAX_DEPTH)
+}
+
+/** undici heeds a signal only once there is a connection, and a proxy or a firewall may never give one. */
+function aborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  return promise
 }
 
 /**

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { createServer as createSecureServer } from 'node:tls'
 
 /** User and password that the proxy asks for. */
 export const CREDENTIALS = 'mint:planted-password'
@@ -21,6 +22,8 @@ export interface TestProxy {
   readonly url: string
   /** The same with {@link CREDENTIALS}. */
   readonly urlWithCredentials: string
+  /** The same over TLS. */
+  readonly secureUrlWithCredentials: string
   /** First lines of what the proxy was asked for: `CONNECT api.corp.test:443`, `GET http://…`. */
   readonly asked: string[]
   /** `User-Agent` of each `CONNECT`. */
@@ -47,9 +50,9 @@ export async function startProxy(
   const backend = (origin: string, incoming: IncomingMessage, answer: ServerResponse) =>
     void passOn({ to: hosts[new URL(origin).hostname]?.(), origin, arrived }, incoming, answer)
 
-  const secure = createTlsServer(
-    { key: readFileSync(server.key), cert: readFileSync(server.cert) },
-    (incoming, answer) => backend(`https://${incoming.headers.host}`, incoming, answer),
+  const tls = { key: readFileSync(server.key), cert: readFileSync(server.cert) }
+  const secure = createTlsServer(tls, (incoming, answer) =>
+    backend(`https://${incoming.headers.host}`, incoming, answer),
   )
   const proxy = createServer((incoming, answer) => {
     asked.push(`${incoming.method} ${incoming.url}`)
@@ -65,7 +68,9 @@ export async function startProxy(
     else if (hosts[name] === undefined) socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
     else tunnel(socket, (secure.address() as AddressInfo).port)
   })
-  for (const one of [proxy, secure]) {
+  // The same proxy, behind TLS.
+  const secureProxy = createSecureServer(tls, (socket) => proxy.emit('connection', socket))
+  for (const one of [proxy, secure, secureProxy]) {
     one.on('connection', (socket: Socket) => sockets.add(socket))
     await once(one.listen(0, '127.0.0.1'), 'listening')
   }
@@ -73,11 +78,13 @@ export async function startProxy(
   return {
     url: `http://${address}`,
     urlWithCredentials: `http://${CREDENTIALS}@${address}`,
+    secureUrlWithCredentials: `https://${CREDENTIALS}@127.0.0.1:${(secureProxy.address() as AddressInfo).port}`,
     ...{ asked, agents, arrived },
     close() {
       for (const socket of sockets) socket.destroy()
       proxy.close()
       secure.close()
+      secureProxy.close()
     },
   }
 }
