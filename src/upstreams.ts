@@ -9,6 +9,7 @@ import type { Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import type { Clock } from './lib/clock.ts'
 import { connectTo, connectToAny } from './lib/connections.ts'
+import { createMemoryBudget, type MemoryBudget } from './lib/shares/memory-budget.ts'
 import type { Registry } from './registry/port.ts'
 
 /** {@link createUpstreams} */
@@ -20,6 +21,7 @@ interface SelfHostedParts {
   readonly keys: SigningKeys
   /** Connections to the servers. */
   readonly dispatcher: Dispatcher
+  readonly memory: MemoryBudget
 }
 
 interface UpstreamsOptions {
@@ -34,7 +36,8 @@ export async function createUpstreams(options: UpstreamsOptions) {
   const { environment, settings } = options
   const api = apiConnections(environment)
   const identityProviders = connectToAny(environment.proxies.proxyFor, { connections: 4 })
-  const selfHosted = await selfHostedParts(options)
+  const memory = createMemoryBudget(settings.gateway)
+  const selfHosted = await selfHostedParts(options, memory)
   const { chatkitOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
     selfHosted: await selfHostedAdapters(selfHosted, options),
@@ -66,11 +69,10 @@ function apiConnections({ proxies }: Pick<Environment, 'proxies'>) {
   }
 }
 
-async function selfHostedParts({
-  environment,
-  settings,
-  registry,
-}: UpstreamsOptions): Promise<SelfHostedParts | undefined> {
+async function selfHostedParts(
+  { environment, settings, registry }: UpstreamsOptions,
+  memory: MemoryBudget,
+): Promise<SelfHostedParts | undefined> {
   const { publicUrl, signingKeys } = environment
   const wanted = settings.workflows.some(({ kind }) => kind === 'self-hosted')
   if (publicUrl === undefined || !wanted) return undefined
@@ -78,7 +80,8 @@ async function selfHostedParts({
   // Unbounded connections: each open stream holds one.
   const dispatcher = connectToAny(environment.proxies.proxyFor, { allowH2: false })
   const keep = (made: Uint8Array) => registry.keptKey('signing-keys', () => made)
-  return { publicUrl, dispatcher, keys: await openSigningKeys(signingKeys?.(), keep) }
+  const keys = await openSigningKeys(signingKeys?.(), keep)
+  return { publicUrl, dispatcher, memory, keys }
 }
 
 /** Loaded, like the keys and the gateway, only for such workflows: a start without them is faster. */

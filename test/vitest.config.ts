@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that measure, or hold a promise in seconds about a process under load: nothing else runs beside them. */
 const ALONE = [
-  'test/{bench,cost}/**/*.test.ts',
+  'test/{bench,cost,floods}/**/*.test.ts',
   'test/faults/{bad-tokens,half-open,herd}.test.ts',
   'test/process/{overload,redis-failover,redis-outage}.test.ts',
   'test/gateway/{streams*,thousand-streams}.test.ts',

@@ -3,6 +3,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { createSlots } from '../lib/shares/slots.ts'
 import type { Canceller } from '../outbox/cancel.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Foreign } from '../threads/source-reader.ts'
@@ -10,6 +11,9 @@ import type { ThreadSource } from '../threads/sources.ts'
 import type { AdminRequest } from './audit.ts'
 import { type EraseLine, type EraseParts, type EraseSummary, eraseUser } from './erase.ts'
 import { type ExportLine, type ExportParts, exportUser } from './export.ts'
+
+/** Exports under way: each holds a page of items, and reads one after the other as fast as it can. */
+const EXPORTS = { each: 2, all: 8, what: 'exports' }
 
 /** The functions that {@link createUserData} makes. */
 export type UserData = ReturnType<typeof createUserData>
@@ -33,20 +37,33 @@ export function createUserData({
   readonly now: Clock
   readonly log: Log
 }) {
+  const takeSlot = createSlots(EXPORTS)
   return {
     /**
      * Writes to the audit before it resolves. Pages are fetched only when their lines are read.
      *
-     * @returns some lines at a time; the last is a summary
+     * @returns some lines at a time; the last is a summary. It must be read to its end or returned
+     * @throws `rate_limited`, `overloaded`: too many exports under way
      */
     async exportUser(
       { actor, requestId, call }: AdminRequest,
       user: UserId,
     ): Promise<AsyncGenerator<readonly ExportLine[], void, undefined>> {
-      await audit.write({ actor, action: 'export', user, outcome: 'ok', requestId })
-      // The export must also hold entries that still wait to be written.
-      await audit.flush()
-      return exportUser({ registry, sources, onForeign, now }, user, call)
+      const free = takeSlot(actor)
+      const lines = (async function* () {
+        try {
+          await audit.write({ actor, action: 'export', user, outcome: 'ok', requestId })
+          // The export must also hold entries that still wait to be written.
+          await audit.flush()
+          yield []
+          yield* exportUser({ registry, sources, onForeign, now }, user, call)
+        } finally {
+          free()
+        }
+      })()
+      // Up to the empty lines: only a generator that has begun runs its `finally` when it is returned.
+      await lines.next()
+      return lines
     },
 
     /**

@@ -9,6 +9,7 @@ import type { AppEnv } from '../http/context.ts'
 import type { FailedAuth } from '../http/failed-auth.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import type { Registry } from '../registry/port.ts'
 import { createAnswerEvents } from './event-answer.ts'
 import { createTakeDownload } from './files/downloads.ts'
@@ -34,7 +35,7 @@ const HEARTBEAT_MS = 15_000
  */
 export function createGateway({
   settings,
-  selfHosted: { publicUrl, keys, dispatcher },
+  selfHosted: { publicUrl, keys, dispatcher, memory },
   registry,
   hashUser,
   failedAuth,
@@ -49,6 +50,7 @@ export function createGateway({
     readonly publicUrl: string
     readonly keys: SigningKeys
     readonly dispatcher: Dispatcher
+    readonly memory: MemoryBudget
   }
   readonly registry: Pick<
     Registry,
@@ -79,7 +81,8 @@ export function createGateway({
     milliseconds: settings.gateway.bodyMs,
   }
   const maxAnswerBytes = settings.gateway.maxAnswerBytes
-  const shares = createShares(settings.gateway)
+  const { streamsPerUser } = settings.gateway
+  const shares = createShares({ memory, streamsPerUser })
   const ownership = createOwnership({ registry, now, log })
   const streams = createOpenStreams({ registry, log })
   const identity = createServerIdentity({ keys, publicUrl, now })

@@ -1,7 +1,7 @@
 // Leads one request through the gateway: opens a call, reads the body, refuses the request unless
 // everything that it names is the caller's, sends it on in the caller's name, and passes the answer back.
 
-import { idsOf } from '../chatkit/protocol/ids.ts'
+import { idsOf, type RequestIds } from '../chatkit/protocol/ids.ts'
 import {
   isStreaming,
   type ParsedRequest,
@@ -108,10 +108,13 @@ export function createTakeMessage({
     return response
   }
 
-  async function answer(c: AppContext, call: OpenedCall, bytes: Uint8Array): Promise<Response> {
-    const parsed = await judged(call, () => parse(bytes, allowUnknownTypes))
+  async function answer(
+    c: AppContext,
+    call: OpenedCall,
+    { bytes, parsed, ids }: AskedMessage,
+  ): Promise<Response> {
     await call.count(runsModel(parsed) ? 'run' : 'read')
-    const adopts = await requireOwn(ownership, call, { ...idsOf(parsed), shows: shownBy(parsed) })
+    const adopts = await requireOwn(ownership, call, { ...ids, shows: shownBy(parsed) })
     const { id, user } = call.session
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
     const leave = mayStream ? shares.openStream(user) : () => undefined
@@ -137,7 +140,9 @@ export function createTakeMessage({
   return async function takeMessage(c: AppContext, call: OpenedCall): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     try {
-      return await answer(c, call, await judged(call, () => readBytes(c, bodyLimits, memory.hold)))
+      const bytes = await judged(call, () => readBytes(c, bodyLimits, memory.hold))
+      const asked = await judged(call, () => memory.work(() => parse(bytes, allowUnknownTypes)))
+      return await answer(c, call, { bytes, ...asked })
     } finally {
       memory.release()
     }
@@ -152,6 +157,13 @@ async function judged<T>(call: OpenedCall, read: () => T | Promise<T>): Promise<
     await call.count('read')
     throw error
   }
+}
+
+/** A message, and all ids in it. */
+interface AskedMessage {
+  readonly bytes: Uint8Array
+  readonly parsed: ParsedRequest
+  readonly ids: RequestIds
 }
 
 interface Message {
@@ -174,7 +186,7 @@ function endOf(why: SessionEnd): ServiceError {
     : new ServiceError('store_unavailable', { reason: 'nobody can say whether the session ended' })
 }
 
-function parse(bytes: Uint8Array, allowUnknownTypes: boolean): ParsedRequest {
+function parse(bytes: Uint8Array, allowUnknownTypes: boolean): Omit<AskedMessage, 'bytes'> {
   let parsed: ParsedRequest
   try {
     parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH))
@@ -185,7 +197,7 @@ function parse(bytes: Uint8Array, allowUnknownTypes: boolean): ParsedRequest {
       detail: 'The body is not a request of the ChatKit protocol.',
     })
   }
-  if (parsed.known || allowUnknownTypes) return parsed
+  if (parsed.known || allowUnknownTypes) return { parsed, ids: idsOf(parsed) }
   throw new ServiceError('invalid_request', {
     reason: 'a request of an unknown type',
     detail: 'The type of this request is not one of the ChatKit protocol.',

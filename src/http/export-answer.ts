@@ -27,9 +27,16 @@ export async function answerExport(
   const gone = new AbortController()
   const request = adminRequest(c, { signal: gone.signal })
   const batches = await administer.exportUser(request, user)
-  if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': NDJSON })
+  if (c.req.method === 'HEAD') {
+    await batches.return()
+    return c.body(null, 200, { 'Content-Type': NDJSON })
+  }
+  // Also before there are lines to send: what nobody waits for must not go on.
+  c.env.outgoing?.once('close', () => {
+    gone.abort(clientGone())
+    void batches.return().catch(() => undefined)
+  })
   return streamLines(c, presented(batches, unixSeconds(now)), {
-    onGone: () => gone.abort(clientGone()),
     onError: (error) => log.error({ err: error, request_id: request.requestId }, 'export ended'),
   })
 }

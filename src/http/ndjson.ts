@@ -14,8 +14,6 @@ const CHUNK_BYTES = 16 * 1024
 export interface NdjsonOptions {
   /** Sends each line as soon as it is read. */
   readonly atOnce?: boolean
-  /** Called when the client has left. */
-  readonly onGone?: (reason: unknown) => void
   /**
    * Called when reading the lines failed. The answer is cut off, so the client sees that it is
    * incomplete.
@@ -63,8 +61,7 @@ export async function streamLines(
         waiting = ''
         if (ended) controller.close()
       },
-      cancel(reason) {
-        options.onGone?.(reason)
+      cancel() {
         void batches.return().catch(() => undefined)
       },
     },

@@ -10,7 +10,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /**
  * Parses JSON and refuses what `JSON.parse` lets pass and two parsers may read differently: bytes
  * that are not UTF-8, a repeated key (RFC 8259 §4: behaviour unpredictable; RFC 7519 §4: reject),
- * `__proto__` as a key, nesting beyond `maxDepth`.
+ * `__proto__` as a key, nesting beyond `maxDepth`. Besides, it refuses more than {@link MOST_VALUES} values.
  *
  * @param source - text, or bytes in UTF-8
  * @param maxDepth - how many arrays and objects may enclose a value
@@ -36,17 +36,24 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** Ten megabytes can hold millions of values, and whoever looks at each stops the process for a second. */
+const MOST_VALUES = 100_000
+
 /**
  * One pass over text that is known to be JSON: `stack` holds the keys seen in each open object, or
  * null for an array. A string is a key when a colon follows it.
  */
 function checkKeysAndDepth(text: string, maxDepth: number): void {
   const stack: (Set<string> | null)[] = []
+  let values = 1
   for (let at = 0; at < text.length; at++) {
     const char = text[at]
     if (char === '{' || char === '[') {
       if (stack.length >= maxDepth) throw new StrictJsonError(`more than ${maxDepth} levels deep`)
       stack.push(char === '{' ? new Set() : null)
+      values++
+    } else if (char === ',') {
+      values++
     } else if (char === '}' || char === ']') {
       stack.pop()
     } else if (char === '"') {
@@ -54,13 +61,22 @@ function checkKeysAndDepth(text: string, maxDepth: number): void {
       if (isKey(text, end)) addKey(stack.at(-1), text.slice(at, end))
       at = end - 1
     }
+    if (values > MOST_VALUES) throw new StrictJsonError(`more than ${MOST_VALUES} values`)
   }
 }
 
+/** Looks for quotes alone: a string may hold ten megabytes. */
 function endOfString(text: string, start: number): number {
-  let at = start + 1
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
-  return at + 1
+  let end = text.indexOf('"', start + 1)
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end + 1
+}
+
+/** Whether an odd number of backslashes stands before the character. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at
+  while (text[first - 1] === '\\') first--
+  return (at - first) % 2 === 1
 }
 
 function isKey(text: string, after: number): boolean {

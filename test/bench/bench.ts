@@ -4,6 +4,7 @@ import { describeMachine, watchOthers } from './machine.ts'
 import { type Options, type PartName, readOptions, USAGE, UsageError } from './options.ts'
 import { algorithmsPart } from './parts/algorithms.ts'
 import { cpuPart } from './parts/cpu.ts'
+import { floodsPart } from './parts/floods.ts'
 import { framesPart } from './parts/frames.ts'
 import { installSizePart } from './parts/install-size.ts'
 import { latencyPart } from './parts/latency.ts'
@@ -35,6 +36,7 @@ const PART_OF: Readonly<Record<PartName, (scene: Scene, fleet: Fleet) => Promise
   'store-size': storeSizePart,
   redis: redisPart,
   frames: framesPart,
+  floods: floodsPart,
   'install-size': installSizePart,
 }
 

@@ -12,6 +12,7 @@ export const PARTS = [
   'store-size',
   'redis',
   'frames',
+  'floods',
   'install-size',
 ] as const
 export type PartName = (typeof PARTS)[number]

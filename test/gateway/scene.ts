@@ -14,6 +14,7 @@ import { listen } from '../../src/http/server/server.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import type { WorkflowName } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
+import { createMemoryBudget } from '../../src/lib/shares/memory-budget.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { SessionState } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -91,13 +92,14 @@ export async function startScene(options: SceneOptions = {}) {
   const lines: Record<string, unknown>[] = []
   const log = createLog({ level: 'info', destination: sink(lines) })
   const server = options.server ?? sample.url
+  const memory = createMemoryBudget({ ...USUAL, ...options.gateway })
   const gateway = createGateway({
     settings: {
       workflows: [{ ...SELF_HOSTED, server, ...options.workflow }],
       gateway: { ...USUAL, ...options.gateway },
       limits: { readsPerUser: { max: options.maxReads ?? 100_000, seconds: 60 } },
     },
-    selfHosted: { publicUrl: ISSUER, keys, dispatcher },
+    selfHosted: { publicUrl: ISSUER, keys, dispatcher, memory },
     registry,
     hashUser: (user) => `hash of ${user}`,
     failedAuth: { counted: async (_c, failure) => failure },

@@ -60,6 +60,30 @@ describe('parseStrictJson', () => {
     expect(() => parseStrictJson(nested(100_000), 32)).toThrow(StrictJsonError)
   })
 
+  test('finds the ends of strings behind any number of backslashes', () => {
+    for (let count = 0; count < 9; count++) {
+      const text = JSON.stringify({
+        a: `${'\\\\'.repeat(count)}"`,
+        b: '\\\\'.repeat(count),
+        [`"`]: '":{',
+      })
+      expect(parseStrictJson(text, 32)).toEqual(JSON.parse(text))
+      expect(() => parseStrictJson(text.replace('"b"', '"a"'), 32)).toThrow('a repeated key')
+    }
+  })
+
+  test('refuses more than 100,000 values, in whatever they stand, and not their signs in strings', () => {
+    const list = (count: number) => `[${Array(count).fill('1').join()}]`
+    const map = (count: number) =>
+      `{${Array.from({ length: count }, (_, at) => `"${at}":1`).join()}}`
+    for (const text of [list(100_001), map(100_001), `[${Array(50_001).fill('[1]').join()}]`]) {
+      expect(() => parseStrictJson(text, 32)).toThrow('more than 100000 values')
+    }
+    for (const text of [list(99_990), map(99_990), JSON.stringify('[,{'.repeat(100_000))]) {
+      expect(parseStrictJson(text, 32)).toEqual(JSON.parse(text))
+    }
+  })
+
   test('never repeats the text in its message', () => {
     const refuse = () => parseStrictJson('{"sub": "alice-secret", "sub": "alice-secret"}', 32)
     expect(refuse).toThrow(StrictJsonError)

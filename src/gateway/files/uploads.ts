@@ -41,7 +41,8 @@ export function createUploads({
     const memory = shares.memoryFor(call.session.user)
     try {
       const bytes = await readBytes(c, bodyLimits, memory.hold)
-      const form = await judgeForm(c.req.header('Content-Type') ?? '', bytes)
+      const type = c.req.header('Content-Type') ?? ''
+      const form = await memory.work(() => judgeForm(type, bytes))
       if (form !== undefined) await requireOwn(ownership, call, form.ids)
       const headers = form && { 'content-type': form.contentType }
       const deadline = startDeadline(answerMs, c.req.raw.signal)

@@ -132,7 +132,9 @@ export const USER_DATA_ROUTES = {
     summary: 'Export all there is of a user',
     description:
       'Sessions, threads with their items, and the audit about the user, streamed as JSON ' +
-      'lines. What an upstream does not give is named in the summary, and the rest goes on.',
+      'lines. What an upstream does not give is named in the summary, and the rest goes on. An admin ' +
+      'may have two exports under way.',
+    problems: ['rate_limited', 'overloaded'],
     answers: [{ ...streamed, schema: exportLine, example: exportExample }],
   },
   eraseUser: {

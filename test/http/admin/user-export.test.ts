@@ -283,3 +283,34 @@ test('an export fetches nothing that nobody reads', async () => {
   // What fits into the sockets’ buffers is fetched.
   expect(scene.upstream.authorizations.length).toBeLessThan(900)
 })
+
+test('an admin has two exports under way at most; one more is 429, asks nobody, and is no entry', async () => {
+  seed('alice', 1)
+  const leave = new AbortController()
+  scene.upstream.instead = () => new Promise<Response>(() => {})
+  const ask = (token = adminToken()) => {
+    const headers = { authorization: `Bearer ${token}` }
+    return callUser(scene.running, 'GET alice export', { headers, signal: leave.signal })
+  }
+  const hanging = [ask(), ask()].map((call) => call.catch(() => 'gone'))
+  await expect.poll(() => scene.upstream.authorizations.length).toBe(2)
+  const refused = await answerOf(await ask())
+  expectProblem(refused, 429, 'rate_limited')
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+  expect((await callUser(scene.running, 'HEAD alice export')).status).toBe(429)
+  expect(scene.upstream.authorizations).toHaveLength(2)
+  expect(await auditOf(scene.running, '&action=export')).toHaveLength(2)
+  // Another admin's exports are their own.
+  const grace = ask(tokenFor('grace', { roles: ['chatkit-admin'] })).catch(() => 'gone')
+  await expect.poll(() => scene.upstream.authorizations.length).toBe(3)
+  leave.abort()
+  expect(await Promise.all([...hanging, grace])).toEqual(['gone', 'gone', 'gone'])
+  scene.upstream.instead = undefined
+  // What has ended, also a HEAD, takes no slot.
+  const status = async (line: string) => (await callUser(scene.running, line)).status
+  await expect.poll(() => status('HEAD alice export')).toBe(200)
+  for (let n = 0; n < 4; n++) expect(await status('HEAD alice export')).toBe(200)
+  for (let n = 0; n < 4; n++) {
+    expect(summaryOf(await exportOf(scene.running, 'alice'))).toMatchObject({ complete: true })
+  }
+})

@@ -1,0 +1,52 @@
+// Bounds how many of something one user, and all users of this process together, have under way at a time.
+import { ServiceError } from '../errors.ts'
+
+/** Seconds after which a refused request may be tried again. */
+const RETRY_SECONDS = 2
+
+/**
+ * @param bounds - `each`: most of one user; `all`: most of everybody, no bound when absent; `what`: names them
+ * @returns a function that takes a slot of a user, and returns the function that frees it; it throws
+ * `rate_limited` when the user has none left, `overloaded` when nobody has
+ */
+export function createSlots({
+  each,
+  all = Number.POSITIVE_INFINITY,
+  what,
+}: {
+  readonly each: number
+  readonly all?: number
+  readonly what: string
+}) {
+  const taken = new Map<string, number>()
+  let total = 0
+
+  function add(user: string, more: number): void {
+    const sum = (taken.get(user) ?? 0) + more
+    if (sum === 0) taken.delete(user)
+    else taken.set(user, sum)
+    total += more
+  }
+
+  return (user: string): (() => void) => {
+    if ((taken.get(user) ?? 0) >= each) {
+      throw new ServiceError('rate_limited', {
+        reason: `more than ${each} ${what} of a user at a time`,
+        detail: `Too many ${what} at a time. Wait until one has ended.`,
+        retryAfterSeconds: RETRY_SECONDS,
+      })
+    }
+    if (total >= all) {
+      throw new ServiceError('overloaded', {
+        reason: `more than ${all} ${what} at a time`,
+        retryAfterSeconds: RETRY_SECONDS,
+      })
+    }
+    add(user, 1)
+    let open = true
+    return () => {
+      if (open) add(user, -1)
+      open = false
+    }
+  }
+}

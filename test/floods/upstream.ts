@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { sessionOf } from '../support/chatkit/scripted-upstream.ts'
+
+/** A ChatKit API on loopback for the floods: it mints after a while, and reads as it is told to. */
+export interface FloodUpstream {
+  /** For `OPENAI_BASE_URL`. */
+  readonly url: string
+  /** What becomes of thread calls: no answer, 500, or pages of a long conversation. */
+  reads: 'hang' | 'fail' | 'pages'
+  close(): Promise<void>
+}
+
+/** @param mintMs - how long a create takes */
+export async function startFloodUpstream(mintMs: number): Promise<FloodUpstream> {
+  let sessions = 0
+  const http = createServer(async (request, response) => {
+    const { method, url = '' } = request
+    const body = await text(request)
+    if (method !== 'POST') return read(url, response)
+    const user = url.endsWith('/cancel') ? 'someone' : String(JSON.parse(body).user)
+    const answer = sessionOf(user, `cksess_${++sessions}`)
+    const json = JSON.stringify(answer)
+    setTimeout(() => send(response, 200, json), url.endsWith('/cancel') ? 0 : mintMs)
+  })
+  function read(url: string, response: ServerResponse): void {
+    if (upstream.reads === 'fail') send(response, 500, '{}')
+    if (upstream.reads === 'pages') send(response, 200, url.includes('/items') ? ITEMS : THREADS)
+  }
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  const upstream: FloodUpstream = {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/v1`,
+    reads: 'pages',
+    async close() {
+      const closed = once(http, 'close')
+      http.close()
+      http.closeAllConnections()
+      await closed
+    },
+  }
+  return upstream
+}
+
+function send(response: ServerResponse, status: number, json: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(json)
+}
+
+const listOf = (data: readonly { readonly id: string }[]) => {
+  const [first, last] = [data.at(0)?.id ?? null, data.at(-1)?.id ?? null]
+  return JSON.stringify({ object: 'list', data, first_id: first, last_id: last, has_more: false })
+}
+
+const THREADS = listOf(
+  Array.from({ length: 20 }, (_, at) => ({
+    id: `cthr_${at}`,
+    object: 'chatkit.thread',
+    created_at: 1_790_000_000 - at,
+    status: { type: 'active' },
+    title: null,
+    user: 'mallory',
+  })),
+)
+
+const ITEMS = listOf(
+  Array.from({ length: 100 }, (_, at) => ({
+    id: `cthi_${at}`,
+    object: 'chatkit.thread_item',
+    created_at: 1_790_000_000 - at,
+    type: 'chatkit.assistant_message',
+    content: [{ type: 'output_text', text: 'x'.repeat(1000), annotations: [] }],
+  })),
+)

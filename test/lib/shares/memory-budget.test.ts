@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { createMemoryBudget } from '../../../src/lib/shares/memory-budget.ts'
+
+const KIB = 1024
+const budget = (memoryBytes = 1000, userMemoryBytes = 400) =>
+  createMemoryBudget({ memoryBytes, userMemoryBytes })
+const OVERLOADED = expect.objectContaining({ code: 'overloaded' })
+
+describe('memory', () => {
+  test('of one user and of all together is bounded, and free again when released', () => {
+    const { memoryFor } = budget()
+    const held = ['a', 'b'].map((user) => memoryFor(user))
+    for (const one of held) one.hold(400)
+    expect(() => memoryFor('a').hold(1)).toThrow(OVERLOADED)
+    expect(() => memoryFor('c').hold(201)).toThrow(OVERLOADED)
+    const third = memoryFor('c')
+    third.hold(200)
+    held[0]?.release()
+    held[0]?.release()
+    third.hold(400)
+    expect(() => memoryFor('b').hold(1)).toThrow(OVERLOADED)
+    memoryFor('a').hold(200)
+    expect(() => memoryFor('d').hold(1)).toThrow(OVERLOADED)
+  })
+
+  test('that was refused is not counted', () => {
+    const { memoryFor } = budget()
+    const one = memoryFor('a')
+    one.hold(300)
+    expect(() => one.hold(500)).toThrow(OVERLOADED)
+    memoryFor('a').hold(100)
+  })
+})
+
+describe('work on what is large', () => {
+  const holding = (user: string, bytes: number, from = budget(1e9, 1e9)) => {
+    const memory = from.memoryFor(user)
+    memory.hold(bytes)
+    return memory
+  }
+  const spin = (milliseconds: number) => {
+    const until = performance.now() + milliseconds
+    while (performance.now() < until);
+  }
+
+  test('of one user waits for nine times as long as the work before has taken', async () => {
+    const from = budget(1e9, 1e9)
+    const times: number[] = []
+    const works = [1, 2, 3].map(() =>
+      holding('a', 65 * KIB, from).work(() => {
+        times.push(performance.now())
+        spin(10)
+      }),
+    )
+    await Promise.all(works)
+    for (const at of [1, 2]) {
+      expect((times[at] ?? 0) - (times[at - 1] ?? 0)).toBeGreaterThanOrEqual(95)
+    }
+  })
+
+  test('of another user, and what is small, waits for nothing', async () => {
+    const from = budget(1e9, 1e9)
+    const order: string[] = []
+    const work = (name: string, user: string, bytes: number) =>
+      holding(user, bytes, from).work(() => {
+        order.push(name)
+        spin(20)
+      })
+    await work('first', 'a', 65 * KIB)
+    await Promise.all([
+      work('second', 'a', 65 * KIB),
+      work('another', 'b', 65 * KIB),
+      work('small', 'a', 64 * KIB),
+    ])
+    expect(order.slice(0, 3).sort()).toEqual(['another', 'first', 'small'])
+    expect(order.at(-1)).toBe('second')
+  })
+
+  test('that fails or takes a while is counted like any other', async () => {
+    const from = budget(1e9, 1e9)
+    const failing = holding('a', 65 * KIB, from).work(async () => {
+      await sleep(20)
+      throw new Error('planted')
+    })
+    await expect(failing).rejects.toThrow('planted')
+    const began = performance.now()
+    expect(await holding('a', 65 * KIB, from).work(() => 'done')).toBe('done')
+    expect(performance.now() - began).toBeGreaterThanOrEqual(150)
+  })
+})
