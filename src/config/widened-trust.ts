@@ -1,18 +1,48 @@
 // Says which settings of the config file accept more than the strict default does, one line for each.
 
-import type { IssuerSettings, Settings } from './settings.ts'
+import type { ApiKeySettings, IssuerSettings, Settings, WorkflowSettings } from './settings.ts'
 
 /** One line for each choice that widens trust, for `check-config` and the log of a start. */
 export function widenedTrust({
   issuers,
   corsOrigins,
   trustedProxies,
-}: Pick<Settings, 'issuers' | 'corsOrigins' | 'trustedProxies'>): string[] {
+  apiKeys,
+  workflows,
+}: Pick<
+  Settings,
+  'issuers' | 'corsOrigins' | 'trustedProxies' | 'apiKeys' | 'workflows'
+>): string[] {
   return [
     ...issuers.flatMap(issuerLines),
     ...corsOrigins.filter((origin) => origin.includes('*')).map(originLine),
     ...trustedProxies.filter(isNearlyAll).map(proxyLine),
+    ...apiKeys.flatMap((key) => apiKeyLines(key, workflows)),
   ]
+}
+
+/**
+ * A thread does not tell its workflow: whoever may use one workflow of a source sees the threads of all.
+ */
+function apiKeyLines(
+  { id, workflows: allowed }: ApiKeySettings,
+  workflows: readonly WorkflowSettings[],
+): string[] {
+  if (allowed === undefined) return []
+  return [...Map.groupBy(workflows, threadsWith)].flatMap(([shared, group]) => {
+    const names = group.map(({ name }) => String(name))
+    const others = names.filter((name) => !allowed.includes(name))
+    if (others.length === 0 || others.length === names.length) return []
+    const its = names.filter((name) => allowed.includes(name)).join(', ')
+    return `api_keys: ${id} sees the threads of ${others.join(', ')} too, which share ${shared} with ${its}`
+  })
+}
+
+/** What a workflow shares its threads with others by. */
+function threadsWith(workflow: WorkflowSettings): string {
+  if (workflow.kind === 'self-hosted') return `threads_at: ${workflow.threadsAt}`
+  const { apiKeyEnv, baseUrl } = workflow
+  return `the OpenAI key ${apiKeyEnv}${baseUrl === undefined ? '' : ` at ${baseUrl}`}`
 }
 
 function originLine(pattern: string): string {

@@ -131,3 +131,38 @@ describe('trusted_proxies', () => {
     },
   )
 })
+
+describe('an API key that sees the threads of workflows it may not use', () => {
+  const WORKFLOWS = `workflows:
+  support: { id: wf_1 }
+  sales: { id: wf_2 }
+  legal: { id: wf_3, api_key_env: LEGAL_KEY }
+  europe: { id: wf_4, base_url: https://eu.api.openai.com/v1 }
+  desk: { server: http://127.0.0.1:1/chatkit, threads_at: desk }
+  night: { server: http://127.0.0.1:2/chatkit, threads_at: desk }
+`
+  const allowing = (workflows?: string) => {
+    const rest = workflows === undefined ? '' : `, workflows: [${workflows}]`
+    const key = `api_keys: [{ id: billing, sha256: 'sha256:${'a'.repeat(64)}'${rest} }]\n`
+    return lines(MINIMAL.replace(/workflows:[\s\S]*$/, WORKFLOWS) + key)
+  }
+
+  test.each([
+    ['support', 'sales too, which share the OpenAI key OPENAI_API_KEY with support'],
+    ['sales', 'support too, which share the OpenAI key OPENAI_API_KEY with sales'],
+    ['night', 'desk too, which share threads_at: desk with night'],
+  ])('%s alone is told', (workflows, told) => {
+    expect(allowing(workflows)).toEqual([`api_keys: billing sees the threads of ${told}`])
+  })
+
+  test('each source is told for itself', () => {
+    expect(allowing('support, desk, legal')).toHaveLength(2)
+  })
+
+  test.each([undefined, 'legal', 'europe', 'support, sales', 'desk, night, legal'])(
+    '%s is told nobody',
+    (workflows) => {
+      expect(allowing(workflows)).toEqual([])
+    },
+  )
+})
