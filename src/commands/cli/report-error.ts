@@ -10,6 +10,7 @@ import { textOfCode } from '../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode, exitCodeOf } from './exit.ts'
 import type { Io } from './io.ts'
 import { remark } from './output.ts'
+import { reasonOf } from './reason.ts'
 
 /**
  * Says on standard error what went wrong and what to do.
@@ -40,10 +41,11 @@ function asCommandError(error: unknown): Pick<CommandError, 'message' | 'exitCod
 }
 
 /** Behind `--base-url` this service may answer, whose codes say more than the status: `user_blocked`. */
-function fromServiceError({ code, reason, detail, refused }: ServiceError) {
+function fromServiceError(error: ServiceError) {
+  const { code, detail, refused } = error
   const told = textOfCode(refused?.code ?? '')?.direct
   const shown = told === undefined ? code : (refused?.code ?? code)
   const advice = told ?? detail ?? textOfCode(code)?.direct ?? 'this did not work.'
-  const lines = [advice, `code: ${shown}`, `reason: ${printable(reason)}`]
+  const lines = [advice, `code: ${shown}`, `reason: ${printable(reasonOf(error))}`]
   return { message: lines.join('\n'), exitCode: exitCodeOf(shown) }
 }

@@ -7,6 +7,7 @@ import type { Secret } from '../../../lib/secret.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
 import { textOfCode } from '../../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode, exitCodeOf } from '../exit.ts'
+import { reasonOf } from '../reason.ts'
 import { ndjsonLines } from './summary-stream.ts'
 
 /** Query and body of a call. */
@@ -117,7 +118,6 @@ async function readText(
   })
 }
 
-/** The HTTP client's own errors say "fetch failed"; why is in the cause. */
 function unanswered(
   { url, signal }: Pick<ServiceClientOptions, 'url' | 'signal'>,
   error: unknown,
@@ -125,16 +125,9 @@ function unanswered(
   if (signal.aborted && signal.reason instanceof CommandError) return signal.reason
   return new CommandError(
     EXIT.unavailable,
-    `no answer from ${url} (${failureOf(error)}); check --url or CHATKIT_MINT_URL, and that the\n` +
+    `no answer from ${url} (${printable(reasonOf(error))}); check --url or CHATKIT_MINT_URL, and that the\n` +
       'service runs.',
   )
-}
-
-const withCode = z.object({ code: z.string() })
-
-function failureOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown'
-  return withCode.safeParse(error.cause).data?.code ?? error.name
 }
 
 /** RFC 9457, as this service answers it; of another's answer only the status counts. */

@@ -115,3 +115,20 @@ test('a proxy that is not there is named in place of the server', async () => {
   expect(of('workflow support')[0]?.advice).toMatch(/the proxy http:\/\/127\.0\.0\.1:9 cannot be/)
   expect(of('workflow helpdesk')[0]?.advice).toMatch(/the proxy http:\/\/no\.test cannot be/)
 })
+
+test.each([
+  ['the API', { OPENAI_API_KEY: API_KEY, OPENAI_BASE_URL: 'https://api.test/v1' }],
+  ['this service', { CHATKIT_MINT_URL: 'https://chat.test', CHATKIT_MINT_TOKEN: 'a.b.c' }],
+])(
+  'other commands that ask %s say what the proxy said, and not its password',
+  async (_name, to) => {
+    proxy.answer = proxyPage('407 Proxy Authentication Required')
+    const variables = { ...throughProxy(), ...to }
+    const { code, err } = await runInProcess(['threads', 'list'], { variables })
+    expect({ code, err }).toEqual({
+      code: 69,
+      err: expect.stringContaining('Proxy response (407)'),
+    })
+    expect(err).not.toContain(PASSWORD)
+  },
+)
