@@ -93,11 +93,17 @@ export function createThreadCalls({
   }
 }
 
-/** Names the cursor that a list refuses, as the API does. */
+/** Names the cursor that a list refuses, as the API does. Of two, the upstream may say which. */
 function cursorRefused({ after, before }: Pick<ListQuery, 'after' | 'before'>) {
   return (error: unknown): never => {
     if (!isCode(error, 'invalid_request') || (after ?? before) === undefined) throw error
-    const param = after === undefined ? 'before' : 'after'
-    throw refusal(`Invalid '${param}': no entry of this list.`, param, 'invalid_value')
+    const isBefore = after === undefined || refusedParam(error) === 'before'
+    const [param, id] = isBefore ? (['before', before] as const) : (['after', after] as const)
+    throw refusal(`No item found with id '${id}'.`, param, 'invalid_value')
   }
+}
+
+function refusedParam(error: unknown): string | undefined {
+  const cause = error instanceof ServiceError ? error.cause : undefined
+  return cause instanceof ServiceError ? cause.refused?.param : undefined
 }
