@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -169,6 +169,16 @@ cors: { origins: ['*'] }
     expect(ended.stderr).toMatch(/jwks: .*RSA/)
     expect(ended.stderr).not.toContain('listens on')
     expect(ended.stdout).not.toContain('crash')
+  })
+
+  test('the shipped file as it is: every placeholder', async () => {
+    const config = readFileSync(new URL('../../config/chatkit-mint.yaml', import.meta.url), 'utf8')
+    const said = await refused(78, { config, env: { ...ENV, OPENAI_API_KEY: `"${KEY}"` } })
+    expect(said).toMatch(/:\d+: issuers\[0\]\.issuer: is the placeholder acme\.example/)
+    expect(said).toMatch(/:\d+: workflows\.support\.id: is the placeholder wf_replace_me/)
+    expect(said).toMatch(
+      /needs OPENAI_API_KEY in the environment, which is in quotes; leave them out/,
+    )
   })
 
   test('no file at all: says what to do', async () => {

@@ -13,8 +13,8 @@ export const ALGORITHMS = ['ES256', 'RS256', 'EdDSA', 'HS256'] as const
 export type Algorithm = (typeof ALGORITHMS)[number]
 
 /** Whose tokens have a key pair, and whose a shared secret: an issuer has one or the other. */
-export const KEY_PAIR_ISSUER = 'https://login.acme.example/'
-export const SECRET_ISSUER = 'https://legacy.acme.example/'
+export const KEY_PAIR_ISSUER = 'https://login.corp.test/'
+export const SECRET_ISSUER = 'https://legacy.corp.test/'
 export const AUDIENCE = 'chat-api'
 
 /** The identity provider: signs tokens for as many users as are asked for. */
