@@ -23,7 +23,7 @@ export const auditEntry = z
   .object({
     id: z.string().describe('The entry, aud_…'),
     at: unixTime('When.'),
-    actor: z.string().describe('Who, as issuer|subject.'),
+    actor: z.string().describe('Who, as issuer|subject; a backend is key:<id>.'),
     action: z.string().describe('What: mint, revoke, admin_read, …'),
     user: z
       .string()

@@ -32,6 +32,7 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'domain-allow-list', title: 'Domain allow-list' },
       { name: 'content-security-policy', title: 'Content-Security-Policy' },
       { name: 'move-to-self-hosted', title: 'Your own ChatKit server' },
+      { name: 'backends', title: 'Your backend, with the SDK' },
     ],
   },
   {

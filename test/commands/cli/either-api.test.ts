@@ -168,6 +168,18 @@ describe('refusals of the service alone', () => {
   })
 })
 
+test('an admin finds the sessions of a key by its issuer', async () => {
+  const made = JSON.parse((await atService(HOSTED, ...CREATE.with(4, 'grace'))).out)
+  const env = { CHATKIT_MINT_URL: scene.running.url, CHATKIT_MINT_TOKEN: adminToken() }
+  const words = ['sessions', 'list', '--issuer', 'key:hosted', '--user', 'grace', '--json']
+  const { data } = JSON.parse((await quickCli(words, env)).out)
+  expect(data).toMatchObject([{ id: made.id, subject: 'grace' }])
+  const all = JSON.parse(
+    (await quickCli(['sessions', 'list', '--issuer', 'key:hosted', '--json'], env)).out,
+  )
+  expect(all.data.map(({ id }: { id: string }) => id)).toContain(made.id)
+})
+
 test('lists of several sources page to their end', async () => {
   const all = await atService(BILLING, 'threads', 'list', '--json', '--all', '--limit', '2')
   const { data } = JSON.parse(all.out) as { data: { id: string }[] }
