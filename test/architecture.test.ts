@@ -179,6 +179,20 @@ describe('which way imports go', () => {
     expect(wrong).toEqual([])
   })
 
+  test('every call goes out through lib/connections.ts, so that none misses the proxy', () => {
+    const making = /import \{[^}]*\b(?:Agent|Client|Pool|ProxyAgent)\b[^}]*\} from 'undici'/
+    expect(files.filter((file) => making.test(sourceOf(file)))).toEqual(['lib/connections.ts'])
+    const ownUse = /^(?:client|docs|embedded|commands\/demo|console\/assets)\//
+    const fetching = files.filter((file) => /(?<![\w.])fetch\(/.test(sourceOf(file)))
+    expect(fetching.filter((file) => !ownUse.test(file)).toSorted()).toEqual([
+      // A parameter of that name.
+      'chatkit/wire/pages.ts',
+      'commands/cli/pages.ts',
+      // With a dispatcher.
+      'commands/cli/target/service-client.ts',
+    ])
+  })
+
   test('nothing that main.ts reaches imports embedded/', () => {
     const reached = new Set(['main.ts'])
     for (const file of reached) {
