@@ -74,7 +74,7 @@ function createSteps(registry: Registry) {
     issuers: ISSUERS,
   })
   const { revokeUser } = createRevoke({ registry, canceller, now })
-  const token = { sid: undefined, issuedAt: NOW }
+  const token = { sid: undefined, issuedAt: NOW, byKey: false }
   const order = { kind: 'mint', ...token, seconds: 600, current: undefined, leaves: false } as const
   return {
     async mint(user: string) {

@@ -49,6 +49,13 @@ export async function wrongWithMint(world: World, mint: Deed<'mint'>): Promise<s
   return wrong
 }
 
+/** A backend that was told of a session's end: does the upstream know of it? */
+export function wrongWithCancel(world: World, { order, result }: Deed<'cancel'>): string[] {
+  const session = world.upstream.sessions.get(order.session)
+  const isWrong = result?.status !== undefined && session && world.upstream.works(session)
+  return isWrong ? [`a cancel answered "${result.status}", and ${order.session} works`] : []
+}
+
 /** Whether the caller's own session was seen evicted when it began to refresh. */
 function wasEvictedBefore(world: World, { order, begun }: Deed<'mint'>): boolean {
   const current = heldSecrets(world).find(({ session }) => session.secret === order.current)
@@ -95,6 +102,8 @@ function logoutsBefore(world: World, mint: Deed<'mint'>): readonly Deed<'logout'
 
 /** OpenID Connect Back-Channel Logout 1.0 §2.7, and tokens that carry no `sid`. */
 function ends(logout: Deed<'logout'>['order'], mint: Deed<'mint'>['order']): boolean {
+  // The issuer of a key's sessions is the key, of whom no provider says anything.
+  if (mint.byKey) return false
   if (logout.sid === undefined) return logout.user === mint.user
   return logout.sid === mint.sid || (mint.sid === undefined && logout.user === mint.user)
 }

@@ -58,23 +58,28 @@ const mint = ordering(
     current: fc.option(nth, { nil: undefined }),
     foreign: fc.constantFrom(false, false, false, true),
     leaves: fc.nat({ max: 9 }).map((one) => one === 0),
+    byKey: fc.constantFrom(false, false, false, true),
   }),
   (world, of) => {
     const whose = userOf(world, of.user)
     const known = heldSecrets(world).filter(
       ({ mint: { order } }) => (order.user === whose) !== of.foreign,
     )
+    const { seconds, leaves, byKey } = of
+    if (byKey) return { kind: 'mint', user: whose, ...NO_TOKEN, seconds, leaves: false, byKey }
     return {
       kind: 'mint',
       user: whose,
       sid: of.sid && `${whose}-${of.sid}`,
       issuedAt: of.ahead === undefined ? undefined : secondsOf(world) + of.ahead,
-      seconds: of.seconds,
       current: of.current === undefined ? undefined : pick(known, of.current)?.session.secret,
-      leaves: of.leaves,
+      ...{ seconds, leaves, byKey },
     }
   },
 )
+
+/** An API key says nothing of a token, or of a secret that the page holds. */
+const NO_TOKEN = { sid: undefined, issuedAt: undefined, current: undefined }
 
 const revoke = ordering(
   'revoke',
@@ -96,10 +101,14 @@ const signOut = ordering('sign out', fc.record({ instance, user }), (world, of) 
   user: userOf(world, of.user),
 }))
 
-const cancel = ordering('cancel', fc.record({ instance, nth }), (world, of) => {
-  const session = pick([...world.upstream.sessions.values()], of.nth)
-  return session && { kind: 'cancel', session: session.id }
-})
+const cancel = ordering(
+  'cancel',
+  fc.record({ instance, nth, byKey: fc.boolean() }),
+  (world, { nth, byKey }) => {
+    const session = pick([...world.upstream.sessions.values()], nth)
+    return session && { kind: 'cancel', session: session.id, byKey }
+  },
+)
 
 const logout = ordering(
   'logout',

@@ -7,6 +7,8 @@ import type { StartInstance, Surroundings } from './world.ts'
 /** A fault put into the code under test, to see that it is found. */
 export interface Plant {
   readonly registry?: (registry: Registry) => Registry
+  /** The same, for creates and cancels by key alone. */
+  readonly backendRegistry?: (registry: Registry) => Registry
   /** Cancels that fail look confirmed. */
   readonly believesEveryCancel?: boolean
   /** Mints do not look for a logout after they have recorded. */
@@ -25,6 +27,7 @@ export function inProcess(registry: Registry, plant: Plant = {}): StartInstance 
     const interruptedRegistry = interrupted(registry, surroundings)
     const perform = createInstance({
       registry: plant.registry?.(interruptedRegistry) ?? interruptedRegistry,
+      backendRegistry: plant.backendRegistry?.(interruptedRegistry),
       chatkit: (workflow) => believing(plant, chatkit(workflow)),
       pause: () => turn('pause'),
       ...{ cap, now, logoutPossible: !plant.looksOnce },

@@ -8,11 +8,14 @@ import { type Canceller, createCanceller } from '../../src/outbox/cancel.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type { NewEntry } from '../../src/registry/records.ts'
 import { createRevoke, type Revoke } from '../../src/revoke/revoke.ts'
+import { createBackendDeeds } from './backend-deeds.ts'
 import { ISSUER, ISSUERS, mintOrder, type Order, type Result } from './orders.ts'
 
 /** What an instance is built from; its steps are our own code, everything around them is the test's. */
 export interface InstanceParts {
   readonly registry: Registry
+  /** Instead of it for creates and cancels by key. */
+  readonly backendRegistry?: Registry | undefined
   /** The upstream as a deed sees it; the workflow's name is the deed's. */
   readonly chatkit: (workflow: string) => Pick<ChatKit, 'createSession' | 'cancelSession'>
   readonly cap: NewEntry['cap']
@@ -25,6 +28,7 @@ interface Deps {
   readonly parts: InstanceParts
   readonly revoke: Revoke
   readonly canceller: Canceller
+  readonly backend: ReturnType<typeof createBackendDeeds>
 }
 
 /** One life of an instance. */
@@ -47,17 +51,23 @@ export function createInstance(parts: InstanceParts): Perform {
     random: () => 0.5,
     pause: parts.pause,
   })
-  const mint = createMint({
-    ...{ registry, chatkit, canceller, now },
-    limits: { mintsPerUser: UNLIMITED, liveSessionsPerUser: cap },
-    issuers: logoutPossible ? ISSUERS : [],
+  const stepsOver = (registry: Registry) => ({
+    registry,
+    mint: createMint({
+      ...{ registry, chatkit, canceller, now },
+      limits: { mintsPerUser: UNLIMITED, liveSessionsPerUser: cap },
+      issuers: logoutPossible ? ISSUERS : [],
+    }),
+    revoke: createRevoke({ registry, canceller, now }),
   })
-  const revoke = createRevoke({ registry, canceller, now })
-  const deps = { parts, revoke, canceller }
-  return (order, workflow, signal) =>
-    order.kind === 'mint'
-      ? mintOne(mint, mintOrder(order, workflow), signal)
-      : carryOut(deps, order)
+  const { mint, revoke } = stepsOver(registry)
+  const backend = createBackendDeeds({ ...stepsOver(parts.backendRegistry ?? registry), now })
+  const deps = { parts, revoke, canceller, backend }
+  return (order, workflow, signal) => {
+    if (order.kind !== 'mint') return carryOut(deps, order)
+    if (order.byKey) return backend.create(order, workflow)
+    return mintOne(mint, mintOrder(order, workflow), signal)
+  }
 }
 
 async function mintOne(
@@ -75,7 +85,7 @@ async function mintOne(
 }
 
 async function carryOut(
-  { parts, revoke, canceller }: Deps,
+  { parts, revoke, canceller, backend }: Deps,
   order: Exclude<Order, { kind: 'mint' }>,
 ): Promise<Result> {
   const { registry, now } = parts
@@ -92,6 +102,7 @@ async function carryOut(
       await revoke.signOut(order.user)
       return {}
     case 'cancel':
+      if (order.byKey) return backend.cancel(order)
       return { known: (await revoke.cancelSession(order.session)) !== undefined }
     case 'logout': {
       const { user: subject, sid, issuedAt } = order

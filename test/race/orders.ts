@@ -25,11 +25,13 @@ export type Order =
       readonly current: string | undefined
       /** The caller leaves at some moment. */
       readonly leaves: boolean
+      /** A backend with an API key creates it; then there is no token, and nothing of one. */
+      readonly byKey: boolean
     }
   | { readonly kind: 'revoke'; readonly user: UserId; readonly blockSeconds: number }
   | { readonly kind: 'lift'; readonly user: UserId }
   | { readonly kind: 'sign_out'; readonly user: UserId }
-  | { readonly kind: 'cancel'; readonly session: SessionId }
+  | { readonly kind: 'cancel'; readonly session: SessionId; readonly byKey: boolean }
   | {
       readonly kind: 'logout'
       readonly user: string | undefined
@@ -47,6 +49,8 @@ export interface Result {
   readonly blockedUntil?: number | undefined
   /** Of a cancel: whether the session was on the books. */
   readonly known?: boolean
+  /** Of a cancel by key that was confirmed. */
+  readonly status?: 'active' | 'expired' | 'cancelled'
 }
 
 /** What happened in one order, with the order of events in `begun`, `createdAt` and `ended`. */

@@ -2,15 +2,19 @@
 import type { Registry } from '../../src/registry/port.ts'
 import type { Plant } from './in-process.ts'
 
+type Change = (registry: Registry) => Partial<Registry>
+
 /** Replaces methods of a registry; each call that the new ones make is a step of its own. */
-function changing(change: (registry: Registry) => Partial<Registry>): Plant {
-  return {
-    registry(registry) {
-      const changed = change(registry)
-      return new Proxy(registry, {
-        get: (target, name) => Reflect.get(Object.hasOwn(changed, name) ? changed : target, name),
-      })
-    },
+const changing = (change: Change): Plant => ({ registry: changedBy(change) })
+/** The same for creates and cancels by key alone. */
+const changingForKeys = (change: Change): Plant => ({ backendRegistry: changedBy(change) })
+
+function changedBy(change: Change) {
+  return (registry: Registry): Registry => {
+    const changed = change(registry)
+    return new Proxy(registry, {
+      get: (target, name) => Reflect.get(Object.hasOwn(changed, name) ? changed : target, name),
+    })
   }
 }
 
@@ -165,6 +169,32 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   'a sweep takes sessions that live': changing((registry) => ({
     sweep: (retention) =>
       registry.sweep({ ...retention, sessionsEndedBefore: retention.now + 86_400 }),
+  })),
+
+  'a cancel by key skips the registry': changingForKeys((registry) => ({
+    async beginCancel(id) {
+      const session = await registry.getSession(id)
+      return session && { ...session, status: 'cancelling' }
+    },
+  })),
+
+  'a cancel by key says that it has ended what has not': changingForKeys((registry) => ({
+    async beginCancel(id, now) {
+      const session = await registry.beginCancel(id, now)
+      return session && { ...session, status: 'cancelled' }
+    },
+  })),
+
+  'a create by key is not recorded': changingForKeys(() => ({
+    record: async () => ({ kind: 'recorded', ended: [] }),
+  })),
+
+  'a create by key does not compare the generation': changingForKeys((registry) => ({
+    async record(entry) {
+      const { user } = entry.session
+      const { generation } = await registry.readStanding({ user, identity: NOBODY, now: entry.now })
+      return registry.record({ ...entry, generation })
+    },
   })),
 
   "anybody's client secret replaces a session": changing((registry) => ({

@@ -2,7 +2,8 @@
 //
 // How it works. Each run builds a world: three instances of the service's own code (mint, revoke,
 // canceller) over one store, a fake upstream and a clock that moves only when told. fast-check draws
-// up to 30 commands: mint, revoke, sign-out, logout, cancel, a crash, a fault, time that passes. A
+// up to 30 commands: mint, revoke, sign-out, logout, cancel, a crash, a fault, time that passes; mints and
+// cancels also by an API key, through the code of its routes. A
 // command only begins a deed. Every step of a deed (a call of the store or of the upstream, and its
 // answer) then waits until fast-check's scheduler gives it a turn, so the scheduler decides how the
 // deeds interleave. After each turn `claims.ts` compares what was answered with what the store and
@@ -19,6 +20,7 @@ import type { NewEntry } from '../../src/registry/records.ts'
 import {
   noteEvicted,
   wrongAtTheEnd,
+  wrongWithCancel,
   wrongWithCap,
   wrongWithMint,
   wrongWithSecrets,
@@ -112,7 +114,12 @@ function watching(world: World, atEndsOnly: boolean): () => Promise<void> {
     for (const deed of ended) {
       seen.add(deed)
       if (isOf('mint')(deed)) wrong.push(...(await wrongWithMint(world, deed)))
-      else if (deed.error !== undefined && deed.error !== 'store_unavailable') {
+      if (isOf('cancel')(deed)) wrong.push(...wrongWithCancel(world, deed))
+      if (
+        deed.order.kind !== 'mint' &&
+        deed.error !== undefined &&
+        deed.error !== 'store_unavailable'
+      ) {
         wrong.push(`${deed.order.kind} failed: ${deed.error}`)
       }
     }

@@ -38,7 +38,8 @@ export function countOutcomes() {
     add(world: World): void {
       for (const { order, result, error, createdAt } of world.deeds) {
         const outcome = error ?? (result === undefined ? 'crashed' : 'ok')
-        count(`${order.kind}: ${outcome}`)
+        const by = 'byKey' in order && order.byKey ? ' by key' : ''
+        count(`${order.kind}${by}: ${outcome}`)
         if (error && createdAt !== undefined)
           count(`${order.kind}: ${error} after the upstream call`)
         if (order.kind === 'mint' && order.current && result) count('mint: refreshed')

@@ -40,7 +40,9 @@ export function createBackend({
   hashUser,
   now,
 }: {
-  readonly settings: Pick<Settings, 'workflows' | 'apiKeys' | 'limits'>
+  readonly settings: Pick<Settings, 'workflows' | 'apiKeys'> & {
+    readonly limits: Pick<Settings['limits'], 'mintsPerUser'>
+  }
   readonly registry: Pick<Registry, 'getSession' | 'listSessions'>
   readonly mint: Mint
   readonly revoke: Pick<Revoke, 'cancelSession'>

@@ -1,0 +1,90 @@
+// Creates and cancels by a backend's API key, through the code that the routes for backends call.
+import type { HostedWorkflow } from '../../src/config/settings.ts'
+import { createBackend } from '../../src/http/backend/backend.ts'
+import type { AppContext } from '../../src/http/context.ts'
+import type { Clock } from '../../src/lib/clock.ts'
+import { isCode } from '../../src/lib/errors.ts'
+import type { Mint } from '../../src/mint/mint.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import type { Revoke } from '../../src/revoke/revoke.ts'
+import { sessionId, workflowName } from '../support/ids.ts'
+import type { Order, Result } from './orders.ts'
+
+/** Deeds of a run at the most: each has a workflow of its own, so that the upstream knows whose call it gets. */
+const MOST_DEEDS = 250
+const WORKFLOWS = Array.from({ length: MOST_DEEDS }, (_, deed) => workflowOf(String(deed)))
+const API_KEY = { id: 'race', sha256: [], workflows: undefined }
+const UNLIMITED = { max: 10_000_000, seconds: 60 }
+const SILENT = { write: async () => {}, note: () => {}, flush: async () => {} }
+
+function workflowOf(deed: string): HostedWorkflow {
+  return {
+    kind: 'hosted',
+    name: workflowName(deed),
+    id: 'wf_race',
+    version: undefined,
+    fallback: undefined,
+    apiKeyEnv: '',
+    baseUrl: undefined,
+    tracing: { enabled: false },
+    chatkitConfiguration: undefined,
+    answersTo: [],
+    when: undefined,
+    stateVariables: new Map(),
+    input: new Map(),
+    expiresAfterSeconds: undefined,
+    maxRequestsPerMinute: undefined,
+  }
+}
+
+/** @param parts - of one life of an instance */
+export function createBackendDeeds(parts: {
+  readonly registry: Pick<Registry, 'getSession' | 'listSessions'>
+  readonly mint: Mint
+  readonly revoke: Pick<Revoke, 'cancelSession'>
+  readonly now: Clock
+}) {
+  const backend = createBackend({
+    ...parts,
+    settings: { workflows: WORKFLOWS, apiKeys: [], limits: { mintsPerUser: UNLIMITED } },
+    threadsFor: () => {
+      throw new TypeError('nothing here has threads')
+    },
+    audit: SILENT,
+    hashUser: () => undefined,
+  })
+  return {
+    async create(order: Extract<Order, { kind: 'mint' }>, deed: string): Promise<Result> {
+      const { user, seconds } = order
+      const made = await backend.createSession(aContext(), {
+        user,
+        workflow: { id: deed },
+        expires_after: { anchor: 'created_at', seconds },
+      })
+      return { minted: { session: sessionId(made.id), secret: made.client_secret } }
+    },
+    /** A cancel that the upstream has not confirmed is an answered one: it goes on. */
+    async cancel(order: Extract<Order, { kind: 'cancel' }>): Promise<Result> {
+      try {
+        const { status } = await backend.cancelSession(aContext(), order.session)
+        return { known: true, status }
+      } catch (error) {
+        if (isCode(error, 'not_found')) return { known: false }
+        if (isCode(error, 'upstream_unavailable')) return { known: true }
+        throw error
+      }
+    },
+  }
+}
+
+/** A request's context, as far as the operations look into it. Its client never leaves. */
+function aContext(): AppContext {
+  const values = { apiKey: API_KEY, requestId: '', trace: {}, headers: {} }
+  const context = {
+    var: values,
+    env: {},
+    get: (name: keyof typeof values) => values[name],
+    set: () => {},
+  }
+  return context as unknown as AppContext
+}
