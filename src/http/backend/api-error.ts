@@ -59,6 +59,12 @@ const API_CODES: Partial<Record<ErrorCode, string | null>> = {
   upstream_auth_failed: 'internal_error',
 }
 
+/** Messages for our own codes, where a backend has a key instead of a user's token. */
+const MESSAGES: Partial<Record<ErrorCode, string>> = {
+  missing_token: `You didn't provide an API key. Send it as "Authorization: Bearer YOUR_KEY".`,
+  invalid_token: 'Incorrect API key provided.',
+}
+
 /**
  * The answer for any error. Status and `Retry-After` are those of the service's problem details, but for
  * what OpenAI says of our key, which is our fault, and of the request, which is the backend's.
@@ -94,7 +100,7 @@ function statusOf({ code, refused }: ServiceError, status: number): number {
 function messageOf(error: ServiceError): string {
   const { code, refused } = error
   if (code === 'upstream_auth_failed') return detailOf({ ...error, code: 'internal_error' })
-  if (refused === undefined) return detailOf(error)
+  if (refused === undefined) return MESSAGES[code] ?? detailOf(error)
   const what = refused.param === undefined ? 'the request' : `the parameter '${refused.param}'`
   return `The ChatKit API refused ${what}.`
 }

@@ -34,10 +34,7 @@ export function requireBackend({
     failedAuth.note(c, 'backend_attempt')
     throw await failedAuth.counted(
       c,
-      new ServiceError('invalid_token', {
-        reason: 'an API key that is not in the config',
-        detail: 'Incorrect API key provided.',
-      }),
+      new ServiceError('invalid_token', { reason: 'an API key that is not in the config' }),
     )
   }
 }
@@ -52,8 +49,5 @@ function readKey(c: AppContext): string {
   }
   const key = BEARER.exec(header ?? '')?.[1]
   if (key !== undefined) return key
-  throw new ServiceError('missing_token', {
-    reason: 'no API key',
-    detail: `You didn't provide an API key. Send it as "Authorization: Bearer YOUR_KEY".`,
-  })
+  throw new ServiceError('missing_token', { reason: 'no API key' })
 }

@@ -35,7 +35,8 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
       version: '1',
       description:
         "Authenticates an app's users by their JWT and hands them ChatKit client secrets. " +
-        'Every error is RFC 9457 problem details; match on `code`. `HEAD` works wherever `GET` does, ' +
+        "Every error is RFC 9457 problem details, under `/v1/chatkit` in the ChatKit API's own format; match " +
+        'on `code`. `HEAD` works wherever `GET` does, ' +
         'without a body. `OPTIONS` answers 204 on every path, with `Allow`; from an allowed `Origin` ' +
         'it is a preflight. The console at `/admin` is pages for people, and no part of this API.',
     },

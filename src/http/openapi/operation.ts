@@ -46,6 +46,9 @@ const BACKEND = [
   'store_unavailable',
 ] as const satisfies readonly ErrorCode[]
 
+/** Refusals that backends get with another code: a 400 of the parameters, and a 404 for the workflow. */
+const NOT_FOR_BACKENDS: readonly ErrorCode[] = ['unsupported_media_type', 'workflow_unavailable']
+
 interface Derived {
   readonly security: readonly SecurityScheme[]
   readonly problems: readonly ErrorCode[]
@@ -65,10 +68,11 @@ export function securityOf({ checks, credentials = [] }: RouteDefinition): Secur
 
 /** Every error code that a route can answer. */
 export function problemsOf({ checks, requestBody, problems = [] }: RouteDefinition): ErrorCode[] {
-  return [
+  const all = [
     ...ANYWHERE,
     ...checks.flatMap((check) => OF_CHECK[check].problems),
     ...(requestBody ? BODY : []),
     ...problems,
   ]
+  return checks.includes('backend') ? all.filter((code) => !NOT_FOR_BACKENDS.includes(code)) : all
 }

@@ -87,8 +87,17 @@ function describeAnswers(answers: readonly Answer[]) {
 /** How a code looks on the wire; for backends in the ChatKit API's own format. */
 function exampleOf(code: ErrorCode, isBackend: boolean): object {
   if (!isBackend) return { $ref: `#/components/examples/${code}` }
-  return { summary: CODES[code].title, value: JSON.parse(apiError(code).body) }
+  return { summary: CODES[code].title, value: apiErrorOf(code) }
 }
+
+/** The code as callers see it, and its advice. */
+function adviceOf(code: ErrorCode, isBackend: boolean): string {
+  if (!isBackend) return `\`${code}\`: ${CODES[code].detail}`
+  const { error } = apiErrorOf(code)
+  return error.code ? `\`${error.code}\`: ${error.message}` : error.message
+}
+
+const apiErrorOf = (code: ErrorCode) => apiErrorSchema.parse(JSON.parse(apiError(code).body))
 
 const apiError = (code: ErrorCode) => apiErrorAnswer(new ServiceError(code, { reason: code }))
 
@@ -97,7 +106,7 @@ function describeProblems(status: number, codes: readonly ErrorCode[], isBackend
   const examples = codes.map((code) => [code, exampleOf(code, isBackend)])
   const type = isBackend ? 'application/json' : 'application/problem+json'
   return {
-    description: codes.map((code) => `\`${code}\`: ${CODES[code].detail}`).join('\n\n'),
+    description: [...new Set(codes.map((code) => adviceOf(code, isBackend)))].join('\n\n'),
     headers: { ...REQUEST_ID, ...HEADERS_OF[status] },
     content: {
       [type]: {

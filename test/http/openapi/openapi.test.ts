@@ -273,3 +273,13 @@ describe('every path, as the document has it', () => {
     }
   })
 })
+
+test('calls of backends are described with the codes and words that backends get', () => {
+  const { responses = {} } = document.paths['/v1/chatkit/sessions']?.['post'] ?? {}
+  expect(Object.keys(responses)).not.toContain('415')
+  const texts = Object.values(responses).map(({ description }) => description)
+  const all = texts.join('\n')
+  expect(all).toMatch(/`invalid_api_key`: Incorrect API key provided\./)
+  expect(all).toContain('`user_blocked`')
+  expect(all).not.toMatch(/`(?:invalid_token|missing_token|workflow_unavailable)`|Sign in/)
+})
