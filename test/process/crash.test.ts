@@ -81,7 +81,41 @@ describe('SIGKILL between block and cancel', () => {
   })
 })
 
-/** Users of the load: some are revoked, and their widgets go on asking. */
+describe('SIGKILL between create and answer', () => {
+  test('a session that nobody was given is in no list, and a cancel that was asked for goes on', async () => {
+    const first = await start()
+    const made = await first.create('carol')
+    expect(made.status).toBe(200)
+    const { id } = made.body as { id: string }
+    let cancels = 0
+    upstream.instead = (request) => {
+      if (!isCancel(request)) return Promise.resolve(upstream.api.app.fetch(request)).then(hanging)
+      cancels++
+      return hanging()
+    }
+    const calls = [first.create('alice'), first.mint('bob'), first.cancel(id)]
+    const unanswered = Promise.all(calls.map((call) => expect(call).rejects.toThrow()))
+    await expect.poll(() => upstream.api.sessions().length).toBe(3)
+    await expect.poll(() => cancels).toBe(1)
+    await first.crash()
+    await unanswered
+
+    upstream.instead = undefined
+    const second = await start()
+    await expect.poll(() => workingSessions(upstream, 'carol'), { timeout: 10_000 }).toEqual([])
+    const again = await second.create('alice')
+    const { id: held } = again.body as { id: string }
+    const { body } = await second.admin('GET /sessions')
+    expect((body as { data: object[] }).data).toMatchObject([
+      { id: held, user: 'alice', status: 'active', issuer: 'key:fleet' },
+      { id, user: 'carol', status: 'cancelled', issuer: 'key:fleet' },
+    ])
+    expect(await second.cancel(held)).toMatchObject({ status: 200, body: { status: 'cancelled' } })
+    expect(await second.cancel(id)).toMatchObject({ status: 200, body: { status: 'cancelled' } })
+  })
+})
+
+/** Users of the load: some are revoked, and their widgets go on asking. Every other one has a backend that asks. */
 const USERS = Array.from({ length: 12 }, (_, at) => `user-${at}`)
 
 /** What was answered before the process was killed. */
@@ -93,9 +127,9 @@ interface Answered {
 
 describe('SIGKILL under load', () => {
   async function load(member: Member, answered: Answered): Promise<void> {
-    const loop = async (user: string, revokes: boolean) => {
+    const loop = async (user: string, { revokes, byKey }: Record<'revokes' | 'byKey', boolean>) => {
       for (let at = 0; ; at++) {
-        const { status, secret } = await member.mint(user)
+        const { status, secret } = byKey ? await member.create(user) : await member.mint(user)
         if (status === 200 && secret !== undefined) {
           if (answered.revoked.has(user)) throw new Error(`${user} minted after the revoke`)
           answered.secrets.set(secret, user)
@@ -105,7 +139,9 @@ describe('SIGKILL under load', () => {
         if ((await member.revoke(user, 3600)).status === 200) answered.revoked.set(user, held)
       }
     }
-    const loops = USERS.map((user, at) => loop(user, at % 3 === 0))
+    const loops = USERS.map((user, at) =>
+      loop(user, { revokes: at % 3 === 0, byKey: at % 2 === 1 }),
+    )
     await Promise.allSettled(loops).then((ends) => {
       for (const end of ends) {
         if (end.status === 'rejected' && !(end.reason instanceof TypeError)) throw end.reason
@@ -142,6 +178,7 @@ describe('SIGKILL under load', () => {
     }
 
     expect(answered.secrets.size).toBeGreaterThan(USERS.length)
+    expect(new Set(answered.secrets.values())).toEqual(new Set(USERS))
     expect(answered.revoked.size).toBeGreaterThan(0)
     await expectOnTheBooks(member, answered)
     await expectRevoked(member, answered)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { ADMIN_CONFIG, adminToken, type RevokeSeen } from './admin-calls.ts'
 import type { WatchedUpstream } from './chatkit/watched-upstream.ts'
 import { tokenFor } from './running-service.ts'
@@ -18,6 +19,10 @@ export interface Answer {
 /** The service as a process among others. */
 export interface Member extends ServiceProcess {
   mint(user: string): Promise<Answer>
+  /** The same by a backend with an API key. */
+  create(user: string): Promise<Answer>
+  /** By a backend with an API key. */
+  cancel(session: string): Promise<Answer>
   revoke(user: string, blockSeconds: number): Promise<Answer & { readonly body: RevokeSeen }>
   /** A call under `/v1/admin` without a body. */
   admin(line: string): Promise<Answer>
@@ -25,8 +30,12 @@ export interface Member extends ServiceProcess {
   crash(): Promise<void>
 }
 
+const BACKEND_KEY = 'sk-mint-fleet-0123456789abcdef'
+const DIGEST = createHash('sha256').update(BACKEND_KEY).digest('hex')
+const CONFIG = `${ADMIN_CONFIG}\napi_keys: [ { id: fleet, sha256: 'sha256:${DIGEST}' } ]\n`
+
 /**
- * Starts the service with an admin, on a store that may be shared.
+ * Starts the service with an admin and a backend, on a store that may be shared.
  *
  * @param storeUrl - `STORE_URL`
  * @param upstream - its ChatKit API
@@ -38,7 +47,7 @@ export async function startMember(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Member> {
   const service = await startServiceProcess({
-    config: ADMIN_CONFIG,
+    config: CONFIG,
     env: {
       STORE_URL: storeUrl,
       OPENAI_API_KEY: 'sk-test-fleet-0123456789abcdef',
@@ -48,9 +57,13 @@ export async function startMember(
     },
   })
   const { url } = service
+  const asBackend = (path: string, json?: unknown) =>
+    call(`${url}/v1/chatkit${path}`, { method: 'POST', token: BACKEND_KEY, json })
   return {
     ...service,
     mint: (user) => call(`${url}/v1/sessions`, { method: 'POST', token: tokenFor(user) }),
+    create: (user) => asBackend('/sessions', { user, workflow: { id: 'support' } }),
+    cancel: (session) => asBackend(`/sessions/${session}/cancel`),
     async revoke(user, seconds) {
       const path = `/v1/admin/users/${encodeURIComponent(user)}/revoke`
       const json = { block_seconds: seconds }
@@ -83,7 +96,7 @@ async function call(url: string, { method, token, json }: Call): Promise<Answer>
   const answer = JSON.parse((await response.text()) || 'null')
   return {
     status: response.status,
-    code: answer?.code,
+    code: answer?.code ?? answer?.error?.code,
     secret: answer?.client_secret,
     body: answer,
     milliseconds: performance.now() - begun,
