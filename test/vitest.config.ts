@@ -43,10 +43,11 @@ const QUICK = [
   'test/registry/{audit,memory,sqlite}.test.ts',
 ]
 
-/** Of these folders, the tests that wait for time-outs. */
+/** Of these folders, the tests that wait for time-outs, or start a Redis. */
 const NOT_QUICK = [
   'test/chatkit/hosted/lanes.test.ts',
   'test/http/admin/{holds,store,user-erase}.test.ts',
+  'test/http/backend/stores.test.ts',
   'test/http/{deadline,problems}.test.ts',
 ]
 
