@@ -77,7 +77,7 @@ describe('{tenantid}', () => {
     named(issuer, more).replace("'claims.sub'", `'issuer + "|" + claims.sub'`)
 
   test('stands for one issuer of each tenant', () => {
-    const text = several(ENTRA, tenants(A, B, A) + '    jwks_uri: https://k.example/{tenantid}/k\n')
+    const text = several(ENTRA, `${tenants(A, B, A)}    jwks_uri: https://k.example/{tenantid}/k\n`)
     expect(
       settingsOf(text).issuers.map(({ issuer, tenant, keys }) => ({ issuer, tenant, keys })),
     ).toEqual(
