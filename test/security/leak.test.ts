@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -10,19 +10,23 @@ import {
 } from '../support/chatkit/watched-upstream.ts'
 import { leaksIn, type Planted } from '../support/leaks.ts'
 import { openRaw } from '../support/raw-http.ts'
+import { freePort } from '../support/registry/redis.ts'
 import { APP_ORIGIN, claimsOf } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { runToEnd, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { CRASH_ON_SIGNAL } from '../support/spies.ts'
 import { createSecretSigner, handMade } from '../support/tokens.ts'
 
-// Invariant 5: no answer and no log line has an API key, a client secret or a user token in it,
+// Invariant 5: no answer, no log line and no metric has an API key, a client secret or a user token in it,
 // whatever goes wrong. The service runs as a process with LOG_LEVEL=trace.
 
 const KEY = `sk-proj-${randomBytes(24).toString('base64url')}`
 const SHARED_SECRET = randomBytes(32).toString('base64url')
 /** What upstream faults put into their answers, and clients send where it does not belong. */
 const CLIENT_SECRET = `ek_${randomBytes(24).toString('base64url')}`
+/** Of a backend, and one that nobody has. */
+const BACKEND_KEY = `sk-mint-${randomBytes(32).toString('base64url')}`
+const GUESSED_KEY = `sk-mint-${randomBytes(32).toString('base64url')}`
 const SUBJECT = 'planted-subject-7f3a91'
 const signer = createSecretSigner('HS256', SHARED_SECRET)
 const TOKEN = signer.token(claimsOf({ sub: SUBJECT }))
@@ -41,6 +45,9 @@ workflows:
     id: wf_support
     input: { page: { type: string, max_length: 20 } }
     state_variables: { page: 'has(input.page) ? input.page : ""' }
+  helpdesk: { server: 'http://127.0.0.1:9/chatkit' }
+api_keys:
+  - { id: billing, sha256: 'sha256:${createHash('sha256').update(BACKEND_KEY).digest('hex')}' }
 cors: { origins: ['${APP_ORIGIN}'] }
 limits:
   mints_per_user: { max: 10000, seconds: 60 }
@@ -52,18 +59,23 @@ const planted: Planted[] = [
   { what: 'shared secret', value: SHARED_SECRET },
   { what: 'client secret', value: CLIENT_SECRET },
   { what: 'token', value: TOKEN },
+  { what: "backend's key", value: BACKEND_KEY },
+  { what: 'guessed key', value: GUESSED_KEY },
 ]
 /** Status line, headers and body of everything that was answered. */
 const answers: string[] = []
 
 let upstream: WatchedUpstream
 let service: ServiceProcess
+let metricsPort: number
 
 function environment(): Record<string, string> {
   return {
     OPENAI_API_KEY: KEY,
     OPENAI_BASE_URL: upstream.url,
     OPENAI_ORG_ID: 'org-acme',
+    PUBLIC_URL: 'https://chat.acme.example',
+    METRICS_PORT: String(metricsPort),
     TEST_SHARED_SECRET: SHARED_SECRET,
     LOG_LEVEL: 'trace',
     STORE_URL: `sqlite:${join(directory, 'mint.db')}`,
@@ -74,6 +86,7 @@ function environment(): Record<string, string> {
 const directory = scratchFolder()
 beforeAll(async () => {
   upstream = await startWatchedUpstream()
+  metricsPort = await freePort()
   const nodeArguments = ['--import', CRASH_ON_SIGNAL]
   service = await startServiceProcess({ config: CONFIG, env: environment(), nodeArguments })
 })
@@ -102,6 +115,8 @@ interface Sent {
   readonly body?: string
 }
 
+const CREATES = ['POST /v1/sessions', 'POST /v1/chatkit/sessions']
+
 /** Sends as `POST /v1/sessions` unless said otherwise, keeps the answer, and gives its status. */
 async function send({ method = 'POST', path = '/v1/sessions', headers, body }: Sent) {
   const response = await fetch(`${service.url}${path}`, {
@@ -112,7 +127,8 @@ async function send({ method = 'POST', path = '/v1/sessions', headers, body }: S
   })
   const text = await response.text()
   // The one place where a client secret belongs.
-  const shown = response.status === 200 && path === '/v1/sessions' ? '' : text
+  const isCreate = response.status === 200 && CREATES.includes(`${method} ${path}`)
+  const shown = isCreate ? text.replace(/"client_secret":"[^"]+"/, '') : text
   answers.push(`${response.status} ${JSON.stringify([...response.headers])} ${shown}`)
   return { status: response.status, text }
 }
@@ -393,6 +409,138 @@ test('a store that fails when the session is to be recorded', async () => {
     other.exec('ROLLBACK')
     other.close()
   }
+})
+
+describe('backends', () => {
+  const json = { 'content-type': 'application/json' }
+  const authorization = `Bearer ${BACKEND_KEY}`
+  const call = (path: string, sent: Omit<Sent, 'path'> = {}) =>
+    send({
+      method: 'GET',
+      ...sent,
+      path: `/v1/chatkit${path}`,
+      headers: { authorization, ...json, ...sent.headers },
+    })
+  const post = (path: string, body?: object) =>
+    call(path, { method: 'POST', ...(body && { body: JSON.stringify(body) }) })
+  const create = (id: string, more: object = {}) =>
+    post('/sessions', { user: SUBJECT, workflow: { id }, ...more })
+
+  test.each(['support', 'helpdesk'])('a session of %s, and its cancel', async (workflow) => {
+    const { status, text } = await create(workflow)
+    expect(status).toBe(200)
+    const { id, client_secret } = JSON.parse(text)
+    plant(`client secret of ${workflow}`, client_secret)
+    expect((await post(`/sessions/${client_secret}/cancel`)).status).toBeGreaterThanOrEqual(400)
+    for (const _time of [1, 2]) {
+      const cancelled = await post(`/sessions/${id}/cancel`)
+      expect([cancelled.status, JSON.parse(cancelled.text).client_secret]).toEqual([200, ''])
+    }
+  })
+
+  test.each<[string, string, Omit<Sent, 'path'>, number]>([
+    [
+      'a key that nobody has',
+      '/threads',
+      { headers: { authorization: `Bearer ${GUESSED_KEY}` } },
+      401,
+    ],
+    ['a key as Basic', '/threads', { headers: { authorization: `Basic ${BACKEND_KEY}` } }, 401],
+    [
+      'two keys',
+      '/threads',
+      { headers: { authorization: `${authorization}, ${GUESSED_KEY}` } },
+      400,
+    ],
+    ['a client secret', '/threads', { headers: { authorization: `Bearer ${CLIENT_SECRET}` } }, 401],
+    ['a page', '/threads', { headers: { origin: `https://${BACKEND_KEY}.example` } }, 403],
+    ['a key in the query', `/threads?api_key=${BACKEND_KEY}`, {}, 400],
+    ['a key for a parameter', `/threads?${BACKEND_KEY}=1`, {}, 400],
+    ['a key for a cursor', `/threads?after=${BACKEND_KEY}`, {}, 400],
+    ['a key for a thread', `/threads/${BACKEND_KEY}`, {}, 404],
+    ['a key for a thread to delete', `/threads/${BACKEND_KEY}`, { method: 'DELETE' }, 404],
+    ['a token for a thread', `/threads/${TOKEN}/items`, {}, 400],
+    ['a key for a path', `/${BACKEND_KEY}`, {}, 404],
+    [
+      'a key for a content type',
+      '/sessions',
+      { method: 'POST', body: '{}', headers: { 'content-type': BACKEND_KEY } },
+      400,
+    ],
+    ['a body that is cut', '/sessions', { method: 'POST', body: `{"user":"${BACKEND_KEY}` }, 400],
+    [
+      'a repeated key',
+      '/sessions',
+      { method: 'POST', body: `{"${BACKEND_KEY}":1,"${BACKEND_KEY}":2}` },
+      400,
+    ],
+  ])('%s', async (_what, path, sent, status) => {
+    expect((await call(path, sent)).status).toBe(status)
+  })
+
+  test.each<[string, object, number]>([
+    ['for a workflow', { workflow: { id: BACKEND_KEY } }, 404],
+    ['for a field', { [BACKEND_KEY]: 1 }, 400],
+    [
+      'for a state variable',
+      { workflow: { id: 'support', state_variables: { a: [BACKEND_KEY] } } },
+      400,
+    ],
+    [
+      'for the name of one',
+      { workflow: { id: 'support', state_variables: { [BACKEND_KEY]: [] } } },
+      400,
+    ],
+    ['for a number', { expires_after: { anchor: 'created_at', seconds: BACKEND_KEY } }, 400],
+    ['for an anchor', { expires_after: { anchor: BACKEND_KEY, seconds: 1 } }, 400],
+  ])('a key %s', async (_what, more, status) => {
+    expect((await create('support', more)).status).toBe(status)
+  })
+
+  test('a key where users have tokens', async () => {
+    for (const path of ['/v1/sessions', '/v1/threads', '/v1/admin/sessions']) {
+      const method = path === '/v1/sessions' ? 'POST' : 'GET'
+      const { status } = await send({ method, path, headers: { authorization } })
+      expect({ path, status: status === 404 ? 401 : status }).toEqual({ path, status: 401 })
+    }
+  })
+
+  const echo = `${KEY} ${CLIENT_SECRET} ${TOKEN} ${BACKEND_KEY}`
+  const errors = [
+    { message: echo, type: KEY, code: CLIENT_SECRET, param: TOKEN },
+    { message: echo, type: TOKEN, code: TOKEN, param: KEY },
+    { message: echo, type: BACKEND_KEY, code: BACKEND_KEY, param: BACKEND_KEY },
+  ]
+  test.each([400, 401, 403, 404, 409, 422, 429, 500])(
+    'an API that echoes keys, secrets and tokens with %i',
+    async (refused) => {
+      // 429 and 5xx are tried again, which takes its time.
+      for (const error of refused >= 429 ? errors.slice(0, 1) : errors) {
+        upstream.instead = () => Response.json({ error }, { status: refused })
+        const calls = [
+          await create('support'),
+          await call('/threads?after=cthr_1'),
+          await call('/threads/cthr_1'),
+          await call('/threads/cthr_1', { method: 'DELETE' }),
+        ]
+        upstream.instead = undefined
+        for (const { status } of calls) expect(status).toBeGreaterThanOrEqual(400)
+      }
+    },
+  )
+
+  test('an API whose session is none', async () => {
+    const half = { id: 'cksess_planted', client_secret: CLIENT_SECRET, [KEY]: BACKEND_KEY }
+    upstream.instead = () => Response.json(half)
+    expect((await create('support')).status).toBe(502)
+    upstream.instead = undefined
+  })
+})
+
+test('the metrics', async () => {
+  const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+  expect(text).toContain('/v1/chatkit/sessions')
+  answers.push(text)
 })
 
 describe('starts that are refused', () => {
