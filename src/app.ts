@@ -30,6 +30,7 @@ import { auditMints, createSession, signOut } from './http/routes/sessions.ts'
 import { ownThreads } from './http/routes/threads.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
+import type { MemoryBudget } from './lib/shares/memory-budget.ts'
 import type { Audit } from './registry/audit.ts'
 import type { Registry } from './registry/port.ts'
 
@@ -54,6 +55,7 @@ export interface AppParts {
   readonly figures: ConsoleParts['figures']
   readonly readiness: Parameters<typeof answerReady>[0]
   readonly onAnswer: (answer: AnswerSeen) => void
+  readonly memory: MemoryBudget
   readonly now: Clock
   readonly log: Log
   /** Undefined when the config has no console: it is not even loaded then. */
@@ -89,8 +91,8 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
     return adminConsole?.explain(error, c) ?? answerError(error, c)
   }
   app.onError(answer)
-  const { log, onAnswer, readiness } = parts
-  app.use(requestFrame({ origins, log, draining: readiness.draining, onAnswer }))
+  const { log, onAnswer, memory, readiness } = parts
+  app.use(requestFrame({ origins, log, draining: readiness.draining, memory, onAnswer }))
   for (const { path } of [ROUTES.createSession, ROUTES.createChatKitSession]) {
     app.post(path, auditMints(audit))
   }

@@ -94,8 +94,9 @@ async function listenOrExit(service: Service, setup: Setup, log: Log): Promise<L
   const { environment: env, settings } = setup
   const { app, shedding, onTurnedAway } = service
   // A stream of a self-hosted workflow holds a connection to its server besides.
-  const streams = settings.workflows.some(({ kind }) => kind === 'self-hosted')
-  const maxConnections = mostConnections(streams ? 2 : 1)
+  const selfHosted = settings.workflows.some(({ kind }) => kind === 'self-hosted')
+  const maxConnections = mostConnections(selfHosted ? 2 : 1)
+  const slowestBodyMs = selfHosted ? settings.gateway.bodyMs : undefined
   const address = { host: env.host, port: env.port }
   try {
     return await listen({
@@ -103,7 +104,7 @@ async function listenOrExit(service: Service, setup: Setup, log: Log): Promise<L
       sockets: SOCKETS,
       app,
       shedding,
-      maxConnections,
+      bounds: { maxConnections, slowestBodyMs },
       onTurnedAway,
       log,
     })

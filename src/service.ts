@@ -184,6 +184,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const admin = { registry, audit, revoke, threads, userData, issuers: settings.issuers, now }
   return createApp({
     ...rest,
+    memory: parts.memory,
     settings,
     registry,
     origins,

@@ -51,7 +51,7 @@ export async function createUpstreams(options: UpstreamsOptions) {
     const pools = [...api.pools.values(), identityProviders, selfHosted?.dispatcher]
     await Promise.all(pools.map((pool) => pool?.destroy()))
   }
-  return { chatkitOf, breakers, identityProviders, selfHosted, disconnect }
+  return { chatkitOf, breakers, identityProviders, selfHosted, memory, disconnect }
 }
 
 /** A pool for each lane and base URL, so that neither waits for another. */

@@ -71,6 +71,8 @@ export interface CallOptions {
   readonly signal?: CallerSignal
   /** Called once when the call is over, whether it succeeded or not; not when no upstream is asked. */
   readonly observe?: (call: UpstreamCall) => void
+  /** Told how many more bytes of an answer are kept, before they are; may throw `overloaded`. */
+  readonly hold?: ((bytes: number) => void) | undefined
   /** Called for each thread that a self-hosted server cannot show, and that a list is without therefore. */
   readonly onMissing?: (id: string) => void
   /**

@@ -57,7 +57,6 @@ export function createAnswerEvents({
   ): Response {
     const { workflow, session } = call
     const memory = shares.memoryFor(session.user)
-    const cutter = createFrameCutter(maxFrameBytes, (bytes) => hold(memory, bytes))
     const checkOwner = createEventOwner(call, ownership)
     const look = async (event: SeenEvent): Promise<boolean> => {
       await checkOwner(event)
@@ -73,9 +72,22 @@ export function createAnswerEvents({
       'X-Accel-Buffering': 'no',
     })
     connection.flushHeaders()
+    // What has been cut, and what the client has not read yet.
+    let cut = 0
+    const count = () => hold(memory, cut + connection.writableLength)
+    const cutter = createFrameCutter(maxFrameBytes, (bytes) => {
+      cut = bytes
+      count()
+    })
+    const filter = createFrameFilter(cutter, look)
+    connection.on('drain', count)
     const end = streamToClient({
       source: body,
-      filter: createFrameFilter(cutter, look),
+      filter: (chunk, write) =>
+        filter(chunk, (frames) => {
+          write(frames)
+          if (connection.writableNeedDrain) count()
+        }),
       limits,
       connection,
       onEnd: (fault) => {

@@ -10,6 +10,7 @@ import {
   serverFault,
 } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
+import { releaseWhenTaken } from '../http/upstream-call-options.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import { fieldOf, threadsOfItems } from './event-owner.ts'
 import type { FileLinks } from './files/file-links.ts'
@@ -51,7 +52,7 @@ export function createAnswerJson({
   readonly replaceFiles: FileLinks
   readonly maxAnswerBytes: number
 }) {
-  const listOwn = createListOwn({ ownership, forward })
+  const listOwn = createListOwn({ ownership, forward, shares })
 
   async function withLinks(call: Call, page: OwnPage): Promise<OwnPage> {
     await replaceFiles(call, fileFieldsOfAnswer(page))
@@ -93,13 +94,10 @@ export function createAnswerJson({
     { reply, ...exchange }: JsonExchange,
   ): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
-    try {
-      const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
-      const answer = await readJsonAnswer(reply, exchange.deadline, bounds)
-      return await answerWith(c, call, { ...exchange, ...answer })
-    } finally {
-      memory.release()
-    }
+    releaseWhenTaken(c, memory)
+    const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
+    const answer = await readJsonAnswer(reply, exchange.deadline, bounds)
+    return answerWith(c, call, { ...exchange, ...answer })
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { KnownRequest } from '../chatkit/protocol/request.ts'
-import { readJsonAnswer, serverFault } from '../chatkit/protocol/server-call.ts'
+import { MAX_ANSWER_BYTES, readJsonAnswer, serverFault } from '../chatkit/protocol/server-call.ts'
 import type { AppContext } from '../http/context.ts'
 import { eachBounded } from '../lib/concurrency.ts'
 import type { Deadline } from '../lib/deadline.ts'
@@ -11,6 +11,7 @@ import type { Forward } from './forward.ts'
 import type { Call } from './open-call.ts'
 import { type NextPage, type OwnPage, ownThreads, type ServerThreadEntry } from './own-threads.ts'
 import type { GatewayOwnership } from './ownership.ts'
+import type { Shares } from './shares.ts'
 
 /** Most threads that are read one by one for a page. */
 const MAX_READ = 100
@@ -31,9 +32,11 @@ const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
 export function createListOwn({
   ownership,
   forward,
+  shares,
 }: {
   readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim' | 'listOwned'>
   readonly forward: Forward
+  readonly shares: Pick<Shares, 'memoryFor'>
 }) {
   return function listOwn(c: AppContext, call: Call, { request, json, deadline }: ListExchange) {
     const { params } = request
@@ -41,7 +44,12 @@ export function createListOwn({
       const body = JSON.stringify({ ...request, type, params: asked })
       const { server: url } = call.workflow
       const reply = await forward(c, as, { method: 'POST', url, body, deadline })
-      return (await readJsonAnswer(reply, deadline)).json
+      const { hold, release } = shares.memoryFor(call.session.user)
+      try {
+        return (await readJsonAnswer(reply, deadline, { maxBytes: MAX_ANSWER_BYTES, hold })).json
+      } finally {
+        release()
+      }
     }
     const fetchPage = async (next: NextPage | undefined, as = call): Promise<unknown> =>
       next === undefined && as === call ? json : ask(as, request.type, { ...params, ...next })

@@ -5,6 +5,7 @@ import type { Principal } from '../authenticate/claims.ts'
 import type { UpstreamCall } from '../chatkit/port.ts'
 import type { ApiKeySettings } from '../config/settings.ts'
 import type { UserId } from '../lib/ids.ts'
+import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 
 /** Facts about a request for its line in the access log. No secrets. */
 export interface RequestTrace {
@@ -28,6 +29,8 @@ export interface AppEnv {
     /** The answer, when `answerText` made it. */
     lightAnswer: Response
     trace: RequestTrace
+    /** For answers that are read; undefined in tests that bound none. */
+    memory: MemoryBudget | undefined
     /** The caller; set by `requireUser`. */
     principal: Principal
     /** The caller's ChatKit user; set by `requireUser`, `requireAdmin` and the console. */

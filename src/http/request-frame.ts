@@ -3,6 +3,7 @@ import type { MiddlewareHandler } from 'hono'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { problemAnswer } from '../respond/problem.ts'
 import {
   answerText,
@@ -21,6 +22,7 @@ interface FrameParts {
   readonly log: Log
   /** Aborted when the service stops: connections then close with their answer. */
   readonly draining: AbortSignal
+  readonly memory?: MemoryBudget
   /** Gets each answer, for metrics. */
   readonly onAnswer?: (answer: AnswerSeen) => void
 }
@@ -49,6 +51,7 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
     const requestId = newId('req_')
     c.set('requestId', requestId)
     c.set('trace', {})
+    c.set('memory', options.memory)
     c.set('headers', everyAnswer(requestId))
     setCorsHeaders(c, options.origins)
     await next()

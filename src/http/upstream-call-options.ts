@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { CallOptions } from '../chatkit/port.ts'
 import type { CallerSignal } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
+import type { HeldMemory } from '../lib/shares/memory-budget.ts'
 import type { AppContext } from './context.ts'
 
 /**
@@ -21,6 +22,42 @@ export function callOptions(c: AppContext, withinMs?: number): CallOptions {
     },
     withinMs,
   }
+}
+
+/** Milliseconds for a client to take an answer whose memory is counted. */
+const TAKEN_WITHIN_MS = 5 * 60_000
+
+/**
+ * The same for reads, whose answers are large: they count in the memory of the caller from the upstream's first
+ * byte until the client has taken the answer.
+ */
+export function readOptions(c: AppContext): CallOptions {
+  const { memory, user } = c.var
+  if (memory === undefined || c.env.outgoing === undefined) return callOptions(c)
+  const held = memory.memoryFor(user ?? `key:${c.var.apiKey.id}`)
+  let bytes = 0
+  releaseWhenTaken(c, held)
+  return {
+    ...callOptions(c),
+    hold(more) {
+      held.hold(bytes + more)
+      bytes += more
+    },
+  }
+}
+
+/** Counts memory until the client has the answer, or has left. An answer that nobody takes is cut. */
+export function releaseWhenTaken(c: AppContext, held: HeldMemory): void {
+  const { outgoing } = c.env
+  if (outgoing === undefined) {
+    held.release()
+    return
+  }
+  const cut = setTimeout(() => outgoing.destroy(), TAKEN_WITHIN_MS).unref()
+  outgoing.once('close', () => {
+    clearTimeout(cut)
+    held.release()
+  })
 }
 
 /** The end of a request whose client has left; only the log shows it. */

@@ -12,11 +12,16 @@ interface Window {
 /** Windows are never tidied while there are fewer than this. */
 const TIDY_FROM = 1024
 
+/** Most windows at a time: beyond it the oldest goes, and what it counted is forgotten. Some 20 MB. */
+const MOST_WINDOWS = 100_000
+
 /**
  * Counters in memory. Windows that are over are removed each time the number of windows has doubled, so
  * keys that attackers make up cost at most twice the memory of the windows that still run.
+ *
+ * @param most - windows at a time
  */
-export function createCounters() {
+export function createCounters(most = MOST_WINDOWS) {
   const windows = new Map<string, Window>()
   let tidyAt = TIDY_FROM
 
@@ -29,6 +34,12 @@ export function createCounters() {
     let window = windows.get(key)
     if (window === undefined || window.endsMs <= limit.nowMs) {
       if (windows.size >= tidyAt) tidy(limit.nowMs)
+      // A map keeps the order in which its keys came.
+      for (const oldest of windows.keys()) {
+        if (windows.size < most) break
+        windows.delete(oldest)
+      }
+      windows.delete(key)
       window = { used: 0, endsMs: limit.nowMs + limit.seconds * 1000 }
       windows.set(key, window)
     }

@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
 import { asAt } from './scene.ts'
@@ -85,4 +85,36 @@ test('a stream beyond the limit of its user is 429 until another one has ended',
     const again = await asAt(scene.url, session)(CREATE)
     expect(again.status).toBe(200)
   }, WAIT)
+})
+
+test('events that clients do not read count; a stream beyond the user’s share ends', async () => {
+  const { url, opened } = await startScripted()
+  const { scene, session } = await start({
+    server: url,
+    gateway: { userMemoryBytes: 24 * MEBIBYTE, maxFrameBytes: 32 * MEBIBYTE },
+  })
+  const ended: number[] = []
+  for (let at = 0; at < 3; at++) {
+    const headers = {
+      authorization: `Bearer ${session.secret}`,
+      'content-type': 'application/json',
+    }
+    const sent = request(scene.url, { method: 'POST', headers })
+    sent.on('error', () => {})
+    onTestFinished(() => void sent.destroy())
+    const [type, params] = CREATE
+    sent.end(JSON.stringify({ type, params }))
+    const response = await new Promise<IncomingMessage>((resolve) => sent.once('response', resolve))
+    response.pause()
+    response.on('error', () => {})
+    await vi.waitFor(() => expect(opened).toHaveLength(at + 1), WAIT)
+    opened[at]?.on('close', () => ended.push(at))
+    opened[at]?.write(note('x'.repeat(11 * MEBIBYTE)))
+    // The server's own buffer is empty once the gateway has all of it.
+    await vi.waitFor(() => expect(opened[at]?.writableLength).toBe(0), WAIT)
+  }
+  await vi.waitFor(() => expect(ended).toEqual([2]), WAIT)
+  const bob = asAt(scene.url, await scene.session('bob'))
+  expect((await bob(CREATE)).status).toBe(200)
+  expect(ended).toEqual([2])
 })

@@ -21,6 +21,8 @@ export interface RawConnection {
   readonly closed: Promise<void>
   /** Everything that came and was not taken by `next`. */
   rest(): string
+  /** Reads nothing from now on. */
+  pause(): void
   /** Closes at once, as a client that crashes does. */
   destroy(): void
 }
@@ -61,6 +63,7 @@ export async function openRaw(url: string): Promise<RawConnection> {
     },
     closed,
     rest: () => received.toString('latin1'),
+    pause: () => void socket.pause(),
     destroy: () => void socket.destroy(),
   }
 }

@@ -7,10 +7,10 @@ import { type CallerSignal, startDeadline } from '../../lib/deadline.ts'
 import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 import { USER_AGENT } from '../../lib/version.ts'
-import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation, LANE_SLOTS } from '../port.ts'
+import { createBulkhead, LANE } from '../bulkhead.ts'
+import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
 import { apiError } from '../wire/wire.ts'
 import { BreakerOpenError, type BreakerState, type CallOutcome, createBreaker } from './breaker.ts'
-import { createBulkhead } from './bulkhead.ts'
 import { exchange, type FaultKind, type UpstreamAnswer, UpstreamFault } from './exchange.ts'
 import {
   createRetryBudget,
@@ -74,7 +74,7 @@ export function createApiClient({
      * @returns the answer, whatever its status
      * @throws `ServiceError` when no whole answer came
      */
-    async send(call: ApiCall, { signal, observe, withinMs }: CallOptions = {}) {
+    async send(call: ApiCall, { signal, observe, withinMs, hold }: CallOptions = {}) {
       const lane = lanes[laneOf(call.operation)]
       const started = performance.now()
       const headers = requestHeaders(credential, call.body !== undefined)
@@ -86,6 +86,7 @@ export function createApiClient({
         headers,
         body: call.body ?? null,
         maxBytes: call.maxBytes,
+        hold,
         deadline,
       }
       const attempt = async () => {
@@ -130,8 +131,6 @@ function laneOf(operation: ChatKitOperation): Lane {
   return operation === 'cancel_session' ? 'cancel' : 'threads'
 }
 
-const SLOTS = { slots: LANE_SLOTS, mostWaiting: LANE_SLOTS, longestWait: 250 }
-
 /**
  * A lane has connections, slots, a breaker and a retry budget of its own. To the breaker a call counts
  * once, however many attempts it took. The wait for a slot is part of the call's deadline.
@@ -139,7 +138,7 @@ const SLOTS = { slots: LANE_SLOTS, mostWaiting: LANE_SLOTS, longestWait: 250 }
 function createLane(dispatcher: Dispatcher) {
   const breaker = createBreaker()
   const budget = createRetryBudget()
-  const bulkhead = createBulkhead(SLOTS)
+  const bulkhead = createBulkhead(LANE)
   return {
     dispatcher,
     async run(call: RepeatableCall): Promise<UpstreamAnswer> {

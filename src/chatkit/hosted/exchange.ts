@@ -3,7 +3,9 @@
 
 import { type Dispatcher, errors } from 'undici'
 import type { Deadline } from '../../lib/deadline.ts'
+import { ServiceError } from '../../lib/errors.ts'
 import { TooLargeError } from '../../lib/read-bounded.ts'
+import type { CallOptions } from '../port.ts'
 
 /** One request to the ChatKit API, as it goes on the wire. */
 export interface ExchangeRequest {
@@ -13,6 +15,7 @@ export interface ExchangeRequest {
   readonly body: string | null
   /** Bytes of answer at most. */
   readonly maxBytes: number
+  readonly hold: CallOptions['hold']
   readonly deadline: Deadline
 }
 
@@ -45,7 +48,7 @@ export class UpstreamFault extends Error {
 /**
  * One HTTP exchange: headers and body under one deadline, the body bounded, redirects not followed.
  *
- * @throws {@link UpstreamFault}
+ * @throws {@link UpstreamFault}; what `hold` throws
  */
 export function exchange(
   dispatcher: Dispatcher,
@@ -54,9 +57,11 @@ export function exchange(
 ): Promise<UpstreamAnswer> {
   const { method, path, headers, body, deadline } = request
   const { promise, resolve, reject } = Promise.withResolvers<UpstreamAnswer>()
-  const collector = createCollector(request.maxBytes, (result, answered) => {
+  const collector = createCollector(request, (result, answered) => {
     deadline.onEnd(undefined)
     if (!(result instanceof Error)) return resolve(result)
+    // The caller has no memory left for the answer.
+    if (result instanceof ServiceError) return reject(result)
     const kind = deadline.ended() ?? faultKind(result, answered)
     reject(new UpstreamFault(kind, result))
   })
@@ -72,7 +77,10 @@ type Ended = (result: UpstreamAnswer | Error, answered: boolean) => void
  * Collects an answer as undici's parser reads it. `dispatcher.request` would put a stream in between,
  * at twice the cost of the whole call.
  */
-function createCollector(maxBytes: number, ended: Ended) {
+function createCollector(
+  { maxBytes, hold }: Pick<ExchangeRequest, 'maxBytes' | 'hold'>,
+  ended: Ended,
+) {
   let head: Pick<UpstreamAnswer, 'status' | 'requestId' | 'retryAfter'> | undefined
   let running: Dispatcher.DispatchController | undefined
   let abandoned: Error | undefined
@@ -100,6 +108,11 @@ function createCollector(maxBytes: number, ended: Ended) {
     onResponseData(_controller, chunk) {
       bytes += chunk.length
       if (bytes > maxBytes) return abandon(new TooLargeError(`more than ${maxBytes} bytes`))
+      try {
+        hold?.(chunk.length)
+      } catch (error) {
+        if (error instanceof Error) abandon(error)
+      }
       chunks.push(chunk)
     },
     onResponseEnd() {

@@ -14,7 +14,7 @@ export interface AnswerBounds {
 }
 
 /** Pages of items can hold whole conversations, with photos. */
-const USUAL_BOUNDS: AnswerBounds = { maxBytes: 64 * 1024 * 1024 }
+export const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 /** One request to a self-hosted ChatKit server, as it goes on the wire. */
 export interface ServerCall {
@@ -154,7 +154,7 @@ export interface JsonAnswer {
 export async function readJsonAnswer(
   reply: ServerReply,
   deadline: Deadline,
-  bounds = USUAL_BOUNDS,
+  bounds: AnswerBounds,
 ): Promise<JsonAnswer> {
   if (reply.mediaType !== 'application/json') {
     reply.body.destroy()

@@ -5,9 +5,11 @@ import type { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import { type Deadline, startDeadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
+import { createBulkhead, LANE } from '../bulkhead.ts'
 import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
 import type { RequestType } from '../protocol/request.ts'
 import {
+  MAX_ANSWER_BYTES,
   openServerCall,
   readJsonAnswer,
   refuseFailed,
@@ -58,8 +60,12 @@ export function createAskServer({
   readonly now: Clock
 }): AskServer {
   const identity = createServerIdentity({ publicUrl, keys, now })
-  const send = async (user: string, question: Question, at: { deadline: Deadline; seen: Seen }) => {
-    const { deadline, seen } = at
+  const bulkhead = createBulkhead(LANE)
+  const send = async (
+    user: string,
+    question: Question,
+    { deadline, seen, hold }: { deadline: Deadline; seen: Seen; hold: CallOptions['hold'] },
+  ) => {
     const { type, params } = question
     const headers = {
       ...(await identity(server, { user })),
@@ -78,7 +84,13 @@ export function createAskServer({
       throw new ServiceError('invalid_request', { reason: 'the server refuses the cursor' })
     }
     refuseFailed(reply)
-    return (await readJsonAnswer(reply, deadline)).json
+    return (
+      await readJsonAnswer(reply, deadline, { maxBytes: MAX_ANSWER_BYTES, hold: addTo(hold) })
+    ).json
+  }
+  const inTurn = async (...asked: Parameters<typeof send>) => {
+    if (!bulkhead.take()) await bulkhead.wait(asked[2].deadline)
+    return send(...asked).finally(bulkhead.free)
   }
   return async (operation, call, run) => {
     const started = performance.now()
@@ -87,7 +99,7 @@ export function createAskServer({
     try {
       call?.signal?.throwIfAborted()
       const ask: Ask = async (user: string, question: Question, schema?: z.ZodType) => {
-        const json = await send(user, question, { deadline, seen })
+        const json = await inTurn(user, question, { deadline, seen, hold: call?.hold })
         return schema === undefined ? json : read(schema, json)
       }
       return await run(ask)
@@ -97,6 +109,15 @@ export function createAskServer({
       deadline.stop()
       call?.observe?.({ operation, ...seen, milliseconds: performance.now() - started })
     }
+  }
+}
+
+/** Tells of what is new, where a reader tells of all that it holds. */
+function addTo(hold: CallOptions['hold']) {
+  let held = 0
+  return (bytes: number): void => {
+    hold?.(bytes - held)
+    held = bytes
   }
 }
 

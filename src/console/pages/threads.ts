@@ -4,7 +4,7 @@ import { html } from 'hono/html'
 import { z } from 'zod'
 import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
-import { callOptions } from '../../http/upstream-call-options.ts'
+import { readOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { parseThreadId } from '../../lib/ids.ts'
 import type { View } from '../access.ts'
@@ -27,7 +27,7 @@ export function threadsPage({ answers, administer, addresses, now }: PageParts):
     const { after, ...asked } = queryOf(c, threadQuery)
     const user = knownUser(asked.user)
     const walk = { user, after, limit: PAGE_ROWS, order: 'desc' } as const
-    const page = await administer.listThreads(adminRequest(c, callOptions(c)), walk)
+    const page = await administer.listThreads(adminRequest(c, readOptions(c)), walk)
     const base = `${addresses.root}/threads?${new URLSearchParams({ user })}`
     const ends = { before: undefined, first: undefined, last: page.last_id ?? undefined }
     const content = html`<p class="lead">${userLink(addresses, user)}</p>
@@ -42,7 +42,7 @@ export function threadPage({ answers, administer, addresses, now }: PageParts): 
   return async (c, signIn) => {
     const { after } = queryOf(c, threadQuery)
     const query = { limit: ITEMS, order: 'asc', ...(after !== undefined && { after }) } as const
-    const request = adminRequest(c, callOptions(c))
+    const request = adminRequest(c, readOptions(c))
     const { thread, items } = await administer.readItems(request, {
       id: pathId(c, parseThreadId),
       query,

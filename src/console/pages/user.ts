@@ -4,7 +4,7 @@ import { html } from 'hono/html'
 import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
 import type { ThreadPage } from '../../chatkit/wire/thread.ts'
 import { adminRequest } from '../../http/authentication.ts'
-import { callOptions } from '../../http/upstream-call-options.ts'
+import { readOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { parseUserId, type UserId } from '../../lib/ids.ts'
@@ -37,7 +37,7 @@ export function userPage({ answers, administer, addresses, now }: PageParts): Vi
   return async (c, signIn) => {
     const user = knownUser(c.req.query('user'))
     const seconds = unixSeconds(now)
-    const request = adminRequest(c, callOptions(c))
+    const request = adminRequest(c, readOptions(c))
     const found = await administer.readUser(request, user, ROWS)
     const { standing, sessions, entries, threads } = found
     const all = (path: string, what: string) =>

@@ -1,9 +1,10 @@
 // Takes uploads: a form that makes an attachment (`direct`), and the bytes that are sent to the link of an
 // attachment (the second phase of `two_phase`).
 
-import { readJsonAnswer } from '../../chatkit/protocol/server-call.ts'
+import { MAX_ANSWER_BYTES, readJsonAnswer } from '../../chatkit/protocol/server-call.ts'
 import { type BodyLimits, readBytes } from '../../http/body.ts'
 import type { AppContext } from '../../http/context.ts'
+import { releaseWhenTaken } from '../../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../../lib/deadline.ts'
 import type { Forward, ForwardedRequest } from '../forward.ts'
 import type { Call } from '../open-call.ts'
@@ -59,7 +60,10 @@ export function createUploads({
       return withUpload(c, call, async (upload) => {
         const url = call.workflow.uploadUrl ?? call.workflow.server
         const reply = await forward(c, call, { method: 'POST', url, ...upload })
-        const { json } = await readJsonAnswer(reply, upload.deadline)
+        const held = shares.memoryFor(call.session.user)
+        releaseWhenTaken(c, held)
+        const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: held.hold }
+        const { json } = await readJsonAnswer(reply, upload.deadline, bounds)
         return c.json(await answerAttachment(call, json))
       })
     },

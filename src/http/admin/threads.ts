@@ -10,7 +10,7 @@ import type { AppContext } from '../context.ts'
 import { pathId, refuseQuery, validQuery } from '../query.ts'
 import { type HandlersOf, UPSTREAM } from '../route-definition.ts'
 import { itemListQuery, threadListParameters, threadRoutes } from '../routes/threads.ts'
-import { callOptions } from '../upstream-call-options.ts'
+import { readOptions } from '../upstream-call-options.ts'
 
 const anyThreadsQuery = z.strictObject({
   ...threadListParameters,
@@ -69,7 +69,7 @@ export function anyThreads({
 }
 
 function threadRequest(c: AppContext) {
-  return adminRequest(c, callOptions(c))
+  return adminRequest(c, readOptions(c))
 }
 
 function unknownWorkflow(): ServiceError {

@@ -10,7 +10,7 @@ import { actorOfKey } from '../../map/map-backend.ts'
 import type { Audit } from '../../registry/audit.ts'
 import type { Threads } from '../../threads/threads.ts'
 import type { AppContext, AppEnv } from '../context.ts'
-import { callOptions } from '../upstream-call-options.ts'
+import { readOptions } from '../upstream-call-options.ts'
 import { ApiError } from './api-error.ts'
 import type { Operations } from './operations.ts'
 import { refusal } from './parameters.ts'
@@ -47,7 +47,7 @@ export function createThreadCalls({
     }
     underWay.set(id, before + 1)
     try {
-      return await work(threads, callOptions(c))
+      return await work(threads, readOptions(c))
     } finally {
       underWay.set(id, (underWay.get(id) ?? 1) - 1)
     }

@@ -21,7 +21,7 @@ import {
   type RouteDefinitions,
   UPSTREAM,
 } from '../route-definition.ts'
-import { callOptions } from '../upstream-call-options.ts'
+import { readOptions } from '../upstream-call-options.ts'
 
 /** Query parameters of both lists of threads. */
 export const threadListParameters = {
@@ -169,14 +169,14 @@ export function ownThreads({
       const { principal, user } = c.var
       if (asked.workflow !== undefined) requireWorkflow(workflows, principal, asked.workflow)
       await requireStanding(c)
-      return c.json(await threads.listOwn(user, asked, callOptions(c)))
+      return c.json(await threads.listOwn(user, asked, readOptions(c)))
     },
     async readOwnThread(c) {
       await limitReads(c)
       refuseQuery(c)
       const id = pathId(c, parseThreadId)
       await requireStanding(c)
-      return c.json(await threads.retrieveOwn(c.var.user, id, callOptions(c)))
+      return c.json(await threads.retrieveOwn(c.var.user, id, readOptions(c)))
     },
     async deleteOwnThread(c) {
       await limitReads(c)
@@ -184,7 +184,7 @@ export function ownThreads({
       const id = pathId(c, parseThreadId)
       await requireStanding(c)
       try {
-        const deleted = await threads.deleteOwn(c.var.user, id, callOptions(c))
+        const deleted = await threads.deleteOwn(c.var.user, id, readOptions(c))
         noteDelete(c, 'ok', id)
         return c.json(deleted)
       } catch (error) {
@@ -198,7 +198,7 @@ export function ownThreads({
       await limitReads(c)
       const thread = { id: pathId(c, parseThreadId), query: validQuery(c, itemListQuery) }
       await requireStanding(c)
-      return c.json(await threads.listOwnItems(c.var.user, thread, callOptions(c)))
+      return c.json(await threads.listOwnItems(c.var.user, thread, readOptions(c)))
     },
   }
 }

@@ -29,6 +29,13 @@ export interface Listening {
   stop(graceMs: number): Promise<void>
 }
 
+interface ServerBounds {
+  /** Connections at a time; {@link mostConnections} when absent. */
+  readonly maxConnections?: number
+  /** Milliseconds for a body to arrive, where a call allows for more than usual. */
+  readonly slowestBodyMs?: number | undefined
+}
+
 /** Address and parts of a server. */
 export interface ListenOptions {
   readonly app: Pick<Hono<AppEnv>, 'fetch'>
@@ -38,17 +45,16 @@ export interface ListenOptions {
   readonly log: Log
   /** Refuses mints that are too many; when absent, none. */
   readonly shedding?: Pick<Shedding, 'around'> | undefined
+  readonly bounds?: ServerBounds
   /** Number of sockets that listen side by side; 1 when absent. */
   readonly sockets?: number
-  /** Connections at a time; {@link mostConnections} when absent. */
-  readonly maxConnections?: number
   /** Gets the number of connections turned away. */
   readonly onTurnedAway?: ((count: number) => void) | undefined
 }
 
 /**
- * Bounds on what one client may take up: a slow header ends after 5 s, the slowest body, an upload, after
- * 35 s (Node's own defaults are 60 s and 300 s); the calls themselves bound small bodies further.
+ * Bounds on what one client may take up: a slow header ends after 5 s, the slowest body after 35 s (Node's own
+ * defaults are 60 s and 300 s), or later where a call allows for it; the calls themselves bound small bodies further.
  * Keep-alive outlasts the 60 s of common load balancers, because the side that closes an idle
  * connection first must be theirs.
  */
@@ -60,6 +66,12 @@ const LIMITS = {
   maxHeaderSize: MAX_HEADER_BYTES,
   // Checked by us: Node's own answer has no body.
   requireHostHeader: false,
+}
+
+/** @param slowestBodyMs - for the gateway, whose bodies may take longer than any other */
+export function limitsFor(slowestBodyMs = 0) {
+  const slowest = LIMITS.headersTimeout + slowestBodyMs
+  return { ...LIMITS, requestTimeout: Math.max(LIMITS.requestTimeout, slowest) }
 }
 
 /**
@@ -78,11 +90,12 @@ const SWEEP_MS = 50
  * @throws the `listen` error, for example `EADDRINUSE`
  */
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const server = createServer(LIMITS)
+  const { bounds = {}, log, onTurnedAway } = options
+  const { maxConnections = mostConnections(), slowestBodyMs } = bounds
+  const server = createServer(limitsFor(slowestBodyMs))
   // Headers are bounded by size alone: beyond Node's default of 2000 it drops them silently.
   server.maxHeadersCount = 0
   attach(server, options)
-  const { maxConnections = mostConnections(), log, onTurnedAway } = options
   capConnections(server, { maxConnections, log, onTurnedAway })
   const { host, port, sockets = 1 } = options
   const address = { host, port, backlog: WAITING_CONNECTIONS }

@@ -65,7 +65,7 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
       port: 0,
       sockets,
       log: createLog({ level: 'info', destination }),
-      maxConnections: MOST,
+      bounds: { maxConnections: MOST },
       onTurnedAway: (count) => turnedAway.push(count),
     })
   })

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { limitsFor } from '../../../src/http/server/server.ts'
 import { expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
@@ -68,4 +69,13 @@ test('no slow client got a session, and each has one line in the log', async () 
   expect(new Set(users)).toEqual(new Set(['quick']))
   expect(running.log.filter(({ status }) => status === 408)).toHaveLength(6)
   expect(running.log.filter(({ status }) => status === 200)).toHaveLength(40)
+})
+
+test('a body of the gateway may take as long as gateway.body_seconds says, and no header longer', () => {
+  expect(limitsFor()).toMatchObject({ headersTimeout: 5000, requestTimeout: 35_000 })
+  expect(limitsFor(1000)).toMatchObject({ requestTimeout: 35_000 })
+  expect(limitsFor(120_000)).toMatchObject({
+    headersTimeout: 5000,
+    requestTimeout: 125_000,
+  })
 })

@@ -1,8 +1,15 @@
 // A bulkhead: bounds how many calls are under way at a time, and lets a few more wait for a slot.
 
-import type { Deadline } from '../../lib/deadline.ts'
-import { ServiceError } from '../../lib/errors.ts'
-import { comeBackSeconds } from '../../lib/retry-spread.ts'
+import type { Deadline } from '../lib/deadline.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { comeBackSeconds } from '../lib/retry-spread.ts'
+import { LANE_SLOTS } from './port.ts'
+
+/** Milliseconds that a call waits for a slot. At the usual 150 ms a call, a queue as long as the slots is served in it. */
+const LONGEST_WAIT_MS = 250
+
+/** The size of a lane to an upstream. */
+export const LANE = { slots: LANE_SLOTS, mostWaiting: LANE_SLOTS, longestWait: LONGEST_WAIT_MS }
 
 /** A call that waits for a slot; either function ends the waiting. */
 interface Waiting {

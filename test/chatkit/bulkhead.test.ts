@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createBulkhead } from '../../../src/chatkit/hosted/bulkhead.ts'
-import { type Deadline, startDeadline } from '../../../src/lib/deadline.ts'
+import { createBulkhead } from '../../src/chatkit/bulkhead.ts'
+import { type Deadline, startDeadline } from '../../src/lib/deadline.ts'
 
 let deadline: Deadline
 let leave: AbortController

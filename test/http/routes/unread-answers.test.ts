@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import {
+  startWatchedUpstream,
+  type WatchedUpstream,
+} from '../../support/chatkit/watched-upstream.ts'
+import { answerOf, expectProblem } from '../../support/problem-answer.ts'
+import { openRaw, rawRequest } from '../../support/raw-http.ts'
+import {
+  DEFAULT_CONFIG,
+  type Running,
+  startService,
+  tokenFor,
+} from '../../support/running-service.ts'
+
+// Pages of long conversations: what is read, or has not been taken by its client, counts in gateway.memory_mb.
+
+const MEBIBYTE = 1024 * 1024
+const WAIT = { timeout: 15_000 }
+
+let upstream: WatchedUpstream
+let running: Running
+beforeEach(async () => {
+  upstream = await startWatchedUpstream()
+})
+
+/** @param memoryMb - of which one user may hold a quarter */
+async function start(memoryMb: number): Promise<void> {
+  const more = `gateway: { memory_mb: ${memoryMb}, max_frame_mb: 1, max_answer_mb: 1, max_body_mb: 1 }`
+  const env = { OPENAI_BASE_URL: upstream.url }
+  running = await startService({ config: `${DEFAULT_CONFIG}\n${more}\n`, env })
+}
+afterEach(async () => {
+  await running.close()
+  await upstream.close()
+})
+
+/** A list of one thread of the user, with a title as long. */
+function answerLists(bytes: number): void {
+  upstream.instead = (request) => {
+    const user = new URL(request.url).searchParams.get('user')
+    if (user === null) return undefined
+    const thread = {
+      ...{ id: 'cthr_1', object: 'chatkit.thread', created_at: 1, status: { type: 'active' } },
+      ...{ title: 'x'.repeat(bytes), user },
+    }
+    const ids = { first_id: 'cthr_1', last_id: 'cthr_1' }
+    return Response.json({ object: 'list', data: [thread], ...ids, has_more: false })
+  }
+}
+
+async function list(user: string) {
+  const headers = { authorization: `Bearer ${tokenFor(user)}` }
+  return answerOf(await fetch(`${running.url}/v1/threads`, { headers }))
+}
+
+test('an answer larger than the caller’s share is 503 overloaded, and mints go on', async () => {
+  await start(40)
+  answerLists(11 * MEBIBYTE)
+  for (let n = 0; n < 3; n++) expectProblem(await list('alice'), 503, 'overloaded')
+  answerLists(9 * MEBIBYTE)
+  for (let n = 0; n < 3; n++) expect((await list('alice')).status).toBe(200)
+  upstream.instead = undefined
+  expect((await running.mint()).status).toBe(200)
+})
+
+test('an answer that its client does not read counts until the client has gone', async () => {
+  await start(80)
+  // More than the sockets' own buffers take.
+  answerLists(15 * MEBIBYTE)
+  const lazy = await openRaw(running.url)
+  lazy.pause()
+  lazy.send(
+    rawRequest('GET /v1/threads', { headers: [`Authorization: Bearer ${tokenFor('alice')}`] }),
+  )
+  const answered = () =>
+    running.log.filter(({ msg, status }) => msg === 'request' && status === 200)
+  await expect.poll(() => answered().length, WAIT).toBe(1)
+  for (let n = 0; n < 2; n++) expectProblem(await list('alice'), 503, 'overloaded')
+  // Another user has a share of their own.
+  expect((await list('bob')).status).toBe(200)
+  lazy.destroy()
+  await expect.poll(async () => (await list('alice')).status, WAIT).toBe(200)
+})
+
+test('clients that do not read take all of the memory, and no mint', async () => {
+  await start(80)
+  answerLists(15 * MEBIBYTE)
+  const lazy = await Promise.all(
+    ['a', 'b', 'c', 'd', 'e'].map(async (user) => {
+      const connection = await openRaw(running.url)
+      connection.pause()
+      const headers = [`Authorization: Bearer ${tokenFor(user)}`]
+      connection.send(rawRequest('GET /v1/threads', { headers }))
+      return connection
+    }),
+  )
+  const answered = () =>
+    running.log.filter(({ msg, status }) => msg === 'request' && status === 200)
+  await expect.poll(() => answered().length, WAIT).toBe(5)
+  expectProblem(await list('frank'), 503, 'overloaded')
+  upstream.instead = undefined
+  for (const user of ['a', 'frank']) expect((await running.mint(tokenFor(user))).status).toBe(200)
+  for (const connection of lazy) connection.destroy()
+})
