@@ -4,9 +4,11 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { ApiKeySettings } from '../../config/settings.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { AppContext, Check } from '../context.ts'
+import { countOf } from '../credentials.ts'
 import type { FailedAuth } from '../failed-auth.ts'
 
-const BEARER = /^Bearer +(\S+)$/i
+/** A key is any text: keys that are not made by `keys generate` may hold spaces. */
+const BEARER = /^Bearer +(.+)$/i
 
 /**
  * Lets backends through, and leaves their key in `c.var.apiKey`. Failed attempts count by address, and are in
@@ -40,14 +42,13 @@ export function requireBackend({
 }
 
 function readKey(c: AppContext): string {
-  const header = c.req.header('Authorization')
-  if (header?.includes(',')) {
+  if (countOf(c, 'authorization') > 1) {
     throw new ServiceError('invalid_request', {
       reason: 'several Authorization headers',
       detail: 'Send one Authorization header.',
     })
   }
-  const key = BEARER.exec(header ?? '')?.[1]
-  if (key !== undefined) return key
+  const key = BEARER.exec(c.req.header('Authorization') ?? '')?.[1]?.trim()
+  if (key) return key
   throw new ServiceError('missing_token', { reason: 'no API key' })
 }

@@ -19,6 +19,9 @@ export const BILLING_NEXT = 'sk-mint-billing-next-0123456789abcdef'
 export const DESK = 'sk-mint-desk-0123456789abcdef'
 /** May use `support` alone. */
 export const HOSTED = 'sk-mint-hosted-0123456789abcdef'
+/** A key that was not made by `keys generate`. */
+export const SPACED = 'My API Key'
+
 const hash = (key: string) => `'sha256:${createHash('sha256').update(key).digest('hex')}'`
 
 /** Part of a config: one key that may use every workflow. */
@@ -27,6 +30,7 @@ export const ONE_KEY = `api_keys:
 `
 const KEYS = `${ONE_KEY}  - { id: desk, sha256: ${hash(DESK)}, workflows: [helpdesk] }
   - { id: hosted, sha256: ${hash(HOSTED)}, workflows: [support] }
+  - { id: spaced, sha256: ${hash(SPACED)} }
 `
 
 function configOf(server: string, limits: string): string {

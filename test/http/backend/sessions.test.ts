@@ -3,7 +3,7 @@ import { asAt } from '../../gateway/scene.ts'
 import { adminToken } from '../../support/admin-calls.ts'
 import { input } from '../../support/chatkit/server-client.ts'
 import { forAllTests } from '../../support/started.ts'
-import { BILLING, BILLING_NEXT, DESK, errorOf, HOSTED, startBackend } from './scene.ts'
+import { BILLING, BILLING_NEXT, DESK, errorOf, HOSTED, SPACED, startBackend } from './scene.ts'
 
 const scene = forAllTests(() => startBackend())
 const sessions = (key?: string) => scene.client(key).beta.chatkit.sessions
@@ -205,6 +205,11 @@ describe('what a key may see', () => {
       type: 'invalid_request_error',
     })
     expect(scene.running.upstream.requests()).toEqual([])
+  })
+
+  test('a key with spaces in it is a key', async () => {
+    const made = await sessions(SPACED).create({ user: 'erin', workflow: { id: 'helpdesk' } })
+    expect(await adminSession(made.id)).toMatchObject({ issuer: 'key:spaced' })
   })
 
   test('both secrets of a key are good while it is changed', async () => {
