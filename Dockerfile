@@ -1,16 +1,20 @@
 # The service alone: production dependencies, no shell tools needed at run time, not root.
-# Build:  docker build -t chatkit-mint .
-# Run:    docker run --read-only --tmpfs /tmp -v chatkit-mint-data:/data -p 8787:8787 \
+# Build:  docker build -t chatkit-mint --build-arg REVISION="$(git rev-parse HEAD)" .
+# Run:    docker run --read-only --tmpfs /tmp --stop-timeout 30 -v chatkit-mint-data:/data -p 8787:8787 \
 #           -v "$PWD/config/chatkit-mint.yaml:/app/config/chatkit-mint.yaml:ro" \
-#           -e OPENAI_API_KEY chatkit-mint
+#           -e OPENAI_API_KEY -e PUBLIC_URL=https://chat.example.com chatkit-mint
+# Ask:    docker exec NAME chatkit-mint doctor
 FROM node:26-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:26-slim
+# Metrics listen on all addresses, since nothing outside the container reaches its loopback. Publish their port (9091) to
+# Prometheus alone.
 ENV NODE_ENV=production \
-    STORE_URL=sqlite:/data/chatkit-mint.db
+    STORE_URL=sqlite:/data/chatkit-mint.db \
+    METRICS_HOST=0.0.0.0
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
@@ -21,13 +25,20 @@ COPY src ./src
 RUN node --import ./src/check-node.js --input-type=module --eval \
     "for (const part of ['service', 'registry/sqlite', 'registry/redis', 'gateway/gateway', 'console/console']) \
        await import('./src/' + part + '.ts')"
-# The only place that is written to. A new volume takes over this owner.
-RUN install -d -o node -g node -m 0700 /data
+# The command line, for `docker exec`; and the only place that is written to. A new volume takes over its owner.
+RUN ln -s /app/src/commands/chatkit-mint.js /usr/local/bin/chatkit-mint \
+    && install -d -o node -g node -m 0700 /data
 VOLUME /data
 USER node
-EXPOSE 8787
+EXPOSE 8787 9091
 # Liveness, not readiness: a store or identity provider that is down is no reason to restart.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8787}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Not through npm: signals must reach the service itself.
 CMD ["node", "--import", "./src/check-node.js", "src/main.ts"]
+# Last: a new revision rebuilds no other layer.
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="chatkit-mint" \
+      org.opencontainers.image.description="Hands an app's users ChatKit client secrets, by their JWT." \
+      org.opencontainers.image.base.name="docker.io/library/node:26-slim" \
+      org.opencontainers.image.revision="$REVISION"

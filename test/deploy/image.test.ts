@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { environmentSchema } from '../../src/config/env.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
 
@@ -38,6 +39,10 @@ function isInContext(file: string): boolean {
       (pattern.endsWith('/*') && file.startsWith(pattern.slice(0, -1)))
     return matches ? line.startsWith('!') : kept
   }, true)
+}
+
+function packageVersion(): string {
+  return JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
 }
 
 function productionModules(): string[] {
@@ -128,6 +133,35 @@ workflows: { w: { id: wf_1 } }
     expect(commandOf('CMD')).toEqual(['node', ...START])
     expect(last).not.toMatch(/curl|wget/)
     expect(dockerfile).toMatch(/npm ci --omit=dev/)
+  })
+
+  test('has the command line on the PATH, started through its link', () => {
+    const [, target = '', name = ''] =
+      /ln -s \/app\/(\S+) \/usr\/local\/bin\/(\S+)/.exec(dockerfile) ?? []
+    const link = join(scratchFolder(), name)
+    symlinkSync(join(image, target), link)
+    const version = execFileSync(link, ['--version'], { env: { PATH: dirname(NODE) } })
+    expect(name).toBe('chatkit-mint')
+    expect(String(version).trim()).toContain(packageVersion())
+  })
+
+  test('says what it is and what it is made from', () => {
+    const labels = Array.from(
+      dockerfile.matchAll(/org\.opencontainers\.image\.([\w.]+)="([^"]+)"/g),
+      ([, name, value]) => [name, value],
+    )
+    const [, base] = /^FROM (\S+)$/m.exec(dockerfile) ?? []
+    expect(Object.fromEntries(labels)).toMatchObject({
+      title: 'chatkit-mint',
+      'base.name': `docker.io/library/${base}`,
+      revision: '$REVISION',
+    })
+  })
+
+  test('lets Prometheus in: metrics listen beyond loopback, on a port that is named', () => {
+    expect(dockerfile).toMatch(/METRICS_HOST=0\.0\.0\.0$/m)
+    const { PORT, METRICS_PORT } = environmentSchema.parse({})
+    expect(dockerfile).toMatch(new RegExp(`^EXPOSE ${PORT} ${METRICS_PORT}$`, 'm'))
   })
 })
 
