@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
-import { LIMITS, lengthOf, measurePaths } from './measure.ts'
+import { LIMITS, lengthOf, lineOf, measurePaths } from './measure.ts'
 
 test('no request runs more files or functions than its limit', async () => {
   const lengths = [...(await measurePaths())].map(([name, path]) => [name, lengthOf(path)] as const)
   expect(lengths.map(([name]) => name)).toEqual(Object.keys(LIMITS))
-  for (const [name, { files, functions }] of lengths) {
+  for (const [name, length] of lengths) {
+    const { files, functions } = length
+    process.stdout.write(lineOf(name, length))
     const { files: mostFiles, functions: mostFunctions } = LIMITS[name]
     expect(files, `files of ${name}`).toBeLessThanOrEqual(mostFiles)
     expect(functions, `functions of ${name}`).toBeLessThanOrEqual(mostFunctions)

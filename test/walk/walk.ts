@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { LIMITS, lengthOf, measurePaths } from './measure.ts'
+import { LIMITS, lengthOf, lineOf, measurePaths } from './measure.ts'
 import type { Ran } from './profiler.ts'
 
 const { values } = parseArgs({ options: { files: { type: 'string' } } })
@@ -9,19 +9,13 @@ if (asked !== undefined && !Object.hasOwn(LIMITS, asked)) {
 }
 
 for (const [name, path] of await measurePaths(asked)) {
-  const { files, functions } = lengthOf(path)
-  const limit = LIMITS[name]
-  print(`walk: ${name} ${files}/${functions} (at most ${limit.files}/${limit.functions})`)
+  process.stdout.write(lineOf(name, lengthOf(path)))
   if (asked === name) printFiles(path)
 }
 
 function printFiles(path: readonly Ran[]): void {
   for (const [file, functions] of Map.groupBy(path, (ran) => ran.file)) {
     const names = functions.map(({ name }) => name).join(', ')
-    print(`${String(functions.length).padStart(4)} ${file}: ${names}`)
+    process.stdout.write(`${String(functions.length).padStart(4)} ${file}: ${names}\n`)
   }
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }
