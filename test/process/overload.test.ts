@@ -84,7 +84,7 @@ test('mints are refused, revokes and health are not, and soon after it is as bef
   expect(service.log().filter(({ request_id: id }) => below.has(id))).toEqual([])
   // What it saw was refused only where 256 calls were under way and the loop held them up.
   const seen = service.log().filter(({ code, msg }) => code && msg === 'request')
-  expect(seen.filter(({ reason }) => reason !== 'no place within 250 ms')).toEqual([])
+  expect(seen.filter(({ reason }) => reason !== 'no slot within 250 ms')).toEqual([])
 
   service.child.kill('SIGUSR2')
   await many.stop()

@@ -1,14 +1,17 @@
-// One's own threads: list, read, read items, delete. Their definitions also make those of the admin's calls.
+// One's own threads: list, read, read items, delete, and how often a user may. Their definitions also make those
+// of the admin's calls.
 
 import { z } from 'zod'
 import { thread, threadDeleted, threadItemPage, threadPage } from '../../chatkit/wire/thread.ts'
-import type { Settings } from '../../config/settings.ts'
+import type { RateLimit, Settings } from '../../config/settings.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { parseThreadId } from '../../lib/ids.ts'
 import { requireWorkflow } from '../../map/choose-workflow.ts'
 import type { Caller } from '../../mint/standing.ts'
 import type { Audit } from '../../registry/audit.ts'
 import { actorOf, identityOf } from '../../registry/identity.ts'
+import type { Registry } from '../../registry/port.ts'
 import type { Threads } from '../../threads/threads.ts'
 import type { AppContext } from '../context.ts'
 import { listParameters, pathId, refuseQuery, validQuery } from '../query.ts'
@@ -133,6 +136,31 @@ export const OWN_THREAD_ROUTES = {
   readOwnThread: own.read,
   deleteOwnThread: own.remove,
   listOwnItems: own.items,
+}
+
+/**
+ * The check counts the request. It sets no headers that tell how much is left: the answer about someone
+ * else's thread must equal the one about a thread that does not exist.
+ *
+ * @throws `rate_limited`
+ */
+export function createLimitReads({
+  registry,
+  limit,
+  now,
+}: {
+  readonly registry: Pick<Registry, 'consume'>
+  readonly limit: RateLimit
+  readonly now: Clock
+}) {
+  return async (c: AppContext): Promise<void> => {
+    const state = await registry.consume(`reads:${c.var.user}`, { ...limit, nowMs: now() })
+    if (state.allowed) return
+    throw new ServiceError('rate_limited', {
+      reason: `more than ${limit.max} reads of a user in ${limit.seconds} s`,
+      retryAfterSeconds: state.resetMs / 1000,
+    })
+  }
 }
 
 /** Handlers of {@link OWN_THREAD_ROUTES}. */
