@@ -10,7 +10,7 @@ import { fileFieldsOfAnswer } from '../protocol/file-fields.ts'
 import { serverFault } from '../protocol/server-call.ts'
 import { type ServerItem, serverItemPage } from '../protocol/thread.ts'
 import { toWireItem } from '../protocol/to-wire.ts'
-import { collect, listOf } from '../wire/pages.ts'
+import { collect, listOf, MAX_LIMIT } from '../wire/pages.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage } from '../wire/thread.ts'
 import type { ListQuery } from '../wire/wire.ts'
 import type { Ask, Question } from './ask.ts'
@@ -111,7 +111,9 @@ export function listItems(
     const page = await collect(query, async (part) => {
       // The protocol has no `before`: the items before a cursor are those after it in the other order.
       const backwards = part.before !== undefined && part.after === undefined
-      const { limit } = part
+      // One more between two cursors, to see whether the second one follows the page at once.
+      const isBetween = part.before !== undefined && part.after !== undefined
+      const limit = isBetween ? Math.min(part.limit + 1, MAX_LIMIT) : part.limit
       const after = backwards ? part.before : part.after
       const order = backwards ? opposite(part.order) : (part.order ?? 'desc')
       const params = { thread_id: id, limit, order, ...(after !== undefined && { after }) }

@@ -15,7 +15,7 @@ export interface Part extends ListQuery {
 }
 
 /** The most that the API gives at a time. */
-const MAX_LIMIT = 100
+export const MAX_LIMIT = 100
 /** Fetches for one page, at most: so many are needed only when most entries are left out. */
 const MAX_FETCHES = 20
 
