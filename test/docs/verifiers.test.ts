@@ -163,15 +163,15 @@ describe.runIf(wantsPython())('verify_chatkit_token.py', () => {
   let lines: Interface
   let died: Promise<never>
   let stderr = ''
+  const environment = () => ({
+    PATH: process.env['PATH'] ?? '',
+    PYTHONPATH: DOCS,
+    PYTHONDONTWRITEBYTECODE: '1',
+    CHATKIT_MINT_URL: issuer,
+    CHATKIT_SERVER_URL: AUDIENCE,
+  })
   beforeAll(() => {
-    const env = {
-      PATH: process.env['PATH'] ?? '',
-      PYTHONPATH: DOCS,
-      PYTHONDONTWRITEBYTECODE: '1',
-      CHATKIT_MINT_URL: issuer,
-      CHATKIT_SERVER_URL: AUDIENCE,
-    }
-    python = spawn(PYTHON, ['-c', PROGRAM], { env, stdio: 'pipe' })
+    python = spawn(PYTHON, ['-c', PROGRAM], { env: environment(), stdio: 'pipe' })
     python.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr += text
     })
@@ -199,5 +199,12 @@ describe.runIf(wantsPython())('verify_chatkit_token.py', () => {
       challenge: 'Bearer',
     })
     return undefined
+  })
+
+  test('reads the keys at CHATKIT_MINT_KEYS_URL, where that is set', () => {
+    const address = 'http://chatkit-mint:8787/.well-known/jwks.json'
+    const program = 'import verify_chatkit_token; print(verify_chatkit_token.KEYS.uri)'
+    const env = { ...environment(), CHATKIT_MINT_KEYS_URL: address }
+    expect(String(execFileSync(PYTHON, ['-c', program], { env })).trim()).toBe(address)
   })
 })
