@@ -72,7 +72,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expect(await page.locator('.facts').innerText()).toMatch(/Threads deleted\s+2/)
     await expectNoFault(page)
     await page.getByRole('link', { name: 'Back to the user' }).click()
-    await page.getByText('No session on the books').waitFor()
+    await page.getByText('No session is known').waitFor()
 
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'Signed out' }).waitFor()

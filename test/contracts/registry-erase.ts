@@ -64,7 +64,7 @@ export function eraseSuite(suite: Suite): void {
       expect(current).toBeUndefined()
     })
 
-    it('leaves a cancel that is not confirmed on the books and in the outbox', async () => {
+    it('leaves a cancel that is not confirmed in the registry and in the outbox', async () => {
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))
       await registry.revoke(order())

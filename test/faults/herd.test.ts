@@ -55,7 +55,7 @@ async function fill(path: string): Promise<void> {
 
 const refresh = (at: number) => service.mint(user(at), { current_client_secret: heldSecret(at) })
 
-/** Sessions of before that were cancelled; what could not be put on the books was cancelled too. */
+/** Sessions of before that were cancelled; what could not be recorded was cancelled too. */
 function cancelledOfBefore(): ReadonlySet<string> {
   const ids = upstream.cancellations().map(({ path }) => path.split('/').at(-2) ?? '')
   return new Set(ids.filter((id) => id.startsWith(heldId(0).slice(0, -1))))

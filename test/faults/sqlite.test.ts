@@ -78,7 +78,7 @@ async function drill(
   await expectOnTheBooks(service, widgets)
 }
 
-/** Every secret that left is on the books, and what is on no books has ended upstream. */
+/** Every secret that left belongs to a session of the registry, and every other session has ended upstream. */
 async function expectOnTheBooks(service: Drilled, widgets: Load): Promise<void> {
   const out = new Set(widgets.answers.map(({ secret }) => secret))
   const made = upstream.api.sessions().filter(({ user }) => user !== 'mallory')

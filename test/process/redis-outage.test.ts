@@ -131,7 +131,7 @@ describe.runIf(wantsRedis())('Redis', () => {
     OUTAGE_MS + 30_000,
   )
 
-  /** Every secret that left is on the books that Redis has after its return. */
+  /** Every secret that left belongs to a session that Redis has after its return. */
   async function expectOnTheBooks(mints: readonly Asked[]): Promise<void> {
     const bySecret = new Map(upstream.api.sessions().map((one) => [one.client_secret, one]))
     const minted = mints.filter(({ status }) => status === 200)

@@ -23,7 +23,7 @@ interface Held {
 }
 
 /**
- * A mint that was answered: was it allowed, and is its session on the books?
+ * A mint that was answered: was it allowed, and is its session in the registry?
  *
  * @param world - at the moment of the answer
  * @param mint - the deed
@@ -44,7 +44,7 @@ export async function wrongWithMint(world: World, mint: Deed<'mint'>): Promise<s
   const record = await world.observer.getSession(result.minted.session)
   const hash = hashSecret(new Secret(result.minted.secret))
   if (record?.user !== order.user || record.secretHash !== hash) {
-    wrong.push('a secret left whose session is not on the books')
+    wrong.push('a secret left whose session is not in the registry')
   }
   return wrong
 }

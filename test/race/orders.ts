@@ -47,7 +47,7 @@ export interface Result {
   readonly minted?: { readonly session: SessionId; readonly secret: string }
   /** Of a revoke. */
   readonly blockedUntil?: number | undefined
-  /** Of a cancel: whether the session was on the books. */
+  /** Of a cancel: whether the session was in the registry. */
   readonly known?: boolean
   /** Of a cancel by key that was confirmed. */
   readonly status?: 'active' | 'expired' | 'cancelled'

@@ -63,7 +63,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     },
   })),
 
-  'a secret leaves before its session is on the books': changing((registry) => ({
+  'a secret leaves before its session is in the registry': changing((registry) => ({
     async record(entry) {
       registry.record(entry).catch(() => undefined)
       return { kind: 'recorded', ended: [] }

@@ -45,7 +45,7 @@ export function userPage({ answers, administer, addresses, now }: PageParts): Vi
     const sessionRows = sessionTable(sessions, {
       ...{ addresses, signIn, now: seconds, users: false },
       caption: 'Sessions, newest first',
-      empty: 'No session on the books.',
+      empty: 'No session is known.',
     })
     const parts = { root: addresses.root, signIn, user }
     const content = html`<div class="lead">${stateOf(standing, seconds)} ${standing.blockedUntil === undefined ? '' : unblockForm(parts)}</div>

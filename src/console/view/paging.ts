@@ -45,7 +45,7 @@ export function pageOrStart<T>(page: Page<T> | undefined, start: string): Page<T
   throw new PageError('invalid_request', {
     reason: 'the cursor is of no entry',
     heading: 'The list has moved on',
-    advice: 'The entry that this page begins at is not on the books any more.',
+    advice: 'The entry that this page begins at is gone.',
     action: { href: start, label: 'Back to the start of the list' },
   })
 }

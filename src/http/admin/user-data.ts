@@ -144,7 +144,7 @@ export const USER_DATA_ROUTES = {
     summary: 'Erase a user',
     description:
       'Blocks the user while it runs, takes their sessions, deletes their threads and attachments, ' +
-      'then what this service has on the books. Progress and the outcome come as JSON lines. It ' +
+      'then what this service keeps of the user. Progress and the outcome come as JSON lines. It ' +
       'goes on to its end when the client leaves, and is safe to repeat. The audit entries that ' +
       'prove the erase stay.',
     requestBody: { schema: noFields, example: {} },

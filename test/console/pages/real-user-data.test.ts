@@ -76,7 +76,7 @@ test('an erase leaves nothing of the user but its proof', async () => {
   expect(trail?.data.map(({ action }) => action)).toEqual(['erase', 'erase'])
   expect(trail?.data[0]).toMatchObject({ actor: ada, outcome: 'ok' })
   const after = await browser.go(userPage())
-  expect(after.text).toContain('No session on the books')
+  expect(after.text).toContain('No session is known')
   expect(after.text).toContain('No threads')
 })
 
