@@ -1,4 +1,5 @@
 // Creates and cancels by a backend's API key, through the code that the routes for backends call.
+import { EventEmitter } from 'node:events'
 import type { HostedWorkflow } from '../../src/config/settings.ts'
 import { createBackend } from '../../src/http/backend/backend.ts'
 import type { AppContext } from '../../src/http/context.ts'
@@ -54,9 +55,12 @@ export function createBackendDeeds(parts: {
     hashUser: () => undefined,
   })
   return {
-    async create(order: Extract<Order, { kind: 'mint' }>, deed: string): Promise<Result> {
-      const { user, seconds } = order
-      const made = await backend.createSession(aContext(), {
+    async create(
+      { user, seconds }: Extract<Order, { kind: 'mint' }>,
+      deed: string,
+      signal: AbortSignal | undefined,
+    ): Promise<Result> {
+      const made = await backend.createSession(aContext(signal), {
         user,
         workflow: { id: deed },
         expires_after: { anchor: 'created_at', seconds },
@@ -77,14 +81,28 @@ export function createBackendDeeds(parts: {
   }
 }
 
-/** A request's context, as far as the operations look into it. Its client never leaves. */
-function aContext(): AppContext {
+/**
+ * A request's context, as far as the operations look into it.
+ *
+ * @param signal - aborts when the client leaves; it never does without one
+ */
+function aContext(signal?: AbortSignal): AppContext {
   const values = { apiKey: API_KEY, requestId: '', trace: {}, headers: {} }
   const context = {
     var: values,
-    env: {},
+    env: signal === undefined ? {} : { outgoing: outgoingUntil(signal) },
     get: (name: keyof typeof values) => values[name],
     set: () => {},
   }
   return context as unknown as AppContext
+}
+
+/** Node's side of an answer that is not written yet. */
+function outgoingUntil(signal: AbortSignal) {
+  const outgoing = Object.assign(new EventEmitter(), { closed: false, writableFinished: false })
+  signal.addEventListener('abort', () => {
+    outgoing.closed = true
+    outgoing.emit('close')
+  })
+  return outgoing
 }

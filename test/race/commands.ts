@@ -66,7 +66,7 @@ const mint = ordering(
       ({ mint: { order } }) => (order.user === whose) !== of.foreign,
     )
     const { seconds, leaves, byKey } = of
-    if (byKey) return { kind: 'mint', user: whose, ...NO_TOKEN, seconds, leaves: false, byKey }
+    if (byKey) return { kind: 'mint', user: whose, ...NO_TOKEN, seconds, leaves, byKey }
     return {
       kind: 'mint',
       user: whose,

@@ -65,7 +65,7 @@ export function createInstance(parts: InstanceParts): Perform {
   const deps = { parts, revoke, canceller, backend }
   return (order, workflow, signal) => {
     if (order.kind !== 'mint') return carryOut(deps, order)
-    if (order.byKey) return backend.create(order, workflow)
+    if (order.byKey) return backend.create(order, workflow, signal)
     return mintOne(mint, mintOrder(order, workflow), signal)
   }
 }

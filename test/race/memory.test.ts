@@ -31,6 +31,7 @@ test(
       'mint: session_limit',
       'mint: crashed',
       'mint by key: ok',
+      'mint by key: request_timeout after the upstream call',
       'mint by key: user_blocked',
       'mint by key: session_limit',
       'cancel by key: ok',

@@ -38,10 +38,9 @@ export function countOutcomes() {
     add(world: World): void {
       for (const { order, result, error, createdAt } of world.deeds) {
         const outcome = error ?? (result === undefined ? 'crashed' : 'ok')
-        const by = 'byKey' in order && order.byKey ? ' by key' : ''
-        count(`${order.kind}${by}: ${outcome}`)
-        if (error && createdAt !== undefined)
-          count(`${order.kind}: ${error} after the upstream call`)
+        const kind = 'byKey' in order && order.byKey ? `${order.kind} by key` : order.kind
+        count(`${kind}: ${outcome}`)
+        if (error && createdAt !== undefined) count(`${kind}: ${error} after the upstream call`)
         if (order.kind === 'mint' && order.current && result) count('mint: refreshed')
       }
     },
