@@ -44,6 +44,7 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'errors', title: 'Errors by code' },
       { name: 'store', title: 'What lies in the store' },
       { name: 'decisions', title: 'Decisions' },
+      { name: 'changelog', title: 'Changelog' },
     ],
   },
 ]
