@@ -1,5 +1,6 @@
 // Collects all data of one user, from the registry and every source, page by page.
 
+import { setTimeout } from 'node:timers/promises'
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread, ThreadItemPage } from '../chatkit/wire/thread.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
@@ -81,12 +82,14 @@ export async function* exportUser(
   call: CallOptions = {},
 ): AsyncGenerator<readonly ExportLine[], void, undefined> {
   const failures = createFailures()
+  const giveWay = createGiveWay()
   const counts = { session: 0, thread: 0, item: 0, audit: 0, failure: 0 }
   for await (const { lines, failure } of allOf(parts, user, call)) {
     call.signal?.throwIfAborted()
     if (failure !== undefined) failures.add(failure)
     for (const { type } of lines) counts[type] += 1
     if (lines.length > 0) yield lines
+    await giveWay()
   }
   const summary = {
     type: 'summary',
@@ -99,6 +102,23 @@ export async function* exportUser(
     failures: failures.named(),
   } as const
   yield [summary]
+}
+
+/** An export works at least so long before it rests, in milliseconds. */
+const LEAST_WORK_MS = 10
+
+/**
+ * Rests for as long as the process was busy: an export reads page after page, and from a fast upstream it would
+ * let nothing else come to its turn.
+ */
+function createGiveWay() {
+  let before = performance.eventLoopUtilization()
+  return async () => {
+    const { active } = performance.eventLoopUtilization(before)
+    if (active < LEAST_WORK_MS) return
+    await setTimeout(active)
+    before = performance.eventLoopUtilization()
+  }
 }
 
 async function* allOf(parts: ExportParts, user: string, call: CallOptions) {
