@@ -14,7 +14,7 @@ import { apiErrorAnswer } from './http/backend/api-error.ts'
 import { type Operations, operationHandlers } from './http/backend/operations.ts'
 import { requireBackend } from './http/backend/require-backend.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
-import { answerClientScript } from './http/docs/client-script.ts'
+import { clientFiles } from './http/docs/client-files.ts'
 import { createDocs } from './http/docs/pages.ts'
 import type { FailedAuth } from './http/failed-auth.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
@@ -131,7 +131,7 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
     ...ownThreads({ settings, threads, limitReads, checkStanding, audit }),
     live: answerLive,
     ready: answerReady(parts.readiness),
-    clientScript: answerClientScript(),
+    ...clientFiles(),
     ...createDocs(makeDocument),
     openapi: answerOpenApi(makeDocument),
     ...(settings.admins && {

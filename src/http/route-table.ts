@@ -7,7 +7,7 @@ import { ANY_THREAD_ROUTES } from './admin/threads.ts'
 import { USER_DATA_ROUTES } from './admin/user-data.ts'
 import { USER_ROUTES } from './admin/users.ts'
 import { BACKEND_ROUTES } from './backend/routes.ts'
-import { CLIENT_SCRIPT_ROUTES } from './docs/client-script.ts'
+import { CLIENT_ROUTES } from './docs/client-files.ts'
 import { DOCS_ROUTES } from './docs/pages.ts'
 import { OPENAPI_ROUTES } from './openapi/openapi.ts'
 import type { RouteDefinitions } from './route-definition.ts'
@@ -32,7 +32,7 @@ export const ROUTES = {
   ...USER_DATA_ROUTES,
   ...BACKEND_ROUTES,
   ...HEALTH_ROUTES,
-  ...CLIENT_SCRIPT_ROUTES,
+  ...CLIENT_ROUTES,
   ...DOCS_ROUTES,
   ...OPENAPI_ROUTES,
 } satisfies RouteDefinitions

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { minify } from 'terser'
 import { expect, test } from 'vitest'
-import { withoutComments } from '../../src/http/docs/client-script.ts'
+import { withoutComments } from '../../src/http/docs/client-files.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const source = readFileSync(join(ROOT, 'src/client/client.js'), 'utf8')
