@@ -13,6 +13,18 @@ import {
 } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
 
+/** `before` was asked of a list that has several sources. */
+export class ForwardOnlyError extends ServiceError {
+  constructor() {
+    super('invalid_request', {
+      reason: '"before" on a list merged from several sources',
+      detail:
+        'A list merged from several sources pages forward only: it takes "after", not "before". With ' +
+        '"workflow" it has one source and takes both.',
+    })
+  }
+}
+
 /**
  * A page in the reference's shape, but for `first_id` and `last_id`: they hold a position in each
  * source and so are opaque.
@@ -36,7 +48,7 @@ export async function mergedList(
   context: SourceCall,
 ): Promise<ThreadPage> {
   const { user, order, limit, after, before } = query
-  if (before !== undefined) throw forwardOnly()
+  if (before !== undefined) throw new ForwardOnlyError()
   const scope = { kind, user, order, sources: sources.map(({ name }) => name) }
   const start = after === undefined ? [] : openCursor(key, scope, after)
   const readers = sources.map((source, number) => {
@@ -105,13 +117,4 @@ function areTwins(one: SourceReader, other: SourceReader): boolean {
   if (one === other) return true
   if ((one.source.threadsAt ?? other.source.threadsAt) !== undefined) return false
   return one.waiting[0]?.id === other.waiting[0]?.id
-}
-
-function forwardOnly(): ServiceError {
-  return new ServiceError('invalid_request', {
-    reason: '"before" on a list merged from several sources',
-    detail:
-      'A list merged from several sources pages forward only: it takes "after", not "before". With ' +
-      '"workflow" it has one source and takes both.',
-  })
 }

@@ -8,6 +8,7 @@ import { isCode, ServiceError } from '../../lib/errors.ts'
 import { parseThreadId, type ThreadId } from '../../lib/ids.ts'
 import { actorOfKey } from '../../map/map-backend.ts'
 import type { Audit } from '../../registry/audit.ts'
+import { ForwardOnlyError } from '../../threads/merged-list.ts'
 import type { Threads } from '../../threads/threads.ts'
 import type { AppContext, AppEnv } from '../context.ts'
 import { readOptions } from '../upstream-call-options.ts'
@@ -97,10 +98,16 @@ export function createThreadCalls({
 function cursorRefused({ after, before }: Pick<ListQuery, 'after' | 'before'>) {
   return (error: unknown): never => {
     if (!isCode(error, 'invalid_request') || (after ?? before) === undefined) throw error
+    if (error instanceof ForwardOnlyError) throw forwardOnly()
     const isBefore = after === undefined || refusedParam(error) === 'before'
     const [param, id] = isBefore ? (['before', before] as const) : (['after', after] as const)
     throw refusal(`No item found with id '${id}'.`, param, 'invalid_value')
   }
+}
+
+function forwardOnly(): ApiError {
+  const message = "Invalid 'before': a list over several workflows pages forward only, by 'after'."
+  return refusal(message, 'before', 'invalid_value')
 }
 
 function refusedParam(error: unknown): string | undefined {

@@ -118,6 +118,12 @@ describe('threads by the official client', () => {
       expect([error.status, error.param, error.code]).toEqual([400, 'after', 'invalid_value'])
     }
   })
+
+  test('page forward only over several workflows, and say so', async () => {
+    const error = await errorOf(threads().list({ before: 'cthr_2' }))
+    expect([error.status, error.param, error.code]).toEqual([400, 'before', 'invalid_value'])
+    expect(error.message).toContain("by 'after'")
+  })
 })
 
 test('thread calls of one key take at most half the lane: one more is 429, and others’ go on', async () => {
