@@ -66,7 +66,7 @@ const AGAIN_AFTER_MS = 1000
  */
 const MOST_REPEATS = 60
 /** Actions of callers who are known by their address alone: one entry a minute. */
-const GUESSES: ReadonlySet<AuditAction> = new Set(['introspection_attempt'])
+const GUESSES: ReadonlySet<AuditAction> = new Set(['introspection_attempt', 'backend_attempt'])
 const REPEATS_MS = 60_000
 const MOST_CALLERS = 10_000
 

@@ -107,6 +107,19 @@ describe('note', () => {
 })
 
 describe('an action that one caller repeats', () => {
+  test.each(['introspection_attempt', 'backend_attempt'] as const)(
+    'is written once a minute for each address, where it is a guess: %s',
+    async (action) => {
+      const { audit, entries, clock } = setUp()
+      const guess = (from: string) => audit.note({ ...attempt, actor: `address:${from}`, action })
+      for (let n = 0; n < 40; n++) for (const from of ['192.0.2.1', '192.0.2.2']) guess(from)
+      expect(await entries()).toHaveLength(2)
+      clock.advance(60)
+      guess('192.0.2.1')
+      expect(await entries()).toHaveLength(3)
+    },
+  )
+
   test('is written 60 times a minute, and again in the next', async () => {
     const { audit, clock, entries, log } = setUp()
     for (let n = 0; n < 500; n++) audit.note(attempt)
