@@ -175,6 +175,11 @@ describe('fly.toml', () => {
     expect(fly).toMatch(/kill_signal = "SIGTERM"/)
   })
 
+  test('names the address of its app, which self-hosted workflows need', () => {
+    const app = /^app = "([^"]+)"$/m.exec(fly)?.[1]
+    expect(fly).toContain(`PUBLIC_URL = "https://${app}.fly.dev"`)
+  })
+
   test('keeps one machine running with a volume where the store is', () => {
     expect(fly).toMatch(/auto_stop_machines = "off"/)
     expect(fly).toMatch(/destination = "\/data"/)

@@ -44,7 +44,7 @@ chatkit-mint demo: everything runs on this machine, in memory; no key, no networ
 
   ${urls.service}  the service: takes a user's token, answers with a ChatKit client secret.
   ${urls.signIn}  the sign-in: an OpenID provider that knows alice, bob, and ada, who is an admin.
-  ${urls.chatkit}  the ChatKit API: stands in for OpenAI's, creates the sessions.
+  ${urls.chatkit}  the ChatKit API: stands in for OpenAI's, creates the sessions of hosted workflows.
   ${urls.server}  a ChatKit server of one's own, unguarded like the samples: for the workflow "helpdesk".
 
 Open ${urls.service}/demo in a browser: sign in as alice or bob, mint, revoke, chat, and see each step.
@@ -56,8 +56,14 @@ ${answer}
 
 Lines to paste into another terminal; the tokens in them are good for 12 hours.
 
-Another session for alice, whose default workflow is "support":
+Another session for alice, whose default workflow is "support", a hosted one (OpenAI runs those until 2026-11-30):
 ${mint(tokens.alice)}
+
+alice writes to the self-hosted workflow "helpdesk": the gateway lets her through, and streams the answer:
+${chat(tokens.alice, message)}
+
+bob asks that server for its threads, which it would all show him, and sees only his own:
+${chat(tokens.bob, { type: 'threads.list', params: {} })}
 
 bob is not in the group "support", so his default is "general":
 ${mint(tokens.bob)}
@@ -70,12 +76,6 @@ ${withBody(tokens.alice, { input: { page: '/invoices' } })}
 
 bob asks for a workflow that is not his, and is refused:
 ${withBody(tokens.bob, { workflow: 'support' })}
-
-alice writes to the self-hosted workflow "helpdesk": the gateway lets her through, and streams the answer:
-${chat(tokens.alice, message)}
-
-bob asks that server for its threads, which it would all show him, and sees only his own:
-${chat(tokens.bob, { type: 'threads.list', params: {} })}
 
 ada, who is an admin, takes alice's sessions back, for an hour; then try alice's first line again:
 ${admin('POST', '/users/alice/revoke', { block_seconds: 3600 })}

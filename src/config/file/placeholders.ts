@@ -29,8 +29,8 @@ export function reportPlaceholders(data: RawMapping, report: Report): void {
   }
   for (const [name, entry] of Object.entries(asMapping(data['workflows']))) {
     if (!WORKFLOW.test(asText(asMapping(entry)['id']) ?? '')) continue
-    const problem = 'is the placeholder wf_replace_me; put the id of your workflow in its place'
-    report(['workflows', name, 'id'], problem)
+    const advice = 'put the id of your workflow in its place, or take the workflow out'
+    report(['workflows', name, 'id'], `is the placeholder wf_replace_me; ${advice}`)
   }
 }
 

@@ -6,7 +6,7 @@ export const OWN_TOKENS: Record<string, Sample> = {
     claims: { iss: 'https://login.acme.example/', sub: 'alice', aud: ['chat-api'] },
     typ: 'at+jwt',
     user: 'https://login.acme.example/|alice',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: undefined,
     mistakes: {
       'an ID token': { aud: ['web-app'] },
