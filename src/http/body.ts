@@ -194,18 +194,27 @@ function parseJson(text: string): unknown {
  * Many languages write an absent value as `null`. A field that is required is then missing, and one that
  * the schema does not know is refused as before.
  */
-function withoutNulls(body: unknown, schema: z.ZodType): unknown {
+export function withoutNulls(body: unknown, schema: z.ZodType | undefined): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
-  const fields = Object.entries(body)
-  if (fields.every(([, value]) => value !== null)) return body
+  if (!hasNull(body)) return body
   const known = knownFields(schema)
-  return Object.fromEntries(fields.filter(([name, value]) => value !== null || !known.has(name)))
+  if (known.size === 0) return body
+  const fields = Object.entries(body).filter(([name, value]) => value !== null || !known.has(name))
+  return Object.fromEntries(
+    fields.map(([name, value]) => [name, withoutNulls(value, known.get(name))]),
+  )
 }
 
-function knownFields(schema: z.ZodType): ReadonlySet<string> {
-  const forms: readonly unknown[] = schema instanceof z.ZodUnion ? schema.options : [schema]
-  return new Set(
-    forms.flatMap((form) => (form instanceof z.ZodObject ? Object.keys(form.shape) : [])),
+function hasNull(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === null
+  return Object.values(value).some(hasNull)
+}
+
+function knownFields(schema: z.ZodType | undefined): ReadonlyMap<string, z.ZodType> {
+  const inner: unknown = schema instanceof z.ZodOptional ? schema.unwrap() : schema
+  const forms: readonly unknown[] = inner instanceof z.ZodUnion ? inner.options : [inner]
+  return new Map(
+    forms.flatMap((form) => (form instanceof z.ZodObject ? Object.entries(form.shape) : [])),
   )
 }
 
@@ -227,7 +236,7 @@ function whatIsWrong(issue: z.core.$ZodIssue, body: unknown, schema: z.ZodType):
   }
   const names = unknown ? issue.keys : Object.keys(Object(body))
   const received = showAll(names.map((name) => [...path, name].join('.')))
-  const expected = path.length > 0 ? '' : `, expected ${showAll([...knownFields(schema)])}`
+  const expected = path.length > 0 ? '' : `, expected ${showAll([...knownFields(schema).keys()])}`
   return `${received}${expected}`
 }
 

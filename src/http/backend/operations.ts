@@ -15,6 +15,7 @@ import {
   type ThreadListQuery,
   threadListQuery,
 } from '../../chatkit/wire/wire.ts'
+import { withoutNulls } from '../body.ts'
 import { parseJson, parseOrRefuse, queryOf, requireJsonType } from './parameters.ts'
 import type { BACKEND_ROUTES } from './routes.ts'
 
@@ -49,7 +50,8 @@ export function operationHandlers<E extends Env>(
   return {
     async createChatKitSession(c) {
       requireJsonType(c)
-      const params = parseOrRefuse(createSessionParams, parseJson(await operations.readBody(c)))
+      const body = parseJson(await operations.readBody(c))
+      const params = parseOrRefuse(createSessionParams, withoutNulls(body, createSessionParams))
       return c.json(await operations.createSession(c, params))
     },
     cancelChatKitSession: async (c) =>

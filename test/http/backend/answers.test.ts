@@ -61,6 +61,21 @@ describe('a session has the fields of the reference, all of them and no other', 
     }
   })
 
+  test('created with null for every option: as with none', async () => {
+    const none = { version: null, state_variables: null, tracing: { enabled: null } }
+    const features = { automatic_thread_titling: null, file_upload: { max_files: null } }
+    const body = {
+      ...{ user: 'alice', expires_after: null, rate_limits: { max_requests_per_1_minute: null } },
+      workflow: { id: 'support', ...none },
+      chatkit_configuration: { ...features, history: { enabled: null, recent_threads: null } },
+    }
+    const made = await sessions.create(body as never)
+    expect(faultsOf('chat_session', made)).toEqual([])
+    const plain = await sessions.create({ user: 'alice', workflow: { id: 'support' } })
+    const { id, client_secret, expires_at } = plain
+    expect({ ...made, id, client_secret, expires_at }).toEqual(plain)
+  })
+
   test('expired: it keeps that status', async () => {
     let ahead = 0
     const late = await startBackend({ now: () => Date.now() + ahead })

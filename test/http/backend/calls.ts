@@ -58,11 +58,17 @@ export const CALLS: readonly (readonly [
   ['with uploads unsaid', feature({ file_upload: {} })],
   ['without history', feature({ history: { enabled: false } })],
   ['with some history', feature({ history: { recent_threads: 1 } })],
+  ['with null for what is left out', create(nothing('chatkit_configuration', 'expires_after'))],
+  ['with null inside of it', create({ rate_limits: nothing('max_requests_per_1_minute') })],
+  ['with null deep in it', feature({ history: nothing('enabled', 'recent_threads') })],
+  ['with null in the workflow', create({}, nothing('version', 'state_variables', 'tracing'))],
   ['for a user of 512 letters', create({ user: 'é'.repeat(512) })],
 
   ['create for nobody', create({ user: '' })],
   ['for a user of 513 letters', create({ user: 'u'.repeat(513) })],
   ['for a number', create({ user: 1 })],
+  ['for null', create({ user: null })],
+  ['with null for an unknown option', create({ colour: null })],
   ['with a workflow that has no id', create({ workflow: {} })],
   ['with an unknown option', create({ colour: 'red' })],
   ['with an unknown option of the workflow', create({}, { colour: 'red' })],
@@ -140,6 +146,11 @@ export const CALLS: readonly (readonly [
 
 function feature(chatkit_configuration: object) {
   return create({ chatkit_configuration })
+}
+
+/** As languages write it that have no absent value. */
+function nothing(...names: readonly string[]): Record<string, null> {
+  return Object.fromEntries(names.map((name) => [name, null]))
 }
 
 async function cancelTwice(chatkit: ChatKit) {
