@@ -68,7 +68,7 @@ export const BACKEND_ROUTES = {
     description:
       'For a backend with an API key of the config, as the ChatKit API has it. `workflow.id` is a ' +
       "workflow's name, one of its `answers_to`, or its id at OpenAI. `user` and `state_variables` are the " +
-      "backend's own; parameters that are absent come from the config.",
+      "backend's own; parameters that are absent or null come from the config.",
     requestBody: {
       schema: createSessionParams,
       example: { user: 'alice', workflow: { id: 'helpdesk' } },
