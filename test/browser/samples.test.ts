@@ -2,27 +2,33 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { sampleOf, samplesIn } from '../docs/samples.ts'
 import { ADMINS, revoke } from '../support/admin-calls.ts'
-import { DEFAULT_CONFIG, type Running, startService, tokenFor } from '../support/running-service.ts'
+import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
+import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 
 // The pages of the guides, as they stand there, but for the service's address and ChatKit's script:
-// an element of the same name stands in, which asks for a secret and shows what it got.
+// an element of the same name stands in, which asks the gateway for its threads and shows what it got.
 
 const CHATKIT = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js'
 const FAKE_CHATKIT = `customElements.define('openai-chatkit', class extends HTMLElement {
-  setOptions({ api }) { this.api = api; this.ask(null) }
-  async ask(current) {
-    this.textContent = await this.api.getClientSecret(current).catch((error) => error.message)
+  setOptions({ api }) { this.api = api; this.ask() }
+  async ask() {
+    const body = JSON.stringify({ type: 'threads.list', params: {} })
+    const headers = { 'Content-Type': 'application/json' }
+    const answer = this.api.fetch(this.api.url, { method: 'POST', headers, body })
+    this.textContent = await answer.then((one) => one.text()).catch((error) => error.message)
   }
 })`
-const SECRET = /^ek_[\w-]+$/
+const THREADS = /"data":\[\]/
 
 const ASK_AGAIN = `{
   const chat = document.querySelector('openai-chatkit')
-  void chat.ask(chat.textContent)
+  chat.textContent = ''
+  void chat.ask()
 }`
 
 /** How each app reaches the page; `native` is the app's own code, which answers with JSON. */
@@ -53,6 +59,7 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
   const files = new Map<string, readonly [type: string, text: string]>()
 
   const browser = forAllTests(() => startBrowser())
+  const server = forAllTests(() => startChatKitServer({ port: 0 }))
   beforeAll(async () => {
     app = createServer((request, response) => {
       const [type, text] = files.get(request.url ?? '') ?? ['text/plain', '']
@@ -60,8 +67,11 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     }).listen(0, '127.0.0.1')
     await once(app, 'listening')
     origin = `http://127.0.0.1:${(app.address() as AddressInfo).port}`
-    const config = `${DEFAULT_CONFIG.replace('https://app.acme.example', origin)}\n${ADMINS}`
-    running = await startService({ config })
+    const config = selfHostedConfig({ server: server.url, more: ADMINS }).replace(
+      APP_ORIGIN,
+      origin,
+    )
+    running = await startService({ config, env: { PUBLIC_URL } })
     const text = (guide: string, language: string) =>
       sampleOf(guide, language)
         .replaceAll('https://chat.example.com', running.url)
@@ -72,7 +82,6 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     files.set('/sign-out.js', ['text/javascript', text('html', 'js')])
     files.set('/chat.html', ['text/html', text('web-view-page', 'html')])
     files.set('/chat.js', ['text/javascript', text('web-view-page', 'js')])
-    files.set('/chat.css', ['text/css', ''])
   })
   afterAll(async () => {
     await running.close()
@@ -87,13 +96,14 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
   const chat = () => open.page.locator('openai-chatkit')
   const askAgain = () => open.page.evaluate(ASK_AGAIN)
 
-  test('plain HTML: chats, is revoked, says so; signs out', async () => {
-    open = await browser.open({ expectedFailures: ['403 /v1/sessions'] })
+  test('plain HTML: lists threads in an element with a height, is revoked, says so; signs out', async () => {
+    open = await browser.open({ expectedFailures: ['401 /chatkit/helpdesk', '403 /v1/sessions'] })
     const { page } = open
     const token = JSON.stringify(tokenFor('alice'))
     await page.addInitScript(`signedInUser = { accessToken: async () => ${token} }`)
     await page.goto(`${origin}/html`)
-    await expect.poll(() => chat().textContent()).toMatch(SECRET)
+    await expect.poll(() => chat().textContent()).toMatch(THREADS)
+    expect(await chat().boundingBox()).toMatchObject({ height: 600 })
 
     const signedOut = page.waitForResponse((answer) => answer.request().method() === 'DELETE')
     await page.addScriptTag({ url: '/sign-out.js', type: 'module' })
@@ -106,10 +116,10 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
   })
 
   test.each(Object.entries(CHANNELS))(
-    'the web view, in %s: chats, renews, is refused',
+    'the web view, in %s: lists threads, renews, is refused',
     async (name, channel) => {
       const user = `user of ${name}`
-      open = await browser.open()
+      open = await browser.open({ expectedFailures: ['401 /chatkit/helpdesk'] })
       const { page } = open
       const asked: unknown[] = []
       await page.exposeBinding('native', async (_source, text: string) => {
@@ -123,12 +133,14 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
       })
       await page.addInitScript(`globalThis.${channel}`)
       await page.goto(`${origin}/chat.html`)
-      await expect.poll(() => chat().textContent()).toMatch(SECRET)
-      const first = await chat().textContent()
+      await expect.poll(() => chat().textContent()).toMatch(THREADS)
+      expect((await chat().boundingBox())?.height).toBe(page.viewportSize()?.height)
 
+      const headers = { authorization: `Bearer ${tokenFor(user)}` }
+      await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
       await askAgain()
-      await expect.poll(() => chat().textContent()).not.toBe(first)
-      expect(asked).toEqual([null, first])
+      await expect.poll(() => chat().textContent()).toMatch(THREADS)
+      expect(asked).toEqual([null, expect.stringMatching(/^eyJ/)])
 
       await revoke(running, user, { block_seconds: 60 })
       await askAgain()

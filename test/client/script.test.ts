@@ -57,10 +57,3 @@ test('its types for TypeScript are those of its JSDoc, as `npm run write-client-
     rmSync(folder, { recursive: true })
   }
 })
-
-test('the package offers it, and nothing else', async () => {
-  const offered = import.meta.resolve('chatkit-mint/client')
-  expect(offered).toMatch(/\/src\/client\/client\.js$/)
-  const names = Object.keys(await import(offered)).sort()
-  expect(names).toEqual(['MintError', 'createChatKitFetch', 'createGetClientSecret'])
-})

@@ -3,7 +3,7 @@
 // documents them (Linking.openURL; WebView's props, methods, and event objects).
 
 declare module 'https://chat.example.com/client.js' {
-  export * from 'chatkit-mint/client'
+  export * from '@chatkit-mint/client'
 }
 
 declare module 'react-native' {

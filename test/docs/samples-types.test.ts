@@ -57,7 +57,7 @@ function errorsIn(name: string, files: readonly File[], options: object): string
     jsx: 'react-jsx',
     skipLibCheck: false,
     noEmit: true,
-    paths: { 'chatkit-mint/client': [join(ROOT, 'src/client/client.d.ts')] },
+    paths: { '@chatkit-mint/client': [join(ROOT, 'src/client/client.d.ts')] },
   }
   const config = {
     compilerOptions,
