@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { startService } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
-import { guideNames, ROOT } from './samples.ts'
+import { guideNames, guideText, ROOT } from './samples.ts'
 
 const running = forAllTests(() => startService())
 
@@ -56,7 +56,14 @@ test('the style sheet may be kept for five minutes', async () => {
 
 test.each([
   'nothing',
-  'errors.md',
+  'nothing.md',
+  'errors.md.md',
+  'docs.css.md',
+  'verify_chatkit_token.py.md',
+  '.md',
+  '..%2f..%2fREADME.md',
+  '%2e%2e%2fclient%2fREADME.md',
+  '__proto__.md',
   'Errors',
   '%2e%2e',
   '..%2fhttp%2fdocs.ts',
@@ -70,6 +77,26 @@ test.each([
   const answer = await get(`/docs/${name}`)
   expect(answer.status).toBe(404)
   expect(await answer.json()).toMatchObject({ code: 'not_found' })
+})
+
+describe('for programs that read', () => {
+  test.each(guideNames)('/docs/%s.md is the guide as it is written', async (name) => {
+    const answer = await get(`/docs/${name}.md`)
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toBe('text/markdown; charset=utf-8')
+    expect(await answer.text()).toBe(guideText(name))
+  })
+
+  test('/llms.txt begins as llmstxt.org has it, and leads to every guide and the API description', async () => {
+    const answer = await get('/llms.txt')
+    expect(answer.headers.get('content-type')).toMatch(/^text\/plain; charset=utf-8$/i)
+    const text = await answer.text()
+    expect(text).toMatch(/^# chatkit-mint\n\n> \S.*\n/)
+    const links = Array.from(text.matchAll(/^- \[[^\]]+\]\(([^)]+)\)$/gm), ([, path]) => path ?? '')
+    expect(links).toEqual(expect.arrayContaining(guideNames.map((name) => `docs/${name}.md`)))
+    for (const path of links) expect((await get(`/${path}`)).status).toBe(200)
+    expect(links).toContain('openapi.json')
+  })
 })
 
 test('the same page comes again, the second time too', async () => {

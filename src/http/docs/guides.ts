@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Marked } from 'marked'
 import { GUIDES } from './list.ts'
+import { guideText } from './text.ts'
 
 /** Files that guides link to, shown as they are. */
 const SAMPLES = [
@@ -31,8 +32,9 @@ export function renderGuide(name: string): RenderedGuide | undefined {
     return { title: name, html: `<h1>${name}</h1>${codeBlock(read(name), 'text')}` }
   }
   const guide = GUIDES.flatMap(({ guides }) => guides).find((one) => one.name === name)
-  if (guide === undefined) return undefined
-  return { title: guide.title, html: markdown.parse(read(`${name}.md`), { async: false }) }
+  const text = guideText(name)
+  if (guide === undefined || text === undefined) return undefined
+  return { title: guide.title, html: markdown.parse(text, { async: false }) }
 }
 
 function read(file: string): string {

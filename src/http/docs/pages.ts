@@ -9,6 +9,7 @@ import type { AppContext } from '../context.ts'
 import type { OpenApi } from '../openapi/document.ts'
 import { type RouteDefinitions, textAnswer } from '../route-definition.ts'
 import { GUIDES } from './list.ts'
+import { guideText, listForPrograms } from './text.ts'
 
 export const DOCS_ROUTES = {
   docs: {
@@ -25,15 +26,27 @@ export const DOCS_ROUTES = {
     path: '/docs/{page}',
     checks: [],
     summary: 'A guide',
-    description: 'How to use the service from a page, a phone, and how to run it.',
+    description:
+      'How to use the service from a page, a phone, and how to run it. With `.md` behind the name, the same as text.',
     tag: 'operation',
     pathParameters: {
       page: z.string().min(1).max(64).describe('Its name, as the list on `/docs` has it.'),
     },
     answers: [
       textAnswer('The guide.', 'text/html'),
+      textAnswer('For a name with `.md`: the guide as Markdown.', 'text/markdown'),
       textAnswer('For `docs.css`: the style sheet of these pages.', 'text/css'),
     ],
+  },
+  guideList: {
+    method: 'GET',
+    path: '/llms.txt',
+    checks: [],
+    summary: 'The guides, for programs that read',
+    description:
+      'A list of the guides as text and of the API description, in the form of llmstxt.org.',
+    tag: 'operation',
+    answers: [textAnswer('The list, in Markdown.', 'text/plain')],
   },
 } satisfies RouteDefinitions
 
@@ -67,8 +80,10 @@ export function createDocs(makeDocument: () => Promise<OpenApi>) {
     guide: async (c: AppContext): Promise<Response> => {
       const name = c.req.param('page') ?? ''
       if (name === STYLE) return answerStyle(c)
+      if (name.endsWith('.md')) return answerText(c, guideText(name.slice(0, -'.md'.length)))
       return answer(c, name, () => renderPage(name))
     },
+    guideList: (c: AppContext): Response => c.text(listForPrograms()),
   }
 }
 
@@ -83,6 +98,12 @@ function answerPage(c: AppContext, page: string): Response {
   c.header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
   c.header('Referrer-Policy', 'no-referrer')
   return c.html(page)
+}
+
+function answerText(c: AppContext, text: string | undefined): Response {
+  if (text === undefined) throw new ServiceError('not_found', { reason: 'no such guide' })
+  c.header('Content-Type', 'text/markdown; charset=utf-8')
+  return c.body(text)
 }
 
 function answerStyle(c: AppContext): Response {

@@ -1,0 +1,36 @@
+// The guides as the Markdown that they are, and a list of them, for programs that read.
+
+import { readFileSync } from 'node:fs'
+import { GUIDES } from './list.ts'
+
+const DOCS = new URL('../../docs/', import.meta.url)
+
+/**
+ * @param name - of a guide, as in the URL
+ * @returns undefined when there is none of that name
+ */
+export function guideText(name: string): string | undefined {
+  const isGuide = GUIDES.some(({ guides }) => guides.some((one) => one.name === name))
+  return isGuide ? readFileSync(new URL(`${name}.md`, DOCS), 'utf8') : undefined
+}
+
+/** The list in the form of llmstxt.org. Its links are relative: a proxy may serve all of this below a path. */
+export function listForPrograms(): string {
+  const sections = GUIDES.map(({ heading, guides }) => {
+    const links = guides.map(({ name, title }) => `- [${title}](docs/${name}.md)`)
+    return [`## ${heading}`, '', ...links, ''].join('\n')
+  })
+  return [
+    '# chatkit-mint',
+    '',
+    "> Authenticates an app's users by their JWT and hands them client secrets for OpenAI's ChatKit. It stands in",
+    '> front of self-hosted ChatKit servers, and revokes what it gave.',
+    '',
+    '## API',
+    '',
+    '- [Every call, as OpenAPI 3.1](openapi.json)',
+    '- [Types of the browser helper](client.d.ts)',
+    '',
+    ...sections,
+  ].join('\n')
+}
