@@ -72,6 +72,12 @@ describe.each([
     expect(text).toMatch(/retry-after/i)
   })
 
+  test('tells the app why there is no secret, in which a block or a sign-out is seen', () => {
+    expect(text).toMatch(
+      /\bonRefused\((?:given\.code|refusal\.code|answer\.getString\("code"\)|code)\)/,
+    )
+  })
+
   test('speaks to the page as the page has it', () => {
     const page = sampleOf('web-view-page', 'js')
     expect(text).toMatch(/clientSecretAnswer\(|reply\.postMessage\(/)
