@@ -11,8 +11,8 @@ const ALONE = [
   'test/self-hosted/thousand-streams.test.ts',
 ]
 
-/** Tests with a promise in seconds that one neighbour does not break. */
-const IN_PAIRS = [
+/** Tests with a promise in seconds that two neighbours do not break: they wait more than they work. */
+const WAITING = [
   'test/faults/endings.test.ts',
   'test/process/drain.test.ts',
   'test/registry/redis-*.test.ts',
@@ -54,7 +54,7 @@ const NOT_QUICK = [
 const root = fileURLToPath(new URL('..', import.meta.url))
 const quick = globSync(QUICK, {
   cwd: root,
-  exclude: [...NOT_QUICK, ...ALONE, ...IN_PAIRS, ...ISOLATED],
+  exclude: [...NOT_QUICK, ...ALONE, ...WAITING, ...ISOLATED],
 })
 
 const common = {
@@ -83,7 +83,7 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE, ...IN_PAIRS, ...ISOLATED, ...quick],
+          exclude: [...configDefaults.exclude, ...ALONE, ...WAITING, ...ISOLATED, ...quick],
           isolate: false,
           // Many wait for a process or a time-out: more files at a time than there are cores.
           maxWorkers: 3,
@@ -102,9 +102,9 @@ export default defineConfig({
       {
         test: {
           ...common,
-          name: 'in pairs',
-          include: IN_PAIRS,
-          maxWorkers: 2,
+          name: 'waiting',
+          include: WAITING,
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },
