@@ -2,21 +2,27 @@ import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
 
-/** Tests that measure, or hold a promise in seconds about a process under load: nothing else runs beside them. */
+/** Tests that hold a promise in seconds about a process under load: nothing else runs beside them. */
 const ALONE = [
-  'test/{bench,cost,floods}/**/*.test.ts',
   'test/faults/{bad-tokens,half-open,herd}.test.ts',
-  'test/process/{overload,redis-failover,redis-outage}.test.ts',
-  'test/gateway/{streams*,thousand-streams}.test.ts',
-  'test/self-hosted/thousand-streams.test.ts',
+  'test/floods/**/*.test.ts',
+  'test/process/{overload,redis-outage}.test.ts',
+  'test/{gateway,self-hosted}/thousand-streams.test.ts',
 ]
 
-/** Tests with a promise in seconds that two neighbours do not break: they wait more than they work. */
+/** Tests that wait more than they work, or count CPU and no time: three neighbours do them no harm. */
 const WAITING = [
+  'test/{bench,cost}/**/*.test.ts',
+  'test/chatkit/hosted/lanes.test.ts',
+  'test/commands/cli/doctor/**/*.test.ts',
   'test/faults/endings.test.ts',
-  'test/process/drain.test.ts',
+  'test/gateway/streams*.test.ts',
+  'test/http/admin/{holds,store,user-erase}.test.ts',
+  'test/http/{deadline,problems}.test.ts',
+  'test/http/server/slow-clients.test.ts',
+  'test/process/{drain,redis-failover,several-instances,tracing}.test.ts',
   'test/registry/redis-*.test.ts',
-  'test/security/upstream-outage.test.ts',
+  'test/security/{upstream,upstream-outage}.test.ts',
   'test/self-hosted/{process,redis}.test.ts',
   'test/walk/**/*.test.ts',
 ]
@@ -26,9 +32,7 @@ const ISOLATED = [
   'test/{browser,client,race}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
   'test/http/admin/many-sessions.test.ts',
-  'test/http/server/slow-clients.test.ts',
-  'test/process/{crash,several-instances,user-data}.test.ts',
-  'test/security/upstream.test.ts',
+  'test/process/{crash,user-data}.test.ts',
 ]
 
 /**
@@ -43,13 +47,8 @@ const QUICK = [
   'test/registry/{audit,memory,sqlite}.test.ts',
 ]
 
-/** Of these folders, the tests that wait for time-outs, or start a Redis. */
-const NOT_QUICK = [
-  'test/chatkit/hosted/lanes.test.ts',
-  'test/http/admin/{holds,store,user-erase}.test.ts',
-  'test/http/backend/stores.test.ts',
-  'test/http/{deadline,problems}.test.ts',
-]
+/** Of these folders, the tests that start a Redis. */
+const NOT_QUICK = ['test/http/backend/stores.test.ts']
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const quick = globSync(QUICK, {
@@ -104,7 +103,7 @@ export default defineConfig({
           ...common,
           name: 'waiting',
           include: WAITING,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 2 },
         },
       },
