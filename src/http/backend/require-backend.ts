@@ -7,7 +7,7 @@ import type { AppContext, Check } from '../context.ts'
 import { countOf } from '../credentials.ts'
 import type { FailedAuth } from '../failed-auth.ts'
 
-/** A key is any text: keys that are not made by `keys generate` may hold spaces. */
+/** A key is any text without a comma: one that was not made by `keys generate` may hold spaces. */
 const BEARER = /^Bearer +(.+)$/i
 
 /**
@@ -42,13 +42,15 @@ export function requireBackend({
 }
 
 function readKey(c: AppContext): string {
-  if (countOf(c, 'authorization') > 1) {
+  const header = c.req.header('Authorization') ?? ''
+  // Clients join headers of one name by a comma.
+  if (countOf(c, 'authorization') > 1 || header.includes(',')) {
     throw new ServiceError('invalid_request', {
       reason: 'several Authorization headers',
       detail: 'Send one Authorization header.',
     })
   }
-  const key = BEARER.exec(c.req.header('Authorization') ?? '')?.[1]?.trim()
+  const key = BEARER.exec(header)?.[1]?.trim()
   if (key) return key
   throw new ServiceError('missing_token', { reason: 'no API key' })
 }
