@@ -31,6 +31,12 @@ export const TAGS = {
   operation: 'For machines and developers.',
 } as const
 
+/** How a call looks in a language. */
+export interface CodeSample {
+  readonly lang: string
+  readonly source: string
+}
+
 /** One method of one path; its key in the table is its operation id. */
 export interface RouteDefinition {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -56,6 +62,8 @@ export interface RouteDefinition {
     /** Other types that are taken, without a schema. */
     readonly otherMediaTypes?: readonly string[]
   }
+  /** For the reference. */
+  readonly samples?: readonly CodeSample[]
   readonly answers: readonly Answer[]
   /** Error codes, besides those that follow from checks and body and those of every route. */
   readonly problems?: readonly ErrorCode[]

@@ -17,6 +17,7 @@ import {
   type RouteDefinitions,
   UPSTREAM,
 } from '../route-definition.ts'
+import { SAMPLES } from './samples.ts'
 
 const sessionExample: ChatSession = {
   id: 'cksess_68e5',
@@ -62,6 +63,7 @@ const THREAD = { thread_id: idInPath('The thread, cthr_…') }
 export const BACKEND_ROUTES = {
   createChatKitSession: {
     ...common,
+    samples: SAMPLES.createChatKitSession,
     method: 'POST',
     path: '/v1/chatkit/sessions',
     summary: 'Create a ChatKit session',
@@ -78,6 +80,7 @@ export const BACKEND_ROUTES = {
   },
   cancelChatKitSession: {
     ...common,
+    samples: SAMPLES.cancelChatKitSession,
     method: 'POST',
     path: '/v1/chatkit/sessions/{session_id}/cancel',
     summary: 'Cancel a ChatKit session',
@@ -95,6 +98,7 @@ export const BACKEND_ROUTES = {
   },
   listChatKitThreads: {
     ...common,
+    samples: SAMPLES.listChatKitThreads,
     method: 'GET',
     path: '/v1/chatkit/threads',
     summary: 'List ChatKit threads',
@@ -105,6 +109,7 @@ export const BACKEND_ROUTES = {
   },
   retrieveChatKitThread: {
     ...common,
+    samples: SAMPLES.retrieveChatKitThread,
     method: 'GET',
     path: '/v1/chatkit/threads/{thread_id}',
     summary: 'Retrieve a ChatKit thread',
@@ -115,6 +120,7 @@ export const BACKEND_ROUTES = {
   },
   deleteChatKitThread: {
     ...common,
+    samples: SAMPLES.deleteChatKitThread,
     method: 'DELETE',
     path: '/v1/chatkit/threads/{thread_id}',
     summary: 'Delete a ChatKit thread',
@@ -129,6 +135,7 @@ export const BACKEND_ROUTES = {
   },
   listChatKitThreadItems: {
     ...common,
+    samples: SAMPLES.listChatKitThreadItems,
     method: 'GET',
     path: '/v1/chatkit/threads/{thread_id}/items',
     summary: 'List ChatKit thread items',

@@ -47,6 +47,7 @@ interface Described {
 
 function renderOperation({ path, method, described }: Described): Markup {
   const { operationId, summary, description, security, parameters, requestBody } = described
+  const { 'x-codeSamples': samples = [] } = described
   const credentials = security.flatMap(Object.keys)
   return html`<details id="${operationId}" class="operation">
     <summary>
@@ -54,6 +55,7 @@ function renderOperation({ path, method, described }: Described): Markup {
       <span>${summary}</span>
     </summary>
     <p>${linked(description)}</p>
+    ${samples.map(({ lang, source }) => html`<h4>${lang}</h4>${block(`${summary}, ${lang}`, source)}`)}
     <p>
       Credential:
       ${

@@ -96,7 +96,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
 }
 
 function describeOperation(operationId: string, route: RouteDefinition) {
-  const { summary, description, tag, requestBody } = route
+  const { summary, description, tag, requestBody, samples } = route
   return {
     operationId,
     summary,
@@ -106,6 +106,8 @@ function describeOperation(operationId: string, route: RouteDefinition) {
     parameters: parametersOf(route),
     ...(requestBody && { requestBody: describeBody(requestBody) }),
     responses: describeResponses(route),
+    // Known to the renderers of OpenAPI documents (Redoc and others).
+    ...(samples && { 'x-codeSamples': samples }),
   }
 }
 
