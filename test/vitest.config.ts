@@ -1,6 +1,7 @@
 import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Tests that hold a promise in seconds about a process under load: nothing else runs beside them. */
 const ALONE = [
@@ -50,6 +51,36 @@ const QUICK = [
 /** Of these folders, the tests that start a Redis. */
 const NOT_QUICK = ['test/http/backend/stores.test.ts']
 
+/** Files of half a minute: they begin first, so that none of them runs on alone at the end of its group. */
+const LONG = [
+  'browser/console',
+  'process/user-data',
+  'http/admin/holds',
+  'bench/bench',
+  'browser/demo',
+  'http/admin/many-sessions',
+  'faults/upstream',
+  'race/sqlite',
+  'browser/docs',
+  'process/start-up',
+  'registry/redis-causes',
+  'race/redis',
+  'race/plants',
+  'security/upstream-outage',
+  'process/crash',
+  'registry/redis',
+]
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = LONG.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`))
+      return at === -1 ? LONG.length : at
+    }
+    return (await super.sort(files)).toSorted((one, other) => rank(one) - rank(other))
+  }
+}
+
 const root = fileURLToPath(new URL('..', import.meta.url))
 const quick = globSync(QUICK, {
   cwd: root,
@@ -66,6 +97,7 @@ const common = {
 export default defineConfig({
   test: {
     root: common.root,
+    sequence: { sequencer: LongFirst },
     projects: [
       {
         test: {
