@@ -128,7 +128,7 @@ async function listenForMetrics(service: Service, env: Environment, log: Log): P
   }
 }
 
-/** What a `wf_…` id answers after this day is not documented; nobody shall be surprised by it. */
+/** The answer to a `wf_…` id after this day is not documented; nobody shall be surprised by it. */
 function warnOfHosted({ settings }: Setup, log: Log): void {
   const hosted = settings.workflows.filter(({ kind }) => kind === 'hosted')
   if (hosted.length === 0) return
@@ -151,7 +151,7 @@ function warnOfSmallMemory({ settings: { gateway } }: Setup, log: Log): void {
   )
 }
 
-/** What is in use, so that nobody has to guess which key or file won. */
+/** Logs the settings in use, so that nobody has to guess which key or file won. */
 function describeStart({ environment, settings }: Setup) {
   const { openaiBaseUrl, openaiOrgId, openaiProjectId, configFile, store } = environment
   const hosted = settings.workflows.filter((workflow) => workflow.kind === 'hosted')
@@ -176,7 +176,7 @@ function describeStart({ environment, settings }: Setup) {
   }
 }
 
-/** What a signal ends. */
+/** The parts that a signal ends. */
 interface Running {
   readonly service: Service
   readonly listening: Listening

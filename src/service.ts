@@ -34,7 +34,7 @@ import { ownersMoves, type ThreadSource, threadSources } from './threads/sources
 import { createThreads } from './threads/threads.ts'
 import { createUpstreams, type Upstreams } from './upstreams.ts'
 
-/** What a service is built from. */
+/** The parts from which a service is built. */
 export interface ServiceOptions {
   readonly environment: Environment
   readonly settings: Settings
@@ -124,7 +124,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   }
 }
 
-/** What the steps lean on: store, identity providers, ChatKit API. */
+/** Parts that the steps need: store, identity providers, ChatKit API. */
 interface Parts extends Upstreams {
   readonly registry: Registry
   readonly authenticator: Authenticator

@@ -6,7 +6,7 @@ import type { IssuerKeys } from './keys/issuer-keys.ts'
 
 /** The results that later requests with the same token reuse. The times are checked again each time. */
 export interface VerifiedToken extends ReadClaims {
-  /** Of the token's issuer. */
+  /** The token's issuer's. */
   readonly settings: IssuerSettings
   /** The keys that verified it. */
   readonly keys: IssuerKeys

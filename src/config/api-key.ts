@@ -5,7 +5,7 @@ const PLACEHOLDER =
   /^(?:[$<{]|sk-(?:\.\.|…)|(?:my|your)[\s_-]?(?:openai[\s_-]?)?(?:api[\s_-]?)?key)/i
 
 /**
- * What keeps a text from being an API key.
+ * Says why a text cannot be an API key.
  *
  * @param text - without white space around it
  * @returns a predicate and what to do, without any part of the text; undefined for a possible key

@@ -1,4 +1,4 @@
-// What the service knows of its config file once it has been checked: the types of all settings.
+// The types of all settings: the config file once it has been checked.
 
 import type { WorkflowName } from '../lib/ids.ts'
 import type { ChatKitConfiguration } from './file/schema-workflow.ts'
@@ -46,7 +46,7 @@ export interface IssuerSettings {
   readonly audience: readonly string[]
   /** `none`: tokens of this issuer name no audience, and every one counts. */
   readonly audienceClaim: 'aud' | 'client_id' | 'azp' | 'none'
-  /** What happens to a token with none of `aud`, `azp` and `client_id`. */
+  /** The treatment of a token with none of `aud`, `azp` and `client_id`. */
   readonly audienceWhenAbsent: 'refuse' | 'accept'
   /** JOSE `alg` names. */
   readonly algorithms: readonly string[]
@@ -188,9 +188,9 @@ export interface ApiKeySettings {
 /** Bounds of the gateway in front of self-hosted ChatKit servers. */
 export interface GatewaySettings {
   readonly maxBodyBytes: number
-  /** Of one event of a stream. */
+  /** The bound of one event of a stream. */
   readonly maxFrameBytes: number
-  /** Of an answer that is no stream. */
+  /** The bound of an answer that is no stream. */
   readonly maxAnswerBytes: number
   /** For bodies, events and answers that are being read, in sum. */
   readonly memoryBytes: number
@@ -234,7 +234,7 @@ export interface Settings {
   readonly clientIpHeader: string | undefined
   readonly limits: LimitSettings
   readonly introspectionClients: readonly IntrospectionClient[]
-  /** Of backends; none when empty. */
+  /** The keys of backends; none when empty. */
   readonly apiKeys: readonly ApiKeySettings[]
   readonly gateway: GatewaySettings
   readonly retention: { readonly sessionsHours: number; readonly auditDays: number }

@@ -38,7 +38,7 @@ function apiKeyLines(
   })
 }
 
-/** What a workflow shares its threads with others by. */
+/** The name that workflows with shared threads have in common. */
 function threadsWith(workflow: WorkflowSettings): string {
   if (workflow.kind === 'self-hosted') return `threads_at: ${workflow.threadsAt}`
   const { apiKeyEnv, baseUrl } = workflow

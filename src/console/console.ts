@@ -34,7 +34,7 @@ export type CreateConsole = typeof createConsole
 
 type Routes = Readonly<Record<string, Methods>>
 
-/** What the console looks at in the config file and the environment. */
+/** The parts of config file and environment that the console reads. */
 interface ConsoleConfig {
   readonly console: ConsoleSettings
   readonly issuers: Settings['issuers']

@@ -15,7 +15,7 @@ export interface PageErrorOptions {
   /** For the log. */
   readonly reason: string
   readonly heading: string
-  /** What happened and what to do now, in whole sentences. */
+  /** Says in whole sentences what happened and what to do now. */
   readonly advice: string
   /** The link below the advice; to the start page when absent. */
   readonly action?: { readonly href: string; readonly label: string } | undefined

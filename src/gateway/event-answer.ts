@@ -72,7 +72,7 @@ export function createAnswerEvents({
       'X-Accel-Buffering': 'no',
     })
     connection.flushHeaders()
-    // What has been cut, and what the client has not read yet.
+    // Counts the bytes that have been cut, and those that the client has not read yet.
     let cut = 0
     const count = () => hold(memory, cut + connection.writableLength)
     const cutter = createFrameCutter(maxFrameBytes, (bytes) => {

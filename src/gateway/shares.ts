@@ -1,4 +1,4 @@
-// What one user may have of the gateway at a time: memory, open streams, and links to files.
+// Bounds for one user at a time in the gateway: memory, open streams, and links to files.
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 

@@ -51,7 +51,7 @@ export interface ServiceErrorOptions {
   readonly upstream?: 'self-hosted'
   /** Instead of the code's own status; for `server_refused`, which passes a server's 4xx on. */
   readonly status?: number
-  /** What OpenAI refused: its 4xx, its code, and the parameter that it named. */
+  /** OpenAI's refusal: its 4xx, its code, and the parameter that it named. */
   readonly refused?:
     | {
         readonly status: number

@@ -30,7 +30,7 @@ export interface SessionToMint {
   readonly workflow: Pick<WorkflowSettings, 'name' | 'kind'>
   /** Sent upstream unchanged. */
   readonly params: CreateSessionParams
-  /** What a backend asked for, as JSON: kept with the session. */
+  /** The parameters that a backend asked for, as JSON: kept with the session. */
   readonly asked?: string
   /** The client secret that the client still holds; this mint ends its session. */
   readonly currentSecret: Secret | undefined

@@ -34,7 +34,7 @@ export interface SessionRecord {
   readonly secretHash: string
   /** State variables of a self-hosted session, perhaps none; undefined for a hosted session. */
   readonly state?: SessionState | undefined
-  /** What a backend asked for, as JSON; undefined for a session that an end user's token minted. */
+  /** The parameters that a backend asked for, as JSON; undefined for a session that an end user's token minted. */
   readonly asked?: string | undefined
   readonly status: StoredStatus
   readonly endReason: EndReason | undefined

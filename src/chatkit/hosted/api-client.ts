@@ -206,7 +206,7 @@ export function describeAnswer(answer: UpstreamAnswer): string {
   return `status ${answer.status}${names && ` (${names})`}${id}`
 }
 
-/** What a backend's SDK can show of a 4xx that is about the request, and what the doctor can tell from it. */
+/** The facts of a 4xx that a backend's SDK shows, and from which the doctor tells the cause. */
 export function refusedBy({ status, body }: UpstreamAnswer) {
   if (status < 400 || status >= 500) return undefined
   const { type, code, param } = errorNames(body)

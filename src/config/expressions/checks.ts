@@ -43,7 +43,7 @@ export function reportExpressionProblems(
 ): PlacedExpression[] {
   const placed: PlacedExpression[] = []
   const place = (value: unknown, path: Path, use: ExpressionUse): PlacedExpression | undefined => {
-    // What is not text, and the empty text, are the schema's to report.
+    // The schema reports a value that is no text, and the empty text.
     if (typeof value !== 'string' || value === '') return undefined
     const compiled = tryCompile(() => compile(value, use), path, report)
     if (compiled === undefined) return undefined

@@ -17,7 +17,7 @@ import { type IssuerPlace, issuerPlaces } from './user-parts.ts'
 
 /** Result and inputs that a place of the config file asks of its expression. */
 export interface ExpressionUse {
-  /** What it must yield; `scalar` is a string, a number or a bool. */
+  /** The type of its result; `scalar` is a string, a number or a bool. */
   readonly result: 'string' | 'bool' | 'scalar'
   /** Whether `input` is there, which it is in workflows. */
   readonly input: boolean

@@ -18,7 +18,7 @@ interface Loop {
   readonly characters: Characters
   /** Repetitions that can share a text with this one, itself included. */
   readonly sharing: number
-  /** What must stand after it, as far as it could be its own text. */
+  /** The text that must stand after it, as far as it could be its own. */
   readonly after: ReadonlySet<Characters>
 }
 
@@ -61,7 +61,7 @@ interface Walk {
   /** Product of the choices so far; at most {@link MOST_WAYS}. */
   ways: number
   depth: number
-  /** Of the next loop. */
+  /** The number of the next loop. */
   ids: number
   loops: readonly Loop[]
 }

@@ -15,7 +15,7 @@ const INSECURE = 'must be https; plain http is only for loopback addresses'
 const COOKIE_KEY = 'CONSOLE_COOKIE_KEY'
 
 /**
- * What the console needs of the rest of the file: admins, and an issuer that can have them.
+ * The console needs two things of the rest of the file: admins, and an issuer that can have them.
  *
  * @param data - the whole file
  * @param report - called for each problem
@@ -45,7 +45,7 @@ export function reportConsoleProblems(data: RawMapping, report: Report): void {
 }
 
 /**
- * What the console needs of the environment: an address that browsers keep its cookies for, and a key
+ * The console needs of the environment an address that browsers keep its cookies for, and a key
  * for them that all instances have.
  *
  * @param environment - as read

@@ -11,7 +11,7 @@ const SHARED_ISSUERS =
   /^(?:https?:\/\/)?(?:(?:accounts|cloud)\.google\.com|appleid\.apple\.com|token\.actions\.githubusercontent\.com)(?![\w.-])/i
 
 /**
- * What concerns several keys of the issuers, or an issuer and the admins. Looks at the data as it
+ * Checks several keys of the issuers, or an issuer and the admins, together. It looks at the data as it
  * stands, so that it finds its problems next to the schema's.
  *
  * @param data - the whole file

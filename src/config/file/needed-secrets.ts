@@ -12,7 +12,7 @@ import { asList, asMapping, type Path, type RawMapping, type Report } from './pr
  */
 export type SecretLookup = (name: string, kind: SecretKind) => Secret | 'unchecked' | undefined
 
-/** What a secret is for. */
+/** The purpose of a secret. */
 export type SecretKind = 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret'
 
 /** Name of the key behind `pseudonym()`. */

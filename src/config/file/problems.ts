@@ -1,4 +1,4 @@
-// What is wrong with a config file and where it stands, and the raw data in which checks look for it.
+// The problems of a config file and their places, and the raw data in which checks look for them.
 
 import { scrub } from '../../lib/log.ts'
 
@@ -16,7 +16,7 @@ export interface ConfigProblem {
   readonly line: number
   /** Dotted, as in `issuers[0].audience`; `(file)` when it is no key's fault. */
   readonly key: string
-  /** What is wrong and what to do; holds no secret value. */
+  /** Says the problem and the remedy; holds no secret value. */
   readonly message: string
 }
 

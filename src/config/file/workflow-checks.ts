@@ -23,7 +23,7 @@ const SELF_HOSTED_ONLY = [
 ]
 
 /**
- * What concerns several keys of a workflow, or several workflows: exactly one of `id` and `server`,
+ * Checks several keys of a workflow, or several workflows, together: exactly one of `id` and `server`,
  * keys that go with one of them, and where a `fallback` or an `introspection` client leads.
  *
  * @param data - the whole file

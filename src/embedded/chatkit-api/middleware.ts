@@ -1,4 +1,4 @@
-// What happens to every call of the embedded ChatKit API before its operation is looked at.
+// Handles every call of the embedded ChatKit API before its operation is looked at.
 
 import type { MiddlewareHandler } from 'hono'
 import type { Clock } from '../../lib/clock.ts'

@@ -106,7 +106,7 @@ async function end(error: unknown, { entry, left, connection }: StreamContext): 
     return
   }
   entry.outcome = 'cut'
-  // What was sent before the cut arrives.
+  // The bytes that were sent before the cut arrive.
   while (!connection.destroyed && connection.writableLength > 0) await nextTurn()
   connection.destroy()
 }

@@ -1,4 +1,4 @@
-// What happens to every request of the sample server before the endpoint or an upload sees it.
+// Handles every request of the sample server before the endpoint or an upload sees it.
 
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'

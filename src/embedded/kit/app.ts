@@ -34,7 +34,7 @@ export function isLoopbackUrl(text: string): boolean {
   return URL.canParse(text) && isLoopback(new URL(text).hostname)
 }
 
-/** Of a body that is too long so many bytes are still read, and thrown away. */
+/** Bytes that are still read, and thrown away, of a body that is too long. */
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 /**

@@ -4,11 +4,11 @@
 import type { CodeSample } from '../route-definition.ts'
 
 interface SampleParts {
-  /** What follows the base URL; quoted for a shell. */
+  /** Path and query after the base URL; quoted for a shell. */
   readonly path: string
   /** Options of curl. */
   readonly curl?: readonly string[]
-  /** What follows `chatkit.` in each language. */
+  /** The call after `chatkit.` in each language. */
   readonly javascript: string
   readonly python: string
 }

@@ -13,7 +13,7 @@ import type { WorkflowSettings } from '../../config/settings.ts'
 import { createParams } from '../../map/session-params.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 
-/** What the registry keeps of a create. The user and a self-hosted session's state have fields of their own. */
+/** The registry keeps these parameters of a create. The user and a self-hosted session's state have fields of their own. */
 const keptParams = createSessionParams.omit({ user: true })
 
 /**

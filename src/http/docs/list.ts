@@ -2,7 +2,7 @@
 
 /** A guide, as the list on every page names it. */
 export interface Guide {
-  /** Of its file in `src/docs`, without `.md`, and of its page under `/docs/`. */
+  /** The name of its file in `src/docs`, without `.md`, and of its page under `/docs/`. */
   readonly name: string
   readonly title: string
 }

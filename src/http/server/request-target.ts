@@ -18,7 +18,7 @@ const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 export const MAX_HEADER_BYTES = 16 * 1024
 
 /**
- * What is wrong with a request before its path means anything: headers too long, no `Host` or several, a host that is
+ * Says the problem of a request before its path means anything: headers too long, no `Host` or several, a host that is
  * none, a target that is no path, a fragment, dot segments, backslashes.
  *
  * @param request - as Node's parser let it through

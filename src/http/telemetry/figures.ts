@@ -15,7 +15,7 @@ export interface FiguresSnapshot {
   readonly activeSessions: number | undefined
 }
 
-/** What happened within one interval. */
+/** The counts of one interval. */
 export interface FiguresSample {
   /** Unix seconds: its end. */
   readonly at: number
