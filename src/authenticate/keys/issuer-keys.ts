@@ -44,7 +44,7 @@ export interface IssuerKeys {
   renewedSince(version: number): Promise<boolean>
   /** Reads the state only; fetches nothing. */
   state(): KeyState
-  /** Of the known keys that have one, for the log; fetches nothing. */
+  /** The ids of the known keys that have one, for the log; fetches nothing. */
   kids(): readonly string[]
   /** Fetches the keys if they are missing or ageing, but not more often than the adapter allows. */
   warm(): Promise<void>

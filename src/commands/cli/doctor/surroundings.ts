@@ -16,7 +16,7 @@ import { type Finding, note, ok, wrong } from './finding.ts'
 
 const PUBLIC_URL_MS = 3000
 
-/** Which calls take a proxy; without passwords. */
+/** Says which calls take a proxy, without passwords. */
 export function describeProxies(setup: Setup): Finding[] {
   const { shown } = setup.environment.proxies
   if (shown === undefined) return []

@@ -57,7 +57,7 @@ function problemOf(issue: z.core.$ZodIssue): string {
     return input === undefined ? `is missing; write ${key}: ${values}` : `must be ${values}`
   }
   if (input === undefined) return 'is missing'
-  // Of the schemas that options have, only the values of state variables are a union.
+  // Only the values of state variables are a union among the schemas of options.
   if (code === 'invalid_union') return 'must be text, a number, true or false'
   const wanted = code === 'invalid_type' ? WANTED[issue.expected] : undefined
   if (wanted === undefined) return message
