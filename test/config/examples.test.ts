@@ -35,10 +35,7 @@ function read(file: string): string {
 
 /** The text with its placeholders replaced, as somebody who uses the example does. */
 function filled(text: string): string {
-  return text
-    .replaceAll('acme.example', 'acme.test')
-    .replaceAll('wf_replace_me_too', 'wf_other')
-    .replaceAll('wf_replace_me', 'wf_support')
+  return text.replaceAll('acme.example', 'acme.test').replaceAll('wf_replace_me', 'wf_support')
 }
 
 /** Claims with their placeholders replaced; undefined stays, and takes a claim away. */
