@@ -4,7 +4,7 @@ import manifest from '../../package.json' with { type: 'json' }
 
 const { version, license }: { version: string; license?: string } = manifest
 
-/** `0.1.0` */
+/** `0.2.0` */
 export const VERSION = version
 
 /** Undefined where package.json names none. */
