@@ -8,7 +8,7 @@ import { type Proxies, proxySchema, readProxies, withCapitals } from './proxies.
 import { type SecretSource, secretFromFile } from './secret-file.ts'
 import { type StoreLocation, storeUrl } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
-import { baseUrl, publicUrl } from './urls.ts'
+import { baseUrl, isAtLoopback, publicUrl } from './urls.ts'
 
 /** Everything that is wrong with the environment; the message holds no value of a secret. */
 export class EnvironmentError extends Error {
@@ -42,6 +42,8 @@ export interface Environment {
   readonly tracing: TracingSettings
   /** Without a trailing slash. */
   readonly publicUrl: string | undefined
+  /** Whether the API reference has forms that call this service. */
+  readonly docsTryIt: boolean
   /** Text of the private JWK set for self-hosted workflows; undefined when there is no such file. */
   readonly signingKeys: SecretSource | undefined
   /**
@@ -61,6 +63,8 @@ const port = (fallback: number) =>
     )
     .transform(Number)
 
+const headerText = z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
+
 /** One of these words, in any case. */
 function oneOf<const Words extends readonly string[]>(words: Words) {
   const error = `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
@@ -73,20 +77,15 @@ export const environmentSchema = z.object({
   HOST: z.string().default('0.0.0.0'),
   PORT: port(8787),
   OPENAI_BASE_URL: baseUrl.default('https://api.openai.com/v1'),
-  OPENAI_ORG_ID: z
-    .string()
-    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
-    .optional(),
-  OPENAI_PROJECT_ID: z
-    .string()
-    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
-    .optional(),
+  OPENAI_ORG_ID: headerText.optional(),
+  OPENAI_PROJECT_ID: headerText.optional(),
   STORE_URL: storeUrl,
   METRICS_PORT: port(9091),
   METRICS_HOST: z.string().default('127.0.0.1'),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   LOG_FORMAT: oneOf(['json', 'text']).optional(),
   PUBLIC_URL: publicUrl.optional(),
+  DOCS_TRY_IT: oneOf(['on', 'off']).optional(),
   SIGNING_KEY_FILE: z.string().optional(),
   ...proxySchema.shape,
 })
@@ -207,6 +206,7 @@ function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables):
     proxies: readProxies(data),
     tracing: tracingSettings(set),
     publicUrl: data.PUBLIC_URL,
+    docsTryIt: (data.DOCS_TRY_IT ?? (isAtLoopback(data.PUBLIC_URL) ? 'on' : 'off')) === 'on',
     signingKeys:
       data.SIGNING_KEY_FILE === undefined
         ? undefined

@@ -1,7 +1,7 @@
 // Checks URLs that a path is put behind, and takes the slash from their end.
 
 import { z } from 'zod'
-import { isSecureUrl } from '../lib/loopback.ts'
+import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
 
 /** A URL that credentials are sent to. */
 export const baseUrl = z.string().transform((text, context) => {
@@ -18,6 +18,11 @@ export const publicUrl = z.string().transform((text, context) => {
   context.addIssue('must be an http or https URL such as https://chat.example.com')
   return z.NEVER
 })
+
+/** Whether a URL can only mean this machine; false for none. */
+export function isAtLoopback(url: string | undefined): boolean {
+  return url !== undefined && isLoopback(new URL(url).hostname)
+}
 
 /** Credentials would end up in logs, and a path is put behind it. */
 function plainUrl(text: string): URL | null {

@@ -36,6 +36,7 @@ test('an empty environment gives the defaults', () => {
     logFormat: undefined,
     tracing: { wanted: false, serviceName: 'chatkit-mint' },
     publicUrl: undefined,
+    docsTryIt: false,
     proxies: { proxyFor: expect.any(Function), shown: undefined },
   })
 })
@@ -61,12 +62,25 @@ test.each<[string, string, object]>([
   ['LOG_FORMAT', 'json', { logFormat: 'json' }],
   ['LOG_FORMAT', 'Text', { logFormat: 'text' }],
   ['PUBLIC_URL', 'https://chat.example.com/', { publicUrl: 'https://chat.example.com' }],
+  ['DOCS_TRY_IT', 'On', { docsTryIt: true }],
 ])('%s=%s changes its setting alone', (name, value, change) => {
   expect(readEnvironment({ [name]: value })).toEqual({
     ...DEFAULTS,
     ...change,
     secret: expect.any(Function),
   })
+})
+
+test.each<[boolean, Record<string, string>]>([
+  [true, { PUBLIC_URL: 'http://localhost:8787' }],
+  [true, { PUBLIC_URL: 'https://127.0.0.1/chat' }],
+  [true, { PUBLIC_URL: 'http://[::1]:8787' }],
+  [false, { PUBLIC_URL: 'http://localhost:8787', DOCS_TRY_IT: 'off' }],
+  [true, { PUBLIC_URL: 'https://chat.example.com', DOCS_TRY_IT: 'on' }],
+  [false, { PUBLIC_URL: 'https://localhost.example.com' }],
+  [false, { PUBLIC_URL: 'http://10.0.0.7:8787' }],
+])('forms that call the service are %j in the docs with %j', (expected, variables) => {
+  expect(readEnvironment(variables).docsTryIt).toBe(expected)
 })
 
 test.each(['', ' ', '\t\n'])('a blank variable (%j) counts as unset', (blank) => {
@@ -87,12 +101,14 @@ test('everything that is wrong is said at once, each with its variable', () => {
     LOG_LEVEL: 'loud',
     LOG_FORMAT: 'pretty',
     PUBLIC_URL: 'chat.example.com',
+    DOCS_TRY_IT: 'yes',
     OPENAI_API_KEY: 'sk-1',
     OPENAI_API_KEY_FILE: '/run/key',
     USER_PSEUDONYM_KEY: 'a',
     USER_PSEUDONYM_KEY_FILE: '/run/pseudonym',
   })
   expect(problems.map((problem) => problem.split(':')[0]).toSorted()).toEqual([
+    'DOCS_TRY_IT',
     'LOG_FORMAT',
     'LOG_LEVEL',
     'METRICS_PORT',
