@@ -15,7 +15,7 @@ import { type Operations, operationHandlers } from './http/backend/operations.ts
 import { requireBackend } from './http/backend/require-backend.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
 import { clientFiles } from './http/docs/client-files.ts'
-import { createDocs } from './http/docs/pages.ts'
+import { createDocs, explainNotFound } from './http/docs/pages.ts'
 import type { FailedAuth } from './http/failed-auth.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import { isBackendPath, type Origins } from './http/origins.ts'
@@ -87,7 +87,7 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
   const app = new Hono<AppEnv>()
   const answer = (error: Error, c: AppContext) => {
     if (parts.backend && isBackendPath(c.req.path)) return answerError(error, c, apiErrorAnswer)
-    return adminConsole?.explain(error, c) ?? answerError(error, c)
+    return adminConsole?.explain(error, c) ?? explainNotFound(error, c) ?? answerError(error, c)
   }
   app.onError(answer)
   const { log, onAnswer, memory, readiness } = parts

@@ -79,6 +79,43 @@ test.each([
   expect(await answer.json()).toMatchObject({ code: 'not_found' })
 })
 
+describe('where there is nothing', () => {
+  const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+  test.each(['/', '/docs/nothing', '/docs/html/', '/nothing', '/docs/a/b', '/docs/..%2fx'])(
+    'a browser at %s gets a page with status 404 that leads to the documentation',
+    async (path) => {
+      const answer = await get(path, { headers: { accept } })
+      expect(answer.status).toBe(404)
+      expect(answer.headers.get('content-type')).toBe('text/html; charset=UTF-8')
+      expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+      const page = await answer.text()
+      expect(page).toContain('POST /v1/sessions')
+      expect(page).not.toContain('aria-current')
+      const links = Array.from(page.matchAll(/ href="([^"#d][^"]*|docs[^"]*)"/g), ([, to]) => to)
+      expect(links.length).toBeGreaterThan(guideNames.length)
+      for (const link of links.slice(0, 5)) {
+        expect((await fetch(new URL(link ?? '', running.url + path))).status).toBe(200)
+      }
+    },
+  )
+
+  test.each(['/', '/docs/nothing'])('a program at %s gets problem details', async (path) => {
+    for (const asked of ['*/*', 'application/json']) {
+      const answer = await get(path, { headers: { accept: asked } })
+      expect(answer.status).toBe(404)
+      expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    }
+  })
+
+  test.each(['/v1/session', '/chatkit/nothing', '/v1/threads/thr_1'])(
+    'a call of a program keeps problem details at %s, whatever it accepts',
+    async (path) => {
+      const answer = await get(path, { headers: { accept } })
+      expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    },
+  )
+})
+
 describe('for programs that read', () => {
   test.each(guideNames)('/docs/%s.md is the guide as it is written', async (name) => {
     const answer = await get(`/docs/${name}.md`)

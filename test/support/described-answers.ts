@@ -55,12 +55,19 @@ export function undescribed(answer: AnswerOnTheWire): string | undefined {
   const path = pathOf(answer.target)
   // The console's pages are for people; its tests know what they hold.
   if (path !== undefined && /^\/admin(?:\/|$)/.test(path)) return undefined
+  if (path !== undefined && isPageForNothing(answer, path)) return undefined
   const here = path === undefined ? [] : routes.filter(({ pattern }) => pattern.test(path))
   const method = answer.method === 'HEAD' ? 'GET' : answer.method
   const route = here.find((one) => one.route.method === method)?.route
   const fault = route === undefined ? faultOutside(answer, here.length > 0) : faultOf(answer, route)
   if (fault === undefined) return undefined
   return `${answer.method} ${answer.target.slice(0, 200)} -> ${answer.status}: ${fault}`
+}
+
+/** At an address that has nothing, a browser gets a page; calls of the API never do. */
+function isPageForNothing(answer: AnswerOnTheWire, path: string): boolean {
+  const isCall = /^\/(?:v1|chatkit)(?:\/|$)/.test(path)
+  return answer.status === 404 && mediaTypeOf(answer) === 'text/html' && !isCall
 }
 
 function pathOf(target: string): string | undefined {

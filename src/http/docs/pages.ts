@@ -4,11 +4,11 @@
 import { readFileSync } from 'node:fs'
 import { html, raw } from 'hono/html'
 import { z } from 'zod'
-import { ServiceError } from '../../lib/errors.ts'
+import { isCode, ServiceError } from '../../lib/errors.ts'
 import type { AppContext } from '../context.ts'
 import type { OpenApi } from '../openapi/document.ts'
 import { type RouteDefinitions, textAnswer } from '../route-definition.ts'
-import { GUIDES } from './list.ts'
+import { GUIDES, type Guide } from './list.ts'
 import { guideText, listForPrograms } from './text.ts'
 
 export const DOCS_ROUTES = {
@@ -27,7 +27,7 @@ export const DOCS_ROUTES = {
     checks: [],
     summary: 'A guide',
     description:
-      'How to use the service from a page, a phone, and how to run it. With `.md` behind the name, the same as text.',
+      'How to use the service from a page, a phone, and how to run it. With `.md` behind the name, the same as text. At a name that is none, a browser gets a page with the list, and status 404.',
     tag: 'operation',
     pathParameters: {
       page: z.string().min(1).max(64).describe('Its name, as the list on `/docs` has it.'),
@@ -73,7 +73,10 @@ export function createDocs(makeDocument: () => Promise<OpenApi>) {
   }
   const renderApi = async () => {
     const { renderReference } = await import('./reference.ts')
-    return layout({ name: '', title: 'API reference' }, renderReference(await makeDocument()))
+    return layout(
+      { name: '', title: 'API reference', base: 'docs/' },
+      renderReference(await makeDocument()),
+    )
   }
   return {
     docs: (c: AppContext): Promise<Response> => answer(c, '', renderApi),
@@ -87,11 +90,40 @@ export function createDocs(makeDocument: () => Promise<OpenApi>) {
   }
 }
 
+/** Calls of programs, which match on the code of problem details, whatever they accept. */
+const FOR_PROGRAMS = /^\/(?:v1|chatkit|admin)(?:\/|$)/
+
+/**
+ * A page with the list of pages, for a person with a browser at an address that has nothing.
+ *
+ * @returns undefined for other errors and for programs
+ */
+export function explainNotFound(error: Error, c: AppContext): Promise<Response> | undefined {
+  const { pathname } = new URL(c.req.url)
+  const isPerson = c.req.header('Accept')?.includes('text/html') && !FOR_PROGRAMS.test(pathname)
+  return isPerson && isCode(error, 'not_found') ? answerNotFound(error, c, pathname) : undefined
+}
+
+async function answerNotFound(error: Error, c: AppContext, pathname: string): Promise<Response> {
+  const base = `${'../'.repeat(pathname.split('/').length - 2)}docs/`
+  const page = { name: undefined, title: 'There is no page here', base }
+  const body = html`<h1>${page.title}</h1>
+    <p>
+      The service is running. An app asks it for a client secret with <code>POST /v1/sessions</code>; for
+      people there are the <a href="${base.slice(0, -1)}">API reference</a> and the pages in the list.
+    </p>`
+  const text = await layout(page, body)
+  // Keeps the error for the access log.
+  c.error = error
+  c.status(404)
+  return answerPage(c, text)
+}
+
 async function renderPage(name: string): Promise<string> {
   const { renderGuide } = await import('./guides.ts')
   const guide = renderGuide(name)
   if (guide === undefined) throw new ServiceError('not_found', { reason: 'no such guide' })
-  return layout({ name, title: guide.title }, raw(guide.html))
+  return layout({ name, title: guide.title, base: '' }, raw(guide.html))
 }
 
 function answerPage(c: AppContext, page: string): Response {
@@ -113,13 +145,18 @@ function answerStyle(c: AppContext): Response {
 }
 
 interface Page {
-  readonly name: string
+  /** Empty for the reference; undefined for a page that the list does not have. */
+  readonly name: string | undefined
   readonly title: string
+  readonly base: string
 }
 
-async function layout({ name, title }: Page, body: Markup): Promise<string> {
-  // `/docs` and `/docs/html` are one level apart, and a proxy may serve both below a path.
-  const base = name === '' ? 'docs/' : ''
+/**
+ * A whole page, with the list of all pages.
+ *
+ * @param base - from the page's address to `/docs/`: a proxy may serve both below a path
+ */
+async function layout({ name, title, base }: Page, body: Markup): Promise<string> {
   const page = await html`<!doctype html>
     <html lang="en">
       <head>
@@ -152,8 +189,11 @@ async function layout({ name, title }: Page, body: Markup): Promise<string> {
   return String(page)
 }
 
-function navigation({ name, title }: Page, { base, here }: { base: string; here: string }): Markup {
-  const reference = base === '' ? '../docs' : 'docs'
+function navigation(
+  { name, title }: Guide,
+  { base, here }: { base: string; here: string | undefined },
+): Markup {
+  const reference = base === '' ? '../docs' : base.slice(0, -1)
   const href = name === '' ? reference : `${base}${name}`
   if (name === here) return html`<a href="${href}" aria-current="page">${title}</a>`
   return html`<a href="${href}">${title}</a>`
