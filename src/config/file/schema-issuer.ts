@@ -28,7 +28,7 @@ const algorithms = z.array(z.enum([...ASYMMETRIC_ALGORITHMS, ...SECRET_ALGORITHM
 const filledText = patternText(/\S/, 'must not be blank')
 
 const publicKey = z
-  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) })
+  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']).describe('Its kind; RFC 7517 names the rest.') })
   .refine((key) => !hasPrivateMembers(key), {
     error: 'has members of a private key; put only the public key here, and replace the leaked one',
   })
@@ -45,17 +45,22 @@ const logoutSchema = z
     client_ids: z
       .array(filledText)
       .min(1)
-      .describe('Client ids; the logout token must carry one of them in `aud`.'),
-    algorithms: algorithms.optional().describe("Default: the issuer's `algorithms`."),
+      .describe('Client ids; the logout token must carry one of them in `aud`.')
+      .meta({ examples: [['web-app']] }),
+    algorithms: algorithms
+      .optional()
+      .describe("Signature algorithms of logout tokens; without it the issuer's `algorithms`."),
   })
   .describe('Accept OpenID Connect back-channel logout tokens from this issuer.')
 
 /** One entry of `issuers`. */
 export const issuerSchema = z
   .strictObject({
-    issuer: issuerName.describe(
-      'Compared exactly with the `iss` claim, trailing slash included. A URL where keys are discovered: https, or http on loopback.',
-    ),
+    issuer: issuerName
+      .describe(
+        'Compared exactly with the `iss` claim, trailing slash included. A URL where keys are discovered (https, or http on loopback); any text of 1 to 512 characters elsewhere.',
+      )
+      .meta({ examples: ['https://login.acme.example/'] }),
     tenants: z
       .array(
         patternText(/^[A-Za-z0-9-]{1,64}$/, 'must be the id of a tenant, as in the tid of a token'),
@@ -63,19 +68,21 @@ export const issuerSchema = z
       .min(1)
       .max(100)
       .optional()
-      .describe('Entra ID: whose tokens count, when `{tenantid}` stands in `issuer`.'),
+      .describe('Entra ID: whose tokens count, when `{tenantid}` stands in `issuer`.')
+      .meta({ examples: [['11111111-2222-3333-4444-555555555555']] }),
     audience: z
       .array(filledText)
       .min(1)
       .optional()
       .describe(
         'The token must carry one of these in `audience_claim`; absent only with `audience_claim: none`.',
-      ),
+      )
+      .meta({ examples: [['chat-api']] }),
     audience_claim: z
       .enum(['aud', 'client_id', 'azp', 'none'])
       .default('aud')
       .describe(
-        '`client_id` for Cognito access tokens, `azp` for Clerk; `none` accepts every token of the issuer.',
+        'The claim that names the audience: `client_id` for Cognito access tokens, `azp` for Clerk; `none` accepts every token of the issuer (WorkOS) and is refused for issuers that many customers share.',
       ),
     audience_when_absent: z
       .enum(['refuse', 'accept'])
@@ -83,19 +90,27 @@ export const issuerSchema = z
       .describe(
         '`accept` takes a token with none of `aud`, `azp` and `client_id`, except from a cookie.',
       ),
-    algorithms: algorithms.describe('Accepted signature algorithms; HS* only with `secret_env`.'),
+    algorithms: algorithms
+      .describe('Accepted signature algorithms; HS* only with `secret_env`.')
+      .meta({ examples: [['RS256', 'ES256']] }),
     jwks_uri: checkedText(urlProblem)
       .optional()
-      .describe('Key set to fetch; OIDC discovery finds it when this is absent.'),
+      .describe(
+        'Key set to fetch, over https, or http on loopback; OIDC discovery finds it when this is absent.',
+      )
+      .meta({ examples: ['https://login.acme.example/jwks.json'] }),
     jwks: z
-      .strictObject({ keys: z.array(publicKey).min(1).max(100) })
+      .strictObject({
+        keys: z.array(publicKey).min(1).max(100).describe('The public keys (RFC 7517).'),
+      })
       .optional()
       .describe('Public keys, written here instead of fetched.'),
     secret_env: environmentName
       .optional()
       .describe(
         'Environment variable with the shared secret of HS* tokens, at least 32 bytes; beside a key set it verifies HS* alone.',
-      ),
+      )
+      .meta({ examples: ['JWT_SECRET'] }),
     insecure_http: z
       .boolean()
       .default(false)
@@ -110,38 +125,47 @@ export const issuerSchema = z
     required_claims: z
       .array(z.string().min(1))
       .default([])
-      .describe('Claims that must be present, besides `exp` and `sub`.'),
+      .describe('Claims that must be present, besides `exp` and `sub`.')
+      .meta({ examples: [['email']] }),
     clock_tolerance_seconds: z
       .int()
       .min(0)
       .max(120)
       .default(30)
-      .describe('How far the clocks may differ.'),
+      .describe('How far the clocks of issuer and service may differ, in seconds.'),
     max_token_age_seconds: z
       .int()
       .min(1)
       .max(315_360_000)
       .optional()
-      .describe('Refuse a token whose `iat` is longer ago.'),
+      .describe('Refuse a token whose `iat` is longer ago, in seconds.')
+      .meta({ examples: [86_400] }),
     stale_keys_seconds: z
       .int()
       .min(0)
       .max(2_592_000)
       .default(86_400)
-      .describe('How long known keys serve while the key set cannot be fetched.'),
+      .describe('How long known keys serve while the key set cannot be fetched, in seconds.'),
     cookie: patternText(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a cookie name')
       .optional()
-      .describe('Also accept the token from this cookie.'),
+      .describe(
+        'Also accept the token from this cookie, without an `Authorization` header and from an exactly allowed origin alone.',
+      )
+      .meta({ examples: ['__session'] }),
     token_header: tokenHeader
       .optional()
       .describe(
         'Header in which a proxy puts the token, bare; where it is there, it is the token. Not for admin calls.',
-      ),
+      )
+      .meta({ examples: ['Cf-Access-Jwt-Assertion'] }),
     sessions_end_with_token: z
       .boolean()
       .default(false)
       .describe("Cap a session's life at the token's remaining life."),
-    user: expression.optional().describe('CEL → string; overrides the top-level `user`.'),
+    user: expression
+      .optional()
+      .describe('CEL → string; overrides the top-level `user` for tokens of this issuer.')
+      .meta({ examples: ['claims.sub'] }),
     logout: logoutSchema.optional(),
   })
   .describe('An issuer whose tokens are accepted.')

@@ -34,14 +34,16 @@ const inputName = patternText(
 
 const inputDeclaration = z
   .strictObject({
-    type: z.enum(['string', 'number', 'boolean']),
+    type: z.enum(['string', 'number', 'boolean']).describe('The JSON type of the value.'),
     max_length: z
       .int()
       .min(1)
       .max(16_384)
       .optional()
-      .describe(`For strings, in UTF-16 units; default ${DEFAULT_MAX_LENGTH}.`),
-    required: z.boolean().default(false),
+      .describe(
+        `For strings: the longest that is taken, in UTF-16 units; ${DEFAULT_MAX_LENGTH} when absent.`,
+      ),
+    required: z.boolean().default(false).describe('Whether a mint without it is refused.'),
   })
   .refine((input) => input.max_length === undefined || input.type === 'string', {
     path: ['max_length'],
@@ -51,22 +53,43 @@ const inputDeclaration = z
 /** ChatKit's runtime features, spelled and bounded as the API has them. */
 const chatkitConfiguration = z
   .strictObject({
-    automatic_thread_titling: z.strictObject({ enabled: z.boolean().optional() }).optional(),
+    automatic_thread_titling: z
+      .strictObject({
+        enabled: z.boolean().optional().describe('Whether threads get titles; on when absent.'),
+      })
+      .optional()
+      .describe('Titles that are made from what a thread is about.'),
     file_upload: z
       .strictObject({
-        enabled: z.boolean().optional(),
-        max_file_size: z.int().min(1).max(512).optional().describe('Megabytes.'),
-        max_files: z.int().min(1).optional(),
+        enabled: z.boolean().optional().describe('Whether users may upload; off when absent.'),
+        max_file_size: z
+          .int()
+          .min(1)
+          .max(512)
+          .optional()
+          .describe('Largest file, in megabytes; 512 when absent.'),
+        max_files: z
+          .int()
+          .min(1)
+          .optional()
+          .describe('Files that a session may upload; 10 when absent.'),
       })
-      .optional(),
+      .optional()
+      .describe('Files that users attach to their messages.'),
     history: z
       .strictObject({
-        enabled: z.boolean().optional(),
-        recent_threads: z.int().min(1).optional().describe('Default: all of them.'),
+        enabled: z.boolean().optional().describe('Whether earlier threads show; on when absent.'),
+        recent_threads: z
+          .int()
+          .min(1)
+          .optional()
+          .describe('How many of the newest threads show; all of them when absent.'),
       })
-      .optional(),
+      .optional()
+      .describe("The list of the user's earlier threads."),
   })
-  .describe('Features of the chat, as the ChatKit API names them.')
+  .describe('With `id`: features of the chat, as the ChatKit API names them.')
+  .meta({ examples: [{ file_upload: { enabled: true, max_files: 3 } }] })
 /** {@link chatkitConfiguration} */
 export type ChatKitConfiguration = z.infer<typeof chatkitConfiguration>
 
@@ -75,80 +98,108 @@ export const workflowSchema = z
   .strictObject({
     id: patternText(OBJECT_ID, 'must be a workflow id, as in wf_68e5c3')
       .optional()
-      .describe('The workflow at OpenAI. Either this or `server`.'),
+      .describe('The workflow at OpenAI, hosted until 2026-11-30. Either this or `server`.')
+      .meta({ examples: ['wf_68e5c3'] }),
     server: checkedText(serverProblem)
       .optional()
-      .describe('URL of a ChatKit server of your own. Either this or `id`.'),
+      .describe('URL of a ChatKit server of your own, https or http. Either this or `id`.')
+      .meta({ examples: ['http://helpdesk.internal:8000/chatkit'] }),
     answers_to: z
       .array(patternText(OBJECT_ID, 'must be a workflow id, as in wf_68e5c3'))
       .max(100)
       .default([])
-      .describe('Further ids by which backends may ask for it; each once in the file.'),
+      .describe('Further ids by which backends (`api_keys`) may ask for it; each once in the file.')
+      .meta({ examples: [['wf_68e5c3']] }),
     upload_url: checkedText(serverProblem)
       .optional()
-      .describe('With `server`: where it takes direct uploads; default `server` itself.'),
+      .describe('With `server`: URL where it takes direct uploads; `server` itself when absent.')
+      .meta({ examples: ['http://helpdesk.internal:8000/upload'] }),
     threads_at: patternText(
       /^(?! )[^\p{Cc}]{1,2048}(?<! )$/u,
       'must be a name of 1 to 2048 characters without control characters, or spaces around it',
     )
       .optional()
       .describe(
-        'With `server`: the name under which the owners of threads are remembered; default: the ' +
-          'address of `server`. Workflows with one name share their users’ threads.',
-      ),
+        'With `server`: the name under which the owners of threads are remembered; the address of ' +
+          '`server` when absent. Workflows with one name share their users’ threads.',
+      )
+      .meta({ examples: ['helpdesk'] }),
     adopt_threads: z
       .boolean()
       .default(false)
       .describe(
-        'With `server`: a thread that nobody owns yet is the first asker’s, once shown to them.',
+        'With `server`: whether a thread that nobody owns yet becomes the first asker’s, once the server has shown it to them; for a move only.',
       ),
     fallback: workflowName
       .optional()
-      .describe('With `id`: the workflow to use when OpenAI says that this one is gone.'),
-    forward_headers: forwardHeaders.describe(
-      'With `server`: request headers of the page that go on to it, at most 20.',
-    ),
-    expose_headers: exposeHeaders.describe(
-      'With `server`: response headers of it that go on to the page, at most 20.',
-    ),
-    version: version.optional().describe('A deployed version, in quotes.'),
+      .describe('With `id`: name of the workflow to use when OpenAI says that this one is gone.')
+      .meta({ examples: ['helpdesk'] }),
+    forward_headers: forwardHeaders
+      .describe('With `server`: request headers of the page that go on to it.')
+      .meta({ examples: [['article-id']] }),
+    expose_headers: exposeHeaders
+      .describe('With `server`: response headers of it that go on to the page.')
+      .meta({ examples: [['x-chatkit-run-id']] }),
+    version: version
+      .optional()
+      .describe('With `id`: a deployed version, in quotes; the newest deployed one when absent.')
+      .meta({ examples: ['3'] }),
     api_key_env: environmentName
       .default('OPENAI_API_KEY')
-      .describe('Environment variable (or its _FILE twin) with the API key.'),
+      .describe('With `id`: environment variable (or its `_FILE` twin) with the API key.'),
     base_url: checkedText((text) => baseUrl.safeParse(text).error?.issues[0]?.message)
       .optional()
-      .describe('With `id`: instead of OPENAI_BASE_URL, for a project with data residency.'),
+      .describe('With `id`: instead of `OPENAI_BASE_URL`, for a project with data residency.')
+      .meta({ examples: ['https://eu.api.openai.com/v1'] }),
     when: expression
       .optional()
-      .describe('CEL → bool: who may use it. An evaluation error, or anything but true, is false.'),
+      .describe(
+        'CEL → bool: who may use it; everyone when absent. An evaluation error, or anything but true, is false.',
+      )
+      .meta({ examples: ['"support" in claims.groups'] }),
     state_variables: z
       .record(variableName, expression)
       .refine((variables) => Object.keys(variables).length <= 64, {
         error: 'must not have more than 64 entries',
       })
       .default({})
-      .describe('CEL → string, number or bool; at most 64.'),
+      .describe(
+        'What the server or workflow gets to know: names of 1 to 64 characters with CEL → string, number or bool; at most 64.',
+      )
+      .meta({ examples: [{ plan: 'claims.plan', page: 'has(input.page) ? input.page : ""' }] }),
     input: z
       .record(inputName, inputDeclaration)
       .default({})
-      .describe('What the client may send, for `when` and `state_variables`.'),
+      .describe(
+        'What the client may send, for `when` and `state_variables`: names of at most 64 letters, digits, `_` and `-`.',
+      )
+      .meta({ examples: [{ page: { type: 'string', max_length: 200, required: false } }] }),
     tracing: z
-      .strictObject({ enabled: z.boolean().default(false) })
+      .strictObject({
+        enabled: z.boolean().default(false).describe('Whether they are kept; always sent.'),
+      })
       .default({ enabled: false })
-      .describe('Whether OpenAI keeps traces of the runs.'),
+      .describe('With `id`: traces that OpenAI keeps of the runs.'),
     expires_after: z
       .strictObject({
-        seconds: z.int().min(1).max(600),
-        anchor: z.literal('created_at').optional(),
+        seconds: z.int().min(1).max(600).describe('Life of a session, in seconds.'),
+        anchor: z
+          .literal('created_at')
+          .optional()
+          .describe('When its life begins; the ChatKit API has no other value.'),
       })
       .optional()
-      .describe('How long a client secret lives; default 600 seconds.'),
+      .describe('How long a session and its client secret live; 600 seconds when absent.')
+      .meta({ examples: [{ seconds: 600 }] }),
     rate_limits: z
-      .strictObject({ max_requests_per_1_minute: z.int().min(1) })
+      .strictObject({
+        max_requests_per_1_minute: z.int().min(1).describe('Requests a minute that run the model.'),
+      })
       .optional()
       .describe(
-        'Requests of one session that run the model; default 10 per minute. All others: ten times as many.',
-      ),
+        'Requests of one session that run the model; 10 a minute when absent. All others: ten times as many.',
+      )
+      .meta({ examples: [{ max_requests_per_1_minute: 30 }] }),
     chatkit_configuration: chatkitConfiguration.optional(),
   })
   .describe('A workflow that clients may be given a session for.')

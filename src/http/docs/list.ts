@@ -47,4 +47,8 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'changelog', title: 'Changelog' },
     ],
   },
+  {
+    heading: 'Reference',
+    guides: [{ name: 'configuration', title: 'Configuration' }],
+  },
 ]

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { configJsonSchema } from '../../../src/config/file/schema.ts'
+import { configJsonSchema, configSchema } from '../../../src/config/file/schema.ts'
 
 test('config/schema.json is what write-schema writes', () => {
   const file = readFileSync(new URL('../../../config/schema.json', import.meta.url), 'utf8')
@@ -25,20 +25,45 @@ test('it is strict, and asks only for what has no default', () => {
   })
 })
 
-test('every key of an issuer and of a workflow is described or explains itself by its keys', () => {
-  const { properties } = configJsonSchema() as { properties: Record<string, Described> }
-  const issuer = properties['issuers']?.items?.properties ?? {}
-  const workflow = properties['workflows']?.additionalProperties?.properties ?? {}
-  expect(Object.keys(issuer)).toContain('audience')
-  expect(Object.keys(workflow)).toContain('id')
-  for (const [key, value] of Object.entries({ ...properties, ...issuer, ...workflow })) {
-    expect(value.description ?? value.properties, key).toBeDefined()
-  }
+const keys = keysOf(configJsonSchema())
+
+/** Every key at any depth, with its way: a name, or 0 for the entry of a list. */
+function keysOf(schema: Schema, way: Way = []): { way: Way; schema: Schema }[] {
+  const { properties = {}, items, additionalProperties: named } = schema
+  const inner = Object.entries(properties).map(([name, one]) => [[...way, name], one] as const)
+  return [
+    ...inner.flatMap(([place, one]) => [
+      { way: place, schema: asSchema(one) },
+      ...keysOf(asSchema(one), place),
+    ]),
+    ...(items === undefined || Array.isArray(items) ? [] : keysOf(asSchema(items), [...way, 0])),
+    ...(named === undefined ? [] : keysOf(asSchema(named), [...way, 'name'])),
+  ]
+}
+
+function asSchema(schema: Schema | boolean): Schema {
+  return typeof schema === 'boolean' ? {} : schema
+}
+
+test('every key, at any depth, has a description of one sentence at least', () => {
+  expect(keys.length).toBeGreaterThan(100)
+  const bare = keys.filter(({ schema }) => !/^\S.*[.…]$/s.test(schema.description ?? ''))
+  expect(bare.map(({ way }) => way.join('.'))).toEqual([])
 })
 
-interface Described {
-  description?: string
-  properties?: Record<string, Described>
-  items?: Described
-  additionalProperties?: Described
-}
+const examples = keys.flatMap(({ way, schema }) =>
+  (schema.examples ?? []).map((example) => ({ key: way.join('.'), way, example })),
+)
+
+test.each(examples)('the example of $key may stand there: $example', ({ way, example }) => {
+  const file = way.reduceRight<unknown>(
+    (value, step) => (step === 0 ? [value] : { [step]: value }),
+    example,
+  )
+  const issues = configSchema.safeParse(file).error?.issues ?? []
+  const atKey = issues.filter(({ path }) => way.every((step, at) => path[at] === step))
+  expect(atKey).toEqual([])
+})
+
+type Schema = ReturnType<typeof configJsonSchema>
+type Way = readonly (string | number)[]

@@ -1,0 +1,97 @@
+// The parts of the config schema that bound what the service takes and keeps: limits, gateway, retention.
+
+import { z } from 'zod'
+
+const max = z.int().min(1).max(10_000_000)
+const seconds = z.int().min(1).max(86_400)
+const megabytes = z.int().min(1).max(256)
+
+/** `max` in each window of `seconds`. */
+function rateLimit(most: number, window: number) {
+  return z
+    .strictObject({
+      max: max.default(most).describe('The most in one window.'),
+      seconds: seconds.default(window).describe('Length of the window, in seconds.'),
+    })
+    .prefault({})
+}
+
+export const limitsSchema = z
+  .strictObject({
+    mints_per_user: rateLimit(10, 60).describe('Sessions that one user may ask for.'),
+    live_sessions_per_user: z
+      .strictObject({
+        max: max.default(20).describe('The most at a time.'),
+        when_full: z
+          .enum(['evict_oldest', 'deny'])
+          .default('evict_oldest')
+          .describe('Whether the oldest session ends, or the new one is refused.'),
+      })
+      .prefault({})
+      .describe('Sessions that one user may have at a time.'),
+    failed_auth_per_ip: rateLimit(60, 60).describe(
+      'Failed authentications of one address (IPv6: of one /64): bad tokens, client secrets, API keys, introspection secrets, logout tokens, console sign-ins. A valid token is never refused.',
+    ),
+    reads_per_user: rateLimit(120, 60).describe(
+      "A user's own calls of /v1/threads and below, and links to files that they follow.",
+    ),
+  })
+  .prefault({})
+  .describe('How much one user, or one address, may ask for; counted in the store.')
+
+export const gatewaySchema = z
+  .strictObject({
+    max_body_mb: megabytes.default(10).describe('Largest body of a request, in megabytes.'),
+    max_frame_mb: megabytes
+      .default(32)
+      .describe('Longest event of a stream, in megabytes; a picture in it is a data URL.'),
+    max_answer_mb: megabytes
+      .default(64)
+      .describe('Longest answer that is no stream, in megabytes.'),
+    memory_mb: z
+      .int()
+      .min(1)
+      .max(16_384)
+      .default(256)
+      .describe(
+        'For bodies, events and answers that are being read, in megabytes, all together in each instance; one user a quarter at most. Beyond it 503 `overloaded`.',
+      ),
+    body_seconds: seconds.default(120).describe('Until a body has arrived, in seconds.'),
+    idle_seconds: seconds
+      .default(300)
+      .describe('Silence of a server that ends a stream, in seconds.'),
+    answer_seconds: seconds
+      .default(60)
+      .describe('Until an answer that is no stream is there, in seconds.'),
+    stream_minutes: z.int().min(1).max(1440).default(60).describe('Longest stream, in minutes.'),
+    streams_per_user: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(10)
+      .describe('Streams of one user at a time; one more is 429 `rate_limited`.'),
+    allow_unknown_types: z
+      .boolean()
+      .default(false)
+      .describe('Whether request types that this version does not know are forwarded.'),
+  })
+  .prefault({})
+  .describe('Bounds for self-hosted workflows (those with `server`).')
+
+export const retentionSchema = z
+  .strictObject({
+    sessions_hours: z
+      .int()
+      .min(1)
+      .max(87_600)
+      .default(24)
+      .describe('Hours for which an ended session is kept, at least as long as a stream may run.'),
+    audit_days: z
+      .int()
+      .min(1)
+      .max(3650)
+      .default(30)
+      .describe('Days for which an audit entry is kept.'),
+  })
+  .prefault({})
+  .describe('How long ended sessions and audit entries are kept.')
