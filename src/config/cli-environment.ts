@@ -3,7 +3,6 @@
 import {
   type Environment,
   EnvironmentError,
-  environmentSchema,
   problemsOf,
   readConfigSources,
   type Variables,
@@ -11,6 +10,7 @@ import {
 } from './env.ts'
 import { proxySchema, readProxies } from './proxies.ts'
 import { baseUrl } from './urls.ts'
+import { environmentSchema } from './variables.ts'
 
 /** Environment of the operators' command line: addresses here, keys and tokens through `secret`. */
 export interface CliEnvironment
@@ -21,6 +21,13 @@ export interface CliEnvironment
   /** This service, without a trailing slash; undefined to call the ChatKit API itself. */
   readonly serviceUrl: string | undefined
 }
+
+/** Variables that only the command line reads. */
+export const CLI_VARIABLES = {
+  CHATKIT_MINT_URL:
+    'The service that commands ask, as https://chat.example.com; without it, and without `--url`, they ask the ChatKit API itself.',
+  CHATKIT_MINT_TOKEN: "An admin's token for that service; or `CHATKIT_MINT_TOKEN_FILE`.",
+} as const
 
 const cliSchema = environmentSchema
   .pick({ OPENAI_BASE_URL: true, OPENAI_ORG_ID: true, OPENAI_PROJECT_ID: true })

@@ -1,14 +1,15 @@
 // Reads and checks environment variables. No other file reads `process.env`.
 
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { LogFormat } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { readEnvFile, variablesBeside } from './env-file.ts'
 import { type Proxies, proxySchema, readProxies, withCapitals } from './proxies.ts'
 import { type SecretSource, secretFromFile } from './secret-file.ts'
-import { type StoreLocation, storeUrl } from './store-url.ts'
+import type { StoreLocation } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
-import { baseUrl, isAtLoopback, publicUrl } from './urls.ts'
+import { isAtLoopback } from './urls.ts'
+import { environmentSchema, port, SECRET_VARIABLES } from './variables.ts'
 
 /** Everything that is wrong with the environment; the message holds no value of a secret. */
 export class EnvironmentError extends Error {
@@ -53,50 +54,6 @@ export interface Environment {
   readonly secret: (name: string) => SecretSource | undefined
 }
 
-const port = (fallback: number) =>
-  z
-    .string()
-    .default(String(fallback))
-    .refine(
-      (text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535,
-      'must be a port, 0 to 65535',
-    )
-    .transform(Number)
-
-const headerText = z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
-
-/** One of these words, in any case. */
-function oneOf<const Words extends readonly string[]>(words: Words) {
-  const error = `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
-  return z.string().trim().toLowerCase().pipe(z.enum(words, { error }))
-}
-
-/** Every variable that is not a secret; README's table is compared with it. */
-export const environmentSchema = z.object({
-  CONFIG_FILE: z.string().default('config/chatkit-mint.yaml'),
-  HOST: z.string().default('0.0.0.0'),
-  PORT: port(8787),
-  OPENAI_BASE_URL: baseUrl.default('https://api.openai.com/v1'),
-  OPENAI_ORG_ID: headerText.optional(),
-  OPENAI_PROJECT_ID: headerText.optional(),
-  STORE_URL: storeUrl,
-  METRICS_PORT: port(9091),
-  METRICS_HOST: z.string().default('127.0.0.1'),
-  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  LOG_FORMAT: oneOf(['json', 'text']).optional(),
-  PUBLIC_URL: publicUrl.optional(),
-  DOCS_TRY_IT: oneOf(['on', 'off']).optional(),
-  SIGNING_KEY_FILE: z.string().optional(),
-  ...proxySchema.shape,
-})
-
-/** Secrets that have a fixed name; each may come as a file through its `_FILE` twin. */
-export const SECRET_VARIABLES = [
-  'OPENAI_API_KEY',
-  'USER_PSEUDONYM_KEY',
-  'CONSOLE_COOKIE_KEY',
-] as const
-
 /** Environment variables. */
 export type Variables = Readonly<Record<string, string | undefined>>
 
@@ -110,7 +67,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
   const set = withoutBlanks(variables)
   const parsed = environmentSchema.safeParse(set)
   const problems = problemsOf(parsed.error)
-  problems.push(...SECRET_VARIABLES.flatMap((name) => doubleProblem(set, name) ?? []))
+  problems.push(...Object.keys(SECRET_VARIABLES).flatMap((name) => doubleProblem(set, name) ?? []))
   if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems)
   return asEnvironment(parsed.data, set)
 }

@@ -26,9 +26,18 @@ const proxyUrl = z.string().transform((text, context): OutboundProxy => {
 
 /** The part of the environment that says how calls go out. */
 export const proxySchema = z.object({
-  HTTPS_PROXY: proxyUrl.optional(),
-  HTTP_PROXY: proxyUrl.optional(),
-  NO_PROXY: z.string().optional(),
+  HTTPS_PROXY: proxyUrl
+    .optional()
+    .describe(
+      'The [proxy](deploy.md#a-proxy-on-the-way-out) for every https call, the command line’s too. Lower case counts, and first. Loopback is always asked directly, and so is Redis.',
+    ),
+  HTTP_PROXY: proxyUrl.optional().describe('The proxy for every http call.'),
+  NO_PROXY: z
+    .string()
+    .optional()
+    .describe(
+      'What is asked directly: names with their subdomains, `*.name`, addresses, CIDR, `*`; each may have a port.',
+    ),
 })
 
 /** The proxies of the environment. */

@@ -1,11 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import {
-  EnvironmentError,
-  environmentSchema,
-  readConfigSources,
-  readEnvironment,
-} from '../../src/config/env.ts'
+import { EnvironmentError, readConfigSources, readEnvironment } from '../../src/config/env.ts'
+import { environmentSchema } from '../../src/config/variables.ts'
 
 /** The problems of an environment; empty when there are none. */
 function problemsOf(variables: Record<string, string | undefined>): readonly string[] {

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { environmentSchema, SECRET_VARIABLES } from '../../src/config/env.ts'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
+import { environmentSchema, SECRET_VARIABLES } from '../../src/config/variables.ts'
 import { guideText } from '../docs/samples.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
@@ -19,7 +19,7 @@ const DRAIN_SECONDS = 20
 const { PORT, METRICS_PORT, CONFIG_FILE } = environmentSchema.parse({})
 const VARIABLES = [
   ...Object.keys(environmentSchema.shape),
-  ...SECRET_VARIABLES.flatMap((name) => [name, `${name}_FILE`]),
+  ...Object.keys(SECRET_VARIABLES).flatMap((name) => [name, `${name}_FILE`]),
 ]
 
 function manifest(kind: string, name = 'chatkit-mint') {

@@ -68,7 +68,7 @@ describe('the command line', () => {
     const at = words.findIndex((word) => word.startsWith('-'))
     const before = at === -1 ? words : words.slice(0, at)
     // Behind the names of commands stand users, of which `|` is a part.
-    const commands = before.filter((word) => /^[a-z]+$/.test(word))
+    const commands = before.filter((word) => /^[a-z]+(?:-[a-z]+)*$/.test(word))
     const { code, text } = await helpOf(commands)
     expect({ code, usage: text.split('\n')[0] }).toEqual({
       code: 0,

@@ -32,6 +32,21 @@ export const EXIT = {
 /** One of {@link EXIT}. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
+/** The codes of `chatkit-mint`, in the words of `--help`. */
+export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
+  [EXIT.ok, 'done'],
+  [EXIT.failed, 'refused or failed, or something is left to do: the message says what'],
+  [EXIT.usage, 'wrong command, option or value; nothing was sent'],
+  [EXIT.noInput, 'a file cannot be read'],
+  [EXIT.unavailable, 'service or API cannot be reached or cannot answer'],
+  [EXIT.ioError, 'the output cannot be written'],
+  [EXIT.tryLater, 'too many calls; try again later'],
+  [EXIT.notPermitted, 'key or token are not accepted, or may not do this'],
+  [EXIT.config, 'environment or config file are wrong or incomplete'],
+  [EXIT.interrupted, 'interrupted'],
+  [EXIT.outputClosed, 'nobody reads standard output any more (| head)'],
+]
+
 /** Ends a command with a message on standard error, which says what to do, and an exit code. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'

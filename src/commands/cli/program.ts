@@ -5,7 +5,7 @@ import { VERSION } from '../../lib/version.ts'
 import { auditCommand } from './audit.ts'
 import { completionCommand } from './completion/completion.ts'
 import { doctorCommand } from './doctor/doctor.ts'
-import { EXIT, type ExitCode } from './exit.ts'
+import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit.ts'
 import type { Io } from './io.ts'
 import { jwtExplainCommand } from './jwt-explain/command.ts'
 import { keysGenerateCommand } from './keys-generate.ts'
@@ -20,7 +20,7 @@ import { commandsFirst } from './word-order.ts'
  *
  * @param io - what they act on
  */
-function createProgram(io: Io): Command {
+export function createProgram(io: Io): Command {
   const program = new Command('chatkit-mint')
     .description('For operators of chatkit-mint: this service, or the ChatKit API itself.')
     .version(VERSION, '--version', 'print the version')
@@ -97,16 +97,8 @@ Whom it asks:
 
 Options may stand before the command, too. A value that begins with -- is written --option=--value.`
 
-const EXIT_HELP = `
-Exit codes:
-  ${EXIT.ok}    done
-  ${EXIT.failed}    refused or failed, or something is left to do: the message says what
-  ${EXIT.usage}    wrong command, option or value; nothing was sent
-  ${EXIT.noInput}   a file cannot be read
-  ${EXIT.unavailable}   service or API cannot be reached or cannot answer
-  ${EXIT.ioError}   the output cannot be written
-  ${EXIT.tryLater}   too many calls; try again later
-  ${EXIT.notPermitted}   key or token are not accepted, or may not do this
-  ${EXIT.config}   environment or config file are wrong or incomplete
-  ${EXIT.interrupted}  interrupted
-  ${EXIT.outputClosed}  nobody reads standard output any more (| head)`
+const EXIT_HELP = [
+  '',
+  'Exit codes:',
+  ...EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padEnd(4)} ${meaning}`),
+].join('\n')

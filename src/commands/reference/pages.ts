@@ -1,8 +1,14 @@
 // The pages of the reference that are made from the code, by the name of their file in src/docs.
 
+import { commandLinePage } from './command-line.ts'
 import { configurationPage } from './configuration.ts'
+import { environmentPage } from './environment.ts'
+import { metricsPage } from './metrics.ts'
 
 /** Each gives its page as Markdown. */
 export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   configuration: configurationPage,
+  environment: environmentPage,
+  'command-line': commandLinePage,
+  metrics: metricsPage,
 }

@@ -49,6 +49,11 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
   },
   {
     heading: 'Reference',
-    guides: [{ name: 'configuration', title: 'Configuration' }],
+    guides: [
+      { name: 'configuration', title: 'Configuration' },
+      { name: 'environment', title: 'Environment' },
+      { name: 'command-line', title: 'Command line' },
+      { name: 'metrics', title: 'Metrics' },
+    ],
   },
 ]

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../../lib/clock.ts'
 import type { AnswerSeen } from '../request-frame.ts'
+import { DEFINITIONS } from './definitions.ts'
 import { createFigures, type Figures, readSnapshot } from './figures.ts'
 
 /** Values that are asked for when Prometheus asks. */
@@ -53,39 +54,29 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const requests = new Counter({
-    name: 'chatkit_mint_requests_total',
-    help: 'Answers by route, status and error code (code "ok" when there was none).',
-    labelNames: ['method', 'route', 'status', 'code'],
+    ...DEFINITIONS.requests,
     registers: [registry],
   })
   const latency = new Histogram({
-    name: 'chatkit_mint_request_seconds',
-    help: 'From the request head to the answer, by route.',
-    labelNames: ['route'],
+    ...DEFINITIONS.latency,
     buckets: REQUEST_BUCKETS,
     registers: [registry],
   })
   const upstream = new Histogram({
-    name: 'chatkit_mint_upstream_seconds',
-    help: 'Calls of the ChatKit API, all attempts together, by operation and last status.',
-    labelNames: ['operation', 'status'],
+    ...DEFINITIONS.upstream,
     buckets: REQUEST_BUCKETS,
     registers: [registry],
   })
   const foreign = new Counter({
-    name: 'chatkit_mint_foreign_threads_total',
-    help: "Threads (and items) on an upstream's lists that were not of the user (or thread) asked for.",
-    labelNames: ['source', 'what'],
+    ...DEFINITIONS.foreign,
     registers: [registry],
   })
   const missing = new Counter({
-    name: 'chatkit_mint_missing_threads_total',
-    help: 'Threads that a self-hosted server could not show, and that a list was without.',
+    ...DEFINITIONS.missing,
     registers: [registry],
   })
   const turnedAway = new Counter({
-    name: 'chatkit_mint_connections_turned_away_total',
-    help: 'Connections that were closed at once, because there were too many.',
+    ...DEFINITIONS.turnedAway,
     registers: [registry],
   })
   const figures = rememberFigures(sources.figures)
@@ -147,33 +138,28 @@ function addGauges(registry: Registry, sources: MetricSources): void {
   const registers = [registry]
   const { figures } = sources
   new Gauge({
-    name: 'chatkit_mint_active_sessions',
-    help: 'Sessions that are active and not expired.',
+    ...DEFINITIONS.activeSessions,
     registers,
     async collect() {
       this.set((await orNothing(figures))?.activeSessions ?? Number.NaN)
     },
   })
   new Gauge({
-    name: 'chatkit_mint_outbox_length',
-    help: 'Cancels that the ChatKit API has not confirmed yet.',
+    ...DEFINITIONS.outboxLength,
     registers,
     async collect() {
       this.set((await orNothing(figures))?.outboxLength ?? Number.NaN)
     },
   })
   new Gauge({
-    name: 'chatkit_mint_mints_under_way',
-    help: 'Mints that were let in and have no answer yet.',
+    ...DEFINITIONS.mintsUnderWay,
     registers,
     collect() {
       this.set(sources.mintsUnderWay())
     },
   })
   new Gauge({
-    name: 'chatkit_mint_key_set_age_seconds',
-    help: "Since an issuer's keys were last fetched; absent while there are none.",
-    labelNames: ['issuer'],
+    ...DEFINITIONS.keySetAge,
     registers,
     collect() {
       this.reset()
@@ -182,9 +168,7 @@ function addGauges(registry: Registry, sources: MetricSources): void {
     },
   })
   new Gauge({
-    name: 'chatkit_mint_breaker_open',
-    help: '1 while calls of the ChatKit API are refused without being sent, or probed.',
-    labelNames: ['key', 'breaker'],
+    ...DEFINITIONS.breakerOpen,
     registers,
     collect() {
       for (const { key, breaker, open } of sources.breakers()) {

@@ -1,0 +1,129 @@
+// The page about the command line: every command with its arguments, options and examples, as commander has them.
+
+import type { Command } from 'commander'
+import { EXIT_MEANINGS } from '../cli/exit.ts'
+import { createProgram } from '../cli/program.ts'
+import { table } from './table.ts'
+
+/** What npm starts in the folder of the service. */
+export const NPM_COMMANDS: Readonly<Record<string, string>> = {
+  'npm run demo':
+    'Everything on one machine, without a key or network: the service, a sign-in, a ChatKit API and a ChatKit server. It mints one session and prints lines of `curl` to paste. Runs until Ctrl-C.',
+  'npm start':
+    'The service. It reads the [environment](environment.md) and the [config file](configuration.md), and ends with 78 when either is wrong.',
+  'npm run check-config -- FILE':
+    'Checks a config file offline: exit code 0, or 78 with each error as `file:line: key: what is wrong`. Names what `npm start` will need besides.',
+  'npm run chatkit-api':
+    'The embedded ChatKit API alone, on loopback (`PORT`, default 8789), for local development. Memory only.',
+}
+
+const INTRODUCTION = `# Command line
+
+## In the folder of the service
+
+${table(
+  ['command', 'what it does'],
+  Object.entries(NPM_COMMANDS).map(([command, text]) => [`\`${command}\``, text]),
+)}`
+
+/** Commands that take one option alike, before it is told of once for all of them. */
+const MANY = 5
+
+/** @returns the page, as Markdown */
+export function commandLinePage(): string {
+  const program = createProgram({
+    ...{ stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
+    ...{ variables: {}, now: Date.now, signal: new AbortController().signal },
+  })
+  const common = commonOptions(program)
+  const parts = [
+    INTRODUCTION,
+    '## chatkit-mint',
+    program.description(),
+    ...moreHelp(program).map(fence),
+    '## Options of most commands',
+    table(
+      ['option', 'meaning'],
+      [...common].map(([term, text]) => [`\`${term}\``, text]),
+    ),
+    ...program.commands.flatMap((command) => describe(command, { path: 'chatkit-mint', common })),
+    '## Exit codes',
+    table(
+      ['code', 'meaning'],
+      EXIT_MEANINGS.map(([code, meaning]) => [String(code), meaning]),
+    ),
+  ]
+  return `${parts.join('\n\n')}\n`
+}
+
+/** Options that many commands take alike, with their texts. */
+function commonOptions(program: Command): ReadonlyMap<string, string> {
+  const lines = leavesOf(program).flatMap((command) => optionsOf(command))
+  const all = Map.groupBy(lines, (line) => line.join('\n'))
+  const common = [...all.values()].filter(({ length }) => length >= MANY)
+  return new Map(common.flatMap(([line]) => (line === undefined ? [] : [line])))
+}
+
+function leavesOf(command: Command): readonly Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf)
+}
+
+interface Place {
+  readonly path: string
+  readonly common: ReadonlyMap<string, string>
+}
+
+/** A command, and below it those that it groups. */
+function describe(command: Command, { path, common }: Place): string[] {
+  const name = `${path} ${command.name()}`
+  const head = [`${path.includes(' ') ? '###' : '##'} ${name}`, sentence(command.description())]
+  if (command.commands.length > 0) {
+    return [...head, ...command.commands.flatMap((one) => describe(one, { path: name, common }))]
+  }
+  const options = optionsOf(command)
+  const own = options.filter(([term, text]) => common.get(term) !== text)
+  const also = options.filter((line) => !own.includes(line)).map(([term]) => `\`${term}\``)
+  const rows = [...argumentsOf(command), ...own].map(([term, text]) => [`\`${term}\``, text])
+  return [
+    ...head,
+    fence(`Usage: ${name} ${command.usage()}`),
+    ...(rows.length > 0 ? [table(['argument or option', 'meaning'], rows)] : []),
+    ...(also.length > 0 ? [`As most commands: ${also.join(', ')}.`] : []),
+    ...moreHelp(command).map(fence),
+  ]
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`.replace(/[^.]$/, '$&.')
+}
+
+type Line = readonly [term: string, text: string]
+
+function argumentsOf(command: Command): readonly Line[] {
+  const help = command.createHelp()
+  return help
+    .visibleArguments(command)
+    .map((one) => [help.argumentTerm(one), help.argumentDescription(one)])
+}
+
+function optionsOf(command: Command): readonly Line[] {
+  const help = command.createHelp()
+  return help
+    .visibleOptions(command)
+    .filter(({ long }) => long !== '--help')
+    .map((one) => [help.optionTerm(one), help.optionDescription(one)])
+}
+
+/** The text that `--help` has below the options; the exit codes have a table of their own. */
+function moreHelp(command: Command): string[] {
+  const written: string[] = []
+  command.configureOutput({ writeOut: (text) => written.push(text), getOutHelpWidth: () => 100 })
+  command.outputHelp()
+  const more = written.join('').slice(command.helpInformation().length)
+  const text = more.split(/^Exit codes:$/m)[0]?.trim()
+  return text ? [text] : []
+}
+
+function fence(text: string): string {
+  return `\`\`\`text\n${text}\n\`\`\``
+}

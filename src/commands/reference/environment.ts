@@ -1,0 +1,63 @@
+// The page about the environment: every variable with its default and its meaning.
+
+import { z } from 'zod'
+import { CLI_VARIABLES } from '../../config/cli-environment.ts'
+import { TRACING_VARIABLES } from '../../config/tracing.ts'
+import { environmentSchema, SECRET_VARIABLES } from '../../config/variables.ts'
+import { table } from './table.ts'
+
+/** @returns the page, as Markdown */
+export function environmentPage(): string {
+  const { properties = {} } = z.toJSONSchema(environmentSchema, { io: 'input' })
+  const plain = Object.entries(properties).map(([name, schema]) => {
+    const { default: value, description = '' } = typeof schema === 'object' ? schema : {}
+    return [`\`${name}\``, value === undefined ? '–' : `\`${value}\``, description]
+  })
+  return `# Environment
+
+The service reads these variables once, when it starts. A blank variable counts as unset. When any is wrong, the start prints every
+problem and ends with exit code 78 before it opens a port.
+
+What the environment lacks comes from \`.env\` beside package.json, for \`npm start\`, \`npm run check-config\`, \`chatkit-mint doctor\` and
+\`chatkit-mint threads import\`. A \`NODE_*\` name in that file is an error, since Node has started by then.
+
+## The service
+
+${table(['variable', 'default', 'meaning'], plain)}
+
+## Secrets
+
+Each may come in a file instead: \`OPENAI_API_KEY_FILE=/run/secrets/openai\` names the file with the key. A file is read again when it
+changes, so a key can be replaced without a restart. The variable and its \`_FILE\` twin together are an error.
+
+${described(SECRET_VARIABLES)}
+
+The [config file](configuration.md) names further ones: \`workflows.NAME.api_key_env\`, \`issuers[].secret_env\` and
+\`console.client_secret_env\`. Each of those has a \`_FILE\` twin, too.
+
+## The command line
+
+\`chatkit-mint\` reads \`OPENAI_API_KEY\`, \`OPENAI_BASE_URL\`, \`OPENAI_ORG_ID\`, \`OPENAI_PROJECT_ID\` and the proxies as well, and respects
+\`NO_COLOR\`. [All commands](command-line.md).
+
+${described(CLI_VARIABLES)}
+
+## Traces
+
+The service exports traces when OpenTelemetry's own variables ask for them and the packages \`@opentelemetry/api\` and
+\`@opentelemetry/sdk-node\` are installed. OpenTelemetry reads all of its other variables itself.
+
+${described(TRACING_VARIABLES)}
+
+## Node
+
+| variable | meaning |
+| --- | --- |
+| \`NODE_EXTRA_CA_CERTS\` | Path of a PEM file with certificate authorities of your own, for issuers, the ChatKit API, servers and Redis. |
+`
+}
+
+function described(variables: Readonly<Record<string, string>>): string {
+  const rows = Object.entries(variables).map(([name, meaning]) => [`\`${name}\``, meaning])
+  return table(['variable', 'meaning'], rows)
+}

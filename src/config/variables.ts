@@ -1,0 +1,88 @@
+// The table of environment variables: the form, the default and the meaning of each. env.ts reads it, and the page
+// about the environment is made from it.
+
+import { z } from 'zod'
+import { proxySchema } from './proxies.ts'
+import { storeUrl } from './store-url.ts'
+import { baseUrl, publicUrl } from './urls.ts'
+
+/** `PORT` and its like: 0 to 65535. */
+export const port = (fallback: number) =>
+  z
+    .string()
+    .default(String(fallback))
+    .refine(
+      (text) => /^\d{1,5}$/.test(text) && Number(text) <= 65_535,
+      'must be a port, 0 to 65535',
+    )
+    .transform(Number)
+
+const headerText = z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
+
+/** One of these words, in any case. */
+function oneOf<const Words extends readonly string[]>(words: Words) {
+  const error = `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+  return z.string().trim().toLowerCase().pipe(z.enum(words, { error }))
+}
+
+/** Every variable that is not a secret. */
+export const environmentSchema = z.object({
+  CONFIG_FILE: z
+    .string()
+    .default('config/chatkit-mint.yaml')
+    .describe('Path of the [config file](configuration.md).'),
+  HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
+  PORT: port(8787).describe(
+    'Port of the public listener, 0 to 65535; `0` picks a free one, and the `listening` line of the log says which.',
+  ),
+  PUBLIC_URL: publicUrl
+    .optional()
+    .describe(
+      "The service's own URL as clients see it. The console and self-hosted workflows need it. Its origin is always an allowed one.",
+    ),
+  STORE_URL: storeUrl.describe(
+    '`memory:` (SQLite without a file), `sqlite:PATH`, `redis://USER:PASSWORD@HOST:PORT` or `rediss://…` (Valkey too). User and password are percent-encoded. `?cluster=true` speaks to a cluster; `?replicas=N` (1 to 99): a revoke answers when N replicas have it.',
+  ),
+  OPENAI_BASE_URL: baseUrl
+    .prefault('https://api.openai.com/v1')
+    .describe('The ChatKit API for hosted workflows; plain `http` only for loopback.'),
+  OPENAI_ORG_ID: headerText.optional().describe('Sent as `OpenAI-Organization`.'),
+  OPENAI_PROJECT_ID: headerText.optional().describe('Sent as `OpenAI-Project`.'),
+  SIGNING_KEY_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'Path of the private JWK set for self-hosted client secrets: the first key signs, all verify. Without it a key is made and kept in the SQLite store; `memory:` makes one for each start; Redis needs the file. `chatkit-mint keys generate` makes one.',
+    ),
+  METRICS_PORT: port(9091).describe(
+    'Port of the Prometheus listener ([`/metrics`](metrics.md)); `0` turns it off.',
+  ),
+  METRICS_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address of the Prometheus listener; the image sets `0.0.0.0`.'),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe(
+      'The least level that is logged: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`, in any case.',
+    ),
+  LOG_FORMAT: oneOf(['json', 'text'])
+    .optional()
+    .describe('`json` lines or `text`; when absent, text on a terminal and JSON lines elsewhere.'),
+  DOCS_TRY_IT: oneOf(['on', 'off'])
+    .optional()
+    .describe(
+      '`on` or `off`: whether the API reference has forms that call this service; when absent, on where `PUBLIC_URL` is a loopback address.',
+    ),
+  ...proxySchema.shape,
+})
+
+/** Secrets that have a fixed name; each may come as a file through its `_FILE` twin. */
+export const SECRET_VARIABLES = {
+  OPENAI_API_KEY:
+    'API key for hosted workflows, bare: without quotes, white space or `NAME=`. The log shows its last 4 characters.',
+  USER_PSEUDONYM_KEY:
+    'At least 32 bytes, base64url; needed when an expression calls `pseudonym()`. `openssl rand -base64 32 | tr +/ -_` makes one.',
+  CONSOLE_COOKIE_KEY:
+    "At least 32 bytes, base64url, for the console's cookies. Without it a key is made and kept in the SQLite store; Redis needs it.",
+} as const

@@ -1,0 +1,103 @@
+// The metrics of the service: name, help and labels of each, and what it tells an operator. metrics.ts registers
+// them, and the page about metrics is made from them.
+
+/** Meaning of each label. No label holds a user, and none can grow without bound. */
+export const LABELS = {
+  method: 'HTTP method; `other` for those that the service does not serve.',
+  route: 'Pattern of the route, as `/v1/threads/:id`; never the path itself.',
+  status: 'HTTP status; of upstream calls the last one, and `none` where no answer came.',
+  code: 'Error code of the answer ([errors](errors.md)); `ok` when there was none.',
+  operation: 'Call of the ChatKit API, as `create_session` or `list_threads`.',
+  source: '`hosted` or `self_hosted`.',
+  what: '`thread` or `item`.',
+  issuer: 'As in `issuers[].issuer` of the config.',
+  key: 'Name of the environment variable with the API key.',
+  breaker: 'Lane of the calls: `mint`, `threads` or `cancel`.',
+} as const
+
+type Label = keyof typeof LABELS
+
+/** As prom-client takes them. */
+interface Definition<L extends Label> {
+  readonly name: `chatkit_mint_${string}`
+  readonly help: string
+  readonly labelNames?: readonly L[]
+}
+
+/** Keeps the names of the labels in the type. */
+function define<const L extends Label = never>(definition: Definition<L>): Definition<L> {
+  return definition
+}
+
+export const DEFINITIONS = {
+  requests: define({
+    name: 'chatkit_mint_requests_total',
+    help: 'Answers by route, status and error code (code "ok" when there was none).',
+    labelNames: ['method', 'route', 'status', 'code'],
+  }),
+  latency: define({
+    name: 'chatkit_mint_request_seconds',
+    help: 'From the request head to the answer, by route.',
+    labelNames: ['route'],
+  }),
+  upstream: define({
+    name: 'chatkit_mint_upstream_seconds',
+    help: 'Calls of the ChatKit API, all attempts together, by operation and last status.',
+    labelNames: ['operation', 'status'],
+  }),
+  foreign: define({
+    name: 'chatkit_mint_foreign_threads_total',
+    help: "Threads (and items) on an upstream's lists that were not of the user (or thread) asked for.",
+    labelNames: ['source', 'what'],
+  }),
+  missing: define({
+    name: 'chatkit_mint_missing_threads_total',
+    help: 'Threads that a self-hosted server could not show, and that a list was without.',
+  }),
+  turnedAway: define({
+    name: 'chatkit_mint_connections_turned_away_total',
+    help: 'Connections that were closed at once, because there were too many.',
+  }),
+  activeSessions: define({
+    name: 'chatkit_mint_active_sessions',
+    help: 'Sessions that are active and not expired.',
+  }),
+  outboxLength: define({
+    name: 'chatkit_mint_outbox_length',
+    help: 'Cancels that the ChatKit API has not confirmed yet.',
+  }),
+  mintsUnderWay: define({
+    name: 'chatkit_mint_mints_under_way',
+    help: 'Mints that were let in and have no answer yet.',
+  }),
+  keySetAge: define({
+    name: 'chatkit_mint_key_set_age_seconds',
+    help: "Since an issuer's keys were last fetched; absent while there are none.",
+    labelNames: ['issuer'],
+  }),
+  breakerOpen: define({
+    name: 'chatkit_mint_breaker_open',
+    help: '1 while calls of the ChatKit API are refused without being sent, or probed.',
+    labelNames: ['key', 'breaker'],
+  }),
+} as const
+
+/** What each metric tells an operator. */
+export const TELLS: Readonly<Record<keyof typeof DEFINITIONS, string>> = {
+  requests:
+    'Who is refused, and why: its rate by `code`. Mints are `route="/v1/sessions"`, `method="POST"`.',
+  latency: 'Whether users wait. Beside the upstream’s time it says on which side.',
+  upstream: 'Whether OpenAI, or your own server, is slow or fails.',
+  foreign:
+    'More than 0 is a fault of the upstream: it showed one user what is another’s. It was dropped; look at once.',
+  missing: 'More than 0: the server has lost threads, or fails for some of them.',
+  turnedAway: 'More than 0: a flood, or a limit on open files that is too low.',
+  activeSessions: 'How many chats can go on now; in the store, so equal on every instance.',
+  outboxLength:
+    'More than 0 for minutes: revokes do not reach OpenAI. In the store, so equal on every instance.',
+  mintsUnderWay: 'Load of this instance.',
+  keySetAge:
+    'More than an hour: the identity provider’s keys cannot be fetched, and known ones serve on.',
+  breakerOpen:
+    '1: the upstream fails so often that calls are not sent. It is probed after 2 seconds.',
+}
