@@ -30,7 +30,7 @@ const WAITING = [
 
 /** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory. */
 const ISOLATED = [
-  'test/{browser,client,race}/**/*.test.ts',
+  'test/{browser,client,guides,race}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
   'test/http/admin/many-sessions.test.ts',
   'test/process/{crash,user-data}.test.ts',
@@ -54,6 +54,7 @@ const NOT_QUICK = ['test/http/backend/stores.test.ts']
 /** Files of half a minute: they begin first, so that none of them runs on alone at the end of its group. */
 const LONG = [
   'browser/console',
+  'guides/quick-starts',
   'process/user-data',
   'http/admin/holds',
   'bench/bench',

@@ -9,27 +9,9 @@ import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { APP_ORIGIN, type Running, startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
+import { ASK_AGAIN, CHATKIT_URL, FAKE_CHATKIT, NO_THREADS } from './fake-chatkit.ts'
 
-// The pages of the guides, as they stand there, but for the service's address and ChatKit's script:
-// an element of the same name stands in, which asks the gateway for its threads and shows what it got.
-
-const CHATKIT = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js'
-const FAKE_CHATKIT = `customElements.define('openai-chatkit', class extends HTMLElement {
-  setOptions({ api }) { this.api = api; this.ask() }
-  async ask() {
-    const body = JSON.stringify({ type: 'threads.list', params: {} })
-    const headers = { 'Content-Type': 'application/json' }
-    const answer = this.api.fetch(this.api.url, { method: 'POST', headers, body })
-    this.textContent = await answer.then((one) => one.text()).catch((error) => error.message)
-  }
-})`
-const THREADS = /"data":\[\]/
-
-const ASK_AGAIN = `{
-  const chat = document.querySelector('openai-chatkit')
-  chat.textContent = ''
-  void chat.ask()
-}`
+// The pages of the guides, as they stand there, but for the service's address and ChatKit's script.
 
 /** How each app reaches the page; `native` is the app's own code, which answers with JSON. */
 const CHANNELS = {
@@ -48,7 +30,7 @@ const CHANNELS = {
 } as const
 
 test('the pages of the guides load the script that ChatKit has', () => {
-  for (const { text } of samplesIn('html')) expect(text).toContain(`<script src="${CHATKIT}"`)
+  for (const { text } of samplesIn('html')) expect(text).toContain(`<script src="${CHATKIT_URL}"`)
 })
 
 describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () => {
@@ -75,11 +57,10 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
     const text = (guide: string, language: string) =>
       sampleOf(guide, language)
         .replaceAll('https://chat.example.com', running.url)
-        .replaceAll(CHATKIT, '/chatkit.js')
+        .replaceAll(CHATKIT_URL, '/chatkit.js')
         .replace('</title>', '</title><link rel="icon" href="data:,">')
     files.set('/chatkit.js', ['text/javascript', FAKE_CHATKIT])
     files.set('/html', ['text/html', text('html', 'html')])
-    files.set('/sign-out.js', ['text/javascript', text('html', 'js')])
     files.set('/chat.html', ['text/html', text('web-view-page', 'html')])
     files.set('/chat.js', ['text/javascript', text('web-view-page', 'js')])
   })
@@ -99,20 +80,20 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
   test('plain HTML: lists threads in an element with a height, is revoked, says so; signs out', async () => {
     open = await browser.open({ expectedFailures: ['401 /chatkit/helpdesk', '403 /v1/sessions'] })
     const { page } = open
-    const token = JSON.stringify(tokenFor('alice'))
-    await page.addInitScript(`signedInUser = { accessToken: async () => ${token} }`)
+    page.on('dialog', (dialog) => dialog.accept(tokenFor('alice')))
     await page.goto(`${origin}/html`)
-    await expect.poll(() => chat().textContent()).toMatch(THREADS)
+    await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
     expect(await chat().boundingBox()).toMatchObject({ height: 600 })
 
     const signedOut = page.waitForResponse((answer) => answer.request().method() === 'DELETE')
-    await page.addScriptTag({ url: '/sign-out.js', type: 'module' })
+    await page.getByRole('button', { name: 'Sign out' }).click()
     expect((await signedOut).status()).toBe(204)
+    await expect.poll(() => page.getByRole('status').textContent()).toBe('You are signed out.')
 
     await revoke(running, 'alice', { block_seconds: 60 })
     await askAgain()
     await expect.poll(() => chat().textContent()).toMatch(/^user_blocked: /)
-    expect(await page.getByRole('status').textContent()).toMatch(/taken back/)
+    await expect.poll(() => page.getByRole('status').textContent()).toMatch(/taken back/)
   })
 
   test.each(Object.entries(CHANNELS))(
@@ -133,13 +114,13 @@ describe.runIf(wantsChromium())('the pages of the guides (needs Chromium)', () =
       })
       await page.addInitScript(`globalThis.${channel}`)
       await page.goto(`${origin}/chat.html`)
-      await expect.poll(() => chat().textContent()).toMatch(THREADS)
+      await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
       expect((await chat().boundingBox())?.height).toBe(page.viewportSize()?.height)
 
       const headers = { authorization: `Bearer ${tokenFor(user)}` }
       await fetch(`${running.url}/v1/sessions`, { method: 'DELETE', headers })
       await askAgain()
-      await expect.poll(() => chat().textContent()).toMatch(THREADS)
+      await expect.poll(() => chat().textContent()).toMatch(NO_THREADS)
       expect(asked).toEqual([null, expect.stringMatching(/^eyJ/)])
 
       await revoke(running, user, { block_seconds: 60 })

@@ -1,10 +1,47 @@
 // What the samples use and this repository does not have: the names that a reader's own app supplies,
-// and those parts of react-native and react-native-webview that the sample uses, as their reference
-// documents them (Linking.openURL; WebView's props, methods, and event objects).
+// and those parts of other packages that the samples use, as their references document them. Those of Next.js, Vue
+// and Svelte are real where `npm run test:guides` builds the apps.
 
 declare module 'https://chat.example.com/client.js' {
   export * from '@chatkit-mint/client'
 }
+
+declare module 'next/headers' {
+  interface CookieOptions {
+    httpOnly?: boolean
+    sameSite?: 'lax' | 'strict' | 'none'
+    secure?: boolean
+  }
+  interface Cookies {
+    get(name: string): { name: string; value: string } | undefined
+    set(name: string, value: string, options?: CookieOptions): Cookies
+  }
+  export function cookies(): Promise<Cookies>
+}
+
+declare module 'next/navigation' {
+  export function redirect(url: string): never
+}
+
+declare module '@vitejs/plugin-vue' {
+  export default function vue(options: {
+    template: { compilerOptions: { isCustomElement: (tag: string) => boolean } }
+  }): import('vite').Plugin
+}
+
+declare module 'vue' {
+  export function onMounted(hook: () => unknown): void
+  export function ref<T>(value: T): { value: T }
+  export function useTemplateRef<T>(name: string): { readonly value: T | null }
+}
+
+declare module 'svelte' {
+  export function onMount(hook: () => unknown): void
+}
+
+/** Svelte's compiler replaces it. */
+declare function $state<T>(initial: T): T
+declare function $state<T>(): T | undefined
 
 declare module 'react-native' {
   export const Linking: { openURL(url: string): Promise<unknown> }
@@ -51,7 +88,6 @@ interface Channel {
 }
 
 interface Window {
-  signedInUser: { accessToken(): Promise<string> }
   webkit?: { messageHandlers?: { clientSecret?: Channel } }
   ReactNativeWebView?: Channel
   clientSecret?: Channel

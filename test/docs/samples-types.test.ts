@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { ROOT, samplesIn } from './samples.ts'
+import { ROOT, type Sample, samplesIn } from './samples.ts'
 
 // Every sample in TypeScript or JavaScript, the scripts in HTML too, against the types of browser,
 // React, ChatKit and the helper. What a reader's own app supplies is in ambient.d.ts.
@@ -15,10 +15,19 @@ interface File {
   readonly text: string
 }
 
-const typescript: readonly File[] = samplesIn('ts', 'tsx').map(({ file, text }) => ({
-  name: file,
+/** Under its own path, so that files of one guide find each other. */
+const fileOf = ({ guide, file, path, text }: Sample): File => ({
+  name: path === undefined ? file : join(guide, path),
   text,
-}))
+})
+
+const typescript: readonly File[] = [
+  ...samplesIn('ts', 'tsx').map(fileOf),
+  ...samplesIn('vue', 'svelte').map((sample) => {
+    const script = /<script (?:setup )?lang="ts">\n([\s\S]*?)<\/script>/.exec(sample.text)?.[1]
+    return { name: `${fileOf(sample).name}.ts`, text: script ?? '' }
+  }),
+]
 const javascript: readonly File[] = [
   ...samplesIn('js').map(({ file, text }) => ({ name: file, text })),
   ...samplesIn('html').flatMap(({ file, text }) =>
@@ -45,7 +54,10 @@ function errorsIn(name: string, files: readonly File[], options: object): string
   mkdirSync(project)
   symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'))
   copyFileSync(join(import.meta.dirname, 'ambient.d.ts'), join(project, 'ambient.d.ts'))
-  for (const { name: file, text } of files) writeFileSync(join(project, file), text)
+  for (const { name: file, text } of files) {
+    mkdirSync(dirname(join(project, file)), { recursive: true })
+    writeFileSync(join(project, file), text)
+  }
   const compilerOptions = {
     ...options,
     target: 'ES2022',
@@ -56,6 +68,7 @@ function errorsIn(name: string, files: readonly File[], options: object): string
     types: [],
     jsx: 'react-jsx',
     skipLibCheck: false,
+    allowImportingTsExtensions: true,
     noEmit: true,
     paths: { '@chatkit-mint/client': [join(ROOT, 'src/client/client.d.ts')] },
   }

@@ -14,6 +14,10 @@ export interface Sample {
   readonly text: string
   /** `react-2.tsx`: the second block of the guide. */
   readonly file: string
+  /** `src/App.tsx`: the file that the block is, where the paragraph before it begins with one in backticks. */
+  readonly path: string | undefined
+  /** Whether it stands in a numbered section, which readers perform from the first to the last. */
+  readonly isStep: boolean
 }
 
 /** Names of all guides, without `.md`. */
@@ -30,11 +34,17 @@ export function guideText(name: string): string {
 /** Every fenced block of every guide, those in lists too. */
 export const samples: readonly Sample[] = guideNames.flatMap((guide) => {
   const found: Sample[] = []
+  let path: string | undefined
+  let isStep = false
   marked.walkTokens(marked.lexer(guideText(guide)), (token) => {
+    const text = 'text' in token ? String(token.text) : ''
+    if (token.type === 'heading' && token['depth'] === 2) isStep = /^\d+\. /.test(text)
+    if (token.type === 'paragraph') path = /^[^`]*`([\w./-]+\.[a-z]+)`/.exec(text)?.[1]
     if (token.type !== 'code') return
     const language = String(token['lang'] ?? '')
     const file = `${guide}-${found.length + 1}.${language}`
-    found.push({ guide, language, text: String(token['text']), file })
+    found.push({ guide, language, text, file, path, isStep })
+    path = undefined
   })
   return found
 })

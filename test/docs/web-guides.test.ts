@@ -10,20 +10,27 @@ const SCRIPT = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js'
 /** Names in registries that belong to whom the guides mean; ours comes as a file. */
 const KNOWN = [
   '@chatkit-mint/client',
+  '@openai/chatkit',
   '@openai/chatkit-react',
+  '@vitejs/plugin-vue',
   'chatkit-node-backend-sdk',
   'jose',
+  'next/headers',
+  'next/navigation',
   'openai',
   'react',
   'react-native',
   'react-native-webview',
+  'svelte',
+  'vite',
+  'vue',
 ]
 
 const importsIn = (text: string): readonly string[] =>
   Array.from(text.matchAll(/\bfrom '([^'.][^']*)'/g), ([, name]) => name ?? '')
 
 describe('imports of samples', () => {
-  const scripts = samplesIn('ts', 'tsx', 'js', 'html', 'sh')
+  const scripts = samplesIn('ts', 'tsx', 'js', 'html', 'vue', 'svelte', 'sh')
 
   test.each(scripts.filter(({ text }) => importsIn(text).length > 0))('$file', ({ text }) => {
     for (const name of importsIn(text)) {
@@ -38,7 +45,7 @@ describe('imports of samples', () => {
   })
 })
 
-describe.each(['html', 'react', 'nextjs'])('%s', (guide) => {
+describe.each(['html', 'react', 'nextjs', 'vue', 'svelte'])('%s', (guide) => {
   const text = samples
     .filter((sample) => sample.guide === guide)
     .map((sample) => sample.text)
@@ -58,21 +65,24 @@ describe.each(['html', 'react', 'nextjs'])('%s', (guide) => {
   })
 })
 
-test.each(['react', 'nextjs'])('%s keeps the package of this version in the app', (guide) => {
-  const text = guideText(guide)
-  const file = `vendor/chatkit-mint-client-${VERSION}.tgz`
-  expect(text).toContain(`--output ${file} https://chat.example.com/client.tgz\n`)
-  expect(text).toContain(`npm install ./${file}\n`)
-  const named = Array.from(
-    text.matchAll(/chatkit-mint-client-(.*?)\.tgz/g),
-    ([, version]) => version,
-  )
-  expect(new Set(named)).toEqual(new Set([VERSION]))
-})
+test.each(['react', 'nextjs', 'vue', 'svelte'])(
+  '%s keeps the package of this version in the app',
+  (guide) => {
+    const text = guideText(guide)
+    const file = `vendor/chatkit-mint-client-${VERSION}.tgz`
+    expect(text).toContain(`--output ${file} https://chat.example.com/client.tgz\n`)
+    expect(text).toContain(`npm install ./${file}\n`)
+    const named = Array.from(
+      text.matchAll(/chatkit-mint-client-(.*?)\.tgz/g),
+      ([, version]) => version,
+    )
+    expect(new Set(named)).toEqual(new Set([VERSION]))
+  },
+)
 
 test('the route that forwards a mint compares the Origin before it reads the session', () => {
-  const route = samplesIn('ts').find(({ text }) => text.includes('tokenOfSession(request)'))?.text
+  const route = samplesIn('ts').find(({ text }) => text.includes('await tokenOfSession()'))?.text
   const origin = route?.indexOf("request.headers.get('Origin') !== APP_ORIGIN") ?? -1
   expect(origin).toBeGreaterThan(0)
-  expect(route?.indexOf('tokenOfSession(request)')).toBeGreaterThan(origin)
+  expect(route?.indexOf('tokenOfSession()')).toBeGreaterThan(origin)
 })

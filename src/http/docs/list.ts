@@ -15,6 +15,8 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'html', title: 'Plain HTML' },
       { name: 'react', title: 'React' },
       { name: 'nextjs', title: 'Next.js' },
+      { name: 'vue', title: 'Vue' },
+      { name: 'svelte', title: 'Svelte' },
       { name: 'web-view-page', title: 'Phones: the page' },
       { name: 'react-native', title: 'React Native' },
       { name: 'ios-swift', title: 'iOS (Swift)' },
