@@ -12,13 +12,14 @@ import {
 import { isLoopback } from '../../lib/loopback.ts'
 import type { Accounts } from './accounts.ts'
 import { clientMetadata, type SignInClient } from './clients.ts'
-import { newSigningKey, type SignInAlgorithm } from './keys.ts'
+import type { PrivateKey } from './keys.ts'
 import { errorPage, signedOutPage, signOutPage } from './pages.ts'
 
 /** Accounts, clients and tokens of the provider. */
 export interface ProviderOptions {
   readonly issuer: string
-  readonly algorithm: SignInAlgorithm
+  /** Signs all tokens. */
+  readonly key: PrivateKey
   readonly accounts: Accounts
   readonly clients: readonly SignInClient[]
   /** `aud` of the access tokens. */
@@ -38,18 +39,19 @@ const OPENID_SCOPE = 'openid profile'
  * An OpenID provider with everything that oidc-provider would warn of set: its own storage, keys,
  * pages and lifetimes.
  */
-export async function createProvider({
+export function createProvider({
   issuer,
-  algorithm,
+  key,
   accounts,
   clients,
   audience,
   tokenSeconds,
-}: ProviderOptions): Promise<Provider> {
+}: ProviderOptions): Provider {
+  const { alg: algorithm } = key
   const provider: Provider = new Provider(issuer, {
     adapter: createMemoryAdapter(),
     clients: clients.map((client) => clientMetadata(client, algorithm)),
-    jwks: { keys: [await newSigningKey(algorithm)] },
+    jwks: { keys: [key] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     ttl: {
       AccessToken: tokenSeconds,
@@ -89,7 +91,7 @@ function features({
   algorithm,
   audience,
   tokenSeconds,
-}: Pick<ProviderOptions, 'algorithm' | 'audience' | 'tokenSeconds'>) {
+}: Pick<ProviderOptions, 'audience' | 'tokenSeconds'> & { readonly algorithm: string }) {
   const resource = resourceOf(audience)
   const server = {
     scope: API_SCOPE,

@@ -7,9 +7,11 @@ import { isLoopbackUrl } from '../kit/app.ts'
 import { listenOnLoopback } from '../kit/listen.ts'
 import { type Accounts, SAMPLE_ACCOUNTS } from './accounts.ts'
 import { type SignInClient, WEB_APP } from './clients.ts'
-import type { SignInAlgorithm } from './keys.ts'
+import { newSigningKey, type SignInAlgorithm } from './keys.ts'
 import { accountPage, errorPage } from './pages.ts'
 import { createProvider, SIGN_IN_PATH } from './provider.ts'
+import { createTokenEndpoint, TOKENS_PATH } from './token-endpoint.ts'
+import { createTokenMaker, type MadeIssuer, type TokenMaker } from './token-maker.ts'
 
 /** Settings of a sign-in; everything but the port has a default. */
 export interface SignInOptions {
@@ -25,6 +27,8 @@ export interface SignInOptions {
   readonly audience?: string
   /** Life of the tokens; an hour when absent. */
   readonly tokenSeconds?: number
+  /** Issuers besides the sign-in itself whose tokens it makes on request; the first is the default. */
+  readonly issuers?: readonly MadeIssuer[]
 }
 
 /** A sign-in that listens on loopback. */
@@ -34,6 +38,8 @@ export interface SignInServer {
   /** The first client. */
   readonly client: SignInClient
   readonly accounts: Accounts
+  /** As `POST /_embedded/tokens`. */
+  readonly makeToken: TokenMaker
   close(): Promise<void>
 }
 
@@ -46,28 +52,52 @@ export interface SignInServer {
  * @throws node's own error when the port is taken
  */
 export async function startSignIn(options: SignInOptions): Promise<SignInServer> {
-  const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP] } = options
+  const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP], audience = 'chat-api' } = options
   const [client = WEB_APP] = clients
+  const key = await newSigningKey(options.algorithm ?? 'ES256')
   const server = createServer()
   const { origin: issuer, close } = await listenOnLoopback(server, { port: options.port })
-  const provider = await createProvider({
+  const provider = createProvider({
     issuer,
-    algorithm: options.algorithm ?? 'ES256',
+    key,
     accounts,
     clients,
-    audience: options.audience ?? 'chat-api',
+    audience,
     tokenSeconds: options.tokenSeconds ?? 3600,
   })
-  attach(server, provider, accounts)
-  return { issuer, client, accounts, close }
+  const own = { settings: shapeOf(issuer, audience), key }
+  const issuers = [...(options.issuers ?? []), own]
+  const makeToken = createTokenMaker({ issuers, accounts, now: Date.now })
+  attach(server, provider, { accounts, makeToken })
+  return { issuer, client, accounts, makeToken, close }
 }
 
-function attach(server: Server, provider: Provider, accounts: Accounts): void {
+/** The provider's access tokens, which follow RFC 9068. */
+function shapeOf(issuer: string, audience: string): MadeIssuer['settings'] {
+  return {
+    issuer,
+    tenant: undefined,
+    audience: [audience],
+    audienceClaim: 'aud',
+    tokenTypes: ['at+jwt'],
+    requiredClaims: [],
+    cookie: undefined,
+    tokenHeader: undefined,
+  }
+}
+
+function attach(
+  server: Server,
+  provider: Provider,
+  { accounts, makeToken }: Pick<SignInServer, 'accounts' | 'makeToken'>,
+): void {
   const serve = provider.callback()
+  const answerToken = createTokenEndpoint(makeToken)
   server.on('request', (request, response) => {
     // A page whose name was made to resolve to this machine (DNS rebinding) sends its own name.
     if (!isLoopbackUrl(`http://${request.headers.host}`))
       answer(response, 403, errorPage('Only for this machine.'))
+    else if (request.url === TOKENS_PATH) void answerToken(request, response)
     else if (request.url?.startsWith(SIGN_IN_PATH)) void chooseAccount(request, response)
     else serve(request, response)
   })

@@ -1,0 +1,150 @@
+// Makes tokens of the shape that the issuers of a config have, for whoever develops against it.
+
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import type { IssuerSettings } from '../../config/settings.ts'
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import type { Accounts } from './accounts.ts'
+import { type SigningKey, signToken } from './keys.ts'
+
+/** An issuer whose tokens the sign-in makes: what the config asks of them, and a key of the sign-in's own. */
+export interface MadeIssuer {
+  readonly settings: TokenShape
+  readonly key: SigningKey
+}
+
+/** What a token of an issuer must be like. */
+export type TokenShape = Pick<
+  IssuerSettings,
+  | 'issuer'
+  | 'tenant'
+  | 'audience'
+  | 'audienceClaim'
+  | 'tokenTypes'
+  | 'requiredClaims'
+  | 'cookie'
+  | 'tokenHeader'
+>
+
+/** Longer than any day of work; a token that outlives the process is worth nothing. */
+const MAX_SECONDS = 31_536_000
+
+/** Body of a request for a token. */
+export const tokenRequest = z.strictObject({
+  sub: z.string().min(1).max(255),
+  /** The first one when absent. */
+  issuer: z.string().optional(),
+  /** Instead of the first that the config names. */
+  audience: z.array(z.string().min(1)).min(1).optional(),
+  /** Beside, and instead of, those of the account and those that the issuer's tokens must have. */
+  claims: z.record(z.string(), z.unknown()).default({}),
+  expires_in: z.int().min(1).max(MAX_SECONDS).default(3600),
+})
+export type TokenRequest = z.input<typeof tokenRequest>
+
+/** A token, and how to send it. */
+export interface MadeToken {
+  readonly token: string
+  readonly header: Readonly<Record<string, unknown>>
+  readonly claims: Readonly<Record<string, unknown>>
+  /** Request headers, each of which brings it to the service. */
+  readonly send_as: readonly string[]
+}
+
+/** The request names an issuer that is none, or a claim that has an option of its own. */
+export class TokenRequestError extends Error {
+  override readonly name = 'TokenRequestError'
+}
+
+/** {@link createTokenMaker} */
+export type TokenMaker = ReturnType<typeof createTokenMaker>
+
+/**
+ * @param issuers - the first is the default
+ * @param accounts - people whose claims stand in their tokens
+ */
+export function createTokenMaker({
+  issuers,
+  accounts,
+  now,
+}: {
+  readonly issuers: readonly MadeIssuer[]
+  readonly accounts: Accounts
+  readonly now: Clock
+}) {
+  /** @throws {@link TokenRequestError}; zod's error when the request is malformed */
+  return (given: TokenRequest): MadeToken => {
+    const request = tokenRequest.parse(given)
+    const { settings, key } = issuerFor(issuers, request.issuer)
+    for (const name of ['iss', 'sub']) {
+      if (!Object.hasOwn(request.claims, name)) continue
+      const option = name === 'iss' ? '--issuer' : '--sub'
+      throw new TokenRequestError(`the claim ${name} is named with ${option}`)
+    }
+    const header = headerOf(settings, key)
+    const claims = claimsOf(settings, { ...request, accounts, now: unixSeconds(now) })
+    const token = signToken(key, { header, claims })
+    return { token, header, claims, send_as: carriersOf(settings, token) }
+  }
+}
+
+function issuerFor(issuers: readonly MadeIssuer[], wanted: string | undefined): MadeIssuer {
+  const found = issuers.find(({ settings }) => wanted === undefined || settings.issuer === wanted)
+  if (found !== undefined) return found
+  const known = issuers.map(({ settings }) => settings.issuer).join(', ')
+  throw new TokenRequestError(`no such issuer; the config has ${known}`)
+}
+
+/** `typ` as the first of the accepted types; without it when that is `none`. */
+function headerOf({ tokenTypes }: TokenShape, key: SigningKey): MadeToken['header'] {
+  const [type = 'JWT'] = tokenTypes
+  const typ = type === 'jwt' ? 'JWT' : type
+  return {
+    alg: key.alg,
+    ...(typ !== 'none' && { typ }),
+    ...('kid' in key && { kid: key.kid }),
+  }
+}
+
+type Wanted = z.output<typeof tokenRequest> & { readonly accounts: Accounts; readonly now: number }
+
+function claimsOf(settings: TokenShape, wanted: Wanted): MadeToken['claims'] {
+  const { sub, audience, expires_in: seconds, accounts, now } = wanted
+  const { issuer, tenant, audienceClaim } = settings
+  const claims: Record<string, unknown> = {
+    iss: issuer,
+    sub,
+    iat: now,
+    exp: now + seconds,
+    ...(tenant !== undefined && { tid: tenant }),
+    ...audienceOf(audienceClaim, audience ?? settings.audience.slice(0, 1)),
+    ...(Object.hasOwn(accounts, sub) && accounts[sub]),
+    ...wanted.claims,
+  }
+  for (const name of settings.requiredClaims) {
+    if (!Object.hasOwn(claims, name)) claims[name] = inventedClaim(name, sub, now)
+  }
+  return claims
+}
+
+function audienceOf(claim: TokenShape['audienceClaim'], audience: readonly string[]) {
+  if (audience.length === 0) return {}
+  const name = claim === 'none' ? 'aud' : claim
+  return { [name]: audience.length === 1 ? audience[0] : audience }
+}
+
+/** A value for a claim that the config asks for and nobody gave: the config looks only whether it is there. */
+function inventedClaim(name: string, sub: string, now: number): unknown {
+  if (name === 'email') return `${sub}@example.com`
+  if (name === 'jti' || name === 'sid') return randomUUID()
+  if (name === 'nbf' || name === 'auth_time') return now
+  return name.endsWith('_verified') ? true : `dev-${name}`
+}
+
+function carriersOf({ cookie, tokenHeader }: TokenShape, token: string): string[] {
+  return [
+    ...(tokenHeader === undefined ? [] : [`${tokenHeader}: ${token}`]),
+    `Authorization: Bearer ${token}`,
+    ...(cookie === undefined ? [] : [`Cookie: ${cookie}=${token}`]),
+  ]
+}
