@@ -190,6 +190,7 @@ describe('which way imports go', () => {
       'commands/cli/pages.ts',
       // With a dispatcher.
       'commands/cli/target/service-client.ts',
+      'commands/cli/token-create.ts',
     ])
   })
 

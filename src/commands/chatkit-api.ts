@@ -3,8 +3,7 @@
 import { readPort } from '../config/env.ts'
 import { type RunningChatKitApi, startChatKitApi } from '../embedded/chatkit-api/server.ts'
 import { EXIT } from './cli/exit.ts'
-
-const DEFAULT_PORT = 8789
+import { USUAL_PORTS } from './usual-port.ts'
 
 const port = portOrExit()
 const running = await startOrExit(port)
@@ -17,7 +16,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 function portOrExit(): number {
   try {
-    return readPort(DEFAULT_PORT)
+    return readPort(USUAL_PORTS.chatkit)
   } catch (error) {
     return fail(EXIT.config, messageOf(error))
   }

@@ -3,6 +3,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 
+/** The usual ports of what the commands for developers start, on loopback. */
+export const USUAL_PORTS = { service: 8787, signIn: 8788, chatkit: 8789, server: 8790 } as const
+
 /**
  * Starts something on its usual port, or on any free one when that is taken.
  *
@@ -49,7 +52,8 @@ async function isTaken(port: number): Promise<boolean> {
   return answers.includes(true)
 }
 
-function accepts(host: string, port: number): Promise<boolean> {
+/** Whether something listens there. */
+export function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 500 })
     const end = (answer: boolean) => {

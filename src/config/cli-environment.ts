@@ -9,7 +9,7 @@ import {
   withoutBlanks,
 } from './env.ts'
 import { proxySchema, readProxies } from './proxies.ts'
-import { baseUrl } from './urls.ts'
+import { baseUrl, isAtLoopback } from './urls.ts'
 import { environmentSchema } from './variables.ts'
 
 /** Environment of the operators' command line: addresses here, keys and tokens through `secret`. */
@@ -20,6 +20,8 @@ export interface CliEnvironment
   > {
   /** This service, without a trailing slash; undefined to call the ChatKit API itself. */
   readonly serviceUrl: string | undefined
+  /** The sign-in of `npm run dev` or of the demo, without a trailing slash. */
+  readonly signInUrl: string
 }
 
 /** Variables that only the command line reads. */
@@ -27,11 +29,23 @@ export const CLI_VARIABLES = {
   CHATKIT_MINT_URL:
     'The service that commands ask, as https://chat.example.com; without it, and without `--url`, they ask the ChatKit API itself.',
   CHATKIT_MINT_TOKEN: "An admin's token for that service; or `CHATKIT_MINT_TOKEN_FILE`.",
+  CHATKIT_MINT_SIGN_IN:
+    'The sign-in of `npm run dev` or `npm run demo` that `token create` asks; http://127.0.0.1:8788 when absent.',
 } as const
+
+/** The embedded sign-in, which is never anywhere but on this machine. */
+export const signInUrl = baseUrl.refine(
+  (url) => isAtLoopback(url) && url.startsWith('http:'),
+  'must be an http URL of this machine',
+)
 
 const cliSchema = environmentSchema
   .pick({ OPENAI_BASE_URL: true, OPENAI_ORG_ID: true, OPENAI_PROJECT_ID: true })
-  .extend({ ...proxySchema.shape, CHATKIT_MINT_URL: baseUrl.optional() })
+  .extend({
+    ...proxySchema.shape,
+    CHATKIT_MINT_URL: baseUrl.optional(),
+    CHATKIT_MINT_SIGN_IN: signInUrl.default('http://127.0.0.1:8788'),
+  })
 
 /**
  * Reads the variables that the command line uses. The rest may be wrong: an operator's machine is not
@@ -48,6 +62,7 @@ export function readCliEnvironment(variables?: Variables): CliEnvironment {
     openaiOrgId: data.OPENAI_ORG_ID,
     openaiProjectId: data.OPENAI_PROJECT_ID,
     serviceUrl: data.CHATKIT_MINT_URL,
+    signInUrl: data.CHATKIT_MINT_SIGN_IN,
     proxies: readProxies(data),
     secret: readConfigSources(variables).secret,
   }

@@ -13,7 +13,7 @@ import {
 } from './env.ts'
 import { consoleProblems } from './file/console-checks.ts'
 import { loadConfig } from './file/load-config.ts'
-import type { SecretKind, SecretLookup } from './file/needed-secrets.ts'
+import type { SecretLookup } from './file/needed-secrets.ts'
 import { ConfigError, formatProblem } from './file/problems.ts'
 import { SecretFileError } from './secret-file.ts'
 import type { Settings } from './settings.ts'
@@ -44,16 +44,18 @@ export interface Setup {
  *
  * @param given - the environment; the process's own with `.env` when absent
  * @param configFile - instead of `CONFIG_FILE`
+ * @param instead - asked for secrets before the environment, by a command that makes them itself; placeholders of
+ * the shipped files are no problems then
  * @throws {@link SetupError}
  */
-export function readSetup(given?: Variables, configFile?: string): Setup {
+export function readSetup(given?: Variables, configFile?: string, instead?: SecretLookup): Setup {
   const problems: string[] = []
   const read = given === undefined ? attempt(readServiceVariables, problems) : undefined
   const variables = withConfigFile(read?.variables ?? given, configFile)
   const environment = attempt(() => readEnvironment(variables), problems)
   // The file is checked in any case, so that nobody has to start once more to read the other half.
   const sources = readConfigSources(variables)
-  const settings = attempt(() => readSettings(sources, problems), problems)
+  const settings = attempt(() => readSettings(sources, problems, instead), problems)
   if (environment && settings) {
     problems.push(...selfHostedProblems(environment, settings))
     problems.push(...(attempt(() => consoleProblems(environment, settings), problems) ?? []))
@@ -77,7 +79,8 @@ export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'secret' | 'prox
 export function readRules(variables?: Variables): Rules {
   const problems: string[] = []
   const sources = readConfigSources(variables)
-  const settings = attempt(() => readSettings(sources, problems, 'api_key'), problems)
+  const instead: SecretLookup = (_, kind) => (kind === 'api_key' ? 'unchecked' : undefined)
+  const settings = attempt(() => readSettings(sources, problems, instead), problems)
   const proxies = attempt(() => readProxyVariables(variables), problems)
   if (settings && proxies && problems.length === 0) {
     return { settings, secret: sources.secret, proxies }
@@ -104,14 +107,15 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
   return problems
 }
 
-/** Secrets of the kind `unneeded` are not asked for; without one the service is to run with the file. */
+/** Without `instead` the service is to run with the file. */
 function readSettings(
   { configFile: file, secret }: Pick<Environment, 'configFile' | 'secret'>,
   problems: string[],
-  unneeded?: SecretKind,
+  instead?: SecretLookup,
 ): Settings {
   const secrets: SecretLookup = (name, kind) => {
-    if (kind === unneeded) return 'unchecked'
+    const other = instead?.(name, kind)
+    if (other !== undefined) return other
     try {
       return secret(name)?.()
     } catch (error) {
@@ -119,7 +123,7 @@ function readSettings(
       return 'unchecked'
     }
   }
-  return loadConfig(readText(file), { file, secrets, toRun: unneeded === undefined }).settings
+  return loadConfig(readText(file), { file, secrets, toRun: instead === undefined }).settings
 }
 
 function readText(file: string): string {

@@ -12,6 +12,7 @@ import { keysGenerateCommand } from './keys-generate.ts'
 import { reportError } from './report-error.ts'
 import { sessionsCommand } from './sessions/sessions.ts'
 import { threadsCommand } from './threads/threads.ts'
+import { tokenCreateCommand } from './token-create.ts'
 import { usersCommand } from './users/users.ts'
 import { commandsFirst } from './word-order.ts'
 
@@ -31,6 +32,7 @@ export function createProgram(io: Io): Command {
     .addCommand(usersCommand(io))
     .addCommand(auditCommand(io))
     .addCommand(group('jwt', 'Users’ tokens', jwtExplainCommand(io)))
+    .addCommand(group('token', 'Tokens for development', tokenCreateCommand(io)))
     .addCommand(doctorCommand(io))
     .addCommand(
       group('keys', 'Signing keys, secrets, API keys for backends', keysGenerateCommand(io)),

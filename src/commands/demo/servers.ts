@@ -8,33 +8,18 @@ import { startChatKitServer } from '../../embedded/chatkit-server/server.ts'
 import { consoleClient, DEMO_PAGE, WEB_APP } from '../../embedded/sign-in/clients.ts'
 import { startSignIn } from '../../embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../embedded/sign-in/sign-in-as.ts'
-import { type ListenOptions, listen } from '../../http/server/server.ts'
-import { createLog } from '../../lib/log.ts'
-import { createService } from '../../service.ts'
-import { freePort, onUsualPort } from '../usual-port.ts'
+import { createLog, type Log } from '../../lib/log.ts'
+import { createService, type Service } from '../../service.ts'
+import { startOnLoopback } from '../loopback-service.ts'
+import type { RunningCommand } from '../run-until-signal.ts'
+import { onUsualPort, USUAL_PORTS } from '../usual-port.ts'
 import { demoConfig } from './config.ts'
 import { introduction } from './introduction.ts'
 import { createDemoLog } from './log.ts'
 import { withDemoPage } from './page.ts'
 
-/** A demo that runs and has minted its first session. */
-export interface Demo {
-  /** Text for the one who started it. */
-  readonly introduction: string
-  /** From now on, one short line for each request that the service answers. */
-  showRequests(): void
-  close(): Promise<void>
-}
-
-const SERVICE_PORT = 8787
-const SIGN_IN_PORT = 8788
-const CHATKIT_PORT = 8789
-const SERVER_PORT = 8790
-const HOST = '127.0.0.1'
 /** The tokens stand in lines to paste, and whoever pastes them may have had lunch first. */
 const TOKEN_SECONDS = 12 * 3600
-/** Ctrl-C does not wait longer than this for what is in flight. */
-const GRACE_MS = 500
 
 /**
  * Starts everything on free loopback ports, the usual ones where possible, signs everybody in and
@@ -43,35 +28,33 @@ const GRACE_MS = 500
  * @throws `EnvironmentError` when PORT is none; `Error` when something does not start or alice gets no
  * session
  */
-export async function startDemo(): Promise<Demo> {
-  const port = readPort(SERVICE_PORT)
+export async function startDemo(): Promise<RunningCommand> {
+  const port = readPort(USUAL_PORTS.service)
   const tokenSeconds = TOKEN_SECONDS
   const consoleSecret = randomBytes(32).toString('base64url')
-  const signIn = await onUsualPort(SIGN_IN_PORT, (free) =>
+  const signIn = await onUsualPort(USUAL_PORTS.signIn, (free) =>
     startSignIn({
       port: free,
       tokenSeconds,
       clients: [WEB_APP, DEMO_PAGE, consoleClient(consoleSecret)],
     }),
   )
-  const api = await onUsualPort(CHATKIT_PORT, (free) => startChatKitApi({ port: free }))
-  const server = await onUsualPort(SERVER_PORT, (free) => startChatKitServer({ port: free }))
+  const api = await onUsualPort(USUAL_PORTS.chatkit, (free) => startChatKitApi({ port: free }))
+  const server = await onUsualPort(USUAL_PORTS.server, (free) => startChatKitServer({ port: free }))
   const [alice = '', bob = '', ada = ''] = await Promise.all(
     ['alice', 'bob', 'ada'].map(async (name) => (await signInAs(signIn, name)).accessToken),
   )
-  const log = createDemoLog(process.stdout)
+  const short = createDemoLog(process.stdout)
+  const log = createLog({ level: 'info', destination: short })
   const { issuer } = signIn
   const config = demoConfig(issuer, server.url)
-  const service = await startService(port, {
-    config,
-    chatkitUrl: api.url,
-    consoleSecret,
-    log: createLog({ level: 'info', destination: log }),
-    around(app, url) {
-      const sent = () => api.api.requests()
-      return withDemoPage(app, { url, issuer, config, log, sent, adminToken: ada })
-    },
-  })
+  const sent = () => api.api.requests()
+  const page = { issuer, config, log: short, sent, adminToken: ada }
+  const make = async (url: string) => {
+    const made = await makeService(url, { config, chatkitUrl: api.url, consoleSecret, log })
+    return { service: made, app: withDemoPage(made.app, { url, ...page }) }
+  }
+  const service = await startOnLoopback(port, make, log)
   const answer = await mint(service.url, alice)
   return {
     introduction: introduction({
@@ -84,7 +67,7 @@ export async function startDemo(): Promise<Demo> {
       tokens: { alice, bob, ada },
       answer,
     }),
-    showRequests: log.showRequests,
+    showRequests: short.showRequests,
     async close() {
       await service.close()
       await Promise.all([signIn.close(), api.close(), server.close()])
@@ -97,22 +80,12 @@ interface ServiceOptions {
   readonly config: string
   readonly chatkitUrl: string
   readonly consoleSecret: string
-  readonly log: ReturnType<typeof createLog>
-  /** Puts more beside the service's own routes. */
-  around(app: ListenOptions['app'], url: string): ListenOptions['app']
-}
-
-interface RunningService {
-  readonly url: string
-  close(): Promise<void>
+  readonly log: Log
 }
 
 /** The real service, from an environment and a config file like anyone's. */
-async function startService(usualPort: number, options: ServiceOptions): Promise<RunningService> {
+async function makeService(url: string, options: ServiceOptions): Promise<Service> {
   const { config, chatkitUrl, consoleSecret, log } = options
-  // Client secrets of self-hosted workflows name the service's own address.
-  const port = await freePort(usualPort)
-  const url = `http://localhost:${port}`
   const environment = readEnvironment({
     OPENAI_API_KEY: `sk-demo-${randomBytes(16).toString('base64url')}`,
     OPENAI_BASE_URL: chatkitUrl,
@@ -125,22 +98,7 @@ async function startService(usualPort: number, options: ServiceOptions): Promise
     file: 'demo.yaml',
     secrets: (name) => environment.secret(name)?.(),
   })
-  const service = await createService({ environment, settings, log })
-  const app = options.around(service.app, url)
-  const listening = await listen({ app, host: HOST, port, log }).catch(() => undefined)
-  if (listening === undefined) {
-    // Somebody took the port that was free a moment ago.
-    await service.close()
-    return startService(0, options)
-  }
-  return {
-    url,
-    async close() {
-      service.drain()
-      await listening.stop(GRACE_MS)
-      await service.close()
-    },
-  }
+  return await createService({ environment, settings, log })
 }
 
 /** The check that all of it works: what a page of the app would do. */

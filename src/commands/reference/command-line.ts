@@ -9,6 +9,8 @@ import { table } from './table.ts'
 export const NPM_COMMANDS: Readonly<Record<string, string>> = {
   'npm run demo':
     'Everything on one machine, without a key or network: the service, a sign-in, a ChatKit API and a ChatKit server. It mints one session and prints lines of `curl` to paste. Runs until Ctrl-C.',
+  'npm run dev -- --config FILE':
+    'The service with a config file of your own and a sign-in that asks nobody for a password, on this machine alone. It prints lines of `curl` to paste; `token create` makes tokens for it. Runs until Ctrl-C.',
   'npm start':
     'The service. It reads the [environment](environment.md) and the [config file](configuration.md), and ends with 78 when either is wrong.',
   'npm run check-config -- FILE':

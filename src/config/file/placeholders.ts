@@ -7,6 +7,11 @@ const WORKFLOW = /^wf_replace_me/
 /** The host of the shipped files, and hosts below it. */
 const HOST = /^https?:\/\/(?:[^/:]+\.)?acme\.example(?:[/:]|$)/i
 
+/** Whether a text is an issuer, audience or workflow id of the shipped files. */
+export function isPlaceholder(text: string): boolean {
+  return WORKFLOW.test(text) || HOST.test(text)
+}
+
 /**
  * With a placeholder no token counts and no session is made. Origins are left to {@link placeholderOrigins}: with
  * one too many the service works.

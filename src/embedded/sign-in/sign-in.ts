@@ -53,6 +53,7 @@ export interface SignInServer {
  */
 export async function startSignIn(options: SignInOptions): Promise<SignInServer> {
   const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP], audience = 'chat-api' } = options
+  const { issuers: others = [] } = options
   const [client = WEB_APP] = clients
   const key = await newSigningKey(options.algorithm ?? 'ES256')
   const server = createServer()
@@ -66,7 +67,7 @@ export async function startSignIn(options: SignInOptions): Promise<SignInServer>
     tokenSeconds: options.tokenSeconds ?? 3600,
   })
   const own = { settings: shapeOf(issuer, audience), key }
-  const issuers = [...(options.issuers ?? []), own]
+  const issuers = [...others, own]
   const makeToken = createTokenMaker({ issuers, accounts, now: Date.now })
   attach(server, provider, { accounts, makeToken })
   return { issuer, client, accounts, makeToken, close }

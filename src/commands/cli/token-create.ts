@@ -1,0 +1,161 @@
+// `token create`: asks the sign-in of `npm run dev` or of the demo, on this machine, for a user's token.
+
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { fetch } from 'undici'
+import { z } from 'zod'
+import { readCliEnvironment, signInUrl } from '../../config/cli-environment.ts'
+import { connectTo } from '../../lib/connections.ts'
+import { printable } from '../../lib/printable.ts'
+import { examples, someText, wholeNumber } from './arguments.ts'
+import { CommandError, EXIT } from './exit.ts'
+import type { Io } from './io.ts'
+import { jsonOption, print, printJson } from './output.ts'
+import { reasonOf } from './reason.ts'
+
+const ANSWER_WITHIN_MS = 10_000
+const MAX_SECONDS = 31_536_000
+
+/** Claims that are lists also when they have one value (RFC 9068 §2.2.3.1). */
+const LISTS: readonly string[] = ['groups', 'roles', 'entitlements']
+
+interface Flags {
+  readonly sub: string
+  readonly claim?: Claims
+  readonly issuer?: string
+  readonly audience?: readonly string[]
+  readonly expiresIn?: number
+  readonly signIn?: string
+  readonly json?: boolean
+}
+
+/** A value of `--claim`, and whether it was written as plain text. */
+interface Given {
+  readonly value: unknown
+  readonly isText: boolean
+}
+
+type Claims = ReadonlyMap<string, readonly Given[]>
+
+const madeToken = z.looseObject({ token: z.string() })
+const refusal = z.object({ error: z.string() })
+
+/** `token create` */
+export function tokenCreateCommand(io: Io): Command {
+  const claim = new Option('--claim <name=value>', 'a claim; may be repeated')
+  const audience = new Option(
+    '--audience <audience>',
+    "instead of the config's first; may be repeated",
+  )
+  const expiresIn = new Option('--expires-in <seconds>', 'life of the token (default: 3600)')
+  const address =
+    'address of the sign-in (default: "http://127.0.0.1:8788", or CHATKIT_MINT_SIGN_IN)'
+  return new Command('create')
+    .description(
+      "Make a user's token for development: asks the sign-in of a running `npm run dev` or `npm run demo`,\n" +
+        'and prints the token alone. Its keys live as long as that process, and no other service takes it.',
+    )
+    .addOption(new Option('--sub <sub>', 'the user').argParser(someText).makeOptionMandatory())
+    .addOption(claim.argParser(withClaim))
+    .addOption(new Option('--issuer <issuer>', "one of the config's (default: the first)"))
+    .addOption(audience.argParser((text, list: string[] = []) => [...list, someText(text)]))
+    .addOption(expiresIn.argParser(wholeNumber(1, MAX_SECONDS)))
+    .addOption(new Option('--sign-in <url>', address).argParser(loopbackUrl))
+    .addOption(jsonOption())
+    .addHelpText('after', CLAIMS_HELP)
+    .addHelpText(
+      'after',
+      examples(
+        'token create --sub alice',
+        'token create --sub alice --claim groups=support --claim plan=pro --claim level=3',
+        `token create --sub alice --claim 'address={"country":"NZ"}' --claim 'account="0042"'`,
+        'token create --sub ada --claim roles=chatkit-admin --claim roles=editor --json',
+      ),
+    )
+    .action((flags: Flags) => create(io, flags))
+}
+
+const CLAIMS_HELP = `
+Values of --claim are JSON where they can be read so (3, true, null, ["a","b"], {"a":1}, "3"), else text.
+A name that is repeated makes a list. groups, roles and entitlements are lists also with one value;
+--claim 'groups="support"' makes a text of it. alice, bob and ada have claims already, which --claim replaces.`
+
+async function create(io: Io, flags: Flags): Promise<void> {
+  const { signInUrl: configured, proxies } = readCliEnvironment(io.variables)
+  const url = flags.signIn ?? configured
+  const dispatcher = connectTo(new URL(url).origin, proxies.proxyFor)
+  try {
+    const response = await fetch(`${url}/_embedded/tokens`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(requestOf(flags)),
+      redirect: 'manual',
+      signal: AbortSignal.any([io.signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+      dispatcher,
+    }).catch((error) => {
+      throw nobodyAt(url, error)
+    })
+    const answer: unknown = await response.json().catch(() => undefined)
+    const refused = refusal.safeParse(answer).data
+    if (refused) throw new CommandError(EXIT.failed, `no token: ${printable(refused.error)}`)
+    const made = madeToken.safeParse(answer).data
+    if (!response.ok || made === undefined) throw notTheSignIn(url)
+    await (flags.json ? printJson(io, made) : print(io, made.token))
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+function requestOf({ sub, claim, issuer, audience, expiresIn }: Flags) {
+  const claims = Array.from(claim ?? [], ([name, given]) => {
+    const values = given.map(({ value }) => value)
+    const isList = values.length > 1 || (LISTS.includes(name) && given[0]?.isText)
+    return [name, isList ? values : values[0]]
+  })
+  return { sub, issuer, audience, claims: Object.fromEntries(claims), expires_in: expiresIn }
+}
+
+/** Adds one `name=value`; values keep the order in which they came. */
+function withClaim(text: string, earlier: Claims = new Map()): Claims {
+  const at = text.indexOf('=')
+  if (at <= 0) throw new InvalidArgumentError('Write a claim as name=value.')
+  const name = text.slice(0, at)
+  const value = read(text.slice(at + 1))
+  return new Map([...earlier, [name, [...(earlier.get(name) ?? []), value]]])
+}
+
+function read(text: string): Given {
+  try {
+    const value: unknown = JSON.parse(text)
+    // Too large for a JSON number: an id.
+    const isLost = typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER
+    if (!isLost) return { value, isText: false }
+  } catch {
+    // Not JSON.
+  }
+  return { value: text, isText: true }
+}
+
+function loopbackUrl(text: string): string {
+  const url = signInUrl.safeParse(text).data
+  if (url !== undefined) return url
+  throw new InvalidArgumentError(
+    'It must be an http URL of this machine, as npm run dev prints it.',
+  )
+}
+
+function nobodyAt(url: string, error: unknown): CommandError {
+  return new CommandError(
+    EXIT.unavailable,
+    `no answer from a sign-in at ${url} (${printable(reasonOf(error))}). Start one in another terminal with\n` +
+      'npm run dev -- --config FILE (or npm run demo). If it runs on another port, give the address that it\n' +
+      'printed as --sign-in or in CHATKIT_MINT_SIGN_IN.',
+  )
+}
+
+function notTheSignIn(url: string): CommandError {
+  return new CommandError(
+    EXIT.failed,
+    `what answers at ${url} is not the sign-in of npm run dev; give its address as --sign-in or in\n` +
+      'CHATKIT_MINT_SIGN_IN.',
+  )
+}

@@ -1,0 +1,79 @@
+// Reads environment and config for `npm run dev`, and refuses whatever would let others reach it.
+
+import { randomBytes } from 'node:crypto'
+import { type Variables, withoutBlanks } from '../../config/env.ts'
+import type { SecretLookup } from '../../config/file/needed-secrets.ts'
+import { readSetup, type Setup, SetupError } from '../../config/setup.ts'
+import { isAtLoopback } from '../../config/urls.ts'
+import { isLoopback } from '../../lib/loopback.ts'
+
+/** Secrets that nobody else needs to know, made for this start where the environment has none. */
+const MADE_KEYS = ['USER_PSEUDONYM_KEY', 'CONSOLE_COOKIE_KEY'] as const
+
+/** Setup of a start, and what the environment did not have. */
+export interface DevSetup extends Setup {
+  /** What `PUBLIC_URL` says; the address that the service listens at when undefined. */
+  readonly publicUrl: string | undefined
+  /** Whether the environment has the secret, in its variable or in a file. */
+  readonly has: (name: string) => boolean
+}
+
+/**
+ * Environment and config file, checked as for `npm start`. Secrets that the sign-in shares with the service are
+ * not asked for, nor are API keys that are not set.
+ *
+ * @param configFile - instead of `CONFIG_FILE`
+ * @param given - the process's own variables when absent
+ * @throws `SetupError` with every problem
+ */
+export function readDevSetup(configFile: string | undefined, given?: Variables): DevSetup {
+  const variables = withoutBlanks(given)
+  const problems = reachProblems(variables)
+  if (problems.length > 0) throw new SetupError(problems)
+  const has = (name: string) => [name, `${name}_FILE`].some((one) => variables[one] !== undefined)
+  const publicUrl = variables['PUBLIC_URL']
+  const instead: SecretLookup = (name, kind) => {
+    const made = kind === 'shared_secret' || kind === 'client_secret'
+    return made || (kind === 'api_key' && !has(name)) ? 'unchecked' : undefined
+  }
+  const missing = MADE_KEYS.filter((name) => !has(name))
+  const setup = readSetup(
+    {
+      STORE_URL: 'memory:',
+      // Client secrets name the service's address, which is known once it has a port.
+      PUBLIC_URL: 'http://localhost',
+      ...variables,
+      ...Object.fromEntries(missing.map((name) => [name, newSecret()])),
+    },
+    configFile,
+    instead,
+  )
+  return { ...setup, publicUrl, has }
+}
+
+/** 32 random bytes, base64url. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** One line for each variable by which others could reach the service, who could then be anybody. */
+function reachProblems(variables: Variables): string[] {
+  const { NODE_ENV: mode, HOST: host, PUBLIC_URL: url } = variables
+  const problems: string[] = []
+  if (mode?.trim() === 'production') {
+    problems.push(
+      'NODE_ENV: is production, where nobody may sign in as anybody; run the service with npm start',
+    )
+  }
+  if (host !== undefined && !isLoopback(host.includes(':') ? `[${host}]` : host)) {
+    problems.push(
+      `HOST: npm run dev listens on 127.0.0.1 alone, because whoever reaches it may be anybody; unset HOST, or run the service with npm start`,
+    )
+  }
+  if (url !== undefined && URL.canParse(url) && !isAtLoopback(url)) {
+    problems.push(
+      'PUBLIC_URL: npm run dev is for this machine alone; unset PUBLIC_URL, or run the service with npm start',
+    )
+  }
+  return problems
+}

@@ -1,0 +1,142 @@
+// Puts keys of this start in the place of the config's, and the embedded servers in the place of real ones.
+
+import type { Environment } from '../../config/env.ts'
+import { isPlaceholder } from '../../config/file/placeholders.ts'
+import type {
+  HostedWorkflow,
+  IssuerSettings,
+  Settings,
+  WorkflowSettings,
+} from '../../config/settings.ts'
+import { newSigningKey, type PrivateKey, publicHalf } from '../../embedded/sign-in/keys.ts'
+import type { MadeIssuer } from '../../embedded/sign-in/token-maker.ts'
+import { Secret } from '../../lib/secret.ts'
+import { newSecret } from './environment.ts'
+
+/** A variable that no config can name, with the key of the embedded ChatKit API. */
+const EMBEDDED_KEY = 'embedded ChatKit API'
+/** Pages in development: what Next.js and Vite listen on. */
+const PAGES = ['http://localhost:3000', 'http://localhost:5173'] as const
+
+/** Issuers of the config with keys of this start alone. */
+export interface DevIssuers {
+  /** For the service: public keys, and names of secrets. */
+  readonly settings: readonly IssuerSettings[]
+  /** For the sign-in. */
+  readonly made: readonly MadeIssuer[]
+  /** The secrets that both have, by variable. */
+  readonly secrets: ReadonlyMap<string, string>
+}
+
+/**
+ * Makes a key for each issuer, so that a token of this start is worth nothing anywhere else, and tokens of
+ * anywhere else are worth nothing here.
+ */
+export async function withOwnKeys(issuers: readonly IssuerSettings[]): Promise<DevIssuers> {
+  const secrets = new Map<string, string>()
+  const all = await Promise.all(issuers.map((issuer) => withOwnKey(issuer, secrets)))
+  return { settings: all.map(({ settings }) => settings), made: all, secrets }
+}
+
+async function withOwnKey(issuer: IssuerSettings, secrets: Map<string, string>) {
+  const { keys, sharedSecretEnv, algorithms } = issuer
+  const name = keys.kind === 'secret' ? keys.secretEnv : sharedSecretEnv
+  if (name !== undefined && !secrets.has(name)) secrets.set(name, newSecret() + newSecret())
+  const published = algorithms.find((alg) => !alg.startsWith('HS'))
+  const key = await newSigningKey(published ?? 'ES256')
+  const settings: IssuerSettings = keys.kind === 'secret' ? issuer : withKeySet(issuer, key)
+  const [alg = ''] = algorithms
+  const secret = name === undefined ? undefined : secrets.get(name)
+  const isShared = alg.startsWith('HS') && secret !== undefined
+  return { settings, key: isShared ? { alg, secret } : key }
+}
+
+function withKeySet(issuer: IssuerSettings, key: PrivateKey): IssuerSettings {
+  return { ...issuer, keys: { kind: 'jwks', jwks: { keys: [publicHalf(key)] } } }
+}
+
+/** Whether the embedded ChatKit API takes the place of OpenAI's for this workflow. */
+export function isEmbedded(
+  workflow: WorkflowSettings,
+  has: (name: string) => boolean,
+): workflow is HostedWorkflow {
+  if (workflow.kind !== 'hosted') return false
+  // With a placeholder for its id, OpenAI would refuse it whatever the key.
+  return !has(workflow.apiKeyEnv) || isPlaceholder(workflow.id)
+}
+
+/** Addresses and names that take the place of the config's. */
+export interface DevPlaces {
+  /** The sign-in's own issuer. */
+  readonly signIn: string
+  /** Base URL of the embedded ChatKit API; undefined when no workflow needs it. */
+  readonly chatkitUrl: string | undefined
+  readonly issuers: DevIssuers
+  readonly has: (name: string) => boolean
+}
+
+/** The config's settings, with what this start has in the place of what it must not use. */
+export function devSettings(settings: Settings, places: DevPlaces): Settings {
+  const { signIn, chatkitUrl: baseUrl, issuers, has } = places
+  const { admins, console: login } = settings
+  const like = issuers.settings.find(({ issuer }) => issuer === login?.issuer)
+  const own = signInIssuer(signIn, like ?? issuers.settings[0])
+  return {
+    ...settings,
+    issuers: [...issuers.settings, ...own],
+    workflows: settings.workflows.map((workflow) =>
+      isEmbedded(workflow, has) ? { ...workflow, apiKeyEnv: EMBEDDED_KEY, baseUrl } : workflow,
+    ),
+    admins: admins && { ...admins, issuers: [...admins.issuers, signIn] },
+    console: login && { ...login, issuer: signIn, clientId: 'console' },
+    corsOrigins: [...new Set([...settings.corsOrigins, ...PAGES])],
+  }
+}
+
+/**
+ * The sign-in as an issuer, for the console and for apps that sign in there. Its users are mapped as those of
+ * the issuer that it stands in for.
+ */
+function signInIssuer(issuer: string, like: IssuerSettings | undefined): IssuerSettings[] {
+  if (like === undefined) return []
+  return [
+    {
+      ...like,
+      issuer,
+      tenant: undefined,
+      audience: ['chat-api'],
+      audienceClaim: 'aud',
+      audienceWhenAbsent: 'refuse',
+      algorithms: ['ES256'],
+      keys: { kind: 'discovery' },
+      insecureHttp: false,
+      sharedSecretEnv: undefined,
+      tokenTypes: ['at+jwt'],
+      requiredClaims: ['exp', 'sub'],
+      cookie: undefined,
+      tokenHeader: undefined,
+      logout: undefined,
+    },
+  ]
+}
+
+/**
+ * The environment, with secrets of this start in the place of its own.
+ *
+ * @param secrets - by variable
+ */
+export function withSecrets(
+  environment: Environment,
+  secrets: ReadonlyMap<string, string>,
+): Environment {
+  const made = new Map([...secrets, [EMBEDDED_KEY, `sk-dev-${newSecret()}`]])
+  return {
+    ...environment,
+    secret(name) {
+      const text = made.get(name)
+      if (text === undefined) return environment.secret(name)
+      const secret = new Secret(text)
+      return () => secret
+    },
+  }
+}

@@ -1,0 +1,106 @@
+// Starts the service with one's own config, and what stands in for identity provider and OpenAI.
+
+import type { Variables } from '../../config/env.ts'
+import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
+import { SAMPLE_ACCOUNTS } from '../../embedded/sign-in/accounts.ts'
+import { consoleClient, WEB_APP } from '../../embedded/sign-in/clients.ts'
+import { startSignIn } from '../../embedded/sign-in/sign-in.ts'
+import { createLog } from '../../lib/log.ts'
+import { createService } from '../../service.ts'
+import { createDemoLog } from '../demo/log.ts'
+import { startOnLoopback } from '../loopback-service.ts'
+import type { RunningCommand } from '../run-until-signal.ts'
+import { accepts, onUsualPort, USUAL_PORTS } from '../usual-port.ts'
+import { type DevSetup, newSecret, readDevSetup } from './environment.ts'
+import { introduction, localServers } from './introduction.ts'
+import type { DevOptions } from './options.ts'
+import { devSettings, isEmbedded, withOwnKeys, withSecrets } from './stand-ins.ts'
+
+/** A run, with the addresses of its servers for tests. */
+export interface RunningDev extends RunningCommand {
+  readonly urls: { readonly service: string; readonly signIn: string }
+}
+
+/** Life of the tokens that the introduction shows, and of those of the sign-in. */
+const TOKEN_SECONDS = 12 * 3600
+
+/** Where it reads from and writes to. */
+interface World {
+  /** The process's own when absent. */
+  readonly variables?: Variables
+  readonly output: NodeJS.WritableStream
+}
+
+/**
+ * Starts everything on loopback ports, the usual ones where they are free.
+ *
+ * @throws `SetupError`, `EnvironmentError`, `StoreUnusableError`, or node's own error of a listener
+ */
+export async function startDev(
+  { config, account }: DevOptions,
+  { variables, output }: World = { output: process.stdout },
+): Promise<RunningDev> {
+  const setup = readDevSetup(config, variables)
+  const issuers = await withOwnKeys(setup.settings.issuers)
+  const consoleSecret = newSecret()
+  const accounts = { ...SAMPLE_ACCOUNTS, ...account }
+  const clients = [WEB_APP, consoleClient(consoleSecret)]
+  const signInOptions = { accounts, clients, issuers: issuers.made, tokenSeconds: TOKEN_SECONDS }
+  const signIn = await onUsualPort(USUAL_PORTS.signIn, (free) =>
+    startSignIn({ port: free, ...signInOptions }),
+  )
+  const api = await chatkitApiFor(setup)
+  const { has } = setup
+  const places = { signIn: signIn.issuer, chatkitUrl: api?.url, issuers, has }
+  const settings = devSettings(setup.settings, places)
+  const { console: login } = setup.settings
+  const secrets = new Map([
+    ...issuers.secrets,
+    ...(login ? [[login.clientSecretEnv, consoleSecret] as const] : []),
+  ])
+  const environment = withSecrets(setup.environment, secrets)
+  const short = createDemoLog(output)
+  const log = createLog({ level: environment.logLevel, destination: short })
+  const make = async (url: string) => {
+    const publicUrl = setup.publicUrl ?? url
+    const service = await createService({
+      environment: { ...environment, publicUrl },
+      settings,
+      log,
+    })
+    return { service, app: service.app }
+  }
+  const service = await startOnLoopback(environment.port, make, log)
+  const urls = { service: service.url, signIn: signIn.issuer, chatkit: api?.origin }
+  const { token } = signIn.makeToken({ sub: 'alice', expires_in: TOKEN_SECONDS })
+  return {
+    urls,
+    introduction: introduction({
+      ...{ setup, settings, urls, token },
+      silent: await silentServers(localServers(settings)),
+    }),
+    showRequests: short.showRequests,
+    async close() {
+      await service.close()
+      await Promise.all([signIn.close(), api?.close()])
+    },
+  }
+}
+
+/** Only where a workflow needs it. */
+async function chatkitApiFor({ settings, has }: DevSetup) {
+  if (!settings.workflows.some((workflow) => isEmbedded(workflow, has))) return undefined
+  return await onUsualPort(USUAL_PORTS.chatkit, (free) => startChatKitApi({ port: free }))
+}
+
+/** Those of the addresses that nobody listens at. */
+async function silentServers(servers: readonly string[]): Promise<ReadonlySet<string>> {
+  const silent = new Set<string>()
+  for (const server of servers) {
+    const { hostname, port, protocol } = new URL(server)
+    const usual = protocol === 'https:' ? 443 : 80
+    const host = hostname.replace(/^\[|\]$/g, '')
+    if (!(await accepts(host, Number(port) || usual))) silent.add(server)
+  }
+  return silent
+}
