@@ -44,7 +44,9 @@ declare function $state<T>(initial: T): T
 declare function $state<T>(): T | undefined
 
 declare module 'react-native' {
+  import type { FC, ReactNode } from 'react'
   export const Linking: { openURL(url: string): Promise<unknown> }
+  export const Text: FC<{ children: ReactNode }>
 }
 
 declare module 'react-native-webview' {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { renderGuide } from '../../src/http/docs/guides.ts'
@@ -74,6 +74,16 @@ describe.each(guideNames)('%s', (name) => {
     const named = guideText(name).matchAll(/\b(?:401|403|404|429|50\d) `([a-z_]+)`/g)
     for (const [, code] of named) expect(Object.keys(CODES)).toContain(code)
   })
+})
+
+test('README links to sections of guides that are there', () => {
+  const links = readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(
+    /\]\(src\/docs\/([\w-]+)\.md#([^)]+)\)/g,
+  )
+  const missing = [...links].filter(
+    ([, name = '', anchor = '']) => !anchorsOf(name).includes(anchor),
+  )
+  expect(missing.map(([link]) => link)).toEqual([])
 })
 
 describe('errors by code', () => {

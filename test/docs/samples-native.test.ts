@@ -72,10 +72,20 @@ describe.each([
     expect(text).toMatch(/retry-after/i)
   })
 
-  test('tells the app why there is no secret, in which a block or a sign-out is seen', () => {
+  test('closes the chat of a blocked user, signs in again after every 401, and does nothing else', () => {
     expect(text).toMatch(
       /\bonRefused\((?:given\.code|refusal\.code|answer\.getString\("code"\)|code)\)/,
     )
+    const refusals = problemsOf(mint).filter((code) => CODES[code].status === 401)
+    const named = [...refusals, 'user_blocked'].filter((code) => text.includes(code))
+    expect(named).toEqual([...refusals, 'user_blocked'])
+    expect(refusals.length).toBeGreaterThan(1)
+    expect(text).toMatch(/\bsignIn\(\)/)
+    expect(text).toMatch(/\b(?:close\(\)|isBlocked = true|blocked = true|setBlocked\(true\))/)
+  })
+
+  test('has one call in flight at a time', () => {
+    expect(text).toMatch(/\binFlight\b[^\n]*(?:\?\?=|\?\.takeIf|if let inFlight|\.value)/)
   })
 
   test('speaks to the page as the page has it', () => {
