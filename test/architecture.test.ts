@@ -191,6 +191,8 @@ describe('which way imports go', () => {
       // With a dispatcher.
       'commands/cli/target/service-client.ts',
       'commands/cli/token-create.ts',
+      // Text, for others to copy.
+      'http/openapi/samples.ts',
     ])
   })
 

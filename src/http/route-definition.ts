@@ -49,7 +49,7 @@ export interface RouteDefinition {
   readonly summary: string
   readonly description: string
   readonly tag: keyof typeof TAGS
-  /** Each parameter in the path, with a description; read by the handler. */
+  /** Each parameter in the path, with a description and an example; read by the handler. */
   readonly pathParameters?: Readonly<Record<string, z.ZodType>>
   /** Checked before the handler runs; for backends by the handler, which words refusals as the API does. */
   readonly query?: z.ZodObject
@@ -62,7 +62,7 @@ export interface RouteDefinition {
     /** Other types that are taken, without a schema. */
     readonly otherMediaTypes?: readonly string[]
   }
-  /** For the reference. */
+  /** For the reference, where others than openapi/samples.ts makes of the definition. */
   readonly samples?: readonly CodeSample[]
   readonly answers: readonly Answer[]
   /** Error codes, besides those that follow from checks and body and those of every route. */
@@ -114,9 +114,12 @@ export function textAnswer(description: string, mediaType: string): Answer {
   return { status: 200, description, mediaType, schema: z.string() }
 }
 
-/** Parameter of a path: an id. */
-export function idInPath(description: string): z.ZodType {
-  return z.string().regex(OBJECT_ID).describe(description)
+/** Parameter of a path: an id, and one for samples. */
+export function idInPath(description: string, example: string): z.ZodType {
+  return z
+    .string()
+    .regex(OBJECT_ID)
+    .meta({ description, examples: [example] })
 }
 
 /** A time on the wire: whole Unix seconds. */

@@ -10,5 +10,14 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 /** A bar within a cell would end it. */
 function rowOf(cells: readonly string[]): string {
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return `| ${cells.map((cell) => withUrlsAsCode(cell).replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+/** A bare URL would become a link, and those in texts are examples. */
+function withUrlsAsCode(cell: string): string {
+  const parts = cell.split('`')
+  const marked = parts.map((part, at) =>
+    at % 2 === 0 ? part.replace(/https?:\/\/[^\s;,"')]+/g, '`$&`') : part,
+  )
+  return marked.join('`')
 }

@@ -60,7 +60,7 @@ const example = {
 
 const common = { checks: ['admin'], tag: 'admin' } as const
 const AUDITED = 'What admins read is in the audit.'
-const id = { id: idInPath('The session, cksess_…') }
+const id = { id: idInPath('The session, cksess_…', example.id) }
 
 export const SESSIONS_ROUTES = {
   listSessions: {

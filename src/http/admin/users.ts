@@ -104,7 +104,12 @@ const blockExample = {
 
 const common = { checks: ['admin'], tag: 'admin' } as const
 /** Describes the parameter that {@link pathUser} reads. */
-export const userInPath = { user: aUser.describe('The ChatKit user, percent-encoded.') }
+export const userInPath = {
+  user: aUser.meta({
+    description: 'The ChatKit user, percent-encoded.',
+    examples: [blockExample.user],
+  }),
+}
 
 export const USER_ROUTES = {
   revokeUser: {

@@ -57,8 +57,8 @@ const itemExample = {
 }
 
 const common = { checks: ['backend'], tag: 'chatkit api' } as const
-const SESSION = { session_id: idInPath('The session, cksess_…') }
-const THREAD = { thread_id: idInPath('The thread, cthr_…') }
+const SESSION = { session_id: idInPath('The session, cksess_…', 'cksess_68e5') }
+const THREAD = { thread_id: idInPath('The thread, cthr_…', 'cthr_68e5') }
 
 export const BACKEND_ROUTES = {
   createChatKitSession: {

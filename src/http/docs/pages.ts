@@ -30,7 +30,11 @@ export const DOCS_ROUTES = {
       'How to use the service from a page, a phone, and how to run it. With `.md` behind the name, the same as text. At a name that is none, a browser gets a page with the list, and status 404.',
     tag: 'operation',
     pathParameters: {
-      page: z.string().min(1).max(64).describe('Its name, as the list on `/docs` has it.'),
+      page: z
+        .string()
+        .min(1)
+        .max(64)
+        .meta({ description: 'Its name, as the list on `/docs` has it.', examples: ['errors'] }),
     },
     answers: [
       textAnswer('The guide.', 'text/html'),

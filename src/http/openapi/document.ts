@@ -10,10 +10,14 @@ import {
 } from '../route-definition.ts'
 import { securityOf } from './operation.ts'
 import { type Content, describeResponses, problemExamples, problemSchema } from './responses.ts'
+import { samplesOf } from './samples.ts'
 import { type JsonSchema, jsonSchema, namedSchemas } from './schemas.ts'
 
 /** The document, as `GET /openapi.json` has it. */
 export type OpenApi = ReturnType<typeof createOpenApi>
+
+/** A service that does not know its own URL, in samples. */
+const SOMEWHERE = 'https://chat.example.com'
 
 /** One operation of it. */
 export type Operation = ReturnType<typeof describeOperation>
@@ -25,7 +29,7 @@ export type Operation = ReturnType<typeof describeOperation>
 export function createOpenApi(routes: RouteDefinitions, publicUrl: string | undefined) {
   const paths: Record<string, Record<string, Operation>> = {}
   for (const [id, route] of Object.entries(routes)) {
-    const described = describeOperation(id, route)
+    const described = describeOperation(id, route, publicUrl)
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: described }
   }
   return {
@@ -95,8 +99,9 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
   }
 }
 
-function describeOperation(operationId: string, route: RouteDefinition) {
-  const { summary, description, tag, requestBody, samples } = route
+/** @param base - where its samples send their request */
+function describeOperation(operationId: string, route: RouteDefinition, base = SOMEWHERE) {
+  const { summary, description, tag, requestBody, samples = samplesOf(route, base) } = route
   return {
     operationId,
     summary,
@@ -107,7 +112,7 @@ function describeOperation(operationId: string, route: RouteDefinition) {
     ...(requestBody && { requestBody: describeBody(requestBody) }),
     responses: describeResponses(route),
     // Known to the renderers of OpenAPI documents (Redoc and others).
-    ...(samples && { 'x-codeSamples': samples }),
+    'x-codeSamples': samples,
   }
 }
 

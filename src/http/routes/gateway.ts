@@ -10,7 +10,10 @@ const common = {
   checks: [],
   tag: 'chatkit',
   pathParameters: {
-    workflow: z.string().regex(WORKFLOW_NAME).describe('Name of a self-hosted workflow.'),
+    workflow: z
+      .string()
+      .regex(WORKFLOW_NAME)
+      .meta({ description: 'Name of a self-hosted workflow.', examples: ['helpdesk'] }),
   },
 } as const
 

@@ -75,7 +75,7 @@ export function threadRoutes({
   const one = {
     ...side,
     path: `${path}/{id}`,
-    pathParameters: { id: idInPath('The thread, cthr_…') },
+    pathParameters: { id: idInPath('The thread, cthr_…', threadExample.id) },
   } as const
   return {
     list: {

@@ -66,7 +66,7 @@ const operation = z.strictObject({
   security: z.array(z.record(z.string(), z.array(z.string()))),
   parameters: z.array(parameter).optional(),
   requestBody: z.strictObject({ required: z.boolean(), content }).optional(),
-  'x-codeSamples': z.array(z.strictObject({ lang: z.string(), source: z.string() })).optional(),
+  'x-codeSamples': z.array(z.strictObject({ lang: z.string(), source: z.string() })).length(3),
   responses: z.record(
     z.string().regex(/^(?:[2-5]\d\d|[45]XX)$/),
     z.strictObject({

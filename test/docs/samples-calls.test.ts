@@ -1,0 +1,159 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
+import { createOpenApi } from '../../src/http/openapi/document.ts'
+import type { RouteDefinition } from '../../src/http/route-definition.ts'
+import { ROUTES } from '../../src/http/route-table.ts'
+import { asAt, createThread } from '../gateway/scene.ts'
+import { ADMINS } from '../support/admin-calls.ts'
+import {
+  helpdeskSecret,
+  PUBLIC_URL,
+  selfHostedConfig,
+  sidOf,
+} from '../support/chatkit/self-hosted.ts'
+import { ISSUER, signer, startService, tokenFor } from '../support/running-service.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+import { NODE } from '../support/service-process.ts'
+import { forAllTests } from '../support/started.ts'
+import { logoutClaimsOf } from '../support/tokens.ts'
+
+// The samples that are made of the definitions, run as they stand, but for ids and tokens that exist. One process
+// of each language runs all of them.
+
+/** The issuer and, with `alice`, the user in the examples of the definitions. */
+const iss = 'https://login.acme.example/'
+const CLIENT = 'desk:a secret of the help desk'
+const INTROSPECTION = `introspection:
+  clients: [{ id: desk, secret_sha256: 'sha256:${createHash('sha256').update(CLIENT.slice(5)).digest('hex')}' }]`
+
+const server = forAllTests(() => startChatKitServer({ port: 0, wordMs: 0 }))
+const running = forAllTests(() => {
+  const config = selfHostedConfig({ server: server.url, more: `${ADMINS}\n${INTROSPECTION}` })
+    .replace(`issuer: ${ISSUER}`, `issuer: ${iss}\n    logout: { client_ids: [web-app] }`)
+    .replace('user: claims.sub', `user: 'issuer + "|" + claims.sub'`)
+  return startService({ config, env: { PUBLIC_URL } })
+})
+const folder = scratchFolder()
+const run = promisify(execFile)
+
+/** Operations after which others would be refused; in this order, behind all others. */
+const LAST = [
+  ...['deleteOwnThread', 'deleteAnyThread', 'cancelSession', 'signOut', 'revokeUser', 'revoke'],
+  ...['listBlocks', 'liftBlock', 'exportUser', 'eraseUser', 'backchannelLogout'],
+]
+const MADE = Object.entries<RouteDefinition>(ROUTES)
+  .filter(([, { samples }]) => samples === undefined)
+  .map(([id, route]) => ({ id, answer: route.answers[0] }))
+  .toSorted((one, other) => LAST.indexOf(one.id) - LAST.indexOf(other.id))
+
+type Language = 'curl' | 'JavaScript' | 'Python'
+
+/** The samples of a language, by operation. */
+function samplesIn(language: Language): ReadonlyMap<string, string> {
+  const operations = Object.values(createOpenApi(ROUTES, running.url).paths).flatMap(Object.values)
+  return new Map(
+    operations.map(({ operationId, 'x-codeSamples': samples }) => {
+      const sample = samples.find(({ lang }: { lang: string }) => lang === language)
+      return [operationId, sample?.source ?? '']
+    }),
+  )
+}
+
+/** A user with a session, two threads and a picture. */
+async function seed() {
+  const secret = await helpdeskSecret(running, 'alice', { iss })
+  const alice = asAt(`${running.url}/chatkit/helpdesk`, { secret })
+  const photo = { name: 'photo.png', size: 3, mime_type: 'image/png' }
+  const made = (await (await alice(['attachments.create', photo])).json()) as Made
+  const threads = [await createThread(alice, 'one'), await createThread(alice, 'two')]
+  const image = { id: 'img_1', url: `${server.origin}/upload/${made.id}` }
+  const thread_id = threads[0]?.id ?? ''
+  const item = { id: 'i', thread_id, created_at: 1, type: 'generated_image', image }
+  server.server.setFaults({ status: 200, body: { data: [item], has_more: false }, times: 1 })
+  const page = (await (await alice(['items.list', { thread_id }])).json()) as Page
+  const here = (url = '') => url.replace(PUBLIC_URL, running.url)
+  return {
+    ids: { session: sidOf(secret), threads: threads.map(({ id }) => id) },
+    variables: {
+      USER_TOKEN: tokenFor('alice', { iss }),
+      ADMIN_TOKEN: tokenFor('ada', { iss, roles: ['chatkit-admin'] }),
+      CLIENT_SECRET: secret,
+      INTROSPECTION_CLIENT: CLIENT,
+      UPLOAD_URL: here(made.upload_url),
+      FILE_URL: here(page.data[0]?.image.url),
+    },
+  }
+}
+
+interface Made {
+  readonly id: string
+  readonly upload_url: string
+}
+interface Page {
+  readonly data: readonly { readonly image: { readonly url: string } }[]
+}
+
+/** A program that runs samples one after another, with a line of `=====` behind each. */
+const PROGRAMS = {
+  curl: (sources: readonly string[]) => ({
+    program: 'bash',
+    options: [
+      '-c',
+      sources
+        .map(
+          (one) =>
+            `${one} --silent --show-error --fail -w '%{http_code}' || exit 1; echo; echo =====`,
+        )
+        .join('\n'),
+    ],
+  }),
+  JavaScript: (sources: readonly string[]) => ({
+    program: NODE,
+    options: [
+      '--input-type=module',
+      '-e',
+      `for (const source of ${JSON.stringify(sources)}) {
+         await import('data:text/javascript,' + encodeURIComponent(source))
+         console.log('=====')
+       }`,
+    ],
+  }),
+  Python: (sources: readonly string[]) => ({
+    program: '/usr/bin/python3',
+    options: [
+      '-c',
+      `for source in ${JSON.stringify(sources)}:\n    exec(source, {})\n    print("=====")`,
+    ],
+  }),
+} as const
+
+describe.each(['curl', 'JavaScript', 'Python'] as const)('in %s', (language) => {
+  test('each call answers as its sample shows', async () => {
+    const { ids, variables } = await seed()
+    writeFileSync(join(folder, 'photo.png'), 'abc')
+    const claims = logoutClaimsOf(iss, Date.now(), { sub: 'bob', jti: language })
+    const logout = signer.token(claims, { typ: 'logout+jwt' })
+    const samples = samplesIn(language)
+    const sources = MADE.map(({ id }) =>
+      (samples.get(id) ?? '')
+        .replace('cksess_68e5c1f0', ids.session)
+        .replace('cthr_68e5c1f0', ids.threads[id === 'deleteAnyThread' ? 1 : 0] ?? '')
+        .replace('eyJ…', logout),
+    )
+    const { program, options } = PROGRAMS[language](sources)
+    const env = { PATH: process.env['PATH'], ...variables }
+    const { stdout } = await run(program, [...options], { cwd: folder, env })
+    const outputs = stdout.split(/=====\n/)
+    expect(outputs).toHaveLength(MADE.length + 1)
+    for (const [at, { id, answer }] of MADE.entries()) {
+      const [field = '20'] = Object.keys(Object(answer?.example))
+      expect({ id, output: outputs[at] }).toEqual({ id, output: expect.stringMatching(/\S/) })
+      if (answer?.mediaType === undefined) expect(outputs[at]).toContain(field)
+    }
+  })
+})
