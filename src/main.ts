@@ -1,4 +1,7 @@
 // The process: reads environment and config, builds the service, listens, and drains at a signal.
+
+// First, for whoever starts this file without the npm scripts.
+import './check-node.js'
 import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'

@@ -32,7 +32,7 @@ const LEAVES = [...PORTS, 'lib']
  * `http/*` means the files directly in `http`.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  'main.ts': ['service.ts', 'config', 'http', ...LEAVES],
+  'main.ts': ['check-node.js', 'service.ts', 'config', 'http', ...LEAVES],
   'check-node.js': [],
   'service.ts': [
     ...['app.ts', 'upstreams.ts', 'http', 'console', 'gateway', 'administer'],

@@ -7,6 +7,7 @@ import {
   readConfigSources,
   readServiceVariables,
 } from '../config/env.ts'
+import { placeNotes } from '../config/file/file-place.ts'
 import { loadConfig } from '../config/file/load-config.ts'
 import type { SecretLookup } from '../config/file/needed-secrets.ts'
 import { placeholderOrigins } from '../config/file/placeholders.ts'
@@ -30,7 +31,7 @@ function run(args: readonly string[]): number {
     const { secret } = readConfigSources(variables)
     const loaded = loadConfig(text, { file, secrets: lookUp(secret), toRun: true })
     if (fromFile !== undefined) process.stdout.write(`.env: read; it gives ${names(fromFile)}\n`)
-    process.stdout.write(summarise(file, loaded))
+    process.stdout.write(summarise(file, loaded, placeNotes(file, text)))
     return 0
   } catch (error) {
     if (error instanceof ConfigError || error instanceof EnvironmentError) {
@@ -68,11 +69,16 @@ function readProblem(error: unknown): string {
   return `cannot be read (${code})`
 }
 
-function summarise(file: string, { settings, environment }: ReturnType<typeof loadConfig>): string {
+function summarise(
+  file: string,
+  { settings, environment }: ReturnType<typeof loadConfig>,
+  ofPlace: readonly string[],
+): string {
   const issuers = count(settings.issuers.length, 'issuer')
   const workflows = count(settings.workflows.length, 'workflow')
   const needed = [...environment, ...needsBesides(settings)]
-  const notes = [...widenedTrust(settings), ...placeholderOrigins(settings.corsOrigins)]
+  const ofTrust = [...widenedTrust(settings), ...placeholderOrigins(settings.corsOrigins)]
+  const notes = [...ofPlace, ...ofTrust]
   return [
     `${file}: ok: ${issuers}, ${workflows}; npm start needs ${names(needed)}`,
     ...notes.map((line) => `${file}: note: ${line}`),

@@ -1,6 +1,7 @@
 // Reads environment and config file together, and reports everything that is wrong with either.
 
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import {
   type Environment,
   EnvironmentError,
@@ -95,7 +96,7 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
   const problems: string[] = []
   if (environment.publicUrl === undefined) {
     problems.push(
-      `PUBLIC_URL: needed by the self-hosted workflow ${selfHosted.name}; set this service's URL`,
+      `PUBLIC_URL: needed by the self-hosted workflow ${selfHosted.name}; set this service's URL, on your own machine http://localhost:8787`,
     )
   }
   // Instances that share a store must share the keys, or each refuses what the others signed.
@@ -131,8 +132,9 @@ function readText(file: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    const advice = 'set CONFIG_FILE, or copy one of config/examples to config/chatkit-mint.yaml'
-    throw new SetupError([`${file}: cannot be read (${code}); ${advice}`])
+    const advice =
+      'set CONFIG_FILE to your file; config/examples has one for each identity provider'
+    throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}`])
   }
 }
 

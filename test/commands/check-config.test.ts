@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { placeNotes } from '../../src/config/file/file-place.ts'
 import { MINIMAL } from '../config/fixtures.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE, PREPARED, WITHOUT_ENV_FILE } from '../support/service-process.ts'
@@ -116,5 +117,46 @@ test.each([[[]], [['a.yaml', 'b.yaml']]])('wrong usage %j: exit 64 and how to us
     code: 64,
     out: '',
     err: 'usage: npm run check-config -- FILE\n',
+  })
+})
+
+describe('the place of a file that was copied', () => {
+  const root = scratchFolder()
+  mkdirSync(join(root, 'config/examples'), { recursive: true })
+  mkdirSync(join(root, '.git'))
+  writeFileSync(join(root, 'config/schema.json'), '{}')
+  const notesOf = (file: string, schema: string) =>
+    placeNotes(join(root, file), `# yaml-language-server: $schema=${schema}\n`, root)
+
+  test.each([
+    ['config/local.yaml', '../schema.json', 'schema.json'],
+    ['config/examples/mine.yaml', 'schema.json', '../schema.json'],
+    ['mine.yaml', './schema.json', 'config/schema.json'],
+  ])('%s with $schema=%s: a note says to write %s', (file, schema, right) => {
+    expect(notesOf(file, schema)).toEqual([expect.stringContaining(`write $schema=${right}`)])
+  })
+
+  test.each([
+    ['config/local.yaml', 'schema.json'],
+    ['config/examples/mine.yaml', '../schema.json'],
+    ['config/local.yaml', 'https://chat.example.com/schema.json'],
+  ])('%s with $schema=%s is right', (file, schema) => {
+    expect(notesOf(file, schema)).toEqual([])
+  })
+
+  test('an example over the shipped file: a note says where to keep it, in a clone alone', () => {
+    const shipped = 'config/chatkit-mint.yaml'
+    const note = expect.stringMatching(/keep yours as config\/local\.yaml.* set CONFIG_FILE/)
+    expect(notesOf(shipped, 'schema.json')).toEqual([note])
+    expect(placeNotes('/app/config/chatkit-mint.yaml', '', '/app')).toEqual([])
+  })
+
+  test('the notes stand below the line that says that the file is right', () => {
+    const file = write('copied.yaml', `# yaml-language-server: $schema=../nowhere.json\n${MINIMAL}`)
+    const { code, out } = check(file)
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /: ok: .*\n.*: note: \$schema leads to \.\.\/nowhere\.json, .*write \$schema=/,
+    )
   })
 })

@@ -25,6 +25,14 @@ describe('the Node that the process runs on', () => {
   })
 })
 
+test('src/main.ts without the npm scripts says so too', () => {
+  const started = ['--import', pretendVersion('22.18.0'), 'src/main.ts']
+  const { status, stderr } = spawnSync(NODE, started, { cwd: ROOT, encoding: 'utf8' })
+  expect(status).toBe(78)
+  expect(stderr).toMatch(/^chatkit-mint needs Node 24\.11 or newer; this is 22\.18\.0/)
+  expect(stderr).toContain('npm start')
+})
+
 const OLD = '/usr/bin/node'
 
 function isOldNode(): boolean {

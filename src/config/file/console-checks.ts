@@ -59,7 +59,9 @@ export function consoleProblems(environment: Environment, settings: Settings): s
 
 function publicUrlProblems(publicUrl: string | undefined): string[] {
   if (publicUrl === undefined) {
-    return ["PUBLIC_URL: needed by the console; set this service's URL"]
+    return [
+      "PUBLIC_URL: needed by the console; set this service's URL, on your own machine http://localhost:8787",
+    ]
   }
   // Over plain http anyone on the way could take the cookie, and browsers drop a secure one.
   if (isSecureUrl(new URL(publicUrl))) return []

@@ -17,6 +17,9 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   boolean: 'true or false',
 }
 
+/** Editors read a comment. */
+const SCHEMA_ADVICE = 'write it as the first line: # yaml-language-server: $schema=schema.json'
+
 /**
  * Checks the shape of the config file, every key on its own.
  *
@@ -34,7 +37,10 @@ export function reportSchemaProblems(data: unknown, report: Report): void {
 
 function reportUnknownKeys(keys: readonly string[], path: Path, report: Report): void {
   const known = knownKeys(path).join(', ')
-  for (const key of keys) report([...path, key], `is not a known key; known here: ${known}`)
+  for (const key of keys) {
+    const advice = key === '$schema' ? SCHEMA_ADVICE : `known here: ${known}`
+    report([...path, key], `is not a known key; ${advice}`)
+  }
 }
 
 function describeIssue(issue: Issue, missing: boolean): string {

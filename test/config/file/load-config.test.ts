@@ -80,6 +80,12 @@ test.each(['consoles: {}'])('an unknown key at the top: %s', (line) => {
   ])
 })
 
+test('$schema as a key: says that it is a comment', () => {
+  expect(problemsOf(`${MINIMAL}$schema: schema.json\n`)).toEqual([
+    expect.stringMatching(/is not a known key; write it as the first line: # yaml-language-server/),
+  ])
+})
+
 test('a misplaced secret is never printed', () => {
   const key = 'sk-proj-abcdefghijklmnop'
   const texts = [
