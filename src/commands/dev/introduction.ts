@@ -37,7 +37,7 @@ For development, on this machine alone. Ctrl-C ends it.
 
   ${urls.service}  the service; its documentation is at ${urls.service}/docs.
   ${urls.signIn}  the sign-in: makes tokens as your issuers do, with keys of this start that no other service takes.
-${consoleLine(facts)}
+${consoleLine(facts)}${takenLine(facts)}
 Store: ${storeName(environment.store)}
 
 Issuers, whose tokens it makes; the first is the default:
@@ -69,6 +69,12 @@ function signInOption(url: string): string {
 function consoleLine({ settings, urls }: DevFacts): string {
   if (settings.console === undefined) return ''
   return `  ${urls.service}/admin  the console: sign in as ada, or as somebody of --account for whom admins.when holds.\n`
+}
+
+function takenLine({ setup, urls }: DevFacts): string {
+  const { port } = setup.environment
+  if (port === 0 || new URL(urls.service).port === String(port)) return ''
+  return `\nPort ${port} is taken, so the service is at another; stop what uses it, or set PORT.\n`
 }
 
 function storeName(store: StoreLocation): string {

@@ -27,6 +27,7 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
   {
     heading: 'Set up',
     guides: [
+      { name: 'develop', title: 'Develop against your config' },
       { name: 'identity-providers', title: 'Identity providers' },
       { name: 'identity-providers-hosted', title: 'Providers for customers' },
       { name: 'identity-providers-company', title: 'Providers for colleagues' },

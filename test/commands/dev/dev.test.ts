@@ -263,6 +263,19 @@ test('STORE_URL is used, and named', async () => {
   })
 })
 
+test('a port that is taken: another one, and the start says so', async () => {
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  const port = String((taken.address() as AddressInfo).port)
+  await during(startDevScene(HOSTED, { PORT: port }), async (dev) => {
+    expect(dev.introduction).toContain(`Port ${port} is taken`)
+    expect(new URL(dev.urls.service).port).not.toBe(port)
+    const { send_as } = await dev.token({ sub: 'alice' })
+    expect((await dev.mint(...send_as)).status).toBe(200)
+  })
+  taken.close()
+})
+
 describe('as a process', () => {
   test('prints whole lines to paste that work, and ends at Ctrl-C', async () => {
     const dev = spawnNode([COMMAND, '--config', configFile(HOSTED)], { PORT: '0' })
