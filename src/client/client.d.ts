@@ -8,37 +8,37 @@ export type MintOptions = {
      */
     url: string;
     /**
-     * The user's; absent where the service reads a cookie.
+     * Gives the signed-in user's token; asked before each call. Absent where the service reads a cookie.
      */
     getToken?: () => string | null | undefined | Promise<string | null | undefined>;
     /**
-     * Its name in the service's config; the user's default when absent.
+     * Name of the workflow in the service's config; the user's default one when absent.
      */
     workflow?: string;
     /**
-     * As the config allows.
+     * What the workflow's `input` declares in the service's config.
      */
     input?: Readonly<Record<string, string | number | boolean>>;
     /**
-     * The token is missing, expired or not accepted.
+     * Called when the token is missing, expired or not accepted (401).
      */
     onSignedOut?: (error: MintError) => void;
     /**
-     * An administrator took the access back.
+     * Called when an administrator took the access back (`user_blocked`).
      */
     onRevoked?: (error: MintError) => void;
     /**
-     * Instead of the global one.
+     * Used in the place of the global `fetch`.
      */
     fetch?: typeof fetch;
 };
 export type Controls = {
     /**
-     * For a sign-out: forgets everything, ends what is in flight, begins anew.
+     * For a sign-out: forgets the secret, ends what is in flight, and begins anew.
      */
     reset: () => void;
     /**
-     * Aborts at the next `reset()`.
+     * Gives a signal that aborts at the next `reset()`.
      */
     signal: () => AbortSignal;
 };
@@ -55,15 +55,17 @@ export type Run = {
 export type Mint = (options: MintOptions, run: Run, current: string | null) => Promise<string>;
 /** Why there is no client secret. Match on `code`. */
 export declare class MintError extends Error {
+    /** A code of the service, or one of the helper's own. */
     code: string;
+    /** HTTP status of the answer; undefined when none came. */
     status: number | undefined;
+    /** `request_id` of the answer, which the service's log has, too. */
     requestId: string | undefined;
+    /** Milliseconds to wait, as `Retry-After` of the answer says; at most two minutes. */
     retryAfterMs: number | undefined;
-    /**
-     * @param {string} code - the service's, `network_error`, `token_unavailable`, `invalid_response`, `reset`
+    /** @param {string} code - the service's, `network_error`, `token_unavailable`, `invalid_response`, `reset`
      * @param {string} message - for developers
-     * @param {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} [failure] - `requestId` is what the service's log has
-     */
+     * @param {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} [failure] - `requestId` is what the service's log has */
     constructor(code: string, message: string, { status, requestId, retryAfterMs, cause }?: {
         status?: number;
         requestId?: string | undefined;

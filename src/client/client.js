@@ -6,26 +6,24 @@
 /**
  * @typedef {object} MintOptions
  * @property {string} url The service, as `https://chat.example.com`; `''` for the page's own origin.
- * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] The user's; absent where the service reads a cookie.
- * @property {string} [workflow] Its name in the service's config; the user's default when absent.
- * @property {Readonly<Record<string, string | number | boolean>>} [input] As the config allows.
- * @property {(error: MintError) => void} [onSignedOut] The token is missing, expired or not accepted.
- * @property {(error: MintError) => void} [onRevoked] An administrator took the access back.
- * @property {typeof fetch} [fetch] Instead of the global one.
+ * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] Gives the signed-in user's token; asked before each call. Absent where the service reads a cookie.
+ * @property {string} [workflow] Name of the workflow in the service's config; the user's default one when absent.
+ * @property {Readonly<Record<string, string | number | boolean>>} [input] What the workflow's `input` declares in the service's config.
+ * @property {(error: MintError) => void} [onSignedOut] Called when the token is missing, expired or not accepted (401).
+ * @property {(error: MintError) => void} [onRevoked] Called when an administrator took the access back (`user_blocked`).
+ * @property {typeof fetch} [fetch] Used in the place of the global `fetch`.
  */
 
 /**
  * @typedef {object} Controls
- * @property {() => void} reset For a sign-out: forgets everything, ends what is in flight, begins anew.
- * @property {() => AbortSignal} signal Aborts at the next `reset()`.
+ * @property {() => void} reset For a sign-out: forgets the secret, ends what is in flight, and begins anew.
+ * @property {() => AbortSignal} signal Gives a signal that aborts at the next `reset()`.
  */
 /** @typedef {((current?: string | null) => Promise<string>) & Controls} GetClientSecret */
 /** @typedef {typeof fetch & Controls} ChatKitFetch */
 
-/**
- * From one reset to the next, which aborts `over`; everybody waits for one `flight`, which `drop` rejects.
- * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, flight?: Promise<string> | undefined, drop?: (error: MintError) => void, stopped?: MintError }} Run
- */
+/** From one reset to the next, which aborts `over`; everybody waits for one `flight`, which `drop` rejects.
+ * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, flight?: Promise<string> | undefined, drop?: (error: MintError) => void, stopped?: MintError }} Run */
 
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
 
@@ -35,17 +33,19 @@ const LONGEST_WAIT_MS = 120_000
 
 /** Why there is no client secret. Match on `code`. */
 export class MintError extends Error {
-  /**
-   * @param {string} code - the service's, `network_error`, `token_unavailable`, `invalid_response`, `reset`
+  /** @param {string} code - the service's, `network_error`, `token_unavailable`, `invalid_response`, `reset`
    * @param {string} message - for developers
-   * @param {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} [failure] - `requestId` is what the service's log has
-   */
+   * @param {{ status?: number, requestId?: string | undefined, retryAfterMs?: number | undefined, cause?: unknown }} [failure] - `requestId` is what the service's log has */
   constructor(code, message, { status, requestId, retryAfterMs, cause } = {}) {
     super(`${code}: ${message}`, { cause })
     this.name = 'MintError'
+    /** A code of the service, or one of the helper's own. */
     this.code = code
+    /** HTTP status of the answer; undefined when none came. */
     this.status = status
+    /** `request_id` of the answer, which the service's log has, too. */
     this.requestId = requestId
+    /** Milliseconds to wait, as `Retry-After` of the answer says; at most two minutes. */
     this.retryAfterMs = retryAfterMs
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { HELPER_CODES } from '../../src/commands/reference/client.ts'
 import { NPM_COMMANDS } from '../../src/commands/reference/command-line.ts'
 import { REFERENCE_PAGES } from '../../src/commands/reference/pages.ts'
 import { TRACING_VARIABLES } from '../../src/config/tracing.ts'
@@ -85,4 +86,33 @@ test('the page about metrics has each one that the service registers', async () 
       .toSorted(),
   )
   expect(firstCells('metrics')).toEqual(expect.arrayContaining(ours))
+})
+
+describe('the page about the browser helper', () => {
+  const read = (file: string) => readFileSync(join(ROOT, 'src/client', file), 'utf8')
+  const page = guideText('client')
+
+  test('has every function and class that it exports, and every option', () => {
+    const exported = Array.from(
+      read('client.js').matchAll(/^export (?:class|function) (\w+)/gm),
+      ([, name]) => name ?? '',
+    )
+    expect(exported.length).toBeGreaterThan(2)
+    for (const name of exported) expect(page).toContain(`\n## ${name}\n`)
+    const options = read('client.js').matchAll(/@property \{.*\} \[?(\w+)\]? /g)
+    const names = Array.from(options, ([, name]) => name)
+    expect(names.length).toBeGreaterThan(7)
+    expect(firstCells('client')).toEqual(
+      expect.arrayContaining(names.filter((name) => name !== 'url')),
+    )
+    expect(page).toContain('| `url` (required) |')
+  })
+
+  test('has every code that the helper makes, and no other', () => {
+    const made = read('client.js').matchAll(
+      /(?:failWith|new MintError)\('(\w+)'|\? '(\w+)' : `http_/g,
+    )
+    const codes = Array.from(made, ([, one, other]) => one ?? other ?? '')
+    expect([...new Set(codes)].toSorted()).toEqual(Object.keys(HELPER_CODES).toSorted())
+  })
 })

@@ -1,5 +1,6 @@
 // The pages of the reference that are made from the code, by the name of their file in src/docs.
 
+import { clientPage } from './client.ts'
 import { commandLinePage } from './command-line.ts'
 import { configurationPage } from './configuration.ts'
 import { environmentPage } from './environment.ts'
@@ -10,5 +11,6 @@ export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<str
   configuration: configurationPage,
   environment: environmentPage,
   'command-line': commandLinePage,
+  client: clientPage,
   metrics: metricsPage,
 }

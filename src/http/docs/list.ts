@@ -56,6 +56,7 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'configuration', title: 'Configuration' },
       { name: 'environment', title: 'Environment' },
       { name: 'command-line', title: 'Command line' },
+      { name: 'client', title: 'Browser helper' },
       { name: 'metrics', title: 'Metrics' },
     ],
   },
