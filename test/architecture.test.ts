@@ -21,6 +21,7 @@ const PORTS = [
   'registry/owned-records.ts',
   'registry/identity.ts',
   'registry/audit.ts',
+  'registry/audit-entry.ts',
   'config/settings.ts',
   'config/env.ts',
   'config/setup.ts',

@@ -3,8 +3,9 @@
 import type { CallOptions } from '../chatkit/port.ts'
 import type { UserId } from '../lib/ids.ts'
 import type { Audit } from '../registry/audit.ts'
+import type { AuditEntry, AuditQuery } from '../registry/audit-entry.ts'
 import type { Registry } from '../registry/port.ts'
-import type { AuditEntry, AuditQuery, Page } from '../registry/records.ts'
+import type { Page } from '../registry/records.ts'
 
 /** One request of an admin; every function of this folder takes it first. */
 export interface AdminRequest {

@@ -157,7 +157,10 @@ export function listOf(entry: z.ZodType, id: string): z.ZodType {
       object: z.literal('list').describe('Always `list`.'),
       data: z.array(entry).max(100).describe('The entries.'),
       first_id: z.string().nullable().describe('Cursor for `before`; null when `data` is empty.'),
-      last_id: z.string().nullable().describe('Cursor for `after`; null when `data` is empty.'),
+      last_id: z
+        .string()
+        .nullable()
+        .describe('Cursor for `after`; null when there is none to go on from.'),
       has_more: z.boolean().describe('Whether there is more in this direction.'),
     })
     .meta({ id, description: 'A page of a list.' })

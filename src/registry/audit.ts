@@ -1,9 +1,9 @@
 // Writes the audit, the record of who did what to whom: to the registry for admins, and as log lines.
 import { type Clock, unixSeconds } from '../lib/clock.ts'
-import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import type { AuditEntry } from './audit-entry.ts'
+import { createAuditQueue, type NewAuditEntry, newEntryId } from './audit-queue.ts'
 import type { Registry } from './port.ts'
-import type { AuditEntry } from './records.ts'
 
 /** Kinds of audit entries; the `action` filter of the admin endpoint takes these. */
 export type AuditAction =
@@ -21,6 +21,8 @@ export type AuditAction =
   | 'admin_sign_in'
   | 'introspection_attempt'
   | 'backend_attempt'
+  /** Entries that were too many while the store was away. */
+  | 'dropped'
 
 /** Something that was done or refused. */
 export interface AuditEvent {
@@ -29,6 +31,8 @@ export interface AuditEvent {
   readonly action: AuditAction
   /** The ChatKit user it was done to. */
   readonly user?: string | undefined
+  /** The actor is that user, whatever the two names are: an erase of the user takes the actor too. */
+  readonly byUser?: boolean
   readonly outcome: AuditEntry['outcome']
   readonly reason?: string | undefined
   readonly requestId: string
@@ -36,7 +40,10 @@ export interface AuditEvent {
 
 /** Writes entries of the audit. */
 export interface Audit {
-  /** For actions of admins and identity providers. Resolves when the entry is durable; also a log line. */
+  /**
+   * For actions of admins and identity providers. Resolves when the entry is durable; also a log line. When
+   * the store fails, it throws, and the entry is written once the store is back: it tells what was tried.
+   */
   write(event: AuditEvent): Promise<void>
   /**
    * For the actions of users: entries are written together, within 100 ms. When a caller repeats an
@@ -55,11 +62,6 @@ export interface AuditOptions {
   readonly log: Log
 }
 
-/** Most entries that wait while the store is down. Older ones are then in the log only. */
-const MOST_WAITING = 10_000
-const WITHIN_MS = 100
-const AGAIN_AFTER_MS = 1000
-
 /**
  * Most entries per minute for one action of one caller with the same outcome and reason. A mint that
  * succeeds is not counted here: it has its own limit.
@@ -71,15 +73,13 @@ const REPEATS_MS = 60_000
 const MOST_CALLERS = 10_000
 
 export function createAudit({ registry, hashUser, now, log }: AuditOptions): Audit {
-  let waiting: AuditEntry[] = []
-  let timer: NodeJS.Timeout | undefined
-  let writing: Promise<void> = Promise.resolve()
-  let failing = false
+  const { note, write, flush } = createAuditQueue({ registry, now, log })
   const isRepeated = createRepeats(now)
 
-  function entryOf({ actor, action, user, outcome, reason, requestId }: AuditEvent): AuditEntry {
+  function entryOf(event: AuditEvent): NewAuditEntry {
+    const { actor, action, user, outcome, reason, requestId, byUser = actor === user } = event
     const at = unixSeconds(now)
-    return { id: newId('aud_'), at, actor, action, user, outcome, reason, requestId }
+    return { id: newEntryId(now), at, actor, action, user, outcome, reason, requestId, byUser }
   }
 
   function logLine({ actor, action, user, outcome, reason, requestId }: AuditEvent): void {
@@ -88,45 +88,16 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
     log.info({ action, outcome, reason, ...who, request_id: requestId }, 'audit')
   }
 
-  async function writeWaiting(): Promise<void> {
-    clearTimeout(timer)
-    timer = undefined
-    const entries = waiting
-    waiting = []
-    if (entries.length === 0) return
-    try {
-      await registry.appendAudit(entries)
-      failing = false
-    } catch (error) {
-      // Logged once per outage: the log line of each refused request shows the state of the store too.
-      if (!failing) log.error({ err: error }, 'audit entries wait for the store')
-      failing = true
-      waiting = [...entries, ...waiting].slice(-MOST_WAITING)
-      schedule(AGAIN_AFTER_MS)
-    }
-  }
-
-  function flush(): Promise<void> {
-    writing = writing.then(writeWaiting)
-    return writing
-  }
-
-  function schedule(afterMs: number): void {
-    timer ??= setTimeout(() => void flush(), afterMs).unref()
-  }
-
   return {
     async write(event) {
       logLine(event)
-      await registry.appendAudit([entryOf(event)])
+      await write(entryOf(event))
     },
     note(event) {
       if (isRepeated(event)) return
       // A mint's line in the access log already says the same.
       if (event.action !== 'mint') logLine(event)
-      waiting.push(entryOf(event))
-      if (waiting.length > MOST_WAITING) waiting.shift()
-      schedule(WITHIN_MS)
+      note(entryOf(event))
     },
     flush,
   }

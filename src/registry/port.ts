@@ -1,9 +1,8 @@
 // The port of the registry: the methods of every store, and their guarantees.
 import type { SessionId, UserId } from '../lib/ids.ts'
+import type { AuditEntry, AuditQuery } from './audit-entry.ts'
 import type { OwnedQuery, OwnedThing, Ownership } from './owned-records.ts'
 import type {
-  AuditEntry,
-  AuditQuery,
   Block,
   CancelClaim,
   EraseOutcome,
@@ -165,15 +164,21 @@ export interface Registry {
 
   /** Writes all entries or none. An entry whose id is already there is left unchanged. */
   appendAudit(entries: readonly AuditEntry[]): Promise<void>
-  /** Newest first; `undefined` when the cursor is the id of no entry. */
+  /**
+   * Newest first; `undefined` when the cursor is the id of no entry. A page looks at {@link AUDIT_LOOKS}
+   * entries at most: it may end early, with `hasMore` and `next`. With `since` or `until` it leaves out
+   * entries that were written {@link AUDIT_LATE_SECONDS} or more after they happened.
+   */
   listAudit(query: AuditQuery): Promise<Page<AuditEntry> | undefined>
 
   /**
    * Erases a bounded part of what is known of a user. Repeat it until nothing is left; more repeats are
    * harmless.
    *
-   * It erases sessions that are cancelled, replaced or expired (an expired one with its waiting cancel);
-   * audit entries about the user, except those of `keptAction`; the counter of {@link beginMint}.
+   * It erases sessions that are cancelled, replaced or expired (an expired one with its waiting cancel), and
+   * the counter of {@link beginMint}. Audit entries about the user, except those of `keptAction`, stay in the
+   * chain of their instance: they lose user, reason and salt, and the actor where that is the user. Entries
+   * without a chain are deleted.
    *
    * It keeps live sessions, and unexpired ones whose cancel is not confirmed, with their outbox entries;
    * the block, until it ends or is lifted; the generation and logout marks, which stop mints under way
@@ -204,6 +209,12 @@ export const GENERATION_KEPT_SECONDS = 86_400
 
 /** Requests that run no model, allowed in a window for each run of the model that is allowed in it. */
 export const READS_PER_RUN = 10
+
+/** Most entries that a page of the audit looks at. */
+export const AUDIT_LOOKS = 5000
+
+/** Entries may wait for the store through an outage, so their order of writing is not that of their times. */
+export const AUDIT_LATE_SECONDS = 6 * 3600
 
 /** Length of each window of {@link Registry.useSession}, in milliseconds. */
 export const USE_WINDOW_MS = 60_000

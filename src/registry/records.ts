@@ -139,20 +139,6 @@ export interface RateState {
   readonly resetMs: number
 }
 
-export interface AuditEntry {
-  readonly id: string
-  /** Seconds. */
-  readonly at: number
-  /** `issuer|subject`; the subject is empty after a logout of a `sid` alone. */
-  readonly actor: string
-  readonly action: string
-  /** The ChatKit user it was done to. */
-  readonly user: string | undefined
-  readonly outcome: 'ok' | 'refused' | 'failed'
-  readonly reason: string | undefined
-  readonly requestId: string | undefined
-}
-
 export interface PageQuery {
   readonly limit: number
   readonly order: 'asc' | 'desc'
@@ -172,16 +158,11 @@ export interface SessionQuery extends PageQuery {
   readonly now: number
 }
 
-export interface AuditQuery {
-  readonly limit: number
-  readonly after?: string | undefined
-  readonly user?: string | undefined
-  readonly action?: string | undefined
-}
-
 export interface Page<T> {
   readonly data: readonly T[]
   readonly hasMore: boolean
+  /** The cursor to go on from, where a page ends before its last entry does: it may have no entry. */
+  readonly next?: string | undefined
 }
 
 export interface Retention {
@@ -201,7 +182,7 @@ export interface UserErase {
 }
 
 export interface EraseOutcome {
-  /** Sessions and audit entries that are gone. */
+  /** Sessions that are gone, and audit entries that no longer say whom they are about. */
   readonly erased: number
   /** There may be more to erase: call again. */
   readonly more: boolean

@@ -1,6 +1,7 @@
 // The registry in Redis or Valkey, for any number of instances.
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
+import { createAuditSteps } from './redis/audit.ts'
 import { addressOf, createConnect, type RedisLocation } from './redis/client.ts'
 import { script } from './redis/keys.ts'
 import { createLink, type Link } from './redis/link.ts'
@@ -54,6 +55,7 @@ export function createRedisRegistry({
     ...createUses(link),
     ...createOwnership(link),
     ...createLists(link),
+    ...createAuditSteps(link),
     ...createRetention(link),
     ...createMemories(link),
     check: link.check,

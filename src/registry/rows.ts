@@ -1,8 +1,9 @@
 // Turns rows of a store into records, and checks each field. SQLite and Redis use the same names of
 // fields; Redis has numbers as text.
 import { z } from 'zod'
+import type { AuditEntry } from './audit-entry.ts'
 import type { Ownership } from './owned-records.ts'
-import type { AuditEntry, Block, SessionRecord } from './records.ts'
+import type { Block, SessionRecord } from './records.ts'
 
 const text = z.string()
 const optionalText = z
@@ -52,15 +53,28 @@ const blockRow = z.object({
   created_at: count,
 })
 
+const erasedDigests = z.object({
+  actor: text.optional(),
+  user: text.optional(),
+  reason: text.optional(),
+})
+
 const auditRow = z.object({
   id: text,
   at: count,
-  actor: text,
+  /** Erased: empty in SQLite, whose column is NOT NULL; absent in Redis. */
+  actor: optionalText.transform((actor) => actor || undefined),
   action: text,
   user: optionalText,
   outcome: z.enum(['ok', 'refused', 'failed']),
   reason: optionalText,
   request_id: optionalText,
+  instance: optionalText,
+  chain_seq: count.nullish(),
+  prev: optionalText,
+  salt: optionalText,
+  by_user: count.nullish(),
+  erased: optionalText,
 })
 
 /** @throws `ZodError` when a field is missing or of the wrong type; the other functions here too */
@@ -87,8 +101,31 @@ export function toBlock(row: unknown): Block {
 }
 
 export function toAuditEntry(row: unknown): AuditEntry {
-  const { request_id, ...same } = auditRow.parse(row)
-  return { ...same, requestId: request_id }
+  const { request_id, instance, chain_seq, prev, salt, by_user, erased, ...same } =
+    auditRow.parse(row)
+  const chain = instance !== undefined && {
+    instance,
+    seq: count.parse(chain_seq),
+    prev,
+    salt,
+    byUser: by_user === 1,
+    erased: erased === undefined ? undefined : erasedDigests.parse(JSON.parse(erased)),
+  }
+  return { ...same, requestId: request_id, chain: chain || undefined }
+}
+
+/** The fields of a row, the inverse of {@link toAuditEntry}. */
+export function fromAuditEntry({ requestId, chain, ...same }: AuditEntry) {
+  return {
+    ...same,
+    request_id: requestId,
+    instance: chain?.instance,
+    chain_seq: chain?.seq,
+    prev: chain?.prev,
+    salt: chain?.salt,
+    by_user: chain?.byUser ? 1 : undefined,
+    erased: chain?.erased && JSON.stringify(chain.erased),
+  }
 }
 
 /** Whether a session still works: active and not expired. */

@@ -2,6 +2,7 @@
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import type { LogoutMark } from './records.ts'
+import { createAuditSteps } from './sqlite/audit.ts'
 import { createCounting } from './sqlite/counting.ts'
 import { createDatabase, type Database, numberIn, type Sql } from './sqlite/database.ts'
 import { createLists } from './sqlite/lists.ts'
@@ -56,6 +57,7 @@ export function createSqliteRegistry({
     ...createUses(relaxed),
     ...createOwnership(db),
     ...createLists(db),
+    ...createAuditSteps(db),
     ...createRetention(db),
     ...createCounting(relaxed),
     markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),

@@ -1,6 +1,12 @@
 // Turns records of the registry into the JSON that admins see, in the API and in the console.
 
-import type { AuditEntry, Block, Page, SessionQuery, SessionRecord } from '../registry/records.ts'
+import {
+  type AuditEntry,
+  type ErasedDigests,
+  entryHash,
+  isChained,
+} from '../registry/audit-entry.ts'
+import type { Block, Page, SessionQuery, SessionRecord } from '../registry/records.ts'
 
 /** The statuses of a session, as admins see them. */
 export const SESSION_STATUSES = [
@@ -37,19 +43,30 @@ export function presentBlock({ user, until, reason, by, createdAt }: Block) {
   return { user, blocked_until: until, reason: reason ?? null, by, created_at: createdAt }
 }
 
-/** An entry of the audit as admins see it. */
-export function presentAuditEntry({ id, at, actor, action, user, ...rest }: AuditEntry) {
-  const { outcome, reason, requestId } = rest
+/** An entry of the audit as admins see it; {@link entryHash} says what proves it. */
+export function presentAuditEntry(entry: AuditEntry) {
+  const { id, at, actor, action, user, outcome, reason, requestId, chain } = entry
   return {
     id,
     at,
-    actor,
+    actor: actor ?? null,
     action,
     user: user ?? null,
     outcome,
     reason: reason ?? null,
     request_id: requestId ?? null,
+    instance: chain?.instance ?? null,
+    seq: chain?.seq ?? null,
+    prev: chain?.prev ?? null,
+    hash: isChained(entry) ? entryHash(entry) : null,
+    salt: chain?.salt ?? null,
+    by_user: chain?.byUser ?? null,
+    erased: chain?.erased ? presentErased(chain.erased) : null,
   }
+}
+
+function presentErased({ actor, user, reason }: ErasedDigests) {
+  return { actor: actor ?? null, user: user ?? null, reason: reason ?? null }
 }
 
 /**
@@ -68,7 +85,7 @@ export function presentList<T, V>(
     object: 'list',
     data: page.data.map(present),
     first_id: first === undefined ? null : cursorOf(first),
-    last_id: last === undefined ? null : cursorOf(last),
+    last_id: page.next ?? (last === undefined ? null : cursorOf(last)),
     has_more: page.hasMore,
   } as const
 }

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { consoleClient, WEB_APP } from '../../src/embedded/sign-in/clients.ts'
 import { type SignInServer, startSignIn } from '../../src/embedded/sign-in/sign-in.ts'
 import { signInAs } from '../../src/embedded/sign-in/sign-in-as.ts'
-import type { AuditEntry } from '../../src/registry/records.ts'
+import type { AuditEntry } from '../../src/registry/audit-entry.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createFaultyRegistry, type FaultyRegistry } from '../support/registry/faulty-registry.ts'
 import {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { AuditQuery } from '../../src/registry/records.ts'
-import { auditEntry, NOW, pageIds, type Suite } from './registry-fixtures.ts'
+import type { AuditQuery } from '../../src/registry/audit-entry.ts'
+import { AUDIT_LATE_SECONDS, AUDIT_LOOKS } from '../../src/registry/port.ts'
+import { auditEntry, chainedEntry, NOW, pageIds, type Suite } from './registry-fixtures.ts'
 
 /** appendAudit, listAudit. */
 export function auditSuite({ registry }: Suite): void {
@@ -42,6 +43,71 @@ export function auditSuite({ registry }: Suite): void {
       ])
       expect(await list({ limit: 0 })).toEqual(['', true])
       expect(await registry.listAudit({ limit: 1, after: 'nope' })).toBeUndefined()
+    })
+
+    it('gives back the place in the chain, and what an erase left', async () => {
+      const first = chainedEntry({ id: 'x', user: 'u' }, { byUser: true })
+      const erased = { user: 'd'.repeat(43), actor: 'e'.repeat(43) }
+      const place = { seq: 2, prev: 'p'.repeat(43), salt: undefined, erased }
+      const second = chainedEntry({ id: 'y', actor: undefined }, place)
+      await registry.appendAudit([first, second])
+      expect((await registry.listAudit({ limit: 20 }))?.data).toEqual([second, first])
+    })
+
+    it('is filtered by actor, by what it is not, by time, and by all of it together', async () => {
+      const rows = [
+        ['a', 'mint', 'ada', 'alice', 0],
+        ['b', 'admin_read', 'ada', 'alice', 10],
+        ['c', 'revoke', 'ada', 'alice', 20],
+        ['d', 'revoke', 'bea', 'alice', 30],
+        ['e', 'revoke', 'ada', 'bob', 40],
+      ] as const
+      const entries = rows.map(([id, action, actor, user, at]) => {
+        return auditEntry({ id, action, actor, user, at: NOW + at })
+      })
+      await registry.appendAudit(entries)
+      expect(await list({ actor: 'ada' })).toEqual(['ecba', false])
+      expect(await list({ actor: 'ad' })).toEqual(['', false])
+      expect(await list({ notAction: 'admin_read' })).toEqual(['edca', false])
+      expect(await list({ notAction: 'revoke', action: 'revoke' })).toEqual(['', false])
+      expect(await list({ since: NOW + 20 })).toEqual(['edc', false])
+      expect(await list({ until: NOW + 20 })).toEqual(['ba', false])
+      expect(await list({ since: NOW + 20, until: NOW + 20 })).toEqual(['', false])
+      expect(await list({ since: NOW + 10, until: NOW + 31, limit: 2 })).toEqual(['dc', true])
+      expect(await list({ since: NOW + 10, until: NOW + 31, after: 'c' })).toEqual(['b', false])
+      const all = { actor: 'ada', user: 'alice', notAction: 'mint', since: NOW, until: NOW + 20 }
+      expect(await list(all)).toEqual(['b', false])
+      expect(await list({ ...all, action: 'revoke', until: NOW + 99 })).toEqual(['c', false])
+    })
+
+    it('finds by its time what was written late, among thousands that were not', async () => {
+      const at = (n: number) => NOW + n * 60
+      const others = Array.from({ length: 1500 }, (_, n) => auditEntry({ id: `o${n}`, at: at(n) }))
+      await registry.appendAudit(others.slice(0, 900))
+      const late = auditEntry({ id: 'late', at: at(900) - AUDIT_LATE_SECONDS + 61, action: 'mint' })
+      await registry.appendAudit([late, ...others.slice(900)])
+      const window = { since: late.at, until: late.at + 1, limit: 100 }
+      expect(pageIds(await registry.listAudit(window))).toContain('late')
+      expect(await list({ ...window, action: 'mint' })).toEqual(['late', false])
+      const last = { since: at(1498), until: at(1500) }
+      expect(await list(last)).toEqual(['o1499o1498', false])
+      expect(await list({ until: at(2) })).toEqual(['o1o0', false])
+      expect(await list({ since: at(3000) })).toEqual(['', false])
+    })
+
+    it('looks at so many entries for a page, and says where to go on', async () => {
+      await registry.appendAudit([auditEntry({ id: 'first' })])
+      for (let from = 0; from < AUDIT_LOOKS + 500; from += 500) {
+        const mints = Array.from({ length: 500 }, (_, n) => ({
+          id: `m${from + n}`,
+          action: 'mint',
+        }))
+        await registry.appendAudit(mints.map(auditEntry))
+      }
+      const page = await registry.listAudit({ limit: 20, notAction: 'mint' })
+      expect(page).toEqual({ data: [], hasMore: true, next: expect.stringMatching(/^m5\d\d$/) })
+      expect(await list({ notAction: 'mint', after: page?.next })).toEqual(['first', false])
+      expect(await list({ action: 'revoke' })).toEqual(['first', false])
     })
 
     it('holds a repeated entry once', async () => {

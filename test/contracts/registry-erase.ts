@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { entryHash, isChained } from '../../src/registry/audit-entry.ts'
 import type { UserErase } from '../../src/registry/records.ts'
 import type { Plain } from '../support/ids.ts'
 import {
   auditEntry,
+  chainedEntry,
   entry,
   hashOf,
   ids,
@@ -101,6 +103,32 @@ export function eraseSuite(suite: Suite): void {
       expect(pageIds(await registry.listAudit({ limit: 9, action: 'mint' }))).toEqual(['n1', 'b1'])
       expect(await registry.listAudit({ limit: 9, after: 'a1' })).toBeUndefined()
       expect(await registry.eraseUser(erase())).toEqual({ erased: 0, more: false })
+    })
+
+    it('leaves chained entries in their place, with the same hash and without whom they are about', async () => {
+      const of = { user: 'alice', reason: 'alice left' }
+      const own = chainedEntry({ id: 'own', ...of, actor: 'iss|alice' }, { byUser: true })
+      const byAdmin = chainedEntry({ id: 'admin', ...of, actor: 'iss|ada' }, { seq: 2, prev: 'p' })
+      const proof = chainedEntry({ id: 'proof', ...of, action: 'erase' }, { seq: 3, prev: 'q' })
+      const others = chainedEntry({ id: 'bob', user: 'bob', actor: 'iss|alice' }, { seq: 4 })
+      await registry.appendAudit([own, byAdmin, proof, others])
+      expect(await registry.eraseUser(erase())).toEqual({ erased: 2, more: false })
+      expect(await registry.eraseUser(erase())).toEqual({ erased: 0, more: false })
+      const left = (await registry.listAudit({ limit: 9 }))?.data ?? []
+      expect(left.slice(0, 2)).toEqual([others, proof])
+      expect(JSON.stringify(left.slice(2))).not.toMatch(/alice|salt/)
+      const [admin, users] = left.slice(2).filter(isChained)
+      expect(admin).toMatchObject({ id: 'admin', actor: 'iss|ada', action: 'revoke' })
+      expect(users).toMatchObject({ id: 'own', chain: { seq: 1 } })
+      expect([admin, users].map((one) => one && entryHash(one))).toEqual([
+        entryHash(byAdmin),
+        entryHash(own),
+      ])
+      expect(await entriesOf('alice')).toEqual(['proof'])
+      const byActor = async (actor: string) =>
+        pageIds(await registry.listAudit({ limit: 9, actor }))
+      expect(await byActor('iss|alice')).toEqual(['bob'])
+      expect(await byActor('iss|ada')).toEqual(['admin'])
     })
 
     it('goes in steps of the size asked for, past what stays', async () => {

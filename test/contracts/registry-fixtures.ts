@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
+import type { AuditEntry, AuditLink, ChainedEntry } from '../../src/registry/audit-entry.ts'
 import type { Ownership } from '../../src/registry/owned-records.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import type {
-  AuditEntry,
   NewEntry,
   SessionQuery,
   SessionRecord,
@@ -94,7 +94,25 @@ export const auditEntry = (of: Partial<AuditEntry> & { id: string }): AuditEntry
   outcome: 'ok',
   reason: undefined,
   requestId: undefined,
+  chain: undefined,
   ...of,
+})
+
+/** The same with a place in the chain of one instance. */
+export const chainedEntry = (
+  of: Partial<AuditEntry> & { id: string },
+  place: Partial<AuditLink> = {},
+): ChainedEntry => ({
+  ...auditEntry(of),
+  chain: {
+    instance: 'ins_1',
+    seq: 1,
+    prev: undefined,
+    salt: 'salt',
+    byUser: false,
+    erased: undefined,
+    ...place,
+  },
 })
 
 export const ids = (records: readonly { readonly id: string }[] | undefined): readonly string[] =>

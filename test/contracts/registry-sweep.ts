@@ -94,6 +94,17 @@ export function sweepSuite({ registry }: Suite): void {
       expect(await registry.listAudit({ limit: 5, after: 'old' })).toBeUndefined()
     })
 
+    it('drops only a beginning of the audit, also where a clock was put back', async () => {
+      const times = [-9, -8, -1, -7, -2]
+      await registry.appendAudit(times.map((at, n) => auditEntry({ id: `e${n}`, at: NOW + at })))
+      await registry.sweep(retention(NOW - 5))
+      expect(pageIds(await registry.listAudit({ limit: 9 }))).toEqual(['e4', 'e3', 'e2'])
+      const many = Array.from({ length: 450 }, (_, n) => auditEntry({ id: `m${n}`, at: NOW + n }))
+      await registry.appendAudit(many)
+      await registry.sweep(retention(NOW + 449))
+      expect(pageIds(await registry.listAudit({ limit: 9 }))).toEqual(['m449'])
+    })
+
     it('works through thousands', async () => {
       for (let from = 0; from < 2_000; from += 100) {
         await Promise.all(

@@ -2,7 +2,15 @@ import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
-import { entry, hashOf, NOW, order, standingQuery } from '../contracts/registry-fixtures.ts'
+import {
+  chainedEntry,
+  entry,
+  hashOf,
+  NOW,
+  order,
+  type PlainRegistry,
+  standingQuery,
+} from '../contracts/registry-fixtures.ts'
 import { plain } from '../support/ids.ts'
 import { fillSqlite } from '../support/registry/fill-sqlite.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -63,14 +71,44 @@ async function everyStep(): Promise<void> {
   await registry.getSession('a')
   await registry.getBlock('alice', NOW)
   await registry.endedAmong([{ id: 'a', user: 'alice' }])
+  await everyAuditList(registry)
   await registry.eraseUser({ user: 'alice', keptAction: 'e', limit: 9, now: NOW })
   await registry.close()
 }
 
+/** Every combination of filters of the audit. */
+async function everyAuditList(registry: PlainRegistry): Promise<void> {
+  await registry.appendAudit([chainedEntry({ id: 'e', user: 'alice' })])
+  const all = { user: 'u', actor: 'a', action: 'x', notAction: 'y', since: NOW, until: NOW + 1 }
+  const names = Object.entries(all)
+  for (let chosen = 0; chosen < 2 ** names.length; chosen++) {
+    const filter = Object.fromEntries(names.filter((_, at) => chosen & (1 << at)))
+    await registry.listAudit({ limit: 20, after: 'e', ...filter })
+  }
+}
+
 test('no step of a mint or a revoke reads a whole table, or sorts more than one user has', () => {
   expect(texts.size).toBeGreaterThan(20)
-  expect([...texts].flatMap(slowIn)).toEqual([])
+  // Lists of the audit have a test of their own.
+  expect([...texts].filter((text) => !isAuditList(text)).flatMap(slowIn)).toEqual([])
 })
+
+test('every list of the audit walks in the order of writing, through a bounded number of entries', () => {
+  const lists = [...texts].filter(isAuditList)
+  expect(lists).toHaveLength(64)
+  for (const text of lists) {
+    const plan = db
+      .prepare(`EXPLAIN QUERY PLAN ${text}`)
+      .all()
+      .map(({ detail }) => String(detail))
+    expect(plan.join('\n')).toMatch(
+      /SEARCH audit USING (?:INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)|INDEX audit_(user|actor|action) \(\1=\? AND rowid>\? AND rowid<\?\))/,
+    )
+    expect(plan.join('\n')).not.toMatch(/TEMP B-TREE|AUTOMATIC/)
+  }
+})
+
+const isAuditList = (text: string) => /FROM audit WHERE .*DESC LIMIT 5000/.test(text)
 
 const OWN_ROWS = /^SEARCH sessions USING INDEX \w+ \((?:user|subject|sid)=\?/
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type AuditEvent, createAudit } from '../../src/registry/audit.ts'
+import { type AuditEntry, entryHash, isChained } from '../../src/registry/audit-entry.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { recordingLog, stoppedClock } from '../support/issuer-settings.ts'
 import { createFaultyRegistry } from '../support/registry/faulty-registry.ts'
@@ -21,7 +22,12 @@ function setUp() {
   const audit = createAudit({ registry, hashUser, now: clock.now, log: log.log })
   const entries = async () => {
     await audit.flush()
-    return (await registry.listAudit({ limit: 100_000 }))?.data ?? []
+    const found: AuditEntry[] = []
+    for (let after: string | undefined; ; after = found.at(-1)?.id) {
+      const page = await registry.listAudit({ limit: 1000, after })
+      found.push(...(page?.data ?? []))
+      if (!page?.hasMore) return found
+    }
   }
   return { registry, log, clock, audit, entries }
 }
@@ -40,6 +46,14 @@ describe('write', () => {
         outcome: 'ok',
         reason: 'x',
         requestId: 'req_1',
+        chain: {
+          instance: expect.stringMatching(/^ins_/),
+          seq: 1,
+          prev: undefined,
+          salt: expect.stringMatching(/^[0-9a-f]{32}$/),
+          byUser: false,
+          erased: undefined,
+        },
       },
     ])
     expect(log.lines).toMatchObject([
@@ -86,15 +100,23 @@ describe('note', () => {
     expect(complaints).toHaveLength(1)
   })
 
-  test('keeps only the latest 10,000 entries while the store is down for long', async () => {
+  test('keeps only the latest 10,000 entries while the store is down for long, and says so among them', async () => {
     const { audit, registry, entries } = setUp()
     registry.failing.add('appendAudit')
     for (let n = 0; n < 12_000; n++) audit.note({ ...mint, requestId: `req_${n}` })
     await audit.flush()
     registry.failing.clear()
     const found = await entries()
-    expect(found).toHaveLength(10_000)
-    expect(found[0]?.requestId).toBe('req_11999')
+    expect(found.map(({ requestId }) => requestId)).toEqual([
+      ...Array.from({ length: 10_000 }, (_, n) => `req_${11_999 - n}`),
+      undefined,
+    ])
+    expect(found.at(-1)).toMatchObject({
+      action: 'dropped',
+      outcome: 'failed',
+      reason: '2000 entries that waited for the store are in the log only',
+    })
+    expect(unbroken(found.toReversed())).toBe(10_001)
   })
 
   test('a flush waits for the one under way', async () => {
@@ -103,6 +125,83 @@ describe('note', () => {
     audit.note(mint)
     void audit.flush()
     expect(await entries()).toHaveLength(1)
+  })
+})
+
+/** How many entries of one instance follow each other without gap or break. */
+function unbroken(oldestFirst: readonly AuditEntry[]): number {
+  let prev: string | undefined
+  let seq = 0
+  for (const entry of oldestFirst) {
+    if (!isChained(entry) || entry.chain.seq !== seq + 1 || entry.chain.prev !== prev) return seq
+    prev = entryHash(entry)
+    seq++
+  }
+  return seq
+}
+
+describe('the chain', () => {
+  test('has every entry, written or noted, in one order without gap', async () => {
+    const { audit, registry, entries } = setUp()
+    registry.slowMs = 2
+    const writes: Promise<void>[] = []
+    for (let n = 0; n < 40; n++) {
+      audit.note({ ...mint, requestId: `note_${n}` })
+      writes.push(audit.write({ ...attempt, requestId: `write_${n}` }))
+      if (n % 10 === 0) await writes.at(-1)
+    }
+    await Promise.all(writes)
+    const found = (await entries()).toReversed()
+    const turns = Array.from({ length: 40 }, (_, n) => [`note_${n}`, `write_${n}`]).flat()
+    expect(found.map(({ requestId }) => requestId)).toEqual(turns)
+    expect(unbroken(found)).toBe(80)
+    expect(registry.calls.filter((name) => name === 'appendAudit').length).toBeLessThan(20)
+  })
+
+  test.each(['failing', 'losing'] as const)(
+    'has no gap and no entry twice when an append fails: the store was %s',
+    async (fault) => {
+      const { audit, registry, entries } = setUp()
+      audit.note({ ...mint, requestId: 'before' })
+      await audit.flush()
+      registry[fault].add('appendAudit')
+      await expect(audit.write({ ...attempt, requestId: 'refused' })).rejects.toMatchObject({
+        code: 'store_unavailable',
+      })
+      audit.note({ ...mint, requestId: 'noted' })
+      await audit.flush()
+      registry[fault].clear()
+      await audit.write({ ...attempt, requestId: 'after' })
+      const found = (await entries()).toReversed()
+      expect(found.map(({ requestId }) => requestId)).toEqual([
+        ...['before', 'refused', 'noted', 'after'],
+      ])
+      expect(unbroken(found)).toBe(4)
+    },
+  )
+
+  test('is another one for each start of the service', async () => {
+    const { audit, registry, log, clock, entries } = setUp()
+    const second = createAudit({ registry, hashUser: (user) => user, now: clock.now, log: log.log })
+    await audit.write(attempt)
+    await second.write(attempt)
+    const places = (await entries()).map(({ chain }) => [chain?.seq, chain?.prev])
+    expect(places).toEqual([
+      [1, undefined],
+      [1, undefined],
+    ])
+    expect(new Set((await entries()).map(({ chain }) => chain?.instance)).size).toBe(2)
+  })
+
+  test.each<[boolean, Partial<AuditEvent>]>([
+    [true, { actor: 'issuer|alice', user: 'u_pseudonym', byUser: true }],
+    [true, { actor: 'issuer|alice', user: 'issuer|alice' }],
+    [false, { actor: 'issuer|ada', user: 'issuer|alice' }],
+    [false, { actor: 'key:billing', user: 'alice', byUser: false }],
+  ])('knows whether the actor is the user (%s): %j', async (byUser, event) => {
+    const { audit, entries } = setUp()
+    await audit.write({ ...attempt, ...event })
+    expect((await entries())[0]?.chain?.byUser).toBe(byUser)
   })
 })
 

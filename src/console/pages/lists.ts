@@ -65,7 +65,7 @@ export function auditPage({ answers, administer, addresses, now }: PageParts): V
     const found = await administer.readAudit(adminRequest(c), walk)
     const { data, hasMore } = pageOrStart(found, base)
     const rows = auditTable(data, { addresses, now: unixSeconds(now), users: true })
-    const older = data.at(-1)?.id
+    const older = found?.next ?? data.at(-1)?.id
     const pages =
       (hasMore || after !== undefined) && older !== undefined
         ? html`<nav class="pager" aria-label="Pages">

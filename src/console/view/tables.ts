@@ -2,7 +2,8 @@
 
 import { html } from 'hono/html'
 import type { Thread } from '../../chatkit/wire/thread.ts'
-import type { AuditEntry, SessionRecord } from '../../registry/records.ts'
+import type { AuditEntry } from '../../registry/audit-entry.ts'
+import type { SessionRecord } from '../../registry/records.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Addresses } from '../addresses.ts'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
@@ -92,7 +93,7 @@ export function auditTable(
     moment(entry.at, now),
     html`<span class="action">${entry.action}</span>`,
     ...(users ? [entry.user === undefined ? '' : userLink(addresses, entry.user)] : []),
-    html`<span class="user">${entry.actor}</span>`,
+    html`<span class="user">${entry.actor ?? 'erased'}</span>`,
     badge(entry.outcome),
     html`${entry.reason ?? ''} ${entry.requestId === undefined ? '' : html`<small>${code(entry.requestId)}</small>`}`,
   ])

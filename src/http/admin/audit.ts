@@ -11,27 +11,78 @@ import { listOf, pageAnswer, type RouteDefinitions, unixTime } from '../route-de
 
 const { limit, after } = listParameters
 
+const time = z
+  .string()
+  .regex(/^\d{1,12}$/)
+  .transform(Number)
+  .pipe(z.int().min(0))
+
 /** Has no `order`: always newest first. */
 const auditListQuery = z.strictObject({
   limit,
   after,
   user: z.string().min(1).max(2048).optional().describe('Entries about this ChatKit user.'),
+  actor: z
+    .string()
+    .min(1)
+    .max(2560)
+    .optional()
+    .describe('Entries of this actor, as issuer|subject.'),
   action: z.string().min(1).max(64).optional().describe('Entries of this kind.'),
+  not_action: z.string().min(1).max(64).optional().describe('Entries of every other kind.'),
+  since: time.optional().describe('Entries from this second on. Unix seconds.'),
+  until: time.optional().describe('Entries before this second. Unix seconds.'),
 })
+
+const hash = z.string().length(43).nullable()
+
+const erased = z
+  .object({
+    actor: hash.describe('Null where the actor stays.'),
+    user: hash.describe('Of the user.'),
+    reason: hash.describe('Of the reason; null where there was none.'),
+  })
+  .meta({ id: 'ErasedDigests', description: 'Salted digests, so that the hash can be computed.' })
 
 export const auditEntry = z
   .object({
     id: z.string().describe('The entry, aud_…'),
     at: unixTime('When.'),
-    actor: z.string().describe('Who, as issuer|subject; a backend is key:<id>.'),
+    actor: z
+      .string()
+      .nullable()
+      .describe('Who, as issuer|subject; a backend is key:<id>. Null where a user was erased.'),
     action: z.string().describe('What: mint, revoke, admin_read, …'),
     user: z
       .string()
       .nullable()
-      .describe('The ChatKit user it was about; null where there is none.'),
+      .describe('The ChatKit user it was about; null where there is none, or was erased.'),
     outcome: z.enum(['ok', 'refused', 'failed']).describe('How it ended.'),
     reason: z.string().nullable().describe('Why, or on what; null when nothing is told.'),
     request_id: z.string().nullable().describe('The request that did it; null for none.'),
+    instance: z
+      .string()
+      .nullable()
+      .describe(
+        'The process that wrote it, ins_…; null, as all below, in entries of older versions.',
+      ),
+    seq: z
+      .int()
+      .min(1)
+      .nullable()
+      .describe('Its place in the chain of that instance, without gaps.'),
+    prev: hash.describe('The `hash` of the entry before; null in the first of an instance.'),
+    hash: hash.describe('SHA-256 of this entry, as the next one holds it.'),
+    salt: z
+      .string()
+      .nullable()
+      .describe(
+        'Goes into the digests that stand for user and reason in the hash; null when erased.',
+      ),
+    by_user: z.boolean().nullable().describe('The actor is the user: a digest stands for it too.'),
+    erased: erased
+      .nullable()
+      .describe('The digests of what an erase took; null where it is there.'),
   })
   .meta({ id: 'AuditEntry', description: 'Who did what.' })
 
@@ -44,6 +95,13 @@ const example = {
   outcome: 'ok',
   reason: 'left',
   request_id: 'req_5mVqOa8hTDQkqTPVqgbNfw',
+  instance: 'ins_0104100f5f7ec086',
+  seq: 4711,
+  prev: 'LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE',
+  hash: 'PGmTKmDbuJkjYTRHVcvH5Dd8rSBcTx2Dk3wPzUj3QmE',
+  salt: '3e51e44b87fb969697c22f9f9814b774',
+  by_user: false,
+  erased: null,
 }
 
 export const AUDIT_ROUTES = {
@@ -52,7 +110,10 @@ export const AUDIT_ROUTES = {
     path: '/v1/admin/audit',
     checks: ['admin'],
     summary: 'List the audit',
-    description: 'Newest first. What admins read is in the audit.',
+    description:
+      'Newest first. What admins read is in the audit. Filters can be combined; a page looks at 5,000 ' +
+      'entries at most, and may then hold fewer than `limit`, even none, with `has_more` and a `last_id` to ' +
+      'go on from. Each instance chains its entries: `chatkit-mint audit verify` finds what was changed.',
     tag: 'admin',
     query: auditListQuery,
     answers: [pageAnswer(listOf(auditEntry, 'AuditEntryList'), example, example.id)],
@@ -61,7 +122,8 @@ export const AUDIT_ROUTES = {
 
 export function listAudit({ readAudit }: Pick<Administer, 'readAudit'>): Handler<AppEnv> {
   return async (c) => {
-    const page = pageOrRefusal(await readAudit(adminRequest(c), validQuery(c, auditListQuery)))
+    const { not_action: notAction, ...asked } = validQuery(c, auditListQuery)
+    const page = pageOrRefusal(await readAudit(adminRequest(c), { ...asked, notAction }))
     return c.json(presentList(page, presentAuditEntry, ({ id }) => id))
   }
 }

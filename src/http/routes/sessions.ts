@@ -151,7 +151,8 @@ export function auditMints(audit: Audit): MiddlewareHandler<AppEnv> {
     if (outcome === undefined || actor === undefined) return
     const [user, requestId, trace] = [c.get('user'), c.get('requestId'), c.get('trace')]
     const reason = c.error instanceof ServiceError ? c.error.code : trace.workflow
-    audit.note({ actor, action: 'mint', user, outcome, reason, requestId })
+    const byUser = c.get('apiKey') === undefined
+    audit.note({ actor, action: 'mint', user, byUser, outcome, reason, requestId })
   }
 }
 
@@ -179,7 +180,7 @@ export function signOut({
     const { principal, user, requestId } = c.var
     await revoke.signOut(user)
     const actor = actorOf(principal)
-    audit.note({ actor, action: 'sign_out', user, outcome: 'ok', requestId })
+    audit.note({ actor, action: 'sign_out', user, byUser: true, outcome: 'ok', requestId })
     return c.body(null, 204)
   }
 }

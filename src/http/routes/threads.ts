@@ -187,7 +187,7 @@ export function ownThreads({
   function noteDelete(c: AppContext, outcome: 'ok' | 'failed', reason: string): void {
     const { principal, user, requestId } = c.var
     const actor = actorOf(principal)
-    audit.note({ actor, action: 'delete_thread', user, outcome, reason, requestId })
+    audit.note({ actor, action: 'delete_thread', user, byUser: true, outcome, reason, requestId })
   }
 
   return {

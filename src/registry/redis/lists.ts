@@ -1,7 +1,7 @@
-// Reads lists of sessions, blocks and audit entries, and single sessions, from Redis; adds audit entries.
+// Reads lists of sessions and blocks, and single sessions, from Redis.
 import type { Registry } from '../port.ts'
-import type { AuditEntry, SessionQuery } from '../records.ts'
-import { toAuditEntry, toBlock, toSession } from '../rows.ts'
+import type { SessionQuery } from '../records.ts'
+import { toBlock, toSession } from '../rows.ts'
 import { SESSION, script } from './keys.ts'
 import type { Link } from './link.ts'
 import { pageScript, readPage, seqIn } from './pages.ts'
@@ -36,28 +36,6 @@ local function item(user)
 end`,
 )
 
-/** Filters: user, action; '' for any. */
-const AUDIT = pageScript(`
-local function item(id)
-  local json = redis.call('GET', key('audit-entry', id))
-  local entry = cjson.decode(json)
-  if (ARGV[8] == '' or entry.user == ARGV[8]) and (ARGV[9] == '' or entry.action == ARGV[9]) then
-    return { 'json', json }
-  end
-end`)
-
-/** ARGV: JSON of each entry. */
-const APPEND_AUDIT = script(`
-for _, json in ipairs(ARGV) do
-  local entry = cjson.decode(json)
-  if redis.call('SET', key('audit-entry', entry.id), json, 'NX') then
-    local seq = redis.call('INCR', key('seq'))
-    redis.call('ZADD', key('audit'), seq, entry.id)
-    redis.call('ZADD', key('audit-of-action', entry.action), seq, entry.id)
-    if entry.user then redis.call('ZADD', key('audit-of-user', entry.user), seq, entry.id) end
-  end
-end`)
-
 export function createLists(link: Link) {
   return {
     getSession: (id) => link.run(READ_SESSION, [id], (reply) => sessionOrNone.parse(reply)),
@@ -77,31 +55,7 @@ export function createLists(link: Link) {
         seqOf: seqIn(link, 'blocks'),
         toItem: toBlock,
       }),
-    async appendAudit(entries) {
-      if (entries.length > 0) await link.run(APPEND_AUDIT, entries.map(entryJson), () => {})
-    },
-    listAudit: ({ user = '', action = '', ...page }) =>
-      readPage(
-        link,
-        { ...page, order: 'desc' },
-        {
-          set: auditSet(user, action),
-          script: AUDIT,
-          filters: [user, action],
-          seqOf: seqIn(link, 'audit'),
-          toItem: ({ json = '' }) => toAuditEntry(JSON.parse(json)),
-        },
-      ),
   } satisfies Partial<Registry>
-}
-
-function entryJson({ requestId, ...same }: AuditEntry): string {
-  return JSON.stringify({ ...same, request_id: requestId })
-}
-
-function auditSet(user: string, action: string): readonly [string, string] {
-  if (user !== '') return ['audit-of-user', user]
-  return action === '' ? ['audit', ''] : ['audit-of-action', action]
 }
 
 /** The set that holds all that the query asks for and is probably the shortest. */

@@ -5,14 +5,14 @@ import type { Page, PageQuery } from '../records.ts'
 import type { Script } from './client.ts'
 import { script } from './keys.ts'
 import type { Link } from './link.ts'
-import { countOrNone, row } from './replies.ts'
+import { countOrNone, row, text } from './replies.ts'
 
 /** Most entries that one script looks at: Redis serves nobody else meanwhile. */
 const CHUNK = 1_000
 
 /**
  * ARGV: kind and name of the set, lower and upper bound, 'asc' or 'desc', most entries to look at, rows
- * wanted, then the arguments of `item`. → the seq to go on from or '', rows.
+ * wanted, then the arguments of `item`. → the seq to go on from or '' and its member, rows.
  *
  * @param item - Lua: `item(member)` gives the row that a member names if it passes the filters, else nil
  */
@@ -28,9 +28,10 @@ local members = redis.call(command, set, first, second, 'WITHSCORES', 'LIMIT', 0
 local rows = {}
 for at = 1, #members, 2 do
   rows[#rows + 1] = item(members[at])
-  if #rows == wanted then return { '', rows } end
+  if #rows == wanted then return { '', '', rows } end
 end
-return { #members == 2 * chunk and members[#members] or '', rows }`,
+if #members < 2 * chunk then return { '', '', rows } end
+return { members[#members], members[#members - 1], rows }`,
   )
 
 /** ARGV: kind of a set, member → its seq or ''. */
@@ -46,6 +47,12 @@ export interface Listing<T> {
   /** The seq of the entry that a cursor names; undefined when it names nothing. */
   readonly seqOf: (cursor: string) => Promise<number | undefined>
   readonly toItem: (fields: Readonly<Record<string, string>>) => T
+  /** Bounds of the walk, and most entries that a page looks at; as many as there are when absent. */
+  readonly within?: {
+    readonly above: number | undefined
+    readonly below: number | undefined
+    readonly looks: number
+  }
 }
 
 /** Finds the seq of a cursor in the set of this kind, which holds all entries of the kind. */
@@ -56,7 +63,7 @@ export const seqIn = (link: Link, kind: string) => (cursor: string) =>
 export async function readPage<T>(
   link: Link,
   query: PageQuery,
-  { set, script, filters, seqOf, toItem }: Listing<T>,
+  { set, script, filters, seqOf, toItem, within }: Listing<T>,
 ): Promise<Page<T> | undefined> {
   const { limit } = query
   const [after, before] = await Promise.all(
@@ -64,19 +71,23 @@ export async function readPage<T>(
   )
   const span = spanOf(query, after, before)
   if (span === undefined) return undefined
-  const reply = z.tuple([countOrNone, z.array(row.transform(toItem))])
-  let { above, below } = span
+  const reply = z.tuple([countOrNone, text, z.array(row.transform(toItem))])
+  let above = Math.max(span.above, within?.above ?? 0)
+  let below = Math.min(span.below, within?.below ?? Number.MAX_SAFE_INTEGER)
+  let left = within?.looks ?? Number.POSITIVE_INFINITY
   let chunk = Math.min(limit + 20, CHUNK)
   const found: T[] = []
   for (;;) {
     const range = [above, below, span.walk, chunk, limit + 1 - found.length]
-    const [last, items] = await link.run(script, [...set, ...range, ...filters], (answer) =>
+    const [last, member, items] = await link.run(script, [...set, ...range, ...filters], (answer) =>
       reply.parse(answer),
     )
     found.push(...items)
     if (last === undefined) return cutPage(found, limit, span)
+    left -= chunk
+    if (left <= 0) return { data: found, hasMore: true, next: member }
     if (span.walk === 'asc') above = last
     else below = last
-    chunk = CHUNK
+    chunk = Math.min(CHUNK, left)
   }
 }

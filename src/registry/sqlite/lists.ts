@@ -1,7 +1,7 @@
-// Reads lists of sessions, users, blocks and audit entries from SQLite, and adds audit entries.
+// Reads lists of sessions, users and blocks from SQLite.
 import type { Registry } from '../port.ts'
-import type { AuditEntry, SessionQuery } from '../records.ts'
-import { toAuditEntry, toBlock, toSession, userId } from '../rows.ts'
+import type { SessionQuery } from '../records.ts'
+import { toBlock, toSession, userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
 
@@ -33,21 +33,6 @@ export function createLists(db: Database) {
         const lifted = sql.get('DELETE FROM blocks WHERE user = ? RETURNING until', user)
         return (numberIn(lifted, 'until') ?? 0) > now
       }),
-    appendAudit: (entries) =>
-      db.write((sql) => {
-        for (const entry of entries) insertAudit(sql, entry)
-      }),
-    listAudit: (query) => {
-      const filter = filterOf([
-        ['user', query.user],
-        ['action', query.action],
-      ])
-      return db.plain((sql) => {
-        const seqOf = seqIn(sql, 'audit', 'id')
-        const listing = { table: 'audit', seqOf, filter, toItem: toAuditEntry }
-        return readPage(sql, { ...query, order: 'desc' }, listing)
-      })
-    },
     usersOf: ({ issuer, subject, sid }) =>
       db.plain((sql) => {
         const rows = sql.all(
@@ -66,7 +51,7 @@ function generationOf(sql: Sql, user: string): number {
   return numberIn(sql.get('SELECT generation FROM users WHERE user = ?', user), 'generation') ?? 0
 }
 
-function seqIn(sql: Sql, table: 'sessions' | 'blocks' | 'audit', key: 'id' | 'user') {
+function seqIn(sql: Sql, table: 'sessions' | 'blocks', key: 'id' | 'user') {
   const text = `SELECT seq FROM ${table} WHERE ${key} = ?`
   return (cursor: string) => numberIn(sql.get(text, cursor), 'seq')
 }
@@ -104,13 +89,4 @@ function filterOf(fields: readonly (readonly [string, string | undefined])[]): F
     filter.values.push(value)
   }
   return filter
-}
-
-function insertAudit(sql: Sql, entry: AuditEntry): void {
-  sql.run(
-    `INSERT INTO audit (id, at, actor, action, user, outcome, reason, request_id)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-    ...[entry.id, entry.at, entry.actor, entry.action, entry.user ?? null],
-    ...[entry.outcome, entry.reason ?? null, entry.requestId ?? null],
-  )
 }

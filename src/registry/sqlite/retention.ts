@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { mintCounter } from '../counters.ts'
 import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import type { EraseOutcome, Retention, UserErase } from '../records.ts'
+import { eraseEntries } from './audit.ts'
 import type { Database, Sql } from './database.ts'
 
 /** Rows deleted per transaction: a mint may have to wait for one such transaction. */
@@ -18,6 +19,15 @@ const IDLE_USERS = `
 const MARKS = `
   DELETE FROM logout_marks WHERE (issuer, kind, value) IN (
     SELECT issuer, kind, value FROM logout_marks WHERE keep_until <= ? LIMIT ?)`
+
+/**
+ * Stops at the first entry that stays, in the order of writing: each instance's chain loses only a beginning,
+ * even where a clock was put back.
+ */
+const OLD_ENTRIES = `
+  WITH oldest AS MATERIALIZED (SELECT seq, at FROM audit ORDER BY seq LIMIT ?2)
+  DELETE FROM audit WHERE seq IN (SELECT seq FROM oldest)
+    AND seq < coalesce((SELECT min(seq) FROM oldest WHERE at >= ?1), ${Number.MAX_SAFE_INTEGER})`
 
 const batchOf = (table: string, key: string, condition: string): string =>
   `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${condition} LIMIT ?)`
@@ -40,7 +50,7 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
     [MARKS, now],
     [batchOf('remembered', 'key', 'until <= ?'), now],
     [batchOf('counters', 'key', 'ends_ms <= ?'), now * 1000],
-    [batchOf('audit', 'seq', 'at < ?'), auditBefore],
+    [OLD_ENTRIES, auditBefore],
   ]
   for (const [text, before] of steps) {
     while ((await db.write((sql) => sql.run(text, before, BATCH))) === BATCH) await nextTurn()
@@ -55,15 +65,11 @@ const ENDED = `
     SELECT seq FROM sessions WHERE user = ?1 AND expires_at > ?2 AND +status IN ('cancelled', 'replaced')
     LIMIT ?3)`
 
-const ENTRIES = `
-  DELETE FROM audit WHERE seq IN (
-    SELECT seq FROM audit WHERE user = ? AND +action <> ? LIMIT ?)`
-
 /** Uses and waiting cancels of a session go with it, by their foreign keys. */
 function eraseUser(sql: Sql, command: UserErase): EraseOutcome {
-  const { user, keptAction, limit, now } = command
+  const { user, limit, now } = command
   sql.run('DELETE FROM counters WHERE key = ?', mintCounter(user))
   const sessions = sql.run(ENDED, user, now, limit)
-  const erased = sessions + sql.run(ENTRIES, user, keptAction, limit - sessions)
+  const erased = sessions + eraseEntries(sql, command, limit - sessions)
   return { erased, more: erased === limit }
 }

@@ -205,6 +205,17 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE sessions ADD COLUMN asked TEXT;
   `,
+  // The audit is chained per instance; older entries have no chain. An erased actor is the empty text, since
+  // a NOT NULL cannot be taken back.
+  `
+  ALTER TABLE audit ADD COLUMN instance TEXT;
+  ALTER TABLE audit ADD COLUMN chain_seq INTEGER;
+  ALTER TABLE audit ADD COLUMN prev TEXT;
+  ALTER TABLE audit ADD COLUMN salt TEXT;
+  ALTER TABLE audit ADD COLUMN by_user INTEGER;
+  ALTER TABLE audit ADD COLUMN erased TEXT;
+  CREATE INDEX audit_actor ON audit (actor);
+  `,
 ]
 
 /** A write that changes nothing anyone reads. */

@@ -17,6 +17,13 @@ import { expectProblem } from '../../support/problem-answer.ts'
 import { describeEachStore } from '../../support/registry/each-store.ts'
 import { API_KEY, ISSUER, tokenFor } from '../../support/running-service.ts'
 
+/** Where an entry stands in its chain. */
+interface Place {
+  readonly seq: number
+  readonly prev: string | null
+  readonly hash: string
+}
+
 const CONFIG = ADMIN_CONFIG.replace(
   'id: wf_support',
   `id: wf_support\n    when: '!has(claims.out)'`,
@@ -26,7 +33,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
   const page = (query: string) => askAdmin<PageSeen<AuditSeen & { id: string }>>(running, query)
   const requestIdOf = (response: Response) => response.headers.get('x-request-id')
 
-  test('has entries of eight members, and names the workflow of a mint', async () => {
+  test('has entries with their place in the chain, and names the workflow of a mint', async () => {
     const response = await running.mint(tokenFor('alice'))
     const found = await page('GET /audit?user=alice&action=mint')
     expect(found.data).toEqual([
@@ -39,8 +46,61 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
         outcome: 'ok',
         reason: 'support',
         request_id: requestIdOf(response),
+        instance: expect.stringMatching(/^ins_/),
+        seq: expect.any(Number),
+        prev: expect.toBeOneOf([null, expect.stringMatching(/^[\w-]{43}$/)]),
+        hash: expect.stringMatching(/^[\w-]{43}$/),
+        salt: expect.stringMatching(/^[0-9a-f]{32}$/),
+        by_user: true,
+        erased: null,
       },
     ])
+  })
+
+  test('holds in each entry the hash of the one before, without a gap', async () => {
+    await revoke(running, 'chained')
+    await secretOf(running, 'chained')
+    const { data } = await page('GET /audit?limit=100')
+    const [first, ...rest] = (data as unknown as Place[]).toReversed()
+    let before = first
+    for (const entry of rest) {
+      expect([entry.seq, entry.prev]).toEqual([(before?.seq ?? 0) + 1, before?.hash])
+      before = entry
+    }
+    expect(rest.length).toBeGreaterThan(2)
+  })
+
+  test('keeps the chain through an erase, and says nothing of the user any more', async () => {
+    await revoke(running, 'goes-away', { reason: 'goes-away left' })
+    const query = 'GET /audit?actor=https%3A%2F%2Fissuer.test%7Cada&action=revoke&limit=1'
+    const [before] = (await page(query)).data
+    expect((await callAdmin(running, 'POST /users/goes-away/erase')).status).toBe(200)
+    const [after] = (await page(query)).data
+    expect(after).toEqual({
+      ...before,
+      user: null,
+      reason: null,
+      salt: null,
+      erased: {
+        actor: null,
+        user: expect.stringMatching(/^[\w-]{43}$/),
+        reason: expect.stringMatching(/^[\w-]{43}$/),
+      },
+    })
+  })
+
+  test('is filtered by actor, by all but one action, and by time', async () => {
+    await revoke(running, 'filtered')
+    const { data } = await page('GET /audit?user=filtered&not_action=admin_read')
+    expect(data.map(({ action }) => action)).toEqual(['revoke'])
+    const at = (data[0] as unknown as { at: number }).at
+    const about = 'GET /audit?user=filtered&action=revoke'
+    const found = async (more: string) => (await page(`${about}&${more}`)).data.length
+    expect(await found(`since=${at}&until=${at + 1}`)).toBe(1)
+    expect(await found(`since=${at + 1}`)).toBe(0)
+    expect(await found(`until=${at}`)).toBe(0)
+    expect(await found(`actor=${encodeURIComponent(ADA)}`)).toBe(1)
+    expect(await found('actor=ada')).toBe(0)
   })
 
   test.each<[string, () => Promise<Response>, string, string]>([
@@ -134,7 +194,15 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     'after=',
     'before=x',
     'order=asc',
-    'actor=x',
+    'actor=',
+    'actor=a&actor=b',
+    'not_action=',
+    'since=-1',
+    'since=2026-01-01',
+    'until=1.5',
+    'until=',
+    'since=1&since=2',
+    'until=9999999999999',
     'user=',
     'user=a&user=b',
     'action=',

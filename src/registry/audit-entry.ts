@@ -1,0 +1,121 @@
+// An entry of the audit, and the hash by which each entry of an instance holds the one before it.
+import { hash } from 'node:crypto'
+
+export interface AuditEntry {
+  readonly id: string
+  /** Seconds. */
+  readonly at: number
+  /**
+   * `issuer|subject`; the subject is empty after a logout of a `sid` alone. Undefined when the actor was the
+   * user and has been erased.
+   */
+  readonly actor: string | undefined
+  readonly action: string
+  /** The ChatKit user it was done to. */
+  readonly user: string | undefined
+  readonly outcome: 'ok' | 'refused' | 'failed'
+  readonly reason: string | undefined
+  readonly requestId: string | undefined
+  /** Undefined for an entry of a version that did not chain its entries. */
+  readonly chain: AuditLink | undefined
+}
+
+/** An entry's place among the entries of one instance, and what proves its text: see {@link entryHash}. */
+export interface AuditLink {
+  /** Random for each start of a process. */
+  readonly instance: string
+  /** From 1, without gaps. */
+  readonly seq: number
+  /** Hash of the instance's entry before; undefined for the first one. */
+  readonly prev: string | undefined
+  /** Goes into the digests of what an erase takes; undefined once it was erased itself. */
+  readonly salt: string | undefined
+  /** The actor is the user it was done to: an erase takes it too. */
+  readonly byUser: boolean
+  /** The digests of what was erased; undefined while all of it is there. */
+  readonly erased: ErasedDigests | undefined
+}
+
+/** Digests in base64url; undefined for what the entry never had. */
+export interface ErasedDigests {
+  readonly actor?: string | undefined
+  readonly user?: string | undefined
+  readonly reason?: string | undefined
+}
+
+export interface AuditFilter {
+  readonly user?: string | undefined
+  readonly actor?: string | undefined
+  readonly action?: string | undefined
+  /** Entries of every other action. */
+  readonly notAction?: string | undefined
+  /** The first second that counts. */
+  readonly since?: number | undefined
+  /** The first second that no longer counts. */
+  readonly until?: number | undefined
+}
+
+export interface AuditQuery extends AuditFilter {
+  readonly limit: number
+  readonly after?: string | undefined
+}
+
+/** An entry that has its place in a chain. */
+export type ChainedEntry = AuditEntry & { readonly chain: AuditLink }
+
+/** Entries of versions that did not chain them have no place. */
+export function isChained(entry: AuditEntry): entry is ChainedEntry {
+  return entry.chain !== undefined
+}
+
+/**
+ * The hash that the instance's next entry holds: base64url SHA-256 of the entry's canonical JSON. User and
+ * reason, and the actor where that is the user, stand in it as salted digests, so that an erase can take the
+ * text and its salt and leave the hash as it is.
+ *
+ * The JSON is in the form of RFC 8785 (JCS): the members are written in the order of their names (§3.2.3),
+ * strings and whole numbers as `JSON.stringify` writes them (§3.2.2), and nothing is nested.
+ */
+export function entryHash(entry: ChainedEntry): string {
+  const { action, actor, at, chain, id, outcome, requestId } = entry
+  const { instance, prev, seq } = chain
+  const text = JSON.stringify({
+    action,
+    actor: (chain.byUser ? digestIn(entry, 'actor') : actor) ?? null,
+    at,
+    id,
+    instance,
+    outcome,
+    prev: prev ?? null,
+    reason: digestIn(entry, 'reason') ?? null,
+    request_id: requestId ?? null,
+    seq,
+    user: digestIn(entry, 'user') ?? null,
+  })
+  return hash('sha256', text, 'base64url')
+}
+
+/** The entry without user, reason and salt, and without the actor where that is the user: its hash stays. */
+export function erasedEntry(entry: ChainedEntry): ChainedEntry {
+  const { chain } = entry
+  const erased = {
+    actor: chain.byUser ? digestIn(entry, 'actor') : undefined,
+    user: digestIn(entry, 'user'),
+    reason: digestIn(entry, 'reason'),
+  }
+  return {
+    ...entry,
+    actor: chain.byUser ? undefined : entry.actor,
+    user: undefined,
+    reason: undefined,
+    chain: { ...chain, salt: undefined, erased },
+  }
+}
+
+/** Without the salt nobody can find the text by trying: digests of one text differ from entry to entry. */
+function digestIn(entry: ChainedEntry, field: keyof ErasedDigests): string | undefined {
+  const value = entry[field]
+  const { salt, erased } = entry.chain
+  if (salt === undefined) return erased?.[field]
+  return value === undefined ? undefined : hash('sha256', `${salt}.${field}.${value}`, 'base64url')
+}

@@ -1,0 +1,196 @@
+// Writes audit entries to the store in the order of their chain: one append at a time, repeated until it holds.
+import { type Clock, unixSeconds } from '../lib/clock.ts'
+import { ServiceError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import { type AuditEntry, type ChainedEntry, entryHash } from './audit-entry.ts'
+import type { Registry } from './port.ts'
+
+/** An entry that has no place in the chain yet. */
+export interface NewAuditEntry extends Omit<AuditEntry, 'chain'> {
+  /** The actor is the user it was done to. */
+  readonly byUser: boolean
+}
+
+/** Tells the caller who waits for an entry that it is durable, or why it is not. */
+type Settle = (error?: unknown) => void
+
+/** Most entries that wait while the store is down. */
+const MOST_WAITING = 10_000
+/** Most entries of one append: the store serves nobody else meanwhile. */
+const MOST_TOGETHER = 500
+const WITHIN_MS = 100
+const AGAIN_AFTER_MS = 1000
+/** Hex digits: 48 bits last until the year 10889. */
+const TIME_DIGITS = 12
+
+/**
+ * An entry gets its `seq` and `prev` when it is first sent. If that append fails, its answer may have been
+ * lost, so the same entries are sent again before any other: the chain has neither gaps nor two entries with
+ * one `seq`.
+ *
+ * When too many wait, the oldest that has no place yet goes, and an entry `dropped` stands in the chain at
+ * this point and says how many went.
+ */
+export function createAuditQueue({
+  registry,
+  now,
+  log,
+}: {
+  readonly registry: Pick<Registry, 'appendAudit'>
+  readonly now: Clock
+  readonly log: Log
+}) {
+  const link = createLink()
+  const backlog = createBacklog(now)
+  /** Sent and not known to be written. */
+  let sent: readonly ChainedEntry[] = []
+  let writers: readonly Settle[] = []
+  let timer: NodeJS.Timeout | undefined
+  let writing: Promise<void> = Promise.resolve()
+  let failing = false
+
+  async function writeWaiting(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
+    for (let more = true; more; ) {
+      if (sent.length === 0) {
+        const next = backlog.take()
+        sent = next.entries.map(link)
+        writers = next.writers
+      }
+      more = backlog.length() > 0
+      try {
+        if (sent.length > 0) await registry.appendAudit(sent)
+      } catch (error) {
+        return failed(error)
+      }
+      failing = false
+      sent = []
+      for (const settle of writers) settle()
+      writers = []
+    }
+  }
+
+  /** Entries stay; those who wait for them are told, for they may not wait through an outage. */
+  function failed(error: unknown): void {
+    // Logged once per outage: the log line of each refused request shows the state of the store too.
+    if (!failing) log.error({ err: error }, 'audit entries wait for the store')
+    failing = true
+    for (const settle of [...writers, ...backlog.writers()]) settle(error)
+    writers = []
+    schedule(AGAIN_AFTER_MS)
+  }
+
+  function schedule(afterMs: number): void {
+    timer ??= setTimeout(() => void flush(), afterMs).unref()
+  }
+
+  function flush(): Promise<void> {
+    writing = writing.then(writeWaiting)
+    return writing
+  }
+
+  return {
+    /** Written within 100 ms. */
+    note(entry: NewAuditEntry): void {
+      backlog.push(entry)
+      schedule(WITHIN_MS)
+    },
+    /**
+     * Resolves when the entry is durable.
+     *
+     * @throws the store's error; the entry stays, and is written when the store is back
+     */
+    write: (entry: NewAuditEntry): Promise<void> =>
+      new Promise((resolve, reject) => {
+        backlog.push(entry, (error) => (error === undefined ? resolve() : reject(error)))
+        void flush()
+      }),
+    flush,
+  }
+}
+
+/** Entries that have no place in the chain yet, at most {@link MOST_WAITING}. */
+function createBacklog(now: Clock) {
+  let waiting: NewAuditEntry[] = []
+  const settles = new Map<NewAuditEntry, Settle>()
+  let dropped = 0
+
+  function settleOf(entry: NewAuditEntry): readonly Settle[] {
+    const settle = settles.get(entry)
+    settles.delete(entry)
+    return settle === undefined ? [] : [settle]
+  }
+
+  function drop(entry: NewAuditEntry): void {
+    const error = new ServiceError('store_unavailable', { reason: 'too many audit entries wait' })
+    for (const settle of settleOf(entry)) settle(error)
+    dropped += 1
+  }
+
+  return {
+    length: () => waiting.length,
+    push(entry: NewAuditEntry, settle?: Settle): void {
+      waiting.push(entry)
+      if (settle !== undefined) settles.set(entry, settle)
+      const oldest = waiting.length > MOST_WAITING ? waiting.shift() : undefined
+      if (oldest !== undefined) drop(oldest)
+    },
+    /** The next entries to send, and those who wait for them. */
+    take() {
+      const entries = waiting.slice(0, MOST_TOGETHER)
+      waiting = waiting.slice(entries.length)
+      const writers = entries.flatMap(settleOf)
+      if (dropped > 0) entries.unshift(gap(dropped, now))
+      dropped = 0
+      return { entries, writers }
+    },
+    /** All who wait; each is told once. */
+    writers(): readonly Settle[] {
+      const all = [...settles.values()]
+      settles.clear()
+      return all
+    },
+  }
+}
+
+/** Makes the function that gives the next entry its place in this instance's chain. */
+function createLink(): (entry: NewAuditEntry) => ChainedEntry {
+  // Short: every entry has it.
+  const instance = newId('ins_').slice(0, 20)
+  let seq = 0
+  let prev: string | undefined
+  return (entry) => {
+    seq += 1
+    const { id, at, actor, action, user, outcome, reason, requestId, byUser } = entry
+    const chain = { instance, seq, prev, salt: newId(''), byUser, erased: undefined }
+    // Named one by one: a spread would cost each mint a microsecond.
+    const linked = { id, at, actor, action, user, outcome, reason, requestId, chain }
+    prev = entryHash(linked)
+    return linked
+  }
+}
+
+/**
+ * A new id of an entry: as in a version 7 UUID (RFC 9562 §5.7), milliseconds come first, so that a store's index
+ * of ids grows at its end. With random ids each entry costs SQLite a fifth more.
+ */
+export function newEntryId(now: Clock): string {
+  const time = Math.trunc(now()).toString(16).padStart(TIME_DIGITS, '0')
+  return `aud_${time}${newId('').slice(TIME_DIGITS)}`
+}
+
+function gap(count: number, now: Clock): NewAuditEntry {
+  return {
+    id: newEntryId(now),
+    at: unixSeconds(now),
+    actor: 'service',
+    action: 'dropped',
+    user: undefined,
+    outcome: 'failed',
+    reason: `${count} entries that waited for the store are in the log only`,
+    requestId: undefined,
+    byUser: false,
+  }
+}

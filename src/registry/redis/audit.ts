@@ -1,0 +1,183 @@
+// Adds entries to the audit in Redis, lists them, deletes old ones, and takes a user's name out of them.
+import { z } from 'zod'
+import { type AuditEntry, type AuditQuery, erasedEntry, isChained } from '../audit-entry.ts'
+import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
+import { fromAuditEntry, toAuditEntry } from '../rows.ts'
+import { script } from './keys.ts'
+import type { Link } from './link.ts'
+import { pageScript, readPage, seqIn } from './pages.ts'
+import { count, countOrNone } from './replies.ts'
+
+const ENTRY = `
+local function read_entry(id) return cjson.decode(redis.call('GET', key('audit-entry', id))) end
+local function forget_entry(entry)
+  redis.call('ZREM', key('audit'), entry.id)
+  redis.call('ZREM', key('audit-of-action', entry.action), entry.id)
+  if entry.user then redis.call('ZREM', key('audit-of-user', entry.user), entry.id) end
+  if entry.actor then redis.call('ZREM', key('audit-of-actor', entry.actor), entry.id) end
+  redis.call('DEL', key('audit-entry', entry.id))
+end
+`
+
+/** Filters: user, actor, action, action that is left out, first second, second after the last; '' for any. */
+const AUDIT = pageScript(`
+local user, actor, action, not_action = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local since, till = tonumber(ARGV[12]), tonumber(ARGV[13])
+local function item(id)
+  local json = redis.call('GET', key('audit-entry', id))
+  local entry = cjson.decode(json)
+  if (user == '' or entry.user == user) and (actor == '' or entry.actor == actor)
+    and (action == '' or entry.action == action) and entry.action ~= not_action
+    and (not since or entry.at >= since) and (not till or entry.at < till) then return { 'json', json } end
+end`)
+
+/**
+ * ARGV: a time or '', 'before' or 'from' → the seq of an entry before that time, or from it on, such that
+ * nothing between it and the time matters; '' where there is none. Halves the order of writing: entries that
+ * were written late make the result less narrow, not wrong.
+ */
+const SEEK = script(
+  ENTRY,
+  `
+local at, size = tonumber(ARGV[1]), redis.call('ZCARD', key('audit'))
+local low, high = -1, size
+while at and high - low > 1 do
+  local middle = math.floor((low + high) / 2)
+  local id = redis.call('ZRANGE', key('audit'), middle, middle)[1]
+  if read_entry(id).at < at then low = middle else high = middle end
+end
+local rank = ARGV[2] == 'before' and low or high
+if not at or rank < 0 or rank >= size then return '' end
+return redis.call('ZRANGE', key('audit'), rank, rank, 'WITHSCORES')[2]`,
+)
+
+/** ARGV: JSON of each entry. */
+const APPEND = script(`
+for _, json in ipairs(ARGV) do
+  local entry = cjson.decode(json)
+  if redis.call('SET', key('audit-entry', entry.id), json, 'NX') then
+    local seq = redis.call('INCR', key('seq'))
+    redis.call('ZADD', key('audit'), seq, entry.id)
+    redis.call('ZADD', key('audit-of-action', entry.action), seq, entry.id)
+    if entry.user then redis.call('ZADD', key('audit-of-user', entry.user), seq, entry.id) end
+    if entry.actor then redis.call('ZADD', key('audit-of-actor', entry.actor), seq, entry.id) end
+  end
+end`)
+
+/**
+ * ARGV: before, how many at most → how many were deleted. It stops at the first entry that stays, in the
+ * order of writing: each instance's chain loses only a beginning.
+ */
+export const SWEEP_AUDIT = script(
+  ENTRY,
+  `
+local gone = 0
+for _, id in ipairs(redis.call('ZRANGE', key('audit'), 0, ARGV[2] - 1)) do
+  local entry = read_entry(id)
+  if entry.at >= tonumber(ARGV[1]) then break end
+  forget_entry(entry)
+  gone = gone + 1
+end
+return gone`,
+)
+
+/** ARGV: user, action that stays, limit → JSON of entries. */
+const ABOUT_USER = script(
+  ENTRY,
+  `
+local found = {}
+for _, id in ipairs(redis.call('ZRANGE', key('audit-of-user', ARGV[1]), 0, -1)) do
+  if #found == tonumber(ARGV[3]) then break end
+  if read_entry(id).action ~= ARGV[2] then found[#found + 1] = redis.call('GET', key('audit-entry', id)) end
+end
+return found`,
+)
+
+/**
+ * ARGV: JSON of an entry and JSON to put in its place, '' for nothing, in turn → how many were there. Redis
+ * has no SHA-256, so the digests are made here; an entry that was erased meanwhile is left alone.
+ */
+const ERASE = script(
+  ENTRY,
+  `
+local changed = 0
+for at = 1, #ARGV, 2 do
+  local entry = cjson.decode(ARGV[at])
+  if redis.call('GET', key('audit-entry', entry.id)) == ARGV[at] then
+    changed = changed + 1
+    if ARGV[at + 1] == '' then forget_entry(entry)
+    else
+      redis.call('SET', key('audit-entry', entry.id), ARGV[at + 1])
+      redis.call('ZREM', key('audit-of-user', entry.user), entry.id)
+      if not cjson.decode(ARGV[at + 1]).actor then redis.call('ZREM', key('audit-of-actor', entry.actor), entry.id) end
+    end
+  end
+end
+return changed`,
+)
+
+export function createAuditSteps(link: Link) {
+  return {
+    async appendAudit(entries) {
+      if (entries.length > 0) await link.run(APPEND, entries.map(entryJson), () => {})
+    },
+    async listAudit({ limit, after, ...filter }) {
+      const [above, below] = await Promise.all([
+        seek(link, filter.since, 'before'),
+        seek(link, filter.until, 'from'),
+      ])
+      return readPage(
+        link,
+        { limit, after, order: 'desc' },
+        {
+          set: auditSet(filter),
+          script: AUDIT,
+          filters: filters(filter),
+          seqOf: seqIn(link, 'audit'),
+          toItem: ({ json = '' }) => toAuditEntry(JSON.parse(json)),
+          within: { above, below, looks: AUDIT_LOOKS },
+        },
+      )
+    },
+  } satisfies Partial<Registry>
+}
+
+/** @returns how many entries were looked at, and how many of them this call changed */
+export async function eraseEntries(
+  link: Link,
+  { user, keptAction }: { readonly user: string; readonly keptAction: string },
+  limit: number,
+): Promise<{ readonly found: number; readonly changed: number }> {
+  const read = (reply: unknown) => z.array(z.string()).parse(reply)
+  const found = limit === 0 ? [] : await link.run(ABOUT_USER, [user, keptAction, limit], read)
+  if (found.length === 0) return { found: 0, changed: 0 }
+  const pairs = found.flatMap((json) => {
+    const entry = toAuditEntry(JSON.parse(json))
+    return [json, isChained(entry) ? entryJson(erasedEntry(entry)) : '']
+  })
+  return {
+    found: found.length,
+    changed: await link.run(ERASE, pairs, (reply) => count.parse(reply)),
+  }
+}
+
+async function seek(link: Link, at: number | undefined, which: 'before' | 'from') {
+  if (at === undefined) return undefined
+  const late = which === 'before' ? -AUDIT_LATE_SECONDS : AUDIT_LATE_SECONDS
+  return link.run(SEEK, [at + late, which], (reply) => countOrNone.parse(reply))
+}
+
+function entryJson(entry: AuditEntry): string {
+  return JSON.stringify(fromAuditEntry(entry))
+}
+
+/** The set that holds all that the query asks for and is probably the shortest. */
+function auditSet({ user, actor, action }: Omit<AuditQuery, 'limit'>): readonly [string, string] {
+  if (user !== undefined) return ['audit-of-user', user]
+  if (actor !== undefined) return ['audit-of-actor', actor]
+  return action === undefined ? ['audit', ''] : ['audit-of-action', action]
+}
+
+function filters({ user, actor, action, notAction, since, until }: Omit<AuditQuery, 'limit'>) {
+  return [user, actor, action, notAction, since, until].map((value) => value ?? '')
+}

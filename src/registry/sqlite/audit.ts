@@ -1,0 +1,109 @@
+// Adds entries to the audit in SQLite, lists them, and takes a user's name out of them.
+
+import { type AuditEntry, type AuditQuery, erasedEntry, isChained } from '../audit-entry.ts'
+import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
+import type { Page, UserErase } from '../records.ts'
+import { fromAuditEntry, toAuditEntry } from '../rows.ts'
+import { type Database, numberIn, type Sql } from './database.ts'
+import type { Filter } from './pages.ts'
+
+const FIELDS =
+  'id, at, actor, action, user, outcome, reason, request_id, instance, chain_seq, prev, salt, by_user, erased'
+
+const INSERT = `
+  INSERT INTO audit (${FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (id) DO NOTHING`
+
+/** An entry that was written before this time: all that are before it in the order of writing happened earlier. */
+const LAST_BEFORE = 'SELECT seq FROM audit WHERE at < ? ORDER BY at DESC, seq DESC LIMIT 1'
+const FIRST_FROM = 'SELECT seq FROM audit WHERE at >= ? ORDER BY at, seq LIMIT 1'
+
+const ABOUT_USER = 'SELECT * FROM audit WHERE user = ? AND +action <> ? LIMIT ?'
+const ERASE =
+  'UPDATE audit SET actor = ?, user = NULL, reason = NULL, salt = NULL, erased = ? WHERE id = ?'
+
+/** @param db - the durable connection */
+export function createAuditSteps(db: Database) {
+  return {
+    appendAudit: (entries) =>
+      db.write((sql) => {
+        for (const entry of entries) insert(sql, entry)
+      }),
+    listAudit: (query) => db.plain((sql) => list(sql, query)),
+  } satisfies Partial<Registry>
+}
+
+function insert(sql: Sql, entry: AuditEntry): void {
+  const { id, at, actor, action, user, outcome, reason, ...row } = fromAuditEntry(entry)
+  const what = [id, at, actor ?? '', action, user ?? null, outcome, reason ?? null]
+  const place = [row.instance ?? null, row.chain_seq ?? null, row.prev ?? null, row.salt ?? null]
+  const last = [row.by_user ?? null, row.erased ?? null]
+  sql.run(INSERT, ...what, row.request_id ?? null, ...place, ...last)
+}
+
+/**
+ * Walks through the entries of the field that narrows the list most, and looks at each of them. The times
+ * bound the walk as far as the order of writing allows.
+ */
+function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
+  const { limit, after, since, until } = query
+  const seqOf = (text: string, value: string | number) => numberIn(sql.get(text, value), 'seq')
+  const cursor =
+    after === undefined ? undefined : seqOf('SELECT seq FROM audit WHERE id = ?', after)
+  if (after !== undefined && cursor === undefined) return undefined
+  const below = until === undefined ? undefined : seqOf(FIRST_FROM, until + AUDIT_LATE_SECONDS)
+  const above = since === undefined ? undefined : seqOf(LAST_BEFORE, since - AUDIT_LATE_SECONDS)
+  const end = Math.min(cursor ?? Number.MAX_SAFE_INTEGER, below ?? Number.MAX_SAFE_INTEGER)
+  const { walk, filter } = auditConditions(query)
+  const bounds = [...walk.values, above ?? 0, end]
+  const looked = `audit WHERE ${[...walk.conditions, 'seq > ?', 'seq < ?'].join(' AND ')} ORDER BY seq DESC`
+  const rows = sql.all(
+    `SELECT * FROM (SELECT * FROM ${looked} LIMIT ${AUDIT_LOOKS})
+      WHERE ${filter.conditions.join(' AND ')} LIMIT ?`,
+    ...[...bounds, ...filter.values, limit + 1],
+  )
+  const data = rows.slice(0, limit).map(toAuditEntry)
+  if (rows.length > limit) return { data, hasMore: true }
+  const last = sql.get(`SELECT id FROM ${looked} LIMIT 1 OFFSET ${AUDIT_LOOKS - 1}`, ...bounds)
+  return last === undefined
+    ? { data, hasMore: false }
+    : { data, hasMore: true, next: String(last['id']) }
+}
+
+/** The condition of the walk has an index in the order of writing; the filter judges each entry of the walk. */
+function auditConditions(query: AuditQuery): { readonly walk: Filter; readonly filter: Filter } {
+  const { user, actor, action, notAction, since, until } = query
+  const fields = Object.entries({ user, actor, action }).filter(([, value]) => value !== undefined)
+  const [lead, ...others] = fields.map(([name, value]) => [`${name} = ?`, value ?? ''] as const)
+  const judged = [
+    ...others,
+    ...(notAction === undefined ? [] : [['action <> ?', notAction] as const]),
+    ...(since === undefined ? [] : [['at >= ?', since] as const]),
+    ...(until === undefined ? [] : [['at < ?', until] as const]),
+  ]
+  return {
+    walk: { conditions: lead ? [lead[0]] : [], values: lead ? [lead[1]] : [] },
+    filter: {
+      conditions: ['true', ...judged.map(([condition]) => condition)],
+      values: judged.map(([, value]) => value),
+    },
+  }
+}
+
+/** Returns how many entries it changed. Entries without a chain have nothing to keep, and are deleted. */
+export function eraseEntries(
+  sql: Sql,
+  { user, keptAction }: Pick<UserErase, 'user' | 'keptAction'>,
+  limit: number,
+): number {
+  const entries = sql.all(ABOUT_USER, user, keptAction, limit).map(toAuditEntry)
+  for (const entry of entries) {
+    if (!isChained(entry)) {
+      sql.run('DELETE FROM audit WHERE id = ?', entry.id)
+      continue
+    }
+    const { id, actor, erased } = fromAuditEntry(erasedEntry(entry))
+    sql.run(ERASE, actor ?? '', erased ?? null, id)
+  }
+  return entries.length
+}
