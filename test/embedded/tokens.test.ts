@@ -83,7 +83,7 @@ test('the answer has the token, what is in it, and how to send it', async () => 
     groups: ['support'],
     level: 3,
     email: 'alice@example.com',
-    x: 'dev-x',
+    x: 'alice-x',
   })
   expect(Number(claims['exp']) - Number(claims['iat'])).toBe(60)
 })

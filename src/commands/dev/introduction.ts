@@ -4,6 +4,7 @@ import { isPlaceholder } from '../../config/file/placeholders.ts'
 import type { IssuerSettings, Settings, WorkflowSettings } from '../../config/settings.ts'
 import type { StoreLocation } from '../../config/store-url.ts'
 import { isAtLoopback } from '../../config/urls.ts'
+import type { Accounts } from '../../embedded/sign-in/accounts.ts'
 import { USUAL_PORTS } from '../usual-port.ts'
 import type { DevSetup } from './environment.ts'
 import { isEmbedded } from './stand-ins.ts'
@@ -19,8 +20,11 @@ export interface DevFacts {
     /** Undefined when no workflow needs the embedded ChatKit API. */
     readonly chatkit: string | undefined
   }
+  readonly accounts: Accounts
   /** A token of alice. */
   readonly token: string
+  /** Why it mints no session; undefined when it does. */
+  readonly refusal: string | undefined
   /** Servers on this machine that nobody listens at. */
   readonly silent: ReadonlySet<string>
 }
@@ -48,7 +52,10 @@ ${settings.workflows.map((workflow) => workflowLine(workflow, facts)).join('\n')
 
 Pages that may call it (cors.origins, and the usual ones of Next.js and Vite):
   ${settings.corsOrigins.join(', ')}
-${notes(setup.settings)}
+
+People, and their claims, which fit your config as far as its rules can be read; --account changes them:
+${Object.entries(facts.accounts).map(personLine).join('\n')}
+${notes(setup.settings)}${refusalLine(facts)}
 A token of alice, for an hour; --claim, --issuer and --audience change it, --help says how:
 ${create}
 
@@ -69,6 +76,15 @@ function signInOption(url: string): string {
 function consoleLine({ settings, urls }: DevFacts): string {
   if (settings.console === undefined) return ''
   return `  ${urls.service}/admin  the console: sign in as ada, or as somebody of --account for whom admins.when holds.\n`
+}
+
+function personLine([name, claims]: readonly [string, object]): string {
+  return `  ${name}  ${JSON.stringify(claims)}`
+}
+
+function refusalLine({ refusal }: DevFacts): string {
+  if (refusal === undefined) return ''
+  return `\nThe lines below will be refused: ${refusal}. Add the claims that your config asks for with --claim.\n`
 }
 
 function takenLine({ setup, urls }: DevFacts): string {

@@ -12,6 +12,7 @@ import { newSigningKey, type PrivateKey, publicHalf } from '../../embedded/sign-
 import type { MadeIssuer } from '../../embedded/sign-in/token-maker.ts'
 import { Secret } from '../../lib/secret.ts'
 import { newSecret } from './environment.ts'
+import { neededClaims } from './people.ts'
 
 /** A variable that no config can name, with the key of the embedded ChatKit API. */
 const EMBEDDED_KEY = 'embedded ChatKit API'
@@ -35,7 +36,11 @@ export interface DevIssuers {
 export async function withOwnKeys(issuers: readonly IssuerSettings[]): Promise<DevIssuers> {
   const secrets = new Map<string, string>()
   const all = await Promise.all(issuers.map((issuer) => withOwnKey(issuer, secrets)))
-  return { settings: all.map(({ settings }) => settings), made: all, secrets }
+  const made = all.map(({ settings, key }) => {
+    const requiredClaims = [...settings.requiredClaims, ...neededClaims(settings.user.source)]
+    return { settings: { ...settings, requiredClaims }, key }
+  })
+  return { settings: all.map(({ settings }) => settings), made, secrets }
 }
 
 async function withOwnKey(issuer: IssuerSettings, secrets: Map<string, string>) {

@@ -2,7 +2,6 @@
 
 import type { Variables } from '../../config/env.ts'
 import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
-import { SAMPLE_ACCOUNTS } from '../../embedded/sign-in/accounts.ts'
 import { consoleClient, WEB_APP } from '../../embedded/sign-in/clients.ts'
 import { startSignIn } from '../../embedded/sign-in/sign-in.ts'
 import { createLog } from '../../lib/log.ts'
@@ -14,6 +13,7 @@ import { accepts, onUsualPort, USUAL_PORTS } from '../usual-port.ts'
 import { type DevSetup, newSecret, readDevSetup } from './environment.ts'
 import { introduction, localServers } from './introduction.ts'
 import type { DevOptions } from './options.ts'
+import { peopleFor, whyNoSession } from './people.ts'
 import { devSettings, isEmbedded, withOwnKeys, withSecrets } from './stand-ins.ts'
 
 /** A run, with the addresses of its servers for tests. */
@@ -43,7 +43,7 @@ export async function startDev(
   const setup = readDevSetup(config, variables)
   const issuers = await withOwnKeys(setup.settings.issuers)
   const consoleSecret = newSecret()
-  const accounts = { ...SAMPLE_ACCOUNTS, ...account }
+  const accounts = { ...peopleFor(setup.settings), ...account }
   const clients = [WEB_APP, consoleClient(consoleSecret)]
   const signInOptions = { accounts, clients, issuers: issuers.made, tokenSeconds: TOKEN_SECONDS }
   const signIn = await onUsualPort(USUAL_PORTS.signIn, (free) =>
@@ -72,11 +72,12 @@ export async function startDev(
   }
   const service = await startOnLoopback(environment.port, make, log)
   const urls = { service: service.url, signIn: signIn.issuer, chatkit: api?.origin }
-  const { token } = signIn.makeToken({ sub: 'alice', expires_in: TOKEN_SECONDS })
+  const { token, claims } = signIn.makeToken({ sub: 'alice', expires_in: TOKEN_SECONDS })
   return {
     urls,
     introduction: introduction({
-      ...{ setup, settings, urls, token },
+      ...{ setup, settings, urls, token, accounts },
+      refusal: whyNoSession(settings, claims),
       silent: await silentServers(localServers(settings)),
     }),
     showRequests: short.showRequests,

@@ -72,8 +72,12 @@ ${content}
   return String(whole)
 }
 
+function shown(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
 function summary(claims: Readonly<Record<string, unknown>>): string {
   return Object.entries(claims)
-    .map(([name, value]) => `${name}: ${[value].flat().join(', ') || 'none'}`)
+    .map(([name, value]) => `${name}: ${[value].flat().map(shown).join(', ') || 'none'}`)
     .join(' · ')
 }

@@ -138,7 +138,8 @@ function inventedClaim(name: string, sub: string, now: number): unknown {
   if (name === 'email') return `${sub}@example.com`
   if (name === 'jti' || name === 'sid') return randomUUID()
   if (name === 'nbf' || name === 'auth_time') return now
-  return name.endsWith('_verified') ? true : `dev-${name}`
+  // Different for each user: the config may make the ChatKit user of it.
+  return name.endsWith('_verified') ? true : `${sub}-${name}`
 }
 
 function carriersOf({ cookie, tokenHeader }: TokenShape, token: string): string[] {

@@ -204,16 +204,25 @@ describe('admins', () => {
     return startDevScene(WITH_CONSOLE, { CONSOLE_SECRET: 'of production' }, { account })
   })
 
-  async function consoleOf(account: string) {
+  async function consoleOf(account: string, { urls }: Pick<DevScene, 'urls'> = dev) {
     const browser = createAdminBrowser()
-    const page = await browser.go(`${dev.urls.service}/admin`)
-    expect(page.url).toContain(`${dev.urls.signIn}/sign-in/`)
+    const page = await browser.go(`${urls.service}/admin`)
+    expect(page.url).toContain(`${urls.signIn}/sign-in/`)
     return await browser.submit('/sign-in/', { account })
   }
 
   test.each(['ada', 'eve'])('%s signs in to the console at the embedded sign-in', async (name) => {
     const page = await consoleOf(name)
     expect([page.status, new URL(page.url).pathname]).toEqual([200, '/admin'])
+  })
+
+  test('ada has the claims that admins.when asks for, whatever their names', async () => {
+    const rule = '"admin" in claims["https://acme.test/roles"] && claims.o.rol == "a"'
+    const config = WITH_CONSOLE.replace('"chatkit-admin" in claims.roles', rule)
+    await during(startDevScene(config), async (other) => {
+      expect((await consoleOf('ada', other)).status).toBe(200)
+      expect((await consoleOf('bob', other)).status).toBe(403)
+    })
   })
 
   test('somebody for whom admins.when does not hold is refused there', async () => {

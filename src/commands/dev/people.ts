@@ -1,0 +1,168 @@
+// Gives the people of the sign-in claims that fit the config: alice may use its first workflow, ada is an admin.
+
+import type { Settings } from '../../config/settings.ts'
+import {
+  type AccountClaims,
+  type Accounts,
+  SAMPLE_ACCOUNTS,
+} from '../../embedded/sign-in/accounts.ts'
+import { ServiceError } from '../../lib/errors.ts'
+import { mapSession } from '../../map/map.ts'
+import { mapUser } from '../../map/map-user.ts'
+
+/** A path below `claims`, as CEL writes it: `.realm_access.roles`, `["cognito:groups"]`. */
+const PATH = String.raw`\bclaims((?:\.\w+|\["[^"\]]+"\])+)`
+const LITERAL = String.raw`("[^"]*"|true|false|-?\d+(?:\.\d+)?)`
+
+const IN = new RegExp(String.raw`"([^"]*)"\s+in\s+${PATH}(?!\()`, 'g')
+const COMPARED = new RegExp(String.raw`${PATH}\s*(==|>=|>|<=|<)\s*${LITERAL}`, 'g')
+const CALLED = new RegExp(String.raw`${PATH}\(\s*"([^"]*)"`, 'g')
+const ALONE = new RegExp(String.raw`^[\s(]*(!?)\s*${PATH}[\s)]*$`)
+const GUARDED = new RegExp(String.raw`\bhas\(\s*${PATH}\s*\)`, 'g')
+const ANY = new RegExp(String.raw`${PATH}(?!\w|\()`, 'g')
+
+/** Claims that the sign-in makes for every token. */
+const MADE = ['iss', 'sub', 'aud', 'exp', 'iat', 'nbf', 'sid', 'azp', 'client_id', 'auth_time']
+
+/** A value that an expression asks for at a path; `isEntry` for one of a list. */
+interface Wish {
+  readonly path: readonly string[]
+  readonly value: unknown
+  readonly isEntry?: boolean
+}
+
+/** Rules that shall hold for somebody, and expressions that shall have what they look at. */
+interface Asked {
+  readonly rule: string | undefined
+  readonly values: readonly string[]
+}
+
+/**
+ * alice, bob and ada with what the config's expressions ask for, as far as it can be read from their text:
+ * comparisons with a literal, entries of lists, claims that must be there.
+ */
+export function peopleFor({ issuers, workflows, admins }: Settings): Accounts {
+  const [first] = workflows
+  const values = issuers.map(({ user }) => user.source)
+  const variables = Array.from(first?.stateVariables.values() ?? [], ({ source }) => source)
+  const { alice = {}, bob = {}, ada = {} } = SAMPLE_ACCOUNTS
+  return {
+    alice: fitted('alice', alice, { rule: first?.when?.source, values: [...values, ...variables] }),
+    bob: fitted('bob', bob, { rule: undefined, values }),
+    ada: fitted('ada', ada, { rule: admins?.when.source, values }),
+  }
+}
+
+/**
+ * Why somebody gets no session of the config's choice.
+ *
+ * @param claims - of their token
+ * @returns undefined when they get one
+ */
+export function whyNoSession(
+  { issuers, workflows }: Settings,
+  claims: AccountClaims,
+): string | undefined {
+  const settings = issuers.find(({ issuer }) => issuer === claims['iss'])
+  if (settings === undefined) return undefined
+  const principal = { issuer: settings.issuer, claims }
+  try {
+    mapSession(workflows, { principal, user: mapUser(settings.user, principal), asked: {} })
+    return undefined
+  } catch (error) {
+    return error instanceof ServiceError ? error.reason : String(error)
+  }
+}
+
+/** Claims that an expression looks at without asking first whether they are there. */
+export function neededClaims(source: string): string[] {
+  return unguarded(source).map(([name = '']) => name)
+}
+
+function fitted(sub: string, claims: AccountClaims, { rule = '', values }: Asked): AccountClaims {
+  const all: Record<string, unknown> = structuredClone({ ...claims })
+  const done = new Set<string>()
+  for (const wish of wishesOf(rule, sub)) {
+    const place = wish.path.join('\n')
+    // Of two that contradict each other (`||`) the first counts.
+    if (wish.isEntry || !done.has(place)) grant(all, wish)
+    done.add(place)
+  }
+  for (const path of [rule, ...values].flatMap(guardedIn).map((path) => path.slice(0, -1))) {
+    // `has(claims.a.b)` is an error without `claims.a`.
+    if (path.length > 0 && valueAt(all, path) === undefined) grant(all, { path, value: {} })
+  }
+  for (const path of [rule, ...values].flatMap(unguarded)) {
+    if (valueAt(all, path) === undefined) grant(all, { path, value: `${sub}-${path.at(-1)}` })
+  }
+  return all
+}
+
+/** What must be so for a rule to hold. */
+function wishesOf(rule: string, sub: string): Wish[] {
+  const entries = [...rule.matchAll(IN)].map(([, value, path]): Wish => {
+    return { path: steps(path), value, isEntry: true }
+  })
+  const compared = [...rule.matchAll(COMPARED)].map(([, path, sign = '', literal = '']): Wish => {
+    return { path: steps(path), value: beyond(sign, JSON.parse(literal)) }
+  })
+  const called = [...rule.matchAll(CALLED)].map(([, path, text = '']): Wish => {
+    const [method = '', ...rest] = steps(path).toReversed()
+    return { path: rest.toReversed(), value: method === 'endsWith' ? sub + text : text + sub }
+  })
+  const alone = rule.split(/&&|\|\|/).flatMap((operand): Wish[] => {
+    const found = ALONE.exec(operand)
+    return found === null ? [] : [{ path: steps(found[2]), value: found[1] !== '!' }]
+  })
+  const all = [...entries, ...compared, ...called, ...alone]
+  return all.filter(({ path: [name = ''] }) => !MADE.includes(name))
+}
+
+/** A value on the right side of a bound. */
+function beyond(sign: string, literal: unknown): unknown {
+  if (typeof literal !== 'number') return literal
+  return literal + (sign === '>' ? 1 : sign === '<' ? -1 : 0)
+}
+
+function unguarded(source: string): (readonly string[])[] {
+  const guarded = guardedIn(source).map(String)
+  return Array.from(source.matchAll(ANY), ([, path]) => steps(path))
+    .filter((path) => !guarded.includes(String(path)))
+    .filter(([name = '']) => !MADE.includes(name))
+}
+
+/** Paths that `has()` asks for. */
+function guardedIn(source: string): (readonly string[])[] {
+  return Array.from(source.matchAll(GUARDED), ([, path]) => steps(path))
+}
+
+/** `.o["a b"]` → `['o', 'a b']` */
+function steps(path = ''): readonly string[] {
+  return Array.from(path.matchAll(/\.(\w+)|\["([^"]*)"\]/g), ([, plain, quoted]) => {
+    return plain ?? quoted ?? ''
+  })
+}
+
+function valueAt(claims: Readonly<Record<string, unknown>>, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (isObject(value) && Object.hasOwn(value, step) ? value[step] : undefined),
+    claims,
+  )
+}
+
+/** Puts a value at a path; what is there already, and not asked for otherwise, stays. */
+function grant(claims: Record<string, unknown>, { path, value, isEntry = false }: Wish): void {
+  const [name = '', ...rest] = path
+  const current = Object.hasOwn(claims, name) ? claims[name] : undefined
+  if (rest.length > 0) {
+    const inner = isObject(current) ? { ...current } : {}
+    grant(inner, { path: rest, value, isEntry })
+    claims[name] = inner
+  } else if (isEntry) {
+    claims[name] = [...new Set([...(Array.isArray(current) ? current : []), value])]
+  } else claims[name] = value
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
