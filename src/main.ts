@@ -14,6 +14,7 @@ import { type Listening, listen } from './http/server/server.ts'
 import type { Tracing } from './http/telemetry/tracing.ts'
 import { UnusableSettingError } from './lib/errors.ts'
 import { createLog, type Log, scrub } from './lib/log.ts'
+import type { LogFields } from './lib/log-fields.ts'
 import { StoreUnusableError } from './registry/port.ts'
 import { createService, type Service } from './service.ts'
 
@@ -155,7 +156,7 @@ function warnOfSmallMemory({ settings: { gateway } }: Setup, log: Log): void {
 }
 
 /** Logs the settings in use, so that nobody has to guess which key or file won. */
-function describeStart({ environment, settings }: Setup) {
+function describeStart({ environment, settings }: Setup): LogFields {
   const { openaiBaseUrl, openaiOrgId, openaiProjectId, configFile, store } = environment
   const hosted = settings.workflows.filter((workflow) => workflow.kind === 'hosted')
   const keys = new Set(hosted.map(({ apiKeyEnv }) => apiKeyEnv))

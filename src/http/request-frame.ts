@@ -3,6 +3,7 @@ import type { MiddlewareHandler } from 'hono'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import type { LogFields } from '../lib/log-fields.ts'
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { problemAnswer } from '../respond/problem.ts'
 import {
@@ -83,7 +84,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     trace,
   })
   const { user, workflow, session, upstream } = trace
-  const line = {
+  const line: LogFields = {
     request_id: requestId,
     method: c.req.method,
     route,

@@ -1,10 +1,17 @@
 // The log of the service: JSON lines (or text) on standard output, with everything that looks like a credential
 // redacted.
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { type DestinationStream, pino } from 'pino'
+import type { LogFields } from './log-fields.ts'
 import { logText } from './log-text.ts'
 
+/** Writes a line: fields and message, or a message alone. */
+interface WriteLine {
+  (message: string): void
+  (fields: LogFields, message: string): void
+}
+
 /** The service's log: pino, JSON lines. */
-export type Log = Logger
+export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error' | 'fatal', WriteLine>>
 
 export type LogFormat = 'json' | 'text'
 

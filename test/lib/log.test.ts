@@ -22,17 +22,17 @@ describe('createLog', () => {
   test('writes JSON lines, and none below its level', () => {
     const lines = written((log) => {
       log.debug('quiet')
-      log.info({ a: 1 }, 'loud')
+      log.info({ count: 1 }, 'loud')
     }, 'info')
     expect(lines).toHaveLength(1)
-    expect(parsed(lines[0])).toEqual({ level: 30, time: expect.any(Number), a: 1, msg: 'loud' })
+    expect(parsed(lines[0])).toEqual({ level: 30, time: expect.any(Number), count: 1, msg: 'loud' })
   })
 
   test('writes one line for an entry with line breaks', () => {
-    const lines = written((log) => log.info({ path: 'a\nb\r\u2028' }, 'x\ny'))
+    const lines = written((log) => log.info({ source: 'a\nb\r\u2028' }, 'x\ny'))
     expect(lines).toHaveLength(1)
     expect(lines[0]?.trimEnd()).not.toMatch(/[\r\n]/)
-    expect(parsed(lines[0])).toMatchObject({ path: 'a\nb\r\u2028', msg: 'x\ny' })
+    expect(parsed(lines[0])).toMatchObject({ source: 'a\nb\r\u2028', msg: 'x\ny' })
   })
 
   test('writes type, message, code, stack and causes of an error, and no other property', () => {
@@ -72,19 +72,19 @@ describe('createLog', () => {
     const secrets = ['sk-proj-0123456789', 'ek_0123456789abcdef', token]
     const [line] = written((log) => {
       log.error(
-        { err: new Error(`with ${secrets[0]}`), deep: { list: secrets }, [`${secrets[1]}`]: 1 },
+        { err: new Error(`with ${secrets[0]}`), what: { list: secrets }, [`${secrets[1]}`]: 1 },
         `Bearer ${token}`,
       )
     })
     for (const secret of [...secrets, ...token.split('.').slice(0, 2)]) {
       expect(line).not.toContain(secret)
     }
-    expect(parsed(line)).toMatchObject({ deep: { list: Array(3).fill('[redacted]') } })
+    expect(parsed(line)).toMatchObject({ what: { list: Array(3).fill('[redacted]') } })
   })
 
   test('writes [redacted] for a Secret', () => {
-    const [line] = written((log) => log.info({ key: new Secret('swordfish') }, 'x'))
-    expect(parsed(line)).toMatchObject({ key: '[redacted]' })
+    const [line] = written((log) => log.info({ cause: new Secret('swordfish') }, 'x'))
+    expect(parsed(line)).toMatchObject({ cause: '[redacted]' })
   })
 })
 
@@ -139,12 +139,12 @@ describe('createLog, as text', () => {
   test('writes time, level, message, and the rest as name=value', () => {
     const [line] = text((log) => {
       log.warn(
-        { url: 'http://127.0.0.1:8787', ms: 2, ok: true, list: ['a', 'b'], none: '' },
+        { url: 'http://127.0.0.1:8787', ms: 2, refused: true, kids: ['a', 'b'], source: '' },
         'is up',
       )
     })
     expect(line).toMatch(
-      /^\d{4}-\d\d-\d\dT[\d:.]+Z WARN {2}is up url=http:\/\/127\.0\.0\.1:8787 ms=2 ok=true list=\["a","b"\] none=""\n$/,
+      /^\d{4}-\d\d-\d\dT[\d:.]+Z WARN {2}is up url=http:\/\/127\.0\.0\.1:8787 ms=2 refused=true kids=\["a","b"\] source=""\n$/,
     )
   })
 
@@ -157,7 +157,7 @@ describe('createLog, as text', () => {
     ['a change of direction', 'x\u202eforged'],
     ['DEL', 'x\u007fforged'],
   ])('escapes %s in message, name, value and error', (_name, planted) => {
-    const entry = { value: planted, deep: { list: [planted] }, [planted]: 1 }
+    const entry = { value: planted, what: { list: [planted] }, [planted]: 1 }
     const [line = ''] = text((log) => {
       log.error({ ...entry, err: new Error(planted, { cause: new Error(planted) }) }, planted)
     })
@@ -170,8 +170,8 @@ describe('createLog, as text', () => {
   })
 
   test('a value that looks like several is in quotes', () => {
-    const [line] = text((log) => log.info({ a: 'b c=d', e: 'f="g"' }, 'm'))
-    expect(line).toContain('m a="b c=d" e="f=\\"g\\""\n')
+    const [line] = text((log) => log.info({ cause: 'b c=d', source: 'f="g"' }, 'm'))
+    expect(line).toContain('m cause="b c=d" source="f=\\"g\\""\n')
   })
 
   test('writes stacks of an error and its causes below it, and redacts as ever', () => {

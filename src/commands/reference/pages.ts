@@ -4,6 +4,7 @@ import { clientPage } from './client.ts'
 import { commandLinePage } from './command-line.ts'
 import { configurationPage } from './configuration.ts'
 import { environmentPage } from './environment.ts'
+import { logFieldsPage } from './log-fields.ts'
 import { metricsPage } from './metrics.ts'
 
 /** Each gives its page as Markdown. */
@@ -13,4 +14,5 @@ export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<str
   'command-line': commandLinePage,
   client: clientPage,
   metrics: metricsPage,
+  'log-fields': logFieldsPage,
 }

@@ -58,6 +58,7 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'command-line', title: 'Command line' },
       { name: 'client', title: 'Browser helper' },
       { name: 'metrics', title: 'Metrics' },
+      { name: 'log-fields', title: 'Log fields' },
     ],
   },
 ]

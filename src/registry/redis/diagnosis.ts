@@ -1,5 +1,6 @@
 // Logs what is wrong with Redis, once for each kind of cause, and how durable Redis is.
 import type { Log } from '../../lib/log.ts'
+import type { LogFields } from '../../lib/log-fields.ts'
 import type { RedisConnection } from './client.ts'
 
 /** Milliseconds in which each kind of cause is logged once, even if causes alternate. */
@@ -139,7 +140,7 @@ async function factsOf(connection: RedisConnection): Promise<Facts | undefined> 
   }
 }
 
-type Remark = readonly ['info' | 'warn', msg: string, fields?: object]
+type Remark = readonly ['info' | 'warn', msg: string, fields?: LogFields]
 
 /** If Redis loses blocks and generations, revoked users can mint again. */
 function* remarksOn(facts: Facts, wanted: number): Generator<Remark> {
