@@ -74,6 +74,7 @@ describe('the image', () => {
     expect(existsSync(join(image, 'src/main.ts'))).toBe(true)
     expect(existsSync(join(image, 'src/embedded'))).toBe(false)
     expect(existsSync(join(image, 'src/commands/demo/demo.ts'))).toBe(false)
+    expect(existsSync(join(image, 'src/commands/dev'))).toBe(false)
     expect(existsSync(join(image, 'src/commands/check-config.ts'))).toBe(true)
   })
 

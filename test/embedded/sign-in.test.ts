@@ -37,6 +37,15 @@ async function openPage() {
   return { browser, url: page.href }
 }
 
+test('its address in a browser says what it is and how to get a token', async () => {
+  const answer = await fetch(`${signIn.issuer}/`)
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([
+    200,
+    'text/html; charset=utf-8',
+  ])
+  expect(await answer.text()).toContain('npx chatkit-mint token create --sub alice')
+})
+
 describe('tokens', () => {
   test.each(['RS256', 'ES256', 'EdDSA'] as const)(
     '%s: an access token of RFC 9068 that verifies with the discovered key',

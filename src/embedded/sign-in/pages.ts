@@ -1,4 +1,4 @@
-// Pages of the embedded sign-in: choose an account, sign out, an error.
+// Pages of the embedded sign-in: what it is, choose an account, sign out, an error.
 
 import { html, raw } from 'hono/html'
 import type { Accounts } from './accounts.ts'
@@ -28,6 +28,18 @@ export function accountPage(accounts: Accounts): string {
     html`<h1>Sign in</h1>
 <p>People of the embedded sign-in, for development. Nobody needs a password.</p>
 <form method="post">${buttons}</form>`,
+  )
+}
+
+/** At `/`, for somebody who follows the address that the terminal shows. */
+export function welcomePage(): string {
+  return page(
+    'Sign-in for development',
+    html`<h1>Sign-in for development</h1>
+<p>Apps on this machine send people here to sign in, without a password. There is nothing to do at this address.</p>
+<p>A token, in a terminal in the folder of the service:</p>
+<p><code>npx chatkit-mint token create --sub alice</code></p>
+<p>For apps: <a href="/.well-known/openid-configuration">OpenID Connect discovery</a>.</p>`,
   )
 }
 

@@ -8,7 +8,7 @@ import { listenOnLoopback } from '../kit/listen.ts'
 import { type Accounts, SAMPLE_ACCOUNTS } from './accounts.ts'
 import { type SignInClient, WEB_APP } from './clients.ts'
 import { newSigningKey, type SignInAlgorithm } from './keys.ts'
-import { accountPage, errorPage } from './pages.ts'
+import { accountPage, errorPage, welcomePage } from './pages.ts'
 import { createProvider, SIGN_IN_PATH } from './provider.ts'
 import { createTokenEndpoint, TOKENS_PATH } from './token-endpoint.ts'
 import { createTokenMaker, type MadeIssuer, type TokenMaker } from './token-maker.ts'
@@ -98,6 +98,7 @@ function attach(
     // A page whose name was made to resolve to this machine (DNS rebinding) sends its own name.
     if (!isLoopbackUrl(`http://${request.headers.host}`))
       answer(response, 403, errorPage('Only for this machine.'))
+    else if (request.url === '/') answer(response, 200, welcomePage())
     else if (request.url === TOKENS_PATH) void answerToken(request, response)
     else if (request.url?.startsWith(SIGN_IN_PATH)) void chooseAccount(request, response)
     else serve(request, response)
