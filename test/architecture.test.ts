@@ -19,6 +19,7 @@ const PORTS = [
   'registry/port.ts',
   'registry/records.ts',
   'registry/owned-records.ts',
+  'registry/known-users.ts',
   'registry/identity.ts',
   'registry/audit.ts',
   'registry/audit-entry.ts',

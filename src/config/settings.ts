@@ -237,5 +237,9 @@ export interface Settings {
   /** The keys of backends; none when empty. */
   readonly apiKeys: readonly ApiKeySettings[]
   readonly gateway: GatewaySettings
-  readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
+  readonly retention: {
+    readonly sessionsHours: number
+    readonly auditDays: number
+    readonly usersDays: number
+  }
 }

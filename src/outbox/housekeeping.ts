@@ -1,4 +1,5 @@
 // Runs the work that no request starts: retries of cancels from the outbox, and the retention.
+import type { Settings } from '../config/settings.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
@@ -21,7 +22,7 @@ export function createHousekeeping({
 }: {
   readonly registry: Pick<Registry, 'sweep'>
   readonly canceller: Pick<Canceller, 'workOutbox'>
-  readonly retention: { readonly sessionsHours: number; readonly auditDays: number }
+  readonly retention: Settings['retention']
   readonly now: Clock
   readonly log: Log
 }) {
@@ -34,6 +35,7 @@ export function createHousekeeping({
     await registry.sweep({
       sessionsEndedBefore: seconds - retention.sessionsHours * 3600,
       auditBefore: seconds - retention.auditDays * 86_400,
+      usersSeenBefore: seconds - retention.usersDays * 86_400,
       now: seconds,
     })
     return false

@@ -1,6 +1,7 @@
 // The port of the registry: the methods of every store, and their guarantees.
 import type { SessionId, UserId } from '../lib/ids.ts'
 import type { AuditEntry, AuditQuery } from './audit-entry.ts'
+import type { KnownUser, UserQuery } from './known-users.ts'
 import type { OwnedQuery, OwnedThing, Ownership } from './owned-records.ts'
 import type {
   Block,
@@ -141,6 +142,14 @@ export interface Registry {
    */
   liftBlock(user: UserId, now: number, generation?: number): Promise<boolean>
 
+  /**
+   * The users who have had a session, as long as the retention keeps them; `undefined` when the cursor is
+   * no user of this list. A mint that was refused makes nobody known.
+   */
+  listUsers(query: UserQuery): Promise<Page<KnownUser> | undefined>
+  /** Whether {@link listUsers} has this user. */
+  isKnown(user: UserId): Promise<boolean>
+
   /** The users that have a session of this subject or of this `sid`, at this issuer. */
   usersOf(identity: TokenIdentity): Promise<readonly UserId[]>
   /**
@@ -175,10 +184,10 @@ export interface Registry {
    * Erases a bounded part of what is known of a user. Repeat it until nothing is left; more repeats are
    * harmless.
    *
-   * It erases sessions that are cancelled, replaced or expired (an expired one with its waiting cancel), and
-   * the counter of {@link beginMint}. Audit entries about the user, except those of `keptAction`, stay in the
-   * chain of their instance: they lose user, reason and salt, and the actor where that is the user. Entries
-   * without a chain are deleted.
+   * It erases sessions that are cancelled, replaced or expired (an expired one with its waiting cancel),
+   * the counter of {@link beginMint} and, when no session is left, what {@link listUsers} has of the user.
+   * Audit entries about the user, except those of `keptAction`, stay in the chain of their instance: they
+   * lose user, reason and salt, and the actor where that is the user. Entries without a chain are deleted.
    *
    * It keeps live sessions, and unexpired ones whose cancel is not confirmed, with their outbox entries;
    * the block, until it ends or is lifted; the generation and logout marks, which stop mints under way
@@ -191,7 +200,7 @@ export interface Registry {
   keptKey(name: string, make: () => Uint8Array): Promise<Uint8Array>
   /**
    * Removes, in small steps, everything that ended before the times of the retention. In Redis that is
-   * sessions, blocks and audit entries; Redis expires the rest by itself.
+   * sessions, blocks, known users and audit entries; Redis expires the rest by itself.
    */
   sweep(retention: Retention): Promise<void>
   /** Live sessions and waiting cancels, for metrics; approximate figures are enough. */

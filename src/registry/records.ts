@@ -169,6 +169,8 @@ export interface Retention {
   /** Sessions that ended before this are removed. */
   readonly sessionsEndedBefore: number
   readonly auditBefore: number
+  /** Users who were last seen before this are no longer known. */
+  readonly usersSeenBefore: number
   readonly now: number
 }
 

@@ -4,6 +4,7 @@ import type { Registry } from './port.ts'
 import { createAuditSteps } from './redis/audit.ts'
 import { addressOf, createConnect, type RedisLocation } from './redis/client.ts'
 import { script } from './redis/keys.ts'
+import { createKnownUsers } from './redis/known-users.ts'
 import { createLink, type Link } from './redis/link.ts'
 import { createLists } from './redis/lists.ts'
 import { createOutbox } from './redis/outbox.ts'
@@ -56,6 +57,7 @@ export function createRedisRegistry({
     ...createOwnership(link),
     ...createLists(link),
     ...createAuditSteps(link),
+    ...createKnownUsers(link),
     ...createRetention(link),
     ...createMemories(link),
     check: link.check,

@@ -2,6 +2,7 @@
 // fields; Redis has numbers as text.
 import { z } from 'zod'
 import type { AuditEntry } from './audit-entry.ts'
+import type { KnownUser, Names } from './known-users.ts'
 import type { Ownership } from './owned-records.ts'
 import type { Block, SessionRecord } from './records.ts'
 
@@ -59,6 +60,21 @@ const erasedDigests = z.object({
   reason: text.optional(),
 })
 
+const knownUserRow = z.object({
+  user: userId,
+  issuer: text,
+  subject: text,
+  last_seen: count,
+  live_sessions: count,
+  blocked_until: count.nullish(),
+})
+
+const namesRow = z.object({
+  name: text,
+  other_name: text.nullish(),
+  shared: count.nullish(),
+})
+
 const auditRow = z.object({
   id: text,
   at: count,
@@ -98,6 +114,21 @@ export function toOwnership(row: unknown): Ownership {
 export function toBlock(row: unknown): Block {
   const { created_at, ...same } = blockRow.parse(row)
   return { ...same, createdAt: created_at }
+}
+
+export function toKnownUser(row: unknown): KnownUser {
+  const { last_seen, live_sessions, blocked_until, ...same } = knownUserRow.parse(row)
+  return {
+    ...same,
+    lastSeen: last_seen,
+    liveSessions: live_sessions,
+    blockedUntil: blocked_until ?? undefined,
+  }
+}
+
+export function toNames(row: unknown): Names {
+  const { name, other_name, shared } = namesRow.parse(row)
+  return { name, otherName: other_name ?? null, shared: shared ?? null }
 }
 
 export function toAuditEntry(row: unknown): AuditEntry {

@@ -5,6 +5,7 @@ import type { LogoutMark } from './records.ts'
 import { createAuditSteps } from './sqlite/audit.ts'
 import { createCounting } from './sqlite/counting.ts'
 import { createDatabase, type Database, numberIn, type Sql } from './sqlite/database.ts'
+import { createKnownUsers } from './sqlite/known-users.ts'
 import { createLists } from './sqlite/lists.ts'
 import type { OwnersMove } from './sqlite/move-owners.ts'
 import { openDatabase } from './sqlite/open.ts'
@@ -58,6 +59,7 @@ export function createSqliteRegistry({
     ...createOwnership(db),
     ...createLists(db),
     ...createAuditSteps(db),
+    ...createKnownUsers(db),
     ...createRetention(db),
     ...createCounting(relaxed),
     markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),

@@ -97,7 +97,12 @@ export function ownershipSuite(suite: Suite): void {
       await claim({ id: 't1' })
       await registry.revoke(order())
       const later = NOW + 50_000_000
-      await registry.sweep({ sessionsEndedBefore: later, auditBefore: later, now: later })
+      await registry.sweep({
+        sessionsEndedBefore: later,
+        auditBefore: later,
+        usersSeenBefore: later,
+        now: later,
+      })
       expect(await registry.getSession('s1')).toBeUndefined()
       expect(await ownerOf({ id: 't1' })).toBe('alice')
       const mine = { kind: 'thread', user: 'alice', limit: 5, order: 'desc' } as const

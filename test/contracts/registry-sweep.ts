@@ -15,6 +15,7 @@ import {
 const retention = (endedBefore: number, now = NOW) => ({
   sessionsEndedBefore: endedBefore,
   auditBefore: endedBefore,
+  usersSeenBefore: endedBefore,
   now,
 })
 

@@ -86,7 +86,12 @@ export function usesSuite(suite: Suite): void {
       await registry.record(entry({ id: 's1' }))
       await use()
       const later = NOW + 601
-      await registry.sweep({ sessionsEndedBefore: later, auditBefore: NOW, now: later })
+      await registry.sweep({
+        sessionsEndedBefore: later,
+        auditBefore: NOW,
+        usersSeenBefore: NOW,
+        now: later,
+      })
       expect(await registry.getSession('s1')).toBeUndefined()
       expect(await use()).toEqual(ENDED)
     })

@@ -6,6 +6,7 @@ import { concurrencySuite } from './registry-concurrency.ts'
 import { countersSuite } from './registry-counters.ts'
 import { eraseSuite } from './registry-erase.ts'
 import type { ContractStore } from './registry-fixtures.ts'
+import { knownUsersSuite } from './registry-known-users.ts'
 import { listsSuite } from './registry-lists.ts'
 import { mintSuite } from './registry-mint.ts'
 import { outboxSuite } from './registry-outbox.ts'
@@ -38,6 +39,7 @@ export function registryContract(name: string, makeStore: () => Promise<Contract
     ownershipSuite(suite)
     ownedListsSuite(suite)
     listsSuite(suite)
+    knownUsersSuite(suite)
     countersSuite(suite)
     auditSuite(suite)
     sweepSuite(suite)

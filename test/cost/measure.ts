@@ -52,7 +52,12 @@ export function createMeasure({ registry, spent }: Side): () => Promise<Cost> {
     await mint('first')
     const cost = { mint: await costOf(spent, mint), revoke: await costOf(spent, revoke) }
     await revoke('first')
-    await registry.sweep({ sessionsEndedBefore: NOW + 1, auditBefore: 0, now: NOW })
+    await registry.sweep({
+      sessionsEndedBefore: NOW + 1,
+      auditBefore: 0,
+      usersSeenBefore: 0,
+      now: NOW,
+    })
     return cost
   }
 }

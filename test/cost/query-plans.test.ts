@@ -70,6 +70,11 @@ async function everyStep(): Promise<void> {
   await registry.rememberOnce('key', 60, NOW)
   await registry.getSession('a')
   await registry.getBlock('alice', NOW)
+  for (const q of [undefined, 'a']) {
+    await registry.listUsers({ q, limit: 1, now: NOW })
+    await registry.listUsers({ q, limit: 1, after: 'alice', now: NOW })
+  }
+  await registry.isKnown('alice')
   await registry.endedAmong([{ id: 'a', user: 'alice' }])
   await everyAuditList(registry)
   await registry.eraseUser({ user: 'alice', keptAction: 'e', limit: 9, now: NOW })

@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const retention = { sessionsHours: 24, auditDays: 30 }
+const retention = { sessionsHours: 24, auditDays: 30, usersDays: 400 }
 
 /** Timers stay real until the scene is set up, because the registry's writes wait for a timer. */
 function keep({ registry, canceller, clock, log }: Scene) {

@@ -115,7 +115,12 @@ async function carryOut(
     case 'sweep': {
       const seconds = unixSeconds(now)
       const before = seconds - SWEEP_AFTER_SECONDS
-      await registry.sweep({ sessionsEndedBefore: before, auditBefore: before, now: seconds })
+      await registry.sweep({
+        sessionsEndedBefore: before,
+        auditBefore: before,
+        usersSeenBefore: before,
+        now: seconds,
+      })
       return {}
     }
   }

@@ -55,7 +55,12 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     await registry.releaseOwnership(ownership({ id: 't1' }))
     const later = NOW + 100_000
     await claim(registry, later * 1000)
-    await registry.sweep({ sessionsEndedBefore: later, auditBefore: later, now: later })
+    await registry.sweep({
+      sessionsEndedBefore: later,
+      auditBefore: later,
+      usersSeenBefore: later,
+      now: later,
+    })
     const keys = await redis.keys('*')
     const ttls = await Promise.all(keys.map((key) => redis.cli('ttl', key)))
     const permanent = keys.filter((_, at) => ttls[at] === '-1').sort()

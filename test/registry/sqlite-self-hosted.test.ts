@@ -60,7 +60,12 @@ describe('the SQLite file of self-hosted workflows', () => {
     const uses = () => db.prepare('SELECT id FROM session_uses').all()
     expect(uses()).toEqual([{ id: 's1' }])
     const later = NOW + 601
-    await registry.sweep({ sessionsEndedBefore: later, auditBefore: NOW, now: later })
+    await registry.sweep({
+      sessionsEndedBefore: later,
+      auditBefore: NOW,
+      usersSeenBefore: NOW,
+      now: later,
+    })
     expect(uses()).toEqual([])
     db.close()
   })

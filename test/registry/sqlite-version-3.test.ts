@@ -146,6 +146,20 @@ describe('a SQLite file of schema version 3', () => {
     expect([...(await registry.keptKey('log', () => Uint8Array.of(9)))]).toEqual([1, 2, 3])
   })
 
+  it('knows the users of its sessions, by their newest one, and finds them', async () => {
+    const about = { issuer: session({ id: '' }).issuer, lastSeen: NOW, blockedUntil: undefined }
+    const alice = { ...about, user: 'alice', subject: 'alice-sub', liveSessions: 2 }
+    const bob = { ...about, ...BOBS, liveSessions: 0, blockedUntil: NOW + 3600 }
+    const list = { limit: 5, now: NOW }
+    expect((await registry.listUsers(list))?.data).toEqual([bob, alice])
+    expect((await registry.listUsers({ ...list, q: 'ALICE-' }))?.data).toEqual([alice])
+    expect((await registry.listUsers({ ...list, q: 'b' }))?.data).toEqual([bob])
+    expect([await registry.isKnown('alice'), await registry.isKnown('carol')]).toEqual([
+      true,
+      false,
+    ])
+  })
+
   it('takes new sessions, revokes, confirmed cancels and erases', async () => {
     expect(await registry.record(entry({ id: 'barred', ...BOBS }, { generation: 1 }))).toEqual({
       kind: 'blocked',

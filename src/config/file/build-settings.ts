@@ -69,6 +69,7 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
         Math.ceil(file.gateway.stream_minutes / 60),
       ),
       auditDays: file.retention.audit_days,
+      usersDays: file.retention.users_days,
     },
   }
 }

@@ -92,6 +92,12 @@ export const retentionSchema = z
       .max(3650)
       .default(30)
       .describe('Days for which an audit entry is kept.'),
+    users_days: z
+      .int()
+      .min(1)
+      .max(3650)
+      .default(400)
+      .describe('Days for which a user is known after the last session.'),
   })
   .prefault({})
-  .describe('How long ended sessions and audit entries are kept.')
+  .describe('How long ended sessions, audit entries and known users are kept.')

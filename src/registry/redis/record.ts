@@ -4,21 +4,22 @@ import { ServiceError } from '../../lib/errors.ts'
 import { FIRST_LEASE_MS } from '../port.ts'
 import type { NewEntry, RecordOutcome, SessionRecord } from '../records.ts'
 import { SESSION, script, USER } from './keys.ts'
+import { KNOWN, SEE, seenArgs } from './known-users.ts'
 import type { Link } from './link.ts'
 import { flat, sessions } from './replies.ts'
 
 /**
  * ARGV: now, generation, cap, 'evict_oldest' or 'deny', hash to replace or '', when its cancel is due
- * in ms, then names and values of the new session.
+ * in ms, the three of {@link seenArgs}, then fields and values of the new session.
  * → 'recorded' and the sessions ended, 'blocked', 'full' or 'taken'.
  *
  * Expired sessions stay in the set `live` until they are swept, so every reader gives `now` as lower bound.
  */
 const RECORD = script(
-  ...[USER, SESSION],
+  ...[USER, SESSION, KNOWN, SEE],
   `
 local now, max, due = tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[6]
-local new = fields_of({ unpack(ARGV, 7) })
+local new = fields_of({ unpack(ARGV, 10) })
 local id, user = new.id, new.user
 local live = key('live', user)
 
@@ -63,7 +64,7 @@ elseif replaced then ended[1] = begin_cancel(replaced, 'replaced', due) end
 for _, session in ipairs(evicted) do ended[#ended + 1] = begin_cancel(session, 'evicted', due) end
 
 local seq = redis.call('INCR', key('seq'))
-redis.call('HSET', key('session', id), 'seq', seq, 'ends_at', new.expires_at, unpack(ARGV, 7))
+redis.call('HSET', key('session', id), 'seq', seq, 'ends_at', new.expires_at, unpack(ARGV, 10))
 redis.call('HSET', key('secrets', user), new.secret_hash, id)
 redis.call('ZADD', live, new.expires_at, id)
 redis.call('ZADD', key('ends'), new.expires_at, id)
@@ -72,6 +73,7 @@ redis.call('ZADD', key('of-user', user), seq, id)
 redis.call('ZADD', key('of-workflow', new.workflow), seq, id)
 redis.call('ZADD', key('of-subject', new.subject), seq, id)
 if new.sid then redis.call('ZADD', sign_in_of(new), seq, id) end
+see(new, { ARGV[7], ARGV[8], ARGV[9] }, seq, now)
 return { 'recorded', ended }`,
 )
 
@@ -84,7 +86,8 @@ const reply = z.union([
 export async function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
   const { session, generation, cap, replaces, now } = entry
   const due = now * 1000 + FIRST_LEASE_MS
-  const args = [now, generation, cap.max, cap.whenFull, replaces ?? '', due, ...fieldsOf(session)]
+  const step = [now, generation, cap.max, cap.whenFull, replaces ?? '', due]
+  const args = [...step, ...seenArgs(session), ...fieldsOf(session)]
   const [kind, ended] = await link.run(RECORD, args, (answer) => reply.parse(answer))
   if (kind === 'taken') {
     throw new ServiceError('internal_error', { reason: 'session id is taken by another session' })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Registry } from '../port.ts'
 import { eraseEntries, SWEEP_AUDIT } from './audit.ts'
 import { SESSION, script } from './keys.ts'
+import { KNOWN } from './known-users.ts'
 import type { Link } from './link.ts'
 import { count } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
@@ -28,9 +29,22 @@ for _, user in ipairs(users) do forget_block(user) end
 return #users`,
 )
 
+/** ARGV: before, how many at most → how many were deleted. It stops at the first user who stays, in the order of their last session. */
+const SWEEP_USERS = script(
+  KNOWN,
+  `
+local gone = 0
+for _, user in ipairs(redis.call('ZRANGE', key('known-users'), 0, tonumber(ARGV[2]) - 1)) do
+  if tonumber(redis.call('HGET', key('known-user', user), 'last_seen')) >= tonumber(ARGV[1]) then break end
+  forget_known(user)
+  gone = gone + 1
+end
+return gone`,
+)
+
 /** ARGV: user, limit, now → how many sessions were deleted. */
 const ERASE_SESSIONS = script(
-  SESSION,
+  ...[SESSION, KNOWN],
   `
 local user, limit, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local gone = 0
@@ -43,6 +57,8 @@ for _, id in ipairs(redis.call('ZRANGE', key('of-user', user), 0, -1)) do
     gone = gone + 1
   end
 end
+-- A user with a session stays known.
+if redis.call('EXISTS', key('of-user', user)) == 0 then forget_known(user) end
 return gone`,
 )
 
@@ -53,11 +69,12 @@ return { redis.call('ZCOUNT', key('ends'), '(' .. ARGV[1], '+inf'), redis.call('
 export function createRetention(link: Link) {
   const toCount = (reply: unknown) => count.parse(reply)
   return {
-    async sweep({ sessionsEndedBefore, auditBefore, now }) {
+    async sweep({ sessionsEndedBefore, auditBefore, usersSeenBefore, now }) {
       for (const [step, before] of [
         [SWEEP_SESSIONS, sessionsEndedBefore],
         [SWEEP_BLOCKS, now],
         [SWEEP_AUDIT, auditBefore],
+        [SWEEP_USERS, usersSeenBefore],
       ] as const) {
         while ((await link.run(step, [before, BATCH], toCount)) === BATCH);
       }

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../../lib/log.ts'
+import { namesOf } from '../known-users.ts'
 import { StoreUnusableError } from '../port.ts'
 import { isBusy } from './failure.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
@@ -136,12 +137,19 @@ export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
       const known = `this one knows versions up to ${migrations.length}`
       throw new Error(`it was written by a newer chatkit-mint (schema ${version}; ${known})`)
     }
+    db.function('names_of', { deterministic: true }, namesJson)
     for (const sql of migrations.slice(version)) db.exec(sql)
     if (version < migrations.length) {
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
       db.exec(`PRAGMA user_version = ${migrations.length}`)
     }
   })
+}
+
+/** For a migration: SQLite's own `lower` knows ASCII only. */
+function namesJson(user: unknown, subject: unknown): string {
+  const { name, otherName, shared } = namesOf(String(user), String(subject))
+  return JSON.stringify([name, otherName, shared])
 }
 
 function inTransaction(db: DatabaseSync, work: () => void): void {

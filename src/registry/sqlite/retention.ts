@@ -5,6 +5,7 @@ import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
 import type { EraseOutcome, Retention, UserErase } from '../records.ts'
 import { eraseEntries } from './audit.ts'
 import type { Database, Sql } from './database.ts'
+import { FORGET_KNOWN, LONG_UNSEEN } from './known-users.ts'
 
 /** Rows deleted per transaction: a mint may have to wait for one such transaction. */
 const BATCH = 200
@@ -42,7 +43,7 @@ export function createRetention(db: Database) {
 
 /** Deletes in batches; other writes go in between. */
 async function sweep(db: Database, retention: Retention): Promise<void> {
-  const { sessionsEndedBefore, auditBefore, now } = retention
+  const { sessionsEndedBefore, auditBefore, usersSeenBefore, now } = retention
   const steps: readonly (readonly [string, number])[] = [
     [batchOf('sessions', 'seq', 'ends_at < ?'), sessionsEndedBefore],
     [batchOf('blocks', 'seq', 'until <= ?'), now],
@@ -51,6 +52,7 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
     [batchOf('remembered', 'key', 'until <= ?'), now],
     [batchOf('counters', 'key', 'ends_ms <= ?'), now * 1000],
     [OLD_ENTRIES, auditBefore],
+    [LONG_UNSEEN, usersSeenBefore],
   ]
   for (const [text, before] of steps) {
     while ((await db.write((sql) => sql.run(text, before, BATCH))) === BATCH) await nextTurn()
@@ -71,5 +73,6 @@ function eraseUser(sql: Sql, command: UserErase): EraseOutcome {
   sql.run('DELETE FROM counters WHERE key = ?', mintCounter(user))
   const sessions = sql.run(ENDED, user, now, limit)
   const erased = sessions + eraseEntries(sql, command, limit - sessions)
+  if (erased < limit) sql.run(FORGET_KNOWN, user)
   return { erased, more: erased === limit }
 }

@@ -216,6 +216,27 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE audit ADD COLUMN erased TEXT;
   CREATE INDEX audit_actor ON audit (actor);
   `,
+  // `seq` is that of the user's last session that was noted, and only a session that is noted changes it.
+  // `name` and `other_name` are user and subject in lower case, in the order of their bytes.
+  `
+  CREATE TABLE known_users (
+    user TEXT NOT NULL UNIQUE,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    last_seen INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    other_name TEXT,
+    shared INTEGER
+  ) STRICT;
+  CREATE INDEX known_users_seq ON known_users (seq);
+  CREATE INDEX known_users_name ON known_users (name, user);
+  CREATE INDEX known_users_other ON known_users (shared, other_name, user) WHERE shared IS NOT NULL;
+  INSERT INTO known_users (user, issuer, subject, last_seen, seq, name, other_name, shared)
+    SELECT user, issuer, subject, created_at, seq, names ->> 0, names ->> 1, names ->> 2
+    FROM (SELECT user, issuer, subject, created_at, max(seq) AS seq,
+        names_of(user, subject) AS names FROM sessions GROUP BY user);
+  `,
 ]
 
 /** A write that changes nothing anyone reads. */

@@ -13,6 +13,7 @@ import type {
 } from '../records.ts'
 import { isLive, toSession } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
+import { see } from './known-users.ts'
 
 const STANDING = `
   SELECT
@@ -22,7 +23,9 @@ const STANDING = `
       WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live`
 
 /** `known`: a session with this id is there, because the call is repeated. */
-const STANDING_AND_KNOWN = `${STANDING}, EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known`
+const STANDING_AND_KNOWN = `${STANDING},
+    EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known,
+    (SELECT last_seen FROM known_users WHERE user = ?1) AS last_seen`
 
 const markOf = (kind: 'subject' | 'sid', value: '?2' | '?3') => `
   coalesce((SELECT issued_before FROM logout_marks
@@ -130,6 +133,7 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
     }
   }
   insert(sql, session)
+  see(sql, session, { lastSeen: numberIn(standing, 'last_seen'), now })
   return { kind: 'recorded', ended }
 }
 

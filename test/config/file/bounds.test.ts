@@ -153,6 +153,7 @@ describe('refused', () => {
       'limits.live_sessions_per_user.when_full',
     ],
     ['retention 0', 'retention: { audit_days: 0 }', 'retention.audit_days'],
+    ['retention of users 0', 'retention: { users_days: 0 }', 'retention.users_days'],
     ['header name with a colon', "client_ip_header: 'a:'", 'client_ip_header'],
   ])('%s', (_name, lines, key) => expectProblemAt(top(lines), key))
 })

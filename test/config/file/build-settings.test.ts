@@ -39,7 +39,7 @@ describe('a minimal file', () => {
         failedAuthPerIp: { max: 60, seconds: 60 },
         readsPerUser: { max: 120, seconds: 60 },
       },
-      retention: { sessionsHours: 24, auditDays: 30 },
+      retention: { sessionsHours: 24, auditDays: 30, usersDays: 400 },
     })
     expect(settings.workflows).toEqual([
       {
@@ -186,7 +186,7 @@ describe('a file with every key', () => {
         failedAuthPerIp: { max: 10_000_000, seconds: 1 },
         readsPerUser: { max: 5, seconds: 7 },
       },
-      retention: { sessionsHours: 1, auditDays: 30 },
+      retention: { sessionsHours: 1, auditDays: 30, usersDays: 400 },
     })
   })
 

@@ -26,6 +26,9 @@ export function fillSqlite(path: string, sessions: number, now: number): void {
     db.prepare(
       'INSERT OR IGNORE INTO users (user, generation, changed_at) SELECT DISTINCT user, 1, ? FROM sessions',
     ).run(now)
+    db.exec(`
+      INSERT OR IGNORE INTO known_users (user, issuer, subject, last_seen, seq, name, other_name, shared)
+        SELECT user, issuer, subject, created_at, max(seq), user, subject, 0 FROM sessions GROUP BY user`)
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   } finally {
     db.close()

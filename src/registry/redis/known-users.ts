@@ -1,0 +1,186 @@
+// Keeps and finds in Redis the users who have had a session.
+import { z } from 'zod'
+import {
+  type Found,
+  KEY_ISSUER,
+  type KnownUser,
+  matchingName,
+  mergeFound,
+  namesOf,
+  SEEN_AGAIN_SECONDS,
+  type UserQuery,
+} from '../known-users.ts'
+import type { Registry } from '../port.ts'
+import type { Page, SessionRecord } from '../records.ts'
+import { toKnownUser, toNames } from '../rows.ts'
+import { script, USER } from './keys.ts'
+import type { Link } from './link.ts'
+import { pageScript, readPage, seqIn } from './pages.ts'
+import { row, text } from './replies.ts'
+
+/**
+ * Members of the set of names: a range of four digits, the name, a line feed, the user. Neither holds a
+ * control character, so members are in the order of names, then of users. Range 0 has each user's first
+ * name, range n + 1 the second names that share n units with the first.
+ */
+export const KNOWN = `
+local function each_name(known, work)
+  if not known[2] then return end
+  work('0000' .. known[2] .. '\\n' .. known[1])
+  if known[3] then work(string.format('%04d', known[4] + 1) .. known[3] .. '\\n' .. known[1]) end
+end
+
+local function names_in_store(user)
+  local name, other, shared = unpack(redis.call('HMGET', key('known-user', user), 'name', 'other_name', 'shared'))
+  return { user, name, other, shared }
+end
+
+local function forget_names(user)
+  each_name(names_in_store(user), function(member) redis.call('ZREM', key('user-names'), member) end)
+end
+
+local function forget_known(user)
+  forget_names(user)
+  redis.call('ZREM', key('known-users'), user)
+  redis.call('DEL', key('known-user', user))
+end
+`
+
+/**
+ * Makes the user of a session known, or notes that they were seen again.
+ *
+ * @see seenArgs for `names`
+ */
+export const SEE = `
+local function see(session, names, seq, now)
+  local user, hash = session.user, key('known-user', session.user)
+  local last_seen, issuer, subject = unpack(redis.call('HMGET', hash, 'last_seen', 'issuer', 'subject'))
+  if last_seen and now < tonumber(last_seen) + ${SEEN_AGAIN_SECONDS} then return end
+  local by_key = string.sub(session.issuer, 1, ${KEY_ISSUER.length}) == '${KEY_ISSUER}'
+  if not last_seen or not by_key and (issuer ~= session.issuer or subject ~= session.subject) then
+    forget_names(user)
+    local known = { user, names[1], names[2] ~= '' and names[2] or nil, names[3] }
+    redis.call('HDEL', hash, 'other_name', 'shared')
+    redis.call('HSET', hash, 'user', user, 'issuer', session.issuer, 'subject', session.subject, 'name', known[2])
+    if known[3] then redis.call('HSET', hash, 'other_name', known[3], 'shared', known[4]) end
+    each_name(known, function(member) redis.call('ZADD', key('user-names'), 0, member) end)
+  end
+  redis.call('HSET', hash, 'last_seen', now)
+  redis.call('ZADD', key('known-users'), seq, user)
+end
+`
+
+/** The names of a session's user as {@link SEE} takes them. */
+export function seenArgs({ user, subject }: SessionRecord): readonly (string | number)[] {
+  const { name, otherName, shared } = namesOf(user, subject)
+  return [name, otherName ?? '', shared ?? '']
+}
+
+/** Lua that gives a user of the list as a row; nil for one who is not known. */
+const FLAT_KNOWN = `
+local function flat_known(user, now)
+  local issuer, subject, last_seen = unpack(redis.call('HMGET', key('known-user', user), 'issuer', 'subject', 'last_seen'))
+  if not issuer then return nil end
+  local live = redis.call('ZCOUNT', key('live', user), '(' .. now, '+inf')
+  local flat = { 'user', user, 'issuer', issuer, 'subject', subject, 'last_seen', last_seen,
+    'live_sessions', tostring(live) }
+  local _, till = state_of(user, tonumber(now))
+  if till then flat[11], flat[12] = 'blocked_until', tostring(till) end
+  return flat
+end
+`
+
+/** Argument: now. */
+const LAST_SEEN_FIRST = pageScript(
+  ...[USER, FLAT_KNOWN],
+  'local function item(user) return flat_known(user, ARGV[8]) end',
+)
+
+/** ARGV: now, users → a row for each who is known. */
+const READ_USERS = script(
+  ...[USER, FLAT_KNOWN],
+  `
+local rows = {}
+for at = 2, #ARGV do rows[#rows + 1] = flat_known(ARGV[at], ARGV[1]) end
+return rows`,
+)
+
+/**
+ * ARGV: the beginning of names, where to begin after it or '', most of each range, UTF-16 units of the
+ * beginning → members of each range that can hold it.
+ */
+const FIND_NAMES = script(`
+local set, asked, after = key('user-names'), ARGV[1], ARGV[2]
+local found, range = {}, '0000'
+while tonumber(range) <= tonumber(ARGV[4]) do
+  local from = after ~= '' and '(' .. range .. after or '[' .. range .. asked
+  for _, member in ipairs(redis.call('ZRANGE', set, from, '+', 'BYLEX', 'LIMIT', 0, ARGV[3])) do
+    if string.sub(member, 1, 4 + #asked) ~= range .. asked then break end
+    found[#found + 1] = member
+  end
+  local next_range = string.format('%04d', tonumber(range) + 1)
+  local further = redis.call('ZRANGE', set, '[' .. next_range, '+', 'BYLEX', 'LIMIT', 0, 1)[1]
+  if not further then break end
+  range = string.sub(further, 1, 4)
+end
+return found`)
+
+/** ARGV: user → the fields of the record, or an empty row. */
+const READ_KNOWN = script(`return redis.call('HGETALL', key('known-user', ARGV[1]))`)
+
+/** ARGV: user → 1 when known. Sessions of an earlier version made nobody known, so they count too. */
+const IS_KNOWN = script(`
+return math.min(1, redis.call('EXISTS', key('known-user', ARGV[1]), key('of-user', ARGV[1])))`)
+
+export function createKnownUsers(link: Link) {
+  return {
+    isKnown: (user) => link.run(IS_KNOWN, [user], (reply) => reply === 1),
+    listUsers: ({ q, ...page }) =>
+      q === undefined ? lastSeenFirst(link, page) : search(link, { q, ...page }),
+  } satisfies Partial<Registry>
+}
+
+function lastSeenFirst(link: Link, { now, ...page }: UserQuery) {
+  return readPage(
+    link,
+    { ...page, order: 'desc' },
+    {
+      set: ['known-users', ''],
+      script: LAST_SEEN_FIRST,
+      filters: [now],
+      seqOf: seqIn(link, 'known-users'),
+      toItem: toKnownUser,
+    },
+  )
+}
+
+/** A user who is forgotten between the two scripts is left out of the page. */
+async function search(
+  link: Link,
+  { q = '', limit, after, now }: UserQuery,
+): Promise<Page<KnownUser> | undefined> {
+  const asked = q.toLowerCase()
+  const place = after === undefined ? undefined : await placeOf(link, after, asked)
+  if (after !== undefined && place === undefined) return undefined
+  const args = [asked, place ?? '', limit + 1, asked.length]
+  const found = await link.run(FIND_NAMES, args, (reply) => z.array(text).parse(reply).map(toFound))
+  const { data: users, hasMore } = mergeFound(found, limit)
+  const rows = z.array(row.transform(toKnownUser))
+  const data = await link.run(READ_USERS, [now, ...users], (reply) => rows.parse(reply))
+  return { data, hasMore }
+}
+
+/** The end of the member by which a search finds the user; undefined when it does not. */
+function placeOf(link: Link, user: string, asked: string): Promise<string | undefined> {
+  return link.run(READ_KNOWN, [user], (reply) => {
+    const fields = row.parse(reply)
+    const name = 'user' in fields ? matchingName(toNames(fields), asked) : undefined
+    return name === undefined ? undefined : `${name}\n${user}`
+  })
+}
+
+function toFound(member: string): Found<string> {
+  const end = member.indexOf('\n')
+  const user = member.slice(end + 1)
+  return { name: member.slice(4, end), user, value: user }
+}

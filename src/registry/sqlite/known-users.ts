@@ -1,0 +1,132 @@
+// Keeps and finds in SQLite the users who have had a session.
+import {
+  type Found,
+  KEY_ISSUER,
+  type KnownUser,
+  matchingName,
+  mergeFound,
+  namesOf,
+  SEEN_AGAIN_SECONDS,
+  type UserQuery,
+} from '../known-users.ts'
+import type { Registry } from '../port.ts'
+import type { Page, SessionRecord } from '../records.ts'
+import { toKnownUser, toNames } from '../rows.ts'
+import { type Database, numberIn, type ResultRow, type Sql } from './database.ts'
+import { readPage } from './pages.ts'
+
+/** Both follow the insert of the session, whose `seq` becomes the user's place in the list. */
+const FIRST_SEEN = `
+  INSERT INTO known_users (user, issuer, subject, last_seen, seq, name, other_name, shared)
+  VALUES (?, ?, ?, ?, last_insert_rowid(), ?, ?, ?)`
+const SEEN_AGAIN = `
+  UPDATE known_users SET last_seen = ?, seq = last_insert_rowid() WHERE user = ?
+  RETURNING issuer, subject`
+
+const RENAMED = `
+  UPDATE known_users SET issuer = ?2, subject = ?3, name = ?4, other_name = ?5, shared = ?6
+  WHERE user = ?1`
+
+const BY_USER = 'SELECT * FROM known_users WHERE user = ?'
+const BY_NAME = `
+  SELECT * FROM known_users WHERE (name, user) > (?, ?) ORDER BY name, user LIMIT ?`
+const BY_OTHER_NAME = `
+  SELECT * FROM known_users WHERE shared = ? AND (other_name, user) > (?, ?)
+  ORDER BY other_name, user LIMIT ?`
+const NEXT_SHARED = `
+  SELECT shared FROM known_users WHERE shared > ? AND shared < ? ORDER BY shared LIMIT 1`
+
+const LIVE_AND_BLOCK = `
+  SELECT
+    (SELECT count(*) FROM sessions
+      WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live_sessions,
+    (SELECT until FROM blocks WHERE user = ?1 AND until > ?2) AS blocked_until`
+
+/** Takes a time and a number of rows, see the sweep: looks at the users who were seen longest ago. */
+export const LONG_UNSEEN = `
+  DELETE FROM known_users WHERE last_seen < ? AND user IN (
+    SELECT user FROM known_users ORDER BY seq LIMIT ?)`
+
+/** A user with a session stays known. */
+export const FORGET_KNOWN = `
+  DELETE FROM known_users WHERE user = ?1
+    AND NOT EXISTS (SELECT 1 FROM sessions WHERE user = ?1)`
+
+/** @param db - the durable connection */
+export function createKnownUsers(db: Database) {
+  return {
+    isKnown: (user) => db.plain((sql) => sql.get(BY_USER, user) !== undefined),
+    listUsers: (query) =>
+      db.plain((sql) => (query.q === undefined ? lastSeenFirst(sql, query) : search(sql, query))),
+  } satisfies Partial<Registry>
+}
+
+/**
+ * Makes the user of a session known; to be called right after the session is inserted.
+ *
+ * @param lastSeen - of the user's record; undefined when there is none
+ */
+export function see(
+  sql: Sql,
+  { user, issuer, subject }: SessionRecord,
+  { lastSeen, now }: { readonly lastSeen: number | undefined; readonly now: number },
+): void {
+  if (lastSeen !== undefined && now < lastSeen + SEEN_AGAIN_SECONDS) return
+  const before = lastSeen === undefined ? undefined : sql.get(SEEN_AGAIN, now, user)
+  if (before?.['issuer'] === issuer && before['subject'] === subject) return
+  if (before !== undefined && issuer.startsWith(KEY_ISSUER)) return
+  const { name, otherName, shared } = namesOf(user, subject)
+  const names = [name, otherName, shared]
+  if (before === undefined) sql.run(FIRST_SEEN, user, issuer, subject, now, ...names)
+  else sql.run(RENAMED, user, issuer, subject, ...names)
+}
+
+function lastSeenFirst(sql: Sql, { limit, after, now }: UserQuery): Page<KnownUser> | undefined {
+  const listing = {
+    table: 'known_users',
+    filter: { conditions: [], values: [] },
+    seqOf: (user: string) => numberIn(sql.get(BY_USER, user), 'seq'),
+    toItem: (row: ResultRow) => itemOf(sql, row, now),
+  }
+  return readPage(sql, { limit, after, order: 'desc' }, listing)
+}
+
+/**
+ * Reads `limit + 1` users of each range of names that can hold one. A user's second name stands in the
+ * range of what it shares with the first; ranges that share as much as was asked for are left out, so no
+ * user is read in vain.
+ */
+function search(sql: Sql, { q = '', limit, after, now }: UserQuery): Page<KnownUser> | undefined {
+  const asked = q.toLowerCase()
+  const cursor = after === undefined ? undefined : sql.get(BY_USER, after)
+  const place = cursor && matchingName(toNames(cursor), asked)
+  if (after !== undefined && place === undefined) return undefined
+  const from = [place ?? asked, after ?? '', limit + 1] as const
+  const found = matching(sql.all(BY_NAME, ...from), 'name', asked)
+  for (let shared = -1; ; ) {
+    const next = numberIn(sql.get(NEXT_SHARED, shared, asked.length), 'shared')
+    if (next === undefined) break
+    shared = next
+    found.push(...matching(sql.all(BY_OTHER_NAME, shared, ...from), 'other_name', asked))
+  }
+  const { data, hasMore } = mergeFound(found, limit)
+  return { data: data.map((row) => itemOf(sql, row, now)), hasMore }
+}
+
+/** The rows are in order, so those that match stand at their beginning. */
+function matching(
+  rows: readonly ResultRow[],
+  column: 'name' | 'other_name',
+  asked: string,
+): Found<ResultRow>[] {
+  const found = rows.map((row) => ({
+    name: String(row[column]),
+    user: String(row['user']),
+    value: row,
+  }))
+  return found.filter(({ name }) => name.startsWith(asked))
+}
+
+function itemOf(sql: Sql, row: ResultRow, now: number): KnownUser {
+  return toKnownUser({ ...row, ...sql.get(LIVE_AND_BLOCK, String(row['user']), now) })
+}
