@@ -4,6 +4,7 @@ import { clientPage } from './client.ts'
 import { commandLinePage } from './command-line.ts'
 import { configurationPage } from './configuration.ts'
 import { environmentPage } from './environment.ts'
+import { errorsPage } from './errors.ts'
 import { logFieldsPage } from './log-fields.ts'
 import { metricsPage } from './metrics.ts'
 
@@ -15,4 +16,5 @@ export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<str
   client: clientPage,
   metrics: metricsPage,
   'log-fields': logFieldsPage,
+  errors: errorsPage,
 }

@@ -44,7 +44,6 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'deploy', title: 'Deploy' },
       { name: 'operate', title: 'Operate' },
       { name: 'performance', title: 'Performance' },
-      { name: 'errors', title: 'Errors by code' },
       { name: 'store', title: 'What lies in the store' },
       { name: 'decisions', title: 'Decisions' },
       { name: 'changelog', title: 'Changelog' },
@@ -59,6 +58,7 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'client', title: 'Browser helper' },
       { name: 'metrics', title: 'Metrics' },
       { name: 'log-fields', title: 'Log fields' },
+      { name: 'errors', title: 'Errors by code' },
     ],
   },
 ]
