@@ -93,3 +93,17 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
     throw new InvalidArgumentError(`It must be a whole number from ${minimum} to ${maximum}.`)
   }
 }
+
+const ISO_TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/
+
+/**
+ * A time as Unix seconds: a number of them, or ISO 8601 with its zone; a day alone is its beginning in UTC.
+ */
+export function moment(text: string): number {
+  const ms = ISO_TIME.test(text) ? Date.parse(text) : Number.NaN
+  const seconds = /^\d{1,12}$/.test(text) ? Number(text) : Math.floor(ms / 1000)
+  if (seconds >= 0) return seconds
+  throw new InvalidArgumentError(
+    'It must be Unix seconds, or a time such as 2026-11-26T03:00:00Z or 2026-11-26T03:00+01:00.',
+  )
+}

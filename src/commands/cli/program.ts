@@ -2,7 +2,7 @@
 
 import { Command } from 'commander'
 import { VERSION } from '../../lib/version.ts'
-import { auditCommand } from './audit.ts'
+import { auditCommand } from './audit/audit.ts'
 import { completionCommand } from './completion/completion.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit.ts'

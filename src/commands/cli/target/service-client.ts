@@ -15,6 +15,8 @@ interface ServiceRequest {
   /** Entries that are undefined are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly body?: unknown
+  /** Told the id of the request, which is that of its entry in the audit. */
+  readonly onRequestId?: (id: string) => void
 }
 
 /** Longer than the service takes for anything but a stream, its own deadlines included. */
@@ -49,6 +51,7 @@ export function createServiceClient({
       const limit = AbortSignal.timeout(ANSWER_WITHIN_MS)
       const signal = AbortSignal.any([stop, limit])
       const response = await send({ url, token, dispatcher, signal }, line, request)
+      request.onRequestId?.(response.headers.get('x-request-id') ?? '')
       if (response.status === 204) return null
       const answer = jsonOrUndefined(await readText({ url, signal }, response))
       if (answer !== undefined) return answer

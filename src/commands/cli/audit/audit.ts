@@ -1,0 +1,101 @@
+// `audit list` and `audit verify`: who did what through this service, and whether the record is unbroken.
+
+import { Command, Option } from 'commander'
+import { z } from 'zod'
+import { pageOf as pageSchema } from '../../../chatkit/wire/wire.ts'
+import { printPage } from '../answers.ts'
+import { examples, moment, someText, user } from '../arguments.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, printJson, time } from '../output.ts'
+import { type ListFlags, pageOptions, readList } from '../pages.ts'
+import { expectAnswer, type ServiceClient } from '../target/service-client.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
+import { follow } from './follow.ts'
+import { verifyAudit } from './verify.ts'
+
+/** `audit list`, which `audit` alone is too, and `audit verify`. */
+export function auditCommand(io: Io): Command {
+  return new Command('audit')
+    .description('The audit of this service (needs --url and an admin token)')
+    .addCommand(listAudit(io), { isDefault: true })
+    .addCommand(verifyAudit(io))
+}
+
+/** Fields of an entry that a table shows. */
+const entry = z.looseObject({
+  id: z.string(),
+  at: z.number(),
+  actor: z.string().nullable(),
+  action: z.string(),
+  user: z.string().nullable(),
+  outcome: z.string(),
+  reason: z.string().nullable(),
+  request_id: z.string().nullable(),
+})
+
+interface Filters {
+  readonly user?: string
+  readonly actor?: string
+  readonly action?: string
+  readonly notAction?: string
+  readonly since?: number
+  readonly until?: number
+}
+
+type Flags = TargetFlags & ListFlags & Filters & { readonly json?: boolean; readonly follow?: true }
+
+function listAudit(io: Io): Command {
+  const command = new Command('list')
+    .description('List who did what, newest first; this read is in the audit too')
+    .addOption(new Option('--user <user>', 'about this ChatKit user').argParser(user))
+    .addOption(new Option('--actor <actor>', 'by this actor, issuer|subject').argParser(someText))
+    .addOption(new Option('--action <action>', 'of this kind: mint, revoke, …').argParser(someText))
+    .addOption(new Option('--not-action <action>', 'of every other kind').argParser(someText))
+    .addOption(new Option('--since <time>', 'from then on; ISO 8601 or seconds').argParser(moment))
+    .addOption(new Option('--until <time>', 'before then').argParser(moment))
+  for (const option of pageOptions('entries')) command.addOption(option)
+  command
+    .addOption(
+      new Option('--follow', 'then print new entries as they come, until Ctrl-C').conflicts([
+        ...['all', 'maxItems', 'after', 'until'],
+      ]),
+    )
+    .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES)
+  return serviceOptions(command).action(async (flags: Flags) => {
+    const service = await serviceOf(io, flags)
+    const { limit, since, json } = flags
+    const pageOf = pageReader(service, flags)
+    if (flags.follow) return await follow(io, { pageOf, limit, since, json })
+    const page = await readList(flags, (list) => pageOf(list))
+    if (json) await printJson(io, page)
+    else await printPage(io, page, { head: HEAD, row })
+  })
+}
+
+const EXAMPLES = examples(
+  "audit list --user 'acme|alice' --action revoke --all",
+  'audit list --not-action admin_read --since 2026-11-26T03:00:00Z',
+  'audit list --follow --not-action admin_read',
+  'audit list --all --json > audit.json && chatkit-mint audit verify audit.json',
+)
+
+/** Makes the function that reads one page of the list that the flags ask for. */
+function pageReader(service: ServiceClient, { user, actor, action, notAction, ...flags }: Filters) {
+  const { since, until } = flags
+  const filters = { user, actor, action, not_action: notAction, since, until }
+  return async (list: object, onRequestId?: (id: string) => void) => {
+    const query = { ...filters, ...list }
+    const answer = await service.call('GET /v1/admin/audit', {
+      query,
+      ...(onRequestId && { onRequestId }),
+    })
+    return expectAnswer(pageSchema(entry), answer)
+  }
+}
+
+const HEAD = ['id', 'at', 'actor', 'action', 'user', 'outcome', 'reason']
+
+function row(one: z.infer<typeof entry>): readonly unknown[] {
+  return [one.id, time(one.at), one.actor, one.action, one.user, one.outcome, one.reason]
+}

@@ -1,0 +1,190 @@
+// Checks exported audit entries: whether one was changed, left out, put in between, or put elsewhere. No I/O.
+
+import { z } from 'zod'
+import { type ChainedEntry, entryHash } from '../../../registry/audit-entry.ts'
+import { outOfOrder } from './out-of-order.ts'
+
+const text = z.string().nullable()
+const chained = { instance: z.string(), seq: z.int().min(1), prev: text, hash: z.string() }
+
+/** An entry as the audit's list has it. */
+const wireEntry = z.object({
+  id: z.string(),
+  at: z.int(),
+  actor: text,
+  action: z.string(),
+  user: text,
+  outcome: z.enum(['ok', 'refused', 'failed']),
+  reason: text,
+  request_id: text,
+  ...chained,
+  salt: text,
+  by_user: z.boolean(),
+  erased: z.object({ actor: text, user: text, reason: text }).nullable(),
+})
+type WireEntry = z.infer<typeof wireEntry>
+
+/** An entry of a version that did not chain them. */
+const unchained = z.object({ instance: z.null(), seq: z.null(), prev: z.null(), hash: z.null() })
+
+/** What is left to recognise an entry by that is not as it should be. */
+const damaged = z.object({
+  id: text.catch(null),
+  instance: text.catch(null),
+  seq: z.number().nullable().catch(null),
+})
+
+/** Something that is wrong. */
+export interface ChainFault {
+  readonly kind: 'changed' | 'missing' | 'inserted' | 'reordered'
+  /** Null for an entry that is missing, or whose id cannot be read. */
+  readonly id: string | null
+  readonly instance: string | null
+  /** The first one, where `upto` names the last. */
+  readonly seq: number | null
+  readonly upto?: number
+}
+
+/** The entries of one instance. */
+export interface ChainSummary {
+  readonly instance: string
+  readonly entries: number
+  readonly firstSeq: number
+  readonly lastSeq: number
+  /** Unix seconds. */
+  readonly firstAt: number
+  readonly lastAt: number
+  readonly erased: number
+}
+
+interface Seen {
+  readonly entry: WireEntry
+  readonly hash: string
+  /** Where it stands in the file, from the oldest on. */
+  readonly place: number
+}
+
+/**
+ * @param newestFirst - all entries of an unfiltered list. A chain may begin late: the retention drops a
+ * beginning
+ */
+export function checkChains(newestFirst: readonly unknown[]) {
+  const faults: ChainFault[] = []
+  const chains = new Map<string, Seen[]>()
+  const without: { readonly id: string | null; readonly place: number }[] = []
+  for (const [place, value] of newestFirst.toReversed().entries()) {
+    const parsed = wireEntry.safeParse(value).data
+    const rest = damaged.safeParse(value).data ?? { id: null, instance: null, seq: null }
+    if (parsed === undefined && unchained.safeParse(value).success) without.push({ ...rest, place })
+    else if (parsed === undefined) faults.push({ kind: 'changed', ...rest })
+    else {
+      const chain = chains.get(parsed.instance) ?? []
+      chain.push({ entry: parsed, hash: entryHash(toChained(parsed)), place })
+      chains.set(parsed.instance, chain)
+    }
+  }
+  const begins = Math.min(...[...chains.values()].flatMap(([first]) => first?.place ?? []))
+  for (const { id, place } of without) {
+    if (place > begins) faults.push({ kind: 'inserted', id, instance: null, seq: null })
+  }
+  for (const chain of chains.values()) faults.push(...faultsOf(chain, faults))
+  return { instances: [...chains.values()].map(summaryOf), unchained: without.length, faults }
+}
+
+/** @param known - faults of entries that could not be read: they are not missing */
+function faultsOf(chain: readonly Seen[], known: readonly ChainFault[]): readonly ChainFault[] {
+  const [inOrder, inserted] = withoutDuplicates(chain)
+  const faults = inserted.map((one) => faultAt('inserted', one))
+  const instance = chain[0]?.entry.instance ?? null
+  const damagedSeqs = new Set(
+    known.filter((one) => one.instance === instance).map(({ seq }) => seq),
+  )
+  for (const [at, one] of inOrder.entries()) {
+    const next = inOrder[at + 1]
+    if (!isWhole(one) || breaksLink(one, next, inOrder[at + 2]))
+      faults.push(faultAt('changed', one))
+    const [seq, upto] = [one.entry.seq + 1, (next?.entry.seq ?? 0) - 1]
+    const missing = seq <= upto && !(seq === upto && damagedSeqs.has(seq))
+    if (missing)
+      faults.push({ kind: 'missing', id: null, instance, seq, ...(upto > seq && { upto }) })
+  }
+  const seqs = inOrder.toSorted((a, b) => a.place - b.place)
+  const moved = outOfOrder(seqs.map(({ entry }) => entry.seq))
+  return [...faults, ...moved.flatMap((at) => (seqs[at] ? faultAt('reordered', seqs[at]) : []))]
+}
+
+/** By seq. Of several with one seq, the entry stays that the next one holds the hash of. */
+function withoutDuplicates(chain: readonly Seen[]): readonly [readonly Seen[], readonly Seen[]] {
+  const held = new Map(chain.map(({ entry }) => [entry.seq - 1, entry.prev]))
+  const bySeq = new Map<number, Seen>()
+  const inserted: Seen[] = []
+  for (const one of chain) {
+    const { seq } = one.entry
+    const other = bySeq.get(seq)
+    const better =
+      other === undefined || (other.hash !== held.get(seq) && one.hash === held.get(seq))
+    if (better) bySeq.set(seq, one)
+    if (other !== undefined) inserted.push(better ? other : one)
+  }
+  return [[...bySeq.values()].toSorted((a, b) => a.entry.seq - b.entry.seq), inserted]
+}
+
+/** Whether an entry agrees with itself. */
+function isWhole({ entry, hash }: Seen): boolean {
+  const { actor, user, reason, salt, erased, by_user: byUser, seq, prev } = entry
+  if (hash !== entry.hash || (seq === 1) !== (prev === null)) return false
+  // A digest can stand for the actor only where the entry says so.
+  if (byUser !== (erased === null ? byUser && actor !== null : erased.actor !== null)) return false
+  if (!byUser && (actor === null || /^[\w-]{43}$/.test(actor))) return false
+  if (erased === null) return salt !== null
+  return salt === null && user === null && reason === null && (actor === null) === byUser
+}
+
+/**
+ * Whether the next entry holds another hash than this entry has, and is not itself the one that was changed:
+ * that is so where the entry after it disagrees with it too.
+ */
+function breaksLink(one: Seen, next: Seen | undefined, afterNext: Seen | undefined): boolean {
+  if (next === undefined || next.entry.seq !== one.entry.seq + 1) return false
+  if (next.entry.prev === one.hash || !isWhole(next)) return false
+  const attests = afterNext?.entry.seq === next.entry.seq + 1 ? afterNext : undefined
+  return attests === undefined || attests.entry.prev === next.hash
+}
+
+function faultAt(kind: ChainFault['kind'], { entry: { id, instance, seq } }: Seen): ChainFault {
+  return { kind, id, instance, seq }
+}
+
+function summaryOf(chain: readonly Seen[]): ChainSummary {
+  const seqs = chain.map(({ entry }) => entry.seq).toSorted((a, b) => a - b)
+  const times = chain.map(({ entry }) => entry.at).toSorted((a, b) => a - b)
+  return {
+    instance: chain[0]?.entry.instance ?? '',
+    entries: chain.length,
+    firstSeq: seqs[0] ?? 0,
+    lastSeq: seqs.at(-1) ?? 0,
+    firstAt: times[0] ?? 0,
+    lastAt: times.at(-1) ?? 0,
+    erased: chain.filter(({ entry }) => entry.erased !== null).length,
+  }
+}
+
+function toChained(entry: WireEntry): ChainedEntry {
+  const { instance, seq, prev, salt, by_user: byUser, erased, hash: _hash, ...same } = entry
+  const { actor, user, reason, request_id: requestId } = same
+  return {
+    ...same,
+    actor: actor ?? undefined,
+    user: user ?? undefined,
+    reason: reason ?? undefined,
+    requestId: requestId ?? undefined,
+    chain: {
+      ...{ instance, seq, byUser, prev: prev ?? undefined, salt: salt ?? undefined },
+      erased: erased === null ? undefined : withoutNulls(erased),
+    },
+  }
+}
+
+function withoutNulls({ actor, user, reason }: NonNullable<WireEntry['erased']>) {
+  return { actor: actor ?? undefined, user: user ?? undefined, reason: reason ?? undefined }
+}

@@ -1,0 +1,101 @@
+// `audit list --follow`: asks for the newest entries again and again, and prints those that are new.
+
+import { setTimeout } from 'node:timers/promises'
+import { printable } from '../../../lib/printable.ts'
+import type { Io } from '../io.ts'
+import { print, printLine, time } from '../output.ts'
+import type { PageSeen } from '../pages.ts'
+
+/** Each question is a read of an admin, and leaves an entry in the audit. Milliseconds. */
+const EVERY_MS = 2000
+const MOST_AT_A_TIME = 100
+/** Most pages of one question. */
+const MOST_PAGES = 20
+/** A question goes back so far behind the newest entry: instances do not write in the order of time. Seconds. */
+const LATE_SECONDS = 60
+
+interface Entry {
+  readonly id: string
+  readonly at: number
+  readonly actor: string | null
+  readonly action: string
+  readonly user: string | null
+  readonly outcome: string
+  readonly reason: string | null
+  readonly request_id: string | null
+}
+
+/** Reads a page; `since` narrows it further. */
+type ReadPage = (
+  list: { readonly limit?: number; readonly after?: string; readonly since?: number },
+  onRequestId: (id: string) => void,
+) => Promise<PageSeen<Entry>>
+
+/**
+ * Prints the newest entries, oldest first, and then each new one. Its own questions are left out. Ends
+ * when it is interrupted, which is how it is meant to end.
+ */
+export async function follow(
+  io: Io,
+  {
+    pageOf,
+    limit = 20,
+    since = 0,
+    json = false,
+  }: {
+    readonly pageOf: ReadPage
+    readonly limit?: number | undefined
+    readonly since?: number | undefined
+    readonly json?: boolean | undefined
+  },
+): Promise<void> {
+  const own = new Set<string>()
+  const readPage = async (list: Parameters<ReadPage>[0]) => pageOf(list, (id) => own.add(id))
+  const first = await readPage({ limit })
+  let known = new Map(first.data.map(({ id, at }) => [id, at]))
+  let from = Math.max(since, (first.data[0]?.at ?? Math.floor(io.now() / 1000)) - LATE_SECONDS)
+  await printAll(first.data)
+  try {
+    for (;;) {
+      await setTimeout(EVERY_MS, undefined, { signal: io.signal })
+      const fresh = await newEntries(readPage, { known, from })
+      from = Math.max(from, ...fresh.map(({ at }) => at - LATE_SECONDS))
+      // Older ones are not asked for any more.
+      known = new Map(
+        [...known, ...fresh.map(({ id, at }) => [id, at] as const)].filter(([, at]) => at >= from),
+      )
+      await printAll(fresh)
+    }
+  } catch (error) {
+    if (!io.signal.aborted) throw error
+  }
+
+  async function printAll(newestFirst: readonly Entry[]): Promise<void> {
+    for (const entry of newestFirst.toReversed()) {
+      if (entry.request_id !== null && own.delete(entry.request_id)) continue
+      await (json ? printLine(io, JSON.stringify(entry)) : print(io, lineOf(entry)))
+    }
+  }
+}
+
+/** Goes back from the newest entry to the first that is known: the list is in the order of writing. */
+async function newEntries(
+  readPage: (list: Parameters<ReadPage>[0]) => Promise<PageSeen<Entry>>,
+  { known, from }: { readonly known: ReadonlyMap<string, number>; readonly from: number },
+): Promise<readonly Entry[]> {
+  const found: Entry[] = []
+  let after: string | undefined
+  for (let pages = 0; pages < MOST_PAGES; pages++) {
+    const page = await readPage({ limit: MOST_AT_A_TIME, since: from, ...(after && { after }) })
+    const end = page.data.findIndex(({ id }) => known.has(id))
+    found.push(...(end < 0 ? page.data : page.data.slice(0, end)))
+    if (end >= 0 || !page.has_more || page.last_id === null) break
+    after = page.last_id
+  }
+  return found
+}
+
+function lineOf({ at, action, outcome, actor, user, reason }: Entry): string {
+  const cells = [time(at), action, outcome, actor ?? '–', user ?? '–', reason ?? '–']
+  return cells.map(printable).join('  ')
+}

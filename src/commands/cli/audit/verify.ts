@@ -1,0 +1,108 @@
+// `audit verify`: reads exported audit entries and says whether the record is unbroken, without the service.
+
+import { readFile } from 'node:fs/promises'
+import { text as readAll } from 'node:stream/consumers'
+import { Argument, Command } from 'commander'
+import { z } from 'zod'
+import { examples } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, print, printJson, printTable, remark, time } from '../output.ts'
+import { type ChainFault, type ChainSummary, checkChains } from './check-chains.ts'
+
+/** `audit verify` */
+export function verifyAudit(io: Io): Command {
+  return new Command('verify')
+    .description(
+      'Check an unfiltered export of the audit, offline: nothing changed, missing, inserted',
+    )
+    .addArgument(new Argument('[file]', 'of `audit list --all --json`; standard input when absent'))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples('audit verify audit.json', 'audit list --all --json | chatkit-mint audit verify'),
+    )
+    .action(async (file: string | undefined, { json = false }: { json?: boolean }) => {
+      const { entries, more } = entriesIn(await readText(io, file))
+      const checked = checkChains(newestFirst(entries))
+      if (json) await printJson(io, checked)
+      else await printChecked(io, checked)
+      if (more) remark(io, 'There are older entries, which are not in this export.')
+      const { length } = checked.faults
+      if (length > 0) throw new CommandError(EXIT.failed, `the audit is broken: ${length} faults.`)
+    })
+}
+
+async function readText(io: Io, file: string | undefined): Promise<string> {
+  if (file === undefined || file === '-') return await readAll(io.stdin)
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    throw new CommandError(EXIT.noInput, `cannot read ${file} (${code}).`)
+  }
+}
+
+const page = z.looseObject({ data: z.array(z.unknown()), has_more: z.boolean().optional() })
+
+/** A page as JSON, or an entry on each line. */
+function entriesIn(text: string): { readonly entries: readonly unknown[]; readonly more: boolean } {
+  const whole = jsonOf(text)
+  const { data, success } = page.safeParse(whole)
+  if (success) return { entries: data.data, more: data.has_more ?? false }
+  if (Array.isArray(whole)) return { entries: whole, more: false }
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  const entries = lines.map(jsonOf)
+  if (entries.some((entry) => entry !== undefined)) return { entries, more: false }
+  throw new CommandError(
+    EXIT.failed,
+    'this is no export of the audit, or was changed: it is not JSON. Make one with\n' +
+      'chatkit-mint audit list --all --json',
+  )
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const place = z.object({ instance: z.string(), seq: z.number() })
+
+/** A list is newest first; lines of `--follow` are oldest first: most neighbours of one instance decide. */
+function newestFirst(entries: readonly unknown[]): readonly unknown[] {
+  const last = new Map<string, number>()
+  let ascending = 0
+  for (const entry of entries) {
+    const { data } = place.safeParse(entry)
+    if (data === undefined) continue
+    const before = last.get(data.instance)
+    if (before !== undefined) ascending += data.seq > before ? 1 : -1
+    last.set(data.instance, data.seq)
+  }
+  return ascending > 0 ? entries.toReversed() : entries
+}
+
+const HEAD = ['instance', 'entries', 'seq', 'from', 'to', 'erased']
+
+async function printChecked(
+  io: Io,
+  { instances, unchained, faults }: ReturnType<typeof checkChains>,
+): Promise<void> {
+  if (instances.length > 0) await printTable(io, HEAD, instances.map(row))
+  if (unchained > 0) await print(io, `${unchained} entries of versions before the chain began`)
+  if (faults.length > 0)
+    await printTable(io, ['what', 'id', 'instance', 'seq'], faults.map(faultRow))
+  else await print(io, instances.length > 0 ? 'unbroken' : 'no chained entries')
+}
+
+function row(one: ChainSummary): readonly unknown[] {
+  const seqs = `${one.firstSeq} to ${one.lastSeq}`
+  return [one.instance, one.entries, seqs, time(one.firstAt), time(one.lastAt), one.erased]
+}
+
+function faultRow({ kind, id, instance, seq, upto }: ChainFault): readonly unknown[] {
+  return [kind, id, instance, upto === undefined ? seq : `${seq} to ${upto}`]
+}

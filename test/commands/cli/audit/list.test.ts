@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { runCli } from '../../../../src/commands/cli/program.ts'
+import { ADMIN_CONFIG, adminToken, revoke, secretOf } from '../../../support/admin-calls.ts'
+import { startService } from '../../../support/running-service.ts'
+import { forAllTests } from '../../../support/started.ts'
+import { quickCli, terminal } from '../run-cli.ts'
+
+const running = forAllTests(() => startService({ config: ADMIN_CONFIG }))
+const env = () => ({ CHATKIT_MINT_URL: running.url, CHATKIT_MINT_TOKEN: adminToken() })
+
+const actionsOf = async (...flags: string[]) => {
+  const { code, out, err } = await quickCli(['audit', 'list', '--json', ...flags], env())
+  if (code !== 0) throw new Error(err)
+  const { data } = JSON.parse(out) as { data: { action: string; at: number }[] }
+  return data.map(({ action }) => action)
+}
+
+test('audit list takes the filters of the service, and times in either form', async () => {
+  await secretOf(running, 'alice')
+  await revoke(running, 'alice')
+  const about = ['--user', 'alice', '--not-action', 'admin_read']
+  expect(await actionsOf(...about)).toEqual(['revoke', 'mint'])
+  expect(await actionsOf(...about, '--actor', 'https://issuer.test|ada')).toEqual(['revoke'])
+  expect(await actionsOf(...about, '--since', '1000')).toHaveLength(2)
+  expect(await actionsOf(...about, '--since', '2999-01-01T00:00:00+01:00')).toEqual([])
+  expect(await actionsOf(...about, '--until', '2999-01-01')).toHaveLength(2)
+  expect(await actionsOf(...about, '--until', '1970-01-01T00:00Z')).toEqual([])
+})
+
+test.each(['yesterday', '2026-11-26T03:00:00', '-1', '2026-13-01', '1e3', ''])(
+  'audit list refuses the time %j before it asks',
+  async (time) => {
+    const { code, err } = await quickCli(['audit', 'list', `--since=${time}`], env())
+    expect([code, err]).toEqual([2, expect.stringContaining('--since')])
+  },
+)
+
+test('what audit list --all --json prints is what audit verify takes', async () => {
+  await secretOf(running, 'bob')
+  await quickCli(['users', 'erase', 'bob', '--yes'], env())
+  const { out } = await quickCli(['audit', 'list', '--all', '--json', '--limit', '2'], env())
+  const verified = await quickCli(['audit', 'verify'], {}, out)
+  expect([verified.code, verified.err]).toEqual([0, ''])
+  const altered = await quickCli(['audit', 'verify'], {}, out.replace('"mint"', '"mant"'))
+  expect([altered.code, altered.out]).toEqual([1, expect.stringMatching(/changed +│ aud_/)])
+})
+
+test.each([[''], ['--json']])(
+  'audit list --follow %s prints what there is and what comes, not its own reads, and Ctrl-C ends it with 0',
+  async (flag) => {
+    const who = `follows${flag}`
+    await revoke(running, who, { reason: `first of ${who}` })
+    const { io, said, controller } = terminal(env())
+    const words = ['audit', 'list', '--follow', '--not-action', 'mint', ...(flag ? [flag] : [])]
+    const ended = runCli(words, io)
+    await expect.poll(() => said.out).toMatch(`first of ${who}`)
+    for (const nth of ['second', 'third'])
+      await revoke(running, who, { reason: `${nth} of ${who}` })
+    await expect.poll(() => said.out, { timeout: 10_000 }).toMatch(`third of ${who}`)
+    controller.abort(new Error('interrupted'))
+    expect(await ended).toBe(0)
+    const lines = said.out.split('\n').filter((line) => line.includes(who))
+    expect(lines.map((line) => /first|second|third/.exec(line)?.[0])).toEqual([
+      ...['first', 'second', 'third'],
+    ])
+    expect(said.out.slice(said.out.indexOf(`second of ${who}`))).not.toMatch('GET /v1/admin/audit')
+    if (flag) expect(JSON.parse(lines[2] ?? '')).toMatchObject({ reason: `third of ${who}` })
+  },
+)
+
+test.each(['--all', '--until=5', '--max-items=3', '--after=x'])(
+  'audit list --follow does not go with %s',
+  async (flag) => {
+    const { code, err } = await quickCli(['audit', 'list', '--follow', flag], env())
+    expect([code, err]).toEqual([2, expect.stringContaining('--follow')])
+  },
+)

@@ -1,0 +1,224 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { checkChains } from '../../../../src/commands/cli/audit/check-chains.ts'
+import { outOfOrder } from '../../../../src/commands/cli/audit/out-of-order.ts'
+import {
+  type AuditEntry,
+  entryHash,
+  erasedEntry,
+  isChained,
+} from '../../../../src/registry/audit-entry.ts'
+import { createAuditQueue } from '../../../../src/registry/audit-queue.ts'
+import { presentAuditEntry } from '../../../../src/respond/views.ts'
+import { recordingLog, stoppedClock } from '../../../support/issuer-settings.ts'
+import { scratchFolder } from '../../../support/scratch-folder.ts'
+import { runInProcess } from '../run-in-process.ts'
+
+type Wire = ReturnType<typeof presentAuditEntry>
+
+/** Entries of one instance, oldest first, as the store gets them. */
+async function entriesOf(count: number): Promise<readonly AuditEntry[]> {
+  const entries: AuditEntry[] = []
+  const registry = {
+    appendAudit: async (more: readonly AuditEntry[]) => void entries.push(...more),
+  }
+  const queue = createAuditQueue({ registry, now: stoppedClock().now, log: recordingLog().log })
+  for (let n = 0; n < count; n++) {
+    const user = n % 7 === 0 ? undefined : `user-${n}`
+    const of = { id: `aud_${n}`, at: 1_800_000_000 + n, actor: `issuer|${n}`, action: 'mint', user }
+    const reason = n % 5 === 0 ? undefined : 'Grüße "😀"'
+    queue.note({ ...of, outcome: 'ok', reason, requestId: `req_${n}`, byUser: n % 3 === 0 })
+    if (n % 5000 === 0) await queue.flush()
+  }
+  await queue.flush()
+  return entries
+}
+
+/** As the list of the audit shows them: newest first. */
+const shown = (entries: readonly AuditEntry[]) => entries.map(presentAuditEntry).toReversed()
+
+/** Of a changed entry, the hash that it ought to have: whoever changes one can compute it. */
+const rehashed = (entry: Wire): Wire => {
+  const { request_id: requestId, instance, seq, prev, salt, by_user: byUser, ...same } = entry
+  const chain = {
+    instance: instance ?? '',
+    seq: seq ?? 0,
+    byUser: byUser ?? false,
+    erased: undefined,
+  }
+  const full = { ...same, requestId, chain: { ...chain, prev: prev ?? undefined, salt } }
+  const none = (value: unknown) => (value === null ? undefined : value)
+  const hash = entryHash(JSON.parse(JSON.stringify(full), (_key, value) => none(value)))
+  return { ...entry, hash }
+}
+
+let one: readonly Wire[]
+let two: readonly Wire[]
+beforeAll(async () => {
+  ;[one, two] = [shown(await entriesOf(40)), shown(await entriesOf(9))]
+})
+
+/** The list with something done to the entry of a seq. */
+const changed = (seq: number, change: (entry: Wire) => readonly Wire[]) =>
+  one.flatMap((entry) => (entry.seq === seq ? change(entry) : [entry]))
+
+const faultsIn = (entries: readonly unknown[]) =>
+  checkChains(entries).faults.map(({ kind, id, seq }) => [kind, id, seq])
+
+describe('entries of the audit', () => {
+  test('of several instances, mixed, are unbroken', () => {
+    const mixed = [...one.slice(0, 20), ...two, ...one.slice(20)]
+    const { instances, faults, unchained } = checkChains(mixed)
+    expect({ faults, unchained }).toEqual({ faults: [], unchained: 0 })
+    expect(instances.map(({ entries, firstSeq, lastSeq }) => [entries, firstSeq, lastSeq])).toEqual(
+      [
+        [40, 1, 40],
+        [9, 1, 9],
+      ],
+    )
+  })
+
+  test('are unbroken where the retention has dropped the beginning, and where users were erased', async () => {
+    const erased = (await entriesOf(40)).map((entry, at) =>
+      at % 2 === 0 && isChained(entry) ? erasedEntry(entry) : entry,
+    )
+    const { instances, faults } = checkChains(shown(erased.slice(13)))
+    expect(faults).toEqual([])
+    expect(instances).toMatchObject([{ entries: 27, firstSeq: 14, lastSeq: 40, erased: 13 }])
+  })
+
+  test.each<[string, (entry: Wire) => Wire]>([
+    ['another user', (entry) => ({ ...entry, user: 'user-99' })],
+    ['no user', (entry) => ({ ...entry, user: null })],
+    ['a reason', (entry) => ({ ...entry, reason: 'grüße "😀"' })],
+    ['another actor', (entry) => ({ ...entry, actor: 'issuer|98' })],
+    ['another action', (entry) => ({ ...entry, action: 'revoke' })],
+    ['another outcome', (entry) => ({ ...entry, outcome: 'failed' })],
+    ['another time', (entry) => ({ ...entry, at: entry.at + 1 })],
+    ['another request', (entry) => ({ ...entry, request_id: null })],
+    ['another hash before it', (entry) => ({ ...entry, prev: entry.hash })],
+    ['another salt', (entry) => ({ ...entry, salt: 'x' })],
+  ])('with %s are found, also where the hash was made to fit', (_name, change) => {
+    for (const seq of [2, 21, 39]) {
+      const id = `aud_${seq - 1}`
+      expect(faultsIn(changed(seq, (entry) => [change(entry)]))).toEqual([['changed', id, seq]])
+      const fitting = changed(seq, (entry) => [rehashed(change(entry))])
+      expect(faultsIn(fitting)).toEqual([['changed', id, seq]])
+    }
+  })
+
+  test.each<[string, (entry: Wire) => object]>([
+    ['an erase that took only the salt', (entry) => ({ ...entry, salt: null })],
+    ['an actor that is a digest', (entry) => ({ ...entry, actor: entry.hash })],
+    [
+      'a salt beside erased digests',
+      (entry) => ({ ...entry, erased: { actor: null, user: null, reason: null } }),
+    ],
+    ['a member less', ({ reason: _, ...entry }) => entry],
+    ['a seq that is text', (entry) => ({ ...entry, seq: String(entry.seq) })],
+    ['no place in the chain', (entry) => ({ ...entry, seq: null })],
+  ])('that are not whole are found: %s', (_name, change) => {
+    const found = faultsIn(changed(21, (entry) => [change(entry) as Wire]))
+    expect(found[0]?.slice(0, 2)).toEqual(['changed', 'aud_20'])
+  })
+
+  test('that are missing are named, and so is a run of them', () => {
+    expect(faultsIn(changed(21, () => []))).toEqual([['missing', null, 21]])
+    const without = one.filter(({ seq }) => seq !== null && (seq < 10 || seq > 12))
+    expect(checkChains(without).faults).toEqual([
+      { kind: 'missing', id: null, instance: one[0]?.instance, seq: 10, upto: 12 },
+    ])
+  })
+
+  test('that were put in between are found: with a seq of another, twice, or without a chain', () => {
+    const forged = (entry: Wire) => rehashed({ ...entry, id: 'aud_forged', user: 'mallory' })
+    expect(faultsIn(changed(21, (entry) => [entry, forged(entry)]))).toEqual([
+      ['inserted', 'aud_forged', 21],
+    ])
+    expect(faultsIn(changed(21, (entry) => [forged(entry), entry]))).toEqual([
+      ['inserted', 'aud_forged', 21],
+    ])
+    expect(faultsIn(changed(21, (entry) => [entry, entry]))).toEqual([['inserted', 'aud_20', 21]])
+    const none = { instance: null, seq: null, prev: null, hash: null, salt: null, by_user: null }
+    const old = (entry: Wire) => ({ ...entry, ...none, id: 'aud_old' })
+    expect(faultsIn(changed(21, (entry) => [entry, old(entry)]))).toEqual([
+      ['inserted', 'aud_old', null],
+    ])
+    const older = one.slice(0, 3).map(old)
+    expect(checkChains([...one, ...older])).toMatchObject({ unchained: 3, faults: [] })
+  })
+
+  test('that stand elsewhere are found, and only those', () => {
+    const [moved] = one.slice(5, 6)
+    const elsewhere = [...one.slice(0, 5), ...one.slice(6, 30), moved, ...one.slice(30)]
+    expect(faultsIn(elsewhere)).toEqual([['reordered', moved?.id, moved?.seq]])
+    expect(outOfOrder([1, 2, 9, 3, 4, 0, 5])).toEqual([2, 5])
+    expect(outOfOrder([])).toEqual([])
+  })
+
+  test('one changed byte in 100,000 entries is found, wherever it is', async () => {
+    const many = shown(await entriesOf(100_000))
+    const places = [0, 50_000, 99_998]
+    const altered = many.map((entry, at) => {
+      if (!places.includes(at)) return entry
+      const text = JSON.stringify(entry)
+      return JSON.parse(text.replace(/"req_(\d)/, (_all, digit) => `"req_${9 - digit}`))
+    })
+    const named = places.map((at) => ['changed', many[at]?.id, many[at]?.seq])
+    expect(faultsIn(altered)).toEqual(named.toReversed())
+  })
+})
+
+describe('audit verify', () => {
+  const page = () => JSON.stringify({ object: 'list', data: one, has_more: false }, null, 2)
+
+  test('says of each instance what there is, and ends with 0', async () => {
+    const { code, out, err } = await runInProcess(['audit', 'verify'], { input: page() })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/ins_[0-9a-f]{16} +│ 40 +│ 1 to 40 +│ 2027-01-15T08:00:00Z +│ .* │ 0/)
+    expect(out).toMatch(/unbroken/)
+  })
+
+  test('reads a file, a line for each entry, in either direction, and a plain array', async () => {
+    const path = join(scratchFolder(), 'audit.json')
+    const lines = (entries: readonly Wire[]) =>
+      entries.map((entry) => JSON.stringify(entry)).join('\n')
+    for (const text of [page(), JSON.stringify(one), lines(one), `${lines(one.toReversed())}\n`]) {
+      writeFileSync(path, text)
+      const { code, out } = await runInProcess(['audit', 'verify', path, '--json'])
+      expect([code, JSON.parse(out)]).toMatchObject([
+        0,
+        { faults: [], instances: [{ entries: 40 }] },
+      ])
+    }
+  })
+
+  test('names what is wrong, and ends with 1', async () => {
+    const { code, out, err } = await runInProcess(['audit', 'verify', '-'], {
+      input: page().replace('issuer|20', 'issuer|2O'),
+    })
+    expect(code).toBe(1)
+    expect(out).toMatch(/changed +│ aud_20 +│ ins_[0-9a-f]+ +│ 21/)
+    expect(err).toMatch(/the audit is broken: 1 faults/)
+  })
+
+  test.each(['', 'hello', '{"data": 1}', '[1, 2]'])(
+    'refuses what is no export: %j',
+    async (input) => {
+      const { code, err } = await runInProcess(['audit', 'verify'], { input })
+      expect([code, err]).toEqual([1, expect.stringMatching(/no export of the audit|broken/)])
+    },
+  )
+
+  test('says that a file cannot be read', async () => {
+    const { code, err } = await runInProcess(['audit', 'verify', '/nowhere/audit.json'])
+    expect([code, err]).toEqual([66, expect.stringContaining('ENOENT')])
+  })
+
+  test('says that a page is not all there is', async () => {
+    const input = page().replace('"has_more": false', '"has_more": true')
+    const { code, err } = await runInProcess(['audit', 'verify'], { input })
+    expect([code, err]).toEqual([0, expect.stringContaining('older entries')])
+  })
+})
