@@ -57,7 +57,7 @@ export type Mint = (options: MintOptions, run: Run, current: string | null) => P
 export declare class MintError extends Error {
     /** A code of the service, or one of the helper's own. */
     code: string;
-    /** HTTP status of the answer; undefined when none came. */
+    /** HTTP status of the answer; absent when none came. */
     status: number | undefined;
     /** `request_id` of the answer, which the service's log has, too. */
     requestId: string | undefined;

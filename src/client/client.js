@@ -41,7 +41,7 @@ export class MintError extends Error {
     this.name = 'MintError'
     /** A code of the service, or one of the helper's own. */
     this.code = code
-    /** HTTP status of the answer; undefined when none came. */
+    /** HTTP status of the answer; absent when none came. */
     this.status = status
     /** `request_id` of the answer, which the service's log has, too. */
     this.requestId = requestId
