@@ -36,9 +36,9 @@ export function configurationPage(): string {
 function describeSection(section: ConfigKey): string[] {
   const inner = allKeysBelow(section)
   return [
-    `## ${section.path}`,
+    `## \`${section.path}\``,
     describeKey(section),
-    ...inner.flatMap((key) => [`### ${key.path}`, describeKey(key)]),
+    ...inner.flatMap((key) => [`### \`${key.path}\``, describeKey(key)]),
   ]
 }
 
