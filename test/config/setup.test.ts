@@ -41,7 +41,9 @@ test('a good environment with a good file is a setup', () => {
 describe('the file', () => {
   test('that is not there is named, with what to do', () => {
     expect(problemsOf({ CONFIG_FILE: `${file}.no` })).toEqual([
-      expect.stringMatching(/c\.yaml\.no: cannot be read \(ENOENT\); set CONFIG_FILE, or copy/),
+      expect.stringMatching(
+        /c\.yaml\.no: cannot be read \(ENOENT\); set CONFIG_FILE to your file; config\/examples has one/,
+      ),
     ])
   })
 

@@ -202,7 +202,7 @@ describe('a bad environment ends with 78 before a port opens', () => {
       .trimEnd()
       .split('\n')
       .map((line) => line.split(':')[0])
-    expect(names).toEqual(['PORT', 'OPENAI_BASE_URL', 'STORE_URL', 'LOG_LEVEL', 'PUBLIC_URL'])
+    expect(names).toEqual(['PORT', 'PUBLIC_URL', 'STORE_URL', 'OPENAI_BASE_URL', 'LOG_LEVEL'])
   })
 
   test('a password of the store that is not percent-encoded, without saying it', async () => {
