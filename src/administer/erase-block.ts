@@ -42,7 +42,8 @@ export async function blockForErase(
   async function block() {
     const seconds = unixSeconds(now)
     const until = seconds + BLOCK_SECONDS
-    const end = { user, endReason: 'revoked', block: { until, ...named }, now: seconds } as const
+    const block = { until, ...named }
+    const end = { user, endReason: 'revoked', by, block, now: seconds } as const
     const outcome = await registry.revoke(end)
     generation += 1
     return outcome

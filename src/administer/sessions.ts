@@ -45,7 +45,7 @@ export function createAdministerSessions({
       { actor, requestId }: Pick<AdminRequest, 'actor' | 'requestId'>,
       id: SessionId,
     ): Promise<SessionRecord> {
-      const session = (await revoke.cancelSession(id)) ?? noSuchSession()
+      const session = (await revoke.cancelSession(id, actor)) ?? noSuchSession()
       const { user } = session
       const event = { actor, action: 'cancel', user, outcome: 'ok', reason: id, requestId } as const
       await audit.write(event)

@@ -20,6 +20,11 @@ export function identityOf(token: {
   return { issuer, subject, sid: signInOf(subject, sid) }
 }
 
+/** The actor whose mint recorded a session: a backend's sessions have its key for issuer. */
+export function minterOf(session: { readonly issuer: string; readonly subject: string }): string {
+  return session.issuer.startsWith('key:') ? session.issuer : actorOf(session)
+}
+
 /** The actor in audit entries. The subject is empty after a logout that names only a sign-in. */
 export function actorOf(token: {
   readonly issuer: string

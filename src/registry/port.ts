@@ -81,16 +81,18 @@ export interface Registry {
    * Turns one live session into `cancelling`, with an outbox entry. A session that had expired or been
    * replaced keeps its status, and its running answers end, see {@link endedAmong}. Returns the session
    * as it is now; undefined if there is none.
+   *
+   * @param by - the actor; absent when the service itself cancels it
    */
-  beginCancel(id: SessionId, now: number): Promise<SessionRecord | undefined>
+  beginCancel(id: SessionId, now: number, by?: string): Promise<SessionRecord | undefined>
   /**
-   * Records that the upstream confirmed these cancels: `cancelling` becomes `cancelled`, and the outbox
-   * entry is removed.
+   * Records that the upstream confirmed these cancels: `cancelling` becomes `cancelled`, confirmed now, and
+   * the outbox entry is removed.
    */
   confirmCancel(ids: readonly SessionId[], now: number): Promise<void>
   /**
    * Hands out cancels that are due and leases them, so that no two instances work on one. A due cancel
-   * whose session has expired is dropped, and the session becomes `cancelled`.
+   * whose session has expired is dropped, and the session becomes `cancelled` without having been confirmed.
    */
   claimCancels(claim: CancelClaim): Promise<readonly SessionRecord[]>
   /** Puts a leased cancel back, to be due at `dueAtMs`. */

@@ -38,6 +38,12 @@ export interface SessionRecord {
   readonly asked?: string | undefined
   readonly status: StoredStatus
   readonly endReason: EndReason | undefined
+  /** When it was cancelled or replaced here; undefined while it is active, and for one that only expired. */
+  readonly endedAt?: number | undefined
+  /** When the upstream confirmed the cancel. For a self-hosted one this service is the upstream. */
+  readonly confirmedAt?: number | undefined
+  /** The actor who ended it; undefined when the service itself did. */
+  readonly endedBy?: string | undefined
   readonly createdAt: number
   readonly expiresAt: number
 }
@@ -89,6 +95,8 @@ export type RecordOutcome =
 export interface UserRevoke {
   readonly user: UserId
   readonly endReason: EndReason
+  /** The actor who ends the sessions. */
+  readonly by: string
   /** Only sessions of this identity end; all sessions of the user when absent. */
   readonly identity?: TokenIdentity | undefined
   readonly block?:

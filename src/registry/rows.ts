@@ -34,6 +34,9 @@ const sessionRow = z.object({
     .nullish(),
   created_at: count,
   expires_at: count,
+  ended_at: count.nullish(),
+  confirmed_at: count.nullish(),
+  ended_by: optionalText,
   state: optionalText,
   asked: optionalText,
 })
@@ -95,11 +98,15 @@ const auditRow = z.object({
 
 /** @throws `ZodError` when a field is missing or of the wrong type; the other functions here too */
 export function toSession(row: unknown): SessionRecord {
-  const { secret_hash, end_reason, created_at, expires_at, state, ...same } = sessionRow.parse(row)
+  const { secret_hash, end_reason, created_at, expires_at, state, ...rest } = sessionRow.parse(row)
+  const { ended_at, confirmed_at, ended_by, ...same } = rest
   return {
     ...same,
     secretHash: secret_hash,
     endReason: end_reason ?? undefined,
+    endedAt: ended_at ?? undefined,
+    confirmedAt: confirmed_at ?? undefined,
+    endedBy: ended_by,
     createdAt: created_at,
     expiresAt: expires_at,
     state: state === undefined ? undefined : sessionState.parse(JSON.parse(state)),

@@ -6,9 +6,9 @@
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import type { SessionId, UserId } from '../lib/ids.ts'
 import type { Canceller, CancelOutcome } from '../outbox/cancel.ts'
-import { signInOf } from '../registry/identity.ts'
+import { actorOf, signInOf } from '../registry/identity.ts'
 import type { Registry } from '../registry/port.ts'
-import type { EndReason, SessionRecord, TokenIdentity } from '../registry/records.ts'
+import type { SessionRecord, TokenIdentity, UserRevoke } from '../registry/records.ts'
 
 /** An admin's revoke of a user. */
 export interface RevokeCommand {
@@ -45,13 +45,8 @@ export function createRevoke({
   readonly canceller: Pick<Canceller, 'cancelAll' | 'cancelSoon'>
   readonly now: Clock
 }) {
-  async function endAll(
-    user: UserId,
-    endReason: EndReason,
-    identity?: TokenIdentity,
-  ): Promise<readonly SessionRecord[]> {
-    const command = { user, endReason, identity, now: unixSeconds(now) }
-    return (await registry.revoke(command)).cancelling
+  async function endAll(command: Omit<UserRevoke, 'now'>): Promise<readonly SessionRecord[]> {
+    return (await registry.revoke({ ...command, now: unixSeconds(now) })).cancelling
   }
 
   return {
@@ -67,7 +62,7 @@ export function createRevoke({
     ): Promise<RevokeResult> {
       const seconds = unixSeconds(now)
       const block = blockSeconds > 0 ? { until: seconds + blockSeconds, reason, by } : undefined
-      const command = { user, endReason: 'revoked', block, now: seconds } as const
+      const command = { user, endReason: 'revoked', by, block, now: seconds } as const
       const { cancelling, blockedUntil } = await registry.revoke(command)
       await onDurable?.()
       if (cancelling.length === 0) return { cancelled: [], cancelling: [], blockedUntil }
@@ -75,13 +70,13 @@ export function createRevoke({
     },
 
     /** Ends all sessions of a user, without a block. */
-    async signOut(user: UserId): Promise<void> {
-      await canceller.cancelAll(await endAll(user, 'signed_out'))
+    async signOut(user: UserId, by: string): Promise<void> {
+      await canceller.cancelAll(await endAll({ user, endReason: 'signed_out', by }))
     },
 
     /** Ends one session and its running answers; undefined when the registry does not know it. */
-    async cancelSession(id: SessionId): Promise<SessionRecord | undefined> {
-      const session = await registry.beginCancel(id, unixSeconds(now))
+    async cancelSession(id: SessionId, by: string): Promise<SessionRecord | undefined> {
+      const session = await registry.beginCancel(id, unixSeconds(now), by)
       if (session?.status !== 'cancelling' || session.expiresAt <= unixSeconds(now)) return session
       const { cancelled } = await canceller.cancelAll([session])
       return cancelled.length > 0 ? { ...session, status: 'cancelled' } : session
@@ -102,9 +97,10 @@ export function createRevoke({
       for (const identity of identities) {
         await registry.markLogout({ ...identity, issuedBefore, keepUntil })
       }
+      const by = actorOf({ issuer: logout.issuer, subject: logout.subject })
       for (const identity of identities) {
         for (const user of await registry.usersOf(identity)) {
-          canceller.cancelSoon(await endAll(user, 'logged_out', identity))
+          canceller.cancelSoon(await endAll({ user, endReason: 'logged_out', by, identity }))
         }
       }
     },

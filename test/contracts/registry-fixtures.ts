@@ -61,7 +61,7 @@ export const entry = (
 })
 
 export const order = (of: Partial<Plain<UserRevoke>> = {}) =>
-  ({ user: 'alice', endReason: 'revoked', now: NOW, ...of }) as UserRevoke
+  ({ user: 'alice', endReason: 'revoked', by: 'ada', now: NOW, ...of }) as UserRevoke
 
 export const query = (of: Partial<SessionQuery> = {}): SessionQuery => ({
   limit: 20,

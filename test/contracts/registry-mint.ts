@@ -170,7 +170,8 @@ export function mintSuite({ registry }: Suite): void {
       )
       expect(outcome).toEqual({ kind: 'recorded', ended: [] })
       const replaced = session({ id: 's1', state: {}, status: 'replaced', endReason: 'replaced' })
-      expect(await registry.getSession('s1')).toEqual(replaced)
+      const end = { endedAt: NOW, endedBy: 'https://idp.example/|alice-sub' }
+      expect(await registry.getSession('s1')).toEqual({ ...replaced, ...end })
       expect(await registry.figures(NOW)).toEqual({ activeSessions: 1, outboxLength: 0 })
       const hash = hashOf('secret of s1')
       const standing = await registry.readStanding(standingQuery('alice', hash))

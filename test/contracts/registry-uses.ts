@@ -30,8 +30,8 @@ export function usesSuite(suite: Suite): void {
     })
 
     it('names the generation of its user, which a revoke of others does not raise', async () => {
-      await registry.revoke({ user: 'alice', endReason: 'revoked', now: NOW })
-      await registry.revoke({ user: 'bob', endReason: 'revoked', now: NOW })
+      await registry.revoke({ user: 'alice', endReason: 'revoked', by: 'ada', now: NOW })
+      await registry.revoke({ user: 'bob', endReason: 'revoked', by: 'ada', now: NOW })
       await registry.record({ ...entry({ id: 's1' }), generation: 1 })
       expect(await use()).toMatchObject({ kind: 'ok', generation: 1 })
     })

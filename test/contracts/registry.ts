@@ -4,6 +4,7 @@ import { forEachTest } from '../support/started.ts'
 import { auditSuite } from './registry-audit.ts'
 import { concurrencySuite } from './registry-concurrency.ts'
 import { countersSuite } from './registry-counters.ts'
+import { endsSuite } from './registry-ends.ts'
 import { eraseSuite } from './registry-erase.ts'
 import type { ContractStore } from './registry-fixtures.ts'
 import { knownUsersSuite } from './registry-known-users.ts'
@@ -43,6 +44,7 @@ export function registryContract(name: string, makeStore: () => Promise<Contract
     countersSuite(suite)
     auditSuite(suite)
     sweepSuite(suite)
+    endsSuite(suite)
     eraseSuite(suite)
     concurrencySuite(suite)
   })

@@ -285,7 +285,7 @@ describe('a link ends', () => {
     'when its user was %s, also when a new session has begun',
     async (endReason) => {
       const { link, scene, seen } = await startPicture()
-      await scene.registry.revoke({ user: userId('alice'), endReason, now: seconds() })
+      await scene.registry.revoke({ user: userId('alice'), endReason, by: 'ada', now: seconds() })
       await scene.session('alice')
       seen.length = 0
       expectProblem(await answerOf(await fetch(link)), 401, 'invalid_token')
@@ -297,7 +297,7 @@ describe('a link ends', () => {
     const { link, scene, seen } = await startPicture()
     const [user, now] = [userId('alice'), seconds()]
     const block = { until: now + 600, reason: undefined, by: 'admin' }
-    await scene.registry.revoke({ user, endReason: 'revoked', block, now })
+    await scene.registry.revoke({ user, endReason: 'revoked', by: 'ada', block, now })
     seen.length = 0
     expectProblem(await answerOf(await fetch(link)), 401, 'invalid_token')
     await scene.registry.liftBlock(user, now)
@@ -323,7 +323,12 @@ describe('a link ends', () => {
       response.writeHead(200, { 'content-type': 'video/mp4' }).write('a'),
     )
     const response = await fetch(link)
-    await scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', now: seconds() })
+    await scene.registry.revoke({
+      user: userId('alice'),
+      endReason: 'revoked',
+      by: 'ada',
+      now: seconds(),
+    })
     await expect(response.bytes()).rejects.toThrow()
   })
 })

@@ -21,7 +21,12 @@ const cancels: [string, (at: { scene: Scene; id: SessionId }) => Promise<unknown
   [
     'revoked with its user',
     ({ scene }) =>
-      scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', now: seconds() }),
+      scene.registry.revoke({
+        user: userId('alice'),
+        endReason: 'revoked',
+        by: 'ada',
+        now: seconds(),
+      }),
   ],
 ]
 test.each(cancels)(

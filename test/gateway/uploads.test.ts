@@ -104,7 +104,7 @@ describe('two_phase', () => {
     await scene.registry.beginCancel(session.id, now)
     scene.sample.server.clearRequests()
     expect((await put(reachable(other.url))).status).toBe(204)
-    await scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', now })
+    await scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', by: 'ada', now })
     scene.sample.server.clearRequests()
     expectProblem(await put(url), 401, 'invalid_token')
     expect(scene.sample.server.requests()).toEqual([])

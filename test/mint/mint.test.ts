@@ -133,7 +133,7 @@ describe('blocks and revokes', () => {
   const during: [string, () => Promise<unknown>][] = [
     ['a revoke with a block', () => scene.revoke.revokeUser(block)],
     ['a revoke without one', () => scene.revoke.revokeUser({ ...block, blockSeconds: 0 })],
-    ['a sign-out', () => scene.revoke.signOut(userId('alice'))],
+    ['a sign-out', () => scene.revoke.signOut(userId('alice'), 'ada')],
     [
       'a revoke whose block is lifted at once',
       async () => {
@@ -143,7 +143,7 @@ describe('blocks and revokes', () => {
     ],
     [
       'a revoke by another instance',
-      () => scene.real.revoke({ user: 'alice', endReason: 'revoked', now: NOW_SECONDS }),
+      () => scene.real.revoke({ user: 'alice', endReason: 'revoked', by: 'ada', now: NOW_SECONDS }),
     ],
   ]
   test.each(during)(

@@ -147,7 +147,12 @@ export const many = { cap: { max: 10_000, whenFull: 'deny' } } as const
 /** So many sessions of alice that are `cancelling`, none of them tried yet. */
 export async function cancelling(scene: Scene, count: number): Promise<readonly SessionRecord[]> {
   for (let number = 0; number < count; number++) await scene.mint(order())
-  const outcome = await scene.real.revoke({ user: 'alice', endReason: 'revoked', now: NOW_SECONDS })
+  const outcome = await scene.real.revoke({
+    user: 'alice',
+    endReason: 'revoked',
+    by: 'ada',
+    now: NOW_SECONDS,
+  })
   return outcome.cancelling
 }
 

@@ -26,7 +26,7 @@ describe('the standing of a caller', () => {
     const { registry, check, pass } = scene()
     await expect(check(ALICE)).resolves.toBeUndefined()
     const block = { until: NOW + 10, reason: undefined, by: 'test' }
-    await registry.revoke({ user: ALICE.user, endReason: 'revoked', block, now: NOW })
+    await registry.revoke({ user: ALICE.user, endReason: 'revoked', by: 'ada', block, now: NOW })
     await expect(check(ALICE)).rejects.toMatchObject({ code: 'user_blocked' })
     await expect(check({ ...ALICE, user: userId('bob') })).resolves.toBeUndefined()
     pass(10)

@@ -99,11 +99,11 @@ async function carryOut(
       await registry.liftBlock(order.user, unixSeconds(now))
       return {}
     case 'sign_out':
-      await revoke.signOut(order.user)
+      await revoke.signOut(order.user, 'ada')
       return {}
     case 'cancel':
       if (order.byKey) return backend.cancel(order)
-      return { known: (await revoke.cancelSession(order.session)) !== undefined }
+      return { known: (await revoke.cancelSession(order.session, 'ada')) !== undefined }
     case 'logout': {
       const { user: subject, sid, issuedAt } = order
       await revoke.logOut({ issuer: ISSUER, subject, sid, issuedAt })

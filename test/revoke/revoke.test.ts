@@ -95,7 +95,13 @@ describe('revoking a user', () => {
   test('is finished by another instance after a crash between block and cancel', async () => {
     const { sessionId } = await scene.mint(order())
     const block = { until: NOW_SECONDS + 60, reason: undefined, by: 'ada' }
-    await scene.real.revoke({ user: 'alice', endReason: 'revoked', block, now: NOW_SECONDS })
+    await scene.real.revoke({
+      user: 'alice',
+      endReason: 'revoked',
+      by: 'ada',
+      block,
+      now: NOW_SECONDS,
+    })
     expect(scene.upstream.cancels).toEqual([])
     scene.clock.ms += 5_000
     await scene.canceller.workOutbox()
@@ -143,7 +149,7 @@ describe('revoking a user', () => {
 describe('signing out', () => {
   test('ends the caller’s sessions, and does not stop the next mint', async () => {
     const { sessionId } = await scene.mint(order())
-    await scene.revoke.signOut(userId('alice'))
+    await scene.revoke.signOut(userId('alice'), 'ada')
     await scene.canceller.settled()
     expect(scene.upstream.ended).toEqual(new Set([sessionId]))
     expect((await scene.real.getSession(sessionId))?.endReason).toBe('signed_out')
@@ -152,7 +158,7 @@ describe('signing out', () => {
 
   test('does not lift a block', async () => {
     await scene.revoke.revokeUser(revokeAlice())
-    await scene.revoke.signOut(userId('alice'))
+    await scene.revoke.signOut(userId('alice'), 'ada')
     await expect(scene.mint(order())).rejects.toMatchObject({ code: 'user_blocked' })
   })
 })
@@ -161,7 +167,9 @@ describe('cancelling one session', () => {
   test('ends it and no other, and answers the same when repeated', async () => {
     const [one, two] = [await scene.mint(order()), await scene.mint(order())]
     for (let time = 0; time < 2; time++) {
-      expect(await scene.revoke.cancelSession(one.sessionId)).toMatchObject({ status: 'cancelled' })
+      expect(await scene.revoke.cancelSession(one.sessionId, 'ada')).toMatchObject({
+        status: 'cancelled',
+      })
     }
     expect(scene.upstream.cancels).toEqual([one.sessionId])
     expect((await scene.real.getSession(two.sessionId))?.status).toBe('active')
@@ -170,17 +178,21 @@ describe('cancelling one session', () => {
   test('leaves it cancelling until the upstream confirms, and each call tries again', async () => {
     const { sessionId } = await scene.mint(order())
     scene.upstream.onCancel = () => Promise.reject(unavailable('upstream'))
-    expect(await scene.revoke.cancelSession(sessionId)).toMatchObject({ status: 'cancelling' })
+    expect(await scene.revoke.cancelSession(sessionId, 'ada')).toMatchObject({
+      status: 'cancelling',
+    })
     scene.upstream.onCancel = () => undefined
-    expect(await scene.revoke.cancelSession(sessionId)).toMatchObject({ status: 'cancelled' })
+    expect(await scene.revoke.cancelSession(sessionId, 'ada')).toMatchObject({
+      status: 'cancelled',
+    })
     expect(scene.upstream.cancels).toHaveLength(2)
   })
 
   test('leaves an expired session unchanged, and gives undefined for an unknown one', async () => {
     const { sessionId } = await scene.mint(order())
     scene.clock.ms = NOW + 600_000
-    expect(await scene.revoke.cancelSession(sessionId)).toMatchObject({ status: 'active' })
-    expect(await scene.revoke.cancelSession(idOf('cksess_none'))).toBeUndefined()
+    expect(await scene.revoke.cancelSession(sessionId, 'ada')).toMatchObject({ status: 'active' })
+    expect(await scene.revoke.cancelSession(idOf('cksess_none'), 'ada')).toBeUndefined()
     expect(scene.upstream.cancels).toEqual([])
   })
 })

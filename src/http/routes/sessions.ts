@@ -178,8 +178,8 @@ export function signOut({
 }): Handler<AppEnv> {
   return async (c) => {
     const { principal, user, requestId } = c.var
-    await revoke.signOut(user)
     const actor = actorOf(principal)
+    await revoke.signOut(user, actor)
     audit.note({ actor, action: 'sign_out', user, byUser: true, outcome: 'ok', requestId })
     return c.body(null, 204)
   }

@@ -55,10 +55,17 @@ local function is_live(session, now)
   return session.status == 'active' and tonumber(session.expires_at) > now
 end
 
+-- Remembers when a session ended, and by whom: '' when the service itself ended it.
+local function ended(id, now, by)
+  redis.call('HSET', key('session', id), 'ended_at', string.format('%.0f', now))
+  if by ~= '' then redis.call('HSET', key('session', id), 'ended_by', by) end
+end
+
 -- Puts the cancel into the outbox, due at a time in ms. Returns the session as it is then.
-local function begin_cancel(session, reason, due)
+local function begin_cancel(session, reason, due, now, by)
   local id = session.id
   redis.call('HSET', key('session', id), 'status', 'cancelling', 'end_reason', reason)
+  ended(id, now, by)
   redis.call('ZREM', key('live', session.user), id)
   redis.call('SADD', key('cancelling', session.user), id)
   redis.call('ZADD', key('ended'), session.seq, id)
@@ -66,20 +73,23 @@ local function begin_cancel(session, reason, due)
   return flat_session(id)
 end
 
-local function confirm_cancel(session, at)
+-- Without confirmed_at the cancel is dropped, because nothing is left to cancel.
+local function confirm_cancel(session, at, confirmed_at)
   local id = session.id
   redis.call('ZREM', key('outbox'), id)
   if session.status ~= 'cancelling' then return end
   local ends = math.min(tonumber(session.ends_at), at)
   redis.call('HSET', key('session', id), 'status', 'cancelled', 'ends_at', ends)
+  if confirmed_at then redis.call('HSET', key('session', id), 'confirmed_at', confirmed_at) end
   redis.call('SREM', key('cancelling', session.user), id)
   redis.call('ZADD', key('ends'), ends, id)
 end
 
 -- A refresh replaces a self-hosted session: its running answers go on, and there is no cancel to send.
-local function replace_session(session, now)
+local function replace_session(session, now, by)
   local id, ends = session.id, math.min(tonumber(session.ends_at), now)
   redis.call('HSET', key('session', id), 'status', 'replaced', 'end_reason', 'replaced', 'ends_at', ends)
+  ended(id, now, by)
   redis.call('ZREM', key('live', session.user), id)
   redis.call('ZADD', key('ended'), session.seq, id)
   redis.call('ZADD', key('ends'), ends, id)

@@ -13,7 +13,7 @@ const CONFIRM = script(
   `
 for at = 2, #ARGV do
   local session = read_session(ARGV[at])
-  if session then confirm_cancel(session, tonumber(ARGV[1])) end
+  if session then confirm_cancel(session, tonumber(ARGV[1]), ARGV[1]) end
 end`,
 )
 

@@ -1,6 +1,7 @@
 // Records a new session in Redis, and ends the sessions that it replaces or evicts.
 import { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
+import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS } from '../port.ts'
 import type { NewEntry, RecordOutcome, SessionRecord } from '../records.ts'
 import { SESSION, script, USER } from './keys.ts'
@@ -10,7 +11,7 @@ import { flat, sessions } from './replies.ts'
 
 /**
  * ARGV: now, generation, cap, 'evict_oldest' or 'deny', hash to replace or '', when its cancel is due
- * in ms, the three of {@link seenArgs}, then fields and values of the new session.
+ * in ms, the minter, the three of {@link seenArgs}, then fields and values of the new session.
  * → 'recorded' and the sessions ended, 'blocked', 'full' or 'taken'.
  *
  * Expired sessions stay in the set `live` until they are swept, so every reader gives `now` as lower bound.
@@ -18,8 +19,8 @@ import { flat, sessions } from './replies.ts'
 const RECORD = script(
   ...[USER, SESSION, KNOWN, SEE],
   `
-local now, max, due = tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[6]
-local new = fields_of({ unpack(ARGV, 10) })
+local now, max, due, by = tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[6], ARGV[7]
+local new = fields_of({ unpack(ARGV, 11) })
 local id, user = new.id, new.user
 local live = key('live', user)
 
@@ -58,13 +59,13 @@ local over = kept + 1 - max
 if over > 0 and ARGV[4] == 'deny' then return { 'full' } end
 
 local evicted = over > 0 and oldest_live(over, replaced and replaced.id) or {}
-local ended = {}
-if replaced and replaced.state then replace_session(replaced, now)
-elseif replaced then ended[1] = begin_cancel(replaced, 'replaced', due) end
-for _, session in ipairs(evicted) do ended[#ended + 1] = begin_cancel(session, 'evicted', due) end
+local gone = {}
+if replaced and replaced.state then replace_session(replaced, now, by)
+elseif replaced then gone[1] = begin_cancel(replaced, 'replaced', due, now, by) end
+for _, session in ipairs(evicted) do gone[#gone + 1] = begin_cancel(session, 'evicted', due, now, by) end
 
 local seq = redis.call('INCR', key('seq'))
-redis.call('HSET', key('session', id), 'seq', seq, 'ends_at', new.expires_at, unpack(ARGV, 10))
+redis.call('HSET', key('session', id), 'seq', seq, 'ends_at', new.expires_at, unpack(ARGV, 11))
 redis.call('HSET', key('secrets', user), new.secret_hash, id)
 redis.call('ZADD', live, new.expires_at, id)
 redis.call('ZADD', key('ends'), new.expires_at, id)
@@ -73,8 +74,8 @@ redis.call('ZADD', key('of-user', user), seq, id)
 redis.call('ZADD', key('of-workflow', new.workflow), seq, id)
 redis.call('ZADD', key('of-subject', new.subject), seq, id)
 if new.sid then redis.call('ZADD', sign_in_of(new), seq, id) end
-see(new, { ARGV[7], ARGV[8], ARGV[9] }, seq, now)
-return { 'recorded', ended }`,
+see(new, { ARGV[8], ARGV[9], ARGV[10] }, seq, now)
+return { 'recorded', gone }`,
 )
 
 const reply = z.union([
@@ -86,7 +87,7 @@ const reply = z.union([
 export async function record(link: Link, entry: NewEntry): Promise<RecordOutcome> {
   const { session, generation, cap, replaces, now } = entry
   const due = now * 1000 + FIRST_LEASE_MS
-  const step = [now, generation, cap.max, cap.whenFull, replaces ?? '', due]
+  const step = [now, generation, cap.max, cap.whenFull, replaces ?? '', due, minterOf(session)]
   const args = [...step, ...seenArgs(session), ...fieldsOf(session)]
   const [kind, ended] = await link.run(RECORD, args, (answer) => reply.parse(answer))
   if (kind === 'taken') {

@@ -12,7 +12,7 @@ const MARK_KEPT_SECONDS = 86_400
 
 /**
  * ARGV: now, user, why, when the cancels are due in ms, issuer, subject and `sid` or '', seconds to keep
- * the generation, then for a block: until, who, and why if there is a reason.
+ * the generation, who revokes, then for a block: until, who, and why if there is a reason.
  * → end of the block that holds or '', sessions whose cancel is not confirmed.
  */
 const REVOKE = script(
@@ -20,7 +20,7 @@ const REVOKE = script(
   `
 local now, user = tonumber(ARGV[1]), ARGV[2]
 local issuer, subject, sid = ARGV[5], ARGV[6], ARGV[7]
-local until_then, by, reason = tonumber(ARGV[9]), ARGV[10], ARGV[11]
+local until_then, by, reason = tonumber(ARGV[10]), ARGV[11], ARGV[12]
 
 local function matches(session)
   return (issuer == '' or session.issuer == issuer)
@@ -53,10 +53,10 @@ end
 redis.call('HINCRBY', state, 'generation', 1)
 if until_then and until_then > (holds or 0) then
   redis.call('HDEL', state, 'block_reason')
-  redis.call('HSET', state, 'block_until', ARGV[9], 'block_by', by, 'block_created_at', ARGV[1])
+  redis.call('HSET', state, 'block_until', ARGV[10], 'block_by', by, 'block_created_at', ARGV[1])
   if reason then redis.call('HSET', state, 'block_reason', reason) end
   redis.call('ZADD', key('blocks'), redis.call('INCR', key('seq')), user)
-  redis.call('ZADD', key('block-ends'), ARGV[9], user)
+  redis.call('ZADD', key('block-ends'), ARGV[10], user)
   holds = until_then > now and until_then or nil
 end
 if redis.call('TTL', state) < tonumber(ARGV[8]) then redis.call('EXPIRE', state, ARGV[8]) end
@@ -67,7 +67,7 @@ if issuer == '' then redis.call('HSET', state, 'ended_upto', redis.call('GET', k
 for _, session in ipairs(of_identity) do end_answers(session, now, ARGV[3]) end
 
 for _, session in ipairs(live) do
-  begin_cancel(session, ARGV[3], ARGV[4])
+  begin_cancel(session, ARGV[3], ARGV[4], now, ARGV[9])
   unconfirmed[#unconfirmed + 1] = session
 end
 table.sort(unconfirmed, function(one, other) return tonumber(one.seq) < tonumber(other.seq) end)
@@ -76,12 +76,12 @@ for at, session in ipairs(unconfirmed) do reply[at] = flat_session(session.id) e
 return { tostring(holds or ''), reply }`,
 )
 
-/** ARGV: now, id, when the cancel is due in ms → the session as it is now, or an empty row. */
+/** ARGV: now, id, when the cancel is due in ms, who cancels or '' → the session as it is now, or an empty row. */
 const BEGIN_CANCEL = script(
   SESSION,
   `
 local now, session = tonumber(ARGV[1]), read_session(ARGV[2])
-if session and is_live(session, now) then return begin_cancel(session, 'cancelled', ARGV[3]) end
+if session and is_live(session, now) then return begin_cancel(session, 'cancelled', ARGV[3], now, ARGV[4]) end
 if session then end_answers(session, now, 'cancelled') end
 return flat_session(ARGV[2])`,
 )
@@ -160,8 +160,8 @@ export function createRevokes(link: Link) {
       const [blockedUntil, cancelling] = await link.takeBack(REVOKE, revokeArgs(command), read)
       return { cancelling, blockedUntil }
     },
-    beginCancel: (id, now) =>
-      link.takeBack(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS], (reply) =>
+    beginCancel: (id, now, by = '') =>
+      link.takeBack(BEGIN_CANCEL, [now, id, now * 1000 + FIRST_LEASE_MS, by], (reply) =>
         sessionOrNone.parse(reply),
       ),
     getBlock: (user, now) =>
@@ -179,10 +179,10 @@ export function createRevokes(link: Link) {
   } satisfies Partial<Registry>
 }
 
-function revokeArgs({ user, endReason, identity, block, now }: UserRevoke) {
+function revokeArgs({ user, endReason, identity, block, now, by }: UserRevoke) {
   const { issuer = '', subject = '', sid = '' } = identity ?? {}
   const kept = Math.max(0, (block?.until ?? now) - now) + GENERATION_KEPT_SECONDS
-  const args = [now, user, endReason, now * 1000 + FIRST_LEASE_MS, issuer, subject, sid, kept]
+  const args = [now, user, endReason, now * 1000 + FIRST_LEASE_MS, issuer, subject, sid, kept, by]
   if (block === undefined) return args
   const why = block.reason === undefined ? [] : [block.reason]
   return [...args, block.until, block.by, ...why]

@@ -20,7 +20,7 @@ export function createOutbox(db: Database) {
   return {
     confirmCancel: (ids, now) =>
       db.write((sql) => {
-        for (const id of ids) close(sql, id, now)
+        for (const id of ids) close(sql, id, now, now)
       }),
     async claimCancels(claim) {
       // The worker asks often and mostly nothing is due: this read takes no write lock.
@@ -38,7 +38,7 @@ export function createOutbox(db: Database) {
 
 function claimDue(sql: Sql, { nowMs, limit, leaseMs }: CancelClaim): readonly SessionRecord[] {
   for (const { id } of sql.all(DUE_AND_EXPIRED, nowMs, DROPPED_PER_CLAIM)) {
-    if (typeof id === 'string') close(sql, id, Number.MAX_SAFE_INTEGER)
+    if (typeof id === 'string') close(sql, id, Number.MAX_SAFE_INTEGER, null)
   }
   const due = sql.all(DUE, nowMs, limit).map(toSession)
   for (const { id } of due) {
@@ -47,12 +47,13 @@ function claimDue(sql: Sql, { nowMs, limit, leaseMs }: CancelClaim): readonly Se
   return due
 }
 
-function close(sql: Sql, id: string, now: number): void {
+function close(sql: Sql, id: string, now: number, confirmedAt: number | null): void {
   sql.run('DELETE FROM outbox WHERE id = ?', id)
   sql.run(
-    `UPDATE sessions SET status = 'cancelled', ends_at = min(ends_at, ?)
+    `UPDATE sessions SET status = 'cancelled', ends_at = min(ends_at, ?), confirmed_at = ?
       WHERE id = ? AND status = 'cancelling'`,
     now,
+    confirmedAt,
     id,
   )
 }

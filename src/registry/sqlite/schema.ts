@@ -1,4 +1,6 @@
 // Tables and indexes of the SQLite database, as migrations.
+import { FIRST_MIGRATIONS } from './first-migrations.ts'
+
 /** `CKMT` in the file's header, so that another program's database is never taken for ours. */
 export const APPLICATION_ID = 0x434b4d54
 
@@ -11,197 +13,7 @@ export const APPLICATION_ID = 0x434b4d54
  * than the steps need.
  */
 export const MIGRATIONS: readonly string[] = [
-  `
-  CREATE TABLE sessions (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    user TEXT NOT NULL,
-    workflow TEXT NOT NULL,
-    issuer TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    sid TEXT,
-    secret_hash TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('active', 'cancelling', 'cancelled')),
-    end_reason TEXT,
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    ends_at INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX sessions_user ON sessions (user, expires_at);
-  CREATE INDEX sessions_secret ON sessions (secret_hash);
-  CREATE INDEX sessions_subject ON sessions (subject, issuer);
-  CREATE INDEX sessions_sid ON sessions (sid, issuer) WHERE sid IS NOT NULL;
-  CREATE INDEX sessions_workflow ON sessions (workflow);
-  CREATE INDEX sessions_status ON sessions (status);
-  CREATE INDEX sessions_live ON sessions (expires_at) WHERE status = 'active';
-  CREATE INDEX sessions_ends ON sessions (ends_at);
-
-  CREATE TABLE outbox (
-    id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
-    due_ms INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX outbox_due ON outbox (due_ms);
-
-  CREATE TABLE users (
-    user TEXT PRIMARY KEY,
-    generation INTEGER NOT NULL,
-    changed_at INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX users_changed ON users (changed_at);
-
-  CREATE TABLE blocks (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    user TEXT NOT NULL UNIQUE,
-    until INTEGER NOT NULL,
-    reason TEXT,
-    by TEXT NOT NULL,
-    created_at INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX blocks_until ON blocks (until);
-
-  CREATE TABLE logout_marks (
-    issuer TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('subject', 'sid')),
-    value TEXT NOT NULL,
-    issued_before INTEGER NOT NULL,
-    keep_until INTEGER NOT NULL,
-    PRIMARY KEY (issuer, kind, value)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX logout_marks_keep ON logout_marks (keep_until);
-
-  CREATE TABLE counters (
-    key TEXT PRIMARY KEY,
-    used INTEGER NOT NULL,
-    ends_ms INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX counters_ends ON counters (ends_ms);
-
-  CREATE TABLE remembered (
-    key TEXT PRIMARY KEY,
-    until INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX remembered_until ON remembered (until);
-
-  CREATE TABLE audit (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    at INTEGER NOT NULL,
-    actor TEXT NOT NULL,
-    action TEXT NOT NULL,
-    user TEXT,
-    outcome TEXT NOT NULL,
-    reason TEXT,
-    request_id TEXT
-  ) STRICT;
-  CREATE INDEX audit_user ON audit (user);
-  CREATE INDEX audit_action ON audit (action);
-  CREATE INDEX audit_at ON audit (at);
-
-  CREATE TABLE kept_keys (
-    name TEXT PRIMARY KEY,
-    bytes BLOB NOT NULL
-  ) STRICT, WITHOUT ROWID;
-
-  CREATE TABLE health (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    writes INTEGER NOT NULL
-  ) STRICT;
-  `,
-  `
-  ALTER TABLE sessions ADD COLUMN state TEXT;
-
-  CREATE TABLE session_uses (
-    id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
-    used INTEGER NOT NULL,
-    ends_ms INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-
-  CREATE TABLE owned (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    workflow TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('thread', 'attachment')),
-    id TEXT NOT NULL,
-    user TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    UNIQUE (id, kind, workflow)
-  ) STRICT;
-  CREATE INDEX owned_kind ON owned (kind);
-  CREATE INDEX owned_workflow ON owned (workflow, kind);
-  CREATE INDEX owned_user ON owned (user, kind);
-  CREATE INDEX owned_user_workflow ON owned (user, workflow, kind);
-  `,
-  // One index serves a user's sessions and their secrets; values that nearly all sessions share have no
-  // index. Each index that was dropped saves a tenth of the cost of a new session.
-  `
-  DROP INDEX sessions_user;
-  DROP INDEX sessions_secret;
-  DROP INDEX sessions_live;
-  DROP INDEX sessions_status;
-  CREATE INDEX sessions_user ON sessions (user, expires_at, status, secret_hash);
-  CREATE INDEX sessions_ended ON sessions (status) WHERE status <> 'active';
-  `,
-  // Ownership belongs to a server, not to a workflow. A migration does not know the config, so it marks the
-  // records that start-up has to move to a source with a line feed, which no source has. Sessions get the
-  // status `replaced`: a CHECK cannot be changed, so the table is made anew. Tables that refer to it are made
-  // anew first, because dropping `sessions` would delete their rows. Uses get a window per kind.
-  `
-  ALTER TABLE owned RENAME COLUMN workflow TO source;
-  UPDATE owned SET source = char(10) || source;
-  DROP INDEX owned_workflow;
-  DROP INDEX owned_user_workflow;
-  CREATE INDEX owned_source ON owned (source, kind);
-  CREATE INDEX owned_user_source ON owned (user, source, kind);
-
-  CREATE TABLE new_sessions (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    user TEXT NOT NULL,
-    workflow TEXT NOT NULL,
-    issuer TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    sid TEXT,
-    secret_hash TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('active', 'replaced', 'cancelling', 'cancelled')),
-    end_reason TEXT,
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    ends_at INTEGER NOT NULL,
-    state TEXT
-  ) STRICT;
-  INSERT INTO new_sessions SELECT * FROM sessions;
-
-  CREATE TABLE new_outbox (
-    id TEXT PRIMARY KEY REFERENCES new_sessions (id) ON DELETE CASCADE,
-    due_ms INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  INSERT INTO new_outbox SELECT * FROM outbox;
-
-  CREATE TABLE new_session_uses (
-    id TEXT NOT NULL REFERENCES new_sessions (id) ON DELETE CASCADE,
-    kind TEXT NOT NULL CHECK (kind IN ('run', 'read')),
-    used INTEGER NOT NULL,
-    ends_ms INTEGER NOT NULL,
-    PRIMARY KEY (id, kind)
-  ) STRICT, WITHOUT ROWID;
-  INSERT INTO new_session_uses SELECT id, 'run', used, ends_ms FROM session_uses;
-
-  DROP TABLE outbox;
-  DROP TABLE session_uses;
-  DROP TABLE sessions;
-  ALTER TABLE new_sessions RENAME TO sessions;
-  ALTER TABLE new_outbox RENAME TO outbox;
-  ALTER TABLE new_session_uses RENAME TO session_uses;
-
-  CREATE INDEX sessions_user ON sessions (user, expires_at, status, secret_hash);
-  CREATE INDEX sessions_subject ON sessions (subject, issuer);
-  CREATE INDEX sessions_sid ON sessions (sid, issuer) WHERE sid IS NOT NULL;
-  CREATE INDEX sessions_workflow ON sessions (workflow);
-  CREATE INDEX sessions_ended ON sessions (status) WHERE status <> 'active';
-  CREATE INDEX sessions_ends ON sessions (ends_at);
-  CREATE INDEX outbox_due ON outbox (due_ms);
-
-  ALTER TABLE users ADD COLUMN ended_upto INTEGER NOT NULL DEFAULT 0;
-  `,
+  ...FIRST_MIGRATIONS,
   `
   ALTER TABLE sessions ADD COLUMN asked TEXT;
   `,
@@ -236,6 +48,12 @@ export const MIGRATIONS: readonly string[] = [
     SELECT user, issuer, subject, created_at, seq, names ->> 0, names ->> 1, names ->> 2
     FROM (SELECT user, issuer, subject, created_at, max(seq) AS seq,
         names_of(user, subject) AS names FROM sessions GROUP BY user);
+  `,
+  // For receipts: when a session ended, whether the upstream confirmed it, and who ended it.
+  `
+  ALTER TABLE sessions ADD COLUMN ended_at INTEGER;
+  ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER;
+  ALTER TABLE sessions ADD COLUMN ended_by TEXT;
   `,
 ]
 

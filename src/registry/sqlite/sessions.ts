@@ -1,5 +1,6 @@
 // Records, finds and ends sessions in SQLite; revokes and blocks users.
 import { ServiceError } from '../../lib/errors.ts'
+import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS, type Registry } from '../port.ts'
 import type {
   EndReason,
@@ -61,7 +62,8 @@ const RAISE = `
     ended_upto = max(ended_upto, excluded.ended_upto)`
 
 const REPLACE = `
-  UPDATE sessions SET status = 'replaced', end_reason = 'replaced', ends_at = min(ends_at, ?2)
+  UPDATE sessions SET status = 'replaced', end_reason = 'replaced', ends_at = min(ends_at, ?2),
+    ended_at = ?2, ended_by = ?3
   WHERE id = ?1`
 
 /** Condition for sessions that accept no new request and whose answers may still run: replaced or expired. */
@@ -76,11 +78,11 @@ export function createSessionSteps(db: Database) {
     readStanding: (question) => db.plain((sql) => readStanding(sql, question)),
     record: (entry) => db.write((sql) => record(sql, entry)),
     revoke: (command) => db.write((sql) => revoke(sql, command)),
-    beginCancel: (id, now) =>
+    beginCancel: (id, now, by) =>
       db.write((sql) => {
         const session = sessionOf(sql, id)
         if (session === undefined) return undefined
-        if (isLive(session, now)) return end(sql, session, { why: 'cancelled', now })
+        if (isLive(session, now)) return end(sql, session, { why: 'cancelled', now, by })
         sql.run(
           `UPDATE sessions SET end_reason = 'cancelled' WHERE id = ?1 AND ${FINISHING}`,
           id,
@@ -125,11 +127,12 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
 
   const ended: SessionRecord[] = []
-  if (replaced?.state !== undefined) sql.run(REPLACE, replaced.id, now)
-  else if (replaced !== undefined) ended.push(end(sql, replaced, { why: 'replaced', now }))
+  const by = minterOf(session)
+  if (replaced?.state !== undefined) sql.run(REPLACE, replaced.id, now, by)
+  else if (replaced !== undefined) ended.push(end(sql, replaced, { why: 'replaced', now, by }))
   if (tooMany > 0) {
     for (const row of sql.all(OLDEST_LIVE, session.user, now, tooMany)) {
-      ended.push(end(sql, toSession(row), { why: 'evicted', now }))
+      ended.push(end(sql, toSession(row), { why: 'evicted', now, by }))
     }
   }
   insert(sql, session)
@@ -163,9 +166,11 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
     now * 1000 + FIRST_LEASE_MS,
   )
   sql.run(
-    `UPDATE sessions SET status = 'cancelling', end_reason = ?6 WHERE ${live}`,
+    `UPDATE sessions SET status = 'cancelling', end_reason = ?6, ended_at = ?2, ended_by = ?7
+      WHERE ${live}`,
     ...match,
     command.endReason,
+    command.by,
   )
   // Without an identity, `ended_upto` ends the answers of all sessions in one write, however many there are.
   if (identity !== undefined) {
@@ -199,14 +204,19 @@ function block(sql: Sql, { user, block, now }: UserRevoke): number | undefined {
   return block.until > now ? block.until : undefined
 }
 
-function end(sql: Sql, session: SessionRecord, how: { why: EndReason; now: number }) {
+function end(
+  sql: Sql,
+  session: SessionRecord,
+  { why, now, by }: { why: EndReason; now: number; by: string | undefined },
+) {
   sql.run(
-    `UPDATE sessions SET status = 'cancelling', end_reason = ? WHERE id = ?`,
-    how.why,
-    session.id,
+    `UPDATE sessions SET status = 'cancelling', end_reason = ?, ended_at = ?, ended_by = ?
+      WHERE id = ?`,
+    ...[why, now, by ?? null, session.id],
   )
-  sql.run('INSERT INTO outbox VALUES (?, ?)', session.id, how.now * 1000 + FIRST_LEASE_MS)
-  return { ...session, status: 'cancelling', endReason: how.why } satisfies SessionRecord
+  sql.run('INSERT INTO outbox VALUES (?, ?)', session.id, now * 1000 + FIRST_LEASE_MS)
+  const ended = { status: 'cancelling', endReason: why, endedAt: now, endedBy: by } as const
+  return { ...session, ...ended } satisfies SessionRecord
 }
 
 function sessionOf(sql: Sql, id: string): SessionRecord | undefined {

@@ -59,7 +59,7 @@ describe('a block of the admin', () => {
     const now = Math.floor(Date.now() / 1000)
     const by = 'another admin'
     const block = { until: now + 600, reason: undefined, by }
-    await scene.registry.revoke({ user: userId(user), endReason: 'revoked', block, now })
+    await scene.registry.revoke({ user: userId(user), endReason: 'revoked', by: 'ada', block, now })
   }
 
   test('refuses every request of the console until it is lifted', async () => {

@@ -130,7 +130,13 @@ describe('who is refused', () => {
     const now = Math.floor(Date.now() / 1000)
     const block = { until: now + 600, reason: undefined, by: 'test' }
     const id = await scene.seed('support', { user: 'greta' })
-    await scene.registry.revoke({ user: userId('greta'), endReason: 'revoked', block, now })
+    await scene.registry.revoke({
+      user: userId('greta'),
+      endReason: 'revoked',
+      by: 'ada',
+      block,
+      now,
+    })
     const as = { user: 'greta' }
     scene.asked()
     for (const line of EACH_CALL) {

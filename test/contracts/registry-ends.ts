@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest'
+import { entry, hashOf, NOW, order, type Suite } from './registry-fixtures.ts'
+
+/** What is remembered of a session's end: `endedAt`, `confirmedAt`, `endedBy`. */
+export function endsSuite({ registry }: Suite): void {
+  const endOf = async (id: string) => {
+    const session = await registry.getSession(id)
+    return [session?.status, session?.endedAt, session?.confirmedAt, session?.endedBy]
+  }
+  const LATER = NOW + 30
+
+  describe('the end of a session', () => {
+    it('is not known while it is live, nor when it has only expired', async () => {
+      await registry.record(entry({ id: 's1', expiresAt: NOW + 10 }))
+      expect(await endOf('s1')).toEqual(['active', undefined, undefined, undefined])
+      await registry.beginCancel('s1', LATER, 'ada')
+      expect(await endOf('s1')).toEqual(['active', undefined, undefined, undefined])
+    })
+
+    it('is when its cancel began, by whom, and when the upstream confirmed it', async () => {
+      await registry.record(entry({ id: 's1' }))
+      const begun = await registry.beginCancel('s1', NOW + 5, 'ada')
+      expect(begun).toMatchObject({ endedAt: NOW + 5, endedBy: 'ada' })
+      expect(await endOf('s1')).toEqual(['cancelling', NOW + 5, undefined, 'ada'])
+      await registry.beginCancel('s1', NOW + 9, 'bea')
+      await registry.confirmCancel(['s1'], LATER)
+      await registry.confirmCancel(['s1'], LATER + 9)
+      expect(await endOf('s1')).toEqual(['cancelled', NOW + 5, LATER, 'ada'])
+    })
+
+    it('names nobody when the service itself cancelled it', async () => {
+      await registry.record(entry({ id: 's1' }))
+      await registry.beginCancel('s1', NOW)
+      expect(await endOf('s1')).toEqual(['cancelling', NOW, undefined, undefined])
+    })
+
+    it('is that of the first revoke, for each session of the user', async () => {
+      for (const id of ['s1', 's2']) await registry.record(entry({ id }))
+      await registry.record(entry({ id: 'bob', user: 'bob' }))
+      const revoked = await registry.revoke(order({ by: 'ada' }))
+      expect(revoked.cancelling).toMatchObject([{ endedBy: 'ada' }, { endedBy: 'ada' }])
+      await registry.revoke(order({ by: 'bea', now: LATER }))
+      for (const id of ['s1', 's2']) {
+        expect(await endOf(id)).toEqual(['cancelling', NOW, undefined, 'ada'])
+      }
+      expect(await endOf('bob')).toEqual(['active', undefined, undefined, undefined])
+    })
+
+    it('names who revoked, also when the block was set by another', async () => {
+      await registry.record(entry({ id: 's1' }))
+      const block = { until: NOW + 60, reason: 'r', by: 'bea' }
+      await registry.revoke(order({ by: 'ada', block }))
+      expect(await endOf('s1')).toEqual(['cancelling', NOW, undefined, 'ada'])
+      expect(await registry.getBlock('alice', NOW)).toMatchObject({ by: 'bea', reason: 'r' })
+    })
+
+    it('has no confirmation when the session expired before the upstream gave one', async () => {
+      await registry.record(entry({ id: 's1', expiresAt: NOW + 10 }))
+      await registry.beginCancel('s1', NOW, 'ada')
+      await registry.claimCancels({ nowMs: LATER * 1000, limit: 5, leaseMs: 1000 })
+      await registry.confirmCancel(['s1'], LATER)
+      expect(await endOf('s1')).toEqual(['cancelled', NOW, undefined, 'ada'])
+    })
+
+    it('names the one whose mint replaced or evicted it, and a backend by its key', async () => {
+      const replaces = (id: string) => ({ replaces: hashOf(`secret of ${id}`), now: LATER })
+      await registry.record(entry({ id: 'hosted' }))
+      await registry.record(entry({ id: 'own', state: {} }, replaces('hosted')))
+      await registry.record(entry({ id: 'next', state: {} }, replaces('own')))
+      const user = 'https://idp.example/|alice-sub'
+      expect(await endOf('hosted')).toEqual(['cancelling', LATER, undefined, user])
+      expect(await endOf('own')).toEqual(['replaced', LATER, undefined, user])
+      const cap = { max: 1, whenFull: 'evict_oldest' } as const
+      const byKey = entry({ id: 'by-key', issuer: 'key:billing', subject: 'alice' }, { cap })
+      await registry.record(byKey)
+      expect(await endOf('next')).toEqual(['cancelling', NOW, undefined, 'key:billing'])
+    })
+  })
+}
