@@ -5,6 +5,7 @@ import type { Settings } from './config/settings.ts'
 import type { CreateConsole } from './console/console.ts'
 import { addRoute, noSuchRoute, withHandlers } from './http/add-route.ts'
 import { listAudit } from './http/admin/audit.ts'
+import { listUsers } from './http/admin/known-users.ts'
 import { adminSessions } from './http/admin/sessions.ts'
 import { anyThreads } from './http/admin/threads.ts'
 import { userData } from './http/admin/user-data.ts'
@@ -136,6 +137,7 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
     openapi: answerOpenApi(makeDocument),
     ...(settings.admins && {
       ...adminSessions({ administer, now }),
+      listUsers: listUsers({ administer, now }),
       ...adminUsers({ administer, now }),
       ...anyThreads({ administer, workflows: settings.workflows }),
       ...userData({ administer, log, now }),

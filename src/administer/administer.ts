@@ -11,7 +11,7 @@ import { createAdministerRevokes } from './revokes.ts'
 import { createAdministerSessions } from './sessions.ts'
 import { createAdministerThreads } from './threads.ts'
 import type { UserData } from './user-data.ts'
-import { createReadUser } from './users.ts'
+import { createListUsers, createReadUser } from './users.ts'
 
 /** The functions that {@link createAdminister} makes. */
 export type Administer = ReturnType<typeof createAdminister>
@@ -31,7 +31,7 @@ export function createAdminister({
 }: {
   readonly registry: Pick<
     Registry,
-    | ('getSession' | 'listSessions' | 'listAudit')
+    | ('getSession' | 'listSessions' | 'listAudit' | 'listUsers' | 'isKnown')
     | ('usersOf' | 'liftBlock' | 'listBlocks' | 'readStanding')
   >
   readonly audit: Audit
@@ -46,6 +46,7 @@ export function createAdminister({
     ...createAdministerRevokes({ registry, revoke, audit, issuers, now }),
     ...createAdministerThreads({ threads, audit }),
     ...userData,
+    listUsers: createListUsers({ registry, audit }),
     readUser: createReadUser({ registry, audit, threads, now }),
     readAudit: createReadAudit({ registry, audit }),
   }

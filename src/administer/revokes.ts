@@ -32,6 +32,8 @@ export const revokeTerms = z.strictObject({
 /** A revoke of a user. */
 export interface RevokedUser extends RevokeResult {
   readonly user: UserId
+  /** Whether the user ever had a session; of a subject with several users, whether any of them had. */
+  readonly known: boolean
 }
 
 /** Makes the functions that an admin has for revokes and blocks. */
@@ -42,7 +44,7 @@ export function createAdministerRevokes({
   issuers,
   now,
 }: {
-  readonly registry: Pick<Registry, 'usersOf' | 'liftBlock' | 'listBlocks'>
+  readonly registry: Pick<Registry, 'usersOf' | 'liftBlock' | 'listBlocks' | 'isKnown'>
   readonly revoke: Pick<Revoke, 'revokeUser'>
   readonly audit: Audit
   readonly issuers: Settings['issuers']
@@ -54,7 +56,8 @@ export function createAdministerRevokes({
   ): Promise<RevokedUser> {
     const command = { user, blockSeconds, reason, by: actor }
     const event = { actor, action: 'revoke', user, outcome: 'ok', reason, requestId } as const
-    return { user, ...(await revoke.revokeUser(command, () => audit.write(event))) }
+    const known = await registry.isKnown(user)
+    return { user, known, ...(await revoke.revokeUser(command, () => audit.write(event))) }
   }
 
   /**
@@ -102,6 +105,7 @@ export function createAdministerRevokes({
       if (first === undefined) throw unknownSubject()
       return {
         ...first,
+        known: revoked.some(({ known }) => known),
         cancelled: revoked.flatMap(({ cancelled }) => cancelled),
         cancelling: revoked.flatMap(({ cancelling }) => cancelling),
       }

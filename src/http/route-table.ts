@@ -2,6 +2,7 @@
 // console are not part of it.
 
 import { AUDIT_ROUTES } from './admin/audit.ts'
+import { KNOWN_USER_ROUTES } from './admin/known-users.ts'
 import { SESSIONS_ROUTES } from './admin/sessions.ts'
 import { ANY_THREAD_ROUTES } from './admin/threads.ts'
 import { USER_DATA_ROUTES } from './admin/user-data.ts'
@@ -27,6 +28,7 @@ export const ROUTES = {
   ...GATEWAY_ROUTES,
   ...INTROSPECT_ROUTES,
   ...SESSIONS_ROUTES,
+  ...KNOWN_USER_ROUTES,
   ...USER_ROUTES,
   ...AUDIT_ROUTES,
   ...USER_DATA_ROUTES,

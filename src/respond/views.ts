@@ -6,6 +6,7 @@ import {
   entryHash,
   isChained,
 } from '../registry/audit-entry.ts'
+import type { KnownUser } from '../registry/known-users.ts'
 import type { Block, Page, SessionQuery, SessionRecord } from '../registry/records.ts'
 
 /** The statuses of a session, as admins see them. */
@@ -90,18 +91,34 @@ export function presentList<T, V>(
   } as const
 }
 
+/** A user who has had a session as admins see it. */
+export function presentKnownUser({ user, issuer, subject, ...rest }: KnownUser) {
+  const { lastSeen, liveSessions, blockedUntil } = rest
+  return {
+    user,
+    issuer,
+    subject,
+    last_seen: lastSeen,
+    live_sessions: liveSessions,
+    blocked_until: blockedUntil ?? null,
+  }
+}
+
 /** The result of a revoke as admins see it. Times are Unix seconds. */
 export function presentRevoked({
   user,
+  known,
   cancelled,
   cancelling,
   blockedUntil,
 }: {
   readonly user: string
+  /** Whether the user ever had a session. */
+  readonly known: boolean
   readonly cancelled: readonly string[]
   /** Not confirmed by the upstream yet; retried until it is. */
   readonly cancelling: readonly string[]
   readonly blockedUntil: number | undefined
 }) {
-  return { user, cancelled, cancelling, blocked_until: blockedUntil ?? null }
+  return { user, known, cancelled, cancelling, blocked_until: blockedUntil ?? null }
 }

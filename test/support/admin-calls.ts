@@ -43,6 +43,7 @@ export interface AuditSeen {
 
 export interface RevokeSeen {
   readonly user: string
+  readonly known: boolean
   readonly cancelled: readonly string[]
   readonly cancelling: readonly string[]
   readonly blocked_until: number | null

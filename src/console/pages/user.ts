@@ -48,7 +48,7 @@ export function userPage({ answers, administer, addresses, now }: PageParts): Vi
       empty: 'No session is known.',
     })
     const parts = { root: addresses.root, signIn, user }
-    const content = html`<div class="lead">${stateOf(standing, seconds)} ${standing.blockedUntil === undefined ? '' : unblockForm(parts)}</div>
+    const content = html`<div class="lead">${stateOf(found, seconds)} ${standing.blockedUntil === undefined ? '' : unblockForm(parts)}</div>
 ${actionPanels(parts)}
 ${panel({ id: 'sessions', title: 'Sessions', content: sessionRows, aside: all('?status=all&', 'sessions') })}
 ${panel({ id: 'threads', title: 'Threads', content: threadSection(threads, { addresses, user, seconds }) })}
@@ -104,13 +104,20 @@ export function unblockAction({ answers, administer, addresses }: PageParts): Ac
 }
 
 function stateOf(
-  guard: { readonly blockedUntil: number | undefined; readonly liveSessions: number },
+  {
+    known,
+    standing: { blockedUntil, liveSessions },
+  }: {
+    readonly known: boolean
+    readonly standing: { readonly blockedUntil: number | undefined; readonly liveSessions: number }
+  },
   now: number,
 ): Html {
-  const live = `${guard.liveSessions} live session${guard.liveSessions === 1 ? '' : 's'}`
-  if (guard.blockedUntil === undefined)
-    return html`${badge('not blocked', 'good')} <span>${live}</span>`
-  return html`${badge('blocked', 'bad')} <span>until ${moment(guard.blockedUntil, now)} · ${live}</span>`
+  const live = known ? count(liveSessions, 'live session') : 'This user never had a session.'
+  if (blockedUntil !== undefined) {
+    return html`${badge('blocked', 'bad')} <span>until ${moment(blockedUntil, now)} · ${live}</span>`
+  }
+  return html`${known ? badge('not blocked', 'good') : badge('never seen', 'warn')} <span>${live}</span>`
 }
 
 function threadSection(
@@ -130,8 +137,10 @@ function threadSection(
   return html`${rows}<p><a href="${addresses.root}/threads?${query}">All threads</a></p>`
 }
 
-function describe({ cancelled, cancelling, blockedUntil: until }: RevokedUser): string {
-  const parts = [`Revoked: ${count(cancelled.length, 'session')} cancelled`]
+function describe({ known, cancelled, cancelling, blockedUntil: until }: RevokedUser): string {
+  const parts = [
+    known ? `Revoked: ${count(cancelled.length, 'session')} cancelled` : 'Never seen: no session',
+  ]
   if (cancelling.length > 0) {
     parts.push(`${count(cancelling.length, 'session')} not confirmed by OpenAI yet, tried again`)
   }

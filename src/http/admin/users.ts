@@ -71,6 +71,9 @@ const revoked = {
   schema: z
     .object({
       user: z.string().describe('The ChatKit user.'),
+      known: z
+        .boolean()
+        .describe('Whether the user ever had a session; if not, look for a mistake.'),
       cancelled: sessionIds.describe('Session ids that OpenAI confirmed.'),
       cancelling: sessionIds.describe('Session ids that are retried until it does.'),
       blocked_until: unixTimeOrNull('End of the block; null without one.'),
@@ -78,6 +81,7 @@ const revoked = {
     .meta({ id: 'Revoked', description: 'What a revoke did.' }),
   example: {
     user: 'https://login.acme.example/|alice',
+    known: true,
     cancelled: ['cksess_68e5c1f0'],
     cancelling: [],
     blocked_until: 1_790_003_600,

@@ -48,7 +48,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
       const answer = await callAdmin(running, line, { body })
       expect(answer.status).toBe(200)
       const { cancelled, ...rest } = JSON.parse(answer.body)
-      expect(rest).toEqual({ user, cancelling: [], blocked_until: null })
+      expect(rest).toEqual({ user, known: true, cancelling: [], blocked_until: null })
       expect(cancelled.toSorted()).toEqual(ids)
       for (const secret of secrets) expect(upstreamStatus(running, secret)).toBe('cancelled')
       for (const secret of secrets) expect(answer.body).not.toContain(secret)
@@ -88,6 +88,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
       const answer = await revoke(running, 'unseen', { block_seconds: 60 })
       expect(answer).toEqual({
         user: 'unseen',
+        known: false,
         cancelled: [],
         cancelling: [],
         blocked_until: expect.any(Number),
