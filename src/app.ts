@@ -6,6 +6,7 @@ import type { CreateConsole } from './console/console.ts'
 import { addRoute, noSuchRoute, withHandlers } from './http/add-route.ts'
 import { listAudit } from './http/admin/audit.ts'
 import { listUsers } from './http/admin/known-users.ts'
+import { userReceipt } from './http/admin/receipt.ts'
 import { adminSessions } from './http/admin/sessions.ts'
 import { anyThreads } from './http/admin/threads.ts'
 import { userData } from './http/admin/user-data.ts'
@@ -62,6 +63,8 @@ export interface AppParts {
   readonly createConsole: CreateConsole | undefined
   /** Undefined when the config has no API keys. */
   readonly backend: Operations<AppEnv> | undefined
+  /** Undefined when nothing of ours is signed. */
+  readonly signingKeys: SigningKeys | undefined
   /** Undefined when every workflow is at OpenAI. */
   readonly selfHosted: SelfHostedParts | undefined
 }
@@ -118,7 +121,8 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
   const { settings, publicUrl, registry, audit, failedAuth, now, log } = parts
   const limitReads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
   const { mint, revoke, threads, checkStanding, verifyLogoutToken, administer } = parts
-  const { selfHosted, backend } = parts
+  const { selfHosted, signingKeys, backend } = parts
+  const { issueReceipt } = administer
   const makeDocument = async () => {
     const { createOpenApi } = await import('./http/openapi/document.ts')
     return createOpenApi(ROUTES, publicUrl)
@@ -142,10 +146,11 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
       ...anyThreads({ administer, workflows: settings.workflows }),
       ...userData({ administer, log, now }),
       listAudit: listAudit(administer),
+      ...(issueReceipt && { userReceipt: userReceipt({ issueReceipt }) }),
     }),
     ...(backend && operationHandlers(backend)),
+    ...(signingKeys && { keySet: answerKeySet(signingKeys) }),
     ...(selfHosted && {
-      keySet: answerKeySet(selfHosted.keys),
       introspect: introspect({
         settings,
         registry,

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Hono } from 'hono'
 import { createAdminister } from './administer/administer.ts'
+import { createReceipts } from './administer/receipt.ts'
 import { createUserData } from './administer/user-data.ts'
 import { createApp, type SelfHostedParts } from './app.ts'
 import { type Authenticator, createAuthenticator } from './authenticate/authenticate.ts'
@@ -181,19 +182,26 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const { hashUser } = context
   const calls = { settings, registry, mint, revoke, threadsFor, audit, hashUser, now }
   const userData = createUserData({ registry, audit, sources, onForeign, canceller, now, log })
-  const admin = { registry, audit, revoke, threads, userData, issuers: settings.issuers, now }
+  const { publicUrl } = environment
+  const signed = { keys: parts.signingKeys, publicUrl, retention: settings.retention }
+  const receipts = createReceipts({ registry, audit, ...signed, now })
+  const admin = { registry, audit, revoke, threads, userData, receipts, issuers, now }
   return createApp({
     ...rest,
     memory: parts.memory,
     settings,
     registry,
     origins,
-    publicUrl: environment.publicUrl,
+    publicUrl,
     identityProviders: parts.identityProviders,
     secret: environment.secret,
     figures: metrics.figures.samples,
+    signingKeys: parts.signingKeys,
     selfHosted: await selfHostedParts(settings, parts, rest),
-    onAnswer: onAnswer === undefined ? metrics.seen : both(metrics.seen, onAnswer),
+    onAnswer: (answer) => {
+      metrics.seen(answer)
+      onAnswer?.(answer)
+    },
     callerOf: createCallerOf({ authenticate, origins, settings, failedAuth }),
     verifyLogoutToken,
     mint,
@@ -238,12 +246,3 @@ function metricsOf(
     mintsUnderWay,
   })
 }
-
-type Seen = (answer: AnswerSeen) => void
-
-const both =
-  (first: Seen, second: Seen): Seen =>
-  (answer) => {
-    first(answer)
-    second(answer)
-  }

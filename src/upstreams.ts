@@ -37,7 +37,8 @@ export async function createUpstreams(options: UpstreamsOptions) {
   const api = apiConnections(environment)
   const identityProviders = connectToAny(environment.proxies.proxyFor, { connections: 4 })
   const memory = createMemoryBudget(settings.gateway)
-  const selfHosted = await selfHostedParts(options, memory)
+  const signingKeys = await signingKeysOf(options)
+  const selfHosted = selfHostedParts(options, signingKeys, memory)
   const { chatkitOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
     selfHosted: await selfHostedAdapters(selfHosted, options),
@@ -51,7 +52,7 @@ export async function createUpstreams(options: UpstreamsOptions) {
     const pools = [...api.pools.values(), identityProviders, selfHosted?.dispatcher]
     await Promise.all(pools.map((pool) => pool?.destroy()))
   }
-  return { chatkitOf, breakers, identityProviders, selfHosted, memory, disconnect }
+  return { chatkitOf, breakers, identityProviders, signingKeys, selfHosted, memory, disconnect }
 }
 
 /** A pool for each lane and base URL, so that neither waits for another. */
@@ -69,18 +70,36 @@ function apiConnections({ proxies }: Pick<Environment, 'proxies'>) {
   }
 }
 
-async function selfHostedParts(
-  { environment, settings, registry }: UpstreamsOptions,
-  memory: MemoryBudget,
-): Promise<SelfHostedParts | undefined> {
-  const { publicUrl, signingKeys } = environment
-  const wanted = settings.workflows.some(({ kind }) => kind === 'self-hosted')
-  if (publicUrl === undefined || !wanted) return undefined
+/**
+ * The keys of the file; without one, keys of the store's, where client secrets or receipts are signed.
+ * Instances that share Redis need the file: they must not begin to sign with keys that one of them has made.
+ */
+async function signingKeysOf({
+  environment,
+  settings,
+  registry,
+}: UpstreamsOptions): Promise<SigningKeys | undefined> {
+  const { publicUrl, signingKeys, store } = environment
+  const used = settings.admins !== undefined || settings.workflows.some(isSelfHosted)
+  const made = used && publicUrl !== undefined && store.kind !== 'redis'
+  if (signingKeys === undefined && !made) return undefined
   const { openSigningKeys } = await import('./chatkit/signing/signing-keys.ts')
+  const keep = (bytes: Uint8Array) => registry.keptKey('signing-keys', () => bytes)
+  return openSigningKeys(signingKeys?.(), keep)
+}
+
+const isSelfHosted = ({ kind }: Settings['workflows'][number]) => kind === 'self-hosted'
+
+function selfHostedParts(
+  { environment, settings }: UpstreamsOptions,
+  keys: SigningKeys | undefined,
+  memory: MemoryBudget,
+): SelfHostedParts | undefined {
+  const { publicUrl } = environment
+  if (publicUrl === undefined || keys === undefined) return undefined
+  if (!settings.workflows.some(isSelfHosted)) return undefined
   // Unbounded connections: each open stream holds one.
   const dispatcher = connectToAny(environment.proxies.proxyFor, { allowH2: false })
-  const keep = (made: Uint8Array) => registry.keptKey('signing-keys', () => made)
-  const keys = await openSigningKeys(signingKeys?.(), keep)
   return { publicUrl, dispatcher, memory, keys }
 }
 

@@ -7,6 +7,7 @@ import type { Registry } from '../registry/port.ts'
 import type { Revoke } from '../revoke/revoke.ts'
 import type { Threads } from '../threads/threads.ts'
 import { createReadAudit } from './audit.ts'
+import type { Receipts } from './receipt.ts'
 import { createAdministerRevokes } from './revokes.ts'
 import { createAdministerSessions } from './sessions.ts'
 import { createAdministerThreads } from './threads.ts'
@@ -26,6 +27,7 @@ export function createAdminister({
   revoke,
   threads,
   userData,
+  receipts,
   issuers,
   now,
 }: {
@@ -38,6 +40,8 @@ export function createAdminister({
   readonly revoke: Pick<Revoke, 'revokeUser' | 'cancelSession'>
   readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'locate' | 'delete'>
   readonly userData: UserData
+  /** Undefined without a signing key or a public URL. */
+  readonly receipts: Receipts | undefined
   readonly issuers: Settings['issuers']
   readonly now: Clock
 }) {
@@ -47,6 +51,7 @@ export function createAdminister({
     ...createAdministerThreads({ threads, audit }),
     ...userData,
     listUsers: createListUsers({ registry, audit }),
+    ...receipts,
     readUser: createReadUser({ registry, audit, threads, now }),
     readAudit: createReadAudit({ registry, audit }),
   }

@@ -22,6 +22,13 @@ export const listParameters = {
   before: cursor.optional().describe('Entries before this one: `first_id` of the page after.'),
 }
 
+/** A time in Unix seconds. */
+export const timeInQuery = z
+  .string()
+  .regex(/^\d{1,12}$/)
+  .transform(Number)
+  .pipe(z.int().min(0))
+
 /**
  * Checks the query. After this check, {@link validQuery} gives the result. A repeated parameter is
  * refused, because two readers may not agree on which value counts.

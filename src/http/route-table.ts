@@ -3,6 +3,7 @@
 
 import { AUDIT_ROUTES } from './admin/audit.ts'
 import { KNOWN_USER_ROUTES } from './admin/known-users.ts'
+import { RECEIPT_ROUTES } from './admin/receipt.ts'
 import { SESSIONS_ROUTES } from './admin/sessions.ts'
 import { ANY_THREAD_ROUTES } from './admin/threads.ts'
 import { USER_DATA_ROUTES } from './admin/user-data.ts'
@@ -32,6 +33,7 @@ export const ROUTES = {
   ...USER_ROUTES,
   ...AUDIT_ROUTES,
   ...USER_DATA_ROUTES,
+  ...RECEIPT_ROUTES,
   ...BACKEND_ROUTES,
   ...HEALTH_ROUTES,
   ...CLIENT_ROUTES,

@@ -55,6 +55,7 @@ async function startOn(port: number, signIn: SignInServer) {
       revoke: createRevoke({ ...common, canceller }),
       threads: userData.threads,
       userData,
+      receipts: undefined,
       issuers: settings.issuers,
     }),
     config: { ...settings, admins, console: login, publicUrl },

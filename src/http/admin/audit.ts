@@ -6,16 +6,10 @@ import type { Administer } from '../../administer/administer.ts'
 import { presentAuditEntry, presentList } from '../../respond/views.ts'
 import { adminRequest } from '../authentication.ts'
 import type { AppEnv } from '../context.ts'
-import { listParameters, pageOrRefusal, validQuery } from '../query.ts'
+import { listParameters, pageOrRefusal, timeInQuery, validQuery } from '../query.ts'
 import { listOf, pageAnswer, type RouteDefinitions, unixTime } from '../route-definition.ts'
 
 const { limit, after } = listParameters
-
-const time = z
-  .string()
-  .regex(/^\d{1,12}$/)
-  .transform(Number)
-  .pipe(z.int().min(0))
 
 /** Has no `order`: always newest first. */
 const auditListQuery = z.strictObject({
@@ -30,8 +24,8 @@ const auditListQuery = z.strictObject({
     .describe('Entries of this actor, as issuer|subject.'),
   action: z.string().min(1).max(64).optional().describe('Entries of this kind.'),
   not_action: z.string().min(1).max(64).optional().describe('Entries of every other kind.'),
-  since: time.optional().describe('Entries from this second on. Unix seconds.'),
-  until: time.optional().describe('Entries before this second. Unix seconds.'),
+  since: timeInQuery.optional().describe('Entries from this second on. Unix seconds.'),
+  until: timeInQuery.optional().describe('Entries before this second. Unix seconds.'),
 })
 
 const hash = z.string().length(43).nullable()

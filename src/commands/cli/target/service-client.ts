@@ -40,7 +40,17 @@ export function createServiceClient({
   dispatcher,
   signal: stop,
 }: ServiceClientOptions) {
+  async function answered(line: string, request: ServiceRequest) {
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_WITHIN_MS)])
+    const response = await send({ url, token, dispatcher, signal }, line, request)
+    request.onRequestId?.(response.headers.get('x-request-id') ?? '')
+    return { response, text: await readText({ url, signal }, response) }
+  }
+
   return {
+    /** A call whose answer is text: as it came. Throws as `call`. */
+    text: async (line: string, request: ServiceRequest = {}) =>
+      (await answered(line, request)).text,
     /**
      * A call with one JSON answer; null for an answer without body (204).
      *
@@ -48,12 +58,9 @@ export function createServiceClient({
      * @throws {@link CommandError} with the problem that was answered, or why no answer came
      */
     async call(line: string, request: ServiceRequest = {}): Promise<unknown> {
-      const limit = AbortSignal.timeout(ANSWER_WITHIN_MS)
-      const signal = AbortSignal.any([stop, limit])
-      const response = await send({ url, token, dispatcher, signal }, line, request)
-      request.onRequestId?.(response.headers.get('x-request-id') ?? '')
+      const { response, text } = await answered(line, request)
       if (response.status === 204) return null
-      const answer = jsonOrUndefined(await readText({ url, signal }, response))
+      const answer = jsonOrUndefined(text)
       if (answer !== undefined) return answer
       const message = `what answers at ${url} is not this service; check --url.`
       throw new CommandError(EXIT.failed, message)

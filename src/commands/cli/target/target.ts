@@ -96,6 +96,11 @@ export async function withTarget<T>(
   }
 }
 
+/** The service's address, from options or environment. */
+export function serviceUrl(io: Io, { url }: Pick<TargetFlags, 'url'>): string | undefined {
+  return urlOf(url, '--url') ?? readCliEnvironment(io.variables).serviceUrl
+}
+
 /**
  * This service, for commands that only it can answer.
  *
@@ -103,7 +108,7 @@ export async function withTarget<T>(
  */
 export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClient> {
   const environment = readCliEnvironment(io.variables)
-  const base = urlOf(flags.url, '--url') ?? environment.serviceUrl
+  const base = serviceUrl(io, flags)
   if (base === undefined) {
     throw new CommandError(
       EXIT.config,
@@ -115,7 +120,8 @@ export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClie
   return createServiceClient({ url: base, token, signal: io.signal, dispatcher })
 }
 
-function urlOf(text: string | undefined, flag: string): string | undefined {
+/** @throws {@link CommandError} for an address to which nothing may be sent */
+export function urlOf(text: string | undefined, flag: string): string | undefined {
   const checked = text === undefined ? undefined : credentialUrl(text)
   if (text === undefined || checked !== undefined) return checked
   throw new CommandError(

@@ -1,4 +1,4 @@
-// `users revoke|unblock|export|erase`.
+// `users revoke|unblock|export|erase|receipt`.
 
 import { Command, Option } from 'commander'
 import { z } from 'zod'
@@ -10,8 +10,9 @@ import { expectAnswer } from '../target/service-client.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 import { eraseUser } from './erase.ts'
 import { exportUser } from './export.ts'
+import { userReceipt } from './receipt.ts'
 
-/** `users revoke|unblock|export|erase` */
+/** `users revoke|unblock|export|erase|receipt` */
 export function usersCommand(io: Io): Command {
   return new Command('users')
     .description('What this service can do about a user (needs --url and an admin token)')
@@ -19,6 +20,7 @@ export function usersCommand(io: Io): Command {
     .addCommand(unblockUser(io))
     .addCommand(exportUser(io))
     .addCommand(eraseUser(io))
+    .addCommand(userReceipt(io))
 }
 
 type Flags = TargetFlags & { readonly json?: boolean }

@@ -1,0 +1,93 @@
+// Receipts: what this service knows of a user's sessions, signed, so that anybody with our public keys can check it.
+
+import { createLocalJWKSet, decodeJwt, errors, jwtVerify } from 'jose'
+import { z } from 'zod'
+import { SIGNING_ALGORITHMS, type SigningKeys } from './signing-keys.ts'
+
+/** Header `typ` of a receipt: no other token of ours can stand in for one. */
+export const RECEIPT_TYPE = 'chatkit-receipt+jwt'
+
+const seconds = z.int().min(0)
+
+const receiptSession = z.object({
+  id: z.string(),
+  workflow: z.string(),
+  created_at: seconds,
+  expires_at: seconds,
+  status: z.string(),
+  /** When it stopped to be live; null while it is. */
+  ended_at: seconds.nullable(),
+  /** Null where the upstream has not confirmed, or was not asked. */
+  confirmed_at: seconds.nullable(),
+  /** The actor who ended it; null where nobody did. */
+  by: z.string().nullable(),
+})
+
+const receipt = z.object({
+  iss: z.string(),
+  iat: seconds,
+  user: z.string(),
+  blocked_until: seconds.nullable(),
+  /** Newest first. */
+  sessions: z.array(receiptSession),
+  /** Every session that was live at this time or later is there, unless `truncated`. */
+  from: seconds,
+  generation: z.int().min(0),
+  truncated: z.boolean(),
+})
+
+/** The payload of a receipt. Times are Unix seconds. */
+export type Receipt = z.infer<typeof receipt>
+
+/** A text that is no receipt of this issuer. The message says why, as the end of a sentence. */
+export class InvalidReceiptError extends Error {
+  override readonly name = 'InvalidReceiptError'
+}
+
+/**
+ * Verifies a receipt, without the service.
+ *
+ * @param jws - compact
+ * @param published - as `/.well-known/jwks.json` has them
+ * @param issuer - the service's public URL
+ * @throws {@link InvalidReceiptError}
+ */
+export async function verifyReceipt(
+  jws: string,
+  { keys }: SigningKeys['publicKeys'],
+  issuer: string,
+): Promise<Receipt> {
+  // Unused bits at the end of base64url: jose ignores them, and a byte could be changed unseen (RFC 4648 §3.5).
+  const canonical = jws.split('.').every((part) => {
+    return part === Buffer.from(part, 'base64url').toString('base64url')
+  })
+  if (!canonical) throw new InvalidReceiptError('it is not one at all')
+  try {
+    const { payload } = await jwtVerify(jws, createLocalJWKSet({ keys: [...keys] }), {
+      algorithms: [...SIGNING_ALGORITHMS],
+      issuer,
+      typ: RECEIPT_TYPE,
+      requiredClaims: ['iat'],
+    })
+    return receipt.parse(payload)
+  } catch (cause) {
+    throw new InvalidReceiptError(whyOf(cause), { cause })
+  }
+}
+
+/** What a receipt says, without a look at its signature; undefined for another text. */
+export function readReceipt(jws: string): Receipt | undefined {
+  try {
+    return receipt.parse(decodeJwt(jws))
+  } catch {
+    return undefined
+  }
+}
+
+function whyOf(error: unknown): string {
+  if (error instanceof errors.JWTClaimValidationFailed) return `its ${error.claim} is another`
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'its algorithm is not one of ours'
+  if (error instanceof errors.JWKSNoMatchingKey) return 'none of these keys signed it'
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'the signature is not right'
+  return 'it is not one at all'
+}

@@ -1,0 +1,177 @@
+// `users receipt`: fetches a signed receipt of a user's sessions, or verifies one with the published keys.
+
+import { readFile } from 'node:fs/promises'
+import { Argument, Command, Option } from 'commander'
+import { z } from 'zod'
+import { createFetchJson } from '../../../authenticate/keys/fetch-json.ts'
+import {
+  InvalidReceiptError,
+  type Receipt,
+  readReceipt,
+  verifyReceipt,
+} from '../../../chatkit/signing/receipt.ts'
+import { readCliEnvironment } from '../../../config/cli-environment.ts'
+import { connectTo } from '../../../lib/connections.ts'
+import { printable } from '../../../lib/printable.ts'
+import { examples, moment, someText, user } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, print, printFields, printJson, printTable, remark, time } from '../output.ts'
+import { reasonOf } from '../reason.ts'
+import { serviceOf, serviceOptions, serviceUrl, type TargetFlags, urlOf } from '../target/target.ts'
+import { openExportFile } from './export-file.ts'
+
+interface Flags extends TargetFlags {
+  readonly since?: number
+  readonly output?: string
+  readonly verify?: string
+  readonly keys?: string
+  readonly json?: boolean
+}
+
+const KEY_SET = '/.well-known/jwks.json'
+
+/** `users receipt` */
+export function userReceipt(io: Io): Command {
+  const command = new Command('receipt')
+    .description('A signed receipt: what was live, who ended it, what the upstream confirmed')
+    .addArgument(new Argument('[user]', 'the ChatKit user').argParser(user))
+    .addOption(
+      new Option('--since <time>', 'without sessions that had ended before').argParser(moment),
+    )
+    .addOption(new Option('--output <file>', 'where to; standard output when absent'))
+    .addOption(
+      new Option(
+        '--verify <file>',
+        'verify this receipt instead; --url names who must have signed it',
+      )
+        .argParser(someText)
+        .conflicts(['since', 'output']),
+    )
+    .addOption(
+      new Option(
+        '--keys <file-or-url>',
+        `with --verify: the keys; absent, ${KEY_SET} of the service`,
+      ),
+    )
+    .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES)
+  return serviceOptions(command).action(async (who: string | undefined, flags: Flags) => {
+    if (flags.verify !== undefined) return await verify(io, flags.verify, { ...flags, who })
+    if (who === undefined) throw new CommandError(EXIT.usage, 'whose receipt? Name a user.')
+    await fetchReceipt(io, who, flags)
+  })
+}
+
+const EXAMPLES = examples(
+  "users receipt 'acme|alice' --output alice.jws",
+  'users receipt --verify alice.jws --url https://chat.example.com',
+  'users receipt --verify alice.jws --url https://chat.example.com --keys jwks.json',
+)
+
+async function fetchReceipt(io: Io, who: string, { since, output, ...flags }: Flags) {
+  if (flags.keys !== undefined) throw new CommandError(EXIT.usage, '--keys goes with --verify.')
+  const service = await serviceOf(io, flags)
+  const line = `GET /v1/admin/users/${encodeURIComponent(who)}/receipt`
+  const receipt = await service.text(line, { query: { since } })
+  const content = readReceipt(receipt)
+  if (content === undefined) {
+    throw new CommandError(EXIT.failed, 'the answer is no receipt; is --url that of this service?')
+  }
+  if (output === undefined || output === '-') await print(io, receipt)
+  else await save(receipt, output)
+  if (content.sessions.length > 0 || content.generation > 0) return
+  remark(io, 'The receipt says that nothing is known of this user. Is the id right?')
+}
+
+async function save(receipt: string, path: string): Promise<void> {
+  const file = await openExportFile(path)
+  try {
+    await file.write(receipt)
+    await file.complete()
+  } finally {
+    await file.close()
+  }
+}
+
+async function verify(
+  io: Io,
+  path: string,
+  { who, json = false, ...flags }: Flags & { readonly who: string | undefined },
+): Promise<void> {
+  const issuer = issuerOf(io, flags)
+  const keys = await keysFrom(io, flags.keys ?? issuer + KEY_SET)
+  const text = (await readText(path)).trim()
+  const receipt = await verifyReceipt(text, keys, issuer).catch((error) => {
+    if (!(error instanceof InvalidReceiptError)) throw error
+    throw new CommandError(EXIT.failed, `this is no receipt of ${issuer}: ${error.message}.`)
+  })
+  if (who !== undefined && receipt.user !== who) {
+    throw new CommandError(EXIT.failed, `the receipt is of ${printable(receipt.user)}.`)
+  }
+  await (json ? printJson(io, receipt) : printReceipt(io, receipt))
+}
+
+/** Nothing that decides trust has a default: whose signature counts is always said. */
+function issuerOf(io: Io, { url, keys }: Flags): string {
+  const named = serviceUrl(io, { ...(url !== undefined && { url }) })
+  if (named !== undefined) return named
+  if (keys?.endsWith(KEY_SET) && URL.canParse(keys)) return keys.slice(0, -KEY_SET.length)
+  throw new CommandError(EXIT.usage, 'whose receipt must it be? Give the public URL as --url.')
+}
+
+const keySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })) })
+
+async function keysFrom(io: Io, place: string) {
+  const given = /^https?:/i.test(place) ? await download(io, place) : await readText(place)
+  const parsed = keySet.safeParse(typeof given === 'string' ? jsonOf(given) : given)
+  if (parsed.success) return parsed.data
+  throw new CommandError(EXIT.failed, `${place} is no set of public keys (RFC 7517).`)
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+async function download(io: Io, place: string): Promise<unknown> {
+  const url = new URL(urlOf(place, '--keys') ?? place)
+  const dispatcher = connectTo(url.origin, readCliEnvironment(io.variables).proxies.proxyFor)
+  try {
+    return await createFetchJson({ dispatcher })(url)
+  } catch (error) {
+    throw new CommandError(EXIT.unavailable, `no keys: ${printable(reasonOf(error))}.`)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new CommandError(EXIT.noInput, `cannot read ${path} (${error.code}).`)
+  })
+}
+
+async function printReceipt(io: Io, receipt: Receipt): Promise<void> {
+  await printFields(io, [
+    ['signed by', receipt.iss],
+    ['at', time(receipt.iat)],
+    ['user', receipt.user],
+    ['blocked until', time(receipt.blocked_until)],
+    ['complete since', time(receipt.from)],
+    ['generation', receipt.generation],
+  ])
+  const head = ['session', 'workflow', 'created', 'status', 'ended', 'confirmed', 'by']
+  await printTable(io, head, receipt.sessions.map(row))
+  if (receipt.truncated) remark(io, 'There are older sessions, which are not in this receipt.')
+}
+
+function row(one: Receipt['sessions'][number]): readonly unknown[] {
+  const asked = one.status === 'cancelling' || one.status === 'cancelled'
+  const confirmed = one.confirmed_at === null && asked ? 'unconfirmed' : time(one.confirmed_at)
+  const [created, ended] = [time(one.created_at), time(one.ended_at)]
+  return [one.id, one.workflow, created, one.status, ended, confirmed, one.by]
+}

@@ -1,0 +1,62 @@
+import { SignJWT } from 'jose'
+import { describe, expect, test } from 'vitest'
+import { RECEIPT_TYPE, verifyReceipt } from '../../src/chatkit/signing/receipt.ts'
+import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
+
+const ISSUER = 'https://chat.example.com'
+const PAYLOAD = {
+  iss: ISSUER,
+  iat: 1_800_000_000,
+  user: 'alice',
+  blocked_until: null,
+  sessions: [],
+  from: 1_799_913_600,
+  generation: 1,
+  truncated: false,
+}
+
+const keys = await readSigningKeys(await makeSigningKeys(), 'test')
+const others = await readSigningKeys(await makeSigningKeys('EdDSA'), 'test')
+const receipt = await keys.sign(PAYLOAD, RECEIPT_TYPE)
+
+const refused = (jws: string, issuer = ISSUER) =>
+  expect(verifyReceipt(jws, keys.publicKeys, issuer)).rejects.toThrow()
+
+describe('a receipt', () => {
+  test('is verified with the published keys', async () => {
+    expect(await verifyReceipt(receipt, keys.publicKeys, ISSUER)).toEqual(PAYLOAD)
+  })
+
+  test('is refused with one byte changed, wherever it is', async () => {
+    for (let at = 0; at < receipt.length; at++) {
+      const byte = receipt[at] === 'A' ? 'B' : 'A'
+      await refused(receipt.slice(0, at) + byte + receipt.slice(at + 1))
+    }
+    // The last character of a signature of 64 bytes has four unused bits.
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const last = alphabet.indexOf(receipt.at(-1) ?? '')
+    await refused(receipt.slice(0, -1) + alphabet[last ^ 1])
+  })
+
+  test('is refused from another issuer, of another type, by another key, and when it says too little', async () => {
+    await refused(receipt, `${ISSUER}/`)
+    await refused(receipt, 'http://chat.example.com')
+    for (const type of ['chatkit-secret+jwt', 'JWT', 'chatkit-receipt']) {
+      await refused(await keys.sign(PAYLOAD, type))
+    }
+    await refused(await others.sign(PAYLOAD, RECEIPT_TYPE))
+    const { user: _, ...nobody } = PAYLOAD
+    await refused(await keys.sign(nobody, RECEIPT_TYPE))
+  })
+
+  test('is refused without a signature, and with one by a secret that everybody knows', async () => {
+    const [, payload = ''] = receipt.split('.')
+    const header = Buffer.from(JSON.stringify({ alg: 'none', typ: RECEIPT_TYPE }))
+    await refused(`${header.toString('base64url')}.${payload}.`)
+    const kid = keys.publicKeys.keys[0]?.kid ?? ''
+    const secret = new TextEncoder().encode(JSON.stringify(keys.publicKeys.keys[0]))
+    const header256 = { alg: 'HS256', kid, typ: RECEIPT_TYPE }
+    await refused(await new SignJWT(PAYLOAD).setProtectedHeader(header256).sign(secret))
+    for (const text of ['', '..', receipt.slice(0, 40), `${receipt}.x`]) await refused(text)
+  })
+})
