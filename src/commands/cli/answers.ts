@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { ThreadItem } from '../../chatkit/wire/item.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Io } from './io.ts'
-import { printFields, printJson, printTable, remark, time } from './output.ts'
+import { print, printFields, printJson, printTable, remark, time } from './output.ts'
 import type { PageSeen } from './pages.ts'
 
 /** The fields of the service's `session` that a table shows. */
@@ -34,7 +34,7 @@ export async function printObject(io: Io, answer: object, json: boolean): Promis
 export async function printThreads(io: Io, page: PageSeen<Thread>): Promise<void> {
   const head = ['id', 'created', 'status', 'user', 'title']
   const row = (one: Thread) => [one.id, time(one.created_at), one.status.type, one.user, one.title]
-  await printPage(io, page, { head, row })
+  await printPage(io, page, { what: 'threads', head, row })
 }
 
 /** Items as a table; what they say is cut short, `--json` has all of it. */
@@ -46,7 +46,7 @@ export async function printItems(io: Io, page: PageSeen<ThreadItem>): Promise<vo
     String(one['type'] ?? '').replace(/^chatkit\./, ''),
     cut(textOf(one)),
   ]
-  await printPage(io, page, { head, row })
+  await printPage(io, page, { what: 'items', head, row })
 }
 
 /** The service's sessions as a table. */
@@ -60,16 +60,22 @@ export async function printSessions(io: Io, page: PageSeen<ServiceSession>): Pro
     time(one.created_at),
     time(one.expires_at),
   ]
-  await printPage(io, page, { head, row })
+  await printPage(io, page, { what: 'sessions', head, row })
 }
 
-/** A page as a table, and how to go on after it. */
+/** A page as a table, and how to go on after it; an empty one as a sentence. */
 export async function printPage<T>(
   io: Io,
   page: PageSeen<T>,
-  table: { readonly head: readonly string[]; readonly row: (one: T) => readonly unknown[] },
+  table: {
+    /** Of what, in the plural. */
+    readonly what: string
+    readonly head: readonly string[]
+    readonly row: (one: T) => readonly unknown[]
+  },
 ): Promise<void> {
-  await printTable(io, table.head, page.data.map(table.row))
+  if (page.data.length > 0) await printTable(io, table.head, page.data.map(table.row))
+  else if (!page.has_more) await print(io, `There are no ${table.what} here.`)
   if (!page.has_more) return
   remark(io, page.last_id === null ? 'there are more' : `there are more: --after ${page.last_id}`)
 }

@@ -40,7 +40,8 @@ export async function printLine(io: Io, json: string): Promise<void> {
 }
 
 /**
- * A table on standard output. Cells may hold any text.
+ * A table on standard output. Cells may hold any text. On a terminal that is too narrow, the middle of long
+ * cells is left out.
  *
  * @param head - names of the columns
  * @param rows - a cell per column; null and undefined are shown as `–`
@@ -50,8 +51,12 @@ export async function printTable(
   head: readonly string[],
   rows: readonly (readonly unknown[])[],
 ): Promise<void> {
-  const table = new Table({ head: head.map((name) => strong(io, name)), style: PLAIN })
-  table.push(...rows.map((row) => row.map(cell)))
+  const cells = rows.map((row) => row.map(cell))
+  const width = io.stdout.isTTY === true ? io.stdout.columns : undefined
+  const most =
+    width === undefined ? Number.POSITIVE_INFINITY : mostCharacters([head, ...cells], width)
+  const table = new Table({ head: head.map((name) => strong(io, cut(name, most))), style: PLAIN })
+  table.push(...cells.map((row) => row.map((text) => cut(text, most))))
   await print(io, table.toString())
 }
 
@@ -91,6 +96,29 @@ function writeTo(output: Output, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     output.write(text, (error) => (error ? reject(outputError(error)) : resolve()))
   })
+}
+
+/** Characters below which no cell is cut, however narrow the terminal is. */
+const LEAST_CHARACTERS = 9
+
+/** The most characters that a cell may have for all columns to fit; each takes a border and two spaces more. */
+function mostCharacters(rows: readonly (readonly string[])[], width: number): number {
+  const columns = rows[0]?.map((_, at) =>
+    Math.max(...rows.map((row) => [...(row[at] ?? '')].length)),
+  )
+  const room = width - 1 - 3 * (columns?.length ?? 0)
+  let most = Math.max(...(columns ?? []))
+  const taken = () => (columns ?? []).reduce((sum, one) => sum + Math.min(one, most), 0)
+  while (most > LEAST_CHARACTERS && taken() > room) most--
+  return most
+}
+
+/** Leaves out the middle: the ends of ids are what tells them apart. */
+function cut(text: string, most: number): string {
+  const characters = [...text]
+  if (characters.length <= most) return text
+  const end = Math.floor((most - 1) / 2)
+  return `${characters.slice(0, most - 1 - end).join('')}…${characters.slice(-end).join('')}`
 }
 
 const PLAIN = { head: [], border: [], compact: true }

@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { VERSION } from '../../lib/version.ts'
 import { auditCommand } from './audit/audit.ts'
+import { listBlocks } from './blocks.ts'
 import { completionCommand } from './completion/completion.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit.ts'
@@ -30,6 +31,13 @@ export function createProgram(io: Io): Command {
     .addCommand(sessionsCommand(io))
     .addCommand(threadsCommand(io))
     .addCommand(usersCommand(io))
+    .addCommand(
+      group(
+        'blocks',
+        'Users who get no new session (needs --url and an admin token)',
+        listBlocks(io),
+      ),
+    )
     .addCommand(auditCommand(io))
     .addCommand(group('jwt', 'Users’ tokens', jwtExplainCommand(io)))
     .addCommand(group('token', 'Tokens for development', tokenCreateCommand(io)))

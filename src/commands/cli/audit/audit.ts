@@ -69,7 +69,7 @@ function listAudit(io: Io): Command {
     if (flags.follow) return await follow(io, { pageOf, limit, since, json })
     const page = await readList(flags, (list) => pageOf(list))
     if (json) await printJson(io, page)
-    else await printPage(io, page, { head: HEAD, row })
+    else await printPage(io, page, { what: 'entries', head: HEAD, row })
   })
 }
 

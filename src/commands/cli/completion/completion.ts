@@ -1,6 +1,7 @@
 // `completion bash|zsh|fish`: prints a script that completes commands and options.
 
 import { Argument, Command } from 'commander'
+import { examples } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import { print } from '../output.ts'
 import { bashCompletion, fishCompletion, zshCompletion } from './scripts.ts'
@@ -22,6 +23,7 @@ export function completionCommand(io: Io, program: Command): Command {
     .description('Print a script that completes commands and options in a shell')
     .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(SCRIPTS)))
     .addHelpText('after', HELP)
+    .addHelpText('after', examples('completion bash'))
     .action(async (shell: string) => {
       await print(io, SCRIPTS[shell]?.(tableOf(program)) ?? '')
     })

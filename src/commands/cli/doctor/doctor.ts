@@ -8,6 +8,7 @@ import { connectToAny } from '../../../lib/connections.ts'
 import type { UserId } from '../../../lib/ids.ts'
 import { scrub } from '../../../lib/log.ts'
 import { printable } from '../../../lib/printable.ts'
+import { examples } from '../arguments.ts'
 import { configOption, setupOf } from '../config-option.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
@@ -37,6 +38,7 @@ export function doctorCommand(io: Io): Command {
     .option('--workflow <name>', 'look at this workflow only')
     .option('--user <user>', 'mint for this ChatKit user', DOCTOR)
     .addOption(jsonOption())
+    .addHelpText('after', examples('doctor', 'doctor --workflow support'))
     .action((options: Options) => doctor(io, options))
 }
 

@@ -14,6 +14,7 @@ import { printable } from '../../../lib/printable.ts'
 import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
 import { parseStrictJson, StrictJsonError } from '../../../lib/strict-json.ts'
 import type { AskedSession } from '../../../map/choose-workflow.ts'
+import { examples } from '../arguments.ts'
 import { configOption, rulesOf } from '../config-option.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
@@ -40,6 +41,7 @@ export function jwtExplainCommand(io: Io): Command {
     .option('--input <json>', "a client's input, a JSON object")
     .option('--offline', 'fetch no keys: signatures are checked only by keys in the config')
     .addOption(jsonOption())
+    .addHelpText('after', examples('jwt explain --workflow support < token.txt'))
     .action((options: Options) => explain(io, options))
 }
 

@@ -11,7 +11,7 @@ import { openRegistry } from '../../../registry/open-registry.ts'
 import type { Ownership } from '../../../registry/owned-records.ts'
 import { StoreUnusableError } from '../../../registry/port.ts'
 import { ownersMoves } from '../../../threads/sources.ts'
-import { someText } from '../arguments.ts'
+import { examples, someText } from '../arguments.ts'
 import { configOption, rulesOf, withEnvFile } from '../config-option.ts'
 import { patiently } from '../doctor/store.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -42,6 +42,7 @@ export function importThreadsCommand(io: Io): Command {
     .addOption(workflow.argParser(someText).makeOptionMandatory())
     .addOption(configOption())
     .addOption(jsonOption())
+    .addHelpText('after', examples('threads import --workflow helpdesk owners.csv'))
     .action((file: string, flags: Flags) => importThreads(io, file, flags))
 }
 

@@ -38,7 +38,7 @@ describe('bash', () => {
   test.each([
     ['chatkit-mint s', ['sessions']],
     ['chatkit-mint threads l', ['list', 'list-items']],
-    ['chatkit-mint users ', ['revoke', 'unblock', 'export', 'erase', 'receipt', '--help']],
+    ['chatkit-mint users ', ['find', 'revoke', 'unblock', 'export', 'erase', 'receipt', '--help']],
     ['chatkit-mint threads list --o', ['--order']],
     ['chatkit-mint threads list --order ', ['asc', 'desc']],
     ['chatkit-mint threads list --limit 3 --order d', ['desc']],

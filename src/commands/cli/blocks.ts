@@ -1,0 +1,48 @@
+// `blocks list`.
+
+import { Command } from 'commander'
+import { z } from 'zod'
+import { pageOf } from '../../chatkit/wire/wire.ts'
+import { printPage } from './answers.ts'
+import { examples } from './arguments.ts'
+import type { Io } from './io.ts'
+import { jsonOption, printJson, time } from './output.ts'
+import { type ListFlags, listOptions, readList } from './pages.ts'
+import { expectAnswer } from './target/service-client.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from './target/target.ts'
+
+const listedBlock = z.looseObject({
+  user: z.string(),
+  blocked_until: z.number(),
+  reason: z.string().nullable(),
+  by: z.string(),
+  created_at: z.number(),
+})
+
+type ListedBlock = z.infer<typeof listedBlock>
+
+const HEAD = ['user', 'until', 'reason', 'by', 'created']
+
+/** `blocks list` */
+export function listBlocks(io: Io): Command {
+  const command = new Command('list').description('List the blocks that hold, newest first')
+  for (const option of listOptions('blocks (by user)')) command.addOption(option)
+  command.addOption(jsonOption()).addHelpText('after', examples('blocks list --all'))
+  return serviceOptions(command).action(
+    async (flags: TargetFlags & ListFlags & { readonly json?: boolean }) => {
+      const service = await serviceOf(io, flags)
+      const page = await readList(flags, async (query) =>
+        expectAnswer(
+          pageOf(listedBlock),
+          await service.call('GET /v1/admin/blocks', { query: { ...query } }),
+        ),
+      )
+      if (flags.json) return await printJson(io, page)
+      await printPage(io, page, { what: 'blocks', head: HEAD, row: rowOf })
+    },
+  )
+}
+
+function rowOf({ user, blocked_until, reason, by, created_at }: ListedBlock) {
+  return [user, time(blocked_until), reason, by, time(created_at)]
+}

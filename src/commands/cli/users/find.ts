@@ -1,0 +1,64 @@
+// `users find`: lists the users who have had a session, or finds them by the beginning of a name.
+
+import { Argument, Command, InvalidArgumentError } from 'commander'
+import { z } from 'zod'
+import { pageOf } from '../../../chatkit/wire/wire.ts'
+import { MAX_USER_CHARACTERS } from '../../../lib/ids.ts'
+import { printPage } from '../answers.ts'
+import { examples } from '../arguments.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, printJson, time } from '../output.ts'
+import { type ListFlags, pageOptions, readList } from '../pages.ts'
+import { expectAnswer } from '../target/service-client.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
+
+const listedUser = z.looseObject({
+  user: z.string(),
+  issuer: z.string(),
+  subject: z.string(),
+  last_seen: z.number(),
+  live_sessions: z.number(),
+  blocked_until: z.number().nullable(),
+})
+
+type ListedUser = z.infer<typeof listedUser>
+
+const HEAD = ['user', 'subject', 'last seen', 'live', 'blocked until']
+
+export function findUsers(io: Io): Command {
+  const command = new Command('find')
+    .description('Find users who have had a session; all of them, last seen first, without a name')
+    .addArgument(
+      new Argument('[name]', 'beginning of the user or of the subject, in any case').argParser(
+        beginning,
+      ),
+    )
+  for (const option of pageOptions('users')) command.addOption(option)
+  command
+    .addOption(jsonOption())
+    .addHelpText('after', examples('users find ali', "users find 'https://login.acme' --all"))
+  return serviceOptions(command).action(
+    async (q: string | undefined, flags: TargetFlags & ListFlags & { readonly json?: boolean }) => {
+      const service = await serviceOf(io, flags)
+      const page = await readList(flags, async (list) =>
+        expectAnswer(
+          pageOf(listedUser),
+          await service.call('GET /v1/admin/users', { query: { q, ...list } }),
+        ),
+      )
+      if (flags.json) return await printJson(io, page)
+      await printPage(io, page, { what: 'users', head: HEAD, row: rowOf })
+    },
+  )
+}
+
+function rowOf({ user, subject, last_seen, live_sessions, blocked_until }: ListedUser) {
+  return [user, subject, time(last_seen), live_sessions, time(blocked_until)]
+}
+
+function beginning(text: string): string {
+  if (text.isWellFormed() && [...text].length <= MAX_USER_CHARACTERS) return text
+  throw new InvalidArgumentError(
+    `It has at most ${MAX_USER_CHARACTERS} characters, all of them whole.`,
+  )
+}

@@ -1,0 +1,87 @@
+// `users revoke`: takes back all sessions of a user, or of the users of a token's subject.
+
+import { Argument, Command, Option } from 'commander'
+import { z } from 'zod'
+import type { UserId } from '../../../lib/ids.ts'
+import { printable } from '../../../lib/printable.ts'
+import { printObject } from '../answers.ts'
+import { examples, someText, user, wholeNumber } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { jsonOption, remark, time } from '../output.ts'
+import { expectAnswer } from '../target/service-client.ts'
+import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
+
+interface RevokeFlags extends TargetFlags {
+  readonly issuer?: string
+  readonly subject?: string
+  readonly blockSeconds?: number
+  readonly reason?: string
+  readonly evenIfUnknown?: boolean
+  readonly json?: boolean
+}
+
+const revoked = z.looseObject({
+  user: z.string(),
+  /** Absent in answers of older services. */
+  known: z.boolean().optional(),
+  cancelling: z.array(z.string()),
+  blocked_until: z.number().nullable(),
+})
+
+const YEAR_SECONDS = 31_536_000
+
+export function revokeUser(io: Io): Command {
+  const command = new Command('revoke')
+    .description('Take back all sessions of a user')
+    .addArgument(new Argument('[user]', 'the ChatKit user').argParser(user))
+    .addOption(new Option('--issuer <url>', 'of the tokens, instead of a user').argParser(someText))
+    .addOption(
+      new Option('--subject <sub>', 'of the tokens, together with --issuer').argParser(someText),
+    )
+    .addOption(
+      new Option('--block-seconds <n>', 'no new session for so long; 0 when absent').argParser(
+        wholeNumber(0, YEAR_SECONDS),
+      ),
+    )
+    .addOption(new Option('--reason <text>', 'for the audit'))
+    .addOption(
+      new Option('--even-if-unknown', 'exit with 0 also if the user never had a session here'),
+    )
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples(
+        "users revoke 'acme|alice' --block-seconds 3600 --reason 'lost phone'",
+        'users revoke --issuer https://login.acme.example/ --subject alice',
+      ),
+    )
+  return serviceOptions(command).action(async (who: UserId | undefined, flags: RevokeFlags) => {
+    const body = { ...whose(who, flags), block_seconds: flags.blockSeconds, reason: flags.reason }
+    const service = await serviceOf(io, flags)
+    const answer = expectAnswer(revoked, await service.call('POST /v1/admin/revoke', { body }))
+    await printObject(io, answer, flags.json ?? false)
+    if (answer.cancelling.length > 0) {
+      remark(io, 'The upstream has not confirmed all of them yet; the service goes on trying.')
+    }
+    if (answer.known === false && !flags.evenIfUnknown) throw neverSeen(answer)
+  })
+}
+
+function whose(who: UserId | undefined, { issuer, subject }: RevokeFlags) {
+  if (who !== undefined && issuer === undefined && subject === undefined) return { user: who }
+  if (who === undefined && issuer !== undefined && subject !== undefined) return { issuer, subject }
+  throw new CommandError(EXIT.usage, 'whom? Name a user, or --issuer and --subject together.')
+}
+
+function neverSeen({ user, blocked_until }: z.infer<typeof revoked>): CommandError {
+  const block =
+    blocked_until === null
+      ? 'No block is set.'
+      : `The block is set all the same, until ${time(blocked_until)}.`
+  return new CommandError(
+    EXIT.failed,
+    `never seen: ${printable(user)} has had no session here, so none was taken back. ${block}\n` +
+      'Is the name right? `users find` looks by its beginning. --even-if-unknown makes this no error.',
+  )
+}
