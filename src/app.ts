@@ -17,7 +17,7 @@ import { type Operations, operationHandlers } from './http/backend/operations.ts
 import { requireBackend } from './http/backend/require-backend.ts'
 import type { AppContext, AppEnv } from './http/context.ts'
 import { clientFiles } from './http/docs/client-files.ts'
-import { createDocs, explainNotFound } from './http/docs/pages.ts'
+import { createDocs } from './http/docs/pages.ts'
 import type { FailedAuth } from './http/failed-auth.ts'
 import { answerOpenApi } from './http/openapi/openapi.ts'
 import { isBackendPath, type Origins } from './http/origins.ts'
@@ -39,6 +39,8 @@ import type { Registry } from './registry/port.ts'
 export interface AppParts {
   readonly settings: Settings
   readonly publicUrl: string | undefined
+  /** Whether the API reference has forms that call this service. */
+  readonly docsTryIt: boolean
   readonly origins: Origins
   readonly identityProviders: ConsoleParts['signIn']['dispatcher']
   readonly secret: ConsoleParts['signIn']['secret']
@@ -87,11 +89,16 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
   const backend = requireBackend({ keys: settings.apiKeys, failedAuth })
   const checks = { user: requireUser({ callerOf, userOf }), admin, introspector, backend }
   const adminConsole = consoleOf(parts)
+  const makeDocument = async () => {
+    const { createOpenApi } = await import('./http/openapi/document.ts')
+    return createOpenApi(ROUTES, parts.publicUrl)
+  }
+  const docs = createDocs({ makeDocument, tryIt: parts.docsTryIt })
 
   const app = new Hono<AppEnv>()
   const answer = (error: Error, c: AppContext) => {
     if (parts.backend && isBackendPath(c.req.path)) return answerError(error, c, apiErrorAnswer)
-    return adminConsole?.explain(error, c) ?? explainNotFound(error, c) ?? answerError(error, c)
+    return adminConsole?.explain(error, c) ?? docs.explain(error, c) ?? answerError(error, c)
   }
   app.onError(answer)
   const { log, onAnswer, memory, readiness } = parts
@@ -99,7 +106,9 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
   for (const { path } of [ROUTES.createSession, ROUTES.createChatKitSession]) {
     app.post(path, auditMints(audit))
   }
-  const urls = { ...withHandlers(ROUTES, handlersOf(parts), checks), ...adminConsole?.routes }
+  const openapi = answerOpenApi(makeDocument)
+  const handlers = { ...handlersOf(parts), ...docs.handlers, openapi }
+  const urls = { ...withHandlers(ROUTES, handlers, checks), ...adminConsole?.routes }
   for (const [path, methods] of Object.entries(urls)) addRoute(app, origins, { path, methods })
   app.notFound((c) => answer(noSuchRoute(c.req.path, Object.keys(urls)), c))
   return app
@@ -118,15 +127,11 @@ function consoleOf(parts: AppParts) {
 
 /** By operation id; handlers of routes that are not configured are missing. */
 function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
-  const { settings, publicUrl, registry, audit, failedAuth, now, log } = parts
+  const { settings, registry, audit, failedAuth, now, log } = parts
   const limitReads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
   const { mint, revoke, threads, checkStanding, verifyLogoutToken, administer } = parts
   const { selfHosted, signingKeys, backend } = parts
   const { issueReceipt } = administer
-  const makeDocument = async () => {
-    const { createOpenApi } = await import('./http/openapi/document.ts')
-    return createOpenApi(ROUTES, publicUrl)
-  }
   return {
     createSession: createSession({ settings, mint, now }),
     signOut: signOut({ revoke, audit }),
@@ -137,8 +142,6 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
     live: answerLive,
     ready: answerReady(parts.readiness),
     ...clientFiles(),
-    ...createDocs(makeDocument),
-    openapi: answerOpenApi(makeDocument),
     ...(settings.admins && {
       ...adminSessions({ administer, now }),
       listUsers: listUsers({ administer, now }),

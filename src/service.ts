@@ -193,6 +193,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     registry,
     origins,
     publicUrl,
+    docsTryIt: environment.docsTryIt,
     identityProviders: parts.identityProviders,
     secret: environment.secret,
     figures: metrics.figures.samples,

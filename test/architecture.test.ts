@@ -86,7 +86,7 @@ const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
   },
   { module: /^jose(?:\/|$)/, folders: ['authenticate', 'chatkit', 'console', 'gateway', 'docs'] },
   { module: /^openid-client$/, folders: ['console'] },
-  { module: /^marked$/, folders: ['http'] },
+  { module: /^(?:marked$|@speed-highlight\/)/, folders: ['http'] },
   { module: /^@marcbachmann\/cel-js$/, folders: ['config'] },
   { module: /^(?:node:sqlite|redis)$/, folders: ['registry'] },
   { module: /^oidc-provider$/, folders: ['embedded'] },
@@ -184,7 +184,7 @@ describe('which way imports go', () => {
   test('every call goes out through lib/connections.ts, so that none misses the proxy', () => {
     const making = /import \{[^}]*\b(?:Agent|Client|Pool|ProxyAgent)\b[^}]*\} from 'undici'/
     expect(files.filter((file) => making.test(sourceOf(file)))).toEqual(['lib/connections.ts'])
-    const ownUse = /^(?:client|docs|embedded|commands\/demo|console\/assets)\//
+    const ownUse = /^(?:client|docs|embedded|commands\/demo|console\/assets|http\/docs\/assets)\//
     const fetching = files.filter((file) => /(?<![\w.])fetch\(/.test(sourceOf(file)))
     expect(fetching.filter((file) => !ownUse.test(file)).toSorted()).toEqual([
       // A parameter of that name.

@@ -3,25 +3,22 @@
 import { readFileSync } from 'node:fs'
 import type { AppContext } from '../http/context.ts'
 import { ServiceError } from '../lib/errors.ts'
-
-const TYPES: Readonly<Record<string, string>> = {
-  'console.css': 'text/css; charset=UTF-8',
-  'charts.js': 'text/javascript; charset=UTF-8',
-  'icon.svg': 'image/svg+xml',
-}
+import { icon, styleSheet } from '../lib/look/look.ts'
 
 /** `GET /admin/assets/{name}`: all that the pages load; read once, at start. */
 export function createAssets(): (c: AppContext) => Response {
-  const files = new Map(
-    Object.keys(TYPES).map((name) => [
-      name,
-      readFileSync(new URL(`assets/${name}`, import.meta.url), 'utf8'),
-    ]),
-  )
+  const files = new Map([
+    ['console.css', { type: 'text/css', text: styleSheet(at('assets/console.css')) }],
+    ['charts.js', { type: 'text/javascript', text: readFileSync(at('assets/charts.js'), 'utf8') }],
+    ['icon.svg', { type: 'image/svg+xml', text: icon() }],
+  ])
   return (c) => {
-    const name = c.req.param('name') ?? ''
-    const text = files.get(name)
-    if (text === undefined) throw new ServiceError('not_found', { reason: 'no such asset' })
-    return c.body(text, 200, { 'Content-Type': TYPES[name] ?? 'text/plain' })
+    const file = files.get(c.req.param('name') ?? '')
+    if (file === undefined) throw new ServiceError('not_found', { reason: 'no such asset' })
+    return c.body(file.text, 200, { 'Content-Type': `${file.type}; charset=UTF-8` })
   }
+}
+
+function at(path: string): URL {
+  return new URL(path, import.meta.url)
 }

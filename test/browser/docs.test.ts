@@ -1,21 +1,28 @@
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, test } from 'vitest'
 import { guideNames } from '../docs/samples.ts'
-import { startService } from '../support/running-service.ts'
+import { freePort } from '../support/registry/redis.ts'
+import { startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
 import { seriousFaults } from './accessibility.ts'
 import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 import { takePicture } from './pictures.ts'
 
-const PATHS = ['/docs', ...guideNames.map((name) => `/docs/${name}`)]
+const GUIDES = guideNames.map((name) => `/docs/${name}`)
+const PATHS = ['/docs', '/docs/api', '/docs/search?q=revoke', ...GUIDES]
+const DESK = { width: 1440, height: 900 }
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true }
 const UNFOLD = "for (const fold of document.querySelectorAll('details')) fold.open = true"
 /** For a walk over every page: axe takes a second for each. */
-const LONG = { timeout: 60_000 }
+const LONG = { timeout: 180_000 }
 
 describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
   const browser = forAllTests(() => startBrowser())
-  const running = forAllTests(() => startService())
+  /** At loopback, so that calls can be tried. */
+  const running = forAllTests(async () => {
+    const port = await freePort()
+    return startService({ port, env: { PUBLIC_URL: `http://127.0.0.1:${port}` } })
+  })
   const opened: OpenPage[] = []
 
   afterEach(async () => {
@@ -34,31 +41,39 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
 
   const picture = (page: Page, name: string) => takePicture(page, `docs-${name}`)
 
-  test.each(['light', 'dark'] as const)('every page passes axe, %s', LONG, async (colorScheme) => {
-    const page = await open('/docs', { colorScheme })
-    for (const path of PATHS) {
-      await page.goto(running.url + path)
-      // What is folded away is looked at too.
-      await page.evaluate(UNFOLD)
-      expect({ path, faults: await seriousFaults(page) }).toEqual({ path, faults: [] })
-    }
-    await page.goto(`${running.url}/docs`)
-    await picture(page, `reference-${colorScheme}`)
-    await page.goto(`${running.url}/docs/errors`)
-    await picture(page, `errors-${colorScheme}`)
-  })
+  test(
+    'every page passes axe, light and dark, and scrolls sideways on no phone',
+    LONG,
+    async () => {
+      // Colours change at once then, when the scheme does.
+      const page = await open('/docs', { ...PHONE, reducedMotion: 'reduce' })
+      for (const path of PATHS) {
+        await page.setViewportSize(DESK)
+        await page.emulateMedia({ colorScheme: 'light' })
+        await page.goto(running.url + path)
+        // What is folded away is looked at too.
+        await page.evaluate(UNFOLD)
+        expect({ path, faults: await seriousFaults(page) }).toEqual({ path, faults: [] })
+        // The rest does not depend on the colours.
+        await page.emulateMedia({ colorScheme: 'dark' })
+        const dark = await seriousFaults(page, ['color-contrast'])
+        expect({ path, dark }).toEqual({ path, dark: [] })
+        for (const width of [390, 320]) {
+          await page.setViewportSize({ ...PHONE.viewport, width })
+          const scrolled = await page.evaluate('document.documentElement.scrollWidth')
+          expect({ path, scrolled }).toEqual({ path, scrolled: width })
+        }
+      }
+    },
+  )
 
-  test('no page scrolls sideways on a phone', async () => {
-    const page = await open('/docs', PHONE)
-    for (const path of PATHS) {
-      await page.goto(running.url + path)
-      await page.evaluate(UNFOLD)
-      const width = await page.evaluate('document.documentElement.scrollWidth')
-      expect({ path, width }).toEqual({ path, width: 390 })
-    }
-    await picture(page, 'phone-guide')
-    await page.goto(`${running.url}/docs`)
-    await picture(page, 'phone-reference')
+  test('a menu has the list of pages on a phone', async () => {
+    const page = await open('/docs/api', PHONE)
+    await page.getByRole('button', { name: 'Menu' }).click()
+    expect(await seriousFaults(page)).toEqual([])
+    await picture(page, 'menu')
+    await page.getByRole('navigation').getByRole('link', { name: 'Start' }).click()
+    expect(page.url()).toBe(`${running.url}/docs`)
   })
 
   test('by keyboard: past the list, through what scrolls, into an operation', async () => {
@@ -68,13 +83,16 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
     expect(await page.locator('.skip').boundingBox()).toMatchObject({ x: 16 })
     await page.keyboard.press('Enter')
     expect(await page.evaluate('document.activeElement.id')).toBe('content')
-    await page.keyboard.press('Tab')
+    for (let tabs = 0; tabs < 5; tabs++) {
+      await page.keyboard.press('Tab')
+      if ((await page.evaluate('document.activeElement.tagName')) === 'PRE') break
+    }
     expect(await page.evaluate('document.activeElement.tagName')).toBe('PRE')
     await page.setViewportSize(PHONE.viewport)
     await page.keyboard.press('ArrowRight')
     await expect.poll(() => page.evaluate('document.activeElement.scrollLeft')).toBeGreaterThan(0)
 
-    await page.goto(`${running.url}/docs`)
+    await page.goto(`${running.url}/docs/api`)
     await page.locator('#createSession > summary').focus()
     await page.keyboard.press('Enter')
     expect(await page.locator('#createSession').getAttribute('open')).toBe('')
@@ -84,15 +102,102 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
   })
 
   test('leads from the reference to a code, and from a guide to another', async () => {
-    const page = await open('/docs')
+    const page = await open('/docs/api')
     await page.locator('#createSession > summary').click()
     await page.locator('#createSession').getByRole('link', { name: 'user_blocked' }).click()
     expect(page.url()).toBe(`${running.url}/docs/errors#user_blocked`)
     await page.getByRole('navigation').getByRole('link', { name: 'Plain HTML' }).click()
     await picture(page, 'html')
-    await page.getByRole('link', { name: "OpenAI's domain allow-list" }).click()
+    await page.getByRole('link', { name: "OpenAI's domain allow-list" }).first().click()
     expect(page.url()).toBe(`${running.url}/docs/domain-allow-list`)
-    await page.getByRole('link', { name: 'API reference' }).click()
-    expect(page.url()).toBe(`${running.url}/docs`)
+    await page.getByRole('navigation').getByRole('link', { name: 'API reference' }).click()
+    expect(page.url()).toBe(`${running.url}/docs/api`)
+    // Where the reference was.
+    await page.goto(`${running.url}/docs#revokeUser`)
+    await page.waitForURL(`${running.url}/docs/api#revokeUser`)
+    expect(await page.locator('#revokeUser').getAttribute('open')).toBe('')
+  })
+
+  test('a search by keyboard: slash, arrows, Enter, Escape', async () => {
+    const page = await open('/docs/html')
+    const field = page.getByRole('combobox', { name: 'Search the docs' })
+    await page.keyboard.press('/')
+    await page.keyboard.type('revoke')
+    await page.getByRole('option').first().waitFor()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowUp')
+    const first = page.getByRole('option', { selected: true })
+    expect(await first.getAttribute('id')).toBe('found-0')
+    expect(await field.getAttribute('aria-activedescendant')).toBe('found-0')
+    expect(await seriousFaults(page)).toEqual([])
+    await picture(page, 'found')
+    await page.keyboard.press('Escape')
+    expect(await page.getByRole('option').count()).toBe(0)
+    expect(await field.getAttribute('aria-expanded')).toBe('false')
+    await field.fill('token_expired')
+    await page.getByRole('option').first().waitFor()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(`${running.url}/docs/errors#token_expired`)
+    // With none chosen, all results.
+    await field.fill('revoke')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(`${running.url}/docs/search?q=revoke`)
+  })
+
+  test('code is copied with a button', async () => {
+    const page = await open('/docs/html', { permissions: ['clipboard-read', 'clipboard-write'] })
+    const block = page.locator('.code').first()
+    await block.hover()
+    await block.getByRole('button', { name: 'Copy' }).click()
+    await block.getByRole('button', { name: 'Copied' }).waitFor()
+    const copied = await page.evaluate('navigator.clipboard.readText()')
+    expect(copied).toBe(await block.locator('code').textContent())
+  })
+
+  test('without script: reads, searches, and follows what was found', async () => {
+    const page = await open('/docs', { javaScriptEnabled: false })
+    await page.getByRole('searchbox', { name: 'Search the docs' }).fill('token expired')
+    await page.keyboard.press('Enter')
+    await page.getByRole('main').getByRole('link').first().click()
+    expect(await page.getByRole('heading', { level: 1 }).count()).toBe(1)
+    expect(await page.getByRole('button', { name: 'Copy' }).count()).toBe(0)
+  })
+
+  test('a call is tried with a token, which nothing keeps', async () => {
+    const page = await open('/docs/api#createSession', {
+      expectedFailures: ['401 /v1/threads', '403 /v1/sessions'],
+    })
+    const call = page.locator('#createSession')
+    const answer = call.getByRole('region', { name: 'Answer' })
+    await call.getByLabel('Token').fill(tokenFor())
+    await call.getByLabel('Body').fill('{}')
+    await call.getByRole('button', { name: 'Send POST' }).click()
+    await expect
+      .poll(() => answer.textContent())
+      .toMatch(/^200 OK\n\n\{\n {2}"client_secret": "ek_/)
+    expect(await seriousFaults(page)).toEqual([])
+    await call.getByLabel('Body').fill('{"workflow": "other"}')
+    await call.getByRole('button', { name: 'Send POST' }).click()
+    await expect.poll(() => answer.textContent()).toMatch(/^403 .*\n.*"workflow_not_allowed"/s)
+    await picture(page, 'tried')
+
+    // Another call has the token too; the page after a reload has not, nor has any store of the browser.
+    const list = page.locator('#listOwnThreads')
+    const listed = list.getByRole('region', { name: 'Answer' })
+    await list.locator('> summary').click()
+    await list.getByLabel('limit').fill('1')
+    await list.getByLabel('order').selectOption('asc')
+    await list.getByRole('button', { name: 'Send GET' }).click()
+    await expect.poll(() => listed.textContent()).toMatch(/^200 OK\n.*"has_more": false/s)
+    expect(await page.evaluate('localStorage.length + sessionStorage.length')).toBe(0)
+    expect(await page.context().cookies()).toEqual([])
+    await page.reload()
+    expect(await call.getByLabel('Token').inputValue()).toBe('')
+
+    // Calls of ChatKit servers and backends cannot be tried.
+    await page.locator('#createChatKitSession > summary').click()
+    expect(await page.locator('#createChatKitSession form').count()).toBe(0)
   })
 })

@@ -96,9 +96,10 @@ test.each(ALL)('$name in $lang does what it shows', async ({ name, lang, source 
 })
 
 test('the reference shows each of them', () => {
-  const page = String(renderReference(createOpenApi(ROUTES, undefined)))
+  const reference = String(renderReference(createOpenApi(ROUTES, undefined)))
+  const page = reference.replaceAll(/<\/?span[^>]*>/g, '').replaceAll('&#39;', "'")
   for (const { source } of ALL) {
     const first = source.split('\n').at(-1) ?? ''
-    expect(page).toContain(first.replaceAll("'", '&#39;').replaceAll('"', '&quot;'))
+    expect(page).toContain(first.replaceAll('"', '&quot;'))
   }
 })

@@ -73,7 +73,7 @@ export function renderPage(addresses: Addresses, frame: PageFrame, content: Html
 
 function header(addresses: Addresses, { signIn, section }: PageFrame): Html {
   const { root } = addresses
-  const brand = html`<a class="brand" href="${root}"><svg class="mark" viewBox="0 0 16 16" aria-hidden="true"><path d="M2 3h12v8H8l-3 3v-3H2z"/></svg>chatkit-mint <span>console</span></a>`
+  const brand = html`<a class="brand" href="${root}">chatkit-mint <span>console</span></a>`
   if (signIn === undefined) return html`<header class="top">${brand}</header>`
   const links = SECTIONS.map(([name, path, label]) => {
     const current = name === section ? html` aria-current="page"` : ''
@@ -85,7 +85,7 @@ ${brand}
 <form class="find" role="search" action="${root}/user" method="get">
 <label for="find-user" class="hidden">Go to a user</label>
 <input id="find-user" name="user" type="search" placeholder="Go to user…" required maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false">
-<button>Go</button>
+<button class="quiet">Go</button>
 </form>
 <form class="who" action="${root}/sign-out" method="post">
 ${csrfField(signIn)}<span title="${signIn.actor}">${signIn.name}</span>

@@ -6,6 +6,7 @@ import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
 import { text } from '../../chatkit/wire/wire.ts'
 import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
+import { icon, styleSheet } from '../../lib/look/look.ts'
 
 /** One call of the service, with what the page cannot see of it. */
 export interface MintTrace {
@@ -94,8 +95,10 @@ export function createDemoPage({
 }
 
 /** Read each time: whoever changes the page sees it with the next reload. */
-function asset(name: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(readFileSync(new URL(name, ASSETS)))
+function asset(name: string): string {
+  const file = new URL(name, ASSETS)
+  if (name === 'demo.css') return styleSheet(file)
+  return name === 'icon.svg' ? icon() : readFileSync(file, 'utf8')
 }
 
 function securityHeaders(issuer: string): MiddlewareHandler {

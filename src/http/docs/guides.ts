@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { Marked } from 'marked'
+import { codeBlock, escapeHtml } from './highlight.ts'
 import { GUIDES } from './list.ts'
 import { guideText } from './text.ts'
 
@@ -29,7 +30,10 @@ export interface RenderedGuide {
  */
 export function renderGuide(name: string): RenderedGuide | undefined {
   if (SAMPLES.includes(name)) {
-    return { title: name, html: `<h1>${name}</h1>${codeBlock(read(name), 'text')}` }
+    return {
+      title: name,
+      html: `<h1>${name}</h1>${codeBlock(read(name), { language: name.split('.').at(-1) ?? 'text' })}`,
+    }
   }
   const guide = GUIDES.flatMap(({ guides }) => guides).find((one) => one.name === name)
   const text = guideText(name)
@@ -43,12 +47,16 @@ function read(file: string): string {
 
 const markdown = new Marked({
   renderer: {
+    // A heading is a link to itself, for whoever wants to send somebody there.
     heading({ tokens, depth, text }) {
-      return `<h${depth} id="${slug(text)}">${this.parser.parseInline(tokens)}</h${depth}>\n`
+      const id = slug(text)
+      const inner = this.parser.parseInline(tokens)
+      const plain = depth === 1 || inner.includes('<a ')
+      const content = plain ? inner : `<a class="anchor" href="#${id}">${inner}</a>`
+      return `<h${depth} id="${id}">${content}</h${depth}>\n`
     },
-    // Blocks that scroll sideways must be reachable by keyboard (WCAG 2.1.1).
     code({ text, lang }) {
-      return codeBlock(text, lang ?? 'text')
+      return codeBlock(text, { language: lang ?? 'text' })
     },
     table({ header, rows }) {
       const head = header.map(
@@ -68,22 +76,9 @@ const markdown = new Marked({
   },
 })
 
-function codeBlock(text: string, language: string): string {
-  const label = language === 'text' ? 'Text' : `Code, ${language}`
-  return `<pre tabindex="0" role="region" aria-label="${escapeHtml(label)}"><code>${escapeHtml(text)}</code></pre>\n`
-}
-
 function slug(text: string): string {
   return text
     .toLowerCase()
     .replace(/[^a-z0-9_]+/g, '-')
     .replace(/^-|-$/g, '')
-}
-
-function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
 }

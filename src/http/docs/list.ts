@@ -1,4 +1,4 @@
-// The list of guides that stands on every page.
+// The lists of guides, and of all pages that stand on every page.
 
 /** A guide, as the list on every page names it. */
 export interface Guide {
@@ -62,3 +62,21 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
     ],
   },
 ]
+
+/** The start page, which is made by start.ts. */
+export const START: Guide = { name: '', title: 'Start' }
+
+/** The API reference, which is made from the routes. */
+export const API: Guide = { name: 'api', title: 'API reference' }
+
+/** All pages, as the list beside each of them has them. */
+export const LISTS: typeof GUIDES = [
+  { heading: 'Begin', guides: [START] },
+  ...GUIDES.map(({ heading, guides }) => ({
+    heading,
+    guides: heading === 'Reference' ? [API, ...guides] : guides,
+  })),
+]
+
+/** All pages, in the order of the list. */
+export const IN_ORDER: readonly Guide[] = LISTS.flatMap(({ guides }) => guides)

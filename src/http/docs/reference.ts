@@ -1,10 +1,11 @@
 // Renders the API reference from the OpenAPI document as clients get it.
 
-import { html } from 'hono/html'
+import { html, raw } from 'hono/html'
 import { CODES } from '../../respond/codes.ts'
 import type { OpenApi, Operation } from '../openapi/document.ts'
 import type { Content } from '../openapi/responses.ts'
 import type { JsonSchema } from '../openapi/schemas.ts'
+import { codeBlock } from './highlight.ts'
 
 /** HTML whose inserted text `hono/html` has escaped. */
 type Markup = ReturnType<typeof html>
@@ -18,15 +19,15 @@ export function renderReference({ info, paths, components }: OpenApi): Markup {
   return html`<h1>API reference</h1>
     <p>${linked(info.description)} The document itself: <a href="../openapi.json">openapi.json</a>.</p>
     ${[...tags].map(
-      ([tag, operations]) => html`<section aria-labelledby="tag-${tag}">
-        <h2 id="tag-${tag}" class="tag">${tag}</h2>
-        ${operations.map(renderOperation)}
-      </section>`,
+      ([tag, operations]) => html`${heading(`tag-${tag.replaceAll(' ', '-')}`, capitalised(tag))}
+        ${operations.map(renderOperation)}`,
     )}
-    <section aria-labelledby="objects">
-      <h2 id="objects" class="tag">objects</h2>
-      ${Object.entries(components.schemas).map(renderObject)}
-    </section>`
+    ${heading('objects', 'Objects')}
+    ${Object.entries(components.schemas).map(renderObject)}`
+}
+
+function heading(id: string, text: string): Markup {
+  return html`<h2 id="${id}"><a class="anchor" href="#${id}">${text}</a></h2>`
 }
 
 function renderObject([name, schema]: readonly [string, JsonSchema]): Markup {
@@ -37,6 +38,10 @@ function renderObject([name, schema]: readonly [string, JsonSchema]): Markup {
     </summary>
     ${block('Schema', schema)}
   </details>`
+}
+
+function capitalised(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1)
 }
 
 interface Described {
@@ -55,7 +60,10 @@ function renderOperation({ path, method, described }: Described): Markup {
       <span>${summary}</span>
     </summary>
     <p>${linked(description)}</p>
-    ${samples.map(({ lang, source }) => html`<h4>${lang}</h4>${block(`${summary}, ${lang}`, source)}`)}
+    ${samples.map(
+      ({ lang, source }) =>
+        html`<h3>${lang}</h3>${raw(codeBlock(source, { language: lang, label: `${summary}, ${lang}` }))}`,
+    )}
     <p>
       Credential:
       ${
@@ -67,7 +75,7 @@ function renderOperation({ path, method, described }: Described): Markup {
     ${parameters.length > 0 ? renderParameters(parameters) : ''}
     ${requestBody ? renderContent('Body', requestBody.content) : ''}
     ${Object.entries(described.responses).map(
-      ([status, { description: meaning, content: answer }]) => html`<h4>${status}</h4>
+      ([status, { description: meaning, content: answer }]) => html`<h3>${status}</h3>
         ${meaning.split('\n\n').map((line) => html`<p class="answer">${linked(line)}</p>`)}
         ${answer && status < '400' ? renderContent('Answer', answer) : ''}`,
     )}
@@ -79,7 +87,7 @@ function linked(text: string): Markup {
   const parts = text.split('`').map((part, at) => {
     if (at % 2 === 0) return html`${part}`
     if (!Object.hasOwn(CODES, part)) return html`<code>${part}</code>`
-    return html`<a href="docs/errors#${part}"><code>${part}</code></a>`
+    return html`<a href="errors#${part}"><code>${part}</code></a>`
   })
   return html`${parts}`
 }
@@ -109,7 +117,7 @@ function renderParameters(parameters: Operation['parameters']): Markup {
 
 function renderContent(title: string, content: Content): Markup {
   return html`${Object.entries(content).map(
-    ([mediaType, { schema, example }]) => html`<h4>${title}, <code>${mediaType}</code></h4>
+    ([mediaType, { schema, example }]) => html`<h3>${title}, <code>${mediaType}</code></h3>
       ${example === undefined ? '' : block('Example', example)}
       ${renderSchema(schema)}`,
   )}`
@@ -127,7 +135,8 @@ function renderSchema(schema: JsonSchema): Markup {
   </details>`
 }
 
+/** Without colours, which would double the size of the page: most of it are schemas. */
 function block(label: string, value: unknown): Markup {
   const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2)
-  return html`<pre tabindex="0" role="region" aria-label="${label}"><code>${text}</code></pre>`
+  return raw(codeBlock(text, { language: 'text', label }))
 }

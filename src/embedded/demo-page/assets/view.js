@@ -25,7 +25,7 @@ export function make(tag, text = '', className = '') {
 }
 
 /**
- * Says something in a note of the page.
+ * Says something in a notice of the page.
  *
  * @param {string} id
  * @param {string} text
@@ -33,7 +33,7 @@ export function make(tag, text = '', className = '') {
  */
 export function say(id, text, kind = '') {
   const note = element(id)
-  note.className = `note ${kind}`.trim()
+  note.className = `notice ${kind}`.trim()
   note.textContent = text
   note.hidden = false
 }

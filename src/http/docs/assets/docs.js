@@ -1,0 +1,124 @@
+// Search as one types, and buttons that copy code. Without this script the pages lack nothing else.
+
+const COPIED_MS = 2000
+
+/** Beside this script, wherever a proxy serves it. */
+const address = (path) => new URL(path, import.meta.url)
+
+function make(tag, { children = [], ...properties }) {
+  const made = Object.assign(document.createElement(tag), properties)
+  made.append(...children)
+  return made
+}
+
+/** A combobox as the ARIA practices have it: the focus stays in the field, the arrows choose. */
+function searchAsTyped(input) {
+  const list = make('ul', { id: 'found', className: 'found', role: 'listbox', hidden: true })
+  list.ariaLabel = 'Results'
+  const count = make('p', { className: 'hidden', role: 'status' })
+  input.form.append(list, count)
+  input.role = 'combobox'
+  input.ariaExpanded = 'false'
+  input.ariaAutoComplete = 'list'
+  input.setAttribute('aria-controls', list.id)
+
+  /** Index in the list; -1 while none is chosen. */
+  let chosen = -1
+  const loadFind = async () => (await import(address('find.js'))).find
+
+  function close() {
+    list.hidden = true
+    input.ariaExpanded = 'false'
+    input.removeAttribute('aria-activedescendant')
+    chosen = -1
+  }
+
+  async function show() {
+    const find = await loadFind()
+    close()
+    const found = find(input.value).slice(0, 8)
+    list.replaceChildren(...found.map(option))
+    count.textContent = `${found.length} results`
+    list.hidden = found.length === 0
+    input.ariaExpanded = String(found.length > 0)
+  }
+
+  function choose(at) {
+    const { children } = list
+    if (chosen >= 0) children[chosen].ariaSelected = 'false'
+    chosen = (at + children.length) % children.length
+    children[chosen].ariaSelected = 'true'
+    children[chosen].scrollIntoView({ block: 'nearest' })
+    input.setAttribute('aria-activedescendant', children[chosen].id)
+  }
+
+  const keys = {
+    ArrowDown: () => choose(chosen + 1),
+    ArrowUp: () => choose(chosen < 0 ? -1 : chosen - 1),
+    // With none chosen the form leads to the page with all results.
+    Enter: () => chosen >= 0 && location.assign(list.children[chosen].dataset.href),
+    Escape: close,
+  }
+  input.addEventListener('focus', loadFind, { once: true })
+  input.addEventListener('input', show)
+  input.addEventListener('blur', close)
+  input.addEventListener('keydown', (event) => {
+    const act = list.hidden ? undefined : keys[event.key]
+    if (act === undefined || act() === false) return
+    event.preventDefault()
+  })
+  // The field keeps the focus, and the list stays until the click arrives.
+  list.addEventListener('mousedown', (event) => event.preventDefault())
+  list.addEventListener('click', ({ target }) => {
+    const { href } = target.closest('li')?.dataset ?? {}
+    if (href !== undefined) location.assign(href)
+  })
+  document.addEventListener('keydown', (event) => {
+    const writing = event.target.closest('input, textarea, select')
+    if (event.key !== '/' || writing || event.ctrlKey || event.metaKey || event.altKey) return
+    event.preventDefault()
+    input.select()
+  })
+}
+
+function option({ page, title, anchor, heading, excerpt }, at) {
+  const children = [
+    make('b', { textContent: heading }),
+    ' ',
+    make('small', { textContent: title }),
+    make('p', { textContent: excerpt }),
+  ]
+  const item = make('li', { id: `found-${at}`, role: 'option', children })
+  item.ariaSelected = 'false'
+  item.dataset.href = address(`${page || '../docs'}#${anchor}`)
+  return item
+}
+
+function addCopyButton(block) {
+  const button = make('button', { className: 'copy quiet small', textContent: 'Copy' })
+  button.ariaLive = 'polite'
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(block.querySelector('code').textContent)
+    button.textContent = 'Copied'
+    setTimeout(() => {
+      button.textContent = 'Copy'
+    }, COPIED_MS)
+  })
+  block.append(button)
+}
+
+/** Opens the call that the address names. The reference was once at `/docs`: links to it still lead there. */
+function followHash() {
+  const target = document.getElementById(location.hash.slice(1))
+  if (target?.localName === 'details') target.open = true
+  const isStart = location.pathname === address('../docs').pathname
+  if (isStart && location.hash !== '' && target === null) {
+    location.replace(address(`api${location.hash}`))
+  }
+}
+
+searchAsTyped(document.getElementById('q'))
+// Browsers have no clipboard for pages that came without TLS from another machine.
+if (navigator.clipboard) document.querySelectorAll('.code').forEach(addCopyButton)
+followHash()
+addEventListener('hashchange', followHash)

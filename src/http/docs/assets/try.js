@@ -1,0 +1,127 @@
+// Lets a reader of the API reference send calls of users and admins to this service. The token is kept in this
+// variable alone: it is gone with the tab.
+
+let token = ''
+
+/** Characters of an answer that are shown. */
+const MOST_SHOWN = 100_000
+const CREDENTIALS = ['userToken', 'adminToken']
+
+/** As seen from this script, wherever a proxy serves it. */
+const address = (path) => new URL(path, import.meta.url)
+
+function make(tag, { children = [], ...properties }) {
+  const made = Object.assign(document.createElement(tag), properties)
+  made.append(...children)
+  return made
+}
+
+function labelled(text, control) {
+  control.autocomplete = 'off'
+  control.spellcheck = false
+  return make('label', { className: 'grow', children: [text, control] })
+}
+
+function parameterControl({ required, schema }) {
+  const { enum: words, default: usual = '' } = schema
+  if (words === undefined) return make('input', { required, placeholder: String(usual) })
+  const children = ['', ...words].map((value) => make('option', { value, textContent: value }))
+  return make('select', { children })
+}
+
+/** The form of a call. */
+function formOf({ method, path, parameters, requestBody }) {
+  const fields = parameters.map((one) => ({ ...one, control: parameterControl(one) }))
+  const example = requestBody?.content['application/json']?.example
+  const body = make('textarea', { value: JSON.stringify(example, null, 2) ?? '' })
+  const secret = make('input', { type: 'password', required: true })
+  const answer = make('pre', { tabIndex: 0, role: 'region', ariaLabel: 'Answer', hidden: true })
+  const button = make('button', { textContent: `Send ${method}` })
+  const form = make('form', {
+    className: 'try panel',
+    children: [
+      make('h3', { textContent: 'Try it' }),
+      make('p', {
+        className: 'fine',
+        textContent:
+          'A real call to this service. The token stays in this tab and is stored nowhere.',
+      }),
+      labelled('Token', secret),
+      ...fields.map(({ name, control }) => labelled(name, control)),
+      ...(requestBody === undefined ? [] : [labelled('Body', body)]),
+      button,
+      answer,
+    ],
+  })
+  secret.addEventListener('input', () => {
+    token = secret.value
+  })
+  // Another form may have got it since.
+  form.addEventListener('focusin', () => {
+    secret.value = token
+  })
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault()
+    button.disabled = true
+    const url = address(`..${withParameters(path, fields)}`)
+    answer.textContent = await send(url, { method, body: requestBody && body.value })
+    answer.hidden = false
+    button.disabled = false
+  })
+  return form
+}
+
+function withParameters(path, fields) {
+  const query = new URLSearchParams()
+  let filled = path
+  for (const { name, in: place, control } of fields) {
+    if (place === 'path') filled = filled.replace(`{${name}}`, encodeURIComponent(control.value))
+    else if (control.value !== '') query.set(name, control.value)
+  }
+  return query.size === 0 ? filled : `${filled}?${query}`
+}
+
+async function send(url, { method, body }) {
+  const headers = { authorization: `Bearer ${token}` }
+  if (body) headers['content-type'] = 'application/json'
+  try {
+    const response = await fetch(url, {
+      ...{ method, headers, body: body || undefined },
+      ...{ credentials: 'omit', redirect: 'error', cache: 'no-store' },
+    })
+    const text = await response.text()
+    return `${response.status} ${response.statusText}\n\n${readable(text).slice(0, MOST_SHOWN)}`
+  } catch (error) {
+    return `No answer: ${error.message}`
+  }
+}
+
+/** JSON in lines; other text as it is. */
+function readable(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2)
+  } catch {
+    return text
+  }
+}
+
+async function addForms() {
+  const { paths } = await (await fetch(address('../openapi.json'))).json()
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const call = { ...operation, method: method.toUpperCase(), path }
+      const mayTry = call.security.some((one) => CREDENTIALS.some((name) => name in one))
+      const entry = document.getElementById(call.operationId)
+      if (mayTry) addWhenOpened(entry, call)
+    }
+  }
+}
+
+/** Forms are made when they can be seen: the page has dozens. */
+function addWhenOpened(entry, call) {
+  const add = () => entry.querySelector('p').after(formOf(call))
+  if (entry.open) add()
+  else entry.addEventListener('toggle', add, { once: true })
+}
+
+void addForms()

@@ -1,0 +1,68 @@
+// Shows code on a page: its words in colours, found on the server, so that a browser needs no script for them.
+
+import * as languages from '@speed-highlight/core/languages'
+import { type ShjLanguageData, tokenizeWith } from '@speed-highlight/core/tokenize'
+
+/** Enough of Swift, Kotlin and Dart, which the library does not have. */
+const phone: ShjLanguageData = [
+  { type: 'cmnt', match: /\/\/.*|\/\*[\s\S]*?\*\//g },
+  { type: 'str', match: /"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g },
+  { type: 'num', match: /\b\d[\d._]*\b/g },
+  {
+    type: 'kwd',
+    match:
+      /\b(?:actor|as|async|await|break|case|catch|class|companion|const|continue|default|do|else|enum|extends|extension|false|final|for|fun|func|get|guard|if|implements|import|in|init|internal|is|late|let|new|nil|null|object|override|package|private|protocol|public|required|return|self|static|struct|super|suspend|switch|this|throw|throws|true|try|val|var|void|weak|when|while|with)\b/g,
+  },
+  { type: 'class', match: /\b[A-Z]\w*\b/g },
+  { type: 'func', match: /\b[a-z]\w*(?=\()/g },
+]
+
+// The library's types for its own grammars miss `| undefined`, which `exactOptionalPropertyTypes` wants.
+const GRAMMARS = { ...languages, phone } as Readonly<Record<string, ShjLanguageData>>
+
+/** Names of grammars, by the words behind a fence and the languages of samples. */
+const NAMES: Readonly<Record<string, readonly string[]>> = {
+  bash: ['sh', 'bash', 'curl'],
+  js: ['js', 'jsx', 'JavaScript'],
+  ts: ['ts', 'tsx'],
+  py: ['py', 'python', 'Python'],
+  html: ['html', 'vue', 'svelte'],
+  phone: ['swift', 'kotlin', 'dart'],
+  json: ['json'],
+  yaml: ['yaml'],
+}
+
+interface CodeParts {
+  /** As behind a fence of Markdown; an unknown one gets no colours. */
+  readonly language: string
+  /** What a screen reader says of the block. */
+  readonly label?: string
+}
+
+/** HTML of a block of code. It scrolls sideways, and so must be reachable by keyboard (WCAG 2.1.1). */
+export function codeBlock(text: string, { language, label }: CodeParts): string {
+  const name = label ?? (language === 'text' ? 'Text' : `Code, ${language}`)
+  return `<div class="code"><pre tabindex="0" role="region" aria-label="${escapeHtml(name)}"><code>${coloured(text, language)}</code></pre></div>\n`
+}
+
+function coloured(text: string, language: string): string {
+  const name = Object.keys(NAMES).find((one) => NAMES[one]?.includes(language))
+  if (name === undefined) return escapeHtml(text)
+  const parts: string[] = []
+  const add = (part: string, kind?: string) => {
+    parts.push(
+      kind === undefined ? escapeHtml(part) : `<span class="${kind}">${escapeHtml(part)}</span>`,
+    )
+  }
+  tokenizeWith(text, name, add, { languages: GRAMMARS })
+  return parts.join('')
+}
+
+/** Text as HTML shows it, also between quotation marks. */
+export function escapeHtml(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+}

@@ -1,0 +1,107 @@
+// Renders the pages of the docs. Loaded at the first request for one, so that a start does not wait for the
+// renderers.
+
+import { setImmediate } from 'node:timers/promises'
+import { html } from 'hono/html'
+import type { OpenApi } from '../openapi/document.ts'
+import { renderGuide } from './guides.ts'
+import { type DocsPage, layout, type Markup } from './layout.ts'
+import { API, IN_ORDER, START } from './list.ts'
+import { renderReference } from './reference.ts'
+import { createFind, type FoundSection, findScript, sectionsOf } from './search.ts'
+import { renderStart } from './start.ts'
+
+/** What the pages are made from. */
+export interface DocsParts {
+  readonly makeDocument: () => Promise<OpenApi>
+  /** Whether the API reference has forms that call this service. */
+  readonly tryIt: boolean
+}
+
+/** Pages are made at their first request and kept. */
+export function createPages({ makeDocument, tryIt }: DocsParts) {
+  const pages = new Map<string, string>()
+  let index: ReturnType<typeof makeIndex> | undefined
+  const readIndex = () => {
+    index ??= makeIndex(makeDocument)
+    return index
+  }
+  return {
+    /** @returns undefined when there is none of that name */
+    async page(name: string): Promise<string | undefined> {
+      const known = pages.get(name)
+      if (known !== undefined) return known
+      const content = await contentOf(name, makeDocument)
+      if (content === undefined) return undefined
+      const page = await layout(content, { base: name === '' ? 'docs/' : '', tryIt })
+      pages.set(name, page)
+      return page
+    },
+
+    /** The results of a search, for readers without script. */
+    async results(query: string): Promise<string> {
+      const found = (await readIndex()).find(query)
+      const body = html`<h1>Search</h1><p>${summaryOf(query, found)}</p>${resultList(found, '')}`
+      const page = { name: 'search', title: 'Search', body: String(await body), query }
+      return layout(page, { base: '', tryIt })
+    },
+
+    /** The search as a script for browsers. */
+    findScript: async (): Promise<string> => (await readIndex()).script,
+
+    /**
+     * For an address that has nothing. Names the pages that it may mean.
+     *
+     * @param path - the address
+     */
+    async notFound(path: string): Promise<string> {
+      const base = `${'../'.repeat(path.split('/').length - 2)}docs/`
+      const found = (await readIndex()).find(path.replaceAll(/[^a-z]+|docs/gi, ' ')).slice(0, 5)
+      const title = 'There is no page here'
+      const body = html`<h1>${title}</h1>
+<p>The service is running. An app asks it for a client secret with <code>POST /v1/sessions</code>; for people there
+are the pages in the list, and the search above.</p>
+<p><a class="button" href="${base}../docs">To the start</a></p>
+${found.length > 0 ? html`<h2>Perhaps you look for</h2>${resultList(found, base)}` : ''}`
+      return layout({ name: 'nothing', title, body: String(await body) }, { base, tryIt })
+    },
+  }
+}
+
+async function contentOf(
+  name: string,
+  makeDocument: () => Promise<OpenApi>,
+): Promise<DocsPage | undefined> {
+  if (name === START.name) return { ...START, body: String(await renderStart()) }
+  if (name === API.name) {
+    return { ...API, body: String(await renderReference(await makeDocument())) }
+  }
+  const guide = renderGuide(name)
+  return guide && { name, title: guide.title, body: guide.html }
+}
+
+async function makeIndex(makeDocument: () => Promise<OpenApi>) {
+  const sections = []
+  for (const { name } of IN_ORDER) {
+    const content = await contentOf(name, makeDocument)
+    if (content !== undefined) sections.push(...sectionsOf(content))
+    // Other requests have their turn between two pages.
+    await setImmediate()
+  }
+  return { find: createFind(sections), script: findScript(sections) }
+}
+
+function summaryOf(query: string, found: readonly FoundSection[]): Markup {
+  if (query.trim() === '') return html`Say what to look for.`
+  if (found.length > 0) return html`Sections with the words of “${query}”, the best first.`
+  return html`No section has all the words of “${query}”. Try fewer of them.`
+}
+
+function resultList(found: readonly FoundSection[], base: string): Markup {
+  if (found.length === 0) return html``
+  const items = found.map(({ page, title, anchor, heading, excerpt }) => {
+    const href = `${page === '' ? `${base}../docs` : base + page}#${anchor}`
+    return html`<li><a href="${href}">${heading}</a> <small>${title}</small><p>${excerpt}</p></li>`
+  })
+  return html`<ol class="results">${items}</ol>`
+}

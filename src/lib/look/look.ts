@@ -1,0 +1,18 @@
+// The look that docs, console and demo share: a style sheet and an icon, which each serves below its own path.
+// They lie in lib because no other folder may be imported by all three.
+
+import { readFileSync } from 'node:fs'
+
+/** @param own - the file with the rules that only these pages have; they follow the shared ones */
+export function styleSheet(own: URL): string {
+  return read(new URL('look.css', import.meta.url)) + read(own)
+}
+
+/** The icon, as SVG. */
+export function icon(): string {
+  return read(new URL('icon.svg', import.meta.url))
+}
+
+function read(file: URL): string {
+  return readFileSync(file, 'utf8')
+}
