@@ -61,6 +61,16 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
     await scene.mint('alice')
   })
 
+  test('a revoke of a user who was never seen, which the page says before and after', async () => {
+    const before = await browser.go(`${scene.console}/user?user=alicia`)
+    expect(before.text).toContain('never seen')
+    expect(before.text).not.toContain('not blocked')
+    const after = await browser.submit('/revoke', { block_seconds: '3600' })
+    expect(after.text).toContain('Never seen: no session; blocked until')
+    expect(after.text).toContain('This user never had a session.')
+    expect((await browser.go(userPage())).text).not.toContain('ever seen')
+  })
+
   test('a cancel that OpenAI does not confirm', async () => {
     scene.running.upstream.setFaults({ status: 500, times: 3 })
     await browser.go(userPage())
