@@ -166,7 +166,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const { registry, authenticator, chatkitOf } = parts
   const { authenticate, verifyLogoutToken } = authenticator
   const { canceller, metrics, draining, ...rest } = context
-  const { audit, failedAuth, now, log } = rest
+  const { audit, failedAuth, hashUser, now, log } = rest
   const { limits, issuers } = settings
   const { onAnswer } = options
   const origins = originsOf(settings, environment.publicUrl)
@@ -179,7 +179,6 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
   const mint = createMint({ registry, chatkit: chatkitOf, canceller, limits, issuers, now })
   const threadsFor = (key: ApiKeySettings) =>
     threadsOf(sources.filter(({ workflows }) => workflows.some((name) => mayUse(key, name))))
-  const { hashUser } = context
   const calls = { settings, registry, mint, revoke, threadsFor, audit, hashUser, now }
   const userData = createUserData({ registry, audit, sources, onForeign, canceller, now, log })
   const { publicUrl } = environment
@@ -199,10 +198,12 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     figures: metrics.figures.samples,
     signingKeys: parts.signingKeys,
     selfHosted: await selfHostedParts(settings, parts, rest),
-    onAnswer: (answer) => {
-      metrics.seen(answer)
-      onAnswer?.(answer)
-    },
+    onAnswer: onAnswer
+      ? (answer) => {
+          metrics.seen(answer)
+          onAnswer(answer)
+        }
+      : metrics.seen,
     callerOf: createCallerOf({ authenticate, origins, settings, failedAuth }),
     verifyLogoutToken,
     mint,

@@ -127,12 +127,12 @@ function record(sql: Sql, entry: NewEntry): RecordOutcome {
   if (tooMany > 0 && entry.cap.whenFull === 'deny') return { kind: 'full' }
 
   const ended: SessionRecord[] = []
-  const by = minterOf(session)
-  if (replaced?.state !== undefined) sql.run(REPLACE, replaced.id, now, by)
-  else if (replaced !== undefined) ended.push(end(sql, replaced, { why: 'replaced', now, by }))
+  if (replaced?.state !== undefined) sql.run(REPLACE, replaced.id, now, minterOf(session))
+  else if (replaced !== undefined)
+    ended.push(end(sql, replaced, { why: 'replaced', now, by: minterOf(session) }))
   if (tooMany > 0) {
     for (const row of sql.all(OLDEST_LIVE, session.user, now, tooMany)) {
-      ended.push(end(sql, toSession(row), { why: 'evicted', now, by }))
+      ended.push(end(sql, toSession(row), { why: 'evicted', now, by: minterOf(session) }))
     }
   }
   insert(sql, session)

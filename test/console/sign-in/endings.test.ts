@@ -20,7 +20,7 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
   const scene = forAllTests(() =>
     startConsoleScene({
       registry: createFaultyRegistry(openStore(env()['STORE_URL'] ?? '')),
-      env: { CONSOLE_COOKIE_KEY: Buffer.alloc(32, 3).toString('base64url') },
+      env: { ...env(), CONSOLE_COOKIE_KEY: Buffer.alloc(32, 3).toString('base64url') },
       accounts: { ada: ADMIN, grace: ADMIN },
       sessionMinutes: 120,
       now: () => Date.now() + passedMs,
