@@ -167,7 +167,7 @@ describe('entries of the audit', () => {
     })
     const named = places.map((at) => ['changed', many[at]?.id, many[at]?.seq])
     expect(faultsIn(altered)).toEqual(named.toReversed())
-  })
+  }, 60_000)
 })
 
 describe('audit verify', () => {
