@@ -1,12 +1,15 @@
 import { join } from 'node:path'
 import { StatementSync } from 'node:sqlite'
-import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { eachBounded } from '../../src/lib/concurrency.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { Secret } from '../../src/lib/secret.ts'
+import { createRedisRegistry } from '../../src/registry/redis.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { entry, NOW, type PlainRegistry } from '../contracts/registry-fixtures.ts'
 import { plain } from '../support/ids.ts'
+import { patient } from '../support/registry/patient-registry.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
-import { redisInstances } from '../support/registry/redis-instances.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forAllTests } from '../support/started.ts'
 
@@ -88,13 +91,19 @@ test('a page of users reads no more rows of SQLite beside many other users', asy
 })
 
 describe.runIf(wantsRedis())('in Redis', () => {
-  const instances = redisInstances()
   const few = forAllTests(() => startRedis())
   const many = forAllTests(() => startRedis())
-  afterAll(() => instances.closeAll())
+
+  function open(url: string): PlainRegistry {
+    const location = { url: new Secret(url), cluster: false, replicas: 0 }
+    const log = createLog({ level: 'silent' })
+    const registry = patient(createRedisRegistry({ ...location, log }))
+    onTestFinished(() => registry.close())
+    return plain(registry)
+  }
 
   test('a page of users takes no more commands beside many other users', async () => {
-    const sides = [await instances.answering(few.url), await instances.answering(many.url)] as const
+    const sides = [open(few.url), open(many.url)] as const
     await fill(sides[0], FEW)
     await fill(sides[1], MANY)
     await expectSamePages(sides, async (work) => {
@@ -104,5 +113,5 @@ describe.runIf(wantsRedis())('in Redis', () => {
       const reads = stats.join().matchAll(/^cmdstat_(?:z\w+|h\w+):calls=(\d+)/gm)
       return Array.from(reads, ([, calls]) => Number(calls)).reduce((sum, one) => sum + one, 0)
     })
-  })
+  }, 60_000)
 })
