@@ -195,7 +195,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     docsTryIt: environment.docsTryIt,
     identityProviders: parts.identityProviders,
     secret: environment.secret,
-    figures: metrics.figures.samples,
+    figures: metrics.figures,
     signingKeys: parts.signingKeys,
     selfHosted: await selfHostedParts(settings, parts, rest),
     onAnswer: onAnswer

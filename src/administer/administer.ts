@@ -7,6 +7,7 @@ import type { Registry } from '../registry/port.ts'
 import type { Revoke } from '../revoke/revoke.ts'
 import type { Threads } from '../threads/threads.ts'
 import { createReadAudit } from './audit.ts'
+import { createReadOverview } from './overview.ts'
 import type { Receipts } from './receipt.ts'
 import { createAdministerRevokes } from './revokes.ts'
 import { createAdministerSessions } from './sessions.ts'
@@ -34,7 +35,7 @@ export function createAdminister({
   readonly registry: Pick<
     Registry,
     | ('getSession' | 'listSessions' | 'listAudit' | 'listUsers' | 'isKnown')
-    | ('usersOf' | 'liftBlock' | 'listBlocks' | 'readStanding')
+    | ('usersOf' | 'liftBlock' | 'listBlocks' | 'readStanding' | 'figures')
   >
   readonly audit: Audit
   readonly revoke: Pick<Revoke, 'revokeUser' | 'cancelSession'>
@@ -52,6 +53,7 @@ export function createAdminister({
     ...userData,
     listUsers: createListUsers({ registry, audit }),
     ...receipts,
+    readOverview: createReadOverview({ registry, audit, now }),
     readUser: createReadUser({ registry, audit, threads, now }),
     readAudit: createReadAudit({ registry, audit }),
   }

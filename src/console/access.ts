@@ -40,14 +40,23 @@ export function createConsoleAccess({
   readonly addresses: Addresses
   readonly signIns: Pick<SignInCookie, 'read'>
 }) {
-  /** For everyone: sign-in, assets. */
-  function open(answer: (c: AppContext) => Promise<Response> | Response): Handler<AppEnv> {
+  /** A page for an error, with the navigation for an admin who is signed in. */
+  async function explainTo(error: Error, c: AppContext): Promise<Response> {
+    // While the store is away nobody can be known, and the error is to be shown all the same.
+    const signIn = await signIns.read(c, false).catch(() => undefined)
+    return explain({ addresses, signIn }, error, c)
+  }
+
+  function guarded(
+    answer: (c: AppContext) => Promise<Response> | Response,
+    onError = explainTo,
+  ): Handler<AppEnv> {
     return async (c) => {
       setConsoleHeaders(c)
       try {
         return await answer(c)
       } catch (error) {
-        return explain(addresses, error instanceof Error ? error : new Error(String(error)), c)
+        return await onError(error instanceof Error ? error : new Error(String(error)), c)
       }
     }
   }
@@ -62,10 +71,13 @@ export function createConsoleAccess({
   }
 
   return {
-    open,
+    explain: explainTo,
+    /** For everyone: sign-in, assets. */
+    open: (answer: (c: AppContext) => Promise<Response> | Response): Handler<AppEnv> =>
+      guarded(answer, async (error, c) => explain({ addresses, signIn: undefined }, error, c)),
     /** For admins; others are sent to sign in and come back, also from a form that searches. */
     view: (view: View): Handler<AppEnv> =>
-      open(async (c) => {
+      guarded(async (c) => {
         const signIn = await signedIn(c)
         if (signIn !== undefined) return view(c, signIn)
         const { pathname, search } = new URL(c.req.url)
@@ -76,14 +88,14 @@ export function createConsoleAccess({
       }),
     /** For admins, at addresses that a page asks by itself: others get 401. */
     data: (view: View): Handler<AppEnv> =>
-      open(async (c) => {
+      guarded(async (c) => {
         const signIn = await signedIn(c, false)
         if (signIn === undefined) throw signedOut(addresses, c)
         return view(c, signIn)
       }),
     /** For admins who send a form of ours. */
     action: (action: Action): Handler<AppEnv> =>
-      open(async (c) => {
+      guarded(async (c) => {
         checkOrigin(c, addresses)
         const signIn = await signedIn(c)
         if (signIn === undefined) throw signedOut(addresses, c)

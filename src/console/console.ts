@@ -7,7 +7,7 @@ import type { AdminSettings, ConsoleSettings, Settings } from '../config/setting
 import type { Methods } from '../http/add-route.ts'
 import type { AppContext } from '../http/context.ts'
 import type { FailedAuth } from '../http/failed-auth.ts'
-import type { FiguresSample } from '../http/telemetry/figures.ts'
+import type { ConsoleFigures } from '../http/telemetry/figures.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
@@ -16,12 +16,12 @@ import type { Registry } from '../registry/port.ts'
 import { type ConsoleAccess, createConsoleAccess } from './access.ts'
 import { createAddresses } from './addresses.ts'
 import { createAssets } from './assets.ts'
-import { explain } from './error-page.ts'
 import { createPageAnswers, type PageParts } from './page-answers.ts'
 import { figuresData, figuresPage } from './pages/figures.ts'
 import { auditPage, blocksPage } from './pages/lists.ts'
+import { overviewPage } from './pages/overview.ts'
 import { cancelAction, sessionPage, sessionsPage } from './pages/sessions.ts'
-import { threadPage, threadsPage } from './pages/threads.ts'
+import { threadDeleteAction, threadDeletePage, threadPage, threadsPage } from './pages/threads.ts'
 import { revokeAction, unblockAction, userPage } from './pages/user.ts'
 import { eraseAction, exportAction } from './pages/user-data.ts'
 import { createCookies, createSealer } from './sign-in/cookies.ts'
@@ -46,8 +46,7 @@ interface ConsoleConfig {
 
 interface ConsoleParts {
   readonly config: ConsoleConfig
-  /** The last hour of this process, oldest first. */
-  readonly figures: () => readonly FiguresSample[]
+  readonly figures: ConsoleFigures
   readonly administer: Administer
   readonly signIn: SignInParts
   readonly now: Clock
@@ -94,10 +93,10 @@ export function createConsole({
       '/admin/': { GET: [access.open((c) => c.redirect(addresses.root, 303))] },
       ...pageRoutes(access, { administer, answers, addresses, workflows, figures, now, log }),
     } satisfies Routes,
-    explain(error: Error, c: AppContext): Response | undefined {
+    explain(error: Error, c: AppContext): Promise<Response> | undefined {
       const isPage = /^\/admin(?:\/|$)/.test(c.req.path)
       const isBrowser = c.req.header('Accept')?.includes('text/html') === true
-      return isPage && isBrowser ? explain(addresses, error, c) : undefined
+      return isPage && isBrowser ? access.explain(error, c) : undefined
     },
   }
 }
@@ -137,7 +136,8 @@ function signInRoutes(access: ConsoleAccess, pages: ReturnType<typeof createSign
 
 function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
   return {
-    '/admin': { GET: [access.view(sessionsPage(parts))] },
+    '/admin': { GET: [access.view(overviewPage(parts))] },
+    '/admin/sessions': { GET: [access.view(sessionsPage(parts))] },
     '/admin/sessions/:id': { GET: [access.view(sessionPage(parts))] },
     '/admin/sessions/:id/cancel': { POST: [access.action(cancelAction(parts))] },
     '/admin/user': { GET: [access.view(userPage(parts))] },
@@ -147,6 +147,10 @@ function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
     '/admin/user/erase': { POST: [access.action(eraseAction(parts))] },
     '/admin/threads': { GET: [access.view(threadsPage(parts))] },
     '/admin/threads/:id': { GET: [access.view(threadPage(parts))] },
+    '/admin/threads/:id/delete': {
+      GET: [access.view(threadDeletePage(parts))],
+      POST: [access.action(threadDeleteAction(parts))],
+    },
     '/admin/blocks': { GET: [access.view(blocksPage(parts))] },
     '/admin/audit': { GET: [access.view(auditPage(parts))] },
     '/admin/figures': { GET: [access.view(figuresPage(parts))] },

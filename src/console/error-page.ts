@@ -7,6 +7,7 @@ import { type ErrorCode, ServiceError } from '../lib/errors.ts'
 import { CODES, detailOf, textOfCode } from '../respond/codes.ts'
 import { problemAnswer } from '../respond/problem.ts'
 import type { Addresses } from './addresses.ts'
+import type { SignIn } from './sign-in/sign-in-cookie.ts'
 import { code } from './view/fragments.ts'
 import { type Html, renderPage } from './view/layout.ts'
 
@@ -58,8 +59,14 @@ export function setConsoleHeaders(c: AppContext): void {
   c.header('Cross-Origin-Resource-Policy', 'same-origin')
 }
 
+interface ErrorFrame {
+  readonly addresses: Addresses
+  /** Undefined when nobody is signed in. */
+  readonly signIn: SignIn | undefined
+}
+
 /** Answers with a page, or with problem details where the client asks for JSON only. */
-export function explain(addresses: Addresses, error: Error, c: AppContext): Response {
+export function explain(frame: ErrorFrame, error: Error, c: AppContext): Response {
   setConsoleHeaders(c)
   // Turns an unexpected error into internal_error, and keeps the error for the access log.
   const problem = answerError(error, c)
@@ -67,17 +74,17 @@ export function explain(addresses: Addresses, error: Error, c: AppContext): Resp
   if (wantsJson(c) || !(known instanceof ServiceError)) return problem
   const { headers } = problemAnswer(known, c.var.requestId)
   const { 'Content-Type': _, ...others } = headers
-  return c.html(String(errorPage(addresses, known, c)), CODES[known.code].status, others)
+  return c.html(String(errorPage(frame, known, c)), CODES[known.code].status, others)
 }
 
-function errorPage(addresses: Addresses, error: ServiceError, c: AppContext): Html {
+function errorPage({ addresses, signIn }: ErrorFrame, error: ServiceError, c: AppContext): Html {
   const own = error instanceof PageError ? error : undefined
   const title = own?.heading ?? CODES[error.code].title
   const advice = own?.advice ?? textOfCode(error.code)?.console ?? detailOf(error)
   const action = own?.action ?? { href: addresses.root, label: 'To the console' }
   return renderPage(
     addresses,
-    { title },
+    { title, signIn },
     html`<div class="panel message">
 <p>${advice}</p>
 <p><a class="button" href="${action.href}">${action.label}</a></p>

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { Administer } from '../administer/administer.ts'
 import type { AppContext } from '../http/context.ts'
-import type { FiguresSample } from '../http/telemetry/figures.ts'
+import type { ConsoleFigures } from '../http/telemetry/figures.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Addresses } from './addresses.ts'
@@ -18,8 +18,7 @@ export interface PageParts {
   readonly addresses: Addresses
   /** All workflows of the config. */
   readonly workflows: readonly { readonly name: string }[]
-  /** The last hour of this process, oldest first. */
-  readonly figures: () => readonly FiguresSample[]
+  readonly figures: ConsoleFigures
   readonly now: Clock
   readonly log: Log
 }

@@ -41,7 +41,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
 
   test('sign in, find alice, cancel, revoke, unblock, erase, sign out', async () => {
     const page = await signedIn()
-    expect(await page.title()).toContain('Live sessions')
+    expect(await page.title()).toContain('Overview')
     await page.getByLabel('Go to a user').fill('alice')
     await page.getByRole('button', { name: 'Go', exact: true }).click()
     await page.getByRole('heading', { name: 'User alice' }).waitFor()
@@ -174,7 +174,16 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.goto(`${scene.console}/user?user=bob`)
     await page.getByLabel('Reason').fill('asked for it')
     await page.getByRole('button', { name: 'Revoke' }).click()
-    const paths = ['', '/user?user=alice', '/user?user=bob', `/sessions/${id}`, '/blocks', '/audit']
+    const paths = [
+      '',
+      '/sessions',
+      '/threads',
+      '/user?user=alice',
+      '/user?user=bob',
+      `/sessions/${id}`,
+      '/blocks',
+      '/audit',
+    ]
     for (const [at, path] of [...paths, '/figures', '/signed-out'].entries()) {
       await page.goto(scene.console + path)
       await lookAt(page, `${name}-${at}`)

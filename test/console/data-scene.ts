@@ -12,7 +12,7 @@ import { createFailedAuth } from '../../src/http/failed-auth.ts'
 import { originsOf } from '../../src/http/origins.ts'
 import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
-import type { FiguresSample } from '../../src/http/telemetry/figures.ts'
+import type { FiguresSample, UpstreamLane } from '../../src/http/telemetry/figures.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createAudit } from '../../src/registry/audit.ts'
@@ -46,6 +46,7 @@ async function startOn(port: number, signIn: SignInServer) {
   })
   const failedAuth = createFailedAuth({ settings, registry, audit, now: Date.now })
   const samples: FiguresSample[] = []
+  const lanes: UpstreamLane[] = []
   const adminConsole = createConsole({
     now: Date.now,
     log,
@@ -63,7 +64,7 @@ async function startOn(port: number, signIn: SignInServer) {
       ...{ secret: environment.secret, registry, audit, failedAuth },
       dispatcher: new Agent(),
     },
-    figures: () => samples,
+    figures: { samples: () => samples, upstreams: () => lanes },
   })
   const origins = originsOf(settings, publicUrl)
   const app = new Hono<AppEnv>()
@@ -77,8 +78,9 @@ async function startOn(port: number, signIn: SignInServer) {
     console: `${publicUrl}/admin`,
     registry,
     userData,
-    /** What the figures' page shows. */
+    /** What the pages with figures show. */
     samples,
+    lanes,
     async close() {
       await listening.stop(50)
       await registry.close()

@@ -1,7 +1,7 @@
 // Shows the last hour of this process as charts and tables.
 
 import { html } from 'hono/html'
-import { type FiguresSample, SAMPLE_SECONDS } from '../../http/telemetry/figures.ts'
+import { type FiguresSample, RANGES } from '../../http/telemetry/figures.ts'
 import type { View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
 import { panel, table } from '../view/fragments.ts'
@@ -9,7 +9,7 @@ import type { Html } from '../view/layout.ts'
 
 /** Rows of the table for browsers without scripts. */
 const MINUTES = 15
-const PER_MINUTE = 60 / SAMPLE_SECONDS
+const PER_MINUTE = 60 / RANGES.hour.seconds
 
 const CHARTS = [
   ['mints', 'Sessions minted'],
@@ -21,7 +21,7 @@ const CHARTS = [
 /** `GET /admin/figures`: the last hour of this process, with charts where scripts run. */
 export function figuresPage({ answers, figures, addresses }: PageParts): View {
   return async (c, signIn) => {
-    const samples = figures()
+    const samples = figures.samples()
     const charts = CHARTS.map(
       ([id, title]) =>
         html`<figure class="chart" data-chart="${id}"><figcaption>${title}</figcaption></figure>`,
@@ -29,14 +29,14 @@ export function figuresPage({ answers, figures, addresses }: PageParts): View {
     const content = html`<p class="fine">This instance, at most the last hour. Prometheus has the figures of all instances.</p>
 <div class="charts" id="charts" data-source="${addresses.root}/figures.json" hidden>${charts}</div>
 ${panel({ id: 'minutes', title: 'By the minute', content: minuteTable(samples) })}
-${panel({ id: 'refusals', title: 'Refusals by code', content: refusalTable(samples) })}`
+${panel({ id: 'refusals', title: 'Refusals by code', content: refusalTable(countsOf(samples).codes) })}`
     return answers.page(c, { title: 'Figures', signIn, section: 'figures', charts: true }, content)
   }
 }
 
 /** `GET /admin/figures.json`: the data of the charts. */
 export function figuresData({ figures }: PageParts): View {
-  return async (c) => c.json({ seconds: SAMPLE_SECONDS, samples: figures() })
+  return async (c) => c.json({ seconds: RANGES.hour.seconds, samples: figures.samples() })
 }
 
 function minuteTable(samples: readonly FiguresSample[]): Html {
@@ -61,18 +61,27 @@ function minuteTable(samples: readonly FiguresSample[]): Html {
   })
 }
 
-function refusalTable(samples: readonly FiguresSample[]): Html {
+/** Mints and refusals of all samples together; the code of most refusals first. */
+export function countsOf(samples: readonly FiguresSample[]) {
   const counts = new Map<string, number>()
   for (const { refusals } of samples) {
     for (const [code, count] of Object.entries(refusals)) {
       counts.set(code, (counts.get(code) ?? 0) + count)
     }
   }
-  const rows = [...counts].sort(([, one], [, other]) => other - one)
+  return {
+    mints: sum(samples.map(({ mints }) => mints)),
+    refused: sum(samples.map(refused)),
+    codes: [...counts].sort(([, one], [, other]) => other - one),
+  }
+}
+
+/** A row for each code of {@link countsOf}. */
+export function refusalTable(codes: ReturnType<typeof countsOf>['codes']): Html {
   return table({
     caption: 'Refused mints by code',
     columns: ['Code', 'Count'],
-    rows,
+    rows: codes,
     empty: 'No mint was refused.',
   })
 }

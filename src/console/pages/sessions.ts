@@ -10,12 +10,13 @@ import { presentSession, SESSION_STATUSES } from '../../respond/views.ts'
 import type { Action, View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
 import type { PageParts } from '../page-answers.ts'
+import { addressWith, choiceField, filterForm, textField, workflowField } from '../view/filters.ts'
 import { badge, code, facts, moment } from '../view/fragments.ts'
-import { type Html, USER_UNITS } from '../view/layout.ts'
+import type { Html } from '../view/layout.ts'
 import { cursors, optionalText, PAGE_ROWS, pageOrStart, pager, queryOf } from '../view/paging.ts'
 import { cancelButton, sessionTable, userLink } from '../view/tables.ts'
 
-const filters = z.object({
+const sessionQuery = z.object({
   user: optionalText,
   subject: optionalText,
   issuer: optionalText,
@@ -23,14 +24,14 @@ const filters = z.object({
   status: z.enum([...SESSION_STATUSES, 'all', '']).default('active'),
   ...cursors,
 })
-type Filters = z.output<typeof filters>
+type Filters = z.output<typeof sessionQuery>
 
-/** `GET /admin`: sessions by user, subject, issuer, workflow and status; live ones unless asked otherwise. */
+/** `GET /admin/sessions`: sessions by user, subject, issuer, workflow and status; live ones unless asked otherwise. */
 export function sessionsPage({ answers, administer, addresses, workflows, now }: PageParts): View {
   return async (c, signIn) => {
-    const { after, before, ...asked } = queryOf(c, filters)
+    const { after, before, ...asked } = queryOf(c, sessionQuery)
     const seconds = unixSeconds(now)
-    const base = addressOf(addresses.root, asked)
+    const base = addressWith(`${addresses.root}/sessions`, asked)
     const status = SESSION_STATUSES.find((one) => one === asked.status)
     const walk = { after, before, limit: PAGE_ROWS, order: 'desc' } as const
     const query = { ...asked, ...walk, status, now: seconds }
@@ -53,7 +54,7 @@ export function sessionsPage({ answers, administer, addresses, workflows, now }:
       first: data[0]?.id,
       last: data.at(-1)?.id,
     })
-    const content = html`${filterForm(addresses, workflows, asked)}${rows}${pages}`
+    const content = html`${filters(addresses, workflows, asked)}${rows}${pages}`
     const title = live ? 'Live sessions' : 'Sessions'
     return answers.page(c, { title, signIn, section: 'sessions' }, content)
   }
@@ -100,35 +101,14 @@ function statusAdvice(status: string): Html {
   return html`<p class="fine">OpenAI has not confirmed yet. It is asked again until it does, or the session ends by itself.</p>`
 }
 
-function addressOf(root: string, asked: Omit<Filters, 'after' | 'before'>): string {
-  const parameters = new URLSearchParams()
-  for (const [name, value] of Object.entries(asked)) {
-    if (value) parameters.set(name, value)
-  }
-  return `${root}?${parameters}`
-}
-
-function filterForm(
+function filters(
   { root }: Addresses,
   workflows: PageParts['workflows'],
-  asked: Omit<Filters, 'after' | 'before'>,
+  { user, subject, issuer, workflow, status }: Omit<Filters, 'after' | 'before'>,
 ): Html {
-  const field = (name: 'user' | 'subject' | 'issuer', label: string) =>
-    html`<div><label for="f-${name}">${label}</label><input id="f-${name}" name="${name}" value="${asked[name] ?? ''}" maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false"></div>`
-  return html`<form class="filters" method="get" action="${root}" aria-label="Filter sessions">
-${field('user', 'User')}${field('subject', 'Subject')}${field('issuer', 'Issuer')}
-<div><label for="f-workflow">Workflow</label><select id="f-workflow" name="workflow">
-<option value="">Any</option>${workflows.map(({ name }) => option(name, name, asked.workflow))}
-</select></div>
-<div><label for="f-status">Status</label><select id="f-status" name="status">
-${option('active', 'Live', asked.status)}${SESSION_STATUSES.slice(1).map((name) => option(name, name, asked.status))}
-${option('all', 'All', asked.status || 'all')}
-</select></div>
-<div class="buttons"><button>Search</button> <a href="${root}">Reset</a></div>
-</form>`
-}
-
-function option(value: string, label: string, chosen: string | undefined): Html {
-  const selected = value === chosen ? html` selected` : ''
-  return html`<option value="${value}"${selected}>${label}</option>`
+  const ended = SESSION_STATUSES.slice(1).map((name) => [name, name] as const)
+  const choices = [['active', 'Live'], ...ended, ['all', 'All']] as const
+  const fields = html`${textField('user', 'User', user)}${textField('subject', 'Subject', subject)}${textField('issuer', 'Issuer', issuer)}
+${workflowField(workflows, workflow)}${choiceField({ name: 'status', label: 'Status', choices, chosen: status || 'all' })}`
+  return filterForm({ action: `${root}/sessions`, label: 'Filter sessions', fields })
 }

@@ -1,4 +1,4 @@
-// Lists the threads of a user, and shows what was said in one.
+// Lists threads of one user or of all, shows what was said in one, and deletes it.
 
 import { html } from 'hono/html'
 import { z } from 'zod'
@@ -7,9 +7,11 @@ import { pathId } from '../../http/query.ts'
 import { readOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { parseThreadId } from '../../lib/ids.ts'
-import type { View } from '../access.ts'
+import type { Action, View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
+import { addressWith, filterForm, textField, workflowField } from '../view/filters.ts'
 import { badge, code, facts, moment } from '../view/fragments.ts'
+import { csrfField } from '../view/layout.ts'
 import { optionalText, PAGE_ROWS, pager, queryOf } from '../view/paging.ts'
 import { threadTable, userLink } from '../view/tables.ts'
 import { transcript } from '../view/transcript.ts'
@@ -19,21 +21,24 @@ import { knownUser } from './user.ts'
 const ITEMS = 100
 
 /** A list over several sources pages forward only, so pages of threads never link to a page before. */
-const threadQuery = z.object({ user: optionalText, after: optionalText })
+const threadQuery = z.object({ user: optionalText, workflow: optionalText, after: optionalText })
 
-/** `GET /admin/threads?user=…` */
-export function threadsPage({ answers, administer, addresses, now }: PageParts): View {
+/** `GET /admin/threads`: of all users and workflows unless asked otherwise, newest first. */
+export function threadsPage({ answers, administer, addresses, workflows, now }: PageParts): View {
   return async (c, signIn) => {
-    const { after, ...asked } = queryOf(c, threadQuery)
-    const user = knownUser(asked.user)
-    const walk = { user, after, limit: PAGE_ROWS, order: 'desc' } as const
+    const { after, user, workflow } = queryOf(c, threadQuery)
+    if (user !== undefined) knownUser(user)
+    const walk = { user, workflow, after, limit: PAGE_ROWS, order: 'desc' } as const
     const page = await administer.listThreads(adminRequest(c, readOptions(c)), walk)
-    const base = `${addresses.root}/threads?${new URLSearchParams({ user })}`
+    const { root } = addresses
+    const base = addressWith(`${root}/threads`, { user, workflow })
     const ends = { before: undefined, first: undefined, last: page.last_id ?? undefined }
-    const content = html`<p class="lead">${userLink(addresses, user)}</p>
-${threadTable(page.data, { addresses, now: unixSeconds(now) })}
+    const fields = html`${textField('user', 'User', user)}${workflowField(workflows, workflow)}`
+    const whose = user && html`<p class="lead">${userLink(addresses, user)}</p>`
+    const content = html`${filterForm({ action: `${root}/threads`, label: 'Filter threads', fields })}${whose ?? ''}
+${threadTable(page.data, { addresses, now: unixSeconds(now), users: true })}
 ${pager({ base, after, hasMore: page.has_more, ...ends })}`
-    return answers.page(c, { title: 'Threads', signIn, section: 'sessions' }, content)
+    return answers.page(c, { title: 'Threads', signIn, section: 'threads' }, content)
   }
 }
 
@@ -54,13 +59,46 @@ export function threadPage({ answers, administer, addresses, now }: PageParts): 
       ['Status', badge(thread.status.type)],
       ['Began', moment(Math.floor(thread.created_at), unixSeconds(now))],
       ['Id', code(thread.id)],
-    ])}</div>
+    ])}
+<a class="button danger small" href="${base}/delete">Delete this thread…</a></div>
 ${transcript(items.data)}
 <nav class="pager" aria-label="Pages">
 ${after === undefined ? '' : html`<a href="${base}">From the beginning</a>`}
 ${next === undefined ? '' : html`<a rel="next" href="${base}?${new URLSearchParams({ after: next })}">Later items</a>`}
 </nav>`
     const title = thread.title ?? 'Thread without a title'
-    return answers.page(c, { title, signIn, section: 'sessions' }, content)
+    return answers.page(c, { title, signIn, section: 'threads' }, content)
+  }
+}
+
+/** `GET /admin/threads/{id}/delete`: says what will happen, and asks. */
+export function threadDeletePage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
+    const request = adminRequest(c, readOptions(c))
+    const { thread } = await administer.findThread(request, pathId(c, parseThreadId))
+    const path = `${addresses.root}/threads/${encodeURIComponent(thread.id)}`
+    const content = html`<div class="panel message">
+<p>The thread and everything said in it are deleted at its server. It cannot be undone.</p>
+${facts([
+  ['Title', thread.title ?? 'Without a title'],
+  ['User', userLink(addresses, thread.user)],
+  ['Began', moment(Math.floor(thread.created_at), unixSeconds(now))],
+  ['Id', code(thread.id)],
+])}
+<form class="row" method="post" action="${path}/delete">${csrfField(signIn)}<button class="danger">Delete the thread</button> <a href="${path}">Keep it</a></form>
+</div>`
+    return answers.page(c, { title: 'Delete this thread?', signIn, section: 'threads' }, content)
+  }
+}
+
+/** `POST /admin/threads/{id}/delete`; sent twice, the second one finds no thread. */
+export function threadDeleteAction({ answers, administer, addresses }: PageParts): Action {
+  return async (c) => {
+    const { id } = await administer.deleteThread(
+      adminRequest(c, readOptions(c)),
+      pathId(c, parseThreadId),
+    )
+    const to = `${addresses.root}/threads`
+    return answers.redirectWithNotice(c, { to, notice: `Thread ${id} is deleted.` })
   }
 }

@@ -50,7 +50,7 @@ export function userPage({ answers, administer, addresses, now }: PageParts): Vi
     const parts = { root: addresses.root, signIn, user }
     const content = html`<div class="lead">${stateOf(found, seconds)} ${standing.blockedUntil === undefined ? '' : unblockForm(parts)}</div>
 ${actionPanels(parts)}
-${panel({ id: 'sessions', title: 'Sessions', content: sessionRows, aside: all('?status=all&', 'sessions') })}
+${panel({ id: 'sessions', title: 'Sessions', content: sessionRows, aside: all('/sessions?status=all&', 'sessions') })}
 ${panel({ id: 'threads', title: 'Threads', content: threadSection(threads, { addresses, user, seconds }) })}
 ${panel({
   id: 'trail',
@@ -131,7 +131,7 @@ function threadSection(
   if (threads instanceof ServiceError) {
     return html`<p class="empty">Threads cannot be shown now: ${CODES[threads.code].detail}</p>`
   }
-  const rows = threadTable(threads.data, { addresses, now: seconds })
+  const rows = threadTable(threads.data, { addresses, now: seconds, users: false })
   if (!threads.has_more) return rows
   const query = new URLSearchParams({ user })
   return html`${rows}<p><a href="${addresses.root}/threads?${query}">All threads</a></p>`

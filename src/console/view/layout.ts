@@ -7,7 +7,7 @@ import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 /** A piece of a page; whatever is put into it by `html` is escaped. */
 export type Html = ReturnType<typeof html>
 
-type Section = 'sessions' | 'blocks' | 'audit' | 'figures'
+type Section = 'overview' | 'sessions' | 'threads' | 'blocks' | 'audit' | 'figures'
 
 /** A page without its content. */
 export interface PageFrame {
@@ -26,7 +26,9 @@ export interface PageFrame {
 export const USER_UNITS = 1024
 
 const SECTIONS: readonly (readonly [Section, string, string])[] = [
-  ['sessions', '', 'Sessions'],
+  ['overview', '', 'Overview'],
+  ['sessions', '/sessions', 'Sessions'],
+  ['threads', '/threads', 'Threads'],
   ['blocks', '/blocks', 'Blocks'],
   ['audit', '/audit', 'Audit'],
   ['figures', '/figures', 'Figures'],

@@ -60,20 +60,25 @@ export function cancelButton(
   return html`<form method="post" action="${path}">${csrfField(signIn)}<button class="danger small" aria-label="Cancel session ${view.id}">Cancel</button></form>`
 }
 
-/** Threads of one user, each with a link to its items. */
+/** Threads, each with a link to its items; `users` says whether each row names its user. */
 export function threadTable(
   threads: readonly Thread[],
-  { addresses, now }: { readonly addresses: Addresses; readonly now: number },
+  {
+    addresses,
+    now,
+    users,
+  }: { readonly addresses: Addresses; readonly now: number; readonly users: boolean },
 ): Html {
   const rows = threads.map((thread) => [
     html`<a href="${addresses.root}/threads/${encodeURIComponent(thread.id)}">${thread.title ?? 'Without a title'}</a>`,
+    ...(users ? [userLink(addresses, thread.user)] : []),
     badge(thread.status.type),
     moment(Math.floor(thread.created_at), now),
     code(thread.id),
   ])
   return table({
     caption: 'Threads, newest first',
-    columns: ['Title', 'Status', 'Began', 'Id'],
+    columns: ['Title', ...(users ? ['User'] : []), 'Status', 'Began', 'Id'],
     rows,
     empty: 'No threads.',
   })

@@ -1,4 +1,4 @@
-// Figures of this process over the last hour, for the console's page.
+// Figures of this process over the last hour and the last day, for the console's pages.
 
 import type { Registry } from 'prom-client'
 import type { Clock } from '../../lib/clock.ts'
@@ -32,36 +32,73 @@ export interface FiguresSample {
 /** {@link createFigures} */
 export type Figures = ReturnType<typeof createFigures>
 
-/** Length of an interval, in seconds. */
-export const SAMPLE_SECONDS = 10
-const MOST_SAMPLES = 360
+/** The time that samples cover. */
+export type FiguresRange = 'hour' | 'day'
+
+/** Length of an interval, in seconds, and how many of them are kept. */
+export const RANGES = {
+  hour: { seconds: 10, most: 360 },
+  day: { seconds: 300, most: 288 },
+} as const
+
+/** What the console shows of this process. */
+export interface ConsoleFigures {
+  /** Oldest first. */
+  samples(range?: FiguresRange): readonly FiguresSample[]
+  /** Where calls of the ChatKit API go, by key and lane, and whether each refuses calls now. */
+  upstreams(): readonly UpstreamLane[]
+}
+
+/** Calls of one kind with one API key. */
+export interface UpstreamLane {
+  /** Variable of the API key, and the base URL where a workflow has its own. */
+  readonly key: string
+  /** `mint`, `threads` or `cancel`. */
+  readonly breaker: string
+  /** The upstream has been failing: calls are refused until a probe succeeds. */
+  readonly open: boolean
+}
 
 /**
- * Samples of the last hour, so that a page has figures to show where no Prometheus is at hand.
+ * Samples of the last hour and day, so that a page has figures to show where no Prometheus is at hand.
  *
  * @param snapshot - the counters now
  * @param now - the clock
  */
 export function createFigures(snapshot: () => Promise<FiguresSnapshot>, now: Clock) {
-  const ring: FiguresSample[] = []
-  let last: FiguresSnapshot | undefined
+  const rings = { hour: createRing(RANGES.hour.most), day: createRing(RANGES.day.most) }
   let timer: NodeJS.Timeout | undefined
+  let count = 0
 
   async function sample(): Promise<void> {
+    const isOfDay = count++ % (RANGES.day.seconds / RANGES.hour.seconds) === 0
     const current = await snapshot()
-    if (last !== undefined) ring.push(between(last, current, Math.floor(now() / 1000)))
-    if (ring.length > MOST_SAMPLES) ring.shift()
-    last = current
+    const at = Math.floor(now() / 1000)
+    rings.hour.add(current, at)
+    if (isOfDay) rings.day.add(current, at)
   }
 
   return {
-    /** Oldest first. */
-    samples: (): readonly FiguresSample[] => [...ring],
+    samples: (range: FiguresRange = 'hour'): readonly FiguresSample[] => rings[range].samples(),
     start(): void {
       void sample()
-      timer = setInterval(() => void sample(), SAMPLE_SECONDS * 1000).unref()
+      timer = setInterval(() => void sample(), RANGES.hour.seconds * 1000).unref()
     },
     stop: (): void => clearInterval(timer),
+  }
+}
+
+/** The differences between one snapshot and the next, of the latest `most` intervals. */
+function createRing(most: number) {
+  const samples: FiguresSample[] = []
+  let last: FiguresSnapshot | undefined
+  return {
+    samples: (): readonly FiguresSample[] => [...samples],
+    add(current: FiguresSnapshot, at: number): void {
+      if (last !== undefined) samples.push(between(last, current, at))
+      if (samples.length > most) samples.shift()
+      last = current
+    },
   }
 }
 

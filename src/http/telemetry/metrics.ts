@@ -4,7 +4,13 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../../lib/clock.ts'
 import type { AnswerSeen } from '../request-frame.ts'
 import { DEFINITIONS } from './definitions.ts'
-import { createFigures, type Figures, readSnapshot } from './figures.ts'
+import {
+  type ConsoleFigures,
+  createFigures,
+  type Figures,
+  readSnapshot,
+  type UpstreamLane,
+} from './figures.ts'
 
 /** Values that are asked for when Prometheus asks. */
 export interface MetricSources {
@@ -14,7 +20,7 @@ export interface MetricSources {
   /** Seconds since each issuer's keys were fetched; undefined when there are none. */
   readonly keyAges: () => ReadonlyMap<string, number | undefined>
   /** By API key variable and lane: `mint`, `threads`, `cancel`. */
-  readonly breakers: () => readonly { key: string; breaker: string; open: boolean }[]
+  readonly breakers: () => readonly UpstreamLane[]
   /** Mints that were let in and have no answer yet. */
   readonly mintsUnderWay: () => number
 }
@@ -38,8 +44,8 @@ export interface Metrics {
   turnedAway(count: number): void
   /** `GET /metrics`, for a listener of its own that the public cannot reach. */
   readonly app: Hono
-  /** The last hour, for the console; sampled between its `start` and `stop`. */
-  readonly figures: Figures
+  /** For the console; sampled between its `start` and `stop`. */
+  readonly figures: Figures & ConsoleFigures
 }
 
 /** Labels of a mint that was refused below the app. */
@@ -110,7 +116,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     mintsRefused: (count) => requests.inc(REFUSED_MINT, count),
     turnedAway: (count) => turnedAway.inc(count),
     app,
-    figures: createFigures(snapshot, sources.now),
+    figures: { ...createFigures(snapshot, sources.now), upstreams: sources.breakers },
   }
 }
 

@@ -36,7 +36,7 @@ function link({ html, url }: Seen, label: string): string | undefined {
 
 describe('ten thousand sessions', () => {
   test('are shown page by page, forwards and backwards', async () => {
-    const first = await browser.go(scene.console)
+    const first = await browser.go(`${scene.console}/sessions`)
     expect(idsOn(first)).toHaveLength(50)
     expect(idsOn(first)[0]).toBe('cksess_hostile')
     expect(link(first, 'Newer')).toBeUndefined()
@@ -63,7 +63,7 @@ describe('ten thousand sessions', () => {
     ['issuer=https://nobody.example', 0, ''],
     ['user=user', 0, ''],
   ])('are filtered by %s', async (query, count, user) => {
-    const page = await browser.go(`${scene.console}?${query}`)
+    const page = await browser.go(`${scene.console}/sessions?${query}`)
     expect(page.status).toBe(200)
     expect(idsOn(page)).toHaveLength(count)
     if (count > 0) expect(page.html).toContain(`>${user}</a>`)
@@ -71,14 +71,16 @@ describe('ten thousand sessions', () => {
   })
 
   test('keep their filters from page to page', async () => {
-    const page = await browser.go(`${scene.console}?workflow=general&user=&subject=&issuer=`)
+    const page = await browser.go(
+      `${scene.console}/sessions?workflow=general&user=&subject=&issuer=`,
+    )
     const next = new URL(link(page, 'Older') ?? '')
     expect(next.searchParams.get('workflow')).toBe('general')
     expect((await browser.go(next.href)).html).toContain('value="general" selected')
   })
 
   test('lead from a cursor of no session back to the start of the list', async () => {
-    const page = await browser.go(`${scene.console}?after=cksess_gone&user=user-7`)
+    const page = await browser.go(`${scene.console}/sessions?after=cksess_gone&user=user-7`)
     expect(page.status).toBe(400)
     expect(page.text).toContain('The list has moved on')
     expect(idsOn(await browser.go(link(page, 'Back to the start of the list') ?? ''))).toHaveLength(
@@ -87,14 +89,14 @@ describe('ten thousand sessions', () => {
   })
 
   test('are refused for an unknown status', async () => {
-    expect((await browser.go(`${scene.console}?status=lost`)).status).toBe(400)
+    expect((await browser.go(`${scene.console}/sessions?status=lost`)).status).toBe(400)
   })
 })
 
 describe('the name of a user is text', () => {
   const query = new URLSearchParams({ user: HOSTILE })
   test.each([
-    ['sessions', () => `?${query}`],
+    ['sessions', () => `/sessions?${query}`],
     ['a session', () => '/sessions/cksess_hostile'],
     ['the user', () => `/user?${query}`],
     ['audit', () => `/audit?${query}`],
@@ -152,7 +154,7 @@ describe('an answer of the console', () => {
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
   test.each([
-    ...['', '/', '/blocks', '/audit', '/figures', '/figures.json', '/user?user=alice'],
+    ...['', '/', '/sessions', '/blocks', '/audit', '/figures', '/figures.json', '/user?user=alice'],
     ...['/sessions/cksess_none', '/nothing', '/sign-in', '/callback', '/signed-out', '/sign-out'],
     ...['/assets/console.css', '/assets/charts.js', '/assets/icon.svg', '/assets/none.js', '/user'],
   ])('at %s has the headers, and no script or style in its text', async (path) => {
@@ -193,6 +195,21 @@ describe('an answer of the console', () => {
       404,
       'text/html; charset=UTF-8',
     ])
+  })
+
+  test.each(['/nothing', '/sessions/cksess_none', '/sessions?status=lost'])(
+    'keeps the navigation on the page of an error, %s, for those who are signed in',
+    async (path) => {
+      const page = await browser.go(scene.console + path)
+      expect(page.status).toBeGreaterThanOrEqual(400)
+      expect(page.html).toContain('<nav aria-label="Console">')
+      expect(page.text).toContain('Sign out')
+    },
+  )
+
+  test('has no navigation on the page of an error for nobody', async () => {
+    const page = await createAdminBrowser().go(`${scene.console}/nothing`)
+    expect([page.status, page.html.includes('aria-label="Console"')]).toEqual([404, false])
   })
 })
 

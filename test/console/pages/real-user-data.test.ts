@@ -8,6 +8,14 @@ import { startConsoleScene } from '../scene.ts'
 let browser: AdminBrowser
 let thread: string
 let ada: string
+/** Of the threads that the console lists for alice. */
+const titles = async () =>
+  Array.from(
+    (await browser.go(`${scene.console}/threads?user=alice`)).html.matchAll(
+      /threads\/cthr_\w+">([^<]*)</g,
+    ),
+    ([, title]) => title,
+  )
 const userPage = () => `${scene.console}/user?user=alice`
 
 const scene = forEachTest(() => startConsoleScene())
@@ -40,6 +48,57 @@ test('the console shows the threads of a user and the items of one', async () =>
   expect(said.html).toContain('hello &lt;there&gt;')
   expect((await scene.audit('admin_read'))[0]).toMatchObject({ actor: ada, user: 'alice' })
   expect((await browser.go(`${scene.console}/threads/cthr_unknown`)).status).toBe(404)
+})
+
+test('the console lists the threads of all users, of one workflow too, and the read is audited', async () => {
+  const page = await browser.go(`${scene.console}/threads`)
+  expect(page.text).toMatch(/Not mine\s+bob/)
+  expect(page.text).toMatch(/Thread 29\s+alice/)
+  expect(page.html).toContain('<option value="general">')
+  expect((await scene.audit('admin_read'))[0]).toMatchObject({ reason: 'GET /admin/threads' })
+  const ofWorkflow = await browser.go(`${scene.console}/threads?workflow=general&user=bob`)
+  expect(ofWorkflow.html).toContain('value="general" selected')
+  expect(ofWorkflow.text).toContain('Not mine')
+  expect(ofWorkflow.text).not.toContain('Thread 29')
+  expect((await browser.go(`${scene.console}/threads?workflow=gone`)).status).toBe(403)
+})
+
+test('a thread is deleted after a page that asks, and only once', async () => {
+  const path = `${scene.console}/threads/${thread}`
+  expect(await titles()).toContain('Mine')
+  const asks = await browser.go(`${path}/delete`)
+  expect(asks.text).toContain('It cannot be undone')
+  expect(asks.text).toMatch(/Title\s+Mine\s+User\s+alice/)
+  expect(await scene.audit('delete_thread')).toEqual([])
+
+  const done = await browser.submit('/delete')
+  expect([done.url, done.text]).toEqual([
+    `${scene.console}/threads`,
+    expect.stringContaining(`Thread ${thread} is deleted.`),
+  ])
+  expect(await titles()).not.toContain('Mine')
+  const entry = { actor: ada, user: 'alice', outcome: 'ok', reason: thread }
+  expect(await scene.audit('delete_thread')).toMatchObject([entry])
+
+  const { csrf = '' } = /name="csrf" value="(?<csrf>[^"]+)"/.exec(done.html)?.groups ?? {}
+  const { origin } = new URL(scene.console)
+  const send = (fields: Record<string, string>, headers = { origin }) =>
+    browser.send(`${path}/delete`, { method: 'POST', body: new URLSearchParams(fields), headers })
+  expect((await send({ csrf })).status).toBe(404)
+  expect((await browser.go(`${path}/delete`)).status).toBe(404)
+})
+
+test('a thread is not deleted by a form without the token of the sign-in', async () => {
+  const { origin } = new URL(scene.console)
+  const path = `${scene.console}/threads/${thread}/delete`
+  for (const init of [
+    { body: new URLSearchParams({ csrf: 'x' }), headers: { origin } },
+    { body: new URLSearchParams({ csrf: 'x' }), headers: { origin: 'https://evil.example' } },
+  ]) {
+    expect((await browser.send(path, { method: 'POST', ...init })).status).toBe(403)
+  }
+  expect(await titles()).toContain('Mine')
+  expect(await scene.audit('delete_thread')).toEqual([])
 })
 
 test('an export has all data and is audited', async () => {

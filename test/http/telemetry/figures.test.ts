@@ -125,3 +125,16 @@ test('they are read from the metrics; a store that is down leaves a gap', async 
   expect(metrics.figures.samples()[1]).toMatchObject({ mints: 0, activeSessions: null })
   metrics.figures.stop()
 })
+
+test('a day is kept too, in intervals of five minutes', async () => {
+  let mints = 0
+  const figures = createFigures(async () => snapshotOf({ mints: mints++ }), Date.now)
+  figures.start()
+  await vi.advanceTimersByTimeAsync(300_000)
+  expect(figures.samples('day')).toMatchObject([{ at: 1_700_000_300, mints: 30 }])
+  await vi.advanceTimersByTimeAsync(300 * 300_000)
+  expect(figures.samples('day')).toHaveLength(288)
+  expect(figures.samples('day').at(-1)).toMatchObject({ at: 1_700_090_300, mints: 30 })
+  expect(figures.samples('hour')).toHaveLength(360)
+  figures.stop()
+})

@@ -1,0 +1,88 @@
+// The first page: what goes on now, each figure with a link to its list.
+
+import { html } from 'hono/html'
+import type { SeenInstance } from '../../administer/overview.ts'
+import { adminRequest } from '../../http/authentication.ts'
+import { RANGES, type UpstreamLane } from '../../http/telemetry/figures.ts'
+import { unixSeconds } from '../../lib/clock.ts'
+import type { View } from '../access.ts'
+import type { PageParts } from '../page-answers.ts'
+import { badge, code, moment, panel, table } from '../view/fragments.ts'
+import type { Html } from '../view/layout.ts'
+import { countsOf, refusalTable } from './figures.ts'
+
+/** Minutes that count as now. */
+const MINUTES = 15
+
+/** `GET /admin` */
+export function overviewPage({ answers, administer, addresses, figures, now }: PageParts): View {
+  return async (c, signIn) => {
+    const found = await administer.readOverview(adminRequest(c))
+    const seconds = unixSeconds(now)
+    const since = seconds - MINUTES * 60
+    const latest = figures.samples().filter(({ at }) => at > since)
+    const { mints, refused, codes } = countsOf(latest)
+    const { root } = addresses
+    const mintsPage = `${root}/audit?${new URLSearchParams({ action: 'mint', since: String(since) })}`
+    const { blocks } = found
+    const content = html`<ul class="tiles">
+${tile({ href: `${root}/sessions`, name: 'Live sessions', figure: found.activeSessions, of: 'all instances' })}
+${tile({ href: mintsPage, name: 'Minted', figure: mints, of: `${MINUTES} min, this instance` })}
+${tile({ href: mintsPage, name: 'Refused', figure: refused, of: `${MINUTES} min, this instance`, tone: refused > 0 ? 'warn' : '' })}
+${tile({ href: `${root}/blocks`, name: 'Blocked users', figure: blocks.count, more: blocks.more, of: 'all instances' })}
+${tile({ href: `${root}/sessions?status=cancelling`, name: 'Waiting cancels', figure: found.outboxLength, of: 'not confirmed by OpenAI', tone: found.outboxLength > 0 ? 'warn' : '' })}
+</ul>
+<div class="actions">
+${panel({ id: 'refusals', title: `Refused in ${MINUTES} minutes`, content: refusalTable(codes), aside: html`<a href="${root}/figures">All figures</a>` })}
+${panel({ id: 'upstreams', title: 'ChatKit API', content: upstreamTable(figures.upstreams()) })}
+</div>
+${panel({ id: 'instances', title: 'Instances', content: instanceTable(found.instances, seconds) })}
+${latest.length === 0 ? html`<p class="fine">The first figures come ${RANGES.hour.seconds} seconds after the start.</p>` : ''}`
+    return answers.page(c, { title: 'Overview', signIn, section: 'overview' }, content)
+  }
+}
+
+interface Tile {
+  /** The list of what is counted. */
+  readonly href: string
+  readonly name: string
+  readonly figure: number
+  /** There are more than were counted. */
+  readonly more?: boolean
+  /** Says of which time or part the figure is. */
+  readonly of: string
+  readonly tone?: string
+}
+
+function tile({ href, name, figure, more, of, tone }: Tile): Html {
+  return html`<li class="${tone ?? ''}"><a href="${href}"><span>${name}</span>
+<strong>${figure.toLocaleString('en')}${more ? '+' : ''}</strong> <small>${of}</small></a></li>`
+}
+
+function upstreamTable(lanes: readonly UpstreamLane[]): Html {
+  const rows = lanes.map(({ key, breaker, open }) => [
+    code(key),
+    breaker,
+    open ? badge('refuses calls', 'bad') : badge('takes calls', 'good'),
+  ])
+  return html`${table({
+    caption: 'Calls of the ChatKit API by key, as this instance sees them',
+    columns: ['Key', 'Calls', 'State'],
+    rows,
+    empty: 'No workflow is hosted by OpenAI.',
+  })}<p class="fine">As this instance sees it. Calls are refused while most of them fail; a probe finds out when they work again.</p>`
+}
+
+function instanceTable(instances: readonly SeenInstance[], now: number): Html {
+  const rows = instances.map(({ id, lastWrote, self }) => [
+    code(id),
+    self ? badge('this one', 'good') : badge('seen'),
+    moment(lastWrote, now),
+  ])
+  return html`${table({
+    caption: 'Processes that wrote to the audit lately',
+    columns: ['Instance', '', 'Last wrote'].map((name) => name || 'Which'),
+    rows,
+    empty: 'None has written to the audit.',
+  })}<p class="fine">Known of others is only what they wrote to the shared audit in the last 10 minutes. Each start of a process counts as an instance.</p>`
+}
