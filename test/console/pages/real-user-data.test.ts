@@ -126,6 +126,7 @@ test('an export that fails is a page to read, not a file', async () => {
 
 test('an erase leaves nothing of the user but its proof', async () => {
   await browser.go(userPage())
+  await browser.submit('/revoke', { block_seconds: '0', reason: 'Alice Archer left' })
   const page = await browser.submit('/erase', { confirm: 'alice' })
   expect(page.status).toBe(200)
   expect(page.text).toContain('Everything is erased')
@@ -134,6 +135,10 @@ test('an erase leaves nothing of the user but its proof', async () => {
   const trail = await scene.registry.listAudit({ user: 'alice', limit: 100 })
   expect(trail?.data.map(({ action }) => action)).toEqual(['erase', 'erase'])
   expect(trail?.data[0]).toMatchObject({ actor: ada, outcome: 'ok' })
+  const audit = await browser.go(`${scene.console}/audit?action=revoke`)
+  expect(audit.text).toContain(ada)
+  expect(audit.text).not.toContain('alice')
+  expect(audit.text).not.toContain('Archer')
   const after = await browser.go(userPage())
   expect(after.text).toContain('No session is known')
   expect(after.text).toContain('No threads')
