@@ -10,6 +10,7 @@ export function createAssets(): (c: AppContext) => Response {
   const files = new Map([
     ['console.css', { type: 'text/css', text: styleSheet(at('assets/console.css')) }],
     ['charts.js', { type: 'text/javascript', text: readFileSync(at('assets/charts.js'), 'utf8') }],
+    ['pages.js', { type: 'text/javascript', text: readFileSync(at('assets/pages.js'), 'utf8') }],
     ['icon.svg', { type: 'image/svg+xml', text: icon() }],
   ])
   return (c) => {

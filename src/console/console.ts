@@ -24,6 +24,7 @@ import { cancelAction, sessionPage, sessionsPage } from './pages/sessions.ts'
 import { threadDeleteAction, threadDeletePage, threadPage, threadsPage } from './pages/threads.ts'
 import { revokeAction, unblockAction, userPage } from './pages/user.ts'
 import { eraseAction, exportAction } from './pages/user-data.ts'
+import { usersPage } from './pages/users.ts'
 import { createCookies, createSealer } from './sign-in/cookies.ts'
 import { createIdentityProvider } from './sign-in/identity-provider.ts'
 import { createSignInPages } from './sign-in/sign-in.ts'
@@ -140,6 +141,7 @@ function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
     '/admin/sessions': { GET: [access.view(sessionsPage(parts))] },
     '/admin/sessions/:id': { GET: [access.view(sessionPage(parts))] },
     '/admin/sessions/:id/cancel': { POST: [access.action(cancelAction(parts))] },
+    '/admin/users': { GET: [access.view(usersPage(parts))] },
     '/admin/user': { GET: [access.view(userPage(parts))] },
     '/admin/user/revoke': { POST: [access.action(revokeAction(parts))] },
     '/admin/user/unblock': { POST: [access.action(unblockAction(parts))] },

@@ -24,21 +24,26 @@ async function start(options?: SceneOptions) {
 }
 
 describe('while the store is down', () => {
-  test.each(['', '/blocks', '/audit', '/user?user=alice', '/sessions/cksess_x', '/figures'])(
-    'the page %s is 503 and says what to do',
-    async (path) => {
-      const browser = await (await start()).signedIn()
-      scene.registry.failing.add('*')
-      const page = await browser.go(scene.console + path)
-      expect(page.status).toBe(503)
-      expect(page.headers.get('retry-after')).toBe('2')
-      expect(page.text).toContain('The session store does not answer')
-      scene.registry.failing.clear()
-      if (path !== '/sessions/cksess_x') {
-        expect((await browser.go(scene.console + path)).status).toBe(200)
-      }
-    },
-  )
+  test.each([
+    '',
+    '/users',
+    '/blocks',
+    '/audit',
+    '/user?user=alice',
+    '/sessions/cksess_x',
+    '/figures',
+  ])('the page %s is 503 and says what to do', async (path) => {
+    const browser = await (await start()).signedIn()
+    scene.registry.failing.add('*')
+    const page = await browser.go(scene.console + path)
+    expect(page.status).toBe(503)
+    expect(page.headers.get('retry-after')).toBe('2')
+    expect(page.text).toContain('The session store does not answer')
+    scene.registry.failing.clear()
+    if (path !== '/sessions/cksess_x') {
+      expect((await browser.go(scene.console + path)).status).toBe(200)
+    }
+  })
 
   test('a form gets 503, and is done when repeated later', async () => {
     const browser = await (await start()).signedIn()

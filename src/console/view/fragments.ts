@@ -78,6 +78,21 @@ export function badge(status: string, tone: string | undefined = TONES[status]):
   return html`<span class="badge ${tone ?? ''}">${status}</span>`
 }
 
+/** Most characters of a text in a table; of a longer one the middle is left out. */
+const SHORT_CHARACTERS = 40
+
+/** The beginning and the end of a long text. Show the whole somewhere too: texts may differ in the middle. */
+export function shortened(text: string): string {
+  const characters = [...text]
+  if (characters.length <= SHORT_CHARACTERS) return text
+  return `${characters.slice(0, 22).join('')}…${characters.slice(-16).join('')}`
+}
+
+/** The title that has a text in full, where {@link shortened} leaves out its middle. */
+export function whole(text: string): Html {
+  return shortened(text) === text ? html`` : html` title="${text}"`
+}
+
 /** An id or another text in a fixed-width font. */
 export function code(text: string): Html {
   return html`<code>${text}</code>`

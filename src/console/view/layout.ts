@@ -7,7 +7,7 @@ import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 /** A piece of a page; whatever is put into it by `html` is escaped. */
 export type Html = ReturnType<typeof html>
 
-type Section = 'overview' | 'sessions' | 'threads' | 'blocks' | 'audit' | 'figures'
+type Section = 'overview' | 'sessions' | 'users' | 'threads' | 'blocks' | 'audit' | 'figures'
 
 /** A page without its content. */
 export interface PageFrame {
@@ -29,6 +29,7 @@ const SECTIONS: readonly (readonly [Section, string, string])[] = [
   ['overview', '', 'Overview'],
   ['sessions', '/sessions', 'Sessions'],
   ['threads', '/threads', 'Threads'],
+  ['users', '/users', 'Users'],
   ['blocks', '/blocks', 'Blocks'],
   ['audit', '/audit', 'Audit'],
   ['figures', '/figures', 'Figures'],
@@ -46,6 +47,7 @@ export function pageStart(addresses: Addresses, frame: PageFrame): Html {
 <title>${frame.title} · chatkit-mint console</title>
 <link rel="icon" href="${root}/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="${root}/assets/console.css">
+${frame.signIn === undefined ? '' : html`<script src="${root}/assets/pages.js" defer></script>`}
 ${frame.charts ? html`<script src="${root}/assets/charts.js" defer></script>` : ''}
 </head>
 <body>
@@ -84,10 +86,10 @@ function header(addresses: Addresses, { signIn, section }: PageFrame): Html {
   return html`<header class="top">
 ${brand}
 <nav aria-label="Console"><ul>${links}</ul></nav>
-<form class="find" role="search" action="${root}/user" method="get">
-<label for="find-user" class="hidden">Go to a user</label>
-<input id="find-user" name="user" type="search" placeholder="Go to user…" required maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false">
-<button class="quiet">Go</button>
+<form class="find" role="search" action="${root}/users" method="get">
+<label for="find-user" class="hidden">Find a user</label>
+<input id="find-user" name="q" type="search" placeholder="Find a user…" maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false">
+<button class="quiet">Find</button>
 </form>
 <form class="who" action="${root}/sign-out" method="post">
 ${csrfField(signIn)}<span title="${signIn.actor}">${signIn.name}</span>

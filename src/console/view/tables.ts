@@ -7,7 +7,7 @@ import type { SessionRecord } from '../../registry/records.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Addresses } from '../addresses.ts'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
-import { badge, code, moment, table } from './fragments.ts'
+import { badge, code, moment, shortened, table, whole } from './fragments.ts'
 import { csrfField, type Html } from './layout.ts'
 
 interface SessionTableParts {
@@ -29,7 +29,7 @@ export function sessionTable(records: readonly SessionRecord[], parts: SessionTa
     const view = presentSession(record, now)
     const path = `${addresses.root}/sessions/${encodeURIComponent(view.id)}`
     return [
-      html`<a href="${path}">${code(shortened(view.id))}</a>`,
+      html`<a href="${path}">${code(shortId(view.id))}</a>`,
       ...(users ? [userLink(addresses, view.user)] : []),
       view.workflow,
       badge(view.status),
@@ -42,13 +42,13 @@ export function sessionTable(records: readonly SessionRecord[], parts: SessionTa
 }
 
 /** The link leads to the whole id; ids differ in their first characters. */
-function shortened(id: string): string {
+function shortId(id: string): string {
   return id.length > 22 ? `${id.slice(0, 21)}…` : id
 }
 
 /** A link to a user's page. The user may have any characters: the text is escaped, the address encoded. */
 export function userLink(addresses: Addresses, user: string): Html {
-  return html`<a class="user" href="${addresses.userPage(user)}">${user}</a>`
+  return html`<bdi class="user"><a href="${addresses.userPage(user)}"${whole(user)}>${shortened(user)}</a></bdi>`
 }
 
 /** The button that cancels a session. */

@@ -1,0 +1,74 @@
+// Searches as one types, refreshes parts that are not final yet, and copies long ids. Without this script
+// a button, a link and a title do the same.
+
+const TYPED_MS = 250
+const FIRST_MS = 1500
+const MOST_MS = 10_000
+/** Then nobody is looking, and each look is in the audit. */
+const MOST_TIMES = 60
+
+let asked = new AbortController()
+watchSearch(document.querySelector('form[data-live]'))
+void keepRefreshing()
+offerCopies(document)
+
+function watchSearch(form) {
+  let waiting
+  form?.addEventListener('input', () => {
+    clearTimeout(waiting)
+    waiting = setTimeout(() => void search(form), TYPED_MS)
+  })
+}
+
+async function search(form) {
+  const url = new URL(form.action)
+  url.search = String(new URLSearchParams(new FormData(form)))
+  if (await renew(url, { evenFailed: true })) history.replaceState(null, '', url)
+}
+
+async function keepRefreshing(times = 0) {
+  if (document.querySelector('[data-refresh]') === null || times >= MOST_TIMES) return
+  await new Promise((resolve) => setTimeout(resolve, Math.min(FIRST_MS * (times + 1), MOST_MS)))
+  await renew(new URL(location.href), { evenFailed: false })
+  await keepRefreshing(times + 1)
+}
+
+/** Takes the parts of this page from the page at `url`; a page without them is shown instead. */
+async function renew(url, { evenFailed }) {
+  asked.abort()
+  asked = new AbortController()
+  try {
+    const response = await fetch(url, { signal: asked.signal, headers: { accept: 'text/html' } })
+    const page = new DOMParser().parseFromString(await response.text(), 'text/html')
+    const pairs = Array.from(document.querySelectorAll('[data-part]'), (part) => [
+      part,
+      page.getElementById(part.id),
+    ])
+    if (pairs.some(([, fresh]) => fresh === null)) {
+      if (response.status < 500 || evenFailed) location.assign(url)
+      return false
+    }
+    for (const [part, fresh] of pairs) put(part, fresh)
+    return true
+  } catch {
+    // A later letter replaced this request, or the service is away for a moment.
+    return false
+  }
+}
+
+function put(part, fresh) {
+  part.toggleAttribute('data-refresh', fresh.hasAttribute('data-refresh'))
+  if (part.innerHTML === fresh.innerHTML) return
+  part.replaceChildren(...fresh.childNodes)
+  offerCopies(part)
+}
+
+function offerCopies(within) {
+  for (const button of within.querySelectorAll('button[data-copy]')) {
+    button.hidden = false
+    button.addEventListener('click', async () => {
+      await navigator.clipboard.writeText(button.dataset.copy)
+      button.textContent = 'Copied'
+    })
+  }
+}

@@ -1,0 +1,131 @@
+// Lists users, and finds them by the beginning of a name.
+
+import { html } from 'hono/html'
+import { adminRequest } from '../../http/authentication.ts'
+import type { AppContext } from '../../http/context.ts'
+import { unixSeconds } from '../../lib/clock.ts'
+import { MAX_USER_CHARACTERS, parseUserId } from '../../lib/ids.ts'
+import type { KnownUser } from '../../registry/known-users.ts'
+import type { View } from '../access.ts'
+import type { Addresses } from '../addresses.ts'
+import type { PageParts } from '../page-answers.ts'
+import { badge, moment, shortened, table, whole } from '../view/fragments.ts'
+import { type Html, USER_UNITS } from '../view/layout.ts'
+import { PAGE_ROWS, pageOrStart } from '../view/paging.ts'
+import { userLink } from '../view/tables.ts'
+
+/** `GET /admin/users?q=…`: without a search all users, last seen first. */
+export function usersPage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
+    const { q, after, problem } = asked(c)
+    const frame = { title: 'Users', signIn, section: 'users' } as const
+    if (problem !== undefined) {
+      c.status(400)
+      return answers.page(c, frame, pageOf(addresses, { q, found: problem, results: html`` }))
+    }
+    const seconds = unixSeconds(now)
+    const base = `${addresses.root}/users?${new URLSearchParams(q === '' ? {} : { q })}`
+    const query = { q: q || undefined, after, limit: PAGE_ROWS, now: seconds }
+    const found = await administer.listUsers(adminRequest(c), query)
+    const { data, hasMore } = pageOrStart(found, base)
+    const rows = userTable(data, { addresses, seconds })
+    const pages = neighbours(base, { after, last: hasMore ? data.at(-1)?.user : undefined })
+    const results = data.length === 0 ? nobody(addresses, q) : html`${rows}${pages}`
+    const sentence = sentenceOf(q, { count: data.length, hasMore })
+    return answers.page(c, frame, pageOf(addresses, { q, found: sentence, results }))
+  }
+}
+
+/** Hono leaves an escape that is not UTF-8, such as half a surrogate, as it stands. */
+function asked(c: AppContext) {
+  const { q = '', after } = c.req.query()
+  const cursor = after || undefined
+  if (!URL.canParse(c.req.url) || !decodes(new URL(c.req.url).search)) {
+    const problem = 'This search holds half a character: its address is not valid UTF-8.'
+    return { q: '', after: cursor, problem }
+  }
+  if ([...q].length > MAX_USER_CHARACTERS) {
+    const problem = `This search is too long: names have at most ${MAX_USER_CHARACTERS} characters.`
+    return { q: [...q].slice(0, MAX_USER_CHARACTERS).join(''), after: cursor, problem }
+  }
+  return { q, after: cursor, problem: undefined }
+}
+
+function decodes(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function pageOf(
+  { root }: Addresses,
+  {
+    q,
+    found,
+    results,
+  }: { readonly q: string; readonly found: Html | string; readonly results: Html },
+): Html {
+  return html`<form class="filters" method="get" action="${root}/users" role="search" aria-label="Find users" data-live>
+<div><label for="q">User or subject begins with</label><input id="q" name="q" type="search" value="${q}" maxlength="${USER_UNITS}" autocomplete="off" autocapitalize="off" spellcheck="false" dir="auto"></div>
+<div class="buttons"><button>Find</button> <a href="${root}/users">All users</a></div>
+</form>
+<p id="found" class="fine" role="status" data-part>${found}</p>
+<div id="results" data-part>${results}</div>`
+}
+
+function sentenceOf(
+  q: string,
+  { count, hasMore }: { readonly count: number; readonly hasMore: boolean },
+): Html | string {
+  const name = html`<bdi class="user">${shortened(q)}</bdi>`
+  if (count === 0)
+    return q === '' ? 'Nobody has had a session yet.' : html`Nobody’s name begins with ${name}.`
+  const users = `${hasMore ? 'The first ' : ''}${count} user${count === 1 ? '' : 's'}`
+  return q === '' ? `${users}, last seen first.` : html`${users} whose name begins with ${name}.`
+}
+
+/** An id that was never seen can still be blocked, from its page. */
+function nobody(addresses: Addresses, q: string): Html {
+  if (parseUserId(q) === undefined) return html``
+  const broken = q.includes('\uFFFD')
+    ? html`<p>The search holds <code>\uFFFD</code>, which stands for half a character that was lost on the way.</p>`
+    : ''
+  return html`${broken}<p class="empty">Case does not matter; blanks, <code>%</code> and <code>_</code> are what they are.
+To block somebody before their first session, open <a href="${addresses.userPage(q)}">the page of the user with exactly this id</a>.</p>`
+}
+
+function userTable(
+  users: readonly KnownUser[],
+  { addresses, seconds }: { readonly addresses: Addresses; readonly seconds: number },
+): Html {
+  const rows = users.map(({ user, subject, issuer, lastSeen, liveSessions, blockedUntil }) => [
+    userLink(addresses, user),
+    html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`,
+    html`<bdi class="user"${whole(issuer)}>${shortened(issuer)}</bdi>`,
+    moment(lastSeen, seconds),
+    liveSessions,
+    blockedUntil === undefined
+      ? ''
+      : html`${badge('blocked', 'bad')} until ${moment(blockedUntil, seconds)}`,
+  ])
+  const columns = ['User', 'Subject', 'Issuer', 'Last seen', 'Live sessions', 'Blocked']
+  return table({ caption: 'Users', columns, rows, empty: '' })
+}
+
+/** The list goes forward only: users move to its beginning while it is read. */
+function neighbours(
+  base: string,
+  { after, last }: { readonly after: string | undefined; readonly last: string | undefined },
+): Html {
+  if (after === undefined && last === undefined) return html``
+  const [path, query] = base.split('?')
+  const more = new URLSearchParams(query)
+  if (last !== undefined) more.set('after', last)
+  return html`<nav class="pager" aria-label="Pages">
+${after === undefined ? '' : html`<a href="${base}">Back to the start</a>`}
+${last === undefined ? '' : html`<a rel="next" href="${path}?${more}">Older</a>`}
+</nav>`
+}
