@@ -2,7 +2,7 @@
 import type { InputDeclaration, InputValue, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { scrub } from '../lib/log.ts'
-import { showAll } from '../lib/show.ts'
+import { show, showAll } from '../lib/show.ts'
 import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
 
 /** The part of a request for a session that the client chooses. */
@@ -45,8 +45,7 @@ export function chooseWorkflow(
     const reason = `${problem}; received ${showAll(Object.keys(input))}, expected ${declared}`
     throw new ServiceError('invalid_request', { reason, detail: `${problem}.` })
   }
-  const which = named === undefined ? 'any workflow' : 'the workflow asked for'
-  throw new ServiceError('workflow_not_allowed', { reason: `the caller may not use ${which}` })
+  throw notAllowed(workflows, caller, named)
 }
 
 /**
@@ -62,9 +61,24 @@ export function requireWorkflow(
 ): void {
   const workflow = workflows.find((one) => one.name === name)
   if (workflow !== undefined && whyRefused(workflow.when, scopeOf(caller)) === undefined) return
-  throw new ServiceError('workflow_not_allowed', {
-    reason: 'the caller may not use the workflow asked for',
-  })
+  throw notAllowed(workflows, caller, name)
+}
+
+/** Its reason names the workflows that the caller may use whatever the input; the answer names none. */
+function notAllowed(
+  workflows: readonly WorkflowSettings[],
+  caller: VerifiedClaims,
+  named: string | undefined,
+): ServiceError {
+  if (named === undefined) {
+    return new ServiceError('workflow_not_allowed', {
+      reason: 'the caller may not use any workflow',
+    })
+  }
+  const allowed = workflows.filter(({ when }) => whyRefused(when, scopeOf(caller)) === undefined)
+  const expected = showAll(allowed.map(({ name }) => name))
+  const reason = `the caller may not use the workflow asked for; received ${show(named)}, expected ${expected}`
+  return new ServiceError('workflow_not_allowed', { reason })
 }
 
 /**

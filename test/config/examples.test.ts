@@ -76,6 +76,15 @@ test('every example has a sample', () => {
   expect(FILES.toSorted()).toEqual(Object.keys(SAMPLES).toSorted())
 })
 
+test.each(FILES)('%s has the workflow that the guides of pages ask for', (file) => {
+  const asked = Array.from(
+    guideText('react').matchAll(/chatkit\/(\w+)'|workflow: '(\w+)',\n +getToken/g),
+    ([, path, name]) => path ?? name,
+  )
+  expect(asked).toEqual(['helpdesk', 'helpdesk'])
+  expect(Object.keys(parse(read(file)).workflows)).toContain(asked[0])
+})
+
 test('every example stands in the guide', () => {
   const guide = guideText('identity-providers')
   expect(FILES.slice(1).filter((file) => !guide.includes(`\`config/${file}\``))).toEqual([])

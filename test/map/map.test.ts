@@ -56,16 +56,19 @@ test('an unknown name, a forbidden one and a failing rule get the same answer', 
   expect(refused({ groups: ['support'] }, { workflow: '' })).toEqual(NOT_ALLOWED)
 })
 
-test('an unknown name and a forbidden one get the same reason in the log', () => {
-  const message = (workflow: string): string => {
+test('the log names the workflow asked for and those of the caller, alike for an unknown name and a forbidden one', () => {
+  const message = (workflow: string, claims = {}): string => {
     try {
-      session({ groups: [] }, { workflow })
+      session(claims, { workflow })
       return 'none'
     } catch (error) {
       return String(error)
     }
   }
-  expect(message('unknown')).toBe(message('support'))
+  expect(message('sales', { groups: ['support'] })).toMatch(/received "sales", expected "support"$/)
+  expect(message('support', {})).toMatch(/received "support", expected none$/)
+  expect(message('unknown').replace('unknown', 'support')).toBe(message('support'))
+  expect(message(`Bearer sk-${'a'.repeat(300)}\n`)).not.toMatch(/sk-a|\n/)
 })
 
 test('a caller for whom no rule holds may use no workflow', () => {

@@ -13,7 +13,7 @@ export const EXAMPLE_LINES = {
     route: '/v1/sessions',
     status: 200,
     user: '9f0c6f1d2b7a4e35',
-    workflow: 'support',
+    workflow: 'helpdesk',
     session: 'cksess_68e5c1f0',
     upstream: {
       operation: 'create_session',

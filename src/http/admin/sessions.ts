@@ -50,7 +50,7 @@ const example = {
   id: 'cksess_68e5c1f0',
   object: 'chatkit_mint.session',
   user: 'https://login.acme.example/|alice',
-  workflow: 'support',
+  workflow: 'helpdesk',
   status: 'active',
   created_at: 1_790_000_000,
   expires_at: 1_790_000_600,

@@ -12,7 +12,7 @@ const CONFIG = `issuers:
     audience: [chat-api]
     algorithms: [RS256]
 workflows:
-  support:
+  helpdesk:
     server: http://localhost:8000/chatkit # your ChatKit server
 cors: { origins: [https://app.acme.example] }`
 

@@ -61,7 +61,7 @@ export const SESSION_ROUTES = {
       'config and the verified token. `current_client_secret` is what ChatKit passes to ' +
       '`getClientSecret`: that session ends when the new one is minted.',
     tag: 'sessions',
-    requestBody: { schema: mintBody, example: { workflow: 'support' } },
+    requestBody: { schema: mintBody, example: { workflow: 'helpdesk' } },
     answers: [
       jsonAnswer('The client secret of a new session.', clientSecret, {
         client_secret: 'ek_68e5…',

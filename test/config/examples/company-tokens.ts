@@ -14,7 +14,7 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     },
     typ: 'JWT',
     user: 'https://acme.cloudflareaccess.com|7335d417-61da-459d-899c-0a01c76a2f94',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: undefined,
     without: [{ email: 'alice@other.example' }, null],
     mistakes: {
@@ -35,7 +35,7 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     },
     typ: 'JWT',
     user: 'https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0|object-id',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: { name: 'Alice' },
     asAdmin: { roles: ['ChatKit.Admin'] },
     without: [{ roles: ['Other'] }, null],
@@ -67,7 +67,7 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     asAdmin: { roles: ['ChatKit.Admin'] },
     without: [
       { groups: undefined, _claim_names: { groups: 'src1' }, _claim_sources: { src1: {} } },
-      'support',
+      'helpdesk',
     ],
     mistakes: {
       'a tenant that is not on the list': {
@@ -94,7 +94,7 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     },
     typ: 'JWT',
     user: 'https://login.acme.example/realms/app|0d2f1c3b-4a5e-6f70-8192-a3b4c5d6e7f8',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: { name: 'Alice' },
     asAdmin: { realm_access: { roles: ['chatkit-admin'] } },
     without: [{ realm_access: { roles: [] } }, null],
@@ -115,7 +115,7 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     },
     typ: 'JWT',
     user: 'https://login.acme.example/realms/app|0d2f1c3b-4a5e-6f70-8192-a3b4c5d6e7f8',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: undefined,
     without: [{ realm_access: {} }, null],
     mistakes: { 'the address inside': { iss: 'http://keycloak:8080/realms/app' } },
@@ -133,7 +133,7 @@ export const COMPANY_TOKENS: Record<string, Sample> = {
     },
     typ: 'none',
     user: 'https://acme.okta.com/oauth2/default|00u1b2c3d4',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: undefined,
     asAdmin: { groups: ['chat-admin'] },
     without: [{ groups: undefined }, null],

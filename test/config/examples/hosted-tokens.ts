@@ -28,7 +28,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     workflow: 'support',
     variables: { plan: 'free' },
     asAdmin: { permissions: ['chatkit:admin'] },
-    without: [{ 'https://acme.example/roles': [] }, 'help'],
+    without: [{ 'https://acme.example/roles': [] }, 'helpdesk'],
     mistakes: {
       'an ID token, whose audience is the application': { aud: 'my_client_id' },
       'an issuer without its slash': { iss: 'https://acme.eu.auth0.com' },
@@ -51,7 +51,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     workflow: 'team',
     variables: { organization: 'org_1', role: 'member' },
     asAdmin: { o: { id: 'org_1', slg: 'acme', rol: 'admin' } },
-    without: [{ o: { id: 'org_2', slg: 'other', rol: 'admin' } }, 'personal'],
+    without: [{ o: { id: 'org_2', slg: 'other', rol: 'admin' } }, 'helpdesk'],
     mistakes: {
       'a token that no page asked for': { azp: undefined },
       'a token for another page': { azp: 'https://other.acme.example' },
@@ -68,7 +68,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     },
     typ: 'JWT',
     user: 'https://clerk.acme.example|user_2xAbCdEfGh',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: undefined,
     mistakes: {
       'a token for another page': { azp: 'https://other.acme.example' },
@@ -87,7 +87,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     },
     typ: 'none',
     user: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI|aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: { username: 'alice' },
     asAdmin: { 'cognito:groups': ['chatkit-admin'] },
     without: [{ token_use: 'id' }, null],
@@ -108,7 +108,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     },
     typ: 'JWT',
     user: 'https://securetoken.google.com/acme-app|Xa1b2C3d4',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: { plan: 'pro' },
     asAdmin: { chatkit_admin: true },
     without: [{ firebase: { sign_in_provider: 'anonymous' } }, null],
@@ -129,7 +129,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     },
     typ: 'JWT',
     user: 'stytch.com/project-live-11111111-2222-3333-4444-555555555555|user-live-1',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: { plan: 'free' },
     mistakes: {
       'a token of the test project': {
@@ -142,7 +142,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     claims: SUPABASE,
     typ: 'JWT',
     user: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1|00000000-1111-2222-3333-444444444444',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: { plan: 'free', two_factors: false },
     asAdmin: { app_metadata: { roles: ['chatkit-admin'] } },
     without: [{ is_anonymous: true }, null],
@@ -155,7 +155,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     claims: SUPABASE,
     typ: 'JWT',
     user: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1|00000000-1111-2222-3333-444444444444',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: undefined,
     without: [{ is_anonymous: true }, null],
     mistakes: {
@@ -167,7 +167,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     claims: SUPABASE,
     typ: 'JWT',
     user: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1|00000000-1111-2222-3333-444444444444',
-    workflow: 'support',
+    workflow: 'helpdesk',
     variables: undefined,
     without: [{ is_anonymous: true }, null],
     mistakes: {
@@ -190,7 +190,7 @@ export const HOSTED_TOKENS: Record<string, Sample> = {
     workflow: 'team',
     variables: { role: 'member' },
     asAdmin: { role: 'admin' },
-    without: [{ org_id: undefined, role: undefined }, 'personal'],
+    without: [{ org_id: undefined, role: undefined }, 'helpdesk'],
     mistakes: {
       'the issuer of a newer environment': {
         iss: 'https://api.workos.com/user_management/client_01EXAMPLE',

@@ -38,7 +38,7 @@ export function doctorCommand(io: Io): Command {
     .option('--workflow <name>', 'look at this workflow only')
     .option('--user <user>', 'mint for this ChatKit user', DOCTOR)
     .addOption(jsonOption())
-    .addHelpText('after', examples('doctor', 'doctor --workflow support'))
+    .addHelpText('after', examples('doctor', 'doctor --workflow helpdesk'))
     .action((options: Options) => doctor(io, options))
 }
 

@@ -41,7 +41,7 @@ export function jwtExplainCommand(io: Io): Command {
     .option('--input <json>', "a client's input, a JSON object")
     .option('--offline', 'fetch no keys: signatures are checked only by keys in the config')
     .addOption(jsonOption())
-    .addHelpText('after', examples('jwt explain --workflow support < token.txt'))
+    .addHelpText('after', examples('jwt explain --workflow helpdesk < token.txt'))
     .action((options: Options) => explain(io, options))
 }
 

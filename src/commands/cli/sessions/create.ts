@@ -62,7 +62,7 @@ export function createSession(io: Io): Command {
 
 const EXAMPLES = examples(
   'sessions create --user x --workflow \'{id: wf_68e5, state_variables: {plan: pro, account: "0042"}}\'',
-  'sessions create --url https://chat.example.com --token-file token.txt --workflow support',
+  'sessions create --url https://chat.example.com --token-file token.txt --workflow helpdesk',
 )
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
