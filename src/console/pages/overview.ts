@@ -23,7 +23,8 @@ export function overviewPage({ answers, administer, addresses, figures, now }: P
     const latest = figures.samples().filter(({ at }) => at > since)
     const { mints, refused, codes } = countsOf(latest)
     const { root } = addresses
-    const mintsPage = `${root}/audit?${new URLSearchParams({ action: 'mint', since: String(since) })}`
+    const minute = new Date((since - (since % 60)) * 1000).toISOString().slice(0, 16)
+    const mintsPage = `${root}/audit?${new URLSearchParams({ action: 'mint', since: minute })}`
     const { blocks } = found
     const content = html`<ul class="tiles">
 ${tile({ href: `${root}/sessions`, name: 'Live sessions', figure: found.activeSessions, of: 'all instances' })}

@@ -12,7 +12,7 @@ import type { PageParts } from '../page-answers.ts'
 import { addressWith, filterForm, textField, workflowField } from '../view/filters.ts'
 import { badge, code, facts, moment } from '../view/fragments.ts'
 import { csrfField } from '../view/layout.ts'
-import { optionalText, PAGE_ROWS, pager, queryOf } from '../view/paging.ts'
+import { forwardCursors, forwardPager, optionalText, PAGE_ROWS, queryOf } from '../view/paging.ts'
 import { threadTable, userLink } from '../view/tables.ts'
 import { transcript } from '../view/transcript.ts'
 import { knownUser } from './user.ts'
@@ -20,24 +20,24 @@ import { knownUser } from './user.ts'
 /** Items of a page of a transcript. */
 const ITEMS = 100
 
-/** A list over several sources pages forward only, so pages of threads never link to a page before. */
-const threadQuery = z.object({ user: optionalText, workflow: optionalText, after: optionalText })
+/** A list over several sources is walked forward only. */
+const threadQuery = z.object({ user: optionalText, workflow: optionalText, ...forwardCursors })
 
 /** `GET /admin/threads`: of all users and workflows unless asked otherwise, newest first. */
 export function threadsPage({ answers, administer, addresses, workflows, now }: PageParts): View {
   return async (c, signIn) => {
-    const { after, user, workflow } = queryOf(c, threadQuery)
+    const { after, trail, user, workflow } = queryOf(c, threadQuery)
     if (user !== undefined) knownUser(user)
     const walk = { user, workflow, after, limit: PAGE_ROWS, order: 'desc' } as const
     const page = await administer.listThreads(adminRequest(c, readOptions(c)), walk)
     const { root } = addresses
     const base = addressWith(`${root}/threads`, { user, workflow })
-    const ends = { before: undefined, first: undefined, last: page.last_id ?? undefined }
+    const older = page.has_more ? (page.last_id ?? undefined) : undefined
     const fields = html`${textField('user', 'User', user)}${workflowField(workflows, workflow)}`
     const whose = user && html`<p class="lead">${userLink(addresses, user)}</p>`
     const content = html`${filterForm({ action: `${root}/threads`, label: 'Filter threads', fields })}${whose ?? ''}
 ${threadTable(page.data, { addresses, now: unixSeconds(now), users: true })}
-${pager({ base, after, hasMore: page.has_more, ...ends })}`
+${forwardPager({ base, after, trail, older })}`
     return answers.page(c, { title: 'Threads', signIn, section: 'threads' }, content)
   }
 }

@@ -25,6 +25,11 @@ export function textField(name: string, label: string, value: string | undefined
   return html`<div><label for="f-${name}">${label}</label><input id="f-${name}" name="${name}" value="${value ?? ''}" maxlength="${USER_UNITS}" autocomplete="off" spellcheck="false"></div>`
 }
 
+/** A field for a date and a time, to the minute; the label says that it is UTC. */
+export function minuteField(name: string, label: string, value: string | undefined): Html {
+  return html`<div><label for="f-${name}">${label}</label><input id="f-${name}" name="${name}" type="datetime-local" value="${value ?? ''}"></div>`
+}
+
 /** A field of choices, each with its value and its label. */
 export function choiceField({
   name,

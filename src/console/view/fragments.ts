@@ -37,6 +37,13 @@ export function moment(at: number, now: number): Html {
   return html`${instant(at)} <small>${distance(at, now)}</small>`
 }
 
+/** A time relative to now, in Unix seconds; pointer or focus in its row shows the absolute one. */
+export function when(at: number, now: number): Html {
+  if (!(Math.abs(at) <= LAST_SECOND)) return html`${String(at)}`
+  const iso = new Date(at * 1000).toISOString()
+  return html`<time class="when" datetime="${iso}">${distance(at, now)} <span>${iso.slice(0, 19).replace('T', ' ')} UTC</span></time>`
+}
+
 /** The last second that a Date can hold (ECMA-262 §21.4.1.1). */
 const LAST_SECOND = 8.64e12
 

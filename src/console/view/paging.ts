@@ -50,6 +50,44 @@ export function pageOrStart<T>(page: Page<T> | undefined, start: string): Page<T
   })
 }
 
+/** Cursors of a list that is walked forward only: the trail holds those of the pages before. */
+export const forwardCursors = { after: optionalText, trail: optionalText }
+
+/** An address stays shorter than what browsers and proxies take. */
+const MOST_TRAIL = 25
+
+/** Links to the neighbouring pages of such a list. */
+export function forwardPager({
+  base,
+  after,
+  trail,
+  older,
+}: {
+  /** Path and query without cursors. */
+  readonly base: string
+  readonly after: string | undefined
+  /** Cursors of the pages before, the oldest first. */
+  readonly trail: string | undefined
+  /** The cursor of the next page; undefined when there is none. */
+  readonly older: string | undefined
+}): Html {
+  const before = trail?.split(' ') ?? []
+  const link = (cursors: readonly (string | undefined)[]) => {
+    const known = cursors.filter((cursor) => cursor !== undefined)
+    const [path = '', query] = base.split('?')
+    const parameters = new URLSearchParams(query)
+    parameters.set('after', known.at(-1) ?? '')
+    parameters.set('trail', known.slice(-MOST_TRAIL, -1).join(' '))
+    return `${path}?${parameters}`
+  }
+  if (after === undefined && older === undefined) return html``
+  return html`<nav class="pager" aria-label="Pages">
+${after === undefined ? '' : html`<a href="${base}">Newest</a>`}
+${before.length === 0 ? '' : html`<a rel="prev" href="${link(before)}">Newer</a>`}
+${older === undefined ? '' : html`<a rel="next" href="${link([...before, after, older])}">Older</a>`}
+</nav>`
+}
+
 /** A page of a list. */
 interface Position {
   /** Path and query without cursors. */

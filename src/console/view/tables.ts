@@ -7,7 +7,7 @@ import type { SessionRecord } from '../../registry/records.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Addresses } from '../addresses.ts'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
-import { badge, code, moment, shortened, table, whole } from './fragments.ts'
+import { badge, code, moment, shortened, table, when, whole } from './fragments.ts'
 import { csrfField, type Html } from './layout.ts'
 
 interface SessionTableParts {
@@ -91,16 +91,37 @@ export function auditTable(
     addresses,
     now,
     users,
-  }: { readonly addresses: Addresses; readonly now: number; readonly users: boolean },
+    empty = 'Nothing yet.',
+  }: {
+    readonly addresses: Addresses
+    readonly now: number
+    readonly users: boolean
+    readonly empty?: string
+  },
 ): Html {
   const columns = ['When', 'Action', ...(users ? ['User'] : []), 'By', 'Outcome', 'Details']
   const rows = entries.map((entry) => [
-    moment(entry.at, now),
+    when(entry.at, now),
     html`<span class="action">${entry.action}</span>`,
-    ...(users ? [entry.user === undefined ? '' : userLink(addresses, entry.user)] : []),
-    html`<span class="user">${entry.actor ?? 'erased'}</span>`,
+    ...(users
+      ? [entry.user === undefined ? erasedOr(entry, 'user') : userLink(addresses, entry.user)]
+      : []),
+    entry.actor === undefined ? ERASED : actorLink(addresses, entry.actor),
     badge(entry.outcome),
-    html`${entry.reason ?? ''} ${entry.requestId === undefined ? '' : html`<small>${code(entry.requestId)}</small>`}`,
+    html`${entry.reason ?? erasedOr(entry, 'reason')} ${entry.requestId === undefined ? '' : html`<small>${code(entry.requestId)}</small>`}`,
   ])
-  return table({ caption: 'Audit trail, newest first', columns, rows, empty: 'Nothing yet.' })
+  return table({ caption: 'Audit, newest first', columns, rows, empty })
+}
+
+/** Stands where an erase took what was there; the hash of the entry still proves it. */
+const ERASED = html`<em class="soft">erased</em>`
+
+function erasedOr({ chain }: AuditEntry, field: 'user' | 'reason'): Html {
+  return chain?.erased?.[field] === undefined ? html`` : ERASED
+}
+
+/** A link to what an actor did. */
+export function actorLink({ root }: Addresses, actor: string): Html {
+  const href = `${root}/audit?${new URLSearchParams({ actor })}`
+  return html`<bdi class="user"><a href="${href}"${whole(actor)}>${shortened(actor)}</a></bdi>`
 }
