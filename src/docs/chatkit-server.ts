@@ -13,7 +13,7 @@ import {
   type ThreadStreamEvent,
   type UserMessageItem,
 } from 'chatkit-node-backend-sdk'
-import { type ChatKitContext, createVerifier } from './verify-chatkit-token.ts'
+import { type ChatKitContext, createVerifier, type Expected } from './verify-chatkit-token.ts'
 
 type Order = 'asc' | 'desc'
 
@@ -108,16 +108,22 @@ class Assistant extends ChatKitServer<ChatKitContext> {
   }
 }
 
-/**
- * @param options - `issuer`, chatkit-mint's PUBLIC_URL; `audience`, the workflow's `server`, to the letter
- * @returns the server, which the caller lets listen
- */
-export function createChatServer(options: { readonly issuer: string; readonly audience: string }) {
+/** One line, without the token. jose's message may repeat a name from the token's header, hence the quotes. */
+function refusal(error: unknown, { issuer, audience }: Expected): string {
+  const { message, cause } = error instanceof Error ? error : new Error(String(error))
+  const why = JSON.stringify(cause instanceof Error ? `${message}: ${cause.message}` : message)
+  return `401, the token was refused: ${why} (issuer ${issuer}, audience ${audience})\n`
+}
+
+/** @returns the server, which the caller lets listen */
+export function createChatServer(options: Expected) {
   const whoAsks = createVerifier(options)
   const assistant = new Assistant(new MemoryStore())
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const context = await whoAsks(request.headers.authorization).catch(() => undefined)
+    const context = await whoAsks(request.headers.authorization).catch((error: unknown) => {
+      process.stderr.write(refusal(error, options))
+    })
     if (context === undefined) return void response.writeHead(401).end()
     const result = await assistant.process(await buffer(request), context)
     if (!result.isStreaming) {

@@ -13,17 +13,24 @@ export interface ChatKitContext {
   readonly state: Readonly<Record<string, unknown>>
 }
 
-/**
- * @param options - `issuer`, chatkit-mint's PUBLIC_URL; `audience`, the workflow's `server`, to the
- * letter
- * @returns a function of the `Authorization` header; throws when the token is not chatkit-mint's
- */
-export function createVerifier(options: { readonly issuer: string; readonly audience: string }) {
-  const keys = createRemoteJWKSet(new URL(`${options.issuer}/.well-known/jwks.json`))
+/** Whose tokens a server takes. */
+export interface Expected {
+  /** chatkit-mint's PUBLIC_URL. */
+  readonly issuer: string
+  /** The workflow's `server`, to the letter. */
+  readonly audience: string
+  /** The address of chatkit-mint's keys, where this server cannot reach PUBLIC_URL. */
+  readonly keysUrl?: string | undefined
+}
+
+/** @returns a function of the `Authorization` header; throws when the token is not chatkit-mint's */
+export function createVerifier({ issuer, audience, keysUrl }: Expected) {
+  const keys = createRemoteJWKSet(new URL(keysUrl ?? `${issuer}/.well-known/jwks.json`))
   return async (authorization: string | undefined): Promise<ChatKitContext> => {
     const token = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1] ?? ''
     const { payload } = await jwtVerify(token, keys, {
-      ...options,
+      issuer,
+      audience,
       algorithms: ['ES256', 'EdDSA'],
       requiredClaims: ['exp', 'iat', 'sub'],
     })

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { createChatServer } from '../../src/docs/chatkit-server.ts'
 import { asAt, createThread, itemIn } from '../gateway/scene.ts'
 import { helpdeskSecret, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
@@ -12,7 +12,8 @@ import { input } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { freePort } from '../support/registry/redis.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
-import { samplesIn } from './samples.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+import { ROOT, samplesIn } from './samples.ts'
 
 // The guide's server in Node, behind the service, as a reader starts both.
 
@@ -59,7 +60,12 @@ test('answers the gateway alone, and each user for their own threads', async () 
   const url = `http://127.0.0.1:${port}/chatkit`
   const { id: thread_id } = await createThread(await userNamed('alice'))
   const get = ['threads.get_by_id', { thread_id }] as const
-  expect((await asAt(url, { secret: 'x' })(get)).status).toBe(401)
+  const refused = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  onTestFinished(() => refused.mockRestore())
+  expect((await asAt(url, { secret: 'a-bad-token' })(get)).status).toBe(401)
+  const line =
+    /^401, the token was refused: "Invalid Compact JWS" \(issuer http\S+, audience http\S+\)\n$/
+  expect(refused.mock.calls).toEqual([[expect.stringMatching(line)]])
   const bob = await userNamed('bob')
   expectProblem(await answerOf(await bob(get)), 404, 'not_found')
   expect(await (await bob(['threads.list'])).json()).toMatchObject({ data: [] })
@@ -71,12 +77,65 @@ test('answers the gateway alone, and each user for their own threads', async () 
   expect([await statusFor('alice'), await statusFor('bob')]).toEqual([200, 404])
 })
 
+/** With the registry, and tsx for an older Node, only where all guides are performed with real packages. */
+const INSTALLS = process.env['GUIDES'] === 'all'
+
+test('the guide’s commands start the one in Node, on loopback alone, and it says where', async () => {
+  const folder = scratchFolder()
+  for (const file of ['chatkit-server.ts', 'verify-chatkit-token.ts']) {
+    copyFileSync(join(ROOT, 'src/docs', file), join(folder, file))
+  }
+  const CHATKIT_MINT_KEYS_URL = `${running.url}/.well-known/jwks.json`
+  const [steps, ...more] = samplesIn('sh').filter(({ text }) => text.includes('start.ts'))
+  expect(more).toEqual([])
+  const port = await freePort()
+  const text = (steps?.text ?? '').replaceAll('8000', String(port)).replaceAll('8787', '1')
+  const installed = text
+    .replace(/^npm install .*$/m, `ln -s '${ROOT}/node_modules' node_modules`)
+    .replace('npx tsx start.ts', 'exec node start.ts')
+  const PATH = INSTALLS
+    ? (process.env['PATH'] ?? '')
+    : `${join(ROOT, 'node_modules/.bin')}:${process.env['PATH']}`
+  const env = {
+    ...(INSTALLS && process.env),
+    PATH,
+    HOST: undefined,
+    HOME: process.env['HOME'],
+    CHATKIT_MINT_KEYS_URL,
+  }
+  const script = `set -eu\n${INSTALLS ? text : installed}`
+  const child = spawn('bash', ['-c', script], { cwd: folder, env, detached: true })
+  const gone = once(child, 'close')
+  onTestFinished(async () => {
+    process.kill(-(child.pid ?? 0), 'SIGKILL')
+    await gone
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (said += part))
+  const line = `ChatKit server at http://localhost:${port}/chatkit, on 127.0.0.1`
+  await vi.waitUntil(() => said.includes(line) || child.exitCode !== null, { timeout: 100_000 })
+  expect(said).toContain(line)
+  expect(said).not.toContain('Warning')
+  const statusAt = (host: string) =>
+    fetch(`http://${host}:${port}/chatkit`, { method: 'POST' }).then(
+      ({ status }) => status,
+      () => 'nobody',
+    )
+  expect([await statusAt('127.0.0.1'), await statusAt('127.0.0.2')]).toEqual([401, 'nobody'])
+  // PUBLIC_URL of the guide cannot be reached here: the reason for a token that is refused shows whose keys were read.
+  const header = Buffer.from(JSON.stringify({ alg: 'ES256', kid: 'none' })).toString('base64url')
+  const authorization = `Bearer ${header}.e30.e30`
+  await fetch(`http://127.0.0.1:${port}/chatkit`, { method: 'POST', headers: { authorization } })
+  await vi.waitUntil(() => said.includes('no applicable key found'))
+  expect(said).not.toContain(header)
+}, 120_000)
+
 const PYTHON = '/usr/bin/python3'
 
 test.runIf(process.env['CI'] === 'true' || existsSync(PYTHON))(
   'the one in Python parses, and so do the samples in Python',
   () => {
-    const file = join(import.meta.dirname, '../../src/docs/chatkit_server.py')
+    const file = join(ROOT, 'src/docs/chatkit_server.py')
     const texts = [readFileSync(file, 'utf8'), ...samplesIn('python').map(({ text }) => text)]
     const program = 'import ast, json, sys; [ast.parse(text) for text in json.load(sys.stdin)]'
     execFileSync(PYTHON, ['-c', program], { input: JSON.stringify(texts) })

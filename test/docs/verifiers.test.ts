@@ -115,6 +115,14 @@ describe('verify-chatkit-token.ts', () => {
     const context = await verifyToken(header).catch(() => undefined)
     return context && { ...context, session: context.session ?? null }
   })
+
+  test('reads the keys at another address than the issuer’s, where one is given', async () => {
+    const unreachable = 'http://mint.invalid'
+    const keysUrl = `${issuer}/.well-known/jwks.json`
+    const verifyThere = createVerifier({ issuer: unreachable, audience: AUDIENCE, keysUrl })
+    const sent = await authorization({ publicUrl: unreachable })
+    expect(await verifyThere(sent)).toMatchObject({ user: 'alice|ü' })
+  })
 })
 
 /** Whether this machine can run the Python one; where it must, its absence shows as a failure. */
