@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
   const { settings } = setup
-  const notes = [...widenedTrust(settings), ...placeholderOrigins(settings.corsOrigins)]
+  const notes = [...placeholderOrigins(settings.corsOrigins), ...widenedTrust(settings)]
   for (const line of notes) log.warn(`config: ${line}`)
   for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)
   warnOfSmallMemory(setup, log)

@@ -12,6 +12,12 @@ test('README has under 150 lines, and every file it links to is there', () => {
   expect(links.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
 })
 
+test('README keeps one’s own config beside the shipped file', () => {
+  const commands = Array.from(readme.matchAll(/```sh\n([\s\S]*?)```/g), ([, text]) => text).join('')
+  expect(commands).toContain('CONFIG_FILE=config/local.yaml')
+  expect(readme).not.toContain('config/chatkit-mint.yaml')
+})
+
 test('every npm script that README names is there', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const named = Array.from(readme.matchAll(/npm run ([\w:-]+)/g), ([, name]) => name ?? '')

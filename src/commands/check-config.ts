@@ -77,8 +77,8 @@ function summarise(
   const issuers = count(settings.issuers.length, 'issuer')
   const workflows = count(settings.workflows.length, 'workflow')
   const needed = [...environment, ...needsBesides(settings)]
-  const ofTrust = [...widenedTrust(settings), ...placeholderOrigins(settings.corsOrigins)]
-  const notes = [...ofPlace, ...ofTrust]
+  const left = placeholderOrigins(settings.corsOrigins)
+  const notes = [...left, ...ofPlace, ...widenedTrust(settings)]
   return [
     `${file}: ok: ${issuers}, ${workflows}; npm start needs ${names(needed)}`,
     ...notes.map((line) => `${file}: note: ${line}`),

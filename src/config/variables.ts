@@ -52,7 +52,7 @@ export const environmentSchema = z.object({
     .string()
     .optional()
     .describe(
-      'Path of the private JWK set for receipts and for client secrets of self-hosted workflows: the first key signs, all verify. Without it a key is made and kept in the SQLite store; `memory:` makes one for each start; with Redis, self-hosted workflows and receipts need the file. `chatkit-mint keys generate` makes one.',
+      'Path of the private JWK set for receipts and for client secrets of self-hosted workflows: the first key signs, all verify. Without it a key is made and kept in the SQLite store; `memory:` makes one for each start; with Redis, self-hosted workflows and receipts need the file. `npx chatkit-mint keys generate` makes one.',
     ),
   METRICS_PORT: port(9091).describe(
     'Port of the Prometheus listener ([`/metrics`](metrics.md)); `0` turns it off.',

@@ -70,11 +70,24 @@ describe('the command line', () => {
     // Behind the names of commands stand users, of which `|` is a part.
     const commands = before.filter((word) => /^[a-z]+(?:-[a-z]+)*$/.test(word))
     const { code, text } = await helpOf(commands)
-    expect({ code, usage: text.split('\n')[0] }).toEqual({
+    const [, named = '', more = ''] = /^Usage: chatkit-mint((?: [a-z-]+)*)(.*)/.exec(text) ?? []
+    const found = named.trim().split(' ')
+    // An argument, as `bash` of `completion <shell>`, looks like the name of a command.
+    const takesArgument = /[<[](?!options|command)/.test(more)
+    expect({ code, named: found }).toEqual({
       code: 0,
-      usage: expect.stringContaining(['Usage: chatkit-mint', ...commands].join(' ')),
+      named: takesArgument ? commands.slice(0, found.length) : commands,
     })
     for (const option of options) expect(text).toContain(` ${option} `)
+  })
+
+  test('is written so that it runs in a clone, outside the reference and the log of changes', () => {
+    const guides = guideNames.filter((name) => !['command-line', 'changelog'].includes(name))
+    const bare =
+      /(?<!npx |exec |--rm |chatkit-mint )chatkit-mint (?:jwt|keys|token|doctor|threads|sessions|audit|blocks|users)\b(?! \w+ \w+ chatkit)/
+    for (const guide of guides)
+      expect({ guide, bare: bare.exec(guideText(guide)) }).toEqual({ guide, bare: null })
+    expect(guideText('command-line')).toContain('In a clone, in its folder: `npx chatkit-mint …`')
   })
 
   test('this test finds a command and an option that are none', async () => {

@@ -80,6 +80,12 @@ test.each(['react', 'nextjs', 'vue', 'svelte'])(
   },
 )
 
+test.each(['html', 'react', 'nextjs'])('%s says where a refused origin is mended', (guide) => {
+  expect(guideText(guide)).toMatch(
+    /^\|.*`blocked by CORS policy`.*`cors\.origins`.*received.*expected/m,
+  )
+})
+
 test('the route that forwards a mint compares the Origin before it reads the session', () => {
   const route = samplesIn('ts').find(({ text }) => text.includes('await tokenOfSession()'))?.text
   const origin = route?.indexOf("request.headers.get('Origin') !== APP_ORIGIN") ?? -1

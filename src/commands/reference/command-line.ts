@@ -28,6 +28,11 @@ ${table(
   Object.entries(NPM_COMMANDS).map(([command, text]) => [`\`${command}\``, text]),
 )}`
 
+/** How a command of this page is started. */
+const WHERE =
+  'In a clone, in its folder: `npx chatkit-mint …`, for each `chatkit-mint` below. In the image it is on the path: `docker exec CONTAINER chatkit-mint …`. ' +
+  'In any other folder npx would ask the npm registry for a package of that name, which is not this one.'
+
 /** Commands that take one option alike, before it is told of once for all of them. */
 const MANY = 5
 
@@ -42,6 +47,7 @@ export function commandLinePage(): string {
     INTRODUCTION,
     '## chatkit-mint',
     program.description(),
+    WHERE,
     ...moreHelp(program).map(fence),
     '## Options of most commands',
     table(

@@ -18,8 +18,8 @@ export function environmentPage(): string {
 The service reads these variables once, when it starts. A blank variable counts as unset. When any is wrong, the start prints every
 problem and ends with exit code 78 before it opens a port.
 
-What the environment lacks comes from \`.env\` beside package.json, for \`npm start\`, \`npm run check-config\`, \`chatkit-mint doctor\` and
-\`chatkit-mint threads import\`. A \`NODE_*\` name in that file is an error, since Node has started by then.
+What the environment lacks comes from \`.env\` beside package.json, for \`npm start\`, \`npm run check-config\`, \`npx chatkit-mint doctor\` and
+\`npx chatkit-mint threads import\`. A \`NODE_*\` name in that file is an error, since Node has started by then.
 
 ## The service
 

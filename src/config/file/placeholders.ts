@@ -41,7 +41,10 @@ export function reportPlaceholders(data: RawMapping, report: Report): void {
 
 /** One line for each origin of the shipped files, for `check-config` and the log of a start. */
 export function placeholderOrigins(origins: readonly string[]): string[] {
-  return origins
-    .filter((origin) => HOST.test(origin))
-    .map((origin) => `cors.origins: ${origin} is a placeholder; put your app's origin in its place`)
+  const left = origins.filter((origin) => HOST.test(origin))
+  const until = left.length === origins.length ? '; no page of yours can call until then' : ''
+  return left.map(
+    (origin) =>
+      `cors.origins: ${origin} is a placeholder; put your app's origin in its place${until}`,
+  )
 }

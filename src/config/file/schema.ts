@@ -30,7 +30,7 @@ const apiKeySchema = z.strictObject({
   sha256: z
     .union([sha256, z.array(sha256).min(1).max(2)])
     .describe(
-      'SHA-256 of the key, as `sha256:` and 64 hex digits; two while it is being changed. `chatkit-mint keys generate --use api` makes one.',
+      'SHA-256 of the key, as `sha256:` and 64 hex digits; two while it is being changed. `npx chatkit-mint keys generate --use api` makes one.',
     ),
   workflows: z
     .array(workflowName)

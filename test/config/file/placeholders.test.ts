@@ -46,6 +46,12 @@ test('an origin of the shipped files is remarked on: with one too many the servi
   expect(
     placeholderOrigins(['https://app.acme.example', 'https://app.corp.test', 'capacitor://acme']),
   ).toEqual([
-    expect.stringMatching(/^cors\.origins: https:\/\/app\.acme\.example is a placeholder/),
+    expect.stringMatching(/^cors\.origins: https:\/\/app\.acme\.example is a placeholder.*place$/),
+  ])
+})
+
+test('where every origin is one of the shipped files, the remark says that no page can call', () => {
+  expect(placeholderOrigins(['https://app.acme.example'])).toEqual([
+    expect.stringMatching(/is a placeholder; put .* place; no page of yours can call until then$/),
   ])
 })

@@ -57,7 +57,7 @@ function entriesIn(text: string): { readonly entries: readonly unknown[]; readon
   throw new CommandError(
     EXIT.failed,
     'this is no export of the audit, or was changed: it is not JSON. Make one with\n' +
-      'chatkit-mint audit list --all --json',
+      'npx chatkit-mint audit list --all --json',
   )
 }
 
