@@ -225,8 +225,9 @@ function onCrash(log: Log): void {
   process.on('unhandledRejection', crash)
 }
 
+/** The message comes after the lines that the log still holds: what is read last is what to do. */
 function exit(code: number, message: string): never {
-  process.stderr.write(`${scrub(message)}\n`)
+  process.once('exit', () => process.stderr.write(`${scrub(message)}\n`))
   process.exit(code)
 }
 

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DEFAULT_CONFIG } from '../support/running-service.ts'
@@ -279,5 +279,23 @@ describe('a port that is taken', () => {
     expect(ended.code).toBe(69)
     expect(ended.stderr).toMatch(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\); .*set PORT/)
     expect(ended.stdout).not.toContain('"listening"')
+  })
+
+  test('says nothing after that sentence, also while the keys of an issuer are being fetched', async () => {
+    const port = String((taken.address() as AddressInfo).port)
+    const config = `
+issuers:
+  - issuer: https://silent.test
+    audience: [chat-api]
+    algorithms: [RS256]
+    jwks_uri: http://127.0.0.1:${port}/jwks.json
+user: claims.sub
+workflows:
+  support: { id: wf_support }
+`
+    const ended = await runToEnd({ config, env: { ...ENV, PORT: port } })
+    expect(ended.code).toBe(69)
+    expect(ended.stdout).not.toMatch(/destroyed|idp_unavailable/)
+    expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
   })
 })

@@ -1,5 +1,6 @@
 // Fetches the keys that an issuer publishes, refreshes them, and uses known keys during an outage.
 import type { JWK } from 'jose'
+import { errors } from 'undici'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
@@ -120,6 +121,11 @@ function createMemory(now: Clock, maxAgeMs: number) {
   }
 }
 
+/** The service ends, and has closed its connections while a fetch was under way: no failure of the issuer. */
+function isOwnEnd(error: unknown): boolean {
+  return error instanceof ServiceError && error.cause instanceof errors.ClientDestroyedError
+}
+
 /** Counts failures in a row, and logs each. */
 function createFailures(issuer: string, log: Log) {
   let count = 0
@@ -131,6 +137,7 @@ function createFailures(issuer: string, log: Log) {
     add(error: unknown, pauseMs: () => number): void {
       count += 1
       last = error
+      if (isOwnEnd(error)) return
       const reason = error instanceof ServiceError ? error.reason : 'unexpected failure'
       const details = { issuer, reason, failures: count, nextFetchSeconds: pauseMs() / 1000 }
       log.warn({ ...details, err: error }, 'issuer keys could not be fetched')
