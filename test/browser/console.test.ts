@@ -132,7 +132,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.getByRole('status').getByText('is cancelled').waitFor()
     await page.goto(`${scene.console}/figures`)
     expect(await page.locator('.charts').isVisible()).toBe(false)
-    await page.getByRole('heading', { name: 'By the minute' }).waitFor()
+    await page.getByRole('heading', { name: 'By five minutes' }).waitFor()
     expect(open?.faults()).toEqual([])
   })
 
@@ -219,8 +219,9 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
 
       plantFigures(data)
       await page.goto(`${data.console}/figures`)
-      await page.getByRole('img', { name: /^Sessions minted: 4 in 10 s/ }).waitFor()
+      await page.getByRole('img', { name: /^Sessions minted, this instance: 4 in 10 s/ }).waitFor()
       expect(await page.getByRole('img').count()).toBe(4)
+      await expectValues(page)
       await lookAt(page, `${name}-figures`)
 
       const released = Promise.withResolvers<void>()
@@ -271,6 +272,29 @@ function plantFigures({ samples }: DataScene) {
       activeSessions: Math.round(100 + 60 * wave),
     })
   }
+}
+
+/** By the pointer, and by the arrow keys; a time without calls is a gap, and said to be one. */
+async function expectValues(page: Page) {
+  const [minted, calls] = [page.locator('[data-chart=mints]'), page.locator('[data-chart=latency]')]
+  await minted.locator('svg').hover()
+  await minted.getByText(/^\d\d:\d\d:\d\d UTC: \d+ in 10 s$/).waitFor()
+  const range = calls.getByRole('slider')
+  await range.focus()
+  await page.keyboard.press('Home')
+  await calls.getByText(/UTC: no figure$/).waitFor()
+  await page.keyboard.press('End')
+  await calls.getByText(/UTC: p50 \d+, p95 \(dashed\) \d+ ms$/).waitFor()
+  expect(await range.getAttribute('aria-valuetext')).toMatch(/UTC: p50/)
+  // Calls began at the fortieth sample: the line begins there, and nothing stands for the time before.
+  const width: unknown = await calls
+    .locator('svg .stroke')
+    .first()
+    .evaluate((path: { getBBox(): { width: number } }) => path.getBBox().width)
+  const whole: unknown = await minted
+    .locator('svg .stroke')
+    .evaluate((path: { getBBox(): { width: number } }) => path.getBBox().width)
+  expect(Number(width) / Number(whole)).toBeCloseTo(319 / 359, 1)
 }
 
 function plantThread({ userData }: DataScene) {

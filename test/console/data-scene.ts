@@ -46,6 +46,7 @@ async function startOn(port: number, signIn: SignInServer) {
   })
   const failedAuth = createFailedAuth({ settings, registry, audit, now: Date.now })
   const samples: FiguresSample[] = []
+  const daily: FiguresSample[] = []
   const lanes: UpstreamLane[] = []
   const adminConsole = createConsole({
     now: Date.now,
@@ -64,7 +65,7 @@ async function startOn(port: number, signIn: SignInServer) {
       ...{ secret: environment.secret, registry, audit, failedAuth },
       dispatcher: new Agent(),
     },
-    figures: { samples: () => samples, upstreams: () => lanes },
+    figures: { samples: (range) => (range === 'day' ? daily : samples), upstreams: () => lanes },
   })
   const origins = originsOf(settings, publicUrl)
   const app = new Hono<AppEnv>()
@@ -80,6 +81,7 @@ async function startOn(port: number, signIn: SignInServer) {
     userData,
     /** What the pages with figures show. */
     samples,
+    daily,
     lanes,
     async close() {
       await listening.stop(50)

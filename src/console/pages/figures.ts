@@ -1,63 +1,86 @@
-// Shows the last hour of this process as charts and tables.
+// Shows the last hour or day of this process as charts and tables.
 
 import { html } from 'hono/html'
-import { type FiguresSample, RANGES } from '../../http/telemetry/figures.ts'
+import { z } from 'zod'
+import { type FiguresRange, type FiguresSample, RANGES } from '../../http/telemetry/figures.ts'
 import type { View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
 import { panel, table } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
+import { queryOf } from '../view/paging.ts'
 
-/** Rows of the table for browsers without scripts. */
-const MINUTES = 15
-const PER_MINUTE = 60 / RANGES.hour.seconds
+const figuresQuery = z.object({ range: z.enum(['hour', 'day']).default('hour') })
+
+/** Samples of a row of the table, whose rows cover the whole range. */
+const ROWS = {
+  hour: { label: '1 hour', title: 'By five minutes', samples: 30 },
+  day: { label: '24 hours', title: 'By the hour', samples: 12 },
+} as const
 
 const CHARTS = [
-  ['mints', 'Sessions minted'],
-  ['refused', 'Mints refused'],
-  ['latency', 'ChatKit API'],
-  ['active', 'Live sessions'],
+  ['mints', 'Sessions minted, this instance'],
+  ['refused', 'Mints refused, this instance'],
+  ['latency', 'ChatKit API, this instance'],
+  ['active', 'Live sessions, all instances'],
 ] as const
 
-/** `GET /admin/figures`: the last hour of this process, with charts where scripts run. */
+/** `GET /admin/figures?range=…`: the last hour or day of this process, with charts where scripts run. */
 export function figuresPage({ answers, figures, addresses }: PageParts): View {
   return async (c, signIn) => {
-    const samples = figures.samples()
-    const charts = CHARTS.map(
-      ([id, title]) =>
-        html`<figure class="chart" data-chart="${id}"><figcaption>${title}</figcaption></figure>`,
-    )
-    const content = html`<p class="fine">This instance, at most the last hour. Prometheus has the figures of all instances.</p>
-<div class="charts" id="charts" data-source="${addresses.root}/figures.json" hidden>${charts}</div>
-${panel({ id: 'minutes', title: 'By the minute', content: minuteTable(samples) })}
+    const { range } = queryOf(c, figuresQuery)
+    const samples = figures.samples(range)
+    const { root } = addresses
+    const content = html`<nav class="ranges" aria-label="Range"><ul>${rangeLinks(root, range)}</ul></nav>
+<p class="fine">Mints, refusals and calls are those of this instance, at most since its start; live sessions are in the store, and so those of all. Prometheus has the figures of each instance.</p>
+<div class="charts" id="charts" data-source="${root}/figures.json?range=${range}" hidden>${CHARTS.map(chart)}</div>
+${panel({ id: 'rows', title: ROWS[range].title, content: figuresTable(samples, range) })}
 ${panel({ id: 'refusals', title: 'Refusals by code', content: refusalTable(countsOf(samples).codes) })}`
     return answers.page(c, { title: 'Figures', signIn, section: 'figures', charts: true }, content)
   }
 }
 
-/** `GET /admin/figures.json`: the data of the charts. */
+/** `GET /admin/figures.json?range=…`: the data of the charts. */
 export function figuresData({ figures }: PageParts): View {
-  return async (c) => c.json({ seconds: RANGES.hour.seconds, samples: figures.samples() })
+  return async (c) => {
+    const { range } = queryOf(c, figuresQuery)
+    const { seconds, most } = RANGES[range]
+    return c.json({ seconds, span: seconds * most, samples: figures.samples(range) })
+  }
 }
 
-function minuteTable(samples: readonly FiguresSample[]): Html {
+function rangeLinks(root: string, range: FiguresRange): readonly Html[] {
+  return (['hour', 'day'] as const).map((one) => {
+    const current = one === range ? html` aria-current="page"` : ''
+    return html`<li><a href="${root}/figures?range=${one}"${current}>${ROWS[one].label}</a></li>`
+  })
+}
+
+/** The arrow keys move the range, which the script shows as a line in the picture. */
+function chart([id, title]: (typeof CHARTS)[number]): Html {
+  return html`<figure class="chart" data-chart="${id}"><figcaption>${title}<span></span></figcaption>
+<div class="plot"><input type="range" min="0" max="0" value="0" aria-label="${title}: time"><output hidden></output></div></figure>`
+}
+
+function figuresTable(samples: readonly FiguresSample[], range: FiguresRange): Html {
+  const { title, samples: together } = ROWS[range]
   const rows: (readonly string[])[] = []
-  for (let end = samples.length; end > 0 && rows.length < MINUTES; end -= PER_MINUTE) {
-    const minute = samples.slice(Math.max(0, end - PER_MINUTE), end)
-    const last = minute.at(-1)
-    const p95 = minute.flatMap(({ upstreamP95 }) => upstreamP95 ?? [])
+  for (let end = samples.length; end > 0; end -= together) {
+    const part = samples.slice(Math.max(0, end - together), end)
+    const last = part.at(-1)
+    const p95 = part.flatMap(({ upstreamP95 }) => upstreamP95 ?? [])
     rows.push([
       new Date((last?.at ?? 0) * 1000).toISOString().slice(11, 19),
-      String(sum(minute.map(({ mints }) => mints))),
-      String(sum(minute.map(refused))),
+      String(sum(part.map(({ mints }) => mints))),
+      String(sum(part.map(refused))),
       p95.length === 0 ? '–' : `${Math.max(...p95)} ms`,
       String(last?.activeSessions ?? '–'),
     ])
   }
   return table({
-    caption: 'Figures by the minute, newest first',
-    columns: ['Until', 'Minted', 'Refused', 'ChatKit API p95, worst', 'Live sessions'],
+    caption: `${title}, newest first`,
+    columns: ['Until (UTC)', 'Minted', 'Refused', 'ChatKit API p95, worst', 'Live sessions'],
     rows,
-    empty: 'The first figures come some seconds after the start. Load the page again then.',
+    empty: `The first figures come ${RANGES[range].seconds} seconds after the start. Load the page again then.`,
   })
 }
 

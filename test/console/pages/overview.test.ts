@@ -96,3 +96,14 @@ test('other instances are known by what they wrote to the audit lately', async (
   expect(text).toMatch(/ins_other\s+seen/)
   expect(text).not.toContain('ins_gone')
 })
+
+test('the figures of an hour and of a day are tables too, and a gap is no zero', async () => {
+  const started = { ...sample(700, 3, {}), activeSessions: null }
+  scene.daily.push(...Array.from({ length: 13 }, () => ({ ...started, upstreamP95: 40 })))
+  const hour = await browser.go(`${scene.console}/figures`)
+  expect(hour.text).toContain('By five minutes')
+  expect(hour.html).toContain('href="/admin/figures?range=hour" aria-current="page"')
+  const day = await browser.go(`${scene.console}/figures?range=day`)
+  expect(day.text).toMatch(/By the hour.* 36 0 40 ms –.* 3 0 40 ms –/)
+  expect(day.html).toContain('data-source="/admin/figures.json?range=day"')
+})

@@ -235,7 +235,10 @@ describe('an answer of the console', () => {
 test('figures need a sign-in and are answered as samples', async () => {
   const signedIn = await scene.signedIn()
   const answer = await signedIn.send(`${scene.console}/figures.json`)
-  expect(await answer.json()).toEqual({ seconds: 10, samples: expect.any(Array) })
+  expect(await answer.json()).toEqual({ seconds: 10, span: 3600, samples: expect.any(Array) })
+  const day = await signedIn.send(`${scene.console}/figures.json?range=day`)
+  expect(await day.json()).toEqual({ seconds: 300, span: 86_400, samples: expect.any(Array) })
+  expect((await signedIn.send(`${scene.console}/figures.json?range=year`)).status).toBe(400)
   const browser = createAdminBrowser()
   expect((await browser.send(`${scene.console}/figures.json`)).status).toBe(401)
   expect((await browser.send(`${scene.console}/figures`)).status).toBe(303)
