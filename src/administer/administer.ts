@@ -6,14 +6,14 @@ import type { Audit } from '../registry/audit.ts'
 import type { Registry } from '../registry/port.ts'
 import type { Revoke } from '../revoke/revoke.ts'
 import type { Threads } from '../threads/threads.ts'
-import { createReadAudit } from './audit.ts'
+import { createReadAudit, createReasonOfEnd } from './audit.ts'
 import { createReadOverview } from './overview.ts'
 import type { Receipts } from './receipt.ts'
 import { createAdministerRevokes } from './revokes.ts'
 import { createAdministerSessions } from './sessions.ts'
 import { createAdministerThreads } from './threads.ts'
 import type { UserData } from './user-data.ts'
-import { createListUsers, createReadUser } from './users.ts'
+import { createAdministerUsers } from './users.ts'
 
 /** The functions that {@link createAdminister} makes. */
 export type Administer = ReturnType<typeof createAdminister>
@@ -35,7 +35,7 @@ export function createAdminister({
   readonly registry: Pick<
     Registry,
     | ('getSession' | 'listSessions' | 'listAudit' | 'listUsers' | 'isKnown')
-    | ('usersOf' | 'liftBlock' | 'listBlocks' | 'readStanding' | 'figures')
+    | ('usersOf' | 'liftBlock' | 'getBlock' | 'listBlocks' | 'readStanding' | 'figures')
   >
   readonly audit: Audit
   readonly revoke: Pick<Revoke, 'revokeUser' | 'cancelSession'>
@@ -51,10 +51,10 @@ export function createAdminister({
     ...createAdministerRevokes({ registry, revoke, audit, issuers, now }),
     ...createAdministerThreads({ threads, audit }),
     ...userData,
-    listUsers: createListUsers({ registry, audit }),
+    ...createAdministerUsers({ registry, audit, threads, now }),
     ...receipts,
     readOverview: createReadOverview({ registry, audit, now }),
-    readUser: createReadUser({ registry, audit, threads, now }),
     readAudit: createReadAudit({ registry, audit }),
+    reasonOfEnd: createReasonOfEnd({ registry }),
   }
 }

@@ -5,7 +5,7 @@ import type { UserId } from '../lib/ids.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { AuditEntry, AuditQuery } from '../registry/audit-entry.ts'
 import type { Registry } from '../registry/port.ts'
-import type { Page } from '../registry/records.ts'
+import type { Page, SessionRecord } from '../registry/records.ts'
 
 /** One request of an admin; every function of this folder takes it first. */
 export interface AdminRequest {
@@ -50,5 +50,22 @@ export function createReadAudit({
     // The page must also show entries that still wait to be written.
     await audit.flush()
     return registry.listAudit(query)
+  }
+}
+
+/** Makes the function that finds why an admin revoked the user of a session. */
+export function createReasonOfEnd({
+  registry,
+}: {
+  readonly registry: Pick<Registry, 'listAudit'>
+}) {
+  /** Undefined when no admin's revoke ended the session, or when its reason is not on record. */
+  return async (session: SessionRecord): Promise<string | undefined> => {
+    const { user, endReason, endedAt, endedBy: actor } = session
+    if (endReason !== 'revoked' || endedAt === undefined) return undefined
+    // The entry is written after the sessions have ended: the first one of this actor since then.
+    const within = { since: endedAt, until: endedAt + 60, limit: 20 }
+    const page = await registry.listAudit({ user, actor, action: 'revoke', ...within })
+    return page?.data.at(-1)?.reason
   }
 }

@@ -21,10 +21,12 @@ import { auditPage } from './pages/audit.ts'
 import { blocksPage } from './pages/blocks.ts'
 import { figuresData, figuresPage } from './pages/figures.ts'
 import { overviewPage } from './pages/overview.ts'
-import { cancelAction, sessionPage, sessionsPage } from './pages/sessions.ts'
+import { revokeAction, revokePage, unblockAction } from './pages/revoke.ts'
+import { cancelAction, cancelPage, sessionPage } from './pages/session.ts'
+import { sessionsPage } from './pages/sessions.ts'
 import { threadDeleteAction, threadDeletePage, threadPage, threadsPage } from './pages/threads.ts'
-import { revokeAction, unblockAction, userPage } from './pages/user.ts'
-import { eraseAction, exportAction } from './pages/user-data.ts'
+import { userPage } from './pages/user.ts'
+import { eraseAction, erasePage, exportAction, receiptDownload } from './pages/user-data.ts'
 import { usersPage } from './pages/users.ts'
 import { createCookies, createSealer } from './sign-in/cookies.ts'
 import { createIdentityProvider } from './sign-in/identity-provider.ts'
@@ -141,13 +143,23 @@ function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
     '/admin': { GET: [access.view(overviewPage(parts))] },
     '/admin/sessions': { GET: [access.view(sessionsPage(parts))] },
     '/admin/sessions/:id': { GET: [access.view(sessionPage(parts))] },
-    '/admin/sessions/:id/cancel': { POST: [access.action(cancelAction(parts))] },
+    '/admin/sessions/:id/cancel': {
+      GET: [access.view(cancelPage(parts))],
+      POST: [access.action(cancelAction(parts))],
+    },
     '/admin/users': { GET: [access.view(usersPage(parts))] },
     '/admin/user': { GET: [access.view(userPage(parts))] },
-    '/admin/user/revoke': { POST: [access.action(revokeAction(parts))] },
+    '/admin/user/revoke': {
+      GET: [access.view(revokePage(parts))],
+      POST: [access.action(revokeAction(parts))],
+    },
     '/admin/user/unblock': { POST: [access.action(unblockAction(parts))] },
     '/admin/user/export': { POST: [access.action(exportAction(parts))] },
-    '/admin/user/erase': { POST: [access.action(eraseAction(parts))] },
+    '/admin/user/receipt': { GET: [access.view(receiptDownload(parts))] },
+    '/admin/user/erase': {
+      GET: [access.view(erasePage(parts))],
+      POST: [access.action(eraseAction(parts))],
+    },
     '/admin/threads': { GET: [access.view(threadsPage(parts))] },
     '/admin/threads/:id': { GET: [access.view(threadPage(parts))] },
     '/admin/threads/:id/delete': {

@@ -42,23 +42,36 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   test('sign in, find alice, cancel, revoke, unblock, erase, sign out', async () => {
     const page = await signedIn()
     expect(await page.title()).toContain('Overview')
-    await page.getByRole('banner').getByLabel('Find a user').fill('alic')
-    await page.keyboard.press('Enter')
+    // As one types, without Enter.
+    await page.goto(`${scene.console}/users`)
+    await page.getByLabel('begins with').pressSequentially('alic')
+    await page.getByText('1 user whose name begins with alic.').waitFor()
+    expect(page.url()).toContain('/users?q=alic')
+    await expectNoFault(page)
     await page.getByRole('link', { name: 'alice' }).click()
     await page.getByRole('heading', { name: 'User alice' }).waitFor()
-    expect(await page.getByRole('button', { name: /^Cancel session/ }).count()).toBe(3)
+    expect(await page.getByRole('link', { name: /^Cancel session/ }).count()).toBe(3)
 
     await page
-      .getByRole('button', { name: /^Cancel session/ })
+      .getByRole('link', { name: /^Cancel session/ })
       .first()
       .click()
+    await page.getByRole('button', { name: 'Cancel the session' }).click()
     await page.getByRole('status').getByText('is cancelled').waitFor()
-    expect(await page.getByRole('button', { name: /^Cancel session/ }).count()).toBe(2)
+    await page.getByRole('link', { name: 'alice' }).click()
+    expect(await page.getByRole('link', { name: /^Cancel session/ }).count()).toBe(2)
 
+    // Each session changes on the page when the upstream confirms its end.
+    scene.running.upstream.setFaults({ status: 500 })
     await page.getByLabel('Block for').selectOption('1 day')
     await page.getByLabel('Reason').fill('left the company')
-    await page.getByRole('button', { name: 'Revoke' }).click()
-    await page.getByRole('status').getByText('Revoked: 2 sessions cancelled').waitFor()
+    await page.getByRole('button', { name: 'Revoke…' }).click()
+    await page.getByText('2 sessions end now').waitFor()
+    await expectNoFault(page)
+    await page.getByRole('button', { name: 'Revoke and block' }).click()
+    await page.getByRole('status').getByText('2 sessions not confirmed').waitFor()
+    scene.running.upstream.setFaults({})
+    await page.locator('#user-sessions:not([data-refresh])').waitFor()
     await expect(scene.mint('alice')).rejects.toThrow('user_blocked')
     await expectNoFault(page)
 
@@ -66,7 +79,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.getByRole('status').getByText('Unblocked').waitFor()
     await scene.mint('alice')
 
-    await page.getByText('Erase this user').click()
+    await page.getByRole('link', { name: 'Erase…' }).click()
     await page.getByLabel('To confirm, type the user').fill('alice')
     await page.getByRole('button', { name: 'Erase' }).click()
     await page.getByRole('heading', { name: 'Everything is erased' }).waitFor()
@@ -93,8 +106,8 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await expectNoFault(page)
   })
 
-  test('by the keyboard alone: skip link, search, revoke', async () => {
-    const page = await signedIn()
+  test('without JavaScript and by the keyboard alone: find, revoke, receipt, unblock', async () => {
+    const page = await signedIn({ javaScriptEnabled: false })
     await page.goto(scene.console)
     await page.keyboard.press('Tab')
     expect(await focused(page)).toBe('Skip to content')
@@ -111,25 +124,25 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.keyboard.press('Tab')
     await page.keyboard.type('by keyboard')
     await page.keyboard.press('Tab')
-    expect(await focused(page)).toBe('Revoke')
+    expect(await focused(page)).toBe('Revoke…')
     // What has the focus can be seen to have it.
     expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe(
       'solid',
     )
     await page.keyboard.press('Enter')
+    await page.getByText('3 sessions end now').waitFor()
+    expect(await scene.audit('revoke')).toEqual([])
+    await page.getByRole('button', { name: 'Revoke and block' }).press('Enter')
     await page.getByRole('status').getByText('Revoked').waitFor()
+    expect(await page.getByText('confirmed').count()).toBe(3)
     expect(await scene.audit('revoke')).toMatchObject([{ reason: 'by keyboard' }])
-    await expectNoFault(page)
-  })
 
-  test('without JavaScript: find, cancel, and the figures as tables', async () => {
-    const page = await signedIn({ javaScriptEnabled: false })
-    await page.goto(`${scene.console}/user?user=alice`)
-    await page
-      .getByRole('button', { name: /^Cancel session/ })
-      .first()
-      .click()
-    await page.getByRole('status').getByText('is cancelled').waitFor()
+    const download = page.waitForEvent('download')
+    await page.getByRole('link', { name: 'Receipt' }).press('Enter')
+    expect((await download).suggestedFilename()).toBe('user-receipt.jws')
+    await page.getByRole('button', { name: 'Unblock' }).press('Enter')
+    await page.getByRole('status').getByText('Unblocked').waitFor()
+
     await page.goto(`${scene.console}/figures`)
     expect(await page.locator('.charts').isVisible()).toBe(false)
     await page.getByRole('heading', { name: 'By five minutes' }).waitFor()
@@ -139,12 +152,13 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   test('an ended sign-in in mid-form leads back to the form', async () => {
     const page = await signedIn({ expectedFailures: ['401 /admin/user/revoke'] })
     await page.goto(`${scene.console}/user?user=alice`)
+    await page.getByRole('button', { name: 'Revoke…' }).click()
     await open?.context.clearCookies({ name: 'chatkit-mint-console-session' })
-    await page.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByRole('button', { name: 'Revoke and block' }).click()
     await page.getByRole('heading', { name: 'Your sign-in has ended' }).waitFor()
     await takePicture(page, 'console-ended')
     await page.getByRole('link', { name: 'Sign in again and go back' }).click()
-    await page.getByRole('heading', { name: 'User alice' }).waitFor()
+    await page.getByRole('heading', { name: 'Revoke alice?' }).waitFor()
     expect(await scene.audit('revoke')).toEqual([])
     await expectNoFault(page)
   })
@@ -211,7 +225,6 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       const { page } = open
       await signInOn(page, data.console, 'ada')
       await page.goto(`${data.console}/user?user=alice`)
-      await page.getByText('Erase this user').click()
       await lookAt(page, `${name}-user-data`)
       await page.getByRole('link', { name: 'Where is my parcel?' }).click()
       await page.getByRole('heading', { name: 'Where is my parcel?' }).waitFor()
@@ -226,8 +239,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
 
       const released = Promise.withResolvers<void>()
       data.userData.lines = eraseLines(released.promise)
-      await page.goto(`${data.console}/user?user=alice`)
-      await page.getByText('Erase this user').click()
+      await page.goto(`${data.console}/user/erase?user=alice`)
       await page.getByLabel('To confirm, type the user').fill('alice')
       await page.getByRole('button', { name: 'Erase' }).click({ noWaitAfter: true })
       await page.getByText('100 threads deleted').waitFor()

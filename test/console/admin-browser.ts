@@ -4,6 +4,8 @@ export interface AdminBrowser {
   go(url: string): Promise<Seen>
   /** One request as it stands; redirects are not followed. */
   send(url: string, init?: RequestInit): Promise<Response>
+  /** Follows the first link of the page seen last whose address holds this text. */
+  follow(text: string): Promise<Seen>
   /** Sends a form of the page seen last as a browser would; `changes` replaces fields. */
   submit(action: string, changes?: Readonly<Record<string, string>>): Promise<Seen>
   /** The page seen last. */
@@ -65,9 +67,19 @@ export function createAdminBrowser(): AdminBrowser {
   return {
     send,
     go: (url) => follow(url),
+    follow(text) {
+      const links = page.html.matchAll(/<a[^>]*href="([^"]*)"/g)
+      const found = Array.from(links, ([, href = '']) => unescaped(href))
+      const href = found.find((one) => one.includes(text))
+      if (href === undefined) throw new Error(`no link to ${text} on ${page.url}:\n${page.html}`)
+      return follow(new URL(href, page.url).href)
+    },
     submit(action, changes = {}) {
       const form = formOf(page, action)
       const target = new URL(form.action, page.url).href
+      if (form.isSearch) {
+        return follow(`${target}?${new URLSearchParams({ ...form.fields, ...changes })}`)
+      }
       const { origin } = new URL(page.url)
       return follow(target, {
         method: 'POST',
@@ -101,7 +113,8 @@ function formOf({ html, url }: Seen, action: string) {
       name,
       /value="([^"]*)" selected/.exec(options)?.[1] ?? '',
     ])
-    return { action: target, fields: Object.fromEntries([...inputs, ...chosen]) }
+    const isSearch = attributes.includes('method="get"')
+    return { action: target, isSearch, fields: Object.fromEntries([...inputs, ...chosen]) }
   }
   throw new Error(`no form for ${action} on ${url}:\n${html}`)
 }

@@ -50,14 +50,18 @@ describe('while the store is down', () => {
     await scene.mint('alice')
     const address = `${scene.console}/user?user=alice`
     await browser.go(address)
+    await browser.submit('/revoke', { block_seconds: '0', reason: 'left' })
     scene.registry.failing.add('revoke')
     const page = await browser.submit('/revoke')
-    expect(page.status).toBe(503)
+    expect([page.status, page.headers.get('retry-after')]).toEqual([503, '2'])
+    expect(page.text).toContain('It is not known whether this was done')
     expect(page.text).toContain('try again in a moment')
     expect(scene.running.upstream.sessions().map(({ status }) => status)).toEqual(['active'])
     scene.registry.failing.clear()
-    await browser.go(address)
-    expect((await browser.submit('/revoke')).text).toContain('1 session cancelled')
+    // The page leads back to the confirmation, with its terms.
+    const again = await browser.follow('/user/revoke?')
+    expect(again.text).toContain('Reason: left')
+    expect((await browser.submit('/revoke')).text).toContain('1 session cancelled; no block')
   })
 
   test('nothing is shown that cannot be audited', async () => {

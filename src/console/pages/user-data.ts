@@ -1,4 +1,4 @@
-// Exports and erases all data of one user.
+// Exports and erases all data of one user, and downloads receipts.
 
 import { html } from 'hono/html'
 import type { EraseCounts, EraseLine, EraseProgress, EraseSummary } from '../../administer/erase.ts'
@@ -7,12 +7,14 @@ import { adminRequest } from '../../http/authentication.ts'
 import type { AppContext } from '../../http/context.ts'
 import { answerExport } from '../../http/export-answer.ts'
 import { unixSeconds } from '../../lib/clock.ts'
-import type { Action } from '../access.ts'
+import type { Action, View } from '../access.ts'
 import { PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
-import { facts, moment } from '../view/fragments.ts'
-import { type Html, pageEnd, pageStart } from '../view/layout.ts'
+import { confirmation } from '../view/confirmation.ts'
+import { count, facts, moment } from '../view/fragments.ts'
+import { type Html, pageEnd, pageStart, USER_UNITS } from '../view/layout.ts'
 import { knownUser } from './user.ts'
+import { NO_RECEIPTS } from './user-forms.ts'
 
 /** `POST /admin/user/export`: a download of one JSON object a line. */
 export function exportAction({ administer, log, now }: PageParts): Action {
@@ -21,6 +23,49 @@ export function exportAction({ administer, log, now }: PageParts): Action {
     // Not before: the page of an error is to be read, not saved.
     answer.headers.set('Content-Disposition', 'attachment; filename="user-export.ndjson"')
     return answer
+  }
+}
+
+/** `GET /admin/user/receipt?user=…`: a download of the signed receipt. */
+export function receiptDownload({ administer }: PageParts): View {
+  return async (c) => {
+    const user = knownUser(c.req.query('user'))
+    if (administer.issueReceipt === undefined) {
+      throw new PageError('not_found', {
+        reason: 'receipts are not configured',
+        heading: 'No receipts here',
+        advice: NO_RECEIPTS,
+      })
+    }
+    const receipt = await administer.issueReceipt(adminRequest(c), user)
+    c.header('Content-Disposition', 'attachment; filename="user-receipt.jws"')
+    return c.body(receipt, 200, { 'Content-Type': 'application/jose' })
+  }
+}
+
+/** `GET /admin/user/erase?user=…`: what the erase would do, and a field to type the user into. */
+export function erasePage({ answers, administer, addresses }: PageParts): View {
+  return async (c, signIn) => {
+    const user = knownUser(c.req.query('user'))
+    const { known, liveSessions } = await administer.findUser(adminRequest(c), user)
+    const content = confirmation({
+      says: [
+        known
+          ? `${count(liveSessions, 'session')} ${liveSessions === 1 ? 'ends' : 'end'} now.`
+          : 'No session of this user is on record: there may be nothing to erase.',
+        'All threads, their items and attachments are deleted where they are kept, and with them the records of sessions here. It cannot be undone.',
+        'In the audit, what was done to this user stays without the name; only the erase itself keeps it.',
+        'The user is blocked while the erase runs.',
+      ],
+      action: `${addresses.root}/user/erase`,
+      fields: { user },
+      more: html`<label for="confirm">To confirm, type the user: <code class="user"><bdi>${user}</bdi></code></label>
+<input id="confirm" name="confirm" required autocomplete="off" spellcheck="false" maxlength="${USER_UNITS}">`,
+      button: 'Erase',
+      back: addresses.userPage(user),
+      signIn,
+    })
+    return answers.page(c, { title: `Erase ${user}?`, signIn, section: 'users' }, content)
   }
 }
 
@@ -34,11 +79,14 @@ export function eraseAction({ addresses, administer, now, log }: PageParts): Act
         reason: 'the user was not typed as it is',
         heading: 'Nothing was erased',
         advice: 'What you typed to confirm is not the user. Type it exactly as it is shown.',
-        action: back,
+        action: {
+          href: `${addresses.root}/user/erase?${new URLSearchParams({ user })}`,
+          label: 'Try again',
+        },
       })
     }
     const lines = await administer.eraseUser(adminRequest(c), user)
-    const frame = { title: `Erasing ${user}`, signIn, section: 'sessions' } as const
+    const frame = { title: `Erasing ${user}`, signIn, section: 'users' } as const
     const start = html`${pageStart(addresses, frame)}
 <p>This page grows while the erase runs, and ends with a summary. It goes on if you leave.</p>
 <ol class="progress" aria-live="polite" aria-label="Progress">

@@ -4,7 +4,7 @@ import { html } from 'hono/html'
 import type { UserId } from '../../lib/ids.ts'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 import { panel } from '../view/fragments.ts'
-import { csrfField, type Html, USER_UNITS } from '../view/layout.ts'
+import { csrfField, type Html } from '../view/layout.ts'
 
 interface UserFormsParts {
   /** Path of the console. */
@@ -25,8 +25,12 @@ const DURATIONS: readonly (readonly [number, string])[] = [
 ]
 const USUAL_SECONDS = 3600
 
-/** Forms to revoke, export and erase the user. */
-export function actionPanels(parts: UserFormsParts): Html {
+/** Says where receipts are missing. */
+export const NO_RECEIPTS =
+  'Receipts need PUBLIC_URL and a signing key: SQLite keeps one, Redis needs SIGNING_KEY_FILE.'
+
+/** Forms and links to revoke, export and erase the user, and for a receipt. */
+export function actionPanels(parts: UserFormsParts & { readonly receipts: boolean }): Html {
   return html`<div class="actions">
 ${panel({ id: 'revoke', title: 'Take access back', content: revokeForm(parts) })}
 ${panel({ id: 'data', title: 'Data', content: dataForms(parts) })}
@@ -43,26 +47,27 @@ function revokeForm(parts: UserFormsParts): Html {
     ([seconds, label]) =>
       html`<option value="${seconds}"${seconds === USUAL_SECONDS ? html` selected` : ''}>${label}</option>`,
   )
-  return html`${form(parts, 'revoke', html` class="row"`)}
+  return html`<form class="row" method="get" action="${parts.root}/user/revoke"><input type="hidden" name="user" value="${parts.user}">
 <div><label for="block">Block for</label><select id="block" name="block_seconds">${durations}</select></div>
 <div class="grow"><label for="reason">Reason <span class="fine">(for the audit)</span></label><input id="reason" name="reason" maxlength="500" autocomplete="off"></div>
-<button class="danger">Revoke</button>
+<button class="danger">Revoke…</button>
 </form>
-<p class="fine">Cancels all of the user's sessions; with a block, no new ones are minted until it ends.</p>`
+<p class="fine">Cancels all of the user's sessions; with a block, no new ones are minted until it ends. You are asked before it is done.</p>`
 }
 
-function dataForms(parts: UserFormsParts): Html {
-  return html`${form(parts, 'export')}<button>Export</button> <span class="fine">Sessions, threads, items and audit, one JSON line each.</span></form>
-<details><summary>Erase this user…</summary>
-${form(parts, 'erase')}
-<p>Revokes the sessions, deletes all threads and what this service has on record. It cannot be undone. The user is blocked while it runs.</p>
-<label for="confirm">To confirm, type the user: <code class="user">${parts.user}</code></label>
-<input id="confirm" name="confirm" required autocomplete="off" spellcheck="false" maxlength="${USER_UNITS}">
-<button class="danger">Erase</button>
-</form></details>`
+function dataForms(parts: UserFormsParts & { readonly receipts: boolean }): Html {
+  const { root, user, receipts } = parts
+  const query = new URLSearchParams({ user })
+  return html`${form(parts, 'export')}<button class="quiet">Export</button> <span class="fine">Sessions, threads, items and audit, one JSON line each.</span></form>
+<p>${
+    receipts
+      ? html`<a class="button quiet" href="${root}/user/receipt?${query}">Receipt</a> <span class="fine">Signed: what was live, who ended it, what the upstream confirmed.</span>`
+      : html`<span class="fine">${NO_RECEIPTS}</span>`
+  }</p>
+<p><a class="button danger" href="${root}/user/erase?${query}">Erase…</a> <span class="fine">Threads, items and records. You are asked before it is done.</span></p>`
 }
 
 /** Opens a form about the user; the caller closes it. */
-function form({ root, signIn, user }: UserFormsParts, what: string, attributes?: Html): Html {
-  return html`<form method="post" action="${root}/user/${what}"${attributes ?? ''}>${csrfField(signIn)}<input type="hidden" name="user" value="${user}">`
+function form({ root, signIn, user }: UserFormsParts, what: string): Html {
+  return html`<form method="post" action="${root}/user/${what}">${csrfField(signIn)}<input type="hidden" name="user" value="${user}">`
 }

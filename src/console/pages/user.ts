@@ -1,19 +1,21 @@
-// Shows everything about one user, and revokes and unblocks them.
+// Shows everything about one user.
 
 import { html } from 'hono/html'
-import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
+import type { FoundUser } from '../../administer/users.ts'
 import type { ThreadPage } from '../../chatkit/wire/thread.ts'
 import { adminRequest } from '../../http/authentication.ts'
 import { readOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { parseUserId, type UserId } from '../../lib/ids.ts'
+import type { AuditEntry } from '../../registry/audit-entry.ts'
+import type { SessionRecord } from '../../registry/records.ts'
 import { CODES } from '../../respond/codes.ts'
-import type { Action, View } from '../access.ts'
+import type { View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
 import { PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
-import { badge, moment, panel } from '../view/fragments.ts'
+import { actorName, badge, count, facts, longId, moment, panel } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
 import { auditTable, sessionTable, threadTable } from '../view/tables.ts'
 import { actionPanels, unblockForm } from './user-forms.ts'
@@ -39,18 +41,21 @@ export function userPage({ answers, administer, addresses, now }: PageParts): Vi
     const seconds = unixSeconds(now)
     const request = adminRequest(c, readOptions(c))
     const found = await administer.readUser(request, user, ROWS)
-    const { standing, sessions, entries, threads } = found
+    const { block, sessions, entries, threads } = found
     const all = (path: string, what: string) =>
       html`<a href="${addresses.root}${path}${new URLSearchParams({ user })}">All ${what}</a>`
     const sessionRows = sessionTable(sessions, {
-      ...{ addresses, signIn, now: seconds, users: false },
+      ...{ addresses, now: seconds, users: false },
       caption: 'Sessions, newest first',
       empty: 'No session is known.',
     })
-    const parts = { root: addresses.root, signIn, user }
-    const content = html`<div class="lead">${stateOf(found, seconds)} ${standing.blockedUntil === undefined ? '' : unblockForm(parts)}</div>
+    const receipts = administer.issueReceipt !== undefined
+    const parts = { root: addresses.root, signIn, user, receipts }
+    const [newest] = sessions
+    const content = html`<div class="lead">${stateOf(found, seconds)} ${block === undefined ? '' : unblockForm(parts)}</div>
+${newest === undefined ? '' : identityOf(newest)}
 ${actionPanels(parts)}
-${panel({ id: 'sessions', title: 'Sessions', content: sessionRows, aside: all('/sessions?status=all&', 'sessions') })}
+${panel({ id: 'sessions', title: 'Sessions', content: sessionPart(sessions, { table: sessionRows, path: addresses.userPage(user) }), aside: all('/sessions?status=all&', 'sessions') })}
 ${panel({ id: 'threads', title: 'Threads', content: threadSection(threads, { addresses, user, seconds }) })}
 ${panel({
   id: 'trail',
@@ -58,66 +63,47 @@ ${panel({
   content: auditTable(entries, { addresses, now: seconds, users: false }),
   aside: all('/audit?', 'entries'),
 })}`
-    return answers.page(c, { title: `User ${user}`, signIn, section: 'sessions' }, content)
+    return answers.page(c, { title: `User ${user}`, signIn, section: 'users' }, content)
   }
 }
 
-/** `POST /admin/user/revoke` */
-export function revokeAction({ answers, administer, addresses }: PageParts): Action {
-  return async (c, { form, signIn }) => {
-    const user = knownUser(form.value('user'))
-    const terms = revokeTerms.safeParse({
-      blockSeconds: Number(form.value('block_seconds') || Number.NaN),
-      reason: form.value('reason').trim() || undefined,
-    })
-    if (!terms.success) {
-      throw new ServiceError('invalid_request', { reason: 'a block or a reason out of bounds' })
-    }
-    if (user === signIn.user && terms.data.blockSeconds > 0) throw ownBlock()
-    const revoked = await administer.revokeUser(adminRequest(c), { ...terms.data, user })
-    return answers.redirectWithNotice(c, {
-      to: addresses.userPage(user),
-      notice: describe(revoked),
-    })
+function stateOf({ known, liveSessions, block, erased }: FoundUser, now: number): Html {
+  const state = known
+    ? html`<span>${count(liveSessions, 'live session')}</span>`
+    : unknown(erased, now)
+  if (block === undefined) {
+    return html`${known ? badge('not blocked', 'good') : badge(erased ? 'erased' : 'never seen', 'warn')} ${state}`
   }
+  const reason = block.reason === undefined ? '' : html`: ${block.reason}`
+  return html`${badge('blocked', 'bad')} <span>until ${moment(block.until, now)}, by ${actorName(block.by)}${reason}</span> ${state}`
 }
 
-/** `administer` refuses it too, in words for the API. */
-function ownBlock(): PageError {
-  return new PageError('invalid_request', {
-    reason: 'an admin who blocks themselves',
-    heading: 'You cannot block yourself',
-    advice: 'Nothing was done. Ask another admin.',
-  })
-}
-
-/** `POST /admin/user/unblock` */
-export function unblockAction({ answers, administer, addresses }: PageParts): Action {
-  return async (c, { form }) => {
-    const user = knownUser(form.value('user'))
-    const stood = await administer.liftBlock(adminRequest(c), user)
-    const notice = stood
-      ? 'Unblocked. Sessions that were cancelled stay so; new ones can be minted.'
-      : 'There was no block.'
-    return answers.redirectWithNotice(c, { to: addresses.userPage(user), notice })
+function unknown(erased: AuditEntry | undefined, now: number): Html {
+  if (erased === undefined) {
+    return html`<span>This user never had a session. Check the id before you do anything: it is compared exactly.</span>`
   }
+  const by = erased.actor === undefined ? '' : html` by ${actorName(erased.actor)}`
+  return erased.reason === 'begun'
+    ? html`<span>An erase began ${moment(erased.at, now)}${by}; it has not ended yet.</span>`
+    : html`<span>This user was erased ${moment(erased.at, now)}${by} (${erased.reason ?? erased.outcome}).</span>`
 }
 
-function stateOf(
-  {
-    known,
-    standing: { blockedUntil, liveSessions },
-  }: {
-    readonly known: boolean
-    readonly standing: { readonly blockedUntil: number | undefined; readonly liveSessions: number }
-  },
-  now: number,
+/** Of the newest session; users of a backend have its key as issuer. */
+function identityOf({ issuer, subject }: SessionRecord): Html {
+  return html`<div class="panel">${facts([
+    ['Subject', longId(subject)],
+    ['Issuer', longId(issuer)],
+  ])}</div>`
+}
+
+/** Refreshes itself while a cancel is not confirmed. */
+function sessionPart(
+  sessions: readonly SessionRecord[],
+  { table, path }: { readonly table: Html; readonly path: string },
 ): Html {
-  const live = known ? count(liveSessions, 'live session') : 'This user never had a session.'
-  if (blockedUntil !== undefined) {
-    return html`${badge('blocked', 'bad')} <span>until ${moment(blockedUntil, now)} · ${live}</span>`
-  }
-  return html`${known ? badge('not blocked', 'good') : badge('never seen', 'warn')} <span>${live}</span>`
+  const waits = sessions.some(({ status }) => status === 'cancelling')
+  const note = html`<p class="fine">OpenAI has not confirmed every cancel yet. It is asked again until it does, or the session ends by itself. <a href="${path}">Reload</a></p>`
+  return html`<div id="user-sessions" data-part${waits ? html` data-refresh` : ''}>${waits ? note : ''}${table}</div>`
 }
 
 function threadSection(
@@ -135,22 +121,4 @@ function threadSection(
   if (!threads.has_more) return rows
   const query = new URLSearchParams({ user })
   return html`${rows}<p><a href="${addresses.root}/threads?${query}">All threads</a></p>`
-}
-
-function describe({ known, cancelled, cancelling, blockedUntil: until }: RevokedUser): string {
-  const parts = [
-    known ? `Revoked: ${count(cancelled.length, 'session')} cancelled` : 'Never seen: no session',
-  ]
-  if (cancelling.length > 0) {
-    parts.push(`${count(cancelling.length, 'session')} not confirmed by OpenAI yet, tried again`)
-  }
-  const block =
-    until === undefined
-      ? 'no block'
-      : `blocked until ${new Date(until * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`
-  return `${[...parts, block].join('; ')}.`
-}
-
-function count(size: number, what: string): string {
-  return `${size} ${what}${size === 1 ? '' : 's'}`
 }

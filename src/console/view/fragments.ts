@@ -41,7 +41,12 @@ export function moment(at: number, now: number): Html {
 export function when(at: number, now: number): Html {
   if (!(Math.abs(at) <= LAST_SECOND)) return html`${String(at)}`
   const iso = new Date(at * 1000).toISOString()
-  return html`<time class="when" datetime="${iso}">${distance(at, now)} <span>${iso.slice(0, 19).replace('T', ' ')} UTC</span></time>`
+  return html`<time class="when" datetime="${iso}">${distance(at, now)} <span>${utc(at)} UTC</span></time>`
+}
+
+/** A time in Unix seconds as text, without the zone. */
+export function utc(at: number): string {
+  return new Date(at * 1000).toISOString().slice(0, 19).replace('T', ' ')
 }
 
 /** The last second that a Date can hold (ECMA-262 §21.4.1.1). */
@@ -51,8 +56,7 @@ const LAST_SECOND = 8.64e12
 export function instant(at: number): Html {
   if (!(Math.abs(at) <= LAST_SECOND)) return html`${String(at)}`
   const iso = new Date(at * 1000).toISOString()
-  const [day = '', time = ''] = iso.split('T')
-  return html`<time datetime="${iso}">${day} ${time.slice(0, 8)}</time>`
+  return html`<time datetime="${iso}">${utc(at)}</time>`
 }
 
 const UNITS: readonly (readonly [number, string])[] = [
@@ -63,7 +67,7 @@ const UNITS: readonly (readonly [number, string])[] = [
 ]
 
 /** `3 min ago`, `in 2 h`. */
-function distance(at: number, now: number): string {
+export function distance(at: number, now: number): string {
   const seconds = Math.abs(at - now)
   if (seconds === 0) return 'now'
   const [size, unit] = UNITS.find(([most]) => seconds >= most) ?? [1, 's']
@@ -98,6 +102,22 @@ export function shortened(text: string): string {
 /** The title that has a text in full, where {@link shortened} leaves out its middle. */
 export function whole(text: string): Html {
   return shortened(text) === text ? html`` : html` title="${text}"`
+}
+
+/** An id without its middle, and a button that copies all of it; the title has it too. */
+export function longId(text: string): Html {
+  const copy = html`<button type="button" class="quiet small" data-copy="${text}" aria-label="Copy ${shortened(text)}" hidden>Copy</button>`
+  return html`<bdi class="user"${whole(text)}>${code(shortened(text))}</bdi> ${copy}`
+}
+
+/** The subject of an actor `issuer|subject`; the title has both. */
+export function actorName(actor: string): Html {
+  return html`<bdi title="${actor}">${shortened(actor.slice(actor.lastIndexOf('|') + 1))}</bdi>`
+}
+
+/** `1 session`, `2 sessions` */
+export function count(size: number, what: string): string {
+  return `${size} ${what}${size === 1 ? '' : 's'}`
 }
 
 /** An id or another text in a fixed-width font. */

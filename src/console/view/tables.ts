@@ -6,13 +6,21 @@ import type { AuditEntry } from '../../registry/audit-entry.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Addresses } from '../addresses.ts'
-import type { SignIn } from '../sign-in/sign-in-cookie.ts'
-import { badge, code, moment, shortened, table, when, whole } from './fragments.ts'
-import { csrfField, type Html } from './layout.ts'
+import {
+  actorName,
+  badge,
+  code,
+  distance,
+  moment,
+  shortened,
+  table,
+  when,
+  whole,
+} from './fragments.ts'
+import type { Html } from './layout.ts'
 
 interface SessionTableParts {
   readonly addresses: Addresses
-  readonly signIn: SignIn
   readonly caption: string
   readonly empty: string
   /** Unix seconds. */
@@ -21,7 +29,7 @@ interface SessionTableParts {
   readonly users: boolean
 }
 
-/** Sessions, each with a link, and a button to cancel it while it is active. */
+/** Sessions, each with a link, and one to the page that cancels it while it is active. */
 export function sessionTable(records: readonly SessionRecord[], parts: SessionTableParts): Html {
   const { addresses, caption, empty, now, users } = parts
   const columns = ['Session', ...(users ? ['User'] : []), 'Workflow', 'Status', 'Began', 'Ends', '']
@@ -32,13 +40,21 @@ export function sessionTable(records: readonly SessionRecord[], parts: SessionTa
       html`<a href="${path}">${code(shortId(view.id))}</a>`,
       ...(users ? [userLink(addresses, view.user)] : []),
       view.workflow,
-      badge(view.status),
+      html`${badge(view.status)} ${confirmed(record, now)}`,
       moment(view.created_at, now),
       moment(view.expires_at, now),
       view.status === 'active' ? cancelButton(view, parts) : '',
     ]
   })
   return table({ caption, columns: columns.map((name) => name || 'Action'), rows, empty })
+}
+
+/** The state of a cancel upstream, and who asked for it. */
+function confirmed({ status, confirmedAt, endedBy }: SessionRecord, now: number): Html {
+  if (status !== 'cancelling' && status !== 'cancelled') return html``
+  const by = endedBy === undefined ? '' : html` by ${actorName(endedBy)}`
+  const unconfirmed = status === 'cancelling' ? 'not confirmed yet' : 'not confirmed'
+  return html`<small>${confirmedAt === undefined ? unconfirmed : html`confirmed ${distance(confirmedAt, now)}`}${by}</small>`
 }
 
 /** The link leads to the whole id; ids differ in their first characters. */
@@ -51,13 +67,13 @@ export function userLink(addresses: Addresses, user: string): Html {
   return html`<bdi class="user"><a href="${addresses.userPage(user)}"${whole(user)}>${shortened(user)}</a></bdi>`
 }
 
-/** The button that cancels a session. */
+/** The link to the page that cancels a session. */
 export function cancelButton(
   view: { readonly id: string },
-  { addresses, signIn }: Pick<SessionTableParts, 'addresses' | 'signIn'>,
+  { addresses }: Pick<SessionTableParts, 'addresses'>,
 ): Html {
   const path = `${addresses.root}/sessions/${encodeURIComponent(view.id)}/cancel`
-  return html`<form method="post" action="${path}">${csrfField(signIn)}<button class="danger small" aria-label="Cancel session ${view.id}">Cancel</button></form>`
+  return html`<a class="button danger small" href="${path}" aria-label="Cancel session ${view.id}…">Cancel…</a>`
 }
 
 /** Threads, each with a link to its items; `users` says whether each row names its user. */

@@ -24,8 +24,11 @@ const userPage = (user = 'alice') => `${scene.console}/user?${new URLSearchParam
 describe('an action of an admin is done, said, and audited as by the API:', () => {
   test('a cancel', async () => {
     await browser.go(userPage())
+    const asked = await browser.follow('/cancel')
+    expect(asked.text).toMatch(/The session cksess_\S+ of alice ends now/)
+    expect(upstream()).toEqual(['active'])
     const page = await browser.submit('/cancel')
-    expect([page.status, page.url]).toEqual([200, userPage()])
+    expect([page.status, page.url]).toEqual([200, asked.url.replace(/\/cancel$/, '')])
     expect(page.text).toMatch(/Session cksess_\S+ is cancelled\./)
     expect(upstream()).toEqual(['cancelled'])
     expect(await scene.audit('cancel')).toMatchObject([
@@ -37,7 +40,12 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
 
   test('a revoke with a block and a reason, then an unblock', async () => {
     await browser.go(userPage())
-    const page = await browser.submit('/revoke', { block_seconds: '3600', reason: 'left <us>' })
+    const asked = await browser.submit('/revoke', { block_seconds: '3600', reason: 'left <us>' })
+    expect(asked.text).toContain('1 session ends now')
+    expect(asked.text).toMatch(/Until 20\S+ \S+ UTC alice cannot get a new one\./)
+    expect(asked.text).toContain('Reason: left &lt;us&gt;')
+    expect([upstream(), await scene.audit('revoke')]).toEqual([['active'], []])
+    const page = await browser.submit('/revoke')
     expect(page.text).toContain('Revoked: 1 session cancelled; blocked until')
     expect(page.text).toContain('blocked until 20')
     expect(upstream()).toEqual(['cancelled'])
@@ -56,7 +64,9 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
 
   test('a revoke without a block', async () => {
     await browser.go(userPage())
-    const page = await browser.submit('/revoke', { block_seconds: '0' })
+    const asked = await browser.submit('/revoke', { block_seconds: '0' })
+    expect(asked.text).toContain('There will be no new block')
+    const page = await browser.submit('/revoke')
     expect(page.text).toContain('Revoked: 1 session cancelled; no block.')
     await scene.mint('alice')
   })
@@ -65,8 +75,10 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
     const before = await browser.go(`${scene.console}/user?user=alicia`)
     expect(before.text).toContain('never seen')
     expect(before.text).not.toContain('not blocked')
-    const after = await browser.submit('/revoke', { block_seconds: '3600' })
-    expect(after.text).toContain('Never seen: no session; blocked until')
+    const asked = await browser.submit('/revoke', { block_seconds: '3600' })
+    expect(asked.text).toContain('Never seen: alicia has no session on record')
+    const after = await browser.submit('/revoke')
+    expect(after.text).toContain('Never seen or erased: no session; blocked until')
     expect(after.text).toContain('This user never had a session.')
     expect((await browser.go(userPage())).text).not.toContain('ever seen')
   })
@@ -74,6 +86,7 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
   test('a cancel that OpenAI does not confirm', async () => {
     scene.running.upstream.setFaults({ status: 500, times: 3 })
     await browser.go(userPage())
+    await browser.follow('/cancel')
     const page = await browser.submit('/cancel')
     expect(page.text).toContain('is being cancelled')
   })
@@ -166,15 +179,16 @@ describe('a form is not executed, and its page says what to do, with', () => {
 
   test('a sign-in that ended meanwhile, and the page leads back', async () => {
     await browser.go(userPage())
+    const asked = await browser.submit('/revoke', { block_seconds: '3600' })
     clock += 15 * 60_000
-    const page = await browser.submit('/revoke', { block_seconds: '3600' })
+    const page = await browser.submit('/revoke')
     expect(page.status).toBe(401)
     expect(page.text).toContain('Your sign-in has ended')
     expect(page.text).toContain('Nothing was done')
     await expectNothingDone()
     const link = /href="([^"]*sign-in[^"]*)"/.exec(page.html)?.[1] ?? ''
     const back = await browser.go(new URL(link, page.url).href)
-    expect([back.status, back.url]).toEqual([200, userPage()])
+    expect([back.status, back.url]).toEqual([200, asked.url])
     await expectNothingDone()
   })
 

@@ -127,6 +127,8 @@ test('an export that fails is a page to read, not a file', async () => {
 test('an erase leaves nothing of the user but its proof', async () => {
   await browser.go(userPage())
   await browser.submit('/revoke', { block_seconds: '0', reason: 'Alice Archer left' })
+  await browser.submit('/revoke')
+  await browser.follow('/erase')
   const page = await browser.submit('/erase', { confirm: 'alice' })
   expect(page.status).toBe(200)
   expect(page.text).toContain('Everything is erased')
@@ -147,6 +149,7 @@ test('an erase leaves nothing of the user but its proof', async () => {
 test('an erase that OpenAI refuses says what is left, and can be repeated', async () => {
   await browser.go(userPage())
   scene.running.upstream.setFaults({ status: 500 })
+  await browser.follow('/erase')
   const page = await browser.submit('/erase', { confirm: 'alice' })
   expect(page.text).toContain('Not everything could be erased')
   expect(page.text).toContain('The user is blocked until')
@@ -156,6 +159,7 @@ test('an erase that OpenAI refuses says what is left, and can be repeated', asyn
     .poll(
       async () => {
         await browser.go(userPage())
+        await browser.follow('/erase')
         return (await browser.submit('/erase', { confirm: 'alice' })).text
       },
       { timeout: 15_000, interval: 1000 },
@@ -166,6 +170,7 @@ test('an erase that OpenAI refuses says what is left, and can be repeated', asyn
 test('an erase gets 503 and erases nothing when the store is down', async () => {
   await browser.go(userPage())
   scene.registry.failing.add('revoke')
+  await browser.follow('/erase')
   const page = await browser.submit('/erase', { confirm: 'alice' })
   expect(page.status).toBe(503)
   scene.registry.failing.clear()

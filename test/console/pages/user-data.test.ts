@@ -196,6 +196,7 @@ describe('the page of an erase', () => {
     'typed as %j it is not confirmed, and not done',
     async (confirm) => {
       await browser.go(userPage())
+      await browser.follow('/erase')
       const page = await browser.submit('/erase', { confirm })
       expect(page.status).toBe(400)
       expect(page.text).toContain('Nothing was erased')
@@ -236,6 +237,7 @@ describe('the page of an erase', () => {
     const failed = { complete: false, failed: 3, failures, blocked_until: until }
     scene.userData.lines = [{ ...summary, ...failed, sessions: { cancelled: 0, cancelling } }]
     await browser.go(userPage())
+    await browser.follow('/erase')
     const page = await browser.submit('/erase', { confirm: USER })
     expect(page.text).toContain('Not everything could be erased')
     expect(page.html).toContain('cthr_&lt;1&gt;')
@@ -248,6 +250,7 @@ describe('the page of an erase', () => {
   test('has the status of the error when the erase cannot begin', async () => {
     scene.userData.lines = [new ServiceError('store_unavailable', { reason: 'planted' })]
     await browser.go(userPage())
+    await browser.follow('/erase')
     expect((await browser.submit('/erase', { confirm: USER })).status).toBe(503)
   })
 
@@ -257,9 +260,18 @@ describe('the page of an erase', () => {
       new ServiceError('store_unavailable', { reason: 'planted' }),
     ]
     await browser.go(userPage())
+    await browser.follow('/erase')
     const page = await browser.submit('/erase', { confirm: USER })
     expect(page.status).toBe(200)
     expect(page.text).toContain('Broken off')
     expect(page.html).toMatch(/<\/html>\s*$/)
   })
+})
+
+test('where receipts are not to be had, the page of a user says what they need', async () => {
+  const page = await browser.go(userPage())
+  expect(page.text).toContain('Receipts need PUBLIC_URL and a signing key')
+  expect(page.html).not.toContain('/user/receipt')
+  const answer = await browser.go(userPage().replace('/user?', '/user/receipt?'))
+  expect([answer.status, answer.headers.has('content-disposition')]).toEqual([404, false])
 })

@@ -1,0 +1,171 @@
+// Revokes a user after a page that says what will happen, and lifts a block.
+
+import { html } from 'hono/html'
+import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
+import type { FoundUser } from '../../administer/users.ts'
+import { adminRequest } from '../../http/authentication.ts'
+import { unixSeconds } from '../../lib/clock.ts'
+import { isCode, ServiceError } from '../../lib/errors.ts'
+import type { UserId } from '../../lib/ids.ts'
+import type { Action, View } from '../access.ts'
+import { PageError } from '../error-page.ts'
+import type { PageParts } from '../page-answers.ts'
+import type { SignIn } from '../sign-in/sign-in-cookie.ts'
+import { confirmation } from '../view/confirmation.ts'
+import { count, instant, utc } from '../view/fragments.ts'
+import type { Html } from '../view/layout.ts'
+import { knownUser } from './user.ts'
+
+interface Asked {
+  readonly user: UserId
+  /** 0 = no block. */
+  readonly blockSeconds: number
+  readonly reason: string | undefined
+}
+
+/** `GET /admin/user/revoke?user=…&block_seconds=…&reason=…`: what the revoke would do now. */
+export function revokePage({ answers, administer, addresses, now }: PageParts): View {
+  return async (c, signIn) => {
+    const asked = termsOf((name) => c.req.query(name) ?? '', signIn)
+    const { user, blockSeconds, reason } = asked
+    const found = await administer.findUser(adminRequest(c), user)
+    const content = confirmation({
+      says: consequences(asked, found, unixSeconds(now)),
+      action: `${addresses.root}/user/revoke`,
+      fields: { user, block_seconds: String(blockSeconds), reason: reason ?? '' },
+      button: blockSeconds > 0 ? 'Revoke and block' : 'Revoke',
+      back: addresses.userPage(user),
+      signIn,
+    })
+    return answers.page(c, { title: `Revoke ${user}?`, signIn, section: 'users' }, content)
+  }
+}
+
+function consequences(
+  { user, blockSeconds, reason }: Asked,
+  { known, liveSessions, block, erased }: FoundUser,
+  now: number,
+): readonly (Html | string)[] {
+  const name = html`<bdi class="user">${user}</bdi>`
+  const until = html`Until ${instant(now + blockSeconds)} UTC`
+  const sessions = known
+    ? `${count(liveSessions, 'session')} ${liveSessions === 1 ? 'ends' : 'end'} now, and the answers that run in them. They do not come back.`
+    : html`<strong>${erased === undefined ? 'Never seen' : 'Erased'}:</strong> ${name} has no session on record. Look at the id twice.`
+  const blocked =
+    blockSeconds > 0
+      ? html`${until} ${name} cannot get a new one.`
+      : html`There will be no new block: ${name} can ask for a new one at once.`
+  const earlier =
+    block === undefined
+      ? []
+      : [html`A block until ${instant(block.until)} UTC holds already; the longer one stays.`]
+  return [sessions, blocked, ...earlier, ...(reason ? [html`Reason: ${reason}`] : [])]
+}
+
+/** `POST /admin/user/revoke`; sent again it ends nothing more, and of two blocks the longer one stays. */
+export function revokeAction({ answers, administer, addresses, now }: PageParts): Action {
+  return async (c, { form, signIn }) => {
+    const asked = termsOf(form.value, signIn)
+    const { user, blockSeconds, reason } = asked
+    const again = new URLSearchParams({ user, block_seconds: String(blockSeconds) })
+    if (reason !== undefined) again.set('reason', reason)
+    const revoked = await orUnknown(administer.revokeUser(adminRequest(c), asked), {
+      known: 'A revoke is recorded whole or not at all, and here its answer is missing.',
+      again: `${addresses.root}/user/revoke?${again}`,
+    })
+    const notice = describe(revoked, unixSeconds(now) + blockSeconds)
+    return answers.redirectWithNotice(c, { to: addresses.userPage(user), notice })
+  }
+}
+
+/** `POST /admin/user/unblock` */
+export function unblockAction({ answers, administer, addresses }: PageParts): Action {
+  return async (c, { form }) => {
+    const user = knownUser(form.value('user'))
+    const stood = await orUnknown(administer.liftBlock(adminRequest(c), user), {
+      known: 'The block is lifted or still holds: the page of the user says which.',
+      again: addresses.userPage(user),
+    })
+    const notice = stood
+      ? 'Unblocked. New sessions can be minted from now on; those that were cancelled stay so.'
+      : 'There was no block any more: it had ended, or somebody else had lifted it.'
+    return answers.redirectWithNotice(c, { to: addresses.userPage(user), notice })
+  }
+}
+
+/**
+ * Explains a store that is away in the middle of an action, which may have been done.
+ *
+ * @param again - address from which the action can be sent again
+ */
+export async function orUnknown<T>(
+  done: Promise<T>,
+  { known, again }: { readonly known: string; readonly again: string },
+): Promise<T> {
+  try {
+    return await done
+  } catch (error) {
+    if (!isCode(error, 'store_unavailable')) throw error
+    throw new PageError('store_unavailable', {
+      reason: 'the store went away in an action',
+      cause: error,
+      heading: 'It is not known whether this was done',
+      advice: `The session store does not answer. ${known} To send it again is safe: try again in a moment.`,
+      action: { href: again, label: 'Try again' },
+    })
+  }
+}
+
+/** @throws `invalid_request` */
+function termsOf(value: (name: string) => string, signIn: SignIn): Asked {
+  const user = knownUser(value('user'))
+  const terms = revokeTerms.safeParse({
+    blockSeconds: Number(value('block_seconds') || Number.NaN),
+    reason: value('reason').trim() || undefined,
+  })
+  if (!terms.success) {
+    throw new ServiceError('invalid_request', { reason: 'a block or a reason out of bounds' })
+  }
+  if (user === signIn.user && terms.data.blockSeconds > 0) throw ownBlock()
+  return { user, blockSeconds: terms.data.blockSeconds, reason: terms.data.reason }
+}
+
+/** `administer` refuses it too, in words for the API. */
+function ownBlock(): PageError {
+  return new PageError('invalid_request', {
+    reason: 'an admin who blocks themselves',
+    heading: 'You cannot block yourself',
+    advice: 'Nothing was done. Ask another admin.',
+  })
+}
+
+/** @param asked - the end of the block that was asked for, at the latest */
+function describe(
+  { known, cancelled, cancelling, blockedUntil }: RevokedUser,
+  asked: number,
+): string {
+  const parts = [sessionsOf({ known, cancelled: cancelled.length, cancelling: cancelling.length })]
+  if (cancelling.length > 0) {
+    parts.push(`${count(cancelling.length, 'session')} not confirmed by OpenAI yet, tried again`)
+  }
+  const longer =
+    blockedUntil !== undefined && blockedUntil > asked ? ' by an earlier, longer block' : ''
+  parts.push(
+    blockedUntil === undefined ? 'no block' : `blocked until ${utc(blockedUntil)} UTC${longer}`,
+  )
+  return `${parts.join('; ')}.`
+}
+
+function sessionsOf({
+  known,
+  cancelled,
+  cancelling,
+}: {
+  readonly known: boolean
+  readonly cancelled: number
+  readonly cancelling: number
+}): string {
+  if (!known) return 'Never seen or erased: no session'
+  if (cancelled + cancelling > 0) return `Revoked: ${count(cancelled, 'session')} cancelled`
+  return 'Revoked, but no session was live any more: below is who ended the last ones'
+}
