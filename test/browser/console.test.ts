@@ -134,7 +134,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expect(await scene.audit('revoke')).toEqual([])
     await page.getByRole('button', { name: 'Revoke and block' }).press('Enter')
     await page.getByRole('status').getByText('Revoked').waitFor()
-    expect(await page.getByText('confirmed').count()).toBe(3)
+    expect(await page.locator('#user-sessions').getByText('confirmed').count()).toBe(3)
     expect(await scene.audit('revoke')).toMatchObject([{ reason: 'by keyboard' }])
 
     const download = page.waitForEvent('download')

@@ -58,13 +58,16 @@ function revokeForm(parts: UserFormsParts): Html {
 function dataForms(parts: UserFormsParts & { readonly receipts: boolean }): Html {
   const { root, user, receipts } = parts
   const query = new URLSearchParams({ user })
-  return html`${form(parts, 'export')}<button class="quiet">Export</button> <span class="fine">Sessions, threads, items and audit, one JSON line each.</span></form>
-<p>${
-    receipts
-      ? html`<a class="button quiet" href="${root}/user/receipt?${query}">Receipt</a> <span class="fine">Signed: what was live, who ended it, what the upstream confirmed.</span>`
-      : html`<span class="fine">${NO_RECEIPTS}</span>`
-  }</p>
-<p><a class="button danger" href="${root}/user/erase?${query}">Erase…</a> <span class="fine">Threads, items and records. You are asked before it is done.</span></p>`
+  return html`<div class="data">${form(parts, 'export')}<button class="quiet">Export</button></form>
+<span class="fine">Sessions, threads, items and audit, one JSON line each.</span>
+${
+  receipts
+    ? html`<a class="button quiet" href="${root}/user/receipt?${query}">Receipt</a>
+<span class="fine">Signed: what was live, who ended it, what the upstream confirmed.</span>`
+    : html`<span></span><span class="fine">${NO_RECEIPTS}</span>`
+}
+<a class="button danger" href="${root}/user/erase?${query}">Erase…</a>
+<span class="fine">Threads, items and records. You are asked before it is done.</span></div>`
 }
 
 /** Opens a form about the user; the caller closes it. */

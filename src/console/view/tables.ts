@@ -6,17 +6,7 @@ import type { AuditEntry } from '../../registry/audit-entry.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Addresses } from '../addresses.ts'
-import {
-  actorName,
-  badge,
-  code,
-  distance,
-  moment,
-  shortened,
-  table,
-  when,
-  whole,
-} from './fragments.ts'
+import { actorName, badge, code, distance, shortened, table, when, whole } from './fragments.ts'
 import type { Html } from './layout.ts'
 
 interface SessionTableParts {
@@ -41,8 +31,8 @@ export function sessionTable(records: readonly SessionRecord[], parts: SessionTa
       ...(users ? [userLink(addresses, view.user)] : []),
       view.workflow,
       html`${badge(view.status)} ${confirmed(record, now)}`,
-      moment(view.created_at, now),
-      moment(view.expires_at, now),
+      when(view.created_at, now),
+      when(view.expires_at, now),
       view.status === 'active' ? cancelButton(view, parts) : '',
     ]
   })
@@ -89,7 +79,7 @@ export function threadTable(
     html`<a href="${addresses.root}/threads/${encodeURIComponent(thread.id)}">${thread.title ?? 'Without a title'}</a>`,
     ...(users ? [userLink(addresses, thread.user)] : []),
     badge(thread.status.type),
-    moment(Math.floor(thread.created_at), now),
+    when(Math.floor(thread.created_at), now),
     code(thread.id),
   ])
   return table({
