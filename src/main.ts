@@ -8,6 +8,7 @@ import type { Environment } from './config/env.ts'
 import { placeholderOrigins } from './config/file/placeholders.ts'
 import { readByProxies } from './config/proxies.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
+import { portNotes } from './config/urls.ts'
 import { widenedTrust } from './config/widened-trust.ts'
 import { mostConnections } from './http/server/connection-cap.ts'
 import { type Listening, listen } from './http/server/server.ts'
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
   const notes = [...placeholderOrigins(settings.corsOrigins), ...widenedTrust(settings)]
   for (const line of notes) log.warn(`config: ${line}`)
   for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)
+  for (const line of portNotes(setup.environment)) log.warn(line)
   warnOfSmallMemory(setup, log)
   const tracing = await tracingOf(setup, log)
   const service = await buildOrExit(setup, log, tracing)

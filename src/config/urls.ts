@@ -24,6 +24,23 @@ export function isAtLoopback(url: string | undefined): boolean {
   return url !== undefined && isLoopback(new URL(url).hostname)
 }
 
+/** Lines about a PUBLIC_URL of this machine that leads to another port than the one listened on; 0 is any. */
+export function portNotes({
+  publicUrl: url,
+  port,
+}: {
+  readonly publicUrl: string | undefined
+  readonly port: number
+}): string[] {
+  if (url === undefined || port === 0 || !isAtLoopback(url)) return []
+  const { port: named, protocol } = new URL(url)
+  const leadsTo = named || (protocol === 'https:' ? '443' : '80')
+  if (leadsTo === String(port)) return []
+  return [
+    `PUBLIC_URL names port ${leadsTo}, this process listens on ${port}; set PORT or PUBLIC_URL, unless something passes ${leadsTo} on`,
+  ]
+}
+
 /** Credentials would end up in logs, and a path is put behind it. */
 function plainUrl(text: string): URL | null {
   const url = URL.parse(text)

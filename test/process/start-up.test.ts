@@ -293,8 +293,10 @@ user: claims.sub
 workflows:
   support: { id: wf_support }
 `
-    const ended = await runToEnd({ config, env: { ...ENV, PORT: port } })
+    const PUBLIC_URL = 'http://localhost:1'
+    const ended = await runToEnd({ config, env: { ...ENV, PORT: port, PUBLIC_URL } })
     expect(ended.code).toBe(69)
+    expect(ended.stdout).toContain(`PUBLIC_URL names port 1, this process listens on ${port}; set`)
     expect(ended.stdout).not.toMatch(/destroyed|idp_unavailable/)
     expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
   })

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { portNotes } from '../../src/config/urls.ts'
+
+test.each([
+  ['http://localhost:8788', 8787, '8788'],
+  ['http://127.0.0.1', 8787, '80'],
+  ['https://[::1]/chat', 8787, '443'],
+])('%s is pointed out to a process on port %d', (publicUrl, port, named) => {
+  const line = `PUBLIC_URL names port ${named}, this process listens on ${port}; set PORT or PUBLIC_URL`
+  expect(portNotes({ publicUrl, port })).toEqual([expect.stringContaining(line)])
+})
+
+test.each([
+  ['http://localhost:8787', 8787],
+  ['http://localhost', 80],
+  ['http://localhost:8788', 0],
+  ['https://chat.example.com', 8787],
+  [undefined, 8787],
+])('%s is right for a process on port %d', (publicUrl, port) => {
+  expect(portNotes({ publicUrl, port })).toEqual([])
+})
