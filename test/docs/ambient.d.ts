@@ -39,6 +39,10 @@ declare module 'svelte' {
   export function onMount(hook: () => unknown): void
 }
 
+/** The two files of the lines before the sample. */
+declare const receipt: string
+declare const jwks: import('jose').JSONWebKeySet
+
 /** Svelte's compiler replaces it. */
 declare function $state<T>(initial: T): T
 declare function $state<T>(): T | undefined
