@@ -79,7 +79,10 @@ export function openToken(raw: string): SignedToken & { readonly payload: Uint8A
  */
 function decodeSegment(segment: string, name: string): Buffer {
   const bytes = Buffer.from(segment, 'base64url')
-  if (bytes.toString('base64url') !== segment) throw invalidToken(`${name}: not strict base64url`)
+  if (bytes.toString('base64url') !== segment) {
+    const quote = /^["'`]/.test(segment) ? ', begins with a quote' : ''
+    throw invalidToken(`${name}: not strict base64url${quote}`)
+  }
   return bytes
 }
 

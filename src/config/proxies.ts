@@ -7,6 +7,7 @@ import type { OutboundProxy, ProxyFor } from '../lib/connections.ts'
 import { isLoopback } from '../lib/loopback.ts'
 import { Secret } from '../lib/secret.ts'
 import type { Settings } from './settings.ts'
+import { quotesHint } from './urls.ts'
 
 /** Variables that count in lower case, too, and then first, as in curl. */
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const
@@ -19,7 +20,7 @@ const proxyUrl = z.string().transform((text, context): OutboundProxy => {
   }
   // The value may hold a password.
   context.addIssue(
-    'must be an http or https URL such as http://proxy.example.com:3128, with user and password percent-encoded',
+    `must be an http or https URL such as http://proxy.example.com:3128, with user and password percent-encoded${quotesHint(text)}`,
   )
   return z.NEVER
 })

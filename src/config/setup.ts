@@ -56,7 +56,8 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   const environment = attempt(() => readEnvironment(variables), problems)
   // The file is checked in any case, so that nobody has to start once more to read the other half.
   const sources = readConfigSources(variables)
-  const settings = attempt(() => readSettings(sources, problems, instead), problems)
+  const from = { ...sources, given: configFile !== undefined }
+  const settings = attempt(() => readSettings(from, problems, instead), problems)
   if (environment && settings) {
     problems.push(...selfHostedProblems(environment, settings))
     problems.push(...(attempt(() => consoleProblems(environment, settings), problems) ?? []))
@@ -68,23 +69,25 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
 }
 
 /** Everything by which tokens are judged and mapped. */
-export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'secret' | 'proxies'>
+export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'configFile' | 'secret' | 'proxies'>
 
 /**
  * The config file, for work that looks at tokens and calls no ChatKit API: API keys need not be set,
  * nor the rest of the environment be right.
  *
- * @param variables - as in {@link readSetup}
+ * @param given - as in {@link readSetup}
+ * @param configFile - instead of `CONFIG_FILE`
  * @throws {@link SetupError}
  */
-export function readRules(variables?: Variables): Rules {
+export function readRules(given?: Variables, configFile?: string): Rules {
   const problems: string[] = []
-  const sources = readConfigSources(variables)
+  const variables = withConfigFile(given, configFile)
+  const sources = { ...readConfigSources(variables), given: configFile !== undefined }
   const instead: SecretLookup = (_, kind) => (kind === 'api_key' ? 'unchecked' : undefined)
   const settings = attempt(() => readSettings(sources, problems, instead), problems)
   const proxies = attempt(() => readProxyVariables(variables), problems)
   if (settings && proxies && problems.length === 0) {
-    return { settings, secret: sources.secret, proxies }
+    return { settings, configFile: sources.configFile, secret: sources.secret, proxies }
   }
   throw new SetupError([...new Set(problems)])
 }
@@ -110,7 +113,11 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
 
 /** Without `instead` the service is to run with the file. */
 function readSettings(
-  { configFile: file, secret }: Pick<Environment, 'configFile' | 'secret'>,
+  {
+    configFile: file,
+    secret,
+    given,
+  }: Pick<Environment, 'configFile' | 'secret'> & { readonly given: boolean },
   problems: string[],
   instead?: SecretLookup,
 ): Settings {
@@ -124,16 +131,17 @@ function readSettings(
       return 'unchecked'
     }
   }
-  return loadConfig(readText(file), { file, secrets, toRun: instead === undefined }).settings
+  return loadConfig(readText(file, given), { file, secrets, toRun: instead === undefined }).settings
 }
 
-function readText(file: string): string {
+/** @param given - whether an option of the command names the file, before which `CONFIG_FILE` does not count */
+function readText(file: string, given: boolean): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    const advice =
-      'set CONFIG_FILE to your file; config/examples has one for each identity provider'
+    const what = given ? 'give the path of your file' : 'set CONFIG_FILE to your file'
+    const advice = `${what}; config/examples has one for each identity provider`
     throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}`])
   }
 }

@@ -1,6 +1,7 @@
 // Reads STORE_URL: which store, where it is, and how many replicas must have a revoke before it answers.
 import { z } from 'zod'
 import { Secret } from '../lib/secret.ts'
+import { quotesHint } from './urls.ts'
 
 /** The registry's place. */
 export type StoreLocation =
@@ -34,7 +35,7 @@ export const storeUrl = z
   .transform((text, context): StoreLocation => {
     const found = parse(text)
     if (typeof found === 'object') return found
-    context.addIssue(PROBLEMS[found])
+    context.addIssue(`${PROBLEMS[found]}${quotesHint(text)}`)
     return z.NEVER
   })
 

@@ -7,7 +7,9 @@ import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
 export const baseUrl = z.string().transform((text, context) => {
   const url = plainUrl(text)
   if (url && isSecureUrl(url)) return withoutSlash(url)
-  context.addIssue('must be an https URL without credentials or query; http only for loopback')
+  context.addIssue(
+    `must be an https URL without credentials or query; http only for loopback${quotesHint(text)}`,
+  )
   return z.NEVER
 })
 
@@ -15,9 +17,16 @@ export const baseUrl = z.string().transform((text, context) => {
 export const publicUrl = z.string().transform((text, context) => {
   const url = plainUrl(text)
   if (url && /^https?:$/.test(url.protocol)) return withoutSlash(url)
-  context.addIssue('must be an http or https URL such as https://chat.example.com')
+  context.addIssue(
+    `must be an http or https URL such as https://chat.example.com${quotesHint(text)}`,
+  )
   return z.NEVER
 })
+
+/** The end of a message about a URL in quotes, which Docker's `--env-file` and some panels keep; empty for others. */
+export function quotesHint(text: string): string {
+  return /^["'`]/.test(text.trim()) ? '; leave the quotes out' : ''
+}
 
 /** Whether a URL can only mean this machine; false for none. */
 export function isAtLoopback(url: string | undefined): boolean {

@@ -151,3 +151,8 @@ test.each<[string, Part]>([
 ])('a payload that is %s is refused', (_name, payload) => {
   expect(reasonOf(token({ alg: 'ES256' }, payload))).toMatch(/^payload: /)
 })
+
+test.each(['"', "'", '`'])('a token in quotes (%s) is refused, and the reason says so', (quote) => {
+  const quoted = `${quote}${Buffer.from('{"alg":"ES256"}').toString('base64url')}.e30.AAAA${quote}`
+  expect(reasonOf(quoted)).toBe('header: not strict base64url, begins with a quote')
+})

@@ -79,6 +79,17 @@ test.each<[boolean, Record<string, string>]>([
   expect(readEnvironment(variables).docsTryIt).toBe(expected)
 })
 
+test.each(['PUBLIC_URL', 'OPENAI_BASE_URL', 'STORE_URL', 'HTTPS_PROXY'])(
+  '%s in quotes: the message says to leave them out',
+  (name) => {
+    const read = (value: string) => () => readEnvironment({ [name]: value })
+    for (const value of [`"https://chat.example.com"`, `'redis://redis:6379'`]) {
+      expect(read(value)).toThrow(new RegExp(`^${name}: .*; leave the quotes out$`))
+    }
+    expect(read('chat')).not.toThrow(/quotes/)
+  },
+)
+
 test.each(['', ' ', '\t\n'])('a blank variable (%j) counts as unset', (blank) => {
   const names = [...Object.keys(environmentSchema.shape), 'OPENAI_API_KEY', 'OPENAI_API_KEY_FILE']
   const environment = readEnvironment(Object.fromEntries(names.map((name) => [name, blank])))

@@ -47,6 +47,12 @@ describe('the file', () => {
     ])
   })
 
+  test('that an option names is looked for there alone: CONFIG_FILE is no advice', () => {
+    expect(() => readSetup({ CONFIG_FILE: file }, `${file}.no`)).toThrow(
+      /c\.yaml\.no: cannot be read \(ENOENT\); give the path of your file; config\/examples/,
+    )
+  })
+
   test('that is a folder, or no UTF-8, cannot be read', () => {
     expect(problemsOf({ CONFIG_FILE: folder })).toEqual([expect.stringContaining('(EISDIR)')])
     writeFileSync(file, Buffer.from([0x75, 0xff, 0xfe]))

@@ -71,7 +71,7 @@ describe('the command line', () => {
     const commands = before.filter((word) => /^[a-z]+(?:-[a-z]+)*$/.test(word))
     const { code, text } = await helpOf(commands)
     const [, named = '', more = ''] = /^Usage: chatkit-mint((?: [a-z-]+)*)(.*)/.exec(text) ?? []
-    const found = named.trim() === '' ? [] : named.trim().split(' ')
+    const found = named.match(/[a-z-]+/g) ?? []
     // An argument, as `bash` of `completion <shell>`, looks like the name of a command.
     const takesArgument = /[<[](?!options|command)/.test(more)
     expect({ code, named: found }).toEqual({

@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
 import { show } from '../../lib/show.ts'
-import type { FetchJson } from './fetch-json.ts'
+import { AnswerError, type FetchJson } from './fetch-json.ts'
 
 const LIFETIME_MS = 3_600_000
 
@@ -27,11 +27,25 @@ export function createDiscovery({
   const address = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
   let known: { readonly url: URL; readonly until: number } | undefined
 
+  async function fetchDocument(): Promise<unknown> {
+    try {
+      return await fetchJson(address)
+    } catch (error) {
+      const isAbsent =
+        error instanceof ServiceError &&
+        error.cause instanceof AnswerError &&
+        error.cause.status === 404
+      if (!isAbsent) throw error
+      const reason = `${error.reason}: no discovery document there; name \`jwks_uri\` in the config, or mend \`issuer\``
+      throw new ServiceError('idp_unavailable', { reason, cause: error.cause })
+    }
+  }
+
   return {
     /** @throws ServiceError `idp_unavailable` */
     async keySetUrl(): Promise<URL> {
       if (known !== undefined && now() < known.until) return known.url
-      const url = readDocument(await fetchJson(address), issuer, insecureHttp)
+      const url = readDocument(await fetchDocument(), issuer, insecureHttp)
       known = { url, until: now() + LIFETIME_MS }
       return url
     },

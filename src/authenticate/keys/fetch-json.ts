@@ -10,6 +10,17 @@ const MAX_BYTES = 262_144
 const MAX_DEPTH = 32
 const DEADLINE_MS = 3_000
 
+/** The provider answered with another status than 200. */
+export class AnswerError extends Error {
+  override readonly name = 'AnswerError'
+  readonly status: number
+
+  constructor(status: number) {
+    super(`answered ${status}`)
+    this.status = status
+  }
+}
+
 /** GETs a JSON document of an identity provider. */
 export type FetchJson = (url: URL) => Promise<unknown>
 
@@ -54,7 +65,7 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
     // Closes the connection instead of reading a useless body. The listener ignores the error of that
     // abort.
     body.on('error', () => {}).destroy()
-    throw new Error(`answered ${statusCode}`)
+    throw new AnswerError(statusCode)
   }
   return parseStrictJson(await readBounded(body, MAX_BYTES), MAX_DEPTH)
 }

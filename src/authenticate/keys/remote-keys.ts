@@ -138,9 +138,13 @@ function createFailures(issuer: string, log: Log) {
       count += 1
       last = error
       if (isOwnEnd(error)) return
-      const reason = error instanceof ServiceError ? error.reason : 'unexpected failure'
-      const details = { issuer, reason, failures: count, nextFetchSeconds: pauseMs() / 1000 }
-      log.warn({ ...details, err: error }, 'issuer keys could not be fetched')
+      // A reason says all of an outage; only what nobody foresaw needs its stack.
+      const why =
+        error instanceof ServiceError
+          ? { reason: error.reason }
+          : { reason: 'unexpected failure', err: error }
+      const details = { issuer, failures: count, nextFetchSeconds: pauseMs() / 1000, ...why }
+      log.warn(details, 'issuer keys could not be fetched')
     },
     end(): void {
       if (count > 0) log.info({ issuer, failures: count }, 'issuer keys can be fetched again')

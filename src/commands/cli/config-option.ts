@@ -1,7 +1,7 @@
 // `--config`, for the commands that read the service's own config.
 
 import { Option } from 'commander'
-import { readServiceVariables, withConfigFile } from '../../config/env.ts'
+import { readServiceVariables } from '../../config/env.ts'
 import { type Rules, readRules, readSetup, type Setup, SetupError } from '../../config/setup.ts'
 import { scrub } from '../../lib/log.ts'
 import { CommandError, EXIT } from './exit.ts'
@@ -32,7 +32,7 @@ export function setupOf(io: Io, config: string | undefined): Setup {
  */
 export function rulesOf(io: Io, config: string | undefined): Rules {
   try {
-    return readRules(withConfigFile(io.variables, config))
+    return readRules(io.variables, config)
   } catch (error) {
     if (error instanceof SetupError) throw new CommandError(EXIT.config, scrub(error.message))
     throw error

@@ -120,8 +120,15 @@ function parseExpression(
   try {
     return environment.parse(source)
   } catch (error) {
-    throw new ExpressionError(`is not a CEL expression: ${summary(error)}`)
+    throw new ExpressionError(`is not a CEL expression: ${summary(error)}${equalsHint(source)}`)
   }
+}
+
+/** Assignment and the strict comparison of JavaScript are no CEL; what stands in quotes does not count. */
+function equalsHint(source: string): string {
+  const bare = source.replaceAll(/"[^"]*"|'[^']*'/g, '""')
+  if (/!==/.test(bare)) return '; use != to compare'
+  return /===|(?<![=!<>])=(?!=)/.test(bare) ? '; use == to compare' : ''
 }
 
 function checkType(

@@ -31,7 +31,8 @@ export function reportSchemaProblems(data: unknown, report: Report): void {
   for (const issue of result.error?.issues ?? []) {
     const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
     if (issue.code === 'unrecognized_keys') reportUnknownKeys(issue.keys, path, report)
-    else report(path, describeIssue(issue, valueAt(data, path) === undefined))
+    else if (valueAt(data, path) === undefined) report(path, missing(path))
+    else report(path, describeIssue(issue))
   }
 }
 
@@ -43,8 +44,12 @@ function reportUnknownKeys(keys: readonly string[], path: Path, report: Report):
   }
 }
 
-function describeIssue(issue: Issue, missing: boolean): string {
-  if (missing) return 'is missing'
+function missing(path: Path): string {
+  if (path.at(-1) !== 'algorithms') return 'is missing'
+  return 'is missing; write what the provider signs with, for most [RS256]'
+}
+
+function describeIssue(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       return `must be ${TYPE_NAMES[issue.expected] ?? issue.expected}`

@@ -99,7 +99,9 @@ function reportTarget(workflow: RawMapping, path: Path, report: Report): void {
   const hosted = workflow['id'] !== undefined
   const selfHosted = workflow['server'] !== undefined
   if (!hosted && !selfHosted) {
-    report([...path, 'id'], 'is missing; add it (a workflow at OpenAI), or `server` (your own)')
+    const message =
+      'is missing; add it (a ChatKit server of your own), or `id` (a workflow at OpenAI)'
+    report([...path, 'server'], message)
   }
   if (hosted && selfHosted) report([...path, 'server'], 'stands beside id; keep one of the two')
   if (hosted || !selfHosted) {

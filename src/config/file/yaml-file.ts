@@ -113,7 +113,10 @@ function findProblems(
   if (second !== undefined) {
     add(second.range[0], 'a second document begins here ("---"); a config file is one document')
   }
-  return [...byLine.values()].sort((one, other) => one.line - other.line).slice(0, MAX_PROBLEMS)
+  const problems = [...byLine.values()].sort((one, other) => one.line - other.line)
+  // Behind a tab the rest of the file is read with a wrong indentation.
+  const tab = problems.findIndex(({ message }) => message === HINTS['TAB_AS_INDENT'])
+  return problems.slice(0, tab < 0 ? MAX_PROBLEMS : tab + 1)
 }
 
 /** An account of 20 digits, or `0042`, would become another one: beyond 2^53 a number is rounded. */

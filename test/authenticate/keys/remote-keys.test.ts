@@ -2,6 +2,7 @@ import type { JWK } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { usableKeys } from '../../../src/authenticate/keys/acceptable-keys.ts'
 import { createRemoteKeys } from '../../../src/authenticate/keys/remote-keys.ts'
+import { ServiceError } from '../../../src/lib/errors.ts'
 import { recordingLog, stoppedClock } from '../../support/issuer-settings.ts'
 import { createSigner } from '../../support/tokens.ts'
 
@@ -24,7 +25,7 @@ function setUp(staleSeconds = 86_400) {
   const load = async () => {
     source.fetches += 1
     await source.gate
-    if (source.down) throw new Error('down')
+    if (source.down) throw new ServiceError('idp_unavailable', { reason: 'down' })
     return source.keys
   }
   const keys = createRemoteKeys({ issuer: 'https://id', staleSeconds, load, now: clock.now, log })
@@ -283,4 +284,6 @@ test('the log has one line for each change, failure and recovery', async () => {
     { msg: 'issuer keys changed', kids: ['second'], failures: undefined },
   ])
   expect(lines[1]).toMatchObject({ issuer: 'https://id', nextFetchSeconds: 5 })
+  // An outage is foreseen: its reason says all, and no stack is logged.
+  expect(lines[1]).not.toHaveProperty('err')
 })

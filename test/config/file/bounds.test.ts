@@ -37,7 +37,11 @@ describe('refused', () => {
     ['workflow name in upper case', minimalWith('support', 'Support'), 'workflows.Support'],
     ['workflow name with a digit first', minimalWith('support', '1a'), 'workflows.1a'],
     ['workflow name of 65', minimalWith('support', 'a'.repeat(65)), `workflows.${'a'.repeat(65)}`],
-    ['workflow id missing', minimalWith('id: wf_1', "version: '1'"), 'workflows.support.id'],
+    [
+      'workflow id and server missing',
+      minimalWith('id: wf_1', "version: '1'"),
+      'workflows.support.server',
+    ],
     ['workflow id with a slash', minimalWith('wf_1', 'wf/1'), 'workflows.support.id'],
     ['a list as the file', '- a\n', '(file)'],
     ['a text as the file', 'hello\n', '(file)'],
@@ -156,4 +160,15 @@ describe('refused', () => {
     ['retention of users 0', 'retention: { users_days: 0 }', 'retention.users_days'],
     ['header name with a colon', "client_ip_header: 'a:'", 'client_ip_header'],
   ])('%s', (_name, lines, key) => expectProblemAt(top(lines), key))
+})
+
+test('what is missing is named with what to write', () => {
+  expect(problemsOf(minimalWith('    algorithms: [RS256]\n', ''))).toEqual([
+    expect.stringMatching(
+      /issuers\[0\]\.algorithms is missing; .* \[RS256\]$|algorithms.*\[RS256\]/,
+    ),
+  ])
+  expect(problemsOf(minimalWith('id: wf_1', "when: 'true'"))).toEqual([
+    expect.stringMatching(/ChatKit server of your own\), or `id`/),
+  ])
 })

@@ -37,7 +37,7 @@ serveur: 1
     '6 issuers[1].issuer',
     '7 issuers[1].algorithms[0]',
     '9 user',
-    '11 workflows.chat.id',
+    '11 workflows.chat.server',
     '12 workflows.chat.version',
     '15 workflows.chat.expires_after.seconds',
     '17 workflows.chat.state_variables.a',

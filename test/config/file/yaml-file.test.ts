@@ -17,6 +17,7 @@ describe('what is refused', () => {
     ['an empty file', '', 1, [], /empty/],
     ['a file of comments', '# nothing\n', 1, [], /empty/],
     ['a tab', 'a:\n\tb: 1\n', 2, [], /tab/],
+    ['a tab, and what it spoils below', 'a:\n  b: 1\n\tc: 2\n  b: 3\n\td: 4\n', 3, [], /tab/],
     ['a repeated key', 'a:\n  b: 1\n  c: 2\n  b: 3\n', 4, ['a', 'b'], /repeats/],
     ['an alias', 'a: &x [1]\nb:\n  c: *x\n', 3, ['b', 'c'], /alias/],
     ['digits beyond 2^53', 'a:\n  b: 12345678901234567890\n', 2, ['a', 'b'], /exactly.*quotes/],

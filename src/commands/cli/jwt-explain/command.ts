@@ -55,7 +55,7 @@ async function explain(io: Io, options: Options): Promise<void> {
     const issuers = issuersOf(rules, io, dispatcher)
     const offline = options.offline === true
     const report = await reportOnToken(token, { settings, issuers, asked, offline, now: io.now })
-    await (options.json ? printJson(io, report) : show(io, report))
+    await (options.json ? printJson(io, report) : show(io, report, rules.configFile))
     if (!report.accepted) throw refusalOf(report)
   } finally {
     await dispatcher.destroy()
@@ -124,7 +124,7 @@ const SIGNATURES: Readonly<Record<JwtReport['token']['signature'], string>> = {
   not_checked: 'not checked',
 }
 
-async function show(io: Io, report: JwtReport): Promise<void> {
+async function show(io: Io, report: JwtReport, configFile: string): Promise<void> {
   const { token, session } = report
   await printFields(io, [
     ['token', verdict(report)],
@@ -143,6 +143,7 @@ async function show(io: Io, report: JwtReport): Promise<void> {
     ['state variables', report.state_variables],
     ['session lives', session && `${session.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS} s`],
     ['admin', report.admin ? 'yes' : 'no'],
+    ['config', configFile],
   ])
   if (report.workflows.length === 0) return
   await print(io, '')
@@ -151,6 +152,10 @@ async function show(io: Io, report: JwtReport): Promise<void> {
     ['workflow', 'allowed', 'remark'],
     report.workflows.map(({ name, allowed, reason }) => [name, allowed ? 'yes' : 'no', reason]),
   )
+  // Below the table, which a terminal may cut.
+  for (const { name, rule } of report.workflows) {
+    if (rule !== null) await print(io, printable(`${name}: ${rule}`))
+  }
   await print(io, '\nNot asked here: blocks, logouts, limits.')
 }
 

@@ -4,9 +4,10 @@ import type { Principal } from '../../../authenticate/claims.ts'
 import { explainToken, type TokenExplanation } from '../../../authenticate/explain-token.ts'
 import type { Issuers } from '../../../authenticate/issuers.ts'
 import type { CreateSessionParams } from '../../../chatkit/wire/session.ts'
-import type { Settings } from '../../../config/settings.ts'
+import type { Settings, WorkflowSettings } from '../../../config/settings.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { type ErrorCode, ServiceError } from '../../../lib/errors.ts'
+import { show } from '../../../lib/show.ts'
 import { type AskedSession, chooseWorkflow, presentInput } from '../../../map/choose-workflow.ts'
 import { scopeOf, whyRefused } from '../../../map/evaluate.ts'
 import { isAdmin } from '../../../map/is-admin.ts'
@@ -61,6 +62,8 @@ export interface WorkflowVerdict {
   readonly allowed: boolean
   /** Why not. */
   readonly reason: string | null
+  /** The `when` that refuses, with the values of the claims that it reads. */
+  readonly rule: string | null
 }
 
 /** Rules, keys, and what a client would ask for. */
@@ -153,6 +156,21 @@ function mapToken(principal: Principal, { settings, asked, now }: ReportOptions)
   }
 }
 
+/** The expression, and the claims that it reads; null without one. */
+function ruleOf({ when }: WorkflowSettings, { claims }: Principal): string | null {
+  if (when === undefined) return null
+  const read = when.source.matchAll(/\bclaims(?:\.(\w+)|\["([^"\]]+)"\])/g)
+  const names = new Set(Array.from(read, ([, plain, quoted]) => plain ?? quoted ?? ''))
+  const values = Array.from(names, (name) => `${name} ${shown(claims, name)}`)
+  return [`when: ${when.source}`, ...values].join('; ')
+}
+
+/** As JSON, cut to 200 characters, without what looks like a credential. */
+function shown(claims: Principal['claims'], name: string): string {
+  if (!Object.hasOwn(claims, name)) return 'is missing'
+  return `is ${show(JSON.stringify(claims[name])).slice(1, -1)}`
+}
+
 function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict[] {
   const { workflows } = options.settings
   const { input = {} } = options.asked
@@ -160,13 +178,18 @@ function verdicts(principal: Principal, options: ReportOptions): WorkflowVerdict
     const { name } = workflow
     try {
       chooseWorkflow(workflows, principal, { workflow: name, input })
-      return { name, allowed: true, reason: null }
+      return { name, allowed: true, reason: null, rule: null }
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error
       if (error.code !== 'workflow_not_allowed')
-        return { name, allowed: true, reason: error.reason }
+        return { name, allowed: true, reason: error.reason, rule: null }
       const why = whyRefused(workflow.when, scopeOf(principal, presentInput(input)))
-      return { name, allowed: false, reason: why ?? error.reason }
+      return {
+        name,
+        allowed: false,
+        reason: why ?? error.reason,
+        rule: ruleOf(workflow, principal),
+      }
     }
   })
 }

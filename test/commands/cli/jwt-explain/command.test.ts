@@ -171,7 +171,12 @@ describe('what a token maps to', () => {
         subject: 'alice',
       },
       workflows: [
-        { name: 'experts', allowed: false, reason: '`when` is false' },
+        {
+          name: 'experts',
+          allowed: false,
+          reason: '`when` is false',
+          rule: 'when: "experts" in claims.groups; groups is ["staff"]',
+        },
         { name: 'paged', allowed: false, reason: '`when` fails: No such key: page' },
         { name: 'pro', allowed: true, reason: null },
         { name: 'support', allowed: true, reason: null },
@@ -192,6 +197,8 @@ describe('what a token maps to', () => {
     const text = await runInProcess(['jwt', 'explain'], { input: expired, variables: variables() })
     expect(text.out).toMatch(/^token +REFUSED, 401 token_expired\n/)
     expect(text.out).toContain(`${server.issuer}|alice`)
+    expect(text.out).toContain(`\nconfig           ${file}\n`)
+    expect(text.out).toContain('experts: when: "experts" in claims.groups; groups is missing\n')
     expect(text.code).toBe(1)
   })
 
