@@ -6,6 +6,7 @@ import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import type { Environment } from './config/env.ts'
 import { placeholderOrigins } from './config/file/placeholders.ts'
+import { takeNoArguments } from './config/no-arguments.ts'
 import { readByProxies } from './config/proxies.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
 import { portNotes } from './config/urls.ts'
@@ -34,6 +35,7 @@ const NOTICE_MS = 2000
 const GRACE_MS = 15_000
 
 async function main(): Promise<void> {
+  takeNoArguments('npm start; it takes no arguments: see docs/environment for the variables')
   ignoreInspector()
   const setup = readSetupOrExit()
   const { logLevel: level, logFormat } = setup.environment

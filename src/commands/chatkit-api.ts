@@ -1,10 +1,12 @@
 // `npm run chatkit-api`: the embedded ChatKit API alone, for developing anything that talks to ChatKit.
 
 import { readPort } from '../config/env.ts'
+import { takeNoArguments } from '../config/no-arguments.ts'
 import { type RunningChatKitApi, startChatKitApi } from '../embedded/chatkit-api/server.ts'
 import { EXIT } from './cli/exit.ts'
 import { USUAL_PORTS } from './usual-port.ts'
 
+takeNoArguments('npm run chatkit-api; it takes no arguments, and listens on PORT (default: 8789)')
 const port = portOrExit()
 const running = await startOrExit(port)
 process.stdout.write(banner(running))

@@ -12,18 +12,23 @@ import { loadConfig } from '../config/file/load-config.ts'
 import type { SecretLookup } from '../config/file/needed-secrets.ts'
 import { placeholderOrigins } from '../config/file/placeholders.ts'
 import { ConfigError } from '../config/file/problems.ts'
+import { asksForHelp } from '../config/no-arguments.ts'
 import { SecretFileError } from '../config/secret-file.ts'
 import type { Settings } from '../config/settings.ts'
 import { widenedTrust } from '../config/widened-trust.ts'
 import { EXIT } from './cli/exit.ts'
 
+const USAGE = 'usage: npm run check-config -- FILE'
+
 process.exitCode = run(process.argv.slice(2))
 
 function run(args: readonly string[]): number {
   const [file, ...more] = args
-  if (file === undefined || more.length > 0) {
-    return fail(EXIT.scriptUsage, 'usage: npm run check-config -- FILE')
+  if (asksForHelp(file)) {
+    process.stdout.write(`${USAGE}\n`)
+    return EXIT.ok
   }
+  if (file === undefined || more.length > 0) return fail(EXIT.scriptUsage, USAGE)
   const text = readConfig(file)
   if (text === undefined) return EXIT.config
   try {

@@ -44,6 +44,17 @@ export function freePort(port: number): Promise<number> {
 }
 
 /**
+ * A line for the one who started a service that is not at the port they expect; empty when it is.
+ *
+ * @param port - the wanted one; 0 for any
+ * @param url - of the service
+ */
+export function takenLine(port: number, url: string): string {
+  if (port === 0 || new URL(url).port === String(port)) return ''
+  return `\nPort ${port} is taken, so the service is at another; stop what uses it, or set PORT.\n`
+}
+
+/**
  * Whether anything answers there. `localhost` may mean either address family, and some systems let
  * one listen next to somebody who has the port on all addresses.
  */

@@ -1,7 +1,11 @@
 // The text that the demo prints: what runs, and lines to paste.
 
+import { takenLine } from '../usual-port.ts'
+
 /** Facts of this run that the introduction tells. */
 export interface DemoFacts {
+  /** The port that the service was to have; 0 for any. */
+  readonly port: number
   /** Addresses of the four servers. */
   readonly urls: Readonly<Record<'service' | 'signIn' | 'chatkit' | 'server', string>>
   /** Access tokens. */
@@ -16,7 +20,7 @@ export interface DemoFacts {
  *
  * @param facts - of this run
  */
-export function introduction({ urls, tokens, answer }: DemoFacts): string {
+export function introduction({ port, urls, tokens, answer }: DemoFacts): string {
   const sessions = `${urls.service}/v1/sessions`
   const mint = (token: string) => `curl -sS -X POST ${sessions} -H 'Authorization: Bearer ${token}'`
   const withBody = (token: string, body: object) =>
@@ -46,7 +50,7 @@ chatkit-mint demo: everything runs on this machine, in memory; no key, no networ
   ${urls.signIn}  the sign-in: an OpenID provider that knows alice, bob, and ada, who is an admin.
   ${urls.chatkit}  the ChatKit API: stands in for OpenAI's, creates the sessions of hosted workflows.
   ${urls.server}  a ChatKit server of one's own, unguarded like the samples: for the workflow "helpdesk".
-
+${takenLine(port, urls.service)}
 Open ${urls.service}/demo in a browser: sign in as alice or bob, mint, revoke, chat, and see each step.
 The admin console is at ${urls.service}/admin: sign in as ada.
 

@@ -58,6 +58,7 @@ export async function startDemo(): Promise<RunningCommand> {
   const answer = await mint(service.url, alice)
   return {
     introduction: introduction({
+      port,
       urls: {
         service: service.url,
         signIn: signIn.issuer,

@@ -5,7 +5,7 @@ import type { IssuerSettings, Settings, WorkflowSettings } from '../../config/se
 import type { StoreLocation } from '../../config/store-url.ts'
 import { isAtLoopback } from '../../config/urls.ts'
 import type { Accounts } from '../../embedded/sign-in/accounts.ts'
-import { USUAL_PORTS } from '../usual-port.ts'
+import { takenLine, USUAL_PORTS } from '../usual-port.ts'
 import type { DevSetup } from './environment.ts'
 import { isEmbedded } from './stand-ins.ts'
 
@@ -41,7 +41,7 @@ For development, on this machine alone. Ctrl-C ends it.
 
   ${urls.service}  the service; its documentation is at ${urls.service}/docs.
   ${urls.signIn}  the sign-in: makes tokens as your issuers do, with keys of this start that no other service takes.
-${consoleLine(facts)}${takenLine(facts)}
+${consoleLine(facts)}${takenLine(environment.port, urls.service)}
 Store: ${storeName(environment.store)}
 
 Issuers, whose tokens it makes; the first is the default:
@@ -85,12 +85,6 @@ function personLine([name, claims]: readonly [string, object]): string {
 function refusalLine({ refusal }: DevFacts): string {
   if (refusal === undefined) return ''
   return `\nThe lines below will be refused: ${refusal}. Add the claims that your config asks for with --claim.\n`
-}
-
-function takenLine({ setup, urls }: DevFacts): string {
-  const { port } = setup.environment
-  if (port === 0 || new URL(urls.service).port === String(port)) return ''
-  return `\nPort ${port} is taken, so the service is at another; stop what uses it, or set PORT.\n`
 }
 
 function storeName(store: StoreLocation): string {

@@ -262,6 +262,7 @@ describe('when the usual ports are taken', () => {
     const ports = urlsOf(demo).map((url) => new URL(url).port)
     expect(ports).toHaveLength(4)
     for (const port of ['8787', '8788', '8789', '8790']) expect(ports).not.toContain(port)
+    expect(demo.stdout()).toContain('\nPort 8787 is taken, so the service is at another;')
     expect(demo.stdout()).toContain('"client_secret":"ek_')
     await end(demo)
   })

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { spawnNode } from '../support/service-process.ts'
+
+// Where arguments would be ignored, `--help` or a port would start something that nobody asked for.
+
+test.each([
+  ['src/main.ts', 'npm start'],
+  ['src/commands/demo/demo.ts', 'npm run demo'],
+  ['src/commands/chatkit-api.ts', 'npm run chatkit-api'],
+  ['src/commands/check-config.ts', 'npm run check-config'],
+])('%s --help says how it is called, and does nothing else', async (file, usage) => {
+  const run = spawnNode([file, '--help'])
+  expect(await run.exited).toMatchObject({ code: 0 })
+  expect(run.stdout()).toMatch(new RegExp(`^usage: ${usage}.+\n$`))
+  expect(run.stderr()).toBe('')
+})
+
+test.each([
+  ['src/main.ts', ['--port', '9000']],
+  ['src/commands/demo/demo.ts', ['9000']],
+  ['src/commands/chatkit-api.ts', ['--help', '--port=9000']],
+])('%s with the arguments %j does not start, and ends with 64', async (file, words) => {
+  const run = spawnNode([file, ...words])
+  expect(await run.exited).toMatchObject({ code: 64 })
+  expect(run.stderr()).toMatch(/^usage: npm .+\n$/)
+  expect(run.stdout()).toBe('')
+})
