@@ -40,7 +40,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   }
 
   test('sign in, find alice, cancel, revoke, unblock, erase, sign out', async () => {
-    const page = await signedIn()
+    const page = await signedIn({ permissions: ['clipboard-read', 'clipboard-write'] })
     expect(await page.title()).toContain('Overview')
     // As one types, without Enter.
     await page.goto(`${scene.console}/users`)
@@ -50,16 +50,24 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await expectNoFault(page)
     await page.getByRole('link', { name: 'alice' }).click()
     await page.getByRole('heading', { name: 'User alice' }).waitFor()
-    expect(await page.getByRole('link', { name: /^Cancel session/ }).count()).toBe(3)
-
-    await page
-      .getByRole('link', { name: /^Cancel session/ })
-      .first()
-      .click()
+    const menus = page.getByLabel(/^Actions for session/)
+    expect(await menus.count()).toBe(3)
+    const cancel = page.getByRole('link', { name: /^Cancel session/ })
+    await menus.first().press('Enter')
+    await cancel.waitFor()
+    await expectNoFault(page)
+    await page.keyboard.press('Escape')
+    expect(await cancel.count()).toBe(0)
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    expect(await page.evaluate('navigator.clipboard.readText()')).toMatch(/^cksess_/)
+    await cancel.click()
     await page.getByRole('button', { name: 'Cancel the session' }).click()
     await page.getByRole('status').getByText('is cancelled').waitFor()
     await page.getByRole('link', { name: 'alice' }).click()
-    expect(await page.getByRole('link', { name: /^Cancel session/ }).count()).toBe(2)
+    expect(await page.locator('td a[href$="/cancel"]').count()).toBe(2)
 
     // Each session changes on the page when the upstream confirms its end.
     scene.running.upstream.setFaults({ status: 500 })

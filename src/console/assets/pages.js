@@ -10,7 +10,8 @@ const MOST_TIMES = 60
 let asked = new AbortController()
 watchSearch(document.querySelector('form[data-live]'))
 void keepRefreshing()
-offerCopies(document)
+offerCopies()
+closeMenus()
 
 function watchSearch(form) {
   let waiting
@@ -60,15 +61,31 @@ function put(part, fresh) {
   part.toggleAttribute('data-refresh', fresh.hasAttribute('data-refresh'))
   if (part.innerHTML === fresh.innerHTML) return
   part.replaceChildren(...fresh.childNodes)
-  offerCopies(part)
 }
 
-function offerCopies(within) {
-  for (const button of within.querySelectorAll('button[data-copy]')) {
-    button.hidden = false
-    button.addEventListener('click', async () => {
-      await navigator.clipboard.writeText(button.dataset.copy)
-      button.textContent = 'Copied'
-    })
-  }
+/** Browsers have no clipboard for pages that came without TLS from another machine: the buttons stay hidden. */
+function offerCopies() {
+  if (!navigator.clipboard) return
+  document.documentElement.classList.add('copies')
+  addEventListener('click', async ({ target }) => {
+    const button = target.closest('button[data-copy]')
+    if (button === null) return
+    await navigator.clipboard.writeText(button.dataset.copy)
+    button.textContent = 'Copied'
+  })
+}
+
+/** Escape, or a click elsewhere, closes the menu of a row. */
+function closeMenus() {
+  const open = () => document.querySelector('details.menu[open]')
+  addEventListener('click', ({ target }) => {
+    const menu = open()
+    if (menu !== null && !menu.contains(target)) menu.open = false
+  })
+  addEventListener('keydown', ({ key }) => {
+    const menu = key === 'Escape' ? open() : null
+    if (menu === null) return
+    menu.open = false
+    menu.querySelector('summary').focus()
+  })
 }

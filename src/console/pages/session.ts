@@ -14,7 +14,8 @@ import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { badge, code, facts, longId, moment, utc } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
-import { cancelButton, userLink } from '../view/tables.ts'
+import { cancelButton } from '../view/session-table.ts'
+import { userLink } from '../view/tables.ts'
 import { orUnknown } from './revoke.ts'
 
 /** `GET /admin/sessions/{id}` */

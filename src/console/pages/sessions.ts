@@ -9,9 +9,10 @@ import type { View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
 import type { PageParts } from '../page-answers.ts'
 import { addressWith, choiceField, filterForm, textField, workflowField } from '../view/filters.ts'
+import { instant } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
 import { cursors, optionalText, PAGE_ROWS, pageOrStart, pager, queryOf } from '../view/paging.ts'
-import { sessionTable } from '../view/tables.ts'
+import { sessionTable } from '../view/session-table.ts'
 
 const sessionQuery = z.object({
   user: optionalText,
@@ -24,7 +25,8 @@ const sessionQuery = z.object({
 type Filters = z.output<typeof sessionQuery>
 
 /** `GET /admin/sessions`: sessions by user, subject, issuer, workflow and status; live ones unless asked otherwise. */
-export function sessionsPage({ answers, administer, addresses, workflows, now }: PageParts): View {
+export function sessionsPage(parts: PageParts): View {
+  const { answers, administer, addresses, workflows, figures, now } = parts
   return async (c, signIn) => {
     const { after, before, ...asked } = queryOf(c, sessionQuery)
     const seconds = unixSeconds(now)
@@ -50,10 +52,28 @@ export function sessionsPage({ answers, administer, addresses, workflows, now }:
       first: data[0]?.id,
       last: data.at(-1)?.id,
     })
-    const content = html`${filters(addresses, workflows, asked)}${rows}${pages}`
+    const { activeSessions } = figures.samples().at(-1) ?? {}
+    const isOneAllLive = base === `${addresses.root}/sessions?status=active`
+    const total = isOneAllLive ? (activeSessions ?? undefined) : undefined
+    const isWhole = !hasMore && after === undefined && before === undefined
+    const sentence = sentenceOf(data.length, { isWhole, total })
+    const content = html`${filters(addresses, workflows, asked)}
+<div class="bar"><p class="fine">${sentence} As of ${instant(seconds)}.</p> <a href="${addressWith(`${addresses.root}/sessions`, { ...asked, after, before })}">Refresh</a></div>
+${rows}${pages}`
     const title = live ? 'Live sessions' : 'Sessions'
     return answers.page(c, { title, signIn, section: 'sessions' }, content)
   }
+}
+
+/** The total is told where it is known without counting. */
+function sentenceOf(
+  count: number,
+  { isWhole, total }: { readonly isWhole: boolean; readonly total: number | undefined },
+): string {
+  if (isWhole) return `${count} in all.`
+  return total === undefined || total <= count
+    ? `${count} on this page, and more.`
+    : `${count} on this page, of about ${total.toLocaleString('en')}.`
 }
 
 function filters(

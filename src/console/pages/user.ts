@@ -17,7 +17,8 @@ import { PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
 import { actorName, badge, count, facts, longId, moment, panel } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
-import { auditTable, sessionTable, threadTable } from '../view/tables.ts'
+import { sessionTable } from '../view/session-table.ts'
+import { auditTable, threadTable } from '../view/tables.ts'
 import { actionPanels, unblockForm } from './user-forms.ts'
 
 /** Rows of each table; each links to the whole list. */

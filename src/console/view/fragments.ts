@@ -106,7 +106,7 @@ export function whole(text: string): Html {
 
 /** An id without its middle, and a button that copies all of it; the title has it too. */
 export function longId(text: string): Html {
-  const copy = html`<button type="button" class="quiet small" data-copy="${text}" aria-label="Copy ${shortened(text)}" hidden>Copy</button>`
+  const copy = html`<button type="button" class="quiet small" data-copy="${text}" aria-label="Copy ${shortened(text)}">Copy</button>`
   return html`<bdi class="user"${whole(text)}>${code(shortened(text))}</bdi> ${copy}`
 }
 
@@ -129,6 +129,12 @@ export function code(text: string): Html {
 export function facts(entries: readonly (readonly [string, Html | string])[]): Html {
   const rows = entries.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)
   return html`<dl class="facts">${rows}</dl>`
+}
+
+/** A row's actions, closed until asked for; one of a page is open at a time. */
+export function menu(label: string, items: readonly Html[]): Html {
+  const entries = items.map((item) => html`<li>${item}</li>`)
+  return html`<details class="menu" name="menu"><summary aria-label="${label}">⋯</summary><ul>${entries}</ul></details>`
 }
 
 interface PanelParts {

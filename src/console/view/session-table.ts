@@ -1,0 +1,110 @@
+// The table of sessions, with a menu in each row.
+
+import { html } from 'hono/html'
+import type { SessionRecord } from '../../registry/records.ts'
+import { presentSession } from '../../respond/views.ts'
+import type { Addresses } from '../addresses.ts'
+import {
+  actorName,
+  badge,
+  code,
+  distance,
+  menu,
+  shortened,
+  table,
+  when,
+  whole,
+} from './fragments.ts'
+import type { Html } from './layout.ts'
+import { userLink } from './tables.ts'
+
+interface SessionTableParts {
+  readonly addresses: Addresses
+  readonly caption: string
+  readonly empty: string
+  /** Unix seconds. */
+  readonly now: number
+  /** Whether each row names its user. */
+  readonly users: boolean
+}
+
+type View = ReturnType<typeof presentSession>
+
+/** Sessions, each with a link and a menu. */
+export function sessionTable(records: readonly SessionRecord[], parts: SessionTableParts): Html {
+  const { addresses, caption, empty, now, users } = parts
+  const whose = users ? ['User', 'Subject', 'Issuer'] : []
+  const columns = ['Session', ...whose, 'Workflow', 'Status', 'Began', 'Ends', 'Actions']
+  const rows = records.map((record) => {
+    const view = presentSession(record, now)
+    return [
+      html`<a href="${sessionPath(view, addresses)}" title="${view.id}">${code(shortId(view.id))}</a>`,
+      ...(users ? whoseCells(view, addresses) : []),
+      view.workflow,
+      html`${badge(view.status)} ${confirmed(record, now)}`,
+      when(view.created_at, now),
+      when(view.expires_at, now),
+      sessionMenu(view, parts),
+    ]
+  })
+  return table({ caption, columns, rows, empty })
+}
+
+function sessionPath({ id }: { readonly id: string }, { root }: Addresses): string {
+  return `${root}/sessions/${encodeURIComponent(id)}`
+}
+
+function whoseCells({ user, subject, issuer }: View, addresses: Addresses): readonly Html[] {
+  // Names of issuers begin alike.
+  const host = URL.parse(issuer)?.host || issuer
+  return [
+    userLink(addresses, user),
+    subject === user
+      ? html`<span class="soft" title="${subject}">the user</span>`
+      : html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`,
+    html`<bdi class="user" title="${issuer}">${shortened(host)}</bdi>`,
+  ]
+}
+
+/** Beginning and end of an id, whose title is the whole. */
+function shortId(id: string): string {
+  return id.length > 22 ? `${id.slice(0, 14)}…${id.slice(-5)}` : id
+}
+
+function sessionMenu(view: View, { addresses, users }: SessionTableParts): Html {
+  const { id, user, subject, issuer, status } = view
+  const path = sessionPath(view, addresses)
+  return menu(`Actions for session ${id}`, [
+    copyItem('session id', id),
+    ...(users ? [copyItem('user', user)] : []),
+    ...(users && subject !== user ? [copyItem('subject', subject)] : []),
+    ...(users ? [copyItem('issuer', issuer)] : []),
+    ...(status === 'active'
+      ? [
+          html`<a class="danger" href="${path}/cancel" aria-label="Cancel session ${id}…">Cancel…</a>`,
+        ]
+      : []),
+  ])
+}
+
+/** Shown by the script, which copies. */
+function copyItem(what: string, text: string): Html {
+  return html`<button type="button" data-copy="${text}">Copy ${what}</button>`
+}
+
+/** The state of a cancel upstream, and who asked for it. */
+function confirmed({ status, confirmedAt, endedBy }: SessionRecord, now: number): Html {
+  if (status !== 'cancelling' && status !== 'cancelled') return html``
+  const by = endedBy === undefined ? '' : html` by ${actorName(endedBy)}`
+  const unconfirmed = status === 'cancelling' ? 'not confirmed yet' : 'not confirmed'
+  return html`<small>${confirmedAt === undefined ? unconfirmed : html`confirmed ${distance(confirmedAt, now)}`}${by}</small>`
+}
+
+/** The link to the page that cancels a session. */
+export function cancelButton(
+  view: { readonly id: string },
+  { addresses }: Pick<SessionTableParts, 'addresses'>,
+): Html {
+  const path = `${sessionPath(view, addresses)}/cancel`
+  return html`<a class="button danger small" href="${path}" aria-label="Cancel session ${view.id}…">Cancel…</a>`
+}
