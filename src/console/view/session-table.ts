@@ -60,7 +60,7 @@ function whoseCells({ user, subject, issuer }: View, addresses: Addresses): read
   return [
     userLink(addresses, user),
     subject === user
-      ? html`<span class="soft" title="${subject}">the user</span>`
+      ? html`<span class="soft" title="${subject}">same as user</span>`
       : html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`,
     html`<bdi class="user" title="${issuer}">${shortened(host)}</bdi>`,
   ]
