@@ -152,3 +152,15 @@ test('a port that is taken is an error, as before', async () => {
   await expect(startSignIn({ port })).rejects.toThrow('EADDRINUSE')
   taken.close()
 })
+
+test('an issuer that takes no old tokens: the usual life is that, and a longer one has a remark', async () => {
+  const key = await newSigningKey('ES256')
+  const settings = issuerSettings({ maxTokenAgeSeconds: 900 })
+  const one = await startSignIn({ port: 0, issuers: [{ settings, key }] })
+  const lifeOf = ({ claims }: MadeToken) => Number(claims['exp']) - Number(claims['iat'])
+  const [usual, long] = [one.makeToken(ASKED), one.makeToken({ ...ASKED, expires_in: 43_200 })]
+  await one.close()
+  expect({ life: lifeOf(usual), remark: usual.remark }).toEqual({ life: 900, remark: undefined })
+  expect(lifeOf(long)).toBe(43_200)
+  expect(long.remark).toBe('max_token_age_seconds of the config ends the token after 900 s')
+})

@@ -9,7 +9,7 @@ import { printable } from '../../lib/printable.ts'
 import { examples, someText, wholeNumber } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
-import { jsonOption, print, printJson } from './output.ts'
+import { jsonOption, print, printJson, remark } from './output.ts'
 import { reasonOf } from './reason.ts'
 
 const ANSWER_WITHIN_MS = 10_000
@@ -36,7 +36,7 @@ interface Given {
 
 type Claims = ReadonlyMap<string, readonly Given[]>
 
-const madeToken = z.looseObject({ token: z.string() })
+const madeToken = z.looseObject({ token: z.string(), remark: z.string().optional() })
 const refusal = z.object({ error: z.string() })
 
 /** `token create` */
@@ -46,7 +46,10 @@ export function tokenCreateCommand(io: Io): Command {
     '--audience <audience>',
     "instead of the config's first; may be repeated",
   )
-  const expiresIn = new Option('--expires-in <seconds>', 'life of the token (default: 3600)')
+  const expiresIn = new Option(
+    '--expires-in <seconds>',
+    'life of the token (default: 3600, or max_token_age_seconds)',
+  )
   const address =
     'address of the sign-in (default: "http://127.0.0.1:8788", or CHATKIT_MINT_SIGN_IN)'
   return new Command('create')
@@ -100,6 +103,7 @@ async function create(io: Io, flags: Flags): Promise<void> {
     const made = madeToken.safeParse(answer).data
     if (!response.ok || made === undefined) throw notTheSignIn(url)
     await (flags.json ? printJson(io, made) : print(io, made.token))
+    if (made.remark !== undefined) remark(io, printable(made.remark))
   } finally {
     await dispatcher.destroy()
   }

@@ -23,6 +23,8 @@ export interface DevFacts {
   readonly accounts: Accounts
   /** A token of alice. */
   readonly token: string
+  /** The end of that token before its time. */
+  readonly remark: string | undefined
   /** Why it mints no session; undefined when it does. */
   readonly refusal: string | undefined
   /** Servers on this machine that nobody listens at. */
@@ -31,7 +33,7 @@ export interface DevFacts {
 
 /** Every line to paste stands on a line of its own and is whole in itself. */
 export function introduction(facts: DevFacts): string {
-  const { setup, settings, urls, token } = facts
+  const { setup, settings, urls, token, remark } = facts
   const { environment } = setup
   const create = `npx chatkit-mint token create --sub alice${signInOption(urls.signIn)}`
   const sessions = `${urls.service}/v1/sessions`
@@ -56,10 +58,10 @@ Pages that may call it (cors.origins, and the usual ones of Next.js and Vite):
 People, and their claims, which fit your config as far as its rules can be read; --account changes them:
 ${Object.entries(facts.accounts).map(personLine).join('\n')}
 ${notes(setup.settings)}${refusalLine(facts)}
-A token of alice, for an hour; --claim, --issuer and --audience change it, --help says how:
+A token of alice; --claim, --issuer, --audience and --expires-in change it, --help says how:
 ${create}
 
-A client secret for her:
+A client secret for her${remark === undefined ? '' : ` (${remark})`}:
 curl -sS -X POST ${sessions} -H 'Authorization: Bearer ${token}'
 
 The same with a new token each time:

@@ -72,11 +72,11 @@ export async function startDev(
   }
   const service = await startOnLoopback(environment.port, make, log)
   const urls = { service: service.url, signIn: signIn.issuer, chatkit: api?.origin }
-  const { token, claims } = signIn.makeToken({ sub: 'alice', expires_in: TOKEN_SECONDS })
+  const { token, claims, remark } = signIn.makeToken({ sub: 'alice', expires_in: TOKEN_SECONDS })
   return {
     urls,
     introduction: introduction({
-      ...{ setup, settings, urls, token, accounts },
+      ...{ setup, settings, urls, token, remark, accounts },
       refusal: whyNoSession(settings, claims),
       silent: await silentServers(localServers(settings)),
     }),

@@ -84,6 +84,7 @@ function shapeOf(issuer: string, audience: string): MadeIssuer['settings'] {
     requiredClaims: [],
     cookie: undefined,
     tokenHeader: undefined,
+    maxTokenAgeSeconds: undefined,
   }
 }
 

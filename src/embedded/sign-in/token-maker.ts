@@ -24,10 +24,13 @@ export type TokenShape = Pick<
   | 'requiredClaims'
   | 'cookie'
   | 'tokenHeader'
+  | 'maxTokenAgeSeconds'
 >
 
 /** Longer than any day of work; a token that outlives the process is worth nothing. */
 const MAX_SECONDS = 31_536_000
+/** Life of a token where the request names none and the config takes tokens as old. */
+const USUAL_SECONDS = 3600
 
 /** Body of a request for a token. */
 export const tokenRequest = z.strictObject({
@@ -38,7 +41,7 @@ export const tokenRequest = z.strictObject({
   audience: z.array(z.string().min(1)).min(1).optional(),
   /** Beside, and instead of, those of the account and those that the issuer's tokens must have. */
   claims: z.record(z.string(), z.unknown()).default({}),
-  expires_in: z.int().min(1).max(MAX_SECONDS).default(3600),
+  expires_in: z.int().min(1).max(MAX_SECONDS).optional(),
 })
 export type TokenRequest = z.input<typeof tokenRequest>
 
@@ -49,6 +52,8 @@ export interface MadeToken {
   readonly claims: Readonly<Record<string, unknown>>
   /** Request headers, each of which brings it to the service. */
   readonly send_as: readonly string[]
+  /** For people: the service stops taking the token before it expires. */
+  readonly remark?: string
 }
 
 /** The request names an issuer that is none, or a claim that has an option of its own. */
@@ -82,9 +87,16 @@ export function createTokenMaker({
       throw new TokenRequestError(`the claim ${name} is named with ${option}`)
     }
     const header = headerOf(settings, key)
-    const claims = claimsOf(settings, { ...request, accounts, now: unixSeconds(now) })
+    const { maxTokenAgeSeconds: oldest = Number.POSITIVE_INFINITY } = settings
+    const seconds = request.expires_in ?? Math.min(USUAL_SECONDS, oldest)
+    const claims = claimsOf(settings, { ...request, seconds, accounts, now: unixSeconds(now) })
     const token = signToken(key, { header, claims })
-    return { token, header, claims, send_as: carriersOf(settings, token) }
+    return {
+      ...{ token, header, claims, send_as: carriersOf(settings, token) },
+      ...(seconds > oldest && {
+        remark: `max_token_age_seconds of the config ends the token after ${oldest} s`,
+      }),
+    }
   }
 }
 
@@ -106,10 +118,14 @@ function headerOf({ tokenTypes }: TokenShape, key: SigningKey): MadeToken['heade
   }
 }
 
-type Wanted = z.output<typeof tokenRequest> & { readonly accounts: Accounts; readonly now: number }
+type Wanted = z.output<typeof tokenRequest> & {
+  readonly seconds: number
+  readonly accounts: Accounts
+  readonly now: number
+}
 
 function claimsOf(settings: TokenShape, wanted: Wanted): MadeToken['claims'] {
-  const { sub, audience, expires_in: seconds, accounts, now } = wanted
+  const { sub, audience, seconds, accounts, now } = wanted
   const { issuer, tenant, audienceClaim } = settings
   const claims: Record<string, unknown> = {
     iss: issuer,
