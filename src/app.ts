@@ -93,7 +93,8 @@ export function createApp(parts: AppParts): Hono<AppEnv> {
     const { createOpenApi } = await import('./http/openapi/document.ts')
     return createOpenApi(ROUTES, parts.publicUrl)
   }
-  const docs = createDocs({ makeDocument, tryIt: parts.docsTryIt })
+  const hasConsole = adminConsole !== undefined
+  const docs = createDocs({ makeDocument, tryIt: parts.docsTryIt, hasConsole })
 
   const app = new Hono<AppEnv>()
   const answer = (error: Error, c: AppContext) => {

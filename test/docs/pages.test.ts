@@ -117,6 +117,18 @@ describe('where there is nothing', () => {
     },
   )
 
+  test('the page names the one that was asked for, escaped, and leads to sections with its words', async () => {
+    const pageAt = async (path: string) => (await get(path, { headers: { accept } })).text()
+    const mistyped = await pageAt('/docs/rate-limits')
+    expect(mistyped).toContain('The docs have no page <code>rate-limits</code>.')
+    expect(mistyped).toMatch(/<h2>Perhaps you look for<\/h2><ol class="results"><li><a href="/)
+    const planted = await pageAt('/docs/x%3Cimg%20src=y%3E&<img>')
+    expect(planted).toContain('no page <code>x%3Cimg%20src=y%3E&amp;%3Cimg%3E</code>')
+    expect(await pageAt('/')).not.toContain('The docs have no page')
+    // This service has no console.
+    expect(mistyped).not.toContain('/admin"')
+  })
+
   test.each(['/', '/docs/nothing'])('a program at %s gets problem details', async (path) => {
     for (const asked of ['*/*', 'application/json']) {
       const answer = await get(path, { headers: { accept: asked } })

@@ -28,7 +28,7 @@ type App = ListenOptions['app']
 const configFile = z.looseObject({ workflows: z.record(z.string(), z.unknown()) })
 
 /**
- * The service, with the demo's page beside it at `/demo`.
+ * The service, with the demo's page beside it at `/demo`, to which `/` leads a browser.
  *
  * @param app - the service
  * @param parts - what the page may show and do
@@ -50,7 +50,10 @@ export function withDemoPage(app: App, parts: DemoPageParts): App {
   })
   return {
     fetch: (request, ...rest) => {
-      const isPage = /^\/demo(?:\/|$)/.test(new URL(request.url).pathname)
+      const { pathname } = new URL(request.url)
+      const isBrowser = request.headers.get('accept')?.includes('text/html')
+      if (pathname === '/' && isBrowser) return Response.redirect(new URL('/demo', url))
+      const isPage = /^\/demo(?:\/|$)/.test(pathname)
       return isPage ? page.fetch(request) : app.fetch(request, ...rest)
     },
   }

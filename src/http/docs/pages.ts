@@ -76,10 +76,12 @@ const read = (name: string) => readFileSync(at(name), 'utf8')
 const FOR_PROGRAMS = /^\/(?:v1|chatkit|admin)(?:\/|$)/
 
 /** Makes `/docs` and everything below it. */
-export function createDocs({ makeDocument, tryIt }: DocsParts) {
+export function createDocs({ makeDocument, tryIt, hasConsole }: DocsParts) {
   const policy = CONTENT_SECURITY_POLICY + (tryIt ? "; connect-src 'self'" : '')
   const load = () =>
-    import('./render.ts').then(({ createPages }) => createPages({ makeDocument, tryIt }))
+    import('./render.ts').then(({ createPages }) =>
+      createPages({ makeDocument, tryIt, hasConsole }),
+    )
   let loading: ReturnType<typeof load> | undefined
   const pages = () => {
     loading ??= load()

@@ -16,10 +16,12 @@ export interface DocsParts {
   readonly makeDocument: () => Promise<OpenApi>
   /** Whether the API reference has forms that call this service. */
   readonly tryIt: boolean
+  /** Whether there is a console, which the page of a wrong address names to developers: beside `tryIt`. */
+  readonly hasConsole: boolean
 }
 
 /** Pages are made at their first request and kept. */
-export function createPages({ makeDocument, tryIt }: DocsParts) {
+export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
   const pages = new Map<string, string>()
   let index: ReturnType<typeof makeIndex> | undefined
   const readIndex = () => {
@@ -58,10 +60,13 @@ export function createPages({ makeDocument, tryIt }: DocsParts) {
       const base = `${'../'.repeat(path.split('/').length - 2)}docs/`
       const found = (await readIndex()).find(path.replaceAll(/[^a-z]+|docs/gi, ' ')).slice(0, 5)
       const title = 'There is no page here'
+      const asked = path.startsWith('/docs/') ? path.slice('/docs/'.length) : ''
       const body = html`<h1>${title}</h1>
+${asked && html`<p>The docs have no page <code>${asked.slice(0, 64)}</code>.</p>`}
 <p>The service is running. An app asks it for a client secret with <code>POST /v1/sessions</code>; for people there
 are the pages in the list, and the search above.</p>
-<p><a class="button" href="${base}../docs">To the start</a></p>
+<p><a class="button" href="${base}../docs">To the documentation</a>
+${tryIt && hasConsole ? html`<a class="button" href="${base}../admin">To the console</a>` : ''}</p>
 ${found.length > 0 ? html`<h2>Perhaps you look for</h2>${resultList(found, base)}` : ''}`
       return layout({ name: 'nothing', title, body: String(await body) }, { base, tryIt })
     },

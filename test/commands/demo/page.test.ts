@@ -43,6 +43,12 @@ test.each(['/', '/v1/sessions', '/demonstration', '/client.js'])(
   },
 )
 
+test('/ leads a browser to /demo', async () => {
+  const headers = { Host: 'localhost:8787', accept: 'text/html,*/*;q=0.8' }
+  const answer = await app.fetch(new Request(`${URL_OF_SERVICE}/`, { headers }))
+  expect([answer.status, answer.headers.get('location')]).toEqual([302, `${URL_OF_SERVICE}/demo`])
+})
+
 test('/demo is the page’s, with the workflows as they stand in the config', async () => {
   expect(await (await get('/demo')).text()).toContain('<title>chatkit-mint demo</title>')
   const { workflows } = (await (await get('/demo/settings.json')).json()) as { workflows: object }

@@ -239,6 +239,14 @@ describe('admins', () => {
     expect(await asked({})).toBe(403)
   })
 
+  test('the page of a wrong address leads a browser to the docs and the console', async () => {
+    const answer = await fetch(`${dev.urls.service}/`, { headers: { accept: 'text/html' } })
+    expect(answer.status).toBe(404)
+    const page = await answer.text()
+    expect(page).toContain('href="docs/../docs">To the documentation</a>')
+    expect(page).toContain('href="docs/../admin">To the console</a>')
+  })
+
   test('the start names the console, and who is an admin', () => {
     expect(dev.introduction).toMatch(/\/admin {2}the console: sign in as ada/)
   })
