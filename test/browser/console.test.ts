@@ -188,17 +188,19 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
 
   const LOOKS = [
     ['light', { ...DESK, colorScheme: 'light' }],
-    ['dark', { ...DESK, colorScheme: 'dark' }],
+    ['dark', { viewport: { width: 1920, height: 1080 }, colorScheme: 'dark' }],
     ['phone', { ...PHONE, colorScheme: 'light' }],
-    ['phone-dark', { ...PHONE, colorScheme: 'dark' }],
+    ['phone-dark', { viewport: { width: 320, height: 640 }, colorScheme: 'dark' }],
   ] as const
 
   test.each(LOOKS)('every page, %s: nothing amiss, nothing too wide', async (name, look) => {
-    const page = await signedIn(look)
+    const page = await signedIn({ ...look, expectedFailures: ['404 /admin/nothing'] })
     const id = (await scene.registry.listSessions({ limit: 1, order: 'desc', now: 0 }))?.data[0]?.id
     await page.goto(`${scene.console}/user?user=bob`)
     await page.getByLabel('Reason').fill('asked for it')
-    await page.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByRole('button', { name: 'Revoke…' }).click()
+    await page.getByRole('button', { name: 'Revoke and block' }).click()
+    await page.getByRole('status').getByText('blocked until').waitFor()
     const paths = [
       '',
       '/sessions',
@@ -208,6 +210,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       `/sessions/${id}`,
       '/blocks',
       '/audit',
+      '/nothing',
     ]
     for (const [at, path] of [...paths, '/figures', '/signed-out'].entries()) {
       await page.goto(scene.console + path)
