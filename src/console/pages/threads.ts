@@ -9,9 +9,9 @@ import { unixSeconds } from '../../lib/clock.ts'
 import { parseThreadId } from '../../lib/ids.ts'
 import type { Action, View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
+import { confirmation } from '../view/confirmation.ts'
 import { addressWith, filterForm, textField, workflowField } from '../view/filters.ts'
 import { badge, code, facts, moment } from '../view/fragments.ts'
-import { csrfField } from '../view/layout.ts'
 import { forwardCursors, forwardPager, optionalText, PAGE_ROWS, queryOf } from '../view/paging.ts'
 import { threadTable, userLink } from '../view/tables.ts'
 import { transcript } from '../view/transcript.ts'
@@ -76,17 +76,19 @@ export function threadDeletePage({ answers, administer, addresses, now }: PagePa
   return async (c, signIn) => {
     const request = adminRequest(c, readOptions(c))
     const { thread } = await administer.findThread(request, pathId(c, parseThreadId))
-    const path = `${addresses.root}/threads/${encodeURIComponent(thread.id)}`
-    const content = html`<div class="panel message">
-<p>The thread and everything said in it are deleted at its server. It cannot be undone.</p>
-${facts([
-  ['Title', thread.title ?? 'Without a title'],
-  ['User', userLink(addresses, thread.user)],
-  ['Began', moment(Math.floor(thread.created_at), unixSeconds(now))],
-  ['Id', code(thread.id)],
-])}
-<form class="row" method="post" action="${path}/delete">${csrfField(signIn)}<button class="danger">Delete the thread</button> <a href="${path}">Keep it</a></form>
-</div>`
+    const { root } = addresses
+    const path = `${root}/threads/${encodeURIComponent(thread.id)}`
+    const began = moment(Math.floor(thread.created_at), unixSeconds(now))
+    const content = confirmation({
+      says: [
+        html`The thread ${code(thread.id)} of ${userLink(addresses, thread.user)}, “${thread.title ?? 'without a title'}”, began ${began}.`,
+        'It and everything said in it are deleted at its server. It cannot be undone.',
+      ],
+      action: `${path}/delete`,
+      button: 'Delete the thread',
+      back: path,
+      signIn,
+    })
     return answers.page(c, { title: 'Delete this thread?', signIn, section: 'threads' }, content)
   }
 }

@@ -68,7 +68,7 @@ test('a thread is deleted after a page that asks, and only once', async () => {
   expect(await titles()).toContain('Mine')
   const asks = await browser.go(`${path}/delete`)
   expect(asks.text).toContain('It cannot be undone')
-  expect(asks.text).toMatch(/Title\s+Mine\s+User\s+alice/)
+  expect(asks.text).toMatch(/The thread\s+cthr_\w+\s+of\s+alice\s*, “Mine”/)
   expect(await scene.audit('delete_thread')).toEqual([])
 
   const done = await browser.submit('/delete')
