@@ -104,9 +104,11 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     const admin = await opening
     // Not let in, and refused, as the alice that this browser is signed in as.
     await admin.locator('button[value=ada]').click()
-    await admin.getByLabel('Go to a user').fill('alice')
-    await admin.getByLabel('Go to a user').press('Enter')
-    await admin.getByRole('button', { name: 'Revoke' }).click()
+    await admin.getByLabel('Find a user').fill('alice')
+    await admin.getByLabel('Find a user').press('Enter')
+    await admin.getByRole('link', { name: 'alice' }).click()
+    await admin.getByRole('button', { name: 'Revoke…' }).click()
+    await admin.getByRole('button', { name: 'Revoke and block' }).click()
     await admin.getByRole('status').getByText('Revoked').waitFor()
     await press(page, 'Refresh', 'Refused: user_blocked')
     await admin.getByRole('button', { name: 'Unblock' }).click()
