@@ -85,7 +85,7 @@ const VENDORS: readonly { module: RegExp; folders: readonly string[] }[] = [
     folders: ['app.ts', 'service.ts', 'http', 'console', 'gateway', 'embedded'],
   },
   { module: /^jose(?:\/|$)/, folders: ['authenticate', 'chatkit', 'console', 'gateway', 'docs'] },
-  { module: /^openid-client$/, folders: ['console'] },
+  { module: /^openid-client$/, folders: ['authenticate', 'console', 'commands'] },
   { module: /^(?:marked$|@speed-highlight\/)/, folders: ['http'] },
   { module: /^@marcbachmann\/cel-js$/, folders: ['config'] },
   { module: /^(?:node:sqlite|redis)$/, folders: ['registry'] },

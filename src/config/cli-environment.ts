@@ -1,5 +1,7 @@
 // Reads the environment variables of the operators' command line.
 
+import { isAbsolute, join } from 'node:path'
+import { z } from 'zod'
 import {
   type Environment,
   EnvironmentError,
@@ -22,6 +24,10 @@ export interface CliEnvironment
   readonly serviceUrl: string | undefined
   /** The sign-in of `npm run dev` or of the demo, without a trailing slash. */
   readonly signInUrl: string
+  /** Of `login`; undefined for the one named `default`. */
+  readonly profile: string | undefined
+  /** Folder of this user's settings, an absolute path; undefined when the environment names none. */
+  readonly settingsFolder: string | undefined
 }
 
 /** Variables that only the command line reads. */
@@ -29,6 +35,8 @@ export const CLI_VARIABLES = {
   CHATKIT_MINT_URL:
     'The service that commands ask, as https://chat.example.com; without it, and without `--url`, they ask the ChatKit API itself.',
   CHATKIT_MINT_TOKEN: "An admin's token for that service; or `CHATKIT_MINT_TOKEN_FILE`.",
+  CHATKIT_MINT_PROFILE:
+    'The profile of `login` that commands use, as `--profile`; `default` when absent. Profiles are in `chatkit-mint/profiles.json` below `XDG_CONFIG_HOME`, else `~/.config` (on Windows `%APPDATA%`).',
   CHATKIT_MINT_SIGN_IN:
     'The sign-in of `npm run dev` or `npm run demo` that `token create` asks; http://127.0.0.1:8788 when absent.',
 } as const
@@ -39,13 +47,29 @@ export const signInUrl = baseUrl.refine(
   'must be an http URL of this machine',
 )
 
+/** Names a profile. */
+export const profileName = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'must have 1 to 64 letters, digits, ".", "_" and "-"')
+
 const cliSchema = environmentSchema
   .pick({ OPENAI_BASE_URL: true, OPENAI_ORG_ID: true, OPENAI_PROJECT_ID: true })
   .extend({
     ...proxySchema.shape,
     CHATKIT_MINT_URL: baseUrl.optional(),
     CHATKIT_MINT_SIGN_IN: signInUrl.default('http://127.0.0.1:8788'),
+    CHATKIT_MINT_PROFILE: profileName.optional(),
+    XDG_CONFIG_HOME: z.string().optional(),
+    HOME: z.string().optional(),
+    APPDATA: z.string().optional(),
   })
+
+/** XDG Base Directory Specification: a relative path counts as none. */
+function settingsFolderOf(set: z.output<typeof cliSchema>): string | undefined {
+  const home = set.HOME === undefined ? undefined : join(set.HOME, '.config')
+  const system = process.platform === 'win32' ? set.APPDATA : home
+  return [set.XDG_CONFIG_HOME, system].find((path) => path !== undefined && isAbsolute(path))
+}
 
 /**
  * Reads the variables that the command line uses. The rest may be wrong: an operator's machine is not
@@ -63,6 +87,8 @@ export function readCliEnvironment(variables?: Variables): CliEnvironment {
     openaiProjectId: data.OPENAI_PROJECT_ID,
     serviceUrl: data.CHATKIT_MINT_URL,
     signInUrl: data.CHATKIT_MINT_SIGN_IN,
+    profile: data.CHATKIT_MINT_PROFILE,
+    settingsFolder: settingsFolderOf(data),
     proxies: readProxies(data),
     secret: readConfigSources(variables).secret,
   }

@@ -53,7 +53,7 @@ export const CODES = {
     status: 401,
     title: 'Token expired',
     detail: 'The token has expired. Get a new one and try again.',
-    command: CHECK_TOKEN,
+    command: 'Run chatkit-mint login, or replace CHATKIT_MINT_TOKEN or --token-file.',
   },
   origin_not_allowed: {
     status: 403,

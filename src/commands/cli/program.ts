@@ -10,6 +10,8 @@ import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit.ts'
 import type { Io } from './io.ts'
 import { jwtExplainCommand } from './jwt-explain/command.ts'
 import { keysGenerateCommand } from './keys-generate.ts'
+import { loginCommand } from './login/login.ts'
+import { logoutCommand } from './login/logout.ts'
 import { reportError } from './report-error.ts'
 import { sessionsCommand } from './sessions/sessions.ts'
 import { threadsCommand } from './threads/threads.ts'
@@ -41,6 +43,8 @@ export function createProgram(io: Io): Command {
     .addCommand(auditCommand(io))
     .addCommand(group('jwt', 'Users’ tokens', jwtExplainCommand(io)))
     .addCommand(group('token', 'Tokens for development', tokenCreateCommand(io)))
+    .addCommand(loginCommand(io))
+    .addCommand(logoutCommand(io))
     .addCommand(doctorCommand(io))
     .addCommand(
       group('keys', 'Signing keys, secrets, API keys for backends', keysGenerateCommand(io)),
@@ -99,7 +103,8 @@ function withoutSecrets(text: string): string {
 const ENVIRONMENT_HELP = `
 Whom it asks:
   this service, when CHATKIT_MINT_URL is set or --url is given, with an admin's token from
-  CHATKIT_MINT_TOKEN, CHATKIT_MINT_TOKEN_FILE or --token-file; otherwise the ChatKit API at
+  CHATKIT_MINT_TOKEN, CHATKIT_MINT_TOKEN_FILE or --token-file; what these leave out comes from the
+  profile that chatkit-mint login made (--profile, CHATKIT_MINT_PROFILE). Otherwise the ChatKit API at
   OPENAI_BASE_URL, with OPENAI_API_KEY or OPENAI_API_KEY_FILE (OPENAI_ORG_ID, OPENAI_PROJECT_ID).
   --api-key and --base-url ask the ChatKit API in any case; a service with api_keys in its config serves
   it, too: --base-url https://chat.example.com/v1. NO_COLOR is respected, and so are HTTPS_PROXY,

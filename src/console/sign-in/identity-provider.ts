@@ -2,15 +2,12 @@
 // with PKCE).
 
 import * as oidc from 'openid-client'
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
+import { discoverProvider } from '../../authenticate/relying-party.ts'
 import type { ConsoleSettings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
-import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
-import { readBounded } from '../../lib/read-bounded.ts'
 import type { Secret } from '../../lib/secret.ts'
-import { show } from '../../lib/show.ts'
-import { USER_AGENT } from '../../lib/version.ts'
 
 /** Kept in the browser while the admin is at the provider. */
 interface SignInAttempt {
@@ -39,12 +36,14 @@ const FAILED_FOR_MS = 2_000
  * service down.
  */
 export function createIdentityProvider({ now, ...provider }: Provider & { readonly now: Clock }) {
-  const { settings, redirectUri } = provider
+  const { settings, redirectUri, dispatcher } = provider
   let known: { configuration: Promise<oidc.Configuration>; until: number } | undefined
 
   function configuration(): Promise<oidc.Configuration> {
     if (known !== undefined && now() < known.until) return known.configuration
-    const entry = { configuration: discover(provider), until: now() + KNOWN_FOR_MS }
+    const { issuer, clientId } = settings
+    const party = { issuer, clientId, authentication: authenticate(provider), dispatcher }
+    const entry = { configuration: discoverProvider(party), until: now() + KNOWN_FOR_MS }
     entry.configuration.catch(() => {
       entry.until = now() + FAILED_FOR_MS
     })
@@ -106,34 +105,6 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
   }
 }
 
-async function discover(provider: Provider): Promise<oidc.Configuration> {
-  const { dispatcher, settings } = provider
-  const { issuer, clientId } = settings
-  const url = new URL(issuer)
-  // Signatures are checked too, although the token comes straight from the provider: keys are cheap.
-  const execute = [oidc.enableNonRepudiationChecks]
-  if (url.protocol === 'http:') execute.push(oidc.allowInsecureRequests)
-  try {
-    const configuration = await oidc.discovery(url, clientId, undefined, authenticate(provider), {
-      execute,
-      timeout: 5,
-      [oidc.customFetch]: createProviderFetch(url, dispatcher),
-    })
-    const found = configuration.serverMetadata()
-    // OpenID Connect Discovery 1.0 §4.3: byte for byte.
-    if (found.issuer !== issuer) {
-      const named = `the issuer ${show(found.issuer)}, expected ${show(issuer)}`
-      throw new Error(`the discovery document names ${named}`)
-    }
-    if (!isSecureUrl(new URL(found.authorization_endpoint ?? ''))) {
-      throw new Error('authorization_endpoint is not https')
-    }
-    return configuration
-  } catch (cause) {
-    throw unavailable('discovery', cause)
-  }
-}
-
 /** `client_secret_basic` unless the provider only takes `client_secret_post`. */
 function authenticate({ clientSecret }: Provider): oidc.ClientAuth {
   return (server, client, body, headers) => {
@@ -168,48 +139,4 @@ function notGood(reason: string, cause?: unknown): ServiceError {
 function unavailable(what: string, cause: unknown): ServiceError {
   const why = cause instanceof Error ? `: ${cause.message}` : ''
   return new ServiceError('idp_unavailable', { reason: `console sign-in: ${what}${why}`, cause })
-}
-
-const MAX_BYTES = 256 * 1024
-const DEADLINE_MS = 5_000
-
-/**
- * openid-client calls the provider through this: https, no redirects, bounded in time and size, and
- * loopback only for an issuer on loopback, whatever a discovery document says.
- *
- * @returns a function that throws `idp_unavailable`
- */
-function createProviderFetch(issuer: URL, dispatcher: Dispatcher): oidc.CustomFetch {
-  const local = isLoopback(issuer.hostname)
-  return async (address, { headers, method, body }) => {
-    const url = new URL(address)
-    try {
-      if (!isSecureUrl(url) || (isLoopback(url.hostname) && !local)) {
-        throw new Error('not an address for an identity provider')
-      }
-      const answer = await request(url, {
-        dispatcher,
-        method,
-        headers: { ...headers, 'user-agent': USER_AGENT },
-        body: body?.toString() ?? null,
-        signal: AbortSignal.timeout(DEADLINE_MS),
-      })
-      const { statusCode: status } = answer
-      const bytes = await readBounded(answer.body, MAX_BYTES)
-      if (status >= 500 || status === 429) throw new Error(`answered ${status}`)
-      const content = bytes.length === 0 ? null : new Uint8Array(bytes)
-      return new Response(content, { status, headers: headersOf(answer) })
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : 'unknown error'
-      const reason = `console sign-in: ${method} ${url.origin}${url.pathname}: ${why}`
-      throw new ServiceError('idp_unavailable', { reason, cause })
-    }
-  }
-}
-
-function headersOf({ headers }: Pick<Dispatcher.ResponseData, 'headers'>): Headers {
-  const entries = Object.entries(headers).flatMap(([name, values = []]) => {
-    return [values].flat().map((value): [string, string] => [name, value])
-  })
-  return new Headers(entries)
 }

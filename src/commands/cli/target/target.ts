@@ -13,6 +13,9 @@ import { connectTo } from '../../../lib/connections.ts'
 import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
+import { profileOption } from '../login/profile-option.ts'
+import { profileToken } from '../login/profile-token.ts'
+import { openProfile } from '../login/profiles.ts'
 import { createServiceClient, type ServiceClient } from './service-client.ts'
 import { readToken } from './token.ts'
 
@@ -22,6 +25,7 @@ export interface TargetFlags {
   readonly baseUrl?: string
   readonly url?: string
   readonly tokenFile?: string
+  readonly profile?: string
 }
 
 /** The side that answers a command: the hosted ChatKit API itself, or this service with an admin's token. */
@@ -29,17 +33,25 @@ export type Target =
   | { readonly kind: 'hosted'; readonly chatkit: ChatKit }
   | { readonly kind: 'service'; readonly service: ServiceClient }
 
-/** Adds `--url` and `--token-file`. */
+/** `--url`, which names this service. */
+export function urlOption(text: string): Option {
+  return new Option('--url <url>', text)
+}
+
+/** Adds `--url`, `--token-file` and `--profile`. */
 export function serviceOptions(command: Command): Command {
   return command
-    .addOption(new Option('--url <url>', 'ask this service; or CHATKIT_MINT_URL'))
+    .addOption(urlOption('ask this service; or CHATKIT_MINT_URL'))
     .addOption(
       new Option(
         '--token-file <file>',
         "file with the admin's token, - for standard input; or CHATKIT_MINT_TOKEN",
       ),
     )
+    .addOption(profileOption())
 }
+
+const SERVICE_FLAGS = ['url', 'tokenFile', 'profile']
 
 /** Adds those, and `--api-key` and `--base-url` for asking the ChatKit API itself. */
 export function targetOptions(command: Command): Command {
@@ -49,24 +61,27 @@ export function targetOptions(command: Command): Command {
       new Option(
         '--api-key <key>',
         'ask the ChatKit API with this key; better OPENAI_API_KEY or OPENAI_API_KEY_FILE, since others on this machine can read the arguments of a process',
-      ).conflicts(['url', 'tokenFile']),
+      ).conflicts(SERVICE_FLAGS),
     )
     .addOption(
-      new Option('--base-url <url>', 'of the ChatKit API; or OPENAI_BASE_URL').conflicts([
-        'url',
-        'tokenFile',
-      ]),
+      new Option('--base-url <url>', 'of the ChatKit API; or OPENAI_BASE_URL').conflicts(
+        SERVICE_FLAGS,
+      ),
     )
 }
 
 /**
- * Chooses the side. Options win over the environment, and there this service wins over the API: only
- * what goes through the service is in its registry.
+ * Chooses the side. Options win over the environment, and that wins over the profile; in each this service wins over
+ * the API: only what goes through the service is in its registry.
  */
 export function targetKind(io: Io, flags: TargetFlags): Target['kind'] {
-  if (flags.url !== undefined || flags.tokenFile !== undefined) return 'service'
+  const { url, tokenFile, profile } = flags
+  if ([url, tokenFile, profile].some((flag) => flag !== undefined)) return 'service'
   if (flags.apiKey !== undefined || flags.baseUrl !== undefined) return 'hosted'
-  return readCliEnvironment(io.variables).serviceUrl === undefined ? 'hosted' : 'service'
+  const environment = readCliEnvironment(io.variables)
+  if (environment.serviceUrl !== undefined || environment.profile !== undefined) return 'service'
+  if (environment.secret('OPENAI_API_KEY') !== undefined) return 'hosted'
+  return openProfile(io, undefined).read()?.url === undefined ? 'hosted' : 'service'
 }
 
 /**
@@ -108,14 +123,25 @@ export function serviceUrl(io: Io, { url }: Pick<TargetFlags, 'url'>): string | 
  */
 export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClient> {
   const environment = readCliEnvironment(io.variables)
-  const base = serviceUrl(io, flags)
+  const entry = openProfile(io, flags.profile)
+  const named = serviceUrl(io, flags)
+  const kept = named === undefined || flags.profile !== undefined ? entry.read()?.url : undefined
+  // Whoever writes `--profile staging` must not reach what a variable names.
+  if (flags.url === undefined && named !== undefined && kept !== undefined && kept !== named) {
+    throw new CommandError(
+      EXIT.usage,
+      `profile ${entry.name} is of ${kept}, and CHATKIT_MINT_URL names ${named}: unset one of them, or give --url.`,
+    )
+  }
+  const base = named ?? kept
   if (base === undefined) {
     throw new CommandError(
       EXIT.config,
-      'which service? Give its address as --url or in CHATKIT_MINT_URL.',
+      'which service? Give its address as --url or in CHATKIT_MINT_URL, or run chatkit-mint login with --url.',
     )
   }
-  const token = await readToken(io, environment, flags.tokenFile)
+  const given = await readToken(io, environment, flags.tokenFile)
+  const token = given ?? (await profileToken(io, entry, base))
   const dispatcher = connectTo(new URL(base).origin, environment.proxies.proxyFor)
   return createServiceClient({ url: base, token, signal: io.signal, dispatcher })
 }
@@ -138,7 +164,7 @@ function keyOf(flags: TargetFlags, environment: CliEnvironment): () => Secret {
     throw new CommandError(
       EXIT.config,
       'whom to ask? For the ChatKit API set OPENAI_API_KEY or OPENAI_API_KEY_FILE;\n' +
-        'for this service set CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN, or --url and --token-file.',
+        'for this service run chatkit-mint login, or set CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN (or --url, --token-file).',
     )
   }
   const problem = apiKeyProblem(source().reveal())

@@ -17,24 +17,19 @@ const MAX_TOKEN_BYTES = 16 * 1024
  *
  * @param environment - its `secret`
  * @param file - a path, `-` for standard input, undefined when none was named
- * @throws {@link CommandError} when there is none, or none that a header can hold
+ * @returns undefined when none was named
+ * @throws {@link CommandError} when it is none that a header can hold
  */
 export async function readToken(
   io: Io,
   environment: Pick<CliEnvironment, 'secret'>,
   file: string | undefined,
-): Promise<Secret> {
+): Promise<Secret | undefined> {
   const text =
     file === undefined
       ? environment.secret('CHATKIT_MINT_TOKEN')?.().reveal()
       : (await readText(io, file)).trim()
-  if (text === undefined) {
-    throw new CommandError(
-      EXIT.config,
-      "whose token? Set CHATKIT_MINT_TOKEN to an admin's, or name a file with --token-file (- for\n" +
-        'standard input).',
-    )
-  }
+  if (text === undefined) return undefined
   // RFC 6750 §2.1. Of another the HTTP client complains, and shows it.
   if (/^[\w.~+/-]+=*$/.test(text)) return new Secret(text)
   throw new CommandError(EXIT.config, 'what was given as token is not one (or is empty).')

@@ -1,0 +1,114 @@
+// Calls the identity provider as the public client of `login`, and words its refusals.
+
+import * as oidc from 'openid-client'
+import { discoverProvider } from '../../../authenticate/relying-party.ts'
+import { readToken } from '../../../authenticate/token-shape.ts'
+import { readCliEnvironment } from '../../../config/cli-environment.ts'
+import { connectToAny } from '../../../lib/connections.ts'
+import { isCode } from '../../../lib/errors.ts'
+import { printable } from '../../../lib/printable.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { reasonOf } from '../reason.ts'
+import type { Profile, Tokens } from './profiles.ts'
+
+/** An answer of the token endpoint; its ID token, if any, is verified. */
+export type TokenAnswer = Awaited<ReturnType<typeof oidc.refreshTokenGrant>>
+
+/**
+ * Runs `act` with the endpoints of the profile's provider, and closes connections afterwards.
+ *
+ * @throws {@link CommandError} when the provider is away or refuses
+ */
+export async function withProvider<T>(
+  io: Io,
+  { issuer, client_id: clientId }: Pick<Profile, 'issuer' | 'client_id'>,
+  act: (provider: oidc.Configuration) => Promise<T>,
+): Promise<T> {
+  const { proxyFor } = readCliEnvironment(io.variables).proxies
+  const dispatcher = connectToAny(proxyFor, { connections: 4, allowH2: false })
+  const authentication = oidc.None()
+  try {
+    return await act(await discoverProvider({ issuer, clientId, authentication, dispatcher }))
+  } catch (error) {
+    throw refusalOf(error)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+/** What is asked for; a refresh token (OpenID Connect Core 1.0 §11) only where the provider knows of it. */
+export function scopeOf(provider: oidc.Configuration, more: string | undefined): string {
+  const offline = provider.serverMetadata().scopes_supported?.includes('offline_access')
+  const names = ['openid', 'profile', offline ? 'offline_access' : '', ...(more ?? '').split(/\s+/)]
+  return [...new Set(names.filter((name) => name !== ''))].join(' ')
+}
+
+/**
+ * The token that admin calls send: the access token where it is a JWT, since that is made for services;
+ * else the ID token, since of an opaque one the service can verify nothing.
+ *
+ * @param kept - refresh token that goes on where the answer has no new one (RFC 6749 §6)
+ * @throws {@link CommandError} when neither is a JWT
+ */
+export function tokensOf(io: Io, answer: TokenAnswer, kept?: string): Tokens {
+  const { access_token: access, id_token: id, refresh_token: refresh = kept } = answer
+  for (const [kind, token] of [
+    ['access_token', access],
+    ['id_token', id],
+  ] as const) {
+    const exp = token === undefined ? undefined : expiryOf(token)
+    if (token === undefined || exp === undefined) continue
+    return {
+      kind,
+      token,
+      expires_at: exp,
+      ...(refresh !== undefined && { refresh_token: refresh }),
+    }
+  }
+  throw new CommandError(
+    EXIT.failed,
+    'the provider gave no token that a service can verify (a JWT).',
+  )
+
+  function expiryOf(token: string): number | undefined {
+    try {
+      const { exp } = readToken(token).claims
+      const after = Math.floor(io.now() / 1000) + (answer.expires_in ?? 0)
+      return typeof exp === 'number' ? Math.floor(exp) : after
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function refusalOf(error: unknown): unknown {
+  if (error instanceof CommandError) return error
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (isCode(cause, 'idp_unavailable')) return away(cause)
+    if (
+      cause instanceof oidc.AuthorizationResponseError ||
+      cause instanceof oidc.ResponseBodyError
+    ) {
+      return refused(cause)
+    }
+    if (cause.name === 'AbortError' || cause.name === 'TimeoutError') return error
+  }
+  const why = printable(reasonOf(error))
+  return new CommandError(EXIT.failed, `what the provider answered is not good: ${why}.`)
+}
+
+function away(error: Error): CommandError {
+  const why = printable(reasonOf(error))
+  return new CommandError(EXIT.unavailable, `${why}.\nCheck --issuer, and that the provider runs.`)
+}
+
+/** RFC 6749 §4.1.2.1 and §5.2, RFC 8628 §3.5. */
+function refused({
+  error,
+  error_description: why,
+}: Pick<oidc.ResponseBodyError, 'error' | 'error_description'>): CommandError {
+  const exitCode = error === 'access_denied' ? EXIT.notPermitted : EXIT.failed
+  const text = [error, why].filter((part) => part !== undefined).join(': ')
+  return new CommandError(exitCode, `the identity provider refuses: ${printable(text)}`)
+}

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
+import { runCli } from '../../../../src/commands/cli/program.ts'
+import type { Variables } from '../../../../src/config/env.ts'
+
+/** Where the profiles of these variables are. */
+export function profilesFile(variables: Variables): string {
+  return join(variables['XDG_CONFIG_HOME'] ?? '', 'chatkit-mint', 'profiles.json')
+}
+
+/** The profiles, as they are in the file. */
+export function profilesOf(variables: Variables) {
+  return JSON.parse(readFileSync(profilesFile(variables), 'utf8')).profiles
+}
+
+/**
+ * Begins a `login`, in this process.
+ *
+ * @returns what ends with the command, and what waits for the address that it prints
+ */
+export function beginLogin(words: readonly string[], variables: Variables) {
+  const { promise: url, resolve, reject } = Promise.withResolvers<string>()
+  const stop = new AbortController()
+  let [out, err] = ['', '']
+  const stdout = new Writable({
+    write(chunk, _encoding, done) {
+      out += String(chunk)
+      done()
+    },
+  })
+  const stderr = new Writable({
+    write(chunk, _encoding, done) {
+      err += String(chunk)
+      const printed = /^ {2}(http\S+)$/m.exec(err)?.[1]
+      if (printed !== undefined) resolve(printed)
+      done()
+    },
+  })
+  const stdin = Readable.from([])
+  const { signal } = stop
+  const io = { stdin, stdout, stderr, variables, now: Date.now, signal }
+  const ended = runCli(['login', ...words], io).then((code) => {
+    reject(new Error(`exit ${code}: ${err}`))
+    return { code, out, err }
+  })
+  url.catch(() => undefined)
+  return { url, ended, stop }
+}
+
+/** The address that the provider sends the browser back to. */
+export async function cameBackTo(authorizationUrl: string): Promise<string> {
+  const { headers } = await fetch(authorizationUrl, { redirect: 'manual' })
+  return headers.get('location') ?? ''
+}
+
+/** A whole sign-in, as somebody with a browser does it. */
+export async function signInWith(words: readonly string[], variables: Variables) {
+  const { url, ended } = beginLogin(words, variables)
+  const page = await fetch(await cameBackTo(await url))
+  return { ...(await ended), page: page.status, shown: await page.text() }
+}
