@@ -67,9 +67,9 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
 
     test('and a form of the old page does nothing', async () => {
       const victim = await scene.signedIn()
-      await victim.go(`${scene.console}/user?user=alice`)
+      await victim.go(`${scene.console}/user/revoke?user=alice&block_seconds=60`)
       await scene.signedIn()
-      expect((await victim.submit('/user/revoke', { block_seconds: '60' })).status).toBe(401)
+      expect((await victim.submit('/user/revoke')).status).toBe(401)
       expect(await scene.audit('revoke')).toEqual([])
     })
 
