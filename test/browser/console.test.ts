@@ -195,14 +195,17 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
 
   test.each(LOOKS)('every page, %s: nothing amiss, nothing too wide', async (name, look) => {
     const page = await signedIn({ ...look, expectedFailures: ['404 /admin/nothing'] })
-    const id = (await scene.registry.listSessions({ limit: 1, order: 'desc', now: 0 }))?.data[0]?.id
+    const id = (await scene.registry.listSessions({ limit: 1, order: 'desc', now: 0, user: 'bob' }))
+      ?.data[0]?.id
     await page.goto(`${scene.console}/user?user=bob`)
     await page.getByLabel('Reason').fill('asked for it')
     await page.getByRole('button', { name: 'Revoke…' }).click()
+    await lookAt(page, `${name}-revoke`)
     await page.getByRole('button', { name: 'Revoke and block' }).click()
     await page.getByRole('status').getByText('blocked until').waitFor()
     const paths = [
       '',
+      '/users?q=b',
       '/sessions',
       '/threads',
       '/user?user=alice',
@@ -251,6 +254,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       const released = Promise.withResolvers<void>()
       data.userData.lines = eraseLines(released.promise)
       await page.goto(`${data.console}/user/erase?user=alice`)
+      await lookAt(page, `${name}-erase-asked`)
       await page.getByLabel('To confirm, type the user').fill('alice')
       await page.getByRole('button', { name: 'Erase' }).click({ noWaitAfter: true })
       await page.getByText('100 threads deleted').waitFor()

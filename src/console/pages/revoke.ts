@@ -49,7 +49,7 @@ function consequences(
   const name = html`<bdi class="user">${user}</bdi>`
   const until = html`Until ${instant(now + blockSeconds)} UTC`
   const sessions = known
-    ? `${count(liveSessions, 'session')} ${liveSessions === 1 ? 'ends' : 'end'} now, and the answers that run in them. They do not come back.`
+    ? `${count(liveSessions, 'session')} ${liveSessions === 1 ? 'ends' : 'end'} now, with all running answers. What has ended does not come back.`
     : html`<strong>${erased === undefined ? 'Never seen' : 'Erased'}:</strong> ${name} has no session on record. Look at the id twice.`
   const blocked =
     blockSeconds > 0

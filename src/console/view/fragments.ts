@@ -104,8 +104,12 @@ export function whole(text: string): Html {
   return shortened(text) === text ? html`` : html` title="${text}"`
 }
 
+/** Most characters of an id that is copied as fast by hand. */
+const COPIED_BY_HAND = 16
+
 /** An id without its middle, and a button that copies all of it; the title has it too. */
 export function longId(text: string): Html {
+  if (text.length <= COPIED_BY_HAND) return html`<bdi class="user">${code(text)}</bdi>`
   const copy = html`<button type="button" class="quiet small" data-copy="${text}" aria-label="Copy ${shortened(text)}">Copy</button>`
   return html`<bdi class="user"${whole(text)}>${code(shortened(text))}</bdi> ${copy}`
 }
