@@ -12,6 +12,9 @@ import { explain, PageError, setConsoleHeaders } from './error-page.ts'
 import type { SignIn, SignInCookie } from './sign-in/sign-in-cookie.ts'
 import { renderPage } from './view/layout.ts'
 
+/** On a request by which a page refreshes itself: it must not keep a sign-in that nobody uses. */
+const REFRESH_HEADER = 'X-Page-Refresh'
+
 /** Shows something to an admin. */
 export type View = (c: AppContext, signIn: SignIn) => Promise<Response>
 
@@ -78,7 +81,7 @@ export function createConsoleAccess({
     /** For admins; others are sent to sign in and come back, also from a form that searches. */
     view: (view: View): Handler<AppEnv> =>
       guarded(async (c) => {
-        const signIn = await signedIn(c)
+        const signIn = await signedIn(c, c.req.header(REFRESH_HEADER) === undefined)
         if (signIn !== undefined) return view(c, signIn)
         const { pathname, search } = new URL(c.req.url)
         const address = signInAddress(addresses, ownPath(addresses, pathname) + search)

@@ -30,16 +30,20 @@ async function search(form) {
 async function keepRefreshing(times = 0) {
   if (document.querySelector('[data-refresh]') === null || times >= MOST_TIMES) return
   await new Promise((resolve) => setTimeout(resolve, Math.min(FIRST_MS * (times + 1), MOST_MS)))
-  await renew(new URL(location.href), { evenFailed: false })
+  // Nobody asked for it, so it does not keep the sign-in.
+  await renew(new URL(location.href), { evenFailed: false, headers: { 'X-Page-Refresh': '1' } })
   await keepRefreshing(times + 1)
 }
 
 /** Takes the parts of this page from the page at `url`; a page without them is shown instead. */
-async function renew(url, { evenFailed }) {
+async function renew(url, { evenFailed, headers = {} }) {
   asked.abort()
   asked = new AbortController()
   try {
-    const response = await fetch(url, { signal: asked.signal, headers: { accept: 'text/html' } })
+    const response = await fetch(url, {
+      signal: asked.signal,
+      headers: { ...headers, accept: 'text/html' },
+    })
     const page = new DOMParser().parseFromString(await response.text(), 'text/html')
     const pairs = Array.from(document.querySelectorAll('[data-part]'), (part) => [
       part,

@@ -114,6 +114,19 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
       expect((await browser.send(scene.console)).status).toBe(303)
     })
 
+    test('although the page of a user refreshes itself all the time', async () => {
+      const browser = await scene.signedIn()
+      const page = `${scene.console}/user?user=alice`
+      const headers = { 'x-page-refresh': '1' }
+      for (let n = 0; n < 3; n++) {
+        passedMs += 9 * MINUTE
+        const refreshed = await browser.send(page, { headers })
+        expect([refreshed.status, refreshed.headers.getSetCookie()]).toEqual([200, []])
+      }
+      passedMs += 4 * MINUTE
+      expect((await browser.send(page, { headers })).status).toBe(303)
+    })
+
     test('for a cookie that was copied before, too', async () => {
       const browser = await scene.signedIn()
       const copied = cookieOf(browser)
