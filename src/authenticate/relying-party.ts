@@ -22,7 +22,7 @@ export async function discoverProvider({
 }: {
   readonly issuer: string
   readonly clientId: string
-  /** Of the client at the token endpoint. */
+  /** How the client proves itself at the token endpoint. */
   readonly authentication: oidc.ClientAuth
   readonly dispatcher: Dispatcher
 }): Promise<oidc.Configuration> {

@@ -13,7 +13,7 @@ export interface ChatKitContext {
   readonly state: Readonly<Record<string, unknown>>
 }
 
-/** Whose tokens a server takes. */
+/** The issuer and audience of the tokens that a server takes. */
 export interface Expected {
   /** chatkit-mint's PUBLIC_URL. */
   readonly issuer: string

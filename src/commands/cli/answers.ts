@@ -68,7 +68,7 @@ export async function printPage<T>(
   io: Io,
   page: PageSeen<T>,
   table: {
-    /** Of what, in the plural. */
+    /** The things in the list, in the plural: `sessions`. */
     readonly what: string
     readonly head: readonly string[]
     readonly row: (one: T) => readonly unknown[]

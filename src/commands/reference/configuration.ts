@@ -117,7 +117,7 @@ function sizeOf({ minItems, maxItems }: Schema): string[] {
   return maxItems === undefined ? least : [...least, `${maxItems} at most`]
 }
 
-/** Of a mapping each key has its own. */
+/** The default of one key; an empty mapping has none, since each of its keys has its own. */
 function defaultOf({ default: value }: Schema): string {
   if (value === undefined) return 'optional'
   const isEmpty = typeof value === 'object' && Object.keys(value ?? {}).length === 0
@@ -132,7 +132,7 @@ function yaml(value: unknown): string {
   }).trim()
 }
 
-/** Of an open mapping (`{}`) there is nothing to say. */
+/** An open mapping (`{}`) is none: there is nothing to say about it. */
 function isSchema(value: unknown): value is Schema {
   return typeof value === 'object' && value !== null && Object.keys(value).length > 0
 }

@@ -89,7 +89,7 @@ function unknown(erased: AuditEntry | undefined, now: number): Html {
     : html`<span>This user was erased ${moment(erased.at, now)}${by} (${erased.reason ?? erased.outcome}).</span>`
 }
 
-/** Of the newest session; users of a backend have its key as issuer. */
+/** Subject and issuer of the newest session; users of a backend have its key as issuer. */
 function identityOf({ issuer, subject }: SessionRecord): Html {
   return html`<div class="panel">${facts([
     ['Subject', longId(subject)],
