@@ -130,7 +130,12 @@ function judgeTimes(times: Times, issuer: IssuerSettings, now: Clock): void {
   const { maxTokenAgeSeconds: maxAge, clockToleranceSeconds } = issuer
   if (maxAge !== undefined) {
     if (times.iat === undefined) throw invalidToken('claims: iat is missing, so the age is unknown')
-    if (seconds - times.iat > maxAge) throw invalidToken('claims: issued too long ago')
+    const age = seconds - times.iat
+    if (age > maxAge) {
+      throw invalidToken(
+        `claims: issued ${Math.ceil(age)} seconds ago, expected at most max_token_age_seconds: ${maxAge}`,
+      )
+    }
   }
   checkTimes(times, clockToleranceSeconds, seconds)
 }
