@@ -87,7 +87,7 @@ function reportUsers(
     several && user !== undefined ? userProblem(user.compiled, known) : undefined
   const served = issuers.filter((issuer) => issuer['user'] === undefined)
   if (served.length > 0 && data['user'] === undefined) {
-    report(['user'], `is missing; it is needed for ${names(served)}`)
+    report(['user'], `is missing; it is needed for ${names(served)}: write ${USUAL_USER}`)
   }
   const sharedProblem = served.length > 0 ? problem(shared) : undefined
   if (sharedProblem !== undefined) report(['user'], `${sharedProblem} (${names(served)})`)
@@ -98,6 +98,8 @@ function reportUsers(
   }
 }
 
+/** The rule that fits most: subjects are unique at one issuer alone. */
+const USUAL_USER = `user: 'issuer + "|" + claims.sub'`
 const BLIND =
   'must look at issuer or claims.iss, as in issuer + "|" + claims.sub: with several issuers, equal subjects would become one user'
 

@@ -28,7 +28,7 @@ ${picture()}
 <p>No key, no network: a sign-in, a ChatKit server and this service, on your machine.</p>
 ${raw(codeBlock(DEMO, { language: 'sh' }))}</li>
 <li><h3>Say who your users are</h3>
-<p>Three keys of a config file. <a href="docs/identity-providers">Identity providers</a> has the lines for yours.</p>
+<p>Four keys of a config file. <a href="docs/identity-providers">Identity providers</a> has the lines for yours.</p>
 ${raw(codeBlock(CONFIG, { language: 'yaml' }))}</li>
 <li><h3>Put ChatKit on your page</h3>
 <p>One element, one import: <a href="docs/html">plain HTML</a>, <a href="docs/react">React</a>,

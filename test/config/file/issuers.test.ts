@@ -117,7 +117,7 @@ describe('with two issuers, users must tell them apart', () => {
 
 test('user is needed unless every issuer has its own', () => {
   expect(problemsOf(two(user('issuer'), '', ''))).toEqual([
-    '1 user is missing; it is needed for https://b.example',
+    `1 user is missing; it is needed for https://b.example: write user: 'issuer + "|" + claims.sub'`,
   ])
   const settings = settingsOf(two(user('issuer'), user('claims.iss'), ''))
   expect(settings.issuers.map((issuer) => issuer.user.source)).toEqual(['issuer', 'claims.iss'])
