@@ -37,6 +37,7 @@ Examples:
 Environment: PORT, STORE_URL (default here: memory:), OPENAI_API_KEY (without it hosted workflows are the
 embedded ChatKit API's), LOG_LEVEL, PUBLIC_URL of this machine. It reads no .env.`,
     )
+    .showHelpAfterError('Write: npm run dev -- --config FILE')
     .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.scriptUsage))
   return command.parse(words, { from: 'user' }).opts<DevOptions>()
 }
