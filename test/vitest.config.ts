@@ -53,6 +53,7 @@ const NOT_QUICK = ['test/http/backend/stores.test.ts']
 
 /** Files of half a minute: they begin first, so that none of them runs on alone at the end of its group. */
 const LONG = [
+  'browser/docs',
   'browser/console',
   'guides/quick-starts',
   'process/user-data',
@@ -62,7 +63,6 @@ const LONG = [
   'http/admin/many-sessions',
   'faults/upstream',
   'race/sqlite',
-  'browser/docs',
   'process/start-up',
   'registry/redis-causes',
   'race/redis',
