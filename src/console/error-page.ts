@@ -80,17 +80,26 @@ export function explain(frame: ErrorFrame, error: Error, c: AppContext): Respons
 function errorPage({ addresses, signIn }: ErrorFrame, error: ServiceError, c: AppContext): Html {
   const own = error instanceof PageError ? error : undefined
   const title = own?.heading ?? CODES[error.code].title
-  const advice = own?.advice ?? textOfCode(error.code)?.console ?? detailOf(error)
-  const action = own?.action ?? { href: addresses.root, label: 'To the console' }
+  // Only of a page, and not of the sign-in: what it was sent is good for one time.
+  const mayPass = signIn !== undefined && c.req.method === 'GET' && CODES[error.code].status >= 500
+  const start = { href: addresses.root, label: 'To the console' }
+  const action = own?.action ?? (mayPass ? { href: '', label: 'Try again' } : start)
   return renderPage(
     addresses,
     { title, signIn },
     html`<div class="panel message">
-<p>${advice}</p>
+<p>${adviceOf(error)}</p>
 <p><a class="button" href="${action.href}">${action.label}</a></p>
 <p class="fine">Request ${code(c.var.requestId)} · ${error.code}</p>
 </div>`,
   )
+}
+
+/** What happened and what to do now, in words for somebody at a page. */
+export function adviceOf(error: ServiceError): string {
+  if (error instanceof PageError) return error.advice
+  const text = error.upstream === 'self-hosted' ? undefined : textOfCode(error.code)?.console
+  return text ?? detailOf(error)
 }
 
 function wantsJson(c: AppContext): boolean {

@@ -179,6 +179,7 @@ export const CODES = {
     detail: 'OpenAI cannot be reached. Wait for the seconds in Retry-After.',
     retryAfter: 2,
     selfHosted: 'The ChatKit server cannot be reached, or failed. Try again later.',
+    console: 'OpenAI cannot be reached, or fails. Try again in a moment.',
     direct:
       'the ChatKit API cannot be reached or fails; check OPENAI_BASE_URL, or try again later.',
   },
@@ -188,6 +189,7 @@ export const CODES = {
     detail: 'OpenAI is limiting this service. Wait for the seconds in Retry-After.',
     retryAfter: 5,
     selfHosted: 'The ChatKit server has too much to do. Wait for the seconds in Retry-After.',
+    console: 'OpenAI takes no more calls from this service now. Try again in a moment.',
     direct: 'the ChatKit API takes no more calls at the moment; try again later.',
   },
   idp_unavailable: {
@@ -204,12 +206,13 @@ export const CODES = {
     detail: 'The session store cannot be used. Wait for the seconds in Retry-After.',
     retryAfter: 2,
     console:
-      'The session store does not answer. The action may or may not have been carried out: try again in a moment, repeating it does no harm.',
+      'The session store does not answer: try again in a moment. A form that you sent may have taken effect; to send it again does no harm.',
   },
   overloaded: {
     status: 503,
     title: 'Overloaded',
     detail: 'This service has too much to do. Wait for the seconds in Retry-After.',
+    console: 'This service has too much to do. Try again in a moment.',
     retryAfter: 2,
   },
   shutting_down: {

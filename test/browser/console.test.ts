@@ -114,7 +114,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await expectNoFault(page)
   })
 
-  test('without JavaScript and by the keyboard alone: find, revoke, receipt, unblock', async () => {
+  test('without JavaScript and by the keyboard alone: find, cancel, revoke, receipt, unblock', async () => {
     const page = await signedIn({ javaScriptEnabled: false })
     await page.goto(scene.console)
     await page.keyboard.press('Tab')
@@ -127,6 +127,18 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.keyboard.press('Enter')
     await page.getByRole('link', { name: 'alice' }).press('Enter')
     await page.getByRole('heading', { name: 'User alice' }).waitFor()
+    await page
+      .getByLabel(/^Actions for session/)
+      .first()
+      .press('Enter')
+    await page.getByRole('link', { name: /^Cancel session/ }).press('Enter')
+    await page.getByText('There will be no block: alice can ask').waitFor()
+    expect(await scene.audit('cancel')).toEqual([])
+    await page.getByRole('button', { name: 'Cancel the session' }).press('Enter')
+    await page.getByRole('status').getByText('is cancelled').waitFor()
+    expect(await scene.audit('cancel')).toMatchObject([{ user: 'alice', outcome: 'ok' }])
+    await page.getByRole('link', { name: 'alice' }).press('Enter')
+
     await tabTo(page, 'block')
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('Tab')
@@ -138,7 +150,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       'solid',
     )
     await page.keyboard.press('Enter')
-    await page.getByText('3 sessions end now').waitFor()
+    await page.getByText('2 sessions end now').waitFor()
     expect(await scene.audit('revoke')).toEqual([])
     await page.getByRole('button', { name: 'Revoke and block' }).press('Enter')
     await page.getByRole('status').getByText('Revoked').waitFor()

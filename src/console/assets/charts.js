@@ -201,7 +201,7 @@ function stepOf(most) {
 }
 
 function short(value) {
-  return value >= 10_000 ? `${value / 1000}k` : String(value)
+  return value >= 10_000 ? `${value / 1000}k` : value.toLocaleString('en')
 }
 
 function clock(at, withSeconds) {

@@ -28,7 +28,7 @@ export function blocksPage({ answers, administer, addresses, now }: PageParts): 
       block.reason ?? html`<span class="soft">none given</span>`,
       actorLink(addresses, block.by),
       when(block.createdAt, seconds),
-      html`<form method="post" action="${addresses.root}/user/unblock">${csrfField(signIn)}<input type="hidden" name="user" value="${block.user}"><button class="quiet small" aria-label="Lift the block of ${block.user}">Lift</button></form>`,
+      html`<form method="post" action="${addresses.root}/user/unblock">${csrfField(signIn)}<input type="hidden" name="user" value="${block.user}"><button class="quiet small" aria-label="Unblock ${block.user}">Unblock</button></form>`,
     ])
     const content = html`${table({
       caption: 'Users who are blocked, newest first',

@@ -7,7 +7,7 @@ import { RANGES, type UpstreamLane } from '../../http/telemetry/figures.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
-import { badge, code, moment, panel, table } from '../view/fragments.ts'
+import { badge, code, panel, table, when } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
 import { countsOf, refusalTable } from './figures.ts'
 
@@ -78,11 +78,11 @@ function instanceTable(instances: readonly SeenInstance[], now: number): Html {
   const rows = instances.map(({ id, lastWrote, self }) => [
     code(id),
     self ? badge('this one', 'good') : badge('seen'),
-    moment(lastWrote, now),
+    when(lastWrote, now),
   ])
   return html`${table({
     caption: 'Processes that wrote to the audit lately',
-    columns: ['Instance', '', 'Last wrote'].map((name) => name || 'Which'),
+    columns: ['Instance', 'Which', 'Last wrote'],
     rows,
     empty: 'None has written to the audit.',
   })}<p class="fine">Known of others is only what they wrote to the shared audit in the last 10 minutes. Each start of a process counts as an instance.</p>`

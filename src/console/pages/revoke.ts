@@ -144,28 +144,18 @@ function describe(
   { known, cancelled, cancelling, blockedUntil }: RevokedUser,
   asked: number,
 ): string {
-  const parts = [sessionsOf({ known, cancelled: cancelled.length, cancelling: cancelling.length })]
+  const parts: string[] = []
+  if (!known) parts.push('Never seen or erased: no session')
+  else if (cancelled.length > 0) parts.push(`${count(cancelled.length, 'session')} cancelled`)
+  else if (cancelling.length === 0) parts.push('no session was live any more')
   if (cancelling.length > 0) {
-    parts.push(`${count(cancelling.length, 'session')} not confirmed by OpenAI yet, tried again`)
+    const size = count(cancelling.length, 'session')
+    parts.push(`${size} not confirmed by OpenAI yet, which is asked until it does`)
   }
   const longer =
     blockedUntil !== undefined && blockedUntil > asked ? ' by an earlier, longer block' : ''
   parts.push(
     blockedUntil === undefined ? 'no block' : `blocked until ${utc(blockedUntil)} UTC${longer}`,
   )
-  return `${parts.join('; ')}.`
-}
-
-function sessionsOf({
-  known,
-  cancelled,
-  cancelling,
-}: {
-  readonly known: boolean
-  readonly cancelled: number
-  readonly cancelling: number
-}): string {
-  if (!known) return 'Never seen or erased: no session'
-  if (cancelled + cancelling > 0) return `Revoked: ${count(cancelled, 'session')} cancelled`
-  return 'Revoked, but no session was live any more: below is who ended the last ones'
+  return `${known ? 'Revoked: ' : ''}${parts.join('; ')}.`
 }

@@ -60,7 +60,7 @@ export function threadPage({ answers, administer, addresses, now }: PageParts): 
       ['Began', moment(Math.floor(thread.created_at), unixSeconds(now))],
       ['Id', code(thread.id)],
     ])}
-<a class="button danger small" href="${base}/delete">Delete this thread…</a></div>
+<a class="button danger quiet" href="${base}/delete">Delete this thread…</a></div>
 ${transcript(items.data)}
 <nav class="pager" aria-label="Pages">
 ${after === undefined ? '' : html`<a href="${base}">From the beginning</a>`}

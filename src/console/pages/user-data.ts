@@ -193,7 +193,7 @@ ${facts([
   ['Records erased', String(summary.records_erased)],
   ['Failures', String(failed)],
 ])}
-${sessions.cancelling.length === 0 ? '' : html`<p>${sessions.cancelling.length} sessions are not confirmed by OpenAI yet; it is asked until it does: ${sessions.cancelling.join(', ')}</p>`}
+${sessions.cancelling.length === 0 ? '' : html`<p>OpenAI has not confirmed ${count(sessions.cancelling.length, 'session')} yet, and is asked until it does: ${sessions.cancelling.join(', ')}</p>`}
 ${failureList(failures, failed)}
 <p>${block}${complete ? '' : ' Start the erase again to try the rest.'}</p>
 </section>

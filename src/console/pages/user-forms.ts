@@ -15,7 +15,7 @@ interface UserFormsParts {
 
 /** The lengths of a block that the form offers, in seconds. */
 const DURATIONS: readonly (readonly [number, string])[] = [
-  [0, 'No block: take the sessions only'],
+  [0, 'No block'],
   [900, '15 minutes'],
   [3600, '1 hour'],
   [86_400, '1 day'],
@@ -50,7 +50,7 @@ function revokeForm(parts: UserFormsParts): Html {
   return html`<form class="row" method="get" action="${parts.root}/user/revoke"><input type="hidden" name="user" value="${parts.user}">
 <div><label for="block">Block for</label><select id="block" name="block_seconds">${durations}</select></div>
 <div class="grow"><label for="reason">Reason <span class="fine">(for the audit)</span></label><input id="reason" name="reason" maxlength="500" autocomplete="off"></div>
-<button class="danger">Revoke…</button>
+<button class="danger quiet">Revoke…</button>
 </form>
 <p class="fine">Cancels all of the user's sessions; with a block, no new ones are minted until it ends. You are asked before it is done.</p>`
 }
@@ -66,7 +66,7 @@ ${
 <span class="fine">Signed: what was live, who ended it, what the upstream confirmed.</span>`
     : html`<span></span><span class="fine">${NO_RECEIPTS}</span>`
 }
-<a class="button danger" href="${root}/user/erase?${query}">Erase…</a>
+<a class="button danger quiet" href="${root}/user/erase?${query}">Erase…</a>
 <span class="fine">Threads, items and records. You are asked before it is done.</span></div>`
 }
 

@@ -10,10 +10,9 @@ import { ServiceError } from '../../lib/errors.ts'
 import { parseUserId, type UserId } from '../../lib/ids.ts'
 import type { AuditEntry } from '../../registry/audit-entry.ts'
 import type { SessionRecord } from '../../registry/records.ts'
-import { CODES } from '../../respond/codes.ts'
 import type { View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
-import { PageError } from '../error-page.ts'
+import { adviceOf, PageError } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
 import { actorName, badge, count, facts, longId, moment, panel } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
@@ -52,9 +51,8 @@ export function userPage({ answers, administer, addresses, now }: PageParts): Vi
     })
     const receipts = administer.issueReceipt !== undefined
     const parts = { root: addresses.root, signIn, user, receipts }
-    const [newest] = sessions
     const content = html`<div class="lead">${stateOf(found, seconds)} ${block === undefined ? '' : unblockForm(parts)}</div>
-${newest === undefined ? '' : identityOf(newest)}
+${identitiesOf(sessions)}
 ${actionPanels(parts)}
 ${panel({ id: 'sessions', title: 'Sessions', content: sessionPart(sessions, { table: sessionRows, path: addresses.userPage(user) }), aside: all('/sessions?status=all&', 'sessions') })}
 ${panel({ id: 'threads', title: 'Threads', content: threadSection(threads, { addresses, user, seconds }) })}
@@ -70,7 +68,7 @@ ${panel({
 
 function stateOf({ known, liveSessions, block, erased }: FoundUser, now: number): Html {
   const state = known
-    ? html`<span>${count(liveSessions, 'live session')}</span>`
+    ? html`<span class="soft">${count(liveSessions, 'live session')}</span>`
     : unknown(erased, now)
   if (block === undefined) {
     return html`${known ? badge('not blocked', 'good') : badge(erased ? 'erased' : 'never seen', 'warn')} ${state}`
@@ -89,12 +87,17 @@ function unknown(erased: AuditEntry | undefined, now: number): Html {
     : html`<span>This user was erased ${moment(erased.at, now)}${by} (${erased.reason ?? erased.outcome}).</span>`
 }
 
-/** Subject and issuer of the newest session; users of a backend have its key as issuer. */
-function identityOf({ issuer, subject }: SessionRecord): Html {
-  return html`<div class="panel">${facts([
-    ['Subject', longId(subject)],
-    ['Issuer', longId(issuer)],
-  ])}</div>`
+/** Each subject and issuer of the latest sessions; users of a backend have its key as issuer. */
+function identitiesOf(sessions: readonly SessionRecord[]): Html {
+  if (sessions.length === 0) return html``
+  const named = sessions.map((one) => [`${one.issuer}|${one.subject}`, one] as const)
+  const lists = [...new Map(named).values()].map(({ subject, issuer }) =>
+    facts([
+      ['Subject', longId(subject)],
+      ['Issuer', longId(issuer)],
+    ]),
+  )
+  return html`<div class="panel">${lists}</div>`
 }
 
 /** Refreshes itself while a cancel is not confirmed. */
@@ -116,7 +119,7 @@ function threadSection(
   }: { readonly addresses: Addresses; readonly user: UserId; readonly seconds: number },
 ): Html {
   if (threads instanceof ServiceError) {
-    return html`<p class="empty">Threads cannot be shown now: ${CODES[threads.code].detail}</p>`
+    return html`<p class="empty">Threads cannot be shown now: ${adviceOf(threads)}</p>`
   }
   const rows = threadTable(threads.data, { addresses, now: seconds, users: false })
   if (!threads.has_more) return rows

@@ -9,7 +9,7 @@ import type { KnownUser } from '../../registry/known-users.ts'
 import type { View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
 import type { PageParts } from '../page-answers.ts'
-import { badge, instant, shortened, table, when, whole } from '../view/fragments.ts'
+import { badge, issuerName, moment, shortened, table, when, whole } from '../view/fragments.ts'
 import { type Html, USER_UNITS } from '../view/layout.ts'
 import { PAGE_ROWS, pageOrStart } from '../view/paging.ts'
 import { userLink } from '../view/tables.ts'
@@ -104,12 +104,12 @@ function userTable(
   const rows = users.map(({ user, subject, issuer, lastSeen, liveSessions, blockedUntil }) => [
     userLink(addresses, user),
     html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`,
-    html`<bdi class="user"${whole(issuer)}>${shortened(issuer)}</bdi>`,
+    issuerName(issuer),
     when(lastSeen, seconds),
     liveSessions,
     blockedUntil === undefined
       ? ''
-      : html`${badge('blocked', 'bad')} until ${instant(blockedUntil)}`,
+      : html`${badge('blocked', 'bad')} until ${moment(blockedUntil, seconds)}`,
   ])
   const columns = ['User', 'Subject', 'Issuer', 'Last seen', 'Live sessions', 'Blocked']
   return table({ caption: 'Users', columns, rows, empty: '' })

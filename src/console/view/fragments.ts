@@ -32,31 +32,38 @@ export function table({ caption, columns, rows, empty }: TableParts): Html {
 </table></div>`
 }
 
-/** A time, absolute and relative to now; both in Unix seconds. */
+/** A time in Unix seconds, absolute; pointer or focus on it shows how far it is from now. */
 export function moment(at: number, now: number): Html {
-  return html`${instant(at)} <small>${distance(at, now)}</small>`
+  if (!isDate(at)) return html`${String(at)}`
+  return html`<time class="when" datetime="${iso(at)}" tabindex="0">${utc(at)}<span> ${distance(at, now)}</span></time>`
 }
 
 /** A time relative to now, in Unix seconds; pointer or focus in its row shows the absolute one. */
 export function when(at: number, now: number): Html {
-  if (!(Math.abs(at) <= LAST_SECOND)) return html`${String(at)}`
-  const iso = new Date(at * 1000).toISOString()
-  return html`<time class="when" datetime="${iso}">${distance(at, now)} <span>${utc(at)} UTC</span></time>`
+  if (!isDate(at)) return html`${String(at)}`
+  return html`<time class="when" datetime="${iso(at)}">${distance(at, now)} <span>${utc(at)} UTC</span></time>`
 }
 
 /** A time in Unix seconds as text, without the zone. */
 export function utc(at: number): string {
-  return new Date(at * 1000).toISOString().slice(0, 19).replace('T', ' ')
+  return iso(at).slice(0, 19).replace('T', ' ')
+}
+
+function iso(at: number): string {
+  return new Date(at * 1000).toISOString()
 }
 
 /** The last second that a Date can hold (ECMA-262 §21.4.1.1). */
 const LAST_SECOND = 8.64e12
 
+function isDate(at: number): boolean {
+  return Math.abs(at) <= LAST_SECOND
+}
+
 /** A time in Unix seconds; a number beyond all dates as it stands, because upstreams may send any. */
 export function instant(at: number): Html {
-  if (!(Math.abs(at) <= LAST_SECOND)) return html`${String(at)}`
-  const iso = new Date(at * 1000).toISOString()
-  return html`<time datetime="${iso}">${utc(at)}</time>`
+  if (!isDate(at)) return html`${String(at)}`
+  return html`<time datetime="${iso(at)}">${utc(at)}</time>`
 }
 
 const UNITS: readonly (readonly [number, string])[] = [
@@ -114,9 +121,20 @@ export function longId(text: string): Html {
   return html`<bdi class="user"${whole(text)}>${code(shortened(text))}</bdi> ${copy}`
 }
 
-/** The subject of an actor `issuer|subject`; the title has both. */
+/** An issuer's host: names of issuers begin alike. The title is the whole. */
+export function issuerName(issuer: string): Html {
+  return html`<bdi class="user" title="${issuer}">${shortened(URL.parse(issuer)?.host || issuer)}</bdi>`
+}
+
+/** The issuer, which has no `|`, and the subject of an actor `issuer|subject`; an address has no subject. */
+export function actorParts(actor: string) {
+  const [issuer = actor, ...subject] = actor.split('|')
+  return { issuer, subject: subject.join('|') }
+}
+
+/** The subject of an actor; the title has the issuer too. */
 export function actorName(actor: string): Html {
-  return html`<bdi title="${actor}">${shortened(actor.slice(actor.lastIndexOf('|') + 1))}</bdi>`
+  return html`<bdi title="${actor}">${shortened(actorParts(actor).subject || actor)}</bdi>`
 }
 
 /** `1 session`, `2 sessions` */

@@ -9,6 +9,7 @@ import {
   badge,
   code,
   distance,
+  issuerName,
   menu,
   shortened,
   table,
@@ -43,7 +44,7 @@ export function sessionTable(records: readonly SessionRecord[], parts: SessionTa
       view.workflow,
       html`${badge(view.status)} ${confirmed(record, now)}`,
       when(view.created_at, now),
-      when(view.expires_at, now),
+      when(record.endedAt ?? view.expires_at, now),
       sessionMenu(view, parts),
     ]
   })
@@ -55,14 +56,12 @@ function sessionPath({ id }: { readonly id: string }, { root }: Addresses): stri
 }
 
 function whoseCells({ user, subject, issuer }: View, addresses: Addresses): readonly Html[] {
-  // Names of issuers begin alike.
-  const host = URL.parse(issuer)?.host || issuer
   return [
     userLink(addresses, user),
     subject === user
       ? html`<span class="soft" title="${subject}">same as user</span>`
       : html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`,
-    html`<bdi class="user" title="${issuer}">${shortened(host)}</bdi>`,
+    issuerName(issuer),
   ]
 }
 
@@ -95,9 +94,9 @@ function copyItem(what: string, text: string): Html {
 /** The state of a cancel upstream, and who asked for it. */
 function confirmed({ status, confirmedAt, endedBy }: SessionRecord, now: number): Html {
   if (status !== 'cancelling' && status !== 'cancelled') return html``
-  const by = endedBy === undefined ? '' : html` by ${actorName(endedBy)}`
+  const by = endedBy === undefined ? '' : html`by ${actorName(endedBy)}, `
   const unconfirmed = status === 'cancelling' ? 'not confirmed yet' : 'not confirmed'
-  return html`<small>${confirmedAt === undefined ? unconfirmed : html`confirmed ${distance(confirmedAt, now)}`}${by}</small>`
+  return html`<small>${by}${confirmedAt === undefined ? unconfirmed : `confirmed ${distance(confirmedAt, now)}`}</small>`
 }
 
 /** The link to the page that cancels a session. */
@@ -106,5 +105,5 @@ export function cancelButton(
   { addresses }: Pick<SessionTableParts, 'addresses'>,
 ): Html {
   const path = `${sessionPath(view, addresses)}/cancel`
-  return html`<a class="button danger small" href="${path}" aria-label="Cancel session ${view.id}…">Cancel…</a>`
+  return html`<a class="button danger quiet" href="${path}" aria-label="Cancel session ${view.id}…">Cancel…</a>`
 }

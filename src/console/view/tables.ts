@@ -4,7 +4,17 @@ import { html } from 'hono/html'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { AuditEntry } from '../../registry/audit-entry.ts'
 import type { Addresses } from '../addresses.ts'
-import { badge, code, shortened, table, when, whole } from './fragments.ts'
+import {
+  actorName,
+  actorParts,
+  badge,
+  code,
+  issuerName,
+  shortened,
+  table,
+  when,
+  whole,
+} from './fragments.ts'
 import type { Html } from './layout.ts'
 
 /** A link to a user's page. The user may have any characters: the text is escaped, the address encoded. */
@@ -43,7 +53,7 @@ export function auditTable(
     addresses,
     now,
     users,
-    empty = 'Nothing yet.',
+    empty = 'No entry yet.',
   }: {
     readonly addresses: Addresses
     readonly now: number
@@ -68,12 +78,14 @@ export function auditTable(
 /** Stands where an erase took what was there; the hash of the entry still proves it. */
 const ERASED = html`<em class="soft">erased</em>`
 
-function erasedOr({ chain }: AuditEntry, field: 'user' | 'reason'): Html {
-  return chain?.erased?.[field] === undefined ? html`` : ERASED
+function erasedOr({ chain }: AuditEntry, field: 'user' | 'reason'): Html | '' {
+  return chain?.erased?.[field] === undefined ? '' : ERASED
 }
 
 /** A link to what an actor did. */
 export function actorLink({ root }: Addresses, actor: string): Html {
   const href = `${root}/audit?${new URLSearchParams({ actor })}`
-  return html`<bdi class="user"><a href="${href}"${whole(actor)}>${shortened(actor)}</a></bdi>`
+  const { issuer, subject } = actorParts(actor)
+  const by = subject === '' ? '' : html` <small>${issuerName(issuer)}</small>`
+  return html`<a class="user" href="${href}">${actorName(actor)}</a>${by}`
 }

@@ -19,7 +19,7 @@ export function renderReference({ info, paths, components }: OpenApi): Markup {
   return html`<h1>API reference</h1>
     <p>${linked(info.description)} The document itself: <a href="../openapi.json">openapi.json</a>.</p>
     ${[...tags].map(
-      ([tag, operations]) => html`${heading(`tag-${tag.replaceAll(' ', '-')}`, capitalised(tag))}
+      ([tag, operations]) => html`${heading(`tag-${tag.replaceAll(' ', '-')}`, titleOf(tag))}
         ${operations.map(renderOperation)}`,
     )}
     ${heading('objects', 'Objects')}
@@ -40,8 +40,9 @@ function renderObject([name, schema]: readonly [string, JsonSchema]): Markup {
   </details>`
 }
 
-function capitalised(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1)
+function titleOf(tag: string): string {
+  const title = tag.slice(0, 1).toUpperCase() + tag.slice(1)
+  return title.replace('Chatkit', 'ChatKit').replace(' api', ' API')
 }
 
 interface Described {

@@ -65,8 +65,8 @@ export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
 ${asked && html`<p>The docs have no page <code>${asked.slice(0, 64)}</code>.</p>`}
 <p>The service is running. An app asks it for a client secret with <code>POST /v1/sessions</code>; for people there
 are the pages in the list, and the search above.</p>
-<p><a class="button" href="${base}../docs">To the documentation</a>
-${tryIt && hasConsole ? html`<a class="button" href="${base}../admin">To the console</a>` : ''}</p>
+<p class="row"><a class="button" href="${base}../docs">To the documentation</a>
+${tryIt && hasConsole ? html`<a class="button quiet" href="${base}../admin">To the console</a>` : ''}</p>
 ${found.length > 0 ? html`<h2>Perhaps you look for</h2>${resultList(found, base)}` : ''}`
       return layout({ name: 'nothing', title, body: String(await body) }, { base, tryIt })
     },

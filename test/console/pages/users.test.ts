@@ -83,8 +83,9 @@ describe('the page of users', () => {
       ...{ user: 'a_b' as never, endReason: 'revoked', by: 'x', now: 1 },
       block: { until: 4_000_000_000, reason: undefined, by: 'x' },
     })
-    const { text } = await find('a_b')
-    expect(text).toMatch(/a_b underscore https:\/\/\S+ .* 0 blocked until 2096/)
+    const { html, text } = await find('a_b')
+    expect(text).toMatch(/a_b underscore idp\.example .* 0 blocked until 2096/)
+    expect(html).toMatch(/title="https:\/\/[^"]+">idp\.example</)
     expect((await find('alice')).text).toMatch(/ 1 /)
   })
 
