@@ -30,11 +30,11 @@ afterEach(async () => {
 })
 
 /** With the time from the start of the process until it is ready. */
-async function start(): Promise<{ service: Drilled; readyMs: number }> {
+async function start(store = folder): Promise<{ service: Drilled; readyMs: number }> {
   const begun = performance.now()
   const service = await startDrilled({
     upstream: upstream.url,
-    store: `sqlite:${join(folder, 'mint.db')}`,
+    store: `sqlite:${join(store, 'mint.db')}`,
   })
   services.push(service)
   expect(await service.statusOf('/readyz')).toBe(200)
@@ -104,7 +104,7 @@ test.each([
   ['SIGTERM', terminate],
   ['SIGKILL', kill],
 ] as const)(
-  '%s: blocks, sessions and outbox are intact, and the next is ready in 2 s',
+  '%s: blocks, sessions and outbox are intact, and the next is ready as soon as a new one',
   async (_signal, end) => {
     const { service } = await start()
     for (const user of [...REVOKED, ...REVOKED]) expect((await service.mint(user)).status).toBe(200)
@@ -114,17 +114,13 @@ test.each([
     await end(service, widgets)
     expect(REVOKED.flatMap((user) => workingSessions(upstream, user))).toHaveLength(owed.length)
 
-    const next = await start()
+    // Side by side, so that the machine is as busy for one as for the other.
+    const [next, beside] = await Promise.all([start(), start(scratchFolder())])
+    expect(next.readyMs).toBeLessThan(2 * beside.readyMs)
     await expectOnTheBooks(next.service, widgets)
     await expectHeld(next.service, owed)
     expect(kinds(await startWidgets(next.service).next(WIDGETS))).toEqual(new Set([200]))
     await Promise.all(loads.slice(1).map((load) => load.stop()))
-    // A machine that is busy with other tests may be slow once.
-    const restarts = [next.readyMs]
-    for (let at = 0; at < 2 && Math.min(...restarts) >= 2000; at++) {
-      restarts.push((await start()).readyMs)
-    }
-    expect(Math.min(...restarts)).toBeLessThan(2000)
   },
   40_000,
 )

@@ -20,8 +20,8 @@ afterEach(async () => {
   for (const member of members) await member.end()
 })
 
-async function start(): Promise<Member> {
-  const member = await startMember(`sqlite:${join(folder, 'mint.db')}`, upstream)
+async function start(store = folder): Promise<Member> {
+  const member = await startMember(`sqlite:${join(store, 'mint.db')}`, upstream)
   members.push(member)
   return member
 }
@@ -155,15 +155,17 @@ describe('SIGKILL under load', () => {
     return own.filter((session) => session.user === user).map(({ id }) => id)
   }
 
-  async function readyMs(begun: number, member: Member): Promise<number> {
+  /** How long a start takes, until it is ready. */
+  async function timed(starting: Promise<Member>): Promise<{ member: Member; readyMs: number }> {
+    const begun = performance.now()
+    const member = await starting
     const ready = await fetch(`${member.url}/readyz`)
     expect(ready.status).toBe(200)
-    return performance.now() - begun
+    return { member, readyMs: performance.now() - begun }
   }
 
-  test('nothing that was answered is lost, and it is ready again within 2 s', async () => {
+  test('nothing that was answered is lost, and it is ready again as soon as a new one', async () => {
     const answered: Answered = { secrets: new Map(), revoked: new Map() }
-    const restarts: number[] = []
     let member = await start()
     for (const [round, afterMs] of [150, 300, 450].entries()) {
       const loaded = load(member, answered)
@@ -172,9 +174,10 @@ describe('SIGKILL under load', () => {
       await sleep(afterMs)
       await member.crash()
       await loaded
-      const begun = performance.now()
-      member = await start()
-      restarts.push(await readyMs(begun, member))
+      // Side by side, so that the machine is as busy for one as for the other.
+      const [next, beside] = await Promise.all([timed(start()), timed(start(scratchFolder()))])
+      expect(next.readyMs).toBeLessThan(2 * beside.readyMs)
+      member = next.member
     }
 
     expect(answered.secrets.size).toBeGreaterThan(USERS.length)
@@ -182,8 +185,6 @@ describe('SIGKILL under load', () => {
     expect(answered.revoked.size).toBeGreaterThan(0)
     await expectOnTheBooks(member, answered)
     await expectRevoked(member, answered)
-    // A machine that is busy with other tests may be slow once.
-    expect(Math.min(...restarts)).toBeLessThan(2000)
   })
 
   async function expectOnTheBooks(member: Member, { secrets }: Answered): Promise<void> {
