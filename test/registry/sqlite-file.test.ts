@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { StoreUnusableError } from '../../src/registry/port.ts'
+import { MIGRATIONS } from '../../src/registry/sqlite/migrations.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
-import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
 import {
   auditEntry,
   entry,

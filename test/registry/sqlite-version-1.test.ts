@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
+import { MIGRATIONS } from '../../src/registry/sqlite/migrations.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
-import { MIGRATIONS } from '../../src/registry/sqlite/schema.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import {
   auditEntry,

@@ -189,10 +189,11 @@ async function expectOwned(by: PlainRegistry, source: string): Promise<void> {
   }
 }
 
+/** A table that was renamed has quotes, and a comment is not the schema's. */
 function schemaOf(file: string): unknown {
   const db = new DatabaseSync(file, { readOnly: true })
   const made = db.prepare('SELECT name, sql FROM sqlite_master ORDER BY name').all()
   const version = db.prepare('PRAGMA user_version').get()
   db.close()
-  return [version, made.map(({ name, sql }) => [name, String(sql).replaceAll(/\s/g, '')])]
+  return [version, made.map(({ name, sql }) => [name, String(sql).replaceAll(/--.*|[\s"]/g, '')])]
 }

@@ -6,8 +6,9 @@ import type { Log } from '../../lib/log.ts'
 import { namesOf } from '../known-users.ts'
 import { StoreUnusableError } from '../port.ts'
 import { isBusy } from './failure.ts'
+import { MIGRATIONS } from './migrations.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
-import { APPLICATION_ID, HEALTH_WRITE, MIGRATIONS } from './schema.ts'
+import { APPLICATION_ID, HEALTH_WRITE, SCHEMA } from './schema.ts'
 
 /** At its start, the process waits this long for another one that migrates the file. Milliseconds. */
 const OPEN_WAIT_MS = 5_000
@@ -64,7 +65,7 @@ export function openDatabase(options: OpenOptions): Connections {
  */
 function openMemory(options: OpenOptions, opened: DatabaseSync[]): Connections {
   const db = connect(options, opened)
-  migrate(db, MIGRATIONS)
+  migrate(db, MIGRATIONS, SCHEMA)
   return { durable: db, relaxed: db }
 }
 
@@ -74,7 +75,7 @@ function openFile(options: OpenOptions, opened: DatabaseSync[]): Connections {
   patiently(() => durable.exec('PRAGMA journal_mode = WAL'))
   if (size <= CHECKED_BYTES) checkPages(durable)
   else options.log?.info({ bytes: size }, 'the store is large: its pages are not all checked')
-  migrate(durable, MIGRATIONS)
+  migrate(durable, MIGRATIONS, SCHEMA)
   inTransaction(durable, () => moveOwners(durable, options.moves ?? []))
   durable.exec('PRAGMA synchronous = FULL')
   patiently(() => durable.exec(HEALTH_WRITE))
@@ -124,8 +125,9 @@ function checkPages(db: DatabaseSync): void {
  *
  * @param db - open
  * @param migrations - {@link MIGRATIONS}, or a beginning of it
+ * @param schema - what they lead to, which a new database gets at once; without it, a new one takes every step
  */
-export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
+export function migrate(db: DatabaseSync, migrations: readonly string[], schema?: string): void {
   inTransaction(db, () => {
     const version = Number(pragma(db, 'user_version'))
     const objects = db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.['n']
@@ -138,7 +140,8 @@ export function migrate(db: DatabaseSync, migrations: readonly string[]): void {
       throw new Error(`it was written by a newer chatkit-mint (schema ${version}; ${known})`)
     }
     db.function('names_of', { deterministic: true }, namesJson)
-    for (const sql of migrations.slice(version)) db.exec(sql)
+    const steps = version === 0 && schema !== undefined ? [schema] : migrations.slice(version)
+    for (const sql of steps) db.exec(sql)
     if (version < migrations.length) {
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
       db.exec(`PRAGMA user_version = ${migrations.length}`)

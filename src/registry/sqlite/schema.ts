@@ -1,36 +1,141 @@
-// Tables and indexes of the SQLite database, as migrations.
-import { FIRST_MIGRATIONS } from './first-migrations.ts'
+// Tables and indexes of the SQLite database.
 
 /** `CKMT` in the file's header, so that another program's database is never taken for ours. */
 export const APPLICATION_ID = 0x434b4d54
 
 /**
- * One entry per version of the schema: entry n leads from `user_version` n to n + 1. An entry that
- * has been released is never changed.
+ * The schema of a new file; an older one comes to it by the entries of migrations.ts.
  *
  * `seq` is the rowid, so rows that are equal in an index's columns stand in it in the order of creation.
  * Every index on random values costs a page of the write-ahead log per session, so there are no more
  * than the steps need.
  */
-export const MIGRATIONS: readonly string[] = [
-  ...FIRST_MIGRATIONS,
-  `
-  ALTER TABLE sessions ADD COLUMN asked TEXT;
-  `,
-  // The audit is chained per instance; older entries have no chain. An erased actor is the empty text, since
-  // a NOT NULL cannot be taken back.
-  `
-  ALTER TABLE audit ADD COLUMN instance TEXT;
-  ALTER TABLE audit ADD COLUMN chain_seq INTEGER;
-  ALTER TABLE audit ADD COLUMN prev TEXT;
-  ALTER TABLE audit ADD COLUMN salt TEXT;
-  ALTER TABLE audit ADD COLUMN by_user INTEGER;
-  ALTER TABLE audit ADD COLUMN erased TEXT;
+export const SCHEMA = `
+  CREATE TABLE sessions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    user TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    sid TEXT,
+    secret_hash TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('active', 'replaced', 'cancelling', 'cancelled')),
+    end_reason TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    state TEXT,
+    asked TEXT,
+    -- For receipts: when it ended, whether the upstream confirmed it, and who ended it.
+    ended_at INTEGER,
+    confirmed_at INTEGER,
+    ended_by TEXT
+  ) STRICT;
+  -- One index serves a user's sessions and their secrets.
+  CREATE INDEX sessions_user ON sessions (user, expires_at, status, secret_hash);
+  CREATE INDEX sessions_subject ON sessions (subject, issuer);
+  CREATE INDEX sessions_sid ON sessions (sid, issuer) WHERE sid IS NOT NULL;
+  CREATE INDEX sessions_workflow ON sessions (workflow);
+  CREATE INDEX sessions_ended ON sessions (status) WHERE status <> 'active';
+  CREATE INDEX sessions_ends ON sessions (ends_at);
+
+  CREATE TABLE session_uses (
+    id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('run', 'read')),
+    used INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL,
+    PRIMARY KEY (id, kind)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE outbox (
+    id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+    due_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX outbox_due ON outbox (due_ms);
+
+  CREATE TABLE users (
+    user TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    ended_upto INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX users_changed ON users (changed_at);
+
+  CREATE TABLE blocks (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    user TEXT NOT NULL UNIQUE,
+    until INTEGER NOT NULL,
+    reason TEXT,
+    by TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX blocks_until ON blocks (until);
+
+  CREATE TABLE logout_marks (
+    issuer TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('subject', 'sid')),
+    value TEXT NOT NULL,
+    issued_before INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL,
+    PRIMARY KEY (issuer, kind, value)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX logout_marks_keep ON logout_marks (keep_until);
+
+  CREATE TABLE counters (
+    key TEXT PRIMARY KEY,
+    used INTEGER NOT NULL,
+    ends_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX counters_ends ON counters (ends_ms);
+
+  CREATE TABLE remembered (
+    key TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX remembered_until ON remembered (until);
+
+  -- Chained per instance; entries of schema version 6 and before have no chain. An erased actor is the empty
+  -- text, since older files have it NOT NULL.
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    user TEXT,
+    outcome TEXT NOT NULL,
+    reason TEXT,
+    request_id TEXT,
+    instance TEXT,
+    chain_seq INTEGER,
+    prev TEXT,
+    salt TEXT,
+    by_user INTEGER,
+    erased TEXT
+  ) STRICT;
+  CREATE INDEX audit_user ON audit (user);
+  CREATE INDEX audit_action ON audit (action);
+  CREATE INDEX audit_at ON audit (at);
   CREATE INDEX audit_actor ON audit (actor);
-  `,
-  // `seq` is that of the user's last session that was noted, and only a session that is noted changes it.
-  // `name` and `other_name` are user and subject in lower case, in the order of their bytes.
-  `
+
+  -- Threads and attachments belong to a server (its source) and a user.
+  CREATE TABLE owned (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('thread', 'attachment')),
+    id TEXT NOT NULL,
+    user TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (id, kind, source)
+  ) STRICT;
+  CREATE INDEX owned_kind ON owned (kind);
+  CREATE INDEX owned_source ON owned (source, kind);
+  CREATE INDEX owned_user ON owned (user, kind);
+  CREATE INDEX owned_user_source ON owned (user, source, kind);
+
+  -- seq is that of the user's last session that was noted, and only a session that is noted changes it.
+  -- name and other_name are user and subject in lower case, in the order of their bytes.
   CREATE TABLE known_users (
     user TEXT NOT NULL UNIQUE,
     issuer TEXT NOT NULL,
@@ -44,18 +149,17 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX known_users_seq ON known_users (seq);
   CREATE INDEX known_users_name ON known_users (name, user);
   CREATE INDEX known_users_other ON known_users (shared, other_name, user) WHERE shared IS NOT NULL;
-  INSERT INTO known_users (user, issuer, subject, last_seen, seq, name, other_name, shared)
-    SELECT user, issuer, subject, created_at, seq, names ->> 0, names ->> 1, names ->> 2
-    FROM (SELECT user, issuer, subject, created_at, max(seq) AS seq,
-        names_of(user, subject) AS names FROM sessions GROUP BY user);
-  `,
-  // For receipts: when a session ended, whether the upstream confirmed it, and who ended it.
-  `
-  ALTER TABLE sessions ADD COLUMN ended_at INTEGER;
-  ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER;
-  ALTER TABLE sessions ADD COLUMN ended_by TEXT;
-  `,
-]
+
+  CREATE TABLE kept_keys (
+    name TEXT PRIMARY KEY,
+    bytes BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE health (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    writes INTEGER NOT NULL
+  ) STRICT;
+`
 
 /** A write that changes nothing anyone reads. */
 export const HEALTH_WRITE =

@@ -1,7 +1,10 @@
-// The migrations of the SQLite database up to version 4 of its schema; schema.ts has all that follow.
+// The steps that bring the SQLite file of an older version to the schema of schema.ts.
 
-/** Never changed: files that these versions wrote are still opened. */
-export const FIRST_MIGRATIONS: readonly string[] = [
+/**
+ * Entry n leads from `user_version` n to n + 1. An entry that has been released is never changed: files of
+ * every version are still opened. What an entry changes is changed in `SCHEMA` too, and a test compares.
+ */
+export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE sessions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -192,5 +195,46 @@ export const FIRST_MIGRATIONS: readonly string[] = [
   CREATE INDEX outbox_due ON outbox (due_ms);
 
   ALTER TABLE users ADD COLUMN ended_upto INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
+  ALTER TABLE sessions ADD COLUMN asked TEXT;
+  `,
+  // The audit is chained per instance; older entries have no chain. An erased actor is the empty text, since
+  // a NOT NULL cannot be taken back.
+  `
+  ALTER TABLE audit ADD COLUMN instance TEXT;
+  ALTER TABLE audit ADD COLUMN chain_seq INTEGER;
+  ALTER TABLE audit ADD COLUMN prev TEXT;
+  ALTER TABLE audit ADD COLUMN salt TEXT;
+  ALTER TABLE audit ADD COLUMN by_user INTEGER;
+  ALTER TABLE audit ADD COLUMN erased TEXT;
+  CREATE INDEX audit_actor ON audit (actor);
+  `,
+  // `seq` is that of the user's last session that was noted, and only a session that is noted changes it.
+  // `name` and `other_name` are user and subject in lower case, in the order of their bytes.
+  `
+  CREATE TABLE known_users (
+    user TEXT NOT NULL UNIQUE,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    last_seen INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    other_name TEXT,
+    shared INTEGER
+  ) STRICT;
+  CREATE INDEX known_users_seq ON known_users (seq);
+  CREATE INDEX known_users_name ON known_users (name, user);
+  CREATE INDEX known_users_other ON known_users (shared, other_name, user) WHERE shared IS NOT NULL;
+  INSERT INTO known_users (user, issuer, subject, last_seen, seq, name, other_name, shared)
+    SELECT user, issuer, subject, created_at, seq, names ->> 0, names ->> 1, names ->> 2
+    FROM (SELECT user, issuer, subject, created_at, max(seq) AS seq,
+        names_of(user, subject) AS names FROM sessions GROUP BY user);
+  `,
+  // For receipts: when a session ended, whether the upstream confirmed it, and who ended it.
+  `
+  ALTER TABLE sessions ADD COLUMN ended_at INTEGER;
+  ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER;
+  ALTER TABLE sessions ADD COLUMN ended_by TEXT;
   `,
 ]
