@@ -157,7 +157,7 @@ describe('entries of the audit', () => {
     expect(outOfOrder([])).toEqual([])
   })
 
-  test('one changed byte in 100,000 entries is found, wherever it is', async () => {
+  test('one changed byte, a missing and an inserted entry in 100,000 are found, wherever they are', async () => {
     const many = shown(await entriesOf(100_000))
     const places = [0, 50_000, 99_998]
     const altered = many.map((entry, at) => {
@@ -167,6 +167,16 @@ describe('entries of the audit', () => {
     })
     const named = places.map((at) => ['changed', many[at]?.id, many[at]?.seq])
     expect(faultsIn(altered)).toEqual(named.toReversed())
+    const [taken, doubled] = [many[40_000], many[60_000]]
+    const forged = doubled && rehashed({ ...doubled, id: 'aud_forged', user: 'mallory' })
+    const others = many.flatMap((entry) => {
+      if (entry === taken) return []
+      return entry === doubled && forged ? [entry, forged] : [entry]
+    })
+    expect(faultsIn(others)).toEqual([
+      ['inserted', 'aud_forged', doubled?.seq],
+      ['missing', null, taken?.seq],
+    ])
   }, 60_000)
 })
 
