@@ -20,6 +20,7 @@ const PORTS = [
   'registry/records.ts',
   'registry/owned-records.ts',
   'registry/known-users.ts',
+  'registry/interval-figures.ts',
   'registry/identity.ts',
   'registry/audit.ts',
   'registry/audit-entry.ts',

@@ -1,6 +1,7 @@
 // The port of the registry: the methods of every store, and their guarantees.
 import type { SessionId, UserId } from '../lib/ids.ts'
 import type { AuditEntry, AuditQuery } from './audit-entry.ts'
+import type { InstanceMinute, IntervalFigures, IntervalQuery } from './interval-figures.ts'
 import type { KnownUser, UserQuery } from './known-users.ts'
 import type { OwnedQuery, OwnedThing, Ownership } from './owned-records.ts'
 import type {
@@ -36,7 +37,7 @@ import type {
  * - Times are Unix seconds unless a name says milliseconds; `now` comes from the caller.
  * - Each method is atomic for one user; a method that answers has made its writes durable (SQLite
  *   `synchronous=FULL`, acknowledged by the Redis primary; `memory:` until the process ends). Counts of
- *   rate limits are the exception: SQLite may lose the last of them in a power failure.
+ *   rate limits and of {@link addFigures} are the exception: a power failure may take SQLite's last ones.
  *   With `?replicas=N`, `revoke`, `beginCancel` and `markLogout` are acknowledged by N replicas too.
  * - If a store cannot answer (down, slow, full, read-only, corrupt), the method throws
  *   `store_unavailable` within 300 ms, or within 3 s where it waits for replicas, and leaves nothing
@@ -207,6 +208,10 @@ export interface Registry {
   sweep(retention: Retention): Promise<void>
   /** Live sessions and waiting cancels, for metrics; approximate figures are enough. */
   figures(now: number): Promise<{ readonly activeSessions: number; readonly outboxLength: number }>
+  /** Adds what one instance counted in one minute to what all did; a repeat changes nothing. */
+  addFigures(minute: InstanceMinute): Promise<void>
+  /** Oldest first, and only intervals in which an instance wrote: those of an hour, or of a day. */
+  readFigures(query: IntervalQuery): Promise<readonly IntervalFigures[]>
   /** Throws `store_unavailable` when a write would fail now. */
   check(): Promise<void>
   close(): Promise<void>

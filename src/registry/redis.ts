@@ -3,6 +3,7 @@ import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
 import { createAuditSteps } from './redis/audit.ts'
 import { addressOf, createConnect, type RedisLocation } from './redis/client.ts'
+import { createIntervalFigures } from './redis/interval-figures.ts'
 import { script } from './redis/keys.ts'
 import { createKnownUsers } from './redis/known-users.ts'
 import { createLink, type Link } from './redis/link.ts'
@@ -59,6 +60,7 @@ export function createRedisRegistry({
     ...createAuditSteps(link),
     ...createKnownUsers(link),
     ...createRetention(link),
+    ...createIntervalFigures(link),
     ...createMemories(link),
     check: link.check,
     async close() {

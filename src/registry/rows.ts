@@ -2,6 +2,7 @@
 // fields; Redis has numbers as text.
 import { z } from 'zod'
 import type { AuditEntry } from './audit-entry.ts'
+import type { Counted, IntervalFigures } from './interval-figures.ts'
 import type { KnownUser, Names } from './known-users.ts'
 import type { Ownership } from './owned-records.ts'
 import type { Block, SessionRecord } from './records.ts'
@@ -163,6 +164,49 @@ export function fromAuditEntry({ requestId, chain, ...same }: AuditEntry) {
     salt: chain?.salt,
     by_user: chain?.byUser ? 1 : undefined,
     erased: chain?.erased && JSON.stringify(chain.erased),
+  }
+}
+
+/** Counts by field: `mints`, `refused <code>`, `took <seconds>`, `active`, and `by <instance>` for each that wrote. */
+export const intervalFields = z.record(text, count)
+
+export type IntervalFields = z.output<typeof intervalFields>
+
+/** The fields of what one instance counted: those to set, and those to add to what others counted. */
+export function intervalFieldsOf(
+  instance: string,
+  { mints, refusals, upstream, activeSessions }: Counted,
+): { readonly set: IntervalFields; readonly added: IntervalFields } {
+  const added = [
+    ['mints', mints] as const,
+    ...Object.entries(refusals).map(([code, value]) => [`refused ${code}`, value] as const),
+    ...upstream.map(({ le, count: value }) => [`took ${le}`, value] as const),
+  ]
+  const active = activeSessions === undefined ? {} : { active: activeSessions }
+  return {
+    set: { [`by ${instance}`]: 1, ...active },
+    added: Object.fromEntries(added.filter(([, value]) => value > 0)),
+  }
+}
+
+const intervalRow = z.object({ at: count, fields: intervalFields })
+
+/** The inverse of {@link intervalFieldsOf}, of all instances together. */
+export function toIntervalFigures(row: unknown): IntervalFigures {
+  const { at, fields } = intervalRow.parse(row)
+  const under = (kind: string) =>
+    Object.entries(fields).flatMap(([name, value]) =>
+      name.startsWith(`${kind} `) ? [[name.slice(kind.length + 1), value] as const] : [],
+    )
+  return {
+    at,
+    instances: under('by').map(([instance]) => instance),
+    mints: fields['mints'] ?? 0,
+    refusals: Object.fromEntries(under('refused')),
+    upstream: under('took')
+      .map(([le, value]) => ({ le: Number(le), count: value }))
+      .sort((one, other) => one.le - other.le),
+    activeSessions: fields['active'],
   }
 }
 

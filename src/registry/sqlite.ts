@@ -5,6 +5,7 @@ import type { LogoutMark } from './records.ts'
 import { createAuditSteps } from './sqlite/audit.ts'
 import { createCounting } from './sqlite/counting.ts'
 import { createDatabase, type Database, numberIn, type Sql } from './sqlite/database.ts'
+import { createIntervalFigures } from './sqlite/interval-figures.ts'
 import { createKnownUsers } from './sqlite/known-users.ts'
 import { createLists } from './sqlite/lists.ts'
 import type { OwnersMove } from './sqlite/move-owners.ts'
@@ -62,6 +63,7 @@ export function createSqliteRegistry({
     ...createKnownUsers(db),
     ...createRetention(db),
     ...createCounting(relaxed),
+    ...createIntervalFigures(relaxed),
     markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),
     remembers: (key, now) =>
       db.plain(

@@ -7,6 +7,7 @@ import { countersSuite } from './registry-counters.ts'
 import { endsSuite } from './registry-ends.ts'
 import { eraseSuite } from './registry-erase.ts'
 import type { ContractStore } from './registry-fixtures.ts'
+import { intervalFiguresSuite } from './registry-interval-figures.ts'
 import { knownUsersSuite } from './registry-known-users.ts'
 import { listsSuite } from './registry-lists.ts'
 import { mintSuite } from './registry-mint.ts'
@@ -42,6 +43,7 @@ export function registryContract(name: string, makeStore: () => Promise<Contract
     listsSuite(suite)
     knownUsersSuite(suite)
     countersSuite(suite)
+    intervalFiguresSuite(suite)
     auditSuite(suite)
     sweepSuite(suite)
     endsSuite(suite)

@@ -89,6 +89,8 @@ async function everyKind(
   await registry.keptKey('k', () => Uint8Array.of(1))
   await registry.claimOwnership(ownership({ id: 't1' }))
   await registry.appendAudit([auditEntry({ id: 'a1', user })])
+  const counted = { mints: 1, refusals: {}, upstream: [], activeSessions: 1 }
+  await registry.addFigures({ instance: 'ins_1', at: NOW, ...counted })
 }
 
 describe.runIf(wantsRedis())('the cost of a mint for Redis', () => {

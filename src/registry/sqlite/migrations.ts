@@ -237,4 +237,13 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER;
   ALTER TABLE sessions ADD COLUMN ended_by TEXT;
   `,
+  // What all instances counted in an interval of so many seconds, which begins at `at`.
+  `
+  CREATE TABLE interval_figures (
+    seconds INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    fields TEXT NOT NULL,
+    PRIMARY KEY (seconds, at)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]

@@ -150,6 +150,14 @@ export const SCHEMA = `
   CREATE INDEX known_users_name ON known_users (name, user);
   CREATE INDEX known_users_other ON known_users (shared, other_name, user) WHERE shared IS NOT NULL;
 
+  -- What all instances counted from a time on, for so many seconds.
+  CREATE TABLE interval_figures (
+    seconds INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    fields TEXT NOT NULL,
+    PRIMARY KEY (seconds, at)
+  ) STRICT, WITHOUT ROWID;
+
   CREATE TABLE kept_keys (
     name TEXT PRIMARY KEY,
     bytes BLOB NOT NULL

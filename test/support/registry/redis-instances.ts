@@ -89,6 +89,16 @@ export function everyCall(registry: PlainRegistry): readonly (() => Promise<unkn
     () => registry.getBlock('carol', NOW),
     () => registry.eraseUser({ user: 'x', keptAction: 'e', limit: 1, now: NOW }),
     () => registry.figures(NOW),
+    () =>
+      registry.addFigures({
+        instance: 'i',
+        at: NOW,
+        mints: 1,
+        refusals: {},
+        upstream: [],
+        activeSessions: 1,
+      }),
+    () => registry.readFigures({ seconds: 60, from: NOW, until: NOW + 60 }),
     () => registry.check(),
   ]
 }

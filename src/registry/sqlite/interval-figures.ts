@@ -1,0 +1,57 @@
+// Adds up and reads in SQLite the figures of all instances by time.
+import { INTERVALS, KEPT_SECONDS } from '../interval-figures.ts'
+import type { Registry } from '../port.ts'
+import {
+  type IntervalFields,
+  intervalFields,
+  intervalFieldsOf,
+  toIntervalFigures,
+} from '../rows.ts'
+import type { Database, ResultRow, Sql } from './database.ts'
+
+const READ_ONE = 'SELECT fields FROM interval_figures WHERE seconds = ? AND at = ?'
+const PUT = 'INSERT OR REPLACE INTO interval_figures (seconds, at, fields) VALUES (?, ?, ?)'
+const FORGET = 'DELETE FROM interval_figures WHERE seconds = ? AND at < ?'
+const READ = `
+  SELECT at, fields FROM interval_figures WHERE seconds = ? AND at >= ? AND at < ? ORDER BY at`
+
+/**
+ * Figures that a power failure loses do no harm, so they do not wait for the disk.
+ *
+ * @param relaxed - the connection that does not wait for the disk
+ */
+export function createIntervalFigures(relaxed: Database) {
+  return {
+    addFigures: ({ instance, at, ...counted }) => {
+      const { set, added } = intervalFieldsOf(instance, counted)
+      return relaxed.write((sql) => {
+        for (const seconds of INTERVALS) {
+          const start = at - (at % seconds)
+          const known = fieldsIn(sql.get(READ_ONE, seconds, start))
+          if (seconds === 60 && `by ${instance}` in known) return
+          putFields(sql, [seconds, start], { ...sum(known, added), ...set })
+          sql.run(FORGET, seconds, start - KEPT_SECONDS[seconds])
+        }
+      })
+    },
+    readFigures: ({ seconds, from, until }) =>
+      relaxed.plain((sql) =>
+        sql
+          .all(READ, seconds, from, until)
+          .map((row) => toIntervalFigures({ at: row['at'], fields: fieldsIn(row) })),
+      ),
+  } satisfies Partial<Registry>
+}
+
+function fieldsIn(row: ResultRow | undefined): IntervalFields {
+  return row === undefined ? {} : intervalFields.parse(JSON.parse(String(row['fields'])))
+}
+
+function putFields(sql: Sql, place: readonly [number, number], fields: IntervalFields): void {
+  sql.run(PUT, ...place, JSON.stringify(fields))
+}
+
+function sum(one: IntervalFields, other: IntervalFields): IntervalFields {
+  const entries = Object.entries(other).map(([name, value]) => [name, value + (one[name] ?? 0)])
+  return { ...one, ...Object.fromEntries(entries) }
+}
