@@ -16,6 +16,7 @@ import { originsOf } from './http/origins.ts'
 import type { AnswerSeen } from './http/request-frame.ts'
 import { createMintLimiter } from './http/server/mint-limiter.ts'
 import { type Shedding, startShedding } from './http/server/shedding.ts'
+import { createFigures, type Figures } from './http/telemetry/figures.ts'
 import { tellOfForeign } from './http/telemetry/foreign.ts'
 import { createMetrics, type Metrics } from './http/telemetry/metrics.ts'
 import { type HashUser, startUserHash } from './http/telemetry/user-hash.ts'
@@ -82,6 +83,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const housekeeping = createHousekeeping({ registry, canceller, retention, ...clock })
   const mintLimiter = createMintLimiter()
   const metrics = metricsOf(parts, clock.now, mintLimiter.underWay)
+  const own = { instance: audit.instance, snapshot: metrics.snapshot }
+  const figures = createFigures({ ...own, registry, breakers: parts.breakers, now: clock.now })
   const draining = new AbortController()
   const createConsole =
     options.settings.console && (await import('./console/console.ts')).createConsole
@@ -92,6 +95,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     failedAuth,
     canceller,
     metrics,
+    figures,
     draining: draining.signal,
     createConsole,
   }
@@ -104,7 +108,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     onRefused: metrics.mintsRefused,
   })
   housekeeping.start()
-  if (options.settings.console) metrics.figures.start()
+  figures.start()
   void authenticator.warm()
   return {
     app,
@@ -114,11 +118,11 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     drain: () => draining.abort(),
     async close() {
       ended.abort()
-      metrics.figures.stop()
       shedding.stop()
       await housekeeping.stop()
       await canceller.settled()
       await audit.flush()
+      await figures.stop()
       await registry.close()
       await parts.disconnect()
     },
@@ -158,6 +162,7 @@ interface AppContext extends ClockAndLog {
   readonly failedAuth: FailedAuth
   readonly canceller: Canceller
   readonly metrics: Metrics
+  readonly figures: Figures
   readonly draining: AbortSignal
 }
 
@@ -195,7 +200,6 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     docsTryIt: environment.docsTryIt,
     identityProviders: parts.identityProviders,
     secret: environment.secret,
-    figures: metrics.figures,
     signingKeys: parts.signingKeys,
     selfHosted: await selfHostedParts(settings, parts, rest),
     onAnswer: onAnswer
@@ -240,11 +244,6 @@ function metricsOf(
   now: Clock,
   mintsUnderWay: () => number,
 ): Metrics {
-  return createMetrics({
-    now,
-    figures: () => registry.figures(unixSeconds(now)),
-    keyAges: authenticator.keyAges,
-    breakers,
-    mintsUnderWay,
-  })
+  const figures = () => registry.figures(unixSeconds(now))
+  return createMetrics({ figures, keyAges: authenticator.keyAges, breakers, mintsUnderWay })
 }

@@ -41,7 +41,9 @@ export function createAuditQueue({
   readonly now: Clock
   readonly log: Log
 }) {
-  const link = createLink()
+  // Short: every entry has it.
+  const instance = newId('ins_').slice(0, 20)
+  const link = createLink(instance)
   const backlog = createBacklog(now)
   /** Sent and not known to be written. */
   let sent: readonly ChainedEntry[] = []
@@ -92,6 +94,7 @@ export function createAuditQueue({
   }
 
   return {
+    instance,
     /** Written within 100 ms. */
     note(entry: NewAuditEntry): void {
       backlog.push(entry)
@@ -156,9 +159,7 @@ function createBacklog(now: Clock) {
 }
 
 /** Makes the function that gives the next entry its place in this instance's chain. */
-function createLink(): (entry: NewAuditEntry) => ChainedEntry {
-  // Short: every entry has it.
-  const instance = newId('ins_').slice(0, 20)
+function createLink(instance: string): (entry: NewAuditEntry) => ChainedEntry {
   let seq = 0
   let prev: string | undefined
   return (entry) => {

@@ -40,6 +40,8 @@ export interface AuditEvent {
 
 /** Writes entries of the audit. */
 export interface Audit {
+  /** `ins_…`, the name of this process in its entries. */
+  readonly instance: string
   /**
    * For actions of admins and identity providers. Resolves when the entry is durable; also a log line. When
    * the store fails, it throws, and the entry is written once the store is back: it tells what was tried.
@@ -73,7 +75,7 @@ const REPEATS_MS = 60_000
 const MOST_CALLERS = 10_000
 
 export function createAudit({ registry, hashUser, now, log }: AuditOptions): Audit {
-  const { note, write, flush } = createAuditQueue({ registry, now, log })
+  const { instance, note, write, flush } = createAuditQueue({ registry, now, log })
   const isRepeated = createRepeats(now)
 
   function entryOf(event: AuditEvent): NewAuditEntry {
@@ -89,6 +91,7 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
   }
 
   return {
+    instance,
     async write(event) {
       logLine(event)
       await write(entryOf(event))

@@ -178,14 +178,14 @@ export function intervalFieldsOf(
   { mints, refusals, upstream, activeSessions }: Counted,
 ): { readonly set: IntervalFields; readonly added: IntervalFields } {
   const added = [
-    ['mints', mints] as const,
+    ...(mints > 0 ? [['mints', mints] as const] : []),
     ...Object.entries(refusals).map(([code, value]) => [`refused ${code}`, value] as const),
     ...upstream.map(({ le, count: value }) => [`took ${le}`, value] as const),
   ]
   const active = activeSessions === undefined ? {} : { active: activeSessions }
   return {
     set: { [`by ${instance}`]: 1, ...active },
-    added: Object.fromEntries(added.filter(([, value]) => value > 0)),
+    added: Object.fromEntries(added),
   }
 }
 

@@ -39,7 +39,6 @@ let exposed: string
 
 beforeAll(async () => {
   const metrics = createMetrics({
-    now: () => 0,
     figures: async () => ({ activeSessions: 1, outboxLength: 0 }),
     keyAges: () => new Map([['https://login.test/', 5]]),
     breakers: () => [{ key: 'OPENAI_API_KEY', breaker: 'mint', open: false }],

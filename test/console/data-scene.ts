@@ -12,10 +12,11 @@ import { createFailedAuth } from '../../src/http/failed-auth.ts'
 import { originsOf } from '../../src/http/origins.ts'
 import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
-import type { FiguresSample, UpstreamLane } from '../../src/http/telemetry/figures.ts'
+import { createFigures, type UpstreamLane } from '../../src/http/telemetry/figures.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createAudit } from '../../src/registry/audit.ts'
+import type { InstanceMinute } from '../../src/registry/interval-figures.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { createRevoke } from '../../src/revoke/revoke.ts'
 import { createFakeUserData } from './fake-user-data.ts'
@@ -45,8 +46,7 @@ async function startOn(port: number, signIn: SignInServer) {
     },
   })
   const failedAuth = createFailedAuth({ settings, registry, audit, now: Date.now })
-  const samples: FiguresSample[] = []
-  const daily: FiguresSample[] = []
+  const counted = { ...NOTHING }
   const lanes: UpstreamLane[] = []
   const adminConsole = createConsole({
     now: Date.now,
@@ -65,7 +65,13 @@ async function startOn(port: number, signIn: SignInServer) {
       ...{ secret: environment.secret, registry, audit, failedAuth },
       dispatcher: new Agent(),
     },
-    figures: { samples: (range) => (range === 'day' ? daily : samples), upstreams: () => lanes },
+    figures: createFigures({
+      registry,
+      snapshot: async () => ({ ...counted }),
+      instance: audit.instance,
+      breakers: () => lanes,
+      now: Date.now,
+    }),
   })
   const origins = originsOf(settings, publicUrl)
   const app = new Hono<AppEnv>()
@@ -79,16 +85,28 @@ async function startOn(port: number, signIn: SignInServer) {
     console: `${publicUrl}/admin`,
     registry,
     userData,
-    /** What the pages with figures show. */
-    samples,
-    daily,
+    /** Since the start, by the instance of this console. */
+    counted,
     lanes,
+    /** Writes what another instance counted in a minute that ended so many minutes ago. */
+    addMinute(ended: number, of: Partial<InstanceMinute>) {
+      const running = Math.floor(Date.now() / 60_000) * 60
+      const at = running - (ended + 1) * 60
+      return registry.addFigures({ instance: 'ins_other', at, ...NOTHING, ...of })
+    },
     async close() {
       await listening.stop(50)
       await registry.close()
       await signIn.close()
     },
   }
+}
+
+const NOTHING = {
+  mints: 0,
+  refusals: {} as Readonly<Record<string, number>>,
+  upstream: [],
+  activeSessions: undefined as number | undefined,
 }
 
 export type DataScene = Awaited<ReturnType<typeof startDataScene>>

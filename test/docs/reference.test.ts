@@ -72,7 +72,6 @@ test('what npm starts is a script of package.json', () => {
 
 test('the page about metrics has each one that the service registers', async () => {
   const { app } = createMetrics({
-    now: Date.now,
     figures: async () => ({ activeSessions: 0, outboxLength: 0 }),
     keyAges: () => new Map(),
     breakers: () => [],

@@ -50,7 +50,6 @@ ${table(
 /** The name, type and help of all metrics of a process. */
 async function registeredMetrics() {
   const { app } = createMetrics({
-    now: Date.now,
     figures: async () => ({ activeSessions: 0, outboxLength: 0 }),
     keyAges: () => new Map(),
     breakers: () => [],

@@ -1,4 +1,4 @@
-// Shows the last hour or day of this process as charts and tables.
+// Shows the last hour or day of all instances as charts and tables.
 
 import { html } from 'hono/html'
 import { z } from 'zod'
@@ -11,27 +11,30 @@ import { queryOf } from '../view/paging.ts'
 
 const figuresQuery = z.object({ range: z.enum(['hour', 'day']).default('hour') })
 
-/** Samples of a row of the table, whose rows cover the whole range. */
+/** Seconds of a row of the table, whose rows cover the whole range. */
 const ROWS = {
-  hour: { label: '1 hour', title: 'By five minutes', samples: 30 },
-  day: { label: '24 hours', title: 'By the hour', samples: 12 },
+  hour: { label: '1 hour', title: 'By five minutes', seconds: 300 },
+  day: { label: '24 hours', title: 'By the hour', seconds: 3600 },
 } as const
 
+/** Length of an interval in words. */
+const PER = { hour: 'a minute', day: 'five minutes' } as const
+
 const CHARTS = [
-  ['mints', 'Sessions minted, this instance'],
-  ['refused', 'Mints refused, this instance'],
-  ['latency', 'ChatKit API, this instance'],
+  ['mints', 'Sessions minted, all instances'],
+  ['refused', 'Mints refused, all instances'],
+  ['latency', 'ChatKit API, all instances'],
   ['active', 'Live sessions, all instances'],
 ] as const
 
-/** `GET /admin/figures?range=…`: the last hour or day of this process, with charts where scripts run. */
+/** `GET /admin/figures?range=…`: the last hour or day of all instances, with charts where scripts run. */
 export function figuresPage({ answers, figures, addresses }: PageParts): View {
   return async (c, signIn) => {
     const { range } = queryOf(c, figuresQuery)
-    const samples = figures.samples(range)
+    const samples = await figures.samples(range)
     const { root } = addresses
     const content = html`<nav class="ranges" aria-label="Range"><ul>${rangeLinks(root, range)}</ul></nav>
-<p class="fine">Mints, refusals and calls are those of this instance, at most since its start; live sessions are in the store, and so those of all. Prometheus has the figures of each instance.</p>
+<p class="fine">Figures are those of all instances together, of intervals of ${PER[range]} that have ended. Each instance writes its own once a minute; a minute that it could not write lacks its share, and a time in which none wrote is a gap. p50 and p95 are estimated from the counts of all calls together, which have 12 bounds from 5 ms to 8 s. Prometheus has the figures of each instance.</p>
 <div class="charts" id="charts" data-source="${root}/figures.json?range=${range}" hidden>${CHARTS.map(chart)}</div>
 ${panel({ id: 'rows', title: ROWS[range].title, content: figuresTable(samples, range) })}
 ${panel({ id: 'refusals', title: 'Refusals by code', content: refusalTable(countsOf(samples).codes) })}`
@@ -44,7 +47,7 @@ export function figuresData({ figures }: PageParts): View {
   return async (c) => {
     const { range } = queryOf(c, figuresQuery)
     const { seconds, most } = RANGES[range]
-    return c.json({ seconds, span: seconds * most, samples: figures.samples(range) })
+    return c.json({ seconds, span: seconds * most, samples: await figures.samples(range) })
   }
 }
 
@@ -62,25 +65,26 @@ function chart([id, title]: (typeof CHARTS)[number]): Html {
 }
 
 function figuresTable(samples: readonly FiguresSample[], range: FiguresRange): Html {
-  const { title, samples: together } = ROWS[range]
-  const rows: (readonly string[])[] = []
-  for (let end = samples.length; end > 0; end -= together) {
-    const part = samples.slice(Math.max(0, end - together), end)
+  const { title, seconds } = ROWS[range]
+  const parts = Map.groupBy(samples, ({ at }) => Math.ceil(at / seconds))
+  const rows = [...parts.values()].reverse().map((part) => {
     const last = part.at(-1)
     const p95 = part.flatMap(({ upstreamP95 }) => upstreamP95 ?? [])
-    rows.push([
-      new Date((last?.at ?? 0) * 1000).toISOString().slice(11, 19),
+    return [
+      new Date((last?.at ?? 0) * 1000).toISOString().slice(11, 16),
       String(sum(part.map(({ mints }) => mints))),
       String(sum(part.map(refused))),
       p95.length === 0 ? '–' : `${Math.max(...p95)} ms`,
       String(last?.activeSessions ?? '–'),
-    ])
-  }
+      String(Math.max(...part.map(({ instances }) => instances))),
+    ]
+  })
+  const latency = `ChatKit API p95, worst ${PER[range]}`
   return table({
     caption: `${title}, newest first`,
-    columns: ['Until (UTC)', 'Minted', 'Refused', 'ChatKit API p95, worst', 'Live sessions'],
+    columns: ['Until (UTC)', 'Minted', 'Refused', latency, 'Live sessions', 'Instances'],
     rows,
-    empty: `The first figures come ${RANGES[range].seconds} seconds after the start. Load the page again then.`,
+    empty: `The first figures come after ${PER[range]}. Load the page again then.`,
   })
 }
 

@@ -1,9 +1,8 @@
 // The first page: what goes on now, each figure with a link to its list.
 
 import { html } from 'hono/html'
-import type { SeenInstance } from '../../administer/overview.ts'
 import { adminRequest } from '../../http/authentication.ts'
-import { RANGES, type UpstreamLane } from '../../http/telemetry/figures.ts'
+import type { SeenInstance, UpstreamLane } from '../../http/telemetry/figures.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
@@ -20,16 +19,17 @@ export function overviewPage({ answers, administer, addresses, figures, now }: P
     const found = await administer.readOverview(adminRequest(c))
     const seconds = unixSeconds(now)
     const since = seconds - MINUTES * 60
-    const latest = figures.samples().filter(({ at }) => at > since)
-    const { mints, refused, codes } = countsOf(latest)
+    const { samples, instances } = await figures.recent(MINUTES)
+    const { mints, refused, codes } = countsOf(samples)
+    const counted = `${MINUTES} min, ${instances.length === 1 ? 'one instance' : `${instances.length} instances`}`
     const { root } = addresses
     const minute = new Date((since - (since % 60)) * 1000).toISOString().slice(0, 16)
     const mintsPage = `${root}/audit?${new URLSearchParams({ action: 'mint', since: minute })}`
     const { blocks } = found
     const content = html`<ul class="tiles">
 ${tile({ href: `${root}/sessions`, name: 'Live sessions', figure: found.activeSessions, of: 'all instances' })}
-${tile({ href: mintsPage, name: 'Minted', figure: mints, of: `${MINUTES} min, this instance` })}
-${tile({ href: mintsPage, name: 'Refused', figure: refused, of: `${MINUTES} min, this instance`, tone: refused > 0 ? 'warn' : '' })}
+${tile({ href: mintsPage, name: 'Minted', figure: mints, of: counted })}
+${tile({ href: mintsPage, name: 'Refused', figure: refused, of: counted, tone: refused > 0 ? 'warn' : '' })}
 ${tile({ href: `${root}/blocks`, name: 'Blocked users', figure: blocks.count, more: blocks.more, of: 'all instances' })}
 ${tile({ href: `${root}/sessions?status=cancelling`, name: 'Waiting cancels', figure: found.outboxLength, of: 'not confirmed by OpenAI', tone: found.outboxLength > 0 ? 'warn' : '' })}
 </ul>
@@ -37,8 +37,7 @@ ${tile({ href: `${root}/sessions?status=cancelling`, name: 'Waiting cancels', fi
 ${panel({ id: 'refusals', title: `Refused in ${MINUTES} minutes`, content: refusalTable(codes), aside: html`<a href="${root}/figures">All figures</a>` })}
 ${panel({ id: 'upstreams', title: 'ChatKit API', content: upstreamTable(figures.upstreams()) })}
 </div>
-${panel({ id: 'instances', title: 'Instances', content: instanceTable(found.instances, seconds) })}
-${latest.length === 0 ? html`<p class="fine">The first figures come ${RANGES.hour.seconds} seconds after the start.</p>` : ''}`
+${panel({ id: 'instances', title: 'Instances', content: instanceTable(instances, seconds) })}`
     return answers.page(c, { title: 'Overview', signIn, section: 'overview' }, content)
   }
 }
@@ -81,9 +80,9 @@ function instanceTable(instances: readonly SeenInstance[], now: number): Html {
     when(lastWrote, now),
   ])
   return html`${table({
-    caption: 'Processes that wrote to the audit lately',
+    caption: 'Processes that wrote their figures lately',
     columns: ['Instance', 'Which', 'Last wrote'],
     rows,
-    empty: 'None has written to the audit.',
-  })}<p class="fine">Known of others is only what they wrote to the shared audit in the last 10 minutes. Each start of a process counts as an instance.</p>`
+    empty: '',
+  })}<p class="fine">Mints and refusals are those of all these. Each writes its own to the store once a minute; of the minute that runs, only those of this one are counted. One that wrote nothing for ${MINUTES} minutes is left out. Each start of a process counts as an instance.</p>`
 }

@@ -52,9 +52,8 @@ export function sessionsPage(parts: PageParts): View {
       first: data[0]?.id,
       last: data.at(-1)?.id,
     })
-    const { activeSessions } = figures.samples().at(-1) ?? {}
     const isOneAllLive = base === `${addresses.root}/sessions?status=active`
-    const total = isOneAllLive ? (activeSessions ?? undefined) : undefined
+    const total = isOneAllLive ? await figures.activeSessions() : undefined
     const isWhole = !hasMore && after === undefined && before === undefined
     const sentence = sentenceOf(data.length, { isWhole, total })
     const content = html`${filters(addresses, workflows, asked)}

@@ -1,24 +1,15 @@
-// Figures of this process over the last hour and the last day, for the console's pages.
+// Figures of all instances over the last hour and the last day, for the console's pages. Each instance writes
+// what it counted to the store once a minute.
 
-import type { Registry } from 'prom-client'
-import type { Clock } from '../../lib/clock.ts'
+import { type Clock, unixSeconds } from '../../lib/clock.ts'
+import type { Counted, IntervalFigures } from '../../registry/interval-figures.ts'
+import type { Registry } from '../../registry/port.ts'
 
-/** Counters of this process at one time, and what they say about the moment. */
-export interface FiguresSnapshot {
-  /** Sessions minted since the start. */
-  readonly mints: number
-  /** Mints refused since the start, by code. */
-  readonly refusals: Readonly<Record<string, number>>
-  /** Calls of the ChatKit API since the start, by how long they took at most (seconds; cumulative). */
-  readonly upstream: readonly { readonly le: number; readonly count: number }[]
-  /** Undefined while the store does not say. */
-  readonly activeSessions: number | undefined
-}
-
-/** The counts of one interval. */
+/** The counts of one interval, of all instances that wrote in it. */
 export interface FiguresSample {
   /** Unix seconds: its end. */
   readonly at: number
+  readonly instances: number
   readonly mints: number
   readonly refusals: Readonly<Record<string, number>>
   readonly upstreamCalls: number
@@ -29,24 +20,14 @@ export interface FiguresSample {
   readonly activeSessions: number | null
 }
 
-/** {@link createFigures} */
-export type Figures = ReturnType<typeof createFigures>
-
-/** The time that samples cover. */
-export type FiguresRange = 'hour' | 'day'
-
-/** Length of an interval, in seconds, and how many of them are kept. */
-export const RANGES = {
-  hour: { seconds: 10, most: 360 },
-  day: { seconds: 300, most: 288 },
-} as const
-
-/** What the console shows of this process. */
-export interface ConsoleFigures {
-  /** Oldest first. */
-  samples(range?: FiguresRange): readonly FiguresSample[]
-  /** Where calls of the ChatKit API go, by key and lane, and whether each refuses calls now. */
-  upstreams(): readonly UpstreamLane[]
+/** A process that wrote figures lately; each start of an instance is one. */
+export interface SeenInstance {
+  /** `ins_…`, as in the audit. */
+  readonly id: string
+  /** Unix seconds: the end of the latest minute that it wrote. */
+  readonly lastWrote: number
+  /** Whether it is the process that answers. */
+  readonly self: boolean
 }
 
 /** Calls of one kind with one API key. */
@@ -59,52 +40,129 @@ export interface UpstreamLane {
   readonly open: boolean
 }
 
+/** The time that samples cover. */
+export type FiguresRange = 'hour' | 'day'
+
+/** Length of an interval, in seconds, and how many of them are shown. */
+export const RANGES = {
+  hour: { seconds: 60, most: 60 },
+  day: { seconds: 300, most: 288 },
+} as const
+
+/** {@link createFigures} */
+export type Figures = ReturnType<typeof createFigures>
+
+/** What the console shows. */
+export type ConsoleFigures = Omit<Figures, 'start' | 'stop'>
+
+const MINUTE = 60
+/** An interval is shown so many seconds after its end: by then all instances have written. */
+const SETTLED_SECONDS = 5
+const NOTHING: Counted = { mints: 0, refusals: {}, upstream: [], activeSessions: undefined }
+
 /**
- * Samples of the last hour and day, so that a page has figures to show where no Prometheus is at hand.
+ * Writes the figures of this instance and reads those of all. A minute that the store did not take is not
+ * written again: without other instances it is a gap.
  *
- * @param snapshot - the counters now
- * @param now - the clock
+ * @param snapshot - what this process counted since its start
+ * @param instance - `ins_…`
+ * @param breakers - where calls of the ChatKit API go, and whether each refuses calls now
  */
-export function createFigures(snapshot: () => Promise<FiguresSnapshot>, now: Clock) {
-  const rings = { hour: createRing(RANGES.hour.most), day: createRing(RANGES.day.most) }
+export function createFigures({
+  snapshot,
+  registry,
+  instance,
+  breakers,
+  now,
+}: {
+  readonly snapshot: () => Promise<Counted>
+  readonly registry: Pick<Registry, 'addFigures' | 'readFigures'>
+  readonly instance: string
+  readonly breakers: () => readonly UpstreamLane[]
+  readonly now: Clock
+}) {
+  const minuteNow = () => beginOf(unixSeconds(now), MINUTE)
+  let minute = minuteNow()
+  let last = NOTHING
   let timer: NodeJS.Timeout | undefined
-  let count = 0
+  let ticking: Promise<void> = Promise.resolve()
+  let stopped = false
 
-  async function sample(): Promise<void> {
-    const isOfDay = count++ % (RANGES.day.seconds / RANGES.hour.seconds) === 0
+  async function write(): Promise<void> {
+    const at = minute
     const current = await snapshot()
-    const at = Math.floor(now() / 1000)
-    rings.hour.add(current, at)
-    if (isOfDay) rings.day.add(current, at)
+    const counted = between(last, current)
+    last = current
+    minute = minuteNow()
+    await registry.addFigures({ instance, at, ...counted }).catch(() => undefined)
+  }
+
+  /** A timer may be some milliseconds early. */
+  async function tick(): Promise<void> {
+    if (minuteNow() !== minute) await write()
+    schedule()
+  }
+
+  function schedule(): void {
+    if (stopped) return
+    const leftMs = MINUTE * 1000 - (now() % (MINUTE * 1000))
+    timer = setTimeout(() => {
+      ticking = tick()
+    }, leftMs).unref()
   }
 
   return {
-    samples: (range: FiguresRange = 'hour'): readonly FiguresSample[] => rings[range].samples(),
-    start(): void {
-      void sample()
-      timer = setInterval(() => void sample(), RANGES.hour.seconds * 1000).unref()
+    /** Of intervals that have ended, oldest first; an interval in which no instance wrote is not there. */
+    async samples(range: FiguresRange = 'hour'): Promise<readonly FiguresSample[]> {
+      const { seconds, most } = RANGES[range]
+      const until = beginOf(unixSeconds(now) - SETTLED_SECONDS, seconds)
+      const query = { seconds, from: until - seconds * most, until }
+      return (await registry.readFigures(query)).map((one) => sampleOf(one, seconds))
     },
-    stop: (): void => clearInterval(timer),
+    /** The last minutes; of the running one only the counts of this instance, which come last. */
+    async recent(minutes: number) {
+      const until = minuteNow() + MINUTE
+      const query = { seconds: MINUTE, from: until - minutes * MINUTE, until } as const
+      const found = await registry.readFigures(query)
+      const own = { ...between(last, await snapshot()), at: minute, instances: [instance] }
+      return {
+        samples: [...found, own].map((one) => sampleOf(one, MINUTE)),
+        instances: instancesOf(found, { self: instance, now: unixSeconds(now) }),
+      }
+    },
+    /** Of all instances; undefined while the store does not say. */
+    activeSessions: async () => (await snapshot()).activeSessions,
+    upstreams: breakers,
+    start: schedule,
+    /** Writes the minute that had begun. */
+    async stop(): Promise<void> {
+      stopped = true
+      clearTimeout(timer)
+      await ticking
+      await write()
+    },
   }
 }
 
-/** The differences between one snapshot and the next, of the latest `most` intervals. */
-function createRing(most: number) {
-  const samples: FiguresSample[] = []
-  let last: FiguresSnapshot | undefined
-  return {
-    samples: (): readonly FiguresSample[] => [...samples],
-    add(current: FiguresSnapshot, at: number): void {
-      if (last !== undefined) samples.push(between(last, current, at))
-      if (samples.length > most) samples.shift()
-      last = current
-    },
-  }
+function beginOf(at: number, seconds: number): number {
+  return at - (at % seconds)
 }
 
-function between(last: FiguresSnapshot, current: FiguresSnapshot, at: number): FiguresSample {
+function instancesOf(
+  found: readonly IntervalFigures[],
+  { self, now }: { readonly self: string; readonly now: number },
+): readonly SeenInstance[] {
+  const seen = new Map<string, number>()
+  for (const { at, instances } of found) {
+    for (const id of instances) seen.set(id, Math.min(at + MINUTE, now))
+  }
+  seen.set(self, now)
+  return [...seen].map(([id, lastWrote]) => ({ id, lastWrote, self: id === self }))
+}
+
+function between(last: Counted, current: Counted): Counted {
   const before = new Map(last.upstream.map(({ le, count }) => [le, count]))
-  const calls = current.upstream.map(({ le, count }) => ({
+  const upstream = current.upstream.map(({ le, count }) => ({
     le,
     count: count - (before.get(le) ?? 0),
   }))
@@ -112,62 +170,48 @@ function between(last: FiguresSnapshot, current: FiguresSnapshot, at: number): F
     .map(([code, count]) => [code, count - (last.refusals[code] ?? 0)] as const)
     .filter(([, count]) => count > 0)
   return {
-    at,
     mints: current.mints - last.mints,
     refusals: Object.fromEntries(refusals),
-    upstreamCalls: calls.at(-1)?.count ?? 0,
-    upstreamP50: quantile(calls, 0.5),
-    upstreamP95: quantile(calls, 0.95),
-    activeSessions: current.activeSessions ?? null,
+    // Otherwise with its empty buckets: each is the lower bound of the next.
+    upstream: callsOf(upstream) === 0 ? [] : upstream,
+    activeSessions: current.activeSessions,
   }
+}
+
+function sampleOf(
+  { at, instances, mints, refusals, upstream, activeSessions }: IntervalFigures,
+  seconds: number,
+): FiguresSample {
+  return {
+    at: at + seconds,
+    instances: instances.length,
+    mints,
+    refusals,
+    upstreamCalls: callsOf(upstream),
+    upstreamP50: quantile(upstream, 0.5),
+    upstreamP95: quantile(upstream, 0.95),
+    activeSessions: activeSessions ?? null,
+  }
+}
+
+function callsOf(buckets: Counted['upstream']): number {
+  return buckets.reduce((sum, { count }) => sum + count, 0)
 }
 
 /**
- * A quantile from cumulative buckets, linear within a bucket as Prometheus' `histogram_quantile` has
- * it; in the last, open one its lower bound.
+ * A quantile, linear within a bucket as Prometheus' `histogram_quantile` has it; in the last, open one its
+ * lower bound.
  */
-function quantile(buckets: FiguresSnapshot['upstream'], share: number): number | null {
-  const total = buckets.at(-1)?.count ?? 0
-  if (total === 0) return null
-  const rank = share * total
-  const at = buckets.findIndex(({ count }) => count >= rank)
-  const lower = buckets[at - 1] ?? { le: 0, count: 0 }
-  const bucket = buckets[at]
-  if (bucket === undefined || !Number.isFinite(bucket.le)) return lower.le * 1000
-  const part = (rank - lower.count) / (bucket.count - lower.count)
-  return Math.round((lower.le + (bucket.le - lower.le) * part) * 1000)
-}
-
-const MINT_ROUTE = '/v1/sessions'
-
-/**
- * Reads the counters that {@link FiguresSnapshot} has from the metrics.
- *
- * @param registry - with the requests' counter and the upstream's histogram
- */
-export async function readSnapshot(
-  registry: Registry,
-): Promise<Omit<FiguresSnapshot, 'activeSessions'>> {
-  const requests = await registry.getSingleMetric('chatkit_mint_requests_total')?.get()
-  const refusals: Record<string, number> = {}
-  let mints = 0
-  for (const { labels, value } of requests?.values ?? []) {
-    if (labels['method'] !== 'POST' || labels['route'] !== MINT_ROUTE) continue
-    const code = String(labels['code'])
-    if (code === 'ok') mints += value
-    else refusals[code] = (refusals[code] ?? 0) + value
+function quantile(buckets: Counted['upstream'], share: number): number | null {
+  const rank = share * callsOf(buckets)
+  let [below, lower] = [0, 0]
+  for (const { le, count } of buckets) {
+    if (count > 0 && below + count >= rank) {
+      const part = Number.isFinite(le) ? ((le - lower) * (rank - below)) / count : 0
+      return Math.round((lower + part) * 1000)
+    }
+    below += count
+    lower = le
   }
-  return { mints, refusals, upstream: await readUpstream(registry) }
-}
-
-async function readUpstream(registry: Registry): Promise<FiguresSnapshot['upstream']> {
-  const upstream = await registry.getSingleMetric('chatkit_mint_upstream_seconds')?.get()
-  const buckets = new Map<number, number>()
-  for (const { labels, value } of upstream?.values ?? []) {
-    const bound = 'le' in labels ? labels['le'] : undefined
-    if (bound === undefined) continue
-    const le = bound === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound)
-    buckets.set(le, (buckets.get(le) ?? 0) + value)
-  }
-  return [...buckets].map(([le, count]) => ({ le, count })).sort((a, b) => a.le - b.le)
+  return null
 }

@@ -1,20 +1,14 @@
 // Prometheus metrics of this process.
 import { Hono } from 'hono'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { Clock } from '../../lib/clock.ts'
+import type { Counted } from '../../registry/interval-figures.ts'
 import type { AnswerSeen } from '../request-frame.ts'
+import { readCounted } from './counted.ts'
 import { DEFINITIONS } from './definitions.ts'
-import {
-  type ConsoleFigures,
-  createFigures,
-  type Figures,
-  readSnapshot,
-  type UpstreamLane,
-} from './figures.ts'
+import type { UpstreamLane } from './figures.ts'
 
 /** Values that are asked for when Prometheus asks. */
 export interface MetricSources {
-  readonly now: Clock
   /** Live sessions and waiting cancels. */
   readonly figures: () => Promise<{ activeSessions: number; outboxLength: number }>
   /** Seconds since each issuer's keys were fetched; undefined when there are none. */
@@ -44,8 +38,8 @@ export interface Metrics {
   turnedAway(count: number): void
   /** `GET /metrics`, for a listener of its own that the public cannot reach. */
   readonly app: Hono
-  /** For the console; sampled between its `start` and `stop`. */
-  readonly figures: Figures & ConsoleFigures
+  /** What was counted since the start. */
+  snapshot(): Promise<Counted>
 }
 
 /** Labels of a mint that was refused below the app. */
@@ -87,10 +81,6 @@ export function createMetrics(sources: MetricSources): Metrics {
   })
   const figures = rememberFigures(sources.figures)
   addGauges(registry, { ...sources, figures })
-  const snapshot = async () => ({
-    ...(await readSnapshot(registry)),
-    activeSessions: (await orNothing(figures))?.activeSessions,
-  })
   const app = new Hono()
   app.get('/metrics', async (c) =>
     c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType }),
@@ -116,7 +106,10 @@ export function createMetrics(sources: MetricSources): Metrics {
     mintsRefused: (count) => requests.inc(REFUSED_MINT, count),
     turnedAway: (count) => turnedAway.inc(count),
     app,
-    figures: { ...createFigures(snapshot, sources.now), upstreams: sources.breakers },
+    snapshot: async () => ({
+      ...(await readCounted(registry)),
+      activeSessions: (await orNothing(figures))?.activeSessions,
+    }),
   }
 }
 

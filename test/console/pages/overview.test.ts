@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { entry, session } from '../../contracts/registry-fixtures.ts'
 import { forAllTests } from '../../support/started.ts'
 import { createAdminBrowser, type Seen } from '../admin-browser.ts'
-import { type DataScene, startDataScene } from '../data-scene.ts'
+import { startDataScene } from '../data-scene.ts'
 import { signInWith } from '../scene.ts'
 
 const scene = forAllTests(() => startDataScene())
@@ -26,20 +26,13 @@ beforeAll(async () => {
     user: session({ id: 'cksess_3', user: 'carol' }).user,
     block,
   })
-  scene.samples.push(sample(3600, 100, { user_blocked: 7 }))
-  scene.samples.push(sample(60, 4, { rate_limited: 2, user_blocked: 1 }), sample(10, 1, {}))
+  await scene.addMinute(60, { mints: 100, refusals: { user_blocked: 7 } })
+  await scene.addMinute(1, { mints: 3, refusals: { user_blocked: 1 } })
+  await scene.addMinute(1, { instance: 'ins_third', mints: 1, refusals: { rate_limited: 1 } })
+  Object.assign(scene.counted, { mints: 1, refusals: { rate_limited: 1 } })
   scene.lanes.push({ key: 'OPENAI_API_KEY', breaker: 'mint', open: true })
   scene.lanes.push({ key: 'OPENAI_API_KEY', breaker: 'cancel', open: false })
 })
-
-function sample(
-  ago: number,
-  mints: number,
-  refusals: Record<string, number>,
-): DataScene['samples'][number] {
-  const calls = { upstreamCalls: 0, upstreamP50: null, upstreamP95: null }
-  return { at: now() - ago, mints, refusals, ...calls, activeSessions: 2 }
-}
 
 function tileOf({ html }: Seen, name: string) {
   const found = new RegExp(`<a href="([^"]*)"><span>${name}</span>\\s*<strong>([^<]*)<`).exec(html)
@@ -60,11 +53,11 @@ test('the first page says what goes on now, and each figure links to its list', 
   }
 })
 
-test('mints and refusals are those of the last minutes of this instance, by code', async () => {
+test('mints and refusals are those of the last minutes of all instances, by code', async () => {
   const page = await browser.go(scene.console)
   expect(tileOf(page, 'Minted').figure).toBe('5')
   expect(tileOf(page, 'Refused').figure).toBe('3')
-  expect(page.text).toContain('15 min, this instance')
+  expect(page.text).toContain('15 min, 3 instances')
   expect(page.text).toMatch(/rate_limited\s+2\s+user_blocked\s+1/)
 })
 
@@ -74,36 +67,24 @@ test('an upstream that fails is said to refuse calls, by key and lane', async ()
   expect(text).toMatch(/OPENAI_API_KEY\s+cancel\s+takes calls/)
 })
 
-test('other instances are known by what they wrote to the audit lately', async () => {
-  const about = {
-    actor: 'ada',
-    action: 'mint',
-    user: 'bob',
-    outcome: 'ok',
-    reason: undefined,
-  } as const
-  const chain = { seq: 1, prev: undefined, salt: 'aa', byUser: false, erased: undefined }
-  const written = (id: string, instance: string, at: number) => ({
-    ...{ id, at, ...about, requestId: 'req_other' },
-    chain: { ...chain, instance },
-  })
-  await scene.registry.appendAudit([
-    written('aud_other', 'ins_other', now() - 30),
-    written('aud_long_ago', 'ins_gone', now() - 3600),
-  ])
+test('other instances are known by the figures that they wrote lately', async () => {
+  await scene.addMinute(20, { instance: 'ins_gone' })
   const { text } = await browser.go(scene.console)
   expect(text).toMatch(/ins_\S+\s+this one/)
-  expect(text).toMatch(/ins_other\s+seen/)
+  expect(text).toMatch(/ins_other\s+seen.*ins_third\s+seen/)
   expect(text).not.toContain('ins_gone')
 })
 
-test('the figures of an hour and of a day are tables too, and a gap is no zero', async () => {
-  const started = { ...sample(700, 3, {}), activeSessions: null }
-  scene.daily.push(...Array.from({ length: 13 }, () => ({ ...started, upstreamP95: 40 })))
+test('the figures of an hour and of a day are tables too, and what nobody wrote is no zero', async () => {
   const hour = await browser.go(`${scene.console}/figures`)
   expect(hour.text).toContain('By five minutes')
+  expect(hour.text).toMatch(/:\d\d 4 2 – – 2/)
   expect(hour.html).toContain('href="/admin/figures?range=hour" aria-current="page"')
+  const upstream = [0.5, 1, 2].map((le) => ({ le, count: 10 }))
+  for (const instance of ['ins_other', 'ins_third']) {
+    await scene.addMinute(300, { instance, mints: 18, upstream })
+  }
   const day = await browser.go(`${scene.console}/figures?range=day`)
-  expect(day.text).toMatch(/By the hour.* 36 0 40 ms –.* 3 0 40 ms –/)
+  expect(day.text).toMatch(/By the hour.* 36 0 1850 ms – 2/)
   expect(day.html).toContain('data-source="/admin/figures.json?range=day"')
 })

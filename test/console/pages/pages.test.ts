@@ -238,7 +238,7 @@ describe('an answer of the console', () => {
 test('figures need a sign-in and are answered as samples', async () => {
   const signedIn = await scene.signedIn()
   const answer = await signedIn.send(`${scene.console}/figures.json`)
-  expect(await answer.json()).toEqual({ seconds: 10, span: 3600, samples: expect.any(Array) })
+  expect(await answer.json()).toEqual({ seconds: 60, span: 3600, samples: expect.any(Array) })
   const day = await signedIn.send(`${scene.console}/figures.json?range=day`)
   expect(await day.json()).toEqual({ seconds: 300, span: 86_400, samples: expect.any(Array) })
   expect((await signedIn.send(`${scene.console}/figures.json?range=year`)).status).toBe(400)

@@ -1,76 +1,206 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createFigures, type FiguresSnapshot } from '../../../src/http/telemetry/figures.ts'
+import { createFigures } from '../../../src/http/telemetry/figures.ts'
 import { createMetrics } from '../../../src/http/telemetry/metrics.ts'
+import type { Counted } from '../../../src/registry/interval-figures.ts'
+import { createSqliteRegistry } from '../../../src/registry/sqlite.ts'
+import { createFaultyRegistry } from '../../support/registry/faulty-registry.ts'
+import { forEachTest } from '../../support/started.ts'
 
-const EVERY_MS = 10_000
+/** Ten seconds before a minute ends, which is the first of five. */
+const START = 1_700_000_450
+const MINUTE_MS = 60_000
+const NOTHING: Counted = { mints: 0, refusals: {}, upstream: [], activeSessions: undefined }
 
-beforeEach(() => vi.useFakeTimers({ now: 1_700_000_000_000 }))
+// The store answers in turns of the event loop, which stay real.
+beforeEach(() =>
+  vi.useFakeTimers({
+    now: START * 1000,
+    toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+  }),
+)
 afterEach(() => vi.useRealTimers())
 
-function snapshotOf(changes: Partial<FiguresSnapshot> = {}): FiguresSnapshot {
-  return { mints: 0, refusals: {}, upstream: [], activeSessions: 0, ...changes }
+const store = forEachTest(() => createSqliteRegistry({ path: ':memory:' }))
+
+/** One instance over the one store; `counted` is what it counted since its start. */
+function instanceOf(instance: string) {
+  const registry = createFaultyRegistry(store)
+  const counted = { ...NOTHING }
+  const snapshot = async () => ({ ...counted })
+  const upstreams = () => []
+  const figures = createFigures({
+    snapshot,
+    registry,
+    instance,
+    breakers: upstreams,
+    now: Date.now,
+  })
+  return { ...figures, counted, registry }
 }
 
-test('a sample is what came between two snapshots', async () => {
-  let current = snapshotOf({ mints: 5, refusals: { user_blocked: 1 } })
-  const figures = createFigures(async () => current, Date.now)
-  figures.start()
-  await vi.advanceTimersByTimeAsync(1)
-  expect(figures.samples()).toEqual([])
-  current = snapshotOf({
-    mints: 12,
-    refusals: { user_blocked: 1, rate_limited: 3 },
-    upstream: [
-      { le: 0.1, count: 50 },
-      { le: 0.2, count: 90 },
-      { le: 1, count: 100 },
-      { le: Number.POSITIVE_INFINITY, count: 100 },
-    ],
-    activeSessions: 7,
+/** Lets timers fire, and the writes of each minute end. */
+async function pass(milliseconds: number): Promise<void> {
+  for (let left = milliseconds; left > 0; left -= MINUTE_MS) {
+    await vi.advanceTimersByTimeAsync(Math.min(left, MINUTE_MS))
+    for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+/** Buckets of calls: some within 0.1 s, 0.2 s, 1 s and more. */
+const calls = (...counts: readonly number[]): Counted['upstream'] =>
+  [0.1, 0.2, 1, Number.POSITIVE_INFINITY].map((le, at) => ({ le, count: counts[at] ?? 0 }))
+
+test('a minute is what all instances counted in it, and its percentiles are those of all calls together', async () => {
+  const [one, two] = [instanceOf('ins_1'), instanceOf('ins_2')]
+  for (const { start } of [one, two]) start()
+  Object.assign(one.counted, {
+    ...{ mints: 5, refusals: { rate_limited: 3 }, activeSessions: 6 },
+    upstream: calls(50, 40, 10),
   })
-  await vi.advanceTimersByTimeAsync(EVERY_MS)
-  expect(figures.samples()).toEqual([
-    {
-      at: 1_700_000_010,
-      mints: 7,
-      refusals: { rate_limited: 3 },
-      upstreamCalls: 100,
-      upstreamP50: 100,
-      upstreamP95: 600,
-      activeSessions: 7,
-    },
+  Object.assign(two.counted, { mints: 2, refusals: { rate_limited: 1 }, activeSessions: 7 })
+  await pass(10_000)
+  expect(await one.samples()).toEqual([])
+  await pass(MINUTE_MS)
+  const first = {
+    at: START + 10,
+    instances: 2,
+    mints: 7,
+    refusals: { rate_limited: 4 },
+    upstreamCalls: 100,
+    upstreamP50: 100,
+    upstreamP95: 600,
+    activeSessions: 7,
+  }
+  expect(await one.samples()).toEqual([first])
+  expect(await two.samples()).toEqual([first])
+  one.counted.upstream = calls(60, 40, 10)
+  two.counted.upstream = calls(0, 0, 90)
+  await pass(2 * MINUTE_MS)
+  const second = { mints: 0, refusals: {}, upstreamCalls: 0, upstreamP50: null, upstreamP95: null }
+  expect((await one.samples()).slice(1)).toMatchObject([
+    second,
+    // 10 calls within 0.1 s and 90 within 1 s; neither instance has these percentiles alone.
+    { upstreamCalls: 100, upstreamP50: 556, upstreamP95: 956 },
   ])
-  await vi.advanceTimersByTimeAsync(EVERY_MS)
-  expect(figures.samples()[1]).toEqual({
-    at: 1_700_000_020,
-    mints: 0,
-    refusals: {},
-    upstreamCalls: 0,
-    upstreamP50: null,
-    upstreamP95: null,
-    activeSessions: 7,
-  })
-  figures.stop()
 })
 
-test('an hour is kept, and nothing is sampled after the stop', async () => {
-  const ask = vi.fn(async () => snapshotOf())
-  const figures = createFigures(ask, Date.now)
+test('the open bucket gives its lower bound', async () => {
+  const one = instanceOf('ins_1')
+  one.start()
+  one.counted.upstream = calls(0, 0, 0, 5)
+  await pass(2 * MINUTE_MS)
+  expect(await one.samples()).toMatchObject([{ upstreamP50: 1000, upstreamP95: 1000 }, {}])
+})
+
+test('a minute that one could not write lacks its share, one that none could write is a gap, and neither is made up', async () => {
+  const [one, two] = [instanceOf('ins_1'), instanceOf('ins_2')]
+  for (const { start } of [one, two]) start()
+  const mintsOf = async () => (await two.samples()).map(({ at, mints }) => [at - START - 10, mints])
+  await pass(10_000)
+  for (const away of [[one], [one, two], []]) {
+    for (const { registry } of away) registry.failing.add('addFigures')
+    for (const { counted } of [one, two]) counted.mints += 10
+    await pass(MINUTE_MS)
+    for (const { registry } of away) registry.failing.clear()
+  }
+  await pass(MINUTE_MS)
+  expect(await mintsOf()).toEqual([
+    [0, 0],
+    [60, 10],
+    [180, 20],
+  ])
+})
+
+test('an answer of the store that is lost adds nothing twice', async () => {
+  const one = instanceOf('ins_1')
+  one.registry.losing.add('addFigures')
+  one.start()
+  one.counted.mints = 3
+  await pass(MINUTE_MS)
+  expect((await one.samples()).map(({ mints }) => mints)).toEqual([3])
+})
+
+test('a new start has the past, and a stop writes the minute that had begun', async () => {
+  const one = instanceOf('ins_1')
+  one.start()
+  one.counted.mints = 3
+  await one.stop()
+  const again = instanceOf('ins_2')
+  again.start()
+  again.counted.mints = 2
+  await pass(10_000 + MINUTE_MS)
+  expect((await again.samples()).map(({ mints, instances }) => [mints, instances])).toEqual([
+    [5, 2],
+  ])
+  const calls = one.registry.calls.length
+  await pass(10 * MINUTE_MS)
+  expect(one.registry.calls).toHaveLength(calls)
+})
+
+test('the latest figures have the running minute of this instance, and what others have written', async () => {
+  const [one, two] = [instanceOf('ins_1'), instanceOf('ins_2')]
+  two.start()
+  two.counted.mints = 10
+  await pass(10_000)
+  one.counted.mints = 1
+  two.counted.mints = 11
+  const { samples, instances } = await one.recent(15)
+  expect(samples.map(({ mints }) => mints)).toEqual([10, 1])
+  expect(instances).toEqual([
+    { id: 'ins_2', lastWrote: START + 10, self: false },
+    { id: 'ins_1', lastWrote: START + 10, self: true },
+  ])
+  await two.stop()
+  await pass(14 * MINUTE_MS)
+  expect((await one.recent(15)).instances.map(({ id }) => id)).toEqual(['ins_2', 'ins_1'])
+  await pass(MINUTE_MS)
+  expect((await one.recent(15)).instances.map(({ id }) => id)).toEqual(['ins_1'])
+})
+
+test('a day is kept by five minutes, and an hour by the minute', async () => {
+  const one = instanceOf('ins_1')
+  one.start()
+  for (let minute = 0; minute < 25 * 60; minute++) {
+    one.counted.mints += 1
+    await pass(MINUTE_MS)
+  }
+  const [hour, day] = [await one.samples('hour'), await one.samples('day')]
+  expect([hour.length, day.length]).toEqual([60, 288])
+  expect([hour.at(-1), day.at(-1)]).toMatchObject([{ mints: 1 }, { mints: 5 }])
+  expect(day.map(({ at }) => at)).toEqual(day.map(({ at }, nth) => (day[0]?.at ?? at) + nth * 300))
+  // No more is kept than is shown, and some to spare.
+  const all = { from: 0, until: START * 2 }
+  expect((await store.readFigures({ seconds: 60, ...all })).length).toBeLessThan(70)
+  expect((await store.readFigures({ seconds: 300, ...all })).length).toBeLessThan(295)
+}, 30_000)
+
+test('a timer that is early writes nothing twice, and a clock that jumps loses no more than its minute', async () => {
+  let ahead = 0
+  const registry = createFaultyRegistry(store)
+  const counted = { ...NOTHING, mints: 0 }
+  const now = () => Date.now() + ahead
+  const snapshot = async () => ({ ...counted })
+  const figures = createFigures({ snapshot, registry, instance: 'i', breakers: () => [], now })
   figures.start()
-  await vi.advanceTimersByTimeAsync(400 * EVERY_MS)
-  expect(figures.samples()).toHaveLength(360)
-  figures.stop()
-  const calls = ask.mock.calls.length
-  await vi.advanceTimersByTimeAsync(10 * EVERY_MS)
-  expect(ask.mock.calls.length).toBe(calls)
+  ahead = -20
+  counted.mints = 1
+  await pass(10_000)
+  expect(registry.calls).toEqual([])
+  await pass(20)
+  expect(registry.calls).toEqual(['addFigures'])
+  ahead = 600_000
+  counted.mints = 2
+  await pass(MINUTE_MS)
+  counted.mints = 5
+  await pass(MINUTE_MS + 6000)
+  expect((await figures.samples()).map(({ mints }) => mints)).toEqual([1, 1, 3])
 })
 
 const UNTRACED = { requestId: 'req_1', traceparent: undefined }
 
-test('they are read from the metrics; a store that is down leaves a gap', async () => {
+test('what was counted is read from the metrics, without live sessions while the store is down', async () => {
   let down = false
   const metrics = createMetrics({
-    now: Date.now,
     figures: async () => {
       if (down) throw new Error('down')
       return { activeSessions: 3, outboxLength: 0 }
@@ -79,62 +209,22 @@ test('they are read from the metrics; a store that is down leaves a gap', async 
     breakers: () => [],
     mintsUnderWay: () => 0,
   })
-  const answer = (status: number, code?: string) => {
-    const upstream = {
-      operation: 'create_session',
-      status: 200,
-      requestId: 'r',
-      attempts: 1,
-    } as const
+  const call = { operation: 'create_session', status: 200, requestId: 'r', attempts: 1 } as const
+  const upstream = { ...call, milliseconds: 40 }
+  const answer = (method: string, route: string, code?: string) =>
     metrics.seen({
-      method: 'POST',
-      route: '/v1/sessions',
-      status,
-      code,
-      milliseconds: 1,
-      ...UNTRACED,
-      trace: code === undefined ? { upstream: { ...upstream, milliseconds: 40 } } : {},
+      ...{ method, route, code, milliseconds: 1, ...UNTRACED },
+      status: code === undefined ? 200 : 403,
+      trace: route === '/v1/sessions' && code === undefined ? { upstream } : {},
     })
-  }
-  metrics.figures.start()
-  await vi.advanceTimersByTimeAsync(1)
-  answer(200)
-  answer(200)
-  answer(403, 'user_blocked')
-  metrics.seen({
-    method: 'GET',
-    route: '/livez',
-    status: 200,
-    code: undefined,
-    milliseconds: 1,
-    ...UNTRACED,
-    trace: {},
-  })
-  await vi.advanceTimersByTimeAsync(EVERY_MS)
-  const [first] = metrics.figures.samples()
-  expect(first).toMatchObject({
-    mints: 2,
-    refusals: { user_blocked: 1 },
-    upstreamCalls: 2,
-    activeSessions: 3,
-  })
-  expect(first?.upstreamP50).toBeGreaterThan(25)
-  expect(first?.upstreamP50).toBeLessThanOrEqual(50)
+  for (const code of [undefined, undefined, 'user_blocked']) answer('POST', '/v1/sessions', code)
+  answer('DELETE', '/v1/sessions', 'user_blocked')
+  answer('GET', '/livez')
+  const { upstream: buckets, ...rest } = await metrics.snapshot()
+  expect(rest).toEqual({ mints: 2, refusals: { user_blocked: 1 }, activeSessions: 3 })
+  expect(buckets.filter(({ count }) => count > 0)).toEqual([{ le: 0.05, count: 2 }])
+  expect(buckets.at(-1)).toEqual({ le: Number.POSITIVE_INFINITY, count: 0 })
   down = true
-  await vi.advanceTimersByTimeAsync(EVERY_MS)
-  expect(metrics.figures.samples()[1]).toMatchObject({ mints: 0, activeSessions: null })
-  metrics.figures.stop()
-})
-
-test('a day is kept too, in intervals of five minutes', async () => {
-  let mints = 0
-  const figures = createFigures(async () => snapshotOf({ mints: mints++ }), Date.now)
-  figures.start()
-  await vi.advanceTimersByTimeAsync(300_000)
-  expect(figures.samples('day')).toMatchObject([{ at: 1_700_000_300, mints: 30 }])
-  await vi.advanceTimersByTimeAsync(300 * 300_000)
-  expect(figures.samples('day')).toHaveLength(288)
-  expect(figures.samples('day').at(-1)).toMatchObject({ at: 1_700_090_300, mints: 30 })
-  expect(figures.samples('hour')).toHaveLength(360)
-  figures.stop()
+  await vi.advanceTimersByTimeAsync(11_000)
+  expect((await metrics.snapshot()).activeSessions).toBeUndefined()
 })

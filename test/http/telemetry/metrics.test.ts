@@ -26,7 +26,6 @@ const MINTED: AnswerSeen = {
 
 function scene(sources: Partial<MetricSources> = {}) {
   const metrics = createMetrics({
-    now: Date.now,
     figures: async () => ({ activeSessions: 3, outboxLength: 1 }),
     keyAges: () =>
       new Map([
