@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createClient } from 'redis'
+import { createClient } from '@redis/client'
 import { eachBounded } from '../../../src/lib/concurrency.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { Secret } from '../../../src/lib/secret.ts'

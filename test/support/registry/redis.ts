@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { createClient } from 'redis'
+import { RedisClient } from '@redis/client'
 import { z } from 'zod'
 
 const run = promisify(execFile)
@@ -101,6 +101,8 @@ export async function startRedis(options: readonly string[] = []): Promise<TestR
   }
 }
 
+/** `createClient` would make every command anew for each server. */
+const createClient = RedisClient.factory()
 const connectTo = (port: number) => createClient({ url: `redis://127.0.0.1:${port}` }).connect()
 
 /** Three primaries that share the slots. */
