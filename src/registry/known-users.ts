@@ -27,6 +27,8 @@ export interface UserQuery {
   readonly limit: number
   /** A user of this list: the page begins after it. */
   readonly after?: string | undefined
+  /** A user of this list: the page ends before it, with the users nearest to it. Not beside `after`. */
+  readonly before?: string | undefined
   readonly now: number
 }
 
@@ -71,12 +73,25 @@ export interface Found<T> {
   readonly value: T
 }
 
-/** One page of what several ranges of names gave, in the order of names; each range gave `limit + 1` at most. */
-export function mergeFound<T>(found: readonly Found<T>[], limit: number): Page<T> {
+/** The cursor of a search, and whether it is `before`: its page is then read against the order of names. */
+export function cursorOf({ after, before }: Pick<UserQuery, 'after' | 'before'>) {
+  return { cursor: after ?? before, backwards: after === undefined && before !== undefined }
+}
+
+/**
+ * One page of what several ranges of names gave, in the order of names; each range gave at most the
+ * `limit + 1` that are nearest to the cursor.
+ */
+export function mergeFound<T>(
+  found: readonly Found<T>[],
+  { limit, backwards }: { readonly limit: number; readonly backwards: boolean },
+): Page<T> {
   const sorted = found.toSorted(
     (one, two) => compareBytes(one.name, two.name) || compareBytes(one.user, two.user),
   )
-  return { data: sorted.slice(0, limit).map(({ value }) => value), hasMore: sorted.length > limit }
+  const hasMore = sorted.length > limit
+  const page = backwards && hasMore ? sorted.slice(sorted.length - limit) : sorted.slice(0, limit)
+  return { data: page.map(({ value }) => value), hasMore }
 }
 
 /** The order of both stores. JavaScript's own `<` puts U+FFFD before an emoji's surrogates. */

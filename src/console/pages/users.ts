@@ -11,13 +11,16 @@ import type { Addresses } from '../addresses.ts'
 import type { PageParts } from '../page-answers.ts'
 import { badge, issuerName, moment, shortened, table, when, whole } from '../view/fragments.ts'
 import { type Html, USER_UNITS } from '../view/layout.ts'
-import { PAGE_ROWS, pageOrStart } from '../view/paging.ts'
+import { PAGE_ROWS, pageOrStart, pager } from '../view/paging.ts'
 import { userLink } from '../view/tables.ts'
+
+/** Links from page to page of a search, which is in the order of names. */
+const BY_NAME = ['First', 'Previous', 'Next'] as const
 
 /** `GET /admin/users?q=…`: without a search all users, last seen first. */
 export function usersPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
-    const { q, after, problem } = asked(c)
+    const { q, cursors, problem } = asked(c)
     const frame = { title: 'Users', signIn, section: 'users' } as const
     if (problem !== undefined) {
       c.status(400)
@@ -25,30 +28,36 @@ export function usersPage({ answers, administer, addresses, now }: PageParts): V
     }
     const seconds = unixSeconds(now)
     const base = `${addresses.root}/users?${new URLSearchParams(q === '' ? {} : { q })}`
-    const query = { q: q || undefined, after, limit: PAGE_ROWS, now: seconds }
+    const query = { q: q || undefined, ...cursors, limit: PAGE_ROWS, now: seconds }
     const found = await administer.listUsers(adminRequest(c), query)
     const { data, hasMore } = pageOrStart(found, base)
     const rows = userTable(data, { addresses, seconds })
-    const pages = neighbours(base, { after, last: hasMore ? data.at(-1)?.user : undefined })
+    const [first, last] = [data[0]?.user, data.at(-1)?.user]
+    const labels = q === '' ? undefined : BY_NAME
+    const pages = pager({ base, ...cursors, first, last, hasMore, labels })
     const results = data.length === 0 ? nobody(addresses, q) : html`${rows}${pages}`
-    const sentence = sentenceOf(q, { count: data.length, hasMore })
+    const sentence = sentenceOf(q, {
+      count: data.length,
+      hasMore,
+      within: (cursors.after ?? cursors.before) !== undefined,
+    })
     return answers.page(c, frame, pageOf(addresses, { q, found: sentence, results }))
   }
 }
 
 /** Hono leaves an escape that is not UTF-8, such as half a surrogate, as it stands. */
 function asked(c: AppContext) {
-  const { q = '', after } = c.req.query()
-  const cursor = after || undefined
+  const { q = '', after, before } = c.req.query()
+  const cursors = { after: after || undefined, before: after ? undefined : before || undefined }
   if (!URL.canParse(c.req.url) || !decodes(new URL(c.req.url).search)) {
     const problem = 'This search holds half a character: its address is not valid UTF-8.'
-    return { q: '', after: cursor, problem }
+    return { q: '', cursors, problem }
   }
   if ([...q].length > MAX_USER_CHARACTERS) {
     const problem = `This search is too long: names have at most ${MAX_USER_CHARACTERS} characters.`
-    return { q: [...q].slice(0, MAX_USER_CHARACTERS).join(''), after: cursor, problem }
+    return { q: [...q].slice(0, MAX_USER_CHARACTERS).join(''), cursors, problem }
   }
-  return { q, after: cursor, problem: undefined }
+  return { q, cursors, problem: undefined }
 }
 
 function decodes(text: string): boolean {
@@ -76,14 +85,19 @@ function pageOf(
 <div id="results" data-part>${results}</div>`
 }
 
-function sentenceOf(
-  q: string,
-  { count, hasMore }: { readonly count: number; readonly hasMore: boolean },
-): Html | string {
+interface Shown {
+  readonly count: number
+  readonly hasMore: boolean
+  /** The page is not the first. */
+  readonly within: boolean
+}
+
+function sentenceOf(q: string, { count, hasMore, within }: Shown): Html | string {
   const name = html`<bdi class="user">${shortened(q)}</bdi>`
   if (count === 0)
     return q === '' ? 'Nobody has had a session yet.' : html`Nobody’s name begins with ${name}.`
-  const users = `${hasMore ? 'The first ' : ''}${count} user${count === 1 ? '' : 's'}`
+  const counted = `${count} user${count === 1 ? '' : 's'}`
+  const users = within ? `${counted} on this page` : `${hasMore ? 'The first ' : ''}${counted}`
   return q === '' ? `${users}, last seen first.` : html`${users} whose name begins with ${name}.`
 }
 
@@ -113,19 +127,4 @@ function userTable(
   ])
   const columns = ['User', 'Subject', 'Issuer', 'Last seen', 'Live sessions', 'Blocked']
   return table({ caption: 'Users', columns, rows, empty: '' })
-}
-
-/** The list goes forward only: users move to its beginning while it is read. */
-function neighbours(
-  base: string,
-  { after, last }: { readonly after: string | undefined; readonly last: string | undefined },
-): Html {
-  if (after === undefined && last === undefined) return html``
-  const [path, query] = base.split('?')
-  const more = new URLSearchParams(query)
-  if (last !== undefined) more.set('after', last)
-  return html`<nav class="pager" aria-label="Pages">
-${after === undefined ? '' : html`<a href="${base}">Back to the start</a>`}
-${last === undefined ? '' : html`<a rel="next" href="${path}?${more}">Older</a>`}
-</nav>`
 }

@@ -97,13 +97,16 @@ interface Position {
   readonly first: string | undefined
   readonly last: string | undefined
   readonly hasMore: boolean
+  /** Labels of the first, the previous and the next page. */
+  readonly labels?: readonly [string, string, string] | undefined
 }
 
 /**
  * Links to the neighbouring pages. A page that was asked for by `before` has older entries behind it, and
  * its `hasMore` is about newer ones.
  */
-export function pager({ base, after, before, first, last, hasMore }: Position): Html {
+export function pager({ base, after, before, hasMore, ...page }: Position): Html {
+  const { first, last, labels = ['Newest', 'Newer', 'Older'] } = page
   const backwards = after === undefined && before !== undefined
   const newer = backwards ? hasMore : after !== undefined
   const older = backwards || hasMore
@@ -115,8 +118,8 @@ export function pager({ base, after, before, first, last, hasMore }: Position): 
     return `${path}?${parameters}`
   }
   return html`<nav class="pager" aria-label="Pages">
-${newer ? html`<a href="${base}">Newest</a>` : ''}
-${newer && first !== undefined ? html`<a rel="prev" href="${link('before', first)}">Newer</a>` : ''}
-${older && last !== undefined ? html`<a rel="next" href="${link('after', last)}">Older</a>` : ''}
+${newer ? html`<a href="${base}">${labels[0]}</a>` : ''}
+${newer && first !== undefined ? html`<a rel="prev" href="${link('before', first)}">${labels[1]}</a>` : ''}
+${older && last !== undefined ? html`<a rel="next" href="${link('after', last)}">${labels[2]}</a>` : ''}
 </nav>`
 }

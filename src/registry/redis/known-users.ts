@@ -1,6 +1,7 @@
 // Keeps and finds in Redis the users who have had a session.
 import { z } from 'zod'
 import {
+  cursorOf,
   type Found,
   KEY_ISSUER,
   type KnownUser,
@@ -106,15 +107,17 @@ return rows`,
 )
 
 /**
- * ARGV: the beginning of names, where to begin after it or '', most of each range, UTF-16 units of the
- * beginning → members of each range that can hold it.
+ * ARGV: the beginning of names, where to begin or '', most of each range, UTF-16 units of the beginning, and
+ * whether to go backwards → members of each range that can hold it, from the nearest on.
  */
 const FIND_NAMES = script(`
-local set, asked, after = key('user-names'), ARGV[1], ARGV[2]
+local set, asked, place, backwards = key('user-names'), ARGV[1], ARGV[2], ARGV[5] == 'true'
 local found, range = {}, '0000'
 while tonumber(range) <= tonumber(ARGV[4]) do
-  local from = after ~= '' and '(' .. range .. after or '[' .. range .. asked
-  for _, member in ipairs(redis.call('ZRANGE', set, from, '+', 'BYLEX', 'LIMIT', 0, ARGV[3])) do
+  local first, from = '[' .. range .. asked, '(' .. range .. place
+  local span = { place ~= '' and from or first, '+', 'BYLEX', 'LIMIT', 0, ARGV[3] }
+  if backwards then span = { from, first, 'BYLEX', 'REV', 'LIMIT', 0, ARGV[3] } end
+  for _, member in ipairs(redis.call('ZRANGE', set, unpack(span))) do
     if string.sub(member, 1, 4 + #asked) ~= range .. asked then break end
     found[#found + 1] = member
   end
@@ -157,14 +160,15 @@ function lastSeenFirst(link: Link, { now, ...page }: UserQuery) {
 /** A user who is forgotten between the two scripts is left out of the page. */
 async function search(
   link: Link,
-  { q = '', limit, after, now }: UserQuery,
+  { q, limit, now, ...cursors }: UserQuery & { readonly q: string },
 ): Promise<Page<KnownUser> | undefined> {
   const asked = q.toLowerCase()
-  const place = after === undefined ? undefined : await placeOf(link, after, asked)
-  if (after !== undefined && place === undefined) return undefined
-  const args = [asked, place ?? '', limit + 1, asked.length]
+  const { cursor, backwards } = cursorOf(cursors)
+  const place = cursor === undefined ? undefined : await placeOf(link, cursor, asked)
+  if (cursor !== undefined && place === undefined) return undefined
+  const args = [asked, place ?? '', limit + 1, asked.length, String(backwards)]
   const found = await link.run(FIND_NAMES, args, (reply) => z.array(text).parse(reply).map(toFound))
-  const { data: users, hasMore } = mergeFound(found, limit)
+  const { data: users, hasMore } = mergeFound(found, { limit, backwards })
   const rows = z.array(row.transform(toKnownUser))
   const data = await link.run(READ_USERS, [now, ...users], (reply) => rows.parse(reply))
   return { data, hasMore }

@@ -1,5 +1,6 @@
 // Keeps and finds in SQLite the users who have had a session.
 import {
+  cursorOf,
   type Found,
   KEY_ISSUER,
   type KnownUser,
@@ -28,11 +29,6 @@ const RENAMED = `
   WHERE user = ?1`
 
 const BY_USER = 'SELECT * FROM known_users WHERE user = ?'
-const BY_NAME = `
-  SELECT * FROM known_users WHERE (name, user) > (?, ?) ORDER BY name, user LIMIT ?`
-const BY_OTHER_NAME = `
-  SELECT * FROM known_users WHERE shared = ? AND (other_name, user) > (?, ?)
-  ORDER BY other_name, user LIMIT ?`
 const NEXT_SHARED = `
   SELECT shared FROM known_users WHERE shared > ? AND shared < ? ORDER BY shared LIMIT 1`
 
@@ -57,7 +53,10 @@ export function createKnownUsers(db: Database) {
   return {
     isKnown: (user) => db.plain((sql) => sql.get(BY_USER, user) !== undefined),
     listUsers: (query) =>
-      db.plain((sql) => (query.q === undefined ? lastSeenFirst(sql, query) : search(sql, query))),
+      db.plain((sql) => {
+        const { q } = query
+        return q === undefined ? lastSeenFirst(sql, query) : search(sql, { ...query, q })
+      }),
   } satisfies Partial<Registry>
 }
 
@@ -81,14 +80,14 @@ export function see(
   else sql.run(RENAMED, user, issuer, subject, ...names)
 }
 
-function lastSeenFirst(sql: Sql, { limit, after, now }: UserQuery): Page<KnownUser> | undefined {
+function lastSeenFirst(sql: Sql, { now, ...page }: UserQuery): Page<KnownUser> | undefined {
   const listing = {
     table: 'known_users',
     filter: { conditions: [], values: [] },
     seqOf: (user: string) => numberIn(sql.get(BY_USER, user), 'seq'),
     toItem: (row: ResultRow) => itemOf(sql, row, now),
   }
-  return readPage(sql, { limit, after, order: 'desc' }, listing)
+  return readPage(sql, { ...page, order: 'desc' }, listing)
 }
 
 /**
@@ -96,21 +95,34 @@ function lastSeenFirst(sql: Sql, { limit, after, now }: UserQuery): Page<KnownUs
  * range of what it shares with the first; ranges that share as much as was asked for are left out, so no
  * user is read in vain.
  */
-function search(sql: Sql, { q = '', limit, after, now }: UserQuery): Page<KnownUser> | undefined {
+function search(
+  sql: Sql,
+  { q, ...query }: UserQuery & { readonly q: string },
+): Page<KnownUser> | undefined {
   const asked = q.toLowerCase()
-  const cursor = after === undefined ? undefined : sql.get(BY_USER, after)
-  const place = cursor && matchingName(toNames(cursor), asked)
-  if (after !== undefined && place === undefined) return undefined
-  const from = [place ?? asked, after ?? '', limit + 1] as const
-  const found = matching(sql.all(BY_NAME, ...from), 'name', asked)
+  const { cursor, backwards } = cursorOf(query)
+  const known = cursor === undefined ? undefined : sql.get(BY_USER, cursor)
+  const place = known && matchingName(toNames(known), asked)
+  if (cursor !== undefined && place === undefined) return undefined
+  const from = [place ?? asked, cursor ?? '', query.limit + 1] as const
+  const found = matching(sql.all(nearest('name', backwards), ...from), 'name', asked)
   for (let shared = -1; ; ) {
     const next = numberIn(sql.get(NEXT_SHARED, shared, asked.length), 'shared')
     if (next === undefined) break
     shared = next
-    found.push(...matching(sql.all(BY_OTHER_NAME, shared, ...from), 'other_name', asked))
+    const others = sql.all(nearest('other_name', backwards), shared, ...from)
+    found.push(...matching(others, 'other_name', asked))
   }
-  const { data, hasMore } = mergeFound(found, limit)
-  return { data: data.map((row) => itemOf(sql, row, now)), hasMore }
+  const { data, hasMore } = mergeFound(found, { limit: query.limit, backwards })
+  return { data: data.map((row) => itemOf(sql, row, query.now)), hasMore }
+}
+
+/** Names on one side of a place, from the nearest on. Without a cursor the place is the beginning that was asked for. */
+function nearest(column: 'name' | 'other_name', backwards: boolean): string {
+  const within = column === 'name' ? '' : 'shared = ? AND '
+  const [side, order] = backwards ? ['<', 'DESC'] : ['>', 'ASC']
+  return `SELECT * FROM known_users WHERE ${within}(${column}, user) ${side} (?, ?)
+    ORDER BY ${column} ${order}, user ${order} LIMIT ?`
 }
 
 /** The rows are in order, so those that match stand at their beginning. */

@@ -33,6 +33,12 @@ function find(q: string): Promise<Seen> {
   return browser.go(`${scene.console}/users?${new URLSearchParams({ q })}`)
 }
 
+/** Follows the link to a neighbouring page. */
+function follow({ html, url }: Seen, rel: 'next' | 'prev'): Promise<Seen> {
+  const href = new RegExp(`rel="${rel}" href="([^"]+)"`).exec(html)?.[1] ?? ''
+  return browser.go(new URL(unescaped(href), url).href)
+}
+
 function usersOn({ html }: Seen): string[] {
   return Array.from(
     html.matchAll(/<bdi class="user"><a href="[^"]*\/user\?(user=[^"]*)"/g),
@@ -63,19 +69,32 @@ describe('the page of users', () => {
     expect(usersOn(first)).toHaveLength(50)
     expect(usersOn(first)[0]).toBe('many-59')
     expect(first.text).toContain('last seen first')
-    const older = unescaped(/rel="next" href="([^"]+)"/.exec(first.html)?.[1] ?? '')
-    const second = await browser.go(new URL(older, first.url).href)
+    const second = await follow(first, 'next')
     expect(usersOn(second)).toHaveLength(17)
     expect(usersOn(second).at(-1)).toBe('alice')
     expect(second.html).not.toContain('rel="next"')
-    expect(second.text).toContain('Back to the start')
+    expect(second.text).toMatch(/17 users on this page, last seen first.*Newest Newer/)
+    const back = await follow(second, 'prev')
+    expect(usersOn(back)).toEqual(usersOn(first))
+    expect(back.text).toMatch(/50 users on this page, last seen first.*Older/)
+    expect(back.html).not.toContain('rel="prev"')
+  })
+
+  test('goes back from page to page of a search, in the order of names', async () => {
+    const first = await find('many-')
+    const second = await follow(first, 'next')
+    expect(second.text).toMatch(
+      /10 users on this page whose name begins with many-.*First Previous/,
+    )
+    const back = await follow(second, 'prev')
+    expect(usersOn(back)).toEqual(usersOn(first))
+    expect([back.html.includes('rel="prev"'), back.text.includes('Next')]).toEqual([false, true])
   })
 
   test('keeps the search from page to page', async () => {
     const first = await find('many-')
     expect(first.text).toContain('The first 50 users')
-    const older = unescaped(/rel="next" href="([^"]+)"/.exec(first.html)?.[1] ?? '')
-    expect(usersOn(await browser.go(new URL(older, first.url).href))).toHaveLength(10)
+    expect(usersOn(await follow(first, 'next'))).toHaveLength(10)
   })
 
   test('shows issuer, subject and live sessions, and the end of a block', async () => {
@@ -129,13 +148,16 @@ describe('the page of users', () => {
     },
   )
 
-  test('leads from a cursor of no user back to the start', async () => {
-    const page = await browser.go(`${scene.console}/users?q=many-&after=gone`)
-    expect([page.status, page.text]).toEqual([
-      400,
-      expect.stringContaining('The list has moved on'),
-    ])
-  })
+  test.each(['after', 'before'])(
+    'leads from a cursor %s no user back to the start',
+    async (cursor) => {
+      const page = await browser.go(`${scene.console}/users?q=many-&${cursor}=gone`)
+      expect([page.status, page.text]).toEqual([
+        400,
+        expect.stringContaining('The list has moved on'),
+      ])
+    },
+  )
 
   test('is read in the audit', async () => {
     await find('alice')
