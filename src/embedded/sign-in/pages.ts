@@ -9,8 +9,9 @@ const STYLE = `
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 main { max-width: 24rem; margin: 4rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; }
-button { display: block; width: 100%; margin: .75rem 0; padding: .75rem 1rem; font: inherit; text-align: left; cursor: pointer; }
-button small { display: block; }
+button { display: block; width: 100%; margin: .75rem 0; padding: .75rem 1rem; border: 1px solid GrayText; border-radius: .5rem; background: Canvas; color: CanvasText; font: inherit; font-weight: 600; text-align: left; overflow-wrap: anywhere; cursor: pointer; }
+button:hover { border-color: CanvasText; }
+button small { display: block; font-weight: 400; }
 `
 
 /**
