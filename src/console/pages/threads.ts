@@ -11,7 +11,7 @@ import type { Action, View } from '../access.ts'
 import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { addressWith, filterForm, textField, workflowField } from '../view/filters.ts'
-import { badge, code, facts, moment } from '../view/fragments.ts'
+import { badge, code, facts, longId, moment } from '../view/fragments.ts'
 import { forwardCursors, forwardPager, optionalText, PAGE_ROWS, queryOf } from '../view/paging.ts'
 import { threadTable, userLink } from '../view/tables.ts'
 import { transcript } from '../view/transcript.ts'
@@ -58,7 +58,7 @@ export function threadPage({ answers, administer, addresses, now }: PageParts): 
       ['User', userLink(addresses, thread.user)],
       ['Status', badge(thread.status.type)],
       ['Began', moment(Math.floor(thread.created_at), unixSeconds(now))],
-      ['Id', code(thread.id)],
+      ['Id', longId(thread.id)],
     ])}
 <a class="button danger quiet" href="${base}/delete">Delete this thread…</a></div>
 ${transcript(items.data)}

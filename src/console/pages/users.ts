@@ -9,7 +9,15 @@ import type { KnownUser } from '../../registry/known-users.ts'
 import type { View } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
 import type { PageParts } from '../page-answers.ts'
-import { badge, issuerName, moment, shortened, table, when, whole } from '../view/fragments.ts'
+import {
+  badge,
+  issuerName,
+  moment,
+  shortened,
+  subjectName,
+  table,
+  when,
+} from '../view/fragments.ts'
 import { type Html, USER_UNITS } from '../view/layout.ts'
 import { PAGE_ROWS, pageOrStart, pager } from '../view/paging.ts'
 import { userLink } from '../view/tables.ts'
@@ -117,7 +125,7 @@ function userTable(
 ): Html {
   const rows = users.map(({ user, subject, issuer, lastSeen, liveSessions, blockedUntil }) => [
     userLink(addresses, user),
-    html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`,
+    subjectName(subject, user),
     issuerName(issuer),
     when(lastSeen, seconds),
     liveSessions,

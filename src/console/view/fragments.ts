@@ -111,6 +111,11 @@ export function whole(text: string): Html {
   return shortened(text) === text ? html`` : html` title="${text}"`
 }
 
+/** Beginning and end of one of our ids. The whole belongs into a title. */
+export function shortId(id: string): string {
+  return id.length > 22 ? `${id.slice(0, 14)}…${id.slice(-5)}` : id
+}
+
 /** Most characters of an id that is copied as fast by hand. */
 const COPIED_BY_HAND = 16
 
@@ -124,6 +129,13 @@ export function longId(text: string): Html {
 /** An issuer's host: names of issuers begin alike. The title is the whole. */
 export function issuerName(issuer: string): Html {
   return html`<bdi class="user" title="${issuer}">${shortened(URL.parse(issuer)?.host || issuer)}</bdi>`
+}
+
+/** A subject beside its user, where the two mostly are the same. */
+export function subjectName(subject: string, user: string): Html {
+  return subject === user
+    ? html`<span class="soft" title="${subject}">same as user</span>`
+    : html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`
 }
 
 /** The issuer, which has no `|`, and the subject of an actor `issuer|subject`; an address has no subject. */

@@ -11,10 +11,10 @@ import {
   distance,
   issuerName,
   menu,
-  shortened,
+  shortId,
+  subjectName,
   table,
   when,
-  whole,
 } from './fragments.ts'
 import type { Html } from './layout.ts'
 import { userLink } from './tables.ts'
@@ -56,18 +56,7 @@ function sessionPath({ id }: { readonly id: string }, { root }: Addresses): stri
 }
 
 function whoseCells({ user, subject, issuer }: View, addresses: Addresses): readonly Html[] {
-  return [
-    userLink(addresses, user),
-    subject === user
-      ? html`<span class="soft" title="${subject}">same as user</span>`
-      : html`<bdi class="user"${whole(subject)}>${shortened(subject)}</bdi>`,
-    issuerName(issuer),
-  ]
-}
-
-/** Beginning and end of an id, whose title is the whole. */
-function shortId(id: string): string {
-  return id.length > 22 ? `${id.slice(0, 14)}…${id.slice(-5)}` : id
+  return [userLink(addresses, user), subjectName(subject, user), issuerName(issuer)]
 }
 
 function sessionMenu(view: View, { addresses, users }: SessionTableParts): Html {

@@ -11,6 +11,7 @@ import {
   code,
   issuerName,
   shortened,
+  shortId,
   table,
   when,
   whole,
@@ -36,7 +37,7 @@ export function threadTable(
     ...(users ? [userLink(addresses, thread.user)] : []),
     badge(thread.status.type),
     when(Math.floor(thread.created_at), now),
-    code(thread.id),
+    html`<span title="${thread.id}">${code(shortId(thread.id))}</span>`,
   ])
   return table({
     caption: 'Threads, newest first',
