@@ -2,7 +2,8 @@
 
 const SVG = 'http://www.w3.org/2000/svg'
 const HEIGHT = 168
-const EDGE = { left: 52, right: 12, top: 10, bottom: 22 }
+// Room for `1.5k ms` on the left, and on the right for half of a time.
+const EDGE = { left: 58, right: 20, top: 10, bottom: 22 }
 const AGAIN_MS = 10_000
 
 /** Series of each chart, with the words for their values. */
@@ -106,10 +107,7 @@ function plotOf({ times, span, most, unit, width }) {
     const apart = span / 4
     for (let at = Math.ceil((end - span) / apart) * apart; at <= end; at += apart) {
       parts.push(make('line', { class: 'tick', x1: x(at), x2: x(at), y1: floor, y2: floor + 4 }))
-      const isLast = x(at) > width - 40
-      parts.push(
-        label(clock(at), { x: x(at), y: HEIGHT - 4, 'text-anchor': isLast ? 'end' : 'middle' }),
-      )
+      parts.push(label(clock(at), { x: x(at), y: HEIGHT - 4, 'text-anchor': 'middle' }))
     }
     return parts
   }
@@ -201,7 +199,7 @@ function stepOf(most) {
 }
 
 function short(value) {
-  return value >= 10_000 ? `${value / 1000}k` : value.toLocaleString('en')
+  return value >= 1000 ? `${value / 1000}k` : String(value)
 }
 
 function clock(at, withSeconds) {
