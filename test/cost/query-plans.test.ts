@@ -73,7 +73,17 @@ async function everyStep(): Promise<void> {
   for (const q of [undefined, 'a']) {
     await registry.listUsers({ q, limit: 1, now: NOW })
     await registry.listUsers({ q, limit: 1, after: 'alice', now: NOW })
+    await registry.listUsers({ q, limit: 1, before: 'alice', now: NOW })
   }
+  await registry.listBlocks({ limit: 1, order: 'desc', now: NOW })
+  for (const filter of [{}, { user: 'alice' }, { subject: 's' }, { workflow: 'w' }]) {
+    for (const status of [undefined, 'active', 'cancelled'] as const) {
+      await registry.listSessions({ ...filter, status, limit: 1, order: 'desc', now: NOW })
+    }
+  }
+  await registry.readFigures({ seconds: 300, from: 0, until: 1 })
+  const counted = { mints: 1, refusals: {}, upstream: [], activeSessions: 1 }
+  await registry.addFigures({ instance: 'i', at: NOW, ...counted })
   await registry.isKnown('alice')
   await registry.endedAmong([{ id: 'a', user: 'alice' }])
   await everyAuditList(registry)
