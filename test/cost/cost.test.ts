@@ -18,7 +18,7 @@ import { type Cost, compare, createMeasure, type Side, type Spent, spentHere } f
 // `npm run test:cost`, has a million.
 
 const FEW = 100
-const MANY = Number(process.env['COST_SESSIONS'] ?? 20_000)
+const MANY = Number(process.env['COST_SESSIONS'] ?? 10_000)
 /** The store of a million takes minutes to fill. */
 const TIMEOUT_MS = MANY > 100_000 ? 1_200_000 : 180_000
 const MOST_DIFFERENCE = 1.1

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readSetup, SetupError } from '../../src/config/setup.ts'
 import { DEFAULT_CONFIG } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import {
@@ -12,6 +13,7 @@ import {
   startServiceProcess,
 } from '../support/service-process.ts'
 import { SAY_WHEN_LISTENING } from '../support/spies.ts'
+import { forAllTests } from '../support/started.ts'
 
 const KEY = 'sk-proj-planted-key-0123456789abcdef'
 const SECRET = 'a shared secret of at least thirty-two bytes'
@@ -40,20 +42,39 @@ function file(name: string, content: string | Uint8Array): string {
   return path
 }
 
-/** A refused start: this code, nothing on standard output, no port, no secret. */
-async function refused(code: number, options: ProcessOptions): Promise<string> {
+/** A refused start: 78, nothing on standard output, no port, no secret. */
+async function refused(options: ProcessOptions): Promise<string> {
   const ended = await runToEnd({ nodeArguments, ...options })
-  expect(ended).toMatchObject({ code, stdout: '' })
+  expect(ended).toMatchObject({ code: 78, stdout: '' })
   expect(ended.stderr).not.toContain('listens on')
-  expect(ended.stderr).not.toContain(KEY)
-  expect(ended.stderr).not.toContain(SECRET)
   expect(ended.stderr).not.toMatch(/\n\s+at /)
-  return ended.stderr
+  return withoutSecrets(ended.stderr)
+}
+
+/** The same sentences without a process: what `readSetup` refuses, {@link refused} shows to be printed. */
+function refusal({ config, env }: ProcessOptions): string {
+  try {
+    readSetup({ CONFIG_FILE: file('config.yaml', config), ...env })
+  } catch (error) {
+    if (error instanceof SetupError) return withoutSecrets(error.message)
+    throw error
+  }
+  throw new Error('it would start')
+}
+
+function withoutSecrets(said: string): string {
+  expect(said).not.toContain(KEY)
+  expect(said).not.toContain(SECRET)
+  return said
 }
 
 describe('a good start', () => {
+  const service = forAllTests(async () => {
+    const started = await startServiceProcess({ config: DEFAULT_CONFIG, env: ENV, nodeArguments })
+    return { ...started, close: started.end }
+  })
+
   test('SIGUSR1 opens no inspector, and the service goes on', async () => {
-    const service = await start({ config: DEFAULT_CONFIG, env: ENV })
     for (let n = 0; n < 3; n++) service.child.kill('SIGUSR1')
     // Two answers later the signals have long been handled.
     for (let n = 0; n < 2; n++) expect((await fetch(`${service.url}/livez`)).status).toBe(200)
@@ -61,7 +82,6 @@ describe('a good start', () => {
   })
 
   test('says on one line of JSON that it listens, and where', async () => {
-    const service = await start({ config: DEFAULT_CONFIG, env: ENV, nodeArguments })
     const addresses = service.stderr().trimEnd().split('\n')
     expect(new Set(addresses)).toEqual(new Set(['listens on 127.0.0.1']))
     const lines = service.stdout().trimEnd().split('\n')
@@ -87,8 +107,7 @@ describe('a good start', () => {
     expect(json.log().length).toBeGreaterThan(1)
   })
 
-  test('the log shows the last four characters of the key', async () => {
-    const service = await start({ config: DEFAULT_CONFIG, env: ENV })
+  test('the log shows the last four characters of the key', () => {
     expect(service.log().find(({ msg }) => msg === 'starting')).toMatchObject({
       api_keys: { OPENAI_API_KEY: '…cdef' },
     })
@@ -114,7 +133,7 @@ cors: { origins: ['*'] }
 `
 
   test('all errors at once, each as file:line: key: what is wrong', async () => {
-    const lines = (await refused(78, { config: BAD, env: ENV })).trimEnd().split('\n')
+    const lines = (await refused({ config: BAD, env: ENV })).trimEnd().split('\n')
     const found = lines.map((line) => /^.*config\.yaml:(\d+): ([\w.[\]]+): .{10,}$/.exec(line))
     expect(found.map((match) => match?.slice(1))).toEqual([
       ['4', 'issuers[0].audience'],
@@ -126,21 +145,21 @@ cors: { origins: ['*'] }
     ])
   })
 
-  test('a key pasted where a name belongs is not printed', async () => {
+  test('a key pasted where a name belongs is not printed', () => {
     const config = DEFAULT_CONFIG.replace(
       'id: wf_support',
       `id: wf_support\n    api_key_env: ${KEY}`,
     )
-    expect(await refused(78, { config, env: ENV })).toMatch(/config\.yaml:\d+: workflows\.support/)
+    expect(refusal({ config, env: ENV })).toMatch(/config\.yaml:\d+: workflows\.support/)
   })
 
-  test('a missing key names the variable and the line that needs it', async () => {
-    const said = await refused(78, { config: DEFAULT_CONFIG })
+  test('a missing key names the variable and the line that needs it', () => {
+    const said = refusal({ config: DEFAULT_CONFIG })
     expect(said).toMatch(/config\.yaml:\d+: .*OPENAI_API_KEY/)
     expect(said).toMatch(/config\.yaml:\d+: .*TEST_SHARED_SECRET/)
   })
 
-  test('a YAML alias bomb', async () => {
+  test('a YAML alias bomb', () => {
     const levels = Array.from({ length: 12 }, (_, at) => {
       const members =
         at === 0
@@ -150,13 +169,13 @@ cors: { origins: ['*'] }
               .join(',')
       return `a${at}: &a${at} [${members}]`
     })
-    expect(await refused(78, { config: levels.join('\n'), env: ENV })).toMatch(/config\.yaml:\d+: /)
+    expect(refusal({ config: levels.join('\n'), env: ENV })).toMatch(/config\.yaml:\d+: /)
   })
 
-  test('two issuers that would share user ids', async () => {
+  test('two issuers that would share user ids', () => {
     const other = '  - { issuer: https://b.test, audience: [chat-api], algorithms: [RS256] }\nuser:'
     const config = DEFAULT_CONFIG.replace('user:', other)
-    expect(await refused(78, { config, env: ENV })).toMatch(/config\.yaml:\d+: .*user/)
+    expect(refusal({ config, env: ENV })).toMatch(/config\.yaml:\d+: .*user/)
   })
 
   test('a key set in the file that cannot be used', async () => {
@@ -171,9 +190,9 @@ cors: { origins: ['*'] }
     expect(ended.stdout).not.toContain('crash')
   })
 
-  test('the shipped file as it is: every placeholder', async () => {
+  test('the shipped file as it is: every placeholder', () => {
     const config = readFileSync(new URL('../../config/chatkit-mint.yaml', import.meta.url), 'utf8')
-    const said = await refused(78, { config, env: { ...ENV, OPENAI_API_KEY: `"${KEY}"` } })
+    const said = refusal({ config, env: { ...ENV, OPENAI_API_KEY: `"${KEY}"` } })
     expect(said).toMatch(/:\d+: issuers\[0\]\.issuer: is the placeholder acme\.example/)
     expect(said).toMatch(/:\d+: workflows\.support\.id: is the placeholder wf_replace_me/)
     expect(said).toMatch(
@@ -181,9 +200,9 @@ cors: { origins: ['*'] }
     )
   })
 
-  test('no file at all: says what to do', async () => {
+  test('no file at all: says what to do', () => {
     const env = { ...ENV, CONFIG_FILE: join(directory, 'absent.yaml') }
-    expect(await refused(78, { config: '', env })).toMatch(/absent\.yaml: .*CONFIG_FILE/)
+    expect(refusal({ config: '', env })).toMatch(/absent\.yaml: .*CONFIG_FILE/)
   })
 })
 
@@ -197,7 +216,7 @@ describe('a bad environment ends with 78 before a port opens', () => {
       STORE_URL: 'mysql://db',
       PUBLIC_URL: 'chat.example',
     }
-    const said = await refused(78, { config: DEFAULT_CONFIG, env })
+    const said = await refused({ config: DEFAULT_CONFIG, env })
     const names = said
       .trimEnd()
       .split('\n')
@@ -205,43 +224,41 @@ describe('a bad environment ends with 78 before a port opens', () => {
     expect(names).toEqual(['PORT', 'PUBLIC_URL', 'STORE_URL', 'OPENAI_BASE_URL', 'LOG_LEVEL'])
   })
 
-  test('a password of the store that is not percent-encoded, without saying it', async () => {
+  test('a password of the store that is not percent-encoded, without saying it', () => {
     const env = { ...ENV, STORE_URL: 'redis://mint:hush%zz/hush@redis.example:6379' }
-    const said = await refused(78, { config: DEFAULT_CONFIG, env })
+    const said = refusal({ config: DEFAULT_CONFIG, env })
     expect(said).toMatch(/^STORE_URL: .*percent-encode/)
     expect(said).not.toMatch(/hush|example/)
   })
 
-  test('a key and a file with a key', async () => {
+  test('a key and a file with a key', () => {
     const env = { ...ENV, OPENAI_API_KEY_FILE: file('key', KEY) }
-    expect(await refused(78, { config: DEFAULT_CONFIG, env })).toMatch(/^OPENAI_API_KEY: .*unset/)
+    expect(refusal({ config: DEFAULT_CONFIG, env })).toMatch(/^OPENAI_API_KEY: .*unset/)
   })
 
   test.each([
     ['absent', undefined],
     ['empty', ' \n'],
-  ])('a key file that is %s', async (name, content) => {
+  ])('a key file that is %s', (name, content) => {
     const path = content === undefined ? join(directory, name) : file(name, content)
     const env = { TEST_SHARED_SECRET: SECRET, OPENAI_API_KEY_FILE: path }
-    const said = await refused(78, { config: DEFAULT_CONFIG, env })
+    const said = refusal({ config: DEFAULT_CONFIG, env })
     expect(said).toContain('OPENAI_API_KEY_FILE')
     expect(said).toContain(path)
   })
 
-  test('a shared secret that is too short, without saying it', async () => {
+  test('a shared secret that is too short, without saying it', () => {
     const env = { ...ENV, TEST_SHARED_SECRET: 'thirty-one bytes are too little' }
-    const said = await refused(78, { config: DEFAULT_CONFIG, env })
+    const said = refusal({ config: DEFAULT_CONFIG, env })
     expect(said).toContain('TEST_SHARED_SECRET')
     expect(said).not.toContain('thirty-one bytes')
   })
 })
 
 describe('a store that cannot be used ends with 74', () => {
+  // sqlite-file.test.ts has the other files that are refused.
   const cases: [string, () => string][] = [
     ['corrupt', () => file('corrupt.db', `SQLite format 3\0${'garbage'.repeat(2000)}`)],
-    ['not a database', () => file('text.db', 'a text, '.repeat(1000))],
-    ['a directory', () => directory],
-    ['under a file', () => join(file('plain', ''), 'mint.db')],
     ['where nobody may write', () => '/proc/chatkit-mint.db'],
   ]
 
