@@ -1,0 +1,38 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { expect, onTestFinished, test } from 'vitest'
+import { freePort, onUsualPort } from '../../src/commands/usual-port.ts'
+
+const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+const ipv6 = addresses.some(({ address }) => address === '::1') ? ['::1'] : []
+
+async function listen(host: string, port = 0): Promise<number> {
+  const server = createServer((socket) => socket.destroy()).listen(port, host)
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  return (server.address() as AddressInfo).port
+}
+
+test.each(['127.0.0.1', '0.0.0.0', ...ipv6])(
+  'a port that somebody has at %s is taken, and a free one found',
+  async (host) => {
+    const port = await listen(host)
+    const found = await freePort(port)
+    expect(found).not.toBe(port)
+    expect(await listen('127.0.0.1', found)).toBe(found)
+  },
+)
+
+test('the usual port is given where it is free, and where somebody takes it meanwhile another', async () => {
+  const free = await freePort(0)
+  expect(await freePort(free)).toBe(free)
+  const asked: number[] = []
+  const start = async (port: number) => {
+    asked.push(port)
+    if (port === free) await listen('127.0.0.1', free)
+    return await listen('127.0.0.1', port)
+  }
+  expect(await onUsualPort(free, start)).not.toBe(free)
+  expect(asked).toEqual([free, 0])
+})
