@@ -62,7 +62,7 @@ export function createForward({
       if (value !== undefined) headers[name] = value
     }
     Object.assign(headers, request.headers)
-    const reply = await openServerCall(dispatcher, { ...request, headers })
+    const reply = await openServerCall(dispatcher, { ...request, workflow, headers })
     expose(c, workflow, reply)
     await refuseForUser(reply)
     refuseFailed(reply)

@@ -7,8 +7,8 @@ import {
   type JsonAnswer,
   readJsonAnswer,
   type ServerReply,
-  serverFault,
 } from '../chatkit/protocol/server-call.ts'
+import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../http/context.ts'
 import { releaseWhenTaken } from '../http/upstream-call-options.ts'
 import type { Deadline } from '../lib/deadline.ts'

@@ -2,7 +2,8 @@
 
 import { z } from 'zod'
 import type { KnownRequest } from '../chatkit/protocol/request.ts'
-import { MAX_ANSWER_BYTES, readJsonAnswer, serverFault } from '../chatkit/protocol/server-call.ts'
+import { MAX_ANSWER_BYTES, readJsonAnswer } from '../chatkit/protocol/server-call.ts'
+import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../http/context.ts'
 import { eachBounded } from '../lib/concurrency.ts'
 import type { Deadline } from '../lib/deadline.ts'

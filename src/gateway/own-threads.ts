@@ -1,7 +1,7 @@
 // Picks the caller's own threads out of a server's list, which may hold the threads of all users.
 
 import { z } from 'zod'
-import { serverFault } from '../chatkit/protocol/server-call.ts'
+import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 
 const threadEntry = z.looseObject({ id: z.string() })

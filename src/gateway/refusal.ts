@@ -1,6 +1,7 @@
 // Passes a server's refusal of a request on to the client: its status, and its own message.
 
-import { type ServerReply, serverFault } from '../chatkit/protocol/server-call.ts'
+import type { ServerReply } from '../chatkit/protocol/server-call.ts'
+import { refusalOf, serverFault } from '../chatkit/protocol/server-fault.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { scrub } from '../lib/log.ts'
 import { readBounded } from '../lib/read-bounded.ts'
@@ -22,11 +23,11 @@ export async function refuseForUser(reply: ServerReply): Promise<void> {
   if (status < 400 || status >= 500 || status === 404) return
   if (status === 401 || status === 403) {
     reply.body.destroy()
-    throw serverFault('upstream_auth_failed', `status ${status}`)
+    throw serverFault('upstream_auth_failed', refusalOf(reply))
   }
   const words = await wordsOf(reply)
   throw new ServiceError('server_refused', {
-    reason: `the server refused with status ${status}`,
+    reason: refusalOf(reply),
     upstream: 'self-hosted',
     status,
     ...(words && { detail: words }),

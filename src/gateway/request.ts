@@ -8,7 +8,7 @@ import {
   parseRequest,
   runsModel,
 } from '../chatkit/protocol/request.ts'
-import { serverFault } from '../chatkit/protocol/server-call.ts'
+import { wrongType } from '../chatkit/protocol/server-call.ts'
 import { type BodyLimits, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
@@ -99,8 +99,7 @@ export function createTakeMessage({
     const reply = await forward(c, call, { method: 'POST', url: server, body: bytes, deadline })
     const isStream = reply.mediaType === 'text/event-stream'
     if (parsed.known && isStream !== isStreaming(parsed.request.type)) {
-      reply.body.destroy()
-      throw serverFault('upstream_invalid_response', `an answer of type ${reply.mediaType}`)
+      throw wrongType(reply)
     }
     if (isStream) return answers.events(c, call, { reply, onEnd: leave })
     const response = await answers.json(c, call, { parsed, reply, deadline, adopts })

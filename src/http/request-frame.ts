@@ -16,6 +16,7 @@ import {
 } from './answer.ts'
 import type { AppContext, AppEnv, RequestTrace } from './context.ts'
 import { type Origins, setCorsHeaders } from './origins.ts'
+import { refusalLine } from './refusal-line.ts'
 
 /** Parts of the outermost layer. */
 interface FrameParts {
@@ -67,7 +68,7 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
 
 function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: number): void {
   const status = c.res.status
-  const error = c.error instanceof ServiceError ? c.error : undefined
+  const { level, fields } = refusalLine(c.error, status)
   const route = c.req.routePath
   const trace = c.get('trace')
   const requestId = c.get('requestId')
@@ -77,7 +78,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     method: c.req.method,
     route,
     status,
-    code: error?.code,
+    code: c.error instanceof ServiceError ? c.error.code : undefined,
     milliseconds,
     requestId,
     traceparent: typeof traceparent === 'string' ? traceparent : undefined,
@@ -89,8 +90,9 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     method: c.req.method,
     route,
     status,
-    code: error?.code,
-    reason: error?.reason,
+    code: fields?.code,
+    reason: fields?.reason,
+    help: fields?.help,
     user,
     workflow,
     session,
@@ -102,11 +104,9 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
       ms: Math.round(upstream.milliseconds * 10) / 10,
     },
     ms: Math.round(milliseconds * 10) / 10,
+    err: fields?.err,
   }
-  if (status < 500) log.info(line, 'request')
-  // Overload causes many of these lines when CPU time is short, and a deliberate refusal needs no stack.
-  else if (error?.code === 'overloaded') log.warn(line, 'request')
-  else log.error({ ...line, err: c.error }, 'request')
+  log[level](line, 'request')
 }
 
 /**

@@ -101,3 +101,19 @@ export function isCode(error: unknown, code: ErrorCode): boolean {
 export class UnusableSettingError extends Error {
   override readonly name = 'UnusableSettingError'
 }
+
+/**
+ * The system's code of a failure (`ECONNREFUSED`, `ENOTFOUND`), of the error or of one underneath.
+ *
+ * @param error - what was thrown
+ */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const code = error instanceof ServiceError ? undefined : codeIn(error)
+  return code ?? systemCode(error.cause)
+}
+
+/** An error's own code, if it is text. */
+export function codeIn(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,4 +1,5 @@
-// Makes text that somebody else wrote safe to show in a reason: in the log, or on an operator's terminal.
+// Makes texts and errors of others safe to show in a reason: in the log, or on an operator's terminal.
+import { codeIn, ServiceError } from './errors.ts'
 import { scrub } from './log.ts'
 
 /** Longest text shown, in characters. */
@@ -22,4 +23,25 @@ export function show(text: string): string {
 export function showAll(texts: readonly string[]): string {
   const more = texts.length > MOST_ENTRIES ? ', …' : ''
   return `${texts.slice(0, MOST_ENTRIES).map(show).join(', ') || 'none'}${more}`
+}
+
+/**
+ * An error in full, for operators: its reason, and those of the errors underneath; what looks like a
+ * credential is blotted out.
+ *
+ * @param error - what was thrown
+ */
+export function reasonOf(error: unknown): string {
+  return scrub(inFull(error))
+}
+
+function inFull(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error'
+  // Below its first line the CEL library draws the expression.
+  const message = error.message.split('\n', 1)[0] ?? ''
+  const own =
+    error instanceof ServiceError ? error.reason : message || (codeIn(error) ?? error.name)
+  if (error.cause === undefined) return own
+  const under = inFull(error.cause)
+  return own.includes(under) ? own : `${own}: ${under}`
 }

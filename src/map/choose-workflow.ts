@@ -13,6 +13,11 @@ export interface AskedSession {
   readonly input?: Readonly<Record<string, InputValue | null>> | undefined
 }
 
+type Input = NonNullable<AskedSession['input']>
+
+/** Workflows whose refusal one line of the log explains. */
+const MOST_REFUSALS = 5
+
 /** A workflow that the caller may use, with the variables of its expressions. */
 export interface ChosenWorkflow {
   readonly workflow: WorkflowSettings
@@ -37,15 +42,19 @@ export function chooseWorkflow(
   for (const workflow of workflows) {
     if (named !== undefined && named !== workflow.name) continue
     const problem = inputProblem(workflow.input, input)
-    // Rules never see input that does not fit its declaration.
-    const scope = scopeOf(caller, problem === undefined ? presentInput(input) : {})
+    const scope = scopeFor(caller, input, problem)
     if (whyRefused(workflow.when, scope) !== undefined) continue
     if (problem === undefined) return { workflow, scope }
     const declared = showAll([...workflow.input.keys()])
     const reason = `${problem}; received ${showAll(Object.keys(input))}, expected ${declared}`
     throw new ServiceError('invalid_request', { reason, detail: `${problem}.` })
   }
-  throw notAllowed(workflows, caller, named)
+  throw notAllowed(workflows, caller, asked)
+}
+
+/** Rules never see input that does not fit its declaration. */
+function scopeFor(caller: VerifiedClaims, input: Input, problem: string | undefined): Scope {
+  return scopeOf(caller, problem === undefined ? presentInput(input) : {})
 }
 
 /**
@@ -61,23 +70,31 @@ export function requireWorkflow(
 ): void {
   const workflow = workflows.find((one) => one.name === name)
   if (workflow !== undefined && whyRefused(workflow.when, scopeOf(caller)) === undefined) return
-  throw notAllowed(workflows, caller, name)
+  throw notAllowed(workflows, caller, { workflow: name })
 }
 
-/** Its reason names the workflows that the caller may use whatever the input; the answer names none. */
+/** Its reason says why each `when` refuses, and names the workflows that the caller may use; the answer names none. */
 function notAllowed(
   workflows: readonly WorkflowSettings[],
   caller: VerifiedClaims,
-  named: string | undefined,
+  { workflow: named, input = {} }: AskedSession,
 ): ServiceError {
+  const judged = workflows.map((one) => {
+    const scope = scopeFor(caller, input, inputProblem(one.input, input))
+    return { name: one.name, why: whyRefused(one.when, scope) }
+  })
+  const refusals = judged
+    .filter(({ name, why }) => why !== undefined && (named === undefined || name === named))
+    .slice(0, MOST_REFUSALS)
+    .map(({ name, why }) => `${name}: ${why}`)
+    .join('; ')
+  const because = refusals && ` (${refusals})`
   if (named === undefined) {
-    return new ServiceError('workflow_not_allowed', {
-      reason: 'the caller may not use any workflow',
-    })
+    const reason = `the caller may not use any workflow${because}`
+    return new ServiceError('workflow_not_allowed', { reason })
   }
-  const allowed = workflows.filter(({ when }) => whyRefused(when, scopeOf(caller)) === undefined)
-  const expected = showAll(allowed.map(({ name }) => name))
-  const reason = `the caller may not use the workflow asked for; received ${show(named)}, expected ${expected}`
+  const allowed = judged.filter(({ why }) => why === undefined).map(({ name }) => name)
+  const reason = `the caller may not use the workflow asked for${because}; received ${show(named)}, expected ${showAll(allowed)}`
   return new ServiceError('workflow_not_allowed', { reason })
 }
 
@@ -89,7 +106,7 @@ function notAllowed(
  */
 function inputProblem(
   declared: ReadonlyMap<string, InputDeclaration>,
-  asked: NonNullable<AskedSession['input']>,
+  asked: Input,
 ): string | undefined {
   for (const [field, value] of Object.entries(asked)) {
     const declaration = declared.get(field)
@@ -106,7 +123,7 @@ function inputProblem(
 }
 
 /** The client's input without the values that are `null`, which count as absent. */
-export function presentInput(asked: NonNullable<AskedSession['input']>): Scope['input'] {
+export function presentInput(asked: Input): Scope['input'] {
   const given: Record<string, InputValue> = {}
   for (const [field, value] of Object.entries(asked)) if (value !== null) given[field] = value
   return given

@@ -1,6 +1,8 @@
 // Evaluates expressions of the config file for a caller. If an expression fails, the caller is refused.
+
 import type { Expression, Scope } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
+import { reasonOf } from '../lib/show.ts'
 
 /** The claims of a verified token and its issuer: all that rules may know of the caller. */
 export type VerifiedClaims = Pick<Scope, 'issuer' | 'claims'>
@@ -24,7 +26,8 @@ export function evaluate(expression: Expression, scope: Scope, name: string): un
   try {
     return expression.evaluate(scope)
   } catch (cause) {
-    throw new ServiceError('claims_not_mapped', { reason: `${name} fails`, cause })
+    const reason = `${name} fails: ${reasonOf(cause)}`
+    throw new ServiceError('claims_not_mapped', { reason, cause })
   }
 }
 
@@ -41,8 +44,6 @@ export function whyRefused(when: Expression | undefined, scope: Scope): string |
     if (value === true) return undefined
     return value === false ? '`when` is false' : `\`when\` yields a ${typeof value}, not a bool`
   } catch (error) {
-    // The first line of the library's message is the cause; a drawing of the expression follows it.
-    const why = error instanceof Error ? error.message.split('\n', 1)[0] : 'unknown error'
-    return `\`when\` fails: ${why}`
+    return `\`when\` fails: ${reasonOf(error)}`
   }
 }

@@ -52,6 +52,17 @@ test('a user who was mapped before the log could hash users is hashed as soon as
   expect(mapped(principal)).toEqual({ user: 'alice', hash: 'h' })
 })
 
+test.each([
+  ['claims.employee_id', 'the user expression fails: No such key: employee_id'],
+  ['claims.org.id', 'the user expression fails: No such key: id'],
+  ['string(int(claims.sub))', 'the user expression fails: int() type error: cannot convert to int'],
+])('the reason of a refusal says why %s fails, in one line', (source, reason) => {
+  const principal = principalWith({ sub: 'alice', org: {} })
+  expect(() => mapUser(userOf(source), principal)).toThrow(
+    expect.objectContaining({ code: 'claims_not_mapped', reason }),
+  )
+})
+
 test('the reason of a refusal never quotes the user', () => {
   try {
     map('secretive\n')

@@ -56,7 +56,7 @@ test('an unknown name, a forbidden one and a failing rule get the same answer', 
   expect(refused({ groups: ['support'] }, { workflow: '' })).toEqual(NOT_ALLOWED)
 })
 
-test('the log names the workflow asked for and those of the caller, alike for an unknown name and a forbidden one', () => {
+test('the log names the workflow asked for, those of the caller, and why the rule refuses', () => {
   const message = (workflow: string, claims = {}): string => {
     try {
       session(claims, { workflow })
@@ -67,12 +67,17 @@ test('the log names the workflow asked for and those of the caller, alike for an
   }
   expect(message('sales', { groups: ['support'] })).toMatch(/received "sales", expected "support"$/)
   expect(message('support', {})).toMatch(/received "support", expected none$/)
-  expect(message('unknown').replace('unknown', 'support')).toBe(message('support'))
+  expect(message('support', {})).toContain('(support: `when` fails: No such key: groups)')
+  expect(message('support', { groups: [] })).toContain('(support: `when` is false)')
+  expect(message('unknown')).toMatch(/asked for; received "unknown", expected none$/)
   expect(message(`Bearer sk-${'a'.repeat(300)}\n`)).not.toMatch(/sk-a|\n/)
 })
 
 test('a caller for whom no rule holds may use no workflow', () => {
   expect(refused({})).toEqual(NOT_ALLOWED)
+  expect(() => session({}, {})).toThrow(
+    /any workflow \(.*support: `when` fails: No such key: groups/,
+  )
 })
 
 test.each([['true'], [1], [{}], [[true]], [null]])(

@@ -28,7 +28,8 @@ async function startBefore(handler: Handler, path = '/chatkit') {
     await scene.close()
     server.close()
   })
-  return { scene, origin, alice: asAt(scene.url, await scene.session('alice')) }
+  const stop = () => new Promise((stopped) => server.close(stopped))
+  return { scene, origin, stop, alice: asAt(scene.url, await scene.session('alice')) }
 }
 
 const REQUEST = ['attachments.create', { name: 'a.png', size: 1, mime_type: 'image/png' }] as const
@@ -120,6 +121,46 @@ test.each([401, 403])('a server’s %i is 502, and says nothing of its own', asy
 })
 
 const LIST = ['threads.list', {}] as const
+
+test.each([
+  [404, 'warn', 'not_found', 'the path is wrong'],
+  [401, 'error', 'upstream_auth_failed', 'issuer, audience and address of keys'],
+  [403, 'error', 'upstream_auth_failed', 'issuer, audience and address of keys'],
+  [422, 'info', 'server_refused', ''],
+  [500, 'error', 'upstream_unavailable', 'its own log says why'],
+  [302, 'error', 'upstream_invalid_response', 'no redirect is followed'],
+])(
+  'the log says that the ChatKit server answered %i, where, and what to look at',
+  async (status, level, code, advice) => {
+    const path = '/wrong?key=planted'
+    const { alice, scene, origin } = await startBefore((_request, response) => {
+      response.writeHead(status, { location: 'https://elsewhere.example/' }).end()
+    }, path)
+    const answer = await answerOf(await alice(LIST))
+    expect(answer.json()).toMatchObject({ code })
+    expect(answer.body).not.toContain(origin)
+    const line = scene.lines.find(({ msg }) => msg === 'request')
+    expect(line).toMatchObject({ level: { info: 30, warn: 40, error: 50 }[level], code })
+    expect(line?.['reason']).toContain(
+      `the ChatKit server answered ${status} to POST ${origin}/wrong (workflows.helpdesk.server)`,
+    )
+    expect(line?.['reason']).toContain(advice)
+    expect(line?.['help']).toBe(level === 'info' ? undefined : 'npx chatkit-mint doctor')
+    expect(JSON.stringify(line)).not.toMatch(/stack|planted/)
+  },
+)
+
+test('the log says that nobody listens at the address of a ChatKit server, in one line without a stack', async () => {
+  const { alice, scene, origin, stop } = await startBefore(() => {})
+  await stop()
+  expectProblem(await answerOf(await alice(LIST)), 503, 'upstream_unavailable')
+  const line = scene.lines.find(({ msg }) => msg === 'request')
+  expect(line?.['reason']).toBe(
+    `no connection, or none that answered: POST ${origin}/chatkit (workflows.helpdesk.server): connect ECONNREFUSED ${origin.slice(7)}`,
+  )
+  expect(line).toMatchObject({ help: 'npx chatkit-mint doctor' })
+  expect(line).not.toHaveProperty('err')
+})
 
 test.each([
   [307, '/chatkit', '/chatkit/'],

@@ -1,9 +1,11 @@
 // Fetches the keys that an issuer publishes, refreshes them, and uses known keys during an outage.
+
 import type { JWK } from 'jose'
 import { errors } from 'undici'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { reasonOf } from '../../lib/show.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { createFindKeys, type FindKeys, kidsOf } from './local-keys.ts'
 
@@ -151,7 +153,8 @@ function createFailures(issuer: string, log: Log) {
       count = 0
     },
     asOutage(): ServiceError {
-      const reason = `no keys of issuer ${issuer}`
+      const why = last === undefined ? '' : `: ${reasonOf(last)}`
+      const reason = `no keys of issuer ${issuer}${why}`
       return new ServiceError('idp_unavailable', { reason, cause: last, retryAfterSeconds: 5 })
     },
   }

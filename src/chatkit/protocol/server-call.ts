@@ -5,6 +5,15 @@ import type { Dispatcher } from 'undici'
 import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { readBounded, TooLargeError } from '../../lib/read-bounded.ts'
+import { show } from '../../lib/show.ts'
+import {
+  badAnswer,
+  callFailed,
+  type NamedRequest,
+  refusalOf,
+  type ServerFaultCode,
+  serverFault,
+} from './server-fault.ts'
 
 /** Bounds of a JSON answer. */
 export interface AnswerBounds {
@@ -17,9 +26,7 @@ export interface AnswerBounds {
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 /** One request to a self-hosted ChatKit server, as it goes on the wire. */
-export interface ServerCall {
-  readonly url: string
-  readonly method: 'POST' | 'PUT' | 'GET' | 'HEAD'
+export interface ServerCall extends NamedRequest {
   readonly headers: Record<string, string>
   readonly body?: string | Uint8Array
   /** Silence inside the body that ends it, in milliseconds; without a bound when absent. */
@@ -30,6 +37,8 @@ export interface ServerCall {
 
 /** The head of a server's answer, with its body to be read. */
 export interface ServerReply {
+  /** The request that it answers. */
+  readonly call: ServerCall
   readonly status: number
   /** Media type in lower case, without parameters. */
   readonly mediaType: string
@@ -37,28 +46,6 @@ export interface ServerReply {
   /** As they came. */
   readonly headers: Dispatcher.ResponseData['headers']
   readonly body: Dispatcher.ResponseData['body']
-}
-
-/** Codes of failures that a self-hosted ChatKit server can cause. */
-type ServerFaultCode =
-  | 'not_found'
-  | 'request_timeout'
-  | 'upstream_rejected'
-  | 'upstream_auth_failed'
-  | 'upstream_rate_limited'
-  | 'upstream_unavailable'
-  | 'upstream_timeout'
-  | 'upstream_invalid_response'
-
-/**
- * A failure of a self-hosted ChatKit server, which the answer then names instead of OpenAI.
- *
- * @param code - public
- * @param reason - for the log
- * @param cause - the error underneath
- */
-export function serverFault(code: ServerFaultCode, reason: string, cause?: unknown): ServiceError {
-  return new ServiceError(code, { reason, cause, upstream: 'self-hosted' })
 }
 
 /**
@@ -76,7 +63,7 @@ export async function openServerCall(
   const url = slashRedirect(call.url, reply)
   if (url === undefined) return reply
   reply.body.destroy()
-  return open(dispatcher, { ...call, url })
+  return open(dispatcher, call, url)
 }
 
 /** Only 307 and 308 keep method and body (RFC 9110 §15.4). */
@@ -92,9 +79,13 @@ function slashRedirect(asked: string, { status, headers }: ServerReply): string 
   return isSame && differsInSlash ? to.href : undefined
 }
 
-async function open(dispatcher: Dispatcher, call: ServerCall): Promise<ServerReply> {
+async function open(
+  dispatcher: Dispatcher,
+  call: ServerCall,
+  url = call.url,
+): Promise<ServerReply> {
   const { method, headers, body = null, deadline, silenceMs = 0 } = call
-  const { origin, pathname, search } = new URL(call.url)
+  const { origin, pathname, search } = new URL(url)
   try {
     const response = await dispatcher.request({
       origin,
@@ -112,6 +103,7 @@ async function open(dispatcher: Dispatcher, call: ServerCall): Promise<ServerRep
     const encoding = single(response.headers['content-encoding']) ?? 'identity'
     const type = single(response.headers['content-type']) ?? ''
     return {
+      call,
       status: response.statusCode,
       mediaType: encoding === 'identity' ? mediaTypeOf(type) : `encoded/${encoding}`,
       requestId: single(response.headers['x-request-id']),
@@ -119,7 +111,7 @@ async function open(dispatcher: Dispatcher, call: ServerCall): Promise<ServerRep
       body: response.body,
     }
   } catch (error) {
-    throw failure(error, deadline)
+    throw callFailed(error, call, deadline)
   }
 }
 
@@ -130,17 +122,22 @@ async function open(dispatcher: Dispatcher, call: ServerCall): Promise<ServerRep
  * @throws `not_found` (404), `upstream_rate_limited` (429), `upstream_rejected` (another 4xx),
  * `upstream_unavailable` (5xx), `upstream_invalid_response` (a redirect)
  */
-export function refuseFailed({ status, body, requestId }: ServerReply): void {
-  if (status >= 200 && status < 300) return
-  body.destroy()
-  const id = (requestId ?? '').replace(/[^\w.-]/g, '').slice(0, 64)
-  throw serverFault(codeOf(status), `status ${status}${id && `, server's request ${id}`}`)
+export function refuseFailed(reply: ServerReply): void {
+  if (reply.status >= 200 && reply.status < 300) return
+  reply.body.destroy()
+  throw serverFault(codeOf(reply.status), refusalOf(reply))
 }
 
 /** A JSON answer, parsed and as it came. */
 export interface JsonAnswer {
   readonly json: unknown
   readonly bytes: Buffer
+}
+
+/** The failure of an answer whose media type is not what its request asked for; lets go of the body. */
+export function wrongType({ body, call, mediaType }: ServerReply): ServiceError {
+  body.destroy()
+  return badAnswer(call, `is ${show(mediaType)}`)
 }
 
 /**
@@ -156,40 +153,30 @@ export async function readJsonAnswer(
   deadline: Deadline,
   bounds: AnswerBounds,
 ): Promise<JsonAnswer> {
-  if (reply.mediaType !== 'application/json') {
-    reply.body.destroy()
-    throw serverFault('upstream_invalid_response', 'an answer that is not application/json')
-  }
+  if (reply.mediaType !== 'application/json') throw wrongType(reply)
   const bytes = await readAll(reply, deadline, bounds)
   try {
     return { json: JSON.parse(bytes.toString('utf8')), bytes }
   } catch {
-    throw serverFault('upstream_invalid_response', 'an answer that is not JSON')
+    throw badAnswer(reply.call, 'is not JSON')
   }
 }
 
 async function readAll(
-  { body }: ServerReply,
+  reply: ServerReply,
   deadline: Deadline,
   { maxBytes, hold }: AnswerBounds,
 ): Promise<Buffer> {
   try {
-    return await readBounded(body, maxBytes, hold)
+    return await readBounded(reply.body, maxBytes, hold)
   } catch (error) {
     if (error instanceof ServiceError) throw error
     if (deadline.ended() === undefined) {
       const what = error instanceof TooLargeError ? 'is too long' : 'broke off'
-      throw serverFault('upstream_invalid_response', `an answer that ${what}`, error)
+      throw badAnswer(reply.call, what, error)
     }
-    throw failure(error, deadline)
+    throw callFailed(error, reply.call, deadline)
   }
-}
-
-function failure(error: unknown, deadline: Deadline): ServiceError {
-  const end = deadline.ended()
-  if (end === 'timeout') return serverFault('upstream_timeout', 'no answer in time', error)
-  if (end === 'caller_gone') return serverFault('request_timeout', 'the client is gone', error)
-  return serverFault('upstream_unavailable', 'no connection, or none that answered', error)
 }
 
 function codeOf(status: number): ServerFaultCode {

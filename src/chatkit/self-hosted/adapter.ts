@@ -46,7 +46,7 @@ export function createSelfHosted({
   readonly now: Clock
 }): ChatKit {
   const { name, server, uploadUrl, threadsAt: source } = workflow
-  const askServer = createAskServer({ server, publicUrl, keys, dispatcher, now })
+  const askServer = createAskServer({ workflow, publicUrl, keys, dispatcher, now })
   const owned = { source, registry, askServer, places: { server, uploadUrl } }
   return {
     // Both session calls ask nobody, so there is no call to observe.

@@ -13,8 +13,9 @@ import {
   openServerCall,
   readJsonAnswer,
   refuseFailed,
-  serverFault,
+  type ServerCall,
 } from '../protocol/server-call.ts'
+import { serverFault } from '../protocol/server-fault.ts'
 import { createServerIdentity } from '../signing/server-token.ts'
 import type { SigningKeys } from '../signing/signing-keys.ts'
 
@@ -47,18 +48,19 @@ interface Seen {
 
 /** @param options - `publicUrl` names this service to the server, as the token's issuer */
 export function createAskServer({
-  server,
+  workflow,
   publicUrl,
   keys,
   dispatcher,
   now,
 }: {
-  readonly server: string
+  readonly workflow: ServerCall['workflow']
   readonly publicUrl: string
   readonly keys: Pick<SigningKeys, 'sign'>
   readonly dispatcher: Dispatcher
   readonly now: Clock
 }): AskServer {
+  const { server } = workflow
   const identity = createServerIdentity({ publicUrl, keys, now })
   const bulkhead = createBulkhead(LANE)
   const send = async (
@@ -75,7 +77,7 @@ export function createAskServer({
     seen.attempts++
     seen.status = seen.requestId = undefined
     const body = JSON.stringify({ type, params })
-    const request = { url: server, method: 'POST', headers, body, deadline } as const
+    const request = { workflow, url: server, method: 'POST', headers, body, deadline } as const
     const reply = await openServerCall(dispatcher, request)
     seen.status = reply.status
     seen.requestId = reply.requestId

@@ -4,7 +4,7 @@
 import { eachBounded } from '../../lib/concurrency.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { CallOptions } from '../port.ts'
-import { serverFault } from '../protocol/server-call.ts'
+import { serverFault } from '../protocol/server-fault.ts'
 import { serverThread, serverThreadPage } from '../protocol/thread.ts'
 import { toWireThread } from '../protocol/to-wire.ts'
 import { collect, type Fetched, listOf } from '../wire/pages.ts'

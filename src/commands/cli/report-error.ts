@@ -6,11 +6,11 @@ import { ConfigError } from '../../config/file/problems.ts'
 import { SecretFileError } from '../../config/secret-file.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { printable } from '../../lib/printable.ts'
+import { reasonOf } from '../../lib/show.ts'
 import { textOfCode } from '../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode, exitCodeOf } from './exit.ts'
 import type { Io } from './io.ts'
 import { remark } from './output.ts'
-import { reasonOf } from './reason.ts'
 
 /**
  * Says on standard error what went wrong and what to do.

@@ -6,11 +6,11 @@ import { z } from 'zod'
 import { readCliEnvironment, signInUrl } from '../../config/cli-environment.ts'
 import { connectTo } from '../../lib/connections.ts'
 import { printable } from '../../lib/printable.ts'
+import { reasonOf } from '../../lib/show.ts'
 import { examples, someText, wholeNumber } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 import { jsonOption, print, printJson, remark } from './output.ts'
-import { reasonOf } from './reason.ts'
 
 const ANSWER_WITHIN_MS = 10_000
 const MAX_SECONDS = 31_536_000

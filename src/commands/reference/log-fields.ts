@@ -45,6 +45,7 @@ export const EXAMPLE_LINES = {
     status: 401,
     code: 'invalid_token',
     reason: 'claims: aud is not for this service: "web-app", expected "chat-api"',
+    help: 'npx chatkit-mint jwt explain',
     ms: 0.9,
     msg: 'request',
   },

@@ -2,7 +2,8 @@
 // whatever the size of the file.
 
 import { Readable } from 'node:stream'
-import { type ServerReply, serverFault } from '../../chatkit/protocol/server-call.ts'
+import type { ServerReply } from '../../chatkit/protocol/server-call.ts'
+import { serverFault } from '../../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../../http/context.ts'
 import { startDeadline } from '../../lib/deadline.ts'
 import type { Forward } from '../forward.ts'

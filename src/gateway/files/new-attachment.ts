@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { fileFieldsOfAnswer } from '../../chatkit/protocol/file-fields.ts'
-import { serverFault } from '../../chatkit/protocol/server-call.ts'
+import { serverFault } from '../../chatkit/protocol/server-fault.ts'
 import type { Call } from '../open-call.ts'
 import type { GatewayOwnership } from '../ownership.ts'
 import type { FileLinks } from './file-links.ts'

@@ -1,7 +1,8 @@
 // Advice to operators about an address that the doctor cannot reach, directly or by way of a proxy.
 
 import type { ProxyFor } from '../../../lib/connections.ts'
-import { reasonOf, systemCode } from '../reason.ts'
+import { systemCode } from '../../../lib/errors.ts'
+import { reasonOf } from '../../../lib/show.ts'
 
 /** An address that was asked. */
 interface Target {

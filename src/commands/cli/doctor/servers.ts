@@ -6,8 +6,8 @@ import { openSigningKeys, type SigningKeys } from '../../../chatkit/signing/sign
 import type { SelfHostedWorkflow } from '../../../config/settings.ts'
 import type { ProxyFor } from '../../../lib/connections.ts'
 import { ServiceError, UnusableSettingError } from '../../../lib/errors.ts'
+import { reasonOf } from '../../../lib/show.ts'
 import type { Registry } from '../../../registry/port.ts'
-import { reasonOf } from '../reason.ts'
 import { adviceOnConnection } from './connection-advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 import type { WorkflowChecks } from './workflows.ts'
@@ -52,13 +52,14 @@ async function openKeys({ environment, registry }: ServerChecks): Promise<Signin
 
 async function checkServer(
   keys: SigningKeys,
-  { name, server }: SelfHostedWorkflow,
+  workflow: SelfHostedWorkflow,
   checks: ServerChecks,
 ): Promise<Finding> {
+  const { name, server } = workflow
   const check = `workflow ${name}`
   const { dispatcher, now, user, signal, environment } = checks
   const askServer = createAskServer({
-    server,
+    workflow,
     keys,
     publicUrl: environment.publicUrl ?? '',
     dispatcher,

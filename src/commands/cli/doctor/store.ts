@@ -5,9 +5,9 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { StoreLocation } from '../../../config/store-url.ts'
 import { createLog } from '../../../lib/log.ts'
+import { reasonOf } from '../../../lib/show.ts'
 import { openRegistry } from '../../../registry/open-registry.ts'
 import type { Registry } from '../../../registry/port.ts'
-import { reasonOf } from '../reason.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 
 /** A store that is looked at, and what it says for itself while it is. */

@@ -7,8 +7,8 @@ import type { HostedWorkflow, WorkflowSettings } from '../../../config/settings.
 import type { Setup } from '../../../config/setup.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import type { SessionId, UserId } from '../../../lib/ids.ts'
+import { reasonOf } from '../../../lib/show.ts'
 import { createParams } from '../../../map/session-params.ts'
-import { reasonOf } from '../reason.ts'
 import { adviceOnApi, type CallContext } from './advice.ts'
 import { type Finding, ok, wrong } from './finding.ts'
 

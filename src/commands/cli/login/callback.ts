@@ -3,8 +3,8 @@
 
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
+import { systemCode } from '../../../lib/errors.ts'
 import { CommandError, EXIT } from '../exit.ts'
-import { systemCode } from '../reason.ts'
 
 /** The browser that came back. */
 interface Callback {

@@ -16,9 +16,9 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { credentialUrl, profileName, readCliEnvironment } from '../../../config/cli-environment.ts'
+import { systemCode } from '../../../lib/errors.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { systemCode } from '../reason.ts'
 
 const address = z.string().refine((text) => credentialUrl(text) !== undefined)
 

@@ -7,9 +7,9 @@ import { readCliEnvironment } from '../../../config/cli-environment.ts'
 import { connectToAny } from '../../../lib/connections.ts'
 import { isCode } from '../../../lib/errors.ts'
 import { printable } from '../../../lib/printable.ts'
+import { reasonOf } from '../../../lib/show.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { reasonOf } from '../reason.ts'
 import type { Profile, Tokens } from './profiles.ts'
 
 /** An answer of the token endpoint; its ID token, if any, is verified. */

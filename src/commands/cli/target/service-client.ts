@@ -4,10 +4,10 @@ import { type Dispatcher, fetch, type Response } from 'undici'
 import { z } from 'zod'
 import { printable } from '../../../lib/printable.ts'
 import type { Secret } from '../../../lib/secret.ts'
+import { reasonOf } from '../../../lib/show.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
 import { textOfCode } from '../../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode, exitCodeOf } from '../exit.ts'
-import { reasonOf } from '../reason.ts'
 import { ndjsonLines } from './summary-stream.ts'
 
 /** Query and body of a call. */

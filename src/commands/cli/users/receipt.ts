@@ -13,11 +13,11 @@ import {
 import { readCliEnvironment } from '../../../config/cli-environment.ts'
 import { connectTo } from '../../../lib/connections.ts'
 import { printable } from '../../../lib/printable.ts'
+import { reasonOf } from '../../../lib/show.ts'
 import { examples, moment, someText, user } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, print, printFields, printJson, printTable, remark, time } from '../output.ts'
-import { reasonOf } from '../reason.ts'
 import { serviceOf, serviceOptions, serviceUrl, type TargetFlags, urlOf } from '../target/target.ts'
 import { openExportFile } from './export-file.ts'
 

@@ -1,0 +1,56 @@
+// Says in the log why a request was refused, how bad that is, and which command shows more.
+
+import { type ErrorCode, ServiceError } from '../lib/errors.ts'
+import type { LogFields } from '../lib/log-fields.ts'
+import { reasonOf } from '../lib/show.ts'
+
+const EXPLAIN = 'npx chatkit-mint jwt explain'
+const DOCTOR = 'npx chatkit-mint doctor'
+
+/** Commands that find the cause of a refusal. */
+const HELP: Partial<Record<ErrorCode, string>> = {
+  invalid_token: EXPLAIN,
+  claims_not_mapped: EXPLAIN,
+  workflow_not_allowed: EXPLAIN,
+  admin_required: EXPLAIN,
+  upstream_rejected: DOCTOR,
+  upstream_auth_failed: DOCTOR,
+  workflow_unavailable: DOCTOR,
+  upstream_invalid_response: DOCTOR,
+  upstream_unavailable: DOCTOR,
+  upstream_timeout: DOCTOR,
+  idp_unavailable: DOCTOR,
+  store_unavailable: DOCTOR,
+}
+
+interface RefusalLine {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly fields?: Pick<LogFields, 'code' | 'reason' | 'help' | 'err'>
+}
+
+const NO_REFUSAL: RefusalLine = { level: 'info' }
+
+/**
+ * What the line of a request says besides the request itself. A reason, with those of the errors underneath, says
+ * all of a failure that was foreseen; only what nobody foresaw needs its stack.
+ *
+ * @param error - what the request ended with
+ * @param status - of the answer
+ */
+export function refusalLine(error: unknown, status: number): RefusalLine {
+  if (!(error instanceof ServiceError)) {
+    return status < 500 ? NO_REFUSAL : { level: 'error', fields: { err: error } }
+  }
+  const { code } = error
+  // A 404 of a ChatKit server is for the operator: its path is wrong, or it has lost a thread of a user.
+  const isLost = code === 'not_found' && error.upstream === 'self-hosted'
+  const fields = {
+    code,
+    reason: status < 500 ? error.reason : reasonOf(error),
+    help: isLost ? DOCTOR : HELP[code],
+    err: code === 'internal_error' ? error : undefined,
+  }
+  // Overload causes many of these lines when CPU time is short.
+  if (code === 'overloaded' || isLost) return { level: 'warn', fields }
+  return { level: status < 500 ? 'info' : 'error', fields }
+}
