@@ -7,7 +7,7 @@ import {
   intervalFieldsOf,
   toIntervalFigures,
 } from '../rows.ts'
-import type { Database, ResultRow, Sql } from './database.ts'
+import type { Database, ResultRow } from './database.ts'
 
 const READ_ONE = 'SELECT fields FROM interval_figures WHERE seconds = ? AND at = ?'
 const PUT = 'INSERT OR REPLACE INTO interval_figures (seconds, at, fields) VALUES (?, ?, ?)'
@@ -29,7 +29,7 @@ export function createIntervalFigures(relaxed: Database) {
           const start = at - (at % seconds)
           const known = fieldsIn(sql.get(READ_ONE, seconds, start))
           if (seconds === 60 && `by ${instance}` in known) return
-          putFields(sql, [seconds, start], { ...sum(known, added), ...set })
+          sql.run(PUT, seconds, start, JSON.stringify({ ...sum(known, added), ...set }))
           sql.run(FORGET, seconds, start - KEPT_SECONDS[seconds])
         }
       })
@@ -45,10 +45,6 @@ export function createIntervalFigures(relaxed: Database) {
 
 function fieldsIn(row: ResultRow | undefined): IntervalFields {
   return row === undefined ? {} : intervalFields.parse(JSON.parse(String(row['fields'])))
-}
-
-function putFields(sql: Sql, place: readonly [number, number], fields: IntervalFields): void {
-  sql.run(PUT, ...place, JSON.stringify(fields))
 }
 
 function sum(one: IntervalFields, other: IntervalFields): IntervalFields {
