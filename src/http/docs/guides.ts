@@ -58,6 +58,10 @@ const markdown = new Marked({
     code({ text, lang }) {
       return codeBlock(text, { language: lang ?? 'text' })
     },
+    // Long names break behind their parts, nowhere else.
+    codespan({ text }) {
+      return `<code>${escapeHtml(text).replaceAll(/(?<=[a-z0-9])_(?=[a-z0-9])/gi, '_<wbr>')}</code>`
+    },
     table({ header, rows }) {
       const head = header.map(
         (cell) => `<th scope="col">${this.parser.parseInline(cell.tokens)}</th>`,

@@ -51,7 +51,7 @@ export function sectionsOf({
 
 function plainText(html: string): string {
   return html
-    .replaceAll(/<\/?(?:span|code|b|em|strong|a)\b[^>]*>/g, '')
+    .replaceAll(/<\/?(?:span|code|wbr|b|em|strong|a)\b[^>]*>/g, '')
     .replaceAll(/<[^>]*>/g, ' ')
     .replaceAll('&lt;', '<')
     .replaceAll('&gt;', '>')
