@@ -11,15 +11,15 @@ test(
   `no order of events among three instances breaks a promise (memory, ${RUNS} interleavings)`,
   async () => {
     const outcomes = countOutcomes()
+    const observer = createSqliteRegistry({ path: ':memory:' })
+    const instance = inProcess(observer)
+    const instances = [instance, instance, instance]
     const details = await race({
       runs: RUNS,
       onEnd: outcomes.add,
-      store() {
-        const registry = createSqliteRegistry({ path: ':memory:' })
-        const instance = inProcess(registry)
-        return { instances: [instance, instance, instance], observer: registry }
-      },
+      store: () => ({ instances, observer }),
     })
+    await observer.close()
     expectNothingFound(details)
     expect(details.numRuns).toBe(RUNS)
     outcomes.expectEach(RUNS / 200, [

@@ -12,15 +12,15 @@ const RUNS = 5000
 test.each(Object.entries(PLANTS))(
   'the races find it when %s',
   async (_name, plant) => {
+    const observer = createSqliteRegistry({ path: ':memory:' })
+    const instance = inProcess(observer, plant)
+    const instances = [instance, instance, instance]
     const { failed } = await race({
       runs: RUNS,
       once: true,
-      store() {
-        const registry = createSqliteRegistry({ path: ':memory:' })
-        const instance = inProcess(registry, plant)
-        return { instances: [instance, instance, instance], observer: registry }
-      },
+      store: () => ({ instances, observer }),
     })
+    await observer.close()
     expect(failed).toBe(true)
   },
   patience(RUNS),

@@ -1,4 +1,4 @@
-// Races on one SQLite file, with one connection per instance.
+// Races on one SQLite file, with one connection per instance. memory.test.ts tries the same statements.
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -8,7 +8,7 @@ import { inProcess } from './in-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
 
-const RUNS = raceRuns(1000)
+const RUNS = raceRuns(600)
 const path = join(scratchFolder(), 'mint.db')
 const observer = patient(createSqliteRegistry({ path }))
 const registries = Array.from({ length: 3 }, () => createSqliteRegistry({ path }))
