@@ -9,8 +9,6 @@ const ALONE = [
   'test/floods/**/*.test.ts',
   'test/process/{overload,redis-outage}.test.ts',
   'test/{gateway,self-hosted}/thousand-streams.test.ts',
-  // It compares the durations of two moments, which a neighbour may fall into.
-  'test/security/upstream-outage.test.ts',
 ]
 
 /** Tests that wait more than they work, or count CPU and no time: three neighbours do them no harm. */
@@ -20,12 +18,12 @@ const WAITING = [
   'test/commands/cli/doctor/**/*.test.ts',
   'test/faults/endings.test.ts',
   'test/gateway/streams*.test.ts',
-  'test/http/admin/{holds,store,user-erase}.test.ts',
+  'test/http/admin/{holds,many-sessions,store,user-erase}.test.ts',
   'test/http/{deadline,problems}.test.ts',
   'test/http/server/slow-clients.test.ts',
   'test/process/{drain,redis-failover,several-instances,tracing}.test.ts',
   'test/registry/redis-*.test.ts',
-  'test/security/upstream.test.ts',
+  'test/security/upstream{,-outage}.test.ts',
   'test/self-hosted/{process,redis}.test.ts',
   'test/walk/**/*.test.ts',
 ]
@@ -34,7 +32,6 @@ const WAITING = [
 const ISOLATED = [
   'test/{browser,client,guides,race}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
-  'test/http/admin/many-sessions.test.ts',
   'test/process/{crash,user-data}.test.ts',
 ]
 

@@ -122,11 +122,15 @@ describe('an outage', () => {
   })
 })
 
-/** Milliseconds of 50 calls, one after the other. */
+/** Milliseconds of the median of 51 calls, one after the other: a neighbour of the test slows some. */
 async function durationOf(call: () => Promise<void>): Promise<number> {
-  const started = performance.now()
-  for (let number = 0; number < 50; number++) await call()
-  return performance.now() - started
+  const took: number[] = []
+  for (let number = 0; number < 51; number++) {
+    const started = performance.now()
+    await call()
+    took.push(performance.now() - started)
+  }
+  return took.sort((a, b) => a - b)[25] ?? Number.NaN
 }
 
 describe('an outage under load', () => {
