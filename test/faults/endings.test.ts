@@ -42,7 +42,7 @@ async function start(store = folder): Promise<{ service: Drilled; readyMs: numbe
 }
 
 function startWidgets(service: Drilled): Load {
-  const widgets = startLoad(WIDGETS, (at) => service.mint(`user-${at}`), 5)
+  const widgets = startLoad(WIDGETS, (at) => service.mint(`user-${at}`), 20)
   loads.push(widgets)
   return widgets
 }

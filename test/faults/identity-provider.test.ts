@@ -54,7 +54,7 @@ function mint(user: string, signer: KeyPairSigner) {
 
 function load(signer: KeyPairSigner | (() => KeyPairSigner)): Load {
   const current = typeof signer === 'function' ? signer : () => signer
-  const started = startLoad(WIDGETS, (at) => mint(`user-${at}`, current()), 20)
+  const started = startLoad(WIDGETS, (at) => mint(`user-${at}`, current()), 50)
   loads.push(started)
   return started
 }

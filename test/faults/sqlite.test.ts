@@ -50,7 +50,7 @@ async function drill(
 ): Promise<void> {
   for (let at = 0; at < 3; at++) expect((await service.mint('mallory')).status).toBe(200)
   const held = workingSessions(upstream, 'mallory')
-  const widgets = startLoad(WIDGETS, (at) => service.mint(`user-${at}`), 20)
+  const widgets = startLoad(WIDGETS, (at) => service.mint(`user-${at}`), 50)
   loads.push(widgets)
   await widgets.next(WIDGETS)
   await fault.take()

@@ -32,7 +32,7 @@ const failing = { kind: 'answer', status: 503 } as const
 const unavailable = new Set(['upstream_unavailable'])
 
 function load(count = WIDGETS): Load {
-  const started = startLoad(count, (at) => service.mint(`user-${at}`), 10)
+  const started = startLoad(count, (at) => service.mint(`user-${at}`), 30)
   loads.push(started)
   return started
 }
