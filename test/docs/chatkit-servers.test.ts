@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -82,14 +82,15 @@ const INSTALLS = process.env['GUIDES'] === 'all'
 
 test('the guide’s commands start the one in Node, on loopback alone, and it says where', async () => {
   const folder = scratchFolder()
-  for (const file of ['chatkit-server.ts', 'verify-chatkit-token.ts']) {
-    copyFileSync(join(ROOT, 'src/docs', file), join(folder, file))
-  }
   const CHATKIT_MINT_KEYS_URL = `${running.url}/.well-known/jwks.json`
   const [steps, ...more] = samplesIn('sh').filter(({ text }) => text.includes('start.ts'))
   expect(more).toEqual([])
   const port = await freePort()
-  const text = (steps?.text ?? '').replaceAll('8000', String(port)).replaceAll('8787', '1')
+  // The files come from the service; PUBLIC_URL is an address that cannot be reached.
+  const text = (steps?.text ?? '')
+    .replaceAll('http://localhost:8787/docs', `${running.url}/docs`)
+    .replaceAll('8000', String(port))
+    .replaceAll('8787', '1')
   const installed = text
     .replace(/^npm install .*$/m, `ln -s '${ROOT}/node_modules' node_modules`)
     .replace('npx tsx start.ts', 'exec node start.ts')

@@ -1,20 +1,9 @@
 // Renders the guides, which are Markdown, and the samples that they link to.
 
-import { readFileSync } from 'node:fs'
 import { Marked } from 'marked'
 import { codeBlock, escapeHtml } from './highlight.ts'
 import { GUIDES } from './list.ts'
-import { guideText } from './text.ts'
-
-/** Files that guides link to, shown as they are. */
-const SAMPLES = [
-  'chatkit_server.py',
-  'chatkit-server.ts',
-  'verify_chatkit_token.py',
-  'verify-chatkit-token.ts',
-]
-
-const DOCS = new URL('../../docs/', import.meta.url)
+import { guideText, sampleText } from './text.ts'
 
 /** A guide or a sample, ready to be put into a page. */
 export interface RenderedGuide {
@@ -29,20 +18,19 @@ export interface RenderedGuide {
  * @returns undefined when there is none of that name
  */
 export function renderGuide(name: string): RenderedGuide | undefined {
-  if (SAMPLES.includes(name)) {
-    return {
-      title: name,
-      html: `<h1>${name}</h1>${codeBlock(read(name), { language: name.split('.').at(-1) ?? 'text' })}`,
-    }
-  }
+  const sample = sampleText(name)
+  if (sample !== undefined) return renderSample(name, sample)
   const guide = GUIDES.flatMap(({ guides }) => guides).find((one) => one.name === name)
   const text = guideText(name)
   if (guide === undefined || text === undefined) return undefined
   return { title: guide.title, html: markdown.parse(text, { async: false }) }
 }
 
-function read(file: string): string {
-  return readFileSync(new URL(file, DOCS), 'utf8')
+/** Beside the file itself, which a browser keeps. */
+function renderSample(name: string, text: string): RenderedGuide {
+  const download = `<p><a href="files/${name}" download>Download ${name}</a></p>`
+  const code = codeBlock(text, { language: name.split('.').at(-1) ?? 'text' })
+  return { title: name, html: `<h1>${name}</h1>${download}${code}` }
 }
 
 const markdown = new Marked({

@@ -9,7 +9,7 @@ import { validQuery } from '../query.ts'
 import { type HandlersOf, type RouteDefinitions, textAnswer } from '../route-definition.ts'
 import type { DocsParts } from './render.ts'
 import { MAX_QUERY } from './search.ts'
-import { guideText, listForPrograms } from './text.ts'
+import { guideText, listForPrograms, sampleText } from './text.ts'
 
 const SHARED = { method: 'GET', checks: [], tag: 'operation' } as const
 
@@ -54,6 +54,24 @@ export const DOCS_ROUTES = {
       textAnswer('For `docs.js` and others: the scripts of these pages.', 'text/javascript'),
       textAnswer('For `icon.svg`: the icon.', 'image/svg+xml'),
     ],
+  },
+  sampleFile: {
+    ...SHARED,
+    path: '/docs/files/{file}',
+    summary: 'A file of the docs to copy',
+    description:
+      'A ChatKit server to begin with, or the check of its token, as a file; `/docs/{file}` shows it.',
+    pathParameters: {
+      file: z
+        .string()
+        .min(1)
+        .max(64)
+        .meta({
+          description: 'Its name, as the guides have it.',
+          examples: ['chatkit-server.ts'],
+        }),
+    },
+    answers: [textAnswer('The file, for a browser to keep.', 'text/plain')],
   },
   guideList: {
     ...SHARED,
@@ -112,6 +130,13 @@ export function createDocs({ makeDocument, tryIt, hasConsole }: DocsParts) {
       if (asset !== undefined) return answerAsset(c, asset)
       if (name.endsWith('.md')) return answerText(c, guideText(name.slice(0, -'.md'.length)))
       return answer(c, await (await pages()).page(name))
+    },
+    sampleFile: (c) => {
+      const name = c.req.param('file') ?? ''
+      const text = sampleText(name)
+      if (text === undefined) throw notThere()
+      c.header('Content-Disposition', `attachment; filename="${name}"`)
+      return c.text(text)
     },
     guideList: (c) => c.text(listForPrograms()),
   }

@@ -11,6 +11,7 @@ const CONFIG = `issuers:
   - issuer: https://login.acme.example/   # who signs your users' tokens
     audience: [chat-api]
     algorithms: [RS256]
+user: 'issuer + "|" + claims.sub'       # what the registry and ChatKit call them
 workflows:
   helpdesk:
     server: http://localhost:8000/chatkit # your ChatKit server

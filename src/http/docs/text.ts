@@ -1,7 +1,15 @@
-// The guides as the Markdown that they are, and a list of them, for programs that read.
+// The guides as the Markdown that they are, the files to copy as they are, and a list of the guides for programs.
 
 import { readFileSync } from 'node:fs'
 import { GUIDES } from './list.ts'
+
+/** Files that guides link to. */
+const SAMPLES = [
+  'chatkit_server.py',
+  'chatkit-server.ts',
+  'verify_chatkit_token.py',
+  'verify-chatkit-token.ts',
+]
 
 const DOCS = new URL('../../docs/', import.meta.url)
 
@@ -12,6 +20,15 @@ const DOCS = new URL('../../docs/', import.meta.url)
 export function guideText(name: string): string | undefined {
   const isGuide = GUIDES.some(({ guides }) => guides.some((one) => one.name === name))
   return isGuide ? readFileSync(new URL(`${name}.md`, DOCS), 'utf8') : undefined
+}
+
+/**
+ * A file to copy.
+ *
+ * @returns undefined when there is none of that name
+ */
+export function sampleText(name: string): string | undefined {
+  return SAMPLES.includes(name) ? readFileSync(new URL(name, DOCS), 'utf8') : undefined
 }
 
 /** The list in the form of llmstxt.org. Its links are relative: a proxy may serve all of this below a path. */
