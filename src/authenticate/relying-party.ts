@@ -47,10 +47,20 @@ export async function discoverProvider({
     }
     return configuration
   } catch (cause) {
-    const why = cause instanceof Error ? `: ${cause.message}` : ''
-    const reason = `identity provider: discovery${why}`
-    throw new ServiceError('idp_unavailable', { reason, cause })
+    throw notDiscovered(issuer, cause)
   }
+}
+
+/** Providers that only sign tokens have no discovery document. */
+function notDiscovered(issuer: string, cause: unknown): ServiceError {
+  let answer = cause
+  while (answer instanceof Error) answer = answer.cause
+  if (!(answer instanceof Response)) {
+    return new ServiceError('idp_unavailable', { reason: 'identity provider: discovery', cause })
+  }
+  const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  const reason = `identity provider: no discovery document at ${address}, which answered ${answer.status}`
+  return new ServiceError('idp_unavailable', { reason })
 }
 
 const MAX_BYTES = 256 * 1024

@@ -6,6 +6,8 @@ import { scrub } from './log.ts'
 const MOST_CHARACTERS = 200
 /** Most entries of a list shown, because a token can name thousands of audiences. */
 const MOST_ENTRIES = 5
+/** Most errors of a chain of causes that are told. */
+const MOST_CAUSES = 8
 
 /**
  * The text in quotes: at most 200 characters of printable ASCII, and nothing that looks like a credential.
@@ -35,13 +37,17 @@ export function reasonOf(error: unknown): string {
   return scrub(inFull(error))
 }
 
+/** Each reason once: many an error repeats that of its cause. */
 function inFull(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'
-  // Below its first line the CEL library draws the expression.
-  const message = error.message.split('\n', 1)[0] ?? ''
-  const own =
-    error instanceof ServiceError ? error.reason : message || (codeIn(error) ?? error.name)
-  if (error.cause === undefined) return own
-  const under = inFull(error.cause)
-  return own.includes(under) ? own : `${own}: ${under}`
+  let text = ''
+  let depth = 0
+  for (let one: unknown = error; one instanceof Error && depth < MOST_CAUSES; one = one.cause) {
+    // Below its first line the CEL library draws the expression.
+    const message = one.message.split('\n', 1)[0] ?? ''
+    const own = one instanceof ServiceError ? one.reason : message || (codeIn(one) ?? one.name)
+    if (!text.includes(own)) text += text === '' ? own : `: ${own}`
+    depth += 1
+  }
+  return text
 }

@@ -21,7 +21,8 @@ async function startApp() {
   const http = createServer()
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
-  const tables = { user: [], session: [], account: [], verification: [], jwks: [] }
+  const user: { email: string; emailVerified: boolean }[] = []
+  const tables = { user, session: [], account: [], verification: [], jwks: [] }
   const auth = betterAuth({
     baseURL: url,
     secret: 'a secret of better-auth, of more than 32 characters',
@@ -36,6 +37,11 @@ async function startApp() {
   return {
     url,
     paths,
+    auth,
+    /** As the link in better-auth's mail does. */
+    verifyEmail(email: string): void {
+      for (const one of tables.user) if (one.email === email) one.emailVerified = true
+    },
     /** Signs somebody up, and gives their cookies. */
     async signUp(email: string): Promise<string> {
       const answer = await fetch(`${url}/api/auth/sign-up/email`, {
@@ -79,6 +85,28 @@ test('a token of better-auth mints for its user, fresh as they are: EdDSA, key s
   expect(readToken(client_secret).claims['sub']).toBe(`${app.url}|${claims['sub']}`)
   expect(app.paths).toContain('/api/auth/jwks')
   expect(app.paths.join()).not.toContain('.well-known')
+})
+
+test('an admin is who has verified the address of the config, and not who has only written it', async () => {
+  const email = 'ada@acme.example'
+  const cookie = await app.signUp(email)
+  const list = async () => {
+    const headers = [`Authorization: Bearer ${await app.token(cookie)}`]
+    return rawExchange(running.url, rawRequest('GET /v1/admin/users', { headers }))
+  }
+  expectProblem(await list(), 403, 'admin_required')
+  app.verifyEmail(email)
+  expect((await list()).status).toBe(200)
+})
+
+test('on a server, a token is asked for once getSession has found somebody: getToken throws for nobody', async () => {
+  const { getSession, getToken } = app.auth.api
+  const nobody = { headers: new Headers() }
+  expect(await getSession(nobody)).toBeNull()
+  await expect(getToken(nobody)).rejects.toMatchObject({ statusCode: 401 })
+  const alice = { headers: new Headers({ cookie: await app.signUp('eve@acme.test') }) }
+  expect(await getSession(alice)).not.toBeNull()
+  expect((await mint((await getToken(alice)).token)).status).toBe(200)
 })
 
 test('the session cookie and its token are opaque, and mint nothing', async () => {

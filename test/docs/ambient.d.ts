@@ -7,6 +7,7 @@ declare module 'https://chat.example.com/client.js' {
 }
 
 declare module 'next/headers' {
+  export function headers(): Promise<Headers>
   interface CookieOptions {
     httpOnly?: boolean
     sameSite?: 'lax' | 'strict' | 'none'

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { show, showAll } from '../../src/lib/show.ts'
+import { ServiceError } from '../../src/lib/errors.ts'
+import { reasonOf, show, showAll } from '../../src/lib/show.ts'
 
 test('a text is shown in quotes, cut to 200 characters', () => {
   expect(show('chat-api')).toBe('"chat-api"')
@@ -27,4 +28,20 @@ test('of a list the first five are shown', () => {
   expect(showAll(Array.from({ length: 5000 }, (_, at) => `k${at}`))).toBe(
     '"k0", "k1", "k2", "k3", "k4", …',
   )
+})
+
+test('an error is told with its causes, each once, and nothing for a cause that is no error', () => {
+  const refused = new Error('connect ECONNREFUSED')
+  const outer = new ServiceError('idp_unavailable', {
+    reason: 'GET x: connect ECONNREFUSED',
+    cause: refused,
+  })
+  expect(reasonOf(new Error('no keys', { cause: outer }))).toBe(
+    'no keys: GET x: connect ECONNREFUSED',
+  )
+  expect(reasonOf(new Error('odd', { cause: { status: 404 } }))).toBe('odd')
+  const loop = new Error('loop')
+  loop.cause = loop
+  expect(reasonOf(loop)).toBe('loop')
+  expect(reasonOf('text')).toBe('unknown error')
 })

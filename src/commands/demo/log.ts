@@ -34,8 +34,12 @@ export type LogLine = z.infer<typeof logLine>
 
 /**
  * @param output - where the short lines go
+ * @param advice - by the code of a refusal; stands at the end of its line
  */
-export function createDemoLog(output: NodeJS.WritableStream): DemoLog {
+export function createDemoLog(
+  output: NodeJS.WritableStream,
+  advice: Readonly<Record<string, string>> = {},
+): DemoLog {
   let requestsToo = false
   const requests: LogLine[] = []
   const stream = new Writable({
@@ -45,7 +49,7 @@ export function createDemoLog(output: NodeJS.WritableStream): DemoLog {
         const line = logLine.parse(JSON.parse(text))
         const isRequest = line.msg === 'request'
         if (isRequest && requests.push(line) > KEPT_REQUESTS) requests.shift()
-        if (isRequest && requestsToo) output.write(`${describeRequest(line)}\n`)
+        if (isRequest && requestsToo) output.write(`${describeRequest(line, advice)}\n`)
         else if (line.level >= WARN) output.write(`${text}\n`)
       }
       done()
@@ -60,9 +64,10 @@ export function createDemoLog(output: NodeJS.WritableStream): DemoLog {
 }
 
 /** `POST /v1/sessions 403 workflow_not_allowed: support (2 ms)` */
-function describeRequest(line: LogLine): string {
+function describeRequest(line: LogLine, advice: Readonly<Record<string, string>>): string {
   const { method = '-', route = '', status, code, reason, workflow, ms = 0 } = line
   const why = code === undefined ? workflow : `${code}${reason === undefined ? '' : `: ${reason}`}`
-  const parts = [method, route, status, why, `(${Math.round(ms)} ms)`]
+  const more = code === undefined ? undefined : advice[code]
+  const parts = [method, route, status, why, more && `(${more})`, `(${Math.round(ms)} ms)`]
   return parts.filter((part) => part !== undefined && part !== '').join(' ')
 }

@@ -24,6 +24,10 @@ export interface RunningDev extends RunningCommand {
 /** Life of the tokens that the introduction shows, and of those of the sign-in. */
 const TOKEN_SECONDS = 12 * 3600
 
+/** In the line of each token that is refused: those of the real provider look right, and cannot be verified here. */
+const OWN_TOKENS =
+  'npm run dev takes only tokens of its own sign-in (npx chatkit-mint token create); npm start takes those of your issuers'
+
 /** Where it reads from and writes to. */
 interface World {
   /** The process's own when absent. */
@@ -59,7 +63,7 @@ export async function startDev(
     ...(login ? [[login.clientSecretEnv, consoleSecret] as const] : []),
   ])
   const environment = withSecrets(setup.environment, secrets)
-  const short = createDemoLog(output)
+  const short = createDemoLog(output, { invalid_token: OWN_TOKENS })
   const log = createLog({ level: environment.logLevel, destination: short })
   const make = async (url: string) => {
     const publicUrl = setup.publicUrl ?? url

@@ -1,5 +1,5 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { startKeyServer } from '../../support/key-server.ts'
 import { startService } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -203,6 +203,7 @@ limits: { failed_auth_per_ip: { max: 100000, seconds: 60 } }
 
   test('a real token is refused by dev, which asks no key set for it', async () => {
     const scene = await startDevScene(SAME(), { REAL_SECRET })
+    scene.showRequests()
     const fetches = { ...published.fetches }
     const seconds = Math.floor(Date.now() / 1000)
     const shared = createSecretSigner('HS256', REAL_SECRET)
@@ -212,6 +213,10 @@ limits: { failed_auth_per_ip: { max: 100000, seconds: 60 } }
       expect((await scene.mint(`Authorization: Bearer ${token}`)).status).toBe(401)
     }
     expect(published.fetches).toEqual(fetches)
+    await vi.waitUntil(() => scene.said().split('\n').length > issuers().length)
+    const told =
+      /invalid_token: .* \(npm run dev takes only .*; npm start takes those of your issuers\)/g
+    expect(scene.said().match(told)).toHaveLength(issuers().length)
     await scene.close()
   })
 

@@ -9,6 +9,8 @@ import { scratchFolder } from '../../support/scratch-folder.ts'
 
 /** A run of `npm run dev` in this process. */
 export interface DevScene extends RunningDev {
+  /** What it printed, but for the introduction. */
+  said(): string
   token(request: TokenRequest): Promise<MadeToken>
   /** `POST /v1/sessions` with header lines such as `Authorization: Bearer …`. */
   mint(...lines: string[]): Promise<Response>
@@ -21,11 +23,18 @@ export async function startDevScene(
   options: DevOptions = {},
 ): Promise<DevScene> {
   const file = configFile(config)
-  const output = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const printed: string[] = []
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      printed.push(String(chunk))
+      done()
+    },
+  })
   const world = { variables: { PORT: '0', ...variables }, output }
   const dev = await startDev({ config: file, ...options }, world)
   return {
     ...dev,
+    said: () => printed.join(''),
     token: (request) => askForToken(dev.urls.signIn, request),
     mint: (...lines) =>
       fetch(`${dev.urls.service}/v1/sessions`, {

@@ -38,6 +38,7 @@ export const OWN_TOKENS: Record<string, Sample> = {
     user: 'https://app.acme.example|T6Z2zJ8c',
     workflow: 'helpdesk',
     variables: { plan: 'free' },
+    asAdmin: { email: 'ada@acme.test', emailVerified: true },
     mistakes: {
       'an issuer with the path of its routes': { iss: 'https://app.acme.example/api/auth' },
       'the session kept in a cookie': { iss: undefined, aud: undefined, session: {}, user: {} },

@@ -100,7 +100,10 @@ function refusalOf(error: unknown): unknown {
 
 function away(error: Error): CommandError {
   const why = printable(reasonOf(error))
-  return new CommandError(EXIT.unavailable, `${why}.\nCheck --issuer, and that the provider runs.`)
+  return new CommandError(
+    EXIT.unavailable,
+    `${why}.\nCheck --issuer, and that the provider runs. One without a discovery document (better-auth) cannot be used with login: set CHATKIT_MINT_TOKEN to an admin's token.`,
+  )
 }
 
 /** RFC 6749 §4.1.2.1 and §5.2, RFC 8628 §3.5. */

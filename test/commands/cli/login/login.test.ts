@@ -188,6 +188,18 @@ describe('what ends a login, and keeps nothing', () => {
     })
   })
 
+  test('a provider without discovery is told by the address of its document, once, with what to use instead', async () => {
+    const issuer = `${provider.issuer}/without`
+    const words = ['--issuer', issuer, '--client-id', 'cli']
+    const { code, err } = await beginLogin(words, variables).ended
+    expect(code).toBe(69)
+    expect(err).toContain(
+      `no discovery document at ${issuer}/.well-known/openid-configuration, which answered 404.`,
+    )
+    expect(err).toContain('cannot be used with login: set CHATKIT_MINT_TOKEN')
+    expect(err).not.toMatch(/unknown error|unexpected HTTP/)
+  })
+
   test('a port in use is told before anybody signs in', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
