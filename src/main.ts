@@ -13,6 +13,7 @@ import { portNotes } from './config/urls.ts'
 import { widenedTrust } from './config/widened-trust.ts'
 import { mostConnections } from './http/server/connection-cap.ts'
 import { type Listening, listen } from './http/server/server.ts'
+import { warnOfSilentServers } from './http/server/silent-servers.ts'
 import type { Tracing } from './http/telemetry/tracing.ts'
 import { UnusableSettingError } from './lib/errors.ts'
 import { createLog, type Log, scrub } from './lib/log.ts'
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
   await listenForMetrics(service, setup.environment, log)
   onSignal({ service, listening, tracing, log })
   log.info({ url: listening.url }, 'listening')
+  void warnOfSilentServers(settings.workflows, setup.environment.proxies.proxyFor, log)
   await keepCompiled()
 }
 

@@ -8,7 +8,7 @@ import type { Log } from '../lib/log.ts'
 import type { Secret } from '../lib/secret.ts'
 import { usableKeys } from './keys/acceptable-keys.ts'
 import { createDiscovery } from './keys/discovery.ts'
-import { createFetchJson, type FetchJson } from './keys/fetch-json.ts'
+import { createFetchJson, type FetchJson, isAbsent } from './keys/fetch-json.ts'
 import type { IssuerKeys } from './keys/issuer-keys.ts'
 import { createFindKeys, createFixedKeys, kidsOf } from './keys/local-keys.ts'
 import { createRemoteKeys } from './keys/remote-keys.ts'
@@ -86,7 +86,7 @@ function createKeys(
       })
     case 'jwks_uri': {
       const url = new URL(source.url)
-      const load = async () => read(await fetchJson(url))
+      const load = async () => read(await fetchJson(url).catch(explainAbsent))
       return createRemoteKeys({ issuer, staleSeconds, load, now, log })
     }
     case 'discovery': {
@@ -98,6 +98,12 @@ function createKeys(
       return createRemoteKeys({ issuer, staleSeconds, load, now, log })
     }
   }
+}
+
+function explainAbsent(error: unknown): never {
+  if (!isAbsent(error)) throw error
+  const reason = `${error.reason}: no key set there; mend the path in \`jwks_uri\``
+  throw new ServiceError('idp_unavailable', { reason, cause: error.cause })
 }
 
 function createSharedSecret(

@@ -108,6 +108,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Where the issuer's tokens have no `typ`. */
+const ADD_NONE = '; add none to token_types if the tokens of this issuer have no typ'
+
 /**
  * Checks the `typ` of a token against a list, so that a token made for one purpose does not serve
  * another (RFC 8725 §3.11). Case and an `application/` prefix do not count (RFC 7515 §4.1.9).
@@ -119,13 +122,15 @@ function isObject(value: unknown): value is Record<string, unknown> {
 export function checkTokenType(typ: string | undefined, accepted: readonly string[]): void {
   if (typ === undefined) {
     if (!accepted.includes('none')) {
-      throw invalidToken(`typ is absent, expected ${showAll(accepted)}`)
+      throw invalidToken(`typ is absent, expected ${showAll(accepted)}${ADD_NONE}`)
     }
     return
   }
   const name = typ.toLowerCase().replace(/^application\//, '')
   // In the list, `none` stands for an absent `typ`, so a token that says `"typ": "none"` is refused.
   if (name === 'none' || !accepted.includes(name)) {
-    throw invalidToken(`typ ${show(typ)} is not accepted, expected ${showAll(accepted)}`)
+    throw invalidToken(
+      `typ ${show(typ)} is not accepted, expected ${showAll(accepted)} in any case`,
+    )
   }
 }

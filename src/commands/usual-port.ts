@@ -1,10 +1,14 @@
 // Finds a port: the usual one, or any free one when that is taken.
 
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
+import { accepts } from '../lib/connections.ts'
 
 /** The usual ports of what the commands for developers start, on loopback. */
 export const USUAL_PORTS = { service: 8787, signIn: 8788, chatkit: 8789, server: 8790 } as const
+
+/** How long this machine may take to answer, in milliseconds. */
+const ASK_MS = 500
 
 /**
  * Starts something on its usual port, or on any free one when that is taken.
@@ -59,20 +63,6 @@ export function takenLine(port: number, url: string): string {
  * one listen next to somebody who has the port on all addresses.
  */
 async function isTaken(port: number): Promise<boolean> {
-  const answers = await Promise.all(['127.0.0.1', '::1'].map((host) => accepts(host, port)))
+  const answers = await Promise.all(['127.0.0.1', '::1'].map((host) => accepts(host, port, ASK_MS)))
   return answers.includes(true)
-}
-
-/** Whether something listens there. */
-export function accepts(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 500 })
-    const end = (answer: boolean) => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.once('connect', () => end(true))
-    socket.once('error', () => end(false))
-    socket.once('timeout', () => end(false))
-  })
 }

@@ -13,6 +13,7 @@ import {
   withConfigFile,
 } from './env.ts'
 import { consoleProblems } from './file/console-checks.ts'
+import { forgottenFiles } from './file/file-place.ts'
 import { loadConfig } from './file/load-config.ts'
 import type { SecretLookup } from './file/needed-secrets.ts'
 import { ConfigError, formatProblem } from './file/problems.ts'
@@ -65,31 +66,37 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   if (environment && settings && problems.length === 0) {
     return { environment, settings, fromEnvFile: read?.fromFile }
   }
-  throw new SetupError([...new Set(problems)])
+  throw new SetupError([...new Set(problems), ...forgottenFiles(variables)])
 }
 
 /** Everything by which tokens are judged and mapped. */
-export type Rules = Pick<Setup, 'settings'> & Pick<Environment, 'configFile' | 'secret' | 'proxies'>
+export type Rules = Pick<Setup, 'settings'> &
+  Pick<Environment, 'configFile' | 'secret' | 'proxies'> & {
+    /** Lines about other config files that may have been meant. */
+    readonly notes: readonly string[]
+  }
 
 /**
  * The config file, for work that looks at tokens and calls no ChatKit API: API keys need not be set,
  * nor the rest of the environment be right.
  *
  * @param given - as in {@link readSetup}
- * @param configFile - instead of `CONFIG_FILE`
+ * @param file - instead of `CONFIG_FILE`
  * @throws {@link SetupError}
  */
-export function readRules(given?: Variables, configFile?: string): Rules {
+export function readRules(given?: Variables, file?: string): Rules {
   const problems: string[] = []
-  const variables = withConfigFile(given, configFile)
-  const sources = { ...readConfigSources(variables), given: configFile !== undefined }
+  const variables = withConfigFile(given, file)
+  const sources = { ...readConfigSources(variables), given: file !== undefined }
   const instead: SecretLookup = (_, kind) => (kind === 'api_key' ? 'unchecked' : undefined)
   const settings = attempt(() => readSettings(sources, problems, instead), problems)
   const proxies = attempt(() => readProxyVariables(variables), problems)
+  const notes = forgottenFiles(variables)
   if (settings && proxies && problems.length === 0) {
-    return { settings, configFile: sources.configFile, secret: sources.secret, proxies }
+    const { configFile, secret } = sources
+    return { settings, configFile, secret, proxies, notes }
   }
-  throw new SetupError([...new Set(problems)])
+  throw new SetupError([...new Set(problems), ...notes])
 }
 
 /** Self-hosted workflows need our signing keys and our own URL, which their client secrets name. */
@@ -99,7 +106,7 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
   const problems: string[] = []
   if (environment.publicUrl === undefined) {
     problems.push(
-      `PUBLIC_URL: needed by the self-hosted workflow ${selfHosted.name}; set this service's URL, on your own machine http://localhost:8787`,
+      `PUBLIC_URL: needed by the self-hosted workflow ${selfHosted.name}; set this service's URL, on your own machine http://localhost:${environment.port || 8787}`,
     )
   }
   // Instances that share a store must share the keys, or each refuses what the others signed.

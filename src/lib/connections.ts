@@ -1,7 +1,7 @@
 // Makes the connections of calls that go out: straight to the server, or by way of a proxy. It does not decide
 // which calls take a proxy.
 
-import { isIP } from 'node:net'
+import { connect as connectSocket, isIP } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
 import type { Secret } from './secret.ts'
 import { USER_AGENT } from './version.ts'
@@ -73,4 +73,22 @@ const openSocket = buildConnector({ allowH2: false })
 const openToProxy: buildConnector.connector = (target, done) => {
   const { servername, ...unnamed } = target
   return openSocket(isIP(servername ?? '') ? unnamed : target, done)
+}
+
+/**
+ * Whether something listens there.
+ *
+ * @param milliseconds - after which the answer is no
+ */
+export function accepts(host: string, port: number, milliseconds: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectSocket({ host, port, timeout: milliseconds })
+    const end = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => end(true))
+    socket.once('error', () => end(false))
+    socket.once('timeout', () => end(false))
+  })
 }

@@ -52,6 +52,20 @@ const publish = (...signers: KeyPairSigner[]) => {
 }
 
 describe('the key set cannot be fetched', () => {
+  test('the reason of the refusal names the address, what came, and what to mend', async () => {
+    server.jwksBehaviour = { kind: 'answer', status: 404, body: '' }
+    const token = old.token(claimsOf(server.issuer, clock.now()))
+    await expect(service.authenticate(token)).rejects.toMatchObject({
+      code: 'idp_unavailable',
+      reason: `no keys of issuer ${server.issuer}: GET ${server.jwksUri}: answered 404: no key set there; mend the path in \`jwks_uri\``,
+    })
+    clock.advance(6)
+    server.jwksBehaviour = { kind: 'answer', status: 200, body: '<html>' }
+    await expect(service.authenticate(token)).rejects.toMatchObject({
+      reason: expect.stringContaining(`GET ${server.jwksUri}: `),
+    })
+  })
+
   test.each<KeyServerBehaviour['kind']>(['reset', 'answer'])(
     'known keys serve for 24 h of an outage (%s), with at most one fetch in 5 s',
     async (kind) => {

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { placeNotes } from '../../src/config/file/file-place.ts'
+import { forgottenFiles, placeNotes } from '../../src/config/file/file-place.ts'
 import { MINIMAL } from '../config/fixtures.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE, PREPARED, WITHOUT_ENV_FILE } from '../support/service-process.ts'
@@ -142,6 +142,24 @@ describe('the place of a file that was copied', () => {
     ['config/local.yaml', 'https://chat.example.com/schema.json'],
   ])('%s with $schema=%s is right', (file, schema) => {
     expect(notesOf(file, schema)).toEqual([])
+  })
+
+  test('a file of one’s own that CONFIG_FILE does not name is told, and other YAML files are not', () => {
+    const forgotten = (CONFIG_FILE?: string) => forgottenFiles({ CONFIG_FILE }, root)
+    for (const file of ['chatkit-mint.yaml', 'compose.yaml', 'local.yaml']) {
+      const text = file === 'compose.yaml' ? 'services:\n  issuers: {}\n' : 'issuers: []\n'
+      writeFileSync(join(root, 'config', file), text)
+    }
+    expect(forgotten()).toEqual([
+      'CONFIG_FILE: is not set, so config/chatkit-mint.yaml was read, which came with the service; config/local.yaml is there too: set CONFIG_FILE=config/local.yaml',
+    ])
+    expect(forgotten(' ')).toHaveLength(1)
+    expect(forgotten('config/chatkit-mint.yaml')).toEqual([])
+    writeFileSync(join(root, 'config/another.yml'), 'issuers: []\n')
+    expect(forgotten()[0]).toMatch(/another\.yml, config\/local\.yaml are there too/)
+    for (const file of ['another.yml', 'local.yaml']) rmSync(join(root, 'config', file))
+    expect(forgotten()).toEqual([])
+    expect(forgottenFiles({}, join(root, 'nothing'))).toEqual([])
   })
 
   test('an example over the shipped file: a note says where to keep it, in a clone alone', () => {

@@ -38,6 +38,8 @@ test('a self-hosted workflow needs PUBLIC_URL', () => {
     expect.stringMatching(/^PUBLIC_URL: needed by the self-hosted workflow helpdesk/),
   ])
   expect(problems({ STORE_URL: 'memory:', PUBLIC_URL })).toEqual([])
+  const [elsewhere] = problems({ STORE_URL: 'memory:', PORT: '9000' })
+  expect(elsewhere).toMatch(/on your own machine http:\/\/localhost:9000$/)
 })
 
 test('a self-hosted workflow needs SIGNING_KEY_FILE with Redis, and with Redis only', async () => {

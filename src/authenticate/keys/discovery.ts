@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { isLoopback, isSecureUrl } from '../../lib/loopback.ts'
 import { show } from '../../lib/show.ts'
-import { AnswerError, type FetchJson } from './fetch-json.ts'
+import { type FetchJson, isAbsent } from './fetch-json.ts'
 
 const LIFETIME_MS = 3_600_000
 
@@ -31,11 +31,7 @@ export function createDiscovery({
     try {
       return await fetchJson(address)
     } catch (error) {
-      const isAbsent =
-        error instanceof ServiceError &&
-        error.cause instanceof AnswerError &&
-        error.cause.status === 404
-      if (!isAbsent) throw error
+      if (!isAbsent(error)) throw error
       const reason = `${error.reason}: no discovery document there; name \`jwks_uri\` in the config, or mend \`issuer\``
       throw new ServiceError('idp_unavailable', { reason, cause: error.cause })
     }

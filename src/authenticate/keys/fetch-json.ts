@@ -21,6 +21,15 @@ export class AnswerError extends Error {
   }
 }
 
+/** Whether a fetch failed because there is nothing at the address. */
+export function isAbsent(error: unknown): error is ServiceError {
+  return (
+    error instanceof ServiceError &&
+    error.cause instanceof AnswerError &&
+    error.cause.status === 404
+  )
+}
+
 /** GETs a JSON document of an identity provider. */
 export type FetchJson = (url: URL) => Promise<unknown>
 

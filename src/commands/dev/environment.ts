@@ -1,7 +1,8 @@
 // Reads environment and config for `npm run dev`, and refuses whatever would let others reach it.
 
 import { randomBytes } from 'node:crypto'
-import { type Variables, withoutBlanks } from '../../config/env.ts'
+import { type Variables, withConfigFile, withoutBlanks } from '../../config/env.ts'
+import { forgottenFiles } from '../../config/file/file-place.ts'
 import type { SecretLookup } from '../../config/file/needed-secrets.ts'
 import { readSetup, type Setup, SetupError } from '../../config/setup.ts'
 import { isAtLoopback } from '../../config/urls.ts'
@@ -16,6 +17,8 @@ export interface DevSetup extends Setup {
   readonly publicUrl: string | undefined
   /** Whether the environment has the secret, in its variable or in a file. */
   readonly has: (name: string) => boolean
+  /** Lines about other config files that may have been meant. */
+  readonly notes: readonly string[]
 }
 
 /**
@@ -48,7 +51,8 @@ export function readDevSetup(configFile: string | undefined, given?: Variables):
     configFile,
     instead,
   )
-  return { ...setup, publicUrl, has }
+  const notes = forgottenFiles(withConfigFile(variables, configFile))
+  return { ...setup, publicUrl, has, notes }
 }
 
 /** 32 random bytes, base64url. */

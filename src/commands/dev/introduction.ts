@@ -3,7 +3,6 @@
 import { isPlaceholder } from '../../config/file/placeholders.ts'
 import type { IssuerSettings, Settings, WorkflowSettings } from '../../config/settings.ts'
 import type { StoreLocation } from '../../config/store-url.ts'
-import { isAtLoopback } from '../../config/urls.ts'
 import type { Accounts } from '../../embedded/sign-in/accounts.ts'
 import { takenLine, USUAL_PORTS } from '../usual-port.ts'
 import type { DevSetup } from './environment.ts'
@@ -27,7 +26,7 @@ export interface DevFacts {
   readonly remark: string | undefined
   /** Why it mints no session; undefined when it does. */
   readonly refusal: string | undefined
-  /** Servers on this machine that nobody listens at. */
+  /** Servers that nobody listens at. */
   readonly silent: ReadonlySet<string>
 }
 
@@ -57,7 +56,7 @@ Pages that may call it (cors.origins, and the usual ones of Next.js and Vite):
 
 People, and their claims, which fit your config as far as its rules can be read; --account changes them:
 ${Object.entries(facts.accounts).map(personLine).join('\n')}
-${notes(setup.settings)}${refusalLine(facts)}
+${setup.notes.map((line) => `\n${line}\n`).join('')}${notes(setup.settings)}${refusalLine(facts)}
 A token of alice; --claim, --issuer, --audience and --expires-in change it, --help says how:
 ${create}
 
@@ -129,11 +128,4 @@ function notes({ issuers, workflows }: Settings): string {
   ]
   if (!texts.some(isPlaceholder)) return ''
   return '\nPlaceholders of the shipped file (acme.example, wf_replace_me) will do here; npm start refuses them.\n'
-}
-
-/** Addresses of self-hosted servers on this machine. */
-export function localServers({ workflows }: Settings): string[] {
-  return workflows.flatMap((workflow) =>
-    workflow.kind === 'self-hosted' && isAtLoopback(workflow.server) ? [workflow.server] : [],
-  )
 }

@@ -4,14 +4,15 @@ import type { Variables } from '../../config/env.ts'
 import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
 import { consoleClient, WEB_APP } from '../../embedded/sign-in/clients.ts'
 import { startSignIn } from '../../embedded/sign-in/sign-in.ts'
+import { silentServers } from '../../http/server/silent-servers.ts'
 import { createLog } from '../../lib/log.ts'
 import { createService } from '../../service.ts'
 import { createDemoLog } from '../demo/log.ts'
 import { startOnLoopback } from '../loopback-service.ts'
 import type { RunningCommand } from '../run-until-signal.ts'
-import { accepts, onUsualPort, USUAL_PORTS } from '../usual-port.ts'
+import { onUsualPort, USUAL_PORTS } from '../usual-port.ts'
 import { type DevSetup, newSecret, readDevSetup } from './environment.ts'
-import { introduction, localServers } from './introduction.ts'
+import { introduction } from './introduction.ts'
 import type { DevOptions } from './options.ts'
 import { peopleFor, whyNoSession } from './people.ts'
 import { devSettings, isEmbedded, withOwnKeys, withSecrets } from './stand-ins.ts'
@@ -77,12 +78,13 @@ export async function startDev(
   const service = await startOnLoopback(environment.port, make, log)
   const urls = { service: service.url, signIn: signIn.issuer, chatkit: api?.origin }
   const { token, claims, remark } = signIn.makeToken({ sub: 'alice', expires_in: TOKEN_SECONDS })
+  const silent = await silentServers(settings.workflows, environment.proxies.proxyFor)
   return {
     urls,
     introduction: introduction({
       ...{ setup, settings, urls, token, remark, accounts },
       refusal: whyNoSession(settings, claims),
-      silent: await silentServers(localServers(settings)),
+      silent: new Set(silent.map(({ server }) => server)),
     }),
     showRequests: short.showRequests,
     async close() {
@@ -96,16 +98,4 @@ export async function startDev(
 async function chatkitApiFor({ settings, has }: DevSetup) {
   if (!settings.workflows.some((workflow) => isEmbedded(workflow, has))) return undefined
   return await onUsualPort(USUAL_PORTS.chatkit, (free) => startChatKitApi({ port: free }))
-}
-
-/** Those of the addresses that nobody listens at. */
-async function silentServers(servers: readonly string[]): Promise<ReadonlySet<string>> {
-  const silent = new Set<string>()
-  for (const server of servers) {
-    const { hostname, port, protocol } = new URL(server)
-    const usual = protocol === 'https:' ? 443 : 80
-    const host = hostname.replace(/^\[|\]$/g, '')
-    if (!(await accepts(host, Number(port) || usual))) silent.add(server)
-  }
-  return silent
 }

@@ -1,7 +1,7 @@
 // Says what is wrong with the place of a config file that is otherwise right: mistakes of somebody who copies one.
 
-import { existsSync } from 'node:fs'
-import { dirname, relative, resolve } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -18,6 +18,45 @@ const SCHEMA_LINE = /^# yaml-language-server: \$schema=(\S+)/m
  */
 export function placeNotes(file: string, text: string, root = ROOT): string[] {
   return [...schemaNotes(file, text, root), ...shippedNotes(file, root)]
+}
+
+/**
+ * A line for somebody who keeps a file of their own beside the shipped one and has not named it.
+ *
+ * @param variables - the environment
+ * @returns nothing when `CONFIG_FILE` is set, or no other config file is there
+ */
+export function forgottenFiles(
+  { CONFIG_FILE: named }: { readonly CONFIG_FILE?: string | undefined },
+  root = '.',
+): string[] {
+  if (named?.trim()) return []
+  const [first, ...more] = configFilesIn(join(root, 'config'))
+  if (first === undefined) return []
+  const others = [first, ...more].map((name) => `config/${name}`)
+  const are = more.length === 0 ? 'is' : 'are'
+  return [
+    `CONFIG_FILE: is not set, so config/chatkit-mint.yaml was read, which came with the service; ${others.join(', ')} ${are} there too: set CONFIG_FILE=config/${first}`,
+  ]
+}
+
+/** Names of config files but the shipped one; other YAML files there have no `issuers`. */
+function configFilesIn(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  const names = readdirSync(folder).filter((name) => /\.ya?ml$/.test(name))
+  return names
+    .filter((name) => name !== 'chatkit-mint.yaml')
+    .filter((name) => hasIssuers(join(folder, name)))
+    .toSorted()
+}
+
+function hasIssuers(file: string): boolean {
+  try {
+    return /^issuers:/m.test(readFileSync(file, 'utf8'))
+  } catch {
+    // It cannot be read, or is a folder.
+    return false
+  }
 }
 
 function schemaNotes(file: string, text: string, root: string): string[] {

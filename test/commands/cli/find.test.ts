@@ -44,7 +44,7 @@ describe('users find', () => {
     expect(await cli('users', 'find', 'zz')).toEqual({
       code: 0,
       out: 'There are no users here.\n',
-      err: '',
+      err: 'It looks by the beginning of the user or of the subject, in any case.\n',
     })
     expect(JSON.parse((await cli('users', 'find', 'zz', '--json')).out).data).toEqual([])
   })

@@ -56,7 +56,9 @@ async function explain(io: Io, options: Options): Promise<void> {
     const offline = options.offline === true
     const report = await reportOnToken(token, { settings, issuers, asked, offline, now: io.now })
     await (options.json ? printJson(io, report) : show(io, report, rules.configFile))
-    if (!report.accepted) throw refusalOf(report)
+    if (report.accepted) return
+    for (const line of rules.notes) remark(io, line)
+    throw refusalOf(report)
   } finally {
     await dispatcher.destroy()
   }

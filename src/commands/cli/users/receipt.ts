@@ -79,7 +79,14 @@ async function fetchReceipt(io: Io, who: string, { since, output, ...flags }: Fl
     throw new CommandError(EXIT.failed, 'the answer is no receipt; is --url that of this service?')
   }
   if (output === undefined || output === '-') await print(io, receipt)
-  else await save(receipt, output)
+  else {
+    await save(receipt, output)
+    const { length } = content.sessions
+    remark(
+      io,
+      `written to ${output}: ${length} session${length === 1 ? '' : 's'} of ${printable(who)}`,
+    )
+  }
   if (content.sessions.length > 0 || content.generation > 0) return
   remark(io, 'The receipt says that nothing is known of this user. Is the id right?')
 }

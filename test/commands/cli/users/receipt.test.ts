@@ -21,7 +21,7 @@ beforeAll(async () => {
   await secretOf(running, 'alice')
   await revoke(running, 'alice')
   const { code, err } = await cli('alice', ...from(), '--output', receipt)
-  expect([code, err]).toEqual([0, ''])
+  expect([code, err]).toEqual([0, `written to ${receipt}: 1 session of alice\n`])
   writeFileSync(keys, await (await fetch(`${running.url}/.well-known/jwks.json`)).text())
 })
 
