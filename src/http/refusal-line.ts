@@ -1,7 +1,6 @@
 // Says in the log why a request was refused, how bad that is, and which command shows more.
 
 import { type ErrorCode, ServiceError } from '../lib/errors.ts'
-import type { LogFields } from '../lib/log-fields.ts'
 import { reasonOf } from '../lib/show.ts'
 
 const EXPLAIN = 'npx chatkit-mint jwt explain'
@@ -25,10 +24,11 @@ const HELP: Partial<Record<ErrorCode, string>> = {
 
 interface RefusalLine {
   readonly level: 'info' | 'warn' | 'error'
-  readonly fields?: Pick<LogFields, 'code' | 'reason' | 'help' | 'err'>
+  readonly code?: ErrorCode
+  readonly reason?: string
+  readonly help?: string | undefined
+  readonly err?: unknown
 }
-
-const NO_REFUSAL: RefusalLine = { level: 'info' }
 
 /**
  * What the line of a request says besides the request itself. A reason, with those of the errors underneath, says
@@ -38,19 +38,17 @@ const NO_REFUSAL: RefusalLine = { level: 'info' }
  * @param status - of the answer
  */
 export function refusalLine(error: unknown, status: number): RefusalLine {
-  if (!(error instanceof ServiceError)) {
-    return status < 500 ? NO_REFUSAL : { level: 'error', fields: { err: error } }
-  }
+  const level = status < 500 ? 'info' : 'error'
+  if (!(error instanceof ServiceError)) return { level, err: status < 500 ? undefined : error }
   const { code } = error
   // A 404 of a ChatKit server is for the operator: its path is wrong, or it has lost a thread of a user.
   const isLost = code === 'not_found' && error.upstream === 'self-hosted'
-  const fields = {
+  return {
+    // Overload causes many of these lines when CPU time is short.
+    level: code === 'overloaded' || isLost ? 'warn' : level,
     code,
     reason: status < 500 ? error.reason : reasonOf(error),
     help: isLost ? DOCTOR : HELP[code],
     err: code === 'internal_error' ? error : undefined,
   }
-  // Overload causes many of these lines when CPU time is short.
-  if (code === 'overloaded' || isLost) return { level: 'warn', fields }
-  return { level: status < 500 ? 'info' : 'error', fields }
 }

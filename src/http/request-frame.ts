@@ -68,7 +68,7 @@ export function requestFrame(options: FrameParts): MiddlewareHandler<AppEnv> {
 
 function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: number): void {
   const status = c.res.status
-  const { level, fields } = refusalLine(c.error, status)
+  const refused = c.error === undefined && status < 500 ? undefined : refusalLine(c.error, status)
   const route = c.req.routePath
   const trace = c.get('trace')
   const requestId = c.get('requestId')
@@ -78,7 +78,7 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     method: c.req.method,
     route,
     status,
-    code: c.error instanceof ServiceError ? c.error.code : undefined,
+    code: refused?.code,
     milliseconds,
     requestId,
     traceparent: typeof traceparent === 'string' ? traceparent : undefined,
@@ -90,9 +90,9 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
     method: c.req.method,
     route,
     status,
-    code: fields?.code,
-    reason: fields?.reason,
-    help: fields?.help,
+    code: refused?.code,
+    reason: refused?.reason,
+    help: refused?.help,
     user,
     workflow,
     session,
@@ -104,9 +104,9 @@ function logAnswer(c: AppContext, { log, onAnswer }: FrameParts, milliseconds: n
       ms: Math.round(upstream.milliseconds * 10) / 10,
     },
     ms: Math.round(milliseconds * 10) / 10,
-    err: fields?.err,
+    err: refused?.err,
   }
-  log[level](line, 'request')
+  log[refused?.level ?? 'info'](line, 'request')
 }
 
 /**

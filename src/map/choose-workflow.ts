@@ -42,7 +42,8 @@ export function chooseWorkflow(
   for (const workflow of workflows) {
     if (named !== undefined && named !== workflow.name) continue
     const problem = inputProblem(workflow.input, input)
-    const scope = scopeFor(caller, input, problem)
+    // Rules never see input that does not fit its declaration.
+    const scope = scopeOf(caller, problem === undefined ? presentInput(input) : {})
     if (whyRefused(workflow.when, scope) !== undefined) continue
     if (problem === undefined) return { workflow, scope }
     const declared = showAll([...workflow.input.keys()])
@@ -50,11 +51,6 @@ export function chooseWorkflow(
     throw new ServiceError('invalid_request', { reason, detail: `${problem}.` })
   }
   throw notAllowed(workflows, caller, asked)
-}
-
-/** Rules never see input that does not fit its declaration. */
-function scopeFor(caller: VerifiedClaims, input: Input, problem: string | undefined): Scope {
-  return scopeOf(caller, problem === undefined ? presentInput(input) : {})
 }
 
 /**
@@ -80,7 +76,8 @@ function notAllowed(
   { workflow: named, input = {} }: AskedSession,
 ): ServiceError {
   const judged = workflows.map((one) => {
-    const scope = scopeFor(caller, input, inputProblem(one.input, input))
+    const fits = inputProblem(one.input, input) === undefined
+    const scope = scopeOf(caller, fits ? presentInput(input) : {})
     return { name: one.name, why: whyRefused(one.when, scope) }
   })
   const refusals = judged
