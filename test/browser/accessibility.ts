@@ -2,23 +2,33 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Result } from 'axe-core'
 import type { Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { takePicture } from './pictures.ts'
 
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 const SERIOUS: readonly unknown[] = ['serious', 'critical']
 
+/** Of axe: the colours cost as much as all the rest. */
+const RULES = {
+  all: {},
+  colours: { runOnly: ['color-contrast'] },
+  structure: { rules: { 'color-contrast': { enabled: false } } },
+}
+type Rules = keyof typeof RULES
+
 // Only what is wrong leaves the page: all that is right is megabytes of a long one.
-const run = (rules: readonly string[] | undefined) => `axe.run({
+const run = (rules: Rules) => `axe.run({
     resultTypes: ['violations'],
-    ...${JSON.stringify(rules === undefined ? {} : { runOnly: rules })}
+    ...${JSON.stringify(RULES[rules])}
   }).then(({ passes, violations }) => ({ passed: passes.length, violations }))`
 
 /**
  * What axe finds wrong with the page as it is now, of its two worst kinds, with the elements.
  * Evaluated by the debugger, so that the page's content security policy stays as it is.
  *
- * @param rules - all of axe's when absent
+ * @param rules - those to try
  */
-export async function seriousFaults(page: Page, rules?: readonly string[]): Promise<string[]> {
+export async function seriousFaults(page: Page, rules: Rules = 'all'): Promise<string[]> {
   await page.evaluate(AXE)
   const found: { passed: number; violations: Result[] } = await page.evaluate(run(rules))
   const { passed, violations } = found
@@ -26,4 +36,35 @@ export async function seriousFaults(page: Page, rules?: readonly string[]): Prom
   return violations
     .filter(({ impact }) => SERIOUS.includes(impact))
     .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
+}
+
+/** How pages are looked at. The same rules hold in the same colours, so that none is tried twice. */
+const LOOKS: readonly (readonly [string, Look])[] = [
+  ['dark', { viewport: { width: 1920, height: 1080 }, colorScheme: 'dark', rules: 'colours' }],
+  ['phone', { viewport: { width: 390, height: 844 }, colorScheme: 'light', rules: 'structure' }],
+  ['phone-dark', { viewport: { width: 320, height: 640 }, colorScheme: 'dark' }],
+  ['light', { viewport: { width: 1280, height: 860 }, colorScheme: 'light', rules: 'all' }],
+]
+
+interface Look {
+  readonly viewport: { readonly width: number; readonly height: number }
+  readonly colorScheme: 'light' | 'dark'
+  readonly rules?: Rules
+}
+
+/**
+ * Looks at the page as it is now in each size and scheme: axe finds nothing, and it scrolls nowhere sideways.
+ * The context must have `reducedMotion`, so that colours change at once. Ends on a light desk.
+ *
+ * @param name - of the pictures
+ */
+export async function expectReadable(page: Page, name: string): Promise<void> {
+  for (const [look, { viewport, colorScheme, rules }] of LOOKS) {
+    await page.setViewportSize(viewport)
+    await page.emulateMedia({ colorScheme })
+    await takePicture(page, `${name}-${look}`)
+    const scrolled = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+    const faults = rules === undefined ? [] : await seriousFaults(page, rules)
+    expect({ name, look, scrolled, faults }).toEqual({ name, look, scrolled: 0, faults: [] })
+  }
 }

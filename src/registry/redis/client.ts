@@ -94,13 +94,16 @@ function urlAt(asked: string, [host, port]: Node): string {
 const createClient = RedisClient.factory({ RESP: 2 })
 
 async function open(url: string): Promise<RedisConnection> {
-  const client = createClient({
+  const options = {
+    // The factory's decides about the commands alone, and its type leaves no room for this one.
+    RESP: 2,
     url,
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
     commandOptions: { timeout: 0 },
     socket: { connectTimeout: CONNECT_MS, reconnectStrategy: false },
-  })
+  } as const
+  const client = createClient(options)
   const destroy = () => {
     if (client.isOpen) client.destroy()
   }
