@@ -6,7 +6,9 @@ import { note, start, startScripted } from './scripted-server.ts'
 
 const STREAMS = 1000
 
-test('a thousand open streams need one query of the store at a time and little memory, and all end with their sessions', async () => {
+test('a thousand open streams need one query of the store at a time and little memory, and all end with their sessions', {
+  timeout: 60_000,
+}, async () => {
   const { url, opened } = await startScripted()
   const { scene } = await start({ server: url })
   const asked: number[] = []
