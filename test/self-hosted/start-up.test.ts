@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { makeSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
+import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
+import { UnusableSettingError } from '../../src/lib/errors.ts'
 import { PUBLIC_URL, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { leaksIn } from '../support/leaks.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -88,17 +89,29 @@ describe('the process ends with 78 and one line without a part of the key', () =
     ['an algorithm that is not the key’s', () => changed('ES256', () => ({ alg: 'HS256' }))],
   ]
 
-  test.each(bad)('when the key file holds %s', async (_what, make) => {
-    const { text, key } = await make()
-    const SIGNING_KEY_FILE = fileWith('bad.json', text)
-    const ended = await runToEnd({ config, env: { ...env, PUBLIC_URL, SIGNING_KEY_FILE } })
-    expect(ended.code).toBe(78)
-    expect(ended.stderr).toMatch(/^SIGNING_KEY_FILE: .+\n$/)
+  /** The line, and whatever else was said; of a process or of what it calls at its start. */
+  function expectOneLine(line: string, all: string, key: Record<string, unknown>) {
+    expect(line).toMatch(/^SIGNING_KEY_FILE: .+$/)
     const secrets = Object.entries(key)
       .filter(([name]) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'n', 'x', 'y'].includes(name))
       .map(([what, value]) => ({ what, value: String(value) }))
     expect(secrets.length).toBeGreaterThan(1)
-    expect(leaksIn(ended.stderr + ended.stdout, secrets)).toEqual([])
+    expect(leaksIn(all, secrets)).toEqual([])
+  }
+
+  test.each(bad)('when the key file holds %s', async (_what, make) => {
+    const { text, key } = await make()
+    const refused = await readSigningKeys(text, 'SIGNING_KEY_FILE').catch((error) => error)
+    expect(refused).toBeInstanceOf(UnusableSettingError)
+    expectOneLine(refused.message, refused.message, key)
+  })
+
+  test('when the key file holds the half of a key', async () => {
+    const { text, key } = await changed('EdDSA', ({ d }) => ({ d: String(d).slice(0, 20) }))
+    const SIGNING_KEY_FILE = fileWith('bad.json', text)
+    const ended = await runToEnd({ config, env: { ...env, PUBLIC_URL, SIGNING_KEY_FILE } })
+    expect(ended.code).toBe(78)
+    expectOneLine(ended.stderr.trimEnd(), ended.stderr + ended.stdout, key)
   })
 
   test('when the key file does not exist', async () => {
