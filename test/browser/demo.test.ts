@@ -7,6 +7,9 @@ import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './
 
 // `npm run demo`, and a person at its page.
 
+/** Client secrets, tokens and the key. */
+const SECRETS = /ek_\w|eyJ|sk-demo/
+
 /** What a revoke looks like in the console. */
 const REFUSALS = ['403 /v1/sessions', '401 /chatkit/helpdesk']
 
@@ -68,15 +71,34 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
   test('mints for alice, step by step, and nothing secret is on the page or in storage', async () => {
     const page = await signedIn('alice')
     expect(page.url()).toBe(url)
-    const [claims, rule, sent, answer, ...more] = await press(page, 'Mint', 'Minted: ek_')
+    const [claims, rule, sent, answer, ...more] = await press(page, 'Mint', 'Minted: …')
     expect(more).toEqual([])
     expect(claims).toMatch(/sub: alice[\s\S]*groups: \["support"\]/)
     expect(rule).toMatch(/workflow: support\s+when: "support" in claims.groups/)
-    expect(sent).toMatch(/POST \/v1\/chatkit\/sessions\s+Authorization: Bearer sk-….{4}\n/)
-    expect(sent).toMatch(/"user": "alice"[\s\S]*"wf_demo_support"[\s\S]*"plan": "pro"/)
-    expect(answer).toMatch(/200[\s\S]*"client_secret": "ek_.{3}….{4}"/)
+    expect(sent).toMatch(/nothing goes to OpenAI[\s\S]*server: http:\/\/127\.0\.0\.1:\d+\/chatkit/)
+    expect(answer).toMatch(/200[\s\S]*"client_secret": "….{4}"[\s\S]*aud: chatkit:support/)
     await press(page, 'Refresh', 'Refreshed; the session before has ended')
-    expect(await page.content()).not.toMatch(/ek_[\w-]{10}|eyJ|sk-demo/)
+    expect(await page.content()).not.toMatch(SECRETS)
+    expect(await page.evaluate('[{ ...localStorage }, { ...sessionStorage }]')).toEqual([{}, {}])
+  })
+
+  test('offers the hosted workflow last, with the day it ends, and shows what goes to its API', async () => {
+    const page = await signedIn('alice')
+    const workflows = page.getByLabel('Workflow', { exact: true })
+    expect(await workflows.locator('option').allInnerTexts()).toEqual([
+      'The user’s default',
+      'support',
+      'helpdesk',
+      'general (hosted, ends 2026-11-30)',
+    ])
+    await workflows.selectOption('general')
+    const [, rule, sent, answer] = await press(page, 'Mint', 'Minted: ek_…')
+    expect(rule).toMatch(/workflow: general\s+when: true, for everybody/)
+    expect(sent).toMatch(/POST \/v1\/chatkit\/sessions\s+Authorization: Bearer sk-….{4}\n/)
+    expect(sent).toMatch(/"user": "alice"[\s\S]*"wf_demo_general"[\s\S]*"plan": "pro"/)
+    expect(answer).toMatch(/200[\s\S]*"client_secret": "ek_….{4}"/)
+    await press(page, 'Refresh', 'Refreshed; the session before has ended')
+    expect(await page.content()).not.toMatch(SECRETS)
     expect(await page.evaluate('[{ ...localStorage }, { ...sessionStorage }]')).toEqual([{}, {}])
   })
 
@@ -117,10 +139,10 @@ describe.runIf(wantsChromium())('the demo page (needs Chromium)', () => {
     await press(page, 'Mint', 'Minted')
   })
 
-  test('shows bob his own default, what is not his, and the self-hosted one', async () => {
+  test('shows bob his own default, what is not his, and another by name', async () => {
     const page = await signedIn('bob')
     const [, rule] = await press(page, 'Mint', 'Minted')
-    expect(rule).toMatch(/not support[\s\S]*workflow: general/)
+    expect(rule).toMatch(/not support[\s\S]*workflow: helpdesk/)
     await page.getByLabel('Workflow', { exact: true }).selectOption('support')
     const refused = await press(page, 'Mint', 'Refused: workflow_not_allowed')
     expect(refused[1]).toContain('“support” is not for this user')

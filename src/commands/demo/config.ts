@@ -1,8 +1,8 @@
 // The demo's config file.
 
 /**
- * The demo's config file: three workflows, of which only people in support may use the first and the
- * last has a server of its own, admins, and their console.
+ * The demo's config file: two self-hosted workflows, of which only people in support may use the first, a
+ * hosted one, admins, and their console.
  *
  * @param issuer - of the embedded sign-in
  * @param server - of the sample ChatKit server
@@ -17,19 +17,22 @@ issuers:
 user: 'claims.sub'
 workflows:
   support:
-    id: wf_demo_support
+    server: ${server}
     when: '"support" in claims.groups'
     input: { page: { type: string, max_length: 200 } }
     state_variables:
       plan: 'claims.plan'
       page: 'has(input.page) ? input.page : ""'
-  general:
-    id: wf_demo_general
-    state_variables: { plan: 'claims.plan' }
-    rate_limits: { max_requests_per_1_minute: 30 }
   helpdesk:
     server: ${server}
     state_variables: { plan: 'claims.plan' }
+  general: # OpenAI runs hosted workflows until 2026-11-30
+    id: wf_demo_general
+    input: { page: { type: string, max_length: 200 } }
+    state_variables:
+      plan: 'claims.plan'
+      page: 'has(input.page) ? input.page : ""'
+    rate_limits: { max_requests_per_1_minute: 30 }
 admins:
   when: '"chatkit-admin" in claims.roles'
 console:

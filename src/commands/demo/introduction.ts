@@ -7,7 +7,7 @@ export interface DemoFacts {
   /** The port that the service was to have; 0 for any. */
   readonly port: number
   /** Addresses of the four servers. */
-  readonly urls: Readonly<Record<'service' | 'signIn' | 'chatkit' | 'server', string>>
+  readonly urls: Readonly<Record<'service' | 'signIn' | 'server' | 'chatkit', string>>
   /** Access tokens. */
   readonly tokens: { readonly alice: string; readonly bob: string; readonly ada: string }
   /** Body of the answer to the first mint, as it was received. */
@@ -48,38 +48,44 @@ chatkit-mint demo: everything runs on this machine, in memory; no key, no networ
 
   ${urls.service}  the service: takes a user's token, answers with a ChatKit client secret.
   ${urls.signIn}  the sign-in: an OpenID provider that knows alice, bob, and ada, who is an admin.
-  ${urls.chatkit}  the ChatKit API: stands in for OpenAI's, creates the sessions of hosted workflows.
-  ${urls.server}  a ChatKit server of one's own, unguarded like the samples: for the workflow "helpdesk".
+  ${urls.server}  the ChatKit server: one's own, unguarded like the samples; runs the workflows "support" and "helpdesk".
+  ${urls.chatkit}  the ChatKit API: stands in for OpenAI's, which runs hosted workflows until 2026-11-30.
 ${takenLine(port, urls.service)}
 Open ${urls.service}/demo in a browser: sign in as alice or bob, mint, revoke, chat, and see each step.
 The admin console is at ${urls.service}/admin: sign in as ada.
 
-alice has signed in, and the service has minted a session for her:
+alice has signed in, and the service has minted a session of a self-hosted workflow for her:
 
 ${answer}
 
 Lines to paste into another terminal; the tokens in them are good for 12 hours.
 
-Another session for alice, whose default workflow is "support", a hosted one (OpenAI runs those until 2026-11-30):
+Another session for alice, whose default workflow is "support", on one's own server:
 ${mint(tokens.alice)}
 
-alice writes to the self-hosted workflow "helpdesk": the gateway lets her through, and streams the answer:
+alice writes to "helpdesk", which runs there as well: the gateway lets her through, and streams the answer:
 ${chat(tokens.alice, message)}
 
 bob asks that server for its threads, which it would all show him, and sees only his own:
 ${chat(tokens.bob, { type: 'threads.list', params: {} })}
 
-bob is not in the group "support", so his default is "general":
+bob is not in the group "support", so his default is "helpdesk":
 ${mint(tokens.bob)}
 
-alice asks for a workflow by name:
-${withBody(tokens.alice, { workflow: 'general' })}
-
-alice says which page she is on; the config makes a state variable of it:
+alice says which page she is on; the config makes a state variable of it, for the server to read:
 ${withBody(tokens.alice, { input: { page: '/invoices' } })}
 
 bob asks for a workflow that is not his, and is refused:
 ${withBody(tokens.bob, { workflow: 'support' })}
+
+alice asks for "general" by name: an existing hosted workflow, which ends on 2026-11-30:
+${withBody(tokens.alice, { workflow: 'general' })}
+
+bob asks for it too, and says which page he is on:
+${withBody(tokens.bob, { workflow: 'general', input: { page: '/prices' } })}
+
+What the ChatKit API was sent for these two, user, workflow and state variables included:
+curl -sS ${urls.chatkit}/_embedded/requests
 
 ada, who is an admin, takes alice's sessions back, for an hour; then try alice's first line again:
 ${admin('POST', '/users/alice/revoke', { block_seconds: 3600 })}
@@ -90,9 +96,6 @@ ${admin('GET', '/audit')}
 
 ada lifts the block:
 ${admin('DELETE', '/users/alice/block')}
-
-What the ChatKit API was sent, user, workflow and state variables included:
-curl -sS ${urls.chatkit}/_embedded/requests
 
 Is the service ready?
 curl -sS -i ${urls.service}/readyz

@@ -62,8 +62,8 @@ export async function startDemo(): Promise<RunningCommand> {
       urls: {
         service: service.url,
         signIn: signIn.issuer,
-        chatkit: api.origin,
         server: server.origin,
+        chatkit: api.origin,
       },
       tokens: { alice, bob, ada },
       answer,

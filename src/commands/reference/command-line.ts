@@ -8,7 +8,7 @@ import { table } from './table.ts'
 /** What npm starts in the folder of the service. */
 export const NPM_COMMANDS: Readonly<Record<string, string>> = {
   'npm run demo':
-    'Everything on one machine, without a key or network: the service, a sign-in, a ChatKit API and a ChatKit server. It mints one session and prints lines of `curl` to paste. Runs until Ctrl-C.',
+    'Everything on one machine, without a key or network: the service, a sign-in, a ChatKit server and a ChatKit API. It mints one session of a self-hosted workflow and prints lines of `curl` to paste. Runs until Ctrl-C.',
   'npm run dev -- --config FILE':
     'The service with a config file of your own and a sign-in that asks nobody for a password, on this machine alone. It prints lines of `curl` to paste; `token create` makes tokens for it. Runs until Ctrl-C.',
   'npm start':

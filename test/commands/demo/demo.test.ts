@@ -46,6 +46,13 @@ function urlsOf(demo: Spawned): string[] {
   return [...demo.stdout().matchAll(/^ {2}(http:\/\/\S+) {2}/gm)].map(([, url]) => url ?? '')
 }
 
+/** The workflow and the user of a whole answer to a mint; a hosted client secret is no JWT and throws. */
+function selfHostedSession(answer = '') {
+  const [, secret = ''] = /^\{"client_secret":"([\w.-]+)"\}$/.exec(answer) ?? []
+  const { aud, sub } = decodeJwt(secret)
+  return { workflow: String(aud).replace('chatkit:', ''), user: sub }
+}
+
 let demo: Spawned
 beforeAll(async () => {
   const spies = [SAY_WHEN_LISTENING, SAY_WHEN_CONNECTING].flatMap((spy) => ['--import', spy])
@@ -58,7 +65,18 @@ describe('what it prints', () => {
       .stdout()
       .split('\n')
       .filter((line) => line.includes('client_secret"'))
-    expect(answers).toEqual([expect.stringMatching(/^\{"client_secret":"ek_[\w-]{20,}"\}$/)])
+    expect(answers).toHaveLength(1)
+    expect(selfHostedSession(answers[0])).toEqual({ workflow: 'support', user: 'alice' })
+  })
+
+  test('self-hosted workflows first, and the hosted one after them, with the day it ends', () => {
+    const printed = demo.stdout()
+    const hosted = printed.indexOf('{"workflow":"general"}')
+    expect(hosted).toBeGreaterThan(printed.lastIndexOf('/chatkit/helpdesk'))
+    expect(printed.slice(0, hosted)).toMatch(/hosted workflow, which ends on 2026-11-30:\ncurl .*$/)
+    const servers = Array.from(printed.matchAll(/ {2}the (ChatKit \w+): .*/g))
+    expect(servers.map(([, name]) => name)).toEqual(['ChatKit server', 'ChatKit API'])
+    expect(servers[1]?.[0]).toContain('hosted workflows until 2026-11-30')
   })
 
   test('no colour where there is no terminal, whatever the environment wants', () => {
@@ -67,19 +85,20 @@ describe('what it prints', () => {
 
   test('one sentence for each of the four that run, and how to end it', () => {
     const sentences = demo.stdout().match(/^ {2}http:\/\/\S+ {2}the .+\.$/gm)
-    expect(sentences).toHaveLength(3)
+    expect(sentences).toHaveLength(4)
     expect(demo.stdout()).toContain('Ctrl-C')
   })
 
   test('addresses that answer', async () => {
-    const [service, signIn, chatkit] = urlsOf(demo)
+    const [service, signIn, server, chatkit] = urlsOf(demo)
     const paths = [
       `${service}/livez`,
       `${signIn}/.well-known/openid-configuration`,
+      `${server}/_embedded/requests`,
       `${chatkit}/_embedded/requests`,
     ]
     const answers = await Promise.all(paths.map((url) => fetch(url)))
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
   })
 
   test('lines to paste that are whole, with tokens good for hours; the first one mints', () => {
@@ -127,7 +146,7 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
 
   test('the first mints another session than the one shown', () => {
     const first = pasted[0]?.answer ?? ''
-    expect(first).toMatch(/^\{"client_secret":"ek_[\w-]{20,}"\}$/)
+    expect(selfHostedSession(first)).toEqual({ workflow: 'support', user: 'alice' })
     expect(demo.stdout()).not.toContain(first)
   })
 
@@ -177,22 +196,34 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
     expect(answersTo('/readyz')).toEqual([expect.stringMatching(/^HTTP\/1\.1 200 OK/)])
   })
 
-  test('what the API was sent shows defaults, choice and input at work', () => {
+  test('bob’s default is another workflow than alice’s, and a page may be said for it', () => {
+    const sessionsOf = (line: RegExp) =>
+      pasted.filter((one) => line.test(one.line)).map(({ answer }) => selfHostedSession(answer))
+    const defaults = sessionsOf(/^curl -sS -X POST \S+\/v1\/sessions -H '[^']+'$/)
+    expect(defaults).toEqual([
+      { workflow: 'support', user: 'alice' },
+      { workflow: 'helpdesk', user: 'bob' },
+    ])
+    const withPage = sessionsOf(/ -d '\{"input":\{"page":"\/invoices"\}\}'$/)
+    expect(withPage).toEqual([{ workflow: 'support', user: 'alice' }])
+  })
+
+  test('what the API was sent shows the hosted sessions alone, with choice and input at work', () => {
     const [requests = ''] = answersTo('/_embedded/requests')
     const { data } = JSON.parse(requests) as { data: { path: string; body: object }[] }
-    const sent = (user: string, id: string, variables: object) => ({
+    const sent = (user: string, variables: object) => ({
       user,
-      workflow: { id, state_variables: variables, tracing: { enabled: false } },
+      workflow: {
+        id: 'wf_demo_general',
+        state_variables: variables,
+        tracing: { enabled: false },
+      },
+      rate_limits: { max_requests_per_1_minute: 30 },
     })
-    const support = (page: string) => sent('alice', 'wf_demo_support', { plan: 'pro', page })
-    const limits = { rate_limits: { max_requests_per_1_minute: 30 } }
     const creates = data.filter(({ path }) => path.endsWith('/sessions'))
     expect(creates.map(({ body }) => body)).toEqual([
-      support(''),
-      support(''),
-      { ...sent('bob', 'wf_demo_general', { plan: 'free' }), ...limits },
-      { ...sent('alice', 'wf_demo_general', { plan: 'pro' }), ...limits },
-      support('/invoices'),
+      sent('alice', { plan: 'pro', page: '' }),
+      sent('bob', { plan: 'free', page: '/prices' }),
     ])
   })
 
@@ -260,7 +291,7 @@ describe('when the usual ports are taken', () => {
     expect(ports).toHaveLength(4)
     for (const port of ['8787', '8788', '8789', '8790']) expect(ports).not.toContain(port)
     expect(demo.stdout()).toContain('\nPort 8787 is taken, so the service is at another;')
-    expect(demo.stdout()).toContain('"client_secret":"ek_')
+    expect(demo.stdout()).toContain('"client_secret":"eyJ')
     await end(demo)
   })
 })

@@ -47,12 +47,12 @@ export function enable(id, enabled) {
 }
 
 /**
- * No more of a secret than tells two apart.
+ * No more of a secret than tells two apart, and a hosted one (`ek_`) from a self-hosted one.
  *
  * @param {string} secret
  */
 export function masked(secret) {
-  return `${secret.slice(0, 6)}…${secret.slice(-4)}`
+  return `${secret.startsWith('ek_') ? 'ek_' : ''}…${secret.slice(-4)}`
 }
 
 /**
