@@ -11,7 +11,7 @@ const ALONE = [
   'test/{gateway,self-hosted}/thousand-streams.test.ts',
 ]
 
-/** Tests that wait more than they work, or count CPU and no time: three neighbours do them no harm. */
+/** Tests that wait more than they work, or count CPU and no time: neighbours do them no harm. */
 const WAITING = [
   'test/{bench,cost}/**/*.test.ts',
   'test/chatkit/hosted/lanes.test.ts',
@@ -135,7 +135,7 @@ export default defineConfig({
           ...common,
           name: 'waiting',
           include: WAITING,
-          maxWorkers: 4,
+          maxWorkers: 5,
           sequence: { groupOrder: 2 },
         },
       },

@@ -18,7 +18,7 @@ const BUSY = 0.5
 
 function bench(...commandLine: readonly string[]) {
   const json = join(scratchFolder(), 'figures.json')
-  const shortest = ['--quick', '--rounds=1', '--scale=0.02', '--json', json]
+  const shortest = ['--quick', '--rounds=1', '--scale=0.05', '--json', json]
   const ran = spawnSync(NODE, [ENTRY, ...shortest, ...commandLine], { encoding: 'utf8' })
   return { ...ran, found: JSON.parse(readFileSync(json, 'utf8')) }
 }
