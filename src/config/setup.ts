@@ -66,7 +66,8 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   if (environment && settings && problems.length === 0) {
     return { environment, settings, fromEnvFile: read?.fromFile }
   }
-  throw new SetupError([...new Set(problems), ...forgottenFiles(variables)])
+  // First, since it explains what is wrong with a file that nobody meant.
+  throw new SetupError([...forgottenFiles(variables), ...new Set(problems)])
 }
 
 /** Everything by which tokens are judged and mapped. */

@@ -109,10 +109,13 @@ class Assistant extends ChatKitServer<ChatKitContext> {
 }
 
 /** One line, without the token. jose's message may repeat a name from the token's header, hence the quotes. */
-function refusal(error: unknown, { issuer, audience }: Expected): string {
+function refusal(
+  error: unknown,
+  { issuer, audience, keysUrl = '.well-known/jwks.json' }: Expected,
+): string {
   const { message, cause } = error instanceof Error ? error : new Error(String(error))
   const why = JSON.stringify(cause instanceof Error ? `${message}: ${cause.message}` : message)
-  return `401, the token was refused: ${why} (issuer ${issuer}, audience ${audience})\n`
+  return `401, the token was refused: ${why} (issuer ${issuer} with its keys at ${keysUrl}, audience ${audience})\n`
 }
 
 /** @returns the server, which the caller lets listen */

@@ -64,7 +64,7 @@ test('answers the gateway alone, and each user for their own threads', async () 
   onTestFinished(() => refused.mockRestore())
   expect((await asAt(url, { secret: 'a-bad-token' })(get)).status).toBe(401)
   const line =
-    /^401, the token was refused: "Invalid Compact JWS" \(issuer http\S+, audience http\S+\)\n$/
+    /^401, the token was refused: "Invalid Compact JWS" \(issuer http\S+ with its keys at \.well-known\/jwks\.json, audience http\S+\)\n$/
   expect(refused.mock.calls).toEqual([[expect.stringMatching(line)]])
   const bob = await userNamed('bob')
   expectProblem(await answerOf(await bob(get)), 404, 'not_found')

@@ -50,7 +50,7 @@ export function refusalOf({
 
 function adviceOn(status: number, { workflow, url }: NamedRequest): string {
   if (status === 401 || status === 403) {
-    return '; it refuses the token of this service: look at the issuer, audience and address of keys that it expects'
+    return '; it refuses the token of this service: the audience is that address to the letter (a wrong path or slash shows here, too), the issuer PUBLIC_URL, where the keys are at /.well-known/jwks.json'
   }
   if (status === 404 && url === workflow.server) {
     return '; the path is wrong, or the server no longer has the thread that was asked for'

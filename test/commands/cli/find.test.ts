@@ -43,8 +43,8 @@ describe('users find', () => {
   test('says in a sentence that nobody is found, and prints no table', async () => {
     expect(await cli('users', 'find', 'zz')).toEqual({
       code: 0,
-      out: 'There are no users here.\n',
-      err: 'It looks by the beginning of the user or of the subject, in any case.\n',
+      out: 'There are no users whose user or subject begins with that here.\n',
+      err: '',
     })
     expect(JSON.parse((await cli('users', 'find', 'zz', '--json')).out).data).toEqual([])
   })

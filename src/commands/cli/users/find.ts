@@ -7,7 +7,7 @@ import { MAX_USER_CHARACTERS } from '../../../lib/ids.ts'
 import { printPage } from '../answers.ts'
 import { examples } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, printJson, remark, time } from '../output.ts'
+import { jsonOption, printJson, time } from '../output.ts'
 import { type ListFlags, pageOptions, readList } from '../pages.ts'
 import { expectAnswer } from '../target/service-client.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
@@ -47,10 +47,8 @@ export function findUsers(io: Io): Command {
         ),
       )
       if (flags.json) return await printJson(io, page)
-      await printPage(io, page, { what: 'users', head: HEAD, row: rowOf })
-      if (q !== undefined && page.data.length === 0) {
-        remark(io, 'It looks by the beginning of the user or of the subject, in any case.')
-      }
+      const what = q === undefined ? 'users' : 'users whose user or subject begins with that'
+      await printPage(io, page, { what, head: HEAD, row: rowOf })
     },
   )
 }
