@@ -57,16 +57,28 @@ interface Look {
   readonly rules?: Rules
 }
 
+const TWO_FRAMES =
+  'new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))'
+
+/**
+ * Changes the colours, and waits until they are drawn. The context must have `reducedMotion`, or they
+ * change in a while.
+ */
+export async function showIn(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
+  await page.emulateMedia({ colorScheme })
+  await page.evaluate(TWO_FRAMES)
+}
+
 /**
  * Looks at the page as it is now in each size and scheme: axe finds nothing, and it scrolls nowhere sideways.
- * The context must have `reducedMotion`, so that colours change at once. Ends on a light desk.
+ * Ends on a light desk. See {@link showIn} for the context.
  *
  * @param name - of the pictures
  */
 export async function expectReadable(page: Page, name: string): Promise<void> {
   for (const [look, { viewport, colorScheme, rules }] of LOOKS) {
     await page.setViewportSize(viewport)
-    await page.emulateMedia({ colorScheme })
+    await showIn(page, colorScheme)
     await takePicture(page, `${name}-${look}`)
     // Charts are drawn anew for the new width.
     const scrolled = () => page.evaluate('document.documentElement.scrollWidth - innerWidth')

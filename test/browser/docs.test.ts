@@ -4,7 +4,7 @@ import { guideNames } from '../docs/samples.ts'
 import { freePort } from '../support/registry/redis.ts'
 import { startService, tokenFor } from '../support/running-service.ts'
 import { forAllTests } from '../support/started.ts'
-import { seriousFaults } from './accessibility.ts'
+import { seriousFaults, showIn } from './accessibility.ts'
 import { type OpenOptions, type OpenPage, startBrowser, wantsChromium } from './chromium.ts'
 import { takePicture } from './pictures.ts'
 
@@ -76,7 +76,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
         expect({ path, faults }).toEqual({ path, faults: [] })
         if (!COLOURED.includes(path)) continue
         for (const colorScheme of ['light', 'dark'] as const) {
-          await page.emulateMedia({ colorScheme })
+          await showIn(page, colorScheme)
           const pale = await seriousFaults(page, 'colours')
           expect({ path, colorScheme, pale }).toEqual({ path, colorScheme, pale: [] })
         }
