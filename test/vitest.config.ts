@@ -135,6 +135,7 @@ export default defineConfig({
           ...common,
           name: 'waiting',
           include: WAITING,
+          isolate: false,
           maxWorkers: 5,
           sequence: { groupOrder: 2 },
         },
