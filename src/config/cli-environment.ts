@@ -24,7 +24,7 @@ export interface CliEnvironment
   readonly serviceUrl: string | undefined
   /** The sign-in of `npm run dev` or of the demo, without a trailing slash. */
   readonly signInUrl: string
-  /** Of `login`; undefined for the one named `default`. */
+  /** The profile that `login` made; undefined for the one named `default`. */
   readonly profile: string | undefined
   /** Folder of this user's settings, an absolute path; undefined when the environment names none. */
   readonly settingsFolder: string | undefined

@@ -1,6 +1,6 @@
 // For commands that are set up by the environment alone: an argument that would be ignored is refused.
 
-/** Of sysexits.h. */
+/** The exit code of sysexits.h for a wrong command line. */
 const EX_USAGE = 64
 
 /**

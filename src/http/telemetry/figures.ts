@@ -112,7 +112,7 @@ export function createFigures({
   }
 
   return {
-    /** Of intervals that have ended, oldest first; an interval in which no instance wrote is not there. */
+    /** The intervals that have ended, oldest first; an interval in which no instance wrote is not there. */
     async samples(range: FiguresRange = 'hour'): Promise<readonly FiguresSample[]> {
       const { seconds, most } = RANGES[range]
       const until = beginOf(unixSeconds(now) - SETTLED_SECONDS, seconds)
@@ -130,7 +130,7 @@ export function createFigures({
         instances: instancesOf(found, { self: instance, now: unixSeconds(now) }),
       }
     },
-    /** Of all instances; undefined while the store does not say. */
+    /** Sum of all instances; undefined while the store does not say. */
     activeSessions: async () => (await snapshot()).activeSessions,
     upstreams: breakers,
     start: schedule,

@@ -39,7 +39,7 @@ export function clearSteps() {
 }
 
 /**
- * What the service and the ChatKit API noted of a request; the demo's own call.
+ * The notes of service and ChatKit API on a request, fetched by the demo’s own call.
  *
  * @param {string | null} requestId
  * @returns {Promise<Trace>}

@@ -48,7 +48,7 @@ function mount(chatKitFetch) {
   widget.setOptions({
     api: {
       url: `${location.origin}/chatkit/helpdesk`,
-      // What ChatKit takes where no domain is registered: on localhost.
+      // ChatKit takes this key where no domain is registered: on localhost.
       domainKey: 'local-dev',
       fetch: chatKitFetch,
     },
