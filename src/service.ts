@@ -102,6 +102,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const app = await appOf(options, parts, context)
   const shedding = startShedding({
     mintLimiter,
+    storeWaitedMs: registry.waitedMs,
     origins: originsOf(options.settings, options.environment.publicUrl),
     log: options.log,
     draining: draining.signal,

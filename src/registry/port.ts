@@ -39,9 +39,9 @@ import type {
  *   `synchronous=FULL`, acknowledged by the Redis primary; `memory:` until the process ends). Counts of
  *   rate limits and of {@link addFigures} are the exception: a power failure may take SQLite's last ones.
  *   With `?replicas=N`, `revoke`, `beginCancel` and `markLogout` are acknowledged by N replicas too.
- * - If a store cannot answer (down, slow, full, read-only, corrupt), the method throws
+ * - If a store cannot answer (down, hanging, full, read-only, corrupt), the method throws
  *   `store_unavailable` within 300 ms, or within 3 s where it waits for replicas, and leaves nothing
- *   half done. A caller may repeat every call.
+ *   half done. One that is slow, but goes on answering, has 2 s. A caller may repeat every call.
  * - No step gets slower as other users' sessions grow, and nothing grows without bound.
  * - Strings are well-formed Unicode; a user is at most 512 characters.
  * - A session is live when it is `active` and `now < expiresAt`; a block holds while `now < until`.
@@ -214,6 +214,8 @@ export interface Registry {
   readFigures(query: IntervalQuery): Promise<readonly IntervalFigures[]>
   /** Throws `store_unavailable` when a write would fail now. */
   check(): Promise<void>
+  /** Milliseconds that the oldest call under way has waited; 0 where this process does the work itself. */
+  waitedMs(): number
   close(): Promise<void>
 }
 

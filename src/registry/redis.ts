@@ -38,7 +38,7 @@ return redis.call('GET', kept) or ''`)
  * The registry in Redis 7 or Valkey. It starts even if Redis is down: until Redis answers, each method
  * throws `store_unavailable`, except the counters, which go on in memory.
  *
- * @param callMs - how long one call may take, in milliseconds; 250 when absent
+ * @param callMs - how long Redis may be silent while calls are under way, in milliseconds; 250 when absent
  */
 export function createRedisRegistry({
   url,
@@ -63,6 +63,7 @@ export function createRedisRegistry({
     ...createIntervalFigures(link),
     ...createMemories(link),
     check: link.check,
+    waitedMs: link.waitedMs,
     async close() {
       link.close()
     },

@@ -77,6 +77,7 @@ export function createSqliteRegistry({
     async check() {
       await relaxed.write((sql) => sql.run(HEALTH_WRITE))
     },
+    waitedMs: () => 0,
     async close() {
       for (const one of [connections.relaxed, connections.durable]) if (one.isOpen) one.close()
     },

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { FIRST_LEASE_MS } from '../../src/registry/port.ts'
 import {
@@ -11,6 +12,7 @@ import {
 } from '../contracts/registry-fixtures.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, everyCall, redisInstances } from '../support/registry/redis-instances.ts'
+import { startTcpProxy } from '../support/registry/tcp-proxy.ts'
 import { forEachTest } from '../support/started.ts'
 
 const refused = { code: 'store_unavailable' }
@@ -50,6 +52,27 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await answers(registry)
     expect((await registry.readStanding(standingQuery('carol'))).generation).toBe(0)
   }, 10_000)
+
+  it('is waited for while it answers steadily, each call 400 ms late, and refused once it stops', async () => {
+    const proxy = await startTcpProxy(redis.port)
+    const slow = await instances.answering(`redis://127.0.0.1:${proxy.port}`)
+    const took: number[] = []
+    const calls: Promise<unknown>[] = []
+    for (let at = 0; at < 50; at++) {
+      proxy.delay(Math.min(20 * at, 400))
+      const begun = performance.now()
+      const call = slow.record(entry({ id: `s${at}` }))
+      calls.push(call.then(() => took.push(performance.now() - begun)))
+      await sleep(20)
+    }
+    await Promise.all(calls)
+    expect(Math.max(...took)).toBeGreaterThan(400)
+    redis.freeze()
+    await expect(slow.record(entry({ id: 'none' }))).rejects.toMatchObject(refused)
+    await expect(slow.getSession('s1')).rejects.toMatchObject(refused)
+    redis.thaw()
+    proxy.close()
+  })
 
   it('is found again after it hung for long, although the connections were given up', async () => {
     redis.freeze()

@@ -65,6 +65,64 @@ test('a call that was late because this process was busy is answered, and Redis 
   expect(await call()).toBe('next')
 })
 
+test('calls that are answered in turn are all waited for, however late the last one is', async () => {
+  let turn = Promise.resolve()
+  const { call } = await linkTo(() => {
+    turn = turn.then(() => sleep(CALL_MS / 3))
+    return turn.then(() => 'in turn')
+  })
+  const begun = performance.now()
+  expect(await Promise.all(Array.from({ length: 30 }, call))).toEqual(Array(30).fill('in turn'))
+  expect(performance.now() - begun).toBeGreaterThan(5 * CALL_MS)
+})
+
+test('when answers stop, the calls under way are refused together, and the next ones at once', async () => {
+  let turn = Promise.resolve()
+  let left = 10
+  const { call } = await linkTo(() => {
+    turn = left-- > 0 ? turn.then(() => sleep(CALL_MS / 3)) : new Promise(() => undefined)
+    return turn.then(() => 'in turn')
+  })
+  const reasons: unknown[] = []
+  const calls = Array.from({ length: 30 }, () =>
+    call().catch(({ reason }: { readonly reason: unknown }) => reasons.push(reason)),
+  )
+  await Promise.all(calls)
+  expect(reasons).toEqual(Array(20).fill('Redis: no answer within 50 ms'))
+  await expect(call()).rejects.toMatchObject({ ...refused, reason: 'not connected to Redis' })
+})
+
+test('answers that take six times as long are waited for while this process is busy', async () => {
+  const { call } = await linkTo(() => sleep(6 * CALL_MS, 'late'))
+  for (let turn = 0; turn < 3; turn++) {
+    const calls = [call(), call()]
+    const until = performance.now() + 6 * CALL_MS
+    while (performance.now() < until);
+    expect(await Promise.all(calls)).toEqual(['late', 'late'])
+  }
+})
+
+test('a call whose turn does not come in 2 s is refused alone', async () => {
+  const never = new Promise(() => undefined)
+  let first = true
+  const { call } = await linkTo(() => {
+    if (!first) return Promise.resolve('in turn')
+    first = false
+    return never
+  })
+  let over = false
+  const late = expect(call()).rejects.toMatchObject({ reason: 'Redis: slow: no turn in 2000 ms' })
+  void late.then(() => {
+    over = true
+  })
+  while (!over) {
+    expect(await call()).toBe('in turn')
+    await sleep(5)
+  }
+  await late
+  expect(await call()).toBe('in turn')
+})
+
 test('a call that nobody answers is refused, and the next ones at once', async () => {
   const { call } = await linkTo(() => new Promise(() => undefined))
   const reason = 'Redis: no answer within 50 ms'

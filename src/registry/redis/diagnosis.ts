@@ -39,6 +39,7 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/CLUSTERDOWN|TRYAGAIN|ASK /, 'the cluster does not serve the slot of our keys'],
   [/MOVED/, 'another node has our keys; a cluster needs ?cluster=true'],
   [/max number of clients/, 'it takes no more clients'],
+  [/slow: no turn/, 'it is slow: calls wait too long for their turn'],
   [/no answer|timeout|ETIMEDOUT|UNREACH/i, 'it does not answer in time'],
   [
     /ECONNRESET|EPIPE|EPROTO|ERR_SSL|Socket closed/,

@@ -5,13 +5,13 @@ import { HASH_TAG, type RedisConnection, type Script } from './client.ts'
 import { causeOf, createDiagnosis } from './diagnosis.ts'
 import { createKeeper } from './keeper.ts'
 import { script } from './keys.ts'
-import { within } from './patience.ts'
+import { createPatience } from './patience.ts'
 import { createReplicated } from './replicated.ts'
 
 /** Runs steps in Redis. Each throws `ServiceError` `store_unavailable`, whatever goes wrong. */
 export interface Link {
   /**
-   * Runs one script within {@link CALL_MS}, and reads its reply.
+   * Runs one script, and reads its reply.
    *
    * @param args - its ARGV; KEYS[1] is the hash tag
    * @param read - turns the reply into a record, and throws when it cannot
@@ -24,12 +24,14 @@ export interface Link {
   takeBack: Link['run']
   /** Throws when a script may not write now. */
   check(): Promise<void>
+  /** Milliseconds that the oldest call under way has waited. */
+  waitedMs(): number
   close(): void
 }
 
 type Args = readonly (string | number)[]
 
-/** Milliseconds for one call. With all other work, a refusal then comes within 300 ms. */
+/** Milliseconds of silence after which Redis is down. With all other work, a refusal then comes within 300 ms. */
 const CALL_MS = 250
 
 /** Writes a key that nobody reads, to see whether writes work. */
@@ -39,7 +41,7 @@ const TOUCH = script(`redis.call('SET', key('health'), '1', 'EX', 60)`)
  * @param connect - opens a connection to the primary
  * @param address - host and port, for the log
  * @param replicas - how many must acknowledge a `takeBack`; 0: the primary is enough
- * @param callMs - how long one call may take, in milliseconds
+ * @param callMs - how long Redis may be silent while calls are under way, in milliseconds
  */
 export function createLink({
   connect,
@@ -55,6 +57,7 @@ export function createLink({
   readonly callMs?: number | undefined
 }): Link {
   const diagnosis = createDiagnosis({ address, replicas, log })
+  const patience = createPatience(callMs)
   const keeper = createKeeper({
     connect,
     check: (connection) => evaluate(connection, TOUCH, []),
@@ -64,7 +67,7 @@ export function createLink({
   const replicated = createReplicated({ connect, touch, replicas, callMs, log })
 
   function evaluate(connection: RedisConnection, { sha, text }: Script, args: Args) {
-    return within(callMs, async (isOver) => {
+    return patience.within(async (isOver) => {
       try {
         return await connection.send(commandOf('EVALSHA', sha, args))
       } catch (error) {
@@ -105,6 +108,7 @@ export function createLink({
     run,
     takeBack: replicas === 0 ? run : takeBack,
     check: () => run(TOUCH, [], () => undefined),
+    waitedMs: patience.waitedMs,
     close() {
       keeper.close()
       replicated.close()

@@ -1,45 +1,96 @@
-// Waits for an answer of Redis until a deadline.
+// Tells a Redis that hangs from one that is slow: a hanging one answers nothing at all.
 
-/** A timer that fires this much too late means that the process itself was busy. Milliseconds. */
-const LATE_MS = 20
-const AGAIN_MS = 20
+/** Looks at the calls under way within the time that Redis may be silent. */
+const LOOKS = 5
+/** Milliseconds after which a call is refused although others are answered. */
+const MOST_WAIT_MS = 2_000
 
-/** Redis has not answered in time. */
+/** Redis has not answered anything for so long that it counts as down. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
 }
 
+interface Call {
+  readonly since: number
+  readonly refuse: (error: Error) => void
+}
+
 /**
- * Waits for work that asks Redis. If the process was busy at the deadline, it waits a moment longer: the
- * answer may have arrived unread, or the command may only just have been sent.
+ * Waits for the answers of one connection. Redis gives them in the order of the commands: while any comes,
+ * the calls under way are only waiting for their turn, and a full machine is no outage. When none has come
+ * for so long, all of them are refused.
  *
- * @param work - gets a function that says whether the time is over
- * @throws {@link NoAnswerError} once it is
+ * @param milliseconds - of silence. They count only as far as this process could have heard an answer
  */
-export function within<T>(
-  milliseconds: number,
-  work: (isOver: () => boolean) => Promise<T>,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const due = performance.now() + milliseconds
-    let over = false
-    const refuse = () => {
-      over = true
-      reject(new NoAnswerError(`no answer within ${milliseconds} ms`))
+export function createPatience(milliseconds: number) {
+  const lookMs = milliseconds / LOOKS
+  /** Calls under way, the oldest first. */
+  const calls = new Set<Call>()
+  let silentMs = 0
+  let listenedAt = 0
+  let looking = false
+
+  function look(): void {
+    looking = true
+    // An answer that lies in the socket is read between a timer and the next `setImmediate`.
+    setTimeout(() => setImmediate(judge), lookMs).unref()
+  }
+
+  function judge(): void {
+    looking = false
+    if (calls.size === 0) return
+    const now = performance.now()
+    // While this process was busy, it heard nothing: a look that comes late counts as two, not more.
+    silentMs += Math.min(now - listenedAt, 2 * lookMs)
+    listenedAt = now
+    const hangs = silentMs >= milliseconds
+    for (const { since, refuse } of calls) {
+      if (hangs) refuse(new NoAnswerError(`no answer within ${milliseconds} ms`))
+      else if (now - since > MOST_WAIT_MS) refuse(new Error(`slow: no turn in ${MOST_WAIT_MS} ms`))
+      else break
     }
-    let timer = setTimeout(() => {
-      if (performance.now() - due < LATE_MS) setImmediate(refuse)
-      else timer = setTimeout(() => setImmediate(refuse), AGAIN_MS)
-    }, milliseconds)
-    work(() => over).then(
-      (value) => {
-        clearTimeout(timer)
-        resolve(value)
-      },
-      (error: unknown) => {
-        clearTimeout(timer)
-        reject(error)
-      },
-    )
-  })
+    if (calls.size > 0) look()
+  }
+
+  function listen(): void {
+    silentMs = 0
+    listenedAt = performance.now()
+  }
+
+  return {
+    /**
+     * @param work - gets a function that says whether the time is over
+     * @throws {@link NoAnswerError} when nothing was answered; another error when only this call was not
+     */
+    within: <T>(work: (isOver: () => boolean) => Promise<T>): Promise<T> =>
+      new Promise((resolve, reject) => {
+        if (calls.size === 0) listen()
+        if (!looking) look()
+        const refuse = (error: Error) => {
+          calls.delete(call)
+          reject(error)
+        }
+        const call = { since: performance.now(), refuse }
+        calls.add(call)
+        const heard = () => {
+          calls.delete(call)
+          listen()
+        }
+        work(() => !calls.has(call)).then(
+          (value) => {
+            heard()
+            resolve(value)
+          },
+          (error: unknown) => {
+            heard()
+            reject(error)
+          },
+        )
+      }),
+    /** Milliseconds that the oldest call under way has waited. */
+    waitedMs(): number {
+      const [oldest] = calls
+      return oldest === undefined ? 0 : performance.now() - oldest.since
+    },
+  }
 }

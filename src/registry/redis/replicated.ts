@@ -1,7 +1,7 @@
 // Writes on a separate connection, and answers when enough replicas have the write.
 import type { Log } from '../../lib/log.ts'
 import type { RedisConnection } from './client.ts'
-import { within } from './patience.ts'
+import { createPatience } from './patience.ts'
 
 /** Milliseconds to wait for replicas. A replica that follows answers within a round trip. */
 const WAIT_MS = 300
@@ -36,6 +36,7 @@ export function createReplicated({
   readonly callMs: number
   readonly log: Log
 }) {
+  const patience = createPatience(callMs + WAIT_MS)
   let connection: RedisConnection | undefined
   const waiting: Waiting[] = []
   let sending = false
@@ -58,7 +59,7 @@ export function createReplicated({
       const wait = () => send(['WAIT', String(replicas), String(WAIT_MS)])
       // Its caller handles an error reply later; until then it must not count as unhandled.
       for (const reply of replies) reply.catch(() => undefined)
-      const [count] = await Promise.all([within(callMs + WAIT_MS, wait), touched])
+      const [count] = await Promise.all([patience.within(wait), touched])
       const enough = isEnough(Number(count))
       for (const [at, { resolve, reject }] of together.entries()) {
         if (enough) resolve(replies[at])

@@ -21,6 +21,7 @@ let draining: AbortController
 let refused: number[]
 let log: Record<string, unknown>[]
 let randoms: number[]
+let storeWaitedMs: number
 /** Of mints that the app has and has not answered yet. */
 let held: ServerResponse[]
 
@@ -30,6 +31,7 @@ beforeEach(async () => {
   refused = []
   log = []
   randoms = []
+  storeWaitedMs = 0
   held = []
   shedding = startShedding(options({ credentials: false }))
   await serve()
@@ -48,6 +50,7 @@ function options(change: Partial<Origins>) {
   })
   return {
     mintLimiter: createMintLimiter(),
+    storeWaitedMs: () => storeWaitedMs,
     origins: {
       app: new Set([ORIGIN]),
       appPatterns: new Map<string, RegExp>(),
@@ -84,8 +87,8 @@ const mint = (headers: readonly string[] = [`Origin: ${ORIGIN}`]) => {
   return connection.next()
 }
 
-/** As many mints under way as are always let in, on connections of their own, and a loop that is late. */
-async function overload(): Promise<void> {
+/** As many mints under way as are always let in, on connections of their own. */
+async function hold(): Promise<void> {
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
   for (let at = 0; at < MOST; at++) {
@@ -93,6 +96,11 @@ async function overload(): Promise<void> {
     other.send(rawRequest('POST /v1/sessions', { headers: ['X-Hold: yes'] }))
   }
   await expect.poll(() => held.length).toBe(MOST)
+}
+
+/** The same, and a loop that is late. */
+async function overload(): Promise<void> {
+  await hold()
   for (let sample = 0; sample < 20; sample++) timing.fire(120)
 }
 
@@ -105,6 +113,17 @@ test('a loop that is on time, or late while little is under way: the app answers
   expect((await mint()).body).toBe('the app')
   for (let sample = 0; sample < 20; sample++) timing.fire(120)
   expect((await mint()).body).toBe('the app')
+})
+
+test('a store whose calls wait: mints beyond 256 are refused although the loop is on time', async () => {
+  await hold()
+  storeWaitedMs = 50
+  for (let sample = 0; sample < 20; sample++) timing.fire(20)
+  expect((await mint()).body).toBe('the app')
+  storeWaitedMs = 200
+  for (let sample = 0; sample < 20; sample++) timing.fire(20)
+  expectProblem(await mint(), 503, 'overloaded')
+  release()
 })
 
 describe('a refused mint', () => {

@@ -6,14 +6,17 @@ export interface TcpProxy {
   readonly port: number
   /** Cuts all connections; the next ones lead to another port. */
   aim(port: number): void
+  /** Makes what the server says from now on later, never earlier: it stays in order. */
+  delay(milliseconds: number): void
   close(): void
 }
 
 /**
  * @param target - port of the server
- * @param delayMs - how long what the server says is under way; it is lost when the server goes
+ * @param delay - how long what the server says is under way, in milliseconds; it is lost when the server goes
  */
-export async function startTcpProxy(target: number, delayMs = 0): Promise<TcpProxy> {
+export async function startTcpProxy(target: number, delay = 0): Promise<TcpProxy> {
+  let delayMs = delay
   let aimedAt = target
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
@@ -45,6 +48,9 @@ export async function startTcpProxy(target: number, delayMs = 0): Promise<TcpPro
     aim(port) {
       aimedAt = port
       cut()
+    },
+    delay(milliseconds) {
+      delayMs = Math.max(delayMs, milliseconds)
     },
     close() {
       server.close()
