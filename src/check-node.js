@@ -3,7 +3,6 @@
 
 import module from 'node:module'
 import { fileURLToPath } from 'node:url'
-import v8 from 'node:v8'
 
 const OLDEST = [24, 11]
 
@@ -23,9 +22,3 @@ if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
 module.enableCompileCache(
   fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)),
 )
-
-// V8 moves what is allocated where much survived once into the old generation from the start. Of a server
-// under load that is true of the objects of a request for a moment, and wrong ever after: each of them
-// then keeps alive, until the next full collection, all that it points to. Without this a mint costs a
-// third less, and the process is smaller.
-v8.setFlagsFromString('--no-allocation-site-pretenuring')

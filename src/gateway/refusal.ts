@@ -3,8 +3,8 @@
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import { refusalOf, serverFault } from '../chatkit/protocol/server-fault.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { scrub } from '../lib/log.ts'
 import { readBounded } from '../lib/read-bounded.ts'
+import { scrub } from '../lib/secret.ts'
 
 /** The longest body that is searched for a message, in bytes. */
 const MOST_BYTES = 64 * 1024

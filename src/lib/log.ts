@@ -3,6 +3,7 @@
 import { type DestinationStream, pino } from 'pino'
 import type { LogFields } from './log-fields.ts'
 import { logText } from './log-text.ts'
+import { scrub } from './secret.ts'
 
 /** Writes a line: fields and message, or a message alone. */
 interface WriteLine {
@@ -15,15 +16,6 @@ export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error' | 'fatal',
 
 export type LogFormat = 'json' | 'text'
 
-/**
- * Matches an API key, a client secret or a JWT anywhere in a text: after anything but a letter, after the
- * letters of an escape (`\n`, `\u002f`, `%2F`), and inside a longer word where it is long and has a digit.
- */
-const CREDENTIAL =
-  /(?:(?<![A-Za-z])|(?<=%[\dA-Fa-f]{2}|\\[bfnrt]|\\u[\dA-Fa-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}|(?:sk-|ek_|eyJ)(?=[\w.-]{0,64}\d)[\w.-]{20,}/g
-/** The first characters of each. Most lines contain none of them and are not searched further. */
-const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
-
 /** Lines are written in batches: at 64 Ki characters, or after 20 ms. */
 const TOGETHER = { minLength: 65_536, maxWrite: 131_072, periodicFlush: 20 }
 /**
@@ -31,15 +23,6 @@ const TOGETHER = { minLength: 65_536, maxWrite: 131_072, periodicFlush: 20 }
  * bounded.
  */
 const MOST_WAITING = 16 * 1024 * 1024
-
-/**
- * Redacts everything in a text that looks like a credential. This is only the last defence: reasons and
- * messages must not contain secrets in the first place.
- */
-export function scrub(text: string): string {
-  if (!BEGINNINGS.some((beginning) => text.includes(beginning))) return text
-  return text.replace(CREDENTIAL, '[redacted]')
-}
 
 /**
  * Lines for standard output are written in batches, so that a request does not wait for its line.

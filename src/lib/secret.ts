@@ -1,4 +1,5 @@
-// Wraps a secret, so that no log line, answer or error message can show it by accident.
+// Wraps a secret, so that no log line, answer or error message can show it by accident; and redacts text that looks
+// like one.
 import { inspect } from 'node:util'
 
 const REDACTED = '[redacted]'
@@ -44,4 +45,22 @@ export class Secret {
   [inspect.custom](): string {
     return REDACTED
   }
+}
+
+/**
+ * Matches an API key, a client secret or a JWT anywhere in a text: after anything but a letter, after the
+ * letters of an escape (`\n`, `\u002f`, `%2F`), and inside a longer word where it is long and has a digit.
+ */
+const CREDENTIAL =
+  /(?:(?<![A-Za-z])|(?<=%[\dA-Fa-f]{2}|\\[bfnrt]|\\u[\dA-Fa-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}|(?:sk-|ek_|eyJ)(?=[\w.-]{0,64}\d)[\w.-]{20,}/g
+/** The first characters of each. Most lines contain none of them and are not searched further. */
+const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
+
+/**
+ * Redacts everything in a text that looks like a credential. This is only the last defence: reasons and
+ * messages must not contain secrets in the first place.
+ */
+export function scrub(text: string): string {
+  if (!BEGINNINGS.some((beginning) => text.includes(beginning))) return text
+  return text.replace(CREDENTIAL, '[redacted]')
 }

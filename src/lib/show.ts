@@ -1,6 +1,6 @@
 // Makes texts and errors of others safe to show in a reason: in the log, or on an operator's terminal.
 import { codeIn, ServiceError } from './errors.ts'
-import { scrub } from './log.ts'
+import { scrub } from './secret.ts'
 
 /** Longest text shown, in characters. */
 const MOST_CHARACTERS = 200

@@ -1,7 +1,7 @@
 // Chooses the workflow of a request by the rules of the config file, and checks the client's input for it.
 import type { InputDeclaration, InputValue, Scope, WorkflowSettings } from '../config/settings.ts'
 import { ServiceError } from '../lib/errors.ts'
-import { scrub } from '../lib/log.ts'
+import { scrub } from '../lib/secret.ts'
 import { show, showAll } from '../lib/show.ts'
 import { scopeOf, type VerifiedClaims, whyRefused } from './evaluate.ts'
 

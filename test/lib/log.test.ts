@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
-import { createLog, type LogFormat, scrub } from '../../src/lib/log.ts'
-import { Secret } from '../../src/lib/secret.ts'
+import { createLog, type LogFormat } from '../../src/lib/log.ts'
+import { Secret, scrub } from '../../src/lib/secret.ts'
 import { tokenFor } from '../support/running-service.ts'
 
 function written(

@@ -2,8 +2,7 @@ import { format, inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { createUserHash, hashSecret } from '../../src/lib/hash.ts'
 import { newId } from '../../src/lib/ids.ts'
-import { scrub } from '../../src/lib/log.ts'
-import { Secret } from '../../src/lib/secret.ts'
+import { Secret, scrub } from '../../src/lib/secret.ts'
 
 const VALUE = 'sk-test-0123456789abcdef'
 

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
-import { scrub } from '../../src/lib/log.ts'
+import { scrub } from '../../src/lib/secret.ts'
 import {
   type Instead,
   startWatchedUpstream,

@@ -107,3 +107,8 @@ export function moment(text: string): number {
     'It must be Unix seconds, or a time such as 2026-11-26T03:00:00Z or 2026-11-26T03:00+01:00.',
   )
 }
+
+/** `--config FILE`, for the commands that read the service's own config. */
+export function configOption(): Option {
+  return new Option('--config <file>', 'the config file, instead of CONFIG_FILE')
+}

@@ -24,7 +24,13 @@ type ListedBlock = z.infer<typeof listedBlock>
 const HEAD = ['user', 'until', 'reason', 'by', 'created']
 
 /** `blocks list` */
-export function listBlocks(io: Io): Command {
+export function blocksCommand(io: Io): Command {
+  return new Command('blocks')
+    .description('Users who get no new session (needs --url and an admin token)')
+    .addCommand(listBlocks(io))
+}
+
+function listBlocks(io: Io): Command {
   const command = new Command('list').description('List the blocks that hold, newest first')
   for (const option of listOptions('blocks (by user)')) command.addOption(option)
   command.addOption(jsonOption()).addHelpText('after', examples('blocks list --all'))

@@ -37,7 +37,13 @@ interface Options {
  * for `api_keys`. To rotate signing keys, put the new one before the old one, which goes on verifying; drop
  * the old one when the last secret it signed has expired, ten minutes later.
  */
-export function keysGenerateCommand(io: Io): Command {
+export function keysCommand(io: Io): Command {
+  return new Command('keys')
+    .description('Signing keys, secrets, API keys for backends')
+    .addCommand(generateKey(io))
+}
+
+function generateKey(io: Io): Command {
   const use = new Option('--use <use>', 'what it is for').choices(Object.keys(USES))
   const alg = new Option('--alg <alg>', 'what a signing key signs with (default: "ES256")')
   return new Command('generate')

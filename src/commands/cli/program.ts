@@ -1,57 +1,60 @@
 // The tree of commands, and how a command line is run.
 
-import { Command } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { VERSION } from '../../lib/version.ts'
-import { auditCommand } from './audit/audit.ts'
-import { listBlocks } from './blocks.ts'
-import { completionCommand } from './completion/completion.ts'
-import { doctorCommand } from './doctor/doctor.ts'
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit.ts'
 import type { Io } from './io.ts'
-import { jwtExplainCommand } from './jwt-explain/command.ts'
-import { keysGenerateCommand } from './keys-generate.ts'
-import { loginCommand } from './login/login.ts'
-import { logoutCommand } from './login/logout.ts'
-import { reportError } from './report-error.ts'
-import { sessionsCommand } from './sessions/sessions.ts'
-import { threadsCommand } from './threads/threads.ts'
-import { tokenCreateCommand } from './token-create.ts'
-import { usersCommand } from './users/users.ts'
 import { commandsFirst } from './word-order.ts'
+
+/**
+ * Commands by the words that call them at the top, in the order of `--help`. A file of the command line imports what
+ * defines commands at once, and what carries one out (config, connections, keys) when it is called.
+ */
+const COMMANDS: Readonly<Record<string, (io: Io, program: Command) => Promise<Command>>> = {
+  'sessions|beta:chatkit:sessions': async (io) =>
+    (await import('./sessions/sessions.ts')).sessionsCommand(io),
+  'threads|beta:chatkit:threads': async (io) =>
+    (await import('./threads/threads.ts')).threadsCommand(io),
+  users: async (io) => (await import('./users/users.ts')).usersCommand(io),
+  blocks: async (io) => (await import('./blocks.ts')).blocksCommand(io),
+  audit: async (io) => (await import('./audit/audit.ts')).auditCommand(io),
+  jwt: async (io) => (await import('./jwt-explain/command.ts')).jwtCommand(io),
+  token: async (io) => (await import('./token-create.ts')).tokenCommand(io),
+  login: async (io) => (await import('./login/login.ts')).loginCommand(io),
+  logout: async (io) => (await import('./login/logout.ts')).logoutCommand(io),
+  doctor: async (io) => (await import('./doctor/doctor.ts')).doctorCommand(io),
+  keys: async (io) => (await import('./keys-generate.ts')).keysCommand(io),
+  completion: async (io, program) =>
+    (await import('./completion/completion.ts')).completionCommand(io, program),
+}
 
 /**
  * The tree of commands.
  *
  * @param io - what they act on
+ * @param first - first word of the command line: where it is a command, the tree has no other; where it asks for the
+ * version, none
  */
-export function createProgram(io: Io): Command {
+export async function createProgram(io: Io, first?: string): Promise<Command> {
   const program = new Command('chatkit-mint')
     .description('For operators of chatkit-mint: this service, or the ChatKit API itself.')
     .version(VERSION, '--version', 'print the version')
     .addHelpText('after', ENVIRONMENT_HELP)
     .addHelpText('after', EXIT_HELP)
-    .addCommand(sessionsCommand(io))
-    .addCommand(threadsCommand(io))
-    .addCommand(usersCommand(io))
-    .addCommand(
-      group(
-        'blocks',
-        'Users who get no new session (needs --url and an admin token)',
-        listBlocks(io),
-      ),
-    )
-    .addCommand(auditCommand(io))
-    .addCommand(group('jwt', 'Users’ tokens', jwtExplainCommand(io)))
-    .addCommand(group('token', 'Tokens for development', tokenCreateCommand(io)))
-    .addCommand(loginCommand(io))
-    .addCommand(logoutCommand(io))
-    .addCommand(doctorCommand(io))
-    .addCommand(
-      group('keys', 'Signing keys, secrets, API keys for backends', keysGenerateCommand(io)),
-    )
-  program.addCommand(completionCommand(io, program))
+  const load = (words: readonly string[]) =>
+    Promise.all(words.map((word) => COMMANDS[word]?.(io, program) ?? []))
+  for (const command of (await load(wordsToLoad(first))).flat()) program.addCommand(command)
   connect(program, io)
   return program
+}
+
+/** All of them where an option stands first: only the whole tree knows whether the next word is its value. */
+function wordsToLoad(first: string | undefined): readonly string[] {
+  if (first === '--version') return []
+  const all = Object.keys(COMMANDS)
+  const named = all.filter((words) => words.split('|').includes(first ?? ''))
+  // A script for a shell completes every command.
+  return named.length === 0 || first === 'completion' ? all : named
 }
 
 /**
@@ -62,19 +65,16 @@ export function createProgram(io: Io): Command {
  */
 export async function runCli(words: readonly string[], io: Io): Promise<ExitCode> {
   try {
-    const program = createProgram(io)
+    const program = await createProgram(io, words[0])
     await program.parseAsync(commandsFirst(program, words), { from: 'user' })
     return EXIT.ok
   } catch (error) {
     // Whatever an interrupted call threw: it was interrupted.
-    return reportError(io, io.signal.aborted ? io.signal.reason : error)
+    const thrown = io.signal.aborted ? io.signal.reason : error
+    // Commander has said it already: what is wrong, or the help that was asked for.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage
+    return (await import('./report-error.ts')).reportError(io, thrown)
   }
-}
-
-function group(name: string, description: string, ...commands: readonly Command[]): Command {
-  const parent = new Command(name).description(description)
-  for (const command of commands) parent.addCommand(command)
-  return parent
 }
 
 /** Commander hands settings down only to commands that it makes itself. */

@@ -1,6 +1,5 @@
 // Words what a command threw, on standard error, and gives the exit code.
 
-import { CommanderError } from 'commander'
 import { EnvironmentError } from '../../config/env.ts'
 import { ConfigError } from '../../config/file/problems.ts'
 import { SecretFileError } from '../../config/secret-file.ts'
@@ -19,8 +18,6 @@ import { remark } from './output.ts'
  * @returns the exit code
  */
 export function reportError(io: Io, error: unknown): ExitCode {
-  // Commander has said it already: what is wrong, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   const { message, exitCode } = asCommandError(error)
   if (message !== '') remark(io, `chatkit-mint: ${message}`)
   return exitCode

@@ -1,10 +1,8 @@
 // `token create`: asks the sign-in of `npm run dev` or of the demo, on this machine, for a user's token.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { fetch } from 'undici'
 import { z } from 'zod'
 import { readCliEnvironment, signInUrl } from '../../config/cli-environment.ts'
-import { connectTo } from '../../lib/connections.ts'
 import { printable } from '../../lib/printable.ts'
 import { reasonOf } from '../../lib/show.ts'
 import { examples, someText, wholeNumber } from './arguments.ts'
@@ -40,7 +38,11 @@ const madeToken = z.looseObject({ token: z.string(), remark: z.string().optional
 const refusal = z.object({ error: z.string() })
 
 /** `token create` */
-export function tokenCreateCommand(io: Io): Command {
+export function tokenCommand(io: Io): Command {
+  return new Command('token').description('Tokens for development').addCommand(createToken(io))
+}
+
+function createToken(io: Io): Command {
   const claim = new Option('--claim <name=value>', 'a claim; may be repeated')
   const audience = new Option(
     '--audience <audience>',
@@ -85,6 +87,8 @@ A name that is repeated makes a list. groups, roles and entitlements are lists a
 async function create(io: Io, flags: Flags): Promise<void> {
   const { signInUrl: configured, proxies } = readCliEnvironment(io.variables)
   const url = flags.signIn ?? configured
+  const { fetch } = await import('undici')
+  const { connectTo } = await import('../../lib/connections.ts')
   const dispatcher = connectTo(new URL(url).origin, proxies.proxyFor)
   try {
     const response = await fetch(`${url}/_embedded/tokens`, {

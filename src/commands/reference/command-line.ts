@@ -37,8 +37,8 @@ const WHERE =
 const MANY = 5
 
 /** @returns the page, as Markdown */
-export function commandLinePage(): string {
-  const program = createProgram({
+export async function commandLinePage(): Promise<string> {
+  const program = await createProgram({
     ...{ stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
     ...{ variables: {}, now: Date.now, signal: new AbortController().signal },
   })

@@ -1,6 +1,6 @@
 // The problems of a config file and their places, and the raw data in which checks look for them.
 
-import { scrub } from '../../lib/log.ts'
+import { scrub } from '../../lib/secret.ts'
 
 /** Where something stands in the config file: keys of mappings and indexes of lists, outermost first. */
 export type Path = readonly (string | number)[]

@@ -3,7 +3,7 @@
 
 import type { ApiErrorBody } from '../../chatkit/wire/wire.ts'
 import { type ErrorCode, ServiceError } from '../../lib/errors.ts'
-import { scrub } from '../../lib/log.ts'
+import { scrub } from '../../lib/secret.ts'
 import { detailOf } from '../../respond/codes.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import type { TextAnswer } from '../answer.ts'

@@ -120,7 +120,7 @@ test('every command has an example in its help', async () => {
     commands.length === 0
       ? [[...path]]
       : commands.flatMap((one) => leaves(one, [...path, one.name()]))
-  const paths = leaves(createProgram(terminal({}).io), [])
+  const paths = leaves(await createProgram(terminal({}).io), [])
   expect(paths.length).toBeGreaterThan(20)
   for (const path of paths) {
     const { out } = await quickCli([...path, '--help'])

@@ -1,34 +1,13 @@
-// `doctor`: tries everything that the service depends on, and says what is wrong.
+// Defines `doctor`.
 
 import { Command } from 'commander'
-import { createSessionParams } from '../../../chatkit/wire/session.ts'
-import type { WorkflowSettings } from '../../../config/settings.ts'
-import { type Setup, SetupError } from '../../../config/setup.ts'
-import { connectToAny } from '../../../lib/connections.ts'
-import type { UserId } from '../../../lib/ids.ts'
-import { scrub } from '../../../lib/log.ts'
-import { printable } from '../../../lib/printable.ts'
-import { examples } from '../arguments.ts'
-import { configOption, setupOf } from '../config-option.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { configOption, examples } from '../arguments.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, print, printJson } from '../output.ts'
-import { MOVE_ON } from './advice.ts'
-import { type Finding, note, ok, wrong } from './finding.ts'
-import { checkServers } from './servers.ts'
-import { checkStore } from './store.ts'
-import { checkIssuers, checkPublicUrl, describeProxies } from './surroundings.ts'
-import { checkHosted } from './workflows.ts'
+import { jsonOption } from '../output.ts'
+import type { DoctorOptions } from './examine.ts'
 
 /** Sessions are minted for this user, whom no token maps to by accident. */
 const DOCTOR = 'chatkit-mint-doctor'
-
-interface Options {
-  readonly config?: string
-  readonly workflow?: string
-  readonly user: UserId
-  readonly json?: boolean
-}
 
 /** `doctor`: tries everything that the service depends on, and says what is wrong and what to do. */
 export function doctorCommand(io: Io): Command {
@@ -39,82 +18,8 @@ export function doctorCommand(io: Io): Command {
     .option('--user <user>', 'mint for this ChatKit user', DOCTOR)
     .addOption(jsonOption())
     .addHelpText('after', examples('doctor', 'doctor --workflow helpdesk'))
-    .action((options: Options) => doctor(io, options))
-}
-
-async function doctor(io: Io, options: Options): Promise<void> {
-  if (!createSessionParams.shape.user.safeParse(options.user).success) {
-    throw new CommandError(EXIT.usage, '--user: must have 1 to 512 characters')
-  }
-  const findings: Finding[] = []
-  for await (const finding of diagnose(io, options)) {
-    findings.push(finding)
-    if (!options.json) await show(io, finding)
-  }
-  const bad = findings.filter(({ status }) => status === 'wrong').length
-  if (options.json) await printJson(io, { ok: bad === 0, checks: findings })
-  if (bad > 0) throw new CommandError(EXIT.failed, `${bad} of ${findings.length} checks failed`)
-}
-
-async function* diagnose(io: Io, options: Options): AsyncGenerator<Finding> {
-  yield ok('node', process.versions.node)
-  const setup = readOrFindings(io, options.config)
-  if (Array.isArray(setup)) {
-    yield* setup
-    return
-  }
-  yield ok('config', `${setup.environment.configFile} and the environment are right`)
-  const { fromEnvFile } = setup
-  if (fromEnvFile) yield ok('.env', `read; it gives ${fromEnvFile.join(', ') || 'nothing new'}`)
-  yield* describeProxies(setup)
-  const workflows = chosen(setup, options.workflow)
-  const { proxyFor } = setup.environment.proxies
-  const dispatcher = connectToAny(proxyFor, { connections: 16, allowH2: false })
-  const { findings, registry } = await checkStore(setup.environment.store)
-  try {
-    yield* findings
-    const context = { dispatcher, now: io.now }
-    yield* await checkIssuers(setup, context)
-    yield* await checkPublicUrl(setup.environment.publicUrl, dispatcher)
-    const checks = { ...setup, ...context, workflows, user: options.user, signal: io.signal }
-    yield* await checkHosted(checks)
-    yield* hostedNote(workflows)
-    yield* await checkServers({ ...checks, registry, nobody: options.user === DOCTOR })
-  } finally {
-    await registry?.close()
-    await dispatcher.destroy()
-  }
-}
-
-function readOrFindings(io: Io, config: string | undefined): Setup | Finding[] {
-  try {
-    return setupOf(io, config)
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error
-    const advice = 'the service does not start with this; nothing else was looked at'
-    return error.problems.map((problem) => wrong('config', scrub(problem), advice))
-  }
-}
-
-function chosen({ settings }: Setup, name: string | undefined): readonly WorkflowSettings[] {
-  const workflows = settings.workflows.filter((one) => name === undefined || one.name === name)
-  if (workflows.length > 0) return workflows
-  const known = settings.workflows.map((one) => one.name).join(', ')
-  throw new CommandError(EXIT.usage, `--workflow: the config has ${known}`)
-}
-
-function hostedNote(workflows: readonly WorkflowSettings[]): Finding[] {
-  const hosted = workflows.filter(({ kind }) => kind === 'hosted').map(({ name }) => name)
-  return hosted.length === 0 ? [] : [note('hosted workflows', hosted.join(', '), MOVE_ON)]
-}
-
-const MARKS: Readonly<Record<Finding['status'], string>> = {
-  ok: 'ok    ',
-  note: 'note  ',
-  wrong: 'WRONG ',
-}
-
-async function show(io: Io, { check, status, message, advice }: Finding): Promise<void> {
-  await print(io, `${MARKS[status]}${printable(`${check}: ${message}`)}`)
-  if (advice !== undefined) await print(io, `      ${printable(advice)}`)
+    .action(async (flags: Omit<DoctorOptions, 'nobody'>) => {
+      const { examine } = await import('./examine.ts')
+      await examine(io, { ...flags, nobody: flags.user === DOCTOR })
+    })
 }

@@ -1,31 +1,14 @@
-// `login`: signs an admin in at the identity provider, by browser or by code, and keeps the tokens in a profile.
+// Defines `login`.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
-import * as oidc from 'openid-client'
 import { credentialUrl } from '../../../config/cli-environment.ts'
-import { printable } from '../../../lib/printable.ts'
 import { examples, someText, wholeNumber } from '../arguments.ts'
-import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { print, remark, time } from '../output.ts'
-import { serviceUrl, urlOption } from '../target/target.ts'
-import { listenForCallback } from './callback.ts'
+import { urlOption } from '../target/target.ts'
 import { profileOption } from './profile-option.ts'
-import { openProfile, type Profile } from './profiles.ts'
-import { scopeOf, type TokenAnswer, tokensOf, withProvider } from './provider.ts'
+import type { LoginFlags } from './sign-in.ts'
 
 const MOST_SECONDS = 300
-
-interface Flags {
-  readonly issuer?: string
-  readonly clientId?: string
-  readonly url?: string
-  readonly scope?: string
-  readonly device?: true
-  readonly port?: number
-  readonly timeout: number
-  readonly profile?: string
-}
 
 /** `login` */
 export function loginCommand(io: Io): Command {
@@ -63,7 +46,9 @@ export function loginCommand(io: Io): Command {
         'login',
       ),
     )
-    .action((flags: Flags) => login(io, flags))
+    .action(async (flags: LoginFlags) => {
+      await (await import('./sign-in.ts')).signIn(io, flags)
+    })
 }
 
 const TOKEN_HELP = `
@@ -79,134 +64,4 @@ Profiles are in chatkit-mint/profiles.json below XDG_CONFIG_HOME, else ~/.config
 function issuer(text: string): string {
   if (credentialUrl(text) !== undefined) return text
   throw new InvalidArgumentError('It must be an https URL, as the provider writes it.')
-}
-
-async function login(io: Io, flags: Flags): Promise<void> {
-  const entry = openProfile(io, flags.profile)
-  // A file that cannot be used is refused before anybody signs in.
-  const wanted = profileFrom(io, flags, entry.readToChange())
-  const late = AbortSignal.timeout(flags.timeout * 1000)
-  const signal = AbortSignal.any([io.signal, late])
-  const keep = async (answer: TokenAnswer) => {
-    const profile = { ...wanted, tokens: tokensOf(io, answer) }
-    await entry.change(() => profile)
-    await print(io, summary(entry.name, profile, answer.claims()?.sub))
-  }
-  try {
-    await withProvider(io, wanted, async (provider) => {
-      const scope = scopeOf(provider, wanted.scope)
-      if (flags.device) await keep(await byDevice(io, provider, { scope, signal }))
-      else await byBrowser(io, { provider, scope, signal, port: flags.port ?? 0, keep })
-    })
-  } catch (error) {
-    if (!late.aborted || io.signal.aborted) throw error
-    throw new CommandError(
-      EXIT.failed,
-      `nobody signed in within ${flags.timeout} s; nothing was kept.`,
-    )
-  }
-  if (wanted.url === undefined) {
-    remark(
-      io,
-      'The profile names no service: give --url or CHATKIT_MINT_URL to commands, or to login.',
-    )
-  }
-}
-
-function profileFrom(io: Io, flags: Flags, known: Profile | undefined): Profile {
-  const from = flags.issuer ?? known?.issuer
-  // A client id and scopes mean nothing at another provider.
-  const same = from === known?.issuer ? known : undefined
-  const clientId = flags.clientId ?? same?.client_id
-  if (from === undefined || clientId === undefined) {
-    throw new CommandError(
-      EXIT.usage,
-      'which provider? Give --issuer and --client-id (of a public client); the profile keeps them for the next time.',
-    )
-  }
-  const url = serviceUrl(io, flags) ?? known?.url
-  const scope = flags.scope ?? same?.scope
-  return {
-    issuer: from,
-    client_id: clientId,
-    ...(url !== undefined && { url }),
-    ...(scope !== undefined && { scope }),
-  }
-}
-
-async function byBrowser(
-  io: Io,
-  {
-    provider,
-    scope,
-    signal,
-    port,
-    keep,
-  }: {
-    readonly provider: oidc.Configuration
-    readonly scope: string
-    readonly signal: AbortSignal
-    readonly port: number
-    readonly keep: (answer: TokenAnswer) => Promise<void>
-  },
-): Promise<void> {
-  const [state, nonce, verifier] = [
-    oidc.randomState(),
-    oidc.randomNonce(),
-    oidc.randomPKCECodeVerifier(),
-  ]
-  const { redirectUri, arrived, close } = await listenForCallback(state, port, signal)
-  try {
-    const url = oidc.buildAuthorizationUrl(provider, {
-      redirect_uri: redirectUri,
-      scope,
-      state,
-      nonce,
-      code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
-      code_challenge_method: 'S256',
-    })
-    remark(io, `Open this address in a browser on this machine:\n\n  ${printable(url.href)}\n`)
-    const callback = await arrived
-    const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier }
-    try {
-      const expected = { ...checks, idTokenExpected: true }
-      await keep(await oidc.authorizationCodeGrant(provider, callback.url, expected))
-    } catch (error) {
-      await callback.answer('This sign-in did not work. The terminal says why.', 400)
-      throw error
-    }
-    await callback.answer('You are signed in, and can close this page.')
-  } finally {
-    close()
-  }
-}
-
-async function byDevice(
-  io: Io,
-  provider: oidc.Configuration,
-  { scope, signal }: { readonly scope: string; readonly signal: AbortSignal },
-): Promise<TokenAnswer> {
-  if (provider.serverMetadata().device_authorization_endpoint === undefined) {
-    throw new CommandError(
-      EXIT.failed,
-      'this provider signs nobody in by code; leave --device out.',
-    )
-  }
-  const started = await oidc.initiateDeviceAuthorization(provider, { scope })
-  const { verification_uri: address, user_code: code } = started
-  remark(
-    io,
-    `Open ${printable(address)} on any device, and enter the code there:\n\n  ${printable(code)}\n`,
-  )
-  return await oidc.pollDeviceAuthorizationGrant(provider, started, undefined, { signal })
-}
-
-function summary(name: string, { tokens, issuer: from }: Profile, subject = 'somebody'): string {
-  const sent =
-    tokens?.kind === 'access_token' ? 'access token' : 'ID token (the access token is no JWT)'
-  const then = tokens?.refresh_token === undefined ? 'then log in again' : 'then it is renewed'
-  return (
-    `Signed in as ${printable(subject)} at ${from}, profile ${name}.\n` +
-    `Commands send the ${sent}, which expires at ${time(tokens?.expires_at)}; ${then}.`
-  )
 }

@@ -1,7 +1,6 @@
 // `logout`: forgets the tokens of a profile, and revokes them at the identity provider.
 
 import { Command } from 'commander'
-import * as oidc from 'openid-client'
 import { printable } from '../../../lib/printable.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { examples } from '../arguments.ts'
@@ -9,7 +8,6 @@ import type { Io } from '../io.ts'
 import { print, remark, time } from '../output.ts'
 import { profileOption } from './profile-option.ts'
 import { openProfile, type Profile, type Tokens } from './profiles.ts'
-import { withProvider } from './provider.ts'
 
 /** `logout` */
 export function logoutCommand(io: Io): Command {
@@ -49,6 +47,8 @@ async function revoked(io: Io, profile: Profile, tokens: Tokens): Promise<string
   if (refresh === undefined && kind === 'id_token')
     return 'There is nothing to revoke: an ID token cannot be.'
   const hint = { token_type_hint: refresh === undefined ? 'access_token' : 'refresh_token' }
+  const { withProvider } = await import('./provider.ts')
+  const oidc = await import('openid-client')
   try {
     return await withProvider(io, profile, async (provider) => {
       if (provider.serverMetadata().revocation_endpoint === undefined) {

@@ -1,11 +1,9 @@
 // Finds the admin's token in a profile, and renews one that has expired.
 
-import * as oidc from 'openid-client'
 import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import type { Profile, ProfileEntry, Tokens } from './profiles.ts'
-import { tokensOf, withProvider } from './provider.ts'
 
 /** A token with less left is renewed: the call itself takes time, and clocks differ. */
 const LEAST_SECONDS = 30
@@ -47,6 +45,8 @@ function isFresh(io: Io, { expires_at: expiresAt }: Tokens): boolean {
 async function renewed(io: Io, profile: Profile, name: string): Promise<Tokens> {
   const { kind, refresh_token: refresh } = profile.tokens ?? {}
   if (refresh === undefined) throw expired(name)
+  const { tokensOf, withProvider } = await import('./provider.ts')
+  const oidc = await import('openid-client')
   return await withProvider(io, profile, async (provider) => {
     const answer = await oidc.refreshTokenGrant(provider, refresh).catch((error) => {
       // RFC 6749 §5.2: the refresh token has expired, or was revoked.

@@ -1,6 +1,6 @@
 // Calls this service's HTTP interface with an admin's token, and words its refusals.
 
-import { type Dispatcher, fetch, type Response } from 'undici'
+import type { Dispatcher, Response } from 'undici'
 import { z } from 'zod'
 import { printable } from '../../../lib/printable.ts'
 import type { Secret } from '../../../lib/secret.ts'
@@ -110,6 +110,7 @@ async function send(
   }
   if (body !== undefined) headers['content-type'] = 'application/json'
   const content = body === undefined ? null : JSON.stringify(body)
+  const { fetch } = await import('undici')
   // A redirect would take the token elsewhere.
   const init = { method, headers, body: content, signal, redirect: 'manual' } as const
   const response = await fetch(target, { ...init, dispatcher }).catch((error) => {

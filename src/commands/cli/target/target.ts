@@ -1,7 +1,6 @@
 // Decides whether a command asks the hosted ChatKit API itself or this service, and connects to it.
 
 import { type Command, Option } from 'commander'
-import { createOpenAi } from '../../../chatkit/hosted/openai.ts'
 import type { ChatKit } from '../../../chatkit/port.ts'
 import { apiKeyProblem } from '../../../config/api-key.ts'
 import {
@@ -9,7 +8,6 @@ import {
   credentialUrl,
   readCliEnvironment,
 } from '../../../config/cli-environment.ts'
-import { connectTo } from '../../../lib/connections.ts'
 import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
@@ -100,6 +98,8 @@ export async function withTarget<T>(
   const environment = readCliEnvironment(io.variables)
   const baseUrl = urlOf(flags.baseUrl, '--base-url') ?? environment.openaiBaseUrl
   const apiKey = keyOf(flags, environment)
+  const { createOpenAi } = await import('../../../chatkit/hosted/openai.ts')
+  const { connectTo } = await import('../../../lib/connections.ts')
   const dispatcher = connectTo(new URL(baseUrl).origin, environment.proxies.proxyFor)
   const { openaiOrgId: organization, openaiProjectId: project } = environment
   const at = { baseUrl, organization, project, dispatcherFor: () => dispatcher }
@@ -142,6 +142,7 @@ export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClie
   }
   const given = await readToken(io, environment, flags.tokenFile)
   const token = given ?? (await profileToken(io, entry, base))
+  const { connectTo } = await import('../../../lib/connections.ts')
   const dispatcher = connectTo(new URL(base).origin, environment.proxies.proxyFor)
   return createServiceClient({ url: base, token, signal: io.signal, dispatcher })
 }

@@ -1,7 +1,6 @@
-// `threads import`: records the owners of threads that a self-hosted server had before the move.
+// Records the owners of threads that a self-hosted server had before the move, for `threads import`.
 
 import { open } from 'node:fs/promises'
-import { Command, Option } from 'commander'
 import { isStorableId } from '../../../chatkit/protocol/request.ts'
 import { readEnvironment, withConfigFile } from '../../../config/env.ts'
 import { unixSeconds } from '../../../lib/clock.ts'
@@ -11,18 +10,18 @@ import { openRegistry } from '../../../registry/open-registry.ts'
 import type { Ownership } from '../../../registry/owned-records.ts'
 import { StoreUnusableError } from '../../../registry/port.ts'
 import { ownersMoves } from '../../../threads/sources.ts'
-import { examples, someText } from '../arguments.ts'
-import { configOption, rulesOf, withEnvFile } from '../config-option.ts'
 import { patiently } from '../doctor/store.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { jsonOption, print, printJson } from '../output.ts'
+import { print, printJson } from '../output.ts'
 import { startProgress } from '../progress.ts'
+import { rulesOf, withEnvFile } from '../setup.ts'
 
 /** Records that are claimed together. */
 const BATCH = 500
 
-interface Flags {
+/** Options of `threads import`. */
+export interface ImportFlags {
   readonly workflow: string
   readonly config?: string
   readonly json?: boolean
@@ -30,23 +29,12 @@ interface Flags {
 
 type Line = Pick<Ownership, 'id' | 'user'>
 
-/** `threads import --workflow W FILE` */
-export function importThreadsCommand(io: Io): Command {
-  const workflow = new Option('--workflow <name>', 'the self-hosted workflow that has the threads')
-  return new Command('import')
-    .description(
-      'Record the owners of threads from before the move: lines of thread_id,user, oldest first.\n' +
-        'Writes into the store that STORE_URL names. An owner who is known stays.',
-    )
-    .argument('<file>', 'the lines; the id ends at the first comma')
-    .addOption(workflow.argParser(someText).makeOptionMandatory())
-    .addOption(configOption())
-    .addOption(jsonOption())
-    .addHelpText('after', examples('threads import --workflow helpdesk owners.csv'))
-    .action((file: string, flags: Flags) => importThreads(io, file, flags))
-}
-
-async function importThreads(io: Io, file: string, flags: Flags): Promise<void> {
+/**
+ * Reads the whole file before it writes.
+ *
+ * @throws {@link CommandError} for a line that cannot be read, or a store that cannot be used
+ */
+export async function importThreads(io: Io, file: string, flags: ImportFlags): Promise<void> {
   const world = withEnvFile(io)
   const { settings } = rulesOf(world, flags.config)
   const own = settings.workflows.find(({ name }) => name === flags.workflow)

@@ -3,14 +3,14 @@
 import { Command, Option } from 'commander'
 import type { ThreadId } from '../../../lib/ids.ts'
 import { printItems, printObject, printThreads } from '../answers.ts'
-import { examples, oneId, someText, threadId, user, withId } from '../arguments.ts'
+import { configOption, examples, oneId, someText, threadId, user, withId } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printJson } from '../output.ts'
 import { type ListFlags, listOptions, readList } from '../pages.ts'
 import { serviceThreads, type ThreadCalls } from '../target/service-threads.ts'
 import { type Target, type TargetFlags, targetOptions, withTarget } from '../target/target.ts'
-import { importThreadsCommand } from './import.ts'
+import type { ImportFlags } from './import.ts'
 
 /** `threads list|retrieve|delete|list-items|import` */
 export function threadsCommand(io: Io): Command {
@@ -21,7 +21,7 @@ export function threadsCommand(io: Io): Command {
     .addCommand(retrieveThread(io))
     .addCommand(deleteThread(io))
     .addCommand(listItems(io))
-    .addCommand(importThreadsCommand(io))
+    .addCommand(importThreads(io))
 }
 
 type Flags = TargetFlags & { readonly json?: boolean }
@@ -103,6 +103,24 @@ function listItems(io: Io): Command {
       })
     },
   )
+}
+
+/** `threads import --workflow W FILE` */
+function importThreads(io: Io): Command {
+  const workflow = new Option('--workflow <name>', 'the self-hosted workflow that has the threads')
+  return new Command('import')
+    .description(
+      'Record the owners of threads from before the move: lines of thread_id,user, oldest first.\n' +
+        'Writes into the store that STORE_URL names. An owner who is known stays.',
+    )
+    .argument('<file>', 'the lines; the id ends at the first comma')
+    .addOption(workflow.argParser(someText).makeOptionMandatory())
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .addHelpText('after', examples('threads import --workflow helpdesk owners.csv'))
+    .action(async (file: string, flags: ImportFlags) => {
+      await (await import('./import.ts')).importThreads(io, file, flags)
+    })
 }
 
 function callsOf(io: Io, target: Target): ThreadCalls {

@@ -3,7 +3,6 @@
 import { readFile } from 'node:fs/promises'
 import { Argument, Command, Option } from 'commander'
 import { z } from 'zod'
-import { createFetchJson } from '../../../authenticate/keys/fetch-json.ts'
 import {
   InvalidReceiptError,
   type Receipt,
@@ -11,7 +10,6 @@ import {
   verifyReceipt,
 } from '../../../chatkit/signing/receipt.ts'
 import { readCliEnvironment } from '../../../config/cli-environment.ts'
-import { connectTo } from '../../../lib/connections.ts'
 import { printable } from '../../../lib/printable.ts'
 import { reasonOf } from '../../../lib/show.ts'
 import { examples, moment, someText, user } from '../arguments.ts'
@@ -146,6 +144,8 @@ function jsonOf(text: string): unknown {
 
 async function download(io: Io, place: string): Promise<unknown> {
   const url = new URL(urlOf(place, '--keys') ?? place)
+  const { createFetchJson } = await import('../../../authenticate/keys/fetch-json.ts')
+  const { connectTo } = await import('../../../lib/connections.ts')
   const dispatcher = connectTo(url.origin, readCliEnvironment(io.variables).proxies.proxyFor)
   try {
     return await createFetchJson({ dispatcher })(url)

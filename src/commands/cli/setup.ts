@@ -1,22 +1,16 @@
-// `--config`, for the commands that read the service's own config.
+// Reads the service's own config, for the commands that work with it.
 
-import { Option } from 'commander'
 import { readServiceVariables } from '../../config/env.ts'
 import { type Rules, readRules, readSetup, type Setup, SetupError } from '../../config/setup.ts'
-import { scrub } from '../../lib/log.ts'
+import { scrub } from '../../lib/secret.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
-
-/** `--config FILE`, for the commands that read the service's own config. */
-export function configOption(): Option {
-  return new Option('--config <file>', 'the config file, instead of CONFIG_FILE')
-}
 
 /**
  * Environment and config file as the service would start with them.
  *
  * @param io - environment
- * @param config - value of {@link configOption}
+ * @param config - value of `--config`
  * @throws `SetupError`
  */
 export function setupOf(io: Io, config: string | undefined): Setup {
@@ -27,7 +21,7 @@ export function setupOf(io: Io, config: string | undefined): Setup {
  * The config file's rules alone.
  *
  * @param io - environment
- * @param config - value of {@link configOption}
+ * @param config - value of `--config`
  * @throws {@link CommandError} with every problem
  */
 export function rulesOf(io: Io, config: string | undefined): Rules {

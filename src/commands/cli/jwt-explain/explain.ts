@@ -1,0 +1,163 @@
+// Reads a token from standard input and shows what the service would make of it, for `jwt explain`.
+
+import { addAbortSignal } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { createIssuers, type Issuers } from '../../../authenticate/issuers.ts'
+import { DEFAULT_LIFE_SECONDS } from '../../../chatkit/wire/session.ts'
+import type { Rules } from '../../../config/setup.ts'
+import { mintBody } from '../../../http/routes/sessions.ts'
+import { connectToAny } from '../../../lib/connections.ts'
+import { UnusableSettingError } from '../../../lib/errors.ts'
+import { createLog } from '../../../lib/log.ts'
+import { printable } from '../../../lib/printable.ts'
+import { readBounded, TooLargeError } from '../../../lib/read-bounded.ts'
+import { parseStrictJson, StrictJsonError } from '../../../lib/strict-json.ts'
+import type { AskedSession } from '../../../map/choose-workflow.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import type { Io } from '../io.ts'
+import { print, printFields, printJson, printTable, remark, time } from '../output.ts'
+import { rulesOf } from '../setup.ts'
+import { type JwtReport, reportOnToken } from './report.ts'
+
+const MAX_INPUT_BYTES = 64 * 1024
+const MAX_JSON_DEPTH = 32
+
+/** Options of `jwt explain`. */
+export interface ExplainOptions {
+  readonly config?: string
+  readonly workflow?: string
+  readonly input?: string
+  readonly offline?: boolean
+  readonly json?: boolean
+}
+
+/**
+ * Prints the report; mints nothing and opens no store.
+ *
+ * @throws {@link CommandError} when the token is refused, or what was given cannot be read
+ */
+export async function explain(io: Io, options: ExplainOptions): Promise<void> {
+  const asked = askedOf(options)
+  const rules = rulesOf(io, options.config)
+  const token = await readTokenFrom(io)
+  const dispatcher = connectToAny(rules.proxies.proxyFor, { connections: 4 })
+  try {
+    const { settings } = rules
+    const issuers = issuersOf(rules, io, dispatcher)
+    const offline = options.offline === true
+    const report = await reportOnToken(token, { settings, issuers, asked, offline, now: io.now })
+    await (options.json ? printJson(io, report) : show(io, report, rules.configFile))
+    if (report.accepted) return
+    for (const line of rules.notes) remark(io, line)
+    throw refusalOf(report)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+function refusalOf({ status, code, reason }: JwtReport): CommandError {
+  return new CommandError(EXIT.failed, `refused: ${status} ${code}: ${printable(reason ?? '')}`)
+}
+
+function issuersOf({ settings, secret }: Rules, { now }: Io, dispatcher: Dispatcher): Issuers {
+  const log = createLog({ level: 'silent' })
+  const secrets = (name: string) => secret(name)?.()
+  try {
+    return createIssuers({ issuers: settings.issuers, secrets, dispatcher, log, now })
+  } catch (error) {
+    if (error instanceof UnusableSettingError) throw new CommandError(EXIT.config, error.message)
+    throw error
+  }
+}
+
+function askedOf({ workflow, input }: ExplainOptions): AskedSession {
+  const given = { workflow, input: input === undefined ? undefined : parseInput(input) }
+  const body = mintBody.safeParse(given)
+  if (body.success) return { workflow: body.data.workflow, input: body.data.input }
+  const where = body.error.issues[0]?.path[0] === 'workflow' ? '--workflow' : '--input'
+  const wanted =
+    where === '--input'
+      ? 'a JSON object of strings, numbers and booleans'
+      : 'the name of a workflow'
+  throw new CommandError(EXIT.usage, `${where}: must be ${wanted}`)
+}
+
+function parseInput(text: string): unknown {
+  try {
+    return parseStrictJson(text, MAX_JSON_DEPTH)
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error
+    throw new CommandError(EXIT.usage, `--input: ${error.message}`)
+  }
+}
+
+/** Also the whole header, as developer tools give it. */
+async function readTokenFrom(io: Io): Promise<string> {
+  if (io.stdin.isTTY) remark(io, 'Paste the token, then Enter and Ctrl-D.')
+  const text = await readInput(io)
+  const token = text.trim().replace(/^(?:authorization:\s*)?bearer\s+/i, '')
+  if (token === '') throw new CommandError(EXIT.usage, 'there is no token on standard input')
+  return token
+}
+
+async function readInput(io: Io): Promise<string> {
+  addAbortSignal(io.signal, io.stdin)
+  try {
+    return (await readBounded(io.stdin, MAX_INPUT_BYTES)).toString('utf8')
+  } catch (error) {
+    io.signal.throwIfAborted()
+    if (!(error instanceof TooLargeError)) throw error
+    throw new CommandError(EXIT.usage, 'standard input is much longer than any token')
+  }
+}
+
+const SIGNATURES: Readonly<Record<JwtReport['token']['signature'], string>> = {
+  valid: 'valid',
+  not_valid: 'not valid',
+  not_checked: 'not checked',
+}
+
+async function show(io: Io, report: JwtReport, configFile: string): Promise<void> {
+  const { token, session } = report
+  await printFields(io, [
+    ['token', verdict(report)],
+    ...(report.reason === null ? [] : [['reason', report.reason] as const]),
+    ...(report.hint === null ? [] : [['hint', report.hint] as const]),
+    ...(report.also === null ? [] : [['also', report.also] as const]),
+    ['issuer', token.issuer],
+    ['key', `alg ${token.alg ?? '–'}, kid ${token.kid ?? '–'}, typ ${token.typ ?? '–'}`],
+    ['signature', SIGNATURES[token.signature]],
+    ['subject', token.subject],
+    ['claims', listed(token.claims)],
+    ['issued', time(token.issued_at)],
+    ['expires', time(token.expires_at)],
+    ['user', report.user],
+    ['workflow', report.workflow],
+    ['state variables', report.state_variables],
+    ['session lives', session && `${session.expires_after?.seconds ?? DEFAULT_LIFE_SECONDS} s`],
+    ['admin', report.admin ? 'yes' : 'no'],
+    ['config', configFile],
+  ])
+  if (report.workflows.length === 0) return
+  await print(io, '')
+  await printTable(
+    io,
+    ['workflow', 'allowed', 'remark'],
+    report.workflows.map(({ name, allowed, reason }) => [name, allowed ? 'yes' : 'no', reason]),
+  )
+  // Below the table, which a terminal may cut.
+  for (const { name, rule } of report.workflows) {
+    if (rule !== null) await print(io, printable(`${name}: ${rule}`))
+  }
+  await print(io, '\nNot asked here: blocks, logouts, limits.')
+}
+
+function listed(claims: JwtReport['token']['claims']): string | null {
+  const texts = Object.entries(claims).map(([name, value]) => `${name} ${value}`)
+  return texts.length === 0 ? null : texts.join(', ')
+}
+
+function verdict({ accepted, status, code, token }: JwtReport): string {
+  if (!accepted) return `REFUSED, ${status} ${code}`
+  return token.signature === 'valid' ? 'accepted' : 'accepted if its signature is valid'
+}
