@@ -7,78 +7,142 @@ const TICK_MS = 4
 /** Streams take turns, so that no two frames come at once. */
 const TURNS = 1000 / FRAMES_PER_SECOND / TICK_MS
 
-/** A piece of text as the Python SDK writes it. */
-const FRAME = Buffer.from(
-  `data: ${JSON.stringify({
-    type: 'thread.item.updated',
-    item_id: 'msg_0123456789abcdef',
-    update: {
-      type: 'assistant_message.content_part.text_delta',
-      content_index: 0,
-      delta: ' a piece of text of usual length',
-    },
-  })}\n\n`,
-)
+/**
+ * What a stream holds: pieces of a model's text; a widget that is sent anew as it grows, always with the same
+ * picture; text with a new picture in each 25th frame.
+ */
+export const FRAME_KINDS = ['text', 'widget', 'pictures'] as const
+export type FrameKind = (typeof FRAME_KINDS)[number]
 
-/** A ChatKit server as far as its streams go. */
+const ITEM = 'msg_0123456789abcdef'
+/** As the Python SDK writes it. */
+const TEXT = frame({
+  type: 'thread.item.updated',
+  item_id: ITEM,
+  update: {
+    type: 'assistant_message.content_part.text_delta',
+    content_index: 0,
+    delta: ' a piece of text of usual length',
+  },
+})
+const WIDGET = frame({
+  type: 'thread.item.updated',
+  item_id: ITEM,
+  update: {
+    type: 'widget.root.updated',
+    widget: {
+      type: 'Card',
+      children: [
+        { type: 'Image', src: '/files/weather.png' },
+        { type: 'Title', value: 'Rain until the evening' },
+        { type: 'Text', value: 'It will be dry again tomorrow, with a little wind.' },
+      ],
+    },
+  },
+})
+const PICTURE_EACH = 25
+
+function frame(event: object): Buffer {
+  return Buffer.from(`data: ${JSON.stringify(event)}\n\n`)
+}
+
+function picture(number: number): Buffer {
+  const item = { id: ITEM, type: 'generated_image', image: { url: `/files/${number}.png` } }
+  return frame({ type: 'thread.item.done', item })
+}
+
+/** A ChatKit server as far as its streams go. The first frame of a stream leaves with its head. */
 export interface FrameServer {
   readonly url: string
+  /** What all streams hold from now on. */
+  kind: FrameKind
   close(): Promise<void>
 }
 
 export async function startFrameServer(): Promise<FrameServer> {
   const turns = Array.from({ length: TURNS }, () => new Set<ServerResponse>())
   let opened = 0
+  let sent = 0
+  const next = (): Buffer => {
+    sent++
+    if (server.kind === 'widget') return WIDGET
+    return server.kind === 'pictures' && sent % PICTURE_EACH === 0 ? picture(sent) : TEXT
+  }
   const http = createServer((incoming, response) => {
     incoming.resume()
-    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(next())
     const turn = turns[opened++ % TURNS]
     turn?.add(response)
     response.on('close', () => turn?.delete(response))
   })
   let tick = 0
   const timer = setInterval(() => {
-    for (const response of turns[tick++ % TURNS] ?? []) response.write(FRAME)
+    for (const response of turns[tick++ % TURNS] ?? []) response.write(next())
   }, TICK_MS)
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  return {
+  const server: FrameServer = {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/chatkit`,
+    kind: 'text',
     close: () => {
       clearInterval(timer)
       http.closeAllConnections()
       return new Promise((resolve) => http.close(() => resolve()))
     },
   }
+  return server
 }
 
 /** A stream that is read, and dropped. */
 export interface ReadStream {
   /** Frames so far. */
   readonly frames: () => number
+  /** Whether a frame named a picture of the server's, and whether one held a link. */
+  readonly seen: { picture: boolean; link: boolean }
+  /** From the request to the first byte of the answer's body, in milliseconds. */
+  readonly firstByteMs: number
   close(): void
 }
+
+const LF = 10
+/** A frame ends with two of them. */
+const LINES_OF_FRAME = 2
 
 /**
  * Opens a stream and reads it.
  *
  * @param url - of a side
  * @param secret - client secret
+ * @returns when its first byte is there
  * @throws when the side answers anything but a stream
  */
 export function readStream(url: string, secret: string): Promise<ReadStream> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' }
+    const began = performance.now()
+    let lines = 0
+    const seen = { picture: false, link: false }
     const sent = request(url, { method: 'POST', headers, agent: false }, (response) => {
       if (response.statusCode !== 200) reject(new Error(`a stream is ${response.statusCode}`))
-      let bytes = 0
+      response.once('data', () => {
+        const firstByteMs = performance.now() - began
+        const frames = () => lines / LINES_OF_FRAME
+        resolve({ frames, seen, firstByteMs, close: () => sent.destroy() })
+      })
       response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length
+        lines += count(chunk)
+        if (chunk.includes('"/files/')) seen.picture = true
+        if (chunk.includes('?file=')) seen.link = true
       })
       response.on('error', () => {})
-      resolve({ frames: () => bytes / FRAME.length, close: () => sent.destroy() })
     })
     sent.on('error', reject)
     const input = { content: [{ type: 'input_text', text: 'hi' }], attachments: [] }
     sent.end(JSON.stringify({ type: 'threads.create', params: { input } }))
   })
+}
+
+function count(chunk: Buffer): number {
+  let lines = 0
+  for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) lines++
+  return lines
 }
