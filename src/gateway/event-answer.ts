@@ -9,15 +9,17 @@ import type { Log } from '../lib/log.ts'
 import type { HeldMemory } from '../lib/shares/memory-budget.ts'
 import { type FrameFilter, type StreamLimits, streamToClient } from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
-import type { FileLinks } from './files/file-links.ts'
-import { createFrameCutter, type Frame, type Piece } from './frames.ts'
+import type { LinksFor } from './files/file-links.ts'
+import { createFrameCutter, type Piece } from './frames.ts'
 import type { Call } from './open-call.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { Shares } from './shares.ts'
 import { StreamFault } from './stream-fault.ts'
 
-/** Checks an event, and returns whether it changed the event. */
-type Look = (event: SeenEvent) => Promise<boolean>
+const NOTHING = Buffer.alloc(0)
+
+/** Checks an event, and returns whether it changed the event: at once where the store need not be asked. */
+type Look = (event: SeenEvent) => boolean | Promise<boolean>
 
 interface StreamExchange {
   readonly reply: ServerReply
@@ -31,7 +33,7 @@ export type AnswerEvents = ReturnType<typeof createAnswerEvents>
 /** @param parts - `streams`: ends streams of sessions that are cancelled or revoked */
 export function createAnswerEvents({
   ownership,
-  replaceFiles,
+  linksFor,
   shares,
   streams,
   limits,
@@ -39,7 +41,7 @@ export function createAnswerEvents({
   log,
 }: {
   readonly ownership: EventOwnership
-  readonly replaceFiles: FileLinks
+  readonly linksFor: LinksFor
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly streams: OpenStreams
   readonly limits: StreamLimits
@@ -58,10 +60,11 @@ export function createAnswerEvents({
     const { workflow, session } = call
     const memory = shares.memoryFor(session.user)
     const checkOwner = createEventOwner(call, ownership)
-    const look = async (event: SeenEvent): Promise<boolean> => {
-      await checkOwner(event)
-      const files = fileFieldsOfEvent(event)
-      return files.length > 0 && replaceFiles(call, files)
+    const replaceFiles = linksFor(call)
+    const look = (event: SeenEvent): boolean | Promise<boolean> => {
+      const replace = () => replaceFiles(fileFieldsOfEvent(event))
+      const checking = checkOwner(event)
+      return checking === undefined ? replace() : checking.then(replace)
     }
     const { outgoing: connection } = c.env
     if (connection === undefined) throw new TypeError('a stream needs a connection')
@@ -113,46 +116,52 @@ function hold(memory: HeldMemory, bytes: number): void {
 }
 
 /**
- * Checks each frame before it goes on. Frames of one chunk are written together, up to the first one that
- * needs a check, and together from there on. A frame that is no event (`[DONE]`, `ping`, broken JSON) is left
- * out: a client could not read it either.
+ * Checks each frame before it goes on. Frames of one chunk are written together, up to one about which the store
+ * must be asked. A frame that is no event (`[DONE]`, `ping`, broken JSON) is left out: a client could not read it
+ * either.
  *
  * @throws `StreamFault`: `bad_frame`; `overloaded`; `store_unavailable`; `thread_taken`; `foreign_thread`
  */
 function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: Look): FrameFilter {
-  async function lookAtRest(
-    first: Frame,
+  function passOn(
     pieces: Iterator<Piece, void, void>,
+    passed: Uint8Array[],
     write: (frames: Uint8Array) => void,
-  ): Promise<void> {
-    const passed: Uint8Array[] = []
+  ): Promise<void> | undefined {
     try {
-      for (let piece: Piece | undefined = first; piece; piece = pieces.next().value ?? undefined) {
-        if (piece instanceof Uint8Array) passed.push(piece)
-        else passed.push(Buffer.from(await lookedAt(piece, look)))
+      for (let piece = pieces.next().value; piece; piece = pieces.next().value) {
+        const frame = goesOn(piece, look)
+        if (frame instanceof Promise) {
+          return frame.then((text) => passOn(pieces, [Buffer.from(text)], write))
+        }
+        passed.push(frame)
       }
     } finally {
       // Good frames go on even if a later frame of the same chunk is refused.
-      const whole = Buffer.concat(passed)
-      if (whole.length > 0) write(whole)
-    }
-  }
-  return (chunk, write) => {
-    const pieces = chunk === undefined ? cutter.rest() : cutter.push(chunk)
-    for (let piece = pieces.next().value; piece; piece = pieces.next().value) {
-      if (!(piece instanceof Uint8Array)) return lookAtRest(piece, pieces, write)
-      write(piece)
+      writeAll(passed, write)
     }
     return undefined
   }
+  return (chunk, write) =>
+    passOn(chunk === undefined ? cutter.rest() : cutter.push(chunk), [], write)
+}
+
+function writeAll(frames: readonly Uint8Array[], write: (frames: Uint8Array) => void): void {
+  const [only, ...more] = frames
+  const whole = only === undefined || more.length === 0 ? only : Buffer.concat(frames)
+  if (whole !== undefined && whole.length > 0) write(whole)
 }
 
 /** A comment passes, and so does an event once it is checked; anything else becomes an empty text. */
-async function lookedAt({ data, text }: Frame, look: Look): Promise<string> {
-  if (data === undefined) return text
+function goesOn(piece: Piece, look: Look): Uint8Array | Promise<string> {
+  if (piece instanceof Uint8Array) return piece
+  const { data, text } = piece
+  if (data === undefined) return Buffer.from(text)
   const event = eventOf(data)
-  if (event === undefined) return ''
-  return (await look(event)) ? `data: ${JSON.stringify(event)}\n\n` : text
+  if (event === undefined) return NOTHING
+  const shown = (isChanged: boolean) => (isChanged ? `data: ${JSON.stringify(event)}\n\n` : text)
+  const changed = look(event)
+  return changed instanceof Promise ? changed.then(shown) : Buffer.from(shown(changed))
 }
 
 function eventOf(data: string): SeenEvent | undefined {

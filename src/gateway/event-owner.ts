@@ -40,24 +40,32 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     own.add(id)
   }
 
-  /** @throws `StreamFault` `bad_frame`, `thread_taken`, `foreign_thread`, `store_unavailable` */
-  return async function checkEvent({ type, thread, item }: SeenEvent): Promise<void> {
-    const id = textIn(thread, 'id')
+  async function requireAll(ids: readonly string[]): Promise<void> {
+    for (const id of ids) await requireOwn(id)
+  }
+
+  /**
+   * @returns undefined when the event is known to be in order; else settles when the store has said so
+   * @throws `StreamFault` `bad_frame`, `thread_taken`, `foreign_thread`, `store_unavailable`
+   */
+  return function checkEvent({ type, thread, item }: SeenEvent): Promise<void> | undefined {
+    const named = [textIn(item, 'thread_id') ?? [], threadsOfItems(thread)].flat()
     if (type === 'thread.created' || type === 'thread.updated') {
+      const id = textIn(thread, 'id')
       if (id === undefined) throw new StreamFault('bad_frame')
-      await (type === 'thread.created' ? keep(id) : requireOwn(id))
+      if (type === 'thread.created') return keep(id).then(() => requireAll(named))
+      named.push(id)
     }
-    for (const named of [textIn(item, 'thread_id'), ...threadsOfItems(thread)]) {
-      if (named !== undefined) await requireOwn(named)
-    }
+    const unknown = named.filter((id) => !own.has(id))
+    return unknown.length === 0 ? undefined : requireAll(unknown)
   }
 }
 
-/** The `thread_id` of each item in `items`, which is a list or a page; undefined for an item without one. */
-export function threadsOfItems(of: unknown): readonly (string | undefined)[] {
+/** The `thread_id` of each item in `items`, which is a list or a page. */
+export function threadsOfItems(of: unknown): readonly string[] {
   const items = fieldOf(of, 'items')
   const data = fieldOf(items, 'data') ?? items
-  return Array.isArray(data) ? data.map((item) => textIn(item, 'thread_id')) : []
+  return Array.isArray(data) ? data.flatMap((item) => textIn(item, 'thread_id') ?? []) : []
 }
 
 function textIn(value: unknown, name: string): string | undefined {
@@ -68,7 +76,7 @@ function textIn(value: unknown, name: string): string | undefined {
 /** An own field of an object; undefined when there is none. */
 export function fieldOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined
-  return Object.getOwnPropertyDescriptor(value, name)?.value
+  return Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
 }
 
 function noStore(error: unknown): never {

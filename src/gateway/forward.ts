@@ -55,7 +55,7 @@ export function createForward({
     { workflow, session: { id, user, state } }: Call,
     request: ForwardedRequest,
   ): Promise<ServerReply> {
-    const headers = await identity(workflow.server, { user, session: id, state })
+    const headers = identity(workflow.server, { user, session: id, state })
     headers['x-request-id'] = c.var.requestId
     for (const name of [...PASSED_ON, ...workflow.forwardHeaders]) {
       const value = c.req.header(name)

@@ -45,7 +45,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
 
   function keep(part: Uint8Array): void {
     size += part.length
-    if (size > maxBytes) throw badFrame(`a frame of more than ${maxBytes} bytes`)
+    if (size > maxBytes) throw tooLong()
     hold(size)
     parts.push(part)
   }
@@ -58,10 +58,15 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
     return bytes
   }
 
-  function* ended(): Generator<Frame, void, void> {
-    const frame = frameOf(utf8, taken())
+  const tooLong = () =>
+    new StreamFault('bad_frame', new Error(`a frame of more than ${maxBytes} bytes`))
+
+  function* whole(bytes: Uint8Array): Generator<Frame, void, void> {
+    const frame = frameOf(utf8, bytes)
     if (frame.text !== '\n') yield frame
   }
+
+  const ended = () => whole(taken())
 
   return {
     /**
@@ -86,8 +91,13 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
           keep(new Uint8Array(chunk.subarray(start)))
           return
         }
-        keep(chunk.subarray(start, end))
-        yield* ended()
+        if (size > 0) {
+          keep(chunk.subarray(start, end))
+          yield* ended()
+        } else {
+          if (end - start > maxBytes) throw tooLong()
+          yield* whole(chunk.subarray(start, end))
+        }
         passing = start = end
       }
       if (passing < start) yield chunk.subarray(passing, start)
@@ -140,8 +150,4 @@ function frameOf(utf8: TextDecoder, bytes: Uint8Array): Frame {
     data = data === undefined ? value : `${data}\n${value}`
   }
   return { text: `${text}\n`, data }
-}
-
-function badFrame(reason: string): StreamFault {
-  return new StreamFault('bad_frame', new Error(reason))
 }

@@ -87,8 +87,8 @@ export function createGateway({
   const streams = createOpenStreams({ registry, log })
   const identity = createServerIdentity({ keys, publicUrl, now })
   const forward = createForward({ dispatcher, identity })
-  const replaceFiles = createFileLinks({ publicUrl, keys, now })
-  const answerAttachment = createAnswerAttachment({ ownership, replaceFiles })
+  const linksFor = createFileLinks({ publicUrl, keys, now })
+  const answerAttachment = createAnswerAttachment({ ownership, linksFor })
   const verify = createVerifyToken({ workflows, publicUrl, keys, hashUser, failedAuth, now })
   return createHandleRequest({
     openCall: createOpenCall({ verify, registry, now }),
@@ -112,10 +112,10 @@ export function createGateway({
       forward,
       answers: {
         json: createAnswerJson({
-          ...{ ownership, shares, forward, answerAttachment, replaceFiles, maxAnswerBytes },
+          ...{ ownership, shares, forward, answerAttachment, linksFor, maxAnswerBytes },
         }),
         events: createAnswerEvents({
-          ...{ ownership, replaceFiles, shares, streams, limits, maxFrameBytes, log },
+          ...{ ownership, linksFor, shares, streams, limits, maxFrameBytes, log },
         }),
       },
     }),

@@ -13,7 +13,7 @@ import type { AppContext } from '../http/context.ts'
 import { releaseWhenTaken } from '../http/upstream-call-options.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import { fieldOf, threadsOfItems } from './event-owner.ts'
-import type { FileLinks } from './files/file-links.ts'
+import type { LinksFor } from './files/file-links.ts'
 import type { AnswerAttachment } from './files/new-attachment.ts'
 import type { Forward } from './forward.ts'
 import { createListOwn } from './list-answer.ts'
@@ -42,20 +42,20 @@ export function createAnswerJson({
   shares,
   forward,
   answerAttachment,
-  replaceFiles,
+  linksFor,
   maxAnswerBytes,
 }: {
   readonly ownership: Pick<GatewayOwnership, 'ownersOf' | 'claim' | 'listOwned' | 'release'>
   readonly shares: Pick<Shares, 'memoryFor'>
   readonly forward: Forward
   readonly answerAttachment: AnswerAttachment
-  readonly replaceFiles: FileLinks
+  readonly linksFor: LinksFor
   readonly maxAnswerBytes: number
 }) {
   const listOwn = createListOwn({ ownership, forward, shares })
 
-  async function withLinks(call: Call, page: OwnPage): Promise<OwnPage> {
-    await replaceFiles(call, fileFieldsOfAnswer(page))
+  function withLinks(call: Call, page: OwnPage): OwnPage {
+    linksFor(call)(fileFieldsOfAnswer(page))
     return page
   }
 
@@ -64,7 +64,7 @@ export function createAnswerJson({
     const request = parsed.known ? parsed.request : undefined
     switch (request?.type) {
       case 'threads.list':
-        return c.json(await withLinks(call, await listOwn(c, call, { request, json, deadline })))
+        return c.json(withLinks(call, await listOwn(c, call, { request, json, deadline })))
       case 'attachments.create':
         return c.json(await answerAttachment(call, json))
       case 'threads.get_by_id':
@@ -83,7 +83,7 @@ export function createAnswerJson({
     }
     const deleted = deletedBy(parsed)
     if (deleted !== undefined) await ownership.release(call, deleted)
-    if (await replaceFiles(call, fileFieldsOfAnswer(json))) return c.json(json)
+    if (linksFor(call)(fileFieldsOfAnswer(json))) return c.json(json)
     return c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/json' })
   }
 
@@ -113,7 +113,7 @@ export function deletedBy({ known, request }: ParsedRequest): Thing | undefined 
 }
 
 function requireItems(json: unknown, thread: string): void {
-  if (threadsOfItems(json).every((named) => named === undefined || named === thread)) return
+  if (threadsOfItems(json).every((named) => named === thread)) return
   throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
 }
 

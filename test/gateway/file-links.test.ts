@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { input, type Json } from '../support/chatkit/server-client.ts'
 import { threadId } from '../support/ids.ts'
 import { startFiles } from './file-server.ts'
+import { startWritten } from './scripted-server.ts'
 
 const FILE = /^https:\/\/mint\.acme\.example\/chatkit\/helpdesk\?file=eyJ[\w-]+\.[\w-]+\.[\w-]+$/
 const UPLOAD =
@@ -126,6 +127,66 @@ describe('addresses under the server’s origin become links through the gateway
     expect(textOf(await answered(thread(itemsWith(`${origin}/chatkit/files/1`))))).toContain(
       '?file=',
     )
+  })
+})
+
+describe('a picture that a stream names again', () => {
+  const update = (widget: object) => ({
+    type: 'thread.item.updated',
+    item_id: 'i',
+    update: { type: 'widget.root.updated', widget },
+  })
+  const sourceOf = (event: Json | undefined) =>
+    /"src":"([^"]+)"/.exec(textOf(event))?.[1] ?? 'no address'
+
+  test('keeps its link, so that the page does not load it again, and another gets its own', async () => {
+    const { streamed } = await startFiles()
+    const pictures = ['/files/1.png', '/files/2.png', '/files/1.png']
+    const events = await streamed(...pictures.map((src) => update({ type: 'Image', src })))
+    const [first, second, again] = events.map(sourceOf)
+    expect(first).toMatch(FILE)
+    expect(second).toMatch(FILE)
+    expect(second).not.toBe(first)
+    expect(again).toBe(first)
+  })
+
+  test('has another link for another purpose or attachment', async () => {
+    const { streamed } = await startFiles()
+    const attachment = (id: string) => ({ id, preview_url: '/f/1', upload_url: '/f/1' })
+    const item = { ...IN_THREAD, type: 'user_message', content: [] }
+    const attachments = [attachment('atc_1'), attachment('atc_2')]
+    const [event] = await streamed({ type: 'thread.item.done', item: { ...item, attachments } })
+    const links = textOf(event).match(/\?(?:file|upload)=eyJ[^"]+/g) ?? []
+    expect(new Set(links).size).toBe(4)
+  })
+
+  test('has another link in the next stream, and in each of many it has one', async () => {
+    const { streamed } = await startFiles()
+    const many = (from: number) =>
+      Array.from({ length: 150 }, (_, at) =>
+        update({ type: 'Image', src: `/files/${from + at}.png` }),
+      )
+    const first = (await streamed(...many(0), ...many(0))).map(sourceOf)
+    const second = (await streamed(...many(0))).map(sourceOf)
+    for (const source of [...first, ...second]) expect(source).toMatch(FILE)
+    expect(second[0]).not.toBe(first[0])
+  })
+
+  test('has a new link after five minutes, long before the first one ends', async () => {
+    const began = Date.now()
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(began)
+    const { server, reader } = await startWritten()
+    const linkAfter = async (seconds: number) => {
+      clock.mockReturnValue(began + 1000 * seconds)
+      server.write(`data: ${JSON.stringify(update({ type: 'Image', src: '/files/1.png' }))}\n\n`)
+      return /\?file=[^"]+/.exec((await reader.read()).value ?? '')?.[0]
+    }
+    const first = await linkAfter(0)
+    expect(await linkAfter(299)).toBe(first)
+    const second = await linkAfter(300)
+    expect(second).not.toBe(first)
+    expect(await linkAfter(301)).toBe(second)
+    clock.mockRestore()
   })
 })
 

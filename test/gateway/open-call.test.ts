@@ -26,7 +26,7 @@ function claims(changed: Record<string, unknown> = {}) {
   return { ...all, jti: 'jti_x', iat, exp: iat + 60, ...changed }
 }
 
-const bad: Record<string, (good: string, id: string) => Promise<string>> = {
+const bad: Record<string, (good: string, id: string) => string | Promise<string>> = {
   'of a session that the registry does not have': () =>
     scene.keys.sign(claims(), CLIENT_SECRET_TYPE),
   'of a hosted session': async () => 'ek_68e5f7a1b2c3d4e5f60718293a4b5c6d',

@@ -10,7 +10,7 @@ test('a thousand open streams need one query of the store at a time and little m
   timeout: 60_000,
 }, async () => {
   const { url, opened } = await startScripted()
-  const { scene } = await start({ server: url })
+  const { scene } = await start({ server: url, heartbeatMs: 60_000 })
   const asked: number[] = []
   const { endedAmong } = scene.registry
   scene.registry.endedAmong = async (sessions) => {
@@ -42,11 +42,13 @@ test('a thousand open streams need one query of the store at a time and little m
   expect(process.memoryUsage.rss() - before).toBeLessThan(300 * 1024 * 1024)
   await expect.poll(() => asked.at(-1)).toBe(STREAMS)
   const closed = Promise.all(opened.map((response) => once(response, 'close')))
-  const started = performance.now()
+  const ended = Promise.all(bodies.map((body) => once(body.resume(), 'end')))
   const now = Math.floor(Date.now() / 1000)
   for (const { id } of sessions) await scene.registry.beginCancel(id, now)
-  await Promise.all(bodies.map((body) => once(body.resume(), 'end')))
+  const askedBefore = asked.length
+  await ended
   await closed
-  expect(performance.now() - started).toBeLessThan(5000)
+  // The query under way at the last cancel may have missed it; the next one has not.
+  expect(asked.length - askedBefore).toBeLessThanOrEqual(2)
   await dispatcher.destroy()
 })

@@ -5,7 +5,7 @@ import { isLoopback } from '../../lib/loopback.ts'
 import type { FileField } from './file-fields.ts'
 
 /** Longest address that is passed on: a link made of it must fit into a request line. */
-const MAX_URL_CHARACTERS = 2048
+export const MAX_URL_CHARACTERS = 2048
 
 /** A `data:` URL of a picture. SVG and other XML are excluded: they can hold scripts. */
 const PICTURE_DATA = /^data:image\/(?!svg|[\w.+-]*xml)[\w.+-]+[;,]/i

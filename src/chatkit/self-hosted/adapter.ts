@@ -62,7 +62,7 @@ export function createSelfHosted({
         ...{ iss: publicUrl, aud, sub: user, sid: id, jti: newId('jti_'), iat, exp },
         ...(perMinute !== undefined && { [PER_MINUTE_CLAIM]: perMinute }),
       }
-      const client_secret = new Secret(await keys.sign(claims, CLIENT_SECRET_TYPE))
+      const client_secret = new Secret(keys.sign(claims, CLIENT_SECRET_TYPE))
       return { id, client_secret, expires_at: exp, status: 'active', user }
     },
     async cancelSession(_id, call) {

@@ -70,7 +70,7 @@ export function createAskServer({
   ) => {
     const { type, params } = question
     const headers = {
-      ...(await identity(server, { user })),
+      ...identity(server, { user }),
       'content-type': 'application/json',
       accept: 'application/json',
     }

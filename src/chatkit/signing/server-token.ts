@@ -21,7 +21,7 @@ export interface ServerIdentity {
 export type ServerIdentityHeaders = (
   server: string,
   identity: ServerIdentity,
-) => Promise<Record<string, string>>
+) => Record<string, string>
 
 /**
  * Two forms of the same identity: headers, which a server can trust as far as it trusts the network,
@@ -36,13 +36,13 @@ export function createServerIdentity({
   readonly publicUrl: string
   readonly now: Clock
 }): ServerIdentityHeaders {
-  return async (server, { user, session, state = {} }) => {
+  return (server, { user, session, state = {} }) => {
     const iat = unixSeconds(now)
     const sid = session === undefined ? {} : { sid: session }
     const times = { iat, exp: iat + SECONDS, jti: newId('jti_') }
     const claims = { iss: publicUrl, aud: server, sub: user, ...sid, state, ...times }
     return {
-      authorization: `Bearer ${await keys.sign(claims, 'JWT')}`,
+      authorization: `Bearer ${keys.sign(claims, 'JWT')}`,
       'user-agent': USER_AGENT,
       'x-chatkit-user': encodeURIComponent(user),
       ...(session !== undefined && { 'x-chatkit-session': session }),

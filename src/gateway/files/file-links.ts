@@ -1,7 +1,11 @@
 // Replaces the addresses of a server's files by signed links through the gateway. A link holds all that is
 // needed to follow it, on any instance. It is for one file, one purpose, one user and one hour.
 
-import { type FileTarget, judgeAddress } from '../../chatkit/protocol/file-address.ts'
+import {
+  type FileTarget,
+  judgeAddress,
+  MAX_URL_CHARACTERS,
+} from '../../chatkit/protocol/file-address.ts'
 import type { FileField } from '../../chatkit/protocol/file-fields.ts'
 import { audienceOf } from '../../chatkit/signing/client-secret.ts'
 import type { SigningKeys } from '../../chatkit/signing/signing-keys.ts'
@@ -22,9 +26,16 @@ export const LINK_TYPES = {
 const SECONDS = 3600
 /** Most links in one answer or event: each costs a signature. Further addresses are removed. */
 const MAX_LINKS = 1000
+/**
+ * Seconds for which a stream repeats the link that it made for an address. A widget is sent anew with each of its
+ * changes: with a new link the page would load its pictures again each time.
+ */
+const REPEATED_SECONDS = 300
+/** Most addresses that are kept with their links, some 6 kB each at most. */
+const MOST_KEPT = 100
 
 /** {@link createFileLinks} */
-export type FileLinks = ReturnType<typeof createFileLinks>
+export type LinksFor = ReturnType<typeof createFileLinks>
 
 export function createFileLinks({
   publicUrl,
@@ -35,11 +46,7 @@ export function createFileLinks({
   readonly keys: Pick<SigningKeys, 'sign'>
   readonly now: Clock
 }) {
-  async function linkTo(
-    { workflow, session, generation }: Call,
-    of: FileField,
-    target: FileTarget,
-  ) {
+  function linkTo({ workflow, session, generation }: Call, of: FileField, target: FileTarget) {
     const iat = unixSeconds(now)
     const claims = {
       iss: publicUrl,
@@ -55,27 +62,57 @@ export function createFileLinks({
       ...target,
     }
     const use = of.use === 'upload' ? 'upload' : 'file'
-    const link = await keys.sign(claims, LINK_TYPES[use])
+    const link = keys.sign(claims, LINK_TYPES[use])
     return `${publicUrl.replace(/\/$/, '')}/chatkit/${workflow.name}?${use}=${link}`
   }
 
-  /**
-   * Replaces the addresses under the server's origins by links, and removes those that no page may open.
-   *
-   * @param call - the links are made for this user and session
-   * @param fields - of one answer or event, which is changed
-   * @returns whether anything changed
-   */
-  return async function replaceFiles(call: Call, fields: readonly FileField[]): Promise<boolean> {
-    let links = 0
-    const changes = fields.map(async (field) => {
-      const { holder, key } = field
+  /** @param call - the links are made for this user and session */
+  return function linksFor(call: Call) {
+    let kept = new Map<string, string>()
+    let keptSince = unixSeconds(now)
+
+    /** @returns an address that may stay, or a link; undefined for an address that nobody may open */
+    function addressFor(field: FileField, mayLink: boolean): string | undefined {
       const target = judgeAddress(field, call.workflow)
-      if (target === 'pass') return false
-      if (target === 'remove' || ++links > MAX_LINKS) delete holder[key]
-      else holder[key] = await linkTo(call, field, target)
-      return true
-    })
-    return (await Promise.all(changes)).includes(true)
+      if (target === 'pass') return field.url
+      return target === 'remove' || !mayLink ? undefined : linkTo(call, field, target)
+    }
+
+    function repeatedAddressFor(field: FileField, mayLink: boolean): string | undefined {
+      const { use, attachment, url } = field
+      const isLong = url.length + (attachment?.length ?? 0) > MAX_URL_CHARACTERS
+      if (isLong) return addressFor(field, mayLink)
+      if (kept.size >= MOST_KEPT || unixSeconds(now) - keptSince >= REPEATED_SECONDS) {
+        kept = new Map()
+        keptSince = unixSeconds(now)
+      }
+      const name = JSON.stringify([use, attachment, url])
+      const address = kept.get(name) ?? addressFor(field, mayLink)
+      if (address !== undefined) kept.set(name, address)
+      return address
+    }
+
+    /**
+     * Replaces the addresses under the server's origins by links, and removes those that no page may open.
+     *
+     * @param fields - of one answer or event, which is changed
+     * @returns whether anything changed
+     */
+    return function replaceFiles(fields: readonly FileField[]): boolean {
+      let links = 0
+      let changed = false
+      for (const field of fields) {
+        const { holder, key, url } = field
+        const address = repeatedAddressFor(field, links < MAX_LINKS)
+        if (address === url) continue
+        changed = true
+        if (address === undefined) delete holder[key]
+        else {
+          holder[key] = address
+          links++
+        }
+      }
+      return changed
+    }
   }
 }

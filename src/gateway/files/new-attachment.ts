@@ -6,7 +6,7 @@ import { fileFieldsOfAnswer } from '../../chatkit/protocol/file-fields.ts'
 import { serverFault } from '../../chatkit/protocol/server-fault.ts'
 import type { Call } from '../open-call.ts'
 import type { GatewayOwnership } from '../ownership.ts'
-import type { FileLinks } from './file-links.ts'
+import type { LinksFor } from './file-links.ts'
 
 /** Only the id is checked; the rest passes unchanged. */
 const attachmentJson = z.looseObject({ id: z.string() })
@@ -16,10 +16,10 @@ export type AnswerAttachment = ReturnType<typeof createAnswerAttachment>
 
 export function createAnswerAttachment({
   ownership,
-  replaceFiles,
+  linksFor,
 }: {
   readonly ownership: Pick<GatewayOwnership, 'claim'>
-  readonly replaceFiles: FileLinks
+  readonly linksFor: LinksFor
 }) {
   /**
    * @param json - the server's answer
@@ -33,7 +33,7 @@ export function createAnswerAttachment({
     if (!(await ownership.claim(call, { kind: 'attachment', id: attachment.id }))) {
       throw serverFault('upstream_invalid_response', 'a new attachment that is another user’s')
     }
-    await replaceFiles(call, fileFieldsOfAnswer(attachment))
+    linksFor(call)(fileFieldsOfAnswer(attachment))
     return attachment
   }
 }

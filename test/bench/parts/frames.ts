@@ -193,7 +193,10 @@ function report(sides: readonly Measured[], rounds: number): Report {
     times(ratios[at]),
   ])
   const others = [
-    [`memory added by ${MANY.streams} streams, MB`, ...sides.map((one) => figure(one.addedMegabytes))],
+    [
+      `memory added by ${MANY.streams} streams, MB`,
+      ...sides.map((one) => figure(one.addedMegabytes)),
+    ],
     ['time to the first byte, ms', ...sides.map((one) => figure(median(one.firstByteMs), 2))],
   ]
   return {

@@ -153,7 +153,7 @@ describe('{"active": false} and no more', () => {
   test('the claims of a secret under another key, or under a user’s', async () => {
     const claims = decodeJwt(await secretFor())
     const foreign = await readSigningKeys(await makeSigningKeys(), 'test')
-    await inactive(await foreign.sign(claims, CLIENT_SECRET_TYPE))
+    await inactive(foreign.sign(claims, CLIENT_SECRET_TYPE))
     await inactive(signer.token(claims, { typ: CLIENT_SECRET_TYPE }))
     const none = Buffer.from('{"alg":"none"}').toString('base64url')
     await inactive(`${none}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`)
