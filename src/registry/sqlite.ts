@@ -48,22 +48,19 @@ export function createSqliteRegistry({
   readonly moves?: readonly OwnersMove[] | undefined
   readonly log?: Log | undefined
 }): Registry {
-  const connections = openDatabase({ path, maxPageCount, moves, log })
-  const db = createDatabase(connections.durable)
-  // In memory both are one connection: it needs one group commit and one set of prepared statements.
-  const oneForBoth = connections.relaxed === connections.durable
-  const relaxed = oneForBoth ? db : createDatabase(connections.relaxed)
+  const opened = openDatabase({ path, maxPageCount, moves, log })
+  const db = createDatabase(opened.db, opened.synced)
   return {
     ...createSessionSteps(db),
     ...createOutbox(db),
-    ...createUses(relaxed),
+    ...createUses(db),
     ...createOwnership(db),
     ...createLists(db),
     ...createAuditSteps(db),
     ...createKnownUsers(db),
     ...createRetention(db),
-    ...createCounting(relaxed),
-    ...createIntervalFigures(relaxed),
+    ...createCounting(db),
+    ...createIntervalFigures(db),
     markLogout: (mark) => db.write((sql) => insertMark(sql, mark)),
     remembers: (key, now) =>
       db.plain(
@@ -75,12 +72,10 @@ export function createSqliteRegistry({
     keptKey: (name, make) => keptKey(db, name, make),
     figures: (now) => figures(db, now),
     async check() {
-      await relaxed.write((sql) => sql.run(HEALTH_WRITE))
+      await db.write((sql) => sql.run(HEALTH_WRITE))
     },
     waitedMs: () => 0,
-    async close() {
-      for (const one of [connections.relaxed, connections.durable]) if (one.isOpen) one.close()
-    },
+    close: opened.close,
   }
 }
 

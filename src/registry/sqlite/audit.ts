@@ -22,7 +22,6 @@ const ABOUT_USER = 'SELECT * FROM audit WHERE user = ? AND +action <> ? LIMIT ?'
 const ERASE =
   'UPDATE audit SET actor = ?, user = NULL, reason = NULL, salt = NULL, erased = ? WHERE id = ?'
 
-/** @param db - the durable connection */
 export function createAuditSteps(db: Database) {
   return {
     appendAudit: (entries) =>

@@ -11,18 +11,12 @@ const CONSUME = `
     ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE ends_ms END
   RETURNING used, ends_ms`
 
-/**
- * Counters. A count that a power failure loses does no harm, so counts do not wait for the disk. A mint's
- * standing is read on the same connection; it sees every commit of the other one, because both read the
- * one file.
- *
- * @param relaxed - the connection that does not wait for the disk
- */
-export function createCounting(relaxed: Database) {
+/** Counters: a count that a power failure loses does no harm, so counts do not wait for the disk. */
+export function createCounting(db: Database) {
   return {
-    consume: (key, limit) => relaxed.write((sql) => consume(sql, key, limit)),
+    consume: (key, limit) => db.writeUnsynced((sql) => consume(sql, key, limit)),
     beginMint: (question, limit) =>
-      relaxed.write((sql) => ({
+      db.writeUnsynced((sql) => ({
         rate: consume(sql, mintCounter(question.user), limit),
         standing: readStanding(sql, question),
       })),

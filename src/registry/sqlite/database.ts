@@ -1,4 +1,4 @@
-// One SQLite connection: waits for locks without blocking the event loop, and commits writes of one turn together.
+// The SQLite connection: waits for locks and the disk without blocking the event loop, and commits writes of one turn together.
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asServiceError, isBusy } from './failure.ts'
@@ -22,11 +22,12 @@ export type Database = ReturnType<typeof createDatabase>
 const PATIENCE_MS = 200
 
 /**
- * One connection that waits for locks without blocking the event loop.
+ * A connection that waits for locks and the disk without blocking the event loop.
  *
  * @param db - open; closed by its owner
+ * @param synced - see {@link createLogSync}; absent for a database in memory
  */
-export function createDatabase(db: DatabaseSync) {
+export function createDatabase(db: DatabaseSync, synced?: () => Promise<void>) {
   const sql = createSql(db)
   let held: { readonly error: unknown; readonly pause: Promise<void> } | undefined
 
@@ -49,15 +50,18 @@ export function createDatabase(db: DatabaseSync) {
     held = undefined
   }
 
+  const join = createGroups((group) => attempt(() => runGroup(sql, group)), synced)
   return {
     /** Runs statements without a transaction. */
     plain: <T>(work: (sql: Sql) => T): Promise<T> => attempt(() => work(sql)),
     /**
-     * Runs work in a transaction that holds the write lock from its start. Writes of the same turn of the
-     * event loop share one transaction and its wait for the disk; when one fails, the others still commit.
-     * Work may run again after a rollback, so it must change nothing but the database.
+     * Runs work in a transaction that holds the write lock from its start, and resolves when a power failure
+     * can no longer undo it. Writes of the same turn of the event loop share one transaction; when one fails,
+     * the others still commit. Work may run again after a rollback, so it must change nothing but the database.
      */
-    write: createGroups((group) => attempt(() => runGroup(sql, group))),
+    write: <T>(work: (sql: Sql) => T): Promise<T> => join(work, true),
+    /** As `write`, for what a power failure may undo: resolves without waiting for the disk. */
+    writeUnsynced: <T>(work: (sql: Sql) => T): Promise<T> => join(work, false),
   }
 }
 
@@ -85,6 +89,7 @@ function createSql(db: DatabaseSync) {
 /** One write of a group, and the callbacks of its caller. */
 interface Member {
   readonly work: (sql: Sql) => unknown
+  readonly durable: boolean
   readonly done: (result: unknown) => void
   readonly failed: (error: unknown) => void
 }
@@ -95,9 +100,13 @@ const MOST_TOGETHER = 64
 /**
  * Collects the writes of one turn of the event loop into groups.
  *
- * @param run - commits a group and tells its members; rejects when none of it was written
+ * @param run - commits a group and returns its results; rejects when none of it was written
+ * @param synced - resolves when what is committed is on the disk
  */
-function createGroups(run: (group: readonly Member[]) => Promise<void>) {
+function createGroups(
+  run: (group: readonly Member[]) => Promise<readonly unknown[]>,
+  synced: (() => Promise<void>) | undefined,
+) {
   let waiting: Member[] = []
 
   async function commit(): Promise<void> {
@@ -105,15 +114,32 @@ function createGroups(run: (group: readonly Member[]) => Promise<void>) {
     waiting = []
     for (let from = 0; from < all.length; from += MOST_TOGETHER) {
       const group = all.slice(from, from + MOST_TOGETHER)
-      await run(group).catch((error: unknown) => {
+      try {
+        settle(group, await run(group))
+      } catch (error) {
         for (const member of group) member.failed(error)
-      })
+      }
     }
   }
 
-  return <T>(work: (sql: Sql) => T): Promise<T> => {
+  /** The next group need not wait for the disk of this one. */
+  function settle(group: readonly Member[], results: readonly unknown[]): void {
+    const tell = (durable: boolean) => {
+      for (const [at, member] of group.entries()) {
+        if (member.durable === durable) member.done(results[at])
+      }
+    }
+    tell(false)
+    if (synced === undefined) tell(true)
+    else if (group.some(({ durable }) => durable)) void synced().then(() => tell(true), refuse)
+    function refuse(error: unknown): void {
+      for (const member of group) if (member.durable) member.failed(error)
+    }
+  }
+
+  return <T>(work: (sql: Sql) => T, durable: boolean): Promise<T> => {
     return new Promise((resolve, reject) => {
-      waiting.push({ work, done: resolve as Member['done'], failed: reject })
+      waiting.push({ work, durable, done: resolve as Member['done'], failed: reject })
       if (waiting.length === 1) setImmediate(commit)
     })
   }
@@ -125,26 +151,24 @@ function createGroups(run: (group: readonly Member[]) => Promise<void>) {
  * Savepoints would avoid that, but cost every group that succeeds a fifth more.
  *
  * @param group - at least one
+ * @returns the results of the members, in order; a member that failed has been told
  * @throws SQLite's error when the lock is held elsewhere: nothing has been written then
  */
-function runGroup(sql: Sql, group: readonly Member[]): void {
-  let results: readonly unknown[]
+function runGroup(sql: Sql, group: readonly Member[]): readonly unknown[] {
   try {
-    results = commitTogether(sql, group)
+    return commitTogether(sql, group)
   } catch (error) {
     if (group.length === 1 || isBusy(error)) throw error
-    for (const member of group) settleAlone(sql, member)
-    return
+    return group.map((member) => commitAlone(sql, member))
   }
-  for (const [at, member] of group.entries()) member.done(results[at])
 }
 
-function settleAlone(sql: Sql, member: Member): void {
+function commitAlone(sql: Sql, member: Member): unknown {
   try {
-    const [result] = commitTogether(sql, [member])
-    member.done(result)
+    return commitTogether(sql, [member])[0]
   } catch (error) {
     member.failed(asServiceError(error))
+    return undefined
   }
 }
 

@@ -15,16 +15,12 @@ const FORGET = 'DELETE FROM interval_figures WHERE seconds = ? AND at < ?'
 const READ = `
   SELECT at, fields FROM interval_figures WHERE seconds = ? AND at >= ? AND at < ? ORDER BY at`
 
-/**
- * Figures that a power failure loses do no harm, so they do not wait for the disk.
- *
- * @param relaxed - the connection that does not wait for the disk
- */
-export function createIntervalFigures(relaxed: Database) {
+/** Figures that a power failure loses do no harm, so they do not wait for the disk. */
+export function createIntervalFigures(db: Database) {
   return {
     addFigures: ({ instance, at, ...counted }) => {
       const { set, added } = intervalFieldsOf(instance, counted)
-      return relaxed.write((sql) => {
+      return db.writeUnsynced((sql) => {
         for (const seconds of INTERVALS) {
           const start = at - (at % seconds)
           const known = fieldsIn(sql.get(READ_ONE, seconds, start))
@@ -35,7 +31,7 @@ export function createIntervalFigures(relaxed: Database) {
       })
     },
     readFigures: ({ seconds, from, until }) =>
-      relaxed.plain((sql) =>
+      db.plain((sql) =>
         sql
           .all(READ, seconds, from, until)
           .map((row) => toIntervalFigures({ at: row['at'], fields: fieldsIn(row) })),

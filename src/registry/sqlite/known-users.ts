@@ -48,7 +48,6 @@ export const FORGET_KNOWN = `
   DELETE FROM known_users WHERE user = ?1
     AND NOT EXISTS (SELECT 1 FROM sessions WHERE user = ?1)`
 
-/** @param db - the durable connection */
 export function createKnownUsers(db: Database) {
   return {
     isKnown: (user) => db.plain((sql) => sql.get(BY_USER, user) !== undefined),

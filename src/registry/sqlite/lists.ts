@@ -5,7 +5,6 @@ import { toBlock, toSession, userId } from '../rows.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { type Filter, readPage } from './pages.ts'
 
-/** @param db - the durable connection */
 export function createLists(db: Database) {
   return {
     listSessions: (query) => {

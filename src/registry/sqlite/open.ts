@@ -1,11 +1,12 @@
 // Opens the SQLite database, checks it, and brings its schema up to date.
-import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, fdatasync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../../lib/log.ts'
 import { namesOf } from '../known-users.ts'
 import { StoreUnusableError } from '../port.ts'
 import { isBusy } from './failure.ts'
+import { createLogSync } from './log-sync.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
 import { APPLICATION_ID, HEALTH_WRITE, SCHEMA } from './schema.ts'
@@ -23,7 +24,7 @@ const CHECKED_BYTES = 64 * 1024 * 1024
  */
 const CHECKPOINT_PAGES = 8192
 
-export interface OpenOptions {
+interface OpenOptions {
   /** Path of the file; `:memory:` opens a database without a file, which ends with its connection. */
   readonly path: string
   /** Bound on the file's size, in pages; SQLite's own bound when absent. */
@@ -33,12 +34,13 @@ export interface OpenOptions {
   readonly moves?: readonly OwnersMove[] | undefined
 }
 
-/** Two connections to the one file; in memory, both are the same connection. */
-export interface Connections {
-  /** `synchronous=FULL`: its commits survive a power failure. */
-  readonly durable: DatabaseSync
-  /** `synchronous=NORMAL`: for counters, which may lose a second and should not pay for an fsync. */
-  readonly relaxed: DatabaseSync
+/** An open database. */
+interface Opened {
+  readonly db: DatabaseSync
+  /** See {@link createLogSync}; undefined in memory. */
+  readonly synced: (() => Promise<void>) | undefined
+  /** Brings what is committed to the disk, and closes. Once is enough, and twice does no harm. */
+  close(): Promise<void>
 }
 
 /**
@@ -46,12 +48,14 @@ export interface Connections {
  *
  * @throws {@link StoreUnusableError} with the reason, when it cannot be used
  */
-export function openDatabase(options: OpenOptions): Connections {
-  const opened: DatabaseSync[] = []
+export function openDatabase(options: OpenOptions): Opened {
+  let db: DatabaseSync | undefined
   try {
-    return options.path === ':memory:' ? openMemory(options, opened) : openFile(options, opened)
+    const bytes = options.path === ':memory:' ? undefined : createFile(options.path)
+    db = connect(options)
+    return bytes === undefined ? inMemory(db) : inFile(db, bytes, options)
   } catch (error) {
-    for (const db of opened) db.close()
+    db?.close()
     const why = error instanceof Error ? error.message : String(error)
     throw new StoreUnusableError(`the store ${options.path} cannot be used: ${why}`, {
       cause: error,
@@ -60,29 +64,53 @@ export function openDatabase(options: OpenOptions): Connections {
 }
 
 /**
- * Opens one connection: a second one would open a second database. Without a file there are no permissions
- * or pages to check, no write-ahead log, no disk to sync, and no other process to wait for.
+ * Without a file there are no permissions or pages to check, no write-ahead log, no disk to sync, and no
+ * other process to wait for.
  */
-function openMemory(options: OpenOptions, opened: DatabaseSync[]): Connections {
-  const db = connect(options, opened)
+function inMemory(db: DatabaseSync): Opened {
   migrate(db, MIGRATIONS, SCHEMA)
-  return { durable: db, relaxed: db }
+  const close = async () => {
+    if (db.isOpen) db.close()
+  }
+  return { db, synced: undefined, close }
 }
 
-function openFile(options: OpenOptions, opened: DatabaseSync[]): Connections {
-  const size = createFile(options.path)
-  const durable = connect(options, opened)
-  patiently(() => durable.exec('PRAGMA journal_mode = WAL'))
-  if (size <= CHECKED_BYTES) checkPages(durable)
-  else options.log?.info({ bytes: size }, 'the store is large: its pages are not all checked')
-  migrate(durable, MIGRATIONS, SCHEMA)
-  inTransaction(durable, () => moveOwners(durable, options.moves ?? []))
-  durable.exec('PRAGMA synchronous = FULL')
-  patiently(() => durable.exec(HEALTH_WRITE))
-  const relaxed = connect(options, opened)
-  relaxed.exec('PRAGMA synchronous = NORMAL')
-  for (const db of opened) db.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
-  return { durable, relaxed }
+function inFile(db: DatabaseSync, bytes: number, { path, log, moves }: OpenOptions): Opened {
+  const mode = patiently(() => pragma(db, 'journal_mode = WAL'))
+  if (mode !== 'wal') throw new Error('its file system cannot hold a write-ahead log')
+  if (bytes <= CHECKED_BYTES) checkPages(db)
+  else log?.info({ bytes }, 'the store is large: its pages are not all checked')
+  migrate(db, MIGRATIONS, SCHEMA)
+  inTransaction(db, () => moveOwners(db, moves ?? []))
+  patiently(() => db.exec(HEALTH_WRITE))
+  db.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
+  // The log stays this file while a connection is open, and SQLite puts its locks on the other two.
+  const walFile = openSync(`${path}-wal`, 'r+')
+  const synced = createLogSync({
+    sync: () => syncFile(walFile),
+    copy: () => copyLog(db),
+  })
+  const close = async () => {
+    await synced().catch(() => undefined)
+    if (!db.isOpen) return
+    db.close()
+    closeSync(walFile)
+  }
+  return { db, synced, close }
+}
+
+function syncFile(file: number): Promise<void> {
+  return new Promise((resolve, reject) =>
+    fdatasync(file, (error) => (error === null ? resolve() : reject(error))),
+  )
+}
+
+/** Without waiting for readers: they only keep it from being emptied. */
+function copyLog(db: DatabaseSync): void {
+  const row = db.prepare('PRAGMA wal_checkpoint(FULL)').get()
+  if (row?.['busy'] !== 0 || row['log'] !== row['checkpointed']) {
+    throw new Error('the log could not be copied')
+  }
 }
 
 /**
@@ -99,19 +127,18 @@ function createFile(path: string): number {
   }
 }
 
-function connect(options: OpenOptions, opened: DatabaseSync[]): DatabaseSync {
-  const db = new DatabaseSync(options.path, {
+function connect({ path, maxPageCount }: OpenOptions): DatabaseSync {
+  const db = new DatabaseSync(path, {
     timeout: OPEN_WAIT_MS,
     enableForeignKeyConstraints: true,
     enableDoubleQuotedStringLiterals: false,
   })
-  opened.push(db)
   db.exec('PRAGMA cache_size = -16384')
   db.exec('PRAGMA journal_size_limit = 67108864')
   db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
-  if (options.maxPageCount !== undefined) {
-    db.exec(`PRAGMA max_page_count = ${Math.trunc(options.maxPageCount)}`)
-  }
+  // In a file, `synced` waits for the disk.
+  db.exec('PRAGMA synchronous = NORMAL')
+  if (maxPageCount !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(maxPageCount)}`)
   return db
 }
 

@@ -15,7 +15,6 @@ const DUE = `
   SELECT sessions.* FROM outbox JOIN sessions USING (id)
   WHERE due_ms <= ?1 AND expires_at * 1000 > ?1 ORDER BY due_ms LIMIT ?2`
 
-/** @param db - the durable connection */
 export function createOutbox(db: Database) {
   return {
     confirmCancel: (ids, now) =>

@@ -13,7 +13,6 @@ const CLAIM = `
 /** Condition that finds one thing. */
 const IS_THING = 'id = ? AND kind = ? AND source = ?'
 
-/** @param db - the durable connection */
 export function createOwnership(db: Database) {
   return {
     claimOwnership: ({ source, kind, id, user, createdAt }) =>

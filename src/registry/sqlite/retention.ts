@@ -33,7 +33,6 @@ const OLD_ENTRIES = `
 const batchOf = (table: string, key: string, condition: string): string =>
   `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${condition} LIMIT ?)`
 
-/** @param db - the durable connection */
 export function createRetention(db: Database) {
   return {
     sweep: (retention) => sweep(db, retention),

@@ -71,7 +71,6 @@ const FINISHING = `
   (+status = 'replaced' AND end_reason = 'replaced' OR
     +status = 'active' AND expires_at <= ?2 AND end_reason IS NULL)`
 
-/** @param db - the durable connection */
 export function createSessionSteps(db: Database) {
   return {
     getSession: (id) => db.plain((sql) => sessionOf(sql, id)),

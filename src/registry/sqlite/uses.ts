@@ -21,20 +21,15 @@ const RUNS_ON = `
       OR +status = 'replaced' AND end_reason = 'replaced')
     AND seq > coalesce((SELECT ended_upto FROM users WHERE users.user = sessions.user), 0)`
 
-/**
- * A count that a power failure loses does no harm, so counts do not wait for the disk. This connection
- * still sees every cancel, because both connections read the one file.
- *
- * @param relaxed - the connection that does not wait for the disk
- */
-export function createUses(relaxed: Database) {
+/** A count that a power failure loses does no harm, so counts do not wait for the disk. */
+export function createUses(db: Database) {
   return {
     useSession: (use) => {
       const work = (sql: Sql) => useSession(sql, use)
-      return use.counts === 'nothing' ? relaxed.plain(work) : relaxed.write(work)
+      return use.counts === 'nothing' ? db.plain(work) : db.writeUnsynced(work)
     },
     endedAmong: (sessions) =>
-      relaxed.plain((sql) => {
+      db.plain((sql) => {
         const isEnded = ({ id, user }: SessionKey) => sql.get(RUNS_ON, id, user) === undefined
         return sessions.filter(isEnded).map(({ id }) => id)
       }),

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
-import { createDatabase } from '../../src/registry/sqlite/database.ts'
+import { createDatabase } from '../../../src/registry/sqlite/database.ts'
 
 // Writes of one turn of the event loop share a transaction, and nothing else.
 
