@@ -19,6 +19,9 @@ const PAGES: Readonly<Record<string, string>> = {
   '/policy': page('<p style="color: red">Red.</p>'),
   '/missing': page('<img src="/nothing.png" alt="">'),
   '/unlabelled': page('<input><img src="data:,">'),
+  '/pale': page(
+    '<p><font color="#ccc">Pale</font> text with <a href="/good">a link</a> in it.</p>',
+  ),
 }
 
 describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
@@ -72,5 +75,10 @@ describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
   test('finds what a screen reader could not read', async () => {
     const { inaccessible } = await faultsOf('/unlabelled')
     expect(inaccessible.map((fault) => fault.split(':')[0]).sort()).toEqual(['image-alt', 'label'])
+  })
+
+  test('finds what is too pale', async () => {
+    const { inaccessible } = await faultsOf('/pale')
+    expect(inaccessible.map((fault) => fault.split(':')[0])).toEqual(['color-contrast'])
   })
 })

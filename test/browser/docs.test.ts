@@ -24,9 +24,10 @@ const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true }
 const UNFOLD = "for (const fold of document.querySelectorAll('details')) fold.open = true"
 /**
  * A page of a hundred folds has the same few parts in all of them, and axe needs half a minute for it.
+ * That all have ids of their own is a test of the pages without a browser.
  */
-const FOLD_AGAIN =
-  "for (const fold of [...document.querySelectorAll('details')].slice(16)) fold.open = false"
+const SHORTEN =
+  "for (const fold of [...document.querySelectorAll('details')].slice(8)) fold.remove()"
 /** For a walk over every page: axe takes a second for each. */
 const LONG = { timeout: 180_000 }
 
@@ -71,7 +72,7 @@ describe.runIf(wantsChromium())('the docs (needs Chromium)', () => {
           expect({ path, scrolled }).toEqual({ path, scrolled: width })
         }
         await page.setViewportSize(DESK)
-        await page.evaluate(FOLD_AGAIN)
+        await page.evaluate(SHORTEN)
         const faults = await seriousFaults(page, 'structure')
         expect({ path, faults }).toEqual({ path, faults: [] })
         if (!COLOURED.includes(path)) continue

@@ -33,6 +33,8 @@ describe.each([...PAGES, ...UNLISTED])('%s', (path) => {
     const base = path === '/docs' ? 'docs/' : ''
     const expected = ['icon.svg', 'docs.css', 'docs.js'].map((file) => base + file)
     expect(Array.from(loaded, ([, url]) => url)).toEqual(expected)
+    const ids = Array.from(prose.matchAll(/ id="([^"]*)"/g), ([, id]) => id)
+    expect(ids).toEqual([...new Set(ids)])
   })
 
   test('has the headers that keep it so', async () => {

@@ -10,8 +10,8 @@ import { inProcess } from './in-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
 
-const ONE_BY_ONE = raceRuns(60, 0.1)
-const OVERLAPPING = raceRuns(540, 0.9)
+const ONE_BY_ONE = raceRuns(30, 0.1)
+const OVERLAPPING = raceRuns(270, 0.9)
 
 describe.runIf(wantsRedis())('over Redis', () => {
   let redis: TestRedis
