@@ -72,8 +72,8 @@ test('calls that are answered in turn are all waited for, however late the last 
     return turn.then(() => 'in turn')
   })
   const begun = performance.now()
-  expect(await Promise.all(Array.from({ length: 30 }, call))).toEqual(Array(30).fill('in turn'))
-  expect(performance.now() - begun).toBeGreaterThan(5 * CALL_MS)
+  expect(await Promise.all(Array.from({ length: 9 }, call))).toEqual(Array(9).fill('in turn'))
+  expect(performance.now() - begun).toBeGreaterThan(2 * CALL_MS)
 })
 
 test('when answers stop, the calls under way are refused together, and the next ones at once', async () => {
@@ -102,7 +102,7 @@ test('answers that take six times as long are waited for while this process is b
   }
 })
 
-test('a call whose turn does not come in 2 s is refused alone', async () => {
+test('a call whose turn does not come in eight times as long is refused alone', async () => {
   const never = new Promise(() => undefined)
   let first = true
   const { call } = await linkTo(() => {
@@ -111,7 +111,7 @@ test('a call whose turn does not come in 2 s is refused alone', async () => {
     return never
   })
   let over = false
-  const late = expect(call()).rejects.toMatchObject({ reason: 'Redis: slow: no turn in 2000 ms' })
+  const late = expect(call()).rejects.toMatchObject({ reason: 'Redis: slow: no turn in 400 ms' })
   void late.then(() => {
     over = true
   })

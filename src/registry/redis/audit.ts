@@ -51,18 +51,29 @@ if not at or rank < 0 or rank >= size then return '' end
 return redis.call('ZRANGE', key('audit'), rank, rank, 'WITHSCORES')[2]`,
 )
 
-/** ARGV: JSON of each entry. */
+/** ARGV: id, action, user or '', actor or '' and JSON of each entry. Entries that are there already stay. */
 const APPEND = script(`
-for _, json in ipairs(ARGV) do
-  local entry = cjson.decode(json)
-  if redis.call('SET', key('audit-entry', entry.id), json, 'NX') then
-    local seq = redis.call('INCR', key('seq'))
-    redis.call('ZADD', key('audit'), seq, entry.id)
-    redis.call('ZADD', key('audit-of-action', entry.action), seq, entry.id)
-    if entry.user then redis.call('ZADD', key('audit-of-user', entry.user), seq, entry.id) end
-    if entry.actor then redis.call('ZADD', key('audit-of-actor', entry.actor), seq, entry.id) end
+local seq = tonumber(redis.call('GET', key('seq')) or 0)
+local all, of_action = {}, {}
+local function add(set, score, id)
+  set[#set + 1], set[#set + 2] = score, id
+end
+for at = 1, #ARGV, 5 do
+  local id, action, user, actor, json = unpack(ARGV, at, at + 4)
+  if redis.call('SET', key('audit-entry', id), json, 'NX') then
+    seq = seq + 1
+    local score = string.format('%.0f', seq)
+    of_action[action] = of_action[action] or {}
+    add(all, score, id)
+    add(of_action[action], score, id)
+    if user ~= '' then redis.call('ZADD', key('audit-of-user', user), score, id) end
+    if actor ~= '' then redis.call('ZADD', key('audit-of-actor', actor), score, id) end
   end
-end`)
+end
+if #all == 0 then return end
+redis.call('SET', key('seq'), all[#all - 1])
+redis.call('ZADD', key('audit'), unpack(all))
+for action, added in pairs(of_action) do redis.call('ZADD', key('audit-of-action', action), unpack(added)) end`)
 
 /**
  * ARGV: before, how many at most → how many were deleted. It stops at the first entry that stays, in the
@@ -119,7 +130,7 @@ return changed`,
 export function createAuditSteps(link: Link) {
   return {
     async appendAudit(entries) {
-      if (entries.length > 0) await link.run(APPEND, entries.map(entryJson), () => {})
+      if (entries.length > 0) await link.run(APPEND, entries.flatMap(appendArgs), () => {})
     },
     async listAudit({ limit, after, ...filter }) {
       const [above, below] = await Promise.all([
@@ -165,6 +176,10 @@ async function seek(link: Link, at: number | undefined, which: 'before' | 'from'
   if (at === undefined) return undefined
   const late = which === 'before' ? -AUDIT_LATE_SECONDS : AUDIT_LATE_SECONDS
   return link.run(SEEK, [at + late, which], (reply) => countOrNone.parse(reply))
+}
+
+function appendArgs(entry: AuditEntry): readonly string[] {
+  return [entry.id, entry.action, entry.user ?? '', entry.actor ?? '', entryJson(entry)]
 }
 
 function entryJson(entry: AuditEntry): string {

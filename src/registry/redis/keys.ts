@@ -10,8 +10,9 @@ import { script as scriptOf } from './client.ts'
  * Scripts make keys that are not among `KEYS`. That is safe because all keys share one slot.
  */
 const KEY = `
+local prefix = KEYS[1] .. ':'
 local function key(kind, name)
-  return KEYS[1] .. ':' .. kind .. (name and ':' .. name or '')
+  return name and prefix .. kind .. ':' .. name or prefix .. kind
 end
 `
 

@@ -59,14 +59,18 @@ local function see(session, names, seq, now)
   if last_seen and now < tonumber(last_seen) + ${SEEN_AGAIN_SECONDS} then return end
   local by_key = string.sub(session.issuer, 1, ${KEY_ISSUER.length}) == '${KEY_ISSUER}'
   if not last_seen or not by_key and (issuer ~= session.issuer or subject ~= session.subject) then
-    forget_names(user)
+    if last_seen then
+      forget_names(user)
+      redis.call('HDEL', hash, 'other_name', 'shared')
+    end
     local known = { user, names[1], names[2] ~= '' and names[2] or nil, names[3] }
-    redis.call('HDEL', hash, 'other_name', 'shared')
-    redis.call('HSET', hash, 'user', user, 'issuer', session.issuer, 'subject', session.subject, 'name', known[2])
+    redis.call('HSET', hash, 'user', user, 'issuer', session.issuer, 'subject', session.subject,
+      'name', known[2], 'last_seen', now)
     if known[3] then redis.call('HSET', hash, 'other_name', known[3], 'shared', known[4]) end
     each_name(known, function(member) redis.call('ZADD', key('user-names'), 0, member) end)
+  else
+    redis.call('HSET', hash, 'last_seen', now)
   end
-  redis.call('HSET', hash, 'last_seen', now)
   redis.call('ZADD', key('known-users'), seq, user)
 end
 `

@@ -67,15 +67,13 @@ export function createLink({
   const replicated = createReplicated({ connect, touch, replicas, callMs, log })
 
   function evaluate(connection: RedisConnection, { sha, text }: Script, args: Args) {
-    return patience.within(async (isOver) => {
-      try {
-        return await connection.send(commandOf('EVALSHA', sha, args))
-      } catch (error) {
+    return patience.within((isOver) =>
+      connection.send(commandOf('EVALSHA', sha, args)).catch((error: unknown) => {
         // The caller has been refused once the time is over: the script must not run after that.
         if (isOver() || !causeOf(error).startsWith('NOSCRIPT')) throw error
         return connection.send(commandOf('EVAL', text, args))
-      }
-    })
+      }),
+    )
   }
 
   function connected(): RedisConnection {

@@ -2,8 +2,8 @@
 
 /** Looks at the calls under way within the time that Redis may be silent. */
 const LOOKS = 5
-/** Milliseconds after which a call is refused although others are answered. */
-const MOST_WAIT_MS = 2_000
+/** A call is refused alone after so many times as long, although others are answered. */
+const MOST_WAIT = 8
 
 /** Redis has not answered anything for so long that it counts as down. */
 export class NoAnswerError extends Error {
@@ -24,6 +24,7 @@ interface Call {
  */
 export function createPatience(milliseconds: number) {
   const lookMs = milliseconds / LOOKS
+  const mostWaitMs = milliseconds * MOST_WAIT
   /** Calls under way, the oldest first. */
   const calls = new Set<Call>()
   let silentMs = 0
@@ -46,7 +47,7 @@ export function createPatience(milliseconds: number) {
     const hangs = silentMs >= milliseconds
     for (const { since, refuse } of calls) {
       if (hangs) refuse(new NoAnswerError(`no answer within ${milliseconds} ms`))
-      else if (now - since > MOST_WAIT_MS) refuse(new Error(`slow: no turn in ${MOST_WAIT_MS} ms`))
+      else if (now - since > mostWaitMs) refuse(new Error(`slow: no turn in ${mostWaitMs} ms`))
       else break
     }
     if (calls.size > 0) look()

@@ -64,7 +64,8 @@ if replaced and replaced.state then replace_session(replaced, now, by)
 elseif replaced then gone[1] = begin_cancel(replaced, 'replaced', due, now, by) end
 for _, session in ipairs(evicted) do gone[#gone + 1] = begin_cancel(session, 'evicted', due, now, by) end
 
-local seq = redis.call('INCR', key('seq'))
+-- As text: redis.call would write a number anew for each set.
+local seq = string.format('%.0f', redis.call('INCR', key('seq')))
 redis.call('HSET', key('session', id), 'seq', seq, 'ends_at', new.expires_at, unpack(ARGV, 11))
 redis.call('HSET', key('secrets', user), new.secret_hash, id)
 redis.call('ZADD', live, new.expires_at, id)
