@@ -14,6 +14,7 @@ import { ratePart } from './parts/rate.ts'
 import { redisPart } from './parts/redis.ts'
 import { startPart } from './parts/start.ts'
 import { storeSizePart } from './parts/store-size.ts'
+import { workPart } from './parts/work.ts'
 import type { Goal, Report } from './report/part.ts'
 import { table } from './report/tables.ts'
 import { createScene, type Scene } from './scene.ts'
@@ -27,6 +28,7 @@ const INTERRUPTED = 130
 
 const PART_OF: Readonly<Record<PartName, (scene: Scene, fleet: Fleet) => Promise<Report>>> = {
   cpu: cpuPart,
+  work: workPart,
   algorithms: algorithmsPart,
   latency: latencyPart,
   rate: ratePart,

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 /** The parts of a run, in the order in which they run. */
 export const PARTS = [
   'cpu',
+  'work',
   'algorithms',
   'latency',
   'rate',

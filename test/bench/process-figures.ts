@@ -30,3 +30,13 @@ export function residentMegabytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024) / 1e6
 }
+
+/**
+ * Calls of a process so far that read or write: of files, sockets and pipes.
+ *
+ * @param pid - on Linux
+ */
+export function readsAndWrites(pid: number): number {
+  const counts = readFileSync(`/proc/${pid}/io`, 'utf8').matchAll(/^sysc[rw]: (\d+)$/gm)
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+}
