@@ -3,8 +3,11 @@
 
 /** An event loop this late is full: each mint passes it some five times. */
 const TARGET_MS = 25
-/** The delay must last this long: a burst, or one collection of garbage, is no overload. */
-const INTERVAL_MS = 100
+/**
+ * The delay must last this long, and be seen by two samples: a burst, or one collection of garbage, is no overload.
+ * Until then mints begin for which all later ones wait.
+ */
+const INTERVAL_MS = 120
 /**
  * The limit never falls below the number of connections to the ChatKit API. Below it, a loop that is
  * late for another reason, such as refusals, would have turns without a mint to work at.
@@ -60,7 +63,11 @@ export function createMintLimiter() {
         if (limit > UNLIMITED) limit = Number.POSITIVE_INFINITY
         return
       }
-      lateSince ??= nowMs
+      if (lateSince === undefined) {
+        // The loop has been late since the timer was due.
+        lateSince = nowMs - lagMs
+        return
+      }
       if (nowMs - lateSince < INTERVAL_MS) return
       lateSince = nowMs
       tighten(lagMs)

@@ -7,6 +7,7 @@ import { problemAnswer } from '../../respond/problem.ts'
 import { everyAnswer } from '../answer.ts'
 import { corsHeaders, isAppOrigin, type Origins } from '../origins.ts'
 import { type MintLimiter, startLagMeter, type Timing } from './mint-limiter.ts'
+import { createMintTurns } from './mint-turns.ts'
 
 /** Answers a request; resolves when it has. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>
@@ -45,9 +46,11 @@ const MOST_DISCARDED_BYTES = 16 * 1024
  */
 export function startShedding(options: SheddingOptions) {
   const { mintLimiter, origins, storeWaitedMs } = options
+  const turns = createMintTurns()
   const refusals = createReport(options)
   const stopMeter = startLagMeter((lagMs, nowMs) => {
-    mintLimiter.sample(Math.max(lagMs, STORE_SHARE * storeWaitedMs()), nowMs)
+    const waitMs = Math.max(lagMs, turns.waitedMs(), STORE_SHARE * storeWaitedMs())
+    mintLimiter.sample(waitMs, nowMs)
     refusals.passOn(lagMs, nowMs)
   }, options.timing)
   return {
@@ -55,7 +58,11 @@ export function startShedding(options: SheddingOptions) {
     around(serve: Serve): Serve {
       return (request, response) => {
         if (!isMint(request)) return serve(request, response)
-        if (mintLimiter.enter()) return serve(request, response).finally(mintLimiter.leave)
+        if (mintLimiter.enter()) {
+          if (turns.now()) return serve(request, response).finally(mintLimiter.leave)
+          const begun = turns.next().then(() => serve(request, response))
+          return begun.finally(mintLimiter.leave)
+        }
         // The app says 403 to a page of another origin, whatever else is the matter.
         const { origin } = request.headers
         if (origin !== undefined && !isAppOrigin(origin, origins)) return serve(request, response)

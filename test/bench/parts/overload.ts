@@ -141,7 +141,7 @@ function goalsOf({ side, capacity, goodput, refusalP99, normalAfterMs }: Found):
   const share = (100 * goodput) / capacity
   return [
     ...atLeast(`goodput ${at}`, { value: share, goal: 80, unit: '% of capacity', digits: 0 }),
-    ...atMost(`refusals p99 ${at}`, { value: refusalP99, goal: 50, unit: 'ms', digits: 0 }),
+    ...atMost(`refusals p99 ${at}`, { value: refusalP99, goal: 100, unit: 'ms', digits: 0 }),
     ...atMost(`normal after ${at}`, { value: normalAfterMs / 1000, goal: 5, unit: 's', digits: 1 }),
   ]
 }

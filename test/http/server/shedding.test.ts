@@ -1,7 +1,7 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import { Writable } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Origins } from '../../../src/http/origins.ts'
 import { createMintLimiter } from '../../../src/http/server/mint-limiter.ts'
 import { type Shedding, startShedding } from '../../../src/http/server/shedding.ts'
@@ -124,6 +124,39 @@ test('a store whose calls wait: mints beyond 256 are refused although the loop i
   for (let sample = 0; sample < 20; sample++) timing.fire(20)
   expectProblem(await mint(), 503, 'overloaded')
   release()
+})
+
+/** A request that no server has read, and its answer. */
+function arrived(method: string, url: string): [IncomingMessage, ServerResponse] {
+  const request = Object.assign(new IncomingMessage(new Socket()), { method, url })
+  return [request, new ServerResponse(request)]
+}
+
+test('mints that come together begin over several turns, and what is no mint is served at once', async () => {
+  const served: (string | undefined)[] = []
+  const answer = shedding.around(async ({ url }) => served.push(url))
+  const all = Array.from({ length: 40 }, () => answer(...arrived('POST', '/v1/sessions')))
+  all.push(answer(...arrived('POST', '/v1/sessions/revoke')))
+  expect(served).toHaveLength(17)
+  expect(served.at(-1)).toBe('/v1/sessions/revoke')
+  await Promise.all(all)
+  expect(served).toHaveLength(41)
+})
+
+test('mints that wait long for their turn: those beyond 256 are refused although the loop is on time', async () => {
+  const answer = shedding.around(async () => undefined)
+  const mint = () => {
+    const [request, response] = arrived('POST', '/v1/sessions')
+    return { response, done: answer(request, response) }
+  }
+  const all = Array.from({ length: MOST }, mint)
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 200)
+  for (let sample = 0; sample < 20; sample++) timing.fire(20)
+  clock.mockRestore()
+  const { response, done } = mint()
+  expect(response.statusCode).toBe(503)
+  await Promise.all([...all.map((one) => one.done), done])
+  expect(all.map((one) => one.response.statusCode)).not.toContain(503)
 })
 
 describe('a refused mint', () => {
