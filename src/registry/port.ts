@@ -35,12 +35,12 @@ import type {
  *
  * Rules for every adapter:
  * - Times are Unix seconds unless a name says milliseconds; `now` comes from the caller.
- * - Each method is atomic for one user; a method that answers has made its writes durable (SQLite's log is
- *   synced, the Redis primary has acknowledged; `memory:` until the process ends). Counts of
+ * - Each method is atomic for one user; a method that answers has made its writes durable (SQLite
+ *   `synchronous=FULL`, acknowledged by the Redis primary; `memory:` until the process ends). Counts of
  *   rate limits and of {@link addFigures} are the exception: a power failure may take SQLite's last ones.
  *   With `?replicas=N`, `revoke`, `beginCancel` and `markLogout` are acknowledged by N replicas too.
  * - If a store cannot answer (down, hanging, full, read-only, corrupt), the method throws
- *   `store_unavailable` within 300 ms, or within 3 s where it waits for replicas or a disk, and leaves nothing
+ *   `store_unavailable` within 300 ms, or within 3 s where it waits for replicas, and leaves nothing
  *   half done. One that is slow, but goes on answering, has 2 s. A caller may repeat every call.
  * - No step gets slower as other users' sessions grow, and nothing grows without bound.
  * - Strings are well-formed Unicode; a user is at most 512 characters.

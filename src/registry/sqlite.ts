@@ -48,8 +48,8 @@ export function createSqliteRegistry({
   readonly moves?: readonly OwnersMove[] | undefined
   readonly log?: Log | undefined
 }): Registry {
-  const opened = openDatabase({ path, maxPageCount, moves, log })
-  const db = createDatabase(opened.db, opened.synced)
+  const connection = openDatabase({ path, maxPageCount, moves, log })
+  const db = createDatabase(connection)
   return {
     ...createSessionSteps(db),
     ...createOutbox(db),
@@ -72,10 +72,12 @@ export function createSqliteRegistry({
     keptKey: (name, make) => keptKey(db, name, make),
     figures: (now) => figures(db, now),
     async check() {
-      await db.write((sql) => sql.run(HEALTH_WRITE))
+      await db.writeUnsynced((sql) => sql.run(HEALTH_WRITE))
     },
     waitedMs: () => 0,
-    close: opened.close,
+    async close() {
+      if (connection.isOpen) connection.close()
+    },
   }
 }
 

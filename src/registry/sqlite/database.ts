@@ -1,4 +1,4 @@
-// The SQLite connection: waits for locks and the disk without blocking the event loop, and commits writes of one turn together.
+// The SQLite connection: waits for locks without blocking the event loop, and commits writes of one turn together.
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asServiceError, isBusy } from './failure.ts'
@@ -22,12 +22,11 @@ export type Database = ReturnType<typeof createDatabase>
 const PATIENCE_MS = 200
 
 /**
- * A connection that waits for locks and the disk without blocking the event loop.
+ * A connection that waits for locks without blocking the event loop.
  *
  * @param db - open; closed by its owner
- * @param synced - see {@link createLogSync}; absent for a database in memory
  */
-export function createDatabase(db: DatabaseSync, synced?: () => Promise<void>) {
+export function createDatabase(db: DatabaseSync) {
   const sql = createSql(db)
   let held: { readonly error: unknown; readonly pause: Promise<void> } | undefined
 
@@ -50,17 +49,17 @@ export function createDatabase(db: DatabaseSync, synced?: () => Promise<void>) {
     held = undefined
   }
 
-  const join = createGroups((group) => attempt(() => runGroup(sql, group)), synced)
+  const join = createGroups((group) => attempt(() => runGroup(sql, group)))
   return {
     /** Runs statements without a transaction. */
     plain: <T>(work: (sql: Sql) => T): Promise<T> => attempt(() => work(sql)),
     /**
-     * Runs work in a transaction that holds the write lock from its start, and resolves when a power failure
-     * can no longer undo it. Writes of the same turn of the event loop share one transaction; when one fails,
-     * the others still commit. Work may run again after a rollback, so it must change nothing but the database.
+     * Runs work in a transaction that holds the write lock from its start. Writes of the same turn of the
+     * event loop share one transaction and its wait for the disk; when one fails, the others still commit.
+     * Work may run again after a rollback, so it must change nothing but the database.
      */
     write: <T>(work: (sql: Sql) => T): Promise<T> => join(work, true),
-    /** As `write`, for what a power failure may undo: resolves without waiting for the disk. */
+    /** As `write`, for what a power failure may undo: alone, it does not wait for the disk. */
     writeUnsynced: <T>(work: (sql: Sql) => T): Promise<T> => join(work, false),
   }
 }
@@ -73,8 +72,15 @@ function createSql(db: DatabaseSync) {
     prepared.set(text, found)
     return found
   }
+  let durable = true
+  db.exec('PRAGMA synchronous = FULL')
   return {
     inTransaction: () => db.isTransaction,
+    /** Whether the next commits wait for the disk; to be called outside a transaction. */
+    setDurable(next: boolean): void {
+      if (next !== durable) db.exec(`PRAGMA synchronous = ${next ? 'FULL' : 'NORMAL'}`)
+      durable = next
+    },
     /** The first row, if any. */
     get: (text: string, ...values: SQLInputValue[]): ResultRow | undefined =>
       statement(text).get(...values),
@@ -100,13 +106,9 @@ const MOST_TOGETHER = 64
 /**
  * Collects the writes of one turn of the event loop into groups.
  *
- * @param run - commits a group and returns its results; rejects when none of it was written
- * @param synced - resolves when what is committed is on the disk
+ * @param run - commits a group and tells its members; rejects when none of it was written
  */
-function createGroups(
-  run: (group: readonly Member[]) => Promise<readonly unknown[]>,
-  synced: (() => Promise<void>) | undefined,
-) {
+function createGroups(run: (group: readonly Member[]) => Promise<void>) {
   let waiting: Member[] = []
 
   async function commit(): Promise<void> {
@@ -114,26 +116,9 @@ function createGroups(
     waiting = []
     for (let from = 0; from < all.length; from += MOST_TOGETHER) {
       const group = all.slice(from, from + MOST_TOGETHER)
-      try {
-        settle(group, await run(group))
-      } catch (error) {
+      await run(group).catch((error: unknown) => {
         for (const member of group) member.failed(error)
-      }
-    }
-  }
-
-  /** The next group need not wait for the disk of this one. */
-  function settle(group: readonly Member[], results: readonly unknown[]): void {
-    const tell = (durable: boolean) => {
-      for (const [at, member] of group.entries()) {
-        if (member.durable === durable) member.done(results[at])
-      }
-    }
-    tell(false)
-    if (synced === undefined) tell(true)
-    else if (group.some(({ durable }) => durable)) void synced().then(() => tell(true), refuse)
-    function refuse(error: unknown): void {
-      for (const member of group) if (member.durable) member.failed(error)
+      })
     }
   }
 
@@ -151,28 +136,31 @@ function createGroups(
  * Savepoints would avoid that, but cost every group that succeeds a fifth more.
  *
  * @param group - at least one
- * @returns the results of the members, in order; a member that failed has been told
  * @throws SQLite's error when the lock is held elsewhere: nothing has been written then
  */
-function runGroup(sql: Sql, group: readonly Member[]): readonly unknown[] {
+function runGroup(sql: Sql, group: readonly Member[]): void {
+  let results: readonly unknown[]
   try {
-    return commitTogether(sql, group)
+    results = commitTogether(sql, group)
   } catch (error) {
     if (group.length === 1 || isBusy(error)) throw error
-    return group.map((member) => commitAlone(sql, member))
+    for (const member of group) settleAlone(sql, member)
+    return
   }
+  for (const [at, member] of group.entries()) member.done(results[at])
 }
 
-function commitAlone(sql: Sql, member: Member): unknown {
+function settleAlone(sql: Sql, member: Member): void {
   try {
-    return commitTogether(sql, [member])[0]
+    const [result] = commitTogether(sql, [member])
+    member.done(result)
   } catch (error) {
     member.failed(asServiceError(error))
-    return undefined
   }
 }
 
 function commitTogether(sql: Sql, group: readonly Member[]): readonly unknown[] {
+  sql.setDurable(group.some(({ durable }) => durable))
   sql.run('BEGIN IMMEDIATE')
   try {
     const results = group.map(({ work }) => work(sql))

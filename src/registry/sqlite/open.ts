@@ -1,12 +1,11 @@
 // Opens the SQLite database, checks it, and brings its schema up to date.
-import { closeSync, fdatasync, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../../lib/log.ts'
 import { namesOf } from '../known-users.ts'
 import { StoreUnusableError } from '../port.ts'
 import { isBusy } from './failure.ts'
-import { createLogSync } from './log-sync.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
 import { APPLICATION_ID, HEALTH_WRITE, SCHEMA } from './schema.ts'
@@ -34,26 +33,19 @@ interface OpenOptions {
   readonly moves?: readonly OwnersMove[] | undefined
 }
 
-/** An open database. */
-interface Opened {
-  readonly db: DatabaseSync
-  /** See {@link createLogSync}; undefined in memory. */
-  readonly synced: (() => Promise<void>) | undefined
-  /** Brings what is committed to the disk, and closes. Once is enough, and twice does no harm. */
-  close(): Promise<void>
-}
-
 /**
  * Opens the file (creates it if there is none), or a new database in memory, and migrates its schema.
  *
  * @throws {@link StoreUnusableError} with the reason, when it cannot be used
  */
-export function openDatabase(options: OpenOptions): Opened {
+export function openDatabase(options: OpenOptions): DatabaseSync {
   let db: DatabaseSync | undefined
   try {
     const bytes = options.path === ':memory:' ? undefined : createFile(options.path)
     db = connect(options)
-    return bytes === undefined ? inMemory(db) : inFile(db, bytes, options)
+    if (bytes === undefined) migrate(db, MIGRATIONS, SCHEMA)
+    else prepareFile(db, bytes, options)
+    return db
   } catch (error) {
     db?.close()
     const why = error instanceof Error ? error.message : String(error)
@@ -63,54 +55,15 @@ export function openDatabase(options: OpenOptions): Opened {
   }
 }
 
-/**
- * Without a file there are no permissions or pages to check, no write-ahead log, no disk to sync, and no
- * other process to wait for.
- */
-function inMemory(db: DatabaseSync): Opened {
-  migrate(db, MIGRATIONS, SCHEMA)
-  const close = async () => {
-    if (db.isOpen) db.close()
-  }
-  return { db, synced: undefined, close }
-}
-
-function inFile(db: DatabaseSync, bytes: number, { path, log, moves }: OpenOptions): Opened {
-  const mode = patiently(() => pragma(db, 'journal_mode = WAL'))
-  if (mode !== 'wal') throw new Error('its file system cannot hold a write-ahead log')
+/** A database in memory needs none of this: it has no pages to check, no log, and no other process to wait for. */
+function prepareFile(db: DatabaseSync, bytes: number, { log, moves }: OpenOptions): void {
+  patiently(() => db.exec('PRAGMA journal_mode = WAL'))
   if (bytes <= CHECKED_BYTES) checkPages(db)
   else log?.info({ bytes }, 'the store is large: its pages are not all checked')
   migrate(db, MIGRATIONS, SCHEMA)
   inTransaction(db, () => moveOwners(db, moves ?? []))
   patiently(() => db.exec(HEALTH_WRITE))
   db.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
-  // The log stays this file while a connection is open, and SQLite puts its locks on the other two.
-  const walFile = openSync(`${path}-wal`, 'r+')
-  const synced = createLogSync({
-    sync: () => syncFile(walFile),
-    copy: () => copyLog(db),
-  })
-  const close = async () => {
-    await synced().catch(() => undefined)
-    if (!db.isOpen) return
-    db.close()
-    closeSync(walFile)
-  }
-  return { db, synced, close }
-}
-
-function syncFile(file: number): Promise<void> {
-  return new Promise((resolve, reject) =>
-    fdatasync(file, (error) => (error === null ? resolve() : reject(error))),
-  )
-}
-
-/** Without waiting for readers: they only keep it from being emptied. */
-function copyLog(db: DatabaseSync): void {
-  const row = db.prepare('PRAGMA wal_checkpoint(FULL)').get()
-  if (row?.['busy'] !== 0 || row['log'] !== row['checkpointed']) {
-    throw new Error('the log could not be copied')
-  }
 }
 
 /**
@@ -136,8 +89,6 @@ function connect({ path, maxPageCount }: OpenOptions): DatabaseSync {
   db.exec('PRAGMA cache_size = -16384')
   db.exec('PRAGMA journal_size_limit = 67108864')
   db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
-  // In a file, `synced` waits for the disk.
-  db.exec('PRAGMA synchronous = NORMAL')
   if (maxPageCount !== undefined) db.exec(`PRAGMA max_page_count = ${Math.trunc(maxPageCount)}`)
   return db
 }

@@ -50,3 +50,32 @@ test('each write of a group sees the writes before it', async () => {
     Array.from({ length: 100 }, (_, at) => at + 1),
   )
 })
+
+test('a group waits for the disk when one of its writes must not be lost, and only then', async () => {
+  const { db } = setUp()
+  const FULL = 2
+  const NORMAL = 1
+  type Work = Parameters<typeof db.write>[0]
+  const mode: Work = (sql) => sql.get('PRAGMA synchronous')?.['synchronous']
+  expect(await db.writeUnsynced(mode)).toBe(NORMAL)
+  expect(await db.write(mode)).toBe(FULL)
+  expect(await Promise.all([db.writeUnsynced(mode), db.write(mode)])).toEqual([FULL, FULL])
+  expect(await Promise.all([db.writeUnsynced(mode), db.writeUnsynced(mode)])).toEqual([
+    NORMAL,
+    NORMAL,
+  ])
+})
+
+test('a write that must not be lost waits for the disk when its group fails, too', async () => {
+  const { db } = setUp()
+  const modes: unknown[] = []
+  const note = (sql: Parameters<Parameters<typeof db.write>[0]>[0]) => {
+    modes.push(sql.get('PRAGMA synchronous')?.['synchronous'])
+  }
+  const failing = db.writeUnsynced((sql) => {
+    note(sql)
+    throw new Error('this one')
+  })
+  await Promise.allSettled([failing, db.write(note)])
+  expect(modes).toEqual([2, 1, 2])
+})
