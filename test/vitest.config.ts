@@ -30,7 +30,7 @@ const WAITING = [
 
 /** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory. */
 const ISOLATED = [
-  'test/{browser,client,guides,race}/**/*.test.ts',
+  'test/{client,race}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
   'test/process/{crash,user-data}.test.ts',
 ]
@@ -92,6 +92,8 @@ const common = {
   testTimeout: 20_000,
   hookTimeout: 30_000,
   pool: 'forks',
+  // Many wait for a process or a time-out: more files at a time than there are cores.
+  maxWorkers: 3,
 } as const
 
 export default defineConfig({
@@ -105,8 +107,6 @@ export default defineConfig({
           name: 'quick',
           include: quick,
           isolate: false,
-          maxWorkers: 3,
-          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -116,9 +116,6 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...ALONE, ...WAITING, ...ISOLATED, ...quick],
           isolate: false,
-          // Many wait for a process or a time-out: more files at a time than there are cores.
-          maxWorkers: 3,
-          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -126,8 +123,6 @@ export default defineConfig({
           ...common,
           name: 'isolated',
           include: ISOLATED,
-          maxWorkers: 3,
-          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -137,7 +132,7 @@ export default defineConfig({
           include: WAITING,
           isolate: false,
           maxWorkers: 5,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -146,7 +141,7 @@ export default defineConfig({
           name: 'alone',
           include: ALONE,
           maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

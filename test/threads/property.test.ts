@@ -28,7 +28,7 @@ interface Page {
 }
 
 const PLACES: readonly WorkflowName[] = ['support', 'sales', 'twin', 'desk', 'shop']
-const runs = 60
+const runs = 30
 
 let run = 0
 const scene = forAllTests(() => startThreadScene())
