@@ -5,6 +5,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 /** Entry points of the sides that are not ours. */
 const LIMIT = new URL('./sides/limit.ts', import.meta.url).pathname
 const PLAIN_HONO = new URL('./sides/plain-hono.ts', import.meta.url).pathname
+const HONO_UNDICI = new URL('./sides/hono-undici.ts', import.meta.url).pathname
 const EXPRESS = new URL('./sides/express-openai.ts', import.meta.url).pathname
 const FASTAPI = new URL('./sides/fastapi_sample.py', import.meta.url).pathname
 
@@ -84,13 +85,22 @@ function node(name: string, title: string, file: string): Side {
   return { name, title, command, env: {}, store: undefined, remembers: false }
 }
 
+/** The least server of our libraries, started as ours is; only its start is measured. */
+export const LEAST_START: Side = {
+  ...node('hono-undici', 'plain Hono, jose, undici; compiled code kept as ours', HONO_UNDICI),
+  command: startedAsOurs(HONO_UNDICI),
+}
+
 /** As `npm start` starts it. */
+function startedAsOurs(entry: string): readonly string[] {
+  return [process.execPath, '--import', join(ROOT, 'src/check-node.js'), entry]
+}
+
 function ours(store: StoreKind): Side {
-  const entry = ['--import', join(ROOT, 'src/check-node.js'), join(ROOT, 'src/main.ts')]
   return {
     name: store,
     title: `**chatkit-mint**, ${STORE_TITLES[store]}`,
-    command: [process.execPath, ...entry],
+    command: startedAsOurs(join(ROOT, 'src/main.ts')),
     env: {},
     store,
     remembers: true,
