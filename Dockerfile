@@ -9,6 +9,14 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
+# The service and its commands with the packages they use, in few files: a start from hundreds takes half as long again.
+FROM node:26-slim AS bundle
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY src ./src
+RUN node src/commands/bundle.ts
+
 FROM node:26-slim
 # Metrics listen on all addresses, since nothing outside the container reaches its loopback. Publish their port (9091) to
 # Prometheus alone.
@@ -21,12 +29,16 @@ COPY package.json ./
 COPY config ./config
 # .dockerignore leaves out what is for development only: src/embedded and the commands that use it.
 COPY src ./src
-# Compiled once here: at run time the file system may be read-only, and the start is slower without.
+COPY --from=bundle /app/dist ./dist
+# Compiled once here: at run time the file system may be read-only, and the start is slower without. The service itself
+# ends with 78 for want of a config.
 RUN node --import ./src/check-node.js --input-type=module --eval \
-    "for (const part of ['service', 'registry/sqlite', 'registry/redis', 'gateway/gateway', 'console/console']) \
-       await import('./src/' + part + '.ts')"
+      "import { globSync } from 'node:fs'; \
+       for (const file of globSync('dist/*/*.js')) \
+         if (!/(?:main|chatkit-mint|check-config).js$/.test(file)) await import('./' + file)" \
+    && (CONFIG_FILE=none node --import ./src/check-node.js dist/service/main.js; test $? = 78)
 # The command line, for `docker exec`; and the only place that is written to. A new volume takes over its owner.
-RUN ln -s /app/src/commands/chatkit-mint.js /usr/local/bin/chatkit-mint \
+RUN ln -s /app/dist/commands/chatkit-mint.js /usr/local/bin/chatkit-mint \
     && install -d -o node -g node -m 0700 /data
 VOLUME /data
 USER node
@@ -35,7 +47,7 @@ EXPOSE 8787 9091
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8787}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Not through npm: signals must reach the service itself.
-CMD ["node", "--import", "./src/check-node.js", "src/main.ts"]
+CMD ["node", "--import", "./src/check-node.js", "dist/service/main.js"]
 # Last: a new revision rebuilds no other layer.
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="chatkit-mint" \

@@ -91,9 +91,23 @@ export const LEAST_START: Side = {
   command: startedAsOurs(HONO_UNDICI),
 }
 
-/** As `npm start` starts it. */
-function startedAsOurs(entry: string): readonly string[] {
-  return [process.execPath, '--import', join(ROOT, 'src/check-node.js'), entry]
+/**
+ * Ours as the image starts it; only its start is measured.
+ *
+ * @param app - folder in which the Dockerfile was carried out
+ */
+export function inImage(app: string): Side {
+  return {
+    ...ours('sqlite'),
+    name: 'image',
+    title: '**chatkit-mint**, SQLite, from the image',
+    command: startedAsOurs(join(app, 'dist/service/main.js'), app),
+  }
+}
+
+/** As `npm start` and the image start it. */
+function startedAsOurs(entry: string, root = ROOT): readonly string[] {
+  return [process.execPath, '--import', join(root, 'src/check-node.js'), entry]
 }
 
 function ours(store: StoreKind): Side {

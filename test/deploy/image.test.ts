@@ -1,73 +1,34 @@
-import { execFileSync, spawn } from 'node:child_process'
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  globSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { environmentSchema } from '../../src/config/variables.ts'
+import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
+import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
+import { ISSUER, SHARED_SECRET, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
-
-// There is no container engine in CI: the image's files are put together by the same rules, and run.
+import { forAllTests } from '../support/started.ts'
+import { carryOut, DOCKERFILE, isInContext } from './dockerfile.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8')
-const ignored = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n').filter(Boolean)
-
-const START = ['--import', './src/check-node.js', 'src/main.ts']
+const START = ['--import', './src/check-node.js', 'dist/service/main.js']
 
 /** The words of a `CMD`; the health check's is indented. */
 function commandOf(line: 'CMD' | '  CMD'): string[] {
-  const words = new RegExp(`^${line} (\\[.*\\])$`, 'm').exec(dockerfile)?.[1]
+  const words = new RegExp(`^${line} (\\[.*\\])$`, 'm').exec(DOCKERFILE)?.[1]
   return JSON.parse(words ?? '[]')
-}
-
-/** `.dockerignore`, last match wins, for the directories that the Dockerfile copies. */
-function isInContext(file: string): boolean {
-  return ignored.reduce((kept, line) => {
-    const pattern = line.replace(/^!/, '')
-    const matches =
-      pattern === '*' ||
-      file === pattern ||
-      file.startsWith(`${pattern}/`) ||
-      (pattern.endsWith('/*') && file.startsWith(pattern.slice(0, -1)))
-    return matches ? line.startsWith('!') : kept
-  }, true)
 }
 
 function packageVersion(): string {
   return JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
 }
 
-function productionModules(): string[] {
-  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: boolean; optional?: boolean }>
-  }
-  return Object.entries(lock.packages)
-    .filter(([path, { dev }]) => path.startsWith('node_modules/') && !dev)
-    .map(([path]) => path)
-    .filter((path) => existsSync(join(ROOT, path)))
-}
-
-const image = scratchFolder()
+const root = scratchFolder()
+let image: string
 beforeAll(() => {
-  const files = globSync('{package.json,config/**,src/**}', { cwd: ROOT }).filter(isInContext)
-  for (const file of files.filter((name) => /\.\w+$/.test(name))) {
-    cpSync(join(ROOT, file), join(image, file))
-  }
-  for (const path of productionModules()) {
-    const target = join(image, path)
-    if (existsSync(target)) continue
-    execFileSync('mkdir', ['-p', dirname(target)])
-    symlinkSync(join(ROOT, path), target)
-  }
-})
+  image = join(carryOut(root), 'app')
+}, 180_000)
 
 describe('the image', () => {
   test('leaves out embedded/ and the commands that use it, and has check-config', () => {
@@ -83,75 +44,99 @@ describe('the image', () => {
     expect(readFileSync(join(ROOT, '.gitignore'), 'utf8').split('\n')).toContain('.env')
   })
 
-  test('holds all that the service needs: it starts, and its health check succeeds', async () => {
-    const data = scratchFolder()
-    const config = join(data, 'config.yaml')
-    writeFileSync(
-      config,
-      `issuers: [{ issuer: 'https://issuer.test', audience: [a], algorithms: [HS256], secret_env: S }]
-user: claims.sub
-workflows: { w: { id: wf_1 } }
-`,
-    )
-    chmodSync(config, 0o444)
-    const env = {
-      PATH: process.env['PATH'] ?? '',
-      NODE_ENV: 'production',
-      CONFIG_FILE: config,
-      STORE_URL: `sqlite:${data}/store/mint.db`,
-      HOST: '127.0.0.1',
-      PORT: '0',
-      METRICS_PORT: '0',
-      OPENAI_API_KEY: 'sk-test-0123456789',
-      S: 'a shared secret of at least thirty-two bytes',
-    }
-    // With --preserve-symlinks, so that nothing is found in the development tree by way of a link.
-    const command = ['--preserve-symlinks', ...START]
-    const child = spawn(NODE, command, { cwd: image, env, stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    child.stderr.on('data', (chunk) => {
-      output += chunk
+  describe('started from its folder alone', () => {
+    let service: { readonly url: string; readonly env: Readonly<Record<string, string>> }
+    const apis = forAllTests(async () => {
+      const api = await startChatKitApi({ port: 0 })
+      const server = await startChatKitServer({ port: 0 })
+      return { api, server, close: () => Promise.all([api.close(), server.close()]) }
     })
-    const url = await new Promise<string>((found, failed) => {
-      child.stdout.on('data', (chunk) => {
-        output += chunk
-        const match = /"url":"(http:[^"]+)","msg":"listening"/.exec(output)
-        if (match?.[1]) found(match[1])
+    let child: ChildProcess
+    beforeAll(async () => {
+      const started = await start(apis.api.url, apis.server.url)
+      child = started.child
+      service = started
+    }, 60_000)
+    afterAll(() => child?.kill('SIGKILL'))
+
+    const post = (path: string, bearer: string, body: unknown) =>
+      fetch(service.url + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
       })
-      child.once('exit', (code) => failed(new Error(`exit ${code}: ${output}`)))
+    const mint = async (workflow: string): Promise<string> => {
+      const answer = await post('/v1/sessions', tokenFor('alice'), { workflow })
+      const { client_secret: secret } = (await answer.json()) as { client_secret: string }
+      expect([answer.status, typeof secret]).toEqual([200, 'string'])
+      return secret
+    }
+
+    test('its health check succeeds, and fails where nothing listens', () => {
+      const [, ...args] = commandOf('  CMD')
+      const env = { ...service.env, PORT: new URL(service.url).port }
+      execFileSync(NODE, args, { env })
+      expect(() =>
+        execFileSync(NODE, args, { env: { ...env, PORT: '1' }, stdio: 'pipe' }),
+      ).toThrow()
     })
-    const port = new URL(url).port
-    const [, ...args] = commandOf('  CMD')
-    execFileSync(NODE, args, { env: { ...env, PORT: port } })
-    expect(() => execFileSync(NODE, args, { env: { ...env, PORT: '1' }, stdio: 'pipe' })).toThrow()
-    child.removeAllListeners('exit')
-    child.kill('SIGKILL')
+
+    test('mints for a hosted workflow, and calls a self-hosted one through the gateway', async () => {
+      await mint('w')
+      const listing = { type: 'threads.list', params: {} }
+      const answer = await post('/chatkit/helpdesk', await mint('helpdesk'), listing)
+      expect([answer.status, await answer.json()]).toEqual([
+        200,
+        expect.objectContaining({ data: [] }),
+      ])
+    })
+
+    test.each([
+      '/docs',
+      '/docs/deploy',
+      '/docs/docs.css',
+      '/admin/signed-out',
+      '/admin/assets/console.css',
+      '/client.js',
+      '/openapi.json',
+    ])('serves %s, of which nothing is in the bundle itself', async (path) => {
+      const answer = await fetch(service.url + path)
+      expect([answer.status, (await answer.text()).length > 500]).toEqual([200, true])
+    })
+
+    test('has doctor, which looks at everything, and check-config', () => {
+      const options = { cwd: image, env: service.env, encoding: 'utf8' } as const
+      const { stdout } = spawnSync(
+        join(image, 'dist/commands/chatkit-mint.js'),
+        ['doctor'],
+        options,
+      )
+      expect(stdout).toMatch(/ok {4}config: .*\n(?:.*\n)*ok {4}store: /)
+      const check = ['dist/commands/check-config.js', service.env['CONFIG_FILE'] ?? '']
+      expect(spawnSync(NODE, check, options).stdout).toContain(': ok: 1 issuer, 2 workflows')
+    })
   })
 
   test('runs as another user than root, and not through a shell or npm', () => {
-    const last = dockerfile.slice(dockerfile.lastIndexOf('FROM '))
+    const last = DOCKERFILE.slice(DOCKERFILE.lastIndexOf('FROM '))
     expect(last).toMatch(/^USER node$/m)
     expect(commandOf('CMD')).toEqual(['node', ...START])
     expect(last).not.toMatch(/curl|wget/)
-    expect(dockerfile).toMatch(/npm ci --omit=dev/)
+    expect(DOCKERFILE).toMatch(/npm ci --omit=dev/)
   })
 
   test('has the command line on the PATH, started through its link', () => {
-    const [, target = '', name = ''] =
-      /ln -s \/app\/(\S+) \/usr\/local\/bin\/(\S+)/.exec(dockerfile) ?? []
-    const link = join(scratchFolder(), name)
-    symlinkSync(join(image, target), link)
+    const link = join(image, '../usr/local/bin/chatkit-mint')
     const version = execFileSync(link, ['--version'], { env: { PATH: dirname(NODE) } })
-    expect(name).toBe('chatkit-mint')
     expect(String(version).trim()).toContain(packageVersion())
   })
 
   test('says what it is and what it is made from', () => {
     const labels = Array.from(
-      dockerfile.matchAll(/org\.opencontainers\.image\.([\w.]+)="([^"]+)"/g),
+      DOCKERFILE.matchAll(/org\.opencontainers\.image\.([\w.]+)="([^"]+)"/g),
       ([, name, value]) => [name, value],
     )
-    const [, base] = /^FROM (\S+)$/m.exec(dockerfile) ?? []
+    const [, base] = /^FROM (\S+)$/m.exec(DOCKERFILE) ?? []
     expect(Object.fromEntries(labels)).toMatchObject({
       title: 'chatkit-mint',
       'base.name': `docker.io/library/${base}`,
@@ -160,11 +145,56 @@ workflows: { w: { id: wf_1 } }
   })
 
   test('lets Prometheus in: metrics listen beyond loopback, on a port that is named', () => {
-    expect(dockerfile).toMatch(/METRICS_HOST=0\.0\.0\.0$/m)
+    expect(DOCKERFILE).toMatch(/METRICS_HOST=0\.0\.0\.0$/m)
     const { PORT, METRICS_PORT } = environmentSchema.parse({})
-    expect(dockerfile).toMatch(new RegExp(`^EXPOSE ${PORT} ${METRICS_PORT}$`, 'm'))
+    expect(DOCKERFILE).toMatch(new RegExp(`^EXPOSE ${PORT} ${METRICS_PORT}$`, 'm'))
   })
 })
+
+/** With --preserve-symlinks, so that nothing is found in the development tree by way of a link. */
+async function start(apiUrl: string, serverUrl: string) {
+  const data = scratchFolder()
+  const config = join(data, 'config.yaml')
+  writeFileSync(
+    config,
+    `issuers: [{ issuer: '${ISSUER}', audience: [chat-api], algorithms: [HS256], secret_env: S }]
+user: claims.sub
+workflows: { w: { id: wf_1 }, helpdesk: { server: '${serverUrl}' } }
+admins: { when: '"admin" in claims.roles' }
+console: { issuer: '${ISSUER}', client_id: c, client_secret_env: S }
+`,
+  )
+  chmodSync(config, 0o444)
+  const env = {
+    PATH: dirname(NODE),
+    NODE_ENV: 'production',
+    CONFIG_FILE: config,
+    STORE_URL: `sqlite:${data}/store/mint.db`,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    METRICS_PORT: '0',
+    PUBLIC_URL: 'http://127.0.0.1:8787',
+    OPENAI_BASE_URL: apiUrl,
+    OPENAI_API_KEY: 'sk-test-0123456789',
+    S: SHARED_SECRET,
+  }
+  const command = ['--preserve-symlinks', ...START]
+  const child = spawn(NODE, command, { cwd: image, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  child.stderr.on('data', (chunk) => {
+    output += chunk
+  })
+  const url = await new Promise<string>((found, failed) => {
+    child.stdout.on('data', (chunk) => {
+      output += chunk
+      const match = /"url":"(http:[^"]+)","msg":"listening"/.exec(output)
+      if (match?.[1]) found(match[1])
+    })
+    child.once('exit', (code) => failed(new Error(`exit ${code}: ${output}`)))
+  })
+  child.removeAllListeners('exit')
+  return { url, env, child }
+}
 
 describe('fly.toml', () => {
   const fly = readFileSync(join(ROOT, 'fly.toml'), 'utf8')
@@ -184,7 +214,7 @@ describe('fly.toml', () => {
   test('keeps one machine running with a volume where the store is', () => {
     expect(fly).toMatch(/auto_stop_machines = "off"/)
     expect(fly).toMatch(/destination = "\/data"/)
-    expect(dockerfile).toMatch(/STORE_URL=sqlite:\/data\//)
+    expect(DOCKERFILE).toMatch(/STORE_URL=sqlite:\/data\//)
   })
 
   test('has the metrics where Fly can reach them', () => {

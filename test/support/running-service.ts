@@ -16,7 +16,7 @@ export const API_KEY = 'sk-test-planted-key-0123456789abcdef'
 export const ISSUER = 'https://issuer.test'
 const AUDIENCE = 'chat-api'
 export const APP_ORIGIN = 'https://app.acme.example'
-const SHARED_SECRET = 'a shared secret of at least thirty-two bytes'
+export const SHARED_SECRET = 'a shared secret of at least thirty-two bytes'
 
 /** Signs what the default config accepts. */
 export const signer = createSecretSigner('HS256', SHARED_SECRET)
