@@ -64,18 +64,14 @@ const compareSides = (sides: readonly Side[], batches: number) =>
 test(
   'in memory',
   async () => {
-    await expectSameCost(
-      'memory',
-      async () => {
-        const sides = [FEW, MANY].map(async (sessions) => {
-          const registry = createSqliteRegistry({ path: ':memory:' })
-          await fill(registry, sessions)
-          return { registry, spent: spentHere }
-        })
-        return compareSides(await Promise.all(sides), 30)
-      },
-      CACHES_US.sqlite,
-    )
+    const sides = [FEW, MANY].map(async (sessions) => {
+      const registry = createSqliteRegistry({ path: ':memory:' })
+      onTestFinished(() => registry.close())
+      await fill(registry, sessions)
+      return { registry, spent: spentHere }
+    })
+    const filled = await Promise.all(sides)
+    await expectSameCost('memory', () => compareSides(filled, 30), CACHES_US.sqlite)
   },
   TIMEOUT_MS,
 )
