@@ -154,9 +154,16 @@ export function toAuditEntry(row: unknown): AuditEntry {
 }
 
 /** The fields of a row, the inverse of {@link toAuditEntry}. */
-export function fromAuditEntry({ requestId, chain, ...same }: AuditEntry) {
+export function fromAuditEntry(entry: AuditEntry) {
+  const { id, at, actor, action, user, outcome, reason, requestId, chain } = entry
   return {
-    ...same,
+    id,
+    at,
+    actor,
+    action,
+    user,
+    outcome,
+    reason,
     request_id: requestId,
     instance: chain?.instance,
     chain_seq: chain?.seq,

@@ -33,11 +33,24 @@ export function createAuditSteps(db: Database) {
 }
 
 function insert(sql: Sql, entry: AuditEntry): void {
-  const { id, at, actor, action, user, outcome, reason, ...row } = fromAuditEntry(entry)
-  const what = [id, at, actor ?? '', action, user ?? null, outcome, reason ?? null]
-  const place = [row.instance ?? null, row.chain_seq ?? null, row.prev ?? null, row.salt ?? null]
-  const last = [row.by_user ?? null, row.erased ?? null]
-  sql.run(INSERT, ...what, row.request_id ?? null, ...place, ...last)
+  const row = fromAuditEntry(entry)
+  sql.run(
+    INSERT,
+    row.id,
+    row.at,
+    row.actor ?? '',
+    row.action,
+    row.user ?? null,
+    row.outcome,
+    row.reason ?? null,
+    row.request_id ?? null,
+    row.instance ?? null,
+    row.chain_seq ?? null,
+    row.prev ?? null,
+    row.salt ?? null,
+    row.by_user ?? null,
+    row.erased ?? null,
+  )
 }
 
 /**

@@ -68,9 +68,11 @@ export function createDatabase(db: DatabaseSync) {
 function createSql(db: DatabaseSync) {
   const prepared = new Map<string, StatementSync>()
   function statement(text: string): StatementSync {
-    const found = prepared.get(text) ?? db.prepare(text)
-    prepared.set(text, found)
-    return found
+    const known = prepared.get(text)
+    if (known !== undefined) return known
+    const made = db.prepare(text)
+    prepared.set(text, made)
+    return made
   }
   let durable = true
   db.exec('PRAGMA synchronous = FULL')

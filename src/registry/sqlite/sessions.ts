@@ -23,17 +23,18 @@ const STANDING = `
     (SELECT count(*) FROM sessions
       WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live`
 
+const markOf = (kind: 'subject' | 'sid', value: '?4' | '?5') => `
+  coalesce((SELECT issued_before FROM logout_marks
+    WHERE issuer = ?3 AND kind = '${kind}' AND value = ${value} AND keep_until > ?2), -1)`
+
+/** `logged_out_at`: the later of two marks, each a search of its own. */
+const STANDING_AND_MARK = `${STANDING},
+    nullif(max(${markOf('subject', '?4')}, ${markOf('sid', '?5')}), -1) AS logged_out_at`
+
 /** `known`: a session with this id is there, because the call is repeated. */
 const STANDING_AND_KNOWN = `${STANDING},
     EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known,
     (SELECT last_seen FROM known_users WHERE user = ?1) AS last_seen`
-
-const markOf = (kind: 'subject' | 'sid', value: '?2' | '?3') => `
-  coalesce((SELECT issued_before FROM logout_marks
-    WHERE issuer = ?1 AND kind = '${kind}' AND value = ${value} AND keep_until > ?4), -1)`
-
-/** The later of two marks, each a search of its own. */
-const MARK = `SELECT nullif(max(${markOf('subject', '?2')}, ${markOf('sid', '?3')}), -1) AS at`
 
 /** Searches the user's own sessions, in the index `sessions_user`. */
 const BY_SECRET =
@@ -92,18 +93,17 @@ export function createSessionSteps(db: Database) {
   } satisfies Partial<Registry>
 }
 
-/** Reads a user's standing. Without a transaction its statements may see different commits. */
+/** Reads a user's standing. Without a transaction its two statements may see different commits. */
 export function readStanding(
   sql: Sql,
   { user, identity, currentSecretHash, now }: StandingQuery,
 ): UserStanding {
-  const row = sql.get(STANDING, user, now)
   const { issuer, subject, sid } = identity
-  const marked = sql.get(MARK, issuer, subject ?? null, sid ?? null, now)
+  const row = sql.get(STANDING_AND_MARK, user, now, issuer, subject ?? null, sid ?? null)
   return {
     generation: numberIn(row, 'generation') ?? 0,
     blockedUntil: numberIn(row, 'blocked_until'),
-    loggedOutAt: numberIn(marked, 'at'),
+    loggedOutAt: numberIn(row, 'logged_out_at'),
     liveSessions: numberIn(row, 'live') ?? 0,
     current: bySecret(sql, user, currentSecretHash),
   }
@@ -147,10 +147,23 @@ function repeated(known: SessionRecord, session: SessionRecord): RecordOutcome {
 }
 
 function insert(sql: Sql, of: SessionRecord): void {
-  const who = [of.id, of.user, of.workflow, of.issuer, of.subject, of.sid ?? null]
-  const what = [of.secretHash, of.status, of.endReason ?? null, of.createdAt, of.expiresAt]
   const state = of.state === undefined ? null : JSON.stringify(of.state)
-  sql.run(INSERT, ...who, ...what, state, of.asked ?? null)
+  sql.run(
+    INSERT,
+    of.id,
+    of.user,
+    of.workflow,
+    of.issuer,
+    of.subject,
+    of.sid ?? null,
+    of.secretHash,
+    of.status,
+    of.endReason ?? null,
+    of.createdAt,
+    of.expiresAt,
+    state,
+    of.asked ?? null,
+  )
 }
 
 function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
