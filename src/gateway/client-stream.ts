@@ -26,7 +26,7 @@ const HEARTBEAT = ': \n\n'
  * the frames before.
  */
 export type FrameFilter = (
-  chunk: Uint8Array | undefined,
+  chunk: Buffer | undefined,
   write: (frames: Uint8Array) => void,
 ) => Promise<void> | undefined
 
@@ -34,8 +34,8 @@ export type FrameFilter = (
  * Writes a stream to the client's connection, after the head has been written. It does not use web streams
  * or iterators: they cost more CPU than all other work on a frame.
  *
- * @param parts - `source`: destroyed at the end; `onEnd`: called once, without a fault when the server
- * finished or the client left
+ * @param parts - `source`: destroyed at the end; `onFull`: called when the connection has no room left; `onEnd`: called
+ * once, without a fault when the server finished or the client left
  * @returns a function that ends the stream now, with a last event that says why
  */
 export function streamToClient({
@@ -43,12 +43,14 @@ export function streamToClient({
   filter,
   limits,
   connection,
+  onFull,
   onEnd,
 }: {
   readonly source: Readable
   readonly filter: FrameFilter
   readonly limits: StreamLimits
   readonly connection: ServerResponse
+  readonly onFull: () => void
   readonly onEnd: (fault: StreamFault | undefined) => void
 }): (why: StreamEnd) => void {
   let over = false
@@ -76,6 +78,11 @@ export function streamToClient({
 
   function onSilence(): void {
     const silentMs = performance.now() - heardAt
+    // Set anew here and not by each chunk, which would cost more than to look at the time.
+    if (silentMs < waitMs) {
+      silence = setTimeout(onSilence, waitMs - silentMs)
+      return
+    }
     // While the client does not read, nothing is read from the server, so its silence means nothing.
     if (connection.writableNeedDrain) heardAt = performance.now()
     else if (silentMs < limits.idleMs) connection.write(HEARTBEAT)
@@ -83,18 +90,18 @@ export function streamToClient({
       finish(new StreamFault('server_silent'))
       return
     }
-    silence = setTimeout(onSilence, Math.min(limits.heartbeatMs, limits.idleMs))
+    silence = setTimeout(onSilence, waitMs)
   }
 
-  let silence = setTimeout(onSilence, Math.min(limits.heartbeatMs, limits.idleMs))
+  const waitMs = Math.min(limits.heartbeatMs, limits.idleMs)
+  let silence = setTimeout(onSilence, waitMs)
   const total = setTimeout(() => finish(new StreamFault('too_long')), limits.totalMs)
   connection.once('close', () => finish(undefined))
 
   const onChunk = (): void => {
     heardAt = performance.now()
-    silence.refresh()
   }
-  pump({ source, filter, connection, onChunk }).then(
+  pump({ source, filter, connection, onChunk, onFull }).then(
     () => finish(undefined),
     (error: unknown) => {
       finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
@@ -109,11 +116,13 @@ function pump({
   filter,
   connection,
   onChunk,
+  onFull,
 }: {
   readonly source: Readable
   readonly filter: FrameFilter
   readonly connection: ServerResponse
   readonly onChunk: () => void
+  readonly onFull: () => void
 }): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   /** Pending while frames are checked; no other chunk is read meanwhile. */
@@ -121,14 +130,16 @@ function pump({
 
   function write(frames: Uint8Array): void {
     if (connection.writableEnded || connection.destroyed) return
-    if (!connection.write(frames)) source.pause()
+    if (connection.write(frames)) return
+    source.pause()
+    onFull()
   }
 
   function goOn(): void {
     if (looking === undefined && !connection.writableNeedDrain) source.resume()
   }
 
-  function take(chunk: Uint8Array | undefined): void {
+  function take(chunk: Buffer | undefined): void {
     try {
       looking = filter(chunk, write)
     } catch (error) {
@@ -149,7 +160,7 @@ function pump({
   }
 
   connection.on('drain', goOn)
-  source.on('data', (chunk: Uint8Array) => {
+  source.on('data', (chunk: Buffer) => {
     onChunk()
     take(chunk)
   })

@@ -82,17 +82,13 @@ export function createAnswerEvents({
       cut = bytes
       count()
     })
-    const filter = createFrameFilter(cutter, look)
     connection.on('drain', count)
     const end = streamToClient({
       source: body,
-      filter: (chunk, write) =>
-        filter(chunk, (frames) => {
-          write(frames)
-          if (connection.writableNeedDrain) count()
-        }),
+      filter: createFrameFilter(cutter, look),
       limits,
       connection,
+      onFull: count,
       onEnd: (fault) => {
         unwatch()
         memory.release()
@@ -142,8 +138,12 @@ function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: L
     }
     return undefined
   }
-  return (chunk, write) =>
-    passOn(chunk === undefined ? cutter.rest() : cutter.push(chunk), [], write)
+  return (chunk, write) => {
+    if (chunk === undefined) return passOn(cutter.rest(), [], write)
+    if (!cutter.passes(chunk)) return passOn(cutter.push(chunk), [], write)
+    write(chunk)
+    return undefined
+  }
 }
 
 function writeAll(frames: readonly Uint8Array[], write: (frames: Uint8Array) => void): void {

@@ -21,7 +21,9 @@ function cut(bytes: Buffer, chunkBytes: number): string {
     }
   }
   for (let at = 0; at < bytes.length; at += chunkBytes) {
-    take(cutter.push(bytes.subarray(at, at + chunkBytes)))
+    const chunk = bytes.subarray(at, at + chunkBytes)
+    if (cutter.passes(chunk)) passed.push(chunk)
+    else take(cutter.push(chunk))
   }
   take(cutter.rest())
   return Buffer.concat(passed).toString()
@@ -51,6 +53,35 @@ test('a frame whose type needs no check passes as the bytes in which it came, an
     done.slice('data: '.length),
     'bytes',
   ])
+})
+
+test('a chunk passes as a whole only if all of it is whole frames that need no check', () => {
+  const passes = (before: string, chunk: string) => {
+    const cutter = createFrameCutter(1024, () => {})
+    for (const _ of cutter.push(Buffer.from(before)));
+    return cutter.passes(Buffer.from(chunk))
+  }
+  const text = `${delta('a')}\n\n`
+  expect(passes('', text + text)).toBe(true)
+  expect(passes(text, text)).toBe(true)
+  for (const chunk of [
+    `${text}${done}\n\n`,
+    `${done}\n\n${text}`,
+    text.slice(0, -1),
+    `\n${text}`,
+  ]) {
+    expect([chunk, passes('', chunk)]).toEqual([chunk, false])
+  }
+  expect(passes('', text.replaceAll('\n', '\r'))).toBe(false)
+  // In each of these the chunk goes on with a line that is not its own.
+  for (const before of [
+    'data: {"type":"thread.created",',
+    'data: {}\n',
+    'data: {}\n\r',
+    ': x\r\n\r',
+  ]) {
+    expect([before, passes(before, text)]).toEqual([before, false])
+  }
 })
 
 test('only the bytes of incomplete frames are held, and they are released with the frame', () => {
