@@ -28,7 +28,7 @@ const GOALS = { perFrame: 1.3, megabytes: 100, firstByteMs: 2 }
 
 const TITLES: Readonly<Record<FrameKind, string>> = {
   text: 'text',
-  widget: 'a widget that grows, its picture’s link made anew',
+  widget: 'a widget with a picture, sent anew in each frame',
   pictures: 'text, and a link to a new picture in each 25th frame',
 }
 
