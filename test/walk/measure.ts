@@ -13,13 +13,15 @@ export interface PathLength {
  * came into a path since: a mint reads named choices of its issuer and takes one of three lanes; claims that
  * are named like members of objects are looked for; an admin's standing is read on each
  * call; reads are counted, and what they hold is bounded; a stream checks whose threads its events name, links files, and is bounded in memory.
- * The audit has a queue that keeps its chain, and the store notes users for the search.
+ * The audit has a queue that keeps its chain, and the store notes users for the search. What was measured to be faster is
+ * longer: mints begin in turns, the load is judged by the waits of store and mints too, one connection commits with and
+ * without waiting for the disk, and chunks of whole frames pass uncut.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
-  mint: { files: 59, functions: 206 },
-  'admin-revoke': { files: 42, functions: 134 },
-  'own-threads': { files: 51, functions: 171 },
-  'gateway-stream': { files: 43, functions: 195 },
+  mint: { files: 60, functions: 213 },
+  'admin-revoke': { files: 44, functions: 138 },
+  'own-threads': { files: 51, functions: 175 },
+  'gateway-stream': { files: 46, functions: 210 },
 }
 
 const WARM_UP = 10

@@ -58,9 +58,9 @@ export function createDatabase(db: DatabaseSync) {
      * event loop share one transaction and its wait for the disk; when one fails, the others still commit.
      * Work may run again after a rollback, so it must change nothing but the database.
      */
-    write: <T>(work: (sql: Sql) => T): Promise<T> => join(work, true),
+    write: join(true),
     /** As `write`, for what a power failure may undo: alone, it does not wait for the disk. */
-    writeUnsynced: <T>(work: (sql: Sql) => T): Promise<T> => join(work, false),
+    writeUnsynced: join(false),
   }
 }
 
@@ -124,12 +124,12 @@ function createGroups(run: (group: readonly Member[]) => Promise<void>) {
     }
   }
 
-  return <T>(work: (sql: Sql) => T, durable: boolean): Promise<T> => {
-    return new Promise((resolve, reject) => {
-      waiting.push({ work, durable, done: resolve as Member['done'], failed: reject })
-      if (waiting.length === 1) setImmediate(commit)
-    })
-  }
+  return (durable: boolean) =>
+    <T>(work: (sql: Sql) => T): Promise<T> =>
+      new Promise((resolve, reject) => {
+        waiting.push({ work, durable, done: resolve as Member['done'], failed: reject })
+        if (waiting.length === 1) setImmediate(commit)
+      })
 }
 
 /**
