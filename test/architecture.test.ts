@@ -37,7 +37,6 @@ const LEAVES = [...PORTS, 'lib']
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['check-node.js', 'service.ts', 'config', 'http', ...LEAVES],
   'check-node.js': [],
-  'package-parts.d.ts': [],
   'service.ts': [
     ...['app.ts', 'upstreams.ts', 'http', 'console', 'gateway', 'administer'],
     ...[...STEPS, ...PARTS, 'lib'],
@@ -184,11 +183,8 @@ describe('which way imports go', () => {
   })
 
   test('every call goes out through lib/connections.ts, so that none misses the proxy', () => {
-    const making =
-      /import \{[^}]*\b(?:Agent|Client|Pool|ProxyAgent)\b[^}]*\} from 'undici'|import \w+ from 'undici\/lib\/dispatcher/
-    const makers = files.filter((file) => making.test(sourceOf(file)))
-    // The second gives types alone.
-    expect(makers.toSorted()).toEqual(['lib/connections.ts', 'package-parts.d.ts'])
+    const making = /import \{[^}]*\b(?:Agent|Client|Pool|ProxyAgent)\b[^}]*\} from 'undici'/
+    expect(files.filter((file) => making.test(sourceOf(file)))).toEqual(['lib/connections.ts'])
     const ownUse = /^(?:client|docs|embedded|commands\/demo|console\/assets|http\/docs\/assets)\//
     const fetching = files.filter((file) => /(?<![\w.])fetch\(/.test(sourceOf(file)))
     expect(fetching.filter((file) => !ownUse.test(file)).toSorted()).toEqual([

@@ -2,7 +2,7 @@
 // users' tokens.
 
 import * as oidc from 'openid-client'
-import type { Dispatcher } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { ServiceError } from '../lib/errors.ts'
 import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
 import { readBounded } from '../lib/read-bounded.ts'
@@ -80,9 +80,8 @@ function createProviderFetch(issuer: URL, dispatcher: Dispatcher): oidc.CustomFe
       if (!isSecureUrl(url) || (isLoopback(url.hostname) && !local)) {
         throw new Error('not an address for an identity provider')
       }
-      const answer = await dispatcher.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
+      const answer = await request(url, {
+        dispatcher,
         method,
         headers: { ...headers, 'user-agent': USER_AGENT },
         body: body?.toString() ?? null,

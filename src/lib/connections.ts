@@ -2,17 +2,9 @@
 // which calls take a proxy.
 
 import { connect as connectSocket, isIP } from 'node:net'
-import request from 'undici/lib/api/api-request.js'
-import buildConnector from 'undici/lib/core/connect.js'
-import Agent from 'undici/lib/dispatcher/agent.js'
-import Dispatcher from 'undici/lib/dispatcher/dispatcher.js'
-import Pool from 'undici/lib/dispatcher/pool.js'
-import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js'
+import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
 import type { Secret } from './secret.ts'
 import { USER_AGENT } from './version.ts'
-
-// The package as a whole does this, with more methods, and takes twice as long to load.
-Object.assign(Dispatcher.prototype, { request })
 
 /** A proxy of the environment. */
 export interface OutboundProxy {

@@ -1,5 +1,5 @@
 // Fetches JSON documents of identity providers, within bounds of time and size.
-import type { Dispatcher } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { ServiceError } from '../../lib/errors.ts'
 import { isSecureUrl } from '../../lib/loopback.ts'
 import { readBounded } from '../../lib/read-bounded.ts'
@@ -68,8 +68,7 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
     accept: 'application/json, application/jwk-set+json',
     'user-agent': USER_AGENT,
   }
-  const target = { origin: url.origin, path: url.pathname + url.search, method: 'GET' } as const
-  const answer = dispatcher.request({ ...target, signal, headers })
+  const answer = request(url, { dispatcher, signal, headers })
   const { statusCode, body } = await Promise.race([answer, aborted(signal)])
   if (statusCode !== 200) {
     // Closes the connection instead of reading a useless body. The listener ignores the error of that

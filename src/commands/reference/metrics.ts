@@ -38,7 +38,7 @@ ${table(
 
 ## Process and Node
 
-As the library prom-client makes them, on Linux, from the first scrape on.
+As the library prom-client makes them, on Linux.
 
 ${table(
   ['metric', 'type', 'what it tells'],

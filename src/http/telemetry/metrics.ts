@@ -1,9 +1,6 @@
 // Prometheus metrics of this process.
 import { Hono } from 'hono'
-import Counter from 'prom-client/lib/counter.js'
-import Gauge from 'prom-client/lib/gauge.js'
-import Histogram from 'prom-client/lib/histogram.js'
-import Registry from 'prom-client/lib/registry.js'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Counted } from '../../registry/interval-figures.ts'
 import type { AnswerSeen } from '../request-frame.ts'
 import { readCounted } from './counted.ts'
@@ -55,6 +52,7 @@ const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 4, 
  */
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
   const requests = new Counter({
     ...DEFINITIONS.requests,
     registers: [registry],
@@ -84,12 +82,9 @@ export function createMetrics(sources: MetricSources): Metrics {
   const figures = rememberFigures(sources.figures)
   addGauges(registry, { ...sources, figures })
   const app = new Hono()
-  let ofProcess: Promise<void> | undefined
-  app.get('/metrics', async (c) => {
-    ofProcess ??= addProcessMetrics(registry)
-    await ofProcess
-    return c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType })
-  })
+  app.get('/metrics', async (c) =>
+    c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType }),
+  )
   return {
     seen({ method, route, status, code, milliseconds, trace }) {
       requests.inc({
@@ -116,12 +111,6 @@ export function createMetrics(sources: MetricSources): Metrics {
       activeSessions: (await orNothing(figures))?.activeSessions,
     }),
   }
-}
-
-/** Loaded and counted from the first scrape on: they would make a start longer, for nothing where nobody scrapes. */
-async function addProcessMetrics(registry: Registry): Promise<void> {
-  const { default: collectDefaultMetrics } = await import('prom-client/lib/defaultMetrics.js')
-  collectDefaultMetrics({ register: registry })
 }
 
 /** Node's parser knows some thirty methods; all others share one label. */
