@@ -26,6 +26,17 @@ test('16 mints begin in a turn, the others in the turns after it, in the order i
   expect(begun).toEqual(upTo(40))
 })
 
+test('64 mints begin after a turn that something else made long', async () => {
+  const { begun, come } = scene()
+  for (const number of upTo(100)) come(number)
+  const until = performance.now() + 60
+  while (performance.now() < until);
+  await setImmediate()
+  expect(begun).toEqual(upTo(16 + 64))
+  await setImmediate()
+  expect(begun).toEqual(upTo(16 + 64 + 16))
+})
+
 test('a mint that comes while others wait begins after them', async () => {
   const { begun, come } = scene()
   for (const number of upTo(40)) come(number)

@@ -26,7 +26,8 @@ export function createFaultyRegistry(real: Registry): FaultyRegistry {
       if (name in target) return Reflect.get(target, name)
       const method = name as keyof Registry
       const work: unknown = real[method]
-      if (typeof work !== 'function' || method === 'close') return work
+      const asksNothing = method === 'close' || method === 'waitedMs'
+      if (typeof work !== 'function' || asksNothing) return work
       return async (...given: unknown[]) => {
         calls.push(method)
         if (target.slowMs > 0) await sleep(target.slowMs)
