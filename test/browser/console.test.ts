@@ -146,10 +146,12 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.keyboard.type('by keyboard')
     await page.keyboard.press('Tab')
     expect(await focused(page)).toBe('Revoke…')
-    // What has the focus can be seen to have it.
-    expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe(
-      'solid',
-    )
+    // What has the focus can be seen to have it, once the style sheet has come: the keys need not wait for it.
+    await expect
+      .poll(() => page.evaluate('getComputedStyle(document.activeElement).outlineStyle'), {
+        timeout: 10_000,
+      })
+      .toBe('solid')
     await page.keyboard.press('Enter')
     await page.getByText('2 sessions end now').waitFor()
     expect(await scene.audit('revoke')).toEqual([])
