@@ -23,16 +23,16 @@ export function createAdapters({
   project,
   dispatcherFor,
 }: {
-  /** The hosted ones. */
+  /** The hosted workflows. */
   readonly workflows: readonly {
     readonly name: WorkflowName
     readonly apiKeyEnv: string
-    /** Undefined: `openaiBaseUrl`. */
+    /** `openaiBaseUrl` when undefined. */
     readonly baseUrl: string | undefined
   }[]
   /** Adapters of self-hosted workflows, by name. */
   readonly selfHosted: ReadonlyMap<string, ChatKit>
-  /** The current key in an environment variable. */
+  /** Gives a reader of the current key in an environment variable; undefined when the variable is not set. */
   readonly secret: (name: string) => (() => Secret) | undefined
   readonly openaiBaseUrl: string
   readonly organization: string | undefined
@@ -57,9 +57,12 @@ export function createAdapters({
   }
   const unknown = cancelWithAny([...byKey.values()])
   return {
-    /** For a workflow that has left the config, too: its sessions still have to be cancelled. */
+    /** Workflows that have left the config get an adapter too: their sessions still have to be cancelled. */
     chatkitOf: (workflow: WorkflowName): ChatKit => byWorkflow.get(workflow) ?? unknown,
-    /** By API key variable, and base URL where a workflow has its own, for metrics. */
+    /**
+     * State of each breaker, for metrics. `key` names the API key's variable, and the base URL unless it is the
+     * usual one.
+     */
     breakers: () =>
       [...byKey].flatMap(([key, adapter]) =>
         Object.entries(adapter.breakers()).map(([breaker, state]) => ({
@@ -72,8 +75,9 @@ export function createAdapters({
 }
 
 /**
- * For sessions of a workflow that has left the config. Nobody knows which key they were made with, and to
- * a wrong key they do not exist, so a session is gone only when no key knows it.
+ * Cancels sessions of a workflow that has left the config. It is unknown which key made such a session, and
+ * with any other key the API answers 404. So every key is tried, and the session counts as gone only when no
+ * key knows it.
  */
 function cancelWithAny(adapters: readonly ChatKit[]): ChatKit {
   const refuse = async () => {

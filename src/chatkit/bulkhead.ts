@@ -5,10 +5,13 @@ import { ServiceError } from '../lib/errors.ts'
 import { comeBackSeconds } from '../lib/retry-spread.ts'
 import { LANE_SLOTS } from './port.ts'
 
-/** Milliseconds that a call waits for a slot. At the usual 150 ms a call, a queue as long as the slots is served in it. */
+/**
+ * Milliseconds that a call waits for a slot. With calls of 150 ms, a queue as long as the slots is served in
+ * that time.
+ */
 const LONGEST_WAIT_MS = 250
 
-/** The size of a lane to an upstream. */
+/** The bulkhead of every lane to an upstream. */
 export const LANE = { slots: LANE_SLOTS, mostWaiting: LANE_SLOTS, longestWait: LONGEST_WAIT_MS }
 
 /** A call that waits for a slot; either function ends the waiting. */
@@ -18,10 +21,10 @@ interface Waiting {
 }
 
 /**
- * The queue is short and served newest first. While the upstream is too slow for the load, some calls
- * have to be refused. In order of arrival, every call would wait as long as is allowed before it is
- * served or refused. Newest first, the calls that are served have waited least, and the oldest, whose
- * callers are the likeliest to be gone, make way. In a short burst all are served in time.
+ * The queue is short, and the newest call in it is served first. When the upstream is too slow for the load,
+ * some calls have to be refused. Oldest first, every call would wait as long as is allowed before it is served
+ * or refused. Newest first, the calls that are served have waited only briefly, and the refused ones are the
+ * oldest, whose callers have most likely left. A short burst is served in time either way.
  *
  * @param size - `slots` under way, at most `mostWaiting` in the queue, each for `longestWait` milliseconds
  */
@@ -35,7 +38,7 @@ export function createBulkhead({
   readonly longestWait: number
 }) {
   let taken = 0
-  /** In the order of arrival. */
+  /** Oldest first. */
   const waiting: Waiting[] = []
 
   function leave(one: Waiting): void {
@@ -58,7 +61,7 @@ export function createBulkhead({
     async wait(deadline: Deadline): Promise<void> {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       const refuse = (reason: string) => {
-        // At once: a slot must not be handed to a call that no longer waits for it.
+        // Leaves the queue now, so that `free` cannot hand a slot to a call that was refused.
         leave(one)
         reject(new ServiceError('overloaded', { reason, retryAfterSeconds: comeBackSeconds() }))
       }
@@ -74,10 +77,10 @@ export function createBulkhead({
         deadline.onEnd(undefined)
       }
     },
-    /** Gives a slot back, to the newest call that waits. */
+    /** Gives a slot back; the newest waiting call gets it. */
     free(): void {
       const next = waiting.pop()
-      // The slot is handed on, so that no call that comes now can take it.
+      // The slot stays taken while it changes hands, so that a call that arrives now cannot take it.
       if (next !== undefined) next.enter()
       else taken--
     },

@@ -9,8 +9,8 @@ import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from './wire/t
 import type { ListQuery, ThreadListQuery } from './wire/wire.ts'
 
 /**
- * A create was answered with a session that must not be used: for another user, not active, or
- * without what the reference promises. When its id could be read, the caller cancels it.
+ * A create was answered with a session that must not be used: it is for another user, is not active, or lacks a
+ * field of the reference. When its id could be read, the caller cancels it.
  */
 export class UnusableSessionError extends ServiceError {
   readonly sessionId: SessionId | undefined
@@ -35,7 +35,7 @@ export type ChatKitOperation =
   | 'list_thread_items'
   | 'delete_attachment'
 
-/** The course of a call, for logs and metrics. It holds no key, no client secret and no user. */
+/** How a call went, for logs and metrics. It holds no key, no client secret and no user. */
 export interface UpstreamCall {
   readonly operation: ChatKitOperation
   /** HTTP status of the last attempt; undefined when no answer came. */
@@ -49,17 +49,17 @@ export interface UpstreamCall {
 }
 
 /**
- * Milliseconds for one call: the wait for a slot, its retry and the body of its answer together. A
- * fallback workflow gets the rest of it. A mint as a whole ends after some 26 s at most: 10 s for a body
- * that trickles in, twice 3 s for a key set that has to be discovered first, these 8 s, and the few store
- * steps, which give up after 250 ms each.
+ * Milliseconds for one call: its wait for a slot, its retry and the body of its answer included. A call to a
+ * fallback workflow gets only the time left of it. A whole mint takes about 26 s at most: 10 s for a body that
+ * arrives slowly, twice 3 s to discover and fetch a key set, these 8 s, and a few store steps of up to 250 ms
+ * each.
  */
 export const CALL_DEADLINE_MS = 8000
 
 /**
- * Calls of a lane under way at a time, and the connections that each lane needs: calls beyond them would
- * wait for each other there, the oldest first and until their deadline. At the usual 150 ms a call, a
- * queue of the same length is served in its time.
+ * Calls of a lane that may be under way at a time. The lane's connection pool has as many connections: with
+ * fewer, calls would queue for one, oldest first and until their deadline. With calls of 150 ms, a queue of the
+ * same length is served before its calls give up.
  */
 export const LANE_SLOTS = 256
 
@@ -71,24 +71,24 @@ export interface CallOptions {
   readonly signal?: CallerSignal
   /** Called once when the call is over, whether it succeeded or not; not when no upstream is asked. */
   readonly observe?: (call: UpstreamCall) => void
-  /** Told how many more bytes of an answer are kept, before they are; may throw `overloaded`. */
+  /** Called with the number of further bytes of an answer, before they are kept; may throw `overloaded`. */
   readonly hold?: ((bytes: number) => void) | undefined
-  /** Called for each thread that a self-hosted server cannot show, and that a list is without therefore. */
+  /** Called for each thread that a list lacks because its self-hosted server cannot show it. */
   readonly onMissing?: (id: string) => void
   /**
-   * For a call about one thread: the thread belongs to this user, or the call fails with `not_found`.
-   * Only the self-hosted adapter checks it, in its records of ownership. The ChatKit API cannot check it,
-   * and its threads keep their user, so callers compare the user of the thread themselves.
+   * For a call about one thread: it fails with `not_found` unless the thread belongs to this user. Only the
+   * self-hosted adapter checks that, in the ownership records. The ChatKit API cannot, but its threads name
+   * their user, which callers compare themselves.
    */
   readonly asUser?: string | undefined
 }
 
 /**
- * The ChatKit API as the service uses it: all six operations of its reference, in its own shapes. An
- * adapter holds the credential; who may do what is decided before, because the API decides nothing:
- * thread calls take any id, and a list without `user` is a list over everyone.
+ * The ChatKit API as the service uses it: all six operations of its reference, in its own shapes. An adapter
+ * holds the credential. Its callers decide who may do what, because the API does not: thread calls take any id,
+ * and a list without `user` has everyone's threads.
  *
- * Each operation can throw a `ServiceError` with one of these codes, besides those it names itself:
+ * Each operation can throw a `ServiceError` with one of these codes, besides those listed with the operation:
  *
  * - `upstream_auth_failed`: 401 or 403, our key is not accepted
  * - `upstream_rejected`: another 4xx, the API refused what we sent
@@ -106,8 +106,8 @@ export interface ChatKit {
    *
    * @param params - sent as they stand; within the bounds of `createSessionParams`
    * @returns the session: active, and for the user that was asked for
-   * @throws {@link UnusableSessionError} when the answer holds any other; `workflow_unavailable` when
-   * the API no longer has the workflow (404, 410)
+   * @throws {@link UnusableSessionError} when the answer holds a session that is not so; `workflow_unavailable`
+   * when the API no longer has the workflow (404, 410)
    */
   createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession>
 
@@ -116,8 +116,7 @@ export interface ChatKit {
    * repeated.
    *
    * @param id - of the session
-   * @returns the session; null when the API no longer knows it (404), which
-   * is as good as cancelled
+   * @returns the session; null when the API no longer knows it (404, 410) and its client secret is useless
    */
   cancelSession(id: SessionId, call?: CallOptions): Promise<EndedSession | null>
 
@@ -159,8 +158,8 @@ export interface ChatKit {
   listThreadItems(id: ThreadId, query: ListQuery, call?: CallOptions): Promise<ThreadItemPage>
 
   /**
-   * Self-hosted servers only, where an attachment may be in no thread. The ChatKit API deletes attachments
-   * with their threads.
+   * Only for self-hosted servers, where an attachment may belong to no thread. The ChatKit API deletes
+   * attachments with their threads.
    *
    * @param id - of the attachment
    * @throws `not_found` when there is no such attachment

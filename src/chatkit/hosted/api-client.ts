@@ -30,22 +30,25 @@ export interface ApiCall {
   readonly retry: RetryPolicy
 }
 
-/** A kind of call that no other kind may hold up: a flood of thread reads must not stop a mint or a revoke. */
+/** Calls of one lane never delay those of another: a flood of thread reads must not stop a mint or a revoke. */
 export type Lane = 'mint' | 'threads' | 'cancel'
 
 /** Where and with which key the API is called. */
 export interface ApiClientOptions {
   /** Without a trailing slash: `https://api.openai.com/v1`. */
   readonly baseUrl: string
-  /** Asked before each call, so that a rotated key counts at once. */
+  /** Read before each call, so that a rotated key is used at once. */
   readonly apiKey: () => Secret
   readonly organization?: string | undefined
   readonly project?: string | undefined
   /** Connections to `baseUrl` for a lane; shared by all adapters that call it. */
   readonly dispatcherFor: (lane: Lane) => Dispatcher
-  /** For all attempts of one call together, the body of the answer included; {@link CALL_DEADLINE_MS} when absent. */
+  /**
+   * Milliseconds for all attempts of a call and the body of its answer together; {@link CALL_DEADLINE_MS} when
+   * absent.
+   */
   readonly deadlineMs?: number | undefined
-  /** For dates in `Retry-After`; `Date.now` when absent. */
+  /** The time of day, to read dates in `Retry-After`; `Date.now` when absent. */
   readonly now?: Clock | undefined
 }
 
@@ -111,7 +114,7 @@ export function createApiClient({
         })
       }
     },
-    /** The error for an answer whose status the operation does not deal with itself. */
+    /** The error for an answer with a status that the operation does not handle itself. */
     errorFor: (answer: UpstreamAnswer) =>
       new ServiceError(codeFor(answer.status), {
         reason: describeAnswer(answer),
@@ -132,8 +135,8 @@ function laneOf(operation: ChatKitOperation): Lane {
 }
 
 /**
- * A lane has connections, slots, a breaker and a retry budget of its own. To the breaker a call counts
- * once, however many attempts it took. The wait for a slot is part of the call's deadline.
+ * A lane has connections, slots, a breaker and a retry budget of its own. The breaker counts a call once, even
+ * if it was repeated. The deadline of a call also covers its wait for a slot.
  */
 function createLane(dispatcher: Dispatcher) {
   const breaker = createBreaker()
@@ -162,8 +165,8 @@ function createLane(dispatcher: Dispatcher) {
 }
 
 /**
- * Only 5xx, time-outs and network faults count as failures: a 4xx says that the upstream is well, and
- * a caller who leaves says nothing.
+ * Only 5xx, time-outs and network faults count as failures: a 4xx shows that the upstream works, and a caller
+ * who leaves shows nothing.
  */
 function outcomeOf(error: unknown): CallOutcome {
   if (!(error instanceof UpstreamFault)) return 'unknown'
@@ -206,7 +209,7 @@ export function describeAnswer(answer: UpstreamAnswer): string {
   return `status ${answer.status}${names && ` (${names})`}${id}`
 }
 
-/** The facts of a 4xx that a backend's SDK shows, and from which the doctor tells the cause. */
+/** Status, parameter and code of a 4xx: a backend's SDK shows them, and `doctor` finds the cause with them. */
 export function refusedBy({ status, body }: UpstreamAnswer) {
   if (status < 400 || status >= 500) return undefined
   const { type, code, param } = errorNames(body)

@@ -5,10 +5,10 @@ export class BreakerOpenError extends Error {
   override readonly name = 'BreakerOpenError'
 }
 
-/** `closed` is the good one: calls go through. `half_open`: a probe is out. */
+/** `closed`: calls go through. `open`: they are refused. `half_open`: refused, while a probe is under way. */
 export type BreakerState = 'closed' | 'half_open' | 'open'
 
-/** How a call went. `unknown` says nothing about the upstream: its caller left. */
+/** How a call went. `unknown`: it shows nothing about the upstream, for example because its caller left. */
 export type CallOutcome = 'well' | 'failed' | 'unknown'
 
 /** The breaker opens when at least half of the calls in the latest 10 s failed, and there were 20. */
@@ -17,18 +17,20 @@ const WINDOW_SECONDS = 10
 const PROBE_EVERY_MS = 2000
 
 /**
- * Once open, it lets one call through every 2 s, whether or not the one before has come back: a probe
- * that hangs must not keep it open for its whole deadline after the cure. One success closes it. When
- * the caller of a probe leaves, the next call is a probe at once.
+ * An open breaker lets one call through every 2 s as a probe, even while an earlier probe is under way: one
+ * that hangs must not keep the breaker open after the upstream has recovered. A successful probe closes the
+ * breaker. When the caller of a probe leaves, the next call is a probe at once.
  *
- * @param now - milliseconds that only go forward
+ * @param now - a clock that never goes back, in milliseconds
  */
 export function createBreaker(now: () => number = () => performance.now()) {
   let sample = createSample()
   let open = false
   let probeAt = 0
   let probesOut = 0
-  /** Raised whenever it opens or closes. A call that began in an earlier era has nothing to say. */
+  /**
+   * Raised whenever the breaker opens or closes. The outcome of a call that began in an earlier era is ignored.
+   */
   let era = 0
 
   function change(toOpen: boolean): void {
@@ -64,7 +66,7 @@ export function createBreaker(now: () => number = () => performance.now()) {
       }
       return era
     },
-    /** Once for each call that `enter` let through. */
+    /** Takes the outcome of a call; to be called once for each call that `enter` let through. */
     report(begunIn: number, outcome: CallOutcome): void {
       if (begunIn !== era) return
       if (open) {
@@ -80,7 +82,7 @@ export function createBreaker(now: () => number = () => performance.now()) {
   }
 }
 
-/** Calls of the latest 10 s, counted by the second. */
+/** Counts the calls of the latest 10 s, for each second. */
 function createSample() {
   const counts = Array.from({ length: WINDOW_SECONDS }, () => ({ second: -1, calls: 0, failed: 0 }))
   return {

@@ -13,7 +13,7 @@ export interface ExchangeRequest {
   readonly path: string
   readonly headers: Record<string, string>
   readonly body: string | null
-  /** Bytes of answer at most. */
+  /** Longest body of an answer, in bytes. */
   readonly maxBytes: number
   readonly hold: CallOptions['hold']
   readonly deadline: Deadline
@@ -28,8 +28,8 @@ export interface UpstreamAnswer {
 }
 
 /**
- * Why no whole answer came. `unanswered`: no connection, or one that sent no answer. `broken`: an answer
- * that broke off or was no HTTP. `timeout`: the deadline passed. `caller_gone`: nobody waits any more.
+ * Why no whole answer came. `unanswered`: no connection, or one that sent no answer. `broken`: an answer that
+ * broke off or was not HTTP. `timeout`: the deadline passed. `caller_gone`: the caller stopped waiting.
  */
 export type FaultKind = 'unanswered' | 'broken' | 'too_large' | 'timeout' | 'caller_gone'
 
@@ -48,7 +48,7 @@ export class UpstreamFault extends Error {
 /**
  * One HTTP exchange: headers and body under one deadline, the body bounded, redirects not followed.
  *
- * @throws {@link UpstreamFault}; what `hold` throws
+ * @throws {@link UpstreamFault}, or the error that `hold` throws
  */
 export function exchange(
   dispatcher: Dispatcher,
@@ -60,7 +60,7 @@ export function exchange(
   const collector = createCollector(request, (result, answered) => {
     deadline.onEnd(undefined)
     if (!(result instanceof Error)) return resolve(result)
-    // The caller has no memory left for the answer.
+    // Thrown by `hold`: no memory is left for the answer. The upstream is not at fault.
     if (result instanceof ServiceError) return reject(result)
     const kind = deadline.ended() ?? faultKind(result, answered)
     reject(new UpstreamFault(kind, result))
@@ -90,7 +90,7 @@ function createCollector(
   function abandon(reason: Error): void {
     abandoned ??= reason
     if (running !== undefined) running.abort(abandoned)
-    // It still waits for a connection, and ends as soon as it gets one.
+    // The request still waits for a connection; `onRequestStart` aborts it when it gets one.
     else ended(abandoned, false)
   }
 
@@ -100,7 +100,7 @@ function createCollector(
       if (abandoned !== undefined) controller.abort(abandoned)
     },
     onResponseStart(_controller, status, headers) {
-      // 1xx announces an answer and is none (RFC 9110 §15.2).
+      // A 1xx is interim: the answer itself is still to come (RFC 9110 §15.2).
       if (status < 200) return
       const [requestId, retryAfter] = [headers['x-request-id'], headers['retry-after']]
       head = { status, requestId: single(requestId), retryAfter: single(retryAfter) }
@@ -130,7 +130,7 @@ function createCollector(
 
 function faultKind(error: unknown, answered: boolean): FaultKind {
   if (error instanceof TooLargeError) return 'too_large'
-  // Bytes came, and they were no HTTP, or more headers than we read.
+  // Bytes came, but they were not HTTP, or their headers were longer than we accept.
   const unreadable =
     error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError
   return answered || unreadable ? 'broken' : 'unanswered'

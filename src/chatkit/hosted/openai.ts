@@ -30,7 +30,7 @@ import {
 } from './api-client.ts'
 import type { UpstreamAnswer } from './exchange.ts'
 
-/** An answer with a session has some 1 KiB; pages of items can hold whole conversations. */
+/** An answer with a session has about 1 KiB; pages of items can hold whole conversations. */
 const MAX_SESSION_BYTES = 256 * 1024
 const MAX_PAGE_BYTES = 16 * 1024 * 1024
 
@@ -125,7 +125,9 @@ async function deleteThread(client: ApiClient, id: ThreadId, call: CallOptions |
   return parsed(threadDeleted, okJson(client, answer))
 }
 
-/** The list always exists: a 404 is about the cursor, and without one about our own request. */
+/**
+ * The list itself always exists, so a 404 means an unknown cursor, or without a cursor a wrong request of ours.
+ */
 async function listThreads(
   client: ApiClient,
   query: ThreadListQuery,
@@ -145,7 +147,10 @@ interface ReadRequest<S extends z.ZodType> {
   readonly gone?: 'not_found' | 'invalid_request' | 'upstream_rejected'
 }
 
-/** Reads change nothing, so all are sent alike. A 400 is about the client's query. */
+/**
+ * A read changes nothing, so it may be repeated after any failure. A 400 means that the client's query is
+ * wrong.
+ */
 async function read<S extends z.ZodType>(
   client: ApiClient,
   { operation, path, schema, gone = 'not_found' }: ReadRequest<S>,
@@ -158,7 +163,7 @@ async function read<S extends z.ZodType>(
   return parsed(schema, okJson(client, answer))
 }
 
-/** The body of a success; undefined, which no schema takes, when it is no JSON. */
+/** The parsed body of a 2xx; undefined, which every schema refuses, when it is not JSON. */
 function okJson(client: ApiClient, answer: UpstreamAnswer): unknown {
   if (answer.status < 200 || answer.status > 299) throw client.errorFor(answer)
   try {
@@ -172,7 +177,7 @@ function parsed<S extends z.ZodType>(schema: S, json: unknown): z.infer<S> {
   const result = schema.safeParse(json)
   if (result.success) return result.data
   const where = result.error.issues.map((issue) => issue.path.join('.') || 'the whole').join(', ')
-  throw unusable(`not as the reference has it: ${where}`)
+  throw unusable(`differs from the API reference at: ${where}`)
 }
 
 function unusable(reason: string): ServiceError {

@@ -3,12 +3,15 @@
 import type { Deadline } from '../../lib/deadline.ts'
 import { type UpstreamAnswer, UpstreamFault } from './exchange.ts'
 
-/** When a call is repeated once: without an answer; with `when_failed`, also after 429 and 5xx. */
+/**
+ * When a failed call is repeated once. `when_unanswered`: if no answer came. `when_failed`: also after 429 and
+ * 5xx.
+ */
 export type RetryPolicy = 'never' | 'when_unanswered' | 'when_failed'
 
 /** A call that can be sent more than once. */
 export interface RepeatableCall {
-  /** Sends it. */
+  /** Sends the request once. */
   readonly attempt: () => Promise<UpstreamAnswer>
   readonly retry: RetryPolicy
   readonly deadline: Deadline
@@ -17,8 +20,10 @@ export interface RepeatableCall {
 }
 
 /**
+ * Sends a call, and repeats it once if its policy, its deadline and the budget allow that.
+ *
  * @returns the last answer, whatever its status
- * @throws what the last attempt threw
+ * @throws the error of the last attempt
  */
 export async function withRetry(
   call: RepeatableCall,
@@ -56,7 +61,7 @@ function waitBeforeRetry(
 
 /** Share of calls that may be retried. */
 const SHARE = 0.2
-/** Retries available at once: as many as the breaker's least number of calls. */
+/** Retries available at once: as many as the calls that the breaker needs before it opens. */
 const MOST_AT_ONCE = 20
 /** Retries per second that refill even without traffic: all of them within 10 s. */
 const REFILL_PER_SECOND = 2
@@ -66,7 +71,7 @@ const REFILL_PER_SECOND = 2
  * each failed call is repeated; beyond that, a fifth of all calls (as in the retry budgets of Finagle
  * and Linkerd).
  *
- * @param now - milliseconds that only go forward
+ * @param now - a clock that never goes back, in milliseconds
  */
 export function createRetryBudget(now: () => number = () => performance.now()) {
   let balance = MOST_AT_ONCE
@@ -89,7 +94,7 @@ export function createRetryBudget(now: () => number = () => performance.now()) {
   }
 }
 
-/** Added to every wait, so that callers with the same `Retry-After` do not come back at once. */
+/** Added to every wait, so that callers with the same `Retry-After` do not all come back at the same moment. */
 const PAUSE_MS = { least: 100, spread: 200 }
 
 /** A retry with less time than this left would only turn the upstream's answer into a time-out. */

@@ -43,7 +43,7 @@ const knownEvent = z.discriminatedUnion('type', [
   }),
   z.looseObject({
     type: z.literal('error'),
-    /** `custom` shows `message` to the person in the chat, others a text of ChatKit's own. */
+    /** `custom` shows `message` to the person in the chat; any other code shows ChatKit's own text. */
     code: z.string().default('custom'),
     message: z.string().nullish(),
     allow_retry: z.boolean().default(false),

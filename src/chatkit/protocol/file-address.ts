@@ -1,5 +1,5 @@
 // Judges the addresses of files that a self-hosted server names: those under its own origins, those that a page
-// may open directly, and those that nobody may.
+// may open directly, and those that nobody may open.
 
 import { isLoopback } from '../../lib/loopback.ts'
 import type { FileField } from './file-fields.ts'
@@ -22,7 +22,11 @@ export interface FileTarget {
   readonly to: string
 }
 
-/** @returns the target of an address under the server's origins; whether another one may stay */
+/**
+ * Decides whether an address may stay in an answer.
+ *
+ * @returns the target, for an address under the server's origins; for another, whether it stays or goes
+ */
 export function judgeAddress(
   { url, use }: Pick<FileField, 'url' | 'use'>,
   places: Places,
@@ -54,7 +58,7 @@ function originsOf({ server, uploadUrl }: Places) {
 
 /**
  * @returns the URL of a target; undefined for one that is not under the workflow's origins, and for the
- * server's own endpoint: a request there would be a request of the protocol that was not judged
+ * server's own endpoint: a request there would bypass the gateway's checks of the protocol
  */
 export function addressOf(
   { at, to }: { readonly at: unknown; readonly to: unknown },
@@ -69,7 +73,8 @@ export function addressOf(
 }
 
 /**
- * Removes the addresses that only a link through the gateway could lead to, or nobody may open.
+ * Removes every address that a page cannot open directly: those under the server's origins, which need a link
+ * through the gateway, and those that nobody may open.
  *
  * @param fields - of one answer, which is changed
  */

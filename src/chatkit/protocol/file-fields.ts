@@ -18,7 +18,7 @@ type Node = Record<string, unknown>
 const PICTURE_KEYS = ['url', 'image_url', 'preview_url', 'src'] as const
 /** Fields of a widget's component that hold the address of a picture. */
 const COMPONENT_KEYS = ['src', 'favicon'] as const
-/** Fields of a widget that hold the application's own data: it gets them back unchanged. */
+/** Fields of a widget that hold the application's own data, which it must get back unchanged. */
 const APPLICATION_DATA = /action$|^payload$|^data$/i
 
 /** Events that can hold the address of a file; others are not searched. */
@@ -86,7 +86,10 @@ function lookAtAttachment(attachment: unknown, found: FileField[]): void {
   take(found, { holder: descriptor, key: 'url', use: 'upload', attachment: id })
 }
 
-/** Searches a part of a message, a task or an item: itself if it is a picture, its picture, and its sources. */
+/**
+ * Searches a part of a message, a task or an item: the part itself if it is a picture, its picture, and its
+ * sources.
+ */
 function lookAtPart(part: unknown, found: FileField[]): void {
   if (!isNode(part)) return
   const { type, image, annotations, sources } = part

@@ -11,9 +11,9 @@ export interface RequestIds {
   /** Items: they belong to the owner of their thread. */
   readonly items: readonly string[]
   /**
-   * Ids in the application's own data (an action, a tool's result, a tag's data, answers to a form,
-   * `metadata`) and in the cursor of `threads.list`. They may be ids of something else, so an unknown id
-   * means nothing, but an id that belongs to another user is refused.
+   * Ids in the application's own data (an action, a tool's result, a tag's data, answers to a form, `metadata`)
+   * and in the cursor of `threads.list`. They may be ids of something else, so an unknown id passes, but one
+   * that belongs to another user is refused.
    */
   readonly mentioned: {
     readonly threads: readonly string[]
@@ -83,7 +83,10 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** The parts that hold the application's own data, by identity: an equal value elsewhere is not free. */
+/**
+ * The parts that hold the application's own data. Membership is by identity: an equal object elsewhere is not
+ * one.
+ */
 function freeFormOf(parsed: ParsedRequest): ReadonlySet<object> {
   const { metadata } = parsed.request
   const parts = parsed.known ? freeParams(parsed.request) : []

@@ -38,7 +38,7 @@ const userMessageInput = z.looseObject({
 /** {@link userMessageInput} */
 export type UserMessageInput = z.infer<typeof userMessageInput>
 
-/** The answers to a form, by the id of each question, or the news that the user skipped it. */
+/** The answers to a form, by the id of each question, or the status that says the user skipped it. */
 const structuredInput = z.looseObject({
   status: z.string(),
   answers: z
@@ -79,7 +79,7 @@ const knownRequest = z.discriminatedUnion('type', [
 ])
 /** One of the 16 requests. */
 export type KnownRequest = z.infer<typeof knownRequest>
-/** Its `type`. */
+/** The `type` of a known request. */
 export type RequestType = KnownRequest['type']
 
 /** The 16 types. */
@@ -134,7 +134,7 @@ export function isStreaming(type: string): boolean {
   return STREAMING.includes(type)
 }
 
-/** Whether a request costs a run of the model, as far as anybody knows: one of unknown type may. */
+/** Whether a request may cost a run of the model. A request of an unknown type counts as one that may. */
 export function runsModel({ known, request: { type } }: ParsedRequest): boolean {
   return !known || isStreaming(type) || RUNS_IN_JSON.includes(type)
 }

@@ -18,7 +18,7 @@ import {
 /** Bounds of a JSON answer. */
 export interface AnswerBounds {
   readonly maxBytes: number
-  /** Told how many bytes are held, before they are; may refuse. */
+  /** Called with the bytes held in all, before more are held; throws to refuse them. */
   readonly hold?: (bytes: number) => void
 }
 
@@ -29,21 +29,21 @@ export const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 export interface ServerCall extends NamedRequest {
   readonly headers: Record<string, string>
   readonly body?: string | Uint8Array
-  /** Silence inside the body that ends it, in milliseconds; without a bound when absent. */
+  /** Milliseconds of silence inside the body after which it is given up; no bound when absent. */
   readonly silenceMs?: number
-  /** Until the end of the answer, or of its head when the body is read without one. */
+  /** Bounds the whole answer; the reader of a stream stops it after the head. */
   readonly deadline: Deadline
 }
 
-/** The head of a server's answer, with its body to be read. */
+/** The head of a server's answer, with its body still unread. */
 export interface ServerReply {
-  /** The request that it answers. */
+  /** The call that was answered. */
   readonly call: ServerCall
   readonly status: number
   /** Media type in lower case, without parameters. */
   readonly mediaType: string
   readonly requestId: string | undefined
-  /** As they came. */
+  /** Unchanged, as the server sent them. */
   readonly headers: Dispatcher.ResponseData['headers']
   readonly body: Dispatcher.ResponseData['body']
 }
@@ -94,7 +94,7 @@ async function open(
       headers,
       body,
       signal: deadline.signal(),
-      // Only the deadline ends a call, or silence; neither counts while a slow client holds a body up.
+      // The deadline bounds the head. `bodyTimeout` does not run while a slow client makes the body wait.
       headersTimeout: 0,
       bodyTimeout: silenceMs,
     })
@@ -116,7 +116,7 @@ async function open(
 }
 
 /**
- * Refuses a status that is no success, and lets go of the body.
+ * Throws for any status but a 2xx, and destroys the body then.
  *
  * @param reply - of any status
  * @throws `not_found` (404), `upstream_rate_limited` (429), `upstream_rejected` (another 4xx),
@@ -128,20 +128,20 @@ export function refuseFailed(reply: ServerReply): void {
   throw serverFault(codeOf(reply.status), refusalOf(reply))
 }
 
-/** A JSON answer, parsed and as it came. */
+/** A JSON answer: its value, and the bytes as they came. */
 export interface JsonAnswer {
   readonly json: unknown
   readonly bytes: Buffer
 }
 
-/** The failure of an answer whose media type is not what its request asked for; lets go of the body. */
+/** The error for an answer whose media type differs from the one asked for; destroys the body. */
 export function wrongType({ body, call, mediaType }: ServerReply): ServiceError {
   body.destroy()
   return badAnswer(call, `is ${show(mediaType)}`)
 }
 
 /**
- * Reads a JSON answer to its end.
+ * Reads the whole body of a JSON answer.
  *
  * @param reply - a success
  * @param deadline - of the call

@@ -1,9 +1,9 @@
-// Words the failures of a self-hosted ChatKit server for the log: which request, what came, what is to be checked.
+// Describes failures of a self-hosted ChatKit server for the log: the request, the answer, and what to check.
 
 import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 
-/** Whom a request goes to, as far as a reason tells it. */
+/** The parts of a request that the log names. */
 export interface NamedRequest {
   /** The workflow whose server is asked. */
   readonly workflow: { readonly name: string; readonly server: string }
@@ -23,7 +23,7 @@ export type ServerFaultCode =
   | 'upstream_invalid_response'
 
 /**
- * A failure of a self-hosted ChatKit server, which the answer then names instead of OpenAI.
+ * An error caused by a self-hosted ChatKit server. Our answer then blames that server instead of OpenAI.
  *
  * @param code - public
  * @param reason - for the log
@@ -33,7 +33,7 @@ export function serverFault(code: ServerFaultCode, reason: string, cause?: unkno
   return new ServiceError(code, { reason, cause, upstream: 'self-hosted' })
 }
 
-/** The server's refusal as a reason: its status, the request, and what is to be checked. */
+/** The reason for a status that is not a 2xx: the status, the request, and what to check. */
 export function refusalOf({
   status,
   call,
@@ -50,7 +50,7 @@ export function refusalOf({
 
 function adviceOn(status: number, { workflow, url }: NamedRequest): string {
   if (status === 401 || status === 403) {
-    return '; it refuses the token of this service: the audience is that address to the letter (a wrong path or slash shows here, too), the issuer PUBLIC_URL, where the keys are at /.well-known/jwks.json'
+    return '; it refuses the token of this service, which has exactly this address as its audience (path and slash included), PUBLIC_URL as its issuer, and a key of PUBLIC_URL/.well-known/jwks.json'
   }
   if (status === 404 && url === workflow.server) {
     return '; the path is wrong, or the server no longer has the thread that was asked for'
@@ -60,7 +60,7 @@ function adviceOn(status: number, { workflow, url }: NamedRequest): string {
   return status >= 500 ? '; its own log says why' : ''
 }
 
-/** The request as a reason shows it: of the address of a file only the origin, as no log holds links. */
+/** The request, as the log shows it. A file's address is cut to its origin, because no log may hold links. */
 function described({ method, url, workflow: { name, server } }: NamedRequest): string {
   const { origin, pathname } = new URL(url)
   return url === server
@@ -68,13 +68,13 @@ function described({ method, url, workflow: { name, server } }: NamedRequest): s
     : `${method} of a file at ${origin} (workflows.${name})`
 }
 
-/** The failure of an answer that cannot be used. */
+/** The error for an answer that cannot be used. */
 export function badAnswer(call: NamedRequest, what: string, cause?: unknown): ServiceError {
   const reason = `the answer of the ChatKit server to ${described(call)} ${what}`
   return serverFault('upstream_invalid_response', reason, cause)
 }
 
-/** The failure of a request without a whole answer, by how its deadline ended. */
+/** The error for a request that got no whole answer; its code depends on how the deadline ended. */
 export function callFailed(error: unknown, call: NamedRequest, deadline: Deadline): ServiceError {
   const end = deadline.ended()
   if (end === 'caller_gone') return serverFault('request_timeout', 'the client is gone', error)

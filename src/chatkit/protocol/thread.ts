@@ -15,7 +15,7 @@ const serverTime = z.union([
 export type ServerTime = z.infer<typeof serverTime>
 
 /**
- * A page. `after` is the cursor of the next one; it may name an entry that is not the caller's.
+ * A page. `after` is the cursor of the next page; it may name an entry that is not the caller's.
  *
  * @param entry - schema of one entry
  */
@@ -158,7 +158,7 @@ export const serverItem = z.union([knownServerItem, otherServerItem])
 /** {@link serverItem} */
 export type ServerItem = z.infer<typeof serverItem>
 
-/** @param item - to tell whether its kind is named here */
+/** Whether an item's kind is named here. */
 export function isKnownItem(item: ServerItem): item is KnownServerItem {
   return KNOWN_KINDS.includes(item.type)
 }

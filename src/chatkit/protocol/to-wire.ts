@@ -19,9 +19,9 @@ import {
 
 /** Kinds of items that a server keeps for itself, and the mark at the end of a turn, which shows nothing. */
 const HIDDEN_KINDS: readonly string[] = ['hidden_context_item', 'sdk_hidden_context', 'end_of_turn']
-/** Later than any date in seconds (the year 5138), earlier than any of today's in milliseconds. */
+/** Times up to this number are in seconds (until the year 5138), larger ones in milliseconds. */
 const LARGEST_SECONDS = 100_000_000_000
-/** Longest URL of a picture that is shown: longer ones hold data. */
+/** Longest URL of a picture that is shown; longer ones hold the picture itself. */
 const MAX_URL_CHARACTERS = 2048
 const ZONE = /(?:Z|[+-]\d\d:?\d\d)$/i
 
@@ -120,7 +120,7 @@ function contentSummary(content: object): string | null {
   return Object.keys(content).length === 0 ? null : JSON.stringify(content)
 }
 
-/** The picture's URL. One that holds the picture itself (`data:`) can have megabytes: a text stands for it. */
+/** The picture's URL; a fixed text when the URL holds the picture itself (`data:`) and may have megabytes. */
 function pictureSummary({ image }: Readonly<Record<string, unknown>>): string {
   const url = typeof image === 'object' && image !== null && 'url' in image ? image.url : undefined
   const isAddress =
@@ -139,7 +139,7 @@ function userMessage(item: ItemOf<'user_message'>): ThreadItem {
   }
 }
 
-/** A tag is the text that it shows; the reference has no tags. */
+/** A tag becomes the text that it shows, because the reference has no tags. */
 function input(part: ServerUserContent) {
   const text = part.text ?? ''
   if (part.type === 'quoted_text') return { type: 'quoted_text' as const, text }

@@ -19,8 +19,8 @@ import type { OwnershipRecords } from './owned-server.ts'
 import { deleteAttachment, deleteThread, listItems, retrieveThread } from './threads.ts'
 
 /**
- * The gateway guards the sessions. Nobody has to be asked to cancel one: the gateway goes by the
- * registry, so a cancel is confirmed at once.
+ * The gateway checks every request against the registry, so a cancel needs no upstream and is confirmed at
+ * once.
  *
  * @param options - `workflow`: `server` is the URL of its endpoint, `threadsAt` the name in the ownership
  * records; `publicUrl` is the issuer of its client secrets
@@ -49,7 +49,7 @@ export function createSelfHosted({
   const askServer = createAskServer({ workflow, publicUrl, keys, dispatcher, now })
   const owned = { source, registry, askServer, places: { server, uploadUrl } }
   return {
-    // Both session calls ask nobody, so there is no call to observe.
+    // Neither session call reaches an upstream, so there is nothing to observe.
     async createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession> {
       call?.signal?.throwIfAborted()
       const { user } = params
@@ -67,7 +67,7 @@ export function createSelfHosted({
     },
     async cancelSession(_id, call) {
       call?.signal?.throwIfAborted()
-      // Only the registry knows sessions.
+      // This adapter keeps no sessions; the registry alone knows them.
       return null
     },
     listThreads: (query, call) => listThreads(owned, query, call),

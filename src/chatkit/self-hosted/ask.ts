@@ -23,7 +23,7 @@ import type { SigningKeys } from '../signing/signing-keys.ts'
 export interface Question {
   readonly type: RequestType
   readonly params: object
-  /** A 400 is then about the cursor, which is the client's. */
+  /** When true, a 400 means that the client's cursor is wrong. */
   readonly hasCursor?: boolean
 }
 
@@ -33,7 +33,7 @@ export interface Ask {
   <S extends z.ZodType>(user: string, question: Question, schema: S): Promise<z.infer<S>>
 }
 
-/** Runs one operation of the port: one deadline for all its requests, and one observation. */
+/** Runs one operation of the port: one deadline for all its requests, and one call of `observe`. */
 export type AskServer = <T>(
   operation: ChatKitOperation,
   call: CallOptions | undefined,
@@ -114,7 +114,7 @@ export function createAskServer({
   }
 }
 
-/** Tells of what is new, where a reader tells of all that it holds. */
+/** `readBounded` reports the bytes held in all; `hold` wants only those added since. */
 function addTo(hold: CallOptions['hold']) {
   let held = 0
   return (bytes: number): void => {
@@ -127,5 +127,5 @@ function read<S extends z.ZodType>(schema: S, json: unknown): z.infer<S> {
   const result = schema.safeParse(json)
   if (result.success) return result.data
   const where = result.error.issues.map(({ path }) => path.join('.') || 'the whole').join(', ')
-  throw serverFault('upstream_invalid_response', `not as the protocol has it: ${where}`)
+  throw serverFault('upstream_invalid_response', `differs from the ChatKit protocol at: ${where}`)
 }

@@ -1,5 +1,5 @@
-// Lists the threads that users own at a self-hosted server: the ownership records say which, and the server
-// shows them, as many as it can in its own list and the others one by one.
+// Lists the threads that users own at a self-hosted server. The ownership records say which they are; the
+// server's own list shows most of them, and the others are read one by one.
 
 import { eachBounded } from '../../lib/concurrency.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -32,8 +32,8 @@ const PARALLEL = 8
 const PAGE = 100
 
 /**
- * A thread that the server cannot show is left out and told to `call.onMissing`, as long as the server's own
- * list answers. Its record is left alone: a server that lost its data must not cost anyone their threads.
+ * A thread that the server cannot show is left out and reported to `call.onMissing`, as long as the server's
+ * own list answers. Its ownership record stays: a server that lost its data must not cost anyone their threads.
  * A list of one user's threads costs the server at most `limit` + 2 requests.
  *
  * @throws `upstream_unavailable` when neither the thread nor the list can be shown
@@ -62,7 +62,7 @@ export function listThreads(
   })
 }
 
-/** Shows threads for one answer: those that the server lists are not asked for one by one. */
+/** Reads threads for one answer. Those in the server's own list are not read one by one. */
 function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['onMissing']) {
   const { user, limit = DEFAULT_LIMIT } = query
   const shown = new Map<string, Thread>()
@@ -77,7 +77,7 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
     shown.set(id, thread)
     found += 1
   }
-  /** Threads that may be asked for: at most `limit`, but more while none has been found. */
+  /** The threads that may still be read one by one: at most `limit` in all, but any number until one is found. */
   function affordable(unknown: readonly Owned[]): readonly Owned[] {
     if (user === undefined || (shown.size === 0 && list?.isWhole !== true)) return unknown
     return unknown.slice(0, Math.max(0, Math.max(1, limit) - asked))
@@ -92,7 +92,7 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
     const unknown = owned.filter(isUnknown)
     const now = affordable(unknown)
     await eachBounded(now, PARALLEL, readOne)
-    // A whole list that lacks nothing that the server could show says what is not there.
+    // A complete list is believed about threads that it lacks, unless one of them could be read after all.
     const isWhole = list?.isWhole === true && found === 0
     const unasked = new Set(isWhole ? [] : unknown.slice(now.length).map(({ id }) => id))
     const missing = unknown.filter((one) => isUnknown(one) && !unasked.has(one.id))
@@ -104,7 +104,9 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
   }
 }
 
-/** The server's own list, from the cursor on if it takes that; or why it has none. */
+/**
+ * The server's own list: after the cursor if the server accepts it, else from the start; or why there is none.
+ */
 async function firstList(ask: Ask, user: string, { order = 'desc', after }: ThreadListQuery) {
   const page = async (cursor: object) => {
     const params = { limit: PAGE, order, ...cursor }
@@ -119,7 +121,7 @@ async function firstList(ask: Ask, user: string, { order = 'desc', after }: Thre
   return { threads: [], isWhole: false, failure: first }
 }
 
-/** A failure that may be of what was asked for alone, and not of the server as a whole or the caller. */
+/** Returns a failure that may concern only this thread or list; throws one of the whole server or the caller. */
 function ofThread(error: unknown): ServiceError {
   if (error instanceof ServiceError && LOCAL_FAILURES.has(error.code)) return error
   throw error
@@ -133,7 +135,10 @@ function unanswered(cause: unknown): ServiceError {
   )
 }
 
-/** @throws `not_found` when the server does not have it; `upstream_invalid_response` for another */
+/**
+ * @throws `not_found` when the server does not have it; `upstream_invalid_response` when it shows another
+ * thread
+ */
 export async function readThread(ask: Ask, id: string, user: string): Promise<Thread> {
   const params = { thread_id: id }
   const thread = await ask(user, { type: 'threads.get_by_id', params }, serverThread)
@@ -142,5 +147,5 @@ export async function readThread(ask: Ask, id: string, user: string): Promise<Th
 }
 
 function badCursor(): ServiceError {
-  return new ServiceError('invalid_request', { reason: 'a cursor of nothing on the list' })
+  return new ServiceError('invalid_request', { reason: 'the cursor names no thread of this list' })
 }

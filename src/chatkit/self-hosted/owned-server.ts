@@ -2,7 +2,7 @@
 
 import type { AskServer } from './ask.ts'
 
-/** Something that a user owns there. */
+/** A thread or attachment that a user owns at a self-hosted server. */
 export interface ServerThing {
   readonly source: string
   readonly kind: 'thread' | 'attachment'

@@ -1,5 +1,5 @@
-// Threads, items and attachments of a self-hosted server. The registry's records of ownership say which
-// there are and who owns each; the server, asked as the owner, says what is in them.
+// Threads, items and attachments of a self-hosted server. The ownership records say which exist and who owns
+// each; their content is requested from the server in the owner's name.
 
 import { z } from 'zod'
 import { isCode, ServiceError } from '../../lib/errors.ts'
@@ -61,12 +61,12 @@ interface OwnedDelete {
 }
 
 /**
- * Deletes something at the server, then the record of its owner. What the server did not have is deleted,
- * too. Without its record nobody finds it again, so a 404 counts only from a server that can show its threads: a wrong path, or a proxy without
- * the server behind it, answers 404 to everything.
+ * Deletes something at the server, then its ownership record. What the server no longer has counts as deleted.
+ * A 404 counts only from a server that can list threads, because without the record nobody finds the thing
+ * again: a wrong path, or a proxy without the server behind it, answers 404 to everything.
  *
- * @throws `not_found` when nobody owns it, or another; `upstream_rejected` when the server has nothing at
- * its address
+ * @throws `not_found` when nobody owns it, or a user other than `asUser`; `upstream_rejected` when no ChatKit
+ * server answers at the address
  */
 function deleteOwned(
   { registry, askServer }: OwnedServer,
@@ -111,7 +111,7 @@ export function listItems(
     const page = await collect(query, async (part) => {
       // The protocol has no `before`: the items before a cursor are those after it in the other order.
       const backwards = part.before !== undefined && part.after === undefined
-      // One more between two cursors, to see whether the second one follows the page at once.
+      // Between two cursors one more is read, to see whether the page ends right before the second cursor.
       const isBetween = part.before !== undefined && part.after !== undefined
       const limit = isBetween ? Math.min(part.limit + 1, MAX_LIMIT) : part.limit
       const after = backwards ? part.before : part.after

@@ -1,10 +1,12 @@
-// Tells a client secret that this service signs from every other token of ours.
+// The type, the audience and the claim that distinguish a client secret from other tokens that this service
+
+// signs.
 import type { WorkflowName } from '../../lib/ids.ts'
 
 /** Header `typ` of a client secret: no other token of ours can stand in for one. */
 export const CLIENT_SECRET_TYPE = 'chatkit-secret+jwt'
 
-/** Claim with the requests that the session may make in a minute. */
+/** Claim with the number of requests that the session may make in a minute. */
 export const PER_MINUTE_CLAIM = 'max_requests_per_1_minute'
 
 /**

@@ -15,9 +15,9 @@ const receiptSession = z.object({
   created_at: seconds,
   expires_at: seconds,
   status: z.string(),
-  /** When it stopped to be live; null while it is. */
+  /** When it stopped being live; null while it is live. */
   ended_at: seconds.nullable(),
-  /** Null where the upstream has not confirmed, or was not asked. */
+  /** When the upstream confirmed the end; null where it has not, or was not asked. */
   confirmed_at: seconds.nullable(),
   /** The actor who ended it; null where nobody did. */
   by: z.string().nullable(),
@@ -30,7 +30,7 @@ const receipt = z.object({
   blocked_until: seconds.nullable(),
   /** Newest first. */
   sessions: z.array(receiptSession),
-  /** Every session that was live at this time or later is there, unless `truncated`. */
+  /** Every session that was live at this time or later is listed, unless `truncated`. */
   from: seconds,
   generation: z.int().min(0),
   truncated: z.boolean(),
@@ -75,7 +75,7 @@ export async function verifyReceipt(
   }
 }
 
-/** What a receipt says, without a look at its signature; undefined for another text. */
+/** Reads a receipt without verifying its signature; undefined for a text that is no receipt. */
 export function readReceipt(jws: string): Receipt | undefined {
   try {
     return receipt.parse(decodeJwt(jws))

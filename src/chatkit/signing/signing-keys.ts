@@ -83,7 +83,7 @@ export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
 /**
  * A new private key set with one key, as the text that {@link readSigningKeys} takes.
  *
- * @param alg - what it signs with
+ * @param alg - algorithm of the key
  */
 export async function makeSigningKeys(alg: SigningAlgorithm = 'ES256'): Promise<string> {
   const { privateKey: key } = await generateKeyPair(alg, { extractable: true })

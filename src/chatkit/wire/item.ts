@@ -14,7 +14,7 @@ const envelope = {
   thread_id: z.string().describe('The thread that it is in.'),
 }
 
-/** A union over `type` that lets a `type` through that is none of `known`, and only such a one. */
+/** An object whose `type` is none of `known`. */
 function otherType(known: readonly string[], id: string) {
   const type = z.string().refine((type) => !known.includes(type))
   return z
@@ -74,7 +74,7 @@ export const userMessageItem = z
         ]),
       )
       .describe('The parts of the message, in order.'),
-    attachments: orElse(z.array(attachment), []).describe('What was sent with it.'),
+    attachments: orElse(z.array(attachment), []).describe('Files sent with the message.'),
     inference_options: orNull(inferenceOptions).describe(
       'Overrides for this message; null when there are none.',
     ),
@@ -147,14 +147,16 @@ export const clientToolCallItem = z
     status: openEnum(TOOL_CALL_STATUSES).describe('Whether the page has answered.'),
     call_id: z.string().describe('The call.'),
     name: z.string().describe('The tool.'),
-    arguments: z.string().describe('What the tool got, as serialized JSON.'),
-    output: orNull(z.string()).describe('What it gave, as serialized JSON; null while it runs.'),
+    arguments: z.string().describe('The input of the tool, as serialized JSON.'),
+    output: orNull(z.string()).describe(
+      'The result of the tool, as serialized JSON; null while it runs.',
+    ),
   })
   .meta({ id: 'ClientToolCallItem', description: 'A tool that the page ran for the assistant.' })
 
 const headings = {
   heading: orNull(z.string()).describe('Its heading; null when it has none.'),
-  summary: orNull(z.string()).describe('What came of it; null when that is not told.'),
+  summary: orNull(z.string()).describe('Its result; null when there is none.'),
 }
 
 export const taskItem = z

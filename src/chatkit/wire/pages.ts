@@ -5,7 +5,7 @@ import { DEFAULT_LIMIT, type ListQuery } from './wire.ts'
 /** A fetched part of a list: entries without a value are left out of the answer. */
 export interface Fetched<T> {
   readonly entries: readonly { readonly id: string; readonly value: T | undefined }[]
-  /** In the direction of travel. */
+  /** Whether entries follow in the direction of paging. */
   readonly hasMore: boolean
 }
 
@@ -14,16 +14,16 @@ export interface Part extends ListQuery {
   readonly limit: number
 }
 
-/** The most that the API gives at a time. */
+/** Most entries in one page of the API. */
 export const MAX_LIMIT = 100
-/** Fetches for one page, at most: so many are needed only when most entries are left out. */
+/** Most fetches for one page; so many are needed only when most entries are left out. */
 const MAX_FETCHES = 20
 
 /**
  * Fetches until a page is full: entries that are left out must neither shorten a page nor end the list.
  *
  * @param query - the client's
- * @param fetch - a part in the order asked for; with `before` alone, the nearest before it
+ * @param fetch - gets a part in the order asked for; with `before` alone, the entries nearest before it
  */
 export async function collect<T>(
   query: ListQuery,
@@ -42,7 +42,7 @@ export async function collect<T>(
     const edge = fetched.entries.at(backwards ? 0 : -1)
     hasMore = fetched.hasMore && edge !== undefined
     if (values.length >= wanted || edge === undefined) break
-    // Larger strides while nothing is kept.
+    // Fetch larger parts while nothing is kept.
     const stride = kept.length === 0 ? part.limit * 2 : wanted - values.length
     part = {
       ...part,
@@ -50,7 +50,7 @@ export async function collect<T>(
       ...(backwards ? { before: edge.id } : { after: edge.id }),
     }
   }
-  // A server may give more entries than were asked for: the rest comes with the next page.
+  // A server may send more entries than were asked for; the rest comes with the next page.
   const cut = backwards ? values.slice(-wanted) : values.slice(0, wanted)
   return { values: cut, hasMore: hasMore || values.length > wanted }
 }

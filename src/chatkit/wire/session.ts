@@ -5,10 +5,10 @@ import { MAX_USER_CHARACTERS, OBJECT_ID } from '../../lib/ids.ts'
 import { Secret } from '../../lib/secret.ts'
 import { text, unixTime, wholeNumber } from './wire.ts'
 
-/** Seconds that a session lives when nobody says otherwise: also the most that it may. */
+/** Life of a session in seconds when the call names none; also the longest allowed. */
 export const DEFAULT_LIFE_SECONDS = 600
 
-/** Requests per minute that a session is good for when nobody says otherwise. */
+/** Requests per minute that a session allows when the call names no number. */
 export const DEFAULT_REQUESTS_PER_MINUTE = 10
 
 const MAX_STATE_VARIABLES = 64
@@ -68,7 +68,9 @@ const chatkitConfigurationParam = z
 /** Both fields are required. */
 const expiresAfterParam = z
   .strictObject({
-    anchor: z.literal('created_at').describe('From when on: always `created_at`.'),
+    anchor: z
+      .literal('created_at')
+      .describe('The event that starts the time: always `created_at`.'),
     seconds: z.int().min(1).max(DEFAULT_LIFE_SECONDS).describe('How long.'),
   })
   .meta({ id: 'ExpiresAfterParam', description: 'When the session ends.' })
@@ -170,7 +172,7 @@ export const chatSession = z
 /** {@link chatSession} */
 export type ChatSession = z.infer<typeof chatSession>
 
-/** The fields of a session that its parameters do not say. */
+/** The fields of a session that do not come from its parameters. */
 type SessionState = Pick<ChatSession, 'id' | 'status' | 'client_secret' | 'expires_at'>
 
 /** A session as the API answers it: with every field, and the reference's defaults for absent parameters. */
@@ -213,7 +215,7 @@ const secret = z.string().min(1).transform(Secret.of)
  * that a mint does not fail over a field nobody uses.
  */
 export const issuedSession = z.looseObject({
-  /** A session that cannot be cancelled must not be handed out: the id goes into a path. */
+  /** The id must fit into a path: a session that cannot be cancelled must not be handed out. */
   id: z.string().regex(OBJECT_ID).brand<'SessionId'>(),
   client_secret: secret,
   /** Unix seconds. */
@@ -225,8 +227,8 @@ export const issuedSession = z.looseObject({
 export type IssuedSession = z.infer<typeof issuedSession>
 
 /**
- * The fields of the answer to a cancel that the service relies on. OpenAI's echoes the client secret,
- * this service's has an empty one; a cancel must not fail over it.
+ * The fields of the answer to a cancel that the service relies on. OpenAI repeats the client secret there, this
+ * service leaves it empty; a cancel must not fail because of it.
  */
 export const endedSession = z.looseObject({
   id: z.string().min(1),

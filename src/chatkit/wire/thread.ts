@@ -35,7 +35,7 @@ const threadStatus = z
   .union([knownThreadStatus, otherStatus])
   .meta({ id: 'ThreadStatus', description: 'Whether messages can be added.' })
 
-/** A thread has no secrets, but it is its user's: the API itself does not check who asks. */
+/** A thread belongs to its user, but the API does not check who asks for it. */
 export const thread = z
   .looseObject({
     id: z.string().min(1).describe('The thread, cthr_…'),

@@ -32,12 +32,12 @@ export function text(max: number): z.ZodString {
     .meta({ maxLength: max })
 }
 
-/** The `type` that tells an object from others in its place. */
+/** The `type` that names an object's kind in a union. */
 export function kind<const T extends string>(type: T) {
   return z.literal(type).describe('Its kind.')
 }
 
-/** A number of an answer, read tolerantly and described as what it is. */
+/** A whole number in an answer. The schema takes any number; only the description says that it is whole. */
 export function wholeNumber(description: string) {
   return z
     .number()
@@ -48,8 +48,8 @@ export function wholeNumber(description: string) {
 export const unixTime = wholeNumber('Unix seconds.')
 
 /**
- * A value of an answer that is one of these today. Others pass too: a value that the API adds must
- * not make a whole page unreadable.
+ * A value of an answer that is one of `known` today. Other values pass too: one that the API adds must not make
+ * a whole page unreadable.
  *
  * @param known - the reference's values
  */
@@ -58,7 +58,7 @@ export function openEnum<const T extends readonly [string, ...string[]]>(known: 
 }
 
 /**
- * A field for which the reference names a default: an upstream that leaves it out, or has null in it, means that.
+ * A field that has a default in the reference: when it is absent or null, the default is meant.
  *
  * @param value - the default
  */
@@ -66,7 +66,7 @@ export function orElse<T extends z.ZodType>(schema: T, value: z.output<T>) {
   return z.preprocess((given) => given ?? value, schema)
 }
 
-/** A field of an answer that may be null, or be left out, which means the same. */
+/** A field of an answer that may be null; an absent field means the same. */
 export function orNull<T extends z.ZodType>(schema: T) {
   return orElse(schema.nullable(), null)
 }
@@ -112,11 +112,14 @@ export function pageOf<T extends z.ZodType>(entry: T) {
     data: z.array(entry).meta({ description: 'The entries.', maxItems: 100 }),
     first_id: orNull(z.string()).describe('Cursor for `before`; null when `data` is empty.'),
     last_id: orNull(z.string()).describe('Cursor for `after`; null when `data` is empty.'),
-    has_more: z.boolean().describe('Whether there is more in this direction.'),
+    has_more: z.boolean().describe('Whether more entries follow in this direction.'),
   })
 }
 
-/** Body of every error answer. `message` can contain a masked key: for no one's eyes but the log's. */
+/**
+ * Body of every error answer. OpenAI's `message` can contain a masked key, so it is neither logged nor passed
+ * on.
+ */
 export const apiError = z
   .looseObject({
     error: z
