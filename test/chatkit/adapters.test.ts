@@ -71,7 +71,7 @@ test('a session of a workflow that left the config is cancelled with whichever k
   expect(cancels).toHaveLength(2)
 })
 
-test('a session of such a workflow is gone only when no key knows it', async () => {
+test('a session of a workflow that left the config counts as gone only when no key knows it', async () => {
   const adapters = await adaptersOf(TWO_KEYS)
   expect(await adapters.chatkitOf('gone').cancelSession(sessionId('cksess_never'))).toBeNull()
   expect(api.api.requests()).toHaveLength(2)
@@ -84,7 +84,7 @@ test('a workflow that left the config mints nothing', async () => {
   expect(api.api.requests()).toEqual([])
 })
 
-test('a workflow with a base URL of its own has an adapter, connections and breakers of its own, unless it is the usual one', async () => {
+test('a workflow with another base URL than the usual one has its own adapter, connections and breakers', async () => {
   const own = { apiKeyEnv: 'KEY', baseUrl: 'https://eu.api.test/v1' }
   const adapters = await adaptersOf([
     { name: 'one', apiKeyEnv: 'KEY' },

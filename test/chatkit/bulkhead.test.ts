@@ -26,14 +26,14 @@ function scene() {
   return { bulkhead, ended, wait, settle }
 }
 
-test('as many slots as there are can be taken, and no more', () => {
+test('every slot can be taken, and no more than there are', () => {
   const { bulkhead } = scene()
   expect([bulkhead.take(), bulkhead.take(), bulkhead.take()]).toEqual([true, true, false])
   bulkhead.free()
   expect([bulkhead.take(), bulkhead.take()]).toEqual([true, false])
 })
 
-test('a free slot goes to the newest call that waits, and not to one that comes meanwhile', async () => {
+test('a free slot goes to the newest waiting call, not to one that arrives meanwhile', async () => {
   const { bulkhead, ended, wait, settle } = scene()
   bulkhead.take()
   bulkhead.take()
@@ -60,7 +60,7 @@ test('the oldest call is refused when too many wait', async () => {
   expect(ended).toEqual(['a overloaded number'])
 })
 
-test('a call that has waited for as long as is allowed is refused, and takes no slot', async () => {
+test('a call that has waited for the longest time allowed is refused, and takes no slot', async () => {
   const { bulkhead, ended, wait, settle } = scene()
   bulkhead.take()
   bulkhead.take()
@@ -68,7 +68,7 @@ test('a call that has waited for as long as is allowed is refused, and takes no 
   await vi.advanceTimersByTimeAsync(999)
   expect(ended).toEqual([])
   vi.advanceTimersByTime(1)
-  // In the same turn: who is refused and not gone yet must not get it.
+  // In the same turn: a call that was refused but has not left yet must not get the slot.
   bulkhead.free()
   await settle()
   expect(ended).toEqual(['a overloaded number'])

@@ -38,7 +38,7 @@ describe('a receipt', () => {
     await refused(receipt.slice(0, -1) + alphabet[last ^ 1])
   })
 
-  test('is refused from another issuer, of another type, by another key, and when it says too little', async () => {
+  test('is refused from another issuer, of another type, by another key, and with a field missing', async () => {
     await refused(receipt, `${ISSUER}/`)
     await refused(receipt, 'http://chat.example.com')
     for (const type of ['chatkit-secret+jwt', 'JWT', 'chatkit-receipt']) {

@@ -6,9 +6,9 @@ import type { PlainPort } from '../support/ids.ts'
 /** An adapter in front of an upstream that works and is empty at first. */
 export interface ContractChatKit {
   readonly chatkit: PlainPort<ChatKit>
-  /** A create that this upstream takes. */
+  /** Parameters of a create that this upstream accepts. */
   params(user: string): CreateSessionParams
-  /** Puts a thread upstream; the one put there last is the newest. */
+  /** Creates a thread at the upstream; the last one created is the newest. */
   seedThread(thread: SeededThread): Promise<{ readonly id: string }>
   close(): Promise<void>
 }
@@ -21,12 +21,12 @@ export interface SeededThread {
 }
 
 /**
- * Every sentence of chatkit/port.ts that holds whatever the upstream is, tried on one adapter.
+ * Tests on one adapter every promise of chatkit/port.ts that holds for any upstream.
  *
  * @param name - of the adapter
  * @param make - an adapter and its upstream, for each test anew
- * @param sessions - who keeps them: `upstream`; or `nobody`, when the adapter makes them itself, so
- * that there is no one to ask and no call to tell of, and each cancel is of an unknown one
+ * @param sessions - who keeps them: `upstream`; or `nobody`, when the adapter makes them itself: then no
+ * upstream is called, no call is observed, and a cancel always gives null
  */
 export function chatkitContract(
   name: string,
@@ -97,7 +97,7 @@ function sessionSuite(upstream: Suite, keeper: SessionKeeper): void {
     expect(await upstream().chatkit.cancelSession(second.id)).toEqual(cancelled(second.id))
   })
 
-  test('cancelling what nobody knows is null', async () => {
+  test('cancelling an unknown session gives null', async () => {
     expect(await upstream().chatkit.cancelSession('cksess_unknown')).toBeNull()
   })
 }
@@ -137,7 +137,7 @@ function threadSuite(upstream: Suite): void {
     })
   })
 
-  test('a list without a user has everyone’s', async () => {
+  test('a list without a user has everyone’s threads', async () => {
     const made = [...(await seed(1)), ...(await seed(1, 'bob'))]
     expect((await ids({})).toSorted()).toEqual(made.toSorted())
   })
@@ -156,13 +156,13 @@ function threadSuite(upstream: Suite): void {
     }
   })
 
-  test('before goes back from a place', async () => {
+  test('`before` goes back from a cursor', async () => {
     const [a, b, c, d] = await seed(4)
     expect(await ids({ user: 'alice', order: 'asc', before: d ?? '', limit: 2 })).toEqual([b, c])
     expect(await ids({ user: 'alice', order: 'asc', before: b ?? '' })).toEqual([a])
   })
 
-  test('one thread is had by its id, whoever’s it is', async () => {
+  test('one thread is read by its id, whoever owns it', async () => {
     const [id = ''] = await seed(1, 'bob')
     expect(await upstream().chatkit.retrieveThread(id)).toMatchObject({
       id,
@@ -188,7 +188,7 @@ function threadSuite(upstream: Suite): void {
     await expect(chatkit.deleteThread(first)).rejects.toMatchObject(gone)
   })
 
-  test('a cursor that is of nothing is the client’s fault', async () => {
+  test('an unknown cursor is the client’s fault', async () => {
     await seed(1)
     const refused = { code: 'invalid_request' }
     await expect(list({ user: 'alice', after: 'cthr_unknown' })).rejects.toMatchObject(refused)

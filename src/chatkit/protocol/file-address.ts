@@ -11,7 +11,7 @@ export const MAX_URL_CHARACTERS = 2048
 const PICTURE_DATA = /^data:image\/(?!svg|[\w.+-]*xml)[\w.+-]+[;,]/i
 
 /** Addresses of a self-hosted workflow's server. */
-interface Places {
+interface ServerUrls {
   readonly server: string
   readonly uploadUrl: string | undefined
 }
@@ -29,17 +29,17 @@ export interface FileTarget {
  */
 export function judgeAddress(
   { url, use }: Pick<FileField, 'url' | 'use'>,
-  places: Places,
+  urls: ServerUrls,
 ): FileTarget | 'pass' | 'remove' {
   if (PICTURE_DATA.test(url)) return use === 'show' ? 'pass' : 'remove'
   if (url.length > MAX_URL_CHARACTERS) return 'remove'
   if (use === 'cite') return isCitable(url) ? 'pass' : 'remove'
-  if (!URL.canParse(url, places.server)) return 'remove'
-  const { protocol, hostname, origin, pathname, search } = new URL(url, places.server)
-  const at = originsOf(places).find((place) => place.origin === origin)?.at
+  if (!URL.canParse(url, urls.server)) return 'remove'
+  const { protocol, hostname, origin, pathname, search } = new URL(url, urls.server)
+  const at = originsOf(urls).find((one) => one.origin === origin)?.at
   if (at !== undefined) {
     const target = { at, to: pathname + search }
-    return addressOf(target, places) === undefined ? 'remove' : target
+    return addressOf(target, urls) === undefined ? 'remove' : target
   }
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? 'pass' : 'remove'
 }
@@ -50,7 +50,7 @@ function isCitable(url: string): boolean {
 }
 
 /** `server` comes first, so it wins if `upload_url` has the same origin. */
-function originsOf({ server, uploadUrl }: Places) {
+function originsOf({ server, uploadUrl }: ServerUrls) {
   const origins = [{ at: 'server' as const, origin: new URL(server).origin }]
   if (uploadUrl === undefined) return origins
   return [...origins, { at: 'upload' as const, origin: new URL(uploadUrl).origin }]
@@ -62,12 +62,12 @@ function originsOf({ server, uploadUrl }: Places) {
  */
 export function addressOf(
   { at, to }: { readonly at: unknown; readonly to: unknown },
-  places: Places,
+  urls: ServerUrls,
 ): string | undefined {
-  const origin = originsOf(places).find((place) => place.at === at)?.origin
+  const origin = originsOf(urls).find((one) => one.at === at)?.origin
   // The path is appended, never resolved: resolved, one that begins with two slashes would lead elsewhere.
   if (origin === undefined || typeof to !== 'string' || !to.startsWith('/')) return undefined
-  const server = new URL(places.server)
+  const server = new URL(urls.server)
   const isEndpoint = plainPath(new URL(origin + to).pathname) === plainPath(server.pathname)
   return origin === server.origin && isEndpoint ? undefined : origin + to
 }
@@ -78,9 +78,9 @@ export function addressOf(
  *
  * @param fields - of one answer, which is changed
  */
-export function removeAddresses(fields: readonly FileField[], places: Places): void {
+export function removeAddresses(fields: readonly FileField[], urls: ServerUrls): void {
   for (const field of fields) {
-    if (judgeAddress(field, places) !== 'pass') delete field.holder[field.key]
+    if (judgeAddress(field, urls) !== 'pass') delete field.holder[field.key]
   }
 }
 

@@ -47,7 +47,7 @@ export function createSelfHosted({
 }): ChatKit {
   const { name, server, uploadUrl, threadsAt: source } = workflow
   const askServer = createAskServer({ workflow, publicUrl, keys, dispatcher, now })
-  const owned = { source, registry, askServer, places: { server, uploadUrl } }
+  const owned = { source, registry, askServer, urls: { server, uploadUrl } }
   return {
     // Neither session call reaches an upstream, so there is nothing to observe.
     async createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession> {

@@ -72,7 +72,7 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
 
   async function readOne({ id, user: owner }: Owned): Promise<void> {
     asked += 1
-    const thread = await readThread(ask, id, owner).catch(ofThread)
+    const thread = await readThread(ask, id, owner).catch(localFailure)
     if (thread instanceof ServiceError) return
     shown.set(id, thread)
     found += 1
@@ -114,15 +114,15 @@ async function firstList(ask: Ask, user: string, { order = 'desc', after }: Thre
     const threads = answer.data.map((thread) => toWireThread(thread, user))
     return { threads, isWhole: !answer.has_more, failure: undefined }
   }
-  const from = after === undefined ? undefined : await page({ after }).catch(ofThread)
+  const from = after === undefined ? undefined : await page({ after }).catch(localFailure)
   if (from !== undefined && !(from instanceof ServiceError)) return from
-  const first = await page({}).catch(ofThread)
+  const first = await page({}).catch(localFailure)
   if (!(first instanceof ServiceError)) return first
   return { threads: [], isWhole: false, failure: first }
 }
 
 /** Returns a failure that may concern only this thread or list; throws one of the whole server or the caller. */
-function ofThread(error: unknown): ServiceError {
+function localFailure(error: unknown): ServiceError {
   if (error instanceof ServiceError && LOCAL_FAILURES.has(error.code)) return error
   throw error
 }

@@ -37,5 +37,5 @@ export interface OwnedServer {
   readonly registry: OwnershipRecords
   readonly askServer: AskServer
   /** Addresses of the server and of its uploads: no page can open a file there without the gateway. */
-  readonly places: { readonly server: string; readonly uploadUrl: string | undefined }
+  readonly urls: { readonly server: string; readonly uploadUrl: string | undefined }
 }

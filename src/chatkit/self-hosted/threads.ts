@@ -101,7 +101,7 @@ async function requireServer(ask: Ask, user: string): Promise<void> {
  * link belongs to a session, and this call has none.
  */
 export function listItems(
-  { source, registry, askServer, places }: OwnedServer,
+  { source, registry, askServer, urls }: OwnedServer,
   { id, query }: { readonly id: ThreadId; readonly query: ListQuery },
   call: CallOptions | undefined,
 ): Promise<ThreadItemPage> {
@@ -119,7 +119,7 @@ export function listItems(
       const params = { thread_id: id, limit, order, ...(after !== undefined && { after }) }
       const hasCursor = after !== undefined
       const answer = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
-      removeAddresses(fileFieldsOfAnswer(answer), places)
+      removeAddresses(fileFieldsOfAnswer(answer), urls)
       return itemsOf(answer, { ...part, backwards })
     })
     return listOf(page)

@@ -1,6 +1,5 @@
-// The type, the audience and the claim that distinguish a client secret from other tokens that this service
+// The type, audience and claim that distinguish a client secret from the other tokens of this service.
 
-// signs.
 import type { WorkflowName } from '../../lib/ids.ts'
 
 /** Header `typ` of a client secret: no other token of ours can stand in for one. */

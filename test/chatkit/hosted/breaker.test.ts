@@ -64,7 +64,7 @@ describe('the breaker opens', () => {
     expect(breaker.state()).toBe('open')
   })
 
-  test('never on calls whose caller left, nor do these count', () => {
+  test('never on calls whose caller left, which are not counted at all', () => {
     call(...times(1000, 'unknown'))
     call(...times(19, 'failed'))
     expect(breaker.state()).toBe('closed')
@@ -83,7 +83,7 @@ describe('an open breaker', () => {
     expect(() => breaker.enter()).toThrow(BreakerOpenError)
   })
 
-  test('closes with a probe that goes well, and starts to count anew', () => {
+  test('closes after a successful probe, and starts to count anew', () => {
     now += 2000
     call('well')
     expect(breaker.state()).toBe('closed')
@@ -93,7 +93,7 @@ describe('an open breaker', () => {
     expect(breaker.state()).toBe('open')
   })
 
-  test('stays open with a probe that fails, and probes every 2 s', () => {
+  test('stays open after a failed probe, and probes every 2 s', () => {
     for (let probe = 0; probe < 5; probe++) {
       now += 2000
       call('failed')

@@ -30,7 +30,7 @@ const create = (call?: CallOptions) =>
   api.createSession({ user: 'alice', workflow: { id: 'wf_1' } }, call)
 const read = (call?: CallOptions) => api.listThreads({ user: 'alice' }, call)
 const cancel = (call?: CallOptions) => api.cancelSession(sessionId('cksess_1'), call)
-/** Codes of so many calls side by side. */
+/** Result codes of `count` calls made side by side. */
 const codes = (count: number, call: () => Promise<unknown>) =>
   Promise.all(
     Array.from({ length: count }, () =>
@@ -48,7 +48,7 @@ const EMPTY_LIST: Behaviour = {
 }
 const wait = (milliseconds: number) => setTimeout(milliseconds)
 
-/** Ends when a call succeeds; gives the milliseconds that took. */
+/** Waits until a call succeeds; gives the milliseconds that this took. */
 async function recovery(call: () => Promise<unknown>): Promise<number> {
   const started = performance.now()
   while ((await codes(1, call))[0] !== 'ok') {
@@ -88,7 +88,7 @@ describe('the breaker', () => {
     expect(await recovery(create)).toBeLessThan(5000)
   })
 
-  /** An adapter with the real deadline whose probe has just gone out into the void. */
+  /** An adapter with the real deadline whose probe is under way and never answered. */
   async function hangingProbe() {
     api = withDeadline(8000)
     upstream.creates = [down]
@@ -213,7 +213,7 @@ test('520 calls of one lane that hang hold up no call of another', async () => {
 
 const poolOfTwo = () => new Pool(new URL(upstream.url).origin, { connections: 2 })
 
-test('of 600 calls the 256 first are under way, as many wait, and the oldest of the rest make way', async () => {
+test('of 600 calls the first 256 are sent, the newest 256 wait, and those between are refused', async () => {
   upstream.creates = [{ kind: 'hang' }]
   const controller = new AbortController()
   const { signal } = controller
@@ -223,7 +223,7 @@ test('of 600 calls the 256 first are under way, as many wait, and the oldest of 
     if (code === 'overloaded') refused.push(at)
     return code
   })
-  // On a busy machine the time of those who wait may be over, too, before anybody looks.
+  // On a busy machine the waiting calls may also have run out of time before the test looks.
   await vi.waitFor(() => expect(refused.length).toBeGreaterThanOrEqual(88))
   expect(refused.slice(0, 88)).toEqual(Array.from({ length: 88 }, (_, at) => 256 + at))
   controller.abort({ code: 'gone' })

@@ -27,17 +27,17 @@ describe('a list that is answered with 404', () => {
     upstream.others = [{ kind: 'answer', status: 404 }]
   })
 
-  test('is no list without threads: the request was refused', async () => {
+  test('is not read as an empty list: the request was refused', async () => {
     const refused = { code: 'upstream_rejected', reason: expect.stringMatching(/404/) }
     await expect(adapter().listThreads({ user: 'alice' })).rejects.toMatchObject(refused)
   })
 
-  test.each(['after', 'before'])('is about the cursor in %s', async (name) => {
+  test.each(['after', 'before'])('blames the cursor in %s', async (name) => {
     const list = adapter().listThreads({ user: 'alice', [name]: 'cthr_gone' })
     await expect(list).rejects.toMatchObject({ code: 'invalid_request' })
   })
 
-  test('is about the thread, where the list is of its items', async () => {
+  test('blames the thread, where the list is of its items', async () => {
     const list = adapter().listThreadItems(threadId('cthr_gone'), { after: 'cthi_1' })
     await expect(list).rejects.toMatchObject({ code: 'not_found' })
   })

@@ -76,7 +76,7 @@ describe('one deadline for all attempts together', () => {
 })
 
 describe('a cancel', () => {
-  test('is confirmed by the session, no longer active', async () => {
+  test('is confirmed by an answer with the session, no longer active', async () => {
     await expect(cancel()).resolves.toMatchObject({ id: 'cksess_1', status: 'cancelled' })
     upstream.cancels = [{ kind: 'ok', changes: { status: 'expired', new_field: 1 } }]
     await expect(cancel()).resolves.toMatchObject({ status: 'expired' })
@@ -129,7 +129,7 @@ describe('a cancel', () => {
 })
 
 describe('queries', () => {
-  test('values are encoded, unset ones left out', async () => {
+  test('values are encoded, and unset ones are left out', async () => {
     upstream.others = [{ kind: 'answer', status: 400 }]
     const query = { user: 'a&user=b#?+ ü', limit: 5, after: undefined }
     await expect(adapter().listThreads(query)).rejects.toMatchObject({ code: 'invalid_request' })
@@ -142,7 +142,7 @@ describe('queries', () => {
 })
 
 describe('the caller', () => {
-  test('who leaves gets the reason back, at once', async () => {
+  test('who leaves gets the abort reason at once', async () => {
     upstream.creates = [{ kind: 'hang' }]
     const controller = new AbortController()
     const call = adapter().createSession(PARAMS, { signal: controller.signal })
@@ -152,7 +152,7 @@ describe('the caller', () => {
     await expect(call).rejects.toBe(reason)
   })
 
-  test('who left before is sent nothing for', async () => {
+  test('who left before the call causes no request', async () => {
     const observe = vi.fn()
     const signal = AbortSignal.abort(new Error('gone'))
     await expect(adapter().createSession(PARAMS, { signal, observe })).rejects.toThrow('gone')
@@ -160,7 +160,7 @@ describe('the caller', () => {
     expect(observe).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ attempts: 0 }))
   })
 
-  test('who leaves while a retry is waited for gets the reason at once', async () => {
+  test('who leaves during the wait for a retry gets the abort reason at once', async () => {
     upstream.creates = [status(429, { 'retry-after': '5' })]
     const controller = new AbortController()
     const call = adapter().createSession(PARAMS, { signal: controller.signal })
@@ -173,7 +173,7 @@ describe('the caller', () => {
     expect(upstream.seen).toHaveLength(1)
   })
 
-  test('is told how the call went, once, without a secret', async () => {
+  test('is told once how the call went, without a secret', async () => {
     const calls: UpstreamCall[] = []
     const observe = (call: UpstreamCall) => calls.push(call)
     upstream.creates = [status(500), { kind: 'ok' }]
@@ -208,7 +208,7 @@ test('a rotated key counts from the next call on', async () => {
   })
 })
 
-test('an error names what the API calls it, never its words', async () => {
+test('an error names the type, code and param of the API, never its message', async () => {
   const error = {
     message: 'Incorrect API key provided: sk-first',
     type: 'invalid_request_error',

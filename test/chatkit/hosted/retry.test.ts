@@ -41,7 +41,7 @@ describe('the wait before a retry', () => {
     'Fri',
   ])('there is none after %j', (header) => expect(delay(header)).toBeUndefined())
 
-  test('there is none when too little time is left for another attempt', () => {
+  test('is undefined when too little time is left for another attempt', () => {
     expect(delay(undefined, 550)).toBeUndefined()
     expect(delay(undefined, 900)).toBeDefined()
     expect(delay('1', 1500)).toBeUndefined()
@@ -105,7 +105,7 @@ test('five calls allow one retry', () => {
   expect(withdraw(50)).toBe(10)
 })
 
-test('retries that are not used do not add up beyond twenty', () => {
+test('unused retries do not add up beyond twenty', () => {
   const { withdraw, deposit, pass } = budgetScene()
   deposit(100_000)
   pass(86_400_000)

@@ -50,7 +50,7 @@ const REQUESTS: readonly [string, Record<string, unknown>, Record<string, string
   ['attachments.delete', { attachment_id: 'atc_1' }, { attachments: ['atc_1'] }],
   ['input.transcribe', { audio_base64: 'aGk=', mime_type: 'audio/webm' }, {}],
 ]
-/** The params that a known type cannot do without, of those that hold ids. */
+/** The params with ids that a known type requires. */
 const ID_PARAMS = ['thread_id', 'item_id', 'item_ids', 'attachment_id']
 const OPTIONAL = new Set(['threads.custom_action item_id', 'threads.sync_custom_action item_id'])
 const NO_MENTION = { threads: [], attachments: [] }
@@ -178,7 +178,7 @@ describe('the ids in a request', () => {
     expect(ids('threads.share', params).threads).toEqual(['thr_9'])
   })
 
-  it('a second spelling of a param that is there does not hide behind it', () => {
+  it('a second spelling of a present param is found, too', () => {
     const params = { thread_id: 'thr_1', Thread_Id: 'thr_9', input: INPUT }
     expect(ids('threads.add_user_message', params).threads).toEqual(['thr_1', 'thr_9'])
     const twice = { input: INPUT, Input: { attachments: ['atc_9'] } }
@@ -190,7 +190,7 @@ describe('the ids in a request', () => {
     expect(ids('threads.create', { input: { ...INPUT, content } }).attachments).toContain('atc_9')
   })
 
-  it('a number is an id too, and beside params there is no hiding place', () => {
+  it('numbers count as ids, and ids beside params are found', () => {
     expect(ids('ping', { thread_id: 42 }).threads).toEqual(['42'])
     expect(ids('threads.list', {}, { thread_id: 'thr_9' }).threads).toEqual(['thr_9'])
     expect(ids('ping', { thread_id: null, attachment_id: false })).toEqual(NO_IDS)
@@ -213,7 +213,7 @@ describe('the ids in a request', () => {
     })
   })
 
-  it('metadata mentions, and so does the cursor of the list of threads', () => {
+  it('ids in metadata and the cursor of threads.list count as mentioned only', () => {
     const rest = { metadata: { thread_id: 'thr_9' } }
     const mentioned = { threads: [], mentioned: { threads: ['thr_9'] } }
     expect(ids('threads.list', {}, rest)).toMatchObject(mentioned)
@@ -221,7 +221,7 @@ describe('the ids in a request', () => {
     expect(ids('threads.list', { after: 'thr_9' })).toMatchObject(mentioned)
   })
 
-  it('a tool that answers with the id of a thread does not turn that id into a mention', () => {
+  it('a tool result with the id of a named thread does not turn that id into a mention', () => {
     const params = { thread_id: 'thr_9', result: 'thr_9' }
     expect(ids('threads.add_client_tool_output', params)).toMatchObject({
       threads: ['thr_9'],
@@ -229,7 +229,7 @@ describe('the ids in a request', () => {
     })
   })
 
-  it('action, result and data are free only where the protocol has them', () => {
+  it('action, result and data hold free data only where the protocol has them', () => {
     expect(ids('threads.list', { action: mention, result: mention }).threads).toEqual(['thr_9'])
     expect(ids('threads.share', { action: mention }).threads).toEqual(['thr_9'])
   })
@@ -266,7 +266,7 @@ describe('events', () => {
     expect(serverEvent.safeParse({ type }).success).toBe(needsNothing)
   })
 
-  it('of another type pass, and what has no type does not', () => {
+  it('of another type pass, and one without a type is refused', () => {
     const moved = { type: 'thread.moved', to: 1 }
     expect(serverEvent.parse(moved)).toEqual(moved)
     expect(serverEvent.safeParse({ thread }).success).toBe(false)

@@ -68,7 +68,7 @@ describe('times', () => {
 })
 
 describe('threads', () => {
-  it('get the user that the server does not know, and null for what is not there', () => {
+  it('get the user, whom the server does not know, and null for absent fields', () => {
     const wire = toWireThread(serverThread.parse({ id: 'thr_1', created_at: AT }), 'alice')
     expect(thread.parse(wire)).toEqual({
       id: 'thr_1',
@@ -309,7 +309,7 @@ describe('what a server answers is read tolerantly', () => {
     expect(serverThread.safeParse({ created_at: AT }).success).toBe(false)
   })
 
-  it('an item of a known kind that is not one is refused, whatever other kinds may be', () => {
+  it('a malformed item of a known kind is refused, and does not pass as an unknown kind', () => {
     expect(serverItem.safeParse({ ...base, type: 'task' }).success).toBe(false)
     expect(serverItem.safeParse({ ...base, type: 'client_tool_call', name: 'n' }).success).toBe(
       false,

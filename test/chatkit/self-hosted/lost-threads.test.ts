@@ -105,7 +105,7 @@ test.each([
   },
 )
 
-test('a delete goes by the ownership record: 404 is deleted, 5xx never is, and nothing is read first', async () => {
+test('a delete relies on the ownership record: 404 counts as deleted, 5xx never does, and nothing is read first', async () => {
   const { server, chatkit, ownerOf } = await start(2)
   server.lost.add('t0')
   await expect(chatkit.deleteThread('t0')).rejects.toMatchObject({ code: 'upstream_unavailable' })

@@ -15,7 +15,7 @@ async function seed(user: string, count: number, text = 'hello there'): Promise<
 
 const ids = (page: { data: readonly { id: string }[] }) => page.data.map(({ id }) => id)
 
-/** Behind the gateway's back. */
+/** Calls the server directly, not through the gateway. */
 const lose = (thread_id: string) => ask(scene.sample.url, ['threads.delete', { thread_id }])
 
 describe('list', () => {
@@ -39,7 +39,7 @@ describe('list', () => {
     })
   })
 
-  test('without a user is over all users', async () => {
+  test('without a user has the threads of all users', async () => {
     const all = [...(await seed('alice', 2)), ...(await seed('bob', 1))]
     const page = await scene.chatkit.listThreads({})
     expect(ids(page)).toEqual(all.toReversed())
@@ -131,7 +131,7 @@ describe('retrieve, remove', () => {
     expect(await scene.registry.ownersOf([thing])).toEqual([undefined])
   })
 
-  test('404 from an address without a server costs nobody the record of a thread', async () => {
+  test('a 404 from an address without a ChatKit server leaves the ownership record in place', async () => {
     const [id = ''] = await seed('alice', 1)
     scene.sample.server.setFaults({ status: 404, body: { detail: 'Not Found' } })
     await expect(scene.chatkit.deleteThread(id)).rejects.toMatchObject({
@@ -141,7 +141,7 @@ describe('retrieve, remove', () => {
     expect(await scene.chatkit.retrieveThread(id)).toMatchObject({ id, user: 'alice' })
   })
 
-  test('a server that answers with another thread is not believed', async () => {
+  test('an answer with another thread than asked for is refused', async () => {
     const [id = ''] = await seed('alice', 1)
     scene.sample.server.setFaults({ status: 200, body: { id: 'thr_other', created_at: 1 } })
     const refused = { code: 'upstream_invalid_response' }
@@ -216,7 +216,7 @@ describe('every call', () => {
     ])
   })
 
-  test('of a caller who has left rejects with the reason', async () => {
+  test('of a caller who has left rejects with the abort reason', async () => {
     const reason = new Error('the caller has left')
     const call = { signal: AbortSignal.abort(reason) }
     await expect(scene.chatkit.listThreads({}, call)).rejects.toBe(reason)

@@ -55,13 +55,13 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
     expect(Object.keys(publicKeys.keys[0] ?? {}).toSorted()).toEqual(members)
   })
 
-  test('a key without kid has its RFC 7638 thumbprint as one', async () => {
+  test('a key without a kid gets its RFC 7638 thumbprint as kid', async () => {
     const jwk = await privateJwk(alg)
     const { publicKeys } = await read(jwk)
     expect(publicKeys.keys[0]?.kid).toBe(await calculateJwkThumbprint(jwk as { kty: string }))
   })
 
-  test('one with kid keeps it', async () => {
+  test('a key with a kid keeps it', async () => {
     const { publicKeys } = await read(await privateJwk(alg, { kid: '2026-11' }))
     expect(publicKeys.keys[0]?.kid).toBe('2026-11')
   })
@@ -76,7 +76,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
 })
 
 describe('rotation', () => {
-  test('the first key signs, all verify, and one that is gone does not', async () => {
+  test('the first key signs, all keys verify, and a removed key does not', async () => {
     const [old, next] = [await privateJwk('ES256'), await privateJwk('EdDSA')]
     const before = await read(old)
     const during = await read(next, old)
@@ -91,7 +91,7 @@ describe('rotation', () => {
     expect(during.publicKeys.keys.map(({ alg }) => alg)).toEqual(['EdDSA', 'ES256'])
   })
 
-  test('instances in the middle of a rotation take each other’s tokens', async () => {
+  test('instances in the middle of a rotation accept each other’s tokens', async () => {
     const [old, next] = [await privateJwk('ES256'), await privateJwk('ES256')]
     const [behind, ahead] = [await read(old, next), await read(next, old)]
     expect(await behind.verify(ahead.sign(CLAIMS, TYPE), EXPECTED)).toEqual(CLAIMS)
@@ -115,7 +115,7 @@ describe('a token is refused', () => {
     await expect(keys.verify(signed, EXPECTED)).rejects.toThrow()
   })
 
-  test('in the last second of its life it is not', async () => {
+  test('not yet in the last second of its life', async () => {
     const keys = await read(await privateJwk('ES256'))
     const token = keys.sign({ ...CLAIMS, exp: NOW + 1 }, TYPE)
     expect(await keys.verify(token, EXPECTED)).toMatchObject({ sub: 'alice' })
@@ -206,7 +206,7 @@ describe('a file that cannot be used says where, and nothing of a key', () => {
 })
 
 describe('opening', () => {
-  test('a file wins over what is kept', async () => {
+  test('the keys of the file win over those in the store', async () => {
     const file = await makeSigningKeys()
     const keep = async () => {
       throw new Error('was asked')
@@ -215,7 +215,7 @@ describe('opening', () => {
     expect(keys.publicKeys).toEqual((await readSigningKeys(file, 'f')).publicKeys)
   })
 
-  test('without one, what was kept first counts, however many offer theirs', async () => {
+  test('without a file, the keys that were stored first win, however many instances offer theirs', async () => {
     let kept: Uint8Array | undefined
     const keep = async (made: Uint8Array) => {
       kept ??= made

@@ -84,7 +84,7 @@ describe('session answers', () => {
     expect(chatSession.parse(grown)).toEqual(grown)
   })
 
-  it('issues a session from the essentials alone', () => {
+  it('are accepted at a create with the essential fields alone', () => {
     const { id, client_secret, expires_at, status, user } = SESSION
     const essentials = { id, client_secret, expires_at, status, user }
     const issued = issuedSession.parse(essentials)
@@ -92,9 +92,12 @@ describe('session answers', () => {
     expect(accepts(chatSession, essentials)).toBe(false)
   })
 
-  it.each(['id', 'client_secret', 'expires_at', 'status', 'user'])('is none without %s', (key) => {
-    expect(accepts(issuedSession, { ...SESSION, [key]: undefined })).toBe(false)
-  })
+  it.each(['id', 'client_secret', 'expires_at', 'status', 'user'])(
+    'without %s are refused',
+    (key) => {
+      expect(accepts(issuedSession, { ...SESSION, [key]: undefined })).toBe(false)
+    },
+  )
 
   it.each([
     [{ id: '' }],
@@ -102,7 +105,7 @@ describe('session answers', () => {
     [{ client_secret: null }],
     [{ expires_at: 'soon' }],
     [{ status: 'frozen' }],
-  ])('is none with %j', (wrong) => {
+  ])('with %j are refused', (wrong) => {
     expect(accepts(issuedSession, { ...SESSION, ...wrong })).toBe(false)
   })
 })

@@ -11,7 +11,7 @@ import { apiError, listQuery, threadListQuery } from '../../../src/chatkit/wire/
 import { accepts, SESSION } from '../../support/chatkit/examples.ts'
 import { FULL_ITEMS } from '../../support/chatkit/seeds.ts'
 
-/** Examples of the ChatKit API reference, to the letter. */
+/** Examples of the ChatKit API reference, unchanged. */
 const THREAD = {
   id: 'cthr_def456',
   created_at: 1712345600,
@@ -70,7 +70,7 @@ describe("the reference's examples", () => {
   it.each([
     ['issued session', issuedSession],
     ['ended session', endedSession],
-  ])('%s passes with its client secret as one that nobody prints', (_, schema) => {
+  ])('%s passes, and its client secret becomes a Secret that is never printed', (_, schema) => {
     const session = schema.parse(SESSION)
     expect({ ...session, client_secret: session.client_secret?.reveal() }).toEqual(SESSION)
     expect(JSON.stringify(session)).toContain('"client_secret":"[redacted]"')
@@ -88,7 +88,7 @@ describe('threads and items', () => {
     expect(thread.parse({ ...THREAD, status, title: null }).status).toEqual(status)
   })
 
-  it('reads a known status that lacks its reason as one without, and a reason that is none not at all', () => {
+  it('reads a missing reason of a known status as null, and refuses a reason that is not text', () => {
     const read = thread.parse({ ...THREAD, status: { type: 'locked' } })
     expect(read.status).toEqual({ type: 'locked', reason: null })
     expect(accepts(thread, { ...THREAD, status: { type: 'locked', reason: 5 } })).toBe(false)
