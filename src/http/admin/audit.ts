@@ -32,7 +32,7 @@ const hash = z.string().length(43).nullable()
 
 const erased = z
   .object({
-    actor: hash.describe('Null where the actor stays.'),
+    actor: hash.describe('Of the actor; null where the actor was not erased.'),
     user: hash.describe('Of the user.'),
     reason: hash.describe('Of the reason; null where there was none.'),
   })
@@ -41,7 +41,7 @@ const erased = z
 export const auditEntry = z
   .object({
     id: z.string().describe('The entry, aud_…'),
-    at: unixTime('When.'),
+    at: unixTime('When it happened.'),
     actor: z
       .string()
       .nullable()
@@ -52,31 +52,34 @@ export const auditEntry = z
       .nullable()
       .describe('The ChatKit user it was about; null where there is none, or was erased.'),
     outcome: z.enum(['ok', 'refused', 'failed']).describe('How it ended.'),
-    reason: z.string().nullable().describe('Why, or on what; null when nothing is told.'),
+    reason: z.string().nullable().describe('Why, or on what; null when there is nothing to add.'),
     request_id: z.string().nullable().describe('The request that did it; null for none.'),
     instance: z
       .string()
       .nullable()
       .describe(
-        'The process that wrote it, ins_…; null, as all below, in entries of older versions.',
+        'The process that wrote it, ins_…; null in entries of older versions, as are all fields below.',
       ),
     seq: z
       .int()
       .min(1)
       .nullable()
-      .describe('Its place in the chain of that instance, without gaps.'),
+      .describe('Its number in the chain of that instance, without gaps.'),
     prev: hash.describe('The `hash` of the entry before; null in the first of an instance.'),
-    hash: hash.describe('SHA-256 of this entry, as the next one holds it.'),
+    hash: hash.describe('SHA-256 of this entry; the next entry has it as `prev`.'),
     salt: z
       .string()
       .nullable()
       .describe(
-        'Goes into the digests that stand for user and reason in the hash; null when erased.',
+        'The salt of the digests that stand for user and reason in the hash; null after an erase.',
       ),
-    by_user: z.boolean().nullable().describe('The actor is the user: a digest stands for it too.'),
+    by_user: z
+      .boolean()
+      .nullable()
+      .describe('Whether the actor is the user: then a digest stands for the actor, too.'),
     erased: erased
       .nullable()
-      .describe('The digests of what an erase took; null where it is there.'),
+      .describe('The digests of the values that an erase removed; null where nothing was erased.'),
   })
   .meta({ id: 'AuditEntry', description: 'Who did what.' })
 

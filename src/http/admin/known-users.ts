@@ -29,7 +29,8 @@ const userListQuery = z.strictObject({
     .meta({ maxLength: MAX_USER_CHARACTERS })
     .optional()
     .describe(
-      'The beginning of a user or of a subject, in any case; `%` and `_` are themselves. Empty is the same as absent.',
+      'The beginning of a user or of a subject. Upper and lower case are alike; `%` and `_` are literal. ' +
+        'Empty is the same as absent.',
     ),
 })
 
@@ -60,7 +61,8 @@ export const KNOWN_USER_ROUTES = {
     checks: ['admin'],
     summary: 'Find users',
     description:
-      'Users who have had a session, last seen first; with `q` in the order of their names. The cursors are users. What admins read is in the audit.',
+      'Users who have had a session, last seen first; with `q` in the order of their names. The cursors are ' +
+      'users. What admins read is in the audit.',
     tag: 'admin',
     query: userListQuery,
     answers: [pageAnswer(listOf(knownUser, 'UserList'), example, example.user)],

@@ -12,7 +12,7 @@ import { pathUser, userInPath } from './users.ts'
 const receiptQuery = z.strictObject({
   since: timeInQuery
     .optional()
-    .describe('Leaves out sessions that had ended before. Unix seconds.'),
+    .describe('Leaves out sessions that ended before this second. Unix seconds.'),
 })
 
 const signedReceipt = z
@@ -32,7 +32,7 @@ export const RECEIPT_ROUTES = {
     description:
       'Says what was live, when it ended, who ended it, and when the upstream confirmed that: anybody ' +
       'can check it with the keys of `/.well-known/jwks.json`. `from` says since when it is complete. A user ' +
-      'who was never here gets a receipt without sessions. Needs a signing key and `PUBLIC_URL`.',
+      'never seen gets a receipt without sessions. Needs a signing key and `PUBLIC_URL`.',
     tag: 'admin',
     pathParameters: userInPath,
     query: receiptQuery,

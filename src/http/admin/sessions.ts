@@ -87,15 +87,15 @@ export const SESSIONS_ROUTES = {
     path: '/v1/admin/sessions/{id}/cancel',
     summary: 'Cancel a session',
     description:
-      'Running answers end with it, also when it had expired or been replaced: then it keeps its status. ' +
-      'The widget asks for a new one by itself: to keep a user out, revoke with a block instead.',
+      'Its running answers end, too. A session that has expired or been replaced keeps its status. ' +
+      'The widget asks for a new session by itself: to keep a user out, revoke with a block instead.',
     pathParameters: id,
     requestBody: { schema: noFields, example: {} },
     answers: [
-      jsonAnswer('It has ended.', session, { ...example, status: 'cancelled' }),
+      jsonAnswer('The session has ended.', session, { ...example, status: 'cancelled' }),
       {
         status: 202,
-        description: 'OpenAI has not confirmed it; it is retried.',
+        description: 'OpenAI has not confirmed the cancel yet; it is retried.',
         schema: session,
         example: { ...example, status: 'cancelling' },
       },

@@ -30,7 +30,7 @@ const failure = z
   .meta({ id: 'Failure', description: 'What could not be read or deleted.' })
 
 const ending = {
-  complete: z.boolean().describe('False when anything failed or is left.'),
+  complete: z.boolean().describe('False when anything failed or remains.'),
   failed: count.describe('Failures.'),
   failures: z.array(failure).max(100).describe('The first hundred.'),
 }
@@ -67,7 +67,7 @@ const exportLine = z
 
 const deleted = {
   threads_deleted: count.describe('Threads deleted.'),
-  attachments_deleted: count.describe('Of self-hosted servers.'),
+  attachments_deleted: count.describe('Attachments deleted at self-hosted servers.'),
   records_erased: count.describe('Sessions and audit entries of this service.'),
 }
 
@@ -129,10 +129,10 @@ export const USER_DATA_ROUTES = {
     ...common,
     method: 'GET',
     path: '/v1/admin/users/{user}/export',
-    summary: 'Export all there is of a user',
+    summary: 'Export all data of a user',
     description:
       'Sessions, threads with their items, and the audit about the user, streamed as JSON ' +
-      'lines. What an upstream does not give is named in the summary, and the rest goes on. An admin ' +
+      'lines. Data that an upstream does not give is named in the summary, and the export goes on. An admin ' +
       'may have two exports under way.',
     problems: ['rate_limited', 'overloaded'],
     answers: [{ ...streamed, schema: exportLine, example: exportExample }],
@@ -143,8 +143,8 @@ export const USER_DATA_ROUTES = {
     path: '/v1/admin/users/{user}/erase',
     summary: 'Erase a user',
     description:
-      'Blocks the user while it runs, takes their sessions, deletes their threads and attachments, ' +
-      'then what this service keeps of the user. Progress and the outcome come as JSON lines. It ' +
+      'Blocks the user while it runs, cancels their sessions, deletes their threads and attachments, ' +
+      'then the records of this service about them. Progress and the outcome come as JSON lines. It ' +
       'goes on to its end when the client leaves, and is safe to repeat. The audit entries that ' +
       'prove the erase stay.',
     requestBody: { schema: noFields, example: {} },

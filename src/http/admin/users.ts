@@ -23,13 +23,15 @@ import {
 
 const { blockSeconds, reason } = revokeTerms.shape
 const terms = {
-  block_seconds: blockSeconds.optional().describe('No new session for so long; 0 is no block.'),
+  block_seconds: blockSeconds
+    .optional()
+    .describe('Seconds during which the user gets no session; 0 is no block.'),
   reason: reason.describe('For the audit.'),
 }
 
 const revokeBody = z
   .strictObject(terms)
-  .meta({ id: 'RevokeTerms', description: 'It may be left out.' })
+  .meta({ id: 'RevokeTerms', description: 'The terms of a revoke. The body may be left out.' })
 
 const aUser = text(MAX_USER_CHARACTERS)
 const revokeAnyBody = z
@@ -59,7 +61,7 @@ const revokeAnyBody = z
       })
       .meta({ id: 'RevokeBySubject', description: "Names a token's issuer and subject." }),
   ])
-  .meta({ id: 'RevokeRequest', description: 'Whose sessions, and the terms.' })
+  .meta({ id: 'RevokeRequest', description: 'The user whose sessions are revoked, and the terms.' })
 
 const blockListQuery = z.strictObject(listParameters)
 
@@ -67,7 +69,7 @@ const sessionIds = z.array(z.string())
 
 const revoked = {
   status: 200,
-  description: 'Durable.',
+  description: 'The revoke is durable.',
   schema: z
     .object({
       user: z.string().describe('The ChatKit user.'),
@@ -92,7 +94,7 @@ const block = z
   .object({
     user: z.string().describe('The ChatKit user.'),
     blocked_until: unixTime('Its end.'),
-    reason: z.string().nullable().describe('Why; null when nothing was told.'),
+    reason: z.string().nullable().describe('Why; null when no reason was given.'),
     by: z.string().describe('The admin, as issuer|subject.'),
     created_at: unixTime('Its beginning.'),
   })
@@ -120,8 +122,8 @@ export const USER_ROUTES = {
     ...common,
     method: 'POST',
     path: '/v1/admin/users/{user}/revoke',
-    summary: 'Take back all sessions of a user',
-    description: 'With `block_seconds` the user gets no new ones for so long.',
+    summary: 'Revoke all sessions of a user',
+    description: 'With `block_seconds` the user gets no new session for that time.',
     pathParameters: userInPath,
     requestBody: { schema: revokeBody, example: { block_seconds: 3600, reason: 'left' } },
     answers: [revoked],
@@ -130,7 +132,7 @@ export const USER_ROUTES = {
     ...common,
     method: 'POST',
     path: '/v1/admin/revoke',
-    summary: 'Take back all sessions of a user or subject',
+    summary: 'Revoke all sessions of a user or subject',
     description: 'The same, with the user or the token subject in the body.',
     requestBody: {
       schema: revokeAnyBody,
@@ -143,15 +145,15 @@ export const USER_ROUTES = {
     method: 'DELETE',
     path: '/v1/admin/users/{user}/block',
     summary: 'Lift a block',
-    description: 'Sessions that were taken back stay so; new ones can be minted.',
+    description: 'Revoked sessions stay cancelled; new ones can be minted.',
     pathParameters: userInPath,
-    answers: [{ status: 204, description: 'There is no block any more.' }],
+    answers: [{ status: 204, description: 'The user is not blocked any more.' }],
   },
   listBlocks: {
     ...common,
     method: 'GET',
     path: '/v1/admin/blocks',
-    summary: 'List blocks that hold',
+    summary: 'List the blocks in force',
     description: 'Newest first; the cursors are users. What admins read is in the audit.',
     query: blockListQuery,
     answers: [pageAnswer(listOf(block, 'BlockList'), blockExample, blockExample.user)],

@@ -13,13 +13,13 @@ import { type Content, describeResponses, problemExamples, problemSchema } from 
 import { samplesOf } from './samples.ts'
 import { type JsonSchema, jsonSchema, namedSchemas } from './schemas.ts'
 
-/** The document, as `GET /openapi.json` has it. */
+/** The document that `GET /openapi.json` answers. */
 export type OpenApi = ReturnType<typeof createOpenApi>
 
-/** A service that does not know its own URL, in samples. */
+/** The URL in samples when `PUBLIC_URL` is not set. */
 const SOMEWHERE = 'https://chat.example.com'
 
-/** One operation of it. */
+/** One operation of the document. */
 export type Operation = ReturnType<typeof describeOperation>
 
 /**
@@ -42,7 +42,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
         "Every error is RFC 9457 problem details, under `/v1/chatkit` in the ChatKit API's own format; match " +
         'on `code`. `HEAD` works wherever `GET` does, ' +
         'without a body. `OPTIONS` answers 204 on every path, with `Allow`; from an allowed `Origin` ' +
-        'it is a preflight. The console at `/admin` is pages for people, and no part of this API.',
+        'it is a preflight. The console at `/admin` has pages for people, and is no part of this API.',
     },
     ...(publicUrl !== undefined && { servers: [{ url: publicUrl }] }),
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
@@ -99,7 +99,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
   }
 }
 
-/** @param base - where its samples send their request */
+/** @param base - URL to which its samples send their request */
 function describeOperation(operationId: string, route: RouteDefinition, base = SOMEWHERE) {
   const { summary, description, tag, requestBody, samples = samplesOf(route, base) } = route
   return {

@@ -8,7 +8,7 @@ import {
   type SecurityScheme,
 } from '../route-definition.ts'
 
-/** Codes that every route can answer, below and around the handlers. */
+/** Codes that every route can answer, whatever its handler does. */
 const ANYWHERE = [
   'invalid_request',
   'origin_not_allowed',
@@ -20,7 +20,7 @@ const ANYWHERE = [
   'internal_error',
 ] as const satisfies readonly ErrorCode[]
 
-/** Codes of every check: those of a token, and those of the store that each of these routes needs. */
+/** Codes of every check of a token, with those of the store, which all these routes need. */
 const CALLER = [
   'missing_token',
   'invalid_token',
@@ -46,7 +46,7 @@ const BACKEND = [
   'store_unavailable',
 ] as const satisfies readonly ErrorCode[]
 
-/** Refusals that backends get with another code: a 400 of the parameters, and a 404 for the workflow. */
+/** Codes that backends never get: they get a 400 about the parameters, or a 404 about the workflow, instead. */
 const NOT_FOR_BACKENDS: readonly ErrorCode[] = ['unsupported_media_type', 'workflow_unavailable']
 
 interface Derived {
@@ -61,7 +61,7 @@ const OF_CHECK: Readonly<Record<CheckName, Derived>> = {
   backend: { security: ['apiKey'], problems: BACKEND },
 }
 
-/** Accepted credentials, any one of which is enough; empty where none is asked for. */
+/** Accepted credentials, any one of which is enough; empty where none is required. */
 export function securityOf({ checks, credentials = [] }: RouteDefinition): SecurityScheme[] {
   return [...checks.flatMap((check) => OF_CHECK[check].security), ...credentials]
 }

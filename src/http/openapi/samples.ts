@@ -1,10 +1,10 @@
-// Writes how a call looks in curl, JavaScript and Python, from its definition. Nothing needs to be installed for
-// them: fetch and urllib. Tokens come from environment variables.
+// Writes sample code of a call in curl, JavaScript and Python from its definition. The samples need no
+// packages: they use fetch and urllib. Tokens come from environment variables.
 
 import type { CodeSample, RouteDefinition, SecurityScheme } from '../route-definition.ts'
 import { securityOf } from './operation.ts'
 
-/** The environment variable that holds each credential; those of links hold the whole URL. */
+/** The environment variable that holds each credential. For a link it holds the whole URL. */
 const CREDENTIAL_VARIABLES = {
   userToken: 'USER_TOKEN',
   adminToken: 'ADMIN_TOKEN',
@@ -19,7 +19,10 @@ const CREDENTIAL_VARIABLES = {
 /** The file that an upload sends. */
 const UPLOADED = 'photo.png'
 
-/** A call as every language needs it. Variables are names; a call has one body at most, and a PUT sends a file. */
+/**
+ * A call, independent of the language. Credentials are names of variables. A call has one body at most; a PUT
+ * sends a file.
+ */
 interface Call {
   readonly method: string
   readonly url: string
@@ -58,7 +61,7 @@ function examplePath({ path, pathParameters = {} }: RouteDefinition): string {
   })
 }
 
-/** The first credential, where any one is enough. */
+/** The first of the credentials that the route accepts. */
 function credentialOf(route: RouteDefinition): Pick<Call, 'link' | 'bearer' | 'basic'> {
   const [scheme] = securityOf(route)
   if (scheme === undefined) return {}
@@ -82,7 +85,7 @@ function answerOf({ answers }: RouteDefinition): Call['answer'] {
   return /^text\/|(?:ndjson|jose|typescript)$/.test(mediaType) ? 'text' : 'bytes'
 }
 
-/** The parts that are there. */
+/** Leaves out the parts that are absent. */
 function present(...parts: readonly (string | false | undefined)[]): readonly string[] {
   return parts.filter((part) => typeof part === 'string')
 }
@@ -176,7 +179,7 @@ function python({ method, url, link, bearer, basic, json, form, answer }: Call):
   ).join('\n')
 }
 
-/** The way in which a language writes objects, names of members, texts, and other values. */
+/** How a language writes objects, names of members, texts, and the words `true`, `false` and `null`. */
 interface Spelling {
   readonly brackets: readonly [string, string]
   readonly name: (name: string) => string
@@ -198,7 +201,7 @@ const JAVASCRIPT: Spelling = {
   words: {},
 }
 
-/** A value of JSON as people write it. */
+/** A JSON value as a literal of the language. */
 function literal(value: unknown, spelling: Spelling): string {
   if (Array.isArray(value)) return `[${value.map((one) => literal(one, spelling)).join(', ')}]`
   if (typeof value === 'object' && value !== null) {

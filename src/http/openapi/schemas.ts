@@ -1,5 +1,5 @@
-// Turns zod schemas into JSON Schema, draft 2020-12, as OpenAPI 3.1 has it. A schema that has a name, by
-// `.meta({ id })`, stands once among the components, and everywhere else as a reference.
+// Turns zod schemas into JSON Schema, draft 2020-12, which OpenAPI 3.1 uses. A schema with a name, given by
+// `.meta({ id })`, is written once among the components; everywhere else a reference points to it.
 
 import { z } from 'zod'
 
@@ -7,9 +7,9 @@ import { z } from 'zod'
 export type JsonSchema = Readonly<Record<string, unknown>>
 
 /**
- * A schema as it stands where it is used.
+ * A schema at the place where it is used.
  *
- * @param schema - of what goes over the wire
+ * @param schema - of a value on the wire
  * @param io - `output` for a parameter that is read as a number: its text is what goes over the wire, but
  * OpenAPI describes the value
  */
@@ -19,7 +19,7 @@ export function jsonSchema(schema: z.core.$ZodType, io: 'input' | 'output' = 'in
 }
 
 /**
- * All schemas with a name that these have in them, by name.
+ * All named schemas that these contain, by name.
  *
  * @throws when two have the same name
  */
@@ -36,7 +36,10 @@ function convert(schema: z.core.$ZodType, io: 'input' | 'output') {
   return jsonDocument.parse(JSON.parse(text.replaceAll('"#/$defs/', '"#/components/schemas/')))
 }
 
-/** That further members are allowed is the default; said aloud, generators make maps of such objects. */
+/**
+ * Drops `additionalProperties: {}`, which is the default: where it is written, code generators turn the object
+ * into a map.
+ */
 function withoutFurtherMembers({
   jsonSchema,
 }: {

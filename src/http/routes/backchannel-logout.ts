@@ -24,10 +24,10 @@ export const LOGOUT_ROUTES = {
     method: 'POST',
     path: '/v1/backchannel-logout',
     checks: [],
-    summary: "Take an identity provider's logout",
+    summary: "Receive an identity provider's logout",
     description:
-      'OpenID Connect Back-Channel Logout 1.0, for issuers with `logout` in the config. 200 when ' +
-      'it is durable that the sessions end and older tokens no longer mint.',
+      'OpenID Connect Back-Channel Logout 1.0, for issuers with `logout` in the config. After a 200, it is ' +
+      'durable that the sessions end and that older tokens no longer mint.',
     tag: 'sessions',
     requestBody: {
       schema: logoutRequest,
@@ -39,12 +39,10 @@ export const LOGOUT_ROUTES = {
   },
 } satisfies RouteDefinitions
 
-/** Twice the life of a logout token, tolerance included. */
+/** Seconds for which a `jti` is remembered: twice the life of a logout token, tolerance included. */
 const REPLAY_SECONDS = 600
 
-/**
- * Answers 200 only when the logout is durable, so that a provider that repeats a failed one gets it done.
- */
+/** Answers 200 only when the logout is durable, so that a provider knows which logouts to repeat. */
 export function backchannelLogout({
   verifyLogoutToken,
   revoke,
@@ -65,7 +63,8 @@ export function backchannelLogout({
     try {
       return await verifyLogoutToken(token)
     } catch (error) {
-      // A provider whose clock is late, or who repeats an old token, is no sign of an attack.
+      // Only a token that could be a guess counts: an old token, or one from a provider whose clock is late, is
+      // no attack.
       const guessed = error instanceof ServiceError && isCode(error.cause, 'invalid_token')
       throw guessed ? await failedAuth.counted(c, error) : error
     }
@@ -77,8 +76,8 @@ export function backchannelLogout({
     if (await registry.remembers(key, unixSeconds(now))) throw replayed()
     await revoke.logOut(command)
     await audit.write(auditEvent(command, c.var.requestId))
-    // Remembered last: were it before, a store that fails in between would turn the provider's next
-    // try into a replay. Two at once do the same thing, and the second is refused.
+    // Remembered last. If it were remembered first and the store then failed, the provider's next try would be
+    // refused as a replay. Of two equal logouts at once both do the same, and the second is refused.
     const first = await registry.rememberOnce(key, REPLAY_SECONDS, unixSeconds(now))
     if (!first) throw replayed()
     return c.body(null, 200)

@@ -51,7 +51,7 @@ export const GATEWAY_ROUTES = {
     credentials: ['clientSecret', 'uploadLink'],
     summary: 'Speak to a self-hosted ChatKit server',
     description:
-      'What `api.url` of ChatKit points at. The bearer token is the client secret. Requests about ' +
+      'The address for `api.url` of ChatKit. The bearer token is the client secret. Requests about ' +
       "threads and attachments that are not the caller's are 404; answers stream through.",
     requestBody: {
       schema: chatKitRequest,
@@ -70,7 +70,7 @@ export const GATEWAY_ROUTES = {
         ),
         example: 'data: {"type":"progress_update","text":"Looking it up"}\n\n',
       },
-      { status: 204, description: 'An upload to its link has arrived.' },
+      { status: 204, description: 'The upload to its link has arrived.' },
     ],
     problems,
   },
@@ -82,7 +82,7 @@ export const GATEWAY_ROUTES = {
     description:
       'The link comes with the answer to `attachments.create` and names this address. The body is ' +
       'the file.',
-    answers: [{ status: 204, description: 'It has arrived.' }],
+    answers: [{ status: 204, description: 'The file has arrived.' }],
     problems: [...BODY, ...problems],
   },
   downloadFile: {

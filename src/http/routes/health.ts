@@ -21,7 +21,7 @@ export const HEALTH_ROUTES = {
     summary: 'Whether the process serves',
     description: 'Asks nothing of the store, the issuers or OpenAI.',
     tag: 'operation',
-    answers: [jsonAnswer('It does.', live, { status: 'live' })],
+    answers: [jsonAnswer('The process serves.', live, { status: 'live' })],
   },
   ready: {
     method: 'GET',
@@ -35,13 +35,13 @@ export const HEALTH_ROUTES = {
   },
 } satisfies RouteDefinitions
 
-/** Checks nothing else, so that no other system's fault restarts the process. */
+/** Checks nothing, so that a fault of another system never restarts the process. */
 export function answerLive(c: AppContext): Response {
   return c.json({ status: 'live' })
 }
 
 /**
- * OpenAI plays no part: when it is down every instance is equally useless, and taking all of them out
+ * OpenAI is not checked: when it is down, every instance fails alike, and taking all of them out of service
  * would only hide the clear errors.
  */
 export function answerReady({

@@ -1,5 +1,5 @@
-// How self-hosted servers verify what we sign: by our public keys (RFC 7517), or by asking whether a client
-// secret is live and whose it is (RFC 7662).
+// Lets self-hosted servers verify tokens that we sign: with our public keys (RFC 7517), or by asking whether a
+// client secret is live and who its user is (RFC 7662).
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
@@ -41,7 +41,7 @@ const keyExample = {
 
 const introspection = z
   .looseObject({
-    active: z.boolean().describe('Whether it is live; all else is there only when it is.'),
+    active: z.boolean().describe('Whether it is live; only then the other fields are present.'),
     sub: z.string().optional().describe('The ChatKit user.'),
     sid: z.string().optional().describe('The session.'),
     exp: unixTime('When it expires.').optional(),
@@ -77,7 +77,7 @@ export const INTROSPECT_ROUTES = {
     problems: ['rate_limited'],
     answers: [
       jsonAnswer(
-        '`{"active": false}` for whatever is not live, or of a workflow that the client is not for.',
+        '`{"active": false}` for any secret that is not live, or whose workflow the client may not learn of.',
         introspection,
         { active: false },
       ),
@@ -85,7 +85,7 @@ export const INTROSPECT_ROUTES = {
   },
 } satisfies RouteDefinitions
 
-/** Parts that tell whether a client secret is live. */
+/** The parts with which a client secret is checked. */
 interface IntrospectParts {
   readonly registry: Pick<Registry, 'getSession'>
   readonly settings: Settings
@@ -95,9 +95,9 @@ interface IntrospectParts {
 }
 
 /**
- * Lets through who may introspect: an `introspection` client with HTTP Basic, else whom `admin` lets
- * through. Without a caller's credential the endpoint would be a way to try out tokens (RFC 7662 §4).
- * Failed attempts count by address, and are in the audit.
+ * Passes an `introspection` client with HTTP Basic, or else a caller who passes `admin`. Without a caller's
+ * credential the endpoint could be used to try out tokens (RFC 7662 §4). Failed attempts are counted by address
+ * and audited.
  *
  * @param parts - `clients`: from the config; `admin`: the admin check, undefined when there are no admins
  */
@@ -134,8 +134,8 @@ export function requireIntrospector({
 }
 
 /**
- * A secret that is bad, expired, cancelled, unknown, or of a workflow that the caller does not learn of is
- * `{"active": false}` and no more (§2.2).
+ * Answers only `{"active": false}` for a secret that is bad, expired, cancelled or unknown, or whose workflow
+ * the caller may not learn of (RFC 7662 §2.2).
  *
  * @param options - keys and registry
  */
@@ -165,7 +165,7 @@ async function liveSession(
     if (sid === undefined) continue
     const session = await registry.getSession(sid)
     const live = session?.status === 'active' && session.expiresAt > unixSeconds(now)
-    // The hash ties the token to the session: another token with its id is not its secret.
+    // The hash ties the token to the session: another token with this session's id is not its secret.
     return live && session.secretHash === hashSecret(secret) ? session : undefined
   }
   return undefined
@@ -215,7 +215,7 @@ function clientOf(
   const given = createHash('sha256')
     .update(text.slice(colon + 1))
     .digest()
-  // Compared also when there is no such client, so that ids cannot be told by time.
+  // Compares even when there is no such client, so that the time does not reveal which ids exist.
   const wanted = Buffer.from(client?.secretSha256 ?? '0'.repeat(64), 'hex')
   return timingSafeEqual(given, wanted) ? client : undefined
 }

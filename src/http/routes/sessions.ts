@@ -1,4 +1,5 @@
-// `/v1/sessions`: the mint of a session, its audit entry, and the sign-out that ends all of one's own.
+// `/v1/sessions`: the mint of a session, its audit entry, and the sign-out that ends all sessions of the
+// caller.
 import type { Handler, MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { CALL_DEADLINE_MS } from '../../chatkit/port.ts'
@@ -22,7 +23,7 @@ import { setRateLimitHeaders } from '../rate-limit-headers.ts'
 import { jsonAnswer, type RouteDefinitions, UPSTREAM } from '../route-definition.ts'
 import { callOptions } from '../upstream-call-options.ts'
 
-/** Chooses among what config and claims allow; decides nothing. */
+/** A client only chooses among what the config and its claims allow. */
 export const mintBody = z
   .strictObject({
     workflow: z
@@ -32,7 +33,10 @@ export const mintBody = z
       .optional(),
     input: z
       .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).nullable())
-      .meta({ id: 'ClientInput', description: 'What the workflow lets its clients say.' })
+      .meta({
+        id: 'ClientInput',
+        description: 'Values that the workflow accepts from its clients.',
+      })
       .optional(),
     current_client_secret: z
       .string()
@@ -40,13 +44,13 @@ export const mintBody = z
       .nullish()
       .describe('The secret that the new one replaces; null for none.'),
   })
-  .meta({ id: 'MintRequest', description: 'What a client may choose. It may be left out.' })
+  .meta({ id: 'MintRequest', description: 'What a client may choose. The body may be left out.' })
 
 const clientSecret = z
   .strictObject({
     client_secret: z
       .string()
-      .describe('For ChatKit, and for nothing else. Keep it in memory only.'),
+      .describe('Give it to ChatKit and to nothing else. Keep it in memory only.'),
   })
   .meta({ id: 'ClientSecret', description: 'What ChatKit needs.' })
 
@@ -76,7 +80,9 @@ export const SESSION_ROUTES = {
     summary: 'Sign out',
     description: "Ends all of the caller's own live sessions; also for a blocked user.",
     tag: 'sessions',
-    answers: [{ status: 204, description: 'They have ended, and a mint under way is refused.' }],
+    answers: [
+      { status: 204, description: 'The sessions have ended, and a mint under way is refused.' },
+    ],
   },
 } satisfies RouteDefinitions
 
@@ -124,7 +130,7 @@ export function createSession({
       const gone = isCode(error, 'workflow_unavailable')
       const fallback = gone ? mapFallback(workflows, session, request) : undefined
       if (fallback === undefined) throw error
-      // The client waits for both calls: the second one has what the first one left.
+      // The client waits for both calls, so the second one gets only the time that the first one left.
       const withinMs = Math.max(0, CALL_DEADLINE_MS - (performance.now() - started))
       return issue(c, begun, { session: fallback, currentSecret, withinMs })
     })
@@ -141,7 +147,7 @@ interface AskedIssue {
 
 /**
  * Writes an audit entry for each mint whose caller is known: its outcome, and the code of a refusal. A
- * request that was not understood, or whose caller is not known, is in the access log alone.
+ * malformed request, or one of an unknown caller, is in the access log alone.
  */
 export function auditMints(audit: Audit): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -156,7 +162,7 @@ export function auditMints(audit: Audit): MiddlewareHandler<AppEnv> {
   }
 }
 
-/** The end user or the backend that asked for the session; undefined when nobody is known. */
+/** The end user or the backend that asked for the session; undefined when the caller is not known. */
 function actorOfMint(c: AppContext): string | undefined {
   const [principal, apiKey] = [c.get('principal'), c.get('apiKey')]
   if (principal !== undefined) return actorOf(principal)

@@ -1,5 +1,5 @@
-// One's own threads: list, read, read items, delete, and how often a user may. Their definitions also make those
-// of the admin's calls.
+// The caller's own threads: list, read, read items, delete, and the limit on these calls. The definitions of
+// the admin's calls are made here, too.
 
 import { z } from 'zod'
 import { thread, threadDeleted, threadItemPage, threadPage } from '../../chatkit/wire/thread.ts'
@@ -34,7 +34,7 @@ export const threadListParameters = {
   workflow: z.string().min(1).max(2048).optional().describe('Threads of this workflow only.'),
 }
 
-/** Has no `user`: that is not for the caller to say. */
+/** Has no `user`, because the caller cannot choose one. */
 const ownThreadsQuery = z.strictObject(threadListParameters)
 
 /** Query of the items of a thread. */
@@ -59,9 +59,9 @@ const itemExample = {
 }
 
 /**
- * Definitions of the calls about threads, which users and admins have alike.
+ * Definitions of the calls about threads, alike for users and admins.
  *
- * @param side - `note`: the threads that this caller sees
+ * @param side - `note`: describes the threads that this caller sees
  */
 export function threadRoutes({
   path,
@@ -103,7 +103,7 @@ export function threadRoutes({
       summary: 'Delete a thread',
       description: `The thread, its items and attachments. ${note}`,
       answers: [
-        jsonAnswer('It is gone.', threadDeleted, {
+        jsonAnswer('The thread is deleted.', threadDeleted, {
           id: threadExample.id,
           object: 'chatkit.thread.deleted',
           deleted: true,
@@ -139,7 +139,7 @@ export const OWN_THREAD_ROUTES = {
 }
 
 /**
- * The check counts the request. It sets no headers that tell how much is left: the answer about someone
+ * The check counts the request. It sets no headers with the remaining number, because the answer about someone
  * else's thread must equal the one about a thread that does not exist.
  *
  * @throws `rate_limited`
@@ -177,7 +177,7 @@ export function ownThreads({
   readonly checkStanding: (caller: Caller) => Promise<void>
   readonly audit: Audit
 }): HandlersOf<typeof OWN_THREAD_ROUTES> {
-  /** As for a mint: a blocked user, and a token from before a logout, may read nothing. */
+  /** As for a mint, a blocked user may read nothing, nor may a token from before a logout. */
   async function requireStanding(c: AppContext): Promise<void> {
     const { principal, user } = c.var
     const identity = identityOf(principal)
@@ -217,7 +217,7 @@ export function ownThreads({
         return c.json(deleted)
       } catch (error) {
         const code = error instanceof ServiceError ? error.code : 'internal_error'
-        // A delete whose answer was lost may have deleted all the same.
+        // A delete whose answer was lost may still have deleted the thread.
         if (code !== 'not_found') noteDelete(c, 'failed', code)
         throw error
       }

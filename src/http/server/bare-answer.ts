@@ -1,4 +1,4 @@
-// Writes problem details below the app, for requests that HTTP parser or server refuse.
+// Writes problem details without the app, for requests that the HTTP parser or the server refuses.
 import type { ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -8,12 +8,12 @@ import type { Log } from '../../lib/log.ts'
 import { problemAnswer } from '../../respond/problem.ts'
 import type { RawProblem } from './request-target.ts'
 
-/** The methods some path of ours has: what `Allow` says where there is no path to ask. */
+/** The methods that any path has, for `Allow` where a request has no path of ours. */
 const SOME_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS'
 
 /**
- * Answers through Node's response, below the app, and closes the connection: after a request that is
- * not understood nobody knows where the next one begins.
+ * Answers through Node's response, below the app, and closes the connection: after a request that cannot be
+ * parsed, the start of the next one is unknown.
  *
  * @param response - not begun yet
  * @param problem - what is wrong

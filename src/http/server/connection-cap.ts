@@ -4,7 +4,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Log } from '../../lib/log.ts'
 
-/** Bound on connections, and who hears of those beyond it. */
+/** The bound on connections, and the parts that learn of connections beyond it. */
 export interface ConnectionCapOptions {
   readonly maxConnections: number
   readonly log: Log
@@ -12,7 +12,7 @@ export interface ConnectionCapOptions {
   readonly onTurnedAway?: ((count: number) => void) | undefined
 }
 
-/** Idle ones take some 10 kB each. */
+/** An idle connection takes about 10 kB. */
 const MOST = 20_000
 const LEAST = 128
 /** Files, store, identity providers, and 320 connections to the ChatKit API. */
@@ -20,8 +20,8 @@ const OTHER_DESCRIPTORS = 640
 const REPORT_MS = 1000
 
 /**
- * How many connections fit beside all else into the process's limit on open files, 20,000 at most:
- * beyond that limit nothing could be opened any more, neither to the store nor to the ChatKit API.
+ * The number of connections for which the process's limit on open files leaves room, 20,000 at most. Beyond
+ * that limit the process could open nothing, not even a connection to the store or the ChatKit API.
  *
  * @param each - descriptors that a connection takes: 2 when a connection to a server comes with it
  * @param limits - as Linux shows them in `/proc/self/limits`; undefined elsewhere
@@ -32,7 +32,7 @@ export function mostConnections(each = 1, limits: string | undefined = ownLimits
   return Math.min(MOST, Math.max(LEAST, Math.floor((Number(found[1]) - OTHER_DESCRIPTORS) / each)))
 }
 
-/** Absent on other systems than Linux. */
+/** Undefined on systems other than Linux. */
 function ownLimits(): string | undefined {
   try {
     return readFileSync('/proc/self/limits', 'latin1')
@@ -42,9 +42,9 @@ function ownLimits(): string | undefined {
 }
 
 /**
- * Turns connections away when there are too many. Those that carry no request, also those that have
- * not sent one yet, then make room for who comes next; those whose request does not come to an end
- * have their own time limits.
+ * Closes new connections at once when too many are open. Idle connections, even those that never sent a
+ * request, are then closed too, to make room for the next clients. Connections whose request never ends have
+ * time limits of their own.
  *
  * @param server - not listening yet
  * @param options - how many, and who is told
@@ -62,7 +62,7 @@ export function capConnections(server: Server, options: ConnectionCapOptions): v
     timer = undefined
   }
 
-  // Not `server.maxConnections`, which counts for each listening socket by itself.
+  // `server.maxConnections` is not used, because it counts each listening socket separately.
   server.on('connection', (socket: Socket) => {
     open++
     socket.once('close', () => open--)

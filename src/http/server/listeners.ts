@@ -14,14 +14,14 @@ export interface ListenAddress {
 /** The sockets of one server. */
 export interface Listeners {
   readonly port: number
-  /** Takes no more connections; resolves when those it has taken have ended. */
+  /** Stops taking connections; resolves when the open ones have ended. */
   close(): Promise<void>
 }
 
 /**
- * Listens with several sockets on one port. Node takes one connection from each at every turn of the
- * event loop (libuv since 1.47): with a single one, turns of 20 ms let in 50 clients a second, while
- * health checks and revokes on new connections stand in the same queue.
+ * Listens with several sockets on one port. In each turn of the event loop, Node takes one connection from each
+ * socket (libuv since 1.47). With one socket and turns of 20 ms, only 50 clients a second would get in, and
+ * health checks and revokes on new connections would wait in the same queue.
  *
  * @param server - gets all connections
  * @param address - where
@@ -52,7 +52,7 @@ export async function openListeners(
   }
 }
 
-/** A port that sockets share is not refused to a second process: this asks for it alone first. */
+/** Opens the port alone first, which fails when another process has it: opening it shared would not fail. */
 async function reserve(address: ListenAddress): Promise<number> {
   const alone = await opening(createServer(), { ...address, reusePort: false })
   const { port } = alone.address() as AddressInfo
@@ -60,7 +60,7 @@ async function reserve(address: ListenAddress): Promise<number> {
   return port
 }
 
-/** As an HTTP server makes its own connections. */
+/** A listener that hands its connections to `server`, with the options that an HTTP server itself sets. */
 function feeding(server: HttpServer): Server {
   const options = { allowHalfOpen: true, noDelay: true }
   return createServer(options, (socket) => server.emit('connection', socket))

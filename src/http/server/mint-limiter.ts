@@ -1,39 +1,39 @@
 // Limits the mints under way in this process by how late its event loop is. The limit of one user's
 // mints is counted in mint/.
 
-/** An event loop this late is full: each mint passes it some five times. */
+/** An event loop that is this late, in milliseconds, is full: each mint goes through it about five times. */
 const TARGET_MS = 25
 /**
- * The delay must last this long, and be seen by two samples: a burst, or one collection of garbage, is no overload.
- * Until then mints begin for which all later ones wait.
+ * Milliseconds that the delay must last, over at least two samples, to count as overload: a burst, or one
+ * garbage collection, does not. Mints that begin meanwhile make all later ones wait.
  */
 const INTERVAL_MS = 120
 /**
- * The limit never falls below the number of connections to the ChatKit API. Below it, a loop that is
- * late for another reason, such as refusals, would have turns without a mint to work at.
+ * The limit never falls below the number of connections to the ChatKit API. Below it, a loop that is late for
+ * another reason, such as refusals, would have turns without a mint to work on.
  */
 const LEAST_LIMIT = 256
 /** In one step the limit falls to no less than this share, and grows by this factor. */
 const FALL = 0.3
 const GROWTH = 1.05
-/** No loop that is on time has as many mints under way: beyond this there is no limit. */
+/** A loop that is on time never has this many mints under way: a limit beyond it is no limit. */
 const UNLIMITED = 10_000
 
 /** A limit on mints under way; there is none until the event loop has been late. */
 export type MintLimiter = ReturnType<typeof createMintLimiter>
 
 /**
- * Refuses mints only while work waits, never because there is much of it: as in CoDel (RFC 8289 §3),
- * the sign is a delay that does not go away. The limit then falls in proportion to the delay. Each
- * sample that finds the loop on time raises it: by one while mints are refused, since the bulkhead of
- * the ChatKit API would refuse more of them later at ten times the cost; else by a twentieth, so that
- * the limit is gone some two seconds after an overload.
+ * Refuses mints only while work waits, never because many are under way. As in CoDel (RFC 8289 §3), the sign of
+ * overload is a delay that lasts. The limit then falls in proportion to the delay. Each sample that finds the
+ * loop on time raises it. While mints are refused it rises by one, because the bulkhead of the ChatKit API
+ * would refuse further mints later, at ten times the cost. Otherwise it rises by a twentieth, so that it is
+ * gone about two seconds after an overload.
  */
 export function createMintLimiter() {
   let underWay = 0
   let limit = Number.POSITIVE_INFINITY
   let lateSince: number | undefined
-  /** Since the last sample that found the loop on time. */
+  /** Whether a mint was refused since the last sample that found the loop on time. */
   let refused = false
 
   function tighten(lagMs: number): void {
@@ -78,11 +78,11 @@ export function createMintLimiter() {
   }
 }
 
-/** Time as the meter of the event loop's lag sees it. */
+/** The clock and the timer of the lag meter. */
 export interface Timing {
-  /** Milliseconds that only go forward. */
+  /** A clock that never goes back, in milliseconds. */
   readonly now: () => number
-  /** Runs something once, so many milliseconds later; returns a function that prevents it. */
+  /** Runs something once after that time; returns a function that cancels it. */
   readonly after: (milliseconds: number, run: () => void) => () => void
 }
 
@@ -97,8 +97,8 @@ const REAL: Timing = {
 }
 
 /**
- * Measures by how many milliseconds a timer comes late: a request waits as long before any code looks
- * at it. Costs nothing per request, and 50 timers a second.
+ * Measures how many milliseconds late a timer runs, because a request waits that long before any code sees it.
+ * It costs 50 timers a second, and nothing per request.
  *
  * @param sample - gets each measurement, and its time
  * @returns a function that stops the meter

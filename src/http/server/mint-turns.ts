@@ -1,20 +1,23 @@
-// Spreads the mints that begin over the turns of the event loop. A turn in which hundreds of them begin takes so
-// long that all others wait for its end: new connections, refusals, revokes.
+// Spreads the start of mints over turns of the event loop. If hundreds of mints began in one turn, new
+// connections, refusals and revokes would wait until it ends.
 
-/** Mints that begin in one turn: 5 to 10 ms of work until they are answered. */
+/** Mints that begin in one turn. Until they are answered, they cause 5 to 10 ms of work. */
 const PER_TURN = 16
-/** They never take so long themselves: the machine is busy with something else, and turns are few. */
+/**
+ * Mints alone never make a turn this long. After such a turn the machine is busy with something else and turns
+ * are rare, so more mints begin in each.
+ */
 const LONG_TURN_MS = 50
 const PER_LONG_TURN = 64
 
 export function createMintTurns() {
-  /** Begins a mint, and when it came. The first came first. */
+  /** The function that begins each waiting mint, with the time at which it came; the oldest is first. */
   const waiting = new Map<() => void, number>()
   let room = PER_TURN
   let isCounting = false
   let began = 0
 
-  /** From the first mint of a turn on, counts until the next one. */
+  /** Counts a mint that begins. The first one of a turn also schedules the next turn. */
   function count(): void {
     room--
     if (isCounting) return
@@ -35,7 +38,9 @@ export function createMintTurns() {
   }
 
   return {
-    /** @returns whether a mint may begin at once; it is counted, and else has to wait for `next` */
+    /**
+     * @returns whether a mint may begin at once; if so it is counted, if not it has to wait for `next`
+     */
     now(): boolean {
       if (room === 0 || waiting.size > 0) return false
       count()
@@ -47,7 +52,7 @@ export function createMintTurns() {
       waiting.set(resolve, performance.now())
       return promise
     },
-    /** Milliseconds for which the first of them has been waiting. */
+    /** Milliseconds that the oldest waiting mint has waited. */
     waitedMs(): number {
       const [since] = waiting.values()
       return since === undefined ? 0 : performance.now() - since

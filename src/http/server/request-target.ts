@@ -1,25 +1,25 @@
-// Judges a request before its path means anything: header sizes, Host, request target.
+// Checks a request before its path is looked at: size of the headers, Host, request target.
 import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '../../lib/errors.ts'
 
-/** A refusal from below the app. */
+/** A refusal made before the app sees the request. */
 export interface RawProblem {
   readonly code: ErrorCode
   /** For the log. */
   readonly reason: string
 }
 
-/** RFC 9110 §7.2, narrowed to what host names and addresses are made of. */
+/** RFC 9110 §7.2, narrowed to the characters of host names and addresses. */
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
 /** A segment that a URL parser would resolve away: the path judged must be the path served. */
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 
-/** The limit on header fields. Node's own count leaves out the four bytes around each one. */
+/** Most bytes of all header fields together. Node's own limit ignores the four bytes around each value. */
 export const MAX_HEADER_BYTES = 16 * 1024
 
 /**
- * Says the problem of a request before its path means anything: headers too long, no `Host` or several, a host that is
- * none, a target that is no path, a fragment, dot segments, backslashes.
+ * The problem of a request that is refused before its path is looked at: headers too long, no `Host` or
+ * several, a malformed host, a target that is not a path, a fragment, dot segments, backslashes.
  *
  * @param request - as Node's parser let it through
  */
@@ -35,7 +35,7 @@ export function requestTargetProblem(request: IncomingMessage): RawProblem | und
     return invalid('a Host that is no host')
   const target = request.url ?? ''
   if (!target.startsWith('/')) return invalid('a request target that is not a path')
-  // RFC 9112 §3.2.1: a target has no fragment; whoever cuts it off judges another path than we do.
+  // RFC 9112 §3.2.1: a target has no fragment. A proxy that cuts it off would judge another path than we serve.
   if (target.includes('#')) return invalid('a fragment in the request target')
   const path = target.split('?', 1)[0] ?? ''
   if (DOT_SEGMENT.test(path) || path.includes('\\')) return invalid('dot segments in the path')
@@ -55,8 +55,8 @@ export function parserError(error: NodeJS.ErrnoException): RawProblem {
 }
 
 /**
- * Number of headers of this name. Node and the adapter join or drop repeated ones; only the raw list
- * tells.
+ * Number of headers of this name. Node and the adapter join or drop repeated ones; only the raw list shows
+ * them.
  *
  * @param raw - names and values in turn, as `rawHeaders` of a Node request
  * @param name - in lower case
@@ -73,7 +73,7 @@ function invalid(reason: string): RawProblem {
   return { code: 'invalid_request', reason }
 }
 
-/** On the wire: `name: value`, and the line end. */
+/** Bytes on the wire: `name: value`, and the line end. */
 function headerBytes(raw: readonly string[]): number {
   let bytes = 0
   for (let at = 0; at < raw.length; at += 2) {

@@ -19,12 +19,12 @@ import type { Shedding } from './shedding.ts'
 
 /** A server that listens. */
 export interface Listening {
-  /** With the port it got, when it was asked for any. */
+  /** Contains the port in use, also when port 0 was asked for. */
   readonly url: string
   /**
    * Stops taking connections, closes idle ones, and waits until what is in flight is answered.
    *
-   * @param graceMs - after which connections are cut
+   * @param graceMs - milliseconds after which open connections are cut
    */
   stop(graceMs: number): Promise<void>
 }
@@ -32,7 +32,7 @@ export interface Listening {
 interface ServerBounds {
   /** Connections at a time; {@link mostConnections} when absent. */
   readonly maxConnections?: number
-  /** Milliseconds for a body to arrive, where a call allows for more than usual. */
+  /** Milliseconds for the slowest body to arrive, if a call allows more than the usual time. */
   readonly slowestBodyMs?: number | undefined
 }
 
@@ -43,7 +43,7 @@ export interface ListenOptions {
   /** 0 = any free one. */
   readonly port: number
   readonly log: Log
-  /** Refuses mints that are too many; when absent, none. */
+  /** Refuses mints beyond what this process can do; when absent, no mint is refused. */
   readonly shedding?: Pick<Shedding, 'around'> | undefined
   readonly bounds?: ServerBounds
   /** Number of sockets that listen side by side; 1 when absent. */
@@ -75,8 +75,8 @@ export function limitsFor(slowestBodyMs = 0) {
 }
 
 /**
- * Connections that may wait to be accepted, as far as the system allows. With Node's 511 a herd of
- * clients loses its first packets, and those clients wait 1, 3 and 7 s before they try again.
+ * Connections that may wait to be accepted, as far as the system allows. With Node's 511, many clients at once
+ * would lose their first packets, and wait 1, 3 and 7 s before they try again.
  */
 const WAITING_CONNECTIONS = 4096
 
@@ -93,7 +93,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   const { bounds = {}, log, onTurnedAway } = options
   const { maxConnections = mostConnections(), slowestBodyMs } = bounds
   const server = createServer(limitsFor(slowestBodyMs))
-  // Headers are bounded by size alone: beyond Node's default of 2000 it drops them silently.
+  // Headers are bounded by size alone. By default Node would silently drop those beyond 2000.
   server.maxHeadersCount = 0
   attach(server, options)
   capConnections(server, { maxConnections, log, onTurnedAway })
@@ -111,7 +111,7 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
   const answer = getRequestListener(app.fetch, {
     // Stands in the URL of an HTTP/1.0 request without Host; nothing reads it.
     hostname: 'localhost',
-    // The adapter's own errors: a target that it cannot make a URL of.
+    // Errors of the adapter itself, such as a target from which it cannot make a URL.
     errorHandler: (error) => {
       const known = error instanceof RequestError
       if (!known) log.error({ err: error }, 'failed outside the app')
@@ -153,10 +153,10 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
 type Take = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
- * Serves all requests of one turn of the event loop together, when it has read all there is. Answered
- * at once, clients that are refused and do not wait would ask again within the turn. It would go on for
- * seconds (libuv polls again while there is much to read) while timers, other connections and mints
- * under way stand still.
+ * Collects the requests that one turn of the event loop reads, and serves them together after it. If they were
+ * answered at once, refused clients that do not wait would ask again within the same turn. Since libuv polls
+ * again while there is much to read, that turn could last for seconds, in which timers, other connections and
+ * mints under way stand still.
  */
 function inNextCheck(take: Take): Take {
   let arrived: [IncomingMessage, ServerResponse][] = []
@@ -170,7 +170,7 @@ function inNextCheck(take: Take): Take {
   }
 }
 
-/** Whether the request at hand has its answer, or part of it, on the wire. */
+/** Whether the current request's answer, or part of it, is on the wire. */
 function hasBegun(response: ServerResponse | undefined): boolean {
   if (response?.headersSent !== true) return false
   return !response.writableFinished || !response.req.complete

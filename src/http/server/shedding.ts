@@ -1,4 +1,5 @@
-// Answers mints that are too many below the app, before any costs arise. Everything else is served always.
+// Refuses mints beyond what this process can do, before the app sees them and before they cost much. Every
+// other request is always served.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
@@ -12,10 +13,10 @@ import { createMintTurns } from './mint-turns.ts'
 /** Answers a request; resolves when it has. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>
 
-/** Keeps mints back that are too many for this process. */
+/** Refuses or delays mints beyond what this process can do. */
 export type Shedding = ReturnType<typeof startShedding>
 
-/** Parts of the shedding, and how its refusals look and are reported. */
+/** The measurements that decide, and the parts with which refusals are answered and reported. */
 interface SheddingOptions {
   readonly mintLimiter: MintLimiter
   /** Milliseconds that the oldest call of the store has waited for its answer. */
@@ -26,17 +27,20 @@ interface SheddingOptions {
   readonly draining: AbortSignal
   /** Gets the number of refusals since its last call, at most once a second. */
   readonly onRefused: (count: number) => void
-  /** 0..1. */
+  /** From 0 to 1; spreads the `Retry-After` of refusals. */
   readonly random?: () => number
   readonly timing?: Timing
 }
 
 const MINT = '/v1/sessions'
-/** A mint asks the store twice and passes the loop some five times: a wait there costs it less. */
+/**
+ * A mint asks the store twice and goes through the loop about five times, so a wait of the store counts for
+ * less.
+ */
 const STORE_SHARE = 2 / 5
 /** All refusals of a second share one line in the log: a line each would cost more than a refusal. */
 const REPORT_MS = 1000
-/** Where more than this is left of the body, it is not read and the connection closes. */
+/** A body longer than this is not read: the connection closes instead. */
 const MOST_DISCARDED_BYTES = 16 * 1024
 
 /**
@@ -54,7 +58,7 @@ export function startShedding(options: SheddingOptions) {
     refusals.passOn(lagMs, nowMs)
   }, options.timing)
   return {
-    /** Serves all requests alike but `POST /v1/sessions`, which is refused while there is no room. */
+    /** Serves every request, except `POST /v1/sessions` while the limiter has no room for it. */
     around(serve: Serve): Serve {
       return (request, response) => {
         if (!isMint(request)) return serve(request, response)
@@ -63,7 +67,7 @@ export function startShedding(options: SheddingOptions) {
           const begun = turns.next().then(() => serve(request, response))
           return begun.finally(mintLimiter.leave)
         }
-        // The app says 403 to a page of another origin, whatever else is the matter.
+        // A page of an origin that is not allowed always gets the app's 403, never this refusal.
         const { origin } = request.headers
         if (origin !== undefined && !isAppOrigin(origin, origins)) return serve(request, response)
         refusals.add(refuse(request, response, options))
@@ -90,7 +94,7 @@ function isMint({ method, url = '' }: IncomingMessage): boolean {
   }
 }
 
-/** Returns the request's id. */
+/** Writes the refusal and returns the request's id. */
 function refuse(
   request: IncomingMessage,
   response: ServerResponse,

@@ -1,15 +1,16 @@
-// Finds ChatKit servers that nobody listens at, so that a start says so and not only the first chat.
+// Finds self-hosted ChatKit servers that accept no connection, so that the start warns and not only the first
+// chat fails.
 
 import type { SelfHostedWorkflow, WorkflowSettings } from '../../config/settings.ts'
 import { accepts, type ProxyFor } from '../../lib/connections.ts'
 import type { Log } from '../../lib/log.ts'
 
-/** How long a server on another machine may take to let a connection in, in milliseconds. */
+/** Milliseconds that a server on another machine may take to accept a connection. */
 const WAIT_MS = 3000
 
 /**
- * The self-hosted workflows whose servers let no connection in. Servers behind a proxy are not asked: only the proxy
- * could be.
+ * The self-hosted workflows whose servers accept no connection. Servers behind a proxy are left out: a
+ * connection would only show that the proxy is there.
  */
 export async function silentServers(
   workflows: readonly WorkflowSettings[],
@@ -19,18 +20,18 @@ export async function silentServers(
   const found = await Promise.all(
     selfHosted.map(async (workflow) => {
       const url = new URL(workflow.server)
-      return proxyFor(url) !== undefined || (await isHeard(url)) ? [] : [workflow]
+      return proxyFor(url) !== undefined || (await isReachable(url)) ? [] : [workflow]
     }),
   )
   return found.flat()
 }
 
-function isHeard({ hostname, port, protocol }: URL): Promise<boolean> {
+function isReachable({ hostname, port, protocol }: URL): Promise<boolean> {
   const usual = protocol === 'https:' ? 443 : 80
   return accepts(hostname.replace(/^\[|\]$/g, ''), Number(port) || usual, WAIT_MS)
 }
 
-/** Says it once. A server may start after this service, so it is no reason to end. */
+/** Logs one warning for each. A server may start after this service, so this is no reason to stop. */
 export async function warnOfSilentServers(
   workflows: readonly WorkflowSettings[],
   proxyFor: ProxyFor,

@@ -1,4 +1,4 @@
-// Reads from the metrics what this process counted of mints and of calls of the ChatKit API.
+// Reads this process's counts of mints and of calls of the ChatKit API from its metrics.
 
 import type { Registry } from 'prom-client'
 import type { Counted } from '../../registry/interval-figures.ts'
@@ -6,7 +6,7 @@ import type { Counted } from '../../registry/interval-figures.ts'
 const MINT_ROUTE = '/v1/sessions'
 
 /**
- * Reads from the metrics what was counted since the start.
+ * The counts since the start of the process.
  *
  * @param registry - with the requests' counter and the upstream's histogram
  */
@@ -23,7 +23,7 @@ export async function readCounted(registry: Registry): Promise<Omit<Counted, 'ac
   return { mints, refusals, upstream: await readUpstream(registry) }
 }
 
-/** The metric's buckets are cumulative. */
+/** Turns the metric's cumulative buckets into counts for each bucket. */
 async function readUpstream(registry: Registry): Promise<Counted['upstream']> {
   const upstream = await registry.getSingleMetric('chatkit_mint_upstream_seconds')?.get()
   const buckets = new Map<number, number>()

@@ -17,14 +17,14 @@ export const LABELS = {
 
 type Label = keyof typeof LABELS
 
-/** As prom-client takes them. */
+/** A metric in prom-client's own form. */
 interface Definition<L extends Label> {
   readonly name: `chatkit_mint_${string}`
   readonly help: string
   readonly labelNames?: readonly L[]
 }
 
-/** Keeps the names of the labels in the type. */
+/** Keeps the label names in the type, so that a wrong label does not compile. */
 function define<const L extends Label = never>(definition: Definition<L>): Definition<L> {
   return definition
 }
@@ -47,12 +47,12 @@ export const DEFINITIONS = {
   }),
   foreign: define({
     name: 'chatkit_mint_foreign_threads_total',
-    help: "Threads (and items) on an upstream's lists that were not of the user (or thread) asked for.",
+    help: "Threads (or items) in an upstream's lists that belonged to another user (or thread) than asked for.",
     labelNames: ['source', 'what'],
   }),
   missing: define({
     name: 'chatkit_mint_missing_threads_total',
-    help: 'Threads that a self-hosted server could not show, and that a list was without.',
+    help: 'Threads left out of a list because a self-hosted server could not show them.',
   }),
   turnedAway: define({
     name: 'chatkit_mint_connections_turned_away_total',
@@ -72,12 +72,12 @@ export const DEFINITIONS = {
   }),
   keySetAge: define({
     name: 'chatkit_mint_key_set_age_seconds',
-    help: "Since an issuer's keys were last fetched; absent while there are none.",
+    help: "Time since an issuer's keys were last fetched; absent while there are none.",
     labelNames: ['issuer'],
   }),
   breakerOpen: define({
     name: 'chatkit_mint_breaker_open',
-    help: '1 while calls of the ChatKit API are refused without being sent, or probed.',
+    help: '1 while calls of the ChatKit API are refused unsent, or one of them is sent as a probe.',
     labelNames: ['key', 'breaker'],
   }),
 } as const
@@ -86,10 +86,10 @@ export const DEFINITIONS = {
 export const TELLS: Readonly<Record<keyof typeof DEFINITIONS, string>> = {
   requests:
     'Who is refused, and why: its rate by `code`. Mints are `route="/v1/sessions"`, `method="POST"`.',
-  latency: 'Whether users wait. Beside the upstream’s time it says on which side.',
+  latency: 'Whether users wait. Compared with the upstream’s time, it shows on which side.',
   upstream: 'Whether OpenAI, or your own server, is slow or fails.',
   foreign:
-    'More than 0 is a fault of the upstream: it showed one user what is another’s. It was dropped; look at once.',
+    'More than 0 is a fault of the upstream: it showed one user a thread or item of another. The service dropped it; look into it at once.',
   missing: 'More than 0: the server has lost threads, or fails for some of them.',
   turnedAway: 'More than 0: a flood, or a limit on open files that is too low.',
   activeSessions: 'How many chats can go on now; in the store, so equal on every instance.',
@@ -97,7 +97,7 @@ export const TELLS: Readonly<Record<keyof typeof DEFINITIONS, string>> = {
     'More than 0 for minutes: revokes do not reach OpenAI. In the store, so equal on every instance.',
   mintsUnderWay: 'Load of this instance.',
   keySetAge:
-    'More than an hour: the identity provider’s keys cannot be fetched, and known ones serve on.',
+    'More than an hour: the identity provider’s keys cannot be fetched, and the known ones are still used.',
   breakerOpen:
     '1: the upstream fails so often that calls are not sent. It is probed after 2 seconds.',
 }

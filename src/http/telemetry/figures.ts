@@ -1,5 +1,5 @@
 // Figures of all instances over the last hour and the last day, for the console's pages. Each instance writes
-// what it counted to the store once a minute.
+// its counts to the store once a minute.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import type { Counted, IntervalFigures } from '../../registry/interval-figures.ts'
@@ -26,7 +26,7 @@ export interface SeenInstance {
   readonly id: string
   /** Unix seconds: the end of the latest minute that it wrote. */
   readonly lastWrote: number
-  /** Whether it is the process that answers. */
+  /** Whether it is this process. */
   readonly self: boolean
 }
 
@@ -56,17 +56,17 @@ export type Figures = ReturnType<typeof createFigures>
 export type ConsoleFigures = Omit<Figures, 'start' | 'stop'>
 
 const MINUTE = 60
-/** An interval is shown so many seconds after its end: by then all instances have written. */
+/** Seconds between the end of an interval and its first showing: by then all instances have written. */
 const SETTLED_SECONDS = 5
 const NOTHING: Counted = { mints: 0, refusals: {}, upstream: [], activeSessions: undefined }
 
 /**
- * Writes the figures of this instance and reads those of all. A minute that the store did not take is not
- * written again: without other instances it is a gap.
+ * Writes the figures of this instance and reads those of all. A minute that the store did not accept is not
+ * written again; if no other instance wrote it, it is a gap.
  *
  * @param snapshot - what this process counted since its start
  * @param instance - `ins_…`
- * @param breakers - where calls of the ChatKit API go, and whether each refuses calls now
+ * @param breakers - the lanes of calls of the ChatKit API, and whether each refuses calls now
  */
 export function createFigures({
   snapshot,
@@ -112,14 +112,17 @@ export function createFigures({
   }
 
   return {
-    /** The intervals that have ended, oldest first; an interval in which no instance wrote is not there. */
+    /** The intervals that have ended, oldest first; an interval in which no instance wrote is left out. */
     async samples(range: FiguresRange = 'hour'): Promise<readonly FiguresSample[]> {
       const { seconds, most } = RANGES[range]
       const until = beginOf(unixSeconds(now) - SETTLED_SECONDS, seconds)
       const query = { seconds, from: until - seconds * most, until }
       return (await registry.readFigures(query)).map((one) => sampleOf(one, seconds))
     },
-    /** The last minutes; of the running one only the counts of this instance, which come last. */
+    /**
+     * The last minutes, oldest first. The last one is the running minute, with the counts of this instance
+     * alone.
+     */
     async recent(minutes: number) {
       const until = minuteNow() + MINUTE
       const query = { seconds: MINUTE, from: until - minutes * MINUTE, until } as const
@@ -130,11 +133,11 @@ export function createFigures({
         instances: instancesOf(found, { self: instance, now: unixSeconds(now) }),
       }
     },
-    /** Sum of all instances; undefined while the store does not say. */
+    /** Live sessions of all instances; undefined while the store does not answer. */
     activeSessions: async () => (await snapshot()).activeSessions,
     upstreams: breakers,
     start: schedule,
-    /** Writes the minute that had begun. */
+    /** Writes the running minute, and stops. */
     async stop(): Promise<void> {
       stopped = true
       clearTimeout(timer)
@@ -172,7 +175,7 @@ function between(last: Counted, current: Counted): Counted {
   return {
     mints: current.mints - last.mints,
     refusals: Object.fromEntries(refusals),
-    // Otherwise with its empty buckets: each is the lower bound of the next.
+    // Empty buckets are kept, because the bound of each is the lower bound of the next.
     upstream: callsOf(upstream) === 0 ? [] : upstream,
     activeSessions: current.activeSessions,
   }
@@ -199,8 +202,8 @@ function callsOf(buckets: Counted['upstream']): number {
 }
 
 /**
- * A quantile, linear within a bucket as Prometheus' `histogram_quantile` has it; in the last, open one its
- * lower bound.
+ * A quantile, linear within a bucket as Prometheus' `histogram_quantile` has it; in the open last bucket, that
+ * bucket's lower bound.
  */
 function quantile(buckets: Counted['upstream'], share: number): number | null {
   const rank = share * callsOf(buckets)

@@ -1,5 +1,5 @@
-// Tells metrics and log when an upstream shows one user what is another's, or cannot show a thread: somebody
-// has to look at such a fault.
+// Counts and logs when an upstream shows one user something of another's, or cannot show a thread. Somebody has
+// to look into such a fault.
 import type { Log } from '../../lib/log.ts'
 import type { Foreign } from '../../threads/source-reader.ts'
 import type { Metrics } from './metrics.ts'

@@ -7,7 +7,7 @@ import { readCounted } from './counted.ts'
 import { DEFINITIONS } from './definitions.ts'
 import type { UpstreamLane } from './figures.ts'
 
-/** Values that are asked for when Prometheus asks. */
+/** Values that are read at each scrape. */
 export interface MetricSources {
   /** Live sessions and waiting cancels. */
   readonly figures: () => Promise<{ activeSessions: number; outboxLength: number }>
@@ -19,7 +19,7 @@ export interface MetricSources {
   readonly mintsUnderWay: () => number
 }
 
-/** Something an upstream showed to a user or of a thread that it is not of. */
+/** Entries of a list that belong to another user or thread, or that could not be shown. */
 export interface ForeignSeen {
   readonly source: 'hosted' | 'self_hosted'
   readonly what: 'thread' | 'item' | 'missing'
@@ -30,11 +30,11 @@ export interface ForeignSeen {
 export interface Metrics {
   /** Counts one answer. */
   seen(answer: AnswerSeen): void
-  /** Counts what was dropped from a list. */
+  /** Counts entries that were dropped from a list. */
   foreignSeen(foreign: ForeignSeen): void
-  /** Counts mints that were refused before the app saw them, as answers without a time. */
+  /** Counts mints that were refused before the app saw them; they have no latency. */
   mintsRefused(count: number): void
-  /** Counts connections that were one too many. */
+  /** Counts connections that were closed because too many were open. */
   turnedAway(count: number): void
   /** `GET /metrics`, for a listener of its own that the public cannot reach. */
   readonly app: Hono
@@ -47,9 +47,7 @@ const REFUSED_MINT = { method: 'POST', route: '/v1/sessions', status: 503, code:
 
 const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 4, 8]
 
-/**
- * @param sources - what is asked for at each scrape; a source that fails leaves its metric out
- */
+/** @param sources - read at each scrape; a source that fails leaves its metric out */
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -113,10 +111,10 @@ export function createMetrics(sources: MetricSources): Metrics {
   }
 }
 
-/** Node's parser knows some thirty methods; all others share one label. */
+/** Methods with a label of their own. Node's parser knows about thirty; the others share one label. */
 const SERVED_METHODS = new Set(['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'])
 
-/** Counting sessions takes the store some milliseconds, and both gauges are asked at each scrape. */
+/** Milliseconds for which the store's figures are kept: counting is work, and each scrape needs them twice. */
 const FIGURES_FOR_MS = 10_000
 
 function rememberFigures(figures: MetricSources['figures']): MetricSources['figures'] {

@@ -1,13 +1,13 @@
-// Exports OpenTelemetry spans of answered requests, when it is asked for.
+// Exports OpenTelemetry spans of answered requests, where tracing is configured.
 import type { Attributes, Context, Link, SpanOptions, Tracer } from '@opentelemetry/api'
 import type { Log } from '../../lib/log.ts'
 import type { AnswerSeen } from '../request-frame.ts'
 
 /** OpenTelemetry spans of answered requests. */
 export interface Tracing {
-  /** One span for the request, and one below it for its call of the ChatKit API. */
+  /** Writes one span for the request, and one below it for its call of the ChatKit API. */
   seen(answer: AnswerSeen): void
-  /** Exports what waits, for {@link STOP_MS} at most. Never throws. */
+  /** Exports the spans that wait, for {@link STOP_MS} at most. Never throws. */
   stop(): Promise<void>
 }
 
@@ -28,7 +28,7 @@ export async function startTracing(serviceName: string, log: Log): Promise<Traci
       import('@opentelemetry/api'),
       import('@opentelemetry/sdk-node'),
     ])
-    // No instrumentation: what they patch is on the path of every mint.
+    // No instrumentations: they would patch code on the path of every mint.
     const sdk = new NodeSDK({ serviceName, instrumentations: [] })
     sdk.start()
     log.info('traces are exported with OpenTelemetry')
@@ -39,7 +39,7 @@ export async function startTracing(serviceName: string, log: Log): Promise<Traci
   } catch (error) {
     log.error(
       { err: error },
-      'OTEL_* variables ask for traces, and there are none: npm install @opentelemetry/api @opentelemetry/sdk-node',
+      'OTEL_* variables ask for traces, but the packages are missing: npm install @opentelemetry/api @opentelemetry/sdk-node',
     )
     return undefined
   }
@@ -52,9 +52,9 @@ type SpanApi = Pick<typeof import('@opentelemetry/api'), 'trace' | 'ROOT_CONTEXT
 }
 
 /**
- * Spans are written when the answer is known, with the times that it took: a request that is not
- * traced pays nothing, and no context has to follow it. Attributes are those of the HTTP semantic
- * conventions; none holds a user, a token or a path, which can hold users.
+ * Spans are written when the answer is known, with its start and end: a request that is not traced pays
+ * nothing, and no context has to follow it. Attributes are those of the HTTP semantic conventions; none holds a
+ * user, a token or a path, which can hold users.
  *
  * @param api - `@opentelemetry/api`
  */
@@ -95,7 +95,7 @@ interface SpanScene {
   readonly end: number
 }
 
-/** The call's own start is not known; it ended before the answer did. */
+/** The call's own start is not known, so its span ends with the request's. */
 function addUpstream({ trace }: AnswerSeen, { api, tracer, parent, end }: SpanScene): void {
   const call = trace.upstream
   if (call === undefined) return
@@ -117,8 +117,8 @@ function addUpstream({ trace }: AnswerSeen, { api, tracer, parent, end }: SpanSc
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/
 
 /**
- * The caller's trace is linked, not continued: whoever can reach us could otherwise decide what is
- * sampled, and write into traces of others (W3C Trace Context §7.1, restarting at a trust boundary).
+ * The caller's trace is linked, not continued: otherwise anybody who can reach us could decide which requests
+ * are sampled, and write into other people's traces (W3C Trace Context §7.1, restarting at a trust boundary).
  */
 function linksOf(traceparent: string | undefined): Link[] {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent ?? '') ?? []

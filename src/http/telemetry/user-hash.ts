@@ -6,21 +6,21 @@ import { createUserHash } from '../../lib/hash.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Registry } from '../../registry/port.ts'
 
-/** The start waits so long for the store; then the key is asked for beside the work. */
+/** Milliseconds that the start waits for the store. After that, the key is requested in the background. */
 const START_WAITS_MS = 1_000
 const AGAIN_MS = 50
 
 /**
- * Hashes a user for the log; undefined while the store has not answered since the start. A key for
- * the meantime would give hashes that stand in no other line.
+ * Hashes a user for the log; undefined while the store has not answered since the start. A temporary key would
+ * give hashes that match no other line.
  */
 export type HashUser = (user: string) => string | undefined
 
 /**
- * Resolves when the key is there, or after {@link START_WAITS_MS} without it: a store that is away at the
- * start does not keep the service down.
+ * Resolves when the key is there, or after {@link START_WAITS_MS} without it: a store that is down must not
+ * keep the service from starting.
  *
- * @param ended - nobody wants the key any more
+ * @param ended - aborted when the service stops
  */
 export async function startUserHash({
   registry,

@@ -11,7 +11,7 @@ import {
 } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
-// Every admin endpoint, by its route's pattern, with a call of it.
+// Every admin endpoint, by the pattern of its route, with one call each.
 const CALLS = [
   ['/v1/admin/sessions', 'GET /sessions'],
   ['/v1/admin/sessions/:id', 'GET /sessions/cksess_1'],

@@ -17,7 +17,7 @@ import { expectProblem } from '../../support/problem-answer.ts'
 import { describeEachStore } from '../../support/registry/each-store.ts'
 import { API_KEY, ISSUER, tokenFor } from '../../support/running-service.ts'
 
-/** Where an entry stands in its chain. */
+/** The fields of an entry that link it into its chain. */
 interface Place {
   readonly seq: number
   readonly prev: string | null
@@ -70,7 +70,7 @@ describeEachStore('the audit log, %s', CONFIG, (running) => {
     expect(rest.length).toBeGreaterThan(2)
   })
 
-  test('keeps the chain through an erase, and says nothing of the user any more', async () => {
+  test('keeps the chain through an erase, and then names the user nowhere', async () => {
     await revoke(running, 'goes-away', { reason: 'goes-away left' })
     const query = 'GET /audit?actor=https%3A%2F%2Fissuer.test%7Cada&action=revoke&limit=1'
     const [before] = (await page(query)).data

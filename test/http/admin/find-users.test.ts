@@ -53,13 +53,13 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
     expect(await found('lice')).toEqual([])
   })
 
-  test('% and _ in q are themselves', async () => {
+  test('% and _ in q are literal', async () => {
     expect(await found('al%')).toEqual(['al%ce'])
     expect(await found('al_')).toEqual(['al_ce'])
     expect(await found('%')).toEqual([])
   })
 
-  test('marks of the writing direction, emoji and +, space in q are themselves', async () => {
+  test('marks of the writing direction, emoji, + and space in q are literal', async () => {
     expect(await found('שלו')).toEqual(['שלום'])
     expect(await found('\u200Fשלום')).toEqual([])
     expect(await found('\u202Ealice')).toEqual([])
@@ -68,7 +68,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
     expect(await found(' ')).toEqual([])
   })
 
-  test('an empty q is as none', async () => {
+  test('an empty q counts as absent', async () => {
     expect(await list('q=')).toEqual(await list())
   })
 
@@ -84,7 +84,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
     expect(await list('limit=0')).toMatchObject({ data: [], has_more: true })
   })
 
-  test('a block shows at its user', async () => {
+  test('a blocked user is shown with the end of the block', async () => {
     const { blocked_until } = await revoke(running, 'bob', { block_seconds: 60 })
     expect(blocked_until).toEqual(expect.any(Number))
     expect((await list('q=bob')).data).toMatchObject([{ live_sessions: 0, blocked_until }])
@@ -100,7 +100,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
     expect(JSON.stringify(entries)).not.toContain('someone-secret')
   })
 
-  test('512 characters are looked for, also emoji', async () => {
+  test('a q of 512 characters is accepted, also of emoji', async () => {
     expect(await found('😀'.repeat(512))).toEqual([])
     expect(await found('x'.repeat(512))).toEqual([])
   })

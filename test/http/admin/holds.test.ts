@@ -15,7 +15,7 @@ import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { describeEachStore, eachStore } from '../../support/registry/each-store.ts'
 import { DEFAULT_CONFIG, ISSUER, startService, tokenFor } from '../../support/running-service.ts'
 
-// What "revoke" is for: whatever the widget does meanwhile, it ends up without a secret that works.
+// The promise of a revoke: whatever the widget does meanwhile, it ends up without a secret that works.
 
 const stores = eachStore()
 
@@ -26,7 +26,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
   const upstreamOf = (user: string) =>
     running.upstream.sessions().filter((session) => session.user === user)
 
-  /** Begins a mint, and does something while the upstream has made the session but not said so. */
+  /** Begins a mint, and runs `meanwhile` when the upstream has made the session but not answered yet. */
   async function mintMeanwhile(user: string, act: () => Promise<unknown>): Promise<Response> {
     running.upstream.setFaults({ latency_ms: 400, times: 1 })
     const response = running.mint(tokenFor(user))
@@ -124,7 +124,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
         'user_blocked',
       )
       expect(creates()).toEqual([])
-      // Once more is no new deed: the session is still named as long as it is unconfirmed.
+      // A repeated revoke still names the session as long as it is unconfirmed.
       const again = await revoke(running, 'unconfirmed')
       expect(again).toMatchObject({ cancelled: [], cancelling: [session?.id] })
       const before = cancels().length
@@ -167,7 +167,7 @@ test('a blocked widget that asks every 100 ms for 10 s gets 403 each time, and t
   await Promise.all(stores.map(([, env]) => insist(env)))
 })
 
-test('a user made from other claims is revoked by subject once there were sessions, and is 404 before', async () => {
+test('a user mapped from other claims is revoked by subject once there was a session, and is 404 before', async () => {
   const config = `${DEFAULT_CONFIG.replace('user: claims.sub', 'user: claims.email')}\n${ADMINS}\n`
   const running = await startService({ config })
   const body = { issuer: ISSUER, subject: 'alice', block_seconds: 60 }

@@ -12,7 +12,7 @@ import { type Running, startService, tokenFor } from '../../support/running-serv
 import { scratchFolder } from '../../support/scratch-folder.ts'
 import { forEachTest } from '../../support/started.ts'
 
-/** More than one page of a list, and at 400 ms a cancel more than a revoke waits for. */
+/** More than one page of a list. At 400 ms a cancel, they take longer than a revoke waits. */
 const MANY = 2000
 const folder = scratchFolder()
 const seeded = join(folder, 'seeded.db')
@@ -28,7 +28,7 @@ beforeAll(async () => {
 describe('a user of 2,000 live sessions', () => {
   let registry: Registry
   let running: Running
-  /** What the upstream has seen of cancels. */
+  /** The cancels that the upstream has seen. */
   let seen: { underWay: number; most: number; byId: Map<string, number> }
 
   const upstream = forEachTest(() => startWatchedUpstream())
@@ -47,7 +47,7 @@ describe('a user of 2,000 live sessions', () => {
     await running.close()
   })
 
-  /** Answers cancels after `ms` with `status`; 404 is how a session goes that nobody knows. */
+  /** Answers cancels after `ms` with `status`; 404 counts as cancelled. */
   function answerCancels(status: number, ms: number): void {
     upstream.instead = async (request) => {
       const id = /sessions\/([^/]+)\/cancel$/.exec(request.url)?.[1]
@@ -90,7 +90,7 @@ describe('a user of 2,000 live sessions', () => {
     await expect
       .poll(() => registry.figures(now()), { timeout: 15_000, interval: 100 })
       .toEqual({ activeSessions: 0, outboxLength: 0 })
-    // Each once: the outbox leaves alone what the revoke still has before it.
+    // Each once: the outbox does not cancel sessions that the revoke is still going to cancel.
     expect(seen.byId.size).toBe(MANY)
     expect(Math.max(...seen.byId.values())).toBe(1)
   })

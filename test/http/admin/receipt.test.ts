@@ -103,7 +103,7 @@ describe('a receipt', () => {
     expect(await receiptOf('carol')).toMatchObject({ sessions: [{ by: `${ISSUER}|carol` }] })
   })
 
-  test('leaves out what had ended before, and says so', async () => {
+  test('leaves out sessions that had ended before `since`, and names that time', async () => {
     await secretOf(running, 'dave')
     await revoke(running, 'dave')
     await secretOf(running, 'dave')
@@ -119,7 +119,7 @@ describe('a receipt', () => {
     expect(from).toBeLessThanOrEqual(now())
   })
 
-  test('of a user who was never here is empty, and signed', async () => {
+  test('of a user never seen is empty, and signed', async () => {
     const empty = { user: 'nobody', sessions: [], generation: 0, truncated: false }
     expect(await receiptOf('nobody')).toMatchObject(empty)
   })

@@ -16,8 +16,8 @@ import { createFaultyRegistry } from '../../support/registry/faulty-registry.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
 import { forEachTest } from '../../support/started.ts'
 
-// A store that is down, slow, or loses its answers: a clear code, nothing half done, and never a 200
-// for what is not durable.
+// With a store that is down, slow, or loses its answers, a call gets a clear code, leaves nothing half done,
+// and never answers 200 before its effect is durable.
 
 let secret: string
 let id: string
@@ -74,7 +74,7 @@ describe('while the store is down', () => {
     const bad = await callAdmin(running, 'GET /sessions', { token: 'a.b.c' })
     expectProblem(bad, 401, 'invalid_token')
     registry.failing.clear()
-    // What was noted meanwhile is in the trail once the store is back.
+    // Entries noted meanwhile are in the audit once the store is back.
     await expect.poll(async () => (await auditOf(running, '&action=admin_attempt')).length).toBe(1)
   })
 })
@@ -86,7 +86,7 @@ describe('a revoke answers 200 only when it is durable', () => {
     const answer = await callAdmin(running, 'POST /users/alice/revoke', { body })
     expectProblem(answer, 503, 'store_unavailable')
     registry.failing.clear()
-    // Repeated, it is done, and says so.
+    // When it is repeated, it succeeds and says so.
     const again = await revoke(running, 'alice', body)
     expect(again.blocked_until).not.toBeNull()
     expect(upstreamStatus(running, secret)).toBe('cancelled')

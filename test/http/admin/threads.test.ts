@@ -49,7 +49,7 @@ describe('an admin', () => {
     expect([ids(first), first.has_more]).toEqual([[three], true])
     const rest = await list(`?user=bob&limit=1&after=${first.last_id}`)
     expect([ids(rest), rest.has_more]).toEqual([[two], false])
-    // A cursor is good for the list that it is of.
+    // A cursor works only for the list that it comes from.
     for (const query of ['?user=alice&', '?', '?user=bob&order=asc&', '?user=bob&workflow=desk&']) {
       const answer = await adminCall(`GET /threads${query}after=${first.last_id}`)
       expectProblem(answer, 400, 'invalid_request')

@@ -49,7 +49,7 @@ async function blocksOf(user: string) {
   return data.filter((block) => block.user === user)
 }
 
-/** What an export still finds, but for itself and the proof of the erase. */
+/** The lines that an export still finds, without its own entries and the proof of the erase. */
 async function leftOf(user: string): Promise<readonly unknown[]> {
   const lines = await exportOf(scene.running, user)
   return lines.filter(({ type, audit }) => {
@@ -84,7 +84,7 @@ describe('an erase', () => {
       sessions: { cancelled: 2, cancelling: [] },
       threads_deleted: 230,
       attachments_deleted: 0,
-      // Two sessions, and two mints in the trail.
+      // Two sessions, and two mints in the audit.
       records_erased: 4,
       failed: 0,
       failures: [],

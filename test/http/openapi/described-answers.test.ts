@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { type AnswerOnTheWire, hearAnswers } from '../../support/answers-on-the-wire.ts'
 import { undescribed } from '../../support/described-answers.ts'
 
-// What holds every other HTTP test to the API description must itself be able to fail.
+// The check that holds every other HTTP test to the API description must itself be able to fail.
 
 const SECRET: AnswerOnTheWire = {
   method: 'POST',
@@ -21,7 +21,7 @@ function problem(code: string, status: number): AnswerOnTheWire {
   return { ...SECRET, status, headers, body: JSON.stringify(body) }
 }
 
-test('lets pass what is described', () => {
+test('lets described answers pass', () => {
   expect(undescribed(SECRET)).toBeUndefined()
   expect(undescribed(problem('user_blocked', 403))).toBeUndefined()
   expect(undescribed({ ...problem('not_found', 404), target: '/nowhere' })).toBeUndefined()
@@ -56,7 +56,7 @@ test('finds members that a loose schema leaves out', () => {
   expect(undescribed({ ...answer, body: '{"status":"live","version":1}' })).toMatch(/not described/)
 })
 
-test('hears what a server answers, in every form that Node has for it', async () => {
+test('sees every answer of a server, in whatever way Node lets it be written', async () => {
   const heard: AnswerOnTheWire[] = []
   const hearing = hearAnswers((answer) => heard.push(answer))
   const server = createServer((request, response) => {

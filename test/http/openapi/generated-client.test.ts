@@ -9,7 +9,7 @@ import { scratchFolder } from '../../support/scratch-folder.ts'
 import { NODE } from '../../support/service-process.ts'
 import { forAllTests } from '../../support/started.ts'
 
-// A client that a generator makes of /openapi.json: it compiles, refuses wrong types, and does what it says.
+// A client that a generator makes from /openapi.json compiles, refuses wrong types, and works.
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const load = createRequire(import.meta.url)

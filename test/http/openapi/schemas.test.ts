@@ -5,7 +5,7 @@ import { jsonSchema, namedSchemas } from '../../../src/http/openapi/schemas.ts'
 import type { RouteDefinition } from '../../../src/http/route-definition.ts'
 import { ROUTES } from '../../../src/http/route-table.ts'
 
-// What a client generator needs: names, descriptions, bounds, and types that are those of the values.
+// A client generator needs names, descriptions, bounds, and types that match the values.
 
 const { paths, components } = createOpenApi(ROUTES, undefined)
 
@@ -29,7 +29,7 @@ interface Place {
   readonly property: boolean
 }
 
-/** A schema and all that stand in it; what a reference leads to has its own place. */
+/** A schema and all schemas inside it, except those behind a reference. */
 function placesIn(schema: unknown, where: string, kind: Partial<Place> = {}): Place[] {
   const node = jsonSchemaNode.parse(schema)
   const inner = [
@@ -64,7 +64,7 @@ function nameOf(path: string | undefined): string {
   return path?.split('/').at(-1) ?? ''
 }
 
-/** Names of the schemas that requests are made of. */
+/** Names of the schemas that occur in requests. */
 function namesInRequests(): Set<string> {
   const names = new Set<string>()
   const add = (places: readonly Place[]): void => {

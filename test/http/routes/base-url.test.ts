@@ -4,7 +4,7 @@ import { fullThread } from '../../support/chatkit/seeds.ts'
 import { API_KEY, DEFAULT_CONFIG, startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
-// A project with European data residency beside one without: one service, two base URLs.
+// One service with two base URLs: a project with European data residency, and one without.
 
 const OTHER_KEY = 'sk-test-european-key-0123456789abcd'
 const europe = forAllTests(() => startChatKitApi({ port: 0 }))

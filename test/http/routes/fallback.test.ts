@@ -57,7 +57,7 @@ describe('when OpenAI no longer has the workflow', () => {
     expect(line).toMatchObject({ workflow: 'helpdesk', status: 200 })
   })
 
-  test('a workflow that is there is used', async () => {
+  test('a workflow that OpenAI still has is used, and no fallback', async () => {
     await start()
     const { client_secret } = JSON.parse(await (await mint()).text())
     expect(client_secret).toMatch(/^ek_/)
@@ -88,7 +88,7 @@ admins: { when: '"chatkit-admin" in claims.roles' }
     expect((await mint({}, { plan: 'pro' })).status).toBe(200)
   })
 
-  test('without a fallback it is the answer', async () => {
+  test('without a fallback the mint is answered with 502 workflow_unavailable', async () => {
     running = await startService()
     running.upstream.setFaults({ status: 404, body: GONE })
     expectProblem(await answerOf(await mint()), 502, 'workflow_unavailable')

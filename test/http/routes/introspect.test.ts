@@ -37,7 +37,7 @@ const basic = (id: string, password: string) =>
   `Basic ${Buffer.from(`${id}:${password}`).toString('base64')}`
 const CLIENT = basic('helpdesk', PASSWORD)
 
-/** Tokens as of the service's clock. */
+/** Makes tokens by the service's clock. */
 const token = (user: string, claims: Readonly<Record<string, unknown>> = {}) => {
   const now = Math.floor(clock.now() / 1000)
   return tokenFor(user, { iat: now, exp: now + 3600, ...claims })

@@ -62,7 +62,7 @@ describe.each(eachStore())('%s', (_store, env) => {
   })
 })
 
-describe('what counts', () => {
+describe('failures that count', () => {
   test('bad tokens, on every call that takes one; an expired one is told apart', async () => {
     running = await startService({ config: CONFIG })
     const expired = tokenFor('alice', { exp: 1, iat: 0 })
@@ -116,8 +116,8 @@ describe('what counts', () => {
   })
 })
 
-describe('whose failures they are', () => {
-  test('without trusted proxies: the peer’s, whatever it says of others', async () => {
+describe('failures count for', () => {
+  test('the peer, whatever forwarding headers it sends, without trusted proxies', async () => {
     running = await startService({ config: CONFIG })
     await useUp('198.51.100.1')
     expectLimited(await mint(BAD, '198.51.100.2'))
@@ -155,7 +155,7 @@ describe('whose failures they are', () => {
     expectProblem(await mint(BAD, '2001:db8:1:3::1'), 401, 'invalid_token')
   })
 
-  test('the header of the operator’s choice alone', async () => {
+  test('the address in the configured header, and in no other', async () => {
     running = await startService({ config: `${PROXIED}client_ip_header: fly-client-ip\n` })
     await useUp('198.51.100.1', 'fly-client-ip')
     expectLimited(await mint(BAD, '198.51.100.1', 'Fly-Client-IP'))

@@ -54,7 +54,7 @@ describe.each(eachStore())('%s', (_store, env) => {
     expect(response.status).toBe(200)
     expect(upstreamStatus(running, second)).toBe('active')
     await expect.poll(() => upstreamStatus(running, third)).toBe('cancelled')
-    // Someone else's evicted secret means nothing.
+    // Someone else's evicted secret changes nothing.
     expect((await mintWith(running, tokenFor('bob'), refresh(first))).status).toBe(200)
   })
 
@@ -72,11 +72,11 @@ describe.each(eachStore())('%s', (_store, env) => {
     const refused = await expectRefusedMint(running, token, [429, 'session_limit'])
     expect(refused.headers['retry-after']).toMatch(/^\d+$/)
     expect((await running.mint(tokenFor('erin'))).status).toBe(200)
-    // A refresh takes the place of what it replaces.
+    // A refresh replaces its own session, so it fits under the cap.
     const third = await answerOf(await mintWith(running, token, refresh(first)))
     expect(third.status).toBe(200)
     await expect.poll(() => upstreamStatus(running, first)).toBe('cancelled')
-    // What is no live secret of this user's is no place to take.
+    // A secret that is no live secret of this user frees nothing under the cap.
     for (const secret of [first, 'ek_of_nobody', await secretOf(running, 'frank')]) {
       await expectRefusedMint(running, token, [429, 'session_limit'], refresh(secret))
     }
@@ -85,7 +85,7 @@ describe.each(eachStore())('%s', (_store, env) => {
     expect((await running.mint(token)).status).toBe(200)
   })
 
-  test('deny: the refresh of a session that has expired takes nobody’s place', async () => {
+  test('deny: the refresh of an expired session evicts nobody', async () => {
     const clock = stoppedClock(Date.now())
     running = await startService({
       config: config('{ max: 1, when_full: deny }'),

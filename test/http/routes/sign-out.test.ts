@@ -58,7 +58,7 @@ describeEachStore('DELETE /v1/sessions, %s', ADMIN_CONFIG, (running) => {
     await expectRefusedMint(running, tokenFor('blocked'), [403, 'user_blocked'])
   })
 
-  test('what OpenAI does not confirm is tried again', async () => {
+  test('a cancel that OpenAI does not confirm is tried again', async () => {
     const secret = await secretOf(running, 'unconfirmed')
     running.upstream.setFaults({ status: 500 })
     expect((await signOut('unconfirmed')).status).toBe(204)
@@ -67,7 +67,7 @@ describeEachStore('DELETE /v1/sessions, %s', ADMIN_CONFIG, (running) => {
     await expect.poll(() => upstreamStatus(running, secret), { timeout: 5000 }).toBe('cancelled')
   })
 
-  test('is in the trail', async () => {
+  test('is in the audit', async () => {
     const answer = await signOut('trailed')
     expect(await auditOf(running, '&user=trailed')).toMatchObject([
       {

@@ -28,7 +28,7 @@ const EACH_CALL = [
   'DELETE /v1/threads/ID',
 ] as const
 
-describe('what is refused before anything is asked', () => {
+describe('refused before anything is asked upstream:', () => {
   const queries = [
     ...['-1', '101', 'ten', '', '1.5', '1e1', '+5', '%205', '0x10', '999999'].map(
       (limit) => `limit=${limit}`,
@@ -125,7 +125,7 @@ describe('what is refused before anything is asked', () => {
   })
 })
 
-describe('who is refused', () => {
+describe('a caller is refused:', () => {
   test('a blocked user, after the query, the id and the workflow rule', async () => {
     const now = Math.floor(Date.now() / 1000)
     const block = { until: now + 600, reason: undefined, by: 'test' }
@@ -176,7 +176,7 @@ describe('who is refused', () => {
 })
 
 describe('a thread that changes hands between check and act', () => {
-  // A delete has nothing between: the record that names the owner is read in the same step.
+  // A delete has no gap: it reads the owner's record in the same step.
   test.each(['GET /v1/threads/ID/items'])('%s', async (line) => {
     const id = await scene.seed('desk', { user: 'alice' })
     const thing = { source: scene.servers.desk.url, kind: 'thread', id } as const
@@ -233,7 +233,7 @@ describe('an upstream that shows what it should not', () => {
     expect(JSON.stringify(lines)).not.toMatch(/ines|other\d/)
   })
 
-  test('one that shows nothing but others’ threads is refused, and not asked for ever', async () => {
+  test('an upstream that shows only threads of others is refused, and not asked without end', async () => {
     scene.tamper = async (request, answer) => {
       if (!request.url.includes('user=')) return answer()
       const thread = { id: 'cthr_f', object: 'chatkit.thread', created_at: 1, title: null }
@@ -248,7 +248,7 @@ describe('an upstream that shows what it should not', () => {
     expect(scene.asked()).toBeLessThanOrEqual(20)
   })
 
-  test('one that answers 404 to a list has refused it: a list is never missing', async () => {
+  test('a 404 to a list counts as a refusal: a list is never missing', async () => {
     scene.tamper = async () => new Response('{}', { status: 404 })
     for (const path of ['/v1/threads', '/v1/threads?workflow=support']) {
       expectProblem(await scene.call(`GET ${path}`), 502, 'upstream_rejected')

@@ -27,7 +27,7 @@ async function page(query = '', user = 'alice'): Promise<PageSeen> {
 
 const ids = ({ data }: PageSeen) => data.map(({ id }) => id)
 
-/** All of an answer but what is of this one request. */
+/** An answer without the parts that differ for each request. */
 function withoutRequestId({ status, headers, body }: RawAnswer): unknown {
   const { 'x-request-id': requestId = '', date, ...rest } = headers
   return { status, headers: rest, body: body.replaceAll(String(requestId), 'REQUEST') }
@@ -165,7 +165,7 @@ describe.each(MIXES)('one’s own threads, %s', (_mix, workflows) => {
       [times.unknown, unknown],
     ] as const
     for (let round = 0; round < 100; round++) {
-      // Neither is always the first.
+      // The order alternates, so that neither is always first.
       for (const [taken, id] of round % 2 === 0 ? pair : pair.toReversed()) {
         const started = performance.now()
         await scene.call(`GET /v1/threads/${id}`)
@@ -234,11 +234,11 @@ describe('threads of several sources', () => {
     expectProblem(forbidden, 403, 'workflow_not_allowed')
     expect(withoutRequestId(forbidden)).toEqual(withoutRequestId(unknown))
     expect(scene.asked()).toBe(0)
-    // What is there already stays the user's own.
+    // Threads that exist already stay the user's own.
     expect(ids(await page('', 'emil'))).toHaveLength(1)
   })
 
-  test('one that is down fails a list, and not a call that another can answer', async () => {
+  test('a source that is down fails a list, but no call that another source can answer', async () => {
     const hosted = await scene.seed('support', { user: 'finn' })
     const own = await scene.seed('desk', { user: 'finn' })
     scene.tamper = async () => Response.json({ error: { message: 'no' } }, { status: 500 })

@@ -12,7 +12,8 @@ import {
   tokenFor,
 } from '../../support/running-service.ts'
 
-// Pages of long conversations: what is read, or has not been taken by its client, counts in gateway.memory_mb.
+// Pages of long conversations count in gateway.memory_mb while they are read, and until their client has taken
+// them.
 
 const MEBIBYTE = 1024 * 1024
 const WAIT = { timeout: 15_000 }
@@ -23,7 +24,7 @@ beforeEach(async () => {
   upstream = await startWatchedUpstream()
 })
 
-/** @param memoryMb - of which one user may hold a quarter */
+/** @param memoryMb - value of gateway.memory_mb; one user may hold a quarter of it */
 async function start(memoryMb: number): Promise<void> {
   const more = `gateway: { memory_mb: ${memoryMb}, max_frame_mb: 1, max_answer_mb: 1, max_body_mb: 1 }`
   const env = { OPENAI_BASE_URL: upstream.url }

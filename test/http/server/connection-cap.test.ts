@@ -21,7 +21,7 @@ describe('how many', () => {
     expect(mostConnections(each, limits(files))).toBe(most)
   })
 
-  test('where the system does not say, or sets no limit', () => {
+  test('where the system reports none, or sets no limit', () => {
     expect(mostConnections(1, limits('unlimited'))).toBe(20_000)
     expect(mostConnections(1, '')).toBe(20_000)
   })
@@ -38,7 +38,7 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
   let turnedAway: number[]
   let lines: Record<string, unknown>[]
   let open: RawConnection[]
-  /** Requests that the app has and does not answer. */
+  /** Requests that the app received and does not answer. */
   let held: number
 
   beforeEach(async () => {
@@ -80,7 +80,7 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
     return connection
   }
 
-  /** What the connection is told, or that it was closed. */
+  /** The answer on the connection, or that it was closed. */
   async function ask(connection: RawConnection, path = '/'): Promise<string> {
     connection.send(rawRequest(`GET ${path}`))
     return connection.next().then(
@@ -89,7 +89,7 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
     )
   }
 
-  test('one more than there may be is closed, and busy ones stay', async () => {
+  test('one connection beyond the bound is closed, and busy ones stay', async () => {
     for (let at = 0; at < MOST; at++) void ask(await connect(), '/held')
     await expect.poll(() => held).toBe(MOST)
     expect(await ask(await connect())).toBe('closed')
@@ -100,7 +100,7 @@ describe.each([1, 4])('with %i sockets', (sockets) => {
     await expect.poll(async () => ask(await connect())).toBe('here')
   })
 
-  test('idle ones make room for who comes next', async () => {
+  test('idle connections make room for new ones', async () => {
     void ask(await connect(), '/held')
     await expect.poll(() => held).toBe(1)
     for (let at = 1; at < MOST; at++) expect(await ask(await connect())).toBe('here')

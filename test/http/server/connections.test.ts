@@ -60,7 +60,7 @@ test('a request hidden in the body of a refused one is not carried out', async (
   connection.destroy()
 })
 
-test('garbage behind a mint under way: one answer at most, and no session stays that nobody holds', async () => {
+test('garbage behind a mint under way: at most one answer, and no session stays whose secret nobody got', async () => {
   running.upstream.setFaults({ latency_ms: 300, times: 1 })
   const connection = await openRaw(running.url)
   connection.send(rawRequest('POST /v1/sessions', { headers: [authorization('alice')] }))

@@ -4,7 +4,7 @@ import { openRaw, rawRequest } from '../../support/raw-http.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
 import { forEachTest } from '../../support/started.ts'
 
-// What SIGTERM sets off, without the process: `drain`, and then `stop`.
+// The steps that SIGTERM starts, without a process: `drain`, and then `stop`.
 
 const running = forEachTest(() => startService())
 
@@ -68,7 +68,7 @@ test('what is in flight is answered, idle connections are closed, new ones are r
   await stopping
 })
 
-test('a request behind one in flight, on the same connection, is not carried out halfway', async () => {
+test('a request pipelined behind one in flight is carried out whole or not at all', async () => {
   running.upstream.setFaults({ latency_ms: 300 })
   const connection = await openRaw(running.url)
   connection.send(Buffer.concat([mintRequest, rawRequest('GET /livez')]))
@@ -92,7 +92,7 @@ test('a connection that becomes idle while stopping is closed, not kept for its 
   await stopping
 })
 
-test('what does not end in time is cut', async () => {
+test('a request that does not end in time is cut', async () => {
   running.upstream.setFaults({ hang: true })
   const connection = await openRaw(running.url)
   connection.send(mintRequest)

@@ -19,7 +19,7 @@ afterEach(async () => {
   listeners = undefined
 })
 
-/** The most connections that one turn of the event loop takes, of so many that come at once. */
+/** Opens `count` connections at once; gives the most that one turn of the event loop accepts. */
 async function mostInOneTurn(count: number, sockets: number): Promise<number> {
   listeners = await openListeners(server, HERE, sockets)
   let taken = 0
@@ -63,7 +63,7 @@ describe.runIf(process.platform === 'linux')('several sockets', () => {
     },
   )
 
-  test('close together, and wait for what they have taken', async () => {
+  test('close together, and wait for the connections that they have accepted', async () => {
     listeners = await openListeners(server, HERE, 8)
     const { port } = listeners
     let asked = 0
@@ -88,6 +88,6 @@ describe.runIf(process.platform === 'linux')('several sockets', () => {
   })
 })
 
-test('one socket takes one at a time: the reason for several', async () => {
+test('one socket accepts one connection a turn, which is why there are several', async () => {
   expect(await mostInOneTurn(200, 1)).toBeLessThan(3)
 })

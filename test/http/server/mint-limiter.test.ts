@@ -7,7 +7,7 @@ const FULL = 60
 function scene() {
   const limiter = createMintLimiter()
   let now = 0
-  /** So many samples, as far apart as such a lag puts them. */
+  /** Takes `count` samples, spaced as such a lag spaces them. */
   const samples = (count: number, lagMs: number) => {
     for (let at = 0; at < count; at++) {
       now += 20 + lagMs
@@ -23,14 +23,14 @@ function scene() {
 }
 
 describe('mints are let in', () => {
-  test('however many there are, while the loop is on time', () => {
+  test('in any number while the loop is on time', () => {
     const { samples, enter, limiter } = scene()
     samples(100, 24)
     expect(enter(5000)).toBe(5000)
     expect(limiter.underWay()).toBe(5000)
   })
 
-  test('although the loop is late for a moment, again and again', () => {
+  test('although the loop is late for short moments, again and again', () => {
     const { samples, enter } = scene()
     enter(500)
     for (let pause = 0; pause < 20; pause++) {
@@ -42,7 +42,7 @@ describe('mints are let in', () => {
     expect(enter(500)).toBe(500)
   })
 
-  test('256 of them always', () => {
+  test('up to 256 in any case', () => {
     const { samples, enter } = scene()
     samples(200, 1000)
     expect(enter(300)).toBe(256)
@@ -62,7 +62,7 @@ describe('when the loop stays late', () => {
     expect(limiter.limit()).toBeLessThan(limit)
   })
 
-  test('in proportion to the delay, and not to nothing at one step', () => {
+  test('it falls in proportion to the delay, and never to nothing in one step', () => {
     const limitAfter = (lagMs: number) => {
       const { samples, enter, limiter } = scene()
       enter(1000)
@@ -73,7 +73,7 @@ describe('when the loop stays late', () => {
     expect(limitAfter(10_000)).toBe(300)
   })
 
-  test('who leaves makes room for one more', () => {
+  test('each mint that leaves makes room for one more', () => {
     const { samples, enter, leave, limiter } = scene()
     enter(1000)
     samples(10, FULL)
@@ -104,7 +104,7 @@ describe('when the loop stays late', () => {
   })
 })
 
-test('the lag meter tells by how much each timer came late, until it is stopped', () => {
+test('the lag meter reports how late each timer ran, until it is stopped', () => {
   const timing = handTiming()
   const seen: [number, number][] = []
   const stop = startLagMeter((lagMs, nowMs) => seen.push([lagMs, nowMs]), timing)

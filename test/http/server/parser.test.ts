@@ -4,8 +4,8 @@ import { chunked, openRaw, rawRequest } from '../../support/raw-http.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
-// What Node's HTTP parser and adapter refuse before the app sees it, over bare sockets. Every request
-// carries a good token: if one came through, it would mint.
+// What Node's HTTP parser and adapter refuse before the app sees it, over bare sockets. Every request carries a
+// valid token, so any request that reached the app would mint.
 
 const running = forAllTests(() => startService())
 beforeEach(() => running.upstream.clearRequests())
@@ -127,7 +127,7 @@ describe('other refusals from below the app', () => {
   })
 })
 
-describe('what is unusual, but fine', () => {
+describe('unusual requests that are accepted', () => {
   test.each([
     ['HTTP/1.0 without Host (HAProxy)', 'GET /livez HTTP/1.0\r\n\r\n'],
     ['HTTP/1.0 with Host', 'GET /livez HTTP/1.0\r\nHost: mint.test\r\n\r\n'],

@@ -22,7 +22,7 @@ let refused: number[]
 let log: Record<string, unknown>[]
 let randoms: number[]
 let storeWaitedMs: number
-/** Of mints that the app has and has not answered yet. */
+/** Mints that the app received and has not answered yet. */
 let held: ServerResponse[]
 
 beforeEach(async () => {
@@ -67,7 +67,7 @@ function options(change: Partial<Origins>) {
   }
 }
 
-/** An app that says which request it got, and holds mints until `release`. */
+/** An app that answers with the request it got, and holds mints until `release`. */
 async function serve(): Promise<void> {
   const answer = shedding.around(async (request, response) => {
     if (request.headers['x-hold'] === undefined) {
@@ -87,7 +87,7 @@ const mint = (headers: readonly string[] = [`Origin: ${ORIGIN}`]) => {
   return connection.next()
 }
 
-/** As many mints under way as are always let in, on connections of their own. */
+/** Starts as many mints as are always let in, each on a connection of its own. */
 async function hold(): Promise<void> {
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
@@ -163,7 +163,7 @@ describe('a refused mint', () => {
   beforeEach(overload)
   afterEach(release)
 
-  test('is the problem `overloaded`, with all that a page needs to read it', async () => {
+  test('is the problem `overloaded`, with all headers that a page needs to read it', async () => {
     const answer = await mint()
     expectProblem(answer, 503, 'overloaded')
     expect(answer.headers).toMatchObject({
@@ -178,7 +178,7 @@ describe('a refused mint', () => {
     expect(answer.headers).not.toHaveProperty('connection', 'close')
   })
 
-  test('asks each client to come back at another time', async () => {
+  test('tells clients different times to come back', async () => {
     randoms = [0, 0.25, 0.5, 0.999]
     const waits: unknown[] = []
     while (randoms.length > 0) waits.push((await mint()).headers['retry-after'])
@@ -244,12 +244,12 @@ describe('a refused mint', () => {
     expect((await connection.next()).body).toBe('the app')
   })
 
-  test('is not of a page that may not call: the app has its own answer for that', async () => {
+  test('never goes to a page that may not call: the app answers that page itself', async () => {
     expect((await mint(['Origin: https://evil.example'])).body).toBe('the app')
     expect((await mint(['Origin: null'])).body).toBe('the app')
   })
 
-  test('stands in the log together with all others of the same second', async () => {
+  test('shares one line of the log with all others of the same second', async () => {
     timing.fire(2000)
     for (let at = 0; at < 7; at++) await mint()
     timing.fire(60)
@@ -265,14 +265,14 @@ describe('a refused mint', () => {
     expect(log[0]).toMatchObject({ level: 40, code: 'overloaded', under_way: MOST, limit: MOST })
   })
 
-  test('is the last one when those under way have their answers', async () => {
+  test('is followed by mints again once those under way are answered', async () => {
     expect((await mint()).status).toBe(503)
     release()
     await expect.poll(async () => (await mint()).body).toBe('the app')
   })
 })
 
-test('cookies may come along where they are configured', async () => {
+test('a refusal allows credentials where a cookie is configured', async () => {
   connection.destroy()
   server.close()
   shedding = startShedding(options({ credentials: true }))

@@ -24,7 +24,7 @@ async function closedPort(): Promise<string> {
   return origin
 }
 
-test('a server that nobody listens at is told once by key and address, and one that is there is not', async () => {
+test('a server that accepts no connection is logged once with key and address, and one that accepts is not', async () => {
   const { origin, close } = await listenOnLoopback(createServer(), { port: 0 })
   const silent = await closedPort()
   const workflows = workflowsAt({
@@ -46,7 +46,7 @@ test('a server that nobody listens at is told once by key and address, and one t
   expect(text()).not.toContain('planted')
 })
 
-test('by its name and by its IPv6 address this machine is asked as well', async () => {
+test('a server on this machine is also tried by its name and by its IPv6 address', async () => {
   const { port } = new URL(await closedPort())
   const workflows = workflowsAt({
     name: `server: 'http://localhost:${port}/chatkit'`,
@@ -55,7 +55,7 @@ test('by its name and by its IPv6 address this machine is asked as well', async 
   expect(await silentServers(workflows, DIRECT)).toHaveLength(2)
 })
 
-test('a server that is reached by way of a proxy alone is not asked', async () => {
+test('a server behind a proxy is not tried', async () => {
   const workflows = workflowsAt({ helpdesk: `server: '${await closedPort()}/chatkit'` })
   expect(await silentServers(workflows, PROXY)).toEqual([])
 })

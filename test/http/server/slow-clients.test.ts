@@ -6,7 +6,7 @@ import { openRaw, type RawConnection, rawRequest } from '../../support/raw-http.
 import { startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
-// Clients that take their time, several at once, and one that does not and must not notice.
+// Several slow clients at once, and a fast one that must not notice them.
 
 const running = forAllTests(() => startService())
 

@@ -92,7 +92,7 @@ test('the open bucket gives its lower bound', async () => {
   expect(await one.samples()).toMatchObject([{ upstreamP50: 1000, upstreamP95: 1000 }, {}])
 })
 
-test('a minute that one could not write lacks its share, one that none could write is a gap, and neither is made up', async () => {
+test('a minute that one instance could not write lacks its share, and one that none could write is a gap', async () => {
   const [one, two] = [instanceOf('ins_1'), instanceOf('ins_2')]
   for (const { start } of [one, two]) start()
   const mintsOf = async () => (await two.samples()).map(({ at, mints }) => [at - START - 10, mints])
@@ -111,7 +111,7 @@ test('a minute that one could not write lacks its share, one that none could wri
   ])
 })
 
-test('an answer of the store that is lost adds nothing twice', async () => {
+test('a lost answer of the store adds nothing twice', async () => {
   const one = instanceOf('ins_1')
   one.registry.losing.add('addFigures')
   one.start()
@@ -120,7 +120,7 @@ test('an answer of the store that is lost adds nothing twice', async () => {
   expect((await one.samples()).map(({ mints }) => mints)).toEqual([3])
 })
 
-test('a new start has the past, and a stop writes the minute that had begun', async () => {
+test('a new start sees the past, and a stop writes the running minute', async () => {
   const one = instanceOf('ins_1')
   one.start()
   one.counted.mints = 3
@@ -137,7 +137,7 @@ test('a new start has the past, and a stop writes the minute that had begun', as
   expect(one.registry.calls).toHaveLength(calls)
 })
 
-test('the latest figures have the running minute of this instance, and what others have written', async () => {
+test('the latest figures have the running minute of this instance, and the minutes that others wrote', async () => {
   const [one, two] = [instanceOf('ins_1'), instanceOf('ins_2')]
   two.start()
   two.counted.mints = 10
@@ -168,7 +168,7 @@ test('a day is kept by five minutes, and an hour by the minute', async () => {
   expect([hour.length, day.length]).toEqual([60, 288])
   expect([hour.at(-1), day.at(-1)]).toMatchObject([{ mints: 1 }, { mints: 5 }])
   expect(day.map(({ at }) => at)).toEqual(day.map(({ at }, nth) => (day[0]?.at ?? at) + nth * 300))
-  // No more is kept than is shown, and some to spare.
+  // Only a little more is kept than is shown.
   const all = { from: 0, until: START * 2 }
   expect((await store.readFigures({ seconds: 60, ...all })).length).toBeLessThan(70)
   expect((await store.readFigures({ seconds: 300, ...all })).length).toBeLessThan(295)

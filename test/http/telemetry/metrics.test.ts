@@ -69,7 +69,7 @@ describe('metrics', () => {
     expect(text).toContain('method="other"')
   })
 
-  test('count what an upstream showed of someone else’s', async () => {
+  test('count entries of someone else that an upstream showed', async () => {
     const { metrics, scrape } = scene()
     metrics.foreignSeen({ source: 'hosted', what: 'thread', count: 3 })
     metrics.foreignSeen({ source: 'self_hosted', what: 'item', count: 1 })

@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { startUserHash } from '../../../src/http/telemetry/user-hash.ts'
 import { createLog } from '../../../src/lib/log.ts'
 
-/** Two instances on a store that keeps a key, and can be away. */
+/** Two instances on one store that keeps a key, and that can be down. */
 function scene({ away }: { readonly away: boolean }) {
   const store = { away, asked: 0, kept: undefined as Uint8Array | undefined }
   const said: string[] = []
