@@ -42,7 +42,7 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
         "Every error is RFC 9457 problem details, under `/v1/chatkit` in the ChatKit API's own format; match " +
         'on `code`. `HEAD` works wherever `GET` does, ' +
         'without a body. `OPTIONS` answers 204 on every path, with `Allow`; from an allowed `Origin` ' +
-        'it is a preflight. The console at `/admin` has pages for people, and is no part of this API.',
+        'it is a preflight. The console at `/admin` is pages for people, and no part of this API.',
     },
     ...(publicUrl !== undefined && { servers: [{ url: publicUrl }] }),
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),

@@ -41,7 +41,7 @@ export function createMintTurns() {
     /**
      * @returns whether a mint may begin at once; if so it is counted, if not it has to wait for `next`
      */
-    now(): boolean {
+    mayBegin(): boolean {
       if (room === 0 || waiting.size > 0) return false
       count()
       return true

@@ -63,7 +63,7 @@ export function startShedding(options: SheddingOptions) {
       return (request, response) => {
         if (!isMint(request)) return serve(request, response)
         if (mintLimiter.enter()) {
-          if (turns.now()) return serve(request, response).finally(mintLimiter.leave)
+          if (turns.mayBegin()) return serve(request, response).finally(mintLimiter.leave)
           const begun = turns.next().then(() => serve(request, response))
           return begun.finally(mintLimiter.leave)
         }

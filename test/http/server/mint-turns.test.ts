@@ -6,7 +6,7 @@ function scene() {
   const turns = createMintTurns()
   const begun: number[] = []
   const come = (number: number) => {
-    if (turns.now()) begun.push(number)
+    if (turns.mayBegin()) begun.push(number)
     else void turns.next().then(() => begun.push(number))
   }
   return { turns, begun, come }
