@@ -23,6 +23,13 @@ const CHECKED_BYTES = 64 * 1024 * 1024
  */
 const CHECKPOINT_PAGES = 8192
 
+/**
+ * After a page was split, SQLite looks through its cache at the commit, and a database in memory lies in that cache
+ * as a whole. With larger pages there are fewer to look through: a mint beside 1,000,000 sessions costs what it does
+ * beside 100 (with pages of 4 KiB 1.4 to 1.8 times as much), and a small database 10 to 15 % more.
+ */
+const MEMORY_PAGE_BYTES = 16_384
+
 interface OpenOptions {
   /** Path of the file; `:memory:` opens a database without a file, which ends with its connection. */
   readonly path: string
@@ -86,6 +93,7 @@ function connect({ path, maxPageCount }: OpenOptions): DatabaseSync {
     enableForeignKeyConstraints: true,
     enableDoubleQuotedStringLiterals: false,
   })
+  if (path === ':memory:') db.exec(`PRAGMA page_size = ${MEMORY_PAGE_BYTES}`)
   db.exec('PRAGMA cache_size = -16384')
   db.exec('PRAGMA journal_size_limit = 67108864')
   db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
