@@ -1,4 +1,4 @@
-// Lets admins who are signed in through to the pages and forms of the console, and nobody else.
+// Checks of the console's routes: only admins who are signed in reach its pages and forms.
 
 import { timingSafeEqual } from 'node:crypto'
 import type { Handler } from 'hono'
@@ -12,13 +12,13 @@ import { explain, PageError, setConsoleHeaders } from './error-page.ts'
 import type { SignIn, SignInCookie } from './sign-in/sign-in-cookie.ts'
 import { renderPage } from './view/layout.ts'
 
-/** On a request by which a page refreshes itself: it must not keep a sign-in that nobody uses. */
+/** Header of a request with which a page refreshes itself: it must not keep an unused sign-in alive. */
 const REFRESH_HEADER = 'X-Page-Refresh'
 
-/** Shows something to an admin. */
+/** Answers with a page for a signed-in admin. */
 export type View = (c: AppContext, signIn: SignIn) => Promise<Response>
 
-/** Does what a form asks for. */
+/** Carries out a submitted form. */
 export type Action = (c: AppContext, submitted: Submitted) => Promise<Response>
 
 /** A form of a page of ours, and the admin who sent it. */
@@ -45,12 +45,12 @@ export function createConsoleAccess({
 }) {
   /** A page for an error, with the navigation for an admin who is signed in. */
   async function explainTo(error: Error, c: AppContext): Promise<Response> {
-    // While the store is away nobody can be known, and the error is to be shown all the same.
+    // While the store is down no sign-in can be read, but the error must be shown anyway.
     const signIn = await signIns.read(c, false).catch(() => undefined)
     return explain({ addresses, signIn }, error, c)
   }
 
-  function guarded(
+  function withErrorPage(
     answer: (c: AppContext) => Promise<Response> | Response,
     onError = explainTo,
   ): Handler<AppEnv> {
@@ -77,10 +77,12 @@ export function createConsoleAccess({
     explain: explainTo,
     /** For everyone: sign-in, assets. */
     open: (answer: (c: AppContext) => Promise<Response> | Response): Handler<AppEnv> =>
-      guarded(answer, async (error, c) => explain({ addresses, signIn: undefined }, error, c)),
-    /** For admins; others are sent to sign in and come back, also from a form that searches. */
+      withErrorPage(answer, async (error, c) =>
+        explain({ addresses, signIn: undefined }, error, c),
+      ),
+    /** For admins; anybody else is sent to sign in and comes back, also from a search form. */
     view: (view: View): Handler<AppEnv> =>
-      guarded(async (c) => {
+      withErrorPage(async (c) => {
         const signIn = await signedIn(c, c.req.header(REFRESH_HEADER) === undefined)
         if (signIn !== undefined) return view(c, signIn)
         const { pathname, search } = new URL(c.req.url)
@@ -89,16 +91,16 @@ export function createConsoleAccess({
           ? signInPage(c, addresses, address)
           : c.redirect(address, 303)
       }),
-    /** For admins, at addresses that a page asks by itself: others get 401. */
+    /** For admins, at addresses that a script requests: anybody else gets 401. */
     data: (view: View): Handler<AppEnv> =>
-      guarded(async (c) => {
+      withErrorPage(async (c) => {
         const signIn = await signedIn(c, false)
         if (signIn === undefined) throw signedOut(addresses, c)
         return view(c, signIn)
       }),
-    /** For admins who send a form of ours. */
+    /** For admins who send a form of the console. */
     action: (action: Action): Handler<AppEnv> =>
-      guarded(async (c) => {
+      withErrorPage(async (c) => {
         checkOrigin(c, addresses)
         const signIn = await signedIn(c)
         if (signIn === undefined) throw signedOut(addresses, c)
@@ -109,25 +111,28 @@ export function createConsoleAccess({
   }
 }
 
-/** Behind a proxy that removes PUBLIC_URL's path, browsers know a longer path than this service. */
+/** The path as browsers know it: a proxy may remove the path of PUBLIC_URL before this service sees it. */
 function ownPath({ root }: Addresses, pathname: string): string {
   return root + pathname.replace(/^\/admin/, '')
 }
 
-/** With the origin that the provider sends back to: a cookie of another host name would be missing there. */
+/**
+ * Uses the origin to which the provider sends the browser back: cookies set under another host name would be
+ * missing there.
+ */
 function signInAddress({ origin, root }: Addresses, to: string): string {
   return `${origin}${root}/sign-in?${new URLSearchParams({ return_to: to })}`
 }
 
-/** The policy of our pages makes browsers send a Referer within the console. */
+/** Our pages have a referrer policy with which browsers send a Referer within the console. */
 function isFromOwnPage(c: AppContext, { origin, root }: Addresses): boolean {
   const from = URL.parse(c.req.header('Referer') ?? '')
   return from?.origin === origin && from.pathname.startsWith(root)
 }
 
 /**
- * A page that goes on to the sign-in by itself. A redirect would do for links, but what a form of ours
- * asks for may not be redirected to the provider: `form-action` counts for redirects too (CSP 3 §6.4.2).
+ * A page that goes on to the sign-in by itself. A redirect would be enough for links, but the answer to a form
+ * must not redirect to the provider, because `form-action` applies to redirects too (CSP 3 §6.4.2).
  */
 function signInPage(c: AppContext, addresses: Addresses, address: string): Response {
   c.header('Refresh', `0; url=${address}`)
@@ -138,7 +143,7 @@ function signInPage(c: AppContext, addresses: Addresses, address: string): Respo
   return c.html(String(renderPage(addresses, { title: 'Your sign-in has ended' }, content)))
 }
 
-/** Leads back to the page of the form, whose text is lost. */
+/** Leads back to the page with the form; the text typed into it is lost. */
 function signedOut(addresses: Addresses, c: AppContext): PageError {
   const to = addresses.back(c.req.header('Referer'))
   return new PageError('token_expired', {
@@ -169,8 +174,7 @@ function checkToken(form: Form, { csrf }: SignIn): void {
 }
 
 /**
- * @throws `unsupported_media_type`, `body_too_large`, `request_timeout`; `invalid_request` for a field
- * that is there twice
+ * @throws `unsupported_media_type`, `body_too_large`, `request_timeout`; `invalid_request` for a repeated field
  */
 async function readForm(c: AppContext): Promise<Form> {
   if (!FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {

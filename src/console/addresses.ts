@@ -3,7 +3,7 @@
 /** {@link createAddresses} */
 export type Addresses = ReturnType<typeof createAddresses>
 
-/** The address goes into a cookie, and browsers drop one that is too long. */
+/** Longest path to go back to: it is kept in a cookie, and browsers drop a cookie that is too long. */
 const MAX_CHARACTERS = 1500
 
 /** @param publicUrl - the service as clients see it; may have a path */
@@ -12,8 +12,8 @@ export function createAddresses(publicUrl: string) {
   const root = `${pathname.replace(/\/+$/, '')}/admin`
 
   /**
-   * A path to go back to, when it is one of the console's own. Anything else becomes the start page, so
-   * that no link can send an admin who signs in to another site.
+   * The path of `to` if it is a page of the console, else the start page, so that no link can send an admin who
+   * signs in to another site.
    */
   function back(to: string | undefined): string {
     const url = to === undefined ? null : URL.parse(to, origin)
@@ -28,7 +28,7 @@ export function createAddresses(publicUrl: string) {
     /** Path of the start page, without a slash at its end. */
     root,
     origin,
-    /** Registered at the identity provider. */
+    /** The redirect URI to register at the identity provider. */
     redirectUri: `${origin}${root}/callback`,
     /** Whether browsers reach the console by https. */
     secure: protocol === 'https:',

@@ -5,7 +5,7 @@ import type { AppContext } from '../http/context.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { icon, styleSheet } from '../lib/look/look.ts'
 
-/** `GET /admin/assets/{name}`: all that the pages load; read once, at start. */
+/** `GET /admin/assets/{name}`. The files are read once, at start. */
 export function createAssets(): (c: AppContext) => Response {
   const files = new Map([
     ['console.css', { type: 'text/css', text: styleSheet(at('assets/console.css')) }],

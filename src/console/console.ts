@@ -1,4 +1,4 @@
-// The admin console at `/admin`: pages made by the server, over the same functions as the admin API.
+// The admin console at `/admin`: HTML pages that use the same functions as the admin API.
 
 import { randomBytes } from 'node:crypto'
 import type { Dispatcher } from 'undici'
@@ -38,7 +38,7 @@ export type CreateConsole = typeof createConsole
 
 type Routes = Readonly<Record<string, Methods>>
 
-/** The parts of config file and environment that the console reads. */
+/** The settings that the console reads. */
 interface ConsoleConfig {
   readonly console: ConsoleSettings
   readonly issuers: Settings['issuers']
@@ -70,8 +70,8 @@ interface SignInParts {
 /**
  * Makes the console's routes by path. Nothing is fetched before the first sign-in.
  *
- * `explain` is a page for an error from before a page of the console was reached (404, 405, foreign
- * origin); undefined when the path is not the console's, or the client is no browser.
+ * `explain` gives a page for an error that came before any route of the console (404, 405, an origin that is
+ * not allowed). It gives undefined when the path is not the console's, or the client is not a browser.
  */
 export function createConsole({
   config,
@@ -173,7 +173,7 @@ function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
   }
 }
 
-/** The configured key, else one that the store keeps; without either nobody is signed in. */
+/** The configured key, or else a key that the store keeps. While neither can be read, nobody is signed in. */
 function cookieKey({
   secret,
   registry,

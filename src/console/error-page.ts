@@ -11,12 +11,12 @@ import type { SignIn } from './sign-in/sign-in-cookie.ts'
 import { code } from './view/fragments.ts'
 import { type Html, renderPage } from './view/layout.ts'
 
-/** Words for the log and for the page. */
+/** The texts of a page's error, for the log and for the page. */
 export interface PageErrorOptions {
   /** For the log. */
   readonly reason: string
   readonly heading: string
-  /** Says in whole sentences what happened and what to do now. */
+  /** Whole sentences: what happened, and what to do now. */
   readonly advice: string
   /** The link below the advice; to the start page when absent. */
   readonly action?: { readonly href: string; readonly label: string } | undefined
@@ -49,8 +49,8 @@ const POLICY = [
 ].join('; ')
 
 /**
- * Sets the headers of every answer of the console: it loads nothing but its own assets, stands in no
- * frame, and tells no other site the address of a page.
+ * Sets the headers of every answer of the console: pages load only the console's assets, cannot be framed, and
+ * send no page's address to another site.
  */
 export function setConsoleHeaders(c: AppContext): void {
   c.header('Content-Security-Policy', POLICY)
@@ -68,7 +68,7 @@ interface ErrorFrame {
 /** Answers with a page, or with problem details where the client asks for JSON only. */
 export function explain(frame: ErrorFrame, error: Error, c: AppContext): Response {
   setConsoleHeaders(c)
-  // Turns an unexpected error into internal_error, and keeps the error for the access log.
+  // `answerError` turns an unexpected error into `internal_error`, and keeps the error for the access log.
   const problem = answerError(error, c)
   const known = c.error
   if (wantsJson(c) || !(known instanceof ServiceError)) return problem
@@ -80,7 +80,8 @@ export function explain(frame: ErrorFrame, error: Error, c: AppContext): Respons
 function errorPage({ addresses, signIn }: ErrorFrame, error: ServiceError, c: AppContext): Html {
   const own = error instanceof PageError ? error : undefined
   const title = own?.heading ?? CODES[error.code].title
-  // Only of a page, and not of the sign-in: what it was sent is good for one time.
+  // Only a page of a signed-in admin offers to try again. The sign-in does not: its code and state work only
+  // once.
   const mayPass = signIn !== undefined && c.req.method === 'GET' && CODES[error.code].status >= 500
   const start = { href: addresses.root, label: 'To the console' }
   const action = own?.action ?? (mayPass ? { href: '', label: 'Try again' } : start)

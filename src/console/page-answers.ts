@@ -1,4 +1,4 @@
-// Answers of the console's pages: a page, or a redirect whose next page says what a form did.
+// The two answers of the console: a page, or after a form a redirect to a page that shows its result.
 
 import { z } from 'zod'
 import type { Administer } from '../administer/administer.ts'
@@ -26,7 +26,7 @@ export interface PageParts {
 const noticeSchema = z.object({ text: z.string() })
 const NOTICE_SECONDS = 60
 
-/** Makes the functions that answer. */
+/** Makes the functions that write these answers. */
 export function createPageAnswers({
   addresses,
   cookies,
@@ -35,7 +35,7 @@ export function createPageAnswers({
   readonly cookies: Cookies
 }) {
   return {
-    /** A page, with the notice of the form before it. */
+    /** Answers with a page, which shows the notice of the last form once. */
     async page(
       c: AppContext,
       frame: PageFrame & { readonly signIn: SignIn },
@@ -46,7 +46,7 @@ export function createPageAnswers({
       return c.html(renderPage(addresses, { ...frame, notice }, content))
     },
 
-    /** Ends a form, so that a reload does not send it again. */
+    /** Redirects after a form, so that a reload does not send the form again. */
     async redirectWithNotice(
       c: AppContext,
       { to, notice }: { readonly to: string; readonly notice: string },

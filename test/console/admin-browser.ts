@@ -2,7 +2,7 @@
 export interface AdminBrowser {
   /** Follows redirects, to other hosts too, until a page comes. */
   go(url: string): Promise<Seen>
-  /** One request as it stands; redirects are not followed. */
+  /** Sends one request as it is; redirects are not followed. */
   send(url: string, init?: RequestInit): Promise<Response>
   /** Follows the first link of the page seen last whose address holds this text. */
   follow(text: string): Promise<Seen>
@@ -95,7 +95,7 @@ export function createAdminBrowser(): AdminBrowser {
   }
 }
 
-/** The first form whose action holds this text, with what is in its fields. */
+/** The first form whose action contains this text, with the values of its fields. */
 function formOf({ html, url }: Seen, action: string) {
   for (const [, attributes = '', content = ''] of html.matchAll(
     /<form([^>]*)>([\s\S]*?)<\/form>/g,

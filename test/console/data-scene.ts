@@ -85,7 +85,7 @@ async function startOn(port: number, signIn: SignInServer) {
     console: `${publicUrl}/admin`,
     registry,
     userData,
-    /** Since the start, by the instance of this console. */
+    /** The counts of this console's instance since its start. */
     counted,
     lanes,
     /** Writes what another instance counted in a minute that ended so many minutes ago. */

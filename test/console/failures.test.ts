@@ -202,7 +202,7 @@ test('a sign-in gets 503 when the provider refuses the client secret', async () 
 describe('a sign-in after a restart', () => {
   const key = Buffer.alloc(32, 7).toString('base64url')
 
-  /** Signs in, starts the service anew, and says what the same cookie is good for. */
+  /** Signs in, starts the service anew, and gives the status that the same cookie gets. */
   async function afterRestart(before: SceneOptions, after: SceneOptions): Promise<number> {
     const browser = await (await start(before)).signedIn()
     const { issuer } = scene.signIn

@@ -8,7 +8,7 @@ import type { Threads } from '../../src/threads/threads.ts'
 
 const NOTHING = { sessions: 0, threads: 0, items: 0, audit: 0 }
 
-/** A user's data, in memory; what it does wrong is the test's to say. */
+/** A user's data in memory, with the failures that the test sets. */
 export interface FakeUserData extends UserData {
   readonly threads: Pick<Threads, 'list' | 'find' | 'listItems' | 'locate' | 'delete'>
   readonly threadsOf: Map<string, { thread: Thread; items: ThreadItem[] }>

@@ -25,7 +25,7 @@ export interface ConsoleScene {
   readonly console: string
   readonly clientSecret: string
   readonly registry: FaultyRegistry
-  /** The trail's entries of one action, newest first. */
+  /** The audit entries of one action, newest first. */
   audit(action: string): Promise<readonly AuditEntry[]>
   /** Signs in at the provider's page, after `begin`. */
   signedIn(account?: string): Promise<AdminBrowser>
@@ -41,11 +41,11 @@ export interface SceneOptions extends Pick<RunningOptions, 'env' | 'now'> {
   readonly accounts?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly sessionMinutes?: number
   readonly idleMinutes?: number
-  /** Instead of where it listens. */
+  /** `PUBLIC_URL`; the address where it listens when absent. */
   readonly publicUrl?: string
-  /** Instead of the embedded sign-in's. */
+  /** The issuer; the embedded sign-in when absent. */
   readonly issuer?: string
-  /** Of one address in a minute. */
+  /** Failures allowed to one address in a minute. */
   readonly failedAuth?: number
   readonly adminRule?: string
 }
@@ -145,8 +145,8 @@ ${more}
 }
 
 /**
- * Starts something whose address must be known before it listens. Somebody may take the port that was
- * free a moment ago: then on another.
+ * Starts a server whose address must be known before it listens. If another process takes the free port in
+ * between, another port is tried.
  */
 export async function onFreePort<T>(start: (port: number) => Promise<T>, tries = 5): Promise<T> {
   const server = createServer().listen(0, '127.0.0.1')

@@ -1,12 +1,13 @@
-// Draws the figures as they come. Without this script the page's tables say the same.
+// Draws the charts of the figures page and keeps them up to date. Without this script, the page's tables show
+// the same figures.
 
 const SVG = 'http://www.w3.org/2000/svg'
 const HEIGHT = 168
-// Room for `1.5k ms` on the left, and on the right for half of a time.
+// Room for a label such as `1.5k ms` on the left, and for half of the last time on the right.
 const EDGE = { left: 58, right: 20, top: 10, bottom: 22 }
 const AGAIN_MS = 10_000
 
-/** Series of each chart, with the words for their values. */
+/** The series of each chart, and the text for their values. */
 const CHARTS = {
   mints: { lines: [(one) => one.mints], says: ([value], per) => `${value} in ${per}` },
   refused: {
@@ -33,14 +34,14 @@ async function keepDrawing(element) {
     const response = await fetch(element.dataset.source, {
       headers: { accept: 'application/json' },
     })
-    // The sign-in has ended: what is drawn stays, and is not asked for again.
+    // The sign-in has ended: the charts stay as drawn, and no more data is requested.
     if (response.status === 401) return
     if (response.ok) {
       latest = await response.json()
       draw(element, latest)
     }
   } catch {
-    // The service is away for a moment; the next round may find it.
+    // The service is not reachable; the next round tries again.
   }
   setTimeout(() => void keepDrawing(element), AGAIN_MS)
 }
@@ -125,7 +126,7 @@ function picture(name, { plot, series, times, seconds }) {
       const path = `M${points.join('L')}`
       const area = `${path}L${x(piece.at(-1)[0])} ${floor}L${x(piece[0][0])} ${floor}Z`
       if (at === 0) svg.append(make('path', { class: 'area', d: area }))
-      // A piece of one point is a dot: its line has round ends.
+      // A piece of one point is drawn as a dot, because lines have round ends.
       const kind = at === 0 ? 'stroke' : 'stroke second'
       svg.append(make('path', { class: kind, d: `${path}L${points.at(-1)}` }))
     }
@@ -133,7 +134,7 @@ function picture(name, { plot, series, times, seconds }) {
   return svg
 }
 
-/** Runs of values that follow each other; where figures are missing, nothing joins them. */
+/** Splits values into runs without a gap; no line is drawn across missing figures. */
 function pieces(times, values, seconds) {
   const found = []
   let before

@@ -1,10 +1,10 @@
-// Searches as one types, refreshes parts that are not final yet, and copies long ids. Without this script
-// a button, a link and a title do the same.
+// Searches while the admin types, refreshes parts that are not final yet, and copies long ids. Without this
+// script, a button, a link and a title serve instead.
 
 const TYPED_MS = 250
 const FIRST_MS = 1500
 const MOST_MS = 10_000
-/** Then nobody is looking, and each look is in the audit. */
+/** Most refreshes of a page: after so many nobody is looking, and each one is a read in the audit. */
 const MOST_TIMES = 60
 
 let asked = new AbortController()
@@ -30,12 +30,15 @@ async function search(form) {
 async function keepRefreshing(times = 0) {
   if (document.querySelector('[data-refresh]') === null || times >= MOST_TIMES) return
   await new Promise((resolve) => setTimeout(resolve, Math.min(FIRST_MS * (times + 1), MOST_MS)))
-  // Nobody asked for it, so it does not keep the sign-in.
+  // The header says that no person asked, so that the refresh does not keep the sign-in alive.
   await renew(new URL(location.href), { evenFailed: false, headers: { 'X-Page-Refresh': '1' } })
   await keepRefreshing(times + 1)
 }
 
-/** Takes the parts of this page from the page at `url`; a page without them is shown instead. */
+/**
+ * Replaces the parts of this page by those of the page at `url`. If that page lacks them, the browser goes
+ * there.
+ */
 async function renew(url, { evenFailed, headers = {} }) {
   asked.abort()
   asked = new AbortController()
@@ -56,7 +59,7 @@ async function renew(url, { evenFailed, headers = {} }) {
     for (const [part, fresh] of pairs) put(part, fresh)
     return true
   } catch {
-    // A later letter replaced this request, or the service is away for a moment.
+    // A newer search replaced this request, or the service is not reachable.
     return false
   }
 }
@@ -67,7 +70,10 @@ function put(part, fresh) {
   part.replaceChildren(...fresh.childNodes)
 }
 
-/** Browsers have no clipboard for pages that came without TLS from another machine: the buttons stay hidden. */
+/**
+ * Shows the copy buttons and makes them work. Browsers have no clipboard on pages without TLS from another
+ * machine; there the buttons stay hidden.
+ */
 function offerCopies() {
   if (!navigator.clipboard) return
   document.documentElement.classList.add('copies')

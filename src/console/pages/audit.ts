@@ -40,7 +40,7 @@ type Filters = z.output<typeof filters>
 
 const auditQuery = filters.extend(forwardCursors)
 
-/** The choice of every action but one: reads are most of what admins do. */
+/** The choice that hides reads, which are most entries of admins. */
 const ALL_BUT_READS = 'all_but_reads'
 const READ: AuditAction = 'admin_read'
 

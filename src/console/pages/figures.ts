@@ -11,13 +11,13 @@ import { queryOf } from '../view/paging.ts'
 
 const figuresQuery = z.object({ range: z.enum(['hour', 'day']).default('hour') })
 
-/** Seconds of a row of the table, whose rows cover the whole range. */
+/** Label and heading of each range, and the seconds that one row of its table covers. */
 const ROWS = {
   hour: { label: '1 hour', title: 'By five minutes', seconds: 300 },
   day: { label: '24 hours', title: 'By the hour', seconds: 3600 },
 } as const
 
-/** Length of an interval in words. */
+/** The length of an interval, in words. */
 const PER = { hour: 'a minute', day: 'five minutes' } as const
 
 const CHARTS = [
@@ -58,7 +58,7 @@ function rangeLinks(root: string, range: FiguresRange): readonly Html[] {
   })
 }
 
-/** The arrow keys move the range, which the script shows as a line in the picture. */
+/** A chart with a slider: the arrow keys move it, and the script draws its position as a line. */
 function chart([id, title]: (typeof CHARTS)[number]): Html {
   return html`<figure class="chart" data-chart="${id}"><figcaption>${title}<span></span></figcaption>
 <div class="plot"><input type="range" min="0" max="0" value="0" aria-label="${title}: time"><output hidden></output></div></figure>`
@@ -103,7 +103,7 @@ export function countsOf(samples: readonly FiguresSample[]) {
   }
 }
 
-/** A row for each code of {@link countsOf}. */
+/** The table of refusals, with a row for each code. */
 export function refusalTable(codes: ReturnType<typeof countsOf>['codes']): Html {
   return table({
     caption: 'Refused mints by code',

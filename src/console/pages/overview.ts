@@ -1,4 +1,4 @@
-// The first page: what goes on now, each figure with a link to its list.
+// The first page: figures of the last minutes, each with a link to its list.
 
 import { html } from 'hono/html'
 import { adminRequest } from '../../http/authentication.ts'
@@ -10,7 +10,7 @@ import { badge, code, panel, table, when } from '../view/fragments.ts'
 import type { Html } from '../view/layout.ts'
 import { countsOf, refusalTable } from './figures.ts'
 
-/** Minutes that count as now. */
+/** Minutes that the figures cover. */
 const MINUTES = 15
 
 /** `GET /admin` */
@@ -43,13 +43,13 @@ ${panel({ id: 'instances', title: 'Instances', content: instanceTable(instances,
 }
 
 interface Tile {
-  /** The list of what is counted. */
+  /** Address of the list of the things counted. */
   readonly href: string
   readonly name: string
   readonly figure: number
-  /** There are more than were counted. */
+  /** Whether there are more than were counted. */
   readonly more?: boolean
-  /** Says of which time or part the figure is. */
+  /** The time or the part that the figure covers. */
   readonly of: string
   readonly tone?: string
 }

@@ -1,4 +1,4 @@
-// Revokes a user after a page that says what will happen, and lifts a block.
+// Revokes a user, after a page that tells the consequences; lifts a block.
 
 import { html } from 'hono/html'
 import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
@@ -23,7 +23,7 @@ interface Asked {
   readonly reason: string | undefined
 }
 
-/** `GET /admin/user/revoke?user=…&block_seconds=…&reason=…`: what the revoke would do now. */
+/** `GET /admin/user/revoke?user=…&block_seconds=…&reason=…`: the consequences that the revoke would have now. */
 export function revokePage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const asked = termsOf((name) => c.req.query(name) ?? '', signIn)
@@ -62,7 +62,7 @@ function consequences(
   return [sessions, blocked, ...earlier, ...(reason ? [html`Reason: ${reason}`] : [])]
 }
 
-/** `POST /admin/user/revoke`; sent again it ends nothing more, and of two blocks the longer one stays. */
+/** `POST /admin/user/revoke`. Sent again, it ends nothing more, and the longer of two blocks stays. */
 export function revokeAction({ answers, administer, addresses, now }: PageParts): Action {
   return async (c, { form, signIn }) => {
     const asked = termsOf(form.value, signIn)
@@ -94,7 +94,7 @@ export function unblockAction({ answers, administer, addresses }: PageParts): Ac
 }
 
 /**
- * Explains a store that is away in the middle of an action, which may have been done.
+ * Explains a store that fails in the middle of an action: the action may have been carried out.
  *
  * @param again - address from which the action can be sent again
  */
@@ -130,7 +130,7 @@ function termsOf(value: (name: string) => string, signIn: SignIn): Asked {
   return { user, blockSeconds: terms.data.blockSeconds, reason: terms.data.reason }
 }
 
-/** `administer` refuses it too, in words for the API. */
+/** `administer` refuses this too, with a text for the API. */
 function ownBlock(): PageError {
   return new PageError('invalid_request', {
     reason: 'an admin who blocks themselves',
@@ -139,7 +139,7 @@ function ownBlock(): PageError {
   })
 }
 
-/** @param asked - the end of the block that was asked for, at the latest */
+/** @param asked - the latest end that the requested block can have, in Unix seconds */
 function describe(
   { known, cancelled, cancelling, blockedUntil }: RevokedUser,
   asked: number,

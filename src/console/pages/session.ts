@@ -1,4 +1,4 @@
-// Shows one session and what ended it, and cancels it after a page that asks.
+// Shows one session and how it ended; cancels it after a page that asks for confirmation.
 
 import { html } from 'hono/html'
 import { adminRequest } from '../../http/authentication.ts'
@@ -76,7 +76,7 @@ function statusAdvice(status: string, path: string): Html {
   return html`<p class="fine">OpenAI has not confirmed yet. It is asked again until it does, or the session ends by itself. <a href="${path}">Reload</a></p>`
 }
 
-/** `GET /admin/sessions/{id}/cancel`: what the cancel would do now. */
+/** `GET /admin/sessions/{id}/cancel`: the consequences that the cancel would have now. */
 export function cancelPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const asked = administer.readSession(adminRequest(c), pathId(c, parseSessionId))
@@ -99,7 +99,7 @@ export function cancelPage({ answers, administer, addresses, now }: PageParts): 
   }
 }
 
-/** `POST /admin/sessions/{id}/cancel`; sent again, it says who ended the session and when. */
+/** `POST /admin/sessions/{id}/cancel`. Sent again, it tells who ended the session and when. */
 export function cancelAction({ answers, administer, addresses, now }: PageParts): Action {
   return async (c) => {
     const id = pathId(c, parseSessionId)
@@ -113,7 +113,9 @@ export function cancelAction({ answers, administer, addresses, now }: PageParts)
   }
 }
 
-/** @param since - Unix seconds: a session that had ended before was not ended by this request */
+/**
+ * @param since - start of this request in Unix seconds: it did not end a session that ended earlier
+ */
 function noticeOf(record: SessionRecord, since: number): string {
   const { status, id } = presentSession(record, since)
   const { endedAt, endedBy } = record

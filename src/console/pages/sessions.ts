@@ -1,4 +1,4 @@
-// Lists sessions.
+// Lists sessions: the live ones, or those that the filters name.
 
 import { html } from 'hono/html'
 import { z } from 'zod'
@@ -64,7 +64,7 @@ ${rows}${pages}`
   }
 }
 
-/** The total is told where it is known without counting. */
+/** How many sessions the page shows, and the total where it is known without counting. */
 function sentenceOf(
   count: number,
   { isWhole, total }: { readonly isWhole: boolean; readonly total: number | undefined },

@@ -1,4 +1,4 @@
-// Lists threads of one user or of all, shows what was said in one, and deletes it.
+// Lists the threads of one user or of all, shows the messages of one, and deletes it.
 
 import { html } from 'hono/html'
 import { z } from 'zod'
@@ -23,7 +23,7 @@ const ITEMS = 100
 /** A list over several sources is walked forward only. */
 const threadQuery = z.object({ user: optionalText, workflow: optionalText, ...forwardCursors })
 
-/** `GET /admin/threads`: of all users and workflows unless asked otherwise, newest first. */
+/** `GET /admin/threads`: newest first, of all users and workflows unless filtered. */
 export function threadsPage({ answers, administer, addresses, workflows, now }: PageParts): View {
   return async (c, signIn) => {
     const { after, trail, user, workflow } = queryOf(c, threadQuery)
@@ -42,7 +42,7 @@ ${forwardPager({ base, after, trail, older })}`
   }
 }
 
-/** `GET /admin/threads/{id}`: what was said, from the beginning. */
+/** `GET /admin/threads/{id}`: the messages, from the beginning. */
 export function threadPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const { after } = queryOf(c, threadQuery)
@@ -71,7 +71,7 @@ ${next === undefined ? '' : html`<a rel="next" href="${base}?${new URLSearchPara
   }
 }
 
-/** `GET /admin/threads/{id}/delete`: says what will happen, and asks. */
+/** `GET /admin/threads/{id}/delete`: tells the consequences, and asks for confirmation. */
 export function threadDeletePage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const request = adminRequest(c, readOptions(c))
@@ -93,7 +93,7 @@ export function threadDeletePage({ answers, administer, addresses, now }: PagePa
   }
 }
 
-/** `POST /admin/threads/{id}/delete`; sent twice, the second one finds no thread. */
+/** `POST /admin/threads/{id}/delete`. Sent again, it finds no thread. */
 export function threadDeleteAction({ answers, administer, addresses }: PageParts): Action {
   return async (c) => {
     const { id } = await administer.deleteThread(

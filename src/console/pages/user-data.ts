@@ -20,7 +20,7 @@ import { NO_RECEIPTS } from './user-forms.ts'
 export function exportAction({ administer, log, now }: PageParts): Action {
   return async (c, { form }) => {
     const answer = await answerExport(c, { administer, log, now }, knownUser(form.value('user')))
-    // Not before: the page of an error is to be read, not saved.
+    // Set only on success: an error page is to be read, not saved.
     answer.headers.set('Content-Disposition', 'attachment; filename="user-export.ndjson"')
     return answer
   }
@@ -43,7 +43,7 @@ export function receiptDownload({ administer }: PageParts): View {
   }
 }
 
-/** `GET /admin/user/erase?user=…`: what the erase would do, and a field to type the user into. */
+/** `GET /admin/user/erase?user=…`: the consequences of the erase, and a field to type the user into. */
 export function erasePage({ answers, administer, addresses }: PageParts): View {
   return async (c, signIn) => {
     const user = knownUser(c.req.query('user'))
@@ -114,7 +114,7 @@ interface GrowingPage {
   readonly onError: (error: unknown) => void
 }
 
-/** Shows an error on the page once the page has begun; throws one from before. */
+/** Throws an error that comes before the first line; shows a later one on the page, which has begun by then. */
 async function* pageOf(
   lines: AsyncGenerator<EraseLine, void, undefined>,
   { start, end, textOf: text, onError }: GrowingPage,
@@ -131,8 +131,8 @@ async function* pageOf(
 }
 
 /**
- * Sends texts as they come. The first one is awaited before anything is answered: until then an error
- * can still have a status of its own.
+ * Sends texts as they come. The first one is awaited before the answer begins, because until then an error can
+ * still set the status.
  */
 async function answerPageStream(
   c: AppContext,
@@ -151,7 +151,7 @@ async function answerPageStream(
         else controller.enqueue(encoder.encode(value))
       },
       cancel() {
-        // Not awaited: it may be in the middle of a line.
+        // Not awaited, because the generator may be busy with a line.
         texts.return().catch(() => undefined)
       },
     },
@@ -200,7 +200,7 @@ ${failureList(failures, failed)}
 `
 }
 
-/** Stands in for the summary of an erase that broke off. */
+/** Replaces the summary when an erase broke off. */
 function eraseBreak(): Html {
   return html`</ol>
 <section class="panel bad" role="alert" aria-labelledby="summary"><h2 id="summary">Broken off</h2>

@@ -1,4 +1,4 @@
-// Forms of what can be done to a user.
+// The forms on a user's page: revoke, unblock, export, receipt, erase.
 
 import { html } from 'hono/html'
 import type { UserId } from '../../lib/ids.ts'
@@ -25,7 +25,7 @@ const DURATIONS: readonly (readonly [number, string])[] = [
 ]
 const USUAL_SECONDS = 3600
 
-/** Says where receipts are missing. */
+/** Shown where receipts are not available. */
 export const NO_RECEIPTS =
   'Receipts need PUBLIC_URL and a signing key: SQLite keeps one, Redis needs SIGNING_KEY_FILE.'
 

@@ -1,4 +1,4 @@
-// Shows everything about one user.
+// The page of one user: state, identities, forms, sessions, threads and audit.
 
 import { html } from 'hono/html'
 import type { FoundUser } from '../../administer/users.ts'
@@ -34,7 +34,7 @@ export function knownUser(given: string | undefined): UserId {
   })
 }
 
-/** `GET /admin/user?user=…`: everything about one user, also about one who was never here. */
+/** `GET /admin/user?user=…`; it also answers for a user never seen. */
 export function userPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const user = knownUser(c.req.query('user'))
@@ -100,7 +100,7 @@ function identitiesOf(sessions: readonly SessionRecord[]): Html {
   return html`<div class="panel">${lists}</div>`
 }
 
-/** Refreshes itself while a cancel is not confirmed. */
+/** The sessions; this part refreshes itself while a cancel is not confirmed. */
 function sessionPart(
   sessions: readonly SessionRecord[],
   { table, path }: { readonly table: Html; readonly path: string },

@@ -22,10 +22,10 @@ import { type Html, USER_UNITS } from '../view/layout.ts'
 import { PAGE_ROWS, pageOrStart, pager } from '../view/paging.ts'
 import { userLink } from '../view/tables.ts'
 
-/** Links from page to page of a search, which is in the order of names. */
+/** Labels of the page links of a search, which is in the order of names. */
 const BY_NAME = ['First', 'Previous', 'Next'] as const
 
-/** `GET /admin/users?q=…`: without a search all users, last seen first. */
+/** `GET /admin/users?q=…`; without `q` it lists all users, last seen first. */
 export function usersPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const { q, cursors, problem } = asked(c)
@@ -53,7 +53,7 @@ export function usersPage({ answers, administer, addresses, now }: PageParts): V
   }
 }
 
-/** Hono leaves an escape that is not UTF-8, such as half a surrogate, as it stands. */
+/** Reads the query. Escapes that are not UTF-8 are refused here, because Hono leaves them undecoded. */
 function asked(c: AppContext) {
   const { q = '', after, before } = c.req.query()
   const cursors = { after: after || undefined, before: after ? undefined : before || undefined }
@@ -96,7 +96,7 @@ function pageOf(
 interface Shown {
   readonly count: number
   readonly hasMore: boolean
-  /** The page is not the first. */
+  /** Whether the page is not the first one. */
   readonly within: boolean
 }
 
@@ -109,7 +109,7 @@ function sentenceOf(q: string, { count, hasMore, within }: Shown): Html | string
   return q === '' ? `${users}, last seen first.` : html`${users} whose name begins with ${name}.`
 }
 
-/** An id that was never seen can still be blocked, from its page. */
+/** Shown when nobody was found. A user never seen can still be blocked, on the page of that user. */
 function nobody(addresses: Addresses, q: string): Html {
   if (parseUserId(q) === undefined) return html``
   const broken = q.includes('\uFFFD')

@@ -1,4 +1,4 @@
-// Keeps values in the browser as encrypted cookies: it can neither read nor make up any of them.
+// Keeps values in the browser as encrypted cookies, which the browser can neither read nor forge.
 
 import { hkdfSync } from 'node:crypto'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
@@ -13,9 +13,9 @@ type Purpose = 'session' | 'sign-in' | 'notice'
 export type Cookies = ReturnType<typeof createCookies>
 
 /**
- * HttpOnly, and under https with the prefix `__Host-`, so that no neighbouring host can set one
- * (RFC 6265bis §4.1.3.2). SameSite is Lax and not Strict: a sign-in ends with a redirect from another
- * site, which strict cookies do not survive; forms are guarded by Origin and token.
+ * HttpOnly, and under https with the prefix `__Host-`, so that no other host of the domain can set one (RFC
+ * 6265bis §4.1.3.2). SameSite is Lax, not Strict: a sign-in ends with a redirect from another site, on which
+ * browsers do not send strict cookies. Forms are protected by their Origin and a token.
  */
 export function createCookies({
   secure,
@@ -28,7 +28,7 @@ export function createCookies({
   const nameOf = (purpose: Purpose) => `${secure ? '__Host-' : ''}chatkit-mint-console-${purpose}`
   const common = { path: '/', secure, httpOnly: true, sameSite: 'Lax' } as const
   return {
-    /** Undefined without a cookie that this service has sealed and that still counts. */
+    /** Undefined unless there is a cookie that this service sealed and that has not expired. */
     async read<S extends z.ZodType>(
       c: AppContext,
       purpose: Purpose,
@@ -58,21 +58,21 @@ const ENCRYPTION = 'A256GCM'
 const KEY_BYTES = 32
 
 /**
- * Compact JWE (RFC 7516) with a direct symmetric key; the purpose is the audience, so that a value that
- * was sealed for one purpose does not open for another.
+ * Seals values as compact JWE (RFC 7516) with a direct symmetric key. The purpose is the audience, so that a
+ * value sealed for one purpose does not open for another.
  */
 export function createSealer({
   secret,
   now,
 }: {
-  /** At least 32 bytes; asked for at each use, so that a file may change. */
+  /** At least 32 bytes; read at each use, so that the key file may change. */
   readonly secret: () => Promise<Uint8Array>
   readonly now: Clock
 }) {
   const key = async () =>
     new Uint8Array(hkdfSync('sha256', await secret(), '', 'chatkit-mint console', KEY_BYTES))
   return {
-    /** @param seconds - how long it opens */
+    /** @param seconds - for which the sealed value can be opened */
     async seal(
       purpose: string,
       value: Readonly<Record<string, unknown>>,
@@ -84,7 +84,7 @@ export function createSealer({
         .setExpirationTime(unixSeconds(now) + seconds)
         .encrypt(await key())
     },
-    /** Undefined when it was not sealed by us for this purpose, has been changed, or has expired. */
+    /** Undefined when the value was not sealed here for this purpose, was changed, or has expired. */
     async open<S extends z.ZodType>(
       purpose: string,
       sealed: string,

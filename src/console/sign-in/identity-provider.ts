@@ -1,5 +1,4 @@
-// The identity provider that admins sign in at, as its relying party (OpenID Connect Core 1.0 §3.1,
-// with PKCE).
+// Signs admins in at the identity provider, as its relying party (OpenID Connect Core 1.0 §3.1, with PKCE).
 
 import * as oidc from 'openid-client'
 import type { Dispatcher } from 'undici'
@@ -19,7 +18,7 @@ interface SignInAttempt {
 interface Provider {
   readonly settings: ConsoleSettings
   readonly redirectUri: string
-  /** The client's secret; undefined when it is gone. */
+  /** The client's secret; undefined when its variable or file is gone. */
   readonly clientSecret: () => Secret | undefined
   readonly dispatcher: Dispatcher
 }
@@ -27,7 +26,10 @@ interface Provider {
 /** {@link createIdentityProvider} */
 export type IdentityProvider = ReturnType<typeof createIdentityProvider>
 
-/** A provider's endpoints seldom move; a failed discovery is not repeated for every click. */
+/**
+ * Milliseconds for which a discovery is kept: long, because endpoints seldom move; a failed one briefly, so
+ * that not every click repeats it.
+ */
 const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
 
@@ -53,7 +55,7 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
 
   return {
     /**
-     * @param again - whether the provider shall ask for a sign-in although one stands
+     * @param again - whether the provider must ask for a new sign-in even if it has one
      * @throws `idp_unavailable`
      */
     async begin(again: boolean): Promise<SignInAttempt & { readonly url: URL }> {
@@ -76,8 +78,8 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
     /**
      * Exchanges the code for the claims of its ID token.
      *
-     * @param callback - the address that the provider sent the browser to; its `state` is already checked
-     * @throws `idp_unavailable`; `invalid_request` when code or ID token is not good
+     * @param callback - the address that the provider sent the browser to; its `state` was checked before
+     * @throws `idp_unavailable`; `invalid_request` when the code or the ID token is not valid
      */
     async redeem(
       callback: URL,
@@ -93,7 +95,7 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
       try {
         const tokens = await oidc.authorizationCodeGrant(client, callback, checks)
         const claims = tokens.claims()
-        // The library asks for the authorized party only where there are several audiences.
+        // The library checks the authorized party only when there are several audiences.
         const { clientId } = settings
         const isForUs = (claims?.azp ?? clientId) === clientId
         if (claims?.iss === settings.issuer && isForUs) return claims
@@ -117,12 +119,12 @@ function authenticate({ clientSecret }: Provider): oidc.ClientAuth {
   }
 }
 
-/** Blames the provider (unreachable, or it refuses our client), or else this one sign-in. */
+/** Tells a failure of the provider (unreachable, or it refuses our client) from one of this sign-in. */
 function refusalOf(error: unknown): ServiceError {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ServiceError) return cause
   }
-  // 401 of the token endpoint: it is our credentials that it refuses (RFC 6749 §5.2).
+  // A 401 of the token endpoint means that it refuses our credentials (RFC 6749 §5.2).
   if (error instanceof oidc.WWWAuthenticateChallengeError) {
     return unavailable('token endpoint: the client is refused', undefined)
   }

@@ -24,7 +24,7 @@ const signInSchema = z.object({
   exp: z.number(),
   sid: z.string().optional(),
   issuedAt: z.number(),
-  /** Milliseconds; see `endUpTo`. */
+  /** Milliseconds; compared with the end that the registry has. */
   begunAt: z.number(),
   /** Seconds. */
   usedAt: z.number(),
@@ -40,17 +40,17 @@ export interface SignIn {
   readonly user: UserId
   /** For display. */
   readonly name: string
-  /** Stands in every form of this sign-in. */
+  /** The CSRF token in every form of this sign-in. */
   readonly csrf: string
   /** Milliseconds. */
   readonly begunAt: number
 }
 
-/** An admin, as the ID token names them. */
+/** An admin, as a verified ID token names them. */
 interface VouchedFor {
   readonly issuer: string
   readonly subject: string
-  /** The ID token's. */
+  /** All claims of the ID token. */
   readonly claims: Readonly<Record<string, unknown>>
   readonly name: string
   /** The ID token's `sid`, for back-channel logout. */
@@ -66,7 +66,7 @@ export type SignInCookie = ReturnType<typeof createSignInCookie>
  * Makes the functions that begin, read and end a sign-in. They throw `store_unavailable`; `read` throws
  * `user_blocked` too.
  *
- * An admin has one sign-in at a time. A cookie may have been copied, so its end is in the registry.
+ * An admin has one sign-in at a time. Its end is kept in the registry, because the cookie may have been copied.
  */
 export function createSignInCookie({
   cookies,
@@ -85,7 +85,7 @@ export function createSignInCookie({
 }) {
   const seconds = settings.sessionMinutes * 60
   const idleSeconds = settings.idleMinutes * 60
-  // An admin who was let in under another rule signs in again: the rule may have become stricter.
+  // An admin who signed in under another rule must sign in again, because the rule may have become stricter.
   const userRule = issuers.find(({ issuer }) => issuer === settings.issuer)?.user.source
   const { issuer: at, clientId } = settings
   const rule = digestOf([admins.when.source, admins.issuers, at, clientId, userRule])
@@ -93,7 +93,7 @@ export function createSignInCookie({
     const { issuer } = settings
     return { issuer, subject: actor.slice(issuer.length + 1), sid }
   }
-  /** From the cookie where it is there, else from the subject alone. */
+  /** The user in the cookie, or else the user that the subject alone maps to. */
   const userOf = (kept: Kept): UserId | undefined => {
     const { issuer, subject = '' } = identityOf(kept)
     return parseUserId(kept.user) ?? mapSubject(issuers, issuer, subject)
@@ -101,17 +101,18 @@ export function createSignInCookie({
   const ends = createEnds({ registry, keepSeconds: seconds, now })
 
   return {
-    /** Ends earlier ones: of this admin anywhere, and of whoever was signed in with this browser. */
+    /** Also ends earlier sign-ins: those of this admin anywhere, and that of another admin in this browser. */
     async begin(c: AppContext, { name, sid, issuedAt, ...who }: VouchedFor): Promise<void> {
       const mapped = userOfAdmin(issuers, who)
-      // Nothing twice: browsers drop a cookie of more than 4096 bytes (RFC 6265bis §5.6).
+      // The user is left out if the subject maps to it, because browsers drop cookies over 4096 bytes (RFC
+      // 6265bis §5.6).
       const user = mapSubject(issuers, who.issuer, who.subject) === mapped ? undefined : mapped
       const actor = actorOf(who)
       const earlier = await cookies.read(c, 'session', signInSchema)
       if (earlier !== undefined && earlier.actor !== actor) {
         await ends.endBefore(earlier.actor, earlier.begunAt + 1)
       }
-      // Later than every earlier one, though another instance's clock may be ahead.
+      // Later than every earlier sign-in, even if another instance's clock is ahead.
       const begunAt = Math.max(now(), 1 + (await ends.endedBefore(actor, mapped)))
       await ends.endBefore(actor, begunAt)
       const admin = { actor, user, name: name.slice(0, 100), sid, issuedAt }
@@ -120,9 +121,9 @@ export function createSignInCookie({
     },
 
     /**
-     * Undefined when nobody is signed in, or not any more.
+     * Undefined when nobody is signed in, or the sign-in has ended.
      *
-     * @param isUse - false for what a page asks by itself: it must not keep a sign-in that nobody uses
+     * @param isUse - false for requests that a page makes by itself: they must not keep an unused sign-in alive
      */
     async read(c: AppContext, isUse: boolean): Promise<SignIn | undefined> {
       const kept = await cookies.read(c, 'session', signInSchema)
@@ -136,7 +137,7 @@ export function createSignInCookie({
         registry.readStanding({ user, identity: identityOf(kept), now: time }),
       ])
       if (kept.begunAt < endedBefore) return undefined
-      // Back-channel logout counts here as it does for tokens.
+      // A back-channel logout ends sign-ins as it ends tokens.
       const { loggedOutAt } = standing
       if (loggedOutAt !== undefined && kept.issuedAt < loggedOutAt) return undefined
       refuseBlocked(standing)
@@ -147,7 +148,7 @@ export function createSignInCookie({
       return { ...kept, user }
     },
 
-    /** Also where the cookie has been copied. */
+    /** Ends the sign-in, also in browsers to which its cookie was copied. */
     async end(c: AppContext, { actor, begunAt }: SignIn): Promise<void> {
       await ends.endBefore(actor, begunAt + 1)
       cookies.clear(c, 'session')
@@ -155,10 +156,13 @@ export function createSignInCookie({
   }
 }
 
-/** Stands for the issuer in the logout marks that end sign-ins to the console. */
+/** The issuer in logout marks that end sign-ins to the console. */
 const CONSOLE = 'console'
 
-/** Where sign-ins of an admin have ended: those that began before the time of a logout mark, in milliseconds. */
+/**
+ * Ends sign-ins by a logout mark in the registry: those of the admin that began before its time, in
+ * milliseconds.
+ */
 function createEnds({
   registry,
   keepSeconds,

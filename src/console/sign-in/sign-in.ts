@@ -1,4 +1,4 @@
-// Pages and redirects of signing in to the console and out of it.
+// The pages and redirects with which an admin signs in to the console and out of it.
 
 import { html } from 'hono/html'
 import { z } from 'zod'
@@ -18,7 +18,7 @@ import type { Cookies } from './cookies.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import type { SignInCookie } from './sign-in-cookie.ts'
 
-/** Leaves time to look for a password. */
+/** Seconds that a sign-in may take: enough to look for a password. */
 const ATTEMPT_SECONDS = 600
 
 const attemptSchema = z.object({
@@ -28,7 +28,7 @@ const attemptSchema = z.object({
   returnTo: z.string(),
 })
 
-/** Makes the pages. Only an ID token of an admin signs anybody in. */
+/** Makes the pages. Only an admin's ID token signs anybody in. */
 export function createSignInPages({
   addresses,
   cookies,
@@ -43,7 +43,7 @@ export function createSignInPages({
   readonly cookies: Cookies
   readonly signIns: Pick<SignInCookie, 'begin' | 'end'>
   readonly provider: IdentityProvider
-  /** The provider's. */
+  /** The issuer of the provider. */
   readonly issuer: string
   readonly admins: AdminSettings
   readonly audit: Audit
@@ -52,7 +52,7 @@ export function createSignInPages({
   async function takeAttempt(c: AppContext) {
     const attempt = await cookies.read(c, 'sign-in', attemptSchema)
     cookies.clear(c, 'sign-in')
-    // Another state means the answer to a sign-in that another browser began.
+    // Another state means that another browser began this sign-in.
     if (attempt !== undefined && attempt.state === c.req.query('state')) return attempt
     const refusal = refuse(addresses, 'invalid_request', {
       reason: attempt === undefined ? 'no sign-in under way in this browser' : 'another state',
@@ -63,7 +63,7 @@ export function createSignInPages({
     throw await failedAuth.counted(c, refusal)
   }
 
-  /** Only a failure counts: junk from an address must not lock out an admin who signs in from there. */
+  /** Only failures count against an address: junk from it must not lock out an admin who signs in from there. */
   async function redeemed(c: AppContext, attempt: Parameters<IdentityProvider['redeem']>[1]) {
     const callback = new URL(addresses.redirectUri + new URL(c.req.url).search)
     try {
@@ -133,7 +133,10 @@ function refuse(
   return new PageError(code, { ...refusal, action })
 }
 
-/** OpenID Connect Core 1.0 §3.1.2.6: the provider did not sign anybody in. */
+/**
+ * Refuses an error answer, by which the provider says that it signed nobody in (OpenID Connect Core 1.0
+ * §3.1.2.6).
+ */
 function refuseErrorAnswer(c: AppContext, addresses: Addresses): void {
   const error = c.req.query('error')
   if (error === undefined) return
@@ -182,7 +185,7 @@ function detailsOf(claims: Readonly<Record<string, unknown>>, subject: string) {
   return {
     name: nameOf(claims) ?? subject,
     sid: identifierSchema.safeParse(claims['sid']).data,
-    // Checked to be there with the ID token; without it, any logout ends the sign-in.
+    // Always present in a verified ID token. If it were missing, 0 lets any logout end the sign-in.
     issuedAt: typeof iat === 'number' ? iat : 0,
   }
 }

@@ -1,25 +1,26 @@
-// Asks before something that cannot be undone: says what will happen, and does it only when its button is pressed.
+// The form that asks before an action that cannot be undone: it tells the consequences, and sends only when its
+// button is pressed.
 
 import { html } from 'hono/html'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 import { csrfField, type Html } from './layout.ts'
 
 interface Confirmation {
-  /** One sentence each: what will happen. */
+  /** The consequences, one sentence each. */
   readonly says: readonly (Html | string)[]
   /** Path of the form. */
   readonly action: string
-  /** Hidden fields. */
+  /** Hidden fields of the form. */
   readonly fields?: Readonly<Record<string, string>>
-  /** More of the form, shown above its button. */
+  /** Further fields, shown above the button. */
   readonly more?: Html
   readonly button: string
-  /** Path of the page to leave to. */
+  /** Path of the page to go back to. */
   readonly back: string
   readonly signIn: SignIn
 }
 
-/** The content of a page of its own, which works without a script. */
+/** The content of a confirmation page. It works without a script. */
 export function confirmation({ says, action, fields = {}, more, ...rest }: Confirmation): Html {
   const { button, back, signIn } = rest
   const hidden = Object.entries(fields).map(

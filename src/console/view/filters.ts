@@ -1,4 +1,4 @@
-// Forms that filter a list, sent by GET, and the addresses that they lead to.
+// Forms that filter a list by GET, and addresses with such filters.
 
 import { html } from 'hono/html'
 import { type Html, USER_UNITS } from './layout.ts'
@@ -9,7 +9,7 @@ export function filterForm({
   label,
   fields,
 }: {
-  /** Path of the list, which "Reset" leads to. */
+  /** Path of the list without filters, to which "Reset" leads. */
   readonly action: string
   readonly label: string
   readonly fields: Html
@@ -63,7 +63,7 @@ export function workflowField(
   })
 }
 
-/** The path with those parameters that are set. */
+/** The path with all parameters that are not empty. */
 export function addressWith(
   path: string,
   parameters: Readonly<Record<string, string | undefined>>,

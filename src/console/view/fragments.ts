@@ -3,7 +3,7 @@
 import { html } from 'hono/html'
 import type { Html } from './layout.ts'
 
-/** A table that can also be read as a stack of cards, on a phone. */
+/** A table, which a phone shows as a stack of cards. */
 interface TableParts {
   readonly caption: string
   readonly columns: readonly string[]
@@ -13,7 +13,7 @@ interface TableParts {
   readonly empty: string
 }
 
-/** The roles are spelled out because a style that makes cards of rows removes them in some browsers. */
+/** The ARIA roles are written out because some browsers drop them when the style turns rows into cards. */
 export function table({ caption, columns, rows, empty }: TableParts): Html {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`
   const heads = columns.map((name) => html`<th scope="col" role="columnheader">${name}</th>`)
@@ -32,13 +32,13 @@ export function table({ caption, columns, rows, empty }: TableParts): Html {
 </table></div>`
 }
 
-/** A time in Unix seconds, absolute; pointer or focus on it shows how far it is from now. */
+/** A time in Unix seconds, absolute; the distance from now shows on hover or focus. */
 export function moment(at: number, now: number): Html {
   if (!isDate(at)) return html`${String(at)}`
   return html`<time class="when" datetime="${iso(at)}" tabindex="0">${utc(at)}<span> ${distance(at, now)}</span></time>`
 }
 
-/** A time relative to now, in Unix seconds; pointer or focus in its row shows the absolute one. */
+/** A time relative to now, in Unix seconds; the absolute time shows on hover or focus of its row. */
 export function when(at: number, now: number): Html {
   if (!isDate(at)) return html`${String(at)}`
   return html`<time class="when" datetime="${iso(at)}">${distance(at, now)} <span>${utc(at)} UTC</span></time>`
@@ -60,7 +60,10 @@ function isDate(at: number): boolean {
   return Math.abs(at) <= LAST_SECOND
 }
 
-/** A time in Unix seconds; a number beyond all dates as it stands, because upstreams may send any. */
+/**
+ * A time in Unix seconds. A number too large for a date is shown unchanged, because an upstream may send any
+ * number.
+ */
 export function instant(at: number): Html {
   if (!isDate(at)) return html`${String(at)}`
   return html`<time datetime="${iso(at)}">${utc(at)}</time>`
@@ -96,42 +99,45 @@ export function badge(status: string, tone: string | undefined = TONES[status]):
   return html`<span class="badge ${tone ?? ''}">${status}</span>`
 }
 
-/** Most characters of a text in a table; of a longer one the middle is left out. */
+/** Most characters of a text in a table; a longer text loses its middle. */
 const SHORT_CHARACTERS = 40
 
-/** The beginning and the end of a long text. Show the whole somewhere too: texts may differ in the middle. */
+/**
+ * The beginning and the end of a long text. Two texts may differ in the middle, so show the whole text
+ * elsewhere, too.
+ */
 export function shortened(text: string): string {
   const characters = [...text]
   if (characters.length <= SHORT_CHARACTERS) return text
   return `${characters.slice(0, 22).join('')}…${characters.slice(-16).join('')}`
 }
 
-/** The title that has a text in full, where {@link shortened} leaves out its middle. */
+/** A `title` with the whole text, if {@link shortened} would cut it. */
 export function whole(text: string): Html {
   return shortened(text) === text ? html`` : html` title="${text}"`
 }
 
-/** Beginning and end of one of our ids. The whole belongs into a title. */
+/** The beginning and the end of an id of ours. Put the whole id into a title. */
 export function shortId(id: string): string {
   return id.length > 22 ? `${id.slice(0, 14)}…${id.slice(-5)}` : id
 }
 
-/** Most characters of an id that is copied as fast by hand. */
+/** An id of at most so many characters gets no copy button. */
 const COPIED_BY_HAND = 16
 
-/** An id without its middle, and a button that copies all of it; the title has it too. */
+/** An id without its middle, with the whole id in its title, and a button that copies it. */
 export function longId(text: string): Html {
   if (text.length <= COPIED_BY_HAND) return html`<bdi class="user">${code(text)}</bdi>`
   const copy = html`<button type="button" class="quiet small" data-copy="${text}" aria-label="Copy ${shortened(text)}">Copy</button>`
   return html`<bdi class="user"${whole(text)}>${code(shortened(text))}</bdi> ${copy}`
 }
 
-/** An issuer's host: names of issuers begin alike. The title is the whole. */
+/** The host of an issuer, which is where issuers differ. The title has the whole issuer. */
 export function issuerName(issuer: string): Html {
   return html`<bdi class="user" title="${issuer}">${shortened(URL.parse(issuer)?.host || issuer)}</bdi>`
 }
 
-/** A subject beside its user, where the two mostly are the same. */
+/** A subject shown beside its user, to which it is mostly equal. */
 export function subjectName(subject: string, user: string): Html {
   return subject === user
     ? html`<span class="soft" title="${subject}">same as user</span>`
@@ -165,7 +171,7 @@ export function facts(entries: readonly (readonly [string, Html | string])[]): H
   return html`<dl class="facts">${rows}</dl>`
 }
 
-/** A row's actions, closed until asked for; one of a page is open at a time. */
+/** A menu of a row's actions, closed at first. Only one menu of a page is open at a time. */
 export function menu(label: string, items: readonly Html[]): Html {
   const entries = items.map((item) => html`<li>${item}</li>`)
   return html`<details class="menu" name="menu"><summary aria-label="${label}">⋯</summary><ul>${entries}</ul></details>`

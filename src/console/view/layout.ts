@@ -1,28 +1,28 @@
-// The frame of every page: head, navigation, search, sign-out.
+// The frame of every page: head, navigation, search, sign-out button.
 
 import { html } from 'hono/html'
 import type { Addresses } from '../addresses.ts'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'
 
-/** A piece of a page; whatever is put into it by `html` is escaped. */
+/** A piece of a page. The `html` tag escapes every value put into it. */
 export type Html = ReturnType<typeof html>
 
 type Section = 'overview' | 'sessions' | 'users' | 'threads' | 'blocks' | 'audit' | 'figures'
 
-/** A page without its content. */
+/** The parts of a page apart from its content. */
 export interface PageFrame {
   /** Title of the window, and first heading. */
   readonly title: string
-  /** The admin who looks at it; undefined on pages for everyone. */
+  /** The admin who sees the page; undefined on pages for everyone. */
   readonly signIn?: SignIn | undefined
   readonly section?: Section | undefined
-  /** Says what the last form did. */
+  /** The result of the last form. */
   readonly notice?: string | undefined
   /** Whether the page draws charts. */
   readonly charts?: boolean
 }
 
-/** `maxlength` counts UTF-16 units, and each of a user's 512 characters may take two. */
+/** `maxlength` of a field for a user: it counts UTF-16 units, and each of 512 characters may take two. */
 export const USER_UNITS = 1024
 
 const SECTIONS: readonly (readonly [Section, string, string])[] = [

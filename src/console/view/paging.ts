@@ -12,7 +12,7 @@ import type { Html } from './layout.ts'
 export const PAGE_ROWS = 50
 
 /**
- * A field of a form; undefined when it is empty. Blanks stay: ` alice` is not `alice`, and a link from one
+ * A field of a form; undefined when it is empty. Spaces stay: ` alice` is not `alice`, and a link from one
  * user's page must not lead to another's sessions.
  */
 export const optionalText = z
@@ -25,7 +25,8 @@ export const optionalText = z
 export const cursors = { after: optionalText, before: optionalText }
 
 /**
- * The query of a page. Unlike the API it ignores unknown parameters: links get decorated.
+ * The query of a page. Unlike the API, pages ignore unknown parameters, because mail and chat programs add
+ * parameters to links.
  *
  * @throws `invalid_request`
  */
@@ -53,10 +54,10 @@ export function pageOrStart<T>(page: Page<T> | undefined, start: string): Page<T
 /** Cursors of a list that is walked forward only: the trail holds those of the pages before. */
 export const forwardCursors = { after: optionalText, trail: optionalText }
 
-/** An address stays shorter than what browsers and proxies take. */
+/** Most cursors in a trail, so that the address fits into what browsers and proxies accept. */
 const MOST_TRAIL = 25
 
-/** Links to the neighbouring pages of such a list. */
+/** Links to the neighbouring pages of a list that is walked forward only. */
 export function forwardPager({
   base,
   after,
@@ -88,7 +89,7 @@ ${older === undefined ? '' : html`<a rel="next" href="${link([...before, after, 
 </nav>`
 }
 
-/** A page of a list. */
+/** The position of a page in its list. */
 interface Position {
   /** Path and query without cursors. */
   readonly base: string
@@ -97,13 +98,13 @@ interface Position {
   readonly first: string | undefined
   readonly last: string | undefined
   readonly hasMore: boolean
-  /** Labels of the first, the previous and the next page. */
+  /** Labels of the links to the first, the previous and the next page. */
   readonly labels?: readonly [string, string, string] | undefined
 }
 
 /**
- * Links to the neighbouring pages. A page that was asked for by `before` has older entries behind it, and
- * its `hasMore` is about newer ones.
+ * Links to the neighbouring pages. For a page requested with `before`, older entries surely exist, and
+ * `hasMore` tells about newer ones.
  */
 export function pager({ base, after, before, hasMore, ...page }: Position): Html {
   const { first, last, labels = ['Newest', 'Newer', 'Older'] } = page

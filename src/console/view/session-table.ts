@@ -75,7 +75,7 @@ function sessionMenu(view: View, { addresses, users }: SessionTableParts): Html 
   ])
 }
 
-/** Shown by the script, which copies. */
+/** A button that copies a text; hidden until the script runs. */
 function copyItem(what: string, text: string): Html {
   return html`<button type="button" data-copy="${text}">Copy ${what}</button>`
 }

@@ -76,14 +76,14 @@ export function auditTable(
   return table({ caption: 'Audit, newest first', columns, rows, empty })
 }
 
-/** Stands where an erase took what was there; the hash of the entry still proves it. */
+/** Shown for a value that an erase removed; the hash of the entry still covers it. */
 const ERASED = html`<em class="soft">erased</em>`
 
 function erasedOr({ chain }: AuditEntry, field: 'user' | 'reason'): Html | '' {
   return chain?.erased?.[field] === undefined ? '' : ERASED
 }
 
-/** A link to what an actor did. */
+/** A link to the audit entries of an actor. */
 export function actorLink({ root }: Addresses, actor: string): Html {
   const href = `${root}/audit?${new URLSearchParams({ actor })}`
   const { issuer, subject } = actorParts(actor)

@@ -34,7 +34,7 @@ describe('an action of an admin is done, said, and audited as by the API:', () =
     expect(await scene.audit('cancel')).toMatchObject([
       { actor: ada, user: 'alice', outcome: 'ok', reason: expect.stringMatching(/^cksess_/) },
     ])
-    // Said once.
+    // The notice is shown once.
     expect((await browser.go(userPage())).text).not.toContain('is cancelled.')
   })
 

@@ -9,7 +9,7 @@ const MINTS = 120
 const GRACE = 'https://idp.example/|grace'
 /** Each entry is a minute later than the one before. The audit sorts by when entries were written. */
 const START = Math.floor(Date.now() / 60_000) * 60 - 4 * 3600
-/** As a field of the form has it. */
+/** A time as a field of the form holds it. */
 const minuteOf = (at: number) => new Date((START + at * 60) * 1000).toISOString().slice(0, 16)
 
 const scene = forAllTests(() => startDataScene())

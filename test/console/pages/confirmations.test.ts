@@ -61,7 +61,7 @@ describe('a confirmed revoke', () => {
     expect(page.text).toContain('no session was live any more')
     expect(page.text).toContain('by an earlier, longer block')
     expect(page.html).toMatch(/by <bdi title="[^"]*\|grace">grace<\/bdi>/)
-    // Asked once more, it is said beforehand.
+    // A second confirmation page tells this before the revoke.
     const again = await askRevoke()
     expect(again.text).toContain('0 sessions end now')
     expect(again.text).toContain('holds already; the longer one stays')

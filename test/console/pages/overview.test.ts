@@ -75,7 +75,7 @@ test('other instances are known by the figures that they wrote lately', async ()
   expect(text).not.toContain('ins_gone')
 })
 
-test('the figures of an hour and of a day are tables too, and what nobody wrote is no zero', async () => {
+test('the figures of an hour and of a day are tables too, and a gap is not shown as zero', async () => {
   const hour = await browser.go(`${scene.console}/figures`)
   expect(hour.text).toContain('By five minutes')
   expect(hour.text).toMatch(/:\d\d 4 2 – – 2/)

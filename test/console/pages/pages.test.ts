@@ -6,7 +6,7 @@ import { createAdminBrowser, unescaped } from '../admin-browser.ts'
 import { startConsoleScene } from '../scene.ts'
 
 const MANY = 10_000
-/** What a subject may hold, and then some: all of it has to be text on a page. */
+/** Texts that a subject may hold, and some that it may not: a page must show each as plain text. */
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(1)>'&amp; https://idp/|a b`
 
 let browser: AdminBrowser

@@ -8,7 +8,7 @@ import { startConsoleScene } from '../scene.ts'
 let browser: AdminBrowser
 let thread: string
 let ada: string
-/** Of the threads that the console lists for alice. */
+/** The ids of the threads that the console lists for alice. */
 const titles = async () =>
   Array.from(
     (await browser.go(`${scene.console}/threads?user=alice`)).html.matchAll(

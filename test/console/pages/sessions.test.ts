@@ -57,7 +57,7 @@ test.each([
   expect((await browser.go(`${scene.console}/sessions${query}`)).text).toContain(says)
 })
 
-test('the page is refreshed where it stands, with its filters', async () => {
+test('the link "Refresh" keeps filters and position', async () => {
   const { html } = await browser.go(`${scene.console}/sessions?workflow=support&after=cksess_30`)
   const href = /href="([^"]*)">Refresh</.exec(html)?.[1] ?? ''
   const { searchParams } = new URL(unescaped(href), scene.console)

@@ -9,7 +9,7 @@ import { forAllTests } from '../../support/started.ts'
 import { type AdminBrowser, createAdminBrowser } from '../admin-browser.ts'
 import { signInWith, startConsoleScene } from '../scene.ts'
 
-// What ends a sign-in to the console: a new one, 30 minutes without use, a sign-out.
+// A sign-in to the console ends with a new one, after 30 minutes without use, and with a sign-out.
 
 const COOKIE = 'chatkit-mint-console-session'
 const MINUTE = 60_000
@@ -79,7 +79,7 @@ describeSqliteAndRedis('a sign-in to the console, %s', (env) => {
       for (const browser of [ada, grace]) expect((await browser.go(scene.console)).status).toBe(200)
     })
 
-    test('which itself holds although the clock of another instance was ahead', async () => {
+    test('which is valid although the clock of another instance was ahead', async () => {
       passedMs = 5 * MINUTE
       const old = cookieOf(await scene.signedIn())
       passedMs = 0

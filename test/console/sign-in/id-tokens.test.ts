@@ -8,7 +8,7 @@ import { createIdentityProvider } from '../../../src/console/sign-in/identity-pr
 import { Secret } from '../../../src/lib/secret.ts'
 import { USER_AGENT } from '../../../src/lib/version.ts'
 
-// A provider that issues whatever ID token the test says (OpenID Connect Core 1.0 §3.1.3.7).
+// A provider that issues the ID token that the test chooses (OpenID Connect Core 1.0 §3.1.3.7).
 
 const CLIENT_ID = 'console'
 const CLIENT_SECRET = 'a-client-secret-of-more-than-32-characters'

@@ -23,7 +23,7 @@ beforeEach(async () => {
   browser = await scene.signedIn()
 })
 
-/** The same sign-in with this `sid`, and what a mark that ends it has. */
+/** Signs in with this `sid`, and gives the fields of the logout mark that ends the sign-in. */
 async function withSid(sid: string): Promise<Omit<LogoutMark, 'subject' | 'sid'>> {
   const sealed = browser.cookies(scene.console).get(COOKIE) ?? ''
   const session = await sealer.open('session', sealed, kept)

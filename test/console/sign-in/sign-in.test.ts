@@ -10,7 +10,7 @@ const scene = forAllTests(() =>
   startConsoleScene({ env: { CONSOLE_COOKIE_KEY: KEY.toString('base64url') } }),
 )
 
-/** Goes as far as the provider's redirect back, and gives that address. */
+/** Signs in up to the provider's redirect back, and gives the address of that redirect. */
 async function callbackOf(browser = createAdminBrowser(), account = 'ada') {
   const { url } = await browser.go(scene.console)
   const chosen = await browser.send(url, {
@@ -162,7 +162,7 @@ describe('nobody is signed in by', () => {
     const changed = await sealer.seal('sign-in', { ...kept, [name]: 'x'.repeat(43) }, 60)
     browser.setCookie(scene.console, cookie, changed)
     await expectRefused(await browser.go(callback.href), 400, 'cannot be trusted')
-    // The same way, unchanged, leads in.
+    // The same sign-in without the change succeeds.
     const second = await callbackOf()
     expect((await second.browser.send(second.callback.href)).status).toBe(303)
   })
@@ -220,7 +220,7 @@ test('the cookie of an admin with the longest name is short enough for browsers'
     const cookies = (await long.signedIn(longest)).cookies(long.console)
     const sealed = cookies.get('chatkit-mint-console-session') ?? ''
     expect(sealed).not.toBe('')
-    // RFC 6265bis §5.6: 4096 bytes of name and value. A `sid` as long would come on top.
+    // RFC 6265bis §5.6: 4096 bytes of name and value. A `sid` of the same length would come on top.
     const sid = Math.ceil((Buffer.byteLength(longest) * 4) / 3)
     expect('__Host-chatkit-mint-console-session'.length + sealed.length + sid).toBeLessThan(4096)
   } finally {
@@ -234,7 +234,7 @@ test('behind https and a path, cookies are for this host alone and links have th
   try {
     const browser = createAdminBrowser()
     const seen: string[] = []
-    /** What the proxy in front of the service does. */
+    /** Rewrites a request as the proxy in front of the service does. */
     const inside = (to: string | null) =>
       (to ?? '').replace(/^(?:https:\/\/mint\.acme\.example)?\/chat\/admin/, outside.console)
     const send = async (url: string, init?: RequestInit) => {
@@ -243,7 +243,7 @@ test('behind https and a path, cookies are for this host alone and links have th
       return answer
     }
     const begun = await send(`${outside.console}/user?user=alice`)
-    // The whole address: by another name of this service the cookies would be another host's.
+    // The redirect has the whole address, because cookies of another host name would be missing there.
     expect(begun.headers.get('location')).toContain(`${publicUrl}/admin/sign-in?`)
     const away = await send(inside(begun.headers.get('location')))
     const { url } = await browser.go(away.headers.get('location') ?? '')
