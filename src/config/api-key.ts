@@ -1,14 +1,16 @@
-// Tells a text that cannot be an API key: the documentation's placeholder, or a key with what was around it.
+// Recognises texts that cannot be an API key: a placeholder of the documentation, or a key copied with its
+// surroundings.
 
 /** `My API Key`, `YOUR_API_KEY`, `$OPENAI_API_KEY`, `<key>`, `sk-…`. */
 const PLACEHOLDER =
   /^(?:[$<{]|sk-(?:\.\.|…)|(?:my|your)[\s_-]?(?:openai[\s_-]?)?(?:api[\s_-]?)?key)/i
 
 /**
- * Says why a text cannot be an API key.
+ * Why a text cannot be an API key.
  *
- * @param text - without white space around it
- * @returns a predicate and what to do, without any part of the text; undefined for a possible key
+ * @param text - trimmed
+ * @returns the end of a sentence about the variable, with advice but no part of the text; undefined for a
+ * possible key
  */
 export function apiKeyProblem(text: string): string | undefined {
   if (text === '') return 'is empty'

@@ -14,13 +14,13 @@ import { proxySchema, readProxies } from './proxies.ts'
 import { baseUrl, isAtLoopback } from './urls.ts'
 import { environmentSchema } from './variables.ts'
 
-/** Environment of the operators' command line: addresses here, keys and tokens through `secret`. */
+/** The environment of the operators' command line. Keys and tokens are read through `secret`. */
 export interface CliEnvironment
   extends Pick<
     Environment,
     'openaiBaseUrl' | 'openaiOrgId' | 'openaiProjectId' | 'proxies' | 'secret'
   > {
-  /** This service, without a trailing slash; undefined to call the ChatKit API itself. */
+  /** URL of the service to call, without a trailing slash; undefined to call the ChatKit API itself. */
   readonly serviceUrl: string | undefined
   /** The sign-in of `npm run dev` or of the demo, without a trailing slash. */
   readonly signInUrl: string
@@ -33,7 +33,7 @@ export interface CliEnvironment
 /** Variables that only the command line reads. */
 export const CLI_VARIABLES = {
   CHATKIT_MINT_URL:
-    'The service that commands ask, as https://chat.example.com; without it, and without `--url`, they ask the ChatKit API itself.',
+    'The service that commands call, as https://chat.example.com; without it, and without `--url`, they call the ChatKit API itself.',
   CHATKIT_MINT_TOKEN: "An admin's token for that service; or `CHATKIT_MINT_TOKEN_FILE`.",
   CHATKIT_MINT_PROFILE:
     'The profile of `login` that commands use, as `--profile`; `default` when absent. Profiles are in `chatkit-mint/profiles.json` below `XDG_CONFIG_HOME`, else `~/.config` (on Windows `%APPDATA%`).',
@@ -41,13 +41,13 @@ export const CLI_VARIABLES = {
     'The sign-in of `npm run dev` or `npm run demo` that `token create` asks; http://127.0.0.1:8788 when absent.',
 } as const
 
-/** The embedded sign-in, which is never anywhere but on this machine. */
+/** The URL of the embedded sign-in, which only ever runs on this machine. */
 export const signInUrl = baseUrl.refine(
   (url) => isAtLoopback(url) && url.startsWith('http:'),
   'must be an http URL of this machine',
 )
 
-/** Names a profile. */
+/** The name of a profile. */
 export const profileName = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'must have 1 to 64 letters, digits, ".", "_" and "-"')
@@ -64,7 +64,7 @@ const cliSchema = environmentSchema
     APPDATA: z.string().optional(),
   })
 
-/** XDG Base Directory Specification: a relative path counts as none. */
+/** A relative path is ignored (XDG Base Directory Specification). */
 function settingsFolderOf(set: z.output<typeof cliSchema>): string | undefined {
   const home = set.HOME === undefined ? undefined : join(set.HOME, '.config')
   const system = process.platform === 'win32' ? set.APPDATA : home
@@ -72,7 +72,7 @@ function settingsFolderOf(set: z.output<typeof cliSchema>): string | undefined {
 }
 
 /**
- * Reads the variables that the command line uses. The rest may be wrong: an operator's machine is not
+ * Reads the variables that the command line uses. Others are not checked, because an operator's machine is not
  * the server.
  *
  * @param variables - as in `readEnvironment`
@@ -97,7 +97,7 @@ export function readCliEnvironment(variables?: Variables): CliEnvironment {
 /**
  * Checks a URL that was given as an option.
  *
- * @returns without a trailing slash; undefined when it is not one that a credential may be sent to
+ * @returns the URL without a trailing slash; undefined when no credential may be sent to it
  */
 export function credentialUrl(text: string): string | undefined {
   return baseUrl.safeParse(text).data

@@ -32,8 +32,8 @@ function lateProblem(name: string): string {
 }
 
 /**
- * The file's variables that the environment does not have. A secret and its `_FILE` twin, and a proxy in capitals
- * and in lower case, are one: else the file's could win over the environment's.
+ * The file's variables that the environment does not have. A secret and its `_FILE` twin count as one variable,
+ * and so do both spellings of a proxy: otherwise the file could win over the environment.
  */
 export function variablesBeside(
   environment: EnvFile['variables'],

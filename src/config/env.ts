@@ -11,7 +11,7 @@ import { type TracingSettings, tracingSettings } from './tracing.ts'
 import { isAtLoopback } from './urls.ts'
 import { environmentSchema, port, SECRET_VARIABLES } from './variables.ts'
 
-/** Everything that is wrong with the environment; the message holds no value of a secret. */
+/** All problems of the environment. No message holds the value of a secret. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError'
   readonly problems: readonly string[]
@@ -37,7 +37,7 @@ export interface Environment {
   /** 0 = no metrics listener. */
   readonly metricsPort: number
   readonly logLevel: string
-  /** By the kind of standard output when undefined. */
+  /** When undefined: text on a terminal, JSON lines elsewhere. */
   readonly logFormat: LogFormat | undefined
   readonly proxies: Proxies
   readonly tracing: TracingSettings
@@ -72,7 +72,7 @@ export function readEnvironment(variables: Variables = process.env): Environment
   return asEnvironment(parsed.data, set)
 }
 
-/** Variables of the service, and where they come from. */
+/** The service's variables, and the names of those that come from `.env`. */
 export interface ServiceVariables {
   readonly variables: Variables
   /** Names that `.env` gave; undefined when there is no such file. */
@@ -80,7 +80,7 @@ export interface ServiceVariables {
 }
 
 /**
- * The process's variables and, for what it does not have, those of `.env` beside package.json.
+ * The variables of the process, and those of `.env` beside package.json that the process lacks.
  *
  * @throws {@link EnvironmentError} when that file cannot be used
  */
@@ -93,7 +93,7 @@ export function readServiceVariables(): ServiceVariables {
 }
 
 /**
- * Reads only what the config file is checked with, so that the rest of the environment may be wrong.
+ * Reads only the variables with which the config file is checked. The others may be wrong.
  *
  * @param variables - as in {@link readEnvironment}
  */
@@ -118,8 +118,8 @@ export function readProxyVariables(variables?: Variables): Proxies {
 }
 
 /**
- * The variables that are set to more than white space.
- * Without a prototype: a config file may name `constructor` as the variable that holds its key.
+ * The variables that are not blank. The record has no prototype, because a config file may name `constructor`
+ * as the variable that holds its key.
  *
  * @param variables - as in {@link readEnvironment}
  */
@@ -141,7 +141,9 @@ export function problemsOf(error: z.ZodError | undefined): string[] {
   return (error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`)
 }
 
-/** Two sources for one secret: which would win is a guess, and the wrong key a long search. */
+/**
+ * Two sources for one secret are refused: nobody could tell which one is used, and a wrong key is hard to find.
+ */
 function doubleProblem(set: Variables, name: string): string | undefined {
   const both = set[name] !== undefined && set[`${name}_FILE`] !== undefined
   return both ? `${name}: ${name}_FILE is set too; unset one of them` : undefined

@@ -1,4 +1,4 @@
-// For commands that are set up by the environment alone: an argument that would be ignored is refused.
+// Refuses arguments of commands that read only the environment, because they would be ignored.
 
 /** The exit code of sysexits.h for a wrong command line. */
 const EX_USAGE = 64

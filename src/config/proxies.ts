@@ -9,7 +9,7 @@ import { Secret } from '../lib/secret.ts'
 import type { Settings } from './settings.ts'
 import { quotesHint } from './urls.ts'
 
-/** Variables that count in lower case, too, and then first, as in curl. */
+/** Variables whose lower-case form also counts, and takes precedence, as in curl. */
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const
 
 const proxyUrl = z.string().transform((text, context): OutboundProxy => {
@@ -18,14 +18,14 @@ const proxyUrl = z.string().transform((text, context): OutboundProxy => {
   if (url && /^https?:$/.test(url.protocol) && authorization !== null) {
     return { origin: url.origin, authorization }
   }
-  // The value may hold a password.
+  // The message does not quote the value, because it may hold a password.
   context.addIssue(
     `must be an http or https URL such as http://proxy.example.com:3128, with user and password percent-encoded${quotesHint(text)}`,
   )
   return z.NEVER
 })
 
-/** The part of the environment that says how calls go out. */
+/** The environment variables that name proxies. */
 export const proxySchema = z.object({
   HTTPS_PROXY: proxyUrl
     .optional()
@@ -37,20 +37,22 @@ export const proxySchema = z.object({
     .string()
     .optional()
     .describe(
-      'What is asked directly: names with their subdomains, `*.name`, addresses, CIDR, `*`; each may have a port.',
+      'Hosts that are called without a proxy: names with their subdomains, `*.name`, addresses, CIDR, `*`; each may have a port.',
     ),
 })
 
 /** The proxies of the environment. */
 export interface Proxies {
   readonly proxyFor: ProxyFor
-  /** For operators: addresses without passwords, and `NO_PROXY`; undefined without a proxy. */
+  /**
+   * The proxies as operators see them: addresses without passwords, and `NO_PROXY`; undefined without a proxy.
+   */
   readonly shown: { readonly [name in 'https' | 'http' | 'no_proxy']?: string } | undefined
 }
 
 const NONE: Proxies = { proxyFor: () => undefined, shown: undefined }
 
-/** The variables, with the proxies of lower case under the names in capitals. */
+/** The variables, with lower-case proxy variables copied to the names in capitals. */
 export function withCapitals(set: Readonly<Record<string, string | undefined>>) {
   const lower = PROXY_VARIABLES.flatMap((name) => {
     const value = set[name.toLowerCase()]
@@ -60,8 +62,9 @@ export function withCapitals(set: Readonly<Record<string, string | undefined>>) 
 }
 
 /**
- * Loopback never takes a proxy, nor does what `NO_PROXY` names: names with their subdomains, `*.name`
- * (subdomains alone), addresses, CIDR, `*`; each may have a port. An entry that is none of these matches nothing.
+ * Loopback is never called through a proxy, nor are the hosts that `NO_PROXY` names: names with their
+ * subdomains, `*.name` (subdomains alone), addresses, CIDR, `*`; each may have a port. An entry that is none of
+ * these matches nothing.
  */
 export function readProxies(set: z.output<typeof proxySchema>): Proxies {
   const { HTTPS_PROXY: https, HTTP_PROXY: http, NO_PROXY: named = '' } = set
@@ -87,7 +90,10 @@ export function readProxies(set: z.output<typeof proxySchema>): Proxies {
   }
 }
 
-/** One line for each plain-http address of a server that a proxy leads to, for the log of a start and the doctor. */
+/**
+ * One line for each plain-http address of a server that is called through a proxy, for the start's log and the
+ * doctor.
+ */
 export function readByProxies({
   environment: { proxies },
   settings: { workflows },
@@ -108,7 +114,7 @@ export function readByProxies({
   })
 }
 
-/** Null when user or password are not percent-encoded. */
+/** Null when user or password is not percent-encoded. */
 function authorizationIn({ username, password }: URL): Secret | undefined | null {
   if (username === '' && password === '') return undefined
   try {
@@ -139,7 +145,7 @@ function holds(list: BlockList, host: string): boolean {
 
 type Matches = (host: string, port: number) => boolean
 
-/** An address of IPv6 with a port stands in brackets. */
+/** An entry of `NO_PROXY`. An IPv6 address with a port is in brackets. */
 const ENTRY = /^(?:\[(?<inside>[^\]]+)\](?<bits>\/\d+)?|(?<plain>[^:]+))(?::(?<port>\d+))?$/
 
 function readEntry(entry: string): Matches {

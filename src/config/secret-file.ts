@@ -6,7 +6,7 @@ import { Secret } from '../lib/secret.ts'
 /** Gives the current value of a secret; cheap enough for every request. */
 export type SecretSource = () => Secret
 
-/** How often at most the file is looked at, in milliseconds. */
+/** Milliseconds between two looks at the file. */
 const LOOK_EVERY_MS = 1000
 
 /** The file of a `_FILE` variable cannot be used. The message names variable and file, no content. */
@@ -15,13 +15,12 @@ export class SecretFileError extends Error {
 }
 
 /**
- * A secret kept in a file (Docker and Kubernetes mount them so). Read again when the file changes,
- * so that keys rotate without a restart; while it is missing, empty or being written, the last good
- * value stays.
+ * A secret kept in a file, as Docker and Kubernetes mount it. Read again when the file changes, so that keys
+ * rotate without a restart; while it is missing, empty or being written, the last good value stays.
  *
  * @param variable - name of the environment variable, for messages
  * @param path - the file; white space around its content is dropped
- * @param now - milliseconds that only go forward
+ * @param now - a clock that never goes back, in milliseconds
  * @throws {@link SecretFileError} when the file cannot be read at first
  */
 export function secretFromFile(
@@ -61,7 +60,7 @@ function readFirst(variable: string, path: string): Reading {
 }
 
 function readSecret(variable: string, path: string): Reading {
-  // The stamp comes first: a change between the two is seen at the next look, not missed for ever.
+  // The stamp is read first: a change between the two reads is then seen at the next look.
   const stamp = stampOf(path)
   const text = readFileSync(path, 'utf8').trim()
   if (text === '') throw new SecretFileError(`${variable}: ${path} is empty`)

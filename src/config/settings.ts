@@ -3,7 +3,7 @@
 import type { WorkflowName } from '../lib/ids.ts'
 import type { ChatKitConfiguration } from './file/schema-workflow.ts'
 
-/** Values that an expression may look at. */
+/** Values that an expression can use. */
 export interface Scope {
   /** The verified token's claims. */
   readonly claims: Readonly<Record<string, unknown>>
@@ -20,11 +20,12 @@ export type InputValue = string | number | boolean
 export interface Expression {
   /** As it stands in the file. */
   readonly source: string
-  /** Whether it looks at nothing but `issuer`, `claims.iss` and `claims.sub`. */
+  /** Whether it uses nothing but `issuer`, `claims.iss` and `claims.sub`. */
   readonly needsOnlySubject: boolean
   /**
-   * @throws whatever CEL throws, for example when a claim is missing. Anything may come out of a
-   * dynamic expression, so the caller checks the type.
+   * Its result can have any type, so the caller checks that.
+   *
+   * @throws any error of CEL, for example when a claim is missing
    */
   evaluate(scope: Scope): unknown
 }
@@ -44,7 +45,7 @@ export interface IssuerSettings {
   readonly tenant: string | undefined
   /** Empty when `audienceClaim` is `none`. */
   readonly audience: readonly string[]
-  /** `none`: tokens of this issuer name no audience, and every one counts. */
+  /** `none`: tokens of this issuer name no audience, and every token counts. */
   readonly audienceClaim: 'aud' | 'client_id' | 'azp' | 'none'
   /** The treatment of a token with none of `aud`, `azp` and `client_id`. */
   readonly audienceWhenAbsent: 'refuse' | 'accept'
@@ -53,7 +54,7 @@ export interface IssuerSettings {
   readonly keys: KeySource
   /** Whether its addresses may be plain http beyond loopback. */
   readonly insecureHttp: boolean
-  /** Environment variable with the secret of HS* tokens, when it stands beside a key set. */
+  /** Environment variable with the secret of HS* tokens, for an issuer that also has a key set. */
   readonly sharedSecretEnv: string | undefined
   /** Lower case, without `application/`; `none` stands for a token without `typ`. */
   readonly tokenTypes: readonly string[]
@@ -112,11 +113,11 @@ export interface HostedWorkflow extends AnyWorkflow {
   /** Instead of `OPENAI_BASE_URL`; without a trailing slash. */
   readonly baseUrl: string | undefined
   readonly tracing: { readonly enabled: boolean }
-  /** ChatKit's runtime features in the API's own spelling: sent as they stand. */
+  /** ChatKit's runtime features in the API's own spelling, sent unchanged. */
   readonly chatkitConfiguration: ChatKitConfiguration | undefined
 }
 
-/** A workflow that a ChatKit server of the operator's runs, behind the gateway. */
+/** A workflow that runs on the operator's own ChatKit server, behind the gateway. */
 export interface SelfHostedWorkflow extends AnyWorkflow {
   readonly kind: 'self-hosted'
   /** The server's URL. */
@@ -126,7 +127,7 @@ export interface SelfHostedWorkflow extends AnyWorkflow {
    * their users' threads.
    */
   readonly threadsAt: string
-  /** Whether a thread that nobody owns yet becomes the first asker's. */
+  /** Whether a thread that nobody owns yet becomes that of the first user who asks for it. */
   readonly adoptThreads: boolean
   /** URL for direct uploads; `server` when undefined. */
   readonly uploadUrl: string | undefined
@@ -136,7 +137,7 @@ export interface SelfHostedWorkflow extends AnyWorkflow {
   readonly exposeHeaders: readonly string[]
 }
 
-/** One workflow that clients may be given a session for. */
+/** A workflow for which clients can get a session. */
 export type WorkflowSettings = HostedWorkflow | SelfHostedWorkflow
 
 /** Decides who is an admin. */
@@ -160,7 +161,7 @@ export interface ConsoleSettings {
   readonly idleMinutes: number
 }
 
-/** So many in so many seconds. */
+/** At most `max` in a window of `seconds`. */
 export interface RateLimit {
   readonly max: number
   readonly seconds: number
@@ -177,9 +178,9 @@ export interface LimitSettings {
 
 /** An API key by which a backend calls the ChatKit API of this service. */
 export interface ApiKeySettings {
-  /** Names it in audit and logs, as `key:<id>`. */
+  /** The name of the key in audit and logs, as `key:<id>`. */
   readonly id: string
-  /** Hex SHA-256 of the key; two while it is being changed. */
+  /** Hex SHA-256 of the key; two while the key is being rotated. */
   readonly sha256: readonly string[]
   /** Names of the workflows that it may use; all when undefined. */
   readonly workflows: readonly string[] | undefined
@@ -188,23 +189,23 @@ export interface ApiKeySettings {
 /** Bounds of the gateway in front of self-hosted ChatKit servers. */
 export interface GatewaySettings {
   readonly maxBodyBytes: number
-  /** The bound of one event of a stream. */
+  /** Largest event of a stream. */
   readonly maxFrameBytes: number
-  /** The bound of an answer that is no stream. */
+  /** Largest answer that is no stream. */
   readonly maxAnswerBytes: number
-  /** For bodies, events and answers that are being read, in sum. */
+  /** For all bodies, events and answers that are being read. */
   readonly memoryBytes: number
-  /** For those of one user. */
+  /** The same, for one user. */
   readonly userMemoryBytes: number
-  /** Until a body has arrived. */
+  /** Time in which a body must have arrived. */
   readonly bodyMs: number
-  /** Silence of a server that ends a stream. */
+  /** Silence of a server after which a stream ends. */
   readonly idleMs: number
-  /** Until an answer that is no stream is there. */
+  /** Time in which an answer that is no stream must have come. */
   readonly answerMs: number
   /** The longest stream. */
   readonly streamMs: number
-  /** At a time. */
+  /** Streams that one user may have at a time. */
   readonly streamsPerUser: number
   /** Whether request types that this version does not know are forwarded. */
   readonly allowUnknownTypes: boolean
@@ -215,18 +216,18 @@ export interface IntrospectionClient {
   readonly id: string
   /** Hex. */
   readonly secretSha256: string
-  /** Names of those that it learns of; undefined for all. */
+  /** Names of the workflows whose secrets it may check; undefined for all. */
   readonly workflows: readonly string[] | undefined
 }
 
-/** The config file, checked and with its defaults filled in. Holds no secret, only their names. */
+/** The config file, checked and with its defaults filled in. Holds no secret, only names of secrets. */
 export interface Settings {
   readonly issuers: readonly IssuerSettings[]
   /** In the file's order: the first whose `when` holds is the default. */
   readonly workflows: readonly WorkflowSettings[]
   readonly admins: AdminSettings | undefined
   readonly console: ConsoleSettings | undefined
-  /** Exact, or with one `*` that stands for `[a-z0-9-]+` in the first label. */
+  /** Exact origins, or origins with one `*` in the first label, which stands for `[a-z0-9-]+`. */
   readonly corsOrigins: readonly string[]
   /** CIDRs. */
   readonly trustedProxies: readonly string[]

@@ -1,4 +1,4 @@
-// Reads environment and config file together, and reports everything that is wrong with either.
+// Reads environment and config file, and reports the problems of both together.
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -41,13 +41,12 @@ export interface Setup {
 }
 
 /**
- * Reads environment and config file, and finds everything that is wrong with either at once, before
- * anything is opened.
+ * Reads environment and config file, and reports all problems of both, before anything is opened.
  *
  * @param given - the environment; the process's own with `.env` when absent
  * @param configFile - instead of `CONFIG_FILE`
- * @param instead - asked for secrets before the environment, by a command that makes them itself; placeholders of
- * the shipped files are no problems then
+ * @param instead - asked for secrets before the environment, for a command that makes them itself; placeholders
+ * of the shipped files are then no problem
  * @throws {@link SetupError}
  */
 export function readSetup(given?: Variables, configFile?: string, instead?: SecretLookup): Setup {
@@ -55,7 +54,7 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   const read = given === undefined ? attempt(readServiceVariables, problems) : undefined
   const variables = withConfigFile(read?.variables ?? given, configFile)
   const environment = attempt(() => readEnvironment(variables), problems)
-  // The file is checked in any case, so that nobody has to start once more to read the other half.
+  // The file is checked even if the environment has problems, so that one start shows all of them.
   const sources = readConfigSources(variables)
   const from = { ...sources, given: configFile !== undefined }
   const settings = attempt(() => readSettings(from, problems, instead), problems)
@@ -66,20 +65,20 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
   if (environment && settings && problems.length === 0) {
     return { environment, settings, fromEnvFile: read?.fromFile }
   }
-  // First, since it explains what is wrong with a file that nobody meant.
+  // This line comes first, because it explains problems of a file that the operator did not mean.
   throw new SetupError([...forgottenFiles(variables), ...new Set(problems)])
 }
 
-/** Everything by which tokens are judged and mapped. */
+/** The settings and secrets with which tokens are judged and mapped. */
 export type Rules = Pick<Setup, 'settings'> &
   Pick<Environment, 'configFile' | 'secret' | 'proxies'> & {
-    /** Lines about other config files that may have been meant. */
+    /** Lines about other config files that the operator may have meant. */
     readonly notes: readonly string[]
   }
 
 /**
- * The config file, for work that looks at tokens and calls no ChatKit API: API keys need not be set,
- * nor the rest of the environment be right.
+ * Reads the config file for commands that check tokens and never call the ChatKit API. API keys may be missing,
+ * and the rest of the environment is not checked.
  *
  * @param given - as in {@link readSetup}
  * @param file - instead of `CONFIG_FILE`
@@ -110,7 +109,7 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
       `PUBLIC_URL: needed by the self-hosted workflow ${selfHosted.name}; set this service's URL, on your own machine http://localhost:${environment.port || 8787}`,
     )
   }
-  // Instances that share a store must share the keys, or each refuses what the others signed.
+  // Instances that share a store must share the keys: otherwise each refuses the tokens of the others.
   if (environment.store.kind === 'redis' && environment.signingKeys === undefined) {
     problems.push(
       'SIGNING_KEY_FILE: needed with Redis; make one with: npx chatkit-mint keys generate',
@@ -119,7 +118,7 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
   return problems
 }
 
-/** Without `instead` the service is to run with the file. */
+/** Without `instead` the service will run with the file, so placeholders are errors. */
 function readSettings(
   {
     configFile: file,
@@ -142,7 +141,7 @@ function readSettings(
   return loadConfig(readText(file, given), { file, secrets, toRun: instead === undefined }).settings
 }
 
-/** @param given - whether an option of the command names the file, before which `CONFIG_FILE` does not count */
+/** @param given - whether an option of the command names the file, in place of `CONFIG_FILE` */
 function readText(file: string, given: boolean): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))

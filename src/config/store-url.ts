@@ -1,9 +1,10 @@
-// Reads STORE_URL: which store, where it is, and how many replicas must have a revoke before it answers.
+// Reads `STORE_URL`: the kind of store, its address, and the number of replicas that must have a revoke before
+// it answers.
 import { z } from 'zod'
 import { Secret } from '../lib/secret.ts'
 import { quotesHint } from './urls.ts'
 
-/** The registry's place. */
+/** The store of the registry. */
 export type StoreLocation =
   | { readonly kind: 'memory' }
   | { readonly kind: 'sqlite'; readonly path: string }
@@ -11,14 +12,14 @@ export type StoreLocation =
 
 interface RedisStore {
   readonly kind: 'redis'
-  /** Without a query; user and password can be decoded. */
+  /** Without a query. User and password are valid percent-encoding. */
   readonly url: Secret
   readonly cluster: boolean
-  /** How many replicas must have a revoke before it answers; 0: the primary is enough. */
+  /** Number of replicas that must have a revoke before it answers; with 0 the primary is enough. */
   readonly replicas: number
 }
 
-/** No message repeats a part of the value: any part may be one of a password. */
+/** No message quotes the value, because any part of it may belong to a password. */
 const PROBLEMS = {
   scheme: 'must be memory:, sqlite:PATH, redis://HOST:PORT or rediss://HOST:PORT',
   url: 'must be redis://USER:PASSWORD@HOST:PORT/DATABASE; percent-encode what is special in user and password (/ is %2F, ? is %3F, # is %23, % is %25)',
@@ -28,7 +29,7 @@ const PROBLEMS = {
   database: 'a cluster has no numbered databases; leave the number out',
 }
 
-/** `STORE_URL` as text; becomes a {@link StoreLocation}. */
+/** Turns the text of `STORE_URL` into a {@link StoreLocation}. */
 export const storeUrl = z
   .string()
   .default('sqlite:data/chatkit-mint.db')
@@ -71,7 +72,7 @@ const querySchema = z.strictObject({
     .transform(Number),
 })
 
-/** A parameter that stands twice becomes a list, which no parameter may be. */
+/** A repeated parameter becomes a list, which the schema refuses. */
 function parametersOf(
   query: URLSearchParams,
 ): Readonly<Record<string, string | readonly string[]>> {
@@ -83,7 +84,7 @@ function parametersOf(
   return Object.fromEntries(entries)
 }
 
-/** The Redis client decodes user and password, and throws where that is not possible. */
+/** The Redis client decodes user and password, and throws if it cannot. */
 function isDecodable({ username, password }: URL): boolean {
   try {
     decodeURIComponent(username + password)

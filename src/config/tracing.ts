@@ -1,8 +1,8 @@
-// Reads OpenTelemetry's variables as far as they decide whether tracing is loaded.
+// Reads the variables of OpenTelemetry that decide whether tracing is loaded.
 
 /** Settings from OpenTelemetry's own variables. Its SDK reads the rest of them itself. */
 export interface TracingSettings {
-  /** A standard variable says where traces go, and none turns them off. */
+  /** Whether a standard variable asks for traces, and no other turns them off. */
   readonly wanted: boolean
   /** `OTEL_SERVICE_NAME`. */
   readonly serviceName: string
@@ -10,7 +10,7 @@ export interface TracingSettings {
 
 /** Variables of OpenTelemetry that the service itself reads, and what each means here. */
 export const TRACING_VARIABLES = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'Where traces go, as OTLP. Set, it turns traces on.',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'Address to which traces go, as OTLP. Setting it turns traces on.',
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'The same, for traces alone.',
   OTEL_TRACES_EXPORTER: 'Any value but `none` turns traces on; `none` turns them off.',
   OTEL_SDK_DISABLED: '`true` turns traces off.',

@@ -1,9 +1,9 @@
-// Checks URLs that a path is put behind, and takes the slash from their end.
+// Checks base URLs, and removes the slash at their end.
 
 import { z } from 'zod'
 import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
 
-/** A URL that credentials are sent to. */
+/** A base URL to which credentials are sent. */
 export const baseUrl = z.string().transform((text, context) => {
   const url = plainUrl(text)
   if (url && isSecureUrl(url)) return withoutSlash(url)
@@ -23,17 +23,20 @@ export const publicUrl = z.string().transform((text, context) => {
   return z.NEVER
 })
 
-/** The end of a message about a URL in quotes, which Docker's `--env-file` and some panels keep; empty for others. */
+/**
+ * The end of a message about a URL in quotes; empty for others. Docker's `--env-file` and some hosting panels
+ * keep quotes.
+ */
 export function quotesHint(text: string): string {
   return /^["'`]/.test(text.trim()) ? '; leave the quotes out' : ''
 }
 
-/** Whether a URL can only mean this machine; false for none. */
+/** Whether a URL can only mean this machine; false when there is no URL. */
 export function isAtLoopback(url: string | undefined): boolean {
   return url !== undefined && isLoopback(new URL(url).hostname)
 }
 
-/** Lines about a PUBLIC_URL of this machine that leads to another port than the one listened on; 0 is any. */
+/** Lines about a loopback PUBLIC_URL whose port is not the one that this process listens on. */
 export function portNotes({
   publicUrl: url,
   port,
@@ -50,7 +53,10 @@ export function portNotes({
   ]
 }
 
-/** Credentials would end up in logs, and a path is put behind it. */
+/**
+ * Null for a URL with credentials, which would end up in logs, or with a query or fragment, behind which no
+ * path can follow.
+ */
 function plainUrl(text: string): URL | null {
   const url = URL.parse(text)
   const extra = url && (url.username || url.password || url.search || url.hash)

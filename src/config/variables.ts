@@ -19,7 +19,7 @@ export const port = (fallback: number) =>
 
 const headerText = z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
 
-/** One of these words, in any case. */
+/** One of these words; upper and lower case are alike. */
 function oneOf<const Words extends readonly string[]>(words: Words) {
   const error = `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
   return z.string().trim().toLowerCase().pipe(z.enum(words, { error }))
@@ -77,7 +77,7 @@ export const environmentSchema = z.object({
   ...proxySchema.shape,
 })
 
-/** Secrets that have a fixed name; each may come as a file through its `_FILE` twin. */
+/** Secrets with a fixed name. Each may be in a file that its `_FILE` twin names. */
 export const SECRET_VARIABLES = {
   OPENAI_API_KEY:
     'API key for hosted workflows, bare: without quotes, white space or `NAME=`. The log shows its last 4 characters.',

@@ -1,4 +1,4 @@
-// Says which settings of the config file accept more than the strict default does, one line for each.
+// Names the settings of the config file that accept more than the strict default does.
 
 import type { ApiKeySettings, IssuerSettings, Settings, WorkflowSettings } from './settings.ts'
 
@@ -22,7 +22,8 @@ export function widenedTrust({
 }
 
 /**
- * A thread does not tell its workflow: whoever may use one workflow of a source sees the threads of all.
+ * A thread does not name its workflow, so a key for one workflow sees the threads of all workflows with the
+ * same source.
  */
 function apiKeyLines(
   { id, workflows: allowed }: ApiKeySettings,
@@ -49,7 +50,10 @@ function originLine(pattern: string): string {
   return `cors.origins: ${pattern} lets in whoever can have a page of such a name, without cookies; only under a domain of your own`
 }
 
-/** The narrowest ranges in use are 10.0.0.0/8 and fc00::/7; `::ffff:0:0/96` holds every IPv4 address. */
+/**
+ * The largest private ranges are 10.0.0.0/8 and fc00::/7; a larger range holds nearly everybody.
+ * `::ffff:0:0/96` holds every IPv4 address.
+ */
 function isNearlyAll(range: string): boolean {
   const [address = '', bits] = range.split('/')
   if (bits === undefined) return false

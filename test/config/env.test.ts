@@ -97,7 +97,7 @@ test.each(['', ' ', '\t\n'])('a blank variable (%j) counts as unset', (blank) =>
   expect(environment.secret('OPENAI_API_KEY')).toBeUndefined()
 })
 
-test('everything that is wrong is said at once, each with its variable', () => {
+test('all problems are reported at once, each with its variable', () => {
   const problems = problemsOf({
     PORT: '99999',
     METRICS_PORT: 'x',
@@ -130,7 +130,7 @@ test('everything that is wrong is said at once, each with its variable', () => {
   ])
 })
 
-test.each(['-1', '1.5', '65536', '0x50', '80a', '1e3', '٨'])('PORT=%s is none', (value) => {
+test.each(['-1', '1.5', '65536', '0x50', '80a', '1e3', '٨'])('PORT=%s is refused', (value) => {
   expect(problemsOf({ PORT: value })).toEqual(['PORT: must be a port, 0 to 65535'])
   expect(problemsOf({ METRICS_PORT: value })).toEqual(['METRICS_PORT: must be a port, 0 to 65535'])
 })
@@ -203,7 +203,7 @@ describe('secrets', () => {
     expect(secret('OTHER_KEY')).toBeUndefined()
   })
 
-  test('two sources for one are an error, whatever it is called', () => {
+  test('two sources for one secret are an error, whatever its name', () => {
     expect(problemsOf({ OPENAI_API_KEY: 'sk-hush', OPENAI_API_KEY_FILE: '/run/key' })).toEqual([
       'OPENAI_API_KEY: OPENAI_API_KEY_FILE is set too; unset one of them',
     ])
@@ -213,7 +213,7 @@ describe('secrets', () => {
     )
   })
 
-  test('stand in no message and in nothing that is printed', () => {
+  test('are in no message and in nothing that is printed', () => {
     const planted = {
       OPENAI_API_KEY: 'sk-planted-0123456789',
       USER_PSEUDONYM_KEY: 'planted-pseudonym',
@@ -234,7 +234,7 @@ describe('secrets', () => {
   })
 })
 
-test('what the config file is checked with is had from an environment that is wrong', () => {
+test('the variables for the check of the config file are read although others are wrong', () => {
   const sources = readConfigSources({ PORT: 'x', CONFIG_FILE: 'a.yaml', TEAM_KEY: 'sk-team' })
   expect(sources.configFile).toBe('a.yaml')
   expect(sources.secret('TEAM_KEY')?.().reveal()).toBe('sk-team')

@@ -33,12 +33,12 @@ function read(file: string): string {
   return readFileSync(new URL(file, FOLDER), 'utf8')
 }
 
-/** The text with its placeholders replaced, as somebody who uses the example does. */
+/** The text with its placeholders replaced, as a user of the example would do. */
 function filled(text: string): string {
   return text.replaceAll('acme.example', 'acme.test').replaceAll('wf_replace_me', 'wf_support')
 }
 
-/** Claims with their placeholders replaced; undefined stays, and takes a claim away. */
+/** Claims with their placeholders replaced; undefined is kept, and removes a claim. */
 function filledClaims(claims: Record<string, unknown>): Record<string, unknown> {
   const gone = Object.keys(claims).filter((name) => claims[name] === undefined)
   return {
@@ -47,7 +47,7 @@ function filledClaims(claims: Record<string, unknown>): Record<string, unknown> 
   }
 }
 
-/** Filled, and with keys of ours for those that would be fetched. */
+/** The filled text, with keys of ours in place of those that would be fetched. */
 function withOurKeys(text: string): string {
   const config = parse(filled(text))
   for (const issuer of config.issuers) {
@@ -62,7 +62,7 @@ function load(text: string, file: string): Settings {
   return loadConfig(text, { file, secrets: () => new Secret(SECRET) }).settings
 }
 
-/** The workflow that someone gets by default; null when there is none. */
+/** The workflow that these claims get by default; null when there is none. */
 function defaultWorkflow(settings: Settings, claims: Record<string, unknown>): string | null {
   const principal = { issuer: String(claims['iss']), claims }
   try {
@@ -85,7 +85,7 @@ test.each(FILES)('%s has the workflow that the guides of pages ask for', (file) 
   expect(Object.keys(parse(read(file)).workflows)).toContain(asked[0])
 })
 
-test('every example stands in the guide', () => {
+test('every example is in the guide', () => {
   const guide = guideText('identity-providers')
   expect(FILES.slice(1).filter((file) => !guide.includes(`\`config/${file}\``))).toEqual([])
 })
@@ -113,7 +113,7 @@ describe.each(Object.entries(SAMPLES))('%s', (file, original) => {
     expect(session.stateVariables).toEqual(sample.variables)
   })
 
-  test('refuses those whom its rules refuse', () => {
+  test('refuses the people whom its rules exclude', () => {
     if (original.without === undefined) {
       expect(settings.workflows.every(({ when }) => when === undefined)).toBe(true)
       return

@@ -3,7 +3,7 @@ import type { SecretLookup } from '../../src/config/file/needed-secrets.ts'
 import { ConfigError } from '../../src/config/file/problems.ts'
 import type { Settings } from '../../src/config/settings.ts'
 
-/** The least that a config file says. */
+/** The smallest valid config file. */
 export const MINIMAL = `issuers:
   - issuer: https://login.corp.test/
     audience: [chat-api]

@@ -32,7 +32,7 @@ const alerts: { readonly groups: readonly { readonly rules: readonly Rule[] }[] 
 )
 const rules = alerts.groups.flatMap((group) => group.rules)
 
-/** Names of Prometheus functions and of ours look alike; metrics are followed by a selector. */
+/** A metric is recognised by the selector behind it, because names of functions look like names of metrics. */
 const METRIC = /([a-z_][a-z0-9_]*)\{([^}]*)\}/g
 
 let exposed: string
@@ -91,7 +91,7 @@ describe('the Grafana dashboard', () => {
     ),
   )('$title: $name is a metric with the labels asked for', expectMetric)
 
-  test('every panel asks for something, and none lies upon another', () => {
+  test('every panel has a query, and no two panels overlap', () => {
     expect(dashboard.panels.length).toBeGreaterThan(8)
     for (const panel of dashboard.panels) expect(panel.targets.length).toBeGreaterThan(0)
     const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
@@ -113,7 +113,7 @@ describe('the alerting rules', () => {
     expect(selector).toMatch(/^job="chatkit-mint"(?:,|$)/)
   })
 
-  test.each(rules)('$alert names only codes that there are', ({ expr }) => {
+  test.each(rules)('$alert names only codes that exist', ({ expr }) => {
     const codes = Array.from(expr.matchAll(/\bcode=~?"([a-z_|]+)"/g), ([, one = '']) =>
       one.split('|'),
     ).flat()

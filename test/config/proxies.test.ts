@@ -32,7 +32,7 @@ test('HTTPS_PROXY counts for https alone, HTTP_PROXY for http alone', () => {
   expect(way('https://api.openai.com', {})).toBe('direct')
 })
 
-test('the names count in lower case, too, and then first', () => {
+test('the names in lower case count, too, and take precedence', () => {
   const lower = { https_proxy: PROXY, http_proxy: PROXY, no_proxy: 'a.example' }
   expect(way('https://api.openai.com', lower)).toBe(PROXY)
   expect(way('http://b.example', lower)).toBe(PROXY)
@@ -157,7 +157,7 @@ describe('a value of HTTPS_PROXY or HTTP_PROXY', () => {
   })
 })
 
-test('each plain-http address of a server that a proxy leads to is one line', () => {
+test('each plain-http address of a server behind a proxy is reported in one line', () => {
   const { settings } = loadConfig(
     `
 issuers: [{ issuer: 'https://login.test', audience: [chat], algorithms: [RS256] }]

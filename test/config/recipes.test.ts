@@ -7,7 +7,8 @@ import { environmentSchema, SECRET_VARIABLES } from '../../src/config/variables.
 import { guideText } from '../docs/samples.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
-// There is no container engine and no cluster in CI: the recipes are held to what the service reads and serves.
+// CI has no container engine and no cluster, so these tests compare the recipes with what the service reads and
+// serves.
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
 const compose = parse(read('config/compose.yaml'))
@@ -37,7 +38,7 @@ function interpolated(environment: Record<string, string>): Record<string, strin
   return Object.fromEntries(entries)
 }
 
-/** What a start makes of the environment with this text as its config file, and with a signing key. */
+/** The result of a start with this environment, this text as its config file, and a signing key. */
 function setUp(environment: Record<string, string>, config: string) {
   const [file, key] = [join(folder, 'config.yaml'), join(folder, 'signing-key.json')]
   writeFileSync(file, config)
@@ -106,16 +107,16 @@ describe.each([
     expect(named.map((name) => environment[name]).toSorted()).toEqual(secretsAt.toSorted())
   })
 
-  test('leaves a drain its time', () => {
+  test('gives a drain enough time', () => {
     expect(waits).toBeGreaterThan(DRAIN_SECONDS)
   })
 
-  test('stands in the guide', () => {
+  test('is in the guide', () => {
     expect(guideText('deploy')).toContain(`\`${file}\``)
   })
 })
 
-test('docker run leaves a drain its time, in the guide and in the Dockerfile', () => {
+test('docker run gives a drain enough time, in the guide and in the Dockerfile', () => {
   for (const text of [guideText('deploy'), read('Dockerfile')]) {
     const [, seconds] = /docker run .*--stop-timeout (\d+)/.exec(text) ?? []
     expect(Number(seconds)).toBeGreaterThan(DRAIN_SECONDS)
@@ -198,7 +199,7 @@ describe('config/kubernetes.yaml', () => {
     )
   })
 
-  test('who may reach the pods: users by one port, Prometheus by the other; the server by the service alone', () => {
+  test('users reach the pods by one port, Prometheus by the other, and only the service reaches the server', () => {
     const { ingress, egress } = manifest('NetworkPolicy').spec
     expect(ingress.map((rule: { ports: unknown }) => rule.ports)).toEqual([
       [{ port: PORT }],

@@ -48,7 +48,7 @@ describe('later', () => {
     expect(secret().reveal()).toBe('sk-second')
   })
 
-  test('so is one that another took the place of, as long as the first', () => {
+  test('so is one that was replaced by another of the same length', () => {
     writeFileSync(path, 'sk-1')
     const secret = open()
     const next = join(folder, 'next')
@@ -58,7 +58,7 @@ describe('later', () => {
     expect(secret().reveal()).toBe('sk-2')
   })
 
-  test('so is one behind a link that was turned, as Kubernetes does it', () => {
+  test('so is one behind a symbolic link that now leads elsewhere, as in Kubernetes', () => {
     writeFileSync(join(folder, 'a'), 'sk-a')
     writeFileSync(join(folder, 'b'), 'sk-b')
     symlinkSync(join(folder, 'a'), path)
@@ -69,7 +69,7 @@ describe('later', () => {
     expect(secret().reveal()).toBe('sk-b')
   })
 
-  test('while it is missing or empty the last good value stays, and then the new one comes', () => {
+  test('while it is missing or empty the last good value stays, until a new one is there', () => {
     writeFileSync(path, 'sk-1')
     const secret = open()
     unlinkSync(path)

@@ -31,7 +31,7 @@ function problemsOf(variables: Variables): readonly string[] {
   }
 }
 
-test('a good environment with a good file is a setup', () => {
+test('a valid environment with a valid file is a setup', () => {
   const { environment, settings } = setup({ PORT: '1234' })
   expect(environment.port).toBe(1234)
   expect(environment.secret('OPENAI_API_KEY')?.().reveal()).toBe(API_KEY)
@@ -47,7 +47,7 @@ describe('the file', () => {
     ])
   })
 
-  test('that an option names is looked for there alone: CONFIG_FILE is no advice', () => {
+  test('that an option names is read from there alone, and CONFIG_FILE is not advised', () => {
     expect(() => readSetup({ CONFIG_FILE: file }, `${file}.no`)).toThrow(
       /c\.yaml\.no: cannot be read \(ENOENT\); give the path of your file; config\/examples/,
     )
@@ -80,7 +80,7 @@ describe('all problems come at once', () => {
     ])
   })
 
-  test('of every secret’s file, and still of the config', () => {
+  test('of every secret’s file, and of the config as well', () => {
     const text = `${minimalWith('[chat-api]', '[]')}  other: { id: wf_2, api_key_env: TEAM_KEY }\n`
     writeFileSync(file, text)
     const problems = problemsOf({

@@ -1,7 +1,7 @@
-// Makes claims and input readable to CEL when a member is called "constructor": the library takes the type of an
-// object from its member of that name, which is the token's or the client's then.
+// Prepares claims and input with a member called "constructor" for CEL. The library takes an object's type from
+// the member of that name, and so would take it from the token or the client.
 
-/** Values without such a member. A token that is seen again has the same claims. */
+/** Values known to have no such member. A token that is seen again has the same claims object. */
 const plain = new WeakSet<object>()
 
 /** The value itself, unless something in it has a member "constructor": that becomes a `Map`. */

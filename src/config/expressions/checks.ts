@@ -13,13 +13,13 @@ import type { Compile, CompiledExpression, ExpressionUse } from './expressions.t
 import { ExpressionError } from './rules.ts'
 import { canMeet } from './user-parts.ts'
 
-/** Yields the ChatKit user. */
+/** Use of an expression that yields the ChatKit user. */
 export const USER: ExpressionUse = { result: 'string', input: false }
-/** Decides who is an admin. */
+/** Use of an expression that decides who is an admin. */
 export const ADMIN: ExpressionUse = { result: 'bool', input: false }
-/** Decides who may use a workflow. */
+/** Use of an expression that decides who may use a workflow. */
 export const WHEN: ExpressionUse = { result: 'bool', input: true }
-/** Yields a state variable. */
+/** Use of an expression that yields a state variable. */
 export const STATE_VARIABLE: ExpressionUse = { result: 'scalar', input: true }
 
 /** An expression of the file, and where it stands. */
@@ -29,7 +29,7 @@ export interface PlacedExpression {
 }
 
 /**
- * Compiles every expression of the file and checks what they have to say together.
+ * Compiles every expression of the file, and checks the `user` expressions against each other.
  *
  * @param data - the whole file
  * @param compile - from `createCompiler`
@@ -43,7 +43,7 @@ export function reportExpressionProblems(
 ): PlacedExpression[] {
   const placed: PlacedExpression[] = []
   const place = (value: unknown, path: Path, use: ExpressionUse): PlacedExpression | undefined => {
-    // The schema reports a value that is no text, and the empty text.
+    // The schema reports values that are not text, and empty texts.
     if (typeof value !== 'string' || value === '') return undefined
     const compiled = tryCompile(() => compile(value, use), path, report)
     if (compiled === undefined) return undefined
@@ -70,8 +70,8 @@ function placeWorkflows(workflows: RawMapping, place: Place): void {
 }
 
 /**
- * With several issuers, the subject alone names nobody: whoever runs one issuer could make a user
- * with the subject of another's and read their threads.
+ * With several issuers, a user must not consist of the subject alone: whoever runs one issuer could create a
+ * user with the subject of another issuer's user, and read that user's threads.
  */
 function reportUsers(
   data: RawMapping,
@@ -98,7 +98,7 @@ function reportUsers(
   }
 }
 
-/** The rule that fits most: subjects are unique at one issuer alone. */
+/** The advised rule. It names the issuer, because a subject is unique at one issuer only. */
 const USUAL_USER = `user: 'issuer + "|" + claims.sub'`
 const BLIND =
   'must look at issuer or claims.iss, as in issuer + "|" + claims.sub: with several issuers, equal subjects would become one user'

@@ -15,15 +15,15 @@ import {
 } from './rules.ts'
 import { type IssuerPlace, issuerPlaces } from './user-parts.ts'
 
-/** Result and inputs that a place of the config file asks of its expression. */
+/** The result that a key of the config file expects of its expression, and the variables that it offers. */
 export interface ExpressionUse {
   /** The type of its result; `scalar` is a string, a number or a bool. */
   readonly result: 'string' | 'bool' | 'scalar'
-  /** Whether `input` is there, which it is in workflows. */
+  /** Whether the variable `input` exists, as it does in workflows. */
   readonly input: boolean
 }
 
-/** An expression, with facts that other checks of the config file use. */
+/** An expression, with the facts that other checks of the config file need. */
 export interface CompiledExpression extends Expression {
   readonly mentionsIssuer: boolean
   readonly issuerPlaces: readonly IssuerPlace[]
@@ -59,8 +59,9 @@ const WANTED: Readonly<Record<ExpressionUse['result'], string>> = {
  * A compiler for the config file's CEL expressions. None of the functions that they can call is
  * asynchronous, random or dependent on the clock, so equal claims give equal results.
  *
- * @param pseudonym - what `pseudonym()` does; without it, a call fails when it is evaluated
- * @returns throws {@link ExpressionError} for what does not parse, has the wrong type or is refused
+ * @param pseudonym - the function behind `pseudonym()`; when undefined, a call fails at its evaluation
+ * @returns the compiler; it throws {@link ExpressionError} for an expression that does not parse, has the wrong
+ * type or is refused
  */
 export function createCompiler(pseudonym: Pseudonym | undefined): Compile {
   const everywhere = createEnvironment(pseudonym)
@@ -124,7 +125,7 @@ function parseExpression(
   }
 }
 
-/** Assignment and the strict comparison of JavaScript are no CEL; what stands in quotes does not count. */
+/** A hint for `=` and `===`, which CEL does not have. Quoted text is left out of the search. */
 function equalsHint(source: string): string {
   const bare = source.replaceAll(/"[^"]*"|'[^']*'/g, '""')
   if (/!==/.test(bare)) return '; use != to compare'

@@ -1,6 +1,6 @@
 // Reads one atom of a regular expression: the characters that it matches, and where it ends.
 
-/** Characters as a set of bits: one for each ASCII character, and one for all others together. */
+/** A set of characters as bits: one bit for each ASCII character, and one for all others together. */
 export type Characters = bigint
 
 const OTHERS: Characters = 1n << 128n
@@ -31,7 +31,7 @@ function span(first: number, last: number): Characters {
   return between(bit(first), bit(last))
 }
 
-/** The range of two single characters; nothing when one of them is a class such as `\d`. */
+/** The range between two single characters; empty when one of them is a class such as `\d`. */
 function between(low: Characters, high: Characters): Characters {
   const single = (low & (low - 1n)) === 0n && (high & (high - 1n)) === 0n
   return single && low <= high ? 2n * high - low : 0n
@@ -45,8 +45,8 @@ interface Atom {
 }
 
 /**
- * @param pattern - that `new RegExp(pattern)` accepts
- * @param at - not at a group, a quantifier or `|`
+ * @param pattern - one that `new RegExp(pattern)` accepts
+ * @param at - index of the atom: not of a group, a quantifier or `|`
  * @returns undefined for a back reference
  */
 export function readAtom(pattern: string, at: number): Atom | undefined {

@@ -1,4 +1,4 @@
-// The function `pseudonym()` of expressions: names a user without telling who it is.
+// The function `pseudonym()` of expressions: a name for a user that does not reveal who it is.
 
 import { createHmac } from 'node:crypto'
 
@@ -11,8 +11,8 @@ export const MAX_PSEUDONYM_PARTS = 8
 const MIN_KEY_BYTES = 32
 
 /**
- * Names a user without telling who it is: `u_` and base64url(HMAC-SHA256(key, parts)). The parts are
- * hashed as a JSON array, so `("ab", "c")` and `("a", "bc")` differ.
+ * The pseudonym is `u_` and base64url(HMAC-SHA256(key, parts)). The parts are hashed as a JSON array, so
+ * `("ab", "c")` and `("a", "bc")` differ.
  *
  * @param key - at least 32 bytes
  */

@@ -1,9 +1,10 @@
-// Refuses expressions that could keep the process busy, and finds out what an expression looks at.
+// Refuses expressions that could keep the process busy, and finds the variables and claims that an expression
+// uses.
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { slowPatternProblem } from './slow-pattern.ts'
 
-/** An expression that must not run, with the reason in words for the operator. */
+/** An expression that must not run. The message tells the operator why. */
 export class ExpressionError extends Error {
   override readonly name = 'ExpressionError'
 }
@@ -11,7 +12,7 @@ export class ExpressionError extends Error {
 const COMPREHENSIONS = new Set(['all', 'exists', 'exists_one', 'map', 'filter'])
 const VARIABLES = new Set(['claims', 'issuer', 'input', 'cel'])
 
-/** A name that a macro gives to a value inside its bodies. */
+/** A variable that a macro binds to a value inside its bodies. */
 interface Binding {
   readonly name: string
   readonly value: ASTNode
@@ -27,8 +28,8 @@ interface Surroundings {
 }
 
 /**
- * Refuses what could keep the process busy for seconds on a hostile value: `matches()` is a
- * backtracking RegExp, `duration()` parses in cubic time, nested loops multiply.
+ * Refuses calls that could keep the process busy for seconds on a hostile value: `matches()` is a backtracking
+ * RegExp, `duration()` parses in cubic time, nested loops multiply.
  *
  * @param ast - of a parsed expression
  * @throws {@link ExpressionError}
@@ -38,7 +39,7 @@ export function refuseCostly(ast: ASTNode): void {
 }
 
 /**
- * Whether the expression looks at the issuer: `issuer`, `claims.iss` or `claims["iss"]`, anywhere.
+ * Whether the expression uses the issuer: `issuer`, `claims.iss` or `claims["iss"]`, anywhere.
  *
  * @param ast - of a parsed expression
  */
@@ -52,7 +53,7 @@ export function isIssuer(node: ASTNode): boolean {
 }
 
 /**
- * Whether issuer and subject are all that the expression looks at, so that they alone tell its result.
+ * Whether the expression uses nothing but issuer and subject, so that its result follows from these two.
  *
  * @param ast - of a parsed expression
  */

@@ -1,13 +1,16 @@
-// Finds regular expressions that a hostile value could make slow, by one walk over the pattern's structure.
-// Runs no pattern.
+// Finds regular expressions that a hostile value could make slow, by one walk over the pattern's structure. It
+// runs no pattern.
 import { type Characters, EVERY, readAtom } from './pattern-atom.ts'
 
-/** Optional parts and overlapping alternatives multiply the ways to match; more are refused. */
+/** Most ways in which a pattern may match. Optional parts and overlapping alternatives multiply them. */
 const MOST_WAYS = 64
-/** Two repetitions that can share a text take its square of steps, 10⁸ for the longest token; three its cube. */
+/**
+ * Most repetitions that can share a text. Two take the square of its length in steps, 10⁸ for the longest
+ * token; three would take the cube.
+ */
 const MOST_SHARING = 2
 
-/** Groups within groups. */
+/** Deepest nesting of groups. */
 const DEEPEST = 50
 
 class SlowPattern extends Error {}
@@ -18,17 +21,17 @@ interface Loop {
   readonly characters: Characters
   /** Repetitions that can share a text with this one, itself included. */
   readonly sharing: number
-  /** The text that must stand after it, as far as it could be its own. */
+  /** Characters required after it that it could have matched itself. */
   readonly after: ReadonlySet<Characters>
 }
 
 /** Facts about a part of the pattern. */
 interface Part {
-  /** Characters that it can begin with. */
+  /** Characters with which it can begin. */
   readonly first: Characters
   readonly characters: Characters
   readonly nullable: boolean
-  /** Whether it holds `*`, `+`, `?` or `{n,m}`. */
+  /** Whether it contains `*`, `+`, `?` or `{n,m}`. */
   readonly varies: boolean
 }
 
@@ -37,10 +40,9 @@ const NOTHING: Part = { first: 0n, characters: 0n, nullable: true, varies: false
 /**
  * Why a pattern could backtrack for long; undefined when it cannot.
  *
- * A backtracking engine takes exponential time where a repetition repeats (`(a+)+`) or alternatives
- * overlap under one (`(a|ab)*`), and polynomial time where repetitions can share a text (`a*a*a*`).
- * Look-around and back references are refused too: CEL's own patterns (RE2) have neither. Some patterns
- * are refused that would be fast.
+ * A backtracking engine takes exponential time where a repetition repeats (`(a+)+`) or alternatives overlap
+ * under one (`(a|ab)*`), and polynomial time where repetitions can share a text (`a*a*a*`). Look-around and
+ * back references are refused too: CEL's own patterns (RE2) have neither. Some fast patterns are refused, too.
  *
  * @param pattern - one that `new RegExp(pattern)` accepts
  */
@@ -54,7 +56,7 @@ export function slowPatternProblem(pattern: string): string | undefined {
   }
 }
 
-/** The walk over a pattern: where it is, and what it has passed. */
+/** The state of a walk over a pattern. */
 interface Walk {
   readonly pattern: string
   at: number
@@ -67,7 +69,7 @@ interface Walk {
 }
 
 function judge(pattern: string): void {
-  // Without `^`, a pattern is tried at every place of the text, as if it began with `.*`.
+  // Without `^`, a pattern is tried at every position of the text, as if it began with `.*`.
   const start = { id: 0, characters: EVERY, sharing: 1, after: new Set<Characters>() }
   const walk = { pattern, at: 0, ways: 1, depth: 0, ids: 1, loops: [start] }
   const { overlap } = alternatives(walk)
@@ -139,7 +141,7 @@ function quantifiedGroup(walk: Walk): Part {
   walk.depth--
   walk.at++
   const { min, max } = quantifier(walk)
-  // A group that may be left out ends no loop.
+  // A group that may match nothing does not end the loops before it.
   if (min === 0) walk.loops = [...before, ...walk.loops.filter(({ id }) => id >= firstNew)]
   if (max > 1 && part.varies) throw new SlowPattern('a repetition repeats, as in (a+)+')
   if (max > 1 && (overlap || part.nullable)) {
@@ -177,7 +179,7 @@ function repeat(walk: Walk, characters: Characters, max: number): void {
   walk.loops = [...walk.loops, { id: walk.ids++, characters, sharing, after: new Set() }]
 }
 
-/** A character that must stand here ends each loop that could not have read it. */
+/** A required character ends each loop that could not have matched it. */
 function follow(walk: Walk, characters: Characters): void {
   walk.loops = walk.loops.flatMap((loop) => {
     const readable = loop.characters & characters

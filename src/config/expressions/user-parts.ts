@@ -1,4 +1,4 @@
-// Finds out whether the issuer stands apart from everything else in the users that an expression yields.
+// Finds out whether an expression keeps the issuer apart from the other parts of the users that it yields.
 
 import type { ASTNode } from '@marcbachmann/cel-js'
 
@@ -8,11 +8,11 @@ export type IssuerPlace =
   | { readonly kind: 'separate' }
   /** At the beginning or the end of the user, with this text between it and the rest. */
   | { readonly kind: 'begins' | 'ends'; readonly text: string }
-  /** Not at all, or so that it can run into another part. */
+  /** Missing, or in a position where it can merge with another part. */
   | { readonly kind: 'mixed' }
 
 /**
- * One place for each branch of `? :` that the user can come from.
+ * The place of the issuer, once for each branch of `? :` that can yield the user.
  *
  * @param isIssuer - whether a node is `issuer` or `claims.iss`
  */
@@ -28,10 +28,10 @@ export function issuerPlaces(
 }
 
 /**
- * Whether two configured issuers could yield one user: their texts with what separates them, where one
- * is the beginning (or the end) of the other.
+ * Whether two configured issuers could yield the same user. They could if one issuer with its separator is the
+ * beginning (or the end) of another one.
  *
- * @param text - what stands between the issuer and the rest
+ * @param text - the separator between the issuer and the rest
  */
 export function canMeet(
   issuers: readonly string[],
@@ -60,7 +60,7 @@ function isAt(part: ASTNode | undefined, isIssuer: (node: ASTNode) => boolean): 
   return part !== undefined && isIssuer(part)
 }
 
-/** `pseudonym()` yields texts of one length, and others for other arguments. */
+/** All texts of `pseudonym()` have one length, and they differ when the arguments do. */
 function namesInPseudonym(node: ASTNode, isIssuer: (node: ASTNode) => boolean): boolean {
   return node.op === 'call' && node.args[0] === 'pseudonym' && node.args[1].some(isIssuer)
 }
@@ -69,7 +69,7 @@ function partsOf(node: ASTNode): ASTNode[] {
   return node.op === '+' ? node.args.flatMap(partsOf) : [node]
 }
 
-/** Without the literals at both ends, which all users of the expression have. */
+/** Drops the literals at both ends, because every user of the expression has them. */
 function trimmed(parts: readonly ASTNode[]): readonly ASTNode[] {
   const first = parts.findIndex((part) => literalOf(part) === undefined)
   const last = parts.findLastIndex((part) => literalOf(part) === undefined)

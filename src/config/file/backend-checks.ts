@@ -1,5 +1,5 @@
-// Checks the API keys of backends against each other and the workflows, and the ids by which backends may ask
-// for a workflow: each must lead to one.
+// Checks the API keys of backends against each other and against the workflows. Also checks that each id by
+// which backends may ask for a workflow leads to exactly one.
 
 import { asList, asMapping, asText, type RawMapping, type Report } from './problems.ts'
 
@@ -17,8 +17,9 @@ export function reportBackendProblems(data: RawMapping, report: Report): void {
     const path = ['api_keys', at]
     if (isRepeated(ids, id)) report([...path, 'id'], 'is there twice; name each key once')
     for (const digest of [sha256].flat()) {
-      // One key with two ids would have the rights of whichever stands first.
-      if (isRepeated(digests, digest)) report([...path, 'sha256'], 'is that of another key, too')
+      // A key with two ids would have the rights of the id that comes first.
+      if (isRepeated(digests, digest))
+        report([...path, 'sha256'], 'is the sha256 of another key, too; give each key its own')
     }
     for (const [place, name] of asList(allowed).entries()) {
       if (workflows.some(([known]) => known === name)) continue

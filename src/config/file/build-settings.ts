@@ -26,7 +26,7 @@ type IssuerEntry = ConfigFile['issuers'][number]
 type WorkflowEntry = ConfigFile['workflows'][string]
 
 /**
- * The settings that a file stands for.
+ * The settings of a config file.
  *
  * @param file - without problems
  * @param compile - from `createCompiler`
@@ -63,7 +63,8 @@ export function buildSettings(file: ConfigFile, compile: Compile): Settings {
     })),
     gateway: buildGateway(file.gateway),
     retention: {
-      // A session stays while one of its answers may run: a revoke ends the answer through it.
+      // A session is kept as long as one of its answers may run, because a revoke finds the answer by its
+      // session.
       sessionsHours: Math.max(
         file.retention.sessions_hours,
         Math.ceil(file.gateway.stream_minutes / 60),
@@ -148,7 +149,7 @@ function buildKeySource(
 
 function buildWorkflow(key: string, entry: WorkflowEntry, compile: Compile): WorkflowSettings {
   const name = parseWorkflowName(key)
-  // The checks of the file have refused any other key.
+  // The checks of the file refuse any other key.
   if (name === undefined) throw new TypeError(`${key} names no workflow`)
   const variables = Object.entries(entry.state_variables)
   const workflow = {
@@ -183,7 +184,7 @@ function buildWorkflow(key: string, entry: WorkflowEntry, compile: Compile): Wor
   return {
     kind: 'hosted',
     ...workflow,
-    // The checks of the file have refused a workflow without `id` and `server`.
+    // The checks of the file refuse a workflow without `id` and `server`.
     id: entry.id ?? '',
     version: entry.version,
     fallback: entry.fallback,
@@ -206,7 +207,7 @@ function buildAdmins(file: ConfigFile, compile: Compile): AdminSettings | undefi
   if (file.admins === undefined) return undefined
   return {
     when: compile(file.admins.when, ADMIN),
-    // Without a list there is one issuer: several ask for the list.
+    // Without a list there is only one issuer: the checks require the list when there are several.
     issuers: unique(
       file.admins.issuers ??
         file.issuers.flatMap(({ issuer, tenants }) =>

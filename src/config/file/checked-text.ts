@@ -1,14 +1,14 @@
-// Texts of the config file that must have a form: patterns, URLs, origins, address ranges.
-// Each check words its problem so that the operator knows what to write instead.
+// Checks of texts in the config file: patterns, URLs, origins, address ranges. Each message tells the operator
+// what to write instead.
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { WORKFLOW_NAME } from '../../lib/ids.ts'
 
 /**
- * A text with a check of ours, whose message says what to do.
+ * A text with a check whose message says what to do.
  *
- * @param problemOf - what is wrong with a value; undefined when nothing is
+ * @param problemOf - returns the problem of a value; undefined when there is none
  */
 export function checkedText(problemOf: (value: string) => string | undefined): z.ZodString {
   return z.string().superRefine((value, context) => {
@@ -18,22 +18,22 @@ export function checkedText(problemOf: (value: string) => string | undefined): z
 }
 
 /**
- * A text of a certain form.
+ * A text that matches a pattern.
  *
  * @param pattern - of the whole text
- * @param message - what it must be, as the end of a sentence
+ * @param message - the end of a sentence that says what the text must be
  */
 export function patternText(pattern: RegExp, message: string): z.ZodString {
   return z.string().regex(pattern, { error: message })
 }
 
-/** The name of an issuer; which text it may be depends on where its keys come from. */
+/** The name of an issuer. Further rules depend on where its keys come from. */
 export const issuerName = patternText(
   /^(?=.*\S)[^\p{Cc}\u2028\u2029]{1,512}$/u,
   'must be a text of 1 to 512 characters, exactly as in the iss of its tokens',
 )
 
-/** A CEL expression; its content is checked apart, with the types that its place asks for. */
+/** A CEL expression. It is compiled elsewhere, with the types that its key of the file requires. */
 export const expression = z.string().min(1)
 
 /** The name of an environment variable. */
@@ -48,7 +48,7 @@ export const workflowName = patternText(
   'must be a name of at most 64 lower-case letters, digits and "-" that starts with a letter',
 )
 
-// Each function below says what is wrong with a text; undefined when nothing is.
+// Each function below returns the problem of a text; undefined when there is none.
 
 /** Schemes whose `Origin` a browser sends as `null`, or never. */
 const WITHOUT_ORIGIN = new Set(['file', 'data', 'blob', 'about', 'javascript', 'ws', 'wss', 'ftp'])
@@ -63,7 +63,7 @@ export function issuerProblem(value: string): string | undefined {
   return value.includes('?') ? 'must not have a query' : undefined
 }
 
-/** Why a text cannot be the URL of something to fetch: `https`, or `http` where that is checked apart. */
+/** Why a text cannot be a URL to fetch from: it must be `https`, or `http`, which other checks restrict. */
 export function urlProblem(value: string): string | undefined {
   const url = URL.parse(value)
   if (url === null || /\s/.test(value))
@@ -73,8 +73,8 @@ export function urlProblem(value: string): string | undefined {
 }
 
 /**
- * Why a text cannot be the URL of a self-hosted ChatKit server. Plain `http` is allowed: such servers
- * live in private networks, and what they are sent is signed.
+ * Why a text cannot be the URL of a self-hosted ChatKit server. Plain `http` is allowed, because such servers
+ * run in private networks and get a signed token with each request.
  */
 export function serverProblem(value: string): string | undefined {
   const url = URL.parse(value)
@@ -85,8 +85,8 @@ export function serverProblem(value: string): string | undefined {
 }
 
 /**
- * A name for a server, or its address: several spellings of one address (its case, its usual port, a slash
- * at its end) are one name.
+ * The name of a server, normalised if it is an address: spellings that differ in case, the default port or a
+ * final slash become one name.
  */
 export function sourceName(text: string): string {
   return /^https?:/i.test(text) ? (URL.parse(text)?.href.replace(/\/+$/, '') ?? text) : text
@@ -100,8 +100,8 @@ function extraProblem(url: URL, value: string): string | undefined {
 }
 
 /**
- * Why a text can never equal an `Origin` header: browsers send the serialised origin (RFC 6454
- * §6.2), so anything else would silently allow nobody.
+ * Why a text can never equal an `Origin` header: browsers send the serialised origin (RFC 6454 §6.2), so any
+ * other text would silently match nobody.
  */
 export function originProblem(value: string): string | undefined {
   if (value.includes('*')) return 'must be an exact origin; "*" would let every website in'

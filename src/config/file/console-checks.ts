@@ -8,14 +8,14 @@ import { issuerProblem } from './checked-text.ts'
 import { concreteIssuers } from './issuer-names.ts'
 import { asList, asMapping, asText, type RawMapping, type Report } from './problems.ts'
 
-/** Admins sign in there, so `insecure_http` does not count. */
+/** Admins sign in at this issuer, so `insecure_http` does not apply to it. */
 const INSECURE = 'must be https; plain http is only for loopback addresses'
 
-/** Name of the key behind the console's cookies. */
+/** Variable with the key of the console's cookies. */
 const COOKIE_KEY = 'CONSOLE_COOKIE_KEY'
 
 /**
- * The console needs two things of the rest of the file: admins, and an issuer that can have them.
+ * The console needs `admins` in the file, and an issuer whose tokens can be an admin's.
  *
  * @param data - the whole file
  * @param report - called for each problem
@@ -45,8 +45,8 @@ export function reportConsoleProblems(data: RawMapping, report: Report): void {
 }
 
 /**
- * The console needs of the environment an address that browsers keep its cookies for, and a key
- * for them that all instances have.
+ * The console needs in the environment a `PUBLIC_URL` to which browsers return its cookies, and a cookie key
+ * that all instances share.
  *
  * @param environment - as read
  * @param settings - of the config file
@@ -63,7 +63,7 @@ function publicUrlProblems(publicUrl: string | undefined): string[] {
       "PUBLIC_URL: needed by the console; set this service's URL, on your own machine http://localhost:8787",
     ]
   }
-  // Over plain http anyone on the way could take the cookie, and browsers drop a secure one.
+  // Over plain http anybody on the network could read the cookie, and browsers would drop a secure one.
   if (isSecureUrl(new URL(publicUrl))) return []
   return ['PUBLIC_URL: the console needs https; plain http is only for loopback']
 }
@@ -74,7 +74,7 @@ function cookieKeyProblems({ secret, store }: Environment): string[] {
   if (key !== undefined && readPseudonymKey(key) === undefined) {
     return [`${COOKIE_KEY}: must be base64url of at least 32 bytes; ${advice}`]
   }
-  // Instances that share a store must share the key, or each signs out whom the others signed in.
+  // Instances that share a store must share the key: otherwise each would reject the sign-ins of the others.
   if (key === undefined && store.kind === 'redis') {
     return [`${COOKIE_KEY}: needed by the console with Redis; ${advice}`]
   }

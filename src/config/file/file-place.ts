@@ -1,4 +1,5 @@
-// Says what is wrong with the place of a config file that is otherwise right: mistakes of somebody who copies one.
+// Notes about the location of a config file without errors. They name mistakes that happen when a shipped file
+// is copied.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -6,11 +7,11 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The line by which editors find the schema. */
+/** The line in which editors find the schema. */
 const SCHEMA_LINE = /^# yaml-language-server: \$schema=(\S+)/m
 
 /**
- * One line for each thing that works and will be a nuisance.
+ * One line for each thing that works now but will cause trouble later.
  *
  * @param file - its path
  * @param text - its content
@@ -21,7 +22,7 @@ export function placeNotes(file: string, text: string, root = ROOT): string[] {
 }
 
 /**
- * A line for somebody who keeps a file of their own beside the shipped one and has not named it.
+ * A note for an operator who has their own file beside the shipped one but did not name it in `CONFIG_FILE`.
  *
  * @param variables - the environment
  * @returns nothing when `CONFIG_FILE` is set, or no other config file is there
@@ -40,7 +41,7 @@ export function forgottenFiles(
   ]
 }
 
-/** Names of config files but the shipped one; other YAML files there have no `issuers`. */
+/** Names of config files other than the shipped one. They are recognised by their `issuers`. */
 function configFilesIn(folder: string): string[] {
   if (!existsSync(folder)) return []
   const names = readdirSync(folder).filter((name) => /\.ya?ml$/.test(name))
@@ -54,7 +55,7 @@ function hasIssuers(file: string): boolean {
   try {
     return /^issuers:/m.test(readFileSync(file, 'utf8'))
   } catch {
-    // It cannot be read, or is a folder.
+    // It is a folder, or cannot be read.
     return false
   }
 }
@@ -70,7 +71,7 @@ function schemaNotes(file: string, text: string, root: string): string[] {
   ]
 }
 
-/** In a clone the shipped file is git's: the next pull stops at it. */
+/** In a clone git tracks the shipped file, so the next pull would stop at local changes. */
 function shippedNotes(file: string, root: string): string[] {
   const isShipped = resolve(file) === resolve(root, 'config/chatkit-mint.yaml')
   if (!isShipped || !existsSync(resolve(root, '.git'))) return []

@@ -1,15 +1,18 @@
-// Checks the names of headers in the config: `token_header` in which a proxy puts the token, `forward_headers` to a
-// self-hosted server, and `expose_headers` from it to the page. None may have another meaning already.
+// Checks the names of headers in the config: `token_header` in which a proxy puts the token, `forward_headers`
+// to a self-hosted server, and `expose_headers` from it to the page. None of them may already have another
+// meaning.
 
 import { z } from 'zod'
 import { checkedText } from './checked-text.ts'
 
 const NAME = /^[\w!#$%&'*+.^`|~-]{1,128}$/
 
-/** RFC 9110 §7.6.1: they are about one connection. */
+/** Headers about one connection (RFC 9110 §7.6.1). */
 const HOP_BY_HOP = 'connection|keep-alive|te|trailers?|transfer-encoding|upgrade|proxy-.*'
 
-/** In a request they say who asks or from where, or how to read the message; or we set them ourselves. */
+/**
+ * Request headers that say who asks, from where, or how to read the message, and those that this service sets.
+ */
 const NEVER_FORWARDED = new RegExp(
   `^(?:${HOP_BY_HOP}|authorization|cookie|host|origin|referer|content-.*|sec-.*|expect|accept-encoding|` +
     'forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|true-client-ip|cf-.*|fly-client-ip|' +
@@ -17,8 +20,8 @@ const NEVER_FORWARDED = new RegExp(
 )
 
 /**
- * HTTP, a browser, an SDK or a proxy sets these by itself: a request could carry one that nobody meant as a token.
- * The two exceptions hold nothing but a token (oauth2-proxy, Cloudflare Access).
+ * Headers that HTTP, a browser, an SDK or a proxy sets by itself: a request could carry one that is not meant
+ * as a token. The two exceptions only ever hold a token (oauth2-proxy, Cloudflare Access).
  */
 const NEVER_A_TOKEN = new RegExp(
   `^(?:${HOP_BY_HOP}|authorization|cookie2?|set-cookie2?|host|origin|referer|from|user-agent|date|dnt|expect|range|` +
@@ -30,7 +33,10 @@ const NEVER_A_TOKEN = new RegExp(
     'x-original-.*|x-rewrite-url|x-http-method.*|x-chatkit-.*)$',
 )
 
-/** In an answer they change what a browser does with it or with the service's origin; or are ours. */
+/**
+ * Response headers that change how a browser treats the answer or the service's origin, and those that this
+ * service sets.
+ */
 const NEVER_EXPOSED = new RegExp(
   `^(?:${HOP_BY_HOP}|set-cookie2?|access-control-.*|content-.*|cache-control|location|refresh|link|` +
     'clear-site-data|strict-transport-security|www-authenticate|service-worker-allowed|' +

@@ -6,13 +6,13 @@ import { SECRET_ALGORITHMS } from './schema-issuer.ts'
 
 const SECRET: ReadonlySet<unknown> = new Set(SECRET_ALGORITHMS)
 
-/** Issuers that sign the tokens of many customers: only the audience tells whose a token is. */
+/** Issuers that sign the tokens of many customers: only the audience tells these customers apart. */
 const SHARED_ISSUERS =
   /^(?:https?:\/\/)?(?:(?:accounts|cloud)\.google\.com|appleid\.apple\.com|token\.actions\.githubusercontent\.com)(?![\w.-])/i
 
 /**
- * Checks several keys of the issuers, or an issuer and the admins, together. It looks at the data as it
- * stands, so that it finds its problems next to the schema's.
+ * Checks keys of an issuer against each other, and admins against issuers. It works on the raw data, so that
+ * its problems are reported together with those of the schema.
  *
  * @param data - the whole file
  * @param report - called for each problem
@@ -53,13 +53,10 @@ function reportAudience(issuer: RawMapping, path: Path, report: Report): void {
     return
   }
   if (audience !== undefined) {
-    report(
-      [...path, 'audience'],
-      'is never looked at with audience_claim: none; remove one of both',
-    )
+    report([...path, 'audience'], 'has no effect with audience_claim: none; remove one of the two')
   }
   if (absent === 'accept') {
-    report([...path, 'audience_when_absent'], 'says nothing beside audience_claim: none; remove it')
+    report([...path, 'audience_when_absent'], 'has no effect with audience_claim: none; remove it')
   }
   const name = asText(issuer['issuer']) ?? ''
   if (SHARED_ISSUERS.test(name) || name.includes('{tenantid}')) {
@@ -70,7 +67,10 @@ function reportAudience(issuer: RawMapping, path: Path, report: Report): void {
   }
 }
 
-/** HS* is the secret's, everything else the key set's: mixing them is the confusion of RFC 8725 §2.1. */
+/**
+ * HS* needs the secret, every other algorithm the key set. Mixing them allows the confusion attack of RFC 8725
+ * §2.1.
+ */
 function reportAlgorithms(issuer: RawMapping, path: Path, report: Report): void {
   const shared = issuer['secret_env'] !== undefined
   const published = !shared || issuer['jwks_uri'] !== undefined || issuer['jwks'] !== undefined

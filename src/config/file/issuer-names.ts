@@ -1,17 +1,17 @@
-// Rules for the name of an issuer: which text it may be, and which issuers a `{tenantid}` in it stands for.
+// Rules for the name of an issuer: the texts that are allowed, and the issuers for which `{tenantid}` stands.
 
 import { isSecureUrl } from '../../lib/loopback.ts'
 import { issuerProblem } from './checked-text.ts'
 import { asList, asText, type Path, type RawMapping, type Report } from './problems.ts'
 
-/** Entra ID's own placeholder: its discovery document for many tenants names this issuer. */
+/** Entra ID's own placeholder: its discovery document for several tenants has it in `issuer`. */
 const TENANT = '{tenantid}'
-/** Entra ID's addresses for everybody's tenants; no token has such an issuer. */
+/** Path segments of Entra ID for all tenants at once; no token has such an issuer. */
 const EVERYBODY = /^(?:common|organizations|consumers)$/i
 const ADVICE =
   'stands for the tenants of everybody; write https://login.microsoftonline.com/{tenantid}/v2.0 and list yours in tenants'
 
-/** Whether the keys of an issuer are found by OIDC discovery, so that its name is an address. */
+/** Whether the keys of an issuer are found by OIDC discovery, which needs its name to be a URL. */
 function isDiscovered(issuer: RawMapping): boolean {
   return ['jwks_uri', 'jwks', 'secret_env'].every((source) => issuer[source] === undefined)
 }
@@ -19,7 +19,7 @@ function isDiscovered(issuer: RawMapping): boolean {
 /**
  * The issuers that an entry stands for, each with its tenant: one without a tenant, or one for each tenant.
  *
- * @param entry - may be wrong; then the list can be empty
+ * @param entry - may have problems; the list may then be empty
  */
 export function concreteIssuers(
   entry: Readonly<Record<'issuer' | 'tenants', unknown>>,
@@ -31,7 +31,7 @@ export function concreteIssuers(
   return Array.from(tenants, (tenant) => ({ issuer: inTenant(name, tenant), tenant }))
 }
 
-/** The text with the tenant in the place of `{tenantid}`. */
+/** The text with `{tenantid}` replaced by the tenant. */
 export function inTenant(text: string, tenant: string): string {
   return text.replaceAll(TENANT, tenant)
 }
@@ -74,7 +74,7 @@ function nameProblem(name: string, issuer: RawMapping): string | undefined {
   return url?.username || url?.password ? issuerProblem(name) : undefined
 }
 
-/** Plain http beyond loopback: anyone on the way could change the keys. */
+/** Whether the address is plain http beyond loopback, where anybody on the network could change the keys. */
 function isInsecure(address: string, issuer: RawMapping): boolean {
   const url = /^http:/i.test(address) ? URL.parse(address) : null
   return url !== null && !isSecureUrl(url) && issuer['insecure_http'] !== true

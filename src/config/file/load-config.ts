@@ -26,21 +26,21 @@ import { readYaml, type YamlFile } from './yaml-file.ts'
 export interface LoadOptions {
   /** Name of the file in messages. */
   readonly file: string
-  /** The environment's secrets. Absent for an offline check, which then asks for none. */
+  /** The environment's secrets; absent for an offline check, which needs none. */
   readonly secrets?: SecretLookup
-  /** Whether the service is to run with it, so that placeholders of the shipped files are errors. */
+  /** Whether the service will run with this file; then placeholders of the shipped files are errors. */
   readonly toRun?: boolean
 }
 
-/** A config file that is right. */
+/** A config file without problems. */
 export interface LoadedConfig {
   readonly settings: Settings
-  /** Environment variables with the secrets that the service needs, each once. */
+  /** Names of the environment variables with the secrets that the service needs, each once. */
   readonly environment: readonly string[]
 }
 
 /**
- * Reads the config file, and finds all of its problems at once.
+ * Reads the config file and reports all of its problems at once.
  *
  * @param text - the file's content, YAML
  * @param options - its name, and the secrets

@@ -7,15 +7,15 @@ import { readPseudonymKey } from '../expressions/pseudonym.ts'
 import { asList, asMapping, type Path, type RawMapping, type Report } from './problems.ts'
 
 /**
- * Looks up a secret by the name of its environment variable. `unchecked` passes without a look at the
- * value: it was reported already because it could not be read, or this command does not need it.
+ * Looks up a secret by the name of its environment variable. `unchecked` means that the value is not judged: it
+ * was unreadable, which is reported already, or this command does not need it.
  */
 export type SecretLookup = (name: string, kind: SecretKind) => Secret | 'unchecked' | undefined
 
 /** The purpose of a secret. */
 export type SecretKind = 'api_key' | 'shared_secret' | 'pseudonym_key' | 'client_secret'
 
-/** Name of the key behind `pseudonym()`. */
+/** Variable with the key of `pseudonym()`. */
 export const PSEUDONYM_KEY = 'USER_PSEUDONYM_KEY'
 
 /** RFC 7518 §3.2 asks HS256 for a key as long as its hash. */
@@ -33,7 +33,7 @@ export interface NeededSecret {
  * The secrets that the service needs with this file.
  *
  * @param data - the whole file
- * @param expressions - all of them
+ * @param expressions - all expressions of the file
  */
 export function neededSecrets(
   data: RawMapping,
@@ -63,7 +63,7 @@ export function neededSecrets(
 }
 
 /**
- * Checks that the secrets are there and long enough.
+ * Checks that the secrets are set, and that each is usable for its purpose.
  *
  * @param needed - from {@link neededSecrets}
  * @param secrets - what the environment has
@@ -102,8 +102,8 @@ function secretProblem(secret: Secret | undefined, kind: SecretKind): string | u
 }
 
 /**
- * Whether a text is a JWT, a PEM block or a JWK. Public keys and the keys of Supabase's pages (`anon`) are
- * known to everybody, and as a secret they would let everybody make tokens.
+ * Whether a text is a JWT, a PEM block or a JWK. Public keys, and the `anon` keys in Supabase's pages, are
+ * known to everybody. As a secret they would let everybody make tokens.
  */
 function isCredential(value: string): boolean {
   const text = value.trim()

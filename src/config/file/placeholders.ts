@@ -1,8 +1,8 @@
-// Finds what somebody who copied a shipped config file has not replaced yet.
+// Finds placeholders of the shipped config files that have not been replaced.
 
 import { asList, asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
 
-/** Names of workflows in the shipped files. */
+/** Ids of workflows in the shipped files. */
 const WORKFLOW = /^wf_replace_me/
 /** The host of the shipped files, and hosts below it. */
 const HOST = /^https?:\/\/(?:[^/:]+\.)?acme\.example(?:[/:]|$)/i
@@ -13,8 +13,8 @@ export function isPlaceholder(text: string): boolean {
 }
 
 /**
- * With a placeholder no token counts and no session is made. Origins are left to {@link placeholderOrigins}: with
- * one too many the service works.
+ * With such a placeholder no token is accepted or no session is made. Origins are left to {@link
+ * placeholderOrigins}, because a wrong one does not stop the service.
  *
  * @param data - the whole file
  * @param report - called for each placeholder

@@ -1,26 +1,26 @@
-// The problems of a config file and their places, and the raw data in which checks look for them.
+// The types of a config file's problems and of their positions, and helpers for the raw data that checks read.
 
 import { scrub } from '../../lib/secret.ts'
 
-/** Where something stands in the config file: keys of mappings and indexes of lists, outermost first. */
+/** The position of a value in the config file: keys of mappings and indexes of lists, outermost first. */
 export type Path = readonly (string | number)[]
 
-/** Takes note of one thing that is wrong at a place. */
+/** Takes one problem and its position. */
 export type Report = (path: Path, message: string) => void
 
-/** One thing that is wrong with the config file. */
+/** One problem of the config file. */
 export interface ConfigProblem {
   /** As the caller named it. */
   readonly file: string
   /** Counted from 1. */
   readonly line: number
-  /** Dotted, as in `issuers[0].audience`; `(file)` when it is no key's fault. */
+  /** Dotted, as in `issuers[0].audience`; `(file)` for a problem of the whole file. */
   readonly key: string
-  /** Says the problem and the remedy; holds no secret value. */
+  /** The problem and what to do about it; holds no secret value. */
   readonly message: string
 }
 
-/** A config file that cannot be used, with everything that is wrong with it. */
+/** A config file that cannot be used, with all of its problems. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly ConfigProblem[]
@@ -33,8 +33,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * `file:line: key: what is wrong`, on one line. What looks like a credential is blotted out: someone
- * may have pasted a key where its name belongs.
+ * `file:line: key: what is wrong`, on one line. Texts that look like a credential are blacked out, because
+ * somebody may have pasted a key where its name belongs.
  *
  * @param problem - to print
  */
@@ -43,7 +43,7 @@ export function formatProblem({ file, line, key, message }: ConfigProblem): stri
 }
 
 /**
- * A path as people write it: `workflows.support.expires_after.seconds`, `issuers[0].audience`.
+ * A path in dotted form: `workflows.support.expires_after.seconds`, `issuers[0].audience`.
  *
  * @param path - to print
  */
@@ -57,7 +57,7 @@ function formatStep(step: string | number): string {
   return /^[\w-]+$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
 }
 
-/** A mapping of the config file before it is known to be right. */
+/** A mapping of the config file before it has been checked. */
 export type RawMapping = Readonly<Record<string, unknown>>
 
 /** A value of the file as a mapping; empty when it is something else, which the schema reports. */

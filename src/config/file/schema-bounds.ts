@@ -1,4 +1,4 @@
-// The parts of the config schema that bound what the service takes and keeps: limits, gateway, retention.
+// The parts of the config schema with bounds of the service: limits, gateway, retention.
 
 import { z } from 'zod'
 
@@ -6,7 +6,7 @@ const max = z.int().min(1).max(10_000_000)
 const seconds = z.int().min(1).max(86_400)
 const megabytes = z.int().min(1).max(256)
 
-/** `max` in each window of `seconds`. */
+/** At most `max` calls in each window of `seconds`. */
 function rateLimit(most: number, window: number) {
   return z
     .strictObject({
@@ -37,7 +37,7 @@ export const limitsSchema = z
     ),
   })
   .prefault({})
-  .describe('How much one user, or one address, may ask for; counted in the store.')
+  .describe('Limits for one user or one address; counted in the store.')
 
 export const gatewaySchema = z
   .strictObject({
@@ -54,22 +54,22 @@ export const gatewaySchema = z
       .max(16_384)
       .default(256)
       .describe(
-        'For bodies, events and answers that are being read, in megabytes, all together in each instance; one user a quarter at most. Beyond it 503 `overloaded`.',
+        'Megabytes for all bodies, events and answers that one instance is reading; one user may hold a quarter at most. Beyond it, calls get 503 `overloaded`.',
       ),
-    body_seconds: seconds.default(120).describe('Until a body has arrived, in seconds.'),
+    body_seconds: seconds.default(120).describe('Seconds in which a body must have arrived.'),
     idle_seconds: seconds
       .default(300)
-      .describe('Silence of a server that ends a stream, in seconds.'),
+      .describe('Seconds of silence of a server after which a stream ends.'),
     answer_seconds: seconds
       .default(60)
-      .describe('Until an answer that is no stream is there, in seconds.'),
+      .describe('Seconds in which an answer that is no stream must have come.'),
     stream_minutes: z.int().min(1).max(1440).default(60).describe('Longest stream, in minutes.'),
     streams_per_user: z
       .int()
       .min(1)
       .max(1000)
       .default(10)
-      .describe('Streams of one user at a time; one more is 429 `rate_limited`.'),
+      .describe('Streams that one user may have at a time; one more is 429 `rate_limited`.'),
     allow_unknown_types: z
       .boolean()
       .default(false)

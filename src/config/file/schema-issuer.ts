@@ -18,10 +18,10 @@ const ASYMMETRIC_ALGORITHMS = [
   ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
 ] as const
 
-/** Algorithms with a shared secret, which is `secret_env`'s. */
+/** Signature algorithms with a shared secret, the one in `secret_env`. */
 export const SECRET_ALGORITHMS = ['HS256', 'HS384', 'HS512'] as const
 
-/** Types of JWT that are something else than a user's token, whoever signed them. */
+/** Types of JWT that are never a user's token, whoever signed them. */
 const OTHER_TOKENS = new Set(['logout+jwt', 'dpop+jwt', 'secevent+jwt'])
 
 const algorithms = z.array(z.enum([...ASYMMETRIC_ALGORITHMS, ...SECRET_ALGORITHMS])).min(1)
@@ -68,7 +68,7 @@ export const issuerSchema = z
       .min(1)
       .max(100)
       .optional()
-      .describe('Entra ID: whose tokens count, when `{tenantid}` stands in `issuer`.')
+      .describe('Entra ID: the tenants whose tokens count, when `issuer` has `{tenantid}` in it.')
       .meta({ examples: [['11111111-2222-3333-4444-555555555555']] }),
     audience: z
       .array(filledText)
@@ -145,7 +145,7 @@ export const issuerSchema = z
       .min(0)
       .max(2_592_000)
       .default(86_400)
-      .describe('How long known keys serve while the key set cannot be fetched, in seconds.'),
+      .describe('Seconds for which known keys are used while the key set cannot be fetched.'),
     cookie: patternText(/^[\w!#$%&'*+.^`|~-]+$/, 'must be a cookie name')
       .optional()
       .describe(
@@ -155,7 +155,7 @@ export const issuerSchema = z
     token_header: tokenHeader
       .optional()
       .describe(
-        'Header in which a proxy puts the token, bare; where it is there, it is the token. Not for admin calls.',
+        'Header in which a proxy puts the bare token. When a request has it, only this token counts. Not for admin calls.',
       )
       .meta({ examples: ['Cf-Access-Jwt-Assertion'] }),
     sessions_end_with_token: z
@@ -171,7 +171,8 @@ export const issuerSchema = z
   .describe('An issuer whose tokens are accepted.')
 
 /**
- * A `typ` as it is compared: RFC 7515 §4.1.9 lets the `application/` go, and media types have no case.
+ * The form in which a `typ` is compared: without `application/` (RFC 7515 §4.1.9) and in lower case, as media
+ * types ignore case.
  *
  * @param type - from the config file or a header
  */

@@ -1,4 +1,4 @@
-// Words the problems that the config schema finds for an operator who writes YAML.
+// Turns the problems that the config schema finds into messages for an operator who writes YAML.
 
 import type { z } from 'zod'
 import type { Path, Report } from './problems.ts'
@@ -6,7 +6,7 @@ import { configJsonSchema, configSchema } from './schema.ts'
 
 type Issue = z.core.$ZodIssue
 
-/** Names of zod's types in the words of someone who writes YAML. */
+/** Names of zod's types, in YAML's terms. */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: 'text; put it in single quotes',
   array: 'a list',
@@ -17,13 +17,13 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   boolean: 'true or false',
 }
 
-/** Editors read a comment. */
+/** Advice for `$schema` as a key: editors expect it in a comment. */
 const SCHEMA_ADVICE = 'write it as the first line: # yaml-language-server: $schema=schema.json'
 
 /**
- * Checks the shape of the config file, every key on its own.
+ * Checks each key of the config file on its own.
  *
- * @param data - as YAML gave it
+ * @param data - the parsed YAML
  * @param report - called for each problem
  */
 export function reportSchemaProblems(data: unknown, report: Report): void {
@@ -80,7 +80,7 @@ function valueAt(data: unknown, path: Path): unknown {
   )
 }
 
-/** The keys that the schema has at a place. */
+/** The keys that the schema allows at a position. */
 function knownKeys(path: Path): string[] {
   let schema: unknown = configJsonSchema()
   for (const step of path) schema = subSchema(schema, step)

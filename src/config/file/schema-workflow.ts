@@ -13,7 +13,7 @@ import {
 } from './checked-text.ts'
 import { exposeHeaders, forwardHeaders } from './header-names.ts'
 
-/** UTF-16 units of a client's string when its declaration sets no bound. */
+/** Longest string of a client, in UTF-16 units, when its declaration sets no bound. */
 export const DEFAULT_MAX_LENGTH = 1000
 
 const version = checkedText((value) => {
@@ -41,7 +41,7 @@ const inputDeclaration = z
       .max(16_384)
       .optional()
       .describe(
-        `For strings: the longest that is taken, in UTF-16 units; ${DEFAULT_MAX_LENGTH} when absent.`,
+        `For strings: the most UTF-16 units that are accepted; ${DEFAULT_MAX_LENGTH} when absent.`,
       ),
     required: z.boolean().default(false).describe('Whether a mint without it is refused.'),
   })
@@ -50,7 +50,7 @@ const inputDeclaration = z
     error: 'is only for strings; leave it out',
   })
 
-/** ChatKit's runtime features, spelled and bounded as the API has them. */
+/** ChatKit's runtime features, with the names and bounds of the API. */
 const chatkitConfiguration = z
   .strictObject({
     automatic_thread_titling: z
@@ -128,7 +128,7 @@ export const workflowSchema = z
       .boolean()
       .default(false)
       .describe(
-        'With `server`: whether a thread that nobody owns yet becomes the first asker’s, once the server has shown it to them; for a move only.',
+        'With `server`: whether a thread that nobody owns yet becomes that of the first user who asks for it and to whom the server shows it; for a move only.',
       ),
     fallback: workflowName
       .optional()
@@ -154,7 +154,7 @@ export const workflowSchema = z
     when: expression
       .optional()
       .describe(
-        'CEL → bool: who may use it; everyone when absent. An evaluation error, or anything but true, is false.',
+        'CEL → bool: who may use the workflow; everyone when absent. An evaluation error, or any result but true, is false.',
       )
       .meta({ examples: ['"support" in claims.groups'] }),
     state_variables: z
@@ -164,19 +164,22 @@ export const workflowSchema = z
       })
       .default({})
       .describe(
-        'What the server or workflow gets to know: names of 1 to 64 characters with CEL → string, number or bool; at most 64.',
+        'Values that the server or the workflow gets: names of 1 to 64 characters with CEL → string, number or bool; at most 64.',
       )
       .meta({ examples: [{ plan: 'claims.plan', page: 'has(input.page) ? input.page : ""' }] }),
     input: z
       .record(inputName, inputDeclaration)
       .default({})
       .describe(
-        'What the client may send, for `when` and `state_variables`: names of at most 64 letters, digits, `_` and `-`.',
+        'Values that the client may send, for `when` and `state_variables`: names of at most 64 letters, digits, `_` and `-`.',
       )
       .meta({ examples: [{ page: { type: 'string', max_length: 200, required: false } }] }),
     tracing: z
       .strictObject({
-        enabled: z.boolean().default(false).describe('Whether they are kept; always sent.'),
+        enabled: z
+          .boolean()
+          .default(false)
+          .describe('Whether OpenAI keeps traces; this setting is always sent.'),
       })
       .default({ enabled: false })
       .describe('With `id`: traces that OpenAI keeps of the runs.'),
@@ -186,7 +189,7 @@ export const workflowSchema = z
         anchor: z
           .literal('created_at')
           .optional()
-          .describe('When its life begins; the ChatKit API has no other value.'),
+          .describe('The event at which its life begins; the ChatKit API has no other value.'),
       })
       .optional()
       .describe('How long a session and its client secret live; 600 seconds when absent.')
@@ -197,9 +200,9 @@ export const workflowSchema = z
       })
       .optional()
       .describe(
-        'Requests of one session that run the model; 10 a minute when absent. All others: ten times as many.',
+        'Requests of one session that run the model; 10 a minute when absent. Other requests: ten times as many.',
       )
       .meta({ examples: [{ max_requests_per_1_minute: 30 }] }),
     chatkit_configuration: chatkitConfiguration.optional(),
   })
-  .describe('A workflow that clients may be given a session for.')
+  .describe('A workflow for which clients can get a session.')

@@ -30,7 +30,7 @@ const apiKeySchema = z.strictObject({
   sha256: z
     .union([sha256, z.array(sha256).min(1).max(2)])
     .describe(
-      'SHA-256 of the key, as `sha256:` and 64 hex digits; two while it is being changed. `npx chatkit-mint keys generate --use api` makes one.',
+      'SHA-256 of the key, as `sha256:` and 64 hex digits; two while the key is being rotated. `npx chatkit-mint keys generate --use api` makes one.',
     ),
   workflows: z
     .array(workflowName)
@@ -49,7 +49,9 @@ const adminsSchema = z
       .array(issuerName)
       .min(1)
       .optional()
-      .describe("Whose tokens can be an admin's; required when there is more than one issuer.")
+      .describe(
+        "The issuers whose tokens can be an admin's; required when there is more than one issuer.",
+      )
       .meta({ examples: [['https://login.acme.example/']] }),
     origins: z
       .array(origin)
@@ -57,17 +59,19 @@ const adminsSchema = z
       .describe("Browser origins that may call the admin endpoints, besides `PUBLIC_URL`'s own.")
       .meta({ examples: [['https://admin.acme.example']] }),
   })
-  .describe('Who may call the admin endpoints; without it there are none.')
+  .describe('Who may call the admin endpoints; without this key there are no admin endpoints.')
 
 const consoleSchema = z
   .strictObject({
     issuer: issuerName
       .describe(
-        'Where admins sign in, with OIDC discovery; one of the issuers that can have admins.',
+        'The issuer at which admins sign in, found by OIDC discovery; one of those that can have admins.',
       )
       .meta({ examples: ['https://login.acme.example/'] }),
     client_id: patternText(/^[\x20-\x7e]{1,256}$/, 'must be printable ASCII')
-      .describe('This service at the issuer; its redirect URI is `PUBLIC_URL`/admin/callback.')
+      .describe(
+        'The client id of this service at the issuer; its redirect URI is `PUBLIC_URL`/admin/callback.',
+      )
       .meta({ examples: ['console'] }),
     client_secret_env: environmentName
       .describe("Environment variable (or its `_FILE` twin) with the client's secret.")
@@ -84,22 +88,25 @@ const consoleSchema = z
       .max(1440)
       .default(30)
       .describe(
-        'Minutes without use after which an admin signs in again; what a page asks by itself is no use.',
+        'Minutes without use after which an admin signs in again; requests that a page makes by itself are no use.',
       ),
   })
   .describe('The admin console at /admin; needs `admins` and `PUBLIC_URL`.')
 
 /**
- * The config file, key by key. What concerns several keys at once, and what expressions say, is
- * checked apart, so that all problems come out together.
+ * The config file, key by key. Rules about several keys at once, and expressions, are checked elsewhere, so
+ * that all problems are reported together.
  */
 export const configSchema = z
   .strictObject({
-    issuers: z.array(issuerSchema).min(1).describe('Whose tokens are accepted; each once.'),
+    issuers: z
+      .array(issuerSchema)
+      .min(1)
+      .describe('The issuers whose tokens are accepted; each once.'),
     user: expression
       .optional()
       .describe(
-        'CEL → string of 1 to 512 characters: the ChatKit user. With several issuers it must set `issuer` apart by a text that none of them holds. Absent only when each issuer has its own.',
+        'CEL → string of 1 to 512 characters: the ChatKit user. With several issuers it must set `issuer` apart by a text that none of them contains. Absent only when each issuer has its own `user`.',
       )
       .meta({ examples: ['issuer + "|" + claims.sub', 'pseudonym(issuer, claims.sub)'] }),
     workflows: z
@@ -108,7 +115,7 @@ export const configSchema = z
         error: 'needs at least 1 entry',
       })
       .describe(
-        'By the name that clients use (a lower-case letter, then letters, digits and `-`, 64 at most); the first whose `when` holds is the default.',
+        'The workflows, by the name that clients use (a lower-case letter, then letters, digits and `-`, 64 at most); the first whose `when` holds is the default.',
       ),
     admins: adminsSchema.optional(),
     console: consoleSchema.optional(),
@@ -117,7 +124,7 @@ export const configSchema = z
         origins: z
           .array(checkedText(originPatternProblem))
           .describe(
-            'Exactly as browsers send them: scheme, host, port. One `*` may stand in the first label of an https origin.',
+            'The origins, exactly as browsers send them: scheme, host, port. One `*` may stand in the first label of an https origin.',
           )
           .meta({ examples: [['https://app.acme.example', 'capacitor://localhost']] }),
       })
@@ -141,17 +148,17 @@ export const configSchema = z
           .array(
             z.strictObject({
               id: patternText(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be printable, without ":"')
-                .describe('Its name: 1 to 128 printable characters without ":".')
+                .describe('The name of the client: 1 to 128 printable characters without ":".')
                 .meta({ examples: ['helpdesk'] }),
               secret_sha256: sha256.describe(
-                'SHA-256 of its secret, as `sha256:` and 64 hex digits: `printf %s "$SECRET" | sha256sum`.',
+                'SHA-256 of the client’s secret, as `sha256:` and 64 hex digits: `printf %s "$SECRET" | sha256sum`.',
               ),
               workflows: z
                 .array(workflowName)
                 .min(1)
                 .optional()
                 .describe(
-                  'Names of the workflows that it learns of; all self-hosted ones when absent.',
+                  'Names of the workflows whose secrets it may check; all self-hosted ones when absent.',
                 ),
             }),
           )
@@ -172,7 +179,7 @@ export const configSchema = z
 /** The config file once every key has been checked, with defaults. */
 export type ConfigFile = z.output<typeof configSchema>
 
-/** The JSON Schema that editors use: draft-07 is what YAML language servers know best. */
+/** The JSON Schema for editors, in draft-07, which YAML language servers support best. */
 export function configJsonSchema(): z.core.JSONSchema.JSONSchema {
   const schema = z.toJSONSchema(configSchema, { target: 'draft-07', io: 'input' })
   return JSON.parse(JSON.stringify(schema))

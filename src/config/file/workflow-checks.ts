@@ -1,4 +1,4 @@
-// Checks that the keys of a workflow go together, and that names of workflows lead somewhere.
+// Checks that the keys of a workflow fit together, and that names of workflows exist.
 
 import { sourceName } from './checked-text.ts'
 import { asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
@@ -23,8 +23,8 @@ const SELF_HOSTED_ONLY = [
 ]
 
 /**
- * Checks several keys of a workflow, or several workflows, together: exactly one of `id` and `server`,
- * keys that go with one of them, and where a `fallback` or an `introspection` client leads.
+ * Checks that a workflow has exactly one of `id` and `server`, and only keys of that kind. Also checks the
+ * workflows that `fallback` and `introspection` clients name.
  *
  * @param data - the whole file
  * @param report - called for each problem
@@ -56,7 +56,7 @@ function reportIntrospectors(data: RawMapping, workflows: RawMapping, report: Re
   }
 }
 
-/** A thread that one workflow knows the owner of must not be adopted through another. */
+/** A thread whose owner is known to one workflow must not be adopted through another one on the same server. */
 function reportAdopters(workflows: RawMapping, report: Report): void {
   const own = Object.entries(workflows).flatMap(([name, value]) => {
     const { server, threads_at: at, adopt_threads: adopts } = asMapping(value)
@@ -68,12 +68,12 @@ function reportAdopters(workflows: RawMapping, report: Report): void {
   for (const { name, address, source } of own.filter(({ adopts }) => adopts === true)) {
     const other = own.find((one) => one.address === address && one.source !== source)
     if (other === undefined) continue
-    const problem = `must be that of ${other.name}, whose server this is too, or adopt_threads be false`
+    const problem = `must equal that of ${other.name}, which has the same server, or adopt_threads must be false`
     report(['workflows', name, 'threads_at'], problem)
   }
 }
 
-/** A header in which a token or a client's address comes must not reach a server, which might keep it. */
+/** A header with a token or a client's address must not reach a server, which might keep it. */
 function reportIdentifying(
   data: RawMapping,
   { workflow, path }: { readonly workflow: RawMapping; readonly path: Path },
@@ -120,7 +120,7 @@ interface FallbackContext {
   readonly workflows: RawMapping
 }
 
-/** One hop, so that nobody has to follow a chain to know where a user ends up. */
+/** A fallback has no fallback itself, so that nobody has to follow a chain to see which workflow a user gets. */
 function reportFallback(
   name: string,
   { workflow, workflows }: FallbackContext,

@@ -1,4 +1,4 @@
-// Reads YAML strictly, and knows on which line each key stands.
+// Reads YAML strictly, and remembers the line of each key.
 
 import {
   type Document,
@@ -20,24 +20,24 @@ import type { Path } from './problems.ts'
 type YamlDocument = Document.Parsed<ParsedNode>
 type LineAt = (offset: number) => number
 
-/** A config file is a few hundred lines; anything larger is not one. */
+/** Largest config file in bytes: a real one has a few hundred lines. */
 const MAX_BYTES = 256 * 1024
 
-/** More than this many syntax problems are one problem. */
+/** Most syntax problems that are reported. */
 const MAX_PROBLEMS = 20
 
-/** One thing that keeps a text from being read, by line. */
+/** One problem of a YAML text, with its line. */
 export interface YamlProblem {
   readonly line: number
-  /** The key it belongs to, as far as that can be told. */
+  /** The key that it belongs to, if that can be told. */
   readonly path: Path
   readonly message: string
 }
 
-/** A YAML text as data, which remembers the lines. */
+/** The data of a YAML text, with the lines of its keys. */
 export interface YamlFile {
   readonly data: unknown
-  /** Line of a path's key or list entry; of the closest parent that exists, for what is missing. */
+  /** The line of a key or list entry; for a missing one, the line of its closest existing parent. */
   lineOf(path: Path): number
 }
 
@@ -47,7 +47,7 @@ export interface YamlFile {
  * be rounded.
  *
  * @param text - the file's content
- * @returns the data, or what is wrong; no message quotes the text, which may hold a misplaced secret
+ * @returns the data, or the problems; no message quotes the text, because it may hold a misplaced secret
  */
 export function readYaml(text: string): YamlFile | { readonly problems: readonly YamlProblem[] } {
   if (Buffer.byteLength(text) > MAX_BYTES) {
@@ -82,7 +82,7 @@ const HINTS: Readonly<Record<string, string>> = {
     'is not valid YAML: a second ": " in one value; put the whole expression in single quotes',
 }
 
-/** Everything that is wrong, one problem a line: what follows on the same line is mostly an echo. */
+/** All problems, one for each line: further problems of a line mostly follow from its first one. */
 function findProblems(
   documents: readonly YamlDocument[],
   first: YamlDocument,
@@ -114,18 +114,21 @@ function findProblems(
     add(second.range[0], 'a second document begins here ("---"); a config file is one document')
   }
   const problems = [...byLine.values()].sort((one, other) => one.line - other.line)
-  // Behind a tab the rest of the file is read with a wrong indentation.
+  // After a tab, the rest of the file is read with a wrong indentation.
   const tab = problems.findIndex(({ message }) => message === HINTS['TAB_AS_INDENT'])
   return problems.slice(0, tab < 0 ? MAX_PROBLEMS : tab + 1)
 }
 
-/** An account of 20 digits, or `0042`, would become another one: beyond 2^53 a number is rounded. */
+/**
+ * Whether a number is kept exactly. An account of 20 digits would be rounded beyond 2^53, and `0042` would lose
+ * its zeros.
+ */
 function isExact({ value, source = '' }: Scalar): boolean {
   if (typeof value !== 'number') return true
   return Math.abs(value) <= Number.MAX_SAFE_INTEGER && !/^[-+]?0\d/.test(source)
 }
 
-/** The library quotes the text only after a colon. */
+/** The message without the part after its colon, in which the library quotes the text. */
 function explain(error: YAMLError): string {
   return HINTS[error.code] ?? `is not valid YAML: ${error.message.split(':')[0]}`
 }
@@ -155,7 +158,7 @@ function offsetOf(root: ParsedNode | null, path: Path): number {
   return offset
 }
 
-/** One step down: the value there, and where its key (or, in a list, the value itself) begins. */
+/** One step down the path: the value, and the offset of its key (in a list, of the value itself). */
 function enter(
   node: unknown,
   step: string | number,

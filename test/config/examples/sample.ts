@@ -1,4 +1,4 @@
-/** A token of a provider's shape, and what an example of config/examples makes of it. */
+/** A token of a provider's shape, and the result that an example of config/examples gives for it. */
 export interface Sample {
   readonly claims: Record<string, unknown>
   readonly typ: string
@@ -7,8 +7,8 @@ export interface Sample {
   readonly variables: Record<string, unknown> | undefined
   /** Claims that make the same person an admin. */
   readonly asAdmin?: Record<string, unknown>
-  /** Claims that take the workflow away, and what is then the default; null for none. */
+  /** Claims that exclude the workflow, and the workflow that is then the default; null for none. */
   readonly without?: [Record<string, unknown>, string | null]
-  /** Tokens that people take for the right one: what it is, its changed claims or `typ`. All are 401. */
+  /** Tokens that are often mistaken for the right one: a name, and the changed claims or `typ`. Each gets 401. */
   readonly mistakes: Readonly<Record<string, Record<string, unknown>>>
 }

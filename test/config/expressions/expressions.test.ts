@@ -40,7 +40,7 @@ describe('what expressions yield', () => {
     expect(evaluate(source, { claims })).toEqual(value)
   })
 
-  test('input is there in workflows', () => {
+  test('input exists in workflows', () => {
     expect(evaluate('has(input.page) ? input.page : ""', { input: { page: '/a' } })).toBe('/a')
     expect(evaluate('has(input.page) ? input.page : ""')).toBe('')
   })
@@ -110,7 +110,7 @@ describe('types are checked at start-up', () => {
   })
 })
 
-describe('what could keep the process busy is refused', () => {
+describe('an expression that could keep the process busy is refused', () => {
   test.each([
     ['input.page.matches("^a+$")', /client input/],
     ['input["page"].matches("^a+$")', /client input/],
@@ -183,7 +183,7 @@ describe('pseudonym()', () => {
     )
   })
 
-  test('moving a border between two parts changes the name', () => {
+  test('text moved from one part to the next changes the name', () => {
     const pseudonym = createPseudonym(KEY)
     const text = fc.string({ minLength: 2 })
     fc.assert(

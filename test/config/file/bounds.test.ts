@@ -162,7 +162,7 @@ describe('refused', () => {
   ])('%s', (_name, lines, key) => expectProblemAt(top(lines), key))
 })
 
-test('what is missing is named with what to write', () => {
+test('a missing key is named with what to write', () => {
   expect(problemsOf(minimalWith('    algorithms: [RS256]\n', ''))).toEqual([
     expect.stringMatching(
       /issuers\[0\]\.algorithms is missing; .* \[RS256\]$|algorithms.*\[RS256\]/,

@@ -15,7 +15,7 @@ const CONSOLE = `console:
 const GOOD = MINIMAL + ADMINS + CONSOLE
 
 describe('the file', () => {
-  test('has an hour for a sign-in unless it says otherwise', () => {
+  test('has sign-ins of an hour unless it says otherwise', () => {
     expect(settingsOf(GOOD).console).toEqual({
       issuer: 'https://login.corp.test/',
       clientId: 'console',

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { widenedTrust } from '../../../src/config/widened-trust.ts'
 import { minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
 
-// Which names an issuer may have, and what a {tenantid} in one stands for.
+// The names that an issuer may have, and the issuers for which {tenantid} stands.
 
 const ISSUER = 'https://login.corp.test/'
 const KEYS = '    jwks_uri: https://keys.example/k\n'
@@ -53,7 +53,7 @@ describe('plain http', () => {
     expect(problemsOf(text)).toEqual([expect.stringMatching(message)])
   })
 
-  test('insecure_http: true allows the issuer and its jwks_uri, and is told', () => {
+  test('insecure_http: true allows the issuer and its jwks_uri, and is reported', () => {
     expect(problemsOf(named(http, insecure))).toEqual([])
     const both = named(ISSUER, `${insecure}    jwks_uri: http://keycloak:8080/k\n`)
     expect(problemsOf(both)).toEqual([])

@@ -81,7 +81,7 @@ describe('with two issuers, users must tell them apart', () => {
     expect(problemsOf(apart).join()).not.toContain('user must set')
   })
 
-  test('an own expression is judged where it stands', () => {
+  test('the expression of one issuer is reported at its own line', () => {
     const text = two('', user('claims.sub'), `user: 'issuer + "|" + claims.sub'\n`)
     expect(problemsOf(text)).toEqual([
       expect.stringMatching(
@@ -90,7 +90,7 @@ describe('with two issuers, users must tell them apart', () => {
     ])
   })
 
-  test('the shared expression counts only for those whom it serves', () => {
+  test('the shared expression is judged only for issuers that use it', () => {
     const apart = user('issuer + "|" + claims.sub')
     const text = two(apart, '', "user: 'claims.sub'\n")
     expect(problemsOf(text)).toEqual([
@@ -109,7 +109,7 @@ describe('with two issuers, users must tell them apart', () => {
     ])
   })
 
-  test('one issuer alone is free', () => {
+  test('a single issuer may have any expression', () => {
     const text = `issuers:\n  - { issuer: https://a.example, audience: [x], algorithms: [RS256] }\nuser: 'claims.sub'\n${TAIL}`
     expect(problemsOf(text)).toEqual([])
   })
@@ -123,7 +123,7 @@ test('user is needed unless every issuer has its own', () => {
   expect(settings.issuers.map((issuer) => issuer.user.source)).toEqual(['issuer', 'claims.iss'])
 })
 
-test('each issuer once', () => {
+test('an issuer that is there twice is refused', () => {
   const text = two('', '', "user: 'issuer'\n").replace('b.example', 'a.example')
   expect(problemsOf(text)).toEqual([
     expect.stringMatching(/^3 issuers\[1\]\.issuer is there twice/),

@@ -18,7 +18,7 @@ test('an offline check asks for no secret', () => {
 })
 
 describe('with an environment', () => {
-  test('the API key must be there, and is missed once', () => {
+  test('a missing API key is reported once', () => {
     expect(problemsOf(MINIMAL, having({ OPENAI_API_KEY: 'sk-1' }))).toEqual([])
     const text = `${MINIMAL}  other: { id: wf_2 }\n  third: { id: wf_3, api_key_env: TEAM_KEY }\n`
     expect(problemsOf(text, having({}))).toEqual([

@@ -35,14 +35,14 @@ test.each([
   expect(placesIn(MINIMAL.replace(part, own))).toEqual([])
 })
 
-test('for work that does not run the service, placeholders are as good as anything', () => {
+test('placeholders are accepted for work that does not run the service', () => {
   const text = MINIMAL.replace('wf_1', 'wf_replace_me')
   expect(loadConfig(text, { file: 'c.yaml' }).settings.workflows).toMatchObject([
     { id: 'wf_replace_me' },
   ])
 })
 
-test('an origin of the shipped files is remarked on: with one too many the service works', () => {
+test('an origin of the shipped files gets a remark and is no error', () => {
   expect(
     placeholderOrigins(['https://app.acme.example', 'https://app.corp.test', 'capacitor://acme']),
   ).toEqual([

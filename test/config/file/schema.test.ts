@@ -9,7 +9,7 @@ test('config/schema.json is what write-schema writes', () => {
   )
 })
 
-test('it is strict, and asks only for what has no default', () => {
+test('it is strict, and requires only keys without a default', () => {
   expect(configJsonSchema()).toMatchObject({
     $schema: 'http://json-schema.org/draft-07/schema#',
     additionalProperties: false,
@@ -27,7 +27,7 @@ test('it is strict, and asks only for what has no default', () => {
 
 const keys = keysOf(configJsonSchema())
 
-/** Every key at any depth, with its way: a name, or 0 for the entry of a list. */
+/** Every key at any depth, with the path to it: names, and 0 for the entry of a list. */
 function keysOf(schema: Schema, way: Way = []): { way: Way; schema: Schema }[] {
   const { properties = {}, items, additionalProperties: named } = schema
   const inner = Object.entries(properties).map(([name, one]) => [[...way, name], one] as const)
@@ -55,7 +55,7 @@ const examples = keys.flatMap(({ way, schema }) =>
   (schema.examples ?? []).map((example) => ({ key: way.join('.'), way, example })),
 )
 
-test.each(examples)('the example of $key may stand there: $example', ({ way, example }) => {
+test.each(examples)('the example of $key is valid there: $example', ({ way, example }) => {
   const file = way.reduceRight<unknown>(
     (value, step) => (step === 0 ? [value] : { [step]: value }),
     example,

@@ -9,7 +9,7 @@ function settingsOf(text: string) {
 }
 
 describe('a self-hosted workflow', () => {
-  test('has its URL, is called by its name, and adopts nothing by itself', () => {
+  test('has its URL and its name, and adopts no threads by default', () => {
     expect(settingsOf(OWN).workflows).toMatchObject([
       {
         kind: 'self-hosted',

@@ -3,7 +3,7 @@ import { widenedTrust } from '../../../src/config/widened-trust.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { MINIMAL, minimalWith, problemsOf, settingsOf } from '../fixtures.ts'
 
-// Choices of an issuer entry that accept more than the strict default, and where they are refused.
+// Settings of an issuer that accept more than the strict default, and the cases in which they are refused.
 
 const AUDIENCE = '    audience: [chat-api]\n'
 const ISSUER = 'https://login.corp.test/'
@@ -17,14 +17,14 @@ test('the strict defaults widen nothing', () => {
 describe('audience_claim: none', () => {
   const none = minimalWith(AUDIENCE, '    audience_claim: none\n')
 
-  test('it stands without audience, and is told', () => {
+  test('it is accepted without audience, and reported', () => {
     expect(problemsOf(none)).toEqual([])
     expect(lines(none)).toEqual([expect.stringMatching(/^https:.*: audience_claim: none accepts/)])
   })
 
-  test('it stands with no audience and no audience_when_absent beside it', () => {
+  test('it is refused beside audience or audience_when_absent', () => {
     expect(problemsOf(withLines('    audience_claim: none\n'))).toEqual([
-      expect.stringMatching(/^3 issuers\[0\]\.audience is never looked at/),
+      expect.stringMatching(/^3 issuers\[0\]\.audience has no effect at/),
     ])
     const both = '    audience_claim: none\n    audience_when_absent: accept\n'
     expect(problemsOf(minimalWith(AUDIENCE, both))).toEqual([
@@ -60,7 +60,7 @@ test('audience is required in every other case', () => {
   }
 })
 
-test('audience_when_absent: accept is told', () => {
+test('audience_when_absent: accept is reported', () => {
   expect(lines(withLines('    audience_when_absent: accept\n'))).toEqual([
     expect.stringMatching(/audience_when_absent: accept takes tokens that name no audience/),
   ])
@@ -70,7 +70,7 @@ describe('secret_env beside a key set', () => {
   const moving = (algorithms: string) =>
     minimalWith('[RS256]', `[${algorithms}]\n    jwks_uri: https://a.example/k\n    secret_env: S`)
 
-  test('both kinds of algorithm stand beside each other, and it is told', () => {
+  test('both kinds of algorithm are allowed together, and it is reported', () => {
     expect(problemsOf(moving('ES256, HS256'))).toEqual([])
     expect(lines(moving('ES256, HS256'))).toEqual([expect.stringMatching(/secret_env beside/)])
     const [issuer] = settingsOf(moving('ES256, HS256')).issuers
@@ -102,7 +102,7 @@ describe('secret_env beside a key set', () => {
   })
 })
 
-test('a pattern in cors.origins is told, an exact origin is not', () => {
+test('a pattern in cors.origins is reported, an exact origin is not', () => {
   const origins = "['https://app.acme.example', 'https://app-*.acme.example']"
   expect(lines(`${MINIMAL}cors: { origins: ${origins} }\n`)).toEqual([
     expect.stringContaining('cors.origins: https://app-*.acme.example lets in'),
@@ -155,7 +155,7 @@ describe('an API key that sees the threads of workflows it may not use', () => {
     expect(allowing(workflows)).toEqual([`api_keys: billing sees the threads of ${told}`])
   })
 
-  test('each source is told for itself', () => {
+  test('each source is reported in a line of its own', () => {
     expect(allowing('support, desk, legal')).toHaveLength(2)
   })
 

@@ -12,7 +12,7 @@ function bomb(): string {
   return lines.join('\n')
 }
 
-describe('what is refused', () => {
+describe('readYaml refuses', () => {
   test.each([
     ['an empty file', '', 1, [], /empty/],
     ['a file of comments', '# nothing\n', 1, [], /empty/],
@@ -54,7 +54,7 @@ describe('what is refused', () => {
   })
 })
 
-describe('what is read', () => {
+describe('readYaml accepts', () => {
   test('YAML 1.2 core: yes and no are texts, << is a key like any other', () => {
     expect(readYaml('%YAML 1.2\n---\na: yes\n<<: { b: no }\n')).toMatchObject({
       data: { a: 'yes', '<<': { b: 'no' } },
