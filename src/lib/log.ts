@@ -48,8 +48,15 @@ export function createLog({
       serializers: { err: describeError },
       hooks: { streamWrite: format === 'json' ? scrub : (line) => logText(scrub(line)) },
     },
-    destination ?? pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER }),
+    destination ?? (level === 'silent' ? NOWHERE : standardOutput()),
   )
+}
+
+/** A log that says nothing needs no stream, whose timer would run for as long as the process does. */
+const NOWHERE: DestinationStream = { write() {} }
+
+function standardOutput(): DestinationStream {
+  return pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER })
 }
 
 /** Name, message, code and stack of an error and of its causes; no other property is printed. */

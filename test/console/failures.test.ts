@@ -134,7 +134,7 @@ describe('the identity provider', () => {
         response.setHeader('content-type', 'application/json')
         const chunk = Buffer.alloc(65_536, 32)
         const more = () =>
-          void (response.writable && response.write(chunk, () => setImmediate(more)))
+          void (response.destroyed || response.write(chunk, () => setImmediate(more)))
         more()
       },
     ],
