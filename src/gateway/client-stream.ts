@@ -3,6 +3,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
+import { type ChunkedBody, chunkedBody } from './chunked-body.ts'
 import { type StreamEnd, StreamFault } from './stream-fault.ts'
 
 /** Bounds of a stream, in milliseconds. */
@@ -18,7 +19,7 @@ export interface StreamLimits {
 /** Milliseconds that a client has to read the last event before its connection is destroyed. */
 const LAST_EVENT_MS = 250
 
-const HEARTBEAT = ': \n\n'
+const HEARTBEAT = Buffer.from(': \n\n')
 
 /**
  * Writes the frames of a chunk that may go on; without a chunk, those of the unfinished rest. Returns a
@@ -53,6 +54,7 @@ export function streamToClient({
   readonly onFull: () => void
   readonly onEnd: (fault: StreamFault | undefined) => void
 }): (why: StreamEnd) => void {
+  const body = chunkedBody(connection)
   let over = false
   let heardAt = performance.now()
 
@@ -65,12 +67,13 @@ export function streamToClient({
     onEnd(fault)
     if (connection.destroyed) return
     if (fault === undefined) {
-      connection.end()
+      body.end()
       return
     }
     // A client that does not read must keep neither the answer nor the connection open.
     const { socket } = connection
-    connection.end(`data: ${JSON.stringify(fault.event)}\n\n`, () => socket?.destroySoon())
+    body.write(Buffer.from(`data: ${JSON.stringify(fault.event)}\n\n`))
+    body.end(() => socket?.destroySoon())
     setTimeout(() => {
       if (!connection.writableFinished) connection.destroy()
     }, LAST_EVENT_MS).unref()
@@ -85,7 +88,7 @@ export function streamToClient({
     }
     // While the client does not read, nothing is read from the server, so its silence means nothing.
     if (connection.writableNeedDrain) heardAt = performance.now()
-    else if (silentMs < limits.idleMs) connection.write(HEARTBEAT)
+    else if (silentMs < limits.idleMs) body.write(HEARTBEAT)
     else {
       finish(new StreamFault('server_silent'))
       return
@@ -101,7 +104,7 @@ export function streamToClient({
   const onChunk = (): void => {
     heardAt = performance.now()
   }
-  pump({ source, filter, connection, onChunk, onFull }).then(
+  pump({ source, filter, connection, body, onChunk, onFull }).then(
     () => finish(undefined),
     (error: unknown) => {
       finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
@@ -115,12 +118,14 @@ function pump({
   source,
   filter,
   connection,
+  body,
   onChunk,
   onFull,
 }: {
   readonly source: Readable
   readonly filter: FrameFilter
   readonly connection: ServerResponse
+  readonly body: ChunkedBody
   readonly onChunk: () => void
   readonly onFull: () => void
 }): Promise<void> {
@@ -130,7 +135,7 @@ function pump({
 
   function write(frames: Uint8Array): void {
     if (connection.writableEnded || connection.destroyed) return
-    if (connection.write(frames)) return
+    if (body.write(frames)) return
     source.pause()
     onFull()
   }

@@ -16,15 +16,21 @@ export type Piece = Frame | Uint8Array
 const LF = 10
 const CR = 13
 
-/** The type is searched in this many bytes at the beginning of a frame: known servers write it first. */
-const HEAD_BYTES = 512
-
+/** JSON's; in one line, since the `data:` of another line belongs to the event too. */
+const STRING = String.raw`"[^"\\\r\n]*(?:\\.[^"\\\r\n]*)*"`
+const FIELDS = String.raw`(?:, ?"(?:icon|text|content_index|component_id|delta|done)": ?(?:${STRING}|[\w.-]+))*`
+const PROGRESS = `progress_update"${FIELDS}`
+const DELTA = String.raw`(?:assistant_message\.content_part\.text_delta|widget\.streaming_text\.value_delta)"${FIELDS}`
+const UPDATE = String.raw`thread\.item\.updated", ?"item_id": ?"[\w.:-]*", ?"update": ?\{"type": ?"${DELTA}\}`
 /**
- * Beginnings of frames that can hold neither a thread nor a link: pieces of a model's text, which are nearly
- * all frames of a stream. A frame that does not begin with its `type` is checked like any other.
+ * Frames that can hold neither a thread nor a link: pieces of a model's text, which are nearly all frames of a
+ * stream. They match as a whole: a client reads the last of two fields of one name, so one that is not named here
+ * (or a second `type`) makes a frame one to check.
  */
-const NEEDS_NO_LOOK =
-  /^data: ?\{"type": ?"(?:progress_update"|thread\.item\.updated", ?"item_id": ?"[\w.:-]*", ?"update": ?\{"type": ?"(?:assistant_message\.content_part\.text_delta|widget\.streaming_text\.value_delta)")/
+const NEED_NO_LOOK = new RegExp(`^(?:data: ?\\{"type": ?"(?:${PROGRESS}|${UPDATE})\\}\n\n)+$`)
+
+/** A frame as servers write it. */
+const ONE_LINE = /^data: (.*)\n\n$/
 
 /**
  * Cuts bytes, because a chunk may end within a character or a line. Lines may end in LF, CR or both, as the
@@ -37,8 +43,6 @@ const NEEDS_NO_LOOK =
  * @param hold - told how many bytes are held in all, before they are held; may throw
  */
 export function createFrameCutter(maxBytes: number, hold: (bytes: number) => void) {
-  // The decoder removes a byte order mark: with it before `data:`, we would miss data that a client reads.
-  const utf8 = new TextDecoder()
   let parts: Uint8Array[] = []
   let size = 0
   const scanner = createScanner()
@@ -61,8 +65,8 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
   const tooLong = () =>
     new StreamFault('bad_frame', new Error(`a frame of more than ${maxBytes} bytes`))
 
-  function* whole(bytes: Uint8Array): Generator<Frame, void, void> {
-    const frame = frameOf(utf8, bytes)
+  function* whole(bytes: Buffer): Generator<Frame, void, void> {
+    const frame = frameOf(bytes)
     if (frame.text !== '\n') yield frame
   }
 
@@ -71,7 +75,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
   return {
     /** Whether a chunk is whole frames that need no check, as nearly all chunks are. */
     passes: (chunk: Buffer): boolean =>
-      size === 0 && scanner.isBetweenFrames() && !scanner.hasCr(chunk) && needNoLook(chunk),
+      size === 0 && scanner.isBetweenFrames() && needNoLook(chunk, 0, chunk.length),
     /**
      * @returns the frames that this chunk completes; neighbours that need no check come in one piece
      * @throws `StreamFault` `bad_frame`: too long
@@ -83,7 +87,7 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
       let start = 0
       while (start < chunk.length) {
         const end = scanner.endOf(chunk, start, hasCr)
-        if (end !== -1 && size === 0 && !hasCr && needsNoLook(chunk, start)) {
+        if (end !== -1 && size === 0 && !hasCr && needNoLook(chunk, start, end)) {
           start = end
           continue
         }
@@ -138,24 +142,23 @@ function createScanner() {
   }
 }
 
-/** @param chunk - begins with a frame; its lines end in LF */
-function needNoLook(chunk: Buffer): boolean {
-  for (let start = 0; start < chunk.length; ) {
-    const end = chunk.indexOf('\n\n', start, 'latin1')
-    if (end === -1 || !needsNoLook(chunk, start)) return false
-    start = end + 2
-  }
-  return true
+/** Whether all bytes from `start` to `end` are frames that need no check. */
+function needNoLook(chunk: Buffer, start: number, end: number): boolean {
+  return NEED_NO_LOOK.test(chunk.toString('latin1', start, end))
 }
 
-function needsNoLook(chunk: Buffer, start: number): boolean {
-  return NEEDS_NO_LOOK.test(chunk.toString('latin1', start, start + HEAD_BYTES))
+function frameOf(bytes: Buffer): Frame {
+  const decoded = bytes.toString('utf8')
+  // With a byte order mark before `data:`, we would miss data that a client reads.
+  const text = decoded.startsWith('\ufeff') ? decoded.slice(1) : decoded
+  const line = ONE_LINE.exec(text)?.[1]
+  return line === undefined ? frameOfLines(text) : { text, data: line }
 }
 
-function frameOf(utf8: TextDecoder, bytes: Uint8Array): Frame {
+function frameOfLines(of: string): Frame {
   let text = ''
   let data: string | undefined
-  for (const line of utf8.decode(bytes).split(/\r\n|\r|\n/)) {
+  for (const line of of.split(/\r\n|\r|\n/)) {
     if (line === '') continue
     text += `${line}\n`
     if (!/^data(?::|$)/.test(line)) continue

@@ -84,6 +84,53 @@ test('a chunk passes as a whole only if all of it is whole frames that need no c
   }
 })
 
+test.each([
+  ['a second type', '"type":"thread.created","thread":{"id":"thr_bob"}'],
+  ['a second type whose name is escaped', '"\\u0074ype":"thread.created"'],
+  ['a field that is not known', '"more":{"thread":{"id":"thr_bob"}}'],
+  ['a known field that holds more than a value', '"text":{"thread":{"id":"thr_bob"}}'],
+  ['an item', '"item":{"thread_id":"thr_bob"}'],
+])('a frame whose beginning needs no check is checked when it has %s', (_, field) => {
+  const frames = [
+    `data: {"type":"progress_update","text":"a",${field}}\n\n`,
+    `data: {"type":"progress_update",${field},"text":"a"}\n\n`,
+    `${delta('a').slice(0, -2)},${field}}}\n\n`,
+    `${delta('a').slice(0, -1)},${field}}\n\n`,
+  ]
+  for (const frame of frames) {
+    const cutter = createFrameCutter(1024, () => {})
+    const chunk = Buffer.from(`${delta('b')}\n\n${frame}`)
+    expect([frame, cutter.passes(chunk)]).toEqual([frame, false])
+    expect([...cutter.push(chunk)].map((piece) => piece instanceof Uint8Array)).toEqual([
+      true,
+      false,
+    ])
+  }
+})
+
+test('a frame that needs no check may hold any text, and other lines make it one to check', () => {
+  const passes = (frame: string) => createFrameCutter(1024, () => {}).passes(Buffer.from(frame))
+  for (const text of ['', '"', '\\', '\\"}}', '\n\n', 'üé🙂\u2028', '{"type":"thread.created"}']) {
+    expect([text, passes(`${delta(text)}\n\n`)]).toEqual([text, true])
+  }
+  for (const lines of [
+    `${delta('a')}\ndata: ,"thread":{"id":"thr_bob"}}\n\n`,
+    `${delta('a').slice(0, -3)}\ndata: b"}}\n\n`,
+    `id: 1\n${delta('a')}\n\n`,
+    `\ufeff${delta('a')}\n\n`,
+  ]) {
+    expect([lines, passes(lines)]).toEqual([lines, false])
+  }
+})
+
+test('a chunk of very many frames passes, and is looked through once it has one to check', () => {
+  const many = `${delta('x'.repeat(100))}\n\n`.repeat(20_000)
+  const passes = (chunk: string) => createFrameCutter(1024, () => {}).passes(Buffer.from(chunk))
+  expect(passes(many)).toBe(true)
+  expect(passes(many.slice(0, -1))).toBe(false)
+  expect(passes(`${many}${done}\n\n`)).toBe(false)
+})
+
 test('only the bytes of incomplete frames are held, and they are released with the frame', () => {
   const held: number[] = []
   const cutter = createFrameCutter(1024, (bytes) => held.push(bytes))

@@ -6,6 +6,7 @@ import { ServiceError } from '../../src/lib/errors.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { framesOf, input, textOf } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
+import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { createThread, WORKFLOW } from './scene.ts'
 import {
   created,
@@ -59,6 +60,36 @@ test('a stream of 100,000 frames arrives whole', async () => {
   const { alice } = await start()
   const { events } = await createThread(alice, 'count to 100000')
   expect(textOf(events).endsWith(' 100000')).toBe(true)
+})
+
+/** As a connection that is read byte by byte shows it. */
+const latin1 = (text: string) => Buffer.from(text).toString('latin1')
+
+test.each([
+  ['1.1', 'in chunks that each hold what the server wrote, and one that ends it'],
+  ['1.0', 'as it is, up to the end of the connection'],
+])('a client of HTTP/%s gets a stream %s', async (version) => {
+  const { url, opened } = await startScripted()
+  const { scene, session } = await start({ server: url })
+  const body = JSON.stringify({ type: 'threads.create', params: { input: input('hi') } })
+  const secret = `Authorization: Bearer ${session.secret}`
+  const headers = ['Connection: close', secret, 'Content-Type: application/json']
+  const request = rawRequest(`POST ${new URL(scene.url).pathname}`, { headers, body })
+  const connection = await openRaw(scene.url)
+  connection.send(String(request).replace('HTTP/1.1', `HTTP/${version}`))
+  const frames = [note('a'), created('thr_1'), note(`${'ü🙂'.repeat(10_000)} and the end`)]
+  await expect.poll(() => opened.length).toBe(1)
+  for (const frame of frames) {
+    opened[0]?.write(frame)
+    await expect.poll(() => connection.rest().includes(latin1(frame.slice(-12)))).toBe(true)
+  }
+  opened[0]?.end()
+  await connection.closed
+  const answer = connection.rest()
+  const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`
+  const chunks = [...frames.map(chunk), '0\r\n\r\n']
+  const expected = latin1((version === '1.0' ? frames : chunks).join(''))
+  expect(answer.slice(answer.indexOf('\r\n\r\n') + 4) === expected).toBe(true)
 })
 
 test('a thread is seen in a stream with any line ends and a byte order mark', async () => {
