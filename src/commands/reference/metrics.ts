@@ -38,7 +38,7 @@ ${table(
 
 ## Process and Node
 
-As the library prom-client makes them, on Linux.
+As the library prom-client makes them, on Linux, from the first scrape on.
 
 ${table(
   ['metric', 'type', 'what it tells'],

@@ -1,6 +1,9 @@
 // Prometheus metrics of this process.
 import { Hono } from 'hono'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import Counter from 'prom-client/lib/counter.js'
+import Gauge from 'prom-client/lib/gauge.js'
+import Histogram from 'prom-client/lib/histogram.js'
+import Registry from 'prom-client/lib/registry.js'
 import type { Counted } from '../../registry/interval-figures.ts'
 import type { AnswerSeen } from '../request-frame.ts'
 import { readCounted } from './counted.ts'
@@ -50,7 +53,6 @@ const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 4, 
 /** @param sources - read at each scrape; a source that fails leaves its metric out */
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
   const requests = new Counter({
     ...DEFINITIONS.requests,
     registers: [registry],
@@ -80,9 +82,12 @@ export function createMetrics(sources: MetricSources): Metrics {
   const figures = rememberFigures(sources.figures)
   addGauges(registry, { ...sources, figures })
   const app = new Hono()
-  app.get('/metrics', async (c) =>
-    c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType }),
-  )
+  let ofProcess: Promise<void> | undefined
+  app.get('/metrics', async (c) => {
+    ofProcess ??= addProcessMetrics(registry)
+    await ofProcess
+    return c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType })
+  })
   return {
     seen({ method, route, status, code, milliseconds, trace }) {
       requests.inc({
@@ -109,6 +114,12 @@ export function createMetrics(sources: MetricSources): Metrics {
       activeSessions: (await orNothing(figures))?.activeSessions,
     }),
   }
+}
+
+/** Loaded at the first scrape: they bring OpenTelemetry's API and a timer of 10 ms, for nothing where nobody scrapes. */
+async function addProcessMetrics(registry: Registry): Promise<void> {
+  const { default: collectDefaultMetrics } = await import('prom-client/lib/defaultMetrics.js')
+  collectDefaultMetrics({ register: registry })
 }
 
 /** Methods with a label of their own. Node's parser knows about thirty; the others share one label. */
