@@ -65,7 +65,8 @@ export type Variables = Readonly<Record<string, string | undefined>>
  */
 export function readEnvironment(variables: Variables = process.env): Environment {
   const set = withoutBlanks(variables)
-  const parsed = environmentSchema.safeParse(set)
+  // Read once: compiling the schema takes longer than it saves.
+  const parsed = environmentSchema.safeParse(set, { jitless: true })
   const problems = problemsOf(parsed.error)
   problems.push(...Object.keys(SECRET_VARIABLES).flatMap((name) => doubleProblem(set, name) ?? []))
   if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems)

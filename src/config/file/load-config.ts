@@ -17,7 +17,7 @@ import {
 } from './needed-secrets.ts'
 import { reportPlaceholders } from './placeholders.ts'
 import { asMapping, ConfigError, type ConfigProblem, formatPath, type Path } from './problems.ts'
-import { configSchema } from './schema.ts'
+import type { ConfigFile } from './schema.ts'
 import { reportSchemaProblems } from './schema-problems.ts'
 import { reportWorkflowProblems } from './workflow-checks.ts'
 import { readYaml, type YamlFile } from './yaml-file.ts'
@@ -59,22 +59,22 @@ export function loadConfig(text: string, options: LoadOptions): LoadedConfig {
     )
   }
   const compile = createCompiler(pseudonymFrom(options.secrets))
-  const { problems, environment } = check(yaml, compile, options)
-  if (problems.length > 0) throw new ConfigError(problems)
-  return { settings: buildSettings(configSchema.parse(yaml.data), compile), environment }
+  const { problems, environment, parsed } = check(yaml, compile, options)
+  if (parsed === undefined || problems.length > 0) throw new ConfigError(problems)
+  return { settings: buildSettings(parsed, compile), environment }
 }
 
 function check(
   yaml: YamlFile,
   compile: Compile,
   { file, secrets, toRun }: LoadOptions,
-): { problems: ConfigProblem[]; environment: string[] } {
+): { problems: ConfigProblem[]; environment: string[]; parsed: ConfigFile | undefined } {
   const problems: ConfigProblem[] = []
   const report = (path: Path, message: string): void => {
     problems.push({ file, line: yaml.lineOf(path), key: formatPath(path), message })
   }
   const data = asMapping(yaml.data)
-  reportSchemaProblems(yaml.data, report)
+  const parsed = reportSchemaProblems(yaml.data, report)
   reportIssuerProblems(data, report)
   reportConsoleProblems(data, report)
   reportWorkflowProblems(data, report)
@@ -86,6 +86,7 @@ function check(
   return {
     problems: problems.sort((one, other) => one.line - other.line),
     environment: [...new Set(needed.map(({ name }) => name))],
+    parsed,
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { z } from 'zod'
 import type { Path, Report } from './problems.ts'
-import { configJsonSchema, configSchema } from './schema.ts'
+import { type ConfigFile, configJsonSchema, configSchema } from './schema.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -25,15 +25,18 @@ const SCHEMA_ADVICE = 'write it as the first line: # yaml-language-server: $sche
  *
  * @param data - the parsed YAML
  * @param report - called for each problem
+ * @returns the file with its defaults; undefined when there is a problem
  */
-export function reportSchemaProblems(data: unknown, report: Report): void {
-  const result = configSchema.safeParse(data)
+export function reportSchemaProblems(data: unknown, report: Report): ConfigFile | undefined {
+  // Read once: compiling the schema, as zod does otherwise, takes longer than it saves.
+  const result = configSchema.safeParse(data, { jitless: true })
   for (const issue of result.error?.issues ?? []) {
     const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
     if (issue.code === 'unrecognized_keys') reportUnknownKeys(issue.keys, path, report)
     else if (valueAt(data, path) === undefined) report(path, missing(path))
     else report(path, describeIssue(issue))
   }
+  return result.data
 }
 
 function reportUnknownKeys(keys: readonly string[], path: Path, report: Report): void {
