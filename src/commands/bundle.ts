@@ -1,5 +1,6 @@
-// `npm run bundle`: puts the service and its commands, each with the packages that it uses, into few files in `dist`.
-// The image starts them: a start from hundreds of files takes some 70 % longer. A checkout needs none of it.
+// `npm run bundle`: joins the service, its commands and the packages that they use into a few files in `dist`,
+// which the image runs. A start from hundreds of files takes about 70 % longer. A checkout runs without a
+// bundle.
 
 import { chmodSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -9,7 +10,7 @@ import { type Plugin, rolldown } from 'rolldown'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const SRC = join(ROOT, 'src/')
 
-/** By folder of `dist`: entry files by their name there. */
+/** Entry files, by folder of `dist` and by their name there. */
 const BUNDLES = {
   service: { main: 'src/main.ts' },
   commands: {
@@ -25,18 +26,21 @@ for (const [name, input] of Object.entries(BUNDLES)) {
     cwd: ROOT,
     input,
     platform: 'node',
-    // Whoever wants traces installs its packages beside (src/docs/deploy.md).
+    // Operators who want traces install these packages beside the bundle (src/docs/deploy.md).
     external: [/^@opentelemetry\//],
     plugins: [keepAddresses(dir)],
   })
-  // Without comments and white space, which take time to read, but with names, for stack traces.
+  // Comments and white space are removed, because they take time to read. Names stay, for stack traces.
   const minify = { compress: false, mangle: false, codegen: { removeWhitespace: true } } as const
   await bundle.write({ dir, format: 'esm', chunkFileNames: '[name].js', sourcemap: true, minify })
   await bundle.close()
 }
 chmodSync(join(ROOT, 'dist/commands/chatkit-mint.js'), 0o755)
 
-/** What a module reads beside itself (pages, styles, the docs) stays in `src`: it goes on by its own address. */
+/**
+ * Files that a module reads (pages, styles, the docs) stay in `src`, so `import.meta.url` must keep the
+ * module's own address.
+ */
 function keepAddresses(dir: string): Plugin {
   return {
     name: 'keep-addresses',

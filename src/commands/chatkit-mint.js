@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The command line (`npx chatkit-mint`). Plain JavaScript, so that a Node too old to run TypeScript
-// can still say so: static imports run first, the TypeScript only after them.
+// The command line (`npx chatkit-mint`). It is plain JavaScript, so that a Node too old for TypeScript still
+// prints what to do: the static import below runs before any TypeScript is loaded.
 import '../check-node.js'
 
 await import('./cli/main.ts')

@@ -1,4 +1,5 @@
-// `npm run check-config`: checks a config file offline, and names what the service will need besides.
+// `npm run check-config`: checks a config file offline, and names the variables that the service will need
+// besides.
 
 import { readFileSync } from 'node:fs'
 import {
@@ -46,7 +47,9 @@ function run(args: readonly string[]): number {
   }
 }
 
-/** A secret that is set must be right; one that is not, or lies in a file elsewhere, is only named. */
+/**
+ * Secrets that are set are checked. Those that are not set, or whose file is not readable here, are only named.
+ */
 function lookUp(secret: Environment['secret']): SecretLookup {
   return (name) => {
     try {
@@ -91,7 +94,7 @@ function summarise(
   ].join('\n')
 }
 
-/** Variables that are no secrets of the file's own. */
+/** Variables that the service needs besides the secrets that the file names. */
 function needsBesides({ workflows, console: signIn }: Settings): string[] {
   const selfHosted = workflows.some(({ kind }) => kind === 'self-hosted')
   if (!selfHosted && signIn === undefined) return []

@@ -5,9 +5,9 @@ import type { Log } from '../lib/log.ts'
 import type { Service } from '../service.ts'
 import { freePort } from './usual-port.ts'
 
-/** Never another address: whoever reaches the embedded sign-in may be anybody. */
+/** Never another address: whoever reaches the embedded sign-in can sign in as anybody. */
 const HOST = '127.0.0.1'
-/** Ctrl-C does not wait longer than this for what is in flight. */
+/** Milliseconds that Ctrl-C waits at most for requests in flight. */
 const GRACE_MS = 500
 
 /** A service that listens on loopback. */
@@ -17,7 +17,7 @@ export interface LoopbackService {
   close(): Promise<void>
 }
 
-/** A service, and its routes with what a command puts beside them. */
+/** A service, and its routes with those that a command adds. */
 export interface MadeService {
   readonly service: Service
   readonly app: ListenOptions['app']
@@ -39,7 +39,7 @@ export async function startOnLoopback(
   const { service, app } = await make(url)
   const listening = await listen({ app, host: HOST, port, log }).catch(() => undefined)
   if (listening === undefined) {
-    // Somebody took the port that was free a moment ago.
+    // Another process took the port in between.
     await service.close()
     return startOnLoopback(0, make, log)
   }

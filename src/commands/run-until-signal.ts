@@ -1,25 +1,25 @@
-// Runs a command of `npm run` that goes on until Ctrl-C, and words why it could not start.
+// Runs an `npm run` command until Ctrl-C, and prints why it could not start.
 
 import { EXIT } from './cli/exit.ts'
 
-/** Something that runs. */
+/** A command that runs until it is closed. */
 export interface RunningCommand {
-  /** Text for the one who started it. */
+  /** The text to print for the person who started it. */
   readonly introduction: string
-  /** From now on, one short line for each request that the service answers. */
+  /** Prints one short line for each request that the service answers from now on. */
   showRequests(): void
   close(): Promise<void>
 }
 
-/** Names of errors whose message says what is wrong with environment, config or options. */
+/** Names of errors whose message explains a problem of environment, config or options. */
 const ABOUT_CONFIG = ['EnvironmentError', 'SetupError', 'UnusableSettingError']
 
 /**
- * Starts something, prints its introduction, and ends it at a signal.
+ * Starts a command, prints its introduction, and closes it at a signal.
  *
  * @param name - of the command, for messages
- * @param load - imports what starts it: the sign-in is a development dependency, the one thing that a production
- * install lacks
+ * @param load - imports the function that starts it. The sign-in is a development dependency, which a
+ * production install lacks
  */
 export async function runUntilSignal(
   name: string,

@@ -4,17 +4,17 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { accepts } from '../lib/connections.ts'
 
-/** The usual ports of what the commands for developers start, on loopback. */
+/** The usual loopback ports of the servers that the commands for developers start. */
 export const USUAL_PORTS = { service: 8787, signIn: 8788, chatkit: 8789, server: 8790 } as const
 
-/** How long this machine may take to answer, in milliseconds. */
+/** Milliseconds that a server on this machine may take to accept a connection. */
 const ASK_MS = 500
 
 /**
- * Starts something on its usual port, or on any free one when that is taken.
+ * Starts a server on its usual port, or on any free one when that is taken.
  *
  * @param port - the usual one; 0 for any
- * @param start - listens on the port it is given
+ * @param start - listens on the given port
  */
 export async function onUsualPort<T>(
   port: number,
@@ -31,7 +31,7 @@ export async function onUsualPort<T>(
 }
 
 /**
- * A free port, the usual one where possible, for what has to know its address before it listens.
+ * A free port, the usual one if possible, for a server that must know its address before it listens.
  *
  * @param port - the usual one; 0 for any
  */
@@ -48,9 +48,9 @@ export function freePort(port: number): Promise<number> {
 }
 
 /**
- * A line for the one who started a service that is not at the port they expect; empty when it is.
+ * A line that says that the service is not at the wanted port; empty when it is.
  *
- * @param port - the wanted one; 0 for any
+ * @param port - the wanted port; 0 for any
  * @param url - of the service
  */
 export function takenLine(port: number, url: string): string {
@@ -59,8 +59,8 @@ export function takenLine(port: number, url: string): string {
 }
 
 /**
- * Whether anything answers there. `localhost` may mean either address family, and some systems let
- * one listen next to somebody who has the port on all addresses.
+ * Whether anything accepts connections at the port. `localhost` may mean either address family, and some
+ * systems allow a second listener beside one that has the port on all addresses.
  */
 async function isTaken(port: number): Promise<boolean> {
   const answers = await Promise.all(['127.0.0.1', '::1'].map((host) => accepts(host, port, ASK_MS)))

@@ -1,4 +1,5 @@
-// `npm run write-docs`: writes the pages of the reference that are made from the code. A test compares them with it.
+// `npm run write-docs`: writes the pages of src/docs that are made from the code. A test fails when they are
+// out of date.
 
 import { writeFileSync } from 'node:fs'
 import { REFERENCE_PAGES } from './reference/pages.ts'

@@ -1,4 +1,4 @@
-// `npm run write-schema`: regenerates config/schema.json, which a test compares with the schema.
+// `npm run write-schema`: writes config/schema.json anew. A test fails when it is out of date.
 
 import { writeFileSync } from 'node:fs'
 import { configJsonSchema } from '../config/file/schema.ts'

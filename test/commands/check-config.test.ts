@@ -24,7 +24,7 @@ function write(name: string, content: string | Uint8Array): string {
   return file
 }
 
-test('a right file: exit 0, one line, nothing on standard error', () => {
+test('a valid file: exit 0, one line, nothing on standard error', () => {
   const file = write('right.yaml', MINIMAL)
   expect(check(file)).toEqual({
     code: 0,
@@ -43,7 +43,7 @@ test('a choice that widens trust is explained in one line', () => {
 })
 
 // The examples are loaded, and more, in test/config/examples.test.ts.
-test('the file that one begins with is right but for its placeholders, each an error with its line', () => {
+test('the shipped file is valid apart from its placeholders, each of which is an error with its line', () => {
   const shipped = 'config/chatkit-mint.yaml'
   const { code, out, err } = check(shipped)
   expect({ code, out }).toEqual({ code: 78, out: '' })
@@ -93,7 +93,7 @@ test('every error of a wrong file: exit 78, a line each, nothing on standard out
   ])
 })
 
-describe('what cannot be read: exit 78', () => {
+describe('a file that cannot be read: exit 78', () => {
   test.each([
     ['a missing file', () => join(folder, 'none.yaml'), /none\.yaml:1: \(file\): does not exist/],
     ['a folder', () => folder, /:1: \(file\): cannot be read \(EISDIR\)/],
@@ -144,7 +144,7 @@ describe('the place of a file that was copied', () => {
     expect(notesOf(file, schema)).toEqual([])
   })
 
-  test('a file of one’s own that CONFIG_FILE does not name is told, and other YAML files are not', () => {
+  test('an own config file that CONFIG_FILE does not name is reported, and other YAML files are not', () => {
     const forgotten = (CONFIG_FILE?: string) => forgottenFiles({ CONFIG_FILE }, root)
     for (const file of ['chatkit-mint.yaml', 'compose.yaml', 'local.yaml']) {
       const text = file === 'compose.yaml' ? 'services:\n  issuers: {}\n' : 'issuers: []\n'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { spawnNode } from '../support/service-process.ts'
 
-// Where arguments would be ignored, `--help` or a port would start something that nobody asked for.
+// If arguments were ignored, `--help` or a port would start a server that nobody asked for.
 
 test.each([
   ['src/main.ts', 'npm start'],

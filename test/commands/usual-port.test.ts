@@ -24,7 +24,7 @@ test.each(['127.0.0.1', '0.0.0.0', ...ipv6])(
   },
 )
 
-test('the usual port is given where it is free, and where somebody takes it meanwhile another', async () => {
+test('the usual port is given when it is free, and another when a process takes it meanwhile', async () => {
   const free = await freePort(0)
   expect(await freePort(free)).toBe(free)
   const asked: number[] = []

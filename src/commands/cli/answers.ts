@@ -1,4 +1,4 @@
-// Prints sessions, threads and items for people. With `--json` they are printed as they are instead.
+// Prints sessions, threads and items as tables for people, or unchanged as JSON with `--json`.
 
 import { z } from 'zod'
 import type { ThreadItem } from '../../chatkit/wire/item.ts'
@@ -20,7 +20,7 @@ export const serviceSession = z.looseObject({
 export type ServiceSession = z.infer<typeof serviceSession>
 
 /**
- * One object: as JSON, or every field on a line of its own, nested ones with dots between.
+ * Prints one object: as JSON, or each field on a line of its own, with dotted names for nested ones.
  *
  * @param answer - a JSON object
  * @param json - whether `--json` was given
@@ -30,14 +30,14 @@ export async function printObject(io: Io, answer: object, json: boolean): Promis
   else await printFields(io, fieldsOf(answer))
 }
 
-/** Threads as a table. */
+/** Prints threads as a table. */
 export async function printThreads(io: Io, page: PageSeen<Thread>): Promise<void> {
   const head = ['id', 'created', 'status', 'user', 'title']
   const row = (one: Thread) => [one.id, time(one.created_at), one.status.type, one.user, one.title]
   await printPage(io, page, { what: 'threads', head, row })
 }
 
-/** Items as a table; what they say is cut short, `--json` has all of it. */
+/** Prints items as a table. Their text is cut; `--json` has all of it. */
 export async function printItems(io: Io, page: PageSeen<ThreadItem>): Promise<void> {
   const head = ['id', 'created', 'type', 'what it says']
   const row = (one: ThreadItem) => [
@@ -49,7 +49,7 @@ export async function printItems(io: Io, page: PageSeen<ThreadItem>): Promise<vo
   await printPage(io, page, { what: 'items', head, row })
 }
 
-/** The service's sessions as a table. */
+/** Prints the service's sessions as a table. */
 export async function printSessions(io: Io, page: PageSeen<ServiceSession>): Promise<void> {
   const head = ['id', 'user', 'workflow', 'status', 'created', 'expires']
   const row = (one: ServiceSession) => [
@@ -63,7 +63,7 @@ export async function printSessions(io: Io, page: PageSeen<ServiceSession>): Pro
   await printPage(io, page, { what: 'sessions', head, row })
 }
 
-/** A page as a table, and how to go on after it; an empty one as a sentence. */
+/** Prints a page as a table, and how to get the next one; a sentence when it is empty. */
 export async function printPage<T>(
   io: Io,
   page: PageSeen<T>,
@@ -99,7 +99,7 @@ function cut(text: string): string {
   return `${characters.slice(0, MOST_CHARACTERS - 1).join('')}…`
 }
 
-/** Names under which all kinds of items keep their text, in the order of reading. */
+/** Fields that hold the text of any kind of item, in the order of reading. */
 const TEXTS = ['name', 'arguments', 'heading', 'summary', 'text', 'widget', 'output'] as const
 const LISTS = ['content', 'tasks'] as const
 

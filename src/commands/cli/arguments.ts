@@ -17,7 +17,7 @@ export function examples(...lines: readonly string[]): string {
 }
 
 /**
- * Adds an id: the flag that the reference has, or an argument. {@link oneId} reads it.
+ * Adds an id to a command, as an argument or as the reference's flag. {@link oneId} reads it.
  *
  * @param flag - as in `--thread-id`
  */
@@ -32,7 +32,7 @@ export function withId(
 }
 
 /**
- * The id that was given, in one way or the other.
+ * The id that was given as argument or as flag.
  *
  * @throws {@link CommandError} when there is none, or there are two
  */
@@ -45,9 +45,7 @@ export function oneId<T>(flag: string, argument: T | undefined, option: T | unde
   throw new CommandError(EXIT.usage, `two ids: one alone, another with ${flag}`)
 }
 
-/**
- * Each of these parsers throws `InvalidArgumentError`, as commander wants it.
- */
+/** This parser and those below throw `InvalidArgumentError`, as commander expects. */
 export function sessionId(text: string): SessionId {
   return parseSessionId(text) ?? noId()
 }
@@ -60,7 +58,7 @@ function noId(): never {
   throw new InvalidArgumentError('An id has 1 to 128 letters, digits, "_" and "-".')
 }
 
-/** A ChatKit user, as the mapping of claims makes them. */
+/** A ChatKit user that the mapping of claims could yield. */
 export function user(text: string): UserId {
   const parsed = parseUserId(text)
   if (parsed !== undefined) return parsed

@@ -1,4 +1,4 @@
-// `blocks list`.
+// `blocks list`: lists the users who are blocked.
 
 import { Command } from 'commander'
 import { z } from 'zod'
@@ -31,7 +31,7 @@ export function blocksCommand(io: Io): Command {
 }
 
 function listBlocks(io: Io): Command {
-  const command = new Command('list').description('List the blocks that hold, newest first')
+  const command = new Command('list').description('List the blocks in force, newest first')
   for (const option of listOptions('blocks (by user)')) command.addOption(option)
   command.addOption(jsonOption()).addHelpText('after', examples('blocks list --all'))
   return serviceOptions(command).action(

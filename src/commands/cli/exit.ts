@@ -1,17 +1,17 @@
-// Exit codes of all commands, and the errors that end a command with one.
+// The exit codes of all commands, and the errors that end a command with one.
 
-/** Exit codes, in `--help` too; from 64 on those of sysexits.h. */
+/** Exit codes, also listed in `--help`. Those from 64 on are of sysexits.h. */
 export const EXIT = {
   ok: 0,
-  /** The call was refused or failed, or the answer says that something is left to do. */
+  /** The call was refused or failed, or the answer shows that something is left to do. */
   failed: 1,
-  /** Unknown command or option, or a value that cannot be meant. Nothing was sent. */
+  /** Unknown command or option, or an impossible value. Nothing was sent. */
   usage: 2,
-  /** EX_USAGE, of the commands that `npm run` starts. */
+  /** EX_USAGE, for commands started by `npm run`. */
   scriptUsage: 64,
   /** EX_NOINPUT: a file cannot be read. */
   noInput: 66,
-  /** EX_UNAVAILABLE: service or API cannot be reached, or are not able to answer. */
+  /** EX_UNAVAILABLE: service or API cannot be reached, or cannot answer. */
   unavailable: 69,
   /** EX_SOFTWARE: the demo does not work. */
   software: 70,
@@ -19,20 +19,20 @@ export const EXIT = {
   ioError: 74,
   /** EX_TEMPFAIL: too many calls; the same command works later. */
   tryLater: 75,
-  /** EX_NOPERM: key or token are not accepted, or may not do this. */
+  /** EX_NOPERM: key or token is not accepted, or may not do this. */
   notPermitted: 77,
-  /** EX_CONFIG: environment or config file are wrong or incomplete. */
+  /** EX_CONFIG: environment or config file is wrong or incomplete. */
   config: 78,
   /** As a shell reports SIGINT. */
   interrupted: 130,
-  /** As a shell reports SIGPIPE: whoever read standard output stopped (`| head`). */
+  /** As a shell reports SIGPIPE: the reader of standard output has stopped (`| head`). */
   outputClosed: 141,
 } as const
 
 /** One of {@link EXIT}. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-/** The codes of `chatkit-mint`, in the words of `--help`. */
+/** The exit codes of `chatkit-mint` with their texts in `--help`. */
 export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.ok, 'done'],
   [EXIT.failed, 'refused or failed, or something is left to do: the message says what'],
@@ -41,8 +41,8 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.unavailable, 'service or API cannot be reached or cannot answer'],
   [EXIT.ioError, 'the output cannot be written'],
   [EXIT.tryLater, 'too many calls; try again later'],
-  [EXIT.notPermitted, 'key or token are not accepted, or may not do this'],
-  [EXIT.config, 'environment or config file are wrong or incomplete'],
+  [EXIT.notPermitted, 'key or token is not accepted, or may not do this'],
+  [EXIT.config, 'environment or config file is wrong or incomplete'],
   [EXIT.interrupted, 'interrupted'],
   [EXIT.outputClosed, 'nobody reads standard output any more (| head)'],
 ]
@@ -62,7 +62,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Nobody reads standard output any more; no fault of anyone, so nothing is said. */
+/** The reader of standard output has stopped. That is no fault, so no message is printed. */
 export class OutputClosedError extends CommandError {
   constructor() {
     super(EXIT.outputClosed, '')
@@ -93,7 +93,7 @@ const UNAVAILABLE = [
 /**
  * The exit code for a public error code of the service.
  *
- * @param code - also one that a newer service has
+ * @param code - may also be one that only a newer service has
  */
 export function exitCodeOf(code: string): ExitCode {
   if (NOT_PERMITTED.includes(code)) return EXIT.notPermitted

@@ -1,4 +1,4 @@
-// Streams, environment and clock as commands see them.
+// The streams, the environment and the clock that commands use.
 
 import type { Readable, Writable } from 'node:stream'
 import type { Variables } from '../../config/env.ts'
@@ -8,7 +8,7 @@ import type { Clock } from '../../lib/clock.ts'
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
 /**
- * The world as a command sees it. A command is a leaf of the tree in `program.ts`:
+ * Everything outside that a command uses. A command is a leaf of the tree in `program.ts`:
  *
  * ```ts
  * export function doctorCommand(io: Io): Command {
@@ -23,13 +23,13 @@ export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: n
  * }
  * ```
  *
- * - Results go to standard output through `print`, `printJson`, `printTable` and `printFields` of
- *   `output.ts`, awaited: they wait for a slow reader, and make text from elsewhere harmless to a
- *   terminal. Remarks and progress go to standard error (`remark`).
- * - An action that returns means exit code 0. Anything else is thrown: `CommandError` of `exit.ts`
- *   with an exit code and what to do, a `ServiceError`, `EnvironmentError`, `SecretFileError` or
- *   `ConfigError` as it comes; `report-error.ts` prints them and knows their exit codes. An action
- *   never ends the process and prints no error by itself.
+ * - Results go to standard output through `print`, `printJson`, `printTable` and `printFields` of `output.ts`,
+ *   awaited: they wait for a slow reader, and make text from elsewhere harmless to a terminal. Remarks and
+ *   progress go to standard error through `remark`.
+ * - An action that returns means exit code 0. Anything else is thrown: `CommandError` of `exit.ts` with an exit
+ *   code and what to do, a `ServiceError`, `EnvironmentError`, `SecretFileError` or `ConfigError` unchanged;
+ *   `report-error.ts` prints them and knows their exit codes. An action never ends the process and prints no
+ *   error by itself.
  * - Settings come from `readCliEnvironment(io.variables)` or `readEnvironment(io.variables)`.
  * - Long work hands `io.signal` on and lets its reason through when it aborts.
  */
@@ -37,7 +37,7 @@ export interface Io {
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly stdout: Output
   readonly stderr: Output
-  /** Environment variables for the readers in `config/`; undefined for those of the process. */
+  /** Environment variables for the readers in `config/`; undefined means those of the process. */
   readonly variables: Variables | undefined
   readonly now: Clock
   /** Aborts on Ctrl-C and SIGTERM. */

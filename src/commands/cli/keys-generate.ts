@@ -14,10 +14,10 @@ import type { Io } from './io.ts'
 import { jsonOption, print, printJson, remark } from './output.ts'
 
 const SECRET_BYTES = 32
-/** Logs redact what begins with `sk-`. */
+/** Begins with `sk-`, because logs redact such texts. */
 const API_KEY_PREFIX = 'sk-mint-'
 
-/** Uses of a key, each with the place that its file is for. */
+/** Uses of a key, each with the advice where to put its file. */
 const USES = {
   signing: 'set SIGNING_KEY_FILE to it',
   pseudonym: 'set USER_PSEUDONYM_KEY_FILE to it',
@@ -78,11 +78,11 @@ async function generate(io: Io, { use, alg, output, json = false }: Options): Pr
     ...(output === undefined && { key }),
     ...(use === 'api' && { sha256: digestOf(key) }),
   }
-  // A JWK set is JSON as it is.
+  // A JWK set is JSON already.
   await (json && use !== 'signing' ? printJson(io, shown) : printKey(io, shown))
 }
 
-/** The key, unless it went to a file, and the entry of an API key for the config. */
+/** Prints the key unless it went to a file, and for an API key the entry for the config. */
 async function printKey(io: Io, { key, sha256 }: { key?: string; sha256?: string }): Promise<void> {
   if (key !== undefined) await print(io, key)
   if (sha256 === undefined) return
@@ -100,7 +100,7 @@ function newSecret(use: Options['use']): string {
   return use === 'api' ? `${API_KEY_PREFIX}${text}` : text
 }
 
-/** An old key that is overwritten takes every secret and pseudonym made with it along. */
+/** Never overwrites a file: with an old key, every secret and pseudonym made with it would be lost. */
 async function writeNew(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text, { mode: 0o600, flag: 'wx' })

@@ -5,13 +5,13 @@ import { runCli } from './program.ts'
 
 const controller = new AbortController()
 
-// Whoever reads us may stop at any time (`| head`). Commands learn it from what they write; without
-// a listener it is a stack trace besides.
+// The reader of our output may stop at any time (`| head`). Commands notice that when they write. Without a
+// listener, Node would print a stack trace as well.
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // Once: a second signal ends the process at once, as it would without us.
+  // Handled once: a second signal ends the process immediately, as Node does by default.
   process.once(signal, () => controller.abort(new CommandError(EXIT.interrupted, 'interrupted')))
 }
 

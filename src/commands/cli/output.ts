@@ -1,4 +1,4 @@
-// Prints text, JSON and tables, harmless to terminals, and waits for slow readers.
+// Prints text, JSON and tables. It escapes control characters, and waits for slow readers.
 
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
@@ -13,25 +13,25 @@ export function jsonOption(): Option {
 }
 
 /**
- * Text on standard output, with a line end.
+ * Prints text on standard output, with a line end.
  *
- * @throws {@link OutputClosedError} when nobody reads it any more
+ * @throws {@link OutputClosedError} when the reader has stopped
  */
 export async function print(io: Io, text: string): Promise<void> {
   await writeTo(io.stdout, `${text}\n`)
 }
 
 /**
- * A JSON document on standard output, indented.
+ * Prints a value on standard output as indented JSON.
  *
- * @param value - to print, every field
+ * @param value - printed with every field
  */
 export async function printJson(io: Io, value: unknown): Promise<void> {
   await print(io, escapeInJson(JSON.stringify(value, null, 2)))
 }
 
 /**
- * A line that is JSON already, as it came.
+ * Prints a line that is JSON already.
  *
  * @param json - without line end
  */
@@ -40,8 +40,8 @@ export async function printLine(io: Io, json: string): Promise<void> {
 }
 
 /**
- * A table on standard output. Cells may hold any text. On a terminal that is too narrow, the middle of long
- * cells is left out.
+ * Prints a table on standard output. Cells may hold any text. On a narrow terminal, long cells lose their
+ * middle.
  *
  * @param head - names of the columns
  * @param rows - a cell per column; null and undefined are shown as `–`
@@ -61,7 +61,7 @@ export async function printTable(
 }
 
 /**
- * A list of names and values on standard output, one a line.
+ * Prints names and values on standard output, one pair a line.
  *
  * @param fields - values as in {@link printTable}
  */
@@ -74,7 +74,7 @@ export async function printFields(
   await print(io, lines.join('\n'))
 }
 
-/** A line on standard error: what a person should know and a pipe should not get. */
+/** Prints a line on standard error, for the person and not for a pipe. */
 export function remark(io: Io, text: string): void {
   io.stderr.write(`${text}\n`)
 }
@@ -89,8 +89,7 @@ export function time(seconds: unknown): string {
 /**
  * Writes, and waits until there is room for more.
  *
- * @throws {@link OutputClosedError} when nobody reads it any more; {@link CommandError} when it
- * cannot be written
+ * @throws {@link OutputClosedError} when the reader has stopped; {@link CommandError} when writing fails
  */
 function writeTo(output: Output, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -98,10 +97,10 @@ function writeTo(output: Output, text: string): Promise<void> {
   })
 }
 
-/** Characters below which no cell is cut, however narrow the terminal is. */
+/** No cell is cut below this number of characters, however narrow the terminal is. */
 const LEAST_CHARACTERS = 9
 
-/** The most characters that a cell may have for all columns to fit; each takes a border and two spaces more. */
+/** The most characters of a cell with which all columns fit. Each column also takes a border and two spaces. */
 function mostCharacters(rows: readonly (readonly string[])[], width: number): number {
   const columns = rows[0]?.map((_, at) =>
     Math.max(...rows.map((row) => [...(row[at] ?? '')].length)),
@@ -113,7 +112,7 @@ function mostCharacters(rows: readonly (readonly string[])[], width: number): nu
   return most
 }
 
-/** Leaves out the middle: the ends of ids are what tells them apart. */
+/** Leaves out the middle, because ids differ at their ends. */
 function cut(text: string, most: number): string {
   const characters = [...text]
   if (characters.length <= most) return text
@@ -129,7 +128,7 @@ function cell(value: unknown): string {
 }
 
 function strong(io: Io, text: string): string {
-  // `styleText` looks at NO_COLOR, but lets FORCE_COLOR put escapes into a pipe.
+  // `styleText` respects NO_COLOR, but with FORCE_COLOR it would write escapes into a pipe.
   return io.stdout.isTTY === true ? styleText('bold', text, { stream: io.stdout }) : text
 }
 

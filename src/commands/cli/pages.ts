@@ -6,7 +6,7 @@ import { wholeNumber } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 const MAX_CURSOR = 2048
-/** The most that service and API give at a time. */
+/** Most entries that service and API give in one page. */
 const MAX_LIMIT = 100
 
 /** A page of any list. */
@@ -17,7 +17,7 @@ export interface PageSeen<T> {
   readonly has_more: boolean
 }
 
-/** `--after`, `--before`, `--limit`, `--order`, as the reference has them; how much besides. */
+/** The list flags of the reference (`--after`, `--before`, `--limit`, `--order`), and those for several pages. */
 export interface ListFlags extends Readonly<ListQuery> {
   readonly all?: boolean
   readonly maxItems?: number
@@ -26,7 +26,7 @@ export interface ListFlags extends Readonly<ListQuery> {
 /**
  * Options of a list that goes forward only.
  *
- * @param what - of what, in the plural
+ * @param what - the entries, in the plural
  */
 export function pageOptions(what: string): Option[] {
   return [
@@ -56,11 +56,11 @@ function cursor(text: string): string {
 }
 
 /**
- * The page that was asked for, as it is; with `--all` and `--max-items` several of them as one.
+ * One page unchanged; with `--all` or `--max-items`, several pages joined into one.
  *
  * @param flags - of {@link pageOptions} or {@link listOptions}; others are left out
- * @param fetch - one page
- * @throws what `fetch` throws; {@link CommandError} for a list that does not go on
+ * @param fetch - gets one page
+ * @throws the errors of `fetch`; {@link CommandError} when a list does not advance
  */
 export async function readList<T>(
   flags: ListFlags,
@@ -71,7 +71,7 @@ export async function readList<T>(
   if (!all && maxItems === undefined) return await fetch(query)
   const wanted = maxItems ?? Number.POSITIVE_INFINITY
   const size = flags.limit ?? MAX_LIMIT
-  // `before` alone gives what is next to it, and goes on towards the beginning.
+  // `before` alone gives the entries right before it, so paging goes towards the beginning.
   const backwards = flags.before !== undefined && flags.after === undefined
   const pages = [await fetch({ ...query, limit: Math.min(size, wanted) })]
   let count = pages[0]?.data.length ?? 0

@@ -1,4 +1,4 @@
-// The tree of commands, and how a command line is run.
+// Builds the tree of commands, and runs a command line.
 
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../../lib/version.ts'
@@ -7,8 +7,9 @@ import type { Io } from './io.ts'
 import { commandsFirst } from './word-order.ts'
 
 /**
- * Commands by the words that call them at the top, in the order of `--help`. A file of the command line imports what
- * defines commands at once, and what carries one out (config, connections, keys) when it is called.
+ * The top commands, by the words that call them, in the order of `--help`. The files here load only definitions
+ * of commands at once. The code that carries a command out (config, connections, keys) is loaded when it is
+ * called.
  */
 const COMMANDS: Readonly<Record<string, (io: Io, program: Command) => Promise<Command>>> = {
   'sessions|beta:chatkit:sessions': async (io) =>
@@ -31,9 +32,9 @@ const COMMANDS: Readonly<Record<string, (io: Io, program: Command) => Promise<Co
 /**
  * The tree of commands.
  *
- * @param io - what they act on
- * @param first - first word of the command line: where it is a command, the tree has no other; where it asks for the
- * version, none
+ * @param io - streams, environment and clock of the commands
+ * @param first - first word of the command line: if it is a command, only that one is loaded; for `--version`,
+ * none
  */
 export async function createProgram(io: Io, first?: string): Promise<Command> {
   const program = new Command('chatkit-mint')
@@ -48,17 +49,20 @@ export async function createProgram(io: Io, first?: string): Promise<Command> {
   return program
 }
 
-/** All of them where an option stands first: only the whole tree knows whether the next word is its value. */
+/**
+ * All commands when an option comes first, because only the whole tree knows whether the next word is its
+ * value.
+ */
 function wordsToLoad(first: string | undefined): readonly string[] {
   if (first === '--version') return []
   const all = Object.keys(COMMANDS)
   const named = all.filter((words) => words.split('|').includes(first ?? ''))
-  // A script for a shell completes every command.
+  // A completion script covers every command.
   return named.length === 0 || first === 'completion' ? all : named
 }
 
 /**
- * Runs a command line to its end. Never throws: what goes wrong is on standard error.
+ * Runs a command line to its end. It never throws; errors are printed on standard error.
  *
  * @param words - without node and script
  * @returns the exit code, see {@link EXIT}
@@ -69,15 +73,15 @@ export async function runCli(words: readonly string[], io: Io): Promise<ExitCode
     await program.parseAsync(commandsFirst(program, words), { from: 'user' })
     return EXIT.ok
   } catch (error) {
-    // Whatever an interrupted call threw: it was interrupted.
+    // After an interrupt, only the interrupt is reported, whatever the call threw.
     const thrown = io.signal.aborted ? io.signal.reason : error
-    // Commander has said it already: what is wrong, or the help that was asked for.
+    // Commander has already printed the error, or the requested help.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage
     return (await import('./report-error.ts')).reportError(io, thrown)
   }
 }
 
-/** Commander hands settings down only to commands that it makes itself. */
+/** Sets each command by hand, because commander passes settings only to commands that it creates itself. */
 function connect(command: Command, io: Io): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => io.stdout.write(text),
@@ -85,14 +89,14 @@ function connect(command: Command, io: Io): void {
     outputError: (text, write) => write(withoutSecrets(text)),
     getOutHelpWidth: () => io.stdout.columns ?? 100,
     getErrHelpWidth: () => io.stderr.columns ?? 100,
-    // Commander decides by FORCE_COLOR too; its help has no colour of its own.
+    // Without this, commander would follow FORCE_COLOR; its help has no colours anyway.
     getOutHasColors: () => false,
     getErrHasColors: () => false,
   })
   for (const child of command.commands) connect(child, io)
 }
 
-/** Commander quotes what it does not know, and that may be a mistyped `--api-key=sk-…`. */
+/** Commander quotes unknown words, and one may be a mistyped `--api-key=sk-…`. */
 function withoutSecrets(text: string): string {
   return text
     .replace(/^error: /, 'chatkit-mint: ')
@@ -101,7 +105,7 @@ function withoutSecrets(text: string): string {
 }
 
 const ENVIRONMENT_HELP = `
-Whom it asks:
+Where calls go:
   this service, when CHATKIT_MINT_URL is set or --url is given, with an admin's token from
   CHATKIT_MINT_TOKEN, CHATKIT_MINT_TOKEN_FILE or --token-file; what these leave out comes from the
   profile that chatkit-mint login made (--profile, CHATKIT_MINT_PROFILE). Otherwise the ChatKit API at

@@ -4,10 +4,10 @@ import progress from 'cli-progress'
 import type { Io } from './io.ts'
 
 /**
- * Shows nothing where standard error is not a terminal, so that logs stay clean, nor where the
- * result's own lines go to one.
+ * Shows nothing when standard error is not a terminal, so that logs stay clean, nor when the result's lines go
+ * to the terminal.
  *
- * @param what - what is going on, as in `exporting`
+ * @param what - the work, as in `exporting`
  * @param prints - whether lines go to standard output meanwhile
  */
 export function startProgress(io: Io, what: string, prints: boolean) {
@@ -18,7 +18,7 @@ export function startProgress(io: Io, what: string, prints: boolean) {
     clearOnComplete: true,
     hideCursor: true,
     fps: 5,
-    // How much there is, only the end tells: no bar, but numbers that grow.
+    // The total is not known before the end, so there is no bar but growing numbers.
     format: (_options, params, payload: { counts?: string }) => {
       const seconds = Math.round((io.now() - params.startTime) / 1000)
       return `${what}: ${payload.counts ?? '…'} (${seconds} s)`
@@ -32,7 +32,7 @@ export function startProgress(io: Io, what: string, prints: boolean) {
       const text = Object.entries(counts).map(([name, count]) => `${count} ${name}`)
       bar.update(0, { counts: text.join(', ') })
     },
-    /** Takes the line away. */
+    /** Removes the line. */
     stop: () => bar.stop(),
   }
 }

@@ -1,4 +1,4 @@
-// Words what a command threw, on standard error, and gives the exit code.
+// Prints the error of a command on standard error, and gives the exit code.
 
 import { EnvironmentError } from '../../config/env.ts'
 import { ConfigError } from '../../config/file/problems.ts'
@@ -12,9 +12,9 @@ import type { Io } from './io.ts'
 import { remark } from './output.ts'
 
 /**
- * Says on standard error what went wrong and what to do.
+ * Prints what went wrong and what to do.
  *
- * @param error - what a command threw
+ * @param error - thrown by a command
  * @returns the exit code
  */
 export function reportError(io: Io, error: unknown): ExitCode {
@@ -37,7 +37,10 @@ function asCommandError(error: unknown): Pick<CommandError, 'message' | 'exitCod
   return { message: `unexpected failure: ${printable(message)}`, exitCode: EXIT.failed }
 }
 
-/** Behind `--base-url` this service may answer, whose codes say more than the status: `user_blocked`. */
+/**
+ * At `--base-url` another chatkit-mint may answer, whose codes tell more than the status, as `user_blocked`
+ * does.
+ */
 function fromServiceError(error: ServiceError) {
   const { code, detail, refused } = error
   const told = textOfCode(refused?.code ?? '')?.direct

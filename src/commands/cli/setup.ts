@@ -7,7 +7,7 @@ import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 
 /**
- * Environment and config file as the service would start with them.
+ * Environment and config file, with the checks of a start.
  *
  * @param io - environment
  * @param config - value of `--config`
@@ -33,7 +33,7 @@ export function rulesOf(io: Io, config: string | undefined): Rules {
   }
 }
 
-/** The command's world, with the variables of `.env`: for commands that work in the service's place. */
+/** Adds the variables of `.env`, for commands that act in the service's place. */
 export function withEnvFile(io: Io): Io {
   return io.variables === undefined ? { ...io, variables: readServiceVariables().variables } : io
 }

@@ -1,4 +1,4 @@
-// `token create`: asks the sign-in of `npm run dev` or of the demo, on this machine, for a user's token.
+// `token create`: gets a user's token from the embedded sign-in of `npm run dev` or of the demo.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { z } from 'zod'
@@ -13,7 +13,7 @@ import { jsonOption, print, printJson, remark } from './output.ts'
 const ANSWER_WITHIN_MS = 10_000
 const MAX_SECONDS = 31_536_000
 
-/** Claims that are lists also when they have one value (RFC 9068 §2.2.3.1). */
+/** Claims that are lists even with one value (RFC 9068 §2.2.3.1). */
 const LISTS: readonly string[] = ['groups', 'roles', 'entitlements']
 
 interface Flags {
@@ -122,7 +122,7 @@ function requestOf({ sub, claim, issuer, audience, expiresIn }: Flags) {
   return { sub, issuer, audience, claims: Object.fromEntries(claims), expires_in: expiresIn }
 }
 
-/** Adds one `name=value`; values keep the order in which they came. */
+/** Adds one `name=value`; values keep their order. */
 function withClaim(text: string, earlier: Claims = new Map()): Claims {
   const at = text.indexOf('=')
   if (at <= 0) throw new InvalidArgumentError('Write a claim as name=value.')
@@ -134,7 +134,7 @@ function withClaim(text: string, earlier: Claims = new Map()): Claims {
 function read(text: string): Given {
   try {
     const value: unknown = JSON.parse(text)
-    // Too large for a JSON number: an id.
+    // Too large to be exact as a JSON number, so it is kept as text.
     const isLost = typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER
     if (!isLost) return { value, isText: false }
   } catch {

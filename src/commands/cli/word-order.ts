@@ -1,16 +1,16 @@
-// Puts the words of a command line into the order that commander reads: commands first, then the rest. So an
-// option counts wherever it stands. Commander's own way, options of the program, would let every command take
-// each of them, also where it means nothing.
+// Puts the words of a command line into the order that commander expects: commands first, then the rest. So an
+// option may stand anywhere. Commander's own way, options of the program, would make every command accept every
+// option.
 
 import type { Command, Option } from 'commander'
 import { CommandError, EXIT } from './exit.ts'
 
 /**
- * Words with the commands in front, the others in their order. What is no command stays where it is, for
- * commander to refuse.
+ * The commands first, and the other words in their order. Unknown words stay in place, and commander refuses
+ * them.
  *
  * @param program - the tree of commands
- * @throws {@link CommandError} where an option stands in the place of an option's value
+ * @throws {@link CommandError} when an option stands in place of an option's value
  */
 export function commandsFirst(program: Command, words: readonly string[]): readonly string[] {
   const options = optionsOf(program)
@@ -35,7 +35,7 @@ export function commandsFirst(program: Command, words: readonly string[]): reado
   return [...commands, ...rest]
 }
 
-/** By flag. An option of one name takes a value under every command or under none. */
+/** All options by flag. An option takes a value under every command, or under none. */
 function optionsOf(command: Command): Map<string, Option> {
   const own = command.options.flatMap((option) =>
     [option.long, option.short].flatMap((flag) => (flag ? [[flag, option] as const] : [])),

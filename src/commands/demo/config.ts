@@ -1,8 +1,8 @@
-// The demo's config file.
+// The text of the demo's config file.
 
 /**
- * The demo's config file: two self-hosted workflows, of which only people in support may use the first, a
- * hosted one, admins, and their console.
+ * Two self-hosted workflows, the first of which is for people in support only, a hosted one, admins, and their
+ * console.
  *
  * @param issuer - of the embedded sign-in
  * @param server - of the sample ChatKit server
@@ -39,7 +39,7 @@ console:
   issuer: ${issuer}
   client_id: console
   client_secret_env: CONSOLE_CLIENT_SECRET
-# Somebody who tries things out mints more often than somebody who chats.
+# Trying things out takes more mints than chatting.
 limits:
   mints_per_user: { max: 100, seconds: 60 }
 cors:

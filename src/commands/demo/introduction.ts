@@ -1,10 +1,10 @@
-// The text that the demo prints: what runs, and lines to paste.
+// Writes the text that the demo prints: the servers that run, and lines to paste.
 
 import { takenLine } from '../usual-port.ts'
 
 /** Facts of this run that the introduction tells. */
 export interface DemoFacts {
-  /** The port that the service was to have; 0 for any. */
+  /** The port wanted for the service; 0 for any. */
   readonly port: number
   /** Addresses of the four servers. */
   readonly urls: Readonly<Record<'service' | 'signIn' | 'server' | 'chatkit', string>>
@@ -15,8 +15,7 @@ export interface DemoFacts {
 }
 
 /**
- * The text that the demo prints: what runs, the first session, and lines to paste. Every line to paste is whole
- * in itself, and so is the answer, so that scripts find them.
+ * The text. Every line to paste is complete on one line, and so is the answer, so that scripts find them.
  *
  * @param facts - of this run
  */
@@ -28,7 +27,7 @@ export function introduction({ port, urls, tokens, answer }: DemoFacts): string 
   const admin = (method: string, path: string, body?: object) =>
     `curl -sS -X ${method} ${urls.service}/v1/admin${path} -H 'Authorization: Bearer ${tokens.ada}'` +
     (body ? ` -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'` : '')
-  // A client secret of its own for each line, so that every line is whole in itself.
+  // Each line mints a client secret of its own, so that it works alone.
   const chat = (token: string, request: object) =>
     `curl -sSN -X POST ${urls.service}/chatkit/helpdesk -H "Authorization: Bearer $(` +
     `${withBody(token, { workflow: 'helpdesk' })} | sed 's/.*:"//; s/".*//')"` +
@@ -87,7 +86,7 @@ ${withBody(tokens.bob, { workflow: 'general', input: { page: '/prices' } })}
 What the ChatKit API was sent for these two, user, workflow and state variables included:
 curl -sS ${urls.chatkit}/_embedded/requests
 
-ada, who is an admin, takes alice's sessions back, for an hour; then try alice's first line again:
+ada, who is an admin, revokes alice's sessions and blocks her for an hour; then try alice's first line again:
 ${admin('POST', '/users/alice/revoke', { block_seconds: 3600 })}
 
 ada looks at who has which sessions, and at who did what:

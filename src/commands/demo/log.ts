@@ -3,11 +3,11 @@
 import { Writable } from 'node:stream'
 import { z } from 'zod'
 
-/** Takes the service's log and shows it to a person. */
+/** A stream that takes the service's log and shows it to a person. */
 export type DemoLog = Writable & {
-  /** From now on requests are shown, not only warnings. */
+  /** Shows requests from now on, not only warnings. */
   showRequests(): void
-  /** One of the latest requests, by the id that its answer had. */
+  /** One of the latest requests, by the request id of its answer. */
   requestOf(id: string): LogLine | undefined
 }
 
@@ -33,8 +33,8 @@ const logLine = z.looseObject({
 export type LogLine = z.infer<typeof logLine>
 
 /**
- * @param output - where the short lines go
- * @param advice - by the code of a refusal; stands at the end of its line
+ * @param output - gets the short lines
+ * @param advice - by code of a refusal, for the end of its line
  */
 export function createDemoLog(
   output: NodeJS.WritableStream,

@@ -1,4 +1,4 @@
-// Puts the demo's page beside the service at `/demo`.
+// Adds the demo's page to the service, at `/demo`.
 
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -28,10 +28,10 @@ type App = ListenOptions['app']
 const configFile = z.looseObject({ workflows: z.record(z.string(), z.unknown()) })
 
 /**
- * The service, with the demo's page beside it at `/demo`, to which `/` leads a browser.
+ * The service with the demo's page at `/demo`; `/` redirects a browser there.
  *
  * @param app - the service
- * @param parts - what the page may show and do
+ * @param parts - facts and calls that the page may use
  */
 export function withDemoPage(app: App, parts: DemoPageParts): App {
   const { url, issuer, config, adminToken } = parts

@@ -18,14 +18,14 @@ import { introduction } from './introduction.ts'
 import { createDemoLog } from './log.ts'
 import { withDemoPage } from './page.ts'
 
-/** The tokens stand in lines to paste, and whoever pastes them may have had lunch first. */
+/** Life of the tokens in the lines to paste: half a day, since they may be pasted much later. */
 const TOKEN_SECONDS = 12 * 3600
 
 /**
  * Starts everything on free loopback ports, the usual ones where possible, signs everybody in and
  * mints a session for alice.
  *
- * @throws `EnvironmentError` when PORT is none; `Error` when something does not start or alice gets no
+ * @throws `EnvironmentError` when PORT is no port; `Error` when something does not start or alice gets no
  * session
  */
 export async function startDemo(): Promise<RunningCommand> {
@@ -84,7 +84,7 @@ interface ServiceOptions {
   readonly log: Log
 }
 
-/** The real service, from an environment and a config file like anyone's. */
+/** The real service, made from an environment and a config file as in production. */
 async function makeService(url: string, options: ServiceOptions): Promise<Service> {
   const { config, chatkitUrl, consoleSecret, log } = options
   const environment = readEnvironment({
@@ -102,7 +102,7 @@ async function makeService(url: string, options: ServiceOptions): Promise<Servic
   return await createService({ environment, settings, log })
 }
 
-/** The check that all of it works: what a page of the app would do. */
+/** Checks that everything works, by a mint as a page of an app makes it. */
 async function mint(url: string, token: string): Promise<string> {
   const response = await fetch(`${url}/v1/sessions`, {
     method: 'POST',

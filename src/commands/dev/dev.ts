@@ -1,4 +1,4 @@
-// `npm run dev`: one's own config with the embedded sign-in, on this machine alone.
+// `npm run dev`: runs the developer's own config with the embedded sign-in, on this machine only.
 
 import { runUntilSignal } from '../run-until-signal.ts'
 import { readOptions } from './options.ts'

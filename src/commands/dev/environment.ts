@@ -1,4 +1,4 @@
-// Reads environment and config for `npm run dev`, and refuses whatever would let others reach it.
+// Reads environment and config for `npm run dev`, and refuses settings with which others could reach it.
 
 import { randomBytes } from 'node:crypto'
 import { type Variables, withConfigFile, withoutBlanks } from '../../config/env.ts'
@@ -8,22 +8,22 @@ import { readSetup, type Setup, SetupError } from '../../config/setup.ts'
 import { isAtLoopback } from '../../config/urls.ts'
 import { isLoopback } from '../../lib/loopback.ts'
 
-/** Secrets that nobody else needs to know, made for this start where the environment has none. */
+/** Secrets that nothing else needs to know. They are made for this start if the environment lacks them. */
 const MADE_KEYS = ['USER_PSEUDONYM_KEY', 'CONSOLE_COOKIE_KEY'] as const
 
-/** Setup of a start, and what the environment did not have. */
+/** The setup of a start, and the facts about the environment that the introduction needs. */
 export interface DevSetup extends Setup {
-  /** What `PUBLIC_URL` says; the address that the service listens at when undefined. */
+  /** The value of `PUBLIC_URL`; when undefined, the address where the service listens is used. */
   readonly publicUrl: string | undefined
   /** Whether the environment has the secret, in its variable or in a file. */
   readonly has: (name: string) => boolean
-  /** Lines about other config files that may have been meant. */
+  /** Lines about other config files that the developer may have meant. */
   readonly notes: readonly string[]
 }
 
 /**
- * Environment and config file, checked as for `npm start`. Secrets that the sign-in shares with the service are
- * not asked for, nor are API keys that are not set.
+ * Environment and config file, checked as for `npm start`. Secrets that the sign-in shares with the service
+ * need not be set, nor need API keys.
  *
  * @param configFile - instead of `CONFIG_FILE`
  * @param given - the process's own variables when absent
@@ -43,7 +43,7 @@ export function readDevSetup(configFile: string | undefined, given?: Variables):
   const setup = readSetup(
     {
       STORE_URL: 'memory:',
-      // Client secrets name the service's address, which is known once it has a port.
+      // Stands for the service's address, which client secrets name, until the port is known.
       PUBLIC_URL: 'http://localhost',
       ...variables,
       ...Object.fromEntries(missing.map((name) => [name, newSecret()])),
@@ -60,7 +60,7 @@ export function newSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** One line for each variable by which others could reach the service, who could then be anybody. */
+/** One line for each variable with which others could reach the service, where anybody can sign in as anybody. */
 function reachProblems(variables: Variables): string[] {
   const { NODE_ENV: mode, HOST: host, PUBLIC_URL: url } = variables
   const problems: string[] = []

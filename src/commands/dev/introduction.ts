@@ -1,4 +1,5 @@
-// The text that `npm run dev` prints: what it is, what it calls, and how to get and use a token.
+// Writes the text that `npm run dev` prints: its servers, the addresses it calls, and how to get and use a
+// token.
 
 import { isPlaceholder } from '../../config/file/placeholders.ts'
 import type { IssuerSettings, Settings, WorkflowSettings } from '../../config/settings.ts'
@@ -22,15 +23,15 @@ export interface DevFacts {
   readonly accounts: Accounts
   /** A token of alice. */
   readonly token: string
-  /** The end of that token before its time. */
+  /** Says why that token ends early; undefined when it does not. */
   readonly remark: string | undefined
-  /** Why it mints no session; undefined when it does. */
+  /** Why that token mints no session; undefined when it mints one. */
   readonly refusal: string | undefined
-  /** Servers that nobody listens at. */
+  /** Addresses of self-hosted servers that accept no connection. */
   readonly silent: ReadonlySet<string>
 }
 
-/** Every line to paste stands on a line of its own and is whole in itself. */
+/** The text. Every command to paste is complete on a line of its own. */
 export function introduction(facts: DevFacts): string {
   const { setup, settings, urls, token, remark } = facts
   const { environment } = setup
@@ -69,7 +70,7 @@ curl -sS -X POST ${sessions} -H "Authorization: Bearer $(${create})"
 `
 }
 
-/** The command line finds the sign-in by itself on its usual port. */
+/** Empty on the usual port, where the command line finds the sign-in by itself. */
 function signInOption(url: string): string {
   return new URL(url).port === String(USUAL_PORTS.signIn) ? '' : ` --sign-in ${url}`
 }

@@ -1,4 +1,4 @@
-// Options of `npm run dev`.
+// Reads the options of `npm run dev`.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { EXIT } from '../cli/exit.ts'

@@ -1,4 +1,5 @@
-// Gives the people of the sign-in claims that fit the config: alice may use its first workflow, ada is an admin.
+// Gives the people of the sign-in claims that fit the config, so that alice may use its first workflow and ada
+// is an admin.
 
 import type { Settings } from '../../config/settings.ts'
 import {
@@ -24,22 +25,22 @@ const ANY = new RegExp(String.raw`${PATH}(?!\w|\()`, 'g')
 /** Claims that the sign-in makes for every token. */
 const MADE = ['iss', 'sub', 'aud', 'exp', 'iat', 'nbf', 'sid', 'azp', 'client_id', 'auth_time']
 
-/** A value that an expression asks for at a path; `isEntry` for one of a list. */
+/** A value that an expression wants at a path. With `isEntry` it is wanted as an entry of a list. */
 interface Wish {
   readonly path: readonly string[]
   readonly value: unknown
   readonly isEntry?: boolean
 }
 
-/** Rules that shall hold for somebody, and expressions that shall have what they look at. */
+/** The rule that must hold for a person, and expressions whose claims must exist. */
 interface Asked {
   readonly rule: string | undefined
   readonly values: readonly string[]
 }
 
 /**
- * alice, bob and ada with what the config's expressions ask for, as far as it can be read from their text:
- * comparisons with a literal, entries of lists, claims that must be there.
+ * alice, bob and ada with the claims that the config's expressions want, as far as their text shows it:
+ * comparisons with a literal, entries of lists, claims that must exist.
  */
 export function peopleFor({ issuers, workflows, admins }: Settings): Accounts {
   const [first] = workflows
@@ -54,10 +55,10 @@ export function peopleFor({ issuers, workflows, admins }: Settings): Accounts {
 }
 
 /**
- * Why somebody gets no session of the config's choice.
+ * Why a token gets no session for the config's default workflow.
  *
- * @param claims - of their token
- * @returns undefined when they get one
+ * @param claims - of the token
+ * @returns undefined when it gets one
  */
 export function whyNoSession(
   { issuers, workflows }: Settings,
@@ -74,7 +75,7 @@ export function whyNoSession(
   }
 }
 
-/** Claims that an expression looks at without asking first whether they are there. */
+/** Claims that an expression uses without `has()`. */
 export function neededClaims(source: string): string[] {
   return unguarded(source).map(([name = '']) => name)
 }
@@ -84,7 +85,7 @@ function fitted(sub: string, claims: AccountClaims, { rule = '', values }: Asked
   const done = new Set<string>()
   for (const wish of wishesOf(rule, sub)) {
     const place = wish.path.join('\n')
-    // Of two that contradict each other (`||`) the first counts.
+    // Of two contradicting wishes (`||`) the first one counts.
     if (wish.isEntry || !done.has(place)) grant(all, wish)
     done.add(place)
   }
@@ -98,7 +99,7 @@ function fitted(sub: string, claims: AccountClaims, { rule = '', values }: Asked
   return all
 }
 
-/** What must be so for a rule to hold. */
+/** The values with which a rule holds. */
 function wishesOf(rule: string, sub: string): Wish[] {
   const entries = [...rule.matchAll(IN)].map(([, value, path]): Wish => {
     return { path: steps(path), value, isEntry: true }
@@ -118,7 +119,7 @@ function wishesOf(rule: string, sub: string): Wish[] {
   return all.filter(({ path: [name = ''] }) => !MADE.includes(name))
 }
 
-/** A value on the right side of a bound. */
+/** A value that satisfies a comparison with a literal. */
 function beyond(sign: string, literal: unknown): unknown {
   if (typeof literal !== 'number') return literal
   return literal + (sign === '>' ? 1 : sign === '<' ? -1 : 0)
@@ -131,7 +132,7 @@ function unguarded(source: string): (readonly string[])[] {
     .filter(([name = '']) => !MADE.includes(name))
 }
 
-/** Paths that `has()` asks for. */
+/** Paths that the expression tests with `has()`. */
 function guardedIn(source: string): (readonly string[])[] {
   return Array.from(source.matchAll(GUARDED), ([, path]) => steps(path))
 }
@@ -150,7 +151,7 @@ function valueAt(claims: Readonly<Record<string, unknown>>, path: readonly strin
   )
 }
 
-/** Puts a value at a path; what is there already, and not asked for otherwise, stays. */
+/** Sets a value at a path; the other values on the way stay. */
 function grant(claims: Record<string, unknown>, { path, value, isEntry = false }: Wish): void {
   const [name = '', ...rest] = path
   const current = Object.hasOwn(claims, name) ? claims[name] : undefined

@@ -1,4 +1,4 @@
-// Puts keys of this start in the place of the config's, and the embedded servers in the place of real ones.
+// Replaces the config's keys by keys of this start, and real servers by the embedded ones.
 
 import type { Environment } from '../../config/env.ts'
 import { isPlaceholder } from '../../config/file/placeholders.ts'
@@ -14,24 +14,24 @@ import { Secret } from '../../lib/secret.ts'
 import { newSecret } from './environment.ts'
 import { neededClaims } from './people.ts'
 
-/** A variable that no config can name, with the key of the embedded ChatKit API. */
+/** Name under which the key of the embedded ChatKit API is found; no config can name such a variable. */
 const EMBEDDED_KEY = 'embedded ChatKit API'
-/** Pages in development: what Next.js and Vite listen on. */
+/** Origins of pages in development, where Next.js and Vite listen. */
 const PAGES = ['http://localhost:3000', 'http://localhost:5173'] as const
 
-/** Issuers of the config with keys of this start alone. */
+/** The config's issuers, with keys made for this start. */
 export interface DevIssuers {
-  /** For the service: public keys, and names of secrets. */
+  /** For the service, with public keys and names of secrets. */
   readonly settings: readonly IssuerSettings[]
-  /** For the sign-in. */
+  /** For the sign-in, with private keys. */
   readonly made: readonly MadeIssuer[]
-  /** The secrets that both have, by variable. */
+  /** The secrets that both share, by variable. */
   readonly secrets: ReadonlyMap<string, string>
 }
 
 /**
- * Makes a key for each issuer, so that a token of this start is worth nothing anywhere else, and tokens of
- * anywhere else are worth nothing here.
+ * Makes a key for each issuer, so that no other service accepts tokens of this start, and this one accepts no
+ * tokens from elsewhere.
  */
 export async function withOwnKeys(issuers: readonly IssuerSettings[]): Promise<DevIssuers> {
   const secrets = new Map<string, string>()
@@ -60,17 +60,17 @@ function withKeySet(issuer: IssuerSettings, key: PrivateKey): IssuerSettings {
   return { ...issuer, keys: { kind: 'jwks', jwks: { keys: [publicHalf(key)] } } }
 }
 
-/** Whether the embedded ChatKit API takes the place of OpenAI's for this workflow. */
+/** Whether the embedded ChatKit API stands in for OpenAI's for this workflow. */
 export function isEmbedded(
   workflow: WorkflowSettings,
   has: (name: string) => boolean,
 ): workflow is HostedWorkflow {
   if (workflow.kind !== 'hosted') return false
-  // With a placeholder for its id, OpenAI would refuse it whatever the key.
+  // OpenAI would refuse a placeholder as id, with any key.
   return !has(workflow.apiKeyEnv) || isPlaceholder(workflow.id)
 }
 
-/** Addresses and names that take the place of the config's. */
+/** The addresses and keys that replace those of the config. */
 export interface DevPlaces {
   /** The sign-in's own issuer. */
   readonly signIn: string
@@ -80,7 +80,7 @@ export interface DevPlaces {
   readonly has: (name: string) => boolean
 }
 
-/** The config's settings, with what this start has in the place of what it must not use. */
+/** The config's settings, with the replacements of this start. */
 export function devSettings(settings: Settings, places: DevPlaces): Settings {
   const { signIn, chatkitUrl: baseUrl, issuers, has } = places
   const { admins, console: login } = settings
@@ -99,8 +99,8 @@ export function devSettings(settings: Settings, places: DevPlaces): Settings {
 }
 
 /**
- * The sign-in as an issuer, for the console and for apps that sign in there. Its users are mapped as those of
- * the issuer that it stands in for.
+ * The sign-in as an issuer of its own, for the console and for apps that sign in there. Its users are mapped
+ * like those of `like`.
  */
 function signInIssuer(issuer: string, like: IssuerSettings | undefined): IssuerSettings[] {
   if (like === undefined) return []
@@ -126,7 +126,7 @@ function signInIssuer(issuer: string, like: IssuerSettings | undefined): IssuerS
 }
 
 /**
- * The environment, with secrets of this start in the place of its own.
+ * The environment, in which the secrets of this start replace the real ones.
  *
  * @param secrets - by variable
  */

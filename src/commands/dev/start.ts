@@ -1,4 +1,5 @@
-// Starts the service with one's own config, and what stands in for identity provider and OpenAI.
+// Starts the service with the developer's own config, and the servers that stand in for identity provider and
+// OpenAI.
 
 import type { Variables } from '../../config/env.ts'
 import { startChatKitApi } from '../../embedded/chatkit-api/server.ts'
@@ -17,19 +18,22 @@ import type { DevOptions } from './options.ts'
 import { peopleFor, whyNoSession } from './people.ts'
 import { devSettings, isEmbedded, withOwnKeys, withSecrets } from './stand-ins.ts'
 
-/** A run, with the addresses of its servers for tests. */
+/** A running `npm run dev`, with the addresses of its servers for tests. */
 export interface RunningDev extends RunningCommand {
   readonly urls: { readonly service: string; readonly signIn: string }
 }
 
-/** Life of the tokens that the introduction shows, and of those of the sign-in. */
+/** Life, in seconds, of the token in the introduction and of those of the sign-in. */
 const TOKEN_SECONDS = 12 * 3600
 
-/** In the line of each token that is refused: those of the real provider look right, and cannot be verified here. */
+/**
+ * Added to the log line of each refused token: tokens of the real provider look right but cannot be verified
+ * here.
+ */
 const OWN_TOKENS =
   'npm run dev takes only tokens of its own sign-in (npx chatkit-mint token create); npm start takes those of your issuers'
 
-/** Where it reads from and writes to. */
+/** The variables that it reads, and the stream that it writes to. */
 interface World {
   /** The process's own when absent. */
   readonly variables?: Variables
@@ -94,7 +98,7 @@ export async function startDev(
   }
 }
 
-/** Only where a workflow needs it. */
+/** Starts the embedded ChatKit API if a workflow needs it. */
 async function chatkitApiFor({ settings, has }: DevSetup) {
   if (!settings.workflows.some((workflow) => isEmbedded(workflow, has))) return undefined
   return await onUsualPort(USUAL_PORTS.chatkit, (free) => startChatKitApi({ port: free }))

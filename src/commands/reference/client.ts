@@ -1,9 +1,9 @@
-// The page about the browser helper: its functions, options and errors, as client.d.ts declares them.
+// Makes the page about the browser helper: its functions, options and errors, as client.d.ts declares them.
 
 import { readFileSync } from 'node:fs'
 import { table } from './table.ts'
 
-/** Codes that the helper makes itself; all others are the service's. */
+/** Codes that the helper itself makes; all others come from the service. */
 export const HELPER_CODES: Readonly<Record<string, string>> = {
   network_error:
     'The service cannot be reached, did not answer within 30 seconds, or its answer has no CORS headers for this page (`cors.origins`).',
@@ -94,11 +94,11 @@ ${table(['code', 'meaning'], codes)}
 interface Declared {
   readonly source: string
   readonly name: string
-  /** Stands behind the names of members that are not optional. */
+  /** Appended to the names of members that are not optional. */
   readonly required: string
 }
 
-/** The declarations of a type or class that have a comment. */
+/** The members of a type or class that have a comment. */
 function members({ source, name: declared, required }: Declared): string[][] {
   const body =
     new RegExp(`^export ${declared}\\b[^\\n]*\\{\\n([\\s\\S]*?)\\n\\}`, 'm').exec(source)?.[1] ?? ''
@@ -110,7 +110,7 @@ function members({ source, name: declared, required }: Declared): string[][] {
   ])
 }
 
-/** The text of a function's comment, without its tags. */
+/** The comment of a function, without its tags. */
 function functionText(source: string, name: string): string {
   const end = source.indexOf(`export declare function ${name}(`)
   const comment = source.slice(source.lastIndexOf('/**', end) + 3, source.lastIndexOf('*/', end))

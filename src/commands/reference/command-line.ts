@@ -1,11 +1,12 @@
-// The page about the command line: every command with its arguments, options and examples, as commander has them.
+// Makes the page about the command line: every command with its arguments, options and examples, as commander
+// knows them.
 
 import type { Command } from 'commander'
 import { EXIT_MEANINGS } from '../cli/exit.ts'
 import { createProgram } from '../cli/program.ts'
 import { table } from './table.ts'
 
-/** What npm starts in the folder of the service. */
+/** The commands that npm runs in the folder of the service. */
 export const NPM_COMMANDS: Readonly<Record<string, string>> = {
   'npm run demo':
     'Everything on one machine, without a key or network: the service, a sign-in, a ChatKit server and a ChatKit API. It mints one session of a self-hosted workflow and prints lines of `curl` to paste. Runs until Ctrl-C.',
@@ -28,12 +29,12 @@ ${table(
   Object.entries(NPM_COMMANDS).map(([command, text]) => [`\`${command}\``, text]),
 )}`
 
-/** How a command of this page is started. */
+/** The text that says how to start a command of this page. */
 const WHERE =
   'In a clone, in its folder: `npx chatkit-mint …`, for each `chatkit-mint` below. In the image it is on the path: `docker exec CONTAINER chatkit-mint …`. ' +
   'In any other folder npx would ask the npm registry for a package of that name, which is not this one.'
 
-/** Commands that take one option alike, before it is told of once for all of them. */
+/** An option that at least so many commands share is described once for all of them. */
 const MANY = 5
 
 /** @returns the page, as Markdown */
@@ -64,7 +65,7 @@ export async function commandLinePage(): Promise<string> {
   return `${parts.join('\n\n')}\n`
 }
 
-/** Options that many commands take alike, with their texts. */
+/** Options that many commands share, with their texts. */
 function commonOptions(program: Command): ReadonlyMap<string, string> {
   const lines = leavesOf(program).flatMap((command) => optionsOf(command))
   const all = Map.groupBy(lines, (line) => line.join('\n'))
@@ -81,7 +82,7 @@ interface Place {
   readonly common: ReadonlyMap<string, string>
 }
 
-/** A command, and below it those that it groups. */
+/** Describes a command, and below it its subcommands. */
 function describe(command: Command, { path, common }: Place): string[] {
   const name = `${path} ${command.name()}`
   const head = [`${path.includes(' ') ? '###' : '##'} ${name}`, sentence(command.description())]
@@ -122,7 +123,7 @@ function optionsOf(command: Command): readonly Line[] {
     .map((one) => [help.optionTerm(one), help.optionDescription(one)])
 }
 
-/** The text that `--help` has below the options; the exit codes have a table of their own. */
+/** The text below the options in `--help`, without the exit codes, which have a table of their own. */
 function moreHelp(command: Command): string[] {
   const written: string[] = []
   command.configureOutput({ writeOut: (text) => written.push(text), getOutHelpWidth: () => 100 })

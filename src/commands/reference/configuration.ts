@@ -1,4 +1,4 @@
-// The page about the config file: every key of its schema, with type, default, bounds and an example.
+// Makes the page about the config file: every key of its schema, with type, default, bounds and an example.
 
 import { stringify } from 'yaml'
 import type { z } from 'zod'
@@ -8,7 +8,7 @@ type Schema = z.core.JSONSchema.JSONSchema
 
 /** A key of the config file. */
 interface ConfigKey {
-  /** With `[]` for each entry of a list, and `NAME` where the file has a name. */
+  /** With `[]` for each entry of a list, and `NAME` for a name that the file chooses. */
   readonly path: string
   readonly schema: Schema
   readonly required: boolean
@@ -53,7 +53,7 @@ function describeKey({ path, schema, required }: ConfigKey): string {
   ].join('\n\n')
 }
 
-/** Every key below one, in the order of the file; those of a list's entries, and of named ones, too. */
+/** Every key below another one, in the order of the schema, those of list entries and named entries included. */
 function allKeysBelow({ path, schema }: ConfigKey): ConfigKey[] {
   return keysBelow(schema, path).flatMap((key) => [key, ...allKeysBelow(key)])
 }
@@ -106,7 +106,7 @@ function typeOf(schema: Schema): string[] {
 
 function rangeOf({ minimum, maximum }: Schema): string {
   if (minimum === undefined) return ''
-  // What zod says of a whole number without a bound.
+  // zod writes this maximum for a whole number without a bound.
   return maximum === undefined || maximum === Number.MAX_SAFE_INTEGER
     ? `, ${minimum} at least`
     : ` from ${minimum} to ${maximum}`
@@ -117,7 +117,7 @@ function sizeOf({ minItems, maxItems }: Schema): string[] {
   return maxItems === undefined ? least : [...least, `${maxItems} at most`]
 }
 
-/** The default of one key; an empty mapping has none, since each of its keys has its own. */
+/** The default of one key. An empty mapping counts as none, because each key in it has its own default. */
 function defaultOf({ default: value }: Schema): string {
   if (value === undefined) return 'optional'
   const isEmpty = typeof value === 'object' && Object.keys(value ?? {}).length === 0
@@ -132,7 +132,7 @@ function yaml(value: unknown): string {
   }).trim()
 }
 
-/** An open mapping (`{}`) is none: there is nothing to say about it. */
+/** An empty schema (`{}`) counts as none, because it has nothing to describe. */
 function isSchema(value: unknown): value is Schema {
   return typeof value === 'object' && value !== null && Object.keys(value).length > 0
 }

@@ -1,4 +1,4 @@
-// The page about the environment: every variable with its default and its meaning.
+// Makes the page about the environment: every variable with its default and its meaning.
 
 import { z } from 'zod'
 import { CLI_VARIABLES } from '../../config/cli-environment.ts'

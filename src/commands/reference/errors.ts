@@ -1,9 +1,10 @@
-// The page about errors: below each code stands what the table of codes says of it, above what is written by hand.
+// Makes the page about errors. The first line below each code comes from the table of codes; the rest is
+// written by hand.
 
 import { readFileSync } from 'node:fs'
 import { textOfCode } from '../../respond/codes.ts'
 
-/** @returns the page as it is, with the first line of each section made anew */
+/** @returns the current page, with the first line of each section written anew */
 export function errorsPage(): string {
   const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
   return page.replace(

@@ -1,4 +1,4 @@
-// The page about the log: every field that a line can have, and lines as examples.
+// Makes the page about the log: every field that a line can have, and lines as examples.
 
 import { LINE_FIELDS, LOG_FIELDS, UPSTREAM_FIELDS } from '../../lib/log-fields.ts'
 import { table } from './table.ts'
@@ -51,7 +51,7 @@ export const EXAMPLE_LINES = {
   },
 } as const
 
-/** The service takes requests from here on. */
+/** The line that says that the service takes requests. */
 const LISTENING = {
   level: 30,
   time: 1_790_000_000_000,

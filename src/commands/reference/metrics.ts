@@ -1,4 +1,4 @@
-// The page about metrics: what a scrape shows of those that the service and Node register.
+// Makes the page about metrics, from a scrape of those that the service and Node register.
 
 import { DEFINITIONS, LABELS, TELLS } from '../../http/telemetry/definitions.ts'
 import { createMetrics } from '../../http/telemetry/metrics.ts'

@@ -1,4 +1,4 @@
-// The pages of the reference that are made from the code, by the name of their file in src/docs.
+// The pages in src/docs that are made from the code, by the name of their file.
 
 import { clientPage } from './client.ts'
 import { commandLinePage } from './command-line.ts'
@@ -8,7 +8,7 @@ import { errorsPage } from './errors.ts'
 import { logFieldsPage } from './log-fields.ts'
 import { metricsPage } from './metrics.ts'
 
-/** Each gives its page as Markdown. */
+/** Each function gives its page as Markdown. */
 export const REFERENCE_PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   configuration: configurationPage,
   environment: environmentPage,

@@ -1,4 +1,4 @@
-// Writes a table of Markdown.
+// Writes a Markdown table.
 
 /**
  * @param head - titles of the columns
@@ -8,12 +8,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [head, head.map(() => '---'), ...rows].map(rowOf).join('\n')
 }
 
-/** A bar within a cell would end it. */
+/** Escapes bars, which would end a cell. */
 function rowOf(cells: readonly string[]): string {
   return `| ${cells.map((cell) => withUrlsAsCode(cell).replaceAll('|', '\\|')).join(' | ')} |`
 }
 
-/** A bare URL would become a link, and those in texts are examples. */
+/** Marks bare URLs as code, because they would become links, and in these texts they are examples. */
 function withUrlsAsCode(cell: string): string {
   const parts = cell.split('`')
   const marked = parts.map((part, at) =>

@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 beforeEach(() => api.api.clearRequests())
 
-/** A service that is never asked. */
+/** A service that must never be called. */
 const SERVICE = { CHATKIT_MINT_URL: 'http://127.0.0.1:1', CHATKIT_MINT_TOKEN: 'a.b.c' }
 
 const ID = 'cthr_1'
@@ -87,7 +87,7 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
     ['megabytes', create('--chatkit-configuration', '{file_upload: {max_file_size: 513}}'), /512/],
     ['input', create('--workflow', '{id: wf_1}', '--input', '{}'), /--input/],
     ['workflow of a list', [...LIST, '--workflow', 'support'], /--workflow.*API/],
-    ['sessions of the API', ['sessions', 'list'], /API has no call that lists.*books.*--url/s],
+    ['sessions of the API', ['sessions', 'list'], /API has no call that lists.*--url/s],
     ['two targets', [...LIST, '--api-key', 'sk-x', '--url', 'https://a.example'], /--url/],
     ['a plain address', [...LIST, '--url', 'http://a.example'], /--url must be an https/],
     ['another', [...LIST, '--base-url', 'http://a.example'], /--base-url must be an https/],
@@ -116,13 +116,13 @@ describe('refused with 2 and what to do, and nothing is sent', () => {
   })
 })
 
-test('a limit of 0 and of 100 is one', async () => {
+test('a limit of 0 and one of 100 are accepted', async () => {
   for (const limit of ['0', '100']) {
     expect(await quickCli([...LIST, '--limit', limit], env)).toMatchObject({ code: 0 })
   }
 })
 
-describe('what is not set', () => {
+describe('a missing setting', () => {
   test.each([
     ['neither key nor service', LIST, {}, /OPENAI_API_KEY.*CHATKIT_MINT_URL/s],
     ['no service for users', ['users', 'revoke', 'bob'], {}, /CHATKIT_MINT_URL/],
@@ -139,13 +139,13 @@ describe('what is not set', () => {
     expect(err).not.toContain('secret')
   })
 
-  test('what only the server needs may be wrong here', async () => {
+  test('variables that only the server needs are not checked', async () => {
     const variables = { ...env, PORT: 'x', STORE_URL: 'y', PUBLIC_URL: 'z' }
     expect(await quickCli(LIST, variables)).toMatchObject({ code: 0, err: '' })
   })
 })
 
-describe('a key that is none: says so and what to do, and nobody is asked', () => {
+describe('a text that is no API key: the message says what to do, and nothing is sent', () => {
   const verbatim = [
     "beta:chatkit:sessions cancel --api-key 'My API Key' --session-id cksess_123",
     "beta:chatkit:sessions create --api-key 'My API Key' --user x --workflow '{id: id}'",
@@ -181,7 +181,7 @@ describe('a key that is none: says so and what to do, and nobody is asked', () =
   })
 })
 
-test('an empty --api-key is an error, and no reason to take the one of the environment', async () => {
+test('an empty --api-key is an error, and the key of the environment is not used instead', async () => {
   for (const key of ['', ' ']) {
     const { code, out, err } = await quickCli([...LIST, '--api-key', key], env)
     expect({ code, out }).toEqual({ code: 2, out: '' })
@@ -190,8 +190,8 @@ test('an empty --api-key is an error, and no reason to take the one of the envir
   expect(api.api.requests()).toEqual([])
 })
 
-describe('whom it asks', () => {
-  test('the service where both are set, unless an option says otherwise', async () => {
+describe('the target', () => {
+  test('is the service when both are set, unless an option says otherwise', async () => {
     const both = { ...env, ...SERVICE }
     const service = await quickCli(LIST, both)
     expect(service).toMatchObject({ code: 69 })
@@ -202,7 +202,7 @@ describe('whom it asks', () => {
   })
 })
 
-describe('what the API or the network refuse', () => {
+describe('refusals of the API and failures of the network', () => {
   test.each([
     [{ status: 401 }, 77, 'upstream_auth_failed'],
     [{ status: 403 }, 77, 'upstream_auth_failed'],
@@ -220,7 +220,7 @@ describe('what the API or the network refuse', () => {
     expect(ended.err).not.toContain('sk-planted-key')
   })
 
-  test('a session that cannot be used: its id, to end it', async () => {
+  test('an unusable session is named with its id, so that it can be cancelled', async () => {
     const odd = { id: 'cksess_odd', status: 'expired', client_secret: 'ek_x' }
     const body = { ...odd, expires_at: 1, user: 'x' }
     api.api.setFaults({ body: JSON.stringify(body), times: 1 })
@@ -230,7 +230,7 @@ describe('what the API or the network refuse', () => {
     expect(ended.err).not.toContain('ek_x')
   })
 
-  test('nobody there: 69, and where', async () => {
+  test('no server at the address: 69, with the address', async () => {
     const nobody = await quickCli(LIST, { ...env, OPENAI_BASE_URL: 'http://127.0.0.1:1' })
     expect(nobody).toMatchObject({ code: 69, out: '' })
     expect(nobody.err).toContain('code: upstream_unavailable')

@@ -38,7 +38,7 @@ const withoutChance = (text: string) =>
     .replace(/\b(?:cksess|cthi|req|ek)_[0-9a-f]{16,}/g, 'ID')
     .replace(/"(created_at|expires_at)": \d{10}/g, '"$1": TIME')
 
-/** The same command at both; their outcomes, which must be the same. */
+/** Runs the same command at both, and gives the outcome, which must be the same. */
 async function both(...words: readonly string[]) {
   const [theirs, ours] = [await atOpenAi(...words), await atService(HOSTED, ...words)]
   const plain = ({ code, out, err }: typeof ours) => ({
@@ -50,7 +50,7 @@ async function both(...words: readonly string[]) {
   return { theirs, ours }
 }
 
-/** Every option, so that no default of either side shows. */
+/** Every option, so that no default of either side can differ. */
 const CREATE = [
   ...['sessions', 'create', '--json', '--user', 'carol'],
   ...[
@@ -64,7 +64,7 @@ const CREATE = [
 ]
 
 describe('the same command answers the same at OpenAI and at the service', () => {
-  test('sessions create and cancel, but for the secret that the service does not keep', async () => {
+  test('sessions create and cancel, apart from the secret, which the service does not keep', async () => {
     const { theirs, ours } = await both(...CREATE)
     expect(ours.code).toBe(0)
     const made = JSON.parse(ours.out)
@@ -120,7 +120,7 @@ describe('refusals of the service alone', () => {
   const create = (key: string, user: string, id: string) =>
     atService(key, 'sessions', 'create', '--user', user, '--workflow', `{id: ${id}}`)
 
-  test('a key that is none: 77, and it is not shown', async () => {
+  test('an unknown key: 77, and the key is not shown', async () => {
     const refused = await atService('sk-mint-guessed-0123456789', 'threads', 'list')
     expect(refused).toMatchObject({ code: 77, out: '' })
     expect(refused.err).toMatch(/code: upstream_auth_failed\nreason: status 401 .*invalid_api_key/)

@@ -7,7 +7,7 @@ import { ISSUER, startService, tokenFor } from '../../support/running-service.ts
 import { forAllTests } from '../../support/started.ts'
 import { quickCli, terminal } from './run-cli.ts'
 
-// In an incident: who is it, what do they have, stop them.
+// The commands of an incident: find the user, see their sessions, revoke them.
 
 const running = forAllTests(() => startService({ config: ADMIN_CONFIG }))
 let env: Record<string, string>

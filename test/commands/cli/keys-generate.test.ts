@@ -82,7 +82,7 @@ describe('random secrets', () => {
     expect(readPseudonymKey(out.trim())).toHaveLength(32)
   })
 
-  test('a service takes it as USER_PSEUDONYM_KEY_FILE', async () => {
+  test('a service accepts it as USER_PSEUDONYM_KEY_FILE', async () => {
     const file = join(folder, 'pseudonym')
     expect((await generate('--use', 'pseudonym', '--output', file)).err).toContain(
       'USER_PSEUDONYM_KEY_FILE',
@@ -100,7 +100,7 @@ describe('API keys', () => {
   const accepts = (entry: string) => settingsOf(`${MINIMAL}\napi_keys:\n${entry}\n`).apiKeys
   const digestOf = (key: string) => createHash('sha256').update(key).digest('hex')
 
-  test('the key, and an entry for the config that the check takes', async () => {
+  test('print the key and an entry for the config that check-config accepts', async () => {
     const { code, out, err } = await generate('--use', 'api')
     const [key = '', entry = '', ...more] = out.split('\n')
     expect({ code, more }).toEqual({ code: 0, more: [''] })

@@ -84,7 +84,7 @@ describe('--all', () => {
     expect((await read(`${LIST} --all`, service)).data).toHaveLength(THREADS)
   })
 
-  test('as a table says nothing of more', async () => {
+  test('as a table does not mention more entries', async () => {
     const { code, out, err } = await quickCli([...LIST.split(' '), '--all'], hosted)
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out.split('\n').filter((line) => line.includes('cthr_'))).toHaveLength(THREADS)
@@ -95,7 +95,7 @@ describe('--all', () => {
     expect(api.api.requests()).toHaveLength(1)
   })
 
-  test('is an error when the list does not go on: a broken server must not keep it for ever', async () => {
+  test('is an error when the list does not advance, so that a broken server cannot keep it running', async () => {
     const ends = { first_id: 'cthr_1', last_id: 'cthr_1', has_more: true }
     api.api.setFaults({ body: { object: 'list', data: [], ...ends }, times: 10 })
     const { code, out, err } = await quickCli([...LIST.split(' '), '--all'], hosted)
@@ -119,13 +119,13 @@ describe('--max-items', () => {
     expect(api.api.requests()).toHaveLength(calls)
   })
 
-  test('more than there are: all of them', async () => {
+  test('larger than the list gives the whole list', async () => {
     const page = await read(`${LIST} --max-items 500 --limit 100`, hosted)
     expect(page.data).toHaveLength(THREADS)
     expect(page.has_more).toBe(false)
   })
 
-  test('as a table says how to go on', async () => {
+  test('as a table says how to get the next page', async () => {
     const line = `${LIST} --max-items 150`
     const { err } = await quickCli(line.split(' '), hosted)
     expect(err).toBe(`there are more: --after ${oldestFirst.toReversed()[149]}\n`)
@@ -219,7 +219,7 @@ describe('audit', () => {
     )
   })
 
-  test('needs a service: 78 and says so; what it does not know is 2', async () => {
+  test('needs a service (78, with a message); an unknown option is 2', async () => {
     const none = await quickCli(['audit'], hosted)
     expect(none).toMatchObject({ code: 78, err: expect.stringContaining('CHATKIT_MINT_URL') })
     for (const words of [

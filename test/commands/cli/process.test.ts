@@ -50,7 +50,7 @@ describe('output that nobody reads to its end', () => {
   })
 })
 
-test('Ctrl-C ends a call that hangs: 130, and says so', async () => {
+test('Ctrl-C ends a hanging call with 130 and a message', async () => {
   api.api.setFaults({ hang: true, times: 1 })
   api.api.clearRequests()
   const spawned = spawnNode([BIN, 'threads', 'list'], env)
@@ -61,7 +61,7 @@ test('Ctrl-C ends a call that hangs: 130, and says so', async () => {
   api.api.setFaults({})
 })
 
-test('help names every command, what is read from the environment, and every exit code', async () => {
+test('help names every command, every variable that is read, and every exit code', async () => {
   const { code, out, err } = await cli(['--help'])
   expect({ code, err }).toEqual({ code: 0, err: '' })
   for (const text of [
@@ -105,7 +105,7 @@ describe.runIf(hasNpx())('npx chatkit-mint, where there is an npx', () => {
         cwd,
         encoding: 'utf8',
         env: {
-          // Not the PATH of the test run, in which node_modules/.bin stands already.
+          // Not the PATH of the test run, which contains node_modules/.bin.
           PATH: (process.env['PATH'] ?? '').replaceAll(/[^:]*node_modules\/\.bin:/g, ''),
           npm_config_cache: folder,
           npm_config_registry: 'http://127.0.0.1:1',

@@ -12,7 +12,7 @@ const KEY = 'sk-My-API-Key'
 const api = forAllTests(() => startChatKitApi({ port: 0 }))
 beforeEach(() => api.api.clearRequests())
 
-/** A line of the reference, `openai` apart; `--api-key` as there. */
+/** A line of the reference without the word `openai`, with `--api-key` as in the reference. */
 async function openai(...words: string[]): Promise<unknown> {
   const env = { OPENAI_BASE_URL: api.url }
   const line = [...words.slice(0, 2), '--api-key', KEY, ...words.slice(2), '--json']
@@ -109,7 +109,7 @@ describe('sessions', () => {
     }
   })
 
-  test('cancel: the session as it is now, its echoed secret included', async () => {
+  test('cancel: the session after the cancel, with the echoed secret', async () => {
     const { id } = (await create('--workflow', '{id: id}')) as { id: string }
     const ended = await openai('beta:chatkit:sessions', 'cancel', '--session-id', id)
     expect(ended).toEqual(api.api.sessions().find((one) => one.id === id))
@@ -209,7 +209,7 @@ describe('threads', () => {
 describe('for people', () => {
   const env = { OPENAI_API_KEY: KEY, FORCE_COLOR: '3' }
 
-  test('a table: titles cannot write over the terminal; what follows is said', async () => {
+  test('a table: titles cannot change the terminal, and the next page is named', async () => {
     const title = 'red\u001b[2J\u009b31m\u202egnp.exe'
     const { id } = api.api.seedThread({ user: 'table', title, created_at: 1_700_000_000 })
     api.api.seedThread({ user: 'table', created_at: 1 })
@@ -239,7 +239,7 @@ describe('for people', () => {
     ])
   })
 
-  test('items: a line of each kind says what it holds', async () => {
+  test('items: a line for each kind, with its text', async () => {
     const { id } = api.api.seedThread(fullThread('x'))
     const words = ['threads', 'list-items', '--thread-id', id, '--base-url', api.url]
     const { out } = await quickCli(words, env)

@@ -41,7 +41,7 @@ export async function cli(words: readonly string[], running: Running = {}): Prom
   return { code, out, err }
 }
 
-/** The same in this process, which is quicker; without a terminal. */
+/** Runs it in this process, which is faster, and without a terminal. */
 export async function quickCli(
   words: readonly string[],
   variables: Readonly<Record<string, string>> = {},
@@ -53,7 +53,7 @@ export async function quickCli(
   return { code, ...said }
 }
 
-/** Streams that say they are a terminal, and what was written to them. */
+/** Streams that claim to be a terminal, and the text written to them. */
 export function terminal(variables: Readonly<Record<string, string>>) {
   return streams(variables, true)
 }

@@ -2,14 +2,14 @@ import { Readable, Writable } from 'node:stream'
 import { runCli } from '../../../src/commands/cli/program.ts'
 import type { Variables } from '../../../src/config/env.ts'
 
-/** What a command line did. */
+/** The outcome of a command line. */
 export interface Ran {
   readonly code: number
   readonly out: string
   readonly err: string
 }
 
-/** The world of a command line in this process: nothing of the real environment is in it. */
+/** Streams and environment of a command line in this process, with nothing of the real environment. */
 export interface World {
   readonly variables?: Variables
   /** Standard input. */

@@ -27,7 +27,7 @@ beforeAll(async () => {
   env = { CHATKIT_MINT_URL: running.url, CHATKIT_MINT_TOKEN: token }
 })
 
-/** In this process, which is quicker; what a process of its own adds has its tests elsewhere. */
+/** Runs in this process, which is faster; other tests cover the process. */
 function cli(words: string[], given: { env: Record<string, string>; input?: string }) {
   return quickCli(words, given.env, given.input)
 }
@@ -49,7 +49,7 @@ describe('sessions', () => {
     expect((await sessionsOf(running, 'ada')).length).toBe(1)
   })
 
-  test('create: what the service decides cannot be chosen', async () => {
+  test('create: options that the service decides are refused', async () => {
     for (const flags of [
       ['--user', 'mallory'],
       ['--expires-after', '{anchor: created_at, seconds: 600}'],
@@ -161,7 +161,7 @@ describe('users', () => {
     })
   })
 
-  test('erase on a terminal: asks for the user, and takes nothing else', async () => {
+  test('erase on a terminal: asks for the user, and accepts nothing else', async () => {
     running.upstream.seedThread({ user: 'asked' })
     const wrong = terminal(env)
     wrong.stdin.write('yes\n')
@@ -210,7 +210,7 @@ describe('the token', () => {
     expect(ended.err).not.toContain(wrong)
   })
 
-  test('none, no file, an empty one, one that no header can hold', async () => {
+  test('is refused when it is missing, in no file, empty, or not fit for a header', async () => {
     const none = await cli(['sessions', 'list'], { env: url() })
     expect(none).toMatchObject({ code: 78, out: '' })
     expect(none.err).toContain('CHATKIT_MINT_TOKEN')

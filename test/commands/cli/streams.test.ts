@@ -8,7 +8,7 @@ import { runCli } from '../../../src/commands/cli/program.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
 import { quickCli, terminal } from './run-cli.ts'
 
-// Answers of a service that a test makes up line by line, down to where the connection breaks.
+// Answers of a service that a test writes line by line, with the point at which the connection breaks.
 
 const THREAD = '{"type":"thread","thread":{"id":"cthr_1","n":1.0}}'
 const COMPLETE = '{"type":"summary","complete":true,"threads":1,"items":0}'
@@ -49,7 +49,7 @@ function lines(texts: readonly string[], broken = false): (response: ServerRespo
 const exportBob = (...words: string[]) => quickCli(['users', 'export', 'bob', ...words], env)
 
 describe('export', () => {
-  test('every line as it came, to the byte', async () => {
+  test('every line is unchanged, to the byte', async () => {
     answer = lines([THREAD, COMPLETE])
     expect(await exportBob()).toEqual({ code: 0, out: `${THREAD}\n${COMPLETE}\n`, err: '' })
     expect(seen).toEqual(['GET /v1/admin/users/bob/export'])
@@ -116,7 +116,7 @@ describe('export', () => {
     expect(await exportBob('--output', file)).toMatchObject({ code: 74, out: '' })
   })
 
-  test('interrupted: 130, and the connection is let go', async () => {
+  test('interrupted: 130, and the connection is closed', async () => {
     const { io, said, controller } = terminal(env)
     const gone = Promise.withResolvers<void>()
     answer = (response) => {
@@ -151,7 +151,7 @@ describe('erase', () => {
   const erase = (...words: string[]) => quickCli(['users', 'erase', 'bob', '--yes', ...words], env)
   const progress = '{"type":"progress","threads_deleted":1,"threads_failed":0}'
 
-  test('the summary for people; as it came with --json', async () => {
+  test('the summary for people; unchanged with --json', async () => {
     answer = lines([progress, COMPLETE])
     const readable = await erase()
     expect(readable).toMatchObject({ code: 0, err: '' })
@@ -160,7 +160,7 @@ describe('erase', () => {
     expect(seen).toEqual(Array(2).fill('POST /v1/admin/users/bob/erase'))
   })
 
-  test('not complete, or not known to be: 1, and that it can be repeated', async () => {
+  test('incomplete, or without a summary: 1, and the advice to repeat it', async () => {
     answer = lines([progress, PARTIAL])
     const partial = await erase()
     expect(partial.code).toBe(1)
@@ -193,7 +193,7 @@ describe('a cancel that OpenAI has not confirmed', () => {
     response.end(JSON.stringify(body))
   }
 
-  test('is said, beside the answer, and no failure: the service goes on', async () => {
+  test('is reported beside the answer and is no failure: the service goes on', async () => {
     const times = { created_at: 1, expires_at: 2 }
     const session = { id: 's_1', user: 'bob', workflow: 'w', status: 'cancelling', ...times }
     answer = json(202, session)
@@ -208,7 +208,7 @@ describe('a cancel that OpenAI has not confirmed', () => {
   })
 })
 
-describe('who is not this service', () => {
+describe('an answer of another server', () => {
   test.each([
     ['HTML', 200, '<html>', 1, /not this service/],
     ['a gateway', 502, '<html>', 69, /status 502/],
@@ -226,7 +226,7 @@ describe('who is not this service', () => {
     expect(err).not.toContain('a.b.c')
   })
 
-  test('a problem that would write to the terminal is made harmless', async () => {
+  test('control characters in a problem are escaped', async () => {
     const problem = { code: 'not_found', detail: '\u001b[2Jgone', request_id: 'req_\u001b[1m' }
     answer = (response) => {
       response.writeHead(404, { 'content-type': 'application/problem+json' })

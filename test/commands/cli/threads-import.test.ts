@@ -78,13 +78,13 @@ test.each([
   expect(existsSync(path)).toBe(false)
 })
 
-test('bytes that are not UTF-8 are no user', async () => {
+test('a user with bytes that are not UTF-8 is refused', async () => {
   const { code, err } = await importing(Buffer.concat([Buffer.from('t1,a'), Buffer.of(0xff)]))
   expect(code).toBe(2)
   expect(err).toContain('line 1')
 })
 
-test('a long file is imported whole', async () => {
+test('a long file is imported to its end', async () => {
   const answer = await importing(Array.from({ length: 1234 }, (_, at) => `x${at},alice`).join('\n'))
   expect(answer).toMatchObject({ code: 0, out: '1234 imported, 0 had an owner already\n' })
   expect((await owned())?.map(([, id]) => id)).toEqual(

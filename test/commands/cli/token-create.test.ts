@@ -72,7 +72,7 @@ test('--audience, --expires-in and --issuer change what the config would have', 
   expect(exp - iat).toBe(90)
 })
 
-describe('what cannot be meant ends with 2 before anything is sent', () => {
+describe('an impossible value ends with 2 before anything is sent', () => {
   test.each([
     ['no sub', []],
     ['an empty sub', ['--sub', '']],
@@ -116,7 +116,7 @@ describe('where no sign-in answers', () => {
     expect(err).toContain('--sign-in')
   })
 
-  test('says of another server that it is none', async () => {
+  test('says when another server answers', async () => {
     const { port } = other.address() as AddressInfo
     const words = ['token', 'create', '--sub', 'a', '--sign-in', `http://127.0.0.1:${port}`]
     const { code, out, err } = await runInProcess(words)

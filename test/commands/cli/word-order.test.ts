@@ -30,7 +30,7 @@ describe('an option counts', () => {
     expect(key).toBe(line.includes('--api-key') ? '…tion' : '…ment')
   })
 
-  test('--url and --base-url before the command choose whom to ask', async () => {
+  test('--url and --base-url before the command choose the target', async () => {
     const service = await quickCli(['--url', 'http://127.0.0.1:1', 'threads', 'list'], {
       ...env,
       CHATKIT_MINT_TOKEN: 'a.b.c',
@@ -87,7 +87,7 @@ describe('a value that begins with -- is a missing argument', () => {
     expect(err).not.toContain('slip')
   })
 
-  test('joined with =, it is a value: such a user can be looked for', async () => {
+  test('joined with =, it is a value, so such a user can be found', async () => {
     const { id } = api.api.seedThread({ user: '--json' })
     const { code, out } = await quickCli(['threads', 'list', '--user=--json', '--json'], env)
     expect(code).toBe(0)

@@ -83,7 +83,7 @@ describe('what it prints', () => {
     expect(demo.stdout()).toMatch(/^[\n\x20-\x7e]+$/)
   })
 
-  test('one sentence for each of the four that run, and how to end it', () => {
+  test('one sentence for each of the four servers, and how to end the demo', () => {
     const sentences = demo.stdout().match(/^ {2}http:\/\/\S+ {2}the .+\.$/gm)
     expect(sentences).toHaveLength(4)
     expect(demo.stdout()).toContain('Ctrl-C')
@@ -117,7 +117,7 @@ describe('what it prints', () => {
 
   test('listens and connects on loopback only, and says nothing else on standard error', () => {
     const lines = demo.stderr().trimEnd().split('\n')
-    // Each of the four, and a look for a free port before the service.
+    // One for each of the four servers, and one for the search for a free port.
     expect(lines.filter((line) => line === 'listens on 127.0.0.1')).toHaveLength(5)
     expect(lines.filter((line) => line.startsWith('connects to ')).length).toBeGreaterThan(3)
     const loopback = /^(?:listens on 127\.0\.0\.1|connects to (?:127\.0\.0\.1|localhost|::1))$/
@@ -161,7 +161,7 @@ describe.runIf(curl)('the lines, pasted into a shell (needs curl)', () => {
     expect(new Set(secrets).size).toBe(secrets.length)
   })
 
-  test('the admin sees sessions and trail, takes alice’s sessions back and lifts the block', () => {
+  test('the admin sees sessions and audit, revokes alice’s sessions and lifts the block', () => {
     const [revoked = ''] = answersTo('/v1/admin/users/alice/revoke')
     const { user, cancelled, blocked_until: until } = JSON.parse(revoked)
     expect(user).toBe('alice')
@@ -254,7 +254,7 @@ describe('how it ends', () => {
     expect(demos.map((one) => one.stderr())).toEqual(['', ''])
   })
 
-  test('a PORT that is none: with 78', async () => {
+  test('an invalid PORT: with 78', async () => {
     const demo = spawnDemo({ env: { PORT: 'http' } })
     expect(await demo.exited).toMatchObject({ code: 78 })
     expect(demo.stderr()).toMatch(/^demo: PORT: must be a port, 0 to 65535\n$/)
@@ -274,7 +274,7 @@ describe('when the usual ports are taken', () => {
     for (const server of servers.splice(0)) server.close()
   })
 
-  /** Whoever has it, it is taken afterwards. */
+  /** The port is taken afterwards, by this test or by another process. */
   async function take(port: number, host: string): Promise<void> {
     const server = createServer((socket) => socket.destroy())
     await new Promise<void>((resolve) => {

@@ -49,13 +49,13 @@ test('/ leads a browser to /demo', async () => {
   expect([answer.status, answer.headers.get('location')]).toEqual([302, `${URL_OF_SERVICE}/demo`])
 })
 
-test('/demo is the page’s, with the workflows as they stand in the config', async () => {
+test('/demo is the page, with the workflows as the config has them', async () => {
   expect(await (await get('/demo')).text()).toContain('<title>chatkit-mint demo</title>')
   const { workflows } = (await (await get('/demo/settings.json')).json()) as { workflows: object }
   expect(workflows).toEqual({ support: { id: 'wf_1', when: 'claims.ok' } })
 })
 
-test('the trace of a mint: its line in the log, and what the ChatKit API got of it', async () => {
+test('the trace of a mint has its line of the log and its request to the ChatKit API', async () => {
   const trace = async (id: string) => (await get(`/demo/mints/${id}`)).json()
   expect(await trace('req_1')).toMatchObject({ workflow: 'support', sent: { body: 'of this one' } })
   expect(await trace('req_2')).toEqual({ workflow: 'support', reason: 'blocked' })

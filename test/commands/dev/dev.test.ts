@@ -66,7 +66,7 @@ describe('it is for this machine alone', () => {
     await expect(startDevScene(HOSTED, { [name]: value })).rejects.toThrow(name)
   })
 
-  test.each(['127.0.0.1', 'localhost', '::1', '127.1.2.3'])('HOST=%s may stand', (host) => {
+  test.each(['127.0.0.1', 'localhost', '::1', '127.1.2.3'])('HOST=%s is allowed', (host) => {
     expect(problemsOf(HOSTED, { HOST: host })).toBe('')
   })
 
@@ -90,11 +90,11 @@ describe('the config is checked as for npm start', () => {
     expect(() => readDevSetup('/nowhere/config.yaml', {})).toThrow(/cannot be read \(ENOENT\)/)
   })
 
-  test('a key that is set must be one', () => {
+  test('an API key that is set is checked', () => {
     expect(problemsOf(HOSTED, { OPENAI_API_KEY: 'your-api-key' })).toContain('OPENAI_API_KEY')
   })
 
-  test('secrets that the sign-in has too, and keys that are not set, are not asked for', () => {
+  test('secrets that the sign-in shares need not be set, nor need API keys', () => {
     const config = WITH_CONSOLE.replace('[RS256]', '[HS256], secret_env: JWT_SECRET').replace(
       'user: claims.sub',
       'user: pseudonym(issuer, claims.sub)',
@@ -141,7 +141,7 @@ describe('hosted workflows', () => {
     expect(real.api.requests()).toEqual([])
   })
 
-  test('claims of the token choose the workflow as ever', async () => {
+  test('claims of the token choose the workflow as in production', async () => {
     await during(startDevScene(HOSTED), async (dev) => {
       const ask = (workflow: string, claims: Record<string, unknown>) =>
         dev.token({ sub: 'dana', claims }).then(({ token }) =>
@@ -190,7 +190,7 @@ describe('self-hosted workflows', () => {
     expect(seen).toEqual(['alice'])
   })
 
-  test('of a server on this machine that nobody started, the start says what to do', async () => {
+  test('for a server on this machine that does not run, the start says what to do', async () => {
     const config = `${ISSUERS}\nworkflows: { helpdesk: { server: 'http://127.0.0.1:9/chatkit' } }\n`
     await during(startDevScene(config), async (dev) => {
       expect(dev.introduction).toMatch(/nobody listens there yet: start your ChatKit server/)
@@ -252,7 +252,7 @@ describe('admins', () => {
   })
 })
 
-test('the shipped file runs as it is, and the start says what it has placeholders for', async () => {
+test('the shipped file runs unchanged, and the start names its placeholders', async () => {
   const options = { config: SHIPPED }
   await during(startDevScene('', {}, options), async (dev) => {
     const { send_as } = await dev.token({ sub: 'alice' })
@@ -315,7 +315,7 @@ describe('as a process', () => {
   })
 })
 
-describe('options that cannot be meant end with 64 and a sentence', () => {
+describe('invalid options end with 64 and a sentence', () => {
   test.each([
     ['an unknown one', ['--confg', 'x'], '--config'],
     ['an account without claims', ['--account', 'eve'], 'name={'],

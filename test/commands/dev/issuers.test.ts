@@ -23,7 +23,7 @@ interface Kind {
 
 const INLINE = `jwks: { keys: [${JSON.stringify(realKey.publicJwk)}] }`
 
-/** Each kind of issuer, with what its tokens must look like. */
+/** Each kind of issuer, with the expected shape of its tokens. */
 const KINDS: readonly Kind[] = [
   ['RS256, keys by discovery', 'audience: [chat-api, other], algorithms: [RS256, ES256]'],
   ['ES256, keys at jwks_uri', 'audience: [a], algorithms: [ES256], jwks_uri: https://k.test/j'],
@@ -148,7 +148,7 @@ describe('a token of each kind of issuer mints', () => {
   })
 })
 
-describe('the service judges them as ever', () => {
+describe('the service judges these tokens as in production', () => {
   test.each([
     ['another audience', { audience: ['other-api'] }, 401],
     ['an end that has passed', { claims: { exp: 1 } }, 401],
@@ -169,7 +169,7 @@ describe('the service judges them as ever', () => {
   })
 })
 
-describe('keys of this start and keys of the config never meet', () => {
+describe('keys of this start and keys of the config are never mixed', () => {
   const SAME = () => `
 issuers:
   - { issuer: '${published.issuer}', audience: [a], algorithms: [ES256] }

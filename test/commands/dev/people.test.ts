@@ -31,7 +31,7 @@ ${rules}
 const oneWorkflow = (when: string) => withRules(`workflows: { w: { id: wf_1, when: '${when}' } }`)
 
 describe.each(readdirSync(EXAMPLES))('%s', (name) => {
-  test('alice gets a session, and ada is an admin where there are any', async () => {
+  test('alice gets a session, and ada is an admin if the config has admins', async () => {
     const { settings, claimsOf } = await read(join(EXAMPLES, name))
     expect(whyNoSession(settings, claimsOf('alice'))).toBeUndefined()
     const { admins } = settings
@@ -71,7 +71,7 @@ test.each(['claims.secret.matches("^[a-z]{3}[0-9]{9}$")', 'false', 'size(claims.
   },
 )
 
-test('claims that the user is made of are there for everybody, each their own', async () => {
+test('everybody has own values of the claims that make up the user', async () => {
   const { claimsOf } = await withRules(
     `user: 'issuer + "|" + claims.oid'\nworkflows: { w: { id: wf_1 } }`,
   )
@@ -79,7 +79,7 @@ test('claims that the user is made of are there for everybody, each their own', 
   expect(oids).toEqual(['alice-oid', 'bob-oid', 'ada-oid', 'carol-oid'])
 })
 
-test('what alice has already stays, where no rule asks for something else', async () => {
+test('claims that alice already has stay, unless a rule wants another value', async () => {
   const { accounts } = await withRules(
     `workflows: { w: { id: wf_1, state_variables: { plan: claims.plan, team: claims.team } } }`,
   )

@@ -9,7 +9,7 @@ import { scratchFolder } from '../../support/scratch-folder.ts'
 
 /** A run of `npm run dev` in this process. */
 export interface DevScene extends RunningDev {
-  /** What it printed, but for the introduction. */
+  /** Its output after the introduction. */
   said(): string
   token(request: TokenRequest): Promise<MadeToken>
   /** `POST /v1/sessions` with header lines such as `Authorization: Bearer …`. */

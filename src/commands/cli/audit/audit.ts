@@ -1,4 +1,4 @@
-// `audit list` and `audit verify`: who did what through this service, and whether the record is unbroken.
+// `audit list` shows who did what through this service; `audit verify` checks that the record is unbroken.
 
 import { Command, Option } from 'commander'
 import { z } from 'zod'
@@ -13,7 +13,7 @@ import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts
 import { follow } from './follow.ts'
 import { verifyAudit } from './verify.ts'
 
-/** `audit list`, which `audit` alone is too, and `audit verify`. */
+/** `audit list` and `audit verify`; `audit` alone is `audit list`. */
 export function auditCommand(io: Io): Command {
   return new Command('audit')
     .description('The audit of this service (needs --url and an admin token)')

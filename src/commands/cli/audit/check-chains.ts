@@ -1,4 +1,4 @@
-// Checks exported audit entries: whether one was changed, left out, put in between, or put elsewhere. No I/O.
+// Checks exported audit entries for changed, missing, inserted and reordered ones. It does no I/O.
 
 import { z } from 'zod'
 import { type ChainedEntry, entryHash } from '../../../registry/audit-entry.ts'
@@ -24,23 +24,23 @@ const wireEntry = z.object({
 })
 type WireEntry = z.infer<typeof wireEntry>
 
-/** An entry of a version that did not chain them. */
+/** An entry of an older version, which did not chain entries. */
 const unchained = z.object({ instance: z.null(), seq: z.null(), prev: z.null(), hash: z.null() })
 
-/** What is left to recognise an entry by that is not as it should be. */
+/** The fields by which a damaged entry can still be recognised. */
 const damaged = z.object({
   id: text.catch(null),
   instance: text.catch(null),
   seq: z.number().nullable().catch(null),
 })
 
-/** Something that is wrong. */
+/** A fault in the record. */
 export interface ChainFault {
   readonly kind: 'changed' | 'missing' | 'inserted' | 'reordered'
   /** Null for an entry that is missing, or whose id cannot be read. */
   readonly id: string | null
   readonly instance: string | null
-  /** The first one, where `upto` names the last. */
+  /** The first missing one, when `upto` names the last. */
   readonly seq: number | null
   readonly upto?: number
 }
@@ -60,7 +60,7 @@ export interface ChainSummary {
 interface Seen {
   readonly entry: WireEntry
   readonly hash: string
-  /** Where it stands in the file, from the oldest on. */
+  /** Its position in the file, counted from the oldest entry. */
   readonly place: number
 }
 
@@ -91,7 +91,7 @@ export function checkChains(newestFirst: readonly unknown[]) {
   return { instances: [...chains.values()].map(summaryOf), unchained: without.length, faults }
 }
 
-/** @param known - faults of entries that could not be read: they are not missing */
+/** @param known - faults of unreadable entries, which must not be reported as missing too */
 function faultsOf(chain: readonly Seen[], known: readonly ChainFault[]): readonly ChainFault[] {
   const [inOrder, inserted] = withoutDuplicates(chain)
   const faults = inserted.map((one) => faultAt('inserted', one))
@@ -113,7 +113,10 @@ function faultsOf(chain: readonly Seen[], known: readonly ChainFault[]): readonl
   return [...faults, ...moved.flatMap((at) => (seqs[at] ? faultAt('reordered', seqs[at]) : []))]
 }
 
-/** By seq. Of several with one seq, the entry stays that the next one holds the hash of. */
+/**
+ * The entries by seq, and the inserted ones. Of several with one seq, the entry whose hash the next one holds
+ * is kept.
+ */
 function withoutDuplicates(chain: readonly Seen[]): readonly [readonly Seen[], readonly Seen[]] {
   const held = new Map(chain.map(({ entry }) => [entry.seq - 1, entry.prev]))
   const bySeq = new Map<number, Seen>()
@@ -129,7 +132,7 @@ function withoutDuplicates(chain: readonly Seen[]): readonly [readonly Seen[], r
   return [[...bySeq.values()].toSorted((a, b) => a.entry.seq - b.entry.seq), inserted]
 }
 
-/** Whether an entry agrees with itself. */
+/** Whether an entry is consistent with its own hash and fields. */
 function isWhole({ entry, hash }: Seen): boolean {
   const { actor, user, reason, salt, erased, by_user: byUser, seq, prev } = entry
   if (hash !== entry.hash || (seq === 1) !== (prev === null)) return false
@@ -141,8 +144,8 @@ function isWhole({ entry, hash }: Seen): boolean {
 }
 
 /**
- * Whether the next entry holds another hash than this entry has, and is not itself the one that was changed:
- * that is so where the entry after it disagrees with it too.
+ * Whether the next entry holds another hash than this entry has. If the entry after the next disagrees with the
+ * next one too, the next one is the changed one, and this one is not blamed.
  */
 function breaksLink(one: Seen, next: Seen | undefined, afterNext: Seen | undefined): boolean {
   if (next === undefined || next.entry.seq !== one.entry.seq + 1) return false

@@ -1,4 +1,4 @@
-// `audit list --follow`: asks for the newest entries again and again, and prints those that are new.
+// `audit list --follow`: polls the newest entries, and prints those that are new.
 
 import { setTimeout } from 'node:timers/promises'
 import { printable } from '../../../lib/printable.ts'
@@ -6,12 +6,12 @@ import type { Io } from '../io.ts'
 import { print, printLine, time } from '../output.ts'
 import type { PageSeen } from '../pages.ts'
 
-/** Each question is a read of an admin, and leaves an entry in the audit. Milliseconds. */
+/** Milliseconds between two polls. Each poll is an admin's read, which adds an entry to the audit. */
 const EVERY_MS = 2000
 const MOST_AT_A_TIME = 100
-/** Most pages of one question. */
+/** Most pages of one poll. */
 const MOST_PAGES = 20
-/** A question goes back so far behind the newest entry: instances do not write in the order of time. Seconds. */
+/** Seconds that a poll reaches back behind the newest entry, because instances do not write in order of time. */
 const LATE_SECONDS = 60
 
 interface Entry {
@@ -32,8 +32,8 @@ type ReadPage = (
 ) => Promise<PageSeen<Entry>>
 
 /**
- * Prints the newest entries, oldest first, and then each new one. Its own questions are left out. Ends
- * when it is interrupted, which is how it is meant to end.
+ * Prints the newest entries, oldest first, and then each new one. Entries about its own polls are left out. It
+ * returns normally when it is interrupted.
  */
 export async function follow(
   io: Io,
@@ -60,7 +60,7 @@ export async function follow(
       await setTimeout(EVERY_MS, undefined, { signal: io.signal })
       const fresh = await newEntries(readPage, { known, from })
       from = Math.max(from, ...fresh.map(({ at }) => at - LATE_SECONDS))
-      // Older ones are not asked for any more.
+      // Older entries will not come again.
       known = new Map(
         [...known, ...fresh.map(({ id, at }) => [id, at] as const)].filter(([, at]) => at >= from),
       )
@@ -78,7 +78,7 @@ export async function follow(
   }
 }
 
-/** Goes back from the newest entry to the first that is known: the list is in the order of writing. */
+/** Reads back from the newest entry to the first known one, because the list is in the order of writing. */
 async function newEntries(
   readPage: (list: Parameters<ReadPage>[0]) => Promise<PageSeen<Entry>>,
   { known, from }: { readonly known: ReadonlyMap<string, number>; readonly from: number },

@@ -1,9 +1,10 @@
-// Finds the numbers that stand at the wrong place in a list that should ascend: the fewest that must go.
+// Finds the numbers that are out of place in a list that should ascend: the smallest set whose removal leaves
+// it ascending.
 
 /** @returns positions, ascending */
 export function outOfOrder(numbers: readonly number[]): readonly number[] {
-  // The longest ascending selection, by patience sorting in n log n: `ends[k]` is where a selection of k + 1
-  // numbers ends lowest, `before[at]` the position that precedes `at` in its selection.
+  // Finds the longest ascending selection by patience sorting, in n log n. `ends[k]` is the position of the
+  // lowest number that ends a selection of k + 1; `before[at]` is the position before `at` in its selection.
   const ends: number[] = []
   const before: (number | undefined)[] = []
   for (const [at, number] of numbers.entries()) {

@@ -1,4 +1,4 @@
-// `audit verify`: reads exported audit entries and says whether the record is unbroken, without the service.
+// `audit verify`: checks offline whether exported audit entries form an unbroken record.
 
 import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
@@ -45,7 +45,7 @@ async function readText(io: Io, file: string | undefined): Promise<string> {
 
 const page = z.looseObject({ data: z.array(z.unknown()), has_more: z.boolean().optional() })
 
-/** A page as JSON, or an entry on each line. */
+/** The entries of a page as JSON, or of a text with one entry on each line. */
 function entriesIn(text: string): { readonly entries: readonly unknown[]; readonly more: boolean } {
   const whole = jsonOf(text)
   const { data, success } = page.safeParse(whole)
@@ -71,7 +71,10 @@ function jsonOf(text: string): unknown {
 
 const place = z.object({ instance: z.string(), seq: z.number() })
 
-/** A list is newest first; lines of `--follow` are oldest first: most neighbours of one instance decide. */
+/**
+ * Puts the newest entry first. A list is newest first, lines of `--follow` are oldest first; the majority of
+ * neighbours of one instance decides which it is.
+ */
 function newestFirst(entries: readonly unknown[]): readonly unknown[] {
   const last = new Map<string, number>()
   let ascending = 0

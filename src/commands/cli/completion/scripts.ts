@@ -1,9 +1,9 @@
-// Completion scripts for bash, zsh and fish.
+// Writes the completion scripts for bash, zsh and fish.
 
 import type { CompletionFlag, CompletionPlace, CompletionTable } from './table.ts'
 
-// Scripts for shells. Names of commands, flags and choices are ours: letters, digits and dashes.
-// A flag of one name takes the same values everywhere.
+// Names of commands, flags and choices need no quoting, because we choose them: letters, digits and dashes. A
+// flag takes the same values under every command.
 
 /**
  * For bash 3.2 and later.
@@ -122,7 +122,7 @@ function zshValues(value: CompletionFlag['value']): string {
   return typeof value === 'string' ? 'return' : `compadd -- ${value.join(' ')}; return`
 }
 
-/** `case` branches that go one command down. */
+/** `case` branches that step into a subcommand. */
 function wayCases(table: CompletionTable): string[] {
   return table
     .filter(({ path }) => path !== '')
@@ -133,7 +133,7 @@ function wayCases(table: CompletionTable): string[] {
     })
 }
 
-/** `case` branches for what follows a flag that takes a value, wherever the flag stands. */
+/** `case` branches that complete the value after a flag, under any command. */
 function valueCases(
   table: CompletionTable,
   values: (value: CompletionFlag['value']) => string,
@@ -141,7 +141,7 @@ function valueCases(
   return [...flagsWithValue(table)].map(([name, value]) => `${name}) ${values(value)} ;;`)
 }
 
-/** Flags whose next word is a value, and no command whatever it is called. */
+/** Flags whose next word is a value, even if it looks like a command. */
 function takers(table: CompletionTable): string[] {
   return [...flagsWithValue(table).keys()]
 }

@@ -1,32 +1,32 @@
-// The tree of commands as a table, for completion scripts.
+// Turns the tree of commands into a table, for completion scripts.
 
 import type { Command, Option } from 'commander'
 
-/** Words and flags that can follow at one place of the command line. */
+/** The words and flags that can follow a command. */
 export interface CompletionPlace {
   /** Commands that lead here, with spaces between; empty at the root. */
   readonly path: string
-  /** Subcommands, and what a positional argument may be. */
+  /** Subcommands, and the choices of positional arguments. */
   readonly words: readonly string[]
   readonly flags: readonly CompletionFlag[]
 }
 
-/** An option and what may follow it. */
+/** An option and the values that may follow it. */
 export interface CompletionFlag {
   readonly name: string
   readonly description: string
-  /** `none` takes no value; `file` a path; a list one of these; `any` nothing that could be guessed. */
+  /** `none`: no value. `file`: a path. A list: one of these. `any`: a value that cannot be completed. */
   readonly value: 'none' | 'file' | 'any' | readonly string[]
 }
 
-/** Every place. */
+/** One row for each command. */
 export type CompletionTable = readonly CompletionPlace[]
 
 /**
  * The tree of commands as a table. Aliases are left out: shells split words at colons.
  *
- * @param command - its root
- * @param path - of the root itself
+ * @param command - root of the tree
+ * @param path - path of the root
  */
 export function tableOf(command: Command, path = ''): CompletionTable {
   const children = command.commands

@@ -1,10 +1,10 @@
-// Advice to operators about a call of the ChatKit API that failed in the doctor.
+// Advice to operators about calls of the ChatKit API that failed in the doctor.
 
 import type { ProxyFor } from '../../../lib/connections.ts'
 import { ServiceError } from '../../../lib/errors.ts'
 import { adviceOnConnection } from './connection-advice.ts'
 
-/** A call of the ChatKit API: key, project, address, and the answer's status. */
+/** A call of the ChatKit API, with its key, project and address, and the status of its answer. */
 export interface CallContext {
   /** Environment variable with the API key. */
   readonly keyName: string
@@ -13,7 +13,7 @@ export interface CallContext {
   readonly workflowId: string
   readonly project: string | undefined
   readonly baseUrl: string
-  /** Where the base URL is written. */
+  /** The variable or key of the config that holds the base URL. */
   readonly setting: string
   readonly proxyFor: ProxyFor
   /** HTTP status of the answer; undefined when none came. */
@@ -23,7 +23,7 @@ export interface CallContext {
 
 /** From this day OpenAI runs no hosted workflows. */
 const HOSTED_UNTIL = '2026-11-30'
-/** Advice for the time after it. */
+/** Advice about that day. */
 export const MOVE_ON = `OpenAI runs hosted workflows until ${HOSTED_UNTIL}: move to \`server:\`, see src/docs/move-to-self-hosted.md`
 
 /**
@@ -55,7 +55,7 @@ export function adviceOnApi(error: unknown, context: CallContext): string {
   }
 }
 
-/** Advice for what the API's own code says, and for an answer that is none of the API's. */
+/** Advice for an error code of the API, and for an answer that does not come from the API. */
 function adviceOnRefusal(
   { status, code }: NonNullable<ServiceError['refused']>,
   context: CallContext,

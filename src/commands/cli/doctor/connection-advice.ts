@@ -1,13 +1,13 @@
-// Advice to operators about an address that the doctor cannot reach, directly or by way of a proxy.
+// Advice to operators about an address that the doctor cannot reach, directly or through a proxy.
 
 import type { ProxyFor } from '../../../lib/connections.ts'
 import { systemCode } from '../../../lib/errors.ts'
 import { reasonOf } from '../../../lib/show.ts'
 
-/** An address that was asked. */
+/** An address that was called. */
 interface Target {
   readonly url: string
-  /** Where the address is written: a variable, or a key of the config file. */
+  /** The variable or key of the config that holds the address. */
   readonly setting: string
   /** HTTP status of the answer; undefined when none came. */
   readonly status?: number | undefined
@@ -49,7 +49,7 @@ export function adviceOnConnection(error: unknown, target: Target): string {
   }
 }
 
-/** undici has no codes for the refusals of a proxy; a status stands in its messages. */
+/** undici has no error codes for refusals of a proxy; its messages contain the status. */
 const REFUSED = /Proxy (?:response|Authentication Required) \((\d{3})\)/
 
 function adviceOnProxy(error: unknown, { url, proxy }: { url: string; proxy: string }): string {

@@ -1,4 +1,4 @@
-// Defines `doctor`.
+// Defines the command `doctor`.
 
 import { Command } from 'commander'
 import { configOption, examples } from '../arguments.ts'
@@ -6,10 +6,10 @@ import type { Io } from '../io.ts'
 import { jsonOption } from '../output.ts'
 import type { DoctorOptions } from './examine.ts'
 
-/** Sessions are minted for this user, whom no token maps to by accident. */
+/** The user for whom sessions are minted; no token maps to it by accident. */
 const DOCTOR = 'chatkit-mint-doctor'
 
-/** `doctor`: tries everything that the service depends on, and says what is wrong and what to do. */
+/** `doctor`: tries everything that the service depends on, and reports faults with advice. */
 export function doctorCommand(io: Io): Command {
   return new Command('doctor')
     .description('try config, store, issuers and each workflow, and say what is wrong')

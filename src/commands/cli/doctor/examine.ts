@@ -1,4 +1,4 @@
-// Tries everything that the service depends on, and says what is wrong, for `doctor`.
+// Carries out `doctor`: tries everything that the service depends on, and prints a finding for each.
 
 import { createSessionParams } from '../../../chatkit/wire/session.ts'
 import type { WorkflowSettings } from '../../../config/settings.ts'
@@ -23,7 +23,7 @@ export interface DoctorOptions {
   readonly config?: string
   readonly workflow?: string
   readonly user: UserId
-  /** Whether `user` is nobody: the default. */
+  /** Whether `user` is the default one, who has no threads. */
   readonly nobody: boolean
   readonly json?: boolean
 }
@@ -31,7 +31,7 @@ export interface DoctorOptions {
 /**
  * Prints a finding for each thing that was tried.
  *
- * @throws {@link CommandError} when one of them is wrong
+ * @throws {@link CommandError} when something does not work
  */
 export async function examine(io: Io, options: DoctorOptions): Promise<void> {
   if (!createSessionParams.shape.user.safeParse(options.user).success) {

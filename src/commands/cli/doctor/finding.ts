@@ -1,12 +1,12 @@
-// One finding of the doctor.
+// The type of the doctor's findings.
 
-/** One thing that the doctor looked at. */
+/** The result of one check of the doctor. */
 export interface Finding {
   /** `config`, `store`, `issuer https://…`, `workflow support`, … */
   readonly check: string
-  /** `note`: works, and is worth knowing. */
+  /** `note`: it works, but the operator should know something. */
   readonly status: 'ok' | 'note' | 'wrong'
-  /** The result in words; never a key, a client secret or a token. */
+  /** The result in words, without any key, client secret or token. */
   readonly message: string
   /** Advice to the operator. */
   readonly advice?: string
@@ -14,12 +14,12 @@ export interface Finding {
   readonly session_left?: string
 }
 
-/** All is well with it. */
+/** It works. */
 export function ok(check: string, message: string): Finding {
   return { check, status: 'ok', message }
 }
 
-/** It works, and the operator should know. */
+/** It works, but the operator should know something. */
 export function note(check: string, message: string, advice?: string): Finding {
   return { check, status: 'note', message, ...(advice !== undefined && { advice }) }
 }

@@ -12,11 +12,11 @@ import { adviceOnConnection } from './connection-advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 import type { WorkflowChecks } from './workflows.ts'
 
-/** {@link WorkflowChecks}, and what only servers need. */
+/** {@link WorkflowChecks}, and the parts that only servers need. */
 export interface ServerChecks extends WorkflowChecks {
-  /** For the signing keys that are kept there. */
+  /** May keep the signing keys. */
   readonly registry: Pick<Registry, 'keptKey'> | undefined
-  /** Whether `user` is one that nobody has threads of. */
+  /** Whether `user` is one who has no threads anywhere. */
   readonly nobody: boolean
 }
 
@@ -24,7 +24,7 @@ export interface ServerChecks extends WorkflowChecks {
  * Asks the server of each self-hosted workflow for a list of threads, as the service would: with a
  * token that it signs.
  *
- * @param checks - which workflows, as whom
+ * @param checks - the workflows, and the user to ask as
  */
 export async function checkServers(checks: ServerChecks): Promise<Finding[]> {
   const selfHosted = checks.workflows.filter((workflow) => workflow.kind === 'self-hosted')
@@ -88,7 +88,7 @@ async function checkServer(
   }
 }
 
-/** As the samples do that people start from. */
+/** The note for a server that shows every thread to every user, as the usual samples do. */
 function showsAll(check: string, server: string): Finding {
   return note(
     check,

@@ -10,10 +10,13 @@ import { openRegistry } from '../../../registry/open-registry.ts'
 import type { Registry } from '../../../registry/port.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 
-/** A store that is looked at, and what it says for itself while it is. */
+/** A store under examination, with its findings. */
 export interface OpenStore {
   readonly findings: readonly Finding[]
-  /** Undefined when it cannot be opened, in memory where there is no file yet; to be closed. */
+  /**
+   * The open registry, which the caller closes. It is in memory when there is no file yet, and undefined when
+   * it cannot be opened.
+   */
   readonly registry: Pick<Registry, 'keptKey' | 'close'> | undefined
 }
 
@@ -21,8 +24,8 @@ const STORE_TRIES = 30
 const STORE_PAUSE_MS = 100
 
 /**
- * Opens the store and writes what a health check writes: nothing of any user. A file that is not there
- * yet is not made: it would belong to whoever runs this, and the service could not write it.
+ * Opens the store and writes the same as a health check, which is no user's data. A missing file is not
+ * created: it would belong to the user who runs the doctor, and the service could not write to it.
  *
  * @param location - `STORE_URL`
  */
@@ -78,7 +81,7 @@ async function openStore(location: StoreLocation): Promise<OpenStore> {
   }
 }
 
-/** A line of the log; one that says why Redis does not work has an address and a cause. */
+/** A line of the log. Lines about a failure of Redis have an address and a cause. */
 interface Said {
   readonly msg: string
   readonly address?: string
@@ -102,7 +105,7 @@ function memoryNote({ kind }: StoreLocation): Finding[] {
   return kind === 'memory' ? [note('store', message, 'set STORE_URL for anything but a trial')] : []
 }
 
-/** Repeats for 3 s: Redis is connected to behind the scenes. */
+/** Repeats the work for 3 s, because the connection to Redis is made in the background. */
 export async function patiently(work: () => Promise<void> | undefined): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {

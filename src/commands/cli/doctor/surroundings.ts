@@ -16,7 +16,7 @@ import { type Finding, note, ok, wrong } from './finding.ts'
 
 const PUBLIC_URL_MS = 3000
 
-/** Says which calls take a proxy, without passwords. */
+/** Shows the proxies for calls, without passwords. */
 export function describeProxies(setup: Setup): Finding[] {
   const { shown } = setup.environment.proxies
   if (shown === undefined) return []
@@ -27,7 +27,7 @@ export function describeProxies(setup: Setup): Finding[] {
 }
 
 /**
- * Fetches the keys of each issuer, by the code that the service fetches them with.
+ * Fetches the keys of each issuer, with the service's own code.
  *
  * @param setup - issuers and secrets
  * @param context - connections, the clock
@@ -88,8 +88,8 @@ function adviceOnIssuer(
 }
 
 /**
- * Whether this service, or whatever stands before it, answers at `PUBLIC_URL`. That it does not run yet
- * is no fault.
+ * Checks whether this service, or a proxy in front of it, answers at `PUBLIC_URL`. A service that does not run
+ * yet is no fault.
  *
  * @param publicUrl - of the environment
  * @param dispatcher - connections

@@ -15,7 +15,7 @@ import { type Finding, ok, wrong } from './finding.ts'
 /** Life of a session that cannot be cancelled, in seconds. */
 const SECONDS = 10
 
-/** A setup, and whom and what to try it with. */
+/** The setup, the workflows to check, and the user to mint for. */
 export interface WorkflowChecks extends Setup {
   readonly workflows: readonly WorkflowSettings[]
   /** The ChatKit user to mint for. */
@@ -26,10 +26,10 @@ export interface WorkflowChecks extends Setup {
 }
 
 /**
- * Mints and cancels a session for each hosted workflow, with all that the config says of it. The client
- * secrets reach nobody.
+ * Mints and cancels a session for each hosted workflow, with all its settings of the config. The client secrets
+ * are dropped.
  *
- * @param checks - which workflows, for whom
+ * @param checks - the workflows, and the user to mint for
  */
 export function checkHosted(checks: WorkflowChecks): Promise<Finding[]> {
   const hosted = checks.workflows.filter((workflow) => workflow.kind === 'hosted')
@@ -53,7 +53,7 @@ async function checkOne(
 ): Promise<Finding> {
   const check = `workflow ${workflow.name}`
   const context = contextOf(workflow, checks)
-  // Without the signal: what was minted is cancelled also after Ctrl-C.
+  // Without the signal, so that a minted session is cancelled even after Ctrl-C.
   const cancel = (id: SessionId) => chatkit.cancelSession(id)
   let status: number | undefined
   const call = {
@@ -114,7 +114,7 @@ function contextOf(
   }
 }
 
-/** Key, project and address of the call, so that nobody has to guess which of several won. */
+/** Key, project and address of the call, so that the operator sees which of several settings was used. */
 function describeCall(
   context: CallContext & { readonly organization: string | undefined },
 ): string {

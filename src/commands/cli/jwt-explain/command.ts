@@ -1,4 +1,4 @@
-// Defines `jwt explain`.
+// Defines the command `jwt explain`.
 
 import { Command } from 'commander'
 import { configOption, examples } from '../arguments.ts'
@@ -6,7 +6,7 @@ import type { Io } from '../io.ts'
 import { jsonOption } from '../output.ts'
 import type { ExplainOptions } from './explain.ts'
 
-/** `jwt explain`: what the service would make of a token. It mints nothing and opens no store. */
+/** `jwt explain`: shows how the service would judge a token. It mints nothing and opens no store. */
 export function jwtCommand(io: Io): Command {
   return new Command('jwt').description('Users’ tokens').addCommand(explainToken(io))
 }

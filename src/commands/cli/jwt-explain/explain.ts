@@ -1,4 +1,4 @@
-// Reads a token from standard input and shows what the service would make of it, for `jwt explain`.
+// Carries out `jwt explain`: reads a token from standard input and shows how the service would judge it.
 
 import { addAbortSignal } from 'node:stream'
 import type { Dispatcher } from 'undici'
@@ -34,7 +34,7 @@ export interface ExplainOptions {
 /**
  * Prints the report; mints nothing and opens no store.
  *
- * @throws {@link CommandError} when the token is refused, or what was given cannot be read
+ * @throws {@link CommandError} when the token is refused, or an option or the input cannot be read
  */
 export async function explain(io: Io, options: ExplainOptions): Promise<void> {
   const asked = askedOf(options)
@@ -91,7 +91,7 @@ function parseInput(text: string): unknown {
   }
 }
 
-/** Also the whole header, as developer tools give it. */
+/** Reads the token. The whole `Authorization` header is accepted too, as developer tools copy it. */
 async function readTokenFrom(io: Io): Promise<string> {
   if (io.stdin.isTTY) remark(io, 'Paste the token, then Enter and Ctrl-D.')
   const text = await readInput(io)
@@ -145,7 +145,7 @@ async function show(io: Io, report: JwtReport, configFile: string): Promise<void
     ['workflow', 'allowed', 'remark'],
     report.workflows.map(({ name, allowed, reason }) => [name, allowed ? 'yes' : 'no', reason]),
   )
-  // Below the table, which a terminal may cut.
+  // Printed below the table, because a narrow terminal cuts its cells.
   for (const { name, rule } of report.workflows) {
     if (rule !== null) await print(io, printable(`${name}: ${rule}`))
   }

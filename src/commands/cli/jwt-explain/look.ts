@@ -1,9 +1,9 @@
-// Looks at a text that should be a token: which claims are in it, and what it is when it is no signed JWT. Verifies
-// nothing.
+// Looks at a text that should be a token: finds its claims, and guesses what the text is if it is no signed
+// JWT. It verifies nothing.
 
 import { show } from '../../../lib/show.ts'
 
-/** Most claims listed: a token can hold thousands. */
+/** Most claims that are listed, because a token can hold thousands. */
 const MOST_CLAIMS = 40
 
 type Json = Readonly<Record<string, unknown>>
@@ -12,11 +12,11 @@ type Json = Readonly<Record<string, unknown>>
 export interface Sighting {
   /** Undefined for a signed JWT. */
   readonly hint: string | undefined
-  /** Names, and values as JSON, each cut to 200 characters; empty when the text shows none. */
+  /** Names, and values as JSON, each cut to 200 characters; empty when the text has no readable claims. */
   readonly claims: Readonly<Record<string, string>>
 }
 
-/** @param text - as it was given; never repeated */
+/** @param text - as it was given; no result quotes it */
 export function lookAt(text: string): Sighting {
   const bare = text.replace(/^["'`]+|["'`,;]+$/g, '')
   const [header, payload] = bare.split('.').map(readJson)
@@ -58,7 +58,7 @@ function readJson(segment: string): Json | undefined {
 
 function shownClaims(payload: Json = {}): Record<string, string> {
   const shown = Object.entries(payload).slice(0, MOST_CLAIMS)
-  // JSON has quotes of its own.
+  // Drops the quotes that `show` adds: JSON has its own.
   return Object.fromEntries(
     shown.map(([name, value]) => [
       show(name).slice(1, -1),

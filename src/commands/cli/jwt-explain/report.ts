@@ -1,4 +1,5 @@
-// Takes a token through steps 1 and 2, and reports where it stops or what it maps to.
+// Takes a token through the steps "authenticate" and "map", and reports the refusal or the session that it maps
+// to.
 
 import type { Principal } from '../../../authenticate/claims.ts'
 import { explainToken, type TokenExplanation } from '../../../authenticate/explain-token.ts'
@@ -19,16 +20,16 @@ import { lookAt } from './look.ts'
 
 /** The service's judgement of a token, and the session that it maps to. */
 export interface JwtReport {
-  /** Whether token and rules let a session be minted. Blocks, logouts and limits are not asked. */
+  /** Whether token and rules allow a mint. Blocks, logouts and limits are not checked. */
   readonly accepted: boolean
   /** Status that `POST /v1/sessions` would answer. */
   readonly status: number
   readonly code: ErrorCode | null
-  /** Which check refuses, in the words of the service's log. */
+  /** The check that refuses, in the words of the service's log. */
   readonly reason: string | null
-  /** Says what the text is when it is no signed JWT. */
+  /** A guess what the text is, when it is no signed JWT. */
   readonly hint: string | null
-  /** Code and reason that would refuse a fresh token of the same claims. */
+  /** Code and reason with which even a fresh token with these claims would be refused. */
   readonly also: string | null
   readonly token: {
     readonly issuer: string | null
@@ -40,17 +41,17 @@ export interface JwtReport {
     /** Unix seconds. */
     readonly issued_at: number | null
     readonly expires_at: number | null
-    /** All that were seen, verified or not: each value as JSON, cut to 200 characters. */
+    /** All readable claims, verified or not: each value as JSON, cut to 200 characters. */
     readonly claims: Readonly<Record<string, string>>
   }
   /** The ChatKit user. */
   readonly user: string | null
-  /** All of them, in the config file's order. */
+  /** All workflows, in the config file's order. */
   readonly workflows: readonly WorkflowVerdict[]
-  /** Name of the one that a session would be for. */
+  /** Name of the workflow that a session would be for. */
   readonly workflow: string | null
   readonly state_variables: StateVariables | null
-  /** The session that the ChatKit API would be asked for. */
+  /** The parameters of the create that would be sent. */
   readonly session: CreateSessionParams | null
   readonly admin: boolean
 }
@@ -59,13 +60,13 @@ export interface JwtReport {
 export interface WorkflowVerdict {
   readonly name: string
   readonly allowed: boolean
-  /** Why not. */
+  /** Why it is not allowed, or why its mint would fail. */
   readonly reason: string | null
-  /** The `when` that refuses, with the values of the claims that it reads. */
+  /** The `when` that refuses, with the values of the claims that it uses. */
   readonly rule: string | null
 }
 
-/** Rules, keys, and what a client would ask for. */
+/** The rules, the keys, and the client's request. */
 export interface ReportOptions {
   readonly settings: Settings
   readonly issuers: Issuers
@@ -75,11 +76,11 @@ export interface ReportOptions {
 }
 
 /**
- * Takes a token through steps 1 and 2 and stops before anything is minted. What an expired token maps
- * to is told all the same; the report still says that it is refused.
+ * Authenticates and maps a token, and mints nothing. For an expired token, which is refused, the report still
+ * shows the mapping.
  *
- * @param token - as it came
- * @param options - rules, keys, what a client would ask for
+ * @param token - as it was given
+ * @param options - the rules, the keys, and the client's request
  */
 export async function reportOnToken(token: string, options: ReportOptions): Promise<JwtReport> {
   const found = await explainToken(token, options)
@@ -132,7 +133,7 @@ interface Mapped {
 
 const NOTHING: Mapped = {}
 
-/** As far as it goes, in the order in which a request is judged. */
+/** Maps as far as possible, in the order in which a request is judged. */
 function mapToken(principal: Principal, { settings, asked, now }: ReportOptions): Mapped {
   const issuer = settings.issuers.find((one) => one.issuer === principal.issuer)
   let mapped: Mapped = NOTHING
@@ -155,7 +156,7 @@ function mapToken(principal: Principal, { settings, asked, now }: ReportOptions)
   }
 }
 
-/** The expression, and the claims that it reads; null without one. */
+/** The `when` expression with the claims that it uses; null when there is none. */
 function ruleOf({ when }: WorkflowSettings, { claims }: Principal): string | null {
   if (when === undefined) return null
   const read = when.source.matchAll(/\bclaims(?:\.(\w+)|\["([^"\]]+)"\])/g)
@@ -164,7 +165,7 @@ function ruleOf({ when }: WorkflowSettings, { claims }: Principal): string | nul
   return [`when: ${when.source}`, ...values].join('; ')
 }
 
-/** As JSON, cut to 200 characters, without what looks like a credential. */
+/** The claim as JSON, cut to 200 characters, with credentials blacked out. */
 function shown(claims: Principal['claims'], name: string): string {
   if (!Object.hasOwn(claims, name)) return 'is missing'
   return `is ${show(JSON.stringify(claims[name])).slice(1, -1)}`

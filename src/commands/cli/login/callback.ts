@@ -1,5 +1,5 @@
-// Waits on loopback for the browser that comes back from the identity provider (RFC 8252 §7.3). It does not judge what
-// the provider says.
+// Waits on loopback for the browser that comes back from the identity provider (RFC 8252 §7.3). It does not
+// judge the provider's answer.
 
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
@@ -16,23 +16,23 @@ interface Callback {
 const PATH = '/callback'
 
 /**
- * Listens at `http://127.0.0.1:PORT/callback`. Only a request with the right `state` is the callback, and only the
- * first one: any page can call this address.
+ * Listens at `http://127.0.0.1:PORT/callback`. Only the first request with the right `state` counts as the
+ * callback, because any page can call this address.
  *
  * @param port - 0 for a free one
  * @throws {@link CommandError} when the port is taken
  */
 export async function listenForCallback(state: string, port: number, signal: AbortSignal) {
   const { promise: arrived, resolve, reject } = Promise.withResolvers<Callback>()
-  // The listener may fail before anyone waits.
+  // Handled here too, because the listener may fail before anyone waits.
   arrived.catch(() => undefined)
   let done = false
   const server = createServer(({ method, url: target = '/', headers }, response) => {
     const refuse = (status: number, text: string) => void show(response, text, status)
     const url = URL.parse(target, redirectUri())
-    // DNS rebinding: a foreign name that leads to loopback.
+    // Refuses other host names, which DNS rebinding could point at loopback.
     if (url?.origin !== origin() || headers.host !== url.host) {
-      refuse(400, 'This address is of chatkit-mint login alone.')
+      refuse(400, 'This address is for chatkit-mint login only.')
     } else if (method !== 'GET' || url.pathname !== PATH) {
       refuse(404, 'Nothing is here.')
     } else if (url.searchParams.getAll('state').join() !== state) {
@@ -66,7 +66,10 @@ export async function listenForCallback(state: string, port: number, signal: Abo
   }
 }
 
-/** Resolves when the page is sent, or the browser is gone. No script; the address with the code goes nowhere. */
+/**
+ * Resolves when the page is sent, or the browser is gone. The page runs no script, and its address, which holds
+ * the code, is sent to no other site.
+ */
 async function show(response: ServerResponse, text: string, status: number): Promise<void> {
   response.writeHead(status, {
     'content-type': 'text/html; charset=utf-8',

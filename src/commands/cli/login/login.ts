@@ -1,4 +1,4 @@
-// Defines `login`.
+// Defines the command `login`.
 
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { credentialUrl } from '../../../config/cli-environment.ts'
@@ -60,7 +60,7 @@ that of an ID token is the client id. It is renewed when it has expired, if the 
 Profiles are in chatkit-mint/profiles.json below XDG_CONFIG_HOME, else ~/.config (on Windows %APPDATA%), mode 600.
 --url, --token-file, CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN win over the profile.`
 
-/** `https`, or loopback: what the tokens come through. */
+/** `https`, or http on loopback, because tokens are sent over it. */
 function issuer(text: string): string {
   if (credentialUrl(text) !== undefined) return text
   throw new InvalidArgumentError('It must be an https URL, as the provider writes it.')

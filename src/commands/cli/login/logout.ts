@@ -28,7 +28,7 @@ async function logout(io: Io, flag: string | undefined): Promise<void> {
   if (known === undefined || gone === undefined) {
     return await print(io, `Nobody is signed in with profile ${entry.name}.`)
   }
-  // First, so that it is done also when the provider is away.
+  // Done first, so that it succeeds even if the provider is down.
   await entry.change((now = known) => {
     const { tokens, ...rest } = now
     gone = tokens ?? gone
@@ -37,11 +37,11 @@ async function logout(io: Io, flag: string | undefined): Promise<void> {
   await print(io, `Signed out: the tokens of profile ${entry.name} are removed from this machine.`)
   remark(io, await revoked(io, known, gone))
   if (gone.expires_at > io.now() / 1000) {
-    remark(io, `A copy of the token would be taken by the service until ${time(gone.expires_at)}.`)
+    remark(io, `The service would still accept a copy of the token until ${time(gone.expires_at)}.`)
   }
 }
 
-/** One is enough: with a refresh token its access tokens are revoked (RFC 7009 §2.1). */
+/** Revokes one token: revoking a refresh token also revokes its access tokens (RFC 7009 §2.1). */
 async function revoked(io: Io, profile: Profile, tokens: Tokens): Promise<string> {
   const { kind, token, refresh_token: refresh } = tokens
   if (refresh === undefined && kind === 'id_token')

@@ -5,19 +5,19 @@ import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import type { Profile, ProfileEntry, Tokens } from './profiles.ts'
 
-/** A token with less left is renewed: the call itself takes time, and clocks differ. */
+/** A token with less time left is renewed, because the call takes time and clocks differ. */
 const LEAST_SECONDS = 30
 
 /**
- * The profile's token, renewed with its refresh token where it has expired.
+ * The profile's token, renewed with its refresh token if it has expired.
  *
- * @param url - the service that will get it; never another than that of the profile
- * @throws {@link CommandError} when nobody is signed in, or not any more
+ * @param url - the service that will get the token; it must be the one of the profile
+ * @throws {@link CommandError} when nobody is signed in, or the sign-in has expired
  */
 export async function profileToken(io: Io, entry: ProfileEntry, url: string): Promise<Secret> {
   const profile = entry.read()
   if (profile?.tokens === undefined) throw nobody(entry.name)
-  // An address that was mistyped, or left in the environment, must not get an admin's token.
+  // A mistyped address, or one left in the environment, must not get an admin's token.
   if (profile.url !== undefined && profile.url !== url) {
     throw new CommandError(
       EXIT.config,
@@ -29,7 +29,8 @@ export async function profileToken(io: Io, entry: ProfileEntry, url: string): Pr
   if (profile.tokens.refresh_token === undefined) throw expired(entry.name)
   let token = ''
   await entry.change(async (now) => {
-    // Another command may have signed out, or renewed it: many providers take a refresh token only once.
+    // Another command may have signed out or renewed the token. Many providers accept a refresh token only
+    // once.
     if (now?.tokens === undefined) throw nobody(entry.name)
     const tokens = isFresh(io, now.tokens) ? now.tokens : await renewed(io, now, entry.name)
     token = tokens.token
@@ -62,7 +63,7 @@ async function renewed(io: Io, profile: Profile, name: string): Promise<Tokens> 
 function nobody(name: string): CommandError {
   return new CommandError(
     EXIT.config,
-    `whose token? Nobody is signed in with profile ${name}: run chatkit-mint login, set CHATKIT_MINT_TOKEN\n` +
+    `there is no token: nobody is signed in with profile ${name}. Run chatkit-mint login, set CHATKIT_MINT_TOKEN\n` +
       "to an admin's, or name a file with --token-file (- for standard input).",
   )
 }

@@ -1,4 +1,4 @@
-// Keeps the profiles of `login` in one file, which nobody else may read. It calls no provider.
+// Keeps the profiles of `login` in one file that only this user may read. It calls no provider.
 
 import {
   chmodSync,
@@ -23,7 +23,7 @@ import type { Io } from '../io.ts'
 const address = z.string().refine((text) => credentialUrl(text) !== undefined)
 
 const tokensSchema = z.strictObject({
-  /** Which of the provider's tokens `token` is. */
+  /** The kind of `token`. */
   kind: z.enum(['access_token', 'id_token']),
   token: z.string(),
   /** Unix seconds. */
@@ -44,20 +44,20 @@ const fileSchema = z.strictObject({
   profiles: z.record(profileName, profileSchema),
 })
 
-/** Tokens of a provider, as far as admin calls need them. */
+/** The tokens of a provider that admin calls need. */
 export type Tokens = z.infer<typeof tokensSchema>
-/** A service, a provider, and the tokens of whoever is signed in. */
+/** A service, a provider, and the tokens of the signed-in admin. */
 export type Profile = z.infer<typeof profileSchema>
 /** {@link openProfile} */
 export type ProfileEntry = ReturnType<typeof openProfile>
 
-/** A refresh takes three calls of 5 s at most; a lock that is older is of a process that was killed. */
+/** A refresh takes at most three calls of 5 s, so an older lock belongs to a process that was killed. */
 const LOCK_STALE_MS = 30_000
 const LOCK_WAIT_MS = 40_000
 const LOCK_LOOK_MS = 25
 
 /**
- * The place of one profile. Nothing is read or written yet.
+ * Access to one profile. Nothing is read or written yet.
  *
  * @param flag - of `--profile`; without it `CHATKIT_MINT_PROFILE` counts, then `default`
  */
@@ -72,22 +72,22 @@ export function openProfile(io: Io, flag: string | undefined) {
     name,
     /** @throws {@link CommandError} for a file that others can read, or that has another shape */
     read,
-    /** As `read`, for whoever will `change` it: also throws where there is no place for the file. */
+    /** Like `read`, before a `change`: it also throws when there is no folder for the file. */
     readToChange(): Profile | undefined {
       if (file === undefined) throw noFolder()
       return read()
     },
     /**
-     * Replaces the profile, while no other process can.
+     * Replaces the profile under a lock, so that no other process changes it meanwhile.
      *
-     * @param make - from the profile as it is now; must end within 30 s
+     * @param make - makes the new profile from the current one; must end within 30 s
      * @throws as `read`; {@link CommandError} when the file cannot be written
      */
     async change(make: (now: Profile | undefined) => Profile | Promise<Profile>): Promise<void> {
       if (file === undefined) throw noFolder()
       await locked(file, io.signal, async () => {
         const profile = await make(readFile(file).get(name))
-        // Read again: what `make` waited for was long.
+        // The file is read again, because `make` may have taken long.
         writeFile(file, new Map([...readFile(file), [name, profile]]))
       })
     },
@@ -111,12 +111,12 @@ function readFile(file: string): ReadonlyMap<string, Profile> {
   )
 }
 
-/** Looks at the open file, not at its name: between the two another could be put there. */
+/** Checks the open file and not its name, because the file could be replaced between check and read. */
 function readPrivate(file: string): string {
   const descriptor = openSync(file, 'r')
   try {
     const { mode, uid } = fstatSync(descriptor)
-    // Windows has no such bits; %APPDATA% is the user's own.
+    // Windows has no such bits; there %APPDATA% belongs to the user.
     const own = process.getuid === undefined || (uid === process.getuid() && (mode & 0o077) === 0)
     if (own) return readFileSync(descriptor, 'utf8')
   } finally {
@@ -129,7 +129,7 @@ function readPrivate(file: string): string {
   )
 }
 
-/** A reader sees the old file or the new one, never half of one. */
+/** Replaces the file by a rename: a reader sees the old file or the new one, never a part. */
 function writeFile(file: string, profiles: ReadonlyMap<string, Profile>): void {
   const content = { version: 1, profiles: Object.fromEntries(profiles) }
   const temporary = `${file}.${process.pid}.tmp`
@@ -187,7 +187,7 @@ function notWritten(path: string, error: unknown): CommandError {
 function noFolder(): CommandError {
   return new CommandError(
     EXIT.config,
-    'where to keep the profile? Neither XDG_CONFIG_HOME nor HOME (on Windows APPDATA) is set to an\n' +
+    'there is no folder for the profile: neither XDG_CONFIG_HOME nor HOME (on Windows APPDATA) is set to an\n' +
       'absolute path.',
   )
 }

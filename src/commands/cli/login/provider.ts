@@ -1,4 +1,4 @@
-// Calls the identity provider as the public client of `login`, and words its refusals.
+// Calls the identity provider as the public client of `login`, and turns its refusals into messages.
 
 import * as oidc from 'openid-client'
 import { discoverProvider } from '../../../authenticate/relying-party.ts'
@@ -18,7 +18,7 @@ export type TokenAnswer = Awaited<ReturnType<typeof oidc.refreshTokenGrant>>
 /**
  * Runs `act` with the endpoints of the profile's provider, and closes connections afterwards.
  *
- * @throws {@link CommandError} when the provider is away or refuses
+ * @throws {@link CommandError} when the provider cannot be reached, or refuses
  */
 export async function withProvider<T>(
   io: Io,
@@ -37,7 +37,10 @@ export async function withProvider<T>(
   }
 }
 
-/** What is asked for; a refresh token (OpenID Connect Core 1.0 §11) only where the provider knows of it. */
+/**
+ * The scopes to request. `offline_access`, for a refresh token (OpenID Connect Core 1.0 §11), only if the
+ * provider lists it.
+ */
 export function scopeOf(provider: oidc.Configuration, more: string | undefined): string {
   const offline = provider.serverMetadata().scopes_supported?.includes('offline_access')
   const names = ['openid', 'profile', offline ? 'offline_access' : '', ...(more ?? '').split(/\s+/)]
@@ -45,10 +48,10 @@ export function scopeOf(provider: oidc.Configuration, more: string | undefined):
 }
 
 /**
- * The token that admin calls send: the access token where it is a JWT, since that is made for services;
- * else the ID token, since of an opaque one the service can verify nothing.
+ * The token that admin calls send: the access token if it is a JWT, because it is made for services. Otherwise
+ * the ID token, because the service cannot verify an opaque token.
  *
- * @param kept - refresh token that goes on where the answer has no new one (RFC 6749 §6)
+ * @param kept - the refresh token to keep when the answer has no new one (RFC 6749 §6)
  * @throws {@link CommandError} when neither is a JWT
  */
 export function tokensOf(io: Io, answer: TokenAnswer, kept?: string): Tokens {

@@ -1,4 +1,5 @@
-// Signs an admin in at the identity provider, by browser or by code, and keeps the tokens in a profile, for `login`.
+// Carries out `login`: signs an admin in at the identity provider, by browser or by code, and keeps the tokens
+// in a profile.
 
 import * as oidc from 'openid-client'
 import { printable } from '../../../lib/printable.ts'
@@ -61,13 +62,13 @@ export async function signIn(io: Io, flags: LoginFlags): Promise<void> {
 
 function profileFrom(io: Io, flags: LoginFlags, known: Profile | undefined): Profile {
   const from = flags.issuer ?? known?.issuer
-  // A client id and scopes mean nothing at another provider.
+  // Client id and scopes of the profile are not used for another provider.
   const same = from === known?.issuer ? known : undefined
   const clientId = flags.clientId ?? same?.client_id
   if (from === undefined || clientId === undefined) {
     throw new CommandError(
       EXIT.usage,
-      'which provider? Give --issuer and --client-id (of a public client); the profile keeps them for the next time.',
+      'no identity provider is named. Give --issuer and --client-id (of a public client); the profile keeps them for the next time.',
     )
   }
   const url = serviceUrl(io, flags) ?? known?.url

@@ -100,7 +100,10 @@ async function createHosted(io: Io, chatkit: ChatKit, flags: CreateFlags): Promi
   }
 }
 
-/** An object is read at once: one that a shell has cut into words leaves others behind it. */
+/**
+ * An object is parsed here already, so that one that a shell has cut into words is reported before the words
+ * left over.
+ */
 function nameOrObject(text: string): string | Workflow {
   return /^\s*'?\{/.test(text) ? workflowObject(text) : someText(text)
 }
@@ -115,7 +118,7 @@ function workflowObject(text: string): Workflow {
 
 const minted = z.looseObject({ client_secret: z.string().min(1) })
 
-/** For the user that the token is of: the service takes no one's word for another. */
+/** Mints for the token's own user; the service accepts no other. */
 async function createThroughService(service: ServiceClient, flags: CreateFlags): Promise<object> {
   for (const name of ['user', 'chatkitConfiguration', 'expiresAfter', 'rateLimits'] as const) {
     if (flags[name] === undefined) continue

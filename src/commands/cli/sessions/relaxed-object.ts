@@ -1,14 +1,14 @@
-// Reads an option's value that is an object, written as YAML's flow syntax or as JSON.
+// Reads an object given as an option's value, in YAML's flow syntax or as JSON.
 
 import { InvalidArgumentError } from 'commander'
 import type { z } from 'zod'
 import { readYaml } from '../../../config/file/yaml-file.ts'
 
 /**
- * An option's value as the reference writes objects, `{id: wf_1, tracing: {enabled: false}}`: YAML's
- * flow syntax, of which JSON is a part.
+ * Parses objects as the reference writes them, `{id: wf_1, tracing: {enabled: false}}`. That is YAML's flow
+ * syntax, which includes JSON.
  *
- * @param schema - what the object must be
+ * @param schema - of the object
  * @returns a parser for commander, which throws `InvalidArgumentError` and quotes no value
  */
 export function relaxedObject<S extends z.ZodType>(schema: S): (text: string) => z.output<S> {
@@ -21,7 +21,7 @@ export function relaxedObject<S extends z.ZodType>(schema: S): (text: string) =>
 
 function readObject(text: string): unknown {
   const trimmed = text.trim()
-  // The Windows command prompt knows no single quotes.
+  // The Windows command prompt does not remove single quotes.
   if (trimmed.startsWith("'{")) throw notAnObject('in this shell put it in double quotes')
   if (!trimmed.startsWith('{')) throw notAnObject('it must begin with { and end with }')
   if (!trimmed.endsWith('}')) {
@@ -57,7 +57,7 @@ function problemOf(issue: z.core.$ZodIssue): string {
     return input === undefined ? `is missing; write ${key}: ${values}` : `must be ${values}`
   }
   if (input === undefined) return 'is missing'
-  // Only the values of state variables are a union among the schemas of options.
+  // Among the schemas of options, only values of state variables are a union.
   if (code === 'invalid_union') return 'must be text, a number, true or false'
   const wanted = code === 'invalid_type' ? WANTED[issue.expected] : undefined
   if (wanted === undefined) return message

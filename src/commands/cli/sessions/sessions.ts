@@ -122,8 +122,8 @@ function listSessions(io: Io): Command {
 function unknownToApi(what: string): CommandError {
   return new CommandError(
     EXIT.usage,
-    `the ChatKit API has no call that ${what}. This service has those it minted on its\n` +
-      'books: give its address with --url or CHATKIT_MINT_URL, and an admin token with --token-file\n' +
-      'or CHATKIT_MINT_TOKEN.',
+    `the ChatKit API has no call that ${what}. This service keeps those that it minted:\n` +
+      'give its address with --url or CHATKIT_MINT_URL, and an admin token with --token-file or\n' +
+      'CHATKIT_MINT_TOKEN.',
   )
 }

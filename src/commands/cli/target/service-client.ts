@@ -1,4 +1,4 @@
-// Calls this service's HTTP interface with an admin's token, and words its refusals.
+// Calls this service's HTTP interface with an admin's token, and turns its refusals into messages.
 
 import type { Dispatcher, Response } from 'undici'
 import { z } from 'zod'
@@ -15,11 +15,11 @@ interface ServiceRequest {
   /** Entries that are undefined are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly body?: unknown
-  /** Told the id of the request, which is that of its entry in the audit. */
+  /** Called with the id of the request, which its audit entry has too. */
   readonly onRequestId?: (id: string) => void
 }
 
-/** Longer than the service takes for anything but a stream, its own deadlines included. */
+/** Longer than the service takes for any call but a stream. */
 const ANSWER_WITHIN_MS = 60_000
 
 interface ServiceClientOptions {
@@ -48,14 +48,14 @@ export function createServiceClient({
   }
 
   return {
-    /** A call whose answer is text: as it came. Throws as `call`. */
+    /** A call whose answer is text, returned unchanged. Throws as `call`. */
     text: async (line: string, request: ServiceRequest = {}) =>
       (await answered(line, request)).text,
     /**
      * A call with one JSON answer; null for an answer without body (204).
      *
      * @param line - method and path: `GET /v1/admin/sessions`
-     * @throws {@link CommandError} with the problem that was answered, or why no answer came
+     * @throws {@link CommandError} with the problem in the answer, or the reason why no answer came
      */
     async call(line: string, request: ServiceRequest = {}): Promise<unknown> {
       const { response, text } = await answered(line, request)
@@ -68,7 +68,7 @@ export function createServiceClient({
     /**
      * A call with an NDJSON answer: its lines as they come.
      *
-     * @throws as `call`; when the connection ends early, where the reading is
+     * @throws as `call`; also while the lines are read, when the connection ends early
      */
     async *lines(line: string): AsyncGenerator<string> {
       const response = await send({ url, token, dispatcher, signal: stop }, line, {})
@@ -79,9 +79,9 @@ export function createServiceClient({
 }
 
 /**
- * The value as a schema has it.
+ * The value, parsed by a schema.
  *
- * @throws {@link CommandError} when it is another: not this service, or a newer one
+ * @throws {@link CommandError} when it does not match: it is not from this service, or from another version
  */
 export function expectAnswer<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const parsed = schema.safeParse(value)
@@ -111,7 +111,7 @@ async function send(
   if (body !== undefined) headers['content-type'] = 'application/json'
   const content = body === undefined ? null : JSON.stringify(body)
   const { fetch } = await import('undici')
-  // A redirect would take the token elsewhere.
+  // Following a redirect would send the token elsewhere.
   const init = { method, headers, body: content, signal, redirect: 'manual' } as const
   const response = await fetch(target, { ...init, dispatcher }).catch((error) => {
     throw unanswered({ url, signal }, error)
@@ -141,10 +141,10 @@ function unanswered(
   )
 }
 
-/** RFC 9457, as this service answers it; of another's answer only the status counts. */
+/** Problem details (RFC 9457) as this service writes them. Of other answers only the status is used. */
 const problemDetails = z.object({ code: z.string(), detail: z.string(), request_id: z.string() })
 
-/** A refusal as an error: what to do, code and request id. */
+/** The error for a refusal: advice, code and request id. */
 function problemOf(response: Response, body: string): CommandError {
   const parsed = problemDetails.safeParse(jsonOrUndefined(body)).data
   if (parsed === undefined) return foreignAnswer(response.status)

@@ -1,14 +1,14 @@
-// Threads through this service, in the shape of the ChatKit API.
+// Reads and deletes threads through this service, with the interface of the ChatKit API.
 
 import type { ChatKit } from '../../../chatkit/port.ts'
 import { thread, threadDeleted, threadItemPage, threadPage } from '../../../chatkit/wire/thread.ts'
 import type { ThreadListQuery } from '../../../chatkit/wire/wire.ts'
 import { expectAnswer, type ServiceClient } from './service-client.ts'
 
-/** The four operations on threads, wherever they are. */
+/** The four operations on threads, for the ChatKit API and for this service. */
 export interface ThreadCalls
   extends Pick<ChatKit, 'retrieveThread' | 'deleteThread' | 'listThreadItems'> {
-  /** @param query - `workflow` only where the service is asked */
+  /** @param query - `workflow` only for this service */
   listThreads(
     query: ThreadListQuery & { workflow?: string | undefined },
   ): ReturnType<ChatKit['listThreads']>
@@ -17,7 +17,7 @@ export interface ThreadCalls
 /**
  * Threads through this service, any user's: its answers have the ChatKit API's shapes.
  *
- * @param service - as an admin
+ * @param service - called as an admin
  */
 export function serviceThreads(service: ServiceClient): ThreadCalls {
   const path = '/v1/admin/threads'

@@ -1,4 +1,4 @@
-// Reads NDJSON answers (an export, an erase) line by line, to the summary that ends them.
+// Reads NDJSON answers (an export, an erase) line by line, up to the summary at their end.
 
 import { z } from 'zod'
 import { CommandError, EXIT } from '../exit.ts'
@@ -8,7 +8,7 @@ const lineSchema = z.looseObject({ type: z.string() })
 export type StreamLine = z.infer<typeof lineSchema>
 
 const summarySchema = z.looseObject({ type: z.literal('summary'), complete: z.boolean() })
-/** The last line: without it the work is not known to be done. */
+/** The last line; without it, nobody knows whether the work was done. */
 export type StreamSummary = z.infer<typeof summarySchema>
 
 /**
@@ -16,8 +16,8 @@ export type StreamSummary = z.infer<typeof summarySchema>
  *
  * @param lines - as they come
  * @param take - gets each line, the summary included, as text and parsed; awaited
- * @returns the summary; undefined when the answer ended without one, with the reason why
- * @throws what `take` throws, and a {@link CommandError} of the reading (interrupted)
+ * @returns the summary; undefined when the answer ended without one
+ * @throws the errors of `take`; a {@link CommandError} of the reading, such as an interrupt
  */
 export async function readToSummary(
   lines: AsyncIterable<string>,
@@ -33,7 +33,7 @@ export async function readToSummary(
   return summary
 }
 
-/** A connection that breaks is an end without summary, which the caller tells what it means. */
+/** Treats a broken connection as the end of the lines. The caller then misses the summary. */
 async function* untilBroken(lines: AsyncIterable<string>): AsyncGenerator<string> {
   try {
     yield* lines
@@ -47,7 +47,7 @@ function parseLine(text: string): StreamLine {
   try {
     value = JSON.parse(text)
   } catch {
-    // Undefined, which no schema takes.
+    // The value stays undefined, which every schema refuses.
   }
   return checked(lineSchema, value)
 }
@@ -58,16 +58,14 @@ function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   throw new CommandError(EXIT.failed, 'the answer has a line that is not what it should be.')
 }
 
-/** A thread item with a whole conversation in it is some megabytes at most. */
+/** Longest line; a thread item with a whole conversation in it has a few megabytes. */
 const MAX_LINE_CHARACTERS = 64 * 1024 * 1024
 
 /**
- * Lines of an NDJSON body, as they come. A last line without its line end is a truncated one and is
- * not given out.
+ * Lines of an NDJSON body, as they come. A last line without a line end is truncated, and left out.
  *
  * @param body - bytes in UTF-8
- * @throws {@link CommandError} for a line longer than any of this service's; what the body's reading
- * throws, when the connection breaks
+ * @throws {@link CommandError} for a line that is too long; the body's own error when the connection breaks
  */
 export async function* ndjsonLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder()

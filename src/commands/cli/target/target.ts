@@ -1,4 +1,4 @@
-// Decides whether a command asks the hosted ChatKit API itself or this service, and connects to it.
+// Decides whether a command calls the hosted ChatKit API or this service, and connects to it.
 
 import { type Command, Option } from 'commander'
 import type { ChatKit } from '../../../chatkit/port.ts'
@@ -26,7 +26,7 @@ export interface TargetFlags {
   readonly profile?: string
 }
 
-/** The side that answers a command: the hosted ChatKit API itself, or this service with an admin's token. */
+/** The target of a command: the hosted ChatKit API, or this service with an admin's token. */
 export type Target =
   | { readonly kind: 'hosted'; readonly chatkit: ChatKit }
   | { readonly kind: 'service'; readonly service: ServiceClient }
@@ -51,7 +51,7 @@ export function serviceOptions(command: Command): Command {
 
 const SERVICE_FLAGS = ['url', 'tokenFile', 'profile']
 
-/** Adds those, and `--api-key` and `--base-url` for asking the ChatKit API itself. */
+/** Adds the options of {@link serviceOptions}, and `--api-key` and `--base-url` for the ChatKit API itself. */
 export function targetOptions(command: Command): Command {
   const withService = serviceOptions(command)
   return withService
@@ -69,8 +69,8 @@ export function targetOptions(command: Command): Command {
 }
 
 /**
- * Chooses the side. Options win over the environment, and that wins over the profile; in each this service wins over
- * the API: only what goes through the service is in its registry.
+ * Chooses the target. Options win over the environment, which wins over the profile. In each of them this
+ * service wins over the API, because only calls through the service are recorded in its registry.
  */
 export function targetKind(io: Io, flags: TargetFlags): Target['kind'] {
   const { url, tokenFile, profile } = flags
@@ -83,9 +83,9 @@ export function targetKind(io: Io, flags: TargetFlags): Target['kind'] {
 }
 
 /**
- * Runs `act` with the side that options and environment name, and closes connections afterwards.
+ * Runs `act` with the target that options and environment name, and closes connections afterwards.
  *
- * @throws {@link CommandError} when key, token or address are missing or cannot be used
+ * @throws {@link CommandError} when key, token or address is missing or cannot be used
  */
 export async function withTarget<T>(
   io: Io,
@@ -119,14 +119,14 @@ export function serviceUrl(io: Io, { url }: Pick<TargetFlags, 'url'>): string | 
 /**
  * This service, for commands that only it can answer.
  *
- * @throws {@link CommandError} when address or token are missing or cannot be used
+ * @throws {@link CommandError} when address or token is missing or cannot be used
  */
 export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClient> {
   const environment = readCliEnvironment(io.variables)
   const entry = openProfile(io, flags.profile)
   const named = serviceUrl(io, flags)
   const kept = named === undefined || flags.profile !== undefined ? entry.read()?.url : undefined
-  // Whoever writes `--profile staging` must not reach what a variable names.
+  // With `--profile staging`, the call must not go to another service that a variable names.
   if (flags.url === undefined && named !== undefined && kept !== undefined && kept !== named) {
     throw new CommandError(
       EXIT.usage,
@@ -137,7 +137,7 @@ export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClie
   if (base === undefined) {
     throw new CommandError(
       EXIT.config,
-      'which service? Give its address as --url or in CHATKIT_MINT_URL, or run chatkit-mint login with --url.',
+      'no service is named. Give its address as --url or in CHATKIT_MINT_URL, or run chatkit-mint login with --url.',
     )
   }
   const given = await readToken(io, environment, flags.tokenFile)
@@ -164,7 +164,7 @@ function keyOf(flags: TargetFlags, environment: CliEnvironment): () => Secret {
   if (source === undefined) {
     throw new CommandError(
       EXIT.config,
-      'whom to ask? For the ChatKit API set OPENAI_API_KEY or OPENAI_API_KEY_FILE;\n' +
+      'no target is set. For the ChatKit API set OPENAI_API_KEY or OPENAI_API_KEY_FILE;\n' +
         'for this service run chatkit-mint login, or set CHATKIT_MINT_URL and CHATKIT_MINT_TOKEN (or --url, --token-file).',
     )
   }

@@ -1,4 +1,4 @@
-// Reads the admin's token.
+// Reads the admin's token from a file, standard input or the environment.
 
 import { readFileSync } from 'node:fs'
 import type { CliEnvironment } from '../../../config/cli-environment.ts'
@@ -7,7 +7,7 @@ import { Secret } from '../../../lib/secret.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 
-/** The service takes no longer ones. */
+/** Longer than any token that the service accepts. */
 const MAX_TOKEN_BYTES = 16 * 1024
 
 /**
@@ -17,8 +17,8 @@ const MAX_TOKEN_BYTES = 16 * 1024
  *
  * @param environment - its `secret`
  * @param file - a path, `-` for standard input, undefined when none was named
- * @returns undefined when none was named
- * @throws {@link CommandError} when it is none that a header can hold
+ * @returns undefined when there is no token
+ * @throws {@link CommandError} when a header cannot hold it
  */
 export async function readToken(
   io: Io,
@@ -30,9 +30,12 @@ export async function readToken(
       ? environment.secret('CHATKIT_MINT_TOKEN')?.().reveal()
       : (await readText(io, file)).trim()
   if (text === undefined) return undefined
-  // RFC 6750 §2.1. Of another the HTTP client complains, and shows it.
+  // The characters of RFC 6750 §2.1. With others the HTTP client would throw an error that quotes the token.
   if (/^[\w.~+/-]+=*$/.test(text)) return new Secret(text)
-  throw new CommandError(EXIT.config, 'what was given as token is not one (or is empty).')
+  throw new CommandError(
+    EXIT.config,
+    'the text given as token is empty, or has characters that no token has.',
+  )
 }
 
 async function readText(io: Io, file: string): Promise<string> {

@@ -1,4 +1,4 @@
-// Records the owners of threads that a self-hosted server had before the move, for `threads import`.
+// Carries out `threads import`: records the owners of threads that a self-hosted server had before the move.
 
 import { open } from 'node:fs/promises'
 import { isStorableId } from '../../../chatkit/protocol/request.ts'
@@ -17,7 +17,7 @@ import { print, printJson } from '../output.ts'
 import { startProgress } from '../progress.ts'
 import { rulesOf, withEnvFile } from '../setup.ts'
 
-/** Records that are claimed together. */
+/** Records that are written together. */
 const BATCH = 500
 
 /** Options of `threads import`. */
@@ -30,7 +30,7 @@ export interface ImportFlags {
 type Line = Pick<Ownership, 'id' | 'user'>
 
 /**
- * Reads the whole file before it writes.
+ * Imports a file, which it reads to its end before it writes anything.
  *
  * @throws {@link CommandError} for a line that cannot be read, or a store that cannot be used
  */
@@ -45,7 +45,7 @@ export async function importThreads(io: Io, file: string, flags: ImportFlags): P
   if (store.kind === 'memory') {
     throw new CommandError(EXIT.config, 'STORE_URL: a store in memory ends with this command')
   }
-  // Read to its end first: nothing is written of a file with a bad line.
+  // First pass: a file with a bad line is refused before anything is written.
   for await (const _ of linesOf(file)) io.signal.throwIfAborted()
   const log = createLog({ level: 'silent' })
   const registry = await openRegistry(store, log, ownersMoves(settings.workflows)).catch(unusable)
@@ -83,7 +83,7 @@ async function* linesOf(file: string): AsyncGenerator<Line, void, void> {
   let number = 0
   const handle = await open(file).catch(unreadable)
   try {
-    // It is read twice.
+    // Pipes are refused, because the file is read twice.
     if (!(await handle.stat()).isFile()) throw new CommandError(EXIT.noInput, `${file}: no file`)
     for await (const text of handle.readLines()) {
       number += 1

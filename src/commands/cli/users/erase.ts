@@ -1,4 +1,4 @@
-// `users erase`: asks first, then follows the erase line by line.
+// `users erase`: asks for confirmation, then shows the erase line by line.
 
 import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
@@ -26,7 +26,7 @@ export function eraseUser(io: Io): Command {
   return serviceOptions(command).action(async (who: string, flags: Flags) => {
     const { yes = false, json = false } = flags
     if (!yes) checkTerminal(io, flags)
-    // Before the question: what cannot be sent need not be asked.
+    // Done before the question, which is pointless if the call cannot be made.
     const service = await serviceOf(io, flags)
     if (!yes) await confirm(io, who)
     const path = `/v1/admin/users/${encodeURIComponent(who)}/erase`
@@ -51,7 +51,7 @@ async function confirm(io: Io, who: string): Promise<void> {
     const question =
       `This deletes all threads of ${printable(who)} and what is kept of that user, for good.\n` +
       'Type the user to go ahead: '
-    // Ctrl-C and Ctrl-D close the input, and leave the question for ever without an answer.
+    // Ctrl-C and Ctrl-D close the input, and then the question never resolves.
     const closed = once(lines, 'close').then(() => undefined)
     const answer = await Promise.race([lines.question(question, { signal: io.signal }), closed])
     if (answer !== who) throw new CommandError(EXIT.failed, 'not the same. Nothing was erased.')

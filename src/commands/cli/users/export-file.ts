@@ -1,4 +1,4 @@
-// Writes a file that appears under its name only when it is whole.
+// Writes a file that gets its name only when it is complete.
 
 import { open, rename, rm } from 'node:fs/promises'
 import { CommandError, EXIT } from '../exit.ts'
@@ -7,33 +7,33 @@ import { CommandError, EXIT } from '../exit.ts'
 export type ExportFile = Awaited<ReturnType<typeof openExportFile>>
 
 /**
- * Opens a file that grows beside its name, readable for its owner only: it will hold conversations.
+ * Opens a file under a temporary name. Only its owner can read it, because it will hold conversations.
  *
- * @param path - the name that it shall have
- * @throws {@link CommandError} when it cannot be written, from the methods too
+ * @param path - its final name
+ * @throws {@link CommandError} when it cannot be written; the methods throw it, too
  */
 export async function openExportFile(path: string) {
   const partialPath = `${path}.partial`
-  const handle = await guarded(path, async () => {
+  const handle = await orCommandError(path, async () => {
     await rm(partialPath, { force: true })
     return await open(partialPath, 'wx', 0o600)
   })
   return {
     partialPath,
     /** @param line - without line end */
-    write: (line: string) => guarded(path, () => handle.appendFile(`${line}\n`)),
-    /** Gives the file its name; another that had it is replaced. */
+    write: (line: string) => orCommandError(path, () => handle.appendFile(`${line}\n`)),
+    /** Gives the file its final name, and replaces an older file of that name. */
     complete: () =>
-      guarded(path, async () => {
+      orCommandError(path, async () => {
         await handle.sync()
         await rename(partialPath, path)
       }),
-    /** Closes the file, whether complete or not. */
+    /** Closes the file, complete or not. */
     close: () => handle.close(),
   }
 }
 
-async function guarded<T>(path: string, act: () => Promise<T>): Promise<T> {
+async function orCommandError<T>(path: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {

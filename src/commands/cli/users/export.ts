@@ -1,4 +1,4 @@
-// `users export`: prints or saves everything that is kept of a user.
+// `users export`: prints or saves all data of a user.
 
 import { Command, Option } from 'commander'
 import { examples, userArgument } from '../arguments.ts'

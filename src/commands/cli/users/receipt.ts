@@ -56,7 +56,8 @@ export function userReceipt(io: Io): Command {
     .addHelpText('after', EXAMPLES)
   return serviceOptions(command).action(async (who: string | undefined, flags: Flags) => {
     if (flags.verify !== undefined) return await verify(io, flags.verify, { ...flags, who })
-    if (who === undefined) throw new CommandError(EXIT.usage, 'whose receipt? Name a user.')
+    if (who === undefined)
+      throw new CommandError(EXIT.usage, 'no user is named: give the user whose receipt it is.')
     await fetchReceipt(io, who, flags)
   })
 }
@@ -117,12 +118,15 @@ async function verify(
   await (json ? printJson(io, receipt) : printReceipt(io, receipt))
 }
 
-/** Nothing that decides trust has a default: whose signature counts is always said. */
+/** The expected signer. It has no default, because it decides trust. */
 function issuerOf(io: Io, { url, keys }: Flags): string {
   const named = serviceUrl(io, { ...(url !== undefined && { url }) })
   if (named !== undefined) return named
   if (keys?.endsWith(KEY_SET) && URL.canParse(keys)) return keys.slice(0, -KEY_SET.length)
-  throw new CommandError(EXIT.usage, 'whose receipt must it be? Give the public URL as --url.')
+  throw new CommandError(
+    EXIT.usage,
+    'the signer is not named: give the public URL of the service whose receipt it must be as --url.',
+  )
 }
 
 const keySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })) })

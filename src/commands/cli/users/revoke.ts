@@ -1,4 +1,4 @@
-// `users revoke`: takes back all sessions of a user, or of the users of a token's subject.
+// `users revoke`: revokes all sessions of a user, or of the users of a token's subject.
 
 import { Argument, Command, Option } from 'commander'
 import { z } from 'zod'
@@ -33,7 +33,7 @@ const YEAR_SECONDS = 31_536_000
 
 export function revokeUser(io: Io): Command {
   const command = new Command('revoke')
-    .description('Take back all sessions of a user')
+    .description('Revoke all sessions of a user')
     .addArgument(new Argument('[user]', 'the ChatKit user').argParser(user))
     .addOption(new Option('--issuer <url>', 'of the tokens, instead of a user').argParser(someText))
     .addOption(
@@ -71,7 +71,10 @@ export function revokeUser(io: Io): Command {
 function whose(who: UserId | undefined, { issuer, subject }: RevokeFlags) {
   if (who !== undefined && issuer === undefined && subject === undefined) return { user: who }
   if (who === undefined && issuer !== undefined && subject !== undefined) return { issuer, subject }
-  throw new CommandError(EXIT.usage, 'whom? Name a user, or --issuer and --subject together.')
+  throw new CommandError(
+    EXIT.usage,
+    'name one user: either a user, or --issuer and --subject together.',
+  )
 }
 
 function neverSeen({ user, blocked_until }: z.infer<typeof revoked>): CommandError {
@@ -81,7 +84,7 @@ function neverSeen({ user, blocked_until }: z.infer<typeof revoked>): CommandErr
       : `The block is set all the same, until ${time(blocked_until)}.`
   return new CommandError(
     EXIT.failed,
-    `never seen: ${printable(user)} has had no session here, so none was taken back. ${block}\n` +
+    `never seen: ${printable(user)} has had no session here, so none was cancelled. ${block}\n` +
       'Is the name right? `users find` looks by its beginning. --even-if-unknown makes this no error.',
   )
 }

@@ -35,7 +35,7 @@ test.each(['yesterday', '2026-11-26T03:00:00', '-1', '2026-13-01', '1e3', ''])(
   },
 )
 
-test('what audit list --all --json prints is what audit verify takes', async () => {
+test('audit verify accepts the output of audit list --all --json', async () => {
   await secretOf(running, 'bob')
   await quickCli(['users', 'erase', 'bob', '--yes'], env())
   const { out } = await quickCli(['audit', 'list', '--all', '--json', '--limit', '2'], env())

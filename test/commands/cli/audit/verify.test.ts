@@ -38,7 +38,7 @@ async function entriesOf(count: number): Promise<readonly AuditEntry[]> {
 /** As the list of the audit shows them: newest first. */
 const shown = (entries: readonly AuditEntry[]) => entries.map(presentAuditEntry).toReversed()
 
-/** Of a changed entry, the hash that it ought to have: whoever changes one can compute it. */
+/** The right hash of a changed entry, which whoever changes one can compute. */
 const rehashed = (entry: Wire): Wire => {
   const { request_id: requestId, instance, seq, prev, salt, by_user: byUser, ...same } = entry
   const chain = {
@@ -59,7 +59,7 @@ beforeAll(async () => {
   ;[one, two] = [shown(await entriesOf(40)), shown(await entriesOf(9))]
 })
 
-/** The list with something done to the entry of a seq. */
+/** The list with a change made to the entry of a seq. */
 const changed = (seq: number, change: (entry: Wire) => readonly Wire[]) =>
   one.flatMap((entry) => (entry.seq === seq ? change(entry) : [entry]))
 
@@ -149,7 +149,7 @@ describe('entries of the audit', () => {
     expect(checkChains([...one, ...older])).toMatchObject({ unchained: 3, faults: [] })
   })
 
-  test('that stand elsewhere are found, and only those', () => {
+  test('that are out of place are found, and only those', () => {
     const [moved] = one.slice(5, 6)
     const elsewhere = [...one.slice(0, 5), ...one.slice(6, 30), moved, ...one.slice(30)]
     expect(faultsIn(elsewhere)).toEqual([['reordered', moved?.id, moved?.seq]])
@@ -183,7 +183,7 @@ describe('entries of the audit', () => {
 describe('audit verify', () => {
   const page = () => JSON.stringify({ object: 'list', data: one, has_more: false }, null, 2)
 
-  test('says of each instance what there is, and ends with 0', async () => {
+  test('lists the entries of each instance, and ends with 0', async () => {
     const { code, out, err } = await runInProcess(['audit', 'verify'], { input: page() })
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/ins_[0-9a-f]{16} +│ 40 +│ 1 to 40 +│ 2027-01-15T08:00:00Z +│ .* │ 0/)
@@ -204,7 +204,7 @@ describe('audit verify', () => {
     }
   })
 
-  test('names what is wrong, and ends with 1', async () => {
+  test('names the faults, and ends with 1', async () => {
     const { code, out, err } = await runInProcess(['audit', 'verify', '-'], {
       input: page().replace('issuer|20', 'issuer|2O'),
     })
@@ -226,7 +226,7 @@ describe('audit verify', () => {
     expect([code, err]).toEqual([66, expect.stringContaining('ENOENT')])
   })
 
-  test('says that a page is not all there is', async () => {
+  test('says that one page is not the whole audit', async () => {
     const input = page().replace('"has_more": false', '"has_more": true')
     const { code, err } = await runInProcess(['audit', 'verify'], { input })
     expect([code, err]).toEqual([0, expect.stringContaining('older entries')])

@@ -18,7 +18,7 @@ function wanted(shell: string): boolean {
   return Boolean(process.env['CI']) || spawnSync(shell, ['-c', 'true']).status === 0
 }
 
-/** What bash offers for a line; the last word is the one being typed. */
+/** The completions that bash offers for a line whose last word is being typed. */
 function complete(line: string): string[] {
   const words = line.split(' ')
   const quoted = words.map((word) => `'${word}'`).join(' ')
@@ -47,7 +47,7 @@ describe('bash', () => {
     ['chatkit-mint users export bob --output tok', ['token.txt', 'tokens']],
     ['chatkit-mint sessions list --token-file token.', ['token.txt']],
     ['chatkit-mint completion z', ['zsh']],
-    // A value is no command, whatever it is called; nothing can be guessed for it.
+    // A value does not count as a command, and has no completions.
     ['chatkit-mint threads list --user threads --aft', ['--after']],
     ['chatkit-mint sessions create --user ', []],
     ['chatkit-mint --user threads sessions c', ['cancel', 'create']],
@@ -86,7 +86,7 @@ test.each(['bash', 'zsh', 'fish'])(
 
 const [ZSH, FISH] = ['zsh', 'fish']
 
-test.runIf(wanted(ZSH))('zsh takes the script', async () => {
+test.runIf(wanted(ZSH))('zsh accepts the script', async () => {
   const { out } = await quickCli(['completion', 'zsh'])
   const { status, stderr } = spawnSync(ZSH, ['-n'], { input: out, encoding: 'utf8' })
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })

@@ -129,7 +129,7 @@ describe('all is well', () => {
     expect(own.server.requests()).toEqual([])
   })
 
-  test('in text: a line for each, what to do below it', async () => {
+  test('in text: a line for each finding, with advice below it', async () => {
     const ran = await runInProcess(['doctor'], { variables, nowMs: BEFORE_THE_END })
     expectNoSecret(ran)
     expect(ran).toMatchObject({ code: 0, err: '' })
@@ -161,7 +161,7 @@ describe('the ChatKit API', () => {
     expect(finding?.advice).toMatch(advice)
   })
 
-  test('a project that the key is not of', async () => {
+  test('a project to which the key does not belong', async () => {
     variables = { ...variables, OPENAI_PROJECT_ID: 'proj_9' }
     const error = {
       message: `${API_KEY} is not of proj_9`,
@@ -263,7 +263,7 @@ describe('the ChatKit API', () => {
     expect(finding?.advice).toMatch(/^nothing listens there: check OPENAI_BASE_URL/)
   })
 
-  test('it hangs: said after the deadline', async () => {
+  test('it hangs: reported after the deadline', async () => {
     api.api.setFaults({ hang: true })
     const finding = await support()
     expect(finding?.message).toContain('timeout')
@@ -271,14 +271,14 @@ describe('the ChatKit API', () => {
   }, 20_000)
 })
 
-describe('a session that is there and should not be', () => {
+describe('a session that must not remain', () => {
   const upstream = forEachTest(() => startScriptedUpstream())
   beforeEach(async () => {
     variables = { ...variables, OPENAI_BASE_URL: upstream.url }
   })
   const support = async () => (await doctor('--workflow', 'support')).of('workflow support')
 
-  test('cannot be cancelled: said with its id', async () => {
+  test('that cannot be cancelled is reported with its id', async () => {
     upstream.cancels = [{ kind: 'answer', status: 500 }]
     const finding = await support()
     const id = upstream.cancellations()[0]?.path.split('/').at(-2)
@@ -288,7 +288,7 @@ describe('a session that is there and should not be', () => {
     expect(finding?.advice).toContain('10 seconds')
   })
 
-  test('is another user’s: not accepted, and cancelled', async () => {
+  test('of another user is refused and cancelled', async () => {
     upstream.creates = [{ kind: 'ok', changes: { user: 'mallory' } }]
     const finding = await support()
     expect(finding).toMatchObject({
@@ -299,7 +299,7 @@ describe('a session that is there and should not be', () => {
     expect(upstream.cancellations()).toHaveLength(1)
   })
 
-  test('is another user’s and cannot be cancelled either: said with its id', async () => {
+  test('of another user that cannot be cancelled is reported with its id', async () => {
     upstream.creates = [{ kind: 'ok', changes: { user: 'mallory' } }]
     upstream.cancels = [{ kind: 'answer', status: 500 }]
     const finding = await support()
@@ -363,7 +363,7 @@ describe('self-hosted servers', () => {
   })
 })
 
-describe('what stands around', () => {
+describe('issuers, PUBLIC_URL and store', () => {
   test('issuers: a key set that fails, or has no key of the algorithms', async () => {
     issuer.jwksBehaviour = { kind: 'answer', status: 500, body: '' }
     const failed = (await doctor('--workflow', 'support')).of(`issuer ${issuer.issuer}`)
@@ -430,7 +430,7 @@ describe('what stands around', () => {
     expect(readFileSync(path).includes('chatkit-mint-doctor')).toBe(false)
   })
 
-  test('SQLite that is another program’s; the rest is looked at all the same', async () => {
+  test('SQLite file of another program; the other checks still run', async () => {
     const path = join(folder, 'broken.db')
     writeFileSync(path, 'not a database, whatever its name says'.repeat(100))
     variables = { ...variables, STORE_URL: `sqlite:${path}` }

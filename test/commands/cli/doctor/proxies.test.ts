@@ -8,7 +8,7 @@ import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { forAllTests } from '../../../support/started.ts'
 import { runInProcess } from '../run-in-process.ts'
 
-// The doctor where a proxy is the only way out, and where it is the trouble.
+// The doctor on machines where a proxy is the only way out, and where the proxy is at fault.
 
 const PASSWORD = 'planted-password'
 const file = join(scratchFolder(), 'config.yaml')
@@ -75,7 +75,7 @@ test('it says which proxy is in use, for what, and what the proxy can read', asy
   )
 })
 
-test('without one it says nothing of proxies, and a name that nobody knows may be known to one', async () => {
+test('without a proxy it names none, and advises one for a host name that is not known', async () => {
   const of = await findingsWith({})
   expect(of('proxy')).toEqual([])
   expect(of('issuer https://issuer.test')[0]?.advice).toMatch(/DNS .*set HTTPS_PROXY/)
@@ -96,7 +96,7 @@ test.each<[string, string, RegExp]>([
   }
 })
 
-test('a proxy that refuses the way is named, with its status and both ways out', async () => {
+test('a proxy that refuses a call is named, with its status and both remedies', async () => {
   proxy.answer = proxyPage('403 Forbidden')
   const of = await findingsWith(throughProxy())
   const origin = `http://127.0.0.1:${proxy.port}`
@@ -110,7 +110,7 @@ test('a proxy that refuses the way is named, with its status and both ways out',
   }
 })
 
-test('a proxy that is not there is named in place of the server', async () => {
+test('an unreachable proxy is named instead of the server', async () => {
   const of = await findingsWith({ HTTPS_PROXY: 'http://127.0.0.1:9', HTTP_PROXY: 'http://no.test' })
   expect(of('workflow support')[0]?.advice).toMatch(/the proxy http:\/\/127\.0\.0\.1:9 cannot be/)
   expect(of('workflow helpdesk')[0]?.advice).toMatch(/the proxy http:\/\/no\.test cannot be/)

@@ -10,7 +10,7 @@ import { createTokenCases } from '../../../support/token-cases.ts'
 import { createSecretSigner, createSigner } from '../../../support/tokens.ts'
 import { runInProcess } from '../run-in-process.ts'
 
-// What the command says of a token is compared with what the running service does with it.
+// Compares the command's judgement of a token with that of the running service.
 
 const SECRET = 'a shared secret of at least thirty-two bytes'
 const SECRET_ISSUER = 'https://shared.test'
@@ -65,7 +65,7 @@ async function explain(token: string, ...more: readonly string[]): Promise<Expla
     input: `${token}\n`,
     variables: variables(),
   })
-  // Neither the token nor its signature, which is all that makes it one.
+  // Neither the token nor its signature.
   for (const part of [token, token.split('.')[2] ?? '']) {
     if (part.length > 20) expect(out + err).not.toContain(part)
   }
@@ -153,8 +153,8 @@ describe('the same answer as the running service', () => {
   })
 })
 
-describe('what a token maps to', () => {
-  test('user, workflow, what the ChatKit API is asked for, every workflow with its reason', async () => {
+describe('the mapping of a token', () => {
+  test('shows user, workflow, the parameters of the create, and every workflow with its reason', async () => {
     const { report } = await explain(tokenOf({ plan: 'pro', level: 3, groups: ['staff'] }))
     running.upstream.clearRequests()
     await running.mint(tokenOf({ plan: 'pro', level: 3, groups: ['staff'] }))
@@ -184,7 +184,7 @@ describe('what a token maps to', () => {
     })
   })
 
-  test('an expired one is refused, and what it would map to is told', async () => {
+  test('is shown for an expired token, too, which is refused', async () => {
     const expired = es.token(claims({ exp: seconds() - 31, plan: 'pro', admin: true }))
     const report = await expectAsServed(expired)
     expect(report).toMatchObject({
@@ -202,7 +202,7 @@ describe('what a token maps to', () => {
     expect(text.code).toBe(1)
   })
 
-  test('who is an admin', async () => {
+  test('says who is an admin', async () => {
     const admin = async (token: string) => (await explain(token)).report.admin
     expect(await admin(tokenOf({ admin: true }))).toBe(true)
     expect(await admin(tokenOf({ admin: 'yes' }))).toBe(false)
@@ -211,7 +211,7 @@ describe('what a token maps to', () => {
   })
 })
 
-describe('keys that are not at hand', () => {
+describe('keys that cannot be had', () => {
   test('a key set that cannot be fetched is 503 idp_unavailable, with the cause', async () => {
     server.jwksBehaviour = { kind: 'answer', status: 500, body: '' }
     const { code, report } = await explain(tokenOf())
@@ -252,13 +252,13 @@ describe('at the terminal', () => {
   const run = (input: string, ...words: readonly string[]) =>
     runInProcess(['jwt', 'explain', ...words], { input, variables: variables() })
 
-  test('the whole header is as good as the token', async () => {
+  test('the whole header is accepted like the token', async () => {
     for (const prefix of ['Bearer ', 'bearer  ', 'Authorization: Bearer ']) {
       expect(await run(`${prefix}${tokenOf()}\r\n`)).toMatchObject({ code: 0, err: '' })
     }
   })
 
-  test('text of a token is made harmless', async () => {
+  test('control characters in a token are escaped', async () => {
     const evil = '\u001b[2J\u009b31m\u202e'
     const { out, err } = await run(es.token(claims({ plan: evil, level: evil }), { kid: evil }))
     const whole = await run(tokenOf({ plan: 'x', level: evil }))
@@ -282,7 +282,7 @@ describe('at the terminal', () => {
     expect(err).toMatch(message)
   })
 
-  test('a wrong config: exit 78 with every error; an API key is not asked for', async () => {
+  test('an invalid config: exit 78 with every error; an API key is not needed', async () => {
     const bad = join(folder, 'bad.yaml')
     writeFileSync(bad, 'issuers: []\ncolour: red\n')
     const { code, err } = await run('x', '--config', bad)

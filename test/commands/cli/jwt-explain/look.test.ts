@@ -9,8 +9,8 @@ import { scratchFolder } from '../../../support/scratch-folder.ts'
 import { handMade } from '../../../support/tokens.ts'
 import { runInProcess } from '../run-in-process.ts'
 
-// Texts that people take for a token, and tokens that are refused for one word: what it is, what was received, and what
-// was expected.
+// Texts that are often mistaken for a token get a hint what they are. For refused tokens the reason says what
+// was received and what was expected.
 
 const file = join(scratchFolder(), 'config.yaml')
 const variables = {
@@ -76,7 +76,7 @@ describe('a text that is no signed JWT is refused, and the hint says what it is'
   })
 })
 
-test('the claims that were seen are listed, verified or not, cut and scrubbed', async () => {
+test('all readable claims are listed, verified or not, cut and without credentials', async () => {
   expect((await explain(emulator)).token.claims).toEqual({
     iss: '"https://securetoken.google.com/demo-app"',
     aud: '"demo-app"',

@@ -70,7 +70,7 @@ describe('by browser', () => {
     expect(statSync(dirname(file)).mode & 0o777).toBe(0o700)
   })
 
-  test('where the access token is opaque, the ID token is kept, and that is said', async () => {
+  test('when the access token is opaque, the ID token is kept, and the output says so', async () => {
     provider.script.opaque = true
     const { out } = await signInWith(client(), variables)
     expect(out).toContain('Commands send the ID token (the access token is no JWT)')
@@ -98,7 +98,7 @@ describe('by browser', () => {
   })
 })
 
-describe('who else calls the address', () => {
+describe('other calls of the callback address', () => {
   test.each<[string, (callback: URL) => string, RequestInit, number]>([
     ['a wrong state', ({ origin }) => `${origin}/callback?code=x&state=y`, {}, 400],
     ['no state', ({ origin }) => `${origin}/callback?code=x`, {}, 400],
@@ -116,7 +116,7 @@ describe('who else calls the address', () => {
     expect((await ended).code).toBe(0)
   })
 
-  test('the callback called twice redeems one code, and the second caller is told', async () => {
+  test('a callback called twice redeems one code, and the second caller gets an error', async () => {
     const { url, ended } = beginLogin(client(), variables)
     const callback = await cameBackTo(await url)
     const answers = await Promise.all([fetch(callback), fetch(callback)])
@@ -126,7 +126,7 @@ describe('who else calls the address', () => {
   })
 })
 
-describe('what ends a login, and keeps nothing', () => {
+describe('a login that fails keeps nothing', () => {
   async function refusedBy(query: Record<string, string>) {
     const { url, ended } = beginLogin(client(), variables)
     const asked = new URL(await url).searchParams
@@ -137,7 +137,7 @@ describe('what ends a login, and keeps nothing', () => {
     return { ...(await ended), page: page.status }
   }
 
-  test('error=access_denied ends with 77 and what the provider says', async () => {
+  test('error=access_denied ends with 77 and the words of the provider', async () => {
     const { code, err, page } = await refusedBy({
       error: 'access_denied',
       error_description: 'no\u001b[2J',
@@ -179,7 +179,7 @@ describe('what ends a login, and keeps nothing', () => {
     expect({ code, err }).toEqual({ code: expected, err: expect.stringMatching(why) })
   })
 
-  test('a provider that is away is said to be, with 69', async () => {
+  test('an unreachable provider is reported, with 69', async () => {
     const words = ['--issuer', 'http://127.0.0.1:9', '--client-id', 'cli']
     const { code, err } = await beginLogin(words, variables).ended
     expect({ code, err }).toEqual({
@@ -188,7 +188,7 @@ describe('what ends a login, and keeps nothing', () => {
     })
   })
 
-  test('a provider without discovery is told by the address of its document, once, with what to use instead', async () => {
+  test('a provider without discovery is reported once, with the address of its document and the alternative', async () => {
     const issuer = `${provider.issuer}/without`
     const words = ['--issuer', issuer, '--client-id', 'cli']
     const { code, err } = await beginLogin(words, variables).ended
@@ -200,7 +200,7 @@ describe('what ends a login, and keeps nothing', () => {
     expect(err).not.toMatch(/unknown error|unexpected HTTP/)
   })
 
-  test('a port in use is told before anybody signs in', async () => {
+  test('a port in use is reported before anybody signs in', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const at = taken.address()
@@ -266,7 +266,7 @@ describe('what ends a login, and keeps nothing', () => {
     expect(readFileSync(profilesFile(variables), 'utf8')).toBe(before)
   })
 
-  test('without a folder for settings nothing is asked for', async () => {
+  test('without a folder for settings no sign-in begins', async () => {
     const { code } = await runInProcess(['login', ...client(), '--timeout', '1'], { variables: {} })
     expect(code).toBe(78)
   })

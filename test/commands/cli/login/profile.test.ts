@@ -61,7 +61,7 @@ function written(url: string, token: string) {
 }
 
 describe('commands that ask a service', () => {
-  test('a service takes the token of the profile, whose address nobody has to name', async () => {
+  test('address and token of the service come from the profile', async () => {
     write(written(running.url, adminToken()))
     expect(await blocks()).toMatchObject({ code: 0, err: '' })
     const { code } = await runInProcess(['sessions', 'list'], { variables })
@@ -79,7 +79,7 @@ describe('commands that ask a service', () => {
     expect(err).toContain('code: token_expired')
   })
 
-  test('the token is sent as long as it is fresh, without asking the provider', async () => {
+  test('a fresh token is sent without a call of the provider', async () => {
     await signIn()
     provider.reset()
     expect(await blocks()).toMatchObject({ code: 0 })
@@ -125,7 +125,7 @@ describe('commands that ask a service', () => {
     expect(service.tokens).toEqual([])
   })
 
-  test('--profile beside a variable that names another service asks neither', async () => {
+  test('--profile beside a variable that names another service calls neither', async () => {
     write(written('https://chat.example.com', adminToken()))
     const more = { CHATKIT_MINT_URL: service.origin, CHATKIT_MINT_TOKEN: 'given' }
     const { code, err } = await blocks(['--profile', 'default'], more)
@@ -146,17 +146,17 @@ describe('commands that ask a service', () => {
     expect(service.tokens).toEqual(['Bearer sk-test-key', `Bearer ${token}`])
   })
 
-  test('a profile that is not there, or has no tokens, is told with what to do', async () => {
+  test('a missing profile, or one without tokens, is reported with what to do', async () => {
     await signIn()
     const other = await blocks(['--profile', 'other', '--url', service.origin])
     expect(other).toMatchObject({
       code: 78,
-      err: expect.stringContaining('run chatkit-mint login'),
+      err: expect.stringContaining('Run chatkit-mint login'),
     })
     await logout()
     expect(await blocks()).toMatchObject({
       code: 78,
-      err: expect.stringContaining('Nobody is signed in'),
+      err: expect.stringContaining('nobody is signed in'),
     })
     expect(service.tokens).toEqual([])
   })
@@ -192,7 +192,7 @@ describe('a token that has expired', () => {
     expect(profilesOf(variables).default.tokens.refresh_token).toBe(kept)
   })
 
-  test('whose refresh token is over is not sent; the message names login and the profile', async () => {
+  test('whose refresh token has expired is not sent; the message names login and the profile', async () => {
     provider.script.errors = ['invalid_grant']
     expect(await blocks()).toMatchObject({
       code: 77,
@@ -201,7 +201,7 @@ describe('a token that has expired', () => {
     expect(service.tokens).toEqual([])
   })
 
-  test('that the provider renews with one of another kind is not sent', async () => {
+  test('that the provider renews with a token of another kind is not sent', async () => {
     provider.script.opaque = true
     expect(await blocks()).toMatchObject({ code: 77 })
     expect(service.tokens).toEqual([])
@@ -213,7 +213,7 @@ describe('a token that has expired', () => {
     expect(service.tokens).toEqual([])
   })
 
-  test('without a refresh token is told without asking anybody', async () => {
+  test('without a refresh token is reported without any call', async () => {
     Object.assign(provider.script, { refresh: false, tokenSeconds: 1 })
     await signIn('--profile', 'short')
     provider.requests.length = 0
@@ -331,11 +331,11 @@ describe('logout', () => {
     change()
     const { code, err } = await logout()
     expect({ code, err }).toEqual({ code: 0, err: expect.stringMatching(told) })
-    expect(err).toContain('A copy of the token would be taken by the service until')
+    expect(err).toContain('The service would still accept a copy of the token until')
     expect(profilesOf(variables).default.tokens).toBeUndefined()
   })
 
-  test('is done also when the provider is away, and says so', async () => {
+  test('is done even if the provider is down, and says so', async () => {
     const file = written('https://chat.example.com', adminToken())
     const profile = { ...file.profiles.default, issuer: 'http://127.0.0.1:9' }
     write({ version: 1, profiles: { default: profile } })
@@ -344,7 +344,7 @@ describe('logout', () => {
     expect(profilesOf(variables).default.tokens).toBeUndefined()
   })
 
-  test('of nobody says so, and makes no file', async () => {
+  test('says that nobody is signed in, and makes no file', async () => {
     expect(await logout()).toMatchObject({
       code: 0,
       out: 'Nobody is signed in with profile default.\n',

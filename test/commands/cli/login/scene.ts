@@ -4,7 +4,7 @@ import { Readable, Writable } from 'node:stream'
 import { runCli } from '../../../../src/commands/cli/program.ts'
 import type { Variables } from '../../../../src/config/env.ts'
 
-/** Where the profiles of these variables are. */
+/** The path of the file of profiles for these variables. */
 export function profilesFile(variables: Variables): string {
   return join(variables['XDG_CONFIG_HOME'] ?? '', 'chatkit-mint', 'profiles.json')
 }
@@ -17,7 +17,7 @@ export function profilesOf(variables: Variables) {
 /**
  * Begins a `login`, in this process.
  *
- * @returns what ends with the command, and what waits for the address that it prints
+ * @returns a promise of the command's end, and a function that waits for the address that it prints
  */
 export function beginLogin(words: readonly string[], variables: Variables) {
   const { promise: url, resolve, reject } = Promise.withResolvers<string>()
@@ -54,7 +54,7 @@ export async function cameBackTo(authorizationUrl: string): Promise<string> {
   return headers.get('location') ?? ''
 }
 
-/** A whole sign-in, as somebody with a browser does it. */
+/** Signs in as a person with a browser would. */
 export async function signInWith(words: readonly string[], variables: Variables) {
   const { url, ended } = beginLogin(words, variables)
   const page = await fetch(await cameBackTo(await url))

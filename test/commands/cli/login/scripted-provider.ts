@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { listenOnLoopback } from '../../../../src/embedded/kit/listen.ts'
 
-/** What the provider does next; tests change it. */
+/** The next behaviour of the provider; tests change it. */
 export interface Script {
   /** Access tokens are no JWTs. */
   opaque: boolean
@@ -134,7 +134,7 @@ export async function startScriptedProvider() {
     issuer,
     script,
     requests,
-    /** Everything as at the start, and no request seen. */
+    /** Resets the behaviour and the recorded requests. */
     reset() {
       Object.assign(script, START, { without: [], errors: [] })
       requests.length = 0

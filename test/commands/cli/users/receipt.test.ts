@@ -35,7 +35,7 @@ test('a receipt is saved for its owner alone, and verified with a file of keys, 
   expect(JSON.parse(json.out)).toMatchObject({ iss: PUBLIC_URL, user: 'alice', generation: 1 })
 })
 
-test('a receipt is printed where no file is named, and one of nobody is remarked on', async () => {
+test('a receipt is printed when no file is named, with a remark when it knows nothing of the user', async () => {
   const { code, out, err } = await cli('nobody', '--since', '2026-01-01', ...from())
   expect([code, out]).toEqual([0, expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)])
   expect(err).toContain('nothing is known of this user')
@@ -45,12 +45,12 @@ test('the keys can be at the address that publishes them', async () => {
   const address = `${running.url}/.well-known/jwks.json`
   const ours = await cli('--verify', receipt, '--url', PUBLIC_URL, '--keys', address)
   expect(ours.code).toBe(0)
-  // Without --url, the address of the keys says whose receipt it must be.
+  // Without --url, the address of the keys names the signer.
   const { code, err } = await cli('--verify', receipt, '--keys', address)
   expect([code, err]).toEqual([1, expect.stringContaining('its iss is another')])
 })
 
-test('a receipt that was altered, is of another user or issuer, or no receipt at all is refused', async () => {
+test('a changed receipt, one of another user or issuer, and a text that is none are refused', async () => {
   const altered = join(folder, 'altered.jws')
   const text = readFileSync(receipt, 'utf8')
   writeFileSync(
@@ -72,9 +72,9 @@ test('a receipt that was altered, is of another user or issuer, or no receipt at
 })
 
 test.each([
-  [[], 'whose receipt'],
+  [[], 'no user is named'],
   [['alice', '--keys', 'x', '--url', 'https://chat.example.com'], '--keys goes with --verify'],
-  [['--verify', 'x', '--keys', 'y'], 'whose receipt must it be'],
+  [['--verify', 'x', '--keys', 'y'], 'the signer is not named'],
   [['--verify', 'x', '--since', '1'], '--since'],
   [['--verify', 'x', '--keys', 'http://chat.example.com/jwks.json', '--url', PUBLIC_URL], 'https'],
 ])('users receipt %j is a wrong use', async (words, why) => {
