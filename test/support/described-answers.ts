@@ -5,7 +5,7 @@ import { problemSchema } from '../../src/http/openapi/responses.ts'
 import { isBackendPath } from '../../src/http/origins.ts'
 import type { Answer, RouteDefinition } from '../../src/http/route-definition.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
-import { type AnswerOnTheWire, hearAnswers } from './answers-on-the-wire.ts'
+import { type AnswerOnTheWire, hearAnswers } from './network/answers-on-the-wire.ts'
 
 /** What the HTTP server itself can say of any request, before a route is looked for. */
 const BELOW_ROUTES: readonly string[] = [
