@@ -2,6 +2,7 @@ import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { EVENTUALLY_MS } from './support/eventually.ts'
 
 /** Tests that hold a promise in seconds about a process under load: nothing else runs beside them. */
 const ALONE = [
@@ -91,6 +92,7 @@ const common = {
   root,
   testTimeout: 20_000,
   hookTimeout: 30_000,
+  expect: { poll: { timeout: EVENTUALLY_MS } },
   pool: 'forks',
   // Many wait for a process or a time-out: more files at a time than there are cores.
   maxWorkers: 3,

@@ -3,6 +3,7 @@ import { afterAll, beforeEach, expect, test, vi } from 'vitest'
 import { createAuthenticator } from '../../src/authenticate/authenticate.ts'
 import type { IssuerSettings } from '../../src/config/settings.ts'
 import { Secret } from '../../src/lib/secret.ts'
+import { eventually } from '../support/eventually.ts'
 import { issuerSettings, recordingLog, stoppedClock } from '../support/issuer-settings.ts'
 import { startKeyServer } from '../support/key-server.ts'
 import { claimsOf, createSecretSigner, createSigner } from '../support/tokens.ts'
@@ -199,7 +200,7 @@ test('uses of a token seen before keep the keys fresh, as verifying it would', a
   clock.advance(8 * 60)
   const before = server.fetches.jwks
   await service.authenticate(token)
-  await vi.waitFor(() => expect(server.fetches.jwks).toBe(before + 1))
+  await eventually(() => expect(server.fetches.jwks).toBe(before + 1))
 })
 
 test('a token seen before is refused when the shared secret that signed it was replaced', async () => {

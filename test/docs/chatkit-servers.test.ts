@@ -9,6 +9,7 @@ import { createChatServer } from '../../src/docs/chatkit-server.ts'
 import { asAt, createThread, itemIn } from '../gateway/scene.ts'
 import { helpdeskSecret, selfHostedConfig } from '../support/chatkit/self-hosted.ts'
 import { input } from '../support/chatkit/server-client.ts'
+import { EVENTUALLY_MS } from '../support/eventually.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { freePort } from '../support/registry/redis.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
@@ -127,7 +128,7 @@ test('the guide’s commands start the one in Node, on loopback alone, and it sa
   const header = Buffer.from(JSON.stringify({ alg: 'ES256', kid: 'none' })).toString('base64url')
   const authorization = `Bearer ${header}.e30.e30`
   await fetch(`http://127.0.0.1:${port}/chatkit`, { method: 'POST', headers: { authorization } })
-  await vi.waitUntil(() => said.includes('no applicable key found'))
+  await vi.waitUntil(() => said.includes('no applicable key found'), EVENTUALLY_MS)
   expect(said).not.toContain(header)
 }, 120_000)
 

@@ -8,6 +8,7 @@ import {
   startChatKitServer,
 } from '../../src/embedded/chatkit-server/server.ts'
 import { ask, eventsOf, framesOf, input, textOf } from '../support/chatkit/server-client.ts'
+import { eventually } from '../support/eventually.ts'
 
 let running: RunningChatKitServer
 beforeEach(async () => {
@@ -58,10 +59,10 @@ describe('faults', () => {
     running.server.setFaults({ hang: true })
     const leaving = new AbortController()
     const pending = create('hi', leaving.signal)
-    await vi.waitFor(() => expect(last()).toMatchObject({ outcome: 'pending' }))
+    await eventually(() => expect(last()).toMatchObject({ outcome: 'pending' }))
     leaving.abort()
     await expect(pending).rejects.toThrow()
-    await vi.waitFor(() => expect(last()).toMatchObject({ outcome: 'client_gone', status: null }))
+    await eventually(() => expect(last()).toMatchObject({ outcome: 'client_gone', status: null }))
   })
 
   it('first_byte_ms holds headers back, frame_ms every frame', async () => {
@@ -143,7 +144,7 @@ describe('clients that leave or read slowly', () => {
     const frames = framesOf(await create('count to 1000000', leaving.signal))
     for (let read = 0; read < 10; read++) await frames.next()
     leaving.abort()
-    await vi.waitFor(() => expect(last()?.outcome).toBe('client_gone'))
+    await eventually(() => expect(last()?.outcome).toBe('client_gone'))
     const made = last()?.frames ?? 0
     const items = { thread_id: await onlyThread(), order: 'asc' }
     const page = await (await ask(running.url, ['items.list', items])).json()
@@ -160,7 +161,7 @@ describe('clients that leave or read slowly', () => {
     const frames = framesOf(await create('hello', leaving.signal))
     await frames.next()
     leaving.abort()
-    await vi.waitFor(() => expect(last()?.outcome).toBe('client_gone'))
+    await eventually(() => expect(last()?.outcome).toBe('client_gone'))
   })
 
   it('no more is made than a client that does not read has room for', async () => {
@@ -173,7 +174,7 @@ describe('clients that leave or read slowly', () => {
     socket.write(
       `POST /chatkit HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     )
-    await vi.waitFor(() => expect(last()?.frames).toBeGreaterThan(100))
+    await eventually(() => expect(last()?.frames).toBeGreaterThan(100))
     let before = -1
     await vi.waitFor(
       () => {
@@ -187,7 +188,7 @@ describe('clients that leave or read slowly', () => {
     expect(last()).toMatchObject({ outcome: 'pending' })
     expect(before).toBeLessThan(500_000)
     socket.destroy()
-    await vi.waitFor(() => expect(last()?.outcome).toBe('client_gone'))
+    await eventually(() => expect(last()?.outcome).toBe('client_gone'))
   })
 
   it('close drops running streams', async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { bytes, startFiles } from './file-server.ts'
@@ -348,7 +349,7 @@ describe('the links of one user', () => {
     expect(open).toHaveLength(20)
     for (const end of open) end()
     await Promise.all(running.map((response) => response.bytes()))
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const response = await fetch(link)
       await response.body?.cancel()
       expect(response.status).toBe(200)
@@ -362,7 +363,7 @@ describe('the links of one user', () => {
     )
     for (let round = 0; round < 25; round++) {
       const leaving = new AbortController()
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         const response = await fetch(link, { signal: leaving.signal })
         if (response.status === 429) await response.text()
         expect(response.status).toBe(200)
@@ -373,7 +374,7 @@ describe('the links of one user', () => {
     for (let round = 0; round < 25; round++)
       expect([404, 429]).toContain((await fetch(link)).status)
     serve(PNG)
-    await vi.waitFor(async () => expect((await fetch(link)).status).toBe(200))
+    await eventually(async () => expect((await fetch(link)).status).toBe(200))
   })
 
   test('have the limit of limits.reads_per_user', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import type { ChatKit } from '../../src/chatkit/port.ts'
 import { issuedSession } from '../../src/chatkit/wire/session.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -9,6 +9,7 @@ import { createMint } from '../../src/mint/mint.ts'
 import { createCanceller } from '../../src/outbox/cancel.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { SESSION } from '../support/chatkit/examples.ts'
+import { eventually } from '../support/eventually.ts'
 import { sessionId, userId, workflowName } from '../support/ids.ts'
 import { openRaw, rawRequest } from '../support/raw-http.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
@@ -36,11 +37,11 @@ test('the upstream call is aborted when the client leaves', async () => {
   running = await startService({ env: { OPENAI_BASE_URL: url } })
   const client = await openRaw(running.url)
   client.send(rawRequest('POST /v1/sessions', { headers: [`Authorization: Bearer ${tokenFor()}`] }))
-  await vi.waitFor(() => expect(held).toHaveLength(1))
+  await eventually(() => expect(held).toHaveLength(1))
   const aborted = once(held[0] as ServerResponse, 'close')
   client.destroy()
   await aborted
-  await vi.waitFor(() => {
+  await eventually(() => {
     expect(running?.log.filter(({ msg }) => msg === 'request')).toMatchObject([
       { code: 'request_timeout', reason: 'the client is gone', upstream: { attempts: 1 } },
     ])
@@ -54,9 +55,9 @@ test('a client that leaves during its own body starts no upstream call', async (
   const headers = [`Authorization: Bearer ${tokenFor()}`, 'Content-Type: application/json']
   client.send(rawRequest('POST /v1/sessions', { headers: [...headers, 'Content-Length: 100'] }))
   client.send('{"workflow"')
-  await vi.waitFor(async () => expect((await fetch(`${running?.url}/livez`)).status).toBe(200))
+  await eventually(async () => expect((await fetch(`${running?.url}/livez`)).status).toBe(200))
   client.destroy()
-  await vi.waitFor(() => {
+  await eventually(() => {
     const lines = running?.log.filter(({ route }) => route !== '/livez')
     expect(lines).toMatchObject([{ msg: 'request', code: 'invalid_request' }])
   })
@@ -71,7 +72,7 @@ test('a client that leaves does not disturb other clients', async () => {
   )
   const client = await openRaw(running.url)
   client.send(rawRequest('POST /v1/sessions', { headers: [`Authorization: Bearer ${tokenFor()}`] }))
-  await vi.waitFor(() => expect(running?.upstream.requests()).toHaveLength(6))
+  await eventually(() => expect(running?.upstream.requests()).toHaveLength(6))
   client.destroy()
   expect((await others).map((response) => response?.status)).toEqual([200, 200, 200, 200, 200])
 })

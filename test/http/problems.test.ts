@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/lib/errors.ts'
+import { eventually } from '../support/eventually.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import {
   API_KEY,
@@ -139,7 +140,7 @@ describe('a request is answered with', () => {
       expectProblem(await answerOf(await mint()), 503, 'store_unavailable')
       expectProblem(await answerOf(await fetch(`${url}/readyz`)), 503, 'store_unavailable')
       expect((await fetch(`${url}/livez`)).status).toBe(200)
-      await vi.waitFor(() => {
+      await eventually(() => {
         expect(upstream.sessions().filter(({ status }) => status === 'active')).toEqual([])
       })
       other.exec('ROLLBACK')

@@ -1,8 +1,9 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../docs/samples.ts'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Member, startMember } from '../support/fleet.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
 import {
@@ -41,7 +42,7 @@ describe.runIf(wantsRedis())('the service and its Redis', () => {
       `rediss://${DOCUMENTED_USER}@127.0.0.1:${port}`,
       env,
     )
-    await vi.waitFor(async () => expect(await isReady(url)).toBe(200))
+    await eventually(async () => expect(await isReady(url)).toBe(200))
     expect((await mint('alice')).status).toBe(200)
     expect((await revoke('alice', 60)).body.cancelled).toHaveLength(1)
     expect((await mint('alice')).code).toBe('user_blocked')
@@ -81,7 +82,7 @@ describe.runIf(wantsRedis())('the service and its Redis', () => {
       msg: expect.stringContaining('may not run a command'),
     })
     await allowDocumentedUser(redis)
-    await vi.waitFor(async () => expect(await isReady(url)).toBe(200))
+    await eventually(async () => expect(await isReady(url)).toBe(200))
     await redis.close()
   })
 })

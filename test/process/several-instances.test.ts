@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { eventually } from '../support/eventually.ts'
 import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -22,7 +23,7 @@ function severalInstances(storeUrl: () => string, seconds: number): void {
     first = await startMember(storeUrl(), upstream)
     second = await startMember(storeUrl(), upstream)
     for (const { url } of [first, second]) {
-      await vi.waitFor(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200))
+      await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200))
     }
   })
   afterAll(async () => {

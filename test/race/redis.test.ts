@@ -1,9 +1,10 @@
 // Races on Redis: with one call of the store at a time, and with calls beside each other.
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import type { Registry } from '../../src/registry/port.ts'
 import { createRedisRegistry } from '../../src/registry/redis.ts'
+import { eventually } from '../support/eventually.ts'
 import { patient } from '../support/registry/patient-registry.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { inProcess } from './in-process.ts'
@@ -26,7 +27,7 @@ describe.runIf(wantsRedis())('over Redis', () => {
       log: createLog({ level: 'silent' }),
     }
     registries = Array.from({ length: 4 }, () => createRedisRegistry(options))
-    for (const registry of registries) await vi.waitFor(() => registry.check())
+    for (const registry of registries) await eventually(() => registry.check())
   })
   afterAll(async () => {
     for (const registry of registries) await registry.close()

@@ -6,6 +6,7 @@ import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { addressOf, createConnect } from '../../src/registry/redis/client.ts'
 import { createLink, type Link } from '../../src/registry/redis/link.ts'
+import { eventually } from '../support/eventually.ts'
 import { makeCertificates } from '../support/registry/certificates.ts'
 import { freePort, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { forEachTest } from '../support/started.ts'
@@ -204,7 +205,7 @@ describe.runIf(wantsRedis())('when the cause changes', () => {
   test('a second outage is said like the first', async () => {
     const link = linkTo(redis.url)
     for (let outage = 1; outage <= 2; outage++) {
-      await vi.waitFor(() => link.check())
+      await eventually(() => link.check())
       await redis.kill()
       await link.says('redis: nothing listens at this address')
       await redis.restart()
@@ -224,7 +225,7 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
   test('is said at the start, and not again after a reconnect', async () => {
     await redis.cli('config', 'set', 'maxmemory-policy', 'allkeys-lru')
     const link = linkTo(redis.url)
-    await vi.waitFor(() => link.check())
+    await eventually(() => link.check())
     expect(messages(link)).toMatchObject([
       { level: 30, msg: 'redis: 0 replicas follow the primary', rest: {} },
       { level: WARN, msg: expect.stringContaining('no append-only file') },
@@ -235,7 +236,7 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
       },
     ])
     await redis.cli('client', 'kill', 'type', 'normal')
-    await vi.waitFor(() => link.check())
+    await eventually(() => link.check())
     await sleep(500)
     expect(messages(link).filter(({ msg }) => /append-only|evict/.test(msg))).toHaveLength(2)
   })
@@ -244,7 +245,7 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
     const rules = ['~{ckm}*', '+eval', '+evalsha', '+set']
     await redis.cli('acl', 'setuser', 'mint', 'on', '>hush', ...rules)
     const link = linkTo(`redis://mint:hush@127.0.0.1:${redis.port}`)
-    await vi.waitFor(() => link.check())
+    await eventually(() => link.check())
     await sleep(A_WHILE_MS)
     expect(messages(link)).toMatchObject([
       {

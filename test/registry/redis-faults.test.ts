@@ -10,6 +10,7 @@ import {
   type PlainRegistry,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
+import { eventually } from '../support/eventually.ts'
 import { startCluster, startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, everyCall, redisInstances } from '../support/registry/redis-instances.ts'
 import { startTcpProxy } from '../support/registry/tcp-proxy.ts'
@@ -181,7 +182,7 @@ describe.runIf(wantsRedis())('a Redis that is not there at the start', () => {
       connections++
       socket.on('error', () => {})
     }).listen(0, '127.0.0.1')
-    await vi.waitFor(() => expect(server.listening).toBe(true))
+    await eventually(() => expect(server.listening).toBe(true))
     const address = server.address()
     const port = typeof address === 'object' ? address?.port : undefined
     const registry = instances.open(`redis://127.0.0.1:${port}`)

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import {
   auditEntry,
   entry,
@@ -9,6 +9,7 @@ import {
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
 import { guideText } from '../docs/samples.ts'
+import { eventually } from '../support/eventually.ts'
 import { startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, claim, redisInstances } from '../support/registry/redis-instances.ts'
 import { forEachTest } from '../support/started.ts'
@@ -25,7 +26,7 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
     const careless = await startRedis(['--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru'])
     try {
       await answers(instances.open(careless.url))
-      await vi.waitFor(() => {
+      await eventually(() => {
         expect(instances.lines.join('')).toMatch(/no append-only file/)
         expect(instances.lines.join('')).toMatch(/may evict keys/)
       })

@@ -3,6 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { type RedisConnection, script } from '../../src/registry/redis/client.ts'
 import { createLink, type Link } from '../../src/registry/redis/link.ts'
+import { EVENTUALLY_MS, eventually } from '../support/eventually.ts'
 
 const CALL_MS = 50
 const STEP = script('a step')
@@ -37,7 +38,7 @@ async function linkTo(send: RedisConnection['send'], replicas = 0) {
     callMs: CALL_MS,
   })
   link = opened
-  await vi.waitFor(() => opened.check(), { interval: 5 })
+  await vi.waitFor(() => opened.check(), { timeout: EVENTUALLY_MS, interval: 5 })
   return {
     seen,
     call: () => opened.run(STEP, ['a', 7], String),
@@ -168,8 +169,8 @@ test.each(['READONLY You cannot write against a read only replica.', 'MOVED 1046
     const { call, seen } = await linkTo(() => Promise.reject(new Error(message)))
     await sleep(1_000)
     await expect(call()).rejects.toMatchObject(refused)
-    await vi.waitFor(() => expect(seen.connections).toBe(2))
-    await vi.waitFor(() => expect(call()).rejects.toMatchObject({ reason: `Redis: ${message}` }))
+    await eventually(() => expect(seen.connections).toBe(2))
+    await eventually(() => expect(call()).rejects.toMatchObject({ reason: `Redis: ${message}` }))
     await sleep(300)
     expect(seen.connections).toBe(2)
   },

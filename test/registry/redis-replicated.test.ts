@@ -1,6 +1,7 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { createReplicated } from '../../src/registry/redis/replicated.ts'
+import { eventually } from '../support/eventually.ts'
 
 const TOUCH = ['a write']
 
@@ -43,7 +44,7 @@ function scene() {
   })
   replicated = opened
   const sent = () => connections.map((connection) => connection.sent)
-  const untilSent = (...expected: string[][]) => vi.waitFor(() => expect(sent()).toEqual(expected))
+  const untilSent = (...expected: string[][]) => eventually(() => expect(sent()).toEqual(expected))
   const answer = (at: number, values: readonly unknown[]) => {
     const { answers = [] } = connections[at] ?? {}
     for (const value of values) {

@@ -4,6 +4,7 @@ import {
   type ScriptedUpstream,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Running, startService, tokenFor } from '../support/running-service.ts'
 import { answer, type Problem, refused, retryAfter } from './upstream-fixture.ts'
 
@@ -172,7 +173,7 @@ describe('an outage under load', () => {
     const headers = { authorization: `Bearer ${tokenFor('alice')}` }
     const response = await fetch(`${service.url}/v1/sessions`, { method: 'DELETE', headers })
     expect(response.status).toBe(204)
-    await vi.waitFor(() => expect(upstream.cancellations()).toHaveLength(1))
+    await eventually(() => expect(upstream.cancellations()).toHaveLength(1))
   })
 })
 

@@ -6,6 +6,7 @@ import {
   sessionOf,
   startScriptedUpstream,
 } from '../support/chatkit/scripted-upstream.ts'
+import { eventually } from '../support/eventually.ts'
 import { API_KEY, startService, tokenFor } from '../support/running-service.ts'
 import { forEachTest } from '../support/started.ts'
 import { answer, type Problem, refused, retryAfter } from './upstream-fixture.ts'
@@ -34,7 +35,7 @@ describe('never answers', () => {
       expect(ms).toBeLessThan(9_500)
     }
     expect(upstream.seen).toHaveLength(2)
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(upstream.seen.map(({ aborted }) => aborted)).toEqual([true, true]),
     )
   })
@@ -83,7 +84,7 @@ describe('an answer that is no session for this user', () => {
       status: 502,
       code: 'upstream_invalid_response',
     })
-    await vi.waitFor(() => expect(cancelledIds()).toEqual(['cksess_made']))
+    await eventually(() => expect(cancelledIds()).toEqual(['cksess_made']))
     expect(upstream.creations()).toHaveLength(1)
   })
 
@@ -156,7 +157,7 @@ test('200 MB are cut at 256 KiB: 502, the connection is closed, the memory stays
     status: 502,
     code: 'upstream_invalid_response',
   })
-  await vi.waitFor(() => expect(upstream.openConnections()).toBe(0))
+  await eventually(() => expect(upstream.openConnections()).toBe(0))
   expect(upstream.flooded).toBeLessThan(16 * 1024 * 1024)
   const after = process.memoryUsage()
   const grown = after.arrayBuffers + after.external - before.arrayBuffers - before.external
@@ -200,10 +201,10 @@ test('the client leaves during the call: it is aborted, and nothing is recorded'
   upstream.creates = [{ kind: 'hang' }]
   const controller = new AbortController()
   const left = service.mint(tokenFor('alice'), { signal: controller.signal })
-  await vi.waitFor(() => expect(upstream.seen).toHaveLength(1))
+  await eventually(() => expect(upstream.seen).toHaveLength(1))
   controller.abort()
   await expect(left).rejects.toThrow()
-  await vi.waitFor(() => expect(upstream.seen[0]?.aborted).toBe(true))
+  await eventually(() => expect(upstream.seen[0]?.aborted).toBe(true))
   expect(upstream.creations()).toHaveLength(1)
 })
 
@@ -211,7 +212,7 @@ test('the client leaves while a retry is waited for: nothing more is sent', asyn
   upstream.creates = [retryAfter(429, '1'), { kind: 'ok' }]
   const controller = new AbortController()
   const left = service.mint(tokenFor('alice'), { signal: controller.signal })
-  await vi.waitFor(() => expect(upstream.seen).toHaveLength(1))
+  await eventually(() => expect(upstream.seen).toHaveLength(1))
   await setTimeout(50)
   controller.abort()
   await expect(left).rejects.toThrow()

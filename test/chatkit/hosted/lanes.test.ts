@@ -1,10 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import { Pool } from 'undici'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createOpenAi } from '../../../src/chatkit/hosted/openai.ts'
 import type { CallOptions } from '../../../src/chatkit/port.ts'
 import { Secret } from '../../../src/lib/secret.ts'
 import { type Behaviour, startScriptedUpstream } from '../../support/chatkit/scripted-upstream.ts'
+import { eventually } from '../../support/eventually.ts'
 import { sessionId, threadId } from '../../support/ids.ts'
 import { forEachTest } from '../../support/started.ts'
 
@@ -97,7 +98,7 @@ describe('the breaker', () => {
     upstream.creates = [{ kind: 'hang' }]
     const before = upstream.seen.length
     void create().catch(() => undefined)
-    await vi.waitFor(() => expect(upstream.seen).toHaveLength(before + 1))
+    await eventually(() => expect(upstream.seen).toHaveLength(before + 1))
     expect(api.breakers().mint).toBe('half_open')
     return api
   }
@@ -200,7 +201,7 @@ test('520 calls of one lane that hang hold up no call of another', async () => {
     const controller = new AbortController()
     const before = upstream.seen.length
     const hanging = codes(520, () => calls[slow]({ signal: controller.signal }))
-    await vi.waitFor(() => expect(upstream.seen).toHaveLength(before + 2))
+    await eventually(() => expect(upstream.seen).toHaveLength(before + 2))
     for (const other of ['create', 'read', 'cancel'] as const) {
       const soon = () => calls[other]({ signal: AbortSignal.timeout(4000) })
       if (other !== slow) expect(await codes(2, soon)).toEqual(['ok', 'ok'])
@@ -224,7 +225,7 @@ test('of 600 calls the first 256 are sent, the newest 256 wait, and those betwee
     return code
   })
   // On a busy machine the waiting calls may also have run out of time before the test looks.
-  await vi.waitFor(() => expect(refused.length).toBeGreaterThanOrEqual(88))
+  await eventually(() => expect(refused.length).toBeGreaterThanOrEqual(88))
   expect(refused.slice(0, 88)).toEqual(Array.from({ length: 88 }, (_, at) => 256 + at))
   controller.abort({ code: 'gone' })
   const ended = await Promise.all(calls)

@@ -10,6 +10,7 @@ import {
   sessionOf,
   startScriptedUpstream,
 } from '../../support/chatkit/scripted-upstream.ts'
+import { eventually } from '../../support/eventually.ts'
 import { sessionId } from '../../support/ids.ts'
 import { forEachTest } from '../../support/started.ts'
 
@@ -53,7 +54,7 @@ describe('one deadline for all attempts together', () => {
     expect(took).toBeGreaterThan(880)
     expect(took).toBeLessThan(2000)
     expect(upstream.seen).toHaveLength(requests)
-    await vi.waitFor(() => expect(upstream.seen.at(-1)?.aborted).toBe(true))
+    await eventually(() => expect(upstream.seen.at(-1)?.aborted).toBe(true))
   })
 
   test.each<[string, Behaviour]>([
@@ -146,7 +147,7 @@ describe('the caller', () => {
     upstream.creates = [{ kind: 'hang' }]
     const controller = new AbortController()
     const call = adapter().createSession(PARAMS, { signal: controller.signal })
-    await vi.waitFor(() => expect(upstream.seen).toHaveLength(1))
+    await eventually(() => expect(upstream.seen).toHaveLength(1))
     const reason = new Error('gone')
     controller.abort(reason)
     await expect(call).rejects.toBe(reason)
@@ -164,7 +165,7 @@ describe('the caller', () => {
     upstream.creates = [status(429, { 'retry-after': '5' })]
     const controller = new AbortController()
     const call = adapter().createSession(PARAMS, { signal: controller.signal })
-    await vi.waitFor(() => expect(upstream.seen).toHaveLength(1))
+    await eventually(() => expect(upstream.seen).toHaveLength(1))
     await setTimeout(50)
     const started = performance.now()
     controller.abort(new Error('gone'))

@@ -1,5 +1,6 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { describe, expect, test, vi } from 'vitest'
+import { EVENTUALLY_MS } from '../../support/eventually.ts'
 import { startKeyServer } from '../../support/key-server.ts'
 import { startService } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -213,7 +214,7 @@ limits: { failed_auth_per_ip: { max: 100000, seconds: 60 } }
       expect((await scene.mint(`Authorization: Bearer ${token}`)).status).toBe(401)
     }
     expect(published.fetches).toEqual(fetches)
-    await vi.waitUntil(() => scene.said().split('\n').length > issuers().length)
+    await vi.waitUntil(() => scene.said().split('\n').length > issuers().length, EVENTUALLY_MS)
     const told =
       /invalid_token: .* \(npm run dev takes only .*; npm start takes those of your issuers\)/g
     expect(scene.said().match(told)).toHaveLength(issuers().length)

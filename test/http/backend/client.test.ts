@@ -1,6 +1,7 @@
 import OpenAI from 'openai'
-import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { startThreadScene } from '../../support/chatkit/thread-scene.ts'
+import { eventually } from '../../support/eventually.ts'
 import { userId } from '../../support/ids.ts'
 import { HIGH_LIMITS } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
@@ -137,7 +138,7 @@ describe('options of the official client', () => {
       const kind = by === 'a timeout' ? OpenAI.APIConnectionTimeoutError : OpenAI.APIUserAbortError
       expect(await failed).toBeInstanceOf(kind)
       const gone = { status: 408, code: 'request_timeout', reason: 'the client is gone' }
-      await vi.waitFor(() => expect(scene.running.log.at(-1)).toMatchObject(gone))
+      await eventually(() => expect(scene.running.log.at(-1)).toMatchObject(gone))
       go()
       expect(await sessionsOf(user)).toBe(0)
     },

@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
+import { eventually } from '../../support/eventually.ts'
 import { answerOf, expectEnvelope, expectProblem } from '../../support/problem-answer.ts'
 import { openRaw, rawRequest } from '../../support/raw-http.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
@@ -51,7 +52,7 @@ test('what is in flight is answered, idle connections are closed, new ones are r
   await idle.next()
   const busy = await openRaw(running.url)
   busy.send(mintRequest)
-  await vi.waitFor(() => expect(running.upstream.requests()).toHaveLength(1))
+  await eventually(() => expect(running.upstream.requests()).toHaveLength(1))
 
   running.drain()
   let stopped = false
@@ -72,7 +73,7 @@ test('a request pipelined behind one in flight is carried out whole or not at al
   running.upstream.setFaults({ latency_ms: 300 })
   const connection = await openRaw(running.url)
   connection.send(Buffer.concat([mintRequest, rawRequest('GET /livez')]))
-  await vi.waitFor(() => expect(running.upstream.requests()).toHaveLength(1))
+  await eventually(() => expect(running.upstream.requests()).toHaveLength(1))
   running.drain()
   const stopping = running.stop(10_000)
   expect((await connection.next()).json()).toHaveProperty('client_secret')
@@ -84,7 +85,7 @@ test('a connection that becomes idle while stopping is closed, not kept for its 
   running.upstream.setFaults({ latency_ms: 300 })
   const connection = await openRaw(running.url)
   connection.send(mintRequest)
-  await vi.waitFor(() => expect(running.upstream.requests()).toHaveLength(1))
+  await eventually(() => expect(running.upstream.requests()).toHaveLength(1))
   // Without `drain` the answer keeps its connection alive.
   const stopping = running.stop(60_000)
   expect((await connection.next()).headers['connection']).toBe('keep-alive')
@@ -96,7 +97,7 @@ test('a request that does not end in time is cut', async () => {
   running.upstream.setFaults({ hang: true })
   const connection = await openRaw(running.url)
   connection.send(mintRequest)
-  await vi.waitFor(() => expect(running.upstream.requests()).toHaveLength(1))
+  await eventually(() => expect(running.upstream.requests()).toHaveLength(1))
   await running.stop(100)
   await connection.closed
   expect(connection.rest()).toBe('')

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { startUserHash } from '../../../src/http/telemetry/user-hash.ts'
 import { createLog } from '../../../src/lib/log.ts'
+import { eventually } from '../../support/eventually.ts'
 
 /** Two instances on one store that keeps a key, and that can be down. */
 function scene({ away }: { readonly away: boolean }) {
@@ -38,8 +39,8 @@ test('without the store nobody is named; once it answers, all instances hash ali
     { level: 40 },
   ])
   store.away = false
-  await vi.waitFor(() => expect(one('alice')).toMatch(/^[0-9a-f]{16}$/))
-  await vi.waitFor(() => expect(other('alice')).toBe(one('alice')))
+  await eventually(() => expect(one('alice')).toMatch(/^[0-9a-f]{16}$/))
+  await eventually(() => expect(other('alice')).toBe(one('alice')))
   const { asked } = store
   await sleep(150)
   expect(store.asked).toBe(asked)
