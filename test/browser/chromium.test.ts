@@ -22,6 +22,9 @@ const PAGES: Readonly<Record<string, string>> = {
   '/pale': page(
     '<p><font color="#ccc">Pale</font> text with <a href="/good">a link</a> in it.</p>',
   ),
+  '/alike': page(
+    '<p>Text with <a href="/good" style="color: #222; text-decoration: none">a link</a> in it.</p>',
+  ),
 }
 
 describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
@@ -77,8 +80,11 @@ describe.runIf(wantsChromium())('watching a page (needs Chromium)', () => {
     expect(inaccessible.map((fault) => fault.split(':')[0]).sort()).toEqual(['image-alt', 'label'])
   })
 
-  test('finds what is too pale', async () => {
-    const { inaccessible } = await faultsOf('/pale')
-    expect(inaccessible.map((fault) => fault.split(':')[0])).toEqual(['color-contrast'])
+  test.each([
+    ['text that is too pale', '/pale', 'color-contrast'],
+    ['a link that looks like the text around it', '/alike', 'link-in-text-block'],
+  ])('finds %s', async (_name, path, rule) => {
+    const { inaccessible } = await faultsOf(path)
+    expect(inaccessible.map((fault) => fault.split(':')[0])).toEqual([rule])
   })
 })
