@@ -30,8 +30,11 @@ afterEach(async () => {
   for (const service of running.splice(0)) await service.end()
 })
 
+/** As `npm start` does. */
+const from = 'checkout'
+
 async function start(options: ProcessOptions): Promise<ServiceProcess> {
-  const service = await startServiceProcess(options)
+  const service = await startServiceProcess({ from, ...options })
   running.push(service)
   return service
 }
@@ -44,7 +47,7 @@ function file(name: string, content: string | Uint8Array): string {
 
 /** A refused start: 78, nothing on standard output, no port, no secret. */
 async function refused(options: ProcessOptions): Promise<string> {
-  const ended = await runToEnd({ nodeArguments, ...options })
+  const ended = await runToEnd({ from, nodeArguments, ...options })
   expect(ended).toMatchObject({ code: 78, stdout: '' })
   expect(ended.stderr).not.toContain('listens on')
   expect(ended.stderr).not.toMatch(/\n\s+at /)
@@ -70,7 +73,12 @@ function withoutSecrets(said: string): string {
 
 describe('a good start', () => {
   const service = forAllTests(async () => {
-    const started = await startServiceProcess({ config: DEFAULT_CONFIG, env: ENV, nodeArguments })
+    const started = await startServiceProcess({
+      from,
+      config: DEFAULT_CONFIG,
+      env: ENV,
+      nodeArguments,
+    })
     return { ...started, close: started.end }
   })
 
@@ -96,7 +104,7 @@ describe('a good start', () => {
 
   test('on a terminal the log is text; LOG_FORMAT and LOG_LEVEL say otherwise', async () => {
     const onTerminal = ['--import', 'data:text/javascript,process.stdout.isTTY = true']
-    const text = spawnService({ config: DEFAULT_CONFIG, env: ENV, nodeArguments: onTerminal })
+    const text = spawnService({ from, config: DEFAULT_CONFIG, env: ENV, nodeArguments: onTerminal })
     await text.until(() => /INFO {2}listening url=http:/.exec(text.stdout()))
     text.child.kill('SIGKILL')
     await text.exited
@@ -183,7 +191,7 @@ cors: { origins: ['*'] }
       'secret_env: TEST_SHARED_SECRET',
       'jwks: { keys: [{ kty: RSA, kid: a, n: AQAB, e: AQ }] }',
     )
-    const ended = await runToEnd({ config, env: ENV, nodeArguments })
+    const ended = await runToEnd({ from, config, env: ENV, nodeArguments })
     expect(ended.code).toBe(78)
     expect(ended.stderr).toMatch(/jwks: .*RSA/)
     expect(ended.stderr).not.toContain('listens on')
@@ -264,7 +272,7 @@ describe('a store that cannot be used ends with 74', () => {
 
   test.each(cases)('%s', async (_what, path) => {
     const env = { ...ENV, STORE_URL: `sqlite:${path()}` }
-    const ended = await runToEnd({ config: DEFAULT_CONFIG, env, nodeArguments })
+    const ended = await runToEnd({ from, config: DEFAULT_CONFIG, env, nodeArguments })
     expect(ended.code).toBe(74)
     expect(ended.stderr).toMatch(/^STORE_URL: .*cannot be used: /)
     expect(ended.stderr).not.toContain('listens on')
@@ -292,7 +300,7 @@ describe('a port that is taken', () => {
   test('ends with 69 and says what to do', async () => {
     const address = taken.address()
     const port = typeof address === 'object' ? String(address?.port) : ''
-    const ended = await runToEnd({ config: DEFAULT_CONFIG, env: { ...ENV, PORT: port } })
+    const ended = await runToEnd({ from, config: DEFAULT_CONFIG, env: { ...ENV, PORT: port } })
     expect(ended.code).toBe(69)
     expect(ended.stderr).toMatch(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\); .*set PORT/)
     expect(ended.stdout).not.toContain('"listening"')
@@ -311,7 +319,7 @@ workflows:
   support: { id: wf_support }
 `
     const PUBLIC_URL = 'http://localhost:1'
-    const ended = await runToEnd({ config, env: { ...ENV, PORT: port, PUBLIC_URL } })
+    const ended = await runToEnd({ from, config, env: { ...ENV, PORT: port, PUBLIC_URL } })
     expect(ended.code).toBe(69)
     expect(ended.stdout).toContain(`PUBLIC_URL names port 1, this process listens on ${port}; set`)
     expect(ended.stdout).not.toMatch(/destroyed|idp_unavailable/)

@@ -31,6 +31,7 @@ export async function startScene() {
       STORE_URL: `sqlite:${join(folder, 'store.db')}`,
     },
     nodeArguments: ['--inspect=127.0.0.1:0'],
+    from: 'checkout',
   })
   let tokens = 0
   /** Each is one that the service has not seen. */
