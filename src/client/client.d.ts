@@ -8,7 +8,7 @@ export type MintOptions = {
      */
     url: string;
     /**
-     * Gives the signed-in user's token; asked before each call. Absent where the service reads a cookie.
+     * Gives the signed-in user's token; called before each mint. Absent when the service reads a cookie.
      */
     getToken?: () => string | null | undefined | Promise<string | null | undefined>;
     /**
@@ -16,25 +16,25 @@ export type MintOptions = {
      */
     workflow?: string;
     /**
-     * What the workflow's `input` declares in the service's config.
+     * Values for the workflow's `input` in the config.
      */
     input?: Readonly<Record<string, string | number | boolean>>;
     /**
-     * Called when the token is missing, expired or not accepted (401).
+     * Called on a 401: the token is missing, expired or not accepted.
      */
     onSignedOut?: (error: MintError) => void;
     /**
-     * Called when an administrator took the access back (`user_blocked`).
+     * Called on `user_blocked`: an administrator took the access back.
      */
     onRevoked?: (error: MintError) => void;
     /**
-     * Used in the place of the global `fetch`.
+     * Used instead of the global `fetch`.
      */
     fetch?: typeof fetch;
 };
 export type Controls = {
     /**
-     * For a sign-out: forgets the secret, ends what is in flight, and begins anew.
+     * For a sign-out: forgets the secret, aborts calls in flight, and starts afresh.
      */
     reset: () => void;
     /**
@@ -59,7 +59,7 @@ export declare class MintError extends Error {
     code: string;
     /** HTTP status of the answer; absent when none came. */
     status: number | undefined;
-    /** `request_id` of the answer, which the service's log has, too. */
+    /** `request_id` of the answer; the service's log has it, too. */
     requestId: string | undefined;
     /** Milliseconds to wait, as `Retry-After` of the answer says; at most two minutes. */
     retryAfterMs: number | undefined;
@@ -74,21 +74,21 @@ export declare class MintError extends Error {
     });
 }
 /**
- * For `api.getClientSecret`. Everybody who calls the function while a call is in flight waits for that
- * one. It tries at most three times, with jitter, no earlier than `Retry-After` says. After a 4xx that
- * trying again cannot cure it asks no more until `reset()`; after `token_expired` it first asks for another.
+ * For `api.getClientSecret`. Callers share a call that is in flight. A call tries at most three times, with
+ * jitter, and waits as long as `Retry-After` says. After a 4xx that a retry cannot cure, it fails at once until
+ * `reset()`; after `token_expired` it first asks `getToken` for another token.
  *
  * @param {MintOptions} options
  * @returns {GetClientSecret} rejects with `MintError`
  */
 export declare function createGetClientSecret(options: MintOptions): GetClientSecret;
 /**
- * For `api.fetch` with a self-hosted workflow. Adds the client secret to each request to the service
- * and to no other. Mints once for all of them, again when 80 % of the secret's life are over, and again
- * after a 401; then it sends the request again, once, unless its body is a stream.
+ * For `api.fetch` with a self-hosted workflow. Adds the client secret to each request to the service and to no
+ * other. It mints one secret for all requests, a new one when 80 % of its life are over, and a new one after a
+ * 401. After a 401 the request is sent once more, unless its body is a stream.
  *
- * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret`: instead of one made of the options
- * @returns {ChatKitFetch} rejects with `MintError` when there is no secret to be had
+ * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret` replaces that of the options
+ * @returns {ChatKitFetch} rejects with `MintError` when it gets no secret
  */
 export declare function createChatKitFetch(options: MintOptions & {
     getClientSecret?: GetClientSecret;

@@ -6,23 +6,23 @@
 /**
  * @typedef {object} MintOptions
  * @property {string} url The service, as `https://chat.example.com`; `''` for the page's own origin.
- * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] Gives the signed-in user's token; asked before each call. Absent where the service reads a cookie.
+ * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] Gives the signed-in user's token; called before each mint. Absent when the service reads a cookie.
  * @property {string} [workflow] Name of the workflow in the service's config; the user's default one when absent.
- * @property {Readonly<Record<string, string | number | boolean>>} [input] What the workflow's `input` declares in the service's config.
- * @property {(error: MintError) => void} [onSignedOut] Called when the token is missing, expired or not accepted (401).
- * @property {(error: MintError) => void} [onRevoked] Called when an administrator took the access back (`user_blocked`).
- * @property {typeof fetch} [fetch] Used in the place of the global `fetch`.
+ * @property {Readonly<Record<string, string | number | boolean>>} [input] Values for the workflow's `input` in the config.
+ * @property {(error: MintError) => void} [onSignedOut] Called on a 401: the token is missing, expired or not accepted.
+ * @property {(error: MintError) => void} [onRevoked] Called on `user_blocked`: an administrator took the access back.
+ * @property {typeof fetch} [fetch] Used instead of the global `fetch`.
  */
 
 /**
  * @typedef {object} Controls
- * @property {() => void} reset For a sign-out: forgets the secret, ends what is in flight, and begins anew.
+ * @property {() => void} reset For a sign-out: forgets the secret, aborts calls in flight, and starts afresh.
  * @property {() => AbortSignal} signal Gives a signal that aborts at the next `reset()`.
  */
 /** @typedef {((current?: string | null) => Promise<string>) & Controls} GetClientSecret */
 /** @typedef {typeof fetch & Controls} ChatKitFetch */
 
-/** From one reset to the next, which aborts `over`; everybody waits for one `flight`, which `drop` rejects.
+/** The state between two resets. A reset aborts `over`. All callers wait for one `flight`, which `drop` rejects.
  * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, flight?: Promise<string> | undefined, drop?: (error: MintError) => void, stopped?: MintError }} Run */
 
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
@@ -43,7 +43,7 @@ export class MintError extends Error {
     this.code = code
     /** HTTP status of the answer; absent when none came. */
     this.status = status
-    /** `request_id` of the answer, which the service's log has, too. */
+    /** `request_id` of the answer; the service's log has it, too. */
     this.requestId = requestId
     /** Milliseconds to wait, as `Retry-After` of the answer says; at most two minutes. */
     this.retryAfterMs = retryAfterMs
@@ -51,9 +51,9 @@ export class MintError extends Error {
 }
 
 /**
- * For `api.getClientSecret`. Everybody who calls the function while a call is in flight waits for that
- * one. It tries at most three times, with jitter, no earlier than `Retry-After` says. After a 4xx that
- * trying again cannot cure it asks no more until `reset()`; after `token_expired` it first asks for another.
+ * For `api.getClientSecret`. Callers share a call that is in flight. A call tries at most three times, with
+ * jitter, and waits as long as `Retry-After` says. After a 4xx that a retry cannot cure, it fails at once until
+ * `reset()`; after `token_expired` it first asks `getToken` for another token.
  *
  * @param {MintOptions} options
  * @returns {GetClientSecret} rejects with `MintError`
@@ -82,12 +82,12 @@ export function createGetClientSecret(options) {
 }
 
 /**
- * For `api.fetch` with a self-hosted workflow. Adds the client secret to each request to the service
- * and to no other. Mints once for all of them, again when 80 % of the secret's life are over, and again
- * after a 401; then it sends the request again, once, unless its body is a stream.
+ * For `api.fetch` with a self-hosted workflow. Adds the client secret to each request to the service and to no
+ * other. It mints one secret for all requests, a new one when 80 % of its life are over, and a new one after a
+ * 401. After a 401 the request is sent once more, unless its body is a stream.
  *
- * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret`: instead of one made of the options
- * @returns {ChatKitFetch} rejects with `MintError` when there is no secret to be had
+ * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret` replaces that of the options
+ * @returns {ChatKitFetch} rejects with `MintError` when it gets no secret
  */
 export function createChatKitFetch(options) {
   const { getClientSecret = createGetClientSecret(options) } = options
@@ -101,7 +101,7 @@ export function createChatKitFetch(options) {
     if (known && known !== old) return known
     const next = { secret: getClientSecret(current), due: Infinity }
     secrets.set(run, next)
-    // By this clock alone, whatever the service's says. A hosted secret is no JWT.
+    // By this browser's clock alone, as the service's may differ. A hosted secret is no JWT, and is never due.
     const due = next.secret.then((jwt) => {
       const payload = jwt.replace(/-/g, '+').replace(/_/g, '/').split('.')[1]
       const { exp, iat } = JSON.parse(atob(payload ?? ''))
@@ -114,7 +114,7 @@ export function createChatKitFetch(options) {
   /** @type {typeof fetch} */
   const chatKitFetch = async (input, init) => {
     const send = options.fetch ?? fetch
-    // An upload may go to a storage of somebody else's.
+    // Other origins never get the secret: an upload may go to a foreign storage.
     if (originOf(input) !== originOf(options.url)) return send(input, init)
     const run = signal()
     let held = secretOf(run)
@@ -125,7 +125,7 @@ export function createChatKitFetch(options) {
         secret = await next.secret
         held = next
       } catch {
-        // The old one works on for a while.
+        // The old secret is still valid for a while.
         held.due = Infinity
         secrets.set(run, held)
       }
@@ -133,7 +133,7 @@ export function createChatKitFetch(options) {
     const response = await send(...authorized(input, { ...init, secret, run }))
     if (response.status !== 401) return response
     const renewed = await secretOf(run, held, secret).secret
-    // A stream is spent: the refusal is the answer, and the next request has the new secret.
+    // A stream cannot be sent again: the 401 is passed on, and the next request uses the new secret.
     if (Object(init?.body).getReader) return response
     await response.body?.cancel()
     return send(...authorized(input, { ...init, secret: renewed, run }))
@@ -155,7 +155,7 @@ const takeOff = (options, run, current) =>
 
 /** @type {Mint} */
 const mint = async (options, run, current) => {
-  // A token may come from a cache. A sign-in that was renewed has another one.
+  // An expired token may come from a cache: after a renewed sign-in, `getToken` gives another one.
   /** @type {{ token: string | null | undefined, error: MintError } | undefined} */
   let expired
   for (let tries = 1; ; tries++) {
@@ -173,10 +173,10 @@ const mint = async (options, run, current) => {
         expired = { token, error }
         continue
       }
-      // A time-out and a limit pass; other refusals stay what they are.
+      // 408 and 429 may pass; every other 4xx is final.
       if (/^4(?!08|29)/.test(String(status))) {
         run.stopped = error
-        // What a callback throws is the page's.
+        // In a microtask, so that an error of the page's callback does not reach this call.
         queueMicrotask(() => {
           if (status === 401) options.onSignedOut?.(error)
           if (code === 'user_blocked') options.onRevoked?.(error)
@@ -244,7 +244,7 @@ const authorized = (input, { secret, run, ...init }) => {
   const headers = new Headers(init.headers ?? source?.headers)
   headers.set('Authorization', `Bearer ${secret}`)
   const asked = init.signal ?? source?.signal
-  // Older browsers cannot listen to both; what the page asked for goes first there.
+  // Older browsers cannot combine signals; there the page's own signal is used.
   const signal = asked ? (AbortSignal.any?.([asked, run]) ?? asked) : run
   return [source ?? input, { ...init, headers, signal }]
 }

@@ -167,7 +167,7 @@ describe('401', () => {
     expect(calls.at(-1)?.headers.get('authorization')).toBe('Bearer s2')
   })
 
-  test('lets go of the refused answer', async () => {
+  test('cancels the body of the refused answer', async () => {
     const refused = problem(401, 'invalid_token')
     const { chatKitFetch } = scene(minted('s1'), refused, minted('s2'), ok())
     const body = refused.body
@@ -197,7 +197,7 @@ describe('401', () => {
     expect(calls.at(-1)?.headers.get('authorization')).toBe('Bearer s2')
   })
 
-  test('is the answer to a stream, which cannot be sent twice; the next request has the new secret', async () => {
+  test('is handed on for a request with a stream, which cannot be sent twice; the next request has the new secret', async () => {
     const { options, calls } = scene(
       minted('s1'),
       problem(401, 'invalid_token'),
@@ -217,14 +217,14 @@ describe('401', () => {
     expect(calls).toHaveLength(4)
   })
 
-  test('a second time is the answer', async () => {
+  test('is handed on when it comes a second time', async () => {
     const refused = () => problem(401, 'invalid_token')
     const { chatKitFetch, calls } = scene(minted('s1'), refused(), minted('s2'), refused())
     expect((await chatKitFetch(API, REQUEST)).status).toBe(401)
     expect(calls).toHaveLength(4)
   })
 
-  test.each([403, 404, 429, 500])('is not %d, which is the answer', async (status) => {
+  test.each([403, 404, 429, 500])('any other status is handed on: %d', async (status) => {
     const { chatKitFetch, calls } = scene(minted('s1'), problem(status, 'x'))
     expect((await chatKitFetch(API, REQUEST)).status).toBe(status)
     expect(calls).toHaveLength(2)
@@ -244,7 +244,7 @@ describe('stops', () => {
     expect(onRevoked).toHaveBeenCalledTimes(1)
   })
 
-  test('not for ever when a mint failed for a while', async () => {
+  test('not for ever: goes on when mints succeed again', async () => {
     const down = () => problem(503, 'overloaded')
     const { chatKitFetch } = scene(down(), down(), down(), minted('s1'), ok())
     const failed = chatKitFetch(API, REQUEST).catch((error: unknown) => error)
@@ -285,7 +285,7 @@ describe('reset()', () => {
     await expect(request).rejects.toMatchObject({ code: 'reset' })
   })
 
-  test('between a refusal and the new secret: nothing is sent with what comes late', async () => {
+  test('between a refusal and the new secret: nothing is sent with a secret that comes late', async () => {
     const refused = late(problem(401, 'invalid_token'))
     const { chatKitFetch, calls } = scene(minted('of alice'), refused.answer, minted('of bob'))
     const request = chatKitFetch(API, REQUEST).catch((error: unknown) => error)

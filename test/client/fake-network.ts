@@ -44,14 +44,14 @@ export function problem(status: number, code: string, headers: Record<string, st
   return Response.json(body, { status, headers })
 }
 
-/** Stays away until it is aborted, as the real one would. */
+/** Never answers: rejects when it is aborted, as `fetch` does. */
 export function hanging({ signal }: Call): Promise<Response> {
   return new Promise((_, reject) => {
     signal?.addEventListener('abort', () => reject(signal.reason))
   })
 }
 
-/** An answer that comes when it is told to, whatever happens to the request. */
+/** An answer that comes when `come` is called, even if the request was aborted before. */
 export function late(response: Response) {
   const gate = Promise.withResolvers<void>()
   return { come: gate.resolve, answer: () => gate.promise.then(() => response) }

@@ -180,7 +180,7 @@ describe('stopping', () => {
     expect(onRevoked).not.toHaveBeenCalled()
   })
 
-  test('on token_expired: goes on when getToken then gives another one', async () => {
+  test('on token_expired: goes on when getToken then gives another token', async () => {
     const tokens = ['stale', 'fresh', 'fresh']
     const { options, calls, onSignedOut } = scene(problem(401, 'token_expired'), minted('s1'))
     const get = createGetClientSecret({ ...options, getToken: () => tokens.shift() ?? '' })
@@ -211,7 +211,7 @@ describe('stopping', () => {
     expect(onSignedOut).not.toHaveBeenCalled()
   })
 
-  test('on token_expired: asks no more when the other one is refused, too', async () => {
+  test('on token_expired: asks no more when the other token is refused, too', async () => {
     const tokens = ['stale', 'staler', 'stalest']
     const { options, calls, onSignedOut } = scene(
       problem(401, 'token_expired'),
@@ -262,7 +262,7 @@ describe('stopping', () => {
     await expect(get(null)).rejects.toMatchObject({ code: 'http_403' })
   })
 
-  test('on a refusal that carries a secret all the same', async () => {
+  test('on a refusal, even if it carries a secret', async () => {
     const { get } = scene(Response.json({ client_secret: 'ek_1' }, { status: 403 }))
     await expect(get(null)).rejects.toMatchObject({ code: 'http_403' })
   })
@@ -311,7 +311,7 @@ describe('reset()', () => {
     expect(await get(null)).toBe('ek_2')
   })
 
-  test('drops an answer that comes late, whatever it says', async () => {
+  test('ignores an answer that comes late, success or failure', async () => {
     const secret = late(minted('ek_of_alice'))
     const refusal = late(problem(401, 'invalid_token'))
     const { get, onSignedOut } = scene(secret.answer, refusal.answer, minted('ek_of_bob'))

@@ -61,7 +61,7 @@ describe('the archive', () => {
     expect((await download()).equals(bytes)).toBe(true)
   })
 
-  test('names no time, no system and no compressor that another machine would not have', async () => {
+  test('has no time, system or compressor name that differs between machines', async () => {
     const bytes = await download()
     const tar = gunzipSync(bytes)
     expect([...bytes.subarray(0, 11)]).toEqual([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1])

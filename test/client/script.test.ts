@@ -30,7 +30,7 @@ test('what is served is the same program, without a comment', async () => {
   expect(await parsed(source, true)).not.toBe(await parsed(source, false))
 })
 
-test('that comparison sees what a naive stripping of comments breaks', async () => {
+test('that comparison notices when text in a string is taken for a comment', async () => {
   const tricky = 'const a = `\n// text\n`\nconst b = "https://x"\nexport { a, b }\n'
   expect(await parsed(withoutComments(tricky), false)).not.toBe(await parsed(tricky, false))
 })

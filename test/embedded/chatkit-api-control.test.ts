@@ -47,7 +47,7 @@ describe('POST /_embedded/threads', () => {
     expect(await listed(id)).toEqual(items.map((item) => ({ ...item, thread_id: id })))
   })
 
-  it('calls a client tool call with an output completed', async () => {
+  it('gives a client tool call that has an output the status completed', async () => {
     const items = [{ type: 'chatkit.client_tool_call', output: '{}' }]
     const { id } = (await seed({ user: 'alice', items })).body as { id: string }
     const { body } = await apiRequest(api, `/v1/chatkit/threads/${id}/items`)
@@ -92,7 +92,7 @@ describe('/_embedded/requests', () => {
     ((await apiRequest(api, '/_embedded/requests', { headers: {} })).body as { data: object[] })
       .data
 
-  it('shows what arrived and how it was answered, without the key', async () => {
+  it('shows each request and its answer, without the key', async () => {
     const headers = {
       ...CREDENTIALS,
       cookie: 'a=b',
@@ -136,7 +136,7 @@ describe('/_embedded/requests', () => {
     expect(await recorded()).toMatchObject([{ key_hint: null, body: '{oops', status: 401 }])
   })
 
-  it('keeps the latest 1000 until it is cleared', async () => {
+  it('keeps the latest 1000 requests until they are cleared', async () => {
     for (let index = 0; index < 1003; index++) {
       await apiRequest(api, `/v1/chatkit/threads?limit=${index}`)
     }

@@ -36,7 +36,7 @@ describe('faults', () => {
     expect(answer.headers.get('x-request-id')).toMatch(/^req_/)
   })
 
-  it('last until changed, or for so many calls', async () => {
+  it('a fault holds until it is changed, or for the given number of calls', async () => {
     await setFaults({ status: 503 })
     expect([(await call()).status, (await call()).status]).toEqual([503, 503])
     await setFaults({ status: 500, times: 2 })
@@ -47,7 +47,7 @@ describe('faults', () => {
     expect((await call()).status).toBe(200)
   })
 
-  it('come before credentials and instead of the call', async () => {
+  it('come before the check of credentials and replace the call', async () => {
     await setFaults({ status: 500, times: 2 })
     expect(await apiRequest(running.api, '/v1/chatkit/threads', { headers: {} })).toMatchObject({
       status: 500,
@@ -109,7 +109,7 @@ describe('faults', () => {
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([200, sent])
   })
 
-  it('latency holds the answer back; what was asked for has been done', async () => {
+  it('latency delays the answer, after the work has been done', async () => {
     await setFaults({ latency_ms: 60_000 })
     const client = new AbortController()
     const pending = create(client.signal)
@@ -125,7 +125,7 @@ describe('faults', () => {
     expect((await create()).status).toBe(200)
   })
 
-  it('hang answers nothing, does nothing, and ends when the server closes', async () => {
+  it('hang sends no answer, changes nothing, and ends when the server closes', async () => {
     await setFaults({ hang: true })
     const outcome = create().then(
       () => 'answered',

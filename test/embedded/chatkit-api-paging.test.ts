@@ -61,7 +61,7 @@ describe('pages', () => {
     expect((await page('limit=100')).ids.split(' ')).toHaveLength(100)
   })
 
-  it('loses a deleted thread and keeps the others in order', async () => {
+  it('a deleted thread is gone, and the others stay in order', async () => {
     await apiRequest(api, '/v1/chatkit/threads/b3', { method: 'DELETE' })
     expect(await page('order=asc')).toEqual(pageOf('a1 b1 a2 b2 a3 a4 b4 a5 b5', false))
   })

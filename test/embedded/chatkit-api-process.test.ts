@@ -11,7 +11,7 @@ import { PREPARED } from '../support/service-process.ts'
 
 const COMMAND = fileURLToPath(new URL('../../src/commands/chatkit-api.ts', import.meta.url))
 
-describe('who may talk to it', () => {
+describe('who may connect', () => {
   let running: RunningChatKitApi
   afterEach(async () => {
     await running.close()
@@ -101,7 +101,7 @@ describe('npm run chatkit-api', () => {
     },
   )
 
-  it('says so and exits 69 when the port is taken', async () => {
+  it('reports that the port is taken and exits 69', async () => {
     const running = await startChatKitApi({ port: 0 })
     const child = run(new URL(running.url).port)
     const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
@@ -110,7 +110,7 @@ describe('npm run chatkit-api', () => {
     expect(said).toMatch(/^chatkit-api: port \d+ is taken; set PORT to another\n$/)
   })
 
-  it('says so and exits 78 when PORT is none', async () => {
+  it('reports that PORT is no port and exits 78', async () => {
     const child = run('http')
     const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
     expect(code).toBe(78)

@@ -55,7 +55,7 @@ describe('credentials', () => {
     }
   })
 
-  it('any sk- key will do, also beside other betas', async () => {
+  it('accepts any sk- key, and other beta names in the header', async () => {
     const headers = { authorization: 'bearer sk-x', 'openai-beta': 'other=1, chatkit_beta=v1' }
     expect(await apiRequest(api, '/v1/chatkit/threads', { headers })).toMatchObject({ status: 200 })
   })

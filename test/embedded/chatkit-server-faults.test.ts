@@ -30,7 +30,7 @@ const set = (faults: unknown, headers: Record<string, string> = {}) =>
 const last = () => running.server.requests().at(-1)
 
 describe('faults', () => {
-  it('down: the connection is cut without an answer, so many times', async () => {
+  it('down: the given number of connections is cut without an answer', async () => {
     expect((await set({ down: true, times: 2 })).status).toBe(200)
     await expect(create()).rejects.toThrow()
     await expect(list()).rejects.toThrow()
@@ -122,7 +122,7 @@ describe('faults', () => {
     expect(textOf(await eventsOf(whole))).toBe('You said: grüße 🙂')
   })
 
-  it('malformed ones are 400 and change nothing', async () => {
+  it('malformed faults are 400 and change nothing', async () => {
     for (const faults of [{ dwon: true }, { times: 0 }, { status: 99 }, [], { frame_ms: -1 }]) {
       expect((await set(faults)).status).toBe(400)
     }
@@ -164,7 +164,7 @@ describe('clients that leave or read slowly', () => {
     await eventually(() => expect(last()?.outcome).toBe('client_gone'))
   })
 
-  it('no more is made than a client that does not read has room for', async () => {
+  it('makes no more frames than fit into the buffer of a client that does not read', async () => {
     const body = JSON.stringify({
       type: 'threads.create',
       params: { input: input('count to 1000000') },
@@ -205,8 +205,8 @@ describe('clients that leave or read slowly', () => {
   }
 })
 
-describe('what arrived', () => {
-  it('is recorded with type, params, headers and body', async () => {
+describe('recorded requests', () => {
+  it('are kept with type, params, headers and body', async () => {
     const headers = { authorization: 'Bearer server-token-0123', 'x-chatkit-user': 'alice' }
     const metadata = { page: 1 }
     await ask(running.url, ['threads.list', { limit: 3 }], { headers, metadata })
@@ -226,7 +226,7 @@ describe('what arrived', () => {
     ])
   })
 
-  it('is shown to another process without its credentials', async () => {
+  it('are shown to another process without their credentials', async () => {
     const headers = { authorization: 'Bearer server-token-0123', cookie: 'a=secretvalue1' }
     await ask(running.url, ['threads.list'], { headers })
     const text = await (await fetch(`${running.origin}/_embedded/requests`)).text()
@@ -240,21 +240,21 @@ describe('what arrived', () => {
     expect(running.server.requests()).toEqual([])
   })
 
-  it('of a long body only its type and length', async () => {
+  it('a long body is recorded only by its type and length', async () => {
     const audio_base64 = 'A'.repeat(100_000)
     await ask(running.url, ['input.transcribe', { audio_base64, mime_type: 'audio/webm' }])
     expect(last()).toMatchObject({ type: 'input.transcribe', params: null, body: null })
     expect(last()?.bytes).toBeGreaterThan(100_000)
   })
 
-  it('of what is no request, the body alone', async () => {
+  it('something that is not a request is recorded as its body alone', async () => {
     const headers = { 'content-type': 'application/json' }
     await fetch(running.url, { method: 'POST', headers, body: '[1' })
     expect(last()).toMatchObject({ type: null, params: null, body: '[1', status: 400 })
   })
 })
 
-describe('who may talk to it', () => {
+describe('who may connect', () => {
   /** Node's own client, because fetch does not let one choose the Host. */
   async function statusFor(path: string, headers: Record<string, string>): Promise<number> {
     const sent = request(`${running.origin}${path}`, {

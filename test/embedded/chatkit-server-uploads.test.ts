@@ -105,7 +105,7 @@ describe('attachments in messages', () => {
     expect(textOf(events)).toBe('You said: look (attached: a.txt)')
   })
 
-  it('attachments.delete takes them and their bytes away', async () => {
+  it('attachments.delete removes them and their bytes', async () => {
     const { id } = await createAttachment()
     await fetch(`${running.origin}/upload/${id}`, { method: 'PUT', body: 'abc' })
     const remove = async () => {

@@ -157,7 +157,7 @@ describe('threads and messages', () => {
     })
   })
 
-  it('threads.update changes the title, threads.delete takes the thread away', async () => {
+  it('threads.update changes the title, threads.delete removes the thread', async () => {
     const { id } = await newThread()
     expect(await json('threads.update', { thread_id: id, title: 'New' })).toMatchObject({
       title: 'New',
@@ -168,7 +168,7 @@ describe('threads and messages', () => {
     expect(await json('threads.list')).toMatchObject({ data: [] })
   })
 
-  it('threads.retry_after_item takes back what came after the message, and answers again', async () => {
+  it('threads.retry_after_item removes what came after the message, and answers again', async () => {
     const { id } = await newThread('hello')
     const [message, answer] = await itemsOf(id)
     const params = { thread_id: id, item_id: message?.id }
@@ -180,7 +180,7 @@ describe('threads and messages', () => {
     expect(await refusal('threads.retry_after_item', onAnswer)).toBe(400)
   })
 
-  it('items.feedback is taken', async () => {
+  it('items.feedback is accepted', async () => {
     const { id } = await newThread()
     const params = { thread_id: id, item_ids: ['msg_1'], kind: 'positive' }
     expect(await json('items.feedback', params)).toEqual({})
@@ -205,15 +205,18 @@ describe('what a word in the message does', () => {
     expect(textOf(events)).toBe(`You said: show ${word}`)
   })
 
-  it.each([['task'], ['workflow'], ['widget']])('%s: an item of that kind', async (word) => {
-    const { id, events } = await newThread(`A ${word}, please`)
-    expect(itemOf(events, word)).toMatchObject({ type: word, thread_id: id })
-    expect((await itemsOf(id)).map(({ type }) => type)).toEqual([
-      'user_message',
-      word,
-      'assistant_message',
-    ])
-  })
+  it.each([['task'], ['workflow'], ['widget']])(
+    '%s: the answer has an item of that kind',
+    async (word) => {
+      const { id, events } = await newThread(`A ${word}, please`)
+      expect(itemOf(events, word)).toMatchObject({ type: word, thread_id: id })
+      expect((await itemsOf(id)).map(({ type }) => type)).toEqual([
+        'user_message',
+        word,
+        'assistant_message',
+      ])
+    },
+  )
 
   it('error: an error instead of an answer', async () => {
     const { events } = await newThread('error')
@@ -221,7 +224,7 @@ describe('what a word in the message does', () => {
     expect(textOf(events)).toBe('')
   })
 
-  it('count to 300: as many words', async () => {
+  it('count to 300: the answer has 300 words', async () => {
     const { events } = await newThread('please count to 300')
     const expected = Array.from({ length: 300 }, (_, index) => index + 1).join(' ')
     expect(textOf(events)).toBe(expected)
@@ -336,8 +339,8 @@ describe('refusals', () => {
   })
 })
 
-describe('how fast it speaks', () => {
-  it('the first frame is there while the last is not made yet', async () => {
+describe('timing of the frames', () => {
+  it('the first frame arrives before the last one exists', async () => {
     const response = await ask(running.url, [
       'threads.create',
       { input: input('count to 1000000') },

@@ -201,7 +201,7 @@ describe('the page', () => {
     }
   })
 
-  test('nobody but the accounts can be chosen', async () => {
+  test('only the accounts can be chosen', async () => {
     const { browser, url } = await openPage()
     for (const account of ['mallory', '', '__proto__', 'toString']) {
       const body = new URLSearchParams({ account })
@@ -209,7 +209,7 @@ describe('the page', () => {
     }
   })
 
-  test('the page of another browser is of no use', async () => {
+  test('a page of another browser cannot be used', async () => {
     const { url } = await openPage()
     const body = new URLSearchParams({ account: 'alice' })
     const answer = await createBrowser().send(url, { method: 'POST', body })

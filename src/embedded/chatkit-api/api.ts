@@ -1,4 +1,4 @@
-// The embedded ChatKit API as a Hono app: six operations over memory, faults, and control calls.
+// The embedded ChatKit API as a Hono app: the six operations in memory, faults, and control calls.
 
 import { Hono } from 'hono'
 import type { ChatSession } from '../../chatkit/wire/session.ts'
@@ -37,13 +37,13 @@ export interface ChatKitApiOptions {
   readonly loopbackOnly?: boolean
 }
 
-/** An embedded ChatKit API, and a test's view behind its counter. */
+/** An embedded ChatKit API, with direct access to its state for tests. */
 export interface ChatKitApi {
   /** Serves `/v1` and the control calls under `/_embedded`. */
   readonly app: Hono<ApiEnv>
-  /** As `POST /_embedded/threads`. Throws when the seed is malformed. */
+  /** Like `POST /_embedded/threads`. Throws when the seed is malformed. */
   seedThread(seed: ThreadSeed): Thread
-  /** As `PUT /_embedded/faults`. Throws when they are malformed. */
+  /** Like `PUT /_embedded/faults`. Throws when the faults are malformed. */
   setFaults(faults: Faults): void
   /** Every session still in memory, with its present status, oldest first. */
   sessions(): readonly ChatSession[]
@@ -53,10 +53,9 @@ export interface ChatKitApi {
 }
 
 /**
- * The six operations of the ChatKit API over memory, for development and tests. It follows the
- * reference in shapes, defaults, bounds, paging and errors; it runs no workflow, so threads exist
- * only as they are seeded, and any key that begins with `sk-` sees everything.
- *
+ * The six operations of the ChatKit API in memory, for development and tests. They follow the reference in
+ * shapes, defaults, bounds, paging and errors. No workflow runs, so only seeded threads exist. Any key that
+ * begins with `sk-` sees everything.
  */
 export function createChatKitApi({
   now,

@@ -1,12 +1,11 @@
-// Judges the credentials of a call as the ChatKit API does, of whose key it checks the beginning alone.
+// Checks the credentials of a call as the ChatKit API does, but only the beginning of the key.
 
 import { ApiError } from '../../http/backend/api-error.ts'
 
 const BETA = 'chatkit_beta=v1'
 
 /**
- * Refuses a call without a key, of which only the beginning is checked, or without the header of the
- * beta.
+ * Refuses a call without a key that begins with `sk-`, or without the beta header.
  *
  * @throws {@link ApiError} 401, 400
  */
@@ -27,7 +26,7 @@ export function requireCredentials(headers: Headers): void {
   }
 }
 
-/** The real API shows a masked key in this message, so whoever logs it must expect one. */
+/** The real API quotes a masked key in its message, so callers must be tested with one. */
 function masked(key: string): string {
   if (key.length < 12) return '*'.repeat(key.length)
   return `${key.slice(0, 3)}${'*'.repeat(key.length - 7)}${key.slice(-4)}`

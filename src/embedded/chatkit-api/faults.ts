@@ -7,9 +7,9 @@ import { commonFaults, milliseconds } from '../kit/faults.ts'
  * How the next calls misbehave. Everything is optional; an empty object is good behaviour again.
  * Besides the common ones:
  *
- * - `latency_ms`: the answer is held back; what was asked for has been done by then
- * - `hang` with `status` or `body`: these are sent and the answer never ends
- * - `retry_after`: value of that header, seconds or any text
+ * - `latency_ms`: the answer is held back, after the call has been carried out
+ * - `hang` with `status` or `body`: these are sent, and the answer never ends
+ * - `retry_after`: value of the header `Retry-After`: seconds or any text
  */
 export const faults = commonFaults.extend({
   latency_ms: milliseconds.optional(),

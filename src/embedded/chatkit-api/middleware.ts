@@ -1,4 +1,4 @@
-// Handles every call of the embedded ChatKit API before its operation is looked at.
+// Middleware for every call of the embedded ChatKit API: request id, recording, faults.
 
 import type { MiddlewareHandler } from 'hono'
 import type { Clock } from '../../lib/clock.ts'
@@ -10,7 +10,7 @@ import type { MakeId } from './sessions.ts'
 /** Variables that Hono carries along with a request. */
 export interface ApiEnv {
   Variables: {
-    /** Goes out as `x-request-id`. */
+    /** Sent as `x-request-id`. */
     requestId: string
   }
 }
@@ -26,7 +26,7 @@ export function identify(makeId: MakeId): Middleware {
   }
 }
 
-/** Remembers what arrives, and later how it was answered. */
+/** Records each request, and later the status of its answer. */
 export function recording(add: (entry: OpenRequest) => OpenRequest, now: Clock): Middleware {
   return async (context, next) => {
     const details = { body: await context.req.text(), requestId: context.get('requestId'), now }
@@ -36,7 +36,10 @@ export function recording(add: (entry: OpenRequest) => OpenRequest, now: Clock):
   }
 }
 
-/** An outage asks nobody for a key, so this stands before everything that judges the call. */
+/**
+ * Applies the faults that are set. It runs before the checks, because a real outage does not ask for a key
+ * first.
+ */
 export function misbehaving(faultBox: FaultBox<Faults>): Middleware {
   return async (context, next) => {
     const wanted = faultBox.take()

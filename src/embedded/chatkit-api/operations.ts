@@ -1,5 +1,5 @@
-// Serves the six operations of the ChatKit API from memory, with the routes, parameters and errors that this
-// service has for backends.
+// Serves the six operations of the ChatKit API from memory, with the routes, parameters and errors of this
+// service's own API for backends.
 
 import type { Hono, MiddlewareHandler } from 'hono'
 import { operationHandlers } from '../../http/backend/operations.ts'
@@ -10,8 +10,11 @@ import type { ApiEnv } from './middleware.ts'
 import type { Sessions } from './sessions.ts'
 import type { ThreadMemory } from './threads.ts'
 
-/** Each operation asks for credentials itself, so that unknown paths are 404 to everyone. */
-const guarded: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
+/**
+ * Checks the credentials for each operation, and not for all paths, so that an unknown path is 404 for
+ * everyone.
+ */
+const withCredentials: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
   requireCredentials(req.raw.headers)
   await next()
 }
@@ -20,7 +23,7 @@ const guarded: MiddlewareHandler<ApiEnv> = async ({ req }, next) => {
  * The six operations of the reference.
  *
  * @param app - gets the routes
- * @param stores - where sessions and threads are
+ * @param stores - sessions and threads in memory
  */
 export function addOperations(
   app: Hono<ApiEnv>,
@@ -39,7 +42,7 @@ export function addOperations(
   for (const name of Object.keys(BACKEND_ROUTES) as (keyof typeof BACKEND_ROUTES)[]) {
     const { method, path } = BACKEND_ROUTES[name]
     const pattern = path.replaceAll(/\{(\w+)\}/g, ':$1')
-    app.on(method, pattern, guarded, handlers[name])
+    app.on(method, pattern, withCredentials, handlers[name])
     const shown = method === 'GET' ? ['GET', 'HEAD'] : [method]
     methods.set(pattern, [...(methods.get(pattern) ?? []), ...shown])
   }

@@ -1,4 +1,4 @@
-// Requests that arrived at the embedded ChatKit API, as tests and developers see them.
+// The records of requests to the embedded ChatKit API, for tests and developers.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { Secret } from '../../lib/secret.ts'
@@ -25,7 +25,7 @@ export interface RecordedRequest {
   readonly status: number | null
 }
 
-/** A {@link RecordedRequest} whose status is still to come. */
+/** A {@link RecordedRequest} whose status can still be set. */
 export type OpenRequest = Omit<RecordedRequest, 'status'> & { status: number | null }
 
 /** The entry for a request that has just arrived. */

@@ -1,4 +1,4 @@
-// Schema of the threads that a developer or a test plants.
+// The schema of threads that a developer or a test creates in the embedded API.
 
 import { z } from 'zod'
 import {
@@ -24,8 +24,8 @@ import { text } from '../../chatkit/wire/wire.ts'
 import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
 
 /**
- * Threads that may be planted, built on the wire schemas but strict: a seed is written by a developer, and a
- * misspelt field should say so. What is left out gets a default; nulls are the reference's own.
+ * The schemas extend the wire schemas, but are strict, so that a misspelt field of a seed is reported. Absent
+ * fields get a default; null is allowed where the reference allows it.
  */
 
 const unixTime = z.int().min(0)
@@ -35,7 +35,7 @@ const envelope = {
   id: z.string().min(1).optional(),
   object: z.literal('chatkit.thread_item').optional(),
   created_at: unixTime.optional(),
-  /** Accepted so that an item can be copied from an answer; it becomes the new thread's. */
+  /** Accepted, so that an item can be copied from an answer, but replaced by the id of the new thread. */
   thread_id: z.string().optional(),
 }
 
@@ -130,7 +130,7 @@ const taskGroup = z.strictObject({
     .default([]),
 })
 
-/** An item to plant: its `type`, and as much of the rest as matters. */
+/** An item to create. Only its `type` is required. */
 const itemSeed = z.discriminatedUnion('type', [
   userMessage,
   assistantMessage,
@@ -139,7 +139,7 @@ const itemSeed = z.discriminatedUnion('type', [
   task,
   taskGroup,
 ])
-/** {@link itemSeed}, with the defaults filled in that need no context. */
+/** {@link itemSeed}, with defaults filled in. */
 export type FilledItemSeed = z.output<typeof itemSeed>
 
 const withReason = (type: 'locked' | 'closed') =>
@@ -157,8 +157,8 @@ const statusSeed = z.union([
 ])
 
 /**
- * A thread to plant. `status` is an object as in the reference, or only its type. `id` and
- * `created_at` (Unix seconds) are made when absent.
+ * A thread to create. `status` is an object as in the reference, or only its type. `id` and `created_at` (Unix
+ * seconds) are made when absent.
  */
 export const threadSeed = z.strictObject({
   id: z.string().min(1).optional(),
@@ -168,5 +168,5 @@ export const threadSeed = z.strictObject({
   status: statusSeed.default({ type: 'active' }),
   items: z.array(itemSeed).default([]),
 })
-/** {@link threadSeed}, as it is written. */
+/** {@link threadSeed} before defaults. */
 export type ThreadSeed = z.input<typeof threadSeed>

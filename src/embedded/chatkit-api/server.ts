@@ -13,10 +13,10 @@ export interface RunningChatKitApi extends LoopbackListener {
 }
 
 /**
- * Serves the embedded ChatKit API.
+ * Starts the embedded ChatKit API.
  *
  * @param options - `now`, the real clock when absent
- * @throws when `host` is not loopback, or with node's own error when the port is taken
+ * @throws when `host` is not loopback; Node's own error when the port is taken
  */
 export async function startChatKitApi({
   now = Date.now,

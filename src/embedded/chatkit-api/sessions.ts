@@ -9,9 +9,9 @@ import {
 import { ApiError } from '../../http/backend/api-error.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 
-/** A session is forgotten this long after its expiry. */
+/** Seconds after its expiry for which a session is kept. */
 const KEPT_AFTER_EXPIRY_SECONDS = 3600
-/** A create looks for sessions to forget this often. */
+/** Seconds between two searches for sessions to drop. */
 const SWEEP_SECONDS = 60
 
 /** Makes an identifier that begins with the prefix. */
@@ -21,7 +21,7 @@ export type MakeId = (prefix: string) => string
 export type Sessions = ReturnType<typeof createSessions>
 
 /**
- * Sessions in memory, forgotten an hour after they expire, so that a long run does not grow.
+ * Sessions are dropped an hour after their expiry, so that a long run needs no more and more memory.
  *
  * @param now - the clock that expires them
  */
@@ -62,7 +62,7 @@ export function createSessions({ now, makeId }: { now: Clock; makeId: MakeId }) 
       kept.set(id, cancelled)
       return cancelled
     },
-    /** All that are kept, oldest first, with the status they have now. */
+    /** All sessions in memory, oldest first, with their current status. */
     all: (): readonly ChatSession[] => [...kept.values()].map(current),
   }
 }

@@ -20,9 +20,7 @@ interface Entry {
 /** {@link createThreads} */
 export type ThreadMemory = ReturnType<typeof createThreads>
 
-/**
- * Threads in memory. Whoever may call may see all of them, as with the real API.
- */
+/** Every caller sees all threads, as with the real API. */
 export function createThreads({ now, makeId }: { now: Clock; makeId: MakeId }) {
   const entries = new Map<string, Entry>()
   const ordered: Thread[] = []
@@ -62,7 +60,7 @@ export function createThreads({ now, makeId }: { now: Clock; makeId: MakeId }) {
   }
 }
 
-/** Equal seconds keep the order of creation, so the search for the place starts at the end. */
+/** Threads of one second keep the order of creation, so the search starts at the end. */
 function insertByTime<T extends { readonly created_at: number }>(rows: T[], row: T): void {
   rows.splice(rows.findLastIndex((other) => other.created_at <= row.created_at) + 1, 0, row)
 }
@@ -93,7 +91,7 @@ function growItem(seed: FilledItemSeed, parent: Thread, makeId: MakeId): KnownTh
   })
 }
 
-/** A call that has an output is done, unless the seed says otherwise. */
+/** A tool call with an output is completed, unless the seed says otherwise. */
 function growToolCall(
   seed: Extract<FilledItemSeed, { type: 'chatkit.client_tool_call' }>,
   makeId: MakeId,

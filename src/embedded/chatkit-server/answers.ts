@@ -1,4 +1,4 @@
-// Answers the requests of the protocol whose answer is JSON.
+// Answers those requests of the protocol whose answer is JSON.
 
 import type { KnownRequest } from '../../chatkit/protocol/request.ts'
 import { applyAction } from './assistant.ts'
@@ -9,7 +9,7 @@ import { asThread, pageOf } from './views.ts'
 /** A request whose answer is JSON. */
 export type JsonRequest = Exclude<KnownRequest, StreamingRequest>
 
-/** Memory and address that an answer is made with. */
+/** The memory and the address that answers need. */
 export interface AnswerDeps {
   readonly store: SampleStore
   /** This server's origin, for the URLs of attachments. */
@@ -17,13 +17,13 @@ export interface AnswerDeps {
 }
 
 /**
- * Does what a request asks for. Like the real samples it asks nobody who they are; an id will do,
- * and the list of threads is everyone's.
+ * Carries out a request. Like the real samples it does not identify its caller: an id is enough, and the list
+ * has everyone's threads.
  *
  * @param request - to answer
- * @param deps - where its objects are
+ * @param deps - the memory with the objects
  * @returns the answer's JSON
- * @throws `ApiError` 404 for unknown ids, 400 for what cannot be done
+ * @throws `ApiError` 404 for unknown ids, 400 for an impossible request
  */
 export function answerTo(request: JsonRequest, { store, origin }: AnswerDeps): object {
   switch (request.type) {
@@ -62,7 +62,7 @@ export function answerTo(request: JsonRequest, { store, origin }: AnswerDeps): o
   }
 }
 
-/** It cannot hear, and says what it got instead. */
+/** Describes the audio instead of transcribing it. */
 function transcribe({ audio_base64, mime_type }: { audio_base64: string; mime_type: string }) {
   return `${Buffer.from(audio_base64, 'base64').length} bytes of ${mime_type}`
 }

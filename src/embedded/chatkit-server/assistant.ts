@@ -1,4 +1,4 @@
-// The assistant of the sample server: says what it was told, and shows everything that the protocol has.
+// The assistant of the sample server: repeats what the user wrote, and can show every feature of the protocol.
 
 import type { KnownRequest } from '../../chatkit/protocol/request.ts'
 import {
@@ -18,7 +18,7 @@ export interface Message {
   readonly attachments: readonly ServerAttachment[]
 }
 
-/** Words of a message that make the assistant do more before it answers, in this order. */
+/** Words in a message that make the assistant show a feature before it answers, in this order. */
 const EXTRAS: readonly { readonly word: RegExp; readonly act: (turn: Turn) => Events }[] = [
   { word: /\bprogress\b/i, act: reportProgress },
   { word: /\bnotice\b/i, act: giveNotice },
@@ -28,7 +28,7 @@ const EXTRAS: readonly { readonly word: RegExp; readonly act: (turn: Turn) => Ev
   { word: /\bwidget\b/i, act: (turn) => show(turn, { type: 'widget', widget: card('A widget') }) },
 ]
 
-/** Words that end the turn with something the page or the user has to do first. */
+/** Words that end the turn with an error, or with a request to the page or the user. */
 const ENDINGS: readonly { readonly word: RegExp; readonly act: (turn: Turn) => Events }[] = [
   { word: /\berror\b/i, act: fail },
   { word: /\btool\b/i, act: callTool },
@@ -36,11 +36,10 @@ const ENDINGS: readonly { readonly word: RegExp; readonly act: (turn: Turn) => E
 ]
 
 /**
- * The assistant: it repeats what the user wrote. Some words make it do more, so that everything in
- * the protocol can be seen: progress, notice, effect, task, workflow, widget; error, tool, form; and
- * `count to 500`.
+ * Repeats what the user wrote. Some words make it show a feature of the protocol: progress, notice, effect,
+ * task, workflow, widget; error, tool, form; and `count to 500`.
  *
- * @param turn - in which it answers
+ * @param turn - the turn of the answer
  * @param message - to answer
  */
 export async function* respond(turn: Turn, message: Message): Events {
@@ -53,9 +52,9 @@ export async function* respond(turn: Turn, message: Message): Events {
 }
 
 /**
- * A widget with a button that asks for the action `press`.
+ * A widget with a button that sends the action `press`.
  *
- * @param text - that it shows
+ * @param text - shown in the widget
  */
 function card(text: string): object {
   const press = { type: 'press', payload: { pressed: text } }
@@ -69,11 +68,11 @@ function card(text: string): object {
 }
 
 /**
- * Carries an action out: the widget that it came from says so.
+ * Carries an action out: its widget then shows the action.
  *
- * @param store - where the thread is
+ * @param store - has the thread
  * @param params - of the request, streaming or not
- * @returns the changed widget; undefined when the action came from none
+ * @returns the changed widget; undefined when the action has no widget
  * @throws `ApiError` 404 for unknown ids, 400 for an item that is no widget
  */
 export function applyAction(
@@ -98,7 +97,7 @@ function wordsInReply({ text, attachments }: Message): Iterable<string> {
   return wordsOf(`You said: ${text}${names === '' ? '' : ` (attached: ${names})`}`)
 }
 
-/** One at a time, so that a long count costs no memory before it is said. */
+/** A generator, so that a long count takes no memory in advance. */
 function* numbers(last: number): Generator<string> {
   for (let number = 1; number <= last; number++) yield number === 1 ? '1' : ` ${number}`
 }

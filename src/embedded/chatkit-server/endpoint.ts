@@ -18,7 +18,7 @@ const PATH = '/chatkit'
 /** Memory and speed of the sample server. */
 export interface EndpointDeps {
   readonly store: SampleStore
-  /** Milliseconds that the assistant takes for a word. */
+  /** Milliseconds that the assistant takes for each word. */
   readonly wordMs: number
 }
 

@@ -8,12 +8,12 @@ import { commonFaults, milliseconds } from '../kit/faults.ts'
  * Besides the common ones:
  *
  * - `down`: the connection is cut without an answer
- * - `first_byte_ms`: the answer, its headers too, is held back; what was asked for is done by then
+ * - `first_byte_ms`: headers and body are held back, after the request has been carried out
  * - `frame_ms`: pause before each frame of a stream
  * - `close_after_frames`: a stream is cut after so many frames, in the middle of the answer
- * - `preface`: text in front of a stream's own frames, as it stands
- * - `huge_frame_bytes`: a frame of so many bytes (a progress update) in front of a stream's own
- * - `chunk_bytes`: a stream goes out in pieces of so many bytes, wherever characters and frames end
+ * - `preface`: text sent before the frames of a stream, unchanged
+ * - `huge_frame_bytes`: a frame of so many bytes (a progress update) before the frames of a stream
+ * - `chunk_bytes`: a stream is sent in pieces of so many bytes, which split characters and frames
  */
 export const faults = commonFaults.extend({
   down: z.boolean().optional(),

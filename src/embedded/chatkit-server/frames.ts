@@ -10,25 +10,25 @@ import type { Events } from './turn.ts'
 /** Faults, record and connection of a stream. */
 export interface StreamContext {
   readonly faults: ServerFaults
-  /** Told of each frame and of the end. */
+  /** Gets the number of frames and the outcome. */
   readonly entry: OpenEntry
-  /** Aborted when the client leaves; whoever makes the events listens to it. */
+  /** Aborted when the client leaves; the source of the events watches it. */
   readonly left: AbortController
-  /** The connection; undefined when there is none, in which case it cannot be cut. */
+  /** The connection to cut; undefined when there is none. */
   readonly connection: HttpBindings['outgoing'] | undefined
 }
 
-/** A stream is to be cut here. */
+/** Thrown where a fault cuts the stream. */
 class Cut extends Error {
   override readonly name = 'Cut'
 }
 
 /**
- * Events as `text/event-stream`. Each is made when the connection has room for it, and no more are
- * made when the client leaves.
+ * Sends events as `text/event-stream`. An event is made only when the connection has room for it, and none
+ * after the client has left.
  *
  * @param events - to send
- * @param context - how
+ * @param context - faults, record and connection
  */
 export function eventStream(events: Events, context: StreamContext): Response {
   const { entry, left } = context
@@ -50,13 +50,13 @@ export function eventStream(events: Events, context: StreamContext): Response {
       async cancel() {
         left.abort()
         await chunks.return()
-        // Recorded when nothing is made any more.
+        // Recorded only after the last event was made.
         if (entry.outcome === 'pending') entry.outcome = 'client_gone'
       },
     },
     { highWaterMark: 0 },
   )
-  // Named, so that the adapter sends the headers at once and does not wait for the first frames.
+  // With `transfer-encoding` set, the adapter sends the headers at once and does not wait for the first frames.
   const headers = { 'content-type': 'text/event-stream', 'transfer-encoding': 'chunked' }
   return new Response(body, { headers: { ...headers, 'cache-control': 'no-cache' } })
 }
@@ -78,7 +78,7 @@ async function* withHugeOne(events: Events, bytes: number | undefined): Events {
   yield* events
 }
 
-/** An event whose frame, from `data:` to the empty line, has so many bytes where that is possible. */
+/** An event whose frame, from `data:` to the empty line, has that many bytes, or as few as possible. */
 function hugeEvent(bytes: number): ServerEvent {
   const empty = `data: ${JSON.stringify({ type: 'progress_update', text: '' })}\n\n`
   return { type: 'progress_update', text: 'x'.repeat(Math.max(0, bytes - empty.length)) }
@@ -93,7 +93,7 @@ async function* chunksOf(
     const step = size ?? bytes.length
     for (let at = 0; at < bytes.length; at += step) {
       yield bytes.subarray(at, at + step)
-      // Pieces that are written in one turn would go out as one packet.
+      // Pieces written in one turn of the event loop would leave in one packet.
       if (size !== undefined) await nextTurn()
     }
   }
@@ -106,7 +106,7 @@ async function end(error: unknown, { entry, left, connection }: StreamContext): 
     return
   }
   entry.outcome = 'cut'
-  // The bytes that were sent before the cut arrive.
+  // Bytes written before the cut still arrive.
   while (!connection.destroyed && connection.writableLength > 0) await nextTurn()
   connection.destroy()
 }

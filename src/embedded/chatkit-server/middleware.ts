@@ -1,4 +1,4 @@
-// Handles every request of the sample server before the endpoint or an upload sees it.
+// Middleware for every request of the sample server: body, recording, faults.
 
 import type { HttpBindings } from '@hono/node-server'
 import type { MiddlewareHandler } from 'hono'
@@ -11,18 +11,18 @@ import { type OpenEntry, recordOf } from './recorder.ts'
 export interface ServerEnv {
   Bindings: Partial<HttpBindings>
   Variables: {
-    /** The body as it came. */
+    /** The unchanged body. */
     bytes: Uint8Array
     /** The request's record, completed while it is answered. */
     entry: OpenEntry
-    /** Faults that apply to it. */
+    /** The faults that apply to the request. */
     faults: ServerFaults
   }
 }
 
 type Middleware = MiddlewareHandler<ServerEnv>
 
-/** Reads the body, remembers the request, and later how it was answered. */
+/** Reads the body, records the request, and later its outcome. */
 export function recording(add: (entry: OpenEntry) => OpenEntry, now: Clock): Middleware {
   return async (context, next) => {
     const bytes = new Uint8Array(await context.req.arrayBuffer())
@@ -38,7 +38,7 @@ export function recording(add: (entry: OpenEntry) => OpenEntry, now: Clock): Mid
   }
 }
 
-/** Stands before everything that judges a request: an outage asks for no ids. */
+/** Applies the faults that are set. It runs before the checks, because a real outage does not check ids first. */
 export function misbehaving(faultBox: FaultBox<ServerFaults>): Middleware {
   return async (context, next) => {
     const wanted = faultBox.take()

@@ -1,15 +1,15 @@
-// Requests that arrived at the sample ChatKit server, as tests and developers see them.
+// The records of requests to the sample ChatKit server, for tests and developers.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { Secret } from '../../lib/secret.ts'
 import { CREDENTIALS } from '../kit/recorder.ts'
 
-/** Longer bodies are counted and not kept, so that a thousand large ones cost nothing. */
+/** Of longer bodies only the size is kept, so that a thousand of them take no memory. */
 const KEPT_BODY_BYTES = 64 * 1024
 
 /**
- * The end of a request: `answered` in full; `client_gone` before that, whereupon the server stopped
- * working on it; `cut` by a fault; `failed` by an error of the server.
+ * The end of a request. `answered`: completely. `client_gone`: the client left before, and the server stopped
+ * its work. `cut`: by a fault. `failed`: by an error of the server.
  */
 export type Outcome = 'pending' | 'answered' | 'client_gone' | 'cut' | 'failed'
 
@@ -20,7 +20,7 @@ export interface ServerRequest {
   readonly method: string
   /** Path of the URL, still percent-encoded. */
   readonly path: string
-  /** All of them, names in lower case, credentials too: what a gateway adds or strips is looked up here. */
+  /** All headers, names in lower case, credentials included: tests check here what a gateway adds or strips. */
   readonly headers: Readonly<Record<string, string>>
   readonly bytes: number
   /** Text of the body; null when it is long or not text. */
@@ -31,12 +31,12 @@ export interface ServerRequest {
   readonly params: unknown
   /** Status of the answer; null while it is pending, or when there was none. */
   readonly status: number | null
-  /** Frames of a stream that have been made. */
+  /** Number of frames of a stream that were made. */
   readonly frames: number
   readonly outcome: Outcome
 }
 
-/** The part of a {@link ServerRequest} that becomes known later. */
+/** A {@link ServerRequest} whose fields can still change. */
 export type OpenEntry = {
   -readonly [K in keyof ServerRequest]: ServerRequest[K]
 }
@@ -57,7 +57,7 @@ export function recordOf(request: Request, body: Uint8Array, now: Clock): OpenEn
   }
 }
 
-/** The entry as another process may see it, with no more of a credential than tells two apart. */
+/** The entry for other processes: of credentials only a hint, enough to tell two apart. */
 export function withoutCredentials(entry: ServerRequest): ServerRequest {
   const headers = Object.entries(entry.headers).map(([name, value]) => {
     return [name, CREDENTIALS.includes(name) ? new Secret(value).hint() : value]

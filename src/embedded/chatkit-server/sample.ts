@@ -24,15 +24,15 @@ const DEFAULT_WORD_MS = 20
 /** Clock and speed of the sample server. */
 export interface ChatKitServerOptions {
   readonly now: Clock
-  /** Milliseconds that the assistant takes for a word; 20 when absent, 0 for as fast as it is read. */
+  /** Milliseconds that the assistant takes for each word; 20 when absent, 0 for no pause. */
   readonly wordMs?: number | undefined
 }
 
-/** A sample ChatKit server, and a test's view behind its counter. */
+/** A sample ChatKit server, with direct access for tests. */
 export interface ChatKitServer {
   /** Serves `/chatkit`, `/upload` and the control calls under `/_embedded`. */
   readonly app: Hono<ServerEnv>
-  /** As `PUT /_embedded/faults`. Throws when they are malformed. */
+  /** Like `PUT /_embedded/faults`. Throws when the faults are malformed. */
   setFaults(faults: ServerFaults): void
   /** The latest 1000 requests outside `/_embedded`, oldest first, with credentials. */
   requests(): readonly ServerRequest[]
@@ -40,9 +40,9 @@ export interface ChatKitServer {
 }
 
 /**
- * A ChatKit server over memory, for the demo and for tests: all 16 requests of the protocol, answered
- * by an assistant that repeats what it is told. Like the samples that people start from, it never asks
- * who is asking: whoever reaches it sees and changes everyone's threads.
+ * A ChatKit server in memory, for the demo and for tests. It serves all 16 requests of the protocol, and its
+ * assistant repeats what it is told. Like the usual samples, it does not identify its caller: whoever reaches
+ * it sees and changes everyone's threads.
  */
 export function createChatKitServer({
   now,

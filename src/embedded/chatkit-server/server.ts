@@ -6,16 +6,16 @@ import { type ChatKitServer, type ChatKitServerOptions, createChatKitServer } fr
 
 /** A sample ChatKit server that listens; `origin` is the root of uploads and control calls. */
 export interface RunningChatKitServer extends LoopbackListener {
-  /** The endpoint, a workflow's `server:`; `http://127.0.0.1:8790/chatkit`. */
+  /** The endpoint, for a workflow's `server:`, as `http://127.0.0.1:8790/chatkit`. */
   readonly url: string
   readonly server: ChatKitServer
 }
 
 /**
- * Serves the sample ChatKit server.
+ * Starts the sample ChatKit server.
  *
  * @param options - `now`, the real clock when absent; `wordMs`, see {@link ChatKitServerOptions}
- * @throws when `host` is not loopback, or with node's own error when the port is taken
+ * @throws when `host` is not loopback; Node's own error when the port is taken
  */
 export async function startChatKitServer({
   port,

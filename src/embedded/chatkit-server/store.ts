@@ -9,7 +9,10 @@ import type {
 import { ApiError } from '../../http/backend/api-error.ts'
 import type { Clock } from '../../lib/clock.ts'
 
-/** A thread in memory. It has no user: the protocol does not say who asks, and nobody is asked. */
+/**
+ * A thread in memory. It has no user, because the protocol does not name one, and this server identifies
+ * nobody.
+ */
 export interface SampleThread {
   readonly id: string
   /** ISO 8601. */
@@ -33,7 +36,7 @@ type NamedFields<Item> = {
   [K in keyof Item as string extends K ? never : K extends MadeUp ? never : K]: Item[K]
 }
 type WithoutMadeUp<Item> = Item extends KnownServerItem ? NamedFields<Item> : never
-/** An item without what the store makes up: id, thread and time. */
+/** An item without the fields that the store makes: id, thread and time. */
 export type NewItem = WithoutMadeUp<KnownServerItem>
 
 /** Ids as the common server SDK makes them: 32 random bits, which can be guessed. */
@@ -52,8 +55,8 @@ const PREFIXES: Readonly<Record<NewItem['type'], string>> = {
 export type SampleStore = ReturnType<typeof createSampleStore>
 
 /**
- * Threads, items and attachments of the sample server, gone when it ends. Every call that takes an id
- * throws `ApiError` 404 when there is no such thing.
+ * Everything is gone when the server ends. Every call that takes an id throws `ApiError` 404 when nothing has
+ * it.
  *
  * @param now - the clock of `created_at`
  */
@@ -84,19 +87,19 @@ export function createSampleStore(now: Clock) {
       return thread
     },
     thread: (id: string): SampleThread => found(threads.get(id), 'thread', id),
-    /** Everyone's, oldest first. */
+    /** Everyone's threads, oldest first. */
     threads: (): readonly SampleThread[] => [...threads.values()],
     deleteThread(id: string): void {
       found(threads.get(id), 'thread', id)
       threads.delete(id)
     },
-    /** An item with id and time, which is not in its thread yet. */
+    /** Makes an item with id and time; it is not in its thread yet. */
     newItem(thread: SampleThread, parts: NewItem): ServerItem {
       const id = newId(PREFIXES[parts.type])
       return { ...parts, id, thread_id: thread.id, created_at: time() }
     },
     item,
-    /** Adds an item to its thread, or puts it in the place of the one with its id. */
+    /** Adds an item to its thread, or replaces the one with its id. */
     save({ items }: SampleThread, saved: ServerItem): void {
       const place = items.findIndex((one) => one.id === saved.id)
       if (place < 0) items.push(saved)
@@ -121,7 +124,7 @@ export function createSampleStore(now: Clock) {
 }
 
 /**
- * An attachment as the protocol has it. Before its upload it says where the bytes go, in the old way
+ * An attachment in the protocol's shape. Before its upload it has the address for the bytes, in the old form
  * (`upload_url`, `POST` of a form) and in the new one (`upload_descriptor`, `PUT` of the bytes).
  *
  * @param attachment - to show

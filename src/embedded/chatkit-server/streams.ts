@@ -1,4 +1,4 @@
-// Answers the requests of the protocol whose answer is a stream.
+// Answers those requests of the protocol whose answer is a stream.
 
 import {
   isStreaming,
@@ -29,7 +29,7 @@ export type StreamingRequest = RequestOf<
   | 'threads.custom_action'
 >
 
-/** Memory and speed of a stream's answer. */
+/** The memory, the address and the speed of an answer. */
 export interface Speaker {
   readonly store: SampleStore
   /** This server's origin, for the URLs of attachments. */
@@ -37,16 +37,16 @@ export interface Speaker {
   readonly pause: Turn['pause']
 }
 
-/** @param request - of either kind */
+/** Whether the answer to a request is a stream. */
 export function wantsStream(request: KnownRequest): request is StreamingRequest {
   return isStreaming(request.type)
 }
 
 /**
- * Begins what a request asks for. Whatever can be refused is refused here, before the stream.
+ * Begins a request. All refusals are thrown here, before the stream begins.
  *
  * @param request - to answer
- * @returns the events; nothing further happens until they are taken
+ * @returns the events, which are made only as they are read
  * @throws `ApiError` 404 for unknown ids, 400 for items of the wrong kind
  */
 export function streamFor(request: StreamingRequest, speaker: Speaker): Events {

@@ -1,24 +1,24 @@
-// One turn of the assistant: says words, shows items.
+// One turn of the assistant: streams words, and shows items.
 
 import type { ServerEvent } from '../../chatkit/protocol/event.ts'
 import type { ServerAssistantContent } from '../../chatkit/protocol/thread.ts'
 import type { NewItem, SampleStore, SampleThread } from './store.ts'
 
-/** One answer of the assistant, while it is made. */
+/** An answer of the assistant in progress. */
 export interface Turn {
   readonly store: SampleStore
   readonly thread: SampleThread
-  /** The time that a word takes. Rejects when the client leaves. */
+  /** Waits as long as a word takes. Rejects when the client leaves. */
   pause(): Promise<void>
 }
 
-/** Events as they come to be; the next one is made when somebody takes it. */
+/** Events; each is made when it is read. */
 export type Events = AsyncGenerator<ServerEvent, void, void>
 
 /**
- * A message, word by word. When nobody listens any more, what has been said so far is kept.
+ * Streams a message word by word. When the client leaves, the text so far is kept.
  *
- * @param turn - in which it is said
+ * @param turn - the turn of the message
  * @param words - with their spaces
  */
 export async function* say(turn: Turn, words: Iterable<string>): Events {
@@ -48,9 +48,9 @@ export async function* say(turn: Turn, words: Iterable<string>): Events {
 }
 
 /**
- * An item that is there at once.
+ * Shows a complete item.
  *
- * @param turn - in which it comes
+ * @param turn - the turn of the item
  * @param parts - of the item
  */
 export async function* show({ store, thread }: Turn, parts: NewItem): Events {
@@ -59,7 +59,7 @@ export async function* show({ store, thread }: Turn, parts: NewItem): Events {
   yield { type: 'thread.item.done', item }
 }
 
-/** @param text - to be said; each word keeps the space before it */
+/** The words of a text, each with the space before it. */
 export function wordsOf(text: string): readonly string[] {
   return text.match(/\s*\S+/g) ?? []
 }

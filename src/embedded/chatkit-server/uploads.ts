@@ -1,4 +1,4 @@
-// Takes the bytes of attachments, and gives them back.
+// Stores the bytes of attachments, and serves them.
 
 import type { Context, Hono } from 'hono'
 import { ApiError } from '../../http/backend/api-error.ts'
@@ -10,12 +10,12 @@ const TWO_PHASE = '/upload/:id'
 const OCTETS = 'application/octet-stream'
 
 /**
- * Where the bytes of attachments go. `POST /upload` with a form is the `direct` strategy and makes the
- * attachment; `PUT` (bytes) or `POST` (form) on `/upload/{id}` is the second phase of `two_phase`.
- * `GET /upload/{id}` gives the bytes back, to whoever asks.
+ * Adds the routes for the bytes of attachments. `POST /upload` with a form is the `direct` strategy and makes
+ * the attachment; `PUT` (bytes) or `POST` (form) on `/upload/{id}` is the second phase of `two_phase`. `GET
+ * /upload/{id}` gives the bytes to anyone.
  *
  * @param app - gets the routes
- * @param store - where attachments are
+ * @param store - has the attachments
  */
 export function addUploads(app: Hono<ServerEnv>, store: SampleStore): void {
   app.post(DIRECT, async (context) => {

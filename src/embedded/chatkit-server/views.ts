@@ -12,7 +12,7 @@ interface ListParams {
   readonly after?: string | null | undefined
 }
 
-/** A page as the protocol has it. */
+/** A page in the protocol's shape. */
 interface ServerPage<T> {
   readonly data: readonly T[]
   readonly has_more: boolean
@@ -22,7 +22,7 @@ interface ServerPage<T> {
 
 /**
  * @param ascending - the whole list, oldest first
- * @param params - newest first when they do not say; a `limit` of 0 counts as absent
+ * @param params - newest first by default; a `limit` of 0 counts as absent
  * @throws `ApiError` 400 when the cursor is not in the list
  */
 export function pageOf<T extends { readonly id: string }>(
@@ -38,7 +38,7 @@ export function pageOf<T extends { readonly id: string }>(
 }
 
 /**
- * A thread as the protocol has it.
+ * A thread in the protocol's shape.
  *
  * @param thread - to show
  * @param page - of its items; none when absent, as in lists and events

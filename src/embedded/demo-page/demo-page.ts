@@ -1,4 +1,4 @@
-// The demo's page: signs in, mints, shows each step, and takes sessions back.
+// Serves the demo's page, which signs in, mints, shows each step, and revokes sessions.
 
 import { readFileSync } from 'node:fs'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
@@ -8,9 +8,9 @@ import { text } from '../../chatkit/wire/wire.ts'
 import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
 import { icon, styleSheet } from '../../lib/look/look.ts'
 
-/** One call of the service, with what the page cannot see of it. */
+/** The parts of a mint that the page cannot see itself. */
 export interface MintTrace {
-  /** Name of the workflow whose rule matched; undefined when none did, or nothing came that far. */
+  /** Name of the workflow whose rule matched; undefined when none matched, or the request was refused before. */
   readonly workflow: string | undefined
   /** Why it was refused, from the service's log. */
   readonly reason: string | undefined
@@ -18,7 +18,7 @@ export interface MintTrace {
   readonly sent: SentRequest | undefined
 }
 
-/** A request as the ChatKit API saw it. No more of the API key than its last characters. */
+/** A request as the ChatKit API received it, with only the last characters of the API key. */
 export interface SentRequest {
   readonly method: string
   readonly path: string
@@ -54,13 +54,13 @@ const TYPES: Readonly<Record<string, string>> = {
   'widget.js': 'text/javascript; charset=utf-8',
 }
 
-/** Where ChatKit comes from; asked only when somebody presses the button. */
+/** The host of ChatKit's script, which is called only when the button is pressed. */
 const CHATKIT_HOST = 'https://cdn.platform.openai.com'
 
 const BLOCK_SECONDS = 3600
 const userBody = z.strictObject({ user: text(MAX_USER_CHARACTERS) })
 
-/** The page of the demo, `/demo`: signs in, mints, shows every step, revokes sessions. */
+/** The routes under `/demo`. */
 export function createDemoPage({
   url,
   issuer,
@@ -94,7 +94,7 @@ export function createDemoPage({
   return app
 }
 
-/** Read each time: whoever changes the page sees it with the next reload. */
+/** Files are read at each request, so that a change shows at the next reload. */
 function asset(name: string): string {
   const file = new URL(name, ASSETS)
   if (name === 'demo.css') return styleSheet(file)
@@ -122,7 +122,7 @@ function securityHeaders(issuer: string): MiddlewareHandler {
   }
 }
 
-/** Sends whoever came by another name of this machine to the one that the service knows. */
+/** Redirects a browser that used another name of this machine to the service's own URL. */
 function sameHost(url: string): MiddlewareHandler {
   const { host } = new URL(url)
   return async (c, next) => {
@@ -132,7 +132,7 @@ function sameHost(url: string): MiddlewareHandler {
   }
 }
 
-/** A page of somebody else's must not act as the admin (cross-site request forgery). */
+/** A page of another origin must not act as the admin (cross-site request forgery). */
 function sameOrigin(url: string): MiddlewareHandler {
   return async (c, next) => {
     if (c.req.header('Origin') === new URL(url).origin) return next()

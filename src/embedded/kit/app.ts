@@ -1,5 +1,5 @@
-// Parts that the Hono apps of both doubles have: who may call, how long a body may be, how errors are
-// answered, and the control calls under `/_embedded`.
+// Parts of the Hono apps of both embedded servers: checks of the caller, the bound of a body, error answers,
+// and the control calls under `/_embedded`.
 
 import type { Context, Env, Hono, MiddlewareHandler } from 'hono'
 import { ApiError, apiErrorAnswer } from '../../http/backend/api-error.ts'
@@ -10,8 +10,8 @@ const FAULTS = '/_embedded/faults'
 const REQUESTS = '/_embedded/requests'
 
 /**
- * Refuses a page whose name was made to resolve to this machine (DNS rebinding): it sends its own name
- * in `Host`.
+ * Refuses a page whose domain was made to resolve to this machine (DNS rebinding): it sends its own name in
+ * `Host`.
  */
 export const loopbackHost: MiddlewareHandler = async ({ req }, next) => {
   if (!isLoopbackUrl(`http://${req.header('host') ?? new URL(req.url).host}`)) {
@@ -20,7 +20,7 @@ export const loopbackHost: MiddlewareHandler = async ({ req }, next) => {
   await next()
 }
 
-/** Refuses every other foreign page: it sends `Origin`. */
+/** Refuses pages of other origins, which send `Origin`. */
 export const loopbackOrigin: MiddlewareHandler = async ({ req }, next) => {
   const origin = req.header('origin')
   if (origin !== undefined && !isLoopbackUrl(origin)) {
@@ -34,14 +34,14 @@ export function isLoopbackUrl(text: string): boolean {
   return URL.canParse(text) && isLoopback(new URL(text).hostname)
 }
 
-/** Bytes that are still read, and thrown away, of a body that is too long. */
+/** Bytes of a body that is too long which are still read and discarded. */
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 /**
- * Refuses a body that is too long, after its end: a connection whose request was not read is closed, and
- * the client sees a reset in place of the 413.
+ * Refuses a body that is too long, but reads it first: otherwise the connection would be closed, and the client
+ * would see a reset instead of the 413.
  *
- * @param maxSize - bytes of a request's body
+ * @param maxSize - in bytes
  */
 export function limitBody(maxSize: number): MiddlewareHandler {
   return async (context, next) => {
@@ -62,7 +62,7 @@ export function limitBody(maxSize: number): MiddlewareHandler {
 }
 
 /**
- * The JSON body of a call, whatever its content type says.
+ * The JSON body of a call, whatever its content type is.
  *
  * @throws `ApiError` 400 for malformed JSON
  */
@@ -78,7 +78,7 @@ export function notAllowed(allow: string): MiddlewareHandler {
   }
 }
 
-/** Answers unknown paths, and whatever is thrown, in the API's error format. */
+/** Answers unknown paths and thrown errors in the API's error format. */
 export function answerErrors<E extends Env>(app: Hono<E>): void {
   const answer = (error: ApiError) => {
     const { body, ...init } = apiErrorAnswer(error)
@@ -95,8 +95,8 @@ export function answerErrors<E extends Env>(app: Hono<E>): void {
 }
 
 /**
- * Adds the calls by which a developer, or a test in another process, makes the next requests misbehave
- * and looks at what arrived. They need no key and are never misbehaved to.
+ * Adds the calls with which a developer, or a test in another process, sets faults for the next requests and
+ * reads the recorded ones. They need no key, and faults do not apply to them.
  *
  * @param app - gets the routes
  * @param scene - sets faults, lists and forgets requests

@@ -1,4 +1,4 @@
-// Makes an embedded server misbehave: the faults that are set, and the answers that stand in for its own.
+// Makes an embedded server misbehave: keeps the faults that are set, and makes the faulty answers.
 
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -6,17 +6,17 @@ import { z } from 'zod'
 import { errorBody } from '../../http/backend/api-error.ts'
 import { parseOrRefuse } from '../../http/backend/parameters.ts'
 
-/** Longest time that an answer can be held back. */
+/** Milliseconds for which an answer is held back. */
 export const milliseconds = z.int().min(0).max(600_000)
 
 /**
- * Faults that both doubles have.
+ * Faults that both embedded servers have.
  *
- * - `status`, `body`: this answer instead of the call. A string is sent as it stands (HTML when it begins
- *   with `<`), any other value as JSON; without a body, the API's error format. 3xx name a `Location`
- *   on this server
- * - `hang`: nothing is answered
- * - `times`: how many requests; until changed when absent
+ * - `status`, `body`: this answer instead of the call. A string is sent unchanged (as HTML when it begins with
+ *   `<`), any other value as JSON; without a body, the API's error format. A 3xx has a `Location` on this
+ *   server
+ * - `hang`: no answer comes
+ * - `times`: number of requests that misbehave; when absent, all until the faults are changed
  */
 export const commonFaults = z.strictObject({
   status: z.int().min(200).max(599).optional(),
@@ -29,7 +29,7 @@ type CommonFaults = z.infer<typeof commonFaults>
 /** {@link createFaultBox} */
 export type FaultBox<Faults extends CommonFaults> = ReturnType<typeof createFaultBox<Faults>>
 
-/** Holds the faults that are set; none at first. */
+/** Keeps the faults that are set; at first there are none. */
 export function createFaultBox<Faults extends CommonFaults>(schema: z.ZodType<Faults>) {
   const none = schema.parse({})
   let current = none
@@ -50,15 +50,15 @@ export function createFaultBox<Faults extends CommonFaults>(schema: z.ZodType<Fa
   }
 }
 
-/** A path that no call has, so that a client which follows a redirect shows up among the requests. */
+/** The target of redirects. No call has this path, so the records show whether a client follows a redirect. */
 const REDIRECT_TARGET = '/v1/redirected'
-/** Statuses that the Fetch standard allows no body with. */
+/** Statuses with which the Fetch standard allows no body. */
 const BODILESS = [204, 205, 304]
 
 /**
- * The answer that stands in for the call's own. With `hang` its body never ends.
+ * The faulty answer that replaces the call's own. With `hang` its body never ends.
  *
- * @returns undefined when the call is to be carried out
+ * @returns undefined when the call must be carried out
  */
 export function faultyAnswer(wanted: CommonFaults): Response | undefined {
   if (wanted.status === undefined && wanted.body === undefined) return undefined
@@ -93,7 +93,7 @@ function contentType(text: string): string {
   return text.startsWith('<') ? 'text/html; charset=utf-8' : 'application/json'
 }
 
-/** Gives the text and then neither more nor an end. */
+/** A stream with the text that then neither continues nor ends. */
 function endless(text: string): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start(controller) {
@@ -102,12 +102,12 @@ function endless(text: string): ReadableStream<Uint8Array> {
   })
 }
 
-/** Over early when the client goes away. */
+/** Waits; ends early when the client leaves. */
 export async function holdBack(ms: number | undefined, signal: AbortSignal): Promise<void> {
   if (ms !== undefined) await wait(ms, undefined, { signal }).catch(() => undefined)
 }
 
-/** Resolves when the client goes away. */
+/** Resolves when the client leaves. */
 export async function untilGone(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }

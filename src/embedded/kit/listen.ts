@@ -1,4 +1,4 @@
-// Listens on a loopback address, as every embedded server does, and stops at once when told to.
+// Starts an embedded server on a loopback address, and stops it at once when asked to.
 
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -23,7 +23,7 @@ export interface LoopbackListener {
 
 /**
  * @param server - not listening yet
- * @throws when `host` is not loopback, or node's own error when the port is taken
+ * @throws when `host` is not loopback; Node's own error when the port is taken
  */
 export async function listenOnLoopback(
   server: ServerType,

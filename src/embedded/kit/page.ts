@@ -6,12 +6,12 @@ import { ApiError } from '../../http/backend/api-error.ts'
 import type { ListPage } from '../../http/backend/operations.ts'
 
 /**
- * One page. Cursors are places in the list in the order that was asked for: `after` gives what
- * follows, `before` alone the entries next to it on the other side (the previous page), both
- * together what lies between. `has_more` says whether there is more in the direction of travel.
+ * One page, in the order asked for. `after` gives the entries behind the cursor, `before` alone those right
+ * before it (the previous page), both together those between. `has_more` says whether there are more in the
+ * direction of paging.
  *
  * @param ascending - the whole list, oldest first
- * @param query - which part
+ * @param query - cursors, order and limit
  * @throws {@link ApiError} 400 when a cursor is not in the list
  */
 export function paginate<T extends { readonly id: string }>(

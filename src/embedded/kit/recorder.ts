@@ -1,11 +1,11 @@
-// Remembers the latest requests of an embedded server, for tests and developers to look at.
+// Keeps the latest requests of an embedded server, for tests and developers.
 
 const KEPT_REQUESTS = 1000
 
 /** Headers that carry credentials, in lower case. */
 export const CREDENTIALS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie']
 
-/** Entries may change after they were added, while their request is answered. */
+/** An entry may still change while its request is answered. */
 export function createRecorder<Entry>() {
   const kept: Entry[] = []
   return {

@@ -1,4 +1,4 @@
-// A browser as far as a sign-in needs one: it keeps cookies and follows redirects.
+// A minimal browser for a sign-in: it keeps cookies and follows redirects.
 
 interface Cookie {
   readonly name: string
@@ -11,7 +11,7 @@ const MAX_REDIRECTS = 10
 /** {@link createBrowser} */
 export type Browser = ReturnType<typeof createBrowser>
 
-/** A new browser, without cookies. For one host only: it sends its cookies to whatever it is sent to. */
+/** A new browser without cookies. Use it for one host only, because it sends its cookies to every host. */
 export function createBrowser() {
   const cookies = new Map<string, Cookie>()
 
@@ -30,13 +30,13 @@ export function createBrowser() {
   }
 
   return {
-    /** One request; redirects are not followed. */
+    /** Sends one request; redirects are not followed. */
     send,
     /**
-     * Follows redirects until a page comes, or a redirect leaves for `until`.
+     * Follows redirects until a page comes, or a redirect leads to `until`.
      *
-     * @param until - start of an address that is not asked for
-     * @returns the page, or the address that was to be left for
+     * @param until - beginning of an address that is not requested any more
+     * @returns the page, or the address of that last redirect
      */
     async visit(
       url: string,

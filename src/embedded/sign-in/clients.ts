@@ -1,14 +1,14 @@
-// Apps that sign their users in at the embedded sign-in.
+// The OAuth clients of the embedded sign-in.
 
 import { isLoopback } from '../../lib/loopback.ts'
 
-/** An app that signs its users in here. */
+/** An app that signs its users in at the embedded sign-in. */
 export interface SignInClient {
   readonly clientId: string
-  /** Exact, except that a loopback one may be on any port. */
+  /** Compared exactly, except that a loopback URI may have any port. */
   readonly redirectUris: readonly string[]
   readonly postLogoutRedirectUris?: readonly string[]
-  /** A confidential client's; a client without one is public and must use PKCE. */
+  /** The secret of a confidential client. A client without one is public and must use PKCE. */
   readonly clientSecret?: string
   /** Gets a logout token when a user of this client signs out (OpenID Connect Back-Channel Logout). */
   readonly backchannelLogoutUri?: string
@@ -24,7 +24,7 @@ export const WEB_APP: SignInClient = {
 /**
  * The admin console of a service on this machine, on any port.
  *
- * @param clientSecret - as the service has it
+ * @param clientSecret - the one in the service's config
  */
 export function consoleClient(clientSecret: string): SignInClient {
   return {
@@ -34,17 +34,17 @@ export function consoleClient(clientSecret: string): SignInClient {
   }
 }
 
-/** The demo's page, wherever on this machine it is. */
+/** The demo's page, on any port of this machine. */
 export const DEMO_PAGE: SignInClient = {
   clientId: 'demo-page',
   redirectUris: ['http://127.0.0.1/demo', 'http://localhost/demo'],
 }
 
 /**
- * A client as oidc-provider wants it.
+ * A client in oidc-provider's own form.
  *
  * @param client - to register
- * @param algorithm - of its ID and logout tokens
+ * @param algorithm - signs its ID and logout tokens
  */
 export function clientMetadata(client: SignInClient, algorithm: string): Record<string, unknown> {
   const { clientSecret, backchannelLogoutUri } = client
@@ -58,7 +58,7 @@ export function clientMetadata(client: SignInClient, algorithm: string): Record<
   }
   return {
     client_id: client.clientId,
-    // Only this type of client has loopback redirects, on any port (RFC 8252 §7.3).
+    // Only native clients may have loopback redirects on any port (RFC 8252 §7.3).
     application_type: client.redirectUris.some(isLoopbackHttp) ? 'native' : 'web',
     redirect_uris: [...client.redirectUris],
     post_logout_redirect_uris: [...(client.postLogoutRedirectUris ?? [])],

@@ -13,13 +13,13 @@ import { promisify } from 'node:util'
 /** Algorithms that the provider can sign its tokens with. */
 export type SignInAlgorithm = 'RS256' | 'ES256' | 'EdDSA'
 
-/** A private key as a JWK, which says what it is for. */
+/** A private key as a JWK, with its algorithm and id. */
 export type PrivateKey = Readonly<Record<string, unknown>> & {
   readonly alg: string
   readonly kid: string
 }
 
-/** A private key, or a secret that is shared with the service, for HS*. */
+/** A private key, or for HS* a secret that the service shares. */
 export type SigningKey = PrivateKey | { readonly alg: string; readonly secret: string }
 
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
@@ -44,13 +44,13 @@ function pairFor(algorithm: string) {
   return generate('rsa', { modulusLength: 2048 })
 }
 
-/** The half of a key that may be published. */
+/** The public half of a key. */
 export function publicHalf(key: PrivateKey): Readonly<Record<string, unknown>> {
   const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...published } = key
   return published
 }
 
-/** Header of a token, and what it says. */
+/** Header and claims of a token. */
 export interface TokenContent {
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>

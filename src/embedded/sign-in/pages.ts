@@ -1,9 +1,9 @@
-// Pages of the embedded sign-in: what it is, choose an account, sign out, an error.
+// The pages of the embedded sign-in: welcome, choice of an account, sign-out, error.
 
 import { html, raw } from 'hono/html'
 import type { Accounts } from './accounts.ts'
 
-// Plain pages: no script, nothing from another host, light or dark as the reader has it.
+// The pages have no script and load nothing from another host.
 
 const STYLE = `
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
@@ -15,7 +15,7 @@ button small { display: block; font-weight: 400; }
 `
 
 /**
- * The page on which one says who one is.
+ * The page on which a person chooses an account.
  *
  * @param accounts - one button each
  */
@@ -32,7 +32,7 @@ export function accountPage(accounts: Accounts): string {
   )
 }
 
-/** At `/`, for somebody who follows the address that the terminal shows. */
+/** Shown at `/`, to a person who opens the address that the terminal prints. */
 export function welcomePage(): string {
   return page(
     'Sign-in for development',
@@ -55,7 +55,7 @@ ${raw(form)}
   )
 }
 
-/** Shown when a sign-out names no page to go on to. */
+/** Shown when a sign-out names no page to return to. */
 export function signedOutPage(): string {
   return page('Signed out', html`<h1>Signed out</h1><p>You can close this page.</p>`)
 }

@@ -36,8 +36,7 @@ const API_SCOPE = 'chat'
 const OPENID_SCOPE = 'openid profile'
 
 /**
- * An OpenID provider with everything that oidc-provider would warn of set: its own storage, keys,
- * pages and lifetimes.
+ * An OpenID provider with its own storage, keys, pages and lifetimes, so that oidc-provider prints no warnings.
  */
 export function createProvider({
   issuer,
@@ -63,7 +62,7 @@ export function createProvider({
     },
     scopes: ['openid', API_SCOPE],
     claims: { openid: ['sub'], profile: claimNames(accounts) },
-    // Or groups and roles would be in the answer of /me alone.
+    // Otherwise groups and roles would be in the answer of /me only.
     conformIdTokenClaims: false,
     findAccount: (_context: unknown, id: string) => findAccount(accounts, id),
     extraTokenClaims: (_context: unknown, token: AccessToken) =>
@@ -72,7 +71,7 @@ export function createProvider({
     interactions: { policy: withoutConsent(), url: interactionUrl },
     clientBasedCORS: (_context: unknown, origin: string) =>
       URL.canParse(origin) && isLoopback(new URL(origin).hostname),
-    // Its own dispatcher refuses loopback addresses, which is where everything is here.
+    // oidc-provider's own dispatcher refuses loopback addresses, which are the only ones here.
     fetch: (url: string, { dispatcher: _, ...init }: RequestInit & { dispatcher?: unknown }) =>
       fetch(url, init),
     renderError: (context: KoaContext, { error, error_description: why }: OidcError) =>
@@ -103,7 +102,7 @@ function features({
   return {
     devInteractions: { enabled: false },
     backchannelLogout: { enabled: true },
-    // RFC 8707: every access token is for the one API, whether the client names it or not.
+    // Every access token is for the one API, whether the client names it or not (RFC 8707).
     resourceIndicators: {
       enabled: true,
       defaultResource: () => resource,
@@ -140,7 +139,7 @@ async function accessTokenClaims(provider: Provider, accounts: Accounts, token: 
   return { ...accounts[accountId], ...(sid !== undefined && { sid }) }
 }
 
-/** Nobody is asked for consent: these are one's own apps and invented people. */
+/** There is no consent, because apps and people belong to the developer. */
 function withoutConsent() {
   const policy = interactionPolicy()
   policy.remove('consent')

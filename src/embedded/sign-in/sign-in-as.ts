@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { type Browser, createBrowser } from './browser.ts'
 import type { SignInServer } from './sign-in.ts'
 
-/** Somebody who has signed in. */
+/** A person who has signed in. */
 export interface SignedIn {
   readonly accessToken: string
   readonly idToken: string
@@ -16,8 +16,8 @@ export interface SignedIn {
 const tokenAnswer = z.looseObject({ access_token: z.string(), id_token: z.string() })
 
 /**
- * Signs somebody in as a browser would: authorization request, the page with the accounts, code, PKCE
- * (RFC 7636), token request.
+ * Signs a person in as a browser would: authorization request, choice of the account, code with PKCE (RFC
+ * 7636), token request.
  *
  * @param signIn - where
  * @param account - who

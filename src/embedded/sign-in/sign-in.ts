@@ -1,4 +1,4 @@
-// The embedded OpenID provider as a server on loopback, with a page on which one picks who to be.
+// Starts the embedded OpenID provider on loopback, with a page on which a person chooses an account.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -33,23 +33,23 @@ export interface SignInOptions {
 
 /** A sign-in that listens on loopback. */
 export interface SignInServer {
-  /** For the service's config; discovery and key set are below it. */
+  /** The issuer for the service's config; discovery and key set are below it. */
   readonly issuer: string
   /** The first client. */
   readonly client: SignInClient
   readonly accounts: Accounts
-  /** As `POST /_embedded/tokens`. */
+  /** Like `POST /_embedded/tokens`. */
   readonly makeToken: TokenMaker
   close(): Promise<void>
 }
 
 /**
- * An OpenID provider for development: authorization code flow with PKCE, access tokens as JWTs of
- * RFC 9068, back-channel logout, and a page on which one picks who to be. Keys are new at each start
- * and everything is in memory. It tells the time by the real clock.
+ * An OpenID provider for development: authorization code flow with PKCE, access tokens as JWTs of RFC 9068,
+ * back-channel logout, and a page on which a person chooses an account. Keys are new at each start, and
+ * everything is in memory. It uses the real clock.
  *
- * @param options - port, and what is to differ from the defaults
- * @throws node's own error when the port is taken
+ * @param options - the port, and settings that differ from the defaults
+ * @throws Node's own error when the port is taken
  */
 export async function startSignIn(options: SignInOptions): Promise<SignInServer> {
   const { accounts = SAMPLE_ACCOUNTS, clients = [WEB_APP], audience = 'chat-api' } = options
@@ -96,7 +96,7 @@ function attach(
   const serve = provider.callback()
   const answerToken = createTokenEndpoint(makeToken)
   server.on('request', (request, response) => {
-    // A page whose name was made to resolve to this machine (DNS rebinding) sends its own name.
+    // A page whose domain was made to resolve to this machine (DNS rebinding) sends its own name in `Host`.
     if (!isLoopbackUrl(`http://${request.headers.host}`))
       answer(response, 403, errorPage('Only for this machine.'))
     else if (request.url === '/') answer(response, 200, welcomePage())

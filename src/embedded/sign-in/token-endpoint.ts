@@ -1,4 +1,5 @@
-// The call by which a developer on this machine gets a token from the embedded sign-in, and no web page does.
+// The call with which a developer on this machine gets a token from the embedded sign-in. Web pages are
+// refused.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
@@ -23,7 +24,7 @@ class Refusal extends Error {
  * `POST` with a JSON body of `tokenRequest` answers 201 with a token. `Host` is checked by the sign-in
  * for all its paths.
  *
- * @param makeToken - of the issuers that there are
+ * @param makeToken - makes the tokens
  */
 export function createTokenEndpoint(makeToken: TokenMaker) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -39,8 +40,8 @@ export function createTokenEndpoint(makeToken: TokenMaker) {
 }
 
 /**
- * A page of another origin sends its `Origin`, and says in `Sec-Fetch-Site` where it comes from. It
- * cannot send JSON without a preflight, which is not answered here.
+ * Pages of other origins are recognised by `Origin` and `Sec-Fetch-Site`. They also cannot send JSON without a
+ * preflight, which is not answered here.
  */
 function refusePages({ method, headers }: IncomingMessage): void {
   const { origin, host } = headers

@@ -1,4 +1,4 @@
-// Makes tokens of the shape that the issuers of a config have, for whoever develops against it.
+// Makes tokens for development, in the shape that the config expects of its issuers.
 
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
@@ -7,13 +7,13 @@ import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import type { Accounts } from './accounts.ts'
 import { type SigningKey, signToken } from './keys.ts'
 
-/** An issuer whose tokens the sign-in makes: what the config asks of them, and a key of the sign-in's own. */
+/** An issuer whose tokens the sign-in makes: the shape that the config expects, and the sign-in's own key. */
 export interface MadeIssuer {
   readonly settings: TokenShape
   readonly key: SigningKey
 }
 
-/** What a token of an issuer must be like. */
+/** The settings of an issuer that shape its tokens. */
 export type TokenShape = Pick<
   IssuerSettings,
   | 'issuer'
@@ -27,9 +27,9 @@ export type TokenShape = Pick<
   | 'maxTokenAgeSeconds'
 >
 
-/** Longer than any day of work; a token that outlives the process is worth nothing. */
+/** Longest life of a token, in seconds. Its key ends with the process anyway. */
 const MAX_SECONDS = 31_536_000
-/** Life of a token where the request names none and the config takes tokens as old. */
+/** Life of a token in seconds, when the request names none and the config allows it. */
 const USUAL_SECONDS = 3600
 
 /** Body of a request for a token. */
@@ -37,9 +37,9 @@ export const tokenRequest = z.strictObject({
   sub: z.string().min(1).max(255),
   /** The first one when absent. */
   issuer: z.string().optional(),
-  /** Instead of the first that the config names. */
+  /** Replaces the first audience of the config. */
   audience: z.array(z.string().min(1)).min(1).optional(),
-  /** Beside, and instead of, those of the account and those that the issuer's tokens must have. */
+  /** Added to the claims of the account and of the issuer; they win over those. */
   claims: z.record(z.string(), z.unknown()).default({}),
   expires_in: z.int().min(1).max(MAX_SECONDS).optional(),
 })
@@ -50,13 +50,13 @@ export interface MadeToken {
   readonly token: string
   readonly header: Readonly<Record<string, unknown>>
   readonly claims: Readonly<Record<string, unknown>>
-  /** Request headers, each of which brings it to the service. */
+  /** Request headers, each of which carries the token to the service. */
   readonly send_as: readonly string[]
-  /** For people: the service stops taking the token before it expires. */
+  /** For people: says that the service stops accepting the token before it expires. */
   readonly remark?: string
 }
 
-/** The request names an issuer that is none, or a claim that has an option of its own. */
+/** The request names an unknown issuer, or a claim that has an option of its own. */
 export class TokenRequestError extends Error {
   override readonly name = 'TokenRequestError'
 }
@@ -66,7 +66,7 @@ export type TokenMaker = ReturnType<typeof createTokenMaker>
 
 /**
  * @param issuers - the first is the default
- * @param accounts - people whose claims stand in their tokens
+ * @param accounts - people whose claims go into their tokens
  */
 export function createTokenMaker({
   issuers,
@@ -107,7 +107,7 @@ function issuerFor(issuers: readonly MadeIssuer[], wanted: string | undefined): 
   throw new TokenRequestError(`no such issuer; the config has ${known}`)
 }
 
-/** `typ` as the first of the accepted types; without it when that is `none`. */
+/** The header, with the first accepted type as `typ`; without `typ` when that is `none`. */
 function headerOf({ tokenTypes }: TokenShape, key: SigningKey): MadeToken['header'] {
   const [type = 'JWT'] = tokenTypes
   const typ = type === 'jwt' ? 'JWT' : type
@@ -149,12 +149,12 @@ function audienceOf(claim: TokenShape['audienceClaim'], audience: readonly strin
   return { [name]: audience.length === 1 ? audience[0] : audience }
 }
 
-/** A value for a claim that the config asks for and nobody gave: the config looks only whether it is there. */
+/** A value for a required claim that was not given; the config only checks that it exists. */
 function inventedClaim(name: string, sub: string, now: number): unknown {
   if (name === 'email') return `${sub}@example.com`
   if (name === 'jti' || name === 'sid') return randomUUID()
   if (name === 'nbf' || name === 'auth_time') return now
-  // Different for each user: the config may make the ChatKit user of it.
+  // Different for each user, because the config may map it to the ChatKit user.
   return name.endsWith('_verified') ? true : `${sub}-${name}`
 }
 

@@ -13,7 +13,7 @@ const API = '/chatkit/helpdesk'
  */
 export function createChat(chatKitFetch) {
   const messages = element('messages')
-  // It scrolls, also by keyboard.
+  // Focusable, so that it can be scrolled by keyboard.
   messages.tabIndex = 0
   const text = /** @type {HTMLInputElement} */ (element('text'))
   /** @type {string | undefined} */
@@ -81,14 +81,18 @@ export function createChat(chatKitFetch) {
   }
 }
 
-/** @param {boolean} is - a screen reader reads a message when it is whole */
+/**
+ * Marks the list as busy, so that a screen reader reads a message only when it is complete.
+ *
+ * @param {boolean} is
+ */
 function busy(is) {
   element('messages').setAttribute('aria-busy', String(is))
   enable('send', !is)
 }
 
 /**
- * The events of an answer as they come. One that is cut off ends with an error.
+ * The events of an answer, as they come. Reading throws when the answer is cut off.
  *
  * @param {Response} response
  * @returns {AsyncGenerator<Frame>}

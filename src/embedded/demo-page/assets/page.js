@@ -1,5 +1,5 @@
-// The demo page does what an app does: it signs in, hands the token to the helper, and lets ChatKit ask
-// for secrets. A button asks in ChatKit's place.
+// The demo page works like an app: it signs in, gives the token to the helper, and mints client secrets. Here a
+// button asks for them instead of ChatKit.
 import { createChatKitFetch, createGetClientSecret } from '/client.js'
 import { createChat } from './chat.js'
 import { finishSignIn, startSignIn } from './sign-in.js'
@@ -9,7 +9,7 @@ import { offerWidget } from './widget.js'
 
 /** @typedef {import('./sign-in.js').Provider & { workflows: import('./steps.js').Workflows }} Settings */
 
-/** The token, and the secret that a ChatKit in this page would hold. In memory only. */
+/** The token, and the client secret that ChatKit would hold. Both stay in memory. */
 const held = {
   token: /** @type {string | undefined} */ (undefined),
   secret: /** @type {string | null} */ (null),
@@ -39,7 +39,7 @@ const chatKitFetch = createChatKitFetch({
 })
 const chat = createChat(chatKitFetch)
 
-/** The helper's own calls, shown step by step. @type {typeof fetch} */
+/** Makes the helper's calls, and shows them step by step. @type {typeof fetch} */
 async function watchedFetch(input, init) {
   const response = await fetch(input, init)
   const body = await response
@@ -56,7 +56,7 @@ async function watchedFetch(input, init) {
   return response
 }
 
-/** Pressed twice, it still makes one call: the helper shares it. */
+/** Mints. Pressing twice makes one call, because the helper shares it. */
 async function mint() {
   say('outcome', 'Asking…')
   try {
@@ -76,7 +76,7 @@ async function mint() {
   element('mint').textContent = held.secret === null ? 'Mint' : 'Refresh'
 }
 
-/** Another workflow is another helper; what the old one knows is forgotten. */
+/** Makes a new helper for another workflow, and forgets the old secret. */
 function startOver() {
   getClientSecret.reset()
   getClientSecret = newGetClientSecret()
@@ -102,7 +102,7 @@ async function asAda(action) {
       `${many} of ${user} ended; ${user} is blocked for an hour. Now press ${element('mint').textContent}.`,
     )
   }
-  // A helper that was told of a revoke asks no more until somebody lets it.
+  // After a revoke, a helper stops until it is reset.
   startOver()
   chatKitFetch.reset()
   say('ada', `The block is lifted: ${user} can mint again.`, 'good')
@@ -142,7 +142,7 @@ function showUser() {
 }
 
 /** @param {() => unknown} act */
-const guarded = (act) => async () => {
+const showingTrouble = (act) => async () => {
   element('trouble').hidden = true
   try {
     await act()
@@ -168,7 +168,7 @@ const ACTIONS = /** @type {const} */ ([
   ['revoke', () => asAda('revoke')],
   ['unblock', () => asAda('unblock')],
 ])
-for (const [id, act] of ACTIONS) element(id).addEventListener('click', guarded(act))
+for (const [id, act] of ACTIONS) element(id).addEventListener('click', showingTrouble(act))
 select.addEventListener('change', startOver)
 offerWidget(chatKitFetch)
-await guarded(start)()
+await showingTrouble(start)()

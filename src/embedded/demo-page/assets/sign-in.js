@@ -1,5 +1,6 @@
-// Authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636), by hand, to show that a page needs no
-// library for it. The token stays in memory; what has to outlive the redirect is no secret for long.
+// Signs in by the authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636), without a library, to show that
+// a page needs none. The token stays in memory. Only state and verifier are stored during the redirect; both
+// work once.
 
 /** @typedef {{ issuer: string, client_id: string }} Provider */
 
@@ -24,17 +25,17 @@ export async function startSignIn(provider) {
     state: kept.state,
     code_challenge: await challengeOf(kept.verifier),
     code_challenge_method: 'S256',
-    // Somebody else may want to sign in.
+    // Always ask, so that another person can sign in.
     prompt: 'login',
   }).toString()
   location.assign(url)
 }
 
 /**
- * After the provider has sent the browser back.
+ * Ends the sign-in after the provider has sent the browser back.
  *
  * @param {Provider} provider
- * @returns {Promise<string | undefined>} the access token; undefined when nobody is signing in
+ * @returns {Promise<string | undefined>} the access token; undefined when no sign-in is under way
  * @throws {Error} when the sign-in was refused, or is not the one that began here
  */
 export async function finishSignIn(provider) {

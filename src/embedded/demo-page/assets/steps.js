@@ -3,8 +3,8 @@ import { box, claimsOf, element, make, masked } from './view.js'
 
 /**
  * @typedef {object} Mint
- * @property {string} token - that the page sent
- * @property {string} asked - for which workflow; '' for the default
+ * @property {string} token - sent by the page
+ * @property {string} asked - the workflow asked for; '' for the default
  * @property {number} status
  * @property {string | null} requestId
  * @property {Record<string, unknown>} body - of the answer
@@ -21,7 +21,7 @@ import { box, claimsOf, element, make, masked } from './view.js'
 /** @typedef {Record<string, { id?: string, server?: string, when?: string }>} Workflows */
 
 /**
- * Shows a mint in place of the one before.
+ * Shows a mint, and replaces the one shown before.
  *
  * @param {Mint} mint
  * @param {Workflows} workflows - of the config file
@@ -39,7 +39,7 @@ export function clearSteps() {
 }
 
 /**
- * The notes of service and ChatKit API on a request, fetched by the demo’s own call.
+ * The records of service and ChatKit API about a request.
  *
  * @param {string | null} requestId
  * @returns {Promise<Trace>}

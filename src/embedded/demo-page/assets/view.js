@@ -1,4 +1,4 @@
-// Puts elements and text on the page. Text only, so that nothing that comes from elsewhere is markup.
+// Puts elements and text on the page. It sets text only, so that foreign data can never become markup.
 
 /**
  * @param {string} id - of an element that the page has
@@ -25,7 +25,7 @@ export function make(tag, text = '', className = '') {
 }
 
 /**
- * Says something in a notice of the page.
+ * Shows a text in a notice of the page.
  *
  * @param {string} id
  * @param {string} text
@@ -47,7 +47,7 @@ export function enable(id, enabled) {
 }
 
 /**
- * No more of a secret than tells two apart, and a hosted one (`ek_`) from a self-hosted one.
+ * The end of a secret, enough to tell two apart, and the prefix of a hosted one (`ek_`).
  *
  * @param {string} secret
  */
@@ -56,7 +56,7 @@ export function masked(secret) {
 }
 
 /**
- * Everything but the signature of a JWT, which is what makes it one.
+ * The claims of a JWT, without a check of its signature.
  *
  * @param {string} token
  * @returns {Record<string, unknown>}

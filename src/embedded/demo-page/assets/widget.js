@@ -1,4 +1,4 @@
-// Loads ChatKit's element where the network allows it.
+// Loads ChatKit's own element, if the network allows it.
 import { element, enable, make, say } from './view.js'
 
 const SCRIPT = 'https://cdn.platform.openai.com/deployments/chatkit/chatkit.js'
@@ -48,7 +48,7 @@ function mount(chatKitFetch) {
   widget.setOptions({
     api: {
       url: `${location.origin}/chatkit/helpdesk`,
-      // ChatKit takes this key where no domain is registered: on localhost.
+      // ChatKit accepts this key on localhost, where no domain is registered.
       domainKey: 'local-dev',
       fetch: chatKitFetch,
     },
