@@ -18,10 +18,13 @@ export function chunkedBody(connection: ServerResponse) {
   // A client of HTTP/1.0 knows no chunks: for it, the body ends with the connection.
   const isChunked = connection.chunkedEncoding
   connection.chunkedEncoding = false
-  const coded = (bytes: Uint8Array) => (isChunked ? chunkOf(bytes) : bytes)
   return {
-    /** @returns false when the connection has no room left */
-    write: (bytes: Uint8Array): boolean => connection.write(coded(bytes)),
+    /**
+     * @param piece - not empty; text is sent as UTF-8
+     * @returns false when the connection has no room left
+     */
+    write: (piece: Uint8Array | string): boolean =>
+      connection.write(isChunked ? chunkOf(piece) : piece),
     end(onWritten?: () => void): void {
       if (isChunked) connection.write(LAST_CHUNK)
       connection.end(onWritten)
@@ -29,12 +32,14 @@ export function chunkedBody(connection: ServerResponse) {
   }
 }
 
-/** @param bytes - at least one: an empty chunk would end the body */
-function chunkOf(bytes: Uint8Array): Buffer {
-  const length = bytes.length.toString(16) + LINE_END
-  const chunk = Buffer.allocUnsafe(length.length + bytes.length + LINE_END.length)
+/** @param piece - at least one byte: an empty chunk would end the body */
+function chunkOf(piece: Uint8Array | string): Buffer {
+  const size = Buffer.byteLength(piece)
+  const length = size.toString(16) + LINE_END
+  const chunk = Buffer.allocUnsafe(length.length + size + LINE_END.length)
   chunk.write(length, 'latin1')
-  chunk.set(bytes, length.length)
-  chunk.write(LINE_END, length.length + bytes.length, 'latin1')
+  if (typeof piece === 'string') chunk.write(piece, length.length, 'utf8')
+  else chunk.set(piece, length.length)
+  chunk.write(LINE_END, length.length + size, 'latin1')
   return chunk
 }

@@ -19,7 +19,10 @@ export interface StreamLimits {
 /** Milliseconds that a client has to read the last event before its connection is destroyed. */
 const LAST_EVENT_MS = 250
 
-const HEARTBEAT = Buffer.from(': \n\n')
+const HEARTBEAT = ': \n\n'
+
+/** Whole frames of an event stream; text is sent as UTF-8. */
+export type Frames = Uint8Array | string
 
 /**
  * Writes the frames of a chunk that may go on; without a chunk, those of the unfinished rest. Returns a
@@ -28,7 +31,7 @@ const HEARTBEAT = Buffer.from(': \n\n')
  */
 export type FrameFilter = (
   chunk: Buffer | undefined,
-  write: (frames: Uint8Array) => void,
+  write: (frames: Frames) => void,
 ) => Promise<void> | undefined
 
 /**
@@ -72,7 +75,7 @@ export function streamToClient({
     }
     // A client that does not read must keep neither the answer nor the connection open.
     const { socket } = connection
-    body.write(Buffer.from(`data: ${JSON.stringify(fault.event)}\n\n`))
+    body.write(`data: ${JSON.stringify(fault.event)}\n\n`)
     body.end(() => socket?.destroySoon())
     setTimeout(() => {
       if (!connection.writableFinished) connection.destroy()
@@ -133,7 +136,7 @@ function pump({
   /** Pending while frames are checked; no other chunk is read meanwhile. */
   let looking: Promise<void> | undefined
 
-  function write(frames: Uint8Array): void {
+  function write(frames: Frames): void {
     if (connection.writableEnded || connection.destroyed) return
     if (body.write(frames)) return
     source.pause()

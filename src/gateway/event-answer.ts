@@ -4,10 +4,16 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { fileFieldsOfEvent } from '../chatkit/protocol/file-fields.ts'
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
+import { addressesOfWidget, withAddresses } from '../chatkit/protocol/widget-text.ts'
 import type { AppContext } from '../http/context.ts'
 import type { Log } from '../lib/log.ts'
 import type { HeldMemory } from '../lib/shares/memory-budget.ts'
-import { type FrameFilter, type StreamLimits, streamToClient } from './client-stream.ts'
+import {
+  type FrameFilter,
+  type Frames,
+  type StreamLimits,
+  streamToClient,
+} from './client-stream.ts'
 import { createEventOwner, type EventOwnership, type SeenEvent } from './event-owner.ts'
 import type { LinksFor } from './files/file-links.ts'
 import { createFrameCutter, type Piece } from './frames.ts'
@@ -16,10 +22,12 @@ import type { OpenStreams } from './open-streams.ts'
 import type { Shares } from './shares.ts'
 import { StreamFault } from './stream-fault.ts'
 
-const NOTHING = Buffer.alloc(0)
-
-/** Checks an event, and returns whether it changed the event: at once where the store need not be asked. */
-type Look = (event: SeenEvent) => boolean | Promise<boolean>
+interface Look {
+  /** Checks an event, and returns whether it changed the event: at once where the store need not be asked. */
+  readonly atEvent: (event: SeenEvent) => boolean | Promise<boolean>
+  /** @returns the data of an event as it goes on; undefined when the event must be parsed */
+  readonly atText: (data: string) => string | undefined
+}
 
 interface StreamExchange {
   readonly reply: ServerReply
@@ -61,10 +69,17 @@ export function createAnswerEvents({
     const memory = shares.memoryFor(session.user)
     const checkOwner = createEventOwner(call, ownership)
     const replaceFiles = linksFor(call)
-    const look = (event: SeenEvent): boolean | Promise<boolean> => {
-      const replace = () => replaceFiles(fileFieldsOfEvent(event))
-      const checking = checkOwner(event)
-      return checking === undefined ? replace() : checking.then(replace)
+    const look: Look = {
+      atEvent(event) {
+        const replace = () => replaceFiles(fileFieldsOfEvent(event))
+        const checking = checkOwner(event)
+        return checking === undefined ? replace() : checking.then(replace)
+      },
+      atText(data) {
+        const addresses = addressesOfWidget(data)
+        if (addresses === undefined) return undefined
+        return replaceFiles(addresses) ? withAddresses(data, addresses) : data
+      },
     }
     const { outgoing: connection } = c.env
     if (connection === undefined) throw new TypeError('a stream needs a connection')
@@ -121,14 +136,14 @@ function hold(memory: HeldMemory, bytes: number): void {
 function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: Look): FrameFilter {
   function passOn(
     pieces: Iterator<Piece, void, void>,
-    passed: Uint8Array[],
-    write: (frames: Uint8Array) => void,
+    passed: Frames[],
+    write: (frames: Frames) => void,
   ): Promise<void> | undefined {
     try {
       for (let piece = pieces.next().value; piece; piece = pieces.next().value) {
         const frame = goesOn(piece, look)
         if (frame instanceof Promise) {
-          return frame.then((text) => passOn(pieces, [Buffer.from(text)], write))
+          return frame.then((text) => passOn(pieces, [text], write))
         }
         passed.push(frame)
       }
@@ -139,29 +154,35 @@ function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: L
     return undefined
   }
   return (chunk, write) => {
-    if (chunk === undefined) return passOn(cutter.rest(), [], write)
+    if (chunk === undefined) return passOn([cutter.rest()].values(), [], write)
     if (!cutter.passes(chunk)) return passOn(cutter.push(chunk), [], write)
     write(chunk)
     return undefined
   }
 }
 
-function writeAll(frames: readonly Uint8Array[], write: (frames: Uint8Array) => void): void {
-  const [only, ...more] = frames
-  const whole = only === undefined || more.length === 0 ? only : Buffer.concat(frames)
-  if (whole !== undefined && whole.length > 0) write(whole)
+function writeAll(passed: readonly Frames[], write: (frames: Frames) => void): void {
+  const [only = ''] = passed
+  const whole = passed.length < 2 ? only : Buffer.concat(passed.map((frames) => bytesOf(frames)))
+  if (whole.length > 0) write(whole)
+}
+
+function bytesOf(frames: Frames): Uint8Array {
+  return typeof frames === 'string' ? Buffer.from(frames) : frames
 }
 
 /** A comment passes, and so does an event once it is checked; anything else becomes an empty text. */
-function goesOn(piece: Piece, look: Look): Uint8Array | Promise<string> {
+function goesOn(piece: Piece, look: Look): Frames | Promise<string> {
   if (piece instanceof Uint8Array) return piece
-  const { data, text } = piece
-  if (data === undefined) return Buffer.from(text)
+  const { data, text, isOneLine } = piece
+  if (data === undefined) return text
+  const rewritten = isOneLine ? look.atText(data) : undefined
+  if (rewritten !== undefined) return `data: ${rewritten}\n\n`
   const event = eventOf(data)
-  if (event === undefined) return NOTHING
+  if (event === undefined) return ''
   const shown = (isChanged: boolean) => (isChanged ? `data: ${JSON.stringify(event)}\n\n` : text)
-  const changed = look(event)
-  return changed instanceof Promise ? changed.then(shown) : Buffer.from(shown(changed))
+  const changed = look.atEvent(event)
+  return changed instanceof Promise ? changed.then(shown) : shown(changed)
 }
 
 function eventOf(data: string): SeenEvent | undefined {

@@ -4,10 +4,12 @@ import { StreamFault } from './stream-fault.ts'
 
 /** A whole frame of an event stream: the lines between two empty lines. */
 export interface Frame {
-  /** The frame as it goes on: its lines and an empty line, each ended by LF. */
+  /** The frame as it goes on: its lines and an empty line, each ended by LF; empty without lines. */
   readonly text: string
   /** The values of its `data:` lines; undefined when there are none, as in a comment. */
   readonly data: string | undefined
+  /** Whether it is one line of data that came with its empty line, as nearly all frames do. */
+  readonly isOneLine: boolean
 }
 
 /** A frame to check, or bytes that go on unchanged. */
@@ -65,18 +67,12 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
   const tooLong = () =>
     new StreamFault('bad_frame', new Error(`a frame of more than ${maxBytes} bytes`))
 
-  function* whole(bytes: Buffer): Generator<Frame, void, void> {
-    const frame = frameOf(bytes)
-    if (frame.text !== '\n') yield frame
-  }
-
-  const ended = () => whole(taken())
-
   return {
     /** Whether a chunk is whole frames that need no check, as nearly all chunks are. */
     passes: (chunk: Buffer): boolean =>
       size === 0 && scanner.isBetweenFrames() && needNoLook(chunk, 0, chunk.length),
     /**
+     * @param chunk - one that does not pass as a whole
      * @returns the frames that this chunk completes; neighbours that need no check come in one piece
      * @throws `StreamFault` `bad_frame`: too long
      */
@@ -87,7 +83,9 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
       let start = 0
       while (start < chunk.length) {
         const end = scanner.endOf(chunk, start, hasCr)
-        if (end !== -1 && size === 0 && !hasCr && needNoLook(chunk, start, end)) {
+        // A chunk that is one frame is not looked at again: it does not pass.
+        const isOneOfMany = size === 0 && end !== -1 && end - start < chunk.length
+        if (isOneOfMany && !hasCr && needNoLook(chunk, start, end)) {
           start = end
           continue
         }
@@ -99,17 +97,17 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
         }
         if (size > 0) {
           keep(chunk.subarray(start, end))
-          yield* ended()
+          yield frameOf(taken())
         } else {
           if (end - start > maxBytes) throw tooLong()
-          yield* whole(chunk.subarray(start, end))
+          yield frameOf(chunk.subarray(start, end))
         }
         passing = start = end
       }
       if (passing < start) yield chunk.subarray(passing, start)
     },
-    /** @returns the last frame of a stream that ends without an empty line, if there is one */
-    rest: ended,
+    /** @returns the last frame of a stream that ends without an empty line; without text when there is none */
+    rest: (): Frame => frameOf(taken()),
   }
 }
 
@@ -152,7 +150,7 @@ function frameOf(bytes: Buffer): Frame {
   // With a byte order mark before `data:`, we would miss data that a client reads.
   const text = decoded.startsWith('\ufeff') ? decoded.slice(1) : decoded
   const line = ONE_LINE.exec(text)?.[1]
-  return line === undefined ? frameOfLines(text) : { text, data: line }
+  return line === undefined ? frameOfLines(text) : { text, data: line, isOneLine: true }
 }
 
 function frameOfLines(of: string): Frame {
@@ -165,5 +163,5 @@ function frameOfLines(of: string): Frame {
     const value = line.slice(5).replace(/^ /, '')
     data = data === undefined ? value : `${data}\n${value}`
   }
-  return { text: `${text}\n`, data }
+  return { text: text === '' ? '' : `${text}\n`, data, isOneLine: false }
 }

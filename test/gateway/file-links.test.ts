@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { input, type Json } from '../support/chatkit/server-client.ts'
 import { threadId } from '../support/ids.ts'
 import { startFiles } from './file-server.ts'
-import { startWritten } from './scripted-server.ts'
+import { rest, startWritten } from './scripted-server.ts'
 
 const FILE = /^https:\/\/mint\.acme\.example\/chatkit\/helpdesk\?file=eyJ[\w-]+\.[\w-]+\.[\w-]+$/
 const UPLOAD =
@@ -187,6 +187,75 @@ describe('a picture that a stream names again', () => {
     expect(second).not.toBe(first)
     expect(await linkAfter(301)).toBe(second)
     clock.mockRestore()
+  })
+})
+
+describe('a widget that a stream shows anew', () => {
+  const PICTURE = { type: 'Image', src: '/files/1.png' }
+  const frameOf = (widget: object) =>
+    `data: ${textOf({
+      type: 'thread.item.updated',
+      item_id: 'i',
+      update: { type: 'widget.root.updated', widget },
+    })}\n\n`
+
+  /** The frame behind the gateway, with L for each link, and whether it was parsed on its way. */
+  async function passed(frame: string) {
+    const { server, reader } = await startWritten()
+    const parse = vi.spyOn(JSON, 'parse')
+    server.write(frame)
+    const { value = '' } = await reader.read()
+    const isParsed = parse.mock.calls.some(([text]) => text.includes('widget.root.updated'))
+    parse.mockRestore()
+    server.end()
+    return { frame: value.replaceAll(/https:[^"]+\?file=eyJ[\w.-]+/g, 'L'), isParsed }
+  }
+  const linked = (frame: string) => frame.replaceAll('/files/1.png', 'L')
+
+  test('gets its links without being parsed, also when application data follows its pictures', async () => {
+    const button = { type: 'Button', onClickAction: { type: 'x', payload: { id: 'ü' } } }
+    for (const widget of [
+      { ...PICTURE, type: 'Card' },
+      { type: 'Card', children: [PICTURE, PICTURE, { type: 'Text', value: 'src' }, button] },
+      { type: 'Card', children: [{ type: 'Text', value: 'none' }] },
+    ]) {
+      const frame = frameOf(widget)
+      expect(await passed(frame)).toEqual({ frame: linked(frame), isParsed: false })
+      const spaced = frame.replaceAll('":', '": ').replaceAll(',', ', ')
+      expect(await passed(spaced)).toEqual({ frame: linked(spaced), isParsed: false })
+    }
+  })
+
+  test('is parsed when the text of an address alone cannot say whether it is one', async () => {
+    const action = { type: 'open', payload: PICTURE }
+    const frame = frameOf({ type: 'Card', onClickAction: action, children: [PICTURE] })
+    expect(await passed(frame)).toEqual({
+      frame: frame.replace(/(children.*)\/files\/1\.png/, '$1L'),
+      isParsed: true,
+    })
+    const escaped = frameOf(PICTURE).replace('"src"', '"\\u0073rc"').replace('/files', '\\/files')
+    expect(await passed(escaped)).toEqual({ frame: linked(frameOf(PICTURE)), isParsed: true })
+  })
+
+  test('is changed like any event when one of its addresses is removed', async () => {
+    const frame = frameOf({
+      type: 'Card',
+      children: [{ type: 'Image', src: 'file:///a' }, PICTURE],
+    })
+    expect((await passed(frame)).frame).toBe(linked(frame.replace(',"src":"file:///a"', '')))
+  })
+
+  test.each([
+    ['within an address', /1\.png.*/s],
+    ['behind an address', /(?<=1\.png").*/s],
+    ['before its end', /\}\}\n\n/],
+  ])('is left out when it breaks off %s, with an empty line and without', async (_, broken) => {
+    for (const end of ['', '\n\n']) {
+      const { server, reader } = await startWritten()
+      server.write(frameOf(PICTURE).replace(broken, end))
+      server.end()
+      expect(await rest(reader)).toBe('')
+    }
   })
 })
 

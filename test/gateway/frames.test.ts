@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createFrameCutter } from '../../src/gateway/frames.ts'
+import { createFrameCutter, type Piece } from '../../src/gateway/frames.ts'
 import { note, rest, startWritten } from './scripted-server.ts'
 
 // A stream written by hand after the protocol: pieces of text, events that are checked, comments,
@@ -15,7 +15,7 @@ const RECORDING = [
 function cut(bytes: Buffer, chunkBytes: number): string {
   const cutter = createFrameCutter(1024 * 1024, () => {})
   const passed: Buffer[] = []
-  const take = (pieces: ReturnType<typeof cutter.push>) => {
+  const take = (pieces: Iterable<Piece>) => {
     for (const piece of pieces) {
       passed.push(piece instanceof Uint8Array ? Buffer.from(piece) : Buffer.from(piece.text))
     }
@@ -25,7 +25,7 @@ function cut(bytes: Buffer, chunkBytes: number): string {
     if (cutter.passes(chunk)) passed.push(chunk)
     else take(cutter.push(chunk))
   }
-  take(cutter.rest())
+  take([cutter.rest()])
   return Buffer.concat(passed).toString()
 }
 

@@ -68,7 +68,10 @@ export function createFileLinks({
 
   /** @param call - the links are made for this user and session */
   return function linksFor(call: Call) {
-    let kept = new Map<string, string>()
+    let kept = new Map<
+      string,
+      { readonly attachment: string | undefined; readonly address: string }
+    >()
     let keptSince = unixSeconds(now)
 
     /** @returns an address that may stay, or a link; undefined for an address that nobody may open */
@@ -86,9 +89,11 @@ export function createFileLinks({
         kept = new Map()
         keptSince = unixSeconds(now)
       }
-      const name = JSON.stringify([use, attachment, url])
-      const address = kept.get(name) ?? addressFor(field, mayLink)
-      if (address !== undefined) kept.set(name, address)
+      const name = `${use}:${url}`
+      const before = kept.get(name)
+      if (before !== undefined && before.attachment === attachment) return before.address
+      const address = addressFor(field, mayLink)
+      if (address !== undefined) kept.set(name, { attachment, address })
       return address
     }
 
