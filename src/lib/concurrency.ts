@@ -1,9 +1,9 @@
 // Bounded concurrency: runs work for many items, a few at a time.
 
 /**
- * Runs `work` for every item, at most `limit` at a time, and waits for all of them. `work` must handle
- * its own failures: after a rejection one item fewer runs at a time, and if none is left, the remaining
- * items are not started. The first rejection is passed on when everything has ended.
+ * Runs `work` for every item, at most `limit` at a time, and waits for all of them. `work` must handle its own
+ * failures: after each rejection, one item fewer runs at a time, and when all `limit` have failed, no more
+ * items are started. When everything has ended, the first rejection is thrown.
  *
  * @param items - in the order in which they are started
  */

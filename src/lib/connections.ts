@@ -1,29 +1,29 @@
-// Makes the connections of calls that go out: straight to the server, or by way of a proxy. It does not decide
-// which calls take a proxy.
+// Makes the connections for outgoing calls, directly or through a proxy. The caller decides which calls use a
+// proxy.
 
 import { connect as connectSocket, isIP } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
 import type { Secret } from './secret.ts'
 import { USER_AGENT } from './version.ts'
 
-/** A proxy of the environment. */
+/** A proxy that the environment names. */
 export interface OutboundProxy {
   /** `http://proxy.example.com:3128`, without user and password. */
   readonly origin: string
-  /** `Basic …`, for the proxy alone. */
+  /** `Basic …`, for the proxy only. */
   readonly authorization: Secret | undefined
 }
 
-/** The proxy that a call to this address takes; undefined when it goes straight there. */
+/** The proxy for a call to this address; undefined for a direct connection. */
 export type ProxyFor = (url: URL) => OutboundProxy | undefined
 
-/** Until a proxy has opened a tunnel, in milliseconds: as long as undici waits for a TCP connection. */
+/** How long a proxy may take to open a tunnel, in milliseconds: as long as undici waits for a TCP connection. */
 const CONNECT_MS = 10_000
 
 /**
- * Connections to one origin, HTTP/1.1 only: over HTTP/2 one connection that dies takes every call on it along.
+ * Connections to one origin, over HTTP/1.1 only: over HTTP/2, all calls share a connection and fail with it.
  *
- * @param connections - at most; without a bound when absent
+ * @param connections - most connections; no bound when absent
  */
 export function connectTo(origin: string, proxyFor: ProxyFor, connections?: number): Dispatcher {
   return connect(origin, proxyFor, { allowH2: false, ...(connections && { connections }) })
@@ -57,7 +57,7 @@ function throughProxy(
     allowH2: false,
     uri: proxy,
     ...(authorization && { token: authorization.reveal() }),
-    // The rules of a proxy see these headers of CONNECT, and none of the call's own.
+    // A proxy sees these headers of CONNECT, and none of the call's own.
     headers: { 'user-agent': USER_AGENT },
     factory: (origin, made) => {
       const isProxy = new URL(origin).origin === proxy
@@ -69,16 +69,18 @@ function throughProxy(
 
 const openSocket = buildConnector({ allowH2: false })
 
-/** undici names the proxy to TLS even by its address, which Node refuses; a certificate can be of an address. */
+/**
+ * undici passes even an IP address as TLS server name, which Node refuses. A certificate may be for an address.
+ */
 const openToProxy: buildConnector.connector = (target, done) => {
   const { servername, ...unnamed } = target
   return openSocket(isIP(servername ?? '') ? unnamed : target, done)
 }
 
 /**
- * Whether something listens there.
+ * Whether the port accepts a TCP connection.
  *
- * @param milliseconds - after which the answer is no
+ * @param milliseconds - after which the answer is false
  */
 export function accepts(host: string, port: number, milliseconds: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -3,8 +3,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
 /**
- * The part of an `AbortSignal` that a deadline needs. Every request has one, so it may be an object that
- * costs less than an `EventTarget`.
+ * The part of an `AbortSignal` that a deadline needs. Every request has one, so it may be an object that is
+ * cheaper than an `EventTarget`.
  */
 export interface CallerSignal {
   readonly aborted: boolean
@@ -28,9 +28,9 @@ export interface Deadline {
    * call replaces the listener of the step before; undefined removes it.
    */
   onEnd(listener: (() => void) | undefined): void
-  /** Resolves after so many milliseconds, or at the end. */
+  /** Resolves after the given time, or at the end. */
   pause(milliseconds: number): Promise<void>
-  /** To be called when the call is over: clears the timer and stops listening to the caller. */
+  /** Call it when the call is over: it clears the timer and stops listening to the caller. */
   stop(): void
 }
 

@@ -44,23 +44,24 @@ export interface ServiceErrorOptions {
   /** For the log only: the error underneath. */
   readonly cause?: unknown
   /**
-   * For the client: a more helpful sentence than the code's own. Never repeats untrusted text unchecked.
+   * For the client: a more helpful sentence than the code's own. Never repeats untrusted text that was not
+   * checked.
    */
   readonly detail?: string
-  /** Set when a self-hosted ChatKit server failed: the words of the code are then about that server. */
+  /** Set when a self-hosted ChatKit server failed: title and advice of the code then speak of that server. */
   readonly upstream?: 'self-hosted'
-  /** Instead of the code's own status; for `server_refused`, which passes a server's 4xx on. */
+  /** Replaces the code's own status, for `server_refused`, which passes on a server's 4xx. */
   readonly status?: number
   /** OpenAI's refusal: its 4xx, its code, and the parameter that it named. */
   readonly refused?:
     | {
         readonly status: number
         readonly param?: string | undefined
-        /** Undefined when the answer is not in the API's format: something on the way gave it. */
+        /** Undefined when the answer is not in the API's format, because a proxy on the way sent it. */
         readonly code?: string | undefined
       }
     | undefined
-  /** Whole seconds for `Retry-After`, where the code has that header. */
+  /** Whole seconds for `Retry-After`, for codes that have this header. */
   readonly retryAfterSeconds?: number
 }
 
@@ -103,7 +104,7 @@ export class UnusableSettingError extends Error {
 }
 
 /**
- * The system's code of a failure (`ECONNREFUSED`, `ENOTFOUND`), of the error or of one underneath.
+ * The operating system's code (`ECONNREFUSED`, `ENOTFOUND`) of an error, or of the first cause that has one.
  *
  * @param error - what was thrown
  */

@@ -1,4 +1,4 @@
-// Hashes of client secrets, for the registry, and of users, for the log.
+// Hashes client secrets for the registry, and users for the log.
 import { createHmac, hash } from 'node:crypto'
 import type { Secret } from './secret.ts'
 

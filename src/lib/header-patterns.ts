@@ -1,9 +1,6 @@
 // Patterns of HTTP header fields that more than one folder reads.
 
-/**
- * `Authorization: Bearer`, with a token or without (RFC 6750 §2.1). The case of the scheme does not
- * count.
- */
+/** `Authorization: Bearer`, with or without a token (RFC 6750 §2.1). The case of the scheme is ignored. */
 export const BEARER = /^Bearer(?: +(.*))?$/i
 
 /** `Content-Type` of JSON in UTF-8. */

@@ -1,4 +1,4 @@
-// Types of identifiers, the one parser that makes each from text, and new identifiers.
+// Types of identifiers, the only parser for each, and new identifiers.
 
 import { randomFillSync } from 'node:crypto'
 import type { $brand } from 'zod'
@@ -32,7 +32,7 @@ export function parseWorkflowName(text: string): WorkflowName | undefined {
 /** The ChatKit `user`, as the mapping of claims makes it. */
 export type UserId = string & $brand<'UserId'>
 
-/** Most code points of a user: the ChatKit API's own bound. */
+/** Most code points of a user, as in the ChatKit API. */
 export const MAX_USER_CHARACTERS = 512
 
 /** @returns undefined for a value with a {@link userProblem} */
@@ -40,11 +40,11 @@ export function parseUserId(value: unknown): UserId | undefined {
   return userProblem(value) === undefined ? (value as UserId) : undefined
 }
 
-/** Says why a value cannot be a user; undefined when it can. */
+/** Why a value cannot be a user; undefined when it can. */
 export function userProblem(user: unknown): string | undefined {
   if (typeof user !== 'string') return `a ${typeof user}`
   if (user === '') return 'an empty string'
-  // A code point has one or two UTF-16 units, so a short string need not be counted.
+  // A code point has one or two UTF-16 units, so a short string is not counted.
   if (user.length > MAX_USER_CHARACTERS && [...user].length > MAX_USER_CHARACTERS) {
     return `more than ${MAX_USER_CHARACTERS} characters`
   }
@@ -68,15 +68,15 @@ export function parseThreadId(text: string): ThreadId | undefined {
 const ID_BYTES = 16
 
 /**
- * Random bytes for 256 ids, drawn together as `crypto.randomUUID` does: a draw is the main cost of an
+ * Random bytes for 256 ids, drawn together as `crypto.randomUUID` does, because a draw is the main cost of an
  * id.
  */
 const random = Buffer.alloc(256 * ID_BYTES)
 let used = random.length
 
 /**
- * A new identifier: the prefix and 128 random bits in hexadecimal. In base64url an id could contain
- * `-ek_…`, and the log would redact that as a credential.
+ * A new identifier: the prefix and 128 random bits in hexadecimal. In base64url an id could contain `-ek_…`,
+ * which the log would redact as a credential.
  *
  * @param prefix - the kind of id, with its underscore: `req_`, `cksess_`
  */

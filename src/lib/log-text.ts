@@ -13,8 +13,8 @@ const LEVELS: Readonly<Record<string, string>> = {
 }
 
 /**
- * One line, and below it, indented, the stacks of errors. Control characters are escaped, so that nothing in a
- * message can look like another line, or act on a terminal.
+ * One line, and below it, indented, the stacks of errors. Control characters are escaped, so that a message
+ * cannot imitate another line or control a terminal.
  *
  * @param json - a line that pino wrote
  */
@@ -30,13 +30,13 @@ export function logText(json: string): string {
   return [words.join(' '), ...stacks].map((text) => `${text}\n`).join('')
 }
 
-/** A word as it stands, anything else as JSON. */
+/** A single word unchanged, anything else as JSON. */
 function valueText(value: unknown): string {
   if (typeof value === 'string' && /^[^\s"'=\p{C}]+$/u.test(value)) return value
   return escapeInJson(JSON.stringify(value))
 }
 
-/** An error without the stacks of itself and of its causes, which are put aside. */
+/** A copy of an error without its stack and those of its causes, which are added to `stacks`. */
 function withoutStacks(value: unknown, stacks: string[]): unknown {
   if (typeof value !== 'object' || value === null || !('stack' in value)) return value
   const { stack, ...rest } = value

@@ -5,7 +5,7 @@ import type { LogFields } from './log-fields.ts'
 import { logText } from './log-text.ts'
 import { scrub } from './secret.ts'
 
-/** Writes a line: fields and message, or a message alone. */
+/** Writes a line: fields and a message, or only a message. */
 interface WriteLine {
   (message: string): void
   (fields: LogFields, message: string): void
@@ -19,7 +19,7 @@ export type LogFormat = 'json' | 'text'
 /** Lines are written in batches: at 64 Ki characters, or after 20 ms. */
 const TOGETHER = { minLength: 65_536, maxWrite: 131_072, periodicFlush: 20 }
 /**
- * Characters that may wait for standard output. If its reader hangs, lines are lost, but memory is
+ * Most characters that wait for standard output. If its reader hangs, further lines are lost, but memory stays
  * bounded.
  */
 const MOST_WAITING = 16 * 1024 * 1024
@@ -52,7 +52,7 @@ export function createLog({
   )
 }
 
-/** A log that says nothing needs no stream, whose timer would run for as long as the process does. */
+/** A silent log needs no stream, whose timer would run as long as the process. */
 const NOWHERE: DestinationStream = { write() {} }
 
 function standardOutput(): DestinationStream {

@@ -1,4 +1,4 @@
-// Tells loopback addresses from others, and secure URLs from insecure ones.
+// Recognises loopback addresses and secure URLs.
 
 const IPV4_LOOPBACK = /^127(?:\.\d{1,3}){3}$/
 

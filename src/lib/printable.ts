@@ -1,4 +1,4 @@
-// Makes text from elsewhere harmless to terminals and to whoever reads a log line by line.
+// Makes untrusted text safe to print: on terminals, and in logs that are read line by line.
 
 const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
@@ -6,8 +6,8 @@ const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]
 const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 /**
- * Text from elsewhere, harmless: a title with escape sequences could otherwise write over what a
- * terminal shows, and bidirectional controls make one id look like another.
+ * Untrusted text, made safe to print. A title with escape sequences could otherwise overwrite what a terminal
+ * shows, and bidirectional controls could make one id look like another.
  *
  * @param text - of anyone
  */
@@ -17,7 +17,7 @@ export function printable(text: string): string {
   })
 }
 
-/** The same for JSON, which stays JSON. */
+/** The same for JSON text, which stays valid JSON. */
 export function escapeInJson(json: string): string {
   return json.replace(UNSAFE_IN_JSON, (char) => {
     return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`

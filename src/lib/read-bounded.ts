@@ -6,13 +6,14 @@ export class TooLargeError extends Error {
 }
 
 /**
- * Reads a body to its end, but never more than `limit` bytes: if a server answers 300 MB, only one chunk
+ * Reads a body to its end, or until it is longer than `limit` bytes. If a server sends 300 MB, only one chunk
  * beyond the limit is read, and the connection is closed.
  *
  * @param body - chunks of bytes; abandoned (and thereby destroyed) when it is too long
  * @param limit - bytes
- * @param hold - told how many bytes are held, before they are; what it throws ends the reading
- * @throws {@link TooLargeError} when there is more
+ * @param hold - called before more bytes are held, with their new total; an error that it throws ends the
+ * reading
+ * @throws {@link TooLargeError} when the body is longer
  */
 export async function readBounded(
   body: AsyncIterable<Uint8Array>,

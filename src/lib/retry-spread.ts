@@ -1,6 +1,6 @@
-// Spreads the retries of refused clients over some seconds.
+// Spreads the retries of refused clients over a few seconds.
 
-/** Refused clients come back over so many seconds, and not all at once. */
+/** Over how many seconds refused clients come back. */
 const SPREAD_SECONDS = 5
 
 /** The `Retry-After` for a client that is refused because of overload: 1 to 5 s, drawn at random. */

@@ -1,5 +1,5 @@
-// Wraps a secret, so that no log line, answer or error message can show it by accident; and redacts text that looks
-// like one.
+// Wraps a secret, so that no log line, answer or error message can show it by accident. Also redacts what looks
+// like a secret in a text.
 import { inspect } from 'node:util'
 
 const REDACTED = '[redacted]'
@@ -49,11 +49,11 @@ export class Secret {
 
 /**
  * Matches an API key, a client secret or a JWT anywhere in a text: after anything but a letter, after the
- * letters of an escape (`\n`, `\u002f`, `%2F`), and inside a longer word where it is long and has a digit.
+ * letters of an escape (`\n`, `\u002f`, `%2F`), and inside a longer word if it is long and has a digit.
  */
 const CREDENTIAL =
   /(?:(?<![A-Za-z])|(?<=%[\dA-Fa-f]{2}|\\[bfnrt]|\\u[\dA-Fa-f]{4}))(?:sk-|ek_|eyJ)[\w.-]{6,}|(?:sk-|ek_|eyJ)(?=[\w.-]{0,64}\d)[\w.-]{20,}/g
-/** The first characters of each. Most lines contain none of them and are not searched further. */
+/** How credentials begin. Most lines contain none of these and are not searched further. */
 const BEGINNINGS = ['sk-', 'ek_', 'eyJ']
 
 /**

@@ -1,4 +1,4 @@
-// Makes texts and errors of others safe to show in a reason: in the log, or on an operator's terminal.
+// Makes untrusted texts and errors safe to show in a reason: in the log, or on an operator's terminal.
 import { codeIn, ServiceError } from './errors.ts'
 import { scrub } from './secret.ts'
 
@@ -6,7 +6,7 @@ import { scrub } from './secret.ts'
 const MOST_CHARACTERS = 200
 /** Most entries of a list shown, because a token can name thousands of audiences. */
 const MOST_ENTRIES = 5
-/** Most errors of a chain of causes that are told. */
+/** Most errors of a chain of causes that are shown. */
 const MOST_CAUSES = 8
 
 /**
@@ -15,7 +15,7 @@ const MOST_CAUSES = 8
  * @param text - never a token, a secret, a subject or a signature
  */
 export function show(text: string): string {
-  // A credential that begins within the bound is still recognised when it is cut behind it.
+  // Twice the bound, so that a credential that begins within the bound is still recognised.
   const clean = scrub(text.slice(0, 2 * MOST_CHARACTERS))
   const start = clean.slice(0, MOST_CHARACTERS).replace(/[^\x20-\x7e]/g, '?')
   return text.length > MOST_CHARACTERS ? `"${start}…"` : `"${start}"`
@@ -28,8 +28,8 @@ export function showAll(texts: readonly string[]): string {
 }
 
 /**
- * An error in full, for operators: its reason, and those of the errors underneath; what looks like a
- * credential is blotted out.
+ * An error in full, for operators: its reason and those of its causes. What looks like a credential is
+ * redacted.
  *
  * @param error - what was thrown
  */
@@ -37,13 +37,13 @@ export function reasonOf(error: unknown): string {
   return scrub(inFull(error))
 }
 
-/** Each reason once: many an error repeats that of its cause. */
+/** Each reason once, because many errors repeat that of their cause. */
 function inFull(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'
   let text = ''
   let depth = 0
   for (let one: unknown = error; one instanceof Error && depth < MOST_CAUSES; one = one.cause) {
-    // Below its first line the CEL library draws the expression.
+    // After the first line, the CEL library draws the expression.
     const message = one.message.split('\n', 1)[0] ?? ''
     const own = one instanceof ServiceError ? one.reason : message || (codeIn(one) ?? one.name)
     if (!text.includes(own)) text += text === '' ? own : `: ${own}`

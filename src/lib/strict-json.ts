@@ -1,6 +1,6 @@
 // Parses JSON strictly, so that no two parsers can read it differently.
 
-/** Text that is not JSON as we accept it. The message says why and holds none of the text. */
+/** Thrown for text that is not acceptable JSON. The message says why and contains nothing of the text. */
 export class StrictJsonError extends Error {
   override readonly name = 'StrictJsonError'
 }
@@ -8,9 +8,9 @@ export class StrictJsonError extends Error {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Parses JSON and refuses what `JSON.parse` lets pass and two parsers may read differently: bytes
- * that are not UTF-8, a repeated key (RFC 8259 §4: behaviour unpredictable; RFC 7519 §4: reject),
- * `__proto__` as a key, nesting beyond `maxDepth`. Besides, it refuses more than {@link MOST_VALUES} values.
+ * Parses JSON and refuses what `JSON.parse` accepts but two parsers may read differently: bytes that are not
+ * UTF-8, a repeated key (RFC 8259 §4: behaviour unpredictable; RFC 7519 §4: reject), `__proto__` as a key,
+ * nesting beyond `maxDepth`. It also refuses more than {@link MOST_VALUES} values.
  *
  * @param source - text, or bytes in UTF-8
  * @param maxDepth - how many arrays and objects may enclose a value
@@ -36,7 +36,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Ten megabytes can hold millions of values, and whoever looks at each stops the process for a second. */
+/** Ten megabytes can hold millions of values, and code that visits each would block the process for a second. */
 const MOST_VALUES = 100_000
 
 /**
@@ -65,7 +65,7 @@ function checkKeysAndDepth(text: string, maxDepth: number): void {
   }
 }
 
-/** Looks for quotes alone: a string may hold ten megabytes. */
+/** Searches for quotes only, because a string may have ten megabytes. */
 function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1)
   while (isEscaped(text, end)) end = text.indexOf('"', end + 1)

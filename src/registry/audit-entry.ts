@@ -1,4 +1,4 @@
-// An entry of the audit, and the hash by which each entry of an instance holds the one before it.
+// An entry of the audit, and the hash that chains each entry of an instance to the one before it.
 import { hash } from 'node:crypto'
 
 export interface AuditEntry {
@@ -11,7 +11,7 @@ export interface AuditEntry {
    */
   readonly actor: string | undefined
   readonly action: string
-  /** The ChatKit user it was done to. */
+  /** The ChatKit user that the action concerned. */
   readonly user: string | undefined
   readonly outcome: 'ok' | 'refused' | 'failed'
   readonly reason: string | undefined
@@ -20,23 +20,23 @@ export interface AuditEntry {
   readonly chain: AuditLink | undefined
 }
 
-/** An entry's place among the entries of one instance, and what proves its text: see {@link entryHash}. */
+/** An entry's place in the chain of one instance, and what its hash needs: see {@link entryHash}. */
 export interface AuditLink {
   /** Random for each start of a process. */
   readonly instance: string
   /** From 1, without gaps. */
   readonly seq: number
-  /** Hash of the instance's entry before; undefined for the first one. */
+  /** Hash of the instance's previous entry; undefined for the first one. */
   readonly prev: string | undefined
-  /** Goes into the digests of what an erase takes; undefined once it was erased itself. */
+  /** Salt of the digests of user, reason and actor; undefined once the entry has been erased. */
   readonly salt: string | undefined
-  /** The actor is the user it was done to: an erase takes it too. */
+  /** The actor is also the user concerned, so that an erase removes the actor too. */
   readonly byUser: boolean
-  /** The digests of what was erased; undefined while all of it is there. */
+  /** The digests of what was erased; undefined if nothing was. */
   readonly erased: ErasedDigests | undefined
 }
 
-/** Digests in base64url; undefined for what the entry never had. */
+/** Digests in base64url; undefined for a field that the entry never had. */
 export interface ErasedDigests {
   readonly actor?: string | undefined
   readonly user?: string | undefined
@@ -47,11 +47,11 @@ export interface AuditFilter {
   readonly user?: string | undefined
   readonly actor?: string | undefined
   readonly action?: string | undefined
-  /** Entries of every other action. */
+  /** Leaves out the entries with this action. */
   readonly notAction?: string | undefined
-  /** The first second that counts. */
+  /** Entries from this second on. */
   readonly since?: number | undefined
-  /** The first second that no longer counts. */
+  /** Entries before this second. */
   readonly until?: number | undefined
 }
 
@@ -60,18 +60,18 @@ export interface AuditQuery extends AuditFilter {
   readonly after?: string | undefined
 }
 
-/** An entry that has its place in a chain. */
+/** An entry with a place in a chain. */
 export type ChainedEntry = AuditEntry & { readonly chain: AuditLink }
 
-/** Entries of versions that did not chain them have no place. */
+/** False for entries of versions that did not chain them. */
 export function isChained(entry: AuditEntry): entry is ChainedEntry {
   return entry.chain !== undefined
 }
 
 /**
- * The hash that the instance's next entry holds: base64url SHA-256 of the entry's canonical JSON. User and
- * reason, and the actor where that is the user, stand in it as salted digests, so that an erase can take the
- * text and its salt and leave the hash as it is.
+ * The hash that the instance's next entry holds: base64url SHA-256 of the entry's canonical JSON. It holds user
+ * and reason, and the actor if that is the user, as salted digests, so that an erase can remove the text and
+ * the salt without changing the hash.
  *
  * The JSON is in the form of RFC 8785 (JCS): the members are written in the order of their names (§3.2.3),
  * strings and whole numbers as `JSON.stringify` writes them (§3.2.2), and nothing is nested.
@@ -95,7 +95,9 @@ export function entryHash(entry: ChainedEntry): string {
   return hash('sha256', text, 'base64url')
 }
 
-/** The entry without user, reason and salt, and without the actor where that is the user: its hash stays. */
+/**
+ * The entry without user, reason and salt, and without the actor if that is the user. Its hash stays the same.
+ */
 export function erasedEntry(entry: ChainedEntry): ChainedEntry {
   const { chain } = entry
   const erased = {
@@ -112,7 +114,10 @@ export function erasedEntry(entry: ChainedEntry): ChainedEntry {
   }
 }
 
-/** Without the salt nobody can find the text by trying: digests of one text differ from entry to entry. */
+/**
+ * Without the salt nobody can find the text by guessing, and the digests of one text differ from entry to
+ * entry.
+ */
 function digestIn(entry: ChainedEntry, field: keyof ErasedDigests): string | undefined {
   const value = entry[field]
   const { salt, erased } = entry.chain

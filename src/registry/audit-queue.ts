@@ -1,4 +1,5 @@
-// Writes audit entries to the store in the order of their chain: one append at a time, repeated until it holds.
+// Writes audit entries to the store in the order of their chain: one append at a time, repeated until it
+// succeeds.
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -8,16 +9,16 @@ import type { Registry } from './port.ts'
 
 /** An entry that has no place in the chain yet. */
 export interface NewAuditEntry extends Omit<AuditEntry, 'chain'> {
-  /** The actor is the user it was done to. */
+  /** The actor is also the user concerned. */
   readonly byUser: boolean
 }
 
-/** Tells the caller who waits for an entry that it is durable, or why it is not. */
+/** Called without an error when the entry is durable, with the store's error when it is not. */
 type Settle = (error?: unknown) => void
 
-/** Most entries that wait while the store is down. */
+/** Most entries that may wait while the store is down. */
 const MOST_WAITING = 10_000
-/** Most entries of one append: the store serves nobody else meanwhile. */
+/** Most entries of one append, because the store cannot do anything else while it writes them. */
 const MOST_TOGETHER = 500
 const WITHIN_MS = 100
 const AGAIN_AFTER_MS = 1000
@@ -29,8 +30,8 @@ const TIME_DIGITS = 12
  * lost, so the same entries are sent again before any other: the chain has neither gaps nor two entries with
  * one `seq`.
  *
- * When too many wait, the oldest that has no place yet goes, and an entry `dropped` stands in the chain at
- * this point and says how many went.
+ * When too many entries wait, the oldest that has no place yet is dropped, and an entry `dropped` at this point
+ * of the chain says how many were.
  */
 export function createAuditQueue({
   registry,
@@ -41,11 +42,11 @@ export function createAuditQueue({
   readonly now: Clock
   readonly log: Log
 }) {
-  // Short: every entry has it.
+  // Shortened, because every entry stores it.
   const instance = newId('ins_').slice(0, 20)
   const link = createLink(instance)
   const backlog = createBacklog(now)
-  /** Sent and not known to be written. */
+  /** Sent, but not confirmed by the store yet. */
   let sent: readonly ChainedEntry[] = []
   let writers: readonly Settle[] = []
   let timer: NodeJS.Timeout | undefined
@@ -74,7 +75,10 @@ export function createAuditQueue({
     }
   }
 
-  /** Entries stay; those who wait for them are told, for they may not wait through an outage. */
+  /**
+   * The entries stay in the queue. Their callers get the error at once, so that no request waits through an
+   * outage.
+   */
   function failed(error: unknown): void {
     // Logged once per outage: the log line of each refused request shows the state of the store too.
     if (!failing) log.error({ err: error }, 'audit entries wait for the store')
@@ -95,15 +99,15 @@ export function createAuditQueue({
 
   return {
     instance,
-    /** Written within 100 ms. */
+    /** Writes the entry within 100 ms. */
     note(entry: NewAuditEntry): void {
       backlog.push(entry)
       schedule(WITHIN_MS)
     },
     /**
-     * Resolves when the entry is durable.
+     * Writes the entry, and resolves when it is durable.
      *
-     * @throws the store's error; the entry stays, and is written when the store is back
+     * @throws the store's error; the entry stays in the queue and is written when the store is back
      */
     write: (entry: NewAuditEntry): Promise<void> =>
       new Promise((resolve, reject) => {
@@ -140,7 +144,7 @@ function createBacklog(now: Clock) {
       const oldest = waiting.length > MOST_WAITING ? waiting.shift() : undefined
       if (oldest !== undefined) drop(oldest)
     },
-    /** The next entries to send, and those who wait for them. */
+    /** The next entries to send, and the callbacks of their callers. */
     take() {
       const entries = waiting.slice(0, MOST_TOGETHER)
       waiting = waiting.slice(entries.length)
@@ -149,7 +153,7 @@ function createBacklog(now: Clock) {
       dropped = 0
       return { entries, writers }
     },
-    /** All who wait; each is told once. */
+    /** Removes and returns the callbacks of all waiting entries, because each caller gets one answer only. */
     writers(): readonly Settle[] {
       const all = [...settles.values()]
       settles.clear()
@@ -166,7 +170,7 @@ function createLink(instance: string): (entry: NewAuditEntry) => ChainedEntry {
     seq += 1
     const { id, at, actor, action, user, outcome, reason, requestId, byUser } = entry
     const chain = { instance, seq, prev, salt: newId(''), byUser, erased: undefined }
-    // Named one by one: a spread would cost each mint a microsecond.
+    // The members are listed because a spread would cost each mint a microsecond.
     const linked = { id, at, actor, action, user, outcome, reason, requestId, chain }
     prev = entryHash(linked)
     return linked

@@ -21,17 +21,17 @@ export type AuditAction =
   | 'admin_sign_in'
   | 'introspection_attempt'
   | 'backend_attempt'
-  /** Entries that were too many while the store was away. */
+  /** Says how many entries were dropped while the store was away. */
   | 'dropped'
 
-/** Something that was done or refused. */
+/** An action that was done or refused. */
 export interface AuditEvent {
-  /** `issuer|subject`; `address:…` for one who is not known. */
+  /** `issuer|subject`; `address:…` for a caller who is not authenticated. */
   readonly actor: string
   readonly action: AuditAction
-  /** The ChatKit user it was done to. */
+  /** The ChatKit user that the action concerned. */
   readonly user?: string | undefined
-  /** The actor is that user, whatever the two names are: an erase of the user takes the actor too. */
+  /** The actor is that user even if the two names differ, so an erase of the user removes the actor too. */
   readonly byUser?: boolean
   readonly outcome: AuditEntry['outcome']
   readonly reason?: string | undefined
@@ -43,17 +43,18 @@ export interface Audit {
   /** `ins_…`, the name of this process in its entries. */
   readonly instance: string
   /**
-   * For actions of admins and identity providers. Resolves when the entry is durable; also a log line. When
-   * the store fails, it throws, and the entry is written once the store is back: it tells what was tried.
+   * For actions of admins and identity providers. Writes a log line too, and resolves when the entry is
+   * durable. If the store fails, it throws, and the entry is still written once the store is back, because it
+   * records the attempt.
    */
   write(event: AuditEvent): Promise<void>
   /**
-   * For the actions of users: entries are written together, within 100 ms. When a caller repeats an
-   * action with the same outcome and reason, only {@link MOST_REPEATS} entries a minute are written, and
-   * one of failed guesses, so that nobody can fill the store with refused requests.
+   * For actions of users: entries are written together, within 100 ms. When a caller repeats an action with the
+   * same outcome and reason, only {@link MOST_REPEATS} entries a minute are written (one a minute for {@link
+   * GUESSES}), so that nobody can fill the store with refused requests.
    */
   note(event: AuditEvent): void
-  /** Writes the waiting entries. Resolves when the writes under way have ended too; never throws. */
+  /** Writes the waiting entries, and resolves when the writes under way have ended too. Never throws. */
   flush(): Promise<void>
 }
 
@@ -65,11 +66,11 @@ export interface AuditOptions {
 }
 
 /**
- * Most entries per minute for one action of one caller with the same outcome and reason. A mint that
- * succeeds is not counted here: it has its own limit.
+ * Most entries per minute for one action of one caller with the same outcome and reason. Successful mints are
+ * not counted, because they have their own limit.
  */
 const MOST_REPEATS = 60
-/** Actions of callers who are known by their address alone: one entry a minute. */
+/** Actions of callers who are known only by their address: one entry a minute. */
 const GUESSES: ReadonlySet<AuditAction> = new Set(['introspection_attempt', 'backend_attempt'])
 const REPEATS_MS = 60_000
 const MOST_CALLERS = 10_000
@@ -98,7 +99,7 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
     },
     note(event) {
       if (isRepeated(event)) return
-      // A mint's line in the access log already says the same.
+      // For a mint, the request's own log line already says the same.
       if (event.action !== 'mint') logLine(event)
       note(entryOf(event))
     },
@@ -106,9 +107,7 @@ export function createAudit({ registry, hashUser, now, log }: AuditOptions): Aud
   }
 }
 
-/**
- * Makes the check whether a caller has done the same more than {@link MOST_REPEATS} times in a minute.
- */
+/** Makes the function that says whether an event repeats an earlier one too often to be written again. */
 function createRepeats(now: Clock): (event: AuditEvent) => boolean {
   const windows = new Map<string, { count: number; readonly endsMs: number }>()
   return ({ actor, action, outcome, reason }) => {

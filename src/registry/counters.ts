@@ -1,4 +1,4 @@
-// Rate counters: fixed windows in memory, and the answer that a count leads to.
+// Rate counters in memory, with fixed windows, and the state that results from a count.
 import type { RateState, RateWindow } from './records.ts'
 
 /** Name of the counter of a user's mints, in SQLite and in memory. */
@@ -9,15 +9,15 @@ interface Window {
   readonly endsMs: number
 }
 
-/** Windows are never tidied while there are fewer than this. */
+/** Below this number of windows, those that are over are not removed. */
 const TIDY_FROM = 1024
 
-/** Most windows at a time: beyond it the oldest goes, and what it counted is forgotten. Some 20 MB. */
+/** Most windows at a time, about 20 MB. Beyond it the oldest window and its count are forgotten. */
 const MOST_WINDOWS = 100_000
 
 /**
- * Counters in memory. Windows that are over are removed each time the number of windows has doubled, so
- * keys that attackers make up cost at most twice the memory of the windows that still run.
+ * Counters in memory. Windows that are over are removed each time the number of windows has doubled, so made-up
+ * keys cost at most twice the memory of the windows that still run.
  *
  * @param most - windows at a time
  */
@@ -34,7 +34,7 @@ export function createCounters(most = MOST_WINDOWS) {
     let window = windows.get(key)
     if (window === undefined || window.endsMs <= limit.nowMs) {
       if (windows.size >= tidyAt) tidy(limit.nowMs)
-      // A map keeps the order in which its keys came.
+      // The first key of a map is the one that was added first.
       for (const oldest of windows.keys()) {
         if (windows.size < most) break
         windows.delete(oldest)
@@ -49,7 +49,7 @@ export function createCounters(most = MOST_WINDOWS) {
 }
 
 /**
- * The answer to one counted use.
+ * The state of a limit after one use.
  *
  * @param used - uses in the window, this one included
  * @param endsMs - end of the window, in Unix milliseconds

@@ -1,10 +1,10 @@
-// The registry's names for the bearer of a token: the sign-in, the identity, the actor in the audit.
+// The registry's names for the bearer of a token: sign-in, identity and actor in the audit.
 import type { TokenIdentity } from './records.ts'
 
 /**
- * The sign-in that a token comes from: its `sid`, or a substitute made of the subject if the issuer's
- * access tokens carry none. A logout of one sign-in ends all sessions that may come from it, and no
- * others. A real `sid` never equals a substitute, because it may not contain a control character.
+ * The sign-in that a token comes from: its `sid`, or a substitute made of the subject if the issuer's access
+ * tokens carry none. A logout of one sign-in ends all sessions that may come from it, and no other session. A
+ * real `sid` never equals a substitute, because it may not contain a control character.
  */
 export function signInOf(subject: string, sid: string | undefined): string {
   return sid ?? `\u0000${subject}`
@@ -20,7 +20,7 @@ export function identityOf(token: {
   return { issuer, subject, sid: signInOf(subject, sid) }
 }
 
-/** The actor whose mint recorded a session: a backend's sessions have its key for issuer. */
+/** The actor whose mint recorded a session. The issuer of a backend's sessions is the backend's key. */
 export function minterOf(session: { readonly issuer: string; readonly subject: string }): string {
   return session.issuer.startsWith('key:') ? session.issuer : actorOf(session)
 }

@@ -1,28 +1,28 @@
-// Figures of all instances by time: the store adds up what each of them counted.
+// Figures of all instances by interval: the store adds up the counts of the instances.
 
 /**
- * Lengths of the intervals that the store adds up, in seconds, and the seconds for which it keeps each: an
- * hour by the minute and a day by five minutes, both with some to spare.
+ * Lengths of the intervals, in seconds, and how long the store keeps each: a little over an hour of minutes,
+ * and a little over a day of five-minute intervals.
  */
 export const KEPT_SECONDS = { 60: 3900, 300: 87_000 } as const
 
 export const INTERVALS = [60, 300] as const
 
-/** What was counted in some time. */
+/** The counts of one interval. */
 export interface Counted {
   readonly mints: number
   /** Refused mints by code. */
   readonly refusals: Readonly<Record<string, number>>
   /**
-   * Calls of the ChatKit API by the time that they took: more than the bound before, and at most `le`
-   * seconds. A call is in one of these buckets only, so those of several instances can be added.
+   * Calls of the ChatKit API by duration: longer than the `le` of the bucket before, and at most `le` seconds.
+   * Each call is in one bucket only, so the buckets of several instances can be added.
    */
   readonly upstream: readonly { readonly le: number; readonly count: number }[]
-  /** Live sessions in the store at the end; undefined if it did not say. */
+  /** Live sessions in the store at the end; undefined if the store did not answer. */
   readonly activeSessions: number | undefined
 }
 
-/** What one instance counted in one minute. */
+/** The counts of one instance in one minute. */
 export interface InstanceMinute extends Counted {
   /** `ins_…`, as in the audit. */
   readonly instance: string
@@ -30,7 +30,7 @@ export interface InstanceMinute extends Counted {
   readonly at: number
 }
 
-/** What all instances counted in an interval; the live sessions are the latest that was written. */
+/** The counts of all instances in an interval. The number of live sessions is the one written last. */
 export interface IntervalFigures extends Counted {
   /** Unix seconds: the beginning of the interval. */
   readonly at: number

@@ -1,4 +1,4 @@
-// The records of users who have had a session, and the names under which a search finds them.
+// The records of users who have had a session, and the names by which a search finds them.
 
 import type { UserId } from '../lib/ids.ts'
 import type { Page } from './records.ts'
@@ -11,7 +11,7 @@ export interface KnownUser {
   readonly user: UserId
   readonly issuer: string
   readonly subject: string
-  /** When a session was last minted; at most {@link SEEN_AGAIN_SECONDS} too early. */
+  /** When a session was last minted; up to {@link SEEN_AGAIN_SECONDS} too early. */
   readonly lastSeen: number
   readonly liveSessions: number
   /** The end of the block that holds now, if one does. */
@@ -25,14 +25,14 @@ export interface UserQuery {
    */
   readonly q?: string | undefined
   readonly limit: number
-  /** A user of this list: the page begins after it. */
+  /** A user on this list: the page begins after it. */
   readonly after?: string | undefined
-  /** A user of this list: the page ends before it, with the users nearest to it. Not beside `after`. */
+  /** A user on this list: the page holds the users just before it. Not together with `after`. */
   readonly before?: string | undefined
   readonly now: number
 }
 
-/** Seconds after which a session writes the time of its user again: most mints only read it. */
+/** A mint updates `lastSeen` only if it is at least this many seconds old, so that most mints only read it. */
 export const SEEN_AGAIN_SECONDS = 60
 
 /** Prefix of the issuer of sessions that a backend asked for; no real issuer has it. */
@@ -45,8 +45,8 @@ export interface Names {
   /** The second; null when both are equal. */
   readonly otherName: string | null
   /**
-   * UTF-16 units that both names begin with; null when both are equal. A search that is no longer finds
-   * the user by both, and must count only the first.
+   * UTF-16 units that both names begin with; null when both are equal. A search text of at most this length
+   * finds the user by both names, and must count the first only.
    */
   readonly shared: number | null
 }
@@ -60,27 +60,27 @@ export function namesOf(user: string, subject: string): Names {
   return { name, otherName, shared }
 }
 
-/** The first of the names that begin with `folded`, which is in lower case; undefined when none does. */
+/** The first of the names that begin with `folded` (in lower case); undefined when none does. */
 export function matchingName({ name, otherName }: Names, folded: string): string | undefined {
   if (name.startsWith(folded)) return name
   return otherName?.startsWith(folded) ? otherName : undefined
 }
 
-/** A user at the place of the name by which a search found them. */
+/** A user that a search found, and the name by which it did. */
 export interface Found<T> {
   readonly name: string
   readonly user: string
   readonly value: T
 }
 
-/** The cursor of a search, and whether it is `before`: its page is then read against the order of names. */
+/** The cursor of a search, and whether the page is read backwards from it (`before`). */
 export function cursorOf({ after, before }: Pick<UserQuery, 'after' | 'before'>) {
   return { cursor: after ?? before, backwards: after === undefined && before !== undefined }
 }
 
 /**
- * One page of what several ranges of names gave, in the order of names; each range gave at most the
- * `limit + 1` that are nearest to the cursor.
+ * Merges the results of several ranges of names into one page, in the order of names. Each range gave at most
+ * the `limit + 1` users nearest to the cursor.
  */
 export function mergeFound<T>(
   found: readonly Found<T>[],
@@ -94,7 +94,10 @@ export function mergeFound<T>(
   return { data: page.map(({ value }) => value), hasMore }
 }
 
-/** The order of both stores. JavaScript's own `<` puts U+FFFD before an emoji's surrogates. */
+/**
+ * Compares UTF-8 bytes, as both stores do. JavaScript's own `<` compares UTF-16 units and orders emoji
+ * differently.
+ */
 function compareBytes(one: string, two: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(two))
 }

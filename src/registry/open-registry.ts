@@ -11,7 +11,7 @@ export type RegistryLocation =
   | ({ readonly kind: 'redis' } & RedisLocation)
 
 /**
- * Opens a registry; the caller closes it. An adapter's code is loaded only if it is used.
+ * Opens a registry, which the caller closes. Only the code of the adapter in use is loaded.
  *
  * @param location - parsed from `STORE_URL`
  * @param log - for messages of the store while it runs

@@ -19,7 +19,7 @@ export interface Ownership extends OwnedThing {
 
 export interface OwnedQuery extends PageQuery {
   readonly kind: OwnedThing['kind']
-  /** Ids are unique per source only: without a source, a cursor that several sources have is refused. */
+  /** Ids are unique only within a source: without one, a cursor that several sources have is refused. */
   readonly source?: string | undefined
   readonly user?: string | undefined
 }

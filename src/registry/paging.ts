@@ -1,12 +1,12 @@
-// Turns cursors into a range of the order of creation, and the rows found there into a page.
+// Turns cursors into a range of rows in the order of creation, and the rows found there into a page.
 import type { Page, PageQuery } from './records.ts'
 
-/** A range of the order of creation, both ends exclusive, and the direction in which to read it. */
+/** A range of `seq` (the order of creation), both ends exclusive, and the direction in which to read it. */
 export interface Span {
   readonly above: number
   readonly below: number
   readonly walk: 'asc' | 'desc'
-  /** Rows are read against the order that was asked for, so that the nearest to the cursor come first. */
+  /** Rows are read in reverse of the requested order, so that those nearest to the cursor come first. */
   readonly flipped: boolean
 }
 
@@ -37,7 +37,7 @@ export function spanOf(
 /**
  * Makes a page of the rows that were read.
  *
- * @param found - up to `limit + 1` rows; the last one only says that there are more
+ * @param found - up to `limit + 1` rows; the extra row only shows that there are more
  */
 export function cutPage<T>(found: readonly T[], limit: number, span: Span): Page<T> {
   const data = found.slice(0, limit)

@@ -146,8 +146,8 @@ export interface Registry {
   liftBlock(user: UserId, now: number, generation?: number): Promise<boolean>
 
   /**
-   * The users who have had a session, as long as the retention keeps them; `undefined` when the cursor is
-   * no user of this list. A mint that was refused makes nobody known.
+   * The users who have had a session, as long as the retention keeps them; `undefined` when the cursor is no
+   * user of this list. A refused mint does not put its user on this list.
    */
   listUsers(query: UserQuery): Promise<Page<KnownUser> | undefined>
   /** Whether {@link listUsers} has this user. */
@@ -199,7 +199,7 @@ export interface Registry {
    */
   eraseUser(command: UserErase): Promise<EraseOutcome>
 
-  /** The bytes kept under this name, made by `make` the first time; the same for all instances. */
+  /** The bytes stored under this name, the same for all instances; `make` makes them the first time. */
   keptKey(name: string, make: () => Uint8Array): Promise<Uint8Array>
   /**
    * Removes, in small steps, everything that ended before the times of the retention. In Redis that is
@@ -208,30 +208,33 @@ export interface Registry {
   sweep(retention: Retention): Promise<void>
   /** Live sessions and waiting cancels, for metrics; approximate figures are enough. */
   figures(now: number): Promise<{ readonly activeSessions: number; readonly outboxLength: number }>
-  /** Adds what one instance counted in one minute to what all did; a repeat changes nothing. */
+  /** Adds the counts of one instance and minute to the figures of all. Repeated, it changes nothing. */
   addFigures(minute: InstanceMinute): Promise<void>
-  /** Oldest first, and only intervals in which an instance wrote: those of an hour, or of a day. */
+  /** Oldest first, and only intervals in which an instance wrote figures. */
   readFigures(query: IntervalQuery): Promise<readonly IntervalFigures[]>
-  /** Throws `store_unavailable` when a write would fail now. */
+  /** Throws `store_unavailable` if a write would fail now. */
   check(): Promise<void>
-  /** Milliseconds that the oldest call under way has waited; 0 where this process does the work itself. */
+  /** How long the oldest call under way has waited, in milliseconds; 0 if the store is part of this process. */
   waitedMs(): number
   close(): Promise<void>
 }
 
-/** Milliseconds for which a new cancel is left to the instance that wrote it. */
+/** How long a new cancel is left to the instance that wrote it, in milliseconds. */
 export const FIRST_LEASE_MS = 5000
 
 /** Seconds after which a raised generation may be forgotten: it outlives every mint that began before. */
 export const GENERATION_KEPT_SECONDS = 86_400
 
-/** Requests that run no model, allowed in a window for each run of the model that is allowed in it. */
+/** How many requests that run no model a window allows for each run of the model that it allows. */
 export const READS_PER_RUN = 10
 
 /** Most entries that a page of the audit looks at. */
 export const AUDIT_LOOKS = 5000
 
-/** Entries may wait for the store through an outage, so their order of writing is not that of their times. */
+/**
+ * How late an entry may be written, in seconds: entries wait through an outage, so the order of writing is not
+ * that of their times.
+ */
 export const AUDIT_LATE_SECONDS = 6 * 3600
 
 /** Length of each window of {@link Registry.useSession}, in milliseconds. */

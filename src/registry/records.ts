@@ -9,8 +9,8 @@ import type { SessionId, UserId, WorkflowName } from '../lib/ids.ts'
 export type StoredStatus = 'active' | 'replaced' | 'cancelling' | 'cancelled'
 
 /**
- * The reason why a session ended. A refresh with the secret of an `evicted` session is refused. A session
- * that expired or was replaced keeps its status; a later reason says why its running answers ended.
+ * The reason why a session ended. A refresh with the secret of an `evicted` session is refused. A session that
+ * expired or was replaced keeps its status; a later reason then says why its running answers ended.
  */
 export type EndReason =
   | 'cancelled'
@@ -24,7 +24,7 @@ export type EndReason =
 export interface SessionRecord {
   readonly id: SessionId
   readonly user: UserId
-  /** Name in the config. */
+  /** The workflow's name in the config. */
   readonly workflow: WorkflowName
   readonly issuer: string
   readonly subject: string
@@ -34,13 +34,15 @@ export interface SessionRecord {
   readonly secretHash: string
   /** State variables of a self-hosted session, perhaps none; undefined for a hosted session. */
   readonly state?: SessionState | undefined
-  /** The parameters that a backend asked for, as JSON; undefined for a session that an end user's token minted. */
+  /**
+   * The parameters that a backend requested, as JSON; undefined for a session minted with an end user's token.
+   */
   readonly asked?: string | undefined
   readonly status: StoredStatus
   readonly endReason: EndReason | undefined
-  /** When it was cancelled or replaced here; undefined while it is active, and for one that only expired. */
+  /** When this service cancelled or replaced it; undefined while it is active, and if it only expired. */
   readonly endedAt?: number | undefined
-  /** When the upstream confirmed the cancel. For a self-hosted one this service is the upstream. */
+  /** When the upstream confirmed the cancel. For a self-hosted session this service is the upstream. */
   readonly confirmedAt?: number | undefined
   /** The actor who ended it; undefined when the service itself did. */
   readonly endedBy?: string | undefined
@@ -97,7 +99,7 @@ export interface UserRevoke {
   readonly endReason: EndReason
   /** The actor who ends the sessions. */
   readonly by: string
-  /** Only sessions of this identity end; all sessions of the user when absent. */
+  /** Ends only sessions of this identity; all sessions of the user when absent. */
   readonly identity?: TokenIdentity | undefined
   readonly block?:
     | { readonly until: number; readonly reason: string | undefined; readonly by: string }
@@ -106,7 +108,7 @@ export interface UserRevoke {
 }
 
 export interface RevokeOutcome {
-  /** Newly and already `cancelling` sessions that have not expired: all still to be confirmed. */
+  /** All unexpired sessions whose cancel is still to be confirmed, those of earlier revokes included. */
   readonly cancelling: readonly SessionRecord[]
   /** The end of the block that holds after the revoke, if one does. */
   readonly blockedUntil: number | undefined
@@ -152,7 +154,7 @@ export interface PageQuery {
   readonly order: 'asc' | 'desc'
   /** An id (for blocks: a user). The page begins after this entry, in the order asked for. */
   readonly after?: string | undefined
-  /** The page ends before this entry. Without `after` it holds the entries nearest to it. */
+  /** The page ends before this entry. Without `after` it holds the entries just before it. */
   readonly before?: string | undefined
 }
 
@@ -169,7 +171,7 @@ export interface SessionQuery extends PageQuery {
 export interface Page<T> {
   readonly data: readonly T[]
   readonly hasMore: boolean
-  /** The cursor to go on from, where a page ends before its last entry does: it may have no entry. */
+  /** The cursor of the next page, when it is not the id of this page's last entry; the page may even be empty. */
   readonly next?: string | undefined
 }
 
@@ -194,13 +196,13 @@ export interface UserErase {
 export interface EraseOutcome {
   /** Sessions that are gone, and audit entries that no longer say whom they are about. */
   readonly erased: number
-  /** There may be more to erase: call again. */
+  /** There may be more to erase, so the caller must call again. */
   readonly more: boolean
 }
 
 export type SessionState = Readonly<Record<string, string | number | boolean>>
 
-/** A session's id and its user; a session of another user counts as unknown. */
+/** A session's id and its user. A session of another user is treated as unknown. */
 export interface SessionKey {
   readonly id: SessionId
   readonly user: UserId
@@ -209,7 +211,10 @@ export interface SessionKey {
 export interface SessionUse extends SessionKey {
   /** Runs of the model per minute, at least 1. For other requests the limit is ten times as high. */
   readonly maxPerMinute: number
-  /** The limit that the request counts for. `nothing` counts none, and is refused when both are used up. */
+  /**
+   * The limit that counts the request. `nothing` is not counted, and is refused only when both limits are used
+   * up.
+   */
   readonly counts: 'run' | 'read' | 'nothing'
   readonly nowMs: number
 }

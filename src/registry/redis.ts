@@ -35,8 +35,8 @@ if ARGV[2] then redis.call('SET', kept, ARGV[2], 'NX') end
 return redis.call('GET', kept) or ''`)
 
 /**
- * The registry in Redis 7 or Valkey. It starts even if Redis is down: until Redis answers, each method
- * throws `store_unavailable`, except the counters, which go on in memory.
+ * The registry in Redis 7 or Valkey. It starts even if Redis is down: until Redis answers, every method throws
+ * `store_unavailable`, except the counters, which count in memory.
  *
  * @param callMs - how long Redis may be silent while calls are under way, in milliseconds; 250 when absent
  */

@@ -1,5 +1,5 @@
-// Turns rows of a store into records, and checks each field. SQLite and Redis use the same names of
-// fields; Redis has numbers as text.
+// Turns rows of a store into records, and checks each field. SQLite and Redis use the same field names; Redis
+// returns numbers as text.
 import { z } from 'zod'
 import type { AuditEntry } from './audit-entry.ts'
 import type { Counted, IntervalFigures } from './interval-figures.ts'
@@ -18,7 +18,7 @@ const count = z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)])
 export const userId = text.brand<'UserId'>()
 const workflowName = text.brand<'WorkflowName'>()
 
-/** State variables, kept as JSON. */
+/** State variables, stored as JSON. */
 const sessionState = z.record(text, z.union([text, z.number(), z.boolean()]))
 
 const sessionRow = z.object({
@@ -82,7 +82,7 @@ const namesRow = z.object({
 const auditRow = z.object({
   id: text,
   at: count,
-  /** Erased: empty in SQLite, whose column is NOT NULL; absent in Redis. */
+  /** An erased actor is empty in SQLite, whose column is NOT NULL, and absent in Redis. */
   actor: optionalText.transform((actor) => actor || undefined),
   action: text,
   user: optionalText,
@@ -97,7 +97,9 @@ const auditRow = z.object({
   erased: optionalText,
 })
 
-/** @throws `ZodError` when a field is missing or of the wrong type; the other functions here too */
+/**
+ * @throws `ZodError` when a field is missing or of the wrong type, as the other functions here do
+ */
 export function toSession(row: unknown): SessionRecord {
   const { secret_hash, end_reason, created_at, expires_at, state, ...rest } = sessionRow.parse(row)
   const { ended_at, confirmed_at, ended_by, ...same } = rest
@@ -174,12 +176,15 @@ export function fromAuditEntry(entry: AuditEntry) {
   }
 }
 
-/** Counts by field: `mints`, `refused <code>`, `took <seconds>`, `active`, and `by <instance>` for each that wrote. */
+/**
+ * Counts by field: `mints`, `refused <code>`, `took <seconds>`, `active`, and `by <instance>` for each instance
+ * that wrote.
+ */
 export const intervalFields = z.record(text, count)
 
 export type IntervalFields = z.output<typeof intervalFields>
 
-/** The fields of what one instance counted: those to set, and those to add to what others counted. */
+/** The fields of one instance's counts: those to set, and those to add to the counts of the others. */
 export function intervalFieldsOf(
   instance: string,
   { mints, refusals, upstream, activeSessions }: Counted,
@@ -198,7 +203,7 @@ export function intervalFieldsOf(
 
 const intervalRow = z.object({ at: count, fields: intervalFields })
 
-/** The inverse of {@link intervalFieldsOf}, of all instances together. */
+/** The inverse of {@link intervalFieldsOf}, for the sum of all instances. */
 export function toIntervalFigures(row: unknown): IntervalFigures {
   const { at, fields } = intervalRow.parse(row)
   const under = (kind: string) =>

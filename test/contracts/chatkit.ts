@@ -3,7 +3,7 @@ import type { ChatKit, ChatKitOperation, UpstreamCall } from '../../src/chatkit/
 import type { CreateSessionParams } from '../../src/chatkit/wire/session.ts'
 import type { PlainPort } from '../support/ids.ts'
 
-/** An adapter in front of an upstream that works and is empty at first. */
+/** An adapter and its upstream, which works and is empty at first. */
 export interface ContractChatKit {
   readonly chatkit: PlainPort<ChatKit>
   /** Parameters of a create that this upstream accepts. */
@@ -21,7 +21,7 @@ export interface SeededThread {
 }
 
 /**
- * Tests on one adapter every promise of chatkit/port.ts that holds for any upstream.
+ * Tests every guarantee of chatkit/port.ts that does not depend on the upstream, on one adapter.
  *
  * @param name - of the adapter
  * @param make - an adapter and its upstream, for each test anew
@@ -91,7 +91,7 @@ function sessionSuite(upstream: Suite, keeper: SessionKeeper): void {
     }
   })
 
-  test('a cancel ends one session, not its neighbour', async () => {
+  test('a cancel ends one session, and no other', async () => {
     const [first, second] = [await create('alice'), await create('alice')]
     await upstream().chatkit.cancelSession(first.id)
     expect(await upstream().chatkit.cancelSession(second.id)).toEqual(cancelled(second.id))
@@ -173,7 +173,7 @@ function threadSuite(upstream: Suite): void {
     })
   })
 
-  test('a deleted thread is gone, and its neighbour is not', async () => {
+  test('a deleted thread is gone, and no other', async () => {
     const [first = '', second = ''] = await seed(2)
     expect(await upstream().chatkit.deleteThread(first)).toMatchObject({
       id: first,
@@ -230,7 +230,7 @@ function callSuite(upstream: Suite, keeper: SessionKeeper): void {
   ]
   type Call = { readonly observe?: (call: UpstreamCall) => void; readonly signal?: AbortSignal }
 
-  test.each(operations)('%s tells once how it went', async (operation, run) => {
+  test.each(operations)('%s reports its outcome once', async (operation, run) => {
     const seen: UpstreamCall[] = []
     await run({ observe: (call) => seen.push(call) }).catch(() => undefined)
     const told = expect.objectContaining({ operation, milliseconds: expect.any(Number) })

@@ -11,7 +11,7 @@ export function auditSuite({ registry }: Suite): void {
   }
 
   describe('the audit trail', () => {
-    it('gives back what it was given', async () => {
+    it('returns the entries that were appended', async () => {
       const full = auditEntry({ id: 'x', user: 'u', reason: 'Grüße\n😀', requestId: 'req_1' })
       const bare = auditEntry({ id: 'y', outcome: 'refused' })
       await registry.appendAudit([full])
@@ -45,7 +45,7 @@ export function auditSuite({ registry }: Suite): void {
       expect(await registry.listAudit({ limit: 1, after: 'nope' })).toBeUndefined()
     })
 
-    it('gives back the place in the chain, and what an erase left', async () => {
+    it('returns the place in the chain, and what an erase left', async () => {
       const first = chainedEntry({ id: 'x', user: 'u' }, { byUser: true })
       const erased = { user: 'd'.repeat(43), actor: 'e'.repeat(43) }
       const place = { seq: 2, prev: 'p'.repeat(43), salt: undefined, erased }
@@ -54,7 +54,7 @@ export function auditSuite({ registry }: Suite): void {
       expect((await registry.listAudit({ limit: 20 }))?.data).toEqual([second, first])
     })
 
-    it('is filtered by actor, by what it is not, by time, and by all of it together', async () => {
+    it('is filtered by actor, by an action left out, by time, and by all of them together', async () => {
       const rows = [
         ['a', 'mint', 'ada', 'alice', 0],
         ['b', 'admin_read', 'ada', 'alice', 10],
@@ -80,7 +80,7 @@ export function auditSuite({ registry }: Suite): void {
       expect(await list({ ...all, action: 'revoke', until: NOW + 99 })).toEqual(['c', false])
     })
 
-    it('finds by its time what was written late, among thousands that were not', async () => {
+    it('finds an entry that was written late by its time, among thousands', async () => {
       const at = (n: number) => NOW + n * 60
       const others = Array.from({ length: 1500 }, (_, n) => auditEntry({ id: `o${n}`, at: at(n) }))
       await registry.appendAudit(others.slice(0, 900))
@@ -95,7 +95,7 @@ export function auditSuite({ registry }: Suite): void {
       expect(await list({ since: at(3000) })).toEqual(['', false])
     })
 
-    it('looks at so many entries for a page, and says where to go on', async () => {
+    it('looks at a limited number of entries for a page, and says where to go on', async () => {
       await registry.appendAudit([auditEntry({ id: 'first' })])
       for (let from = 0; from < AUDIT_LOOKS + 500; from += 500) {
         const mints = Array.from({ length: 500 }, (_, n) => ({
@@ -110,7 +110,7 @@ export function auditSuite({ registry }: Suite): void {
       expect(await list({ action: 'revoke' })).toEqual(['first', false])
     })
 
-    it('holds a repeated entry once', async () => {
+    it('has a repeated entry once', async () => {
       await registry.appendAudit([auditEntry({ id: 'a' })])
       await registry.appendAudit([auditEntry({ id: 'b' }), auditEntry({ id: 'a', actor: 'x' })])
       await registry.appendAudit([])

@@ -8,7 +8,7 @@ const among = (instances: readonly Registry[], at: number): Registry => {
   return registry
 }
 
-/** Several instances over one store, at once. */
+/** Several instances on one store at the same time. */
 export function concurrencySuite(suite: Suite): void {
   describe('many at once', () => {
     it('records exactly as many as the cap allows', async () => {
@@ -40,7 +40,7 @@ export function concurrencySuite(suite: Suite): void {
       expect((await among(instances, 2).figures(NOW)).outboxLength).toBe(27)
     })
 
-    it('leaves no session alive that was recorded beside a revoke', async () => {
+    it('leaves no session live that was recorded during a revoke', async () => {
       const instances = await suite.instances()
       for (let round = 0; round < 8; round++) {
         const user = `u${round}`

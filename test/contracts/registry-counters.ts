@@ -8,7 +8,7 @@ const limit = (nowMs = MS, max = 2) => ({ max, seconds: 60, nowMs })
 export function countersSuite(suite: Suite): void {
   const { registry } = suite
   describe('a counter', () => {
-    it('allows so many in a window that starts with the first use and does not slide', async () => {
+    it('allows the given number in a window that starts with the first use and does not slide', async () => {
       expect(await registry.consume('k', limit(MS))).toEqual({
         allowed: true,
         remaining: 1,
@@ -56,7 +56,7 @@ export function countersSuite(suite: Suite): void {
       expect(await rate('alice', MS + 60_000)).toMatchObject({ allowed: true, remaining: 1 })
     })
 
-    it('reads the same standing, whether or not it allows', async () => {
+    it('reads the same standing, whether or not the mint is allowed', async () => {
       const question = standingQuery('alice', hashOf('secret of s1'))
       await registry.record(entry({ id: 's1' }))
       await registry.markLogout({ ...question.identity, issuedBefore: NOW, keepUntil: NOW + 60 })
@@ -95,7 +95,7 @@ export function countersSuite(suite: Suite): void {
       expect(await registry.rememberOnce('jti', 120, NOW + 120)).toBe(true)
     })
 
-    it('is true for one of many at once', async () => {
+    it('is true for one of many simultaneous calls', async () => {
       const instances = await suite.instances()
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, at) =>
@@ -123,7 +123,7 @@ export function countersSuite(suite: Suite): void {
     })
   })
 
-  it('says nothing when a write would succeed', async () => {
+  it('resolves when a write would succeed', async () => {
     expect(await registry.check()).toBeUndefined()
   })
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { entry, hashOf, NOW, order, type Suite } from './registry-fixtures.ts'
 
-/** What is remembered of a session's end: `endedAt`, `confirmedAt`, `endedBy`. */
+/** The record of a session's end: `endedAt`, `confirmedAt`, `endedBy`. */
 export function endsSuite({ registry }: Suite): void {
   const endOf = async (id: string) => {
     const session = await registry.getSession(id)
@@ -10,14 +10,14 @@ export function endsSuite({ registry }: Suite): void {
   const LATER = NOW + 30
 
   describe('the end of a session', () => {
-    it('is not known while it is live, nor when it has only expired', async () => {
+    it('is not recorded while it is live, nor if it only expired', async () => {
       await registry.record(entry({ id: 's1', expiresAt: NOW + 10 }))
       expect(await endOf('s1')).toEqual(['active', undefined, undefined, undefined])
       await registry.beginCancel('s1', LATER, 'ada')
       expect(await endOf('s1')).toEqual(['active', undefined, undefined, undefined])
     })
 
-    it('is when its cancel began, by whom, and when the upstream confirmed it', async () => {
+    it('is recorded with the time of the cancel, the actor, and the time of the confirmation', async () => {
       await registry.record(entry({ id: 's1' }))
       const begun = await registry.beginCancel('s1', NOW + 5, 'ada')
       expect(begun).toMatchObject({ endedAt: NOW + 5, endedBy: 'ada' })
@@ -28,7 +28,7 @@ export function endsSuite({ registry }: Suite): void {
       expect(await endOf('s1')).toEqual(['cancelled', NOW + 5, LATER, 'ada'])
     })
 
-    it('names nobody when the service itself cancelled it', async () => {
+    it('has no actor when the service itself cancelled it', async () => {
       await registry.record(entry({ id: 's1' }))
       await registry.beginCancel('s1', NOW)
       expect(await endOf('s1')).toEqual(['cancelling', NOW, undefined, undefined])
@@ -46,7 +46,7 @@ export function endsSuite({ registry }: Suite): void {
       expect(await endOf('bob')).toEqual(['active', undefined, undefined, undefined])
     })
 
-    it('names who revoked, also when the block was set by another', async () => {
+    it('has the actor of the revoke, even if another one set the block', async () => {
       await registry.record(entry({ id: 's1' }))
       const block = { until: NOW + 60, reason: 'r', by: 'bea' }
       await registry.revoke(order({ by: 'ada', block }))
@@ -62,7 +62,7 @@ export function endsSuite({ registry }: Suite): void {
       expect(await endOf('s1')).toEqual(['cancelled', NOW, undefined, 'ada'])
     })
 
-    it('names the one whose mint replaced or evicted it, and a backend by its key', async () => {
+    it('has as actor the one whose mint replaced or evicted it, for a backend its key', async () => {
       const replaces = (id: string) => ({ replaces: hashOf(`secret of ${id}`), now: LATER })
       await registry.record(entry({ id: 'hosted' }))
       await registry.record(entry({ id: 'own', state: {} }, replaces('hosted')))

@@ -27,7 +27,7 @@ const erase = (of: Partial<Plain<UserErase>> = {}) => ({
   ...of,
 })
 
-/** eraseUser, getBlock, and liftBlock as long as the generation stands. */
+/** eraseUser, getBlock, and liftBlock with a generation. */
 export function eraseSuite(suite: Suite): void {
   const { registry } = suite
   const sessionsOf = async (user: string, now = NOW) =>
@@ -35,7 +35,7 @@ export function eraseSuite(suite: Suite): void {
   const entriesOf = async (user?: string) => pageIds(await registry.listAudit({ limit: 20, user }))
 
   describe('forgetting a user', () => {
-    it('takes sessions that were replaced', async () => {
+    it('removes sessions that were replaced', async () => {
       await registry.record(entry({ id: 'replaced', state: {} }))
       const replaces = hashOf('secret of replaced')
       await registry.record(entry({ id: 'live', state: {} }, { replaces }))
@@ -43,7 +43,7 @@ export function eraseSuite(suite: Suite): void {
       expect(await sessionsOf('alice')).toEqual(['live'])
     })
 
-    it('takes sessions that were cancelled or have expired, from every list', async () => {
+    it('removes sessions that were cancelled or have expired, from every list', async () => {
       await registry.record(entry({ id: 'cancelled', sid: 'sid' }))
       await registry.record(entry({ id: 'expired', expiresAt: NOW + 10 }))
       await registry.record(entry({ id: 'live' }))
@@ -80,7 +80,7 @@ export function eraseSuite(suite: Suite): void {
       expect(await sessionsOf('alice', NOW + 60)).toEqual([])
     })
 
-    it('takes a cancel that nobody confirmed once its session has expired', async () => {
+    it('removes an unconfirmed cancel once its session has expired', async () => {
       await registry.record(entry({ id: 's1' }))
       await registry.revoke(order())
       expect((await registry.eraseUser(erase({ now: LATER }))).erased).toBe(1)
@@ -89,7 +89,7 @@ export function eraseSuite(suite: Suite): void {
       expect((await registry.figures(NOW)).outboxLength).toBe(0)
     })
 
-    it('takes what the trail has about the user, but what proves the erase', async () => {
+    it('removes the audit entries about the user, except those that prove the erase', async () => {
       await registry.appendAudit([
         auditEntry({ id: 'a1', user: 'alice', action: 'mint' }),
         auditEntry({ id: 'a2', user: 'alice', action: 'erase' }),
@@ -105,7 +105,7 @@ export function eraseSuite(suite: Suite): void {
       expect(await registry.eraseUser(erase())).toEqual({ erased: 0, more: false })
     })
 
-    it('leaves chained entries in their place, with the same hash and without whom they are about', async () => {
+    it('leaves chained entries in place, with the same hash and without the user', async () => {
       const of = { user: 'alice', reason: 'alice left' }
       const own = chainedEntry({ id: 'own', ...of, actor: 'iss|alice' }, { byUser: true })
       const byAdmin = chainedEntry({ id: 'admin', ...of, actor: 'iss|ada' }, { seq: 2, prev: 'p' })
@@ -131,7 +131,7 @@ export function eraseSuite(suite: Suite): void {
       expect(await byActor('iss|ada')).toEqual(['admin'])
     })
 
-    it('goes in steps of the size asked for, past what stays', async () => {
+    it('works in steps of the given size, and passes over what stays', async () => {
       for (let at = 0; at < 5; at++) await registry.record(entry({ id: `s${at}` }))
       await registry.revoke(order())
       await registry.confirmCancel(['s1', 's2', 's4'], NOW)
@@ -151,7 +151,7 @@ export function eraseSuite(suite: Suite): void {
       expect(await entriesOf('alice')).toEqual(['a3', 'a1', 'a0'])
     })
 
-    it("forgets the counter of the user's mints, and no others", async () => {
+    it("removes the counter of the user's mints, and no other", async () => {
       const limit = { max: 5, seconds: 60, nowMs: NOW * 1000 }
       const left = async (user: string) =>
         (await registry.beginMint(standingQuery(user), limit)).rate.remaining
@@ -161,7 +161,7 @@ export function eraseSuite(suite: Suite): void {
       expect([await left('alice'), await left('bob')]).toEqual([4, 3])
     })
 
-    it('leaves generation, block, marks and what is owned: they stop what is under way', async () => {
+    it('leaves generation, block, marks and ownership, which stop what is under way', async () => {
       const block = { until: NOW + 60, reason: 'r', by: 'ada' }
       const { identity } = standingQuery()
       await registry.revoke(order({ block }))
@@ -177,7 +177,7 @@ export function eraseSuite(suite: Suite): void {
       expect(await registry.ownersOf([ownership({ id: 't1' })])).toEqual(['alice'])
     })
 
-    it('touches nothing of anybody else, not even with the same subject', async () => {
+    it('changes nothing of other users, not even with the same subject', async () => {
       for (const user of ['alice', 'bob', 'alice2']) {
         await registry.record(entry({ id: `of-${user}`, user }))
         await registry.appendAudit([auditEntry({ id: `a-${user}`, user })])
@@ -192,12 +192,12 @@ export function eraseSuite(suite: Suite): void {
       expect(users).toEqual(expect.arrayContaining(['bob', 'alice2']))
     })
 
-    it('of whom nothing is known does nothing', async () => {
+    it('does nothing for an unknown user', async () => {
       const nobody = erase({ user: 'nobody' })
       expect(await registry.eraseUser(nobody)).toEqual({ erased: 0, more: false })
     })
 
-    it('by several instances at once ends with nothing left, and counts nothing twice', async () => {
+    it('by several instances at once leaves nothing, and counts nothing twice', async () => {
       const instances = await suite.instances()
       for (let at = 0; at < 12; at++) await registry.record(entry({ id: `s${at}` }))
       const outcomes = await Promise.all(
@@ -230,7 +230,7 @@ export function eraseSuite(suite: Suite): void {
       expect(await registry.getBlock('bob', NOW)).toBeUndefined()
     })
 
-    it('is lifted as long as the generation stands, and kept when it has been raised', async () => {
+    it('is lifted if the generation is unchanged, and kept if it was raised', async () => {
       await registry.revoke(order({ block }))
       await registry.revoke(order({ endReason: 'signed_out' }))
       expect(await registry.liftBlock('alice', NOW, 1)).toBe(false)

@@ -13,22 +13,22 @@ import type { Plain, PlainPort } from '../support/ids.ts'
 /** A registry as tests call it. */
 export type PlainRegistry = PlainPort<Registry>
 
-/** Frozen: what the suites call now, in Unix seconds. */
+/** The suites' present time, in Unix seconds; it never changes. */
 export const NOW = 1_800_000_000
 
-/** A store that instances can be opened on; empty at first. */
+/** A store on which instances can be opened; empty at first. */
 export interface ContractStore {
-  /** Another instance over the same store. */
+  /** Opens another instance on the same store. */
   open(): Promise<Registry>
   /** Closes every instance and the store. */
   close(): Promise<void>
 }
 
-/** What each suite is given. */
+/** The argument of each suite. */
 export interface Suite {
   /** The registry under test, while a test runs. */
   readonly registry: PlainRegistry
-  /** Three instances over the one store. */
+  /** Three instances on one store. */
   instances(): Promise<readonly PlainRegistry[]>
 }
 
@@ -118,7 +118,7 @@ export const chainedEntry = (
 export const ids = (records: readonly { readonly id: string }[] | undefined): readonly string[] =>
   (records ?? []).map((record) => record.id)
 
-/** Ids of a page, which must be there. */
+/** Ids of a page; the test fails without a page. */
 export function pageIds(
   page: { readonly data: readonly { readonly id: string }[] } | undefined,
 ): readonly string[] {

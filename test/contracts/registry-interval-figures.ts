@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { InstanceMinute, IntervalQuery } from '../../src/registry/interval-figures.ts'
 import { NOW, type Suite } from './registry-fixtures.ts'
 
-/** The beginning of five minutes. */
+/** The beginning of a five-minute interval. */
 const START = NOW - (NOW % 300)
 
 const minute = (of: Partial<InstanceMinute> = {}): InstanceMinute => ({
@@ -22,7 +22,7 @@ export function intervalFiguresSuite(suite: Suite): void {
     registry.readFigures({ seconds: 60, from: START, until: START + 3600, ...of })
 
   describe('figures of all instances', () => {
-    it('are those of each added up, by the minute and by five minutes', async () => {
+    it('are the sum of all, by minutes and by five minutes', async () => {
       const slow = { le: Number.POSITIVE_INFINITY, count: 1 }
       await registry.addFigures(
         minute({
@@ -59,7 +59,7 @@ export function intervalFiguresSuite(suite: Suite): void {
       expect(await read({ seconds: 300 })).toEqual([{ ...first, instances, mints: 143 }])
     })
 
-    it('do not change when a minute is written again, whatever it says then', async () => {
+    it('do not change when a minute is written again, even with other counts', async () => {
       const first = minute({ mints: 3, activeSessions: 7 })
       await registry.addFigures(first)
       const [before, byFive] = [await read(), await read({ seconds: 300 })]
@@ -75,7 +75,7 @@ export function intervalFiguresSuite(suite: Suite): void {
       expect(await read()).toEqual([{ ...minute(), instance: undefined, instances: ['ins_1'] }])
     })
 
-    it('have the live sessions that were written last, and keep them when an instance has none to say', async () => {
+    it('have the number of live sessions written last, and keep it when an instance has none', async () => {
       await registry.addFigures(minute({ activeSessions: 7 }))
       await registry.addFigures(minute({ instance: 'ins_2', activeSessions: 0 }))
       expect(await read()).toMatchObject([{ activeSessions: 0 }])
@@ -83,7 +83,7 @@ export function intervalFiguresSuite(suite: Suite): void {
       expect(await read()).toMatchObject([{ activeSessions: 0 }])
     })
 
-    it('are oldest first, from the beginning on and before the end, without times when none wrote', async () => {
+    it('are oldest first, from `from` until before `until`, without intervals in which none wrote', async () => {
       for (const later of [600, 0, 60, 180])
         await registry.addFigures(minute({ at: START + later }))
       const times = async (of: Partial<IntervalQuery>) =>

@@ -4,14 +4,14 @@ import type { SessionRecord } from '../../src/registry/records.ts'
 import type { Plain } from '../support/ids.ts'
 import { entry, NOW, order, type Suite } from './registry-fixtures.ts'
 
-/** Seconds after which a session writes again when its user was seen. */
+/** Seconds after which a new session updates the time at which its user was last seen. */
 const AGAIN = 60
 
 /** listUsers, isKnown, and what makes a user known or forgotten. */
 export function knownUsersSuite(suite: Suite): void {
   const { registry } = suite
   let made = 0
-  /** A session of the user at a time; its subject is `s` unless named. */
+  /** A session of the user at a time; its subject is `s` by default. */
   const mint = (user: string, of: Partial<Plain<SessionRecord>> = {}, now = NOW) =>
     registry.record(
       entry(
@@ -22,7 +22,7 @@ export function knownUsersSuite(suite: Suite): void {
   const list = (of: Partial<UserQuery> = {}) => registry.listUsers({ limit: 20, now: NOW, ...of })
   const users = async (of: Partial<UserQuery> = {}) =>
     (await list(of))?.data.map(({ user }) => user)
-  /** All pages, a few users at a time, then back: each page is the one that was seen on the way. */
+  /** All users, a few per page. Then pages back, and expects the same pages. */
   async function walk(of: Partial<UserQuery>, limit: number): Promise<readonly string[]> {
     const pages: (readonly string[])[] = []
     for (let after: string | undefined; ; ) {
@@ -63,7 +63,7 @@ export function knownUsersSuite(suite: Suite): void {
       })
     })
 
-    it('has the live sessions and the block of now', async () => {
+    it('shows the present number of live sessions and the present block', async () => {
       await mint('alice')
       await mint('alice', { expiresAt: NOW + 5 })
       await mint('bob')
@@ -114,7 +114,7 @@ export function knownUsersSuite(suite: Suite): void {
       expect(await walk({}, 2)).toEqual(['c', 'z', 'm'])
     })
 
-    it('has the subject of the newest token, and is found by that one alone', async () => {
+    it('has the subject of the newest token, and is found only by that', async () => {
       await mint('alice', { subject: 'Old-1', issuer: 'https://old.example/' })
       await mint('alice', { subject: 'new-1', issuer: 'https://new.example/' }, NOW + AGAIN)
       expect((await list())?.data).toMatchObject([
@@ -179,7 +179,7 @@ export function knownUsersSuite(suite: Suite): void {
       expect(await users({ q: 'lice' })).toEqual([])
     })
 
-    it('takes %, _, * and [ as they are', async () => {
+    it('treats %, _, * and [ literally', async () => {
       for (const user of ['a%c', 'a_c', 'abc', 'a*c', 'a[b]c']) await mint(user)
       expect(await users({ q: 'a%' })).toEqual(['a%c'])
       expect(await users({ q: 'A_' })).toEqual(['a_c'])
@@ -199,7 +199,7 @@ export function knownUsersSuite(suite: Suite): void {
       expect(await users({ q: 'STRASSE' })).toEqual([])
     })
 
-    it('takes marks of the writing direction as part of a name', async () => {
+    it('treats direction marks as part of a name', async () => {
       await mint('\u202Ealice', { subject: 'x' })
       await mint('\u200Fשלום', { subject: 'y' })
       expect(await users({ q: '\u202Eal' })).toEqual(['\u202Ealice'])
@@ -234,7 +234,7 @@ export function knownUsersSuite(suite: Suite): void {
       for (const limit of [1, 2, 4, 20]) expect(await walk({ q: 'X' }, limit)).toEqual(expected)
     })
 
-    it('has users of one name in the order of users', async () => {
+    it('sorts users with the same name by user', async () => {
       for (const tenant of ['t3', 't1', 't10', 't2']) {
         await mint(`${tenant}|Alice`, { subject: tenant === 't1' ? 'ALICE' : 'alice' })
       }
@@ -242,7 +242,7 @@ export function knownUsersSuite(suite: Suite): void {
       for (const limit of [1, 3, 20]) expect(await walk({ q: 'alice' }, limit)).toEqual(expected)
     })
 
-    it('has a user whom both names find once, at the first of them', async () => {
+    it('lists a user whom both names match only once, at the first name', async () => {
       await mint('user-c', { subject: 'u' })
       await mint('u-b', { subject: 'user-a' })
       await mint('user-b', { subject: 'user-b' })
@@ -258,7 +258,7 @@ export function knownUsersSuite(suite: Suite): void {
       for (const found of await walks('user-b')) expect(found).toEqual(['user-b', 'z'])
     })
 
-    it('goes past any number of users who were found before by another name', async () => {
+    it('passes over any number of users who were already found by their other name', async () => {
       for (let at = 10; at < 50; at++) await mint(`u_${at}`, { subject: `user_${at}` })
       await mint('last', { subject: 'uz' })
       const found = await walk({ q: 'u' }, 7)
@@ -268,7 +268,7 @@ export function knownUsersSuite(suite: Suite): void {
       expect(await walk({ q: 'user_' }, 7)).toHaveLength(40)
     })
 
-    it('knows no page for a cursor that it does not find', async () => {
+    it('has no page for a cursor that it does not find', async () => {
       await mint('alice')
       await mint('bob')
       expect(await list({ q: 'a', after: 'bob' })).toBeUndefined()
@@ -284,7 +284,7 @@ export function knownUsersSuite(suite: Suite): void {
       }
     })
 
-    it('with a limit of 0 says only whether there is anyone', async () => {
+    it('with a limit of 0 says only whether there are users', async () => {
       await mint('alice')
       expect(await list({ q: 'a', limit: 0 })).toEqual({ data: [], hasMore: true })
       expect(await list({ q: 'b', limit: 0 })).toEqual({ data: [], hasMore: false })

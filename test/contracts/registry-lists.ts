@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { SessionQuery } from '../../src/registry/records.ts'
 import { entry, hashOf, NOW, order, pageIds, query, type Suite } from './registry-fixtures.ts'
 
-/** In the order of creation; neither the ids nor the times say so. */
+/** In the order of creation, which differs from the order of ids and of times. */
 const CREATED = ['m', 'c', 'z', 'a', 'x', 'b', 'y'] as const
 
 /** listSessions. */
@@ -31,26 +31,26 @@ export function listsSuite({ registry }: Suite): void {
       expect(await list({ limit: 3, order: 'asc', after: 'a' })).toEqual(['xby', false])
     })
 
-    it('pages backward from a cursor: the nearest before it, in the order asked for', async () => {
+    it('pages backward from a cursor: the entries just before it, in the order asked for', async () => {
       expect(await list({ limit: 2, before: 'a' })).toEqual(['bx', true])
       expect(await list({ limit: 3, before: 'a' })).toEqual(['ybx', false])
       expect(await list({ limit: 2, order: 'asc', before: 'a' })).toEqual(['cz', true])
       expect(await list({ limit: 2, before: 'y' })).toEqual(['', false])
     })
 
-    it('takes both cursors as the two ends', async () => {
+    it('uses both cursors as the two ends of a page', async () => {
       expect(await list({ after: 'b', before: 'c' })).toEqual(['xaz', false])
       expect(await list({ limit: 2, after: 'b', before: 'c' })).toEqual(['xa', true])
       expect(await list({ order: 'asc', after: 'c', before: 'b' })).toEqual(['zax', false])
       expect(await list({ after: 'c', before: 'b' })).toEqual(['', false])
     })
 
-    it('with a limit of 0 says only whether there is anything', async () => {
+    it('with a limit of 0 says only whether there are sessions', async () => {
       expect(await list({ limit: 0 })).toEqual(['', true])
       expect(await list({ limit: 0, user: 'nobody' })).toEqual(['', false])
     })
 
-    it('knows no page for a cursor that never existed', async () => {
+    it('has no page for a cursor that never existed', async () => {
       expect(await registry.listSessions(query({ after: 'nope' }))).toBeUndefined()
       expect(await registry.listSessions(query({ before: 'nope' }))).toBeUndefined()
       expect(await registry.listSessions(query({ after: 'a', before: 'nope' }))).toBeUndefined()
@@ -79,7 +79,7 @@ export function listsSuite({ registry }: Suite): void {
       expect(await list({ subject: 'bob' })).toEqual(['', false])
     })
 
-    it('take each status as admins see it', async () => {
+    it('accept each status as admins see it', async () => {
       expect(await list({ status: 'active' })).toEqual(['4321', false])
       expect(await list({ status: 'expired' })).toEqual(['5', false])
       expect(await list({ status: 'cancelling' })).toEqual(['6', false])
@@ -89,7 +89,7 @@ export function listsSuite({ registry }: Suite): void {
       expect(await list({ status: 'replaced' })).toEqual(['', false])
     })
 
-    it('take replaced sessions by their own status, also once they would have expired', async () => {
+    it('find replaced sessions by their own status, even after their expiry', async () => {
       for (const id of ['8', '9']) await registry.record(entry({ id, user: 'eve', state: {} }))
       const replaces = hashOf('secret of 8')
       await registry.record(entry({ id: 'new', user: 'eve', state: {} }, { replaces }))

@@ -14,7 +14,7 @@ import {
 /** readStanding and record. */
 export function mintSuite({ registry }: Suite): void {
   describe('a mint', () => {
-    it('finds nothing against a user that nobody knows', async () => {
+    it('finds no obstacle for an unknown user', async () => {
       expect(await registry.readStanding(standingQuery('nobody', hashOf('x')))).toEqual({
         generation: 0,
         blockedUntil: undefined,
@@ -87,7 +87,7 @@ export function mintSuite({ registry }: Suite): void {
       })
     })
 
-    it('writes nothing while a block holds, and the block ends at its second', async () => {
+    it('writes nothing while a block holds, which ends exactly at its second', async () => {
       await registry.revoke(order({ block: { until: NOW + 10, reason: undefined, by: 'service' } }))
       const at = (now: number, id: string) => registry.record(entry({ id }, { generation: 1, now }))
       expect(await at(NOW + 9, 's1')).toEqual({ kind: 'blocked' })
@@ -95,7 +95,7 @@ export function mintSuite({ registry }: Suite): void {
       expect(await at(NOW + 10, 's2')).toMatchObject({ kind: 'recorded' })
     })
 
-    it('is the same mint when it is repeated', async () => {
+    it('changes nothing when it is repeated', async () => {
       await registry.record(entry({ id: 's1' }))
       expect(await registry.record(entry({ id: 's1' }))).toEqual({ kind: 'recorded', ended: [] })
       expect((await registry.listSessions(query()))?.data).toHaveLength(1)
@@ -121,13 +121,13 @@ export function mintSuite({ registry }: Suite): void {
       expect((await registry.readStanding(standingQuery())).liveSessions).toBe(2)
     })
 
-    it('evicts as many as a lower cap asks for', async () => {
+    it('evicts as many as a lowered cap requires', async () => {
       for (const id of ['s1', 's2', 's3', 's4']) await registry.record(entry({ id }))
       const outcome = await registry.record(entry({ id: 's5' }, cap('evict_oldest')))
       expect(outcome.kind === 'recorded' && ids(outcome.ended)).toEqual(['s1', 's2', 's3'])
     })
 
-    it('denies, and then writes nothing at all', async () => {
+    it('with `deny`, refuses and writes nothing', async () => {
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2' }))
       await registry.record(entry({ id: 's3' }))

@@ -16,7 +16,7 @@ const claim = async (registry: Registry, nowMs = DUE, limit = 64) =>
 export function outboxSuite(suite: Suite): void {
   const { registry } = suite
   describe('the cancel outbox', () => {
-    it('leaves the first try to whoever made the entry', async () => {
+    it('leaves the first try to the instance that made the entry', async () => {
       await revoked(registry, ['s1'])
       expect(await claim(registry, DUE - 1)).toEqual([])
       expect(await claim(registry, DUE)).toEqual(['s1'])
@@ -81,7 +81,7 @@ export function outboxSuite(suite: Suite): void {
       await registry.confirmCancel([], NOW)
     })
 
-    it('puts an entry back to the time it is told, sooner or later', async () => {
+    it('postpones an entry to the given time, sooner or later than before', async () => {
       await revoked(registry, ['s1', 's2'])
       await claim(registry)
       await registry.postponeCancel('s1', DUE + 1_999.5)
@@ -117,7 +117,7 @@ export function outboxSuite(suite: Suite): void {
       expect(await claim(registry, DUE + 4_000)).toEqual(['s2'])
     })
 
-    it('counts what lives and what waits', async () => {
+    it('counts live sessions and waiting cancels', async () => {
       await registry.record(entry({ id: 'a1', user: 'bob' }))
       await registry.record(entry({ id: 'a2', user: 'bob', expiresAt: NOW - 10 }))
       await revoked(registry, ['s1', 's2'])

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { OwnedQuery } from '../../src/registry/owned-records.ts'
 import { NOW, ownership, pageIds, type Suite } from './registry-fixtures.ts'
 
-/** In the order of creation; neither the ids nor the times say so. */
+/** In the order of creation, which differs from the order of ids and of times. */
 const CREATED = ['m', 'c', 'z', 'a', 'x', 'b', 'y'] as const
 
 /** listOwned. */
@@ -39,7 +39,7 @@ export function ownedListsSuite({ registry }: Suite): void {
       expect(await list({ order: 'asc', after: 'c', before: 'b' })).toEqual(['zax', false])
     })
 
-    it('goes on where it was, though things are released in between', async () => {
+    it('continues at the right place, even if things are released in between', async () => {
       expect(await list({ limit: 2 })).toEqual(['yb', true])
       await registry.releaseOwnership(ownership({ id: 'x' }))
       await registry.releaseOwnership(ownership({ id: 'y' }))
@@ -47,7 +47,7 @@ export function ownedListsSuite({ registry }: Suite): void {
       expect(await list({ user: 'alice', limit: 2, after: 'z' })).toEqual(['cm', false])
     })
 
-    it('knows no page for a cursor of nothing on it', async () => {
+    it('has no page for a cursor that names nothing on the list', async () => {
       await registry.claimOwnership(ownership({ id: 'of-bob', user: 'bob' }))
       await registry.claimOwnership(ownership({ id: 'file', kind: 'attachment' }))
       await registry.claimOwnership(ownership({ id: 'sold', source: 'sales' }))
@@ -95,7 +95,7 @@ export function ownedListsSuite({ registry }: Suite): void {
       expect(await list({ after: '5', limit: 1 })).toEqual(['3', true])
     })
 
-    it("refuse a cursor that is of several sources' things", async () => {
+    it('refuse a cursor that things of several sources have', async () => {
       const query = { kind: 'thread', limit: 5, order: 'desc', after: '2' } as const
       expect(await registry.listOwned(query)).toBeUndefined()
       expect(await list({ after: '2', user: 'alice' })).toEqual(['', false])

@@ -15,7 +15,7 @@ export function ownershipSuite(suite: Suite): void {
     registry.claimOwnership(ownership(of))
 
   describe('an ownership', () => {
-    it("is the first claimer's, whoever makes the second", async () => {
+    it('stays with the first claimer, whoever claims again', async () => {
       expect(await claim({ id: 't1' })).toBe('claimed')
       expect(await claim({ id: 't1', user: 'bob' })).toBe('taken')
       expect(await claim({ id: 't1' })).toBe('taken')
@@ -26,7 +26,7 @@ export function ownershipSuite(suite: Suite): void {
       expect((await list('bob'))?.data).toEqual([])
     })
 
-    it('is of one source and one kind', async () => {
+    it('is valid for one source and one kind only', async () => {
       expect(await claim({ id: 't1' })).toBe('claimed')
       expect(await claim({ id: 't1', source: 'sales', user: 'bob' })).toBe('claimed')
       expect(await claim({ id: 't1', kind: 'attachment', user: 'carol' })).toBe('claimed')
@@ -56,7 +56,7 @@ export function ownershipSuite(suite: Suite): void {
       expect(await ownerOf({ id: 'thread:1', source: 'a' })).toBeUndefined()
     })
 
-    it('is asked for many at once, in the order asked', async () => {
+    it('is read for many things at once, in the order given', async () => {
       await claim({ id: 't1' })
       await claim({ id: 't2', user: 'bob' })
       const things = ['t2', "nobody's", 't1', 't2'].map((id) => ownership({ id, user: 'eve' }))
@@ -65,7 +65,7 @@ export function ownershipSuite(suite: Suite): void {
       expect(await registry.ownersOf([])).toEqual([])
     })
 
-    it('is free again once released, for anyone, and new on the list', async () => {
+    it('can be claimed by anyone once released, and is then new on the list', async () => {
       await claim({ id: 't1' })
       await claim({ id: 't2' })
       await registry.releaseOwnership(ownership({ id: 't1' }))
@@ -80,7 +80,7 @@ export function ownershipSuite(suite: Suite): void {
       expect(pageIds(await registry.listOwned({ ...all, user: 'alice' }))).toEqual(['t2'])
     })
 
-    it('is released whatever was claimed, once or twice, and nothing else with it', async () => {
+    it('is released alone, and a repeated release does no harm', async () => {
       await claim({ id: 't1' })
       await claim({ id: 't1', source: 'sales' })
       await claim({ id: 't1', kind: 'attachment' })
@@ -133,7 +133,7 @@ export function ownershipSuite(suite: Suite): void {
       expect(pageIds(await registry.listOwned(all))).toHaveLength(10)
     })
 
-    it('is on the list whenever it is owned, though claims and releases meet', async () => {
+    it('is on the list whenever it is owned, even if claims and releases coincide', async () => {
       const instances = await suite.instances()
       for (let round = 0; round < 20; round++) {
         const thing = ownership({ id: 't1', user: `u${round}` })

@@ -26,7 +26,7 @@ export function revokeSuite({ registry }: Suite): void {
       expect((await registry.readStanding(standingQuery('bob'))).generation).toBe(0)
     })
 
-    it('answers what is still to be confirmed when it is repeated', async () => {
+    it('returns the cancels still to be confirmed when it is repeated', async () => {
       await registry.record(entry({ id: 's1' }))
       await registry.record(entry({ id: 's2', expiresAt: NOW + 100 }))
       await registry.record(entry({ id: 's3' }))
@@ -39,7 +39,7 @@ export function revokeSuite({ registry }: Suite): void {
       expect((await registry.readStanding(standingQuery())).generation).toBe(3)
     })
 
-    it('of a user nobody knows still raises the generation and blocks', async () => {
+    it('of an unknown user still raises the generation and blocks', async () => {
       expect(await registry.revoke(order({ user: 'ghost', block: block(NOW + 60) }))).toEqual({
         cancelling: [],
         blockedUntil: NOW + 60,
@@ -104,7 +104,7 @@ export function revokeSuite({ registry }: Suite): void {
   })
 
   describe('a block', () => {
-    it('stays when it is longer than the new one, and gives way when it is shorter', async () => {
+    it('stays if it is longer than the new one, and is replaced if it is shorter', async () => {
       const revoke = async (until: number, now = NOW) =>
         (await registry.revoke(order({ block: block(until), now }))).blockedUntil
       expect(await revoke(NOW + 100)).toBe(NOW + 100)
@@ -152,7 +152,7 @@ export function revokeSuite({ registry }: Suite): void {
       expect((await list())?.map((one) => one.user)).toEqual(['alice'])
     })
 
-    it('pages in both orders by user, and knows no cursor of a user without one', async () => {
+    it('pages in both orders by user, and refuses the cursor of a user without a block', async () => {
       for (const user of ['u1', 'u2', 'u3', 'u4']) {
         await registry.revoke(order({ user, block: block(NOW + 60) }))
       }
@@ -194,7 +194,7 @@ export function revokeSuite({ registry }: Suite): void {
       expect(await loggedOutAt({ issuer: `${issuer}2`, subject: 's' })).toBeUndefined()
     })
 
-    it('is never moved back', async () => {
+    it('is never moved back in time', async () => {
       await registry.markLogout({ issuer, subject: 's', ...mark })
       await registry.markLogout({
         issuer,

@@ -20,7 +20,7 @@ type Finish = (
   of?: Partial<Plain<SessionRecord>>,
 ) => Promise<unknown>
 
-/** Sessions with which nothing more begins, and whose answers go on. */
+/** Sessions that accept no new request, but whose running answers go on. */
 const FINISHING: [string, Finish][] = [
   ['have expired', (registry, id, of) => registry.record(entry({ id, expiresAt: LATER, ...of }))],
   [
@@ -37,7 +37,7 @@ const FINISHING: [string, Finish][] = [
 export function runningAnswersSuite(suite: Suite): void {
   const { registry } = suite
 
-  describe('those among sessions whose answers must end', () => {
+  describe('the sessions whose answers must end', () => {
     const keys = (ids: readonly string[], user = 'alice') => ids.map((id) => ({ id, user }))
 
     it('are the cancelled, revoked, unknown and foreign ones, in the order given, and no expired ones', async () => {
@@ -124,11 +124,11 @@ export function runningAnswersSuite(suite: Suite): void {
       expect(await registry.endedAmong(keys(['of-bob'], 'bob'))).toEqual(['of-bob'])
     })
 
-    it('are none of none', async () => {
+    it('are none if none are asked for', async () => {
       expect(await registry.endedAmong([])).toEqual([])
     })
 
-    it('are found among a thousand of hundreds of users, by another instance', async () => {
+    it('are found by another instance, among a thousand sessions of hundreds of users', async () => {
       const [first, second] = await suite.instances()
       const sessions = Array.from({ length: 1_000 }, (_, at) => ({
         id: `s${at}`,

@@ -22,7 +22,7 @@ const retention = (endedBefore: number, now = NOW) => ({
 /** sweep. */
 export function sweepSuite({ registry }: Suite): void {
   describe('a sweep', () => {
-    it('drops sessions by when they ended, and all that refers to them', async () => {
+    it('drops sessions by the time of their end, with all that refers to them', async () => {
       await registry.record(entry({ id: 'old', expiresAt: NOW - 100, sid: 'x', user: 'bob' }))
       await registry.record(entry({ id: 'newer', expiresAt: NOW - 50 }))
       await registry.record(entry({ id: 'cancelled' }))
@@ -39,7 +39,7 @@ export function sweepSuite({ registry }: Suite): void {
       expect((await registry.readStanding(standingQuery())).liveSessions).toBe(1)
     })
 
-    it('drops replaced sessions by when they were replaced', async () => {
+    it('drops replaced sessions by the time of their replacement', async () => {
       await registry.record(entry({ id: 's1', state: {} }))
       const replaces = hashOf('secret of s1')
       await registry.record(entry({ id: 's2', state: {} }, { replaces, now: NOW + 10 }))
@@ -49,7 +49,7 @@ export function sweepSuite({ registry }: Suite): void {
       expect(pageIds(await registry.listSessions(query()))).toEqual(['s2'])
     })
 
-    it('lets nothing go that still counts', async () => {
+    it('removes nothing that is still in force', async () => {
       const block = { until: NOW + 5_000_000, reason: undefined, by: 'a' }
       const identity = { issuer: 'https://idp.example/', subject: 'alice-sub' }
       await registry.record(entry({ id: 's1' }))
@@ -82,7 +82,7 @@ export function sweepSuite({ registry }: Suite): void {
       })
     })
 
-    it('drops blocks that are over and audit entries of before', async () => {
+    it('drops blocks that are over and audit entries older than the retention', async () => {
       await registry.revoke(order({ block: { until: NOW + 5, reason: undefined, by: 'a' } }))
       await registry.appendAudit([auditEntry({ id: 'old', at: NOW - 2, user: 'u' })])
       await registry.appendAudit([auditEntry({ id: 'new', at: NOW - 1, user: 'u' })])
@@ -95,7 +95,7 @@ export function sweepSuite({ registry }: Suite): void {
       expect(await registry.listAudit({ limit: 5, after: 'old' })).toBeUndefined()
     })
 
-    it('drops only a beginning of the audit, also where a clock was put back', async () => {
+    it('drops only the beginning of the audit, even if a clock was set back', async () => {
       const times = [-9, -8, -1, -7, -2]
       await registry.appendAudit(times.map((at, n) => auditEntry({ id: `e${n}`, at: NOW + at })))
       await registry.sweep(retention(NOW - 5))

@@ -29,14 +29,14 @@ export function usesSuite(suite: Suite): void {
       expect(await registry.getSession('s1')).toEqual(expected.session)
     })
 
-    it('names the generation of its user, which a revoke of others does not raise', async () => {
+    it('has the generation of its user, which a revoke of another user does not raise', async () => {
       await registry.revoke({ user: 'alice', endReason: 'revoked', by: 'ada', now: NOW })
       await registry.revoke({ user: 'bob', endReason: 'revoked', by: 'ada', now: NOW })
       await registry.record({ ...entry({ id: 's1' }), generation: 1 })
       expect(await use()).toMatchObject({ kind: 'ok', generation: 1 })
     })
 
-    it('keeps an empty state apart from none', async () => {
+    it('distinguishes an empty state from none', async () => {
       await registry.record(entry({ id: 's1', state: {} }))
       await registry.record(entry({ id: 's2' }))
       expect((await registry.getSession('s1'))?.state).toEqual({})
@@ -74,7 +74,7 @@ export function usesSuite(suite: Suite): void {
       expect(await use()).toEqual(ENDED)
     })
 
-    it('is refused after a revoke, whatever is left of the minute', async () => {
+    it('is refused after a revoke, even if the limit allows more', async () => {
       await registry.record(entry({ id: 's1' }))
       expect((await use({ maxPerMinute: 1 })).kind).toBe('ok')
       expect((await use({ maxPerMinute: 1 })).kind).toBe('limited')
@@ -111,7 +111,7 @@ export function usesSuite(suite: Suite): void {
       expect(await use({ nowMs: again + 2 })).toEqual({ kind: 'limited', resetMs: 59_998 })
     })
 
-    it('is another one for requests that run no model, ten times as high', async () => {
+    it('is separate for requests that run no model, and ten times as high', async () => {
       await registry.record(entry({ id: 's1' }))
       const read = (nowMs = MS) => use({ maxPerMinute: 1, counts: 'read', nowMs })
       for (let at = 0; at < 10; at++) expect((await read()).kind).toBe('ok')
@@ -122,7 +122,7 @@ export function usesSuite(suite: Suite): void {
       expect((await use({ maxPerMinute: 1, nowMs: MS + USE_WINDOW_MS })).kind).toBe('limited')
     })
 
-    it('refuses what is not counted yet only when both are used up, until the first is over', async () => {
+    it('refuses a request that it does not count only when both limits are used up, until one window is over', async () => {
       await registry.record(entry({ id: 's1' }))
       const look = (nowMs = MS) => use({ maxPerMinute: 1, counts: 'nothing', nowMs })
       for (let at = 0; at < 12; at++) expect((await look()).kind).toBe('ok')

@@ -20,7 +20,7 @@ import { sweepSuite } from './registry-sweep.ts'
 import { usesSuite } from './registry-uses.ts'
 
 /**
- * Every sentence of registry/port.ts, tried on one adapter.
+ * Tests every guarantee of registry/port.ts on one adapter.
  *
  * @param name - of the adapter
  * @param makeStore - an empty store, for each test anew

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { eachBounded, mapAhead } from '../../src/lib/concurrency.ts'
 
 describe('eachBounded', () => {
-  test('does every item once, in order, never more than the limit at a time', async () => {
+  test('handles every item once, in order, never more than the limit at a time', async () => {
     const started: number[] = []
     let running = 0
     let most = 0
@@ -34,7 +34,7 @@ describe('eachBounded', () => {
   })
 })
 
-/** Work that ends when a test says so. */
+/** Work that ends when the test ends it. */
 function heldWork() {
   const held = new Map<number, PromiseWithResolvers<string>>()
   const work = (item: number) => {

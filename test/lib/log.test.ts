@@ -55,7 +55,7 @@ describe('createLog', () => {
     expect(line).not.toContain('private')
   })
 
-  test('writes a value that is no error, and an error that is its own cause', () => {
+  test('writes a thrown value that is no error, and an error that is its own cause', () => {
     const loop = new Error('loop')
     loop.cause = loop
     const lines = written((log) => {
@@ -116,13 +116,13 @@ describe('scrub', () => {
     }
   })
 
-  test('finds a short one after what is no letter', () => {
+  test('finds a short credential after anything but a letter', () => {
     expect(scrub('%20sk-abcdef %22ek_abcdef 1sk-abcdef')).toBe(
       '%20[redacted] %22[redacted] 1[redacted]',
     )
   })
 
-  test('ends soon on a long text of beginnings', () => {
+  test('is fast on a long text of beginnings of credentials', () => {
     expect(scrub('xsk-'.repeat(20_000))).toContain('sk-')
   })
 
@@ -169,12 +169,12 @@ describe('createLog, as text', () => {
     for (const part of [first, ...stack]) expect(part).not.toMatch(unsafe)
   })
 
-  test('a value that looks like several is in quotes', () => {
+  test('a value that looks like several is put in quotes', () => {
     const [line] = text((log) => log.info({ cause: 'b c=d', source: 'f="g"' }, 'm'))
     expect(line).toContain('m cause="b c=d" source="f=\\"g\\""\n')
   })
 
-  test('writes stacks of an error and its causes below it, and redacts as ever', () => {
+  test('writes the stacks of an error and its causes below it, and redacts credentials', () => {
     const cause = new Error('with sk-proj-0123456789')
     const [line = ''] = text((log) => log.error({ err: new Error('outer', { cause }) }, 'failed'))
     const [first = '', ...stack] = line.trimEnd().split('\n')

@@ -28,7 +28,7 @@ describe('Secret', () => {
     expect(print()).not.toContain('0123')
   })
 
-  test('gives as a hint its last four characters, and none if it is short', () => {
+  test('has its last four characters as a hint, and none if it is short', () => {
     expect(secret.hint()).toBe('…cdef')
     expect(new Secret('short').hint()).toBe('…')
     expect(new Secret('').hint()).toBe('…')

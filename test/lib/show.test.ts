@@ -8,7 +8,7 @@ test('a text is shown in quotes, cut to 200 characters', () => {
   expect(show('x'.repeat(201))).toBe(`"${'x'.repeat(200)}…"`)
 })
 
-test('control characters and what is not ASCII are replaced', () => {
+test('control characters and non-ASCII characters are replaced', () => {
   expect(show('\u001b[31m\na\u202eé')).toBe('"?[31m?a??"')
 })
 
@@ -22,7 +22,7 @@ test.each([
   expect(show(text)).not.toMatch(/sk-proj|ek_0|eyJ/)
 })
 
-test('of a list the first five are shown', () => {
+test('the first five texts of a list are shown', () => {
   expect(showAll(['a', 'b'])).toBe('"a", "b"')
   expect(showAll([])).toBe('none')
   expect(showAll(Array.from({ length: 5000 }, (_, at) => `k${at}`))).toBe(
@@ -30,7 +30,7 @@ test('of a list the first five are shown', () => {
   )
 })
 
-test('an error is told with its causes, each once, and nothing for a cause that is no error', () => {
+test('an error is shown with its causes, each once, and a cause that is no error is left out', () => {
   const refused = new Error('connect ECONNREFUSED')
   const outer = new ServiceError('idp_unavailable', {
     reason: 'GET x: connect ECONNREFUSED',

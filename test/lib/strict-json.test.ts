@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { parseStrictJson, StrictJsonError } from '../../src/lib/strict-json.ts'
 
 describe('parseStrictJson', () => {
-  test('gives what JSON.parse gives for any JSON value', () => {
+  test('returns what JSON.parse returns, for any JSON value', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 6 }), fc.constantFrom(0, 2), (text, indent) => {
         fc.pre(!text.includes('__proto__'))
@@ -60,7 +60,7 @@ describe('parseStrictJson', () => {
     expect(() => parseStrictJson(nested(100_000), 32)).toThrow(StrictJsonError)
   })
 
-  test('finds the ends of strings behind any number of backslashes', () => {
+  test('finds the end of a string after any number of backslashes', () => {
     for (let count = 0; count < 9; count++) {
       const text = JSON.stringify({
         a: `${'\\\\'.repeat(count)}"`,
@@ -72,7 +72,7 @@ describe('parseStrictJson', () => {
     }
   })
 
-  test('refuses more than 100,000 values, in whatever they stand, and not their signs in strings', () => {
+  test('refuses more than 100,000 values, in objects or arrays, and does not count brackets and commas in strings', () => {
     const list = (count: number) => `[${Array(count).fill('1').join()}]`
     const map = (count: number) =>
       `{${Array.from({ length: count }, (_, at) => `"${at}":1`).join()}}`

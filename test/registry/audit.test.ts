@@ -78,7 +78,7 @@ describe('note', () => {
     expect((await registry.listAudit({ limit: 100 }))?.data).toHaveLength(50)
   })
 
-  test('logs an attempt, and no mint: that has its own line in the access log', async () => {
+  test('logs an attempt, but no mint, which has its own line in the access log', async () => {
     const { audit, log } = setUp()
     audit.note(mint)
     audit.note(attempt)
@@ -100,7 +100,7 @@ describe('note', () => {
     expect(complaints).toHaveLength(1)
   })
 
-  test('keeps only the latest 10,000 entries while the store is down for long, and says so among them', async () => {
+  test('keeps only the latest 10,000 entries in a long outage, and adds an entry that says so', async () => {
     const { audit, registry, entries } = setUp()
     registry.failing.add('appendAudit')
     for (let n = 0; n < 12_000; n++) audit.note({ ...mint, requestId: `req_${n}` })
@@ -180,7 +180,7 @@ describe('the chain', () => {
     },
   )
 
-  test('is another one for each start of the service', async () => {
+  test('is a new one at each start of the service', async () => {
     const { audit, registry, log, clock, entries } = setUp()
     const second = createAudit({ registry, hashUser: (user) => user, now: clock.now, log: log.log })
     await audit.write(attempt)
@@ -241,7 +241,7 @@ describe('an action that one caller repeats', () => {
     expect(await entries()).toHaveLength(61)
   })
 
-  test('is written each time when it is a mint that succeeds: mints have a limit of their own', async () => {
+  test('is written each time if it is a successful mint: mints have their own limit', async () => {
     const { audit, entries } = setUp()
     for (let n = 0; n < 500; n++) audit.note(mint)
     expect(await entries()).toHaveLength(500)

@@ -3,18 +3,18 @@ import { createCounters } from '../../src/registry/counters.ts'
 
 const LIMIT = { max: 2, seconds: 60 }
 
-test('beyond the most windows the oldest is forgotten, and the others count on', () => {
+test('beyond the limit of windows the oldest is forgotten, and the others go on counting', () => {
   const consume = createCounters(3)
   const used = (key: string, nowMs = 0) => 2 - consume(key, { ...LIMIT, nowMs }).remaining
   for (const key of ['a', 'b', 'c']) expect(used(key)).toBe(1)
   expect(used('d')).toBe(1)
   expect([used('b'), used('c'), used('d')]).toEqual([2, 2, 2])
-  // 'a' was forgotten; counting it anew costs the next oldest its window.
+  // 'a' was forgotten; counting it anew removes the next oldest window.
   expect(used('a')).toBe(1)
   expect(used('b')).toBe(1)
 })
 
-test('a window that is over begins anew, and is the youngest then', () => {
+test('a window that is over begins anew, and is then the youngest', () => {
   const consume = createCounters(2)
   const used = (key: string, nowMs: number) => 2 - consume(key, { ...LIMIT, nowMs }).remaining
   used('a', 0)

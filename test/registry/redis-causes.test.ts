@@ -112,7 +112,7 @@ describe.runIf(wantsRedis())('one warning names the cause when', () => {
     await expectOneCause(linkTo(url()), /^redis: out of memory/, /OOM/)
   })
 
-  test('replicas are missing that Redis itself asks for', async () => {
+  test('Redis has fewer replicas than its own setting requires', async () => {
     await redis.cli('config', 'set', 'min-replicas-to-write', '1')
     await expectOneCause(linkTo(url()), /^redis: it has too few replicas/, /NOREPLICAS/)
   })
@@ -122,11 +122,11 @@ describe.runIf(wantsRedis())('one warning names the cause when', () => {
     await expectOneCause(linkTo(url()), /^redis: it does not answer in time/, /no answer/)
   })
 
-  test('it is no cluster', async () => {
+  test('it is not a cluster', async () => {
     await expectOneCause(linkTo(url(), { cluster: true }), /^redis: no cluster/, /cluster support/)
   })
 
-  test('its port speaks no TLS', async () => {
+  test('its port does not speak TLS', async () => {
     const link = linkTo(`rediss://:hush@127.0.0.1:${redis.port}`)
     await expectOneCause(link, /^redis: it does not answer in time/, /wants redis:/)
   })
@@ -146,7 +146,7 @@ describe.runIf(wantsRedis())('with TLS, one warning names the cause when', () =>
     await close()
   })
 
-  test('the port is spoken to without TLS', async () => {
+  test('the connection is made without TLS', async () => {
     const { port, close } = await start()
     const link = linkTo(`redis://:hush@127.0.0.1:${port}`)
     await expectOneCause(link, /^redis: it ends the connection; .* rediss/, /ECONNRESET|closed/)
@@ -183,7 +183,7 @@ describe('one warning names the cause when Redis answers each command with', () 
 describe.runIf(wantsRedis())('when the cause changes', () => {
   const redis: TestRedis = forEachTest(() => startRedis())
 
-  test('each is said once, and that Redis answers again', async () => {
+  test('each cause is logged once, and also that Redis answers again', async () => {
     await redis.cli('acl', 'setuser', 'mint', 'on', '>hush', '~{ckm}*', '+eval', '+evalsha', '+set')
     await redis.kill()
     const link = linkTo(`redis://:hush@127.0.0.1:${redis.port}`)
@@ -202,7 +202,7 @@ describe.runIf(wantsRedis())('when the cause changes', () => {
     await link.check()
   }, 30_000)
 
-  test('a second outage is said like the first', async () => {
+  test('a second outage is logged like the first', async () => {
     const link = linkTo(redis.url)
     for (let outage = 1; outage <= 2; outage++) {
       await eventually(() => link.check())
@@ -222,7 +222,7 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
   const messages = ({ text }: ReturnType<typeof linkTo>) =>
     text.map((line) => JSON.parse(line)).map(({ level, msg, ...rest }) => ({ level, msg, rest }))
 
-  test('is said at the start, and not again after a reconnect', async () => {
+  test('is logged at the start, and not again after a reconnect', async () => {
     await redis.cli('config', 'set', 'maxmemory-policy', 'allkeys-lru')
     const link = linkTo(redis.url)
     await eventually(() => link.check())
@@ -241,7 +241,7 @@ describe.runIf(wantsRedis())('how durable Redis is', () => {
     expect(messages(link).filter(({ msg }) => /append-only|evict/.test(msg))).toHaveLength(2)
   })
 
-  test('is said to be unknown where INFO and WAIT are forbidden, and nothing fails', async () => {
+  test('is logged as unknown when INFO and WAIT are forbidden, and nothing fails', async () => {
     const rules = ['~{ckm}*', '+eval', '+evalsha', '+set']
     await redis.cli('acl', 'setuser', 'mint', 'on', '>hush', ...rules)
     const link = linkTo(`redis://mint:hush@127.0.0.1:${redis.port}`)

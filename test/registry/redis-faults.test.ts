@@ -45,7 +45,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     redis.freeze()
     const first = everyCall(registry).map((call) => expect(call()).rejects.toMatchObject(refused))
     await Promise.all(first)
-    // Without the lesson of the first calls, each of these would wait for its own time-out.
+    // If the first calls had taught nothing, each of these would wait for its own time-out.
     for (let at = 0; at < 200; at++) {
       await expect(registry.readStanding(standingQuery())).rejects.toMatchObject(refused)
     }
@@ -54,7 +54,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect((await registry.readStanding(standingQuery('carol'))).generation).toBe(0)
   }, 10_000)
 
-  it('is waited for while it answers steadily, each call 400 ms late, and refused once it stops', async () => {
+  it('calls wait while it answers steadily 400 ms late, and are refused once it stops', async () => {
     const proxy = await startTcpProxy(redis.port)
     const slow = await instances.answering(`redis://127.0.0.1:${proxy.port}`)
     const took: number[] = []
@@ -84,7 +84,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await answers(registry)
   })
 
-  it('may execute a revoke late that it got before it hung, and then the outbox has the cancel', async () => {
+  it('may execute a revoke late if it got it before it hung; the outbox then has the cancel', async () => {
     await registry.record(entry({ id: 's1' }))
     redis.freeze()
     await expect(registry.revoke(order())).rejects.toMatchObject(refused)
@@ -95,7 +95,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     expect(waiting).toEqual(status === 'cancelling' ? ['s1'] : [])
   })
 
-  it('lets counters go on in memory, which say nothing about blocks', async () => {
+  it('lets counters go on in memory, without a standing', async () => {
     await redis.kill()
     const limit = { max: 1, seconds: 60, nowMs: NOW * 1000 }
     expect((await registry.consume('k', limit)).allowed).toBe(true)
@@ -139,7 +139,7 @@ describe.runIf(wantsRedis())('a Redis that fails', () => {
     await registry.check()
     await redis.cli('replicaof', '127.0.0.1', '1')
     await expect(registry.revoke(order())).rejects.toMatchObject(refused)
-    // The name of the primary may lead elsewhere by now, so the connection is made anew.
+    // The primary's name may have another address by now, so the connection is made anew.
     const oldestClient = async () =>
       Number(/^id=(\d+)/.exec(await redis.cli('client', 'list'))?.[1])
     const before = await oldestClient()
@@ -226,7 +226,7 @@ describe.runIf(wantsRedis())('a cluster', () => {
       node.cli('cluster', 'setslot', slot, ...how)
     const block = { until: NOW + 60, reason: undefined, by: 'a' }
     await registry.revoke(order({ user: 'moved', block }))
-    // Half of the keys are at each node: a step would see a user without a block.
+    // Each node has half of the keys: a step would see a user without a block.
     await setSlot(to, 'importing', fromId)
     await setSlot(from, 'migrating', toId)
     await expect(registry.readStanding(standingQuery('moved'))).rejects.toMatchObject(refused)

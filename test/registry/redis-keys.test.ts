@@ -21,7 +21,7 @@ describe.runIf(wantsRedis())('keys in Redis', () => {
   const registry = forEachTest(() => instances.answering(redis.url))
   afterEach(() => instances.closeAll())
 
-  it('start-up warns of what Redis may lose', async () => {
+  it('start-up warns of settings with which Redis may lose data', async () => {
     expect(instances.lines.join('')).not.toMatch(/append-only|evict/)
     const careless = await startRedis(['--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru'])
     try {
@@ -99,7 +99,7 @@ describe.runIf(wantsRedis())('the cost of a mint for Redis', () => {
   const registry = forEachTest(() => instances.answering(redis.url))
   afterEach(() => instances.closeAll())
 
-  it('is one command before the upstream is asked, and one after', async () => {
+  it('is one command before the call of the upstream, and one after it', async () => {
     const limit = { max: 9, seconds: 60, nowMs: NOW * 1000 }
     const mint = async (id: string) => {
       const question = { ...standingQuery(), identity: { issuer: 'i', subject: 's', sid: 'x' } }

@@ -103,7 +103,7 @@ test('answers that take six times as long are waited for while this process is b
   }
 })
 
-test('a call whose turn does not come in eight times as long is refused alone', async () => {
+test('a call that waits for its turn eight times as long is refused alone', async () => {
   const never = new Promise(() => undefined)
   let first = true
   const { call } = await linkTo(() => {

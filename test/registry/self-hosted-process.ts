@@ -6,7 +6,7 @@ import { plain } from '../support/ids.ts'
 
 /**
  * A process that, once it is told to, uses session `s1` and claims threads by turns, and prints
- * `ok` for each use that was let through and the id of each thread that it claimed.
+ * `ok` for each use that was allowed and the id of each thread that it claimed.
  */
 const { values } = parseArgs({
   options: {

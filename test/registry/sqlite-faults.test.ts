@@ -116,7 +116,7 @@ describe('several processes on one SQLite file', () => {
     return { child, printed }
   }
 
-  it('open it together for the first time, and lose nothing that they answered', async () => {
+  it('create it at the same time, and lose no write that they confirmed', async () => {
     const writers = ['p', 'q', 'r'].map((name) => writer(name, 60))
     const codes = await Promise.all(writers.map(({ child }) => once(child, 'close')))
     expect(codes.map(([code]) => code)).toEqual([0, 0, 0])
@@ -126,7 +126,7 @@ describe('several processes on one SQLite file', () => {
     expect([...pageIds(page)].sort()).toEqual(answered.sort())
   })
 
-  it('killed while writing, lose nothing that they answered', async () => {
+  it('killed while writing, lose no write that they confirmed', async () => {
     const { child, printed } = writer('k', 0)
     while (printed.length < 50) await new Promise((resolve) => setTimeout(resolve, 5))
     child.kill('SIGKILL')

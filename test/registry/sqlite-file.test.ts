@@ -27,7 +27,7 @@ describe('the SQLite file', () => {
     }
   })
 
-  it('keeps everything over a close and a new open', async () => {
+  it('has everything again after it is closed and reopened', async () => {
     const before = open()
     const block = { until: NOW + 60, reason: 'why', by: 'idp|ada' }
     await before.record(entry({ id: 's1', sid: 'x' }))

@@ -25,7 +25,7 @@ afterEach(async () => {
 })
 
 describe('the SQLite file of self-hosted workflows', () => {
-  it('keeps uses, states and ownership over a close and a new open', async () => {
+  it('has uses, states and ownership again after it is closed and reopened', async () => {
     await registry.record(entry({ id: 's1', state: { plan: 'pro', seats: 3, trial: false } }))
     const use = {
       id: 's1',

@@ -23,7 +23,7 @@ import { forEachTest } from '../support/started.ts'
 
 const ISSUER = 'https://idp.example/'
 
-/** Rows as the first version of the schema took them. */
+/** Rows in the first version of the schema. */
 const ROWS = `
   INSERT INTO sessions (id, user, workflow, issuer, subject, sid, secret_hash, status, end_reason,
     created_at, expires_at, ends_at) VALUES

@@ -98,7 +98,7 @@ describe('a SQLite file of schema version 3', () => {
     await again.close()
   })
 
-  it('leaves later claims alone at a source that has the name of a workflow', async () => {
+  it('does not move later claims of a source that has the name of a workflow', async () => {
     const owned = ownership({ source: 'helpdesk', id: 'thr_9', user: 'carol' })
     expect(await registry.claimOwnership(owned)).toBe('claimed')
     const again = plain(
@@ -127,7 +127,7 @@ describe('a SQLite file of schema version 3', () => {
     await again.close()
   })
 
-  it('keeps audit, counters, what was seen once, and keys', async () => {
+  it('keeps audit, counters, replay protection and keys', async () => {
     const entries = await registry.listAudit({ limit: 5, user: 'bob' })
     const about = { user: 'bob', reason: 'why', requestId: 'r1' }
     expect(entries?.data).toEqual([auditEntry({ id: 'a1', ...about })])
@@ -146,7 +146,7 @@ describe('a SQLite file of schema version 3', () => {
     expect([...(await registry.keptKey('log', () => Uint8Array.of(9)))]).toEqual([1, 2, 3])
   })
 
-  it('knows the users of its sessions, by their newest one, and finds them', async () => {
+  it('knows and finds the users of its sessions, by their newest session', async () => {
     const about = { issuer: session({ id: '' }).issuer, lastSeen: NOW, blockedUntil: undefined }
     const alice = { ...about, user: 'alice', subject: 'alice-sub', liveSessions: 2 }
     const bob = { ...about, ...BOBS, liveSessions: 0, blockedUntil: NOW + 3600 }
@@ -189,7 +189,7 @@ async function expectOwned(by: PlainRegistry, source: string): Promise<void> {
   }
 }
 
-/** A table that was renamed has quotes, and a comment is not the schema's. */
+/** Removes what does not count: the quotes around a renamed table, and comments. */
 function schemaOf(file: string): unknown {
   const db = new DatabaseSync(file, { readOnly: true })
   const made = db.prepare('SELECT name, sql FROM sqlite_master ORDER BY name').all()

@@ -1,9 +1,9 @@
 // The look that docs, console and demo share: a style sheet and an icon, which each serves below its own path.
-// They lie in lib because no other folder may be imported by all three.
+// They are in lib because none of the three may import another.
 
 import { readFileSync } from 'node:fs'
 
-/** @param own - the file with the rules that only these pages have; they follow the shared ones */
+/** @param own - the file with the rules of these pages only, which follow the shared ones */
 export function styleSheet(own: URL): string {
   return read(new URL('look.css', import.meta.url)) + read(own)
 }

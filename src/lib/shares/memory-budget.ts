@@ -1,5 +1,5 @@
-// Bounds the memory that bodies, events and answers take, for one user and for all users of this process
-// together, and the share of the processor that a user's large bodies and answers take.
+// Limits the memory of bodies, events and answers, per user and for the whole process, and the processor time
+// that a user's large bodies and answers take.
 import { ServiceError } from '../errors.ts'
 
 /** {@link createMemoryBudget} */
@@ -8,15 +8,18 @@ export type MemoryBudget = ReturnType<typeof createMemoryBudget>
 /** The memory of one body, event or answer that is read in pieces. */
 export type HeldMemory = ReturnType<MemoryBudget['memoryFor']>
 
-/** Seconds after which a refused request may be tried again: memory is held only for moments. */
+/** Seconds until a refused request may be repeated: memory is held only briefly. */
 const RETRY_SECONDS = 2
 
-/** A user's large bodies are worked on for at most a tenth of the time: nothing else runs meanwhile. */
+/**
+ * A rest is nine times as long as the work before it. A user's large bodies thus block the process for at most
+ * a tenth of the time.
+ */
 const REST_PER_WORK = 9
-/** So little is worked on without waiting, and without being counted. */
+/** Up to this size, work neither waits nor counts. */
 const FREE_BYTES = 64 * 1024
 
-/** @param bounds - bytes held at a time, of everybody and of one user */
+/** @param bounds - most bytes held at a time, by all users and by one user */
 export function createMemoryBudget({
   memoryBytes,
   userMemoryBytes,
@@ -55,13 +58,13 @@ export function createMemoryBudget({
       }
       return {
         /**
-         * @param bytes - all that is held from now on, not only what is new
+         * @param bytes - the new total, not the increase
          * @throws `overloaded`
          */
         hold,
         /**
-         * Works on what is held: parses it, or looks at all of it. A user's works wait for each other, and
-         * each for nine times as long as the one before has taken.
+         * Runs work on the held bytes, such as parsing them. The runs of one user take turns, and each waits
+         * nine times as long as the one before took.
          */
         work: <T>(run: () => T | Promise<T>): Promise<T> => turns(user, held, run),
         release: () => hold(0),
@@ -70,9 +73,9 @@ export function createMemoryBudget({
   }
 }
 
-/** Lets the works of one user take turns, with rests between them. */
+/** Lets the runs of one user take turns, with rests between them. */
 function createTurns() {
-  /** By user: settles when the rest after the last work in the queue is over. */
+  /** By user: settles when the rest after the last queued run is over. */
   const queues = new Map<string, Promise<void>>()
 
   return async <T>(user: string, bytes: number, run: () => T | Promise<T>): Promise<T> => {

@@ -1,13 +1,15 @@
-// Bounds how many of something one user, and all users of this process together, have under way at a time.
+// Limits how many requests (or streams, or calls) one user, and all users of this process together, have under
+// way.
 import { ServiceError } from '../errors.ts'
 
-/** Seconds after which a refused request may be tried again. */
+/** Seconds until a refused request may be repeated. */
 const RETRY_SECONDS = 2
 
 /**
- * @param bounds - `each`: most of one user; `all`: most of everybody, no bound when absent; `what`: names them
- * @returns a function that takes a slot of a user, and returns the function that frees it; it throws
- * `rate_limited` when the user has none left, `overloaded` when nobody has
+ * @param bounds - `each`: most per user; `all`: most of all users, no limit when absent; `what`: their name,
+ * for the error
+ * @returns a function that takes a slot for a user and returns the function that frees it; it throws
+ * `rate_limited` when the user has no slot left, `overloaded` when there is none for anybody
  */
 export function createSlots({
   each,

@@ -1,4 +1,4 @@
-// Adds entries to the audit in SQLite, lists them, and takes a user's name out of them.
+// Adds entries to the audit in SQLite, lists them, and erases a user from them.
 
 import { type AuditEntry, type AuditQuery, erasedEntry, isChained } from '../audit-entry.ts'
 import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
@@ -14,7 +14,7 @@ const INSERT = `
   INSERT INTO audit (${FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id) DO NOTHING`
 
-/** An entry that was written before this time: all that are before it in the order of writing happened earlier. */
+/** The last entry, by its time, before the given time. */
 const LAST_BEFORE = 'SELECT seq FROM audit WHERE at < ? ORDER BY at DESC, seq DESC LIMIT 1'
 const FIRST_FROM = 'SELECT seq FROM audit WHERE at >= ? ORDER BY at, seq LIMIT 1'
 
@@ -54,8 +54,8 @@ function insert(sql: Sql, entry: AuditEntry): void {
 }
 
 /**
- * Walks through the entries of the field that narrows the list most, and looks at each of them. The times
- * bound the walk as far as the order of writing allows.
+ * Walks through the entries that match the most selective field, in the order of writing, and applies the other
+ * conditions to each. The times limit the walk as far as the order of writing allows.
  */
 function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
   const { limit, after, since, until } = query
@@ -82,7 +82,7 @@ function list(sql: Sql, query: AuditQuery): Page<AuditEntry> | undefined {
     : { data, hasMore: true, next: String(last['id']) }
 }
 
-/** The condition of the walk has an index in the order of writing; the filter judges each entry of the walk. */
+/** The walk's condition has an index in the order of writing; the filter is applied to each entry of the walk. */
 function auditConditions(query: AuditQuery): { readonly walk: Filter; readonly filter: Filter } {
   const { user, actor, action, notAction, since, until } = query
   const fields = Object.entries({ user, actor, action }).filter(([, value]) => value !== undefined)
@@ -102,7 +102,7 @@ function auditConditions(query: AuditQuery): { readonly walk: Filter; readonly f
   }
 }
 
-/** Returns how many entries it changed. Entries without a chain have nothing to keep, and are deleted. */
+/** Returns how many entries it changed. Entries without a chain are deleted, because no hash depends on them. */
 export function eraseEntries(
   sql: Sql,
   { user, keptAction }: Pick<UserErase, 'user' | 'keptAction'>,

@@ -11,7 +11,7 @@ const CONSUME = `
     ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE ends_ms END
   RETURNING used, ends_ms`
 
-/** Counters: a count that a power failure loses does no harm, so counts do not wait for the disk. */
+/** Losing counts in a power failure does no harm, so these writes do not wait for the disk. */
 export function createCounting(db: Database) {
   return {
     consume: (key, limit) => db.writeUnsynced((sql) => consume(sql, key, limit)),

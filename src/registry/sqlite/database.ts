@@ -18,7 +18,7 @@ export function numberIn(row: ResultRow | undefined, column: string): number | u
 /** {@link createDatabase} */
 export type Database = ReturnType<typeof createDatabase>
 
-/** Bound on all tries of one call, in milliseconds; each try may block for SQLite's own 50 ms. */
+/** How long a call goes on trying, in milliseconds. Each try may also block for SQLite's own 50 ms. */
 const PATIENCE_MS = 200
 
 /**
@@ -30,7 +30,7 @@ export function createDatabase(db: DatabaseSync) {
   const sql = createSql(db)
   let held: { readonly error: unknown; readonly pause: Promise<void> } | undefined
 
-  /** While another connection holds the lock, calls wait together, and one at a time tries again. */
+  /** While another connection holds the lock, the calls queue, and only the first of them tries again. */
   async function attempt<T>(work: () => T): Promise<T> {
     const end = performance.now() + PATIENCE_MS
     for (;;) {
@@ -59,12 +59,15 @@ export function createDatabase(db: DatabaseSync) {
      * Work may run again after a rollback, so it must change nothing but the database.
      */
     write: join(true),
-    /** As `write`, for what a power failure may undo: alone, it does not wait for the disk. */
+    /**
+     * Like `write`, for data that a power failure may undo. It does not wait for the disk unless its group has
+     * a durable write.
+     */
     writeUnsynced: join(false),
   }
 }
 
-/** The SQL that a step may run. Every text is prepared once and kept. */
+/** Runs the SQL of a step. Each text is prepared once, and its statement is reused. */
 function createSql(db: DatabaseSync) {
   const prepared = new Map<string, StatementSync>()
   function statement(text: string): StatementSync {
@@ -78,7 +81,7 @@ function createSql(db: DatabaseSync) {
   db.exec('PRAGMA synchronous = FULL')
   return {
     inTransaction: () => db.isTransaction,
-    /** Whether the next commits wait for the disk; to be called outside a transaction. */
+    /** Sets whether the next commits wait for the disk. Call it outside a transaction. */
     setDurable(next: boolean): void {
       if (next !== durable) db.exec(`PRAGMA synchronous = ${next ? 'FULL' : 'NORMAL'}`)
       durable = next
@@ -94,7 +97,7 @@ function createSql(db: DatabaseSync) {
   }
 }
 
-/** One write of a group, and the callbacks of its caller. */
+/** One write of a group, with the callbacks for its caller. */
 interface Member {
   readonly work: (sql: Sql) => unknown
   readonly durable: boolean
@@ -102,13 +105,13 @@ interface Member {
   readonly failed: (error: unknown) => void
 }
 
-/** Most writes in one transaction: the event loop waits while they run. */
+/** Most writes in one transaction, because they block the event loop. */
 const MOST_TOGETHER = 64
 
 /**
  * Collects the writes of one turn of the event loop into groups.
  *
- * @param run - commits a group and tells its members; rejects when none of it was written
+ * @param run - commits a group and settles its members; rejects when nothing was written
  */
 function createGroups(run: (group: readonly Member[]) => Promise<void>) {
   let waiting: Member[] = []
@@ -133,9 +136,9 @@ function createGroups(run: (group: readonly Member[]) => Promise<void>) {
 }
 
 /**
- * Commits a group in one transaction. When a member or the transaction itself fails, everything is rolled
- * back and each member gets a transaction of its own, so that no member fails because of another.
- * Savepoints would avoid that, but cost every group that succeeds a fifth more.
+ * Commits a group in one transaction. When a member or the transaction itself fails, everything is rolled back
+ * and each member gets a transaction of its own, so that no member fails because of another. Savepoints would
+ * avoid that second run, but make every successful group a fifth slower.
  *
  * @param group - at least one
  * @throws SQLite's error when the lock is held elsewhere: nothing has been written then

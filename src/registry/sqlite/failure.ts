@@ -1,7 +1,7 @@
 // Turns SQLite's errors into store_unavailable with a reason that tells an operator what to do.
 import { ServiceError } from '../../lib/errors.ts'
 
-// SQLite's primary result codes (sqlite.org/rescode.html) that tell an operator what to do.
+// SQLite's primary result codes (sqlite.org/rescode.html) from which an operator can tell what to do.
 const BUSY = 5
 const LOCKED = 6
 const REASONS: Readonly<Record<number, string>> = {
@@ -27,7 +27,7 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED
 }
 
-/** The error that callers of the registry get for a failure of SQLite. A `ServiceError` passes unchanged. */
+/** The error that callers of the registry get for a failure of SQLite. A `ServiceError` is returned unchanged. */
 export function asServiceError(error: unknown): ServiceError {
   if (error instanceof ServiceError) return error
   const code = resultCode(error)

@@ -1,4 +1,4 @@
-// Adds up and reads in SQLite the figures of all instances by time.
+// Adds up and reads the figures of all instances by interval, in SQLite.
 import { INTERVALS, KEPT_SECONDS } from '../interval-figures.ts'
 import type { Registry } from '../port.ts'
 import {
@@ -15,7 +15,7 @@ const FORGET = 'DELETE FROM interval_figures WHERE seconds = ? AND at < ?'
 const READ = `
   SELECT at, fields FROM interval_figures WHERE seconds = ? AND at >= ? AND at < ? ORDER BY at`
 
-/** Figures that a power failure loses do no harm, so they do not wait for the disk. */
+/** Losing figures in a power failure does no harm, so these writes do not wait for the disk. */
 export function createIntervalFigures(db: Database) {
   return {
     addFigures: ({ instance, at, ...counted }) => {

@@ -1,4 +1,4 @@
-// Keeps and finds in SQLite the users who have had a session.
+// Records and finds the users who have had a session, in SQLite.
 import {
   cursorOf,
   type Found,
@@ -16,7 +16,7 @@ import { toKnownUser, toNames } from '../rows.ts'
 import { type Database, numberIn, type ResultRow, type Sql } from './database.ts'
 import { readPage } from './pages.ts'
 
-/** Both follow the insert of the session, whose `seq` becomes the user's place in the list. */
+/** Both run right after the insert of the session, because its `seq` becomes the user's place in the list. */
 const FIRST_SEEN = `
   INSERT INTO known_users (user, issuer, subject, last_seen, seq, name, other_name, shared)
   VALUES (?, ?, ?, ?, last_insert_rowid(), ?, ?, ?)`
@@ -38,12 +38,15 @@ const LIVE_AND_BLOCK = `
       WHERE user = ?1 AND +status = 'active' AND expires_at > ?2) AS live_sessions,
     (SELECT until FROM blocks WHERE user = ?1 AND until > ?2) AS blocked_until`
 
-/** Takes a time and a number of rows, see the sweep: looks at the users who were seen longest ago. */
+/**
+ * A statement of the sweep (values: a time and a number of rows). Looks only at the users who were seen longest
+ * ago.
+ */
 export const LONG_UNSEEN = `
   DELETE FROM known_users WHERE last_seen < ? AND user IN (
     SELECT user FROM known_users ORDER BY seq LIMIT ?)`
 
-/** A user with a session stays known. */
+/** Does nothing while the user has a session. */
 export const FORGET_KNOWN = `
   DELETE FROM known_users WHERE user = ?1
     AND NOT EXISTS (SELECT 1 FROM sessions WHERE user = ?1)`
@@ -60,9 +63,9 @@ export function createKnownUsers(db: Database) {
 }
 
 /**
- * Makes the user of a session known; to be called right after the session is inserted.
+ * Records that the user of a session was seen. Call it right after the session is inserted.
  *
- * @param lastSeen - of the user's record; undefined when there is none
+ * @param lastSeen - from the user's record; undefined when there is none
  */
 export function see(
   sql: Sql,
@@ -90,9 +93,9 @@ function lastSeenFirst(sql: Sql, { now, ...page }: UserQuery): Page<KnownUser> |
 }
 
 /**
- * Reads `limit + 1` users of each range of names that can hold one. A user's second name stands in the
- * range of what it shares with the first; ranges that share as much as was asked for are left out, so no
- * user is read in vain.
+ * Searches the first names, then the second names, which are indexed by the length of what they share with the
+ * first. Where that is as long as the search text, the first name matches too, so these ranges are left out.
+ * Reads `limit + 1` users of each range.
  */
 function search(
   sql: Sql,
@@ -116,7 +119,9 @@ function search(
   return { data: data.map((row) => itemOf(sql, row, query.now)), hasMore }
 }
 
-/** Names on one side of a place, from the nearest on. Without a cursor the place is the beginning that was asked for. */
+/**
+ * Reads names on one side of a place, the nearest first. Without a cursor, the place is the search text itself.
+ */
 function nearest(column: 'name' | 'other_name', backwards: boolean): string {
   const within = column === 'name' ? '' : 'shared = ? AND '
   const [side, order] = backwards ? ['<', 'DESC'] : ['>', 'ASC']
@@ -124,7 +129,7 @@ function nearest(column: 'name' | 'other_name', backwards: boolean): string {
     ORDER BY ${column} ${order}, user ${order} LIMIT ?`
 }
 
-/** The rows are in order, so those that match stand at their beginning. */
+/** Those rows whose name begins with the search text. */
 function matching(
   rows: readonly ResultRow[],
   column: 'name' | 'other_name',

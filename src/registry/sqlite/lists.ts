@@ -56,8 +56,8 @@ function seqIn(sql: Sql, table: 'sessions' | 'blocks', key: 'id' | 'user') {
 }
 
 /**
- * The narrowest field comes first and may use its index. A `+` keeps SQLite from using the index of
- * another field, which would make it read and sort all rows of that field.
+ * The most selective field comes first and may use its index. A `+` keeps SQLite from using the index of
+ * another field, because it would read and sort all rows of that field.
  */
 function sessionFilter(query: SessionQuery): Filter {
   const ended = query.status !== undefined && !['active', 'expired'].includes(query.status)
@@ -68,7 +68,7 @@ function sessionFilter(query: SessionQuery): Filter {
     ['workflow', query.workflow],
     ['+issuer', query.issuer],
   ])
-  // Repeats the condition of the partial index word by word; otherwise SQLite does not use that index.
+  // Repeats the condition of the partial index word for word, or SQLite would not use that index.
   if (ended) filter.conditions.push("status <> 'active'")
   if (query.status === 'active' || query.status === 'expired') {
     filter.conditions.push(

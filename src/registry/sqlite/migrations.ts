@@ -1,8 +1,8 @@
-// The steps that bring the SQLite file of an older version to the schema of schema.ts.
+// The steps that bring the SQLite file of an older version to the schema in schema.ts.
 
 /**
- * Entry n leads from `user_version` n to n + 1. An entry that has been released is never changed: files of
- * every version are still opened. What an entry changes is changed in `SCHEMA` too, and a test compares.
+ * Entry n leads from `user_version` n to n + 1. A released entry is never changed, because files of every
+ * version must still open. Each entry's changes are made in `SCHEMA` too; a test compares the two.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -124,8 +124,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX owned_user ON owned (user, kind);
   CREATE INDEX owned_user_workflow ON owned (user, workflow, kind);
   `,
-  // One index serves a user's sessions and their secrets; values that nearly all sessions share have no
-  // index. Each index that was dropped saves a tenth of the cost of a new session.
+  // One index serves a user's sessions and their secrets; values that nearly all sessions share have no index.
+  // Each index dropped here saves a tenth of the cost of a new session.
   `
   DROP INDEX sessions_user;
   DROP INDEX sessions_secret;
@@ -199,8 +199,8 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE sessions ADD COLUMN asked TEXT;
   `,
-  // The audit is chained per instance; older entries have no chain. An erased actor is the empty text, since
-  // a NOT NULL cannot be taken back.
+  // The audit is chained per instance; older entries have no chain. An erased actor is the empty text, because
+  // a NOT NULL constraint cannot be dropped.
   `
   ALTER TABLE audit ADD COLUMN instance TEXT;
   ALTER TABLE audit ADD COLUMN chain_seq INTEGER;
@@ -210,7 +210,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE audit ADD COLUMN erased TEXT;
   CREATE INDEX audit_actor ON audit (actor);
   `,
-  // `seq` is that of the user's last session that was noted, and only a session that is noted changes it.
+  // `seq` is that of the last session that updated the user's record; most sessions leave the record as it is.
   // `name` and `other_name` are user and subject in lower case, in the order of their bytes.
   `
   CREATE TABLE known_users (
@@ -237,7 +237,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER;
   ALTER TABLE sessions ADD COLUMN ended_by TEXT;
   `,
-  // What all instances counted in an interval of so many seconds, which begins at `at`.
+  // The counts of all instances in an interval of `seconds`, which begins at `at`.
   `
   CREATE TABLE interval_figures (
     seconds INTEGER NOT NULL,

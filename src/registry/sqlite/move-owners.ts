@@ -1,13 +1,13 @@
-// Moves ownership records that were made under the name of a workflow to the name of its server.
+// Moves ownership records from the name of a workflow to the name of its server.
 import type { DatabaseSync } from 'node:sqlite'
 
-/** Records made under the name of this workflow now belong to this source. */
+/** Moves the records of this workflow to this source. */
 export interface OwnersMove {
   readonly workflow: string
   readonly source: string
 }
 
-/** The schema's mark of a record that still has the name of a workflow. */
+/** The migration puts this mark on records that still have the name of a workflow. */
 const MARK = '\n'
 
 /** Deletes the later record of a thing that has one under both names: `?1` from, `?2` to. */
@@ -17,8 +17,8 @@ const DROP_LATER = `
       AND first.source IN (?1, ?2) AND first.seq < later.seq)`
 
 /**
- * Moves records in the caller's transaction, at every start; moved records have no mark and are not found
- * again. Records of a workflow that is not among the moves keep their mark.
+ * Moves records in the caller's transaction, at every start. Moved records have no mark and are not moved
+ * again; records of a workflow that is not among the moves keep theirs.
  */
 export function moveOwners(db: DatabaseSync, moves: readonly OwnersMove[]): void {
   const known = db.prepare('SELECT 1 FROM owned WHERE source = ? LIMIT 1')

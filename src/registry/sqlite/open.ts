@@ -10,23 +10,23 @@ import { MIGRATIONS } from './migrations.ts'
 import { moveOwners, type OwnersMove } from './move-owners.ts'
 import { APPLICATION_ID, HEALTH_WRITE, SCHEMA } from './schema.ts'
 
-/** At its start, the process waits this long for another one that migrates the file. Milliseconds. */
+/** How long the start waits for another process that migrates the file, in milliseconds. */
 const OPEN_WAIT_MS = 5_000
-/** SQLite's calls block the event loop, so one call waits no longer than this for a lock. Milliseconds. */
+/** How long one call of SQLite waits for a lock, in milliseconds: it blocks the event loop. */
 const BUSY_WAIT_MS = 50
-/** The pages of a larger file are not checked: that would delay the start. */
+/** A larger file is not checked, because that would delay the start. */
 const CHECKED_BYTES = 64 * 1024 * 1024
 
 /**
- * The write-ahead log is copied into the file when it is about 32 MiB long. A page that changes with every
- * mint is then copied once for many mints.
+ * The write-ahead log is copied into the file when it is about 32 MiB long. A page that every mint changes is
+ * thus copied once for many mints.
  */
 const CHECKPOINT_PAGES = 8192
 
 /**
- * After a page was split, SQLite looks through its cache at the commit, and a database in memory lies in that cache
- * as a whole. With larger pages there are fewer to look through: a mint beside 1,000,000 sessions costs what it does
- * beside 100 (with pages of 4 KiB 1.4 to 1.8 times as much), and a small database 10 to 15 % more.
+ * When a page was split, SQLite searches its whole cache at the commit, and a database in memory lies entirely
+ * in that cache. Larger pages are fewer: a mint then costs the same with 1,000,000 sessions as with 100 (with 4
+ * KiB pages, 1.4 to 1.8 times as much). A small database costs 10 to 15 % more.
  */
 const MEMORY_PAGE_BYTES = 16_384
 
@@ -62,7 +62,7 @@ export function openDatabase(options: OpenOptions): DatabaseSync {
   }
 }
 
-/** A database in memory needs none of this: it has no pages to check, no log, and no other process to wait for. */
+/** Not for a database in memory, which has no pages to check, no log, and no other process to wait for. */
 function prepareFile(db: DatabaseSync, bytes: number, { log, moves }: OpenOptions): void {
   patiently(() => db.exec('PRAGMA journal_mode = WAL'))
   if (bytes <= CHECKED_BYTES) checkPages(db)
@@ -110,8 +110,9 @@ function checkPages(db: DatabaseSync): void {
  * Brings the schema to the newest version, in one transaction that no other process can enter.
  *
  * @param db - open
- * @param migrations - {@link MIGRATIONS}, or a beginning of it
- * @param schema - what they lead to, which a new database gets at once; without it, a new one takes every step
+ * @param migrations - {@link MIGRATIONS}, or the first of them
+ * @param schema - the result of all migrations, with which a new database begins; without it, a new database
+ * runs every step
  */
 export function migrate(db: DatabaseSync, migrations: readonly string[], schema?: string): void {
   inTransaction(db, () => {
@@ -135,7 +136,7 @@ export function migrate(db: DatabaseSync, migrations: readonly string[], schema?
   })
 }
 
-/** For a migration: SQLite's own `lower` knows ASCII only. */
+/** Used by a migration, because SQLite's own `lower` knows ASCII only. */
 function namesJson(user: unknown, subject: unknown): string {
   const { name, otherName, shared } = namesOf(String(user), String(subject))
   return JSON.stringify([name, otherName, shared])
@@ -156,7 +157,7 @@ function pragma(db: DatabaseSync, name: string): unknown {
   return Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 }
 
-/** Repeats work while the file is locked: the switch to WAL ignores SQLite's own wait for locks. */
+/** Repeats work while the file is locked, because the switch to WAL ignores SQLite's own wait for locks. */
 function patiently<T>(work: () => T): T {
   for (let waitedMs = 0; ; waitedMs += BUSY_WAIT_MS) {
     try {

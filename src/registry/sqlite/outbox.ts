@@ -4,7 +4,7 @@ import type { CancelClaim, SessionRecord } from '../records.ts'
 import { toSession } from '../rows.ts'
 import type { Database, Sql } from './database.ts'
 
-/** Most expired entries that one claim drops: it holds the write lock meanwhile. */
+/** Most expired entries that one claim drops, because it holds the write lock meanwhile. */
 const DROPPED_PER_CLAIM = 500
 
 const DUE_AND_EXPIRED = `
@@ -22,7 +22,7 @@ export function createOutbox(db: Database) {
         for (const id of ids) close(sql, id, now, now)
       }),
     async claimCancels(claim) {
-      // The worker asks often and mostly nothing is due: this read takes no write lock.
+      // The worker asks often, and usually nothing is due, so this read takes no write lock.
       const any = await db.plain((sql) =>
         sql.get('SELECT 1 FROM outbox WHERE due_ms <= ? LIMIT 1', claim.nowMs),
       )

@@ -1,4 +1,4 @@
-// Records in SQLite who owns a thread or an attachment of a self-hosted server.
+// Records who owns a thread or an attachment of a self-hosted server, in SQLite.
 import type { UserId } from '../../lib/ids.ts'
 import type { OwnedQuery, OwnedThing } from '../owned-records.ts'
 import type { Registry } from '../port.ts'
@@ -37,7 +37,7 @@ function ownerOf(sql: Sql, { source, kind, id }: OwnedThing): UserId | undefined
   return row === undefined ? undefined : toOwnership(row).user
 }
 
-/** Order of creation of the entry that a cursor names; undefined when several sources have that id. */
+/** The `seq` of the entry that a cursor names; undefined when none has that id, or several sources do. */
 function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
   const conditions = filter.conditions.map((condition) => `+${condition}`).join(' AND ')
   const text = `SELECT seq FROM owned WHERE id = ? AND ${conditions} LIMIT 2`
@@ -46,8 +46,8 @@ function placeOf(sql: Sql, cursor: string, filter: Filter): number | undefined {
 }
 
 /**
- * The table and the filter of a list. Each combination of fields has an index in the order of creation.
- * The index is named, because SQLite would otherwise choose one that makes it read all rows of a kind.
+ * The table and the filter of a list. Each combination of fields has an index in the order of creation. The
+ * statement names it, because SQLite would otherwise choose one that makes it read all rows of a kind.
  */
 export function ownedRows({ kind, source, user }: OwnedQuery): {
   readonly table: string

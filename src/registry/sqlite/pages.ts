@@ -4,13 +4,13 @@ import { cutPage, type Span, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'
 import type { ResultRow, Sql } from './database.ts'
 
-/** Conditions and the values for their question marks. */
+/** SQL conditions, and the values for their question marks. */
 export interface Filter {
   readonly conditions: string[]
   readonly values: SQLInputValue[]
 }
 
-/** A list: a table with a `seq`, the filter of its rows, and how to read one. */
+/** A list: a table with a `seq`, the filter of its rows, and how to read a row. */
 export interface TableListing<T> {
   readonly table: string
   /** The seq of the row that a cursor names; undefined when it names nothing. */

@@ -1,4 +1,4 @@
-// Deletes rows whose retention is over from SQLite, and the rows of a user who is erased.
+// Deletes rows from SQLite: those whose retention is over, and those of a user who is erased.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { mintCounter } from '../counters.ts'
 import { GENERATION_KEPT_SECONDS, type Registry } from '../port.ts'
@@ -7,10 +7,12 @@ import { eraseEntries } from './audit.ts'
 import type { Database, Sql } from './database.ts'
 import { FORGET_KNOWN, LONG_UNSEEN } from './known-users.ts'
 
-/** Rows deleted per transaction: a mint may have to wait for one such transaction. */
+/** Rows deleted per transaction. A mint may have to wait for one such transaction. */
 const BATCH = 200
 
-/** The statements of a sweep take a time and a number of rows. This one keeps users with sessions or a block. */
+/**
+ * Each statement of a sweep takes a time and a number of rows. This one spares users with sessions or a block.
+ */
 const IDLE_USERS = `
   DELETE FROM users WHERE user IN (
     SELECT user FROM users WHERE changed_at < ?
@@ -22,8 +24,8 @@ const MARKS = `
     SELECT issuer, kind, value FROM logout_marks WHERE keep_until <= ? LIMIT ?)`
 
 /**
- * Stops at the first entry that stays, in the order of writing: each instance's chain loses only a beginning,
- * even where a clock was put back.
+ * Stops at the first entry (in the order of writing) that is to stay, so that each instance's chain loses only
+ * its beginning, even if a clock was set back.
  */
 const OLD_ENTRIES = `
   WITH oldest AS MATERIALIZED (SELECT seq, at FROM audit ORDER BY seq LIMIT ?2)
@@ -40,7 +42,7 @@ export function createRetention(db: Database) {
   } satisfies Partial<Registry>
 }
 
-/** Deletes in batches; other writes go in between. */
+/** Deletes in batches, so that other writes can run in between. */
 async function sweep(db: Database, retention: Retention): Promise<void> {
   const { sessionsEndedBefore, auditBefore, usersSeenBefore, now } = retention
   const steps: readonly (readonly [string, number])[] = [
@@ -58,7 +60,7 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
   }
 }
 
-/** Two searches rather than an OR, which would keep SQLite from using the index to its end. */
+/** Two searches, because with an OR SQLite would not use all columns of the index. */
 const ENDED = `
   DELETE FROM sessions WHERE seq IN (
     SELECT seq FROM sessions WHERE user = ?1 AND expires_at <= ?2
@@ -66,7 +68,7 @@ const ENDED = `
     SELECT seq FROM sessions WHERE user = ?1 AND expires_at > ?2 AND +status IN ('cancelled', 'replaced')
     LIMIT ?3)`
 
-/** Uses and waiting cancels of a session go with it, by their foreign keys. */
+/** The foreign keys delete the uses and waiting cancels of each session with it. */
 function eraseUser(sql: Sql, command: UserErase): EraseOutcome {
   const { user, limit, now } = command
   sql.run('DELETE FROM counters WHERE key = ?', mintCounter(user))

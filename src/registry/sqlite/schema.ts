@@ -1,14 +1,13 @@
 // Tables and indexes of the SQLite database.
 
-/** `CKMT` in the file's header, so that another program's database is never taken for ours. */
+/** `CKMT` in the file's header, so that the database of another program is never mistaken for ours. */
 export const APPLICATION_ID = 0x434b4d54
 
 /**
- * The schema of a new file; an older one comes to it by the entries of migrations.ts.
+ * The schema of a new file; migrations.ts brings older files to it.
  *
- * `seq` is the rowid, so rows that are equal in an index's columns stand in it in the order of creation.
- * Every index on random values costs a page of the write-ahead log per session, so there are no more
- * than the steps need.
+ * `seq` is the rowid, so an index has rows with equal values in the order of creation. Every index on random
+ * values costs a page of the write-ahead log per session, so there are no more than necessary.
  */
 export const SCHEMA = `
   CREATE TABLE sessions (
@@ -169,6 +168,6 @@ export const SCHEMA = `
   ) STRICT;
 `
 
-/** A write that changes nothing anyone reads. */
+/** A write that changes nothing that is read anywhere. */
 export const HEALTH_WRITE =
   'INSERT INTO health VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET writes = writes + 1'

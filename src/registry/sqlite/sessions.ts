@@ -27,16 +27,16 @@ const markOf = (kind: 'subject' | 'sid', value: '?4' | '?5') => `
   coalesce((SELECT issued_before FROM logout_marks
     WHERE issuer = ?3 AND kind = '${kind}' AND value = ${value} AND keep_until > ?2), -1)`
 
-/** `logged_out_at`: the later of two marks, each a search of its own. */
+/** `logged_out_at` is the later of two marks, each found by its own search. */
 const STANDING_AND_MARK = `${STANDING},
     nullif(max(${markOf('subject', '?4')}, ${markOf('sid', '?5')}), -1) AS logged_out_at`
 
-/** `known`: a session with this id is there, because the call is repeated. */
+/** `known` is 1 if a session with this id exists, which means that the call is repeated. */
 const STANDING_AND_KNOWN = `${STANDING},
     EXISTS (SELECT 1 FROM sessions WHERE id = ?3) AS known,
     (SELECT last_seen FROM known_users WHERE user = ?1) AS last_seen`
 
-/** Searches the user's own sessions, in the index `sessions_user`. */
+/** Searches only the user's own sessions, by the index `sessions_user`. */
 const BY_SECRET =
   'SELECT * FROM sessions WHERE user = ? AND secret_hash = ? ORDER BY seq DESC LIMIT 1'
 
@@ -55,7 +55,7 @@ const OF_IDENTITY = `
 
 const MATCHING = `${OF_IDENTITY} AND expires_at > ?2`
 
-/** Raises a generation; with ?3 it also ends the answers of all sessions that the user has now. */
+/** Raises a generation; with ?3 it also ends the running answers of all the user's present sessions. */
 const RAISE = `
   INSERT INTO users (user, generation, changed_at, ended_upto)
   VALUES (?1, 1, ?2, iif(?3, coalesce((SELECT max(seq) FROM sessions), 0), 0))
@@ -67,7 +67,7 @@ const REPLACE = `
     ended_at = ?2, ended_by = ?3
   WHERE id = ?1`
 
-/** Condition for sessions that accept no new request and whose answers may still run: replaced or expired. */
+/** Condition for replaced and expired sessions: they accept no new request, but answers may still run. */
 const FINISHING = `
   (+status = 'replaced' AND end_reason = 'replaced' OR
     +status = 'active' AND expires_at <= ?2 AND end_reason IS NULL)`
@@ -184,7 +184,7 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
     command.endReason,
     command.by,
   )
-  // Without an identity, `ended_upto` ends the answers of all sessions in one write, however many there are.
+  // Without an identity, `ended_upto` ends the answers of all sessions in one write.
   if (identity !== undefined) {
     sql.run(
       `UPDATE sessions SET end_reason = ?6 WHERE ${OF_IDENTITY} AND ${FINISHING}`,

@@ -14,14 +14,14 @@ const COUNT = `
   INSERT INTO session_uses VALUES (?1, ?2, ?3, ?4)
   ON CONFLICT (id, kind) DO UPDATE SET used = ?3, ends_ms = ?4`
 
-/** Finds a session whose answers may go on: active, expired or replaced, and neither cancelled nor revoked. */
+/** Finds a session whose running answers may go on: active, expired or replaced, and not cancelled or revoked. */
 const RUNS_ON = `
   SELECT 1 FROM sessions
   WHERE id = ? AND +user = ? AND (+status = 'active' AND end_reason IS NULL
       OR +status = 'replaced' AND end_reason = 'replaced')
     AND seq > coalesce((SELECT ended_upto FROM users WHERE users.user = sessions.user), 0)`
 
-/** A count that a power failure loses does no harm, so counts do not wait for the disk. */
+/** Losing counts in a power failure does no harm, so these writes do not wait for the disk. */
 export function createUses(db: Database) {
   return {
     useSession: (use) => {

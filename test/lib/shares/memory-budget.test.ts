@@ -8,7 +8,7 @@ const budget = (memoryBytes = 1000, userMemoryBytes = 400) =>
 const OVERLOADED = expect.objectContaining({ code: 'overloaded' })
 
 describe('memory', () => {
-  test('of one user and of all together is bounded, and free again when released', () => {
+  test('is limited for one user and for all together, and free again when released', () => {
     const { memoryFor } = budget()
     const held = ['a', 'b'].map((user) => memoryFor(user))
     for (const one of held) one.hold(400)
@@ -44,7 +44,7 @@ describe('work on what is large', () => {
     while (performance.now() < until);
   }
 
-  test('of one user waits for nine times as long as the work before has taken', async () => {
+  test('of one user waits nine times as long as the work before took', async () => {
     const from = budget(1e9, 1e9)
     const times: number[] = []
     const works = [1, 2, 3].map(() =>
@@ -59,7 +59,7 @@ describe('work on what is large', () => {
     }
   })
 
-  test('of another user, and what is small, waits for nothing', async () => {
+  test('of another user does not wait, and neither does work on little', async () => {
     const from = budget(1e9, 1e9)
     const order: string[] = []
     const work = (name: string, user: string, bytes: number) =>
@@ -77,7 +77,7 @@ describe('work on what is large', () => {
     expect(order.at(-1)).toBe('second')
   })
 
-  test('that fails or takes a while is counted like any other', async () => {
+  test('that fails, or is asynchronous, counts like any other', async () => {
     const from = budget(1e9, 1e9)
     const failing = holding('a', 65 * KIB, from).work(async () => {
       await sleep(20)

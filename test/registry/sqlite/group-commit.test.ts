@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { createDatabase } from '../../../src/registry/sqlite/database.ts'
 
-// Writes of one turn of the event loop share a transaction, and nothing else.
+// Writes of one turn of the event loop share a transaction, but do not affect each other.
 
 function setUp() {
   const connection = new DatabaseSync(':memory:')
@@ -11,7 +11,7 @@ function setUp() {
   return { db: createDatabase(connection), numbers: () => rows().map((row) => row['n']) }
 }
 
-test('a write that fails is undone alone; its neighbours commit, and get their own results', async () => {
+test('only the write that fails is undone; the others of its group commit, and get their own results', async () => {
   const { db, numbers } = setUp()
   const insert = (n: number, fails = false) =>
     db.write((sql) => {
