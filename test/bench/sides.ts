@@ -1,7 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
+import manifest from '../../package.json' with { type: 'json' }
 
 const ROOT = resolve(import.meta.dirname, '../..')
+/** Node's arguments in `npm start`, from any folder. */
+const NPM_START = manifest.scripts.start
+  .split(' ')
+  .slice(1)
+  .map((word) => word.replace(/^(?:\.\/)?(?=src\/)/, `${ROOT}/`))
 /** Entry points of the sides that are not ours. */
 const LIMIT = new URL('./sides/limit.ts', import.meta.url).pathname
 const PLAIN_HONO = new URL('./sides/plain-hono.ts', import.meta.url).pathname
@@ -85,10 +91,10 @@ function node(name: string, title: string, file: string): Side {
   return { name, title, command, env: {}, store: undefined, remembers: false }
 }
 
-/** The least server of our libraries, started as ours is; only its start is measured. */
+/** The least server of our libraries; only its start is measured. */
 export const LEAST_START: Side = {
   ...node('hono-undici', 'plain Hono, jose, undici; compiled code kept as ours', HONO_UNDICI),
-  command: startedAsOurs(HONO_UNDICI),
+  command: withCache(HONO_UNDICI, ROOT),
 }
 
 /**
@@ -101,12 +107,12 @@ export function inImage(app: string): Side {
     ...ours('sqlite'),
     name: 'image',
     title: '**chatkit-mint**, SQLite, from the image',
-    command: startedAsOurs(join(app, 'dist/service/main.js'), app),
+    command: withCache(join(app, 'dist/service/main.js'), app),
   }
 }
 
-/** As `npm start` and the image start it. */
-function startedAsOurs(entry: string, root = ROOT): readonly string[] {
+/** As the image starts ours: compiled code is kept from start to start. */
+function withCache(entry: string, root: string): readonly string[] {
   return [process.execPath, '--import', join(root, 'src/check-node.js'), entry]
 }
 
@@ -114,7 +120,7 @@ function ours(store: StoreKind): Side {
   return {
     name: store,
     title: `**chatkit-mint**, ${STORE_TITLES[store]}`,
-    command: startedAsOurs(join(ROOT, 'src/main.ts')),
+    command: [process.execPath, ...NPM_START],
     env: {},
     store,
     remembers: true,
