@@ -1,12 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { carryOut } from '../deploy/dockerfile.ts'
 import { startRedis, type TestRedis, wantsRedis } from '../support/registry/redis.ts'
 import { type FakeUpstream, startFakeUpstream } from './fake-upstream.ts'
 import { createIdentity, type Identity } from './load/identity.ts'
 import { bindCores, type Cores } from './machine.ts'
 import type { Options } from './options.ts'
-import { findSides, type Missing, type Side } from './sides.ts'
+import { findSides, inImage, type Missing, type Side } from './sides.ts'
 
 /** Everything that the sides are measured with. */
 export interface Scene {
@@ -23,6 +24,8 @@ export interface Scene {
   readonly failures: string[]
   /** A new folder, gone after the run. */
   newFolder(name: string): string
+  /** Ours as the image starts it, which is made once, in some seconds; a quick run has none. */
+  image(): readonly Side[]
   /** A line about how far the run is. */
   progress(line: string): void
   close(): Promise<void>
@@ -40,6 +43,12 @@ export async function createScene(options: Options): Promise<Scene> {
   const upstream = await startFakeUpstream(identity.jwks)
   const began = performance.now()
   let folders = 0
+  let image: Side | undefined
+  const newFolder = (name: string) => {
+    const path = join(folder, `${name}-${++folders}`)
+    mkdirSync(path)
+    return path
+  }
   return {
     options,
     cores,
@@ -50,10 +59,11 @@ export async function createScene(options: Options): Promise<Scene> {
     missing,
     failures: [],
     oneRequest: identity.requests('ES256', 1)[0] ?? '',
-    newFolder(name) {
-      const path = join(folder, `${name}-${++folders}`)
-      mkdirSync(path)
-      return path
+    newFolder,
+    image() {
+      if (options.quick) return []
+      image ??= inImage(join(carryOut(newFolder('image')), 'app'))
+      return [image]
     },
     progress(line) {
       const seconds = Math.round((performance.now() - began) / 1000)

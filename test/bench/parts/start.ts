@@ -1,12 +1,10 @@
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { carryOut } from '../../deploy/dockerfile.ts'
 import { atMost, type Report } from '../report/part.ts'
 import { ratio, spread } from '../report/statistics.ts'
 import { table, times, withSpread } from '../report/tables.ts'
 import { type Scene, sidesFor } from '../scene.ts'
 import { startServer } from '../server.ts'
-import { inImage, LEAST_START, type Side } from '../sides.ts'
+import { LEAST_START, type Side } from '../sides.ts'
 
 interface Found {
   readonly side: Side
@@ -27,8 +25,7 @@ const KEPT_AFTER_MS = 1500
 /** From the start of the process to its first minted secret. */
 export async function startPart(scene: Scene): Promise<Report> {
   const { options, progress } = scene
-  const image = options.quick ? [] : [inImage(join(carryOut(scene.newFolder('image')), 'app'))]
-  const found = [LEAST_START, ...sidesFor(scene, SIDES), ...image].map(
+  const found = [LEAST_START, ...sidesFor(scene, SIDES), ...scene.image()].map(
     (side): Found => ({ side, milliseconds: [] }),
   )
   scene.upstream.delayMs = 0
