@@ -1,11 +1,14 @@
-// Checks that the events of one stream are about threads of the caller, and records the caller as the owner
-// of new threads.
+// Checks that the events of a stream name only threads of the caller, and records the caller as the owner of
+// new threads.
 
 import type { Call } from './open-call.ts'
 import type { GatewayOwnership } from './ownership.ts'
 import { StreamFault } from './stream-fault.ts'
 
-/** Most threads that a server may create in one stream: the store keeps each record until the thread is deleted. */
+/**
+ * Most threads that a server may create in one stream, because the store keeps each record until the thread is
+ * deleted.
+ */
 const MAX_CREATED = 100
 
 /** The fields of an event that are checked. */
@@ -15,12 +18,12 @@ export interface SeenEvent {
   readonly item?: unknown
 }
 
-/** The ownership records, as one stream needs them. */
+/** The part of the ownership records that a stream needs. */
 export type EventOwnership = Pick<GatewayOwnership, 'claimNew' | 'ownersOf'>
 
-/** @returns the check of one event, to be called before the client sees it */
+/** @returns the check of one event; call it before the client gets the event */
 export function createEventOwner(call: Call, ownership: EventOwnership) {
-  /** Threads known to be the caller's. */
+  /** Threads that are known to be the caller's. */
   const own = new Set<string>()
   let created = 0
 
@@ -45,7 +48,8 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
   }
 
   /**
-   * @returns undefined when the event is known to be in order; else settles when the store has said so
+   * @returns undefined when the event is known to be allowed; otherwise a promise that settles with the store's
+   * answer
    * @throws `StreamFault` `bad_frame`, `thread_taken`, `foreign_thread`, `store_unavailable`
    */
   return function checkEvent({ type, thread, item }: SeenEvent): Promise<void> | undefined {

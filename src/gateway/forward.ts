@@ -1,4 +1,4 @@
-// Sends a request to a self-hosted server in the name of its caller.
+// Sends a request to a self-hosted server on behalf of its caller.
 
 import type { Dispatcher } from 'undici'
 import {
@@ -15,8 +15,8 @@ import type { Call } from './open-call.ts'
 import { refuseForUser } from './refusal.ts'
 
 /**
- * Only these headers of the client and `forward_headers` reach the server: a client could otherwise send
- * headers that look like ours.
+ * Only these headers of the client and the config's `forward_headers` reach the server. Otherwise a client
+ * could send headers that look like ours.
  */
 const PASSED_ON = ['content-type', 'accept', 'accept-language'] as const
 
@@ -24,12 +24,12 @@ const EXPOSED = 'Access-Control-Expose-Headers'
 
 export interface ForwardedRequest {
   readonly method: ServerCall['method']
-  /** The endpoint of the workflow's server, or another URL of its origin or of `upload_url`'s. */
+  /** The endpoint of the workflow's server, or another URL at its origin or at that of `upload_url`. */
   readonly url: string
-  /** Added to the client's headers, or in place of those of the same name. */
+  /** Added to the client's headers; they replace headers of the same name. */
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
-  /** Milliseconds of silence after which the call ends; without it only the deadline counts. */
+  /** Milliseconds of silence after which the call ends; when absent, only the deadline ends it. */
   readonly silenceMs?: number
   readonly deadline: Deadline
 }
@@ -37,7 +37,7 @@ export interface ForwardedRequest {
 /** {@link createForward} */
 export type Forward = ReturnType<typeof createForward>
 
-/** @param parts - `identity`: the headers that tell a server who is asking */
+/** @param parts - `identity`: makes the headers that tell a server who is asking */
 export function createForward({
   dispatcher,
   identity,
@@ -70,7 +70,10 @@ export function createForward({
   }
 }
 
-/** Copies the server's `expose_headers` to the answer, so that a page of another origin can read them. */
+/**
+ * Copies the headers in `expose_headers` from the server's answer, so that a page of another origin can read
+ * them.
+ */
 function expose(
   c: AppContext,
   { exposeHeaders }: Call['workflow'],

@@ -1,4 +1,4 @@
-// Builds the gateway, which stands between ChatKit in the browser and self-hosted ChatKit servers.
+// Builds the gateway between ChatKit in the browser and self-hosted ChatKit servers.
 
 import type { Handler } from 'hono'
 import type { Dispatcher } from 'undici'
@@ -25,12 +25,12 @@ import { createOwnership } from './ownership.ts'
 import { createHandleRequest, createTakeMessage } from './request.ts'
 import { createShares } from './shares.ts'
 
-/** Silence after which a comment goes out, in milliseconds. */
+/** Silence after which the gateway sends a comment, in milliseconds. */
 const HEARTBEAT_MS = 15_000
 
 /**
- * @param parts - `selfHosted`: `PUBLIC_URL`, keys, and the dispatcher of connections to the servers (each
- * open stream holds a connection, so their number bounds the streams)
+ * @param parts - `selfHosted`: `PUBLIC_URL`, keys, and the dispatcher of connections to the servers (each open
+ * stream needs a connection, so their number limits the streams)
  * @returns the handler of `POST`, and (with a signed link) of `GET` and `PUT`, on `/chatkit/:workflow`
  */
 export function createGateway({

@@ -1,4 +1,4 @@
-// Answers a request with a server's JSON. It changes only lists of threads, new attachments, and the
+// Answers a request with the server's JSON, in which it changes only lists of threads, new attachments, and the
 // addresses of files.
 
 import { fileFieldsOfAnswer } from '../chatkit/protocol/file-fields.ts'
@@ -27,7 +27,7 @@ export interface JsonExchange {
   readonly parsed: ParsedRequest
   readonly reply: ServerReply
   readonly deadline: Deadline
-  /** A thread of nobody's, which becomes the caller's when the answer shows it. */
+  /** A thread without an owner, which becomes the caller's if the server shows it. */
   readonly adopts: Thing | undefined
 }
 
@@ -36,7 +36,7 @@ type Answered = JsonAnswer & Omit<JsonExchange, 'reply'>
 /** {@link createAnswerJson} */
 export type AnswerJson = ReturnType<typeof createAnswerJson>
 
-/** @param parts - `forward`: asks the server for further pages of a list */
+/** @param parts - `forward`: requests further pages of a list */
 export function createAnswerJson({
   ownership,
   shares,
@@ -117,7 +117,7 @@ function requireItems(json: unknown, thread: string): void {
   throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
 }
 
-/** A server that mixes up its threads must not make us show one to the wrong user. */
+/** Refuses an answer about another thread than the requested one, which may belong to another user. */
 function requireThread(json: unknown, id: string): void {
   if (typeof json === 'object' && json !== null && 'id' in json && json.id === id) return
   throw serverFault('upstream_invalid_response', 'another thread than was asked for')

@@ -1,4 +1,4 @@
-// Answers `threads.list` with the caller's threads, from the server's list or from the ownership records.
+// Answers `threads.list` with the caller's threads, taken from the server's list or from the ownership records.
 
 import { z } from 'zod'
 import type { KnownRequest } from '../chatkit/protocol/request.ts'
@@ -19,7 +19,7 @@ const MAX_READ = 100
 /** Most threads that are read at the same time. */
 const PARALLEL = 8
 
-/** A request for a list, and the server's answer to that very request. */
+/** A request for a list, and the server's answer to it. */
 export interface ListExchange {
   readonly request: Extract<KnownRequest, { type: 'threads.list' }>
   readonly json: unknown
@@ -29,7 +29,7 @@ export interface ListExchange {
 const shownThread = z.looseObject({ id: z.string() })
 const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
 
-/** @param parts - `forward`: asks the server for further pages */
+/** @param parts - `forward`: requests further pages */
 export function createListOwn({
   ownership,
   forward,
@@ -55,7 +55,10 @@ export function createListOwn({
     const fetchPage = async (next: NextPage | undefined, as = call): Promise<unknown> =>
       next === undefined && as === call ? json : ask(as, request.type, { ...params, ...next })
 
-    /** Whether the server lists by user: a made-up user then gets an empty list for the same request. */
+    /**
+     * Whether the server lists by user: if so, it answers the same request of a made-up user with an empty
+     * list.
+     */
     async function isByUser(next: NextPage | undefined): Promise<boolean> {
       const user = parseUserId(newId('nobody_'))
       if (user === undefined) return false
@@ -70,14 +73,14 @@ export function createListOwn({
       const own = new Set(ids.filter((_, at) => owners[at] === call.session.user))
       const unowned = things.filter((_, at) => owners[at] === undefined)
       if (!call.workflow.adoptThreads || unowned.length === 0 || !(await isByUser(next))) return own
-      // The oldest is claimed first, because the records list threads in the order of claims.
+      // Claims the oldest thread first, because the records list threads in the order of claims.
       for (const thing of params.order === 'asc' ? unowned : unowned.toReversed()) {
         if (await ownership.claim(call, thing)) own.add(thing.id)
       }
       return own
     }
 
-    /** A thread that the server cannot show is left out. */
+    /** Undefined for a thread that the server cannot show; the list omits it. */
     async function readThread(id: string): Promise<ServerThreadEntry | undefined> {
       const answer = await ask(call, 'threads.get_by_id', { thread_id: id }).catch((error) => {
         if (deadline.ended() !== undefined) throw error
@@ -100,7 +103,7 @@ export function createListOwn({
         if (thread !== undefined) shown.set(id, thread)
       })
       const data = owned.data.flatMap(({ id }) => shown.get(id) ?? [])
-      // If the server shows none of them, it fails: the user's history is not empty.
+      // If the server shows none of them, the request fails, because an empty list would be wrong.
       if (data.length === 0 && owned.data.length > 0) throw unshown()
       return {
         data,

@@ -1,5 +1,6 @@
-// Opens a call: finds the workflow, verifies the client secret, and checks that the session is live and
-// below its limits. A message is counted later, because its type is in the body, which is not read here.
+// Opens a call: finds the workflow, verifies the client secret, and checks that the session is live and below
+// its limits. A message is counted later, because only its body, which is not read here, tells whether it runs
+// the model.
 
 import { errors } from 'jose'
 import {
@@ -21,10 +22,10 @@ import { show, showAll } from '../lib/show.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord, SessionUse } from '../registry/records.ts'
 
-/** No token of ours is longer; a longer one is refused without verification. */
+/** Our tokens are never longer; a longer one is refused without verification. */
 const MAX_CHARACTERS = 8192
 
-/** A request whose caller is known: its session, and the workflow that the session is for. */
+/** A request whose caller is known: its session, and the session's workflow. */
 export interface Call {
   readonly workflow: SelfHostedWorkflow
   readonly session: SessionRecord
@@ -32,12 +33,12 @@ export interface Call {
   readonly generation: number
 }
 
-/** A call made with a client secret. A form is already counted; a message is not, see `count`. */
+/** A call made with a client secret. A form has been counted; a message has not, see `count`. */
 export interface OpenedCall extends Call {
   /**
    * Counts a message, once its type is known.
    *
-   * @throws `rate_limited`; `invalid_token` when the session has ended meanwhile
+   * @throws `rate_limited`; `invalid_token` if the session has ended meanwhile
    */
   readonly count: (as: 'run' | 'read') => Promise<void>
 }
@@ -45,7 +46,7 @@ export interface OpenedCall extends Call {
 /** {@link createVerifyToken} */
 export type VerifyToken = ReturnType<typeof createVerifyToken>
 
-/** @param parts - `workflows`: the self-hosted ones, by name; `keys`: verify our tokens */
+/** @param parts - `workflows`: the self-hosted workflows, by name; `keys`: verify our tokens */
 export function createVerifyToken({
   workflows,
   publicUrl,
@@ -71,24 +72,25 @@ export function createVerifyToken({
     try {
       return await keys.verify(token, expected)
     } catch (error) {
-      // Its signature was good once: every page that was left open sends such a one.
+      // Not counted as a failed attempt: its signature was valid, and every page that was left open sends such
+      // a token.
       if (error instanceof errors.JWTExpired) throw invalidToken('expired', error)
       throw await failedAuth.counted(c, invalidToken('not one of ours', error))
     }
   }
 
   /**
-   * Verifies a token of ours that was made for the workflow in the request's path.
+   * Verifies one of our own tokens, made for the workflow in the request's path.
    *
    * @param type - the token's header `typ`: client secret or kind of link
-   * @throws `not_found` when there is no such workflow here; `missing_token`; `invalid_token`, whatever
-   * is wrong with the token; `rate_limited` after too many failures of one address
+   * @throws `not_found` when there is no such self-hosted workflow; `missing_token`; `invalid_token` for any
+   * fault of the token; `rate_limited` after too many failures of one address
    */
   return async function verifyToken(c: AppContext, token: string | undefined, type: string) {
     const name = c.req.param('workflow') ?? ''
     const workflow = workflows.get(name)
     if (workflow === undefined) {
-      // Unknown names and hosted workflows look the same.
+      // The answer for a hosted workflow is the same as for an unknown name.
       throw new ServiceError('not_found', {
         reason: `no self-hosted workflow ${show(name)}, expected ${showAll([...workflows.keys()])}`,
       })
@@ -112,7 +114,7 @@ export function createVerifyToken({
   }
 }
 
-/** @param parts - `verify`: reads client secrets */
+/** @param parts - `verify`: verifies client secrets */
 export function createOpenCall({
   verify,
   registry,
@@ -137,7 +139,7 @@ export function createOpenCall({
 
   /**
    * @param c - the request
-   * @throws `not_found` when there is no such workflow here; `missing_token`; `invalid_token`;
+   * @throws `not_found` when there is no such self-hosted workflow; `missing_token`; `invalid_token`;
    * `rate_limited`; `store_unavailable`
    */
   return async function openCall(c: AppContext): Promise<OpenedCall> {
@@ -147,7 +149,7 @@ export function createOpenCall({
     const perMinute = claims[PER_MINUTE_CLAIM]
     const maxPerMinute = typeof perMinute === 'number' ? perMinute : usual
     const use = { id, user, maxPerMinute }
-    // A form runs no model. A message may, which its body says: it is counted then.
+    // A form never runs the model and is counted here. A message may, as its body tells, and is counted later.
     const isMessage = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
     const { session, generation } = await useSession(use, isMessage ? 'nothing' : 'read')
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')
@@ -167,7 +169,7 @@ function readClientSecret(c: AppContext): string | undefined {
   return BEARER.exec(authorization ?? '')?.[1]
 }
 
-/** @param reason - for the log; the client is not told */
+/** @param reason - for the log; the client does not get it */
 export function invalidToken(reason: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_token', {
     reason: `client secret: ${reason}`,

@@ -1,22 +1,23 @@
-// Ends open streams when their session is cancelled or their user is revoked; expiry and refresh end none.
-// One query asks the store about all streams of this process, twice a second while there are any.
+// Ends open streams when their session is cancelled or their user is revoked, but not when it expires or is
+// refreshed. Twice a second, while there are streams, one query asks the store about all streams of this
+// process.
 
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionKey } from '../registry/records.ts'
 
-/** The reason why a stream must end: its session was cancelled, or the store cannot say whether it was. */
+/** Why a stream must end: its session was cancelled, or the store cannot tell whether it was. */
 export type SessionEnd = 'session_ended' | 'store_unavailable'
 
-/** Milliseconds between two queries: a cancel must end streams within a second. */
+/** Milliseconds between two queries, because a cancel must end streams within a second. */
 const INTERVAL_MS = 500
-/** Streams end after this long without an answer of the store, which may hold a revoke. Milliseconds. */
+/** Streams end when the store has not answered for this long, in milliseconds, because it may have a revoke. */
 const GRACE_MS = 5000
 
 interface Watched {
   readonly session: SessionKey
   readonly onEnd: (end: SessionEnd) => void
-  /** When the store last said that the answer may run on, by the monotonic clock. */
+  /** When the store last confirmed that the answer may go on, by the monotonic clock. */
   vouchedAt: number
 }
 
@@ -67,7 +68,7 @@ export function createOpenStreams({
     /**
      * @param session - the session whose request is answered
      * @param onEnd - called at most once
-     * @returns stops watching
+     * @returns a function that ends the watch
      */
     watch(session: SessionKey, onEnd: (end: SessionEnd) => void): () => void {
       const stream: Watched = { session, onEnd, vouchedAt: performance.now() }

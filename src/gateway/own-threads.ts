@@ -1,4 +1,4 @@
-// Picks the caller's own threads out of a server's list, which may hold the threads of all users.
+// Selects the caller's own threads from a server's list, which may contain the threads of all users.
 
 import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
@@ -6,7 +6,7 @@ import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 
 const threadEntry = z.looseObject({ id: z.string() })
 
-/** A page of the server's list. Only the needed fields are checked; the threads pass unchanged. */
+/** A page of the server's list. Only the necessary fields are checked; the threads stay unchanged. */
 const page = z.looseObject({
   data: z.array(threadEntry).default([]),
   has_more: z.boolean().default(false),
@@ -17,9 +17,9 @@ const page = z.looseObject({
 export type ServerThreadEntry = z.infer<typeof threadEntry>
 
 const MAX_LIMIT = 1000
-/** Threads in each page after the first; the first has the size that the client asked for. */
+/** Threads per page after the first, which has the size that the client asked for. */
 const PAGE_LIMIT = 100
-/** After this many pages of the server's list, the ownership records answer instead. */
+/** After this many pages of the server's list, the answer is made from the ownership records instead. */
 const MAX_PAGES = 5
 
 /** The next page to ask the server for. */
@@ -28,7 +28,7 @@ export interface NextPage {
   readonly after: string
 }
 
-/** A page of the caller's threads, as the protocol has it. */
+/** A page of the caller's threads, in the protocol's format. */
 export interface OwnPage {
   readonly data: readonly ServerThreadEntry[]
   readonly has_more: boolean
@@ -36,14 +36,14 @@ export interface OwnPage {
 }
 
 /**
- * Reads the server's list until it has found one thread more than asked for, so that `has_more` says nothing
- * about other users' threads. If the first page holds only threads of the caller, the answer has the server's
- * own cursor; otherwise the cursor is the id of a thread of the caller.
+ * Reads the server's list until it has found one thread more than asked for, so that `has_more` does not depend
+ * on other users' threads. If the first page holds only threads of the caller, the answer has the server's own
+ * cursor; otherwise the cursor is the id of a thread of the caller.
  *
- * @param list - `limit`: from the client's request; `fetchPage`: gives the server's parsed answer, without an
- * argument its first; `ownAmong`: picks the caller's threads of that page; `fromRecords`: makes the page from
- * the ownership records, given threads that are known already, or undefined when the records do not know the
- * client's cursor
+ * @param list - `limit`: from the client's request; `fetchPage`: returns a page of the server as parsed JSON,
+ * the first one without an argument; `ownAmong`: selects the caller's threads on a page; `fromRecords`: makes
+ * the page from the ownership records and the threads that have been read already, or returns undefined when
+ * the records do not have the client's cursor
  * @throws `upstream_invalid_response` when the server's answer is not a page of threads
  */
 export async function ownThreads({
@@ -90,7 +90,7 @@ export async function ownThreads({
   return first === undefined ? pageOf(found, wanted) : { ...first, has_more: false, after: null }
 }
 
-/** @param goesOn - the server's cursor, when the list was not read to its end */
+/** @param goesOn - the server's cursor, if the list was not read to its end */
 function pageOf(
   found: ReadonlyMap<string, ServerThreadEntry>,
   wanted: number,

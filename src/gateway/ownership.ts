@@ -1,5 +1,5 @@
-// Knows which user owns each thread and attachment at a self-hosted server, and refuses requests for
-// somebody else's. The server itself need not know about users.
+// Records which user owns each thread and attachment at a self-hosted server, and refuses requests for those of
+// other users. The server itself need not know about users.
 
 import type { RequestIds } from '../chatkit/protocol/ids.ts'
 import { isStorableId } from '../chatkit/protocol/request.ts'
@@ -11,9 +11,9 @@ import type { Registry } from '../registry/port.ts'
 import type { PageQuery } from '../registry/records.ts'
 import type { Call } from './open-call.ts'
 
-/** Most ids that one request may name: each costs the store a lookup. */
+/** Most ids that one request may name, because each costs the store a lookup. */
 const MAX_IDS = 256
-/** Most ids in the application's own data: each row of a tool's result may have one. */
+/** Most ids in the application's own data. It is higher, because each row of a tool's result may have an id. */
 const MAX_MENTIONED = 10_000
 
 /** A thread or an attachment at the call's server. */
@@ -34,7 +34,9 @@ export function createOwnership({
   readonly now: Clock
   readonly log: Log
 }) {
-  /** Owners in the order of `things`; undefined if nobody owns it, or if no store can hold the id. */
+  /**
+   * The owners, in the order of `things`; undefined for a thing that nobody owns, or whose id no store accepts.
+   */
   async function ownersOf({ workflow: { threadsAt: source } }: Call, things: readonly Thing[]) {
     const possible = things.filter(isPossible)
     if (possible.length === 0) return things.map(() => undefined)
@@ -44,9 +46,10 @@ export function createOwnership({
   }
 
   /**
-   * Records the caller as the owner of a thing that was just created. The record is durable when it returns.
+   * Records the caller as the owner of a thing that was just created. The record is durable when the promise
+   * resolves.
    *
-   * @returns false when the thing has an owner already, even if that is the caller
+   * @returns false when the thing already has an owner, even if that is the caller
    */
   async function claimNew({ workflow, session }: Call, thing: Thing): Promise<boolean> {
     if (!isPossible(thing)) return false
@@ -54,7 +57,7 @@ export function createOwnership({
     return (await registry.claimOwnership({ ...thing, ...owner })) === 'claimed'
   }
 
-  /** The same as {@link claimNew}, but true also when the caller owns the thing already. */
+  /** Like {@link claimNew}, but also true when the caller already owns the thing. */
   async function claim(call: Call, thing: Thing): Promise<boolean> {
     if (await claimNew(call, thing)) return true
     const [owner] = await ownersOf(call, [thing])
@@ -62,8 +65,8 @@ export function createOwnership({
   }
 
   /**
-   * Forgets the owner of a thing that the server no longer has. A record that stays does no harm, so a store
-   * that is down does not turn a successful delete into an error.
+   * Removes the record of a thing that the server no longer has. A record that is left does no harm, so a
+   * failure of the store does not turn a successful delete into an error.
    */
   async function release({ workflow: { threadsAt: source } }: Call, thing: Thing): Promise<void> {
     try {
@@ -73,7 +76,7 @@ export function createOwnership({
     }
   }
 
-  /** A page of the caller's threads in the order of claims; undefined when the cursor is none of them. */
+  /** A page of the caller's threads in the order of claims; undefined when the cursor is not one of them. */
   function listOwned({ workflow, session: { user } }: Call, page: PageQuery) {
     return registry.listOwned({ ...page, source: workflow.threadsAt, kind: 'thread', user })
   }
@@ -82,13 +85,13 @@ export function createOwnership({
 }
 
 /**
- * Refuses a request for anything that is not the caller's, before the server sees it.
+ * Refuses a request that names anything that is not the caller's. Call it before the server gets the request.
  *
- * @param ids - all that the request names. Ids that are only `mentioned` may be unknown. `shows`: the thread
- * that the request only asks to be shown; with `adopt_threads` it may be one that nobody owns
- * @returns the thread to adopt once the server has shown it; undefined if there is none
- * @throws `not_found`, the same for another user's thing and for an unknown one; `invalid_request` for too
- * many ids; `store_unavailable`
+ * @param ids - all ids in the request. Ids that are only `mentioned` may be unknown. `shows`: the thread that
+ * the request only reads; with `adopt_threads` it may be one that nobody owns
+ * @returns the thread to adopt once the server has shown it, if there is one
+ * @throws `not_found`, for another user's thing as for an unknown one; `invalid_request` for too many ids;
+ * `store_unavailable`
  */
 export async function requireOwn(
   ownership: Pick<GatewayOwnership, 'ownersOf'>,
@@ -123,7 +126,7 @@ function isPossible({ id }: Thing): boolean {
   return isStorableId(id)
 }
 
-/** The same answer in all cases: a different one would tell which ids exist. */
+/** The answer is the same in all cases, because a difference would tell which ids exist. */
 export function notFound(reason: string): ServiceError {
   return new ServiceError('not_found', { reason: `an id ${reason}` })
 }

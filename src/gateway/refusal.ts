@@ -1,4 +1,4 @@
-// Passes a server's refusal of a request on to the client: its status, and its own message.
+// Passes a server's refusal on to the client, with its status and message.
 
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import { refusalOf, serverFault } from '../chatkit/protocol/server-fault.ts'
@@ -6,15 +6,15 @@ import { ServiceError } from '../lib/errors.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 import { scrub } from '../lib/secret.ts'
 
-/** The longest body that is searched for a message, in bytes. */
+/** Longest body in which a message is searched, in bytes. */
 const MOST_BYTES = 64 * 1024
-/** Most characters of a server's message that go on. */
+/** Most characters of a server's message that are passed on. */
 const MOST_WORDS = 500
-/** Seconds of `Retry-After`: the default when the server names none, and the most that are passed on. */
+/** Seconds of `Retry-After`: the default when the server sends none, and the maximum that is passed on. */
 const WAIT_SECONDS = { usual: 5, most: 120 }
 
 /**
- * Throws for a 4xx of a server, except 404, which the caller answers like an id that never existed.
+ * Throws for a 4xx of a server, except 404, which the caller handles as an unknown id.
  *
  * @throws `upstream_auth_failed` (401, 403: the server does not accept our token), `server_refused` (other 4xx)
  */
@@ -35,7 +35,7 @@ export async function refuseForUser(reply: ServerReply): Promise<void> {
   })
 }
 
-/** @returns the server's message; undefined when there is none, or none that can be shown */
+/** @returns the server's message; undefined when there is none that can be shown */
 async function wordsOf({ mediaType, body }: ServerReply): Promise<string | undefined> {
   const isJson = mediaType === 'application/json' || mediaType === 'application/problem+json'
   if (!isJson && mediaType !== 'text/plain') {
@@ -46,7 +46,7 @@ async function wordsOf({ mediaType, body }: ServerReply): Promise<string | undef
     const text = (await readBounded(body, MOST_BYTES)).toString('utf8')
     return shown(isJson ? wordsIn(JSON.parse(text)) : text)
   } catch {
-    // Too long, broken off or not JSON: the status says enough.
+    // The body is too long, incomplete or not JSON. The status is enough then.
     return undefined
   }
 }
@@ -59,7 +59,7 @@ function wordsIn(json: unknown): string | undefined {
   return places.find((words) => typeof words === 'string')
 }
 
-/** Removes control characters first: one inside a credential would hide the credential from `scrub`. */
+/** Removes control characters first, because one inside a credential would hide the credential from `scrub`. */
 function shown(words: string | undefined): string | undefined {
   const plain = words?.replace(/[\n\r\t]+/g, ' ').replace(/\p{Cc}/gu, '')
   return plain && [...scrub(plain.toWellFormed()).trim()].slice(0, MOST_WORDS).join('')

@@ -1,5 +1,5 @@
-// Leads one request through the gateway: opens a call, reads the body, refuses the request unless
-// everything that it names is the caller's, sends it on in the caller's name, and passes the answer back.
+// Handles one request to the gateway: opens a call, reads the body, refuses the request unless everything that
+// it names is the caller's, forwards it on behalf of the caller, and passes the answer back.
 
 import { idsOf, type RequestIds } from '../chatkit/protocol/ids.ts'
 import {
@@ -27,7 +27,7 @@ import type { OpenStreams, SessionEnd } from './open-streams.ts'
 import { type GatewayOwnership, requireOwn, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
 
-/** Deepest nesting of JSON in a request: widgets and their actions are nested. */
+/** Deepest nesting of JSON in a request. Widgets and their actions are nested. */
 const MAX_DEPTH = 64
 
 /** @param parts - `takeMessage`: answers a JSON request of the protocol */
@@ -56,8 +56,8 @@ export function createHandleRequest({
 }
 
 /**
- * Refuses media types and encodings that the protocol does not use. An encoded body is refused because the
- * server gets the bytes as they came, and we judge them undecoded.
+ * Refuses media types and encodings that the protocol does not use. An encoded body could not be checked,
+ * because the bytes are forwarded unchanged and read without decoding.
  */
 function requireMediaType(c: AppContext): 'form' | 'json' {
   const type = c.req.header('Content-Type') ?? ''
@@ -72,7 +72,9 @@ function requireMediaType(c: AppContext): 'form' | 'json' {
   })
 }
 
-/** @param parts - `headMs`: milliseconds for a server to begin a stream, and for a whole JSON answer */
+/**
+ * @param parts - `headMs`: most milliseconds until a server begins a stream, or has sent a whole JSON answer
+ */
 export function createTakeMessage({
   allowUnknownTypes,
   bodyLimits,
@@ -92,7 +94,7 @@ export function createTakeMessage({
   readonly forward: Forward
   readonly answers: { readonly json: AnswerJson; readonly events: AnswerEvents }
 }) {
-  /** Sends on the bytes as they came, so that the server reads the same request that was judged. */
+  /** Forwards the bytes unchanged, so that the server reads the same request that was checked. */
   async function ask(c: AppContext, call: Call, message: Message): Promise<Response> {
     const { bytes, parsed, deadline, leave, adopts } = message
     const { server } = call.workflow
@@ -118,7 +120,7 @@ export function createTakeMessage({
     const mayStream = !parsed.known || isStreaming(parsed.request.type)
     const leave = mayStream ? shares.openStream(user) : () => undefined
     const ended = new AbortController()
-    // A server may take long to begin its stream, so the session is watched before that.
+    // The session is watched from here on, because a server may take long to begin its stream.
     const unwatch = streams.watch({ id, user }, (why) => ended.abort(endOf(why)))
     const signal = AbortSignal.any([c.req.raw.signal, ended.signal])
     const deadline = startDeadline(mayStream ? headMs.events : headMs.json, signal)
@@ -126,7 +128,7 @@ export function createTakeMessage({
       return await ask(c, call, { bytes, parsed, deadline, leave, adopts })
     } catch (error) {
       leave()
-      // The server no longer has what the request deletes, so its owner is forgotten.
+      // The server no longer has the thing that the request deletes, so its record is removed.
       const gone = isCode(error, 'not_found') ? deletedBy(parsed) : undefined
       if (gone !== undefined) await ownership.release(call, gone)
       throw ended.signal.aborted ? ended.signal.reason : error
@@ -148,7 +150,7 @@ export function createTakeMessage({
   }
 }
 
-/** Counts a message that cannot be read as a read: it runs no model. */
+/** Counts a message that cannot be parsed as a read, because it does not run the model. */
 async function judged<T>(call: OpenedCall, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read()
@@ -158,7 +160,7 @@ async function judged<T>(call: OpenedCall, read: () => T | Promise<T>): Promise<
   }
 }
 
-/** A message, and all ids in it. */
+/** A message and all ids in it. */
 interface AskedMessage {
   readonly bytes: Uint8Array
   readonly parsed: ParsedRequest
@@ -169,12 +171,12 @@ interface Message {
   readonly bytes: Uint8Array
   readonly parsed: ParsedRequest
   readonly deadline: Deadline
-  /** Frees the user's slot among open streams; does nothing when the answer cannot be a stream. */
+  /** Frees the user's slot for an open stream; does nothing if the answer cannot be a stream. */
   readonly leave: () => void
   readonly adopts: Thing | undefined
 }
 
-/** The thread of a request that only asks to be shown it. */
+/** The thread that a request only reads; undefined for other requests. */
 function shownBy({ known, request }: ParsedRequest): string | undefined {
   return known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
 }

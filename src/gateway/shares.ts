@@ -1,14 +1,14 @@
-// Bounds for one user at a time in the gateway: memory, open streams, and links to files.
+// What one user may take of the gateway at a time: memory, open streams, and links to files.
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 
-/** Most links to files that a user may follow at a time. */
+/** Most links to files that a user may follow at the same time. */
 const LINKS_PER_USER = 20
 
 /** {@link createShares} */
 export type Shares = ReturnType<typeof createShares>
 
-/** @param streamsPerUser - most requests of a user, at a time, whose answers may be streams */
+/** @param streamsPerUser - most simultaneous requests of a user whose answers may be streams */
 export function createShares({
   memory,
   streamsPerUser,
@@ -17,7 +17,7 @@ export function createShares({
   readonly streamsPerUser: number
 }) {
   return {
-    /** Counts the memory of one body, event or answer that is read in pieces. */
+    /** Counts the memory of one body, event or answer while it is read. */
     memoryFor: memory.memoryFor,
     /** Takes a slot for an answer that may be a stream. */
     openStream: createSlots({ each: streamsPerUser, what: 'running answers' }),

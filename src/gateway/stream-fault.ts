@@ -1,12 +1,12 @@
-// The reasons for which the gateway ends a stream early, and the last event that tells the client.
+// The reasons why the gateway ends a stream early, and the last event that the client gets for each.
 
 import type { ServerEvent } from '../chatkit/protocol/event.ts'
 
-/** The reasons; each has its last event. */
+/** Why a stream ended early. */
 export type StreamEnd = keyof typeof LAST_WORDS
 
 interface LastWords {
-  /** For the person in the chat; without it ChatKit shows its own text. */
+  /** Shown to the user; when absent, ChatKit shows its own text. */
   readonly message?: string
   readonly retry: boolean
 }
@@ -18,15 +18,15 @@ const LAST_WORDS = {
   server_silent: { retry: true },
   broke_off: { retry: true },
   bad_frame: { retry: false },
-  /** An event does not fit into the memory that this user, or this instance, has left. */
+  /** An event does not fit into the memory that is left for this user or this instance. */
   overloaded: { retry: true },
-  /** A `thread.created` whose id already has an owner, even if that is the caller. */
+  /** A `thread.created` event has an id with an owner, even if that is the caller. */
   thread_taken: { retry: false },
   /** An event names a thread that is not the caller's. */
   foreign_thread: { retry: false },
 } as const satisfies Record<string, LastWords>
 
-/** Thrown where a stream must not go on. */
+/** Thrown when a stream must not go on. */
 export class StreamFault extends Error {
   override readonly name = 'StreamFault'
   readonly why: StreamEnd

@@ -14,7 +14,7 @@ beforeEach(async () => {
   bob = asAt(scene.url, await scene.session('bob'))
 })
 
-/** A thread that the server has and the gateway does not know. */
+/** A thread that the server has and the gateway has no record of. */
 async function oldThread(): Promise<string> {
   const made = await ask(scene.sample.url, ['threads.create', { input: input('old') }])
   const [created = {}] = await eventsOf(made)
@@ -84,7 +84,7 @@ test.each<readonly [string, { id?: string; created_at?: number; error?: string }
   expect(await ownerOf(id)).toBeUndefined()
 })
 
-test('of two who ask at the same time for a thread that nobody owns, one gets it', async () => {
+test('of two users who ask at the same time for a thread that nobody owns, one gets it', async () => {
   const id = await oldThread()
   const answers = await Promise.all([show(alice, id), show(bob, id)])
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 404])

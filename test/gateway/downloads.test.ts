@@ -18,7 +18,7 @@ async function startPicture(options?: Parameters<typeof startFiles>[0]) {
 }
 
 describe('a link to a picture', () => {
-  test('answers with the picture, without any header of the page, and with headers that make it nothing else', async () => {
+  test('answers with the picture, needs no header of the page, and sends headers with which it can only be shown', async () => {
     const { link, seen, session } = await startPicture()
     const response = await fetch(link)
     expect(await response.text()).toBe('picture')
@@ -87,7 +87,7 @@ describe('a link to a picture', () => {
     expect(answer.body).not.toContain('script>')
   })
 
-  test('passes a range, and its part', async () => {
+  test('passes a range on, and returns that part', async () => {
     const { link, serve, seen } = await startPicture()
     serve((request, response) => {
       const part = request.headers.range === 'bytes=1-2' && request.headers['if-range'] === '"1"'
@@ -131,7 +131,7 @@ describe('a server that lies', () => {
     expectProblem(await answerOf(await fetch(link)), 502, 'upstream_invalid_response')
   })
 
-  test('a file that is shorter than it says breaks off, and one that is longer ends where it said', async () => {
+  test('a file that is shorter than announced breaks off, and a longer one ends at the announced length', async () => {
     const { link, serve } = await startPicture()
     serve((_request, response) => {
       response.writeHead(200, { 'content-type': 'image/png', 'content-length': '10' }).write('abc')
@@ -174,7 +174,7 @@ describe('a server that lies', () => {
   })
 })
 
-test('a file of 1 GB streams at the client’s pace and is never held', async () => {
+test('a file of 1 GB streams at the client’s pace and is never held in memory', async () => {
   const { link, serve } = await startPicture()
   const chunk = Buffer.alloc(1024 * 1024)
   let sent = 0
@@ -192,7 +192,7 @@ test('a file of 1 GB streams at the client’s pace and is never held', async ()
   const reader = (await fetch(link)).body?.getReader()
   await reader?.read()
   let before = -1
-  // The server may have sent only as much as the sockets on the way hold.
+  // The server may have sent only as much as the buffers of the sockets hold.
   while (before !== sent) {
     before = sent
     await wait(200)

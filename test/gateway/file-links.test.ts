@@ -43,7 +43,7 @@ const placesOf = (url: string): Json[] => [
     },
   },
 ]
-/** Number of addresses in {@link placesOf} that stand in a field of their own, not in text. */
+/** Number of addresses in {@link placesOf} that have a field of their own, instead of being part of a text. */
 const FILES = 11
 
 const itemsWith = (url: string) => placesOf(url).map((item) => ({ ...IN_THREAD, ...item }))
@@ -199,7 +199,7 @@ describe('a widget that a stream shows anew', () => {
       update: { type: 'widget.root.updated', widget },
     })}\n\n`
 
-  /** The frame behind the gateway, with L for each link, and whether it was parsed on its way. */
+  /** The frame that the client gets, with L for each link, and whether the gateway parsed it. */
   async function passed(frame: string) {
     const { server, reader } = await startWritten()
     const parse = vi.spyOn(JSON, 'parse')
@@ -226,7 +226,7 @@ describe('a widget that a stream shows anew', () => {
     }
   })
 
-  test('is parsed when the text of an address alone cannot say whether it is one', async () => {
+  test('is parsed when only the parsed event shows whether a text is an address', async () => {
     const action = { type: 'open', payload: PICTURE }
     const frame = frameOf({ type: 'Card', onClickAction: action, children: [PICTURE] })
     expect(await passed(frame)).toEqual({
@@ -342,7 +342,7 @@ describe('addresses elsewhere', () => {
     expect(await answered(attachment, ['attachments.create', params])).toEqual({ id: 'atc_9' })
   })
 
-  test('a widget that is nested deeper than any stack is looked through', async () => {
+  test('a widget that is nested deeper than any stack is searched, too', async () => {
     const { scene, alice, raw } = await startFiles()
     const depth = 20_000
     const deep = `${'{"children":['.repeat(depth)}{"src":"javascript:1"}${']}'.repeat(depth)}`
@@ -357,7 +357,7 @@ describe('addresses elsewhere', () => {
   })
 })
 
-test('a thread’s items at /v1/threads show no address of the server, and those elsewhere as they are', async () => {
+test('a thread’s items at /v1/threads show no address of the server, and other addresses unchanged', async () => {
   const { answer, origin, scene } = await startFiles()
   const elsewhere = 'https://cdn.acme.example/1.png'
   const id = threadId('thr_1')

@@ -59,7 +59,7 @@ export async function startFiles(options: SceneOptions = {}) {
     return eventsOf(await at.alice(['threads.create', { input: input('hi') }]))
   }
   const reachable = (link: string) => link.replace(ISSUER, at.scene.origin)
-  /** The link that a picture of the server becomes. */
+  /** The link that replaces the address of a picture at the server. */
   async function linkTo(path: string): Promise<string> {
     const image = { id: 'img_1', url: `${origin}${path}` }
     const item = { id: 'i', thread_id: 'thr_1', created_at: 1, type: 'generated_image', image }
@@ -78,7 +78,7 @@ export async function startFiles(options: SceneOptions = {}) {
     serve: (answer: Answer) => {
       file = answer
     },
-    /** The server's next answers are this, whoever asks. */
+    /** Sets the server's answer to every later request. */
     answer: (value: unknown) => {
       json = value
     },

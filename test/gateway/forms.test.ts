@@ -136,7 +136,7 @@ describe('a form that names a thing of another user reaches no server, however t
 })
 
 describe('a form of the caller’s own', () => {
-  test('is written anew: the server reads what was judged, and nothing else', async () => {
+  test('is written anew: the server reads what was checked, and nothing else', async () => {
     const { toLink, seen } = await startForms()
     const nested = `--y\r\n${named('"thread_id"')}\r\n\r\nthr_bob\r\n--y--`
     const head = `${named('"note"', `; x="thread_id"`)}\r\nX-More: thread_id\r\nContent-Type: multipart/mixed; boundary=y`

@@ -123,7 +123,7 @@ test('a frame that needs no check may hold any text, and other lines make it one
   }
 })
 
-test('a chunk of very many frames passes, and is looked through once it has one to check', () => {
+test('a chunk of very many frames passes as a whole, and is cut if it has a frame to check', () => {
   const many = `${delta('x'.repeat(100))}\n\n`.repeat(20_000)
   const passes = (chunk: string) => createFrameCutter(1024, () => {}).passes(Buffer.from(chunk))
   expect(passes(many)).toBe(true)
@@ -158,7 +158,7 @@ test.each([
   expect(await rest(reader)).toBe(note('before') + note('after'))
 })
 
-test('a last frame without its empty line goes on', async () => {
+test('a last frame without its empty line is passed on', async () => {
   const { server, reader } = await startWritten()
   server.write(note('before'))
   server.write(note('last').trimEnd())

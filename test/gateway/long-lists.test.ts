@@ -57,7 +57,7 @@ test.each([false, true])(
   },
 )
 
-test('a history below 600 threads of others pages through the records, each thread once', async () => {
+test('a history behind 600 threads of others is paged through the records, each thread once', async () => {
   const { server, claim, list } = await start()
   server.lists = 'everyone'
   for (let at = 0; at < 7; at++) {
@@ -76,7 +76,7 @@ test('a history below 600 threads of others pages through the records, each thre
   expect(found).toEqual(['a6', 'a5', 'a4', 'a2', 'a1', 'a0'])
 })
 
-test('a list of a server that lists by user goes on with the server’s own cursors', async () => {
+test('a list of a server that lists by user pages by the server’s own cursors', async () => {
   const { server, claim, list } = await start()
   server.opaque = true
   for (let at = 0; at < 5; at++) {

@@ -66,14 +66,14 @@ const USUAL: Settings['gateway'] = {
 
 export interface SceneOptions {
   readonly workflow?: Partial<SelfHostedWorkflow>
-  /** Takes the place of the sample server. */
+  /** Replaces the sample server. */
   readonly server?: string
   readonly gateway?: Partial<Settings['gateway']>
   readonly heartbeatMs?: number
-  /** In a minute, of a user. */
+  /** Requests of a user per minute. */
   readonly maxReads?: number
   readonly registry?: Registry
-  /** Milliseconds for a word of the assistant; 0 when absent. */
+  /** Milliseconds between two words of the assistant; 0 when absent. */
   readonly wordMs?: number
 }
 

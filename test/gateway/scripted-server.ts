@@ -30,7 +30,7 @@ export async function startScripted() {
   return { url, opened }
 }
 
-/** A stream that the test writes at the server, and reads behind the gateway. */
+/** A stream that the test writes as the server, and reads as the client of the gateway. */
 export async function startWritten(options: SceneOptions = {}) {
   const { url, opened } = await startScripted()
   const at = await start({ ...options, server: url })

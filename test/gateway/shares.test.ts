@@ -8,7 +8,7 @@ const WAIT = { timeout: 15_000 }
 const MEBIBYTE = 1024 * 1024
 const CREATE = ['threads.create', { input: input('hi') }] as const
 
-/** Bodies that begin and never end; each has sent a megabyte. */
+/** Bodies that never end; each has sent a megabyte so far. */
 function openBodies(url: string, secret: string, count: number) {
   const statuses: number[] = []
   const requests = Array.from({ length: count }, () => {

@@ -18,7 +18,7 @@ import {
   startWritten,
 } from './scripted-server.ts'
 
-test('a stream goes through frame by frame, each before the server makes the next', async () => {
+test('a stream arrives frame by frame, each before the server makes the next', async () => {
   const { server, reader } = await startWritten()
   for (let at = 0; at < 20; at++) {
     server.write(note(`${at}`))
@@ -62,7 +62,7 @@ test('a stream of 100,000 frames arrives whole', async () => {
   expect(textOf(events).endsWith(' 100000')).toBe(true)
 })
 
-/** As a connection that is read byte by byte shows it. */
+/** As it is seen on a connection that is read byte by byte. */
 const latin1 = (text: string) => Buffer.from(text).toString('latin1')
 
 test.each([
@@ -92,7 +92,7 @@ test.each([
   expect(answer.slice(answer.indexOf('\r\n\r\n') + 4) === expected).toBe(true)
 })
 
-test('a thread is seen in a stream with any line ends and a byte order mark', async () => {
+test('a thread is noticed in a stream with any line ends and a byte order mark', async () => {
   const { server, reader, scene } = await startWritten()
   server.write('\ufeffdata: {"type":"thread.created",\r\ndata: "thread":{"id":"thr_1"}}\r\n\r\n')
   server.write('data: {"type":"a"}\r\rdata: {"type":"b"}\n\r\n: hi\r\n\n')
@@ -161,7 +161,7 @@ test('a new thread that cannot be recorded ends the stream', async () => {
   expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: true })
 })
 
-test('a client that reads slowly holds the server up, and costs no memory', async () => {
+test('a client that reads slowly slows the server down, and costs no memory', async () => {
   const { url, opened } = await startScripted()
   const { alice } = await start({ server: url })
   const response = await alice(['threads.create', { input: input('hi') }])
@@ -169,7 +169,7 @@ test('a client that reads slowly holds the server up, and costs no memory', asyn
   const before = process.memoryUsage.rss()
   let written = 0
   const frame = note('x'.repeat(64_000))
-  // The sockets on the way take this much; a gateway that buffers would take all of it.
+  // The buffers of the sockets hold this much; a gateway that buffered would read all of it.
   while (written < 256 * 1024 * 1024) {
     written += frame.length
     if (server.write(frame)) continue

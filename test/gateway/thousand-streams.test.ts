@@ -48,7 +48,7 @@ test('a thousand open streams need one query of the store at a time and little m
   const askedBefore = asked.length
   await ended
   await closed
-  // The query under way at the last cancel may have missed it; the next one has not.
+  // The query under way at the last cancel may have missed it; the next query cannot.
   expect(asked.length - askedBefore).toBeLessThanOrEqual(2)
   await dispatcher.destroy()
 })

@@ -1,4 +1,4 @@
-// Streams a server's pictures, sound and film to a client that has a link. It holds one chunk at a time,
+// Streams a server's images, audio and video to a client that has a link. It holds one chunk at a time,
 // whatever the size of the file.
 
 import { Readable } from 'node:stream'
@@ -9,13 +9,13 @@ import { startDeadline } from '../../lib/deadline.ts'
 import type { Forward } from '../forward.ts'
 import type { OpenLink } from './open-link.ts'
 
-/** Media types that a browser does not show as a page; SVG is the exception. */
+/** Media types of images, audio and video. Except for SVG, a browser does not run them as a page. */
 const MEDIA_TYPE = /^(?:image|audio|video)\/[\w.+-]+$/
-/** SVG and other XML can hold scripts: a browser that opens such a link saves the file instead. */
+/** SVG and other XML may contain scripts, so a browser that opens such a link must save the file. */
 const SCRIPTABLE = /^image\/(?:svg|.*xml)/
-/** A single range: the answer to several is `multipart/byteranges`, which is no picture. */
+/** A single range. The answer to several is `multipart/byteranges`, which is no image. */
 const RANGE = /^bytes=(?:\d+-\d*|-\d+)$/
-/** Headers of the server's answer that the client needs, for ranges and its cache. */
+/** Headers of the server's answer that the client needs for ranges and caching. */
 const PASSED_BACK = [
   'content-length',
   'content-range',
@@ -23,10 +23,12 @@ const PASSED_BACK = [
   'etag',
   'last-modified',
 ] as const
-/** Milliseconds between two checks whether the link has ended. */
+/** How often a running download checks whether its link has ended, in milliseconds. */
 const CHECK_MS = 1000
 
-/** @param parts - `limits`: milliseconds until the answer begins, of silence, and of the whole download */
+/**
+ * @param parts - `limits`: most milliseconds until the answer begins, of silence, and of the whole download
+ */
 export function createTakeDownload({
   forward,
   limits: { headMs, idleMs, totalMs },
@@ -63,7 +65,7 @@ export function createTakeDownload({
   }
 }
 
-/** @throws `not_found` for a file that is no picture, sound or film; `upstream_invalid_response` */
+/** @throws `not_found` for a file that is no image, audio or video; `upstream_invalid_response` */
 function requireFile({ status, mediaType }: ServerReply, asksRange: boolean): void {
   const isWhole = status === 200 || (status === 206 && asksRange)
   if (!isWhole || mediaType.startsWith('encoded/')) {
@@ -72,7 +74,7 @@ function requireFile({ status, mediaType }: ServerReply, asksRange: boolean): vo
   if (!MEDIA_TYPE.test(mediaType)) throw serverFault('not_found', `a file of type ${mediaType}`)
 }
 
-/** Ends the body when the link ends or the time is over, and frees the link's slot when the body closes. */
+/** Ends the body when the link ends or the time is up, and frees the link's slot when the body closes. */
 function untilEnd(body: ServerReply['body'], link: OpenLink, totalMs: number) {
   const stop = (error: unknown) => body.destroy(error instanceof Error ? error : undefined)
   const check = setInterval(() => void link.check().catch(stop), CHECK_MS).unref()
@@ -103,7 +105,7 @@ function headersOf({ headers, mediaType }: ServerReply): Record<string, string> 
     'X-Content-Type-Options': 'nosniff',
     'Content-Security-Policy': 'sandbox',
     'Referrer-Policy': 'no-referrer',
-    // Lets pages with `Cross-Origin-Embedder-Policy` show it too.
+    // Pages with `Cross-Origin-Embedder-Policy` may show it too.
     'Cross-Origin-Resource-Policy': 'cross-origin',
     ...(SCRIPTABLE.test(mediaType) && { 'Content-Disposition': 'attachment' }),
   }

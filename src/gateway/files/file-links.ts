@@ -1,5 +1,5 @@
-// Replaces the addresses of a server's files by signed links through the gateway. A link holds all that is
-// needed to follow it, on any instance. It is for one file, one purpose, one user and one hour.
+// Replaces the addresses of a server's files by signed links through the gateway. A link contains everything
+// that any instance needs to follow it. It is valid for one file, one purpose, one user and one hour.
 
 import {
   type FileTarget,
@@ -16,7 +16,7 @@ import type { Call } from '../open-call.ts'
 /** The purpose of a link; also the name of its query parameter. */
 export type LinkUse = 'upload' | 'file'
 
-/** Header `typ` of a link, so that neither kind is accepted as the other, or as a client secret. */
+/** The header `typ` of a link, so that neither kind is accepted as the other kind, or as a client secret. */
 export const LINK_TYPES = {
   upload: 'chatkit-upload+jwt',
   file: 'chatkit-file+jwt',
@@ -24,14 +24,14 @@ export const LINK_TYPES = {
 
 /** Lifetime of a link, in seconds. */
 const SECONDS = 3600
-/** Most links in one answer or event: each costs a signature. Further addresses are removed. */
+/** Most links in one answer or event, because each costs a signature. Further addresses are removed. */
 const MAX_LINKS = 1000
 /**
- * Seconds for which a stream repeats the link that it made for an address. A widget is sent anew with each of its
- * changes: with a new link the page would load its pictures again each time.
+ * For how many seconds a stream reuses its link for an address. A widget is sent again with each change, and
+ * with a new link the page would load its pictures again.
  */
 const REPEATED_SECONDS = 300
-/** Most addresses that are kept with their links, some 6 kB each at most. */
+/** Most addresses whose links are kept, at most about 6 kB each. */
 const MOST_KEPT = 100
 
 /** {@link createFileLinks} */
@@ -56,7 +56,7 @@ export function createFileLinks({
       jti: newId('jti_'),
       iat,
       exp: iat + SECONDS,
-      // A revoke after the call was opened raises the user's generation, which ends the link.
+      // A revoke after the call was opened raises the user's generation and so ends the link.
       generation,
       ...(of.attachment !== undefined && { attachment: of.attachment }),
       ...target,
@@ -66,7 +66,7 @@ export function createFileLinks({
     return `${publicUrl.replace(/\/$/, '')}/chatkit/${workflow.name}?${use}=${link}`
   }
 
-  /** @param call - the links are made for this user and session */
+  /** @param call - the links are for its user and session */
   return function linksFor(call: Call) {
     let kept = new Map<
       string,
@@ -74,7 +74,9 @@ export function createFileLinks({
     >()
     let keptSince = unixSeconds(now)
 
-    /** @returns an address that may stay, or a link; undefined for an address that nobody may open */
+    /**
+     * @returns the address if it may stay, or a link; undefined for an address that nobody may open
+     */
     function addressFor(field: FileField, mayLink: boolean): string | undefined {
       const target = judgeAddress(field, call.workflow)
       if (target === 'pass') return field.url
@@ -100,7 +102,7 @@ export function createFileLinks({
     /**
      * Replaces the addresses under the server's origins by links, and removes those that no page may open.
      *
-     * @param fields - of one answer or event, which is changed
+     * @param fields - of one answer or event, which is changed in place
      * @returns whether anything changed
      */
     return function replaceFiles(fields: readonly FileField[]): boolean {

@@ -1,5 +1,5 @@
-// Judges the forms of uploads: reads each field as the most lenient server would, and writes the form anew
-// from the fields that it read, so that no server can find anything in it that was not judged.
+// Checks the forms of uploads: reads each field as the most lenient server would, and writes the form anew from
+// these fields, so that no server can find anything in it that was not checked.
 
 import { idsOf, isIdName, type RequestIds } from '../../chatkit/protocol/ids.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -14,9 +14,9 @@ const FIELD_NAME = /^[\w.\-[\] ]{1,128}$/
 /** Deepest nesting of JSON in a field. */
 const MAX_DEPTH = 64
 
-/** A form, written anew for the server. */
+/** A checked form, written anew for the server. */
 export interface JudgedForm {
-  /** All ids that its fields name. */
+  /** All ids in its fields. */
   readonly ids: RequestIds
   readonly bytes: Uint8Array
   readonly contentType: string
@@ -55,13 +55,13 @@ async function readForm(contentType: string, bytes: Uint8Array): Promise<FormDat
   }
 }
 
-/** Pairs each part of a name with the value, because a server may read `input[thread_id]` as `thread_id`. */
+/** Pairs the value with each part of its name, because a server may read `input[thread_id]` as `thread_id`. */
 function judge(form: FormData): object[] {
   return [...form].flatMap(([name, value]) => {
     if (!FIELD_NAME.test(name)) throw refusal('a field whose name can be read in several ways')
     const names = name.split(/[.[\] ]+/).filter((part) => part !== '')
     if (typeof value === 'string') return names.map((part) => ({ [part]: [value, jsonIn(value)] }))
-    // A server may read a file as the id that its name asks for; `attachment` is a usual name for a file.
+    // A server may read a file as the id that its field name suggests. `attachment` is a usual name for a file.
     if (names.some((part) => isIdName(part) && !/^attachments?$/i.test(part))) {
       throw refusal('a file in the place of an id')
     }

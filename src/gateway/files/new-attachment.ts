@@ -8,7 +8,7 @@ import type { Call } from '../open-call.ts'
 import type { GatewayOwnership } from '../ownership.ts'
 import type { LinksFor } from './file-links.ts'
 
-/** Only the id is checked; the rest passes unchanged. */
+/** Only the id is checked. */
 const attachmentJson = z.looseObject({ id: z.string() })
 
 /** {@link createAnswerAttachment} */

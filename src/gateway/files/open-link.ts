@@ -1,5 +1,5 @@
-// Opens a call for a request with a signed link: verifies the link, and that its user may still follow it.
-// No client secret is needed, because a browser fetches a picture without any header of the page.
+// Opens a call for a request with a signed link: verifies the link, and that its user may still follow it. It
+// needs no client secret, because a browser fetches a picture without the page's headers.
 
 import { addressOf } from '../../chatkit/protocol/file-address.ts'
 import type { RateLimit } from '../../config/settings.ts'
@@ -18,20 +18,20 @@ export interface OpenLink {
   readonly call: Call
   /** Address of the file at the server. */
   readonly url: string
-  /** Throws `invalid_token` once a revoke, sign-out, block or logout has ended the link. */
+  /** Throws `invalid_token` if a revoke, sign-out, block or logout has ended the link. */
   readonly check: () => Promise<void>
-  /** To be called when the request is over. */
+  /** Call it when the request is over. */
   readonly release: () => void
 }
 
 /**
- * @returns the purpose of the request's link; undefined when it has none
- * @throws `method_not_allowed` when the method does not fit the link, or needs one
+ * @returns the purpose of the request's link; undefined for a request without a link
+ * @throws `method_not_allowed` when the method does not fit the link, or needs a link
  */
 export function linkUseOf(c: AppContext): LinkUse | undefined {
   const { method } = c.req
   const named = (['file', 'upload'] as const).find((name) => c.req.query(name) !== undefined)
-  // A PUT without a link is refused later as an upload whose link is missing.
+  // A PUT without a link counts as an upload, and is refused later because its link is missing.
   const use = named ?? (method === 'PUT' ? 'upload' : undefined)
   const allowed = use === 'file' ? ['GET', 'HEAD'] : use === 'upload' ? ['PUT', 'POST'] : ['POST']
   if (allowed.includes(method)) return use
@@ -39,7 +39,9 @@ export function linkUseOf(c: AppContext): LinkUse | undefined {
   throw new ServiceError('method_not_allowed', { reason: 'not what the link is for' })
 }
 
-/** @param parts - `verify`: verifies tokens of ours; `limit`: links of a user, as many as reads */
+/**
+ * @param parts - `verify`: verifies our own tokens; `limit`: rate of links per user, the same as of reads
+ */
 export function createOpenLink({
   verify,
   limit,
@@ -64,7 +66,7 @@ export function createOpenLink({
     })
   }
 
-  /** A link outlives its session. It ends with the next revoke, sign-out, block or logout of its user. */
+  /** A link outlives its session, but ends with the next revoke, sign-out, block or logout of its user. */
   async function requireStanding(user: string, generation: unknown): Promise<void> {
     const question = { user, identity: { issuer: '' }, now: unixSeconds(now) }
     const standing = await registry.readStanding(question)
@@ -102,8 +104,8 @@ export function createOpenLink({
   }
 
   /**
-   * An upload needs an attachment of the user. A preview may also be of an attachment that nobody owns: one
-   * from before the gateway.
+   * An upload needs an attachment of the user. A preview may also be of an attachment without an owner, because
+   * it may be older than the gateway.
    */
   async function requireAttachment(call: Call, use: LinkUse, attachment: unknown): Promise<void> {
     if (typeof attachment !== 'string') return

@@ -1,4 +1,4 @@
-// Takes uploads: a form that makes an attachment (`direct`), and the bytes that are sent to the link of an
+// Handles uploads: a form that creates an attachment (`direct`), and the bytes that are sent to the link of an
 // attachment (the second phase of `two_phase`).
 
 import { MAX_ANSWER_BYTES, readJsonAnswer } from '../../chatkit/protocol/server-call.ts'
@@ -14,10 +14,10 @@ import { judgeForm } from './forms.ts'
 import type { AnswerAttachment } from './new-attachment.ts'
 import type { OpenLink } from './open-link.ts'
 
-/** The request to the server: the judged form, or the bytes. */
+/** The request to the server: the checked form, or the bytes. */
 type Upload = Pick<ForwardedRequest, 'body' | 'headers'> & { readonly deadline: Deadline }
 
-/** @param parts - `answerMs`: milliseconds for the server's whole answer */
+/** @param parts - `answerMs`: most milliseconds until the server's answer is complete */
 export function createUploads({
   ownership,
   forward,
@@ -33,7 +33,7 @@ export function createUploads({
   readonly answerMs: number
   readonly shares: Pick<Shares, 'memoryFor'>
 }) {
-  /** Reads the body and refuses a form that names anything but the caller's own. */
+  /** Reads the body, and refuses a form that names anything that is not the caller's. */
   async function withUpload(
     c: AppContext,
     call: Call,
@@ -55,7 +55,7 @@ export function createUploads({
   }
 
   return {
-    /** Takes the form of a `direct` upload. */
+    /** Handles the form of a `direct` upload. */
     takeForm(c: AppContext, call: Call): Promise<Response> {
       return withUpload(c, call, async (upload) => {
         const url = call.workflow.uploadUrl ?? call.workflow.server
@@ -68,7 +68,7 @@ export function createUploads({
       })
     },
 
-    /** Takes a `PUT` of bytes, or a `POST` of bytes or a form, to a link. */
+    /** Handles a `PUT` of bytes, or a `POST` of bytes or a form, to a link. */
     takeLinked(c: AppContext, { call, url, check, release }: OpenLink): Promise<Response> {
       return withUpload(c, call, async (upload) => {
         // The link may have ended while the body was read.

@@ -6,7 +6,7 @@ import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { forAllTests } from '../../support/started.ts'
 import { asAt, createThread, ISSUER, itemIn, type Session, startScene } from '../scene.ts'
 
-// A ChatKit server of other authors, `chatkit-node-backend-sdk`, behind the gateway.
+// The gateway in front of a third-party ChatKit server, `chatkit-node-backend-sdk`.
 
 let session: Session
 let alice: ReturnType<typeof asAt>
@@ -61,7 +61,7 @@ describe('streams', () => {
     expect(textOf(more)).toBe('Hello alice, you said: two')
   })
 
-  test('a client tool’s output goes on with the answer that asked for it', async () => {
+  test('a client tool’s output continues the answer that asked for it', async () => {
     const { id: thread_id, events } = await createThread(alice, 'tool')
     expect(itemIn(events, 'client_tool_call')).toMatchObject({ status: 'pending' })
     const result = { rows: [{ thread_id: 'of another system' }] }
@@ -133,7 +133,7 @@ describe('answers', () => {
     )
   })
 
-  test('a request that this SDK does not know is its 500, and 503 here', async () => {
+  test('a request that this SDK does not know gets 500 from it, and 503 from the gateway', async () => {
     const { id: thread_id } = await createThread(alice)
     const action = { type: 'press', payload: {} }
     const answers = [
@@ -149,7 +149,7 @@ describe('answers', () => {
 describe('attachments', () => {
   const PICTURE = { name: 'a.png', size: 3, mime_type: 'image/png' }
 
-  test('a file goes up in two phases, is seen, is sent in a message, and goes', async () => {
+  test('a file is uploaded in two phases, previewed, sent in a message, and deleted', async () => {
     const made = await answered('attachments.create', PICTURE)
     const attachment_id = String(made['id'])
     expect(JSON.stringify(made)).not.toContain(sdk.origin)
