@@ -29,7 +29,10 @@ const EX_SOFTWARE = 70
 const EX_IOERR = 74
 const EX_CONFIG = 78
 
-/** Sockets of the public listener: each lets one client in at a turn of the event loop, which takes 10 ms under load. */
+/**
+ * Sockets of the public listener. Each accepts one client per turn of the event loop, which takes 10 ms under
+ * load.
+ */
 const SOCKETS = 64
 
 /** Load balancers get this long to see `/readyz` fail before the listener closes. */
@@ -57,8 +60,9 @@ async function main(): Promise<void> {
   warnOfSmallMemory(setup, log)
   const tracing = await tracingOf(setup, log)
   const service = await buildOrExit(setup, log, tracing)
-  // In the old generation an object of a request keeps alive, until the next full collection, all that it points to: a
-  // mint costs a third more. Not before all is loaded: Node's own modules are compiled ahead for V8's usual flags alone.
+  // Keeps V8 from allocating a request's objects in its old generation, where they keep everything they point
+  // to alive until the next full collection: a mint would cost a third more. Set only when everything is
+  // loaded, because the compiled code of Node's own modules is valid for V8's usual flags only.
   v8.setFlagsFromString('--no-allocation-site-pretenuring')
   const listening = await listenOrExit(service, setup, log)
   await listenForMetrics(service, setup.environment, log)

@@ -4,7 +4,10 @@ import { show, showAll } from '../lib/show.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import { firstIssue, invalidToken } from './refusal.ts'
 
-/** Longest token, in characters: 200 groups of Entra ID fit. A well-formed token is ASCII, so this is also its length in bytes. */
+/**
+ * Longest token, in characters: enough for 200 groups of Entra ID. A well-formed token is ASCII, so this is
+ * also its length in bytes.
+ */
 const MAX_TOKEN_LENGTH = 12_288
 
 /** Most levels of arrays and objects in the header or the payload. */

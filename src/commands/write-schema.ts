@@ -1,4 +1,4 @@
-// `npm run write-schema`: writes config/schema.json anew. A test fails when it is out of date.
+// `npm run write-schema`: rewrites config/schema.json. A test fails when the file is out of date.
 
 import { writeFileSync } from 'node:fs'
 import { configJsonSchema } from '../config/file/schema.ts'

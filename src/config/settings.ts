@@ -18,7 +18,7 @@ export type InputValue = string | number | boolean
 
 /** A CEL expression of the config file, parsed and type-checked at start-up. */
 export interface Expression {
-  /** As it stands in the file. */
+  /** As the file has it. */
   readonly source: string
   /** Whether it uses nothing but `issuer`, `claims.iss` and `claims.sub`. */
   readonly needsOnlySubject: boolean
@@ -191,7 +191,7 @@ export interface GatewaySettings {
   readonly maxBodyBytes: number
   /** Largest event of a stream. */
   readonly maxFrameBytes: number
-  /** Largest answer that is no stream. */
+  /** Largest answer, unless it is a stream. */
   readonly maxAnswerBytes: number
   /** For all bodies, events and answers that are being read. */
   readonly memoryBytes: number
@@ -201,7 +201,7 @@ export interface GatewaySettings {
   readonly bodyMs: number
   /** Silence of a server after which a stream ends. */
   readonly idleMs: number
-  /** Time in which an answer that is no stream must have come. */
+  /** Longest time until an answer is complete, unless it is a stream. */
   readonly answerMs: number
   /** The longest stream. */
   readonly streamMs: number

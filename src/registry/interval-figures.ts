@@ -34,7 +34,7 @@ export interface InstanceMinute extends Counted {
 export interface IntervalFigures extends Counted {
   /** Unix seconds: the beginning of the interval. */
   readonly at: number
-  /** Those that wrote in it. */
+  /** The instances that wrote figures in the interval. */
   readonly instances: readonly string[]
 }
 

@@ -6,8 +6,9 @@ import { APP_ORIGIN, HIGH_LIMITS, startService } from '../support/running-servic
 import { forAllTests } from '../support/started.ts'
 import { createSecretSigner, createSigner, withSameKey } from '../support/tokens.ts'
 
-// Identity providers as they are: token shapes and key sets that stopped people who adopted the service, each from the
-// request to the answer. One key set for all: an EC and an RSA key of one kid, the RSA key for two algorithms, and twice.
+// Real identity providers: token shapes and key sets that stopped people who adopted the service, each tested
+// from the request to the answer. All share one key set: an EC and an RSA key with the same kid, the RSA key
+// for two algorithms, and twice.
 
 const SECRET = 'a shared secret of at least thirty-two bytes'
 const TENANTS = ['11111111-2222-3333-4444-555555555555', '77777777-8888-9999-aaaa-bbbbbbbbbbbb']

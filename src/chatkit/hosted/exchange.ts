@@ -7,7 +7,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { TooLargeError } from '../../lib/read-bounded.ts'
 import type { CallOptions } from '../port.ts'
 
-/** One request to the ChatKit API, as it goes on the wire. */
+/** One request to the ChatKit API, as it is sent. */
 export interface ExchangeRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string

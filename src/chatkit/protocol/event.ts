@@ -58,7 +58,7 @@ const otherEvent = z.looseObject({
   type: z.string().refine((type) => !EVENT_TYPES.includes(type)),
 })
 
-/** An event; a type that is not named here passes as it is. */
+/** An event; an event of any other type passes unchanged. */
 export const serverEvent = z.union([knownEvent, otherEvent])
 /** {@link serverEvent} */
 export type ServerEvent = z.infer<typeof serverEvent>

@@ -25,7 +25,7 @@ export interface AnswerBounds {
 /** Pages of items can hold whole conversations, with photos. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
-/** One request to a self-hosted ChatKit server, as it goes on the wire. */
+/** One request to a self-hosted ChatKit server, as it is sent. */
 export interface ServerCall extends NamedRequest {
   readonly headers: Record<string, string>
   readonly body?: string | Uint8Array

@@ -153,7 +153,7 @@ const otherServerItem = z.looseObject({
 /** An item of another kind, such as a generated image or the end of a turn. */
 export type OtherServerItem = z.infer<typeof otherServerItem>
 
-/** An item of a thread; a kind that is not named here passes as it is. */
+/** An item of a thread; an item of any other kind passes unchanged. */
 export const serverItem = z.union([knownServerItem, otherServerItem])
 /** {@link serverItem} */
 export type ServerItem = z.infer<typeof serverItem>

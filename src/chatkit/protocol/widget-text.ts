@@ -1,38 +1,38 @@
-// Finds the addresses of pictures in the text of an event that shows a widget anew, and writes others in their
-// place. It does not parse the event, which comes with each change of a widget. JSON that it might misread is left to
-// the parser; text that is no JSON may go on, since no client can read it. Fields that the protocol does not have are
-// searched like the widget.
+// Finds the addresses of pictures in the text of an event that updates a widget, and replaces them. It does not
+// parse the event, because one comes with each change of the widget. JSON that it might misread is left to the
+// parser. Text that is not JSON may pass, because no client can read it. Fields that the protocol does not have
+// are searched like the widget.
 
 import type { FileField } from './file-fields.ts'
 
-/** The address of a picture, and the indexes of its JSON string, quotes included. */
+/** The address of a picture, and where its JSON string begins and ends, quotes included. */
 export interface WidgetAddress extends FileField {
   readonly from: number
   readonly to: number
 }
 
-/** The beginning of the event as servers write it; its end is {@link TAIL}. */
+/** The beginning of the event in the form that servers usually write; {@link TAIL} is its end. */
 const HEAD =
   /^\{"type": ?"thread\.item\.updated", ?"item_id": ?"[\w.:-]*", ?"update": ?\{"type": ?"widget\.root\.updated", ?"widget": ?\{/
 
-/** An event that breaks off lacks it. */
+/** An event that is cut off does not end like this. */
 const TAIL = '}}}'
 
 /**
- * Text with something else to check: threads and items; fields that hold addresses in another part of an event; and
- * escapes, with which a name can be written in many ways. Without them, each `"` begins or ends a string.
+ * Text that only the parser can check: threads and items; fields with addresses in another part of an event;
+ * and escapes, because they allow many spellings of a name. Without escapes, each `"` begins or ends a string.
  */
 const ELSE =
   /\\|"(?:thread|item)|"(?:update|widget|component|content|attachments|task|workflow|annotations?|sources|image|url|image_url|preview_url)"\s*:/g
 
-/** A field of the application's own data, as `fileFieldsOfEvent` leaves it out. */
+/** Fields of the application's own data, which `fileFieldsOfEvent` leaves out too. */
 const APPLICATION_DATA = /action"\s*:|"(?:payload|data)"\s*:/i
 
 const ADDRESS = /"(?:src|favicon)"\s*:\s*("([^"]*)")/g
 
 /**
- * @param data - of an event in one line
- * @returns all addresses of files in it, in their order; undefined when it must be parsed to find them
+ * @param data - the data of an event, in one line
+ * @returns all addresses of files in it, in their order; undefined when the event must be parsed to find them
  */
 export function addressesOfWidget(data: string): readonly WidgetAddress[] | undefined {
   const head = HEAD.exec(data)?.[0]
@@ -51,9 +51,9 @@ export function addressesOfWidget(data: string): readonly WidgetAddress[] | unde
 }
 
 /**
- * @param data - in which `addresses` were found
- * @param addresses - with those in their holders that are to take their place
- * @returns undefined when one was removed
+ * @param data - the data in which `addresses` were found
+ * @param addresses - as they were found, with the new address in each one's holder
+ * @returns undefined when an address was removed
  */
 export function withAddresses(
   data: string,

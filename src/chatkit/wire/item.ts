@@ -202,7 +202,7 @@ const otherItem = z
   .refine((item) => !KNOWN_KINDS.includes(item['type']))
   .meta({ id: 'OtherItem', description: 'A kind that is not described here; it passes as it is.' })
 
-/** A kind that the reference does not have passes as it is, given an id. */
+/** An item of a kind that the reference does not have passes unchanged if it has an id. */
 export const threadItem = z
   .union([knownThreadItem, otherItem])
   .meta({ id: 'ThreadItem', description: 'An item of a thread.' })

@@ -16,7 +16,7 @@ export interface Part extends ListQuery {
 
 /** Most entries in one page of the API. */
 export const MAX_LIMIT = 100
-/** Most fetches for one page; so many are needed only when most entries are left out. */
+/** Most fetches for one page. More than a few are needed only when most entries are left out. */
 const MAX_FETCHES = 20
 
 /**

@@ -1,4 +1,4 @@
-// A line on standard error that counts while long work goes on.
+// Shows the progress of long work as a count, in one line on standard error.
 
 import progress from 'cli-progress'
 import type { Io } from './io.ts'

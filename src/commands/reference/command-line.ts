@@ -34,7 +34,7 @@ const WHERE =
   'In a clone, in its folder: `npx chatkit-mint …`, for each `chatkit-mint` below. In the image it is on the path: `docker exec CONTAINER chatkit-mint …`. ' +
   'In any other folder npx would ask the npm registry for a package of that name, which is not this one.'
 
-/** An option that at least so many commands share is described once for all of them. */
+/** An option of at least this many commands is described only once, for all of them. */
 const MANY = 5
 
 /** @returns the page, as Markdown */

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { textOfCode } from '../../respond/codes.ts'
 
-/** @returns the current page, with the first line of each section written anew */
+/** @returns the current page, with a new first line in each section */
 export function errorsPage(): string {
   const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
   return page.replace(

@@ -4,7 +4,10 @@
 const TYPED_MS = 250
 const FIRST_MS = 1500
 const MOST_MS = 10_000
-/** Most refreshes of a page: after so many nobody is looking, and each one is a read in the audit. */
+/**
+ * Most refreshes of a page. After that, probably nobody is looking any more, and each refresh adds a read to
+ * the audit.
+ */
 const MOST_TIMES = 60
 
 let asked = new AbortController()

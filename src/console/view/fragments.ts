@@ -122,7 +122,7 @@ export function shortId(id: string): string {
   return id.length > 22 ? `${id.slice(0, 14)}…${id.slice(-5)}` : id
 }
 
-/** An id of at most so many characters gets no copy button. */
+/** Up to this many characters, an id gets no copy button. */
 const COPIED_BY_HAND = 16
 
 /** An id without its middle, with the whole id in its title, and a button that copies it. */

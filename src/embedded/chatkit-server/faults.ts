@@ -10,10 +10,10 @@ import { commonFaults, milliseconds } from '../kit/faults.ts'
  * - `down`: the connection is cut without an answer
  * - `first_byte_ms`: headers and body are held back, after the request has been carried out
  * - `frame_ms`: pause before each frame of a stream
- * - `close_after_frames`: a stream is cut after so many frames, in the middle of the answer
+ * - `close_after_frames`: a stream is cut after this number of frames, in the middle of the answer
  * - `preface`: text sent before the frames of a stream, unchanged
- * - `huge_frame_bytes`: a frame of so many bytes (a progress update) before the frames of a stream
- * - `chunk_bytes`: a stream is sent in pieces of so many bytes, which split characters and frames
+ * - `huge_frame_bytes`: a frame of this size (a progress update) before the frames of a stream
+ * - `chunk_bytes`: a stream is sent in pieces of this size, which split characters and frames
  */
 export const faults = commonFaults.extend({
   down: z.boolean().optional(),

@@ -13,7 +13,10 @@ import type { WorkflowSettings } from '../../config/settings.ts'
 import { createParams } from '../../map/session-params.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 
-/** The registry keeps these parameters of a create. The user and a self-hosted session's state have fields of their own. */
+/**
+ * The parameters of a create that the registry keeps in one field. The user and a self-hosted session's state
+ * have their own fields.
+ */
 const keptParams = createSessionParams.omit({ user: true })
 
 /**

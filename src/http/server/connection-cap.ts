@@ -47,7 +47,7 @@ function ownLimits(): string | undefined {
  * time limits of their own.
  *
  * @param server - not listening yet
- * @param options - how many, and who is told
+ * @param options - the limit, and a callback that gets the number of closed connections
  */
 export function capConnections(server: Server, options: ConnectionCapOptions): void {
   const { maxConnections, log, onTurnedAway } = options

@@ -13,10 +13,10 @@ const INTERVAL_MS = 120
  * another reason, such as refusals, would have turns without a mint to work on.
  */
 const LEAST_LIMIT = 256
-/** In one step the limit falls to no less than this share, and grows by this factor. */
+/** In one step, the limit falls at most to this share, or grows at most by this factor. */
 const FALL = 0.3
 const GROWTH = 1.05
-/** A loop that is on time never has this many mints under way: a limit beyond it is no limit. */
+/** An event loop without delay never has this many mints under way, so a higher limit would have no effect. */
 const UNLIMITED = 10_000
 
 /** A limit on mints under way; there is none until the event loop has been late. */

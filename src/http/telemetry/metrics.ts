@@ -116,7 +116,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   }
 }
 
-/** Loaded at the first scrape: they bring OpenTelemetry's API and a timer of 10 ms, for nothing where nobody scrapes. */
+/** Loaded at the first scrape, because they need OpenTelemetry's API and a timer of 10 ms. */
 async function addProcessMetrics(registry: Registry): Promise<void> {
   const { default: collectDefaultMetrics } = await import('prom-client/lib/defaultMetrics.js')
   collectDefaultMetrics({ register: registry })

@@ -1,4 +1,5 @@
-// Types of the files of prom-client that are imported alone: its index also loads a push gateway, clusters and OpenTelemetry.
+// Types of the files of prom-client that are imported alone: its index also loads a push gateway, clusters and
+// OpenTelemetry.
 
 declare module 'prom-client/lib/counter.js' {
   import { Counter } from 'prom-client'
