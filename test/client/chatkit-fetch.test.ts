@@ -127,7 +127,7 @@ describe('a request', () => {
     ])
   })
 
-  test('to another host goes out as it is: no secret, no mint', async () => {
+  test('to another host is sent unchanged: no secret, no mint', async () => {
     const { chatKitFetch, calls } = scene(ok(), ok())
     await chatKitFetch('https://bucket.storage.example/upload?signature=x', { method: 'PUT' })
     await chatKitFetch('http://chat.example.com/chatkit/helpdesk', REQUEST)

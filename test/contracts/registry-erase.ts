@@ -207,7 +207,7 @@ export function eraseSuite(suite: Suite): void {
       expect(await sessionsOf('alice', LATER)).toEqual([])
     })
 
-    it('lets the user begin anew', async () => {
+    it('lets the user start again', async () => {
       await registry.record(entry({ id: 's1' }))
       await registry.revoke(order())
       await registry.confirmCancel(['s1'], NOW)

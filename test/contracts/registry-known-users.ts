@@ -291,7 +291,7 @@ export function knownUsersSuite(suite: Suite): void {
       expect(await list({ limit: 0 })).toEqual({ data: [], hasMore: true })
     })
 
-    it('takes the longest names', async () => {
+    it('accepts the longest names', async () => {
       const long = 'Ÿ'.repeat(511)
       await mint(`${long}a`, { subject: 's' })
       await mint('\u{1F600}'.repeat(512), { subject: '\u{1F600}'.repeat(100) })

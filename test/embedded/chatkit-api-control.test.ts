@@ -34,7 +34,7 @@ describe('POST /_embedded/threads', () => {
     expect(await apiRequest(api, `/v1/chatkit/threads/${id}`)).toMatchObject({ status: 200, body })
   })
 
-  it('takes items back as the API listed them, under the new thread', async () => {
+  it('accepts items as the API lists them, for the new thread', async () => {
     const first = api.seedThread(fullThread('alice'))
     const listed = async (id: string) => {
       const answer = await apiRequest(api, `/v1/chatkit/threads/${id}/items?order=asc`)

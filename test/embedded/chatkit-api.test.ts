@@ -77,7 +77,7 @@ describe('sessions, by the official client', () => {
     expect(chatSession.safeParse(session).success).toBe(true)
   })
 
-  it('gives each session its own id and secret, and takes "latest"', async () => {
+  it('gives each session its own id and secret, and accepts the version "latest"', async () => {
     const params = { user: 'alice', workflow: { id: 'wf_1', version: 'latest' } }
     const one = await chatkit.sessions.create(params)
     const two = await chatkit.sessions.create(params)

@@ -95,7 +95,7 @@ describe('faults', () => {
     },
   )
 
-  it('preface comes first and as it stands', async () => {
+  it('preface comes first, unchanged', async () => {
     running.server.setFaults({ preface: 'data: not json\n\n: comment\n\n', times: 1 })
     const text = await (await create()).text()
     expect(text).toMatch(/^data: not json\n\n: comment\n\ndata: \{"type":"thread.created"/)

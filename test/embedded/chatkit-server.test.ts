@@ -99,7 +99,7 @@ describe('threads and messages', () => {
     expect(new Set(ids).size).toBe(2)
   })
 
-  it('threads.add_user_message goes on in the thread, which keeps its title', async () => {
+  it('threads.add_user_message continues the thread, which keeps its title', async () => {
     const { id } = await newThread('first')
     const params = { thread_id: id, input: { ...input('second'), quoted_text: 'first' } }
     const events = await stream('threads.add_user_message', params)

@@ -153,7 +153,7 @@ test('a port that is taken is an error, as before', async () => {
   taken.close()
 })
 
-test('an issuer that takes no old tokens: the usual life is that, and a longer one has a remark', async () => {
+test('an issuer with a maximum token age: that is the default lifetime, and a longer one gets a remark', async () => {
   const key = await newSigningKey('ES256')
   const settings = issuerSettings({ maxTokenAgeSeconds: 900 })
   const one = await startSignIn({ port: 0, issuers: [{ settings, key }] })

@@ -211,7 +211,7 @@ test('a file of 1 GB streams at the client’s pace and is never held in memory'
 })
 
 describe('one object, one purpose', () => {
-  test('a link to a picture takes GET and HEAD, one for bytes PUT and POST, the rest is 405', async () => {
+  test('a link to a picture accepts GET and HEAD, one for bytes PUT and POST; any other method is 405', async () => {
     const { link, answered, origin, seen, reachable, scene } = await startPicture()
     const params = { name: 'a', size: 1, mime_type: 'image/png' }
     const made = { id: 'atc_1', upload_url: `${origin}/up` }

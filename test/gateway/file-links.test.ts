@@ -190,7 +190,7 @@ describe('a picture that a stream names again', () => {
   })
 })
 
-describe('a widget that a stream shows anew', () => {
+describe('a widget that a stream updates', () => {
   const PICTURE = { type: 'Image', src: '/files/1.png' }
   const frameOf = (widget: object) =>
     `data: ${textOf({

@@ -28,7 +28,7 @@ test('a stream arrives frame by frame, each before the server makes the next', a
   expect(await rest(reader)).toBe('')
 })
 
-test('the gateway adds little to the time of a first frame, measured beside the server alone', async () => {
+test('the gateway adds little to the time of a first frame, compared with the server alone', async () => {
   const { scene, alice } = await start()
   const create = ['threads.create', { input: input('count to 50') }] as const
   const timed = async (ask: () => Promise<Response>): Promise<number> => {

@@ -16,7 +16,7 @@ const through = (peer: string | undefined, forwarded?: string, proxies = trusted
     contextOf(peer, forwarded === undefined ? {} : { 'X-Forwarded-For': forwarded }),
   )
 
-/** Of `trusted`. */
+/** A proxy in `trusted`. */
 const PROXY = '10.0.0.1'
 const CLIENT = '198.51.100.1'
 

@@ -4,7 +4,7 @@ import { ServiceError } from '../../src/lib/errors.ts'
 
 const refused = new Error('connect ECONNREFUSED 127.0.0.1:1')
 
-test('a foreseen failure is told with its causes and the command that finds them, without a stack', () => {
+test('an expected failure is logged with its causes and the command that finds them, without a stack', () => {
   const outage = new ServiceError('idp_unavailable', { reason: 'GET https://i', cause: refused })
   const error = new ServiceError('idp_unavailable', { reason: 'no keys', cause: outage })
   expect(refusalLine(error, 503)).toEqual({
@@ -31,7 +31,7 @@ test('what a client sent is never quoted from the cause of a refusal', () => {
   expect(JSON.stringify(refusalLine(error, 400))).not.toContain('planted')
 })
 
-test('a failure that nobody foresaw is told with its stack', () => {
+test('an unexpected failure is logged with its stack', () => {
   const error = new ServiceError('internal_error', { reason: 'TypeError', cause: refused })
   expect(refusalLine(error, 500)).toMatchObject({ level: 'error', err: error })
   expect(refusalLine(refused, 500)).toMatchObject({ level: 'error', err: refused })

@@ -176,7 +176,7 @@ describe.runIf(wantsRedis())('a Redis that is not there at the start', () => {
     await redis.close()
   })
 
-  it('is refused and given up again and again while it takes connections and says nothing', async () => {
+  it('has its calls refused and its connections given up, as long as it accepts them and never answers', async () => {
     let connections = 0
     const server = createServer((socket) => {
       connections++

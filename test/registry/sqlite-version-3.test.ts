@@ -160,7 +160,7 @@ describe('a SQLite file of schema version 3', () => {
     ])
   })
 
-  it('takes new sessions, revokes, confirmed cancels and erases', async () => {
+  it('accepts new sessions, revokes, confirmed cancels and erases', async () => {
     expect(await registry.record(entry({ id: 'barred', ...BOBS }, { generation: 1 }))).toEqual({
       kind: 'blocked',
     })

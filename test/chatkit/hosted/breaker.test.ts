@@ -83,7 +83,7 @@ describe('an open breaker', () => {
     expect(() => breaker.enter()).toThrow(BreakerOpenError)
   })
 
-  test('closes after a successful probe, and starts to count anew', () => {
+  test('closes after a successful probe, and starts a new count', () => {
     now += 2000
     call('well')
     expect(breaker.state()).toBe('closed')

@@ -174,7 +174,7 @@ describe('the caller', () => {
     expect(upstream.seen).toHaveLength(1)
   })
 
-  test('is told once how the call went, without a secret', async () => {
+  test('gets the outcome of each call once, without a secret', async () => {
     const calls: UpstreamCall[] = []
     const observe = (call: UpstreamCall) => calls.push(call)
     upstream.creates = [status(500), { kind: 'ok' }]

@@ -128,7 +128,7 @@ describe('the 16 requests', () => {
     expect(parseRequest({ type, params })).toMatchObject({ known: true })
   })
 
-  it('an unknown type is told apart, with its params as they are', () => {
+  it('an unknown type is recognised as such, and its params stay unchanged', () => {
     const body = { type: 'threads.share', params: { thread_id: 'thr_1' } }
     expect(parseRequest(body)).toEqual({ known: false, request: body })
     expect(parseRequest({ type: 'ping' })).toEqual({ known: false, request: { type: 'ping' } })
@@ -190,7 +190,7 @@ describe('the ids in a request', () => {
     expect(ids('threads.create', { input: { ...INPUT, content } }).attachments).toContain('atc_9')
   })
 
-  it('numbers count as ids, and ids beside params are found', () => {
+  it('numbers count as ids, and ids outside params are found', () => {
     expect(ids('ping', { thread_id: 42 }).threads).toEqual(['42'])
     expect(ids('threads.list', {}, { thread_id: 'thr_9' }).threads).toEqual(['thr_9'])
     expect(ids('ping', { thread_id: null, attachment_id: false })).toEqual(NO_IDS)

@@ -52,7 +52,7 @@ describe('times', () => {
       vi.unstubAllEnvs()
     })
 
-    it('a time without a zone is UTC all the same', () => {
+    it('a time without a zone is read as UTC', () => {
       vi.stubEnv('TZ', 'America/New_York')
       expect(new Date(SECONDS * 1000).getTimezoneOffset()).toBe(300)
       expect(toUnixSeconds('2026-01-02T03:04:05')).toBe(SECONDS)

@@ -198,7 +198,7 @@ describe('items', () => {
 })
 
 describe('every call', () => {
-  test('tells once how it went', async () => {
+  test('is reported once with its outcome', async () => {
     const [id = ''] = await seed('alice', 1)
     const seen: UpstreamCall[] = []
     const observe = (call: UpstreamCall) => seen.push(call)

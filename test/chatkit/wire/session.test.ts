@@ -66,7 +66,7 @@ describe('create-session body', () => {
 })
 
 describe('session answers', () => {
-  it('takes nulls where the reference has them', () => {
+  it('accepts null where the reference allows it', () => {
     const nulls = {
       ...SESSION,
       workflow: { ...SESSION.workflow, state_variables: null, version: null },

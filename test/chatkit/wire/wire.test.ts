@@ -160,7 +160,7 @@ describe('threads and items', () => {
     },
   )
 
-  it('takes an empty page', () => {
+  it('accepts an empty page', () => {
     const empty = { object: 'list', data: [], first_id: null, last_id: null, has_more: false }
     expect(threadPage.parse(empty)).toEqual(empty)
   })

@@ -1,7 +1,7 @@
 import type { ChatKitOptions, CustomApiConfig, HostedApiConfig } from '@openai/chatkit'
 import { createChatKitFetch, createGetClientSecret } from '../../../src/client/client.js'
 
-// What ChatKit's options ask for, and what is called as they call it.
+// The functions that ChatKit's options accept, and calls of them as ChatKit makes them.
 
 const options = { url: 'https://chat.example.com', getToken: async () => 'a token' }
 

@@ -84,7 +84,7 @@ describe('users revoke', () => {
     expect(err).toMatch(/never seen: nobody-at-all .*No block is set\./)
   })
 
-  test('takes issuer and subject of the tokens instead of a user', async () => {
+  test('accepts issuer and subject of the tokens instead of a user', async () => {
     const words = ['users', 'revoke', '--issuer', ISSUER, '--subject', 'bob', '--json']
     const { code, out } = await cli(...words)
     expect(code).toBe(0)

@@ -135,7 +135,7 @@ describe('API keys', () => {
   })
 })
 
-test('--json, of other uses: the key alone; a JWK set as it is', async () => {
+test('--json prints only the key for other uses, and the JWK set itself for signing', async () => {
   const { key, ...more } = JSON.parse((await generate('--use', 'cookie', '--json')).out)
   expect([key, more]).toEqual([expect.stringMatching(/^[A-Za-z0-9_-]{43}$/), {}])
   expect(Object.keys(JSON.parse((await generate('--json')).out))).toEqual(['keys'])

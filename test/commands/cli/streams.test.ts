@@ -173,7 +173,7 @@ describe('erase', () => {
   })
 })
 
-test('erase interrupted: 130, and that the service goes on', async () => {
+test('an interrupted erase exits 130 and says that the service continues', async () => {
   const { io, said, controller } = terminal(env)
   const arrived = Promise.withResolvers<void>()
   answer = (response) => {
@@ -193,7 +193,7 @@ describe('a cancel that OpenAI has not confirmed', () => {
     response.end(JSON.stringify(body))
   }
 
-  test('is reported beside the answer and is no failure: the service goes on', async () => {
+  test('is reported next to the answer and is no failure, because the service continues', async () => {
     const times = { created_at: 1, expires_at: 2 }
     const session = { id: 's_1', user: 'bob', workflow: 'w', status: 'cancelling', ...times }
     answer = json(202, session)

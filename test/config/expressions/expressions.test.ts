@@ -163,7 +163,7 @@ describe('pseudonym()', () => {
     )
   })
 
-  test('takes eight strings, and nothing but strings', () => {
+  test('accepts eight strings, and only strings', () => {
     const eight = `pseudonym(${Array(8).fill('claims.sub').join()})`
     expect(evaluate(eight, { claims: { sub: 'a' } }, USER)).toMatch(/^u_[\w-]{43}$/)
     expect(() => evaluate('pseudonym(claims.sub)', { claims: { sub: 1 } }, USER)).toThrow()

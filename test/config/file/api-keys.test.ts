@@ -38,7 +38,7 @@ describe('api_keys', () => {
 })
 
 describe('answers_to', () => {
-  test('takes ids of old code', () => {
+  test('accepts ids from old code', () => {
     const text = withWorkflows('', '    answers_to: [wf_old, wf_older]\n')
     expect(settingsOf(text).workflows[1]?.answersTo).toEqual(['wf_old', 'wf_older'])
   })

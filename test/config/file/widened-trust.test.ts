@@ -22,7 +22,7 @@ describe('audience_claim: none', () => {
     expect(lines(none)).toEqual([expect.stringMatching(/^https:.*: audience_claim: none accepts/)])
   })
 
-  test('it is refused beside audience or audience_when_absent', () => {
+  test('it is refused together with audience or audience_when_absent', () => {
     expect(problemsOf(withLines('    audience_claim: none\n'))).toEqual([
       expect.stringMatching(/^3 issuers\[0\]\.audience has no effect/),
     ])
@@ -66,7 +66,7 @@ test('audience_when_absent: accept is reported', () => {
   ])
 })
 
-describe('secret_env beside a key set', () => {
+describe('secret_env together with a key set', () => {
   const moving = (algorithms: string) =>
     minimalWith('[RS256]', `[${algorithms}]\n    jwks_uri: https://a.example/k\n    secret_env: S`)
 

@@ -67,7 +67,7 @@ describe('a confirmed revoke', () => {
     expect(again.text).toContain('holds already; the longer one stays')
   })
 
-  test('that the store takes without the audit says that it is safe to send again', async () => {
+  test('that the store does without its audit entry says that it is safe to send again', async () => {
     await askRevoke()
     scene.registry.failing.add('appendAudit')
     const page = await browser.submit('/revoke')

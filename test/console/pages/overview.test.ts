@@ -39,7 +39,7 @@ function tileOf({ html }: Seen, name: string) {
   return { href: found?.[1], figure: found?.[2] }
 }
 
-test('the first page says what goes on now, and each figure links to its list', async () => {
+test('the first page shows the present figures, and each links to its list', async () => {
   const page = await browser.go(scene.console)
   expect([page.status, page.text]).toEqual([200, expect.stringContaining('Overview')])
   expect(tileOf(page, 'Live sessions')).toEqual({ href: '/admin/sessions', figure: '2' })

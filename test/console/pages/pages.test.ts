@@ -138,7 +138,7 @@ describe('the name of a user is text', () => {
     for (const limit of limits) expect(limit).toBeGreaterThanOrEqual(user.length)
   })
 
-  test('in the hidden fields of forms, exactly as it is', async () => {
+  test('in the hidden fields of forms, unchanged', async () => {
     await browser.go(`${scene.console}/user?${query}`)
     const asked = await browser.submit('/revoke', { reason: HOSTILE })
     expect(asked.html).not.toContain('<script>alert')

@@ -128,7 +128,7 @@ describe('threads', () => {
     expect(data).toMatchObject([{ user: USER, reason: 'GET /admin/threads/:id' }])
   })
 
-  test('show a time beyond all dates as it stands', async () => {
+  test('show a time that is no valid date as the number it is', async () => {
     addThread('cthr_t', USER, [
       item('cthi_1', {
         type: 'chatkit.task',

@@ -64,7 +64,7 @@ describe('the page of users', () => {
     if (users.length === 0) expect(page.text).toContain('Nobody’s name begins with')
   })
 
-  test('lists all users without a search, last seen first, and goes on to older ones', async () => {
+  test('lists all users without a search, last seen first, and links to older ones', async () => {
     const first = await browser.go(`${scene.console}/users?q=`)
     expect(usersOn(first)).toHaveLength(50)
     expect(usersOn(first)[0]).toBe('many-59')

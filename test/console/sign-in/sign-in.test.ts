@@ -39,7 +39,7 @@ describe('a sign-in', () => {
     ])
   })
 
-  test('asks with code, PKCE, state and nonce, and tells nobody the client secret', async () => {
+  test('requests a code with PKCE, state and nonce, and shows the client secret to nobody', async () => {
     const answer = await createAdminBrowser().send(`${scene.console}/sign-in`)
     expect(answer.status).toBe(303)
     const to = new URL(answer.headers.get('location') ?? '')

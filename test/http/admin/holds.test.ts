@@ -15,7 +15,7 @@ import { answerOf, expectProblem } from '../../support/problem-answer.ts'
 import { describeEachStore, eachStore } from '../../support/registry/each-store.ts'
 import { DEFAULT_CONFIG, ISSUER, startService, tokenFor } from '../../support/running-service.ts'
 
-// The promise of a revoke: whatever the widget does meanwhile, it ends up without a secret that works.
+// The guarantee of a revoke: whatever the widget does meanwhile, it is left without a valid secret.
 
 const stores = eachStore()
 
@@ -56,7 +56,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
     expectProblem(await answerOf(response), 403, 'user_blocked')
     await expect.poll(() => upstreamOf(user).map(({ status }) => status)).toEqual(['cancelled'])
     expect(await sessionsOf(running, user)).toEqual([])
-    // Nothing inside tries again.
+    // The service does not retry by itself.
     expect(creates()).toHaveLength(1)
   })
 

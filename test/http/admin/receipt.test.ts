@@ -147,7 +147,7 @@ describe('a receipt', () => {
   })
 })
 
-test('without PUBLIC_URL there are no receipts; a key file has its key set all the same', async () => {
+test('without PUBLIC_URL there are no receipts, but the key set of a key file is still published', async () => {
   const file = join(scratchFolder(), 'keys.json')
   writeFileSync(file, await makeSigningKeys('EdDSA'), { mode: 0o600 })
   const none = await startService({ config: ADMIN_CONFIG })

@@ -162,7 +162,7 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
       await expectRefusedMint(running, tokenFor('subject-2'), [403, 'user_blocked'])
     })
 
-    test('takes a user in the body instead', async () => {
+    test('accepts a user in the body instead', async () => {
       const secret = await secretOf(running, 'in/body')
       const answer = await askAdmin<RevokeSeen>(running, 'POST /revoke', { user: 'in/body' })
       expect(answer).toMatchObject({ user: 'in/body', blocked_until: null })

@@ -78,7 +78,7 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     },
   )
 
-  test('a blocked user who is no admin is told only that', async () => {
+  test('a blocked user who is no admin learns only that', async () => {
     expect((await block('bob')).status).toBe(200)
     const answer = await callAdmin(running, 'GET /sessions', { token: userToken('bob') })
     expectProblem(answer, 403, 'admin_required')

@@ -8,7 +8,7 @@ import { callUser, countsOf, exportOf, startUserData, summaryOf } from '../../su
 
 const scene = forEachTest(() => startUserData())
 
-/** Threads of a user, oldest first, with so many items each. */
+/** Threads of a user, oldest first, each with the given number of items. */
 function seed(user: string, threads: number, items = 1): readonly string[] {
   return Array.from({ length: threads }, (_, at) => {
     const texts = Array.from({ length: items }, (_, text) => ({
@@ -280,7 +280,7 @@ test('an export fetches nothing that nobody reads', async () => {
   const response = await callUser(scene.running, 'GET alice export')
   await response.body?.getReader().read()
   await new Promise((resolve) => setTimeout(resolve, 500))
-  // What fits into the sockets’ buffers is fetched.
+  // Only as many threads are fetched as fit into the buffers of the sockets.
   expect(scene.upstream.authorizations.length).toBeLessThan(900)
 })
 
@@ -300,13 +300,13 @@ test('an admin has two exports under way at most; one more is 429, asks nobody, 
   expect((await callUser(scene.running, 'HEAD alice export')).status).toBe(429)
   expect(scene.upstream.authorizations).toHaveLength(2)
   expect(await auditOf(scene.running, '&action=export')).toHaveLength(2)
-  // Another admin's exports are their own.
+  // The exports of another admin are counted separately.
   const grace = ask(tokenFor('grace', { roles: ['chatkit-admin'] })).catch(() => 'gone')
   await expect.poll(() => scene.upstream.authorizations.length).toBe(3)
   leave.abort()
   expect(await Promise.all([...hanging, grace])).toEqual(['gone', 'gone', 'gone'])
   scene.upstream.instead = undefined
-  // What has ended, also a HEAD, takes no slot.
+  // Exports that have ended, and HEAD requests, take no slot.
   const status = async (line: string) => (await callUser(scene.running, line)).status
   await expect.poll(() => status('HEAD alice export')).toBe(200)
   for (let n = 0; n < 4; n++) expect(await status('HEAD alice export')).toBe(200)

@@ -181,7 +181,7 @@ const SERVER_ITEMS: readonly (Readonly<Record<string, unknown>> & { readonly typ
 ]
 const HIDDEN = 2
 
-/** The answer as it stands on the wire, without what the client adds. */
+/** The answer as it was sent, without what the client adds. */
 async function wire(call: { asResponse(): Promise<Response> }): Promise<unknown> {
   return (await call.asResponse()).json()
 }
@@ -289,7 +289,7 @@ describe('what OpenAI leaves out, has as null or adds does not reach the backend
       }
     },
   )
-  /** Those that the reference has a default for; the others no one can make up. */
+  /** The fields for which the reference has a default. The others cannot be made up. */
   const ITEM_FIELDS = [
     'object',
     'data.0.object',

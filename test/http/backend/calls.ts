@@ -148,7 +148,7 @@ function feature(chatkit_configuration: object) {
   return create({ chatkit_configuration })
 }
 
-/** As languages write it that have no absent value. */
+/** Null for each name, as languages without an absent value send it. */
 function nothing(...names: readonly string[]): Record<string, null> {
   return Object.fromEntries(names.map((name) => [name, null]))
 }

@@ -17,7 +17,7 @@ const scene = forAllTests(() =>
     config: (yaml) => yaml.replace(HIGH_LIMITS, LIMITS),
   }),
 )
-/** What the client got, retries included. */
+/** The outcome for the client, retries included. */
 let seen: { readonly path: string; readonly status: number; readonly wait: string | null }[]
 let client: OpenAI
 beforeEach(() => {
@@ -32,7 +32,7 @@ beforeEach(() => {
       const path = pathname.replace(/cksess_\w+/, '{id}')
       seen.push({ path, status: response.status, wait: response.headers.get('retry-after') })
       if (response.status !== 503) return response
-      // The client takes this for the wait, so that only a limit of ours is waited for in earnest.
+      // The client waits for this long, so that only our own limits make it really wait.
       const headers = { ...Object.fromEntries(response.headers), 'retry-after-ms': '5' }
       return new Response(response.body, { status: 503, headers })
     },
@@ -61,7 +61,7 @@ async function sessionsOf(user: string): Promise<number> {
 
 describe('the retries of the official client, two by default', () => {
   test('end well once a limit of mints has passed, and once the ChatKit API is well again', async () => {
-    // The service itself asks twice, so that two failures are one of the client's.
+    // The service itself tries twice, so two failures of the API are one for the client.
     failing({ 'POST sessions': 2, 'POST cancel': 1, 'GET threads': 2 }, 500)
     const { sessions, threads } = client.beta.chatkit
     const made = await sessions.create(hosted('alice'))

@@ -7,10 +7,10 @@ import { forAllTests } from '../../support/started.ts'
 import { CALLS, THREADS } from './calls.ts'
 import { BILLING, ONE_KEY } from './scene.ts'
 
-/** What differs from call to call. */
+/** Fields that differ from call to call. */
 const DIFFERENT: readonly string[] = ['client_secret', 'expires_at']
 
-/** What came of a call, without what differs from call to call or from place to place. */
+/** The result of a call, without the fields that differ from call to call or from place to place. */
 async function outcome(call: Promise<unknown>, among: readonly string[]): Promise<unknown> {
   const masked = (name: string, value: unknown): unknown => {
     if (DIFFERENT.includes(name) || among.includes(name)) return typeof value
@@ -41,7 +41,7 @@ const PLACES = {
     workflow: 'desk',
     /** Off unless it is asked for. */
     masked: ['tracing'],
-    /** Of two cursors, a server's protocol takes one, and the records do not say which of two they lack. */
+    /** A server's protocol has one cursor, not two, and the records do not say which of two is unknown. */
     elsewhere: ['between a thread and none', 'items between one and none'] as readonly string[],
     config: (yaml: string) => yaml.replace('server: ', 'answers_to: [wf_support], server: '),
     async seed(scene: ThreadScene) {

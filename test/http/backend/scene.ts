@@ -13,7 +13,7 @@ import {
 
 /** May use every workflow. */
 export const BILLING = 'sk-mint-billing-0123456789abcdef'
-/** Takes the place of {@link BILLING}: both are good while it is changed. */
+/** Replaces {@link BILLING}; both are valid during the change. */
 export const BILLING_NEXT = 'sk-mint-billing-next-0123456789abcdef'
 /** May use `helpdesk` alone. */
 export const DESK = 'sk-mint-desk-0123456789abcdef'

@@ -36,7 +36,7 @@ describe.each([
     expect(other.headers['cache-control']).toBe('no-store')
   })
 
-  test('is not sent to whoever has it', async () => {
+  test('is not sent again to a client that has it', async () => {
     const etag = (await get(path)).headers.get('etag') ?? ''
     for (const condition of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
       const response = await get(path, { 'If-None-Match': condition, Origin: APP_ORIGIN })

@@ -63,7 +63,7 @@ describe.each(eachStore())('%s', (_store, env) => {
 })
 
 describe('failures that count', () => {
-  test('bad tokens, on every call that takes one; an expired one is told apart', async () => {
+  test('bad tokens, on every call that accepts one; an expired one has its own code', async () => {
     running = await startService({ config: CONFIG })
     const expired = tokenFor('alice', { exp: 1, iat: 0 })
     for (let n = 0; n < 5; n++) expectProblem(await mint(expired), 401, 'token_expired')

@@ -18,7 +18,7 @@ let running: Running
 afterEach(() => running.close())
 
 describe.each(eachStore())('mints per user, %s', (_store, env) => {
-  test('max in so many seconds, then 429 until the window ends; told in every answer', async () => {
+  test('allows max mints per window, then 429 until the window ends, and every answer says how many are left', async () => {
     const clock = stoppedClock(Date.now())
     const limits = config('limits: { mints_per_user: { max: 3, seconds: 60 } }')
     running = await startService({ config: limits, env, now: clock.now })
@@ -37,7 +37,7 @@ describe.each(eachStore())('mints per user, %s', (_store, env) => {
       ratelimit: '"mints";r=0;t=30',
       'retry-after': '30',
     })
-    // Another user is not concerned.
+    // Other users are not affected.
     expect((await running.mint(tokenFor('bob'))).status).toBe(200)
     clock.advance(29)
     const late = await expectRefusedMint(running, tokenFor('alice'), [429, 'rate_limited'])

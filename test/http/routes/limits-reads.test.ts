@@ -39,7 +39,7 @@ describe.each(eachStore())('reads per user, %s', (_store, env) => {
       expect(refused.headers['retry-after']).toBe('50')
     }
     expect(running.upstream.requests()).toHaveLength(asked)
-    // Another user is not concerned, and neither are mints.
+    // Other users and mints are not affected.
     expect((await read('/v1/threads', 'bob')).status).toBe(200)
     expect((await running.mint(tokenFor('alice'))).status).toBe(200)
     clock.advance(50)

@@ -20,7 +20,7 @@ test('readyz turns 503 at once, liveness does not', async () => {
   expect((await fetch(`${running.url}/livez`)).status).toBe(200)
 })
 
-test('work goes on, and every answer closes its connection, errors too', async () => {
+test('requests are still answered, and every answer closes its connection, errors too', async () => {
   const open = await openRaw(running.url)
   open.send(rawRequest('GET /livez'))
   expect((await open.next()).headers['connection']).toBe('keep-alive')

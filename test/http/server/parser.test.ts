@@ -4,8 +4,8 @@ import { chunked, openRaw, rawRequest } from '../../support/raw-http.ts'
 import { startService, tokenFor } from '../../support/running-service.ts'
 import { forAllTests } from '../../support/started.ts'
 
-// What Node's HTTP parser and adapter refuse before the app sees it, over bare sockets. Every request carries a
-// valid token, so any request that reached the app would mint.
+// Requests that Node's HTTP parser and adapter refuse before the app gets them, sent over bare sockets. Every
+// request has a valid token, so any request that reached the app would mint.
 
 const running = forAllTests(() => startService())
 beforeEach(() => running.upstream.clearRequests())
@@ -13,7 +13,7 @@ beforeEach(() => running.upstream.clearRequests())
 const bearer = `Authorization: Bearer ${tokenFor()}`
 const JSON_TYPE = 'Content-Type: application/json'
 
-/** A mint whose lines after the request line are these; HTTP/1.1 unless said otherwise. */
+/** A mint with these lines after its request line; HTTP/1.1 by default. */
 function mint(lines: readonly string[], rest = ''): string {
   return ['POST /v1/sessions HTTP/1.1', bearer, ...lines, '', rest].join('\r\n')
 }

@@ -22,7 +22,7 @@ test('two services over one store add up what they counted, also when they end b
   expect(sum(found.map(({ refusals }) => refusals['invalid_token'] ?? 0))).toBe(1)
   expect(sum(found.flatMap(({ upstream }) => upstream.map(({ count }) => count)))).toBe(2)
   expect(found.at(-1)?.activeSessions).toBe(2)
-  // Under the names that they have in the audit.
+  // The instances have the same names as in the audit.
   const entries = await registry.listAudit({ action: 'mint', limit: 9 })
   const names = new Set(entries?.data.map(({ chain }) => chain?.instance))
   expect(names.size).toBe(2)

@@ -79,7 +79,7 @@ describe('metrics', () => {
     expect(text).toContain(`${name}{source="self_hosted",what="item"} 1`)
   })
 
-  test('tell live sessions, waiting cancels, ages of keys and open breakers', async () => {
+  test('show live sessions, waiting cancels, ages of keys and open breakers', async () => {
     const text = await scene().scrape()
     expect(text).toContain('chatkit_mint_active_sessions 3')
     expect(text).toContain('chatkit_mint_outbox_length 1')
@@ -88,7 +88,7 @@ describe('metrics', () => {
     expect(text).toContain('chatkit_mint_breaker_open{key="OPENAI_API_KEY",breaker="mint"} 1')
   })
 
-  test('tell mints under way, those refused below the app, and connections turned away', async () => {
+  test('show mints under way, those refused below the app, and connections turned away', async () => {
     const { metrics, scrape } = scene()
     expect(await scrape()).toContain('chatkit_mint_connections_turned_away_total 0')
     metrics.mintsRefused(40)

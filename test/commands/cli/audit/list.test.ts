@@ -15,7 +15,7 @@ const actionsOf = async (...flags: string[]) => {
   return data.map(({ action }) => action)
 }
 
-test('audit list takes the filters of the service, and times in either form', async () => {
+test('audit list accepts the filters of the service, and times in either form', async () => {
   await secretOf(running, 'alice')
   await revoke(running, 'alice')
   const about = ['--user', 'alice', '--not-action', 'admin_read']

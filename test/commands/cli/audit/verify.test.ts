@@ -35,7 +35,7 @@ async function entriesOf(count: number): Promise<readonly AuditEntry[]> {
   return entries
 }
 
-/** As the list of the audit shows them: newest first. */
+/** Newest first, as the list of the audit has them. */
 const shown = (entries: readonly AuditEntry[]) => entries.map(presentAuditEntry).toReversed()
 
 /** The right hash of a changed entry, which whoever changes one can compute. */

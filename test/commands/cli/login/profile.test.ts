@@ -125,7 +125,7 @@ describe('commands that ask a service', () => {
     expect(service.tokens).toEqual([])
   })
 
-  test('--profile beside a variable that names another service calls neither', async () => {
+  test('--profile together with a variable that names another service calls neither', async () => {
     write(written('https://chat.example.com', adminToken()))
     const more = { CHATKIT_MINT_URL: service.origin, CHATKIT_MINT_TOKEN: 'given' }
     const { code, err } = await blocks(['--profile', 'default'], more)
