@@ -57,7 +57,7 @@ export function createVerifyToken({
 }: {
   readonly workflows: ReadonlyMap<string, SelfHostedWorkflow>
   readonly publicUrl: string
-  readonly keys: Pick<SigningKeys, 'verify'>
+  readonly keys: Pick<SigningKeys, 'verify' | 'verifyForSelf'>
   readonly hashUser: (user: string) => string | undefined
   readonly failedAuth: Pick<FailedAuth, 'counted'>
   readonly now: Clock
@@ -70,7 +70,8 @@ export function createVerifyToken({
     if (token.length > MAX_CHARACTERS) throw await failedAuth.counted(c, invalidToken('too long'))
     const expected = { issuer: publicUrl, audience: audienceOf(workflow), type, nowMs: now() }
     try {
-      return await keys.verify(token, expected)
+      const isSecret = type === CLIENT_SECRET_TYPE
+      return await (isSecret ? keys.verify(token, expected) : keys.verifyForSelf(token, expected))
     } catch (error) {
       // Not counted as a failed attempt: its signature was valid, and every page that was left open sends such
       // a token.

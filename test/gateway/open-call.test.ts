@@ -47,6 +47,8 @@ const bad: Record<string, (good: string, id: string) => string | Promise<string>
     return scene.keys.sign(claims({ sid }), CLIENT_SECRET_TYPE)
   },
   'that is a token for a server': (_good, sid) => scene.keys.sign(claims({ sid }), 'JWT'),
+  'that is signed as links are': (_good, sid) =>
+    scene.keys.signForSelf(claims({ sid }), CLIENT_SECRET_TYPE),
   'that has expired': (_good, sid) =>
     scene.keys.sign(claims({ sid, iat: 1, exp: 2 }), CLIENT_SECRET_TYPE),
   'with another payload': async (good) => {

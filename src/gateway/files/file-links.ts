@@ -24,7 +24,7 @@ export const LINK_TYPES = {
 
 /** Lifetime of a link, in seconds. */
 const SECONDS = 3600
-/** Most links in one answer or event, because each costs a signature. Further addresses are removed. */
+/** Most links in one answer or event, because each costs an HMAC. Further addresses are removed. */
 const MAX_LINKS = 1000
 /**
  * For how many seconds a stream reuses its link for an address. A widget is sent again with each change, and
@@ -43,7 +43,7 @@ export function createFileLinks({
   now,
 }: {
   readonly publicUrl: string
-  readonly keys: Pick<SigningKeys, 'sign'>
+  readonly keys: Pick<SigningKeys, 'signForSelf'>
   readonly now: Clock
 }) {
   function linkTo({ workflow, session, generation }: Call, of: FileField, target: FileTarget) {
@@ -62,7 +62,7 @@ export function createFileLinks({
       ...target,
     }
     const use = of.use === 'upload' ? 'upload' : 'file'
-    const link = keys.sign(claims, LINK_TYPES[use])
+    const link = keys.signForSelf(claims, LINK_TYPES[use])
     return `${publicUrl.replace(/\/$/, '')}/chatkit/${workflow.name}?${use}=${link}`
   }
 

@@ -111,14 +111,67 @@ describe('a token is refused', () => {
     ),
   ])('%s', async (_what, claims, type) => {
     const keys = await read(await privateJwk('ES256'))
-    const signed = keys.sign(JSON.parse(JSON.stringify(claims)), type)
-    await expect(keys.verify(signed, EXPECTED)).rejects.toThrow()
+    const given = JSON.parse(JSON.stringify(claims))
+    await expect(keys.verify(keys.sign(given, type), EXPECTED)).rejects.toThrow()
+    await expect(keys.verifyForSelf(keys.signForSelf(given, type), EXPECTED)).rejects.toThrow()
   })
 
   test('not yet in the last second of its life', async () => {
     const keys = await read(await privateJwk('ES256'))
     const token = keys.sign({ ...CLAIMS, exp: NOW + 1 }, TYPE)
     expect(await keys.verify(token, EXPECTED)).toMatchObject({ sub: 'alice' })
+  })
+})
+
+describe('a token that only this service reads', () => {
+  test.each(['ES256', 'EdDSA'] as const)(
+    'is verified by another instance with the same %s key',
+    async (alg) => {
+      const jwk = await privateJwk(alg)
+      const [one, other] = [await read(jwk), await read(await privateJwk('ES256'), jwk)]
+      const token = one.signForSelf(CLAIMS, TYPE)
+      expect(await other.verifyForSelf(token, EXPECTED)).toEqual(CLAIMS)
+      const { kid } = one.publicKeys.keys[0] ?? {}
+      expect(decodeProtectedHeader(token)).toEqual({ alg: 'HS256', typ: TYPE, kid })
+    },
+  )
+
+  test('is refused after a change, when another key signed it, and when its key was removed', async () => {
+    const keys = await read(await privateJwk('ES256', { kid: 'k' }))
+    const [head, payload, signature = ''] = keys.signForSelf(CLAIMS, TYPE).split('.')
+    const bob = Buffer.from(JSON.stringify({ ...CLAIMS, sub: 'bob' })).toString('base64url')
+    const changed = `${signature[0] === 'A' ? 'B' : 'A'}${signature.slice(1)}`
+    const foreign = [
+      (await read(await privateJwk('ES256', { kid: 'k' }))).signForSelf(CLAIMS, TYPE),
+      (await read(await privateJwk('ES256', { kid: 'removed' }))).signForSelf(CLAIMS, TYPE),
+    ]
+    for (const token of [
+      `${head}.${bob}.${signature}`,
+      `${head}.${payload}.${changed}`,
+      `${head}.${payload}.`,
+      ...foreign,
+    ]) {
+      await expect(keys.verifyForSelf(token, EXPECTED)).rejects.toThrow()
+    }
+  })
+
+  test('is no signed token, and a signed token is none of them', async () => {
+    const keys = await read(await privateJwk('ES256'))
+    await expect(keys.verify(keys.signForSelf(CLAIMS, TYPE), EXPECTED)).rejects.toThrow()
+    await expect(keys.verifyForSelf(keys.sign(CLAIMS, TYPE), EXPECTED)).rejects.toThrow()
+  })
+
+  test('needs more than the public key, the private number or no algorithm', async () => {
+    const jwk = await privateJwk('ES256', { kid: 'k' })
+    const keys = await read(jwk)
+    const texts = [JSON.stringify(keys.publicKeys.keys[0]), String(jwk['x']), String(jwk['d'])]
+    const secrets = texts.flatMap((text) => [text, Buffer.from(text, 'base64url')])
+    for (const secret of secrets) {
+      const forged = createSecretSigner('HS256', secret, 'k').token(CLAIMS, { typ: TYPE })
+      await expect(keys.verifyForSelf(forged, EXPECTED)).rejects.toThrow()
+    }
+    const none = handMade({ alg: 'none', kid: 'k', typ: TYPE }, CLAIMS, Buffer.alloc(0))
+    await expect(keys.verifyForSelf(none, EXPECTED)).rejects.toThrow()
   })
 })
 
