@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { examples } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
+import { jsonOrUndefined } from '../json.ts'
 import { jsonOption, print, printJson, printTable, remark, time } from '../output.ts'
 import { type ChainFault, type ChainSummary, checkChains } from './check-chains.ts'
 
@@ -47,26 +48,18 @@ const page = z.looseObject({ data: z.array(z.unknown()), has_more: z.boolean().o
 
 /** The entries of a page as JSON, or of a text with one entry on each line. */
 function entriesIn(text: string): { readonly entries: readonly unknown[]; readonly more: boolean } {
-  const whole = jsonOf(text)
+  const whole = jsonOrUndefined(text)
   const { data, success } = page.safeParse(whole)
   if (success) return { entries: data.data, more: data.has_more ?? false }
   if (Array.isArray(whole)) return { entries: whole, more: false }
   const lines = text.split('\n').filter((line) => line.trim() !== '')
-  const entries = lines.map(jsonOf)
+  const entries = lines.map(jsonOrUndefined)
   if (entries.some((entry) => entry !== undefined)) return { entries, more: false }
   throw new CommandError(
     EXIT.failed,
     'this is no export of the audit, or was changed: it is not JSON. Make one with\n' +
       'npx chatkit-mint audit list --all --json',
   )
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 const place = z.object({ instance: z.string(), seq: z.number() })

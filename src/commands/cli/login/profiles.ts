@@ -19,6 +19,7 @@ import { credentialUrl, profileName, readCliEnvironment } from '../../../config/
 import { systemCode } from '../../../lib/errors.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
+import { jsonOrUndefined } from '../json.ts'
 
 const address = z.string().refine((text) => credentialUrl(text) !== undefined)
 
@@ -190,12 +191,4 @@ function noFolder(): CommandError {
     'there is no folder for the profile: neither XDG_CONFIG_HOME nor HOME (on Windows APPDATA) is set to an\n' +
       'absolute path.',
   )
-}
-
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

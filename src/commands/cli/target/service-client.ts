@@ -8,6 +8,7 @@ import { reasonOf } from '../../../lib/show.ts'
 import { USER_AGENT } from '../../../lib/version.ts'
 import { textOfCode } from '../../../respond/codes.ts'
 import { CommandError, EXIT, type ExitCode, exitCodeOf } from '../exit.ts'
+import { jsonOrUndefined } from '../json.ts'
 import { ndjsonLines } from './summary-stream.ts'
 
 /** Query and body of a call. */
@@ -166,12 +167,4 @@ function foreignAnswer(status: number): CommandError {
     exitCode,
     `got ${what}, and not from this service; check --url or CHATKIT_MINT_URL, and what stands between.`,
   )
-}
-
-function jsonOrUndefined(body: string): unknown {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
 }

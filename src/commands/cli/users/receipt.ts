@@ -15,6 +15,7 @@ import { reasonOf } from '../../../lib/show.ts'
 import { examples, moment, someText, user } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
+import { jsonOrUndefined } from '../json.ts'
 import { jsonOption, print, printFields, printJson, printTable, remark, time } from '../output.ts'
 import { serviceOf, serviceOptions, serviceUrl, type TargetFlags, urlOf } from '../target/target.ts'
 import { openExportFile } from './export-file.ts'
@@ -133,17 +134,9 @@ const keySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() }))
 
 async function keysFrom(io: Io, place: string) {
   const given = /^https?:/i.test(place) ? await download(io, place) : await readText(place)
-  const parsed = keySet.safeParse(typeof given === 'string' ? jsonOf(given) : given)
+  const parsed = keySet.safeParse(typeof given === 'string' ? jsonOrUndefined(given) : given)
   if (parsed.success) return parsed.data
   throw new CommandError(EXIT.failed, `${place} is no set of public keys (RFC 7517).`)
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 async function download(io: Io, place: string): Promise<unknown> {
