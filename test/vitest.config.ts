@@ -60,6 +60,7 @@ const LONG = [
   'http/admin/holds',
   'bench/bench',
   'browser/demo',
+  'deploy/image',
   'http/admin/many-sessions',
   'faults/upstream',
   'race/sqlite',
@@ -95,7 +96,7 @@ const common = {
   expect: { poll: { timeout: EVENTUALLY_MS } },
   pool: 'forks',
   // Many wait for a process or a time-out: more files at a time than there are cores.
-  maxWorkers: 3,
+  maxWorkers: 4,
 } as const
 
 export default defineConfig({

@@ -137,7 +137,15 @@ describe('npm', () => {
     ]
     writeFileSync(join(app, 'page.ts'), page.join('\n'))
     const module = resolution === 'bundler' ? 'esnext' : resolution
-    const options = ['--strict', '--noEmit', '--types', '', '--lib', 'es2022,dom']
+    const options = [
+      '--strict',
+      '--noEmit',
+      '--singleThreaded',
+      '--types',
+      '',
+      '--lib',
+      'es2022,dom',
+    ]
     const { stdout } = spawnSync(
       join(ROOT, 'node_modules/.bin/tsc'),
       [...options, '--module', module, '--moduleResolution', resolution, 'page.ts'],

@@ -5,15 +5,16 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { forgottenFiles, placeNotes } from '../../src/config/file/file-place.ts'
 import { MINIMAL } from '../config/fixtures.ts'
+import { currentBundle } from '../deploy/bundle.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE, PREPARED, WITHOUT_ENV_FILE } from '../support/service-process.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const folder = scratchFolder()
 
-/** Runs the command with an empty environment: it needs none. */
+/** Runs the command from the bundle, which is quicker, with an empty environment: it needs none. */
 function check(...args: string[]): { code: number | null; out: string; err: string } {
-  const command = [...PREPARED, 'src/commands/check-config.ts', ...args]
+  const command = [...PREPARED, join(currentBundle(NODE), 'commands/check-config.js'), ...args]
   const run = spawnSync(NODE, command, { cwd: ROOT, env: WITHOUT_ENV_FILE, encoding: 'utf8' })
   return { code: run.status, out: run.stdout, err: run.stderr }
 }

@@ -78,7 +78,9 @@ function errorsIn(name: string, files: readonly File[], options: object): string
   }
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config))
   const tsc = join(ROOT, 'node_modules/.bin/tsc')
-  const { stdout, status } = spawnSync(tsc, ['-p', project], { encoding: 'utf8' })
+  const { stdout, status } = spawnSync(tsc, ['-p', project, '--singleThreaded'], {
+    encoding: 'utf8',
+  })
   const errors = stdout.match(/^.*error TS.*$/gm) ?? []
   if (status !== 0 && errors.length === 0) throw new Error(stdout)
   return errors

@@ -61,7 +61,14 @@ describe.runIf(wanted)('a client from a generator (needs openapi-typescript-code
     writeFileSync(join(folder, 'wrong.ts'), WRONG.join('\n'))
     const options = ['--module', 'commonjs', '--moduleResolution', 'bundler', '--types', '']
     const more = ['--strict', '--target', 'es2022', '--lib', 'es2022,dom', '--outDir', 'built']
-    const words = [...options, ...more, '--ignoreConfig', 'right.ts', 'wrong.ts']
+    const words = [
+      ...options,
+      ...more,
+      '--singleThreaded',
+      '--ignoreConfig',
+      'right.ts',
+      'wrong.ts',
+    ]
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
     const { stdout } = spawnSync(NODE, [tsc, ...words], { cwd: folder, encoding: 'utf8' })
     errors = stdout.split('\n').filter((line) => line.includes('error TS'))
