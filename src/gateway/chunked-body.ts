@@ -1,4 +1,4 @@
-// Writes the body of a stream in HTTP's chunked coding, each piece as one buffer.
+// Writes the body of a stream in HTTP's chunked coding, each chunk as one buffer.
 
 import type { ServerResponse } from 'node:http'
 
@@ -9,13 +9,13 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 export type ChunkedBody = ReturnType<typeof chunkedBody>
 
 /**
- * Takes over the chunked coding (RFC 9112 §7.1) from Node, which writes a length, a line end, the bytes and a line end
- * one by one: with a fifth of all CPU that a frame costs.
+ * Does the chunked coding (RFC 9112 §7.1) itself. Node writes length, line end, bytes and line end one by one,
+ * which takes a fifth of the CPU time of a frame.
  *
- * @param connection - its head is written
+ * @param connection - an answer whose head has been written
  */
 export function chunkedBody(connection: ServerResponse) {
-  // A client of HTTP/1.0 knows no chunks: for it, the body ends with the connection.
+  // HTTP/1.0 has no chunks: the body ends with the connection.
   const isChunked = connection.chunkedEncoding
   connection.chunkedEncoding = false
   return {
@@ -32,7 +32,7 @@ export function chunkedBody(connection: ServerResponse) {
   }
 }
 
-/** @param piece - at least one byte: an empty chunk would end the body */
+/** @param piece - not empty, because an empty chunk would end the body */
 function chunkOf(piece: Uint8Array | string): Buffer {
   const size = Buffer.byteLength(piece)
   const length = size.toString(16) + LINE_END

@@ -1,22 +1,22 @@
-// Writes a stream to the client's connection: reads from the server only while that connection has room,
-// keeps the connection alive, and ends the stream on time.
+// Writes a stream to the client's connection: reads from the server only while that connection has room, keeps
+// it alive, and ends the stream at its time limits.
 
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { type ChunkedBody, chunkedBody } from './chunked-body.ts'
 import { type StreamEnd, StreamFault } from './stream-fault.ts'
 
-/** Bounds of a stream, in milliseconds. */
+/** Time limits of a stream, in milliseconds. */
 export interface StreamLimits {
-  /** Silence after which a comment is sent, so that no proxy closes the connection as idle. */
+  /** Silence after which a comment is sent, so that no proxy closes an idle connection. */
   readonly heartbeatMs: number
-  /** Silence of the server after which the stream ends. */
+  /** Silence of the server that ends the stream. */
   readonly idleMs: number
-  /** Length of the whole stream. */
+  /** Longest duration of the whole stream. */
   readonly totalMs: number
 }
 
-/** Milliseconds that a client has to read the last event before its connection is destroyed. */
+/** How long a client has to read the last event before its connection is destroyed, in milliseconds. */
 const LAST_EVENT_MS = 250
 
 const HEARTBEAT = ': \n\n'
@@ -25,9 +25,9 @@ const HEARTBEAT = ': \n\n'
 export type Frames = Uint8Array | string
 
 /**
- * Writes the frames of a chunk that may go on; without a chunk, those of the unfinished rest. Returns a
- * promise when that takes time. Throws a `StreamFault` when the stream must not go on, after it has written
- * the frames before.
+ * Writes those frames of a chunk that the client may get; without a chunk, those of the unfinished rest.
+ * Returns a promise if it has to wait for the store. When the stream must not go on, it writes the frames
+ * before that point and throws a `StreamFault`.
  */
 export type FrameFilter = (
   chunk: Buffer | undefined,
@@ -35,12 +35,12 @@ export type FrameFilter = (
 ) => Promise<void> | undefined
 
 /**
- * Writes a stream to the client's connection, after the head has been written. It does not use web streams
- * or iterators: they cost more CPU than all other work on a frame.
+ * Writes a stream to the client's connection, after the head has been written. It uses no web streams or
+ * iterators, which take more CPU time than all other work on a frame.
  *
- * @param parts - `source`: destroyed at the end; `onFull`: called when the connection has no room left; `onEnd`: called
- * once, without a fault when the server finished or the client left
- * @returns a function that ends the stream now, with a last event that says why
+ * @param parts - `source`: destroyed at the end; `onFull`: called when the connection has no room left;
+ * `onEnd`: called once, without a fault if the server finished or the client left
+ * @returns a function that ends the stream at once, with a last event that says why
  */
 export function streamToClient({
   source,
@@ -73,7 +73,7 @@ export function streamToClient({
       body.end()
       return
     }
-    // A client that does not read must keep neither the answer nor the connection open.
+    // A client that does not read cannot keep the answer or the connection open.
     const { socket } = connection
     body.write(`data: ${JSON.stringify(fault.event)}\n\n`)
     body.end(() => socket?.destroySoon())
@@ -84,12 +84,12 @@ export function streamToClient({
 
   function onSilence(): void {
     const silentMs = performance.now() - heardAt
-    // Set anew here and not by each chunk, which would cost more than to look at the time.
+    // The timer is reset here, not at each chunk, because reading the clock is cheaper than resetting a timer.
     if (silentMs < waitMs) {
       silence = setTimeout(onSilence, waitMs - silentMs)
       return
     }
-    // While the client does not read, nothing is read from the server, so its silence means nothing.
+    // While the client does not read, the server is not read either, so its silence does not count.
     if (connection.writableNeedDrain) heardAt = performance.now()
     else if (silentMs < limits.idleMs) body.write(HEARTBEAT)
     else {
@@ -116,7 +116,7 @@ export function streamToClient({
   return (why) => finish(new StreamFault(why))
 }
 
-/** Settles when the source has ended and its last frame is written, or when it failed. */
+/** Settles when the source has ended and its last frame is written, or when the source failed. */
 function pump({
   source,
   filter,
@@ -133,8 +133,8 @@ function pump({
   readonly onFull: () => void
 }): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  /** Pending while frames are checked; no other chunk is read meanwhile. */
-  let looking: Promise<void> | undefined
+  /** Pending while frames are checked, when no other chunk is read. */
+  let checking: Promise<void> | undefined
 
   function write(frames: Frames): void {
     if (connection.writableEnded || connection.destroyed) return
@@ -144,27 +144,27 @@ function pump({
   }
 
   function goOn(): void {
-    if (looking === undefined && !connection.writableNeedDrain) source.resume()
+    if (checking === undefined && !connection.writableNeedDrain) source.resume()
   }
 
   function take(chunk: Buffer | undefined): void {
     try {
-      looking = filter(chunk, write)
+      checking = filter(chunk, write)
     } catch (error) {
       reject(error)
     }
-    if (looking === undefined) return
+    if (checking === undefined) return
     source.pause()
-    looking.then(() => {
-      looking = undefined
+    checking.then(() => {
+      checking = undefined
       goOn()
     }, reject)
   }
 
-  /** Waits for a check under way: the source may end while its last frames are checked. */
-  function afterLook(next: () => void): void {
-    if (looking === undefined) next()
-    else looking.then(next, reject)
+  /** Runs `next` after a check under way, because the source may end while its last frames are checked. */
+  function afterCheck(next: () => void): void {
+    if (checking === undefined) next()
+    else checking.then(next, reject)
   }
 
   connection.on('drain', goOn)
@@ -172,11 +172,11 @@ function pump({
     onChunk()
     take(chunk)
   })
-  source.on('error', (error) => afterLook(() => reject(error)))
+  source.on('error', (error) => afterCheck(() => reject(error)))
   source.on('end', () => {
-    afterLook(() => {
+    afterCheck(() => {
       take(undefined)
-      afterLook(resolve)
+      afterCheck(resolve)
     })
   })
   return promise

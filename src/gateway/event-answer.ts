@@ -1,5 +1,5 @@
-// Streams a server's answer to the client frame by frame. Events that can hold a thread or a link are
-// checked before they go on.
+// Streams a server's answer to the client frame by frame. Events that may contain a thread or a link are
+// checked before the client gets them.
 
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { fileFieldsOfEvent } from '../chatkit/protocol/file-fields.ts'
@@ -22,23 +22,23 @@ import type { OpenStreams } from './open-streams.ts'
 import type { Shares } from './shares.ts'
 import { StreamFault } from './stream-fault.ts'
 
-interface Look {
-  /** Checks an event, and returns whether it changed the event: at once where the store need not be asked. */
+interface EventChecks {
+  /** Checks an event, and returns whether it changed the event: a promise only if it asks the store. */
   readonly atEvent: (event: SeenEvent) => boolean | Promise<boolean>
-  /** @returns the data of an event as it goes on; undefined when the event must be parsed */
+  /** @returns the event's data as they are passed on; undefined when the event must be parsed */
   readonly atText: (data: string) => string | undefined
 }
 
 interface StreamExchange {
   readonly reply: ServerReply
-  /** Called once, when the stream has ended for any reason. */
+  /** Called once, when the stream has ended, for any reason. */
   readonly onEnd: () => void
 }
 
 /** {@link createAnswerEvents} */
 export type AnswerEvents = ReturnType<typeof createAnswerEvents>
 
-/** @param parts - `streams`: ends streams of sessions that are cancelled or revoked */
+/** @param parts - `streams`: ends the streams of cancelled and revoked sessions */
 export function createAnswerEvents({
   ownership,
   linksFor,
@@ -58,7 +58,7 @@ export function createAnswerEvents({
 }) {
   /**
    * Streams until the server has finished, the client leaves, a limit is reached, or the session is cancelled
-   * or revoked. A session that expires or is replaced by a refresh does not end it.
+   * or revoked. The expiry or the refresh of the session does not end the stream.
    */
   return function answerEvents(
     c: AppContext,
@@ -69,7 +69,7 @@ export function createAnswerEvents({
     const memory = shares.memoryFor(session.user)
     const checkOwner = createEventOwner(call, ownership)
     const replaceFiles = linksFor(call)
-    const look: Look = {
+    const checks: EventChecks = {
       atEvent(event) {
         const replace = () => replaceFiles(fileFieldsOfEvent(event))
         const checking = checkOwner(event)
@@ -86,11 +86,11 @@ export function createAnswerEvents({
     connection.writeHead(200, {
       ...c.get('headers'),
       'Content-Type': 'text/event-stream',
-      // Tells proxies not to hold frames back.
+      // Tells proxies not to buffer frames.
       'X-Accel-Buffering': 'no',
     })
     connection.flushHeaders()
-    // Counts the bytes that have been cut, and those that the client has not read yet.
+    // The bytes that the cutter holds. A stream's memory is these and what the client has not read yet.
     let cut = 0
     const count = () => hold(memory, cut + connection.writableLength)
     const cutter = createFrameCutter(maxFrameBytes, (bytes) => {
@@ -100,7 +100,7 @@ export function createAnswerEvents({
     connection.on('drain', count)
     const end = streamToClient({
       source: body,
-      filter: createFrameFilter(cutter, look),
+      filter: createFrameFilter(cutter, checks),
       limits,
       connection,
       onFull: count,
@@ -127,13 +127,16 @@ function hold(memory: HeldMemory, bytes: number): void {
 }
 
 /**
- * Checks each frame before it goes on. Frames of one chunk are written together, up to one about which the store
- * must be asked. A frame that is no event (`[DONE]`, `ping`, broken JSON) is left out: a client could not read it
- * either.
+ * Checks each frame before the client gets it. Frames of one chunk are written together, up to one for which
+ * the store must be asked. A frame that is no event (`[DONE]`, `ping`, broken JSON) is omitted, because no
+ * client could read it.
  *
  * @throws `StreamFault`: `bad_frame`; `overloaded`; `store_unavailable`; `thread_taken`; `foreign_thread`
  */
-function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: Look): FrameFilter {
+function createFrameFilter(
+  cutter: ReturnType<typeof createFrameCutter>,
+  checks: EventChecks,
+): FrameFilter {
   function passOn(
     pieces: Iterator<Piece, void, void>,
     passed: Frames[],
@@ -141,14 +144,14 @@ function createFrameFilter(cutter: ReturnType<typeof createFrameCutter>, look: L
   ): Promise<void> | undefined {
     try {
       for (let piece = pieces.next().value; piece; piece = pieces.next().value) {
-        const frame = goesOn(piece, look)
+        const frame = passedOn(piece, checks)
         if (frame instanceof Promise) {
           return frame.then((text) => passOn(pieces, [text], write))
         }
         passed.push(frame)
       }
     } finally {
-      // Good frames go on even if a later frame of the same chunk is refused.
+      // Frames that passed the check are written even if a later frame of the same chunk is refused.
       writeAll(passed, write)
     }
     return undefined
@@ -171,17 +174,17 @@ function bytesOf(frames: Frames): Uint8Array {
   return typeof frames === 'string' ? Buffer.from(frames) : frames
 }
 
-/** A comment passes, and so does an event once it is checked; anything else becomes an empty text. */
-function goesOn(piece: Piece, look: Look): Frames | Promise<string> {
+/** Returns a comment unchanged, an event once it is checked, and an empty text for anything else. */
+function passedOn(piece: Piece, checks: EventChecks): Frames | Promise<string> {
   if (piece instanceof Uint8Array) return piece
   const { data, text, isOneLine } = piece
   if (data === undefined) return text
-  const rewritten = isOneLine ? look.atText(data) : undefined
+  const rewritten = isOneLine ? checks.atText(data) : undefined
   if (rewritten !== undefined) return `data: ${rewritten}\n\n`
   const event = eventOf(data)
   if (event === undefined) return ''
   const shown = (isChanged: boolean) => (isChanged ? `data: ${JSON.stringify(event)}\n\n` : text)
-  const changed = look.atEvent(event)
+  const changed = checks.atEvent(event)
   return changed instanceof Promise ? changed.then(shown) : shown(changed)
 }
 

@@ -1,48 +1,48 @@
-// Cuts an event stream into frames. Frames whose type needs no check pass as the bytes in which they came.
+// Cuts an event stream into frames. Frames whose type needs no check are passed on as their original bytes.
 
 import { StreamFault } from './stream-fault.ts'
 
 /** A whole frame of an event stream: the lines between two empty lines. */
 export interface Frame {
-  /** The frame as it goes on: its lines and an empty line, each ended by LF; empty without lines. */
+  /** The frame as it is passed on: its lines and an empty line, each ended by LF; empty if there are no lines. */
   readonly text: string
   /** The values of its `data:` lines; undefined when there are none, as in a comment. */
   readonly data: string | undefined
-  /** Whether it is one line of data that came with its empty line, as nearly all frames do. */
+  /** Whether the frame is one `data:` line and an empty line, as nearly all frames are. */
   readonly isOneLine: boolean
 }
 
-/** A frame to check, or bytes that go on unchanged. */
+/** A frame to check, or bytes that are passed on unchanged. */
 export type Piece = Frame | Uint8Array
 
 const LF = 10
 const CR = 13
 
-/** JSON's; in one line, since the `data:` of another line belongs to the event too. */
+/** A string in JSON, without line ends, because further `data:` lines would belong to the event too. */
 const STRING = String.raw`"[^"\\\r\n]*(?:\\.[^"\\\r\n]*)*"`
 const FIELDS = String.raw`(?:, ?"(?:icon|text|content_index|component_id|delta|done)": ?(?:${STRING}|[\w.-]+))*`
 const PROGRESS = `progress_update"${FIELDS}`
 const DELTA = String.raw`(?:assistant_message\.content_part\.text_delta|widget\.streaming_text\.value_delta)"${FIELDS}`
 const UPDATE = String.raw`thread\.item\.updated", ?"item_id": ?"[\w.:-]*", ?"update": ?\{"type": ?"${DELTA}\}`
 /**
- * Frames that can hold neither a thread nor a link: pieces of a model's text, which are nearly all frames of a
- * stream. They match as a whole: a client reads the last of two fields of one name, so one that is not named here
- * (or a second `type`) makes a frame one to check.
+ * Frames that cannot contain a thread or a link: pieces of a model's text, which are nearly all frames of a
+ * stream. The pattern matches whole frames: a client reads the last of two fields with the same name, so a
+ * frame with a second `type`, or with a field that is not named here, is checked.
  */
-const NEED_NO_LOOK = new RegExp(`^(?:data: ?\\{"type": ?"(?:${PROGRESS}|${UPDATE})\\}\n\n)+$`)
+const NEED_NO_CHECK = new RegExp(`^(?:data: ?\\{"type": ?"(?:${PROGRESS}|${UPDATE})\\}\n\n)+$`)
 
-/** A frame as servers write it. */
+/** A frame in the form that servers usually write. */
 const ONE_LINE = /^data: (.*)\n\n$/
 
 /**
  * Cuts bytes, because a chunk may end within a character or a line. Lines may end in LF, CR or both, as the
- * standard says. A client that read two frames where we read one would read one that was not checked, so a
- * checked frame goes on with LF alone.
+ * standard says. If a client read two frames where we read one, it could get one that was not checked, so a
+ * checked frame is passed on with LF only.
  *
  * Source: HTML Standard, section 9.2.6 (interpreting an event stream).
  *
  * @param maxBytes - the longest frame that is checked
- * @param hold - told how many bytes are held in all, before they are held; may throw
+ * @param hold - called with the total number of bytes before they are held; may throw
  */
 export function createFrameCutter(maxBytes: number, hold: (bytes: number) => void) {
   let parts: Uint8Array[] = []
@@ -68,30 +68,30 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
     new StreamFault('bad_frame', new Error(`a frame of more than ${maxBytes} bytes`))
 
   return {
-    /** Whether a chunk is whole frames that need no check, as nearly all chunks are. */
+    /** Whether a chunk consists of whole frames that need no check, as nearly all chunks do. */
     passes: (chunk: Buffer): boolean =>
-      size === 0 && scanner.isBetweenFrames() && needNoLook(chunk, 0, chunk.length),
+      size === 0 && scanner.isBetweenFrames() && needNoCheck(chunk, 0, chunk.length),
     /**
-     * @param chunk - one that does not pass as a whole
-     * @returns the frames that this chunk completes; neighbours that need no check come in one piece
+     * @param chunk - a chunk for which `passes` is false
+     * @returns the frames that this chunk completes; adjacent frames that need no check are one piece
      * @throws `StreamFault` `bad_frame`: too long
      */
     *push(chunk: Buffer): Generator<Piece, void, void> {
       const hasCr = scanner.hasCr(chunk)
-      // The frames from here to `start` pass unchecked.
+      // The frames from here to `start` need no check.
       let passing = 0
       let start = 0
       while (start < chunk.length) {
         const end = scanner.endOf(chunk, start, hasCr)
-        // A chunk that is one frame is not looked at again: it does not pass.
+        // If the chunk is a single frame, `passes` has already found that it needs a check.
         const isOneOfMany = size === 0 && end !== -1 && end - start < chunk.length
-        if (isOneOfMany && !hasCr && needNoLook(chunk, start, end)) {
+        if (isOneOfMany && !hasCr && needNoCheck(chunk, start, end)) {
           start = end
           continue
         }
         if (passing < start) yield chunk.subarray(passing, start)
         if (end === -1) {
-          // A copy, because the rest may be small, and a view would keep the memory of the whole chunk.
+          // A copy, because a view of a small rest would keep the memory of the whole chunk.
           keep(new Uint8Array(chunk.subarray(start)))
           return
         }
@@ -106,19 +106,22 @@ export function createFrameCutter(maxBytes: number, hold: (bytes: number) => voi
       }
       if (passing < start) yield chunk.subarray(passing, start)
     },
-    /** @returns the last frame of a stream that ends without an empty line; without text when there is none */
+    /**
+     * @returns the last frame, if the stream ended without an empty line after it; otherwise a frame with empty
+     * text
+     */
     rest: (): Frame => frameOf(taken()),
   }
 }
 
-/** Finds the ends of frames, and remembers between chunks whether a line or a CR LF is incomplete. */
+/** Finds the ends of frames. Between chunks it remembers whether a line or a CR LF is incomplete. */
 function createScanner() {
   let lineIsEmpty = true
   let afterCr = false
   return {
     isBetweenFrames: () => lineIsEmpty && !afterCr,
     hasCr: (chunk: Buffer): boolean => afterCr || chunk.indexOf(CR) !== -1,
-    /** Index after the empty line that ends the frame; -1 when the chunk does not hold it. */
+    /** The index after the empty line that ends the frame; -1 if the chunk does not contain it. */
     endOf(chunk: Buffer, from: number, hasCr: boolean): number {
       if (!hasCr) {
         if (lineIsEmpty && chunk[from] === LF) return from + 1
@@ -141,13 +144,13 @@ function createScanner() {
 }
 
 /** Whether all bytes from `start` to `end` are frames that need no check. */
-function needNoLook(chunk: Buffer, start: number, end: number): boolean {
-  return NEED_NO_LOOK.test(chunk.toString('latin1', start, end))
+function needNoCheck(chunk: Buffer, start: number, end: number): boolean {
+  return NEED_NO_CHECK.test(chunk.toString('latin1', start, end))
 }
 
 function frameOf(bytes: Buffer): Frame {
   const decoded = bytes.toString('utf8')
-  // With a byte order mark before `data:`, we would miss data that a client reads.
+  // A client ignores a byte order mark before `data:`, so it is removed here.
   const text = decoded.startsWith('\ufeff') ? decoded.slice(1) : decoded
   const line = ONE_LINE.exec(text)?.[1]
   return line === undefined ? frameOfLines(text) : { text, data: line, isOneLine: true }
