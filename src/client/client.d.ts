@@ -16,7 +16,7 @@ export type MintOptions = {
      */
     workflow?: string;
     /**
-     * Values for the workflow's `input` in the config.
+     * Values for the workflow's declared `input`.
      */
     input?: Readonly<Record<string, string | number | boolean>>;
     /**

@@ -8,7 +8,7 @@
  * @property {string} url The service, as `https://chat.example.com`; `''` for the page's own origin.
  * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] Gives the signed-in user's token; called before each mint. Absent when the service reads a cookie.
  * @property {string} [workflow] Name of the workflow in the service's config; the user's default one when absent.
- * @property {Readonly<Record<string, string | number | boolean>>} [input] Values for the workflow's `input` in the config.
+ * @property {Readonly<Record<string, string | number | boolean>>} [input] Values for the workflow's declared `input`.
  * @property {(error: MintError) => void} [onSignedOut] Called on a 401: the token is missing, expired or not accepted.
  * @property {(error: MintError) => void} [onRevoked] Called on `user_blocked`: an administrator took the access back.
  * @property {typeof fetch} [fetch] Used instead of the global `fetch`.

@@ -9,13 +9,13 @@ export interface PathLength {
 }
 
 /**
- * The longest that each path may be. The bounds of the house were 57/190, 35/100, 46/145 and 38/125. What
- * came into a path since: a mint reads named choices of its issuer and takes one of three lanes; claims that
- * are named like members of objects are looked for; an admin's standing is read on each
- * call; reads are counted, and what they hold is bounded; a stream checks whose threads its events name, links files, and is bounded in memory.
- * The audit has a queue that keeps its chain, and the store notes users for the search. What was measured to be faster is
- * longer: mints begin in turns, the load is judged by the waits of store and mints too, one connection commits with and
- * without waiting for the disk, and chunks of whole frames pass uncut.
+ * The longest that each path may be. The first bounds were 57/190, 35/100, 46/145 and 38/125. Features made the
+ * paths longer: a mint reads named choices of its issuer and takes one of three lanes; claims named like members
+ * of objects are looked for; an admin's standing is read on each call; reads are counted, and their memory is
+ * bounded; a stream checks whose threads its events name, links files, and has bounded memory. The audit has a
+ * queue that keeps its chain, and the store records users for the search. Speed made them longer too: mints begin
+ * in turns, the load is judged by the waits of store and mints as well, one connection commits with and without
+ * waiting for the disk, and chunks of whole frames pass uncut.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   mint: { files: 60, functions: 213 },
