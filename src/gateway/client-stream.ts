@@ -110,7 +110,8 @@ export function streamToClient({
   pump({ source, filter, connection, body, onChunk, onFull }).then(
     () => finish(undefined),
     (error: unknown) => {
-      finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
+      // A source that is destroyed because the client left fails, too.
+      if (!over) finish(error instanceof StreamFault ? error : new StreamFault('broke_off', error))
     },
   )
   return (why) => finish(new StreamFault(why))

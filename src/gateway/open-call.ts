@@ -2,19 +2,20 @@
 // its limits. A message is counted later, because only its body, which is not read here, tells whether it runs
 // the model.
 
-import { errors } from 'jose'
+import { hash } from 'node:crypto'
+import { errors, type JWTPayload } from 'jose'
 import {
   audienceOf,
   CLIENT_SECRET_TYPE,
   PER_MINUTE_CLAIM,
 } from '../chatkit/signing/client-secret.ts'
-import type { SigningKeys } from '../chatkit/signing/signing-keys.ts'
+import type { ExpectedToken, SigningKeys } from '../chatkit/signing/signing-keys.ts'
 import { DEFAULT_REQUESTS_PER_MINUTE } from '../chatkit/wire/session.ts'
 import type { SelfHostedWorkflow } from '../config/settings.ts'
 import type { AppContext } from '../http/context.ts'
 import { countOf } from '../http/credentials.ts'
 import type { FailedAuth } from '../http/failed-auth.ts'
-import type { Clock } from '../lib/clock.ts'
+import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { BEARER, JSON_TYPE } from '../lib/header-patterns.ts'
 import { parseSessionId, parseUserId, type WorkflowName } from '../lib/ids.ts'
@@ -24,6 +25,9 @@ import type { SessionRecord, SessionUse } from '../registry/records.ts'
 
 /** Our tokens are never longer; a longer one is refused without verification. */
 const MAX_CHARACTERS = 8192
+
+/** Most client secrets whose claims are kept, about 1 kB each. */
+const MOST_VERIFIED = 5000
 
 /** A request whose caller is known: its session, and the session's workflow. */
 export interface Call {
@@ -62,6 +66,20 @@ export function createVerifyToken({
   readonly failedAuth: Pick<FailedAuth, 'counted'>
   readonly now: Clock
 }) {
+  /** Claims of client secrets that were verified before, by SHA-256: a memory dump shows no secret. */
+  let verified = new Map<string, JWTPayload>()
+
+  /** A secret comes with each request of its session. Its signature is checked once, its end each time. */
+  async function verifySecret(token: string, expected: ExpectedToken): Promise<JWTPayload> {
+    const name = hash('sha256', `${expected.audience} ${token}`, 'base64url')
+    const known = verified.get(name)
+    if (known?.exp !== undefined && known.exp > unixSeconds(now)) return known
+    const claims = await keys.verify(token, expected)
+    if (verified.size >= MOST_VERIFIED) verified = new Map()
+    verified.set(name, claims)
+    return claims
+  }
+
   async function claimsOf(
     c: AppContext,
     token: string,
@@ -71,7 +89,7 @@ export function createVerifyToken({
     const expected = { issuer: publicUrl, audience: audienceOf(workflow), type, nowMs: now() }
     try {
       const isSecret = type === CLIENT_SECRET_TYPE
-      return await (isSecret ? keys.verify(token, expected) : keys.verifyForSelf(token, expected))
+      return await (isSecret ? verifySecret(token, expected) : keys.verifyForSelf(token, expected))
     } catch (error) {
       // Not counted as a failed attempt: its signature was valid, and every page that was left open sends such
       // a token.

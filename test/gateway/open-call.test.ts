@@ -1,8 +1,11 @@
 import { SignJWT } from 'jose'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
 import { CLIENT_SECRET_TYPE } from '../../src/chatkit/signing/client-secret.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
+import type { SelfHostedWorkflow } from '../../src/config/settings.ts'
+import { createVerifyToken } from '../../src/gateway/open-call.ts'
+import type { AppContext } from '../../src/http/context.ts'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionUse } from '../../src/registry/records.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -70,6 +73,53 @@ test.each(Object.entries(bad))(
     expect(scene.sample.server.requests()).toEqual([])
   },
 )
+
+test('the signature of a client secret is checked once, and its end with each request', async () => {
+  const began = Date.now()
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(began)
+  onTestFinished(() => clock.mockRestore())
+  const { scene, session } = await start()
+  const verify = vi.spyOn(scene.keys, 'verify')
+  const ask = (secret = session.secret) => asAt(scene.url, { secret })(LIST)
+  for (let count = 0; count < 3; count++) expect((await ask()).status).toBe(200)
+  expect(verify).toHaveBeenCalledTimes(1)
+  const [head, payload, signature = ''] = session.secret.split('.')
+  const changed = `${signature[0] === 'A' ? 'B' : 'A'}${signature.slice(1)}`
+  const asBob = Buffer.from(JSON.stringify(claims({ sub: 'bob', sid: session.id })))
+  scene.sample.server.clearRequests()
+  for (const other of [
+    `${head}.${payload}.${changed}`,
+    `${head}.${asBob.toString('base64url')}.${signature}`,
+  ]) {
+    expectProblem(await answerOf(await ask(other)), 401, 'invalid_token')
+  }
+  clock.mockReturnValue(began + 601_000)
+  expectProblem(await answerOf(await ask()), 401, 'invalid_token')
+  expect(scene.sample.server.requests()).toEqual([])
+})
+
+test('a client secret that was accepted is refused at another workflow', async () => {
+  const verify = createVerifyToken({
+    workflows: new Map(
+      [WORKFLOW, workflowName('other')].map((name) => [name, { name } as SelfHostedWorkflow]),
+    ),
+    publicUrl: ISSUER,
+    keys: scene.keys,
+    hashUser: () => undefined,
+    failedAuth: { counted: async (_c, failure) => failure },
+    now: Date.now,
+  })
+  const { secret } = await scene.session('alice')
+  const at = (name: string) =>
+    verify(
+      { req: { param: () => name }, var: { trace: {} } } as unknown as AppContext,
+      secret,
+      CLIENT_SECRET_TYPE,
+    )
+  expect(await at(WORKFLOW)).toMatchObject({ user: 'alice' })
+  await expect(at('other')).rejects.toMatchObject({ code: 'invalid_token' })
+  expect(await at(WORKFLOW)).toMatchObject({ user: 'alice' })
+})
 
 test('a client secret of a cancelled session is refused with 401 invalid_token', async () => {
   const session = await scene.session('alice')
