@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { LANE_SLOTS } from '../../chatkit/port.ts'
 import type { Log } from '../../lib/log.ts'
 
 /** The bound on connections, and the parts that learn of connections beyond it. */
@@ -15,8 +16,8 @@ export interface ConnectionCapOptions {
 /** An idle connection takes about 10 kB. */
 const MOST = 20_000
 const LEAST = 128
-/** Files, store, identity providers, and 320 connections to the ChatKit API. */
-const OTHER_DESCRIPTORS = 640
+/** Files, store and identity providers, and the three lanes of connections to the ChatKit API. */
+const OTHER_DESCRIPTORS = 320 + 3 * LANE_SLOTS
 const REPORT_MS = 1000
 
 /**
