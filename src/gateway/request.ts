@@ -11,6 +11,7 @@ import {
 import { wrongType } from '../chatkit/protocol/server-call.ts'
 import { type BodyLimits, readBytes } from '../http/body.ts'
 import type { AppContext } from '../http/context.ts'
+import { callOptions, clientGone } from '../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../lib/deadline.ts'
 import { isCode, ServiceError } from '../lib/errors.ts'
 import { JSON_TYPE } from '../lib/header-patterns.ts'
@@ -122,8 +123,11 @@ export function createTakeMessage({
     const ended = new AbortController()
     // The session is watched from here on, because a server may take long to begin its stream.
     const unwatch = streams.watch({ id, user }, (why) => ended.abort(endOf(why)))
-    const signal = AbortSignal.any([c.req.raw.signal, ended.signal])
-    const deadline = startDeadline(mayStream ? headMs.events : headMs.json, signal)
+    const client = callOptions(c).signal
+    const onGone = () => ended.abort(clientGone())
+    client?.addEventListener('abort', onGone)
+    if (client?.aborted) onGone()
+    const deadline = startDeadline(mayStream ? headMs.events : headMs.json, ended.signal)
     try {
       return await ask(c, call, { bytes, parsed, deadline, leave, adopts })
     } catch (error) {
@@ -134,6 +138,7 @@ export function createTakeMessage({
       throw ended.signal.aborted ? ended.signal.reason : error
     } finally {
       deadline.stop()
+      client?.removeEventListener('abort', onGone)
       unwatch()
     }
   }

@@ -100,6 +100,27 @@ test('a body that does not arrive is refused with 408', async () => {
   expect(impatient.sample.server.requests()).toEqual([])
 })
 
+test('a small body counts with all that it declares before it arrives', async () => {
+  const { scene: small, session } = await start({ gateway: { userMemoryBytes: 10_000 } })
+  const connection = await openRaw(small.origin)
+  const head = [`Authorization: Bearer ${session.secret}`, 'Content-Type: application/json']
+  const headers = [...head, 'Content-Length: 20000']
+  connection.send(rawRequest(`POST /chatkit/${WORKFLOW}`, { headers }))
+  connection.send('{"type"')
+  expectProblem(await connection.next(), 503, 'overloaded')
+  connection.destroy()
+  expect(small.sample.server.requests()).toEqual([])
+})
+
+test.each([65_536, 65_537])('a body of %d bytes reaches the server as it came', async (bytes) => {
+  const begin = '{"type":"input.transcribe","params":{"mime_type":"audio/wav","audio_base64":"'
+  const json = `${begin}${'A'.repeat(bytes - begin.length - 3)}"}}`
+  scene.sample.server.clearRequests()
+  expect((await post(json)).status).toBe(200)
+  expect(json).toHaveLength(bytes)
+  expect(scene.sample.server.requests()).toMatchObject([{ bytes }])
+})
+
 test('a request of an unknown type passes where the config says so, unless it names what is another user’s', async () => {
   const { scene: open, alice } = await start({ gateway: { allowUnknownTypes: true } })
   const { id } = await createThread(asAt(open.url, await open.session('bob')))
