@@ -91,8 +91,8 @@ const quick = globSync(QUICK, {
 
 const common = {
   root,
-  testTimeout: 20_000,
-  hookTimeout: 30_000,
+  testTimeout: 40_000,
+  hookTimeout: 60_000,
   expect: { poll: { timeout: EVENTUALLY_MS } },
   pool: 'forks',
   // Many wait for a process or a time-out: more files at a time than there are cores.

@@ -18,7 +18,7 @@ export const WITHOUT_ENV_FILE: Readonly<Record<string, string>> = {
   PATH: process.env['PATH'] ?? '',
   ...Object.fromEntries(Object.keys(readEnvFile()?.variables ?? {}).map((name) => [name, ''])),
 }
-const READY_WITHIN_MS = 25_000
+const READY_WITHIN_MS = 35_000
 
 export interface ProcessOptions {
   /** YAML of the config file. */
