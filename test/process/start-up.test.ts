@@ -12,7 +12,7 @@ import {
   spawnService,
   startServiceProcess,
 } from '../support/service-process.ts'
-import { SAY_WHEN_LISTENING } from '../support/spies.ts'
+import { SAY_IF_NODE_BROUGHT_UNDICI, SAY_WHEN_LISTENING } from '../support/spies.ts'
 import { forAllTests } from '../support/started.ts'
 
 const KEY = 'sk-proj-planted-key-0123456789abcdef'
@@ -122,6 +122,16 @@ describe('a good start', () => {
     expect(service.stdout()).not.toContain(KEY.slice(0, -4))
   })
 })
+
+test.each(['checkout', 'bundle'] as const)(
+  'a start from a %s loads one undici, and not that of Node too',
+  async (from) => {
+    const nodeArguments = ['--import', SAY_IF_NODE_BROUGHT_UNDICI]
+    const { code, stderr } = await runToEnd({ from, nodeArguments, config: '' })
+    expect(code).toBe(78)
+    expect(stderr).not.toContain('loaded the undici of Node')
+  },
+)
 
 describe('a bad config ends with 78 before a port opens', () => {
   const BAD = `

@@ -50,3 +50,11 @@ process.on('SIGUSR2', () => {
 export function pretendVersion(version: string): string {
   return module(`Object.defineProperty(process, 'versions', { value: { node: '${version}' } })`)
 }
+
+/** Says at the end of the process when Node has loaded the undici that it brings. */
+export const SAY_IF_NODE_BROUGHT_UNDICI = module(`
+process.on('exit', () => {
+  const loaded = process.moduleLoadList.includes('NativeModule internal/deps/undici/undici')
+  if (loaded) process.stderr.write('loaded the undici of Node\\n')
+})
+`)
