@@ -124,8 +124,8 @@ const LIST = ['threads.list', {}] as const
 
 test.each([
   [404, 'warn', 'not_found', 'the path is wrong'],
-  [401, 'error', 'upstream_auth_failed', 'the issuer PUBLIC_URL, where the keys are'],
-  [403, 'error', 'upstream_auth_failed', 'the issuer PUBLIC_URL, where the keys are'],
+  [401, 'error', 'upstream_auth_failed', 'PUBLIC_URL as its issuer'],
+  [403, 'error', 'upstream_auth_failed', 'PUBLIC_URL as its issuer'],
   [422, 'info', 'server_refused', ''],
   [500, 'error', 'upstream_unavailable', 'its own log says why'],
   [302, 'error', 'upstream_invalid_response', 'no redirect is followed'],
