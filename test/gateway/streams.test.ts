@@ -40,7 +40,8 @@ test('the gateway adds little to the time of a first frame, compared with the se
       times.push(performance.now() - started)
       for await (const _ of frames);
     }
-    return times.toSorted((a, b) => a - b)[7] ?? 0
+    // One of the shortest: what the machine does besides makes some of them longer, never shorter.
+    return times.toSorted((a, b) => a - b)[2] ?? 0
   }
   const body = JSON.stringify({ type: create[0], params: create[1] })
   const headers = { 'content-type': 'application/json' }
