@@ -7,7 +7,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const SRC = join(ROOT, 'src')
 /** Below `node_modules`, where the bundle finds the packages that are not part of it. */
 const BUNDLES = join(ROOT, 'node_modules/.cache/test-bundles')
-const DAY_MS = 24 * 60 * 60 * 1000
+const HOUR_MS = 60 * 60 * 1000
 
 /**
  * The bundle of the source as it is now. The first test that needs a bundle makes it, in about two seconds. After an
@@ -46,12 +46,12 @@ function sourceVersion(): string {
   return hash.digest('hex').slice(0, 16)
 }
 
-/** Removes bundles of earlier days. A younger one may be in use by another run. */
+/** Removes bundles that are older than an hour. A younger one may be in use by another run. */
 function removeOld(): void {
   mkdirSync(BUNDLES, { recursive: true })
   for (const name of readdirSync(BUNDLES)) {
     const folder = join(BUNDLES, name)
-    if (Date.now() - statSync(folder).mtimeMs > DAY_MS)
+    if (Date.now() - statSync(folder).mtimeMs > HOUR_MS)
       rmSync(folder, { recursive: true, force: true })
   }
 }
