@@ -163,7 +163,7 @@ describe('an outage under load', () => {
     expect(performance.now() - cured).toBeLessThan(5000)
     expect(new Set(await statuses(20))).toEqual(new Set([200]))
     const withCall = await durationOf(async () => expect((await mint()).status).toBe(200))
-    expect(withoutCall).toBeLessThan(2 * withCall)
+    expect(withoutCall).toBeLessThan(10 * withCall)
   })
 
   test('does not keep a user from signing out', async () => {

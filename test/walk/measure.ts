@@ -15,13 +15,14 @@ export interface PathLength {
  * bounded; a stream checks whose threads its events name, links files, and has bounded memory. The audit has a
  * queue that keeps its chain, and the store records users for the search. Speed made them longer too: mints begin
  * in turns, the load is judged by the waits of store and mints as well, one connection commits with and without
- * waiting for the disk, and chunks of whole frames pass uncut.
+ * waiting for the disk, chunks of whole frames pass uncut, a stream is written in chunks of our own, and a widget
+ * gets its links in its text.
  */
 export const LIMITS: Readonly<Record<RequestName, PathLength>> = {
   mint: { files: 60, functions: 213 },
   'admin-revoke': { files: 44, functions: 138 },
   'own-threads': { files: 51, functions: 175 },
-  'gateway-stream': { files: 46, functions: 210 },
+  'gateway-stream': { files: 48, functions: 222 },
 }
 
 const WARM_UP = 10
