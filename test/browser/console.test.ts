@@ -148,9 +148,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expect(await focused(page)).toBe('Revoke…')
     // What has the focus can be seen to have it, once the style sheet has come: the keys need not wait for it.
     await expect
-      .poll(() => page.evaluate('getComputedStyle(document.activeElement).outlineStyle'), {
-        timeout: 10_000,
-      })
+      .poll(() => page.evaluate('getComputedStyle(document.activeElement).outlineStyle'))
       .toBe('solid')
     await page.keyboard.press('Enter')
     await page.getByText('2 sessions end now').waitFor()

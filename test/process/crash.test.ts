@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startWatchedUpstream } from '../support/chatkit/watched-upstream.ts'
+import { eventually } from '../support/eventually.ts'
 import { createsSeen, type Member, startMember, workingSessions } from '../support/fleet.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { forEachTest } from '../support/started.ts'
@@ -170,7 +171,7 @@ describe('SIGKILL under load', () => {
     for (const [round, afterMs] of [150, 300, 450].entries()) {
       const loaded = load(member, answered)
       // In the middle of the load, however slow the machine is.
-      await vi.waitFor(() => expect(answered.revoked.size).toBeGreaterThan(round), 10_000)
+      await eventually(() => expect(answered.revoked.size).toBeGreaterThan(round))
       await sleep(afterMs)
       await member.crash()
       await loaded

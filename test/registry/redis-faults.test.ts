@@ -256,5 +256,5 @@ describe.runIf(wantsRedis())('a cluster', () => {
     await node.restart()
     await vi.waitFor(() => registry.getSession('s1'), { timeout: 15_000, interval: 50 })
     await answers(registry)
-  }, 30_000)
+  })
 })

@@ -8,6 +8,7 @@ import {
   type PlainRegistry,
   standingQuery,
 } from '../contracts/registry-fixtures.ts'
+import { eventually } from '../support/eventually.ts'
 import { freePort, startCluster, startRedis, wantsRedis } from '../support/registry/redis.ts'
 import { answers, redisInstances } from '../support/registry/redis-instances.ts'
 import { PRIMARY, startReplica, untilConfirming } from '../support/registry/replica.ts'
@@ -176,7 +177,7 @@ describe.runIf(wantsRedis())('a cluster with ?replicas=1', () => {
       await holder.cli('cluster', 'meet', '127.0.0.1', String(replica.port), bus)
       const id = await holder.cli('cluster', 'myid')
       const replicate = () => replica.cli('cluster', 'replicate', id)
-      await vi.waitFor(async () => expect(await replicate()).toBe('OK'), 10_000)
+      await eventually(async () => expect(await replicate()).toBe('OK'))
       await untilConfirming(holder)
       const other = nodes.find(({ port }) => port !== holder.port) ?? holder
       const registry = instances.open(other.url, { cluster: true, replicas: 1 })

@@ -268,7 +268,7 @@ describe('the ChatKit API', () => {
     const finding = await support()
     expect(finding?.message).toContain('timeout')
     expect(finding?.advice).toMatch(/gave no whole answer in time/)
-  }, 20_000)
+  })
 })
 
 describe('a session that must not remain', () => {
@@ -452,7 +452,7 @@ describe('issuers, PUBLIC_URL and store', () => {
         'redis: nothing listens at this address (127.0.0.1:9: connect ECONNREFUSED 127.0.0.1:9)',
     })
     expect(ran.out).not.toContain('hunter2secret')
-  }, 20_000)
+  })
 
   test.skipIf(!wantsRedis())(
     'Redis (needs redis-server): answers, and what may be lost is a note',
