@@ -129,7 +129,7 @@ function hold(memory: HeldMemory, bytes: number): void {
 /**
  * Checks each frame before the client gets it. Frames of one chunk are written together, up to one for which
  * the store must be asked. A frame that is no event (`[DONE]`, `ping`, broken JSON) is omitted, because no
- * client could read it.
+ * client could read it; broken JSON that begins and ends like a widget may go on, because it is not parsed.
  *
  * @throws `StreamFault`: `bad_frame`; `overloaded`; `store_unavailable`; `thread_taken`; `foreign_thread`
  */
