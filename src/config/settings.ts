@@ -20,8 +20,8 @@ export type InputValue = string | number | boolean
 export interface Expression {
   /** As the file has it. */
   readonly source: string
-  /** Whether it uses nothing but `issuer`, `claims.iss` and `claims.sub`. */
-  readonly needsOnlySubject: boolean
+  /** The claims that it uses besides `iss`: none, `sub` alone, or others too. */
+  readonly claims: 'none' | 'subject' | 'others'
   /**
    * Its result can have any type, so the caller checks that.
    *

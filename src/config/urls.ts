@@ -3,6 +3,12 @@
 import { z } from 'zod'
 import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
 
+/**
+ * A web address without its host, such as `https:/chat.example.com`. `URL` reads the first part of the path as
+ * the host, and so would hide the slip.
+ */
+export const WITHOUT_HOST = /^\s*https?:(?!\/\/[^/\\])/i
+
 /** A base URL to which credentials are sent. */
 export const baseUrl = z.string().transform((text, context) => {
   const url = plainUrl(text)
@@ -55,12 +61,12 @@ export function portNotes({
 
 /**
  * Null for a URL with credentials, which would end up in logs, or with a query or fragment, behind which no
- * path can follow.
+ * path can follow, or with `,` or `*` in the host, as in a list of URLs or a pattern.
  */
 function plainUrl(text: string): URL | null {
-  const url = URL.parse(text)
+  const url = WITHOUT_HOST.test(text) ? null : URL.parse(text)
   const extra = url && (url.username || url.password || url.search || url.hash)
-  return extra ? null : url
+  return extra || /[,*]/.test(url?.hostname ?? '') ? null : url
 }
 
 function withoutSlash({ origin, pathname }: URL): string {

@@ -67,8 +67,14 @@ function proxyLine(range: string): string {
 }
 
 function issuerLines(settings: IssuerSettings): string[] {
-  const { issuer, audienceClaim, audienceWhenAbsent, sharedSecretEnv, insecureHttp } = settings
+  const { issuer, audienceClaim, audienceWhenAbsent, sharedSecretEnv, insecureHttp, user } =
+    settings
   const lines: string[] = []
+  if (user.claims === 'none') {
+    lines.push(
+      'user names no claim, so that everybody is one ChatKit user and reads the same threads; name claims.sub',
+    )
+  }
   if (audienceClaim === 'none') {
     lines.push(
       'audience_claim: none accepts every token of this issuer, for whatever app it was made',

@@ -68,7 +68,7 @@ export function mapSubject(
   subject: string,
 ): UserId | undefined {
   const rule = issuers.find((one) => one.issuer === issuer)?.user
-  if (!rule?.needsOnlySubject) return undefined
+  if (rule === undefined || rule.claims === 'others') return undefined
   try {
     return mapUser(rule, { issuer, claims: { iss: issuer, sub: subject } })
   } catch {

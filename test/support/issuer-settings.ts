@@ -25,7 +25,7 @@ export function issuerSettings(changes: Partial<IssuerSettings> = {}): IssuerSet
     cookie: undefined,
     tokenHeader: undefined,
     sessionsEndWithToken: false,
-    user: { source: 'claims.sub', needsOnlySubject: true, evaluate: ({ claims }) => claims['sub'] },
+    user: { source: 'claims.sub', claims: 'subject', evaluate: ({ claims }) => claims['sub'] },
     logout: undefined,
     ...changes,
   }

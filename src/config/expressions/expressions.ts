@@ -7,10 +7,10 @@ import { celValue } from './cel-values.ts'
 import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
 import {
   callsFunction,
+  claimsUsed,
   ExpressionError,
   isIssuer,
   mentionsIssuer,
-  needsOnlySubject,
   refuseCostly,
 } from './rules.ts'
 import { type IssuerPlace, issuerPlaces } from './user-parts.ts'
@@ -99,7 +99,7 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
   checkType(parsed.check(), use)
   return {
     source,
-    needsOnlySubject: needsOnlySubject(parsed.ast),
+    claims: claimsUsed(parsed.ast),
     mentionsIssuer: mentionsIssuer(parsed.ast),
     issuerPlaces: issuerPlaces(parsed.ast, isIssuer),
     callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),

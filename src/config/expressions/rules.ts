@@ -2,6 +2,7 @@
 // uses.
 
 import type { ASTNode } from '@marcbachmann/cel-js'
+import type { Expression } from '../settings.ts'
 import { slowPatternProblem } from './slow-pattern.ts'
 
 /** An expression that must not run. The message tells the operator why. */
@@ -53,13 +54,16 @@ export function isIssuer(node: ASTNode): boolean {
 }
 
 /**
- * Whether the expression uses nothing but issuer and subject, so that its result follows from these two.
+ * The claims that the expression uses besides `iss`. With `subject` its result follows from issuer and subject;
+ * with `none` it is the same for all tokens of an issuer.
  *
  * @param ast - of a parsed expression
  */
-export function needsOnlySubject(ast: ASTNode): boolean {
-  const known = count(ast, (node) => isClaim(node, 'sub') || isClaim(node, 'iss'))
-  return known === count(ast, (node) => isId(node, 'claims'))
+export function claimsUsed(ast: ASTNode): Expression['claims'] {
+  const all = count(ast, (node) => isId(node, 'claims'))
+  const besides = all - count(ast, (node) => isClaim(node, 'iss'))
+  if (besides === 0) return 'none'
+  return besides === count(ast, (node) => isClaim(node, 'sub')) ? 'subject' : 'others'
 }
 
 /**

@@ -4,6 +4,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { WORKFLOW_NAME } from '../../lib/ids.ts'
+import { WITHOUT_HOST } from '../urls.ts'
 
 /**
  * A text with a check whose message says what to do.
@@ -66,7 +67,7 @@ export function issuerProblem(value: string): string | undefined {
 /** Why a text cannot be a URL to fetch from: it must be `https`, or `http`, which other checks restrict. */
 export function urlProblem(value: string): string | undefined {
   const url = URL.parse(value)
-  if (url === null || /\s/.test(value))
+  if (url === null || /\s/.test(value) || WITHOUT_HOST.test(value))
     return 'must be an absolute URL, as in https://login.acme.example/'
   const insecure = 'must be https; plain http is only for loopback addresses'
   return extraProblem(url, value) ?? (/^https?:$/.test(url.protocol) ? undefined : insecure)
@@ -78,7 +79,8 @@ export function urlProblem(value: string): string | undefined {
  */
 export function serverProblem(value: string): string | undefined {
   const url = URL.parse(value)
-  if (url === null || /\s/.test(value) || !/^https?:$/.test(url.protocol)) {
+  const isWeb = /^https?:$/.test(url?.protocol ?? '') && !WITHOUT_HOST.test(value)
+  if (url === null || /\s/.test(value) || !isWeb) {
     return 'must be an http or https URL, as in http://helpdesk.internal:8000/chatkit'
   }
   return extraProblem(url, value)

@@ -48,19 +48,21 @@ export interface LoadedConfig {
  */
 export function loadConfig(text: string, options: LoadOptions): LoadedConfig {
   const yaml = readYaml(text)
-  if ('problems' in yaml) {
-    throw new ConfigError(
-      yaml.problems.map(({ line, path, message }) => ({
-        file: options.file,
-        line,
-        key: formatPath(path),
-        message,
-      })),
-    )
-  }
+  const problemsOfYaml = (yaml.problems ?? []).map(({ line, path, message }) => ({
+    file: options.file,
+    line,
+    key: formatPath(path),
+    message,
+  }))
+  if (!('data' in yaml)) throw new ConfigError(problemsOfYaml)
   const compile = createCompiler(pseudonymFrom(options.secrets))
   const { problems, environment, parsed } = check(yaml, compile, options)
-  if (parsed === undefined || problems.length > 0) throw new ConfigError(problems)
+  const isNew = ({ line, key }: ConfigProblem): boolean =>
+    !problemsOfYaml.some((known) => known.line === line && known.key === key)
+  const all = [...problemsOfYaml, ...problems.filter(isNew)].sort(
+    (one, other) => one.line - other.line,
+  )
+  if (parsed === undefined || all.length > 0) throw new ConfigError(all)
   return { settings: buildSettings(parsed, compile), environment }
 }
 
@@ -84,7 +86,7 @@ function check(
   const needed = neededSecrets(data, expressions)
   if (secrets !== undefined) reportMissingSecrets(needed, secrets, report)
   return {
-    problems: problems.sort((one, other) => one.line - other.line),
+    problems,
     environment: [...new Set(needed.map(({ name }) => name))],
     parsed,
   }

@@ -8,6 +8,9 @@ export type Path = readonly (string | number)[]
 /** Takes one problem and its position. */
 export type Report = (path: Path, message: string) => void
 
+/** Most characters of a key that are printed. */
+const LONGEST_KEY = 300
+
 /** One problem of the config file. */
 export interface ConfigProblem {
   /** As the caller named it. */
@@ -39,17 +42,18 @@ export class ConfigError extends Error {
  * @param problem - to print
  */
 export function formatProblem({ file, line, key, message }: ConfigProblem): string {
-  return scrub(`${file}:${line}: ${key}: ${message}`).replaceAll(/[\r\n]+/g, ' ')
+  return scrub(`${file}:${line}: ${key}: ${message}`).replaceAll(/\p{Cc}+/gu, ' ')
 }
 
 /**
- * A path in dotted form: `workflows.support.expires_after.seconds`, `issuers[0].audience`.
+ * A path in dotted form: `workflows.support.expires_after.seconds`, `issuers[0].audience`. A very long one is cut.
  *
  * @param path - to print
  */
 export function formatPath(path: Path): string {
   if (path.length === 0) return '(file)'
-  return path.map(formatStep).join('').replace(/^\./, '')
+  const text = path.map(formatStep).join('').replace(/^\./, '')
+  return text.length > LONGEST_KEY ? `${text.slice(0, LONGEST_KEY)}…` : text
 }
 
 function formatStep(step: string | number): string {

@@ -34,7 +34,7 @@ export function reportSchemaProblems(data: unknown, report: Report): ConfigFile 
     const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
     if (issue.code === 'unrecognized_keys') reportUnknownKeys(issue.keys, path, report)
     else if (valueAt(data, path) === undefined) report(path, missing(path))
-    else report(path, describeIssue(issue))
+    else report(path, withoutValue(valueAt(data, path)) + describeIssue(issue))
   }
   return result.data
 }
@@ -45,6 +45,11 @@ function reportUnknownKeys(keys: readonly string[], path: Path, report: Report):
     const advice = key === '$schema' ? SCHEMA_ADVICE : `known here: ${known}`
     report([...path, key], `is not a known key; ${advice}`)
   }
+}
+
+/** Says that a key stands there alone, as it does when all lines below it are comments. */
+function withoutValue(value: unknown): string {
+  return value === null ? 'has no value; ' : ''
 }
 
 function missing(path: Path): string {
@@ -64,11 +69,20 @@ function describeIssue(issue: Issue): string {
       return issue.origin === 'array'
         ? `must not have more than ${issue.maximum} entries`
         : `must be at most ${issue.maximum}`
+    case 'invalid_union':
+      return describeUnion(issue)
     case 'invalid_key':
       return issue.issues[0]?.message ?? 'is not a valid name'
     default:
       return issue.message
   }
+}
+
+/** The form that fits best is the one whose problem is not the type. */
+function describeUnion({ errors }: z.core.$ZodIssueInvalidUnion): string {
+  const issues = errors.flat()
+  const issue = issues.find(({ code }) => code !== 'invalid_type') ?? issues[0]
+  return issue === undefined ? 'has none of the forms that it can have' : describeIssue(issue)
 }
 
 function describeTooSmall(issue: z.core.$ZodIssueTooSmall): string {

@@ -18,10 +18,19 @@ import { workflowSchema } from './schema-workflow.ts'
 
 const origin = checkedText(originProblem)
 
+/** SHA-256 of an empty text and of one line feed: the results for a shell variable that is not set. */
+const OF_NOTHING = new Set([
+  'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+  'sha256:01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b',
+])
+
 const sha256 = patternText(
   /^sha256:[0-9a-f]{64}$/,
   'must be sha256: and the hex SHA-256 of the secret; printf %s "$SECRET" | sha256sum',
-)
+).refine((value) => !OF_NOTHING.has(value), {
+  error:
+    'is the SHA-256 of an empty text, which everybody can send; set SECRET before it is hashed',
+})
 
 const apiKeySchema = z.strictObject({
   id: patternText(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, ".", "_" and "-"')

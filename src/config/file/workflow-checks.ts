@@ -1,7 +1,7 @@
 // Checks that the keys of a workflow fit together, and that names of workflows exist.
 
 import { sourceName } from './checked-text.ts'
-import { asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
+import { asList, asMapping, asText, type Path, type RawMapping, type Report } from './problems.ts'
 
 /** Keys that only hosted workflows have. */
 const HOSTED_ONLY = [
@@ -42,11 +42,15 @@ export function reportWorkflowProblems(data: RawMapping, report: Report): void {
   reportIntrospectors(data, workflows, report)
 }
 
-/** Only client secrets of self-hosted workflows can be introspected. */
+/** A client stands once, and names self-hosted workflows: only their client secrets can be introspected. */
 function reportIntrospectors(data: RawMapping, workflows: RawMapping, report: Report): void {
   const { clients } = asMapping(data['introspection'])
-  for (const [at, client] of Array.isArray(clients) ? clients.entries() : []) {
-    const names = asMapping(client)['workflows']
+  const ids = asList(clients).map((client) => asMapping(client)['id'])
+  for (const [at, client] of asList(clients).entries()) {
+    const { id, workflows: names } = asMapping(client)
+    if (id !== undefined && ids.indexOf(id) < at) {
+      report(['introspection', 'clients', at, 'id'], 'is there twice; name each client once')
+    }
     for (const [nameAt, name] of Array.isArray(names) ? names.entries() : []) {
       const own = Object.hasOwn(workflows, asText(name) ?? '')
       if (own && asMapping(workflows[name])['server'] !== undefined) continue

@@ -37,6 +37,8 @@ export interface YamlProblem {
 /** The data of a YAML text, with the lines of its keys. */
 export interface YamlFile {
   readonly data: unknown
+  /** Problems beside which the data can be read; absent when there are none. */
+  readonly problems?: readonly YamlProblem[]
   /** The line of a key or list entry; for a missing one, the line of its closest existing parent. */
   lineOf(path: Path): number
 }
@@ -47,7 +49,8 @@ export interface YamlFile {
  * be rounded.
  *
  * @param text - the file's content
- * @returns the data, or the problems; no message quotes the text, because it may hold a misplaced secret
+ * @returns the data, or the problems that make it unreadable; no message quotes the text, because it may hold a
+ * misplaced secret
  */
 export function readYaml(text: string): YamlFile | { readonly problems: readonly YamlProblem[] } {
   if (Buffer.byteLength(text) > MAX_BYTES) {
@@ -63,11 +66,12 @@ export function readYaml(text: string): YamlFile | { readonly problems: readonly
       problems: [{ line: 1, path: [], message: 'is empty; start from config/chatkit-mint.yaml' }],
     }
   }
-  const problems = findProblems(documents, document, lineAt)
-  if (problems.length > 0) return { problems }
+  const { problems, readable } = findProblems(documents, document, lineAt)
+  if (!readable) return { problems }
   return {
     data: document.toJS(),
     lineOf: (path) => lineAt(offsetOf(document.contents, path)),
+    ...(problems.length > 0 && { problems }),
   }
 }
 
@@ -82,14 +86,27 @@ const HINTS: Readonly<Record<string, string>> = {
     'is not valid YAML: a second ": " in one value; put the whole expression in single quotes',
 }
 
-/** All problems, one for each line: further problems of a line mostly follow from its first one. */
+const ROUNDED = 'is a number that cannot be kept exactly; put it in quotes'
+const PADDED =
+  'is a number with zeros before it, which cannot be kept exactly; leave them out, or put it in quotes'
+const NO_NUMBER = 'is no number that can be used here; write its digits'
+
+/** Problems that leave the rest of the data as it was meant. */
+const BESIDE_DATA = new Set([HINTS['DUPLICATE_KEY'], ROUNDED, PADDED, NO_NUMBER])
+
+/**
+ * All problems, one for each line: further problems of a line mostly follow from its first one. The data is
+ * readable when every problem, those left out included, is one of {@link BESIDE_DATA}.
+ */
 function findProblems(
   documents: readonly YamlDocument[],
   first: YamlDocument,
   lineAt: LineAt,
-): YamlProblem[] {
+): { readonly problems: YamlProblem[]; readonly readable: boolean } {
   const byLine = new Map<number, YamlProblem>()
+  let readable = true
   const add = (offset: number, message: string): void => {
+    readable &&= BESIDE_DATA.has(message)
     const line = lineAt(offset)
     if (byLine.has(line)) return
     byLine.set(line, { line, path: pathAt(first.contents, offset, lineAt), message })
@@ -101,12 +118,12 @@ function findProblems(
   visit(first, {
     Alias: (_, node) => add(startOf(node), 'has an alias ("*name"); write the value out instead'),
     Pair: (_, { key }) => {
-      if (isScalar(key) && key.value === '__proto__') add(startOf(key), 'is not a name to use')
+      if (!isScalar(key)) add(startOf(key), 'has a list or a mapping as its key; write a text')
+      else if (key.value === '__proto__') add(startOf(key), 'is not a name to use')
     },
     Scalar: (_, node) => {
-      if (!isExact(node)) {
-        add(startOf(node), 'is a number that cannot be kept exactly; put it in quotes')
-      }
+      const problem = numberProblem(node)
+      if (problem !== undefined) add(startOf(node), problem)
     },
   })
   const second = documents[1]
@@ -116,16 +133,15 @@ function findProblems(
   const problems = [...byLine.values()].sort((one, other) => one.line - other.line)
   // After a tab, the rest of the file is read with a wrong indentation.
   const tab = problems.findIndex(({ message }) => message === HINTS['TAB_AS_INDENT'])
-  return problems.slice(0, tab < 0 ? MAX_PROBLEMS : tab + 1)
+  return { problems: problems.slice(0, tab < 0 ? MAX_PROBLEMS : tab + 1), readable }
 }
 
-/**
- * Whether a number is kept exactly. An account of 20 digits would be rounded beyond 2^53, and `0042` would lose
- * its zeros.
- */
-function isExact({ value, source = '' }: Scalar): boolean {
-  if (typeof value !== 'number') return true
-  return Math.abs(value) <= Number.MAX_SAFE_INTEGER && !/^[-+]?0\d/.test(source)
+/** An account of 20 digits would be rounded beyond 2^53, and `0042` would lose its zeros. */
+function numberProblem({ value, source = '' }: Scalar): string | undefined {
+  if (typeof value !== 'number') return undefined
+  if (!Number.isFinite(value)) return NO_NUMBER
+  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) return ROUNDED
+  return /^[-+]?0\d/.test(source) ? PADDED : undefined
 }
 
 /** The message without the part after its colon, in which the library quotes the text. */

@@ -26,7 +26,18 @@ describe('api_keys', () => {
     ['an id twice', [`{ id: a, sha256: ${A} }`, `{ id: a, sha256: ${B} }`], /api_keys\[1\]\.id/],
     ['a digest twice', [`{ id: a, sha256: ${A} }`, `{ id: b, sha256: [${B}, ${A}] }`], /sha256/],
     ['one digest twice in a key', [`{ id: a, sha256: [${A}, ${A}] }`], /sha256/],
-    ['three digests', [`{ id: a, sha256: [${A}, ${B}, 'sha256:${'c'.repeat(64)}'] }`], /sha256/],
+    [
+      'three digests',
+      [`{ id: a, sha256: [${A}, ${B}, 'sha256:${'c'.repeat(64)}'] }`],
+      /sha256 must not have more than 2/,
+    ],
+    [
+      'the digest of an empty variable',
+      [
+        "{ id: a, sha256: 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' }",
+      ],
+      /sha256 is the SHA-256 of an empty text/,
+    ],
     ['a key itself', ['{ id: a, sha256: sk-mint-0123456789abcdef }'], /sha256/],
     ['a workflow that is not there', [`{ id: a, sha256: ${A}, workflows: [x] }`], /workflows\[0\]/],
     ['an id with a colon', [`{ id: 'a:b', sha256: ${A} }`], /api_keys\[0\]\.id/],

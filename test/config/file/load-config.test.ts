@@ -109,3 +109,36 @@ test('a misplaced secret is never printed', () => {
     }
   }
 })
+
+test('problems of YAML that leave the data readable come together with all others', () => {
+  const text = `${minimalWith('[RS256]', '[RS999]')}limits: {}\nlimits: {}\ncolour: 0042\n`
+  expect(problemsOf(text)).toEqual([
+    expect.stringMatching(/^4 issuers\[0\]\.algorithms\[0\] must be one of /),
+    expect.stringMatching(/^10 limits repeats a key/),
+    expect.stringMatching(/^11 colour is a number with zeros before it/),
+  ])
+})
+
+test.each([
+  ['admins:', '9 admins has no value; must be a mapping (key: value)'],
+  ['cors:\n  origins:\n  #- https://app.example', '10 cors.origins has no value; must be a list'],
+])('a key whose lines are all commented out has no value: %j', (lines, problem) => {
+  expect(problemsOf(`${MINIMAL}${lines}\n`)).toEqual([problem])
+})
+
+test('the key of a problem is cut where it would fill the screen', () => {
+  for (const text of [`a: ${'['.repeat(5000)}`, `${MINIMAL}${'x'.repeat(100_000)}: 1\n`]) {
+    expect(() => loadConfig(text, { file: 'c.yaml' })).toThrow(
+      /^c\.yaml:\d: .{300}…: is n.{1,250}$/,
+    )
+  }
+})
+
+test.each(['issuer: https:/login.corp.test/', 'issuer: https:///login.corp.test/'])(
+  'an address without its host is refused: %s',
+  (line) => {
+    expect(problemsOf(minimalWith('issuer: https://login.corp.test/', line))).toEqual([
+      expect.stringMatching(/^2 issuers\[0\]\.issuer must be an absolute URL/),
+    ])
+  },
+)

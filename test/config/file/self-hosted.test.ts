@@ -114,6 +114,10 @@ describe('fallback', () => {
 
 const MEBIBYTE = 1024 * 1024
 
+/** SHA-256 of what `printf %s "$SECRET"` and `echo $SECRET` print when the variable is not set. */
+const OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+const OF_LINE_FEED = '01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b'
+
 describe('gateway and introspection', () => {
   test('have the defaults of the contract', () => {
     expect(settingsOf(MINIMAL)).toMatchObject({
@@ -139,6 +143,18 @@ introspection: { clients: [{ id: helpdesk, secret_sha256: 'sha256:${hash}' }] }
       gateway: { maxBodyBytes: MEBIBYTE },
       introspectionClients: [{ id: 'helpdesk', secretSha256: hash, workflows: undefined }],
     })
+  })
+
+  test.each([
+    ['a client twice', 'a', 'ab'.repeat(32), /clients\[1\]\.id is there twice/],
+    ['the digest of an empty variable', 'b', OF_NOTHING, /is the SHA-256 of an empty text/],
+    ['the digest of a line feed', 'b', OF_LINE_FEED, /is the SHA-256 of an empty text/],
+  ])('refuse %s', (_name, id, hash, problem) => {
+    const first = `{ id: a, secret_sha256: 'sha256:${'cd'.repeat(32)}' }`
+    const second = `{ id: ${id}, secret_sha256: 'sha256:${hash}' }`
+    expect(problemsOf(`${MINIMAL}introspection: { clients: [${first}, ${second}] }\n`)).toEqual([
+      expect.stringMatching(problem),
+    ])
   })
 
   test('let a client learn of self-hosted workflows of the file only', () => {

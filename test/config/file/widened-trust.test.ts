@@ -166,3 +166,18 @@ describe('an API key that sees the threads of workflows it may not use', () => {
     },
   )
 })
+
+describe('a user that is the same for everybody', () => {
+  test.each(['\'"kiosk"\'', 'issuer', '\'claims.iss + "|"\''])('%s is told', (user) => {
+    expect(lines(minimalWith("'claims.sub'", user))).toEqual([
+      expect.stringMatching(/^https:\/\/login\.corp\.test\/: user names no claim/),
+    ])
+  })
+
+  test.each(["'issuer + claims.sub'", 'claims.email', '\'has(claims.oid) ? claims.oid : ""\''])(
+    '%s is told nobody',
+    (user) => {
+      expect(lines(minimalWith("'claims.sub'", user))).toEqual([])
+    },
+  )
+})

@@ -29,6 +29,8 @@ describe('readYaml refuses', () => {
     ['__proto__ as a key', 'a: 1\nb:\n  __proto__: {}\n', 3, ['b', '__proto__'], /not a name/],
     ['an unquoted expression', 'a: 1\nb: "x" in claims.y\n', 2, ['b'], /single quotes/],
     ['a colon in a value', 'a: 1\nb: c ? d : e\n', 2, ['b', 'c ? d'], /single quotes/],
+    ['a list as a key', 'a: 1\n? [x, y]\n: 2\n', 2, [], /list or a mapping as its key/],
+    ['no number', 'a: 1\nb: .nan\n', 2, ['b'], /no number/],
     ['an open quote', 'a: 1\nb: "x\n', 3, ['b'], /not valid YAML: Missing closing/],
   ])('%s', (_name, text, line, path, message) => {
     const found = problems(text)
@@ -44,8 +46,10 @@ describe('readYaml refuses', () => {
     ])
   })
 
-  test('an alias bomb, which is never expanded', () => {
+  test('an alias bomb, which is never expanded, not even below repeated keys', () => {
     expect(problems(bomb())).toHaveLength(20)
+    const repeated = readYaml(bomb().replaceAll(/^a\d+/gm, 'a'))
+    expect(repeated).not.toHaveProperty('data')
   })
 
   test.each(['[', '{a: '])('nesting without end: %s', (opening) => {
@@ -55,6 +59,14 @@ describe('readYaml refuses', () => {
 })
 
 describe('readYaml accepts', () => {
+  test.each([
+    ['a repeated key', 'a: 1\na: 2\nb: [x]\n'],
+    ['a rounded number', 'a: 12345678901234567890\nb: [x]\n'],
+    ['leading zeros', 'a: 007\nb: [x]\n'],
+  ])('the data beside %s, so that its other problems are found too', (_name, text) => {
+    expect(readYaml(text)).toMatchObject({ data: { b: ['x'] }, problems: [{}] })
+  })
+
   test('YAML 1.2 core: yes and no are texts, << is a key like any other', () => {
     expect(readYaml('%YAML 1.2\n---\na: yes\n<<: { b: no }\n')).toMatchObject({
       data: { a: 'yes', '<<': { b: 'no' } },
