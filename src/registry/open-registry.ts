@@ -1,7 +1,7 @@
 // Opens the registry that `STORE_URL` names.
 import type { Log } from '../lib/log.ts'
 import type { Registry } from './port.ts'
-import type { RedisLocation } from './redis/client.ts'
+import type { RedisLocation } from './redis/link/client.ts'
 import type { OwnersMove } from './sqlite/move-owners.ts'
 
 /** The place of a registry; `kind` selects the adapter. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
-import { type RedisConnection, script } from '../../src/registry/redis/client.ts'
-import { createLink, type Link } from '../../src/registry/redis/link.ts'
+import { type RedisConnection, script } from '../../src/registry/redis/link/client.ts'
+import { createLink, type Link } from '../../src/registry/redis/link/link.ts'
 import { EVENTUALLY_MS, eventually } from '../support/eventually.ts'
 
 const CALL_MS = 50

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
-import { createReplicated } from '../../src/registry/redis/replicated.ts'
+import { createReplicated } from '../../src/registry/redis/link/replicated.ts'
 import { eventually } from '../support/eventually.ts'
 
 const TOUCH = ['a write']

@@ -4,7 +4,7 @@ import { type AuditEntry, type AuditQuery, erasedEntry, isChained } from '../aud
 import { AUDIT_LATE_SECONDS, AUDIT_LOOKS, type Registry } from '../port.ts'
 import { fromAuditEntry, toAuditEntry } from '../rows.ts'
 import { script } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { pageScript, readPage, seqIn } from './pages.ts'
 import { count, countOrNone } from './replies.ts'
 

@@ -4,7 +4,7 @@ import { INTERVALS, KEPT_SECONDS } from '../interval-figures.ts'
 import type { Registry } from '../port.ts'
 import { intervalFieldsOf, toIntervalFigures } from '../rows.ts'
 import { script } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { count, flat, row } from './replies.ts'
 
 const [MINUTE] = INTERVALS

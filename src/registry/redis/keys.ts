@@ -1,5 +1,5 @@
 // Names the keys in Redis, in Lua: all begin with the hash tag `{ckm}`, so that they share a slot.
-import { script as scriptOf } from './client.ts'
+import { script as scriptOf } from './link/client.ts'
 
 /**
  * `key(kind)` and `key(kind, name)`. The kind comes before the name, so no user or token can name a key of

@@ -15,7 +15,7 @@ import type { Registry } from '../port.ts'
 import type { Page, SessionRecord } from '../records.ts'
 import { toKnownUser, toNames } from '../rows.ts'
 import { script, USER } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { pageScript, readPage, seqIn } from './pages.ts'
 import { row, text } from './replies.ts'
 

@@ -1,7 +1,7 @@
 // The outbox in Redis: cancels that the upstream has not confirmed yet.
 import type { Registry } from '../port.ts'
 import { SESSION, script } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { sessions } from './replies.ts'
 
 /** Most expired entries that one claim drops: Redis serves nobody else meanwhile. */

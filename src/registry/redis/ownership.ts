@@ -4,7 +4,7 @@ import type { OwnedThing, Ownership } from '../owned-records.ts'
 import type { Registry } from '../port.ts'
 import { toOwnership, userId } from '../rows.ts'
 import { script } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { pageScript, readPage } from './pages.ts'
 import { countOrNone, flat } from './replies.ts'
 

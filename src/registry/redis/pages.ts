@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import { cutPage, spanOf } from '../paging.ts'
 import type { Page, PageQuery } from '../records.ts'
-import type { Script } from './client.ts'
 import { script } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Script } from './link/client.ts'
+import type { Link } from './link/link.ts'
 import { countOrNone, row, text } from './replies.ts'
 
 /** Most entries that one script looks at: Redis serves nobody else meanwhile. */

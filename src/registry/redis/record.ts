@@ -6,7 +6,7 @@ import { FIRST_LEASE_MS } from '../port.ts'
 import type { NewEntry, RecordOutcome, SessionRecord } from '../records.ts'
 import { SESSION, script, USER } from './keys.ts'
 import { KNOWN, SEE, seenArgs } from './known-users.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { flat, sessions } from './replies.ts'
 
 /**

@@ -4,7 +4,7 @@ import type { Registry } from '../port.ts'
 import { eraseEntries, SWEEP_AUDIT } from './audit.ts'
 import { SESSION, script } from './keys.ts'
 import { KNOWN } from './known-users.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { count } from './replies.ts'
 import { FLAT_BLOCK } from './revoke.ts'
 

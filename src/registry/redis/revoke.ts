@@ -4,7 +4,7 @@ import { FIRST_LEASE_MS, GENERATION_KEPT_SECONDS, type Registry } from '../port.
 import type { Block, LogoutMark, UserRevoke } from '../records.ts'
 import { toBlock, userId } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { count, countOrNone, row, sessionOrNone, sessions } from './replies.ts'
 
 /** A mark is kept a day longer than asked, in case clocks differ. */

@@ -4,7 +4,7 @@ import { createCounters, mintCounter, stateAfterUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { RateState, RateWindow, StandingQuery } from '../records.ts'
 import { COUNT, script, USER } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { count, countOrNone, countText, sessionOrNone } from './replies.ts'
 
 /**

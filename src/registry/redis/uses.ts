@@ -4,7 +4,7 @@ import type { SessionId } from '../../lib/ids.ts'
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import { toSession } from '../rows.ts'
 import { SESSION, script, USER } from './keys.ts'
-import type { Link } from './link.ts'
+import type { Link } from './link/link.ts'
 import { countText, row } from './replies.ts'
 
 /**

@@ -1,10 +1,10 @@
 // Runs scripts in Redis on one shared connection, each within a deadline.
-import { ServiceError } from '../../lib/errors.ts'
-import type { Log } from '../../lib/log.ts'
+import { ServiceError } from '../../../lib/errors.ts'
+import type { Log } from '../../../lib/log.ts'
+import { script } from '../keys.ts'
 import { HASH_TAG, type RedisConnection, type Script } from './client.ts'
 import { causeOf, createDiagnosis } from './diagnosis.ts'
 import { createKeeper } from './keeper.ts'
-import { script } from './keys.ts'
 import { createPatience } from './patience.ts'
 import { createReplicated } from './replicated.ts'
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { RedisClient } from '@redis/client'
 import { z } from 'zod'
-import type { Secret } from '../../lib/secret.ts'
+import type { Secret } from '../../../lib/secret.ts'
 
 /**
  * All keys begin with it, so that they share a slot. No key has exactly this name: while a cluster moves the
