@@ -1,5 +1,5 @@
 // Names the keys in Redis, in Lua: all begin with the hash tag `{ckm}`, so that they share a slot.
-import { script as scriptOf } from './link/client.ts'
+import { type Script, script as scriptOf } from './link/client.ts'
 
 /**
  * `key(kind)` and `key(kind, name)`. The kind comes before the name, so no user or token can name a key of
@@ -140,3 +140,31 @@ end
  * @param parts - Lua; the last part is the step itself
  */
 export const script = (...parts: readonly string[]) => scriptOf(KEY + parts.join(''))
+
+/**
+ * A script for steps that many requests take in the same turn; groups.ts sends them together. Each step runs
+ * by itself: one that fails is an error in the list of replies, and the others go on.
+ *
+ * @param parts - Lua; the last part is the step, to which ARGV holds only its own arguments
+ */
+export function groupedScript(...parts: readonly string[]): Script {
+  const step = parts.at(-1) ?? ''
+  return {
+    ...script(
+      ...parts.slice(0, -1),
+      `
+local function step(ARGV)
+${step}
+end
+local replies, from = {}, 1
+while ARGV[from] do
+  local last = from + tonumber(ARGV[from])
+  local done, reply = pcall(step, { unpack(ARGV, from + 1, last) })
+  if not done then reply = type(reply) == 'table' and reply or { err = tostring(reply) } end
+  replies[#replies + 1], from = reply, last + 1
+end
+return replies`,
+    ),
+    grouped: true,
+  }
+}

@@ -131,11 +131,13 @@ async function open(url: string): Promise<RedisConnection> {
 export interface Script {
   readonly text: string
   readonly sha: string
+  /** Whether it takes several calls at once: of each the number of arguments, then these. */
+  readonly grouped: boolean
 }
 
 /**
  * @param text - Lua; its keys are made from `KEYS[1]`, which is {@link HASH_TAG}
  */
 export function script(text: string): Script {
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
+  return { text, sha: createHash('sha1').update(text).digest('hex'), grouped: false }
 }

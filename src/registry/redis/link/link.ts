@@ -1,9 +1,11 @@
 // Runs scripts in Redis on one shared connection, each within a deadline.
+import { z } from 'zod'
 import { ServiceError } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
 import { script } from '../keys.ts'
 import { HASH_TAG, type RedisConnection, type Script } from './client.ts'
 import { causeOf, createDiagnosis } from './diagnosis.ts'
+import { type Args, createGroups } from './groups.ts'
 import { createKeeper } from './keeper.ts'
 import { createPatience } from './patience.ts'
 import { createReplicated } from './replicated.ts'
@@ -28,8 +30,6 @@ export interface Link {
   waitedMs(): number
   close(): void
 }
-
-type Args = readonly (string | number)[]
 
 /** Milliseconds of silence after which Redis is down. With all other work, a refusal then comes within 300 ms. */
 const CALL_MS = 250
@@ -82,10 +82,19 @@ export function createLink({
     throw new ServiceError('store_unavailable', { reason: 'not connected to Redis' })
   }
 
+  const together = createGroups(async (script, calls) => {
+    const args = calls.flatMap((call) => [call.length, ...call])
+    return z
+      .array(z.unknown())
+      .length(calls.length)
+      .parse(await evaluate(connected(), script, args))
+  })
+
   const run: Link['run'] = async (script, args, read) => {
     const connection = connected()
     try {
-      return read(await evaluate(connection, script, args))
+      const reply = script.grouped ? together(script, args) : evaluate(connection, script, args)
+      return read(await reply)
     } catch (error) {
       keeper.failed(error)
       throw asServiceError(error)
