@@ -83,8 +83,12 @@ function isTrusted(trusted: BlockList, address: string): boolean {
   return version !== 0 && trusted.check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** A dual-stack socket shows IPv4 peers as `::ffff:192.0.2.1`. */
+/**
+ * A dual-stack socket shows IPv4 peers as `::ffff:192.0.2.1`, and some proxies (Azure Application Gateway) forward
+ * the client's port too: `192.0.2.1:443`, `[2001:db8::1]:443`.
+ */
 function plainAddress(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
-  return mapped?.[1] ?? address
+  const bare = /^(?:(\d+\.\d+\.\d+\.\d+):\d{1,5}|\[([^\]]+)\](?::\d{1,5})?)$/.exec(address)
+  const plain = bare?.[1] ?? bare?.[2] ?? address
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain
 }
