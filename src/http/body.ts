@@ -35,9 +35,7 @@ export async function readJson<S extends z.ZodType<object>>(
   c: AppContext,
   schema: S,
 ): Promise<z.output<S>> {
-  const length = bodyLength(c)
-  refuseOtherThanJson(c, length)
-  const text = await readText(c, length)
+  const text = await readJsonText(c)
   const body = text === '' ? {} : withoutNulls(parseJson(text), schema)
   const { success, data, error } = schema.safeParse(body)
   if (success) return data
@@ -55,10 +53,8 @@ export async function readJson<S extends z.ZodType<object>>(
  */
 export async function readFormField(c: AppContext, field: string): Promise<string> {
   if (!FORM_TYPE.test(c.req.header('Content-Type') ?? '')) {
-    throw new ServiceError('unsupported_media_type', {
-      reason: 'not a form',
-      detail: `Send ${field} as application/x-www-form-urlencoded.`,
-    })
+    const detail = `Send ${field} as application/x-www-form-urlencoded.`
+    throw new ServiceError('unsupported_media_type', { reason: 'not a form', detail })
   }
   const [value, ...more] = new URLSearchParams(await readText(c)).getAll(field)
   if (value !== undefined && more.length === 0) return value
@@ -170,17 +166,21 @@ async function readChunked(c: AppContext): Promise<string> {
 }
 
 /** A form or text body needs no preflight, so another site could send it: only JSON is read. */
-function refuseOtherThanJson(c: AppContext, length: number | undefined): void {
-  const type = c.req.header('Content-Type')
-  const encoding = c.req.header('Content-Encoding')
-  // `curl -d ''` and axios name a form type for a body that is none.
-  if (length === 0) return
-  if (type === undefined || !JSON_TYPE.test(type)) {
-    throw new ServiceError('unsupported_media_type', { reason: 'not application/json in UTF-8' })
-  }
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new ServiceError('unsupported_media_type', { reason: 'a Content-Encoding' })
-  }
+async function readJsonText(c: AppContext): Promise<string> {
+  const length = bodyLength(c)
+  const isJson = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
+  const encoding = c.req.header('Content-Encoding') ?? 'identity'
+  if (isJson && encoding.toLowerCase() === 'identity') return readText(c, length)
+  // `curl -d ''` and axios name a form type for a body that is none, and a stream may turn out empty.
+  if (length === 0 || (length === undefined && (await within(BODY_MS, isEmpty(c))))) return ''
+  const reason = isJson ? 'a Content-Encoding' : 'not application/json in UTF-8'
+  throw new ServiceError('unsupported_media_type', { reason })
+}
+
+/** Reads a chunked body to its first byte only. */
+async function isEmpty(c: AppContext): Promise<boolean> {
+  for await (const chunk of c.req.raw.body ?? []) if (chunk.length > 0) return false
+  return true
 }
 
 function parseJson(text: string): unknown {
