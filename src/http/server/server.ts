@@ -4,9 +4,9 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Log } from '../../lib/log.ts'
-import { markAnsweredBelow } from '../answer.ts'
 import type { AppEnv } from '../context.ts'
 import { rawAnswer, writeToResponse, writeToSocket } from './bare-answer.ts'
+import { createBrokenRequests } from './broken-requests.ts'
 import { capConnections, mostConnections } from './connection-cap.ts'
 import { type Listeners, openListeners } from './listeners.ts'
 import {
@@ -107,7 +107,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 }
 
 function attach(server: Server, { app, log, shedding }: ListenOptions): void {
-  const latest = new WeakMap<Duplex, ServerResponse>()
+  const broken = createBrokenRequests()
   const answer = getRequestListener(app.fetch, {
     // Stands in the URL of an HTTP/1.0 request without Host; nothing reads it.
     hostname: 'localhost',
@@ -129,24 +129,27 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
     else writeToResponse(response, problem, log)
   })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    latest.set(request.socket, response)
+    broken.note(response)
     serveSoon(request, response)
   })
-  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+  const refuseExpectation = (_request: IncomingMessage, response: ServerResponse) => {
     writeToResponse(response, { code: 'expectation_failed', reason: 'an Expect header' }, log)
+  }
+  server.on('checkExpectation', refuseExpectation)
+  // Node also calls this for `100-continue` in a list of further expectations.
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.headers.expect?.toLowerCase() !== '100-continue') {
+      return refuseExpectation(request, response)
+    }
+    response.writeContinue()
+    server.emit('request', request, response)
   })
   server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
     writeToSocket(socket, { code: 'method_not_allowed', reason: 'CONNECT' }, log)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    const response = latest.get(socket)
-    // In the middle of an answer, or on a connection that is gone, nothing sensible can be written.
-    if (error.code === 'ECONNRESET' || !socket.writable || hasBegun(response)) {
-      socket.destroy()
-      return
-    }
-    if (response?.req.complete === false) markAnsweredBelow(response)
-    writeToSocket(socket, parserError(error), log)
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+    else broken.refuse(socket, () => writeToSocket(socket, parserError(error), log))
   })
 }
 
@@ -168,12 +171,6 @@ function inNextCheck(take: Take): Take {
       for (const one of all) take(...one)
     })
   }
-}
-
-/** Whether the current request's answer, or part of it, is on the wire. */
-function hasBegun(response: ServerResponse | undefined): boolean {
-  if (response?.headersSent !== true) return false
-  return !response.writableFinished || !response.req.complete
 }
 
 function urlOf(host: string, port: number): string {
