@@ -87,6 +87,16 @@ describe.runIf(wantsRedis())('Redis with self-hosted workflows', () => {
     expect(calls(await redis.cli('info', 'commandstats')) - calls(before)).toBe(1)
   })
 
+  it('counts a key with half of a surrogate pair, and the keys of other calls in the same turn', async () => {
+    const limit = { max: 1, seconds: 60, nowMs: NOW * 1000 }
+    const keys = ['half \ud800', 'other', 'a "quoted" \0 one']
+    for (const allowed of [true, false]) {
+      const states = await Promise.all(keys.map((key) => registry.consume(key, limit)))
+      expect(states).toEqual(keys.map(() => expect.objectContaining({ allowed })))
+    }
+    expect(await redis.keys('{ckm}:counter:*')).toHaveLength(3)
+  })
+
   it('refuses every method while it hangs or is down, and has everything again afterwards', async () => {
     await registry.record(entry({ id: 's1' }))
     await registry.claimOwnership(ownership({ id: 't1' }))

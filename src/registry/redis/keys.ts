@@ -156,12 +156,11 @@ export function groupedScript(...parts: readonly string[]): Script {
 local function step(ARGV)
 ${step}
 end
-local replies, from = {}, 1
-while ARGV[from] do
-  local last = from + tonumber(ARGV[from])
-  local done, reply = pcall(step, { unpack(ARGV, from + 1, last) })
-  if not done then reply = type(reply) == 'table' and reply or { err = tostring(reply) } end
-  replies[#replies + 1], from = reply, last + 1
+local replies = {}
+for at, args in ipairs(cjson.decode(ARGV[1])) do
+  local done, reply = pcall(step, args)
+  if not done and type(reply) ~= 'table' then reply = { err = reply } end
+  replies[at] = reply
 end
 return replies`,
     ),

@@ -131,7 +131,7 @@ async function open(url: string): Promise<RedisConnection> {
 export interface Script {
   readonly text: string
   readonly sha: string
-  /** Whether it takes several calls at once: of each the number of arguments, then these. */
+  /** Whether it takes several calls at once: ARGV[1] is JSON, a list of arguments for each. */
   readonly grouped: boolean
 }
 
