@@ -13,7 +13,7 @@ import { readSetup, type Setup, SetupError } from './config/setup.ts'
 import { portNotes } from './config/urls.ts'
 import { widenedTrust } from './config/widened-trust.ts'
 import { mostConnections } from './http/server/connection-cap.ts'
-import { type Listening, listen } from './http/server/server.ts'
+import { type Listening, listen, listenProblem } from './http/server/server.ts'
 import { warnOfSilentServers } from './http/server/silent-servers.ts'
 import type { Tracing } from './http/telemetry/tracing.ts'
 import { UnusableSettingError } from './lib/errors.ts'
@@ -130,9 +130,7 @@ async function listenOrExit(service: Service, setup: Setup, log: Log): Promise<L
     })
   } catch (error) {
     await service.close()
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    const advice = code === 'EADDRINUSE' ? '; stop what uses it, or set PORT' : ''
-    return exit(EX_UNAVAILABLE, `cannot listen on ${env.host}:${env.port} (${code})${advice}`)
+    return exit(EX_UNAVAILABLE, listenProblem(address, error))
   }
 }
 

@@ -32,13 +32,14 @@ function run(args: readonly string[]): number {
   if (file === undefined || more.length > 0) return fail(EXIT.scriptUsage, USAGE)
   const text = readConfig(file)
   if (text === undefined) return EXIT.config
+  const { variables, fromFile, problems } = readServiceVariables()
+  if (problems.length > 0) process.stderr.write(`${problems.join('\n')}\n`)
   try {
-    const { variables, fromFile } = readServiceVariables()
     const { secret } = readConfigSources(variables)
     const loaded = loadConfig(text, { file, secrets: lookUp(secret), toRun: true })
     if (fromFile !== undefined) process.stdout.write(`.env: read; it gives ${names(fromFile)}\n`)
     process.stdout.write(summarise(file, loaded, placeNotes(file, text)))
-    return 0
+    return problems.length > 0 ? EXIT.config : EXIT.ok
   } catch (error) {
     if (error instanceof ConfigError || error instanceof EnvironmentError) {
       return fail(EXIT.config, error.message)
@@ -73,7 +74,7 @@ function readConfig(file: string): string | undefined {
 function readProblem(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
   if (code === 'ENOENT') return 'does not exist'
-  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text'
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text; save it as UTF-8'
   return `cannot be read (${code})`
 }
 

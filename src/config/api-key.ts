@@ -15,7 +15,8 @@ const PLACEHOLDER =
 export function apiKeyProblem(text: string): string | undefined {
   if (text === '') return 'is empty'
   if (/^["'`]|["'`]$/.test(text)) return 'is in quotes; leave them out'
-  if (/^[A-Za-z_]\w*=[^=]/.test(text)) return 'is written as NAME=value; give the value alone'
+  if (/^(?:export\s+)?[A-Za-z_]\w*=[^=]/.test(text))
+    return 'is written as NAME=value; give the value alone'
   if (PLACEHOLDER.test(text)) {
     return 'is a placeholder, and no key; put a key of your project in its place'
   }

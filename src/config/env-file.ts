@@ -17,13 +17,19 @@ const FILE = PACKAGE.replace(/package\.json$/, '.env')
 /** @returns undefined when there is no such file */
 export function readEnvFile(file = FILE): EnvFile | undefined {
   try {
-    const variables = parseEnv(readFileSync(file, 'utf8'))
+    // The decoder drops a byte order mark, which would become a part of the first name.
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
+    const variables = parseEnv(text)
     const late = Object.keys(variables).filter((name) => name.startsWith('NODE_'))
     return { variables, problems: late.map(lateProblem) }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
     if (code === 'ENOENT') return undefined
-    return { variables: {}, problems: [`.env: cannot be read (${code}); check its permissions`] }
+    const isText = code !== 'ERR_ENCODING_INVALID_ENCODED_DATA'
+    const problem = isText
+      ? `cannot be read (${code}); check its permissions`
+      : 'is not UTF-8 text; save it as UTF-8'
+    return { variables: {}, problems: [`.env: ${problem}`] }
   }
 }
 

@@ -5,11 +5,11 @@ import type { LogFormat } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
 import { readEnvFile, variablesBeside } from './env-file.ts'
 import { type Proxies, proxySchema, readProxies, withCapitals } from './proxies.ts'
-import { type SecretSource, secretFromFile } from './secret-file.ts'
+import { SecretFileError, type SecretSource, secretFromFile } from './secret-file.ts'
 import type { StoreLocation } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
 import { isAtLoopback } from './urls.ts'
-import { environmentSchema, port, SECRET_VARIABLES } from './variables.ts'
+import { environmentSchema, parseVariables, port, SECRET_VARIABLES } from './variables.ts'
 
 /** All problems of the environment. No message holds the value of a secret. */
 export class EnvironmentError extends Error {
@@ -64,13 +64,42 @@ export type Variables = Readonly<Record<string, string | undefined>>
  * @throws {@link EnvironmentError} with every problem at once
  */
 export function readEnvironment(variables: Variables = process.env): Environment {
+  const { environment, problems } = checkEnvironment(variables)
+  if (problems.length > 0) throw new EnvironmentError(problems)
+  return environment
+}
+
+/**
+ * Reads the environment even if it has problems, so that what the config file needs of it can be checked too.
+ *
+ * @param variables - as in {@link readEnvironment}
+ * @returns the environment, in which a variable with a problem has a harmless value that needs nothing else
+ */
+export function checkEnvironment(variables: Variables = process.env): {
+  readonly environment: Environment
+  readonly problems: string[]
+} {
   const set = withoutBlanks(variables)
-  // Read once: compiling the schema takes longer than it saves.
-  const parsed = environmentSchema.safeParse(set, { jitless: true })
-  const problems = problemsOf(parsed.error)
+  const { data, error } = parseVariables(set)
+  const problems = problemsOf(error)
   problems.push(...Object.keys(SECRET_VARIABLES).flatMap((name) => doubleProblem(set, name) ?? []))
-  if (!parsed.success || problems.length > 0) throw new EnvironmentError(problems)
-  return asEnvironment(parsed.data, set)
+  const signingKeys = openSigningKeys(set, problems)
+  return {
+    environment: asEnvironment(data, { set, signingKeys }),
+    problems,
+  }
+}
+
+function openSigningKeys(set: Variables, problems: string[]): SecretSource | undefined {
+  const { SIGNING_KEY_FILE: file } = set
+  if (file === undefined) return undefined
+  try {
+    return secretFromFile('SIGNING_KEY_FILE', file)
+  } catch (error) {
+    if (!(error instanceof SecretFileError)) throw error
+    problems.push(error.message)
+    return () => new Secret('')
+  }
 }
 
 /** The service's variables, and the names of those that come from `.env`. */
@@ -78,19 +107,17 @@ export interface ServiceVariables {
   readonly variables: Variables
   /** Names that `.env` gave; undefined when there is no such file. */
   readonly fromFile: readonly string[] | undefined
+  /** Problems of that file, one line each. */
+  readonly problems: readonly string[]
 }
 
-/**
- * The variables of the process, and those of `.env` beside package.json that the process lacks.
- *
- * @throws {@link EnvironmentError} when that file cannot be used
- */
+/** The variables of the process, and those of `.env` beside package.json that the process lacks. */
 export function readServiceVariables(): ServiceVariables {
   const file = readEnvFile()
-  if (file === undefined) return { variables: process.env, fromFile: undefined }
-  if (file.problems.length > 0) throw new EnvironmentError(file.problems)
-  const added = variablesBeside(process.env, file.variables)
-  return { variables: { ...added, ...process.env }, fromFile: Object.keys(added) }
+  if (file === undefined) return { variables: process.env, fromFile: undefined, problems: [] }
+  const { variables, problems } = file
+  const added = variablesBeside(process.env, variables)
+  return { variables: { ...added, ...process.env }, fromFile: Object.keys(added), problems }
 }
 
 /**
@@ -119,13 +146,17 @@ export function readProxyVariables(variables?: Variables): Proxies {
 }
 
 /**
- * The variables that are not blank. The record has no prototype, because a config file may name `constructor`
+ * The variables that are not blank, without white space around them: files with CRLF and mounted secrets end in
+ * some. The record has no prototype, because a config file may name `constructor`
  * as the variable that holds its key.
  *
  * @param variables - as in {@link readEnvironment}
  */
 export function withoutBlanks(variables: Variables = process.env): Variables {
-  const set = Object.entries(variables).filter(([, value]) => value?.trim())
+  const set = Object.entries(variables).flatMap(([name, value]) => {
+    const text = value?.trim()
+    return text ? [[name, text]] : []
+  })
   return Object.assign(Object.create(null), withCapitals(Object.fromEntries(set)))
 }
 
@@ -150,7 +181,10 @@ function doubleProblem(set: Variables, name: string): string | undefined {
   return both ? `${name}: ${name}_FILE is set too; unset one of them` : undefined
 }
 
-function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables): Environment {
+function asEnvironment(
+  data: z.infer<typeof environmentSchema>,
+  { set, signingKeys }: { readonly set: Variables; readonly signingKeys: SecretSource | undefined },
+): Environment {
   return {
     configFile: data.CONFIG_FILE,
     host: data.HOST,
@@ -167,10 +201,7 @@ function asEnvironment(data: z.infer<typeof environmentSchema>, set: Variables):
     tracing: tracingSettings(set),
     publicUrl: data.PUBLIC_URL,
     docsTryIt: (data.DOCS_TRY_IT ?? (isAtLoopback(data.PUBLIC_URL) ? 'on' : 'off')) === 'on',
-    signingKeys:
-      data.SIGNING_KEY_FILE === undefined
-        ? undefined
-        : secretFromFile('SIGNING_KEY_FILE', data.SIGNING_KEY_FILE),
+    signingKeys,
     secret: secretReader(set),
   }
 }
@@ -189,7 +220,7 @@ function openSecret(set: Variables, name: string): SecretSource | undefined {
   if (problem !== undefined) throw new EnvironmentError([problem])
   const plain = set[name]
   if (plain !== undefined) {
-    const secret = new Secret(plain.trim())
+    const secret = new Secret(plain)
     return () => secret
   }
   const file = set[`${name}_FILE`]

@@ -3,10 +3,10 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
+  checkEnvironment,
   type Environment,
   EnvironmentError,
   readConfigSources,
-  readEnvironment,
   readProxyVariables,
   readServiceVariables,
   type Variables,
@@ -16,9 +16,10 @@ import { consoleProblems } from './file/console-checks.ts'
 import { forgottenFiles } from './file/file-place.ts'
 import { loadConfig } from './file/load-config.ts'
 import type { SecretLookup } from './file/needed-secrets.ts'
-import { ConfigError, formatProblem } from './file/problems.ts'
+import { ConfigError, type ConfigNeeds, formatProblem } from './file/problems.ts'
 import { SecretFileError } from './secret-file.ts'
 import type { Settings } from './settings.ts'
+import { quotesHint } from './urls.ts'
 
 /** The service cannot start with this environment and config file. One line for each problem. */
 export class SetupError extends Error {
@@ -50,19 +51,21 @@ export interface Setup {
  * @throws {@link SetupError}
  */
 export function readSetup(given?: Variables, configFile?: string, instead?: SecretLookup): Setup {
-  const problems: string[] = []
-  const read = given === undefined ? attempt(readServiceVariables, problems) : undefined
+  const read = given === undefined ? readServiceVariables() : undefined
+  const problems = [...(read?.problems ?? [])]
   const variables = withConfigFile(read?.variables ?? given, configFile)
-  const environment = attempt(() => readEnvironment(variables), problems)
+  const { environment, problems: ofVariables } = checkEnvironment(variables)
+  problems.push(...ofVariables)
   // The file is checked even if the environment has problems, so that one start shows all of them.
   const sources = readConfigSources(variables)
   const from = { ...sources, given: configFile !== undefined }
-  const settings = attempt(() => readSettings(from, problems, instead), problems)
-  if (environment && settings) {
-    problems.push(...selfHostedProblems(environment, settings))
-    problems.push(...(attempt(() => consoleProblems(environment, settings), problems) ?? []))
+  const { settings, needs } = readSettings(from, problems, instead)
+  if (needs?.selfHosted !== undefined) {
+    problems.push(...selfHostedProblems(environment, needs.selfHosted))
   }
-  if (environment && settings && problems.length === 0) {
+  if (needs?.console)
+    problems.push(...(attempt(() => consoleProblems(environment), problems) ?? []))
+  if (settings && problems.length === 0) {
     return { environment, settings, fromEnvFile: read?.fromFile }
   }
   // This line comes first, because it explains problems of a file that the operator did not mean.
@@ -89,7 +92,7 @@ export function readRules(given?: Variables, file?: string): Rules {
   const variables = withConfigFile(given, file)
   const sources = { ...readConfigSources(variables), given: file !== undefined }
   const instead: SecretLookup = (_, kind) => (kind === 'api_key' ? 'unchecked' : undefined)
-  const settings = attempt(() => readSettings(sources, problems, instead), problems)
+  const { settings } = readSettings(sources, problems, instead)
   const proxies = attempt(() => readProxyVariables(variables), problems)
   const notes = forgottenFiles(variables)
   if (settings && proxies && problems.length === 0) {
@@ -100,13 +103,11 @@ export function readRules(given?: Variables, file?: string): Rules {
 }
 
 /** Self-hosted workflows need our signing keys and our own URL, which their client secrets name. */
-function selfHostedProblems(environment: Environment, settings: Settings): string[] {
-  const selfHosted = settings.workflows.find(({ kind }) => kind === 'self-hosted')
-  if (selfHosted === undefined) return []
+function selfHostedProblems(environment: Environment, workflow: string): string[] {
   const problems: string[] = []
   if (environment.publicUrl === undefined) {
     problems.push(
-      `PUBLIC_URL: needed by the self-hosted workflow ${selfHosted.name}; set this service's URL, on your own machine http://localhost:${environment.port || 8787}`,
+      `PUBLIC_URL: needed by the self-hosted workflow ${workflow}; set this service's URL, on your own machine http://localhost:${environment.port || 8787}`,
     )
   }
   // Instances that share a store must share the keys: otherwise each refuses the tokens of the others.
@@ -118,7 +119,10 @@ function selfHostedProblems(environment: Environment, settings: Settings): strin
   return problems
 }
 
-/** Without `instead` the service will run with the file, so placeholders are errors. */
+/**
+ * Without `instead` the service will run with the file, so placeholders are errors. The needs are known even if the
+ * file has problems.
+ */
 function readSettings(
   {
     configFile: file,
@@ -127,7 +131,7 @@ function readSettings(
   }: Pick<Environment, 'configFile' | 'secret'> & { readonly given: boolean },
   problems: string[],
   instead?: SecretLookup,
-): Settings {
+): { readonly settings?: Settings; readonly needs?: ConfigNeeds | undefined } {
   const secrets: SecretLookup = (name, kind) => {
     const other = instead?.(name, kind)
     if (other !== undefined) return other
@@ -138,7 +142,12 @@ function readSettings(
       return 'unchecked'
     }
   }
-  return loadConfig(readText(file, given), { file, secrets, toRun: instead === undefined }).settings
+  try {
+    return loadConfig(readText(file, given), { file, secrets, toRun: instead === undefined })
+  } catch (error) {
+    problems.push(...problemsOf(error))
+    return error instanceof ConfigError ? { needs: error.needs } : {}
+  }
 }
 
 /** @param given - whether an option of the command names the file, in place of `CONFIG_FILE` */
@@ -147,9 +156,13 @@ function readText(file: string, given: boolean): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
+      throw new SetupError([`${resolve(file)}: is not UTF-8 text; save it as UTF-8`])
+    }
     const what = given ? 'give the path of your file' : 'set CONFIG_FILE to your file'
     const advice = `${what}; config/examples has one for each identity provider`
-    throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}`])
+    const quotes = quotesHint(file)
+    throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}${quotes}`])
   }
 }
 

@@ -25,6 +25,7 @@ const PROBLEMS = {
   url: 'must be redis://USER:PASSWORD@HOST:PORT/DATABASE; percent-encode what is special in user and password (/ is %2F, ? is %3F, # is %23, % is %25)',
   query:
     'takes cluster=true and replicas=N (1 to 99) after the ?, each once and nothing else; a ? in a password is %3F',
+  file: 'takes the path as it is: sqlite:data/mint.db, or sqlite:/var/lib/mint.db from the root; without a file, memory:',
   redisOnly: 'cluster and replicas are for redis:// and rediss:// alone',
   database: 'a cluster has no numbered databases; leave the number out',
 }
@@ -44,8 +45,10 @@ function parse(text: string): StoreLocation | keyof typeof PROBLEMS {
   if (/^rediss?:\/\//.test(text)) return parseRedis(text)
   if (/^(?:memory|sqlite):.*\?(?:cluster|replicas)=/.test(text)) return 'redisOnly'
   if (text === 'memory:') return { kind: 'memory' }
-  if (text.startsWith('sqlite:') && text.length > 7) return { kind: 'sqlite', path: text.slice(7) }
-  return 'scheme'
+  const path = /^sqlite:(?<path>.+)$/s.exec(text)?.groups?.['path']
+  if (path === undefined) return 'scheme'
+  // SQLite itself reads these as no file or as a URI; `//data` may be meant to begin here or at the root.
+  return /^(?::memory:|file:|\/\/[^/])/.test(path) ? 'file' : { kind: 'sqlite', path }
 }
 
 function parseRedis(text: string): RedisStore | keyof typeof PROBLEMS {

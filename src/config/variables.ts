@@ -1,10 +1,11 @@
 // The table of environment variables: the form, the default and the meaning of each. env.ts reads it, and the page
 // about the environment is made from it.
 
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { proxySchema } from './proxies.ts'
 import { storeUrl } from './store-url.ts'
-import { baseUrl, publicUrl } from './urls.ts'
+import { baseUrl, publicUrl, quotesHint } from './urls.ts'
 
 /** `PORT` and its like: 0 to 65535. */
 export const port = (fallback: number) =>
@@ -17,7 +18,18 @@ export const port = (fallback: number) =>
     )
     .transform(Number)
 
-const headerText = z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
+const headerText = z
+  .string()
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII')
+  .refine((text) => quotesHint(text) === '', 'is in quotes; leave them out')
+
+/** An address to listen on: a name or an IP address, and nothing else that could make it a name nobody has. */
+const listenAddress = z
+  .string()
+  .refine(
+    (text) => isIP(text) !== 0 || /^(?![\d.]+$)[A-Za-z0-9_.-]{1,253}$/.test(text),
+    'must be an IP address or a host name alone, such as 0.0.0.0, 127.0.0.1 or ::',
+  )
 
 /** One of these words; upper and lower case are alike. */
 function oneOf<const Words extends readonly string[]>(words: Words) {
@@ -31,7 +43,7 @@ export const environmentSchema = z.object({
     .string()
     .default('config/chatkit-mint.yaml')
     .describe('Path of the [config file](configuration.md).'),
-  HOST: z.string().default('0.0.0.0').describe('Address of the public listener.'),
+  HOST: listenAddress.default('0.0.0.0').describe('Address of the public listener.'),
   PORT: port(8787).describe(
     'Port of the public listener, 0 to 65535; `0` picks a free one, and the `listening` line of the log says which.',
   ),
@@ -57,8 +69,7 @@ export const environmentSchema = z.object({
   METRICS_PORT: port(9091).describe(
     'Port of the Prometheus listener ([`/metrics`](metrics.md)); `0` turns it off.',
   ),
-  METRICS_HOST: z
-    .string()
+  METRICS_HOST: listenAddress
     .default('127.0.0.1')
     .describe('Address of the Prometheus listener; the image sets `0.0.0.0`.'),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -76,6 +87,28 @@ export const environmentSchema = z.object({
     ),
   ...proxySchema.shape,
 })
+
+/** Stands for a URL that is set but wrong. The name can never exist (RFC 6761 §6.4). */
+const WRONG_URL = 'https://wrong.invalid'
+
+/**
+ * Reads all variables of the schema.
+ *
+ * @param set - without blanks
+ * @returns the values, and the problems. A wrong variable counts as unset, but a wrong `PUBLIC_URL` is still one
+ */
+export function parseVariables(set: Readonly<Record<string, string | undefined>>): {
+  readonly data: z.infer<typeof environmentSchema>
+  readonly error: z.ZodError | undefined
+} {
+  // Read once: compiling the schema takes longer than it saves.
+  const { data, error } = environmentSchema.safeParse(set, { jitless: true })
+  if (data !== undefined) return { data, error }
+  const wrong = new Set(error.issues.map(({ path }) => path[0]))
+  const right = Object.fromEntries(Object.entries(set).filter(([name]) => !wrong.has(name)))
+  const url = wrong.has('PUBLIC_URL') ? { PUBLIC_URL: WRONG_URL } : {}
+  return { data: environmentSchema.parse({ ...right, ...url }, { jitless: true }), error }
+}
 
 /** Secrets with a fixed name. Each may be in a file that its `_FILE` twin names. */
 export const SECRET_VARIABLES = {

@@ -39,6 +39,19 @@ test('each name that Node itself would have to read is a problem, without its va
   )
 })
 
+test('a byte order mark is no part of the first name, and CRLF no part of a value', () => {
+  writeFileSync(file, '\ufeffPORT=8080\r\nHOST=127.0.0.1\r\n')
+  expect(readEnvFile(file)).toEqual({
+    variables: { PORT: '8080', HOST: '127.0.0.1' },
+    problems: [],
+  })
+})
+
+test('a file in UTF-16, as PowerShell writes it, is a problem', () => {
+  writeFileSync(file, Buffer.from('\ufeffPORT=8080\r\n', 'utf16le'))
+  expect(readEnvFile(file)?.problems).toEqual(['.env: is not UTF-8 text; save it as UTF-8'])
+})
+
 test('a file that cannot be read is a problem', () => {
   mkdirSync(file)
   expect(readEnvFile(file)?.problems).toEqual([

@@ -130,6 +130,61 @@ test('all problems are reported at once, each with its variable', () => {
   ])
 })
 
+test('white space around a value counts for nothing, as a file with CRLF leaves it', () => {
+  const { port, store, publicUrl, host } = readEnvironment({
+    ...{ PORT: ' 8080\r', STORE_URL: 'sqlite:data/mint.db\r\n', PUBLIC_URL: ' https://a.example ' },
+    HOST: '127.0.0.1\r',
+  })
+  expect({ port, store, publicUrl, host }).toEqual({
+    ...{ port: 8080, host: '127.0.0.1', publicUrl: 'https://a.example' },
+    store: { kind: 'sqlite', path: 'data/mint.db' },
+  })
+})
+
+describe('an address to listen on', () => {
+  test.each(['localhost', '0.0.0.0', '::', '::1', 'fe80::1%eth0', 'my_host.internal', 'node-1'])(
+    '%s is accepted',
+    (value) => {
+      expect(readEnvironment({ HOST: value, METRICS_HOST: value })).toMatchObject({
+        ...{ host: value, metricsHost: value },
+      })
+    },
+  )
+
+  test.each(['[::1]', '999.1.1.1', '1.2.3', '0.0.0.0:80', 'http://x', 'a b', '*', '"::"', 'x/'])(
+    '%s is refused',
+    (value) => {
+      const problem = 'must be an IP address or a host name alone, such as 0.0.0.0, 127.0.0.1 or ::'
+      expect(problemsOf({ HOST: value })).toEqual([`HOST: ${problem}`])
+      expect(problemsOf({ METRICS_HOST: value })).toEqual([`METRICS_HOST: ${problem}`])
+    },
+  )
+})
+
+test.each(['https:/chat.example.com', 'https:///chat.example.com', 'https:chat.example.com'])(
+  'a URL without its host is refused: %s',
+  (value) => {
+    expect(problemsOf({ PUBLIC_URL: value, OPENAI_BASE_URL: value })).toEqual([
+      expect.stringMatching(/^PUBLIC_URL: must be an http or https URL/),
+      expect.stringMatching(/^OPENAI_BASE_URL: must be an https URL/),
+    ])
+  },
+)
+
+test.each(['https://a.example,https://b.example', 'https://*.example.com'])(
+  'PUBLIC_URL names one address: %s is refused',
+  (value) => {
+    expect(problemsOf({ PUBLIC_URL: value })).toEqual([expect.stringMatching(/^PUBLIC_URL: must/)])
+  },
+)
+
+test('an organization in quotes is refused, since the header would keep them', () => {
+  expect(problemsOf({ OPENAI_ORG_ID: '"org-1"', OPENAI_PROJECT_ID: "'proj_1'" })).toEqual([
+    'OPENAI_ORG_ID: is in quotes; leave them out',
+    'OPENAI_PROJECT_ID: is in quotes; leave them out',
+  ])
+})
+
 test.each(['-1', '1.5', '65536', '0x50', '80a', '1e3', '٨'])('PORT=%s is refused', (value) => {
   expect(problemsOf({ PORT: value })).toEqual(['PORT: must be a port, 0 to 65535'])
   expect(problemsOf({ METRICS_PORT: value })).toEqual(['METRICS_PORT: must be a port, 0 to 65535'])

@@ -53,10 +53,18 @@ describe('the file', () => {
     )
   })
 
+  test('whose name is in quotes is named, with the advice to leave them out', () => {
+    expect(problemsOf({ CONFIG_FILE: `'${file}'` })).toEqual([
+      expect.stringMatching(/cannot be read \(ENOENT\).*; leave the quotes out$/),
+    ])
+  })
+
   test('that is a folder, or no UTF-8, cannot be read', () => {
     expect(problemsOf({ CONFIG_FILE: folder })).toEqual([expect.stringContaining('(EISDIR)')])
     writeFileSync(file, Buffer.from([0x75, 0xff, 0xfe]))
-    expect(problemsOf({})).toEqual([expect.stringContaining('ERR_ENCODING_INVALID_ENCODED_DATA')])
+    expect(problemsOf({})).toEqual([
+      expect.stringMatching(/c\.yaml: is not UTF-8 text; save it as UTF-8$/),
+    ])
   })
 
   test('gives each of its problems a line: file, line, key', () => {
@@ -92,6 +100,33 @@ describe('all problems come at once', () => {
       expect.stringMatching(/^OPENAI_API_KEY_FILE: cannot read .*none; check path/),
       expect.stringMatching(/^TEAM_KEY_FILE: cannot read .*neither; check path/),
       expect.stringMatching(/c\.yaml:3: issuers\[0\]\.audience: /),
+    ])
+  })
+
+  test('also of what the file needs beside secrets, whatever else is wrong', () => {
+    const own = minimalWith('[chat-api]', '[]').replace('id: wf_1', 'server: http://desk.internal/')
+    const admins = "admins: { when: 'true' }\nconsole: { issuer: 'https://login.corp.test/' }\n"
+    writeFileSync(file, own + admins)
+    const problems = problemsOf({
+      PORT: 'planted',
+      STORE_URL: 'redis://localhost',
+      CONSOLE_COOKIE_KEY: 'planted',
+    })
+    expect(problems.map((problem) => problem.replace(/^.*c\.yaml:/, '').split(': ')[0])).toEqual([
+      ...['PORT', '3', '10', '10', 'PUBLIC_URL', 'SIGNING_KEY_FILE', 'PUBLIC_URL'],
+      'CONSOLE_COOKIE_KEY',
+    ])
+    expect(problems).toContainEqual(expect.stringMatching(/^PUBLIC_URL: needed by the self-hosted/))
+    expect(problems).toContainEqual(expect.stringMatching(/^PUBLIC_URL: needed by the console/))
+  })
+
+  test('a variable that is set but wrong is not called missing', () => {
+    writeFileSync(file, minimalWith('id: wf_1', 'server: http://desk.internal/'))
+    const wrong = { PUBLIC_URL: 'planted', SIGNING_KEY_FILE: join(folder, 'none') }
+    expect(problemsOf({ ...wrong, STORE_URL: 'redis://localhost', PORT: 'x' })).toEqual([
+      'PORT: must be a port, 0 to 65535',
+      expect.stringMatching(/^PUBLIC_URL: must be /),
+      expect.stringMatching(/^SIGNING_KEY_FILE: cannot read /),
     ])
   })
 

@@ -111,3 +111,14 @@ test.each(['memory', 'sqlite:', 'redis:', 'http://x', 'data/mint.db', 'redis:hus
     )
   },
 )
+
+test.each(['sqlite::memory:', 'sqlite:file:x.db?mode=ro', 'sqlite://data/mint.db'])(
+  '%s is refused: SQLite or its reader could take it for another place',
+  (value) => {
+    expect(problemOf(value)).toMatch(/^STORE_URL: takes the path as it is: sqlite:data/)
+  },
+)
+
+test('three slashes begin a path from the root', () => {
+  expect(store('sqlite:///var/lib/mint.db')).toEqual({ kind: 'sqlite', path: '///var/lib/mint.db' })
+})

@@ -1,6 +1,6 @@
 // Reads the service's own config, for the commands that work with it.
 
-import { readServiceVariables } from '../../config/env.ts'
+import { EnvironmentError, readServiceVariables } from '../../config/env.ts'
 import { type Rules, readRules, readSetup, type Setup, SetupError } from '../../config/setup.ts'
 import { scrub } from '../../lib/secret.ts'
 import { CommandError, EXIT } from './exit.ts'
@@ -35,5 +35,8 @@ export function rulesOf(io: Io, config: string | undefined): Rules {
 
 /** Adds the variables of `.env`, for commands that act in the service's place. */
 export function withEnvFile(io: Io): Io {
-  return io.variables === undefined ? { ...io, variables: readServiceVariables().variables } : io
+  if (io.variables !== undefined) return io
+  const { variables, problems } = readServiceVariables()
+  if (problems.length > 0) throw new EnvironmentError(problems)
+  return { ...io, variables }
 }

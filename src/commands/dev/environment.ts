@@ -31,8 +31,6 @@ export interface DevSetup extends Setup {
  */
 export function readDevSetup(configFile: string | undefined, given?: Variables): DevSetup {
   const variables = withoutBlanks(given)
-  const problems = reachProblems(variables)
-  if (problems.length > 0) throw new SetupError(problems)
   const has = (name: string) => [name, `${name}_FILE`].some((one) => variables[one] !== undefined)
   const publicUrl = variables['PUBLIC_URL']
   const instead: SecretLookup = (name, kind) => {
@@ -40,7 +38,7 @@ export function readDevSetup(configFile: string | undefined, given?: Variables):
     return made || (kind === 'api_key' && !has(name)) ? 'unchecked' : undefined
   }
   const missing = MADE_KEYS.filter((name) => !has(name))
-  const setup = readSetup(
+  const setup = readOnlyHere(
     {
       STORE_URL: 'memory:',
       // Stands for the service's address, which client secrets name, until the port is known.
@@ -58,6 +56,23 @@ export function readDevSetup(configFile: string | undefined, given?: Variables):
 /** 32 random bytes, base64url. */
 export function newSecret(): string {
   return randomBytes(32).toString('base64url')
+}
+
+/** The setup, whose problems come together with those of {@link reachProblems}. */
+function readOnlyHere(
+  variables: Variables,
+  configFile: string | undefined,
+  instead: SecretLookup,
+): Setup {
+  const problems = reachProblems(variables)
+  try {
+    const setup = readSetup(variables, configFile, instead)
+    if (problems.length === 0) return setup
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    problems.push(...error.problems)
+  }
+  throw new SetupError(problems)
 }
 
 /** One line for each variable with which others could reach the service, where anybody can sign in as anybody. */

@@ -3,7 +3,6 @@
 import { isSecureUrl } from '../../lib/loopback.ts'
 import type { Environment } from '../env.ts'
 import { readPseudonymKey } from '../expressions/pseudonym.ts'
-import type { Settings } from '../settings.ts'
 import { issuerProblem } from './checked-text.ts'
 import { concreteIssuers } from './issuer-names.ts'
 import { asList, asMapping, asText, type RawMapping, type Report } from './problems.ts'
@@ -49,11 +48,9 @@ export function reportConsoleProblems(data: RawMapping, report: Report): void {
  * that all instances share.
  *
  * @param environment - as read
- * @param settings - of the config file
  * @returns one line for each problem
  */
-export function consoleProblems(environment: Environment, settings: Settings): string[] {
-  if (settings.console === undefined) return []
+export function consoleProblems(environment: Environment): string[] {
   return [...publicUrlProblems(environment.publicUrl), ...cookieKeyProblems(environment)]
 }
 

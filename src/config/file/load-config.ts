@@ -16,7 +16,15 @@ import {
   type SecretLookup,
 } from './needed-secrets.ts'
 import { reportPlaceholders } from './placeholders.ts'
-import { asMapping, ConfigError, type ConfigProblem, formatPath, type Path } from './problems.ts'
+import {
+  asMapping,
+  ConfigError,
+  type ConfigNeeds,
+  type ConfigProblem,
+  formatPath,
+  type Path,
+  type RawMapping,
+} from './problems.ts'
 import type { ConfigFile } from './schema.ts'
 import { reportSchemaProblems } from './schema-problems.ts'
 import { reportWorkflowProblems } from './workflow-checks.ts'
@@ -37,6 +45,7 @@ export interface LoadedConfig {
   readonly settings: Settings
   /** Names of the environment variables with the secrets that the service needs, each once. */
   readonly environment: readonly string[]
+  readonly needs: ConfigNeeds
 }
 
 /**
@@ -56,14 +65,21 @@ export function loadConfig(text: string, options: LoadOptions): LoadedConfig {
   }))
   if (!('data' in yaml)) throw new ConfigError(problemsOfYaml)
   const compile = createCompiler(pseudonymFrom(options.secrets))
+  const needs = needsOf(asMapping(yaml.data))
   const { problems, environment, parsed } = check(yaml, compile, options)
   const isNew = ({ line, key }: ConfigProblem): boolean =>
     !problemsOfYaml.some((known) => known.line === line && known.key === key)
   const all = [...problemsOfYaml, ...problems.filter(isNew)].sort(
     (one, other) => one.line - other.line,
   )
-  if (parsed === undefined || all.length > 0) throw new ConfigError(all)
-  return { settings: buildSettings(parsed, compile), environment }
+  if (parsed === undefined || all.length > 0) throw new ConfigError(all, needs)
+  return { settings: buildSettings(parsed, compile), environment, needs }
+}
+
+function needsOf(data: RawMapping): ConfigNeeds {
+  const workflows = Object.entries(asMapping(data['workflows']))
+  const own = workflows.find(([, workflow]) => asMapping(workflow)['server'] !== undefined)
+  return { selfHosted: own?.[0], console: data['console'] !== undefined }
 }
 
 function check(

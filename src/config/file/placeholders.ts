@@ -33,7 +33,11 @@ export function reportPlaceholders(data: RawMapping, report: Report): void {
     }
   }
   for (const [name, entry] of Object.entries(asMapping(data['workflows']))) {
-    if (!WORKFLOW.test(asText(asMapping(entry)['id']) ?? '')) continue
+    const workflow = asMapping(entry)
+    for (const key of ['server', 'upload_url', 'base_url']) {
+      reportHost(workflow[key], ['workflows', name, key])
+    }
+    if (!WORKFLOW.test(asText(workflow['id']) ?? '')) continue
     const advice = 'put the id of your workflow in its place, or take the workflow out'
     report(['workflows', name, 'id'], `is the placeholder wf_replace_me; ${advice}`)
   }

@@ -27,12 +27,24 @@ export interface ConfigProblem {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly ConfigProblem[]
+  readonly needs: ConfigNeeds | undefined
 
-  /** @param problems - at least one; the message has one line for each */
-  constructor(problems: readonly ConfigProblem[]) {
+  /**
+   * @param problems - at least one; the message has one line for each
+   * @param needs - undefined when the file could not be read so far
+   */
+  constructor(problems: readonly ConfigProblem[], needs?: ConfigNeeds) {
     super(problems.map(formatProblem).join('\n'))
     this.problems = problems
+    this.needs = needs
   }
+}
+
+/** The parts of the config file that need more of the environment than secrets. */
+export interface ConfigNeeds {
+  /** Name of the first self-hosted workflow. */
+  readonly selfHosted: string | undefined
+  readonly console: boolean
 }
 
 /**

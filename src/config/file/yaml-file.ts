@@ -87,12 +87,11 @@ const HINTS: Readonly<Record<string, string>> = {
 }
 
 const ROUNDED = 'is a number that cannot be kept exactly; put it in quotes'
-const PADDED =
-  'is a number with zeros before it, which cannot be kept exactly; leave them out, or put it in quotes'
-const NO_NUMBER = 'is no number that can be used here; write its digits'
+const PADDED = `${ROUNDED}, or leave its first zeros out`
+const ENDLESS = `${ROUNDED}, or write its digits`
 
 /** Problems that leave the rest of the data as it was meant. */
-const BESIDE_DATA = new Set([HINTS['DUPLICATE_KEY'], ROUNDED, PADDED, NO_NUMBER])
+const BESIDE_DATA = new Set([HINTS['DUPLICATE_KEY'], ROUNDED, PADDED, ENDLESS])
 
 /**
  * All problems, one for each line: further problems of a line mostly follow from its first one. The data is
@@ -139,7 +138,7 @@ function findProblems(
 /** An account of 20 digits would be rounded beyond 2^53, and `0042` would lose its zeros. */
 function numberProblem({ value, source = '' }: Scalar): string | undefined {
   if (typeof value !== 'number') return undefined
-  if (!Number.isFinite(value)) return NO_NUMBER
+  if (!Number.isFinite(value)) return ENDLESS
   if (Math.abs(value) > Number.MAX_SAFE_INTEGER) return ROUNDED
   return /^[-+]?0\d/.test(source) ? PADDED : undefined
 }

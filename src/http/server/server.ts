@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
+import { systemCode } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { AppEnv } from '../context.ts'
 import { rawAnswer, writeToResponse, writeToSocket } from './bare-answer.ts'
@@ -185,4 +186,25 @@ async function stop(server: Server, listeners: Listeners, graceMs: number): Prom
   await closed
   clearInterval(sweep)
   clearTimeout(cut)
+}
+
+/** What to do when a port cannot be opened, by the code of the system. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: '; stop what uses it, or set PORT',
+  EACCES: '; ports below 1024 need a privilege: set PORT',
+  EADDRNOTAVAIL: '; HOST is no address of this machine: set it, to 0.0.0.0 for all of them',
+  ENOTFOUND: '; HOST has no address: set it, to 0.0.0.0 for all of this machine',
+}
+
+/**
+ * Why the public port could not be opened, and what to do.
+ *
+ * @param error - thrown by {@link listen}
+ */
+export function listenProblem(
+  { host, port }: { readonly host: string; readonly port: number },
+  error: unknown,
+): string {
+  const code = systemCode(error) ?? 'unknown'
+  return `cannot listen on ${host}:${port} (${code})${ADVICE[code] ?? ''}`
 }

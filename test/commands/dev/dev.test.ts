@@ -86,6 +86,11 @@ describe('the config is checked as for npm start', () => {
     for (const part of ['unknown', 'LOG_LEVEL', 'PORT']) expect(problem).toContain(part)
   })
 
+  test('what lets others in is said together with all that is wrong in file and environment', () => {
+    const problems = problemsOf(`${HOSTED}colour: red\n`, { HOST: '0.0.0.0', PORT: 'x' })
+    expect(problems).toMatch(/HOST: npm run dev.*PORT: must be a port.*colour: is not a known key/s)
+  })
+
   test('a file that is not there', () => {
     expect(() => readDevSetup('/nowhere/config.yaml', {})).toThrow(/cannot be read \(ENOENT\)/)
   })

@@ -20,6 +20,8 @@ test.each([
   ['https://login.corp.test/', 'https://acme.example:8443/', '2 issuers[0].issuer'],
   ['[chat-api]', '[chat-api, https://chat.acme.example]', '3 issuers[0].audience[1]'],
   ['[RS256]', '[RS256]\n    jwks_uri: https://login.acme.example/jwks', '5 issuers[0].jwks_uri'],
+  ['id: wf_1', 'server: https://desk.acme.example/chatkit', '8 workflows.support.server'],
+  ['wf_1', 'wf_1\n    base_url: https://acme.example/v1', '9 workflows.support.base_url'],
   ['wf_1', 'wf_replace_me', '8 workflows.support.id'],
   ['wf_1', 'wf_replace_me_too', '8 workflows.support.id'],
 ])('%s as %s is a placeholder that keeps the service from running', (part, shipped, place) => {

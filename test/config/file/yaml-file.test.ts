@@ -30,7 +30,7 @@ describe('readYaml refuses', () => {
     ['an unquoted expression', 'a: 1\nb: "x" in claims.y\n', 2, ['b'], /single quotes/],
     ['a colon in a value', 'a: 1\nb: c ? d : e\n', 2, ['b', 'c ? d'], /single quotes/],
     ['a list as a key', 'a: 1\n? [x, y]\n: 2\n', 2, [], /list or a mapping as its key/],
-    ['no number', 'a: 1\nb: .nan\n', 2, ['b'], /no number/],
+    ['no number', 'a: 1\nb: .nan\n', 2, ['b'], /exactly; put it in quotes, or write its digits/],
     ['an open quote', 'a: 1\nb: "x\n', 3, ['b'], /not valid YAML: Missing closing/],
   ])('%s', (_name, text, line, path, message) => {
     const found = problems(text)
