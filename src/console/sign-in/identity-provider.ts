@@ -32,6 +32,8 @@ export type IdentityProvider = ReturnType<typeof createIdentityProvider>
  */
 const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
+/** The provider's clock may be ahead of ours by this much. */
+const CLOCK_TOLERANCE_SECONDS = 30
 
 /**
  * Discovery happens at the first sign-in, not at start: a provider that is down must not keep the
@@ -98,11 +100,15 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
         // The library checks the authorized party only when there are several audiences.
         const { clientId } = settings
         const isForUs = (claims?.azp ?? clientId) === clientId
-        if (claims?.iss === settings.issuer && isForUs) return claims
+        if (claims === undefined || claims.iss !== settings.issuer || !isForUs) {
+          throw notGood('no ID token of this issuer for this client')
+        }
+        // The library does not check this, and no logout would end the sign-in of a token from the future.
+        if (claims.iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS) throw notGood('iat is ahead')
+        return claims
       } catch (error) {
         throw refusalOf(error)
       }
-      throw notGood('no ID token of this issuer for this client')
     },
   }
 }

@@ -89,6 +89,7 @@ async function redeem(maker: Maker) {
 
 test.each<[string, Maker]>([
   ['one for us', sign],
+  ['a clock 20 s ahead', (claims) => sign({ ...claims, iat: (claims.iat ?? 0) + 20 })],
   [
     'one for us and others, as the authorized party',
     (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'], azp: CLIENT_ID }),
@@ -107,6 +108,7 @@ const past = { iat: 1_000_000_000, exp: 1_000_000_300 }
 test.each<[string, Maker]>([
   ['none', async () => ''],
   ['no JWT', async () => 'a.b.c'],
+  ['a time of issue ahead', (claims) => sign({ ...claims, iat: (claims.iat ?? 0) + 60 })],
   ['another audience', (claims) => sign({ ...claims, aud: 'chat-api' })],
   [
     'others besides us, and no authorized party',
