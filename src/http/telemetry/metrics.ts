@@ -4,7 +4,11 @@ import Counter from 'prom-client/lib/counter.js'
 import Gauge from 'prom-client/lib/gauge.js'
 import Histogram from 'prom-client/lib/histogram.js'
 import Registry from 'prom-client/lib/registry.js'
+import { ServiceError } from '../../lib/errors.ts'
+import { newId } from '../../lib/ids.ts'
 import type { Counted } from '../../registry/interval-figures.ts'
+import { problemAnswer } from '../../respond/problem.ts'
+import { everyAnswer } from '../answer.ts'
 import type { AnswerSeen } from '../request-frame.ts'
 import { readCounted } from './counted.ts'
 import { DEFINITIONS } from './definitions.ts'
@@ -87,6 +91,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     ofProcess ??= addProcessMetrics(registry)
     await ofProcess
     return c.body(await registry.metrics(), 200, { 'Content-Type': registry.contentType })
+  })
+  app.notFound(() => {
+    const id = newId('req_')
+    const error = new ServiceError('not_found', { reason: 'not /metrics' })
+    const { body, headers, status } = problemAnswer(error, id)
+    return new Response(body, { status, headers: { ...everyAnswer(id), ...headers } })
   })
   return {
     seen({ method, route, status, code, milliseconds, trace }) {

@@ -46,6 +46,15 @@ function scene(sources: Partial<MetricSources> = {}) {
 }
 
 describe('metrics', () => {
+  test.each(['/', '/metrics/', '/livez'])(
+    'GET %s there is 404 with problem details',
+    async (path) => {
+      const answer = await scene().metrics.app.request(path)
+      expect(answer.headers.get('content-type')).toBe('application/problem+json')
+      expect([answer.status, await answer.json()]).toMatchObject([404, { code: 'not_found' }])
+    },
+  )
+
   test('count answers by route, status and code, and calls of the API by operation', async () => {
     const { metrics, scrape } = scene()
     metrics.seen(MINTED)
