@@ -32,6 +32,12 @@ import type { UpstreamAnswer } from './exchange.ts'
 
 /** An answer with a session has about 1 KiB; pages of items can hold whole conversations. */
 const MAX_SESSION_BYTES = 256 * 1024
+/**
+ * A session repeats the state variables of its create, which a backend may send in up to 256 KiB, and JSON may
+ * escape each character in six bytes.
+ */
+const MAX_ESCAPE_BYTES = 6
+const MAX_CANCEL_BYTES = 2 * 1024 * 1024
 const MAX_PAGE_BYTES = 16 * 1024 * 1024
 
 /** @returns the port, and the state of its breakers for metrics */
@@ -59,13 +65,14 @@ async function createSession(
   params: CreateSessionParams,
   call: CallOptions | undefined,
 ): Promise<IssuedSession> {
+  const body = JSON.stringify(params)
   const answer = await client.send(
     {
       operation: 'create_session',
       method: 'POST',
       path: '/chatkit/sessions',
-      body: JSON.stringify(params),
-      maxBytes: MAX_SESSION_BYTES,
+      body,
+      maxBytes: Math.max(MAX_SESSION_BYTES, MAX_ESCAPE_BYTES * body.length),
       retry: 'when_failed',
     },
     call,
@@ -101,7 +108,7 @@ async function cancelSession(
       operation: 'cancel_session',
       method: 'POST',
       path: `/chatkit/sessions/${id}/cancel`,
-      maxBytes: MAX_SESSION_BYTES,
+      maxBytes: MAX_CANCEL_BYTES,
       // Repeating is harmless, but the outbox cancels again anyway: a failed answer is not retried here.
       retry: 'when_unanswered',
     },

@@ -14,6 +14,9 @@ export const DEFAULT_REQUESTS_PER_MINUTE = 10
 const MAX_STATE_VARIABLES = 64
 const MAX_STATE_KEY_CHARACTERS = 64
 
+/** JSON numbers are doubles here: 12345678901234567890, an account's id, would go on as another number. */
+const INEXACT = 'a whole number beyond 2^53 loses digits; put it in quotes'
+
 const stateValue = z.union([z.string(), z.number(), z.boolean()])
 
 /** Values that the workflow starts with: at most 64, keys of at most 64 characters. */
@@ -26,7 +29,10 @@ const stateVariables = z
       const maximum = MAX_STATE_VARIABLES
       issues.push({ code: 'too_big', origin: 'object', maximum, inclusive: true, input })
     }
-    for (const key of keys) {
+    for (const [key, value] of Object.entries(input)) {
+      if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+        issues.push({ code: 'custom', path: [key], message: INEXACT, input: value })
+      }
       if ([...key].length <= MAX_STATE_KEY_CHARACTERS) continue
       const message = `a key of more than ${MAX_STATE_KEY_CHARACTERS} characters`
       issues.push({ code: 'invalid_key', origin: 'record', issues: [], message, input })

@@ -63,6 +63,7 @@ const API_CODES: Partial<Record<ErrorCode, string | null>> = {
 const MESSAGES: Partial<Record<ErrorCode, string>> = {
   missing_token: `You didn't provide an API key. Send it as "Authorization: Bearer YOUR_KEY".`,
   invalid_token: 'Incorrect API key provided.',
+  origin_not_allowed: 'A page must never hold an API key. Call this from a server.',
 }
 
 /**
@@ -100,7 +101,9 @@ function statusOf({ code, refused }: ServiceError, status: number): number {
 function messageOf(error: ServiceError): string {
   const { code, refused } = error
   if (code === 'upstream_auth_failed') return detailOf({ ...error, code: 'internal_error' })
-  if (refused === undefined) return MESSAGES[code] ?? detailOf(error)
+  // OpenAI refuses a call beyond its rate too, but that says nothing of the request.
+  if (refused === undefined || code === 'upstream_rate_limited')
+    return MESSAGES[code] ?? detailOf(error)
   const what = refused.param === undefined ? 'the request' : `the parameter '${refused.param}'`
   return `The ChatKit API refused ${what}.`
 }

@@ -73,6 +73,7 @@ describe('a caller', () => {
         expect(await refusal(Promise.resolve(response))).toMatchObject({
           status: 403,
           code: 'origin_not_allowed',
+          message: expect.stringContaining('Call this from a server.'),
         })
       }
     },
@@ -160,6 +161,38 @@ describe('a body', () => {
       state_variables,
     })
   })
+
+  test('of nearly 256 KiB passes, though the session is longer, which can be cancelled', async () => {
+    const state_variables = { text: 'x'.repeat(256 * 1024 - 400) }
+    const workflow = { id: 'support', state_variables }
+    const { id, ...session } = await sessions().create({ user: 'alice', workflow })
+    expect(JSON.stringify(session).length).toBeGreaterThan(256 * 1024)
+    expect(await sessions().cancel(id)).toMatchObject({ status: 'cancelled' })
+  })
+
+  test.each(['12345678901234567890', '-9007199254740993', '1e300'])(
+    'with a state variable of %s, which would go on as another number, is 400',
+    async (number) => {
+      scene.running.upstream.clearRequests()
+      const body = `{"user":"a","workflow":{"id":"support","state_variables":{"account":${number}}}}`
+      const response = scene.call('/chatkit/sessions', { method: 'POST', body })
+      expect(await refusal(response)).toMatchObject({
+        status: 400,
+        param: 'workflow.state_variables.account',
+        message: expect.stringContaining('put it in quotes'),
+      })
+      expect(scene.running.upstream.requests()).toEqual([])
+    },
+  )
+
+  test.each(['9007199254740991', '1.5e-7', '-0', '12345678901234567.5e-1'])(
+    'with a state variable of %s passes',
+    async (number) => {
+      const body = `{"user":"a","workflow":{"id":"support","state_variables":{"level":${number}}}}`
+      const answer = await scene.call('/chatkit/sessions', { method: 'POST', body })
+      expect(answer.status).toBe(200)
+    },
+  )
 })
 
 describe('a path', () => {
@@ -259,6 +292,12 @@ describe('an error of the upstream', () => {
     const error = await fails(404)
     expect(error).toBeInstanceOf(OpenAI.NotFoundError)
     expect(error.message).toBe("404 Workflow with id 'support' not found.")
+  })
+
+  test('429 is 503, and its message tells the backend to wait', async () => {
+    const error = await fails(429)
+    expect([error.status, error.code]).toEqual([503, 'rate_limit_exceeded'])
+    expect(error.message).toContain('Retry-After')
   })
 
   test('5xx is 503 with Retry-After, and self-hosted workflows go on', async () => {
