@@ -4,13 +4,11 @@ import { configDefaults, defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { EVENTUALLY_MS } from './support/eventually.ts'
 
-/** Tests that hold a promise in seconds about a process under load: nothing else runs beside them. */
-const ALONE = [
-  'test/faults/{bad-tokens,half-open,herd}.test.ts',
-  'test/floods/**/*.test.ts',
-  'test/process/{overload,redis-outage}.test.ts',
-  'test/{gateway,self-hosted}/thousand-streams.test.ts',
-]
+/** Tests that compare times of a service under all the load it can take: nothing else runs beside them. */
+const ALONE = ['test/faults/{bad-tokens,herd}.test.ts', 'test/floods/**/*.test.ts']
+
+/** Tests that hold a promise in seconds, and mostly wait: three of them leave each other enough of two cores. */
+const TIMED = ['test/faults/half-open.test.ts', 'test/process/{overload,redis-outage}.test.ts']
 
 /** Tests that wait more than they work, or count CPU and no time: neighbours do them no harm. */
 const WAITING = [
@@ -31,6 +29,7 @@ const WAITING = [
 
 /** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory. */
 const ISOLATED = [
+  'test/{gateway,self-hosted}/thousand-streams.test.ts',
   'test/{client,race}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
   'test/process/{crash,user-data}.test.ts',
@@ -71,6 +70,7 @@ const LONG = [
   'security/upstream-outage',
   'process/crash',
   'registry/redis',
+  'process/redis-outage',
 ]
 
 class LongFirst extends BaseSequencer {
@@ -86,7 +86,7 @@ class LongFirst extends BaseSequencer {
 const root = fileURLToPath(new URL('..', import.meta.url))
 const quick = globSync(QUICK, {
   cwd: root,
-  exclude: [...NOT_QUICK, ...ALONE, ...WAITING, ...ISOLATED],
+  exclude: [...NOT_QUICK, ...ALONE, ...TIMED, ...WAITING, ...ISOLATED],
 })
 
 const common = {
@@ -117,7 +117,14 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE, ...WAITING, ...ISOLATED, ...quick],
+          exclude: [
+            ...configDefaults.exclude,
+            ...ALONE,
+            ...TIMED,
+            ...WAITING,
+            ...ISOLATED,
+            ...quick,
+          ],
           isolate: false,
         },
       },
@@ -141,10 +148,19 @@ export default defineConfig({
       {
         test: {
           ...common,
+          name: 'timed',
+          include: TIMED,
+          maxWorkers: 3,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...common,
           name: 'alone',
           include: ALONE,
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -13,6 +13,9 @@ const OUTAGE_MS = process.env['RACE_RUNS'] === undefined ? 3_000 : 10_000
 const REFUSED_WITHIN_MS = 300
 const BACK_WITHIN_MS = 2_000
 
+/** Between an answer and the next question of a widget. */
+const PAUSE_MS = 50
+
 const USERS = Array.from({ length: 8 }, (_, at) => `user-${at}`)
 const BLOCKED = ['blocked-0', 'blocked-1']
 
@@ -33,7 +36,7 @@ function startLoad(member: Member) {
       const begun = performance.now()
       const answer = await ask()
       into.push({ ...answer, user, begun, ended: performance.now() })
-      await sleep(25)
+      await sleep(PAUSE_MS)
     }
   }
 
