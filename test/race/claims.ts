@@ -65,15 +65,18 @@ function wasEvictedBefore(world: World, { order, begun }: Deed<'mint'>): boolean
 }
 
 /**
- * Takes down which held sessions are evicted by now.
+ * Takes down which held sessions are evicted by now: none where a full user is refused.
  *
  * @param world - at any moment
  */
 export async function noteEvicted(world: World): Promise<void> {
-  for (const { session } of heldSecrets(world)) {
-    if (world.evicted.has(session.id)) continue
-    const record = await world.observer.getSession(session.id)
-    if (record?.endReason === 'evicted') world.evicted.set(session.id, world.event())
+  if (world.cap.whenFull === 'deny') return
+  const unseen = heldSecrets(world).filter(({ session }) => !world.evicted.has(session.id))
+  const records = await Promise.all(
+    unseen.map(({ session }) => world.observer.getSession(session.id)),
+  )
+  for (const record of records) {
+    if (record?.endReason === 'evicted') world.evicted.set(record.id, world.event())
   }
 }
 
@@ -184,8 +187,10 @@ export async function wrongWithCap({ observer, users, cap, clock }: World): Prom
 export async function wrongAtTheEnd(world: World): Promise<string[]> {
   const held = new Map(heldSecrets(world).map((one) => [one.session.id, one]))
   const wrong = wrongWithSecrets(world)
-  for (const session of world.upstream.sessions.values()) {
-    const record = await world.observer.getSession(session.id)
+  const sessions = [...world.upstream.sessions.values()]
+  const records = await Promise.all(sessions.map(({ id }) => world.observer.getSession(id)))
+  for (const [at, session] of sessions.entries()) {
+    const record = records[at]
     if (record === undefined) {
       if (held.has(session.id)) wrong.push(`${session.id} was lost from the books`)
     } else if (unixSeconds(() => world.clock.nowMs) < session.expiresAt) {

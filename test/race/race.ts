@@ -102,13 +102,17 @@ export async function race({ runs, store, overlap = false, once = false, onEnd }
 
 /**
  * Looks at what must hold at each moment; to be called after each event. Where every look is a call
- * of a server, only at what deeds that have ended could have brought about.
+ * of a server, only at what deeds that have ended could have brought about. An event after which no deed has
+ * ended and the store was not called breaks no promise: nothing was answered, and the store is as before.
  */
 function watching(world: World, atEndsOnly: boolean): () => Promise<void> {
   const seen = new Set<Deed>()
+  let seenCalls = 0
   return async () => {
     const ended = world.deeds.filter((deed) => deed.ended !== undefined && !seen.has(deed))
-    if (ended.length === 0 && atEndsOnly) return
+    const calls = world.steps.begun()
+    if (ended.length === 0 && (atEndsOnly || calls === seenCalls)) return
+    seenCalls = calls
     await noteEvicted(world)
     const wrong = await wrongWithCap(world)
     for (const deed of ended) {

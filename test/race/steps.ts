@@ -16,6 +16,8 @@ export interface Steps {
   turn(life: Life, label: string): Promise<void>
   /** Runs real input or output, of which {@link Steps.quiet} knows. */
   real<T>(work: () => Promise<T>): Promise<T>
+  /** How many times real input or output has begun so far. */
+  begun(): number
   /** Resolves when no real input or output is under way and every step waits for its turn. */
   quiet(): Promise<void>
   /** The same; without waiting for real input and output when steps may overlap in it. */
@@ -30,6 +32,7 @@ export interface Steps {
  */
 export function createSteps(scheduler: Scheduler, overlap: boolean): Steps {
   let underWay = 0
+  let begun = 0
 
   async function quiet(): Promise<void> {
     do await setImmediate()
@@ -43,12 +46,14 @@ export function createSteps(scheduler: Scheduler, overlap: boolean): Steps {
     },
     async real(work) {
       underWay++
+      begun++
       try {
         return await work()
       } finally {
         underWay--
       }
     },
+    begun: () => begun,
     quiet,
     settle: overlap ? () => setImmediate() : quiet,
     async idle(isOver) {
