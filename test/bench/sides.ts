@@ -42,6 +42,9 @@ const STORE_TITLES = { memory: 'memory', sqlite: 'SQLite', redis: 'Redis' } as c
 /** With the system's interpreter first: that is where distributions put their packages. */
 const PYTHONS = ['/usr/bin/python3', 'python3']
 const PYTHON_MODULES = ['fastapi', 'uvicorn', 'jwt', 'cryptography', 'httpx']
+/** Finds the modules that are named after it, without the second that it takes to load them. */
+const FIND =
+  'import sys, importlib.util as u; sys.exit(any(u.find_spec(m) is None for m in sys.argv[1:]))'
 
 /**
  * The sides, those of ours right after the limits that they are compared with.
@@ -132,7 +135,7 @@ function python(): string | undefined {
     try {
       // With no more of the environment than the side itself will get.
       const env = { PATH: process.env['PATH'] ?? '' }
-      execFileSync(command, ['-c', `import ${PYTHON_MODULES.join(', ')}`], { env, stdio: 'ignore' })
+      execFileSync(command, ['-c', FIND, ...PYTHON_MODULES], { env, stdio: 'ignore' })
       return true
     } catch {
       return false
