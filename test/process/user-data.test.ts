@@ -46,10 +46,34 @@ async function start(nodeArguments: readonly string[] = []): Promise<ServiceProc
   return service
 }
 
+const WIDGET = { type: 'chatkit.widget', widget: `{"text":"${'x'.repeat(450)}"}` } as const
+
 function seed(user: string, threads: number, items: number): void {
-  const item = { type: 'chatkit.widget', widget: `{"text":"${'x'.repeat(450)}"}` } as const
-  const all = Array.from({ length: items }, () => item)
+  const all = Array.from({ length: items }, () => WIDGET)
   for (let at = 0; at < threads; at++) upstream.api.seedThread({ user, items: all })
+}
+
+/** Threads whose items come from prepared text: the upstream shall not cost more than the export. */
+function seedPrepared(user: string, threads: number, items: number): void {
+  const common = { object: 'chatkit.thread_item', created_at: 1_790_000_000, thread_id: '<thread>' }
+  const data = Array.from({ length: items }, (_, at) => ({
+    ...WIDGET,
+    ...common,
+    id: `cthi_${at}`,
+  }))
+  const ids = { first_id: data.at(0)?.id, last_id: data.at(-1)?.id }
+  const page = JSON.stringify({ object: 'list', data, ...ids, has_more: false })
+  const prepared = new Set(
+    Array.from({ length: threads }, () => String(upstream.api.seedThread({ user }).id)),
+  )
+  const before = upstream.instead
+  upstream.instead = (request, node) => {
+    const [, id = ''] = /\/threads\/(\w+)\/items/.exec(request.url) ?? []
+    if (!prepared.has(id)) return before?.(request, node)
+    return new Response(page.replaceAll('<thread>', id), {
+      headers: { 'content-type': 'application/json' },
+    })
+  }
 }
 
 /** Of a process on Linux, in MB. */
@@ -71,8 +95,8 @@ test.runIf(process.platform === 'linux')(
   async ({ annotate }) => {
     const service = await start(HEAP)
     seed('bob', 10, 1)
-    seed('alice', THREADS - 200, 5)
-    seed('alice', 200, 100)
+    seedPrepared('alice', THREADS - 200, 5)
+    seedPrepared('alice', 200, 100)
     const fresh = residentMb(service)
     let peak = fresh
     let chunks = 0
