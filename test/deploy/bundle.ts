@@ -17,7 +17,8 @@ const HOUR_MS = 60 * 60 * 1000
  * @returns a folder with the same files as `dist` of the image
  */
 export function currentBundle(node: string): string {
-  const folder = join(BUNDLES, sourceVersion())
+  version ??= sourceVersion()
+  const folder = join(BUNDLES, version)
   if (existsSync(folder)) return folder
   removeOld()
   // Several workers may build at the same time. Only a complete bundle gets the name.
@@ -31,6 +32,9 @@ export function currentBundle(node: string): string {
   }
   return folder
 }
+
+/** Looked up once in each worker: there are hundreds of files and of calls. */
+let version: string | undefined
 
 /** Differs after an edit of any file that can be part of the bundle. */
 function sourceVersion(): string {

@@ -25,8 +25,8 @@ import {
   input,
   type Json,
 } from '../support/chatkit/server-client.ts'
-import { holdToDescription } from '../support/described-answers.ts'
 import { plain, userId, workflowName } from '../support/ids.ts'
+import { holdToDescription } from '../support/network/described-answers.ts'
 
 export const ISSUER = 'https://mint.acme.example'
 export const WORKFLOW = workflowName('helpdesk')

@@ -1,14 +1,7 @@
-import { Writable } from 'node:stream'
-import { readEnvironment } from '../../src/config/env.ts'
-import { loadConfig } from '../../src/config/file/load-config.ts'
 import type { ChatKitApi } from '../../src/embedded/chatkit-api/api.ts'
-import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
-import { listen } from '../../src/http/server/server.ts'
 import type { Clock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/lib/log.ts'
 import type { Registry } from '../../src/registry/port.ts'
-import { createService, type Service } from '../../src/service.ts'
-import { holdToDescription } from './described-answers.ts'
+import type { Service } from '../../src/service.ts'
 import { createSecretSigner } from './tokens.ts'
 
 /** The API key that the service under test holds; tests look for it where it must not be. */
@@ -88,64 +81,7 @@ export interface Running {
 }
 
 export async function startService(options: RunningOptions = {}): Promise<Running> {
-  const api = await startChatKitApi({ port: 0, ...(options.now && { now: options.now }) })
-  const environment = readEnvironment({
-    OPENAI_API_KEY: API_KEY,
-    OPENAI_BASE_URL: api.url,
-    STORE_URL: 'memory:',
-    TEST_SHARED_SECRET: SHARED_SECRET,
-    ...options.env,
-  })
-  const { settings } = loadConfig(options.config ?? DEFAULT_CONFIG, {
-    file: 'test.yaml',
-    secrets: (name) => environment.secret(name)?.(),
-  })
-  const lines: string[] = []
-  const destination = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(String(chunk))
-      done()
-    },
-  })
-  const log = createLog({ level: 'debug', destination })
-  const service = await createService({
-    environment,
-    settings,
-    log,
-    ...(options.now && { now: options.now }),
-    ...(options.registry && { registry: options.registry }),
-  })
-  const description = holdToDescription()
-  const listening = await listen({
-    app: service.app,
-    shedding: service.shedding,
-    onTurnedAway: service.onTurnedAway,
-    host: '127.0.0.1',
-    port: options.port ?? 0,
-    log,
-  })
-  description.listenTo(listening.url)
-  return {
-    url: listening.url,
-    upstream: api.api,
-    get log() {
-      return lines.map((line) => JSON.parse(line))
-    },
-    logText: () => lines.join(''),
-    mint: (token = tokenFor(), init = {}) =>
-      fetch(`${listening.url}/v1/sessions`, {
-        method: 'POST',
-        ...init,
-        headers: { authorization: `Bearer ${token}`, ...init.headers },
-      }),
-    drain: service.drain,
-    stop: listening.stop,
-    app: service.app,
-    async close() {
-      await listening.stop(100)
-      await service.close()
-      await api.close()
-      description.finish()
-    },
-  }
+  // Half a second of modules, which a test of the service as a process does without.
+  const { startInThisProcess } = await import('./service-in-process.ts')
+  return startInThisProcess(options)
 }

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
-import { undescribed } from '../../support/described-answers.ts'
 import { type AnswerOnTheWire, hearAnswers } from '../../support/network/answers-on-the-wire.ts'
+import { undescribed } from '../../support/network/described-answers.ts'
 
 // The check that holds every other HTTP test to the API description must itself be able to fail.
 

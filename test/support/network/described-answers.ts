@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { createOpenApi } from '../../src/http/openapi/document.ts'
-import { problemsOf } from '../../src/http/openapi/operation.ts'
-import { problemSchema } from '../../src/http/openapi/responses.ts'
-import { isBackendPath } from '../../src/http/origins.ts'
-import type { Answer, RouteDefinition } from '../../src/http/route-definition.ts'
-import { ROUTES } from '../../src/http/route-table.ts'
-import { type AnswerOnTheWire, hearAnswers } from './network/answers-on-the-wire.ts'
+import { createOpenApi } from '../../../src/http/openapi/document.ts'
+import { problemsOf } from '../../../src/http/openapi/operation.ts'
+import { problemSchema } from '../../../src/http/openapi/responses.ts'
+import { isBackendPath } from '../../../src/http/origins.ts'
+import type { Answer, RouteDefinition } from '../../../src/http/route-definition.ts'
+import { ROUTES } from '../../../src/http/route-table.ts'
+import { type AnswerOnTheWire, hearAnswers } from './answers-on-the-wire.ts'
 
 /** What the HTTP server itself can say of any request, before a route is looked for. */
 const BELOW_ROUTES: readonly string[] = [
