@@ -16,6 +16,7 @@ export interface SeenEvent {
   readonly type: string
   readonly thread?: unknown
   readonly item?: unknown
+  readonly update?: unknown
 }
 
 /** The part of the ownership records that a stream needs. */
@@ -52,29 +53,31 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
    * answer
    * @throws `StreamFault` `bad_frame`, `thread_taken`, `foreign_thread`, `store_unavailable`
    */
-  return function checkEvent({ type, thread, item }: SeenEvent): Promise<void> | undefined {
-    const named = [textIn(item, 'thread_id') ?? [], threadsOfItems(thread)].flat()
+  return function checkEvent(event: SeenEvent): Promise<void> | undefined {
+    const { type } = event
+    const id = fieldOf(event.thread, 'id')
+    const named = threadsOf(event)
+    if (!named.every((name) => typeof name === 'string')) throw new StreamFault('bad_frame')
     if (type === 'thread.created' || type === 'thread.updated') {
-      const id = textIn(thread, 'id')
-      if (id === undefined) throw new StreamFault('bad_frame')
+      if (typeof id !== 'string') throw new StreamFault('bad_frame')
       if (type === 'thread.created') return keep(id).then(() => requireAll(named))
-      named.push(id)
     }
-    const unknown = named.filter((id) => !own.has(id))
+    const unknown = named.filter((name) => !own.has(name))
     return unknown.length === 0 ? undefined : requireAll(unknown)
   }
 }
 
-/** The `thread_id` of each item in `items`, which is a list or a page. */
-export function threadsOfItems(of: unknown): readonly string[] {
-  const items = fieldOf(of, 'items')
-  const data = fieldOf(items, 'data') ?? items
-  return Array.isArray(data) ? data.flatMap((item) => textIn(item, 'thread_id') ?? []) : []
+/** All ids of threads in an event of any type, also where the protocol has none. */
+function threadsOf({ thread, item, update }: SeenEvent): readonly unknown[] {
+  const items = [item, update, fieldOf(update, 'item')]
+  return [fieldOf(thread, 'id') ?? [], threadsOfItems(thread), threadsOfItems({ items })].flat()
 }
 
-function textIn(value: unknown, name: string): string | undefined {
-  const field = fieldOf(value, name)
-  return typeof field === 'string' ? field : undefined
+/** The `thread_id` of each item in `items`, which is a list or a page. A server may send any value as one. */
+export function threadsOfItems(of: unknown): readonly unknown[] {
+  const items = fieldOf(of, 'items')
+  const data = fieldOf(items, 'data') ?? items
+  return Array.isArray(data) ? data.flatMap((item) => fieldOf(item, 'thread_id') ?? []) : []
 }
 
 /** An own field of an object; undefined when there is none. */

@@ -150,8 +150,9 @@ function needNoCheck(chunk: Buffer, start: number, end: number): boolean {
 
 function frameOf(bytes: Buffer): Frame {
   const decoded = bytes.toString('utf8')
-  // A client ignores a byte order mark before `data:`, so it is removed here.
-  const text = decoded.startsWith('\ufeff') ? decoded.slice(1) : decoded
+  // A client ignores one byte order mark where a stream begins. If one were left, a client could read a `data:`
+  // line that was not read here.
+  const text = decoded.replace(/^\ufeff+/, '')
   const line = ONE_LINE.exec(text)?.[1]
   return line === undefined ? frameOfLines(text) : { text, data: line, isOneLine: true }
 }

@@ -10,7 +10,13 @@ import type { Deadline } from '../lib/deadline.ts'
 import { newId, parseUserId } from '../lib/ids.ts'
 import type { Forward } from './forward.ts'
 import type { Call } from './open-call.ts'
-import { type NextPage, type OwnPage, ownThreads, type ServerThreadEntry } from './own-threads.ts'
+import {
+  type NextPage,
+  NO_ITEMS,
+  type OwnPage,
+  ownThreads,
+  type ServerThreadEntry,
+} from './own-threads.ts'
 import type { GatewayOwnership } from './ownership.ts'
 import type { Shares } from './shares.ts'
 
@@ -87,7 +93,7 @@ export function createListOwn({
       })
       const thread = shownThread.safeParse(answer).data
       if (thread?.id !== id) return undefined
-      return { ...thread, items: { data: [], has_more: false, after: null } }
+      return { ...thread, items: NO_ITEMS }
     }
 
     async function fromRecords(

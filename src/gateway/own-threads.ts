@@ -3,8 +3,12 @@
 import { z } from 'zod'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
+import { threadsOfItems } from './event-owner.ts'
 
 const threadEntry = z.looseObject({ id: z.string() })
+
+/** Stands for the items of a thread in a list, which nobody needs there. */
+export const NO_ITEMS = { data: [], has_more: false, after: null }
 
 /** A page of the server's list. Only the necessary fields are checked; the threads stay unchanged. */
 const page = z.looseObject({
@@ -72,7 +76,8 @@ export async function ownThreads({
       const recorded = await fromRecords(found, wanted)
       return recorded ?? pageOf(found, wanted, next?.after)
     }
-    const { data, has_more, after } = read(await fetchPage(next))
+    const { data: listed, has_more, after } = read(await fetchPage(next))
+    const data = listed.map(withOwnItems)
     const own = await ownAmong(
       data.map(({ id }) => id),
       next,
@@ -100,6 +105,12 @@ function pageOf(
   const isCut = found.size > wanted
   const after = isCut ? (data.at(-1)?.id ?? null) : goesOn
   return { data, has_more: after !== null, after }
+}
+
+/** Removes the items of a thread if one of them is of another thread, which may be another user's. */
+function withOwnItems(thread: ServerThreadEntry): ServerThreadEntry {
+  const isOwn = threadsOfItems(thread).every((named) => named === thread.id)
+  return isOwn ? thread : { ...thread, items: NO_ITEMS }
 }
 
 function read(json: unknown) {

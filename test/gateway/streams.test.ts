@@ -106,6 +106,27 @@ test('a thread is noticed in a stream with any line ends and a byte order mark',
   expect(await scene.registry.ownersOf([thing])).toEqual(['alice'])
 })
 
+const event = (of: object) => `data: ${JSON.stringify(of)}\n\n`
+const item = (thread_id: string) => ({
+  id: 'itm_1',
+  type: 'task',
+  thread_id,
+  created_at: 1,
+  task: {},
+})
+
+test.each([2, 3])(
+  'an event behind %i byte order marks is checked, because a client ignores one of them',
+  async (marks) => {
+    const { server, reader } = await startWritten()
+    const foreign = event({ type: 'thread.item.added', item: item('thr_bob') })
+    server.write(`data: [DONE]\n\n${'\ufeff'.repeat(marks)}${foreign}`)
+    const text = await rest(reader)
+    expect(text).not.toContain('thr_bob')
+    expect(lastError(text)).toMatchObject({ type: 'error', allow_retry: false })
+  },
+)
+
 test('a stream is kept alive by comments while the server is silent', async () => {
   const { server, reader } = await startWritten({
     heartbeatMs: 20,
@@ -182,15 +203,6 @@ test('a client that reads slowly slows the server down, and costs no memory', as
   await response.body?.cancel()
 })
 
-const event = (of: object) => `data: ${JSON.stringify(of)}\n\n`
-const item = (thread_id: string) => ({
-  id: 'itm_1',
-  type: 'task',
-  thread_id,
-  created_at: 1,
-  task: {},
-})
-
 test.each<readonly [string, (id: string) => object]>([
   ['a change of its thread', (id) => ({ type: 'thread.updated', thread: { id, created_at: 1 } })],
   ['a new item', (id) => ({ type: 'thread.item.added', item: item(id) })],
@@ -201,6 +213,19 @@ test.each<readonly [string, (id: string) => object]>([
       type: 'thread.updated',
       thread: { id: 'thr_1', created_at: 1, items: { data: [item(id)], has_more: false } },
     }),
+  ],
+  ['a thread in an event of another type', (id) => ({ type: 'notice', thread: { id } })],
+  [
+    'an item in an update',
+    (id) => ({ type: 'thread.item.updated', item_id: 'i', update: { type: 'x', item: item(id) } }),
+  ],
+  [
+    'a thread in an update',
+    (id) => ({ type: 'thread.item.updated', item_id: 'i', update: { type: 'x', thread_id: id } }),
+  ],
+  [
+    'a thread id in a list',
+    (id) => ({ type: 'thread.item.done', item: { ...item(''), thread_id: [id] } }),
   ],
 ])(
   'an event with %s passes for a thread of the caller, and ends the stream for any other',
@@ -229,6 +254,14 @@ test.each<readonly [string, (id: string) => object]>([
     }
   },
 )
+
+test('an event whose thread id is no text ends the stream', async () => {
+  for (const thread_id of [7, { id: 'thr_1' }, true]) {
+    const { server, reader } = await startWritten()
+    server.write(event({ type: 'thread.item.done', item: { ...item(''), thread_id } }))
+    expect(lastError(await rest(reader))).toMatchObject({ type: 'error', allow_retry: false })
+  }
+})
 
 test('a server makes at most 100 threads in one stream', async () => {
   const { server, reader, scene } = await startWritten()

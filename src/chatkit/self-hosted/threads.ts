@@ -119,6 +119,9 @@ export function listItems(
       const params = { thread_id: id, limit, order, ...(after !== undefined && { after }) }
       const hasCursor = after !== undefined
       const answer = await ask(user, { type: 'items.list', params, hasCursor }, serverItemPage)
+      if (answer.data.some((item) => item.thread_id !== id)) {
+        throw serverFault('upstream_invalid_response', 'items of another thread than was asked for')
+      }
       removeAddresses(fileFieldsOfAnswer(answer), urls)
       return itemsOf(answer, { ...part, backwards })
     })

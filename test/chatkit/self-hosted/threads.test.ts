@@ -164,6 +164,18 @@ describe('as a user', () => {
 })
 
 describe('items', () => {
+  test('of another thread than was asked for are refused', async () => {
+    const [id = ''] = await seed('alice', 1)
+    const item = { id: 'i1', created_at: 1, type: 'task', task: {} }
+    const data = [
+      { ...item, thread_id: id },
+      { ...item, thread_id: 'thr_other' },
+    ]
+    scene.sample.server.setFaults({ status: 200, body: { data, has_more: false } })
+    const refused = { code: 'upstream_invalid_response' }
+    await expect(scene.chatkit.listThreadItems(id, {})).rejects.toMatchObject(refused)
+  })
+
   test('in the reference’s shapes, newest first, in pages both ways', async () => {
     const [id = ''] = await seed('alice', 1, 'task widget please')
     const page = await scene.chatkit.listThreadItems(id, { order: 'asc' })
