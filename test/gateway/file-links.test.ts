@@ -119,7 +119,11 @@ describe('addresses under the server’s origin become links through the gateway
 
   test('the server’s own endpoint never becomes a link', async () => {
     const { answered, origin } = await startFiles()
-    for (const path of ['/chatkit', '/chatkit/', '//chatkit?a', '/%63hatkit', '/x/../Chatkit#f']) {
+    for (const path of [
+      ...['/chatkit', '/chatkit/', '//chatkit?a', '/%63hatkit', '/x/../Chatkit#f'],
+      ...['/chatkit;v=1', '/%2563hatkit', '/chatkit%20', '/chatkit%00', '/x%2f..%2fchatkit'],
+      ...['/chatkit%3fx', '/chatkit/%252e', '/;a/chatkit;b/', '/x%5c..%5cchatkit%09'],
+    ]) {
       const answer = textOf(await answered(thread(itemsWith(origin + path).slice(1))))
       expect(answer).not.toContain('chatkit/helpdesk')
       expect(answer).not.toContain(origin)

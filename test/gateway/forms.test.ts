@@ -97,6 +97,8 @@ describe('a form that names a thing of another user reaches no server, however t
         '[{"threadId":"thr_bob"}]',
       ),
     ],
+    ['JSON behind a byte order mark', formWith(named('"params"'), '\ufeff{"thread_id":"thr_bob"}')],
+    ['JSON in a text of JSON', formWith(named('"params"'), '"{\\"thread_id\\":\\"thr_bob\\"}"')],
     [
       'JSON in which a key comes twice',
       formWith(named('"params"'), '{"thread_id":"thr_1","thread_id":"thr_bob"}'),

@@ -84,16 +84,25 @@ export function removeAddresses(fields: readonly FileField[], urls: ServerUrls):
   }
 }
 
-/** A path as the most lenient server would read it. */
+/**
+ * A path as the most lenient server would read it: decoded, and again by a proxy before it; without parameters
+ * (`;v=1`, RFC 3986 §3.3), dot segments, and space or NUL at its end.
+ */
 function plainPath(pathname: string): string {
-  let path = pathname
-  try {
-    path = decodeURIComponent(pathname)
-  } catch {
-    // A path that is not UTF-8 is compared undecoded.
-  }
-  return path
+  const plain = decoded(decoded(pathname))
+    .replace(/[?#].*$/s, '')
+    .replaceAll(/;[^\\/]*/g, '')
     .replaceAll(/[\\/]+/g, '/')
-    .replace(/\/$/, '')
     .toLowerCase()
+  const path = plain.includes('/.') ? decoded(new URL(`http://host${plain}`).pathname) : plain
+  return path.replace(/[\s\0/]+$/, '')
+}
+
+/** A path that is not UTF-8 stays as it is. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
 }

@@ -120,5 +120,8 @@ function threadCursorOf({ known, request }: ParsedRequest): string | undefined {
 function take(value: unknown, found: Set<string>): void {
   if (typeof value === 'string' || typeof value === 'number') found.add(String(value))
   else if (Array.isArray(value)) for (const entry of value) take(entry, found)
-  else if (isObject(value) && 'id' in value) take(value.id, found)
+  else if (isObject(value)) {
+    for (const [key, entry] of Object.entries(value))
+      if (plainName(key) === 'id') take(entry, found)
+  }
 }

@@ -71,7 +71,9 @@ function judge(form: FormData): object[] {
 }
 
 /** The parsed value of a field that holds JSON, because servers parse it too; undefined for other text. */
-function jsonIn(text: string): unknown {
+function jsonIn(field: string): unknown {
+  // Python's `json.loads` takes bytes that begin with a byte order mark.
+  const text = field.replace(/^\ufeff/, '')
   if (!/^\s*["[{]/.test(text)) return undefined
   try {
     JSON.parse(text)
@@ -79,7 +81,8 @@ function jsonIn(text: string): unknown {
     return undefined
   }
   try {
-    return parseStrictJson(text, MAX_DEPTH)
+    const value = parseStrictJson(text, MAX_DEPTH)
+    return typeof value === 'string' ? [value, jsonIn(value)] : value
   } catch (error) {
     throw refusal('JSON in a field that can be read in several ways', error)
   }

@@ -172,6 +172,7 @@ describe('the ids in a request', () => {
     [{ thread_id: [['thr_9']] }],
     [{ thread_id: { id: 'thr_9' } }],
     [{ thread: { id: 'thr_9', title: 'x' } }],
+    [{ thread: { ID: 'thr_9' } }],
     [{ threads: [{ id: 'thr_9' }] }],
   ])('a thread is found as %j, in known and unknown types', (params) => {
     expect(ids('threads.list', params).threads).toEqual(['thr_9'])
