@@ -10,6 +10,7 @@ import {
 import type { ServerIdentityHeaders } from '../chatkit/signing/server-token.ts'
 import { setHeader } from '../http/answer.ts'
 import type { AppContext } from '../http/context.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Deadline } from '../lib/deadline.ts'
 import type { Call } from './open-call.ts'
 import { refuseForUser } from './refusal.ts'
@@ -41,9 +42,11 @@ export type Forward = ReturnType<typeof createForward>
 export function createForward({
   dispatcher,
   identity,
+  now,
 }: {
   readonly dispatcher: Dispatcher
   readonly identity: ServerIdentityHeaders
+  readonly now: Clock
 }) {
   /**
    * Sends the request and waits for the head of a successful answer.
@@ -64,7 +67,7 @@ export function createForward({
     Object.assign(headers, request.headers)
     const reply = await openServerCall(dispatcher, { ...request, workflow, headers })
     expose(c, workflow, reply)
-    await refuseForUser(reply)
+    await refuseForUser(reply, now())
     refuseFailed(reply)
     return reply
   }

@@ -86,7 +86,7 @@ export function createGateway({
   const ownership = createOwnership({ registry, now, log })
   const streams = createOpenStreams({ registry, log })
   const identity = createServerIdentity({ keys, publicUrl, now })
-  const forward = createForward({ dispatcher, identity })
+  const forward = createForward({ dispatcher, identity, now })
   const linksFor = createFileLinks({ publicUrl, keys, now })
   const answerAttachment = createAnswerAttachment({ ownership, linksFor })
   const verify = createVerifyToken({ workflows, publicUrl, keys, hashUser, failedAuth, now })

@@ -64,9 +64,9 @@ export function createAnswerJson({
     const request = parsed.known ? parsed.request : undefined
     switch (request?.type) {
       case 'threads.list':
-        return c.json(withLinks(call, await listOwn(c, call, { request, json, deadline })))
+        return asJson(c, withLinks(call, await listOwn(c, call, { request, json, deadline })))
       case 'attachments.create':
-        return c.json(await answerAttachment(call, json))
+        return asJson(c, await answerAttachment(call, json))
       case 'threads.get_by_id':
       case 'threads.update':
         requireThread(json, request.params.thread_id)
@@ -83,7 +83,7 @@ export function createAnswerJson({
     }
     const deleted = deletedBy(parsed)
     if (deleted !== undefined) await ownership.release(call, deleted)
-    if (linksFor(call)(fileFieldsOfAnswer(json))) return c.json(json)
+    if (linksFor(call)(fileFieldsOfAnswer(json))) return asJson(c, json)
     return c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/json' })
   }
 
@@ -98,6 +98,16 @@ export function createAnswerJson({
     const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
     const answer = await readJsonAnswer(reply, exchange.deadline, bounds)
     return answerWith(c, call, { ...exchange, ...answer })
+  }
+}
+
+/** @throws `upstream_invalid_response` for a value that is nested too deeply to be written, though not to be read */
+export function asJson(c: AppContext, value: unknown): Response {
+  try {
+    return c.json(value)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw serverFault('upstream_invalid_response', 'nested too deeply', error)
   }
 }
 

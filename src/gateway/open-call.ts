@@ -40,11 +40,11 @@ export interface Call {
 /** A call made with a client secret. A form has been counted; a message has not, see `count`. */
 export interface OpenedCall extends Call {
   /**
-   * Counts a message, once its type is known.
+   * Counts a message, once its type is known. `nothing` only checks that the session is still live.
    *
    * @throws `rate_limited`; `invalid_token` if the session has ended meanwhile
    */
-  readonly count: (as: 'run' | 'read') => Promise<void>
+  readonly count: (as: SessionUse['counts']) => Promise<void>
 }
 
 /** {@link createVerifyToken} */
@@ -172,7 +172,7 @@ export function createOpenCall({
     const isMessage = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
     const { session, generation } = await useSession(use, isMessage ? 'nothing' : 'read')
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')
-    const count = async (as: 'run' | 'read') => {
+    const count = async (as: SessionUse['counts']) => {
       await useSession(use, as)
     }
     return { workflow, session, generation, count }

@@ -2,6 +2,7 @@
 
 import type { ServerReply } from '../chatkit/protocol/server-call.ts'
 import { refusalOf, serverFault } from '../chatkit/protocol/server-fault.ts'
+import { handedOnSeconds } from '../chatkit/wire/retry-after.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 import { scrub } from '../lib/secret.ts'
@@ -10,28 +11,28 @@ import { scrub } from '../lib/secret.ts'
 const MOST_BYTES = 64 * 1024
 /** Most characters of a server's message that are passed on. */
 const MOST_WORDS = 500
-/** Seconds of `Retry-After`: the default when the server sends none, and the maximum that is passed on. */
-const WAIT_SECONDS = { usual: 5, most: 120 }
 
 /**
  * Throws for a 4xx of a server, except 404, which the caller handles as an unknown id.
  *
- * @throws `upstream_auth_failed` (401, 403: the server does not accept our token), `server_refused` (other 4xx)
+ * @throws `upstream_auth_failed` (401, 403: the server does not accept our token; 407: a proxy before the server,
+ * and browsers accept that status from no server), `server_refused` (other 4xx)
  */
-export async function refuseForUser(reply: ServerReply): Promise<void> {
+export async function refuseForUser(reply: ServerReply, nowMs: number): Promise<void> {
   const { status } = reply
   if (status < 400 || status >= 500 || status === 404) return
-  if (status === 401 || status === 403) {
+  if (status === 401 || status === 403 || status === 407) {
     reply.body.destroy()
     throw serverFault('upstream_auth_failed', refusalOf(reply))
   }
   const words = await wordsOf(reply)
+  const [retryAfter] = [reply.headers['retry-after']].flat()
   throw new ServiceError('server_refused', {
     reason: refusalOf(reply),
     upstream: 'self-hosted',
     status,
     ...(words && { detail: words }),
-    ...(status === 429 && { retryAfterSeconds: waitOf(reply.headers['retry-after']) }),
+    ...(status === 429 && { retryAfterSeconds: handedOnSeconds(retryAfter, nowMs) }),
   })
 }
 
@@ -63,10 +64,4 @@ function wordsIn(json: unknown): string | undefined {
 function shown(words: string | undefined): string | undefined {
   const plain = words?.replace(/[\n\r\t]+/g, ' ').replace(/\p{Cc}/gu, '')
   return plain && [...scrub(plain.toWellFormed()).trim()].slice(0, MOST_WORDS).join('')
-}
-
-function waitOf(header: string | string[] | undefined): number {
-  const seconds =
-    typeof header === 'string' && /^\d{1,9}$/.test(header) ? Number(header) : undefined
-  return Math.min(Math.max(seconds ?? WAIT_SECONDS.usual, 1), WAIT_SECONDS.most)
 }

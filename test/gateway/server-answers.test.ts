@@ -1,11 +1,40 @@
-import { beforeEach, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
+import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forAllTests } from '../support/started.ts'
-import { asAt, createThread, startScene } from './scene.ts'
+import { asAt, createThread, startScene, WORKFLOW } from './scene.ts'
 import { start, startScripted } from './scripted-server.ts'
 
 const MEBIBYTE = 1024 * 1024
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+/** A server that answers what `raw` says, and a thread of alice at it. */
+async function startRaw() {
+  let answer = (response: ServerResponse) => response.end()
+  const server = createServer((_request, response) => answer(response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const at = await start({
+    server: `http://127.0.0.1:${(server.address() as AddressInfo).port}/chatkit`,
+  })
+  const thing = { source: WORKFLOW, kind: 'thread', id: 'thr_1', createdAt: 1 } as const
+  await at.scene.registry.claimOwnership({ ...thing, user: userId('alice') })
+  return {
+    ...at,
+    chatkit: at.scene.chatkit,
+    raw: (headers: Record<string, string>, body: string, status = 200) => {
+      answer = (response) => response.writeHead(status, headers).end(body)
+    },
+  }
+}
 const scene = forAllTests(() => startScene({ gateway: { maxAnswerBytes: MEBIBYTE } }))
 beforeEach(() => scene.sample.server.clearRequests())
 
@@ -80,6 +109,11 @@ test.each([
     (id: string) => ({ id, created_at: 1, items: page([FOREIGN]) }),
   ],
   ['an updated item', 'threads.sync_custom_action', () => ({ updated_item: FOREIGN })],
+  [
+    'a page',
+    'items.list',
+    () => ({ ...page([]), data: [{ ...FOREIGN, thread_id: ['thr_other'] }] }),
+  ],
 ] as const)(
   'when %s has an item of another thread, the client gets 502',
   async (_name, type, body) => {
@@ -92,6 +126,68 @@ test.each([
     expect(answer.body).not.toContain('thr_other')
   },
 )
+
+test('a list shows no item that a server files under a thread of the caller, but that names another', async () => {
+  const alice = asAt(scene.url, await scene.session('alice'))
+  const { id } = await createThread(alice)
+  const [own, foreign] = [{ ...FOREIGN, thread_id: id }, FOREIGN]
+  for (const items of [page([own, foreign]), [foreign]]) {
+    const data = [{ id, created_at: 1, title: 'mine', items }]
+    scene.sample.server.setFaults({ status: 200, body: { data, has_more: false } })
+    const answer = await answerOf(await alice(LIST))
+    scene.sample.server.setFaults({})
+    const shown = { id, title: 'mine', items: { data: [], has_more: false } }
+    expect(answer.json()).toMatchObject({ data: [shown] })
+    expect(answer.body).not.toContain('thr_other')
+  }
+})
+
+const DEEP = `${'{"a":['.repeat(200_000)}${']}'.repeat(200_000)}`
+
+test.each([
+  ['a thread', 'threads.get_by_id'],
+  ['an attachment', 'attachments.create'],
+] as const)(
+  'when %s is nested too deeply to be written with its links, the client gets 502',
+  async (_name, type) => {
+    const { alice, raw } = await startRaw()
+    raw(JSON_TYPE, `{"id":"thr_1","preview_url":"/a.png","x":${DEEP}}`)
+    const params = { thread_id: 'thr_1', name: 'a', size: 1, mime_type: 'image/png' }
+    const answer = await answerOf(await alice([type, params]))
+    expectProblem(answer, 502, 'upstream_invalid_response')
+  },
+)
+
+const THREAD = '{"id":"thr_1","created_at":1,"title":"ü"}'
+
+test.each([
+  ['a byte order mark', JSON_TYPE, `\ufeff${THREAD}`],
+  ['`Content-Encoding: Identity`', { ...JSON_TYPE, 'content-encoding': 'Identity' }, THREAD],
+  ['an empty Content-Encoding', { ...JSON_TYPE, 'content-encoding': '' }, THREAD],
+])('an answer with %s is read', async (_name, headers, body) => {
+  const { alice, raw, chatkit } = await startRaw()
+  raw(headers, body)
+  const answer = await alice(['threads.get_by_id', { thread_id: 'thr_1' }])
+  expect(await answer.json()).toEqual(JSON.parse(THREAD))
+  expect(await chatkit.retrieveThread('thr_1')).toMatchObject({ title: 'ü' })
+})
+
+test('a server’s 204 counts as the empty answer to a delete and to feedback', async () => {
+  const { alice, raw, scene: at, chatkit } = await startRaw()
+  raw({}, '', 204)
+  const thread_id = 'thr_1'
+  for (const request of [
+    ['items.feedback', { thread_id, item_ids: ['i1'], kind: 'positive' }],
+    ['threads.delete', { thread_id }],
+  ] as const) {
+    const answer = await alice(request)
+    expect([answer.status, await answer.json()]).toEqual([200, {}])
+  }
+  const thing = { source: WORKFLOW, kind: 'thread', id: thread_id } as const
+  expect(await at.registry.ownersOf([thing])).toEqual([undefined])
+  await at.registry.claimOwnership({ ...thing, user: userId('alice'), createdAt: 1 })
+  expect(await chatkit.deleteThread(thread_id)).toMatchObject({ deleted: true })
+})
 
 test('when a server answers a JSON request with a stream, or the other way round, the client gets 502', async () => {
   const { url } = await startScripted()

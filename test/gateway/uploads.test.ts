@@ -1,4 +1,6 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
@@ -173,6 +175,26 @@ describe('direct', () => {
     const headers = { ...authorized(alice), 'content-type': 'multipart/form-data; boundary=x' }
     const answer = await fetch(direct.url, { method: 'POST', headers, body: 'no form' })
     expectProblem(await answerOf(answer), 400, 'invalid_request')
+  })
+
+  test('a form whose session ends while its body arrives is 401, and the server does not see it', async () => {
+    const whole = new Response(form())
+    const bytes = Buffer.from(await whole.arrayBuffer())
+    const headers = {
+      ...authorized(alice),
+      'content-type': whole.headers.get('content-type') ?? '',
+    }
+    scene.sample.server.clearRequests()
+    const opened = vi.spyOn(direct.registry, 'useSession')
+    const upload = request(direct.url, { method: 'POST', headers })
+    const answered = once(upload, 'response')
+    upload.write(bytes.subarray(0, 60))
+    await expect.poll(() => opened.mock.settledResults.length).toBe(1)
+    await direct.registry.beginCancel(alice.id, Math.floor(Date.now() / 1000))
+    upload.end(bytes.subarray(60))
+    const [response] = await answered
+    expect(response.statusCode).toBe(401)
+    expect(scene.sample.server.requests()).toEqual([])
   })
 
   test('a form goes to the endpoint itself where the config has no upload URL', async () => {

@@ -111,13 +111,24 @@ test.each([
   expect(answer.headers['retry-after']).toBe(expected)
 })
 
-test.each([401, 403])('a server’s %i is 502, and says nothing of its own', async (status) => {
+test.each([401, 403, 407])('a server’s %i is 502, and says nothing of its own', async (status) => {
   const { alice } = await startBefore((_request, response) => {
     response.writeHead(status, { 'content-type': JSON_TYPE }).end('{"detail":"planted"}')
   })
   const answer = await answerOf(await alice(REQUEST))
   expectProblem(answer, 502, 'upstream_auth_failed')
   expect(answer.body).not.toContain('planted')
+})
+
+test('a server’s 429 with a date in Retry-After reaches the client with the seconds until then', async () => {
+  const { alice } = await startBefore((_request, response) => {
+    const date = new Date(Date.now() + 60_000).toUTCString()
+    response.writeHead(429, { 'retry-after': date }).end()
+  })
+  const answer = await answerOf(await alice(REQUEST))
+  expectProblem(answer, 429, 'server_refused')
+  const seconds = Number(answer.headers['retry-after'])
+  expect(seconds > 20 && seconds <= 60).toBe(true)
 })
 
 const LIST = ['threads.list', {}] as const

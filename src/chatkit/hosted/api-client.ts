@@ -9,16 +9,11 @@ import type { Secret } from '../../lib/secret.ts'
 import { USER_AGENT } from '../../lib/version.ts'
 import { createBulkhead, LANE } from '../bulkhead.ts'
 import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
+import { handedOnSeconds } from '../wire/retry-after.ts'
 import { apiError } from '../wire/wire.ts'
 import { BreakerOpenError, type BreakerState, type CallOutcome, createBreaker } from './breaker.ts'
 import { exchange, type FaultKind, type UpstreamAnswer, UpstreamFault } from './exchange.ts'
-import {
-  createRetryBudget,
-  handedOnSeconds,
-  type RepeatableCall,
-  type RetryPolicy,
-  withRetry,
-} from './retry.ts'
+import { createRetryBudget, type RepeatableCall, type RetryPolicy, withRetry } from './retry.ts'
 
 /** One call of the API, before headers and deadline. */
 export interface ApiCall {

@@ -1,6 +1,7 @@
 // Repeats a failed call once: decides whether, after how long, and how large a share of all calls.
 
 import type { Deadline } from '../../lib/deadline.ts'
+import { waitSeconds } from '../wire/retry-after.ts'
 import { type UpstreamAnswer, UpstreamFault } from './exchange.ts'
 
 /**
@@ -100,9 +101,6 @@ const PAUSE_MS = { least: 100, spread: 200 }
 /** A retry with less time than this left would only turn the upstream's answer into a time-out. */
 const ATTEMPT_NEEDS_MS = 500
 
-/** Bounds of our own `Retry-After` after a failed call, in seconds. */
-const HANDED_ON = { least: 1, most: 120, unknown: 5 }
-
 /**
  * Milliseconds to wait before a retry: the time that the upstream asks for and a short random pause.
  * Undefined when that does not fit into the time left, or when the `Retry-After` cannot be read.
@@ -117,23 +115,4 @@ export function retryDelay(
   const wanted = header === undefined ? 0 : waitSeconds(header, time.nowMs) * 1000
   const wait = wanted + PAUSE_MS.least + Math.random() * PAUSE_MS.spread
   return wait + ATTEMPT_NEEDS_MS < time.leftMs ? wait : undefined
-}
-
-/**
- * Whole seconds, 1 to 120, that we tell our own caller to wait.
- *
- * @param header - the upstream's `Retry-After`
- * @param nowMs - the time of day, for dates
- */
-export function handedOnSeconds(header: string | undefined, nowMs: number): number {
-  const seconds = waitSeconds(header ?? '', nowMs)
-  if (!Number.isFinite(seconds)) return HANDED_ON.unknown
-  return Math.min(Math.max(Math.ceil(seconds), HANDED_ON.least), HANDED_ON.most)
-}
-
-/** RFC 9110 §10.2.3: seconds or an HTTP date; Infinity when it is neither. */
-function waitSeconds(header: string, nowMs: number): number {
-  if (/^\d{1,9}$/.test(header)) return Number(header)
-  const date = /^[A-Z][a-z]{2}, /.test(header) ? Date.parse(header) : Number.NaN
-  return Number.isNaN(date) ? Number.POSITIVE_INFINITY : Math.max(0, (date - nowMs) / 1000)
 }

@@ -100,7 +100,7 @@ async function open(
     })
     // A destroyed body emits `error`, which would be thrown here; its reader gets the error anyway.
     response.body.on('error', () => undefined)
-    const encoding = single(response.headers['content-encoding']) ?? 'identity'
+    const encoding = (single(response.headers['content-encoding']) || 'identity').toLowerCase()
     const type = single(response.headers['content-type']) ?? ''
     return {
       call,
@@ -140,8 +140,11 @@ export function wrongType({ body, call, mediaType }: ServerReply): ServiceError 
   return badAnswer(call, `is ${show(mediaType)}`)
 }
 
+/** Decodes as `Response.json()` does: a byte order mark, which some servers write, is left out. */
+const utf8 = new TextDecoder()
+
 /**
- * Reads the whole body of a JSON answer.
+ * Reads the whole body of a JSON answer. 204 counts as `{}`, the protocol's answer to a delete.
  *
  * @param reply - a success
  * @param deadline - of the call
@@ -153,10 +156,14 @@ export async function readJsonAnswer(
   deadline: Deadline,
   bounds: AnswerBounds,
 ): Promise<JsonAnswer> {
+  if (reply.status === 204) {
+    reply.body.resume()
+    return { json: {}, bytes: Buffer.from('{}') }
+  }
   if (reply.mediaType !== 'application/json') throw wrongType(reply)
   const bytes = await readAll(reply, deadline, bounds)
   try {
-    return { json: JSON.parse(bytes.toString('utf8')), bytes }
+    return { json: JSON.parse(utf8.decode(bytes)), bytes }
   } catch {
     throw badAnswer(reply.call, 'is not JSON')
   }

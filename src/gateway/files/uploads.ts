@@ -7,7 +7,8 @@ import type { AppContext } from '../../http/context.ts'
 import { releaseWhenTaken } from '../../http/upstream-call-options.ts'
 import { type Deadline, startDeadline } from '../../lib/deadline.ts'
 import type { Forward, ForwardedRequest } from '../forward.ts'
-import type { Call } from '../open-call.ts'
+import { asJson } from '../json-answer.ts'
+import type { Call, OpenedCall } from '../open-call.ts'
 import { type GatewayOwnership, requireOwn } from '../ownership.ts'
 import type { Shares } from '../shares.ts'
 import { judgeForm } from './forms.ts'
@@ -56,15 +57,17 @@ export function createUploads({
 
   return {
     /** Handles the form of a `direct` upload. */
-    takeForm(c: AppContext, call: Call): Promise<Response> {
+    takeForm(c: AppContext, call: OpenedCall): Promise<Response> {
       return withUpload(c, call, async (upload) => {
+        // The session may have ended while the body was read.
+        await call.count('nothing')
         const url = call.workflow.uploadUrl ?? call.workflow.server
         const reply = await forward(c, call, { method: 'POST', url, ...upload })
         const held = shares.memoryFor(call.session.user)
         releaseWhenTaken(c, held)
         const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: held.hold }
         const { json } = await readJsonAnswer(reply, upload.deadline, bounds)
-        return c.json(await answerAttachment(call, json))
+        return asJson(c, await answerAttachment(call, json))
       })
     },
 
