@@ -211,10 +211,23 @@ function clientOf(
 ): IntrospectionClient | undefined {
   const text = Buffer.from(basic, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  const client = clients.find(({ id }) => id === text.slice(0, colon))
-  const given = createHash('sha256')
-    .update(text.slice(colon + 1))
-    .digest()
+  const [id, secret] = [text.slice(0, colon), text.slice(colon + 1)]
+  // OAuth libraries send both form-encoded, as RFC 6749 §2.3.1 wants, and a `-` as `%2D`; others as they are.
+  const asTheyAre = clientWith(id, secret, clients)
+  return asTheyAre ?? clientWith(formDecoded(id), formDecoded(secret), clients)
+}
+
+function formDecoded(text: string): string {
+  return new URLSearchParams(`text=${text}`).get('text') ?? ''
+}
+
+function clientWith(
+  name: string,
+  secret: string,
+  clients: Settings['introspectionClients'],
+): IntrospectionClient | undefined {
+  const client = clients.find(({ id }) => id === name)
+  const given = createHash('sha256').update(secret).digest()
   // Compares even when there is no such client, so that the time does not reveal which ids exist.
   const wanted = Buffer.from(client?.secretSha256 ?? '0'.repeat(64), 'hex')
   return timingSafeEqual(given, wanted) ? client : undefined

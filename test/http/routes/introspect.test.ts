@@ -178,6 +178,17 @@ describe('who may ask', () => {
     expect(running.logText()).not.toContain(secret)
   })
 
+  test('an OAuth client that sends its id and secret form-encoded', async () => {
+    const secret = await secretFor()
+    const encoded = (text: string) => encodeURIComponent(text).replaceAll('%20', '+')
+    const all = [...'helpdesk'].map((char) => `%${char.charCodeAt(0).toString(16)}`).join('')
+    for (const id of ['helpdesk', all]) {
+      expect(await answer(secret, basic(id, encoded(PASSWORD)))).toMatchObject({ active: true })
+    }
+    const wrong = await answerOf(await introspect(secret, basic('helpdesk', encoded('wrong one'))))
+    expectProblem(wrong, 401, 'invalid_token')
+  })
+
   test('not with a user’s token, nor with the secret itself', async () => {
     const secret = await secretFor()
     const user = `Bearer ${token('alice')}`
