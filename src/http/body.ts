@@ -6,6 +6,7 @@ import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
 import { show, showAll } from '../lib/show.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
 import type { AppContext } from './context.ts'
+import { knownFields, withoutNulls } from './nulls.ts'
 
 /** Longest body, in bytes. */
 const MAX_BYTES = 16 * 1024
@@ -21,8 +22,8 @@ export const noFields = z
   .strictObject({})
   .meta({ id: 'NoFields', description: 'Has no fields. It may be left out.' })
 
-/** Decodes as `Request.text()` does. */
-const utf8 = new TextDecoder()
+/** Bytes that are not UTF-8 must not become U+FFFD, which a user's id may hold: another user would be meant. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * Reads and checks a JSON body in the documented order: 415, 413, 400. A body of length
@@ -64,12 +65,19 @@ export async function readFormField(c: AppContext, field: string): Promise<strin
 /**
  * The whole body as text, `''` when there is none.
  *
- * @throws `body_too_large`; `request_timeout` when it does not arrive
+ * @throws `body_too_large`, `invalid_request`; `request_timeout` when it does not arrive
  */
 export async function readText(c: AppContext, length = bodyLength(c)): Promise<string> {
   if (length === 0) return ''
   if (length !== undefined && length > MAX_BYTES) throw tooLarge()
-  return within(BODY_MS, length === undefined ? readChunked(c) : c.req.text())
+  const body: Promise<ArrayBuffer | Uint8Array> =
+    length === undefined ? readChunked(c) : c.req.arrayBuffer()
+  const bytes = await within(BODY_MS, body)
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    throw unreadable('not UTF-8')
+  }
 }
 
 /** Bounds of a body. */
@@ -160,9 +168,8 @@ async function within<T>(milliseconds: number, body: Promise<T>): Promise<T> {
 }
 
 /** A body of unknown length is bounded here, because nothing below bounds it. */
-async function readChunked(c: AppContext): Promise<string> {
-  const { body } = c.req.raw
-  return body === null ? '' : utf8.decode(await readBounded(body, MAX_BYTES))
+async function readChunked({ req }: AppContext): Promise<Uint8Array> {
+  return req.raw.body === null ? new Uint8Array() : readBounded(req.raw.body, MAX_BYTES)
 }
 
 /** A form or text body needs no preflight, so another site could send it: only JSON is read. */
@@ -185,42 +192,15 @@ async function isEmpty(c: AppContext): Promise<boolean> {
 
 function parseJson(text: string): unknown {
   try {
-    // Bytes that are not UTF-8 have become U+FFFD by now; nobody sends that on purpose.
-    if (text.includes('\uFFFD')) throw new StrictJsonError('not UTF-8')
     return parseStrictJson(text, MAX_DEPTH)
   } catch (error) {
-    if (!(error instanceof StrictJsonError)) throw error
-    const detail = `The body cannot be read: ${error.message}.`
-    throw new ServiceError('invalid_request', { reason: `body: ${error.message}`, detail })
+    throw error instanceof StrictJsonError ? unreadable(error.message) : error
   }
 }
 
-/**
- * Many languages write an absent value as `null`. A field that is required is then missing, and one that
- * the schema does not know is refused as before.
- */
-export function withoutNulls(body: unknown, schema: z.ZodType | undefined): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
-  if (!hasNull(body)) return body
-  const known = knownFields(schema)
-  if (known.size === 0) return body
-  const fields = Object.entries(body).filter(([name, value]) => value !== null || !known.has(name))
-  return Object.fromEntries(
-    fields.map(([name, value]) => [name, withoutNulls(value, known.get(name))]),
-  )
-}
-
-function hasNull(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return value === null
-  return Object.values(value).some(hasNull)
-}
-
-function knownFields(schema: z.ZodType | undefined): ReadonlyMap<string, z.ZodType> {
-  const inner: unknown = schema instanceof z.ZodOptional ? schema.unwrap() : schema
-  const forms: readonly unknown[] = inner instanceof z.ZodUnion ? inner.options : [inner]
-  return new Map(
-    forms.flatMap((form) => (form instanceof z.ZodObject ? Object.entries(form.shape) : [])),
-  )
+function unreadable(why: string): ServiceError {
+  const detail = `The body cannot be read: ${why}.`
+  return new ServiceError('invalid_request', { reason: `body: ${why}`, detail })
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {

@@ -221,6 +221,7 @@ describe('400', () => {
     ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22])],
     ['UTF-16', Buffer.from('{}', 'utf16le')],
     ['NUL', Buffer.from('{}\0')],
+    ['one byte of a name that is not UTF-8', Buffer.from('{"input":{"page":"\xff"}}', 'latin1')],
   ])('a body of other bytes is refused with 400: %s', async (_name, bytes) => {
     expectRefused(await post(bytes), 400, 'invalid_request')
   })
@@ -239,6 +240,15 @@ describe('400', () => {
     expect(answer.status).toBe(400)
     expect(answer.body).not.toContain('planted')
   })
+})
+
+test('U+FFFD in UTF-8 is a character like any other, and is read', async () => {
+  const text = '{"input":{"page":"a\ufffd"}}'
+  expectMinted(await post(text))
+  const [request] = running.upstream.requests()
+  expect(request?.body).toMatchObject({ workflow: { state_variables: { page: 'a\ufffd' } } })
+  running.upstream.clearRequests()
+  expectMinted(await postChunked(text))
 })
 
 describe('null counts as absence', () => {

@@ -49,6 +49,15 @@ describeEachStore('%s', ADMIN_CONFIG, (running) => {
       expect((await running.mint(tokenFor(user))).status).toBe(200)
     })
 
+    test('U+FFFD, also in the body of a revoke', async () => {
+      const user = 'a\ufffd'
+      await secretOf(running, user)
+      const body = { user, block_seconds: 60 }
+      const answer = await callAdmin(running, 'POST /revoke', { body })
+      expect(answer.json()).toMatchObject({ user, known: true })
+      await expectRefusedMint(running, tokenFor(user), [403, 'user_blocked'])
+    })
+
     test('512 characters beyond the BMP', async () => {
       const user = '😀'.repeat(512)
       expect(await revoke(running, user)).toMatchObject({ user, cancelled: [] })
