@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { StoreUnusableError } from '../../src/registry/port.ts'
@@ -87,6 +87,15 @@ describe('the SQLite file', () => {
     expect(() => open()).toThrow(StoreUnusableError)
     writeFileSync(join(file.folder, 'file'), '')
     expect(() => open({ path: join(file.folder, 'file', 'mint.db') })).toThrow(StoreUnusableError)
+    symlinkSync(join(file.folder, 'nowhere'), join(file.folder, 'link'))
+    expect(() => open({ path: join(file.folder, 'link', 'mint.db') })).toThrow(StoreUnusableError)
+  })
+
+  // Node's own recursive mkdir never returns there.
+  it.runIf(existsSync('/proc/self'))('is refused at once in a folder below /proc', () => {
+    expect(() => open({ path: '/proc/chatkit-mint/deep/mint.db' })).toThrow(
+      /cannot be used: ENOENT/,
+    )
   })
 
   it('is refused when a newer version wrote it, and left unchanged', async () => {

@@ -78,7 +78,8 @@ export async function readList<T>(
   for (;;) {
     const page = pages.at(-1)
     const cursor = backwards ? page?.first_id : page?.last_id
-    if (!page?.has_more || count >= wanted || typeof cursor !== 'string') break
+    if (!page?.has_more || count >= wanted || size === 0) break
+    if (typeof cursor !== 'string') throw endless()
     const limit = Math.min(size, wanted - count)
     const next = await fetch({ ...query, limit, [backwards ? 'before' : 'after']: cursor })
     if ((backwards ? next.first_id : next.last_id) === cursor) throw endless()
@@ -108,5 +109,8 @@ function asOne<T>(pages: readonly PageSeen<T>[], hasMore: boolean): PageSeen<T> 
 }
 
 function endless(): CommandError {
-  return new CommandError(EXIT.failed, 'the list does not go on: a page ends where it began.')
+  return new CommandError(
+    EXIT.failed,
+    'the list does not go on: it says that there is more, and gives no new place to go on from.',
+  )
 }

@@ -1,5 +1,5 @@
 // Opens the SQLite database, checks it, and brings its schema up to date.
-import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Log } from '../../lib/log.ts'
@@ -78,12 +78,27 @@ function prepareFile(db: DatabaseSync, bytes: number, { log, moves }: OpenOption
  * its owner may read it; SQLite gives its side files the same permissions.
  */
 function createFile(path: string): number {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  createFolder(dirname(path))
   const file = openSync(path, 'a', 0o600)
   try {
     return fstatSync(file).size
   } finally {
     closeSync(file)
+  }
+}
+
+/**
+ * Creates a folder, and those above it that are missing. Node's own way does this too, but never ends where the
+ * system says ENOENT for a folder below one that exists (/proc), and hides causes such as EROFS.
+ */
+function createFolder(folder: string): void {
+  if (existsSync(folder)) return
+  createFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!existsSync(folder)) throw error
   }
 }
 

@@ -57,6 +57,14 @@ describe('--all', () => {
     expect(api.api.requests()).toHaveLength(3)
   })
 
+  test('ends with 1 when a page says that there is more and has no entry to go on from', async () => {
+    const page = { object: 'list', data: [], first_id: null, last_id: null, has_more: true }
+    api.api.setFaults({ status: 200, body: JSON.stringify(page), times: 1 })
+    const { code, out, err } = await quickCli([...LIST.split(' '), '--all'], hosted)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain('the list does not go on')
+  })
+
   test('keeps to the order, and to --limit as the size of a page', async () => {
     expect(ids(await read(`${LIST} --all --order asc --limit 50`, hosted))).toEqual(oldestFirst)
     expect(api.api.requests()).toHaveLength(5)

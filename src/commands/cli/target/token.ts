@@ -34,7 +34,7 @@ export async function readToken(
   if (/^[\w.~+/-]+=*$/.test(text)) return new Secret(text)
   throw new CommandError(
     EXIT.config,
-    'the text given as token is empty, or has characters that no token has.',
+    'the text given as token is empty, or has characters that no token has; give it alone, without quotes and "Bearer".',
   )
 }
 
