@@ -41,10 +41,11 @@ export function usableKeys(
 ): readonly JWK[] {
   const result = keySetSchema.safeParse(set)
   if (!result.success) throw refused(`not a JWK set: ${firstIssue(result.error)}`)
-  result.data.keys.forEach(refusePrivate)
+  const keys = result.data.keys.map(withoutNulls)
+  keys.forEach(refusePrivate)
   const leftOut: string[] = []
   const usable = new Map<string, JWK>()
-  for (const [index, entry] of result.data.keys.entries()) {
+  for (const [index, entry] of keys.entries()) {
     const read = keySchema.safeParse(entry)
     if (read.success && !isForSignatures(read.data)) continue
     const problem = read.success ? keyProblem(read.data) : firstIssue(read.error)
@@ -59,15 +60,21 @@ export function usableKeys(
   return [...usable.values()]
 }
 
+/** .NET writes all members that a key does not have: `"use": null, "d": null, "key_ops": []`. */
+function withoutNulls(key: unknown): unknown {
+  if (typeof key !== 'object' || key === null) return key
+  return Object.fromEntries(Object.entries(key).filter(([, value]) => value !== null))
+}
+
 /** A symmetric key (`oct`) is no private key of anybody: it is left out, and no token verifies with it. */
 function refusePrivate(key: unknown, index: number): void {
   if (typeof key !== 'object' || key === null || ('kty' in key && key.kty === 'oct')) return
   if (hasPrivateMembers(key)) throw refused(`key ${index} is private`)
 }
 
-function isForSignatures({ kty, use, alg, key_ops: operations }: PublishedKey): boolean {
+function isForSignatures({ kty, use, alg, key_ops: operations = [] }: PublishedKey): boolean {
   if (use !== undefined && use !== 'sig') return false
-  if (operations !== undefined && !operations.includes('verify')) return false
+  if (operations.length > 0 && !operations.includes('verify')) return false
   return alg === undefined || kty === 'oct' || SIGNATURE_ALGORITHM.test(alg)
 }
 

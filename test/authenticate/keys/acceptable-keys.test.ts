@@ -42,6 +42,15 @@ describe('a set that is taken', () => {
     expect(reasonOf({ keys: [key] })).toMatch(/no key for signatures/)
   })
 
+  test('members that are null, and no operations, count as absent, as .NET writes them', () => {
+    const absent = { use: null, d: null, k: null, oth: null, x5c: [], key_ops: [], x5t: null }
+    const { use: _, alg: __, ...key } = rs.publicJwk
+    expect(usable({ keys: [{ ...key, alg: null, ...absent }] }).map(({ kid }) => kid)).toEqual([
+      'rs',
+    ])
+    expect(reasonOf({ keys: [{ ...key, ...absent, d: 'AAAA' }] })).toMatch(/key 0 is private/)
+  })
+
   test('the kid of a key for another use may be that of a key for signatures', () => {
     const twin = { ...rs.publicJwk, kid: 'ed', use: 'enc' }
     expect(usable({ keys: [twin, ed.publicJwk] })).toHaveLength(1)
