@@ -73,6 +73,10 @@ export interface CallOptions {
   readonly observe?: (call: UpstreamCall) => void
   /** Called with the number of further bytes of an answer, before they are kept; may throw `overloaded`. */
   readonly hold?: ((bytes: number) => void) | undefined
+  /**
+   * Runs the parsing of an answer, when there is one: a user's large answers take turns, with rests between them.
+   */
+  readonly work?: (<T>(run: () => T) => Promise<T>) | undefined
   /** Called for each thread that a list lacks because its self-hosted server cannot show it. */
   readonly onMissing?: (id: string) => void
   /**

@@ -3,11 +3,7 @@
 
 import { fileFieldsOfAnswer } from '../chatkit/protocol/file-fields.ts'
 import type { ParsedRequest } from '../chatkit/protocol/request.ts'
-import {
-  type JsonAnswer,
-  readJsonAnswer,
-  type ServerReply,
-} from '../chatkit/protocol/server-call.ts'
+import { readJsonAnswer, type ServerReply } from '../chatkit/protocol/server-call.ts'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../http/context.ts'
 import { releaseWhenTaken } from '../http/upstream-call-options.ts'
@@ -31,7 +27,10 @@ export interface JsonExchange {
   readonly adopts: Thing | undefined
 }
 
-type Answered = JsonAnswer & Omit<JsonExchange, 'reply'>
+interface Answered extends Pick<JsonExchange, 'parsed' | 'adopts'> {
+  readonly json: unknown
+  readonly bytes: Uint8Array
+}
 
 /** {@link createAnswerJson} */
 export type AnswerJson = ReturnType<typeof createAnswerJson>
@@ -59,12 +58,13 @@ export function createAnswerJson({
     return page
   }
 
-  async function answerWith(c: AppContext, call: Call, answered: Answered): Promise<Response> {
-    const { parsed, json, bytes, deadline, adopts } = answered
+  async function answerWith(
+    c: AppContext,
+    call: Call,
+    { parsed, json, bytes, adopts }: Answered,
+  ): Promise<Response> {
     const request = parsed.known ? parsed.request : undefined
     switch (request?.type) {
-      case 'threads.list':
-        return asJson(c, withLinks(call, await listOwn(c, call, { request, json, deadline })))
       case 'attachments.create':
         return asJson(c, await answerAttachment(call, json))
       case 'threads.get_by_id':
@@ -91,13 +91,19 @@ export function createAnswerJson({
   return async function answerJson(
     c: AppContext,
     call: Call,
-    { reply, ...exchange }: JsonExchange,
+    { parsed, reply, deadline, adopts }: JsonExchange,
   ): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     releaseWhenTaken(c, memory)
     const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
-    const answer = await readJsonAnswer(reply, exchange.deadline, bounds)
-    return answerWith(c, call, { ...exchange, ...answer })
+    const { bytes, parse } = await readJsonAnswer(reply, deadline, bounds)
+    const request = parsed.known ? parsed.request : undefined
+    if (request?.type !== 'threads.list') {
+      return memory.work(() => answerWith(c, call, { parsed, adopts, bytes, json: parse() }))
+    }
+    // Further pages are asked for, so only the parsing is work.
+    const json = await memory.work(parse)
+    return asJson(c, withLinks(call, await listOwn(c, call, { request, json, deadline })))
   }
 }
 

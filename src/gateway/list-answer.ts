@@ -47,13 +47,14 @@ export function createListOwn({
 }) {
   return function listOwn(c: AppContext, call: Call, { request, json, deadline }: ListExchange) {
     const { params } = request
+    const { server: url } = call.workflow
     async function ask(as: Call, type: string, asked: object): Promise<unknown> {
       const body = JSON.stringify({ ...request, type, params: asked })
-      const { server: url } = call.workflow
       const reply = await forward(c, as, { method: 'POST', url, body, deadline })
-      const { hold, release } = shares.memoryFor(call.session.user)
+      const { hold, work, release } = shares.memoryFor(call.session.user)
       try {
-        return (await readJsonAnswer(reply, deadline, { maxBytes: MAX_ANSWER_BYTES, hold })).json
+        const answer = await readJsonAnswer(reply, deadline, { maxBytes: MAX_ANSWER_BYTES, hold })
+        return await work(answer.parse)
       } finally {
         release()
       }
@@ -92,8 +93,7 @@ export function createListOwn({
         if (deadline.ended() !== undefined) throw error
       })
       const thread = shownThread.safeParse(answer).data
-      if (thread?.id !== id) return undefined
-      return { ...thread, items: NO_ITEMS }
+      return thread?.id === id ? { ...thread, items: NO_ITEMS } : undefined
     }
 
     async function fromRecords(

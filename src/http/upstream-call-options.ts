@@ -39,6 +39,8 @@ export function readOptions(c: AppContext): CallOptions {
   releaseWhenTaken(c, held)
   return {
     ...callOptions(c),
+    // A backend reads for many users.
+    work: user === undefined ? undefined : held.work,
     hold(more) {
       held.hold(bytes + more)
       bytes += more

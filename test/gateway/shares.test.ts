@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from 'node:http'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
-import { asAt } from './scene.ts'
+import { asAt, createThread } from './scene.ts'
 import { note, rest, start, startScripted } from './scripted-server.ts'
 
 const WAIT = { timeout: 15_000 }
@@ -63,6 +63,34 @@ test('an answer that is too long for the memory is 503, and nothing of it is kep
   expect(answer.status).toBe(503)
   expect(await answer.json()).toMatchObject({ code: 'overloaded' })
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+})
+
+test('large answers of one user take turns with rests between them, in which another user is answered', async () => {
+  const { scene, alice } = await start()
+  const thread = await createThread(alice)
+  const items = Array.from({ length: 30_000 }, (_, at) => ({
+    id: `i${at}`,
+    thread_id: thread.id,
+    created_at: 1,
+    type: 'task',
+    task: {},
+  }))
+  const body = { id: thread.id, created_at: 1, items: { data: items, has_more: false } }
+  const bob = asAt(scene.url, await scene.session('bob'))
+  const order: string[] = []
+  const read = async (asker: typeof alice, name: string) => {
+    const answer = await asker(['threads.get_by_id', { thread_id: thread.id }])
+    await answer.arrayBuffer()
+    order.push(name)
+  }
+  scene.sample.server.setFaults({ status: 200, body })
+  const reads = [1, 2, 3, 4].map(() => read(alice, 'alice'))
+  await expect.poll(() => order, { interval: 1 }).toEqual(['alice'])
+  await read(bob, 'bob')
+  await Promise.all(reads)
+  scene.sample.server.setFaults({})
+  expect(order).toHaveLength(5)
+  expect(order.indexOf('bob')).toBeLessThan(3)
 })
 
 test('a stream beyond the limit of its user is 429 until another one has ended', async () => {

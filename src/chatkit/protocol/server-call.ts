@@ -128,10 +128,11 @@ export function refuseFailed(reply: ServerReply): void {
   throw serverFault(codeOf(reply.status), refusalOf(reply))
 }
 
-/** A JSON answer: its value, and the bytes as they came. */
+/** A JSON answer that has arrived: the bytes as they came, unparsed because that can take long. */
 export interface JsonAnswer {
-  readonly json: unknown
   readonly bytes: Buffer
+  /** @throws `upstream_invalid_response` when the bytes are not JSON */
+  readonly parse: () => unknown
 }
 
 /** The error for an answer whose media type differs from the one asked for; destroys the body. */
@@ -148,7 +149,7 @@ const utf8 = new TextDecoder()
  *
  * @param reply - a success
  * @param deadline - of the call
- * @throws `upstream_invalid_response` when it is not JSON, too long, or breaks off; `upstream_timeout`;
+ * @throws `upstream_invalid_response` when it is of another type, too long, or breaks off; `upstream_timeout`;
  * `request_timeout`
  */
 export async function readJsonAnswer(
@@ -158,14 +159,18 @@ export async function readJsonAnswer(
 ): Promise<JsonAnswer> {
   if (reply.status === 204) {
     reply.body.resume()
-    return { json: {}, bytes: Buffer.from('{}') }
+    return { bytes: Buffer.from('{}'), parse: () => ({}) }
   }
   if (reply.mediaType !== 'application/json') throw wrongType(reply)
   const bytes = await readAll(reply, deadline, bounds)
+  return { bytes, parse: () => parseJson(bytes, reply) }
+}
+
+function parseJson(bytes: Buffer, { call }: ServerReply): unknown {
   try {
-    return { json: JSON.parse(utf8.decode(bytes)), bytes }
+    return JSON.parse(utf8.decode(bytes))
   } catch {
-    throw badAnswer(reply.call, 'is not JSON')
+    throw badAnswer(call, 'is not JSON')
   }
 }
 

@@ -86,9 +86,8 @@ export function createAskServer({
       throw new ServiceError('invalid_request', { reason: 'the server refuses the cursor' })
     }
     refuseFailed(reply)
-    return (
-      await readJsonAnswer(reply, deadline, { maxBytes: MAX_ANSWER_BYTES, hold: addTo(hold) })
-    ).json
+    const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: addTo(hold) }
+    return (await readJsonAnswer(reply, deadline, bounds)).parse
   }
   const inTurn = async (...asked: Parameters<typeof send>) => {
     if (!bulkhead.take()) await bulkhead.wait(asked[2].deadline)
@@ -101,8 +100,9 @@ export function createAskServer({
     try {
       call?.signal?.throwIfAborted()
       const ask: Ask = async (user: string, question: Question, schema?: z.ZodType) => {
-        const json = await inTurn(user, question, { deadline, seen, hold: call?.hold })
-        return schema === undefined ? json : read(schema, json)
+        const parse = await inTurn(user, question, { deadline, seen, hold: call?.hold })
+        const value = () => (schema === undefined ? parse() : read(schema, parse()))
+        return call?.work === undefined ? value() : call.work(value)
       }
       return await run(ask)
     } catch (error) {

@@ -66,8 +66,8 @@ export function createUploads({
         const held = shares.memoryFor(call.session.user)
         releaseWhenTaken(c, held)
         const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: held.hold }
-        const { json } = await readJsonAnswer(reply, upload.deadline, bounds)
-        return asJson(c, await answerAttachment(call, json))
+        const { parse } = await readJsonAnswer(reply, upload.deadline, bounds)
+        return asJson(c, await answerAttachment(call, await held.work(parse)))
       })
     },
 

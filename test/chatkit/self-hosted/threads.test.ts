@@ -164,6 +164,18 @@ describe('as a user', () => {
 })
 
 describe('items', () => {
+  test('are parsed and checked by the work that the caller allows', async () => {
+    const [id = ''] = await seed('alice', 1)
+    const parsed: unknown[] = []
+    const work = async <T>(run: () => T): Promise<T> => {
+      const value = run()
+      parsed.push(value)
+      return value
+    }
+    const page = await scene.chatkit.listThreadItems(id, {}, { work })
+    expect(parsed).toMatchObject([{ data: page.data.map((item) => ({ id: item.id })) }])
+  })
+
   test('of another thread than was asked for are refused', async () => {
     const [id = ''] = await seed('alice', 1)
     const item = { id: 'i1', created_at: 1, type: 'task', task: {} }
