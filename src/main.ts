@@ -42,7 +42,10 @@ const GRACE_MS = 15_000
 
 async function main(): Promise<void> {
   takeNoArguments('npm start; it takes no arguments: see docs/environment for the variables')
-  ignoreInspector()
+  // Node opens its inspector, with all secrets, to whoever may send SIGUSR1, unless there is a listener.
+  process.on('SIGUSR1', () => {})
+  let running: Running | undefined
+  onSignal(() => running)
   const setup = readSetupOrExit()
   const { logLevel: level, logFormat } = setup.environment
   const format = logFormat ?? (process.stdout.isTTY ? 'text' : 'json')
@@ -66,15 +69,10 @@ async function main(): Promise<void> {
   v8.setFlagsFromString('--no-allocation-site-pretenuring')
   const listening = await listenOrExit(service, setup, log)
   await listenForMetrics(service, setup.environment, log)
-  onSignal({ service, listening, tracing, log })
+  running = { service, listening, tracing, log }
   log.info({ url: listening.url }, 'listening')
   void warnOfSilentServers(settings.workflows, setup.environment.proxies.proxyFor, log)
   await keepCompiled()
-}
-
-/** Node opens its inspector, with all secrets, to whoever may send SIGUSR1, unless there is a listener. */
-function ignoreInspector(): void {
-  process.on('SIGUSR1', () => {})
 }
 
 /** For the next start, also when this process is killed; when nobody waits for the first answers. */
@@ -204,15 +202,17 @@ interface Running {
 
 /**
  * The first signal drains: `/readyz` says 503 at once, work goes on, then the listener closes and
- * what is in flight is answered. The second ends the process as it stands.
+ * what is in flight is answered. The second ends the process as it stands. During the start nothing is in flight.
+ *
+ * @param whatRuns - undefined during the start; as process 1 of a container, Node ignores signals without a listener
  */
-function onSignal(running: Running): void {
-  const { log } = running
+function onSignal(whatRuns: () => Running | undefined): void {
   let draining = false
   const onStop = (signal: NodeJS.Signals) => {
-    if (draining) process.exit(1)
+    const running = whatRuns()
+    if (draining || running === undefined) process.exit(draining ? 1 : 0)
     draining = true
-    log.info({ signal }, 'draining')
+    running.log.info({ signal }, 'draining')
     void drain(running)
   }
   process.on('SIGTERM', onStop)

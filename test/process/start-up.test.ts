@@ -336,3 +336,12 @@ workflows:
     expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
   })
 })
+
+// Process 1 of a container would not notice a signal for which it has no listener.
+test('a signal during the start ends the process with 0', async () => {
+  const starting = spawnService({ from, config: DEFAULT_CONFIG, env: ENV })
+  await starting.until(() => starting.log().find(({ msg }) => msg === 'starting'))
+  starting.child.kill('SIGTERM')
+  expect(await starting.exited).toEqual({ code: 0, signal: null })
+  rmSync(starting.directory, { recursive: true, force: true })
+})
