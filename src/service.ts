@@ -146,7 +146,7 @@ async function createParts(options: ServiceOptions, clock: ClockAndLog): Promise
   const registry =
     options.registry ??
     (await openRegistry(environment.store, clock.log, ownersMoves(settings.workflows)))
-  const upstreams = await createUpstreams({ environment, settings, registry, now: clock.now })
+  const upstreams = await createUpstreams({ environment, settings, registry, ...clock })
   const authenticator = createAuthenticator({
     issuers: settings.issuers,
     dispatcher: upstreams.identityProviders,

@@ -5,10 +5,11 @@ import { createAdapters } from './chatkit/adapters.ts'
 import type { Lane } from './chatkit/hosted/api-client.ts'
 import { type ChatKit, LANE_SLOTS } from './chatkit/port.ts'
 import type { SigningKeys } from './chatkit/signing/signing-keys.ts'
-import type { Environment } from './config/env.ts'
+import { apiKeyReader, type Environment } from './config/env.ts'
 import type { Settings } from './config/settings.ts'
 import type { Clock } from './lib/clock.ts'
 import { connectTo, connectToAny } from './lib/connections.ts'
+import type { Log } from './lib/log.ts'
 import { createMemoryBudget, type MemoryBudget } from './lib/shares/memory-budget.ts'
 import type { Registry } from './registry/port.ts'
 
@@ -29,6 +30,7 @@ interface UpstreamsOptions {
   readonly settings: Settings
   readonly registry: Pick<Registry, 'keptKey' | 'ownersOf' | 'listOwned' | 'releaseOwnership'>
   readonly now: Clock
+  readonly log: Log
 }
 
 /** @returns `selfHosted` is undefined when every workflow is hosted */
@@ -42,7 +44,7 @@ export async function createUpstreams(options: UpstreamsOptions) {
   const { chatkitOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
     selfHosted: await selfHostedAdapters(selfHosted, options),
-    secret: environment.secret,
+    secret: apiKeyReader(environment, options.log.warn),
     openaiBaseUrl: environment.openaiBaseUrl,
     organization: environment.openaiOrgId,
     project: environment.openaiProjectId,

@@ -3,8 +3,9 @@
 import type { z } from 'zod'
 import type { LogFormat } from '../lib/log.ts'
 import { Secret } from '../lib/secret.ts'
+import { lastApiKey } from './api-key.ts'
 import { readEnvFile, variablesBeside } from './env-file.ts'
-import { type Proxies, proxySchema, readProxies, withCapitals } from './proxies.ts'
+import { type Proxies, readProxies, withCapitals } from './proxies.ts'
 import { SecretFileError, type SecretSource, secretFromFile } from './secret-file.ts'
 import type { StoreLocation } from './store-url.ts'
 import { type TracingSettings, tracingSettings } from './tracing.ts'
@@ -134,18 +135,6 @@ export function readConfigSources(
 }
 
 /**
- * Reads the proxies alone, for commands that need little else.
- *
- * @param variables - as in {@link readEnvironment}
- * @throws {@link EnvironmentError}
- */
-export function readProxyVariables(variables?: Variables): Proxies {
-  const { data, error } = proxySchema.safeParse(withoutBlanks(variables))
-  if (data === undefined) throw new EnvironmentError(problemsOf(error))
-  return readProxies(data)
-}
-
-/**
  * The variables that are not blank, without white space around them: files with CRLF and mounted secrets end in
  * some. The record has no prototype, because a config file may name `constructor`
  * as the variable that holds its key.
@@ -203,6 +192,23 @@ function asEnvironment(
     docsTryIt: (data.DOCS_TRY_IT ?? (isAtLoopback(data.PUBLIC_URL) ? 'on' : 'off')) === 'on',
     signingKeys,
     secret: secretReader(set),
+  }
+}
+
+/**
+ * Reads API keys, which rotate in their files. A text there that can be no key is not used.
+ *
+ * @param warn - called once for each such text
+ */
+export function apiKeyReader(
+  { secret }: Pick<Environment, 'secret'>,
+  warn: (line: string) => void,
+): Environment['secret'] {
+  return (name) => {
+    const source = secret(name)
+    const refuse = (problem: string) =>
+      warn(`${name}: what its file holds now ${problem}; the key before it stays in use`)
+    return source && lastApiKey(source, refuse)
   }
 }
 

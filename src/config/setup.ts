@@ -7,16 +7,18 @@ import {
   type Environment,
   EnvironmentError,
   readConfigSources,
-  readProxyVariables,
   readServiceVariables,
   type Variables,
+  problemsOf as variableProblems,
   withConfigFile,
+  withoutBlanks,
 } from './env.ts'
 import { consoleProblems } from './file/console-checks.ts'
 import { forgottenFiles } from './file/file-place.ts'
 import { loadConfig } from './file/load-config.ts'
 import type { SecretLookup } from './file/needed-secrets.ts'
 import { ConfigError, type ConfigNeeds, formatProblem } from './file/problems.ts'
+import { type Proxies, proxySchema, readProxies } from './proxies.ts'
 import { SecretFileError } from './secret-file.ts'
 import type { Settings } from './settings.ts'
 import { quotesHint } from './urls.ts'
@@ -164,6 +166,18 @@ function readText(file: string, given: boolean): string {
     const quotes = quotesHint(file)
     throw new SetupError([`${resolve(file)}: cannot be read (${code}); ${advice}${quotes}`])
   }
+}
+
+/**
+ * Reads the proxies alone, for commands that need little else.
+ *
+ * @param variables - the environment
+ * @throws {@link EnvironmentError}
+ */
+function readProxyVariables(variables?: Variables): Proxies {
+  const { data, error } = proxySchema.safeParse(withoutBlanks(variables))
+  if (data === undefined) throw new EnvironmentError(variableProblems(error))
+  return readProxies(data)
 }
 
 function attempt<T>(work: () => T, problems: string[]): T | undefined {

@@ -71,6 +71,26 @@ test('a file that is empty or gone, as in the middle of a rotation, leaves the o
   await keyBecomes(THIRD)
 })
 
+test('a text that can be no key leaves the old key, and the log says why', async () => {
+  const warnings = () =>
+    service.log().flatMap(({ msg }) => (String(msg).startsWith('OPENAI_API_KEY:') ? [msg] : []))
+  for (const [text, problem] of [
+    [`"${SECOND}"`, 'is in quotes; leave them out'],
+    [`${SECOND}\n${FIRST}`, 'has characters that no key has; paste it again'],
+  ] as const) {
+    writeFileSync(keyFile, text)
+    await keyStays(THIRD)
+    await expect
+      .poll(warnings)
+      .toContain(
+        `OPENAI_API_KEY: what its file holds now ${problem}; the key before it stays in use`,
+      )
+  }
+  expect(warnings()).toHaveLength(2)
+  writeFileSync(keyFile, FIRST)
+  await keyBecomes(FIRST)
+})
+
 test('the log tells none of the keys', () => {
   for (const key of [FIRST, SECOND, THIRD]) expect(service.stdout()).not.toContain(key)
   expect(service.stderr()).toBe('')
