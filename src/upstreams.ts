@@ -44,7 +44,7 @@ export async function createUpstreams(options: UpstreamsOptions) {
   const { chatkitOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
     selfHosted: await selfHostedAdapters(selfHosted, options),
-    secret: apiKeyReader(environment, options.log.warn),
+    secret: apiKeyReader(environment, (line) => options.log.warn(line)),
     openaiBaseUrl: environment.openaiBaseUrl,
     organization: environment.openaiOrgId,
     project: environment.openaiProjectId,
