@@ -16,10 +16,8 @@ export type Log = Readonly<Record<'debug' | 'info' | 'warn' | 'error' | 'fatal',
 
 export type LogFormat = 'json' | 'text'
 
-/** Bytes of waiting lines that are written at once. */
-const TOGETHER = { minLength: 65_536, maxWrite: 131_072 }
-/** Milliseconds that a line waits for others. */
-const LATEST_MS = 20
+/** Lines are written in batches: at 64 Ki characters, or after 20 ms. */
+const TOGETHER = { minLength: 65_536, maxWrite: 131_072, periodicFlush: 20 }
 /**
  * Most characters that wait for standard output. If its reader hangs, further lines are lost, but memory stays
  * bounded.
@@ -54,34 +52,11 @@ export function createLog({
   )
 }
 
+/** A silent log needs no stream, whose timer would run as long as the process. */
 const NOWHERE: DestinationStream = { write() {} }
 
-/** The library's own periodic flush would write an empty text 50 times a second while nothing is logged. */
-function standardOutput(): DestinationStream & { flushSync(): void } {
-  const output = pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER })
-  let isNew = false
-  let isSoon = false
-  const flush = () => {
-    isSoon = false
-    output.flush()
-  }
-  const flushSoon = () => {
-    if (!isSoon) setTimeout(flush, LATEST_MS).unref()
-    isSoon = true
-  }
-  // A flush during a write does nothing, so lines that came meanwhile need another one.
-  output.on('drain', () => {
-    if (isNew) flushSoon()
-    isNew = false
-  })
-  return {
-    write(line) {
-      isNew = true
-      output.write(line)
-      flushSoon()
-    },
-    flushSync: () => output.flushSync(),
-  }
+function standardOutput(): DestinationStream {
+  return pino.destination({ fd: 1, sync: false, maxLength: MOST_WAITING, ...TOGETHER })
 }
 
 /** Name, message, code and stack of an error and of its causes; no other property is printed. */

@@ -1,6 +1,4 @@
-import fs from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import { createLog, type LogFormat } from '../../src/lib/log.ts'
 import { Secret, scrub } from '../../src/lib/secret.ts'
@@ -87,46 +85,6 @@ describe('createLog', () => {
   test('writes [redacted] for a Secret', () => {
     const [line] = written((log) => log.info({ cause: new Secret('swordfish') }, 'x'))
     expect(parsed(line)).toMatchObject({ cause: '[redacted]' })
-  })
-})
-
-describe('standard output', () => {
-  const written: string[] = []
-  let done: (() => void) | undefined
-  beforeEach(() => {
-    written.length = 0
-    vi.spyOn(fs, 'write').mockImplementation(((_: number, text: string, ...rest: unknown[]) => {
-      written.push(text)
-      const callback = rest.at(-1) as (error: null, bytes: number) => void
-      done = () => callback(null, Buffer.byteLength(text))
-    }) as typeof fs.write)
-  })
-  afterEach(() => vi.restoreAllMocks())
-  const writes = (count: number) => vi.waitFor(() => expect(written).toHaveLength(count))
-
-  test('gets lines of a moment in one write, and those that came during a write in the next', async () => {
-    const log = createLog({ level: 'info' })
-    log.info('first')
-    log.info('second')
-    await writes(1)
-    expect(written[0]?.match(/first|second/g)).toEqual(['first', 'second'])
-    log.info('third')
-    // Three times as long as a line waits.
-    await sleep(60)
-    expect(written).toHaveLength(1)
-    done?.()
-    await writes(2)
-    expect(written[1]).toContain('third')
-  })
-
-  test('gets nothing while nothing is logged', async () => {
-    createLog({ level: 'info' }).info('the only line')
-    await writes(1)
-    done?.()
-    await writes(2)
-    done?.()
-    await sleep(100)
-    expect(written).toEqual([expect.stringContaining('the only line'), ''])
   })
 })
 
