@@ -3,10 +3,9 @@ import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 import { FORM_TYPE, JSON_TYPE } from '../lib/header-patterns.ts'
 import { readBounded, TooLargeError } from '../lib/read-bounded.ts'
-import { show, showAll } from '../lib/show.ts'
 import { parseStrictJson, StrictJsonError } from '../lib/strict-json.ts'
+import { bodyProblem } from './body-problem.ts'
 import type { AppContext } from './context.ts'
-import { knownFields, withoutNulls } from './nulls.ts'
 
 /** Longest body, in bytes. */
 const MAX_BYTES = 16 * 1024
@@ -40,10 +39,7 @@ export async function readJson<S extends z.ZodType<object>>(
   const body = text === '' ? {} : withoutNulls(parseJson(text), schema)
   const { success, data, error } = schema.safeParse(body)
   if (success) return data
-  const [issue] = error.issues
-  const detail = issue ? describeIssue(issue) : 'The body does not fit.'
-  const seen = issue ? `: ${whatIsWrong(issue, body, schema)}` : ''
-  throw new ServiceError('invalid_request', { reason: `body: ${detail}${seen}`, detail })
+  throw bodyProblem(error, body, knownFields(schema))
 }
 
 /**
@@ -203,26 +199,33 @@ function unreadable(why: string): ServiceError {
   return new ServiceError('invalid_request', { reason: `body: ${why}`, detail })
 }
 
-function describeIssue(issue: z.core.$ZodIssue): string {
-  const field = issue.path.map(String).join('.')
-  if (issue.code === 'unrecognized_keys')
-    return 'The body has a field that this call does not know.'
-  if (issue.code === 'invalid_union') return 'The body is of none of the forms this call takes.'
-  if (field === '') return 'The body must be a JSON object.'
-  return `The field "${field.slice(0, 64)}" of the body is not what this call expects.`
+/**
+ * Many languages write an absent value as `null`. A field that is required is then missing, and one that
+ * the schema does not know is refused as before.
+ */
+export function withoutNulls(body: unknown, schema: z.ZodType | undefined): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
+  if (!hasNull(body)) return body
+  const known = knownFields(schema)
+  if (known.size === 0) return body
+  const fields = Object.entries(body).filter(([name, value]) => value !== null || !known.has(name))
+  return Object.fromEntries(
+    fields.map(([name, value]) => [name, withoutNulls(value, known.get(name))]),
+  )
 }
 
-/** For the log: names and types that were received and expected, never a value. */
-function whatIsWrong(issue: z.core.$ZodIssue, body: unknown, schema: z.ZodType): string {
-  const path = issue.path.map(String)
-  const unknown = issue.code === 'unrecognized_keys'
-  if (!unknown && issue.code !== 'invalid_union') {
-    return [...(path.length > 0 ? [show(path.join('.'))] : []), issue.message].join(' ')
-  }
-  const names = unknown ? issue.keys : Object.keys(Object(body))
-  const received = showAll(names.map((name) => [...path, name].join('.')))
-  const expected = path.length > 0 ? '' : `, expected ${showAll([...knownFields(schema).keys()])}`
-  return `${received}${expected}`
+function hasNull(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === null
+  return Object.values(value).some(hasNull)
+}
+
+/** The fields that a schema of an object, or of one of several, has. */
+function knownFields(schema: z.ZodType | undefined): ReadonlyMap<string, z.ZodType> {
+  const inner: unknown = schema instanceof z.ZodOptional ? schema.unwrap() : schema
+  const forms: readonly unknown[] = inner instanceof z.ZodUnion ? inner.options : [inner]
+  return new Map(
+    forms.flatMap((form) => (form instanceof z.ZodObject ? Object.entries(form.shape) : [])),
+  )
 }
 
 function tooLarge(maxBytes = MAX_BYTES): ServiceError {

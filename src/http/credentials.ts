@@ -4,7 +4,7 @@ import { ServiceError } from '../lib/errors.ts'
 import { BEARER } from '../lib/header-patterns.ts'
 import type { AppContext } from './context.ts'
 import type { Origins } from './origins.ts'
-import { countHeader } from './server/request-target.ts'
+import { countHeader } from './server/unusable-requests.ts'
 
 /** Everything in a request that decides about its token. */
 export interface CredentialSource {

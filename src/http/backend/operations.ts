@@ -15,7 +15,7 @@ import {
   type ThreadListQuery,
   threadListQuery,
 } from '../../chatkit/wire/wire.ts'
-import { withoutNulls } from '../nulls.ts'
+import { withoutNulls } from '../body.ts'
 import { parseJson, parseOrRefuse, queryOf, requireJsonType } from './parameters.ts'
 import type { BACKEND_ROUTES } from './routes.ts'
 

@@ -6,7 +6,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import { problemAnswer } from '../../respond/problem.ts'
-import type { RawProblem } from './request-target.ts'
+import type { RawProblem } from './unusable-requests.ts'
 
 /** The methods that any path has, for `Allow` where a request has no path of ours. */
 const SOME_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS'

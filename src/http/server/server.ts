@@ -7,16 +7,16 @@ import { systemCode } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { AppEnv } from '../context.ts'
 import { rawAnswer, writeToResponse, writeToSocket } from './bare-answer.ts'
-import { createBrokenRequests } from './broken-requests.ts'
 import { capConnections, mostConnections } from './connection-cap.ts'
 import { type Listeners, openListeners } from './listeners.ts'
+import type { Shedding } from './shedding.ts'
 import {
+  createBrokenRequests,
   MAX_HEADER_BYTES,
   parserError,
   type RawProblem,
   requestTargetProblem,
-} from './request-target.ts'
-import type { Shedding } from './shedding.ts'
+} from './unusable-requests.ts'
 
 /** A server that listens. */
 export interface Listening {
@@ -124,15 +124,12 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
     },
   })
   const serve = shedding?.around(answer) ?? answer
-  const serveSoon = inNextCheck((request, response) => {
+  const serveSoon = inNextCheck(broken.note, (request, response) => {
     const problem = requestTargetProblem(request)
     if (problem === undefined) void serve(request, response)
     else writeToResponse(response, problem, log)
   })
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    broken.note(response)
-    serveSoon(request, response)
-  })
+  server.on('request', serveSoon)
   const refuseExpectation = (_request: IncomingMessage, response: ServerResponse) => {
     writeToResponse(response, { code: 'expectation_failed', reason: 'an Expect header' }, log)
   }
@@ -161,10 +158,13 @@ type Take = (request: IncomingMessage, response: ServerResponse) => void
  * answered at once, refused clients that do not wait would ask again within the same turn. Since libuv polls
  * again while there is much to read, that turn could last for seconds, in which timers, other connections and
  * mints under way stand still.
+ *
+ * @param note - called with each response at once
  */
-function inNextCheck(take: Take): Take {
+function inNextCheck(note: (response: ServerResponse) => void, take: Take): Take {
   let arrived: [IncomingMessage, ServerResponse][] = []
   return (request, response) => {
+    note(response)
     if (arrived.push([request, response]) > 1) return
     setImmediate(() => {
       const all = arrived

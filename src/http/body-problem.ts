@@ -1,0 +1,40 @@
+// Says what is wrong with a body that does not fit its schema: plainly to the caller, precisely in the log.
+import type { z } from 'zod'
+import { ServiceError } from '../lib/errors.ts'
+import { show, showAll } from '../lib/show.ts'
+
+/** The fields that the call knows. */
+type Known = ReadonlyMap<string, unknown>
+
+/** `invalid_request` for the first issue. */
+export function bodyProblem(
+  { issues: [issue] }: z.ZodError,
+  body: unknown,
+  known: Known,
+): ServiceError {
+  const detail = issue ? describeIssue(issue) : 'The body does not fit.'
+  const seen = issue ? `: ${whatIsWrong(issue, body, known)}` : ''
+  return new ServiceError('invalid_request', { reason: `body: ${detail}${seen}`, detail })
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const field = issue.path.map(String).join('.')
+  if (issue.code === 'unrecognized_keys')
+    return 'The body has a field that this call does not know.'
+  if (issue.code === 'invalid_union') return 'The body is of none of the forms this call takes.'
+  if (field === '') return 'The body must be a JSON object.'
+  return `The field "${field.slice(0, 64)}" of the body is not what this call expects.`
+}
+
+/** For the log: names and types that were received and expected, never a value. */
+function whatIsWrong(issue: z.core.$ZodIssue, body: unknown, known: Known): string {
+  const path = issue.path.map(String)
+  const unknown = issue.code === 'unrecognized_keys'
+  if (!unknown && issue.code !== 'invalid_union') {
+    return [...(path.length > 0 ? [show(path.join('.'))] : []), issue.message].join(' ')
+  }
+  const names = unknown ? issue.keys : Object.keys(Object(body))
+  const received = showAll(names.map((name) => [...path, name].join('.')))
+  const expected = path.length > 0 ? '' : `, expected ${showAll([...known.keys()])}`
+  return `${received}${expected}`
+}
