@@ -37,15 +37,13 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     own.add(id)
   }
 
-  async function requireOwn(id: string): Promise<void> {
-    if (own.has(id)) return
-    const [owner] = await ownership.ownersOf(call, [{ kind: 'thread', id }]).catch(noStore)
-    if (owner !== call.session.user) throw new StreamFault('foreign_thread')
-    own.add(id)
-  }
-
-  async function requireAll(ids: readonly string[]): Promise<void> {
-    for (const id of ids) await requireOwn(id)
+  async function requireOwn(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      if (own.has(id)) continue
+      const [owner] = await ownership.ownersOf(call, [{ kind: 'thread', id }]).catch(noStore)
+      if (owner !== call.session.user) throw new StreamFault('foreign_thread')
+      own.add(id)
+    }
   }
 
   /**
@@ -56,14 +54,16 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
   return function checkEvent(event: SeenEvent): Promise<void> | undefined {
     const { type } = event
     const id = fieldOf(event.thread, 'id')
-    const named = threadsOf(event)
-    if (!named.every((name) => typeof name === 'string')) throw new StreamFault('bad_frame')
+    const unknown: string[] = []
+    for (const name of threadsOf(event)) {
+      if (typeof name !== 'string') throw new StreamFault('bad_frame')
+      if (!own.has(name)) unknown.push(name)
+    }
     if (type === 'thread.created' || type === 'thread.updated') {
       if (typeof id !== 'string') throw new StreamFault('bad_frame')
-      if (type === 'thread.created') return keep(id).then(() => requireAll(named))
+      if (type === 'thread.created') return keep(id).then(() => requireOwn(unknown))
     }
-    const unknown = named.filter((name) => !own.has(name))
-    return unknown.length === 0 ? undefined : requireAll(unknown)
+    return unknown.length === 0 ? undefined : requireOwn(unknown)
   }
 }
 
