@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { environmentSchema } from '../../src/config/variables.ts'
 import { startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
+import { freePort } from '../support/registry/redis.ts'
 import { ISSUER, SHARED_SECRET, tokenFor } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
@@ -104,6 +105,15 @@ describe('the image', () => {
       expect([answer.status, (await answer.text()).length > 500]).toEqual([200, true])
     })
 
+    test('has the metrics of its requests, and those of Node, which are loaded at the first scrape', async () => {
+      await mint('w')
+      const answer = await fetch(`http://127.0.0.1:${service.env['METRICS_PORT']}/metrics`)
+      const text = await answer.text()
+      expect(answer.status).toBe(200)
+      expect(text).toMatch(/^chatkit_mint_\w+\{[^}]*route="\/v1\/sessions"/m)
+      expect(text).toMatch(/^process_cpu_seconds_total \d/m)
+    })
+
     test('has doctor, which looks at everything, and check-config', () => {
       const options = { cwd: image, env: service.env, encoding: 'utf8' } as const
       const { stdout } = spawnSync(
@@ -172,7 +182,7 @@ console: { issuer: '${ISSUER}', client_id: c, client_secret_env: S }
     STORE_URL: `sqlite:${data}/store/mint.db`,
     HOST: '127.0.0.1',
     PORT: '0',
-    METRICS_PORT: '0',
+    METRICS_PORT: String(await freePort()),
     PUBLIC_URL: 'http://127.0.0.1:8787',
     OPENAI_BASE_URL: apiUrl,
     OPENAI_API_KEY: 'sk-test-0123456789',
