@@ -12,7 +12,7 @@ import { fieldOf, threadsOfItems } from './event-owner.ts'
 import type { LinksFor } from './files/file-links.ts'
 import type { AnswerAttachment } from './files/new-attachment.ts'
 import type { Forward } from './forward.ts'
-import { createListOwn } from './list-answer.ts'
+import { createOwnLists } from './list-answer.ts'
 import type { Call } from './open-call.ts'
 import type { OwnPage } from './own-threads.ts'
 import { type GatewayOwnership, notFound, type Thing } from './ownership.ts'
@@ -25,6 +25,11 @@ export interface JsonExchange {
   readonly deadline: Deadline
   /** A thread without an owner, which becomes the caller's if the server shows it. */
   readonly adopts: Thing | undefined
+}
+
+/** A request that the server refused, or failed to answer. */
+interface RefusedExchange extends Pick<JsonExchange, 'parsed' | 'deadline'> {
+  readonly failure: unknown
 }
 
 interface Answered extends Pick<JsonExchange, 'parsed' | 'adopts'> {
@@ -51,11 +56,11 @@ export function createAnswerJson({
   readonly linksFor: LinksFor
   readonly maxAnswerBytes: number
 }) {
-  const listOwn = createListOwn({ ownership, forward, shares })
+  const lists = createOwnLists({ ownership, forward, shares })
 
-  function withLinks(call: Call, page: OwnPage): OwnPage {
+  function answerPage(c: AppContext, call: Call, page: OwnPage): Response {
     linksFor(call)(fileFieldsOfAnswer(page))
-    return page
+    return asJson(c, page)
   }
 
   async function answerWith(
@@ -87,24 +92,33 @@ export function createAnswerJson({
     return c.body(new Uint8Array(bytes), 200, { 'Content-Type': 'application/json' })
   }
 
-  /** @throws `upstream_invalid_response` when the answer does not fit the request; `overloaded` */
-  return async function answerJson(
-    c: AppContext,
-    call: Call,
-    { parsed, reply, deadline, adopts }: JsonExchange,
-  ): Promise<Response> {
-    const memory = shares.memoryFor(call.session.user)
-    releaseWhenTaken(c, memory)
-    const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
-    const { bytes, parse } = await readJsonAnswer(reply, deadline, bounds)
-    const request = parsed.known ? parsed.request : undefined
-    if (request?.type !== 'threads.list') {
-      return memory.work(() => answerWith(c, call, { parsed, adopts, bytes, json: parse() }))
-    }
-    // Further pages are asked for, so only the parsing is work.
-    const json = await memory.work(parse)
-    return asJson(c, withLinks(call, await listOwn(c, call, { request, json, deadline })))
+  return {
+    /** @throws `upstream_invalid_response` when the answer does not fit the request; `overloaded` */
+    async answer(c: AppContext, call: Call, exchange: JsonExchange): Promise<Response> {
+      const { parsed, reply, deadline, adopts } = exchange
+      const memory = shares.memoryFor(call.session.user)
+      releaseWhenTaken(c, memory)
+      const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
+      const { bytes, parse } = await readJsonAnswer(reply, deadline, bounds)
+      const request = listIn(parsed)
+      if (request === undefined) {
+        return memory.work(() => answerWith(c, call, { parsed, adopts, bytes, json: parse() }))
+      }
+      // Further pages are asked for, so only the parsing is work.
+      const json = await memory.work(parse)
+      return answerPage(c, call, await lists.fromServer(c, call, { request, json, deadline }))
+    },
+    /** Answers a request that the server refused, if the gateway can; throws the `failure` otherwise. */
+    async answerRefused(c: AppContext, call: Call, refused: RefusedExchange): Promise<Response> {
+      const request = listIn(refused.parsed)
+      if (request === undefined) throw refused.failure
+      return answerPage(c, call, await lists.fromRecords(c, call, { ...refused, request }))
+    },
   }
+}
+
+function listIn({ known, request }: ParsedRequest) {
+  return known && request.type === 'threads.list' ? request : undefined
 }
 
 /** @throws `upstream_invalid_response` for a value that is nested too deeply to be written, though not to be read */

@@ -4,9 +4,11 @@ import { z } from 'zod'
 import type { KnownRequest } from '../chatkit/protocol/request.ts'
 import { MAX_ANSWER_BYTES, readJsonAnswer } from '../chatkit/protocol/server-call.ts'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
+import { DEFAULT_LIMIT } from '../chatkit/wire/wire.ts'
 import type { AppContext } from '../http/context.ts'
 import { eachBounded } from '../lib/concurrency.ts'
 import type { Deadline } from '../lib/deadline.ts'
+import { isCode } from '../lib/errors.ts'
 import { newId, parseUserId } from '../lib/ids.ts'
 import type { Forward } from './forward.ts'
 import type { Call } from './open-call.ts'
@@ -22,21 +24,25 @@ import type { Shares } from './shares.ts'
 
 /** Most threads that are read one by one for a page. */
 const MAX_READ = 100
+/** How servers refuse a cursor that they do not know. */
+const REFUSALS = ['server_refused', 'not_found', 'upstream_unavailable'] as const
 /** Most threads that are read at the same time. */
 const PARALLEL = 8
 
-/** A request for a list, and the server's answer to it. */
-export interface ListExchange {
+/** A request for a list. */
+export interface ListRequest {
   readonly request: Extract<KnownRequest, { type: 'threads.list' }>
-  readonly json: unknown
   readonly deadline: Deadline
 }
+
+/** Asks the call's server, in the name of a user. */
+type Ask = (as: Call, type: string, params: object) => Promise<unknown>
 
 const shownThread = z.looseObject({ id: z.string() })
 const emptyPage = z.looseObject({ data: z.array(z.unknown()).length(0) })
 
 /** @param parts - `forward`: requests further pages */
-export function createListOwn({
+export function createOwnLists({
   ownership,
   forward,
   shares,
@@ -45,11 +51,10 @@ export function createListOwn({
   readonly forward: Forward
   readonly shares: Pick<Shares, 'memoryFor'>
 }) {
-  return function listOwn(c: AppContext, call: Call, { request, json, deadline }: ListExchange) {
-    const { params } = request
+  function askFor(c: AppContext, call: Call, { request, deadline }: ListRequest): Ask {
     const { server: url } = call.workflow
-    async function ask(as: Call, type: string, asked: object): Promise<unknown> {
-      const body = JSON.stringify({ ...request, type, params: asked })
+    return async (as, type, params) => {
+      const body = JSON.stringify({ ...request, type, params })
       const reply = await forward(c, as, { method: 'POST', url, body, deadline })
       const { hold, work, release } = shares.memoryFor(call.session.user)
       try {
@@ -59,66 +64,103 @@ export function createListOwn({
         release()
       }
     }
-    const fetchPage = async (next: NextPage | undefined, as = call): Promise<unknown> =>
-      next === undefined && as === call ? json : ask(as, request.type, { ...params, ...next })
+  }
+
+  return {
+    /** @param asked - `json`: the server's answer */
+    fromServer(c: AppContext, call: Call, asked: ListRequest & { readonly json: unknown }) {
+      const { params, type } = asked.request
+      const ask = askFor(c, call, asked)
+      const fetchPage = async (next: NextPage | undefined, as = call): Promise<unknown> =>
+        next === undefined && as === call ? asked.json : ask(as, type, { ...params, ...next })
+
+      async function ownAmong(ids: readonly string[], next: NextPage | undefined) {
+        const things = ids.map((id) => ({ kind: 'thread', id }) as const)
+        const owners = await ownership.ownersOf(call, things)
+        const own = new Set(ids.filter((_, at) => owners[at] === call.session.user))
+        const unowned = things.filter((_, at) => owners[at] === undefined)
+        if (!call.workflow.adoptThreads || unowned.length === 0) return own
+        if (!(await listsByUser(call, (nobody) => fetchPage(next, nobody)))) return own
+        // Claims the oldest thread first, because the records list threads in the order of claims.
+        for (const thing of params.order === 'asc' ? unowned : unowned.toReversed()) {
+          if (await ownership.claim(call, thing)) own.add(thing.id)
+        }
+        return own
+      }
+
+      const fromRecords = recordsOf(ownership, ask, { call, ...asked })
+      return ownThreads({ ...params, fetchPage, ownAmong, fromRecords })
+    },
 
     /**
-     * Whether the server lists by user: if so, it answers the same request of a made-up user with an empty
-     * list.
+     * The page when the server refuses the client's cursor: it may be one of ours, a thread's id, for a server
+     * whose own cursors are no ids.
+     *
+     * @param failure - of the server; thrown when the cursor is no thread of the caller's
      */
-    async function isByUser(next: NextPage | undefined): Promise<boolean> {
-      const user = parseUserId(newId('nobody_'))
-      if (user === undefined) return false
-      const nobody = { ...call, session: { ...call.session, user } }
-      const answer = await fetchPage(next, nobody).catch(() => undefined)
-      return emptyPage.safeParse(answer).success
-    }
+    async fromRecords(
+      c: AppContext,
+      call: Call,
+      asked: ListRequest & { readonly failure: unknown },
+    ) {
+      const { after } = asked.request.params
+      const isRefusal = REFUSALS.some((code) => isCode(asked.failure, code))
+      if (!after || !isRefusal) throw asked.failure
+      const page = await recordsOf(ownership, askFor(c, call, asked), { call, ...asked })(new Map())
+      if (page === undefined) throw asked.failure
+      return page
+    },
+  }
+}
 
-    async function ownAmong(ids: readonly string[], next: NextPage | undefined) {
-      const things = ids.map((id) => ({ kind: 'thread', id }) as const)
-      const owners = await ownership.ownersOf(call, things)
-      const own = new Set(ids.filter((_, at) => owners[at] === call.session.user))
-      const unowned = things.filter((_, at) => owners[at] === undefined)
-      if (!call.workflow.adoptThreads || unowned.length === 0 || !(await isByUser(next))) return own
-      // Claims the oldest thread first, because the records list threads in the order of claims.
-      for (const thing of params.order === 'asc' ? unowned : unowned.toReversed()) {
-        if (await ownership.claim(call, thing)) own.add(thing.id)
-      }
-      return own
-    }
+/** Whether the server lists by user: if so, it answers the same request of a made-up user with an empty list. */
+async function listsByUser(call: Call, list: (as: Call) => Promise<unknown>): Promise<boolean> {
+  const user = parseUserId(newId('nobody_'))
+  if (user === undefined) return false
+  const answer = await list({ ...call, session: { ...call.session, user } }).catch(() => undefined)
+  return emptyPage.safeParse(answer).success
+}
 
-    /** Undefined for a thread that the server cannot show; the list omits it. */
-    async function readThread(id: string): Promise<ServerThreadEntry | undefined> {
-      const answer = await ask(call, 'threads.get_by_id', { thread_id: id }).catch((error) => {
-        if (deadline.ended() !== undefined) throw error
-      })
-      const thread = shownThread.safeParse(answer).data
-      return thread?.id === id ? { ...thread, items: NO_ITEMS } : undefined
-    }
+/** @returns makes the page from the ownership records, and reads those of its threads that are not `known` yet */
+function recordsOf(
+  ownership: Pick<GatewayOwnership, 'listOwned'>,
+  ask: Ask,
+  { call, request: { params }, deadline }: ListRequest & { readonly call: Call },
+) {
+  /** Undefined for a thread that the server cannot show; the list omits it. */
+  async function readThread(id: string): Promise<ServerThreadEntry | undefined> {
+    const answer = await ask(call, 'threads.get_by_id', { thread_id: id }).catch((error) => {
+      if (deadline.ended() !== undefined) throw error
+    })
+    const thread = shownThread.safeParse(answer).data
+    return thread?.id === id ? { ...thread, items: NO_ITEMS } : undefined
+  }
 
-    async function fromRecords(
-      known: ReadonlyMap<string, ServerThreadEntry>,
-      limit: number,
-    ): Promise<OwnPage | undefined> {
-      const query = { limit: Math.min(limit, MAX_READ), order: params.order ?? 'desc' } as const
-      const owned = await ownership.listOwned(call, { ...query, after: params.after ?? undefined })
-      if (owned === undefined) return undefined
-      const shown = new Map(known)
-      await eachBounded(owned.data, PARALLEL, async ({ id }) => {
-        const thread = shown.get(id) ?? (await readThread(id))
-        if (thread !== undefined) shown.set(id, thread)
-      })
-      const data = owned.data.flatMap(({ id }) => shown.get(id) ?? [])
-      // If the server shows none of them, the request fails, because an empty list would be wrong.
-      if (data.length === 0 && owned.data.length > 0) throw unshown()
-      return {
-        data,
-        has_more: owned.hasMore,
-        after: owned.hasMore ? (data.at(-1)?.id ?? null) : null,
-      }
+  /** Undefined when the client's cursor is no thread of the caller. */
+  return async function fromRecords(
+    known: ReadonlyMap<string, ServerThreadEntry>,
+  ): Promise<OwnPage | undefined> {
+    const limit = Math.min(params.limit || DEFAULT_LIMIT, MAX_READ)
+    const query = {
+      limit,
+      order: params.order ?? 'desc',
+      after: params.after ?? undefined,
+    } as const
+    const owned = await ownership.listOwned(call, query)
+    if (owned === undefined) return undefined
+    const shown = new Map(known)
+    await eachBounded(owned.data, PARALLEL, async ({ id }) => {
+      const thread = shown.get(id) ?? (await readThread(id))
+      if (thread !== undefined) shown.set(id, thread)
+    })
+    const data = owned.data.flatMap(({ id }) => shown.get(id) ?? [])
+    // If the server shows none of them, the request fails, because an empty list would be wrong.
+    if (data.length === 0 && owned.data.length > 0) throw unshown()
+    return {
+      data,
+      has_more: owned.hasMore,
+      after: owned.hasMore ? (data.at(-1)?.id ?? null) : null,
     }
-
-    return ownThreads({ limit: params.limit, fetchPage, ownAmong, fromRecords })
   }
 }
 

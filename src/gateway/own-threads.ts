@@ -44,7 +44,7 @@ export interface OwnPage {
  * on other users' threads. If the first page holds only threads of the caller, the answer has the server's own
  * cursor; otherwise the cursor is the id of a thread of the caller.
  *
- * @param list - `limit`: from the client's request; `fetchPage`: returns a page of the server as parsed JSON,
+ * @param list - `limit`, `after`: from the client's request; `fetchPage`: returns a page of the server as parsed JSON,
  * the first one without an argument; `ownAmong`: selects the caller's threads on a page; `fromRecords`: makes
  * the page from the ownership records and the threads that have been read already, or returns undefined when
  * the records do not have the client's cursor
@@ -52,11 +52,13 @@ export interface OwnPage {
  */
 export async function ownThreads({
   limit,
+  after: asked,
   fetchPage,
   ownAmong,
   fromRecords,
 }: {
-  readonly limit: number | null | undefined
+  readonly limit?: number | null | undefined
+  readonly after?: string | null | undefined
   readonly fetchPage: (next: NextPage | undefined) => Promise<unknown>
   readonly ownAmong: (
     ids: readonly string[],
@@ -64,7 +66,6 @@ export async function ownThreads({
   ) => Promise<ReadonlySet<string>>
   readonly fromRecords: (
     known: ReadonlyMap<string, ServerThreadEntry>,
-    limit: number,
   ) => Promise<OwnPage | undefined>
 }): Promise<OwnPage> {
   const wanted = Math.min(limit || DEFAULT_LIMIT, MAX_LIMIT)
@@ -72,10 +73,7 @@ export async function ownThreads({
   let first: OwnPage | undefined
   let next: NextPage | undefined
   for (let pages = 0; ; pages++) {
-    if (pages === MAX_PAGES) {
-      const recorded = await fromRecords(found, wanted)
-      return recorded ?? pageOf(found, wanted, next?.after)
-    }
+    if (pages === MAX_PAGES) return (await fromRecords(found)) ?? pageOf(found, wanted, next?.after)
     const { data: listed, has_more, after } = read(await fetchPage(next))
     const data = listed.map(withOwnItems)
     const own = await ownAmong(
@@ -83,6 +81,9 @@ export async function ownThreads({
       next,
     )
     for (const thread of data) if (own.has(thread.id)) found.set(thread.id, thread)
+    // The server has ignored the cursor, which is one of ours, and begins anew.
+    const recorded = asked && own.has(asked) ? await fromRecords(found) : undefined
+    if (recorded !== undefined) return recorded
     const cursor = after ?? data.at(-1)?.id
     if (pages === 0 && own.size > 0 && data.every(({ id }) => own.has(id))) {
       first = { data, has_more, after: cursor ?? null }

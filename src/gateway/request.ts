@@ -99,13 +99,17 @@ export function createTakeMessage({
   async function ask(c: AppContext, call: Call, message: Message): Promise<Response> {
     const { bytes, parsed, deadline, leave, adopts } = message
     const { server } = call.workflow
-    const reply = await forward(c, call, { method: 'POST', url: server, body: bytes, deadline })
+    const sent = { method: 'POST', url: server, body: bytes, deadline } as const
+    const reply = await forward(c, call, sent).catch((failure) =>
+      answers.json.answerRefused(c, call, { parsed, deadline, failure }),
+    )
+    if (reply instanceof Response) return reply
     const isStream = reply.mediaType === 'text/event-stream'
     if (parsed.known && isStream !== isStreaming(parsed.request.type)) {
       throw wrongType(reply)
     }
     if (isStream) return answers.events(c, call, { reply, onEnd: leave })
-    const response = await answers.json(c, call, { parsed, reply, deadline, adopts })
+    const response = await answers.json.answer(c, call, { parsed, reply, deadline, adopts })
     leave()
     return response
   }

@@ -76,6 +76,35 @@ test('a history behind 600 threads of others is paged through the records, each 
   expect(found).toEqual(['a6', 'a5', 'a4', 'a2', 'a1', 'a0'])
 })
 
+test.each(['refuses', 'ignores'] as const)(
+  'own threads among others of a server that %s the ids of threads as cursors are paged, each once',
+  async (unknownCursor) => {
+    const { server, alice, claim, list } = await start()
+    server.lists = 'everyone'
+    server.opaque = true
+    server.unknownCursor = unknownCursor
+    for (let at = 0; at < 7; at++) {
+      server.threads.push([`a${at}`, 'alice'], [`b${at}`, 'bob'], [`c${at}`, 'bob'])
+      await claim(`a${at}`, 'alice')
+    }
+    for (const order of ['desc', 'asc']) {
+      const found: string[] = []
+      for (let after: string | null = null, pages = 0; pages === 0 || after !== null; pages++) {
+        const page: ListPage = await list({ limit: 2, order, ...(after !== null && { after }) })
+        expect(page.data.length).toBeLessThanOrEqual(2)
+        expect(server.requests.length).toBeLessThanOrEqual(4)
+        found.push(...ids(page))
+        after = page.after
+        expect(page.has_more).toBe(after !== null)
+      }
+      const own = ['a6', 'a5', 'a4', 'a3', 'a2', 'a1', 'a0']
+      expect(found).toEqual(order === 'desc' ? own : own.toReversed())
+    }
+    const unknown = await alice(['threads.list', { after: 'page:nothing' }])
+    expect(unknown.status).toBe(unknownCursor === 'refuses' ? 400 : 200)
+  },
+)
+
 test('a list of a server that lists by user pages by the server’s own cursors', async () => {
   const { server, claim, list } = await start()
   server.opaque = true

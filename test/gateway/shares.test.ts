@@ -90,7 +90,7 @@ test('an answer is parsed and checked in the turn of its user; a list asks for m
   }
   const parts = { linksFor: () => () => false, forward: never, answerAttachment: never }
   const shares = { memoryFor: () => memory }
-  const answerJson = createAnswerJson({ ...parts, ownership, shares, maxAnswerBytes: 1000 })
+  const { answer } = createAnswerJson({ ...parts, ownership, shares, maxAnswerBytes: 1000 })
   const app = new Hono<AppEnv>()
   app.get('/:type', (c) => {
     const type = c.req.param('type')
@@ -101,12 +101,12 @@ test('an answer is parsed and checked in the turn of its user; a list asks for m
       body: Readable.from([Buffer.from(ANSWER)]),
     }
     const exchange = { parsed: { known: true, request }, reply, adopts: undefined }
-    return answerJson(c, CALL as never, exchange as never)
+    return answer(c, CALL as never, exchange as never)
   })
   for (const type of ['threads.get_by_id', 'items.list']) {
-    const answer = await app.request(`/${type}`, {}, {})
-    expect(await answer.json()).toEqual(JSON.parse(ANSWER))
-    expect(turns.splice(0)).toEqual([answer])
+    const response = await app.request(`/${type}`, {}, {})
+    expect(await response.json()).toEqual(JSON.parse(ANSWER))
+    expect(turns.splice(0)).toEqual([response])
   }
   expect((await app.request('/threads.list', {}, {})).status).toBe(200)
   expect(turns).toEqual([JSON.parse(ANSWER)])

@@ -25,6 +25,8 @@ export async function startPlainServer() {
     listsForNobody: undefined as 'everyone' | 'error' | undefined,
     /** Cursors that are no ids. */
     opaque: false,
+    /** What it does with a cursor that it does not know. */
+    unknownCursor: 'refuses' as 'refuses' | 'ignores',
     requests: [] as { readonly type: string; readonly user: string; readonly params: Params }[],
   }
   const listening = createServer(async (request, response) => {
@@ -45,7 +47,7 @@ export async function startPlainServer() {
     const sorted = order === 'desc' ? all.toReversed() : all
     const cursorOf = (id: string) => (server.opaque ? `page:${id}` : id)
     const start = after ? sorted.findIndex(([id]) => cursorOf(id) === after) + 1 : 0
-    if (after && start === 0) return [400, {}]
+    if (after && start === 0 && server.unknownCursor === 'refuses') return [400, {}]
     const page = sorted.slice(start, start + limit)
     const last = page.at(-1)
     const more = start + limit < sorted.length
