@@ -2,6 +2,7 @@
 // besides.
 
 import { readFileSync } from 'node:fs'
+import { usableKeys } from '../authenticate/keys/acceptable-keys.ts'
 import {
   type Environment,
   EnvironmentError,
@@ -17,6 +18,7 @@ import { asksForHelp } from '../config/no-arguments.ts'
 import { SecretFileError } from '../config/secret-file.ts'
 import type { Settings } from '../config/settings.ts'
 import { widenedTrust } from '../config/widened-trust.ts'
+import { ServiceError } from '../lib/errors.ts'
 import { EXIT } from './cli/exit.ts'
 
 const USAGE = 'usage: npm run check-config -- FILE'
@@ -36,7 +38,8 @@ function run(args: readonly string[]): number {
   if (problems.length > 0) process.stderr.write(`${problems.join('\n')}\n`)
   try {
     const { secret } = readConfigSources(variables)
-    const loaded = loadConfig(text, { file, secrets: lookUp(secret), toRun: true })
+    const secrets = lookUp(secret)
+    const loaded = loadConfig(text, { file, secrets, toRun: true, keySetProblem })
     if (fromFile !== undefined) process.stdout.write(`.env: read; it gives ${names(fromFile)}\n`)
     process.stdout.write(summarise(file, loaded, placeNotes(file, text)))
     return problems.length > 0 ? EXIT.config : EXIT.ok
@@ -59,6 +62,16 @@ function lookUp(secret: Environment['secret']): SecretLookup {
       if (error instanceof SecretFileError) return 'unchecked'
       throw error
     }
+  }
+}
+
+function keySetProblem(set: unknown): string | undefined {
+  try {
+    usableKeys(set, () => {})
+    return undefined
+  } catch (error) {
+    if (error instanceof ServiceError) return error.reason
+    throw error
   }
 }
 

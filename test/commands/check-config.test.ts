@@ -34,6 +34,16 @@ test('a valid file: exit 0, one line, nothing on standard error', () => {
   })
 })
 
+test('a key set in the file without a usable key is an error, as it is at the start', () => {
+  const jwks = 'jwks: { keys: [{ kty: RSA }] }\n    audience:'
+  const file = write('keys.yaml', MINIMAL.replace('audience:', jwks))
+  const { code, err } = check(file)
+  expect(code).toBe(78)
+  expect(err).toBe(
+    `${file}:3: issuers[0].jwks: key set refused: no key for signatures; key 0: is malformed\n`,
+  )
+})
+
 test('a choice that widens trust is explained in one line', () => {
   const file = write('wide.yaml', MINIMAL.replace('audience: [chat-api]', 'audience_claim: none'))
   const { code, out } = check(file)

@@ -39,6 +39,26 @@ export function reportIssuerProblems(data: RawMapping, report: Report): void {
   reportAdmins(data, names, report)
 }
 
+/** Returns undefined for a key set with a usable key. */
+export type KeySetProblem = (set: unknown) => string | undefined
+
+/**
+ * Checks the key sets that are written in the file.
+ *
+ * @param issuers - whose form has been checked
+ * @param report - called for each problem
+ */
+export function reportKeySets(
+  issuers: readonly { readonly jwks?: unknown }[],
+  problemOf: KeySetProblem,
+  report: Report,
+): void {
+  for (const [at, { jwks }] of issuers.entries()) {
+    const problem = jwks === undefined ? undefined : problemOf(jwks)
+    if (problem !== undefined) report(['issuers', at, 'jwks'], problem)
+  }
+}
+
 function reportKeySource(issuer: RawMapping, path: Path, report: Report): void {
   if (issuer['jwks_uri'] === undefined || issuer['jwks'] === undefined) return
   report([...path, 'jwks'], 'stands beside jwks_uri; the key set comes from one place, so keep one')
