@@ -6,7 +6,7 @@ import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import v8 from 'node:v8'
 import type { Environment } from './config/env.ts'
-import { placeholderOrigins } from './config/file/placeholders.ts'
+import { placeholderNotes } from './config/file/placeholders.ts'
 import { takeNoArguments } from './config/no-arguments.ts'
 import { readByProxies } from './config/proxies.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   log.info(describeStart(setup), 'starting')
   warnOfHosted(setup, log)
   const { settings } = setup
-  for (const line of [...placeholderOrigins(settings.corsOrigins), ...widenedTrust(settings)]) {
+  for (const line of [...placeholderNotes(settings), ...widenedTrust(settings)]) {
     log.warn(`config: ${line}`)
   }
   for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)

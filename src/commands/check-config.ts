@@ -12,7 +12,7 @@ import {
 import { placeNotes } from '../config/file/file-place.ts'
 import { loadConfig } from '../config/file/load-config.ts'
 import type { SecretLookup } from '../config/file/needed-secrets.ts'
-import { placeholderOrigins } from '../config/file/placeholders.ts'
+import { placeholderNotes } from '../config/file/placeholders.ts'
 import { ConfigError } from '../config/file/problems.ts'
 import { asksForHelp } from '../config/no-arguments.ts'
 import { SecretFileError } from '../config/secret-file.ts'
@@ -99,7 +99,7 @@ function summarise(
   const issuers = count(settings.issuers.length, 'issuer')
   const workflows = count(settings.workflows.length, 'workflow')
   const needed = [...environment, ...needsBesides(settings)]
-  const left = placeholderOrigins(settings.corsOrigins)
+  const left = placeholderNotes(settings)
   const notes = [...left, ...ofPlace, ...widenedTrust(settings)]
   return [
     `${file}: ok: ${issuers}, ${workflows}; npm start needs ${names(needed)}`,

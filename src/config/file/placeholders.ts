@@ -7,14 +7,18 @@ const WORKFLOW = /^wf_replace_me/
 /** The host of the shipped files, and hosts below it. */
 const HOST = /^https?:\/\/(?:[^/:]+\.)?acme\.example(?:[/:]|$)/i
 
+/** Issuers of the examples that are not below that host: names that a provider gives to its customers. */
+const EXAMPLE_ISSUER =
+  /^https:\/\/(?:acme\.(?:okta|eu\.auth0|cloudflareaccess)\.com|abcdefghijklmnopqrst\.supabase\.co)(?:\/|$)|securetoken\.google\.com\/acme-app$|_AbCdEfGhI$|11111111-2222-3333-4444-555555555555/
+
 /** Whether a text is an issuer, audience or workflow id of the shipped files. */
 export function isPlaceholder(text: string): boolean {
   return WORKFLOW.test(text) || HOST.test(text)
 }
 
 /**
- * With such a placeholder no token is accepted or no session is made. Origins are left to {@link
- * placeholderOrigins}, because a wrong one does not stop the service.
+ * With such a placeholder no token is accepted or no session is made. Values that do not stop the service are left
+ * to {@link placeholderNotes}.
  *
  * @param data - the whole file
  * @param report - called for each placeholder
@@ -43,12 +47,25 @@ export function reportPlaceholders(data: RawMapping, report: Report): void {
   }
 }
 
-/** One line for each origin of the shipped files, for `check-config` and the log of a start. */
-export function placeholderOrigins(origins: readonly string[]): string[] {
+/** One line for each value of the shipped files with which the service starts, for `check-config` and the log. */
+export function placeholderNotes({
+  issuers,
+  corsOrigins: origins,
+}: {
+  readonly issuers: readonly { readonly issuer: string }[]
+  readonly corsOrigins: readonly string[]
+}): string[] {
   const left = origins.filter((origin) => HOST.test(origin))
   const until = left.length === origins.length ? '; no page of yours can call until then' : ''
-  return left.map(
-    (origin) =>
-      `cors.origins: ${origin} is a placeholder; put your app's origin in its place${until}`,
-  )
+  return [
+    ...issuers.flatMap(({ issuer }) => (EXAMPLE_ISSUER.test(issuer) ? [issuerNote(issuer)] : [])),
+    ...left.map(
+      (origin) =>
+        `cors.origins: ${origin} is a placeholder; put your app's origin in its place${until}`,
+    ),
+  ]
+}
+
+function issuerNote(issuer: string): string {
+  return `issuers: ${issuer} is the one of the shipped example, and may belong to others; put your own in its place`
 }

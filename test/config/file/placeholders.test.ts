@@ -1,6 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../../src/config/file/load-config.ts'
-import { placeholderOrigins } from '../../../src/config/file/placeholders.ts'
+import { placeholderNotes } from '../../../src/config/file/placeholders.ts'
 import { ConfigError } from '../../../src/config/file/problems.ts'
 import { MINIMAL } from '../fixtures.ts'
 
@@ -44,16 +46,39 @@ test('placeholders are accepted for work that does not run the service', () => {
   ])
 })
 
+const originNotes = (corsOrigins: string[]) => placeholderNotes({ issuers: [], corsOrigins })
+
+test('the issuers of the examples that a provider may give to others get a remark', () => {
+  const folder = join(import.meta.dirname, '../../../config/examples')
+  const unnoticed = readdirSync(folder).filter((name) => {
+    const text = readFileSync(join(folder, name), 'utf8')
+    const { issuers } = loadConfig(text, { file: name }).settings
+    return (
+      placesIn(text).length === 0 && placeholderNotes({ issuers, corsOrigins: [] }).length === 0
+    )
+  })
+  // The issuer of WorkOS is everybody's: the key set, which names the customer, tells them apart.
+  expect(unnoticed).toEqual(['workos.yaml'])
+})
+
+test.each([
+  'https://acme.okta.com.evil.test',
+  'https://login.corp.test/',
+  'https://acmes.okta.com',
+])('%s gets none', (issuer) => {
+  expect(placeholderNotes({ issuers: [{ issuer }], corsOrigins: [] })).toEqual([])
+})
+
 test('an origin of the shipped files gets a remark and is no error', () => {
   expect(
-    placeholderOrigins(['https://app.acme.example', 'https://app.corp.test', 'capacitor://acme']),
+    originNotes(['https://app.acme.example', 'https://app.corp.test', 'capacitor://acme']),
   ).toEqual([
     expect.stringMatching(/^cors\.origins: https:\/\/app\.acme\.example is a placeholder.*place$/),
   ])
 })
 
 test('where every origin is one of the shipped files, the remark says that no page can call', () => {
-  expect(placeholderOrigins(['https://app.acme.example'])).toEqual([
+  expect(originNotes(['https://app.acme.example'])).toEqual([
     expect.stringMatching(/is a placeholder; put .* place; no page of yours can call until then$/),
   ])
 })
