@@ -37,9 +37,15 @@ export function parseJson(body: string | Uint8Array): unknown {
 /**
  * The query of a list call as the wire schemas read it: `limit` is a number where it looks like one.
  *
- * @throws {@link ApiError} 400 when a parameter is repeated
+ * @throws {@link ApiError} 400 when a parameter is repeated, or an escape is not UTF-8
  */
 export function queryOf({ req }: Context): Record<string, string | number> {
+  try {
+    // Hono leaves such an escape as it stands, so `%ff` would be a user of three characters.
+    decodeURIComponent(new URL(req.url).search)
+  } catch {
+    throw new ApiError(400, 'The query has a percent-encoded part that is not UTF-8.')
+  }
   const entries = Object.entries(req.queries()).map(([name, values]) => {
     const [value = '', ...more] = values
     if (more.length > 0) throw new ApiError(400, `Repeated parameter: '${name}'.`, { param: name })

@@ -211,7 +211,7 @@ describe('a path', () => {
     expect(scene.running.upstream.requests()).toEqual([])
   })
 
-  test.each(['user=a&user=b', 'limit=101', 'limit=x', 'colour=red', 'order=up'])(
+  test.each(['user=a&user=b', 'limit=101', 'limit=x', 'colour=red', 'order=up', 'user=%ff'])(
     'with the query %s is 400 with its parameter',
     async (query) => {
       const param = query.split('=')[0]
