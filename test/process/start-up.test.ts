@@ -30,7 +30,7 @@ afterEach(async () => {
   for (const service of running.splice(0)) await service.end()
 })
 
-/** As `npm start` does. */
+/** As `npm start` does. A start that is refused comes from the bundle, which takes half the CPU. */
 const from = 'checkout'
 
 async function start(options: ProcessOptions): Promise<ServiceProcess> {
@@ -47,7 +47,7 @@ function file(name: string, content: string | Uint8Array): string {
 
 /** A refused start: 78, nothing on standard output, no port, no secret. */
 async function refused(options: ProcessOptions): Promise<string> {
-  const ended = await runToEnd({ from, nodeArguments, ...options })
+  const ended = await runToEnd({ nodeArguments, ...options })
   expect(ended).toMatchObject({ code: 78, stdout: '' })
   expect(ended.stderr).not.toContain('listens on')
   expect(ended.stderr).not.toMatch(/\n\s+at /)
@@ -201,7 +201,7 @@ cors: { origins: ['*'] }
       'secret_env: TEST_SHARED_SECRET',
       'jwks: { keys: [{ kty: RSA, kid: a, n: AQAB, e: AQ }] }',
     )
-    const ended = await runToEnd({ from, config, env: ENV, nodeArguments })
+    const ended = await runToEnd({ config, env: ENV, nodeArguments })
     expect(ended.code).toBe(78)
     expect(ended.stderr).toMatch(/jwks: .*RSA/)
     expect(ended.stderr).not.toContain('listens on')
@@ -282,7 +282,7 @@ describe('a store that cannot be used ends with 74', () => {
 
   test.each(cases)('%s', async (_what, path) => {
     const env = { ...ENV, STORE_URL: `sqlite:${path()}` }
-    const ended = await runToEnd({ from, config: DEFAULT_CONFIG, env, nodeArguments })
+    const ended = await runToEnd({ config: DEFAULT_CONFIG, env, nodeArguments })
     expect(ended.code).toBe(74)
     expect(ended.stderr).toMatch(/^STORE_URL: .*cannot be used: /)
     expect(ended.stderr).not.toContain('listens on')
@@ -310,7 +310,7 @@ describe('a port that is taken', () => {
   test('ends with 69 and says what to do', async () => {
     const address = taken.address()
     const port = typeof address === 'object' ? String(address?.port) : ''
-    const ended = await runToEnd({ from, config: DEFAULT_CONFIG, env: { ...ENV, PORT: port } })
+    const ended = await runToEnd({ config: DEFAULT_CONFIG, env: { ...ENV, PORT: port } })
     expect(ended.code).toBe(69)
     expect(ended.stderr).toMatch(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\); .*set PORT/)
     expect(ended.stdout).not.toContain('"listening"')
@@ -329,7 +329,7 @@ workflows:
   support: { id: wf_support }
 `
     const PUBLIC_URL = 'http://localhost:1'
-    const ended = await runToEnd({ from, config, env: { ...ENV, PORT: port, PUBLIC_URL } })
+    const ended = await runToEnd({ config, env: { ...ENV, PORT: port, PUBLIC_URL } })
     expect(ended.code).toBe(69)
     expect(ended.stdout).toContain(`PUBLIC_URL names port 1, this process listens on ${port}; set`)
     expect(ended.stdout).not.toMatch(/destroyed|idp_unavailable/)
