@@ -31,8 +31,15 @@ export function guideText(name: string): string {
   return readFileSync(join(DOCS, `${name}.md`), 'utf8')
 }
 
-/** Every fenced block of every guide, those in lists too. */
-export const samples: readonly Sample[] = guideNames.flatMap((guide) => {
+let parsed: readonly Sample[] | undefined
+
+/** Every fenced block of every guide, those in lists too. The guides are parsed at the first call. */
+export function samples(): readonly Sample[] {
+  parsed ??= guideNames.flatMap(samplesOf)
+  return parsed
+}
+
+function samplesOf(guide: string): readonly Sample[] {
   const found: Sample[] = []
   let path: string | undefined
   let isStep = false
@@ -47,11 +54,11 @@ export const samples: readonly Sample[] = guideNames.flatMap((guide) => {
     path = undefined
   })
   return found
-})
+}
 
 /** The blocks of these languages; throws when there is none, so that no test runs on nothing. */
 export function samplesIn(...languages: readonly string[]): readonly Sample[] {
-  const found = samples.filter(({ language }) => languages.includes(language))
+  const found = samples().filter(({ language }) => languages.includes(language))
   if (found.length === 0) throw new Error(`no sample in ${languages.join(', ')}`)
   return found
 }

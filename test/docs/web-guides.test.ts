@@ -46,7 +46,7 @@ describe('imports of samples', () => {
 })
 
 describe.each(['html', 'react', 'nextjs', 'vue', 'svelte'])('%s', (guide) => {
-  const text = samples
+  const text = samples()
     .filter((sample) => sample.guide === guide)
     .map((sample) => sample.text)
     .join('\n')

@@ -35,7 +35,7 @@ export async function reachesRegistry(): Promise<boolean> {
 
 /** The numbered sections' blocks of a guide, in their order. */
 function stepsOf(guide: string): readonly Sample[] {
-  const steps = samples.filter((sample) => sample.guide === guide && sample.isStep)
+  const steps = samples().filter((sample) => sample.guide === guide && sample.isStep)
   if (steps.length === 0) throw new Error(`no steps in ${guide}`)
   return steps
 }
