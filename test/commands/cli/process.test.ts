@@ -1,6 +1,6 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { startChatKitApi } from '../../../src/embedded/chatkit-api/server.ts'
 import { scratchFolder } from '../../support/scratch-folder.ts'
@@ -85,12 +85,8 @@ test.each(['18.20.4', '20.20.2', '24.10.9'])(
 )
 
 function hasNpx(): boolean {
-  try {
-    execFileSync('npx', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return folders.some((folder) => existsSync(join(folder, 'npx')))
 }
 
 describe.runIf(hasNpx())('npx chatkit-mint, where there is an npx', () => {
