@@ -48,11 +48,35 @@ class OpenAI:
             return answer.read().decode()
 `
 
+/** Programs that run samples one after another, with a line of `=====` behind each, whether it failed or not. */
 const PROGRAMS = {
-  curl: (text: string) => ['bash', ['-c', `${text} --silent --show-error --fail`]] as const,
-  JavaScript: (text: string) => [NODE, ['--input-type=module', '-e', text]] as const,
-  Python: (text: string) => ['/usr/bin/python3', ['-c', text]] as const,
+  curl: (sources: readonly string[]) => {
+    const lines = sources.map((one) => `${one} --silent --show-error --fail 2>&1; echo; echo =====`)
+    return ['bash', ['-c', lines.join('\n')]] as const
+  },
+  JavaScript: (sources: readonly string[]) => {
+    const files = sources.map((source, at) => {
+      writeFileSync(join(folder, `${at}.mjs`), source)
+      return `./${at}.mjs`
+    })
+    const text = `for (const file of ${JSON.stringify(files)}) {
+      await import(file).catch((error) => console.log(error))
+      console.log('=====')
+    }`
+    writeFileSync(join(folder, 'all.mjs'), text)
+    return [NODE, ['all.mjs']] as const
+  },
+  Python: (sources: readonly string[]) => {
+    const text = `
+import traceback
+for source in ${JSON.stringify(sources)}:
+    try: exec(source, {})
+    except Exception: traceback.print_exc(file=__import__("sys").stdout)
+    print("=====")`
+    return ['/usr/bin/python3', ['-c', text]] as const
+  },
 }
+type Language = keyof typeof PROGRAMS
 
 beforeAll(() => {
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
@@ -83,16 +107,31 @@ const ALL = (Object.keys(SHOWN) as (keyof typeof SHOWN)[]).flatMap((name) =>
   SAMPLES[name].map(({ lang, source }) => ({ name, lang, source })),
 )
 
-test.each(ALL)('$name in $lang does what it shows', async ({ name, lang, source }) => {
-  const { session, thread } = await seed()
-  const text = source.replaceAll('cksess_68e5', session).replaceAll('cthr_68e5', thread)
-  const [program, options] = PROGRAMS[lang as keyof typeof PROGRAMS](text)
+/** What the samples of a language print, by name: one process for all, with a session and a thread for each. */
+async function outputsIn(language: Language): Promise<ReadonlyMap<string, string>> {
+  const own = ALL.filter(({ lang }) => lang === language)
+  const sources: string[] = []
+  for (const { source } of own) {
+    const { session, thread } = await seed()
+    sources.push(source.replaceAll('cksess_68e5', session).replaceAll('cthr_68e5', thread))
+  }
+  const [program, options] = PROGRAMS[language](sources)
   const env = {
     ...{ OPENAI_BASE_URL: scene.base, OPENAI_API_KEY: BILLING },
     ...{ PATH: process.env['PATH'], PYTHONPATH: join(folder, 'python') },
   }
   const { stdout } = await run(program, [...options], { cwd: folder, env })
-  expect(stdout).toMatch(SHOWN[name])
+  const outputs = stdout.split(/^=====\n/m)
+  return new Map(own.map(({ name }, at) => [name, outputs[at] ?? '']))
+}
+
+const ran = new Map<Language, ReturnType<typeof outputsIn>>()
+
+test.each(ALL)('$name in $lang does what it shows', async ({ name, lang }) => {
+  const language = lang as Language
+  const outputs = ran.get(language) ?? outputsIn(language)
+  ran.set(language, outputs)
+  expect((await outputs).get(name)).toMatch(SHOWN[name])
 })
 
 test('the reference shows each of them', () => {
