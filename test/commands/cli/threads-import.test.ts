@@ -78,6 +78,17 @@ test.each([
   expect(existsSync(path)).toBe(false)
 })
 
+test.each([
+  ['"thr_1","alice"', 'is in quotes'],
+  ['thr_1, alice', 'has white space before the user'],
+])(
+  'a line as other tools write it is refused, since no user would match: %j',
+  async (line, why) => {
+    const { code, err } = await importing(`${line}\n`)
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(`line 1: ${why}`) })
+  },
+)
+
 test('a user with bytes that are not UTF-8 is refused', async () => {
   const { code, err } = await importing(Buffer.concat([Buffer.from('t1,a'), Buffer.of(0xff)]))
   expect(code).toBe(2)

@@ -107,8 +107,11 @@ function read(text: string, number: number): Line {
   const [id, rest] = [text.slice(0, comma), text.slice(comma + 1)]
   if (text.includes('\uFFFD')) throw wrong('is not UTF-8')
   if (!isStorableId(id) || id !== id.trim()) throw wrong('has no thread id')
+  // Other tools write CSV in quotes, or with a space after the comma. Taken as it is, no user would ever match.
+  if (id.startsWith('"')) throw wrong('is in quotes; write thread id and user without them')
   const user = parseUserId(rest)
-  if (user === undefined) throw wrong(`the user is ${userProblem(rest)}`)
+  if (user === undefined) throw wrong(`the user is refused (${userProblem(rest)})`)
+  if (rest !== rest.trimStart()) throw wrong('has white space before the user; leave it out')
   return { id, user }
 }
 
