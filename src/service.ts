@@ -202,7 +202,7 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
     identityProviders: parts.identityProviders,
     secret: environment.secret,
     signingKeys: parts.signingKeys,
-    selfHosted: await selfHostedParts(settings, parts, rest),
+    selfHosted: await selfHostedParts(settings, parts, context),
     onAnswer: onAnswer
       ? (answer) => {
           metrics.seen(answer)
@@ -232,12 +232,12 @@ async function appOf(options: ServiceOptions, parts: Parts, context: AppContext)
 async function selfHostedParts(
   settings: Settings,
   { registry, selfHosted }: Parts,
-  { hashUser, failedAuth, now, log }: Pick<AppContext, 'hashUser' | 'failedAuth' | 'now' | 'log'>,
+  { hashUser, failedAuth, draining, now, log }: AppContext,
 ): Promise<SelfHostedParts | undefined> {
   if (selfHosted === undefined) return undefined
   const { createGateway } = await import('./gateway/gateway.ts')
   const parts = { settings, selfHosted, registry, hashUser, failedAuth, now, log }
-  return { ...selfHosted, gateway: createGateway(parts) }
+  return { ...selfHosted, gateway: createGateway({ ...parts, times: { draining } }) }
 }
 
 function metricsOf(

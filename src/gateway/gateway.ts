@@ -27,10 +27,13 @@ import { createShares } from './shares.ts'
 
 /** Silence after which the gateway sends a comment, in milliseconds. */
 const HEARTBEAT_MS = 15_000
+/** For how long streams go on when the process begins to stop, in milliseconds; 2 s later connections are cut. */
+const DRAIN_MS = 15_000
 
 /**
  * @param parts - `selfHosted`: `PUBLIC_URL`, keys, and the dispatcher of connections to the servers (each open
- * stream needs a connection, so their number limits the streams)
+ * stream needs a connection, so their number limits the streams); `times.draining`: aborted when the process
+ * begins to stop
  * @returns the handler of `POST`, and (with a signed link) of `GET` and `PUT`, on `/chatkit/:workflow`
  */
 export function createGateway({
@@ -41,7 +44,7 @@ export function createGateway({
   failedAuth,
   now,
   log,
-  heartbeatMs = HEARTBEAT_MS,
+  times: { draining, drainMs = DRAIN_MS, heartbeatMs = HEARTBEAT_MS },
 }: {
   readonly settings: Pick<Settings, 'workflows' | 'gateway'> & {
     readonly limits: Pick<Settings['limits'], 'readsPerUser'>
@@ -68,7 +71,11 @@ export function createGateway({
   readonly failedAuth: Pick<FailedAuth, 'counted'>
   readonly now: Clock
   readonly log: Log
-  readonly heartbeatMs?: number | undefined
+  readonly times: {
+    readonly draining: AbortSignal
+    readonly drainMs?: number | undefined
+    readonly heartbeatMs?: number | undefined
+  }
 }): Handler<AppEnv> {
   const { allowUnknownTypes, answerMs, idleMs, maxFrameBytes } = settings.gateway
   const workflows = new Map<string, SelfHostedWorkflow>()
@@ -84,7 +91,7 @@ export function createGateway({
   const { streamsPerUser } = settings.gateway
   const shares = createShares({ memory, streamsPerUser })
   const ownership = createOwnership({ registry, now, log })
-  const streams = createOpenStreams({ registry, log })
+  const streams = createOpenStreams({ registry, draining, drainMs, log })
   const identity = createServerIdentity({ keys, publicUrl, now })
   const forward = createForward({ dispatcher, identity, now })
   const linksFor = createFileLinks({ publicUrl, keys, now })

@@ -1,13 +1,13 @@
 // Ends open streams when their session is cancelled or their user is revoked, but not when it expires or is
-// refreshed. Twice a second, while there are streams, one query asks the store about all streams of this
-// process.
+// refreshed; and when the process stops. Twice a second, while there are streams, one query asks the store about
+// all streams of this process.
 
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionKey } from '../registry/records.ts'
 
-/** Why a stream must end: its session was cancelled, or the store cannot tell whether it was. */
-export type SessionEnd = 'session_ended' | 'store_unavailable'
+/** Why a stream must end: its session was cancelled, the store cannot tell whether it was, or the process stops. */
+export type SessionEnd = 'session_ended' | 'store_unavailable' | 'shutting_down'
 
 /** Milliseconds between two queries, because a cancel must end streams within a second. */
 const INTERVAL_MS = 500
@@ -24,11 +24,16 @@ interface Watched {
 /** {@link createOpenStreams} */
 export type OpenStreams = ReturnType<typeof createOpenStreams>
 
+/** @param parts - `draining`: aborted when the process begins to stop; its streams end `drainMs` later */
 export function createOpenStreams({
   registry,
+  draining,
+  drainMs,
   log,
 }: {
   readonly registry: Pick<Registry, 'endedAmong'>
+  readonly draining: AbortSignal
+  readonly drainMs: number
   readonly log: Log
 }) {
   const watched = new Set<Watched>()
@@ -63,6 +68,11 @@ export function createOpenStreams({
       timer = undefined
     } else if (!asking) void ask()
   }
+
+  const endAll = (): void => {
+    for (const stream of watched) end(stream, 'shutting_down')
+  }
+  draining.addEventListener('abort', () => setTimeout(endAll, drainMs).unref())
 
   return {
     /**

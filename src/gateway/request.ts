@@ -191,9 +191,18 @@ function shownBy({ known, request }: ParsedRequest): string | undefined {
 }
 
 function endOf(why: SessionEnd): ServiceError {
-  return why === 'session_ended'
-    ? new ServiceError('invalid_token', { reason: 'the session ended before the answer came' })
-    : new ServiceError('store_unavailable', { reason: 'nobody can say whether the session ended' })
+  switch (why) {
+    case 'session_ended':
+      return new ServiceError('invalid_token', {
+        reason: 'the session ended before the answer came',
+      })
+    case 'store_unavailable':
+      return new ServiceError(why, { reason: 'nobody can say whether the session ended' })
+    case 'shutting_down':
+      return new ServiceError(why, {
+        reason: 'the server did not answer before the process stopped',
+      })
+  }
 }
 
 function parse(bytes: Uint8Array, allowUnknownTypes: boolean): Omit<AskedMessage, 'bytes'> {

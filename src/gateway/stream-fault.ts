@@ -14,6 +14,7 @@ interface LastWords {
 const LAST_WORDS = {
   session_ended: { message: 'This chat session has ended.', retry: false },
   store_unavailable: { message: 'This answer could not be continued.', retry: true },
+  shutting_down: { message: 'This answer was ended because the service restarts.', retry: true },
   too_long: { message: 'This answer took too long and was ended.', retry: true },
   server_silent: { retry: true },
   broke_off: { retry: true },

@@ -70,6 +70,8 @@ export interface SceneOptions {
   readonly server?: string
   readonly gateway?: Partial<Settings['gateway']>
   readonly heartbeatMs?: number
+  /** Aborted when the process begins to stop. Streams end at once then. */
+  readonly draining?: AbortSignal
   /** Requests of a user per minute. */
   readonly maxReads?: number
   readonly registry?: Registry
@@ -105,7 +107,11 @@ export async function startScene(options: SceneOptions = {}) {
     failedAuth: { counted: async (_c, failure) => failure },
     now: Date.now,
     log,
-    heartbeatMs: options.heartbeatMs,
+    times: {
+      draining: options.draining ?? new AbortController().signal,
+      drainMs: 0,
+      heartbeatMs: options.heartbeatMs,
+    },
   })
   const origins = {
     app: new Set<string>(),

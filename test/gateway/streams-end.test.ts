@@ -53,6 +53,32 @@ test.each(cancels)(
   },
 )
 
+test('when the process stops, a stream ends with an error that allows another try', async () => {
+  const draining = new AbortController()
+  const { server, reader } = await startWritten({ draining: draining.signal })
+  const closed = once(server, 'close')
+  server.write(note('x'))
+  await reader.read()
+  draining.abort()
+  const last = lastError(await rest(reader))
+  expect(last).toMatchObject({ type: 'error', code: 'custom', allow_retry: true })
+  expect(last['message']).toContain('restarts')
+  await closed
+})
+
+test('when the process stops, requests that the server has not answered end with 503', async () => {
+  const draining = new AbortController()
+  const { scene, alice } = await start({ draining: draining.signal })
+  scene.sample.server.setFaults({ hang: true })
+  const asked = [alice(['threads.create', { input: input('hi') }]), alice(['threads.list', {}])]
+  await expect.poll(() => scene.sample.server.requests().length).toBe(2)
+  draining.abort()
+  for (const answer of await Promise.all(asked)) {
+    expect(answer.status).toBe(503)
+    expect(await answer.json()).toMatchObject({ code: 'shutting_down' })
+  }
+})
+
 test('a request ends with 401 when its session is cancelled before the server answers', async () => {
   const { scene, session, alice } = await start()
   scene.sample.server.setFaults({ hang: true })

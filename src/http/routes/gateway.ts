@@ -34,6 +34,7 @@ const problems = [
   'rate_limited',
   'store_unavailable',
   'overloaded',
+  'shutting_down',
   'server_refused',
   'upstream_auth_failed',
   'upstream_invalid_response',
