@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   process.on('SIGUSR1', () => {})
   let running: Running | undefined
   onSignal(() => running)
-  const setup = readSetupOrExit()
+  const setup = await readSetupOrExit()
   const { logLevel: level, logFormat } = setup.environment
   const format = logFormat ?? (process.stdout.isTTY ? 'text' : 'json')
   const log = createLog({ level, format })
@@ -81,12 +81,14 @@ async function keepCompiled(): Promise<void> {
   flushCompileCache()
 }
 
-function readSetupOrExit(): Setup {
+async function readSetupOrExit(): Promise<Setup> {
   try {
     return readSetup()
   } catch (error) {
-    if (error instanceof SetupError) return exit(EX_CONFIG, error.message)
-    throw error
+    if (!(error instanceof SetupError)) throw error
+    const { signingKeyProblems } = await import('./chatkit/signing/signing-keys.ts')
+    const more = await signingKeyProblems(error.signingKeys?.())
+    return exit(EX_CONFIG, [...error.problems, ...more].join('\n'))
   }
 }
 

@@ -38,27 +38,39 @@ export interface IssuersOptions {
 }
 
 /**
- * @throws UnusableSettingError when an inline key set or a secret cannot be used
+ * @throws UnusableSettingError when inline key sets or secrets cannot be used; one line for each issuer
  */
 export function createIssuers({ issuers, now, log, dispatcher, secrets }: IssuersOptions): Issuers {
   const parts = { now, log, secrets }
-  return new Map(
-    issuers.map((settings) => [
-      settings.issuer,
-      {
-        settings,
-        keys: createKeys(
-          settings,
-          createFetchJson({ dispatcher, insecureHttp: settings.insecureHttp }),
-          parts,
-        ),
-        secretKeys:
-          settings.sharedSecretEnv === undefined
-            ? undefined
-            : createSharedSecret(settings, settings.sharedSecretEnv, parts),
-      },
-    ]),
-  )
+  const problems: string[] = []
+  const created = issuers.flatMap((settings) => {
+    const fetchJson = createFetchJson({ dispatcher, insecureHttp: settings.insecureHttp })
+    try {
+      return [[settings.issuer, createIssuer(settings, fetchJson, parts)] as const]
+    } catch (error) {
+      if (!(error instanceof UnusableSettingError)) throw error
+      problems.push(error.message)
+      return []
+    }
+  })
+  if (problems.length > 0) throw new UnusableSettingError(problems.join('\n'))
+  return new Map(created)
+}
+
+function createIssuer(
+  settings: IssuerSettings,
+  fetchJson: FetchJson,
+  parts: Pick<IssuersOptions, 'now' | 'log' | 'secrets'>,
+): Issuer {
+  const { sharedSecretEnv } = settings
+  return {
+    settings,
+    keys: createKeys(settings, fetchJson, parts),
+    secretKeys:
+      sharedSecretEnv === undefined
+        ? undefined
+        : createSharedSecret(settings, sharedSecretEnv, parts),
+  }
 }
 
 /**

@@ -19,7 +19,7 @@ import { loadConfig } from './file/load-config.ts'
 import type { SecretLookup } from './file/needed-secrets.ts'
 import { ConfigError, type ConfigNeeds, formatProblem } from './file/problems.ts'
 import { type Proxies, proxySchema, readProxies } from './proxies.ts'
-import { SecretFileError } from './secret-file.ts'
+import { SecretFileError, type SecretSource } from './secret-file.ts'
 import type { Settings } from './settings.ts'
 import { quotesHint } from './urls.ts'
 
@@ -27,11 +27,16 @@ import { quotesHint } from './urls.ts'
 export class SetupError extends Error {
   override readonly name = 'SetupError'
   readonly problems: readonly string[]
+  readonly signingKeys: SecretSource | undefined
 
-  /** @param problems - all of them */
-  constructor(problems: readonly string[]) {
+  /**
+   * @param problems - all of them
+   * @param signingKeys - of the environment; their text has not been judged
+   */
+  constructor(problems: readonly string[], signingKeys?: SecretSource) {
     super(problems.join('\n'))
     this.problems = problems
+    this.signingKeys = signingKeys
   }
 }
 
@@ -71,7 +76,8 @@ export function readSetup(given?: Variables, configFile?: string, instead?: Secr
     return { environment, settings, fromEnvFile: read?.fromFile }
   }
   // This line comes first, because it explains problems of a file that the operator did not mean.
-  throw new SetupError([...forgottenFiles(variables), ...new Set(problems)])
+  const { signingKeys } = environment
+  throw new SetupError([...forgottenFiles(variables), ...new Set(problems)], signingKeys)
 }
 
 /** The settings and secrets with which tokens are judged and mapped. */

@@ -54,6 +54,13 @@ test.each([
   expect(() => start(issuers, secret)).not.toThrow(/xxxx/)
 })
 
+test('every issuer that stops the start has its line', () => {
+  const other = { ...inline([]), issuer: 'urn:other' }
+  expect(() => start([inline([]), other])).toThrow(
+    new RegExp(`^issuer ${server.issuer}: jwks: .*\nissuer urn:other: jwks: .*$`),
+  )
+})
+
 test('warm fetches the keys of all issuers, even if one of them is down', async () => {
   const down = issuerSettings({ issuer: 'http://127.0.0.1:9' })
   const up = issuerSettings({ issuer: server.issuer })

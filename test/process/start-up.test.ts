@@ -208,6 +208,14 @@ cors: { origins: ['*'] }
     expect(ended.stdout).not.toContain('crash')
   })
 
+  test('a signing key that cannot be used, together with what else is wrong', async () => {
+    const env = { ...ENV, PORT: 'x', SIGNING_KEY_FILE: file('keys.json', '{"keys":[]}') }
+    expect((await refused({ config: DEFAULT_CONFIG, env })).trimEnd().split('\n')).toEqual([
+      'PORT: must be a port, 0 to 65535',
+      expect.stringMatching(/^SIGNING_KEY_FILE: not a private JWK set/),
+    ])
+  })
+
   test('the shipped file as it is: every placeholder', () => {
     const config = readFileSync(new URL('../../config/chatkit-mint.yaml', import.meta.url), 'utf8')
     const said = refusal({ config, env: { ...ENV, OPENAI_API_KEY: `"${KEY}"` } })

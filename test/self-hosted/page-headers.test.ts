@@ -132,6 +132,7 @@ test.each([
     'upgrade',
   ],
   ...['forwarded', 'X-Forwarded-For', 'x-forwarded-host', 'x-real-ip', 'via', 'X-ChatKit-User'],
+  ...['x-cluster-client-ip', 'X-Azure-ClientIP', 'fastly-client-ip', 'x-envoy-external-address'],
   ...['x-request-id', 'accept-encoding', 'not a name', '', 'x:y'],
 ])('forward_headers may not name "%s"', (name) => {
   expect(() => load(`    forward_headers: ['x-ok', '${name}']\n`)).toThrow(/forward_headers/)

@@ -194,6 +194,22 @@ function signWithSecret({ kid, secret }: SigningKey, claims: JWTPayload, typ: st
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
 }
 
+/**
+ * Why the file of signing keys cannot be used, for a start that has failed already.
+ *
+ * @param file - its text; empty when it could not be read, which is reported elsewhere
+ */
+export async function signingKeyProblems(file: Secret | undefined): Promise<string[]> {
+  if (!file?.reveal()) return []
+  try {
+    await readSigningKeys(file.reveal(), 'SIGNING_KEY_FILE')
+    return []
+  } catch (error) {
+    if (error instanceof UnusableSettingError) return [error.message]
+    throw error
+  }
+}
+
 function base64urlOf(json: object): string {
   return Buffer.from(JSON.stringify(json)).toString('base64url')
 }

@@ -15,7 +15,7 @@ const HOP_BY_HOP = 'connection|keep-alive|te|trailers?|transfer-encoding|upgrade
  */
 const NEVER_FORWARDED = new RegExp(
   `^(?:${HOP_BY_HOP}|authorization|cookie|host|origin|referer|content-.*|sec-.*|expect|accept-encoding|` +
-    'forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|true-client-ip|cf-.*|fly-client-ip|' +
+    'forwarded|via|x-forwarded.*|.*client-?ip|.*real-ip|x-envoy-external-address|cf-.*|' +
     'x-original-.*|x-rewrite-url|x-http-method.*|x-request-id|x-chatkit-.*)$',
 )
 
