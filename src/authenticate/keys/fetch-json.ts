@@ -9,6 +9,8 @@ import { USER_AGENT } from '../../lib/version.ts'
 const MAX_BYTES = 262_144
 const MAX_DEPTH = 32
 const DEADLINE_MS = 3_000
+/** Drops a byte order mark, which Windows editors write into files that a web server hands out (RFC 8259 §8.1). */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** The provider answered with another status than 200. */
 export class AnswerError extends Error {
@@ -76,7 +78,7 @@ async function getJson(url: URL, dispatcher: Dispatcher, signal: AbortSignal): P
     body.on('error', () => {}).destroy()
     throw new AnswerError(statusCode)
   }
-  return parseStrictJson(await readBounded(body, MAX_BYTES), MAX_DEPTH)
+  return parseStrictJson(utf8.decode(await readBounded(body, MAX_BYTES)), MAX_DEPTH)
 }
 
 /** undici heeds a signal only once there is a connection, and a proxy or a firewall may never give one. */

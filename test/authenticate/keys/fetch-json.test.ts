@@ -31,7 +31,13 @@ test('a JSON document of 256 KiB is fetched', async () => {
   expect(await fetchJson(url)).toEqual(JSON.parse(text))
 })
 
+test('a byte order mark before the document is dropped', async () => {
+  server.jwksBehaviour = answer('\ufeff{"keys":[]}')
+  expect(await fetchJson(url)).toEqual({ keys: [] })
+})
+
 test.each<[string, () => KeyServerBehaviour, RegExp]>([
+  ['two byte order marks', () => answer('\ufeff\ufeff{"keys":[]}'), /not JSON/],
   ['HTML', () => answer('<!doctype html><p>Sign in'), /not JSON/],
   ['nothing', () => answer(''), /not JSON/],
   ['a repeated key', () => answer('{"keys":[],"keys":[]}'), /repeated key/],
