@@ -56,6 +56,7 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
     const id = fieldOf(event.thread, 'id')
     const unknown: string[] = []
     for (const name of threadsOf(event)) {
+      if (name === undefined || name === null) continue
       if (typeof name !== 'string') throw new StreamFault('bad_frame')
       if (!own.has(name)) unknown.push(name)
     }
@@ -69,15 +70,23 @@ export function createEventOwner(call: Call, ownership: EventOwnership) {
 
 /** All ids of threads in an event of any type, also where the protocol has none. */
 function threadsOf({ thread, item, update }: SeenEvent): readonly unknown[] {
-  const items = [item, update, fieldOf(update, 'item')]
-  return [fieldOf(thread, 'id') ?? [], threadsOfItems(thread), threadsOfItems({ items })].flat()
+  const named = [
+    fieldOf(thread, 'id'),
+    fieldOf(item, 'thread_id'),
+    fieldOf(update, 'thread_id'),
+    fieldOf(fieldOf(update, 'item'), 'thread_id'),
+  ]
+  return thread === undefined ? named : named.concat(threadsOfItems(thread))
 }
 
 /** The `thread_id` of each item in `items`, which is a list or a page. A server may send any value as one. */
 export function threadsOfItems(of: unknown): readonly unknown[] {
   const items = fieldOf(of, 'items')
   const data = fieldOf(items, 'data') ?? items
-  return Array.isArray(data) ? data.flatMap((item) => fieldOf(item, 'thread_id') ?? []) : []
+  if (!Array.isArray(data)) return []
+  return data
+    .map((item) => fieldOf(item, 'thread_id'))
+    .filter((id) => id !== undefined && id !== null)
 }
 
 /** An own field of an object; undefined when there is none. */
