@@ -35,8 +35,11 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     return open.page
   }
 
-  async function expectNoFault(page: Page) {
-    expect(open?.faults()).toEqual([])
+  const expectNoFault = () => expect(open?.faults()).toEqual([])
+
+  /** For what none of the pages has that {@link lookAt} sees: an open menu, a message, an end. */
+  async function expectAccessible(page: Page) {
+    expectNoFault()
     expect(await seriousFaults(page)).toEqual([])
   }
 
@@ -48,7 +51,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.getByLabel('begins with').pressSequentially('alic')
     await page.getByText('1 user whose name begins with alic.').waitFor()
     expect(page.url()).toContain('/users?q=alic')
-    await expectNoFault(page)
+    expectNoFault()
     await page.getByRole('link', { name: 'alice' }).click()
     await page.getByRole('heading', { name: 'User alice' }).waitFor()
     const menus = page.getByLabel(/^Actions for session/)
@@ -56,7 +59,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     const cancel = page.getByRole('link', { name: /^Cancel session/ })
     await menus.first().press('Enter')
     await cancel.waitFor()
-    await expectNoFault(page)
+    await expectAccessible(page)
     await page.keyboard.press('Escape')
     expect(await cancel.count()).toBe(0)
     await page.keyboard.press('Enter')
@@ -76,13 +79,13 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.getByLabel('Reason').fill('left the company')
     await page.getByRole('button', { name: 'Revoke…' }).click()
     await page.getByText('2 sessions end now').waitFor()
-    await expectNoFault(page)
+    expectNoFault()
     await page.getByRole('button', { name: 'Revoke and block' }).click()
     await page.getByRole('status').getByText('2 sessions not confirmed').waitFor()
     scene.running.upstream.setFaults({})
     await page.locator('#user-sessions:not([data-refresh])').waitFor()
     await expect(scene.mint('alice')).rejects.toThrow('user_blocked')
-    await expectNoFault(page)
+    await expectAccessible(page)
 
     await page.getByRole('button', { name: 'Unblock' }).click()
     await page.getByRole('status').getByText('Unblocked').waitFor()
@@ -93,13 +96,13 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.getByRole('button', { name: 'Erase' }).click()
     await page.getByRole('heading', { name: 'Everything is erased' }).waitFor()
     expect(await page.locator('.facts').innerText()).toMatch(/Threads deleted\s+2/)
-    await expectNoFault(page)
+    await expectAccessible(page)
     await page.getByRole('link', { name: 'Back to the user' }).click()
     await page.getByText('No session is known').waitFor()
 
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'Signed out' }).waitFor()
-    await expectNoFault(page)
+    expectNoFault()
     const by = `${scene.signIn.issuer}|ada`
     // Of what was done to alice before it, the entries stay in their chain and say nothing of her.
     const proof = { actor: by, user: 'alice', outcome: 'ok' }
@@ -112,7 +115,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     const page = await signedIn({ expectedFailures: ['403 /admin/callback'] }, 'bob')
     await page.getByRole('heading', { name: 'You are not an admin here' }).waitFor()
     await takePicture(page, 'console-refused')
-    await expectNoFault(page)
+    await expectAccessible(page)
   })
 
   test('without JavaScript and by the keyboard alone: find, cancel, revoke, receipt, unblock', async () => {
@@ -167,7 +170,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.goto(`${scene.console}/figures`)
     expect(await page.locator('.charts').isVisible()).toBe(false)
     await page.getByRole('heading', { name: 'By five minutes' }).waitFor()
-    expect(open?.faults()).toEqual([])
+    expectNoFault()
   })
 
   test('an ended sign-in in mid-form leads back to the form', async () => {
@@ -181,7 +184,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.getByRole('link', { name: 'Sign in again and go back' }).click()
     await page.getByRole('heading', { name: 'Revoke alice?' }).waitFor()
     expect(await scene.audit('revoke')).toEqual([])
-    await expectNoFault(page)
+    expectNoFault()
   })
 
   test('an ended sign-in in a search: by the provider to what was searched', async () => {
@@ -196,7 +199,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     await page.getByLabel('begins with').fill('bob')
     await page.getByRole('button', { name: /^ada/ }).click()
     await page.getByRole('link', { name: 'bob' }).waitFor()
-    await expectNoFault(page)
+    expectNoFault()
   })
 
   test('every page, light and dark, wide and narrow: nothing amiss', async () => {
@@ -232,7 +235,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
   })
 
   async function lookAt(page: Page, name: string) {
-    expect(open?.faults()).toEqual([])
+    expectNoFault()
     await expectReadable(page, `console-${name}`)
   }
 
