@@ -16,6 +16,16 @@ if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
   process.exit(78)
 }
 
+// A fresh clone has no packages yet. The bundle of the image has them inside.
+if (process.argv[1]?.endsWith('.ts')) {
+  try {
+    import.meta.resolve('undici')
+  } catch {
+    process.stderr.write('chatkit-mint needs its packages; run "npm ci" first.\n')
+    process.exit(69)
+  }
+}
+
 // Compiled code is kept for the next start, which halves it. Beside the modules, because whoever may
 // write it decides what runs: the directory for temporary files is everybody's. Where nothing can be
 // written, or nothing has been, the start is merely slower.

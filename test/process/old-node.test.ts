@@ -1,6 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { NODE } from '../support/service-process.ts'
 import { pretendVersion } from '../support/spies.ts'
 
@@ -31,6 +33,28 @@ test('src/main.ts without the npm scripts says so too', () => {
   expect(status).toBe(78)
   expect(stderr).toMatch(/^chatkit-mint needs Node 24\.11 or newer; this is 22\.18\.0/)
   expect(stderr).toContain('npm start')
+})
+
+test.each([
+  ['--import', './src/check-node.js', 'src/main.ts'],
+  ['src/commands/chatkit-mint.js', '--help'],
+])('before npm ci the message says to run it: %s %s', (...command) => {
+  const cwd = scratchFolder()
+  const program = "import 'commander'\n"
+  mkdirSync(join(cwd, 'src/commands/cli'), { recursive: true })
+  copyFileSync(CHECK, join(cwd, 'src/check-node.js'))
+  copyFileSync(
+    join(ROOT, 'src/commands/chatkit-mint.js'),
+    join(cwd, 'src/commands/chatkit-mint.js'),
+  )
+  writeFileSync(join(cwd, 'src/main.ts'), program)
+  writeFileSync(join(cwd, 'src/commands/cli/main.ts'), program)
+  writeFileSync(join(cwd, 'package.json'), '{"type":"module"}')
+  const { status, stdout, stderr } = spawnSync(NODE, command, { cwd, encoding: 'utf8' })
+  expect({ status, stdout, stderr }).toEqual({
+    ...{ status: 69, stdout: '' },
+    stderr: 'chatkit-mint needs its packages; run "npm ci" first.\n',
+  })
 })
 
 const OLD = '/usr/bin/node'
