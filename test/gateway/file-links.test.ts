@@ -117,6 +117,47 @@ describe('addresses under the server’s origin become links through the gateway
     }
   })
 
+  test('the headers of an upload descriptor reach the server as it wrote them, unless they are HTTP’s or ours', async () => {
+    const { answered, origin, reachable, seen, serve } = await startFiles()
+    serve((_request, response) => response.writeHead(204).end())
+    const taken = { Authorization: 'Bearer x', 'x-chatkit-user': 'bob', 'Content-Length': '9' }
+    const broken = { 'x a': '1', 'x-b': 'a\r\nb: c', 'x-c': 7, __proto__x: '1' }
+    const headers = { 'X-Upload-Token': 'of the server', ...taken, ...broken }
+    const made = (more: object) =>
+      answered(
+        {
+          id: 'atc_1',
+          upload_url: `${origin}/up`,
+          upload_descriptor: {
+            url: `${origin}/up`,
+            method: 'PUT',
+            headers: { ...headers, ...more },
+          },
+        },
+        ['attachments.create', { name: 'a', size: 1, mime_type: 'image/png' }],
+      )
+    const put = async (attachment: Json) => {
+      const { url } = attachment['upload_descriptor'] as { url: string }
+      seen.length = 0
+      const own = { 'x-upload-token': 'of the page', 'content-type': 'image/png' }
+      const answer = await fetch(reachable(url), { method: 'PUT', body: 'abc', headers: own })
+      expect(answer.status).toBe(204)
+      return seen[0]?.headers ?? {}
+    }
+    const sent = await put(await made({}))
+    expect(sent).toMatchObject({
+      'x-upload-token': 'of the server',
+      'x-chatkit-user': 'alice',
+      'content-type': 'image/png',
+      'content-length': '3',
+      authorization: expect.stringMatching(/^Bearer eyJ/),
+    })
+    for (const name of ['x a', 'x-b', 'x-c', '__proto__x']) expect(sent).not.toHaveProperty(name)
+    expect(await put(await made({ 'x-long': 'x'.repeat(1100) }))).not.toHaveProperty(
+      'x-upload-token',
+    )
+  })
+
   test('the server’s own endpoint never becomes a link', async () => {
     const { answered, origin } = await startFiles()
     for (const path of [

@@ -10,9 +10,19 @@ export interface FileField {
   readonly use: 'upload' | 'show' | 'cite'
   /** The attachment that the file belongs to. */
   readonly attachment: string | undefined
+  /** Headers that the server asks for with the upload. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 type Node = Record<string, unknown>
+
+const HEADER_NAME = /^[a-z][\w-]*$/i
+const HEADER_VALUE = /^[\x20-\x7e]*$/
+/** Headers that are HTTP's own, or tell the server who asks and for whom: this service sets them. */
+const TAKEN_HEADERS =
+  /^(?:authorization|cookie|host|origin|referer|user-agent|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|via|forwarded|x-real-ip|x-request-id|accept|(?:accept|content|proxy|sec|x-forwarded|x-chatkit)-.*)$/i
+/** Most characters of the headers as JSON: the link holds them, and must fit into a request line. */
+const MAX_HEADERS_CHARACTERS = 1024
 
 /** Fields of a picture, or of a part of a message that is a picture, that hold an address. */
 const PICTURE_KEYS = ['url', 'image_url', 'preview_url', 'src'] as const
@@ -83,7 +93,26 @@ function lookAtAttachment(attachment: unknown, found: FileField[]): void {
   take(found, { holder: attachment, key: 'preview_url', use: 'show', attachment: id })
   const descriptor = attachment['upload_descriptor']
   if (!isNode(descriptor)) return
-  take(found, { holder: descriptor, key: 'url', use: 'upload', attachment: id })
+  const headers = uploadHeaders(descriptor['headers'])
+  take(found, { holder: descriptor, key: 'url', use: 'upload', attachment: id, headers })
+}
+
+/**
+ * @param asked - `headers` of an upload descriptor
+ * @returns those that a server may ask for: names in lower case; undefined when there are none, or too many to
+ * fit into a link
+ */
+export function uploadHeaders(asked: unknown): Readonly<Record<string, string>> | undefined {
+  if (!isNode(asked)) return undefined
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(asked)) {
+    const isFree = HEADER_NAME.test(name) && !TAKEN_HEADERS.test(name)
+    if (isFree && typeof value === 'string' && HEADER_VALUE.test(value)) {
+      headers[name.toLowerCase()] = value
+    }
+  }
+  const { length } = JSON.stringify(headers)
+  return length > '{}'.length && length <= MAX_HEADERS_CHARACTERS ? headers : undefined
 }
 
 /**

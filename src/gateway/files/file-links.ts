@@ -59,6 +59,7 @@ export function createFileLinks({
       // A revoke after the call was opened raises the user's generation and so ends the link.
       generation,
       ...(of.attachment !== undefined && { attachment: of.attachment }),
+      ...(of.headers !== undefined && { headers: of.headers }),
       ...target,
     }
     const use = of.use === 'upload' ? 'upload' : 'file'
@@ -86,7 +87,7 @@ export function createFileLinks({
     function repeatedAddressFor(field: FileField, mayLink: boolean): string | undefined {
       const { use, attachment, url } = field
       const isLong = url.length + (attachment?.length ?? 0) > MAX_URL_CHARACTERS
-      if (isLong) return addressFor(field, mayLink)
+      if (isLong || field.headers !== undefined) return addressFor(field, mayLink)
       if (kept.size >= MOST_KEPT || unixSeconds(now) - keptSince >= REPEATED_SECONDS) {
         kept = new Map()
         keptSince = unixSeconds(now)

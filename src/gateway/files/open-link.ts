@@ -2,6 +2,7 @@
 // needs no client secret, because a browser fetches a picture without the page's headers.
 
 import { addressOf } from '../../chatkit/protocol/file-address.ts'
+import { uploadHeaders } from '../../chatkit/protocol/file-fields.ts'
 import type { RateLimit } from '../../config/settings.ts'
 import { setHeader } from '../../http/answer.ts'
 import type { AppContext } from '../../http/context.ts'
@@ -18,6 +19,8 @@ export interface OpenLink {
   readonly call: Call
   /** Address of the file at the server. */
   readonly url: string
+  /** Headers that the server asked for when it made the address. */
+  readonly headers: Readonly<Record<string, string>> | undefined
   /** Throws `invalid_token` if a revoke, sign-out, block or logout has ended the link. */
   readonly check: () => Promise<void>
   /** Call it when the request is over. */
@@ -96,7 +99,7 @@ export function createOpenLink({
       if (url === undefined) throw invalidToken('a link without a target')
       const call = { workflow, session, generation: Number(generation) }
       await requireAttachment(call, use, attachment)
-      return { call, url, check, release }
+      return { call, url, headers: uploadHeaders(claims['headers']), check, release }
     } catch (error) {
       release()
       throw error

@@ -72,12 +72,14 @@ export function createUploads({
     },
 
     /** Handles a `PUT` of bytes, or a `POST` of bytes or a form, to a link. */
-    takeLinked(c: AppContext, { call, url, check, release }: OpenLink): Promise<Response> {
+    takeLinked(c: AppContext, link: OpenLink): Promise<Response> {
+      const { call, url, check, release } = link
       return withUpload(c, call, async (upload) => {
         // The link may have ended while the body was read.
         await check()
         const method = c.req.method === 'PUT' ? 'PUT' : 'POST'
-        const reply = await forward(c, call, { method, url, ...upload })
+        const headers = { ...link.headers, ...upload.headers }
+        const reply = await forward(c, call, { method, url, ...upload, headers })
         // No client reads the body of this answer.
         reply.body.destroy()
         return c.body(null, 204)
