@@ -83,11 +83,13 @@ export interface SelfHostedParts {
 /** Puts the layers in order and adds every URL. */
 export function createApp(parts: AppParts): Hono<AppEnv> {
   const { settings, origins, callerOf, userOf, audit, failedAuth, checkStanding } = parts
+  const { registry, now } = parts
   const { issuers, admins, introspectionClients } = settings
   const admin = admins && requireAdmin({ callerOf, issuers, admins, audit, checkStanding })
   const introspector = requireIntrospector({ clients: introspectionClients, admin, failedAuth })
   const backend = requireBackend({ keys: settings.apiKeys, failedAuth })
-  const checks = { user: requireUser({ callerOf, userOf }), admin, introspector, backend }
+  const reads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
+  const checks = { user: requireUser({ callerOf, userOf }), reads, admin, introspector, backend }
   const adminConsole = consoleOf(parts)
   const makeDocument = async () => {
     const { createOpenApi } = await import('./http/openapi/document.ts')
@@ -129,7 +131,6 @@ function consoleOf(parts: AppParts) {
 /** By operation id; handlers of routes that are not configured are missing. */
 function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
   const { settings, registry, audit, failedAuth, now, log } = parts
-  const limitReads = createLimitReads({ registry, limit: settings.limits.readsPerUser, now })
   const { mint, revoke, threads, checkStanding, verifyLogoutToken, administer } = parts
   const { selfHosted, signingKeys, backend } = parts
   const { issueReceipt } = administer
@@ -139,7 +140,7 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
     backchannelLogout: backchannelLogout({
       ...{ verifyLogoutToken, revoke, registry, audit, failedAuth, now },
     }),
-    ...ownThreads({ settings, threads, limitReads, checkStanding, audit }),
+    ...ownThreads({ settings, threads, checkStanding, audit }),
     live: answerLive,
     ready: answerReady(parts.readiness),
     ...clientFiles(),

@@ -8,7 +8,7 @@ import { OBJECT_ID } from '../lib/ids.ts'
 import type { AppEnv } from './context.ts'
 
 /** A check that lets a request through to the handler; `app.ts` has one for each name. */
-export type CheckName = 'user' | 'admin' | 'introspector' | 'backend'
+export type CheckName = 'user' | 'reads' | 'admin' | 'introspector' | 'backend'
 
 /** Ways in which a caller proves its identity; described in the document's `securitySchemes`. */
 export type SecurityScheme =

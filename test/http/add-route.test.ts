@@ -2,7 +2,13 @@ import { expect, test } from 'vitest'
 import { withHandlers } from '../../src/http/add-route.ts'
 import { ROUTES } from '../../src/http/route-table.ts'
 
-const checks = { user: () => {}, admin: undefined, introspector: () => {}, backend: undefined }
+const checks = {
+  user: () => {},
+  reads: () => {},
+  admin: undefined,
+  introspector: () => {},
+  backend: undefined,
+}
 
 test('a route whose check the config lacks makes the start fail', () => {
   const handlers = { listAudit: () => new Response() }

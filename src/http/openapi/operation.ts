@@ -56,6 +56,7 @@ interface Derived {
 
 const OF_CHECK: Readonly<Record<CheckName, Derived>> = {
   user: { security: ['userToken'], problems: [...CALLER, 'claims_not_mapped'] },
+  reads: { security: [], problems: ['rate_limited'] },
   admin: { security: ['adminToken'], problems: ADMIN },
   introspector: { security: ['introspector', 'adminToken'], problems: ADMIN },
   backend: { security: ['apiKey'], problems: BACKEND },

@@ -124,11 +124,11 @@ export function threadRoutes({
 
 const own = threadRoutes({
   path: '/v1/threads',
-  checks: ['user'],
+  checks: ['user', 'reads'],
   tag: 'threads',
   query: ownThreadsQuery,
   note: "The caller's own; anyone else's is answered like one that does not exist.",
-  problems: ['rate_limited', 'workflow_not_allowed', 'user_blocked', ...UPSTREAM],
+  problems: ['workflow_not_allowed', 'user_blocked', ...UPSTREAM],
 })
 
 export const OWN_THREAD_ROUTES = {
@@ -167,13 +167,11 @@ export function createLimitReads({
 export function ownThreads({
   settings: { workflows },
   threads,
-  limitReads,
   checkStanding,
   audit,
 }: {
   readonly settings: Pick<Settings, 'workflows'>
   readonly threads: Threads
-  readonly limitReads: (c: AppContext) => Promise<void>
   readonly checkStanding: (caller: Caller) => Promise<void>
   readonly audit: Audit
 }): HandlersOf<typeof OWN_THREAD_ROUTES> {
@@ -192,7 +190,6 @@ export function ownThreads({
 
   return {
     async listOwnThreads(c) {
-      await limitReads(c)
       const asked = validQuery(c, ownThreadsQuery)
       const { principal, user } = c.var
       if (asked.workflow !== undefined) requireWorkflow(workflows, principal, asked.workflow)
@@ -200,14 +197,12 @@ export function ownThreads({
       return c.json(await threads.listOwn(user, asked, readOptions(c)))
     },
     async readOwnThread(c) {
-      await limitReads(c)
       refuseQuery(c)
       const id = pathId(c, parseThreadId)
       await requireStanding(c)
       return c.json(await threads.retrieveOwn(c.var.user, id, readOptions(c)))
     },
     async deleteOwnThread(c) {
-      await limitReads(c)
       refuseQuery(c)
       const id = pathId(c, parseThreadId)
       await requireStanding(c)
@@ -223,7 +218,6 @@ export function ownThreads({
       }
     },
     async listOwnItems(c) {
-      await limitReads(c)
       const thread = { id: pathId(c, parseThreadId), query: validQuery(c, itemListQuery) }
       await requireStanding(c)
       return c.json(await threads.listOwnItems(c.var.user, thread, readOptions(c)))

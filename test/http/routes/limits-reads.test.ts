@@ -38,6 +38,14 @@ describe.each(eachStore())('reads per user, %s', (_store, env) => {
       expectProblem(refused, 429, 'rate_limited')
       expect(refused.headers['retry-after']).toBe('50')
     }
+    // The limit is judged before the query and the id.
+    for (const path of [
+      '/v1/threads?x=1',
+      '/v1/threads/cthr_1/items?limit=x',
+      '/v1/threads/a%00',
+    ]) {
+      expectProblem(await read(path, 'alice'), 429, 'rate_limited')
+    }
     expect(running.upstream.requests()).toHaveLength(asked)
     // Other users and mints are not affected.
     expect((await read('/v1/threads', 'bob')).status).toBe(200)
