@@ -10,7 +10,7 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
   process.stderr.write(
     `chatkit-mint needs Node ${OLDEST.join('.')} or newer; this is ${process.versions.node}.\n` +
-      'Run "npm ci" (without --ignore-scripts), which brings the right one, and start through the npm\n' +
+      'Run "npm ci" (without --ignore-scripts and --omit=dev), which brings the right one, and start through the npm\n' +
       'scripts ("npm start", "npm run dev", "npm run demo") or "npx chatkit-mint": they use it by themselves.\n',
   )
   process.exit(78)
