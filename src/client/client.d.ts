@@ -49,7 +49,6 @@ export type Run = {
     request?: AbortController;
     timer?: ReturnType<typeof setTimeout>;
     flight?: Promise<string> | undefined;
-    drop?: (error: MintError) => void;
     stopped?: MintError;
 };
 export type Mint = (options: MintOptions, run: Run, current: string | null) => Promise<string>;

@@ -22,8 +22,8 @@
 /** @typedef {((current?: string | null) => Promise<string>) & Controls} GetClientSecret */
 /** @typedef {typeof fetch & Controls} ChatKitFetch */
 
-/** The state between two resets. A reset aborts `over`. All callers wait for one `flight`, which `drop` rejects.
- * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, flight?: Promise<string> | undefined, drop?: (error: MintError) => void, stopped?: MintError }} Run */
+/** The state between two resets. A reset aborts `over`, and with it the one `flight` that all callers wait for.
+ * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, flight?: Promise<string> | undefined, stopped?: MintError }} Run */
 
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
 
@@ -73,7 +73,6 @@ export function createGetClientSecret(options) {
         clearTimeout(run.timer)
         run.over.abort(reason)
         run.request?.abort(reason)
-        run.drop?.(reason)
         run = newRun()
       },
       signal: () => run.over.signal,
@@ -92,22 +91,26 @@ export function createGetClientSecret(options) {
 export function createChatKitFetch(options) {
   const { getClientSecret = createGetClientSecret(options) } = options
   const { reset, signal } = getClientSecret
-  /** @typedef {{ secret: Promise<string>, due: number }} Held and renewed when it is due */
+  /** @typedef {{ secret: Promise<string>, value?: string | undefined, due: number }} Held and renewed when it is due */
   /** @type {WeakMap<AbortSignal, Held>} the secret of each run */
   const secrets = new WeakMap()
-  /** @type {(run: AbortSignal, old?: Held, current?: string) => Held} */
-  const secretOf = (run, old, current) => {
+  /** @type {(run: AbortSignal, old?: Held) => Held} */
+  const secretOf = (run, old) => {
     const known = secrets.get(run)
     if (known && known !== old) return known
-    const next = { secret: getClientSecret(current), due: Infinity }
+    const asked = getClientSecret(old?.value)
+    // A secret that is due is still valid for a while, and serves all requests if there is no new one yet.
+    const secret = old && Date.now() >= old.due ? asked.catch(() => old.secret) : asked
+    const next = { secret, value: old?.value, due: Infinity }
     secrets.set(run, next)
     // By this browser's clock alone, as the service's may differ. A hosted secret is no JWT, and is never due.
-    const due = next.secret.then((jwt) => {
+    const due = asked.then((jwt) => {
+      next.value = jwt
       const payload = jwt.replace(/-/g, '+').replace(/_/g, '/').split('.')[1]
-      const { exp, iat } = JSON.parse(atob(payload ?? ''))
+      const { exp, iat } = JSON.parse(atob(`${payload}`))
       next.due = Date.now() + (exp - iat) * 800
     })
-    due.catch(() => undefined)
+    due.catch(() => {})
     next.secret.catch(() => secrets.delete(run))
     return next
   }
@@ -117,26 +120,25 @@ export function createChatKitFetch(options) {
     // Other origins never get the secret: an upload may go to a foreign storage.
     if (originOf(input) !== originOf(options.url)) return send(input, init)
     const run = signal()
-    let held = secretOf(run)
-    let secret = await held.secret
-    if (Date.now() >= held.due) {
-      const next = secretOf(run, held, secret)
-      try {
-        secret = await next.secret
-        held = next
-      } catch {
-        // The old secret is still valid for a while.
-        held.due = Infinity
-        secrets.set(run, held)
-      }
+    const asked = init?.signal ?? Object(input).signal
+    // Older browsers cannot combine signals; there the page's own signal is used.
+    const aborted = asked ? (AbortSignal.any?.([asked, run]) ?? asked) : run
+    /** @type {(held: Held) => Promise<Response>} */
+    const sendWith = async ({ secret }) => {
+      const headers = new Headers(init?.headers ?? Object(input).headers)
+      headers.set('Authorization', `Bearer ${await orAborted(secret, aborted)}`)
+      run.throwIfAborted()
+      return send(Object(input).clone?.() ?? input, { ...init, headers, signal: aborted })
     }
-    const response = await send(...authorized(input, { ...init, secret, run }))
+    let held = secretOf(run)
+    if (Date.now() >= held.due) held = secretOf(run, held)
+    const response = await sendWith(held)
     if (response.status !== 401) return response
-    const renewed = await secretOf(run, held, secret).secret
+    held = secretOf(run, held)
     // A stream cannot be sent again: the 401 is passed on, and the next request uses the new secret.
     if (Object(init?.body).getReader) return response
     await response.body?.cancel()
-    return send(...authorized(input, { ...init, secret: renewed, run }))
+    return sendWith(held)
   }
   return Object.assign(chatKitFetch, { reset, signal })
 }
@@ -146,10 +148,7 @@ const newRun = () => ({ over: new AbortController() })
 
 /** @type {Mint} */
 const takeOff = (options, run, current) =>
-  new Promise((resolve, reject) => {
-    run.drop = reject
-    mint(options, run, current).then(resolve, reject)
-  }).finally(() => {
+  orAborted(mint(options, run, current), run.over.signal).finally(() => {
     run.flight = undefined
   })
 
@@ -162,6 +161,9 @@ const mint = async (options, run, current) => {
     let token
     try {
       token = await (async () => options.getToken?.())().catch(failWith('token_unavailable'))
+      // As a header it would be refused, in some browsers by an error that shows it.
+      if (token && /[^ -~]/.test(token.trim?.() ?? '\n'))
+        failWith('token_unavailable')('not a token')
       run.over.signal.throwIfAborted()
       if (expired && expired.token === token) throw expired.error
       return await ask(options, run, current, token)
@@ -212,13 +214,22 @@ const ask = async ({ url, workflow, input, fetch: send = fetch }, run, current, 
     if (response.ok && typeof body?.client_secret === 'string') return body.client_secret
     const { ok, status, headers } = response
     const retryAfterMs = waitOf(headers.get('Retry-After'))
-    const failure = { status, requestId: body?.request_id, retryAfterMs }
     const code = body?.code ?? (ok ? 'invalid_response' : `http_${status}`)
+    const failure = { status, requestId: body?.request_id, retryAfterMs }
     throw new MintError(code, body?.detail ?? '', failure)
   } finally {
     clearTimeout(run.timer)
   }
 }
+
+/** @type {(promise: Promise<string>, signal: AbortSignal) => Promise<string>} */
+const orAborted = (promise, signal) =>
+  new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort)
+    promise.then(resolve, reject).then(() => signal.removeEventListener('abort', abort))
+  })
 
 /** @type {(code: string) => (cause: unknown) => never} */
 const failWith = (code) => (cause) => {
@@ -232,19 +243,4 @@ const waitOf = (text) => {
 }
 
 /** @type {(input: RequestInfo | URL) => string} */
-const originOf = (input) => {
-  const address = input instanceof Request ? input.url : String(input)
-  return new URL(address, globalThis.location?.href).origin
-}
-
-/** @type {(input: RequestInfo | URL, init: RequestInit & { secret: string, run: AbortSignal }) => Parameters<typeof fetch>} */
-const authorized = (input, { secret, run, ...init }) => {
-  run.throwIfAborted()
-  const source = input instanceof Request ? input.clone() : undefined
-  const headers = new Headers(init.headers ?? source?.headers)
-  headers.set('Authorization', `Bearer ${secret}`)
-  const asked = init.signal ?? source?.signal
-  // Older browsers cannot combine signals; there the page's own signal is used.
-  const signal = asked ? (AbortSignal.any?.([asked, run]) ?? asked) : run
-  return [source ?? input, { ...init, headers, signal }]
-}
+const originOf = (input) => new URL(Object(input).url ?? input, globalThis.location?.href).origin

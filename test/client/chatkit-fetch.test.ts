@@ -127,6 +127,40 @@ describe('a request', () => {
     ])
   })
 
+  test('that comes while a renewal is under way goes on with the old secret, too, if that fails', async () => {
+    const first = jwt('one', 100)
+    const down = [1, 2, 3].map(() => problem(503, 'overloaded'))
+    const { chatKitFetch, calls } = scene(minted(first), ok(), ...down, ok(), ok())
+    await chatKitFetch(API, REQUEST)
+    vi.advanceTimersByTime(80_000)
+    const early = chatKitFetch(API, REQUEST)
+    await vi.advanceTimersByTimeAsync(100)
+    const late = chatKitFetch(API, REQUEST)
+    await vi.runAllTimersAsync()
+    expect([(await early).status, (await late).status]).toEqual([200, 200])
+    expect(authorizations(calls).slice(5)).toEqual([
+      ['/chatkit/helpdesk', `Bearer ${first}`],
+      ['/chatkit/helpdesk', `Bearer ${first}`],
+    ])
+  })
+
+  test('that the page gives up ends at once, although the mint goes on, and others have its secret', async () => {
+    const answer = late(minted('s1'))
+    const { chatKitFetch, calls } = scene(answer.answer, ok())
+    const page = new AbortController()
+    const givenUp = [
+      chatKitFetch(API, { ...REQUEST, signal: page.signal }),
+      chatKitFetch(new Request(API, { ...REQUEST, signal: page.signal })),
+      chatKitFetch(API, { ...REQUEST, signal: AbortSignal.abort() }),
+    ].map((request) => request.catch((error: Error) => error.name))
+    const other = chatKitFetch(API, REQUEST)
+    page.abort()
+    expect(await Promise.all(givenUp)).toEqual(['AbortError', 'AbortError', 'AbortError'])
+    answer.come()
+    expect((await other).status).toBe(200)
+    expect(authorizations(calls).slice(1)).toEqual([['/chatkit/helpdesk', 'Bearer s1']])
+  })
+
   test('to another host is sent unchanged: no secret, no mint', async () => {
     const { chatKitFetch, calls } = scene(ok(), ok())
     await chatKitFetch('https://bucket.storage.example/upload?signature=x', { method: 'PUT' })

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createGetClientSecret, MintError } from '../../src/client/client.js'
 import { fakeNetwork, hanging, late, minted, problem, type Scripted } from './fake-network.ts'
@@ -78,6 +79,20 @@ describe('a call', () => {
     expect(calls).toHaveLength(1)
     expect(await get('ek_1')).toBe('ek_2')
   })
+})
+
+test.each<[string, unknown]>([
+  ['an object', { accessToken: 'of alice' }],
+  ['a function', () => 'of alice'],
+  ['a text with a line end in it', 'of\nalice'],
+  ['a text that no header can carry', 'of ali\u2028ce'],
+])('a token that is %s is never sent, and shows in no error', async (_, token) => {
+  const { options, calls } = scene()
+  const get = createGetClientSecret({ ...options, getToken: () => token as string })
+  const error = await outcome(get(null))
+  expect(error).toMatchObject({ name: 'MintError', code: 'token_unavailable' })
+  expect(inspect(error)).not.toMatch(/alice/)
+  expect(calls).toEqual([])
 })
 
 describe('trying again', () => {

@@ -7,7 +7,8 @@ import { table } from './table.ts'
 export const HELPER_CODES: Readonly<Record<string, string>> = {
   network_error:
     'The service cannot be reached, did not answer within 30 seconds, or its answer has no CORS headers for this page (`cors.origins`).',
-  token_unavailable: '`getToken` threw, or its promise was rejected; `cause` is the reason.',
+  token_unavailable:
+    '`getToken` threw, its promise was rejected (`cause` is the reason), or it gave something that is no token.',
   invalid_response: 'The answer is a success without a client secret: `url` is not the service.',
   reset: '`reset()` was called meanwhile.',
 }
