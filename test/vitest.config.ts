@@ -8,7 +8,11 @@ import { EVENTUALLY_MS } from './support/eventually.ts'
 const ALONE = ['test/faults/{bad-tokens,herd}.test.ts', 'test/floods/**/*.test.ts']
 
 /** Tests that hold a promise in seconds, and mostly wait: three of them leave each other enough of two cores. */
-const TIMED = ['test/faults/half-open.test.ts', 'test/process/{overload,redis-outage}.test.ts']
+const TIMED = [
+  'test/faults/half-open.test.ts',
+  'test/process/{overload,redis-outage}.test.ts',
+  'test/{gateway,self-hosted}/thousand-streams.test.ts',
+]
 
 /** Tests that wait more than they work, or count CPU and no time: neighbours do them no harm. */
 const WAITING = [
@@ -29,7 +33,6 @@ const WAITING = [
 
 /** Tests that need a process of their own: they replace globals, load it for seconds, or see all its memory. */
 const ISOLATED = [
-  'test/{gateway,self-hosted}/thousand-streams.test.ts',
   'test/{client,race}/**/*.test.ts',
   'test/faults/{identity-provider,sqlite,upstream}.test.ts',
   'test/process/{crash,user-data}.test.ts',
