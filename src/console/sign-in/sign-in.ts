@@ -21,8 +21,10 @@ import type { SignInCookie } from './sign-in-cookie.ts'
 /** Seconds that a sign-in may take: enough to look for a password. */
 const ATTEMPT_SECONDS = 600
 
+/** A state as we make it; it names a cookie. */
+const STATE = /^[\w-]{1,64}$/
+
 const attemptSchema = z.object({
-  state: z.string(),
   nonce: z.string(),
   verifier: z.string(),
   returnTo: z.string(),
@@ -50,15 +52,17 @@ export function createSignInPages({
   readonly failedAuth: Pick<FailedAuth, 'counted'>
 }) {
   async function takeAttempt(c: AppContext) {
-    const attempt = await cookies.read(c, 'sign-in', attemptSchema)
-    cookies.clear(c, 'sign-in')
-    // Another state means that another browser began this sign-in.
-    if (attempt !== undefined && attempt.state === c.req.query('state')) return attempt
+    const state = c.req.query('state') ?? ''
+    if (STATE.test(state)) {
+      const attempt = await cookies.read(c, `sign-in-${state}`, attemptSchema)
+      cookies.clear(c, `sign-in-${state}`)
+      if (attempt !== undefined) return { ...attempt, state }
+    }
     const refusal = refuse(addresses, 'invalid_request', {
-      reason: attempt === undefined ? 'no sign-in under way in this browser' : 'another state',
+      reason: 'no sign-in with this state is under way in this browser',
       heading: 'This sign-in cannot be finished here',
       advice:
-        'It took too long, was begun in another browser or tab, or its answer was changed on the way. Nobody was signed in.',
+        'It took too long, was finished before, was begun in another browser, or its answer was changed on the way. Nobody was signed in.',
     })
     throw await failedAuth.counted(c, refusal)
   }
@@ -79,9 +83,10 @@ export function createSignInPages({
     /** `GET /admin/sign-in?return_to&again` */
     async begin(c: AppContext): Promise<Response> {
       const attempt = await provider.begin(c.req.query('again') === '1')
-      const { url, ...value } = attempt
+      const { url, state, ...value } = attempt
       const returnTo = addresses.back(c.req.query('return_to'))
-      await cookies.write(c, 'sign-in', {
+      cookies.clearOldSignIns(c)
+      await cookies.write(c, `sign-in-${state}`, {
         value: { ...value, returnTo },
         seconds: ATTEMPT_SECONDS,
       })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createSealer } from '../../../src/console/sign-in/cookies.ts'
 import { forAllTests } from '../../support/started.ts'
-import { createAdminBrowser, type Seen } from '../admin-browser.ts'
+import { type AdminBrowser, createAdminBrowser, type Seen } from '../admin-browser.ts'
 import { signInWith, startConsoleScene } from '../scene.ts'
 
 const KEY = Buffer.alloc(32, 3)
@@ -25,6 +25,14 @@ async function callbackOf(browser = createAdminBrowser(), account = 'ada') {
 
 function isSignedIn({ html }: Seen): boolean {
   return html.includes('/admin/sign-out')
+}
+
+/** The only sign-in under way in the browser. */
+function attemptCookie({ cookies }: AdminBrowser) {
+  const all = [...cookies(scene.console)].filter(([name]) => name.includes('console-sign-in-'))
+  expect(all).toHaveLength(1)
+  const [[cookie, sealed] = ['', '']] = all
+  return { cookie, purpose: cookie.replace('chatkit-mint-console-', ''), sealed }
 }
 
 describe('a sign-in', () => {
@@ -59,7 +67,7 @@ describe('a sign-in', () => {
 
   test('sets cookies that are HttpOnly, SameSite and unreadable', async () => {
     const { browser, callback } = await callbackOf()
-    const sealed = browser.cookies(scene.console).get('chatkit-mint-console-sign-in') ?? ''
+    const { sealed } = attemptCookie(browser)
     expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toContain('verifier')
     const answer = await browser.send(callback.href)
     const lines = answer.headers.getSetCookie()
@@ -69,6 +77,31 @@ describe('a sign-in', () => {
       expect(line).toMatch(/; HttpOnly/)
       expect(line).toMatch(/; SameSite=Lax/)
     }
+  })
+
+  test('in each of several tabs leads each to its own page, in whatever order they end', async () => {
+    const browser = createAdminBrowser()
+    const begun = []
+    for (const path of ['/users', '/sessions', '/audit']) {
+      const query = new URLSearchParams({ return_to: `${scene.console}${path}` })
+      const answer = await browser.send(`${scene.console}/sign-in?${query}`)
+      begun.push({ path, provider: answer.headers.get('location') ?? '' })
+    }
+    for (const { path, provider } of begun.reverse()) {
+      const page = await signInWith(browser, provider, 'ada')
+      expect([page.status, page.url]).toEqual([200, `${scene.console}${path}`])
+      expect(isSignedIn(page)).toBe(true)
+    }
+  })
+
+  test('begun again and again keeps few cookies, and the newest can be finished', async () => {
+    const browser = createAdminBrowser()
+    for (let times = 0; times < 7; times++) await browser.send(`${scene.console}/sign-in`)
+    const underWay = () => [...browser.cookies(scene.console).keys()].length
+    expect(underWay()).toBe(4)
+    const page = await signInWith(browser, scene.console, 'ada')
+    expect(isSignedIn(page)).toBe(true)
+    expect(underWay()).toBe(4)
   })
 
   test('of somebody who is no admin gets 403 and a page that says so, and is audited', async () => {
@@ -153,13 +186,12 @@ describe('nobody is signed in by', () => {
 
   test.each(['nonce', 'verifier'])('another %s than the sign-in began with', async (name) => {
     const { browser, callback } = await callbackOf()
-    const cookie = 'chatkit-mint-console-sign-in'
     const sealer = createSealer({ secret: async () => KEY, now: Date.now })
-    const sealed = browser.cookies(scene.console).get(cookie) ?? ''
-    const attempt = await sealer.open('sign-in', sealed, z.record(z.string(), z.unknown()))
+    const { cookie, purpose, sealed } = attemptCookie(browser)
+    const attempt = await sealer.open(purpose, sealed, z.record(z.string(), z.unknown()))
     const { aud: _, exp: __, ...kept } = attempt ?? {}
     expect(Object.keys(kept)).toContain(name)
-    const changed = await sealer.seal('sign-in', { ...kept, [name]: 'x'.repeat(43) }, 60)
+    const changed = await sealer.seal(purpose, { ...kept, [name]: 'x'.repeat(43) }, 60)
     browser.setCookie(scene.console, cookie, changed)
     await expectRefused(await browser.go(callback.href), 400, 'cannot be trusted')
     // The same sign-in without the change succeeds.
@@ -182,8 +214,7 @@ describe('nobody is signed in by', () => {
 
   test('a sealed cookie that was changed, or made for another purpose', async () => {
     const { browser, callback } = await callbackOf()
-    const name = 'chatkit-mint-console-sign-in'
-    const sealed = browser.cookies(scene.console).get(name) ?? ''
+    const { cookie: name, sealed } = attemptCookie(browser)
     browser.setCookie(scene.console, name, `${sealed.slice(0, -3)}AAA`)
     await expectRefused(await browser.go(callback.href), 400, 'cannot be finished here')
     // An attempt's cookie is no session, although the same key sealed it.
@@ -260,7 +291,7 @@ test('behind https and a path, cookies are for this host alone and links have th
     ])
     expect(seen).toHaveLength(3)
     for (const line of seen) {
-      expect(line).toMatch(/^__Host-chatkit-mint-console-(?:sign-in|session)=/)
+      expect(line).toMatch(/^__Host-chatkit-mint-console-(?:sign-in-[\w-]+|session)=/)
       expect(line).toMatch(/; Path=\/;/)
       expect(line).toMatch(/; Secure/)
       expect(line).not.toMatch(/; Domain/i)
