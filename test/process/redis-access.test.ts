@@ -88,7 +88,7 @@ describe.runIf(wantsRedis())('the service and its Redis', () => {
 })
 
 test('the documented user may run nothing that the service does not send', () => {
-  const source = globSync('src/registry/redis/*.ts', { cwd: ROOT })
+  const source = globSync('src/registry/redis/**/*.ts', { cwd: ROOT })
     .map((file) => readFileSync(join(ROOT, file), 'utf8'))
     .join('\n')
   const commands = documentedRules.flatMap((rule) => (rule.startsWith('+') ? rule.slice(1) : []))
