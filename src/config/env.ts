@@ -208,7 +208,7 @@ export function apiKeyReader(
     const source = secret(name)
     const refuse = (problem: string) =>
       warn(`${name}: what its file holds now ${problem}; the key before it stays in use`)
-    return source && lastApiKey(source, refuse)
+    return source === undefined || source.isFixed ? source : lastApiKey(source, refuse)
   }
 }
 
@@ -227,7 +227,7 @@ function openSecret(set: Variables, name: string): SecretSource | undefined {
   const plain = set[name]
   if (plain !== undefined) {
     const secret = new Secret(plain)
-    return () => secret
+    return Object.assign(() => secret, { isFixed: true as const })
   }
   const file = set[`${name}_FILE`]
   return file === undefined ? undefined : secretFromFile(`${name}_FILE`, file)

@@ -4,7 +4,11 @@ import { readFileSync, statSync } from 'node:fs'
 import { Secret } from '../lib/secret.ts'
 
 /** Gives the current value of a secret; cheap enough for every request. */
-export type SecretSource = () => Secret
+export interface SecretSource {
+  (): Secret
+  /** Whether the value never changes. */
+  readonly isFixed?: true
+}
 
 /** Milliseconds between two looks at the file. */
 const LOOK_EVERY_MS = 1000
