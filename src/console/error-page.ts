@@ -3,7 +3,7 @@
 import { html } from 'hono/html'
 import type { AppContext } from '../http/context.ts'
 import { answerError } from '../http/request-frame.ts'
-import { type ErrorCode, ServiceError } from '../lib/errors.ts'
+import { type ErrorCode, isCode, ServiceError } from '../lib/errors.ts'
 import { CODES, detailOf, textOfCode } from '../respond/codes.ts'
 import { problemAnswer } from '../respond/problem.ts'
 import type { Addresses } from './addresses.ts'
@@ -34,6 +34,19 @@ export class PageError extends ServiceError {
     this.heading = heading
     this.advice = advice
     this.action = action
+  }
+}
+
+/** Explains that a thing is not there, or not any more: a form sent twice must not look like a failure. */
+export async function orGone<T>(
+  found: Promise<T>,
+  texts: Pick<PageErrorOptions, 'heading' | 'advice' | 'action'>,
+): Promise<T> {
+  try {
+    return await found
+  } catch (cause) {
+    if (!isCode(cause, 'not_found')) throw cause
+    throw new PageError('not_found', { reason: 'nothing with this id', cause, ...texts })
   }
 }
 

@@ -4,12 +4,11 @@ import { html } from 'hono/html'
 import { adminRequest } from '../../http/authentication.ts'
 import { pathId } from '../../http/query.ts'
 import { unixSeconds } from '../../lib/clock.ts'
-import { isCode } from '../../lib/errors.ts'
 import { parseSessionId } from '../../lib/ids.ts'
 import type { SessionRecord } from '../../registry/records.ts'
 import { presentSession } from '../../respond/views.ts'
 import type { Action, View } from '../access.ts'
-import { PageError } from '../error-page.ts'
+import { orGone } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { badge, code, facts, longId, moment, utc } from '../view/fragments.ts'
@@ -18,11 +17,17 @@ import { cancelButton } from '../view/session-table.ts'
 import { userLink } from '../view/tables.ts'
 import { orUnknown } from './revoke.ts'
 
+const NO_SESSION = {
+  heading: 'No such session',
+  advice:
+    'No session with this id is on record: it was never here, it was erased with its user, or it ended so long ago that it is forgotten. There is nothing to cancel.',
+}
+
 /** `GET /admin/sessions/{id}` */
 export function sessionPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const asked = administer.readSession(adminRequest(c), pathId(c, parseSessionId))
-    const record = await orGone(asked)
+    const record = await orGone(asked, NO_SESSION)
     const reason = await administer.reasonOfEnd(record)
     const seconds = unixSeconds(now)
     const view = presentSession(record, seconds)
@@ -80,7 +85,7 @@ function statusAdvice(status: string, path: string): Html {
 export function cancelPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const asked = administer.readSession(adminRequest(c), pathId(c, parseSessionId))
-    const record = await orGone(asked)
+    const record = await orGone(asked, NO_SESSION)
     const { id, status, user } = presentSession(record, unixSeconds(now))
     const back = `${addresses.root}/sessions/${encodeURIComponent(id)}`
     const name = html`<bdi class="user">${user}</bdi>`
@@ -105,7 +110,8 @@ export function cancelAction({ answers, administer, addresses, now }: PageParts)
     const id = pathId(c, parseSessionId)
     const to = `${addresses.root}/sessions/${encodeURIComponent(id)}`
     const since = unixSeconds(now)
-    const record = await orUnknown(orGone(administer.cancelSession(adminRequest(c), id)), {
+    const cancelled = administer.cancelSession(adminRequest(c), id)
+    const record = await orUnknown(orGone(cancelled, NO_SESSION), {
       known: 'The session has ended or is as it was: its page says which.',
       again: `${to}/cancel`,
     })
@@ -127,19 +133,4 @@ function noticeOf(record: SessionRecord, since: number): string {
   return status === 'cancelling'
     ? `Session ${id} is being cancelled: no request with it is accepted here, and OpenAI is asked until it confirms.`
     : `Session ${id} is ${status}.`
-}
-
-async function orGone<T>(found: Promise<T>): Promise<T> {
-  try {
-    return await found
-  } catch (error) {
-    if (!isCode(error, 'not_found')) throw error
-    throw new PageError('not_found', {
-      reason: 'no session with this id',
-      cause: error,
-      heading: 'No such session',
-      advice:
-        'No session with this id is on record: it was never here, it was erased with its user, or it ended so long ago that it is forgotten. There is nothing to cancel.',
-    })
-  }
 }

@@ -8,6 +8,8 @@ import { readOptions } from '../../http/upstream-call-options.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import { parseThreadId } from '../../lib/ids.ts'
 import type { Action, View } from '../access.ts'
+import type { Addresses } from '../addresses.ts'
+import { orGone } from '../error-page.ts'
 import type { PageParts } from '../page-answers.ts'
 import { confirmation } from '../view/confirmation.ts'
 import { addressWith, filterForm, textField, workflowField } from '../view/filters.ts'
@@ -15,6 +17,7 @@ import { badge, code, facts, longId, moment } from '../view/fragments.ts'
 import { forwardCursors, forwardPager, optionalText, PAGE_ROWS, queryOf } from '../view/paging.ts'
 import { threadTable, userLink } from '../view/tables.ts'
 import { transcript } from '../view/transcript.ts'
+import { orUnknown } from './revoke.ts'
 import { knownUser } from './user.ts'
 
 /** Items of a page of a transcript. */
@@ -22,6 +25,15 @@ const ITEMS = 100
 
 /** A list over several sources is walked forward only. */
 const threadQuery = z.object({ user: optionalText, workflow: optionalText, ...forwardCursors })
+
+function noThread({ root }: Addresses) {
+  return {
+    heading: 'No such thread',
+    advice:
+      'No thread with this id is kept: it was deleted, maybe by a form that was sent twice, or it was never here. There is nothing to delete.',
+    action: { href: `${root}/threads`, label: 'To the threads' },
+  }
+}
 
 /** `GET /admin/threads`: newest first, of all users and workflows unless filtered. */
 export function threadsPage({ answers, administer, addresses, workflows, now }: PageParts): View {
@@ -48,10 +60,8 @@ export function threadPage({ answers, administer, addresses, now }: PageParts): 
     const { after } = queryOf(c, threadQuery)
     const query = { limit: ITEMS, order: 'asc', ...(after !== undefined && { after }) } as const
     const request = adminRequest(c, readOptions(c))
-    const { thread, items } = await administer.readItems(request, {
-      id: pathId(c, parseThreadId),
-      query,
-    })
+    const asked = administer.readItems(request, { id: pathId(c, parseThreadId), query })
+    const { thread, items } = await orGone(asked, noThread(addresses))
     const base = `${addresses.root}/threads/${encodeURIComponent(thread.id)}`
     const next = items.has_more && items.last_id !== null ? items.last_id : undefined
     const content = html`<div class="panel">${facts([
@@ -75,7 +85,8 @@ ${next === undefined ? '' : html`<a rel="next" href="${base}?${new URLSearchPara
 export function threadDeletePage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const request = adminRequest(c, readOptions(c))
-    const { thread } = await administer.findThread(request, pathId(c, parseThreadId))
+    const asked = administer.findThread(request, pathId(c, parseThreadId))
+    const { thread } = await orGone(asked, noThread(addresses))
     const { root } = addresses
     const path = `${root}/threads/${encodeURIComponent(thread.id)}`
     const began = moment(Math.floor(thread.created_at), unixSeconds(now))
@@ -96,11 +107,13 @@ export function threadDeletePage({ answers, administer, addresses, now }: PagePa
 /** `POST /admin/threads/{id}/delete`. Sent again, it finds no thread. */
 export function threadDeleteAction({ answers, administer, addresses }: PageParts): Action {
   return async (c) => {
-    const { id } = await administer.deleteThread(
-      adminRequest(c, readOptions(c)),
-      pathId(c, parseThreadId),
-    )
+    const id = pathId(c, parseThreadId)
     const to = `${addresses.root}/threads`
+    const deleted = administer.deleteThread(adminRequest(c, readOptions(c)), id)
+    await orUnknown(orGone(deleted, noThread(addresses)), {
+      known: 'The thread is deleted or still there: its page says which.',
+      again: `${to}/${encodeURIComponent(id)}/delete`,
+    })
     return answers.redirectWithNotice(c, { to, notice: `Thread ${id} is deleted.` })
   }
 }

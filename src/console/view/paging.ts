@@ -3,7 +3,6 @@
 import { html } from 'hono/html'
 import { z } from 'zod'
 import type { AppContext } from '../../http/context.ts'
-import { ServiceError } from '../../lib/errors.ts'
 import type { Page } from '../../registry/records.ts'
 import { PageError } from '../error-page.ts'
 import type { Html } from './layout.ts'
@@ -33,7 +32,13 @@ export const cursors = { after: optionalText, before: optionalText }
 export function queryOf<S extends z.ZodType>(c: AppContext, schema: S): z.output<S> {
   const parsed = schema.safeParse(c.req.query())
   if (parsed.success) return parsed.data
-  throw new ServiceError('invalid_request', { reason: 'a query that the page does not know' })
+  const names = new Set(parsed.error.issues.map(({ path }) => String(path[0])))
+  throw new PageError('invalid_request', {
+    reason: 'a query that the page does not know',
+    heading: 'This address cannot be read',
+    advice: `The page knows no such value of ${[...names].join(', ')}. Open it anew, and choose again.`,
+    action: { href: '?', label: 'Open the page anew' },
+  })
 }
 
 /**

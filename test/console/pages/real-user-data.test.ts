@@ -63,6 +63,17 @@ test('the console lists the threads of all users, of one workflow too, and the r
   expect((await browser.go(`${scene.console}/threads?workflow=gone`)).status).toBe(403)
 })
 
+const DELETED = 'it was deleted, maybe by a form that was sent twice'
+
+test('a thread whose delete the store may have recorded is said to be safe to delete again', async () => {
+  await browser.go(`${scene.console}/threads/${thread}/delete`)
+  scene.registry.failing.add('appendAudit')
+  const page = await browser.submit('/delete')
+  expect(page.status).toBe(503)
+  expect(page.text).toContain('To send it again is safe')
+  expect(page.html).toContain(`href="/admin/threads/${thread}/delete">Try again</a>`)
+})
+
 test('a thread is deleted after a page that asks, and only once', async () => {
   const path = `${scene.console}/threads/${thread}`
   expect(await titles()).toContain('Mine')
@@ -84,8 +95,13 @@ test('a thread is deleted after a page that asks, and only once', async () => {
   const { origin } = new URL(scene.console)
   const send = (fields: Record<string, string>, headers = { origin }) =>
     browser.send(`${path}/delete`, { method: 'POST', body: new URLSearchParams(fields), headers })
-  expect((await send({ csrf })).status).toBe(404)
-  expect((await browser.go(`${path}/delete`)).status).toBe(404)
+  const again = await send({ csrf })
+  expect([again.status, await again.text()]).toEqual([404, expect.stringContaining(DELETED)])
+  for (const gone of [path, `${path}/delete`]) {
+    const page = await browser.go(gone)
+    expect([page.status, page.text]).toEqual([404, expect.stringContaining(DELETED)])
+  }
+  expect(browser.page.html).toContain('href="/admin/threads">To the threads</a>')
 })
 
 test('a thread is not deleted by a form without the token of the sign-in', async () => {
