@@ -202,12 +202,14 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
     expectNoFault()
   })
 
-  test('every page, light and dark, wide and narrow: nothing amiss', async () => {
+  test('every page, light and dark, wide and narrow, with texts without a blank: nothing amiss', async () => {
+    const title = 'Title'.repeat(60)
+    const thread = scene.running.upstream.seedThread({ user: 'bob', title })
     const page = await signedIn({ ...STILL, expectedFailures: ['404 /admin/nothing'] })
     const id = (await scene.registry.listSessions({ limit: 1, order: 'desc', now: 0, user: 'bob' }))
       ?.data[0]?.id
     await page.goto(`${scene.console}/user?user=bob`)
-    await page.getByLabel('Reason').fill('asked for it')
+    await page.getByLabel('Reason').fill(`https://tickets.example/${'ticket'.repeat(70)}`)
     await page.getByRole('button', { name: 'Revoke…' }).click()
     await lookAt(page, 'revoke')
     await page.getByRole('button', { name: 'Revoke and block' }).click()
@@ -220,6 +222,7 @@ inChromium('the console (needs Chromium)', { timeout: SLOW_MS }, () => {
       '/user?user=alice',
       '/user?user=bob',
       `/sessions/${id}`,
+      `/threads/${thread.id}/delete`,
       '/blocks',
       '/audit',
       '/nothing',

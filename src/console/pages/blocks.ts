@@ -25,7 +25,9 @@ export function blocksPage({ answers, administer, addresses, now }: PageParts): 
     const rows = data.map((block) => [
       userLink(addresses, block.user),
       when(block.until, seconds),
-      block.reason ?? html`<span class="soft">none given</span>`,
+      block.reason === undefined
+        ? html`<span class="soft">none given</span>`
+        : html`<span class="text">${block.reason}</span>`,
       actorLink(addresses, block.by),
       when(block.createdAt, seconds),
       html`<form method="post" action="${addresses.root}/user/unblock">${csrfField(signIn)}<input type="hidden" name="user" value="${block.user}"><button class="quiet small" aria-label="Unblock ${block.user}">Unblock</button></form>`,

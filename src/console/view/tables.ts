@@ -33,7 +33,7 @@ export function threadTable(
   }: { readonly addresses: Addresses; readonly now: number; readonly users: boolean },
 ): Html {
   const rows = threads.map((thread) => [
-    html`<a href="${addresses.root}/threads/${encodeURIComponent(thread.id)}">${thread.title ?? 'Without a title'}</a>`,
+    html`<span class="text"><a href="${addresses.root}/threads/${encodeURIComponent(thread.id)}">${thread.title ?? 'Without a title'}</a></span>`,
     ...(users ? [userLink(addresses, thread.user)] : []),
     badge(thread.status.type),
     when(Math.floor(thread.created_at), now),
@@ -71,7 +71,7 @@ export function auditTable(
       : []),
     entry.actor === undefined ? ERASED : actorLink(addresses, entry.actor),
     badge(entry.outcome),
-    html`${entry.reason ?? erasedOr(entry, 'reason')} ${entry.requestId === undefined ? '' : html`<small>${code(entry.requestId)}</small>`}`,
+    html`<span class="text">${entry.reason ?? erasedOr(entry, 'reason')}</span> ${entry.requestId === undefined ? '' : html`<small>${code(entry.requestId)}</small>`}`,
   ])
   return table({ caption: 'Audit, newest first', columns, rows, empty })
 }
