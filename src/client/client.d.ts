@@ -20,7 +20,7 @@ export type MintOptions = {
      */
     input?: Readonly<Record<string, string | number | boolean>>;
     /**
-     * Called on a 401: the token is missing, expired or not accepted.
+     * Called on a 401: the token is missing, expired or not accepted. Once somebody has signed in again, call `reset()`.
      */
     onSignedOut?: (error: MintError) => void;
     /**

@@ -9,7 +9,7 @@
  * @property {() => string | null | undefined | Promise<string | null | undefined>} [getToken] Gives the signed-in user's token; called before each mint. Absent when the service reads a cookie.
  * @property {string} [workflow] Name of the workflow in the service's config; the user's default one when absent.
  * @property {Readonly<Record<string, string | number | boolean>>} [input] Values for the workflow's declared `input`.
- * @property {(error: MintError) => void} [onSignedOut] Called on a 401: the token is missing, expired or not accepted.
+ * @property {(error: MintError) => void} [onSignedOut] Called on a 401: the token is missing, expired or not accepted. Once somebody has signed in again, call `reset()`.
  * @property {(error: MintError) => void} [onRevoked] Called on `user_blocked`: an administrator took the access back.
  * @property {typeof fetch} [fetch] Used instead of the global `fetch`.
  */

@@ -98,11 +98,14 @@ export function createConsoleAccess({
         if (signIn === undefined) throw signedOut(addresses, c)
         return view(c, signIn)
       }),
-    /** For admins who send a form of the console. */
-    action: (action: Action): Handler<AppEnv> =>
+    /** For admins who send a form of the console; one that came after their sign-in goes on to `whenEnded`. */
+    action: (action: Action, whenEnded?: `/${string}`): Handler<AppEnv> =>
       withErrorPage(async (c) => {
         checkOrigin(c, addresses)
         const signIn = await signedIn(c)
+        if (signIn === undefined && whenEnded !== undefined) {
+          return c.redirect(addresses.root + whenEnded, 303)
+        }
         if (signIn === undefined) throw signedOut(addresses, c)
         const form = await readForm(c)
         checkToken(form, signIn)

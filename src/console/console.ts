@@ -132,7 +132,7 @@ function signInRoutes(access: ConsoleAccess, pages: ReturnType<typeof createSign
   return {
     '/admin/sign-in': { GET: [access.open(pages.begin)] },
     '/admin/callback': { GET: [access.open(pages.finish)] },
-    '/admin/sign-out': { POST: [access.action(pages.signOut)] },
+    '/admin/sign-out': { POST: [access.action(pages.signOut, '/signed-out')] },
     '/admin/signed-out': { GET: [access.open(pages.signedOut)] },
     '/admin/assets/:name': { GET: [access.open(createAssets())] },
   }

@@ -109,7 +109,8 @@ interface Position {
 
 /**
  * Links to the neighbouring pages. For a page requested with `before`, older entries surely exist, and
- * `hasMore` tells about newer ones.
+ * `hasMore` tells about newer ones. A page without entries leads back to the first: those before it may have
+ * ended meanwhile.
  */
 export function pager({ base, after, before, hasMore, ...page }: Position): Html {
   const { first, last, labels = ['Newest', 'Newer', 'Older'] } = page
@@ -124,7 +125,7 @@ export function pager({ base, after, before, hasMore, ...page }: Position): Html
     return `${path}?${parameters}`
   }
   return html`<nav class="pager" aria-label="Pages">
-${newer ? html`<a href="${base}">${labels[0]}</a>` : ''}
+${newer || first === undefined ? html`<a href="${base}">${labels[0]}</a>` : ''}
 ${newer && first !== undefined ? html`<a rel="prev" href="${link('before', first)}">${labels[1]}</a>` : ''}
 ${older && last !== undefined ? html`<a rel="next" href="${link('after', last)}">${labels[2]}</a>` : ''}
 </nav>`

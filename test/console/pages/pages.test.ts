@@ -88,6 +88,13 @@ describe('ten thousand sessions', () => {
     )
   })
 
+  test('lead back to the newest from a page whose sessions have all ended', async () => {
+    const newest = idsOn(await browser.go(`${scene.console}/sessions?status=all`))[0]
+    const page = await browser.go(`${scene.console}/sessions?status=all&before=${newest}`)
+    expect(page.text).toContain('No session fits')
+    expect(link(page, 'Newest')).toBe(`${scene.console}/sessions?status=all`)
+  })
+
   test('are refused for an unknown status', async () => {
     const lost = await browser.go(`${scene.console}/sessions?status=lost&user=alice`)
     expect([lost.status, lost.text]).toEqual([

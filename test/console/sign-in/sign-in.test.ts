@@ -236,6 +236,20 @@ describe('a sign-out', () => {
     expect((await browser.send(scene.console)).status).toBe(303)
   })
 
+  test('pressed twice, or after the sign-in has ended, ends at the same page', async () => {
+    const browser = await scene.signedIn()
+    const signOut = (headers: Record<string, string>) =>
+      browser.send(`${scene.console}/sign-out`, {
+        method: 'POST',
+        body: new URLSearchParams({ csrf: 'x' }),
+        headers,
+      })
+    await browser.submit('/sign-out')
+    const again = await signOut({ origin: new URL(scene.console).origin })
+    expect([again.status, again.headers.get('location')]).toEqual([303, '/admin/signed-out'])
+    expect((await signOut({ origin: 'https://evil.example' })).status).toBe(403)
+  })
+
   test('does not happen by a link of another site', async () => {
     const browser = await scene.signedIn()
     expect((await browser.send(`${scene.console}/sign-out`)).status).toBe(405)
