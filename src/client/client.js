@@ -160,10 +160,12 @@ const mint = async (options, run, current) => {
   for (let tries = 1; ; tries++) {
     let token
     try {
-      token = await (async () => options.getToken?.())().catch(failWith('token_unavailable'))
+      // Not at once: `getToken` may call `reset()`.
+      token = await Promise.resolve()
+        .then(() => options.getToken?.())
+        .catch(failWith('token_unavailable'))
       // As a header it would be refused, in some browsers by an error that shows it.
-      if (token && /[^ -~]/.test(token.trim?.() ?? '\n'))
-        failWith('token_unavailable')('not a token')
+      if (token && /[^ -~]/.test(token.trim?.() ?? '\n')) failWith('token_unavailable')('no token')
       run.over.signal.throwIfAborted()
       if (expired && expired.token === token) throw expired.error
       return await ask(options, run, current, token)
@@ -228,7 +230,7 @@ const orAborted = (promise, signal) =>
     const abort = () => reject(signal.reason)
     if (signal.aborted) abort()
     signal.addEventListener('abort', abort)
-    promise.then(resolve, reject).then(() => signal.removeEventListener('abort', abort))
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })
 
 /** @type {(code: string) => (cause: unknown) => never} */

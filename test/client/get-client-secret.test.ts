@@ -359,6 +359,19 @@ describe('reset()', () => {
     expect(calls).toHaveLength(2)
   })
 
+  test('called by getToken itself ends the call, and the next one begins anew', async () => {
+    const { options, calls } = scene(minted('of bob'))
+    const getToken = vi.fn(() => 'of bob')
+    const get = createGetClientSecret({ ...options, getToken })
+    getToken.mockImplementationOnce(() => {
+      get.reset()
+      return 'of alice'
+    })
+    await expect(get(null)).rejects.toMatchObject({ code: 'reset' })
+    expect(await get(null)).toBe('of bob')
+    expect(calls.map(({ headers }) => headers.get('authorization'))).toEqual(['Bearer of bob'])
+  })
+
   test('while it waits to try again, nothing is sent afterwards', async () => {
     const { get, calls } = scene(problem(503, 'overloaded', { 'Retry-After': '60' }))
     const call = get(null)
