@@ -72,31 +72,6 @@ describe.runIf(wantsRedis())('Redis with self-hosted workflows', () => {
     }
   })
 
-  it('refuses the call for a damaged session, and no other call of the same turn', async () => {
-    await registry.record(entry({ id: 's1' }))
-    await registry.record(entry({ id: 's2', user: 'bob' }))
-    await redis.cli('hset', '{ckm}:session:s1', 'expires_at', 'soon')
-    const before = await redis.cli('info', 'commandstats')
-    const [damaged, sound] = await Promise.allSettled([
-      registry.useSession(USE),
-      registry.useSession({ ...USE, id: 's2', user: 'bob' }),
-    ])
-    expect(damaged).toMatchObject({ status: 'rejected', reason: { code: 'store_unavailable' } })
-    expect(sound).toMatchObject({ status: 'fulfilled', value: { kind: 'ok' } })
-    const calls = (info: string) => Number(/cmdstat_evalsha:calls=(\d+)/.exec(info)?.[1])
-    expect(calls(await redis.cli('info', 'commandstats')) - calls(before)).toBe(1)
-  })
-
-  it('counts a key with half of a surrogate pair, and the keys of other calls in the same turn', async () => {
-    const limit = { max: 1, seconds: 60, nowMs: NOW * 1000 }
-    const keys = ['half \ud800', 'other', 'a "quoted" \0 one']
-    for (const allowed of [true, false]) {
-      const states = await Promise.all(keys.map((key) => registry.consume(key, limit)))
-      expect(states).toEqual(keys.map(() => expect.objectContaining({ allowed })))
-    }
-    expect(await redis.keys('{ckm}:counter:*')).toHaveLength(3)
-  })
-
   it('refuses every method while it hangs or is down, and has everything again afterwards', async () => {
     await registry.record(entry({ id: 's1' }))
     await registry.claimOwnership(ownership({ id: 't1' }))

@@ -1,5 +1,5 @@
 // Names the keys in Redis, in Lua: all begin with the hash tag `{ckm}`, so that they share a slot.
-import { type Script, script as scriptOf } from './link/client.ts'
+import { script as scriptOf } from './link/client.ts'
 
 /**
  * `key(kind)` and `key(kind, name)`. The kind comes before the name, so no user or token can name a key of
@@ -140,30 +140,3 @@ end
  * @param parts - Lua; the last part is the step itself
  */
 export const script = (...parts: readonly string[]) => scriptOf(KEY + parts.join(''))
-
-/**
- * A script for steps that many requests take in the same turn; groups.ts sends them together. Each step runs
- * by itself: one that fails is an error in the list of replies, and the others go on.
- *
- * @param parts - Lua; the last part is the step, to which ARGV holds only its own arguments
- */
-export function groupedScript(...parts: readonly string[]): Script {
-  const step = parts.at(-1) ?? ''
-  return {
-    ...script(
-      ...parts.slice(0, -1),
-      `
-local function step(ARGV)
-${step}
-end
-local replies = {}
-for at, args in ipairs(cjson.decode(ARGV[1])) do
-  local done, reply = pcall(step, args)
-  if not done and type(reply) ~= 'table' then reply = { err = reply } end
-  replies[at] = reply
-end
-return replies`,
-    ),
-    grouped: true,
-  }
-}

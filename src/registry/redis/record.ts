@@ -4,7 +4,7 @@ import { ServiceError } from '../../lib/errors.ts'
 import { minterOf } from '../identity.ts'
 import { FIRST_LEASE_MS } from '../port.ts'
 import type { NewEntry, RecordOutcome, SessionRecord } from '../records.ts'
-import { groupedScript, SESSION, USER } from './keys.ts'
+import { SESSION, script, USER } from './keys.ts'
 import { KNOWN, SEE, seenArgs } from './known-users.ts'
 import type { Link } from './link/link.ts'
 import { flat, sessions } from './replies.ts'
@@ -16,7 +16,7 @@ import { flat, sessions } from './replies.ts'
  *
  * Expired sessions stay in the set `live` until they are swept, so every reader gives `now` as lower bound.
  */
-const RECORD = groupedScript(
+const RECORD = script(
   ...[USER, SESSION, KNOWN, SEE],
   `
 local now, max, due, by = tonumber(ARGV[1]), tonumber(ARGV[3]), ARGV[6], ARGV[7]

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { createCounters, mintCounter, stateAfterUse } from '../counters.ts'
 import type { Registry } from '../port.ts'
 import type { RateState, RateWindow, StandingQuery } from '../records.ts'
-import { COUNT, groupedScript, USER } from './keys.ts'
+import { COUNT, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { count, countOrNone, countText, sessionOrNone } from './replies.ts'
 
@@ -12,7 +12,7 @@ import { count, countOrNone, countText, sessionOrNone } from './replies.ts'
  * the length of the window, in ms.
  * → generation, end of the block or '', live sessions, current session, latest logout or -1, uses or ''.
  */
-const READ_STANDING = groupedScript(
+const READ_STANDING = script(
   ...[USER, COUNT],
   `
 local now, user, secret_hash, issuer = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
@@ -42,7 +42,7 @@ return { generation, tostring(blocked_until or ''), live, current_session(), lat
 )
 
 /** ARGV: key, now in ms, length of the window in ms → 'uses end'. */
-const CONSUME = groupedScript(
+const CONSUME = script(
   COUNT,
   `
 local counter = key('counter', ARGV[1])

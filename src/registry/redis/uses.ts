@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { SessionId } from '../../lib/ids.ts'
 import { READS_PER_RUN, type Registry, USE_WINDOW_MS } from '../port.ts'
 import { toSession } from '../rows.ts'
-import { groupedScript, SESSION, script, USER } from './keys.ts'
+import { SESSION, script, USER } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { countText, row } from './replies.ts'
 
@@ -12,7 +12,7 @@ import { countText, row } from './replies.ts'
  * reads in a window.
  * → 'ok', the session and its user's generation, 'limited' and the end of the window, or 'ended'.
  */
-const USE = groupedScript(
+const USE = script(
   ...[SESSION, USER],
   `
 local now, id = tonumber(ARGV[1]), ARGV[2]

@@ -131,13 +131,11 @@ async function open(url: string): Promise<RedisConnection> {
 export interface Script {
   readonly text: string
   readonly sha: string
-  /** Whether it takes several calls at once: ARGV[1] is JSON, a list of arguments for each. */
-  readonly grouped: boolean
 }
 
 /**
  * @param text - Lua; its keys are made from `KEYS[1]`, which is {@link HASH_TAG}
  */
 export function script(text: string): Script {
-  return { text, sha: createHash('sha1').update(text).digest('hex'), grouped: false }
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
 }

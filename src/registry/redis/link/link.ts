@@ -1,11 +1,9 @@
 // Runs scripts in Redis on one shared connection, each within a deadline.
-import { z } from 'zod'
 import { ServiceError } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
 import { script } from '../keys.ts'
 import { HASH_TAG, type RedisConnection, type Script } from './client.ts'
 import { causeOf, createDiagnosis } from './diagnosis.ts'
-import { type Args, createGroups } from './groups.ts'
 import { createKeeper } from './keeper.ts'
 import { createPatience } from './patience.ts'
 import { createReplicated } from './replicated.ts'
@@ -30,6 +28,8 @@ export interface Link {
   waitedMs(): number
   close(): void
 }
+
+type Args = readonly (string | number)[]
 
 /** Milliseconds of silence after which Redis is down. With all other work, a refusal then comes within 300 ms. */
 const CALL_MS = 250
@@ -82,18 +82,10 @@ export function createLink({
     throw new ServiceError('store_unavailable', { reason: 'not connected to Redis' })
   }
 
-  const together = createGroups(async (script, calls) => {
-    return z
-      .array(z.unknown())
-      .length(calls.length)
-      .parse(await evaluate(connected(), script, [jsonOf(calls)]))
-  })
-
   const run: Link['run'] = async (script, args, read) => {
     const connection = connected()
     try {
-      const reply = script.grouped ? together(script, args) : evaluate(connection, script, args)
-      return read(await reply)
+      return read(await evaluate(connection, script, args))
     } catch (error) {
       keeper.failed(error)
       throw asServiceError(error)
@@ -126,12 +118,6 @@ function commandOf(name: 'EVAL' | 'EVALSHA', body: string, args: Args): string[]
   const command = [name, body, '1', HASH_TAG]
   for (const arg of args) command.push(String(arg))
   return command
-}
-
-/** One text instead of many: the client takes longer for each argument than for all of its bytes. */
-function jsonOf(calls: readonly Args[]): string {
-  // Half of a surrogate pair, which cjson refuses, would fail the other calls, too.
-  return JSON.stringify(calls.map((args) => args.map((arg) => String(arg).toWellFormed())))
 }
 
 function asServiceError(error: unknown): ServiceError {
