@@ -8,7 +8,7 @@ import { inOwnProcess } from './in-own-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
 
-const RUNS = raceRuns(25, 0.05)
+const RUNS = raceRuns(40, 0.05)
 const path = join(scratchFolder(), 'mint.db')
 const observer = patient(createSqliteRegistry({ path }))
 const processes = [inOwnProcess(path), inOwnProcess(path), inOwnProcess(path)]

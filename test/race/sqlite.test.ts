@@ -8,7 +8,7 @@ import { inProcess } from './in-process.ts'
 import { race } from './race.ts'
 import { expectNothingFound, patience, raceRuns } from './runs.ts'
 
-const RUNS = raceRuns(150)
+const RUNS = raceRuns(300)
 const path = join(scratchFolder(), 'mint.db')
 const observer = patient(createSqliteRegistry({ path }))
 const registries = Array.from({ length: 3 }, () => createSqliteRegistry({ path }))
