@@ -135,9 +135,8 @@ export function readConfigSources(
 }
 
 /**
- * The variables that are not blank, without white space around them: files with CRLF and mounted secrets end in
- * some. The record has no prototype, because a config file may name `constructor`
- * as the variable that holds its key.
+ * The variables that are not blank, without white space around them: lines with CRLF and mounted secrets end in
+ * it. The record has no prototype, because a config file may name `constructor` as the variable that holds its key.
  *
  * @param variables - as in {@link readEnvironment}
  */
