@@ -9,6 +9,7 @@ import {
   type RawMapping,
   type Report,
 } from '../file/problems.ts'
+import { couldBeEqual, withIssuer } from './equal-users.ts'
 import type { Compile, CompiledExpression, ExpressionUse } from './expressions.ts'
 import { ExpressionError } from './rules.ts'
 import { canMeet } from './user-parts.ts'
@@ -91,10 +92,50 @@ function reportUsers(
   }
   const sharedProblem = served.length > 0 ? problem(shared) : undefined
   if (sharedProblem !== undefined) report(['user'], `${sharedProblem} (${names(served)})`)
-  for (const [at, issuer] of issuers.entries()) {
-    const path = ['issuers', at, 'user']
-    const own = problem(place(issuer['user'], path))
-    if (own !== undefined) report(path, `${own} (${names([issuer])})`)
+  const users = issuers.map((issuer, at): IssuerUser => {
+    const own = place(issuer['user'], ['issuers', at, 'user'])
+    const wrong = problem(own)
+    if (own && wrong !== undefined) report(own.path, `${wrong} (${names([issuer])})`)
+    const user = issuer['user'] === undefined ? shared : own
+    const { issuer: name, tenants } = issuer
+    return {
+      user: problem(user) === undefined ? user : undefined,
+      issuers: concreteIssuers({ issuer: name, tenants }).map((one) => one.issuer),
+    }
+  })
+  reportEqualUsers(users, report)
+}
+
+/** An entry of `issuers` with its effective expression; undefined when that has a problem of its own. */
+interface IssuerUser {
+  readonly user: PlacedExpression | undefined
+  readonly issuers: readonly string[]
+}
+
+/** Reports each entry of which a subject could be named like a user of another issuer. */
+function reportEqualUsers(entries: readonly IssuerUser[], report: Report): void {
+  const users = entries.flatMap(({ user, issuers }, entry) =>
+    user === undefined
+      ? []
+      : issuers.flatMap((issuer) =>
+          user.compiled.userBranches.map((parts) => ({
+            user,
+            issuer,
+            entry,
+            parts: withIssuer(parts, issuer),
+          })),
+        ),
+  )
+  const reported = new Set<number>()
+  for (const [at, one] of users.entries()) {
+    if (reported.has(one.entry)) continue
+    const other = users
+      .slice(0, at)
+      .find((before) => before.issuer !== one.issuer && couldBeEqual(before.parts, one.parts))
+    if (other === undefined) continue
+    reported.add(one.entry)
+    const { path } = one.user.path[0] === 'user' ? other.user : one.user
+    report(path, `${EQUAL} (${other.issuer}, ${one.issuer})`)
   }
 }
 
@@ -105,6 +146,9 @@ const BLIND =
 
 const MIXED =
   'must set the issuer apart, as in issuer + "|" + claims.sub or pseudonym(issuer, claims.sub), by a text that no issuer holds: else issuer and subject can run into each other, and two subjects become one user'
+
+const EQUAL =
+  'could yield one user for subjects of two issuers: put the issuer in the same place for all of them, as in issuer + "|" + claims.sub'
 
 /** Why subjects of two issuers could become one user. */
 function userProblem(user: CompiledExpression, issuers: readonly string[]): string | undefined {

@@ -4,6 +4,7 @@ import { Environment } from '@marcbachmann/cel-js'
 import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
 import type { Expression } from '../settings.ts'
 import { celValue } from './cel-values.ts'
+import { type UserPart, userBranches } from './equal-users.ts'
 import { MAX_PSEUDONYM_PARTS, type Pseudonym } from './pseudonym.ts'
 import {
   callsFunction,
@@ -27,6 +28,7 @@ export interface ExpressionUse {
 export interface CompiledExpression extends Expression {
   readonly mentionsIssuer: boolean
   readonly issuerPlaces: readonly IssuerPlace[]
+  readonly userBranches: readonly (readonly UserPart[])[]
   readonly callsPseudonym: boolean
 }
 
@@ -102,6 +104,7 @@ function compile(environment: Environment, source: string, use: ExpressionUse): 
     claims: claimsUsed(parsed.ast),
     mentionsIssuer: mentionsIssuer(parsed.ast),
     issuerPlaces: issuerPlaces(parsed.ast, isIssuer),
+    userBranches: userBranches(parsed.ast, isIssuer),
     callsPseudonym: callsFunction(parsed.ast, 'pseudonym'),
     evaluate: ({ issuer, claims, input }) => {
       const value: unknown = parsed({

@@ -65,7 +65,8 @@ function namesInPseudonym(node: ASTNode, isIssuer: (node: ASTNode) => boolean): 
   return node.op === 'call' && node.args[0] === 'pseudonym' && node.args[1].some(isIssuer)
 }
 
-function partsOf(node: ASTNode): ASTNode[] {
+/** The operands of all `+` at the top of an expression. */
+export function partsOf(node: ASTNode): ASTNode[] {
   return node.op === '+' ? node.args.flatMap(partsOf) : [node]
 }
 

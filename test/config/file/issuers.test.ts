@@ -99,6 +99,49 @@ describe('with two issuers, users must tell them apart', () => {
     expect(problemsOf(two(apart, user('claims.iss'), "user: 'claims.sub'\n"))).toEqual([])
   })
 
+  test.each<[string, string]>([
+    ['issuer + "|" + claims.sub', 'claims.sub + "|" + issuer'],
+    ['issuer + "|" + claims.sub', '"https://a.example|" + issuer + "|" + claims.sub'],
+    ['pseudonym(issuer, claims.sub)', 'pseudonym(claims.sub, issuer)'],
+    ['pseudonym(issuer, claims.sub)', 'pseudonym("https://a.example", issuer)'],
+    ['claims.x + pseudonym(issuer)', 'pseudonym(issuer) + claims.x'],
+    [
+      'has(claims.x) ? claims.sub + "|" + issuer : issuer + "|" + claims.sub',
+      'issuer + "|" + claims.sub',
+    ],
+  ])('%s and %s could yield one user for subjects of both', (one, other) => {
+    expect(problemsOf(two(user(one), user(other), ''))).toEqual([
+      expect.stringMatching(/^3 issuers\[1\]\.user could yield/),
+    ])
+    expect(problemsOf(two('', user(other), `user: '${one}'\n`))).toHaveLength(1)
+  })
+
+  test.each<[string, string]>([
+    ['issuer + "|" + claims.sub', 'issuer + "#" + claims.email'],
+    ['issuer + "|" + claims.sub', '"b:" + issuer + "|" + claims.sub'],
+    ['issuer + "|" + claims.sub', 'pseudonym(issuer, claims.sub)'],
+    ['claims.sub + "|" + issuer', 'pseudonym(claims.sub, issuer)'],
+    ['pseudonym(issuer, claims.sub)', 'pseudonym(issuer, "b", claims.sub)'],
+    ['pseudonym("a", claims.sub, issuer)', 'pseudonym("b", issuer, claims.sub)'],
+    ['"a:" + pseudonym(issuer, claims.sub)', '"b:" + pseudonym(claims.sub, issuer)'],
+    ['claims.x + pseudonym(issuer)', 'claims.y + pseudonym(issuer)'],
+  ])('%s and %s never yield one user', (one, other) => {
+    expect(problemsOf(two(user(one), user(other), ''))).toEqual([])
+  })
+
+  test('one expression whose branches could yield one user for two tenants is reported once', () => {
+    const text = `issuers:
+  - issuer: 'https://login.example/{tenantid}'
+    tenants: [one, two, three]
+    audience: [x]
+    algorithms: [RS256]
+user: 'has(claims.x) ? claims.sub + "|" + issuer : issuer + "|" + claims.sub'
+${TAIL}`
+    expect(problemsOf(text)).toEqual([
+      expect.stringMatching(/^6 user could yield one user .*login\.example\/one, .*\/two\)$/),
+    ])
+  })
+
   test('literal prefixes are not enough', () => {
     expect(problemsOf(two(user('"a" + claims.sub'), user('"b" + claims.sub'), ''))).toHaveLength(2)
   })
