@@ -102,6 +102,9 @@ const RUNS_IN_JSON: readonly string[] = [
   'input.transcribe',
 ] satisfies RequestType[]
 
+/** No name of the protocol is nearly as long, and to normalise megabytes would block the process. */
+const MAX_NAME_CHARACTERS = 256
+
 const ENVELOPE: readonly string[] = ['type', 'params', 'metadata']
 
 const otherRequest = z.looseObject({
@@ -164,10 +167,16 @@ function refuseLookAlikes(context: z.core.ParsePayload<OtherRequest>): void {
 }
 
 /**
- * A name as the most lenient server would read it: `Thread_Id`, `threadId` and `thread_id` are one.
+ * A name as the most lenient server would read it: `Thread_Id`, `threadId` and `thread_id` are one. So is
+ * `thread\u0131d`: in upper case it is the same, and case folding (Go) makes `attachment\u017f` of `attachments`.
  *
  * @param key - of an object
  */
 export function plainName(key: string): string {
-  return key.replace(/[_\-\s]/g, '').toLowerCase()
+  if (key.length > MAX_NAME_CHARACTERS) return key
+  return key
+    .normalize('NFKD')
+    .toUpperCase()
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')
 }

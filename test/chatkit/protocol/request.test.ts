@@ -110,7 +110,7 @@ describe('the 16 requests', () => {
     expect(() => parseRequest(body)).toThrow(ZodError)
   })
 
-  it.each(['Type', 'TYPE', 'Params', 'params_', 'par-ams', 'Metadata'])(
+  it.each(['Type', 'TYPE', 'Params', 'params_', 'par-ams', 'param\u017f', 'Metadata'])(
     'a body with a second spelling of a field is refused: %s',
     (name) => {
       const body = { type: 'threads.list', params: {}, [name]: { thread_id: 'thr_2' } }
@@ -184,6 +184,17 @@ describe('the ids in a request', () => {
     expect(ids('threads.add_user_message', params).threads).toEqual(['thr_1', 'thr_9'])
     const twice = { input: INPUT, Input: { attachments: ['atc_9'] } }
     expect(ids('threads.create', twice).attachments).toEqual(['atc_1', 'atc_2', 'atc_9'])
+  })
+
+  it.each([
+    ['thread\u017f', 'the long s, which case folding takes for s'],
+    ['thread_\u0131d', 'the dotless i, whose upper case is I'],
+    ['THREAD_\u0130D', 'the dotted I, whose lower case begins with i'],
+    ['\uff54hread_id', 'a letter of full width'],
+    ['thre\u200bad_id', 'a space of no width'],
+    ['thread.id', 'a dot'],
+  ])('a thread is found under %j: %s', (name) => {
+    expect(ids('threads.list', { [name]: 'thr_9' }).threads).toEqual(['thr_9'])
   })
 
   it('an attachment is found in a part of a message', () => {
