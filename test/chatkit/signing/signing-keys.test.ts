@@ -46,6 +46,28 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
     })
   })
 
+  test('a token that is spelt in another way is refused', async () => {
+    const keys = await read(await privateJwk(alg))
+    const ways: readonly (readonly [string, (text: string) => Promise<unknown>])[] = [
+      [keys.sign(CLAIMS, TYPE), (text) => keys.verify(text, EXPECTED)],
+      [keys.signForSelf(CLAIMS, TYPE), (text) => keys.verifyForSelf(text, EXPECTED)],
+    ]
+    for (const [token, verify] of ways) {
+      const signature = Buffer.from(token.slice(token.lastIndexOf('.') + 1), 'base64url')
+      const others = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_']
+        .map((last) => token.slice(0, -1) + last)
+        .filter((text) => text !== token)
+      const same = others.filter((text) =>
+        Buffer.from(text.slice(text.lastIndexOf('.') + 1), 'base64url').equals(signature),
+      )
+      expect(same).not.toEqual([])
+      for (const text of [...others, `${token}=`, `${token} `]) {
+        await expect(verify(text)).rejects.toThrow()
+      }
+      expect(await verify(token)).toEqual(CLAIMS)
+    }
+  })
+
   test('the public set has no private part, and nothing else of the file', async () => {
     const jwk = await privateJwk(alg, { key_ops: ['sign'], note: 'planted' })
     const { publicKeys } = await read(jwk)
