@@ -107,7 +107,7 @@ export function createGateway({
     takeDownload: createTakeDownload({ forward, limits: { ...limits, headMs: answerMs } }),
     uploads: createUploads({
       ...{ ownership, forward, answerAttachment, bodyLimits, answerMs },
-      shares,
+      ...{ shares, streams },
     }),
     takeMessage: createTakeMessage({
       allowUnknownTypes,

@@ -2,9 +2,11 @@
 // refreshed; and when the process stops. Twice a second, while there are streams, one query asks the store about
 // all streams of this process.
 
+import { ServiceError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionKey } from '../registry/records.ts'
+import { invalidToken } from './open-call.ts'
 
 /** Why a stream must end: its session was cancelled, the store cannot tell whether it was, or the process stops. */
 export type SessionEnd = 'session_ended' | 'store_unavailable' | 'shutting_down'
@@ -88,5 +90,19 @@ export function createOpenStreams({
         watched.delete(stream)
       }
     },
+  }
+}
+
+/** The error for a request whose session ends before the client has an answer. */
+export function endOf(why: SessionEnd): ServiceError {
+  switch (why) {
+    case 'session_ended':
+      return invalidToken('the session ended before the answer came')
+    case 'store_unavailable':
+      return new ServiceError(why, { reason: 'nobody can say whether the session ended' })
+    case 'shutting_down':
+      return new ServiceError(why, {
+        reason: 'the server did not answer before the process stopped',
+      })
   }
 }

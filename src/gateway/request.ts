@@ -24,7 +24,7 @@ import type { createUploads } from './files/uploads.ts'
 import type { Forward } from './forward.ts'
 import { type AnswerJson, deletedBy } from './json-answer.ts'
 import type { Call, createOpenCall, OpenedCall } from './open-call.ts'
-import type { OpenStreams, SessionEnd } from './open-streams.ts'
+import { endOf, type OpenStreams } from './open-streams.ts'
 import { type GatewayOwnership, requireOwn, type Thing } from './ownership.ts'
 import type { Shares } from './shares.ts'
 
@@ -188,21 +188,6 @@ interface Message {
 /** The thread that a request only reads; undefined for other requests. */
 function shownBy({ known, request }: ParsedRequest): string | undefined {
   return known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
-}
-
-function endOf(why: SessionEnd): ServiceError {
-  switch (why) {
-    case 'session_ended':
-      return new ServiceError('invalid_token', {
-        reason: 'the session ended before the answer came',
-      })
-    case 'store_unavailable':
-      return new ServiceError(why, { reason: 'nobody can say whether the session ended' })
-    case 'shutting_down':
-      return new ServiceError(why, {
-        reason: 'the server did not answer before the process stopped',
-      })
-  }
 }
 
 function parse(bytes: Uint8Array, allowUnknownTypes: boolean): Omit<AskedMessage, 'bytes'> {

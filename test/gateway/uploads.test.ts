@@ -127,6 +127,17 @@ describe('two_phase', () => {
     expect((await create()).upload_url).toBe(url)
   })
 
+  test('an upload under way ends with a revoke of its user', async () => {
+    const { upload_descriptor } = await create()
+    scene.sample.server.clearRequests()
+    scene.sample.server.setFaults({ hang: true, times: 1 })
+    const put = fetch(reachable(upload_descriptor.url), { method: 'PUT', body: 'x' })
+    await expect.poll(() => scene.sample.server.requests().length).toBe(1)
+    const now = Math.floor(Date.now() / 1000)
+    await scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', by: 'ada', now })
+    expectProblem(await answerOf(await put), 401, 'invalid_token')
+  })
+
   test('an upload that is too long is 413', async () => {
     const { upload_descriptor } = await create()
     const body = 'x'.repeat(10 * 1024 * 1024 + 1)
@@ -195,6 +206,17 @@ describe('direct', () => {
     const [response] = await answered
     expect(response.statusCode).toBe(401)
     expect(scene.sample.server.requests()).toEqual([])
+  })
+
+  test('a form that waits for the server ends with the cancel of its session', async () => {
+    scene.sample.server.clearRequests()
+    scene.sample.server.setFaults({ hang: true, times: 1 })
+    const posted = upload(form())
+    await expect.poll(() => scene.sample.server.requests().length).toBe(1)
+    await direct.registry.beginCancel(alice.id, Math.floor(Date.now() / 1000))
+    const answer = await answerOf(await posted)
+    expectProblem(answer, 401, 'invalid_token')
+    expect(answer.body).toContain('Get a new one.')
   })
 
   test('a form goes to the endpoint itself where the config has no upload URL', async () => {

@@ -23,8 +23,6 @@ const PASSED_BACK = [
   'etag',
   'last-modified',
 ] as const
-/** How often a running download checks whether its link has ended, in milliseconds. */
-const CHECK_MS = 1000
 
 /**
  * @param parts - `limits`: most milliseconds until the answer begins, of silence, and of the whole download
@@ -77,10 +75,10 @@ function requireFile({ status, mediaType }: ServerReply, asksRange: boolean): vo
 /** Ends the body when the link ends or the time is up, and frees the link's slot when the body closes. */
 function untilEnd(body: ServerReply['body'], link: OpenLink, totalMs: number) {
   const stop = (error: unknown) => body.destroy(error instanceof Error ? error : undefined)
-  const check = setInterval(() => void link.check().catch(stop), CHECK_MS).unref()
+  const unwatch = link.watch(stop)
   const total = setTimeout(stop, totalMs, new Error('the download took too long')).unref()
   body.once('close', () => {
-    clearInterval(check)
+    unwatch()
     clearTimeout(total)
     link.release()
   })

@@ -14,6 +14,9 @@ import { type GatewayOwnership, requireOwn } from '../ownership.ts'
 import type { Shares } from '../shares.ts'
 import { LINK_TYPES, type LinkUse } from './file-links.ts'
 
+/** How often a running download or upload checks whether its link has ended, in milliseconds. */
+const CHECK_MS = 500
+
 /** A verified link. */
 export interface OpenLink {
   readonly call: Call
@@ -23,6 +26,8 @@ export interface OpenLink {
   readonly headers: Readonly<Record<string, string>> | undefined
   /** Throws `invalid_token` if a revoke, sign-out, block or logout has ended the link. */
   readonly check: () => Promise<void>
+  /** Checks again and again, until the returned function is called; `onEnd` gets the error. */
+  readonly watch: (onEnd: (error: unknown) => void) => () => void
   /** Call it when the request is over. */
   readonly release: () => void
 }
@@ -99,7 +104,8 @@ export function createOpenLink({
       if (url === undefined) throw invalidToken('a link without a target')
       const call = { workflow, session, generation: Number(generation) }
       await requireAttachment(call, use, attachment)
-      return { call, url, headers: uploadHeaders(claims['headers']), check, release }
+      const headers = uploadHeaders(claims['headers'])
+      return { call, url, headers, check, watch: watchWith(check), release }
     } catch (error) {
       release()
       throw error
@@ -116,5 +122,12 @@ export function createOpenLink({
     const none = { threads: [], attachments: [] }
     const named = use === 'upload' ? { ...ids, mentioned: none } : { ...none, mentioned: ids }
     await requireOwn(ownership, call, named)
+  }
+}
+
+function watchWith(check: OpenLink['check']): OpenLink['watch'] {
+  return (onEnd) => {
+    const timer = setInterval(() => void check().catch(onEnd), CHECK_MS).unref()
+    return () => clearInterval(timer)
   }
 }

@@ -9,6 +9,7 @@ import { type Deadline, startDeadline } from '../../lib/deadline.ts'
 import type { Forward, ForwardedRequest } from '../forward.ts'
 import { asJson } from '../json-answer.ts'
 import type { Call, OpenedCall } from '../open-call.ts'
+import { endOf, type OpenStreams } from '../open-streams.ts'
 import { type GatewayOwnership, requireOwn } from '../ownership.ts'
 import type { Shares } from '../shares.ts'
 import { judgeForm } from './forms.ts'
@@ -18,6 +19,13 @@ import type { OpenLink } from './open-link.ts'
 /** The request to the server: the checked form, or the bytes. */
 type Upload = Pick<ForwardedRequest, 'body' | 'headers'> & { readonly deadline: Deadline }
 
+interface UploadExchange {
+  readonly call: Call
+  /** Calls `onEnd` when the session or the link ends, so that the server's request ends too. */
+  readonly watch: (onEnd: (error: unknown) => void) => () => void
+  readonly send: (upload: Upload) => Promise<Response>
+}
+
 /** @param parts - `answerMs`: most milliseconds until the server's answer is complete */
 export function createUploads({
   ownership,
@@ -26,6 +34,7 @@ export function createUploads({
   bodyLimits,
   answerMs,
   shares,
+  streams,
 }: {
   readonly ownership: GatewayOwnership
   readonly forward: Forward
@@ -33,12 +42,12 @@ export function createUploads({
   readonly bodyLimits: BodyLimits
   readonly answerMs: number
   readonly shares: Pick<Shares, 'memoryFor'>
+  readonly streams: OpenStreams
 }) {
   /** Reads the body, and refuses a form that names anything that is not the caller's. */
   async function withUpload(
     c: AppContext,
-    call: Call,
-    send: (upload: Upload) => Promise<Response>,
+    { call, watch, send }: UploadExchange,
   ): Promise<Response> {
     const memory = shares.memoryFor(call.session.user)
     try {
@@ -47,9 +56,19 @@ export function createUploads({
       const form = await memory.work(() => judgeForm(type, bytes))
       if (form !== undefined) await requireOwn(ownership, call, form.ids)
       const headers = form && { 'content-type': form.contentType }
-      const deadline = startDeadline(answerMs, c.req.raw.signal)
+      const ended = new AbortController()
+      const signal = AbortSignal.any([c.req.raw.signal, ended.signal])
+      const deadline = startDeadline(answerMs, signal)
+      const unwatch = watch((error) => ended.abort(error))
       const upload = { body: form?.bytes ?? bytes, ...(headers && { headers }), deadline }
-      return await send(upload).finally(() => deadline.stop())
+      try {
+        return await send(upload)
+      } catch (error) {
+        throw ended.signal.aborted ? ended.signal.reason : error
+      } finally {
+        unwatch()
+        deadline.stop()
+      }
     } finally {
       memory.release()
     }
@@ -58,7 +77,10 @@ export function createUploads({
   return {
     /** Handles the form of a `direct` upload. */
     takeForm(c: AppContext, call: OpenedCall): Promise<Response> {
-      return withUpload(c, call, async (upload) => {
+      const { id, user } = call.session
+      const watch: UploadExchange['watch'] = (onEnd) =>
+        streams.watch({ id, user }, (why) => onEnd(endOf(why)))
+      const send: UploadExchange['send'] = async (upload) => {
         // The session may have ended while the body was read.
         await call.count('nothing')
         const url = call.workflow.uploadUrl ?? call.workflow.server
@@ -68,13 +90,14 @@ export function createUploads({
         const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: held.hold }
         const { parse } = await readJsonAnswer(reply, upload.deadline, bounds)
         return asJson(c, await answerAttachment(call, await held.work(parse)))
-      })
+      }
+      return withUpload(c, { call, watch, send })
     },
 
     /** Handles a `PUT` of bytes, or a `POST` of bytes or a form, to a link. */
     takeLinked(c: AppContext, link: OpenLink): Promise<Response> {
-      const { call, url, check, release } = link
-      return withUpload(c, call, async (upload) => {
+      const { call, url, check, watch, release } = link
+      const send: UploadExchange['send'] = async (upload) => {
         // The link may have ended while the body was read.
         await check()
         const method = c.req.method === 'PUT' ? 'PUT' : 'POST'
@@ -83,7 +106,8 @@ export function createUploads({
         // No client reads the body of this answer.
         reply.body.destroy()
         return c.body(null, 204)
-      }).finally(release)
+      }
+      return withUpload(c, { call, watch, send }).finally(release)
     },
   }
 }
