@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { ROUTES } from '../../src/http/route-table.ts'
 import { createMetrics } from '../../src/http/telemetry/metrics.ts'
 import { CODES } from '../../src/respond/codes.ts'
 
@@ -84,6 +85,21 @@ function expectMetric({ name, selector }: { name: string; selector: string }): v
   for (const label of labels) expect(line).toContain(`${label}=`)
 }
 
+/** Routes that an expression names, with or without a regular expression. */
+function routesIn(expr: string): string[] {
+  return Array.from(expr.matchAll(/\broute[=!]~?"([^"]+)"/g), ([, one = '']) =>
+    one.split('|'),
+  ).flat()
+}
+
+test('alerts and dashboard name only routes that exist', () => {
+  const paths = Object.values(ROUTES).map(({ path }) => path.replaceAll(/\{(\w+)\}/g, ':$1'))
+  const exprs = [...rules, ...dashboard.panels.flatMap(({ targets }) => targets)]
+  const named = exprs.flatMap(({ expr }) => routesIn(expr))
+  expect(named.length).toBeGreaterThan(10)
+  expect(named.filter((one) => !paths.includes(one))).toEqual([])
+})
+
 describe('the Grafana dashboard', () => {
   test.each(
     dashboard.panels.flatMap(({ title, targets }) =>
@@ -119,6 +135,19 @@ describe('the alerting rules', () => {
     ).flat()
     expect(codes.filter((code) => !(code in CODES))).toEqual([])
   })
+
+  test.each(['/v1/sessions', '/v1/chatkit/sessions', '/chatkit/:workflow'])(
+    'somebody is woken when most calls of %s fail',
+    (route) => {
+      const woken = rules.filter(
+        ({ expr, labels }) =>
+          labels.severity === 'page' &&
+          expr.includes('status=~"5.."') &&
+          routesIn(expr).includes(route),
+      )
+      expect(woken).toHaveLength(1)
+    },
+  )
 
   test('no metric of ours is in an expression without a selector, where the tests would miss it', () => {
     const bare = rules.filter(({ expr }) =>
