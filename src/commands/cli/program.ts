@@ -99,10 +99,15 @@ function connect(command: Command, io: Io): void {
 /** Commander quotes unknown words, and one may be a mistyped `--api-key=sk-…`. */
 function withoutSecrets(text: string): string {
   return text
+    .replace(/^error: unknown option '--token'.*/, `$&\n${TOKEN_HINT}`)
     .replace(/^error: /, 'chatkit-mint: ')
     .replace(/(--[\w-]+=)[^']*/, '$1…')
     .replace(/\b(?:sk-|ek_|eyJ)[\w.-]+/g, '[redacted]')
 }
+
+/** A token as an option would be in the shell's history and in the list of processes. */
+const TOKEN_HINT =
+  'Tokens are no options: set CHATKIT_MINT_TOKEN, or give --token-file (- for standard input). jwt explain reads standard input.'
 
 const ENVIRONMENT_HELP = `
 Where calls go:

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander'
 import { configOption, examples } from '../arguments.ts'
+import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption } from '../output.ts'
 import type { ExplainOptions } from './explain.ts'
@@ -20,7 +21,11 @@ function explainToken(io: Io): Command {
     .option('--offline', 'fetch no keys: signatures are checked only by keys in the config')
     .addOption(jsonOption())
     .addHelpText('after', examples('jwt explain --workflow helpdesk < token.txt'))
-    .action(async (options: ExplainOptions) => {
-      await (await import('./explain.ts')).explain(io, options)
+    .allowExcessArguments()
+    .action(async (options: ExplainOptions, { args }: Command) => {
+      const { explain, TOKEN_WANTED } = await import('./explain.ts')
+      // A token among the words would stay in the shell's history.
+      if (args.length > 0) throw new CommandError(EXIT.usage, `it takes no words. ${TOKEN_WANTED}`)
+      await explain(io, options)
     })
 }

@@ -21,6 +21,9 @@ import { type JwtReport, reportOnToken } from './report.ts'
 
 const MAX_INPUT_BYTES = 64 * 1024
 const MAX_JSON_DEPTH = 32
+/** What to do for want of a token. */
+export const TOKEN_WANTED =
+  'Pipe the token in (chatkit-mint jwt explain < token.txt), or run the command without one and paste it.'
 
 /** Options of `jwt explain`. */
 export interface ExplainOptions {
@@ -96,7 +99,8 @@ async function readTokenFrom(io: Io): Promise<string> {
   if (io.stdin.isTTY) remark(io, 'Paste the token, then Enter and Ctrl-D.')
   const text = await readInput(io)
   const token = text.trim().replace(/^(?:authorization:\s*)?bearer\s+/i, '')
-  if (token === '') throw new CommandError(EXIT.usage, 'there is no token on standard input')
+  if (token === '')
+    throw new CommandError(EXIT.usage, `there is no token on standard input. ${TOKEN_WANTED}`)
   return token
 }
 

@@ -269,13 +269,14 @@ describe('at the terminal', () => {
   })
 
   test.each([
-    ['no token', '', [], /no token on standard input/],
+    ['no token', '', [], /no token on standard input. Pipe the token in/],
+    ['a token as a word', '', ['eyJhbGciOiJub25lIn0.e30.'], /takes no words. Pipe the token in/],
     ['a flood', 'x'.repeat(100_000), [], /longer than any token/],
     ['input that is no JSON', 'x', ['--input', '{'], /--input: not JSON/],
     ['input that is no object', 'x', ['--input', '[1]'], /--input: must be a JSON object/],
     ['input of a wrong type', 'x', ['--input', '{"a":{}}'], /--input: must be a JSON object/],
     ['an empty workflow', 'x', ['--workflow', ''], /--workflow: must be the name/],
-    ['an unknown option', 'x', ['--token', 'x'], /unknown option/],
+    ['a token as an option', 'x', ['--token', 'x'], /unknown option.*\n.*--token-file/],
   ])('wrong usage, %s: exit 2', async (_name, input, words, message) => {
     const { code, out, err } = await run(input, ...words)
     expect({ code, out }).toEqual({ code: 2, out: '' })
