@@ -53,6 +53,7 @@ const API_CODES: Partial<Record<ErrorCode, string | null>> = {
   missing_token: null,
   invalid_token: 'invalid_api_key',
   not_found: null,
+  workflow_unavailable: null,
   rate_limited: 'rate_limit_exceeded',
   upstream_rate_limited: 'rate_limit_exceeded',
   // The key is ours: the backend can do nothing about it.

@@ -75,7 +75,7 @@ export function createBackend({
     const asked = keptOf(workflow, sent, askedId)
     const order = { workflow, params: sent, currentSecret: undefined, asked }
     const issued = await mint.issue(begun, order, callOptions(c)).catch((error) => {
-      throw isCode(error, 'workflow_unavailable') ? noWorkflow(askedId) : error
+      throw isCode(error, 'workflow_unavailable') ? goneWorkflow(askedId, error) : error
     })
     trace.session = issued.id
     return newSession(sent, askedId, issued)
@@ -115,4 +115,10 @@ export function createBackend({
 
 function noWorkflow(id: string): ApiError {
   return new ApiError(404, `Workflow with id '${id}' not found.`)
+}
+
+/** The backend gets the API's own words. Log and metrics keep the code, so that the operator sees it. */
+function goneWorkflow(id: string, { reason }: ServiceError): ServiceError {
+  const detail = noWorkflow(id).reason
+  return new ServiceError('workflow_unavailable', { reason, detail, status: 404 })
 }

@@ -296,7 +296,10 @@ describe('an error of the upstream', () => {
   test('404 is the workflow that is gone', async () => {
     const error = await fails(404)
     expect(error).toBeInstanceOf(OpenAI.NotFoundError)
+    expect([error.type, error.code]).toEqual(['invalid_request_error', null])
     expect(error.message).toBe("404 Workflow with id 'support' not found.")
+    const gone = { code: 'workflow_unavailable', status: 404, workflow: 'support' }
+    expect(scene.running.log.at(-1)).toMatchObject(gone)
   })
 
   test('429 is 503, and its message tells the backend to wait', async () => {
