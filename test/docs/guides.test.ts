@@ -51,6 +51,10 @@ describe.each(guideNames)('%s', (name) => {
     expect(anchorsOf(name)).toEqual([...new Set(anchorsOf(name))])
   })
 
+  test('gives a screen reader no empty header, and no landmarks that are all called alike', () => {
+    expect(html(name)).not.toMatch(/<th[^>]*><\/th>|role="region"/)
+  })
+
   test('links to what there is: guides, their sections, samples', () => {
     const links = Array.from(html(name).matchAll(/<a href="([^"]*)"/g), ([, href]) => href ?? '')
     for (const href of links.filter((one) => !one.startsWith('https://'))) {

@@ -51,14 +51,15 @@ const markdown = new Marked({
       return `<code>${escapeHtml(text).replaceAll(/(?<=[a-z0-9])_(?=[a-z0-9])/gi, '_<wbr>')}</code>`
     },
     table({ header, rows }) {
-      const head = header.map(
-        (cell) => `<th scope="col">${this.parser.parseInline(cell.tokens)}</th>`,
+      // A screen reader would announce an empty header.
+      const head = header.map(({ text, tokens }) =>
+        text === '' ? '<td></td>' : `<th scope="col">${this.parser.parseInline(tokens)}</th>`,
       )
       const body = rows.map((row) => {
         const cells = row.map((cell) => `<td>${this.parser.parseInline(cell.tokens)}</td>`)
         return `<tr>${cells.join('')}</tr>`
       })
-      return `<div class="scroll" tabindex="0" role="region" aria-label="Table"><table><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>\n`
+      return `<div class="scroll" tabindex="0" role="group" aria-label="Table"><table><thead><tr>${head.join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>\n`
     },
     link({ href, tokens }) {
       // In the repository guides are files; here they are pages.

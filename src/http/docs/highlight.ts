@@ -42,7 +42,7 @@ interface CodeParts {
 /** HTML of a block of code. It scrolls sideways, and so must be reachable by keyboard (WCAG 2.1.1). */
 export function codeBlock(text: string, { language, label }: CodeParts): string {
   const name = label ?? (language === 'text' ? 'Text' : `Code, ${language}`)
-  return `<div class="code"><pre tabindex="0" role="region" aria-label="${escapeHtml(name)}"><code>${coloured(text, language)}</code></pre></div>\n`
+  return `<div class="code"><pre tabindex="0" role="group" aria-label="${escapeHtml(name)}"><code>${coloured(text, language)}</code></pre></div>\n`
 }
 
 function coloured(text: string, language: string): string {

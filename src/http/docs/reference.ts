@@ -94,7 +94,7 @@ function linked(text: string): Markup {
 }
 
 function renderParameters(parameters: Operation['parameters']): Markup {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Parameters">
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="Parameters">
     <table>
       <thead>
         <tr>
