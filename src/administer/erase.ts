@@ -58,6 +58,8 @@ export interface EraseParts {
     Pick<Registry, 'listSessions' | 'eraseUser'>
   readonly canceller: Pick<Canceller, 'cancelAll'>
   readonly audit: Pick<Audit, 'flush'>
+  /** Ends of the last erases that this process began, by user. */
+  readonly underWay: Map<UserId, Promise<void>>
   readonly now: Clock
 }
 
@@ -84,22 +86,30 @@ const MAX_CANCELLING = 1000
 
 /**
  * Once begun, it runs to its end even if nobody reads the lines: a proxy that gives up must not leave
- * the user half erased. If it is repeated, it erases what is left.
+ * the user half erased. If it is repeated, it erases what is left. While another erase of the user runs, it
+ * waits: two at once would prolong each other's block, and neither could lift it.
  *
- * @throws before the first line only: when the user cannot be blocked
+ * @throws before the first line only: when the user cannot be blocked. One that had to wait throws later
  */
 export async function* eraseUser(
   parts: EraseParts,
   command: EraseCommand,
 ): AsyncGenerator<EraseLine, void, undefined> {
-  const block = await blockForErase(parts, command)
+  const { underWay } = parts
+  const { user } = command
   const tally = createTally()
+  const before = underWay.get(user)
+  const begun = (before ?? Promise.resolve()).then(() => blockForErase(parts, command))
   let summary: EraseSummary | undefined
-  const running = erase({ parts, command, block, tally }).then((last) => {
-    summary = last
+  const running = begun.then(async (block) => {
+    const isLast = () => underWay.get(user) === ended
+    summary = await erase({ parts, command, block, tally, isLast })
   })
   // If nobody reads the lines any more, a rejection must not end the process.
-  running.catch(() => undefined)
+  const ended = running.catch(() => undefined)
+  underWay.set(user, ended)
+  void ended.then(() => underWay.get(user) === ended && underWay.delete(user))
+  if (before === undefined) await begun
   do {
     yield { type: 'progress', ...tally.counts }
     await Promise.race([running, tally.stride(), wait(EVERY_MS, undefined, { ref: false })])
@@ -112,6 +122,8 @@ interface Job {
   readonly command: EraseCommand
   readonly block: Awaited<ReturnType<typeof blockForErase>>
   readonly tally: ReturnType<typeof createTally>
+  /** Whether no other erase of the user waits, for which the block must stay. */
+  readonly isLast: () => boolean
 }
 
 function createTally() {
@@ -174,7 +186,8 @@ async function conclude(job: Job): Promise<EraseSummary> {
   await attempt(job, 'sessions', async () => {
     cancelling.push(...(await stillCancelling(job)))
   })
-  if (failures.count() === 0 && cancelling.length === 0) await attempt(job, 'block', block.lift)
+  const isComplete = failures.count() === 0 && cancelling.length === 0
+  if (isComplete && job.isLast()) await attempt(job, 'block', block.lift)
   let blockedUntil: number | undefined
   await attempt(job, 'block', async () => {
     blockedUntil = (await parts.registry.getBlock(command.user, unixSeconds(parts.now)))?.until

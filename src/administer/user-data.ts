@@ -38,6 +38,7 @@ export function createUserData({
   readonly log: Log
 }) {
   const takeSlot = createSlots(EXPORTS)
+  const underWay: EraseParts['underWay'] = new Map()
   return {
     /**
      * Writes to the audit before it resolves. Pages are fetched only when their lines are read.
@@ -77,7 +78,7 @@ export function createUserData({
     ): Promise<AsyncGenerator<EraseLine, void, undefined>> {
       const event = { actor, action: 'erase', user, requestId } as const
       await audit.write({ ...event, outcome: 'ok', reason: 'begun' })
-      const parts = { registry, sources, onForeign, canceller, audit, now }
+      const parts = { registry, sources, onForeign, canceller, audit, underWay, now }
       return eraseUser(parts, {
         user,
         by: actor,

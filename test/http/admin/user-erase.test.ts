@@ -211,6 +211,26 @@ describe('an erase', () => {
     expect(await leftOf('alice')).toEqual([])
   })
 
+  test.each([2, 3])('run %i times at once, it blocks until the last one ends', async (times) => {
+    const { running, upstream } = scene
+    seed('alice', 1)
+    await secretOf(running, 'alice')
+    const held = Promise.withResolvers<void>()
+    const { api } = upstream
+    upstream.instead = (request) =>
+      isDelete(request) ? held.promise.then(() => api.app.fetch(request)) : undefined
+    const erases = Array.from({ length: times }, () => callUser(running, 'POST alice erase'))
+    const answers = await Promise.all(erases)
+    expectProblem(await answerOf(await running.mint(tokenFor('alice'))), 403, 'user_blocked')
+    held.resolve()
+    const summaries = await Promise.all(answers.map(async (each) => summaryOf(await linesOf(each))))
+    for (const summary of summaries) expect(summary).toMatchObject({ failed: 0, complete: true })
+    const lifted = summaries.filter(({ blocked_until: until }) => until === null)
+    expect(lifted).toHaveLength(1)
+    expect(await blocksOf('alice')).toEqual([])
+    expect((await running.mint(tokenFor('alice'))).status).toBe(200)
+  })
+
   test('goes on when the client leaves, and its result is audited', async () => {
     seed('alice', 60)
     const { api } = scene.upstream
