@@ -50,6 +50,15 @@ describe('output that nobody reads to its end', () => {
   })
 })
 
+test.runIf(existsSync('/dev/full')).each(['--help', '--version', 'help users'])(
+  '%s on a full disk ends with 74 (needs /dev/full)',
+  (words) => {
+    const line = `"${NODE}" "${BIN}" ${words} > /dev/full`
+    const { status } = spawnSync('bash', ['-c', line])
+    expect(status).toBe(74)
+  },
+)
+
 test('Ctrl-C ends a hanging call with 130 and a message', async () => {
   api.api.setFaults({ hang: true, times: 1 })
   api.api.clearRequests()
