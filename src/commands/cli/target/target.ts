@@ -125,7 +125,14 @@ export async function serviceOf(io: Io, flags: TargetFlags): Promise<ServiceClie
   const environment = readCliEnvironment(io.variables)
   const entry = openProfile(io, flags.profile)
   const named = serviceUrl(io, flags)
-  const kept = named === undefined || flags.profile !== undefined ? entry.read()?.url : undefined
+  const profile = named === undefined || flags.profile !== undefined ? entry.read() : undefined
+  if (flags.profile !== undefined && profile === undefined) {
+    throw new CommandError(
+      EXIT.config,
+      `there is no profile ${entry.name}, so nothing was sent. Run chatkit-mint login --profile ${entry.name} first.`,
+    )
+  }
+  const kept = profile?.url
   // With `--profile staging`, the call must not go to another service that a variable names.
   if (flags.url === undefined && named !== undefined && kept !== undefined && kept !== named) {
     throw new CommandError(

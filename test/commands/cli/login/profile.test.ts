@@ -125,6 +125,21 @@ describe('commands that ask a service', () => {
     expect(service.tokens).toEqual([])
   })
 
+  test('a --profile that does not exist calls nothing, whatever service and token are given', async () => {
+    write(written('https://chat.example.com', adminToken()))
+    const CHATKIT_MINT_TOKEN = 'given'
+    for (const [words, more] of [
+      [['--url', service.origin], {}],
+      [[], { CHATKIT_MINT_URL: service.origin }],
+      [[], {}],
+    ] as const) {
+      const all = { CHATKIT_MINT_TOKEN, ...more }
+      const { code, err } = await blocks(['--profile', 'stagin', ...words], all)
+      expect({ code, err }).toEqual({ code: 78, err: expect.stringContaining('profile stagin') })
+    }
+    expect(service.tokens).toEqual([])
+  })
+
   test('--profile together with a variable that names another service calls neither', async () => {
     write(written('https://chat.example.com', adminToken()))
     const more = { CHATKIT_MINT_URL: service.origin, CHATKIT_MINT_TOKEN: 'given' }
