@@ -80,6 +80,8 @@ test.each([
 
 test.each([
   ['"thr_1","alice"', 'is in quotes'],
+  ['thr_1,"alice, of sales"', 'is in quotes'],
+  ['thr_1,"alice ""the"" one"', 'is in quotes'],
   ['thr_1, alice', 'has white space before the user'],
 ])(
   'a line as other tools write it is refused, since no user would match: %j',

@@ -108,7 +108,10 @@ function read(text: string, number: number): Line {
   if (text.includes('\uFFFD')) throw wrong('is not UTF-8')
   if (!isStorableId(id) || id !== id.trim()) throw wrong('has no thread id')
   // Other tools write CSV in quotes, or with a space after the comma. Taken as it is, no user would ever match.
-  if (id.startsWith('"')) throw wrong('is in quotes; write thread id and user without them')
+  // Some tools quote a user only if there is a comma or a quote in it.
+  if (id.startsWith('"') || /^".*"$/.test(rest)) {
+    throw wrong('is in quotes; write thread id and user without them')
+  }
   const user = parseUserId(rest)
   if (user === undefined) throw wrong(`the user is refused (${userProblem(rest)})`)
   if (rest !== rest.trimStart()) throw wrong('has white space before the user; leave it out')
