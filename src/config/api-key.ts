@@ -7,6 +7,9 @@ import type { SecretSource } from './secret-file.ts'
 const PLACEHOLDER =
   /^(?:[$<{]|sk-(?:\.\.|…)|(?:my|your)[\s_-]?(?:openai[\s_-]?)?(?:api[\s_-]?)?key)/i
 
+/** Ids and secrets that stand beside the API key in OpenAI's console and in ChatKit's guides. */
+const SOMETHING_ELSE = /^(?:domain_pk|wf|ek|org|proj|cksess)[_-]/
+
 /**
  * Why a text cannot be an API key.
  *
@@ -21,6 +24,9 @@ export function apiKeyProblem(text: string): string | undefined {
     return 'is written as NAME=value; give the value alone'
   if (PLACEHOLDER.test(text)) {
     return 'is a placeholder, and no key; put a key of your project in its place'
+  }
+  if (SOMETHING_ELSE.test(text)) {
+    return 'is a domain key or an id, and no API key; put a key of your project (sk-…) in its place'
   }
   if (!/^[\x20-\x7e]+$/.test(text)) return 'has characters that no key has; paste it again'
   return text.includes(' ') ? 'has white space inside, and so is no key; paste it again' : undefined

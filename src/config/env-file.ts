@@ -21,7 +21,7 @@ export function readEnvFile(file = FILE): EnvFile | undefined {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
     const variables = parseEnv(text)
     const late = Object.keys(variables).filter((name) => name.startsWith('NODE_'))
-    return { variables, problems: late.map(lateProblem) }
+    return { variables, problems: [...late.map(lateProblem), ...colonProblems(text, variables)] }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
     if (code === 'ENOENT') return undefined
@@ -35,6 +35,16 @@ export function readEnvFile(file = FILE): EnvFile | undefined {
 
 function lateProblem(name: string): string {
   return `.env: ${name}: Node has started by the time this file is read; set it in the environment of the process`
+}
+
+/** Node skips lines such as `PORT: 8787`, which YAML and Compose would read. A value of several lines may have them. */
+function colonProblems(text: string, variables: EnvFile['variables']): string[] {
+  const values = Object.values(variables).join('\n')
+  const lines = text.split('\n').filter((line) => !values.includes(line.trim()))
+  return lines.flatMap((line) => {
+    const name = /^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*:/.exec(line)?.[1]
+    return name === undefined ? [] : [`.env: ${name}: stands before a colon; write ${name}=value`]
+  })
 }
 
 /**

@@ -42,15 +42,21 @@ export function isAtLoopback(url: string | undefined): boolean {
   return url !== undefined && isLoopback(new URL(url).hostname)
 }
 
-/** Lines about a loopback PUBLIC_URL whose port is not the one that this process listens on. */
-export function portNotes({
+/** Lines about a PUBLIC_URL that others can listen to, or whose port at loopback is not the one of this process. */
+export function publicUrlNotes({
   publicUrl: url,
   port,
 }: {
   readonly publicUrl: string | undefined
   readonly port: number
 }): string[] {
-  if (url === undefined || port === 0 || !isAtLoopback(url)) return []
+  if (url === undefined) return []
+  if (!isSecureUrl(new URL(url))) {
+    return [
+      'PUBLIC_URL is plain http: tokens and client secrets can be read on the way; write https://, with a proxy that ends TLS',
+    ]
+  }
+  if (port === 0 || !isAtLoopback(url)) return []
   const { port: named, protocol } = new URL(url)
   const leadsTo = named || (protocol === 'https:' ? '443' : '80')
   if (leadsTo === String(port)) return []

@@ -47,6 +47,14 @@ test('a byte order mark is no part of the first name, and CRLF no part of a valu
   })
 })
 
+test('a line with a colon is a problem, without its value; one inside a value is none', () => {
+  writeFileSync(file, 'export OPENAI_API_KEY: sk-planted\nPEM="\nPROC: 4\n"\n# PORT: 1\nPORT=1\n')
+  expect(readEnvFile(file)).toEqual({
+    variables: { PEM: '\nPROC: 4\n', PORT: '1' },
+    problems: ['.env: OPENAI_API_KEY: stands before a colon; write OPENAI_API_KEY=value'],
+  })
+})
+
 test('a file in UTF-16, as PowerShell writes it, is a problem', () => {
   writeFileSync(file, Buffer.from('\ufeffPORT=8080\r\n', 'utf16le'))
   expect(readEnvFile(file)?.problems).toEqual(['.env: is not UTF-8 text; save it as UTF-8'])

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { portNotes } from '../../src/config/urls.ts'
+import { publicUrlNotes } from '../../src/config/urls.ts'
 
 test.each([
   ['http://localhost:8788', 8787, '8788'],
@@ -7,7 +7,7 @@ test.each([
   ['https://[::1]/chat', 8787, '443'],
 ])('%s is pointed out to a process on port %d', (publicUrl, port, named) => {
   const line = `PUBLIC_URL names port ${named}, this process listens on ${port}; set PORT or PUBLIC_URL`
-  expect(portNotes({ publicUrl, port })).toEqual([expect.stringContaining(line)])
+  expect(publicUrlNotes({ publicUrl, port })).toEqual([expect.stringContaining(line)])
 })
 
 test.each([
@@ -17,5 +17,10 @@ test.each([
   ['https://chat.example.com', 8787],
   [undefined, 8787],
 ])('%s is right for a process on port %d', (publicUrl, port) => {
-  expect(portNotes({ publicUrl, port })).toEqual([])
+  expect(publicUrlNotes({ publicUrl, port })).toEqual([])
+})
+
+test('plain http is pointed out, unless it is at loopback', () => {
+  const notes = publicUrlNotes({ publicUrl: 'http://chat.internal:8787', port: 8787 })
+  expect(notes).toEqual([expect.stringContaining('PUBLIC_URL is plain http')])
 })

@@ -34,6 +34,8 @@ describe('with an environment', () => {
     ['OPENAI_API_KEY=sk-planted', /which is written as NAME=value; give the value alone/],
     ['sk-plan ted', /which has white space inside/],
     ['My API Key', /which is a placeholder, and no key/],
+    ['domain_pk_planted', /which is a domain key or an id, and no API key/],
+    ['wf_planted', /which is a domain key or an id, and no API key/],
     ['sk-…', /which is a placeholder/],
     ['sk-plan\nted', /which has characters that no key has/],
   ])('an API key that is none, %j, is a problem, and is not shown', (key, message) => {
