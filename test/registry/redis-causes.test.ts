@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createLog } from '../../src/lib/log.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { addressOf, createConnect } from '../../src/registry/redis/link/client.ts'
@@ -144,6 +146,19 @@ describe.runIf(wantsRedis())('with TLS, one warning names the cause when', () =>
     const link = linkTo(`rediss://:hush@127.0.0.1:${port}`)
     await expectOneCause(link, /^redis: its certificate is by an unknown auth.*NODE_EXTRA/, /SELF_/)
     await close()
+  })
+
+  test.each(['TLSv1.2', 'TLSv1.3'])('it wants a client certificate, with %s', async (version) => {
+    const port = await freePort()
+    const wants = ['--tls-auth-clients', 'yes', '--tls-protocols', version]
+    const { options, authority } = makeCertificates()
+    const known = getCACertificates('default')
+    setDefaultCACertificates([...known, readFileSync(authority, 'utf8')])
+    onTestFinished(() => setDefaultCACertificates(known))
+    const redis = await startRedis([...options(port), ...wants])
+    const link = linkTo(`rediss://:hush@127.0.0.1:${port}`)
+    await expectOneCause(link, /^redis: it refuses the TLS handshake/, /ALERT/)
+    await redis.close()
   })
 
   test('the connection is made without TLS', async () => {

@@ -21,6 +21,10 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   ],
   [/ERR_TLS_CERT_ALTNAME/, 'its certificate is for another name'],
   [/CERT_(?:HAS_EXPIRED|NOT_YET_VALID)/, 'its certificate is not valid now'],
+  [
+    /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|PROTOCOL_VERSION/,
+    'it refuses the TLS handshake: it wants a client certificate, which it does not get (set tls-auth-clients no there), or has no TLS version or cipher in common',
+  ],
   [/WRONGPASS|AUTH .*without any password/, 'wrong user or password'],
   [/NOAUTH/, 'it wants a password'],
   [/DB index|SELECT is not allowed/, 'wrong database'],
