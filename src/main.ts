@@ -6,11 +6,11 @@ import { flushCompileCache } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import v8 from 'node:v8'
 import type { Environment } from './config/env.ts'
+import { environmentNotes } from './config/environment-notes.ts'
 import { placeholderNotes } from './config/file/placeholders.ts'
 import { takeNoArguments } from './config/no-arguments.ts'
 import { readByProxies } from './config/proxies.ts'
 import { readSetup, type Setup, SetupError } from './config/setup.ts'
-import { publicUrlNotes } from './config/urls.ts'
 import { widenedTrust } from './config/widened-trust.ts'
 import { mostConnections } from './http/server/connection-cap.ts'
 import { type Listening, listen, listenProblem } from './http/server/server.ts'
@@ -59,7 +59,7 @@ async function main(): Promise<void> {
     log.warn(`config: ${line}`)
   }
   for (const line of readByProxies(setup)) log.warn(`proxy: ${line}`)
-  for (const line of publicUrlNotes(setup.environment)) log.warn(line)
+  for (const line of environmentNotes(setup.environment)) log.warn(line)
   warnOfSmallMemory(setup, log)
   const tracing = await tracingOf(setup, log)
   const service = await buildOrExit(setup, log, tracing)

@@ -41,6 +41,8 @@ export interface Environment {
   /** When undefined: text on a terminal, JSON lines elsewhere. */
   readonly logFormat: LogFormat | undefined
   readonly proxies: Proxies
+  /** `NODE_EXTRA_CA_CERTS`: the file that Node reads when the process starts. */
+  readonly extraAuthorities: string | undefined
   readonly tracing: TracingSettings
   /** Without a trailing slash. */
   readonly publicUrl: string | undefined
@@ -186,6 +188,7 @@ function asEnvironment(
     logLevel: data.LOG_LEVEL,
     logFormat: data.LOG_FORMAT,
     proxies: readProxies(data),
+    extraAuthorities: set['NODE_EXTRA_CA_CERTS'],
     tracing: tracingSettings(set),
     publicUrl: data.PUBLIC_URL,
     docsTryIt: (data.DOCS_TRY_IT ?? (isAtLoopback(data.PUBLIC_URL) ? 'on' : 'off')) === 'on',

@@ -3,12 +3,14 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readSetup, SetupError } from '../../src/config/setup.ts'
+import { makeCertificates } from '../support/registry/certificates.ts'
 import { DEFAULT_CONFIG } from '../support/running-service.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import {
   type ProcessOptions,
   runToEnd,
   type ServiceProcess,
+  spawnNode,
   spawnService,
   startServiceProcess,
 } from '../support/service-process.ts'
@@ -120,6 +122,32 @@ describe('a good start', () => {
       api_keys: { OPENAI_API_KEY: '…cdef' },
     })
     expect(service.stdout()).not.toContain(KEY.slice(0, -4))
+  })
+})
+
+describe('NODE_EXTRA_CA_CERTS', () => {
+  const said = /NODE_EXTRA_CA_CERTS: no certificate could be read from/
+
+  test('that Node cannot read is a warning at the start, and a fault for the doctor', async () => {
+    const env = { ...ENV, NODE_EXTRA_CA_CERTS: file('none.pem', 'no certificate') }
+    const { log } = await start({ config: DEFAULT_CONFIG, env })
+    expect(log()).toContainEqual(
+      expect.objectContaining({ level: 40, msg: expect.stringMatching(said) }),
+    )
+    const config = file('config.yaml', DEFAULT_CONFIG)
+    const doctor = spawnNode(['src/commands/chatkit-mint.js', 'doctor', '--config', config], {
+      ...env,
+      STORE_URL: 'memory:',
+    })
+    await doctor.exited
+    expect(doctor.stdout()).toMatch(/^WRONG authorities: NODE_EXTRA_CA_CERTS: no certificate/m)
+  })
+
+  test('that Node can read is none', async () => {
+    const { authority } = makeCertificates()
+    const env = { ...ENV, NODE_EXTRA_CA_CERTS: authority }
+    const { log } = await start({ config: DEFAULT_CONFIG, env })
+    expect(JSON.stringify(log())).not.toMatch(said)
   })
 })
 

@@ -1,6 +1,7 @@
 // Carries out `doctor`: tries everything that the service depends on, and prints a finding for each.
 
 import { createSessionParams } from '../../../chatkit/wire/session.ts'
+import { authorityNotes } from '../../../config/environment-notes.ts'
 import type { WorkflowSettings } from '../../../config/settings.ts'
 import { type Setup, SetupError } from '../../../config/setup.ts'
 import { connectToAny } from '../../../lib/connections.ts'
@@ -27,6 +28,9 @@ export interface DoctorOptions {
   readonly nobody: boolean
   readonly json?: boolean
 }
+
+const AUTHORITY_ADVICE =
+  'check that the path is absolute, that this user may read the file, and that it is PEM (-----BEGIN CERTIFICATE-----)'
 
 /**
  * Prints a finding for each thing that was tried.
@@ -58,6 +62,8 @@ async function* diagnose(io: Io, options: DoctorOptions): AsyncGenerator<Finding
   const { fromEnvFile } = setup
   if (fromEnvFile) yield ok('.env', `read; it gives ${fromEnvFile.join(', ') || 'nothing new'}`)
   yield* describeProxies(setup)
+  const unread = authorityNotes(setup.environment)
+  yield* unread.map((line) => wrong('authorities', line, AUTHORITY_ADVICE))
   const workflows = chosen(setup, options.workflow)
   const { proxyFor } = setup.environment.proxies
   const dispatcher = connectToAny(proxyFor, { connections: 16, allowH2: false })
