@@ -166,10 +166,20 @@ function checkPresence(claims: Claims, names: readonly string[]): void {
  */
 export function checkTimes(times: Times, tolerance: number, seconds: number): void {
   const { iat, nbf, exp } = times
-  if (iat !== undefined && iat > seconds + tolerance) throw invalidToken('claims: iat is ahead')
-  if (nbf !== undefined && nbf > seconds + tolerance) throw invalidToken('claims: nbf is ahead')
+  if (iat !== undefined && iat > seconds + tolerance) throw ahead('iat', iat - seconds)
+  if (nbf !== undefined && nbf > seconds + tolerance) throw ahead('nbf', nbf - seconds)
   if (exp === undefined) return
   // An `exp` written in milliseconds instead of seconds would make a token that never expires.
   if (exp > seconds + TEN_YEARS) throw invalidToken('claims: exp is more than ten years ahead')
-  if (exp <= seconds - tolerance) throw new ServiceError('token_expired', { reason: 'exp passed' })
+  if (exp <= seconds - tolerance) {
+    const reason = `exp passed ${Math.ceil(seconds - exp)} seconds ago`
+    throw new ServiceError('token_expired', { reason })
+  }
+}
+
+/** A clock that is wrong, here or at the issuer, is the usual cause: the number tells by how much. */
+function ahead(claim: string, by: number): ServiceError {
+  return invalidToken(
+    `claims: ${claim} is ahead of this machine's clock by ${Math.ceil(by)} seconds: set the clocks, or raise clock_tolerance_seconds`,
+  )
 }

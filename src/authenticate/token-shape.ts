@@ -9,6 +9,8 @@ import { firstIssue, invalidToken } from './refusal.ts'
  * also its length in bytes.
  */
 const MAX_TOKEN_LENGTH = 12_288
+/** Texts that JavaScript makes of a variable that holds no token. */
+export const UNSET = /^(?:undefined|null|\[object \w+\])$/
 
 /** Most levels of arrays and objects in the header or the payload. */
 const MAX_DEPTH = 32
@@ -67,7 +69,10 @@ export function openToken(raw: string): SignedToken & { readonly payload: Uint8A
   const segments = raw.split('.', 4)
   const [header, payload, signature] = segments
   if (segments.length !== 3 || !header || !payload || !signature) {
-    throw invalidToken('not three non-empty segments')
+    const unset = UNSET.test(raw)
+      ? `: the text ${show(raw)}, as a page sends before it has a token`
+      : ''
+    throw invalidToken(`not three non-empty segments${unset}`)
   }
   const headerBytes = decodeSegment(header, 'header')
   const payloadBytes = decodeSegment(payload, 'payload')

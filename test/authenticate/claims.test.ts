@@ -92,6 +92,14 @@ describe('exp, nbf, iat', () => {
     expect(() => judgeClaims(claims, issuerSettings({ issuer }), now)).toThrow(/invalid_token/)
   })
 
+  test.each([
+    [{ iat: seconds + 300 }, /iat is ahead of this machine's clock by 300 seconds/],
+    [{ nbf: seconds + 300 }, /nbf is ahead of this machine's clock by 300 seconds/],
+    [{ exp: seconds - 300 }, /exp passed 300 seconds ago/],
+  ])('the reason says by how much the times of %j differ from the clock', (changes, reason) => {
+    expect(() => judge(changes)).toThrow(reason)
+  })
+
   test('a token gets no tolerance where none is configured', () => {
     const strict = { clockToleranceSeconds: 0 }
     expect(codeOf({ exp: seconds }, strict)).toBe('token_expired')

@@ -51,6 +51,13 @@ test.each([
   expect(reasonOf(raw)).toBe('not three non-empty segments')
 })
 
+test.each(['undefined', 'null', '[object Object]', '[object Promise]'])(
+  'the text %j is named, which pages send for want of a token',
+  (raw) => {
+    expect(reasonOf(raw)).toContain(`the text "${raw}", as a page sends`)
+  },
+)
+
 test.each([
   ['padding', (raw: string) => `${raw}==`],
   ['a space at the end', (raw: string) => `${raw} `],

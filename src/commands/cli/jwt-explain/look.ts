@@ -1,6 +1,7 @@
 // Looks at a text that should be a token: finds its claims, and guesses what the text is if it is no signed
 // JWT. It verifies nothing.
 
+import { UNSET } from '../../../authenticate/token-shape.ts'
 import { show } from '../../../lib/show.ts'
 
 /** Most claims that are listed, because a token can hold thousands. */
@@ -25,6 +26,7 @@ export function lookAt(text: string): Sighting {
 
 function hintFor(text: string, bare: string, header: Json | undefined): string | undefined {
   if (bare !== text) return 'it stands in quotes: send what is between them'
+  if (UNSET.test(text)) return 'it is what a page sends that does not wait for its token'
   if (/\s/.test(text)) return 'it has white space in it: a token is one word'
   if (text.startsWith('{')) return 'it is JSON: the token is one of its values, often access_token'
   if (/^(?:sk-|ek_)/.test(text)) return 'it is a key or client secret of OpenAI, and no user token'

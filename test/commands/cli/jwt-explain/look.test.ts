@@ -47,6 +47,8 @@ describe('a text that is no signed JWT is refused, and the hint says what it is'
       handMade({ alg: 'NONE' }, { sub: 'a' }, Buffer.alloc(32)),
       /not signed/,
     ],
+    ['a variable that was not set', 'undefined', /does not wait for its token/],
+    ['a promise that was not awaited', '[object Promise]', /does not wait for its token/],
     ['an opaque token', 'v2.local-4f1c9b7ad2e84f1c9b7ad2e8', /opaque, no JWT/],
     ['an opaque token of three parts', 'abcdefgh.ijklmnop.qrstuvwx', /opaque, no JWT/],
     ['a UUID', '7b1f0c1e-2a3b-4c5d-8e9f-001122334455', /opaque, no JWT/],
