@@ -125,6 +125,7 @@ export async function refusingCursors<T>(hasCursor: boolean, run: () => Promise<
   } catch (error) {
     if (!(error instanceof ServiceError) || error.code !== 'invalid_request') throw error
     if (hasCursor) throw badCursor(error)
-    throw new ServiceError('upstream_rejected', { reason: error.reason, cause: error })
+    const { reason, refused } = error
+    throw new ServiceError('upstream_rejected', { reason, refused, cause: error })
   }
 }

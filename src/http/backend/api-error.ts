@@ -74,13 +74,18 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
 export function apiErrorAnswer(error: ServiceError): TextAnswer {
   const problem = problemAnswer(error, '')
   const status = statusOf(error, problem.status)
-  const { param = error.refused?.param, code = apiCode(error), allow } = detailsOf(error)
+  const { param = refusedParam(error, status), code = apiCode(error), allow } = detailsOf(error)
   const headers = { ...problem.headers, 'Content-Type': 'application/json' }
   if (allow !== undefined) Object.assign(headers, { Allow: allow })
   // A credential sent in the wrong place is not quoted, neither by us nor through OpenAI's `param`.
   const message = scrub(messageOf(error))
   const body = errorBody({ message, type: typeOf(status), param: param && scrub(param), code })
   return { status, headers, body: JSON.stringify(body) }
+}
+
+/** The parameter that OpenAI refused. A refusal of our key, or of too many calls, is about none of the backend's. */
+function refusedParam({ refused }: ServiceError, status: number): string | undefined {
+  return status < 500 ? refused?.param : undefined
 }
 
 function detailsOf(error: ServiceError): ApiErrorDetails {

@@ -281,6 +281,14 @@ describe('an error of the upstream', () => {
     expect([error.status, error.param]).toEqual([status, 'workflow.version'])
   })
 
+  test('400 of a list keeps its status and parameter', async () => {
+    const body = { error: { message: 'no', type: 'x', param: 'user', code: 'invalid_value' } }
+    scene.running.upstream.setFaults({ status: 400, body, times: 1 })
+    const error = await errorOf(scene.client().beta.chatkit.threads.list())
+    scene.running.upstream.setFaults({})
+    expect([error.status, error.param]).toEqual([400, 'user'])
+  })
+
   test('which echoes a credential as the parameter is not quoted', async () => {
     const error = await fails(400, { param: `sk-test-0123456789abcdef` })
     expect([error.status, error.param]).toEqual([400, '[redacted]'])
@@ -288,9 +296,10 @@ describe('an error of the upstream', () => {
   })
 
   test.each([401, 403])('%i, about our key, is ours to answer for: 500', async (status) => {
-    const error = await fails(status, { code: 'invalid_api_key' })
+    const error = await fails(status, { param: 'key', code: 'invalid_api_key' })
     expect(error).toBeInstanceOf(OpenAI.InternalServerError)
-    expect([error.status, error.type, error.code]).toEqual([500, 'server_error', 'internal_error'])
+    const { type, code, param } = error
+    expect([error.status, type, code, param]).toEqual([500, 'server_error', 'internal_error', null])
   })
 
   test('404 is the workflow that is gone', async () => {
@@ -303,8 +312,8 @@ describe('an error of the upstream', () => {
   })
 
   test('429 is 503, and its message tells the backend to wait', async () => {
-    const error = await fails(429)
-    expect([error.status, error.code]).toEqual([503, 'rate_limit_exceeded'])
+    const error = await fails(429, { param: 'user' })
+    expect([error.status, error.code, error.param]).toEqual([503, 'rate_limit_exceeded', null])
     expect(error.message).toContain('Retry-After')
   })
 
