@@ -50,7 +50,10 @@ export function createMemoryBudget({
   return {
     memoryFor(user: string) {
       let held = 0
+      let released = false
       const hold = (bytes: number): void => {
+        // A check that waits for the store may go on after the client has left: nothing would free its bytes.
+        if (released) return
         const more = bytes - held
         if (more > 0) check(user, more)
         held = bytes
@@ -67,7 +70,11 @@ export function createMemoryBudget({
          * nine times as long as the one before took.
          */
         work: <T>(run: () => T | Promise<T>): Promise<T> => turns(user, held, run),
-        release: () => hold(0),
+        /** Frees all bytes. A later `hold` does nothing. */
+        release(): void {
+          hold(0)
+          released = true
+        },
       }
     },
   }

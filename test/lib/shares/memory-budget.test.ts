@@ -24,6 +24,15 @@ describe('memory', () => {
     expect(() => memoryFor('d').hold(1)).toThrow(OVERLOADED)
   })
 
+  test('is not counted any more once it was released', () => {
+    const { memoryFor } = budget()
+    const left = memoryFor('a')
+    left.hold(100)
+    left.release()
+    left.hold(300)
+    memoryFor('a').hold(400)
+  })
+
   test('that was refused is not counted', () => {
     const { memoryFor } = budget()
     const one = memoryFor('a')
