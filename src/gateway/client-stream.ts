@@ -158,6 +158,8 @@ function pump({
     source.pause()
     checking.then(() => {
       checking = undefined
+      // The server was not read meanwhile, so its silence does not count.
+      onChunk()
       goOn()
     }, reject)
   }

@@ -50,7 +50,7 @@ export function createAnswerEvents({
 }: {
   readonly ownership: EventOwnership
   readonly linksFor: LinksFor
-  readonly shares: Pick<Shares, 'memoryFor'>
+  readonly shares: Pick<Shares, 'memoryFor' | 'checkPart'>
   readonly streams: OpenStreams
   readonly limits: StreamLimits
   readonly maxFrameBytes: number
@@ -100,7 +100,10 @@ export function createAnswerEvents({
     connection.on('drain', count)
     const end = streamToClient({
       source: body,
-      filter: createFrameFilter(cutter, checks),
+      filter: createFrameFilter(cutter, checks, {
+        user: session.user,
+        checkPart: shares.checkPart,
+      }),
       limits,
       connection,
       onFull: count,
@@ -136,6 +139,7 @@ function hold(memory: HeldMemory, bytes: number): void {
 function createFrameFilter(
   cutter: ReturnType<typeof createFrameCutter>,
   checks: EventChecks,
+  { user, checkPart }: { readonly user: string; readonly checkPart: Shares['checkPart'] },
 ): FrameFilter {
   function passOn(
     pieces: Iterator<Piece, void, void>,
@@ -158,7 +162,9 @@ function createFrameFilter(
   }
   return (chunk, write) => {
     if (chunk === undefined) return passOn([cutter.rest()].values(), [], write)
-    if (!cutter.passes(chunk)) return passOn(cutter.push(chunk), [], write)
+    if (!cutter.passes(chunk)) {
+      return checkPart(user, () => passOn(cutter.push(chunk), [], write))
+    }
     write(chunk)
     return undefined
   }
@@ -190,15 +196,9 @@ function passedOn(piece: Piece, checks: EventChecks): Frames | Promise<string> {
 
 function eventOf(data: string): SeenEvent | undefined {
   try {
-    const event: unknown = JSON.parse(data)
-    return isEvent(event) ? event : undefined
+    const event = JSON.parse(data)
+    return typeof event?.type === 'string' ? event : undefined
   } catch {
     return undefined
   }
-}
-
-function isEvent(value: unknown): value is SeenEvent {
-  return (
-    typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
-  )
 }

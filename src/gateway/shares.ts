@@ -19,6 +19,8 @@ export function createShares({
   return {
     /** Counts the memory of one body, event or answer while it is read. */
     memoryFor: memory.memoryFor,
+    /** Checks a part of a stream, so that no user's streams take up the process. */
+    checkPart: memory.checkPart,
     /** Takes a slot for an answer that may be a stream. */
     openStream: createSlots({ each: streamsPerUser, what: 'running answers' }),
     /** Takes a slot for a link to a file. */

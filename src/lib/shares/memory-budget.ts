@@ -1,5 +1,6 @@
 // Limits the memory of bodies, events and answers, per user and for the whole process, and the processor time
 // that a user's large bodies and answers take.
+import { setTimeout as wait } from 'node:timers/promises'
 import { ServiceError } from '../errors.ts'
 
 /** {@link createMemoryBudget} */
@@ -18,6 +19,10 @@ const RETRY_SECONDS = 2
 const REST_PER_WORK = 9
 /** Up to this size, work neither waits nor counts. */
 const FREE_BYTES = 64 * 1024
+/** Milliseconds of rest that a user's checks may still owe, so that a few large events pass at once. */
+const OWED_MS = 500
+/** Users whose rests are kept before those that are over are removed. */
+const MANY_USERS = 1000
 
 /** @param bounds - most bytes held at a time, by all users and by one user */
 export function createMemoryBudget({
@@ -48,6 +53,7 @@ export function createMemoryBudget({
   }
 
   return {
+    checkPart: createCheckPart(),
     memoryFor(user: string) {
       let held = 0
       let released = false
@@ -100,6 +106,35 @@ function createTurns() {
       return await run()
     } finally {
       setTimeout(restOver, REST_PER_WORK * (performance.now() - began)).unref()
+    }
+  }
+}
+
+/** Lets each user's checks of streams take a tenth of the time, apart from short bursts. */
+function createCheckPart() {
+  /** By user: when the rests after all checks are over, by the monotonic clock. */
+  const restsUntil = new Map<string, number>()
+
+  /**
+   * Checks a part of a stream: at once, or when enough of the user's rests is over.
+   *
+   * @returns undefined when the part has been checked
+   */
+  return function checkPart(
+    user: string,
+    run: () => Promise<void> | undefined,
+  ): Promise<void> | undefined {
+    const began = performance.now()
+    const restMs = Math.max((restsUntil.get(user) ?? began) - began, 0)
+    if (restMs > OWED_MS) return wait(restMs - OWED_MS).then(() => checkPart(user, run))
+    try {
+      return run()
+    } finally {
+      const ended = performance.now()
+      if (restsUntil.size >= MANY_USERS) {
+        for (const [one, until] of restsUntil) if (until <= ended) restsUntil.delete(one)
+      }
+      restsUntil.set(user, ended + restMs + REST_PER_WORK * (ended - began))
     }
   }
 }

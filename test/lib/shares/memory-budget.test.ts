@@ -98,3 +98,35 @@ describe('work on what is large', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(150)
   })
 })
+
+describe('checks of streams', () => {
+  const spin = (milliseconds: number) => {
+    const until = performance.now() + milliseconds
+    while (performance.now() < until);
+  }
+
+  test('of one user take a tenth of the time after a first burst, and those of another go on', async () => {
+    const { checkPart } = budget()
+    const began = performance.now()
+    let worked = 0
+    const run = () => {
+      spin(20)
+      worked += 20
+      return undefined
+    }
+    while (checkPart('a', run) === undefined) expect(worked).toBeLessThan(200)
+    expect(checkPart('b', run)).toBe(undefined)
+    await Promise.all([checkPart('a', run), checkPart('a', run)])
+    expect(performance.now() - began).toBeGreaterThanOrEqual(worked * 9 - 500 - 2 * 180)
+  })
+
+  test('that fail count like any other, and their error arrives after the wait', async () => {
+    const { checkPart } = budget()
+    const run = () => {
+      spin(60)
+      throw new Error('planted')
+    }
+    expect(() => checkPart('a', run)).toThrow('planted')
+    await expect(checkPart('a', run)).rejects.toThrow('planted')
+  })
+})
