@@ -31,7 +31,7 @@ COPY config ./config
 COPY src ./src
 COPY --from=bundle /app/dist ./dist
 # Compiled once here: at run time the file system may be read-only, and the start is slower without. The service itself
-# ends with 78 for want of a config.
+# ends with 78, because there is no config.
 RUN node --import ./src/check-node.js --input-type=module --eval \
       "import { globSync } from 'node:fs'; \
        for (const file of globSync('dist/*/*.js')) \

@@ -17,7 +17,7 @@ export interface ChatKitContext {
 export interface Expected {
   /** chatkit-mint's PUBLIC_URL. */
   readonly issuer: string
-  /** The workflow's `server`, to the letter. */
+  /** Exactly the workflow's `server`. */
   readonly audience: string
   /** The address of chatkit-mint's keys, where this server cannot reach PUBLIC_URL. */
   readonly keysUrl?: string | undefined

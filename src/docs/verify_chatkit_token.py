@@ -17,7 +17,7 @@ import jwt
 from fastapi import Header, HTTPException
 
 ISSUER = os.environ["CHATKIT_MINT_URL"]  # chatkit-mint's PUBLIC_URL
-AUDIENCE = os.environ["CHATKIT_SERVER_URL"]  # the workflow's `server`, to the letter
+AUDIENCE = os.environ["CHATKIT_SERVER_URL"]  # exactly the workflow's `server`
 # Its published keys; at another address where this server cannot reach PUBLIC_URL, as in config/compose.yaml.
 KEYS = jwt.PyJWKClient(os.environ.get("CHATKIT_MINT_KEYS_URL", f"{ISSUER}/.well-known/jwks.json"))
 

@@ -52,7 +52,7 @@ test.each([
 })
 
 test.each(['undefined', 'null', '[object Object]', '[object Promise]'])(
-  'the text %j is named, which pages send for want of a token',
+  'the text %j, which a page sends that has no token yet, is named in the reason',
   (raw) => {
     expect(reasonOf(raw)).toContain(`the text "${raw}", as a page sends`)
   },

@@ -97,7 +97,7 @@ const consoleSchema = z
       .max(1440)
       .default(30)
       .describe(
-        'Minutes without use after which an admin signs in again; requests that a page makes by itself are no use.',
+        'Minutes without use after which an admin signs in again; requests that a page makes by itself do not count as use.',
       ),
   })
   .describe('The admin console at /admin; needs `admins` and `PUBLIC_URL`.')
