@@ -69,6 +69,8 @@ interface Found {
 
 /** Entries per page, which is the most that a list gives. */
 const PAGE = 100
+/** Most pages of one list of an upstream, a million entries: one that invents entries would never end. */
+const MOST_PAGES = 10_000
 /** Threads whose items are fetched at the same time. */
 const AHEAD = 4
 
@@ -195,7 +197,7 @@ async function* threadLines(
 }
 
 async function* threadPages(source: ThreadSource, user: string, context: SourceCall) {
-  for (let after: string | undefined; ; ) {
+  for (let after: string | undefined, pages = 1; ; pages += 1) {
     const query = { user, limit: PAGE, order: 'asc', after } as const
     const missing: string[] = []
     const call = { ...context.call, onMissing: (id: string) => missing.push(id) }
@@ -204,7 +206,7 @@ async function* threadPages(source: ThreadSource, user: string, context: SourceC
     )
     yield { threads: values.map((thread) => ({ thread, source })), missing }
     if (!hasMore) return
-    after = nextCursor(values.at(-1)?.id, after)
+    after = nextCursor(values.at(-1)?.id, { after, pages })
   }
 }
 
@@ -221,10 +223,11 @@ async function* itemLines(of: ListedThread, first: FirstItems, context: SourceCa
   if (first.status === 'rejected') throw first.reason
   const { id } = of.thread
   let page = first.value
-  for (let after: string | undefined; ; page = await itemsAfter(of, after, context)) {
+  for (let after: string | undefined, pages = 1; ; pages += 1) {
     yield page.data.map((item) => ({ type: 'item', thread_id: id, item }))
     if (!page.has_more) return
-    after = nextCursor(page.last_id ?? undefined, after)
+    after = nextCursor(page.last_id ?? undefined, { after, pages })
+    page = await itemsAfter(of, after, context)
   }
 }
 
@@ -237,8 +240,11 @@ async function itemsAfter(of: ListedThread, after: string | undefined, context: 
   return listItemsOf({ ...of, id }, query, context)
 }
 
-/** @throws when the upstream ignores the cursor: its list would never end */
-function nextCursor(last: string | undefined, before: string | undefined): string {
-  if (last !== undefined && last !== before) return last
-  throw new ServiceError('upstream_invalid_response', { reason: 'the list repeats its last id' })
+/** @throws when the upstream ignores the cursor, or gives page after page: its list would never end */
+function nextCursor(
+  last: string | undefined,
+  read: { readonly after: string | undefined; readonly pages: number },
+): string {
+  if (last !== undefined && last !== read.after && read.pages < MOST_PAGES) return last
+  throw new ServiceError('upstream_invalid_response', { reason: 'a list that does not end' })
 }
