@@ -27,7 +27,7 @@ export class ForwardOnlyError extends ServiceError {
 
 /**
  * A page in the reference's shape, but for `first_id` and `last_id`: they hold a position in each
- * source and so are opaque.
+ * source and so are opaque. A page ends early where a source has lost many threads.
  *
  * @throws `invalid_request` for `before`, and for a cursor that was not made for this list
  */
@@ -57,14 +57,18 @@ export async function mergedList(
   })
   const entries = await refusingCursors(after !== undefined, () => merge(readers, limit, order))
   const [first, last] = [entries.at(0), entries.at(-1)]
+  const hasMore = readers.some(({ waiting, more }) => waiting.length > 0 || more)
+  const position = last?.position ?? (hasMore && limit > 0 ? readers.map(lastOf) : undefined)
   return {
     object: 'list',
     data: entries.map(({ thread }) => thread),
     first_id: first === undefined ? null : sealCursor(key, scope, first.position),
-    last_id: last === undefined ? null : sealCursor(key, scope, last.position),
-    has_more: readers.some(({ waiting, more }) => waiting.length > 0 || more),
+    last_id: position === undefined ? null : sealCursor(key, scope, position),
+    has_more: hasMore,
   }
 }
+
+const lastOf = ({ last }: SourceReader) => last
 
 /** A thread of a merged list, and how far each source has been read with it. */
 interface Merged {
@@ -92,7 +96,7 @@ async function merge(
     for (const twin of readers.filter((other) => areTwins(other, reader))) twin.take()
     const isHosted = reader.source.threadsAt === undefined
     const repeated = isHosted && seen.has(thread.id)
-    if (!repeated) entries.push({ thread, position: readers.map(({ last }) => last) })
+    if (!repeated) entries.push({ thread, position: readers.map(lastOf) })
     if (isHosted) seen.add(thread.id)
   } while (entries.length < limit)
   return entries
@@ -103,6 +107,8 @@ function nextOf(readers: readonly SourceReader[], order: SourceQuery['order']) {
   let best: { readonly reader: SourceReader; readonly thread: Thread } | undefined
   for (const reader of order === 'desc' ? readers : readers.toReversed()) {
     const [thread] = reader.waiting
+    // A source that has lost many threads does not know its next one yet, so the next of all is unknown.
+    if (thread === undefined && reader.more) return undefined
     if (thread === undefined) continue
     // A thread that two readers have stands where the first of them does, in either order.
     if (readers.find((other) => areTwins(other, reader)) !== reader) continue

@@ -2,7 +2,7 @@
 // Threads that are not of the user who was asked for are dropped and reported here.
 
 import type { CallOptions } from '../chatkit/port.ts'
-import { collect, type Fetched } from '../chatkit/wire/pages.ts'
+import { type Collected, collect, type Fetched } from '../chatkit/wire/pages.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { badCursor } from './cursors.ts'
@@ -47,12 +47,18 @@ export async function sourcePage(
   source: ThreadSource,
   { user, ...asked }: SourceQuery,
   { call, onForeign }: SourceCall,
-): Promise<{ readonly values: readonly Thread[]; readonly hasMore: boolean }> {
+): Promise<Collected<Thread>> {
+  const onMissing = (id: string) => {
+    call?.onMissing?.(id)
+    onForeign({ source, what: 'missing', count: 1 })
+  }
+  // The ownership records give these pages. Where the server has lost many threads, a page is empty.
+  if (user === undefined && source.threadsAt !== undefined) {
+    const page = await source.chatkit.listThreads(asked, { ...call, onMissing })
+    const next = page.data.length === 0 && page.has_more ? (page.last_id ?? undefined) : undefined
+    return { values: page.data, hasMore: page.has_more, next }
+  }
   const page = await collect(asked, async (part): Promise<Fetched<Thread>> => {
-    const onMissing = (id: string) => {
-      call?.onMissing?.(id)
-      onForeign({ source, what: 'missing', count: 1 })
-    }
     const answer = await source.chatkit.listThreads({ ...part, user }, { ...call, onMissing })
     if (answer.data.length === 0 && answer.has_more) throw nothingButMore()
     let count = 0
@@ -79,9 +85,9 @@ export function createSourceReader(source: ThreadSource, query: SourceQuery, con
   let fills = 0
   const reader = {
     source,
-    /** Fetched and not yet taken. Empty after `fill` at the end of the list only. */
+    /** Fetched and not yet taken. Empty after `fill` at the end of the list, or if `more` where threads are lost. */
     waiting: [] as readonly Thread[],
-    /** Id of the last thread taken, or where the reader started; null at the start of the list. */
+    /** Id of the last thread taken or lost, or where the reader started; null at the start of the list. */
     last: query.after ?? null,
     /** Whether the source has threads beyond those waiting. */
     more: true,
@@ -99,6 +105,7 @@ export function createSourceReader(source: ThreadSource, query: SourceQuery, con
       const page = await sourcePage(source, { ...query, after }, context)
       reader.waiting = page.values
       reader.more = page.hasMore
+      reader.last = page.next ?? reader.last
     },
   }
   return reader

@@ -174,6 +174,39 @@ describe('a list over several sources', () => {
     expect(await threads.listOwn('carol', query)).toMatchObject({ ...none, has_more: false })
   })
 
+  test.each([
+    [1, ['desk']],
+    [2, ['desk']],
+    [1, ['sales', 'desk']],
+    [20, ['sales', 'desk']],
+  ] as const)(
+    'of everyone goes on past threads that a server has lost, in pages of %i of %j',
+    async (limit, names) => {
+      const rows = Array.from({ length: 9 }, (_, at) => [`d${at}`, 'alice', at] as const)
+      const desk = fakeSource('desk', rows, true)
+      const { listThreads } = desk.chatkit
+      // As the adapter does when it has looked at many lost threads: here two at a time.
+      desk.chatkit.listThreads = async (query, call) => {
+        const page = await listThreads({ ...query, limit: Math.min(2, query.limit ?? 2) }, call)
+        const data = page.data.filter(({ id }) => !/[2-6]/.test(id))
+        return { ...page, data, last_id: data.at(-1)?.id ?? page.last_id }
+      }
+      const { threads } = threadsOf(
+        names.map((name) => (name === 'desk' ? desk : fakeSource(name, [['s4', 'bob', 4]]))),
+      )
+      const found: string[] = []
+      for (let after: string | undefined, more = true; more; ) {
+        const page = await threads.list({ ...QUERY, limit, after })
+        found.push(...ids(page))
+        more = page.has_more
+        after = page.last_id ?? undefined
+        if (more && after === undefined) throw new Error('nothing to go on from')
+      }
+      const others = names.length > 1 ? ['s4'] : []
+      expect(found).toEqual(['d8', 'd7', ...others, 'd1', 'd0'])
+    },
+  )
+
   test('one that repeats itself does not keep us for ever', async () => {
     const [first, second] = everything()
     const whole = { after: undefined, limit: 2 }

@@ -34,7 +34,8 @@ const PAGE = 100
 /**
  * A thread that the server cannot show is left out and reported to `call.onMissing`, as long as the server's
  * own list answers. Its ownership record stays: a server that lost its data must not cost anyone their threads.
- * A list of one user's threads costs the server at most `limit` + 2 requests.
+ * A list of one user's threads costs the server at most `limit` + 2 requests. A list of everyone's has an empty
+ * page with `has_more` and a `last_id` where many threads in a row are lost.
  *
  * @throws `upstream_unavailable` when neither the thread nor the list can be shown
  */
@@ -47,18 +48,21 @@ export function listThreads(
   return askServer('list_threads', call, async (ask) => {
     const show = createShow(ask, query, call?.onMissing)
     let stopped = false
-    const { values, hasMore } = await collect(page, async (part): Promise<Fetched<Thread>> => {
-      const order = part.order ?? 'desc'
-      const owned = await registry.listOwned({ ...part, order, user, source, kind: 'thread' })
-      if (owned === undefined) throw badCursor()
-      const { shown, unasked } = await show(owned.data)
-      const end = owned.data.findIndex(({ id }) => unasked.has(id))
-      stopped = end !== -1
-      const data = stopped ? owned.data.slice(0, end) : owned.data
-      const entries = data.map(({ id }) => ({ id, value: shown.get(id) }))
-      return { entries, hasMore: owned.hasMore && !stopped }
-    })
-    return listOf({ values, hasMore: hasMore || stopped })
+    const { values, hasMore, next } = await collect(
+      page,
+      async (part): Promise<Fetched<Thread>> => {
+        const order = part.order ?? 'desc'
+        const owned = await registry.listOwned({ ...part, order, user, source, kind: 'thread' })
+        if (owned === undefined) throw badCursor()
+        const { shown, unasked } = await show(owned.data)
+        const end = owned.data.findIndex(({ id }) => unasked.has(id))
+        stopped = end !== -1
+        const data = stopped ? owned.data.slice(0, end) : owned.data
+        const entries = data.map(({ id }) => ({ id, value: shown.get(id) }))
+        return { entries, hasMore: owned.hasMore && !stopped }
+      },
+    )
+    return listOf({ values, hasMore: hasMore || stopped, next })
   })
 }
 

@@ -14,6 +14,14 @@ export interface Part extends ListQuery {
   readonly limit: number
 }
 
+/** A page of a list from which entries are left out. */
+export interface Collected<T> {
+  readonly values: readonly T[]
+  readonly hasMore: boolean
+  /** If so many entries were left out that the page is empty: the id of the last of them, a cursor to go on from. */
+  readonly next?: string | undefined
+}
+
 /** Most entries in one page of the API. */
 export const MAX_LIMIT = 100
 /** Most fetches for one page. More than a few are needed only when most entries are left out. */
@@ -28,11 +36,12 @@ const MAX_FETCHES = 20
 export async function collect<T>(
   query: ListQuery,
   fetch: (part: Part) => Promise<Fetched<T>>,
-): Promise<{ readonly values: readonly T[]; readonly hasMore: boolean }> {
+): Promise<Collected<T>> {
   const wanted = query.limit ?? DEFAULT_LIMIT
   const backwards = query.before !== undefined && query.after === undefined
   let values: readonly T[] = []
   let hasMore = true
+  let next: string | undefined
   let part: Part = { ...query, limit: Math.max(1, wanted) }
   for (let fetches = 0; fetches < MAX_FETCHES && hasMore; fetches++) {
     const fetched = await fetch(part)
@@ -41,6 +50,7 @@ export async function collect<T>(
     values = backwards ? [...kept, ...values] : [...values, ...kept]
     const edge = fetched.entries.at(backwards ? 0 : -1)
     hasMore = fetched.hasMore && edge !== undefined
+    next = hasMore && values.length === 0 ? edge?.id : undefined
     if (values.length >= wanted || edge === undefined) break
     // Fetch larger parts while nothing is kept.
     const stride = kept.length === 0 ? part.limit * 2 : wanted - values.length
@@ -52,22 +62,16 @@ export async function collect<T>(
   }
   // A server may send more entries than were asked for; the rest comes with the next page.
   const cut = backwards ? values.slice(-wanted) : values.slice(0, wanted)
-  return { values: cut, hasMore: hasMore || values.length > wanted }
+  return { values: cut, hasMore: hasMore || values.length > wanted, next }
 }
 
 /** A page in the reference's shape. */
-export function listOf<T extends { readonly id: string }>({
-  values,
-  hasMore,
-}: {
-  readonly values: readonly T[]
-  readonly hasMore: boolean
-}) {
+export function listOf<T extends { readonly id: string }>({ values, hasMore, next }: Collected<T>) {
   return {
     object: 'list' as const,
     data: [...values],
-    first_id: values.at(0)?.id ?? null,
-    last_id: values.at(-1)?.id ?? null,
+    first_id: values.at(0)?.id ?? next ?? null,
+    last_id: values.at(-1)?.id ?? next ?? null,
     has_more: hasMore,
   }
 }

@@ -84,6 +84,17 @@ test('the list of a user whose threads are all lost is empty, and ends', async (
   expect(missing).toHaveLength(45)
 })
 
+test('a list of everyone goes on past any number of lost threads', async () => {
+  const { server, chatkit } = await start(1500)
+  for (const id of range(1499, 1)) server.lost.add(id)
+  const lost = await chatkit.listThreads({ limit: 1 })
+  expect(lost).toMatchObject({ data: [], has_more: true, last_id: expect.any(String) })
+  const rest = await chatkit.listThreads({ limit: 1, after: lost.last_id ?? '' })
+  expect(rest).toMatchObject({ data: [{ id: 't0' }], has_more: false })
+  const back = await chatkit.listThreads({ limit: 1, order: 'asc', before: 't1' })
+  expect(back).toMatchObject({ data: [{ id: 't0' }], has_more: false })
+})
+
 test.each([
   ['ids', false],
   ['other text', true],
