@@ -11,7 +11,14 @@ export class ExpressionError extends Error {
 }
 
 const COMPREHENSIONS = new Set(['all', 'exists', 'exists_one', 'map', 'filter'])
+/** The library checks calls of these, but cannot evaluate them. */
+const OPTIONALS = new Set(['of', 'none', 'ofNonZeroValue'])
 const VARIABLES = new Set(['claims', 'issuer', 'input', 'cel'])
+/** Methods whose time grows with the value that they read. */
+const READERS = new Set([
+  ...['matches', 'contains', 'indexOf', 'lastIndexOf', 'split', 'join', 'size'],
+  ...['lowerAscii', 'upperAscii', 'trim'],
+])
 
 /** A variable that a macro binds to a value inside its bodies. */
 interface Binding {
@@ -24,6 +31,10 @@ interface Binding {
 /** Context of a node: names that can hold client input, and the loops around it. */
 interface Surroundings {
   readonly tainted: ReadonlySet<string>
+  /** Names that hold an element of a loop, or a part of one. */
+  readonly elements: ReadonlySet<string>
+  /** Loops whose lists are no part of one another, so that their lengths multiply. */
+  readonly multiplied: number
   readonly loops: number
   readonly taintedLoops: number
 }
@@ -36,7 +47,13 @@ interface Surroundings {
  * @throws {@link ExpressionError}
  */
 export function refuseCostly(ast: ASTNode): void {
-  inspect(ast, { tainted: new Set(['input']), loops: 0, taintedLoops: 0 })
+  inspect(ast, {
+    tainted: new Set(['input']),
+    elements: new Set(),
+    multiplied: 0,
+    loops: 0,
+    taintedLoops: 0,
+  })
 }
 
 /**
@@ -80,6 +97,7 @@ function inspect(node: ASTNode, around: Surroundings): void {
   const binding = bindingOf(node)
   if (binding === undefined) {
     refuseCall(node, around.tainted)
+    refuseRepeatedReading(node, around)
     for (const child of children(node)) inspect(child, around)
     return
   }
@@ -93,10 +111,11 @@ function inspect(node: ASTNode, around: Surroundings): void {
 
 function enterBinding(binding: Binding, around: Surroundings): Surroundings {
   const fromInput = stemsFrom(binding.value, around.tainted)
-  const tainted = new Set(around.tainted)
-  if (fromInput) tainted.add(binding.name)
-  else tainted.delete(binding.name)
-  if (!binding.loops) return { ...around, tainted }
+  const fromElement = stemsFrom(binding.value, around.elements)
+  const tainted = withName(around.tainted, binding.name, fromInput)
+  const elements = withName(around.elements, binding.name, fromElement || binding.loops)
+  if (!binding.loops) return { ...around, tainted, elements }
+  const multiplied = around.multiplied + (fromElement ? 0 : 1)
   const loops = around.loops + 1
   const taintedLoops = around.taintedLoops + (fromInput ? 1 : 0)
   if (loops > 2 || (loops > 1 && taintedLoops > 0)) {
@@ -104,12 +123,41 @@ function enterBinding(binding: Binding, around: Surroundings): Surroundings {
       'nests all(), exists(), map() or filter() more than twice, or around client input; nest less',
     )
   }
-  return { tainted, loops, taintedLoops }
+  return { tainted, elements, multiplied, loops, taintedLoops }
+}
+
+function withName(names: ReadonlySet<string>, name: string, isIn: boolean): ReadonlySet<string> {
+  const changed = new Set(names)
+  if (isIn) changed.add(name)
+  else changed.delete(name)
+  return changed
+}
+
+/**
+ * Refuses to read the same claim in each round of two loops: a token that divides its length among two lists and
+ * that claim makes it take the cube of its length, seconds in all.
+ */
+function refuseRepeatedReading(node: ASTNode, { elements, multiplied }: Surroundings): void {
+  const read = multiplied > 1 ? valueRead(node) : undefined
+  if (read === undefined || !some(read, ({ op }) => op === 'id') || stemsFrom(read, elements))
+    return
+  throw new ExpressionError(
+    'reads a whole claim again in each round of two loops, by in, size(), contains() or the like; nest less',
+  )
+}
+
+function valueRead(node: ASTNode): ASTNode | undefined {
+  if (node.op === 'in') return node.args[1].op === 'list' ? undefined : node.args[1]
+  if (node.op === 'rcall') return READERS.has(node.args[0]) ? node.args[1] : undefined
+  return node.op === 'call' && node.args[0] === 'size' ? node.args[1][0] : undefined
 }
 
 function refuseCall(node: ASTNode, tainted: ReadonlySet<string>): void {
   if (node.op === 'call' && node.args[0] === 'duration' && !node.args[1].every(isText)) {
     throw new ExpressionError('calls duration() with something other than a literal text')
+  }
+  if (node.op === 'rcall' && isId(node.args[1], 'optional') && OPTIONALS.has(node.args[0])) {
+    throw new ExpressionError('uses optional values, which there are not here; ask with has()')
   }
   if (node.op !== 'rcall' || node.args[0] !== 'matches') return
   const [, receiver, patterns] = node.args

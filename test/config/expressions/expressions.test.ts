@@ -134,6 +134,11 @@ describe('an expression that could keep the process busy is refused', () => {
     ['duration(claims.d) == duration("1s")', /duration/],
     ['duration(input.d) == duration("1s")', /duration/],
     ['claims.a.all(x, claims.b.all(y, claims.c.all(z, true)))', /nests/],
+    ['claims.a.all(x, claims.b.all(y, y in claims.c))', /each round/],
+    ['claims.a.all(x, claims.b.all(y, claims.c.contains(x + y)))', /each round/],
+    ['claims.a.all(x, claims.b.all(y, size(claims.c) > 1))', /each round/],
+    ['claims.a.all(x, cel.bind(c, claims.c, claims.b.all(y, c.join(y) == x)))', /each round/],
+    ['optional.of(claims.a).hasValue()', /optional/],
     ['input.a.split("").all(x, claims.b.all(y, true))', /nests/],
     ['claims.b.all(y, input.a.split("").all(x, true))', /nests/],
   ])('%s', (source, message) => {
@@ -150,6 +155,10 @@ describe('an expression that could keep the process busy is refused', () => {
     'duration("1s") < duration("2s")',
     'claims.a.all(x, claims.b.all(y, x == y))',
     'input.a.split(",").all(x, x in claims.b)',
+    'claims.a.all(x, claims.b.all(y, x in ["a", claims.c] || y.contains(x)))',
+    'claims.a.all(x, x.roles.exists(y, y in claims.b || claims.c.contains(y)))',
+    'claims.a.all(x, cel.bind(r, x.roles, r.exists(y, y in claims.b)))',
+    'claims.a.exists(optional, optional == "of")',
   ])('allowed: %s', (source) => {
     expect(() => compile(source, WHEN)).not.toThrow()
   })
