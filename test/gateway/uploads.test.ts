@@ -1,11 +1,13 @@
 import { once } from 'node:events'
-import { request } from 'node:http'
-import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forEachTest } from '../support/started.ts'
 import { asAt, ISSUER, type Session, startScene } from './scene.ts'
+import { start } from './scripted-server.ts'
 
 let session: Session
 const scene = forEachTest(() => startScene())
@@ -43,6 +45,44 @@ async function stored(id: string): Promise<string> {
 
 function authorized(of: Session = session): Record<string, string> {
   return { authorization: `Bearer ${of.secret}` }
+}
+
+/** A server that begins its answer to an upload at once, and ends it when it has read everything. */
+async function startEager() {
+  const uploads: number[] = []
+  let breaksOff = false
+  const server = createServer(async (request, response) => {
+    if (request.url === '/chatkit') {
+      request.resume()
+      const attachment = { id: 'atc_1', ...PARAMS, type: 'file', upload_url: `${origin}/upload` }
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(attachment))
+      return
+    }
+    const breakNow = breaksOff
+    response.writeHead(200).write('reading', () => breakNow && response.destroy())
+    if (breakNow) return
+    let bytes = 0
+    for await (const chunk of request) bytes += chunk.length
+    uploads.push(bytes)
+    response.end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const at = await start({ server: `${origin}/chatkit` })
+  return {
+    alice: at.alice,
+    uploads,
+    origin,
+    reachable: (link: string) => link.replace(ISSUER, at.scene.origin),
+    breakOff: () => {
+      breaksOff = true
+    },
+  }
 }
 
 describe('two_phase', () => {
@@ -136,6 +176,26 @@ describe('two_phase', () => {
     const now = Math.floor(Date.now() / 1000)
     await scene.registry.revoke({ user: userId('alice'), endReason: 'revoked', by: 'ada', now })
     expectProblem(await answerOf(await put), 401, 'invalid_token')
+  })
+
+  test('a server that begins its answer before it has read the upload gets the whole upload', async () => {
+    const { alice, uploads, origin, reachable } = await startEager()
+    const attachment = await alice(['attachments.create', PARAMS])
+    const { upload_url } = (await attachment.json()) as Attachment
+    expect(upload_url).not.toContain(origin)
+    const body = new Uint8Array(9_000_000)
+    const put = await fetch(reachable(upload_url), { method: 'PUT', body })
+    expect(put.status).toBe(204)
+    expect(uploads).toEqual([body.length])
+  })
+
+  test('a server whose answer to an upload breaks off makes it 502', async () => {
+    const { alice, reachable, breakOff } = await startEager()
+    const attachment = await alice(['attachments.create', PARAMS])
+    const { upload_url } = (await attachment.json()) as Attachment
+    breakOff()
+    const put = await fetch(reachable(upload_url), { method: 'PUT', body: 'abc' })
+    expectProblem(await answerOf(put), 502, 'upstream_invalid_response')
   })
 
   test('an upload that is too long is 413', async () => {

@@ -1,6 +1,7 @@
 // One HTTP exchange with a self-hosted ChatKit server: sends a request, judges the status, and reads a
 // JSON answer. Streams are read by the gateway.
 
+import { finished } from 'node:stream/promises'
 import type { Dispatcher } from 'undici'
 import type { Deadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -182,13 +183,30 @@ async function readAll(
   try {
     return await readBounded(reply.body, maxBytes, hold)
   } catch (error) {
-    if (error instanceof ServiceError) throw error
-    if (deadline.ended() === undefined) {
-      const what = error instanceof TooLargeError ? 'is too long' : 'broke off'
-      throw badAnswer(reply.call, what, error)
-    }
-    throw callFailed(error, reply.call, deadline)
+    throw unread(error, reply, deadline)
   }
+}
+
+/**
+ * Reads the body of an answer to its end, and keeps nothing of it. A server may begin its answer before it has
+ * read the request; if the body were destroyed then, the rest of the request would not be sent.
+ *
+ * @param reply - a success
+ * @param deadline - of the call
+ * @throws `upstream_invalid_response` when it breaks off; `upstream_timeout`; `request_timeout`
+ */
+export async function dropBody(reply: ServerReply, deadline: Deadline): Promise<void> {
+  try {
+    await finished(reply.body.resume())
+  } catch (error) {
+    throw unread(error, reply, deadline)
+  }
+}
+
+function unread(error: unknown, { call }: ServerReply, deadline: Deadline): ServiceError {
+  if (error instanceof ServiceError) return error
+  if (deadline.ended() !== undefined) return callFailed(error, call, deadline)
+  return badAnswer(call, error instanceof TooLargeError ? 'is too long' : 'broke off', error)
 }
 
 function codeOf(status: number): ServerFaultCode {

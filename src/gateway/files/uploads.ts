@@ -1,7 +1,7 @@
 // Handles uploads: a form that creates an attachment (`direct`), and the bytes that are sent to the link of an
 // attachment (the second phase of `two_phase`).
 
-import { MAX_ANSWER_BYTES, readJsonAnswer } from '../../chatkit/protocol/server-call.ts'
+import { dropBody, MAX_ANSWER_BYTES, readJsonAnswer } from '../../chatkit/protocol/server-call.ts'
 import { type BodyLimits, readBytes } from '../../http/body.ts'
 import type { AppContext } from '../../http/context.ts'
 import { releaseWhenTaken } from '../../http/upstream-call-options.ts'
@@ -103,8 +103,7 @@ export function createUploads({
         const method = c.req.method === 'PUT' ? 'PUT' : 'POST'
         const headers = { ...link.headers, ...upload.headers }
         const reply = await forward(c, call, { method, url, ...upload, headers })
-        // No client reads the body of this answer.
-        reply.body.destroy()
+        await dropBody(reply, upload.deadline)
         return c.body(null, 204)
       }
       return withUpload(c, { call, watch, send }).finally(release)
