@@ -125,11 +125,15 @@ export function createCanceller({
     /** Takes due cancels from the outbox and tries them. Returns their number. */
     async workOutbox(): Promise<number> {
       const leaseMs = LEASE_MS - Math.round(random() * AGAIN_MS.jitter)
-      const claim = { nowMs: now(), limit: CANCELS_AT_A_TIME, leaseMs }
-      const due = await registry.claimCancels(claim)
+      const due = await registry.claimCancels({ nowMs: now(), limit: CANCELS_AT_A_TIME, leaseMs })
       const free = due.filter(({ id }) => !held.has(id))
       // No attempt begins that could outlast its lease.
-      if (free.length > 0) await cancelAll(free, leaseMs - ATTEMPT_MS)
+      const end = performance.now() + leaseMs - ATTEMPT_MS
+      const { cancelled, cancelling } = await cancelAll(free, leaseMs - ATTEMPT_MS)
+      // After an outage the breaker lets one call through. Once it is answered, the others need not wait for
+      // their next lease.
+      const again = cancelled.length > 0 ? free.filter(({ id }) => cancelling.includes(id)) : []
+      await cancelAll(again, end - performance.now())
       return due.length
     },
     /** Resolves when nothing runs in the background any more. */

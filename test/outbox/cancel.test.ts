@@ -149,6 +149,20 @@ describe('the outbox', () => {
     expect(scene.upstream.cancels).toHaveLength(40)
   })
 
+  test('tries the others again at once when a probe of the breaker is answered', async () => {
+    await cancelling(scene, 25)
+    scene.clock.ms += 5_000
+    let open = true
+    scene.upstream.onCancel = async (id) => {
+      if (id !== 'cksess_1') return open ? down() : undefined
+      await setTimeout(5)
+      open = false
+    }
+    await scene.canceller.workOutbox()
+    expect(scene.upstream.cancels).toHaveLength(1 + 24 * 2)
+    expect(await outbox()).toBe(0)
+  })
+
   test('does not try a session that a call of the same instance is trying', async () => {
     const sessions = await cancelling(scene, 2)
     const held = Promise.withResolvers<void>()
