@@ -27,8 +27,10 @@ const NEVER_A_TOKEN = new RegExp(
   `^(?:${HOP_BY_HOP}|authorization|cookie2?|set-cookie2?|host|origin|referer|from|user-agent|date|dnt|expect|range|` +
     'if-.*|max-forwards|pragma|cache-control|accept.*|content-.*|sec-.*|access-control-.*|http2-settings|priority|' +
     'early-data|save-data|last-event-id|ping-.*|service-worker.*|device-memory|dpr|width|viewport-.*|rtt|downlink|ect|' +
+    'alt-used|available-dictionary|dictionary-id|attribution-reporting-.*|(?:x-)?purpose|x-moz|x-client-data|' +
     'upgrade-insecure-requests|x-requested-with|openai-.*|x-stainless-.*|idempotency-key|' +
     'forwarded|via|x-forwarded(?!-access-token$).*|.*client-ip|.*real-ip|.*trace.*|baggage|b3|x-b3-.*|' +
+    'x-ot-span-context|newrelic|x-scheme|x-host|x-nginx-proxy|x-arr-.*|x-appservice-.*|x-appengine-.*|(?:x-)?akamai-.*|' +
     'cf-(?!access-jwt-assertion$).*|cdn-.*|fly-.*|fastly-.*|x-azure-.*|x-envoy-.*|x-vercel-.*|x-(?:request|correlation)-id|' +
     'x-original-.*|x-rewrite-url|x-http-method.*|x-chatkit-.*)$',
 )

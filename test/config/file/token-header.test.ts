@@ -51,6 +51,20 @@ describe('token_header must not be', () => {
     ...['X-Real-IP', 'True-Client-IP', 'Fly-Client-IP', 'CF-Connecting-IP', 'Cf-Ray', 'CDN-Loop'],
     ...['traceparent', 'tracestate', 'baggage', 'sentry-trace', 'X-Amzn-Trace-Id', 'X-Request-Id'],
     ...['X-ChatKit-User', 'x-chatkit-session', 'X-Original-URL', 'X-HTTP-Method-Override'],
+    ...[
+      'Alt-Used',
+      'Available-Dictionary',
+      'Attribution-Reporting-Eligible',
+      'Purpose',
+      'X-Client-Data',
+    ],
+    ...[
+      'X-ARR-SSL',
+      'X-AppEngine-Country',
+      'Akamai-Origin-Hop',
+      'X-Nginx-Proxy',
+      'X-Ot-Span-Context',
+    ],
     ...['"a b"', '"a:"', '""', '"é"', `"${'x'.repeat(129)}"`],
   ])('%s', (name) => {
     const problems = problemsOf(withHeader(name))
