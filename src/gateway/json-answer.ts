@@ -2,7 +2,7 @@
 // addresses of files.
 
 import { fileFieldsOfAnswer } from '../chatkit/protocol/file-fields.ts'
-import type { ParsedRequest } from '../chatkit/protocol/request.ts'
+import { type ParsedRequest, saysNothing } from '../chatkit/protocol/request.ts'
 import { readJsonAnswer, type ServerReply } from '../chatkit/protocol/server-call.ts'
 import { serverFault } from '../chatkit/protocol/server-fault.ts'
 import type { AppContext } from '../http/context.ts'
@@ -98,7 +98,8 @@ export function createAnswerJson({
       const { parsed, reply, deadline, adopts } = exchange
       const memory = shares.memoryFor(call.session.user)
       releaseWhenTaken(c, memory)
-      const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold }
+      const mayBeEmpty = parsed.known && saysNothing(parsed.request.type)
+      const bounds = { maxBytes: maxAnswerBytes, hold: memory.hold, mayBeEmpty }
       const { bytes, parse } = await readJsonAnswer(reply, deadline, bounds)
       const request = listIn(parsed)
       if (request === undefined) {

@@ -172,21 +172,44 @@ test.each([
   expect(await chatkit.retrieveThread('thr_1')).toMatchObject({ title: 'ü' })
 })
 
-test('a server’s 204 counts as the empty answer to a delete and to feedback', async () => {
-  const { alice, raw, scene: at, chatkit } = await startRaw()
-  raw({}, '', 204)
+test.each([
+  [204, {}],
+  [205, { 'content-length': '0' }],
+  [200, { 'content-length': '0' }],
+  [202, { 'content-length': '0', ...JSON_TYPE }],
+])(
+  'a server’s %i without a body counts as the empty answer to a delete and to feedback',
+  async (status, headers) => {
+    const { alice, raw, scene: at, chatkit } = await startRaw()
+    raw(headers, '', status)
+    const thread_id = 'thr_1'
+    for (const request of [
+      ['items.feedback', { thread_id, item_ids: ['i1'], kind: 'positive' }],
+      ['threads.delete', { thread_id }],
+    ] as const) {
+      const answer = await alice(request)
+      expect([answer.status, await answer.json()]).toEqual([200, {}])
+    }
+    const thing = { source: WORKFLOW, kind: 'thread', id: thread_id } as const
+    expect(await at.registry.ownersOf([thing])).toEqual([undefined])
+    await at.registry.claimOwnership({ ...thing, user: userId('alice'), createdAt: 1 })
+    expect(await chatkit.deleteThread(thread_id)).toMatchObject({ deleted: true })
+  },
+)
+
+test('a server’s answer without a body is 502 where a thread or a page of items is asked for', async () => {
+  const { alice, raw } = await startRaw()
+  raw({ 'content-length': '0' }, '')
   const thread_id = 'thr_1'
-  for (const request of [
-    ['items.feedback', { thread_id, item_ids: ['i1'], kind: 'positive' }],
-    ['threads.delete', { thread_id }],
+  for (const type of [
+    'threads.get_by_id',
+    'items.list',
+    'threads.list',
+    'threads.create',
   ] as const) {
-    const answer = await alice(request)
-    expect([answer.status, await answer.json()]).toEqual([200, {}])
+    const answer = await answerOf(await alice([type, { thread_id, input: input('hi') }]))
+    expectProblem(answer, 502, 'upstream_invalid_response')
   }
-  const thing = { source: WORKFLOW, kind: 'thread', id: thread_id } as const
-  expect(await at.registry.ownersOf([thing])).toEqual([undefined])
-  await at.registry.claimOwnership({ ...thing, user: userId('alice'), createdAt: 1 })
-  expect(await chatkit.deleteThread(thread_id)).toMatchObject({ deleted: true })
 })
 
 test('when a server answers a JSON request with a stream, or the other way round, the client gets 502', async () => {

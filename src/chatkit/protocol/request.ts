@@ -137,6 +137,11 @@ export function isStreaming(type: string): boolean {
   return STREAMING.includes(type)
 }
 
+/** Whether the protocol's answer to a request is always `{}`. */
+export function saysNothing(type: RequestType): boolean {
+  return type === 'items.feedback' || type === 'threads.delete' || type === 'attachments.delete'
+}
+
 /** Whether a request may cost a run of the model. A request of an unknown type counts as one that may. */
 export function runsModel({ known, request: { type } }: ParsedRequest): boolean {
   return !known || isStreaming(type) || RUNS_IN_JSON.includes(type)

@@ -21,6 +21,8 @@ export interface AnswerBounds {
   readonly maxBytes: number
   /** Called with the bytes held in all, before more are held; throws to refuse them. */
   readonly hold?: (bytes: number) => void
+  /** Whether the answer to this request says nothing, so that one without a body counts as `{}`. */
+  readonly mayBeEmpty?: boolean
 }
 
 /** Pages of items can hold whole conversations, with photos. */
@@ -158,13 +160,18 @@ export async function readJsonAnswer(
   deadline: Deadline,
   bounds: AnswerBounds,
 ): Promise<JsonAnswer> {
-  if (reply.status === 204) {
+  if (reply.status === 204 || (bounds.mayBeEmpty && isEmpty(reply))) {
     reply.body.resume()
     return { bytes: Buffer.from('{}'), parse: () => ({}) }
   }
   if (reply.mediaType !== 'application/json') throw wrongType(reply)
   const bytes = await readAll(reply, deadline, bounds)
   return { bytes, parse: () => parseJson(bytes, reply) }
+}
+
+/** 205 has no body (RFC 9110 §15.3.6); frameworks send one of length 0 with 200 and 202. */
+function isEmpty({ status, headers }: ServerReply): boolean {
+  return status === 205 || single(headers['content-length']) === '0'
 }
 
 function parseJson(bytes: Buffer, { call }: ServerReply): unknown {

@@ -7,7 +7,7 @@ import { type Deadline, startDeadline } from '../../lib/deadline.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { createBulkhead, LANE } from '../bulkhead.ts'
 import { CALL_DEADLINE_MS, type CallOptions, type ChatKitOperation } from '../port.ts'
-import type { RequestType } from '../protocol/request.ts'
+import { type RequestType, saysNothing } from '../protocol/request.ts'
 import {
   MAX_ANSWER_BYTES,
   openServerCall,
@@ -86,7 +86,8 @@ export function createAskServer({
       throw new ServiceError('invalid_request', { reason: 'the server refuses the cursor' })
     }
     refuseFailed(reply)
-    const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: addTo(hold) }
+    const mayBeEmpty = saysNothing(type)
+    const bounds = { maxBytes: MAX_ANSWER_BYTES, hold: addTo(hold), mayBeEmpty }
     return (await readJsonAnswer(reply, deadline, bounds)).parse
   }
   const inTurn = async (...asked: Parameters<typeof send>) => {
