@@ -17,7 +17,7 @@ export function jsonOption(): Option {
  *
  * @throws {@link OutputClosedError} when the reader has stopped
  */
-export async function print(io: Io, text: string): Promise<void> {
+export async function print(io: Pick<Io, 'stdout'>, text: string): Promise<void> {
   await writeTo(io.stdout, `${text}\n`)
 }
 
@@ -39,15 +39,18 @@ export async function printLine(io: Io, json: string): Promise<void> {
   await print(io, escapeInJson(json))
 }
 
+/** Most rows of one table: cli-table3 overflows the stack with some hundred thousand. */
+const MOST_ROWS = 1000
+
 /**
- * Prints a table on standard output. Cells may hold any text. On a narrow terminal, long cells lose their
- * middle.
+ * Prints a table on standard output, or several one below the other when it is very long. Cells may hold any text.
+ * On a narrow terminal, long cells lose their middle.
  *
  * @param head - names of the columns
  * @param rows - a cell per column; null and undefined are shown as `–`
  */
 export async function printTable(
-  io: Io,
+  io: Pick<Io, 'stdout'>,
   head: readonly string[],
   rows: readonly (readonly unknown[])[],
 ): Promise<void> {
@@ -55,9 +58,12 @@ export async function printTable(
   const width = io.stdout.isTTY === true ? io.stdout.columns : undefined
   const most =
     width === undefined ? Number.POSITIVE_INFINITY : mostCharacters([head, ...cells], width)
-  const table = new Table({ head: head.map((name) => strong(io, cut(name, most))), style: PLAIN })
-  table.push(...cells.map((row) => row.map((text) => cut(text, most))))
-  await print(io, table.toString())
+  for (let from = 0; from === 0 || from < cells.length; from += MOST_ROWS) {
+    const table = new Table({ head: head.map((name) => strong(io, cut(name, most))), style: PLAIN })
+    const some = cells.slice(from, from + MOST_ROWS)
+    for (const row of some) table.push(row.map((text) => cut(text, most)))
+    await print(io, table.toString())
+  }
 }
 
 /**
@@ -103,7 +109,7 @@ const LEAST_CHARACTERS = 9
 /** The most characters of a cell with which all columns fit. Each column also takes a border and two spaces. */
 function mostCharacters(rows: readonly (readonly string[])[], width: number): number {
   const columns = rows[0]?.map((_, at) =>
-    Math.max(...rows.map((row) => [...(row[at] ?? '')].length)),
+    rows.reduce((longest, row) => Math.max(longest, [...(row[at] ?? '')].length), 0),
   )
   const room = width - 1 - 3 * (columns?.length ?? 0)
   let most = Math.max(...(columns ?? []))
@@ -127,7 +133,7 @@ function cell(value: unknown): string {
   return printable(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
-function strong(io: Io, text: string): string {
+function strong(io: Pick<Io, 'stdout'>, text: string): string {
   // `styleText` respects NO_COLOR, but with FORCE_COLOR it would write escapes into a pipe.
   return io.stdout.isTTY === true ? styleText('bold', text, { stream: io.stdout }) : text
 }

@@ -83,12 +83,18 @@ export function checkChains(newestFirst: readonly unknown[]) {
       chains.set(parsed.instance, chain)
     }
   }
-  const begins = Math.min(...[...chains.values()].flatMap(([first]) => first?.place ?? []))
+  // Chains stand in the order of their first entries.
+  const begins = chains.values().next().value?.[0]?.place ?? Number.POSITIVE_INFINITY
   for (const { id, place } of without) {
     if (place > begins) faults.push({ kind: 'inserted', id, instance: null, seq: null })
   }
-  for (const chain of chains.values()) faults.push(...faultsOf(chain, faults))
-  return { instances: [...chains.values()].map(summaryOf), unchained: without.length, faults }
+  const inChains = [...chains.values()].flatMap((chain) => faultsOf(chain, faults))
+  return {
+    instances: [...chains.values()].map(summaryOf),
+    unchained: without.length,
+    // Not by push(...), which takes no more arguments than fit on the stack: every entry may have a fault.
+    faults: faults.concat(inChains),
+  }
 }
 
 /** @param known - faults of unreadable entries, which must not be reported as missing too */

@@ -81,6 +81,9 @@ function newestFirst(entries: readonly unknown[]): readonly unknown[] {
   return ascending > 0 ? entries.toReversed() : entries
 }
 
+/** Most faults in the table. */
+const MOST_SHOWN = 1000
+
 const HEAD = ['instance', 'entries', 'seq', 'from', 'to', 'erased']
 
 async function printChecked(
@@ -89,9 +92,10 @@ async function printChecked(
 ): Promise<void> {
   if (instances.length > 0) await printTable(io, HEAD, instances.map(row))
   if (unchained > 0) await print(io, `${unchained} entries of versions before the chain began`)
-  if (faults.length > 0)
-    await printTable(io, ['what', 'id', 'instance', 'seq'], faults.map(faultRow))
+  const shown = faults.slice(0, MOST_SHOWN).map(faultRow)
+  if (shown.length > 0) await printTable(io, ['what', 'id', 'instance', 'seq'], shown)
   else await print(io, instances.length > 0 ? 'unbroken' : 'no chained entries')
+  if (faults.length > MOST_SHOWN) remark(io, `The first ${MOST_SHOWN} faults; --json prints all.`)
 }
 
 function row(one: ChainSummary): readonly unknown[] {
