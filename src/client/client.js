@@ -27,9 +27,8 @@
 
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
 
-const TRIES = 3
 const REQUEST_MS = 30_000
-const LONGEST_WAIT_MS = 120_000
+const WAIT_MS = 120_000
 
 /** Why there is no client secret. Match on `code`. */
 export class MintError extends Error {
@@ -69,7 +68,7 @@ export function createGetClientSecret(options) {
     },
     {
       reset() {
-        const reason = new MintError('reset', 'Signed out meanwhile.')
+        const reason = new MintError('reset', 'Signed out.')
         clearTimeout(run.timer)
         run.over.abort(reason)
         run.request?.abort(reason)
@@ -94,18 +93,20 @@ export function createChatKitFetch(options) {
   /** @typedef {{ secret: Promise<string>, value?: string | undefined, due: number }} Held and renewed when it is due */
   /** @type {WeakMap<AbortSignal, Held>} the secret of each run */
   const secrets = new WeakMap()
-  /** @type {(run: AbortSignal, old?: Held) => Held} */
-  const secretOf = (run, old) => {
+  /** @type {(run: AbortSignal, old?: Held, valid?: Promise<string>) => Held} */
+  const secretOf = (run, old, valid) => {
     const known = secrets.get(run)
     if (known && known !== old) return known
     const asked = getClientSecret(old?.value)
-    // A secret that is due is still valid for a while, and serves all requests if there is no new one yet.
-    const secret = old && Date.now() >= old.due ? asked.catch(() => old.secret) : asked
+    // A secret that is due is still valid for a while, and serves all requests if a new one is late or refused.
+    const soon = AbortSignal.timeout?.(5000) ?? run
+    const secret = valid ? orAborted(asked, soon).catch(() => valid) : asked
     const next = { secret, value: old?.value, due: Infinity }
     secrets.set(run, next)
     // By this browser's clock alone, as the service's may differ. A hosted secret is no JWT, and is never due.
     const due = asked.then((jwt) => {
       next.value = jwt
+      next.secret = asked
       const payload = jwt.replace(/-/g, '+').replace(/_/g, '/').split('.')[1]
       const { exp, iat } = JSON.parse(atob(`${payload}`))
       next.due = Date.now() + (exp - iat) * 800
@@ -131,7 +132,7 @@ export function createChatKitFetch(options) {
       return send(Object(input).clone?.() ?? input, { ...init, headers, signal: aborted })
     }
     let held = secretOf(run)
-    if (Date.now() >= held.due) held = secretOf(run, held)
+    if (Date.now() >= held.due) held = secretOf(run, held, held.secret)
     const response = await sendWith(held)
     if (response.status !== 401) return response
     held = secretOf(run, held)
@@ -178,7 +179,7 @@ const mint = async (options, run, current) => {
         continue
       }
       // 408 and 429 may pass; every other 4xx is final.
-      if (/^4(?!08|29)/.test(String(status))) {
+      if (/^4(?!08|29)/.test(`${status}`)) {
         run.stopped = error
         // In a microtask, so that an error of the page's callback does not reach this call.
         queueMicrotask(() => {
@@ -186,7 +187,7 @@ const mint = async (options, run, current) => {
           if (code === 'user_blocked') options.onRevoked?.(error)
         })
       }
-      if (run.stopped || tries >= TRIES) throw error
+      if (run.stopped || tries > 2) throw error
       const usual = 250 * 2 ** tries
       const ms = (retryAfterMs ?? usual) + Math.random() * usual
       await new Promise((wake) => {
@@ -241,7 +242,7 @@ const failWith = (code) => (cause) => {
 /** @type {(retryAfter: string | null) => number | undefined} */
 const waitOf = (text) => {
   const ms = text && (/^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now())
-  return ms && ms > 0 ? Math.min(ms, LONGEST_WAIT_MS) : undefined
+  return ms && ms > 0 ? Math.min(ms, WAIT_MS) : undefined
 }
 
 /** @type {(input: RequestInfo | URL) => string} */

@@ -144,6 +144,35 @@ describe('a request', () => {
     ])
   })
 
+  test('goes on with the old secret when a renewal takes five seconds, and later with the new one', async () => {
+    const soon = new AbortController()
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(soon.signal)
+    const [first, second] = [jwt('one', 100), jwt('two', 100)]
+    const full = problem(429, 'rate_limited', { 'Retry-After': '10' })
+    const { chatKitFetch, calls } = scene(
+      ...[minted(first), ok(), full, ok(), ok(), minted(second), ok()],
+    )
+    await chatKitFetch(API, REQUEST)
+    vi.advanceTimersByTime(80_000)
+    const waiting = chatKitFetch(API, REQUEST)
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(timeout).toHaveBeenLastCalledWith(5000)
+    soon.abort()
+    expect((await waiting).status).toBe(200)
+    await chatKitFetch(API, REQUEST)
+    await vi.runAllTimersAsync()
+    await chatKitFetch(API, REQUEST)
+    const [at, mint] = ['/chatkit/helpdesk', ['/v1/sessions', 'Bearer a token']]
+    expect(authorizations(calls).slice(2)).toEqual([
+      mint,
+      [at, `Bearer ${first}`],
+      [at, `Bearer ${first}`],
+      mint,
+      [at, `Bearer ${second}`],
+    ])
+    timeout.mockRestore()
+  })
+
   test('that the page gives up ends at once, although the mint goes on, and others have its secret', async () => {
     const answer = late(minted('s1'))
     const { chatKitFetch, calls } = scene(answer.answer, ok())
