@@ -148,6 +148,7 @@ test.each([
     'clear-site-data',
     'strict-transport-security',
   ],
+  ...['Accept-CH', 'set-login', 'speculation-rules', 'attribution-reporting-register-source'],
   ...['www-authenticate', 'service-worker-allowed', 'connection', 'transfer-encoding', 'upgrade'],
   ...[
     'x-request-id',

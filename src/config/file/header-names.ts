@@ -44,6 +44,8 @@ const NEVER_EXPOSED = new RegExp(
     'clear-site-data|strict-transport-security|www-authenticate|service-worker-allowed|' +
     'x-request-id|x-content-type-options|x-frame-options|referrer-policy|permissions-policy|' +
     'cross-origin-.*|origin-agent-cluster|sourcemap|x-sourcemap|nel|report-to|reporting-endpoints|' +
+    'accept-ch|critical-ch|set-login|activate-storage-access|observe-browsing-topics|attribution-reporting-.*|' +
+    'speculation-rules|use-as-dictionary|document-policy.*|expect-ct|public-key-pins.*|' +
     'alt-svc|vary|allow|date|age|expires|pragma|retry-after|ratelimit.*)$',
 )
 
