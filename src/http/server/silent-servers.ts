@@ -1,9 +1,10 @@
-// Finds self-hosted ChatKit servers that accept no connection, so that the start warns and not only the first
-// chat fails.
+// Finds self-hosted ChatKit servers that accept no connection, or whose certificate is refused, so that the start
+// warns and not only the first chat fails.
 
 import type { SelfHostedWorkflow, WorkflowSettings } from '../../config/settings.ts'
-import { accepts, type ProxyFor } from '../../lib/connections.ts'
+import { accepts, handshakeError, type ProxyFor } from '../../lib/connections.ts'
 import type { Log } from '../../lib/log.ts'
+import { reasonOf } from '../../lib/show.ts'
 
 /** Milliseconds that a server on another machine may take to accept a connection. */
 const WAIT_MS = 3000
@@ -26,9 +27,13 @@ export async function silentServers(
   return found.flat()
 }
 
-function isReachable({ hostname, port, protocol }: URL): Promise<boolean> {
+function isReachable(url: URL): Promise<boolean> {
+  return accepts(...placeOf(url), WAIT_MS)
+}
+
+function placeOf({ hostname, port, protocol }: URL): [host: string, port: number] {
   const usual = protocol === 'https:' ? 443 : 80
-  return accepts(hostname.replace(/^\[|\]$/g, ''), Number(port) || usual, WAIT_MS)
+  return [hostname.replace(/^\[|\]$/g, ''), Number(port) || usual]
 }
 
 /** Logs one warning for each. A server may start after this service, so this is no reason to stop. */
@@ -37,11 +42,22 @@ export async function warnOfSilentServers(
   proxyFor: ProxyFor,
   log: Log,
 ): Promise<void> {
-  for (const { name, server } of await silentServers(workflows, proxyFor)) {
-    const { origin, pathname } = new URL(server)
-    log.warn(
-      { workflow: name },
-      `nobody listens at ${origin}${pathname} (workflows.${name}.server): start your ChatKit server, or mend the address; chats are 503 until then`,
-    )
+  const silent = new Set<WorkflowSettings>(await silentServers(workflows, proxyFor))
+  for (const workflow of workflows) {
+    if (workflow.kind !== 'self-hosted') continue
+    const { name, server } = workflow
+    const url = new URL(server)
+    const at = `${url.origin}${url.pathname} (workflows.${name}.server)`
+    if (silent.has(workflow)) {
+      const advice = 'start your ChatKit server, or mend the address; chats are 503 until then'
+      log.warn({ workflow: name }, `nobody listens at ${at}: ${advice}`)
+    } else if (url.protocol === 'https:' && proxyFor(url) === undefined) {
+      const error = await handshakeError(...placeOf(url), WAIT_MS)
+      if (error === undefined) continue
+      log.warn(
+        { workflow: name, reason: reasonOf(error) },
+        `TLS fails at ${at}; chats are 503 until then`,
+      )
+    }
   }
 }
