@@ -97,6 +97,13 @@ describe('a form that names a thing of another user reaches no server, however t
         '[{"threadId":"thr_bob"}]',
       ),
     ],
+    [
+      'JSON as a file, as a page sends it in a Blob',
+      formWith(
+        `${named('"params"', '; filename="blob"')}\r\nContent-Type: application/json`,
+        '{"input":{"thread_id":"thr_bob"}}',
+      ),
+    ],
     ['JSON behind a byte order mark', formWith(named('"params"'), '\ufeff{"thread_id":"thr_bob"}')],
     ['JSON in a text of JSON', formWith(named('"params"'), '"{\\"thread_id\\":\\"thr_bob\\"}"')],
     [
@@ -165,6 +172,11 @@ describe('a form of the caller’s own', () => {
 
   test.each([
     ['a file in a field named attachment', named('"attachment"', '; filename="a.png"'), 'picture'],
+    [
+      'a file of JSON, which is the user’s own',
+      `${named('"file"', '; filename="log.json"')}\r\nContent-Type: application/json`,
+      '{"thread_id":"thr_bob"}',
+    ],
     ['a text in brackets', named('"title"'), '[draft] {x'],
     ['JSON that names nothing', named('"meta"'), '{"a":[1,"b"]}'],
   ])('passes with %s', async (_name, head, body) => {

@@ -11,6 +11,9 @@ export const MULTIPART_TYPE = /^multipart\/form-data *;/i
 const ANY_FORM = /multipart|urlencoded/i
 /** Allowed names of fields, including nested ones (`input[thread_id]`, `input.thread_id`). */
 const FIELD_NAME = /^[\w.\-[\] ]{1,128}$/
+/** Usual names of the field that holds the file. */
+const FILE_NAME = /^(?:file|attachment)s?$/i
+const JSON_FILE = /[/+]json/i
 /** Deepest nesting of JSON in a field. */
 const MAX_DEPTH = 64
 
@@ -37,7 +40,10 @@ export async function judgeForm(
     throw new ServiceError('unsupported_media_type', { reason: 'a form of an unusual kind' })
   }
   const form = await readForm(contentType, bytes)
-  const ids = idsOf({ known: false, request: { type: 'upload', params: { fields: judge(form) } } })
+  const ids = idsOf({
+    known: false,
+    request: { type: 'upload', params: { fields: await judge(form) } },
+  })
   const written = new Response(isPlain ? plainFields(form) : form)
   return {
     ids,
@@ -56,18 +62,31 @@ async function readForm(contentType: string, bytes: Uint8Array): Promise<FormDat
 }
 
 /** Pairs the value with each part of its name, because a server may read `input[thread_id]` as `thread_id`. */
-function judge(form: FormData): object[] {
-  return [...form].flatMap(([name, value]) => {
+async function judge(form: FormData): Promise<object[]> {
+  const fields: object[] = []
+  for (const [name, value] of form) {
     if (!FIELD_NAME.test(name)) throw refusal('a field whose name can be read in several ways')
     const names = name.split(/[.[\] ]+/).filter((part) => part !== '')
-    if (typeof value === 'string') return names.map((part) => ({ [part]: [value, jsonIn(value)] }))
-    // A server may read a file as the id that its field name suggests. `attachment` is a usual name for a file.
-    if (names.some((part) => isIdName(part) && !/^attachments?$/i.test(part))) {
-      throw refusal('a file in the place of an id')
-    }
-    if (ANY_FORM.test(value.type)) throw refusal('a form inside a form')
-    return []
-  })
+    const text = await textOf(names, value)
+    if (text === undefined) continue
+    for (const part of names) fields.push({ [part]: [text, jsonIn(text)] })
+  }
+  return fields
+}
+
+/**
+ * The text of a field; undefined for a file. A page that gives JSON its media type sends a `Blob`, which comes as a
+ * file; one with the usual name of a file is the user's own.
+ */
+async function textOf(names: readonly string[], value: string | File): Promise<string | undefined> {
+  if (typeof value === 'string') return value
+  // A server may read a file as the id that its field name suggests. `attachment` is a usual name for a file.
+  if (names.some((part) => isIdName(part) && !FILE_NAME.test(part))) {
+    throw refusal('a file in the place of an id')
+  }
+  if (ANY_FORM.test(value.type)) throw refusal('a form inside a form')
+  const isFile = !JSON_FILE.test(value.type) || names.some((part) => FILE_NAME.test(part))
+  return isFile ? undefined : value.text()
 }
 
 /** The parsed value of a field that holds JSON, because servers parse it too; undefined for other text. */
