@@ -1,20 +1,25 @@
-// Writes a file that gets its name only when it is complete.
+// Writes a file that gets its name only when it is complete; pipes and devices are written to directly.
 
-import { open, rename, rm } from 'node:fs/promises'
+import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { CommandError, EXIT } from '../exit.ts'
 
 /** {@link openExportFile} */
 export type ExportFile = Awaited<ReturnType<typeof openExportFile>>
 
 /**
- * Opens a file under a temporary name. Only its owner can read it, because it will hold conversations.
+ * Opens a file under a temporary name. Only its owner can read it, because it will hold conversations. A pipe or
+ * device of that name (`/dev/stdout`, `>(gzip)`) must not be replaced by a file, and of a link its target is.
  *
  * @param path - its final name
  * @throws {@link CommandError} when it cannot be written; the methods throw it, too
  */
 export async function openExportFile(path: string) {
-  const partialPath = `${path}.partial`
+  const existing = await stat(path).catch(() => undefined)
+  const isDirect = existing !== undefined && !existing.isFile() && !existing.isDirectory()
+  const target = existing?.isFile() ? await realpath(path) : path
+  const partialPath = isDirect ? path : `${target}.partial`
   const handle = await orCommandError(path, async () => {
+    if (isDirect) return await open(path, 'w')
     await rm(partialPath, { force: true })
     return await open(partialPath, 'wx', 0o600)
   })
@@ -22,11 +27,12 @@ export async function openExportFile(path: string) {
     partialPath,
     /** @param line - without line end */
     write: (line: string) => orCommandError(path, () => handle.appendFile(`${line}\n`)),
-    /** Gives the file its final name, and replaces an older file of that name. */
+    /** Gives the file its final name, and replaces an older file of that name. Does nothing for a pipe or device. */
     complete: () =>
       orCommandError(path, async () => {
+        if (isDirect) return
         await handle.sync()
-        await rename(partialPath, path)
+        await rename(partialPath, target)
       }),
     /** Closes the file, complete or not. */
     close: () => handle.close(),
