@@ -215,18 +215,20 @@ function base64urlOf(json: object): string {
   return Buffer.from(JSON.stringify(json)).toString('base64url')
 }
 
+const HOW = 'as npx chatkit-mint keys generate makes one'
+
 function parse(text: string, source: string) {
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
-    throw new UnusableSettingError(`${source}: not JSON; it must hold a private JWK set`)
+    throw new UnusableSettingError(`${source}: not JSON; it must hold a private JWK set, ${HOW}`)
   }
   const parsed = privateKeySet.safeParse(json)
   if (parsed.success) return parsed.data.keys
   const where = parsed.error.issues.map(({ path }) => path.join('.') || 'keys').join(', ')
   throw new UnusableSettingError(
-    `${source}: not a private JWK set of EC P-256 or Ed25519 keys; look at ${where}`,
+    `${source}: not a private JWK set of EC P-256 or Ed25519 keys (look at ${where}), ${HOW}`,
   )
 }
 

@@ -142,7 +142,9 @@ function checkType(
   if (!checked.valid) {
     const why = summary(checked.error)
     const names = use.input ? 'claims, issuer and input' : 'claims and issuer'
-    const hint = why.startsWith('Unknown variable') ? `; there are ${names} here` : ''
+    const hint = why.startsWith('Unknown variable')
+      ? `; there are ${names} here, and text stands in quotes of its own, as in '"admin" in claims.roles'`
+      : ''
     throw new ExpressionError(`is not a valid CEL expression: ${why}${hint}`)
   }
   if (!EXPECTED[use.result].includes(checked.type ?? '')) {
