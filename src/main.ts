@@ -142,7 +142,7 @@ async function listenForMetrics(service: Service, env: Environment, log: Log): P
     const { url } = await listen({ app: service.metrics, ...address, log })
     log.info({ url: `${url}/metrics` }, 'metrics')
   } catch (error) {
-    log.error({ err: error, ...address }, 'no metrics: set METRICS_PORT to a free port, or to 0')
+    log.error(address, `no metrics: ${listenProblem(address, error, 'METRICS_')}`)
   }
 }
 

@@ -188,7 +188,7 @@ async function stop(server: Server, listeners: Listeners, graceMs: number): Prom
   clearTimeout(cut)
 }
 
-/** What to do when a port cannot be opened, by the code of the system. */
+/** What to do when a port cannot be opened, by the code of the system. `HOST` and `PORT` get a prefix. */
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: '; stop what uses it, or set PORT',
   EACCES: '; ports below 1024 need a privilege: set PORT',
@@ -197,14 +197,17 @@ const ADVICE: Readonly<Record<string, string>> = {
 }
 
 /**
- * Why the public port could not be opened, and what to do.
+ * Why a port could not be opened, and what to do.
  *
  * @param error - thrown by {@link listen}
+ * @param prefix - of the two variables that name the address
  */
 export function listenProblem(
   { host, port }: { readonly host: string; readonly port: number },
   error: unknown,
+  prefix: '' | 'METRICS_' = '',
 ): string {
   const code = systemCode(error) ?? 'unknown'
-  return `cannot listen on ${host}:${port} (${code})${ADVICE[code] ?? ''}`
+  const advice = ADVICE[code]?.replaceAll(/\b(?:HOST|PORT)\b/g, `${prefix}$&`) ?? ''
+  return `cannot listen on ${host}:${port} (${code})${advice}`
 }
