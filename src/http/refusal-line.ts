@@ -43,9 +43,11 @@ export function refusalLine(error: unknown, status: number): RefusalLine {
   const { code } = error
   // A 404 of a ChatKit server is for the operator: its path is wrong, or it has lost a thread of a user.
   const isLost = code === 'not_found' && error.upstream === 'self-hosted'
+  // A backend gets 404 for a workflow that OpenAI has ended. It cannot help that, and no other line tells of it.
+  const isGone = code === 'workflow_unavailable' && status < 500
   return {
     // Overload causes many of these lines when CPU time is short.
-    level: code === 'overloaded' || isLost ? 'warn' : level,
+    level: code === 'overloaded' || isLost || isGone ? 'warn' : level,
     code,
     reason: status < 500 ? error.reason : reasonOf(error),
     help: isLost ? DOCTOR : HELP[code],

@@ -36,7 +36,9 @@ export function requireBackend({
     failedAuth.note(c, 'backend_attempt')
     throw await failedAuth.counted(
       c,
-      new ServiceError('invalid_token', { reason: 'an API key that is not in the config' }),
+      new ServiceError('invalid_token', {
+        reason: 'an API key whose SHA-256 is not under api_keys; OpenAI keys are none',
+      }),
     )
   }
 }

@@ -307,7 +307,7 @@ describe('an error of the upstream', () => {
     expect(error).toBeInstanceOf(OpenAI.NotFoundError)
     expect([error.type, error.code]).toEqual(['invalid_request_error', null])
     expect(error.message).toBe("404 Workflow with id 'support' not found.")
-    const gone = { code: 'workflow_unavailable', status: 404, workflow: 'support' }
+    const gone = { level: 40, code: 'workflow_unavailable', status: 404, workflow: 'support' }
     expect(scene.running.log.at(-1)).toMatchObject(gone)
   })
 
