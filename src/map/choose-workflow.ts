@@ -128,12 +128,18 @@ export function presentInput(asked: Input): Scope['input'] {
 
 function valueProblem(declaration: InputDeclaration, value: InputValue): string | undefined {
   if (typeof value !== declaration.type) return `must be a ${declaration.type}`
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'must be finite'
+  if (typeof value === 'number') return numberProblem(value)
   if (typeof value !== 'string') return undefined
   if (value.length > declaration.maxLength) {
     return `must have at most ${declaration.maxLength} characters`
   }
   return value.isWellFormed() ? undefined : 'must be well-formed text'
+}
+
+function numberProblem(value: number): string | undefined {
+  if (!Number.isFinite(value)) return 'must be finite'
+  if (!Number.isInteger(value) || Number.isSafeInteger(value)) return undefined
+  return 'must not be a whole number beyond 2^53, which loses digits'
 }
 
 /**

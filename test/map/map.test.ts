@@ -127,6 +127,10 @@ describe('input', () => {
     [{ page: '\ud800' }, 'input.page must be well-formed text.'],
     [{ page: '/', n: Number.NaN }, 'input.n must be finite.'],
     [{ page: '/', n: Number.POSITIVE_INFINITY }, 'input.n must be finite.'],
+    [
+      { page: '/', n: 2 ** 53 },
+      'input.n must not be a whole number beyond 2^53, which loses digits.',
+    ],
     [{ page: '/', constructor: 1 }, 'input.constructor is not declared by the workflow.'],
   ])('input %j is refused, with the reason only for who may use the workflow', (input, detail) => {
     expect(refused({ page: true }, page(input))).toEqual(invalid(detail))

@@ -36,6 +36,9 @@ describe('what expressions yield', () => {
     ],
     ['claims.x', { x: null }, null],
     ['claims.x', { x: ['a'] }, ['a']],
+    ['string(claims.id)', { id: 2 ** 53 - 1 }, '9007199254740991'],
+    ['claims.id', { id: 2 ** 53 }, null],
+    ['claims.a.ids[1]', { a: { ids: [1, -(2 ** 53)] } }, null],
   ])('%s', (source, claims, value) => {
     expect(evaluate(source, { claims })).toEqual(value)
   })
@@ -66,6 +69,9 @@ describe('what expressions yield', () => {
     ['claims.__proto__', {}],
     ['"a" in claims.groups', { groups: 'abc' }],
     ['!claims.x', { x: 'true' }],
+    // 9007199254740993 and 9007199254740992 are one double: two subjects would be one user.
+    ['"user-" + string(claims.id)', { id: 2 ** 53 }],
+    ['pseudonym(issuer, string(claims.ids[0]))', { ids: [1e20] }],
   ])('%s throws', (source, claims) => {
     expect(() => evaluate(source, { claims })).toThrow()
   })
