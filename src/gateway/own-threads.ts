@@ -23,7 +23,7 @@ export type ServerThreadEntry = z.infer<typeof threadEntry>
 const MAX_LIMIT = 1000
 /** Threads per page after the first, which has the size that the client asked for. */
 const PAGE_LIMIT = 100
-/** After this many pages of the server's list, the answer is made from the ownership records instead. */
+/** After at most this many pages of the server's list, the answer is made from the ownership records instead. */
 const MAX_PAGES = 5
 
 /** The next page to ask the server for. */
@@ -73,7 +73,12 @@ export async function ownThreads({
   let first: OwnPage | undefined
   let next: NextPage | undefined
   for (let pages = 0; ; pages++) {
-    if (pages === MAX_PAGES) return (await fromRecords(found)) ?? pageOf(found, wanted, next?.after)
+    // The records cost a request for each thread that is not found yet: `limit` + 2 requests in all.
+    if (pages >= Math.min(MAX_PAGES, found.size + 2)) {
+      const recorded = await fromRecords(found)
+      if (recorded !== undefined) return recorded
+      if (pages === MAX_PAGES) return pageOf(found, wanted, next?.after)
+    }
     const { data: listed, has_more, after } = read(await fetchPage(next))
     const data = listed.map(withOwnItems)
     const own = await ownAmong(

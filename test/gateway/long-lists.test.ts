@@ -57,6 +57,21 @@ test.each([false, true])(
   },
 )
 
+test.each([1, 2, 20])(
+  'a page of %i threads behind 600 of others costs the server at most two requests more than that',
+  async (limit) => {
+    const { server, claim, list } = await start()
+    server.lists = 'everyone'
+    for (let at = 0; at < 30; at++) {
+      server.threads.push([`a${at}`, 'alice'])
+      await claim(`a${at}`, 'alice')
+    }
+    for (let at = 0; at < 600; at++) server.threads.push([`b${at}`, 'bob'])
+    expect((await list({ limit })).data).toHaveLength(limit)
+    expect(server.requests.length).toBeLessThanOrEqual(limit + 2)
+  },
+)
+
 test('a history behind 600 threads of others is paged through the records, each thread once', async () => {
   const { server, claim, list } = await start()
   server.lists = 'everyone'
