@@ -27,7 +27,12 @@ const any = threadRoutes({
 })
 
 export const ANY_THREAD_ROUTES = {
-  listAnyThreads: any.list,
+  listAnyThreads: {
+    ...any.list,
+    description:
+      `${any.list.description} Without \`user\`, a page holds fewer than \`limit\`, even none, where a server has ` +
+      'lost many threads, with `has_more` and a `last_id` to go on from.',
+  },
   readAnyThread: any.read,
   deleteAnyThread: any.remove,
   listAnyItems: any.items,
