@@ -196,7 +196,8 @@ function passedOn(piece: Piece, checks: EventChecks): Frames | Promise<string> {
 
 function eventOf(data: string): SeenEvent | undefined {
   try {
-    const event = JSON.parse(data)
+    // A server may send any JSON; the check below makes the annotation true.
+    const event: SeenEvent | null = JSON.parse(data)
     return typeof event?.type === 'string' ? event : undefined
   } catch {
     return undefined
