@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { eventsOf, input, type Json } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
 import { ISSUER, type SceneOptions, WORKFLOW } from './scene.ts'
@@ -27,13 +26,8 @@ export async function startFiles(options: SceneOptions = {}) {
     }
     response.setHeader('content-type', 'text/event-stream').end(frames)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { origin, close } = await listenOnLoopback(server, { port: 0 })
+  onTestFinished(close)
   const at = await start({ ...options, server: `${origin}/chatkit` })
   const own = {
     source: WORKFLOW,

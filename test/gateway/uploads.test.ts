@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { listenOnLoopback } from '../../src/embedded/kit/listen.ts'
 import { input } from '../support/chatkit/server-client.ts'
 import { userId } from '../support/ids.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
@@ -66,13 +66,8 @@ async function startEager() {
     uploads.push(bytes)
     response.end()
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { origin, close } = await listenOnLoopback(server, { port: 0 })
+  onTestFinished(close)
   const at = await start({ server: `${origin}/chatkit` })
   return {
     alice: at.alice,
