@@ -22,7 +22,7 @@ type Upload = Pick<ForwardedRequest, 'body' | 'headers'> & { readonly deadline: 
 interface UploadExchange {
   readonly call: Call
   /** Calls `onEnd` when the session or the link ends, so that the server's request ends too. */
-  readonly watch: (onEnd: (error: unknown) => void) => () => void
+  readonly watch: OpenLink['watch']
   readonly send: (upload: Upload) => Promise<Response>
 }
 
@@ -78,7 +78,7 @@ export function createUploads({
     /** Handles the form of a `direct` upload. */
     takeForm(c: AppContext, call: OpenedCall): Promise<Response> {
       const { id, user } = call.session
-      const watch: UploadExchange['watch'] = (onEnd) =>
+      const watch: OpenLink['watch'] = (onEnd) =>
         streams.watch({ id, user }, (why) => onEnd(endOf(why)))
       const send: UploadExchange['send'] = async (upload) => {
         // The session may have ended while the body was read.

@@ -107,8 +107,8 @@ function read(text: string, number: number): Line {
   const [id, rest] = [text.slice(0, comma), text.slice(comma + 1)]
   if (text.includes('\uFFFD')) throw wrong('is not UTF-8')
   if (!isStorableId(id) || id !== id.trim()) throw wrong('has no thread id')
-  // Other tools write CSV in quotes, or with a space after the comma. Taken as it is, no user would ever match.
-  // Some tools quote a user only if there is a comma or a quote in it.
+  // Other tools write CSV in quotes (some only a user with a comma or a quote in it), or with a space after the
+  // comma. Taken as it is, no user would ever match.
   if (id.startsWith('"') || /^".*"$/.test(rest)) {
     throw wrong('is in quotes; write thread id and user without them')
   }
