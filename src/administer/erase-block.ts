@@ -6,57 +6,59 @@ import type { Registry } from '../registry/port.ts'
 
 /** How long the block lasts after its last renewal, also after a crash. */
 const BLOCK_SECONDS = 300
+/** A block of somebody else's that lasts longer than this need not be renewed yet. */
+const LONG_ENOUGH_SECONDS = 180
 
-/** An erase recognises the block of an earlier, unfinished erase by this reason. */
+/** Blocks of erases have this reason. */
 const REASON = 'The data of this user is being erased.'
 
 /**
  * Ends all sessions of a user and blocks new ones. A block that an admin has set is prolonged, and stays
  * when the erase is done. So does a block that is set during the erase: as every revoke does, it raises
- * the generation, and `lift` compares that.
+ * the generation, and `lift` compares that. Of erases on several instances at once, the last that blocked lifts.
  *
  * @param by - the admin who erases: `issuer|subject`
  * @returns the ended sessions, now `cancelling`; `renew` to prolong the block; `lift` to end it, if it
- * is this erase's own and nobody has revoked since
+ * is an erase's and nobody has revoked since
  */
 export async function blockForErase(
   {
     registry,
     now,
   }: {
-    readonly registry: Pick<Registry, 'readStanding' | 'getBlock' | 'revoke' | 'liftBlock'>
+    readonly registry: Pick<Registry, 'getBlock' | 'revoke' | 'liftBlock'>
     readonly now: Clock
   },
   { user, by }: { readonly user: UserId; readonly by: string },
 ) {
-  const standing = await registry.getBlock(user, unixSeconds(now))
-  const before = await registry.readStanding({
-    user,
-    identity: { issuer: '' },
-    now: unixSeconds(now),
-  })
-  const isOwn = standing === undefined || standing.reason === REASON
-  const named = isOwn ? { reason: REASON, by } : { reason: standing.reason, by: standing.by }
-  let { generation } = before
+  const standing = () => registry.getBlock(user, unixSeconds(now))
+  const before = await standing()
+  const named = before === undefined || before.reason === REASON ? { reason: REASON, by } : before
+  let until = 0
 
-  async function block() {
+  function block() {
     const seconds = unixSeconds(now)
-    const until = seconds + BLOCK_SECONDS
-    const block = { until, ...named }
-    const end = { user, endReason: 'revoked', by, block, now: seconds } as const
-    const outcome = await registry.revoke(end)
-    generation += 1
-    return outcome
+    until = seconds + BLOCK_SECONDS
+    const block = { until, reason: named.reason, by: named.by }
+    return registry.revoke({ user, endReason: 'revoked', by, block, now: seconds })
   }
 
-  const { cancelling } = await block()
+  let { cancelling, generation } = await block()
   return {
     cancelling,
+    /** If another erase prolongs the block too, only that one does: it must stay the last that raised the generation. */
     async renew(): Promise<void> {
-      await block()
+      const held = await standing()
+      const longEnough = unixSeconds(now) + LONG_ENOUGH_SECONDS
+      if (held !== undefined && held.until > Math.max(until, longEnough)) return
+      const renewed = await block()
+      // After a revoke of somebody else's, the generation stays the old one, so the block stays.
+      if (held === undefined || renewed.generation === generation + 1)
+        generation = renewed.generation
     },
     async lift(): Promise<void> {
-      if (isOwn) await registry.liftBlock(user, unixSeconds(now), generation)
+      if ((await standing())?.reason !== REASON) return
+      await registry.liftBlock(user, unixSeconds(now), generation)
     },
   }
 }

@@ -112,6 +112,8 @@ export interface RevokeOutcome {
   readonly cancelling: readonly SessionRecord[]
   /** The end of the block that holds after the revoke, if one does. */
   readonly blockedUntil: number | undefined
+  /** The user's generation, as this revoke raised it. */
+  readonly generation: number
 }
 
 export interface CancelClaim {

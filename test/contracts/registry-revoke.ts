@@ -35,7 +35,9 @@ export function revokeSuite({ registry }: Suite): void {
       const again = await registry.revoke(order())
       expect(ids(again.cancelling)).toEqual(['s2', 's3'])
       expect(again.cancelling[0]?.endReason).toBe('signed_out')
-      expect(ids((await registry.revoke(order({ now: NOW + 100 }))).cancelling)).toEqual(['s3'])
+      const third = await registry.revoke(order({ now: NOW + 100 }))
+      expect(ids(third.cancelling)).toEqual(['s3'])
+      expect([again.generation, third.generation]).toEqual([2, 3])
       expect((await registry.readStanding(standingQuery())).generation).toBe(3)
     })
 
@@ -43,6 +45,7 @@ export function revokeSuite({ registry }: Suite): void {
       expect(await registry.revoke(order({ user: 'ghost', block: block(NOW + 60) }))).toEqual({
         cancelling: [],
         blockedUntil: NOW + 60,
+        generation: 1,
       })
       expect(await registry.readStanding(standingQuery('ghost'))).toMatchObject({
         generation: 1,

@@ -33,8 +33,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   'the block is written after the sessions are cancelled': changing((registry) => ({
     async revoke(order) {
       const { cancelling } = await registry.revoke({ ...order, block: undefined })
-      const { blockedUntil } = await registry.revoke({ ...order, identity: NOBODY })
-      return { cancelling, blockedUntil }
+      return { ...(await registry.revoke({ ...order, identity: NOBODY })), cancelling }
     },
   })),
 
@@ -154,7 +153,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   'a sign-out does nothing': changing((registry) => ({
     async revoke(order) {
       if (order.endReason !== 'signed_out') return registry.revoke(order)
-      return { cancelling: [], blockedUntil: undefined }
+      return { cancelling: [], blockedUntil: undefined, generation: 0 }
     },
   })),
 

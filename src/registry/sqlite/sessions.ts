@@ -55,12 +55,13 @@ const OF_IDENTITY = `
 
 const MATCHING = `${OF_IDENTITY} AND expires_at > ?2`
 
-/** Raises a generation; with ?3 it also ends the running answers of all the user's present sessions. */
+/** Raises a generation and returns it; with ?3 it also ends the running answers of all the user's present sessions. */
 const RAISE = `
   INSERT INTO users (user, generation, changed_at, ended_upto)
   VALUES (?1, 1, ?2, iif(?3, coalesce((SELECT max(seq) FROM sessions), 0), 0))
   ON CONFLICT (user) DO UPDATE SET generation = generation + 1, changed_at = excluded.changed_at,
-    ended_upto = max(ended_upto, excluded.ended_upto)`
+    ended_upto = max(ended_upto, excluded.ended_upto)
+  RETURNING generation`
 
 const REPLACE = `
   UPDATE sessions SET status = 'replaced', end_reason = 'replaced', ends_at = min(ends_at, ?2),
@@ -168,7 +169,7 @@ function insert(sql: Sql, of: SessionRecord): void {
 
 function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
   const { user, identity, now } = command
-  sql.run(RAISE, user, now, identity === undefined ? 1 : 0)
+  const raised = sql.get(RAISE, user, now, identity === undefined ? 1 : 0)
   const { issuer = null, subject = null, sid = null } = identity ?? {}
   const match = [user, now, issuer, subject, sid]
   const live = `${MATCHING} AND +status = 'active'`
@@ -196,7 +197,8 @@ function revoke(sql: Sql, command: UserRevoke): RevokeOutcome {
     `SELECT * FROM sessions WHERE ${MATCHING} AND +status = 'cancelling' ORDER BY seq`,
     ...match,
   )
-  return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, command) }
+  const generation = numberIn(raised, 'generation') ?? 0
+  return { cancelling: cancelling.map(toSession), blockedUntil: block(sql, command), generation }
 }
 
 /** Sets the given block unless a longer one holds; returns the end of the block that holds. */

@@ -1,0 +1,91 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { blockForErase } from '../../src/administer/erase-block.ts'
+import type { Registry } from '../../src/registry/port.ts'
+import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
+import { NOW, order } from '../contracts/registry-fixtures.ts'
+import { plain, userId } from '../support/ids.ts'
+
+const alice = userId('alice')
+const by = 'idp|ada'
+
+let registry: Registry
+let seconds: number
+const now = () => seconds * 1000
+beforeEach(() => {
+  registry = createSqliteRegistry({ path: ':memory:' })
+  seconds = NOW
+})
+
+const begin = () => blockForErase({ registry, now }, { user: alice, by })
+const block = () => registry.getBlock(alice, seconds)
+const revoke = (until?: number) => {
+  const given = until === undefined ? undefined : { until, reason: undefined, by: 'idp|eve' }
+  return plain(registry).revoke(order({ block: given, now: seconds }))
+}
+
+describe('blocks of erases of one user on two instances', () => {
+  test('that begin in the same moment end with the last erase', async () => {
+    const [first, second] = await Promise.all([begin(), begin()])
+    await first.lift()
+    expect(await block()).toBeDefined()
+    await second.lift()
+    expect(await block()).toBeUndefined()
+  })
+
+  test('that are renewed end with the later erase', async () => {
+    const first = await begin()
+    seconds += 5
+    const second = await begin()
+    for (let minutes = 0; minutes < 10; minutes++) {
+      seconds += 55
+      await first.renew()
+      seconds += 5
+      await second.renew()
+      expect(await block()).toMatchObject({ until: seconds + 300 })
+    }
+    await first.lift()
+    expect(await block()).toBeDefined()
+    await second.lift()
+    expect(await block()).toBeUndefined()
+  })
+
+  test('go on when the other instance has died', async () => {
+    const first = await begin()
+    seconds += 5
+    await begin()
+    for (let minutes = 0; minutes < 10; minutes++) {
+      seconds += 60
+      await first.renew()
+      expect(await block()).toBeDefined()
+    }
+  })
+
+  test('begin anew when the other erase lifted the block', async () => {
+    const first = await begin()
+    seconds += 5
+    await (await begin()).lift()
+    expect(await block()).toBeUndefined()
+    seconds += 55
+    await first.renew()
+    expect(await block()).toMatchObject({ until: seconds + 300 })
+    await first.lift()
+    expect(await block()).toBeUndefined()
+  })
+})
+
+describe('a block of an admin', () => {
+  test.each([30, 3600])('of %i s, set before a renewal, is not lifted', async (length) => {
+    const erase = await begin()
+    await revoke(seconds + length)
+    seconds += 60
+    await erase.renew()
+    await erase.lift()
+    expect(await block()).toBeDefined()
+  })
+
+  test('set while the erase begins is not lifted', async () => {
+    const [erase] = await Promise.all([begin(), revoke(seconds + 3600)])
+    await erase.lift()
+    expect(await block()).toMatchObject({ until: seconds + 3600, by: 'idp|eve' })
+  })
+})
