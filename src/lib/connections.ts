@@ -44,7 +44,24 @@ export function connectToAny(proxyFor: ProxyFor, bounds: Pool.Options): Dispatch
 
 function connect(origin: string, proxyFor: ProxyFor, bounds: Pool.Options): Dispatcher {
   const proxy = proxyFor(new URL(origin))
-  return proxy === undefined ? new Pool(origin, bounds) : throughProxy(proxy, bounds)
+  if (proxy !== undefined) return throughProxy(proxy, bounds)
+  const { allowH2 = true } = bounds
+  return new Pool(origin, { ...bounds, connect: noticingResets(buildConnector({ allowH2 })) })
+}
+
+/**
+ * An answer that ends with its connection is incomplete if that was reset (RFC 9112 §6.3). undici takes an error
+ * with the code `ECONNRESET` as the end of such an answer; this listener runs before undici's.
+ */
+function noticingResets(open: buildConnector.connector): buildConnector.connector {
+  return (target, done) =>
+    open(target, (...[error, socket]) => {
+      if (error !== null) return done(error, null)
+      socket.on('error', (reset: NodeJS.ErrnoException) => {
+        if (reset.code === 'ECONNRESET') reset.code = 'RESET_BY_PEER'
+      })
+      done(null, socket)
+    })
 }
 
 /** Plain http goes to the proxy in absolute form (RFC 9112 §3.2.2), https through a tunnel (CONNECT). */
@@ -68,7 +85,7 @@ function throughProxy(
   })
 }
 
-const openSocket = buildConnector({ allowH2: false })
+const openSocket = noticingResets(buildConnector({ allowH2: false }))
 
 /**
  * undici passes even an IP address as TLS server name, which Node refuses. A certificate may be for an address.

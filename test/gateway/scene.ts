@@ -1,6 +1,5 @@
 import { Writable } from 'node:stream'
 import { Hono } from 'hono'
-import { Agent } from 'undici'
 import type { ChatKit } from '../../src/chatkit/port.ts'
 import { createSelfHosted } from '../../src/chatkit/self-hosted/adapter.ts'
 import { makeSigningKeys, readSigningKeys } from '../../src/chatkit/signing/signing-keys.ts'
@@ -11,6 +10,7 @@ import { addRoute } from '../../src/http/add-route.ts'
 import type { AppEnv } from '../../src/http/context.ts'
 import { answerError, requestFrame } from '../../src/http/request-frame.ts'
 import { listen } from '../../src/http/server/server.ts'
+import { connectToAny } from '../../src/lib/connections.ts'
 import { hashSecret } from '../../src/lib/hash.ts'
 import type { WorkflowName } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -90,7 +90,7 @@ export async function startScene(options: SceneOptions = {}) {
   const sample = await startChatKitServer({ port: 0, wordMs: options.wordMs ?? 0 })
   const keys = await readSigningKeys(await makeSigningKeys(), 'test')
   const registry = options.registry ?? createSqliteRegistry({ path: ':memory:' })
-  const dispatcher = new Agent({ allowH2: false })
+  const dispatcher = connectToAny(() => undefined, { allowH2: false })
   const lines: Record<string, unknown>[] = []
   const log = createLog({ level: 'info', destination: sink(lines) })
   const server = options.server ?? sample.url

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { ServiceError } from '../../src/lib/errors.ts'
 import type { SessionId } from '../../src/lib/ids.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
@@ -156,6 +156,34 @@ test('a stream ends with an error when the server closes in the middle', async (
   expect(events).toHaveLength(4)
   expect(events.at(-1)).toEqual({ type: 'error', code: 'stream.error', allow_retry: true })
 })
+
+test.each([
+  ['is reset', (response: ServerResponse) => response.socket?.resetAndDestroy(), 'stream.error'],
+  ['is closed', (response: ServerResponse) => response.socket?.end(), undefined],
+])(
+  'a stream without a length, whose connection %s, ends with the error %s',
+  async (_name, end, code) => {
+    const server = createServer((_request, response) => {
+      // The end of the connection is the end of the answer (RFC 9112 §6.3), as in HTTP/1.0.
+      response.useChunkedEncodingByDefault = false
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(note('x'))
+      ends.push(() => end(response))
+    })
+    const ends: (() => unknown)[] = []
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    const { alice } = await start({ server: `http://127.0.0.1:${port}/chatkit` })
+    const response = await alice(['threads.create', { input: input('hi') }])
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    if (reader === undefined) throw new Error('no stream')
+    expect((await reader.read()).value).toBe(note('x'))
+    ends.at(0)?.()
+    const text = await rest(reader)
+    expect(text === '' ? undefined : lastError(text)['code']).toBe(code)
+  },
+)
 
 test.each([
   [
