@@ -68,9 +68,10 @@ export function createOwnership({
    * Removes the record of a thing that the server no longer has. A record that is left does no harm, so a
    * failure of the store does not turn a successful delete into an error.
    */
-  async function release({ workflow: { threadsAt: source } }: Call, thing: Thing): Promise<void> {
+  async function release({ workflow, session: { user } }: Call, thing: Thing): Promise<void> {
+    const source = workflow.threadsAt
     try {
-      await registry.releaseOwnership({ ...thing, source })
+      await registry.releaseOwnership({ ...thing, source, user })
     } catch (error) {
       log.warn({ err: error, source }, 'a record of ownership was left behind')
     }

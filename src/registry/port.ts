@@ -128,8 +128,8 @@ export interface Registry {
    * which is possible without a `source` in the query.
    */
   listOwned(query: OwnedQuery): Promise<Page<Ownership> | undefined>
-  /** Removes the owner of a thing that is deleted; harmless when repeated. */
-  releaseOwnership(thing: OwnedThing): Promise<void>
+  /** Removes the owner of a thing that is deleted; does nothing if it is another by now, as a server may reuse its id. */
+  releaseOwnership(thing: OwnedThing & Pick<Ownership, 'user'>): Promise<void>
 
   getSession(id: SessionId): Promise<SessionRecord | undefined>
   /** `undefined` when a cursor is the id of no session. */

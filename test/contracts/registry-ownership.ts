@@ -84,12 +84,22 @@ export function ownershipSuite(suite: Suite): void {
       await claim({ id: 't1' })
       await claim({ id: 't1', source: 'sales' })
       await claim({ id: 't1', kind: 'attachment' })
-      await registry.releaseOwnership({ source: 'support', kind: 'thread', id: 't1' })
-      await registry.releaseOwnership({ source: 'support', kind: 'thread', id: 't1' })
-      await registry.releaseOwnership({ source: 'support', kind: 'thread', id: 'never' })
+      await registry.releaseOwnership(ownership({ id: 't1' }))
+      await registry.releaseOwnership(ownership({ id: 't1' }))
+      await registry.releaseOwnership(ownership({ id: 'never' }))
       expect(await ownerOf({ id: 't1' })).toBeUndefined()
       expect(await ownerOf({ id: 't1', source: 'sales' })).toBe('alice')
       expect(await ownerOf({ id: 't1', kind: 'attachment' })).toBe('alice')
+    })
+
+    it('is not released by a user who no longer owns it', async () => {
+      await claim({ id: 't1' })
+      await registry.releaseOwnership(ownership({ id: 't1' }))
+      await claim({ id: 't1', user: 'bob' })
+      await registry.releaseOwnership(ownership({ id: 't1' }))
+      expect(await ownerOf({ id: 't1' })).toBe('bob')
+      const query = { kind: 'thread', user: 'bob', limit: 5, order: 'desc' } as const
+      expect(pageIds(await registry.listOwned(query))).toEqual(['t1'])
     })
 
     it('outlives sessions, revokes and every sweep', async () => {
@@ -137,8 +147,9 @@ export function ownershipSuite(suite: Suite): void {
       const instances = await suite.instances()
       for (let round = 0; round < 20; round++) {
         const thing = ownership({ id: 't1', user: `u${round}` })
+        const user = (await ownerOf({ id: 't1' })) ?? thing.user
         await Promise.all([
-          instances[0]?.releaseOwnership(thing),
+          instances[0]?.releaseOwnership({ ...thing, user }),
           instances[1]?.claimOwnership(thing),
           instances[2]?.claimOwnership({ ...thing, user: 'other' }),
         ])

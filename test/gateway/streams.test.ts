@@ -239,7 +239,10 @@ test.each<readonly [string, (id: string) => object]>([
     }
     for (const foreign of ['thr_bob', 'thr_unknown', 'thr_\n']) {
       const { server, reader } = await startWritten({ registry })
-      await registry.releaseOwnership({ source: WORKFLOW, kind: 'thread', id: 'thr_1' })
+      await registry.releaseOwnership({
+        ...{ source: WORKFLOW, kind: 'thread', id: 'thr_1' },
+        user: userId('alice'),
+      })
       server.write(
         created('thr_1') + event(of('thr_1')) + event(of('thr_old')) + event(of(foreign)),
       )

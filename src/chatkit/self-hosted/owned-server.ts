@@ -1,5 +1,6 @@
 // The types of a self-hosted server and of the registry's records of who owns what there.
 
+import type { UserId } from '../../lib/ids.ts'
 import type { AskServer } from './ask.ts'
 
 /** A thread or attachment that a user owns at a self-hosted server. */
@@ -11,7 +12,7 @@ export interface ServerThing {
 
 /** The registry's records of who owns a thread or an attachment, as far as the adapter needs them. */
 export interface OwnershipRecords {
-  ownersOf(things: readonly ServerThing[]): Promise<readonly (string | undefined)[]>
+  ownersOf(things: readonly ServerThing[]): Promise<readonly (UserId | undefined)[]>
   listOwned(query: {
     readonly source: string
     readonly kind: 'thread'
@@ -27,7 +28,7 @@ export interface OwnershipRecords {
       }
     | undefined
   >
-  releaseOwnership(thing: ServerThing): Promise<void>
+  releaseOwnership(thing: ServerThing & { readonly user: UserId }): Promise<void>
 }
 
 /** A server, with the records of what users own there. */

@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import { isCode, ServiceError } from '../../lib/errors.ts'
-import type { ThreadId } from '../../lib/ids.ts'
+import type { ThreadId, UserId } from '../../lib/ids.ts'
 import type { CallOptions, ChatKitOperation } from '../port.ts'
 import { removeAddresses } from '../protocol/file-address.ts'
 import { fileFieldsOfAnswer } from '../protocol/file-fields.ts'
@@ -81,7 +81,7 @@ function deleteOwned(
       if (!isCode(error, 'not_found')) throw error
       await requireServer(ask, user)
     }
-    await registry.releaseOwnership(thing)
+    await registry.releaseOwnership({ ...thing, user })
   })
 }
 
@@ -151,7 +151,7 @@ async function ownerOf(
   thing: ServerThing,
   registry: OwnershipRecords,
   call: CallOptions | undefined,
-): Promise<string> {
+): Promise<UserId> {
   const [owner] = await registry.ownersOf([thing])
   if (owner === undefined) throw notFound(`nobody owns the ${thing.kind}`)
   if (call?.asUser !== undefined && owner !== call.asUser) {

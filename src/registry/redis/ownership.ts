@@ -36,13 +36,13 @@ redis.call('SADD', key('owned-sources'), owned.source)
 return 1`,
 )
 
-/** ARGV: thing. */
+/** ARGV: thing, user. */
 const RELEASE = script(
   LISTS,
   `
-local thing = ARGV[1]
+local thing, releasing = unpack(ARGV)
 local kind, source, user = unpack(redis.call('HMGET', key('owner', thing), 'kind', 'source', 'user'))
-if not kind then return end
+if not kind or user ~= releasing then return end
 local owned = { kind = kind, source = source, user = user }
 for _, list in ipairs(lists_of(thing, owned)) do redis.call('ZREM', list, thing) end
 redis.call('DEL', key('owner', thing))`,
@@ -85,7 +85,7 @@ export function createOwnership(link: Link) {
       const users = z.array(z.union([z.literal('').transform(() => undefined), userId]))
       return link.run(OWNERS_OF, things.map(nameOf), (reply) => users.parse(reply))
     },
-    releaseOwnership: (thing) => link.run(RELEASE, [nameOf(thing)], () => undefined),
+    releaseOwnership: (thing) => link.run(RELEASE, [nameOf(thing), thing.user], () => undefined),
     listOwned: ({ kind, source = '', user = '', ...page }) =>
       readPage(link, page, {
         set: ['owned', `${kind}\n${source}\n${user}`],

@@ -26,8 +26,9 @@ export function createOwnership(db: Database) {
         const seqOf = (cursor: string) => placeOf(sql, cursor, listed.filter)
         return readPage(sql, query, { ...listed, seqOf, toItem: toOwnership })
       }),
-    async releaseOwnership({ source, kind, id }) {
-      await db.write((sql) => sql.run(`DELETE FROM owned WHERE ${IS_THING}`, id, kind, source))
+    async releaseOwnership({ source, kind, id, user }) {
+      const text = `DELETE FROM owned WHERE ${IS_THING} AND user = ?`
+      await db.write((sql) => sql.run(text, id, kind, source, user))
     },
   } satisfies Partial<Registry>
 }

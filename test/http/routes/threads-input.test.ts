@@ -185,7 +185,7 @@ describe('a thread that changes hands between check and act', () => {
     const was = desk.onRequest
     desk.onRequest = async (body) => {
       types.push(JSON.parse(body).type)
-      await scene.registry.releaseOwnership(thing)
+      await scene.registry.releaseOwnership({ ...thing, user: userId('alice') })
       await scene.registry.claimOwnership({ ...thing, user: userId('bob'), createdAt: 1 })
     }
     const answer = await scene.call(line.replace('ID', id))
