@@ -10,9 +10,8 @@ import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { newId, parseUserId, type UserId } from '../../lib/ids.ts'
 import { mapSubject } from '../../map/map-user.ts'
 import { refuseBlocked } from '../../mint/standing.ts'
-import { actorOf } from '../../registry/identity.ts'
+import { actorOf, identityOf } from '../../registry/identity.ts'
 import type { Registry } from '../../registry/port.ts'
-import type { TokenIdentity } from '../../registry/records.ts'
 import type { Cookies } from './cookies.ts'
 
 const signInSchema = z.object({
@@ -89,13 +88,13 @@ export function createSignInCookie({
   const userRule = issuers.find(({ issuer }) => issuer === settings.issuer)?.user.source
   const { issuer: at, clientId } = settings
   const rule = digestOf([admins.when.source, admins.issuers, at, clientId, userRule])
-  const identityOf = ({ actor, sid }: Kept): TokenIdentity => {
+  const identityOfKept = ({ actor, sid }: Kept) => {
     const { issuer } = settings
-    return { issuer, subject: actor.slice(issuer.length + 1), sid }
+    return identityOf({ issuer, subject: actor.slice(issuer.length + 1), sid })
   }
   /** The user in the cookie, or else the user that the subject alone maps to. */
   const userOf = (kept: Kept): UserId | undefined => {
-    const { issuer, subject = '' } = identityOf(kept)
+    const { issuer, subject } = identityOfKept(kept)
     return parseUserId(kept.user) ?? mapSubject(issuers, issuer, subject)
   }
   const ends = createEnds({ registry, keepSeconds: seconds, now })
@@ -134,7 +133,7 @@ export function createSignInCookie({
       if (user === undefined) return undefined
       const [endedBefore, standing] = await Promise.all([
         ends.endedBefore(kept.actor, user),
-        registry.readStanding({ user, identity: identityOf(kept), now: time }),
+        registry.readStanding({ user, identity: identityOfKept(kept), now: time }),
       ])
       if (kept.begunAt < endedBefore) return undefined
       // A back-channel logout ends sign-ins as it ends tokens.

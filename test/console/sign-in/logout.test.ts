@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { createSealer } from '../../../src/console/sign-in/cookies.ts'
 import type { LogoutMark } from '../../../src/registry/records.ts'
+import { createRevoke } from '../../../src/revoke/revoke.ts'
 import { userId } from '../../support/ids.ts'
 import { forEachTest } from '../../support/started.ts'
 import type { AdminBrowser } from '../admin-browser.ts'
@@ -46,6 +47,17 @@ test.each([
   await scene.registry.markLogout({ ...mark, ...own, issuer: 'https://other.example' })
   expect(await status()).toBe(200)
   await scene.registry.markLogout({ ...mark, ...own })
+  expect(await status()).toBe(303)
+})
+
+test('a logout of one sign-in ends a console sign-in whose ID token has no sid, as it may be that one', async () => {
+  const now = Math.floor(Date.now() / 1000)
+  const canceller = { cancelAll: vi.fn(), cancelSoon: vi.fn() }
+  const revoke = createRevoke({ registry: scene.registry, canceller, now: Date.now })
+  const logout = { issuer: scene.signIn.issuer, sid: 'of another client', issuedAt: now }
+  await revoke.logOut({ ...logout, subject: 'bob' })
+  expect(await status()).toBe(200)
+  await revoke.logOut({ ...logout, subject: 'ada' })
   expect(await status()).toBe(303)
 })
 
