@@ -8,6 +8,7 @@ import { isLoopback, isSecureUrl } from '../lib/loopback.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 import { show } from '../lib/show.ts'
 import { USER_AGENT } from '../lib/version.ts'
+import { usableKeys } from './keys/acceptable-keys.ts'
 
 /**
  * The provider's endpoints, as one client sees them.
@@ -27,14 +28,13 @@ export async function discoverProvider({
   readonly dispatcher: Dispatcher
 }): Promise<oidc.Configuration> {
   const url = new URL(issuer)
-  // Signatures are checked too, although the token comes straight from the provider: keys are cheap.
-  const execute = [oidc.enableNonRepudiationChecks]
-  if (url.protocol === 'http:') execute.push(oidc.allowInsecureRequests)
+  const ask = createProviderFetch(url, dispatcher)
+  const execute = checksFor(url)
   try {
     const configuration = await oidc.discovery(url, clientId, undefined, authentication, {
       execute,
       timeout: 5,
-      [oidc.customFetch]: createProviderFetch(url, dispatcher),
+      [oidc.customFetch]: ask,
     })
     const found = configuration.serverMetadata()
     // OpenID Connect Discovery 1.0 §4.3: byte for byte.
@@ -45,9 +45,53 @@ export async function discoverProvider({
     if (!isSecureUrl(new URL(found.authorization_endpoint ?? ''))) {
       throw new Error('authorization_endpoint is not https')
     }
+    configuration[oidc.customFetch] = withUsableKeys(ask, found.jwks_uri)
     return configuration
   } catch (cause) {
     throw notDiscovered(issuer, cause)
+  }
+}
+
+/** Signatures are checked too, although the token comes straight from the provider: keys are cheap. */
+function checksFor(issuer: URL) {
+  const checks = [oidc.enableNonRepudiationChecks]
+  return issuer.protocol === 'http:' ? [...checks, oidc.allowInsecureRequests] : checks
+}
+
+/**
+ * The same client, which fetches the provider's keys anew. openid-client keeps keys for minutes, and refuses
+ * meanwhile what is signed with a key that the provider began to use since.
+ *
+ * @param clockTolerance - seconds by which the provider's clock may differ from ours
+ */
+export function withNewKeys(
+  known: oidc.Configuration,
+  authentication: oidc.ClientAuth,
+  clockTolerance: number,
+): oidc.Configuration {
+  const server = known.serverMetadata()
+  const { client_id: clientId } = known.clientMetadata()
+  const metadata = { [oidc.clockTolerance]: clockTolerance }
+  const client = new oidc.Configuration(server, clientId, metadata, authentication)
+  client.timeout = known.timeout
+  const ask = known[oidc.customFetch]
+  if (ask !== undefined) client[oidc.customFetch] = ask
+  for (const check of checksFor(new URL(server.issuer))) check(client)
+  return client
+}
+
+/** Reads the provider's key set by the rules for issuers' key sets: one bad or repeated key stops no sign-in. */
+function withUsableKeys(ask: oidc.CustomFetch, keySet = ''): oidc.CustomFetch {
+  const keySetAddress = URL.parse(keySet)?.href
+  return async (address, options) => {
+    const answer = await ask(address, options)
+    if (address !== keySetAddress) return answer
+    if (answer.status !== 200) {
+      const reason = `identity provider: GET ${address}: answered ${answer.status}`
+      throw new ServiceError('idp_unavailable', { reason })
+    }
+    const set: unknown = await answer.json().catch(() => undefined)
+    return Response.json({ keys: usableKeys(set, () => undefined) })
   }
 }
 

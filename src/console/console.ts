@@ -116,13 +116,15 @@ function signInPages(
   }: Pick<ConsoleParts, 'config' | 'now'> & Omit<SignInParts, 'registry'>,
   own: Pick<Parameters<typeof createSignInPages>[0], 'addresses' | 'cookies' | 'signIns'>,
 ) {
-  const { console: settings, admins } = config
+  const { console: settings, admins, issuers } = config
   const { issuer } = settings
+  const clocks = issuers.find((one) => one.issuer === issuer)
   const provider = createIdentityProvider({
     settings,
     redirectUri: own.addresses.redirectUri,
     clientSecret: () => secret(settings.clientSecretEnv)?.(),
     dispatcher,
+    clockTolerance: clocks?.clockToleranceSeconds ?? 0,
     now,
   })
   return createSignInPages({ ...own, provider, issuer, admins, audit, failedAuth })

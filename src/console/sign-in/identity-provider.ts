@@ -2,7 +2,7 @@
 
 import * as oidc from 'openid-client'
 import type { Dispatcher } from 'undici'
-import { discoverProvider } from '../../authenticate/relying-party.ts'
+import { discoverProvider, withNewKeys } from '../../authenticate/relying-party.ts'
 import type { ConsoleSettings } from '../../config/settings.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
@@ -21,6 +21,8 @@ interface Provider {
   /** The client's secret; undefined when its variable or file is gone. */
   readonly clientSecret: () => Secret | undefined
   readonly dispatcher: Dispatcher
+  /** Seconds by which the provider's clock may differ from ours. */
+  readonly clockTolerance: number
 }
 
 /** {@link createIdentityProvider} */
@@ -32,21 +34,20 @@ export type IdentityProvider = ReturnType<typeof createIdentityProvider>
  */
 const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
-/** The provider's clock may be ahead of ours by this much. */
-const CLOCK_TOLERANCE_SECONDS = 30
 
 /**
  * Discovery happens at the first sign-in, not at start: a provider that is down must not keep the
  * service down.
  */
 export function createIdentityProvider({ now, ...provider }: Provider & { readonly now: Clock }) {
-  const { settings, redirectUri, dispatcher } = provider
+  const { settings, redirectUri, dispatcher, clockTolerance } = provider
+  const authentication = authenticate(provider)
   let known: { configuration: Promise<oidc.Configuration>; until: number } | undefined
 
   function configuration(): Promise<oidc.Configuration> {
     if (known !== undefined && now() < known.until) return known.configuration
     const { issuer, clientId } = settings
-    const party = { issuer, clientId, authentication: authenticate(provider), dispatcher }
+    const party = { issuer, clientId, authentication, dispatcher }
     const entry = { configuration: discoverProvider(party), until: now() + KNOWN_FOR_MS }
     entry.configuration.catch(() => {
       entry.until = now() + FAILED_FOR_MS
@@ -93,7 +94,7 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
         pkceCodeVerifier: verifier,
         idTokenExpected: true,
       }
-      const client = await configuration()
+      const client = withNewKeys(await configuration(), authentication, clockTolerance)
       try {
         const tokens = await oidc.authorizationCodeGrant(client, callback, checks)
         const claims = tokens.claims()
@@ -104,7 +105,11 @@ export function createIdentityProvider({ now, ...provider }: Provider & { readon
           throw notGood('no ID token of this issuer for this client')
         }
         // The library does not check this, and no logout would end the sign-in of a token from the future.
-        if (claims.iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS) throw notGood('iat is ahead')
+        const ahead = claims.iat - now() / 1000
+        if (ahead > clockTolerance) {
+          const by = `iat is ahead of this machine's clock by ${Math.ceil(ahead)} seconds`
+          throw notGood(`${by}: set the clocks, or raise clock_tolerance_seconds`)
+        }
         return claims
       } catch (error) {
         throw refusalOf(error)

@@ -24,12 +24,19 @@ let others: Keys
 let attempt: Awaited<ReturnType<typeof provider.begin>>
 let make: Maker
 let provider: ReturnType<typeof createIdentityProvider>
+/** The provider's answer at its key set. */
+let published: { readonly keys: readonly unknown[] } | undefined
 
 /** `User-Agent` of every request that the provider got. */
 const agents = new Set<string | undefined>()
 
 const sign = (claims: JWTPayload, key = keys.privateKey) =>
   new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k' }).sign(key)
+
+const publicJwk = async ({ publicKey }: Keys) => ({
+  ...(await exportJWK(publicKey)),
+  ...{ kid: 'k', alg: 'RS256', use: 'sig' },
+})
 
 function goodClaims(): JWTPayload {
   const now = Math.floor(Date.now() / 1000)
@@ -40,14 +47,14 @@ function goodClaims(): JWTPayload {
 beforeAll(async () => {
   keys = await generateKeyPair('RS256')
   others = await generateKeyPair('RS256')
-  const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'k', alg: 'RS256', use: 'sig' }
+  published = { keys: [await publicJwk(keys)] }
   server = createServer(async (request, response) => {
     agents.add(request.headers['user-agent'])
     const json = (body: object) => {
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify(body))
     }
-    if (request.url === '/jwks') return json({ keys: [jwk] })
+    if (request.url === '/jwks') return published ? json(published) : response.writeHead(404).end()
     if (request.url === '/token') {
       const token = await make(goodClaims())
       return json({ access_token: 'a', token_type: 'bearer', ...(token && { id_token: token }) })
@@ -73,6 +80,7 @@ beforeAll(async () => {
     redirectUri: REDIRECT_URI,
     clientSecret: () => new Secret(CLIENT_SECRET),
     dispatcher: new Agent(),
+    clockTolerance: 90,
     now: Date.now,
   })
 })
@@ -89,7 +97,14 @@ async function redeem(maker: Maker) {
 
 test.each<[string, Maker]>([
   ['one for us', sign],
-  ['a clock 20 s ahead', (claims) => sign({ ...claims, iat: (claims.iat ?? 0) + 20 })],
+  [
+    'a clock ahead by less than the tolerance',
+    (claims) => sign({ ...claims, iat: (claims.iat ?? 0) + 80, nbf: (claims.iat ?? 0) + 80 }),
+  ],
+  [
+    'an end that passed by less than the tolerance',
+    (claims) => sign({ ...claims, exp: (claims.iat ?? 0) - 80 }),
+  ],
   [
     'one for us and others, as the authorized party',
     (claims) => sign({ ...claims, aud: [CLIENT_ID, 'another'], azp: CLIENT_ID }),
@@ -108,7 +123,8 @@ const past = { iat: 1_000_000_000, exp: 1_000_000_300 }
 test.each<[string, Maker]>([
   ['none', async () => ''],
   ['no JWT', async () => 'a.b.c'],
-  ['a time of issue ahead', (claims) => sign({ ...claims, iat: (claims.iat ?? 0) + 60 })],
+  ['a time of issue ahead', (claims) => sign({ ...claims, iat: (claims.iat ?? 0) + 100 })],
+  ['an end that passed', (claims) => sign({ ...claims, exp: (claims.iat ?? 0) - 100 })],
   ['another audience', (claims) => sign({ ...claims, aud: 'chat-api' })],
   [
     'others besides us, and no authorized party',
@@ -140,4 +156,33 @@ test.each<[string, Maker]>([
   ],
 ])('an ID token with %s is refused', async (_name, maker) => {
   await expect(redeem(maker)).rejects.toMatchObject({ code: 'invalid_request' })
+})
+
+test('an ID token signed with a new key of the provider is accepted at once, and one with an old key no more', async () => {
+  await redeem(sign)
+  const before = published
+  published = { keys: [await publicJwk(others)] }
+  expect(await redeem((claims) => sign(claims, others.privateKey))).toMatchObject({ sub: 'ada' })
+  await expect(redeem(sign)).rejects.toMatchObject({ code: 'invalid_request' })
+  published = before
+})
+
+test('a key set with a repeated, a broken and a null member signs admins in', async () => {
+  const before = published
+  const jwk = await publicJwk(keys)
+  published = {
+    keys: [jwk, { ...jwk, key_ops: null }, { kty: 'RSA', kid: 'k', n: 'AA', e: 'AQAB' }],
+  }
+  expect(await redeem(sign)).toMatchObject({ sub: 'ada' })
+  published = before
+})
+
+test.each([
+  ['has no key', { keys: [] }],
+  ['is not there', undefined],
+])('a provider whose key set %s is unavailable, and nobody is suspected', async (_name, set) => {
+  const before = published
+  published = set
+  await expect(redeem(sign)).rejects.toMatchObject({ code: 'idp_unavailable' })
+  published = before
 })
