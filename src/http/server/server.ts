@@ -11,11 +11,12 @@ import { capConnections, mostConnections } from './connection-cap.ts'
 import { type Listeners, openListeners } from './listeners.ts'
 import type { Shedding } from './shedding.ts'
 import {
-  createBrokenRequests,
+  createRequestOrder,
   MAX_HEADER_BYTES,
   parserError,
   type RawProblem,
   requestTargetProblem,
+  type Take,
 } from './unusable-requests.ts'
 
 /** A server that listens. */
@@ -108,7 +109,6 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 }
 
 function attach(server: Server, { app, log, shedding }: ListenOptions): void {
-  const broken = createBrokenRequests()
   const answer = getRequestListener(app.fetch, {
     // Stands in the URL of an HTTP/1.0 request without Host; nothing reads it.
     hostname: 'localhost',
@@ -124,12 +124,15 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
     },
   })
   const serve = shedding?.around(answer) ?? answer
-  const serveSoon = inNextCheck(broken.note, (request, response) => {
+  const serveSoon = inNextCheck((request, response) => {
     const problem = requestTargetProblem(request)
     if (problem === undefined) void serve(request, response)
     else writeToResponse(response, problem, log)
   })
-  server.on('request', serveSoon)
+  const order = createRequestOrder(serveSoon, () => {
+    log.warn('a connection was closed: too many requests were sent without waiting for answers')
+  })
+  server.on('request', order.take)
   const refuseExpectation = (_request: IncomingMessage, response: ServerResponse) => {
     writeToResponse(response, { code: 'expectation_failed', reason: 'an Expect header' }, log)
   }
@@ -147,24 +150,19 @@ function attach(server: Server, { app, log, shedding }: ListenOptions): void {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-    else broken.refuse(socket, () => writeToSocket(socket, parserError(error), log))
+    else order.refuse(socket, () => writeToSocket(socket, parserError(error), log))
   })
 }
-
-type Take = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
  * Collects the requests that one turn of the event loop reads, and serves them together after it. If they were
  * answered at once, refused clients that do not wait would ask again within the same turn. Since libuv polls
  * again while there is much to read, that turn could last for seconds, in which timers, other connections and
  * mints under way stand still.
- *
- * @param note - called with each response at once
  */
-function inNextCheck(note: (response: ServerResponse) => void, take: Take): Take {
+function inNextCheck(take: Take): Take {
   let arrived: [IncomingMessage, ServerResponse][] = []
   return (request, response) => {
-    note(response)
     if (arrived.push([request, response]) > 1) return
     setImmediate(() => {
       const all = arrived

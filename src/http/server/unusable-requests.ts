@@ -1,4 +1,5 @@
-// Finds the requests that no app can use: the head is wrong, or Node's parser could not read them.
+// Finds the requests that no app can use: the head is wrong, or Node's parser could not read them. Keeps the order of
+// requests and refusals on each connection.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../lib/errors.ts'
@@ -84,32 +85,79 @@ function headerBytes(raw: readonly string[]): number {
   return bytes
 }
 
+/** Serves a request. */
+export type Take = (request: IncomingMessage, response: ServerResponse) => void
+
+/** While so many requests of a connection wait for the answers to those before them, nothing more is read from it. */
+const MOST_WAITING = 16
 /**
- * Refuses a request that Node's parser could not read, after the answers to those before it on its connection.
- * A client may send requests without waiting for answers, which must keep their order (RFC 9112 §9.3.2). A
- * refusal that goes out at once would be taken for the answer to an earlier request.
+ * The most requests that wait on all connections. A single read can bring 2,400 of them, and each takes about 2 kB.
  */
-export function createBrokenRequests() {
+const MOST_WAITING_IN_ALL = 10_000
+
+/**
+ * Keeps the order of requests and answers on each connection. A client may send requests without waiting for answers
+ * (RFC 9112 §9.3.2). They are served one after the other: all at once, a few connections with nothing but requests
+ * would take up the process and its memory.
+ *
+ * @param serve - called once for each request, when those before it on its connection are answered
+ * @param onTooMany - called when a connection is closed because too many requests wait
+ */
+export function createRequestOrder(serve: Take, onTooMany: () => void) {
   const connections = new WeakMap<Duplex, Answers>()
   /** The parser reports again with each further packet. */
   const refused = new WeakSet<Duplex>()
+  let waitingInAll = 0
+
+  function wait(known: Answers, request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request
+    if (socket.destroyed) return
+    if (waitingInAll >= MOST_WAITING_IN_ALL) {
+      socket.destroy()
+      onTooMany()
+      return
+    }
+    waitingInAll++
+    const count = known.waiting.push([request, response])
+    if (count === 1) known.before?.once('close', () => serveNext(known, socket))
+    if (count >= MOST_WAITING) socket.pause()
+  }
+
+  function serveNext(known: Answers, socket: Duplex): void {
+    const [next, ...others] = socket.writable ? known.waiting : []
+    waitingInAll += others.length - known.waiting.length
+    known.waiting = others
+    if (next === undefined) return
+    if (others.length > 0) next[1].once('close', () => serveNext(known, socket))
+    if (others.length === MOST_WAITING - 1) socket.resume()
+    serve(...next)
+  }
+
   return {
-    /** Call this for each request that arrives, with its answer. */
-    note(answer: ServerResponse): void {
-      const { socket } = answer.req
+    /** Takes each request as it arrives. */
+    take(request: IncomingMessage, response: ServerResponse): void {
+      const { socket } = request
       const known = connections.get(socket)
-      if (known === undefined) connections.set(socket, { latest: answer, before: undefined })
-      else {
+      if (known === undefined) {
+        connections.set(socket, { latest: response, before: undefined, waiting: [] })
+      } else {
         known.before = known.latest.writableFinished ? undefined : known.latest
-        known.latest = answer
+        known.latest = response
       }
+      if (known?.before === undefined) serve(request, response)
+      else wait(known, request, response)
     },
-    /** @param write - writes the refusal and closes the connection; called at most once */
+    /**
+     * Refuses a request that Node's parser could not read, after the answers to those before it. A refusal that goes
+     * out at once would be taken for the answer to an earlier request.
+     *
+     * @param write - writes the refusal and closes the connection; called at most once
+     */
     refuse(socket: Duplex, write: () => void): void {
       if (refused.has(socket)) return
       refused.add(socket)
       const { latest, before } = connections.get(socket) ?? {}
-      // The error is in the body of a request that the app has, or in the head of the one after it.
+      // The error is in the body of a request that has arrived, or in the head of the one after it.
       const inBody = latest?.req.complete === false
       const writeOrCut = () => {
         // In the middle of an answer nothing sensible can be written.
@@ -131,4 +179,6 @@ interface Answers {
   latest: ServerResponse
   /** The one before the latest; undefined when it was finished before that request came. */
   before: ServerResponse | undefined
+  /** Requests that wait for the answers to those before them; the oldest is first. */
+  waiting: [IncomingMessage, ServerResponse][]
 }

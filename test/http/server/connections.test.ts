@@ -35,6 +35,55 @@ test('pipelined requests are answered in their order', async () => {
   connection.destroy()
 })
 
+test('of requests sent at once, one is served at a time', async () => {
+  running.upstream.setFaults({ latency_ms: 300, times: 1 })
+  const connection = await openRaw(running.url)
+  const mint = rawRequest('POST /v1/sessions', { headers: [authorization('alice')] })
+  connection.send(Buffer.concat(Array.from({ length: 20 }, () => mint)))
+  await expect.poll(() => users()).toHaveLength(1)
+  await setTimeout(100)
+  expect(users()).toHaveLength(1)
+  for (let count = 0; count < 20; count++) {
+    expect((await connection.next()).json()).toHaveProperty('client_secret')
+  }
+  expect(users()).toHaveLength(20)
+  connection.destroy()
+})
+
+test('thousands of requests sent at once are all answered', async () => {
+  const connection = await openRaw(running.url)
+  const many = Array.from({ length: 3000 }, (_, at) =>
+    rawRequest(at % 2 === 0 ? 'GET /livez' : 'GET /nowhere'),
+  )
+  connection.send(Buffer.concat(many))
+  for (let at = 0; at < many.length; at++) {
+    expect((await connection.next()).status).toBe(at % 2 === 0 ? 200 : 404)
+  }
+  connection.destroy()
+})
+
+test('connections are closed when too many requests wait on all of them, others are served', async () => {
+  running.upstream.setFaults({ hang: true })
+  const mint = rawRequest('POST /v1/sessions', { headers: [authorization('alice')] })
+  const short = Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2000))
+  const connections = await Promise.all(Array.from({ length: 30 }, () => openRaw(running.url)))
+  let closed = 0
+  for (const connection of connections) {
+    void connection.closed.then(() => closed++)
+    connection.send(Buffer.concat([mint, short]))
+  }
+  await expect.poll(() => closed).toBeGreaterThan(0)
+  expect((await fetch(`${running.url}/livez`)).status).toBe(200)
+  expect(running.logText()).toContain('too many requests were sent without waiting for answers')
+  for (const connection of connections) connection.destroy()
+  await Promise.all(connections.map((connection) => connection.closed))
+  // What waited is forgotten with its connection.
+  const next = await openRaw(running.url)
+  next.send(short)
+  for (let count = 0; count < 2000; count++) expect((await next.next()).status).toBe(404)
+  next.destroy()
+})
+
 test.each([
   ['the head of the next', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n'],
   ['no HTTP at all', 'HELLO\r\n\r\n'],
