@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,6 +43,13 @@ test('a key set in the file without a usable key is an error, as it is at the st
   expect(err).toBe(
     `${file}:3: issuers[0].jwks: key set refused: no key for signatures; key 0: is malformed\n`,
   )
+})
+
+test('a key set in the file may hold a key of an unknown kind beside one that can be used', () => {
+  const usable = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
+  const jwks = JSON.stringify({ keys: [{ kty: 'AKP', alg: 'ML-DSA-44', pub: 'AA' }, usable] })
+  const file = write('kinds.yaml', MINIMAL.replace('audience:', `jwks: ${jwks}\n    audience:`))
+  expect(check(file)).toMatchObject({ code: 0, err: '' })
 })
 
 test('a choice that widens trust is explained in one line', () => {

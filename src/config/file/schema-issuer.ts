@@ -28,7 +28,11 @@ const algorithms = z.array(z.enum([...ASYMMETRIC_ALGORITHMS, ...SECRET_ALGORITHM
 const filledText = patternText(/\S/, 'must not be blank')
 
 const publicKey = z
-  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']).describe('Its kind; RFC 7517 names the rest.') })
+  .looseObject({
+    kty: patternText(/^(?!oct$)./, 'must be the kind of a public key, as RSA, EC or OKP').describe(
+      'Its kind; RFC 7517 names the rest. Keys of other kinds than RSA, EC and OKP are left out.',
+    ),
+  })
   .refine((key) => !hasPrivateMembers(key), {
     error: 'has members of a private key; put only the public key here, and replace the leaked one',
   })
