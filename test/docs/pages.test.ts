@@ -101,10 +101,11 @@ test.each([
 
 describe('where there is nothing', () => {
   const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+  const headers = { accept, 'sec-fetch-dest': 'document' }
   test.each(['/', '/docs/nothing', '/docs/html/', '/nothing', '/docs/a/b', '/docs/..%2fx'])(
     'a browser at %s gets a page with status 404 that leads to the documentation',
     async (path) => {
-      const answer = await get(path, { headers: { accept } })
+      const answer = await get(path, { headers })
       expect(answer.status).toBe(404)
       expect(answer.headers.get('content-type')).toBe('text/html; charset=UTF-8')
       expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
@@ -120,7 +121,7 @@ describe('where there is nothing', () => {
   )
 
   test('the page names the one that was asked for, escaped, and leads to sections with its words', async () => {
-    const pageAt = async (path: string) => (await get(path, { headers: { accept } })).text()
+    const pageAt = async (path: string) => (await get(path, { headers })).text()
     const mistyped = await pageAt('/docs/rate-limits')
     expect(mistyped).toContain('The docs have no page <code>rate-limits</code>.')
     expect(mistyped).toMatch(/<h2>Perhaps you look for<\/h2><ol class="results"><li><a href="/)
@@ -132,7 +133,7 @@ describe('where there is nothing', () => {
   })
 
   test.each(['/', '/docs/nothing'])('a program at %s gets problem details', async (path) => {
-    for (const asked of ['*/*', 'application/json']) {
+    for (const asked of ['*/*', 'application/json', accept]) {
       const answer = await get(path, { headers: { accept: asked } })
       expect(answer.status).toBe(404)
       expect(answer.headers.get('content-type')).toBe('application/problem+json')
@@ -142,7 +143,7 @@ describe('where there is nothing', () => {
   test.each(['/v1/session', '/chatkit/nothing', '/v1/threads/thr_1'])(
     'a call of a program keeps problem details at %s, whatever it accepts',
     async (path) => {
-      const answer = await get(path, { headers: { accept } })
+      const answer = await get(path, { headers })
       expect(answer.headers.get('content-type')).toBe('application/problem+json')
     },
   )

@@ -8,7 +8,7 @@ const running = forAllTests(() => startService())
 /** Where calls can be tried. */
 const local = forAllTests(() => startService({ env: { PUBLIC_URL: 'http://localhost:8787' } }))
 
-const PERSON = { headers: { accept: 'text/html' } }
+const PERSON = { headers: { accept: 'text/html', 'sec-fetch-dest': 'document' } }
 const page = async (path: string) => (await fetch(running.url + path, PERSON)).text()
 
 const SECTIONS = sectionsOf({

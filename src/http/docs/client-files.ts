@@ -31,7 +31,7 @@ export const CLIENT_ROUTES = {
     ...SHARED,
     path: '/client.d.ts',
     summary: "The browser helper's types",
-    description: 'For TypeScript, and for editors. Cacheable for five minutes.',
+    description: 'For TypeScript, and for editors.',
     answers: [textAnswer('TypeScript declarations.', 'application/typescript'), UNCHANGED],
   },
   clientPackage: {
@@ -40,8 +40,7 @@ export const CLIENT_ROUTES = {
     summary: 'The browser helper as an npm package',
     description:
       '`@chatkit-mint/client`, with the version of the service, types, and no dependencies: ' +
-      '`npm install https://chat.example.com/client.tgz`. Equal bytes from every instance of one version. ' +
-      'Cacheable for five minutes.',
+      '`npm install https://chat.example.com/client.tgz`. Equal bytes from every instance of one version.',
     answers: [
       {
         status: 200,
@@ -62,7 +61,11 @@ export function clientFiles(): HandlersOf<typeof CLIENT_ROUTES> {
   const script = () => withoutComments(read('client.js'))
   const types = () => read('client.d.ts')
   return {
-    clientScript: answerFile({ type: 'text/javascript; charset=utf-8', make: script }),
+    clientScript: answerFile({
+      type: 'text/javascript; charset=utf-8',
+      make: script,
+      mayBeKept: true,
+    }),
     clientTypes: answerFile({ type: 'application/typescript; charset=utf-8', make: types }),
     clientPackage: answerFile({
       type: 'application/gzip',
@@ -81,14 +84,16 @@ interface ServedFile {
   readonly make: () => string | Buffer<ArrayBuffer>
   /** Name under which a browser keeps it, instead of showing it. */
   readonly saveAs?: string
+  /** Whether it may be used for five minutes without asking again: pages load it each time. */
+  readonly mayBeKept?: boolean
 }
 
-function answerFile({ type, make, saveAs }: ServedFile): Handler<AppEnv> {
+function answerFile({ type, make, saveAs, mayBeKept = false }: ServedFile): Handler<AppEnv> {
   let made: { readonly body: string | Buffer<ArrayBuffer>; readonly tag: string } | undefined
   return (c) => {
     made ??= tagged(make())
     const { body, tag } = made
-    c.header('Cache-Control', 'public, max-age=300')
+    if (mayBeKept) c.header('Cache-Control', 'public, max-age=300')
     c.header('Vary', 'Origin')
     c.header('ETag', tag)
     // Lets a page that asks for isolation (COEP) load it too.

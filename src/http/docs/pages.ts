@@ -148,13 +148,14 @@ export function createDocs({ makeDocument, tryIt, hasConsole }: DocsParts) {
   return {
     handlers,
     /**
-     * A page with search and the list of pages, for a person with a browser at an address that has nothing.
+     * A page with search and the list of pages, for a browser that opens an address that has nothing.
      *
      * @returns undefined for other errors and for programs
      */
     explain(error: Error, c: AppContext): Promise<Response> | undefined {
       const { pathname } = new URL(c.req.url)
-      const isPerson = c.req.header('Accept')?.includes('text/html') && !FOR_PROGRAMS.test(pathname)
+      // Programs may accept HTML, too. Only a browser that opens a page says so in this header.
+      const isPerson = c.req.header('Sec-Fetch-Dest') === 'document' && !FOR_PROGRAMS.test(pathname)
       return isPerson && isCode(error, 'not_found') ? answerNotFound(error, c, pathname) : undefined
     },
   }

@@ -245,7 +245,9 @@ describe('admins', () => {
   })
 
   test('the page of a wrong address leads a browser to the docs and the console', async () => {
-    const answer = await fetch(`${dev.urls.service}/`, { headers: { accept: 'text/html' } })
+    const answer = await fetch(`${dev.urls.service}/`, {
+      headers: { 'sec-fetch-dest': 'document' },
+    })
     expect(answer.status).toBe(404)
     const page = await answer.text()
     expect(page).toContain('href="docs/../docs">To the documentation</a>')

@@ -10,16 +10,16 @@ const get = (path: string, headers: Record<string, string> = {}, method = 'GET')
   fetch(running.url + path, { method, headers })
 
 describe.each([
-  ['/client.js', 'text/javascript; charset=utf-8'],
-  ['/client.d.ts', 'application/typescript; charset=utf-8'],
-  ['/client.tgz', 'application/gzip'],
-])('GET %s', (path, type) => {
-  test('is a file that anyone may keep for five minutes', async () => {
+  ['/client.js', 'text/javascript; charset=utf-8', 'public, max-age=300'],
+  ['/client.d.ts', 'application/typescript; charset=utf-8', 'no-store'],
+  ['/client.tgz', 'application/gzip', 'no-store'],
+])('GET %s', (path, type, caching) => {
+  test('is a file with a tag, which only the script’s readers may keep', async () => {
     const response = await get(path)
     expect(response.status).toBe(200)
     expect(Object.fromEntries(response.headers)).toMatchObject({
       'content-type': type,
-      'cache-control': 'public, max-age=300',
+      'cache-control': caching,
       'cross-origin-resource-policy': 'cross-origin',
       'x-content-type-options': 'nosniff',
       'x-request-id': expect.stringMatching(/^req_/),
