@@ -127,10 +127,12 @@ export function unixTime(description: string): z.ZodInt {
   return z.int().min(0).describe(`${description} Unix seconds.`)
 }
 
-/** The same, or null. */
-export function unixTimeOrNull(description: string): z.ZodNullable<z.ZodInt> {
-  return z.int().min(0).nullable().describe(`${description} Unix seconds.`)
-}
+/** `blocked_until` on the wire. */
+export const blockedUntil = z
+  .int()
+  .min(0)
+  .nullable()
+  .describe('End of the block; null without one. Unix seconds.')
 
 /**
  * The answer of a list.

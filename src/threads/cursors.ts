@@ -1,11 +1,11 @@
-// Cursors of a list that is merged from several sources: opaque to the client and authenticated, so
-// that the thread ids in them are known to be ones that this service gave to this caller.
+// Makes and reads the cursors of a list that is merged from several sources. They are authenticated, so that the
+// thread ids in them are ones that this service gave to this caller.
 
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { ServiceError } from '../lib/errors.ts'
 
-/** Per source, in the config's order, the last thread that the client has; null where it has none. */
+/** For each source, in the config's order, the last thread that the client has; null where it has none. */
 export type ListPosition = readonly (string | null)[]
 
 /** The list that a cursor belongs to. On any other list the cursor is refused. */
@@ -38,7 +38,7 @@ export function openCursor(key: Uint8Array, scope: CursorScope, cursor: string):
   return listPosition.parse(JSON.parse(payload.toString()))
 }
 
-/** One refusal for all cursors: of someone else's thread, of no thread, of another list. */
+/** One refusal for every bad cursor: of someone else's thread, of no thread, of another list. */
 export function badCursor(cause?: unknown): ServiceError {
   return new ServiceError('invalid_request', {
     reason: 'a cursor of nothing on the list',
@@ -49,8 +49,8 @@ export function badCursor(cause?: unknown): ServiceError {
 
 function macOf(key: Uint8Array, scope: CursorScope, payload: Buffer): Buffer {
   const { kind, user = null, order, sources } = scope
-  // JSON of an array is injective: no two scopes have the same text. "after" tells these cursors from
-  // those of earlier versions, whose payload had another shape.
+  // JSON of an array is injective: no two scopes have the same text. "after" distinguishes these cursors from those
+  // of earlier versions, whose payload had another shape.
   const context = JSON.stringify(['after', kind, user, order, sources])
   return createHmac('sha256', key).update(`${context}\n`).update(payload).digest()
 }

@@ -1,4 +1,4 @@
-// Finds one thread by its id, wherever it is: by reading it, or, to delete it, by the records of its owner.
+// Finds one thread by its id among all sources: by reading it or, when it is to be deleted, by the ownership records.
 
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread } from '../chatkit/wire/thread.ts'
@@ -9,7 +9,6 @@ import type { ThreadSource } from './sources.ts'
 
 /** A thread, and the source that has it. */
 export interface FoundThread {
-  /** The thread's. */
   readonly id: ThreadId
   readonly thread: Thread
   readonly source: ThreadSource
@@ -26,9 +25,9 @@ interface WantedThread {
 
 /**
  * Asks all sources at once and waits for all of them, so that a thread of someone else takes as long
- * as one that does not exist. The first source in the config's order wins.
+ * as one that does not exist. If several have it, the first in the config's order counts.
  *
- * @throws `not_found`; the error of a source that failed, when no source has the thread
+ * @throws `not_found`; when no source has the thread and one failed, the error of that source
  */
 export async function findThread(
   sources: readonly ThreadSource[],

@@ -1,4 +1,4 @@
-// One page of the items of a thread.
+// Reads one page of the items of a thread.
 
 import type { ThreadItem } from '../chatkit/wire/item.ts'
 import { collect, type Fetched, listOf } from '../chatkit/wire/pages.ts'
@@ -8,7 +8,7 @@ import type { FoundThread } from './find-thread.ts'
 import { refusingCursors, type SourceCall } from './source-reader.ts'
 
 /**
- * An item that names another thread is dropped and reported to `onForeign`.
+ * Drops items that name another thread, and reports them to `onForeign`.
  *
  * @param query - its cursors are item ids
  * @throws `not_found` when the thread is gone or its user has changed since it was found;
@@ -39,7 +39,7 @@ export async function listItemsOf(
   return listOf(page)
 }
 
-/** Kinds of items that the reference does not have need not name their thread. */
+/** Items of kinds that the reference does not list may come without the id of their thread. */
 function isOf(item: ThreadItem, thread: string): boolean {
   const named = 'thread_id' in item ? item['thread_id'] : undefined
   return named === undefined || named === thread

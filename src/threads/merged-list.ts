@@ -1,4 +1,4 @@
-// One page of a list over several sources: reads them side by side and merges their threads by
+// Reads one page of a list over several sources: reads them at the same time and merges their threads by
 // `created_at`. Such a list pages forward only.
 
 import type { Thread, ThreadPage } from '../chatkit/wire/thread.ts'
@@ -13,7 +13,7 @@ import {
 } from './source-reader.ts'
 import type { ThreadSource } from './sources.ts'
 
-/** `before` was asked of a list that has several sources. */
+/** The refusal of `before` for a list that has several sources. */
 export class ForwardOnlyError extends ServiceError {
   constructor() {
     super('invalid_request', {
@@ -26,10 +26,10 @@ export class ForwardOnlyError extends ServiceError {
 }
 
 /**
- * A page in the reference's shape, but for `first_id` and `last_id`: they hold a position in each
- * source and so are opaque. A page ends early where a source has lost many threads.
+ * A page in the reference's shape, except that `first_id` and `last_id` are opaque: they hold a position in each
+ * source. A page ends early where a source has lost many threads.
  *
- * @throws `invalid_request` for `before`, and for a cursor that was not made for this list
+ * @throws `invalid_request` for `before`, and for a cursor of another list
  */
 export async function mergedList(
   {
@@ -70,16 +70,16 @@ export async function mergedList(
 
 const lastOf = ({ last }: SourceReader) => last
 
-/** A thread of a merged list, and how far each source has been read with it. */
+/** A thread of a merged list, and the position in each source after it. */
 interface Merged {
   readonly thread: Thread
   readonly position: ListPosition
 }
 
 /**
- * Equal seconds: each source keeps its own order, and sources follow each other in the config's order
- * (newest first; the other way round when oldest first, so that one order is the mirror of the
- * other). The same id from two API keys is one thread of one project, and appears once.
+ * Threads with equal seconds: each source keeps its own order. Sources follow each other in the config's order when
+ * newest come first, and in reverse when oldest come first, so that one order is the reverse of the other. The same
+ * id from two API keys is one thread of one project, and appears once.
  */
 async function merge(
   readers: readonly SourceReader[],
@@ -110,7 +110,7 @@ function nextOf(readers: readonly SourceReader[], order: SourceQuery['order']) {
     // A source that has lost many threads does not know its next one yet, so the next of all is unknown.
     if (thread === undefined && reader.more) return undefined
     if (thread === undefined) continue
-    // A thread that two readers have stands where the first of them does, in either order.
+    // A thread that two readers have takes the position of the first of them, in either order.
     if (readers.find((other) => areTwins(other, reader)) !== reader) continue
     const lead = best === undefined ? 1 : direction * (thread.created_at - best.thread.created_at)
     if (lead > 0) best = { reader, thread }
@@ -118,7 +118,7 @@ function nextOf(readers: readonly SourceReader[], order: SourceQuery['order']) {
   return best
 }
 
-/** Whether both readers, of which `one` has a thread waiting, come to the same thread next. */
+/** Whether both readers have the same hosted thread next; `one` has a thread waiting. */
 function areTwins(one: SourceReader, other: SourceReader): boolean {
   if (one === other) return true
   if ((one.source.threadsAt ?? other.source.threadsAt) !== undefined) return false

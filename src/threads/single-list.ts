@@ -1,4 +1,4 @@
-// One page of a list that has one source. Its cursors are thread ids, and it pages both ways.
+// Reads one page of a list that has one source. Its cursors are thread ids, and it pages in both directions.
 
 import { listOf } from '../chatkit/wire/pages.ts'
 import type { ThreadPage } from '../chatkit/wire/thread.ts'
@@ -10,8 +10,8 @@ import { refusingCursors, type SourceCall, type SourceQuery, sourcePage } from '
 import type { ThreadSource } from './sources.ts'
 
 /**
- * With a user, a cursor must be proven to be the user's own thread before it goes anywhere: the way a
- * source answers to a cursor of somebody else's thread would tell that the thread exists.
+ * With a user, each cursor must be a thread of that user before a source sees it: the source's answer to a cursor
+ * of somebody else's thread would reveal that the thread exists.
  *
  * @throws `invalid_request` for a cursor of nothing on this list
  */

@@ -1,5 +1,5 @@
-// Reads one source's threads: by the page, or ahead of a merged list that takes them one by one.
-// Threads that are not of the user who was asked for are dropped and reported here.
+// Reads the threads of one source: a page, or in advance for a merged list that takes them one by one.
+// Threads of another user than asked for are dropped and reported here.
 
 import type { CallOptions } from '../chatkit/port.ts'
 import { type Collected, collect, type Fetched } from '../chatkit/wire/pages.ts'
@@ -8,14 +8,11 @@ import { ServiceError } from '../lib/errors.ts'
 import { badCursor } from './cursors.ts'
 import type { ThreadSource } from './sources.ts'
 
-/**
- * Something an upstream showed that is not of the user, or of the thread, that was asked for; or `missing`:
- * a thread that it could not show.
- */
+/** Entries in an upstream's answer that are of another user or thread; or `missing`: a thread that it could not show. */
 export interface Foreign {
   readonly source: ThreadSource
   readonly what: 'thread' | 'item' | 'missing'
-  /** How many in one answer. */
+  /** Number of them in one answer. */
   readonly count: number
 }
 
@@ -30,15 +27,15 @@ export interface SourceQuery {
   readonly before?: string | undefined
 }
 
-/** Accompanies the upstream calls of one request. */
+/** Options and reports of the upstream calls of one request. */
 export interface SourceCall {
   readonly call: CallOptions | undefined
   readonly onForeign: (foreign: Foreign) => void
 }
 
 /**
- * A page of one source. A thread of another user is dropped and more is fetched in its place: it
- * neither shortens the page, nor ends it, nor lends it a cursor.
+ * A page of one source. A thread of another user is dropped and another one fetched instead, so that the page is
+ * not shorter and its cursors are ids of the user's own threads.
  *
  * @throws `invalid_request` when the source refuses a cursor; `upstream_invalid_response` when it
  * shows only threads of others, however often it is asked
@@ -77,7 +74,7 @@ export async function sourcePage(
 /** A page of a merged list needs one page of each source, and more only where threads are dropped. */
 const MAX_FILLS = 20
 
-/** One source's threads in order, as a merged list takes them. */
+/** The threads of one source in order, from which a merged list takes one at a time. */
 export type SourceReader = ReturnType<typeof createSourceReader>
 
 /** @param query - where it starts, and how many threads it fetches at a time */
@@ -85,9 +82,9 @@ export function createSourceReader(source: ThreadSource, query: SourceQuery, con
   let fills = 0
   const reader = {
     source,
-    /** Fetched and not yet taken. Empty after `fill` at the end of the list, or if `more` where threads are lost. */
+    /** Fetched and not yet taken. After `fill`, empty at the end of the list; with `more`, where threads are lost. */
     waiting: [] as readonly Thread[],
-    /** Id of the last thread taken or lost, or where the reader started; null at the start of the list. */
+    /** Id of the last thread taken or lost; before that, the cursor of the query; null at the start of the list. */
     last: query.after ?? null,
     /** Whether the source has threads beyond those waiting. */
     more: true,
@@ -123,8 +120,8 @@ function endless(): ServiceError {
 }
 
 /**
- * Runs an upstream call. If the upstream answers 400, the client's cursor is to blame; without a
- * cursor, this service is.
+ * Runs an upstream call. If the upstream answers 400, the client's cursor is wrong; without a cursor, the fault is
+ * in this service.
  */
 export async function refusingCursors<T>(hasCursor: boolean, run: () => Promise<T>): Promise<T> {
   try {

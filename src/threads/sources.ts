@@ -1,5 +1,5 @@
-// Lists the sources of threads that the config's workflows have: one project at OpenAI for each API
-// key and base URL, and each self-hosted server.
+// Lists the sources of threads: one for each API key and base URL at OpenAI, and one for each `threads_at` of
+// self-hosted workflows.
 
 import type { ChatKit } from '../chatkit/port.ts'
 import type { HostedWorkflow, SelfHostedWorkflow, WorkflowSettings } from '../config/settings.ts'
@@ -16,10 +16,7 @@ export interface ThreadSource {
   readonly threadsAt: string | undefined
 }
 
-/**
- * @param workflows - in the config file's order, which the sources keep
- * @param adapterOf - the adapter of a workflow
- */
+/** @param workflows - in the config file's order, which the sources keep */
 export function threadSources(
   workflows: readonly (
     | Pick<HostedWorkflow, 'kind' | 'name'>
@@ -41,8 +38,8 @@ export function threadSources(
 }
 
 /**
- * Where ownership records from before they belonged to servers have to go. A workflow that has been renamed
- * meanwhile is found when its `threads_at` is its old name.
+ * The moves of old ownership records, which named a workflow, to the source that they name now. A workflow that has
+ * been renamed since is found if its `threads_at` is its old name.
  */
 export function ownersMoves(workflows: readonly WorkflowSettings[]) {
   const own = workflows.filter((workflow) => workflow.kind === 'self-hosted')

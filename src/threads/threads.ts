@@ -1,6 +1,5 @@
-// Threads of all workflows: as one list, or one thread of whichever source has it. Calls about one
-// thread ask every source, wait for all of them, and answer the same for a thread of someone else as
-// for one that does not exist.
+// Reads the threads of all workflows, as one list or one by one. Calls about one thread ask every source, wait for
+// all of them, and answer a thread of someone else like one that does not exist.
 
 import type { CallOptions } from '../chatkit/port.ts'
 import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from '../chatkit/wire/thread.ts'
@@ -31,9 +30,9 @@ export type Threads = ReturnType<typeof createThreads>
 const CURSOR_KEY_BYTES = 32
 
 /**
- * Every function throws what the port throws; besides, `invalid_request` for a cursor of nothing on
- * the caller's list and for `before` on a list of several sources, `not_found`, and
- * `workflow_not_allowed` for a `workflow` that is not in the config.
+ * Every function throws the errors of the port. Besides: `invalid_request` for a cursor of nothing on the caller's
+ * list and for `before` on a list of several sources; `not_found`; and `workflow_not_allowed` for a `workflow` that
+ * is not in the config.
  */
 export function createThreads({
   sources,
@@ -43,9 +42,8 @@ export function createThreads({
 }: {
   readonly sources: readonly ThreadSource[]
   readonly registry: Pick<Registry, 'keptKey' | 'ownersOf'>
-  /** `size` random bytes. */
   readonly randomBytes: (size: number) => Uint8Array
-  /** Told when an upstream shows threads or items that are not of the user who was asked for. */
+  /** Gets the entries of an upstream's answers that are of another user or thread, or could not be shown. */
   readonly onForeign: (foreign: Foreign) => void
 }) {
   let cursorKey: Uint8Array | undefined
@@ -60,7 +58,7 @@ export function createThreads({
     const chosen = workflow === undefined ? sources : [sourceOf(sources, workflow)]
     const [only, another] = chosen
     if (only !== undefined && another === undefined) return singleList(only, query, context)
-    // Kept in the store, so that a cursor from one instance is good at another.
+    // Kept in the store, so that every instance accepts the cursors of all.
     cursorKey ??= await registry.keptKey('thread-cursors', () => randomBytes(CURSOR_KEY_BYTES))
     return mergedList({ sources: chosen, kind, query, key: cursorKey }, context)
   }

@@ -10,11 +10,11 @@ import { adminRequest } from '../authentication.ts'
 import type { AppEnv } from '../context.ts'
 import { listParameters, pageOrRefusal, validQuery } from '../query.ts'
 import {
+  blockedUntil,
   listOf,
   pageAnswer,
   type RouteDefinitions,
   unixTime,
-  unixTimeOrNull,
 } from '../route-definition.ts'
 
 const { limit, after } = listParameters
@@ -41,7 +41,7 @@ const knownUser = z
     subject: z.string().describe('The subject of the token; the user for a user of a backend.'),
     last_seen: unixTime('When a session was last minted, to the minute.'),
     live_sessions: z.int().min(0).describe('Sessions that are active now.'),
-    blocked_until: unixTimeOrNull('End of the block; null without one.'),
+    blocked_until: blockedUntil,
   })
   .meta({ id: 'User', description: 'A user who has had a session.' })
 

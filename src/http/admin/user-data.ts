@@ -13,7 +13,7 @@ import { noFields, readJson } from '../body.ts'
 import { answerExport } from '../export-answer.ts'
 import { NDJSON, streamLines } from '../ndjson.ts'
 import { refuseQuery } from '../query.ts'
-import { type HandlersOf, type RouteDefinitions, unixTimeOrNull } from '../route-definition.ts'
+import { blockedUntil, type HandlersOf, type RouteDefinitions } from '../route-definition.ts'
 import { auditEntry } from './audit.ts'
 import { session } from './sessions.ts'
 import { pathUser, userInPath } from './users.ts'
@@ -89,7 +89,7 @@ const eraseLine = z
       sessions: endedSessions,
       ...deleted,
       ...ending,
-      blocked_until: unixTimeOrNull('End of the block; null without one.'),
+      blocked_until: blockedUntil,
     }),
   ])
   .meta({ id: 'EraseLine', description: 'One line. The last one is the summary.' })

@@ -13,12 +13,12 @@ import { readJson } from '../body.ts'
 import type { AppContext } from '../context.ts'
 import { listParameters, pageOrRefusal, refuseQuery, validQuery } from '../query.ts'
 import {
+  blockedUntil,
   type HandlersOf,
   listOf,
   pageAnswer,
   type RouteDefinitions,
   unixTime,
-  unixTimeOrNull,
 } from '../route-definition.ts'
 
 const { blockSeconds, reason } = revokeTerms.shape
@@ -78,7 +78,7 @@ const revoked = {
         .describe('Whether the user ever had a session; if not, look for a mistake.'),
       cancelled: sessionIds.describe('Session ids that OpenAI confirmed.'),
       cancelling: sessionIds.describe('Session ids that are retried until it does.'),
-      blocked_until: unixTimeOrNull('End of the block; null without one.'),
+      blocked_until: blockedUntil,
     })
     .meta({ id: 'Revoked', description: 'What a revoke did.' }),
   example: {

@@ -1,4 +1,4 @@
-// Serves the browser helper: as a script without its comments, its types, and both as an npm package.
+// Serves the browser helper: the script without its comments, its types, and both as an npm package.
 
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -13,7 +13,10 @@ import {
 } from '../route-definition.ts'
 import { PACKAGE_FILE, packClient } from './client-package.ts'
 
-const UNCHANGED: Answer = { status: 304, description: 'It is what `If-None-Match` names.' }
+const UNCHANGED: Answer = {
+  status: 304,
+  description: 'Unchanged since the `ETag` in `If-None-Match`.',
+}
 
 const SHARED = { method: 'GET', checks: [], tag: 'operation' } as const
 
@@ -82,7 +85,7 @@ function read(file: 'client.js' | 'client.d.ts'): string {
 interface ServedFile {
   readonly type: string
   readonly make: () => string | Buffer<ArrayBuffer>
-  /** Name under which a browser keeps it, instead of showing it. */
+  /** File name under which a browser saves it; absent when a browser may show it. */
   readonly saveAs?: string
   /** Whether it may be used for five minutes without asking again: pages load it each time. */
   readonly mayBeKept?: boolean

@@ -1,14 +1,14 @@
-// Packs the browser helper as an npm package. Its bytes depend on its files and version alone: lock files hold
-// their hash.
+// Packs the browser helper as an npm package. The bytes depend only on the files and the version, because the lock
+// files of apps hold a hash of them.
 
 import { readFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { LICENSE, VERSION } from '../../lib/version.ts'
 
-/** The name under which people keep it. */
+/** File name under which browsers save it. */
 export const PACKAGE_FILE = `chatkit-mint-client-${VERSION}.tgz`
 
-/** In the archive of npm's own packages too: 1985-10-26T08:15:00Z. */
+/** 1985-10-26T08:15:00Z, the time that `npm pack` gives to every file. */
 const MODIFIED_AT = 499_162_500
 
 /** Longest stored block of deflate (RFC 1951 §3.2.4), in bytes. */
@@ -49,7 +49,7 @@ function tarEntry(path: string, text: string) {
   blocks.write(path, 0)
   blocks.write(octal(0o644, 7) + octal(0, 7) + octal(0, 7), 100)
   blocks.write(octal(content.length, 11) + octal(MODIFIED_AT, 11), 124)
-  // The sum is made with spaces in its own field.
+  // The checksum is computed with spaces in its own field.
   blocks.write(' '.repeat(8), 148)
   blocks.write('0', 156)
   blocks.write('ustar\x0000', 257)
@@ -60,12 +60,12 @@ function tarEntry(path: string, text: string) {
 }
 
 /**
- * Stores the bytes (RFC 1952) without making them smaller: compressors differ between versions of Node and kinds of
- * CPU, so a lock file of one instance would refuse the bytes of another.
+ * Wraps the bytes (RFC 1952) without compressing them. Compressors differ between versions of Node and kinds of CPU,
+ * so a lock file made with one instance would refuse the bytes of another.
  */
 function gzip(bytes: Buffer) {
   if (bytes.length > LONGEST_BLOCK) throw new RangeError('the package needs a second block')
-  // Method deflate, no flags, no time, unknown system; then the only block, with its length twice.
+  // Method deflate, no flags, no time, unknown system. Then the only block: its length, and its inverted length.
   const head = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, 0, 0, 0, 0])
   head.writeUInt16LE(bytes.length, 11)
   head.writeUInt16LE(bytes.length ^ 0xffff, 13)

@@ -1,4 +1,4 @@
-// Renders the guides, which are Markdown, and the samples that they link to.
+// Renders the guides, which are Markdown, and the sample files that they link to.
 
 import { Marked } from 'marked'
 import { codeBlock, escapeHtml } from './highlight.ts'
@@ -26,7 +26,7 @@ export function renderGuide(name: string): RenderedGuide | undefined {
   return { title: guide.title, html: markdown.parse(text, { async: false }) }
 }
 
-/** Beside the file itself, which a browser keeps. */
+/** Shows the file, with a link that downloads it. */
 function renderSample(name: string, text: string): RenderedGuide {
   const download = `<p><a href="files/${name}" download>Download ${name}</a></p>`
   const code = codeBlock(text, { language: name.split('.').at(-1) ?? 'text' })
@@ -35,7 +35,7 @@ function renderSample(name: string, text: string): RenderedGuide {
 
 const markdown = new Marked({
   renderer: {
-    // A heading is a link to itself, for whoever wants to send somebody there.
+    // Each heading links to itself, so that readers can copy a link to it.
     heading({ tokens, depth, text }) {
       const id = slug(text)
       const inner = this.parser.parseInline(tokens)
@@ -46,7 +46,7 @@ const markdown = new Marked({
     code({ text, lang }) {
       return codeBlock(text, { language: lang ?? 'text' })
     },
-    // Long names break behind their parts, nowhere else.
+    // Long names may break after an underscore, nowhere else.
     codespan({ text }) {
       return `<code>${escapeHtml(text).replaceAll(/(?<=[a-z0-9])_(?=[a-z0-9])/gi, '_<wbr>')}</code>`
     },

@@ -1,9 +1,9 @@
-// Shows code on a page: its words in colours, found on the server, so that a browser needs no script for them.
+// Shows code on a page, with syntax colours. The server adds the colours, so that a browser needs no script.
 
 import * as languages from '@speed-highlight/core/languages'
 import { type ShjLanguageData, tokenizeWith } from '@speed-highlight/core/tokenize'
 
-/** Enough of Swift, Kotlin and Dart, which the library does not have. */
+/** Roughly the words of Swift, Kotlin and Dart, for which the library has no grammar. */
 const phone: ShjLanguageData = [
   { type: 'cmnt', match: /\/\/.*|\/\*[\s\S]*?\*\//g },
   { type: 'str', match: /"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g },
@@ -20,7 +20,7 @@ const phone: ShjLanguageData = [
 // The library's types for its own grammars miss `| undefined`, which `exactOptionalPropertyTypes` wants.
 const GRAMMARS = { ...languages, phone } as Readonly<Record<string, ShjLanguageData>>
 
-/** Names of grammars, by the words behind a fence and the languages of samples. */
+/** For each grammar, the languages that it colours, as fences of Markdown and samples of the API name them. */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   bash: ['sh', 'bash', 'curl'],
   js: ['js', 'jsx', 'JavaScript'],
@@ -33,13 +33,13 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
 }
 
 interface CodeParts {
-  /** As behind a fence of Markdown; an unknown one gets no colours. */
+  /** As named after a fence of Markdown; an unknown language gets no colours. */
   readonly language: string
   /** What a screen reader says of the block. */
   readonly label?: string
 }
 
-/** HTML of a block of code. It scrolls sideways, and so must be reachable by keyboard (WCAG 2.1.1). */
+/** HTML of a block of code. It scrolls sideways, so the keyboard must reach it (WCAG 2.1.1). */
 export function codeBlock(text: string, { language, label }: CodeParts): string {
   const name = label ?? (language === 'text' ? 'Text' : `Code, ${language}`)
   return `<div class="code"><pre tabindex="0" role="group" aria-label="${escapeHtml(name)}"><code>${coloured(text, language)}</code></pre></div>\n`
@@ -58,7 +58,7 @@ function coloured(text: string, language: string): string {
   return parts.join('')
 }
 
-/** Text as HTML shows it, also between quotation marks. */
+/** Escapes text for HTML, attribute values included. */
 export function escapeHtml(text: string): string {
   return text
     .replaceAll('&', '&amp;')

@@ -1,4 +1,5 @@
-// The frame of every page of the docs: search, the list of pages, the headings of this page, its neighbours.
+// The frame of every page of the docs: search, the list of pages, the headings of this page, and links to the pages
+// before and after it.
 
 import { html, raw } from 'hono/html'
 import { API, type Guide, IN_ORDER, LISTS, START } from './list.ts'
@@ -7,20 +8,20 @@ import { MAX_QUERY } from './search.ts'
 /** HTML whose inserted text `hono/html` has escaped. */
 export type Markup = ReturnType<typeof html>
 
-/** A page without its frame. */
+/** The content of a page, without the frame. */
 export interface DocsPage {
   /** Below `/docs/`; empty for the start page. */
   readonly name: string
   readonly title: string
   readonly body: string
-  /** What was looked for. */
+  /** The text that was searched for; only on the page of results. */
   readonly query?: string
 }
 
 interface FrameParts {
-  /** Leads from the page to `/docs/`: a proxy may serve all of this below a path. */
+  /** Relative path from the page to `/docs/`, because a proxy may serve the docs below a path of its own. */
   readonly base: string
-  /** Whether calls can be tried. */
+  /** Whether the API reference has forms that call this service. */
   readonly tryIt: boolean
 }
 
@@ -83,7 +84,7 @@ ${after && link(after, html`<small>Next</small> ${after.title}`)}
 </nav>`
 }
 
-/** The headings of the page, beside it where the window is wide. */
+/** Links to the headings of the page; shown where the window is wide. */
 function contents(body: string): Markup {
   const headings = Array.from(body.matchAll(/<h2 id="([^"]*)"[^>]*>(.*?)<\/h2>/gs))
   if (headings.length < 2) return html``

@@ -1,13 +1,13 @@
-// The lists of guides, and of all pages that stand on every page.
+// Lists the guides, and all pages in the order in which the navigation shows them.
 
-/** A guide, as the list on every page names it. */
+/** A guide, or another page, as the navigation names it. */
 export interface Guide {
-  /** The name of its file in `src/docs`, without `.md`, and of its page under `/docs/`. */
+  /** Name of the page below `/docs/`, and of its file in `src/docs`, without `.md`. */
   readonly name: string
   readonly title: string
 }
 
-/** The guides, in the order in which someone needs them. */
+/** The guides, in the order in which readers need them. */
 export const GUIDES: readonly { readonly heading: string; readonly guides: readonly Guide[] }[] = [
   {
     heading: 'In your app',
@@ -63,13 +63,13 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
   },
 ]
 
-/** The start page, which is made by start.ts. */
+/** The start page; start.ts renders it. */
 export const START: Guide = { name: '', title: 'Start' }
 
-/** The API reference, which is made from the routes. */
+/** The API reference; reference.ts renders it from the routes. */
 export const API: Guide = { name: 'api', title: 'API reference' }
 
-/** All pages, as the list beside each of them has them. */
+/** All pages, by heading, as the navigation shows them. */
 export const LISTS: typeof GUIDES = [
   { heading: 'Begin', guides: [START] },
   ...GUIDES.map(({ heading, guides }) => ({
@@ -78,5 +78,5 @@ export const LISTS: typeof GUIDES = [
   })),
 ]
 
-/** All pages, in the order of the list. */
+/** All pages in that order. */
 export const IN_ORDER: readonly Guide[] = LISTS.flatMap(({ guides }) => guides)

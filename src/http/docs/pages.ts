@@ -1,4 +1,4 @@
-// The docs, at `/docs`: guides and API reference as pages that need no script. Rendering is in render.ts.
+// Serves the docs at `/docs`: guides and API reference, as pages that need no script. Rendering is in render.ts.
 
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -38,8 +38,8 @@ export const DOCS_ROUTES = {
     path: '/docs/{page}',
     summary: 'A page of the docs',
     description:
-      'How to use the service from a page, a phone, and how to run it; `api` is this description. ' +
-      'With `.md` behind the name, a guide as text. At a name that is none, a browser gets a page with the list, and status 404.',
+      'How to use the service from a page or a phone, and how to run it; `api` is this description. ' +
+      'A name that ends in `.md` gives a guide as text. For an unknown name, a browser gets status 404 and a page with the list of pages.',
     pathParameters: {
       page: z
         .string()
@@ -60,7 +60,7 @@ export const DOCS_ROUTES = {
     path: '/docs/files/{file}',
     summary: 'A file of the docs to copy',
     description:
-      'A ChatKit server to begin with, or the check of its token, as a file; `/docs/{file}` shows it.',
+      'A ChatKit server to begin with, or the check of the token that it gets, as a file; `/docs/{file}` shows it.',
     pathParameters: {
       file: z
         .string()
@@ -71,12 +71,12 @@ export const DOCS_ROUTES = {
           examples: ['chatkit-server.ts'],
         }),
     },
-    answers: [textAnswer('The file, for a browser to keep.', 'text/plain')],
+    answers: [textAnswer('The file, which a browser saves.', 'text/plain')],
   },
   guideList: {
     ...SHARED,
     path: '/llms.txt',
-    summary: 'The guides, for programs that read',
+    summary: 'The list of guides, for programs',
     description:
       'A list of the guides as text and of the API description, in the form of llmstxt.org.',
     answers: [textAnswer('The list, in Markdown.', 'text/plain')],
@@ -90,7 +90,7 @@ const CONTENT_SECURITY_POLICY =
 const at = (name: string) => new URL(`./assets/${name}`, import.meta.url)
 const read = (name: string) => readFileSync(at(name), 'utf8')
 
-/** Calls of programs, which match on the code of problem details, whatever they accept. */
+/** Paths that programs call. Their 404 is always problem details, even when `Accept` has `text/html`. */
 const FOR_PROGRAMS = /^\/(?:v1|chatkit|admin)(?:\/|$)/
 
 /** Makes `/docs` and everything below it. */
@@ -141,14 +141,14 @@ export function createDocs({ makeDocument, tryIt, hasConsole }: DocsParts) {
     guideList: (c) => c.text(listForPrograms()),
   }
   const answerNotFound = async (error: Error, c: AppContext, path: string) => {
-    // For the access log.
+    // The access log reads it.
     c.error = error
     return answer(c, await (await pages()).notFound(path), 404)
   }
   return {
     handlers,
     /**
-     * A page with search and the list of pages, for a browser that opens an address that has nothing.
+     * Answers `not_found` to a browser with a page that has the search and the list of pages.
      *
      * @returns undefined for other errors and for programs
      */

@@ -1,4 +1,4 @@
-// Renders the API reference from the OpenAPI document as clients get it.
+// Renders the API reference from the OpenAPI document that clients get.
 
 import { html, raw } from 'hono/html'
 import { CODES } from '../../respond/codes.ts'
@@ -6,9 +6,7 @@ import type { OpenApi, Operation } from '../openapi/document.ts'
 import type { Content } from '../openapi/responses.ts'
 import type { JsonSchema } from '../openapi/schemas.ts'
 import { codeBlock } from './highlight.ts'
-
-/** HTML whose inserted text `hono/html` has escaped. */
-type Markup = ReturnType<typeof html>
+import type { Markup } from './layout.ts'
 
 /** @param document - the answer of `GET /openapi.json` */
 export function renderReference({ info, paths, components }: OpenApi): Markup {
@@ -83,7 +81,7 @@ function renderOperation({ path, method, described }: Described): Markup {
   </details>`
 }
 
-/** Text of the document: backticks enclose code, and an error code of ours links to its guide. */
+/** Text of the document: what is in backticks becomes code, and an error code of ours links to its guide. */
 function linked(text: string): Markup {
   const parts = text.split('`').map((part, at) => {
     if (at % 2 === 0) return html`${part}`
@@ -136,7 +134,7 @@ function renderSchema(schema: JsonSchema): Markup {
   </details>`
 }
 
-/** Without colours, which would double the size of the page: most of it are schemas. */
+/** Without colours: they would double the size of the page, which is mostly schemas. */
 function block(label: string, value: unknown): Markup {
   const text = typeof value === 'string' ? value : JSON.stringify(value, null, 2)
   return raw(codeBlock(text, { language: 'text', label }))

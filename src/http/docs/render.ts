@@ -1,5 +1,4 @@
-// Renders the pages of the docs. Loaded at the first request for one, so that a start does not wait for the
-// renderers.
+// Renders the pages of the docs. Loaded at the first request for a page, so that the service starts faster.
 
 import { setImmediate } from 'node:timers/promises'
 import { html } from 'hono/html'
@@ -11,12 +10,12 @@ import { renderReference } from './reference.ts'
 import { createFind, type FoundSection, findScript, sectionsOf } from './search.ts'
 import { renderStart } from './start.ts'
 
-/** What the pages are made from. */
+/** The parts from which the pages are made. */
 export interface DocsParts {
   readonly makeDocument: () => Promise<OpenApi>
   /** Whether the API reference has forms that call this service. */
   readonly tryIt: boolean
-  /** Whether there is a console, which the page of a wrong address names to developers: beside `tryIt`. */
+  /** Whether there is a console. The page for a wrong address links to it when `tryIt` is true too. */
   readonly hasConsole: boolean
 }
 
@@ -29,7 +28,7 @@ export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
     return index
   }
   return {
-    /** @returns undefined when there is none of that name */
+    /** @returns undefined when no page has that name */
     async page(name: string): Promise<string | undefined> {
       const known = pages.get(name)
       if (known !== undefined) return known
@@ -40,7 +39,7 @@ export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
       return page
     },
 
-    /** The results of a search, for readers without script. */
+    /** The page with the results of a search; it works without script. */
     async results(query: string): Promise<string> {
       const found = (await readIndex()).find(query)
       const body = html`<h1>Search</h1><p>${summaryOf(query, found)}</p>${resultList(found, '')}`
@@ -48,13 +47,13 @@ export function createPages({ makeDocument, tryIt, hasConsole }: DocsParts) {
       return layout(page, { base: '', tryIt })
     },
 
-    /** The search as a script for browsers. */
+    /** The search itself, as a script for browsers. */
     findScript: async (): Promise<string> => (await readIndex()).script,
 
     /**
-     * For an address that has nothing. Names the pages that it may mean.
+     * The page for an address without a page. It suggests pages that have the words of the address.
      *
-     * @param path - the address
+     * @param path - of the request
      */
     async notFound(path: string): Promise<string> {
       const base = `${'../'.repeat(path.split('/').length - 2)}docs/`
@@ -90,7 +89,7 @@ async function makeIndex(makeDocument: () => Promise<OpenApi>) {
   for (const { name } of IN_ORDER) {
     const content = await contentOf(name, makeDocument)
     if (content !== undefined) sections.push(...sectionsOf(content))
-    // Other requests have their turn between two pages.
+    // Lets other requests run between two pages.
     await setImmediate()
   }
   return { find: createFind(sections), script: findScript(sections) }

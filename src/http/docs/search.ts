@@ -1,4 +1,4 @@
-// Finds sections of the docs by their words, from an index that is made of the rendered pages.
+// Finds sections of the docs by their words, in an index made from the rendered pages.
 
 /** A part of a page from one heading to the next. */
 export interface Section {
@@ -11,29 +11,22 @@ export interface Section {
   readonly text: string
 }
 
-/** A section that has every word that was looked for. */
+/** A section that has every word of the query. */
 export interface FoundSection extends Section {
-  /** The text around the first of these words, at most 160 characters. */
+  /** The text around the first word of the query, about 160 characters at most. */
   readonly excerpt: string
 }
 
 /** Most characters of a query. */
 export const MAX_QUERY = 100
 
-/** A heading, or a call of the API reference: its id and its text. */
+/** Matches the id and the text of a heading, or of a call in the API reference. */
 const HEADINGS =
   /<h[1-3] id="([^"]*)"[^>]*>(.*?)<\/h[1-3]>|<details id="([^"]*)" class="operation">\s*<summary>\s*<code>(.*?)<\/code>/gs
 
 /** @param body - HTML of ours, without the frame of the page */
-export function sectionsOf({
-  name,
-  title,
-  body,
-}: {
-  name: string
-  title: string
-  body: string
-}): Section[] {
+export function sectionsOf(page: Record<'name' | 'title' | 'body', string>): Section[] {
+  const { name, title, body } = page
   const starts = Array.from(body.matchAll(HEADINGS))
   return starts.map((start, at) => {
     const [whole, id, heading, callId, call] = start
@@ -43,7 +36,7 @@ export function sectionsOf({
       title,
       anchor: id ?? callId ?? '',
       heading: plainText(heading ?? call ?? ''),
-      // Schemas and examples of the API would be most of the index.
+      // Without the schemas and examples of the API, which would be most of the index.
       text: plainText(name === 'api' ? text.replaceAll(/<pre.*?<\/pre>/gs, '') : text),
     }
   })
@@ -63,8 +56,8 @@ function plainText(html: string): string {
 }
 
 /**
- * Makes the search. Its source is sent to browsers too (see {@link findScript}), so that both find the same:
- * it must use nothing from outside of it.
+ * Makes the search. {@link findScript} sends its source to browsers, so that both find the same. It must therefore
+ * use nothing from outside this function.
  */
 export function createFind(sections: readonly Section[]): (query: string) => FoundSection[] {
   const lowered = sections.map((section) => ({

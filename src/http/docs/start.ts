@@ -1,4 +1,4 @@
-// The start page of the docs: what this service is, in one picture; the first ten minutes; where to go next.
+// Renders the start page of the docs: a picture of the service, the first ten minutes, and links to all pages.
 
 import { html, raw } from 'hono/html'
 import { codeBlock } from './highlight.ts'
@@ -17,7 +17,7 @@ workflows:
     server: http://localhost:8000/chatkit # your ChatKit server
 cors: { origins: [https://app.acme.example] }`
 
-/** Links are as from `/docs`. */
+/** Its links are relative to `/docs`. */
 export function renderStart(): Markup {
   return html`<h1 id="start">ChatKit for the users you already have</h1>
 <p class="lead">chatkit-mint stands between your app and ChatKit. It checks who asks by the token that your users have
@@ -49,7 +49,7 @@ ${LISTS.slice(1).map(
 </div>`
 }
 
-/** A list, which a screen reader can follow, and which stands upright on a phone. */
+/** The picture is a list, so that screen readers can read it and a phone can show it vertically. */
 function picture(): Markup {
   return html`<ol class="picture" aria-label="The path of a message">
 <li><b>Your page</b> <span>ChatKit’s element, and the token of your signed-in user</span></li>

@@ -1,9 +1,9 @@
-// The guides as the Markdown that they are, the files to copy as they are, and a list of the guides for programs.
+// Reads the guides as Markdown and the sample files, and writes the list of guides for programs.
 
 import { readFileSync } from 'node:fs'
 import { GUIDES } from './list.ts'
 
-/** Files that guides link to. */
+/** Files to copy, which the guides link to. */
 const SAMPLES = [
   'chatkit_server.py',
   'chatkit-server.ts',
@@ -15,23 +15,19 @@ const DOCS = new URL('../../docs/', import.meta.url)
 
 /**
  * @param name - of a guide, as in the URL
- * @returns undefined when there is none of that name
+ * @returns undefined when no guide has that name
  */
 export function guideText(name: string): string | undefined {
   const isGuide = GUIDES.some(({ guides }) => guides.some((one) => one.name === name))
   return isGuide ? readFileSync(new URL(`${name}.md`, DOCS), 'utf8') : undefined
 }
 
-/**
- * A file to copy.
- *
- * @returns undefined when there is none of that name
- */
+/** @returns undefined when no file to copy has that name */
 export function sampleText(name: string): string | undefined {
   return SAMPLES.includes(name) ? readFileSync(new URL(name, DOCS), 'utf8') : undefined
 }
 
-/** The list in the form of llmstxt.org. Its links are relative: a proxy may serve all of this below a path. */
+/** In the form of llmstxt.org. The links are relative, because a proxy may serve the docs below a path of its own. */
 export function listForPrograms(): string {
   const sections = GUIDES.map(({ heading, guides }) => {
     const links = guides.map(({ name, title }) => `- [${title}](docs/${name}.md)`)

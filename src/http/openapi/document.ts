@@ -16,8 +16,8 @@ import { type JsonSchema, jsonSchema, namedSchemas } from './schemas.ts'
 /** The document that `GET /openapi.json` answers. */
 export type OpenApi = ReturnType<typeof createOpenApi>
 
-/** The URL in samples when `PUBLIC_URL` is not set. */
-const SOMEWHERE = 'https://chat.example.com'
+/** The service's URL in samples when `PUBLIC_URL` is not set. */
+const EXAMPLE_URL = 'https://chat.example.com'
 
 /** One operation of the document. */
 export type Operation = ReturnType<typeof describeOperation>
@@ -39,10 +39,10 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
       version: '1',
       description:
         "Authenticates an app's users by their JWT and hands them ChatKit client secrets. " +
-        "Every error is RFC 9457 problem details, under `/v1/chatkit` in the ChatKit API's own format; match " +
-        'on `code`. `HEAD` works wherever `GET` does, ' +
+        'Every error is RFC 9457 problem details; below `/v1/chatkit` it is in the format of the ChatKit API. ' +
+        'Match on `code`. `HEAD` works wherever `GET` does, ' +
         'without a body. `OPTIONS` answers 204 on every path, with `Allow`; from an allowed `Origin` ' +
-        'it is a preflight. The console at `/admin` is pages for people, and no part of this API.',
+        'it is a preflight. The console at `/admin` is pages for people, and not part of this API.',
     },
     ...(publicUrl !== undefined && { servers: [{ url: publicUrl }] }),
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
@@ -99,8 +99,8 @@ export function createOpenApi(routes: RouteDefinitions, publicUrl: string | unde
   }
 }
 
-/** @param base - URL to which its samples send their request */
-function describeOperation(operationId: string, route: RouteDefinition, base = SOMEWHERE) {
+/** @param base - URL of the service, for the samples */
+function describeOperation(operationId: string, route: RouteDefinition, base = EXAMPLE_URL) {
   const { summary, description, tag, requestBody, samples = samplesOf(route, base) } = route
   return {
     operationId,

@@ -1,4 +1,4 @@
-// Answers `GET /openapi.json`. The document is made, and the code for it loaded, at the first request.
+// Answers `GET /openapi.json`. At the first request, the code for the document is loaded and the document made.
 
 import { z } from 'zod'
 import type { AppContext } from '../context.ts'

@@ -20,7 +20,7 @@ const ANYWHERE = [
   'internal_error',
 ] as const satisfies readonly ErrorCode[]
 
-/** Codes of every check of a token, with those of the store, which all these routes need. */
+/** Codes of every check of a token, and of the store, which all these routes need. */
 const CALLER = [
   'missing_token',
   'invalid_token',
@@ -46,7 +46,7 @@ const BACKEND = [
   'store_unavailable',
 ] as const satisfies readonly ErrorCode[]
 
-/** Codes that backends never get: they get a 400 about the parameters, or a 404 about the workflow, instead. */
+/** Codes that backends never get. They get a 400 about the parameters, or a 404 about the workflow. */
 const NOT_FOR_BACKENDS: readonly ErrorCode[] = ['unsupported_media_type', 'workflow_unavailable']
 
 interface Derived {

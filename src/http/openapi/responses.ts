@@ -1,4 +1,4 @@
-// Describes the answers of a route by status: good ones with their schemas, errors with their codes.
+// Describes the answers of a route by status: successes with their schemas, errors with their codes.
 
 import { z } from 'zod'
 import { apiError as apiErrorSchema } from '../../chatkit/wire/wire.ts'
@@ -56,17 +56,17 @@ interface DescribedResponse {
 export function describeResponses(
   route: RouteDefinition,
 ): Readonly<Record<string, DescribedResponse>> {
-  const good = Map.groupBy(route.answers, ({ status }) => status)
+  const successes = Map.groupBy(route.answers, ({ status }) => status)
   const problems = problemsOf(route)
   const isBackend = route.checks.includes('backend')
   const statusOf = (code: ErrorCode) => (isBackend ? apiError(code).status : CODES[code].status)
-  const bad = Map.groupBy(problems, statusOf)
+  const failures = Map.groupBy(problems, statusOf)
   // A server, and OpenAI for a backend, may refuse with any status.
   const refusing = isBackend ? 'upstream_rejected' : 'server_refused'
   const refused = problems.filter((code) => code === refusing)
   return Object.fromEntries([
-    ...[...good].map(([status, same]) => [status, describeAnswers(same)] as const),
-    ...[...bad].map(
+    ...[...successes].map(([status, same]) => [status, describeAnswers(same)] as const),
+    ...[...failures].map(
       ([status, codes]) => [status, describeProblems(status, codes, isBackend)] as const,
     ),
     ...refused.map((code) => ['4XX', describeProblems(400, [code], isBackend)] as const),
@@ -84,7 +84,7 @@ function describeAnswers(answers: readonly Answer[]) {
   }
 }
 
-/** How a code looks on the wire; for backends in the ChatKit API's own format. */
+/** An example of the error on the wire; for backends in the format of the ChatKit API. */
 function exampleOf(code: ErrorCode, isBackend: boolean): object {
   if (!isBackend) return { $ref: `#/components/examples/${code}` }
   return { summary: CODES[code].title, value: apiErrorOf(code) }

@@ -4,7 +4,7 @@
 import type { CodeSample, RouteDefinition, SecurityScheme } from '../route-definition.ts'
 import { securityOf } from './operation.ts'
 
-/** The environment variable that holds each credential. For a link it holds the whole URL. */
+/** The environment variable that holds each credential. For a link, it holds the whole URL. */
 const CREDENTIAL_VARIABLES = {
   userToken: 'USER_TOKEN',
   adminToken: 'ADMIN_TOKEN',
@@ -20,8 +20,8 @@ const CREDENTIAL_VARIABLES = {
 const UPLOADED = 'photo.png'
 
 /**
- * A call, independent of the language. Credentials are names of variables. A call has one body at most; a PUT
- * sends a file.
+ * A call, independent of the language. Credentials are the names of variables. At most one of `json` and `form` is
+ * there; a PUT sends a file instead.
  */
 interface Call {
   readonly method: string
@@ -71,7 +71,7 @@ function credentialOf(route: RouteDefinition): Pick<Call, 'link' | 'bearer' | 'b
   return isLink ? { link: variable } : { bearer: variable }
 }
 
-/** An example without fields stands for no body. */
+/** An example without fields means that the call needs no body. */
 function bodyOf({ requestBody }: RouteDefinition): Pick<Call, 'json' | 'form'> {
   const value = requestBody?.example
   if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) return {}

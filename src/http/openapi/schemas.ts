@@ -1,5 +1,5 @@
 // Turns zod schemas into JSON Schema, draft 2020-12, which OpenAPI 3.1 uses. A schema with a name, given by
-// `.meta({ id })`, is written once among the components; everywhere else a reference points to it.
+// `.meta({ id })`, is written once, among the components; every other use refers to it.
 
 import { z } from 'zod'
 
@@ -7,11 +7,10 @@ import { z } from 'zod'
 export type JsonSchema = Readonly<Record<string, unknown>>
 
 /**
- * A schema at the place where it is used.
+ * The schema of one value; named schemas in it are references.
  *
  * @param schema - of a value on the wire
- * @param io - `output` for a parameter that is read as a number: its text is what goes over the wire, but
- * OpenAPI describes the value
+ * @param io - `output` for parameters: on the wire they are text, but OpenAPI describes the value that is read from it
  */
 export function jsonSchema(schema: z.core.$ZodType, io: 'input' | 'output' = 'input'): JsonSchema {
   const { $schema, $defs, ...rest } = convert(schema, io)
@@ -19,7 +18,7 @@ export function jsonSchema(schema: z.core.$ZodType, io: 'input' | 'output' = 'in
 }
 
 /**
- * All named schemas that these contain, by name.
+ * All named schemas in the given ones, by name.
  *
  * @throws when two have the same name
  */
@@ -37,8 +36,7 @@ function convert(schema: z.core.$ZodType, io: 'input' | 'output') {
 }
 
 /**
- * Drops `additionalProperties: {}`, which is the default: where it is written, code generators turn the object
- * into a map.
+ * Drops `additionalProperties: {}`. It is the default, and code generators turn an object that has it into a map.
  */
 function withoutFurtherMembers({
   jsonSchema,

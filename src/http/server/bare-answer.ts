@@ -6,18 +6,17 @@ import { ServiceError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import { problemAnswer } from '../../respond/problem.ts'
+import { everyAnswer } from '../answer.ts'
 import type { RawProblem } from './unusable-requests.ts'
 
-/** The methods that any path has, for `Allow` where a request has no path of ours. */
+/** Value of `Allow` for a `CONNECT` request, whose target is not a path. */
 const SOME_METHODS = 'GET, HEAD, POST, DELETE, OPTIONS'
 
 /**
- * Answers through Node's response, below the app, and closes the connection: after a request that cannot be
- * parsed, the start of the next one is unknown.
+ * Answers through Node's response, and closes the connection: after a request that cannot be used, the start of
+ * the next one is unknown.
  *
  * @param response - not begun yet
- * @param problem - what is wrong
- * @param log - gets the access-log line
  */
 export function writeToResponse(response: ServerResponse, problem: RawProblem, log: Log): void {
   const { status, headers, body } = rawAnswer(problem, log)
@@ -26,35 +25,26 @@ export function writeToResponse(response: ServerResponse, problem: RawProblem, l
 }
 
 /**
- * Answers on the bare connection, where Node has no response to offer, and closes it.
+ * Answers on the connection itself, because Node gives no response for this request, and closes it.
  *
  * @param socket - still writable
- * @param problem - what is wrong
- * @param log - gets the access-log line
  */
 export function writeToSocket(socket: Duplex, problem: RawProblem, log: Log): void {
   const { status, headers, body } = rawAnswer(problem, log)
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
-  // The peer may never read: do not keep half a connection for it.
+  // A client that never reads must not keep the connection half open.
   socket.once('finish', () => socket.destroy())
 }
 
-/**
- * The whole answer for a refusal below the app, which also writes its access-log line.
- *
- * @param problem - what is wrong
- * @param log - gets the line
- */
+/** Makes the whole answer of a refusal below the app, and writes its access-log line. */
 export function rawAnswer({ code, reason }: RawProblem, log: Log) {
   const requestId = newId('req_')
   const answer = problemAnswer(new ServiceError(code, { reason }), requestId)
   log.info({ request_id: requestId, status: answer.status, code, reason }, 'request')
   const headers: Record<string, string> = {
+    ...everyAnswer(requestId),
     ...answer.headers,
-    'X-Request-Id': requestId,
-    'X-Content-Type-Options': 'nosniff',
-    'Cache-Control': 'no-store',
     'Content-Length': String(Buffer.byteLength(answer.body)),
     Connection: 'close',
   }

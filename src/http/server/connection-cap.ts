@@ -5,24 +5,16 @@ import type { Socket } from 'node:net'
 import { LANE_SLOTS } from '../../chatkit/port.ts'
 import type { Log } from '../../lib/log.ts'
 
-/** The bound on connections, and the parts that learn of connections beyond it. */
-export interface ConnectionCapOptions {
-  readonly maxConnections: number
-  readonly log: Log
-  /** Told how many were turned away, at most once a second. */
-  readonly onTurnedAway?: ((count: number) => void) | undefined
-}
-
 /** An idle connection takes about 10 kB. */
 const MOST = 20_000
 const LEAST = 128
-/** Files, store and identity providers, and the three lanes of connections to the ChatKit API. */
+/** Descriptors for files, store and identity providers, and for the three lanes of connections to the ChatKit API. */
 const OTHER_DESCRIPTORS = 320 + 3 * LANE_SLOTS
 const REPORT_MS = 1000
 
 /**
- * The number of connections for which the process's limit on open files leaves room, 20,000 at most. Beyond
- * that limit the process could open nothing, not even a connection to the store or the ChatKit API.
+ * The number of connections that the process's limit on open files allows, 20,000 at most. Beyond that limit the
+ * process could open nothing, not even a connection to the store or the ChatKit API.
  *
  * @param each - descriptors that a connection takes: 2 when a connection to a server comes with it
  * @param limits - as Linux shows them in `/proc/self/limits`; undefined elsewhere
@@ -44,14 +36,23 @@ function ownLimits(): string | undefined {
 
 /**
  * Closes new connections at once when too many are open. Idle connections, even those that never sent a
- * request, are then closed too, to make room for the next clients. Connections whose request never ends have
- * time limits of their own.
+ * request, are then closed too, so that the next clients can connect. Time limits on requests end the others.
  *
  * @param server - not listening yet
- * @param options - the limit, and a callback that gets the number of closed connections
+ * @param onTurnedAway - gets the number of closed connections, at most once a second
  */
-export function capConnections(server: Server, options: ConnectionCapOptions): void {
-  const { maxConnections, log, onTurnedAway } = options
+export function capConnections(
+  server: Server,
+  {
+    maxConnections,
+    log,
+    onTurnedAway,
+  }: {
+    readonly maxConnections: number
+    readonly log: Log
+    readonly onTurnedAway?: ((count: number) => void) | undefined
+  },
+): void {
   let open = 0
   let turnedAway = 0
   let timer: NodeJS.Timeout | undefined

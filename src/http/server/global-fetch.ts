@@ -1,5 +1,5 @@
-// Makes undici's Request, Response and fetch the global ones, before Hono keeps those that it finds. The ones of Node
-// would load a second copy of undici.
+// Makes undici's Request, Response and fetch the global ones; Node's own would load a second copy of undici. Import
+// it before Hono, which keeps the ones that it finds when it is loaded.
 import { install } from 'undici'
 
 install()

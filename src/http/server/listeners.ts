@@ -52,7 +52,7 @@ export async function openListeners(
   }
 }
 
-/** Opens the port alone first, which fails when another process has it: opening it shared would not fail. */
+/** Opens and closes the port alone. This fails when another process has the port; opening it shared would not. */
 async function reserve(address: ListenAddress): Promise<number> {
   const alone = await opening(createServer(), { ...address, reusePort: false })
   const { port } = alone.address() as AddressInfo

@@ -1,11 +1,11 @@
 // Limits the mints under way in this process by how late its event loop is. The limit of one user's
 // mints is counted in mint/.
 
-/** An event loop that is this late, in milliseconds, is full: each mint goes through it about five times. */
+/** An event loop later than this, in milliseconds, is overloaded, because each mint goes through it about five times. */
 const TARGET_MS = 25
 /**
- * Milliseconds that the delay must last, over at least two samples, to count as overload: a burst, or one
- * garbage collection, does not. Mints that begin meanwhile make all later ones wait.
+ * Milliseconds that the delay must last, over at least two samples, to count as overload. A burst or a garbage
+ * collection is shorter. A longer interval would let more mints begin, and every later one would wait for them.
  */
 const INTERVAL_MS = 120
 /**
@@ -23,11 +23,11 @@ const UNLIMITED = 10_000
 export type MintLimiter = ReturnType<typeof createMintLimiter>
 
 /**
- * Refuses mints only while work waits, never because many are under way. As in CoDel (RFC 8289 §3), the sign of
- * overload is a delay that lasts. The limit then falls in proportion to the delay. Each sample that finds the
- * loop on time raises it. While mints are refused it rises by one, because the bulkhead of the ChatKit API
- * would refuse further mints later, at ten times the cost. Otherwise it rises by a twentieth, so that it is
- * gone about two seconds after an overload.
+ * Refuses mints only while the event loop is late, never because many are under way. As in CoDel (RFC 8289 §3), a
+ * delay that lasts is the sign of overload. The limit then falls in proportion to the delay. Each sample that
+ * finds the loop on time raises the limit: by one if mints were refused meanwhile, because the bulkhead of the
+ * ChatKit API would refuse further ones later, at ten times the cost. Otherwise it grows by a twentieth, so that it
+ * is gone about two seconds after an overload.
  */
 export function createMintLimiter() {
   let underWay = 0

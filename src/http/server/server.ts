@@ -1,4 +1,4 @@
-// Serves the app over HTTP/1.1: limits on clients, answers below the app, and an orderly stop.
+// Serves the app over HTTP/1.1, with limits on clients, answers below the app, and an orderly stop.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
@@ -21,7 +21,7 @@ import {
 
 /** A server that listens. */
 export interface Listening {
-  /** Contains the port in use, also when port 0 was asked for. */
+  /** Contains the port in use, even when port 0 was asked for. */
   readonly url: string
   /**
    * Stops taking connections, closes idle ones, and waits until what is in flight is answered.
@@ -29,13 +29,6 @@ export interface Listening {
    * @param graceMs - milliseconds after which open connections are cut
    */
   stop(graceMs: number): Promise<void>
-}
-
-interface ServerBounds {
-  /** Connections at a time; {@link mostConnections} when absent. */
-  readonly maxConnections?: number
-  /** Milliseconds for the slowest body to arrive, if a call allows more than the usual time. */
-  readonly slowestBodyMs?: number | undefined
 }
 
 /** Address and parts of a server. */
@@ -47,7 +40,12 @@ export interface ListenOptions {
   readonly log: Log
   /** Refuses mints beyond what this process can do; when absent, no mint is refused. */
   readonly shedding?: Pick<Shedding, 'around'> | undefined
-  readonly bounds?: ServerBounds
+  readonly bounds?: {
+    /** Connections at a time; {@link mostConnections} when absent. */
+    readonly maxConnections?: number
+    /** Milliseconds for the slowest body to arrive, where a call allows more than the usual time. */
+    readonly slowestBodyMs?: number | undefined
+  }
   /** Number of sockets that listen side by side; 1 when absent. */
   readonly sockets?: number
   /** Gets the number of connections turned away. */
@@ -55,10 +53,10 @@ export interface ListenOptions {
 }
 
 /**
- * Bounds on what one client may take up: a slow header ends after 5 s, the slowest body after 35 s (Node's own
- * defaults are 60 s and 300 s), or later where a call allows for it; the calls themselves bound small bodies further.
- * Keep-alive outlasts the 60 s of common load balancers, because the side that closes an idle
- * connection first must be theirs.
+ * Bounds on one client's use of a connection. Headers must arrive within 5 s and a body within 35 s, or later where
+ * a call allows it (Node's own defaults are 60 s and 300 s). Calls with small bodies set shorter bounds themselves.
+ * Keep-alive is longer than the 60 s of common load balancers, because they must be the first to close an idle
+ * connection.
  */
 const LIMITS = {
   headersTimeout: 5_000,
@@ -82,12 +80,12 @@ export function limitsFor(slowestBodyMs = 0) {
  */
 const WAITING_CONNECTIONS = 4096
 
-/** While stopping, connections that became idle are looked for this often, in milliseconds. */
+/** Milliseconds between two searches for idle connections while the server stops. */
 const SWEEP_MS = 50
 
 /**
- * Serves the app. Where Node's parser or adapter would answer without a body, the answer has the same
- * problem details as the app's.
+ * Serves the app. Where Node's parser or Hono's adapter would answer without a body, the answer is problem details,
+ * like the app's own errors.
  *
  * @throws the `listen` error, for example `EADDRINUSE`
  */
@@ -110,7 +108,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 
 function attach(server: Server, { app, log, shedding }: ListenOptions): void {
   const answer = getRequestListener(app.fetch, {
-    // Stands in the URL of an HTTP/1.0 request without Host; nothing reads it.
+    // Becomes part of the URL of an HTTP/1.0 request without Host; nothing reads it.
     hostname: 'localhost',
     // Errors of the adapter itself, such as a target from which it cannot make a URL.
     errorHandler: (error) => {
@@ -186,12 +184,13 @@ async function stop(server: Server, listeners: Listeners, graceMs: number): Prom
   clearTimeout(cut)
 }
 
-/** What to do when a port cannot be opened, by the code of the system. `HOST` and `PORT` get a prefix. */
+/** What to do when a port cannot be opened, by the system's error code. `HOST` and `PORT` get the prefix. */
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: '; stop what uses it, or set PORT',
   EACCES: '; ports below 1024 need a privilege: set PORT',
-  EADDRNOTAVAIL: '; HOST is no address of this machine: set it, to 0.0.0.0 for all of them',
-  ENOTFOUND: '; HOST has no address: set it, to 0.0.0.0 for all of this machine',
+  EADDRNOTAVAIL:
+    '; HOST is not an address of this machine: correct it, or set 0.0.0.0 for all addresses',
+  ENOTFOUND: '; HOST has no address: correct it, or set 0.0.0.0 for all addresses of this machine',
 }
 
 /**

@@ -16,7 +16,7 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => Prom
 /** Refuses or delays mints beyond what this process can do. */
 export type Shedding = ReturnType<typeof startShedding>
 
-/** The measurements that decide, and the parts with which refusals are answered and reported. */
+/** Measurements that decide about refusals, and parts that answer and report them. */
 interface SheddingOptions {
   readonly mintLimiter: MintLimiter
   /** Milliseconds that the oldest call of the store has waited for its answer. */
@@ -33,20 +33,17 @@ interface SheddingOptions {
 }
 
 const MINT = '/v1/sessions'
-/**
- * A mint asks the store twice and goes through the loop about five times, so a wait of the store counts for
- * less.
- */
+/** A mint asks the store twice and goes through the loop about five times, so waiting for the store counts less. */
 const STORE_SHARE = 2 / 5
-/** All refusals of a second share one line in the log: a line each would cost more than a refusal. */
+/** All refusals of a second share one log line, because a line costs more than a refusal. */
 const REPORT_MS = 1000
 /** A body longer than this is not read: the connection closes instead. */
 const MOST_DISCARDED_BYTES = 16 * 1024
 
 /**
- * Goal: 80 % goodput at three times the capacity. That needs a refusal to cost under a tenth of a mint,
- * so it is made before Hono: no body is read, no token verified, no line logged. Revokes, sign-outs,
- * admins, health and the gateway are never refused.
+ * Goal: 80 % goodput at three times the capacity. A refusal must then cost less than a tenth of a mint, so it is
+ * answered before Hono: no body is read, no token verified, no line logged. Revokes, sign-outs, admins, health
+ * checks and the gateway are never refused.
  */
 export function startShedding(options: SheddingOptions) {
   const { mintLimiter, origins, storeWaitedMs } = options
@@ -58,7 +55,7 @@ export function startShedding(options: SheddingOptions) {
     refusals.passOn(lagMs, nowMs)
   }, options.timing)
   return {
-    /** Serves every request, except `POST /v1/sessions` while the limiter has no room for it. */
+    /** Serves every request, except `POST /v1/sessions` while the limiter refuses it. */
     around(serve: Serve): Serve {
       return (request, response) => {
         if (!isMint(request)) return serve(request, response)

@@ -1,5 +1,5 @@
-// Finds self-hosted ChatKit servers that accept no connection, or whose certificate is refused, so that the start
-// warns and not only the first chat fails.
+// Finds self-hosted ChatKit servers that accept no connection or whose certificate is refused, so that the log
+// warns at the start, before a chat fails.
 
 import type { SelfHostedWorkflow, WorkflowSettings } from '../../config/settings.ts'
 import { accepts, handshakeError, type ProxyFor } from '../../lib/connections.ts'
@@ -21,22 +21,19 @@ export async function silentServers(
   const found = await Promise.all(
     selfHosted.map(async (workflow) => {
       const url = new URL(workflow.server)
-      return proxyFor(url) !== undefined || (await isReachable(url)) ? [] : [workflow]
+      const isFine = proxyFor(url) !== undefined || (await accepts(...addressOf(url), WAIT_MS))
+      return isFine ? [] : [workflow]
     }),
   )
   return found.flat()
 }
 
-function isReachable(url: URL): Promise<boolean> {
-  return accepts(...placeOf(url), WAIT_MS)
-}
-
-function placeOf({ hostname, port, protocol }: URL): [host: string, port: number] {
+function addressOf({ hostname, port, protocol }: URL): [host: string, port: number] {
   const usual = protocol === 'https:' ? 443 : 80
   return [hostname.replace(/^\[|\]$/g, ''), Number(port) || usual]
 }
 
-/** Logs one warning for each. A server may start after this service, so this is no reason to stop. */
+/** Logs one warning for each. The service starts nevertheless, because a server may start after it. */
 export async function warnOfSilentServers(
   workflows: readonly WorkflowSettings[],
   proxyFor: ProxyFor,
@@ -49,10 +46,10 @@ export async function warnOfSilentServers(
     const url = new URL(server)
     const at = `${url.origin}${url.pathname} (workflows.${name}.server)`
     if (silent.has(workflow)) {
-      const advice = 'start your ChatKit server, or mend the address; chats are 503 until then'
+      const advice = 'start your ChatKit server, or correct the address; chats are 503 until then'
       log.warn({ workflow: name }, `nobody listens at ${at}: ${advice}`)
     } else if (url.protocol === 'https:' && proxyFor(url) === undefined) {
-      const error = await handshakeError(...placeOf(url), WAIT_MS)
+      const error = await handshakeError(...addressOf(url), WAIT_MS)
       if (error === undefined) continue
       log.warn(
         { workflow: name, reason: reasonOf(error) },

@@ -1,5 +1,5 @@
-// Finds the requests that no app can use: the head is wrong, or Node's parser could not read them. Keeps the order of
-// requests and refusals on each connection.
+// Finds requests that the app must not see: their head is wrong, or Node's parser cannot read them. Keeps the order
+// of requests and refusals on each connection.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ErrorCode } from '../../lib/errors.ts'
@@ -14,17 +14,15 @@ export interface RawProblem {
 
 /** RFC 9110 §7.2, narrowed to the characters of host names and addresses. */
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
-/** A segment that a URL parser would resolve away: the path judged must be the path served. */
+/** A segment that a URL parser would remove: a proxy would then check another path than the one that we serve. */
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 
 /** Most bytes of all header fields together. Node's own limit ignores the four bytes around each value. */
 export const MAX_HEADER_BYTES = 16 * 1024
 
 /**
- * The problem of a request that is refused before its path is looked at: headers too long, no `Host` or
- * several, a malformed host, a target that is not a path, a fragment, dot segments, backslashes.
- *
- * @param request - as Node's parser let it through
+ * The problem of a request that is refused before routing: headers too long, no `Host` or several, a malformed
+ * host, a target that is not a path, a fragment, dot segments, backslashes.
  */
 export function requestTargetProblem(request: IncomingMessage): RawProblem | undefined {
   if (headerBytes(request.rawHeaders) > MAX_HEADER_BYTES) {
@@ -38,7 +36,7 @@ export function requestTargetProblem(request: IncomingMessage): RawProblem | und
     return invalid('a Host that is no host')
   const target = request.url ?? ''
   if (!target.startsWith('/')) return invalid('a request target that is not a path')
-  // RFC 9112 §3.2.1: a target has no fragment. A proxy that cuts it off would judge another path than we serve.
+  // RFC 9112 §3.2.1: a target has no fragment. A proxy that cuts it off would check another path than we serve.
   if (target.includes('#')) return invalid('a fragment in the request target')
   const path = target.split('?', 1)[0] ?? ''
   if (DOT_SEGMENT.test(path) || path.includes('\\')) return invalid('dot segments in the path')
@@ -160,7 +158,7 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
       // The error is in the body of a request that has arrived, or in the head of the one after it.
       const inBody = latest?.req.complete === false
       const writeOrCut = () => {
-        // In the middle of an answer nothing sensible can be written.
+        // In the middle of an answer, a refusal would become part of its body.
         if (!socket.writable || (inBody && latest.headersSent)) socket.destroy()
         else {
           if (inBody) markAnsweredBelow(latest)
@@ -177,7 +175,7 @@ export function createRequestOrder(serve: Take, onTooMany: () => void) {
 /** The answers of one connection that may be unfinished. */
 interface Answers {
   latest: ServerResponse
-  /** The one before the latest; undefined when it was finished before that request came. */
+  /** The answer before the latest; undefined when it was finished before the latest request came. */
   before: ServerResponse | undefined
   /** Requests that wait for the answers to those before them; the oldest is first. */
   waiting: [IncomingMessage, ServerResponse][]

@@ -1,5 +1,5 @@
-// The metrics of the service: name, help and labels of each, and what it tells an operator. metrics.ts registers
-// them, and the page about metrics is made from them.
+// Defines the metrics of the service: name, help and labels of each, and its meaning for an operator. metrics.ts
+// registers them, and the page about metrics is made from them.
 
 /** Meaning of each label. No label holds a user, and none can grow without bound. */
 export const LABELS = {

@@ -1,5 +1,5 @@
-// Figures of all instances over the last hour and the last day, for the console's pages. Each instance writes
-// its counts to the store once a minute.
+// Makes the console's figures of all instances over the last hour and the last day. Each instance writes its
+// counts to the store once a minute.
 
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import type { Counted, IntervalFigures } from '../../registry/interval-figures.ts'
@@ -20,7 +20,7 @@ export interface FiguresSample {
   readonly activeSessions: number | null
 }
 
-/** A process that wrote figures lately; each start of an instance is one. */
+/** A process that wrote figures lately. An instance that restarts is another process. */
 export interface SeenInstance {
   /** `ins_…`, as in the audit. */
   readonly id: string
@@ -40,7 +40,7 @@ export interface UpstreamLane {
   readonly open: boolean
 }
 
-/** The time that samples cover. */
+/** The time that the samples cover. */
 export type FiguresRange = 'hour' | 'day'
 
 /** Length of an interval, in seconds, and how many of them are shown. */
@@ -52,17 +52,17 @@ export const RANGES = {
 /** {@link createFigures} */
 export type Figures = ReturnType<typeof createFigures>
 
-/** What the console shows. */
+/** The part that the console uses. */
 export type ConsoleFigures = Omit<Figures, 'start' | 'stop'>
 
 const MINUTE = 60
-/** Seconds between the end of an interval and its first showing: by then all instances have written. */
+/** Seconds after its end from which an interval is shown: by then all instances have written it. */
 const SETTLED_SECONDS = 5
 const NOTHING: Counted = { mints: 0, refusals: {}, upstream: [], activeSessions: undefined }
 
 /**
  * Writes the figures of this instance and reads those of all. A minute that the store did not accept is not
- * written again; if no other instance wrote it, it is a gap.
+ * written again; it is missing if no other instance wrote it.
  *
  * @param snapshot - what this process counted since its start
  * @param instance - `ins_…`
@@ -97,7 +97,7 @@ export function createFigures({
     await registry.addFigures({ instance, at, ...counted }).catch(() => undefined)
   }
 
-  /** A timer may be some milliseconds early. */
+  /** Writes only when the minute has ended, because a timer may run some milliseconds early. */
   async function tick(): Promise<void> {
     if (minuteNow() !== minute) await write()
     schedule()

@@ -1,5 +1,5 @@
-// Counts and logs when an upstream shows one user something of another's, or cannot show a thread. Somebody has
-// to look into such a fault.
+// Counts and logs entries of another user or thread in an upstream's list, and threads that it cannot show. Each is a
+// fault of the upstream that an operator has to look into.
 import type { Log } from '../../lib/log.ts'
 import type { Foreign } from '../../threads/source-reader.ts'
 import type { Metrics } from './metrics.ts'
@@ -14,7 +14,9 @@ export function tellOfForeign({
   return ({ source: { name: workflow, threadsAt }, what, count }: Foreign): void => {
     metrics.foreignSeen({ source: threadsAt === undefined ? 'hosted' : 'self_hosted', what, count })
     const missing = what === 'missing'
-    const text = missing ? 'cannot show a thread' : 'shows what is of someone else: dropped'
+    const text = missing
+      ? 'cannot show a thread'
+      : 'showed something of another user or thread, which was dropped'
     log.warn({ workflow, what, count }, `the upstream ${text}`)
   }
 }

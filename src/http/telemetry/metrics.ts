@@ -1,4 +1,4 @@
-// Prometheus metrics of this process.
+// Registers the Prometheus metrics of this process, counts, and answers `GET /metrics`.
 import { Hono } from 'hono'
 import Counter from 'prom-client/lib/counter.js'
 import Gauge from 'prom-client/lib/gauge.js'
@@ -33,56 +33,28 @@ export interface ForeignSeen {
   readonly count: number
 }
 
-/** Prometheus metrics of this process. No label holds a user, and none can grow without bound. */
-export interface Metrics {
-  /** Counts one answer. */
-  seen(answer: AnswerSeen): void
-  /** Counts entries that were dropped from a list. */
-  foreignSeen(foreign: ForeignSeen): void
-  /** Counts mints that were refused before the app saw them; they have no latency. */
-  mintsRefused(count: number): void
-  /** Counts connections that were closed because too many were open. */
-  turnedAway(count: number): void
-  /** `GET /metrics`, for a listener of its own that the public cannot reach. */
-  readonly app: Hono
-  /** What was counted since the start. */
-  snapshot(): Promise<Counted>
-}
+/** {@link createMetrics} */
+export type Metrics = ReturnType<typeof createMetrics>
 
 /** Labels of a mint that was refused below the app. */
 const REFUSED_MINT = { method: 'POST', route: '/v1/sessions', status: 503, code: 'overloaded' }
 
 const REQUEST_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 4, 8]
 
-/** @param sources - read at each scrape; a source that fails leaves its metric out */
-export function createMetrics(sources: MetricSources): Metrics {
+/**
+ * Counts what this process does. No label holds a user, and none can grow without bound.
+ *
+ * @param sources - read at each scrape; a source that fails leaves its metric out
+ */
+export function createMetrics(sources: MetricSources) {
   const registry = new Registry()
-  const requests = new Counter({
-    ...DEFINITIONS.requests,
-    registers: [registry],
-  })
-  const latency = new Histogram({
-    ...DEFINITIONS.latency,
-    buckets: REQUEST_BUCKETS,
-    registers: [registry],
-  })
-  const upstream = new Histogram({
-    ...DEFINITIONS.upstream,
-    buckets: REQUEST_BUCKETS,
-    registers: [registry],
-  })
-  const foreign = new Counter({
-    ...DEFINITIONS.foreign,
-    registers: [registry],
-  })
-  const missing = new Counter({
-    ...DEFINITIONS.missing,
-    registers: [registry],
-  })
-  const turnedAway = new Counter({
-    ...DEFINITIONS.turnedAway,
-    registers: [registry],
-  })
+  const here = { registers: [registry] }
+  const requests = new Counter({ ...DEFINITIONS.requests, ...here })
+  const latency = new Histogram({ ...DEFINITIONS.latency, ...here, buckets: REQUEST_BUCKETS })
+  const upstream = new Histogram({ ...DEFINITIONS.upstream, ...here, buckets: REQUEST_BUCKETS })
+  const foreign = new Counter({ ...DEFINITIONS.foreign, ...here })
+  const missing = new Counter({ ...DEFINITIONS.missing, ...here })
+  const turnedAway = new Counter({ ...DEFINITIONS.turnedAway, ...here })
   const figures = rememberFigures(sources.figures)
   addGauges(registry, { ...sources, figures })
   const app = new Hono()
@@ -99,27 +71,29 @@ export function createMetrics(sources: MetricSources): Metrics {
     return new Response(body, { status, headers: { ...everyAnswer(id), ...headers } })
   })
   return {
-    seen({ method, route, status, code, milliseconds, trace }) {
-      requests.inc({
-        method: SERVED_METHODS.has(method) ? method : 'other',
-        route,
-        status,
-        code: code ?? 'ok',
-      })
+    /** Counts one answer. */
+    seen({ method, route, status, code = 'ok', milliseconds, trace }: AnswerSeen): void {
+      const label = SERVED_METHODS.has(method) ? method : 'other'
+      requests.inc({ method: label, route, status, code })
       latency.observe({ route }, milliseconds / 1000)
       const call = trace.upstream
       if (call === undefined) return
       const labels = { operation: call.operation, status: call.status ?? 'none' }
       upstream.observe(labels, call.milliseconds / 1000)
     },
-    foreignSeen({ source, what, count }) {
+    /** Counts entries that were dropped from a list. */
+    foreignSeen({ source, what, count }: ForeignSeen): void {
       if (what === 'missing') missing.inc(count)
       else foreign.inc({ source, what }, count)
     },
-    mintsRefused: (count) => requests.inc(REFUSED_MINT, count),
-    turnedAway: (count) => turnedAway.inc(count),
+    /** Counts mints that were refused before the app saw them; they have no latency. */
+    mintsRefused: (count: number) => requests.inc(REFUSED_MINT, count),
+    /** Counts connections that were closed because too many were open. */
+    turnedAway: (count: number) => turnedAway.inc(count),
+    /** `GET /metrics`, for a listener of its own that the public cannot reach. */
     app,
-    snapshot: async () => ({
+    /** The counts since the start of the process. */
+    snapshot: async (): Promise<Counted> => ({
       ...(await readCounted(registry)),
       activeSessions: (await orNothing(figures))?.activeSessions,
     }),
@@ -132,10 +106,10 @@ async function addProcessMetrics(registry: Registry): Promise<void> {
   collectDefaultMetrics({ register: registry })
 }
 
-/** Methods with a label of their own. Node's parser knows about thirty; the others share one label. */
+/** Methods with a label of their own. Node's parser knows about thirty; the rest share the label `other`. */
 const SERVED_METHODS = new Set(['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'])
 
-/** Milliseconds for which the store's figures are kept: counting is work, and each scrape needs them twice. */
+/** Milliseconds for which the figures of the store are reused: counting costs time, and a scrape needs them twice. */
 const FIGURES_FOR_MS = 10_000
 
 function rememberFigures(figures: MetricSources['figures']): MetricSources['figures'] {
@@ -153,32 +127,32 @@ function rememberFigures(figures: MetricSources['figures']): MetricSources['figu
 }
 
 function addGauges(registry: Registry, sources: MetricSources): void {
-  const registers = [registry]
+  const here = { registers: [registry] }
   const { figures } = sources
   new Gauge({
     ...DEFINITIONS.activeSessions,
-    registers,
+    ...here,
     async collect() {
       this.set((await orNothing(figures))?.activeSessions ?? Number.NaN)
     },
   })
   new Gauge({
     ...DEFINITIONS.outboxLength,
-    registers,
+    ...here,
     async collect() {
       this.set((await orNothing(figures))?.outboxLength ?? Number.NaN)
     },
   })
   new Gauge({
     ...DEFINITIONS.mintsUnderWay,
-    registers,
+    ...here,
     collect() {
       this.set(sources.mintsUnderWay())
     },
   })
   new Gauge({
     ...DEFINITIONS.keySetAge,
-    registers,
+    ...here,
     collect() {
       this.reset()
       for (const [issuer, age] of sources.keyAges())
@@ -187,7 +161,7 @@ function addGauges(registry: Registry, sources: MetricSources): void {
   })
   new Gauge({
     ...DEFINITIONS.breakerOpen,
-    registers,
+    ...here,
     collect() {
       for (const { key, breaker, open } of sources.breakers()) {
         this.set({ key, breaker }, open ? 1 : 0)

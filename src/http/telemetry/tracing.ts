@@ -1,4 +1,5 @@
 // Exports OpenTelemetry spans of answered requests, where tracing is configured.
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Attributes, Context, Link, SpanOptions, Tracer } from '@opentelemetry/api'
 import type { Log } from '../../lib/log.ts'
 import type { AnswerSeen } from '../request-frame.ts'
@@ -11,12 +12,12 @@ export interface Tracing {
   stop(): Promise<void>
 }
 
-/** A collector that hangs must not hold up the end of the process. */
+/** Milliseconds that a collector which hangs may delay the end of the process. */
 const STOP_MS = 3000
 
 /**
- * Starts the OpenTelemetry SDK, which reads the standard `OTEL_*` variables itself. The packages are
- * not among the service's own: they are loaded here, and only when tracing is asked for.
+ * Starts the OpenTelemetry SDK, which reads the standard `OTEL_*` variables itself. Its packages are no dependencies
+ * of the service: operators install them, and they are loaded only when tracing is asked for.
  *
  * @param serviceName - resource attribute `service.name`
  * @param log - told what is exported, or what to install
@@ -34,7 +35,10 @@ export async function startTracing(serviceName: string, log: Log): Promise<Traci
     log.info('traces are exported with OpenTelemetry')
     return {
       seen: createSpans(api),
-      stop: () => atMost(STOP_MS, sdk.shutdown()),
+      async stop() {
+        const shutdown = sdk.shutdown().catch(() => undefined)
+        await Promise.race([shutdown, wait(STOP_MS, undefined, { ref: false })])
+      },
     }
   } catch (error) {
     log.error(
@@ -45,16 +49,15 @@ export async function startTracing(serviceName: string, log: Log): Promise<Traci
   }
 }
 
-/** The API of OpenTelemetry, as far as spans need it. */
+/** The part of the OpenTelemetry API that spans need. */
 type SpanApi = Pick<typeof import('@opentelemetry/api'), 'trace' | 'ROOT_CONTEXT'> & {
   readonly SpanKind: { readonly SERVER: 1; readonly CLIENT: 2 }
   readonly SpanStatusCode: { readonly ERROR: 2 }
 }
 
 /**
- * Spans are written when the answer is known, with its start and end: a request that is not traced pays
- * nothing, and no context has to follow it. Attributes are those of the HTTP semantic conventions; none holds a
- * user, a token or a path, which can hold users.
+ * Writes each span when the answer is known, with its start and end, so that no context has to follow the request.
+ * Attributes are those of the HTTP semantic conventions. None holds a user, a token or a path, which can hold users.
  *
  * @param api - `@opentelemetry/api`
  */
@@ -87,7 +90,7 @@ function createSpans(api: SpanApi): Tracing['seen'] {
   }
 }
 
-interface SpanScene {
+interface SpanParts {
   readonly api: SpanApi
   readonly tracer: Tracer
   readonly parent: Context
@@ -95,8 +98,8 @@ interface SpanScene {
   readonly end: number
 }
 
-/** The call's own start is not known, so its span ends with the request's. */
-function addUpstream({ trace }: AnswerSeen, { api, tracer, parent, end }: SpanScene): void {
+/** The start of the call is not known, so its span ends with that of the request. */
+function addUpstream({ trace }: AnswerSeen, { api, tracer, parent, end }: SpanParts): void {
   const call = trace.upstream
   if (call === undefined) return
   const { operation, status, requestId, attempts, milliseconds } = call
@@ -117,20 +120,11 @@ function addUpstream({ trace }: AnswerSeen, { api, tracer, parent, end }: SpanSc
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/
 
 /**
- * The caller's trace is linked, not continued: otherwise anybody who can reach us could decide which requests
- * are sampled, and write into other people's traces (W3C Trace Context §7.1, restarting at a trust boundary).
+ * The caller's trace is linked, not continued. Otherwise any caller could decide which requests are sampled, and
+ * write into other people's traces (W3C Trace Context §7.1, restarting at a trust boundary).
  */
 function linksOf(traceparent: string | undefined): Link[] {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent ?? '') ?? []
   if (traceId === undefined || spanId === undefined || flags === undefined) return []
   return [{ context: { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true } }]
-}
-
-async function atMost(milliseconds: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
-  })
-  await Promise.race([work.catch(() => undefined), late])
-  clearTimeout(timer)
 }

@@ -17,8 +17,8 @@ const AGAIN_MS = 50
 export type HashUser = (user: string) => string | undefined
 
 /**
- * Resolves when the key is there, or after {@link START_WAITS_MS} without it: a store that is down must not
- * keep the service from starting.
+ * Resolves when the store has given the key, or after {@link START_WAITS_MS} without it, because the service starts
+ * even while the store is down.
  *
  * @param ended - aborted when the service stops
  */
@@ -40,14 +40,14 @@ export async function startUserHash({
       return false
     }
   }
-  async function askOn(): Promise<void> {
+  async function askUntilAnswered(): Promise<void> {
     while (!ended.aborted && !(await ask())) await setTimeout(AGAIN_MS, undefined, { ref: false })
   }
   const until = performance.now() + START_WAITS_MS
   while (!(await ask())) {
     if (performance.now() > until) {
-      log.warn('the store does not answer: lines of the log name no users until it does')
-      void askOn()
+      log.warn('the store does not answer: log lines name no users until it does')
+      void askUntilAnswered()
       break
     }
     await setTimeout(AGAIN_MS)

@@ -1,17 +1,18 @@
-// Search as one types, and buttons that copy code. Without this script the pages lack nothing else.
+// Search while typing, and buttons that copy code. The pages need this script for nothing else.
 
 const COPIED_MS = 2000
 
-/** Beside this script, wherever a proxy serves it. */
-const address = (path) => new URL(path, import.meta.url)
+/** Resolves a path against this script's own URL, because a proxy may serve the docs below a path of its own. */
+export const address = (path) => new URL(path, import.meta.url)
 
-function make(tag, { children = [], ...properties }) {
+/** Makes an element with these properties. */
+export function make(tag, { children = [], ...properties }) {
   const made = Object.assign(document.createElement(tag), properties)
   made.append(...children)
   return made
 }
 
-/** A combobox as the ARIA practices have it: the focus stays in the field, the arrows choose. */
+/** A combobox as in the ARIA Authoring Practices: the focus stays in the field, the arrow keys choose. */
 function searchAsTyped(input) {
   const list = make('ul', { id: 'found', className: 'found', role: 'listbox', hidden: true })
   list.ariaLabel = 'Results'
@@ -55,7 +56,7 @@ function searchAsTyped(input) {
   const keys = {
     ArrowDown: () => choose(chosen + 1),
     ArrowUp: () => choose(chosen < 0 ? -1 : chosen - 1),
-    // With none chosen the form leads to the page with all results.
+    // With nothing chosen, the form is sent: it opens the page with all results.
     Enter: () => chosen >= 0 && location.assign(list.children[chosen].dataset.href),
     Escape: close,
   }
@@ -67,7 +68,7 @@ function searchAsTyped(input) {
     if (act === undefined || act() === false) return
     event.preventDefault()
   })
-  // The field keeps the focus, and the list stays until the click arrives.
+  // Keeps the focus in the field. Otherwise `blur` would close the list before the click arrives.
   list.addEventListener('mousedown', (event) => event.preventDefault())
   list.addEventListener('click', ({ target }) => {
     const { href } = target.closest('li')?.dataset ?? {}
@@ -107,7 +108,7 @@ function addCopyButton(block) {
   block.append(button)
 }
 
-/** Opens the call that the address names. The reference was once at `/docs`: links to it still lead there. */
+/** Opens the call that the address names. The reference used to be at `/docs`: old links are sent on to `/docs/api`. */
 function followHash() {
   const target = document.getElementById(location.hash.slice(1))
   if (target?.localName === 'details') target.open = true
@@ -118,7 +119,7 @@ function followHash() {
 }
 
 searchAsTyped(document.getElementById('q'))
-// Browsers have no clipboard for pages that came without TLS from another machine.
+// Browsers offer no clipboard to pages that came without TLS from another machine.
 if (navigator.clipboard) document.querySelectorAll('.code').forEach(addCopyButton)
 followHash()
 addEventListener('hashchange', followHash)

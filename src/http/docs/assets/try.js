@@ -1,20 +1,13 @@
-// Lets a reader of the API reference send calls of users and admins to this service. The token is kept in this
-// variable alone: it is gone with the tab.
+// Lets a reader of the API reference send calls of users and admins to this service.
 
+import { address, make } from './docs.js'
+
+/** Kept in this variable alone, so that it is gone when the tab is closed. */
 let token = ''
 
-/** Characters of an answer that are shown. */
+/** Most characters of an answer that are shown. */
 const MOST_SHOWN = 100_000
 const CREDENTIALS = ['userToken', 'adminToken']
-
-/** As seen from this script, wherever a proxy serves it. */
-const address = (path) => new URL(path, import.meta.url)
-
-function make(tag, { children = [], ...properties }) {
-  const made = Object.assign(document.createElement(tag), properties)
-  made.append(...children)
-  return made
-}
 
 function labelled(text, control) {
   control.autocomplete = 'off'
@@ -56,7 +49,7 @@ function formOf({ method, path, parameters, requestBody }) {
   secret.addEventListener('input', () => {
     token = secret.value
   })
-  // Another form may have got it since.
+  // The token may have been typed into another form since.
   form.addEventListener('focusin', () => {
     secret.value = token
   })
@@ -96,7 +89,7 @@ async function send(url, { method, body }) {
   }
 }
 
-/** JSON in lines; other text as it is. */
+/** Indents JSON; other text stays as it is. */
 function readable(text) {
   try {
     return JSON.stringify(JSON.parse(text), null, 2)
@@ -117,7 +110,7 @@ async function addForms() {
   }
 }
 
-/** Forms are made when they can be seen: the page has dozens. */
+/** Makes a form only when its call is opened, because the page has dozens of calls. */
 function addWhenOpened(entry, call) {
   const add = () => entry.querySelector('p').after(formOf(call))
   if (entry.open) add()
