@@ -1,6 +1,6 @@
 /**
- * ChatKit's `api.getClientSecret` for hosted workflows and its `api.fetch` for self-hosted ones. ES2022,
- * no build step. Secrets stay in memory. Comments have lines of their own: `GET /client.js` omits those.
+ * Makes ChatKit's `api.getClientSecret` for hosted workflows, and its `api.fetch` for self-hosted ones. ES2022,
+ * no build step. Secrets stay in memory. Write comments on separate lines: `GET /client.js` removes those lines.
  */
 export type MintOptions = {
     /**
@@ -24,7 +24,7 @@ export type MintOptions = {
      */
     onSignedOut?: (error: MintError) => void;
     /**
-     * Called on `user_blocked`: an administrator took the access back.
+     * Called on `user_blocked`: an administrator has blocked the user.
      */
     onRevoked?: (error: MintError) => void;
     /**
@@ -48,7 +48,7 @@ export type Run = {
     over: AbortController;
     request?: AbortController;
     timer?: ReturnType<typeof setTimeout>;
-    flight?: Promise<string> | undefined;
+    pending?: Promise<string> | undefined;
     stopped?: MintError;
 };
 export type Mint = (options: MintOptions, run: Run, current: string | null) => Promise<string>;
@@ -73,8 +73,8 @@ export declare class MintError extends Error {
     });
 }
 /**
- * For `api.getClientSecret`. Callers share a call that is in flight. A call tries at most three times, with
- * jitter, and waits as long as `Retry-After` says. After a 4xx that a retry cannot cure, it fails at once until
+ * For `api.getClientSecret`. Callers share a mint that is under way. A mint tries at most three times, with
+ * jitter, and waits as long as `Retry-After` says. After a 4xx other than 408 and 429, every call fails at once until
  * `reset()`; after `token_expired` it first asks `getToken` for another token.
  *
  * @param {MintOptions} options
@@ -83,8 +83,8 @@ export declare class MintError extends Error {
 export declare function createGetClientSecret(options: MintOptions): GetClientSecret;
 /**
  * For `api.fetch` with a self-hosted workflow. Adds the client secret to each request to the service and to no
- * other. It mints one secret for all requests, a new one when 80 % of its life are over, and a new one after a
- * 401. After a 401 the request is sent once more, unless its body is a stream.
+ * other. All requests share one secret, which is renewed when 80 % of its life is over, and after a 401. After a
+ * 401 the request is sent once more, unless its body is a stream.
  *
  * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret` replaces that of the options
  * @returns {ChatKitFetch} rejects with `MintError` when it gets no secret

@@ -1,6 +1,6 @@
 /**
- * ChatKit's `api.getClientSecret` for hosted workflows and its `api.fetch` for self-hosted ones. ES2022,
- * no build step. Secrets stay in memory. Comments have lines of their own: `GET /client.js` omits those.
+ * Makes ChatKit's `api.getClientSecret` for hosted workflows, and its `api.fetch` for self-hosted ones. ES2022,
+ * no build step. Secrets stay in memory. Write comments on separate lines: `GET /client.js` removes those lines.
  */
 
 /**
@@ -10,7 +10,7 @@
  * @property {string} [workflow] Name of the workflow in the service's config; the user's default one when absent.
  * @property {Readonly<Record<string, string | number | boolean>>} [input] Values for the workflow's declared `input`.
  * @property {(error: MintError) => void} [onSignedOut] Called on a 401: the token is missing, expired or not accepted. Once somebody has signed in again, call `reset()`.
- * @property {(error: MintError) => void} [onRevoked] Called on `user_blocked`: an administrator took the access back.
+ * @property {(error: MintError) => void} [onRevoked] Called on `user_blocked`: an administrator has blocked the user.
  * @property {typeof fetch} [fetch] Used instead of the global `fetch`.
  */
 
@@ -22,8 +22,8 @@
 /** @typedef {((current?: string | null) => Promise<string>) & Controls} GetClientSecret */
 /** @typedef {typeof fetch & Controls} ChatKitFetch */
 
-/** The state between two resets. A reset aborts `over`, and with it the one `flight` that all callers wait for.
- * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, flight?: Promise<string> | undefined, stopped?: MintError }} Run */
+/** The state between two resets. A reset aborts `over`, and so rejects `pending`, the mint that all callers wait for.
+ * @typedef {{ over: AbortController, request?: AbortController, timer?: ReturnType<typeof setTimeout>, pending?: Promise<string> | undefined, stopped?: MintError }} Run */
 
 /** @typedef {(options: MintOptions, run: Run, current: string | null) => Promise<string>} Mint */
 
@@ -50,8 +50,8 @@ export class MintError extends Error {
 }
 
 /**
- * For `api.getClientSecret`. Callers share a call that is in flight. A call tries at most three times, with
- * jitter, and waits as long as `Retry-After` says. After a 4xx that a retry cannot cure, it fails at once until
+ * For `api.getClientSecret`. Callers share a mint that is under way. A mint tries at most three times, with
+ * jitter, and waits as long as `Retry-After` says. After a 4xx other than 408 and 429, every call fails at once until
  * `reset()`; after `token_expired` it first asks `getToken` for another token.
  *
  * @param {MintOptions} options
@@ -63,8 +63,8 @@ export function createGetClientSecret(options) {
     /** @param {string | null} [current] */
     (current = null) => {
       if (run.stopped) return Promise.reject(run.stopped)
-      run.flight ??= takeOff(options, run, current)
-      return run.flight
+      run.pending ??= startMint(options, run, current)
+      return run.pending
     },
     {
       reset() {
@@ -81,8 +81,8 @@ export function createGetClientSecret(options) {
 
 /**
  * For `api.fetch` with a self-hosted workflow. Adds the client secret to each request to the service and to no
- * other. It mints one secret for all requests, a new one when 80 % of its life are over, and a new one after a
- * 401. After a 401 the request is sent once more, unless its body is a stream.
+ * other. All requests share one secret, which is renewed when 80 % of its life is over, and after a 401. After a
+ * 401 the request is sent once more, unless its body is a stream.
  *
  * @param {MintOptions & { getClientSecret?: GetClientSecret }} options - `getClientSecret` replaces that of the options
  * @returns {ChatKitFetch} rejects with `MintError` when it gets no secret
@@ -98,12 +98,12 @@ export function createChatKitFetch(options) {
     const known = secrets.get(run)
     if (known && known !== old) return known
     const asked = getClientSecret(old?.value)
-    // A secret that is due is still valid for a while, and serves all requests if a new one is late or refused.
+    // A secret that is due for renewal is still valid: all requests use it while the new one is late or refused.
     const soon = AbortSignal.timeout?.(5000) ?? run
     const secret = valid ? orAborted(asked, soon).catch(() => valid) : asked
     const next = { secret, value: old?.value, due: Infinity }
     secrets.set(run, next)
-    // By this browser's clock alone, as the service's may differ. A hosted secret is no JWT, and is never due.
+    // Only this browser's clock counts, as the service's may differ. A hosted secret is no JWT, and is never due.
     const due = asked.then((jwt) => {
       next.value = jwt
       next.secret = asked
@@ -122,7 +122,7 @@ export function createChatKitFetch(options) {
     if (originOf(input) !== originOf(options.url)) return send(input, init)
     const run = signal()
     const asked = init?.signal ?? Object(input).signal
-    // Older browsers cannot combine signals; there the page's own signal is used.
+    // Older browsers cannot combine signals; they get the page's own signal.
     const aborted = asked ? (AbortSignal.any?.([asked, run]) ?? asked) : run
     /** @type {(held: Held) => Promise<Response>} */
     const sendWith = async ({ secret }) => {
@@ -148,9 +148,9 @@ export function createChatKitFetch(options) {
 const newRun = () => ({ over: new AbortController() })
 
 /** @type {Mint} */
-const takeOff = (options, run, current) =>
+const startMint = (options, run, current) =>
   orAborted(mint(options, run, current), run.over.signal).finally(() => {
-    run.flight = undefined
+    run.pending = undefined
   })
 
 /** @type {Mint} */
@@ -161,11 +161,11 @@ const mint = async (options, run, current) => {
   for (let tries = 1; ; tries++) {
     let token
     try {
-      // Not at once: `getToken` may call `reset()`.
+      // In a microtask, because `getToken` may call `reset()`.
       token = await Promise.resolve()
         .then(() => options.getToken?.())
         .catch(failWith('token_unavailable'))
-      // As a header it would be refused, in some browsers by an error that shows it.
+      // `fetch` refuses such a token as a header, in some browsers with an error that contains the token.
       if (token && /[^ -~]/.test(token.trim?.() ?? '\n')) failWith('token_unavailable')('no token')
       run.over.signal.throwIfAborted()
       if (expired && expired.token === token) throw expired.error
@@ -178,7 +178,7 @@ const mint = async (options, run, current) => {
         expired = { token, error }
         continue
       }
-      // 408 and 429 may pass; every other 4xx is final.
+      // 408 and 429 may be retried; every other 4xx is final.
       if (/^4(?!08|29)/.test(`${status}`)) {
         run.stopped = error
         // In a microtask, so that an error of the page's callback does not reach this call.

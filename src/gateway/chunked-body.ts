@@ -21,7 +21,7 @@ export function chunkedBody(connection: ServerResponse) {
   return {
     /**
      * @param piece - not empty; text is sent as UTF-8
-     * @returns false when the connection has no room left
+     * @returns false when the connection's buffer is full
      */
     write: (piece: Uint8Array | string): boolean =>
       connection.write(isChunked ? chunkOf(piece) : piece),

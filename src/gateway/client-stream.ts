@@ -1,5 +1,5 @@
-// Writes a stream to the client's connection: reads from the server only while that connection has room, keeps
-// it alive, and ends the stream at its time limits.
+// Writes a stream to the client's connection: reads from the server only while that connection's buffer is not full,
+// keeps the connection alive, and ends the stream at its time limits.
 
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -38,7 +38,7 @@ export type FrameFilter = (
  * Writes a stream to the client's connection, after the head has been written. It uses no web streams or
  * iterators, which take more CPU time than all other work on a frame.
  *
- * @param parts - `source`: destroyed at the end; `onFull`: called when the connection has no room left;
+ * @param parts - `source`: destroyed at the end; `onFull`: called when the connection's buffer is full;
  * `onEnd`: called once, without a fault if the server finished or the client left
  * @returns a function that ends the stream at once, with a last event that says why
  */

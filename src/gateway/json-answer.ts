@@ -105,7 +105,7 @@ export function createAnswerJson({
       if (request === undefined) {
         return memory.work(() => answerWith(c, call, { parsed, adopts, bytes, json: parse() }))
       }
-      // Further pages are asked for, so only the parsing is work.
+      // Waiting for further pages must not count as work, so only the parsing does.
       const json = await memory.work(parse)
       return answerPage(c, call, await lists.fromServer(c, call, { request, json, deadline }))
     },
@@ -122,7 +122,7 @@ function listIn({ known, request }: ParsedRequest) {
   return known && request.type === 'threads.list' ? request : undefined
 }
 
-/** @throws `upstream_invalid_response` for a value that is nested too deeply to be written, though not to be read */
+/** @throws `upstream_invalid_response` for a value whose nesting `JSON.parse` accepts and `JSON.stringify` does not */
 export function asJson(c: AppContext, value: unknown): Response {
   try {
     return c.json(value)
@@ -150,6 +150,6 @@ function requireItems(json: unknown, thread: string): void {
 
 /** Refuses an answer about another thread than the requested one, which may belong to another user. */
 function requireThread(json: unknown, id: string): void {
-  if (typeof json === 'object' && json !== null && 'id' in json && json.id === id) return
+  if (fieldOf(json, 'id') === id) return
   throw serverFault('upstream_invalid_response', 'another thread than was asked for')
 }

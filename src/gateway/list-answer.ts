@@ -24,7 +24,7 @@ import type { Shares } from './shares.ts'
 
 /** Most threads that are read one by one for a page. */
 const MAX_READ = 100
-/** How servers refuse a cursor that they do not know. */
+/** Codes for the answers with which servers refuse a cursor that they do not know. */
 const REFUSALS = ['server_refused', 'not_found', 'upstream_unavailable'] as const
 /** Most threads that are read at the same time. */
 const PARALLEL = 8
@@ -35,7 +35,7 @@ export interface ListRequest {
   readonly deadline: Deadline
 }
 
-/** Asks the call's server, in the name of a user. */
+/** Sends a request to the call's server on behalf of a user. */
 type Ask = (as: Call, type: string, params: object) => Promise<unknown>
 
 const shownThread = z.looseObject({ id: z.string() })
@@ -113,7 +113,7 @@ export function createOwnLists({
   }
 }
 
-/** Whether the server lists by user: if so, it answers the same request of a made-up user with an empty list. */
+/** Whether the server lists threads by user. It then answers the same request of a made-up user with an empty list. */
 async function listsByUser(call: Call, list: (as: Call) => Promise<unknown>): Promise<boolean> {
   const user = parseUserId(newId('nobody_'))
   if (user === undefined) return false
@@ -121,7 +121,7 @@ async function listsByUser(call: Call, list: (as: Call) => Promise<unknown>): Pr
   return emptyPage.safeParse(answer).success
 }
 
-/** @returns makes the page from the ownership records, and reads those of its threads that are not `known` yet */
+/** @returns a function that makes the page from the ownership records, and reads its threads that are not `known` */
 function recordsOf(
   ownership: Pick<GatewayOwnership, 'listOwned'>,
   ask: Ask,
@@ -154,7 +154,7 @@ function recordsOf(
       if (thread !== undefined) shown.set(id, thread)
     })
     const data = owned.data.flatMap(({ id }) => shown.get(id) ?? [])
-    // If the server shows none of them, the request fails, because an empty list would be wrong.
+    // The request fails if the server shows none of them, because an empty list would be wrong.
     if (data.length === 0 && owned.data.length > 0) throw unshown()
     return {
       data,

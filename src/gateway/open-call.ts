@@ -66,10 +66,10 @@ export function createVerifyToken({
   readonly failedAuth: Pick<FailedAuth, 'counted'>
   readonly now: Clock
 }) {
-  /** Claims of client secrets that were verified before, by SHA-256: a memory dump shows no secret. */
+  /** Claims of verified client secrets, by the SHA-256 of the secret, so that a memory dump shows no secret. */
   let verified = new Map<string, JWTPayload>()
 
-  /** A secret comes with each request of its session. Its signature is checked once, its end each time. */
+  /** Each request of a session has its secret. The signature is checked once, the expiry each time. */
   async function verifySecret(token: string, expected: ExpectedToken): Promise<JWTPayload> {
     const name = hash('sha256', `${expected.audience} ${token}`, 'base64url')
     const known = verified.get(name)
@@ -91,8 +91,7 @@ export function createVerifyToken({
       const isSecret = type === CLIENT_SECRET_TYPE
       return await (isSecret ? verifySecret(token, expected) : keys.verifyForSelf(token, expected))
     } catch (error) {
-      // Not counted as a failed attempt: its signature was valid, and every page that was left open sends such
-      // a token.
+      // Not counted as a failed attempt, because its signature was valid and every page left open sends one.
       if (error instanceof errors.JWTExpired) throw invalidToken('expired', error)
       throw await failedAuth.counted(c, invalidToken('not one of ours', error))
     }
@@ -168,7 +167,7 @@ export function createOpenCall({
     const perMinute = claims[PER_MINUTE_CLAIM]
     const maxPerMinute = typeof perMinute === 'number' ? perMinute : usual
     const use = { id, user, maxPerMinute }
-    // A form never runs the model and is counted here. A message may, as its body tells, and is counted later.
+    // A form never runs the model and is counted here. The body of a message tells whether it does; it is counted later.
     const isMessage = JSON_TYPE.test(c.req.header('Content-Type') ?? '')
     const { session, generation } = await useSession(use, isMessage ? 'nothing' : 'read')
     if (session.workflow !== name || session.user !== user) throw invalidToken('another session')

@@ -13,7 +13,7 @@ export type SessionEnd = 'session_ended' | 'store_unavailable' | 'shutting_down'
 
 /** Milliseconds between two queries, because a cancel must end streams within a second. */
 const INTERVAL_MS = 500
-/** Streams end when the store has not answered for this long, in milliseconds, because it may have a revoke. */
+/** Milliseconds without an answer of the store after which streams end: the store may hold a revoke by then. */
 const GRACE_MS = 5000
 
 interface Watched {
@@ -99,7 +99,7 @@ export function endOf(why: SessionEnd): ServiceError {
     case 'session_ended':
       return invalidToken('the session ended before the answer came')
     case 'store_unavailable':
-      return new ServiceError(why, { reason: 'nobody can say whether the session ended' })
+      return new ServiceError(why, { reason: 'the store does not say whether the session ended' })
     case 'shutting_down':
       return new ServiceError(why, {
         reason: 'the server did not answer before the process stopped',

@@ -7,7 +7,7 @@ import { threadsOfItems } from './event-owner.ts'
 
 const threadEntry = z.looseObject({ id: z.string() })
 
-/** Stands for the items of a thread in a list, which nobody needs there. */
+/** Replaces the items of a thread in a list, where no client needs them. */
 export const NO_ITEMS = { data: [], has_more: false, after: null }
 
 /** A page of the server's list. Only the necessary fields are checked; the threads stay unchanged. */
@@ -86,7 +86,7 @@ export async function ownThreads({
       next,
     )
     for (const thread of data) if (own.has(thread.id)) found.set(thread.id, thread)
-    // The server has ignored the cursor, which is one of ours, and begins anew.
+    // The page contains the cursor itself: the server ignored it, because it is one of ours, and began at the start.
     const recorded = asked && own.has(asked) ? await fromRecords(found) : undefined
     if (recorded !== undefined) return recorded
     const cursor = after ?? data.at(-1)?.id

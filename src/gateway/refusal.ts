@@ -6,6 +6,7 @@ import { handedOnSeconds } from '../chatkit/wire/retry-after.ts'
 import { ServiceError } from '../lib/errors.ts'
 import { readBounded } from '../lib/read-bounded.ts'
 import { scrub } from '../lib/secret.ts'
+import { fieldOf } from './event-owner.ts'
 
 /** Longest body in which a message is searched, in bytes. */
 const MOST_BYTES = 64 * 1024
@@ -15,8 +16,8 @@ const MOST_WORDS = 500
 /**
  * Throws for a 4xx of a server, except 404, which the caller handles as an unknown id.
  *
- * @throws `upstream_auth_failed` (401, 403: the server does not accept our token; 407: a proxy before the server,
- * and browsers accept that status from no server), `server_refused` (other 4xx)
+ * @throws `upstream_auth_failed` for 401 and 403, with which the server refuses our token, and for 407, which comes
+ * from a proxy before the server; `server_refused` for every other 4xx
  */
 export async function refuseForUser(reply: ServerReply, nowMs: number): Promise<void> {
   const { status } = reply
@@ -53,11 +54,14 @@ async function wordsOf({ mediaType, body }: ServerReply): Promise<string | undef
 }
 
 function wordsIn(json: unknown): string | undefined {
-  const member = (of: unknown, name: string): unknown =>
-    typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined
-  const error = member(json, 'error')
-  const places = [member(json, 'detail'), member(json, 'message'), error, member(error, 'message')]
-  return places.find((words) => typeof words === 'string')
+  const error = fieldOf(json, 'error')
+  const fields = [
+    fieldOf(json, 'detail'),
+    fieldOf(json, 'message'),
+    error,
+    fieldOf(error, 'message'),
+  ]
+  return fields.find((words) => typeof words === 'string')
 }
 
 /** Removes control characters first, because one inside a credential would hide the credential from `scrub`. */

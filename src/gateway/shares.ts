@@ -1,4 +1,4 @@
-// What one user may take of the gateway at a time: memory, open streams, and links to files.
+// Limits one user's share of the gateway at a time: memory, open streams, and links to files.
 import type { MemoryBudget } from '../lib/shares/memory-budget.ts'
 import { createSlots } from '../lib/shares/slots.ts'
 
@@ -19,7 +19,7 @@ export function createShares({
   return {
     /** Counts the memory of one body, event or answer while it is read. */
     memoryFor: memory.memoryFor,
-    /** Checks a part of a stream, so that no user's streams take up the process. */
+    /** Checks a part of a stream, and limits the share of CPU time that one user's streams get. */
     checkPart: memory.checkPart,
     /** Takes a slot for an answer that may be a stream. */
     openStream: createSlots({ each: streamsPerUser, what: 'running answers' }),

@@ -13,7 +13,7 @@ import type { OpenLink } from './open-link.ts'
 const MEDIA_TYPE = /^(?:image|audio|video)\/[\w.+-]+$/
 /** SVG and other XML may contain scripts, so a browser that opens such a link must save the file. */
 const SCRIPTABLE = /^image\/(?:svg|.*xml)/
-/** A single range. The answer to several is `multipart/byteranges`, which is no image. */
+/** A single range. The answer to several ranges is `multipart/byteranges`, which is not an image. */
 const RANGE = /^bytes=(?:\d+-\d*|-\d+)$/
 /** Headers of the server's answer that the client needs for ranges and caching. */
 const PASSED_BACK = [
@@ -63,7 +63,7 @@ export function createTakeDownload({
   }
 }
 
-/** @throws `not_found` for a file that is no image, audio or video; `upstream_invalid_response` */
+/** @throws `not_found` for a file that is not an image, audio or video; `upstream_invalid_response` */
 function requireFile({ status, mediaType }: ServerReply, asksRange: boolean): void {
   const isWhole = status === 200 || (status === 206 && asksRange)
   if (!isWhole || mediaType.startsWith('encoded/')) {

@@ -75,9 +75,7 @@ export function createFileLinks({
     >()
     let keptSince = unixSeconds(now)
 
-    /**
-     * @returns the address if it may stay, or a link; undefined for an address that nobody may open
-     */
+    /** @returns the address if it may stay, or a link; undefined for an address that nobody may open */
     function addressFor(field: FileField, mayLink: boolean): string | undefined {
       const target = judgeAddress(field, call.workflow)
       if (target === 'pass') return field.url

@@ -75,8 +75,8 @@ async function judge(form: FormData): Promise<object[]> {
 }
 
 /**
- * The text of a field; undefined for a file. A page that gives JSON its media type sends a `Blob`, which comes as a
- * file; one with the usual name of a file is the user's own.
+ * The text of a field; undefined for a file. A page that sends JSON with its media type sends a `Blob`, which arrives
+ * as a file and counts as text, unless the field has a usual name of files.
  */
 async function textOf(names: readonly string[], value: string | File): Promise<string | undefined> {
   if (typeof value === 'string') return value

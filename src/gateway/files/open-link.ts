@@ -26,7 +26,7 @@ export interface OpenLink {
   readonly headers: Readonly<Record<string, string>> | undefined
   /** Throws `invalid_token` if a revoke, sign-out, block or logout has ended the link. */
   readonly check: () => Promise<void>
-  /** Checks again and again, until the returned function is called; `onEnd` gets the error. */
+  /** Repeats the check until the returned function is called; `onEnd` gets the error of a check that fails. */
   readonly watch: (onEnd: (error: unknown) => void) => () => void
   /** Call it when the request is over. */
   readonly release: () => void
@@ -44,7 +44,7 @@ export function linkUseOf(c: AppContext): LinkUse | undefined {
   const allowed = use === 'file' ? ['GET', 'HEAD'] : use === 'upload' ? ['PUT', 'POST'] : ['POST']
   if (allowed.includes(method)) return use
   setHeader(c, 'Allow', [...allowed, 'OPTIONS'].join(', '))
-  throw new ServiceError('method_not_allowed', { reason: 'not what the link is for' })
+  throw new ServiceError('method_not_allowed', { reason: 'another purpose than that of the link' })
 }
 
 /**
@@ -97,7 +97,7 @@ export function createOpenLink({
       const check = () => requireStanding(user, claims['generation'])
       const [session] = await Promise.all([registry.getSession(id), check()])
       if (session === undefined || session.user !== user || session.workflow !== workflow.name) {
-        throw invalidToken('the session of the link is not there')
+        throw invalidToken('the registry does not have the session of the link')
       }
       const { at, to, generation, attachment } = claims
       const url = addressOf({ at, to }, workflow)
