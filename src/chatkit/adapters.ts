@@ -9,8 +9,8 @@ import { createOpenAi } from './hosted/openai.ts'
 import type { ChatKit } from './port.ts'
 
 /**
- * Each API key has breakers of its own, and so has each base URL: a key that is over its limit, or a region
- * that is down, does not stop the workflows of another.
+ * Each pair of API key and base URL has its own breakers. A key that is over its limit, or a region that is down,
+ * does not stop the workflows of another.
  *
  * @throws Error when a key is not set
  */
@@ -57,7 +57,7 @@ export function createAdapters({
   }
   const unknown = cancelWithAny([...byKey.values()])
   return {
-    /** Workflows that have left the config get an adapter too: their sessions still have to be cancelled. */
+    /** A workflow that has left the config has an adapter too, because its sessions still have to be cancelled. */
     chatkitOf: (workflow: WorkflowName): ChatKit => byWorkflow.get(workflow) ?? unknown,
     /**
      * State of each breaker, for metrics. `key` names the API key's variable, and the base URL unless it is the

@@ -1,4 +1,4 @@
-// A bulkhead: bounds how many calls are under way at a time, and lets a few more wait for a slot.
+// A bulkhead: limits the calls under way at a time, and lets a few more wait for a slot.
 
 import type { Deadline } from '../lib/deadline.ts'
 import { ServiceError } from '../lib/errors.ts'
@@ -14,7 +14,7 @@ const LONGEST_WAIT_MS = 250
 /** The bulkhead of every lane to an upstream. */
 export const LANE = { slots: LANE_SLOTS, mostWaiting: LANE_SLOTS, longestWait: LONGEST_WAIT_MS }
 
-/** A call that waits for a slot; either function ends the waiting. */
+/** A call that waits for a slot. Either function ends its wait. */
 interface Waiting {
   readonly enter: () => void
   readonly refuse: (reason: string) => void
@@ -80,7 +80,7 @@ export function createBulkhead({
     /** Gives a slot back; the newest waiting call gets it. */
     free(): void {
       const next = waiting.pop()
-      // The slot stays taken while it changes hands, so that a call that arrives now cannot take it.
+      // `taken` stays as it is, so that a call that arrives now cannot take the slot of the waiting call.
       if (next !== undefined) next.enter()
       else taken--
     },

@@ -9,8 +9,8 @@ import type { Thread, ThreadDeleted, ThreadItemPage, ThreadPage } from './wire/t
 import type { ListQuery, ThreadListQuery } from './wire/wire.ts'
 
 /**
- * A create was answered with a session that must not be used: it is for another user, is not active, or lacks a
- * field of the reference. When its id could be read, the caller cancels it.
+ * The answer to a create has a session that must not be used: it is for another user, is not active, or lacks a
+ * field of the reference. The caller cancels it, if its id could be read.
  */
 export class UnusableSessionError extends ServiceError {
   readonly sessionId: SessionId | undefined
@@ -44,15 +44,14 @@ export interface UpstreamCall {
   readonly requestId: string | undefined
   /** Duration of all attempts together. */
   readonly milliseconds: number
-  /** How often the request was sent; 0 when it never left (breaker open, too many calls at once). */
+  /** Number of times that the request was sent; 0 when it was refused before (breaker open, too many calls at once). */
   readonly attempts: number
 }
 
 /**
- * Milliseconds for one call: its wait for a slot, its retry and the body of its answer included. A call to a
- * fallback workflow gets only the time left of it. A whole mint takes about 26 s at most: 10 s for a body that
- * arrives slowly, twice 3 s to discover and fetch a key set, these 8 s, and a few store steps of up to 250 ms
- * each.
+ * Milliseconds for one call, including its wait for a slot, its retry and the body of its answer. A call to a
+ * fallback workflow gets only the rest of that time. A whole mint takes at most about 26 s: 10 s for a body that
+ * arrives slowly, twice 3 s to discover and fetch a key set, these 8 s, and a few store steps of up to 250 ms each.
  */
 export const CALL_DEADLINE_MS = 8000
 
@@ -73,9 +72,7 @@ export interface CallOptions {
   readonly observe?: (call: UpstreamCall) => void
   /** Called with the number of further bytes of an answer, before they are kept; may throw `overloaded`. */
   readonly hold?: ((bytes: number) => void) | undefined
-  /**
-   * Runs the parsing of an answer, when there is one: a user's large answers take turns, with rests between them.
-   */
+  /** Parses an answer in turn with other large answers of the user, with rests between them; absent: at once. */
   readonly work?: (<T>(run: () => T) => Promise<T>) | undefined
   /** Called for each thread that a list lacks because its self-hosted server cannot show it. */
   readonly onMissing?: (id: string) => void
@@ -109,9 +106,9 @@ export interface ChatKit {
    * `POST /chatkit/sessions`
    *
    * @param params - sent as they stand; within the bounds of `createSessionParams`
-   * @returns the session: active, and for the user that was asked for
-   * @throws {@link UnusableSessionError} when the answer holds a session that is not so; `workflow_unavailable`
-   * when the API no longer has the workflow (404, 410)
+   * @returns the session, which is active and of the user in `params`
+   * @throws {@link UnusableSessionError} for any other session in the answer; `workflow_unavailable` when the API no
+   * longer has the workflow (404, 410)
    */
   createSession(params: CreateSessionParams, call?: CallOptions): Promise<IssuedSession>
 

@@ -28,7 +28,7 @@ export interface ApiCall {
 /** Calls of one lane never delay those of another: a flood of thread reads must not stop a mint or a revoke. */
 export type Lane = 'mint' | 'threads' | 'cancel'
 
-/** Where and with which key the API is called. */
+/** Address, credential and connections of the API. */
 export interface ApiClientOptions {
   /** Without a trailing slash: `https://api.openai.com/v1`. */
   readonly baseUrl: string
@@ -160,8 +160,8 @@ function createLane(dispatcher: Dispatcher) {
 }
 
 /**
- * Only 5xx, time-outs and network faults count as failures: a 4xx shows that the upstream works, and a caller
- * who leaves shows nothing.
+ * Only 5xx, time-outs and network faults count as failures. A 4xx shows that the upstream works; a caller who leaves
+ * shows nothing about it.
  */
 function outcomeOf(error: unknown): CallOutcome {
   if (!(error instanceof UpstreamFault)) return 'unknown'

@@ -1,4 +1,4 @@
-// A circuit breaker: keeps calls from an upstream that fails, and lets a probe through now and then.
+// A circuit breaker: stops calls to an upstream that fails, and lets a probe through every 2 s.
 
 /** The breaker refuses: the upstream has been failing, and the next probe is not due. */
 export class BreakerOpenError extends Error {
@@ -17,8 +17,8 @@ const WINDOW_SECONDS = 10
 const PROBE_EVERY_MS = 2000
 
 /**
- * An open breaker lets one call through every 2 s as a probe, even while an earlier probe is under way: one
- * that hangs must not keep the breaker open after the upstream has recovered. A successful probe closes the
+ * An open breaker lets one call through every 2 s as a probe, even while an earlier probe is under way: otherwise a
+ * probe that hangs would keep the breaker open after the upstream has recovered. A successful probe closes the
  * breaker. When the caller of a probe leaves, the next call is a probe at once.
  *
  * @param now - a clock that never goes back, in milliseconds
@@ -28,9 +28,7 @@ export function createBreaker(now: () => number = () => performance.now()) {
   let open = false
   let probeAt = 0
   let probesOut = 0
-  /**
-   * Raised whenever the breaker opens or closes. The outcome of a call that began in an earlier era is ignored.
-   */
+  /** Raised whenever the breaker opens or closes. Outcomes of calls that began in an earlier era are ignored. */
   let era = 0
 
   function change(toOpen: boolean): void {

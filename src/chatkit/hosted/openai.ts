@@ -1,5 +1,5 @@
-// The ChatKit API at OpenAI as an adapter of the port: what each operation sends, and how its answer is
-// read and judged.
+// The ChatKit API at OpenAI as an adapter of the port: the request of each operation, and the meaning of its
+// answers.
 
 import type { z } from 'zod'
 import { ServiceError } from '../../lib/errors.ts'
@@ -109,7 +109,7 @@ async function cancelSession(
       method: 'POST',
       path: `/chatkit/sessions/${id}/cancel`,
       maxBytes: MAX_CANCEL_BYTES,
-      // Repeating is harmless, but the outbox cancels again anyway: a failed answer is not retried here.
+      // A failed answer is not retried here, because the outbox cancels again.
       retry: 'when_unanswered',
     },
     call,

@@ -1,4 +1,4 @@
-// Repeats a failed call once: decides whether, after how long, and how large a share of all calls.
+// Repeats a failed call once. Decides whether to repeat it, how long to wait, and for which share of all calls.
 
 import type { Deadline } from '../../lib/deadline.ts'
 import { waitSeconds } from '../wire/retry-after.ts'
@@ -62,7 +62,7 @@ function waitBeforeRetry(
 
 /** Share of calls that may be retried. */
 const SHARE = 0.2
-/** Retries available at once: as many as the calls that the breaker needs before it opens. */
+/** Retries available at once; the same number as the calls that the breaker needs before it opens. */
 const MOST_AT_ONCE = 20
 /** Retries per second that refill even without traffic: all of them within 10 s. */
 const REFILL_PER_SECOND = 2
@@ -95,10 +95,10 @@ export function createRetryBudget(now: () => number = () => performance.now()) {
   }
 }
 
-/** Added to every wait, so that callers with the same `Retry-After` do not all come back at the same moment. */
+/** Added to every wait, so that callers with the same `Retry-After` do not all retry at the same moment. */
 const PAUSE_MS = { least: 100, spread: 200 }
 
-/** A retry with less time than this left would only turn the upstream's answer into a time-out. */
+/** Least time left for a retry. With less, the caller would get a time-out instead of the upstream's answer. */
 const ATTEMPT_NEEDS_MS = 500
 
 /**

@@ -96,13 +96,13 @@ const STREAMING: readonly string[] = [
   'threads.custom_action',
 ] satisfies RequestType[]
 
-/** These run the model too, although their answers are JSON. */
+/** Requests that run the model, although their answers are JSON. */
 const RUNS_IN_JSON: readonly string[] = [
   'threads.sync_custom_action',
   'input.transcribe',
 ] satisfies RequestType[]
 
-/** No name of the protocol is nearly as long, and to normalise megabytes would block the process. */
+/** Longest name that is normalised: those of the protocol are shorter, and megabytes would block the process. */
 const MAX_NAME_CHARACTERS = 256
 
 const ENVELOPE: readonly string[] = ['type', 'params', 'metadata']

@@ -21,7 +21,7 @@ export interface AnswerBounds {
   readonly maxBytes: number
   /** Called with the bytes held in all, before more are held; throws to refuse them. */
   readonly hold?: (bytes: number) => void
-  /** Whether the answer to this request says nothing, so that one without a body counts as `{}`. */
+  /** Whether an answer without a body counts as `{}`, because the protocol's answer to this request is always `{}`. */
   readonly mayBeEmpty?: boolean
 }
 
@@ -32,7 +32,7 @@ export const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 export interface ServerCall extends NamedRequest {
   readonly headers: Record<string, string>
   readonly body?: string | Uint8Array
-  /** Milliseconds of silence inside the body after which it is given up; no bound when absent. */
+  /** Milliseconds of silence within the body after which the call fails; no bound when absent. */
   readonly silenceMs?: number
   /** Bounds the whole answer; the reader of a stream stops it after the head. */
   readonly deadline: Deadline
@@ -53,8 +53,8 @@ export interface ServerReply {
 
 /**
  * Sends a request and waits for the head of the answer. A redirect to the same path with a slash more or
- * less, as FastAPI makes it, is followed once; no other is. The deadline goes on for the body; the reader
- * of a stream stops it.
+ * less, as FastAPI makes it, is followed once; other redirects are not. The deadline goes on for the body; the
+ * reader of a stream stops it.
  *
  * @throws `ServiceError` `upstream_unavailable`, `upstream_timeout`, `request_timeout` (the caller left)
  */

@@ -1,5 +1,5 @@
-// A self-hosted workflow as an adapter of the port: sessions are made and signed here, and threads are
-// the server's, reached through its own protocol.
+// A self-hosted workflow as an adapter of the port: sessions are made and signed here; threads are read from the
+// server through its own protocol.
 
 import type { Dispatcher } from 'undici'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'

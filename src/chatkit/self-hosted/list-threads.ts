@@ -96,7 +96,7 @@ function createShow(ask: Ask, query: ThreadListQuery, onMissing: CallOptions['on
     const unknown = owned.filter(isUnknown)
     const now = affordable(unknown)
     await eachBounded(now, PARALLEL, readOne)
-    // A complete list is believed about threads that it lacks, unless one of them could be read after all.
+    // Threads that are not in a complete list do not exist, unless one of them could be read nevertheless.
     const isWhole = list?.isWhole === true && found === 0
     const unasked = new Set(isWhole ? [] : unknown.slice(now.length).map(({ id }) => id))
     const missing = unknown.filter((one) => isUnknown(one) && !unasked.has(one.id))

@@ -2,7 +2,7 @@
 
 import type { WorkflowName } from '../../lib/ids.ts'
 
-/** Header `typ` of a client secret: no other token of ours can stand in for one. */
+/** Header `typ` of a client secret, so that no other token of ours is accepted as one. */
 export const CLIENT_SECRET_TYPE = 'chatkit-secret+jwt'
 
 /** Claim with the number of requests that the session may make in a minute. */

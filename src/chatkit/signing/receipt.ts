@@ -1,10 +1,11 @@
-// Receipts: what this service knows of a user's sessions, signed, so that anybody with our public keys can check it.
+// Verifies and reads receipts: signed statements of this service about a user's sessions, which anybody can check
+// with our public keys.
 
 import { createLocalJWKSet, decodeJwt, errors, jwtVerify } from 'jose'
 import { z } from 'zod'
 import { SIGNING_ALGORITHMS, type SigningKeys } from './signing-keys.ts'
 
-/** Header `typ` of a receipt: no other token of ours can stand in for one. */
+/** Header `typ` of a receipt, so that no other token of ours is accepted as one. */
 export const RECEIPT_TYPE = 'chatkit-receipt+jwt'
 
 const seconds = z.int().min(0)

@@ -5,10 +5,10 @@ import { newId } from '../../lib/ids.ts'
 import { USER_AGENT } from '../../lib/version.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
-/** Seconds that a token for a server is valid: it is made for one request. */
+/** Life of a token for a server, in seconds. It is made for one request. */
 const SECONDS = 60
 
-/** The user whom a request is for. */
+/** The user on whose behalf a request is sent. */
 export interface ServerIdentity {
   readonly user: string
   /** Undefined for a call of this service's own, such as an admin's list. */

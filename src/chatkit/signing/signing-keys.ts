@@ -85,11 +85,11 @@ const privateKey = z.discriminatedUnion('kty', [
 
 const privateKeySet = z.looseObject({ keys: z.array(privateKey).min(1).max(16) })
 
-/** Of tokens that only this service reads. */
+/** Algorithm of the tokens that only this service reads. */
 const SELF_ALGORITHM = 'HS256'
 /** Separates the secret from all other uses of the private key (RFC 5869 §3.2). */
 const SECRET_INFO = 'chatkit-mint: tokens that only this service reads'
-/** As long as the hash (RFC 7518 §3.2). */
+/** Length of that secret: the same as that of the hash (RFC 7518 §3.2). */
 const SECRET_BYTES = 32
 
 interface SigningKey {
@@ -196,7 +196,7 @@ function signWithSecret({ kid, secret }: SigningKey, claims: JWTPayload, typ: st
 }
 
 /**
- * Why the file of signing keys cannot be used, for a start that has failed already.
+ * The reasons why the file of signing keys cannot be used, for a start that has already failed.
  *
  * @param file - its text; empty when it could not be read, which is reported elsewhere
  */

@@ -39,16 +39,14 @@ export const attachment = z
   })
   .meta({ id: 'Attachment', description: "A file or image that goes with a user's message." })
 
+const someText = z.string().describe('The text.')
+
 export const inputText = z
-  .looseObject({ type: kind('input_text'), text: aText() })
+  .looseObject({ type: kind('input_text'), text: someText })
   .meta({ id: 'InputText', description: "A user's own words." })
 export const quotedText = z
-  .looseObject({ type: kind('quoted_text'), text: aText() })
+  .looseObject({ type: kind('quoted_text'), text: someText })
   .meta({ id: 'QuotedText', description: 'Text that a user quoted.' })
-
-function aText() {
-  return z.string().describe('The text.')
-}
 
 const toolChoice = z
   .looseObject({ id: z.string().describe('The tool.') })
@@ -112,7 +110,7 @@ export const urlAnnotation = z
 export const outputText = z
   .looseObject({
     type: kind('output_text'),
-    text: aText(),
+    text: someText,
     annotations: orElse(
       z.array(
         z.union([fileAnnotation, urlAnnotation, otherType(['file', 'url'], 'OtherAnnotation')]),
