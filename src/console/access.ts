@@ -43,7 +43,7 @@ export function createConsoleAccess({
   readonly addresses: Addresses
   readonly signIns: Pick<SignInCookie, 'read'>
 }) {
-  /** A page for an error, with the navigation for an admin who is signed in. */
+  /** A page for an error; for a signed-in admin, it has the navigation. */
   async function explainTo(error: Error, c: AppContext): Promise<Response> {
     // While the store is down no sign-in can be read, but the error must be shown anyway.
     const signIn = await signIns.read(c, false).catch(() => undefined)
@@ -80,7 +80,7 @@ export function createConsoleAccess({
       withErrorPage(answer, async (error, c) =>
         explain({ addresses, signIn: undefined }, error, c),
       ),
-    /** For admins; anybody else is sent to sign in and comes back, also from a search form. */
+    /** For admins. Anybody else is sent to sign in and then back to this page, also after a search. */
     view: (view: View): Handler<AppEnv> =>
       withErrorPage(async (c) => {
         const signIn = await signedIn(c, c.req.header(REFRESH_HEADER) === undefined)
@@ -98,7 +98,7 @@ export function createConsoleAccess({
         if (signIn === undefined) throw signedOut(addresses, c)
         return view(c, signIn)
       }),
-    /** For admins who send a form of the console; one that came after their sign-in goes on to `whenEnded`. */
+    /** For admins who send a form. A form sent after the end of the sign-in leads to `whenEnded`, if there is one. */
     action: (action: Action, whenEnded?: `/${string}`): Handler<AppEnv> =>
       withErrorPage(async (c) => {
         checkOrigin(c, addresses)
@@ -114,7 +114,7 @@ export function createConsoleAccess({
   }
 }
 
-/** The path as browsers know it: a proxy may remove the path of PUBLIC_URL before this service sees it. */
+/** The path that browsers request. A proxy may remove the path of PUBLIC_URL from it before this service. */
 function ownPath({ root }: Addresses, pathname: string): string {
   return root + pathname.replace(/^\/admin/, '')
 }
@@ -134,13 +134,13 @@ function isFromOwnPage(c: AppContext, { origin, root }: Addresses): boolean {
 }
 
 /**
- * A page that goes on to the sign-in by itself. A redirect would be enough for links, but the answer to a form
- * must not redirect to the provider, because `form-action` applies to redirects too (CSP 3 §6.4.2).
+ * A page that opens the sign-in by itself. A redirect would do for links. The answer to a form must not redirect to
+ * the provider, because `form-action` applies to redirects too (CSP 3 §6.4.2).
  */
 function signInPage(c: AppContext, addresses: Addresses, address: string): Response {
   c.header('Refresh', `0; url=${address}`)
   const content = html`<div class="panel message">
-<p>You are on the way to sign in again, and back to what you asked for.</p>
+<p>You are sent to sign in again, and then back to this page.</p>
 <p><a class="button" href="${address}">Sign in</a></p>
 </div>`
   return c.html(String(renderPage(addresses, { title: 'Your sign-in has ended' }, content)))

@@ -1,9 +1,9 @@
-// Addresses of the console, for links, cookies and redirects.
+// Makes the addresses of the console, for links, cookies and redirects.
 
 /** {@link createAddresses} */
 export type Addresses = ReturnType<typeof createAddresses>
 
-/** Longest path to go back to: it is kept in a cookie, and browsers drop a cookie that is too long. */
+/** Longest path to return to after a sign-in. A cookie holds it, and browsers drop a cookie that is too long. */
 const MAX_CHARACTERS = 1500
 
 /** @param publicUrl - the service as clients see it; may have a path */

@@ -175,7 +175,7 @@ function pageRoutes(access: ConsoleAccess, parts: PageParts): Routes {
   }
 }
 
-/** The configured key, or else a key that the store keeps. While neither can be read, nobody is signed in. */
+/** The configured key; without one, a key that the store keeps. Nobody is signed in while it cannot be read. */
 function cookieKey({
   secret,
   registry,

@@ -11,7 +11,7 @@ import type { SignIn } from './sign-in/sign-in-cookie.ts'
 import { code } from './view/fragments.ts'
 import { type Html, renderPage } from './view/layout.ts'
 
-/** The texts of a page's error, for the log and for the page. */
+/** The texts of an error, for the log and for the page. */
 export interface PageErrorOptions {
   /** For the log. */
   readonly reason: string
@@ -23,7 +23,7 @@ export interface PageErrorOptions {
   readonly cause?: unknown
 }
 
-/** An error that a page of the console explains in words of its own. */
+/** An error with a text of its own for the console's page. */
 export class PageError extends ServiceError {
   readonly heading: string
   readonly advice: string
@@ -37,7 +37,7 @@ export class PageError extends ServiceError {
   }
 }
 
-/** Explains that a thing is not there, or not any more: a form sent twice must not look like a failure. */
+/** Explains `not_found` with these texts, because a form that is sent twice must not look like a failure. */
 export async function orGone<T>(
   found: Promise<T>,
   texts: Pick<PageErrorOptions, 'heading' | 'advice' | 'action'>,

@@ -1,4 +1,4 @@
-// The two answers of the console: a page, or after a form a redirect to a page that shows its result.
+// Makes the two answers of the console: a page, and after a form a redirect to a page that shows the result.
 
 import { z } from 'zod'
 import type { Administer } from '../administer/administer.ts'
@@ -11,7 +11,7 @@ import type { Cookies } from './sign-in/cookies.ts'
 import type { SignIn } from './sign-in/sign-in-cookie.ts'
 import { type Html, type PageFrame, renderPage } from './view/layout.ts'
 
-/** Every page and every form takes these parts, and destructures those that it uses. */
+/** The parts of all pages and forms; each destructures those that it uses. */
 export interface PageParts {
   readonly administer: Administer
   readonly answers: ReturnType<typeof createPageAnswers>

@@ -1,4 +1,4 @@
-// Streams an answer as lines of JSON (NDJSON).
+// Streams an answer as text that is made while it is sent: lines of JSON (NDJSON), or a page.
 import type { AppContext } from './context.ts'
 
 /** Media type of an answer with one JSON object per line. */
@@ -10,40 +10,58 @@ export const NDJSON = 'application/x-ndjson'
  */
 const CHUNK_BYTES = 16 * 1024
 
-/** The settings of {@link streamLines}. */
-export interface NdjsonOptions {
-  /** Sends each line as soon as it is read. */
+/** The settings of {@link streamTexts}. */
+interface StreamOptions {
+  /** Value of `Content-Type`. */
+  readonly type: string
+  /** Sends each text as soon as it is read. */
   readonly atOnce?: boolean
-  /**
-   * Called when reading the lines failed. The answer is cut off, so the client sees that it is
-   * incomplete.
-   */
+  /** Called when reading the texts failed. The answer is cut off, so the client sees that it is incomplete. */
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Streams lines as they are read. Waits for the first of them, so that an error before it can still be
- * answered as a problem.
+ * Streams lines of JSON, see {@link streamTexts}.
  *
- * @param batches - some lines at a time; ended when the client leaves
- * @throws the error of the first batch
+ * @param batches - some lines at a time
  */
-export async function streamLines(
+export function streamLines(
   c: AppContext,
-  batches: AsyncGenerator<readonly unknown[], void, undefined>,
-  options: NdjsonOptions,
+  batches: AsyncIterable<readonly unknown[]>,
+  options: Omit<StreamOptions, 'type'>,
 ): Promise<Response> {
-  const first = await batches.next()
+  return streamTexts(c, textsOf(batches), { ...options, type: NDJSON })
+}
+
+async function* textsOf(batches: AsyncIterable<readonly unknown[]>) {
+  for await (const lines of batches) {
+    yield lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+  }
+}
+
+/**
+ * Streams texts as they are read. Waits for the first of them, because until then an error can still set the
+ * status of the answer.
+ *
+ * @param texts - ended when the client leaves
+ * @throws the error of the first text
+ */
+export async function streamTexts(
+  c: AppContext,
+  texts: AsyncGenerator<string, void, undefined>,
+  options: StreamOptions,
+): Promise<Response> {
+  const first = await texts.next()
   const encoder = new TextEncoder()
-  let waiting = first.done ? '' : textOf(first.value)
+  let waiting = first.value ?? ''
   let ended = first.done === true
 
   async function fill(): Promise<void> {
     const enough = options.atOnce ? 1 : CHUNK_BYTES
     while (!ended && waiting.length < enough) {
-      const { done, value } = await batches.next()
+      const { done, value } = await texts.next()
       if (done) ended = true
-      else waiting += textOf(value)
+      else waiting += value
     }
   }
 
@@ -62,14 +80,11 @@ export async function streamLines(
         if (ended) controller.close()
       },
       cancel() {
-        void batches.return().catch(() => undefined)
+        // Not awaited, because the generator may be busy with a text.
+        void texts.return().catch(() => undefined)
       },
     },
     { highWaterMark: 0 },
   )
-  return c.body(body, 200, { 'Content-Type': NDJSON })
-}
-
-function textOf(lines: readonly unknown[]): string {
-  return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+  return c.body(body, 200, { 'Content-Type': options.type })
 }

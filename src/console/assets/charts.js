@@ -3,7 +3,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg'
 const HEIGHT = 168
-// Room for a label such as `1.5k ms` on the left, and for half of the last time on the right.
+// The left margin fits a label such as `1.5k ms`, the right one half of the last time.
 const EDGE = { left: 58, right: 20, top: 10, bottom: 22 }
 const AGAIN_MS = 10_000
 

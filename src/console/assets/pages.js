@@ -1,13 +1,10 @@
 // Searches while the admin types, refreshes parts that are not final yet, and copies long ids. Without this
-// script, a button, a link and a title serve instead.
+// script, each page has a button, a link or a title for the same.
 
 const TYPED_MS = 250
 const FIRST_MS = 1500
 const MOST_MS = 10_000
-/**
- * Most refreshes of a page. After that, probably nobody is looking any more, and each refresh adds a read to
- * the audit.
- */
+/** Most refreshes of a page. Each adds a read to the audit, and by then probably nobody looks at the page. */
 const MOST_TIMES = 60
 
 let asked = new AbortController()

@@ -63,7 +63,7 @@ export function auditPage({ answers, administer, addresses, now }: PageParts): V
     const rows = auditTable(data, {
       ...{ addresses, now: unixSeconds(now), users: true },
       empty: hasMore
-        ? 'None of the 5,000 entries that were looked at fits; older ones may.'
+        ? 'None of the 5,000 entries that were searched fits. Older entries may fit.'
         : 'No entry fits. User and actor are compared exactly.',
     })
     const older = hasMore ? (found?.next ?? data.at(-1)?.id) : undefined

@@ -1,4 +1,4 @@
-// Revokes a user, after a page that tells the consequences; lifts a block.
+// Revokes a user, after a page that says what will happen; lifts a block.
 
 import { html } from 'hono/html'
 import { type RevokedUser, revokeTerms } from '../../administer/revokes.ts'
@@ -94,7 +94,7 @@ export function unblockAction({ answers, administer, addresses }: PageParts): Ac
 }
 
 /**
- * Explains a store that fails in the middle of an action: the action may have been carried out.
+ * Explains a store that fails during an action, which may have been carried out.
  *
  * @param again - address from which the action can be sent again
  */

@@ -23,7 +23,7 @@ import { knownUser } from './user.ts'
 /** Items of a page of a transcript. */
 const ITEMS = 100
 
-/** A list over several sources is walked forward only. */
+/** A list over several sources is read forward only. */
 const threadQuery = z.object({ user: optionalText, workflow: optionalText, ...forwardCursors })
 
 function noThread({ root }: Addresses) {

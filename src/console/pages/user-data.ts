@@ -4,8 +4,8 @@ import { html } from 'hono/html'
 import type { EraseCounts, EraseLine, EraseProgress, EraseSummary } from '../../administer/erase.ts'
 import type { Failure } from '../../administer/failures.ts'
 import { adminRequest } from '../../http/authentication.ts'
-import type { AppContext } from '../../http/context.ts'
 import { answerExport } from '../../http/export-answer.ts'
+import { streamTexts } from '../../http/ndjson.ts'
 import { unixSeconds } from '../../lib/clock.ts'
 import type { Action, View } from '../access.ts'
 import { PageError } from '../error-page.ts'
@@ -92,14 +92,15 @@ export function eraseAction({ addresses, administer, now, log }: PageParts): Act
 <ol class="progress" aria-live="polite" aria-label="Progress">
 `
     const end = html`<p><a class="button" href="${back.href}">${back.label}</a></p>${pageEnd(frame)}`
+    const onError = (error: unknown) =>
+      log.error({ err: error, request_id: c.var.requestId }, 'erase ended')
     const texts = pageOf(lines, {
-      ...{ start: String(start), end: String(end) },
+      ...{ start: String(start), end: String(end), onError },
       textOf: (line) => textOf(line, unixSeconds(now)),
-      onError: (error) => log.error({ err: error, request_id: c.var.requestId }, 'erase ended'),
     })
     // A proxy that waits for the whole page would show no progress.
     c.header('X-Accel-Buffering', 'no')
-    return answerPageStream(c, texts)
+    return streamTexts(c, texts, { type: 'text/html; charset=UTF-8', atOnce: true, onError })
   }
 }
 
@@ -114,7 +115,7 @@ interface GrowingPage {
   readonly onError: (error: unknown) => void
 }
 
-/** Throws an error that comes before the first line; shows a later one on the page, which has begun by then. */
+/** Throws an error that comes before the first line; shows a later one on the page, which has begun then. */
 async function* pageOf(
   lines: AsyncGenerator<EraseLine, void, undefined>,
   { start, end, textOf: text, onError }: GrowingPage,
@@ -128,36 +129,6 @@ async function* pageOf(
     yield String(eraseBreak())
   }
   yield end
-}
-
-/**
- * Sends texts as they come. The first one is awaited before the answer begins, because until then an error can
- * still set the status.
- */
-async function answerPageStream(
-  c: AppContext,
-  texts: AsyncGenerator<string, void, undefined>,
-): Promise<Response> {
-  const encoder = new TextEncoder()
-  const first = await texts.next()
-  const body = new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        if (first.done !== true) controller.enqueue(encoder.encode(first.value))
-      },
-      async pull(controller) {
-        const { done, value } = await texts.next()
-        if (done === true) controller.close()
-        else controller.enqueue(encoder.encode(value))
-      },
-      cancel() {
-        // Not awaited, because the generator may be busy with a line.
-        texts.return().catch(() => undefined)
-      },
-    },
-    { highWaterMark: 1 },
-  )
-  return c.body(body, 200, { 'Content-Type': 'text/html; charset=UTF-8' })
 }
 
 const FIGURES: readonly (readonly [keyof EraseCounts, string])[] = [

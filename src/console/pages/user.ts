@@ -34,7 +34,7 @@ export function knownUser(given: string | undefined): UserId {
   })
 }
 
-/** `GET /admin/user?user=…`; it also answers for a user never seen. */
+/** `GET /admin/user?user=…`; it also answers for a user who was never seen. */
 export function userPage({ answers, administer, addresses, now }: PageParts): View {
   return async (c, signIn) => {
     const user = knownUser(c.req.query('user'))

@@ -7,10 +7,10 @@ import type { z } from 'zod'
 import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 
-/** A sign-in under way has a cookie of its own, named by its state, as each tab may have begun one. */
+/** Each sign-in under way has its own cookie, named by its state, because several tabs may begin one. */
 type Purpose = 'session' | `sign-in-${string}` | 'notice'
 
-/** Most sign-ins under way in one browser: each adds a cookie to every request. */
+/** Most sign-ins under way in one browser, because each adds a cookie to every request. */
 const MOST_SIGN_INS = 4
 
 /** {@link createCookies} */
@@ -55,7 +55,7 @@ export function createCookies({
     clear(c: AppContext, purpose: Purpose): void {
       deleteCookie(c, nameOf(purpose), common)
     },
-    /** Makes room for one more sign-in. Browsers send the oldest cookie first (RFC 6265 §5.4). */
+    /** Drops the oldest sign-ins, so that one more may begin. Browsers send the oldest cookie first (RFC 6265 §5.4). */
     clearOldSignIns(c: AppContext): void {
       const names = Object.keys(getCookie(c)).filter((name) => name.startsWith(nameOf('sign-in-')))
       for (const name of names.slice(0, 1 - MOST_SIGN_INS)) deleteCookie(c, name, common)

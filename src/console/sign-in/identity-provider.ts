@@ -8,7 +8,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import type { Secret } from '../../lib/secret.ts'
 
-/** Kept in the browser while the admin is at the provider. */
+/** The values that the browser keeps while the admin is at the provider. */
 interface SignInAttempt {
   readonly state: string
   readonly nonce: string
@@ -28,16 +28,12 @@ interface Provider {
 /** {@link createIdentityProvider} */
 export type IdentityProvider = ReturnType<typeof createIdentityProvider>
 
-/**
- * Milliseconds for which a discovery is kept: long, because endpoints seldom move; a failed one briefly, so
- * that not every click repeats it.
- */
+/** Milliseconds for which a discovery is kept, because endpoints seldom change; a failed one is not repeated sooner. */
 const KNOWN_FOR_MS = 3_600_000
 const FAILED_FOR_MS = 2_000
 
 /**
- * Discovery happens at the first sign-in, not at start: a provider that is down must not keep the
- * service down.
+ * Discovery happens at the first sign-in, so that the service starts even while the provider is down.
  */
 export function createIdentityProvider({ now, ...provider }: Provider & { readonly now: Clock }) {
   const { settings, redirectUri, dispatcher, clockTolerance } = provider

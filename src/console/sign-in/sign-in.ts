@@ -18,7 +18,7 @@ import type { Cookies } from './cookies.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import type { SignInCookie } from './sign-in-cookie.ts'
 
-/** Seconds that a sign-in may take: enough to look for a password. */
+/** Seconds that a sign-in may take, so that there is time to find a password. */
 const ATTEMPT_SECONDS = 600
 
 /** A state as we make it; it names a cookie. */
@@ -67,7 +67,7 @@ export function createSignInPages({
     throw await failedAuth.counted(c, refusal)
   }
 
-  /** Only failures count against an address: junk from it must not lock out an admin who signs in from there. */
+  /** Only failures count, so that bad requests of one address do not keep an admin at that address from signing in. */
   async function redeemed(c: AppContext, attempt: Parameters<IdentityProvider['redeem']>[1]) {
     const callback = new URL(addresses.redirectUri + new URL(c.req.url).search)
     try {
@@ -180,7 +180,7 @@ function notAnAdmin(actor: string, addresses: Addresses): PageError {
   return refuse(addresses, 'admin_required', {
     reason: 'the ID token is not an admin’s',
     heading: 'You are not an admin here',
-    advice: `You are signed in as ${actor}, whom the rule for admins does not let in. The attempt is in the audit. Ask whoever runs this service, or sign in as somebody else.`,
+    advice: `You are signed in as ${actor}, and the rule for admins does not allow this. The attempt is in the audit. Ask the operators of this service, or sign in as somebody else.`,
   })
 }
 

@@ -1,5 +1,4 @@
-// The form that asks before an action that cannot be undone: it tells the consequences, and sends only when its
-// button is pressed.
+// The form that asks for confirmation before an action that cannot be undone. It says what the action will do.
 
 import { html } from 'hono/html'
 import type { SignIn } from '../sign-in/sign-in-cookie.ts'

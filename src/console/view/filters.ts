@@ -1,4 +1,4 @@
-// Forms that filter a list by GET, and addresses with such filters.
+// Makes the forms that filter a list by GET, and addresses with such filters.
 
 import { html } from 'hono/html'
 import { type Html, USER_UNITS } from './layout.ts'

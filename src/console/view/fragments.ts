@@ -103,8 +103,8 @@ export function badge(status: string, tone: string | undefined = TONES[status]):
 const SHORT_CHARACTERS = 40
 
 /**
- * The beginning and the end of a long text. Two texts may differ in the middle, so show the whole text
- * elsewhere, too.
+ * The beginning and the end of a long text. Show the whole text elsewhere too, because two texts may differ only in
+ * the middle.
  */
 export function shortened(text: string): string {
   const characters = [...text]

@@ -56,13 +56,13 @@ export function pageOrStart<T>(page: Page<T> | undefined, start: string): Page<T
   })
 }
 
-/** Cursors of a list that is walked forward only: the trail holds those of the pages before. */
+/** Cursors of a list that is read forward only. `trail` holds the cursors of the pages before. */
 export const forwardCursors = { after: optionalText, trail: optionalText }
 
 /** Most cursors in a trail, so that the address fits into what browsers and proxies accept. */
 const MOST_TRAIL = 25
 
-/** Links to the neighbouring pages of a list that is walked forward only. */
+/** Links to the pages before and after, in a list that is read forward only. */
 export function forwardPager({
   base,
   after,
@@ -80,11 +80,8 @@ export function forwardPager({
   const before = trail?.split(' ') ?? []
   const link = (cursors: readonly (string | undefined)[]) => {
     const known = cursors.filter((cursor) => cursor !== undefined)
-    const [path = '', query] = base.split('?')
-    const parameters = new URLSearchParams(query)
-    parameters.set('after', known.at(-1) ?? '')
-    parameters.set('trail', known.slice(-MOST_TRAIL, -1).join(' '))
-    return `${path}?${parameters}`
+    const walked = known.slice(-MOST_TRAIL, -1).join(' ')
+    return linkWith(base, { after: known.at(-1) ?? '', trail: walked })
   }
   if (after === undefined && older === undefined) return html``
   return html`<nav class="pager" aria-label="Pages">
@@ -108,9 +105,8 @@ interface Position {
 }
 
 /**
- * Links to the neighbouring pages. For a page requested with `before`, older entries surely exist, and
- * `hasMore` tells about newer ones. A page without entries leads back to the first: those before it may have
- * ended meanwhile.
+ * Links to the pages before and after. For a page requested with `before`, older entries exist, and `hasMore` tells
+ * about newer ones. A page without entries links to the first page, because the entries before it may be gone.
  */
 export function pager({ base, after, before, hasMore, ...page }: Position): Html {
   const { first, last, labels = ['Newest', 'Newer', 'Older'] } = page
@@ -118,15 +114,15 @@ export function pager({ base, after, before, hasMore, ...page }: Position): Html
   const newer = backwards ? hasMore : after !== undefined
   const older = backwards || hasMore
   if (!newer && !older) return html``
-  const link = (name: string, cursor: string) => {
-    const [path = '', query] = base.split('?')
-    const parameters = new URLSearchParams(query)
-    parameters.set(name, cursor)
-    return `${path}?${parameters}`
-  }
   return html`<nav class="pager" aria-label="Pages">
 ${newer || first === undefined ? html`<a href="${base}">${labels[0]}</a>` : ''}
-${newer && first !== undefined ? html`<a rel="prev" href="${link('before', first)}">${labels[1]}</a>` : ''}
-${older && last !== undefined ? html`<a rel="next" href="${link('after', last)}">${labels[2]}</a>` : ''}
+${newer && first !== undefined ? html`<a rel="prev" href="${linkWith(base, { before: first })}">${labels[1]}</a>` : ''}
+${older && last !== undefined ? html`<a rel="next" href="${linkWith(base, { after: last })}">${labels[2]}</a>` : ''}
 </nav>`
+}
+
+function linkWith(base: string, cursors: Readonly<Record<string, string>>): string {
+  const [path = '', query = ''] = base.split('?')
+  const parameters = { ...Object.fromEntries(new URLSearchParams(query)), ...cursors }
+  return `${path}?${new URLSearchParams(parameters)}`
 }
