@@ -114,7 +114,7 @@ function createKeys(
 
 function explainAbsent(error: unknown): never {
   if (!isAbsent(error)) throw error
-  const reason = `${error.reason}: no key set there; mend the path in \`jwks_uri\``
+  const reason = `${error.reason}: no key set there; correct the path in \`jwks_uri\``
   throw new ServiceError('idp_unavailable', { reason, cause: error.cause })
 }
 

@@ -18,7 +18,7 @@ import { asksForHelp } from '../config/no-arguments.ts'
 import { SecretFileError } from '../config/secret-file.ts'
 import type { Settings } from '../config/settings.ts'
 import { widenedTrust } from '../config/widened-trust.ts'
-import { ServiceError } from '../lib/errors.ts'
+import { ServiceError, systemCode } from '../lib/errors.ts'
 import { EXIT } from './cli/exit.ts'
 
 const USAGE = 'usage: npm run check-config -- FILE'
@@ -51,9 +51,7 @@ function run(args: readonly string[]): number {
   }
 }
 
-/**
- * Secrets that are set are checked. Those that are not set, or whose file is not readable here, are only named.
- */
+/** Checks only the secrets that are set and whose file can be read here; the others are named. */
 function lookUp(secret: Environment['secret']): SecretLookup {
   return (name) => {
     try {
@@ -85,7 +83,7 @@ function readConfig(file: string): string | undefined {
 }
 
 function readProblem(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  const code = systemCode(error) ?? 'unknown error'
   if (code === 'ENOENT') return 'does not exist'
   if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text; save it as UTF-8'
   return `cannot be read (${code})`

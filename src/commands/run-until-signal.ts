@@ -1,5 +1,6 @@
 // Runs an `npm run` command until Ctrl-C, and prints why it could not start.
 
+import { codeIn } from '../lib/errors.ts'
 import { EXIT } from './cli/exit.ts'
 
 /** A command that runs until it is closed. */
@@ -37,7 +38,7 @@ async function loadOrExit<T>(name: string, load: () => Promise<T>): Promise<T> {
   try {
     return await load()
   } catch (error) {
-    if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error
+    if (!(error instanceof Error) || codeIn(error) !== 'ERR_MODULE_NOT_FOUND') throw error
     return fail(name, EXIT.unavailable, 'needs the development dependencies; run "npm ci" first')
   }
 }
@@ -49,12 +50,15 @@ async function startOrExit(
   try {
     return await start()
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    if (error instanceof Error && ABOUT_CONFIG.includes(error.name))
-      return fail(name, EXIT.config, message)
-    if (error instanceof Error && error.name === 'StoreUnusableError')
+    if (!(error instanceof Error)) throw error
+    const { message } = error
+    if (ABOUT_CONFIG.includes(error.name)) return fail(name, EXIT.config, message)
+    if (error.name === 'StoreUnusableError')
       return fail(name, EXIT.ioError, `STORE_URL: ${message}`)
-    if (codeOf(error) === undefined) return fail(name, EXIT.software, message)
+    const code = codeIn(error)
+    if (code === undefined) return fail(name, EXIT.software, message)
+    if (code === 'EADDRINUSE' && 'port' in error)
+      return fail(name, EXIT.unavailable, `port ${error.port} is taken; set PORT to another`)
     return fail(name, EXIT.unavailable, `${message}; it needs to listen on loopback addresses`)
   }
 }
@@ -62,8 +66,4 @@ async function startOrExit(
 function fail(name: string, code: number, why: string): never {
   process.stderr.write(`${name}: ${why}\n`)
   process.exit(code)
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

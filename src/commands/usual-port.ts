@@ -3,11 +3,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { accepts } from '../lib/connections.ts'
+import { systemCode } from '../lib/errors.ts'
 
 /** The usual loopback ports of the servers that the commands for developers start. */
 export const USUAL_PORTS = { service: 8787, signIn: 8788, chatkit: 8789, server: 8790 } as const
 
-/** Milliseconds that a server on this machine may take to accept a connection. */
+/** Milliseconds in which a server on this machine must accept a connection. */
 const ASK_MS = 500
 
 /**
@@ -24,8 +25,7 @@ export async function onUsualPort<T>(
   try {
     return await start(port)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'EADDRINUSE' || code === 'EACCES') return start(0)
+    if (['EADDRINUSE', 'EACCES'].includes(systemCode(error) ?? '')) return start(0)
     throw error
   }
 }

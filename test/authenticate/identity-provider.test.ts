@@ -57,7 +57,7 @@ describe('the key set cannot be fetched', () => {
     const token = old.token(claimsOf(server.issuer, clock.now()))
     await expect(service.authenticate(token)).rejects.toMatchObject({
       code: 'idp_unavailable',
-      reason: `no keys of issuer ${server.issuer}: GET ${server.jwksUri}: answered 404: no key set there; mend the path in \`jwks_uri\``,
+      reason: `no keys of issuer ${server.issuer}: GET ${server.jwksUri}: answered 404: no key set there; correct the path in \`jwks_uri\``,
     })
     clock.advance(6)
     server.jwksBehaviour = { kind: 'answer', status: 200, body: '<html>' }

@@ -32,7 +32,7 @@ export function createDiscovery({
       return await fetchJson(address)
     } catch (error) {
       if (!isAbsent(error)) throw error
-      const reason = `${error.reason}: no discovery document there; name \`jwks_uri\` in the config, or mend \`issuer\``
+      const reason = `${error.reason}: no discovery document there; name \`jwks_uri\` in the config, or correct \`issuer\``
       throw new ServiceError('idp_unavailable', { reason, cause: error.cause })
     }
   }

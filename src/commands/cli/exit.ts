@@ -62,7 +62,7 @@ export class CommandError extends Error {
   }
 }
 
-/** The reader of standard output has stopped. That is no fault, so no message is printed. */
+/** The reader of standard output has stopped. This is not a fault, so no message is printed. */
 export class OutputClosedError extends CommandError {
   constructor() {
     super(EXIT.outputClosed, '')

@@ -8,6 +8,7 @@ import {
   SIGNING_ALGORITHMS,
   type SigningAlgorithm,
 } from '../../chatkit/signing/signing-keys.ts'
+import { systemCode } from '../../lib/errors.ts'
 import { examples } from './arguments.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
@@ -100,12 +101,12 @@ function newSecret(use: Options['use']): string {
   return use === 'api' ? `${API_KEY_PREFIX}${text}` : text
 }
 
-/** Never overwrites a file: with an old key, every secret and pseudonym made with it would be lost. */
+/** Never overwrites a file, because without an old key all secrets and pseudonyms made with it are useless. */
 async function writeNew(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text, { mode: 0o600, flag: 'wx' })
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    const code = systemCode(error)
     const why =
       code === 'EEXIST' ? 'is there already and is not overwritten' : `cannot be written (${code})`
     throw new CommandError(EXIT.ioError, `${path}: ${why}; choose another file`)

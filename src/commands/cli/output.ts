@@ -3,6 +3,7 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { Option } from 'commander'
+import { systemCode } from '../../lib/errors.ts'
 import { escapeInJson, printable } from '../../lib/printable.ts'
 import { CommandError, EXIT, OutputClosedError } from './exit.ts'
 import type { Io, Output } from './io.ts'
@@ -80,7 +81,7 @@ export async function printFields(
   await print(io, lines.join('\n'))
 }
 
-/** Prints a line on standard error, for the person and not for a pipe. */
+/** Prints a line on standard error, which a person reads and a pipe does not get. */
 export function remark(io: Io, text: string): void {
   io.stderr.write(`${text}\n`)
 }
@@ -93,7 +94,7 @@ export function time(seconds: unknown): string {
 }
 
 /**
- * Writes, and waits until there is room for more.
+ * Writes, and waits until the text has been taken.
  *
  * @throws {@link OutputClosedError} when the reader has stopped; {@link CommandError} when writing fails
  */
@@ -106,15 +107,15 @@ function writeTo(output: Output, text: string): Promise<void> {
 /** No cell is cut below this number of characters, however narrow the terminal is. */
 const LEAST_CHARACTERS = 9
 
-/** The most characters of a cell with which all columns fit. Each column also takes a border and two spaces. */
+/** Most characters of a cell so that all columns fit. Each column also takes a border and two spaces. */
 function mostCharacters(rows: readonly (readonly string[])[], width: number): number {
   const columns = rows[0]?.map((_, at) =>
     rows.reduce((longest, row) => Math.max(longest, [...(row[at] ?? '')].length), 0),
   )
-  const room = width - 1 - 3 * (columns?.length ?? 0)
+  const free = width - 1 - 3 * (columns?.length ?? 0)
   let most = Math.max(...(columns ?? []))
   const taken = () => (columns ?? []).reduce((sum, one) => sum + Math.min(one, most), 0)
-  while (most > LEAST_CHARACTERS && taken() > room) most--
+  while (most > LEAST_CHARACTERS && taken() > free) most--
   return most
 }
 
@@ -139,6 +140,6 @@ function strong(io: Pick<Io, 'stdout'>, text: string): string {
 }
 
 function outputError(error: Error): Error {
-  if ('code' in error && error.code === 'EPIPE') return new OutputClosedError()
+  if (systemCode(error) === 'EPIPE') return new OutputClosedError()
   return new CommandError(EXIT.ioError, `cannot write standard output: ${error.message}`)
 }

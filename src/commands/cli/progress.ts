@@ -4,8 +4,8 @@ import progress from 'cli-progress'
 import type { Io } from './io.ts'
 
 /**
- * Shows nothing when standard error is not a terminal, so that logs stay clean, nor when the result's lines go
- * to the terminal.
+ * Shows nothing when standard error is not a terminal, so that logs stay clean, and nothing when the result is
+ * printed on the terminal.
  *
  * @param what - the work, as in `exporting`
  * @param prints - whether lines go to standard output meanwhile

@@ -1,26 +1,14 @@
 // Reads the service's own config, for the commands that work with it.
 
 import { EnvironmentError, readServiceVariables } from '../../config/env.ts'
-import { type Rules, readRules, readSetup, type Setup, SetupError } from '../../config/setup.ts'
+import { type Rules, readRules, SetupError } from '../../config/setup.ts'
 import { scrub } from '../../lib/secret.ts'
 import { CommandError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 
 /**
- * Environment and config file, with the checks of a start.
+ * The rules of the config file, without the environment of a start.
  *
- * @param io - environment
- * @param config - value of `--config`
- * @throws `SetupError`
- */
-export function setupOf(io: Io, config: string | undefined): Setup {
-  return readSetup(io.variables, config)
-}
-
-/**
- * The config file's rules alone.
- *
- * @param io - environment
  * @param config - value of `--config`
  * @throws {@link CommandError} with every problem
  */
@@ -33,7 +21,7 @@ export function rulesOf(io: Io, config: string | undefined): Rules {
   }
 }
 
-/** Adds the variables of `.env`, for commands that act in the service's place. */
+/** Adds the variables of `.env`, for commands that use the service's own store. */
 export function withEnvFile(io: Io): Io {
   if (io.variables !== undefined) return io
   const { variables, problems } = readServiceVariables()

@@ -1,6 +1,5 @@
-// Puts the words of a command line into the order that commander expects: commands first, then the rest. So an
-// option may stand anywhere. Commander's own way, options of the program, would make every command accept every
-// option.
+// Puts the words of a command line into the order that commander expects: commands first, then the rest. Options may
+// therefore come anywhere. With commander's own means, options of the program, every command would accept every one.
 
 import type { Command, Option } from 'commander'
 import { CommandError, EXIT } from './exit.ts'

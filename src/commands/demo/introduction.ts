@@ -2,7 +2,7 @@
 
 import { takenLine } from '../usual-port.ts'
 
-/** Facts of this run that the introduction tells. */
+/** Facts of this run for the introduction. */
 export interface DemoFacts {
   /** The port wanted for the service; 0 for any. */
   readonly port: number

@@ -18,7 +18,7 @@ import { introduction } from './introduction.ts'
 import { createDemoLog } from './log.ts'
 import { withDemoPage } from './page.ts'
 
-/** Life of the tokens in the lines to paste: half a day, since they may be pasted much later. */
+/** Life of the tokens in the lines to paste, in seconds: half a day, because they may be pasted much later. */
 const TOKEN_SECONDS = 12 * 3600
 
 /**

@@ -9,7 +9,7 @@ import { takenLine, USUAL_PORTS } from '../usual-port.ts'
 import type { DevSetup } from './environment.ts'
 import { isEmbedded } from './stand-ins.ts'
 
-/** Facts of this run that the introduction tells. */
+/** Facts of this run for the introduction. */
 export interface DevFacts {
   readonly setup: DevSetup
   /** The settings in use. */

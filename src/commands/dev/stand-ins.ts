@@ -8,7 +8,7 @@ import type {
   Settings,
   WorkflowSettings,
 } from '../../config/settings.ts'
-import { newSigningKey, type PrivateKey, publicHalf } from '../../embedded/sign-in/keys.ts'
+import { newSigningKey, publicHalf } from '../../embedded/sign-in/keys.ts'
 import type { MadeIssuer } from '../../embedded/sign-in/token-maker.ts'
 import { Secret } from '../../lib/secret.ts'
 import { newSecret } from './environment.ts'
@@ -49,15 +49,12 @@ async function withOwnKey(issuer: IssuerSettings, secrets: Map<string, string>) 
   if (name !== undefined && !secrets.has(name)) secrets.set(name, newSecret() + newSecret())
   const published = algorithms.find((alg) => !alg.startsWith('HS'))
   const key = await newSigningKey(published ?? 'ES256')
-  const settings: IssuerSettings = keys.kind === 'secret' ? issuer : withKeySet(issuer, key)
+  const jwks = { kind: 'jwks', jwks: { keys: [publicHalf(key)] } } as const
+  const settings: IssuerSettings = keys.kind === 'secret' ? issuer : { ...issuer, keys: jwks }
   const [alg = ''] = algorithms
   const secret = name === undefined ? undefined : secrets.get(name)
   const isShared = alg.startsWith('HS') && secret !== undefined
   return { settings, key: isShared ? { alg, secret } : key }
-}
-
-function withKeySet(issuer: IssuerSettings, key: PrivateKey): IssuerSettings {
-  return { ...issuer, keys: { kind: 'jwks', jwks: { keys: [publicHalf(key)] } } }
 }
 
 /** Whether the embedded ChatKit API stands in for OpenAI's for this workflow. */

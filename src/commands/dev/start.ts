@@ -33,7 +33,7 @@ const TOKEN_SECONDS = 12 * 3600
 const OWN_TOKENS =
   'npm run dev takes only tokens of its own sign-in (npx chatkit-mint token create); npm start takes those of your issuers'
 
-/** The variables that it reads, and the stream that it writes to. */
+/** The variables that the command reads, and the stream that it writes to. */
 interface World {
   /** The process's own when absent. */
   readonly variables?: Variables
@@ -72,11 +72,8 @@ export async function startDev(
   const log = createLog({ level: environment.logLevel, destination: short })
   const make = async (url: string) => {
     const publicUrl = setup.publicUrl ?? url
-    const service = await createService({
-      environment: { ...environment, publicUrl },
-      settings,
-      log,
-    })
+    const own = { ...environment, publicUrl }
+    const service = await createService({ environment: own, settings, log })
     return { service, app: service.app }
   }
   const service = await startOnLoopback(environment.port, make, log)

@@ -143,7 +143,7 @@ function checkType(
     const why = summary(checked.error)
     const names = use.input ? 'claims, issuer and input' : 'claims and issuer'
     const hint = why.startsWith('Unknown variable')
-      ? `; there are ${names} here, and text stands in quotes of its own, as in '"admin" in claims.roles'`
+      ? `; there are ${names} here, and text needs its own quotes, as in '"admin" in claims.roles'`
       : ''
     throw new ExpressionError(`is not a valid CEL expression: ${why}${hint}`)
   }

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import { systemCode } from '../../lib/errors.ts'
 
 /** Where to listen. */
 export interface ListenAddress {
@@ -81,6 +82,5 @@ function closing(server: Server): Promise<void> {
 
 /** Only Linux and some BSDs spread connections over sockets that share a port. */
 function isUnsupported(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'ENOTSUP' || code === 'EINVAL' || code === 'ENOPROTOOPT'
+  return ['ENOTSUP', 'EINVAL', 'ENOPROTOOPT'].includes(systemCode(error) ?? '')
 }

@@ -165,7 +165,7 @@ describe('erase', () => {
     const partial = await erase()
     expect(partial.code).toBe(1)
     expect(partial.out).toContain('[{"code":"x"}]')
-    expect(partial.err).toMatch(/not everything is gone.*Run it again/)
+    expect(partial.err).toMatch(/not everything is erased.*Run it again/)
     answer = lines([progress], true)
     const broken = await erase()
     expect(broken.code).toBe(1)

@@ -99,7 +99,7 @@ describe('types are checked at start-up', () => {
     ['"a" + 1', USER, /no such overload: string \+ int/],
     ['input.page', USER, /Unknown variable: input; there are claims and issuer here/],
     ['sub', WHEN, /Unknown variable: sub; there are claims, issuer and input here/],
-    ['admin in claims.roles', WHEN, /Unknown variable: admin; .* text stands in quotes of its own/],
+    ['admin in claims.roles', WHEN, /Unknown variable: admin; .* text needs its own quotes/],
     ['claims.', USER, /is not a CEL expression/],
     ['claims.plan = "pro"', WHEN, /is not a CEL expression: .*; use == to compare$/],
     ['claims.plan === "pro"', WHEN, /; use == to compare$/],

@@ -83,7 +83,7 @@ export function checkChains(newestFirst: readonly unknown[]) {
       chains.set(parsed.instance, chain)
     }
   }
-  // Chains stand in the order of their first entries.
+  // The map has the chains in the order of their first entries.
   const begins = chains.values().next().value?.[0]?.place ?? Number.POSITIVE_INFINITY
   for (const { id, place } of without) {
     if (place > begins) faults.push({ kind: 'inserted', id, instance: null, seq: null })

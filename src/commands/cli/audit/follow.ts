@@ -60,7 +60,7 @@ export async function follow(
       await setTimeout(EVERY_MS, undefined, { signal: io.signal })
       const fresh = await newEntries(readPage, { known, from })
       from = Math.max(from, ...fresh.map(({ at }) => at - LATE_SECONDS))
-      // Older entries will not come again.
+      // Entries before `from` are not read again, so their ids need not be kept.
       known = new Map(
         [...known, ...fresh.map(({ id, at }) => [id, at] as const)].filter(([, at]) => at >= from),
       )

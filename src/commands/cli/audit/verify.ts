@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import { Argument, Command } from 'commander'
 import { z } from 'zod'
+import { systemCode } from '../../../lib/errors.ts'
 import { examples } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
@@ -39,8 +40,7 @@ async function readText(io: Io, file: string | undefined): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-    throw new CommandError(EXIT.noInput, `cannot read ${file} (${code}).`)
+    throw new CommandError(EXIT.noInput, `cannot read ${file} (${systemCode(error)}).`)
   }
 }
 
@@ -65,8 +65,8 @@ function entriesIn(text: string): { readonly entries: readonly unknown[]; readon
 const place = z.object({ instance: z.string(), seq: z.number() })
 
 /**
- * Puts the newest entry first. A list is newest first, lines of `--follow` are oldest first; the majority of
- * neighbours of one instance decides which it is.
+ * Puts the newest entry first. A list has the newest first, lines of `--follow` the oldest. For each two successive
+ * entries of one instance, the order of their `seq` is counted; the majority decides.
  */
 function newestFirst(entries: readonly unknown[]): readonly unknown[] {
   const last = new Map<string, number>()

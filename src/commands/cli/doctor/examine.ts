@@ -3,7 +3,7 @@
 import { createSessionParams } from '../../../chatkit/wire/session.ts'
 import { authorityNotes } from '../../../config/environment-notes.ts'
 import type { WorkflowSettings } from '../../../config/settings.ts'
-import { type Setup, SetupError } from '../../../config/setup.ts'
+import { readSetup, type Setup, SetupError } from '../../../config/setup.ts'
 import { connectToAny } from '../../../lib/connections.ts'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
@@ -11,7 +11,6 @@ import { scrub } from '../../../lib/secret.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { print, printJson } from '../output.ts'
-import { setupOf } from '../setup.ts'
 import { MOVE_ON } from './advice.ts'
 import { type Finding, note, ok, wrong } from './finding.ts'
 import { checkServers } from './servers.ts'
@@ -85,7 +84,7 @@ async function* diagnose(io: Io, options: DoctorOptions): AsyncGenerator<Finding
 
 function readOrFindings(io: Io, config: string | undefined): Setup | Finding[] {
   try {
-    return setupOf(io, config)
+    return readSetup(io.variables, config)
   } catch (error) {
     if (!(error instanceof SetupError)) throw error
     const advice = 'the service does not start with this; nothing else was looked at'

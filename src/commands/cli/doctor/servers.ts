@@ -45,7 +45,7 @@ async function openKeys({ environment, registry }: ServerChecks): Promise<Signin
     return wrong(
       check,
       reasonOf(error),
-      'self-hosted workflows were not looked at: mend this first; `npx chatkit-mint keys generate` makes a new file for SIGNING_KEY_FILE',
+      'self-hosted workflows were not looked at: correct this first; `npx chatkit-mint keys generate` makes a new file for SIGNING_KEY_FILE',
     )
   }
 }

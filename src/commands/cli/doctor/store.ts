@@ -56,7 +56,7 @@ async function openStore(location: StoreLocation): Promise<OpenStore> {
   const said: Said[] = []
   const log = createLog({
     level: 'info',
-    destination: { write: (line) => said.push(parseLogLine(line)) },
+    destination: { write: (line) => said.push(JSON.parse(line)) },
   })
   const name = location.kind === 'sqlite' ? `sqlite:${location.path}` : location.kind
   let registry: Awaited<ReturnType<typeof openRegistry>> | undefined
@@ -86,10 +86,6 @@ interface Said {
   readonly msg: string
   readonly address?: string
   readonly cause?: string
-}
-
-function parseLogLine(line: string): Said {
-  return JSON.parse(line)
 }
 
 const STORE_ADVICE: Readonly<Record<StoreLocation['kind'], string>> = {

@@ -46,7 +46,7 @@ export async function checkIssuers(
   } catch (error) {
     if (!(error instanceof UnusableSettingError)) throw error
     return [
-      wrong('issuers', error.message, 'the service does not start with this: mend the config'),
+      wrong('issuers', error.message, 'the service does not start with this: correct the config'),
     ]
   }
 }

@@ -1,5 +1,5 @@
-// Looks at a text that should be a token: finds its claims, and guesses what the text is if it is no signed
-// JWT. It verifies nothing.
+// Looks at a text that should be a token: finds its claims, or guesses what the text is if it is not a signed JWT. It
+// verifies nothing.
 
 import { UNSET } from '../../../authenticate/token-shape.ts'
 import { show } from '../../../lib/show.ts'
@@ -25,14 +25,14 @@ export function lookAt(text: string): Sighting {
 }
 
 function hintFor(text: string, bare: string, header: Json | undefined): string | undefined {
-  if (bare !== text) return 'it stands in quotes: send what is between them'
+  if (bare !== text) return 'it is in quotes: send the text between them'
   if (UNSET.test(text)) return 'it is what a page sends that does not wait for its token'
   if (/\s/.test(text)) return 'it has white space in it: a token is one word'
   if (text.startsWith('{')) return 'it is JSON: the token is one of its values, often access_token'
   if (/^(?:sk-|ek_)/.test(text)) return 'it is a key or client secret of OpenAI, and no user token'
   const segments = text.split('.')
   if (segments.length === 5 && header !== undefined) {
-    return `it is encrypted (JWE${named(header, 'enc')}), so only who made it can read it: session cookies of Auth.js are such`
+    return `it is encrypted (JWE${named(header, 'enc')}), and only its maker can read it; session cookies of Auth.js are encrypted`
   }
   if (segments.length !== 3 || header === undefined) {
     return 'it is opaque, no JWT: a session id, or an access token for the provider itself (Auth0 without an audience)'

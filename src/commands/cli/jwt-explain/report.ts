@@ -1,5 +1,4 @@
-// Takes a token through the steps "authenticate" and "map", and reports the refusal or the session that it maps
-// to.
+// Runs the steps "authenticate" and "map" on a token, and reports the refusal or the session.
 
 import type { Principal } from '../../../authenticate/claims.ts'
 import { explainToken, type TokenExplanation } from '../../../authenticate/explain-token.ts'
@@ -56,7 +55,7 @@ export interface JwtReport {
   readonly admin: boolean
 }
 
-/** Whether a workflow is the caller's to use. */
+/** Whether the caller may use a workflow. */
 export interface WorkflowVerdict {
   readonly name: string
   readonly allowed: boolean

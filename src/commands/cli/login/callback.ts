@@ -1,5 +1,5 @@
-// Waits on loopback for the browser that comes back from the identity provider (RFC 8252 §7.3). It does not
-// judge the provider's answer.
+// Waits on loopback for the browser that comes back from the identity provider (RFC 8252 §7.3). It does not check the
+// provider's answer.
 
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'

@@ -2,13 +2,14 @@
 
 import { z } from 'zod'
 import { CommandError, EXIT } from '../exit.ts'
+import { jsonOrUndefined } from '../json.ts'
 
 const lineSchema = z.looseObject({ type: z.string() })
 /** A line of an export or an erase. */
 export type StreamLine = z.infer<typeof lineSchema>
 
 const summarySchema = z.looseObject({ type: z.literal('summary'), complete: z.boolean() })
-/** The last line; without it, nobody knows whether the work was done. */
+/** The last line. Without it, it is unknown whether the work was done. */
 export type StreamSummary = z.infer<typeof summarySchema>
 
 /**
@@ -26,7 +27,7 @@ export async function readToSummary(
   let summary: StreamSummary | undefined
   for await (const text of untilBroken(lines)) {
     if (summary !== undefined) throw new CommandError(EXIT.failed, 'lines follow the summary.')
-    const line = parseLine(text)
+    const line = checked(lineSchema, jsonOrUndefined(text))
     await take(text, line)
     if (line.type === 'summary') summary = checked(summarySchema, line)
   }
@@ -40,16 +41,6 @@ async function* untilBroken(lines: AsyncIterable<string>): AsyncGenerator<string
   } catch (error) {
     if (error instanceof CommandError) throw error
   }
-}
-
-function parseLine(text: string): StreamLine {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // The value stays undefined, which every schema refuses.
-  }
-  return checked(lineSchema, value)
 }
 
 function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

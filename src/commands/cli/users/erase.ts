@@ -32,7 +32,8 @@ export function eraseUser(io: Io): Command {
     const path = `/v1/admin/users/${encodeURIComponent(who)}/erase`
     const summary = await follow(io, service.lines(`POST ${path}`), json)
     requireSummary(summary)
-    if (!json) await printObject(io, withoutType(summary), false)
+    const { type: _type, ...counts } = summary
+    if (!json) await printObject(io, counts, false)
     if (!summary.complete) throw incomplete()
   })
 }
@@ -96,10 +97,6 @@ function requireSummary(summary: StreamSummary | undefined): asserts summary is 
 function incomplete(): CommandError {
   return new CommandError(
     EXIT.failed,
-    'not everything is gone; the summary says what is left. Run it again when that is mended.',
+    'not everything is erased; the summary says what is left. Run it again when the cause is corrected.',
   )
-}
-
-function withoutType({ type: _type, ...rest }: StreamSummary): object {
-  return rest
 }

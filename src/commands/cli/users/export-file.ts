@@ -1,6 +1,7 @@
 // Writes a file that gets its name only when it is complete; pipes and devices are written to directly.
 
 import { open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { systemCode } from '../../../lib/errors.ts'
 import { CommandError, EXIT } from '../exit.ts'
 
 /** {@link openExportFile} */
@@ -8,7 +9,7 @@ export type ExportFile = Awaited<ReturnType<typeof openExportFile>>
 
 /**
  * Opens a file under a temporary name. Only its owner can read it, because it will hold conversations. A pipe or
- * device of that name (`/dev/stdout`, `>(gzip)`) must not be replaced by a file, and of a link its target is.
+ * device (`/dev/stdout`, `>(gzip)`) is written to directly. For a link, its target is replaced.
  *
  * @param path - its final name
  * @throws {@link CommandError} when it cannot be written; the methods throw it, too
@@ -43,7 +44,7 @@ async function orCommandError<T>(path: string, act: () => Promise<T>): Promise<T
   try {
     return await act()
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    const code = systemCode(error)
     throw new CommandError(EXIT.ioError, `cannot write ${path} (${code}); check path and space.`)
   }
 }

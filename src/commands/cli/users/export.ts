@@ -76,7 +76,7 @@ function requireComplete(summary: StreamSummary | undefined, where: string): voi
   throw new CommandError(
     EXIT.failed,
     'the export is not complete; the summary, its last line, says what failed. Run it again' +
-      ` when that is mended.${where}`,
+      ` when the cause is corrected.${where}`,
   )
 }
 

@@ -53,9 +53,9 @@ describe('a text that is no signed JWT is refused, and the hint says what it is'
     ['an opaque token of three parts', 'abcdefgh.ijklmnop.qrstuvwx', /opaque, no JWT/],
     ['a UUID', '7b1f0c1e-2a3b-4c5d-8e9f-001122334455', /opaque, no JWT/],
     ['two parts of a token', `${header}.${payload}`, /opaque, no JWT/],
-    ['a token in double quotes', `"${good}"`, /stands in quotes/],
-    ['a token in single quotes', `'${good}'`, /stands in quotes/],
-    ['a token with a comma behind it', `${good},`, /stands in quotes/],
+    ['a token in double quotes', `"${good}"`, /is in quotes/],
+    ['a token in single quotes', `'${good}'`, /is in quotes/],
+    ['a token with a comma behind it', `${good},`, /is in quotes/],
     ['a token in two lines', `${header}.\n${payload}.x`, /white space/],
     [
       'the answer of a token endpoint',
