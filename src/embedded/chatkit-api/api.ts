@@ -1,7 +1,6 @@
 // The embedded ChatKit API as a Hono app: the six operations in memory, faults, and control calls.
 
 import { Hono } from 'hono'
-import type { ChatSession } from '../../chatkit/wire/session.ts'
 import type { Thread } from '../../chatkit/wire/thread.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
@@ -37,31 +36,15 @@ export interface ChatKitApiOptions {
   readonly loopbackOnly?: boolean
 }
 
-/** An embedded ChatKit API, with direct access to its state for tests. */
-export interface ChatKitApi {
-  /** Serves `/v1` and the control calls under `/_embedded`. */
-  readonly app: Hono<ApiEnv>
-  /** Like `POST /_embedded/threads`. Throws when the seed is malformed. */
-  seedThread(seed: ThreadSeed): Thread
-  /** Like `PUT /_embedded/faults`. Throws when the faults are malformed. */
-  setFaults(faults: Faults): void
-  /** Every session still in memory, with its present status, oldest first. */
-  sessions(): readonly ChatSession[]
-  /** The latest 1000 requests under `/v1`, oldest first. */
-  requests(): readonly RecordedRequest[]
-  clearRequests(): void
-}
+/** {@link createChatKitApi} */
+export type ChatKitApi = ReturnType<typeof createChatKitApi>
 
 /**
  * The six operations of the ChatKit API in memory, for development and tests. They follow the reference in
  * shapes, defaults, bounds, paging and errors. No workflow runs, so only seeded threads exist. Any key that
- * begins with `sk-` sees everything.
+ * begins with `sk-` sees everything. The functions besides `app` give tests direct access to its state.
  */
-export function createChatKitApi({
-  now,
-  makeId = newId,
-  loopbackOnly = false,
-}: ChatKitApiOptions): ChatKitApi {
+export function createChatKitApi({ now, makeId = newId, loopbackOnly = false }: ChatKitApiOptions) {
   const sessions = createSessions({ now, makeId })
   const threads = createThreads({ now, makeId })
   const faultBox = createFaultBox(faults)
@@ -84,13 +67,15 @@ export function createChatKitApi({
   answerErrors(app)
 
   return {
+    /** Serves `/v1` and the control calls under `/_embedded`. */
     app,
-    seedThread: threads.seed,
-    setFaults: (faults) => {
-      faultBox.set(faults)
-    },
+    /** Like `POST /_embedded/threads`. Throws when the seed is malformed. */
+    seedThread: (seed: ThreadSeed): Thread => threads.seed(seed),
+    /** Like `PUT /_embedded/faults`. Throws when the faults are malformed. */
+    setFaults: (faults: Faults): void => void faultBox.set(faults),
     sessions: sessions.all,
-    requests: recorder.all,
+    /** The latest 1000 requests under `/v1`, oldest first. */
+    requests: (): readonly RecordedRequest[] => recorder.all(),
     clearRequests: recorder.clear,
   }
 }

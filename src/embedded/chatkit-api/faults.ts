@@ -7,7 +7,7 @@ import { commonFaults, milliseconds } from '../kit/faults.ts'
  * How the next calls misbehave. Everything is optional; an empty object is good behaviour again.
  * Besides the common ones:
  *
- * - `latency_ms`: the answer is held back, after the call has been carried out
+ * - `latency_ms`: the answer is delayed, after the call has been carried out
  * - `hang` with `status` or `body`: these are sent, and the answer never ends
  * - `retry_after`: value of the header `Retry-After`: seconds or any text
  */

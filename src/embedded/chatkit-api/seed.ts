@@ -23,10 +23,8 @@ import {
 import { text } from '../../chatkit/wire/wire.ts'
 import { MAX_USER_CHARACTERS } from '../../lib/ids.ts'
 
-/**
- * The schemas extend the wire schemas, but are strict, so that a misspelt field of a seed is reported. Absent
- * fields get a default; null is allowed where the reference allows it.
- */
+// The schemas extend those of the API, but are strict, so that a misspelt field of a seed is reported. Absent fields
+// get a default; null is allowed where the reference allows it.
 
 const unixTime = z.int().min(0)
 const nullableText = z.string().nullable().default(null)

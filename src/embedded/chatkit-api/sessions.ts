@@ -21,7 +21,7 @@ export type MakeId = (prefix: string) => string
 export type Sessions = ReturnType<typeof createSessions>
 
 /**
- * Sessions are dropped an hour after their expiry, so that a long run needs no more and more memory.
+ * Drops sessions an hour after their expiry, so that memory does not grow in a long run.
  *
  * @param now - the clock that expires them
  */

@@ -1,4 +1,4 @@
-// Answers those requests of the protocol whose answer is JSON.
+// Answers the requests of the protocol whose answer is JSON.
 
 import type { KnownRequest } from '../../chatkit/protocol/request.ts'
 import { applyAction } from './assistant.ts'
@@ -58,11 +58,11 @@ export function answerTo(request: JsonRequest, { store, origin }: AnswerDeps): o
       store.deleteAttachment(request.params.attachment_id)
       return {}
     case 'input.transcribe':
-      return { text: transcribe(request.params) }
+      return { text: describeAudio(request.params) }
   }
 }
 
 /** Describes the audio instead of transcribing it. */
-function transcribe({ audio_base64, mime_type }: { audio_base64: string; mime_type: string }) {
+function describeAudio({ audio_base64, mime_type }: { audio_base64: string; mime_type: string }) {
   return `${Buffer.from(audio_base64, 'base64').length} bytes of ${mime_type}`
 }

@@ -1,4 +1,4 @@
-// The assistant of the sample server: repeats what the user wrote, and can show every feature of the protocol.
+// The assistant of the sample server: repeats the user's message, and can show every feature of the protocol.
 
 import type { KnownRequest } from '../../chatkit/protocol/request.ts'
 import {

@@ -8,7 +8,7 @@ import { commonFaults, milliseconds } from '../kit/faults.ts'
  * Besides the common ones:
  *
  * - `down`: the connection is cut without an answer
- * - `first_byte_ms`: headers and body are held back, after the request has been carried out
+ * - `first_byte_ms`: headers and body are delayed, after the request has been carried out
  * - `frame_ms`: pause before each frame of a stream
  * - `close_after_frames`: a stream is cut after this number of frames, in the middle of the answer
  * - `preface`: text sent before the frames of a stream, unchanged

@@ -24,8 +24,8 @@ class Cut extends Error {
 }
 
 /**
- * Sends events as `text/event-stream`. An event is made only when the connection has room for it, and none
- * after the client has left.
+ * Sends events as `text/event-stream`. An event is made only when the connection can take it, and never after the
+ * client has left.
  *
  * @param events - to send
  * @param context - faults, record and connection

@@ -28,26 +28,15 @@ export interface ChatKitServerOptions {
   readonly wordMs?: number | undefined
 }
 
-/** A sample ChatKit server, with direct access for tests. */
-export interface ChatKitServer {
-  /** Serves `/chatkit`, `/upload` and the control calls under `/_embedded`. */
-  readonly app: Hono<ServerEnv>
-  /** Like `PUT /_embedded/faults`. Throws when the faults are malformed. */
-  setFaults(faults: ServerFaults): void
-  /** The latest 1000 requests outside `/_embedded`, oldest first, with credentials. */
-  requests(): readonly ServerRequest[]
-  clearRequests(): void
-}
+/** {@link createChatKitServer} */
+export type ChatKitServer = ReturnType<typeof createChatKitServer>
 
 /**
  * A ChatKit server in memory, for the demo and for tests. It serves all 16 requests of the protocol, and its
  * assistant repeats what it is told. Like the usual samples, it does not identify its caller: whoever reaches
- * it sees and changes everyone's threads.
+ * it sees and changes everyone's threads. The functions besides `app` are for tests.
  */
-export function createChatKitServer({
-  now,
-  wordMs = DEFAULT_WORD_MS,
-}: ChatKitServerOptions): ChatKitServer {
+export function createChatKitServer({ now, wordMs = DEFAULT_WORD_MS }: ChatKitServerOptions) {
   const store = createSampleStore(now)
   const recorder = createRecorder<OpenEntry>()
   const faultBox = createFaultBox(faults)
@@ -67,11 +56,12 @@ export function createChatKitServer({
   answerErrors(app)
 
   return {
+    /** Serves `/chatkit`, `/upload` and the control calls under `/_embedded`. */
     app,
-    setFaults: (faults) => {
-      faultBox.set(faults)
-    },
-    requests: recorder.all,
+    /** Like `PUT /_embedded/faults`. Throws when the faults are malformed. */
+    setFaults: (faults: ServerFaults): void => void faultBox.set(faults),
+    /** The latest 1000 requests outside `/_embedded`, oldest first, with credentials. */
+    requests: (): readonly ServerRequest[] => recorder.all(),
     clearRequests: recorder.clear,
   }
 }

@@ -101,14 +101,14 @@ export function createSampleStore(now: Clock) {
     item,
     /** Adds an item to its thread, or replaces the one with its id. */
     save({ items }: SampleThread, saved: ServerItem): void {
-      const place = items.findIndex((one) => one.id === saved.id)
-      if (place < 0) items.push(saved)
-      else items[place] = saved
+      const at = items.findIndex((one) => one.id === saved.id)
+      if (at < 0) items.push(saved)
+      else items[at] = saved
     },
     /** @returns ids of the removed items, oldest first */
     removeAfter(thread: SampleThread, itemId: string): readonly string[] {
-      const place = thread.items.indexOf(item(thread, itemId))
-      return thread.items.splice(place + 1).map(({ id }) => id)
+      const at = thread.items.indexOf(item(thread, itemId))
+      return thread.items.splice(at + 1).map(({ id }) => id)
     },
     createAttachment(parts: Omit<SampleAttachment, 'id'>): SampleAttachment {
       const attachment = { ...parts, id: freeId('atc', attachments) }

@@ -1,4 +1,4 @@
-// Answers those requests of the protocol whose answer is a stream.
+// Answers the requests of the protocol whose answer is a stream.
 
 import {
   isStreaming,

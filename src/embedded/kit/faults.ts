@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { errorBody } from '../../http/backend/api-error.ts'
 import { parseOrRefuse } from '../../http/backend/parameters.ts'
 
-/** Milliseconds for which an answer is held back. */
+/** Milliseconds by which an answer is delayed. */
 export const milliseconds = z.int().min(0).max(600_000)
 
 /**

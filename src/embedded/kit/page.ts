@@ -6,9 +6,8 @@ import { ApiError } from '../../http/backend/api-error.ts'
 import type { ListPage } from '../../http/backend/operations.ts'
 
 /**
- * One page, in the order asked for. `after` gives the entries behind the cursor, `before` alone those right
- * before it (the previous page), both together those between. `has_more` says whether there are more in the
- * direction of paging.
+ * One page, in the order asked for. `after` gives the entries after the cursor; `before` alone those directly before
+ * it (the previous page); both together those between. `has_more` says whether there are more in that direction.
  *
  * @param ascending - the whole list, oldest first
  * @param query - cursors, order and limit
@@ -19,8 +18,8 @@ export function paginate<T extends { readonly id: string }>(
   query: ListQuery,
 ): ListPage<T> {
   const rows = query.order === 'asc' ? ascending : ascending.toReversed()
-  const start = query.after === undefined ? 0 : placeOf(rows, query.after, 'after') + 1
-  const end = query.before === undefined ? rows.length : placeOf(rows, query.before, 'before')
+  const start = query.after === undefined ? 0 : indexOf(rows, query.after, 'after') + 1
+  const end = query.before === undefined ? rows.length : indexOf(rows, query.before, 'before')
   const range = rows.slice(start, end)
   const limit = query.limit ?? DEFAULT_LIMIT
   const backwards = query.before !== undefined && query.after === undefined
@@ -34,12 +33,12 @@ export function paginate<T extends { readonly id: string }>(
   }
 }
 
-function placeOf<T extends { readonly id: string }>(
+function indexOf<T extends { readonly id: string }>(
   rows: readonly T[],
   id: string,
   param: 'after' | 'before',
 ): number {
-  const place = rows.findIndex((row) => row.id === id)
-  if (place >= 0) return place
+  const index = rows.findIndex((row) => row.id === id)
+  if (index >= 0) return index
   throw new ApiError(400, `No item found with id '${id}'.`, { param, code: 'invalid_value' })
 }

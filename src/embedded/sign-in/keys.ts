@@ -19,7 +19,7 @@ export type PrivateKey = Readonly<Record<string, unknown>> & {
   readonly kid: string
 }
 
-/** A private key, or for HS* a secret that the service shares. */
+/** A private key; for HS* a secret that the service has too. */
 export type SigningKey = PrivateKey | { readonly alg: string; readonly secret: string }
 
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }

@@ -32,7 +32,7 @@ export function accountPage(accounts: Accounts): string {
   )
 }
 
-/** Shown at `/`, to a person who opens the address that the terminal prints. */
+/** The page at `/`, for a person who opens the address that the terminal prints. */
 export function welcomePage(): string {
   return page(
     'Sign-in for development',

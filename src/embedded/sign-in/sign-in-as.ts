@@ -16,11 +16,8 @@ export interface SignedIn {
 const tokenAnswer = z.looseObject({ access_token: z.string(), id_token: z.string() })
 
 /**
- * Signs a person in as a browser would: authorization request, choice of the account, code with PKCE (RFC
- * 7636), token request.
+ * Signs a person in: authorization request, choice of the account, code with PKCE (RFC 7636), token request.
  *
- * @param signIn - where
- * @param account - who
  * @throws `Error` when any step is refused
  */
 export async function signInAs(signIn: SignInServer, account: string): Promise<SignedIn> {
@@ -32,10 +29,8 @@ export async function signInAs(signIn: SignInServer, account: string): Promise<S
 }
 
 /**
- * Signs out through the provider's page, which is when it sends logout tokens to its clients.
+ * Signs out through the provider's page. The provider then sends logout tokens to its clients.
  *
- * @param signIn - where
- * @param signedIn - who
  * @throws `Error` when it is refused
  */
 export async function signOut(signIn: SignInServer, { browser, idToken }: SignedIn): Promise<void> {
