@@ -12,8 +12,8 @@ const CHUNK_BYTES = 16 * 1024
 
 /** The settings of {@link streamTexts}. */
 interface StreamOptions {
-  /** Value of `Content-Type`. */
-  readonly type: string
+  /** Value of `Content-Type`; {@link NDJSON} when absent. */
+  readonly type?: string
   /** Sends each text as soon as it is read. */
   readonly atOnce?: boolean
   /** Called when reading the texts failed. The answer is cut off, so the client sees that it is incomplete. */
@@ -28,9 +28,9 @@ interface StreamOptions {
 export function streamLines(
   c: AppContext,
   batches: AsyncIterable<readonly unknown[]>,
-  options: Omit<StreamOptions, 'type'>,
+  options: StreamOptions,
 ): Promise<Response> {
-  return streamTexts(c, textsOf(batches), { ...options, type: NDJSON })
+  return streamTexts(c, textsOf(batches), options)
 }
 
 async function* textsOf(batches: AsyncIterable<readonly unknown[]>) {
@@ -86,5 +86,5 @@ export async function streamTexts(
     },
     { highWaterMark: 0 },
   )
-  return c.body(body, 200, { 'Content-Type': options.type })
+  return c.body(body, 200, { 'Content-Type': options.type ?? NDJSON })
 }
