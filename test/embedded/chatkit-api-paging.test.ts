@@ -67,28 +67,17 @@ describe('pages', () => {
   })
 
   it.each([
-    ['limit=101', 'limit', 'integer_above_max_value'],
-    ['limit=-1', 'limit', 'integer_below_min_value'],
-    ['limit=ten', 'limit', 'invalid_type'],
-    ['limit=', 'limit', 'invalid_type'],
-    ['limit=1.5', 'limit', 'invalid_type'],
-    ['limit=0x10', 'limit', 'invalid_type'],
-    ['limit=1&limit=2', 'limit', null],
-    ['order=newest', 'order', 'invalid_value'],
-    ['after=', 'after', 'string_below_min_length'],
-    ['after=unknown', 'after', 'invalid_value'],
-    ['before=unknown', 'before', 'invalid_value'],
-    ['after=b5&before=unknown', 'before', 'invalid_value'],
-    ['user=alice&after=b3', 'after', 'invalid_value'],
-    ['user=alice&before=b3', 'before', 'invalid_value'],
-    ['user=', 'user', 'string_below_min_length'],
-    [`user=${'u'.repeat(513)}`, 'user', 'string_above_max_length'],
-    ['page=2', 'page', 'unknown_parameter'],
-  ])('refuses %s', async (query, param, code) => {
+    ['after=unknown', 'after'],
+    ['before=unknown', 'before'],
+    ['after=b5&before=unknown', 'before'],
+    ['user=alice&after=b3', 'after'],
+    ['user=alice&before=b3', 'before'],
+  ])('refuses the cursor of %s', async (query, param) => {
     const { status, body } = await apiRequest(api, `/v1/chatkit/threads?${query}`)
     expect(status).toBe(400)
+    const type = 'invalid_request_error'
     expect(body).toEqual({
-      error: { message: expect.any(String), type: 'invalid_request_error', param, code },
+      error: { message: expect.any(String), type, param, code: 'invalid_value' },
     })
   })
 })
@@ -119,6 +108,5 @@ describe('pages of items', () => {
     expect(await items('after=y2')).toMatchObject({ status: 400 })
     expect(await items('before=y2')).toMatchObject({ status: 400 })
     expect(await items('user=alice')).toMatchObject({ status: 400 })
-    expect(await items('limit=101')).toMatchObject({ status: 400 })
   })
 })

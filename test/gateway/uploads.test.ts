@@ -225,17 +225,6 @@ describe('direct', () => {
     expect((await asAt(direct.url, alice)(request)).status).toBe(200)
   })
 
-  test('a form that names what is another user’s is 404 before the server sees it', async () => {
-    const bob = await direct.session('bob')
-    const made = await upload(form(), authorized(bob))
-    const { id } = (await made.json()) as Attachment
-    scene.sample.server.clearRequests()
-    for (const fields of [{ attachment_id: id }, { threadId: 'thr_1' }]) {
-      expectProblem(await answerOf(await upload(form(fields))), 404, 'not_found')
-    }
-    expect(scene.sample.server.requests()).toEqual([])
-  })
-
   test('a form without a client secret is 401, and a body that is not a form is 400', async () => {
     expectProblem(await answerOf(await upload(form(), {} as never)), 401, 'missing_token')
     const headers = { ...authorized(alice), 'content-type': 'multipart/form-data; boundary=x' }

@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { REQUEST_TYPES } from '../../src/chatkit/protocol/request.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startChatKitServer } from '../../src/embedded/chatkit-server/server.ts'
 import { asAt, createThread } from '../gateway/scene.ts'
-import { createAttachment, workingParams } from '../support/chatkit/gateway-requests.ts'
 import { eventsOf, framesOf, input, type Json, textOf } from '../support/chatkit/server-client.ts'
 import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { forAllTests } from '../support/started.ts'
@@ -24,40 +22,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await instance.process.end()
-})
-beforeEach(() => sample.server.clearRequests())
-
-describe.each(REQUEST_TYPES)('a request of type %s', (type) => {
-  test('works on what is the user’s own', async () => {
-    const response = await alice([type, await workingParams(type, alice)])
-    expect(response.status).toBe(200)
-    if (response.headers.get('content-type') === 'text/event-stream') {
-      const events = await eventsOf(response)
-      expect(events.filter((event) => event['type'] === 'error')).toEqual([])
-      expect(events.length).toBeGreaterThan(0)
-    } else {
-      expect(typeof (await response.json())).toBe('object')
-    }
-  })
-
-  test('is 404 before the server sees it when it names what is another user’s', async () => {
-    const of = await workingParams(type, bob)
-    const { id: foreign } = await createThread(bob)
-    const { id: own } = await createThread(alice)
-    const attachment = await createAttachment(bob)
-    const named = Object.hasOwn(of, 'thread_id') || Object.hasOwn(of, 'attachment_id')
-    const attempts: Json[] = [
-      ...(named ? [of] : []),
-      { ...of, thread_id: foreign },
-      { ...of, thread_id: own, deep: [{ attachment_id: attachment }] },
-      { ...of, thread_id: 'thr_00000000' },
-    ]
-    sample.server.clearRequests()
-    for (const params of attempts) {
-      expectProblem(await answerOf(await alice([type, params])), 404, 'not_found')
-    }
-    expect(sample.server.requests()).toEqual([])
-  })
 })
 
 test('a user can write to, rename, read, list and delete a thread, and the list of another user never has it', async () => {

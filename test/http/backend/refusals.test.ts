@@ -121,6 +121,22 @@ describe('a body', () => {
       'workflow.state_variables.a',
       'invalid_type',
     ],
+    ['that is a list', [], 'body', 'invalid_type'],
+    [
+      'with an unknown field of the workflow',
+      { ...whole, workflow: { id: 'helpdesk', model: 'x' } },
+      'workflow.model',
+      'unknown_parameter',
+    ],
+    [
+      'with 65 state variables',
+      {
+        ...whole,
+        workflow: { id: 'helpdesk', state_variables: { ...Array(65).keys().toArray() } },
+      },
+      'workflow.state_variables',
+      'object_above_max_properties',
+    ],
   ])('%s is 400 with its parameter', async (_name, body, param, code) => {
     expect(await refusal(create(body))).toMatchObject({
       status: 400,
@@ -134,13 +150,16 @@ describe('a body', () => {
     ['truncated', '{"user":'],
     ['with a repeated key', '{"user":"a","user":"b","workflow":{"id":"helpdesk"}}'],
     ['that is none', ''],
+    ['with comments', '{/* */}'],
+    ['with a member __proto__', '{"user":"a","workflow":{"id":"helpdesk"},"__proto__":{}}'],
+    ['nested deeper than 64', `${'['.repeat(65)}${']'.repeat(65)}`],
     ['of bytes that are no UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
   ])('%s is 400', async (_name, body) => {
     const response = scene.call('/chatkit/sessions', { method: 'POST', body })
     expect(await refusal(response)).toMatchObject({ status: 400, param: null })
   })
 
-  test('of more than 256 KiB is 413, declared or not; of a form it is 400', async () => {
+  test('of more than 256 KiB is 413, declared or not', async () => {
     const long = JSON.stringify({ ...whole, user: 'x'.repeat(256 * 1024) })
     expect(
       await refusal(scene.call('/chatkit/sessions', { method: 'POST', body: long })),
@@ -148,9 +167,22 @@ describe('a body', () => {
     const chunked = new Blob([long]).stream()
     const init = { method: 'POST', body: chunked, duplex: 'half' } as RequestInit
     expect(await refusal(scene.call('/chatkit/sessions', init))).toMatchObject({ status: 413 })
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-    const form = scene.call('/chatkit/sessions', { method: 'POST', body: 'user=a', headers })
-    expect(await refusal(form)).toMatchObject({ status: 400, code: 'unsupported_content_type' })
+  })
+
+  test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', ''])(
+    'of the content type %o is 400',
+    async (type) => {
+      const headers = { 'content-type': type }
+      const init = { method: 'POST', body: JSON.stringify(whole), headers }
+      const answer = await refusal(scene.call('/chatkit/sessions', init))
+      expect(answer).toMatchObject({ status: 400, code: 'unsupported_content_type' })
+    },
+  )
+
+  test('of JSON with a charset passes', async () => {
+    const headers = { 'content-type': 'Application/JSON; charset=utf-8' }
+    const init = { method: 'POST', body: JSON.stringify(whole), headers }
+    expect((await scene.call('/chatkit/sessions', init)).status).toBe(200)
   })
 
   test('of 200 KiB of state variables passes', async () => {
@@ -211,14 +243,24 @@ describe('a path', () => {
     expect(scene.running.upstream.requests()).toEqual([])
   })
 
-  test.each(['user=a&user=b', 'limit=101', 'limit=x', 'colour=red', 'order=up'])(
-    'with the query %s is 400 with its parameter',
-    async (query) => {
-      const param = query.split('=')[0]
-      const answer = await refusal(scene.call(`/chatkit/threads?${query}`))
-      expect(answer).toMatchObject({ status: 400, param })
-    },
-  )
+  test.each([
+    ['user=a&user=b', null],
+    ['user=', 'string_below_min_length'],
+    [`user=${'u'.repeat(513)}`, 'string_above_max_length'],
+    ['limit=101', 'integer_above_max_value'],
+    ['limit=-1', 'integer_below_min_value'],
+    ['limit=x', 'invalid_type'],
+    ['limit=', 'invalid_type'],
+    ['limit=1.5', 'invalid_type'],
+    ['limit=0x10', 'invalid_type'],
+    ['colour=red', 'unknown_parameter'],
+    ['order=up', 'invalid_value'],
+    ['after=', 'string_below_min_length'],
+  ])('with the query %s is 400 with its parameter', async (query, code) => {
+    const [param] = query.split('=')
+    const answer = await refusal(scene.call(`/chatkit/threads?${query}`))
+    expect(answer).toMatchObject({ status: 400, param, code })
+  })
 
   test('with an escape in the query that is not UTF-8 is 400: it would name another user', async () => {
     const answer = await refusal(scene.call('/chatkit/threads?user=%ff'))
