@@ -6,6 +6,7 @@ import { MIGRATIONS } from '../../src/registry/sqlite/migrations.ts'
 import { migrate } from '../../src/registry/sqlite/open.ts'
 import {
   auditEntry,
+  chainedEntry,
   entry,
   NOW,
   order,
@@ -25,6 +26,29 @@ describe('the SQLite file', () => {
     for (const suffix of ['', '-wal', '-shm']) {
       expect(statSync(join(file.folder, 'a', 'b', `mint.db${suffix}`)).mode & 0o777).toBe(0o600)
     }
+  })
+
+  it('holds the name of an erased user nowhere, not even in its log', async () => {
+    const registry = open()
+    const user = 'https://idp.example/|needle'
+    for (let at = 0; at < 50; at++) {
+      await registry.record(entry({ id: `s${at}`, user, subject: 'needle', expiresAt: NOW + at }))
+      await registry.record(entry({ id: `of-bob-${at}`, user: 'bob' }))
+      await registry.appendAudit([
+        chainedEntry({ id: `a${at}`, user, actor: user }, { byUser: true }),
+      ])
+    }
+    const erase = { user, keptAction: 'erase', limit: 40, now: NOW + 50 }
+    const words = () =>
+      ['', '-wal'].map(
+        (suffix) =>
+          readFileSync(file.path + suffix)
+            .toString()
+            .split('needle').length - 1,
+      )
+    expect(Math.max(...words())).toBeGreaterThan(100)
+    while ((await registry.eraseUser(erase)).more);
+    expect(words()).toEqual([0, 0])
   })
 
   it('has everything again after it is closed and reopened', async () => {

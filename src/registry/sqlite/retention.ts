@@ -38,7 +38,11 @@ const batchOf = (table: string, key: string, condition: string): string =>
 export function createRetention(db: Database) {
   return {
     sweep: (retention) => sweep(db, retention),
-    eraseUser: (command) => db.write((sql) => eraseUser(sql, command)),
+    async eraseUser(command) {
+      const outcome = await db.write((sql) => eraseUser(sql, command))
+      if (!outcome.more) await db.plain((sql) => sql.get(EMPTY_LOG))
+      return outcome
+    },
   } satisfies Partial<Registry>
 }
 
@@ -59,6 +63,9 @@ async function sweep(db: Database, retention: Retention): Promise<void> {
     while ((await db.write((sql) => sql.run(text, before, BATCH))) === BATCH) await nextTurn()
   }
 }
+
+/** The write-ahead log holds pages as they were before the erase. While another process reads them, it stays. */
+const EMPTY_LOG = 'PRAGMA wal_checkpoint(TRUNCATE)'
 
 /** Two searches, because with an OR SQLite would not use all columns of the index. */
 const ENDED = `
