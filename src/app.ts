@@ -139,6 +139,7 @@ function handlersOf(parts: AppParts): Partial<HandlersOf<typeof ROUTES>> {
     signOut: signOut({ revoke, audit }),
     backchannelLogout: backchannelLogout({
       ...{ verifyLogoutToken, revoke, registry, audit, failedAuth, now },
+      issuers: settings.issuers,
     }),
     ...ownThreads({ settings, threads, checkStanding, audit }),
     live: answerLive,

@@ -97,6 +97,7 @@ export function requireAdmin({
       throw new ServiceError('admin_required', { reason: 'the caller is not an admin' })
     }
     const user = userOfAdmin(issuers, principal)
+    if (user === undefined) throw noUser()
     const identity = identityOf(principal)
     await checkStanding({ user, identity, tokenIssuedAt: principal.issuedAt })
     return user
@@ -109,8 +110,8 @@ export function requireAdmin({
       c.set('user', await judge(principal))
     } catch (error) {
       const reason = `${c.req.method} ${c.req.routePath}`
-      const { requestId } = c.var
-      audit.note({ actor, action: 'admin_attempt', outcome: 'refused', reason, requestId })
+      const event = { ...selfOf(issuers, principal), reason, requestId: c.var.requestId }
+      audit.note({ ...event, action: 'admin_attempt', outcome: 'refused' })
       throw error
     }
     c.set('admin', actor)
@@ -118,23 +119,31 @@ export function requireAdmin({
 }
 
 /**
- * The ChatKit user whose block holds for an admin: the one that their claims map to, else their actor.
- *
- * @throws ServiceError `claims_not_mapped` when neither can be a user
+ * The ChatKit user whose block holds for an admin: the one that their claims map to, else their actor;
+ * undefined when neither can be a user.
  */
 export function userOfAdmin(
   issuers: Settings['issuers'],
   admin: Pick<Principal, 'issuer' | 'subject' | 'claims'>,
-): UserId {
+): UserId | undefined {
   const rule = issuers.find(({ issuer }) => issuer === admin.issuer)?.user
   try {
     if (rule !== undefined) return mapUser(rule, admin)
   } catch {
     // An admin may lack the claims that users have.
   }
-  const user = parseUserId(actorOf(admin))
-  if (user !== undefined) return user
-  throw new ServiceError('claims_not_mapped', { reason: 'neither claims nor actor name a user' })
+  return parseUserId(actorOf(admin))
+}
+
+/** The error of an admin who is no user by {@link userOfAdmin}. */
+export function noUser(): ServiceError {
+  return new ServiceError('claims_not_mapped', { reason: 'neither claims nor actor name a user' })
+}
+
+/** Actor and user of an audit entry about its own actor, whose name an erase of the user removes. */
+export function selfOf(...who: Parameters<typeof userOfAdmin>) {
+  const user = userOfAdmin(...who)
+  return { actor: actorOf(who[1]), user, byUser: user !== undefined }
 }
 
 /**

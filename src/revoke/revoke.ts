@@ -87,8 +87,11 @@ export function createRevoke({
      * the logout.
      *
      * @param logout - a verified logout token; `issuedAt` is its `iat`
+     * @returns the users whose sessions it looked at
      */
-    async logOut(logout: TokenIdentity & { readonly issuedAt: number }): Promise<void> {
+    async logOut(
+      logout: TokenIdentity & { readonly issuedAt: number },
+    ): Promise<ReadonlySet<UserId>> {
       // The marks are written first: a mint whose session this search misses reads them after it has
       // recorded its session.
       const issuedBefore = logout.issuedAt + 1
@@ -98,11 +101,14 @@ export function createRevoke({
         await registry.markLogout({ ...identity, issuedBefore, keepUntil })
       }
       const by = actorOf({ issuer: logout.issuer, subject: logout.subject })
+      const users = new Set<UserId>()
       for (const identity of identities) {
         for (const user of await registry.usersOf(identity)) {
+          users.add(user)
           canceller.cancelSoon(await endAll({ user, endReason: 'logged_out', by, identity }))
         }
       }
+      return users
     },
   }
 }

@@ -88,14 +88,14 @@ describe('after a logout', () => {
 describe('a logout during a mint', () => {
   test('that finds the user makes the mint fail by the raised generation', async () => {
     await scene.mint(token(NOW_SECONDS - 1))
-    scene.upstream.onCreate = () => scene.revoke.logOut(logout())
+    scene.upstream.onCreate = async () => void (await scene.revoke.logOut(logout()))
     await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject({ code: 'user_blocked' })
     await scene.canceller.settled()
     expect(scene.upstream.ended).toEqual(new Set(['cksess_1', 'cksess_2']))
   })
 
   test('that finds no session yet is seen by the mint, which cancels its own session', async () => {
-    scene.upstream.onCreate = () => scene.revoke.logOut(logout())
+    scene.upstream.onCreate = async () => void (await scene.revoke.logOut(logout()))
     await expect(scene.mint(token(NOW_SECONDS - 1))).rejects.toMatchObject(over)
     await scene.canceller.settled()
     expect(scene.upstream.ended).toEqual(new Set(['cksess_1']))

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import type { Registry } from '../../src/registry/port.ts'
 import { createSqliteRegistry } from '../../src/registry/sqlite.ts'
 import { callAdmin, upstreamStatus } from '../support/admin-calls.ts'
@@ -20,6 +21,12 @@ import { claimsOf } from '../support/tokens.ts'
 
 // Which sessions a logout ends, and which tokens no longer mint (OpenID Connect Back-Channel Logout
 // 1.0 §2.7). Times are given outright: a token of the same second as the logout counts as older.
+
+const logouts = z.object({
+  data: z.array(
+    z.object({ id: z.string(), actor: z.string().nullable(), user: z.string().nullable() }),
+  ),
+})
 
 const seconds = () => Math.floor(Date.now() / 1000)
 const earlier = (sub: string, claims = {}) => userToken(sub, { iat: seconds() - 60, ...claims })
@@ -172,6 +179,25 @@ describeEachStore('%s', LOGOUT_CONFIG, (running) => {
     expect(answer.json()).toMatchObject({
       data: [{ actor: `${ISSUER}|trailed`, action: 'logout', outcome: 'ok', reason: 'sid' }],
     })
+  })
+
+  test.each([
+    ['has a session', true],
+    ['has none, and the subject alone maps to the user', false],
+  ])('its entry names the user who %s, so an erase takes the name out', async (_, mints) => {
+    const sub = `forgotten-${mints}`
+    if (mints) await secretFrom(running, earlier(sub))
+    await logOut(running, { sub })
+    const token = userToken('ada', { roles: ['chatkit-admin'] })
+    const listed = 'GET /audit?action=logout&limit=1'
+    const { data } = logouts.parse((await callAdmin(running, listed, { token })).json())
+    const [entry] = data
+    expect(entry?.actor).toBe(`${ISSUER}|${sub}`)
+    const user = encodeURIComponent(entry?.user ?? '')
+    const erase = await callAdmin(running, `POST /users/${user}/erase`, { token })
+    expect(erase.body).toContain('"complete":true')
+    const after = await callAdmin(running, listed, { token })
+    expect(after.json()).toMatchObject({ data: [{ id: entry?.id, actor: null, user: null }] })
   })
 })
 

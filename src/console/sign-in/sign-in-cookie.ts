@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { AdminSettings, ConsoleSettings, Settings } from '../../config/settings.ts'
-import { userOfAdmin } from '../../http/authentication.ts'
+import { selfOf } from '../../http/authentication.ts'
 import type { AppContext } from '../../http/context.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { newId, parseUserId, type UserId } from '../../lib/ids.ts'
@@ -49,8 +49,8 @@ export interface SignIn {
 interface VouchedFor {
   readonly issuer: string
   readonly subject: string
-  /** All claims of the ID token. */
-  readonly claims: Readonly<Record<string, unknown>>
+  /** The ChatKit user. */
+  readonly mapped: UserId
   readonly name: string
   /** The ID token's `sid`, for back-channel logout. */
   readonly sid: string | undefined
@@ -100,9 +100,10 @@ export function createSignInCookie({
   const ends = createEnds({ registry, keepSeconds: seconds, now })
 
   return {
+    selfOf: (who: Parameters<typeof selfOf>[1]) => selfOf(issuers, who),
+
     /** Also ends earlier sign-ins: those of this admin anywhere, and that of another admin in this browser. */
-    async begin(c: AppContext, { name, sid, issuedAt, ...who }: VouchedFor): Promise<void> {
-      const mapped = userOfAdmin(issuers, who)
+    async begin(c: AppContext, { name, sid, issuedAt, mapped, ...who }: VouchedFor): Promise<void> {
       // The user is left out if the subject maps to it, because browsers drop cookies over 4096 bytes (RFC
       // 6265bis §5.6).
       const user = mapSubject(issuers, who.issuer, who.subject) === mapped ? undefined : mapped

@@ -4,12 +4,12 @@ import { html } from 'hono/html'
 import { z } from 'zod'
 import { identifierSchema } from '../../authenticate/claims.ts'
 import type { AdminSettings } from '../../config/settings.ts'
+import { noUser } from '../../http/authentication.ts'
 import type { AppContext } from '../../http/context.ts'
 import type { FailedAuth } from '../../http/failed-auth.ts'
 import { ServiceError } from '../../lib/errors.ts'
 import { isAdmin } from '../../map/is-admin.ts'
 import type { Audit } from '../../registry/audit.ts'
-import { actorOf } from '../../registry/identity.ts'
 import type { Submitted } from '../access.ts'
 import type { Addresses } from '../addresses.ts'
 import { PageError, type PageErrorOptions } from '../error-page.ts'
@@ -43,7 +43,7 @@ export function createSignInPages({
 }: {
   readonly addresses: Addresses
   readonly cookies: Cookies
-  readonly signIns: Pick<SignInCookie, 'begin' | 'end'>
+  readonly signIns: Pick<SignInCookie, 'selfOf' | 'begin' | 'end'>
   readonly provider: IdentityProvider
   /** The issuer of the provider. */
   readonly issuer: string
@@ -97,14 +97,16 @@ export function createSignInPages({
       const attempt = await takeAttempt(c)
       refuseErrorAnswer(c, addresses)
       const { claims, subject } = await redeemed(c, attempt)
-      const actor = actorOf({ issuer, subject })
-      const event = { actor, requestId: c.var.requestId, reason: 'GET /admin/callback' }
+      const self = signIns.selfOf({ issuer, subject, claims })
+      const { actor, user: mapped } = self
+      const event = { ...self, requestId: c.var.requestId, reason: 'GET /admin/callback' }
       if (!isAdmin({ issuer, claims }, admins)) {
         audit.note({ ...event, action: 'admin_attempt', outcome: 'refused' })
         throw notAnAdmin(actor, addresses)
       }
+      if (mapped === undefined) throw noUser()
       await audit.write({ ...event, action: 'admin_sign_in', outcome: 'ok' })
-      await signIns.begin(c, { issuer, subject, claims, ...detailsOf(claims, subject) })
+      await signIns.begin(c, { issuer, subject, mapped, ...detailsOf(claims, subject) })
       return c.redirect(attempt.returnTo, 303)
     },
     /** `POST /admin/sign-out` */

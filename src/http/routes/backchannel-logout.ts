@@ -4,8 +4,10 @@ import type { Handler } from 'hono'
 import { z } from 'zod'
 import type { Authenticator } from '../../authenticate/authenticate.ts'
 import type { LogoutCommand } from '../../authenticate/logout-token.ts'
+import type { Settings } from '../../config/settings.ts'
 import { type Clock, unixSeconds } from '../../lib/clock.ts'
 import { isCode, ServiceError } from '../../lib/errors.ts'
+import { mapSubject } from '../../map/map-user.ts'
 import type { Audit } from '../../registry/audit.ts'
 import { actorOf } from '../../registry/identity.ts'
 import type { Registry } from '../../registry/port.ts'
@@ -44,6 +46,7 @@ const REPLAY_SECONDS = 600
 
 /** Answers 200 only when the logout is durable, so that a provider knows which logouts to repeat. */
 export function backchannelLogout({
+  issuers,
   verifyLogoutToken,
   revoke,
   registry,
@@ -51,6 +54,7 @@ export function backchannelLogout({
   failedAuth,
   now,
 }: {
+  readonly issuers: Settings['issuers']
   readonly verifyLogoutToken: Authenticator['verifyLogoutToken']
   readonly revoke: Revoke
   readonly registry: Pick<Registry, 'remembers' | 'rememberOnce'>
@@ -74,8 +78,14 @@ export function backchannelLogout({
     const command = await commandOf(c)
     const key = `logout:${command.issuer}|${command.jti}`
     if (await registry.remembers(key, unixSeconds(now))) throw replayed()
-    await revoke.logOut(command)
-    await audit.write(auditEvent(command, c.var.requestId))
+    const found = await revoke.logOut(command)
+    const { issuer, subject } = command
+    const users = found.size > 0 ? [...found] : [subject && mapSubject(issuers, issuer, subject)]
+    const event = auditEvent(command, c.var.requestId)
+    // An entry names its user, so that an erase of the user removes the actor.
+    await Promise.all(
+      users.map((user) => audit.write({ ...event, user, byUser: user !== undefined })),
+    )
     // Remembered last. If it were remembered first and the store then failed, the provider's next try would be
     // refused as a replay. Of two equal logouts at once both do the same, and the second is refused.
     const first = await registry.rememberOnce(key, REPLAY_SECONDS, unixSeconds(now))

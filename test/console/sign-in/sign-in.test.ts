@@ -43,7 +43,7 @@ describe('a sign-in', () => {
     expect([page.status, page.url]).toEqual([200, wanted])
     expect(isSignedIn(page)).toBe(true)
     expect(await scene.audit('admin_sign_in')).toMatchObject([
-      { actor: `${scene.signIn.issuer}|ada`, outcome: 'ok' },
+      { actor: `${scene.signIn.issuer}|ada`, user: 'ada', outcome: 'ok' },
     ])
   })
 
@@ -113,7 +113,13 @@ describe('a sign-in', () => {
     expect([...browser.cookies(scene.console)]).toEqual([])
     await expect
       .poll(() => scene.audit('admin_attempt'))
-      .toMatchObject([{ actor: `${scene.signIn.issuer}|bob`, outcome: 'refused' }])
+      .toMatchObject([
+        {
+          actor: `${scene.signIn.issuer}|bob`,
+          user: 'bob',
+          outcome: 'refused',
+        },
+      ])
     // And may come back as somebody else, although the provider remembers bob.
     const again = /href="([^"]*again=1)"/.exec(page.html)?.[1] ?? ''
     const choice = await browser.go(new URL(again, page.url).href)

@@ -57,7 +57,7 @@ test.each(CALLS)(
       outcome: 'refused',
       reason: `${line.split(' ')[0]} ${route}`,
       request_id: answer.headers['x-request-id'],
-      user: null,
+      user: `https://issuer.test|${sub}`,
     })
   },
 )

@@ -3,6 +3,7 @@ import {
   ADA,
   askAdmin,
   auditOf,
+  callAdmin,
   expectRefusedMint,
   type PageSeen,
   revoke,
@@ -126,6 +127,16 @@ describe('an erase', () => {
     await running.mint(tokenFor('bob'), { body, headers })
     await expect.poll(() => auditOf(running, '&user=bob&action=mint')).toHaveLength(1)
     expect(await leftOf('alice')).toEqual([])
+  })
+
+  test('takes the name out of refused admin attempts, also as their actor', async () => {
+    const { running } = scene
+    const attempt = await callAdmin(running, 'GET /sessions', { token: tokenFor('alice') })
+    expectProblem(attempt, 403, 'admin_required')
+    await expect.poll(() => auditOf(running, '&action=admin_attempt')).toHaveLength(1)
+    expect(await eraseOf(running, 'alice')).toMatchObject({ records_erased: 1 })
+    const [left] = await auditOf(running, '&action=admin_attempt')
+    expect(left).toMatchObject({ actor: null, user: null, outcome: 'refused' })
   })
 
   test('changes nothing of other users', async () => {
