@@ -104,6 +104,11 @@ const RUNS_IN_JSON: readonly string[] = [
 
 /** Longest name that is normalised: those of the protocol are shorter, and megabytes would block the process. */
 const MAX_NAME_CHARACTERS = 256
+/**
+ * Characters of which no part of a Latin letter or digit is left when they are normalised. They are removed before,
+ * because some need a lot of time: U+FDFA becomes 18 characters.
+ */
+const NOT_LATIN = /[^\p{Script=Latin}\p{Script=Common}]+/gu
 
 const ENVELOPE: readonly string[] = ['type', 'params', 'metadata']
 
@@ -180,6 +185,7 @@ function refuseLookAlikes(context: z.core.ParsePayload<OtherRequest>): void {
 export function plainName(key: string): string {
   if (key.length > MAX_NAME_CHARACTERS) return key
   return key
+    .replace(NOT_LATIN, '')
     .normalize('NFKD')
     .toUpperCase()
     .toLowerCase()

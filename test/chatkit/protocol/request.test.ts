@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ZodError } from 'zod'
 import { EVENT_TYPES, serverEvent } from '../../../src/chatkit/protocol/event.ts'
 import { idsOf } from '../../../src/chatkit/protocol/ids.ts'
@@ -6,6 +6,7 @@ import {
   isKnownType,
   isStreaming,
   parseRequest,
+  plainName,
   REQUEST_TYPES,
 } from '../../../src/chatkit/protocol/request.ts'
 
@@ -284,5 +285,29 @@ describe('events', () => {
     expect(serverEvent.safeParse({ thread }).success).toBe(false)
     const untrue = { type: 'thread.created', thread: { title: 'x' } }
     expect(serverEvent.safeParse(untrue).success).toBe(false)
+  })
+})
+
+describe('names of fields', () => {
+  it('lose no letter or digit that normalisation finds in any character', () => {
+    const differing: string[] = []
+    for (let code = 0; code <= 0x10ffff; code++) {
+      const char = String.fromCodePoint(code)
+      const folded = char.normalize('NFKD').toUpperCase().toLowerCase()
+      if (plainName(char) !== folded.replace(/[^a-z0-9]/g, '')) differing.push(char)
+    }
+    expect(differing).toEqual([])
+  })
+
+  it.each([
+    ['a character that becomes eighteen', '\ufdfa'],
+    ['accents that must be put in order', '\u0301\u0323'],
+  ])('are not normalised where nothing of them can be left: %s', (_name, char) => {
+    const normalise = vi.spyOn(String.prototype, 'normalize')
+    const name = plainName(`${char.repeat(100)}thread${char}_id`)
+    const normalised = normalise.mock.contexts.map(String)
+    normalise.mockRestore()
+    expect(name).toBe('threadid')
+    expect(normalised).toEqual(['thread_id'])
   })
 })
