@@ -1,6 +1,8 @@
 // Handles one request to the gateway: opens a call, reads the body, refuses the request unless everything that
 // it names is the caller's, forwards it on behalf of the caller, and passes the answer back.
 
+import { isLinked } from '../chatkit/protocol/file-address.ts'
+import { fileFieldsOfEvent } from '../chatkit/protocol/file-fields.ts'
 import { idsOf, type RequestIds } from '../chatkit/protocol/ids.ts'
 import {
   isStreaming,
@@ -151,7 +153,9 @@ export function createTakeMessage({
     const memory = shares.memoryFor(call.session.user)
     try {
       const bytes = await judged(call, () => readBytes(c, bodyLimits, memory.hold))
-      const asked = await judged(call, () => memory.work(() => parse(bytes, allowUnknownTypes)))
+      const asked = await judged(call, () =>
+        memory.work(() => parse(bytes, call, allowUnknownTypes)),
+      )
       return await answer(c, call, { bytes, ...asked })
     } finally {
       memory.release()
@@ -190,7 +194,11 @@ function shownBy({ known, request }: ParsedRequest): string | undefined {
   return known && request.type === 'threads.get_by_id' ? request.params.thread_id : undefined
 }
 
-function parse(bytes: Uint8Array, allowUnknownTypes: boolean): Omit<AskedMessage, 'bytes'> {
+function parse(
+  bytes: Uint8Array,
+  { workflow }: Call,
+  allowUnknownTypes: boolean,
+): Omit<AskedMessage, 'bytes'> {
   let parsed: ParsedRequest
   try {
     parsed = parseRequest(parseStrictJson(bytes, MAX_DEPTH))
@@ -199,6 +207,14 @@ function parse(bytes: Uint8Array, allowUnknownTypes: boolean): Omit<AskedMessage
       reason: 'not a request of the ChatKit protocol',
       cause: error,
       detail: 'The body is not a request of the ChatKit protocol.',
+    })
+  }
+  // A server may show the message as it was sent, and links would then lead to any path that the user chose.
+  const shown = { type: 'thread.item.done', item: parsed.request.params?.['input'] }
+  if (fileFieldsOfEvent(shown).some((file) => isLinked(file, workflow))) {
+    throw new ServiceError('invalid_request', {
+      reason: 'a message with the address of a file at the server',
+      detail: 'A message must not name files at the ChatKit server by their address.',
     })
   }
   if (parsed.known || allowUnknownTypes) return { parsed, ids: idsOf(parsed) }

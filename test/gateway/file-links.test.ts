@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { input, type Json } from '../support/chatkit/server-client.ts'
 import { threadId } from '../support/ids.ts'
+import { answerOf, expectProblem } from '../support/problem-answer.ts'
 import { startFiles } from './file-server.ts'
 import { rest, startWritten } from './scripted-server.ts'
 
@@ -415,4 +416,43 @@ test('a thread’s items at /v1/threads show no address of the server, and other
   expect(own.replace(`"text":"${origin}/files/1.png"`, '')).not.toContain(origin)
   expect(own).toContain('"preview_url":null')
   expect(own).toContain('A generated picture.')
+})
+
+describe('a message that names an address itself, which a server may show as it came', () => {
+  const send = (content: Json, type: string) => {
+    const params = { thread_id: 'thr_1', input: { ...input('hi'), content: [content] } }
+    return [type, params] as const
+  }
+
+  test.each(['threads.create', 'threads.add_user_message'])(
+    'is refused in %s when the address is under the server’s origin',
+    async (type) => {
+      const { alice, origin, seen } = await startFiles()
+      for (const url of [`${origin}/admin/secret.png`, '/admin/secret.png', 'secret.png']) {
+        for (const part of [
+          { type: 'image', url },
+          { type: 'input_image', image_url: { url } },
+          { type: 'input_text', text: 'x', image: url },
+          { type: 'input_text', text: 'x', image: { src: url } },
+        ]) {
+          expectProblem(await answerOf(await alice(send(part, type))), 400, 'invalid_request')
+        }
+      }
+      expect(seen).toEqual([])
+    },
+  )
+
+  test('reaches the server when it is text, or an address elsewhere', async () => {
+    const { alice, origin, seen } = await startFiles()
+    const parts = [
+      { type: 'input_text', text: `${origin}/files/1.png` },
+      { type: 'input_tag', id: 'a', text: 'x', data: { url: `${origin}/files/1.png` } },
+      { type: 'input_image', image_url: 'https://elsewhere.example/1.png' },
+      { type: 'input_image', image_url: 'data:image/png;base64,AAAA' },
+    ]
+    for (const part of parts) {
+      expect((await alice(send(part, 'threads.create'))).status).toBe(200)
+    }
+    expect(seen).toHaveLength(parts.length)
+  })
 })

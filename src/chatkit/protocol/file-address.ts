@@ -44,6 +44,11 @@ export function judgeAddress(
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname)) ? 'pass' : 'remove'
 }
 
+/** Whether the gateway makes a link of an address in an answer. */
+export function isLinked(field: FileField, urls: ServerUrls): boolean {
+  return typeof judgeAddress(field, urls) === 'object'
+}
+
 /** A person may open a cited source like any web page, but not a `javascript:` or similar URL. */
 function isCitable(url: string): boolean {
   return !URL.canParse(url) || ['https:', 'http:', 'mailto:'].includes(new URL(url).protocol)
