@@ -73,12 +73,12 @@ export interface Service {
 export async function createService(options: ServiceOptions): Promise<Service> {
   const clock = { now: options.now ?? Date.now, log: options.log }
   const parts = await createParts(options, clock)
-  const { registry, authenticator, chatkitOf } = parts
+  const { registry, authenticator } = parts
   const ended = new AbortController()
   const hashUser = await startUserHash({ registry, log: options.log, ended: ended.signal })
   const audit = createAudit({ registry, hashUser, ...clock })
   const failedAuth = createFailedAuth({ settings: options.settings, registry, audit, ...clock })
-  const canceller = createCanceller({ registry, chatkit: chatkitOf, ...clock })
+  const canceller = createCanceller({ registry, chatkit: parts.cancelsOf, ...clock })
   const { retention } = options.settings
   const housekeeping = createHousekeeping({ registry, canceller, retention, ...clock })
   const mintLimiter = createMintLimiter()

@@ -41,7 +41,7 @@ export async function createUpstreams(options: UpstreamsOptions) {
   const memory = createMemoryBudget(settings.gateway)
   const signingKeys = await signingKeysOf(options)
   const selfHosted = selfHostedParts(options, signingKeys, memory)
-  const { chatkitOf, breakers } = createAdapters({
+  const { chatkitOf, cancelsOf, breakers } = createAdapters({
     workflows: settings.workflows.filter((workflow) => workflow.kind === 'hosted'),
     selfHosted: await selfHostedAdapters(selfHosted, options),
     secret: apiKeyReader(environment, (line) => options.log.warn(line)),
@@ -54,7 +54,8 @@ export async function createUpstreams(options: UpstreamsOptions) {
     const pools = [...api.pools.values(), identityProviders, selfHosted?.dispatcher]
     await Promise.all(pools.map((pool) => pool?.destroy()))
   }
-  return { chatkitOf, breakers, identityProviders, signingKeys, selfHosted, memory, disconnect }
+  const adapters = { chatkitOf, cancelsOf, breakers }
+  return { ...adapters, identityProviders, signingKeys, selfHosted, memory, disconnect }
 }
 
 /** A pool for each lane and base URL, so that neither waits for another. */

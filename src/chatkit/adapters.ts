@@ -8,6 +8,21 @@ import type { Lane } from './hosted/api-client.ts'
 import { createOpenAi } from './hosted/openai.ts'
 import type { ChatKit } from './port.ts'
 
+/** The key's variable where no workflow names another. */
+const USUAL_KEY = 'OPENAI_API_KEY'
+
+type CancelsSessions = Pick<ChatKit, 'cancelSession'>
+
+/** What tells where a session is cancelled. */
+interface MintedFor {
+  readonly workflow: WorkflowName
+  /** State variables of a self-hosted session; undefined for a hosted one. */
+  readonly state?: unknown
+}
+
+/** The gateway reads the registry at each request: a self-hosted session has ended once the registry says so. */
+const NO_UPSTREAM: CancelsSessions = { cancelSession: async () => null }
+
 /**
  * Each pair of API key and base URL has its own breakers. A key that is over its limit, or a region that is down,
  * does not stop the workflows of another.
@@ -41,8 +56,9 @@ export function createAdapters({
   readonly dispatcherFor: (lane: Lane, baseUrl: string) => Dispatcher
 }) {
   const byKey = new Map<string, ReturnType<typeof createOpenAi>>()
-  const byWorkflow = new Map(selfHosted)
-  for (const { name, apiKeyEnv, baseUrl = openaiBaseUrl } of workflows) {
+  const hosted = new Map<string, ChatKit>()
+
+  function adapterOf(apiKeyEnv: string, baseUrl = openaiBaseUrl): ChatKit {
     const apiKey = secret(apiKeyEnv)
     if (apiKey === undefined) throw new Error(`${apiKeyEnv} is not set`)
     const key = baseUrl === openaiBaseUrl ? apiKeyEnv : `${apiKeyEnv} at ${baseUrl}`
@@ -53,12 +69,29 @@ export function createAdapters({
         dispatcherFor: (lane) => dispatcherFor(lane, baseUrl),
       })
     byKey.set(key, adapter)
-    byWorkflow.set(name, adapter)
+    return adapter
   }
-  const unknown = cancelWithAny([...byKey.values()])
+
+  for (const { name, apiKeyEnv, baseUrl } of workflows) {
+    hosted.set(name, adapterOf(apiKeyEnv, baseUrl))
+  }
+  const leftAtOpenAi = cancelWithAny(() => {
+    if (byKey.size === 0) adapterOf(USUAL_KEY)
+    return [...byKey.values()]
+  })
   return {
-    /** A workflow that has left the config has an adapter too, because its sessions still have to be cancelled. */
-    chatkitOf: (workflow: WorkflowName): ChatKit => byWorkflow.get(workflow) ?? unknown,
+    /** @throws `workflow_unavailable` when the workflow is not in the config */
+    chatkitOf(workflow: WorkflowName): ChatKit {
+      const adapter = selfHosted.get(workflow) ?? hosted.get(workflow)
+      if (adapter !== undefined) return adapter
+      throw new ServiceError('workflow_unavailable', { reason: 'not in the config' })
+    },
+    /**
+     * Where a session is cancelled. Since it was minted, its workflow may have left the config, or have become
+     * self-hosted or hosted. `state` tells what it was then: a hosted session has none.
+     */
+    cancelsOf: ({ workflow, state }: MintedFor): CancelsSessions =>
+      state === undefined ? (hosted.get(workflow) ?? leftAtOpenAi) : NO_UPSTREAM,
     /**
      * State of each breaker, for metrics. `key` names the API key's variable, and the base URL unless it is the
      * usual one.
@@ -75,22 +108,14 @@ export function createAdapters({
 }
 
 /**
- * Cancels sessions of a workflow that has left the config. It is unknown which key made such a session, and
- * with any other key the API answers 404. So every key is tried, and the session counts as gone only when no
+ * Cancels hosted sessions of a workflow that is no longer a hosted one. It is unknown which key made such a session,
+ * and with any other key the API answers 404. So every key is tried, and the session counts as gone only when no
  * key knows it.
  */
-function cancelWithAny(adapters: readonly ChatKit[]): ChatKit {
-  const refuse = async () => {
-    throw new ServiceError('workflow_unavailable', { reason: 'not in the config' })
-  }
+function cancelWithAny(adapters: () => readonly CancelsSessions[]): CancelsSessions {
   return {
-    createSession: refuse,
-    listThreads: refuse,
-    retrieveThread: refuse,
-    deleteThread: refuse,
-    listThreadItems: refuse,
     async cancelSession(id, call) {
-      for (const adapter of adapters) {
+      for (const adapter of adapters()) {
         const ended = await adapter.cancelSession(id, call)
         if (ended !== null) return ended
       }

@@ -99,7 +99,7 @@ export function createMint({ registry, chatkit, canceller, limits, issuers, now 
         canceller.cancelSoon(endedByRecord(await registry.record(entry), cap.max))
       } catch (error) {
         // The secret reached nobody, so cancelling its session is enough.
-        canceller.cancelUnrecorded(issued.id, asked.workflow.name)
+        canceller.cancelUnrecorded(session)
         // The store may have recorded the session although its answer was lost. It must not count
         // against the cap.
         void registry.beginCancel(issued.id, unixSeconds(now)).catch(() => undefined)
@@ -145,7 +145,7 @@ async function createUpstream(
     return await chatkit(workflow.name).createSession(params, call)
   } catch (error) {
     if (error instanceof UnusableSessionError && error.sessionId !== undefined) {
-      canceller.cancelUnrecorded(error.sessionId, workflow.name)
+      canceller.cancelUnrecorded({ id: error.sessionId, workflow: workflow.name })
     }
     throw error
   }
@@ -177,14 +177,14 @@ async function refuseLateLogout(
 
 /** Cancels through the outbox, or without it when the store has just failed: the secret reached nobody. */
 async function cancelRecorded(
-  { id, workflow }: SessionRecord,
+  session: SessionRecord,
   { registry, canceller, now }: LatePart,
 ): Promise<void> {
   try {
-    const ending = await registry.beginCancel(id, unixSeconds(now))
+    const ending = await registry.beginCancel(session.id, unixSeconds(now))
     if (ending) canceller.cancelSoon([ending])
   } catch {
-    canceller.cancelUnrecorded(id, workflow)
+    canceller.cancelUnrecorded(session)
   }
 }
 

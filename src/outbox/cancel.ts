@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { ChatKit } from '../chatkit/port.ts'
 import { type Clock, unixSeconds } from '../lib/clock.ts'
 import { eachBounded } from '../lib/concurrency.ts'
-import type { SessionId, WorkflowName } from '../lib/ids.ts'
+import type { SessionId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Registry } from '../registry/port.ts'
 import type { SessionRecord } from '../registry/records.ts'
@@ -21,8 +21,8 @@ export type Canceller = ReturnType<typeof createCanceller>
 /** Parts of a canceller. */
 interface CancellerParts {
   readonly registry: Pick<Registry, 'claimCancels' | 'confirmCancel' | 'postponeCancel'>
-  /** The adapter for a workflow's sessions; also for a workflow that has left the config. */
-  readonly chatkit: (workflow: WorkflowName) => Pick<ChatKit, 'cancelSession'>
+  /** The upstream of a session, also when its workflow has left the config since. */
+  readonly chatkit: (session: Target) => Pick<ChatKit, 'cancelSession'>
   readonly now: Clock
   readonly log: Log
   /** 0..1, to spread retries. */
@@ -119,8 +119,8 @@ export function createCanceller({
      * Cancels a session that is not in the registry. Its secret reached nobody, so three tries are
      * enough.
      */
-    cancelUnrecorded(id: SessionId, workflow: WorkflowName): void {
-      inBackground(cancelUnrecorded({ id, workflow }, attempt, { log, pause }))
+    cancelUnrecorded(session: Target): void {
+      inBackground(cancelUnrecorded(session, attempt, { log, pause }))
     },
     /** Takes due cancels from the outbox and tries them. Returns their number. */
     async workOutbox(): Promise<number> {
@@ -163,7 +163,7 @@ function createLanes(limit: number) {
   }
 }
 
-type Target = Pick<SessionRecord, 'id' | 'workflow'>
+type Target = Pick<SessionRecord, 'id' | 'workflow' | 'state'>
 type Attempt = (session: Target) => Promise<boolean>
 
 /** Makes one attempt. True when the upstream confirmed, or no longer knows the session. */
@@ -171,7 +171,7 @@ function createAttempt({ chatkit, log }: Pick<CancellerParts, 'chatkit' | 'log'>
   return async (session) => {
     try {
       const signal = AbortSignal.timeout(ATTEMPT_MS)
-      await chatkit(session.workflow).cancelSession(session.id, { signal })
+      await chatkit(session).cancelSession(session.id, { signal })
       return true
     } catch (error) {
       log.warn({ session: session.id, workflow: session.workflow, err: error }, 'cancel failed')

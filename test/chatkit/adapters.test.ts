@@ -1,12 +1,16 @@
 import { Agent } from 'undici'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createAdapters } from '../../src/chatkit/adapters.ts'
+import type { ChatKit } from '../../src/chatkit/port.ts'
 import { type RunningChatKitApi, startChatKitApi } from '../../src/embedded/chatkit-api/server.ts'
 import { Secret } from '../../src/lib/secret.ts'
 import { plain, sessionId, workflowName } from '../support/ids.ts'
 
 const agent = new Agent()
 let api: RunningChatKitApi
+beforeEach(async () => {
+  api = await startChatKitApi({ port: 0 })
+})
 afterEach(() => api.close())
 
 interface Workflow {
@@ -18,15 +22,20 @@ interface Workflow {
 /** Calls of `dispatcherFor`: lane and base URL. */
 const pools: string[] = []
 
-async function adaptersOf(workflows: readonly Workflow[]) {
-  api = await startChatKitApi({ port: 0 })
+function adaptersOf(
+  workflows: readonly Workflow[],
+  selfHosted: ReadonlyMap<string, ChatKit> = new Map(),
+  secret = (name: string): (() => Secret) | undefined =>
+    () =>
+      new Secret(`sk-${name}`),
+) {
   pools.length = 0
   const adapters = createAdapters({
     workflows: workflows.map(({ name, apiKeyEnv, baseUrl }) => {
       return { name: workflowName(name), apiKeyEnv, baseUrl: baseUrl?.replace('{api}', api.url) }
     }),
-    selfHosted: new Map(),
-    secret: (name) => () => new Secret(`sk-${name}`),
+    selfHosted,
+    secret,
     openaiBaseUrl: api.url,
     organization: undefined,
     project: undefined,
@@ -45,7 +54,7 @@ const TWO_KEYS = [
 ]
 
 test('workflows with the same key share an adapter, and its breakers; others do not', async () => {
-  const adapters = await adaptersOf(TWO_KEYS)
+  const adapters = adaptersOf(TWO_KEYS)
   expect(adapters.chatkitOf('one')).toBe(adapters.chatkitOf('three'))
   expect(adapters.chatkitOf('one')).not.toBe(adapters.chatkitOf('two'))
   expect(adapters.breakers().map(({ key, breaker }) => `${key} ${breaker}`)).toEqual([
@@ -59,12 +68,12 @@ test('workflows with the same key share an adapter, and its breakers; others do 
 })
 
 test('a session of a workflow that left the config is cancelled with whichever key knows it', async () => {
-  const adapters = await adaptersOf(TWO_KEYS)
+  const adapters = adaptersOf(TWO_KEYS)
   const made = await adapters
     .chatkitOf('two')
     .createSession({ user: 'alice', workflow: { id: 'wf_1' } })
   api.api.setFaults({ status: 404, times: 1 })
-  expect(await adapters.chatkitOf('gone').cancelSession(made.id)).toMatchObject({
+  expect(await adapters.cancelsOf({ workflow: 'gone' }).cancelSession(made.id)).toMatchObject({
     status: 'cancelled',
   })
   const cancels = api.api.requests().filter(({ path }) => path.endsWith('/cancel'))
@@ -72,21 +81,52 @@ test('a session of a workflow that left the config is cancelled with whichever k
 })
 
 test('a session of a workflow that left the config counts as gone only when no key knows it', async () => {
-  const adapters = await adaptersOf(TWO_KEYS)
-  expect(await adapters.chatkitOf('gone').cancelSession(sessionId('cksess_never'))).toBeNull()
+  const adapters = adaptersOf(TWO_KEYS)
+  expect(
+    await adapters.cancelsOf({ workflow: 'gone' }).cancelSession(sessionId('cksess_never')),
+  ).toBeNull()
   expect(api.api.requests()).toHaveLength(2)
 })
 
+test.each([
+  ['a key that knows it', TWO_KEYS],
+  ['the usual key, when no workflow is hosted any more', []],
+])(
+  'a hosted session is cancelled at OpenAI with %s, after its workflow has become self-hosted',
+  async (_name, hosted) => {
+    const before = adaptersOf([{ name: 'desk', apiKeyEnv: 'FIRST' }])
+    const workflow = { id: 'wf_1' }
+    const made = await before.chatkitOf('desk').createSession({ user: 'alice', workflow })
+    const after = adaptersOf(hosted, new Map([['desk', before.chatkitOf('desk')]]))
+    const ended = await after.cancelsOf({ workflow: 'desk' }).cancelSession(made.id)
+    expect(ended).toMatchObject({ status: 'cancelled' })
+  },
+)
+
+test('a hosted session is not confirmed as cancelled while no key is set', async () => {
+  const adapters = adaptersOf([], new Map(), () => undefined)
+  const cancel = adapters.cancelsOf({ workflow: 'desk' }).cancelSession(sessionId('cksess_1'))
+  await expect(cancel).rejects.toThrow('OPENAI_API_KEY is not set')
+})
+
+test('a self-hosted session is cancelled without OpenAI, whatever has become of its workflow', async () => {
+  const adapters = adaptersOf(TWO_KEYS)
+  for (const workflow of ['one', 'gone']) {
+    const session = { workflow, state: {} }
+    expect(await adapters.cancelsOf(session).cancelSession(sessionId('cksess_1'))).toBeNull()
+  }
+  expect(api.api.requests()).toEqual([])
+})
+
 test('a workflow that left the config mints nothing', async () => {
-  const adapters = await adaptersOf(TWO_KEYS)
-  const attempt = adapters.chatkitOf('gone').createSession({ user: 'a', workflow: { id: 'wf' } })
-  await expect(attempt).rejects.toMatchObject({ code: 'workflow_unavailable' })
+  const adapters = adaptersOf(TWO_KEYS)
+  expect(() => adapters.chatkitOf('gone')).toThrow('workflow_unavailable')
   expect(api.api.requests()).toEqual([])
 })
 
 test('a workflow with another base URL than the usual one has its own adapter, connections and breakers', async () => {
   const own = { apiKeyEnv: 'KEY', baseUrl: 'https://eu.api.test/v1' }
-  const adapters = await adaptersOf([
+  const adapters = adaptersOf([
     { name: 'one', apiKeyEnv: 'KEY' },
     { name: 'two', ...own },
     { name: 'three', ...own },

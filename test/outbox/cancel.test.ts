@@ -195,7 +195,10 @@ describe('the outbox', () => {
 describe('a session that is not in the registry', () => {
   test('is tried three times, then left to expire', async () => {
     scene.upstream.onCancel = down
-    scene.canceller.cancelUnrecorded(sessionId('cksess_9'), workflowName('support'))
+    scene.canceller.cancelUnrecorded({
+      id: sessionId('cksess_9'),
+      workflow: workflowName('support'),
+    })
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toEqual(['cksess_9', 'cksess_9', 'cksess_9'])
     expect(scene.logText()).toContain('it expires')
@@ -206,7 +209,10 @@ describe('a session that is not in the registry', () => {
       scene.upstream.onCancel = () => undefined
       return down()
     }
-    scene.canceller.cancelUnrecorded(sessionId('cksess_9'), workflowName('support'))
+    scene.canceller.cancelUnrecorded({
+      id: sessionId('cksess_9'),
+      workflow: workflowName('support'),
+    })
     await scene.canceller.settled()
     expect(scene.upstream.cancels).toHaveLength(2)
     expect(scene.upstream.ended).toEqual(new Set(['cksess_9']))

@@ -47,7 +47,8 @@ export function createInstance(parts: InstanceParts): Perform {
   const { registry, cap, now, logoutPossible } = parts
   const chatkit = (workflow: string) => withoutThreads(parts.chatkit(workflow))
   const canceller = createCanceller({
-    ...{ registry, chatkit, now, log },
+    ...{ registry, now, log },
+    chatkit: ({ workflow }) => chatkit(workflow),
     random: () => 0.5,
     pause: parts.pause,
   })
