@@ -44,7 +44,7 @@ export const GUIDES: readonly { readonly heading: string; readonly guides: reado
       { name: 'deploy', title: 'Deploy' },
       { name: 'operate', title: 'Operate' },
       { name: 'performance', title: 'Performance' },
-      { name: 'store', title: 'What lies in the store' },
+      { name: 'store', title: 'What the store holds' },
       { name: 'decisions', title: 'Decisions' },
       { name: 'changelog', title: 'Changelog' },
     ],
