@@ -21,7 +21,7 @@ export interface CodeText {
   readonly direct?: string
 }
 
-const CHECK_TOKEN = 'Check CHATKIT_MINT_TOKEN or --token-file.'
+const CHECK_TOKEN = 'Check CHATKIT_MINT_TOKEN, --token-file, or the account of your login.'
 
 /** One row per code. */
 export const CODES = {

@@ -1,8 +1,10 @@
 // Keeps the profiles of `login` in one file that only this user may read. It calls no provider.
 
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   fstatSync,
   mkdirSync,
   openSync,
@@ -73,10 +75,12 @@ export function openProfile(io: Io, flag: string | undefined) {
     name,
     /** @throws {@link CommandError} for a file that others can read, or that has another shape */
     read,
-    /** Like `read`, before a `change`: it also throws when there is no folder for the file. */
+    /** Like `read`, before a `change`: it also throws when the file could not be written. */
     readToChange(): Profile | undefined {
       if (file === undefined) throw noFolder()
-      return read()
+      const profile = read()
+      makeFolder(dirname(file))
+      return profile
     },
     /**
      * Replaces the profile under a lock, so that no other process changes it meanwhile.
@@ -145,15 +149,19 @@ function writeFile(file: string, profiles: ReadonlyMap<string, Profile>): void {
   }
 }
 
-async function locked(file: string, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
-  const lock = `${file}.lock`
-  const folder = dirname(file)
+function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     chmodSync(folder, 0o700)
+    accessSync(folder, constants.W_OK)
   } catch (error) {
     throw notWritten(folder, error)
   }
+}
+
+async function locked(file: string, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
+  const lock = `${file}.lock`
+  makeFolder(dirname(file))
   for (let waited = 0; !take(lock); waited += LOCK_LOOK_MS) {
     if (waited >= LOCK_WAIT_MS) {
       throw new CommandError(EXIT.tryLater, `another chatkit-mint holds ${lock}; try again.`)

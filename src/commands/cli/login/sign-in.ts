@@ -1,6 +1,7 @@
 // Carries out `login`: signs an admin in at the identity provider, by browser or by code, and keeps the tokens
 // in a profile.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as oidc from 'openid-client'
 import { printable } from '../../../lib/printable.ts'
 import { CommandError, EXIT } from '../exit.ts'
@@ -10,6 +11,8 @@ import { serviceUrl } from '../target/target.ts'
 import { listenForCallback } from './callback.ts'
 import { openProfile, type Profile } from './profiles.ts'
 import { scopeOf, type TokenAnswer, tokensOf, withProvider } from './provider.ts'
+
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
 /** Options of `login`. */
 export interface LoginFlags {
@@ -30,7 +33,7 @@ export interface LoginFlags {
  */
 export async function signIn(io: Io, flags: LoginFlags): Promise<void> {
   const entry = openProfile(io, flags.profile)
-  // A file that cannot be used is refused before anybody signs in.
+  // A file that cannot be read or written is refused before anybody signs in.
   const wanted = profileFrom(io, flags, entry.readToChange())
   const late = AbortSignal.timeout(flags.timeout * 1000)
   const signal = AbortSignal.any([io.signal, late])
@@ -145,7 +148,25 @@ async function byDevice(
     io,
     `Open ${printable(address)} on any device, and enter the code there:\n\n  ${printable(code)}\n`,
   )
-  return await oidc.pollDeviceAuthorizationGrant(provider, started, undefined, { signal })
+  return await untilEntered(provider, started, signal)
+}
+
+/** RFC 8628 §3.5. openid-client's own loop notices an interrupt only after up to 5 s. */
+async function untilEntered(
+  provider: oidc.Configuration,
+  { device_code, interval = 5 }: Pick<oidc.DeviceAuthorizationResponse, 'device_code' | 'interval'>,
+  signal: AbortSignal,
+): Promise<TokenAnswer> {
+  for (let seconds = interval; ; ) {
+    await sleep(seconds * 1000, undefined, { signal })
+    try {
+      return await oidc.genericGrantRequest(provider, DEVICE_CODE, { device_code })
+    } catch (error) {
+      const code = error instanceof oidc.ResponseBodyError ? error.error : undefined
+      if (code === 'slow_down') seconds += 5
+      else if (code !== 'authorization_pending') throw error
+    }
+  }
 }
 
 function summary(name: string, { tokens, issuer: from }: Profile, subject = 'somebody'): string {

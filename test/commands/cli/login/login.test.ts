@@ -266,6 +266,14 @@ describe('a login that fails keeps nothing', () => {
     expect(readFileSync(profilesFile(variables), 'utf8')).toBe(before)
   })
 
+  test('a folder that cannot be written is named before anybody signs in', async () => {
+    // Root may write everywhere else.
+    const at = { XDG_CONFIG_HOME: '/sys' }
+    const { code, err } = await beginLogin(client(), at).ended
+    expect({ code, err }).toEqual({ code: 74, err: expect.stringContaining('/sys/chatkit-mint') })
+    expect(provider.requests).toEqual([])
+  })
+
   test('without a folder for settings no sign-in begins', async () => {
     const { code } = await runInProcess(['login', ...client(), '--timeout', '1'], { variables: {} })
     expect(code).toBe(78)
@@ -296,6 +304,23 @@ describe('by code (--device)', () => {
     provider.script.errors = Array.from({ length: 10_000 }, () => 'authorization_pending')
     const { code, err } = await beginLogin(client('--device', '--timeout', '1'), variables).ended
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('within 1 s') })
+  })
+
+  test('a provider that asks to slow down is asked again later', async () => {
+    provider.script.errors = ['slow_down']
+    const { code, err } = await beginLogin(client('--device', '--timeout', '1'), variables).ended
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('within 1 s') })
+    expect(paths().filter((path) => path === '/token')).toHaveLength(1)
+  })
+
+  // openid-client alone would wait 5 s.
+  test('Ctrl-C ends it at once', { timeout: 4000 }, async () => {
+    provider.script.deviceInterval = 60
+    const { ended, stop } = beginLogin(client('--device'), variables)
+    await expect.poll(paths).toContain('/device')
+    stop.abort(new Error('interrupted'))
+    expect((await ended).code).not.toBe(0)
+    expect(paths()).not.toContain('/token')
   })
 
   test('a provider without device codes says so', async () => {

@@ -18,6 +18,8 @@ export interface Script {
   errors: string[]
   /** Status of the revocation endpoint. */
   revocationStatus: number
+  /** Seconds between two questions for a device code's tokens. */
+  deviceInterval: number
 }
 
 const START: Script = {
@@ -28,6 +30,7 @@ const START: Script = {
   without: [],
   errors: [],
   revocationStatus: 200,
+  deviceInterval: 0.01,
 }
 
 /** An OpenID provider on loopback that signs ada in at once, with refresh tokens, device codes and revocation. */
@@ -119,7 +122,7 @@ export async function startScriptedProvider() {
           user_code: 'WDJB-MJHT',
           verification_uri: `${issuer}/enter`,
           expires_in: 60,
-          interval: 0.01,
+          interval: script.deviceInterval,
         })
       case '/token':
         return send(...(await tokens(form)))
