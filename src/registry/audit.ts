@@ -114,7 +114,9 @@ function createRepeats(now: Clock): (event: AuditEvent) => boolean {
     if (action === 'mint' && outcome === 'ok') return false
     const key = JSON.stringify([actor, action, outcome, reason])
     let window = windows.get(key)
-    if (window === undefined || window.endsMs <= now()) {
+    const leftMs = (window?.endsMs ?? 0) - now()
+    // More than a whole window is left when the clock was set back.
+    if (window === undefined || leftMs <= 0 || leftMs > REPEATS_MS) {
       if (windows.size >= MOST_CALLERS) windows.clear()
       window = { count: 0, endsMs: now() + REPEATS_MS }
       windows.set(key, window)

@@ -92,8 +92,9 @@ export interface Registry {
    */
   confirmCancel(ids: readonly SessionId[], now: number): Promise<void>
   /**
-   * Hands out cancels that are due and leases them, so that no two instances work on one. A due cancel
-   * whose session has expired is dropped, and the session becomes `cancelled` without having been confirmed.
+   * Hands out cancels that are due and leases them, so that no two instances work on one. One due later than
+   * {@link LATEST_DUE_MS} from now is due too. A due cancel whose session has expired is dropped, and the
+   * session becomes `cancelled` without having been confirmed.
    */
   claimCancels(claim: CancelClaim): Promise<readonly SessionRecord[]>
   /** Puts a leased cancel back, to be due at `dueAtMs`. */
@@ -222,6 +223,9 @@ export interface Registry {
 /** How long a new cancel is left to the instance that wrote it, in milliseconds. */
 export const FIRST_LEASE_MS = 5000
 
+/** A cancel that seems to wait longer, in milliseconds, was written before the clock was set back. */
+export const LATEST_DUE_MS = 60_000
+
 /** Seconds after which a raised generation may be forgotten: it outlives every mint that began before. */
 export const GENERATION_KEPT_SECONDS = 86_400
 
@@ -231,10 +235,7 @@ export const READS_PER_RUN = 10
 /** Most entries that a page of the audit looks at. */
 export const AUDIT_LOOKS = 5000
 
-/**
- * How late an entry may be written, in seconds: entries wait through an outage, so the order of writing is not
- * that of their times.
- */
+/** How late an entry may be written, in seconds: through an outage entries wait, so their times are out of order. */
 export const AUDIT_LATE_SECONDS = 6 * 3600
 
 /** Length of each window of {@link Registry.useSession}, in milliseconds. */

@@ -29,6 +29,15 @@ export function countersSuite(suite: Suite): void {
       })
     })
 
+    it('ends a whole window later at the latest when the clock is set back', async () => {
+      for (let at = 0; at < 3; at++) await registry.consume('k', limit(MS))
+      const back = MS - 3_600_000
+      const refused = { allowed: false, remaining: 0 }
+      expect(await registry.consume('k', limit(back))).toEqual({ ...refused, resetMs: 60_000 })
+      expect(await registry.consume('k', limit(back + 59_999))).toEqual({ ...refused, resetMs: 1 })
+      expect((await registry.consume('k', limit(back + 60_000))).allowed).toBe(true)
+    })
+
     it('is one per key', async () => {
       await registry.consume('a', limit(MS, 1))
       expect((await registry.consume('a', limit(MS, 1))).allowed).toBe(false)
@@ -54,6 +63,7 @@ export function countersSuite(suite: Suite): void {
       expect(await rate('alice', MS + 59_999)).toEqual({ allowed: false, remaining: 0, resetMs: 1 })
       expect(await rate('bob', MS)).toEqual({ allowed: true, remaining: 1, resetMs: 60_000 })
       expect(await rate('alice', MS + 60_000)).toMatchObject({ allowed: true, remaining: 1 })
+      expect(await rate('alice', MS)).toMatchObject({ allowed: true, resetMs: 60_000 })
     })
 
     it('reads the same standing, whether or not the mint is allowed', async () => {

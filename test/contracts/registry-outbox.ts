@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FIRST_LEASE_MS, type Registry } from '../../src/registry/port.ts'
+import { FIRST_LEASE_MS, LATEST_DUE_MS, type Registry } from '../../src/registry/port.ts'
 import { entry, ids, NOW, order, type Suite } from './registry-fixtures.ts'
 
 const DUE = NOW * 1000 + FIRST_LEASE_MS
@@ -30,6 +30,13 @@ export function outboxSuite(suite: Suite): void {
       expect(await claim(one)).toEqual([])
       expect(await claim(one, DUE + 9_999)).toEqual([])
       expect(await claim(one, DUE + 10_000)).toEqual(['s1', 's2'])
+    })
+
+    it('hands out every entry when the clock was set back by more than a minute', async () => {
+      await revoked(registry, ['s1', 's2'])
+      expect(await claim(registry, DUE - LATEST_DUE_MS)).toEqual([])
+      expect(await claim(registry, DUE - LATEST_DUE_MS - 1)).toEqual(['s1', 's2'])
+      expect(await claim(registry, DUE - LATEST_DUE_MS)).toEqual([])
     })
 
     it('hands out whole sessions, as they are now', async () => {

@@ -111,6 +111,21 @@ export function usesSuite(suite: Suite): void {
       expect(await use({ nowMs: again + 2 })).toEqual({ kind: 'limited', resetMs: 59_998 })
     })
 
+    it.each(['run', 'nothing'] as const)(
+      'ends a whole window later at the latest when the clock is set back (counts: %s)',
+      async (counts) => {
+        await registry.record(entry({ id: 's1' }))
+        const read = { maxPerMinute: 1, counts: 'read' } as const
+        for (let at = 0; at < 10; at++) await use(read)
+        await use({ maxPerMinute: 1 })
+        const ask = (nowMs: number) => use({ maxPerMinute: 1, counts, nowMs })
+        const back = MS - 3_600_000
+        expect(await ask(back)).toEqual({ kind: 'limited', resetMs: USE_WINDOW_MS })
+        expect(await ask(back + 59_999)).toEqual({ kind: 'limited', resetMs: 1 })
+        expect((await ask(back + USE_WINDOW_MS)).kind).toBe('ok')
+      },
+    )
+
     it('is separate for requests that run no model, and ten times as high', async () => {
       await registry.record(entry({ id: 's1' }))
       const read = (nowMs = MS) => use({ maxPerMinute: 1, counts: 'read', nowMs })

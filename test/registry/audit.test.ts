@@ -229,6 +229,14 @@ describe('an action that one caller repeats', () => {
     expect(await entries()).toHaveLength(61)
   })
 
+  test('is written again when the clock is set back', async () => {
+    const { audit, clock, entries } = setUp()
+    for (let n = 0; n < 500; n++) audit.note(attempt)
+    clock.advance(-3600)
+    audit.note(attempt)
+    expect(await entries()).toHaveLength(61)
+  })
+
   test.each<[string, Partial<AuditEvent>]>([
     ['another caller', { actor: 'https://idp.example/|bob' }],
     ['another action', { action: 'sign_out' }],

@@ -123,12 +123,16 @@ local function forget_session(session)
 end
 `
 
-/** Counts one use: key and value of the counter, time and length of the window in ms → 'uses end'. */
+/**
+ * Counts one use: key and value of the counter, time and length of the window in ms → 'uses end'. A window that was
+ * begun before the clock was set back ends one length from now.
+ */
 export const COUNT = `
 local function count(counter, value, now, length)
   local used, ends = string.match(value or '', '^(%d+) (%d+)$')
   if not ends or tonumber(ends) <= now then used, ends = 0, now + length end
-  value = string.format('%.0f %.0f', tonumber(used) + 1, tonumber(ends))
+  ends = math.min(tonumber(ends), now + length)
+  value = string.format('%.0f %.0f', tonumber(used) + 1, ends)
   redis.call('SET', counter, value, 'PX', length + 1000)
   return value
 end

@@ -1,11 +1,13 @@
 // The outbox in Redis: cancels that the upstream has not confirmed yet.
-import type { Registry } from '../port.ts'
+import { LATEST_DUE_MS, type Registry } from '../port.ts'
 import { SESSION, script } from './keys.ts'
 import type { Link } from './link/link.ts'
 import { sessions } from './replies.ts'
 
 /** Most expired entries that one claim drops: Redis serves nobody else meanwhile. */
 const DROPPED_PER_CLAIM = 500
+/** Most entries that one claim makes due because the clock was set back. */
+const MOVED_PER_CLAIM = 500
 
 /** ARGV: now, ids… */
 const CONFIRM = script(
@@ -23,6 +25,10 @@ const CLAIM = script(
   `
 local now, limit = tonumber(ARGV[1]), tonumber(ARGV[3])
 local leased = {}
+local far = '(' .. string.format('%.0f', now + ${LATEST_DUE_MS})
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('outbox'), far, '+inf', 'LIMIT', 0, ${MOVED_PER_CLAIM})) do
+  redis.call('ZADD', key('outbox'), ARGV[1], id)
+end
 local upto = limit + ${DROPPED_PER_CLAIM}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('outbox'), '-inf', ARGV[1], 'LIMIT', 0, upto)) do
   local session = read_session(id)

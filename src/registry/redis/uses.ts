@@ -20,7 +20,13 @@ local session = read_session(id)
 if not session or session.user ~= ARGV[3] or not is_live(session, now / 1000) then return { 'ended' } end
 local function window(field, max)
   local used, ends = tonumber(session[field] or 0), tonumber(session[field .. '_end_ms'] or 0)
-  if ends <= now then used, ends = 0, now + tonumber(ARGV[5]) end
+  local latest = now + tonumber(ARGV[5])
+  if ends <= now then used, ends = 0, latest end
+  -- The clock was set back: the window ends one length from now.
+  if ends > latest then
+    ends = latest
+    redis.call('HSET', key('session', id), field .. '_end_ms', ends)
+  end
   return { field = field, used = used, ends = ends, full = used >= tonumber(max) }
 end
 local runs, reads = window('uses', ARGV[6]), window('reads', ARGV[7])

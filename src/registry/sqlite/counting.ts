@@ -5,10 +5,11 @@ import type { RateState, RateWindow } from '../records.ts'
 import { type Database, numberIn, type Sql } from './database.ts'
 import { readStanding } from './sessions.ts'
 
+/** A window that was begun before the clock was set back ends one length from now. */
 const CONSUME = `
   INSERT INTO counters VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET
     used = CASE WHEN ends_ms <= ?3 THEN 1 ELSE used + 1 END,
-    ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE ends_ms END
+    ends_ms = CASE WHEN ends_ms <= ?3 THEN ?2 ELSE min(ends_ms, ?2) END
   RETURNING used, ends_ms`
 
 /** Losing counts in a power failure does no harm, so these writes do not wait for the disk. */

@@ -1,11 +1,13 @@
 // The outbox in SQLite: cancels that the upstream has not confirmed yet.
-import type { Registry } from '../port.ts'
+import { LATEST_DUE_MS, type Registry } from '../port.ts'
 import type { CancelClaim, SessionRecord } from '../records.ts'
 import { toSession } from '../rows.ts'
 import type { Database, Sql } from './database.ts'
 
 /** Most expired entries that one claim drops, because it holds the write lock meanwhile. */
 const DROPPED_PER_CLAIM = 500
+/** Most entries that one claim makes due because the clock was set back. */
+const MOVED_PER_CLAIM = 500
 
 const DUE_AND_EXPIRED = `
   SELECT id FROM outbox JOIN sessions USING (id)
@@ -15,6 +17,14 @@ const DUE = `
   SELECT sessions.* FROM outbox JOIN sessions USING (id)
   WHERE due_ms <= ?1 AND expires_at * 1000 > ?1 ORDER BY due_ms LIMIT ?2`
 
+const ANY_DUE = `
+  SELECT EXISTS (SELECT 1 FROM outbox WHERE due_ms <= ?1)
+    OR EXISTS (SELECT 1 FROM outbox WHERE due_ms > ?1 + ${LATEST_DUE_MS}) AS due`
+
+const MOVE = `
+  UPDATE outbox SET due_ms = ?1 WHERE id IN
+    (SELECT id FROM outbox WHERE due_ms > ?1 + ${LATEST_DUE_MS} LIMIT ${MOVED_PER_CLAIM})`
+
 export function createOutbox(db: Database) {
   return {
     confirmCancel: (ids, now) =>
@@ -23,10 +33,8 @@ export function createOutbox(db: Database) {
       }),
     async claimCancels(claim) {
       // The worker asks often, and usually nothing is due, so this read takes no write lock.
-      const any = await db.plain((sql) =>
-        sql.get('SELECT 1 FROM outbox WHERE due_ms <= ? LIMIT 1', claim.nowMs),
-      )
-      return any === undefined ? [] : db.write((sql) => claimDue(sql, claim))
+      const any = await db.plain((sql) => sql.get(ANY_DUE, claim.nowMs))
+      return any?.['due'] === 1 ? db.write((sql) => claimDue(sql, claim)) : []
     },
     async postponeCancel(id, dueAtMs) {
       const due = Math.ceil(dueAtMs)
@@ -36,6 +44,7 @@ export function createOutbox(db: Database) {
 }
 
 function claimDue(sql: Sql, { nowMs, limit, leaseMs }: CancelClaim): readonly SessionRecord[] {
+  sql.run(MOVE, nowMs)
   for (const { id } of sql.all(DUE_AND_EXPIRED, nowMs, DROPPED_PER_CLAIM)) {
     if (typeof id === 'string') close(sql, id, Number.MAX_SAFE_INTEGER, null)
   }

@@ -44,7 +44,11 @@ function useSession(sql: Sql, { id, user, maxPerMinute, counts, nowMs }: Session
   const window = (kind: 'run' | 'read') => {
     const running = sql.get(RUNNING, id, kind, nowMs)
     const used = numberIn(running, 'used') ?? 0
-    const endsMs = numberIn(running, 'ends_ms') ?? nowMs + USE_WINDOW_MS
+    const latest = nowMs + USE_WINDOW_MS
+    const stored = numberIn(running, 'ends_ms') ?? latest
+    const endsMs = Math.min(stored, latest)
+    // The clock was set back: the window ends one length from now.
+    if (stored > latest) sql.run(COUNT, id, kind, used, endsMs)
     return { kind, used, endsMs, full: used >= max[kind] }
   }
   const windows = counts === 'nothing' ? [window('run'), window('read')] : [window(counts)]
