@@ -31,7 +31,8 @@ function run(args: readonly string[]): number {
     process.stdout.write(`${USAGE}\n`)
     return EXIT.ok
   }
-  if (file === undefined || more.length > 0) return fail(EXIT.scriptUsage, USAGE)
+  if (file === undefined || file.startsWith('--') || more.length > 0)
+    return fail(EXIT.scriptUsage, USAGE)
   const text = readConfig(file)
   if (text === undefined) return EXIT.config
   const { variables, fromFile, problems } = readServiceVariables()

@@ -131,13 +131,16 @@ describe('a file that cannot be read: exit 78', () => {
   })
 })
 
-test.each([[[]], [['a.yaml', 'b.yaml']]])('wrong usage %j: exit 64 and how to use it', (args) => {
-  expect(check(...args)).toEqual({
-    code: 64,
-    out: '',
-    err: 'usage: npm run check-config -- FILE\n',
-  })
-})
+test.each([[[]], [['a.yaml', 'b.yaml']], [['--json']]])(
+  'wrong usage %j: exit 64 and how to use it',
+  (args) => {
+    expect(check(...args)).toEqual({
+      code: 64,
+      out: '',
+      err: 'usage: npm run check-config -- FILE\n',
+    })
+  },
+)
 
 describe('the place of a file that was copied', () => {
   const root = scratchFolder()

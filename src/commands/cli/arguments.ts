@@ -67,9 +67,25 @@ export function user(text: string): UserId {
   )
 }
 
-/** The positional user of `users …`. */
-export function userArgument(): Argument {
-  return new Argument('<user>', 'the ChatKit user').argParser(user)
+/** Adds the user of `users …`, as an argument or as a flag. {@link oneUser} reads it. */
+export function withUser(command: Command): Command {
+  return command
+    .addArgument(new Argument('[user]', 'the ChatKit user').argParser(user))
+    .addOption(new Option('--user <user>', 'or the user alone, without a flag').argParser(user))
+}
+
+/**
+ * The user that was given as argument or as `--user`.
+ *
+ * @throws {@link CommandError} when there is none, or there are two
+ */
+export function oneUser(argument: UserId | undefined, option: UserId | undefined): UserId {
+  const who = option ?? argument
+  if (who === undefined) {
+    throw new CommandError(EXIT.usage, 'no user is named: give the user, alone or with --user.')
+  }
+  if (argument === undefined || argument === who) return who
+  throw new CommandError(EXIT.usage, 'two users: one alone, another with --user')
 }
 
 /** Text of at least one character. */

@@ -104,6 +104,27 @@ describe('users revoke', () => {
   })
 })
 
+test('a user may be named with --user, and by two names only if they are equal', async () => {
+  const user = 'flagged'
+  const named = async (...words: string[]) => (await cli('users', ...words)).code
+  for (const [done, ...verb] of [
+    [0, 'revoke', '--even-if-unknown'],
+    [0, 'unblock'],
+    [0, 'export'],
+    // This service has no key to sign receipts with.
+    [1, 'receipt'],
+    [0, 'erase', '--yes'],
+  ] as const) {
+    const codes = [
+      await named(...verb, '--user', user),
+      await named(...verb, user, '--user', user),
+      await named(...verb, 'other', '--user', user),
+      await named(...verb),
+    ]
+    expect([verb[0], ...codes]).toEqual([verb[0], done, done, 2, 2])
+  }
+})
+
 test('blocks list shows who is blocked, by whom and why', async () => {
   await revoke(running, 'carol', { block_seconds: 600, reason: 'lost phone' })
   const { code, out } = await cli('blocks', 'list')

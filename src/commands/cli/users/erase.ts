@@ -3,9 +3,10 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { Command, Option } from 'commander'
+import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { printObject } from '../answers.ts'
-import { examples, userArgument } from '../arguments.ts'
+import { examples, oneUser, withUser } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printLine, remark } from '../output.ts'
@@ -13,17 +14,21 @@ import { startProgress } from '../progress.ts'
 import { readToSummary, type StreamLine, type StreamSummary } from '../target/summary-stream.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 
-type Flags = TargetFlags & { readonly json?: boolean; readonly yes?: boolean }
+interface Flags extends TargetFlags {
+  readonly json?: boolean
+  readonly user?: UserId
+  readonly yes?: boolean
+}
 
 /** `users erase` */
 export function eraseUser(io: Io): Command {
-  const command = new Command('erase')
+  const command = withUser(new Command('erase'))
     .description('Revoke a user, delete all their threads and what this service keeps of them')
-    .addArgument(userArgument())
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(jsonOption())
     .addHelpText('after', examples("users erase 'acme|alice' --yes"))
-  return serviceOptions(command).action(async (who: string, flags: Flags) => {
+  return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
+    const who = oneUser(argument, flags.user)
     const { yes = false, json = false } = flags
     if (!yes) checkTerminal(io, flags)
     // Done before the question, which is pointless if the call cannot be made.

@@ -1,7 +1,8 @@
 // `users export`: prints or saves all data of a user.
 
 import { Command, Option } from 'commander'
-import { examples, userArgument } from '../arguments.ts'
+import type { UserId } from '../../../lib/ids.ts'
+import { examples, oneUser, withUser } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printLine, remark } from '../output.ts'
@@ -10,17 +11,21 @@ import { readToSummary, type StreamSummary } from '../target/summary-stream.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 import { type ExportFile, openExportFile } from './export-file.ts'
 
-type Flags = TargetFlags & { readonly json?: boolean; readonly output?: string }
+interface Flags extends TargetFlags {
+  readonly json?: boolean
+  readonly output?: string
+  readonly user?: UserId
+}
 
 /** `users export` */
 export function exportUser(io: Io): Command {
-  const command = new Command('export')
+  const command = withUser(new Command('export'))
     .description('Everything that is kept of a user, as NDJSON: sessions, threads, items, audit')
-    .addArgument(userArgument())
     .addOption(new Option('--output <file>', 'where to; it appears when it is complete'))
     .addOption(jsonOption())
     .addHelpText('after', examples("users export 'acme|alice' --output alice.ndjson"))
-  return serviceOptions(command).action(async (who: string, flags: Flags) => {
+  return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
+    const who = oneUser(argument, flags.user)
     const service = await serviceOf(io, flags)
     const lines = service.lines(`GET /v1/admin/users/${encodeURIComponent(who)}/export`)
     if (flags.output === undefined || flags.output === '-') {

@@ -1,7 +1,7 @@
 // `users receipt`: fetches a signed receipt of a user's sessions, or verifies one with the published keys.
 
 import { readFile } from 'node:fs/promises'
-import { Argument, Command, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { z } from 'zod'
 import {
   InvalidReceiptError,
@@ -10,9 +10,10 @@ import {
   verifyReceipt,
 } from '../../../chatkit/signing/receipt.ts'
 import { readCliEnvironment } from '../../../config/cli-environment.ts'
+import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { reasonOf } from '../../../lib/show.ts'
-import { examples, moment, someText, user } from '../arguments.ts'
+import { examples, moment, oneUser, someText, withUser } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOrUndefined } from '../json.ts'
@@ -21,6 +22,7 @@ import { serviceOf, serviceOptions, serviceUrl, type TargetFlags, urlOf } from '
 import { openExportFile } from './export-file.ts'
 
 interface Flags extends TargetFlags {
+  readonly user?: UserId
   readonly since?: number
   readonly output?: string
   readonly verify?: string
@@ -32,9 +34,8 @@ const KEY_SET = '/.well-known/jwks.json'
 
 /** `users receipt` */
 export function userReceipt(io: Io): Command {
-  const command = new Command('receipt')
+  const command = withUser(new Command('receipt'))
     .description('A signed receipt: what was live, who ended it, what the upstream confirmed')
-    .addArgument(new Argument('[user]', 'the ChatKit user').argParser(user))
     .addOption(
       new Option('--since <time>', 'without sessions that had ended before').argParser(moment),
     )
@@ -55,11 +56,13 @@ export function userReceipt(io: Io): Command {
     )
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
-  return serviceOptions(command).action(async (who: string | undefined, flags: Flags) => {
-    if (flags.verify !== undefined) return await verify(io, flags.verify, { ...flags, who })
-    if (who === undefined)
-      throw new CommandError(EXIT.usage, 'no user is named: give the user whose receipt it is.')
-    await fetchReceipt(io, who, flags)
+  return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
+    const isNamed = argument !== undefined || flags.user !== undefined
+    if (flags.verify === undefined) {
+      return await fetchReceipt(io, oneUser(argument, flags.user), flags)
+    }
+    const who = isNamed ? oneUser(argument, flags.user) : undefined
+    await verify(io, flags.verify, { ...flags, who })
   })
 }
 

@@ -1,11 +1,11 @@
 // `users revoke`: revokes all sessions of a user, or of the users of a token's subject.
 
-import { Argument, Command, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { z } from 'zod'
 import type { UserId } from '../../../lib/ids.ts'
 import { printable } from '../../../lib/printable.ts'
 import { printObject } from '../answers.ts'
-import { examples, someText, user, wholeNumber } from '../arguments.ts'
+import { examples, oneUser, someText, wholeNumber, withUser } from '../arguments.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, remark, time } from '../output.ts'
@@ -13,6 +13,7 @@ import { expectAnswer } from '../target/service-client.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
 
 interface RevokeFlags extends TargetFlags {
+  readonly user?: UserId
   readonly issuer?: string
   readonly subject?: string
   readonly blockSeconds?: number
@@ -32,9 +33,8 @@ const revoked = z.looseObject({
 const YEAR_SECONDS = 31_536_000
 
 export function revokeUser(io: Io): Command {
-  const command = new Command('revoke')
+  const command = withUser(new Command('revoke'))
     .description('Revoke all sessions of a user')
-    .addArgument(new Argument('[user]', 'the ChatKit user').argParser(user))
     .addOption(new Option('--issuer <url>', 'of the tokens, instead of a user').argParser(someText))
     .addOption(
       new Option('--subject <sub>', 'of the tokens, together with --issuer').argParser(someText),
@@ -68,9 +68,12 @@ export function revokeUser(io: Io): Command {
   })
 }
 
-function whose(who: UserId | undefined, { issuer, subject }: RevokeFlags) {
-  if (who !== undefined && issuer === undefined && subject === undefined) return { user: who }
-  if (who === undefined && issuer !== undefined && subject !== undefined) return { issuer, subject }
+function whose(argument: UserId | undefined, { user, issuer, subject }: RevokeFlags) {
+  const isNamed = argument !== undefined || user !== undefined
+  if (isNamed && issuer === undefined && subject === undefined) {
+    return { user: oneUser(argument, user) }
+  }
+  if (!isNamed && issuer !== undefined && subject !== undefined) return { issuer, subject }
   throw new CommandError(
     EXIT.usage,
     'name one user: either a user, or --issuer and --subject together.',

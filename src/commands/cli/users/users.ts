@@ -1,7 +1,8 @@
 // `users find|revoke|unblock|export|erase|receipt`.
 
 import { Command } from 'commander'
-import { examples, userArgument } from '../arguments.ts'
+import type { UserId } from '../../../lib/ids.ts'
+import { examples, oneUser, withUser } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import { jsonOption, printJson, remark } from '../output.ts'
 import { serviceOf, serviceOptions, type TargetFlags } from '../target/target.ts'
@@ -23,15 +24,15 @@ export function usersCommand(io: Io): Command {
     .addCommand(userReceipt(io))
 }
 
-type Flags = TargetFlags & { readonly json?: boolean }
+type Flags = TargetFlags & { readonly json?: boolean; readonly user?: UserId }
 
 function unblockUser(io: Io): Command {
-  const command = new Command('unblock')
+  const command = withUser(new Command('unblock'))
     .description("Lift a user's block, if there is one")
-    .addArgument(userArgument())
     .addOption(jsonOption())
     .addHelpText('after', examples("users unblock 'acme|alice'"))
-  return serviceOptions(command).action(async (who: string, flags: Flags) => {
+  return serviceOptions(command).action(async (argument: UserId | undefined, flags: Flags) => {
+    const who = oneUser(argument, flags.user)
     const service = await serviceOf(io, flags)
     const answer = await service.call(`DELETE /v1/admin/users/${encodeURIComponent(who)}/block`)
     if (flags.json) await printJson(io, answer)
