@@ -8,6 +8,7 @@ import { type Foreign, sourcePage } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import { checkDeleted, type Deletable, deleteAll, type IdPage } from './deletions.ts'
 import { codeOf, type Failures } from './failures.ts'
+import { unreachableThings } from './registry-pages.ts'
 
 /** The sources, and the records of what users own at self-hosted ones. */
 export interface SourcesToErase {
@@ -128,22 +129,15 @@ async function ownedIds(
 
 /** Counts as failures the things that the user owns at servers that have left the config. */
 async function countUnreachable(
-  { registry, sources }: SourcesToErase,
+  of: SourcesToErase,
   user: UserId,
   { failures, counts }: Progress,
 ): Promise<void> {
-  const known = new Set(sources.map(({ threadsAt }) => threadsAt))
   for (const kind of ['thread', 'attachment'] as const) {
     try {
-      for (let after: string | undefined; ; ) {
-        const page = await registry.listOwned({ kind, user, limit: PAGE, order: 'asc', after })
-        for (const { source, id } of page?.data ?? []) {
-          if (known.has(source)) continue
-          failures.add({ what: kind, workflow: source.trim(), id, code: 'workflow_unavailable' })
-          if (kind === 'thread') counts.threads_failed += 1
-        }
-        after = page?.data.at(-1)?.id
-        if (page?.hasMore !== true || after === undefined) break
+      for await (const things of unreachableThings(of, { kind, user })) {
+        for (const thing of things) failures.add(thing)
+        if (kind === 'thread') counts.threads_failed += things.length
       }
     } catch (error) {
       failures.add({ what: `${kind}s`, code: codeOf(error) })

@@ -9,7 +9,7 @@ import { ServiceError } from '../lib/errors.ts'
 import { parseThreadId } from '../lib/ids.ts'
 import type { AuditEntry } from '../registry/audit-entry.ts'
 import type { Registry } from '../registry/port.ts'
-import type { Page, SessionRecord } from '../registry/records.ts'
+import type { SessionRecord } from '../registry/records.ts'
 import type { FoundThread } from '../threads/find-thread.ts'
 import { listItemsOf } from '../threads/items.ts'
 import {
@@ -20,6 +20,7 @@ import {
 } from '../threads/source-reader.ts'
 import type { ThreadSource } from '../threads/sources.ts'
 import { codeOf, createFailures, type Failure } from './failures.ts'
+import { registryPages, unreachableThings } from './registry-pages.ts'
 
 /** One line of an export. */
 export type ExportLine = ExportedData | ExportSummary
@@ -52,7 +53,7 @@ export interface ExportSummary {
 
 /** The parts that {@link exportUser} reads from. */
 export interface ExportParts {
-  readonly registry: Pick<Registry, 'listSessions' | 'listAudit'>
+  readonly registry: Pick<Registry, 'listSessions' | 'listAudit' | 'listOwned'>
   readonly sources: readonly ThreadSource[]
   readonly onForeign: (foreign: Foreign) => void
   readonly now: Clock
@@ -131,6 +132,7 @@ async function* allOf(parts: ExportParts, user: string, call: CallOptions) {
     const found = threadLines(source, user, { call, onForeign })
     yield* noting({ what: 'threads', workflow: source.name }, found)
   }
+  yield* noting({ what: 'threads' }, unreachableLines(parts, user))
   yield* noting({ what: 'audit' }, foundIn(auditLines(parts, user)))
 }
 
@@ -162,20 +164,6 @@ async function* auditLines({ registry }: ExportParts, user: string): Lines {
   for await (const page of pages) yield page.map((audit) => ({ type: 'audit', audit }))
 }
 
-async function* registryPages<T extends { readonly id: string }>(
-  read: (after: string | undefined) => Promise<Page<T> | undefined>,
-): AsyncGenerator<readonly T[], void, undefined> {
-  for (let after: string | undefined; ; ) {
-    const page = await read(after)
-    if (page === undefined) throw new ServiceError('internal_error', { reason: CURSOR_GONE })
-    yield page.data
-    after = page.data.at(-1)?.id
-    if (!page.hasMore || after === undefined) return
-  }
-}
-
-const CURSOR_GONE = 'an entry that was swept while the list was read'
-
 async function* threadLines(
   source: ThreadSource,
   user: string,
@@ -184,8 +172,7 @@ async function* threadLines(
   for await (const { threads, missing } of threadPages(source, user, context)) {
     for (const id of missing) {
       const part = { what: 'thread', workflow: source.name, id } as const
-      const code = 'upstream_unavailable'
-      yield { lines: [{ type: 'failure', thread_id: id }], failure: { ...part, code } }
+      yield unread({ ...part, code: 'upstream_unavailable' })
     }
     const withItems = async (one: ListedThread) => ({ one, first: await firstItems(one, context) })
     for await (const { one, first } of mapAhead(threads, AHEAD, withItems)) {
@@ -194,6 +181,19 @@ async function* threadLines(
       yield* noting(part, foundIn(itemLines(one, first, context)))
     }
   }
+}
+
+async function* unreachableLines(
+  parts: ExportParts,
+  user: string,
+): AsyncGenerator<Found, void, undefined> {
+  for await (const things of unreachableThings(parts, { kind: 'thread', user })) {
+    for (const thing of things) yield unread(thing)
+  }
+}
+
+function unread(failure: Failure & { readonly id: string }): Found {
+  return { lines: [{ type: 'failure', thread_id: failure.id }], failure }
 }
 
 async function* threadPages(source: ThreadSource, user: string, context: SourceCall) {

@@ -39,6 +39,7 @@ async function summaryOf(endless: 'threads' | 'items') {
     registry: {
       listSessions: async () => ({ data: [], hasMore: false }),
       listAudit: async () => ({ data: [], hasMore: false }),
+      listOwned: async () => ({ data: [], hasMore: false }),
     },
     sources: [
       { name, workflows: [name], chatkit: inventing(endless) as ChatKit, threadsAt: undefined },

@@ -130,6 +130,24 @@ test('an erase ends a running stream, and a thread that the server makes late is
   expect(await ownedBy('alice', 'thread')).toEqual([])
 })
 
+test('an export names the threads at a server that the config no longer has, and is not complete', async () => {
+  await registry.claimOwnership(ownership({ id: 'thr_old', source: 'retired' }))
+  await registry.claimOwnership(
+    ownership({ id: 'file_old', source: 'retired', kind: 'attachment' }),
+  )
+  await registry.claimOwnership(ownership({ id: 'thr_his', source: 'retired', user: 'bob' }))
+  const lines = await exportOf(running, 'alice')
+  expect(lines.filter(({ type }) => type === 'failure')).toEqual([
+    { type: 'failure', thread_id: 'thr_old' },
+  ])
+  expect(summaryOf(lines)).toMatchObject({
+    complete: false,
+    failures: [
+      { what: 'thread', workflow: 'retired', id: 'thr_old', code: 'workflow_unavailable' },
+    ],
+  })
+})
+
 test('an export says which threads could not be read, and is then not complete', async () => {
   const { id } = await createThread(await askerFor('alice'), 'remember the milk')
   await registry.claimOwnership(ownership({ id: 'thr_lost', source: server.url }))
